@@ -1,0 +1,76 @@
+"""What can go wrong, as one tree. Every message is a sentence for the person at the keyboard and ends with what to do.
+
+CampaignError                 exit 1 unless a subclass says otherwise
+├── UsageError                exit 2: an option, a setting or a name is wrong; nothing was sent
+│   └── OtherContentError     exit 2: a campaign of this name exists with another list, template or message
+├── InputError                exit 2: the list, a template or a results file can't be used; names file, row and column
+├── LedgerError               exit 4: the ledger can't be read or written
+│   ├── LedgerVersionError    exit 2: made by a newer version, or the SQLite library is too old
+│   └── LedgerDamagedError    exit 2: the file is not a ledger, or is damaged
+└── SafeguardError            exit 4: stopped on purpose, rows are left, resumable
+    ├── TokenRefusedError     401 or 403
+    └── DiskFullError         no space left for the ledger or the results
+"""
+
+from pathlib import Path
+
+
+class CampaignError(Exception):
+    exit_code = 1
+
+
+class UsageError(CampaignError):
+    exit_code = 2
+
+
+class OtherContentError(UsageError):
+    pass
+
+
+class InputError(CampaignError):
+    """A file that can't be used.
+
+    Args:
+        problem: what is wrong and what to do, as a sentence.
+        file: the file it is about.
+        row: 1-based, counted from the first row after the header.
+        column: the column's name as the file has it.
+    """
+
+    exit_code = 2
+
+    def __init__(self, problem: str, *, file: Path | str | None = None, row: int | None = None, column: str | None = None) -> None:
+        self.problem = problem
+        self.file = file
+        self.row = row
+        self.column = column
+        place = ", ".join(
+            part
+            for part in (str(file) if file is not None else "", f"row {row}" if row else "", f"column “{column}”" if column else "")
+            if part
+        )
+        super().__init__(f"{place}: {problem}" if place else problem)
+
+
+class LedgerError(CampaignError):
+    exit_code = 4
+
+
+class LedgerVersionError(LedgerError):
+    exit_code = 2
+
+
+class LedgerDamagedError(LedgerError):
+    exit_code = 2
+
+
+class SafeguardError(CampaignError):
+    exit_code = 4
+
+
+class TokenRefusedError(SafeguardError):
+    pass
+
+
+class DiskFullError(SafeguardError):
+    pass

@@ -1,0 +1,161 @@
+"""The values that flow through the pipeline: list row → staged row → claim → settlement → outcome."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+
+class Status(StrEnum):
+    """What became of one row of the list; `docs/states.md` draws how one becomes another."""
+
+    PENDING = "pending"
+    SENDING = "sending"
+    DELIVERED = "delivered"
+    NOT_DELIVERED = "not_delivered"
+    ACCEPTED = "accepted"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    SKIPPED = "skipped"
+    INVALID = "invalid"
+
+
+OPEN: Final = frozenset({Status.PENDING, Status.SENDING})
+"""Rows that keep a campaign from being finished."""
+
+NEEDS_SOMEONE: Final = frozenset({Status.FAILED, Status.UNKNOWN, Status.INVALID})
+"""Rows that make a finished run end with exit code 3, and that the failed-rows file holds."""
+
+
+class Skip(StrEnum):
+    """Why a row was left out on purpose."""
+
+    DUPLICATE = "duplicate"
+    EXCLUDED = "excluded"
+    FREQUENCY_CAP = "frequency_cap"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+
+
+class Invalid(StrEnum):
+    """Why a row can't be sent as it stands."""
+
+    NO_ID = "no_id"
+    MANGLED_ID = "mangled_id"
+    BAD_ID = "bad_id"
+    MISSING_FIELD = "missing_field"
+    EMPTY_MESSAGE = "empty_message"
+    MESSAGE_TOO_LONG = "message_too_long"
+    NO_TEMPLATE = "no_template"
+    TEMPLATE_FAILED = "template_failed"
+
+
+class CampaignState(StrEnum):
+    STAGED = "staged"
+    SENDING = "sending"
+    WAITING = "waiting"
+    PAUSED = "paused"
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What is known of a row: the `delivery_*` columns of the results file. Times are Unix seconds, 0 where there is none."""
+
+    status: Status
+    reason: str = ""
+    notification_status: str = ""
+    notification_message: str = ""
+    http_status: int | None = None
+    error: str = ""
+    attempts: int = 0
+    sent_at: float = 0.0
+    settled_at: float = 0.0
+    latency_seconds: float | None = None
+
+
+UNSENT: Final = Outcome(status=Status.PENDING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagedRow:
+    """One row of the list, checked and rendered.
+
+    `row` is 1-based, counted from the first row after the header. `cells` are the list's own values in its column order, as text.
+    Two rows with an equal `pass_key` mean the same pass.
+    """
+
+    row: int
+    pass_id: str
+    pass_key: str
+    message: str
+    cells: tuple[str, ...]
+    outcome: Outcome = UNSENT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A row that one runner, and nobody else, may send (or read back) now.
+
+    `fence` is the number of this claim: a settlement with an older one changes nothing. `attempts` counts every attempt made so far,
+    `tries` those since the row was staged or a person had it sent again: the ones held against the limit.
+    """
+
+    campaign: int
+    row: int
+    fence: int
+    pass_id: str
+    message: str
+    attempts: int
+    tries: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """The end of one claim.
+
+    `due_in_seconds` says when a pending row may be tried again, or an unknown one read back (None: it waits for a person).
+    `tries` is the new count.
+    """
+
+    claim: Claim
+    outcome: Outcome
+    tries: int
+    due_in_seconds: float | None = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultRow:
+    """One row as the reporter writes it: the list's own cells and the outcome."""
+
+    row: int
+    pass_id: str
+    message: str
+    cells: tuple[str, ...]
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """How many rows of a campaign stand where. `by_status` has every status, also those at 0."""
+
+    by_status: dict[Status, int]
+    by_reason: dict[tuple[Status, str], int] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        return sum(self.by_status.values())
+
+    @property
+    def open(self) -> int:
+        return sum(self.by_status[status] for status in OPEN)
+
+    @property
+    def needs_someone(self) -> int:
+        return sum(self.by_status[status] for status in NEEDS_SOMEONE)
+
+    def reasons(self, status: Status) -> dict[str, int]:
+        """The rows of one status by reason, most first."""
+        found = {reason: count for (which, reason), count in self.by_reason.items() if which is status}
+        return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))

@@ -1,0 +1,94 @@
+"""The shared budget of one token and endpoint, as arithmetic: who may send when (GCRA), and what a 429 changes for everyone.
+
+One `Pace` value stands in the ledger per token and endpoint. A process leases a slice of timed slots from it; only the ledger
+writes it, only the sender sleeps. Times are seconds on the ledger's clock.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Final
+
+from campaign.domain.backoff import LONGEST_RETRY_AFTER_SECONDS
+from campaign.domain.durations import clamp
+
+SLICE_SECONDS: Final = 0.2
+"""How far ahead a process may hold slots: what is lost when it is killed."""
+
+SUSTAINED_SECONDS: Final = 30.0
+"""A second pause within this time of the last one means that the rate itself is too high."""
+
+CLEAN_SECONDS: Final = 10.0
+"""Clean running that earns one step back towards the wanted rate."""
+
+FALL: Final = 0.7
+RISE: Final = 1.15
+LOWEST_SHARE: Final = 0.1
+DEFAULT_PAUSE_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """`share` is the part of the wanted rate that is used at present; `changed_at` the last time it fell or rose, or a pause began."""
+
+    next_free: float = 0.0
+    share: float = 1.0
+    paused_until: float = 0.0
+    changed_at: float = -math.inf
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slots:
+    """`count` sends, the first `first_in_seconds` from now, each `interval_seconds` after the last.
+
+    With a count of 0 there is none yet: ask again after `first_in_seconds`.
+    """
+
+    count: int
+    first_in_seconds: float
+    interval_seconds: float
+
+
+def lease(pace: Pace, *, now: float, rate_per_second: float, want: int) -> tuple[Pace, Slots]:
+    """Take up to `want` slots that begin within the slice ahead."""
+    pace = _risen(_plausible(pace, now), now)
+    interval = 1.0 / (rate_per_second * pace.share)
+    start = max(pace.next_free, pace.paused_until, now)
+    room = now + SLICE_SECONDS - start
+    if room < 0 or want < 1:
+        return pace, Slots(count=0, first_in_seconds=max(-room, interval), interval_seconds=interval)
+    count = min(want, 1 + math.floor(room / interval))
+    return (
+        replace(pace, next_free=start + count * interval),
+        Slots(count=count, first_in_seconds=start - now, interval_seconds=interval),
+    )
+
+
+def throttle(pace: Pace, *, now: float, retry_after_seconds: float | None) -> Pace:
+    """A 429 came: everyone pauses; pauses that follow each other closely also lower the rate, once per pause."""
+    pace = _plausible(pace, now)
+    asked = DEFAULT_PAUSE_SECONDS if retry_after_seconds is None else clamp(retry_after_seconds, 0.05, LONGEST_RETRY_AFTER_SECONDS)
+    until = max(pace.paused_until, now + asked)
+    if now < pace.paused_until:
+        return replace(pace, paused_until=until)
+    sustained = now - pace.changed_at < SUSTAINED_SECONDS
+    share = max(LOWEST_SHARE, pace.share * FALL) if sustained else pace.share
+    return replace(pace, paused_until=until, share=share, changed_at=now)
+
+
+def lateness_allowed_seconds(interval_seconds: float) -> float:
+    """How late a slot may still be used; later it is dropped, so that a second never holds more than its slots and one (or 1 %)."""
+    return max(0.9 * interval_seconds, 0.009 - interval_seconds)
+
+
+def _plausible(pace: Pace, now: float) -> Pace:
+    """Without what only a clock set back, or a damaged row, explains: nobody may wait for it."""
+    furthest = now + LONGEST_RETRY_AFTER_SECONDS + SLICE_SECONDS
+    next_free = pace.next_free if pace.next_free <= furthest else now
+    paused_until = pace.paused_until if pace.paused_until <= furthest else now
+    return replace(pace, next_free=next_free, paused_until=paused_until, changed_at=min(pace.changed_at, now))
+
+
+def _risen(pace: Pace, now: float) -> Pace:
+    if pace.share >= 1.0 or now - max(pace.changed_at, pace.paused_until) < CLEAN_SECONDS:
+        return pace
+    return replace(pace, share=min(1.0, pace.share * RISE), changed_at=now)

@@ -1,0 +1,100 @@
+"""The one read-only service that command, console and report ask: where a campaign stands, as values."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from campaign.domain.model import CampaignState, Counts, Status
+from campaign.ledger.port import CampaignRecord, Control, LedgerReader
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignView:
+    """A campaign at one moment. Times are Unix seconds, 0 where there is none; `exit_code` is what a run that ended now would answer."""
+
+    record: CampaignRecord
+    state: CampaignState
+    counts: Counts
+    results: str
+    rate_per_second: float = 0.0
+    eta_seconds: float | None = None
+    exit_code: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """The object that `--json` prints; its keys are part of the contract with scripts."""
+        return {
+            "campaign": self.record.spec.name,
+            "state": self.state.value,
+            "list": self.record.spec.list_name,
+            "rows": self.counts.rows,
+            "by_status": {status.value: self.counts.by_status.get(status, 0) for status in Status},
+            "skipped_by_reason": self.counts.reasons(Status.SKIPPED),
+            "failed_by_reason": self.counts.reasons(Status.FAILED),
+            "rate_per_second": round(self.rate_per_second, 3),
+            "eta_seconds": None if self.eta_seconds is None else round(self.eta_seconds, 1),
+            "started_at": iso(self.record.started_at),
+            "finished_at": iso(self.record.finished_at),
+            "results": self.results or None,
+            "exit_code": self.exit_code,
+        }
+
+
+def iso(seconds: float) -> str | None:
+    """A time as ISO 8601 in UTC with milliseconds; None for 0, which stands for no time."""
+    return datetime.fromtimestamp(seconds, tz=UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if seconds else None
+
+
+def state_of(*, control: Control, counts: Counts, activities: tuple[str, ...], has_run: bool) -> CampaignState:
+    """What a campaign is doing.
+
+    Args:
+        control: what people asked of it.
+        counts: where its rows stand.
+        activities: what each live runner says it does, "sending" or "waiting".
+        has_run: whether any runner has ever worked on it.
+    """
+    if control is Control.CANCELLED:
+        return CampaignState.CANCELLED
+    if not counts.open and not activities:
+        return CampaignState.FINISHED
+    if control is Control.PAUSED:
+        return CampaignState.PAUSED
+    if activities:
+        return CampaignState.SENDING if "sending" in activities else CampaignState.WAITING
+    return CampaignState.STOPPED if has_run else CampaignState.STAGED
+
+
+def exit_code_of(counts: Counts, *, rows_left_code: int = 5) -> int:
+    """0, 3 or, with rows left, what the reason for stopping says."""
+    if counts.open:
+        return rows_left_code
+    return 3 if counts.needs_someone else 0
+
+
+def view(reader: LedgerReader, record: CampaignRecord, *, rate_per_second: float = 0.0) -> CampaignView:
+    """Where the campaign stands now.
+
+    Args:
+        reader: the ledger to ask.
+        record: the campaign.
+        rate_per_second: what is being sent at present, where the caller knows it; else the campaign's wanted rate tells the ETA.
+    """
+    counts = reader.counts(record.id)
+    runners = reader.runners(record.id)
+    state = state_of(
+        control=record.control,
+        counts=counts,
+        activities=tuple(runner.activity for runner in runners if runner.alive),
+        has_run=bool(runners),
+    )
+    wanted = float(record.spec.settings.get("rate") or 0.0)
+    rate = rate_per_second or (wanted if state is CampaignState.SENDING else 0.0)
+    return CampaignView(
+        record=record,
+        state=state,
+        counts=counts,
+        results=record.spec.settings.get("results", ""),
+        rate_per_second=rate,
+        eta_seconds=counts.open / (rate or wanted) if counts.open and (rate or wanted) else None,
+        exit_code=exit_code_of(counts),
+    )

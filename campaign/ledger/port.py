@@ -1,0 +1,182 @@
+"""What the pipeline needs of a ledger: `Ledger` to stage and send, `LedgerReader` to look. Every backend passes `tests/contract`.
+
+Every call is one durable transaction: when it returns, a power cut undoes nothing of it; when it raises, nothing of it happened.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from campaign.domain.model import Claim, Counts, ResultRow, Settlement, StagedRow, Status
+from campaign.domain.pacing import Slots
+from campaign.domain.verdict import Conclusion
+
+
+class Control(StrEnum):
+    """What people have asked of a campaign; what it is doing is worked out from this, its counts and its runners."""
+
+    STAGING = "staging"
+    GO = "go"
+    PAUSED = "paused"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignSpec:
+    """What makes a campaign this one: run again with an equal `sha256` and `message_sha256`, it is resumed."""
+
+    name: str
+    list_name: str
+    list_sha256: str
+    message_sha256: str
+    columns: tuple[str, ...]
+    id_column: str
+    settings: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignRecord:
+    """A campaign as the ledger has it. Times are Unix seconds, 0 where there is none."""
+
+    id: int
+    spec: CampaignSpec
+    content_sha256: str
+    rows: int
+    control: Control
+    created_at: float
+    started_at: float
+    finished_at: float
+    ended: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunnerRecord:
+    """One process that sends, or has sent. `alive` is what can be known of it from here and now."""
+
+    id: int
+    campaign: int
+    host: str
+    pid: int
+    started_at: float
+    ended_at: float
+    ended: str
+    activity: str
+    alive: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runner:
+    """This process's place in the ledger: it may send until `lease_seconds` after its last renewal began.
+
+    `quiet_seconds` is how long after its end the rows it leaves in doubt are not read back.
+    """
+
+    id: int
+    campaign: int
+    lease_seconds: float
+    quiet_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """An unknown row whose quiet period is over, with what is known of its pass's texts (see `verdict.read_back`)."""
+
+    claim: Claim
+    sent_before: frozenset[str]
+    last_before: str | None
+    baseline: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What is left of a campaign. Seconds are from now, 0 or less for what is due; None where there is nothing of the kind."""
+
+    control: Control
+    pending_in_seconds: float | None
+    sending: bool
+    doubt_in_seconds: float | None
+
+    @property
+    def finished(self) -> bool:
+        """Nothing is pending, in flight, or still to be read back."""
+        return self.pending_in_seconds is None and not self.sending and self.doubt_in_seconds is None
+
+
+class Ledger(Protocol):
+    async def create(self, spec: CampaignSpec) -> CampaignRecord:
+        """Begin to stage a campaign; raises UsageError if its name is taken, unless by a staging whose process is dead."""
+
+    async def stage(self, campaign: int, rows: Sequence[StagedRow]) -> None:
+        """Add rows to a campaign that is being staged."""
+
+    async def finish_staging(self, campaign: int, *, content_sha256: str) -> None:
+        """Mark duplicates, first row of a pass wins, and make the campaign sendable."""
+
+    async def discard(self, campaign: int) -> None:
+        """Forget a campaign whose staging did not end."""
+
+    async def enlist(self, campaign: int, *, quiet_seconds: float) -> Runner:
+        """Register this process as a sender of the campaign."""
+
+    async def renew(self, runner: Runner, activity: str) -> bool:
+        """Prolong the runner's lease; False if it is no longer its own, and it must stop sending."""
+
+    async def dismiss(self, runner: Runner, ended: str) -> None:
+        """Sign the runner off, with how it ended; what it still holds counts as lost."""
+
+    async def bury(self, *, quiet_seconds: float) -> int:
+        """Make the rows of runners known dead, of any campaign, `unknown`, to be read back after the quiet period; returns how many."""
+
+    async def claim(self, runner: Runner, limit: int) -> list[Claim]:
+        """Take rows that are due, in the list's order; never a row whose pass has a send in flight or in doubt."""
+
+    async def release(self, runner: Runner, claims: Sequence[Claim]) -> None:
+        """Give back claims of which surely nothing was sent."""
+
+    async def settle(self, runner: Runner, settlements: Sequence[Settlement]) -> list[Claim]:
+        """Record how claims ended; returns those that were no longer this runner's, of which nothing was changed."""
+
+    async def doubts(self, campaign: int, limit: int) -> list[Doubt]:
+        """Unknown rows that may be read back now, longest waiting first."""
+
+    async def conclude(self, doubt: Doubt, conclusion: Conclusion, *, again_in_seconds: float | None) -> bool:
+        """Record what reading back showed; a row that stays unknown is read again after the given time, or (None) waits for a person."""
+
+    async def lease(self, key: str, *, rate_per_second: float, want: int) -> Slots:
+        """Take timed slots of the budget that everyone with this key shares."""
+
+    async def throttle(self, key: str, *, retry_after_seconds: float | None) -> None:
+        """Make everyone with this key pause."""
+
+    async def control(self, campaign: int, control: Control) -> None:
+        """Pause, go on, or cancel: cancelling leaves every pending row out."""
+
+    async def retry(self, campaign: int, statuses: frozenset[Status]) -> int:
+        """Make rows of these statuses pending again; returns how many."""
+
+    async def close(self) -> None:
+        """Finish what was begun and let go of everything."""
+
+
+class LedgerReader(Protocol):
+    def campaign(self, name: str) -> CampaignRecord | None:
+        """The campaign of this name."""
+
+    def campaigns(self) -> list[CampaignRecord]:
+        """Every campaign, newest first."""
+
+    def counts(self, campaign: int) -> Counts:
+        """How many rows stand where."""
+
+    def rows(self, campaign: int, statuses: frozenset[Status] | None = None) -> Iterator[ResultRow]:
+        """Rows in the list's order, streamed, as of the moment of the call."""
+
+    def outlook(self, campaign: int) -> Outlook:
+        """What is left to do, found without counting."""
+
+    def runners(self, campaign: int) -> list[RunnerRecord]:
+        """Every runner that the campaign has had, newest first."""
+
+    def close(self) -> None:
+        """Let go of everything."""

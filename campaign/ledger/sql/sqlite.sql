@@ -1,0 +1,180 @@
+-- Every statement of the SQLite ledger, by name. Times called :now are on the ledger's clock, :wall is Unix time.
+
+-- name: campaign_by_name
+SELECT * FROM campaigns WHERE name = :name;
+
+-- name: campaigns
+SELECT * FROM campaigns ORDER BY id DESC;
+
+-- name: create_campaign
+INSERT INTO campaigns (name, list_name, list_sha256, message_sha256, columns, id_column, settings, control, stager, created_at)
+VALUES (:name, :list_name, :list_sha256, :message_sha256, :columns, :id_column, :settings, 'staging', :stager, :wall)
+RETURNING id;
+
+-- name: stage
+INSERT INTO rows (campaign, row, pass_id, pass_key, message, cells, status, reason, due_at, notification_status, notification_message,
+                  http_status, error, attempts, sent_at, settled_at, latency_seconds)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: mark_duplicates
+-- The first row that can be sent, or was, stands for its pass; the sorter spills to disk, so memory stays flat.
+UPDATE rows SET status = 'skipped', reason = 'duplicate', due_at = NULL
+WHERE campaign = :campaign AND status = 'pending' AND row IN (
+    SELECT row FROM (
+        SELECT row, status, row_number() OVER (PARTITION BY pass_key ORDER BY status = 'pending', row) AS place
+        FROM rows WHERE campaign = :campaign AND status NOT IN ('invalid', 'skipped')
+    ) WHERE place > 1 AND status = 'pending'
+);
+
+-- name: finish_staging
+UPDATE campaigns
+SET control = 'go', stager = NULL, content_sha256 = :content_sha256, rows = (SELECT count(*) FROM rows WHERE campaign = :campaign)
+WHERE id = :campaign AND control = 'staging' AND stager = :stager
+RETURNING id;
+
+-- name: discard_rows
+DELETE FROM rows
+WHERE campaign = :campaign AND row IN (SELECT row FROM rows WHERE campaign = :campaign LIMIT :limit)
+  AND EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND control = 'staging')
+RETURNING 1;
+
+-- name: renew_stager
+UPDATE runners SET lease_until = :now + :lease WHERE id = (SELECT stager FROM campaigns WHERE id = :campaign AND control = 'staging');
+
+-- name: stager
+SELECT r.id, r.lease_until, r.ended_at FROM campaigns AS c JOIN runners AS r ON r.id = c.stager
+WHERE c.id = :campaign AND c.control = 'staging';
+
+-- name: discard_campaign
+DELETE FROM campaigns WHERE id = :campaign AND control = 'staging';
+
+-- name: enlist
+INSERT INTO runners (campaign, host, pid, started_at, lease_until, activity)
+VALUES (:campaign, :host, :pid, :wall, :now + :lease, :activity)
+RETURNING id;
+
+-- name: adopt
+UPDATE runners SET campaign = :campaign WHERE id = :runner;
+
+-- name: start_campaign
+UPDATE campaigns SET started_at = iif(started_at = 0, :wall, started_at), finished_at = 0, ended = '' WHERE id = :campaign;
+
+-- name: renew
+UPDATE runners SET lease_until = :now + :lease, activity = :activity WHERE id = :runner AND ended_at = 0 RETURNING id;
+
+-- name: dismiss
+UPDATE runners SET ended_at = :wall, ended = :ended, activity = '' WHERE id = :runner AND ended_at = 0 RETURNING campaign;
+
+-- name: end_campaign
+UPDATE campaigns
+SET ended = :ended,
+    finished_at = iif(EXISTS (SELECT 1 FROM rows WHERE campaign = :campaign AND status IN ('pending', 'sending')), 0, :wall)
+WHERE id = :campaign;
+
+-- name: runners_at_work
+SELECT id, campaign, host, lease_until FROM runners WHERE ended_at = 0;
+
+-- name: runners
+SELECT id, campaign, host, pid, started_at, lease_until, activity, ended_at, ended FROM runners WHERE campaign = :campaign ORDER BY id DESC;
+
+-- name: lose_rows
+UPDATE rows
+SET status = 'unknown', reason = 'lost', runner = NULL, due_at = :now + :quiet, attempts = attempts + 1, tries = tries + 1,
+    sent_at = claimed_at, settled_at = :wall, latency_seconds = NULL, http_status = NULL, notification_status = '', notification_message = '',
+    error = 'the process that sent it ended before the answer was recorded'
+WHERE campaign = :campaign AND status = 'sending' AND runner = :runner
+RETURNING row, fence, pass_key, claimed_at;
+
+-- name: claim
+UPDATE rows SET status = 'sending', reason = '', runner = :runner, fence = fence + 1, claimed_at = :wall, due_at = NULL
+WHERE campaign = :campaign AND row IN (
+    SELECT row FROM rows AS r
+    WHERE campaign = :campaign AND status = 'pending' AND due_at <= :now
+      AND NOT EXISTS (SELECT 1 FROM rows AS o
+                      WHERE o.pass_key = r.pass_key AND o.status IN ('sending', 'unknown')
+                        AND (o.status = 'sending' OR o.due_at IS NOT NULL))
+    ORDER BY due_at, row LIMIT :limit
+)
+AND EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND control = 'go')
+AND EXISTS (SELECT 1 FROM runners WHERE id = :runner AND ended_at = 0)
+RETURNING row, fence, pass_id, message, attempts, tries;
+
+-- name: release
+UPDATE rows SET status = 'pending', runner = NULL, due_at = :now
+WHERE campaign = :campaign AND row = :row AND fence = :fence AND runner = :runner AND status = 'sending';
+
+-- name: settle
+UPDATE rows
+SET status = ?, reason = ?, due_at = ?, runner = NULL, attempts = ?, tries = ?, notification_status = ?, notification_message = ?,
+    http_status = ?, error = ?, sent_at = ?, settled_at = ?, latency_seconds = ?
+WHERE campaign = ? AND row = ? AND fence = ? AND runner = ? AND status = 'sending'
+RETURNING row, fence, pass_key;
+
+-- name: record_attempt
+INSERT INTO attempts (campaign, row, fence, pass_key, runner, status, reason, http_status, sent_at, settled_at, latency_seconds)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: doubts
+SELECT row, fence, pass_id, pass_key, message, attempts, tries FROM rows
+WHERE campaign = :campaign AND status = 'unknown' AND due_at <= :now ORDER BY due_at, row LIMIT :limit;
+
+-- name: texts_before
+-- What other attempts have left on a pass, newest first, up to the one that is in doubt.
+SELECT coalesce(a.message, r.message) AS message, a.status FROM attempts AS a JOIN rows AS r ON r.campaign = a.campaign AND r.row = a.row
+WHERE a.pass_key = :pass_key AND a.status IN ('delivered', 'not_delivered', 'accepted', 'unknown')
+  AND a.id < (SELECT max(id) FROM attempts WHERE campaign = :campaign AND row = :row AND fence = :fence)
+ORDER BY a.id DESC LIMIT 100;
+
+-- name: conclude
+UPDATE rows SET status = :status, reason = :reason, due_at = :due_at, settled_at = :wall
+WHERE campaign = :campaign AND row = :row AND fence = :fence AND status = 'unknown'
+RETURNING row;
+
+-- name: conclude_attempt
+UPDATE attempts SET status = :status, reason = :reason WHERE campaign = :campaign AND row = :row AND fence = :fence;
+
+-- name: pace
+SELECT next_free, share, paused_until, changed_at FROM paces WHERE key = :key;
+
+-- name: set_pace
+INSERT INTO paces (key, next_free, share, paused_until, changed_at) VALUES (:key, :next_free, :share, :paused_until, :changed_at)
+ON CONFLICT (key) DO UPDATE SET next_free = excluded.next_free, share = excluded.share,
+    paused_until = excluded.paused_until, changed_at = excluded.changed_at;
+
+-- name: get_control
+SELECT control FROM campaigns WHERE id = :campaign;
+
+-- name: set_control
+UPDATE campaigns SET control = :control WHERE id = :campaign AND control NOT IN ('staging', 'cancelled') RETURNING id;
+
+-- name: cancel_rows
+UPDATE rows SET status = 'skipped', reason = 'cancelled', due_at = NULL WHERE campaign = :campaign AND status = 'pending';
+
+-- name: retry
+UPDATE rows SET status = 'pending', reason = '', due_at = :now, tries = 0
+WHERE campaign = :campaign AND status = :status RETURNING 1;
+
+-- name: count_by_status
+SELECT status, count(*) FROM rows WHERE campaign = :campaign GROUP BY status;
+
+-- name: count_by_reason
+SELECT status, reason, count(*) FROM rows
+WHERE campaign = :campaign AND status IN ('failed', 'unknown', 'skipped', 'invalid', 'not_delivered') GROUP BY status, reason;
+
+-- name: outlook
+SELECT (SELECT control FROM campaigns WHERE id = :campaign),
+       (SELECT min(due_at) FROM rows WHERE campaign = :campaign AND status = 'pending'),
+       EXISTS (SELECT 1 FROM rows WHERE campaign = :campaign AND status = 'sending'),
+       (SELECT min(due_at) FROM rows WHERE campaign = :campaign AND status = 'unknown' AND due_at IS NOT NULL);
+
+-- name: rows
+SELECT row, pass_id, message, cells, status, reason, notification_status, notification_message, http_status, error, attempts, sent_at,
+       settled_at, latency_seconds
+FROM rows WHERE campaign = :campaign ORDER BY row;
+
+-- name: clock
+SELECT boot, anchor, latest FROM clock WHERE one = 1;
+
+-- name: set_clock
+INSERT INTO clock (one, boot, anchor, latest) VALUES (1, :boot, :anchor, :latest)
+ON CONFLICT (one) DO UPDATE SET boot = excluded.boot, anchor = excluded.anchor, latest = excluded.latest;

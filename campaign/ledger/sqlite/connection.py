@@ -1,0 +1,146 @@
+"""Opening a ledger file: settings, schema, its clock, and SQLite's errors as sentences."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+import apsw
+
+from campaign.domain.errors import DiskFullError, LedgerDamagedError, LedgerError, LedgerVersionError
+from campaign.ledger.clock import Clock, anchor_for
+from campaign.ledger.statements import script, statements
+
+APPLICATION_ID: Final = 0x43414D50  # "CAMP"
+SCHEMA_VERSION: Final = 1
+MIGRATIONS: Final[dict[int, str]] = {}
+"""Script that takes a ledger of the version before to the version that is the key."""
+
+# Before this version several connections that checkpoint a WAL can lose committed writes.
+OLDEST_SQLITE: Final = (3, 51, 3)
+BUSY_SECONDS: Final = 15.0
+
+SQL: Final = statements("sqlite.sql")
+
+
+def connect(path: Path, *, read_only: bool = False) -> apsw.Connection:
+    """A connection with the ledger's settings; the file must have been made by `prepare`.
+
+    Raises:
+        LedgerError: or one of its kinds; the sentence says what to do.
+    """
+    version = apsw.sqlite_lib_version()
+    if tuple(int(part) for part in version.split(".")) < OLDEST_SQLITE:
+        raise LedgerVersionError(f"SQLite {version} can lose committed writes; install apsw 3.51.3 or newer.")
+    with errors_as_sentences(path):
+        flags = apsw.SQLITE_OPEN_READWRITE
+        connection = apsw.Connection(str(path), flags=flags)
+        connection.set_busy_timeout(int(BUSY_SECONDS * 1000))
+        connection.execute("PRAGMA cache_size = -32000; PRAGMA temp_store = FILE; PRAGMA mmap_size = 0")
+        connection.execute("PRAGMA query_only = ON" if read_only else "PRAGMA synchronous = FULL")
+    return connection
+
+
+def prepare(path: Path) -> None:
+    """Make the ledger file if there is none, and bring it to this version.
+
+    Raises:
+        LedgerDamagedError: the file is something else, or damaged.
+        LedgerVersionError: a newer Campaign made it.
+    """
+    _make(path)
+    connection = connect(path)
+    try:
+        with errors_as_sentences(path):
+            _migrate(connection, path)
+    finally:
+        connection.close()
+
+
+def _make(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # SQLite would make it readable for everyone; it holds personal data.
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise LedgerError(
+            f"The ledger {path} can't be made: {error.strerror}. Choose another place with --ledger or CAMPAIGN_LEDGER."
+        ) from error
+    if path.is_dir():
+        raise LedgerError(f"The ledger {path} is a folder. Name a file with --ledger or CAMPAIGN_LEDGER.")
+
+
+def _migrate(connection: apsw.Connection, path: Path) -> None:
+    if _version(connection, path) == SCHEMA_VERSION:
+        return
+    # A page size that fits the rows; it can only be set before the first write, and WAL stays set in the file.
+    connection.execute("PRAGMA page_size = 8192")
+    connection.pragma("journal_mode", "wal")
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        # Another process may have done it while this one waited for the lock.
+        version = _version(connection, path)
+        if version == 0:
+            connection.execute(script("schema.sql"))
+        for step in range(max(version, 1) + 1, SCHEMA_VERSION + 1):
+            if version:
+                connection.execute(MIGRATIONS[step])
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _version(connection: apsw.Connection, path: Path) -> int:
+    application = connection.pragma("application_id")
+    version = int(connection.pragma("user_version") or 0)
+    tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
+    if application not in {0, APPLICATION_ID} or (application == 0 and (tables or version)):
+        raise LedgerDamagedError(f"{path} is a database of another program, not a ledger. Choose another file with --ledger.")
+    if version > SCHEMA_VERSION:
+        raise LedgerVersionError(
+            f"The ledger {path} is of a newer Campaign (version {version}, this one knows {SCHEMA_VERSION}). Upgrade to go on."
+        )
+    return version
+
+
+class SqliteClock:
+    """The ledger's time, from the anchor that all processes of one boot share through the file."""
+
+    def __init__(self, connection: apsw.Connection, clock: Clock) -> None:
+        known: Any = connection.execute(SQL["clock"]).fetchone()
+        self._clock = clock
+        self._anchor = anchor_for(known=known, boot=clock.boot(), ticks=clock.ticks(), wall=clock.wall())
+
+    def now(self) -> float:
+        return self._anchor + self._clock.ticks()
+
+    def wall(self) -> float:
+        return self._clock.wall()
+
+    def stamp(self, connection: apsw.Connection) -> None:
+        """Keep the latest time, so that after another boot the ledger's time never goes back."""
+        connection.execute(SQL["set_clock"], {"boot": self._clock.boot(), "anchor": self._anchor, "latest": self.now()})
+
+
+@contextmanager
+def errors_as_sentences(path: Path) -> Iterator[None]:
+    """Turn SQLite's exceptions into the error tree's."""
+    way_back = f"Your results file still is a list: `campaign run RESULTS` goes on from it, with another --ledger than {path}."
+    try:
+        yield
+    except (apsw.BusyError, apsw.LockedError) as error:
+        raise LedgerError(f"The ledger {path} is locked by another program. Close it, then run the same command again.") from error
+    except apsw.FullError as error:
+        raise DiskFullError(f"No space is left for the ledger {path}. Free some, then run the same command again.") from error
+    except (apsw.CorruptError, apsw.NotADBError) as error:
+        raise LedgerDamagedError(f"{path} is not a ledger, or is damaged ({error}). {way_back}") from error
+    except (apsw.ReadOnlyError, apsw.CantOpenError, apsw.PermissionsError, apsw.AuthError) as error:
+        raise LedgerError(
+            f"The ledger {path} can't be written ({error}). Check who may write to it and its folder, or choose another with --ledger."
+        ) from error
+    except apsw.IOError as error:
+        raise DiskFullError(f"The ledger {path} can't be written ({error}). Check the disk, then run the same command again.") from error

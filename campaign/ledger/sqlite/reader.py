@@ -1,0 +1,87 @@
+"""`ledger.port.LedgerReader` on SQLite: a connection of its own that can't write."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from campaign.domain.model import Counts, ResultRow, Status
+from campaign.ledger.clock import Clock, SystemClock
+from campaign.ledger.liveness import is_cut
+from campaign.ledger.port import CampaignRecord, Control, Outlook, RunnerRecord
+from campaign.ledger.sqlite.connection import SQL, SqliteClock, connect, errors_as_sentences, prepare
+from campaign.ledger.sqlite.values import record, result
+
+
+def lifelines(path: Path) -> Path:
+    """The folder of the lock files by which the ledger's runners know each other to be alive."""
+    return path.with_name(path.name + ".runners")
+
+
+class SqliteReader:
+    """A ledger file, open for looking. Safe to use from several threads, one call at a time each."""
+
+    def __init__(self, path: Path, *, clock: Clock | None = None) -> None:
+        prepare(path)
+        self._path = path
+        with errors_as_sentences(path):
+            self._connection = connect(path, read_only=True)
+            self._clock = SqliteClock(self._connection, clock or SystemClock())
+
+    def campaign(self, name: str) -> CampaignRecord | None:
+        found = self._all("campaign_by_name", name=name)
+        return record(found[0]) if found else None
+
+    def campaigns(self) -> list[CampaignRecord]:
+        return [record(values) for values in self._all("campaigns")]
+
+    def counts(self, campaign: int) -> Counts:
+        by_status = dict.fromkeys(Status, 0) | {Status(status): count for status, count in self._all("count_by_status", campaign=campaign)}
+        by_reason = {(Status(status), reason): count for status, reason, count in self._all("count_by_reason", campaign=campaign)}
+        return Counts(by_status=by_status, by_reason=by_reason)
+
+    def rows(self, campaign: int, statuses: frozenset[Status] | None = None) -> Iterator[ResultRow]:
+        wanted = {status.value for status in statuses} if statuses is not None else None
+        # A connection of its own, so that a long export and a quick count don't get into each other's transaction.
+        connection = connect(self._path, read_only=True)
+        try:
+            with errors_as_sentences(self._path):
+                for values in connection.execute(SQL["rows"], {"campaign": campaign}):
+                    if wanted is None or values[4] in wanted:
+                        yield result(values)
+        finally:
+            connection.close()
+
+    def outlook(self, campaign: int) -> Outlook:
+        control, pending_at, sending, doubt_at = self._all("outlook", campaign=campaign)[0]
+        now = self._clock.now()
+        return Outlook(
+            control=Control(control),
+            pending_in_seconds=None if pending_at is None else pending_at - now,
+            sending=bool(sending),
+            doubt_in_seconds=None if doubt_at is None else doubt_at - now,
+        )
+
+    def runners(self, campaign: int) -> list[RunnerRecord]:
+        return [self._runner(values) for values in self._all("runners", campaign=campaign)]
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _all(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
+        with errors_as_sentences(self._path):
+            return self._connection.execute(SQL[statement], values).fetchall()
+
+    def _runner(self, values: tuple[Any, ...]) -> RunnerRecord:
+        runner, campaign, host, pid, started_at, lease_until, activity, ended_at, ended = values
+        alive = not ended_at and lease_until >= self._clock.now() and not is_cut(lifelines(self._path), runner)
+        return RunnerRecord(
+            id=runner,
+            campaign=campaign,
+            host=host,
+            pid=pid,
+            started_at=started_at,
+            ended_at=ended_at,
+            ended=ended,
+            activity=activity,
+            alive=alive,
+        )

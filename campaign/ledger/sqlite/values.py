@@ -1,0 +1,85 @@
+"""Values of the domain as SQLite's tuples, and back."""
+
+import json
+from typing import Any
+
+import orjson
+
+from campaign.domain.model import Outcome, ResultRow, Settlement, StagedRow, Status
+from campaign.ledger.port import CampaignRecord, CampaignSpec, Control
+
+
+def staged(campaign: int, row: StagedRow) -> tuple[Any, ...]:
+    outcome = row.outcome
+    due_at = 0.0 if outcome.status is Status.PENDING else None
+    return (
+        *(campaign, row.row, row.pass_id, row.pass_key, row.message, orjson.dumps(row.cells).decode()),
+        *(outcome.status.value, outcome.reason, due_at, outcome.notification_status, outcome.notification_message),
+        *(outcome.http_status, outcome.error, outcome.attempts, outcome.sent_at, outcome.settled_at, outcome.latency_seconds),
+    )
+
+
+def settled(settlement: Settlement, runner: int, now: float) -> tuple[Any, ...]:
+    outcome, claim, due_in = settlement.outcome, settlement.claim, settlement.due_in_seconds
+    waits = outcome.status in {Status.PENDING, Status.UNKNOWN} and due_in is not None
+    return (
+        *(outcome.status.value, outcome.reason, now + due_in if waits and due_in is not None else None, outcome.attempts, settlement.tries),
+        *(outcome.notification_status, outcome.notification_message, outcome.http_status, outcome.error),
+        *(outcome.sent_at, outcome.settled_at, outcome.latency_seconds),
+        *(claim.campaign, claim.row, claim.fence, runner),
+    )
+
+
+def attempt(settlement: Settlement, runner: int, key: str) -> tuple[Any, ...]:
+    outcome, claim = settlement.outcome, settlement.claim
+    return (
+        *(claim.campaign, claim.row, claim.fence, key, runner, outcome.status.value, outcome.reason, outcome.http_status),
+        *(outcome.sent_at, outcome.settled_at, outcome.latency_seconds),
+    )
+
+
+def record(values: tuple[Any, ...]) -> CampaignRecord:
+    campaign, name, list_name, list_sha256, message_sha256, content_sha256, columns, id_column, settings, control, *rest = values
+    _stager, rows, created_at, started_at, finished_at, ended = rest
+    return CampaignRecord(
+        id=campaign,
+        spec=CampaignSpec(
+            name=name,
+            list_name=list_name,
+            list_sha256=list_sha256,
+            message_sha256=message_sha256,
+            columns=tuple(json.loads(columns)),
+            id_column=id_column,
+            settings=json.loads(settings),
+        ),
+        content_sha256=content_sha256,
+        rows=rows,
+        control=Control(control),
+        created_at=created_at,
+        started_at=started_at,
+        finished_at=finished_at,
+        ended=ended,
+    )
+
+
+def result(values: tuple[Any, ...]) -> ResultRow:
+    row, pass_id, message, cells, status, reason, notification_status, notification_message, http_status, error, attempts, *times = values
+    sent_at, settled_at, latency_seconds = times
+    return ResultRow(
+        row=row,
+        pass_id=pass_id,
+        message=message,
+        cells=tuple(orjson.loads(cells)),
+        outcome=Outcome(
+            status=Status(status),
+            reason=reason,
+            notification_status=notification_status,
+            notification_message=notification_message,
+            http_status=http_status,
+            error=error,
+            attempts=attempts,
+            sent_at=sent_at,
+            settled_at=settled_at,
+            latency_seconds=latency_seconds,
+        ),
+    )

@@ -1,0 +1,111 @@
+"""The one thread that writes: it takes what is asked meanwhile into one transaction, so that a sync to disk serves many."""
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import apsw
+
+from campaign.domain.errors import LedgerError
+from campaign.ledger.sqlite.connection import errors_as_sentences
+
+T = TypeVar("T")
+type_of_work = Callable[[apsw.Connection], Any]
+
+MOST_WAITING: Final = 1000
+MOST_TOGETHER: Final = 64
+
+
+class Writer:
+    """Runs functions on one connection, in order, each whole or not at all, and answers once they are on disk."""
+
+    def __init__(self, connection: apsw.Connection, path: Path) -> None:
+        self._connection = connection
+        self._path = path
+        self._waiting: queue.Queue[tuple[type_of_work, asyncio.Future[Any]] | None] = queue.Queue(MOST_WAITING)
+        self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
+        self._closed = False
+        self._thread.start()
+
+    async def do(self, work: Callable[[apsw.Connection], T]) -> T:
+        """What `work` returns, once its changes are durable.
+
+        Raises:
+            LedgerError: nothing of it was written.
+        """
+        if self._closed:
+            raise LedgerError("The ledger is closed.")
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        try:
+            self._waiting.put_nowait((work, future))
+        except queue.Full:
+            raise LedgerError(f"The ledger {self._path} is too slow: {MOST_WAITING} writes wait for the disk.") from None
+        return await future
+
+    async def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._waiting.put(None)
+            await asyncio.to_thread(self._thread.join)
+            self._connection.close()
+
+    def _run(self) -> None:
+        while (item := self._waiting.get()) is not None:
+            batch = [item]
+            last = False
+            with suppress(queue.Empty):
+                while len(batch) < MOST_TOGETHER:
+                    more = self._waiting.get_nowait()
+                    if more is None:
+                        last = True
+                        break
+                    batch.append(more)
+            self._commit(batch)
+            if last:
+                return
+
+    def _commit(self, batch: list[tuple[type_of_work, asyncio.Future[Any]]]) -> None:
+        answers: list[tuple[asyncio.Future[Any], Any, BaseException | None]] = []
+        try:
+            with errors_as_sentences(self._path):
+                self._connection.execute("BEGIN IMMEDIATE")
+                for work, future in batch:
+                    answers.append((future, *self._one(work)))
+                self._connection.execute("COMMIT")
+        except BaseException as error:  # noqa: BLE001 - a thread has nobody above it: whoever waits gets the error
+            with suppress(apsw.Error):
+                self._connection.execute("ROLLBACK")
+            answers = [(future, None, error) for _, future in batch]
+        _answer(answers)
+
+    def _one(self, work: type_of_work) -> tuple[Any, BaseException | None]:
+        self._connection.execute("SAVEPOINT one")
+        try:
+            result = work(self._connection)
+        except (apsw.FullError, apsw.IOError, apsw.CorruptError, apsw.NotADBError):
+            # SQLite may have rolled the whole transaction back by itself, so nothing of the batch can be kept.
+            raise
+        except BaseException as error:  # noqa: BLE001 - (same)
+            self._connection.execute("ROLLBACK TO one; RELEASE one")
+            return None, error
+        self._connection.execute("RELEASE one")
+        return result, None
+
+
+def _answer(answers: list[tuple[asyncio.Future[Any], Any, BaseException | None]]) -> None:
+    def hand_over() -> None:
+        for future, result, error in answers:
+            if future.cancelled():
+                continue
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+    # The loop is gone only if the process is ending; what was committed stays.
+    with suppress(RuntimeError):
+        answers[0][0].get_loop().call_soon_threadsafe(hand_over)

@@ -1,0 +1,43 @@
+"""What the ledger tests stage and how they end it."""
+
+from campaign.domain.model import Claim, Outcome, Settlement, StagedRow, Status
+from campaign.ledger.port import CampaignRecord, CampaignSpec, Ledger
+
+
+def spec(name: str = "promo") -> CampaignSpec:
+    return CampaignSpec(
+        name=name,
+        list_name="promo.csv",
+        list_sha256="a",
+        message_sha256="b",
+        columns=("id", "name"),
+        id_column="id",
+        settings={"rate": "9"},
+    )
+
+
+def staged(row: int, pass_id: str | None = None, *, status: Status = Status.PENDING, message: str = "Hello") -> StagedRow:
+    identity = f"pass-{row}" if pass_id is None else pass_id
+    return StagedRow(
+        row=row,
+        pass_id=identity,
+        pass_key=identity.lower(),
+        message=message,
+        cells=(identity, f"Name {row}"),
+        outcome=Outcome(status=status),
+    )
+
+
+async def campaign_of(ledger: Ledger, *rows: StagedRow, name: str = "promo") -> CampaignRecord:
+    """A campaign with these rows, ready to be sent."""
+    record = await ledger.create(spec(name))
+    await ledger.stage(record.id, rows)
+    await ledger.finish_staging(record.id, content_sha256="c")
+    return record
+
+
+def ends(claim: Claim, status: Status, *, due_in_seconds: float | None = 0.0, reason: str = "") -> Settlement:
+    outcome = Outcome(
+        status=status, reason=reason, attempts=claim.attempts + 1, http_status=200, sent_at=10.0, settled_at=10.5, latency_seconds=0.5
+    )
+    return Settlement(claim=claim, outcome=outcome, tries=claim.tries + 1, due_in_seconds=due_in_seconds)

@@ -1,0 +1,309 @@
+"""The promises of `ledger.port.Ledger`, for every backend."""
+
+import itertools
+
+import pytest
+
+from campaign.domain.errors import UsageError
+from campaign.domain.model import Status
+from campaign.domain.verdict import Conclusion
+from campaign.ledger.port import Control, Ledger, LedgerReader
+from tests.contract.backends import Backend, HandClock
+from tests.contract.given import campaign_of, ends, spec, staged
+
+
+class TestStaging:
+    async def test_a_row_reads_back_as_it_was_staged(self, ledger: Ledger, reader: LedgerReader) -> None:
+        record = await campaign_of(ledger, staged(1), staged(2, "", status=Status.INVALID))
+        one, two = reader.rows(record.id)
+        assert (one.pass_id, one.message, one.cells, one.outcome.status) == ("pass-1", "Hello", ("pass-1", "Name 1"), Status.PENDING)
+        assert two.outcome.status is Status.INVALID
+
+    async def test_nothing_of_a_campaign_can_be_claimed_while_it_is_staged(self, ledger: Ledger) -> None:
+        record = await ledger.create(spec())
+        await ledger.stage(record.id, [staged(1)])
+        runner = await ledger.enlist(record.id, quiet_seconds=10)
+        assert await ledger.claim(runner, 10) == []
+
+    async def test_the_first_sendable_row_stands_for_its_pass(self, ledger: Ledger, reader: LedgerReader) -> None:
+        record = await campaign_of(
+            ledger, staged(1, "A", status=Status.INVALID), staged(2, "B"), staged(3, "a"), staged(4, "A"), staged(5, "b"), staged(6)
+        )
+        assert [(row.row, row.outcome.status, row.outcome.reason) for row in reader.rows(record.id)] == [
+            (1, Status.INVALID, ""),
+            (2, Status.PENDING, ""),
+            (3, Status.PENDING, ""),
+            (4, Status.SKIPPED, "duplicate"),
+            (5, Status.SKIPPED, "duplicate"),
+            (6, Status.PENDING, ""),
+        ]
+
+    async def test_a_row_that_was_sent_before_stands_for_its_pass_wherever_it_is(self, ledger: Ledger, reader: LedgerReader) -> None:
+        record = await campaign_of(ledger, staged(1, "A"), staged(2, "A", status=Status.DELIVERED))
+        assert [row.outcome.status for row in reader.rows(record.id)] == [Status.SKIPPED, Status.DELIVERED]
+
+    async def test_a_name_is_taken_once(self, ledger: Ledger) -> None:
+        await campaign_of(ledger, staged(1))
+        with pytest.raises(UsageError, match="already"):
+            await ledger.create(spec())
+
+    async def test_what_was_half_staged_can_be_discarded_and_staged_again(self, ledger: Ledger, reader: LedgerReader) -> None:
+        half = await ledger.create(spec())
+        await ledger.stage(half.id, [staged(1), staged(2)])
+        await ledger.discard(half.id)
+        record = await campaign_of(ledger, staged(1))
+        assert [row.row for row in reader.rows(record.id)] == [1]
+        assert [found.id for found in reader.campaigns()] == [record.id]
+
+    async def test_discarding_never_touches_a_staged_campaign(self, ledger: Ledger, reader: LedgerReader) -> None:
+        record = await campaign_of(ledger, staged(1))
+        await ledger.discard(record.id)
+        assert reader.counts(record.id).rows == 1
+
+    async def test_another_process_cannot_finish_a_staging(self, backend: Backend, ledger: Ledger) -> None:
+        record = await ledger.create(spec())
+        with pytest.raises(UsageError):
+            await backend.ledger().finish_staging(record.id, content_sha256="c")
+
+
+class TestClaiming:
+    async def test_each_row_is_claimed_once_in_the_lists_order(self, backend: Backend, ledger: Ledger) -> None:
+        record = await campaign_of(ledger, *(staged(row) for row in range(1, 8)))
+        other = backend.ledger()
+        mine, theirs = await ledger.enlist(record.id, quiet_seconds=10), await other.enlist(record.id, quiet_seconds=10)
+        claims = [*await ledger.claim(mine, 3), *await other.claim(theirs, 3), *await ledger.claim(mine, 3), *await other.claim(theirs, 3)]
+        assert [claim.row for claim in claims] == [1, 2, 3, 4, 5, 6, 7]
+
+    async def test_a_row_is_not_claimed_before_it_is_due(self, ledger: Ledger, clock: HandClock, reader: LedgerReader) -> None:
+        record = await campaign_of(ledger, staged(1))
+        runner = await ledger.enlist(record.id, quiet_seconds=10)
+        (claim,) = await ledger.claim(runner, 1)
+        await ledger.settle(runner, [ends(claim, Status.PENDING, due_in_seconds=60)])
+        assert reader.outlook(record.id).pending_in_seconds == pytest.approx(60)
+        assert await ledger.claim(runner, 1) == []
+        clock.advance(61)
+        (again,) = await ledger.claim(runner, 1)
+        assert (again.fence, again.attempts, again.tries) == (claim.fence + 1, 1, 1)
+
+    async def test_a_released_claim_is_pending_as_if_nothing_had_been(self, ledger: Ledger) -> None:
+        record = await campaign_of(ledger, staged(1))
+        runner = await ledger.enlist(record.id, quiet_seconds=10)
+        claims = await ledger.claim(runner, 1)
+        await ledger.release(runner, claims)
+        (again,) = await ledger.claim(runner, 1)
+        assert (again.row, again.attempts) == (1, 0)
+
+    @pytest.mark.parametrize("control", [Control.PAUSED, Control.CANCELLED])
+    async def test_nothing_is_claimed_of_a_campaign_that_was_stopped(self, ledger: Ledger, control: Control) -> None:
+        record = await campaign_of(ledger, staged(1))
+        runner = await ledger.enlist(record.id, quiet_seconds=10)
+        await ledger.control(record.id, control)
+        assert await ledger.claim(runner, 1) == []
+
+    async def test_a_pass_with_a_send_in_flight_waits_in_every_campaign(self, ledger: Ledger) -> None:
+        first = await campaign_of(ledger, staged(1, "A"), name="first")
+        second = await campaign_of(ledger, staged(1, "a"), staged(2, "B"), name="second")
+        one, two = await ledger.enlist(first.id, quiet_seconds=10), await ledger.enlist(second.id, quiet_seconds=10)
+        (claim,) = await ledger.claim(one, 5)
+        assert [waiting.pass_id for waiting in await ledger.claim(two, 5)] == ["B"]
+        assert claim.pass_id == "A"
+        await ledger.settle(one, [ends(claim, Status.DELIVERED)])
+        assert [waiting.pass_id for waiting in await ledger.claim(two, 5)] == ["a"]
+
+
+class TestSettling:
+    async def test_an_outcome_reads_back_whole(self, ledger: Ledger, reader: LedgerReader) -> None:
+        record = await campaign_of(ledger, staged(1))
+        runner = await ledger.enlist(record.id, quiet_seconds=10)
+        (claim,) = await ledger.claim(runner, 1)
+        settlement = ends(claim, Status.NOT_DELIVERED, reason="notDelivered")
+        assert await ledger.settle(runner, [settlement]) == []
+        (row,) = reader.rows(record.id)
+        assert row.outcome == settlement.outcome
+
+    async def test_a_settlement_of_an_older_claim_changes_nothing_and_is_told(self, ledger: Ledger, reader: LedgerReader) -> None:
+        record = await campaign_of(ledger, staged(1))
+        runner = await ledger.enlist(record.id, quiet_seconds=10)
+        (old,) = await ledger.claim(runner, 1)
+        await ledger.settle(runner, [ends(old, Status.PENDING)])
+        (new,) = await ledger.claim(runner, 1)
+        assert await ledger.settle(runner, [ends(old, Status.FAILED)]) == [old]
+        assert reader.counts(record.id).by_status[Status.SENDING] == 1
+        assert await ledger.settle(runner, [ends(new, Status.DELIVERED)]) == []
+
+    async def test_of_one_batch_only_what_is_still_held_is_settled(self, ledger: Ledger, reader: LedgerReader) -> None:
+        record = await campaign_of(ledger, staged(1), staged(2))
+        runner = await ledger.enlist(record.id, quiet_seconds=10)
+        one, two = await ledger.claim(runner, 2)
+        await ledger.settle(runner, [ends(one, Status.DELIVERED)])
+        assert await ledger.settle(runner, [ends(one, Status.FAILED), ends(two, Status.DELIVERED)]) == [one]
+        assert reader.counts(record.id).by_status[Status.DELIVERED] == 2
+
+    @pytest.mark.parametrize("status", [Status.DELIVERED, Status.ACCEPTED, Status.SKIPPED])
+    async def test_what_ended_is_never_retried(self, ledger: Ledger, status: Status) -> None:
+        record = await campaign_of(ledger, staged(1, status=status))
+        with pytest.raises(Exception, match="never changes"):
+            await ledger.retry(record.id, frozenset({status}))
+
+    async def test_retry_takes_only_the_statuses_asked_for(self, ledger: Ledger, reader: LedgerReader) -> None:
+        record = await campaign_of(
+            ledger, staged(1, status=Status.FAILED), staged(2, status=Status.NOT_DELIVERED), staged(3, status=Status.DELIVERED)
+        )
+        assert await ledger.retry(record.id, frozenset({Status.FAILED})) == 1
+        runner = await ledger.enlist(record.id, quiet_seconds=10)
+        assert [claim.row for claim in await ledger.claim(runner, 9)] == [1]
+        assert reader.counts(record.id).by_status[Status.NOT_DELIVERED] == 1
+
+    async def test_cancelling_leaves_out_what_is_pending_also_what_comes_back_later(self, ledger: Ledger, reader: LedgerReader) -> None:
+        record = await campaign_of(ledger, *(staged(row) for row in range(1, 5)))
+        runner = await ledger.enlist(record.id, quiet_seconds=10)
+        one, two, three = await ledger.claim(runner, 3)
+        await ledger.control(record.id, Control.CANCELLED)
+        await ledger.settle(runner, [ends(one, Status.PENDING, due_in_seconds=5), ends(two, Status.DELIVERED)])
+        await ledger.release(runner, [three])
+        counts = reader.counts(record.id)
+        assert counts.reasons(Status.SKIPPED) == {"cancelled": 3}
+        assert counts.by_status[Status.DELIVERED] == 1
+        with pytest.raises(UsageError):
+            await ledger.control(record.id, Control.GO)
+
+
+class TestDeath:
+    async def test_rows_of_a_dead_runner_become_unknown_and_wait_for_their_quiet_period(
+        self, backend: Backend, ledger: Ledger, clock: HandClock, reader: LedgerReader
+    ) -> None:
+        record = await campaign_of(ledger, staged(1), staged(2))
+        doomed = backend.ledger()
+        runner = await doomed.enlist(record.id, quiet_seconds=10)
+        (claim,) = await doomed.claim(runner, 1)
+        await doomed.close()
+        assert await ledger.bury(quiet_seconds=10) == 1
+        assert await ledger.settle(runner, [ends(claim, Status.DELIVERED)]) == [claim]
+        assert reader.counts(record.id).reasons(Status.UNKNOWN) == {"lost": 1}
+        assert await ledger.doubts(record.id, 9) == []
+        clock.advance(10.5)
+        (doubt,) = await ledger.doubts(record.id, 9)
+        assert (doubt.claim.row, doubt.claim.attempts, doubt.last_before) == (1, 1, None)
+
+    async def test_a_live_runner_is_not_buried_until_its_lease_is_over(self, backend: Backend, ledger: Ledger, clock: HandClock) -> None:
+        record = await campaign_of(ledger, staged(1))
+        slow = backend.ledger()
+        runner = await slow.enlist(record.id, quiet_seconds=10)
+        await slow.claim(runner, 1)
+        clock.advance(20)
+        assert await ledger.bury(quiet_seconds=10) == 0
+        assert await slow.renew(runner, "sending")
+        clock.advance(20)
+        assert await ledger.bury(quiet_seconds=10) == 0
+        clock.advance(20)
+        assert await ledger.bury(quiet_seconds=10) == 1
+        assert not await slow.renew(runner, "sending")
+        assert await slow.claim(runner, 1) == []
+
+    async def test_signing_off_leaves_no_claim_behind(self, ledger: Ledger, reader: LedgerReader) -> None:
+        record = await campaign_of(ledger, staged(1))
+        runner = await ledger.enlist(record.id, quiet_seconds=10)
+        await ledger.claim(runner, 1)
+        await ledger.dismiss(runner, "interrupted")
+        assert reader.counts(record.id).reasons(Status.UNKNOWN) == {"lost": 1}
+        assert reader.outlook(record.id).doubt_in_seconds == pytest.approx(10)
+        (entry,) = [entry for entry in reader.runners(record.id) if entry.id == runner.id]
+        assert (entry.ended, entry.alive) == ("interrupted", False)
+
+
+class TestDoubt:
+    async def test_a_pass_in_doubt_waits_in_every_campaign_and_a_held_one_does_not(self, ledger: Ledger) -> None:
+        first = await campaign_of(ledger, staged(1, "A"), name="first")
+        second = await campaign_of(ledger, staged(1, "A"), name="second")
+        one, two = await ledger.enlist(first.id, quiet_seconds=10), await ledger.enlist(second.id, quiet_seconds=10)
+        (claim,) = await ledger.claim(one, 1)
+        assert await ledger.claim(two, 1) == []
+        await ledger.settle(one, [ends(claim, Status.UNKNOWN, due_in_seconds=10)])
+        assert await ledger.claim(two, 1) == []
+        await ledger.settle(one, [ends(claim, Status.UNKNOWN, due_in_seconds=None)])
+        assert await ledger.claim(two, 1) == []
+
+    @pytest.mark.parametrize(
+        ("conclusion", "again"),
+        [
+            (Conclusion(status=Status.ACCEPTED), None),
+            (Conclusion(status=Status.PENDING), None),
+            (Conclusion(status=Status.UNKNOWN, reason="other_message"), None),
+            (Conclusion(status=Status.UNKNOWN, reason="unreadable"), 30.0),
+        ],
+    )
+    async def test_a_conclusion_is_recorded_once(
+        self, ledger: Ledger, reader: LedgerReader, conclusion: Conclusion, again: float | None
+    ) -> None:
+        record = await campaign_of(ledger, staged(1))
+        runner = await ledger.enlist(record.id, quiet_seconds=0)
+        (claim,) = await ledger.claim(runner, 1)
+        await ledger.settle(runner, [ends(claim, Status.UNKNOWN, due_in_seconds=0)])
+        (doubt,) = await ledger.doubts(record.id, 5)
+        assert await ledger.conclude(doubt, conclusion, again_in_seconds=again)
+        (row,) = reader.rows(record.id)
+        assert (row.outcome.status, row.outcome.reason) == (conclusion.status, conclusion.reason)
+        assert await ledger.doubts(record.id, 5) == []
+        if conclusion.status is not Status.UNKNOWN:
+            assert not await ledger.conclude(doubt, Conclusion(status=Status.PENDING), again_in_seconds=None)
+
+    async def test_a_doubt_knows_what_was_sent_to_its_pass_before(self, ledger: Ledger) -> None:
+        first = await campaign_of(ledger, staged(1, "A", message="Old"), name="first")
+        second = await campaign_of(ledger, staged(1, "A", message="New"), name="second")
+        one = await ledger.enlist(first.id, quiet_seconds=0)
+        (claim,) = await ledger.claim(one, 1)
+        await ledger.settle(one, [ends(claim, Status.DELIVERED)])
+        two = await ledger.enlist(second.id, quiet_seconds=0)
+        (claim,) = await ledger.claim(two, 1)
+        await ledger.settle(two, [ends(claim, Status.UNKNOWN, due_in_seconds=0)])
+        (doubt,) = await ledger.doubts(second.id, 5)
+        assert (doubt.sent_before, doubt.last_before) == (frozenset({"Old"}), "Old")
+
+
+class TestPace:
+    async def test_everyone_with_a_key_shares_its_slots(self, backend: Backend, ledger: Ledger, clock: HandClock) -> None:
+        other = backend.ledger()
+        taken: list[float] = []
+        for turn in range(100):
+            slots = await (ledger, other)[turn % 2].lease("token", rate_per_second=10, want=2)
+            taken += [clock.seconds + slots.first_in_seconds + n * slots.interval_seconds for n in range(slots.count)]
+            clock.advance(0.05)
+        assert [round(later - sooner, 6) for sooner, later in itertools.pairwise(taken)] == [0.1] * (len(taken) - 1)
+        assert len(taken) >= 50
+
+    async def test_another_key_is_another_budget(self, ledger: Ledger) -> None:
+        assert (await ledger.lease("one", rate_per_second=10, want=9)).first_in_seconds == 0
+        assert (await ledger.lease("two", rate_per_second=10, want=9)).first_in_seconds == 0
+
+    async def test_a_throttle_makes_everyone_pause(self, backend: Backend, ledger: Ledger, clock: HandClock) -> None:
+        await backend.ledger().throttle("token", retry_after_seconds=5)
+        assert (await ledger.lease("token", rate_per_second=10, want=9)).count == 0
+        clock.advance(5)
+        assert (await ledger.lease("token", rate_per_second=10, want=9)).count > 0
+
+
+class TestClock:
+    async def test_setting_the_wall_clock_moves_nothing(self, ledger: Ledger, clock: HandClock, reader: LedgerReader) -> None:
+        record = await campaign_of(ledger, staged(1))
+        runner = await ledger.enlist(record.id, quiet_seconds=10)
+        (claim,) = await ledger.claim(runner, 1)
+        await ledger.settle(runner, [ends(claim, Status.UNKNOWN, due_in_seconds=10)])
+        clock.unix += 86_400
+        assert await ledger.doubts(record.id, 1) == []
+        clock.unix -= 2 * 86_400
+        clock.seconds += 11
+        assert len(await ledger.doubts(record.id, 1)) == 1
+        assert reader.outlook(record.id).doubt_in_seconds == pytest.approx(-1)
+
+    async def test_after_another_boot_time_goes_on_from_the_latest(self, backend: Backend, ledger: Ledger, clock: HandClock) -> None:
+        record = await campaign_of(ledger, staged(1))
+        runner = await ledger.enlist(record.id, quiet_seconds=10)
+        (claim,) = await ledger.claim(runner, 1)
+        await ledger.settle(runner, [ends(claim, Status.UNKNOWN, due_in_seconds=10)])
+        await ledger.renew(runner, "sending")
+        await ledger.close()
+        clock.boot_id, clock.seconds, clock.unix = "second", 5.0, clock.unix - 3600
+        later = backend.ledger()
+        assert await later.doubts(record.id, 1) == []
+        clock.advance(10.5)
+        assert len(await later.doubts(record.id, 1)) == 1
