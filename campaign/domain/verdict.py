@@ -15,13 +15,18 @@ DELIVERED_VALUE: Final = "delivered"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """An answer came. `readable` says that its body is the documented one and whole."""
+    """An answer came. `readable` says that its body is the documented one and whole.
+
+    `rate_remaining` of `rate_limit` requests are left in the API's window, None where the answer does not say.
+    """
 
     http_status: int
     readable: bool = True
     notification_status: str = ""
     notification_message: str = ""
     retry_after_seconds: float | None = None
+    rate_remaining: int | None = None
+    rate_limit: int | None = None
     error: str = ""
 
 

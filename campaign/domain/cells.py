@@ -1,0 +1,34 @@
+"""The text of one cell: made harmless for spreadsheets and restored exactly; freed of what nobody sees around it.
+
+A spreadsheet runs a cell that begins with `=`, `+`, `-` or `@`, also after blanks, also in their full-width forms (Excel in Japan), and
+may split a value that begins with a tab or a line break so that the rest does (OWASP, "CSV Injection"). One apostrophe in front stops it.
+Since a value that has apostrophes already gets one more, `restore(neutralise(text)) == text` for every text.
+"""
+
+import re
+from typing import Final
+
+_RUNS: Final = r"\s*[=+\-@＝＋－＠\t\r\n]"  # noqa: RUF001 - the full-width forms are meant
+_UNSAFE: Final = re.compile(rf"'*{_RUNS}")
+_NEUTRALISED: Final = re.compile(rf"'+{_RUNS}")
+
+_BLANKS: Final = (
+    " \t\n\v\f\r\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
+)
+_UNSEEN: Final = "\xad\u180e\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
+
+
+def neutralise(text: str) -> str:
+    """The cell to write for `text`: itself, or with one apostrophe more in front where a spreadsheet could run it."""
+    return f"'{text}" if _UNSAFE.match(text) else text
+
+
+def restore(text: str) -> str:
+    """The text that `neutralise` was given for this cell."""
+    return text[1:] if _NEUTRALISED.match(text) else text
+
+
+def strip_unseen(text: str) -> str:
+    """`text` without the blanks and zero-width characters around it, which copying from a web page or a mail leaves."""
+    return text.strip(_BLANKS + _UNSEEN)

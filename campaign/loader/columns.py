@@ -1,0 +1,152 @@
+"""Which column is which, and whether a cell of the id column can name a pass."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Final
+
+from campaign.domain.cells import strip_unseen
+from campaign.domain.errors import InputError
+from campaign.domain.model import Invalid
+from campaign.domain.results import RESULT_COLUMNS
+
+ID_NAMES: Final = ("pass_id", "id", "uuid", "pass_uuid", "ext_id", "external_id")
+MESSAGE_NAME: Final = "message"
+TEMPLATE_NAME: Final = "template"
+ID_CHARACTERS: Final = 512
+"""The longest id that is sent: beyond it servers cut or refuse the address."""
+
+_PLAIN_ID: Final = re.compile(rf"[0-9A-Za-z_-]{{1,{ID_CHARACTERS}}}")
+_SCIENTIFIC: Final = re.compile(r"[+-]?(?:\d{1,3}[.,]\d+[Ee][+-]\d+|\d{1,3}[Ee]\+\d+)")
+_TOO_NARROW: Final = re.compile(r"#{2,}")
+# English, then what Excel writes in German, French, Spanish, Italian, Portuguese and Dutch
+_SPREADSHEET_ERROR: Final = re.compile(
+    r"#(?:N/A|GETTING_DATA|(?:REF|VALUE|DIV/0|NUM|NULL|SPILL|CALC|FIELD|BLOCKED|CONNECT|UNKNOWN|BUSY|ERROR)!|NAME\?"
+    r"|NV|(?:BEZUG|WERT|ZAHL)!|(?:VALEUR|NOMBRE|NUL)!|NOM\?|N/D|¡(?:REF|VALOR|DIV/0|NUM|NULO)!|¿NOMBRE\?"
+    r"|(?:RIF|VALORE|NULLO)!|NOME\?|(?:VALOR|NÚM|NULO)!|N/B|(?:VERW|WAARDE|DEEL/0|GETAL|LEEG)!|NAAM\?)",
+    re.IGNORECASE,
+)
+_PASS_UUID: Final = re.compile(r"[0-9a-fA-F]{40}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_CONTROL: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
+
+
+def find_id_column(columns: Sequence[str], asked: str | None, *, file: str | None = None) -> int:
+    """The position of the column that holds the pass ids.
+
+    Args:
+        columns: the list's column names.
+        asked: what `--id-column` says: matched exactly first, then without regard to case, spaces, dashes and underscores.
+        file: the list, for the message.
+
+    Raises:
+        InputError: no column, or more than one, can be meant.
+    """
+    if asked is None:
+        names = {_loosely(name) for name in ID_NAMES}
+        found = [position for position, column in enumerate(columns) if _loosely(column) in names]
+    else:
+        found = [position for position, column in enumerate(columns) if column == asked]
+        found = found or [position for position, column in enumerate(columns) if _loosely(column) == _loosely(asked)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        these = _listed([columns[position] for position in found])
+        raise InputError(f"{these} could each hold the pass ids. Say which one with --id-column.", file=file)
+    if asked is None:
+        problem = f"No column is named {', '.join(ID_NAMES[:-1])} or {ID_NAMES[-1]}. The list has {_listed(columns)}."
+        raise InputError(f"{problem} Say which one holds the pass ids with --id-column.", file=file)
+    near = get_close_matches(asked, columns, n=1)
+    hint = f" Did you mean “{near[0]}”?" if near else ""
+    raise InputError(f"There is no column “{asked}”; the list has {_listed(columns)}.{hint} Change --id-column.", file=file)
+
+
+def find_message_column(columns: Sequence[str], *, file: str | None = None) -> int | None:
+    """The position of the column that holds each row's message, if there is one; InputError if there are two."""
+    return _find_one(columns, MESSAGE_NAME, file)
+
+
+def find_template_column(columns: Sequence[str], *, file: str | None = None) -> int | None:
+    """The position of the column that names each row's template, if there is one; InputError if there are two."""
+    return _find_one(columns, TEMPLATE_NAME, file)
+
+
+def is_results_file(columns: Sequence[str]) -> bool:
+    """Whether a list with these columns is what a run has written, to be resumed or retried from."""
+    return set(RESULT_COLUMNS) <= set(columns)
+
+
+def own_columns(columns: Sequence[str]) -> tuple[int, ...]:
+    """The positions of the columns that are the list's own, in its order.
+
+    Raises:
+        InputError: the list has some of the names that results use, but not all: neither a list nor a results file.
+    """
+    taken = [column for column in columns if column in RESULT_COLUMNS]
+    if taken and not is_results_file(columns):
+        missing = [name for name in RESULT_COLUMNS if name not in columns]
+        raise InputError(
+            f"The list has {_listed(taken)}, as a results file has, but not {_listed(missing)}. "
+            "To go on from a results file, keep all its delivery_ columns; to use it as a new list, remove or rename them.",
+            column=taken[0],
+        )
+    return tuple(position for position, column in enumerate(columns) if column not in RESULT_COLUMNS)
+
+
+def check_pass_id(text: str) -> tuple[str, Invalid | None, str]:
+    """What a cell of the id column says: the id to send to, why it can't be sent to (None if it can), and that as a sentence.
+
+    The id is any text (an external id has no fixed form), without the blanks and unseen characters around it.
+    """
+    if _PLAIN_ID.fullmatch(text):
+        return text, None, ""
+    pass_id = strip_unseen(text)
+    if not pass_id:
+        return pass_id, Invalid.NO_ID, "The row has no pass id."
+    if _SCIENTIFIC.fullmatch(pass_id):
+        sentence = f"The id {pass_id} has lost its digits in a spreadsheet. Format the column as text there and paste the ids again."
+        return pass_id, Invalid.MANGLED_ID, sentence
+    if _SPREADSHEET_ERROR.fullmatch(pass_id):
+        sentence = f"The id is {pass_id}, an error in a spreadsheet's formula. Mend the formula, or paste the ids as values."
+        return pass_id, Invalid.MANGLED_ID, sentence
+    if _TOO_NARROW.fullmatch(pass_id):
+        sentence = "The id is only # signs: its column was too narrow when the spreadsheet was saved. Widen it and save again."
+        return pass_id, Invalid.MANGLED_ID, sentence
+    return pass_id, *_check_sendable(pass_id)
+
+
+def pass_key(pass_id: str) -> str:
+    """The form under which two ids are the same pass: UUIDs of both forms without regard to case, external ids exactly."""
+    return pass_id.lower() if len(pass_id) in {36, 40} and _PASS_UUID.fullmatch(pass_id) else pass_id
+
+
+def _check_sendable(pass_id: str) -> tuple[Invalid | None, str]:
+    if len(pass_id) > ID_CHARACTERS:
+        return Invalid.BAD_ID, f"The id is {len(pass_id):,} characters long; at most {ID_CHARACTERS} can be sent. Is it the right column?"
+    if any(unicodedata.category(character) in _CONTROL for character in pass_id):
+        return Invalid.BAD_ID, "The id has a line break or another control character inside. Remove it."
+    if pass_id in {".", ".."}:
+        # "%2E" is the same as "." to every URL library and proxy (RFC 3986, 6.2.2), and as a path segment it is dropped:
+        # the request would reach another address, and what it answered would be taken for this pass's answer.
+        return Invalid.BAD_ID, f"The id “{pass_id}” can't be part of a web address. Give this pass another external id."
+    return None, ""
+
+
+def _find_one(columns: Sequence[str], name: str, file: str | None) -> int | None:
+    found = [position for position, column in enumerate(columns) if _loosely(column) == name]
+    if len(found) > 1:
+        these = _listed([columns[position] for position in found])
+        raise InputError(f"{these} could each be the {name} column. Rename all but one.", file=file)
+    return found[0] if found else None
+
+
+def _loosely(name: str) -> str:
+    return re.sub(r"[\s_-]+", "", name).casefold()
+
+
+def _listed(columns: Sequence[str]) -> str:
+    """Column names for a sentence, not more of them than people read."""
+    shown = [f"“{column}”" for column in columns[:20]]
+    if len(columns) > len(shown):
+        return f"{', '.join(shown)} and {len(columns) - len(shown)} more"
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)

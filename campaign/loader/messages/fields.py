@@ -1,0 +1,116 @@
+"""The names a template has for the columns of a list.
+
+A column goes by its exact name if that is an identifier, and by a cleaned one (`First name` → `first_name`). Exact names win over cleaned
+ones, columns on the left over those on the right; a column that is left without a name gets the next free `first_name_2`.
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from types import MappingProxyType
+from typing import Final
+
+_NOT_WORD = re.compile(r"\W+")
+_SHOWN_COLUMNS = 40
+
+_RESERVED: Final = (
+    "and or not in is if else elif for set true false none True False None loop range namespace self super caller varargs kwargs"
+)
+RESERVED: Final = frozenset(_RESERVED.split())
+"""Names that mean something in a template, so a column of that name goes by `column_...`."""
+
+
+def same_name(name: str) -> str:
+    """The spelling under which two names count as one."""
+    return unicodedata.normalize("NFKC", name)
+
+
+def shown(text: str, characters: int = 60) -> str:
+    """A name or a value from a file, fit for a sentence: short and without anything a terminal would obey."""
+    cut = text if len(text) <= characters else text[: characters - 1] + "…"
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in cut)
+
+
+def loosely(name: str) -> str:
+    """A column's name without case, spaces, dashes and underscores."""
+    return re.sub(r"[\s_-]+", "", same_name(name).casefold())
+
+
+def variables(columns: Sequence[str]) -> dict[str, int]:
+    """The merge fields that people may use, each with the place of its column, counted from 0; a column's own name comes first."""
+    exact: dict[str, int] = {}
+    for index, column in enumerate(columns):
+        name = same_name(column)
+        if name.isidentifier() and name not in RESERVED:
+            exact.setdefault(name, index)
+    cleaned: dict[str, int] = {}
+    named = set(exact.values())
+    for index, column in enumerate(columns):
+        name = _cleaned(column, index)
+        if name not in exact and name not in cleaned:
+            cleaned[name] = index
+            named.add(index)
+    for index, column in enumerate(columns):
+        if index not in named:
+            base = _cleaned(column, index)
+            number = 2
+            while (name := f"{base}_{number}") in exact or name in cleaned:
+                number += 1
+            cleaned[name] = index
+    return exact | cleaned
+
+
+def _cleaned(column: str, index: int) -> str:
+    # Lowering a normalised text can leave it unnormalised ("İ"), and only a normalised name is found again.
+    name = same_name(_NOT_WORD.sub("_", same_name(column).lower()))
+    name = _NOT_WORD.sub("_", name).strip("_")
+    if not name:
+        return f"column_{index + 1}"
+    return name if name.isidentifier() and name not in RESERVED else f"column_{name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fields:
+    """The columns of a list and their names in a template."""
+
+    columns: tuple[str, ...]
+    places: Mapping[str, int]
+
+    @classmethod
+    def of(cls, columns: Sequence[str]) -> "Fields":
+        return cls(columns=tuple(columns), places=MappingProxyType(variables(columns)))
+
+    def unknown(self, name: str, *, part: str = "") -> str:
+        """The sentences for a variable that no column goes by; `part` is what follows its dot, if anything."""
+        found = ""
+        if nearest := self._nearest(name, part):
+            found = f" Did you mean {{{{ {nearest} }}}} (column “{shown(self.columns[self.places[nearest]])}”)?"
+        return (
+            f"“{shown(name)}” is not a column of the list.{found} The list offers: {self.offered()}."
+            f' If it may be absent, write {{{{ {shown(name)} | default("...") }}}}.'
+        )
+
+    def meant(self, text: str) -> str | None:
+        """The name of the column that a text which is no name seems to mean."""
+        wanted = loosely(text)
+        return next((name for name, index in self.places.items() if wanted and loosely(self.columns[index]) == wanted), None)
+
+    def offered(self) -> str:
+        """Every column by the shortest of its names, the column's own beside it where it differs."""
+        names: dict[int, str] = {}
+        for name, index in self.places.items():
+            names.setdefault(index, name)
+        parts = [
+            names[index] if names[index] == column else f"{names[index]} (“{shown(column)}”)" for index, column in enumerate(self.columns)
+        ]
+        more = len(parts) - _SHOWN_COLUMNS
+        return ", ".join(parts[:_SHOWN_COLUMNS]) + (f" and {more} more" if more > 0 else "")
+
+    def _nearest(self, name: str, part: str) -> str | None:
+        for text in (f"{name}{part}", part, name):
+            if found := self.meant(text):
+                return found
+        close = get_close_matches(name.casefold(), {known.casefold() for known in self.places}, n=1)
+        return next((known for known in self.places if known.casefold() in close), None)

@@ -1,0 +1,129 @@
+"""Which one source the messages of a list come from."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+from campaign.domain.errors import UsageError
+from campaign.loader.messages.fields import Fields, loosely, shown
+from campaign.loader.messages.folder import FolderMessages, read_folder
+from campaign.loader.messages.rendered import MessageLimits, Messages, Rendered
+from campaign.loader.messages.source import Source, read_source, source_of
+from campaign.loader.messages.template import compile_template
+from campaign.loader.messages.text import finish
+
+_DEFAULT_LIMITS: Final = MessageLimits()
+
+
+def plan_messages(
+    columns: Sequence[str],
+    *,
+    message: str | None,
+    template: Path | None,
+    templates: Path | None,
+    limits: MessageLimits = _DEFAULT_LIMITS,
+) -> Messages:
+    """Where each row's message comes from, checked as far as it can be without a row.
+
+    An option wins over a column. A `message` column is the text to send, as it stands: whoever has it in the list wants to see there what
+    is sent, and braces in data are never run. A `template` column needs the folder.
+
+    Args:
+        columns: the list's columns, in the order of each row's cells.
+        message: `--message`, a template.
+        template: `--template`, a file with one.
+        templates: `--templates`, the folder with the files that the `template` column names.
+        limits: what messages and templates may take.
+
+    Raises:
+        UsageError: no source is given, or more than one.
+        InputError: a template can't be read, understood or filled from these columns.
+    """
+    fields = Fields.of(columns)
+    match message, template, templates:
+        case str(), None, None:
+            return _from_one(source_of(message, "--message", max_characters=limits.max_source), "message", fields, limits)
+        case None, Path(), None:
+            return _from_one(read_source(template, max_characters=limits.max_source), "template", fields, limits)
+        case None, None, Path():
+            return _from_folder(templates, fields, limits)
+        case None, None, None:
+            return _from_column(fields, limits)
+        case _:
+            given = [("--message", message), ("--template", template), ("--templates", templates)]
+            names = " and ".join(name for name, value in given if value is not None)
+            raise UsageError(f"{names} each say what the messages are. Give only one of them.")
+
+
+class OneTemplate:
+    """The same template for each row."""
+
+    def __init__(self, source: Source, kind: str, fields: Fields, limits: MessageLimits) -> None:
+        self.fingerprint = _fingerprint(kind, source.text)
+        self.render = compile_template(source, fields, limits).render
+
+
+class ColumnMessages:
+    """Each row's message as its cell has it."""
+
+    def __init__(self, place: int, column: str, limits: MessageLimits) -> None:
+        self.fingerprint = _fingerprint("column", column)
+        self._place = place
+        self._max_length = limits.max_length
+
+    def render(self, cells: Sequence[str]) -> Rendered:
+        """The message of one row."""
+        return finish(cells[self._place], max_length=self._max_length)
+
+
+def _from_one(source: Source, kind: str, fields: Fields, limits: MessageLimits) -> Messages:
+    return OneTemplate(source, kind, fields, limits)
+
+
+def _from_folder(folder: Path, fields: Fields, limits: MessageLimits) -> Messages:
+    place = _find(fields, "template")
+    if place is None:
+        raise UsageError(f"--templates needs a column “template” that names each row's file. The list has: {fields.offered()}.")
+    sources = read_folder(folder, limits)
+    texts = [part for name, source in sorted(sources.items()) for part in (name, source.text)]
+    return FolderMessages(place, sources, fields, limits, fingerprint=_fingerprint("templates", fields.columns[place], *texts))
+
+
+def _from_column(fields: Fields, limits: MessageLimits) -> Messages:
+    place = _find(fields, "message")
+    named = _find(fields, "template")
+    if place is not None and named is not None:
+        raise UsageError(
+            f"The list has both a column “{shown(fields.columns[place])}” and a column “{shown(fields.columns[named])}”. Say which one the "
+            'messages come from: --templates with the folder of the templates, or --message "{{ message }}".'
+        )
+    if named is not None:
+        raise UsageError(f"The column “{shown(fields.columns[named])}” names templates. Say with --templates which folder they are in.")
+    if place is None:
+        raise UsageError(
+            "Nothing says what the messages are. Give --message or --template, or add a column “message” to the list. "
+            f"It has: {fields.offered()}."
+        )
+    return ColumnMessages(place, fields.columns[place], limits)
+
+
+def _find(fields: Fields, name: str) -> int | None:
+    """The place of the one column of a name, in any spelling; UsageError if there are several."""
+    places = [place for place, column in enumerate(fields.columns) if loosely(column) == name]
+    if len(places) > 1:
+        names = " and ".join(f"“{shown(fields.columns[place])}”" for place in places)
+        raise UsageError(f"{names} could each be the {name} column. Rename all but one of them in the list.")
+    return places[0] if places else None
+
+
+def _fingerprint(*parts: str) -> str:
+    digest = hashlib.sha256()
+    for part in _encoded(parts):
+        # With its length before it, no part can be taken for the end of another.
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.hexdigest()
+
+
+def _encoded(parts: Iterable[str]) -> Iterable[bytes]:
+    return (part.encode("utf-8", "surrogatepass") for part in parts)

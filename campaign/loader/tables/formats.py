@@ -1,0 +1,111 @@
+"""What kind of file a list is, by its name and by its first bytes, and what to do with one that can't be read."""
+
+import zipfile
+from typing import Final
+
+from campaign.domain.errors import InputError
+from campaign.loader.tables.source import Source
+from campaign.loader.tables.table import Format
+
+_BY_SUFFIX: Final = {
+    **dict.fromkeys((".csv", ".tsv", ".tab", ".txt"), Format.CSV),
+    **dict.fromkeys((".parquet", ".pq"), Format.PARQUET),
+    ".xlsx": Format.XLSX,
+}
+_SAVE_AS: Final = "Save the list as .csv (CSV UTF-8), .xlsx or .parquet."
+_ADVICE: Final = {
+    **dict.fromkeys(
+        (".xls", ".xlsm", ".xlsb", ".xltx", ".xltm", ".xlt"),
+        "Excel files of this kind aren't read. Open it in Excel and save it as “Excel Workbook (.xlsx)” or “CSV UTF-8 (.csv)”.",
+    ),
+    **dict.fromkeys((".ods", ".fods"), "LibreOffice files aren't read. Open it in LibreOffice and save it as .xlsx, or as .csv in UTF-8."),
+    ".numbers": "Numbers files aren't read. Open it in Numbers and choose File, Export To, CSV.",
+    **dict.fromkeys((".json", ".jsonl", ".ndjson"), f"JSON isn't read. {_SAVE_AS}"),
+    **dict.fromkeys((".xml", ".html", ".htm"), f"XML and web pages aren't read. {_SAVE_AS}"),
+    **dict.fromkeys((".gz", ".bz2", ".xz", ".zst", ".zip", ".7z", ".rar"), "Packed files aren't read. Unpack it first."),
+    **dict.fromkeys((".feather", ".arrow", ".orc", ".avro"), "Files of this kind aren't read. Save the list as .parquet or .csv."),
+    **dict.fromkeys((".pdf", ".doc", ".docx", ".odt", ".rtf", ".md"), f"This is a document, not a list. {_SAVE_AS}"),
+    **dict.fromkeys((".db", ".sqlite", ".sqlite3"), f"This is a database, not a list. {_SAVE_AS}"),
+    ".toml": "This is a job file, not a list. Give it to “campaign run” as it is.",
+}
+_OLD_EXCEL: Final = "an Excel file of the old kind (.xls), or one that is protected by a password"
+_PACKED: Final = "a packed file"
+_MAGIC: Final = (
+    (b"PAR1", "a Parquet file"),
+    (b"PARE", "an encrypted Parquet file"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", _OLD_EXCEL),
+    (b"%PDF-", "a PDF document"),
+    (b"\x1f\x8b", _PACKED),
+    (b"BZh", _PACKED),
+    (b"\xfd7zXZ\x00", _PACKED),
+    (b"\x28\xb5\x2f\xfd", _PACKED),
+    (b"7z\xbc\xaf\x27\x1c", _PACKED),
+    (b"Rar!\x1a\x07", _PACKED),
+    (b"\x89PNG\r\n\x1a\n", "a picture"),
+    (b"\xff\xd8\xff", "a picture"),
+    (b"GIF8", "a picture"),
+    (b"SQLite format 3\x00", "a database"),
+    (b"ARROW1", "an Arrow file"),
+    (b"Obj\x01", "an Avro file"),
+    (b"{\\rtf", "a text document (RTF)"),
+    (b"\x7fELF", "a program"),
+    (b"\x00\x00\x00\x01Bud1", "a folder's settings (.DS_Store)"),
+)
+_MARKUP: Final = ((b"<!doctype html", "a web page"), (b"<html", "a web page"), (b"<?xml", "an XML document"))
+_ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
+_EXCEL: Final = "an Excel workbook"
+_PARTS: Final = (
+    ("xl/workbook.xml", _EXCEL),
+    ("xl/workbook.bin", "an Excel workbook of the binary kind (.xlsb)"),
+    ("content.xml", "a LibreOffice document"),
+    ("Index/Document.iwa", "an Apple Numbers document"),
+    ("Index.zip", "an Apple Numbers document"),
+    ("word/document.xml", "a Word document"),
+)
+
+
+def recognise(source: Source) -> Format:
+    """The format to read a list as; raises InputError if it is none of them, or is not what its name says."""
+    if advice := _ADVICE.get(source.suffix):
+        raise InputError(advice, file=source.name)
+    named = Format.CSV if source.is_stdin else _BY_SUFFIX.get(source.suffix)
+    content = content_of(source)
+    found = {"": Format.CSV, "a Parquet file": Format.PARQUET, _EXCEL: Format.XLSX}.get(content)
+    if found is not None and named in {None, found}:
+        return found
+    raise InputError(_mismatch(source, content, found), file=source.name)
+
+
+def content_of(source: Source) -> str:
+    """What the file's first bytes show it to be (“a PDF document”), empty for what can only be text."""
+    with source.path.open("rb") as file:
+        head = file.read(512)
+    if head.startswith(_ZIP):
+        return _archive(source)
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:16].lower()
+    kinds = [kind for magic, kind in _MAGIC if head.startswith(magic)] + [kind for magic, kind in _MARKUP if start.startswith(magic)]
+    return kinds[0] if kinds else ""
+
+
+def _archive(source: Source) -> str:
+    try:
+        with zipfile.ZipFile(source.path) as archive:
+            names = set(archive.namelist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return _EXCEL if source.suffix == ".xlsx" else "a damaged zip archive"
+    return next((kind for part, kind in _PARTS if part in names), "a zip archive")
+
+
+def _mismatch(source: Source, content: str, found: Format | None) -> str:
+    if source.is_stdin:
+        return f"What came in is {content}; on stdin a list must be CSV. Save it to a file and name that."
+    if content == _OLD_EXCEL:
+        return f"This is {content}. Open it in Excel and save it without a password as “Excel Workbook (.xlsx)”."
+    what = f"The file is named {source.suffix} but is {content or 'text or damaged'}." if source.suffix else f"The file is {content}."
+    match found:
+        case Format.CSV:
+            return f"{what} If it is a CSV list, rename it to end in .csv; else save it again."
+        case Format.PARQUET | Format.XLSX:
+            return f"{what} Rename it to end in .{found.value}."
+        case None:
+            return f"{what} {_SAVE_AS}"

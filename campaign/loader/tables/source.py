@@ -1,0 +1,145 @@
+"""The bytes of a list: found by path, or taken from stdin or a pipe into a private temporary file."""
+
+import hashlib
+import os
+import stat
+import sys
+import tempfile
+import weakref
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO, Final, Self
+
+from campaign.domain.errors import InputError
+
+STDIN: Final = "-"
+_STDIN_NAME: Final = "stdin"
+_BLOCK_BYTES: Final = 1 << 20
+_NAMES_COMPARED: Final = 2_000
+
+
+class Spool:
+    """A temporary file that only its owner can read, removed when closed, forgotten or at exit."""
+
+    __slots__ = ("__weakref__", "_remove", "path")
+
+    def __init__(self) -> None:
+        handle, name = tempfile.mkstemp(prefix="campaign-", suffix=".list")  # mode 0600
+        os.close(handle)
+        self.path = Path(name)
+        self._remove = weakref.finalize(self, self.path.unlink, missing_ok=True)
+
+    def close(self) -> None:
+        self._remove()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A file that stays as it was when it was found. `stamp` is its device, inode, size in bytes and time of last change in ns."""
+
+    name: str
+    path: Path
+    suffix: str
+    sha256: str
+    stamp: tuple[int, int, int, int]
+    spool: Spool | None = field(default=None, repr=False, compare=False)
+
+    @classmethod
+    def find(cls, given: Path | str, *, file_bytes: int) -> Self:
+        """The list at a path, or on stdin (`-`).
+
+        Raises:
+            InputError: there is nothing to read, it may not be read, it is empty, or it has more than `file_bytes`.
+        """
+        if str(given) == STDIN:
+            return cls._spooled(sys.stdin.buffer, name=_STDIN_NAME, suffix="", file_bytes=file_bytes)
+        path = Path(given)
+        name = str(given)
+        try:
+            mode = path.stat().st_mode
+            if stat.S_ISDIR(mode):
+                raise InputError("This is a folder. Name the list file in it.", file=name)
+            if stat.S_ISFIFO(mode):
+                with path.open("rb") as pipe:
+                    return cls._spooled(pipe, name=name, suffix=path.suffix, file_bytes=file_bytes)
+            if not stat.S_ISREG(mode):
+                raise InputError("This is a device, not a file. Name a list file, or - for stdin.", file=name)
+            return cls._read(path, name=name, suffix=path.suffix, file_bytes=file_bytes, spool=None)
+        except FileNotFoundError:
+            raise InputError(f"There is no such file.{_suggestion(path)}", file=name) from None
+        except PermissionError:
+            raise InputError("You may not read this file. Change its permissions, or run as someone who may.", file=name) from None
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+            raise InputError(f"The file can't be read ({error}). Check the path and the disk.", file=name) from None
+
+    @property
+    def is_stdin(self) -> bool:
+        return self.spool is not None and self.name == _STDIN_NAME
+
+    @property
+    def size_bytes(self) -> int:
+        return self.stamp[2]
+
+    def check_unchanged(self) -> None:
+        """Raises InputError if the file is not the one that was found."""
+        try:
+            same = _stamp(self.path) == self.stamp
+        except OSError:
+            same = False
+        if not same:
+            raise self.changed()
+
+    def changed(self) -> InputError:
+        return InputError("The file was changed while it was being read. Run again when nobody writes to it.", file=self.name)
+
+    def close(self) -> None:
+        if self.spool is not None:
+            self.spool.close()
+
+    @classmethod
+    def _spooled(cls, stream: BinaryIO, *, name: str, suffix: str, file_bytes: int) -> Self:
+        spool = Spool()
+        try:
+            left = file_bytes
+            with spool.path.open("wb") as file:
+                while left >= 0 and (block := stream.read(min(_BLOCK_BYTES, left + 1))):
+                    file.write(block)
+                    left -= len(block)
+            return cls._read(spool.path, name=name, suffix=suffix, file_bytes=file_bytes, spool=spool)
+        except OSError as error:
+            spool.close()
+            raise InputError(f"The list can't be copied to {spool.path.parent} ({error.strerror}). Make room there.", file=name) from None
+        except BaseException:
+            spool.close()
+            raise
+
+    @classmethod
+    def _read(cls, path: Path, *, name: str, suffix: str, file_bytes: int, spool: Spool | None) -> Self:
+        stamp = _stamp(path)
+        if stamp[2] == 0:
+            raise InputError("The file is empty. Save the list again.", file=name)
+        if stamp[2] > file_bytes:
+            raise InputError(f"The file has more than {file_bytes:,} bytes. Split the list into several.", file=name)
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        return cls(name=name, path=path, suffix=suffix.lower(), sha256=sha256, stamp=stamp, spool=spool)
+
+
+def _stamp(path: Path) -> tuple[int, int, int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _suggestion(path: Path) -> str:
+    """What may have been meant, as a sentence after a blank, or nothing."""
+    try:
+        names = [entry.name for entry in islice(path.parent.iterdir(), _NAMES_COMPARED)]
+    except OSError:
+        return f" There is no folder {path.parent} either. Check the path."
+    by_lower = {name.lower(): name for name in names}
+    near = [by_lower[name] for name in get_close_matches(path.name.lower(), by_lower, n=3, cutoff=0.6)]
+    if not near:
+        return f" The folder {path.parent.absolute()} has nothing of a similar name. Check the path."
+    return f" Did you mean {' or '.join(str(path.parent / name) for name in near)}?"

@@ -1,0 +1,149 @@
+"""Files that are written whole: a kill at any line leaves the old file or the new one, never a part of one."""
+
+import errno
+import hashlib
+import os
+import shutil
+import stat
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Final, Self
+
+from campaign.domain.errors import CampaignError, DiskFullError, UsageError
+
+LEFT_BEHIND_SECONDS: Final = 3600.0
+"""A draft that nobody has touched for so long is what a killed process left behind."""
+
+_NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+_FORBIDDEN: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_VANISHED: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ESTALE})
+_FOLDER_CANNOT_SYNC: Final = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM, errno.EISDIR})
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Whatever the system refuses while `path` is written, in words.
+
+    Raises:
+        DiskFullError: the disk, or the quota, is full.
+        UsageError: anything else; it names the path and what to do.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise _in_words(error, path) from error
+
+
+def _in_words(error: OSError, path: Path) -> CampaignError:
+    if error.errno in _NO_SPACE:
+        return DiskFullError(
+            f"There is no space left to write {path}. What was there before is unchanged, and nothing that was sent is lost: "
+            "make room, then run the same command again."
+        )
+    if error.errno in _FORBIDDEN:
+        return UsageError(
+            f"{path} can't be written: {error.strerror}. Close it if another program has it open, "
+            f"see that you may write in the folder {path.parent}, or choose another place for the results."
+        )
+    if error.errno in _VANISHED:
+        return UsageError(f"{path} can't be written: there is no folder {path.parent}. Create it, or choose another place for the results.")
+    return UsageError(f"{path} can't be written: {error.strerror or error}. Choose another place for the results.")
+
+
+class Draft:
+    """What will be `path`, beside it under a name of its own, readable by its owner only.
+
+    Write to `file`, then `seal`, then `replace`; leaving the context without `replace` removes the draft and keeps the old file.
+    A symbolic link is written through to its target. A file that is replaced hands down its mode and, where the system lets us, its owner.
+
+    Raises:
+        DiskFullError, UsageError: see `writing`.
+    """
+
+    file: BinaryIO
+    scratch: Path
+    """A folder for what an encoder has to put aside; it is not there until the encoder makes it, and goes with the draft."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._target = Path(os.path.realpath(path))
+        folder = self._target.parent
+        prefix = f".campaign-results-{hashlib.sha256(os.fsencode(self._target.name)).hexdigest()[:12]}-"
+        with writing(path):
+            _sweep(folder, prefix)
+            descriptor, name = tempfile.mkstemp(prefix=prefix, suffix=".tmp", dir=folder)
+        self._draft = Path(name)
+        self.scratch = _scratch(self._draft)
+        self.file = os.fdopen(descriptor, "wb", buffering=1 << 20)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        # Closing writes what is left in the buffer, which a full disk refuses once more; nobody needs those bytes.
+        with suppress(OSError):
+            self.file.close()
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        with suppress(OSError):
+            self._draft.unlink(missing_ok=True)
+
+    def seal(self) -> None:
+        """Bring every byte to the disk."""
+        with writing(self.path):
+            self.file.flush()
+            os.fsync(self.file.fileno())
+            self.file.close()
+
+    def replace(self) -> None:
+        """Put the sealed draft in the target's place, for good."""
+        with writing(self.path):
+            self._inherit()
+            self._draft.replace(self._target)
+            _sync_folder(self._target.parent)
+
+    def remove_target(self) -> None:
+        """Take away the file that an earlier run left, because this time there is nothing to say."""
+        with writing(self.path), suppress(FileNotFoundError):
+            self._target.unlink()
+            _sync_folder(self._target.parent)
+
+    def _inherit(self) -> None:
+        try:
+            old = self._target.stat()
+        except FileNotFoundError:
+            return
+        new = self._draft.stat()
+        if (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
+            with suppress(PermissionError):
+                os.chown(self._draft, old.st_uid, old.st_gid)
+        self._draft.chmod(stat.S_IMODE(old.st_mode) & 0o777)
+
+
+def _scratch(draft: Path) -> Path:
+    return draft.with_name(f"{draft.name}.parts")
+
+
+def _sweep(folder: Path, prefix: str) -> None:
+    """Remove the drafts of this target that killed processes left behind: they hold customers' data, and room."""
+    for draft in folder.glob(f"{prefix}*.tmp"):
+        with suppress(OSError):
+            if time.time() - draft.stat().st_mtime > LEFT_BEHIND_SECONDS:
+                shutil.rmtree(_scratch(draft), ignore_errors=True)
+                draft.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename durable, on file systems that can."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno not in _FOLDER_CANNOT_SYNC:
+            raise

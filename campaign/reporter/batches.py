@@ -1,0 +1,145 @@
+"""Rows by column, some hundred at a time: what every format is written from, so that none of them works cell by cell where it need not."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from itertools import compress, islice
+from operator import attrgetter
+from typing import Any, Final, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from campaign.domain.errors import InputError
+from campaign.domain.model import NEEDS_SOMEONE, Outcome, ResultRow
+from campaign.domain.results import RESULT_COLUMNS
+
+BATCH_ROWS: Final = 1024
+"""Few enough that a list of huge cells stays small in memory, enough that the work per batch is not felt."""
+
+Column = Sequence[Any]
+
+
+class Kind(Enum):
+    """What a column's values are."""
+
+    TEXT = auto()
+    WHOLE = auto()  # int or None
+    TIME = auto()  # Unix seconds, 0 where there is none
+    MILLISECONDS = auto()  # float with one decimal, or None
+
+
+_KINDS: Final[dict[str, Kind]] = dict.fromkeys(RESULT_COLUMNS, Kind.TEXT) | {
+    "delivery_http_status": Kind.WHOLE,
+    "delivery_attempts": Kind.WHOLE,
+    "delivery_sent_at": Kind.TIME,
+    "delivery_settled_at": Kind.TIME,
+    "delivery_latency_ms": Kind.MILLISECONDS,
+    "delivery_row": Kind.WHOLE,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """The columns of a results file: the list's own, then RESULT_COLUMNS."""
+
+    names: tuple[str, ...]
+    kinds: tuple[Kind, ...]
+
+    @classmethod
+    def of(cls, columns: Sequence[str]) -> Self:
+        """The layout for a list with these columns of its own.
+
+        Raises:
+            InputError: two columns of the file would have the same name, and a reader could not tell them apart.
+        """
+        seen = set(RESULT_COLUMNS)
+        for column in columns:
+            if column in seen:
+                whose = "a column that the results add" if column in RESULT_COLUMNS else "another column of the list"
+                raise InputError(f"It has the same name as {whose}. Rename it in the list.", column=column)
+            seen.add(column)
+        return cls(names=(*columns, *RESULT_COLUMNS), kinds=(*(Kind.TEXT for _ in columns), *_KINDS.values()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Rows as columns in the layout's order; `needs_someone` says of each row whether it belongs into the failed-rows file too."""
+
+    columns: list[Column]
+    needs_someone: list[bool]
+
+    def __len__(self) -> int:
+        return len(self.needs_someone)
+
+    def failed(self) -> "Batch | None":
+        """Only the rows that need someone; None if there are none."""
+        if True not in self.needs_someone:
+            return None
+        columns: list[Column] = [list(compress(column, self.needs_someone)) for column in self.columns]
+        return Batch(columns=columns, needs_someone=[True] * len(columns[-1]))
+
+
+def batched(rows: Iterable[ResultRow], *, layout: Layout, campaign: str) -> Iterator[Batch]:
+    """The rows in batches, each read only when it is asked for."""
+    source = iter(rows)
+    own = len(layout.names) - len(RESULT_COLUMNS)
+    while batch := list(islice(source, BATCH_ROWS)):
+        outcomes = [row.outcome for row in batch]
+        cells: list[Column] = list(zip(*[row.cells for row in batch], strict=True))
+        if len(cells) != own:
+            raise ValueError(f"rows {batch[0].row} to {batch[-1].row} have {len(cells)} cells of their own for {own} columns")
+        yield Batch(
+            columns=cells + [_delivery_column(name, batch, outcomes, campaign) for name in RESULT_COLUMNS],
+            needs_someone=[outcome.status in NEEDS_SOMEONE for outcome in outcomes],
+        )
+
+
+def readable(batch: Batch, layout: Layout) -> list[Column]:
+    """The batch's columns for a format that has no times of its own: ISO 8601 in UTC with milliseconds, None where there is none."""
+    return [time_texts(column) if kind is Kind.TIME else column for kind, column in zip(layout.kinds, batch.columns, strict=True)]
+
+
+def time_texts(seconds: Sequence[float]) -> list[str | None]:
+    """What `insights.iso` says of each time, for all of them at once."""
+    times = milliseconds(seconds)
+    texts: list[str | None] = np.datetime_as_string(times.astype("datetime64[ms]"), unit="ms", timezone="UTC").tolist()
+    if times.all():
+        return texts
+    return [text if there else None for text, there in zip(texts, seconds, strict=True)]
+
+
+def milliseconds(seconds: Sequence[float]) -> npt.NDArray[np.int64]:
+    """Unix milliseconds; 0 for no time. The fraction goes through whole microseconds, as `datetime` has them, so that both agree."""
+    times = np.array(seconds, dtype=np.float64)
+    whole = np.floor(times)
+    micros = np.rint((times - whole) * 1e6).astype(np.int64)
+    result: npt.NDArray[np.int64] = whole.astype(np.int64) * 1000 + micros // 1000
+    return result
+
+
+def _delivery_column(name: str, rows: list[ResultRow], outcomes: list[Outcome], campaign: str) -> Column:
+    match name:
+        case "delivery_message":
+            return _without_nul([row.message for row in rows])
+        case "delivery_campaign":
+            return [campaign] * len(rows)
+        case "delivery_row":
+            return [row.row for row in rows]
+        case "delivery_latency_ms":
+            return _rounded([outcome.latency_seconds for outcome in outcomes])
+        case _:
+            values: list[Any] = list(map(attrgetter(name.removeprefix("delivery_")), outcomes))
+            return _without_nul(values) if _KINDS[name] is Kind.TEXT else values
+
+
+def _rounded(seconds: list[float | None]) -> list[float | None]:
+    values = np.round(np.array(seconds, dtype=np.float64) * 1000, 1).tolist()
+    return [None if second is None else value for second, value in zip(seconds, values, strict=True)]
+
+
+def _without_nul(texts: list[str]) -> list[str]:
+    # A reply may hold the one character that no list may: a results file with it could not be read back.
+    if "\0" in "".join(texts):
+        return [text.replace("\0", "\N{REPLACEMENT CHARACTER}") for text in texts]
+    return texts

@@ -1,0 +1,76 @@
+"""Why a row ended as it did, in words a marketer understands: one table of the reasons that results files hold."""
+
+from typing import Final
+
+from campaign.domain.model import Invalid, Skip
+
+_WORDS: Final[dict[str, str]] = {
+    # Left out on purpose
+    Skip.DUPLICATE: "the same pass stands further up in the list",
+    Skip.EXCLUDED: "the pass is on the list of those to leave out",
+    Skip.FREQUENCY_CAP: "the pass has had as many messages as it may get in a day",
+    Skip.EXPIRED: "the time to send them was over",
+    Skip.CANCELLED: "the campaign was cancelled before they were sent",
+    # Can't be sent as they stand
+    Invalid.NO_ID: "the row has no pass id",
+    Invalid.MANGLED_ID: "a spreadsheet has changed the pass id, such as into 1.23E+15",
+    Invalid.BAD_ID: "the pass id can't be one",
+    Invalid.MISSING_FIELD: "something that the message mentions is missing in the row",
+    Invalid.EMPTY_MESSAGE: "the message is empty",
+    Invalid.MESSAGE_TOO_LONG: "the message is too long",
+    Invalid.NO_TEMPLATE: "the template that the row names is not there",
+    Invalid.TEMPLATE_FAILED: "the template can't be filled in with the row's values",
+    # What the API says of a pass
+    "notDelivered": "the pass is not in a wallet",
+    # What the API answers
+    "http_400": "PassEntry could not make sense of the request (HTTP 400)",
+    "http_401": "PassEntry does not accept the token (HTTP 401)",
+    "http_403": "PassEntry does not allow this token to send (HTTP 403)",
+    "http_404": "PassEntry knows no such pass (HTTP 404)",
+    "http_408": "PassEntry waited too long for the request (HTTP 408)",
+    "http_409": "PassEntry refused the message in the pass's present state (HTTP 409)",
+    "http_410": "the pass no longer exists (HTTP 410)",
+    "http_413": "the message is too large for PassEntry (HTTP 413)",
+    "http_422": "PassEntry does not accept this message or pass (HTTP 422)",
+    "http_429": "PassEntry asked us to slow down (HTTP 429)",
+    # What went wrong on the way
+    "dns": "the address of PassEntry could not be found",
+    "connect": "PassEntry could not be reached",
+    "connect_timeout": "no connection to PassEntry came about in time",
+    "tls": "no secure connection to PassEntry could be made",
+    "timeout": "PassEntry did not answer in time",
+    "disconnected": "the connection broke before the answer came",
+    "bad_reply": "the answer was not whole",
+    "unreadable_reply": "the answer could not be understood",
+    "bad_message": "the message holds a character that can't be sent",
+    "lost": "the program was stopped before the answer was recorded",
+    # What reading back could not settle
+    "unreadable": "the pass could not be read back",
+    "no_latest_message": "PassEntry does not tell which message the pass holds",
+    "other_message": "the pass holds another message, perhaps written over ours",
+    "same_text_before": "the pass had the same message before, so it can't tell",
+}
+
+NO_REASON: Final = "no reason given"
+
+
+def reason_in_words(reason: str) -> str:
+    """What a recorded reason means; one that is not known here is shown as it is, without what a terminal would act upon."""
+    if words := _WORDS.get(reason):
+        return words
+    code = reason.removeprefix("http_")
+    if code != reason and code.isdecimal():
+        answer = (
+            "had an error of its own"
+            if code.startswith("5")
+            else "refused the request"
+            if code.startswith("4")
+            else "gave an unexpected answer"
+        )
+        return f"PassEntry {answer} (HTTP {code})"
+    return printable(reason).strip() or NO_REASON
+
+
+def printable(text: str) -> str:
+    """Text on one line, whatever it holds."""
+    return "".join(character if character.isprintable() else " " for character in text)

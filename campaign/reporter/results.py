@@ -1,0 +1,117 @@
+"""The results file and, beside it, the rows that need someone: one pass over the ledger's rows writes both, whole or not at all."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import assert_never
+
+from campaign.domain.errors import UsageError
+from campaign.domain.model import ResultRow
+from campaign.reporter.atomic import Draft, writing
+from campaign.reporter.batches import Batch, Layout, batched
+from campaign.reporter.checks import check_writable
+from campaign.reporter.csv_file import CsvEncoder, write_csv
+from campaign.reporter.jsonl_file import write_jsonl
+from campaign.reporter.parquet_file import write_parquet
+from campaign.reporter.target import Format, ResultsTarget, failed_path, same_file
+from campaign.reporter.xlsx_file import write_xlsx
+
+__all__ = ["Format", "ResultsTarget", "Written", "check_writable", "failed_path", "write_results"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What stands on the disk now. `failed` is None if there was no row for it, or nobody asked for it."""
+
+    results: Path
+    failed: Path | None
+    rows: int
+    failed_rows: int
+
+
+def write_results(path: Path, *, campaign: str, columns: Sequence[str], rows: Iterable[ResultRow], failed: Path | None) -> Written:
+    """Write one row per row, in the order they come, and those that need someone into `failed` as well.
+
+    The rows are read once and never held. Both files are complete on the disk before either takes its place; `failed` goes first,
+    so that a kill in between can't leave a list of failed rows older than the results. If no row needs someone, a `failed` that
+    an earlier run left is removed: it would ask for rows to be sent again that have been settled since.
+
+    Args:
+        path: the results file; its suffix chooses the format. A symbolic link is written through.
+        campaign: the campaign's name, for `delivery_campaign`.
+        columns: the list's own columns, without the `delivery_` ones if the list was a results file.
+        rows: their cells in the order of `columns`.
+        failed: the file for the rows that need someone, always CSV (see `failed_path`); None for none.
+
+    Raises:
+        UsageError: the path can't be written, or its format can't hold the rows; the old files are unchanged.
+        DiskFullError: no space left; the old files are unchanged.
+        InputError: two columns would have the same name.
+    """
+    target = ResultsTarget(path=path)
+    layout = Layout.of(columns)
+    if failed is not None and same_file(path, failed):
+        raise UsageError(f"{path} can't hold the results and the failed rows as well. Choose another place for one of them.")
+    with ExitStack() as stack:
+        results = stack.enter_context(Draft(path))
+        failures = _Failures(stack.enter_context(Draft(failed)), layout) if failed is not None else None
+        tally = _Tally(failures=failures)
+        with writing(path):
+            _encode(target, results, layout, tally.watched(batched(rows, layout=layout, campaign=campaign)))
+        results.seal()
+        if failures is not None:
+            failures.settle(empty=not tally.failed_rows)
+        results.replace()
+    return Written(results=path, failed=failed if tally.failed_rows else None, rows=tally.rows, failed_rows=tally.failed_rows)
+
+
+def _encode(target: ResultsTarget, draft: Draft, layout: Layout, batches: Iterable[Batch]) -> None:
+    match target.format:
+        case Format.CSV:
+            write_csv(draft.file, layout, batches)
+        case Format.PARQUET:
+            write_parquet(draft.file, layout, batches)
+        case Format.JSONL:
+            write_jsonl(draft.file, layout, batches)
+        case Format.XLSX:
+            write_xlsx(draft.file, layout, batches, path=target.path, scratch=draft.scratch)
+        case _:
+            assert_never(target.format)
+
+
+class _Failures:
+    """The failed-rows file as it comes to be."""
+
+    def __init__(self, draft: Draft, layout: Layout) -> None:
+        self._draft = draft
+        with writing(draft.path):
+            self._encoder = CsvEncoder(draft.file, layout)
+
+    def write(self, batch: Batch) -> None:
+        with writing(self._draft.path):
+            self._encoder.write(batch)
+
+    def settle(self, *, empty: bool) -> None:
+        if empty:
+            self._draft.remove_target()
+            return
+        self._draft.seal()
+        self._draft.replace()
+
+
+@dataclass(slots=True, kw_only=True)
+class _Tally:
+    """Counts what passes by, and copies the rows that need someone."""
+
+    failures: _Failures | None
+    rows: int = 0
+    failed_rows: int = 0
+
+    def watched(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        for batch in batches:
+            self.rows += len(batch)
+            self.failed_rows += sum(batch.needs_someone)
+            if self.failures is not None and (failed := batch.failed()) is not None:
+                self.failures.write(failed)
+            yield batch

@@ -1,0 +1,182 @@
+"""What became of a campaign and what to do next, in sentences for the person who started it. Plain text, no markup."""
+
+import shlex
+import textwrap
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, assert_never
+
+from campaign.domain.durations import words as duration
+from campaign.domain.model import CampaignState, Counts, Status
+from campaign.insights import CampaignView
+from campaign.reporter.reasons import NO_REASON, printable, reason_in_words
+from campaign.reporter.target import failed_path
+
+WIDTH: Final = 100
+"""Columns a line may take. Only a command or a path that is longer by itself stands on a longer one, to be copied whole."""
+
+MOST_REASONS: Final = 8
+"""Reasons shown per status; the rest are added up."""
+
+_NO_TROUBLE: Final = "not tried yet"
+
+_ORDER: Final = (
+    Status.DELIVERED,
+    Status.ACCEPTED,
+    Status.NOT_DELIVERED,
+    Status.FAILED,
+    Status.UNKNOWN,
+    Status.INVALID,
+    Status.SKIPPED,
+    Status.SENDING,
+    Status.PENDING,
+)
+
+_LABEL: Final[dict[Status, str]] = {
+    Status.DELIVERED: "delivered",
+    Status.ACCEPTED: "accepted",
+    Status.NOT_DELIVERED: "not delivered",
+    Status.FAILED: "failed",
+    Status.UNKNOWN: "unknown",
+    Status.INVALID: "invalid",
+    Status.SKIPPED: "skipped",
+    Status.SENDING: "being sent",
+    Status.PENDING: "not sent yet",
+}
+
+_MEANING: Final[dict[Status, str]] = {
+    Status.ACCEPTED: "the pass holds the message; whether a phone showed it is not known",
+    Status.NOT_DELIVERED: "the message was taken, but no phone showed it",
+    Status.FAILED: "the message was refused, or could not be handed over",
+    Status.UNKNOWN: "the message may have arrived, so it is not sent again by itself",
+    Status.INVALID: "the rows can't be sent as they stand",
+    Status.SKIPPED: "left out on purpose",
+    Status.PENDING: "waiting to be sent",
+}
+
+
+def in_words(view: CampaignView) -> str:
+    """The campaign at this moment: where it stands, every row by what became of it and why, and what to do next.
+
+    The counts of the second line add up to the number of rows, and so do the reasons below each count.
+    """
+    paragraphs = [list(_overview(view)), *(list(_reasons(view.counts, status)) for status in _ORDER), list(_next_steps(view))]
+    return "\n\n".join("\n".join(paragraph) for paragraph in paragraphs if paragraph)
+
+
+def _overview(view: CampaignView) -> Iterator[str]:
+    yield from _wrapped(f"Campaign {printable(view.record.spec.name)} {_state(view)}")
+    counts = view.counts
+    parts = [f"{counts.by_status[status]:,} {_LABEL[status]}" for status in _ORDER if counts.by_status.get(status)]
+    yield from _wrapped(f"{_rows(counts.rows)}: {', '.join(parts)}." if parts else "The list has no rows.")
+
+
+def _state(view: CampaignView) -> str:
+    left = f"{_rows(view.counts.open)} left"
+    match view.state:
+        case CampaignState.STAGED:
+            return "is ready; nothing has been sent yet."
+        case CampaignState.SENDING:
+            return (
+                f"is being sent: {left}."
+                if view.eta_seconds is None
+                else f"is being sent: {left}, about {duration(view.eta_seconds)} to go."
+            )
+        case CampaignState.WAITING:
+            return f"is waiting and goes on by itself: {left}."
+        case CampaignState.PAUSED:
+            return f"is paused: {left}."
+        case CampaignState.STOPPED:
+            return f"has stopped before its end: {left}."
+        case CampaignState.CANCELLED:
+            return "was cancelled."
+        case CampaignState.FINISHED:
+            return "is finished."
+        case _:
+            assert_never(view.state)
+
+
+def _reasons(counts: Counts, status: Status) -> Iterator[str]:
+    total = counts.by_status.get(status, 0)
+    if not total or status not in _MEANING:
+        return
+    reasons = _reasons_in_words(counts, status, total)
+    if status is Status.PENDING and not reasons:
+        return
+    yield from _wrapped(f"{_LABEL[status].capitalize()} ({total:,}): {_MEANING[status]}.")
+    column = max((len(f"{count:,}") for _, count in reasons), default=0)
+    for words, count in reasons:
+        yield from _wrapped(words, first=f"  {count:>{column},}  ", rest=" " * (column + 4))
+
+
+def _reasons_in_words(counts: Counts, status: Status, total: int) -> list[tuple[str, int]]:
+    """Reasons with their counts, most first; they add up to `total`. Empty if no row of the status has one."""
+    if not any(counts.reasons(status)):
+        return []
+    merged: Counter[str] = Counter()
+    for reason, count in counts.reasons(status).items():
+        merged[reason_in_words(reason)] += count
+    merged[NO_REASON] += total - merged.total()
+    if status is Status.PENDING:
+        merged[_NO_TROUBLE] = merged.pop(NO_REASON)
+    reasons = [(words, count) for words, count in merged.most_common() if count]
+    shown, others = reasons[:MOST_REASONS], reasons[MOST_REASONS:]
+    if others:
+        shown.append((f"other reasons, {len(others):,} of them", sum(count for _, count in others)))
+    return shown
+
+
+def _next_steps(view: CampaignView) -> Iterator[str]:
+    at_work = view.state in {CampaignState.SENDING, CampaignState.WAITING}
+    if view.results and view.state is not CampaignState.STAGED:
+        yield from _to_copy("The results will be in" if at_work else "The results are in", view.results)
+        if view.counts.needs_someone and not at_work:
+            yield from _to_copy("The rows that need someone are in", str(failed_path(Path(view.results))))
+    if at_work:
+        yield from _to_copy("To pause it", _command("pause", view))
+    else:
+        yield from _commands(view)
+
+
+def _commands(view: CampaignView) -> Iterator[str]:
+    count = view.counts.by_status.get
+    may_send = view.state is not CampaignState.CANCELLED
+    if may_send and view.state is CampaignState.STAGED:
+        yield from _to_copy("To send it", _command("resume", view))
+    elif may_send and view.counts.open:
+        yield from _to_copy(f"To go on with the {_rows(view.counts.open)} left", _command("resume", view))
+    if unknown := count(Status.UNKNOWN, 0):
+        yield from _to_copy(f"To find out what became of {_the(unknown, 'unknown')}", _command("verify", view))
+    if may_send and (failed := count(Status.FAILED, 0)):
+        yield from _to_copy(f"To send {_the(failed, 'failed')} again", _command("retry", view))
+    if may_send and (invalid := count(Status.INVALID, 0)):
+        yield from _wrapped(f"Once the list is mended, {_the(invalid, 'invalid')} can be sent.")
+    if view.state is CampaignState.FINISHED and not view.counts.needs_someone:
+        yield "There is nothing left to do."
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} {'row' if count == 1 else 'rows'}"
+
+
+def _the(count: int, kind: str) -> str:
+    return f"the {kind} row" if count == 1 else f"the {count:,} {kind} rows"
+
+
+def _command(verb: str, view: CampaignView) -> str:
+    name = shlex.quote(view.record.spec.name)
+    return f"campaign {verb} {'-- ' if name.startswith('-') else ''}{name}"
+
+
+def _to_copy(lead: str, text: str) -> Iterator[str]:
+    yield from _wrapped(f"{lead}:")
+    yield f"    {printable(text)}"
+
+
+def _wrapped(text: str, *, first: str = "", rest: str = "") -> list[str]:
+    # A character of Chinese, Japanese or Korean, or an emoji, takes two columns.
+    wide = any(unicodedata.east_asian_width(character) in "WF" for character in text)
+    width = len(first) + (WIDTH - len(first)) // (2 if wide else 1)
+    return textwrap.wrap(text, width=width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)

@@ -1,0 +1,151 @@
+"""Results as an Excel workbook: every text a text, never a formula or a link, so that ids keep their digits; numbers as numbers.
+
+Excel holds 1,048,576 rows, one of them the header, and 32,767 characters in a cell (it counts UTF-16 units): longer text is cut, and
+ends in `CUT_MARK` to say so. The other formats hold it whole.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from xlsxwriter import Workbook
+from xlsxwriter.exceptions import FileCreateError, FileSizeError
+
+from campaign.domain.errors import UsageError
+from campaign.reporter.batches import Batch, Column, Kind, Layout, readable
+
+MOST_ROWS: Final = 1_048_575
+MOST_COLUMNS: Final = 16_384
+CELL_UNITS: Final = 32_767
+CUT_MARK: Final = " … (cut)"
+
+_NARROWEST: Final = 10
+_WIDEST: Final = 50
+_INSTEAD: Final = "Write the results as .csv or .parquet, which have no such limit."
+
+
+def too_many_rows(path: Path) -> UsageError:
+    return UsageError(f"{path}: an Excel sheet holds at most {MOST_ROWS:,} rows, and the list has more. {_INSTEAD}")
+
+
+def write_xlsx(sink: BinaryIO, layout: Layout, batches: Iterable[Batch], *, path: Path, scratch: Path) -> None:
+    """Write every batch.
+
+    Args:
+        sink: where the workbook goes.
+        layout: its columns.
+        batches: its rows.
+        path: the file, for messages.
+        scratch: a folder to make and use for what does not fit in memory; the caller removes it.
+
+    Raises:
+        UsageError: Excel can't hold so much.
+        OSError: as it comes.
+    """
+    if len(layout.names) > MOST_COLUMNS:
+        raise UsageError(f"{path}: an Excel sheet holds at most {MOST_COLUMNS:,} columns, and there are {len(layout.names):,}. {_INSTEAD}")
+    with _sheet(sink, scratch) as (workbook, sheet):
+        bold = workbook.add_format({"bold": True})
+        for position, name in enumerate(layout.names):
+            sheet.write_string(0, position, name, bold)
+        written = 0
+        for batch in batches:
+            if written + len(batch) > MOST_ROWS:
+                raise too_many_rows(path)
+            kinds = zip(layout.kinds, readable(batch, layout), strict=True)
+            columns = [_fitting(column) if kind is Kind.TEXT else column for kind, column in kinds]
+            if not written:
+                _set_widths(sheet, layout, columns)
+            for number, row in enumerate(zip(*columns, strict=True), start=written + 1):
+                _write_row(sheet, number, row)
+            written += len(batch)
+        if not written:
+            _set_widths(sheet, layout, [()] * len(layout.names))
+        sheet.autofilter(0, 0, written, len(layout.names) - 1)
+        _close(workbook, path)
+
+
+class _Gate:
+    """The sink, until something fails.
+
+    `ZipFile` writes a last part even when it is collected after an error, long after the sink was closed, and complains on stderr.
+    """
+
+    def __init__(self, sink: BinaryIO) -> None:
+        self._sink = sink
+        self.is_open = True
+
+    def write(self, data: bytes) -> int:
+        return self._sink.write(data) if self.is_open else len(data)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self._sink.seek(offset, whence) if self.is_open else 0
+
+    def tell(self) -> int:
+        return self._sink.tell() if self.is_open else 0
+
+    def flush(self) -> None:
+        if self.is_open:
+            self._sink.flush()
+
+
+@contextmanager
+def _sheet(sink: BinaryIO, scratch: Path) -> Iterator[tuple[Any, Any]]:
+    """A workbook with one empty sheet; after an error nothing of it stays open."""
+    scratch.mkdir(mode=0o700)
+    gate = _Gate(sink)
+    workbook = Workbook(gate, {"constant_memory": True, "tmpdir": str(scratch)})
+    sheet = workbook.add_worksheet("Results")
+    sheet.freeze_panes(1, 0)
+    # Ids are digits kept as text on purpose: no green corner in every cell of them.
+    sheet.ignore_errors({"number_stored_as_text": f"A1:XFD{MOST_ROWS + 1}"})
+    try:
+        yield workbook, sheet
+    except BaseException:
+        gate.is_open = False
+        for handle in (sheet.row_data_fh, sheet.fh):
+            with suppress(OSError):
+                handle.close()
+        raise
+
+
+def _write_row(sheet: Any, number: int, row: tuple[Any, ...]) -> None:
+    for position, value in enumerate(row):
+        if isinstance(value, str):
+            if value:
+                sheet.write_string(number, position, value)
+        elif value is not None:
+            sheet.write_number(number, position, value)
+
+
+def _close(workbook: Any, path: Path) -> None:
+    try:
+        workbook.close()
+    except FileCreateError as error:
+        raise error.args[0] from None
+    except FileSizeError:
+        raise UsageError(f"{path}: these results are larger than an Excel file may be. {_INSTEAD}") from None
+
+
+def _set_widths(sheet: Any, layout: Layout, columns: list[Column]) -> None:
+    """As wide as the first rows need, within reason; the others are likely to be like them."""
+    for position, (name, column) in enumerate(zip(layout.names, columns, strict=True)):
+        longest = max(len(str(value)) for value in (name, *column[:200]))
+        sheet.set_column(position, position, min(max(longest + 2, _NARROWEST), _WIDEST))
+
+
+def _fitting(texts: Column) -> Column:
+    # No character is more than two units, so most columns need no closer look.
+    if max(map(len, texts)) <= CELL_UNITS // 2:
+        return texts
+    return [_cut(text) for text in texts]
+
+
+def _cut(text: str) -> str:
+    units = text.encode("utf-16-le")
+    if len(units) <= 2 * CELL_UNITS:
+        return text
+    # A pair of units that the cut would part is left out whole.
+    return units[: 2 * (CELL_UNITS - len(CUT_MARK))].decode("utf-16-le", errors="ignore") + CUT_MARK

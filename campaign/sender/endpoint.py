@@ -1,0 +1,138 @@
+"""Where the API is: its checked URL and token, and the path of one pass. Pure text; nothing is looked up."""
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import Final, Self
+from urllib.parse import quote
+
+from campaign.domain.errors import UsageError
+
+_PASSES: Final = "/api/v1/passes/"
+
+# One strict form instead of a parser: what is checked here is then, letter by letter, what every later reader of the URL sees.
+_URL: Final = re.compile(
+    r"(?P<scheme>https?)://"
+    r"(?P<host>[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*|\[[0-9a-f:.]+\])"
+    r"(?::(?P<port>[0-9]{1,5}))?"
+    r"(?P<path>(?:/(?!\.{1,2}(?:/|$))[\w.~-]+)*)/?",
+    re.ASCII | re.IGNORECASE,
+)
+_PLAIN: Final = re.compile(r"[A-Za-z0-9-]+")
+_TOKEN: Final = re.compile(r"[!-~]+")
+
+
+class UnsendableIdError(ValueError):
+    """No URL can name this pass; the text is the sentence of `id_problem`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """`origin` is `scheme://host[:port]`; `passes` the path of all passes, with the slash at its end."""
+
+    origin: str
+    passes: str
+
+    @classmethod
+    def of(cls, url: str) -> Self:
+        """Raises UsageError as `check_url` does."""
+        found = _parts(url)
+        port = "" if found["port"] is None else f":{int(found['port'])}"
+        return cls(origin=f"{found['scheme']}://{found['host']}{port}".lower(), passes=found["path"] + _PASSES)
+
+    def pass_path(self, pass_id: str) -> str:
+        """The path of one pass, percent-encoded. Raises UnsendableIdError."""
+        return self.passes + _segment(pass_id)
+
+    def notification_path(self, pass_id: str) -> str:
+        """Where a notification to one pass is posted, percent-encoded. Raises UnsendableIdError."""
+        return f"{self.passes}{_segment(pass_id)}/notification"
+
+
+def id_problem(pass_id: str) -> str:
+    """Why no URL can name this pass, as a sentence; empty if one can.
+
+    `.` and `..` are not encodable: `%2E` means the same as `.` (RFC 3986, 6.2.2.2), and servers that tidy paths, nginx among them, would
+    drop the segment and post to another address.
+    """
+    if not pass_id:
+        return "the pass id is empty"
+    if pass_id in {".", ".."}:
+        return f"the pass id “{pass_id}” can't stand in a URL"
+    if not _is_text(pass_id):
+        return "the pass id holds half a character, which can't be sent; mend the encoding of the list"
+    return ""
+
+
+def check_url(url: str) -> None:
+    """Whether requests with the token may go there.
+
+    Raises:
+        UsageError: not https and not on loopback, or with anything but a scheme, host, port and path.
+    """
+    _parts(url)
+
+
+def check_token(token: str) -> str:
+    """The token without the blanks around it.
+
+    Raises:
+        UsageError: it is empty or can't be one; the message does not hold it.
+    """
+    token = token.strip()
+    if not token:
+        raise UsageError("There is no API token. Put it into PASSENTRY_API_KEY, into a file named by PASSENTRY_API_KEY_FILE, or into .env.")
+    if not _TOKEN.fullmatch(token):
+        raise UsageError(
+            "The API token holds blanks or other characters that no token has. Copy it again, the token alone, without “Bearer”."
+        )
+    return token
+
+
+def _segment(pass_id: str) -> str:
+    if _PLAIN.fullmatch(pass_id):
+        return pass_id
+    if problem := id_problem(pass_id):
+        raise UnsendableIdError(problem)
+    return quote(pass_id, safe="")
+
+
+def _parts(url: str) -> re.Match[str]:
+    url = url.strip()
+    # A URL with credentials or a query may hold a secret: it is not repeated.
+    if "@" in url:
+        raise UsageError("The API URL must not hold a user name or password. Take them out of PASSENTRY_API_URL.")
+    if "?" in url or "#" in url:
+        raise UsageError("The API URL must end with its path. Take the “?” or “#” and what follows out of PASSENTRY_API_URL.")
+    found = _URL.fullmatch(url)
+    if found is None or not 0 < int(found["port"] or 1) < 65536:
+        # It may be the token, put into the wrong setting: not repeated either.
+        raise UsageError(
+            "The API URL is not a complete one. Set PASSENTRY_API_URL to a scheme, a host and perhaps a path: https://api.passentry.com."
+        )
+    if found["scheme"].lower() != "https" and not _is_loopback(found["host"]):
+        raise UsageError(
+            f"“{url}” would send the token unencrypted. Use https in PASSENTRY_API_URL; http is for 127.0.0.1, ::1 and localhost only."
+        )
+    if found["path"].endswith(_PASSES.removesuffix("/passes/")):
+        raise UsageError(f"“{url}” holds the path of the API itself. Set PASSENTRY_API_URL to what stands before /api/v1.")
+    return found
+
+
+def _is_loopback(host: str) -> bool:
+    if host.lower() == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    # A mapped address (::ffff:127.0.0.1) counts as loopback or not depending on the version of Python; nobody needs it.
+    return address.is_loopback and getattr(address, "ipv4_mapped", None) is None
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,149 @@
+"""The way to the API over HTTP: each call is one request on the wire, never more.
+
+No redirect is followed (the token would go with it), no request repeated on a dead connection, no cookie kept, no proxy or .netrc of the
+environment used, no certificate taken on trust.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Final, Protocol, Self
+
+import orjson
+from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
+from yarl import URL
+
+from campaign.domain.verdict import Fault, Latest, Reading, Reply
+from campaign.sender.endpoint import Endpoint, UnsendableIdError, check_token
+from campaign.sender.faults import fault_of
+from campaign.sender.replies import read_pass, read_reply
+from campaign.sender.wire import CleanRequest, OnceBody, TooLongError, receive
+
+KEEP_ALIVE_SECONDS: Final = 1.5
+"""How long an idle connection is used again: less than any usual server keeps one (2 s and up), as a request that meets its closing may or
+may not have been taken."""
+
+READ_BUFFER_BYTES: Final = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """`connect_seconds` covers waiting for a free connection, DNS, TCP and TLS; `total_seconds` all that and the whole answer."""
+
+    connect_seconds: float = 10.0
+    total_seconds: float = 30.0
+
+
+class InFlight(Protocol):
+    """Anything of the caller's own that `send` may note on whether bytes of the request may have left."""
+
+    written: bool
+
+
+class HttpGateway:
+    """Satisfies `sender.port.Gateway`; to be used inside its `async with`, and by one event loop.
+
+    Args:
+        url: of the API, without `/api/v1`.
+        token: sent with every request, shown nowhere.
+        concurrency: how many sends the caller makes at once; as many reads have connections of their own, so neither waits for the other.
+        timeouts: see there.
+
+    Raises:
+        UsageError: the URL or the token can't be used.
+    """
+
+    def __init__(self, *, url: str, token: str, concurrency: int, timeouts: Timeouts) -> None:
+        self._endpoint = Endpoint.of(url)
+        self._origin = URL(self._endpoint.origin)
+        self._token = check_token(token)
+        self._concurrency = concurrency
+        self._timeouts = timeouts
+        self._reads = asyncio.Semaphore(concurrency)
+        self._session: ClientSession | None = None
+
+    def __repr__(self) -> str:
+        return f"HttpGateway({self._endpoint.origin})"
+
+    async def __aenter__(self) -> Self:
+        self._session = ClientSession(
+            connector=TCPConnector(limit=2 * self._concurrency, keepalive_timeout=KEEP_ALIVE_SECONDS),
+            headers={
+                "Authorization": f"Bearer {self._token}",
+                "Accept": "application/json",
+                "Accept-Encoding": "identity",
+                "User-Agent": f"campaign/{version('campaign')}",
+            },
+            timeout=ClientTimeout(total=self._timeouts.total_seconds, connect=self._timeouts.connect_seconds),
+            cookie_jar=DummyCookieJar(),
+            request_class=CleanRequest,
+            trust_env=False,
+            read_bufsize=READ_BUFFER_BYTES,
+        )
+        # aiohttp repeats a GET, though never a POST, whose reused connection breaks; the pace counts each read as one request.
+        self._session._retry_connection = False  # noqa: SLF001 - there is no public switch; a test fails if this one goes
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def send(self, pass_id: str, message: str, *, in_flight: InFlight | None = None) -> Reply | Fault:
+        """Make one attempt, exactly one; it never raises for what the network or the API does.
+
+        Args:
+            pass_id: UUID or external id, as the list has it.
+            message: the text.
+            in_flight: its `written` is set before this ends, however it ends: a caller that cancels it can tell from that whether the
+                attempt may have arrived.
+        """
+        session = self._opened()
+        try:
+            path = self._endpoint.notification_path(pass_id)
+            body = OnceBody(orjson.dumps({"notification": {"message": message}}))
+        except UnsendableIdError as problem:
+            return Fault(reason="bad_id", written=False, error=f"Nothing was sent: {problem}.")
+        except orjson.JSONEncodeError:
+            return Fault(reason="bad_message", written=False, error="Nothing was sent: the message holds half a character.")
+        try:
+            response = await session.post(self._origin.with_path(path, encoded=True), data=body, allow_redirects=False)
+            content, broken = await receive(response)
+        except Exception as error:  # noqa: BLE001 - whatever aiohttp makes of a hostile answer settles the row and must not end the run
+            return fault_of(error, written=body.seal(), token=self._token)
+        finally:
+            written = body.seal()
+            if in_flight is not None:
+                in_flight.written = written
+        if broken is not None and not isinstance(broken, TooLongError) and 200 <= response.status < 300:
+            return fault_of(broken, written=True, token=self._token, http_status=response.status)
+        return read_reply(
+            http_status=response.status,
+            headers=response.headers,
+            body=content,
+            whole=broken is None,
+            token=self._token,
+            now=time.time(),
+        )
+
+    async def read(self, pass_id: str) -> Reading:
+        """Read the pass back once; whatever keeps it from being read is told in `error`."""
+        session = self._opened()
+        try:
+            path = self._endpoint.pass_path(pass_id)
+        except UnsendableIdError as problem:
+            return Reading(latest=Latest.UNREADABLE, error=f"Nothing was read: {problem}.")
+        async with self._reads:
+            try:
+                response = await session.get(self._origin.with_path(path, encoded=True), allow_redirects=False)
+                content, broken = await receive(response)
+            except Exception as error:  # noqa: BLE001 - as in `send`
+                fault = fault_of(error, written=True, token=self._token)
+                return Reading(latest=Latest.UNREADABLE, error=fault.error)
+        return read_pass(http_status=response.status, body=content, whole=broken is None, token=self._token)
+
+    def _opened(self) -> ClientSession:
+        if self._session is None:
+            raise RuntimeError("The gateway is used outside of its “async with”.")
+        return self._session

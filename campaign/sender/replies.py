@@ -1,0 +1,117 @@
+"""What an answer of the API says: status, headers and bytes in, `Reply` or `Reading` out. Pure, and total: no bytes make it raise."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import orjson
+
+from campaign.domain.verdict import DELIVERED_VALUE, Latest, Reading, Reply
+from campaign.sender.excerpts import excerpt, visible
+from campaign.sender.limits import count, retry_after_seconds
+
+_MOST_ERRORS: Final = 20
+_REAL_TOKEN_LENGTH: Final = 16
+_ABSENT: Final = object()
+
+
+def read_reply(*, http_status: int, headers: Mapping[str, str], body: bytes, whole: bool, token: str, now: float) -> Reply:
+    """The answer to a notification.
+
+    Args:
+        http_status: any number.
+        headers: looked up by any case.
+        body: what came of it.
+        whole: whether that is all of it.
+        token: masked wherever the answer repeats it.
+        now: Unix seconds, for a `Retry-After` that is a date.
+    """
+    remaining = count(headers, "x-rate-limit-remaining")
+    limit = count(headers, "x-rate-limit-limit")
+    if not 200 <= http_status < 300:
+        return Reply(
+            http_status=http_status,
+            retry_after_seconds=retry_after_seconds(headers, now=now),
+            rate_remaining=remaining,
+            rate_limit=limit,
+            error=_error(body, token=token),
+        )
+    notification = _object(_object(_json(body), "meta"), "notifications") if whole else None
+    status = _scalar(notification.get("status")) if notification is not None else ""
+    if notification is None or not status.strip():
+        error = _undocumented(body, whole=whole, token=token)
+        return Reply(http_status=http_status, readable=False, rate_remaining=remaining, rate_limit=limit, error=error)
+    return Reply(
+        http_status=http_status,
+        # What is compared stays as it came.
+        notification_status=status if status == DELIVERED_VALUE else visible(status, secret=token),
+        notification_message=excerpt(_scalar(notification.get("message")), secret=token),
+        rate_remaining=remaining,
+        rate_limit=limit,
+    )
+
+
+def read_pass(*, http_status: int, body: bytes, whole: bool, token: str) -> Reading:
+    """The answer to Show Pass; all but a whole, documented 200 is unreadable."""
+    if http_status != 200:
+        return Reading(latest=Latest.UNREADABLE, http_status=http_status, error=_error(body, token=token))
+    attributes = _object(_object(_json(body), "data"), "attributes") if whole else None
+    text = attributes.get("latestMessage", _ABSENT) if attributes is not None else None
+    if attributes is None or not (text is None or text is _ABSENT or isinstance(text, str)):
+        return Reading(latest=Latest.UNREADABLE, http_status=http_status, error=_undocumented(body, whole=whole, token=token))
+    return Reading(
+        latest=Latest.TEXT if isinstance(text, str) else Latest.NULL if text is None else Latest.MISSING,
+        text=_exact(text, token=token) if isinstance(text, str) else "",
+        http_status=http_status,
+        pass_status=visible(_scalar(attributes.get("status")), secret=token),
+        device_type=visible(_scalar(attributes.get("deviceType")), secret=token),
+    )
+
+
+def _json(body: bytes) -> object:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _object(value: object, key: str) -> dict[str, object] | None:
+    """The object that an object holds under this key, if both are one."""
+    inner = value.get(key) if isinstance(value, dict) else None
+    return inner if isinstance(inner, dict) else None
+
+
+def _scalar(value: object) -> str:
+    """A text as it came, a number or truth value as JSON writes it; nothing for the rest."""
+    if isinstance(value, str):
+        return value
+    return _as_json(value) if isinstance(value, bool | int | float) else ""
+
+
+def _as_json(value: object) -> str:
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:
+        # What was nested too deeply to be written was not too deep to be read.
+        return "…"
+
+
+def _exact(text: str, *, token: str) -> str:
+    # This text is compared with messages, which a token of a test (`secret`) may well be a word of; a real one never is.
+    return text.replace(token, "***") if len(token) >= _REAL_TOKEN_LENGTH else text
+
+
+def _error(body: bytes, *, token: str) -> str:
+    """The documented `{"errors": ["text", ...]}` as one line, else the first words of whatever came."""
+    found = _json(body)
+    errors = found.get("errors") if isinstance(found, dict) else None
+    if isinstance(errors, list) and errors:
+        texts = (error if isinstance(error, str) else _as_json(error) for error in errors[:_MOST_ERRORS])
+        # Each is masked alone: what the joining cuts may be the middle of a token.
+        return visible("; ".join(excerpt(text, secret=token) for text in texts), secret=token)
+    return excerpt(errors if isinstance(errors, str) else body.decode(errors="replace"), secret=token)
+
+
+def _undocumented(body: bytes, *, whole: bool, token: str) -> str:
+    problem = "The answer is not the documented one" if whole else "The answer is too long or broke off"
+    words = _error(body, token=token)
+    return visible(f"{problem}: {words}" if words else f"{problem}: it is empty.", secret=token)

@@ -1,0 +1,95 @@
+"""Asks and steers a running simulator, from tests, drivers and the demo. Blocks; from the simulator's own loop use `Simulator` itself."""
+
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+from urllib.error import HTTPError
+from urllib.parse import quote, urlsplit
+from urllib.request import OpenerDirector, ProxyHandler, Request, build_opener
+
+from campaign.domain.errors import UsageError
+from campaign.simulator.changes import changes_json
+from campaign.simulator.passes import UNCHANGED, PassChange, Unchanged, change_json
+from campaign.simulator.records import Ending, EndpointUse, LoggedRequest, Notification, Summary
+
+_TIMEOUT_SECONDS: Final = 60.0
+
+
+class SimulatorClient:
+    """Every method raises UsageError for what the simulator refuses, with its sentence, and OSError if it does not answer.
+
+    Args:
+        url: as the simulator gave it; http, on loopback.
+    """
+
+    def __init__(self, url: str) -> None:
+        if urlsplit(url).scheme != "http":
+            raise UsageError(f"{url} is no simulator; give the http URL that it printed.")
+        self.url = url.rstrip("/")
+        self._root = f"{self.url}/_simulator/"
+        self._opener: OpenerDirector = build_opener(ProxyHandler({}))
+
+    def audit(self) -> list[Notification]:
+        """Every processed notification, in the order of processing."""
+        return [Notification(**line) for line in self._lines("audit")]
+
+    def requests(self) -> list[LoggedRequest]:
+        """Every request that arrived, in the order of arrival."""
+        return [LoggedRequest(**line | {"ending": Ending(line["ending"])}) for line in self._lines("requests")]
+
+    def summary(self) -> Summary:
+        found = self._call("GET", "summary")
+        return Summary(**found | {"endpoints": tuple(EndpointUse(**use) for use in found["endpoints"])})
+
+    def set_faults(self, **changes: object) -> dict[str, Any]:
+        """Changes fields of `SimulatorConfig` from now on, `faults` or any other but `config.FIXED`, and returns all as they stand."""
+        return self._call("PUT", "faults", changes_json(changes))
+
+    def settings(self) -> dict[str, Any]:
+        """What can be changed, as it stands; tokens by their fingerprints."""
+        return self._call("GET", "faults")
+
+    def set_pass(
+        self,
+        pass_id: str,
+        *,
+        latest_message: str | Unchanged | None = UNCHANGED,
+        status: str | None = None,
+        device_type: str | None = None,
+    ) -> None:
+        """Someone else wrote to the pass; what is not given stays."""
+        change = PassChange(latest_message=latest_message, status=status, device_type=device_type)
+        self._call("PUT", f"passes/{quote(pass_id, safe='')}", change_json(change))
+
+    def outage(self, seconds: float) -> None:
+        """For so long nobody listens, beginning a moment after this returns."""
+        self._call("PUT", "outage", {"seconds": seconds})
+
+    def reset(self, *, passes: bool = False) -> None:
+        """Forgets audit, requests and figures; with `passes` also every pass's messages, and how often it was asked for."""
+        self._call("DELETE", "audit?passes=true" if passes else "audit")
+
+    def _call(self, method: str, path: str, document: object = None) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self._ask(method, path, document))
+        return found
+
+    def _lines(self, path: str) -> Iterator[dict[str, Any]]:
+        return map(json.loads, self._ask("GET", path).splitlines())
+
+    def _ask(self, method: str, path: str, document: object = None) -> bytes:
+        body = None if document is None else json.dumps(document).encode()
+        request = Request(self._root + path, data=body, method=method, headers={"Content-Type": "application/json"})  # noqa: S310 - http only, see __init__
+        try:
+            with self._opener.open(request, timeout=_TIMEOUT_SECONDS) as response:
+                answer: bytes = response.read()
+                return answer
+        except HTTPError as error:
+            with error:
+                raise UsageError(_sentence(error.read())) from error
+
+
+def _sentence(body: bytes) -> str:
+    try:
+        return " ".join(json.loads(body)["errors"])
+    except (ValueError, KeyError, TypeError):
+        return f"The simulator answered: {body[:200]!r}"

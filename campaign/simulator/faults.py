@@ -1,0 +1,169 @@
+"""The faults by name, and which one a request gets: the same for the same seed, method, pass and turn, whatever the order."""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import StrEnum
+from hashlib import blake2b
+from itertools import accumulate
+from math import isfinite
+from typing import Final
+
+from campaign.domain.errors import UsageError
+
+
+class Fault(StrEnum):
+    """What may befall one request; `plans.PLANS` says what each does. Those that begin with `read_` befall a GET, the others a POST."""
+
+    REFUSE = "refuse"
+    CUT_BEFORE = "cut_before"
+    CUT_AFTER = "cut_after"
+    HANG_BEFORE = "hang_before"
+    HANG_AFTER = "hang_after"
+    ERROR_BEFORE = "error_before"
+    ERROR_AFTER = "error_after"
+    CUT_JSON = "cut_json"
+    CUT_BODY = "cut_body"
+    HTML = "html"
+    HTML_OK = "html_ok"
+    NOT_FOUND = "not_found"
+    UNPROCESSABLE = "unprocessable"
+    CONFLICT = "conflict"
+    GONE = "gone"
+    NOT_DELIVERED = "not_delivered"
+    UNKNOWN_STATUS = "unknown_status"
+    THROTTLE = "throttle"
+    LATE = "late"
+    SLOW = "slow"
+    REDIRECT = "redirect"
+    HUGE = "huge"
+    GZIP_BOMB = "gzip_bomb"
+    ENDLESS_HEADERS = "endless_headers"
+    DEEP_JSON = "deep_json"
+    READ_ERROR = "read_error"
+    READ_MISSING = "read_missing"
+    READ_NULL = "read_null"
+    READ_HANG = "read_hang"
+    READ_HTML = "read_html"
+    READ_CUT = "read_cut"
+    READ_THROTTLE = "read_throttle"
+
+    @property
+    def method(self) -> str:
+        return "GET" if self.value.startswith("read_") else "POST"
+
+
+AMBIGUOUS: Final = frozenset(
+    {
+        Fault.REFUSE,
+        Fault.CUT_BEFORE,
+        Fault.CUT_AFTER,
+        Fault.HANG_BEFORE,
+        Fault.HANG_AFTER,
+        Fault.ERROR_BEFORE,
+        Fault.ERROR_AFTER,
+        Fault.CUT_JSON,
+        Fault.CUT_BODY,
+        Fault.HTML,
+        Fault.HTML_OK,
+        Fault.LATE,
+        Fault.HUGE,
+        Fault.GZIP_BOMB,
+        Fault.ENDLESS_HEADERS,
+        Fault.DEEP_JSON,
+    }
+)
+"""Those after which a sender can't know from the answer whether its message was processed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draw:
+    """The luck of one request: `chance` and `share` lie in [0, 1), `variant` picks among the forms that a fault has."""
+
+    chance: float
+    share: float
+    variant: int
+
+
+def draw(*, seed: int, method: str, pass_id: str, turn: int) -> Draw:
+    """The luck of the `turn`-th admitted request (1-based) with this method to this pass."""
+    digest = blake2b(f"{seed}\0{method}\0{turn}\0{pass_id}".encode(), digest_size=24).digest()
+    return Draw(chance=_fraction(digest[:8]), share=_fraction(digest[8:16]), variant=int.from_bytes(digest[16:]))
+
+
+def _fraction(eight_bytes: bytes) -> float:
+    return (int.from_bytes(eight_bytes) >> 11) / (1 << 53)
+
+
+class FaultTable:
+    """Cuts [0, 1) into one stretch a fault, as wide as its probability, in the order of the enumeration."""
+
+    def __init__(self, faults: Mapping[Fault, float]) -> None:
+        self._faults: dict[str, list[Fault]] = {}
+        self._ends: dict[str, list[float]] = {}
+        for method in ("GET", "POST"):
+            asked = [fault for fault in Fault if fault.method == method and faults.get(fault, 0) > 0]
+            self._faults[method] = asked
+            self._ends[method] = list(accumulate(faults[fault] for fault in asked))
+
+    def choose(self, method: str, chance: float) -> Fault | None:
+        place = bisect_right(self._ends[method], chance)
+        return self._faults[method][place] if place < len(self._faults[method]) else None
+
+
+def checked_faults(faults: Mapping[str, float]) -> dict[Fault, float]:
+    """The same by member of `Fault`.
+
+    Raises:
+        UsageError: no such fault, not a probability, or together more than certain for one method.
+    """
+    known = {fault_named(name): _checked(name, probability) for name, probability in faults.items()}
+    for method in ("GET", "POST"):
+        total = sum(probability for fault, probability in known.items() if fault.method == method)
+        if total > 1 + 1e-9:
+            raise UsageError(f"The faults of {method} requests add up to {total:.0%}, and a request has at most one; ask for 100% or less.")
+    return known
+
+
+def fault_named(name: str) -> Fault:
+    try:
+        return Fault(name)
+    except ValueError:
+        near = get_close_matches(name, list(Fault), n=1)
+        hint = f"did you mean “{near[0]}”?" if near else f"known are {', '.join(Fault)}."
+        raise UsageError(f"There is no fault “{name}”; {hint}") from None
+
+
+def parse_faults(texts: Iterable[str]) -> dict[Fault, float]:
+    """Faults as options give them: `cut_after=0.05`, or `cut_after=5%`.
+
+    Raises:
+        UsageError: not of that form, no such fault (the nearest is named), given twice, not a probability.
+    """
+    found: dict[str, float] = {}
+    for text in texts:
+        name, equals, probability = (part.strip() for part in text.partition("="))
+        if not equals or not name or not probability:
+            raise UsageError(f"The fault “{text}” has no probability; write it as name=0.05 or name=5%.")
+        if name in found:
+            raise UsageError(f"The fault “{name}” is given twice; give it once.")
+        found[name] = _read_probability(name, probability)
+    return checked_faults(found)
+
+
+def _read_probability(name: str, text: str) -> float:
+    try:
+        return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        raise UsageError(_not_a_probability(name, text)) from None
+
+
+def _checked(name: str, probability: float) -> float:
+    if not isfinite(probability) or not 0 <= probability <= 1:
+        raise UsageError(_not_a_probability(name, f"{probability:g}"))
+    return probability
+
+
+def _not_a_probability(name: str, text: str) -> str:
+    return f"The fault “{name}” has “{text}” for a probability; give a number from 0 to 1, or a percentage such as 5%."

@@ -1,0 +1,97 @@
+"""What the simulator tells about itself, for whoever judges a campaign by it: the same values in-process and over HTTP."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Ending(StrEnum):
+    """What became of a request.
+
+    OPEN: not answered yet. ANSWERED: the whole answer was handed to the network. CUT: the simulator ended the connection
+    before or within the answer. HUNG: no answer will come. LOST: the client was gone when its request or the answer was due.
+    """
+
+    OPEN = "open"
+    ANSWERED = "answered"
+    CUT = "cut"
+    HUNG = "hung"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notification:
+    """One processed message. `at_seconds` counts from the start of the simulator; `token` is the beginning of its SHA-256."""
+
+    id: str
+    message: str
+    at_seconds: float
+    unix_seconds: float
+    token: str
+    request: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedRequest:
+    """One request that arrived; numbers begin at 1 and go on over a reset.
+
+    `id` is None where the path names no pass or is badly encoded, `token` where none was given. `status` is None if no status
+    line was sent. `fault` is the one that took place, or `storm`.
+    """
+
+    number: int
+    method: str
+    endpoint: str
+    id: str | None
+    raw_path: str
+    at_seconds: float
+    unix_seconds: float
+    token: str | None
+    status: int | None
+    ending: Ending
+    fault: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointUse:
+    """The requests of one token to one endpoint and method; `endpoint` names both.
+
+    The two maxima are exact over arrival times, in any window of one second.
+    """
+
+    endpoint: str
+    token: str
+    arrived: int
+    admitted: int
+    max_arrived_in_a_second: int
+    max_admitted_in_a_second: int
+    admitted_per_second: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """The audit and the requests in figures.
+
+    `duplicates` counts the pairs of pass and message that were processed more than once, `surplus` how many times too often.
+    `late_pending` are those that the fault `late` has not processed yet. `throttled` are all answers 429.
+    """
+
+    processed: int
+    distinct_passes: int
+    duplicates: int
+    surplus: int
+    requests: int
+    in_flight: int
+    late_pending: int
+    throttled: int
+    redirects_followed: int
+    redirects_followed_with_token: int
+    by_status: dict[str, int]
+    by_ending: dict[str, int]
+    by_fault: dict[str, int]
+    endpoints: tuple[EndpointUse, ...]
+    up_seconds: float
+
+    @property
+    def max_admitted_in_a_second(self) -> int:
+        """The highest over all endpoints and tokens."""
+        return max((use.max_admitted_in_a_second for use in self.endpoints), default=0)

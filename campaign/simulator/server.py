@@ -1,0 +1,184 @@
+"""The simulator inside a program: listens, answers, and is asked and changed directly."""
+
+import asyncio
+import errno
+import os
+import socket
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from ipaddress import ip_address
+from types import TracebackType
+from typing import Any, Final, Self
+
+from aiohttp import web
+
+from campaign.domain.errors import UsageError
+from campaign.simulator.api import Api
+from campaign.simulator.clock import Clock
+from campaign.simulator.config import SimulatorConfig
+from campaign.simulator.control import ROOT, Control
+from campaign.simulator.passes import PassChange
+from campaign.simulator.records import LoggedRequest, Notification, Summary
+from campaign.simulator.sink import AuditFile
+from campaign.simulator.world import World
+
+_BACKLOG: Final = 1024
+_HEAD_BYTES: Final = 1 << 16
+_GRACE_SECONDS: Final = 0.5
+_ANSWER_FIRST_SECONDS: Final = 0.05
+
+
+class Simulator:
+    """PassEntry on loopback for the length of an `async with`.
+
+    Raises:
+        UsageError: on entering, if the port is taken or the audit file can't be written.
+    """
+
+    def __init__(self, config: SimulatorConfig | None = None, *, clock: Clock | None = None) -> None:
+        self._config = config or SimulatorConfig()
+        self._clock = clock or Clock()
+        self._stack = AsyncExitStack()
+        self._stopping = asyncio.Event()
+        self._outage_task: asyncio.Task[None] | None = None
+        self._world: World
+        self._server: web.Server
+        self._runner: web.ServerRunner
+        self._site: web.SockSite
+        self._port = 0
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            sink = None
+            if self._config.audit_file is not None:
+                sink = AuditFile(self._config.audit_file)
+                stack.callback(sink.close)
+            self._world = World(self._config, clock=self._clock, sink=sink)
+            listener = bound_socket(self._config.host, self._config.port)
+            stack.callback(listener.close)
+            self._port = listener.getsockname()[1]
+            await self._start(stack, listener)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self._stack.__aexit__(kind, error, trace)
+
+    @property
+    def url(self) -> str:
+        return self._url(self._config.host)
+
+    def audit(self) -> list[Notification]:
+        """Every processed notification, in the order of processing."""
+        return list(self._world.books.notifications.entries())
+
+    def requests(self) -> list[LoggedRequest]:
+        """Every request that arrived, in the order of arrival."""
+        return list(self._world.books.requests.entries())
+
+    def summary(self) -> Summary:
+        return self._world.summary()
+
+    def configure(self, **changes: Any) -> None:
+        """Changes fields of `SimulatorConfig`, all but `config.FIXED`, from now on; a storm is counted from now.
+
+        Raises:
+            UsageError: no such field, or a value that can't be; nothing was changed.
+        """
+        self._world.configure(changes)
+
+    def set_pass(self, pass_id: str, change: PassChange) -> None:
+        """Someone else wrote to the pass."""
+        self._world.passes.change(pass_id, change)
+
+    def reset(self, *, passes: bool = False) -> None:
+        """Forgets audit, requests and figures; with `passes` also every pass's messages, and how often it was asked for."""
+        self._world.reset(passes=passes)
+
+    async def outage(self, seconds: float) -> None:
+        """For so long nobody listens: open connections end, new ones are refused. Requests that were read are still processed."""
+        await self._site.stop()
+        for connection in self._server.connections:
+            connection.force_close()
+        listener = await _bound_again(self._config.host, self._port)
+        try:
+            await asyncio.sleep(seconds)
+            self._site = web.SockSite(self._runner, listener, backlog=_BACKLOG)
+            await self._site.start()
+        except BaseException:
+            listener.close()
+            raise
+
+    async def _start(self, stack: AsyncExitStack, listener: socket.socket) -> None:
+        api = Api(self._world, stopping=self._stopping, other_host=lambda: self._url("localhost"))
+        control = Control(self._world, outage=self._outage_soon)
+        self._server = web.Server(
+            _dispatcher(api, control),
+            access_log=None,
+            keepalive_timeout=self._config.keep_alive_seconds,
+            max_line_size=_HEAD_BYTES,
+            max_field_size=_HEAD_BYTES,
+        )
+        self._runner = web.ServerRunner(self._server, shutdown_timeout=_GRACE_SECONDS)
+        await self._runner.setup()
+        stack.push_async_callback(self._runner.cleanup)
+        stack.callback(api.close)
+        stack.callback(self._stopping.set)
+        stack.push_async_callback(self._end_outage)
+        self._site = web.SockSite(self._runner, listener, backlog=_BACKLOG)
+        await self._site.start()
+
+    def _outage_soon(self, seconds: float) -> None:
+        if self._outage_task is not None and not self._outage_task.done():
+            raise UsageError("There is an outage already; wait until it is over.")
+        self._outage_task = asyncio.get_running_loop().create_task(self._answer_then_outage(seconds))
+
+    async def _answer_then_outage(self, seconds: float) -> None:
+        await asyncio.sleep(_ANSWER_FIRST_SECONDS)
+        await self.outage(seconds)
+
+    async def _end_outage(self) -> None:
+        """The task can't live in a group: a group must be left by the task that entered it, and fixtures are not."""
+        if self._outage_task is not None:
+            self._outage_task.cancel()
+            await asyncio.gather(self._outage_task, return_exceptions=True)
+
+    def _url(self, host: str) -> str:
+        return f"http://[{host}]:{self._port}" if ":" in host else f"http://{host}:{self._port}"
+
+
+def _dispatcher(api: Api, control: Control) -> Callable[[web.BaseRequest], Any]:
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        return await (control.handle(request) if request.raw_path.startswith(ROOT) else api.handle(request))
+
+    return handle
+
+
+def bound_socket(host: str, port: int) -> socket.socket:
+    """A socket that has the port but does not listen yet.
+
+    Raises:
+        UsageError: the port can't be had.
+    """
+    family = socket.AF_INET6 if ip_address(host).version == 6 else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if os.name == "posix":
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        taken = error.errno == errno.EADDRINUSE
+        problem = "is taken by another program" if taken else f"can't be had ({error.strerror})"
+        raise UsageError(f"Port {port} on {host} {problem}; give another one, or 0 for any free one.") from error
+    return listener
+
+
+async def _bound_again(host: str, port: int) -> socket.socket:
+    """Takes the port again at once, so that nobody else gets it meanwhile; the loop may need a moment to let go of it."""
+    for _ in range(50):
+        try:
+            return bound_socket(host, port)
+        except UsageError:
+            await asyncio.sleep(0.01)
+    return bound_socket(host, port)

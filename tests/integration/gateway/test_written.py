@@ -1,0 +1,222 @@
+"""What is known when no answer came: whether any byte of the request left, and why it failed."""
+
+import asyncio
+import gzip
+import socket
+
+import aiohttp
+import pytest
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http_writer import StreamWriter
+from multidict import CIMultiDict
+
+from campaign.domain.verdict import Fault, Latest, Reply
+from campaign.sender.wire import OnceBody
+from tests.integration.gateway.rawserver import OK, Script, Wire, gateway, hang, http, replying, serving
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+
+
+class Note:
+    """The least that a caller keeps of an attempt of its own."""
+
+    def __init__(self) -> None:
+        self.written = False
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+async def test_a_name_that_does_not_resolve() -> None:
+    async with gateway("https://campaign.invalid") as campaign:
+        fault = await campaign.send("a", "Hello")
+        assert isinstance(fault, Fault)
+        assert (fault.reason, fault.written) == ("dns", False)
+        assert (await campaign.read("a")).latest is Latest.UNREADABLE
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_a_refused_connection(scheme: str) -> None:
+    async with gateway(f"{scheme}://127.0.0.1:{free_port()}") as campaign:
+        fault = await campaign.send("a", "Hello")
+    assert isinstance(fault, Fault)
+    assert (fault.reason, fault.written) == ("connect", False)
+    assert fault.error.startswith("The API could not be reached: ")
+
+
+@pytest.mark.parametrize(("connect_seconds", "total_seconds"), [(0.1, 5.0), (5.0, 0.1)])
+async def test_a_connection_that_never_comes_about(connect_seconds: float, total_seconds: float) -> None:
+    # The server takes the TCP connection and then says nothing to the greeting of TLS.
+    async with (
+        serving(hang) as server,
+        gateway(server.url.replace("http:", "https:"), connect_seconds=connect_seconds, total_seconds=total_seconds) as campaign,
+    ):
+        async with asyncio.timeout(2):
+            fault = await campaign.send("a", "Hello")
+    assert isinstance(fault, Fault)
+    assert (fault.reason, fault.written) == ("connect_timeout", False)
+    assert b"passes" not in server.received
+
+
+async def test_no_free_connection_in_time() -> None:
+    async with serving(hang) as server, gateway(server.url, concurrency=1, connect_seconds=0.1, total_seconds=0.4) as campaign:
+        faults = await asyncio.gather(*(campaign.send(str(i), "Hello") for i in range(4)))
+    told = [(fault.reason, fault.written) for fault in faults if isinstance(fault, Fault)]
+    assert told == [("timeout", True), ("timeout", True), ("connect_timeout", False), ("connect_timeout", False)]
+    assert server.requests == 2
+
+
+async def drip(wire: Wire) -> None:
+    await wire.request()
+    await wire.write(HEAD + b"Content-Length: 1000\r\n\r\n")
+    while True:
+        await wire.write(b" ")
+        await asyncio.sleep(0.02)
+
+
+async def endless_interim(wire: Wire) -> None:
+    await wire.request()
+    await wire.flood(b"HTTP/1.1 100 Continue\r\n\r\n" * 100, 1 << 30)
+
+
+def endless(head: bytes, chunk: bytes) -> Script:
+    async def script(wire: Wire) -> None:
+        await wire.request()
+        await wire.write(head)
+        await wire.flood(chunk, 1 << 30)
+
+    return script
+
+
+AFTER_THE_WRITE: dict[str, tuple[Script, str]] = {
+    "silence": (hang, "timeout"),
+    "a drip": (drip, "timeout"),
+    "endless interim answers": (endless_interim, "timeout"),
+    "closed": (replying(b""), "disconnected"),
+    "reset": (replying(b"", then=Wire.reset), "disconnected"),
+    "half a head": (replying(HEAD + b"Content-Le"), "disconnected"),
+    "another protocol": (replying(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"), "bad_reply"),
+    "HTTP/2": (replying(b"HTTP/2 200 OK\r\n\r\n"), "bad_reply"),
+    "a status of two digits": (replying(b"HTTP/1.1 20 OK\r\n\r\n"), "bad_reply"),
+    "two lengths": (replying(HEAD + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nab"), "bad_reply"),
+    "a negative length": (replying(HEAD + b"Content-Length: -1\r\n\r\n"), "bad_reply"),
+    "a body cut short": (replying(HEAD + b"Content-Length: 500\r\n\r\n{"), "bad_reply"),
+    "a chunk cut short": (replying(HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\nab"), "bad_reply"),
+    "no chunk at all": (replying(HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"), "bad_reply"),
+    "not the gzip it says": (replying(http(200, b"abcde", "Content-Encoding: gzip")), "bad_reply"),
+    "a packing nobody knows here": (replying(http(200, b"abcde", "Content-Encoding: br")), "bad_reply"),
+    "a long header": (replying(HEAD + b"X: " + b"a" * 20_000 + b"\r\n\r\n"), "bad_reply"),
+    "an endless header": (endless(HEAD + b"X: ", b"a" * 65536), "bad_reply"),
+    "endless headers": (endless(HEAD, b"X: a\r\n" * 9000), "bad_reply"),
+    "an endless status line": (endless(b"HTTP/1.1 200 ", b"a" * 65536), "bad_reply"),
+    "endless trailers": (endless(HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", b"X: a\r\n" * 9000), "bad_reply"),
+    "an endless extension of a chunk": (endless(HEAD + b"Transfer-Encoding: chunked\r\n\r\n1;", b"a" * 65536), "timeout"),
+}
+
+
+@pytest.mark.parametrize(("script", "reason"), AFTER_THE_WRITE.values(), ids=AFTER_THE_WRITE)
+async def test_after_the_write_nothing_is_certain(script: Script, reason: str) -> None:
+    async with serving(script) as server, gateway(server.url, total_seconds=0.3) as campaign:
+        note = Note()
+        fault = await campaign.send("a", "Hello", in_flight=note)
+        reading = await campaign.read("a")
+    assert isinstance(fault, Fault), fault
+    assert (fault.reason, fault.written, note.written) == (reason, True, True)
+    assert "\n" not in fault.error
+    assert 0 < len(fault.error) <= 300
+    assert (reading.latest, bool(reading.error)) == (Latest.UNREADABLE, True)
+    assert sum(wire.received.count(b"POST ") for wire in server.wires) == 1
+
+
+async def test_a_status_that_came_stays_known_though_its_body_did_not() -> None:
+    cut = b"HTTP/1.1 %d No\r\nContent-Length: 500\r\nx-rate-limit-retry-after: 2.5\r\n\r\nToo many"
+    packed = http(503, gzip.compress(b"x" * 100)[:20] + b"?" * 9, "Content-Encoding: gzip")
+    for reply, status in ((cut % 429, 429), (cut % 401, 401), (cut % 302, 302), (packed, 503)):
+        async with serving(replying(reply)) as server, gateway(server.url) as campaign:
+            found = await campaign.send("a", "Hello")
+        assert isinstance(found, Reply)
+        assert found.http_status == status
+        assert found.retry_after_seconds == (None if status == 503 else 2.5)
+
+
+async def test_a_cancelled_send_tells_whether_it_was_written() -> None:
+    async with serving(hang) as server, gateway(server.url, concurrency=1) as campaign:
+        notes = [Note() for _ in range(3)]
+        tasks = [asyncio.create_task(campaign.send("a", "Hello", in_flight=note)) for note in notes]
+        await server.until(lambda: server.requests == 2)
+        for task in tasks:
+            task.cancel()
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [type(end) for end in ends] == [asyncio.CancelledError] * 3
+        assert [note.written for note in notes] == [True, True, False]
+
+
+@pytest.mark.parametrize("warm", [False, True])
+async def test_whatever_the_moment_of_the_cancel_unwritten_means_not_one_byte(*, warm: bool) -> None:
+    """Cancels after each number of turns of the loop, from before there is a connection to after the request has arrived."""
+
+    async def script(wire: Wire) -> None:
+        if warm:
+            await wire.request()
+            await wire.write(OK)
+        await hang(wire)
+
+    seen: set[bool] = set()
+    for turns in range(40):
+        async with serving(script) as server, gateway(server.url) as campaign:
+            if warm:
+                await campaign.send("warm", "Hello")
+            before = server.received
+            note = Note()
+            task = asyncio.create_task(campaign.send("a", "Hello", in_flight=note))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            if turns == 39:
+                await server.until(lambda: b"/a/" in server.received)
+            task.cancel()
+            await asyncio.wait([task])
+            await asyncio.sleep(0.002)  # real time, for what may still be under way
+            assert task.cancelled()
+            assert note.written or server.received == before, turns
+            seen.add(note.written)
+    assert seen == {False, True}
+
+
+class TestOnceBody:
+    """Against a real connection of aiohttp, whatever a later aiohttp may try with it."""
+
+    async def post(self, body: OnceBody) -> int:
+        async with serving(replying(OK, OK)) as server, aiohttp.ClientSession() as session:
+            try:
+                for _ in range(2):
+                    async with session.post(server.url, data=body):
+                        pass
+            except aiohttp.ClientConnectionError:
+                pass
+            return server.requests
+
+    async def test_it_is_written_once(self) -> None:
+        body = OnceBody(b"{}")
+        assert (await self.post(body), body.written) == (1, True)
+
+    async def test_it_is_not_written_after_it_was_sealed(self) -> None:
+        body = OnceBody(b"{}")
+        assert not body.seal()
+        assert (await self.post(body), body.written) == (0, False)
+
+    async def test_it_is_not_written_to_a_connection_that_is_closing(self) -> None:
+        loop = asyncio.get_running_loop()
+        body = OnceBody(b"{}")
+        async with serving(hang) as server:
+            transport, protocol = await loop.create_connection(lambda: ResponseHandler(loop), "127.0.0.1", server.port)
+            writer = StreamWriter(protocol, loop)
+            await writer.write_headers("POST / HTTP/1.1", CIMultiDict())
+            transport.close()
+            with pytest.raises(aiohttp.ClientConnectionResetError):
+                await body.write_with_length(writer, None)
+            await server.ended()
+            assert (server.received, body.written) == (b"", False)

@@ -1,0 +1,228 @@
+"""What an answer says, by tables; and that no bytes whatever make reading it raise, or record more than a little."""
+
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from multidict import CIMultiDict
+
+from campaign.domain.verdict import Latest, Reading, Reply
+from campaign.sender.excerpts import LONGEST_EXCERPT
+from campaign.sender.replies import read_pass, read_reply
+
+TOKEN = "pe_live_0123456789abcdef"
+NOON = 1_800_000_000.0
+
+
+def reply(body: object, *, status: int = 200, headers: dict[str, str] | None = None, whole: bool = True, token: str = TOKEN) -> Reply:
+    raw = body if isinstance(body, bytes) else orjson.dumps(body)
+    return read_reply(http_status=status, headers=CIMultiDict(headers or {}), body=raw, whole=whole, token=token, now=NOON)
+
+
+def notified(status: object, message: object = "Delivered succesfully") -> dict[str, Any]:
+    return {"data": {}, "meta": {"notifications": {"status": status, "message": message}}}
+
+
+def reading(body: object, *, status: int = 200, whole: bool = True) -> Reading:
+    raw = body if isinstance(body, bytes) else orjson.dumps(body)
+    return read_pass(http_status=status, body=raw, whole=whole, token=TOKEN)
+
+
+def holding(**attributes: object) -> dict[str, Any]:
+    return {"data": {"attributes": attributes}}
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 299])
+def test_the_documented_answer(status: int) -> None:
+    assert reply(notified("delivered"), status=status) == Reply(
+        http_status=status, notification_status="delivered", notification_message="Delivered succesfully"
+    )
+
+
+@pytest.mark.parametrize(
+    ("came", "kept"),
+    [
+        ("notDelivered", "notDelivered"),
+        (" delivered", " delivered"),
+        ("delivered\n", "delivered\ufffd"),
+        ("deli\u200bvered", "deli\ufffdvered"),
+        ("Delivered", "Delivered"),
+        (7, "7"),
+        (1.5, "1.5"),
+        (True, "true"),
+        ("x" * 301, "x" * 299 + "…"),
+    ],
+)
+def test_another_status_is_kept_as_it_came_and_never_taken_for_delivered(came: object, kept: str) -> None:
+    found = reply(notified(came))
+    assert (found.readable, found.notification_status) == (True, kept)
+
+
+@pytest.mark.parametrize("token", ["delivered", "e"])
+def test_a_token_that_is_part_of_a_word_hides_no_delivery(token: str) -> None:
+    assert reply(notified("delivered"), token=token).notification_status == "delivered"
+
+
+@pytest.mark.parametrize(
+    ("came", "kept"), [(None, ""), (12, "12"), ([1], ""), (" two\n lines ", "two lines"), ("x" * 999, "x" * 299 + "…")]
+)
+def test_its_message(came: object, kept: str) -> None:
+    assert reply(notified("delivered", came)).notification_message == kept
+
+
+UNREADABLE: list[object] = [
+    b"",
+    b"{",
+    b"null",
+    b"not json",
+    b"[" * 100_000,
+    b'{"a":' * 2000,
+    b'{"meta": {"notifications": {"status": "delivered", "message": "\xff"}}}',
+    b'{"meta": {"notifications": {"status": NaN}}}',
+    b'{"meta": {"notifications": {"status": "delivered"',
+    orjson.dumps(notified("delivered")) + b"}",
+    [],
+    [notified("delivered")],
+    "delivered",
+    {"meta": None},
+    {"meta": []},
+    {"meta": "delivered"},
+    {"meta": {"notifications": None}},
+    {"meta": {"notifications": ["delivered"]}},
+    {"meta": {"notifications": {}}},
+    {"errors": ["no"]},
+    notified(None),
+    notified(""),
+    notified(" "),
+    notified(["delivered"]),
+    notified({"delivered": True}),
+]
+
+
+@pytest.mark.parametrize("body", UNREADABLE, ids=lambda body: repr(body)[:40])
+def test_a_success_that_is_not_the_documented_one_is_unreadable(body: object) -> None:
+    found = reply(body)
+    assert (found.readable, found.notification_status) == (False, "")
+    assert 0 < len(found.error) <= LONGEST_EXCERPT
+
+
+def test_a_success_that_is_not_whole_is_unreadable_whatever_it_holds() -> None:
+    assert not reply(notified("delivered"), whole=False).readable
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ({"errors": ["Too Many Requests"]}, "Too Many Requests"),
+        ({"errors": ["One", "two\n three"]}, "One; two three"),
+        ({"errors": [{"id": "is missing"}, 7, None]}, '{"id":"is missing"}; 7; null'),
+        (b'{"errors": [' + b"[" * 500 + b"]" * 500 + b"]}", "…"),
+        ({"errors": "One text"}, "One text"),
+        ({"errors": []}, '{"errors":[]}'),
+        ({"error": "other"}, '{"error":"other"}'),
+        ([], "[]"),
+        (b"", ""),
+        (b"plain text\x00\x1b[31m", "plain text\ufffd\ufffd[31m"),
+        (b"\xff\xfe", "\ufffd\ufffd"),
+        (b"<html><head><title>502 Bad\n Gateway &amp; more</title></head><body>x</body></html>", "502 Bad Gateway & more"),
+        (b"<!DOCTYPE html><head><style>p{}</style></head><body><h1>Sorry</h1><p>come back</p>", "Sorry come back"),
+        (b" <TITLE\nlang=en>Oops</TITLE>", "Oops"),
+        (b"<", ""),
+        (f"token {TOKEN} end".encode(), "token *** end"),
+        ({"errors": [TOKEN]}, "***"),
+        (f"<title>{TOKEN}".encode(), "***"),
+        (f"<p>{TOKEN[:5]}&#{ord(TOKEN[5])};{TOKEN[6:]}".encode(), "***"),
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+def test_a_refusal_keeps_its_first_words(body: object, error: str) -> None:
+    assert reply(body, status=422) == Reply(http_status=422, error=error)
+
+
+def test_a_token_at_the_end_of_what_is_kept_is_not_kept_in_part() -> None:
+    for before in range(LONGEST_EXCERPT - 40, LONGEST_EXCERPT + 2):
+        for body in (b"x" * before + TOKEN.encode(), {"errors": ["x" * before + TOKEN]}, notified("x" * before + TOKEN)):
+            assert "pe_l" not in repr(reply(body, status=200)) + repr(reply(body, status=500))
+
+
+@pytest.mark.parametrize("status", [200, 429, 500])
+def test_what_is_left_of_the_rate_is_told_by_every_answer(status: int) -> None:
+    found = reply(notified("delivered"), status=status, headers={"X-Rate-Limit-Remaining": "0", "x-rate-limit-limit": "10"})
+    assert (found.rate_remaining, found.rate_limit, found.retry_after_seconds) == (0, 10, None)
+
+
+def test_a_429_tells_how_long_to_wait() -> None:
+    headers = {"x-rate-limit-retry-after": "0.37", "Retry-After": "5"}
+    assert reply({"errors": ["Too Many Requests"]}, status=429, headers=headers) == Reply(
+        http_status=429, retry_after_seconds=0.37, error="Too Many Requests"
+    )
+
+
+def test_a_pass_that_was_read() -> None:
+    assert reading(holding(latestMessage=" Hello\n🎁 ", status="active", deviceType="apple")) == Reading(
+        latest=Latest.TEXT, text=" Hello\n🎁 ", http_status=200, pass_status="active", device_type="apple"
+    )
+    assert reading(holding(latestMessage=None, status=None)) == Reading(latest=Latest.NULL, http_status=200)
+    assert reading(holding(status="issued")) == Reading(latest=Latest.MISSING, http_status=200, pass_status="issued")
+    assert reading(holding(latestMessage="x" * 9999)).text == "x" * 9999
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b"[" * 9999,
+        [],
+        {"data": None},
+        {"data": []},
+        {"data": {"attributes": []}},
+        holding(latestMessage=7),
+        holding(latestMessage=[]),
+    ],
+    ids=lambda body: repr(body)[:40],
+)
+def test_a_pass_that_can_not_be_read(body: object) -> None:
+    found = reading(body)
+    assert (found.latest, found.http_status, bool(found.error)) == (Latest.UNREADABLE, 200, True)
+
+
+@pytest.mark.parametrize("status", [201, 204, 302, 404, 429, 500])
+def test_only_a_200_is_a_reading(status: int) -> None:
+    assert reading({"errors": ["no"]}, status=status) == Reading(latest=Latest.UNREADABLE, http_status=status, error="no")
+    assert reading(holding(latestMessage="Hello"), status=status).latest is Latest.UNREADABLE
+    assert reading(holding(latestMessage="Hello"), whole=False).latest is Latest.UNREADABLE
+
+
+def test_the_token_of_a_reading_is_masked() -> None:
+    assert TOKEN not in repr(reading(holding(latestMessage=f"a {TOKEN}", status=TOKEN, deviceType=TOKEN)))
+
+
+JSON: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text() | st.integers(-(2**63), 2**63),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["meta", "notifications", "status", "message", "errors", "data", "attributes", "latestMessage"]), inner
+        )
+    ),
+)
+
+
+@given(
+    body=st.binary() | st.text().map(str.encode) | JSON.map(orjson.dumps),
+    status=st.integers(100, 999),
+    header=st.text(),
+    whole=st.booleans(),
+)
+def test_no_answer_makes_reading_it_raise(body: bytes, status: int, header: str, *, whole: bool) -> None:
+    names = ("x-rate-limit-retry-after", "retry-after", "date", "x-rate-limit-limit", "x-rate-limit-remaining")
+    found = reply(body, status=status, whole=whole, headers=dict.fromkeys(names, header))
+    texts = [found.notification_status, found.notification_message, found.error]
+    assert all(len(text) <= LONGEST_EXCERPT and text.isprintable() for text in texts)
+    assert found.readable or 200 <= status < 300
+    back = reading(body, status=status, whole=whole)
+    assert all(len(text) <= LONGEST_EXCERPT and text.isprintable() for text in (back.pass_status, back.device_type, back.error))
+    "".join([*texts, back.text]).encode()

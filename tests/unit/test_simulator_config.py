@@ -1,0 +1,210 @@
+"""What can't be configured, and settings on their way through JSON."""
+
+from dataclasses import fields, replace
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from campaign.domain.errors import UsageError
+from campaign.simulator.changes import CHANGEABLE, changes_json, read_changes, settings_json
+from campaign.simulator.config import FIXED, Latency, SimulatorConfig, Storm
+from campaign.simulator.faults import Fault
+from campaign.simulator.passes import UNCHANGED, PassChange, change_json, pick, read_change
+from campaign.simulator.tokens import bearer_token, fingerprint
+
+CHANGED = SimulatorConfig(
+    limit_per_second=0,
+    latency=Latency(low_seconds=0.1, high_seconds=0.2),
+    read_latency=Latency(high_seconds=1.0),
+    tokens=frozenset({"one", "two"}),
+    forbidden_tokens=frozenset({"three"}),
+    tokens_accepted_for=5,
+    missing=frozenset({"a/b"}),
+    existing=frozenset({"c", "d"}),
+    statuses={"issued": 1.0, "active": 2.0},
+    device_types={"android": 1.0},
+    undelivered_when_issued=True,
+    faults={Fault.LATE: 0.5, Fault.READ_NULL: 0.25},
+    storms=(Storm(seconds=1.0, after_seconds=2.0, retry_after="soon", header="retry-after"), Storm(seconds=3.0, retry_after=None)),
+    retry_after="0.25",
+    slow_seconds=0.5,
+    late_seconds=0.6,
+    hang_seconds=0.7,
+    huge_bytes=1000,
+    deep_levels=10,
+)
+
+
+@pytest.mark.parametrize(
+    ("given_values", "sentence"),
+    [
+        ({"host": "0.0.0.0"}, "can't listen on “0.0.0.0”"),  # noqa: S104 - that it is refused is the test
+        ({"host": "::"}, "can't listen on “::”"),
+        ({"host": "192.168.0.1"}, "for this machine only"),
+        ({"host": "example.com"}, "for this machine only"),
+        ({"host": ""}, "for this machine only"),
+        ({"port": 65536}, "65536 is not a port"),
+        ({"port": -1}, "-1 is not a port"),
+        ({"limit_per_second": -1}, "limit of -1"),
+        ({"tokens_accepted_for": -1}, "for -1 requests"),
+        ({"keep_alive_seconds": 0.0}, "kept for 0 seconds"),
+        ({"late_seconds": -0.5}, "late can't take -0.5 seconds"),
+        ({"hang_seconds": float("inf")}, "hang can't take inf seconds"),
+        ({"huge_bytes": 0}, "more than 0"),
+        ({"deep_levels": 0}, "more than 0"),
+        ({"retry_after": "1\r\nx: y"}, "can't stand in a header"),
+        ({"retry_after": "später"}, "can't stand in a header"),
+        ({"statuses": {}}, "statuses have weights"),
+        ({"device_types": {"apple": -1.0, "android": 2.0}}, "device types have weights"),
+        ({"faults": {"lat": 0.5}}, "did you mean “late”"),
+        ({"faults": {Fault.LATE: 2.0}}, "a number from 0 to 1"),
+    ],
+)
+def test_what_can_not_be_is_refused_with_a_sentence(given_values: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        SimulatorConfig(**given_values)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: Latency(low_seconds=2, high_seconds=1), lambda: Latency(low_seconds=-1), lambda: Latency(high_seconds=float("inf"))]
+)
+def test_a_latency_has_a_range(make: Any) -> None:
+    with pytest.raises(UsageError, match="the smaller one first"):
+        make()
+
+
+@pytest.mark.parametrize(
+    "storm",
+    [
+        {"seconds": -1.0},
+        {"seconds": 1.0, "after_seconds": float("nan")},
+        {"seconds": 1.0, "header": "x"},
+        {"seconds": 1.0, "retry_after": "\n"},
+    ],
+)
+def test_a_storm_that_can_not_be_is_refused(storm: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        Storm(**storm)
+
+
+@pytest.mark.parametrize(("host", "address"), [("localhost", "127.0.0.1"), ("127.0.0.9", "127.0.0.9"), ("::1", "::1")])
+def test_loopback_is_loopback_in_every_form(host: str, address: str) -> None:
+    assert SimulatorConfig(host=host).host == address
+
+
+def test_every_setting_goes_through_json_unharmed() -> None:
+    changes = {name: getattr(CHANGED, name) for name in CHANGEABLE}
+    assert all(getattr(SimulatorConfig(), name) != value for name, value in changes.items())
+    sent = orjson.loads(
+        orjson.dumps(
+            changes_json({**changes, "faults": {str(fault): share for fault, share in CHANGED.faults.items()}}),
+            option=orjson.OPT_NON_STR_KEYS,
+        )
+    )
+    assert replace(SimulatorConfig(), **read_changes(sent)) == CHANGED
+
+
+def test_settings_are_shown_without_tokens() -> None:
+    shown = orjson.dumps(settings_json(CHANGED)).decode()
+    assert fingerprint("one") in shown
+    assert "three" not in shown
+    assert orjson.loads(shown)["faults"] == {"late": 0.5, "read_null": 0.25}
+    assert set(orjson.loads(shown)) == set(CHANGEABLE)
+
+
+def test_a_latency_may_be_one_number() -> None:
+    assert read_changes({"latency": 0.5}) == {"latency": Latency(low_seconds=0.5, high_seconds=0.5)}
+
+
+@pytest.mark.parametrize(
+    ("document", "sentence"),
+    [
+        ([], "no JSON object"),
+        ({"limit": 1}, "There is no setting “limit”; known are limit_per_second"),
+        ({"limit_per_secnd": 1}, "did you mean “limit_per_second”"),
+        ({"limit_per_second": 1.5}, "a whole number"),
+        ({"limit_per_second": True}, "a whole number"),
+        ({"slow_seconds": "1"}, "a number"),
+        ({"slow_seconds": False}, "a number"),
+        ({"undelivered_when_issued": 1}, "true or false"),
+        ({"retry_after": 1}, "a text"),
+        ({"tokens": "one"}, "a list of texts"),
+        ({"missing": [1]}, "a text"),
+        ({"faults": ["late"]}, "an object of numbers"),
+        ({"latency": [1, 2, 3]}, "a number"),
+        ({"storms": {"seconds": 1}}, "a list of objects"),
+        ({"storms": [{"after_seconds": 1}]}, "a list of objects with “seconds”"),
+        ({"storms": [{"seconds": 1, "size": 1}]}, "a list of objects with “seconds”"),
+        ({"storms": [{"seconds": "1"}]}, "“storms.seconds” can't be '1'"),
+    ],
+)
+def test_settings_that_are_no_settings_are_refused_with_a_sentence(document: object, sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        read_changes(document)
+
+
+@pytest.mark.parametrize("name", sorted(FIXED))
+def test_what_is_fixed_stays(name: str) -> None:
+    assert name in {item.name for item in fields(SimulatorConfig)}
+    with pytest.raises(UsageError, match=f"“{name}” can't be changed while the simulator runs"):
+        read_changes({name: 1})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        PassChange(latest_message=None),
+        PassChange(latest_message="x"),
+        PassChange(status="removed"),
+        PassChange(device_type="apple", latest_message="é"),
+    ],
+)
+def test_a_change_of_a_pass_goes_through_json_unharmed(change: PassChange) -> None:
+    assert read_change(change_json(change)) == change
+
+
+def test_a_message_that_is_not_given_is_not_null() -> None:
+    assert read_change({"status": "issued"}).latest_message is UNCHANGED
+    assert read_change({"latestMessage": None}).latest_message is None
+
+
+@pytest.mark.parametrize("document", [[], {}, {"message": "x"}, {"latestMessage": 1}, {"status": None}, {"status": ""}, {"deviceType": 7}])
+def test_a_change_that_is_none_is_refused(document: object) -> None:
+    with pytest.raises(UsageError):
+        read_change(document)
+
+
+def test_weights_are_shared_out_by_the_key_alone() -> None:
+    weights = {"issued": 1.0, "active": 3.0, "removed": 0.0}
+    found = [pick(weights, f"key-{number}") for number in range(4000)]
+    assert found.count("issued") == pytest.approx(1000, rel=0.1)
+    assert found.count("removed") == 0
+    assert found == [pick(weights, f"key-{number}") for number in range(4000)]
+
+
+@pytest.mark.parametrize(
+    ("header", "token"),
+    [
+        ("Bearer abc", "abc"),
+        ("bearer   abc ", "abc"),
+        ("Bearer a.b-c_d~e+f/g=", "a.b-c_d~e+f/g="),
+        (None, None),
+        ("", None),
+        ("Bearer", None),
+        ("Bearer ", None),
+        ("Bearer a b", None),
+        ("Basic abc", None),
+        ("abc", None),
+    ],
+)
+def test_a_bearer_token_is_read(header: str | None, token: str | None) -> None:
+    assert bearer_token(header) == token
+
+
+@given(token=st.text(st.characters(exclude_categories=["Cs"]), min_size=13))
+def test_a_fingerprint_is_short_and_not_the_token(token: str) -> None:
+    assert len(fingerprint(token)) == 12
+    assert token not in fingerprint(token)

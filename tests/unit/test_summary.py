@@ -1,0 +1,227 @@
+"""The summary in words: it adds up, it names the next command, and it stays within its width."""
+
+import re
+import shlex
+import unicodedata
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from campaign.domain.model import CampaignState, Counts, Invalid, Skip, Status
+from campaign.insights import CampaignView
+from campaign.ledger.port import CampaignRecord, CampaignSpec, Control
+from campaign.reporter.reasons import NO_REASON, reason_in_words
+from campaign.reporter.summary import WIDTH, in_words
+
+LABELS = ("delivered", "accepted", "not delivered", "failed", "unknown", "invalid", "skipped", "being sent", "not sent yet")
+
+REASONS = {
+    (Status.DELIVERED, ""): 451,
+    (Status.NOT_DELIVERED, "notDelivered"): 12,
+    (Status.FAILED, "http_404"): 2,
+    (Status.FAILED, "timeout"): 1,
+    (Status.UNKNOWN, "lost"): 2,
+    (Status.SKIPPED, "duplicate"): 20,
+    (Status.INVALID, "missing_field"): 11,
+    (Status.INVALID, "no_id"): 1,
+}
+
+
+def counted(reasons: dict[tuple[Status, str], int]) -> Counts:
+    by_status = dict.fromkeys(Status, 0)
+    for (status, _), count in reasons.items():
+        by_status[status] += count
+    return Counts(by_status=by_status, by_reason=reasons)
+
+
+def view(
+    counts: Counts,
+    state: CampaignState = CampaignState.FINISHED,
+    *,
+    name: str = "promo",
+    results: str = "promo.results.csv",
+    eta_seconds: float | None = None,
+) -> CampaignView:
+    spec = CampaignSpec(
+        name=name, list_name="promo.csv", list_sha256="", message_sha256="", columns=("id",), id_column="id", settings={"results": results}
+    )
+    record = CampaignRecord(
+        id=1, spec=spec, content_sha256="", rows=counts.rows, control=Control.GO, created_at=1, started_at=1, finished_at=0, ended=""
+    )
+    return CampaignView(record=record, state=state, counts=counts, results=results, eta_seconds=eta_seconds)
+
+
+def test_a_finished_campaign_in_full() -> None:
+    assert in_words(view(counted(REASONS))) == (
+        """\
+Campaign promo is finished.
+500 rows: 451 delivered, 12 not delivered, 3 failed, 2 unknown, 12 invalid, 20 skipped.
+
+Not delivered (12): the message was taken, but no phone showed it.
+  12  the pass is not in a wallet
+
+Failed (3): the message was refused, or could not be handed over.
+  2  PassEntry knows no such pass (HTTP 404)
+  1  PassEntry did not answer in time
+
+Unknown (2): the message may have arrived, so it is not sent again by itself.
+  2  the program was stopped before the answer was recorded
+
+Invalid (12): the rows can't be sent as they stand.
+  11  something that the message mentions is missing in the row
+   1  the row has no pass id
+
+Skipped (20): left out on purpose.
+  20  the same pass stands further up in the list
+
+The results are in:
+    promo.results.csv
+The rows that need someone are in:
+    promo.results.failed.csv
+To find out what became of the 2 unknown rows:
+    campaign verify promo
+To send the 3 failed rows again:
+    campaign retry promo
+Once the list is mended, the 12 invalid rows can be sent."""
+    )
+
+
+def test_when_all_went_well_there_is_nothing_to_do() -> None:
+    assert in_words(view(counted({(Status.DELIVERED, ""): 1}), name="spring 25")) == (
+        "Campaign spring 25 is finished.\n1 row: 1 delivered.\n\nThe results are in:\n    promo.results.csv\nThere is nothing left to do."
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "said", "commands"),
+    [
+        (CampaignState.STAGED, "is ready; nothing has been sent yet.", ["resume"]),
+        (CampaignState.SENDING, "is being sent: 1,200 rows left, about 2 min 13 s to go.", ["pause"]),
+        (CampaignState.WAITING, "is waiting and goes on by itself: 1,200 rows left.", ["pause"]),
+        (CampaignState.PAUSED, "is paused: 1,200 rows left.", ["resume", "verify", "retry"]),
+        (CampaignState.STOPPED, "has stopped before its end: 1,200 rows left.", ["resume", "verify", "retry"]),
+        (CampaignState.CANCELLED, "was cancelled.", ["verify"]),
+    ],
+)
+def test_every_state_says_where_it_stands_and_what_can_be_done(state: CampaignState, said: str, commands: list[str]) -> None:
+    reasons = {(Status.PENDING, ""): 1200}
+    if state is not CampaignState.STAGED:
+        reasons |= {(Status.FAILED, "dns"): 1, (Status.UNKNOWN, "timeout"): 1, (Status.INVALID, "no_id"): 1}
+    text = in_words(view(counted(reasons), state, eta_seconds=133.0))
+    assert text.startswith(f"Campaign promo {said}\n")
+    assert re.findall(r"^    campaign (\w+) promo$", text, re.MULTILINE) == commands
+    assert ("1,200 rows left:" in text) == (state in {CampaignState.PAUSED, CampaignState.STOPPED})
+    assert ("promo.results.csv" in text) == (state is not CampaignState.STAGED)
+    assert ("promo.results.failed.csv" in text) == (state in {CampaignState.PAUSED, CampaignState.STOPPED, CampaignState.CANCELLED})
+
+
+def test_one_of_a_kind_is_said_in_the_singular() -> None:
+    reasons = {(status, ""): 1 for status in (Status.FAILED, Status.UNKNOWN, Status.INVALID, Status.PENDING)}
+    text = in_words(view(counted(reasons), CampaignState.STOPPED))
+    assert "1 row left." in text
+    assert "To send the failed row again:" in text
+    assert "what became of the unknown row:" in text
+    assert "the invalid row can be sent" in text
+    assert "1 rows" not in text
+
+
+def test_rows_waiting_for_another_try_say_why() -> None:
+    reasons = {(Status.PENDING, ""): 30, (Status.PENDING, "http_401"): 1}
+    text = in_words(view(counted(reasons), CampaignState.STOPPED))
+    assert "Not sent yet (31): waiting to be sent.\n  30  not tried yet\n   1  PassEntry does not accept the token (HTTP 401)" in text
+    assert "(30)" not in in_words(view(counted({(Status.PENDING, ""): 30}), CampaignState.STOPPED))
+
+
+def test_a_command_can_be_copied_whatever_the_name() -> None:
+    for name in ("spring promo", "it's", "-x", "a" * 150, "$(reboot)"):
+        text = in_words(view(counted(REASONS), name=name))
+        (command,) = re.findall(r"^    (campaign retry .*)$", text, re.MULTILINE)
+        words = shlex.split(command)
+        assert words[-1] == name
+        assert words[:-1] == ["campaign", "retry", *(["--"] if name == "-x" else [])]
+
+
+def test_an_unknown_reason_is_shown_but_never_run_by_a_terminal() -> None:
+    text = in_words(view(counted({(Status.NOT_DELIVERED, "queued\x1b[2J\nfor later"): 3})))
+    assert "  3  queued [2J for later" in text
+    assert "\x1b" not in text
+
+
+def test_many_reasons_are_added_up() -> None:
+    text = in_words(view(counted({(Status.NOT_DELIVERED, f"status{number:02}"): 100 - number for number in range(20)})))
+    assert "    100  status00\n     99  status01\n" in text
+    assert "     93  status07\n  1,038  other reasons, 12 of them\n" in text
+    assert "status08" not in text
+
+
+@pytest.mark.parametrize("reason", [*Skip, *Invalid])
+def test_every_reason_of_the_model_has_words(reason: str) -> None:
+    assert reason_in_words(reason) != reason
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("http_418", "PassEntry refused the request (HTTP 418)"),
+        ("http_503", "PassEntry had an error of its own (HTTP 503)"),
+        ("http_302", "PassEntry gave an unexpected answer (HTTP 302)"),
+        ("http_", "http_"),
+        ("somethingNew", "somethingNew"),
+        ("", NO_REASON),
+        ("\x1b", NO_REASON),
+    ],
+)
+def test_reasons_in_words(reason: str, words: str) -> None:
+    assert reason_in_words(reason) == words
+
+
+def columns_of(line: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in line)
+
+
+def number(text: str) -> int:
+    return int(text.replace(",", ""))
+
+
+reason_texts = st.one_of(
+    st.sampled_from(["", "notDelivered", "http_404", "http_500", "timeout", "dns", *Skip, *Invalid]),
+    st.text(st.characters(codec="utf-8"), max_size=150),
+)
+all_counts = st.dictionaries(st.tuples(st.sampled_from(Status), reason_texts), st.integers(1, 10**7), max_size=25)
+
+
+@pytest.mark.parametrize("character", ["x", "全", "😀"])
+def test_long_names_and_reasons_keep_the_width_in_every_script(character: str) -> None:
+    text = in_words(view(counted({(Status.NOT_DELIVERED, character * 150): 3}), name=character * 150, results=""))
+    assert max(map(columns_of, text.split("\n"))) in range(WIDTH - 3, WIDTH + 1)
+    assert text.count(character) == 300
+
+
+@given(all_counts, st.sampled_from(CampaignState), st.text(st.characters(codec="utf-8"), min_size=1, max_size=80), st.integers(0, 3))
+@settings(deadline=None)
+def test_it_always_adds_up_and_keeps_its_width(
+    reasons: dict[tuple[Status, str], int], state: CampaignState, name: str, without_reason: int
+) -> None:
+    counts = counted(reasons)
+    if without_reason:
+        # A ledger need not know a reason for every row.
+        counts.by_status[Status.FAILED] += without_reason
+    text = in_words(view(counts, state, name=name, results=""))
+    for line in text.split("\n"):
+        assert columns_of(line) <= WIDTH or line.startswith("    campaign ")
+        assert line.isprintable()
+    overview, *paragraphs = text.split("\n\n")
+    if counts.rows:
+        found = re.search(r"(?:^| )([\d,]+) rows?: (.*)\.$", overview.replace("\n", " "))
+        assert found is not None
+        parts = [part.split(" ", 1) for part in found[2].split(", ")]
+        assert {label for _, label in parts} <= set(LABELS)
+        assert number(found[1]) == sum(number(count) for count, _ in parts) == counts.rows
+    else:
+        assert overview.endswith("The list has no rows.")
+    for paragraph in paragraphs:
+        head = re.match(r"[A-Z][a-z ]+ \(([\d,]+)\):", paragraph)
+        of_reasons = re.findall(r"^ {2,}([\d,]+)  \S", paragraph, re.MULTILINE)
+        if head and of_reasons:
+            assert sum(map(number, of_reasons)) == number(head[1])

@@ -1,0 +1,162 @@
+"""Small files that unpack to gigabytes: refused before they do. The memory is measured in a process of its own."""
+
+import io
+import struct
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import xlsxwriter
+
+from campaign.loader.tables import Limits
+from tests.unit.tables_given import measure, read, refused
+
+MEGABYTES = 450
+"""Of which pyarrow takes about 80 before it reads anything."""
+
+
+def repeated(text: str, times: int) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.array([0] * times, pa.int32()), pa.array([text]))
+
+
+def write(path: Path, column: pa.Array, **options: Any) -> Path:
+    pq.write_table(pa.table({"id": column}), path, compression="zstd", **options)
+    return path
+
+
+def test_a_long_value_in_a_dictionary_that_every_row_points_to(tmp_path: Path) -> None:
+    path = write(tmp_path / "bomb.parquet", repeated("x" * 1_000_000, 2_200))  # 2.2 GB
+    assert path.stat().st_size < 10_000
+    said, megabytes = measure(path)
+    assert "The value has 1,000,000 characters" in said
+    assert megabytes < MEGABYTES
+
+
+def test_values_that_are_each_short_enough_but_too_much_together(tmp_path: Path) -> None:
+    path = write(tmp_path / "bomb.parquet", repeated("x" * 130_000, 17_000))  # 2.2 GB
+    assert path.stat().st_size < 10_000
+    said, megabytes = measure(path)
+    assert "The list unpacks to more than 2,147,483,648 bytes of text." in said
+    assert megabytes < MEGABYTES
+
+
+def test_values_that_each_repeat_the_one_before(tmp_path: Path) -> None:
+    options = {"use_dictionary": False, "column_encoding": {"id": "DELTA_BYTE_ARRAY"}, "data_page_size": 1 << 30}
+    path = write(tmp_path / "bomb.parquet", pa.array(["x" * 1_000_000] * 700), **options)  # 0.7 GB
+    assert path.stat().st_size < 10_000
+    said, megabytes = measure(path)
+    assert "The value has 1,000,000 characters" in said
+    assert megabytes < MEGABYTES
+
+
+def test_a_dictionary_column_of_numbers_is_no_bomb(tmp_path: Path) -> None:
+    path = write(tmp_path / "list.parquet", pa.array([1234567] * 300_000))
+    assert len(read(path)[1]) == 300_000
+
+
+def varint(number: int, length: int) -> bytes:
+    """A Thrift number (zigzag), padded to a length."""
+    number <<= 1
+    return bytes((number >> 7 * position & 0x7F) | (0x80 if position < length - 1 else 0) for position in range(length))
+
+
+def test_a_footer_that_understates_its_pages_is_not_believed(tmp_path: Path) -> None:
+    limits = Limits(unpacked_bytes=1 << 20)
+    path = write(tmp_path / "bomb.parquet", pa.array(["x" * 100_000] * 40), use_dictionary=False, data_page_size=1)
+    assert "bytes when unpacked; at most 1,048,576 are read." in refused(path, limits=limits).problem
+    chunk = pq.read_metadata(path).row_group(0).column(0)
+    data = path.read_bytes()
+    said = varint(chunk.total_uncompressed_size, 4)
+    assert data.count(said) == 2  # of the column, and of the row group
+    path.write_bytes(data.replace(said, varint(5_000, 4)))
+    assert pq.read_metadata(path).row_group(0).total_byte_size == 5_000
+    assert "unpacks to more than a list can be, whatever its footer says" in refused(path, limits=limits).problem
+
+
+def test_a_page_that_is_larger_than_any_is_not_unpacked(tmp_path: Path) -> None:
+    path = write(tmp_path / "bomb.parquet", pa.array(["x" * 100_000] * 1_500), use_dictionary=False, data_page_size=1 << 30)  # 150 MB
+    said, megabytes = measure(path)
+    assert "unpacks to more than a list can be" in said
+    assert megabytes < 200
+
+
+def workbook(path: Path, cells: dict[tuple[int, int], str]) -> Path:
+    with xlsxwriter.Workbook(str(path)) as book:
+        sheet = book.add_worksheet()
+        for (row, column), text in cells.items():
+            sheet.write_string(row, column, text)
+    return path
+
+
+def repacked(path: Path, change: dict[str, bytes], *, compression: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """A workbook with some of its parts replaced."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(buffer, "w", compression) as new:
+        for name in dict.fromkeys([*old.namelist(), *change]):
+            new.writestr(name, change.get(name) or old.read(name))
+    return buffer.getvalue()
+
+
+def test_two_cells_in_the_corners_of_a_sheet(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "bomb.xlsx", {(0, 0): "id", (1, 0): "1", (1_048_575, 16_383): "x"})  # 550 GB as a rectangle
+    said, megabytes = measure(path)
+    assert "reaches over 1,048,576 rows and 16,384 columns, more than a list can have." in said
+    assert megabytes < 200
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        b'<row r="1"><c r="A1" t="inlineStr"><is><t>id</t></is></c></row><row r=\'9000000\'><c r = "C9000000"><v>1</v></c></row>',
+        b'<row r="1">' + b"<c><v>1</v></c>" * 9_000 + b"</row>" + b"<row><c><v>1</v></c></row>" * 9_000,
+        b'<row r="1"><c r="ZZZ1"><v>1</v></c></row>' + b"<row><c><v>1</v></c></row>" * 9_000,
+        b'<row r="9000000"><c r="A9000000"><v>1</v></c></row>' + b'<row r="2"><c r="D2"><v>1</v></c></row>',
+    ],
+)
+def test_cells_that_are_far_apart_in_other_ways(tmp_path: Path, rows: bytes) -> None:
+    path = workbook(tmp_path / "bomb.xlsx", {(0, 0): "id", (1, 0): "1"})
+    with zipfile.ZipFile(path) as archive:
+        sheet = archive.read("xl/worksheets/sheet1.xml")
+    start, end = sheet.index(b"<sheetData>") + 11, sheet.index(b"</sheetData>")
+    path.write_bytes(repacked(path, {"xl/worksheets/sheet1.xml": sheet[:start] + rows + sheet[end:]}))
+    assert "more than a list can have" in refused(path).problem
+
+
+def test_an_archive_whose_directory_says_that_it_is_too_large(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "bomb.xlsx", {(0, 0): "id", (1, 0): "1"})
+    data = repacked(path, {"xl/media/image1.png": bytes(123_457)})
+    true = struct.pack("<I", 123_457)
+    assert data.count(true) == 2  # before the part, and in the directory
+    path.write_bytes(data.replace(true, struct.pack("<I", 1_100_000_000)))
+    assert "The workbook unpacks to more than 1,073,741,824 bytes." in refused(path).problem
+
+
+def test_an_archive_whose_directory_understates(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "bomb.xlsx", {(0, 0): "id", (1, 0): "1"})
+    size = 200 << 20
+    data = repacked(path, {"xl/sharedStrings.xml": b"<sst>" + b" " * (size - 5)})
+    true = struct.pack("<I", size)
+    assert data.count(true) == 2  # before the part, and in the directory
+    path.write_bytes(data.replace(true, struct.pack("<I", 1_000)))
+    said, megabytes = measure(path)
+    assert "The workbook unpacks to more than it says." in said
+    assert megabytes < 200
+
+
+def test_more_texts_than_cells_can_be(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "bomb.xlsx", {(0, 0): "id", (1, 0): "1"})
+    path.write_bytes(repacked(path, {"xl/sharedStrings.xml": b"<sst>" + b"<si><t/></si>" * 2_000 + b"</sst>"}))
+    assert "The workbook has 2,000 texts, more than a list can have." in refused(path, limits=Limits(workbook_cells=1_000)).problem
+
+
+def test_an_entity_that_expands_without_end(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "bomb.xlsx", {(0, 0): "id", (1, 0): "1"})
+    entities = b"".join(b'<!ENTITY l%d "%s">' % (level, b"&l%d;" % (level - 1) * 10) for level in range(1, 10))
+    part = b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY l0 "lol">' + entities + b"]><workbook>&l9;</workbook>"
+    path.write_bytes(repacked(path, {"xl/workbook.xml": part}))
+    said, megabytes = measure(path)
+    assert "The Excel workbook is damaged or cut off." in said
+    assert megabytes < 200

@@ -1,0 +1,154 @@
+"""CSV files that are not as they should be: refused as a whole, with the row, the line of the file and the column."""
+
+import codecs
+from pathlib import Path
+
+import pytest
+
+from campaign.domain.errors import InputError
+from campaign.loader.tables import Limits, csv_lines, open_table
+from tests.unit.tables_given import refused
+
+LONG = "x" * 131_073
+
+
+@pytest.mark.parametrize(
+    ("text", "row", "column", "said"),
+    [
+        (
+            "id,name\n1,a\n2\n",
+            2,
+            "name",
+            "This row has 1 value where the header has 2 columns. Add what is missing, if only the commas. (Line 3",
+        ),
+        (
+            "id;name;x\n\n1;a\n",
+            1,
+            "x",
+            "This row has 2 values where the header has 3 columns. Add what is missing, if only the semicolons. (Line 3",
+        ),
+        (
+            "id,name\n1,a\n2,b,c\n",
+            2,
+            None,
+            "3 values where the header has 2 columns. Put a value that has a comma in it between quotation marks.",
+        ),
+        ("sep=;\nid;name\n1;a;b\n", 1, None, "(Line 3 of the file.)"),
+        ("id\nMüller, Anna\nBerg, Bo\n", 1, None, "This row has 2 values where the header has 1 column."),
+        ('id,name\n"1\n2",a\n3\n', 2, "name", "(Line 4 of the file.)"),
+        ('id,name\n1,"a\n2,b\n', 1, "name", "A quotation mark that opens here is never closed."),
+        ('id,name\n"1,a\n2,b\n', 1, "id", "A quotation mark that opens here is never closed."),
+        ('id,"name\n1,a\n', None, None, "A quotation mark that opens here is never closed."),
+        ('id,name\n1,"a"b\n', 1, None, "In this row, text follows a closing quotation mark."),
+        ('id,name\n"1,a\n"2",b\n', 1, None, "In this row, which ends on line 3, text follows a closing quotation mark."),
+        ("id,name\n1,a\n2,\0b\n", 2, "name", "The file has a NUL byte here"),
+        ("id,name\n\0", 1, "id", "The file has a NUL byte here"),
+        ('id,name\n"1\n\0",b\n', 1, None, "The file has a NUL byte here"),
+        ("id,name\n1,a\r2,\0b\n", 2, "name", "(Line 3 of the file.)"),
+        ("id,name\n1,a\r\0", 2, "id", "(Line 3 of the file.)"),
+        (f"id,name\n1,{LONG}\0", 1, None, "The file has a NUL byte here"),
+        ("i\0d,name\n", None, None, "The file has a NUL byte here"),
+        (f"id,name\n1,{LONG}\n", 1, None, "A value has more than 131,072 characters."),
+        (f'id,name\n1,"{LONG}\n', 1, None, "A quotation mark in it may never be closed."),
+        (f"id,name\n1,{'x,' * 700_000}", 1, None, "The line has more than 1,048,576 characters."),
+        ("id,name,id \n1,a,2\n", None, "id", "Columns 1 and 3 have the same name."),
+        ("id,,name\n1,,a\n2,x,b\n", 2, None, "Column 2 has no name, but this row has a value in it (line 3 of the file)."),
+        (",\n1,2\n", None, None, "The first row has no column names."),
+        ("id,name\n", None, None, "The file has a header but no rows."),
+        ("id,name", None, None, "The file has a header but no rows."),
+        ("\n\n \n", None, None, "The file holds nothing but blank lines."),
+        (",".join(map(str, range(1001))) + "\n", None, None, "The list has 1,001 columns; at most 1,000 are read."),
+    ],
+)
+def test_the_place_is_named(tmp_path: Path, text: str, row: int | None, column: str | None, said: str) -> None:
+    path = tmp_path / "list.csv"
+    path.write_bytes(text.encode())
+    error = refused(path)
+    assert (error.row, error.column) == (row, column)
+    assert said in error.problem
+
+
+@pytest.mark.parametrize(
+    ("data", "row", "column", "said"),
+    [
+        ("id,name\n1,ä\n2,öß".encode() + b"\xff\n", 2, "name", "The bytes FF here are no letters in UTF-8."),
+        ("id,name\n1,ä\n2,öß".encode()[:-1], 2, "name", "The bytes C3 here are no letters in UTF-8."),
+        (codecs.BOM_UTF8 + b"id,name\n1,\xe4\n", 1, "name", "The bytes E4 here are no letters in UTF-8."),
+        (codecs.BOM_UTF16_LE + "id,name\n1,a".encode("utf-16-le") + b"\x00\xd8\x61\x00", 1, "name", "here are no letters in UTF-16-LE."),
+        (codecs.BOM_UTF16_LE + "id,name\n1,a".encode("utf-16-le") + b"\x00", 1, "name", "here are no letters in UTF-16-LE."),
+        ("id,name\n1,a\n".encode("utf-16-le"), None, None, "The file has a NUL byte here"),
+    ],
+)
+def test_bytes_that_are_no_text_are_named_with_their_place(
+    tmp_path: Path, data: bytes, row: int | None, column: str | None, said: str
+) -> None:
+    path = tmp_path / "list.csv"
+    path.write_bytes(data)
+    error = refused(path)
+    assert (error.row, error.column) == (row, column)
+    assert said in error.problem
+
+
+def test_an_error_far_into_the_file_has_its_row(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text("id,name\n" + "1,a\n" * 200_000 + "2\n" + "1,a\n" * 10)
+    assert path.stat().st_size > csv_lines.BLOCK_BYTES * 3
+    error = refused(path)
+    assert (error.row, error.column) == (200_001, "name")
+    assert "(Line 200002 of the file.)" in error.problem
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_the_line_is_right_wherever_a_block_of_the_file_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str) -> None:
+    path = tmp_path / "list.csv"
+    path.write_bytes(end.join(["id,name", "1,a", "", "22,bb", "3", "4,d"]).encode())
+    for block_bytes in range(1, 20):
+        monkeypatch.setattr(csv_lines, "BLOCK_BYTES", block_bytes)
+        error = refused(path)
+        assert (error.row, error.column) == (3, "name")
+        assert "(Line 5 of the file.)" in error.problem
+
+
+def test_a_row_that_goes_on_for_ever_is_noticed_before_it_fills_the_memory(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    # Each line closes a quoted value and opens the next, so that no value is long but the row never ends.
+    path.write_text('id,name\n1,"' + '\n","'.join(["x" * 1000] * 12_000))
+    error = refused(path)
+    assert error.row == 1
+    assert "One row goes on over thousands of lines" in error.problem
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        (Limits(rows=2), "The list has 3 rows; at most 2 are read."),
+        (Limits(columns=1), "The list has 2 columns; at most 1 are read."),
+        (Limits(file_bytes=10), "The file has more than 10 bytes."),
+    ],
+)
+def test_a_list_may_not_be_larger_than_the_limits(tmp_path: Path, limits: Limits, said: str) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text("id,name\n1,a\n2,b\n3,c\n")
+    assert said in refused(path, limits=limits).problem
+
+
+@pytest.mark.parametrize("then", ["id,name\n1,a\n2,b\n3,c\n", "id,name\n1,a\n", 'id,name\n1,"\n', "id,name\n1,a\n2,x\n"])
+def test_a_file_that_is_changed_between_the_passes_is_not_used(tmp_path: Path, then: str) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text("id,name\n1,a\n2,b\n")
+    with open_table(path) as table:
+        path.write_text(then)
+        with pytest.raises(InputError, match="was changed while it was being read"):
+            list(table.batches())
+
+
+def test_a_file_that_is_changed_while_it_is_read_is_noticed_at_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text("id,name\n" + "1,a\n" * 100_000)
+    with open_table(path) as table:
+        batches = table.batches(10)
+        next(batches)
+        with path.open("a") as file:
+            file.write("2,b\n")
+        with pytest.raises(InputError, match="was changed while it was being read"):
+            list(batches)

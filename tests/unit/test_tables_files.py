@@ -1,0 +1,177 @@
+"""What a list is read from: files, stdin, pipes; and what is none."""
+
+import hashlib
+import io
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+import pytest
+
+from campaign.domain.errors import InputError
+from campaign.loader.tables import Format, Limits, open_table
+from tests.unit.tables_given import read, refused
+
+LIST = b"id,name\n1,Anna\n2,Bo\n"
+
+
+@pytest.fixture
+def spools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that temporary files are made in."""
+    folder = tmp_path / "spools"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+def give_stdin(monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+
+
+def test_a_file_is_known_by_its_content(tmp_path: Path) -> None:
+    path = tmp_path / "List.CSV"
+    path.write_bytes(LIST)
+    with open_table(str(path)) as table:
+        assert (table.name, table.path, table.format) == (str(path), path, Format.CSV)
+        assert table.sha256 == hashlib.sha256(LIST).hexdigest()
+    assert path.exists()
+
+
+def test_stdin_is_a_csv_file_that_only_its_owner_can_read_and_that_is_removed(monkeypatch: pytest.MonkeyPatch, spools: Path) -> None:
+    give_stdin(monkeypatch, LIST)
+    with open_table("-") as table:
+        assert (table.name, table.rows, table.sha256) == ("stdin", 2, hashlib.sha256(LIST).hexdigest())
+        assert [table.path] == list(spools.iterdir())
+        assert stat.S_IMODE(table.path.stat().st_mode) == 0o600
+        assert list(table.batches(1)) == [[("1", "Anna")], [("2", "Bo")]]
+    assert list(spools.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"", "The file is empty."),
+        (b"id,name\n1\n", "This row has 1 value"),
+        (b"PAR1" + bytes(20) + b"PAR1", "What came in is a Parquet file; on stdin a list must be CSV."),
+        (LIST * 100, "The file has more than 1,000 bytes."),
+    ],
+)
+def test_nothing_is_left_of_a_stdin_that_is_no_list(monkeypatch: pytest.MonkeyPatch, spools: Path, data: bytes, said: str) -> None:
+    give_stdin(monkeypatch, data)
+    with pytest.raises(InputError, match=r"^stdin") as caught:
+        open_table("-", limits=Limits(file_bytes=1_000))
+    assert said in str(caught.value)
+    assert list(spools.iterdir()) == []
+
+
+def test_a_table_that_nobody_closes_leaves_nothing_when_the_process_ends(tmp_path: Path) -> None:
+    script = "from campaign.loader.tables import open_table; table = open_table('-'); print(table.path, table.rows)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], input=LIST, capture_output=True, check=True, env={**os.environ, "TMPDIR": str(tmp_path)}
+    )
+    path, rows = done.stdout.decode().split()
+    assert rows == "2"
+    assert Path(path).parent == tmp_path
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_a_pipe_is_read_like_a_file(tmp_path: Path, spools: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(LIST,))
+    writer.start()
+    with open_table(pipe) as table:
+        writer.join()
+        assert table.name == str(pipe)
+        assert list(table.batches()) == [[("1", "Anna"), ("2", "Bo")]]
+    assert list(spools.iterdir()) == []
+
+
+def test_a_missing_file_is_searched_for_beside(tmp_path: Path) -> None:
+    (tmp_path / "Promo.csv").write_bytes(LIST)
+    (tmp_path / "unlike.txt").write_bytes(LIST)
+    assert refused(tmp_path / "promos.csv").problem == f"There is no such file. Did you mean {tmp_path / 'Promo.csv'}?"
+    assert "has nothing of a similar name" in refused(tmp_path / "zzzzzzzz").problem
+    assert f"There is no folder {tmp_path / 'nowhere'} either." in refused(tmp_path / "nowhere" / "promo.csv").problem
+
+
+def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+    assert "This is a folder." in refused(tmp_path).problem
+    assert "This is a device" in refused("/dev/null").problem
+    assert "can't be read" in refused("list\0.csv").problem
+    assert "can't be read" in refused(tmp_path / ("x" * 5_000)).problem
+    empty = tmp_path / "empty.xlsx"
+    empty.touch()
+    assert refused(empty).problem == "The file is empty. Save the list again."
+
+
+UNREADABLE = """
+import os, sys
+import campaign.loader.tables, campaign.domain.errors
+if os.geteuid() == 0:
+    os.seteuid(65534)
+try:
+    campaign.loader.tables.open_table(sys.argv[1])
+except campaign.domain.errors.InputError as error:
+    print(error.problem)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions are POSIX's")
+def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_bytes(LIST)
+    path.chmod(0)
+    done = subprocess.run([sys.executable, "-c", UNREADABLE, str(path)], capture_output=True, text=True, check=True)
+    assert done.stdout == "You may not read this file. Change its permissions, or run as someone who may.\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        ("list.csv", b"PK\x03\x04rest", "The file is named .csv but is a damaged zip archive."),
+        ("list.csv", b"PAR1rest", "The file is named .csv but is a Parquet file. Rename it to end in .parquet."),
+        ("list.csv", b"%PDF-1.7", "The file is named .csv but is a PDF document. Save the list as .csv (CSV UTF-8), .xlsx or .parquet."),
+        ("list.csv", b"\x89PNG\r\n\x1a\nrest", "The file is named .csv but is a picture."),
+        ("list.csv", b"\x1f\x8brest", "The file is named .csv but is a packed file."),
+        ("list.csv", b"SQLite format 3\0", "The file is named .csv but is a database."),
+        ("list.csv", b"\xef\xbb\xbf \n<!DOCTYPE html><html>", "The file is named .csv but is a web page."),
+        ("list.csv", b"<?xml version='1.0'?>", "The file is named .csv but is an XML document."),
+        (
+            "list.csv",
+            b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1rest",
+            "Open it in Excel and save it without a password as “Excel Workbook (.xlsx)”.",
+        ),
+        (
+            "list.xlsx",
+            b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1rest",
+            "This is an Excel file of the old kind (.xls), or one that is protected by a password.",
+        ),
+        ("list.parquet", LIST, "The file is named .parquet but is text or damaged. If it is a CSV list, rename it to end in .csv"),
+        ("list.xlsx", LIST, "The file is named .xlsx but is text or damaged."),
+        ("list.xls", LIST, "Open it in Excel and save it as “Excel Workbook (.xlsx)” or “CSV UTF-8 (.csv)”."),
+        ("list.XLSM", LIST, "Open it in Excel"),
+        ("list.ods", LIST, "Open it in LibreOffice"),
+        ("list.numbers", LIST, "File, Export To, CSV."),
+        ("list.json", b"[]", "JSON isn't read."),
+        ("list.csv.gz", b"\x1f\x8b", "Unpack it first."),
+        ("list.dat", b"%PDF-1.7", "The file is named .dat but is a PDF document."),
+        ("list", b"\x1f\x8b", "The file is a packed file."),
+    ],
+)
+def test_a_file_of_another_kind_is_named_with_what_to_do(tmp_path: Path, name: str, data: bytes, said: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(data)
+    assert said in refused(path).problem
+
+
+@pytest.mark.parametrize("name", ["list", "list.dat", "list.txt", "list.tsv", "list.2027-03-01"])
+def test_a_text_file_of_any_name_is_a_list(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(LIST)
+    assert read(path) == (("id", "name"), [("1", "Anna"), ("2", "Bo")])
