@@ -143,6 +143,9 @@ class Ledger(Protocol):
     async def conclude(self, doubt: Doubt, conclusion: Conclusion, *, again_in_seconds: float | None) -> bool:
         """Record what reading back showed; a row that stays unknown is read again after the given time, or (None) waits for a person."""
 
+    async def recheck(self, campaign: int) -> int:
+        """Have unknown rows that wait for a person read back now; returns how many."""
+
     async def lease(self, key: str, *, rate_per_second: float, want: int) -> Slots:
         """Take timed slots of the budget that everyone with this key shares."""
 
@@ -171,6 +174,9 @@ class LedgerReader(Protocol):
 
     def rows(self, campaign: int, statuses: frozenset[Status] | None = None) -> Iterator[ResultRow]:
         """Rows in the list's order, streamed, as of the moment of the call."""
+
+    def examples(self, campaign: int, status: Status, reason: str, limit: int) -> list[tuple[int, str]]:
+        """The first rows of a status and reason, each with its error."""
 
     def outlook(self, campaign: int) -> Outlook:
         """What is left to do, found without counting."""

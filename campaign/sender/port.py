@@ -2,12 +2,29 @@
 
 from typing import Protocol
 
+from campaign.domain.model import Settlement
 from campaign.domain.verdict import Fault, Reading, Reply
 
 
+class InFlight(Protocol):
+    """Where `send` notes whether bytes of the request may have left, so that a caller that cancels it can tell."""
+
+    written: bool
+
+
 class Gateway(Protocol):
-    async def send(self, pass_id: str, message: str) -> Reply | Fault:
+    async def send(self, pass_id: str, message: str, *, in_flight: InFlight | None = None) -> Reply | Fault:
         """Make one attempt, exactly one; it never raises for what the network or the API does."""
 
     async def read(self, pass_id: str) -> Reading:
         """Read the pass back once."""
+
+
+class Observer(Protocol):
+    """Who wants to hear of what happens: a progress bar, a log."""
+
+    def settled(self, settlement: Settlement) -> None:
+        """An attempt ended."""
+
+    def event(self, name: str, **details: object) -> None:
+        """Something that a person may want to know of, in snake_case, happened to the run."""

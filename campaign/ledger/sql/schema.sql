@@ -45,7 +45,7 @@ CREATE TABLE rows (
     PRIMARY KEY (campaign, row),
     CHECK ((status = 'sending') = (runner IS NOT NULL)),
     CHECK (status <> 'pending' OR due_at IS NOT NULL),
-    CHECK (status IN ('invalid', 'skipped') OR (pass_id <> '' AND message <> ''))
+    CHECK (status NOT IN ('pending', 'sending') OR (pass_id <> '' AND message <> ''))
 ) STRICT;
 
 -- Claims take the first due rows of a campaign from it, counts are read off it without touching the rows.

@@ -133,6 +133,9 @@ RETURNING row;
 -- name: conclude_attempt
 UPDATE attempts SET status = :status, reason = :reason WHERE campaign = :campaign AND row = :row AND fence = :fence;
 
+-- name: recheck
+UPDATE rows SET due_at = :now WHERE campaign = :campaign AND status = 'unknown' AND due_at IS NULL RETURNING 1;
+
 -- name: pace
 SELECT next_free, share, paused_until, changed_at FROM paces WHERE key = :key;
 
@@ -171,6 +174,9 @@ SELECT (SELECT control FROM campaigns WHERE id = :campaign),
 SELECT row, pass_id, message, cells, status, reason, notification_status, notification_message, http_status, error, attempts, sent_at,
        settled_at, latency_seconds
 FROM rows WHERE campaign = :campaign ORDER BY row;
+
+-- name: examples
+SELECT row, error FROM rows WHERE campaign = :campaign AND status = :status AND reason = :reason ORDER BY row LIMIT :limit;
 
 -- name: clock
 SELECT boot, anchor, latest FROM clock WHERE one = 1;

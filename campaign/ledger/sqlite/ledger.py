@@ -227,6 +227,9 @@ class SqliteLedger:
 
         return await self._writer.do(work)
 
+    async def recheck(self, campaign: int) -> int:
+        return await self._writer.do(lambda db: len(_rows(db, "recheck", campaign=campaign, now=self._clock.now())))
+
     async def lease(self, key: str, *, rate_per_second: float, want: int) -> Slots:
         def work(db: apsw.Connection) -> Slots:
             pace, slots = lease(_pace(db, key), now=self._clock.now(), rate_per_second=rate_per_second, want=want)

@@ -51,6 +51,9 @@ class SqliteReader:
         finally:
             connection.close()
 
+    def examples(self, campaign: int, status: Status, reason: str, limit: int) -> list[tuple[int, str]]:
+        return [(row, error) for row, error in self._all("examples", campaign=campaign, status=status.value, reason=reason, limit=limit)]
+
     def outlook(self, campaign: int) -> Outlook:
         control, pending_at, sending, doubt_at = self._all("outlook", campaign=campaign)[0]
         now = self._clock.now()

@@ -20,12 +20,12 @@ def percent(template: str, values: tuple[object, ...]) -> str:
         TooMuchError: a width or precision is given by a value or has more than two digits.
         ValueError: a conversion other than `%s %d %i %f %e %g %%`, or one that names a key.
     """
-    size = len(template) + sum(len(as_text(value)) for value in values)
+    size = len(template)
     for found in _CONVERSION.finditer(template):
         if found["kind"] not in _KINDS or "(" in found["how"]:
             raise ValueError("A format may have only %s, %d, %i, %f, %e, %g and %%, without names")
         size += _room(found["how"])
-    check_size(size)
+    check_size(size + sum(len(as_text(value)) for value in values))
     return template % values
 
 

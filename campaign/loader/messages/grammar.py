@@ -4,7 +4,6 @@ Nodes are allowed by name, so that whatever Jinja2 learns in future stays out un
 """
 
 import inspect
-import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -28,7 +27,7 @@ _REFUSED: Final = {
     "Block": "{% block %}",
     "Macro": "{% macro %}",
     "CallBlock": "{% call %}",
-    "ScopedEvalContextModifier": "{% autoescape %}",
+    "Scope": "{% autoescape %}",
     "Pow": "**",
 }
 _OTHER_FILTERS: Final = f"filter, but {', '.join(sorted([*FILTERS, 'map']))} are"
@@ -55,7 +54,7 @@ def check_grammar(template: nodes.Template) -> None:
         node, depth, loops = waiting.pop()
         kind = type(node).__name__
         if kind not in _ALLOWED_KINDS:
-            raise RefusedError(node.lineno, f"{_REFUSED.get(kind, kind)} can't be used in a message. Write the text out instead.")
+            raise RefusedError(_line_of(node), f"{_REFUSED.get(kind, kind)} can't be used in a message. Write the text out instead.")
         loops += isinstance(node, nodes.For)
         if depth > _MAX_DEPTH or loops > _MAX_LOOPS:
             raise RefusedError(node.lineno, "The template is nested too deeply. Write it in simpler parts.")
@@ -64,9 +63,14 @@ def check_grammar(template: nodes.Template) -> None:
         waiting += [(child, depth + 1, loops) for child in reversed(list(node.iter_child_nodes()))]
 
 
+def _line_of(node: nodes.Node) -> int:
+    # The parser leaves some nodes without a line that only hold others.
+    return next(inner.lineno for inner in (node, *node.find_all(nodes.Node)) if inner.lineno)
+
+
 def _check_node(node: nodes.Node) -> None:
     match node:
-        case nodes.Const(value=int() | float() as value) if not (math.isfinite(value) and abs(value) <= MAX_NUMBER):
+        case nodes.Const(value=int() | float() as value) if abs(value) > MAX_NUMBER:
             raise RefusedError(node.lineno, "A number has more than 18 digits. Write it as a text, in quotes.")
         case nodes.For(recursive=True):
             raise RefusedError(node.lineno, "A loop can't be recursive in a message. Write the text out instead.")

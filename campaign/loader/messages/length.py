@@ -7,7 +7,9 @@ import unicodedata
 from enum import Enum, auto
 
 _ZWJ = "\u200d"
-_ZWNJ = "\u200c"
+_JOIN_BEFORE = "\u200c\u0e33\u0eb3\uff9e\uff9f"
+"""The zero-width non-joiner, the Thai and Lao vowel AM, and the halfwidth sound marks of Japanese: no marks by their category."""
+_PICTURES_AMONG_SIGNS = "↔↕ℹ◻◼◽◾⤴⤵‼⁉〰〽"  # noqa: RUF001 - the information sign, not an i
 _HANGUL_LV_STEP = 28
 
 
@@ -74,7 +76,7 @@ def _kind(character: str) -> _Kind:
     code = ord(character)
     if 0x1F1E6 <= code <= 0x1F1FF:
         return _Kind.FLAG
-    if 0x1F3FB <= code <= 0x1F3FF or 0xE0020 <= code <= 0xE007F or character in {_ZWNJ, "\uff9e", "\uff9f"}:
+    if 0x1F3FB <= code <= 0x1F3FF or 0xE0020 <= code <= 0xE007F or character in _JOIN_BEFORE:
         return _Kind.EXTEND
     if 0x1F000 <= code <= 0x1FAFF:
         return _Kind.PICTURE
@@ -92,8 +94,7 @@ def _kind(character: str) -> _Kind:
         case "So":
             return _Kind.PICTURE
         case _:
-            # The arrows of "shaking head" and its like are the only mathematical signs that take part in joined pictures.
-            return _Kind.PICTURE if character in "↔↕©®‼⁉〰〽" else _Kind.OTHER
+            return _Kind.PICTURE if character in _PICTURES_AMONG_SIGNS else _Kind.OTHER
 
 
 def _hangul(code: int) -> _Kind:

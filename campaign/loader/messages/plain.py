@@ -50,8 +50,8 @@ class PlainTemplate:
         """The message of one row."""
         values = self._pick(cells)
         text = self._format % values
-        # Only these can hide a cell that is empty to the eye, or too long.
-        if len(text) > MAX_CELL or not (text.isprintable() and all(map(str.strip, values))):
+        # Only then a cell can be too long, or empty to the eye.
+        if len(text) > MAX_CELL or not (all(map(str.strip, values)) and all(map(str.isprintable, values))):
             for place, value in zip(self._places, values, strict=True):
                 if len(value) > MAX_CELL:
                     return refusals.long_cell(self._columns[place], len(value), MAX_CELL)

@@ -65,7 +65,7 @@ class Names:
 
 
 class RowContext(Context):
-    """One row to a template: its variables and its budget. What Jinja2's own sets up for inheritance is left out: it costs more than the row."""
+    """One row to a template: its variables and its budget, without what Jinja2's own sets up for inheritance, which costs more."""
 
     def __init__(self, cells: Sequence[str], names: Names, limits: MessageLimits) -> None:
         self.vars: dict[str, Any] = {}

@@ -32,7 +32,9 @@ def source_of(text: str, file: str, *, max_characters: int) -> Source:
     if not text.strip():
         raise InputError("The template is empty. Write the message into it.", file=file)
     if len(text) > max_characters:
-        raise InputError(f"The template has more than {max_characters:,} characters. Is it the right file?", file=file)
+        raise InputError(
+            f"The template has more than {max_characters:,} characters. Check that it is a template, and make it shorter.", file=file
+        )
     source = Source(text=text, file=file)
     if found := _CONTROL.search(text):
         line = text.count("\n", 0, found.start()) + 1
@@ -60,7 +62,9 @@ def read_source(path: Path, *, max_characters: int) -> Source:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         if len(content) > 4 * max_characters:
-            raise InputError(f"The template has more than {max_characters:,} characters. Is it the right file?", file=path) from None
+            raise InputError(
+                f"The template has more than {max_characters:,} characters. Check that it is a template, and make it shorter.", file=path
+            ) from None
         line = content.count(b"\n", 0, error.start) + 1
         raise InputError(f"Line {line}: The template is not in UTF-8. Save it as UTF-8 text.", file=path) from None
     return source_of(text, str(path), max_characters=max_characters)

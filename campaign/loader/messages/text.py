@@ -28,8 +28,9 @@ def finish(text: str, *, max_length: int, braces_meant: bool = False) -> Rendere
         braces_meant: `{{` is wanted in the message, and not what is left of a merge field that nobody has filled in.
     """
     text = text.strip()
-    # Nearly every message ends here; `isprintable` is also False for line feeds and joined emoji, which are looked at below.
-    if text and len(text) <= max_length and text.isprintable() and (braces_meant or "{" not in text):
+    # Nearly every message ends here; `isprintable` is also False for joined emoji, among others, which are looked at below.
+    printable = text.isprintable() or text.replace("\n", "").isprintable()
+    if printable and 0 < len(text) <= max_length and (braces_meant or "{" not in text):
         return Rendered(text=text)
     text = one_line_end(text)
     if not strip_unseen(text):

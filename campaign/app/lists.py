@@ -1,0 +1,99 @@
+"""A list and its messages, looked through and ready to be staged."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from campaign.domain.cells import restore
+from campaign.domain.errors import UsageError
+from campaign.ledger.port import CampaignSpec
+from campaign.loader.columns import find_message_column
+from campaign.loader.messages import MessageLimits, Messages, plan_messages
+from campaign.loader.stage import Layout, Stager
+from campaign.loader.tables import Table, open_table
+from campaign.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedList:
+    table: Table
+    layout: Layout
+    messages: Messages | None
+    spec: CampaignSpec
+
+    def stager(self) -> Stager:
+        return Stager(layout=self.layout, messages=self.messages)
+
+
+@contextmanager
+def opened(source: str, settings: Settings) -> Iterator[CheckedList]:
+    """Look a list and its messages through, from start to end; nothing is staged.
+
+    Raises:
+        InputError: the list or a template can't be used.
+        UsageError: what was asked for can't be.
+    """
+    with open_table(source) as table:
+        layout = Layout.of(table.columns, id_column=settings.id_column, file=table.name, csv=table.format == "csv")
+        messages = _messages(layout, settings)
+        yield CheckedList(
+            table=table,
+            layout=layout,
+            messages=messages,
+            spec=CampaignSpec(
+                name=settings.name or _named_within(table, layout) or default_name(source),
+                list_name=table.name,
+                list_sha256=table.sha256,
+                message_sha256=_fingerprint(layout, messages),
+                columns=layout.columns,
+                id_column=layout.columns[layout.id_place],
+                settings={
+                    "rate": "" if settings.rate is None else str(settings.rate),
+                    "results": str(results_path(source, settings, results_file=layout.results)),
+                },
+            ),
+        )
+
+
+def default_name(source: str) -> str:
+    """The campaign's name where none is given: the list's, so that the same list again is the same campaign."""
+    if source == "-":
+        return "stdin"
+    return Path(source).name.split(".")[0] or "campaign"
+
+
+def _named_within(table: Table, layout: Layout) -> str:
+    """The campaign that a results file is of."""
+    if not layout.results or not table.rows:
+        return ""
+    place = table.columns.index("delivery_campaign")
+    name = next(table.batches(1))[0][place]
+    return restore(name) if layout.neutralised else name
+
+
+def results_path(source: str, settings: Settings, *, results_file: bool = False) -> Path:
+    """Where results go: `--results`, or beside the list."""
+    if settings.results is not None:
+        return settings.results.absolute()
+    if source == "-":
+        return Path(f"{settings.name or 'stdin'}.results.csv").absolute()
+    path = Path(source).absolute()
+    return path.with_name(f"{path.name.split('.')[0]}.{'resumed' if results_file else 'results'}.csv")
+
+
+def _messages(layout: Layout, settings: Settings) -> Messages | None:
+    given = (settings.message, settings.template, settings.templates) != (None, None, None)
+    if layout.results and not given and find_message_column(layout.columns) is None:
+        return None
+    if not given and find_message_column(layout.columns) is None:
+        raise UsageError("There is no message. Give --message TEXT or --template FILE, or add a column named “message” to the list.")
+    limits = MessageLimits(max_length=settings.max_length)
+    return plan_messages(layout.columns, message=settings.message, template=settings.template, templates=settings.templates, limits=limits)
+
+
+def _fingerprint(layout: Layout, messages: Messages | None) -> str:
+    source = messages.fingerprint if messages is not None else "results"
+    return hashlib.sha256(json.dumps([source, layout.columns[layout.id_place]]).encode()).hexdigest()

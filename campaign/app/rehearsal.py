@@ -1,0 +1,65 @@
+"""The sample campaign against the simulator, in one process: what a newcomer sees first."""
+
+import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from campaign.app.runs import Finished, Front, is_file, run_list
+from campaign.app.sending import Stop
+from campaign.domain.errors import UsageError
+from campaign.domain.model import Counts
+from campaign.sender.port import Observer
+from campaign.settings import Settings
+from campaign.simulator.config import Latency, SimulatorConfig
+from campaign.simulator.faults import Fault
+from campaign.simulator.server import Simulator
+
+FAULTS = {Fault.NOT_DELIVERED: 0.04, Fault.NOT_FOUND: 0.01, Fault.CUT_AFTER: 0.01, Fault.ERROR_BEFORE: 0.01}
+LATENCY = Latency(low_seconds=0.02, high_seconds=0.12)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsed:
+    """`doubles` is how often the simulator, not the runner, saw a message a second time."""
+
+    finished: Finished
+    processed: int
+    passes: int
+    doubles: int
+
+
+async def rehearse(
+    sample: Path,
+    template: Path,
+    *,
+    rate_per_second: float,
+    folder: Path | None,
+    watch: Callable[[str, Counts], AbstractContextManager[Observer]],
+    listen: Callable[[], Stop],
+) -> Rehearsed:
+    """Run the sample list to its end and compare with what the simulator really processed.
+
+    Raises:
+        UsageError: the sample list is not here.
+    """
+    if not is_file(str(sample)):
+        raise UsageError(f"{sample} is not here. Run campaign demo in the project's own folder.")
+    place = folder or Path(tempfile.mkdtemp(prefix="campaign-demo-"))
+    config = SimulatorConfig(limit_per_second=round(rate_per_second) + 10, faults=FAULTS, latency=LATENCY, seed=7)
+    async with Simulator(config) as simulator:
+        settings = Settings.read(
+            ledger=str(place / "campaign.db"),
+            template=template,
+            results=place / "promo.results.csv",
+            rate=rate_per_second,
+            quiet_period="2s",
+            yes=True,
+            api_url=simulator.url,
+            api_key="demo",
+        )
+        front = Front(confirm=lambda *_: True, watch=watch, listen=listen)
+        finished = await run_list(str(sample), settings, front)
+        summary = simulator.summary()
+        return Rehearsed(finished=finished, processed=summary.processed, passes=summary.distinct_passes, doubles=summary.surplus)

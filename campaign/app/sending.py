@@ -1,0 +1,155 @@
+"""Send and report: one process's run over a staged campaign, from its registration to its results file."""
+
+import asyncio
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from campaign.domain.errors import UsageError
+from campaign.insights import CampaignView, exit_code_of, view
+from campaign.ledger.clock import SystemClock
+from campaign.ledger.port import CampaignRecord, Control, LedgerReader
+from campaign.ledger.sqlite import SqliteLedger, SqliteReader
+from campaign.reporter.results import write_results
+from campaign.reporter.target import failed_path
+from campaign.sender.attempt import Policy
+from campaign.sender.endpoint import Endpoint
+from campaign.sender.gateway import HttpGateway, Timeouts
+from campaign.sender.pace import Pacer
+from campaign.sender.pool import Clocks, End, Ended, Pool, PoolSettings, happens_within
+from campaign.sender.port import Observer
+from campaign.sender.verify import Verifier
+from campaign.settings import Settings
+
+READS_PER_SECOND = 9.0
+
+EXIT_CODES = {
+    Ended.FINISHED: 0,
+    Ended.CANCELLED: 0,
+    Ended.PAUSED: 5,
+    Ended.LIMIT: 5,
+    Ended.SAFEGUARD: 4,
+    Ended.SUPERSEDED: 4,
+    Ended.INTERRUPTED: 130,
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class Stop:
+    """How a run hears of signals: `gently` settles what is in flight, `now` waits for nothing. `exit_code` says which signal it was."""
+
+    gently: asyncio.Event
+    now: asyncio.Event
+    exit_code: int = 130
+
+
+@contextmanager
+def reading(settings: Settings) -> Iterator[LedgerReader]:
+    reader = SqliteReader(settings.ledger_path)
+    try:
+        yield reader
+    finally:
+        reader.close()
+
+
+def find(reader: LedgerReader, name: str) -> CampaignRecord:
+    """The campaign of this name.
+
+    Raises:
+        UsageError: there is none; names the ones there are.
+    """
+    record = reader.campaign(name)
+    if record is not None:
+        return record
+    names = [found.spec.name for found in reader.campaigns()]
+    known = f"There are: {', '.join(names[:20])}." if names else "There is none in this ledger yet; start one with campaign run LIST."
+    raise UsageError(f"There is no campaign named “{name}”. {known}")
+
+
+def budget_key(settings: Settings) -> str:
+    """Whose rate it is: the token's at this API, as a fingerprint that tells nothing of the token."""
+    return hashlib.sha256(f"{settings.api_url}\n{settings.token()}".encode()).hexdigest()[:16]
+
+
+def check_access(settings: Settings) -> None:
+    """See that the token and the URL can be used, before anything is staged."""
+    Endpoint.of(settings.api_url)
+    settings.token()
+
+
+async def send(
+    record: CampaignRecord, ledger: SqliteLedger, reader: LedgerReader, settings: Settings, *, observer: Observer, stop: Stop
+) -> End:
+    """Send what is left of the campaign; returns why it ended.
+
+    Raises:
+        CampaignError: the ledger can't be used any more; the same command goes on later.
+    """
+    if record.control is Control.CANCELLED:
+        return End(ended=Ended.CANCELLED)
+    clock = SystemClock()
+    await ledger.bury(quiet_seconds=settings.quiet_period)
+    if reader.outlook(record.id).finished:
+        return End(ended=Ended.FINISHED)
+    pool_settings = PoolSettings(
+        key=budget_key(settings),
+        rate_per_second=settings.rate,
+        read_rate_per_second=min(READS_PER_SECOND, settings.rate or READS_PER_SECOND) if settings.rate is not None else READS_PER_SECOND,
+        concurrency=settings.concurrency,
+        limit=settings.limit,
+        policy=Policy(max_attempts=settings.max_attempts, on_unknown=settings.on_unknown, quiet_seconds=settings.quiet_period),
+        halt=settings.halt,
+    )
+    timeouts = Timeouts(total_seconds=settings.timeout)
+    runner = await ledger.enlist(record.id, quiet_seconds=settings.quiet_period)
+    end = End(ended=Ended.SUPERSEDED, why="The run broke off.")
+    try:
+        async with HttpGateway(
+            url=settings.api_url, token=settings.token(), concurrency=pool_settings.workers, timeouts=timeouts
+        ) as gateway:
+            pool = Pool(
+                ledger=ledger,
+                reader=reader,
+                gateway=gateway,
+                observer=observer,
+                runner=runner,
+                settings=pool_settings,
+                clocks=Clocks(wall=clock.wall, ticks=clock.ticks),
+            )
+            end = await pool.run(stop=stop.gently, stop_now=stop.now)
+    finally:
+        await ledger.dismiss(runner, end.why or end.ended.value)
+    return end
+
+
+async def verify(
+    record: CampaignRecord, ledger: SqliteLedger, reader: LedgerReader, settings: Settings, *, observer: Observer, stop: Stop
+) -> None:
+    """Read every unknown row's pass back, also those that wait for a person; sends nothing."""
+    await ledger.bury(quiet_seconds=settings.quiet_period)
+    await ledger.recheck(record.id)
+    pacer = Pacer(ledger, f"{budget_key(settings)} read", READS_PER_SECOND)
+    async with HttpGateway(url=settings.api_url, token=settings.token(), concurrency=16, timeouts=Timeouts()) as gateway:
+        verifier = Verifier(ledger, gateway, pacer, observer, record.id)
+        async with asyncio.TaskGroup() as group:
+            pacing = group.create_task(pacer.run())
+            while reader.outlook(record.id).doubt_in_seconds is not None and not await happens_within(stop.gently, 0.1):
+                await verifier.round()
+            pacing.cancel()
+
+
+def report(reader: LedgerReader, record: CampaignRecord, results: Path) -> None:
+    """Write the results file, and the failed rows beside it."""
+    write_results(results, campaign=record.spec.name, columns=record.spec.columns, rows=reader.rows(record.id), failed=failed_path(results))
+
+
+def exit_code(end: End, seen: CampaignView, stop: Stop) -> int:
+    """What the process answers: how it ended, and how the rows stand."""
+    if end.ended is Ended.INTERRUPTED and seen.counts.open:
+        return stop.exit_code
+    return exit_code_of(seen.counts, rows_left_code=EXIT_CODES[end.ended] or 5)
+
+
+__all__ = ["Stop", "budget_key", "check_access", "exit_code", "find", "reading", "report", "send", "verify", "view"]

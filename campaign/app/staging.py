@@ -1,0 +1,96 @@
+"""Stage: from a checked list to a campaign in the ledger, the same one for the same list again."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from campaign.app.lists import CheckedList
+from campaign.domain.errors import OtherContentError, UsageError
+from campaign.domain.model import StagedRow
+from campaign.ledger.port import CampaignRecord, Control, Ledger, LedgerReader
+
+LOOK_SECONDS: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Staged:
+    record: CampaignRecord
+    resumed: bool
+
+
+async def stage(ledger: Ledger, reader: LedgerReader, given: CheckedList, *, stop: asyncio.Event) -> Staged:
+    """The campaign of this list: found in the ledger, or staged now. A staging that is stopped, or fails, leaves nothing behind.
+
+    Raises:
+        OtherContentError: a campaign of this name has another list or message.
+        UsageError: told to stop.
+    """
+    while True:
+        record = reader.campaign(given.spec.name)
+        if record is None:
+            try:
+                record = await ledger.create(given.spec)
+            except UsageError:
+                # Another process was faster, with the same command perhaps.
+                if reader.campaign(given.spec.name) is None:
+                    raise
+                continue
+            return Staged(record=await _fill(ledger, reader, record, given, stop=stop), resumed=False)
+        if record.control is not Control.STAGING:
+            await _check_same(record, given)
+            return Staged(record=record, resumed=True)
+        if any(runner.alive for runner in reader.runners(record.id)):
+            _check_not_stopped(stop)
+            await asyncio.sleep(LOOK_SECONDS)
+        else:
+            await ledger.discard(record.id)
+
+
+async def _fill(ledger: Ledger, reader: LedgerReader, record: CampaignRecord, given: CheckedList, *, stop: asyncio.Event) -> CampaignRecord:
+    stager = given.stager()
+    batches = stager.batches(given.table, given.table.columns)
+    try:
+        while (batch := await asyncio.to_thread(_next, batches)) is not None:
+            _check_not_stopped(stop)
+            await ledger.stage(record.id, batch)
+        await ledger.finish_staging(record.id, content_sha256=stager.content_sha256)
+    except BaseException:
+        await asyncio.shield(ledger.discard(record.id))
+        raise
+    found = reader.campaign(given.spec.name)
+    if found is None:
+        raise UsageError(f"The campaign “{given.spec.name}” was removed while it was being staged.")
+    return found
+
+
+def _check_not_stopped(stop: asyncio.Event) -> None:
+    if stop.is_set():
+        raise UsageError("Interrupted while the list was being staged; nothing was sent. Run the same command again.")
+
+
+def _next(batches: Iterator[list[StagedRow]]) -> list[StagedRow] | None:
+    return next(batches, None)
+
+
+async def _check_same(record: CampaignRecord, given: CheckedList) -> None:
+    if given.layout.results and (record.rows, record.spec.columns) == (given.table.rows, given.layout.columns):
+        return
+    differences = []
+    if record.spec.list_sha256 != given.spec.list_sha256 and record.content_sha256 != await asyncio.to_thread(_content, given):
+        differences.append(f"the list has other rows ({record.rows:,} then, {given.table.rows:,} now)")
+    if record.spec.message_sha256 != given.spec.message_sha256:
+        differences.append("the message, or the column of the pass, is another")
+    if differences:
+        name = record.spec.name
+        raise OtherContentError(
+            f"There is a campaign named “{name}” already, and {' and '.join(differences)}. To go on with that one: campaign resume {name}. "
+            f"To send this as a new campaign, give it another --name; whoever got the first will get this one too."
+        )
+
+
+def _content(given: CheckedList) -> str:
+    stager = given.stager()
+    for _ in stager.batches(given.table, given.table.columns):
+        pass
+    return stager.content_sha256

@@ -1,0 +1,72 @@
+"""`simulate` and `demo`: PassEntry on loopback, and the sample campaign against it."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from campaign.cli import options
+
+SAMPLE = Path("sample_data/promo.csv")
+SAMPLE_TEMPLATE = Path("sample_data/templates/offer.txt")
+
+
+def simulate(
+    *,
+    port: Annotated[int, typer.Option(help="Where to listen on 127.0.0.1; 0 takes any free one.")] = 8080,
+    limit: Annotated[int, typer.Option(help="Requests a second that are let in; 0 is no limit.")] = 10,
+    fault: Annotated[
+        list[str] | None, typer.Option(help="A fault and its probability, such as cut_after=5%. May be given several times.")
+    ] = None,
+    latency: Annotated[str, typer.Option(help="How long an answer takes.", metavar="50ms")] = "0ms",
+    token: Annotated[list[str] | None, typer.Option(help="A token that is let in; without any, every one is.")] = None,
+    seed: Annotated[int, typer.Option(help="What the faults are drawn from.")] = 0,
+    audit_file: Annotated[Path | None, typer.Option(help="Where each processed message is noted at once.", metavar="FILE")] = None,
+    json_output: options.Json = False,
+) -> None:
+    from campaign.domain.durations import parse_duration
+    from campaign.domain.errors import UsageError
+    from campaign.simulator.config import Latency, SimulatorConfig
+    from campaign.simulator.faults import parse_faults
+    from campaign.simulator.serve import serve
+
+    try:
+        seconds = parse_duration(latency)
+    except ValueError as error:
+        raise UsageError(f"--latency: {error}.") from None
+    config = SimulatorConfig(
+        port=port,
+        limit_per_second=limit,
+        faults=parse_faults(fault or []),
+        latency=Latency(low_seconds=seconds, high_seconds=seconds),
+        tokens=frozenset(token or []),
+        seed=seed,
+        audit_file=audit_file,
+    )
+    raise typer.Exit(serve(config, json=json_output))
+
+
+def demo(
+    *,
+    rate: Annotated[float, typer.Option(help="Sends per second; the simulator allows ten more.")] = 100.0,
+    folder: Annotated[Path | None, typer.Option(help="Where ledger and results go; without it, a temporary folder.", metavar="DIR")] = None,
+) -> None:
+    from campaign.app.rehearsal import rehearse
+    from campaign.cli import logs
+    from campaign.cli.loop import run_loop
+    from campaign.cli.output import print_view
+    from campaign.cli.progress import RunProgress
+    from campaign.cli.signals import listen
+
+    logs.configure("warning" if not sys.stderr.isatty() else "info")
+    shown = run_loop(rehearse(SAMPLE, SAMPLE_TEMPLATE, rate_per_second=rate, folder=folder, watch=RunProgress, listen=listen))
+    print_view(shown.finished.view, as_json=False, why=shown.finished.why)
+    typer.echo(f"\nThe simulator processed {shown.processed:,} messages to {shown.passes:,} passes; sent twice: {shown.doubles:,}.")
+    raise typer.Exit(1 if shown.doubles else 0)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Make these commands of the application."""
+    app.command(help="PassEntry on this machine, with its limits and any fault, for rehearsals.")(simulate)
+    app.command(help="The sample campaign against the simulator, from start to end.")(demo)

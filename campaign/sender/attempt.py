@@ -1,0 +1,73 @@
+"""From the end of one attempt to what is recorded of it: decided here, written by the recorder."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from campaign.domain.backoff import delay_seconds
+from campaign.domain.model import Claim, Outcome, Settlement, Status
+from campaign.domain.verdict import Fault, Proof, Reply, Verdict, judge, status_after
+
+
+class OnUnknown(StrEnum):
+    """What to do with a row that may have arrived: read the pass back, leave it to a person, or send again and perhaps twice."""
+
+    VERIFY = "verify"
+    HOLD = "hold"
+    RESEND = "resend"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    max_attempts: int = 5
+    on_unknown: OnUnknown = OnUnknown.VERIFY
+    quiet_seconds: float = 10.0
+
+
+def settle_attempt(
+    claim: Claim, result: Reply | Fault, *, policy: Policy, sent_at: float, latency_seconds: float, jitter: float
+) -> tuple[Settlement, Verdict]:
+    """What becomes of a claim.
+
+    Args:
+        claim: the row.
+        result: how the attempt ended.
+        policy: what the run was told to do.
+        sent_at: Unix seconds.
+        latency_seconds: from the first byte to the end of the answer.
+        jitter: a draw from [0, 1).
+    """
+    verdict = judge(result)
+    counts = int(verdict.counts_as_attempt)
+    tries = claim.tries + counts
+    status = status_after(verdict.proof, attempts=tries, max_attempts=policy.max_attempts)
+    asked = result.retry_after_seconds if isinstance(result, Reply) else None
+    due: float | None = None
+    if status is Status.PENDING:
+        due = delay_seconds(attempts=max(tries, 1), jitter=jitter, retry_after_seconds=asked)
+    elif status is Status.UNKNOWN:
+        match policy.on_unknown:
+            case OnUnknown.VERIFY:
+                due = policy.quiet_seconds
+            case OnUnknown.RESEND if tries < policy.max_attempts:
+                status, due = Status.PENDING, delay_seconds(attempts=tries, jitter=jitter, retry_after_seconds=asked)
+            case OnUnknown.HOLD | OnUnknown.RESEND:
+                due = None
+    reply = result if isinstance(result, Reply) else None
+    outcome = Outcome(
+        status=status,
+        reason=verdict.reason,
+        notification_status=reply.notification_status if reply else "",
+        notification_message=reply.notification_message if reply else "",
+        http_status=reply.http_status if reply else None,
+        error=verdict.error,
+        attempts=claim.attempts + counts,
+        sent_at=sent_at,
+        settled_at=sent_at + latency_seconds,
+        latency_seconds=latency_seconds,
+    )
+    return Settlement(claim=claim, outcome=outcome, tries=tries, due_in_seconds=due), verdict
+
+
+def is_trouble(verdict: Verdict) -> bool:
+    """Whether an attempt speaks against the API or the network rather than for the row."""
+    return verdict.proof in {Proof.NOT_ACCEPTED, Proof.AMBIGUOUS}

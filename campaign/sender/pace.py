@@ -1,0 +1,71 @@
+"""Waits for this process's turns in the budget that everyone with the token shares."""
+
+import asyncio
+from collections import deque
+from typing import Final
+
+from aiolimiter import AsyncLimiter
+
+from campaign.domain.pacing import SLICE_SECONDS, lateness_allowed_seconds
+from campaign.ledger.port import Ledger
+
+AHEAD_SECONDS: Final = SLICE_SECONDS / 2
+
+
+class Pacer:
+    """Hands out slots one by one, never early, and drops those that were missed, so that nothing bunches.
+
+    `run` leases slots ahead while somebody wants them, so that the ledger's disk sync costs no slot.
+
+    Args:
+        ledger: where the budget stands.
+        key: whose budget it is.
+        rate_per_second: what is wanted.
+    """
+
+    def __init__(self, ledger: Ledger, key: str, rate_per_second: float) -> None:
+        self._ledger = ledger
+        self._key = key
+        self._rate = rate_per_second
+        # Whatever a damaged ledger may say, this process alone never goes faster than its rate.
+        self._limiter = AsyncLimiter(2, 2 / rate_per_second)
+        self._slots: deque[tuple[float, float]] = deque()
+        self._wanted = asyncio.Event()
+        self._arrived = asyncio.Event()
+
+    async def run(self) -> None:
+        """Lease slots whenever they run low; to be cancelled at the end."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._wanted.wait()
+            slots = await self._ledger.lease(self._key, rate_per_second=self._rate, want=max(1, round(self._rate * SLICE_SECONDS)))
+            now = loop.time()
+            if not slots.count:
+                await asyncio.sleep(min(slots.first_in_seconds, 1.0))
+                continue
+            first, interval = now + slots.first_in_seconds, slots.interval_seconds
+            self._slots.extend((first + number * interval, interval) for number in range(slots.count))
+            self._wanted.clear()
+            self._arrived.set()
+
+    async def slot(self) -> None:
+        """Return when it is this caller's turn."""
+        loop = asyncio.get_running_loop()
+        while True:
+            if not self._slots or self._slots[-1][0] - loop.time() < AHEAD_SECONDS:
+                self._wanted.set()
+            if not self._slots:
+                self._arrived.clear()
+                await self._arrived.wait()
+                continue
+            at, interval = self._slots.popleft()
+            if (ahead := at - loop.time()) > 0:
+                await asyncio.sleep(ahead)
+            if loop.time() - at <= lateness_allowed_seconds(interval):
+                await self._limiter.acquire()
+                return
+
+    async def throttle(self, retry_after_seconds: float | None) -> None:
+        """The API asked to slow down, or is in trouble: drop the slots that are held, and make everyone pause."""
+        self._slots.clear()
+        await self._ledger.throttle(self._key, retry_after_seconds=retry_after_seconds)

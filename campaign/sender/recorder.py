@@ -1,0 +1,55 @@
+"""Settles in groups: an attempt's end is on disk within some hundredths of a second, and a disk sync serves many."""
+
+import asyncio
+from typing import Final
+
+from campaign.domain.model import Settlement
+from campaign.ledger.port import Ledger, Runner
+from campaign.sender.port import Observer
+
+GATHER_SECONDS: Final = 0.03
+MOST_TOGETHER: Final = 500
+MOST_WAITING: Final = 2000
+
+
+class Recorder:
+    """Takes settlements from the workers; `run` writes them until `close`, after which nothing is left unwritten."""
+
+    def __init__(self, ledger: Ledger, runner: Runner, observer: Observer) -> None:
+        self._ledger = ledger
+        self._runner = runner
+        self._observer = observer
+        self._waiting: asyncio.Queue[Settlement | None] = asyncio.Queue(MOST_WAITING)
+
+    async def settle(self, settlement: Settlement) -> None:
+        """Hand over one settlement; waits while too many wait for the disk."""
+        await self._waiting.put(settlement)
+
+    async def close(self) -> None:
+        await self._waiting.put(None)
+
+    async def run(self) -> None:
+        last = False
+        while not last:
+            first = await self._waiting.get()
+            if first is None:
+                return
+            batch = [first]
+            if self._waiting.qsize() < MOST_TOGETHER:
+                await asyncio.sleep(GATHER_SECONDS)
+            while len(batch) < MOST_TOGETHER and not self._waiting.empty():
+                more = self._waiting.get_nowait()
+                if more is None:
+                    last = True
+                    break
+                batch.append(more)
+            await self._write(batch)
+
+    async def _write(self, batch: list[Settlement]) -> None:
+        late = await self._ledger.settle(self._runner, batch)
+        for claim in late:
+            self._observer.event("late_settlement_ignored", row=claim.row, fence=claim.fence)
+        refused = {claim.row for claim in late}
+        for settlement in batch:
+            if settlement.claim.row not in refused:
+                self._observer.settled(settlement)

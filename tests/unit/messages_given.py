@@ -1,0 +1,58 @@
+"""A list's columns and rows for the tests of messages, and how to render one of them."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import pytest
+
+from campaign.domain.errors import InputError
+from campaign.domain.model import Invalid
+from campaign.loader.messages import MessageLimits, Messages, Rendered, plan_messages
+
+COLUMNS: Final = ("pass_id", "First name", "code", "shop", "points")
+ANNA: Final = ("p1", "Anna", "X1", "Köln", "120")
+NOBODY: Final = ("p2", "", "", " ", "")
+LIMITS: Final = MessageLimits()
+
+
+def plan(message: str, *, columns: Sequence[str] = COLUMNS, limits: MessageLimits = LIMITS) -> Messages:
+    return plan_messages(columns, message=message, template=None, templates=None, limits=limits)
+
+
+def render(message: str, cells: Sequence[str] = ANNA, *, columns: Sequence[str] = COLUMNS) -> str:
+    """The text, of which there must be one."""
+    rendered = plan(message, columns=columns).render(cells)
+    assert rendered.reason is None, rendered.error
+    assert not rendered.error
+    return rendered.text
+
+
+def invalid(message: str, cells: Sequence[str], reason: Invalid) -> str:
+    """The sentence for a row that has no message for the reason given."""
+    rendered = plan(message).render(cells)
+    assert rendered == Rendered(text="", reason=reason, error=rendered.error)
+    assert is_sentence(rendered.error)
+    return rendered.error
+
+
+def refused(message: str, *, limits: MessageLimits = LIMITS) -> str:
+    """What is wrong with a template that no list is rendered with, found before any row."""
+    with pytest.raises(InputError) as caught:
+        plan(message, limits=limits)
+    assert caught.value.file == "--message"
+    assert is_sentence(caught.value.problem)
+    return caught.value.problem
+
+
+def runs_away(message: str, cells: Sequence[str] = ANNA, *, limits: MessageLimits = LIMITS) -> str:
+    """What is wrong with a template that is refused for the whole list at its first row."""
+    messages = plan(message, limits=limits)
+    with pytest.raises(InputError) as caught:
+        messages.render(cells)
+    assert caught.value.file == "--message"
+    assert is_sentence(caught.value.problem)
+    return caught.value.problem
+
+
+def is_sentence(text: str) -> bool:
+    return text.endswith(".") and (text[0].isupper() or text.startswith(("--", "/", "“")))

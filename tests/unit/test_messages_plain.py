@@ -1,0 +1,53 @@
+"""The fast path for templates of text and fields: the same as Jinja2, for any cells."""
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from campaign.loader.messages import MessageLimits
+from campaign.loader.messages.bounds import MAX_CELL
+from campaign.loader.messages.fields import Fields
+from campaign.loader.messages.plain import PlainTemplate
+from campaign.loader.messages.sandbox import ENVIRONMENT
+from campaign.loader.messages.scopes import check_names
+from campaign.loader.messages.source import Source
+from campaign.loader.messages.template import JinjaTemplate, Template, compile_template
+from tests.unit.messages_given import COLUMNS
+
+FIELDS = Fields.of(COLUMNS)
+CELL = (
+    st.text(max_size=12)
+    | st.text(alphabet="aé %s{}\n\t\u200b\u00a0{{", max_size=6)
+    | st.sampled_from(["", " ", "\u200b", "x" * (MAX_CELL + 1), "%s", "{{ code }}", "\ud800", "👩\u200d👧"])
+)
+TEXT = st.text(alphabet="abé %s,.!\n", max_size=10) | st.sampled_from(
+    ["%", "%%", "%(a)s", "{% raw %}{{{% endraw %}", "{# note #}", "{ }", "👩\u200d👧"]
+)
+FIELD = st.sampled_from(["{{ first_name }}", "{{code}}", "{{- shop -}}", "{{ points }}{{ points }}"])
+
+
+def both(source: str, limits: MessageLimits) -> tuple[Template, Template]:
+    given_source = Source(text=source, file="--message")
+    tree = ENVIRONMENT.parse(source)
+    return compile_template(given_source, FIELDS, limits), JinjaTemplate(tree, given_source, FIELDS, check_names(tree, FIELDS), limits)
+
+
+@given(st.lists(TEXT | FIELD, max_size=8).map("".join), st.tuples(CELL, CELL, CELL, CELL, CELL), st.sampled_from([1, 20, 350, 10_000]))
+@example("{{ first_name }}{{ code }}", ("", "x" * (MAX_CELL + 1), "", "", ""), 350)
+@example("{{ first_name }}", ("", "", "", "", ""), 350)
+@example("", ("", "", "", "", ""), 350)
+@example("100 %s {{ code }} %", ("", "", "50 %", "", ""), 350)
+def test_both_ways_give_the_same(source: str, cells: tuple[str, ...], max_length: int) -> None:
+    fast, slow = both(source, MessageLimits(max_length=max_length))
+    assert isinstance(fast, PlainTemplate)
+    assert fast.render(cells) == slow.render(cells)
+
+
+def test_anything_more_is_left_to_jinja() -> None:
+    for source in (
+        "{{ code | upper }}",
+        "{% if code %}{% endif %}",
+        "{% set code = 1 %}{{ code }}",
+        "{{ 'code' }}",
+        "{{ x | default('') }}",
+    ):
+        assert isinstance(both(source, MessageLimits())[0], JinjaTemplate)
