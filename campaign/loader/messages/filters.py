@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import quote
 
 from jinja2 import Undefined
-from jinja2.filters import do_title
+from jinja2.filters import do_title, do_wordcount
 
 from campaign.loader.messages.bounds import MAX_NUMBER, MAX_TEXT, TooMuchError, as_items, as_number, as_text, check_size
 from campaign.loader.messages.fields import shown
@@ -201,7 +201,7 @@ FILTERS: Final[dict[str, Callable[..., object]]] = {
     "unique": unique,
     "upper": lambda value: as_text(value).upper(),
     "urlencode": lambda value: quote(as_text(value), safe="/"),
-    "wordcount": lambda value: len(as_text(value).split()),
+    "wordcount": lambda value: do_wordcount(as_text(value)),
 }
 
 ABSORBING: Final = frozenset({"default", "d", "int", "float", ".get"})

@@ -1,0 +1,59 @@
+"""The command as people run it: a process of its own, against the simulator in another."""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from campaign.simulator.client import SimulatorClient
+
+ROOT = Path(__file__).parents[2]
+SAMPLES = ROOT / "sample_data"
+
+
+@dataclass
+class Desk:
+    """A folder with a ledger, and the simulator that its command talks to."""
+
+    folder: Path
+    simulator: SimulatorClient
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def start(self, *words: str, **environment: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "campaign", *words],
+            cwd=self.folder,
+            env=self.environment | environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *words: str, code: int | None = 0, **environment: str) -> subprocess.CompletedProcess[str]:
+        process = self.start(*words, **environment)
+        try:
+            out, err = process.communicate(timeout=90)
+        finally:
+            process.kill()
+        if code is not None:
+            assert process.returncode == code, f"exit {process.returncode}\n{out}\n{err}"
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def json(self, *words: str, code: int | None = 0, **environment: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.run(*words, "--json", code=code, **environment).stdout)
+        return found
+
+    def make_list(self, rows: int, name: str = "list.csv") -> Path:
+        path = self.folder / name
+        path.write_text("pass_id,first_name\n" + "".join(f"pass-{row:05},Name {row}\n" for row in range(1, rows + 1)), encoding="utf-8")
+        return path
+
+    def sent(self) -> dict[str, list[str]]:
+        """What the simulator really processed: texts by pass."""
+        found: dict[str, list[str]] = {}
+        for notification in self.simulator.audit():
+            found.setdefault(notification.id, []).append(notification.message)
+        return found
