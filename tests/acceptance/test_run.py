@@ -63,7 +63,7 @@ class TestSample:
         assert len(texts) == 1
 
     def test_check_sends_nothing_and_says_what_is_wrong(self, desk: Desk) -> None:
-        found = desk.json("check", str(SAMPLES / "bad-rows.csv"), "--template", OFFER, code=3)
+        found = desk.json("check", str(SAMPLES / "bad-rows.csv"), "--message", "Hi {{ first_name }}, {{ offer }}: {{ code }}", code=3)
         assert found["rows"] == sum(found["by_status"].values())
         kinds = {problem["kind"] for problem in found["problems"]}
         assert {"no_id", "mangled_id", "duplicate", "missing_field"} <= kinds
@@ -90,7 +90,7 @@ class TestGoingOn:
 
     def test_killed_then_the_same_command_sends_every_pass_once(self, desk: Desk) -> None:
         path = desk.make_list(300)
-        desk.simulator.set_faults(latency={"low_seconds": 0.05, "high_seconds": 0.1})
+        desk.simulator.set_faults(latency=0.05)
         process = desk.start("run", str(path), "--message", MESSAGE, "--rate", "100")
         wait_for(lambda: len(desk.sent()) > 40)
         process.kill()

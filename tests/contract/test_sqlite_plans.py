@@ -1,0 +1,49 @@
+"""The hot statements of the SQLite ledger go through an index, whatever the size of the ledger."""
+
+from pathlib import Path
+
+import pytest
+
+from campaign.ledger.sqlite.connection import SQL, connect, prepare
+
+
+@pytest.mark.parametrize(
+    ("statement", "index"),
+    [
+        ("claim", "rows_by_status"),
+        ("claim", "rows_in_doubt"),
+        ("settle", "sqlite_autoindex_rows_1"),
+        ("release", "sqlite_autoindex_rows_1"),
+        ("lose_rows", "rows_by_status"),
+        ("doubts", "rows_by_status"),
+        ("conclude", "sqlite_autoindex_rows_1"),
+        ("texts_before", "attempts_by_pass"),
+        ("outlook", "rows_by_status"),
+        ("count_by_status", "rows_by_status"),
+        ("count_by_reason", "rows_by_status"),
+        ("retry", "rows_by_status"),
+        ("rows", "sqlite_autoindex_rows_1"),
+        ("runners_at_work", "runners_at_work"),
+    ],
+)
+def test_a_hot_statement_searches_by_its_index(tmp_path: Path, statement: str, index: str) -> None:
+    path = tmp_path / "campaign.db"
+    prepare(path)
+    connection = connect(path)
+    try:
+        plan = [str(step[3]) for step in connection.execute(f"EXPLAIN QUERY PLAN {SQL[statement]}", _nothing(SQL[statement]))]
+    finally:
+        connection.close()
+    assert any(index in step for step in plan), plan
+    assert not [step for step in plan if step.startswith("SCAN") and "INDEX" not in step and "CONSTANT" not in step], plan
+
+
+def _nothing(sql: str) -> "dict[str, None] | tuple[None, ...]":
+    """A value for each parameter of a statement."""
+    positions = sql.count("?")
+    return (None,) * positions if positions else Anything()
+
+
+class Anything(dict[str, None]):
+    def __missing__(self, key: str) -> None:
+        return None
