@@ -5,7 +5,7 @@ import re
 from typing import Final
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_FORM: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*", re.IGNORECASE)
+_FORM: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*", re.IGNORECASE | re.ASCII)
 
 
 def parse_duration(text: str) -> float:
@@ -15,9 +15,10 @@ def parse_duration(text: str) -> float:
         ValueError: it is none of these.
     """
     found = _FORM.fullmatch(text)
-    if found is None:
+    seconds = float(found[1]) * _UNITS[found[2].lower()] if found else math.inf
+    if math.isinf(seconds):
         raise ValueError(f"“{text}” is not a duration; write for example 500ms, 10s, 5m or 2h")
-    return float(found[1]) * _UNITS[found[2].lower()]
+    return seconds
 
 
 def clamp(value: float, lowest: float, highest: float) -> float:

@@ -50,6 +50,10 @@ class Slots:
 
 def lease(pace: Pace, *, now: float, rate_per_second: float, want: int) -> tuple[Pace, Slots]:
     """Take up to `want` slots that begin within the slice ahead."""
+    longest_interval = 1.0 / (rate_per_second * LOWEST_SHARE)
+    furthest = now + SLICE_SECONDS + max(LONGEST_RETRY_AFTER_SECONDS, longest_interval)
+    if not pace.next_free <= furthest:
+        pace = replace(pace, next_free=now)
     pace = _risen(_plausible(pace, now), now)
     interval = 1.0 / (rate_per_second * pace.share)
     start = max(pace.next_free, pace.paused_until, now)
@@ -83,9 +87,8 @@ def lateness_allowed_seconds(interval_seconds: float) -> float:
 def _plausible(pace: Pace, now: float) -> Pace:
     """Without what only a clock set back, or a damaged row, explains: nobody may wait for it."""
     furthest = now + LONGEST_RETRY_AFTER_SECONDS + SLICE_SECONDS
-    next_free = pace.next_free if pace.next_free <= furthest else now
     paused_until = pace.paused_until if pace.paused_until <= furthest else now
-    return replace(pace, next_free=next_free, paused_until=paused_until, changed_at=min(pace.changed_at, now))
+    return replace(pace, paused_until=paused_until, changed_at=min(pace.changed_at, now))
 
 
 def _risen(pace: Pace, now: float) -> Pace:

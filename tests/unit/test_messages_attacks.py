@@ -28,17 +28,13 @@ ENDLESS = {
     "loops that only make lists": LOOP + "{% set a = range(10000) | list %}" + END,
     "loops that only sort": LOOP + "{% set a = range(10000) | sort | unique | reverse %}" + END,
     "a test in a loop": LOOP + "{% if i in range(10000) | list %}{% endif %}" + END,
-    "asking a loop for its items": LOOP
-    + LOOP
-    + "{% if 1 in loop %}{% endif %}"
-    + END
-    + "{% if i in range(9999) | list %}{% endif %}"
-    + END,
     "text in a loop in a set": "{% set x %}" + LOOP + "y" * 20_000 + END + "{% endset %}",
     "text in a loop in a filter": "{% filter upper %}" + LOOP + "y" * 20_000 + END + "{% endfilter %}",
     "fields in a loop": LOOP + "{{ first_name }}" * 9 + END,
     "formats in a loop": LOOP + "{% set x = '%99d' % i %}{% set x = '{:99}'.format(i) %}" + END,
     "many formats": LOOP + "{% set x = i | string | upper | replace('1', '22') | center(99) | title | truncate(9) | urlencode %}" + END,
+    "searching a large text": BIG + "{% if ns.a[:16000] ~ 'x' in ns.a %}{% endif %}" * 500,
+    "searching a large text by a test": BIG + "{% if 'x' is in(ns.a) %}{% endif %}" * 500,
     "counting in a large text": BIG + LOOP + "{% if ns.a.count('f0123') %}{% endif %}" + END,
 }
 TOO_LARGE = {
@@ -108,6 +104,7 @@ CONTAINED = [
     "".join(f"{{% set {name} = [1] %}}" + f"{{% set {name} = [{name}, {name}] %}}" * 40 for name in "ab") + "{% if a == b %}{% endif %}",
     "".join(f"{{% set {name} = {{1: 1}} %}}" + f"{{% set {name} = {{1: {name}, 2: {name}}} %}}" * 40 for name in "ab") + "{{ a == b }}",
     "{% set ns = namespace() %}{% set ns.a = ns %}{{ [ns.a] }}",
+    LOOP + "{% if 1 in loop %}{% endif %}" + END,
     "{{ 1.5 | round(1000000000) }}{{ 15 | round(-1000000000) }}",
     "{{ '%999999999d' is even }}",
     "{{ '%999999999d' is divisibleby(2) }}",

@@ -116,6 +116,7 @@ def test_a_template_file_in_utf8_with_or_without_a_mark(tmp_path: Path) -> None:
         (b"\xef\xbb\xbf \n", "The template is empty"),
         (b"x" * 32_769, "more than 32,768 characters"),
         ("é".encode() * 1_000_000, "more than 32,768 characters"),
+        (b"x" + "é".encode() * 1_000_000, "more than 32,768 characters"),
         (b"x" * 1_000_000, "more than 32,768 characters"),
         (b"one\n{{ nick }}", "Line 2: “nick” is not a column of the list"),
     ],

@@ -32,6 +32,10 @@ _BETWEEN_LOOKS: Final = 2_000
 """Units of work, well under a millisecond each thousand, between two looks at the clock."""
 
 
+_ASKING: Final = frozenset({"defined", "undefined", "none"})
+"""Tests that may be asked of anything, and cost nothing."""
+
+
 class LongCellError(Exception):
     """A cell that is longer than a template works on."""
 
@@ -152,8 +156,8 @@ def _mapped(context: RowContext, value: object, name: str, *args: object) -> obj
 
 
 @pass_context
-def _built(context: RowContext, value: object) -> object:
-    """A list or dictionary that a template has just built."""
+def _paid(context: RowContext, value: object) -> object:
+    """A list that a template has just built, or a text that it is about to search."""
     context.spend(_STEP + measure(value))
     return value
 
@@ -186,8 +190,8 @@ class MessageEnvironment(ImmutableSandboxedEnvironment):
             "[:]": part,
         }
         self.filters = {name: _guarded(function, absorbs=name in ABSORBING) for name, function in functions.items()}
-        self.filters |= {"map": _mapped, "for": _turns, "[]": _built}
-        self.tests = dict(TESTS)
+        self.filters |= {"map": _mapped, "for": _turns, "[]": _paid, "in": _paid}
+        self.tests = {name: function if name in _ASKING else _guarded(function, absorbs=True) for name, function in TESTS.items()}
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         return _OPERATORS[operator](context, left, right)

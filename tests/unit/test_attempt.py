@@ -1,0 +1,147 @@
+"""What is recorded of an attempt, for every end of it and every policy."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from campaign.domain.backoff import LONGEST_RETRY_AFTER_SECONDS
+from campaign.domain.lifecycle import Event, allowed
+from campaign.domain.model import Claim, Outcome, Settlement, Status
+from campaign.domain.verdict import Fault, Proof, Reply, Verdict, judge
+from campaign.sender.attempt import OnUnknown, Policy, is_trouble, settle_attempt
+
+SENT_AT = 1_800_000_000.0
+DELIVERED = Reply(http_status=200, notification_status="delivered", notification_message="Delivered succesfully")
+THROTTLED = Reply(http_status=429, retry_after_seconds=7.0, error="Too Many Requests")
+BROKEN = Reply(http_status=500, error="oops")
+UNSENT = Fault(reason="no_connection", written=False, error="No connection.")
+CUT = Fault(reason="reset", written=True, error="Reset.")
+
+RESULTS = st.one_of(
+    st.builds(Fault, reason=st.sampled_from(["reset", "timeout"]), written=st.booleans()),
+    st.builds(
+        Reply,
+        http_status=st.sampled_from([200, 201, 302, 400, 401, 403, 404, 422, 429, 500, 503]),
+        readable=st.booleans(),
+        notification_status=st.sampled_from(["delivered", "notDelivered"]),
+        retry_after_seconds=st.none() | st.floats(0, 1000),
+    ),
+)
+
+
+def claim(*, attempts: int = 0, tries: int = 0) -> Claim:
+    return Claim(campaign=1, row=2, fence=3, pass_id="p", message="m", attempts=attempts, tries=tries)
+
+
+def settled(result: Reply | Fault, policy: Policy | None = None, *, attempts: int = 0, tries: int = 0) -> Settlement:
+    settlement, _ = settle_attempt(
+        claim(attempts=attempts, tries=tries), result, policy=policy or Policy(), sent_at=SENT_AT, latency_seconds=0.25, jitter=0.5
+    )
+    return settlement
+
+
+def test_all_that_the_answer_said_is_recorded() -> None:
+    settlement, verdict = settle_attempt(
+        claim(attempts=4, tries=1), DELIVERED, policy=Policy(), sent_at=SENT_AT, latency_seconds=0.25, jitter=0.5
+    )
+    assert verdict == Verdict(proof=Proof.DELIVERED)
+    assert settlement == Settlement(
+        claim=claim(attempts=4, tries=1),
+        outcome=Outcome(
+            status=Status.DELIVERED,
+            notification_status="delivered",
+            notification_message="Delivered succesfully",
+            http_status=200,
+            attempts=5,
+            sent_at=SENT_AT,
+            settled_at=SENT_AT + 0.25,
+            latency_seconds=0.25,
+        ),
+        tries=2,
+        due_in_seconds=None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("result", "tries", "status", "reason", "http_status", "due", "tries_after"),
+    [
+        (DELIVERED, 0, Status.DELIVERED, "", 200, None, 1),
+        (Reply(http_status=200, notification_status="notDelivered"), 0, Status.NOT_DELIVERED, "notDelivered", 200, None, 1),
+        (Reply(http_status=404), 0, Status.FAILED, "http_404", 404, None, 1),
+        (THROTTLED, 0, Status.PENDING, "http_429", 429, 7.5, 0),
+        (THROTTLED, 5, Status.PENDING, "http_429", 429, 7.5, 5),
+        (Reply(http_status=429), 2, Status.PENDING, "http_429", 429, 1.0, 2),
+        (Reply(http_status=401), 0, Status.PENDING, "http_401", 401, 0.5, 0),
+        (UNSENT, 0, Status.PENDING, "no_connection", None, 0.5, 1),
+        (UNSENT, 2, Status.PENDING, "no_connection", None, 2.0, 3),
+        (UNSENT, 4, Status.FAILED, "no_connection", None, None, 5),
+        (CUT, 0, Status.UNKNOWN, "reset", None, 10.0, 1),
+        (CUT, 4, Status.UNKNOWN, "reset", None, 10.0, 5),
+        (BROKEN, 0, Status.UNKNOWN, "http_500", 500, 10.0, 1),
+        (Reply(http_status=200, readable=False), 0, Status.UNKNOWN, "unreadable_reply", 200, 10.0, 1),
+    ],
+)
+def test_what_becomes_of_a_row(
+    *, result: Reply | Fault, tries: int, status: Status, reason: str, http_status: int | None, due: float | None, tries_after: int
+) -> None:
+    settlement = settled(result, tries=tries, attempts=tries + 10)
+    outcome = settlement.outcome
+    assert (outcome.status, outcome.reason, outcome.http_status) == (status, reason, http_status)
+    assert outcome.error == result.error
+    assert settlement.due_in_seconds == due
+    assert settlement.tries == tries_after
+    assert outcome.attempts == tries_after + 10
+
+
+@pytest.mark.parametrize(
+    ("on_unknown", "tries", "status", "due"),
+    [
+        (OnUnknown.VERIFY, 0, Status.UNKNOWN, 3.0),
+        (OnUnknown.VERIFY, 4, Status.UNKNOWN, 3.0),
+        (OnUnknown.HOLD, 0, Status.UNKNOWN, None),
+        (OnUnknown.RESEND, 0, Status.PENDING, 0.5),
+        (OnUnknown.RESEND, 3, Status.PENDING, 4.0),
+        (OnUnknown.RESEND, 4, Status.UNKNOWN, None),
+        (OnUnknown.RESEND, 9, Status.UNKNOWN, None),
+    ],
+)
+@pytest.mark.parametrize("result", [CUT, BROKEN])
+def test_the_policy_decides_on_a_row_in_doubt(
+    result: Reply | Fault, on_unknown: OnUnknown, tries: int, status: Status, due: float | None
+) -> None:
+    settlement = settled(result, Policy(max_attempts=5, on_unknown=on_unknown, quiet_seconds=3.0), tries=tries)
+    assert (settlement.outcome.status, settlement.due_in_seconds) == (status, due)
+
+
+def test_a_resend_waits_for_what_a_503_asked() -> None:
+    settlement = settled(Reply(http_status=503, retry_after_seconds=20.0), Policy(on_unknown=OnUnknown.RESEND))
+    assert settlement.due_in_seconds == 20.5
+
+
+@given(RESULTS, st.sampled_from(OnUnknown), st.integers(0, 9), st.integers(1, 9), st.floats(0, 1, exclude_max=True))
+def test_every_settlement_is_one_the_ledger_takes(
+    result: Reply | Fault, on_unknown: OnUnknown, tries: int, most: int, jitter: float
+) -> None:
+    settlement, verdict = settle_attempt(
+        claim(attempts=tries, tries=tries),
+        result,
+        policy=Policy(max_attempts=most, on_unknown=on_unknown),
+        sent_at=SENT_AT,
+        latency_seconds=0.1,
+        jitter=jitter,
+    )
+    status, due = settlement.outcome.status, settlement.due_in_seconds
+    assert verdict == judge(result)
+    assert allowed(Status.SENDING, Event.SETTLED, status)
+    assert settlement.tries == settlement.outcome.attempts == tries + verdict.counts_as_attempt
+    if status is Status.PENDING:
+        assert due is not None
+        assert 0 <= due <= LONGEST_RETRY_AFTER_SECONDS + 1
+        assert settlement.tries < most or not verdict.counts_as_attempt
+        assert verdict.proof is not Proof.AMBIGUOUS or on_unknown is OnUnknown.RESEND
+    elif status is not Status.UNKNOWN:
+        assert due is None
+
+
+def test_what_speaks_against_the_api() -> None:
+    assert {proof for proof in Proof if is_trouble(Verdict(proof=proof))} == {Proof.NOT_ACCEPTED, Proof.AMBIGUOUS}

@@ -1,0 +1,119 @@
+"""The table of changes, and that the ledger's own constraints and the diagram agree with it."""
+
+import re
+from itertools import product
+from pathlib import Path
+
+import apsw
+import pytest
+
+from campaign.domain.lifecycle import ENDED, RETRYABLE, TRANSITIONS, Event, allowed, reachable
+from campaign.domain.model import OPEN, Status
+
+ROOT = Path(__file__).parents[2]
+SCHEMA = (ROOT / "campaign/ledger/sql/schema.sql").read_text(encoding="utf-8")
+DIAGRAM = ROOT / "docs/states.md"
+
+PAIRS = list(product(Status, Status))
+
+
+def test_the_table_and_nothing_else_is_allowed() -> None:
+    for before, event, after in product(Status, Event, Status):
+        assert allowed(before, event, after) is (after in TRANSITIONS.get((before, event), frozenset()))
+
+
+def test_every_event_is_used_and_leads_somewhere() -> None:
+    assert {event for _, event in TRANSITIONS} == set(Event)
+    assert all(TRANSITIONS.values())
+
+
+def test_what_ended_is_never_sent_again_by_anybody() -> None:
+    assert frozenset({Status.DELIVERED, Status.ACCEPTED, Status.SKIPPED}) == ENDED
+    assert not any(reachable(status) for status in ENDED)
+
+
+def test_who_may_be_sent_again_on_request() -> None:
+    assert frozenset({Status.UNKNOWN, Status.NOT_DELIVERED, Status.FAILED}) == RETRYABLE
+
+
+def test_a_post_leaves_only_after_a_claim_and_a_claim_only_from_pending() -> None:
+    assert [(before, event) for (before, event), after in TRANSITIONS.items() if Status.SENDING in after] == [
+        (Status.PENDING, Event.CLAIMED)
+    ]
+
+
+def test_a_lost_claim_is_in_doubt_and_nothing_else() -> None:
+    assert TRANSITIONS[Status.SENDING, Event.LOST] == {Status.UNKNOWN}
+
+
+@pytest.mark.parametrize("start", sorted(OPEN))
+def test_every_open_row_can_end(start: Status) -> None:
+    seen, ahead = {start}, [start]
+    while ahead:
+        for after in reachable(ahead.pop()) - seen:
+            seen.add(after)
+            ahead.append(after)
+    assert seen >= ENDED
+
+
+def held(before: Status, after: Status) -> bool:
+    """Whether SQLite lets a row change like this, all else being in order."""
+    db = apsw.Connection(":memory:")
+    db.execute(SCHEMA)
+    db.execute(
+        "INSERT INTO rows (campaign, row, pass_id, pass_key, message, cells, status, due_at, runner)"
+        " VALUES (1, 1, 'p', 'p', 'm', '[]', ?, 0, ?)",
+        (before.value, 1 if before is Status.SENDING else None),
+    )
+    try:
+        db.execute("UPDATE rows SET status = ?, runner = ?", (after.value, 1 if after is Status.SENDING else None))
+    except apsw.ConstraintError as error:
+        assert "a row that ended never changes" in str(error)  # noqa: PT017 - any other constraint would be a fault of this test
+        return False
+    finally:
+        db.close()
+    return True
+
+
+@pytest.mark.parametrize(("before", "after"), PAIRS)
+def test_the_trigger_holds_what_ended_and_lets_the_table_through(before: Status, after: Status) -> None:
+    assert held(before, after) is (before not in ENDED or before is after)
+
+
+@pytest.mark.parametrize("status", Status)
+def test_the_ledger_knows_every_status(status: Status) -> None:
+    assert held(status, status)
+
+
+@pytest.mark.parametrize(
+    ("status", "changes"),
+    [
+        (Status.PENDING, "runner = 1"),
+        (Status.PENDING, "due_at = NULL"),
+        (Status.PENDING, "message = ''"),
+        (Status.PENDING, "pass_id = ''"),
+        (Status.PENDING, "status = 'sending'"),
+        (Status.PENDING, "status = 'lost'"),
+        (Status.PENDING, "row = 0"),
+        (Status.SENDING, "runner = NULL"),
+        (Status.SENDING, "status = 'delivered'"),
+    ],
+)
+def test_a_row_that_contradicts_itself_is_refused(status: Status, changes: str) -> None:
+    db = apsw.Connection(":memory:")
+    db.execute(SCHEMA)
+    db.execute(
+        "INSERT INTO rows (campaign, row, pass_id, pass_key, message, cells, status, due_at, runner)"
+        " VALUES (1, 1, 'p', 'p', 'm', '[]', ?, 0, ?)",
+        (status.value, 1 if status is Status.SENDING else None),
+    )
+    with pytest.raises(apsw.ConstraintError, match="CHECK"):
+        db.execute(f"UPDATE rows SET {changes}")  # noqa: S608 - the test's own constants
+    db.close()
+
+
+@pytest.mark.skipif(not DIAGRAM.exists(), reason="docs/states.md is not drawn yet")
+def test_the_diagram_draws_the_table() -> None:
+    drawn = set(re.findall(r"^\s*(\w+) --> (\w+)\s*:\s*(\w+)", DIAGRAM.read_text(encoding="utf-8"), re.MULTILINE))
+    table = {(before.value, after.value, event.value) for (before, event), afters in TRANSITIONS.items() for after in afters}
+    assert drawn == table

@@ -1,0 +1,200 @@
+"""The shared budget, simulated: many processes, one `Pace`, a clock that the test owns."""
+
+import math
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from campaign.domain.backoff import LONGEST_RETRY_AFTER_SECONDS
+from campaign.domain.pacing import (
+    CLEAN_SECONDS,
+    DEFAULT_PAUSE_SECONDS,
+    FALL,
+    LOWEST_SHARE,
+    RISE,
+    SLICE_SECONDS,
+    SUSTAINED_SECONDS,
+    Pace,
+    lateness_allowed_seconds,
+    lease,
+    throttle,
+)
+
+SECOND = 1 - 1e-6
+RATES = st.one_of(st.sampled_from([0.002, 0.5, 1.0, 9.0, 10.0, 200.0, 1000.0]), st.floats(0.001, 500))
+TIMES = st.floats(0, 2e9)
+STEPS = st.lists(st.tuples(st.floats(0, 0.5), st.integers(0, 300), st.booleans()), max_size=60)
+
+
+def most_in_a_second(times: list[float]) -> int:
+    times = sorted(times)
+    most = first = 0
+    for last, time in enumerate(times):
+        while time - times[first] > SECOND:
+            first += 1
+        most = max(most, last - first + 1)
+    return most
+
+
+def taken(pace: Pace, *, now: float, rate: float, want: int) -> tuple[Pace, list[float]]:
+    pace, slots = lease(pace, now=now, rate_per_second=rate, want=want)
+    return pace, [now + slots.first_in_seconds + number * slots.interval_seconds for number in range(slots.count)]
+
+
+@given(RATES, STEPS)
+def test_no_second_holds_more_than_the_rate_and_one_whoever_leases_when(rate: float, steps: list[tuple[float, int, bool]]) -> None:
+    pace, now, slots = Pace(), 1000.0, list[float]()
+    for wait, want, throttled in steps:
+        now += wait
+        if throttled:
+            pace = throttle(pace, now=now, retry_after_seconds=wait)
+        pace, more = taken(pace, now=now, rate=rate, want=want)
+        assert len(more) <= want
+        assert all(now <= slot <= now + SLICE_SECONDS + 1e-6 for slot in more)
+        slots += more
+    assert slots == sorted(slots)
+    assert most_in_a_second(slots) <= rate + 1
+
+
+@given(RATES, st.integers(0, 2**32))
+def test_slots_used_late_keep_to_the_rate_too(rate: float, seed: int) -> None:
+    draw = random.Random(seed)
+    pace, now, sends = Pace(), 0.0, list[float]()
+    while now < 3:
+        pace, slots = taken(pace, now=now, rate=rate, want=draw.randint(1, 100))
+        sends += [slot + draw.choice([0.0, draw.random(), 1.0]) * lateness_allowed_seconds(1 / rate) for slot in slots]
+        now += draw.uniform(0.0, 0.1)
+    assert most_in_a_second(sends) <= max(math.ceil(rate) + 1, 1.01 * rate)
+
+
+@pytest.mark.parametrize("rate", [0.5, 1.0, 9.0, 33.3, 200.0])
+@pytest.mark.parametrize("processes", [1, 4])
+def test_who_always_asks_gets_the_whole_rate(rate: float, processes: int) -> None:
+    pace, slots = Pace(), list[float]()
+    for tick in range(20 * 20 * processes):
+        pace, more = taken(pace, now=tick / (20 * processes), rate=rate, want=max(1, round(rate * SLICE_SECONDS)))
+        slots += more
+    assert len(slots) == pytest.approx(20 * rate, abs=1 + 2 * SLICE_SECONDS * rate)
+    assert most_in_a_second(slots) <= rate + 1
+
+
+@given(RATES)
+def test_however_slow_the_rate_a_taken_slot_is_waited_for(rate: float) -> None:
+    pace, (first,) = taken(Pace(), now=0.0, rate=rate, want=1)
+    pace = throttle(pace, now=0.0, retry_after_seconds=0.05)
+    now, later = 0.0, list[float]()
+    while not later:
+        pace, slots = lease(pace, now=now, rate_per_second=rate, want=1)
+        later = [now + slots.first_in_seconds] * slots.count
+        now += min(slots.first_in_seconds, 1 / rate / 3)
+    assert later[0] - first >= 1 / rate - 1e-9
+
+
+def test_a_full_slice_says_how_long_to_wait() -> None:
+    pace, slots = lease(Pace(), now=0.0, rate_per_second=10, want=100)
+    assert slots.count == 3
+    unchanged, none = lease(pace, now=0.0, rate_per_second=10, want=1)
+    assert unchanged == pace
+    assert none.count == 0
+    assert none.first_in_seconds == pytest.approx(0.1)
+    assert lease(pace, now=0.11, rate_per_second=10, want=1)[1].count == 1
+
+
+def test_nothing_wanted_takes_nothing() -> None:
+    pace, slots = lease(Pace(), now=5.0, rate_per_second=10, want=0)
+    assert pace == Pace()
+    assert slots.count == 0
+    assert slots.first_in_seconds > 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "pause"),
+    [
+        (None, DEFAULT_PAUSE_SECONDS),
+        (7.0, 7.0),
+        (0.0, 0.05),
+        (-3.0, 0.05),
+        (1e9, LONGEST_RETRY_AFTER_SECONDS),
+        (math.inf, LONGEST_RETRY_AFTER_SECONDS),
+        (math.nan, LONGEST_RETRY_AFTER_SECONDS),
+    ],
+)
+def test_a_429_pauses_everyone_for_what_it_asks(asked: float | None, pause: float) -> None:
+    paused = throttle(Pace(next_free=100.0), now=100.0, retry_after_seconds=asked)
+    assert paused.paused_until == pytest.approx(100.0 + pause)
+    assert paused.share == 1.0
+    _, (slot,) = taken(paused, now=paused.paused_until - SLICE_SECONDS / 10, rate=9, want=1)
+    assert slot == pytest.approx(paused.paused_until)
+
+
+@given(st.lists(st.tuples(st.floats(0, 0.99), st.floats(0, 50)), min_size=1, max_size=30))
+def test_more_429_in_a_pause_never_shorten_it_nor_lower_the_share_again(later: list[tuple[float, float]]) -> None:
+    pace = throttle(throttle(Pace(), now=0.0, retry_after_seconds=1.0), now=2.0, retry_after_seconds=1.0)
+    assert pace.share == pytest.approx(FALL)
+    for after, asked in sorted(later):
+        more = throttle(pace, now=2.0 + after, retry_after_seconds=asked)
+        assert more.share == pace.share
+        assert more.paused_until >= pace.paused_until
+        pace = more
+
+
+def test_only_pauses_close_to_each_other_lower_the_share() -> None:
+    once = throttle(Pace(), now=0.0, retry_after_seconds=1.0)
+    assert throttle(once, now=SUSTAINED_SECONDS, retry_after_seconds=1.0).share == 1.0
+    assert throttle(once, now=SUSTAINED_SECONDS - 1, retry_after_seconds=1.0).share == pytest.approx(FALL)
+
+
+def test_the_share_has_a_floor_and_rises_again_step_by_step() -> None:
+    pace, now = Pace(), 0.0
+    for _ in range(20):
+        pace = throttle(pace, now=now, retry_after_seconds=1.0)
+        now += 1.5
+    assert pace.share == LOWEST_SHARE
+    assert lease(pace, now=pace.paused_until + CLEAN_SECONDS - 0.01, rate_per_second=9, want=1)[0].share == LOWEST_SHARE
+    now, shares = pace.paused_until, [pace.share]
+    while pace.share < 1.0:
+        now += CLEAN_SECONDS
+        pace, slots = lease(pace, now=now, rate_per_second=9, want=1)
+        assert slots.interval_seconds == pytest.approx(1 / (9 * pace.share))
+        assert lease(pace, now=now, rate_per_second=9, want=1)[0].share == pace.share
+        shares.append(pace.share)
+    assert shares[1:] == pytest.approx([min(1.0, share * RISE) for share in shares[:-1]])
+
+
+@given(TIMES, st.floats(0, 2e9), st.floats(0.01, 500), st.booleans())
+def test_a_clock_set_back_is_waited_out_for_minutes_at_most(now: float, back: float, rate: float, throttled: bool) -> None:  # noqa: FBT001 - drawn by hypothesis
+    pace, _ = taken(Pace(), now=now, rate=rate, want=1)
+    if throttled:
+        pace = throttle(pace, now=now, retry_after_seconds=LONGEST_RETRY_AFTER_SECONDS)
+    earlier = now - back
+    assert wait_for_a_slot(pace, now=earlier, rate=rate) <= longest_wait(rate)
+
+
+@given(
+    TIMES,
+    st.builds(Pace, next_free=st.floats(), share=st.floats(LOWEST_SHARE, 1.0), paused_until=st.floats(), changed_at=st.floats()),
+    RATES,
+)
+def test_a_damaged_pace_stops_nobody(now: float, pace: Pace, rate: float) -> None:
+    assert wait_for_a_slot(pace, now=now, rate=rate) <= longest_wait(rate)
+    paused = throttle(pace, now=now, retry_after_seconds=1.0)
+    assert now < paused.paused_until <= now + LONGEST_RETRY_AFTER_SECONDS + SLICE_SECONDS
+    assert LOWEST_SHARE <= paused.share <= pace.share
+
+
+def longest_wait(rate: float) -> float:
+    return SLICE_SECONDS + max(LONGEST_RETRY_AFTER_SECONDS, 1 / (rate * LOWEST_SHARE)) + 2 / (rate * LOWEST_SHARE)
+
+
+def wait_for_a_slot(pace: Pace, *, now: float, rate: float) -> float:
+    began = now
+    for _ in range(10):
+        pace, slots = lease(pace, now=now, rate_per_second=rate, want=1)
+        assert slots.first_in_seconds >= 0
+        now += slots.first_in_seconds
+        if slots.count:
+            return now - began
+        now += 1e-6
+    pytest.fail(f"no slot by {now - began} s")

@@ -1,0 +1,176 @@
+"""What an attempt and a reading prove, case by case: promise 2 stands on these tables."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from campaign.domain.lifecycle import Event, allowed
+from campaign.domain.model import Status
+from campaign.domain.verdict import Fault, Latest, Proof, Reading, Reply, Verdict, judge, read_back, same_text, status_after
+
+TEXTS = st.sampled_from(["", " ", "ours", " ours\n", "theirs", "old", "old  text", "old text"])
+
+
+@pytest.mark.parametrize(
+    ("http_status", "proof"),
+    [
+        (100, Proof.AMBIGUOUS),
+        (302, Proof.AMBIGUOUS),
+        (400, Proof.REFUSED),
+        (401, Proof.TOKEN_REFUSED),
+        (402, Proof.REFUSED),
+        (403, Proof.TOKEN_REFUSED),
+        (404, Proof.REFUSED),
+        (409, Proof.REFUSED),
+        (410, Proof.REFUSED),
+        (413, Proof.REFUSED),
+        (422, Proof.REFUSED),
+        (429, Proof.THROTTLED),
+        (499, Proof.REFUSED),
+        (500, Proof.AMBIGUOUS),
+        (502, Proof.AMBIGUOUS),
+        (503, Proof.AMBIGUOUS),
+        (504, Proof.AMBIGUOUS),
+        (599, Proof.AMBIGUOUS),
+    ],
+)
+@pytest.mark.parametrize("readable", [True, False])
+def test_a_status_other_than_2xx_decides_whatever_the_body_says(http_status: int, proof: Proof, *, readable: bool) -> None:
+    reply = Reply(http_status=http_status, readable=readable, notification_status="delivered", error="the excerpt")
+    assert judge(reply) == Verdict(proof=proof, reason=f"http_{http_status}", error="the excerpt")
+
+
+@pytest.mark.parametrize(
+    ("reply", "verdict"),
+    [
+        (Reply(http_status=200, notification_status="delivered"), Verdict(proof=Proof.DELIVERED)),
+        (Reply(http_status=201, notification_status="delivered"), Verdict(proof=Proof.DELIVERED)),
+        (Reply(http_status=200, notification_status="notDelivered"), Verdict(proof=Proof.NOT_DELIVERED, reason="notDelivered")),
+        (Reply(http_status=200, notification_status="Delivered"), Verdict(proof=Proof.NOT_DELIVERED, reason="Delivered")),
+        (Reply(http_status=200, notification_status="queued"), Verdict(proof=Proof.NOT_DELIVERED, reason="queued")),
+        (
+            Reply(http_status=200, readable=False, notification_status="delivered", error="cut off"),
+            Verdict(proof=Proof.AMBIGUOUS, reason="unreadable_reply", error="cut off"),
+        ),
+        (Reply(http_status=204, readable=False), Verdict(proof=Proof.AMBIGUOUS, reason="unreadable_reply")),
+    ],
+)
+def test_a_2xx_says_what_its_body_says(reply: Reply, verdict: Verdict) -> None:
+    assert judge(reply) == verdict
+
+
+@pytest.mark.parametrize(("written", "proof"), [(False, Proof.NOT_ACCEPTED), (True, Proof.AMBIGUOUS)])
+def test_a_fault_is_safe_only_if_nothing_was_written(proof: Proof, *, written: bool) -> None:
+    assert judge(Fault(reason="reset", written=written, error="Reset.")) == Verdict(proof=proof, reason="reset", error="Reset.")
+
+
+@pytest.mark.parametrize(
+    ("proof", "before_the_last", "at_the_last"),
+    [
+        (Proof.DELIVERED, Status.DELIVERED, Status.DELIVERED),
+        (Proof.NOT_DELIVERED, Status.NOT_DELIVERED, Status.NOT_DELIVERED),
+        (Proof.REFUSED, Status.FAILED, Status.FAILED),
+        (Proof.NOT_ACCEPTED, Status.PENDING, Status.FAILED),
+        (Proof.THROTTLED, Status.PENDING, Status.PENDING),
+        (Proof.TOKEN_REFUSED, Status.PENDING, Status.PENDING),
+        (Proof.AMBIGUOUS, Status.UNKNOWN, Status.UNKNOWN),
+    ],
+)
+def test_where_a_row_goes(proof: Proof, before_the_last: Status, at_the_last: Status) -> None:
+    assert status_after(proof, attempts=4, max_attempts=5) is before_the_last
+    assert status_after(proof, attempts=5, max_attempts=5) is at_the_last
+    assert status_after(proof, attempts=6, max_attempts=5) is at_the_last
+
+
+def test_only_what_says_nothing_of_the_row_costs_no_attempt() -> None:
+    assert {proof for proof in Proof if not Verdict(proof=proof).counts_as_attempt} == {Proof.THROTTLED, Proof.TOKEN_REFUSED}
+
+
+@given(
+    st.one_of(
+        st.builds(Fault, reason=st.text(), written=st.booleans()),
+        st.builds(
+            Reply,
+            http_status=st.integers(100, 999),
+            readable=st.booleans(),
+            notification_status=st.sampled_from(["delivered", "notDelivered", ""]),
+        ),
+    ),
+    st.integers(1, 9),
+    st.integers(1, 9),
+)
+def test_only_what_is_provably_not_accepted_is_tried_again(result: Reply | Fault, attempts: int, most: int) -> None:
+    status = status_after(judge(result).proof, attempts=attempts, max_attempts=most)
+    assert allowed(Status.SENDING, Event.SETTLED, status)
+    if status is Status.PENDING:
+        assert not result.written if isinstance(result, Fault) else result.http_status in {401, 403, 429}
+    if status is Status.DELIVERED:
+        assert isinstance(result, Reply)
+        assert (result.http_status // 100, result.readable, result.notification_status) == (2, True, "delivered")
+
+
+@pytest.mark.parametrize(
+    ("latest", "text", "sent_before", "last_before", "baseline", "status", "reason"),
+    [
+        (Latest.UNREADABLE, "", set(), None, False, Status.UNKNOWN, "unreadable"),
+        (Latest.UNREADABLE, "ours", set(), "old", True, Status.UNKNOWN, "unreadable"),
+        (Latest.MISSING, "", set(), None, False, Status.UNKNOWN, "no_latest_message"),
+        (Latest.MISSING, "", set(), None, True, Status.UNKNOWN, "no_latest_message"),
+        (Latest.NULL, "", set(), None, False, Status.PENDING, ""),
+        (Latest.NULL, "", set(), None, True, Status.PENDING, ""),
+        (Latest.NULL, "", set(), "", True, Status.PENDING, ""),
+        (Latest.NULL, "", {"old"}, "old", False, Status.UNKNOWN, "no_latest_message"),
+        (Latest.NULL, "", set(), "old", True, Status.UNKNOWN, "no_latest_message"),
+        (Latest.TEXT, "ours", set(), None, False, Status.ACCEPTED, ""),
+        (Latest.TEXT, "  ours\n", set(), None, False, Status.ACCEPTED, ""),
+        (Latest.TEXT, "ours", {"old"}, "old", False, Status.ACCEPTED, ""),
+        (Latest.TEXT, "ours", {"ours", "old"}, "old", False, Status.UNKNOWN, "same_text_before"),
+        (Latest.TEXT, "ours", {" ours "}, None, False, Status.UNKNOWN, "same_text_before"),
+        (Latest.TEXT, "ours", set(), "ours", False, Status.UNKNOWN, "same_text_before"),
+        (Latest.TEXT, "ours", set(), "ours", True, Status.UNKNOWN, "same_text_before"),
+        (Latest.TEXT, "ours", {"ours"}, "old", True, Status.ACCEPTED, ""),
+        (Latest.TEXT, "ours", {"ours"}, None, True, Status.ACCEPTED, ""),
+        (Latest.TEXT, "old", {"old"}, "old", False, Status.PENDING, ""),
+        (Latest.TEXT, "old ", set(), "old", True, Status.PENDING, ""),
+        (Latest.TEXT, "old", {"old", "new"}, "new", False, Status.UNKNOWN, "other_message"),
+        (Latest.TEXT, "theirs", set(), None, False, Status.UNKNOWN, "other_message"),
+        (Latest.TEXT, "theirs", set(), None, True, Status.UNKNOWN, "other_message"),
+        (Latest.TEXT, "Ours", set(), "old", True, Status.UNKNOWN, "other_message"),
+    ],
+)
+def test_what_reading_back_proves(
+    *, latest: Latest, text: str, sent_before: set[str], last_before: str | None, status: Status, reason: str, baseline: bool
+) -> None:
+    reading = Reading(latest=latest, text=text)
+    conclusion = read_back(reading, message="ours", sent_before=frozenset(sent_before), last_before=last_before, baseline=baseline)
+    assert (conclusion.status, conclusion.reason) == (status, reason)
+
+
+@given(st.sampled_from(Latest), TEXTS, st.frozensets(TEXTS), st.none() | TEXTS, st.booleans())
+def test_a_reading_frees_a_row_only_on_proof(
+    latest: Latest,
+    text: str,
+    sent_before: frozenset[str],
+    last_before: str | None,
+    baseline: bool,  # noqa: FBT001 - drawn by hypothesis
+) -> None:
+    reading = Reading(latest=latest, text=text)
+    conclusion = read_back(reading, message="ours", sent_before=sent_before, last_before=last_before, baseline=baseline)
+    assert allowed(Status.UNKNOWN, Event.READ_BACK, conclusion.status)
+    assert bool(conclusion.reason) == (conclusion.status is Status.UNKNOWN)
+    if conclusion.status is Status.PENDING:
+        assert not same_text(text, "ours") or latest is Latest.NULL
+        assert latest is Latest.NULL or (last_before is not None and same_text(text, last_before))
+    if conclusion.status is Status.ACCEPTED:
+        assert latest is Latest.TEXT
+        assert text.strip() == "ours"
+        assert last_before is None or last_before.strip() != "ours"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [("a b", "a  b\n", True), ("a b", " a\tb ", True), ("a b", "ab", False), ("a", "A", False), ("", " ", True), ("a", "", False)],
+)
+def test_blanks_do_not_make_another_message(one: str, other: str, *, same: bool) -> None:
+    assert same_text(one, other) is same
+    assert same_text(other, one) is same
