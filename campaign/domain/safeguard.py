@@ -1,5 +1,6 @@
 """When a run must stop or back off by itself: plain arithmetic over how its attempts ended."""
 
+import math
 import re
 from collections import deque
 from dataclasses import dataclass, field
@@ -12,6 +13,8 @@ FEWEST_FOR_A_SHARE: Final = 20
 TROUBLES_IN_A_ROW: Final = 5
 LONGEST_PAUSE_SECONDS: Final = 60.0
 PATIENCE_SECONDS: Final = 900.0
+FORGOTTEN_SECONDS: Final = 400.0
+"""Longer than any pause: with nothing sent for so long, two troubles are not one that lasts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +49,9 @@ class Safeguard:
     _failures: int = 0
     _in_a_row: int = 0
     _pauses: int = 0
+    _paused_until: float = -math.inf
     _trouble_since: float | None = None
+    _trouble_last: float = -math.inf
     _recent: deque[bool] = field(default_factory=lambda: deque(maxlen=RECENT))
 
     def note(self, verdict: Verdict, *, failed: bool, now: float) -> str:
@@ -69,16 +74,19 @@ class Safeguard:
         self._failures += failed
         if verdict.proof in {Proof.NOT_ACCEPTED, Proof.AMBIGUOUS}:
             self._in_a_row += 1
-            if self._in_a_row >= TROUBLES_IN_A_ROW:
+            if self._in_a_row >= TROUBLES_IN_A_ROW and now >= self._paused_until:
                 self.pause_seconds = min(LONGEST_PAUSE_SECONDS, 2.0 ** min(self._pauses, 10))
                 self._pauses += 1
+                self._paused_until = now + self.pause_seconds
             return self._over_the_limit() or self._lasting(now, "could not be reached, or failed,")
         self._in_a_row = self._pauses = 0
         self._trouble_since = None
         return self._over_the_limit()
 
     def _lasting(self, now: float, what: str) -> str:
-        self._trouble_since = now if self._trouble_since is None else self._trouble_since
+        if self._trouble_since is None or now - self._trouble_last > FORGOTTEN_SECONDS:
+            self._trouble_since = now
+        self._trouble_last = now
         if now - self._trouble_since < PATIENCE_SECONDS:
             return ""
         return f"The API {what} for {PATIENCE_SECONDS / 60:.0f} minutes."

@@ -96,9 +96,11 @@ def test_without_a_limit_failures_never_stop_a_run() -> None:
 
 def test_troubles_in_a_row_make_everyone_pause_longer_and_longer() -> None:
     guard, pauses = Safeguard(), list[float]()
+    now = 0.0
     for _ in range(TROUBLES_IN_A_ROW + 8):
-        guard.note(TROUBLE, failed=True, now=0.0)
+        guard.note(TROUBLE, failed=True, now=now)
         pauses.append(guard.pause_seconds)
+        now += guard.pause_seconds
     assert pauses == [0.0] * (TROUBLES_IN_A_ROW - 1) + [1.0, 2.0, 4.0, 8.0, 16.0, 32.0] + [LONGEST_PAUSE_SECONDS] * 3
 
 
@@ -110,9 +112,9 @@ def test_an_answer_ends_the_row_of_troubles(answer: Verdict) -> None:
     guard.note(answer, failed=False, now=0.0)
     assert guard.pause_seconds == 0.0
     for _ in range(TROUBLES_IN_A_ROW - 1):
-        guard.note(UNREACHED, failed=False, now=0.0)
+        guard.note(UNREACHED, failed=False, now=100.0)
         assert guard.pause_seconds == 0.0
-    guard.note(UNREACHED, failed=False, now=0.0)
+    guard.note(UNREACHED, failed=False, now=100.0)
     assert guard.pause_seconds == 1.0
 
 
@@ -126,9 +128,27 @@ def test_an_answer_ends_the_row_of_troubles(answer: Verdict) -> None:
 )
 def test_trouble_that_lasts_stops_the_run(verdict: Verdict, said: str) -> None:
     guard = Safeguard()
-    assert not guard.note(verdict, failed=False, now=50.0)
-    assert not guard.note(verdict, failed=False, now=50.0 + PATIENCE_SECONDS - 1)
+    for seconds in range(0, int(PATIENCE_SECONDS), 50):
+        assert not guard.note(verdict, failed=False, now=50.0 + seconds)
     assert guard.note(verdict, failed=False, now=50.0 + PATIENCE_SECONDS) == said
+
+
+def test_troubles_of_requests_that_were_under_way_together_are_one_pause() -> None:
+    guard = Safeguard()
+    for _ in range(TROUBLES_IN_A_ROW):
+        guard.note(TROUBLE, failed=True, now=10.0)
+    assert guard.pause_seconds == 1.0
+    for _ in range(30):
+        guard.note(TROUBLE, failed=True, now=10.5)
+        assert guard.pause_seconds == 0.0
+    guard.note(TROUBLE, failed=True, now=11.0)
+    assert guard.pause_seconds == 2.0
+
+
+def test_two_troubles_with_a_long_silence_between_are_not_one_that_lasts() -> None:
+    guard = Safeguard()
+    assert not guard.note(THROTTLED, failed=False, now=0.0)
+    assert not guard.note(THROTTLED, failed=False, now=10 * PATIENCE_SECONDS)
 
 
 def test_one_answer_renews_the_patience() -> None:
