@@ -33,7 +33,7 @@ ENDLESS = {
     "fields in a loop": LOOP + "{{ first_name }}" * 9 + END,
     "formats in a loop": LOOP + "{% set x = '%99d' % i %}{% set x = '{:99}'.format(i) %}" + END,
     "many formats": LOOP + "{% set x = i | string | upper | replace('1', '22') | center(99) | title | truncate(9) | urlencode %}" + END,
-    "searching a large text": BIG + "{% if ns.a[:16000] ~ 'x' in ns.a %}{% endif %}" * 500,
+    "searching a large text": BIG + "{% set part = ns.a[:16000] ~ 'x' %}" + "{% if part in ns.a %}{% endif %}" * 900,
     "searching a large text by a test": BIG + "{% if 'x' is in(ns.a) %}{% endif %}" * 500,
     "counting in a large text": BIG + LOOP + "{% if ns.a.count('f0123') %}{% endif %}" + END,
 }
@@ -50,6 +50,8 @@ TOO_LARGE = {
     "replace": DOUBLING.format("ns.a | replace('x', 'xx')"),
     "replace nothing": DOUBLING.format("ns.a | replace('', ns.a)"),
     "replace as a method": DOUBLING.format("ns.a.replace('x', 'xx')"),
+    "replace nothing at once": BIG + "{{ ns.a | replace('', ns.a) }}",
+    "join at once": BIG + "{{ range(9999) | join(ns.a) }}",
     "lists": DOUBLING.replace("'xx'", "[1]").format("ns.a + ns.a"),
     "center": "{{ 'x' | center(1000000000) }}",
     "methods that pad": "{{ 'x'.ljust(1000000000) }}",

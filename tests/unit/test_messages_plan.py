@@ -240,3 +240,12 @@ def test_the_fingerprint_tells_what_decides_the_text(folder: Path, tmp_path: Pat
     renamed = from_folder(folder).fingerprint
     (folder / "autumn.txt").write_text("Autumn", encoding="utf-8")
     assert len({before, renamed, from_folder(folder).fingerprint}) == 3
+
+
+def test_a_template_that_holds_anothers_name_and_text_is_not_both_of_them(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("1", encoding="utf-8")
+    (tmp_path / "b.txt").write_text("2", encoding="utf-8")
+    both = from_folder(tmp_path).fingerprint
+    (tmp_path / "a.txt").write_text("1b.txt2", encoding="utf-8")
+    (tmp_path / "b.txt").unlink()
+    assert from_folder(tmp_path).fingerprint != both
