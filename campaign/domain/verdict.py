@@ -154,7 +154,7 @@ def read_back(reading: Reading, *, message: str, sent_before: frozenset[str], la
             return Conclusion(status=Status.UNKNOWN, reason="unreadable")
         case Latest.MISSING:
             return Conclusion(status=Status.UNKNOWN, reason="no_latest_message")
-        case Latest.NULL if last_before:
+        case Latest.NULL if last_before or (sent_before and not baseline):
             # The pass is known to have held a text, so a null shows only that the API does not tell.
             return Conclusion(status=Status.UNKNOWN, reason="no_latest_message")
         case Latest.NULL:

@@ -44,8 +44,6 @@ def folder(tmp_path: Path) -> Path:
     (made / "README.md").write_text("{{ not a template", encoding="utf-8")
     (made / ".hidden.txt").write_text("{{ nor this", encoding="utf-8")
     (made / "deeper.txt").mkdir()
-    (made / "pipe.txt").touch()
-    (made / "pipe.txt").unlink()
     os.mkfifo(made / "pipe.txt")
     return made
 

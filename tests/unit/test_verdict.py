@@ -119,6 +119,7 @@ def test_only_what_is_provably_not_accepted_is_tried_again(result: Reply | Fault
         (Latest.NULL, "", set(), None, False, Status.PENDING, ""),
         (Latest.NULL, "", set(), None, True, Status.PENDING, ""),
         (Latest.NULL, "", set(), "", True, Status.PENDING, ""),
+        (Latest.NULL, "", {"older"}, None, False, Status.UNKNOWN, "no_latest_message"),
         (Latest.NULL, "", {"old"}, "old", False, Status.UNKNOWN, "no_latest_message"),
         (Latest.NULL, "", set(), "old", True, Status.UNKNOWN, "no_latest_message"),
         (Latest.TEXT, "ours", set(), None, False, Status.ACCEPTED, ""),
