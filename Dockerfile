@@ -1,4 +1,5 @@
-# Results and ledger live in /data; the token comes from a secret file, for example -v ./token:/run/secrets/passentry:ro
+# Not yet built by an engine. Results and ledger live in /data; the token comes from a secret file, for example
+# -v ./token:/run/secrets/passentry:ro (readable for uid 10001); a list outside /data needs --results in it.
 FROM python:3.13-slim AS build
 WORKDIR /build
 COPY pyproject.toml constraints.txt README.md ./

@@ -66,7 +66,6 @@ TOO_LARGE = {
 }
 REFUSED_BEFORE = {
     "power": "{{ 10 ** 10 ** 10 }}",
-    "a constant power in a filter": "{{ 'x' | center(10 ** 9) }}",
     "lipsum": "{{ lipsum(100000) }}",
     "indent": "{{ 'x' | indent(1000000000) }}",
     "wordwrap": "{{ 'x' | wordwrap(1, wrapstring='x' ) }}",
@@ -150,7 +149,7 @@ def test_the_clock_stops_what_the_budget_of_work_would_let_go_on(name: str) -> N
     limits = MessageLimits(work_units=10**12, seconds_per_row=0.1)
     before = time.thread_time()
     assert "It takes more than 0.1 s for one row" in runs_away(ENDLESS[name], limits=limits)
-    assert 0.1 <= time.thread_time() - before < 0.4
+    assert 0.1 <= time.thread_time() - before < 0.6
 
 
 class SlowCells(tuple[str, ...]):
