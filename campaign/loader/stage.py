@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol, Self
 
 from campaign.domain.cells import restore
+from campaign.domain.errors import InputError
 from campaign.domain.model import UNSENT, Invalid, Outcome, StagedRow, Status
 from campaign.domain.results import RESULT_COLUMNS
 from campaign.loader.columns import check_pass_id, find_id_column, is_results_file, own_columns, pass_key
@@ -89,7 +90,10 @@ class Stager:
         outcome = _outcome(before) if before else UNSENT
         text = before.get("delivery_message", "")
         if self.messages is not None and (not text or outcome.status is Status.PENDING):
-            rendered = self.messages.render(cells)
+            try:
+                rendered = self.messages.render(cells)
+            except InputError as runaway:
+                raise InputError(runaway.problem, file=runaway.file, row=number, column=runaway.column) from runaway
             text, reason, error = rendered.text, reason or rendered.reason, error or rendered.error
         if outcome.status in {Status.PENDING, Status.FAILED, Status.UNKNOWN} and not reason and not text:
             reason, error = Invalid.EMPTY_MESSAGE, "The message is empty."
