@@ -10,7 +10,7 @@ from pathlib import Path
 from campaign.app.lists import opened
 from campaign.app.sending import Stop, check_access, exit_code, find, report, send, verify
 from campaign.app.staging import stage
-from campaign.domain.errors import UsageError
+from campaign.domain.errors import InputError, SafeguardError, UsageError
 from campaign.domain.model import Counts, StagedRow, Status
 from campaign.insights import CampaignView, view
 from campaign.ledger.port import CampaignRecord, CampaignSpec, Control, LedgerReader
@@ -169,10 +169,19 @@ async def _go_on(
 
 def _ended(record: CampaignRecord, reader: LedgerReader, end: End, stop: Stop, results: Path | None) -> Finished:
     if results is not None:
-        report(reader, record, results)
+        _report(reader, record, results)
     fresh = find(reader, record.spec.name)
     seen = replace(view(reader, fresh), results=str(results) if results is not None else "")
     return Finished(view=replace(seen, exit_code=exit_code(end, seen, stop)), why=end.why)
+
+
+def _report(reader: LedgerReader, record: CampaignRecord, results: Path) -> None:
+    try:
+        report(reader, record, results)
+    except (UsageError, InputError) as error:
+        # Their exit code says that nothing was sent, and that is no longer so.
+        name = record.spec.name
+        raise SafeguardError(f"{error} What was sent is safe in the ledger: campaign report {name} --output FILE") from error
 
 
 def _results(record: CampaignRecord, settings: Settings) -> Path | None:

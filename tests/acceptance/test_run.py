@@ -167,6 +167,18 @@ class TestGoingOn:
         assert {len(texts) for texts in desk.sent().values()} == {1}
         assert len(desk.sent()) == 300
 
+    def test_a_place_for_results_that_is_lost_meanwhile_never_says_that_nothing_was_sent(self, desk: Desk) -> None:
+        (desk.folder / "place").mkdir()
+        words = ("run", str(desk.make_list(60)), "--message", MESSAGE, "--rate", "40", "--results", "place/out.csv")
+        process = desk.start(*words)
+        wait_for(lambda: len(desk.sent()) > 5)
+        (desk.folder / "place").rmdir()
+        _, err = process.communicate(timeout=30)
+        assert process.returncode == 4, err
+        assert "campaign report list --output" in err
+        desk.run("report", "list", "--output", "out.csv")
+        agrees(desk, desk.folder / "out.csv")
+
 
 class TestDoubt:
     def test_what_was_cut_off_is_read_back_and_never_sent_twice(self, desk: Desk) -> None:
