@@ -17,7 +17,7 @@ from campaign.ledger.port import CampaignRecord, CampaignSpec, Control, LedgerRe
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from campaign.loader.columns import check_pass_id, pass_key
 from campaign.reporter.results import check_writable
-from campaign.sender.pool import End, Ended
+from campaign.sender.ending import End, Ended
 from campaign.sender.port import Observer
 from campaign.settings import Settings
 

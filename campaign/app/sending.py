@@ -15,15 +15,17 @@ from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from campaign.reporter.results import write_results
 from campaign.reporter.target import failed_path
 from campaign.sender.attempt import Policy
+from campaign.sender.ending import End, Ended
 from campaign.sender.endpoint import Endpoint
 from campaign.sender.gateway import HttpGateway, Timeouts
 from campaign.sender.pace import Pacer
-from campaign.sender.pool import Clocks, End, Ended, Pool, PoolSettings, happens_within
+from campaign.sender.pool import Pool, happens_within
 from campaign.sender.port import Observer
+from campaign.sender.settings import Clocks, PoolSettings
 from campaign.sender.verify import Verifier
 from campaign.settings import Settings
 
-READS_PER_SECOND = 9.0
+UNPACED_READS_PER_SECOND = 50.0
 
 EXIT_CODES = {
     Ended.FINISHED: 0,
@@ -96,14 +98,15 @@ async def send(
     pool_settings = PoolSettings(
         key=budget_key(settings),
         rate_per_second=settings.rate,
-        read_rate_per_second=min(READS_PER_SECOND, settings.rate or READS_PER_SECOND) if settings.rate is not None else READS_PER_SECOND,
+        # The API limits reading like sending, each by itself; where sending has no limit, reading finds its own by 429.
+        read_rate_per_second=settings.rate or UNPACED_READS_PER_SECOND,
         concurrency=settings.concurrency,
         limit=settings.limit,
         policy=Policy(max_attempts=settings.max_attempts, on_unknown=settings.on_unknown, quiet_seconds=settings.quiet_period),
         halt=settings.halt,
     )
     timeouts = Timeouts(total_seconds=settings.timeout)
-    runner = await ledger.enlist(record.id, quiet_seconds=settings.quiet_period)
+    runner = await ledger.enlist(record.id, quiet_seconds=settings.quiet_period, api=Endpoint.of(settings.api_url).place)
     end = End(ended=Ended.SUPERSEDED, why="The run broke off.")
     try:
         async with HttpGateway(
@@ -130,9 +133,9 @@ async def verify(
     """Read every unknown row's pass back, also those that wait for a person; sends nothing."""
     await ledger.bury(quiet_seconds=settings.quiet_period)
     await ledger.recheck(record.id)
-    pacer = Pacer(ledger, f"{budget_key(settings)} read", READS_PER_SECOND)
+    pacer = Pacer(ledger, f"{budget_key(settings)} read", settings.rate or UNPACED_READS_PER_SECOND)
     async with HttpGateway(url=settings.api_url, token=settings.token(), concurrency=16, timeouts=Timeouts()) as gateway:
-        verifier = Verifier(ledger, gateway, pacer, observer, record.id)
+        verifier = Verifier(ledger, gateway, pacer, observer, campaign=record.id, max_attempts=settings.max_attempts)
         async with asyncio.TaskGroup() as group:
             pacing = group.create_task(pacer.run())
             while reader.outlook(record.id).doubt_in_seconds is not None and not await happens_within(stop.gently, 0.1):

@@ -25,7 +25,7 @@ TRANSITIONS: Final[dict[tuple[Status, Event], frozenset[Status]]] = {
     ),
     (Status.SENDING, Event.RELEASED): frozenset({Status.PENDING}),
     (Status.SENDING, Event.LOST): frozenset({Status.UNKNOWN}),
-    (Status.UNKNOWN, Event.READ_BACK): frozenset({Status.ACCEPTED, Status.PENDING, Status.UNKNOWN}),
+    (Status.UNKNOWN, Event.READ_BACK): frozenset({Status.ACCEPTED, Status.PENDING, Status.FAILED, Status.UNKNOWN}),
     (Status.UNKNOWN, Event.RETRIED): frozenset({Status.PENDING}),
     (Status.NOT_DELIVERED, Event.RETRIED): frozenset({Status.PENDING}),
     (Status.FAILED, Event.RETRIED): frozenset({Status.PENDING}),

@@ -61,7 +61,10 @@ class CampaignState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What is known of a row: the `delivery_*` columns of the results file. Times are Unix seconds, 0 where there is none."""
+    """What is known of a row: the `delivery_*` columns of the results file, and what the API said of the pass and its device.
+
+    Times are Unix seconds, 0 where there is none.
+    """
 
     status: Status
     reason: str = ""
@@ -73,6 +76,8 @@ class Outcome:
     sent_at: float = 0.0
     settled_at: float = 0.0
     latency_seconds: float | None = None
+    pass_status: str = ""
+    device_type: str = ""
 
 
 UNSENT: Final = Outcome(status=Status.PENDING)

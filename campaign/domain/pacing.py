@@ -79,6 +79,17 @@ def throttle(pace: Pace, *, now: float, retry_after_seconds: float | None) -> Pa
     return replace(pace, paused_until=until, share=share, changed_at=now)
 
 
+def pause(pace: Pace, *, now: float, seconds: float) -> Pace:
+    """Everyone waits, at most LONGEST_RETRY_AFTER_SECONDS, and goes on at the rate of before."""
+    pace = _plausible(pace, now)
+    return replace(pace, paused_until=max(pace.paused_until, now + clamp(seconds, 0.0, LONGEST_RETRY_AFTER_SECONDS)))
+
+
+def make_room(pace: Pace, *, now: float, share: float) -> Pace:
+    """Strangers use the token too: everyone goes down to this share at once, and no faster until they have not been seen for a while."""
+    return replace(_plausible(pace, now), share=min(pace.share, max(LOWEST_SHARE, share)), changed_at=now)
+
+
 def lateness_allowed_seconds(interval_seconds: float) -> float:
     """How late a slot may still be used; later it is dropped, so that a second never holds more than its slots and one (or 1 %)."""
     return max(0.9 * interval_seconds, 0.009 - interval_seconds)

@@ -54,6 +54,11 @@ class Safeguard:
     _trouble_last: float = -math.inf
     _recent: deque[bool] = field(default_factory=lambda: deque(maxlen=RECENT))
 
+    @property
+    def in_trouble(self) -> bool:
+        """Whether the API, and not this or that row, is what fails: attempts made now are not held against their rows."""
+        return self._in_a_row >= TROUBLES_IN_A_ROW
+
     def note(self, verdict: Verdict, *, failed: bool, now: float) -> str:
         """Take in the end of one attempt.
 

@@ -28,6 +28,8 @@ class Reply:
     rate_remaining: int | None = None
     rate_limit: int | None = None
     error: str = ""
+    pass_status: str = ""
+    device_type: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +132,7 @@ class Reading:
     http_status: int | None = None
     pass_status: str = ""
     device_type: str = ""
+    retry_after_seconds: float | None = None
     error: str = ""
 
 
@@ -139,7 +142,9 @@ class Conclusion:
     reason: str = ""
 
 
-def read_back(reading: Reading, *, message: str, sent_before: frozenset[str], last_before: str | None, baseline: bool) -> Conclusion:
+def read_back(
+    reading: Reading, *, message: str, sent_before: frozenset[str], last_before: str | None, baseline: bool, null_proves: bool = True
+) -> Conclusion:
     """What a reading proves about an unknown row, made after its quiet period.
 
     Args:
@@ -148,14 +153,15 @@ def read_back(reading: Reading, *, message: str, sent_before: frozenset[str], la
         sent_before: every text that the ledger knows to have gone to the pass earlier.
         last_before: the text the pass held before the attempt, by the baseline or else by the ledger; None if neither knows one.
         baseline: whether `last_before` was read from the pass right before the attempt, so that None means that it held nothing.
+        null_proves: False once a pass that surely holds a text was read, and none was shown: then a null proves nothing of any pass.
     """
     match reading.latest:
         case Latest.UNREADABLE:
             return Conclusion(status=Status.UNKNOWN, reason="unreadable")
         case Latest.MISSING:
             return Conclusion(status=Status.UNKNOWN, reason="no_latest_message")
-        case Latest.NULL if last_before or (sent_before and not baseline):
-            # The pass is known to have held a text, so a null shows only that the API does not tell.
+        case Latest.NULL if not null_proves or last_before or (sent_before and not baseline):
+            # This pass, or another, is known to hold a text, so a null shows only that the API does not tell.
             return Conclusion(status=Status.UNKNOWN, reason="no_latest_message")
         case Latest.NULL:
             return Conclusion(status=Status.PENDING)
@@ -170,6 +176,20 @@ def read_back(reading: Reading, *, message: str, sent_before: frozenset[str], la
             return Conclusion(status=Status.UNKNOWN, reason="other_message")
         case _:
             assert_never(reading.latest)
+
+
+def after_reading(conclusion: Conclusion, *, reason: str, tries: int, max_attempts: int) -> Conclusion:
+    """What becomes of a row after a conclusion: one whose every try provably did not arrive is given up after the last.
+
+    Args:
+        conclusion: of the reading.
+        reason: why the row was in doubt.
+        tries: attempts held against the row so far.
+        max_attempts: how many it may have.
+    """
+    if conclusion.status is Status.PENDING and tries >= max_attempts:
+        return Conclusion(status=Status.FAILED, reason=reason)
+    return conclusion
 
 
 def same_text(one: str, other: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from campaign.domain.model import Claim, Counts, ResultRow, Settlement, StagedRow, Status
 from campaign.domain.pacing import Slots
-from campaign.domain.verdict import Conclusion
+from campaign.domain.verdict import Conclusion, Reading
 
 
 class Control(StrEnum):
@@ -80,9 +80,10 @@ class Runner:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doubt:
-    """An unknown row whose quiet period is over, with what is known of its pass's texts (see `verdict.read_back`)."""
+    """An unknown row whose quiet period is over, why it is in doubt, and what is known of its pass's texts (see `verdict.read_back`)."""
 
     claim: Claim
+    reason: str
     sent_before: frozenset[str]
     last_before: str | None
     baseline: bool
@@ -116,8 +117,8 @@ class Ledger(Protocol):
     async def discard(self, campaign: int) -> None:
         """Forget a campaign whose staging did not end."""
 
-    async def enlist(self, campaign: int, *, quiet_seconds: float) -> Runner:
-        """Register this process as a sender of the campaign."""
+    async def enlist(self, campaign: int, *, quiet_seconds: float, api: str = "") -> Runner:
+        """Register this process as a sender of the campaign; raises UsageError if it was sent to another API before."""
 
     async def renew(self, runner: Runner, activity: str) -> bool:
         """Prolong the runner's lease; False if it is no longer its own, and it must stop sending."""
@@ -137,8 +138,17 @@ class Ledger(Protocol):
     async def settle(self, runner: Runner, settlements: Sequence[Settlement]) -> list[Claim]:
         """Record how claims ended; returns those that were no longer this runner's, of which nothing was changed."""
 
+    async def note_baseline(self, runner: Runner, claim: Claim, reading: Reading) -> None:
+        """Keep what the pass held right before the claim's send, if the reading shows it."""
+
     async def doubts(self, campaign: int, limit: int) -> list[Doubt]:
-        """Unknown rows that may be read back now, longest waiting first."""
+        """Take unknown rows that may be read back now, longest waiting first; for some seconds nobody else gets them."""
+
+    async def doubts_elsewhere(self, campaign: int, limit: int) -> list[Doubt]:
+        """The same of the API's other campaigns that nobody works on: their doubts may keep this one's rows waiting."""
+
+    async def witness(self, campaign: int) -> str | None:
+        """A pass that surely holds a text that the campaign has sent."""
 
     async def conclude(self, doubt: Doubt, conclusion: Conclusion, *, again_in_seconds: float | None) -> bool:
         """Record what reading back showed; a row that stays unknown is read again after the given time, or (None) waits for a person."""
@@ -150,7 +160,13 @@ class Ledger(Protocol):
         """Take timed slots of the budget that everyone with this key shares."""
 
     async def throttle(self, key: str, *, retry_after_seconds: float | None) -> None:
-        """Make everyone with this key pause."""
+        """The rate was too high: make everyone with this key pause, and go slower if it happens again."""
+
+    async def pause(self, key: str, *, seconds: float) -> None:
+        """Make everyone with this key wait, and go on as before."""
+
+    async def make_room(self, key: str, *, share: float) -> None:
+        """Bring everyone with this key down to this share of the wanted rate, as strangers use the API too."""
 
     async def control(self, campaign: int, control: Control) -> None:
         """Pause, go on, or cancel: cancelling leaves every pending row out."""

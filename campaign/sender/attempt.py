@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import assert_never
 
 from campaign.domain.backoff import delay_seconds
 from campaign.domain.model import Claim, Outcome, Settlement, Status
-from campaign.domain.verdict import Fault, Proof, Reply, Verdict, judge, status_after
+from campaign.domain.verdict import Fault, Reply, Verdict, judge, status_after
 
 
 class OnUnknown(StrEnum):
@@ -24,7 +25,14 @@ class Policy:
 
 
 def settle_attempt(
-    claim: Claim, result: Reply | Fault, *, policy: Policy, sent_at: float, latency_seconds: float, jitter: float
+    claim: Claim,
+    result: Reply | Fault,
+    *,
+    policy: Policy,
+    sent_at: float,
+    latency_seconds: float,
+    jitter: float,
+    held_against: bool = True,
 ) -> tuple[Settlement, Verdict]:
     """What becomes of a claim.
 
@@ -35,10 +43,11 @@ def settle_attempt(
         sent_at: Unix seconds.
         latency_seconds: from the first byte to the end of the answer.
         jitter: a draw from [0, 1).
+        held_against: whether a try that came to nothing uses up one of the row's: not if the run broke it off, or the API is down for all.
     """
     verdict = judge(result)
     counts = int(verdict.counts_as_attempt)
-    tries = claim.tries + counts
+    tries = claim.tries + counts * held_against
     status = status_after(verdict.proof, attempts=tries, max_attempts=policy.max_attempts)
     asked = result.retry_after_seconds if isinstance(result, Reply) else None
     due: float | None = None
@@ -52,6 +61,8 @@ def settle_attempt(
                 status, due = Status.PENDING, delay_seconds(attempts=tries, jitter=jitter, retry_after_seconds=asked)
             case OnUnknown.HOLD | OnUnknown.RESEND:
                 due = None
+            case _:
+                assert_never(policy.on_unknown)
     reply = result if isinstance(result, Reply) else None
     outcome = Outcome(
         status=status,
@@ -64,10 +75,7 @@ def settle_attempt(
         sent_at=sent_at,
         settled_at=sent_at + latency_seconds,
         latency_seconds=latency_seconds,
+        pass_status=reply.pass_status if reply else "",
+        device_type=reply.device_type if reply else "",
     )
     return Settlement(claim=claim, outcome=outcome, tries=tries, due_in_seconds=due), verdict
-
-
-def is_trouble(verdict: Verdict) -> bool:
-    """Whether an attempt speaks against the API or the network rather than for the row."""
-    return verdict.proof in {Proof.NOT_ACCEPTED, Proof.AMBIGUOUS}

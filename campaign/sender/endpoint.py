@@ -40,6 +40,12 @@ class Endpoint:
         port = "" if found["port"] is None else f":{int(found['port'])}"
         return cls(origin=f"{found['scheme']}://{found['host']}{port}".lower(), passes=found["path"] + _PASSES)
 
+    @property
+    def place(self) -> str:
+        """Where passes are, for a ledger to tell one API from another; all simulators of this machine are one."""
+        found = _parts(self.origin)
+        return "a simulator on this machine" if _is_loopback(found["host"]) else self.origin + self.passes.removesuffix(_PASSES)
+
     def pass_path(self, pass_id: str) -> str:
         """The path of one pass, percent-encoded. Raises UnsendableIdError."""
         return self.passes + _segment(pass_id)

@@ -8,7 +8,7 @@ import asyncio
 import time
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Final, Protocol, Self
+from typing import Final, Self
 
 import orjson
 from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
@@ -17,6 +17,7 @@ from yarl import URL
 from campaign.domain.verdict import Fault, Latest, Reading, Reply
 from campaign.sender.endpoint import Endpoint, UnsendableIdError, check_token
 from campaign.sender.faults import fault_of
+from campaign.sender.port import InFlight
 from campaign.sender.replies import read_pass, read_reply
 from campaign.sender.wire import CleanRequest, OnceBody, TooLongError, receive
 
@@ -33,12 +34,6 @@ class Timeouts:
 
     connect_seconds: float = 10.0
     total_seconds: float = 30.0
-
-
-class InFlight(Protocol):
-    """Anything of the caller's own that `send` may note on whether bytes of the request may have left."""
-
-    written: bool
 
 
 class HttpGateway:
@@ -96,13 +91,13 @@ class HttpGateway:
         Args:
             pass_id: UUID or external id, as the list has it.
             message: the text.
-            in_flight: its `written` is set before this ends, however it ends: a caller that cancels it can tell from that whether the
-                attempt may have arrived.
+            in_flight: asked in the very moment of writing whether it still may be; and its `written` is set before this ends, however it
+                ends: a caller that cancels it can tell from that whether the attempt may have arrived.
         """
         session = self._opened()
         try:
             path = self._endpoint.notification_path(pass_id)
-            body = OnceBody(orjson.dumps({"notification": {"message": message}}))
+            body = OnceBody(orjson.dumps({"notification": {"message": message}}), in_flight.may_write if in_flight is not None else None)
         except UnsendableIdError as problem:
             return Fault(reason="bad_id", written=False, error=f"Nothing was sent: {problem}.")
         except orjson.JSONEncodeError:
@@ -141,7 +136,14 @@ class HttpGateway:
             except Exception as error:  # noqa: BLE001 - as in `send`
                 fault = fault_of(error, written=True, token=self._token)
                 return Reading(latest=Latest.UNREADABLE, error=fault.error)
-        return read_pass(http_status=response.status, body=content, whole=broken is None, token=self._token)
+        return read_pass(
+            http_status=response.status,
+            headers=response.headers,
+            body=content,
+            whole=broken is None,
+            token=self._token,
+            now=time.time(),
+        )
 
     def _opened(self) -> ClientSession:
         if self._session is None:

@@ -6,6 +6,7 @@ from typing import Final
 
 from aiolimiter import AsyncLimiter
 
+from campaign.domain.neighbours import share_beside
 from campaign.domain.pacing import SLICE_SECONDS, lateness_allowed_seconds
 from campaign.ledger.port import Ledger
 
@@ -29,9 +30,15 @@ class Pacer:
         self._rate = rate_per_second
         # Whatever a damaged ledger may say, this process alone never goes faster than its rate.
         self._limiter = AsyncLimiter(2, 2 / rate_per_second)
+        self._interval = 1 / rate_per_second
         self._slots: deque[tuple[float, float]] = deque()
         self._wanted = asyncio.Event()
         self._arrived = asyncio.Event()
+
+    @property
+    def rate_per_second(self) -> float:
+        """What everyone who shares the budget sends at present, when there is enough to send."""
+        return 1 / self._interval
 
     async def run(self) -> None:
         """Lease slots whenever they run low; to be cancelled at the end."""
@@ -44,6 +51,7 @@ class Pacer:
                 await asyncio.sleep(min(slots.first_in_seconds, 1.0))
                 continue
             first, interval = now + slots.first_in_seconds, slots.interval_seconds
+            self._interval = interval
             self._slots.extend((first + number * interval, interval) for number in range(slots.count))
             self._wanted.clear()
             self._arrived.set()
@@ -66,6 +74,15 @@ class Pacer:
                 return
 
     async def throttle(self, retry_after_seconds: float | None) -> None:
-        """The API asked to slow down, or is in trouble: drop the slots that are held, and make everyone pause."""
+        """The API asked to slow down: drop the slots that are held, and make everyone pause."""
         self._slots.clear()
         await self._ledger.throttle(self._key, retry_after_seconds=retry_after_seconds)
+
+    async def pause(self, seconds: float) -> None:
+        """The API is in trouble, which is not a matter of the rate: make everyone wait."""
+        self._slots.clear()
+        await self._ledger.pause(self._key, seconds=seconds)
+
+    async def make_room(self, room_per_second: float) -> None:
+        """Strangers use the API too: bring everyone down to what is left."""
+        await self._ledger.make_room(self._key, share=share_beside(room_per_second, rate_per_second=self._rate))

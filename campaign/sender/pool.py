@@ -4,80 +4,24 @@ import asyncio
 import math
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Final
 
-from campaign.domain.model import Claim, Status
-from campaign.domain.safeguard import Halt, Safeguard
-from campaign.domain.verdict import Fault, Proof, Reply, Verdict
+from campaign.domain.model import Claim
 from campaign.ledger.port import Control, Ledger, LedgerReader, Runner
-from campaign.sender.attempt import Policy, settle_attempt
+from campaign.sender.baselines import Baselines
 from campaign.sender.claims import Claims
+from campaign.sender.ending import End, Ended, Ending
 from campaign.sender.heart import Heart
 from campaign.sender.pace import Pacer
 from campaign.sender.port import Gateway, Observer
 from campaign.sender.recorder import Recorder
+from campaign.sender.sends import Sends
+from campaign.sender.settings import MOST_WORKERS, Clocks, PoolSettings
 from campaign.sender.verify import Verifier
 
 DRAIN_SECONDS: Final = 10.0
 LOOK_SECONDS: Final = 0.4
 IDLE_SECONDS: Final = 0.1
-LATENCY_CARRIED_SECONDS: Final = 10.0
-FEWEST_WORKERS: Final = 16
-MOST_WORKERS: Final = 1024
-UNPACED_WORKERS: Final = 64
-
-
-class Ended(StrEnum):
-    FINISHED = "finished"
-    PAUSED = "paused"
-    CANCELLED = "cancelled"
-    LIMIT = "limit"
-    INTERRUPTED = "interrupted"
-    SAFEGUARD = "safeguard"
-    SUPERSEDED = "superseded"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class End:
-    ended: Ended
-    why: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PoolSettings:
-    """`rate_per_second` None sends without pacing; `concurrency` None follows the rate; `limit` None sends all there is."""
-
-    key: str
-    rate_per_second: float | None
-    read_rate_per_second: float = 9.0
-    concurrency: int | None = None
-    limit: int | None = None
-    policy: Policy = field(default_factory=Policy)
-    halt: Halt = field(default_factory=Halt)
-
-    @property
-    def workers(self) -> int:
-        """How many sends may be under way at once: as many as keep the rate with answers of up to 10 s."""
-        if self.concurrency is not None:
-            return self.concurrency
-        if self.rate_per_second is None:
-            return UNPACED_WORKERS
-        return min(MOST_WORKERS, max(FEWEST_WORKERS, math.ceil(self.rate_per_second * LATENCY_CARRIED_SECONDS)))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Clocks:
-    """Unix seconds, and seconds that also count while the machine sleeps."""
-
-    wall: Callable[[], float]
-    ticks: Callable[[], float]
-
-
-@dataclass(slots=True)
-class _InFlight:
-    written: bool = False
 
 
 class Pool:
@@ -101,9 +45,6 @@ class Pool:
         self._observer = observer
         self._runner = runner
         self._settings = settings
-        self._clocks = clocks
-        self._jitter = jitter
-        self._safeguard = Safeguard(halt=settings.halt)
         self._heart = Heart(ledger, runner, clocks.ticks)
         self._recorder = Recorder(ledger, runner, observer)
         self._pacer = Pacer(ledger, settings.key, settings.rate_per_second) if settings.rate_per_second is not None else None
@@ -112,8 +53,20 @@ class Pool:
         self._idle = 0
         self._busy = 0
         self._held: Claim | None = None
-        self._end: End | None = None
-        self._stopped = asyncio.Event()
+        self._ending = Ending()
+        self._sends = Sends(
+            ledger=ledger,
+            gateway=gateway,
+            observer=observer,
+            runner=runner,
+            recorder=self._recorder,
+            heart=self._heart,
+            pacer=self._pacer,
+            ending=self._ending,
+            settings=settings,
+            clocks=clocks,
+            jitter=jitter,
+        )
 
     async def run(self, *, stop: asyncio.Event, stop_now: asyncio.Event) -> End:
         """Send until nothing is left, or until told to stop.
@@ -126,36 +79,53 @@ class Pool:
             CampaignError: the ledger can't be used any more; everything claimed is found by the next run.
         """
         read_pacer = Pacer(self._ledger, f"{self._settings.key} read", self._settings.read_rate_per_second)
-        verifier = Verifier(self._ledger, self._gateway, read_pacer, self._observer, self._runner.campaign)
+        verifier = Verifier(
+            self._ledger,
+            self._gateway,
+            read_pacer,
+            self._observer,
+            campaign=self._runner.campaign,
+            max_attempts=self._settings.policy.max_attempts,
+        )
         async with asyncio.TaskGroup() as group:
             recorder = group.create_task(self._recorder.run())
             helpers = [group.create_task(work) for work in (self._heart.run(), self._watch(stop), read_pacer.run(), verifier.run())]
             if self._pacer is not None:
                 helpers.append(group.create_task(self._pacer.run()))
-            claims = Claims(self._ledger, self._runner, rate_per_second=self._settings.rate_per_second, group=group)
-            dispatcher = group.create_task(self._dispatch(claims, group))
-            await self._stopped.wait()
+            rows = self._rows(read_pacer, group)
+            dispatcher = group.create_task(self._dispatch(rows, group))
+            await self._ending.wait()
             dispatcher.cancel()
             await asyncio.wait([dispatcher])
-            await self._drain(claims, stop_now)
+            await self._drain(rows, stop_now)
             await self._recorder.close()
             await recorder
             for helper in helpers:
                 helper.cancel()
-        return self._end or End(ended=Ended.FINISHED)
+        return self._ending.end or End(ended=Ended.FINISHED)
 
-    def _stop(self, ended: Ended, why: str = "") -> None:
-        if self._end is None:
-            self._end = End(ended=ended, why=why)
-            self._stopped.set()
+    def _rows(self, read_pacer: Pacer, group: asyncio.TaskGroup) -> Claims | Baselines:
+        rate = self._settings.rate_per_second
+        claims = Claims(self._ledger, self._runner, rate_per_second=rate, group=group)
+        if not self._settings.baseline:
+            return claims
+        return Baselines(
+            claims,
+            ledger=self._ledger,
+            gateway=self._gateway,
+            pacer=read_pacer,
+            runner=self._runner,
+            rate_per_second=rate,
+            group=group,
+        )
 
-    async def _dispatch(self, claims: Claims, group: asyncio.TaskGroup) -> None:
+    async def _dispatch(self, rows: Claims | Baselines, group: asyncio.TaskGroup) -> None:
         left = self._settings.limit if self._settings.limit is not None else math.inf
         while left > 0:
-            self._held = await claims.next(most=int(min(left, 10**9)))
+            self._held = await rows.next(most=int(min(left, 10**9)))
             if self._held is None:
                 if await self._is_finished():
-                    self._stop(Ended.FINISHED)
+                    self._ending.come(Ended.FINISHED)
                     return
                 await asyncio.sleep(IDLE_SECONDS)
                 continue
@@ -166,7 +136,9 @@ class Pool:
             await self._ready.put(self._held)
             self._held = None
             left -= 1
-        self._stop(Ended.LIMIT)
+        while self._busy or not self._ready.empty():  # noqa: ASYNC110 - what a limit has let out is sent before the run ends
+            await asyncio.sleep(IDLE_SECONDS / 4)
+        self._ending.come(Ended.LIMIT)
 
     async def _is_finished(self) -> bool:
         if self._busy or not self._ready.empty():
@@ -186,47 +158,9 @@ class Pool:
                 return
             self._busy += 1
             try:
-                await self._send(claim)
+                await self._sends.send(claim)
             finally:
                 self._busy -= 1
-
-    async def _send(self, claim: Claim) -> None:
-        if not self._heart.beats():
-            # Somebody else may already take this row for lost: to send it now could be to send it twice.
-            self._stop(Ended.SUPERSEDED, "This process could not renew its lease on the ledger in time.")
-            await self._ledger.release(self._runner, [claim])
-            return
-        in_flight = _InFlight()
-        sent_at, began = self._clocks.wall(), asyncio.get_running_loop().time()
-        try:
-            result = await self._gateway.send(claim.pass_id, claim.message, in_flight=in_flight)
-        except asyncio.CancelledError:
-            result = Fault(reason="interrupted", written=in_flight.written, error="The run was ended before the answer came.")
-            await self._settle(claim, result, sent_at, asyncio.get_running_loop().time() - began)
-            raise
-        verdict = await self._settle(claim, result, sent_at, asyncio.get_running_loop().time() - began)
-        await self._slow_down(verdict, result)
-
-    async def _settle(self, claim: Claim, result: Reply | Fault, sent_at: float, latency_seconds: float) -> Verdict:
-        settlement, verdict = settle_attempt(
-            claim, result, policy=self._settings.policy, sent_at=sent_at, latency_seconds=latency_seconds, jitter=self._jitter()
-        )
-        await self._recorder.settle(settlement)
-        failed = settlement.outcome.status in {Status.FAILED, Status.UNKNOWN}
-        if why := self._safeguard.note(verdict, failed=failed, now=self._clocks.ticks()):
-            self._stop(Ended.SAFEGUARD, why)
-        return verdict
-
-    async def _slow_down(self, verdict: Verdict, result: Reply | Fault) -> None:
-        pause = self._safeguard.pause_seconds
-        if self._pacer is None:
-            return
-        if verdict.proof is Proof.THROTTLED and isinstance(result, Reply):
-            self._observer.event("throttled", retry_after_seconds=result.retry_after_seconds)
-            await self._pacer.throttle(result.retry_after_seconds)
-        elif pause:
-            self._observer.event("backing_off", seconds=pause, reason=verdict.reason)
-            await self._pacer.throttle(pause)
 
     async def _watch(self, stop: asyncio.Event) -> None:
         """Hear of what others want of this run: signals, pause and cancel, the death of other runners."""
@@ -236,20 +170,20 @@ class Pool:
                 self._observer.event("rows_of_a_dead_runner", rows=lost)
             outlook = await asyncio.to_thread(self._reader.outlook, self._runner.campaign)
             if outlook.control is Control.PAUSED:
-                self._stop(Ended.PAUSED)
+                self._ending.come(Ended.PAUSED)
             elif outlook.control is Control.CANCELLED:
-                self._stop(Ended.CANCELLED)
+                self._ending.come(Ended.CANCELLED)
             elif self._heart.lost:
-                self._stop(Ended.SUPERSEDED, "Another process took this one for dead and has taken over its rows.")
-        self._stop(Ended.INTERRUPTED)
+                self._ending.come(Ended.SUPERSEDED, "Another process took this one for dead and has taken over its rows.")
+        self._ending.come(Ended.INTERRUPTED)
 
-    async def _drain(self, claims: Claims, stop_now: asyncio.Event) -> None:
+    async def _drain(self, rows: Claims | Baselines, stop_now: asyncio.Event) -> None:
         unsent = [self._held] if self._held is not None else []
         while not self._ready.empty():
             waiting = self._ready.get_nowait()
             if waiting is not None:
                 unsent.append(waiting)
-        await claims.give_back(*unsent)
+        await rows.give_back(*unsent)
         at_work = {worker for worker in self._workers if not worker.done()}
         deadline = asyncio.get_running_loop().time() + DRAIN_SECONDS
         while self._busy and asyncio.get_running_loop().time() < deadline and not await happens_within(stop_now, 0.02):

@@ -11,6 +11,9 @@ class InFlight(Protocol):
 
     written: bool
 
+    def may_write(self) -> bool:
+        """Whether the request may still go out, asked in the moment in which it would."""
+
 
 class Gateway(Protocol):
     async def send(self, pass_id: str, message: str, *, in_flight: InFlight | None = None) -> Reply | Fault:

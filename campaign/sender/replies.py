@@ -35,11 +35,13 @@ def read_reply(*, http_status: int, headers: Mapping[str, str], body: bytes, who
             rate_limit=limit,
             error=_error(body, token=token),
         )
-    notification = _object(_object(_json(body), "meta"), "notifications") if whole else None
+    found = _json(body) if whole else None
+    notification = _object(_object(found, "meta"), "notifications")
     status = _scalar(notification.get("status")) if notification is not None else ""
     if notification is None or not status.strip():
         error = _undocumented(body, whole=whole, token=token)
         return Reply(http_status=http_status, readable=False, rate_remaining=remaining, rate_limit=limit, error=error)
+    pass_status, device_type = _pass_and_device(_object(_object(found, "data"), "attributes"), token=token)
     return Reply(
         http_status=http_status,
         # What is compared stays as it came.
@@ -47,24 +49,37 @@ def read_reply(*, http_status: int, headers: Mapping[str, str], body: bytes, who
         notification_message=excerpt(_scalar(notification.get("message")), secret=token),
         rate_remaining=remaining,
         rate_limit=limit,
+        pass_status=pass_status,
+        device_type=device_type,
     )
 
 
-def read_pass(*, http_status: int, body: bytes, whole: bool, token: str) -> Reading:
-    """The answer to Show Pass; all but a whole, documented 200 is unreadable."""
+def read_pass(*, http_status: int, headers: Mapping[str, str], body: bytes, whole: bool, token: str, now: float) -> Reading:
+    """The answer to Show Pass; all but a whole, documented 200 is unreadable. Arguments as for `read_reply`."""
     if http_status != 200:
-        return Reading(latest=Latest.UNREADABLE, http_status=http_status, error=_error(body, token=token))
+        return Reading(
+            latest=Latest.UNREADABLE,
+            http_status=http_status,
+            retry_after_seconds=retry_after_seconds(headers, now=now),
+            error=_error(body, token=token),
+        )
     attributes = _object(_object(_json(body), "data"), "attributes") if whole else None
     text = attributes.get("latestMessage", _ABSENT) if attributes is not None else None
     if attributes is None or not (text is None or text is _ABSENT or isinstance(text, str)):
         return Reading(latest=Latest.UNREADABLE, http_status=http_status, error=_undocumented(body, whole=whole, token=token))
+    pass_status, device_type = _pass_and_device(attributes, token=token)
     return Reading(
         latest=Latest.TEXT if isinstance(text, str) else Latest.NULL if text is None else Latest.MISSING,
         text=_exact(text, token=token) if isinstance(text, str) else "",
         http_status=http_status,
-        pass_status=visible(_scalar(attributes.get("status")), secret=token),
-        device_type=visible(_scalar(attributes.get("deviceType")), secret=token),
+        pass_status=pass_status,
+        device_type=device_type,
     )
+
+
+def _pass_and_device(attributes: dict[str, object] | None, *, token: str) -> tuple[str, str]:
+    found = attributes or {}
+    return visible(_scalar(found.get("status")), secret=token), visible(_scalar(found.get("deviceType")), secret=token)
 
 
 def _json(body: bytes) -> object:

@@ -6,7 +6,7 @@ import pytest
 
 from campaign.domain.errors import UsageError
 from campaign.domain.model import Status
-from campaign.domain.verdict import Conclusion
+from campaign.domain.verdict import Conclusion, Latest, Reading
 from campaign.ledger.port import Control, Ledger, LedgerReader
 from tests.contract.backends import Backend, HandClock
 from tests.contract.given import campaign_of, ends, spec, staged
@@ -142,7 +142,7 @@ class TestSettling:
     @pytest.mark.parametrize("status", [Status.DELIVERED, Status.ACCEPTED, Status.SKIPPED])
     async def test_what_ended_is_never_retried(self, ledger: Ledger, status: Status) -> None:
         record = await campaign_of(ledger, staged(1, status=status))
-        with pytest.raises(Exception, match="never changes"):
+        with pytest.raises(Exception, match="can not change like this"):
             await ledger.retry(record.id, frozenset({status}))
 
     async def test_retry_takes_only_the_statuses_asked_for(self, ledger: Ledger, reader: LedgerReader) -> None:
@@ -228,6 +228,7 @@ class TestDoubt:
         [
             (Conclusion(status=Status.ACCEPTED), None),
             (Conclusion(status=Status.PENDING), None),
+            (Conclusion(status=Status.FAILED, reason="timeout"), None),
             (Conclusion(status=Status.UNKNOWN, reason="other_message"), None),
             (Conclusion(status=Status.UNKNOWN, reason="unreadable"), 30.0),
         ],
@@ -238,11 +239,13 @@ class TestDoubt:
         record = await campaign_of(ledger, staged(1))
         runner = await ledger.enlist(record.id, quiet_seconds=0)
         (claim,) = await ledger.claim(runner, 1)
-        await ledger.settle(runner, [ends(claim, Status.UNKNOWN, due_in_seconds=0)])
+        await ledger.settle(runner, [ends(claim, Status.UNKNOWN, due_in_seconds=0, reason="timeout")])
         (doubt,) = await ledger.doubts(record.id, 5)
+        assert doubt.reason == "timeout"
         assert await ledger.conclude(doubt, conclusion, again_in_seconds=again)
         (row,) = reader.rows(record.id)
-        assert (row.outcome.status, row.outcome.reason) == (conclusion.status, conclusion.reason)
+        # While it is to be read again, the reason stays why it is in doubt.
+        assert (row.outcome.status, row.outcome.reason) == (conclusion.status, conclusion.reason if again is None else "timeout")
         assert await ledger.doubts(record.id, 5) == []
         if conclusion.status is not Status.UNKNOWN:
             assert not await ledger.conclude(doubt, Conclusion(status=Status.PENDING), again_in_seconds=None)
@@ -259,6 +262,79 @@ class TestDoubt:
         (doubt,) = await ledger.doubts(second.id, 5)
         assert (doubt.sent_before, doubt.last_before) == (frozenset({"Old"}), "Old")
 
+    async def test_a_doubt_is_handed_out_once_and_again_if_nothing_comes_of_it(
+        self, backend: Backend, ledger: Ledger, clock: HandClock
+    ) -> None:
+        record = await campaign_of(ledger, staged(1), staged(2))
+        runner = await ledger.enlist(record.id, quiet_seconds=0)
+        await ledger.settle(runner, [ends(claim, Status.UNKNOWN) for claim in await ledger.claim(runner, 2)])
+        assert [doubt.claim.row for doubt in await ledger.doubts(record.id, 5)] == [1, 2]
+        assert await backend.ledger().doubts(record.id, 5) == []
+        clock.advance(60)
+        assert len(await backend.ledger().doubts(record.id, 5)) == 2
+
+    async def test_doubts_of_a_campaign_that_nobody_works_on_are_found_by_others_of_the_same_api(self, ledger: Ledger) -> None:
+        first = await campaign_of(ledger, staged(1, "A"), name="first")
+        second = await campaign_of(ledger, staged(1, "A"), name="second")
+        third = await campaign_of(ledger, staged(1, "A"), name="third")
+        one = await ledger.enlist(first.id, quiet_seconds=0, api="https://one")
+        await ledger.settle(one, [ends(claim, Status.UNKNOWN) for claim in await ledger.claim(one, 1)])
+        two = await ledger.enlist(second.id, quiet_seconds=0, api="https://one")
+        three = await ledger.enlist(third.id, quiet_seconds=0, api="https://other")
+        assert await ledger.doubts_elsewhere(second.id, 5) == [], "its own runner reads it back"
+        assert await ledger.claim(two, 1) == []
+        assert len(await ledger.claim(three, 1)) == 1, "a pass of another API is another pass"
+        await ledger.dismiss(one, "paused")
+        assert await ledger.doubts_elsewhere(third.id, 5) == []
+        (doubt,) = await ledger.doubts_elsewhere(second.id, 5)
+        assert doubt.claim.campaign == first.id
+        await ledger.conclude(doubt, Conclusion(status=Status.ACCEPTED), again_in_seconds=None)
+        assert len(await ledger.claim(two, 1)) == 1
+
+    async def test_a_campaign_belongs_to_one_api(self, ledger: Ledger, reader: LedgerReader) -> None:
+        record = await campaign_of(ledger, staged(1))
+        await ledger.enlist(record.id, quiet_seconds=0, api="https://one")
+        with pytest.raises(UsageError, match="was sent to https://one, not to https://other"):
+            await ledger.enlist(record.id, quiet_seconds=0, api="https://other")
+        assert [runner.ended for runner in reader.runners(record.id) if runner.ended] == ["refused", "staged"]
+
+    @pytest.mark.parametrize(
+        ("reading", "baseline", "before"),
+        [
+            (Reading(latest=Latest.TEXT, text="Theirs"), True, "Theirs"),
+            (Reading(latest=Latest.NULL), True, None),
+            (Reading(latest=Latest.MISSING), False, "Old"),
+            (Reading(latest=Latest.UNREADABLE), False, "Old"),
+        ],
+    )
+    async def test_a_baseline_tells_what_the_pass_held_for_this_claim_only(
+        self, ledger: Ledger, *, reading: Reading, baseline: bool, before: str | None
+    ) -> None:
+        first = await campaign_of(ledger, staged(1, "A", message="Old"), name="first")
+        one = await ledger.enlist(first.id, quiet_seconds=0)
+        await ledger.settle(one, [ends(claim, Status.DELIVERED) for claim in await ledger.claim(one, 1)])
+        second = await campaign_of(ledger, staged(1, "A", message="New"), name="second")
+        runner = await ledger.enlist(second.id, quiet_seconds=0)
+        (claim,) = await ledger.claim(runner, 1)
+        await ledger.note_baseline(runner, claim, reading)
+        await ledger.settle(runner, [ends(claim, Status.UNKNOWN)])
+        (doubt,) = await ledger.doubts(second.id, 1)
+        assert (doubt.baseline, doubt.last_before, doubt.sent_before) == (baseline, before, frozenset({"Old"}))
+        await ledger.conclude(doubt, Conclusion(status=Status.PENDING), again_in_seconds=None)
+        (claim,) = await ledger.claim(runner, 1)
+        await ledger.settle(runner, [ends(claim, Status.UNKNOWN)])
+        (doubt,) = await ledger.doubts(second.id, 1)
+        assert (doubt.baseline, doubt.last_before) == (False, "Old")
+
+    async def test_a_witness_is_a_pass_that_surely_holds_a_text(self, ledger: Ledger) -> None:
+        record = await campaign_of(ledger, *(staged(row) for row in range(1, 5)))
+        runner = await ledger.enlist(record.id, quiet_seconds=0)
+        one, two, three = await ledger.claim(runner, 3)
+        await ledger.settle(runner, [ends(one, Status.FAILED), ends(two, Status.UNKNOWN)])
+        assert await ledger.witness(record.id) is None
+        await ledger.settle(runner, [ends(three, Status.DELIVERED)])
+        assert await ledger.witness(record.id) == "pass-3"
+
 
 class TestPace:
     async def test_everyone_with_a_key_shares_its_slots(self, backend: Backend, ledger: Ledger, clock: HandClock) -> None:
@@ -274,6 +350,16 @@ class TestPace:
     async def test_another_key_is_another_budget(self, ledger: Ledger) -> None:
         assert (await ledger.lease("one", rate_per_second=10, want=9)).first_in_seconds == 0
         assert (await ledger.lease("two", rate_per_second=10, want=9)).first_in_seconds == 0
+
+    async def test_making_room_slows_everyone_down_and_a_pause_does_not(self, backend: Backend, ledger: Ledger, clock: HandClock) -> None:
+        await ledger.make_room("token", share=0.5)
+        assert (await backend.ledger().lease("token", rate_per_second=10, want=9)).interval_seconds == pytest.approx(0.2)
+        await ledger.pause("other", seconds=5)
+        assert (await ledger.lease("other", rate_per_second=10, want=9)).count == 0
+        clock.advance(5)
+        await ledger.pause("other", seconds=5)
+        clock.advance(5)
+        assert (await ledger.lease("other", rate_per_second=10, want=9)).interval_seconds == pytest.approx(0.1)
 
     async def test_a_throttle_makes_everyone_pause(self, backend: Backend, ledger: Ledger, clock: HandClock) -> None:
         await backend.ledger().throttle("token", retry_after_seconds=5)
@@ -292,8 +378,8 @@ class TestClock:
         assert await ledger.doubts(record.id, 1) == []
         clock.unix -= 2 * 86_400
         clock.seconds += 11
-        assert len(await ledger.doubts(record.id, 1)) == 1
         assert reader.outlook(record.id).doubt_in_seconds == pytest.approx(-1)
+        assert len(await ledger.doubts(record.id, 1)) == 1
 
     async def test_after_another_boot_time_goes_on_from_the_latest(self, backend: Backend, ledger: Ledger, clock: HandClock) -> None:
         record = await campaign_of(ledger, staged(1))

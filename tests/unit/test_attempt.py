@@ -8,7 +8,7 @@ from campaign.domain.backoff import LONGEST_RETRY_AFTER_SECONDS
 from campaign.domain.lifecycle import Event, allowed
 from campaign.domain.model import Claim, Outcome, Settlement, Status
 from campaign.domain.verdict import Fault, Proof, Reply, Verdict, judge
-from campaign.sender.attempt import OnUnknown, Policy, is_trouble, settle_attempt
+from campaign.sender.attempt import OnUnknown, Policy, settle_attempt
 
 SENT_AT = 1_800_000_000.0
 DELIVERED = Reply(http_status=200, notification_status="delivered", notification_message="Delivered succesfully")
@@ -143,5 +143,16 @@ def test_every_settlement_is_one_the_ledger_takes(
         assert due is None
 
 
-def test_what_speaks_against_the_api() -> None:
-    assert {proof for proof in Proof if is_trouble(Verdict(proof=proof))} == {Proof.NOT_ACCEPTED, Proof.AMBIGUOUS}
+@pytest.mark.parametrize("result", [UNSENT, CUT, BROKEN])
+def test_what_is_not_held_against_the_row_uses_up_no_try_and_never_fails_it(result: Reply | Fault) -> None:
+    settlement, _ = settle_attempt(
+        claim(attempts=9, tries=4),
+        result,
+        policy=Policy(max_attempts=5),
+        sent_at=SENT_AT,
+        latency_seconds=0.25,
+        jitter=0.5,
+        held_against=False,
+    )
+    assert (settlement.tries, settlement.outcome.attempts) == (4, 10)
+    assert settlement.outcome.status in {Status.PENDING, Status.UNKNOWN}

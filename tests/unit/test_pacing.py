@@ -19,6 +19,8 @@ from campaign.domain.pacing import (
     Pace,
     lateness_allowed_seconds,
     lease,
+    make_room,
+    pause,
     throttle,
 )
 
@@ -198,3 +200,27 @@ def wait_for_a_slot(pace: Pace, *, now: float, rate: float) -> float:
             return now - began
         now += 1e-6
     pytest.fail(f"no slot by {now - began} s")
+
+
+def test_a_pause_makes_everyone_wait_and_changes_no_rate_however_often_it_comes() -> None:
+    pace = Pace(next_free=100.0)
+    for second in range(5):
+        pace = pause(pace, now=100.0 + second, seconds=10.0)
+    assert (pace.share, pace.paused_until) == (1.0, 114.0)
+    assert lease(pace, now=104.0, rate_per_second=9.0, want=9)[1].count == 0
+    assert lease(pace, now=114.0, rate_per_second=9.0, want=9)[1].count > 0
+    assert pause(pace, now=104.0, seconds=1e9).paused_until == 104.0 + LONGEST_RETRY_AFTER_SECONDS
+
+
+def test_room_for_strangers_is_made_at_once_and_kept_while_they_are_seen() -> None:
+    pace = make_room(Pace(), now=100.0, share=0.5)
+    assert lease(pace, now=100.0, rate_per_second=10.0, want=1)[1].interval_seconds == pytest.approx(0.2)
+    assert make_room(pace, now=101.0, share=0.9).share == 0.5
+    for second in range(1, 60):
+        pace = make_room(pace, now=100.0 + second, share=0.5)
+        pace, _ = lease(pace, now=100.0 + second, rate_per_second=10.0, want=1)
+    assert pace.share == 0.5
+    for second in range(60, 300):
+        pace, _ = lease(pace, now=100.0 + second, rate_per_second=10.0, want=1)
+    assert pace.share == 1.0
+    assert make_room(Pace(), now=0.0, share=-3.0).share == LOWEST_SHARE

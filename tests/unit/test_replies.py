@@ -27,7 +27,7 @@ def notified(status: object, message: object = "Delivered succesfully") -> dict[
 
 def reading(body: object, *, status: int = 200, whole: bool = True) -> Reading:
     raw = body if isinstance(body, bytes) else orjson.dumps(body)
-    return read_pass(http_status=status, body=raw, whole=whole, token=TOKEN)
+    return read_pass(http_status=status, headers=CIMultiDict(), body=raw, whole=whole, token=TOKEN, now=NOON)
 
 
 def holding(**attributes: object) -> dict[str, Any]:

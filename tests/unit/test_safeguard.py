@@ -162,3 +162,12 @@ def test_a_429_is_no_failure_of_a_row() -> None:
     guard = Safeguard(halt=Halt(share=0.01))
     assert not any(guard.note(THROTTLED, failed=False, now=0.0) for _ in range(2 * RECENT))
     assert guard.pause_seconds == 0.0
+
+
+def test_it_is_in_trouble_from_the_fifth_in_a_row_until_something_is_answered() -> None:
+    guard = Safeguard()
+    for number in range(1, TROUBLES_IN_A_ROW + 3):
+        guard.note(UNREACHED, failed=False, now=float(number))
+        assert guard.in_trouble is (number >= TROUBLES_IN_A_ROW)
+    guard.note(REFUSED, failed=True, now=20.0)
+    assert not guard.in_trouble

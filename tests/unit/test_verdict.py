@@ -6,7 +6,20 @@ from hypothesis import strategies as st
 
 from campaign.domain.lifecycle import Event, allowed
 from campaign.domain.model import Status
-from campaign.domain.verdict import Fault, Latest, Proof, Reading, Reply, Verdict, judge, read_back, same_text, status_after
+from campaign.domain.verdict import (
+    Conclusion,
+    Fault,
+    Latest,
+    Proof,
+    Reading,
+    Reply,
+    Verdict,
+    after_reading,
+    judge,
+    read_back,
+    same_text,
+    status_after,
+)
 
 TEXTS = st.sampled_from(["", " ", "ours", " ours\n", "theirs", "old", "old  text", "old text"])
 
@@ -145,6 +158,27 @@ def test_what_reading_back_proves(
     reading = Reading(latest=latest, text=text)
     conclusion = read_back(reading, message="ours", sent_before=frozenset(sent_before), last_before=last_before, baseline=baseline)
     assert (conclusion.status, conclusion.reason) == (status, reason)
+
+
+def test_a_null_proves_nothing_where_the_api_shows_no_texts() -> None:
+    conclusion = read_back(
+        Reading(latest=Latest.NULL), message="ours", sent_before=frozenset(), last_before=None, baseline=True, null_proves=False
+    )
+    assert conclusion == Conclusion(status=Status.UNKNOWN, reason="no_latest_message")
+
+
+@pytest.mark.parametrize(
+    ("tries", "status", "reason"), [(4, Status.PENDING, ""), (5, Status.FAILED, "http_500"), (6, Status.FAILED, "http_500")]
+)
+def test_a_row_that_never_arrives_is_given_up_after_its_last_try(tries: int, status: Status, reason: str) -> None:
+    not_arrived = Conclusion(status=Status.PENDING)
+    assert after_reading(not_arrived, reason="http_500", tries=tries, max_attempts=5) == Conclusion(status=status, reason=reason)
+
+
+@pytest.mark.parametrize("status", [Status.ACCEPTED, Status.UNKNOWN])
+def test_what_may_have_arrived_is_not_given_up(status: Status) -> None:
+    conclusion = Conclusion(status=status, reason="other_message")
+    assert after_reading(conclusion, reason="http_500", tries=99, max_attempts=5) == conclusion
 
 
 @given(st.sampled_from(Latest), TEXTS, st.frozensets(TEXTS), st.none() | TEXTS, st.booleans())

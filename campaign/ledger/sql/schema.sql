@@ -16,7 +16,8 @@ CREATE TABLE campaigns (
     created_at     REAL NOT NULL,
     started_at     REAL NOT NULL DEFAULT 0,
     finished_at    REAL NOT NULL DEFAULT 0,
-    ended          TEXT NOT NULL DEFAULT ''
+    ended          TEXT NOT NULL DEFAULT '',
+    api            TEXT NOT NULL DEFAULT ''  -- where it is sent, once it was
 ) STRICT;
 
 CREATE TABLE rows (
@@ -42,6 +43,10 @@ CREATE TABLE rows (
     sent_at              REAL NOT NULL DEFAULT 0,
     settled_at           REAL NOT NULL DEFAULT 0,
     latency_seconds      REAL,
+    baseline             INTEGER NOT NULL DEFAULT 0 CHECK (baseline IN (0, 1)),  -- 1: read before the claim's send, and it held baseline_text
+    baseline_text        TEXT,
+    pass_status          TEXT NOT NULL DEFAULT '',
+    device_type          TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (campaign, row),
     CHECK ((status = 'sending') = (runner IS NOT NULL)),
     CHECK (status <> 'pending' OR due_at IS NOT NULL),
@@ -54,10 +59,13 @@ CREATE INDEX rows_by_status ON rows (campaign, status, due_at, row, reason);
 -- Whether a pass has a send in flight or in doubt, in any campaign.
 CREATE INDEX rows_in_doubt ON rows (pass_key) WHERE status IN ('sending', 'unknown');
 
-CREATE TRIGGER rows_that_ended_stay BEFORE UPDATE OF status ON rows
-WHEN OLD.status IN ('delivered', 'accepted', 'skipped') AND NEW.status <> OLD.status
+-- A row changes only as domain/lifecycle.py draws it; a test holds the two together.
+CREATE TRIGGER rows_change_as_drawn BEFORE UPDATE OF status ON rows
+WHEN OLD.status <> NEW.status AND OLD.status || ' ' || NEW.status NOT IN (
+    'pending sending', 'pending skipped', 'sending pending', 'sending delivered', 'sending not_delivered', 'sending failed', 'sending unknown',
+    'sending skipped', 'unknown accepted', 'unknown pending', 'unknown failed', 'not_delivered pending', 'failed pending', 'invalid pending')
 BEGIN
-    SELECT RAISE (ABORT, 'a row that ended never changes');
+    SELECT RAISE (ABORT, 'a row can not change like this');
 END;
 
 -- Every attempt that ended, in the order it was recorded.

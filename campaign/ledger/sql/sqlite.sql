@@ -57,7 +57,9 @@ RETURNING id;
 UPDATE runners SET campaign = :campaign WHERE id = :runner;
 
 -- name: start_campaign
-UPDATE campaigns SET started_at = iif(started_at = 0, :wall, started_at), finished_at = 0, ended = '' WHERE id = :campaign;
+UPDATE campaigns SET started_at = iif(started_at = 0, :wall, started_at), finished_at = 0, ended = '', api = iif(api = '', :api, api)
+WHERE id = :campaign
+RETURNING api;
 
 -- name: renew
 UPDATE runners SET lease_until = :now + :lease, activity = :activity WHERE id = :runner AND ended_at = 0 RETURNING id;
@@ -79,20 +81,24 @@ SELECT id, campaign, host, pid, started_at, lease_until, activity, ended_at, end
 
 -- name: lose_rows
 UPDATE rows
-SET status = 'unknown', reason = 'lost', runner = NULL, due_at = :now + :quiet, attempts = attempts + 1, tries = tries + 1,
+SET status = 'unknown', reason = 'lost', runner = NULL, due_at = :now + :quiet, attempts = attempts + 1,
     sent_at = claimed_at, settled_at = :wall, latency_seconds = NULL, http_status = NULL, notification_status = '', notification_message = '',
     error = 'the process that sent it ended before the answer was recorded'
 WHERE campaign = :campaign AND status = 'sending' AND runner = :runner
 RETURNING row, fence, pass_key, claimed_at;
 
 -- name: claim
-UPDATE rows SET status = 'sending', reason = '', runner = :runner, fence = fence + 1, claimed_at = :wall, due_at = NULL
+-- A pass of another API is another pass, however it is called.
+UPDATE rows
+SET status = 'sending', reason = '', runner = :runner, fence = fence + 1, claimed_at = :wall, due_at = NULL, baseline = 0, baseline_text = NULL
 WHERE campaign = :campaign AND row IN (
     SELECT row FROM rows AS r
     WHERE campaign = :campaign AND status = 'pending' AND due_at <= :now
       AND NOT EXISTS (SELECT 1 FROM rows AS o
                       WHERE o.pass_key = r.pass_key AND o.status IN ('sending', 'unknown')
-                        AND (o.status = 'sending' OR o.due_at IS NOT NULL))
+                        AND (o.status = 'sending' OR o.due_at IS NOT NULL)
+                        AND EXISTS (SELECT 1 FROM campaigns WHERE id = o.campaign
+                                    AND api = (SELECT api FROM campaigns WHERE id = :campaign)))
     ORDER BY due_at, row LIMIT :limit
 )
 AND EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND control = 'go')
@@ -106,7 +112,8 @@ WHERE campaign = :campaign AND row = :row AND fence = :fence AND runner = :runne
 -- name: settle
 UPDATE rows
 SET status = ?, reason = ?, due_at = ?, runner = NULL, attempts = ?, tries = ?, notification_status = ?, notification_message = ?,
-    http_status = ?, error = ?, sent_at = ?, settled_at = ?, latency_seconds = ?
+    http_status = ?, error = ?, sent_at = ?, settled_at = ?, latency_seconds = ?,
+    pass_status = coalesce(nullif(?, ''), pass_status), device_type = coalesce(nullif(?, ''), device_type)
 WHERE campaign = ? AND row = ? AND fence = ? AND runner = ? AND status = 'sending'
 RETURNING row, fence, pass_key;
 
@@ -115,8 +122,26 @@ INSERT INTO attempts (campaign, row, fence, pass_key, runner, status, reason, ht
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: doubts
-SELECT row, fence, pass_id, pass_key, message, attempts, tries FROM rows
-WHERE campaign = :campaign AND status = 'unknown' AND due_at <= :now ORDER BY due_at, row LIMIT :limit;
+-- Whoever gets one has it to himself for a while, so that no pass is read twice at once.
+UPDATE rows SET due_at = :now + :hold
+WHERE campaign = :campaign AND row IN (
+    SELECT row FROM rows WHERE campaign = :campaign AND status = 'unknown' AND due_at <= :now ORDER BY due_at, row LIMIT :limit
+)
+RETURNING row, fence, pass_id, pass_key, message, attempts, tries, reason, baseline, baseline_text;
+
+-- name: campaigns_in_doubt
+-- Campaigns that nobody works on, whose doubts may keep this one's passes from being sent to.
+SELECT c.id FROM campaigns AS c
+WHERE c.id <> :campaign AND c.api = (SELECT api FROM campaigns WHERE id = :campaign)
+  AND NOT EXISTS (SELECT 1 FROM runners AS r WHERE r.campaign = c.id AND r.ended_at = 0)
+  AND EXISTS (SELECT 1 FROM rows WHERE campaign = c.id AND status = 'unknown' AND due_at <= :now);
+
+-- name: note_baseline
+UPDATE rows SET baseline = :known, baseline_text = :text, pass_status = :pass_status, device_type = :device_type
+WHERE campaign = :campaign AND row = :row AND fence = :fence AND runner = :runner AND status = 'sending';
+
+-- name: witness
+SELECT pass_id FROM rows WHERE campaign = :campaign AND status = :status LIMIT 1;
 
 -- name: texts_before
 -- What other attempts have left on a pass, newest first, up to the one that is in doubt.
@@ -126,7 +151,9 @@ WHERE a.pass_key = :pass_key AND a.status IN ('delivered', 'not_delivered', 'acc
 ORDER BY a.id DESC LIMIT 100;
 
 -- name: conclude
-UPDATE rows SET status = :status, reason = :reason, due_at = :due_at, settled_at = :wall
+-- While it is to be read again, the reason stays why it is in doubt.
+UPDATE rows
+SET status = :status, reason = iif(:status = 'unknown' AND :due_at IS NOT NULL, reason, :reason), due_at = :due_at, settled_at = :wall
 WHERE campaign = :campaign AND row = :row AND fence = :fence AND status = 'unknown'
 RETURNING row;
 
@@ -172,7 +199,7 @@ SELECT (SELECT control FROM campaigns WHERE id = :campaign),
 
 -- name: rows
 SELECT row, pass_id, message, cells, status, reason, notification_status, notification_message, http_status, error, attempts, sent_at,
-       settled_at, latency_seconds
+       settled_at, latency_seconds, pass_status, device_type
 FROM rows WHERE campaign = :campaign ORDER BY row;
 
 -- name: examples

@@ -13,9 +13,8 @@ from campaign.ledger.clock import Clock, anchor_for
 from campaign.ledger.statements import script, statements
 
 APPLICATION_ID: Final = 0x43414D50  # "CAMP"
-SCHEMA_VERSION: Final = 1
-MIGRATIONS: Final[dict[int, str]] = {}
-"""Script that takes a ledger of the version before to the version that is the key."""
+SCHEMA_VERSION: Final = 2
+"""Of `schema.sql`; `to-N.sql` takes a ledger of version N - 1 to N."""
 
 # Before this version several connections that checkpoint a WAL can lose committed writes.
 OLDEST_SQLITE: Final = (3, 51, 3)
@@ -86,7 +85,7 @@ def _migrate(connection: apsw.Connection, path: Path) -> None:
             connection.execute(script("schema.sql"))
         for step in range(max(version, 1) + 1, SCHEMA_VERSION + 1):
             if version:
-                connection.execute(MIGRATIONS[step])
+                connection.execute(script(f"to-{step}.sql"))
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}")
         connection.execute("COMMIT")
     except BaseException:

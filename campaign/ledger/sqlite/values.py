@@ -25,7 +25,7 @@ def settled(settlement: Settlement, runner: int, now: float) -> tuple[Any, ...]:
     return (
         *(outcome.status.value, outcome.reason, now + due_in if waits and due_in is not None else None, outcome.attempts, settlement.tries),
         *(outcome.notification_status, outcome.notification_message, outcome.http_status, outcome.error),
-        *(outcome.sent_at, outcome.settled_at, outcome.latency_seconds),
+        *(outcome.sent_at, outcome.settled_at, outcome.latency_seconds, outcome.pass_status, outcome.device_type),
         *(claim.campaign, claim.row, claim.fence, runner),
     )
 
@@ -40,7 +40,7 @@ def attempt(settlement: Settlement, runner: int, key: str) -> tuple[Any, ...]:
 
 def record(values: tuple[Any, ...]) -> CampaignRecord:
     campaign, name, list_name, list_sha256, message_sha256, content_sha256, columns, id_column, settings, control, *rest = values
-    _stager, rows, created_at, started_at, finished_at, ended = rest
+    _stager, rows, created_at, started_at, finished_at, ended, _api = rest
     return CampaignRecord(
         id=campaign,
         spec=CampaignSpec(
@@ -63,8 +63,8 @@ def record(values: tuple[Any, ...]) -> CampaignRecord:
 
 
 def result(values: tuple[Any, ...]) -> ResultRow:
-    row, pass_id, message, cells, status, reason, notification_status, notification_message, http_status, error, attempts, *times = values
-    sent_at, settled_at, latency_seconds = times
+    row, pass_id, message, cells, status, reason, notification_status, notification_message, http_status, error, attempts, *more = values
+    sent_at, settled_at, latency_seconds, pass_status, device_type = more
     return ResultRow(
         row=row,
         pass_id=pass_id,
@@ -81,5 +81,7 @@ def result(values: tuple[Any, ...]) -> ResultRow:
             sent_at=sent_at,
             settled_at=settled_at,
             latency_seconds=latency_seconds,
+            pass_status=pass_status,
+            device_type=device_type,
         ),
     )

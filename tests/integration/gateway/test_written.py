@@ -22,6 +22,10 @@ class Note:
 
     def __init__(self) -> None:
         self.written = False
+        self.may = True
+
+    def may_write(self) -> bool:
+        return self.may
 
 
 def free_port() -> int:
@@ -220,3 +224,13 @@ class TestOnceBody:
                 await body.write_with_length(writer, None)
             await server.ended()
             assert (server.received, body.written) == (b"", False)
+
+
+async def test_what_may_no_longer_be_written_never_leaves() -> None:
+    async with serving(replying(b"")) as server, gateway(server.url) as campaign:
+        note = Note()
+        note.may = False
+        fault = await campaign.send("a", "Hello", in_flight=note)
+    assert isinstance(fault, Fault)
+    assert (fault.written, note.written) == (False, False)
+    assert not any(wire.received for wire in server.wires)

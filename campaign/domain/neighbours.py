@@ -1,0 +1,71 @@
+"""Who else uses the token: the API says how much of its limit is left, and we know how much of it we use ourselves."""
+
+import math
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final
+
+from campaign.domain.pacing import LOWEST_SHARE
+
+ANSWERS: Final = 30
+"""So many are looked at together: one alone may have been counted while requests bunched on their way."""
+
+THROTTLED: Final = 3
+"""So many 429s among them, at a rate that can't cause them, are no accident."""
+
+FULL: Final = 0.9
+"""A window as full as this leaves no room."""
+
+NOISE: Final = 0.05
+"""The part of the limit by which our own requests may seem more for a moment."""
+
+SPARE: Final = 0.05
+"""The part of the limit that is left free beside strangers, as their next second is not known."""
+
+
+@dataclass(slots=True)
+class Neighbours:
+    """What the answers of one endpoint say: `note` each; `per_second` is what the strangers use, 0 if nothing shows any."""
+
+    per_second: float = 0.0
+    _used: deque[int] = field(default_factory=lambda: deque(maxlen=ANSWERS))
+    _throttled: deque[bool] = field(default_factory=lambda: deque(maxlen=ANSWERS))
+    _limit: int = 0
+
+    def note(self, *, limit: int | None, remaining: int | None, throttled: bool, ours_per_second: float) -> None:
+        """Take in one answer.
+
+        Args:
+            limit: requests that the API allows in its window of a second, None if it does not say.
+            remaining: how many of them were left, this one counted.
+            throttled: whether it was a 429.
+            ours_per_second: what everyone who shares our budget sends at present.
+        """
+        self.per_second = 0.0
+        if not limit or remaining is None or limit != self._limit:
+            self._used.clear()
+            self._throttled.clear()
+            self._limit = limit or 0
+            if not limit or remaining is None:
+                return
+        self._used.append(limit - remaining)
+        self._throttled.append(throttled)
+        # At a rate of ours that fills the window nothing can be told; and only a full one matters, be it of a second or of a minute.
+        if len(self._used) < ANSWERS or ours_per_second > limit * FULL:
+            return
+        used = sum(self._used) / ANSWERS
+        # Even requests a tenth of a second apart are now ten, now eleven in a second; and on the way some catch up with others.
+        most_of_ours = math.floor(ours_per_second) + 1 + limit * NOISE
+        if used > limit * FULL:
+            self.per_second = max(0.0, used - most_of_ours)
+        if sum(self._throttled) >= THROTTLED:
+            self.per_second = max(self.per_second, limit - ours_per_second)
+
+    def room_per_second(self) -> float:
+        """What is left for us beside the strangers."""
+        return self._limit * (1 - SPARE) - self.per_second
+
+
+def share_beside(room_per_second: float, *, rate_per_second: float) -> float:
+    """The part of the wanted rate that fits into the room, never less than LOWEST_SHARE: strangers must not stop us for good."""
+    return min(1.0, max(LOWEST_SHARE, room_per_second / rate_per_second))

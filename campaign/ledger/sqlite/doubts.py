@@ -1,0 +1,93 @@
+"""The reading-back part of `ledger.port.Ledger` on SQLite."""
+
+from typing import Any, Final
+
+import apsw
+
+from campaign.domain.model import Claim, Status
+from campaign.domain.verdict import Conclusion, Latest, Reading
+from campaign.ledger.port import Doubt, Runner
+from campaign.ledger.sqlite.connection import SQL
+from campaign.ledger.sqlite.store import Store, leave_out_if_cancelled, rows
+
+HOLD_SECONDS: Final = 15.0
+
+
+class Doubts(Store):
+    async def doubts(self, campaign: int, limit: int) -> list[Doubt]:
+        return await self._writer.do(lambda db: self._take(db, campaign, limit))
+
+    async def doubts_elsewhere(self, campaign: int, limit: int) -> list[Doubt]:
+        def work(db: apsw.Connection) -> list[Doubt]:
+            found: list[Doubt] = []
+            for (other,) in rows(db, "campaigns_in_doubt", campaign=campaign, now=self._clock.now()):
+                found += self._take(db, other, limit - len(found))
+                if len(found) >= limit:
+                    break
+            return found
+
+        return await self._writer.do(work)
+
+    async def conclude(self, doubt: Doubt, conclusion: Conclusion, *, again_in_seconds: float | None) -> bool:
+        claim = doubt.claim
+
+        def work(db: apsw.Connection) -> bool:
+            match conclusion.status:
+                case Status.PENDING:
+                    due_at: float | None = self._clock.now()
+                case Status.UNKNOWN if again_in_seconds is not None:
+                    due_at = self._clock.now() + again_in_seconds
+                case _:
+                    due_at = None
+            values: dict[str, Any] = {"campaign": claim.campaign, "row": claim.row, "fence": claim.fence, "wall": self._clock.wall()}
+            values |= {"status": conclusion.status.value, "reason": conclusion.reason, "due_at": due_at}
+            if db.execute(SQL["conclude"], values).fetchone() is None:
+                return False
+            if again_in_seconds is None:
+                db.execute(SQL["conclude_attempt"], values)
+            leave_out_if_cancelled(db, claim.campaign)
+            return True
+
+        return await self._writer.do(work)
+
+    async def recheck(self, campaign: int) -> int:
+        return await self._writer.do(lambda db: len(rows(db, "recheck", campaign=campaign, now=self._clock.now())))
+
+    async def witness(self, campaign: int) -> str | None:
+        def work(db: apsw.Connection) -> str | None:
+            for status in (Status.DELIVERED, Status.ACCEPTED):
+                if found := rows(db, "witness", campaign=campaign, status=status.value):
+                    return str(found[0][0])
+            return None
+
+        return await self._writer.do(work)
+
+    async def note_baseline(self, runner: Runner, claim: Claim, reading: Reading) -> None:
+        values = {
+            "campaign": claim.campaign,
+            "row": claim.row,
+            "fence": claim.fence,
+            "runner": runner.id,
+            "known": reading.latest in {Latest.TEXT, Latest.NULL},
+            "text": reading.text if reading.latest is Latest.TEXT else None,
+            "pass_status": reading.pass_status,
+            "device_type": reading.device_type,
+        }
+        await self._writer.do(lambda db: db.execute(SQL["note_baseline"], values))
+
+    def _take(self, db: apsw.Connection, campaign: int, limit: int) -> list[Doubt]:
+        values = {"campaign": campaign, "now": self._clock.now(), "hold": HOLD_SECONDS, "limit": limit}
+        return [_doubt(db, campaign, row) for row in sorted(rows(db, "doubts", **values))]
+
+
+def _doubt(db: apsw.Connection, campaign: int, values: tuple[Any, ...]) -> Doubt:
+    row, fence, pass_id, pass_key, message, attempts, tries, reason, baseline, baseline_text = values
+    earlier = rows(db, "texts_before", campaign=campaign, row=row, fence=fence, pass_key=pass_key)
+    newest_known = earlier[0][0] if earlier and earlier[0][1] != Status.UNKNOWN else None
+    return Doubt(
+        claim=Claim(campaign=campaign, row=row, fence=fence, pass_id=pass_id, message=message, attempts=attempts, tries=tries),
+        reason=reason,
+        sent_before=frozenset(text for text, _ in earlier),
+        last_before=baseline_text if baseline else newest_known,
+        baseline=bool(baseline),
+    )

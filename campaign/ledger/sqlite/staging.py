@@ -1,0 +1,68 @@
+"""The staging half of `ledger.port.Ledger` on SQLite."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Final
+
+import apsw
+
+from campaign.domain.errors import UsageError
+from campaign.domain.model import StagedRow
+from campaign.ledger.port import CampaignRecord, CampaignSpec
+from campaign.ledger.sqlite.connection import SQL
+from campaign.ledger.sqlite.store import LEASE_SECONDS, Store, exhaust, rows
+from campaign.ledger.sqlite.values import record, staged
+
+DISCARDED_AT_ONCE: Final = 20_000
+
+
+class Staging(Store):
+    async def create(self, spec: CampaignSpec) -> CampaignRecord:
+        runner = await self._enlist(0, "staging")
+
+        def work(db: apsw.Connection) -> CampaignRecord:
+            if db.execute(SQL["campaign_by_name"], {"name": spec.name}).fetchone() is not None:
+                raise UsageError(f"There is a campaign named “{spec.name}” already. Choose another --name.")
+            values = asdict(spec) | {"columns": json.dumps(spec.columns), "settings": json.dumps(spec.settings)}
+            campaign = db.execute(SQL["create_campaign"], values | {"stager": runner, "wall": self._clock.wall()}).get
+            db.execute(SQL["adopt"], {"campaign": campaign, "runner": runner})
+            return record(rows(db, "campaign_by_name", name=spec.name)[0])
+
+        try:
+            return await self._writer.do(work)
+        except BaseException:
+            await self._sign_off(runner, "refused")
+            raise
+
+    async def stage(self, campaign: int, batch: Sequence[StagedRow]) -> None:
+        values = [staged(campaign, row) for row in batch]
+
+        def work(db: apsw.Connection) -> None:
+            db.execute(SQL["renew_stager"], {"campaign": campaign, "now": self._clock.now(), "lease": LEASE_SECONDS})
+            exhaust(db.executemany(SQL["stage"], values))
+
+        await self._writer.do(work)
+
+    async def finish_staging(self, campaign: int, *, content_sha256: str) -> None:
+        def work(db: apsw.Connection) -> int:
+            stager = db.execute("SELECT stager FROM campaigns WHERE id = ?", (campaign,)).get
+            db.execute(SQL["mark_duplicates"], {"campaign": campaign})
+            values = {"campaign": campaign, "content_sha256": content_sha256, "stager": stager}
+            if stager not in self._lifelines or db.execute(SQL["finish_staging"], values).fetchone() is None:
+                raise UsageError("The list was staged by another process meanwhile. Run the same command again.")
+            return int(stager)
+
+        await self._sign_off(await self._writer.do(work), "staged")
+
+    async def discard(self, campaign: int) -> None:
+        stagers = await self._writer.do(lambda db: rows(db, "stager", campaign=campaign))
+        for stager, lease_until, ended_at in stagers:
+            if not ended_at and stager not in self._lifelines and not self._is_dead(stager, lease_until):
+                raise UsageError("Another process is staging this list. Wait for it, or stop it, then run the same command again.")
+        values = {"campaign": campaign, "limit": DISCARDED_AT_ONCE}
+        while await self._writer.do(lambda db: len(rows(db, "discard_rows", **values))):
+            pass
+        await self._writer.do(lambda db: db.execute(SQL["discard_campaign"], {"campaign": campaign}))
+        for stager, *_ in stagers:
+            await self._sign_off(stager, "discarded")

@@ -1,0 +1,84 @@
+"""Reads each pass right before its send, on the budget for reading: what a pass held then tells later whether a message arrived."""
+
+import asyncio
+import math
+from collections import deque
+from typing import Final
+
+from campaign.domain.model import Claim
+from campaign.ledger.port import Ledger, Runner
+from campaign.sender.claims import Claims
+from campaign.sender.pace import Pacer
+from campaign.sender.port import Gateway
+
+AHEAD_SECONDS: Final = 1.0
+FEWEST_AHEAD: Final = 4
+MOST_AHEAD: Final = 64
+MOST_READS: Final = 3
+
+
+class Baselines:
+    """Claims, handed out once their pass was read, or could not be. Stands in for `Claims`, whose rows it takes."""
+
+    def __init__(
+        self,
+        claims: Claims,
+        *,
+        ledger: Ledger,
+        gateway: Gateway,
+        pacer: Pacer,
+        runner: Runner,
+        rate_per_second: float | None,
+        group: asyncio.TaskGroup,
+    ) -> None:
+        self._claims = claims
+        self._ahead = (
+            MOST_AHEAD if rate_per_second is None else min(MOST_AHEAD, max(FEWEST_AHEAD, math.ceil(rate_per_second * AHEAD_SECONDS)))
+        )
+        self._ledger = ledger
+        self._gateway = gateway
+        self._pacer = pacer
+        self._runner = runner
+        self._group = group
+        self._reading: deque[tuple[Claim, asyncio.Task[None]]] = deque()
+        self._filling: asyncio.Task[None] | None = None
+
+    async def next(self, *, most: int) -> Claim | None:
+        """The next row, at most so many more being wanted; None if none is due at present."""
+        if (self._filling is None or self._filling.done()) and len(self._reading) < min(self._ahead, most):
+            self._filling = self._group.create_task(self._fill(min(self._ahead, most)))
+        # Shielded: what is broken off here goes on, and is given back at the end.
+        if not self._reading and self._filling is not None:
+            await asyncio.shield(self._filling)
+        if not self._reading:
+            return None
+        claim, reading = self._reading[0]
+        await asyncio.shield(reading)
+        self._reading.popleft()
+        return claim
+
+    async def give_back(self, *others: Claim) -> None:
+        if self._filling is not None:
+            self._filling.cancel()
+            await asyncio.wait([self._filling])
+        for _, reading in self._reading:
+            reading.cancel()
+        unsent = [claim for claim, _ in self._reading]
+        self._reading.clear()
+        await self._claims.give_back(*others, *unsent)
+
+    async def _fill(self, most: int) -> None:
+        while len(self._reading) < most:
+            claim = await self._claims.next(most=most - len(self._reading))
+            if claim is None:
+                return
+            self._reading.append((claim, self._group.create_task(self._read(claim))))
+
+    async def _read(self, claim: Claim) -> None:
+        for _ in range(MOST_READS):
+            await self._pacer.slot()
+            reading = await self._gateway.read(claim.pass_id)
+            if reading.http_status != 429:
+                await self._ledger.note_baseline(self._runner, claim, reading)
+                return
+            await self._pacer.throttle(reading.retry_after_seconds)

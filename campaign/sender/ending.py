@@ -1,0 +1,40 @@
+"""How a run ends: whoever finds the first reason says so, and everyone hears of it."""
+
+import asyncio
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Ended(StrEnum):
+    FINISHED = "finished"
+    PAUSED = "paused"
+    CANCELLED = "cancelled"
+    LIMIT = "limit"
+    INTERRUPTED = "interrupted"
+    SAFEGUARD = "safeguard"
+    SUPERSEDED = "superseded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    ended: Ended
+    why: str = ""
+
+
+class Ending:
+    """The first reason to end, once there is one; later ones change nothing."""
+
+    def __init__(self) -> None:
+        self.end: End | None = None
+        self._event = asyncio.Event()
+
+    def come(self, ended: Ended, why: str = "") -> None:
+        if self.end is None:
+            self.end = End(ended=ended, why=why)
+            self._event.set()
+
+    def came(self) -> bool:
+        return self.end is not None
+
+    async def wait(self) -> None:
+        await self._event.wait()

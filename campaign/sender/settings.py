@@ -1,0 +1,45 @@
+"""What a pool is told."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from campaign.domain.safeguard import Halt
+from campaign.sender.attempt import Policy
+
+LATENCY_CARRIED_SECONDS: Final = 10.0
+FEWEST_WORKERS: Final = 16
+MOST_WORKERS: Final = 1024
+UNPACED_WORKERS: Final = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolSettings:
+    """`rate_per_second` None sends without pacing; `concurrency` None follows the rate; `limit` None sends all there is."""
+
+    key: str
+    rate_per_second: float | None
+    read_rate_per_second: float = 9.0
+    concurrency: int | None = None
+    limit: int | None = None
+    baseline: bool = False
+    policy: Policy = field(default_factory=Policy)
+    halt: Halt = field(default_factory=Halt)
+
+    @property
+    def workers(self) -> int:
+        """How many sends may be under way at once: as many as keep the rate with answers of up to 10 s."""
+        if self.concurrency is not None:
+            return self.concurrency
+        if self.rate_per_second is None:
+            return UNPACED_WORKERS
+        return min(MOST_WORKERS, max(FEWEST_WORKERS, math.ceil(self.rate_per_second * LATENCY_CARRIED_SECONDS)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clocks:
+    """Unix seconds, and seconds that also count while the machine sleeps."""
+
+    wall: Callable[[], float]
+    ticks: Callable[[], float]

@@ -1,0 +1,63 @@
+"""A ledger of an earlier version is brought to this one with all that stands in it."""
+
+from pathlib import Path
+
+import apsw
+import pytest
+
+from campaign.domain.model import Status
+from campaign.ledger.sqlite import SqliteLedger, SqliteReader
+from campaign.ledger.sqlite.connection import APPLICATION_ID, SCHEMA_VERSION, prepare
+
+OLD = Path(__file__).parent / "data"
+
+
+def old_ledger(path: Path, version: int) -> None:
+    """A ledger as that version made it, with a campaign of three rows, one of them in doubt."""
+    db = apsw.Connection(str(path))
+    db.execute((OLD / f"schema-{version}.sql").read_text(encoding="utf-8"))
+    db.execute(f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {version}")
+    db.execute(
+        "INSERT INTO campaigns (id, name, list_name, list_sha256, message_sha256, columns, id_column, settings, control, rows, created_at)"
+        """ VALUES (1, 'old', 'old.csv', 'a', 'b', '["id"]', 'id', '{"rate": "9"}', 'go', 3, 5.0)"""
+    )
+    for row, status in ((1, "delivered"), (2, "unknown"), (3, "pending")):
+        db.execute(
+            "INSERT INTO rows (campaign, row, pass_id, pass_key, message, cells, status, due_at) VALUES (1, ?, ?, ?, 'Hi', '[]', ?, ?)",
+            (row, f"p{row}", f"p{row}", status, 0.0 if status == "pending" else None),
+        )
+    db.close()
+
+
+def shape(path: Path) -> dict[str, object]:
+    """Everything that the schema says, but for the words it is said in."""
+    db = apsw.Connection(str(path))
+    found: dict[str, object] = {"version": db.pragma("user_version")}
+    for kind, name in db.execute("SELECT type, name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' ORDER BY name").fetchall():
+        found[f"{kind} {name}"] = db.execute(f"PRAGMA table_xinfo({name})").fetchall() if kind == "table" else ""
+        if kind == "trigger":
+            sql = db.execute("SELECT sql FROM sqlite_schema WHERE name = ?", (name,)).get
+            found[f"{kind} {name}"] = " ".join(str(sql).split())
+    db.close()
+    return found
+
+
+@pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
+async def test_an_old_ledger_becomes_as_a_new_one_and_keeps_its_rows(tmp_path: Path, version: int) -> None:
+    old, new = tmp_path / "old.db", tmp_path / "new.db"
+    old_ledger(old, version)
+    prepare(old)
+    prepare(new)
+    assert shape(old) == shape(new)
+    ledger, reader = SqliteLedger(old), SqliteReader(old)
+    record = reader.campaign("old")
+    assert record is not None
+    assert [row.outcome.status for row in reader.rows(record.id)] == [Status.DELIVERED, Status.UNKNOWN, Status.PENDING]
+    runner = await ledger.enlist(record.id, quiet_seconds=0, api="https://one")
+    assert [claim.row for claim in await ledger.claim(runner, 9)] == [3]
+    await ledger.close()
+    reader.close()
+
+
+def test_every_version_before_this_one_is_kept_for_this_test() -> None:
+    assert sorted(path.name for path in OLD.glob("schema-*.sql")) == [f"schema-{version}.sql" for version in range(1, SCHEMA_VERSION)]

@@ -1,0 +1,196 @@
+"""The pool against the simulator, with faults; what the simulator processed decides what was sent."""
+
+import asyncio
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from campaign.domain.model import Status
+from campaign.domain.safeguard import TROUBLES_IN_A_ROW
+from campaign.sender.attempt import OnUnknown, Policy
+from campaign.sender.ending import Ended
+from campaign.simulator.faults import AMBIGUOUS, Fault
+from campaign.simulator.passes import PassChange
+from tests.integration.pool_given import QUIET, passes, rig
+
+QUICK = AMBIGUOUS - {Fault.HUGE, Fault.GZIP_BOMB, Fault.ENDLESS_HEADERS, Fault.DEEP_JSON}
+
+
+class TestAmbiguity:
+    async def test_with_every_ambiguous_fault_nothing_is_sent_twice_and_nothing_is_lost(self, tmp_path: Path) -> None:
+        async with rig(tmp_path, faults=dict.fromkeys(AMBIGUOUS, 0.05), huge_bytes=2_000_000, seed=11) as given:
+            record = await given.campaign(*passes(400))
+            end = await given.send(record, policy=Policy(quiet_seconds=0.6, max_attempts=50))
+            processed = given.processed()
+            assert end.ended is Ended.FINISHED
+            assert max(processed.values()) == 1
+            for one, (status, reason) in given.statuses(record).items():
+                assert status in {"delivered", "accepted"} or (status == "unknown" and reason), (one, status, reason)
+                assert processed[one] == 1 or status == "unknown"
+            assert len({fault for request in given.simulator.requests() if (fault := request.fault)}) >= len(QUICK)
+
+    async def test_a_row_that_never_arrives_fails_after_its_last_try_and_ends_the_run(self, tmp_path: Path) -> None:
+        async with rig(tmp_path, faults={Fault.ERROR_BEFORE: 1.0}) as given:
+            record = await given.campaign("a")
+            end = await given.send(record, policy=Policy(quiet_seconds=0.1, max_attempts=3))
+            assert end.ended is Ended.FINISHED
+            status, reason = given.statuses(record)["a"]
+            assert (status, reason[:6]) == ("failed", "http_5")
+            assert given.rows(record)["a"].outcome.attempts == 3
+            assert given.processed() == {}
+
+    async def test_where_the_api_shows_no_texts_a_null_proves_nothing(self, tmp_path: Path) -> None:
+        async with rig(tmp_path, faults={Fault.READ_NULL: 1.0}) as given:
+            record = await given.campaign("a", "b")
+            await given.send(record, limit=1)
+            given.simulator.configure(faults={Fault.READ_NULL: 1.0, Fault.CUT_AFTER: 1.0})
+            await given.send(record)
+            assert given.statuses(record) == {"a": ("delivered", ""), "b": ("unknown", "no_latest_message")}
+            assert given.processed() == {"a": 1, "b": 1}
+            assert given.log.named("texts_are_not_shown")
+
+    async def test_a_null_is_believed_once_another_pass_was_seen_to_show_its_text(self, tmp_path: Path) -> None:
+        async with rig(tmp_path) as given:
+            record = await given.campaign("a", "b")
+            await given.send(record, limit=1)
+            given.simulator.configure(faults={Fault.CUT_BEFORE: 1.0})
+            sending = asyncio.create_task(given.send(record))
+            await given.until(lambda: bool(given.log.named("read_back")))
+            given.simulator.configure(faults={})
+            await sending
+            assert given.statuses(record) == {"a": ("delivered", ""), "b": ("delivered", "")}
+            assert given.processed() == {"a": 1, "b": 1}
+
+    @pytest.mark.parametrize(("policy", "sent"), [(OnUnknown.HOLD, 1), (OnUnknown.RESEND, 2)])
+    async def test_what_to_do_with_an_unknown_row_is_the_users_choice(self, tmp_path: Path, policy: OnUnknown, sent: int) -> None:
+        async with rig(tmp_path, faults={Fault.CUT_AFTER: 1.0}) as given:
+            record = await given.campaign("a")
+            end = await given.send(record, policy=Policy(on_unknown=policy, max_attempts=2))
+            assert end.ended is Ended.FINISHED
+            assert given.statuses(record)["a"][0] == "unknown"
+            assert given.processed() == {"a": sent}
+            assert {request.method for request in given.simulator.requests()} == {"POST"}
+
+    async def test_a_doubt_of_a_campaign_that_nobody_works_on_is_cleared_for_this_one(self, tmp_path: Path) -> None:
+        async with rig(tmp_path, faults={Fault.CUT_AFTER: 1.0}) as given:
+            first = await given.campaign("a", name="first", message="One")
+            await given.send(first, limit=1)
+            assert given.statuses(first)["a"][0] == "unknown"
+            given.simulator.configure(faults={})
+            second = await given.campaign("a", "b", name="second", message="Two")
+            await given.send(second)
+            assert given.statuses(first) == {"a": ("accepted", "")}
+            assert {status for status, _ in given.statuses(second).values()} == {"delivered"}
+            assert [found.message for found in given.simulator.audit() if found.id == "a"] == ["One", "Two"]
+
+
+class TestBaseline:
+    @pytest.mark.parametrize(
+        ("before", "fault", "status", "reason", "sent"),
+        [
+            ("Old", Fault.CUT_AFTER, "accepted", "", 1),
+            ("Old", Fault.CUT_BEFORE, "failed", "disconnected", 0),
+            ("Hello", Fault.CUT_AFTER, "unknown", "same_text_before", 1),
+            (None, Fault.CUT_BEFORE, "failed", "disconnected", 0),
+        ],
+    )
+    async def test_what_the_pass_held_before_tells_what_became_of_it(
+        self, tmp_path: Path, *, before: str | None, fault: Fault, status: str, reason: str, sent: int
+    ) -> None:
+        async with rig(tmp_path, faults={fault: 1.0}) as given:
+            record = await given.campaign("a")
+            given.simulator.set_pass("a", PassChange(latest_message=before, status="removed", device_type="android"))
+            await given.send(record, baseline=True, policy=Policy(quiet_seconds=0.2, max_attempts=1))
+            assert given.statuses(record) == {"a": (status, reason)}
+            assert given.processed()["a"] == sent
+            outcome = given.rows(record)["a"].outcome
+            assert (outcome.pass_status, outcome.device_type) == ("removed", "android")
+            assert [request.method for request in given.simulator.requests()] == ["GET", "POST", "GET"]
+
+    async def test_each_pass_is_read_before_its_send_and_the_order_and_limit_are_kept(self, tmp_path: Path) -> None:
+        async with rig(tmp_path) as given:
+            record = await given.campaign(*passes(120))
+            end = await given.send(record, baseline=True, limit=50, rate_per_second=200.0)
+            assert end.ended is Ended.LIMIT
+            assert sorted(given.processed()) == passes(50)
+            seen: dict[str | None, list[str]] = {}
+            for request in given.simulator.requests():
+                seen.setdefault(request.id, []).append(request.method)
+            assert all(seen[one] == ["GET", "POST"] for one in passes(50))
+            assert len(seen) == 50, "no more is read than is sent"
+            assert [status for status, _ in given.statuses(record).values()] == ["delivered"] * 50 + ["pending"] * 70
+
+    async def test_a_pass_that_cannot_be_read_is_sent_to_all_the_same(self, tmp_path: Path) -> None:
+        async with rig(tmp_path, faults={Fault.READ_ERROR: 0.5, Fault.READ_THROTTLE: 0.2}, retry_after="0.1") as given:
+            record = await given.campaign(*passes(30))
+            await given.send(record, baseline=True)
+            assert {status for status, _ in given.statuses(record).values()} == {"delivered"}
+            assert given.processed() == dict.fromkeys(passes(30), 1)
+
+    async def test_a_stop_gives_back_what_was_read_and_not_sent(self, tmp_path: Path) -> None:
+        async with rig(tmp_path) as given:
+            record = await given.campaign(*passes(100))
+            sending = asyncio.create_task(given.send(record, baseline=True, rate_per_second=20.0))
+            await given.until(lambda: len(given.processed()) >= 5)
+            given.stop.set()
+            assert (await sending).ended is Ended.INTERRUPTED
+            counts = given.reader.counts(record.id).by_status
+            assert counts[Status.DELIVERED] == len(given.processed())
+            assert counts[Status.DELIVERED] + counts[Status.PENDING] == 100
+
+
+class TestSafeguards:
+    @pytest.mark.parametrize("change", [{"tokens_accepted_for": 10}, {"forbidden_tokens": frozenset({"token"})}])
+    async def test_a_refused_token_stops_at_once_and_every_row_is_pending_again(self, tmp_path: Path, change: dict[str, object]) -> None:
+        async with rig(tmp_path, **change) as given:
+            record = await given.campaign(*passes(100))
+            end = await given.send(record, rate_per_second=50.0)
+            assert end.ended is Ended.SAFEGUARD
+            assert "PASSENTRY_API_KEY" in end.why
+            refused = [request for request in given.simulator.requests() if request.status in {401, 403}]
+            assert len(refused) == 1, "nothing more is sent after the first refusal"
+            counts = given.reader.counts(record.id).by_status
+            assert counts[Status.PENDING] == 100 - len(given.processed())
+            assert counts[Status.DELIVERED] == len(given.processed())
+
+    async def test_an_outage_makes_everyone_wait_and_fails_no_row(self, tmp_path: Path) -> None:
+        async with rig(tmp_path) as given:
+            record = await given.campaign(*passes(60))
+            sending = asyncio.create_task(given.send(record, rate_per_second=50.0, policy=Policy(quiet_seconds=0.3, max_attempts=2)))
+            await given.until(lambda: len(given.processed()) >= 10)
+            await given.simulator.outage(5.0)
+            await sending
+            assert given.log.named("backing_off")
+            failed = [status for status, _ in given.statuses(record).values() if status == "failed"]
+            assert len(failed) <= TROUBLES_IN_A_ROW, "only what came before the outage was seen as one may be held against its row"
+            assert all(count == 1 for count in given.processed().values())
+            tried = [settlement for settlement in given.log.settlements if settlement.outcome.status is Status.PENDING]
+            assert len(tried) < 40, "the outage is not hammered at"
+
+
+class TestNeighbours:
+    async def test_strangers_on_the_token_are_noticed_made_room_for_and_said(self, tmp_path: Path) -> None:
+        async with rig(tmp_path, limit_per_second=50) as given:
+            record = await given.campaign(*passes(280))
+            strange = asyncio.create_task(_stranger(given.simulator.url, per_second=25.0))
+            try:
+                await given.send(record, rate_per_second=42.0, policy=QUIET)
+            finally:
+                strange.cancel()
+            said = given.log.named("others_use_the_token")
+            assert said
+            assert float(str(said[-1]["left_per_second"])) < 40
+            assert given.processed()["stranger"] > 0
+            late = [request for request in given.simulator.requests() if request.method == "POST"][-100:]
+            throttled = sum(request.status == 429 for request in late)
+            assert throttled <= 10, f"{throttled} of the last 100 requests were refused: no room was made"
+
+
+async def _stranger(url: str, *, per_second: float) -> None:
+    headers = {"Authorization": "Bearer token"}
+    async with aiohttp.ClientSession(headers=headers) as session:
+        while True:
+            async with session.post(f"{url}/api/v1/passes/stranger/notification", json={"notification": {"message": "Theirs"}}) as answer:
+                await answer.read()
+            await asyncio.sleep(1 / per_second)
