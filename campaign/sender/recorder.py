@@ -20,30 +20,47 @@ class Recorder:
         self._runner = runner
         self._observer = observer
         self._waiting: asyncio.Queue[Settlement | None] = asyncio.Queue(MOST_WAITING)
+        self._ended = False
 
     async def settle(self, settlement: Settlement) -> None:
-        """Hand over one settlement; waits while too many wait for the disk."""
-        await self._waiting.put(settlement)
+        """Hand over one settlement; waits while too many wait for the disk. After the end it is dropped: its row counts as lost."""
+        if not self._ended:
+            await self._waiting.put(settlement)
 
     async def close(self) -> None:
         await self._waiting.put(None)
 
     async def run(self) -> None:
+        """Write until closed.
+
+        Raises:
+            LedgerError: it can't be written; whoever still waits to hand something over is let go.
+        """
+        try:
+            while await self._write_what_waits():
+                pass
+        finally:
+            self._ended = True
+            while not self._waiting.empty():
+                self._waiting.get_nowait()
+
+    async def _write_what_waits(self) -> bool:
+        """One group; False once it was the last."""
+        first = await self._waiting.get()
+        if first is None:
+            return False
+        batch = [first]
         last = False
-        while not last:
-            first = await self._waiting.get()
-            if first is None:
-                return
-            batch = [first]
-            if self._waiting.qsize() < MOST_TOGETHER:
-                await asyncio.sleep(GATHER_SECONDS)
-            while len(batch) < MOST_TOGETHER and not self._waiting.empty():
-                more = self._waiting.get_nowait()
-                if more is None:
-                    last = True
-                    break
-                batch.append(more)
-            await self._write(batch)
+        if self._waiting.qsize() < MOST_TOGETHER:
+            await asyncio.sleep(GATHER_SECONDS)
+        while len(batch) < MOST_TOGETHER and not self._waiting.empty():
+            more = self._waiting.get_nowait()
+            if more is None:
+                last = True
+                break
+            batch.append(more)
+        await self._write(batch)
+        return not last
 
     async def _write(self, batch: list[Settlement]) -> None:
         late = await self._ledger.settle(self._runner, batch)

@@ -1,0 +1,19 @@
+"""The rate as the simulator sees it: never exceeded, shared by processes, and not lost with one that dies. Real time is what is tested."""
+
+from tests.bench.pace import measure
+
+
+def test_at_the_default_rate_the_documented_limit_is_used_and_never_met() -> None:
+    found = measure(rate=9, processes=1, seconds=60, latency="50ms", limit=10)
+    assert found.throttled == 0
+    assert found.most_in_a_second <= 10
+    assert found.average_per_second >= 0.98 * 9
+
+
+def test_four_processes_share_one_rate_and_take_over_what_a_dead_one_leaves() -> None:
+    found = measure(rate=100, processes=4, seconds=10, latency="50ms", kill=True)
+    assert found.most_in_a_second <= 101
+    assert found.killed_at is not None
+    # Within a second of the kill the others send at the whole rate; a little is left for a machine that does other things, too.
+    assert found.between(found.killed_at + 1, found.killed_at + 4) >= 0.9 * 300
+    assert found.average_per_second >= 90
