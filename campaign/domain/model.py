@@ -47,6 +47,7 @@ class Invalid(StrEnum):
     MESSAGE_TOO_LONG = "message_too_long"
     NO_TEMPLATE = "no_template"
     TEMPLATE_FAILED = "template_failed"
+    BAD_MESSAGE = "bad_message"
 
 
 class CampaignState(StrEnum):

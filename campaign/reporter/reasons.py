@@ -20,6 +20,7 @@ _WORDS: Final[dict[str, str]] = {
     Invalid.MESSAGE_TOO_LONG: "the message is too long",
     Invalid.NO_TEMPLATE: "the template that the row names is not there",
     Invalid.TEMPLATE_FAILED: "the template can't be filled in with the row's values",
+    Invalid.BAD_MESSAGE: "the message holds a character or braces that can't be sent",
     # What the API says of a pass
     "notDelivered": "the pass is not in a wallet",
     # What the API answers
@@ -42,7 +43,6 @@ _WORDS: Final[dict[str, str]] = {
     "disconnected": "the connection broke before the answer came",
     "bad_reply": "the answer was not whole",
     "unreadable_reply": "the answer could not be understood",
-    "bad_message": "the message holds a character that can't be sent",
     "lost": "the program was stopped before the answer was recorded",
     # What reading back could not settle
     "unreadable": "the pass could not be read back",

@@ -45,6 +45,8 @@ def test_names(columns: list[str], expected: dict[str, int]) -> None:
 )
 @example(["\u0130"])
 @example(["\u0345"])
+@example(["\U00010e60"])
+@example(["price \u00bd", "\u2460"])
 def test_every_column_can_be_written_in_a_template(columns: list[str]) -> None:
     found = variables(columns)
     assert set(found.values()) == set(range(len(columns)))

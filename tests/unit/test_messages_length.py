@@ -128,7 +128,7 @@ def test_only_line_ends_and_blanks_around_it_change(text: str, expected: str) ->
 )
 def test_characters_that_no_message_has_are_refused(text: str, named: str) -> None:
     rendered = finish(text, max_length=350)
-    assert rendered.reason is Invalid.TEMPLATE_FAILED
+    assert rendered.reason is Invalid.BAD_MESSAGE
     assert named in rendered.error
     assert rendered.error.isprintable()
 
@@ -136,7 +136,7 @@ def test_characters_that_no_message_has_are_refused(text: str, named: str) -> No
 @pytest.mark.parametrize("text", ["Hi {{ first_name }}", "Hi {% if x %}", "Hi {{", "a\n{{ b\nc }}"])
 def test_merge_fields_that_nobody_filled_in_are_flagged(text: str) -> None:
     rendered = finish(text, max_length=350)
-    assert rendered.reason is Invalid.TEMPLATE_FAILED
+    assert rendered.reason is Invalid.BAD_MESSAGE
     assert "would be sent with" in rendered.error
     assert finish(text, max_length=350, braces_meant=True) == Rendered(text=text)
 

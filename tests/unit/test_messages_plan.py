@@ -76,7 +76,7 @@ def test_a_message_column_is_found_in_any_spelling(name: str) -> None:
 def test_a_message_column_is_sent_as_it_stands() -> None:
     messages = from_column("id", "message")
     assert messages.render(["1", "50 % for you\r\n{x} #{ {"]).text == "50 % for you\n{x} #{ {"
-    assert messages.render(["1", "Hi {{ id }}"]).reason is Invalid.TEMPLATE_FAILED
+    assert messages.render(["1", "Hi {{ id }}"]).reason is Invalid.BAD_MESSAGE
     assert messages.render(["1", ""]).reason is Invalid.EMPTY_MESSAGE
     assert messages.render(["1", "x" * 351]).reason is Invalid.MESSAGE_TOO_LONG
 

@@ -65,7 +65,9 @@ def variables(columns: Sequence[str]) -> dict[str, int]:
 def _cleaned(column: str, index: int) -> str:
     # Lowering a normalised text can leave it unnormalised ("İ"), and only a normalised name is found again.
     name = same_name(_NOT_WORD.sub("_", same_name(column).lower()))
-    name = _NOT_WORD.sub("_", name).strip("_")
+    name = _NOT_WORD.sub("_", name)
+    # Some numbers, such as ¹ or Roman ones, count as part of a word but not of a name.
+    name = "".join(character if f"_{character}".isidentifier() else "_" for character in name).strip("_")
     if not name:
         return f"column_{index + 1}"
     return name if name.isidentifier() and name not in RESERVED else f"column_{name}"

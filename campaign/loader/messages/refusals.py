@@ -48,12 +48,12 @@ def unsendable(character: str) -> Rendered:
     else:
         kind = "half of a character" if unicodedata.category(character) == "Cs" else "a control character"
         what = f"{kind} (U+{ord(character):04X})"
-    return refused(Invalid.TEMPLATE_FAILED, f"The message has {what} in it. Remove it from the list or the template.")
+    return refused(Invalid.BAD_MESSAGE, f"The message has {what} in it. Remove it from the list or the template.")
 
 
 def leftover(found: str) -> Rendered:
     return refused(
-        Invalid.TEMPLATE_FAILED,
+        Invalid.BAD_MESSAGE,
         f"The message would be sent with “{shown(found)}” in it, because what is in the list is never taken for a template. "
         "Fill it in there, or move the text into a --template.",
     )
