@@ -64,6 +64,7 @@ class Stager:
     layout: Layout
     messages: Messages | None
     _hash: "hashlib._Hash" = field(default_factory=hashlib.sha256)
+    _wasted_units: int = 0
 
     @property
     def content_sha256(self) -> str:

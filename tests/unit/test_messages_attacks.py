@@ -181,9 +181,8 @@ def test_the_budget_is_the_same_in_every_thread_and_for_every_row() -> None:
         low, high = 0, 10_000
         while high - low > 1:
             middle = (low + high) // 2
-            try:
-                plan(template, columns=columns, limits=MessageLimits(max_length=10**6, work_units=20_000)).render([str(middle)])
-            except InputError:
+            limits = MessageLimits(max_length=10**6, work_units=20_000)
+            if plan(template, columns=columns, limits=limits).render([str(middle)]).reason is not None:
                 high = middle
             else:
                 low = middle

@@ -7,6 +7,6 @@ operation is bounded before it runs (`bounds`, `filters`), and all of it is paid
 from campaign.loader.messages.fields import variables
 from campaign.loader.messages.length import length_as_shown
 from campaign.loader.messages.plan import plan_messages
-from campaign.loader.messages.rendered import MessageLimits, Messages, Rendered
+from campaign.loader.messages.rendered import MAX_WASTED_UNITS, MessageLimits, Messages, Rendered
 
-__all__ = ["MessageLimits", "Messages", "Rendered", "length_as_shown", "plan_messages", "variables"]
+__all__ = ["MAX_WASTED_UNITS", "MessageLimits", "Messages", "Rendered", "length_as_shown", "plan_messages", "variables"]

@@ -4,6 +4,7 @@ import stat
 import unicodedata
 from collections.abc import Sequence
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,8 @@ from campaign.loader.messages.template import compile_template
 
 _SUFFIXES: Final = (".txt", ".j2")
 _MAX_FILES: Final = 1_000
+_PROBLEMS: Final = 256
+"""Wrong names remembered: comparing one with a thousand templates takes milliseconds, and a list has the same one in many rows."""
 
 
 def read_folder(folder: Path, limits: MessageLimits) -> dict[str, Source]:
@@ -63,6 +66,7 @@ class FolderMessages:
         stems: dict[str, list[str]] = {}
         for name in sources:
             stems.setdefault(name.rpartition(".")[0], []).append(name)
+        self._problem = lru_cache(maxsize=_PROBLEMS)(self._find_problem)
         self._ambiguous = {stem: names for stem, names in stems.items() if len(names) > 1}
         for stem, names in stems.items():
             if len(names) == 1:
@@ -74,7 +78,7 @@ class FolderMessages:
         template = self._templates.get(cell) or self._templates.get(_key(cell))
         return refusals.no_template(self._problem(_key(cell))) if template is None else template.render(cells)
 
-    def _problem(self, name: str) -> str:
+    def _find_problem(self, name: str) -> str:
         column = f"The column “{shown(self._column)}”"
         if not name:
             return f"{column} is empty, so the row has no template. Name one of the files in the folder of templates."

@@ -49,12 +49,13 @@ class PlainTemplate:
     def render(self, cells: Sequence[str]) -> Rendered:
         """The message of one row."""
         values = self._pick(cells)
+        # Before the text is made: a template may name a long cell thousands of times.
+        if max(map(len, values), default=0) > MAX_CELL:
+            place, value = next((place, value) for place, value in zip(self._places, values, strict=True) if len(value) > MAX_CELL)
+            return refusals.long_cell(self._columns[place], len(value), MAX_CELL)
         text = self._format % values
-        # Only then a cell can be too long, or empty to the eye.
-        if len(text) > MAX_CELL or not (all(map(str.strip, values)) and all(map(str.isprintable, values))):
-            for place, value in zip(self._places, values, strict=True):
-                if len(value) > MAX_CELL:
-                    return refusals.long_cell(self._columns[place], len(value), MAX_CELL)
+        # Only then a cell can be empty to the eye.
+        if not (all(map(str.strip, values)) and all(map(str.isprintable, values))):
             for name, place, value in zip(self._names, self._places, values, strict=True):
                 if is_empty(value):
                     return refusals.missing(Field(name=name, column=self._columns[place]))

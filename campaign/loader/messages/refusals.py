@@ -42,6 +42,11 @@ def failed(file: str, line: int, problem: str) -> Rendered:
     return refused(Invalid.TEMPLATE_FAILED, f"{file}, line {line}: {problem.rstrip('.')}. Mend the row, or the template.")
 
 
+def asks_too_much(file: str, line: int, problem: str, wasted_units: int) -> Rendered:
+    error = f"{file}, line {line}: {problem} It is this row's values that ask for so much. Mend the row, or the template."
+    return Rendered(text="", reason=Invalid.TEMPLATE_FAILED, error=error, wasted_units=wasted_units)
+
+
 def unsendable(character: str) -> Rendered:
     if character == "\t":
         what = "a tab"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from campaign.domain.model import Invalid
 
@@ -11,12 +11,18 @@ from campaign.domain.model import Invalid
 class Rendered:
     """The message of one row, or why there is none: `text` is empty exactly when there is a `reason`.
 
-    `error` is a sentence for the row's `delivery_error`.
+    `error` is a sentence for the row's `delivery_error`. `wasted_units` is the work that was done before the row's cells were found to ask
+    for too much; one such row does no harm, thousands of them would.
     """
 
     text: str
     reason: Invalid | None = None
     error: str = ""
+    wasted_units: int = 0
+
+
+MAX_WASTED_UNITS: Final = 50_000_000
+"""Of all rows of a list together: some seconds. Beyond it the template is at fault, or a column that it takes for another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,5 +53,5 @@ class Messages(Protocol):
         """The message of a row whose cells are in the order of the list's columns.
 
         Raises:
-            InputError: the template takes more work than any message needs, so no row of the list can be rendered with it.
+            InputError: the template takes more work than any message needs, whatever the cells, so no row can be rendered with it.
         """

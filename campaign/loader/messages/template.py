@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Final, Protocol
 
@@ -24,6 +25,8 @@ from campaign.loader.messages.text import finish
 
 _CODE_NAME: Final = "<message template>"
 _PRINTED: Final = re.compile(r"\{\{([^{}]*)\}\}")
+_PLAINEST: Final = "1"
+"""A cell that can be a text and a number, and is small as both."""
 _ROW_ERRORS: Final = (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError)
 """What the functions of the sandbox raise when a row's values don't suit them."""
 
@@ -64,11 +67,12 @@ def compile_template(source: Source, fields: Fields, limits: MessageLimits) -> T
 class JinjaTemplate:
     """A template that Jinja2 has compiled. The tree given is used up."""
 
-    __slots__ = ("_braces_meant", "_columns", "_compiled", "_limits", "_names", "_root", "_source")
+    __slots__ = ("_braces_meant", "_columns", "_compiled", "_hopeless", "_limits", "_names", "_root", "_source")
 
     def __init__(self, tree: nodes.Template, source: Source, fields: Fields, excused: frozenset[str], limits: MessageLimits) -> None:
         self._braces_meant = any("{{" in data.data or "{%" in data.data for data in tree.find_all(nodes.TemplateData))
         self._columns = fields.columns
+        self._hopeless: bool | None = None
         self._limits = limits
         self._names = Names.of(fields, excused)
         self._source = source
@@ -80,20 +84,37 @@ class JinjaTemplate:
         """The message of one row.
 
         Raises:
-            InputError: the template takes more work than any message needs.
+            InputError: the template takes more work than any message needs, and it is not for this row's cells.
         """
+        context = RowContext(cells, self._names, self._limits)
         try:
-            text = "".join(self._root(RowContext(cells, self._names, self._limits)))
+            text = "".join(self._root(context))
         except MissingFieldError as error:
             return refusals.missing(error.field)
         except LongCellError as error:
             return refusals.long_cell(self._columns[error.place], len(cells[error.place]), MAX_CELL)
         except TooMuchError as error:
+            line = self._line_of(error.__traceback__)
+            if not self._is_hopeless():
+                return refusals.asks_too_much(self._source.file, line, str(error), self._limits.work_units - context.left)
             problem = f"{error} No message needs that, so no row was rendered. Look for a loop or a number that is too large."
-            raise self._source.refused(self._line_of(error.__traceback__), problem) from None
+            raise self._source.refused(line, problem) from None
         except _ROW_ERRORS as error:
             return refusals.failed(self._source.file, self._line_of(error.__traceback__), _in_words(error))
         return finish(text, max_length=self._limits.max_length, braces_meant=self._braces_meant)
+
+    def _is_hopeless(self) -> bool:
+        """Whether the template runs away with the plainest of rows, too, so that no row's cells are to blame."""
+        if self._hopeless is None:
+            # Ordinary cells are some ten times as long, so what they take has to fit ten times.
+            limits = replace(self._limits, work_units=self._limits.work_units // 10)
+            try:
+                "".join(self._root(RowContext([_PLAINEST] * len(self._columns), self._names, limits)))
+            except (TooMuchError, MissingFieldError, *_ROW_ERRORS) as error:
+                self._hopeless = isinstance(error, TooMuchError)
+            else:
+                self._hopeless = False
+        return self._hopeless
 
     def _line_of(self, traceback: TracebackType | None) -> int:
         line = 1

@@ -1,0 +1,108 @@
+"""Cells that make a good template ask for too much: the row is invalid, the list goes on, and nothing takes long."""
+
+import time
+
+import pytest
+
+from campaign.domain.model import Invalid
+from campaign.loader.messages import Rendered
+from tests.unit.messages_given import is_sentence, plan, render, runs_away
+
+COLUMNS = ("id", "n", "a", "b")
+ORDINARY = ("p1", "3", "x", "-")
+NINES = "9" * 18
+LONG = "x" * 4_096
+
+BY_CELLS = {
+    "a range": ("{% for i in range(n | int) %}{{ i }}{% endfor %}", ("p", NINES, "x", "-")),
+    "a range far below zero": ("{% for i in range(n | int) %}{{ i }}{% endfor %}ok", ("p", f"-{NINES}", "x", "-")),
+    "ranges within ranges": (
+        "{% for i in range(n | int) %}{% for j in range(n | int) %}{% for k in range(n | int) %}.{% endfor %}{% endfor %}{% endfor %}",
+        ("p", "10000", "x", "-"),
+    ),
+    "loops over letters": ("{% for c in a %}{% for d in a %}{{ d }}{% endfor %}{% endfor %}", ("p", "3", LONG, "-")),
+    "center": ("{{ a | center(n | int) }}", ("p", NINES, "x", "-")),
+    "center as a method": ("{{ a.center(n | int) }}", ("p", NINES, "x", "-")),
+    "ljust": ("{{ a.ljust(n | int, '.') }}", ("p", NINES, "x", "-")),
+    "rjust": ("{{ a.rjust(n | int) }}", ("p", NINES, "x", "-")),
+    "zfill": ("{{ a.zfill(n | int) }}", ("p", NINES, "x", "-")),
+    "replace": ("{{ a | replace('x', b) }}", ("p", "3", LONG, LONG)),
+    "replace as a method": ("{{ a.replace('x', b) }}", ("p", "3", LONG, LONG)),
+    "replace nothing": ("{{ a | replace('', b) }}", ("p", "3", LONG, LONG)),
+    "join": ("{{ a | list | join(b) }}", ("p", "3", LONG, LONG)),
+    "join as a method": ("{{ b.join(a) }}", ("p", "3", LONG, LONG)),
+    "a format's width": ("{{ a | format(n) }}", ("p", "3", "%999999999s", "-")),
+    "a format's width from another value": ("{{ a | format(n | int, b) }}", ("p", "3", "%*s", "-")),
+    "a width in braces": ("{{ a.format(n) }}", ("p", "3", "{:>999999999}", "-")),
+    "a width in braces in braces": ("{{ a.format(n, b) }}", ("p", "3", "{:>{}}", "-")),
+    "a text that grows": (
+        "{% set ns = namespace(t=a) %}{% for i in range(n | int) %}{% set ns.t = ns.t ~ ns.t %}{% endfor %}{{ ns.t | length }}",
+        ("p", "40", "x", "-"),
+    ),
+    "a list that grows": (
+        "{% set ns = namespace(t=[1]) %}{% for i in range(n | int) %}{% set ns.t = ns.t + ns.t %}{% endfor %}{{ ns.t | length }}",
+        ("p", "40", "x", "-"),
+    ),
+}
+OTHERWISE = {
+    "repetition": ("{{ a * (n | int) }}", ("p", NINES, "x", "-"), "is not a number"),
+    "repetition the other way": ("{{ (n | int) * a }}", ("p", NINES, "x", "-"), "is not a number"),
+    "a large product": ("{{ (n | int) * (n | int) }}", ("p", NINES, "x", "-"), "more than 18 digits"),
+    "rounding": ("{{ 1.5 | round(n | int) }}", ("p", NINES, "x", "-"), "rounded to 0 to 10 digits"),
+    "a number of many digits": ("{{ n | int }}", ("p", "9" * 4_000, "x", "-"), "is not a number"),
+    "infinity": ("{{ n | float | int }}", ("p", "inf", "x", "-"), "is not a number"),
+    "an exponent": ("{% for i in range(n | int) %}.{% endfor %}", ("p", "1e999", "x", "-"), "is not a number"),
+}
+
+
+@pytest.mark.parametrize(("template", "cells"), BY_CELLS.values(), ids=BY_CELLS.keys())
+def test_cells_that_ask_for_too_much_make_their_row_invalid_and_no_other(template: str, cells: tuple[str, ...]) -> None:
+    messages = plan(template, columns=COLUMNS)
+    before = messages.render(ORDINARY)
+    began = time.thread_time()
+    rendered = messages.render(cells)
+    assert time.thread_time() - began < 1
+    assert rendered == Rendered(text="", reason=Invalid.TEMPLATE_FAILED, error=rendered.error, wasted_units=rendered.wasted_units)
+    assert rendered.error.startswith("--message, line 1: ")
+    assert "It is this row's values that ask for so much. Mend the row" in rendered.error
+    assert is_sentence(rendered.error)
+    assert 0 < rendered.wasted_units < 600_000
+    assert messages.render(ORDINARY) == before
+    assert not before.wasted_units
+
+
+@pytest.mark.parametrize(("template", "cells", "words"), OTHERWISE.values(), ids=OTHERWISE.keys())
+def test_cells_that_can_not_be_computed_with_make_their_row_invalid(template: str, cells: tuple[str, ...], words: str) -> None:
+    began = time.thread_time()
+    rendered = plan(template, columns=COLUMNS).render(cells)
+    assert time.thread_time() - began < 0.1
+    assert rendered.reason is Invalid.TEMPLATE_FAILED
+    assert words in rendered.error
+    assert not rendered.wasted_units
+
+
+def test_a_template_that_is_absurd_by_itself_is_refused_whole_whatever_the_cells() -> None:
+    endless = "{% for i in range(10000) %}{% for j in range(10000) %}{{ points | int }}{% endfor %}{% endfor %}"
+    assert "no row was rendered" in runs_away(endless)
+    assert "no row was rendered" in runs_away("{{ code.center(99999999 + (points | int)) }}")
+
+
+def test_an_absurd_branch_that_no_ordinary_row_takes_costs_only_the_rows_that_do() -> None:
+    loops = "{% for i in range(10000) %}{% for j in range(10000) %}{% endfor %}{% endfor %}"
+    messages = plan("{% if code == 'X1' %}" + loops + "{% endif %}Hi {{ first_name }}")
+    assert messages.render(("p1", "Anna", "X1", "s", "1")).reason is Invalid.TEMPLATE_FAILED
+    assert messages.render(("p1", "Anna", "X2", "s", "1")).text == "Hi Anna"
+
+
+def test_a_long_cell_that_is_named_thousands_of_times_is_never_put_together() -> None:
+    cells = ("", "x" * 130_000, "", "", "")
+    messages = plan("{{ first_name }}" * 2_000)
+    began = time.thread_time()
+    found = [messages.render(cells) for _ in range(20)]
+    assert time.thread_time() - began < 0.5
+    assert {rendered.reason for rendered in found} == {Invalid.MESSAGE_TOO_LONG}
+    assert found[0].error.startswith("The column “First name” has 130,000 characters")
+
+
+def test_ordinary_numbers_from_cells_still_do_their_work() -> None:
+    assert render("{% for i in range(points | int) %}{{ '*' }}{% endfor %}", ("p", "A", "B", "C", "5")) == "*****"
