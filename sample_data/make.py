@@ -97,10 +97,10 @@ def languages(rows: Sequence[Row]) -> list[Row]:
 
 
 def bad(dice: random.Random) -> list[Row]:
-    """Good rows, and one or more of every kind that can't be sent; the last column says which."""
+    """Good rows, and one or more of every kind that can't be sent; the last column says which. The texts are in `bad-templates`."""
     good = f"{dice.getrandbits(160):040x}"
     dashed = str(uuid.UUID(int=dice.getrandbits(128), version=4))
-    hello = "Hello {{ first_name }}, {{ offer }} with code {{ code }}."
+    hello, note, points = "offer.txt", "note.txt", "points.txt"
     return [
         (good, "Olivia", "10% off", "GOOD-1", hello, "good"),
         (dashed, "Harry", "10% off", "GOOD-2", hello, "good"),
@@ -123,9 +123,19 @@ def bad(dice: random.Random) -> list[Row]:
         ("MISS-1", "", "10% off", "MISS-1", hello, "missing_field: first_name is empty"),
         ("MISS-2", "Alasdair", "", "MISS-2", hello, "missing_field: offer is empty"),
         ("MISS-3", "   ", "10% off", "MISS-3", hello, "missing_field: first_name is blank"),
-        ("EMPTY-1", "Noël", "10% off", "EMPT-1", "", "empty_message"),
-        ("EMPTY-2", "Élise", "10% off", "EMPT-2", "   ", "empty_message: only blanks"),
-        ("LONG-1", "Benoît", "10% off", "LONG-1", "Hello! " * 100, "message_too_long"),
+        ("EMPTY-1", "Noël", "", "EMPT-1", note, "empty_message: the template has only the offer in it"),
+        ("EMPTY-2", "Élise", "   ", "EMPT-2", note, "empty_message: only blanks"),
+        ("LONG-1", "Benoît", "10% off " * 100, "LONG-1", note, "message_too_long"),
+        ("NOTE-1", "Chiara", "10% off\r\non everything", "GOOD-6", note, "good: a line break in the message"),
+        ("TMPL-1", "Mosè", "10% off", "TMPL-1", "", "no_template: none is named"),
+        ("TMPL-2", "Giulia", "10% off", "TMPL-2", "ofer.txt", "no_template: a slip of the pen"),
+        ("TMPL-3", "Davide", "10% off", "TMPL-3", "../templates/offer.txt", "no_template: not in the folder"),
+        ("FAIL-1", "Åsa", "many points", "FAIL-1", points, "template_failed: a text where a number is needed"),
+        ("FAIL-2", "Göran", "999999999999", "FAIL-2", points, "template_failed: more stars than any message holds"),
+        ("STARS-1", "Elin", "3", "GOOD-7", points, "good"),
+        ("CHAR-1", "João", "10%\toff", "CHAR-1", note, "bad_message: a tab in it"),
+        ("CHAR-2", "Inês", "10% off\x1b[31m", "CHAR-2", note, "bad_message: a control character in it"),
+        ("BRACE-1", "Íris", "10% off, {{ first_name }}", "BRAC-1", note, "bad_message: braces that nobody filled in"),
     ]
 
 
@@ -157,7 +167,7 @@ def main(folder: Path = HERE) -> None:
     pq.write_table(pa.table(dict(zip(COLUMNS, map(pa.array, zip(*rows, strict=True)), strict=True))), folder / "promo.parquet")
     with_template = (*COLUMNS[:2], "template", *COLUMNS[3:])
     (folder / "promo-languages.csv").write_bytes(csv_bytes(with_template, languages(rows)))
-    what = ("pass_id", "first_name", "offer", "code", "message", "what_is_wrong")
+    what = ("pass_id", "first_name", "offer", "code", "template", "what_is_wrong")
     (folder / "bad-rows.csv").write_bytes(csv_bytes(what, bad(dice)))
 
 

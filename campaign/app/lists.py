@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from campaign.domain.cells import restore
-from campaign.domain.errors import UsageError
 from campaign.ledger.port import CampaignSpec
-from campaign.loader.columns import find_message_column
 from campaign.loader.messages import MessageLimits, Messages, plan_messages
+from campaign.loader.names import find_message_column
 from campaign.loader.stage import Layout, Stager
 from campaign.loader.tables import Table, open_table
 from campaign.settings import Settings
@@ -27,6 +26,10 @@ class CheckedList:
     def stager(self) -> Stager:
         return Stager(layout=self.layout, messages=self.messages)
 
+    def own_cells(self) -> Iterator[list[tuple[str, ...]]]:
+        """The list's own values, some rows at a time."""
+        return ([self.layout.cells(row) for row in batch] for batch in self.table.batches())
+
 
 @contextmanager
 def opened(source: str, settings: Settings) -> Iterator[CheckedList]:
@@ -37,8 +40,8 @@ def opened(source: str, settings: Settings) -> Iterator[CheckedList]:
         UsageError: what was asked for can't be.
     """
     with open_table(source) as table:
-        layout = Layout.of(table.columns, id_column=settings.id_column, file=table.name, csv=table.format == "csv")
-        messages = _messages(layout, settings)
+        layout = Layout.of(table.columns, id_column=settings.id_column, file=table.name, spreadsheet=table.format in {"csv", "xlsx"})
+        messages = _messages(layout, settings, file=table.name)
         yield CheckedList(
             table=table,
             layout=layout,
@@ -84,14 +87,19 @@ def results_path(source: str, settings: Settings, *, results_file: bool = False)
     return path.with_name(f"{path.name.split('.')[0]}.{'resumed' if results_file else 'results'}.csv")
 
 
-def _messages(layout: Layout, settings: Settings) -> Messages | None:
+def _messages(layout: Layout, settings: Settings, *, file: str) -> Messages | None:
     given = (settings.message, settings.template, settings.templates) != (None, None, None)
-    if layout.results and not given and find_message_column(layout.columns) is None:
+    if layout.results and not given and find_message_column(layout.columns, file=file) is None:
         return None
-    if not given and find_message_column(layout.columns) is None:
-        raise UsageError("There is no message. Give --message TEXT or --template FILE, or add a column named “message” to the list.")
     limits = MessageLimits(max_length=settings.max_length)
-    return plan_messages(layout.columns, message=settings.message, template=settings.template, templates=settings.templates, limits=limits)
+    return plan_messages(
+        layout.columns,
+        message=settings.message,
+        template=settings.template,
+        templates=settings.templates,
+        limits=limits,
+        file=file,
+    )
 
 
 def _fingerprint(layout: Layout, messages: Messages | None) -> str:

@@ -59,7 +59,7 @@ async def run_list(source: str, settings: Settings, front: Front) -> Finished:
     with opened(source, settings) as given:
         results = Path(given.spec.settings["results"])
         list_file = None if source == "-" else given.table.path
-        check_writable(results, list_file=list_file, columns=given.layout.columns, rows=given.table.rows)
+        check_writable(results, list_file=list_file, columns=given.layout.columns, rows=given.table.rows, batches=given.own_cells)
         async with _ledger(settings) as (ledger, reader):
             staged = await stage(ledger, reader, given, stop=stop.gently)
             return await _go_on(staged.record, ledger, reader, settings, front=front, stop=stop, results=results)

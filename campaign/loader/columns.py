@@ -10,13 +10,13 @@ from campaign.domain.cells import strip_unseen
 from campaign.domain.errors import InputError
 from campaign.domain.model import Invalid
 from campaign.domain.results import RESULT_COLUMNS
+from campaign.loader.names import listed, loosely, shown
 
 ID_NAMES: Final = ("pass_id", "id", "uuid", "pass_uuid", "ext_id", "external_id")
-MESSAGE_NAME: Final = "message"
-TEMPLATE_NAME: Final = "template"
 ID_CHARACTERS: Final = 512
 """The longest id that is sent: beyond it servers cut or refuse the address."""
 
+_RESULT_NAMES: Final = frozenset(map(loosely, RESULT_COLUMNS))
 _PLAIN_ID: Final = re.compile(rf"[0-9A-Za-z_-]{{1,{ID_CHARACTERS}}}")
 _SCIENTIFIC: Final = re.compile(r"[+-]?(?:\d{1,3}[.,]\d+[Ee][+-]\d+|\d{1,3}[Ee]\+\d+)")
 _TOO_NARROW: Final = re.compile(r"#{2,}")
@@ -43,32 +43,22 @@ def find_id_column(columns: Sequence[str], asked: str | None, *, file: str | Non
         InputError: no column, or more than one, can be meant.
     """
     if asked is None:
-        names = {_loosely(name) for name in ID_NAMES}
-        found = [position for position, column in enumerate(columns) if _loosely(column) in names]
+        names = {loosely(name) for name in ID_NAMES}
+        found = [position for position, column in enumerate(columns) if loosely(column) in names]
     else:
         found = [position for position, column in enumerate(columns) if column == asked]
-        found = found or [position for position, column in enumerate(columns) if _loosely(column) == _loosely(asked)]
+        found = found or [position for position, column in enumerate(columns) if loosely(column) == loosely(asked)]
     if len(found) == 1:
         return found[0]
     if found:
-        these = _listed([columns[position] for position in found])
+        these = listed([columns[position] for position in found])
         raise InputError(f"{these} could each hold the pass ids. Say which one with --id-column.", file=file)
     if asked is None:
-        problem = f"No column is named {', '.join(ID_NAMES[:-1])} or {ID_NAMES[-1]}. The list has {_listed(columns)}."
+        problem = f"No column is named {', '.join(ID_NAMES[:-1])} or {ID_NAMES[-1]}. The list has {listed(columns)}."
         raise InputError(f"{problem} Say which one holds the pass ids with --id-column.", file=file)
     near = get_close_matches(asked, columns, n=1)
-    hint = f" Did you mean “{near[0]}”?" if near else ""
-    raise InputError(f"There is no column “{asked}”; the list has {_listed(columns)}.{hint} Change --id-column.", file=file)
-
-
-def find_message_column(columns: Sequence[str], *, file: str | None = None) -> int | None:
-    """The position of the column that holds each row's message, if there is one; InputError if there are two."""
-    return _find_one(columns, MESSAGE_NAME, file)
-
-
-def find_template_column(columns: Sequence[str], *, file: str | None = None) -> int | None:
-    """The position of the column that names each row's template, if there is one; InputError if there are two."""
-    return _find_one(columns, TEMPLATE_NAME, file)
+    hint = f" Did you mean “{shown(near[0])}”?" if near else ""
+    raise InputError(f"There is no column “{shown(asked)}”; the list has {listed(columns)}.{hint} Change --id-column.", file=file)
 
 
 def is_results_file(columns: Sequence[str]) -> bool:
@@ -76,19 +66,22 @@ def is_results_file(columns: Sequence[str]) -> bool:
     return set(RESULT_COLUMNS) <= set(columns)
 
 
-def own_columns(columns: Sequence[str]) -> tuple[int, ...]:
+def own_columns(columns: Sequence[str], *, file: str | None = None) -> tuple[int, ...]:
     """The positions of the columns that are the list's own, in its order.
 
     Raises:
-        InputError: the list has some of the names that results use, but not all: neither a list nor a results file.
+        InputError: the list has some of the names that results use, or has them in another spelling: neither a list nor a results file,
+            and taken for a new list it would be sent to everyone again.
     """
     taken = [column for column in columns if column in RESULT_COLUMNS]
-    if taken and not is_results_file(columns):
+    alike = [column for column in columns if loosely(column) in _RESULT_NAMES]
+    if not is_results_file(columns) and (taken or len(alike) > 1):
         missing = [name for name in RESULT_COLUMNS if name not in columns]
         raise InputError(
-            f"The list has {_listed(taken)}, as a results file has, but not {_listed(missing)}. "
-            "To go on from a results file, keep all its delivery_ columns; to use it as a new list, remove or rename them.",
-            column=taken[0],
+            f"The list has {listed(alike)}, as a results file has, but not {listed(missing)}. "
+            "To go on from a results file, keep all its delivery_ columns as they are; to use it as a new list, remove or rename them.",
+            file=file,
+            column=alike[0],
         )
     return tuple(position for position, column in enumerate(columns) if column not in RESULT_COLUMNS)
 
@@ -130,23 +123,3 @@ def _check_sendable(pass_id: str) -> tuple[Invalid | None, str]:
         # the request would reach another address, and what it answered would be taken for this pass's answer.
         return Invalid.BAD_ID, f"The id “{pass_id}” can't be part of a web address. Give this pass another external id."
     return None, ""
-
-
-def _find_one(columns: Sequence[str], name: str, file: str | None) -> int | None:
-    found = [position for position, column in enumerate(columns) if _loosely(column) == name]
-    if len(found) > 1:
-        these = _listed([columns[position] for position in found])
-        raise InputError(f"{these} could each be the {name} column. Rename all but one.", file=file)
-    return found[0] if found else None
-
-
-def _loosely(name: str) -> str:
-    return re.sub(r"[\s_-]+", "", name).casefold()
-
-
-def _listed(columns: Sequence[str]) -> str:
-    """Column names for a sentence, not more of them than people read."""
-    shown = [f"“{column}”" for column in columns[:20]]
-    if len(columns) > len(shown):
-        return f"{', '.join(shown)} and {len(columns) - len(shown)} more"
-    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)

@@ -2,19 +2,19 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Protocol, Self
+from dataclasses import dataclass, field, replace
+from typing import Final, Protocol, Self
 
 from campaign.domain.cells import restore
 from campaign.domain.errors import InputError
-from campaign.domain.model import UNSENT, Invalid, Outcome, StagedRow, Status
+from campaign.domain.model import UNSENT, StagedRow, Status
 from campaign.domain.results import RESULT_COLUMNS
 from campaign.loader.columns import check_pass_id, find_id_column, is_results_file, own_columns, pass_key
-from campaign.loader.messages import Messages
+from campaign.loader.messages import MAX_WASTED_UNITS, Messages, Rendered, as_it_was
+from campaign.loader.outcomes import read_outcome
 
-KEPT = frozenset({Status.DELIVERED, Status.NOT_DELIVERED, Status.ACCEPTED, Status.SKIPPED, Status.FAILED, Status.UNKNOWN, Status.INVALID})
-"""What a row of a results file stays; `sending` there means that the run never learnt how it ended."""
+_MAY_BE_SENT: Final = frozenset({Status.PENDING, Status.FAILED, Status.UNKNOWN})
+"""So that the row has to be one that can be; what is known of its attempts is kept."""
 
 
 class Source(Protocol):
@@ -29,7 +29,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """Which columns of a table mean what. `neutralised` says that its cells carry the marks of a CSV export."""
+    """Which columns of a table mean what. `neutralised` says that its cells carry the marks of a spreadsheet's export."""
 
     columns: tuple[str, ...]
     own: tuple[int, ...]
@@ -38,11 +38,21 @@ class Layout:
     neutralised: bool
 
     @classmethod
-    def of(cls, columns: Sequence[str], *, id_column: str | None, file: str, csv: bool) -> Self:
-        """Raises InputError or UsageError if the columns don't tell which is the pass's."""
+    def of(cls, columns: Sequence[str], *, id_column: str | None, file: str, spreadsheet: bool) -> Self:
+        """Which column is which.
+
+        Args:
+            columns: the table's, results' ones included.
+            id_column: as asked for, if it was.
+            file: the list, for messages.
+            spreadsheet: the list is in a format that spreadsheets open, so that a results file's cells are neutralised.
+
+        Raises:
+            InputError: the columns don't tell which is the pass's, or are neither a list's nor a results file's.
+        """
         results = is_results_file(columns)
-        own = own_columns(columns)
-        neutralised = results and csv
+        own = own_columns(columns, file=file)
+        neutralised = results and spreadsheet
         names = tuple(restore(columns[place]) if neutralised else columns[place] for place in own)
         return cls(columns=names, own=own, id_place=find_id_column(names, id_column, file=file), results=results, neutralised=neutralised)
 
@@ -88,54 +98,24 @@ class Stager:
 
     def _row(self, number: int, cells: tuple[str, ...], before: dict[str, str]) -> StagedRow:
         pass_id, reason, error = check_pass_id(cells[self.layout.id_place])
-        outcome = _outcome(before) if before else UNSENT
+        outcome = read_outcome(before) if before else UNSENT
         text = before.get("delivery_message", "")
         if self.messages is not None and (not text or outcome.status is Status.PENDING):
-            try:
-                rendered = self.messages.render(cells)
-            except InputError as runaway:
-                raise InputError(runaway.problem, file=runaway.file, row=number, column=runaway.column) from runaway
+            rendered = self._render(self.messages, number, cells)
             text, reason, error = rendered.text, reason or rendered.reason, error or rendered.error
-        if outcome.status in {Status.PENDING, Status.FAILED, Status.UNKNOWN} and not reason and not text:
-            reason, error = Invalid.EMPTY_MESSAGE, "The message is empty."
-        if reason is not None and outcome.status in {Status.PENDING, Status.INVALID, Status.FAILED, Status.UNKNOWN}:
-            outcome = Outcome(status=Status.INVALID, reason=reason, error=error)
+        elif outcome.status in _MAY_BE_SENT:
+            rendered = as_it_was(text)
+            text, reason, error = rendered.text or text, reason or rendered.reason, error or rendered.error
+        if reason is not None and (outcome.status in _MAY_BE_SENT or outcome.status is Status.INVALID):
+            outcome = replace(outcome, status=Status.INVALID, reason=reason, error=error)
         return StagedRow(row=number, pass_id=pass_id, pass_key=pass_key(pass_id), message=text, cells=cells, outcome=outcome)
 
-
-def _outcome(before: dict[str, str]) -> Outcome:
-    """What a results file says of a row; unreadable details are left out, an unreadable status is a doubt."""
-    text = before.get("delivery_status", "")
-    status = Status(text) if text in set(Status) else Status.UNKNOWN if text else Status.PENDING
-    if status is Status.PENDING:
-        return UNSENT
-    reason = before.get("delivery_reason", "")
-    if status not in KEPT:
-        status, reason = Status.UNKNOWN, "lost"
-    http_status, latency_ms = before.get("delivery_http_status", ""), _number(before.get("delivery_latency_ms", ""))
-    return Outcome(
-        status=status,
-        reason=reason,
-        notification_status=before.get("delivery_notification_status", ""),
-        notification_message=before.get("delivery_notification_message", ""),
-        http_status=int(http_status) if http_status.isdecimal() else None,
-        error=before.get("delivery_error", ""),
-        attempts=int(_number(before.get("delivery_attempts", "")) or 0),
-        sent_at=_time(before.get("delivery_sent_at", "")),
-        settled_at=_time(before.get("delivery_settled_at", "")),
-        latency_seconds=None if latency_ms is None else latency_ms / 1000,
-    )
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
-
-
-def _time(text: str) -> float:
-    try:
-        return datetime.fromisoformat(text).timestamp()
-    except ValueError:
-        return 0.0
+    def _render(self, messages: Messages, number: int, cells: tuple[str, ...]) -> Rendered:
+        try:
+            rendered = messages.render(cells)
+        except InputError as runaway:
+            raise InputError(runaway.problem, file=runaway.file, row=number, column=runaway.column) from runaway
+        self._wasted_units += rendered.wasted_units
+        if self._wasted_units > MAX_WASTED_UNITS:
+            raise InputError(f"Too many rows are like this one, so the list was not read to its end. {rendered.error}", row=number)
+        return rendered

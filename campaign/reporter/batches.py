@@ -10,12 +10,16 @@ from typing import Any, Final, Self
 import numpy as np
 import numpy.typing as npt
 
+from campaign.domain.cells import neutralise
 from campaign.domain.errors import InputError
 from campaign.domain.model import NEEDS_SOMEONE, Outcome, ResultRow
 from campaign.domain.results import RESULT_COLUMNS
 
 BATCH_ROWS: Final = 1024
 """Few enough that a list of huge cells stays small in memory, enough that the work per batch is not felt."""
+
+_MAKES_UNSAFE: Final = "=+-@＝＋－＠\t\r\n"  # noqa: RUF001 - spreadsheets take the full-width forms for the plain ones
+"""A cell without any of these is never changed by `neutralise`; a test holds the two together."""
 
 Column = Sequence[Any]
 
@@ -98,6 +102,14 @@ def batched(rows: Iterable[ResultRow], *, layout: Layout, campaign: str) -> Iter
 def readable(batch: Batch, layout: Layout) -> list[Column]:
     """The batch's columns for a format that has no times of its own: ISO 8601 in UTC with milliseconds, None where there is none."""
     return [time_texts(column) if kind is Kind.TIME else column for kind, column in zip(layout.kinds, batch.columns, strict=True)]
+
+
+def neutralised(texts: Sequence[str]) -> Sequence[str]:
+    """The texts for a format that spreadsheets open; see `domain.cells`."""
+    probe = "".join(texts)
+    if any(character in probe for character in _MAKES_UNSAFE):
+        return [text if text[:1].isalnum() else neutralise(text) for text in texts]
+    return texts
 
 
 def time_texts(seconds: Sequence[float]) -> list[str | None]:

@@ -1,16 +1,25 @@
 """Whether results can be written at all: asked before anything is sent, so that a wrong path costs nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from campaign.domain.errors import UsageError
+from campaign.domain.cells import neutralise
+from campaign.domain.errors import InputError, UsageError
+from campaign.domain.results import RESULT_COLUMNS
 from campaign.reporter.atomic import Draft, writing
 from campaign.reporter.batches import Layout
 from campaign.reporter.target import Format, ResultsTarget, failed_path, same_file
-from campaign.reporter.xlsx_file import MOST_ROWS, too_many_rows
+from campaign.reporter.xlsx_file import CELL_UNITS, MOST_COLUMNS, MOST_ROWS, SURELY_FITS, fits, too_many_columns, too_many_rows
 
 
-def check_writable(path: Path, *, list_file: Path | None = None, columns: Sequence[str] = (), rows: int | None = None) -> None:
+def check_writable(
+    path: Path,
+    *,
+    list_file: Path | None = None,
+    columns: Sequence[str] = (),
+    rows: int | None = None,
+    batches: Callable[[], Iterable[Sequence[Sequence[str]]]] | None = None,
+) -> None:
     """See that results, and the failed rows beside them, can be written to `path`; a file is made in its folder and removed again.
 
     Args:
@@ -18,17 +27,19 @@ def check_writable(path: Path, *, list_file: Path | None = None, columns: Sequen
         list_file: the list, which must not be written over; None if it comes from stdin.
         columns: the list's own columns, where they are known.
         rows: how many rows there will be, where that is known.
+        batches: reads the list's rows, some at a time; only asked where the format can't hold every cell.
 
     Raises:
         UsageError: they can't; says why and what to do.
         DiskFullError: not even an empty file fits.
-        InputError: a column of the list has the name of one that results add, or two have the same name.
+        InputError: a column of the list has the name of one that results add, or two have the same name; or a cell is longer than the
+            format can hold.
     """
     target = ResultsTarget(path=path)
     failed = failed_path(path)
     Layout.of(columns)
-    if target.format is Format.XLSX and rows is not None and rows > MOST_ROWS:
-        raise too_many_rows(path)
+    if target.format is Format.XLSX:
+        _check_fits_a_sheet(path, columns, rows, batches, list_file)
     if list_file is not None:
         _check_not_the_list(path, failed, list_file)
     for file in (path, failed):
@@ -36,6 +47,35 @@ def check_writable(path: Path, *, list_file: Path | None = None, columns: Sequen
             _check_replaceable(file)
         with Draft(file):
             pass
+
+
+def _check_fits_a_sheet(
+    path: Path,
+    columns: Sequence[str],
+    rows: int | None,
+    batches: Callable[[], Iterable[Sequence[Sequence[str]]]] | None,
+    list_file: Path | None,
+) -> None:
+    if rows is not None and rows > MOST_ROWS:
+        raise too_many_rows(path)
+    if len(columns) + len(RESULT_COLUMNS) > MOST_COLUMNS:
+        raise too_many_columns(path, len(columns) + len(RESULT_COLUMNS))
+    number = 0
+    for batch in batches() if batches is not None else ():
+        for row in batch:
+            number += 1
+            if max(map(len, row), default=0) > SURELY_FITS:
+                _check_cells(path, columns, row, number, list_file)
+
+
+def _check_cells(path: Path, columns: Sequence[str], row: Sequence[str], number: int, list_file: Path | None) -> None:
+    for position, text in enumerate(row):
+        if not fits(neutralise(text)):
+            problem = (
+                f"The value has {len(text):,} characters, and a cell of {path.name} holds at most {CELL_UNITS:,}. "
+                "Shorten it, or write the results as .csv or .parquet."
+            )
+            raise InputError(problem, file=list_file, row=number, column=columns[position] if position < len(columns) else None)
 
 
 def _check_not_the_list(path: Path, failed: Path, list_file: Path) -> None:

@@ -11,13 +11,9 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import BinaryIO, Final
 
-from campaign.domain.cells import neutralise
-from campaign.reporter.batches import Batch, Column, Kind, Layout, readable
+from campaign.reporter.batches import Batch, Column, Kind, Layout, neutralised, readable
 
 _QUOTED_FOR: Final = re.compile(r'[,"\r\n]')
-
-_MAKES_UNSAFE: Final = "=+-@＝＋－＠\t\r\n"  # noqa: RUF001 - spreadsheets take the full-width forms for the plain ones
-"""A cell without any of these is never changed by `neutralise`; a test holds the two together."""
 
 
 class CsvEncoder:
@@ -46,9 +42,8 @@ def write_csv(sink: BinaryIO, layout: Layout, batches: Iterable[Batch]) -> None:
 
 
 def _cells(texts: Sequence[str]) -> Sequence[str]:
+    texts = neutralised(texts)
     probe = "".join(texts)
-    if any(character in probe for character in _MAKES_UNSAFE):
-        texts = [text if text[:1].isalnum() else neutralise(text) for text in texts]
     if "," in probe or '"' in probe or "\n" in probe or "\r" in probe:
         return [_quoted(text) if _QUOTED_FOR.search(text) else text for text in texts]
     return texts

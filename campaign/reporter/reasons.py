@@ -43,6 +43,7 @@ _WORDS: Final[dict[str, str]] = {
     "disconnected": "the connection broke before the answer came",
     "bad_reply": "the answer was not whole",
     "unreadable_reply": "the answer could not be understood",
+    "unreadable_status": "the results file does not say clearly what became of the row",
     "lost": "the program was stopped before the answer was recorded",
     # What reading back could not settle
     "unreadable": "the pass could not be read back",

@@ -1,5 +1,8 @@
 """Results as an Excel workbook: every text a text, never a formula or a link, so that ids keep their digits; numbers as numbers.
 
+Cells that a spreadsheet would run are neutralised all the same, as in CSV: the workbook may be saved as one, and a CSV file as a workbook,
+and in both the loader has to find the same marks.
+
 Excel holds 1,048,576 rows, one of them the header, and 32,767 characters in a cell (it counts UTF-16 units): longer text is cut, and
 ends in `CUT_MARK` to say so. The other formats hold it whole.
 """
@@ -13,12 +16,15 @@ from typing import Any, BinaryIO, Final
 from xlsxwriter import Workbook
 from xlsxwriter.exceptions import FileCreateError, FileSizeError
 
+from campaign.domain.cells import neutralise
 from campaign.domain.errors import UsageError
-from campaign.reporter.batches import Batch, Column, Kind, Layout, readable
+from campaign.reporter.batches import Batch, Column, Kind, Layout, neutralised, readable
 
 MOST_ROWS: Final = 1_048_575
 MOST_COLUMNS: Final = 16_384
 CELL_UNITS: Final = 32_767
+SURELY_FITS: Final = CELL_UNITS // 2 - 1
+"""Characters: none of them is more than two units, and an apostrophe may come before them."""
 CUT_MARK: Final = " … (cut)"
 
 _NARROWEST: Final = 10
@@ -28,6 +34,15 @@ _INSTEAD: Final = "Write the results as .csv or .parquet, which have no such lim
 
 def too_many_rows(path: Path) -> UsageError:
     return UsageError(f"{path}: an Excel sheet holds at most {MOST_ROWS:,} rows, and the list has more. {_INSTEAD}")
+
+
+def too_many_columns(path: Path, columns: int) -> UsageError:
+    return UsageError(f"{path}: an Excel sheet holds at most {MOST_COLUMNS:,} columns, and there are {columns:,}. {_INSTEAD}")
+
+
+def fits(text: str) -> bool:
+    """Whether a cell can hold a text whole."""
+    return len(text) <= SURELY_FITS or len(text.encode("utf-16-le")) <= 2 * CELL_UNITS
 
 
 def write_xlsx(sink: BinaryIO, layout: Layout, batches: Iterable[Batch], *, path: Path, scratch: Path) -> None:
@@ -45,11 +60,11 @@ def write_xlsx(sink: BinaryIO, layout: Layout, batches: Iterable[Batch], *, path
         OSError: as it comes.
     """
     if len(layout.names) > MOST_COLUMNS:
-        raise UsageError(f"{path}: an Excel sheet holds at most {MOST_COLUMNS:,} columns, and there are {len(layout.names):,}. {_INSTEAD}")
+        raise too_many_columns(path, len(layout.names))
     with _sheet(sink, scratch) as (workbook, sheet):
         bold = workbook.add_format({"bold": True})
         for position, name in enumerate(layout.names):
-            sheet.write_string(0, position, name, bold)
+            sheet.write_string(0, position, neutralise(name), bold)
         written = 0
         for batch in batches:
             if written + len(batch) > MOST_ROWS:
@@ -137,15 +152,16 @@ def _set_widths(sheet: Any, layout: Layout, columns: list[Column]) -> None:
 
 
 def _fitting(texts: Column) -> Column:
+    texts = neutralised(texts)
     # No character is more than two units, so most columns need no closer look.
-    if max(map(len, texts)) <= CELL_UNITS // 2:
+    if max(map(len, texts)) <= SURELY_FITS:
         return texts
     return [_cut(text) for text in texts]
 
 
 def _cut(text: str) -> str:
-    units = text.encode("utf-16-le")
-    if len(units) <= 2 * CELL_UNITS:
+    if fits(text):
         return text
+    units = text.encode("utf-16-le")
     # A pair of units that the cut would part is left out whole.
     return units[: 2 * (CELL_UNITS - len(CUT_MARK))].decode("utf-16-le", errors="ignore") + CUT_MARK

@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from collections.abc import Callable
 from urllib.parse import quote, unquote
 
 import pytest
@@ -17,12 +18,11 @@ from campaign.loader.columns import (
     ID_NAMES,
     check_pass_id,
     find_id_column,
-    find_message_column,
-    find_template_column,
     is_results_file,
     own_columns,
     pass_key,
 )
+from campaign.loader.names import find_message_column, find_template_column
 
 ordinary_ids = st.text(alphabet=st.characters(codec="utf-8", exclude_categories=("Cc", "Zl", "Zp")), min_size=1, max_size=40)
 
@@ -84,6 +84,18 @@ def test_a_results_file_that_lacks_a_column_is_neither(missing: str) -> None:
     assert not is_results_file(columns)
     with pytest.raises(InputError, match=f"not “{missing}”"):
         own_columns(columns)
+
+
+@pytest.mark.parametrize("spelt", [str.upper, str.title, lambda name: name.replace("_", " "), lambda name: f" {name}-"])
+def test_a_results_file_in_another_spelling_is_no_new_list(spelt: Callable[[str], str]) -> None:
+    with pytest.raises(InputError, match=r"as a results file has.*keep all its delivery_ columns as they are") as caught:
+        own_columns(["id", *map(spelt, RESULT_COLUMNS)], file="promo.results.csv")
+    assert str(caught.value).startswith("promo.results.csv, column “")
+
+
+def test_one_column_that_only_resembles_a_results_one_is_the_lists_own() -> None:
+    assert own_columns(["id", "Delivery Status"]) == (0, 1)
+    assert own_columns(["id", "DELIVERY STATUS", *RESULT_COLUMNS]) == (0, 1)
 
 
 def test_an_ordinary_list_has_only_its_own_columns() -> None:

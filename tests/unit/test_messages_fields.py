@@ -7,7 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from campaign.loader.messages import plan_messages, variables
-from campaign.loader.messages.fields import RESERVED, Fields, same_name
+from campaign.loader.messages.fields import RESERVED, Fields
+from campaign.loader.names import same_name
 from tests.unit.messages_given import plan, refused
 
 

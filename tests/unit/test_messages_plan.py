@@ -92,7 +92,7 @@ def test_an_option_wins_over_the_columns(folder: Path) -> None:
 
 def test_columns_that_leave_a_choice_are_refused(folder: Path) -> None:
     assert "both a column “Message” and a column “TEMPLATE”" in problem_of(lambda: from_column("Message", "TEMPLATE"), UsageError)
-    assert "“message” and “Message” could each be the message column" in problem_of(lambda: from_column("message", "Message"), UsageError)
+    assert "“message” and “Message” could each be the message column" in problem_of(lambda: from_column("message", "Message"), InputError)
     assert "Say with --templates" in problem_of(lambda: from_column("id", "template"), UsageError)
     assert "--templates needs a column “template”" in problem_of(lambda: from_folder(folder, columns=COLUMNS), UsageError)
 

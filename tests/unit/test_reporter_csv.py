@@ -13,7 +13,7 @@ from campaign.domain.model import Outcome, ResultRow, Status
 from campaign.domain.results import RESULT_COLUMNS
 from campaign.insights import iso
 from campaign.loader.tables import open_table
-from campaign.reporter import csv_file
+from campaign.reporter import batches
 from campaign.reporter.batches import Layout, batched, milliseconds, time_texts
 from campaign.reporter.csv_file import write_csv
 from tests.unit.reporter_given import DELIVERED, FAILED, OWN, PENDING, row
@@ -107,7 +107,7 @@ def test_what_is_written_is_what_neutralise_says(cells: list[tuple[str, str]]) -
 
 def test_the_quick_look_passes_over_nothing_that_neutralise_would_change() -> None:
     every = [chr(code) for code in range(1, 0x10000) if not 0xD800 <= code <= 0xDFFF]
-    assert {character for character in every if neutralise(character) != character} <= set(csv_file._MAKES_UNSAFE)
+    assert {character for character in every if neutralise(character) != character} <= set(batches._MAKES_UNSAFE)
     assert not [character for character in every if character.isalnum() and neutralise(f"{character}=1") != f"{character}=1"]
 
 

@@ -1,14 +1,19 @@
 """The sample lists: the same in every format, as their script writes them, and with every kind of bad row."""
 
+import asyncio
 import importlib.util
+import re
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from campaign.domain.model import Invalid
-from campaign.loader.columns import check_pass_id, find_id_column, find_message_column, find_template_column, pass_key
+from campaign.app.checking import Checked, check
+from campaign.domain.model import Invalid, Skip, Status
+from campaign.loader.columns import check_pass_id, find_id_column, pass_key
+from campaign.loader.names import find_template_column
 from campaign.loader.tables import open_table
+from campaign.settings import Settings
 from tests.unit.tables_given import read
 
 SAMPLES = Path(__file__).parents[2] / "sample_data"
@@ -71,17 +76,50 @@ def test_every_template_that_a_row_names_is_there() -> None:
     assert all((SAMPLES / "templates" / name).is_file() for name in named)
 
 
-def test_the_bad_rows_are_bad_in_the_way_they_say() -> None:
+CLAIM = re.compile(r"^\| `(sample_data/\S+) --(templates?) (\S+)` \| ([\d,]+) \| ([\d,]+) \| (.*)\|$", re.MULTILINE)
+
+
+def claims() -> list[tuple[str, str, str, int, int, dict[str, int]]]:
+    """What the README says `check` finds: list, option, its value, rows, sendable rows, and the others by kind."""
+    found = CLAIM.findall((SAMPLES / "README.md").read_text(encoding="utf-8"))
+    return [
+        (*given, int(rows), int(sendable), {kind: int(count) for count, kind in re.findall(r"(\d+) (\w+)", others)})
+        for *given, rows, sendable, others in found
+    ]
+
+
+def looked_through(source: str, **options: Path) -> Checked:
+    return asyncio.run(check(str(SAMPLES.parent / source), Settings.read(**options)))
+
+
+@pytest.mark.parametrize(("source", "option", "value", "rows", "sendable", "others"), claims())
+def test_check_finds_what_the_readme_says(source: str, option: str, value: str, rows: int, sendable: int, others: dict[str, int]) -> None:
+    checked = looked_through(source, **{option: SAMPLES.parent / value})
+    assert (checked.counts.rows, checked.counts.by_status[Status.PENDING]) == (rows, sendable)
+    assert {problem.kind: problem.count for problem in checked.problems} == others
+    assert sendable + sum(others.values()) == rows
+
+
+def test_the_readme_speaks_of_every_list_and_of_every_template() -> None:
+    said = {Path(source).name for source, *_ in claims()}
+    assert said == {path.name for path in SAMPLES.iterdir() if path.suffix in {".csv", ".parquet", ".xlsx"}}
+    text = (SAMPLES / "README.md").read_text(encoding="utf-8")
+    assert all(path.name in text for path in SAMPLES.rglob("*.txt") if path.parent.name == "templates")
+
+
+def test_the_bad_rows_are_of_every_kind_and_bad_in_the_way_they_say() -> None:
     columns, rows = read(SAMPLES / "bad-rows.csv")
-    said = [row[columns.index("what_is_wrong")] for row in rows]
-    ids = [row[find_id_column(columns, None)] for row in rows]
-    of_ids = {Invalid.NO_ID, Invalid.MANGLED_ID, Invalid.BAD_ID}
-    for pass_id, what in zip(ids, said, strict=True):
-        _, invalid, _ = check_pass_id(pass_id)
-        assert invalid == next((kind for kind in of_ids if what.startswith(kind)), None), what
-    keys = [pass_key(check_pass_id(pass_id)[0]) for pass_id in ids]
-    repeated = [number for number, key in enumerate(keys) if keys.index(key) < number and not said[number].startswith("no_id")]
-    assert repeated == [number for number, what in enumerate(said) if what.startswith("duplicate")]
-    assert find_message_column(columns) is not None
-    kinds = {what.partition(":")[0].partition(" ")[0] for what in said}
-    assert kinds == {*of_ids, "good", "duplicate", "missing_field", "empty_message", "message_too_long"}
+    said = [row[columns.index("what_is_wrong")].partition(":")[0].partition(" ")[0] for row in rows]
+    assert set(said) == {"good", Skip.DUPLICATE, *Invalid}
+    checked = looked_through("sample_data/bad-rows.csv", templates=SAMPLES / "bad-templates")
+    found = {row: problem.kind for problem in checked.problems for row in problem.rows}
+    assert [found.get(number, "good") for number in range(1, len(rows) + 1)] == said
+
+
+def test_defaults_do_no_harm_to_an_empty_field(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text("pass_id,first_name,shop,offer,code,valid_until\np1,,,,,\n", encoding="utf-8")
+    assert looked_through(str(path), template=SAMPLES / "templates" / "offer-default.txt").counts.by_status[Status.PENDING] == 1
+    assert [problem.kind for problem in looked_through(str(path), template=SAMPLES / "templates" / "offer.txt").problems] == [
+        Invalid.MISSING_FIELD
+    ]

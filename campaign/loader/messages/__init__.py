@@ -8,5 +8,6 @@ from campaign.loader.messages.fields import variables
 from campaign.loader.messages.length import length_as_shown
 from campaign.loader.messages.plan import plan_messages
 from campaign.loader.messages.rendered import MAX_WASTED_UNITS, MessageLimits, Messages, Rendered
+from campaign.loader.messages.text import as_it_was
 
-__all__ = ["MAX_WASTED_UNITS", "MessageLimits", "Messages", "Rendered", "length_as_shown", "plan_messages", "variables"]
+__all__ = ["MAX_WASTED_UNITS", "MessageLimits", "Messages", "Rendered", "as_it_was", "length_as_shown", "plan_messages", "variables"]

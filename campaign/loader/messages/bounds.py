@@ -4,7 +4,7 @@ from typing import Final
 
 from jinja2 import Undefined
 
-from campaign.loader.messages.fields import shown
+from campaign.loader.names import shown
 
 MAX_TEXT: Final = 65_536
 """Characters of any text, or items of any list, on the way to a message."""

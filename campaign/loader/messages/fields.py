@@ -5,12 +5,13 @@ ones, columns on the left over those on the right; a column that is left without
 """
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Final
+
+from campaign.loader.names import loosely, same_name, shown
 
 _NOT_WORD = re.compile(r"\W+")
 _SHOWN_COLUMNS = 40
@@ -20,22 +21,6 @@ _RESERVED: Final = (
 )
 RESERVED: Final = frozenset(_RESERVED.split())
 """Names that mean something in a template, so a column of that name goes by `column_...`."""
-
-
-def same_name(name: str) -> str:
-    """The spelling under which two names count as one."""
-    return unicodedata.normalize("NFKC", name)
-
-
-def shown(text: str, characters: int = 60) -> str:
-    """A name or a value from a file, fit for a sentence: short and without anything a terminal would obey."""
-    cut = text if len(text) <= characters else text[: characters - 1] + "…"
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in cut)
-
-
-def loosely(name: str) -> str:
-    """A column's name without case, spaces, dashes and underscores."""
-    return re.sub(r"[\s_-]+", "", same_name(name).casefold())
 
 
 def variables(columns: Sequence[str]) -> dict[str, int]:

@@ -13,9 +13,9 @@ from jinja2 import Undefined
 from jinja2.filters import do_title, do_wordcount
 
 from campaign.loader.messages.bounds import MAX_NUMBER, MAX_TEXT, TooMuchError, as_items, as_number, as_text, check_size
-from campaign.loader.messages.fields import shown
 from campaign.loader.messages.formats import percent
 from campaign.loader.messages.lacking import Lacking, field_of, is_empty, lacking
+from campaign.loader.names import shown
 
 _ABSENT: Final = object()
 _MAX_PRECISION: Final = 10

@@ -10,10 +10,11 @@ from typing import Final
 
 from campaign.domain.errors import InputError
 from campaign.loader.messages import refusals
-from campaign.loader.messages.fields import Fields, shown
+from campaign.loader.messages.fields import Fields
 from campaign.loader.messages.rendered import MessageLimits, Rendered
 from campaign.loader.messages.source import Source, read_source
 from campaign.loader.messages.template import compile_template
+from campaign.loader.names import shown
 
 _SUFFIXES: Final = (".txt", ".j2")
 _MAX_FILES: Final = 1_000

@@ -10,9 +10,9 @@ from typing import Final
 from jinja2 import nodes
 
 from campaign.loader.messages.bounds import MAX_NUMBER
-from campaign.loader.messages.fields import shown
 from campaign.loader.messages.filters import FILTERS, TESTS
 from campaign.loader.messages.methods import METHODS
+from campaign.loader.names import shown
 
 _ALLOWED: Final = (
     "Template Output TemplateData Name NSRef Const List Tuple Dict Pair Keyword If For With Assign AssignBlock FilterBlock CondExpr Filter "

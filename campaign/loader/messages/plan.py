@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Final
 
 from campaign.domain.errors import UsageError
-from campaign.loader.messages.fields import Fields, loosely, shown
+from campaign.loader.messages.fields import Fields
 from campaign.loader.messages.folder import FolderMessages, read_folder
 from campaign.loader.messages.rendered import MessageLimits, Messages, Rendered
 from campaign.loader.messages.source import Source, read_source, source_of
 from campaign.loader.messages.template import compile_template
 from campaign.loader.messages.text import finish
+from campaign.loader.names import find_message_column, find_template_column, shown
 
 _DEFAULT_LIMITS: Final = MessageLimits()
 
@@ -23,6 +24,7 @@ def plan_messages(
     template: Path | None,
     templates: Path | None,
     limits: MessageLimits = _DEFAULT_LIMITS,
+    file: str | None = None,
 ) -> Messages:
     """Where each row's message comes from, checked as far as it can be without a row.
 
@@ -35,6 +37,7 @@ def plan_messages(
         template: `--template`, a file with one.
         templates: `--templates`, the folder with the files that the `template` column names.
         limits: what messages and templates may take.
+        file: the list, for messages.
 
     Raises:
         UsageError: no source is given, or more than one.
@@ -47,9 +50,9 @@ def plan_messages(
         case None, Path(), None:
             return _from_one(read_source(template, max_characters=limits.max_source), "template", fields, limits)
         case None, None, Path():
-            return _from_folder(templates, fields, limits)
+            return _from_folder(templates, fields, limits, file)
         case None, None, None:
-            return _from_column(fields, limits)
+            return _from_column(fields, limits, file)
         case _:
             given = [("--message", message), ("--template", template), ("--templates", templates)]
             names = " and ".join(name for name, value in given if value is not None)
@@ -81,8 +84,8 @@ def _from_one(source: Source, kind: str, fields: Fields, limits: MessageLimits) 
     return OneTemplate(source, kind, fields, limits)
 
 
-def _from_folder(folder: Path, fields: Fields, limits: MessageLimits) -> Messages:
-    place = _find(fields, "template")
+def _from_folder(folder: Path, fields: Fields, limits: MessageLimits, file: str | None) -> Messages:
+    place = find_template_column(fields.columns, file=file)
     if place is None:
         raise UsageError(f"--templates needs a column “template” that names each row's file. The list has: {fields.offered()}.")
     sources = read_folder(folder, limits)
@@ -90,9 +93,9 @@ def _from_folder(folder: Path, fields: Fields, limits: MessageLimits) -> Message
     return FolderMessages(place, sources, fields, limits, fingerprint=_fingerprint("templates", fields.columns[place], *texts))
 
 
-def _from_column(fields: Fields, limits: MessageLimits) -> Messages:
-    place = _find(fields, "message")
-    named = _find(fields, "template")
+def _from_column(fields: Fields, limits: MessageLimits, file: str | None) -> Messages:
+    place = find_message_column(fields.columns, file=file)
+    named = find_template_column(fields.columns, file=file)
     if place is not None and named is not None:
         raise UsageError(
             f"The list has both a column “{shown(fields.columns[place])}” and a column “{shown(fields.columns[named])}”. Say which one the "
@@ -106,15 +109,6 @@ def _from_column(fields: Fields, limits: MessageLimits) -> Messages:
             f"It has: {fields.offered()}."
         )
     return ColumnMessages(place, fields.columns[place], limits)
-
-
-def _find(fields: Fields, name: str) -> int | None:
-    """The place of the one column of a name, in any spelling; UsageError if there are several."""
-    places = [place for place, column in enumerate(fields.columns) if loosely(column) == name]
-    if len(places) > 1:
-        names = " and ".join(f"“{shown(fields.columns[place])}”" for place in places)
-        raise UsageError(f"{names} could each be the {name} column. Rename all but one of them in the list.")
-    return places[0] if places else None
 
 
 def _fingerprint(*parts: str) -> str:

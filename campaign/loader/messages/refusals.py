@@ -3,9 +3,9 @@
 import unicodedata
 
 from campaign.domain.model import Invalid
-from campaign.loader.messages.fields import shown
 from campaign.loader.messages.lacking import Field
 from campaign.loader.messages.rendered import Rendered
+from campaign.loader.names import shown
 
 
 def refused(reason: Invalid, error: str) -> Rendered:

@@ -10,8 +10,9 @@ from typing import Final
 from jinja2 import nodes
 from jinja2.visitor import NodeVisitor
 
-from campaign.loader.messages.fields import Fields, same_name, shown
+from campaign.loader.messages.fields import Fields
 from campaign.loader.messages.grammar import RefusedError
+from campaign.loader.names import same_name, shown
 
 _LOOP: Final = frozenset({"index", "index0", "revindex", "revindex0", "first", "last", "length", "previtem", "nextitem"})
 

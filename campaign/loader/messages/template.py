@@ -12,7 +12,7 @@ from jinja2 import nodes
 from campaign.domain.errors import InputError
 from campaign.loader.messages import refusals
 from campaign.loader.messages.bounds import MAX_CELL, TooMuchError
-from campaign.loader.messages.fields import Fields, shown
+from campaign.loader.messages.fields import Fields
 from campaign.loader.messages.grammar import RefusedError, check_grammar
 from campaign.loader.messages.instrument import instrument
 from campaign.loader.messages.lacking import MissingFieldError
@@ -22,6 +22,7 @@ from campaign.loader.messages.sandbox import ENVIRONMENT, LongCellError, Names, 
 from campaign.loader.messages.scopes import check_names
 from campaign.loader.messages.source import Source
 from campaign.loader.messages.text import finish
+from campaign.loader.names import shown
 
 _CODE_NAME: Final = "<message template>"
 _PRINTED: Final = re.compile(r"\{\{([^{}]*)\}\}")

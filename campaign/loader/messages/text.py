@@ -5,6 +5,7 @@ from typing import Final
 
 from campaign.domain.cells import strip_unseen
 from campaign.loader.messages import refusals
+from campaign.loader.messages.bounds import MAX_TEXT
 from campaign.loader.messages.length import length_as_shown
 from campaign.loader.messages.rendered import Rendered
 
@@ -44,3 +45,8 @@ def finish(text: str, *, max_length: int, braces_meant: bool = False) -> Rendere
         if length > max_length:
             return refusals.too_long(length, max_length)
     return Rendered(text=text)
+
+
+def as_it_was(text: str) -> Rendered:
+    """A message that was found good once, of any length, and may have been edited since; its braces were meant."""
+    return finish(text, max_length=MAX_TEXT, braces_meant=True)
