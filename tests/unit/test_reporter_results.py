@@ -15,7 +15,7 @@ from campaign.domain.model import ResultRow
 from campaign.domain.results import RESULT_COLUMNS
 from campaign.reporter.batches import BATCH_ROWS
 from campaign.reporter.results import Format, ResultsTarget, Written, check_writable, failed_path, write_results
-from campaign.reporter.xlsx_file import MOST_ROWS
+from campaign.reporter.xlsx_file import CELL_UNITS, MOST_ROWS
 from tests.unit.reporter_given import DELIVERED, FAILED, INVALID, OWN, PENDING, UNKNOWN, names, row
 
 STORY = [row(1), row(2, FAILED), row(3, PENDING), row(4, INVALID), row(5, UNKNOWN), row(6)]
@@ -224,3 +224,24 @@ def test_a_folder_that_vanishes_on_the_way(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"there is no folder .*/out\. Create it"):
         write_results(folder / "promo.csv", campaign="promo", columns=OWN, rows=rows(), failed=None)
     assert not names(tmp_path)
+
+
+def test_what_a_sheet_can_not_hold_is_said_before_anything_is_sent(tmp_path: Path) -> None:
+    path, list_file = tmp_path / "results.xlsx", tmp_path / "list.csv"
+    list_file.touch()
+
+    def check(*rows: tuple[str, ...], to: Path = path) -> None:
+        check_writable(to, list_file=list_file, columns=OWN, rows=len(rows), batches=lambda: iter([rows[:1], rows[1:]]))
+
+    check(("a", "x" * CELL_UNITS), ("b", "😀" * (CELL_UNITS // 2)))
+    for long in ("x" * (CELL_UNITS + 1), "=" + "x" * (CELL_UNITS - 1), "😀" * (CELL_UNITS // 2 + 1)):
+        with pytest.raises(InputError, match=r"holds at most 32,767.*write the results as \.csv or \.parquet") as caught:
+            check(("a", "b"), ("c", long))
+        assert (caught.value.file, caught.value.row, caught.value.column) == (list_file, 2, OWN[1])
+        check(("a", "b"), ("c", long), to=tmp_path / "results.csv")
+    check_writable(path, rows=MOST_ROWS)
+    with pytest.raises(UsageError, match="1,048,575 rows"):
+        check_writable(path, rows=MOST_ROWS + 1)
+    with pytest.raises(UsageError, match="16,384 columns, and there are 16,385"):
+        check_writable(path, columns=[f"c{number}" for number in range(16_384 - len(RESULT_COLUMNS) + 1)])
+    assert names(tmp_path) == {"list.csv"}

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaign.loader.tables import Format, csv_lines, csv_table, open_table
-from tests.unit.tables_given import measure, read
+from tests.unit.tables_given import measure, read, refused
 
 SEPARATORS = (",", ";", "\t", "|")
 texts = st.text(
@@ -20,7 +20,8 @@ texts = st.text(
 @st.composite
 def tables(draw: st.DrawFn) -> list[tuple[str, ...]]:
     width = draw(st.integers(2, 5))
-    return draw(st.lists(st.tuples(*[texts] * width), min_size=1, max_size=12))
+    # The last row holds something: at the end, rows of nothing are left out.
+    return draw(st.lists(st.tuples(*[texts] * width), min_size=1, max_size=12).filter(lambda rows: any(rows[-1])))
 
 
 def csv_text(rows: list[tuple[str, ...]], separator: str, line_end: str) -> str:
@@ -31,7 +32,12 @@ def csv_text(rows: list[tuple[str, ...]], separator: str, line_end: str) -> str:
     return text.getvalue()
 
 
-@given(tables(), st.sampled_from(SEPARATORS), st.sampled_from(["\n", "\r\n", "\r"]), st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]))
+@given(
+    tables(),
+    st.sampled_from(SEPARATORS),
+    st.sampled_from(["\n", "\r\n", "\r"]),
+    st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
+)
 def test_what_is_written_is_read(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, ...]], separator: str, line_end: str, encoding: str
 ) -> None:
@@ -42,7 +48,12 @@ def test_what_is_written_is_read(
     assert found == rows
 
 
-@given(tables(), st.integers(1, 9), st.sampled_from(["\n", "\r\n", "\r"]), st.sampled_from(["utf-8", "utf-16"]))
+@given(
+    tables(),
+    st.integers(1, 9),
+    st.sampled_from(["\n", "\r\n", "\r"]),
+    st.sampled_from(["utf-8", "utf-16"]),
+)
 def test_it_does_not_matter_where_a_block_of_the_file_ends(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, ...]], block_bytes: int, line_end: str, encoding: str
 ) -> None:
@@ -134,3 +145,12 @@ def test_memory_does_not_grow_with_the_list(tmp_path: Path) -> None:
         assert said == str(rows)
         peaks.append(megabytes)
     assert peaks[1] - peaks[0] < 12  # the larger file has 24 MB
+
+
+def test_rows_of_nothing_but_separators_at_the_end_are_no_rows(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text("pass_id,name,,\na,b,,\n,,,\nc,d,,\n,,,\n\n,,,\n", encoding="utf-8")
+    for size in (1, 2, 3, 5000):
+        assert read(path, size=size) == (("pass_id", "name"), [("a", "b"), ("", ""), ("c", "d")])
+    path.write_text("pass_id,name\n,\n,\n", encoding="utf-8")
+    assert "a header but no rows" in refused(path).problem

@@ -76,7 +76,7 @@ def test_the_place_is_named(tmp_path: Path, text: str, row: int | None, column: 
         (codecs.BOM_UTF8 + b"id,name\n1,\xe4\n", 1, "name", "The bytes E4 here are no letters in UTF-8."),
         (codecs.BOM_UTF16_LE + "id,name\n1,a".encode("utf-16-le") + b"\x00\xd8\x61\x00", 1, "name", "here are no letters in UTF-16-LE."),
         (codecs.BOM_UTF16_LE + "id,name\n1,a".encode("utf-16-le") + b"\x00", 1, "name", "here are no letters in UTF-16-LE."),
-        ("id,name\n1,a\n".encode("utf-16-le"), None, None, "The file has a NUL byte here"),
+        ("id,name\n1,a\n".encode("utf-32-le"), None, None, "The file has a NUL byte here"),
     ],
 )
 def test_bytes_that_are_no_text_are_named_with_their_place(

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 def check(file: CsvFile, limits: Limits) -> tuple[Header, int]:
-    """The header and the number of data rows; raises InputError unless every row has as many values as the header."""
+    """The header and the number of data rows; raises InputError unless every row has as many values as the header.
+
+    Rows of nothing but separators at the end, which Excel saves for cells that were emptied, are no data.
+    """
     return _Check(file, limits).run()
 
 
@@ -26,7 +29,9 @@ def next_row(reader: "Reader") -> list[str]:
 
 
 class _Check:
-    """Where the pass is: `rows` are the data rows found good, `line` the last line of the file that belongs to them."""
+    """Where the pass is: `rows` are the data rows found good, `filled` the last of them that holds something, `line` its last line in the
+    file.
+    """
 
     def __init__(self, file: CsvFile, limits: Limits) -> None:
         self.file = file
@@ -35,6 +40,7 @@ class _Check:
         self.skipped = file.separator.skipped_lines
         self.header: Header | None = None
         self.rows = 0
+        self.filled = 0
         self.line = 0
 
     def run(self) -> tuple[Header, int]:
@@ -49,11 +55,11 @@ class _Check:
             raise self._error(error.problem, column=self._column_of(error.before), line=self.reader.line_num + 1) from None
         except csv.Error as error:
             raise self._malformed(str(error)) from None
-        if not self.rows:
+        if not self.filled:
             raise self._error("The file has a header but no rows. Add the passes below it, or save the list again.", inside=False)
-        if self.rows > self.limits.rows:
-            raise self._error(f"The list has {self.rows:,} rows; at most {self.limits.rows:,} are read. Split it.", inside=False)
-        return self.header, self.rows
+        if self.filled > self.limits.rows:
+            raise self._error(f"The list has {self.filled:,} rows; at most {self.limits.rows:,} are read. Split it.", inside=False)
+        return self.header, self.filled
 
     def _check_rows(self, header: Header) -> None:
         width = len(header.names)
@@ -66,6 +72,8 @@ class _Check:
                     raise self._uneven(len(cells), header)
             else:
                 self.rows += 1
+                if any(cells):
+                    self.filled = self.rows
                 if unnamed:
                     header.check_unnamed(cells, row=self.rows, where=f"line {self.line + 1 + self.skipped} of the file")
             self.line = reader.line_num

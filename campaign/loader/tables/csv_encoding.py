@@ -33,6 +33,7 @@ _CANDIDATES: Final = {
 
 _LABELS: Final = {UTF_8: "UTF-8", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16", "utf-32-le": "UTF-32", "utf-32-be": "UTF-32", **_CANDIDATES}
 _BLOCK_BYTES: Final = 1 << 20
+_HEAD_BYTES: Final = 4_096
 _SAMPLE_BYTES: Final = 1 << 16
 _SAME_COHERENCE: Final = 0.05
 
@@ -49,10 +50,12 @@ class Encoding:
 def find_encoding(path: Path) -> Encoding:
     """The encoding of a text file. What can't be decoded in any is reported by whoever reads it, who knows the row."""
     with path.open("rb") as file:
-        head = file.read(4)
+        head = file.read(_HEAD_BYTES)
     for mark, codec in _MARKS:
         if head.startswith(mark):
             return Encoding(codec=codec, label=_LABELS[codec])
+    if (codec := _unmarked_utf_16(head)) and decodes(path, codec):
+        return Encoding(codec=codec, label=_LABELS[codec], guessed=True)
     if decodes(path, UTF_8):
         return Encoding(codec=UTF_8, label=_LABELS[UTF_8])
     sample = _sample(path)
@@ -61,6 +64,16 @@ def find_encoding(path: Path) -> Encoding:
     likely = _likely(sample)
     codec = next((codec for codec in likely if decodes(path, codec)), likely[0])
     return Encoding(codec=codec, label=_LABELS[codec], guessed=True)
+
+
+def _unmarked_utf_16(head: bytes) -> str:
+    """The codec of text whose every other byte is 0, as that of Western letters is in UTF-16; empty if it is not so."""
+    pairs = len(head) // 2
+    first, second = head[: 2 * pairs : 2].count(0), head[1 : 2 * pairs : 2].count(0)
+    # No text has a NUL, so a file with others is left to whoever reports them.
+    if pairs and second > pairs // 2 and not first:
+        return "utf-16-le"
+    return "utf-16-be" if pairs and first > pairs // 2 and not second else ""
 
 
 def decodes(path: Path, codec: str) -> bool:

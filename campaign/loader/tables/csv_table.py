@@ -35,24 +35,28 @@ def open_csv(source: Source, limits: Limits) -> Table:
         description=f"CSV in {encoding.label}{guess}, {separator.description}",
         encoding=encoding.label,
         separator=separator.character,
-        read=partial(_read, file, header),
+        read=partial(_read, file, header, rows),
     )
 
 
-def _read(file: CsvFile, header: Header, size: int) -> Iterator[Batch]:
+def _read(file: CsvFile, header: Header, rows: int, size: int) -> Iterator[Batch]:
     width = len(header.names)
     pick = header.pick()
     lines, reader = file.start()
     lines.row_began = sys.maxsize  # no row is endless: they have been checked
     batch: Batch = []
+    left = rows
     end = _BATCH_BLOCKS
     try:
         next_row(reader)  # the header
-        while some := list(islice(reader, min(_ROWS_AT_ONCE, size - len(batch)))):
+        while left and (some := list(islice(reader, min(_ROWS_AT_ONCE, size - len(batch))))):
             # A row of another width is a blank line: anything else was refused by the check.
             batch += [pick(cells) for cells in some if len(cells) == width]
+            if left < len(batch):
+                del batch[left:]
             if len(batch) == size or lines.blocks > end:
                 yield batch
+                left -= len(batch)
                 batch = []
                 end = lines.blocks + _BATCH_BLOCKS
     except (BadLineError, csv.Error):
