@@ -152,3 +152,11 @@ def test_a_file_that_is_changed_while_it_is_read_is_noticed_at_the_end(tmp_path:
             file.write("2,b\n")
         with pytest.raises(InputError, match="was changed while it was being read"):
             list(batches)
+
+
+def test_a_title_above_the_header_is_spoken_of(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text("Spring promo,\npass_id,name\np1,Anna\n", encoding="utf-8")
+    assert refused(path).problem.endswith("If this row is the header, delete what stands above it.")
+    path.write_text("pass_id,\np1,\np2,x\n", encoding="utf-8")
+    assert refused(path).problem.endswith("Name the column or empty it.")

@@ -48,7 +48,10 @@ class Header:
         """Raises InputError if a row has something in a column without a name; `where` tells people which row it is in the file."""
         for position in self.unnamed:
             if strip_unseen(cells[position]):
-                problem = f"Column {position + 1} has no name, but this row has a value in it ({where}). Name the column or empty it."
+                advice = "Name the column or empty it."
+                if row == 1:
+                    advice += " If this row is the header, delete what stands above it."
+                problem = f"Column {position + 1} has no name, but this row has a value in it ({where}). {advice}"
                 raise InputError(problem, file=self.file, row=row)
 
     def pick(self) -> Callable[[Sequence[str]], Row]:
