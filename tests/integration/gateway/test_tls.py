@@ -43,9 +43,9 @@ def localhost(tmp_path_factory: pytest.TempPathFactory) -> Identity:
     certificate, key = folder / "certificate.pem", folder / "key.pem"
     secret = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
+    now, day = datetime.now(UTC), timedelta(days=1)
     signed = (
-        x509.CertificateBuilder(name, name, secret.public_key(), x509.random_serial_number(), now - timedelta(days=1), now + timedelta(days=1))
+        x509.CertificateBuilder(name, name, secret.public_key(), x509.random_serial_number(), now - day, now + day)
         .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(secret, hashes.SHA256())
