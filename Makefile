@@ -2,27 +2,50 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check bench clean
+# Named after the version, so that another PYTHON makes .venv anew, and so does a set-up that was cut short.
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null)
+READY := .venv/ready-$(VERSION)
 
-demo: .venv/ready
-	$(BIN)/campaign demo
+# Both are needed: which of them reaches the isolated build depends on the version of pip.
+export PIP_CONSTRAINT := constraints.txt
+export PIP_BUILD_CONSTRAINT := constraints.txt
 
-test: .venv/ready
-	$(BIN)/pytest
+.PHONY: help demo test check bench chaos clean
 
-check: .venv/ready
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+help:
+	@awk -F ': .*## ' '/^[a-z]+: .*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+	@echo 'They set up .venv by themselves. Another Python: make test PYTHON=python3.12'
+
+demo: $(READY) ## the sample campaign against the simulator; nothing leaves this machine
+	$(BIN)/python -m campaign demo
+
+test: $(READY) ## all tests
+	$(BIN)/python -m pytest
+
+check: $(READY) ## lint, format, types, layers, pins
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
 	$(BIN)/lint-imports
+	@$(BIN)/python -m pip freeze --exclude-editable >.venv/installed
+	@! grep -vixFf constraints.txt .venv/installed || { echo 'These are installed and not pinned in constraints.txt.' >&2; exit 1; }
 
-bench: .venv/ready
+bench: $(READY) ## figures of this machine
 	$(BIN)/python -m tests.bench
 
-clean:
-	rm -rf .venv build dist
+chaos: $(READY) ## kills the command over and over, and counts what was lost or sent twice
+	$(BIN)/python -m tests.chaos
 
-.venv/ready: pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
-	touch $@
+clean: ## removes .venv and what was built or cached
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+$(READY): pyproject.toml constraints.txt
+	@case '$(VERSION)' in \
+	3.11.*|3.12.*|3.13.*) ;; \
+	'') echo 'There is no $(PYTHON) here. Campaign needs Python 3.11, 3.12 or 3.13; name one: make test PYTHON=python3.12' >&2; exit 1 ;; \
+	*) echo '$(PYTHON) is Python $(VERSION). Campaign needs 3.11, 3.12 or 3.13; name one: make test PYTHON=python3.12' >&2; exit 1 ;; \
+	esac
+	@echo 'Setting up .venv with Python $(VERSION), once'
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@

@@ -1,0 +1,29 @@
+"""What all tests share: the profile and the seed of drawn examples."""
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+SEED = "20"
+
+# How long an example takes says more of the machine, and of who else works on it, than of the code.
+settings.register_profile("campaign", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.load_profile("campaign")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Seed hypothesis from HYPOTHESIS_SEED, unless --hypothesis-seed is given."""
+    if config.getoption("hypothesis_seed") is None:
+        config.option.hypothesis_seed = os.environ.get("HYPOTHESIS_SEED", SEED)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"hypothesis seed: {config.getoption('hypothesis_seed')}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if terminalreporter.stats.get("failed"):
+        seed = config.getoption("hypothesis_seed")
+        terminalreporter.write_line(f"The same examples are drawn again by HYPOTHESIS_SEED={seed} make test")
