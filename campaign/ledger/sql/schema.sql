@@ -20,6 +20,9 @@ CREATE TABLE campaigns (
     api            TEXT NOT NULL DEFAULT ''  -- where it is sent, once it was
 ) STRICT;
 
+-- Whose doubts may keep a campaign's passes waiting.
+CREATE INDEX campaigns_by_api ON campaigns (api);
+
 CREATE TABLE rows (
     campaign             INTEGER NOT NULL,
     row                  INTEGER NOT NULL CHECK (row > 0),

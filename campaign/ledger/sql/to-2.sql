@@ -6,6 +6,8 @@ ALTER TABLE rows ADD COLUMN baseline_text TEXT;
 ALTER TABLE rows ADD COLUMN pass_status TEXT NOT NULL DEFAULT '';
 ALTER TABLE rows ADD COLUMN device_type TEXT NOT NULL DEFAULT '';
 
+CREATE INDEX campaigns_by_api ON campaigns (api);
+
 DROP TRIGGER rows_that_ended_stay;
 
 -- A row changes only as domain/lifecycle.py draws it; a test holds the two together.

@@ -11,6 +11,7 @@ _BY_SUFFIX: Final = {
     **dict.fromkeys((".csv", ".tsv", ".tab", ".txt"), Format.CSV),
     **dict.fromkeys((".parquet", ".pq"), Format.PARQUET),
     ".xlsx": Format.XLSX,
+    **dict.fromkeys((".jsonl", ".ndjson"), Format.JSONL),
 }
 _SAVE_AS: Final = "Save the list as .csv (CSV UTF-8), .xlsx or .parquet."
 _ADVICE: Final = {
@@ -20,7 +21,7 @@ _ADVICE: Final = {
     ),
     **dict.fromkeys((".ods", ".fods"), "LibreOffice files aren't read. Open it in LibreOffice and save it as .xlsx, or as .csv in UTF-8."),
     ".numbers": "Numbers files aren't read. Open it in Numbers and choose File, Export To, CSV.",
-    **dict.fromkeys((".json", ".jsonl", ".ndjson"), f"JSON isn't read. {_SAVE_AS}"),
+    ".json": f"JSON isn't read. {_SAVE_AS}",
     **dict.fromkeys((".xml", ".html", ".htm"), f"XML and web pages aren't read. {_SAVE_AS}"),
     **dict.fromkeys((".gz", ".bz2", ".xz", ".zst", ".zip", ".7z", ".rar"), "Packed files aren't read. Unpack it first."),
     **dict.fromkeys((".feather", ".arrow", ".orc", ".avro"), "Files of this kind aren't read. Save the list as .parquet or .csv."),
@@ -71,6 +72,8 @@ def recognise(source: Source) -> Format:
     named = Format.CSV if source.is_stdin else _BY_SUFFIX.get(source.suffix)
     content = content_of(source)
     found = {"": Format.CSV, "a Parquet file": Format.PARQUET, _EXCEL: Format.XLSX}.get(content)
+    if found is Format.CSV and named is Format.JSONL:
+        return Format.JSONL
     if found is not None and named in {None, found}:
         return found
     raise InputError(_mismatch(source, content, found), file=source.name)
@@ -105,7 +108,7 @@ def _mismatch(source: Source, content: str, found: Format | None) -> str:
     match found:
         case Format.CSV:
             return f"{what} If it is a CSV list, rename it to end in .csv; else save it again."
-        case Format.PARQUET | Format.XLSX:
+        case Format.PARQUET | Format.XLSX | Format.JSONL:
             return f"{what} Rename it to end in .{found.value}."
         case None:
             return f"{what} {_SAVE_AS}"

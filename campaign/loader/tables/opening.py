@@ -12,8 +12,8 @@ def open_table(source: Path | str, *, limits: Limits = DEFAULT) -> Table:
     """Look a list through from start to end, so that nothing is begun with one that can't be finished.
 
     Args:
-        source: a .csv, .parquet or .xlsx file, a pipe, or `-` for CSV on stdin. The first row of a CSV file or a sheet is its header:
-            whether it really holds names can't be known.
+        source: a .csv, .parquet, .xlsx or .jsonl file, a pipe, or `-` for CSV on stdin. The first row of a CSV file or a sheet is its
+            header: whether it really holds names can't be known.
         limits: how large a list may be.
 
     Returns:
@@ -44,5 +44,9 @@ def _open(source: Source, limits: Limits) -> Table:
             from campaign.loader.tables.xlsx_table import open_xlsx  # noqa: PLC0415 - (same)
 
             return open_xlsx(source, limits)
+        case Format.JSONL:
+            from campaign.loader.tables.jsonl_table import open_jsonl  # noqa: PLC0415 - (same)
+
+            return open_jsonl(source, limits)
         case never:
             assert_never(never)

@@ -20,6 +20,7 @@ class Format(StrEnum):
     CSV = "csv"
     PARQUET = "parquet"
     XLSX = "xlsx"
+    JSONL = "jsonl"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,13 @@ from campaign.simulator.config import SimulatorConfig
 from campaign.simulator.server import Simulator
 from tests.integration.gateway.rawserver import DELIVERED, OK, TOKEN, Script, Wire, answer, gateway, hang, http, replying, serving
 
-SENT = Reply(http_status=200, notification_status="delivered", notification_message="Delivered succesfully")
+SENT = Reply(
+    http_status=200,
+    notification_status="delivered",
+    notification_message="Delivered succesfully",
+    pass_status="active",
+    device_type="apple",
+)
 
 
 async def test_a_send_is_one_request_with_the_message_and_nothing_of_this_machine() -> None:

@@ -1,0 +1,65 @@
+"""JSON lines as a list: what `--results x.jsonl` writes is read again, and what is not a table is told."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from campaign.loader.tables import Limits
+from tests.unit.tables_given import read, refused
+
+
+def lines(path: Path, *texts: str) -> Path:
+    path.write_text("\n".join(texts), encoding="utf-8")
+    return path
+
+
+def test_values_become_text_and_numbers_keep_their_digits(tmp_path: Path) -> None:
+    first = '{"id": "007", "n": 12345678901234567890, "x": 1.50, "none": null, "yes": true, "no": false}'
+    path = lines(tmp_path / "a.jsonl", first, "", '{"n": -1, "id": "é\\n", "x": 1e5, "none": "", "yes": "", "no": ""}')
+    assert read(path) == (
+        ("id", "n", "x", "none", "yes", "no"),
+        [("007", "12345678901234567890", "1.50", "", "true", "false"), ("é\n", "-1", "1e5", "", "", "")],
+    )
+
+
+@given(st.lists(st.tuples(st.text(), st.text()), min_size=1, max_size=20), st.integers(1, 5))
+def test_what_json_writes_is_read_back(tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]], size: int) -> None:
+    path = lines(tmp_path_factory.mktemp("jsonl") / "a.jsonl", *(json.dumps({"id": one, "b": other}) for one, other in rows))
+    assert read(path, size=size) == (("id", "b"), rows)
+
+
+@pytest.mark.parametrize(
+    ("texts", "row", "column", "says"),
+    [
+        (['{"id": "a"}', '{"id": "b"'], 2, None, "cut off"),
+        (['["a"]'], 1, None, "not an object"),
+        (["5"], 1, None, "not an object"),
+        (['{"id": "a"}', '{"other": "b"}'], 2, None, "same keys"),
+        (['{"id": "a"}', '{"id": "b", "c": ""}'], 2, "c", "same keys"),
+        (['{"id": {"a": 1}}'], 1, "id", "a list or an object"),
+        (['{"id": "a", "id": "b"}'], 1, None, "twice"),
+        (['{"": "a"}'], None, None, "no column names"),
+        (['{"id": "a", "": "b"}'], 1, None, "has no name"),
+        (["{" + '"a":[' * 100_000], 1, None, "not JSON"),
+        (['{"id": "' + "a" * 200_000 + '"}'], 1, "id", "characters"),
+        (['{"id": "' + "a" * 2_000_000 + '"}'], 1, None, "too long"),
+        ([" "], None, None, "no rows"),
+    ],
+)
+def test_what_is_not_a_table_is_told_with_its_place(
+    tmp_path: Path, texts: list[str], row: int | None, column: str | None, says: str
+) -> None:
+    error = refused(lines(tmp_path / "a.jsonl", *texts))
+    assert error.row == row
+    assert column is None or error.column == column
+    assert says in error.problem
+
+
+def test_another_encoding_and_too_many_rows_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes('{"id": "é"}'.encode("cp1252"))
+    assert "UTF-8" in refused(path).problem
+    assert "Split" in refused(lines(path, '{"id": "a"}', '{"id": "b"}'), limits=Limits(rows=1)).problem
