@@ -100,12 +100,14 @@ class TestGoingOn:
         assert {len(texts) for texts in desk.sent().values()} == {1}
         assert len(desk.sent()) == 300
 
-    def test_the_results_file_alone_goes_on_on_a_ledger_that_never_saw_it(self, desk: Desk) -> None:
+    @pytest.mark.parametrize("suffix", [".csv", ".xlsx", ".parquet", ".jsonl"])
+    def test_the_results_file_alone_goes_on_on_a_ledger_that_never_saw_it(self, desk: Desk, suffix: str) -> None:
         path = desk.make_list(60)
-        seen = desk.json("run", str(path), "--message", MESSAGE, "--limit", "25", code=5)
+        out = desk.folder / f"list.results{suffix}"
+        seen = desk.json("run", str(path), "--message", MESSAGE, "--limit", "25", "--results", str(out), code=5)
         assert (seen["by_status"]["delivered"], seen["by_status"]["pending"]) == (25, 35)
         other = str(desk.folder / "other.db")
-        again = desk.json("run", str(desk.folder / "list.results.csv"), "--ledger", other)
+        again = desk.json("run", str(out), "--ledger", other)
         assert again["by_status"]["delivered"] == 60
         assert {len(texts) for texts in desk.sent().values()} == {1}
         agrees(desk, desk.folder / "list.resumed.csv")
