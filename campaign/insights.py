@@ -1,5 +1,6 @@
 """The one read-only service that command, console and report ask: where a campaign stands, as values."""
 
+import shlex
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +11,10 @@ from campaign.ledger.port import CampaignRecord, Control, LedgerReader
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignView:
-    """A campaign at one moment. Times are Unix seconds, 0 where there is none; `exit_code` is what a run that ended now would answer."""
+    """A campaign at one moment. Times are Unix seconds, 0 where there is none; `exit_code` is what a run that ended now would answer.
+
+    `ledger` is what a command line has to give as `--ledger` to mean this campaign, empty if nothing.
+    """
 
     record: CampaignRecord
     state: CampaignState
@@ -19,6 +23,11 @@ class CampaignView:
     rate_per_second: float = 0.0
     eta_seconds: float | None = None
     exit_code: int = 0
+    ledger: str = ""
+
+    def command(self, verb: str, *options: str) -> str:
+        """A command line about this campaign, to be copied into a shell."""
+        return command_line(verb, self.record.spec.name, *options, ledger=self.ledger)
 
     def as_json(self) -> dict[str, Any]:
         """The object that `--json` prints; its keys are part of the contract with scripts."""
@@ -37,6 +46,13 @@ class CampaignView:
             "results": self.results or None,
             "exit_code": self.exit_code,
         }
+
+
+def command_line(verb: str, name: str, *options: str, ledger: str = "") -> str:
+    """`campaign VERB NAME ...` as a shell needs it, whatever the name is."""
+    given = [*options, *(("--ledger", ledger) if ledger else ())]
+    words = [verb, *given, "--", name] if name.startswith("-") else [verb, name, *given]
+    return shlex.join(["campaign", *words])
 
 
 def iso(seconds: float) -> str | None:
@@ -71,12 +87,20 @@ def exit_code_of(counts: Counts, *, rows_left_code: int = 5) -> int:
     return 3 if counts.needs_someone else 0
 
 
-def view(reader: LedgerReader, record: CampaignRecord, *, rate_per_second: float = 0.0) -> CampaignView:
+def rows_left_code(ended: str) -> int:
+    """What a run that ended so, with rows left, has answered. `ended` is as in the ledger: one word, a sentence of a safeguard, or nothing."""
+    if ended == "interrupted":
+        return 130
+    return 4 if " " in ended else 5
+
+
+def view(reader: LedgerReader, record: CampaignRecord, *, rate_per_second: float = 0.0, ledger: str = "") -> CampaignView:
     """Where the campaign stands now.
 
     Args:
         reader: the ledger to ask.
         record: the campaign.
+        ledger: what has to be given as `--ledger` to mean the same one.
         rate_per_second: what is being sent at present, where the caller knows it; else the campaign's wanted rate tells the ETA.
     """
     counts = reader.counts(record.id)
@@ -96,5 +120,6 @@ def view(reader: LedgerReader, record: CampaignRecord, *, rate_per_second: float
         results=record.spec.settings.get("results", ""),
         rate_per_second=rate,
         eta_seconds=counts.open / (rate or wanted) if counts.open and (rate or wanted) else None,
-        exit_code=exit_code_of(counts),
+        exit_code=exit_code_of(counts, rows_left_code=rows_left_code(record.ended)),
+        ledger=ledger,
     )

@@ -1,13 +1,14 @@
 """What a run may be told: flags, then `CAMPAIGN_*`, then `.env`, then the defaults here; the environment is read once, in `read`."""
 
+import logging
 import math
 import os
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
 from platformdirs import user_data_path
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from campaign.domain.durations import parse_duration
 from campaign.domain.errors import UsageError
@@ -16,26 +17,47 @@ from campaign.sender.attempt import OnUnknown
 
 DEFAULT_URL: Final = "https://api.passentry.com"
 UNLIMITED: Final = "unlimited"
+LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+DOTENV: Final = ".env"
 
 
 def _rate(value: object) -> float | None:
     """Sends per second; `unlimited` is None."""
     if value is None or value == UNLIMITED:
         return None
-    number = float(str(value))
+    try:
+        number = float(str(value))
+    except ValueError:
+        number = math.nan
     if not 0 < number < math.inf:
-        raise ValueError("write a number of sends per second above 0, such as 9")
+        raise ValueError(f"“{value}” is not a rate; write a number of sends per second above 0, such as 9")
     return number
+
+
+def _log_level(value: object) -> str:
+    """One of `LOG_LEVELS`, in any case."""
+    level = str(value).strip().lower()
+    if level not in LOG_LEVELS:
+        raise ValueError(f"“{value}” is not a level of the log; write one of {', '.join(LOG_LEVELS)}")
+    return level
 
 
 Duration = Annotated[float, BeforeValidator(lambda value: parse_duration(value) if isinstance(value, str) else value)]
 Rate = Annotated[float | None, BeforeValidator(_rate)]
+LogLevel = Annotated[str | None, BeforeValidator(lambda value: None if value is None else _log_level(value))]
 HaltLimit = Annotated[Halt, BeforeValidator(lambda value: parse_halt(value) if isinstance(value, str) else value)]
 
 
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(
-        env_prefix="CAMPAIGN_", env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True, populate_by_name=True
+        env_prefix="CAMPAIGN_",
+        env_file=DOTENV,
+        env_file_encoding="utf-8-sig",
+        extra="ignore",
+        frozen=True,
+        env_ignore_empty=True,
+        populate_by_name=True,
+        hide_input_in_errors=True,
     )
 
     ledger: str = ""
@@ -54,32 +76,40 @@ class Settings(BaseSettings):
     on_unknown: OnUnknown = OnUnknown.VERIFY
     quiet_period: Duration = 10.0
     timeout: Duration = 30.0
+    baseline: bool = False
     dry_run: bool = False
     yes: bool = False
     json_output: bool = Field(default=False, validation_alias="CAMPAIGN_JSON")
-    log_level: str = "info"
+    log_level: LogLevel = None
     api_url: str = Field(default=DEFAULT_URL, validation_alias="PASSENTRY_API_URL")
     api_key: SecretStr = Field(default=SecretStr(""), validation_alias="PASSENTRY_API_KEY")
     api_key_file: Path | None = Field(default=None, validation_alias="PASSENTRY_API_KEY_FILE")
 
+    _ledger_flag: str = PrivateAttr("")
+
     @classmethod
     def read(cls, **flags: Any) -> Self:
-        """The settings, with the flags that were given on top.
+        """The settings, with the flags that were given (not None) on top.
 
         Raises:
-            UsageError: one of them can't be; names it and says why.
+            UsageError: one of them can't be, or `.env` can't be read; names it and says why.
         """
+        given = {name: value for name, value in flags.items() if value is not None}
         try:
-            given = {name: value for name, value in flags.items() if value is not None}
-            settings = cls(**given)
-            # A flag under its field's name beats the environment, which pydantic knows only by the alias.
-            return settings.model_copy(update={"json_output": True}) if given.get("json_output") else settings
+            settings = cls(**{_variable(name, default=name): value for name, value in given.items()})
         except ValidationError as error:
-            first = error.errors()[0]
-            name = str(first["loc"][0]).removeprefix("CAMPAIGN_").lower().replace("_", "-")
-            raise UsageError(
-                f"--{name} (or CAMPAIGN_{name.upper().replace('-', '_')}): {first['msg'].removeprefix('Value error, ')}."
-            ) from None
+            raise UsageError(_in_words(error)) from None
+        except OSError as error:
+            raise UsageError(f"{DOTENV} in this folder can't be read: {os.strerror(error.errno or 0)}. Make it readable.") from error
+        except UnicodeDecodeError as error:
+            raise UsageError(f"{DOTENV} in this folder is not text in UTF-8. Save it as UTF-8, with a line such as CAMPAIGN_RATE=9.") from error
+        settings._ledger_flag = given.get("ledger", "")
+        return settings
+
+    @property
+    def ledger_to_name(self) -> str:
+        """What a command line needs after `--ledger` to mean the same ledger; empty where the environment or the default says so."""
+        return self._ledger_flag
 
     @property
     def ledger_path(self) -> Path:
@@ -103,3 +133,42 @@ class Settings(BaseSettings):
         if not token:
             raise UsageError("There is no token. Put it into PASSENTRY_API_KEY, or its file's name into PASSENTRY_API_KEY_FILE.")
         return token
+
+
+class GivenSettings(Settings):
+    """Settings that heed neither the environment nor `.env`, only what they are given."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **_: PydanticBaseSettingsSource
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+
+def _variable(field: str, *, default: str) -> str:
+    """The variable of a field that has one of its own; a flag must come under the same key to win over it."""
+    alias = Settings.model_fields[field].validation_alias
+    return alias if isinstance(alias, str) else default
+
+
+def _in_words(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    place = str(first["loc"][0])
+    field = next((name for name in Settings.model_fields if place in {name, _variable(name, default=name)}), place)
+    variable = _variable(field, default=f"CAMPAIGN_{field.upper()}")
+    flag = f"--{variable.removeprefix('CAMPAIGN_').lower().replace('_', '-')} (or {variable})" if variable.startswith("CAMPAIGN_") else variable
+    # pydantic's own messages begin with "Input should be"; ours are sentences already.
+    problem = first["msg"].removeprefix("Value error, ").split(", unable")[0].replace("Input should", "this should")
+    return f"{flag}: {problem}."
+
+
+class _Lines(logging.Filter):
+    """A line of `.env` that means nothing, as a sentence."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if "could not parse" in record.msg:
+            record.msg = f"{DOTENV}, line %s, is left out: it is not of the form NAME=value."
+        return True
+
+
+logging.getLogger("dotenv.main").addFilter(_Lines())

@@ -52,6 +52,17 @@ _WORDS: Final[dict[str, str]] = {
     "same_text_before": "the pass had the same message before, so it can't tell",
 }
 
+_ENDED: Final[dict[str, str]] = {
+    "finished": "",
+    "cancelled": "",
+    "paused": "It was paused.",
+    "limit": "The number of sends set by --limit was reached.",
+    "interrupted": "It was told to stop.",
+    "safeguard": "A safeguard stopped it.",
+    "superseded": "Another process has taken over its rows.",
+    "": "Its process was killed, or the machine went down.",
+}
+
 NO_REASON: Final = "no reason given"
 
 
@@ -70,6 +81,11 @@ def reason_in_words(reason: str) -> str:
         )
         return f"PassEntry {answer} (HTTP {code})"
     return printable(reason).strip() or NO_REASON
+
+
+def ended_in_words(ended: str) -> str:
+    """Why the last run of a campaign that has rows left ended, as a sentence; the ledger holds one word, a sentence, or nothing."""
+    return _ENDED.get(ended, printable(ended))
 
 
 def printable(text: str) -> str:

@@ -1,6 +1,5 @@
 """What became of a campaign and what to do next, in sentences for the person who started it. Plain text, no markup."""
 
-import shlex
 import textwrap
 import unicodedata
 from collections import Counter
@@ -11,7 +10,7 @@ from typing import Final, assert_never
 from campaign.domain.durations import words as duration
 from campaign.domain.model import CampaignState, Counts, Status
 from campaign.insights import CampaignView
-from campaign.reporter.reasons import NO_REASON, printable, reason_in_words
+from campaign.reporter.reasons import NO_REASON, ended_in_words, printable, reason_in_words
 from campaign.reporter.target import failed_path
 
 WIDTH: Final = 100
@@ -70,11 +69,11 @@ def _overview(view: CampaignView) -> Iterator[str]:
     yield from _wrapped(f"Campaign {printable(view.record.spec.name)} {_state(view)}")
     counts = view.counts
     parts = [f"{counts.by_status[status]:,} {_LABEL[status]}" for status in _ORDER if counts.by_status.get(status)]
-    yield from _wrapped(f"{_rows(counts.rows)}: {', '.join(parts)}." if parts else "The list has no rows.")
+    yield from _wrapped(f"{rows(counts.rows)}: {', '.join(parts)}." if parts else "The list has no rows.")
 
 
 def _state(view: CampaignView) -> str:
-    left = f"{_rows(view.counts.open)} left"
+    left = f"{rows(view.counts.open)} left"
     match view.state:
         case CampaignState.STAGED:
             return "is ready; nothing has been sent yet."
@@ -89,7 +88,7 @@ def _state(view: CampaignView) -> str:
         case CampaignState.PAUSED:
             return f"is paused: {left}."
         case CampaignState.STOPPED:
-            return f"has stopped before its end: {left}."
+            return f"has stopped before its end: {left}. {ended_in_words(view.record.ended)}"
         case CampaignState.CANCELLED:
             return "was cancelled."
         case CampaignState.FINISHED:
@@ -135,39 +134,45 @@ def _next_steps(view: CampaignView) -> Iterator[str]:
         if view.counts.needs_someone and not at_work:
             yield from _to_copy("The rows that need someone are in", str(failed_path(Path(view.results))))
     if at_work:
-        yield from _to_copy("To pause it", _command("pause", view))
+        yield from _to_copy("To see how it goes", view.command("status", "--watch"))
+        yield from _to_copy("To pause it", view.command("pause"))
     else:
         yield from _commands(view)
 
 
 def _commands(view: CampaignView) -> Iterator[str]:
     count = view.counts.by_status.get
+    not_delivered = count(Status.NOT_DELIVERED, 0)
     may_send = view.state is not CampaignState.CANCELLED
     if may_send and view.state is CampaignState.STAGED:
-        yield from _to_copy("To send it", _command("resume", view))
+        yield from _to_copy("To send it", view.command("resume"))
     elif may_send and view.counts.open:
-        yield from _to_copy(f"To go on with the {_rows(view.counts.open)} left", _command("resume", view))
+        yield from _to_copy(f"To go on with the {rows(view.counts.open)} left", view.command("resume"))
     if unknown := count(Status.UNKNOWN, 0):
-        yield from _to_copy(f"To find out what became of {_the(unknown, 'unknown')}", _command("verify", view))
+        passes = "its pass" if unknown == 1 else "their passes"
+        yield from _to_copy(f"To find out what became of {_the(unknown, 'unknown')} (reads {passes}, sends nothing)", view.command("verify"))
+    if may_send and unknown:
+        yield from _to_copy("If that can't tell either, and twice is better than not at all", view.command("retry", "--status", "unknown"))
     if may_send and (failed := count(Status.FAILED, 0)):
-        yield from _to_copy(f"To send {_the(failed, 'failed')} again", _command("retry", view))
+        yield from _to_copy(f"To send {_the(failed, 'failed')} again, once the cause is mended", view.command("retry"))
+    if may_send and not_delivered:
+        passes = "the pass is in a wallet" if not_delivered == 1 else "the passes are in wallets"
+        yield from _to_copy(
+            f"To send {_the(not_delivered, 'not delivered')} again, once {passes}", view.command("retry", "--status", "not_delivered")
+        )
     if may_send and (invalid := count(Status.INVALID, 0)):
-        yield from _wrapped(f"Once the list is mended, {_the(invalid, 'invalid')} can be sent.")
-    if view.state is CampaignState.FINISHED and not view.counts.needs_someone:
+        yield from _wrapped(f"{_the(invalid, 'invalid').capitalize()} can be sent as a new list, mended, under another --name.")
+    if view.state is CampaignState.FINISHED and not (view.counts.needs_someone or not_delivered):
         yield "There is nothing left to do."
 
 
-def _rows(count: int) -> str:
+def rows(count: int) -> str:
+    """`1 row`, `1,200 rows`."""
     return f"{count:,} {'row' if count == 1 else 'rows'}"
 
 
 def _the(count: int, kind: str) -> str:
     return f"the {kind} row" if count == 1 else f"the {count:,} {kind} rows"
-
-
-def _command(verb: str, view: CampaignView) -> str:
-    name = shlex.quote(view.record.spec.name)
-    return f"campaign {verb} {'-- ' if name.startswith('-') else ''}{name}"
 
 
 def _to_copy(lead: str, text: str) -> Iterator[str]:

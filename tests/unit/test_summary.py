@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from campaign.domain.model import CampaignState, Counts, Invalid, Skip, Status
-from campaign.insights import CampaignView
+from campaign.insights import CampaignView, rows_left_code
 from campaign.ledger.port import CampaignRecord, CampaignSpec, Control
-from campaign.reporter.reasons import NO_REASON, reason_in_words
+from campaign.reporter.reasons import NO_REASON, ended_in_words, reason_in_words
 from campaign.reporter.summary import WIDTH, in_words
+from campaign.sender.pool import Ended
 
 LABELS = ("delivered", "accepted", "not delivered", "failed", "unknown", "invalid", "skipped", "being sent", "not sent yet")
 
@@ -42,14 +43,16 @@ def view(
     name: str = "promo",
     results: str = "promo.results.csv",
     eta_seconds: float | None = None,
+    ended: str = "",
+    ledger: str = "",
 ) -> CampaignView:
     spec = CampaignSpec(
         name=name, list_name="promo.csv", list_sha256="", message_sha256="", columns=("id",), id_column="id", settings={"results": results}
     )
     record = CampaignRecord(
-        id=1, spec=spec, content_sha256="", rows=counts.rows, control=Control.GO, created_at=1, started_at=1, finished_at=0, ended=""
+        id=1, spec=spec, content_sha256="", rows=counts.rows, control=Control.GO, created_at=1, started_at=1, finished_at=0, ended=ended
     )
-    return CampaignView(record=record, state=state, counts=counts, results=results, eta_seconds=eta_seconds)
+    return CampaignView(record=record, state=state, counts=counts, results=results, eta_seconds=eta_seconds, ledger=ledger)
 
 
 def test_a_finished_campaign_in_full() -> None:
@@ -79,11 +82,15 @@ The results are in:
     promo.results.csv
 The rows that need someone are in:
     promo.results.failed.csv
-To find out what became of the 2 unknown rows:
+To find out what became of the 2 unknown rows (reads their passes, sends nothing):
     campaign verify promo
-To send the 3 failed rows again:
+If that can't tell either, and twice is better than not at all:
+    campaign retry promo --status unknown
+To send the 3 failed rows again, once the cause is mended:
     campaign retry promo
-Once the list is mended, the 12 invalid rows can be sent."""
+To send the 12 not delivered rows again, once the passes are in wallets:
+    campaign retry promo --status not_delivered
+The 12 invalid rows can be sent as a new list, mended, under another --name."""
     )
 
 
@@ -97,10 +104,10 @@ def test_when_all_went_well_there_is_nothing_to_do() -> None:
     ("state", "said", "commands"),
     [
         (CampaignState.STAGED, "is ready; nothing has been sent yet.", ["resume"]),
-        (CampaignState.SENDING, "is being sent: 1,200 rows left, about 2 min 13 s to go.", ["pause"]),
-        (CampaignState.WAITING, "is waiting and goes on by itself: 1,200 rows left.", ["pause"]),
-        (CampaignState.PAUSED, "is paused: 1,200 rows left.", ["resume", "verify", "retry"]),
-        (CampaignState.STOPPED, "has stopped before its end: 1,200 rows left.", ["resume", "verify", "retry"]),
+        (CampaignState.SENDING, "is being sent: 1,200 rows left, about 2 min 13 s to go.", ["status", "pause"]),
+        (CampaignState.WAITING, "is waiting and goes on by itself: 1,200 rows left.", ["status", "pause"]),
+        (CampaignState.PAUSED, "is paused: 1,200 rows left.", ["resume", "verify", "retry", "retry"]),
+        (CampaignState.STOPPED, "has stopped before its end: 1,200 rows left. It was told to stop.", ["resume", "verify", "retry", "retry"]),
         (CampaignState.CANCELLED, "was cancelled.", ["verify"]),
     ],
 )
@@ -108,22 +115,22 @@ def test_every_state_says_where_it_stands_and_what_can_be_done(state: CampaignSt
     reasons = {(Status.PENDING, ""): 1200}
     if state is not CampaignState.STAGED:
         reasons |= {(Status.FAILED, "dns"): 1, (Status.UNKNOWN, "timeout"): 1, (Status.INVALID, "no_id"): 1}
-    text = in_words(view(counted(reasons), state, eta_seconds=133.0))
+    text = in_words(view(counted(reasons), state, eta_seconds=133.0, ended="interrupted"))
     assert text.startswith(f"Campaign promo {said}\n")
-    assert re.findall(r"^    campaign (\w+) promo$", text, re.MULTILINE) == commands
+    assert re.findall(r"^    campaign (\w+) promo(?: --\w+.*)?$", text, re.MULTILINE) == commands
     assert ("1,200 rows left:" in text) == (state in {CampaignState.PAUSED, CampaignState.STOPPED})
     assert ("promo.results.csv" in text) == (state is not CampaignState.STAGED)
     assert ("promo.results.failed.csv" in text) == (state in {CampaignState.PAUSED, CampaignState.STOPPED, CampaignState.CANCELLED})
 
 
 def test_one_of_a_kind_is_said_in_the_singular() -> None:
-    reasons = {(status, ""): 1 for status in (Status.FAILED, Status.UNKNOWN, Status.INVALID, Status.PENDING)}
+    reasons = {(status, ""): 1 for status in Status if status is not Status.SENDING}
     text = in_words(view(counted(reasons), CampaignState.STOPPED))
     assert "1 row left." in text
-    assert "To send the failed row again:" in text
-    assert "what became of the unknown row:" in text
-    assert "the invalid row can be sent" in text
-    assert "1 rows" not in text
+    assert "To send the failed row again" in text
+    assert "what became of the unknown row (reads its pass, sends nothing)" in text
+    assert "The invalid row can be sent" in text
+    assert not re.search(r"\b1 (not delivered |failed |unknown |invalid )?rows", text)
 
 
 def test_rows_waiting_for_another_try_say_why() -> None:
@@ -135,11 +142,35 @@ def test_rows_waiting_for_another_try_say_why() -> None:
 
 def test_a_command_can_be_copied_whatever_the_name() -> None:
     for name in ("spring promo", "it's", "-x", "a" * 150, "$(reboot)"):
-        text = in_words(view(counted(REASONS), name=name))
-        (command,) = re.findall(r"^    (campaign retry .*)$", text, re.MULTILINE)
-        words = shlex.split(command)
-        assert words[-1] == name
-        assert words[:-1] == ["campaign", "retry", *(["--"] if name == "-x" else [])]
+        for ledger in ("", "my ledger.db"):
+            text = in_words(view(counted(REASONS), name=name, ledger=ledger))
+            commands = [shlex.split(line) for line in re.findall(r"^    (campaign .*)$", text, re.MULTILINE)]
+            given = ["--ledger", ledger] if ledger else []
+            after = [["verify"], ["retry", "--status", "unknown"], ["retry"], ["retry", "--status", "not_delivered"]]
+            if name == "-x":
+                assert commands == [["campaign", *words, *given, "--", name] for words in after]
+            else:
+                assert commands == [["campaign", verb, name, *options, *given] for verb, *options in after]
+
+
+@pytest.mark.parametrize(
+    ("ended", "said", "code"),
+    [
+        ("", "Its process was killed, or the machine went down.", 5),
+        ("limit", "The number of sends set by --limit was reached.", 5),
+        ("interrupted", "It was told to stop.", 130),
+        ("paused", "It was paused.", 5),
+        ("The API refused the token (401). Check PASSENTRY_API_KEY.", "The API refused the token (401). Check PASSENTRY_API_KEY.", 4),
+    ],
+)
+def test_a_campaign_that_stopped_says_why(ended: str, said: str, code: int) -> None:
+    text = in_words(view(counted({(Status.PENDING, ""): 3}), CampaignState.STOPPED, ended=ended))
+    assert text.replace("\n", " ").startswith(f"Campaign promo has stopped before its end: 3 rows left. {said} 3 rows:")
+    assert rows_left_code(ended) == code
+
+
+def test_every_end_that_a_run_can_have_has_words() -> None:
+    assert all(ended_in_words(ended) != ended.value for ended in Ended)
 
 
 def test_an_unknown_reason_is_shown_but_never_run_by_a_terminal() -> None:
@@ -194,8 +225,9 @@ all_counts = st.dictionaries(st.tuples(st.sampled_from(Status), reason_texts), s
 @pytest.mark.parametrize("character", ["x", "全", "😀"])
 def test_long_names_and_reasons_keep_the_width_in_every_script(character: str) -> None:
     text = in_words(view(counted({(Status.NOT_DELIVERED, character * 150): 3}), name=character * 150, results=""))
-    assert max(map(columns_of, text.split("\n"))) in range(WIDTH - 3, WIDTH + 1)
-    assert text.count(character) == 300
+    lines = [line for line in text.split("\n") if not line.startswith("    campaign ")]
+    assert max(map(columns_of, lines)) in range(WIDTH - 3, WIDTH + 1)
+    assert "\n".join(lines).count(character) == 300
 
 
 @given(all_counts, st.sampled_from(CampaignState), st.text(st.characters(codec="utf-8"), min_size=1, max_size=80), st.integers(0, 3))
