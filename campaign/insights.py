@@ -88,7 +88,7 @@ def exit_code_of(counts: Counts, *, rows_left_code: int = 5) -> int:
 
 
 def rows_left_code(ended: str) -> int:
-    """What a run that ended so, with rows left, has answered. `ended` is as in the ledger: one word, a sentence of a safeguard, or nothing."""
+    """What a run that ended so, with rows left, has answered; `ended` is the ledger's: a word, a safeguard's sentence, or nothing."""
     if ended == "interrupted":
         return 130
     return 4 if " " in ended else 5

@@ -102,7 +102,7 @@ class Settings(BaseSettings):
         except OSError as error:
             raise UsageError(f"{DOTENV} in this folder can't be read: {os.strerror(error.errno or 0)}. Make it readable.") from error
         except UnicodeDecodeError as error:
-            raise UsageError(f"{DOTENV} in this folder is not text in UTF-8. Save it as UTF-8, with a line such as CAMPAIGN_RATE=9.") from error
+            raise UsageError(f"{DOTENV} in this folder is not text in UTF-8. Save it as UTF-8.") from error
         settings._ledger_flag = given.get("ledger", "")
         return settings
 
@@ -140,7 +140,12 @@ class GivenSettings(Settings):
 
     @classmethod
     def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **_: PydanticBaseSettingsSource
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic passes them all by name
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - (same)
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - (same)
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - (same)
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return (init_settings,)
 
@@ -156,10 +161,11 @@ def _in_words(error: ValidationError) -> str:
     place = str(first["loc"][0])
     field = next((name for name in Settings.model_fields if place in {name, _variable(name, default=name)}), place)
     variable = _variable(field, default=f"CAMPAIGN_{field.upper()}")
-    flag = f"--{variable.removeprefix('CAMPAIGN_').lower().replace('_', '-')} (or {variable})" if variable.startswith("CAMPAIGN_") else variable
+    flag = variable.removeprefix("CAMPAIGN_").lower().replace("_", "-")
+    setting = f"--{flag} (or {variable})" if variable.startswith("CAMPAIGN_") else variable
     # pydantic's own messages begin with "Input should be"; ours are sentences already.
     problem = first["msg"].removeprefix("Value error, ").split(", unable")[0].replace("Input should", "this should")
-    return f"{flag}: {problem}."
+    return f"{setting}: {problem}."
 
 
 class _Lines(logging.Filter):

@@ -38,12 +38,16 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
+    """`rate_per_second` None is without pacing; `long_message_rows` are the first of those that a lock screen cuts off."""
+
     list_name: str
     description: str
     counts: Counts
     problems: tuple[Problem, ...]
     samples: tuple[Sample, ...]
     long_messages: int
+    long_message_rows: tuple[int, ...]
+    rate_per_second: float | None
     estimated_seconds: float
 
     @property
@@ -66,6 +70,7 @@ class Checked:
                 for sample in self.samples
             ],
             "long_messages": self.long_messages,
+            "long_message_rows": list(self.long_message_rows),
             "estimated_seconds": round(self.estimated_seconds, 1),
             "exit_code": self.exit_code,
         }
@@ -98,12 +103,15 @@ def _look(reader: SqliteReader, campaign: int, name: str, description: str, rate
             problems.append(Problem(kind=reason, count=count, rows=tuple(row for row, _ in first), example=first[0][1]))
     samples: list[Sample] = []
     long_messages = 0
+    long_message_rows: list[int] = []
     for row in reader.rows(campaign, frozenset({Status.PENDING})):
         if len(samples) < SAMPLES:
             samples.append(Sample(row=row.row, pass_id=row.pass_id, message=row.message, length=length_as_shown(row.message)))
         # Counting what a person sees is slow; fewer code points than the limit can't be more characters.
         if len(row.message) > SHOWN_ON_A_LOCK_SCREEN and length_as_shown(row.message) > SHOWN_ON_A_LOCK_SCREEN:
             long_messages += 1
+            if len(long_message_rows) < FIRST_ROWS:
+                long_message_rows.append(row.row)
     sendable = counts.by_status[Status.PENDING]
     return Checked(
         list_name=name,
@@ -112,5 +120,7 @@ def _look(reader: SqliteReader, campaign: int, name: str, description: str, rate
         problems=tuple(problems),
         samples=tuple(samples),
         long_messages=long_messages,
+        long_message_rows=tuple(long_message_rows),
+        rate_per_second=rate_per_second,
         estimated_seconds=sendable / rate_per_second if rate_per_second else 0.0,
     )

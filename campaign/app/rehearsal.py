@@ -1,5 +1,6 @@
 """The sample campaign against the simulator, in one process: what a newcomer sees first."""
 
+import os
 import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -11,7 +12,7 @@ from campaign.app.sending import Stop
 from campaign.domain.errors import UsageError
 from campaign.domain.model import Counts
 from campaign.sender.port import Observer
-from campaign.settings import Settings
+from campaign.settings import GivenSettings
 from campaign.simulator.config import Latency, SimulatorConfig
 from campaign.simulator.faults import Fault
 from campaign.simulator.server import Simulator
@@ -25,9 +26,17 @@ class Rehearsed:
     """`doubles` is how often the simulator, not the runner, saw a message a second time."""
 
     finished: Finished
+    folder: Path
     processed: int
     passes: int
     doubles: int
+
+    @property
+    def exit_code(self) -> int:
+        """0 also where rows failed: in a rehearsal some are meant to."""
+        if self.doubles:
+            return 1
+        return self.finished.view.exit_code if self.finished.view.counts.open else 0
 
 
 async def rehearse(
@@ -42,14 +51,14 @@ async def rehearse(
     """Run the sample list to its end and compare with what the simulator really processed.
 
     Raises:
-        UsageError: the sample list is not here.
+        UsageError: the sample list is not here, or the folder can't be made.
     """
     if not is_file(str(sample)):
         raise UsageError(f"{sample} is not here. Run campaign demo in the project's own folder.")
-    place = folder or Path(tempfile.mkdtemp(prefix="campaign-demo-"))
+    place = _place(folder)
     config = SimulatorConfig(limit_per_second=round(rate_per_second) + 10, faults=FAULTS, latency=LATENCY, seed=7)
     async with Simulator(config) as simulator:
-        settings = Settings.read(
+        settings = GivenSettings.read(
             ledger=str(place / "campaign.db"),
             template=template,
             results=place / "promo.results.csv",
@@ -62,4 +71,16 @@ async def rehearse(
         front = Front(confirm=lambda *_: True, watch=watch, listen=listen)
         finished = await run_list(str(sample), settings, front)
         summary = simulator.summary()
-        return Rehearsed(finished=finished, processed=summary.processed, passes=summary.distinct_passes, doubles=summary.surplus)
+        return Rehearsed(
+            finished=finished, folder=place, processed=summary.processed, passes=summary.distinct_passes, doubles=summary.surplus
+        )
+
+
+def _place(folder: Path | None) -> Path:
+    if folder is None:
+        return Path(tempfile.mkdtemp(prefix="campaign-demo-"))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"The folder {folder} can't be made: {os.strerror(error.errno or 0)}. Choose another with --folder.") from error
+    return folder

@@ -1,21 +1,19 @@
-"""Whole commands: what `run`, `resume`, `retry`, `verify` and `test` do from start to end."""
+"""Whole commands: what `run`, `resume`, `retry` and `verify` do from start to end."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from campaign.app.lists import opened
+from campaign.app.lists import CheckedList, opened
 from campaign.app.sending import Stop, check_access, exit_code, find, report, send, verify
 from campaign.app.staging import stage
-from campaign.domain.errors import InputError, SafeguardError, UsageError
-from campaign.domain.model import Counts, StagedRow, Status
-from campaign.insights import CampaignView, view
-from campaign.ledger.port import CampaignRecord, CampaignSpec, Control, LedgerReader
+from campaign.domain.errors import InputError, SafeguardError, StoppedError, UsageError
+from campaign.domain.model import Counts, Status
+from campaign.insights import CampaignView, command_line, view
+from campaign.ledger.port import CampaignRecord, Control
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
-from campaign.loader.columns import check_pass_id, pass_key
 from campaign.reporter.results import check_writable
 from campaign.sender.ending import End, Ended
 from campaign.sender.port import Observer
@@ -24,28 +22,103 @@ from campaign.settings import Settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Front:
-    """The side that people see. `confirm` asks whether to send, `watch` shows a run, `listen` hears signals (inside the event loop)."""
+    """The side that people see. `confirm` asks whether to send so many messages, `watch` shows a run, `listen` hears signals.
 
-    confirm: Callable[[CampaignRecord, Counts, str], bool]
+    `watch` and `listen` are called inside the event loop.
+    """
+
+    confirm: Callable[[CampaignRecord, int, str], bool]
     watch: Callable[[str, Counts], AbstractContextManager[Observer]]
     listen: Callable[[], Stop]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
+    """How a command left the campaign; `note` is what the command itself did not do, and why, as sentences."""
+
     view: CampaignView
-    why: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One command's hold of the ledger, and who watches it."""
+
+    ledger: SqliteLedger
+    reader: SqliteReader
+    settings: Settings
+    front: Front
+    stop: Stop
+
+    async def counts(self, record: CampaignRecord) -> Counts:
+        """Where the rows stand, those of dead processes included."""
+        await self.ledger.bury(quiet_seconds=self.settings.quiet_period)
+        return self.reader.counts(record.id)
+
+    def ask(self, record: CampaignRecord, messages: int, statuses: frozenset[Status]) -> None:
+        """Have a person agree, unless that was done with `--yes`.
+
+        Raises:
+            UsageError: no.
+        """
+        if self.settings.yes or not messages:
+            return
+        sample = next((row.message for row in self.reader.rows(record.id, statuses)), "")
+        if not self.front.confirm(record, messages, sample):
+            go_on = command_line("resume", record.spec.name, ledger=self.settings.ledger_to_name)
+            raise UsageError(f"Nothing was sent. To send it after all: {go_on}")
+
+    async def send(self, record: CampaignRecord, results: Path | None) -> Finished:
+        """Send what is left of the campaign, and report."""
+        with self.front.watch(record.spec.name, self.reader.counts(record.id)) as observer:
+            end = await send(record, self.ledger, self.reader, self.settings, observer=observer, stop=self.stop)
+        return await self.end(record, end, results)
+
+    async def end(self, record: CampaignRecord, end: End, results: Path | None, note: str = "") -> Finished:
+        """Write the results, and say where the campaign stands."""
+        return await asyncio.to_thread(self._end, record, end, results, note)
+
+    def _end(self, record: CampaignRecord, end: End, results: Path | None, note: str) -> Finished:
+        if results is not None:
+            self._report(record, results)
+        fresh = find(self.reader, record.spec.name)
+        seen = view(self.reader, fresh, ledger=self.settings.ledger_to_name)
+        seen = replace(seen, results=str(results) if results is not None else "")
+        return Finished(view=replace(seen, exit_code=exit_code(end, seen, self.stop)), note=note)
+
+    def _report(self, record: CampaignRecord, results: Path) -> None:
+        try:
+            report(self.reader, record, results)
+        except (UsageError, InputError) as error:
+            # Their exit code says that nothing was sent, and that is no longer so.
+            export = command_line("report", record.spec.name, "--output", "FILE", ledger=self.settings.ledger_to_name)
+            raise SafeguardError(f"{error} What was sent is safe in the ledger: {export}") from error
 
 
 @asynccontextmanager
-async def _ledger(settings: Settings) -> AsyncIterator[tuple[SqliteLedger, SqliteReader]]:
+async def session(settings: Settings, front: Front, stop: Stop) -> AsyncIterator[Session]:
+    """Open the ledger for one command."""
     ledger = SqliteLedger(settings.ledger_path)
     reader = SqliteReader(settings.ledger_path)
     try:
-        yield ledger, reader
+        yield Session(ledger=ledger, reader=reader, settings=settings, front=front, stop=stop)
     finally:
         await ledger.close()
         reader.close()
+
+
+@asynccontextmanager
+async def looked_through(source: str, settings: Settings, stop: Stop) -> AsyncIterator[CheckedList]:
+    """`opened`, in a thread, so that signals are heard meanwhile."""
+    context = opened(source, settings)
+    given = await asyncio.to_thread(context.__enter__)
+    try:
+        yield given
+    except StoppedError as error:
+        error.exit_code = stop.exit_code
+        raise
+    finally:
+        context.__exit__(None, None, None)
 
 
 async def run_list(source: str, settings: Settings, front: Front) -> Finished:
@@ -56,141 +129,99 @@ async def run_list(source: str, settings: Settings, front: Front) -> Finished:
     """
     stop = front.listen()
     check_access(settings)
-    with opened(source, settings) as given:
+    async with looked_through(source, settings, stop) as given:
         results = Path(given.spec.settings["results"])
         list_file = None if source == "-" else given.table.path
-        check_writable(results, list_file=list_file, columns=given.layout.columns, rows=given.table.rows, batches=given.own_cells)
-        async with _ledger(settings) as (ledger, reader):
-            staged = await stage(ledger, reader, given, stop=stop.gently)
-            return await _go_on(staged.record, ledger, reader, settings, front=front, stop=stop, results=results)
+        columns, rows = given.layout.columns, given.table.rows
+        await asyncio.to_thread(check_writable, results, list_file=list_file, columns=columns, rows=rows, batches=given.own_cells)
+        async with session(settings, front, stop) as work:
+            staged = await stage(work.ledger, work.reader, given, stop=stop.gently, ledger_name=settings.ledger_to_name)
+            return await _go_on(work, staged.record, results, resumed=staged.resumed)
 
 
 async def resume(name: str, settings: Settings, front: Front) -> Finished:
     """Go on with a campaign that is staged; a paused one is let go again."""
     stop = front.listen()
     check_access(settings)
-    async with _ledger(settings) as (ledger, reader):
-        record = find(reader, name)
+    async with session(settings, front, stop) as work:
+        record = find(work.reader, name)
         _check_not_cancelled(record)
+        results = _results(record, settings)
+        counts = await work.counts(record)
+        work.ask(record, counts.open, frozenset({Status.PENDING}))
         if record.control is Control.PAUSED:
-            await ledger.control(record.id, Control.GO)
-        return await _go_on(find(reader, name), ledger, reader, settings, front=front, stop=stop, results=_results(record, settings))
+            await work.ledger.control(record.id, Control.GO)
+        return await _go_on(work, find(work.reader, name), results, resumed=True, asked=True)
 
 
 async def retry(target: str, statuses: frozenset[Status], settings: Settings, front: Front) -> Finished:
     """Send rows of these statuses again; the target is a campaign's name, or a results file."""
     stop = front.listen()
     check_access(settings)
-    async with _ledger(settings) as (ledger, reader):
-        if reader.campaign(target) is None and is_file(target):
-            with opened(target, settings) as given:
+    async with session(settings, front, stop) as work:
+        if work.reader.campaign(target) is None and is_file(target):
+            async with looked_through(target, settings, stop) as given:
                 if not given.layout.results:
                     raise UsageError(f"{target} is not a results file: it has no delivery_ columns. Give one, or a campaign's name.")
-                record = (await stage(ledger, reader, given, stop=stop.gently)).record
+                staged = await stage(work.ledger, work.reader, given, stop=stop.gently, ledger_name=settings.ledger_to_name)
+                record = staged.record
         else:
-            record = find(reader, target)
+            record = find(work.reader, target)
         _check_not_cancelled(record)
-        await ledger.retry(record.id, statuses)
-        return await _go_on(record, ledger, reader, settings, front=front, stop=stop, results=_results(record, settings))
+        results = _results(record, settings)
+        counts = await work.counts(record)
+        again = sum(counts.by_status[status] for status in statuses)
+        if not again:
+            kinds = " or ".join(status.value for status in sorted(statuses))
+            return await work.end(record, End(ended=Ended.LIMIT), results, f"Nothing was sent: there are no rows that are {kinds}.")
+        if record.control is Control.PAUSED:
+            return await work.end(record, End(ended=Ended.PAUSED), results, _is_paused(record))
+        work.ask(record, again + counts.open, statuses | {Status.PENDING})
+        await work.ledger.retry(record.id, statuses)
+        return await work.send(record, results)
 
 
 async def read_back(name: str, settings: Settings, front: Front) -> Finished:
     """Read the passes of unknown rows back; sends nothing."""
     stop = front.listen()
     check_access(settings)
-    async with _ledger(settings) as (ledger, reader):
-        record = find(reader, name)
-        with front.watch(name, reader.counts(record.id)) as observer:
-            await verify(record, ledger, reader, settings, observer=observer, stop=stop)
-        return _ended(record, reader, End(ended=Ended.LIMIT), stop, _results(record, settings))
+    async with session(settings, front, stop) as work:
+        record = find(work.reader, name)
+        with front.watch(name, await work.counts(record)) as observer:
+            await verify(record, work.ledger, work.reader, settings, observer=observer, stop=stop)
+        return await work.end(record, End(ended=Ended.LIMIT), _results(record, settings))
 
 
-async def send_test(source: str, to: str, row: int | None, settings: Settings, front: Front) -> Finished:
-    """Send the message of one row of the list to one's own pass, as a campaign of its own.
-
-    Args:
-        source: the list.
-        to: the pass.
-        row: which row's message; None takes the first that has one.
-        settings: as for `run_list`.
-        front: (same)
-    """
-    stop = front.listen()
-    check_access(settings)
-    pass_id, problem, sentence = check_pass_id(to)
-    if problem is not None:
-        raise UsageError(f"--to: {sentence}")
-    with opened(source, settings) as given:
-        batches = given.stager().batches(given.table, given.table.columns)
-        wanted = (found for batch in batches for found in batch if (found.row == row if row else found.outcome.status is Status.PENDING))
-        chosen = next(wanted, None)
-        if chosen is None or not chosen.message:
-            why = chosen.outcome.error if chosen is not None else "there is no such row"
-            raise UsageError(f"{source} has no message to test with: {why}.")
-        spec = replace(
-            given.spec, name=f"{given.spec.name} test {time.strftime('%Y-%m-%d %H:%M:%S')}", settings={"results": "", "rate": "9"}
-        )
-        async with _ledger(settings) as (ledger, reader):
-            await _stage_one(ledger, spec, replace(chosen, row=1, pass_id=pass_id, pass_key=pass_key(pass_id)))
-            return await _go_on(find(reader, spec.name), ledger, reader, settings, front=front, stop=stop, results=None)
-
-
-async def control(name: str, wanted: Control, settings: Settings) -> CampaignView:
+async def control(name: str, wanted: Control, settings: Settings) -> None:
     """Pause or cancel, whichever process is sending."""
-    async with _ledger(settings) as (ledger, reader):
-        record = find(reader, name)
-        await ledger.control(record.id, wanted)
-        return view(reader, find(reader, name))
-
-
-async def _stage_one(ledger: SqliteLedger, spec: CampaignSpec, row: StagedRow) -> None:
-    record = await ledger.create(spec)
-    await ledger.stage(record.id, [row])
-    await ledger.finish_staging(record.id, content_sha256="")
-
-
-async def _go_on(
-    record: CampaignRecord,
-    ledger: SqliteLedger,
-    reader: SqliteReader,
-    settings: Settings,
-    *,
-    front: Front,
-    stop: Stop,
-    results: Path | None,
-) -> Finished:
-    counts = reader.counts(record.id)
-    if counts.open and not settings.yes and not front.confirm(record, counts, _sample(reader, record)):
-        raise UsageError(f"Nothing was sent. The campaign “{record.spec.name}” is ready: campaign resume {record.spec.name}")
-    with front.watch(record.spec.name, counts) as observer:
-        end = await send(record, ledger, reader, settings, observer=observer, stop=stop)
-    return await asyncio.to_thread(_ended, record, reader, end, stop, results)
-
-
-def _ended(record: CampaignRecord, reader: LedgerReader, end: End, stop: Stop, results: Path | None) -> Finished:
-    if results is not None:
-        _report(reader, record, results)
-    fresh = find(reader, record.spec.name)
-    seen = replace(view(reader, fresh), results=str(results) if results is not None else "")
-    return Finished(view=replace(seen, exit_code=exit_code(end, seen, stop)), why=end.why)
-
-
-def _report(reader: LedgerReader, record: CampaignRecord, results: Path) -> None:
+    ledger = SqliteLedger(settings.ledger_path)
+    reader = SqliteReader(settings.ledger_path)
     try:
-        report(reader, record, results)
-    except (UsageError, InputError) as error:
-        # Their exit code says that nothing was sent, and that is no longer so.
-        name = record.spec.name
-        raise SafeguardError(f"{error} What was sent is safe in the ledger: campaign report {name} --output FILE") from error
+        await ledger.control(find(reader, name).id, wanted)
+    finally:
+        await ledger.close()
+        reader.close()
+
+
+async def _go_on(work: Session, record: CampaignRecord, results: Path | None, *, resumed: bool, asked: bool = False) -> Finished:
+    counts = await work.counts(record)
+    if record.control is Control.PAUSED and counts.open:
+        return await work.end(record, End(ended=Ended.PAUSED), results, _is_paused(record))
+    if resumed and work.reader.outlook(record.id).finished:
+        note = "Nothing was sent: every row of this campaign has ended before, and what has ended is never sent again by itself."
+        return await work.end(record, End(ended=Ended.FINISHED), results, note)
+    if not asked:
+        work.ask(record, counts.open, frozenset({Status.PENDING}))
+    return await work.send(record, results)
+
+
+def _is_paused(record: CampaignRecord) -> str:
+    return f"Nothing was sent: the campaign “{record.spec.name}” is paused, and only resume lets it go on."
 
 
 def _results(record: CampaignRecord, settings: Settings) -> Path | None:
     stored = record.spec.settings.get("results", "")
     return settings.results.absolute() if settings.results is not None else Path(stored) if stored else None
-
-
-def _sample(reader: LedgerReader, record: CampaignRecord) -> str:
-    return next((row.message for row in reader.rows(record.id, frozenset({Status.PENDING}))), "")
 
 
 def is_file(name: str) -> bool:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from campaign.app.lists import CheckedList
-from campaign.domain.errors import OtherContentError, UsageError
+from campaign.domain.errors import OtherContentError, StoppedError, UsageError
 from campaign.domain.model import StagedRow
+from campaign.insights import command_line
 from campaign.ledger.port import CampaignRecord, Control, Ledger, LedgerReader
 
 LOOK_SECONDS: Final = 0.2
@@ -19,12 +20,14 @@ class Staged:
     resumed: bool
 
 
-async def stage(ledger: Ledger, reader: LedgerReader, given: CheckedList, *, stop: asyncio.Event) -> Staged:
+async def stage(ledger: Ledger, reader: LedgerReader, given: CheckedList, *, stop: asyncio.Event, ledger_name: str = "") -> Staged:
     """The campaign of this list: found in the ledger, or staged now. A staging that is stopped, or fails, leaves nothing behind.
+
+    `ledger_name` is what a hint has to give as `--ledger`, if anything.
 
     Raises:
         OtherContentError: a campaign of this name has another list or message.
-        UsageError: told to stop.
+        StoppedError: told to stop.
     """
     while True:
         record = reader.campaign(given.spec.name)
@@ -38,7 +41,7 @@ async def stage(ledger: Ledger, reader: LedgerReader, given: CheckedList, *, sto
                 continue
             return Staged(record=await _fill(ledger, reader, record, given, stop=stop), resumed=False)
         if record.control is not Control.STAGING:
-            await _check_same(record, given)
+            await _check_same(record, given, ledger_name)
             return Staged(record=record, resumed=True)
         if any(runner.alive for runner in reader.runners(record.id)):
             _check_not_stopped(stop)
@@ -66,14 +69,14 @@ async def _fill(ledger: Ledger, reader: LedgerReader, record: CampaignRecord, gi
 
 def _check_not_stopped(stop: asyncio.Event) -> None:
     if stop.is_set():
-        raise UsageError("Interrupted while the list was being staged; nothing was sent. Run the same command again.")
+        raise StoppedError("Interrupted while the list was being staged; nothing was sent. Run the same command again.")
 
 
 def _next(batches: Iterator[list[StagedRow]]) -> list[StagedRow] | None:
     return next(batches, None)
 
 
-async def _check_same(record: CampaignRecord, given: CheckedList) -> None:
+async def _check_same(record: CampaignRecord, given: CheckedList, ledger_name: str) -> None:
     if given.layout.results and (record.rows, record.spec.columns) == (given.table.rows, given.layout.columns):
         return
     differences = []
@@ -84,8 +87,9 @@ async def _check_same(record: CampaignRecord, given: CheckedList) -> None:
     if differences:
         name = record.spec.name
         raise OtherContentError(
-            f"There is a campaign named “{name}” already, and {' and '.join(differences)}. To go on with that one: campaign resume {name}. "
-            f"To send this as a new campaign, give it another --name; whoever got the first will get this one too."
+            f"There is a campaign named “{name}” already, and {' and '.join(differences)}. "
+            f"To go on with that one: {command_line('resume', name, ledger=ledger_name)}. To send this as a new campaign, "
+            f"give it another --name; whoever got the first will get this one too."
         )
 
 

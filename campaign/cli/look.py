@@ -1,99 +1,92 @@
 """`status`, `report`, `pause`, `cancel`: ask the ledger, print."""
 
-import time
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from campaign.cli import options
+from campaign.cli.flags import takes
+from campaign.cli.options import LOOKING
+
+if TYPE_CHECKING:
+    from campaign.insights import CampaignView
+    from campaign.ledger.port import Control
+    from campaign.settings import Settings
 
 Name = Annotated[str | None, typer.Argument(help="The campaign's name; without it, all of them.", metavar="[NAME]")]
 OneName = Annotated[str, typer.Argument(help="The campaign's name.", metavar="NAME")]
-WATCH_SECONDS = 1.0
 
 
+@takes(*LOOKING)
 def status(
     name: Name = None,
     *,
     watch: Annotated[bool, typer.Option("--watch", help="Look again every second until the campaign ends.")] = False,
-    ledger: options.Ledger = None,
-    json_output: options.Json = False,
+    settings: "Settings",
 ) -> None:
     from campaign.app.sending import find, reading, view
-    from campaign.cli.output import print_json, print_view, print_views
-    from campaign.domain.model import CampaignState
-    from campaign.settings import Settings
+    from campaign.cli.watch import show, watch_views
 
-    settings = Settings.read(ledger=ledger, json_output=json_output or None)
     with reading(settings) as reader:
-        while True:
-            if name is None:
-                views = [view(reader, record) for record in reader.campaigns()]
-                if settings.json_output:
-                    print_json([seen.as_json() for seen in views])
-                else:
-                    print_views(views)
-                busy = any(seen.state in {CampaignState.SENDING, CampaignState.WAITING} for seen in views)
-            else:
-                seen = view(reader, find(reader, name))
-                print_view(seen, as_json=settings.json_output)
-                busy = seen.state in {CampaignState.SENDING, CampaignState.WAITING}
-            if not (watch and busy):
-                return
-            time.sleep(WATCH_SECONDS)
+
+        def look() -> "list[CampaignView]":
+            records = reader.campaigns() if name is None else [find(reader, name)]
+            return [view(reader, record, ledger=settings.ledger_to_name) for record in records]
+
+        if watch:
+            watch_views(look, one=name is not None, as_json=settings.json_output)
+        else:
+            show(look(), one=name is not None, as_json=settings.json_output)
 
 
+@takes("ledger", "log_level")
 def report(
     name: OneName,
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to: .csv, .parquet, .jsonl or .xlsx.", metavar="FILE")],
     *,
-    ledger: options.Ledger = None,
+    settings: "Settings",
 ) -> None:
     from campaign.app.sending import find, reading
     from campaign.app.sending import report as write
     from campaign.reporter.results import check_writable
-    from campaign.settings import Settings
+    from campaign.reporter.summary import rows
 
-    with reading(Settings.read(ledger=ledger)) as reader:
+    with reading(settings) as reader:
         record = find(reader, name)
         check_writable(output, columns=record.spec.columns, rows=record.rows)
         write(reader, record, output)
-        typer.echo(f"{record.rows:,} rows are in {output}.")
+        typer.echo(f"The {rows(record.rows)} of the campaign “{name}” {'is' if record.rows == 1 else 'are'} in {output}.")
 
 
-def pause(name: OneName, *, ledger: options.Ledger = None) -> None:
+@takes("ledger", "log_level")
+def pause(name: OneName, *, settings: "Settings") -> None:
+    from campaign.insights import command_line
     from campaign.ledger.port import Control
 
-    _control(name, Control.PAUSED, ledger, f"is paused; what was under way settles. Go on with: campaign resume {name}")
+    _control(name, Control.PAUSED, settings)
+    go_on = command_line("resume", name, ledger=settings.ledger_to_name)
+    typer.echo(f"The campaign “{name}” is paused; what was under way settles. To let it go on:\n    {go_on}")
 
 
-def cancel(
-    name: OneName,
-    *,
-    ledger: options.Ledger = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Cancel without asking.")] = False,
-) -> None:
+@takes("yes", "ledger", "log_level")
+def cancel(name: OneName, *, settings: "Settings") -> None:
+    from campaign.domain.errors import UsageError
+    from campaign.insights import command_line
     from campaign.ledger.port import Control
 
-    if not yes:
-        typer.confirm(f"Cancel “{name}” for good? What is not sent yet will never be.", abort=True, err=True)
-    _control(name, Control.CANCELLED, ledger, f"is cancelled for good. What became of its rows: campaign report {name} --output FILE")
+    if not settings.yes:
+        if not sys.stdin.isatty():
+            raise UsageError("There is no terminal to ask on. Add --yes to cancel without being asked; nothing was changed.")
+        if not typer.confirm(f"Cancel “{name}” for good? What is not sent yet will never be.", err=True):
+            raise UsageError("Nothing was changed.")
+    _control(name, Control.CANCELLED, settings)
+    export = command_line("report", name, "--output", "FILE", ledger=settings.ledger_to_name)
+    typer.echo(f"The campaign “{name}” is cancelled for good. What became of its rows:\n    {export}")
 
 
-def add_to(app: typer.Typer) -> None:
-    """Make these commands of the application."""
-    app.command(help="Where a campaign stands, or all of them.")(status)
-    app.command(help="Write the results of a campaign to a file.")(report)
-    app.command(help="Make whoever is sending a campaign stop, until it is resumed.")(pause)
-    app.command(help="Stop a campaign for good; what is not sent yet is skipped.")(cancel)
-
-
-def _control(name: str, wanted: str, ledger: str | None, words: str) -> None:
+def _control(name: str, wanted: "Control", settings: "Settings") -> None:
     from campaign.app.runs import control
     from campaign.cli.loop import run_loop
-    from campaign.ledger.port import Control
-    from campaign.settings import Settings
 
-    run_loop(control(name, Control(wanted), Settings.read(ledger=ledger)))
-    typer.echo(f"Campaign “{name}” {words}")
+    run_loop(control(name, wanted, settings))

@@ -1,6 +1,8 @@
 """The command's first screen and its way out: every error a person can cause ends here as a sentence and an exit code."""
 
 import sys
+from collections.abc import Callable
+from typing import Annotated, Final
 
 import typer
 
@@ -12,13 +14,59 @@ app = typer.Typer(
     help="Send one message to every wallet pass of a list: never twice, and nothing lost.\n\n"
     "Start with [bold]campaign check LIST --message TEXT[/bold], which sends nothing; then [bold]campaign run[/bold] with the same words. "
     "If anything stops it, run the same command again: it goes on where it was.",
+    epilog="campaign COMMAND --help tells more. Each option is also a variable: --max-attempts is CAMPAIGN_MAX_ATTEMPTS, also in a file "
+    ".env. The token is read from PASSENTRY_API_KEY.",
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (send, look, rehearse):
-    module.add_to(app)
+
+Commands = tuple[tuple[str, Callable[..., None], str], ...]
+_PANELS: Final[dict[str, Commands]] = {
+    "1. Look first": (
+        ("check", send.check, "Look a list and its message through; sends nothing."),
+        ("test", send.send_to_self, "Send one row's message to your own pass."),
+    ),
+    "2. Send": (
+        ("run", send.run, "Send a message to every pass of a list, or go on where a run stopped."),
+        ("status", look.status, "Where a campaign stands, or all of them; live with --watch."),
+        ("pause", look.pause, "Make whoever is sending a campaign stop, until it is resumed."),
+        ("resume", send.resume, "Go on with a campaign that was stopped or paused."),
+        ("cancel", look.cancel, "Stop a campaign for good; what is not sent yet is skipped."),
+    ),
+    "3. Afterwards": (
+        ("report", look.report, "Write the results of a campaign to a file."),
+        ("verify", send.verify, "Find out, by reading the passes, what became of unknown rows; sends nothing."),
+        ("retry", send.retry, "Send the failed rows of a campaign, or of a results file, again."),
+    ),
+    "Rehearse, without PassEntry": (
+        ("demo", rehearse.demo, "A sample campaign from start to end, on this machine alone."),
+        ("simulate", rehearse.simulate, "A stand-in for PassEntry on this machine, with its limits and any fault."),
+    ),
+}
+for panel, commands in _PANELS.items():
+    for name, command, text in commands:
+        app.command(name, help=text, rich_help_panel=panel)(command)
+
+
+def _version(*, wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"campaign {version('campaign')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _first(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", is_eager=True, callback=lambda value: _version(wanted=value))
+    ] = False,
+) -> None:
+    pass
 
 
 def main() -> None:

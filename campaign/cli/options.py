@@ -1,63 +1,57 @@
-"""The options that several commands share, each with its help."""
+"""The options that are settings: one table, by the setting's name. Each is read from the environment and from `.env` as well."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import typer
 
-Ledger = Annotated[str | None, typer.Option(help="Where campaigns are kept: a file.", metavar="PATH", rich_help_panel="Where things are")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of words.", rich_help_panel="Output")]
-Name = Annotated[
-    str | None, typer.Option(help="The campaign's name; without it, the list's file name.", rich_help_panel="The list and the message")
-]
-Message = Annotated[
-    str | None,
-    typer.Option(
-        help="The text to send; {{ column }} puts in a value of the list.", metavar="TEXT", rich_help_panel="The list and the message"
+_LIST: Final = "The list and the message"
+_SENDING: Final = "Sending"
+_PLACES: Final = "Where things are"
+_OUTPUT: Final = "Output"
+
+
+def _option(kind: type, text: str, metavar: str | None, panel: str, *declarations: str) -> Any:
+    # None is a flag that was not given, which must not hide what the environment says.
+    return Annotated[kind | None, typer.Option(*declarations, help=text, metavar=metavar, rich_help_panel=panel, show_default=False)]
+
+
+OPTIONS: Final[dict[str, Any]] = {
+    "name": _option(str, "The campaign's name; without it, the list's file name.", "NAME", _LIST),
+    "message": _option(str, "The text to send; {{ column }} puts in a value of the list.", "TEXT", _LIST),
+    "template": _option(Path, "A file with the text to send.", "FILE", _LIST),
+    "templates": _option(Path, "The folder of the files that a “template” column names.", "DIR", _LIST),
+    "id_column": _option(str, "The column of the pass IDs.", "COLUMN", _LIST),
+    "max_length": _option(str, "Longest message, in characters. Default 350.", "NUMBER", _LIST),
+    "rate": _option(str, "Sends per second. Default 9; the API allows 10.", "NUMBER", _SENDING),
+    "limit": _option(str, "Stop after so many sends; the rest stays for later.", "NUMBER", _SENDING),
+    "yes": _option(bool, "Send without asking.", None, _SENDING, "--yes", "-y"),
+    "halt": _option(str, "Stop when so many sends fail: 20% of the last hundred, or 500 in all.", "20%|500", _SENDING),
+    "baseline": _option(
+        bool,
+        "Read each pass just before its message, so that what is unknown can nearly always be settled.",
+        None,
+        _SENDING,
+        "--baseline",
     ),
-]
-Template = Annotated[
-    Path | None, typer.Option(help="A file with the text to send.", metavar="FILE", rich_help_panel="The list and the message")
-]
-Templates = Annotated[
-    Path | None,
-    typer.Option(help="The folder of the files that a “template” column names.", metavar="DIR", rich_help_panel="The list and the message"),
-]
-IdColumn = Annotated[
-    str | None, typer.Option(help="The column of the pass IDs.", metavar="COLUMN", rich_help_panel="The list and the message")
-]
-MaxLength = Annotated[
-    int | None, typer.Option(help="Longest message, in characters. Default 350.", rich_help_panel="The list and the message")
-]
-Results = Annotated[
-    Path | None,
-    typer.Option(
-        help="Results file: .csv, .parquet, .jsonl or .xlsx. Default: beside the list.", metavar="FILE", rich_help_panel="Where things are"
-    ),
-]
-Rate = Annotated[str | None, typer.Option(help="Sends per second. Default 9; the API allows 10.", rich_help_panel="Sending")]
-Concurrency = Annotated[int | None, typer.Option(help="Sends under way at once; without it, as the rate needs.", rich_help_panel="Sending")]
-MaxAttempts = Annotated[
-    int | None, typer.Option(help="Tries of a row that was provably not accepted. Default 5.", rich_help_panel="Sending")
-]
-Limit = Annotated[int | None, typer.Option(help="Stop after so many sends; the rest stays for later.", rich_help_panel="Sending")]
-Halt = Annotated[
-    str | None,
-    typer.Option(
-        help="Stop when so many sends fail: 20% of the last hundred, or 500 in all.", metavar="20%|500", rich_help_panel="Sending"
-    ),
-]
-OnUnknown = Annotated[
-    str | None,
-    typer.Option(
-        help="A message that may have arrived: verify (default) reads the pass back, hold leaves it to you, "
+    "on_unknown": _option(
+        str,
+        "A message that may have arrived: verify (default) reads the pass back, hold leaves it to you, "
         "resend sends it again, perhaps twice.",
-        metavar="verify|hold|resend",
-        rich_help_panel="Sending",
+        "POLICY",
+        _SENDING,
     ),
-]
-QuietPeriod = Annotated[
-    str | None, typer.Option(help="How long to wait before a pass is read back. Default 10s.", metavar="10s", rich_help_panel="Sending")
-]
-Timeout = Annotated[str | None, typer.Option(help="How long to wait for an answer. Default 30s.", metavar="30s", rich_help_panel="Sending")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Send without asking.", rich_help_panel="Sending")]
+    "quiet_period": _option(str, "How long to wait before a pass is read back. Default 10s.", "10s", _SENDING),
+    "timeout": _option(str, "How long to wait for an answer. Default 30s.", "30s", _SENDING),
+    "max_attempts": _option(str, "Tries of a row that was provably not accepted. Default 5.", "NUMBER", _SENDING),
+    "concurrency": _option(str, "Sends under way at once; without it, as the rate needs.", "NUMBER", _SENDING),
+    "results": _option(Path, "Results file: .csv, .parquet, .jsonl or .xlsx. Default: beside the list.", "FILE", _PLACES),
+    "ledger": _option(str, "The file where campaigns are kept. Default: in your own data folder.", "PATH", _PLACES),
+    "json_output": _option(bool, "Print one JSON object instead of words.", None, _OUTPUT, "--json"),
+    "log_level": _option(str, "How much is told on the way: debug, info, warning or error.", "LEVEL", _OUTPUT),
+    "dry_run": _option(bool, "Do everything but sending; the same as check.", None, _SENDING, "--dry-run"),
+}
+
+MESSAGE: Final = ("message", "template", "templates", "id_column", "max_length")
+SENDING: Final = ("rate", "limit", "yes", "halt", "baseline", "on_unknown", "quiet_period", "timeout", "max_attempts", "concurrency")
+LOOKING: Final = ("ledger", "json_output", "log_level")

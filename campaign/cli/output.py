@@ -1,15 +1,22 @@
 """Results on stdout: words, or one JSON object."""
 
+import shlex
 import sys
+from typing import Final
 
 import orjson
 
-from campaign.app.checking import Checked
+from campaign.app.checking import SHOWN_ON_A_LOCK_SCREEN, Checked
+from campaign.app.rehearsal import Rehearsed
 from campaign.domain.durations import words
 from campaign.domain.model import Status
 from campaign.insights import CampaignView
-from campaign.reporter.reasons import reason_in_words
-from campaign.reporter.summary import in_words
+from campaign.reporter.reasons import printable, reason_in_words
+from campaign.reporter.summary import in_words, rows
+
+_MEANT: Final = (
+    "Some passes it did not know, some were in no wallet, and some connections it cut: what became of each row stands in the results."
+)
 
 
 def print_json(value: object) -> None:
@@ -17,39 +24,86 @@ def print_json(value: object) -> None:
     sys.stdout.flush()
 
 
-def print_view(view: CampaignView, *, as_json: bool, why: str = "") -> None:
+def print_view(view: CampaignView, *, as_json: bool, note: str = "") -> None:
+    """Print one campaign; `note` is what the command itself has to say, in words only."""
     if as_json:
         print_json(view.as_json())
         return
-    if why:
-        sys.stdout.write(f"Stopped: {why}\n\n")
+    if note:
+        sys.stdout.write(f"{note}\n\n")
     sys.stdout.write(f"{in_words(view)}\n")
 
 
-def print_views(views: list[CampaignView]) -> None:
-    if not views:
-        sys.stdout.write("There are no campaigns in this ledger yet. Start one with: campaign run LIST --message TEXT\n")
-    for view in views:
-        done = view.counts.rows - view.counts.open
-        sys.stdout.write(f"{view.record.spec.name}: {view.state.value}, {done:,} of {view.counts.rows:,} rows are done\n")
+def none_yet() -> str:
+    return "There are no campaigns in this ledger yet. Start one with: campaign run LIST --message TEXT"
+
+
+def line_of(view: CampaignView) -> str:
+    """One campaign on one line: `promo: sending, 120 of 500 rows done, 9.0/s, about 42 s left`."""
+    done = view.counts.rows - view.counts.open
+    parts = [view.state.value, f"{done:,} of {rows(view.counts.rows)} done"]
+    if view.rate_per_second:
+        parts.append(f"{view.rate_per_second:.1f}/s")
+    if view.counts.open and view.eta_seconds is not None:
+        parts.append(f"about {words(view.eta_seconds)} left")
+    return f"{printable(view.record.spec.name)}: {', '.join(parts)}"
 
 
 def print_checked(checked: Checked, *, as_json: bool) -> None:
     if as_json:
         print_json(checked.as_json())
         return
-    counts = checked.counts
-    lines = [f"{checked.list_name}: {checked.description}", f"{counts.rows:,} rows, {counts.by_status[Status.PENDING]:,} can be sent."]
+    sendable = checked.counts.by_status[Status.PENDING]
+    lines = [
+        f"{checked.list_name}: {checked.description}",
+        f"{rows(checked.counts.rows)}, {sendable:,} can be sent. Nothing was sent.",
+    ]
     if checked.estimated_seconds:
-        lines.append(f"Sending them takes about {words(checked.estimated_seconds)}.")
+        lines.append(f"Sending takes about {words(checked.estimated_seconds)}, at {checked.rate_per_second:g} a second.")
     for problem in checked.problems:
-        rows = ", ".join(map(str, problem.rows)) + (", …" if problem.count > len(problem.rows) else "")
-        lines += ["", f"{problem.count:,} rows: {reason_in_words(problem.kind)}: {rows}"]
+        lines += ["", f"{rows(problem.count)}: {reason_in_words(problem.kind)}", f"    {_places(problem.rows, problem.count)}"]
         if problem.example:
-            lines.append(f"    {problem.example}")
+            lines.append(f"    {printable(problem.example)}")
     if checked.long_messages:
-        lines += ["", f"{checked.long_messages:,} messages are longer than the 140 characters that a lock screen shows."]
+        are = "message is" if checked.long_messages == 1 else "messages are"
+        lines += [
+            "",
+            f"{checked.long_messages:,} {are} longer than the {SHOWN_ON_A_LOCK_SCREEN} characters that a lock screen shows",
+            f"    {_places(checked.long_message_rows, checked.long_messages)}",
+        ]
     if checked.samples:
-        lines += ["", "Sample messages:"]
+        lines += ["", "Sample message:" if len(checked.samples) == 1 else "Sample messages:"]
         lines += [f"  row {sample.row} ({sample.length} characters): {sample.message}" for sample in checked.samples]
     sys.stdout.write("\n".join(lines) + "\n")
+
+
+def print_rehearsed(rehearsed: Rehearsed) -> None:
+    """What a demo showed. Its simulator is gone, so there is nothing to go on with, except the demo itself."""
+    view = rehearsed.finished.view
+    notes = [rehearsed.finished.note] if rehearsed.finished.note else []
+    notes += [in_words(view, commands=False)]
+    if rehearsed.processed:
+        sent = f"{_messages(rehearsed.processed)} to {_passes(rehearsed.passes)}; sent twice: {rehearsed.doubles:,}"
+        notes += [f"This was a rehearsal: a simulator took the place of PassEntry. It processed {sent}.\n{_MEANT}"]
+    elif not view.counts.open:
+        notes += [
+            "The simulator got no message this time, as it should be: a demo in the same folder is the same campaign, which has ended."
+        ]
+    if view.counts.open:
+        notes += [f"To go on:\n    {shlex.join(['campaign', 'demo', '--folder', str(rehearsed.folder)])}"]
+    else:
+        notes += ["Now look through a list of yours, which sends nothing:\n    campaign check LIST --message TEXT"]
+    sys.stdout.write("\n\n".join(notes) + "\n")
+
+
+def _messages(count: int) -> str:
+    return f"{count:,} {'message' if count == 1 else 'messages'}"
+
+
+def _passes(count: int) -> str:
+    return f"{count:,} {'pass' if count == 1 else 'passes'}"
+
+
+def _places(first_rows: tuple[int, ...], count: int) -> str:
+    more = f" and {count - len(first_rows):,} more" if count > len(first_rows) else ""
+    return f"{'row' if count == 1 else 'rows'} {', '.join(f'{row:,}' for row in first_rows)}{more}"

@@ -1,30 +1,33 @@
-"""How a run is going: a bar with rate, counts and ETA on a terminal, one log line a second elsewhere."""
+"""How a run is going: a bar with rate, counts and ETA on a terminal, log lines elsewhere."""
 
+import asyncio
 import sys
 import time
-from collections import Counter, deque
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import structlog
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
+from campaign.cli.logs import console
+from campaign.cli.tally import Tally, held_by
 from campaign.domain.durations import words
 from campaign.domain.model import Counts, Settlement, Status
 
-WINDOW_SECONDS: Final = 10.0
 LINE_SECONDS: Final = 1.0
+WAITING_LINE_SECONDS: Final = 10.0
 _SHOWN: Final = {
     Status.DELIVERED: "delivered",
+    Status.ACCEPTED: "accepted",
     Status.NOT_DELIVERED: "not delivered",
     Status.FAILED: "failed",
     Status.UNKNOWN: "unknown",
 }
+_WARNINGS: Final = frozenset({"backing_off", "rows_of_a_dead_runner", "late_settlement_ignored"})
 
 
 class RunProgress:
-    """`sender.port.Observer` for one run of a campaign; used as a context manager.
+    """`sender.port.Observer` for one run of a campaign; a context manager, entered inside the event loop.
 
     Args:
         campaign: its name.
@@ -33,65 +36,94 @@ class RunProgress:
 
     def __init__(self, campaign: str, counts: Counts) -> None:
         self._log = structlog.get_logger().bind(campaign=campaign)
-        self._total = counts.rows
-        self._open = counts.open
-        self._settled: Counter[Status] = Counter()
-        self._recent: deque[float] = deque()
+        self._tally = Tally(counts, time.monotonic())
         self._line_at = 0.0
+        self._changed = False
+        self._timer: asyncio.TimerHandle | None = None
         self._bar: Progress | None = None
         self._task = TaskID(0)
         if sys.stderr.isatty():
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[detail]}"))
-            self._bar = Progress(*columns, console=Console(stderr=True))
-            self._task = self._bar.add_task(campaign, total=self._total, completed=self._total - self._open, detail="")
+            columns = (TextColumn("{task.description}", markup=False), BarColumn(bar_width=20), MofNCompleteColumn())
+            self._bar = Progress(*columns, TextColumn("{task.fields[pace]}\n{task.fields[counts]}", markup=False), console=console())
+            self._task = self._bar.add_task(campaign, total=counts.rows, pace="", counts="")
 
     def __enter__(self) -> Self:
+        self._log.info("run_started", rows=self._tally.rows, left=self._tally.open)
         if self._bar is not None:
             self._bar.start()
+        self._tick()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         if self._bar is not None:
+            self._draw(self._bar, time.monotonic())
             self._bar.stop()
-
-    @property
-    def rate_per_second(self) -> float:
-        """Sends a second over the last ten."""
-        now = time.monotonic()
-        while self._recent and now - self._recent[0] > WINDOW_SECONDS:
-            self._recent.popleft()
-        return len(self._recent) / max(min(WINDOW_SECONDS, now - self._recent[0]), 1.0) if self._recent else 0.0
+        elif self._changed:
+            self._line(time.monotonic())
 
     def settled(self, settlement: Settlement) -> None:
-        outcome = settlement.outcome
-        self._recent.append(time.monotonic())
-        self._settled[outcome.status] += 1
-        self._open -= outcome.status != Status.PENDING
-        self._log.debug(
-            "settled", row=settlement.claim.row, status=outcome.status.value, reason=outcome.reason, message=settlement.claim.message
+        outcome, row = settlement.outcome, settlement.claim.row
+        self._tally.settled(outcome.status, time.monotonic())
+        self._changed = True
+        self._log.info(
+            "settled",
+            row=row,
+            status=outcome.status.value,
+            reason=outcome.reason,
+            http_status=outcome.http_status,
+            latency_ms=None if outcome.latency_seconds is None else round(outcome.latency_seconds * 1000),
         )
-        self._show()
+        self._log.debug("message", row=row, text=settlement.claim.message)
 
-    def event(self, name: str, **details: object) -> None:
-        self._log.info(name, **details)
-
-    def _show(self) -> None:
+    def event(self, name: str, **details: Any) -> None:
         now = time.monotonic()
-        if now - self._line_at < (0.1 if self._bar is not None else LINE_SECONDS):
-            return
-        self._line_at = now
-        rate = self.rate_per_second
-        eta_seconds = self._open / rate if rate else None
-        if self._bar is None:
-            counts = {status.value: count for status, count in self._settled.items()}
-            self._log.info(
-                "progress",
-                left=self._open,
-                rate_per_second=round(rate, 2),
-                eta_seconds=None if eta_seconds is None else round(eta_seconds),
-                **counts,
-            )
-            return
-        parts = [f"{self._settled[status]:,} {name}" for status, name in _SHOWN.items() if self._settled[status]]
-        eta = f", about {words(eta_seconds)} left" if eta_seconds is not None else ""
-        self._bar.update(self._task, completed=self._total - self._open, detail=f"{rate:.1f}/s{eta}  {', '.join(parts)}")
+        match name:
+            case "read_back":
+                self._tally.read_back(Status(details["status"]), now)
+                self._changed = True
+            case "rows_of_a_dead_runner":
+                self._tally.lost(details["rows"])
+            case "backing_off":
+                self._tally.held(details["seconds"], held_by(name, details["reason"]), now)
+            case "throttled":
+                self._tally.held(details["retry_after_seconds"] or 0.0, held_by(name, ""), now)
+            case _:
+                pass
+        if name in _WARNINGS:
+            self._log.warning(name, **details)
+        else:
+            self._log.info(name, **details)
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        if self._bar is not None:
+            self._draw(self._bar, now)
+        elif self._changed:
+            self._line(now)
+        elif (waiting := self._tally.waiting(now)) and now - self._line_at >= WAITING_LINE_SECONDS:
+            self._line_at = now
+            self._log.info("waiting", left=self._tally.open, unknown=self._tally.by_status[Status.UNKNOWN], reason=waiting)
+        # The loop's own timer: it needs nobody to settle anything.
+        seconds = LINE_SECONDS if self._bar is None else 0.2
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._tick)
+
+    def _line(self, now: float) -> None:
+        self._changed, self._line_at = False, now
+        eta_seconds = self._tally.eta_seconds(now)
+        self._log.info(
+            "progress",
+            left=self._tally.open,
+            rate_per_second=round(self._tally.rate_per_second(now), 2),
+            eta_seconds=None if eta_seconds is None else round(eta_seconds),
+            **{status.value: count for status, count in self._tally.by_status.items() if count > 0},
+        )
+
+    def _draw(self, bar: Progress, now: float) -> None:
+        tally = self._tally
+        eta_seconds = tally.eta_seconds(now)
+        pace = f"{tally.rate_per_second(now):.1f}/s" + (f", about {words(eta_seconds)} left" if eta_seconds is not None else "")
+        waiting = tally.waiting(now)
+        counts = ", ".join(f"{tally.by_status[status]:,} {name}" for status, name in _SHOWN.items() if tally.by_status[status])
+        bar.update(self._task, completed=tally.rows - tally.open, pace=waiting or pace, counts=counts)

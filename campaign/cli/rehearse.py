@@ -1,12 +1,9 @@
 """`simulate` and `demo`: PassEntry on loopback, and the sample campaign against it."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
-
-from campaign.cli import options
 
 SAMPLE = Path("sample_data/promo.csv")
 SAMPLE_TEMPLATE = Path("sample_data/templates/offer.txt")
@@ -23,7 +20,7 @@ def simulate(
     token: Annotated[list[str] | None, typer.Option(help="A token that is let in; without any, every one is.")] = None,
     seed: Annotated[int, typer.Option(help="What the faults are drawn from.")] = 0,
     audit_file: Annotated[Path | None, typer.Option(help="Where each processed message is noted at once.", metavar="FILE")] = None,
-    json_output: options.Json = False,
+    json_output: Annotated[bool, typer.Option("--json", help="Print its address as a JSON object.")] = False,
 ) -> None:
     from campaign.domain.durations import parse_duration
     from campaign.domain.errors import UsageError
@@ -49,24 +46,17 @@ def simulate(
 
 def demo(
     *,
-    rate: Annotated[float, typer.Option(help="Sends per second; the simulator allows ten more.")] = 100.0,
+    rate: Annotated[float, typer.Option(help="Sends per second; the simulator allows ten more.", min=1)] = 100.0,
     folder: Annotated[Path | None, typer.Option(help="Where ledger and results go; without it, a temporary folder.", metavar="DIR")] = None,
 ) -> None:
     from campaign.app.rehearsal import rehearse
     from campaign.cli import logs
     from campaign.cli.loop import run_loop
-    from campaign.cli.output import print_view
+    from campaign.cli.output import print_rehearsed
     from campaign.cli.progress import RunProgress
     from campaign.cli.signals import listen
 
-    logs.configure("warning" if not sys.stderr.isatty() else "info")
-    shown = run_loop(rehearse(SAMPLE, SAMPLE_TEMPLATE, rate_per_second=rate, folder=folder, watch=RunProgress, listen=listen))
-    print_view(shown.finished.view, as_json=False, why=shown.finished.why)
-    typer.echo(f"\nThe simulator processed {shown.processed:,} messages to {shown.passes:,} passes; sent twice: {shown.doubles:,}.")
-    raise typer.Exit(1 if shown.doubles else 0)
-
-
-def add_to(app: typer.Typer) -> None:
-    """Make these commands of the application."""
-    app.command(help="PassEntry on this machine, with its limits and any fault, for rehearsals.")(simulate)
-    app.command(help="The sample campaign against the simulator, from start to end.")(demo)
+    logs.configure("warning")
+    rehearsed = run_loop(rehearse(SAMPLE, SAMPLE_TEMPLATE, rate_per_second=rate, folder=folder, watch=RunProgress, listen=listen))
+    print_rehearsed(rehearsed)
+    raise typer.Exit(rehearsed.exit_code)

@@ -1,25 +1,48 @@
 """First Ctrl-C or SIGTERM: no new sends, what is in flight settles. Second: at once."""
 
 import asyncio
+import os
 import signal
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
 
 from campaign.app.sending import Stop
+from campaign.cli.logs import tell
+
+AT_ONCE_SECONDS: Final = 1.0
+"""What a second signal leaves for recording that the sends under way are in doubt; the ledger would find it out without that, too."""
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 def listen() -> Stop:
     """A `Stop` that the process's signals set; to be called inside the event loop."""
     stop = Stop(gently=asyncio.Event(), now=asyncio.Event())
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _SIGNALS:
         loop.add_signal_handler(number, _heard, stop, number)
     return stop
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let signals end the process as usual while a person is asked and nothing is under way."""
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _heard(stop: Stop, number: signal.Signals) -> None:
     if stop.gently.is_set():
         stop.now.set()
+        asyncio.get_running_loop().call_later(AT_ONCE_SECONDS, os._exit, stop.exit_code)
         return
     stop.exit_code = 128 + number
     stop.gently.set()
-    sys.stderr.write("Stopping: no new sends; waiting up to 10 s for the ones under way. Again to stop at once.\n")
+    tell("stopping", "Stopping: no new sends; waiting up to 10 s for the ones under way. Again to stop at once.")

@@ -4,6 +4,7 @@ CampaignError                 exit 1 unless a subclass says otherwise
 ├── UsageError                exit 2: an option, a setting or a name is wrong; nothing was sent
 │   └── OtherContentError     exit 2: a campaign of this name exists with another list, template or message
 ├── InputError                exit 2: the list, a template or a results file can't be used; names file, row and column
+├── StoppedError              exit 130 or 143: told to stop before anything was sent
 ├── LedgerError               exit 4: the ledger can't be read or written
 │   ├── LedgerVersionError    exit 2: made by a newer version, or the SQLite library is too old
 │   └── LedgerDamagedError    exit 2: the file is not a ledger, or is damaged
@@ -50,6 +51,14 @@ class InputError(CampaignError):
             if part
         )
         super().__init__(f"{place}: {problem}" if place else problem)
+
+
+class StoppedError(CampaignError):
+    """Which signal it was decides the exit code."""
+
+    def __init__(self, problem: str, *, exit_code: int = 130) -> None:
+        self.exit_code = exit_code
+        super().__init__(problem)
 
 
 class LedgerError(CampaignError):

@@ -56,12 +56,16 @@ _MEANING: Final[dict[Status, str]] = {
 }
 
 
-def in_words(view: CampaignView) -> str:
-    """The campaign at this moment: where it stands, every row by what became of it and why, and what to do next.
+def in_words(view: CampaignView, *, commands: bool = True) -> str:
+    """The campaign at this moment: where it stands, every row by what became of it and why, and (`commands`) what to do next.
 
     The counts of the second line add up to the number of rows, and so do the reasons below each count.
     """
-    paragraphs = [list(_overview(view)), *(list(_reasons(view.counts, status)) for status in _ORDER), list(_next_steps(view))]
+    paragraphs = [
+        list(_overview(view)),
+        *(list(_reasons(view.counts, status)) for status in _ORDER),
+        list(_next_steps(view, commands=commands)),
+    ]
     return "\n\n".join("\n".join(paragraph) for paragraph in paragraphs if paragraph)
 
 
@@ -127,12 +131,14 @@ def _reasons_in_words(counts: Counts, status: Status, total: int) -> list[tuple[
     return shown
 
 
-def _next_steps(view: CampaignView) -> Iterator[str]:
+def _next_steps(view: CampaignView, *, commands: bool) -> Iterator[str]:
     at_work = view.state in {CampaignState.SENDING, CampaignState.WAITING}
     if view.results and view.state is not CampaignState.STAGED:
         yield from _to_copy("The results will be in" if at_work else "The results are in", view.results)
         if view.counts.needs_someone and not at_work:
             yield from _to_copy("The rows that need someone are in", str(failed_path(Path(view.results))))
+    if not commands:
+        return
     if at_work:
         yield from _to_copy("To see how it goes", view.command("status", "--watch"))
         yield from _to_copy("To pause it", view.command("pause"))
@@ -150,7 +156,9 @@ def _commands(view: CampaignView) -> Iterator[str]:
         yield from _to_copy(f"To go on with the {rows(view.counts.open)} left", view.command("resume"))
     if unknown := count(Status.UNKNOWN, 0):
         passes = "its pass" if unknown == 1 else "their passes"
-        yield from _to_copy(f"To find out what became of {_the(unknown, 'unknown')} (reads {passes}, sends nothing)", view.command("verify"))
+        yield from _to_copy(
+            f"To find out what became of {_the(unknown, 'unknown')} (reads {passes}, sends nothing)", view.command("verify")
+        )
     if may_send and unknown:
         yield from _to_copy("If that can't tell either, and twice is better than not at all", view.command("retry", "--status", "unknown"))
     if may_send and (failed := count(Status.FAILED, 0)):

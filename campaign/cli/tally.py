@@ -1,0 +1,75 @@
+"""How a run is going, as numbers: what its events come to. Pure; the caller says what time it is, in seconds of any steady clock."""
+
+from collections import Counter, deque
+from typing import Final
+
+from campaign.domain.model import Counts, Status
+from campaign.reporter.reasons import reason_in_words
+
+WINDOW_SECONDS: Final = 10.0
+QUIET_SECONDS: Final = 2.0
+
+
+class Tally:
+    """`by_status` is where the campaign's rows stand, as far as this process knows."""
+
+    def __init__(self, counts: Counts, now: float) -> None:
+        self.by_status: Counter[Status] = Counter(counts.by_status)
+        self.rows = counts.rows
+        self._began = self._last = now
+        self._recent: deque[float] = deque()
+        self._held_until = now
+        self._held_by = ""
+
+    @property
+    def open(self) -> int:
+        """Rows that are not settled yet."""
+        return max(0, self.by_status[Status.PENDING] + self.by_status[Status.SENDING])
+
+    def settled(self, status: Status, now: float) -> None:
+        self._move(Status.PENDING, status)
+        self._recent.append(now)
+        self._last = now
+
+    def read_back(self, status: Status, now: float) -> None:
+        self._move(Status.UNKNOWN, status)
+        self._last = now
+
+    def lost(self, count: int) -> None:
+        """Rows of a process that died."""
+        self._move(Status.SENDING, Status.UNKNOWN, count)
+
+    def held(self, seconds: float, why: str, now: float) -> None:
+        """Nothing is sent for so long."""
+        if now + seconds > self._held_until:
+            self._held_until, self._held_by = now + seconds, why
+
+    def rate_per_second(self, now: float) -> float:
+        """Attempts that ended a second, over the last ten."""
+        while self._recent and now - self._recent[0] > WINDOW_SECONDS:
+            self._recent.popleft()
+        return len(self._recent) / min(WINDOW_SECONDS, max(now - self._began, 1.0))
+
+    def eta_seconds(self, now: float) -> float | None:
+        """How long the rest takes at this rate; None if nothing moves, or nothing is left."""
+        rate = self.rate_per_second(now)
+        return self.open / rate if rate and self.open else None
+
+    def waiting(self, now: float) -> str:
+        """Why nothing has been settled for a while; empty if something has."""
+        if now - self._last < QUIET_SECONDS:
+            return ""
+        if now < self._held_until:
+            return f"{self._held_by}: the next try is in {self._held_until - now:.0f} s"
+        if not self.open and self.by_status[Status.UNKNOWN]:
+            return "some messages may have arrived: their passes are read back after a quiet period"
+        return "waiting for answers, or for rows whose next try is due later"
+
+    def _move(self, before: Status, after: Status, count: int = 1) -> None:
+        self.by_status[before] -= count
+        self.by_status[after] += count
+
+
+def held_by(event: str, reason: str) -> str:
+    """What an event that holds a run up means, in words."""
+    return "PassEntry asks to slow down" if event == "throttled" else reason_in_words(reason)
