@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Self
 
 from platformdirs import user_data_path
 from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from campaign.domain.durations import parse_duration
 from campaign.domain.errors import UsageError
@@ -45,7 +45,8 @@ def _log_level(value: object) -> str:
 Duration = Annotated[float, BeforeValidator(lambda value: parse_duration(value) if isinstance(value, str) else value)]
 Rate = Annotated[float | None, BeforeValidator(_rate)]
 LogLevel = Annotated[str | None, BeforeValidator(lambda value: None if value is None else _log_level(value))]
-HaltLimit = Annotated[Halt, BeforeValidator(lambda value: parse_halt(value) if isinstance(value, str) else value)]
+# Without NoDecode a variable of such a type would be read as JSON.
+HaltLimit = Annotated[Halt, NoDecode, BeforeValidator(lambda value: parse_halt(value) if isinstance(value, str) else value)]
 
 
 class Settings(BaseSettings):

@@ -24,6 +24,7 @@ from campaign.settings import Settings
 class Front:
     """The side that people see. `confirm` asks whether to send so many messages, `watch` shows a run, `listen` hears signals.
 
+    `confirm` lets a KeyboardInterrupt through.
     `watch` and `listen` are called inside the event loop.
     """
 
@@ -60,13 +61,18 @@ class Session:
 
         Raises:
             UsageError: no.
+            StoppedError: a Ctrl-C is an answer, too.
         """
         if self.settings.yes or not messages:
             return
         sample = next((row.message for row in self.reader.rows(record.id, statuses)), "")
-        if not self.front.confirm(record, messages, sample):
-            go_on = command_line("resume", record.spec.name, ledger=self.settings.ledger_to_name)
-            raise UsageError(f"Nothing was sent. To send it after all: {go_on}")
+        not_sent = f"Nothing was sent. To send it after all: {command_line('resume', record.spec.name, ledger=self.settings.ledger_to_name)}"
+        try:
+            agreed = self.front.confirm(record, messages, sample)
+        except KeyboardInterrupt:
+            raise StoppedError(not_sent) from None
+        if not agreed:
+            raise UsageError(not_sent)
 
     async def send(self, record: CampaignRecord, results: Path | None) -> Finished:
         """Send what is left of the campaign, and report."""

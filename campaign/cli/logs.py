@@ -35,7 +35,9 @@ def configure(level: str | None = None) -> None:
         level: debug, info, warning or error; None is info, and on a terminal, where the bar tells the rest, warning.
     """
     terminal = sys.stderr.isatty()
-    renderer: Any = structlog.dev.ConsoleRenderer(colors=True) if terminal else structlog.processors.JSONRenderer(ensure_ascii=False)
+    renderer: Any = structlog.processors.JSONRenderer(ensure_ascii=False)
+    if terminal:
+        renderer = structlog.dev.ConsoleRenderer(colors=True, pad_event_to=0, sort_keys=False)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

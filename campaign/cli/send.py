@@ -106,7 +106,10 @@ def _confirm(record: "CampaignRecord", messages: int, sample: str, settings: "Se
     typer.echo(f"This sends {what} of {record.spec.list_name}{time}. The first one reads:", err=True)
     typer.echo(f"  {sample}", err=True)
     with interruptible():
-        return typer.confirm("Send?", err=True)
+        try:
+            return typer.confirm("Send?", err=True)
+        except typer.Abort:
+            raise KeyboardInterrupt from None
 
 
 def _finish(work: "Coroutine[Any, Any, Finished]", settings: "Settings") -> None:

@@ -124,7 +124,7 @@ def test_every_state_says_where_it_stands_and_what_can_be_done(state: CampaignSt
 
 
 def test_one_of_a_kind_is_said_in_the_singular() -> None:
-    reasons = {(status, ""): 1 for status in Status if status is not Status.SENDING}
+    reasons: dict[tuple[Status, str], int] = {(status, ""): 1 for status in Status if status is not Status.SENDING}
     text = in_words(view(counted(reasons), CampaignState.STOPPED))
     assert "1 row left." in text
     assert "To send the failed row again" in text

@@ -1,0 +1,138 @@
+"""The command on a terminal, as a person sees it."""
+
+import re
+import signal
+import time
+
+from tests.acceptance.desk import Desk
+from tests.acceptance.screen import Terminal
+
+MESSAGE = "Hi {{ first_name }}"
+BAR = re.compile(r"^list +\S+ +(\d+)/120 +([\d.]+)/s, about \d+ s left$", re.MULTILINE)
+COUNTS = re.compile(r"^ +\d+ delivered(, \d+ [a-z ]+)*$", re.MULTILINE)
+
+
+def test_the_bar_shows_rate_counts_and_time_left(desk: Desk) -> None:
+    desk.simulator.set_faults(faults={"not_delivered": 0.2})
+    desk.make_list(120)
+    with Terminal(desk, "run", "list.csv", "--message", MESSAGE, "--rate", "40") as terminal:
+        assert terminal.end() == 0
+    shown = [found for screen in terminal.seen if (found := BAR.search(screen))]
+    done = [int(found[1]) for found in shown]
+    assert done == sorted(done)
+    assert len(set(done)) > 5
+    assert 30 <= float(shown[-1][2]) <= 45
+    assert all(COUNTS.search(screen) for screen in terminal.seen if BAR.search(screen) and "delivered" in screen)
+    # One bar at the end, and none left over above it.
+    assert str(terminal.screen).count("/120") == 1
+    assert "120/120" in str(terminal.screen)
+    assert "Campaign list is finished." in str(terminal.screen)
+
+
+def test_log_lines_stand_above_the_bar_and_neither_tears_the_other(desk: Desk) -> None:
+    desk.simulator.set_faults(faults={"cut_after": 0.1})
+    desk.make_list(120)
+    with Terminal(desk, "run", "list.csv", "--message", MESSAGE, "--rate", "60", "--log-level", "info") as terminal:
+        assert terminal.end() == 0
+    lines = str(terminal.screen).splitlines()
+    logged = [line for line in lines if re.match(r"\d\d:\d\d:\d\d \[", line)]
+    assert sum("settled" in line for line in logged) >= 120
+    assert sum("read_back" in line for line in logged) > 2
+    whole = re.compile(r"\d\d:\d\d:\d\d \[info +\] settled +campaign=list row=\d+ status=\w+ reason=\w* http_status=\w+ latency_ms=\d+")
+    assert [line for line in logged if "settled" in line and not whole.fullmatch(line)] == []
+    bars = [line for line in lines if "/120" in line]
+    assert len(bars) == 1
+    assert lines.index(bars[0]) > lines.index(logged[-2])
+    for screen in terminal.seen:
+        assert sum("/120 " in line for line in screen.splitlines()) <= 1
+
+
+def test_it_asks_first_and_no_sends_nothing(desk: Desk) -> None:
+    desk.make_list(3)
+    with Terminal(desk, "run", "list.csv", "--message", MESSAGE, CAMPAIGN_YES="false") as terminal:
+        terminal.until(r"Send\? \[y/N\]")
+        assert "This sends 3 messages to the passes of list.csv" in str(terminal.screen)
+        assert "  Hi Name 1" in str(terminal.screen)
+        terminal.type("n\n")
+        assert terminal.end() == 2
+    assert "campaign resume list" in str(terminal.screen)
+    assert desk.simulator.requests() == []
+    with Terminal(desk, "resume", "list", CAMPAIGN_YES="false") as terminal:
+        terminal.until(r"Send\? \[y/N\]")
+        terminal.type("y\n")
+        assert terminal.end() == 0
+    assert len(desk.sent()) == 3
+
+
+def test_ctrl_c_at_the_question_ends_at_once_with_nothing_sent(desk: Desk) -> None:
+    desk.make_list(3)
+    with Terminal(desk, "run", "list.csv", "--message", MESSAGE, CAMPAIGN_YES="false") as terminal:
+        terminal.until(r"Send\? \[y/N\]")
+        terminal.type("\x03")
+        assert terminal.end(10) == 130
+    assert "Traceback" not in terminal.raw
+    assert "campaign resume list" in str(terminal.screen)
+    assert desk.simulator.requests() == []
+
+
+def test_ctrl_c_while_sending_settles_what_is_under_way_and_says_how_to_go_on(desk: Desk) -> None:
+    desk.make_list(300)
+    with Terminal(desk, "run", "list.csv", "--message", MESSAGE, "--rate", "40") as terminal:
+        terminal.until(r"\d\d/300")
+        terminal.type("\x03")
+        assert terminal.end(20) == 130
+    shown = str(terminal.screen)
+    assert "Stopping: no new sends; waiting up to 10 s" in shown
+    assert re.search(r"has stopped before its end: \d+ rows left\. It was told to stop\.", shown)
+    assert "    campaign resume list\n" in shown
+    assert "unknown" not in shown
+
+
+def test_a_second_ctrl_c_ends_at_once_and_nothing_is_doubled(desk: Desk) -> None:
+    desk.simulator.set_faults(faults={"hang_before": 0.5, "hang_after": 0.5})
+    desk.make_list(40)
+    with Terminal(desk, "run", "list.csv", "--message", MESSAGE, "--rate", "20") as terminal:
+        while not desk.simulator.requests():
+            time.sleep(0.05)
+        terminal.type("\x03")
+        terminal.until("Stopping: no new sends")
+        began = time.monotonic()
+        terminal.type("\x03")
+        assert terminal.end(20) == 130
+        assert time.monotonic() - began < 2.0
+    desk.simulator.set_faults(faults={})
+    seen = desk.json("resume", "list")
+    assert seen["by_status"]["delivered"] + seen["by_status"]["accepted"] == 40
+    assert {len(texts) for texts in desk.sent().values()} == {1}
+    assert len(desk.sent()) == 40
+
+
+def test_watching_redraws_in_place_and_ends_with_the_campaign(desk: Desk) -> None:
+    desk.make_list(90)
+    sending = desk.start("run", "list.csv", "--message", MESSAGE, "--rate", "15")
+    while not desk.sent():
+        time.sleep(0.05)
+    with Terminal(desk, "status", "list", "--watch") as terminal:
+        assert terminal.end() == 0
+    assert sending.wait(30) == 0
+    sending.communicate()
+    left = [int(found[1]) for screen in terminal.seen if (found := re.search(r"is being sent: (\d+) rows left", screen))]
+    assert len(set(left)) > 2
+    assert left == sorted(left, reverse=True)
+    assert str(terminal.screen).count("Campaign list") == 1
+    assert "Campaign list is finished." in str(terminal.screen)
+
+
+def test_ctrl_c_ends_watching_alone(desk: Desk) -> None:
+    desk.make_list(300)
+    sending = desk.start("run", "list.csv", "--message", MESSAGE, "--rate", "20")
+    while not desk.sent():
+        time.sleep(0.05)
+    with Terminal(desk, "status", "list", "--watch") as terminal:
+        terminal.until("is being sent")
+        terminal.type("\x03")
+        assert terminal.end(10) == 130
+    assert "Traceback" not in terminal.raw
+    assert sending.poll() is None
+    sending.send_signal(signal.SIGTERM)
+    sending.communicate(timeout=20)

@@ -1,0 +1,168 @@
+"""Every option that is a setting is read from the flag, the environment and `.env`, in this order."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from campaign.cli.flags import takes
+from campaign.cli.main import app
+from campaign.cli.options import OPTIONS
+from campaign.domain.errors import UsageError
+from campaign.domain.safeguard import Halt
+from campaign.sender.attempt import OnUnknown
+from campaign.settings import GivenSettings, Settings
+
+NOT_SETTINGS = {"source", "target", "name", "to", "row", "status", "watch", "output"}
+"""What a command is told of this one call: its arguments, and options that make no sense for all calls."""
+
+ALONE = {"simulate", "demo"}
+"""Commands that send to nobody, and heed no setting."""
+
+# option: flag, its variable, its default, and for .env, environment and flag: as written, as understood
+CASES: dict[str, tuple[str, str, Any, list[tuple[str, Any]]]] = {
+    "name": ("--name", "CAMPAIGN_NAME", None, [("a", "a"), ("b", "b"), ("c", "c")]),
+    "message": ("--message", "CAMPAIGN_MESSAGE", None, [("a", "a"), ("b", "b"), ("c", "c")]),
+    "template": ("--template", "CAMPAIGN_TEMPLATE", None, [(name, Path(name)) for name in "abc"]),
+    "templates": ("--templates", "CAMPAIGN_TEMPLATES", None, [(name, Path(name)) for name in "abc"]),
+    "id_column": ("--id-column", "CAMPAIGN_ID_COLUMN", None, [("a", "a"), ("b", "b"), ("c", "c")]),
+    "max_length": ("--max-length", "CAMPAIGN_MAX_LENGTH", 350, [("1", 1), ("2", 2), ("3", 3)]),
+    "rate": ("--rate", "CAMPAIGN_RATE", 9.0, [("1", 1.0), ("2.5", 2.5), ("unlimited", None)]),
+    "limit": ("--limit", "CAMPAIGN_LIMIT", None, [("1", 1), ("2", 2), ("3", 3)]),
+    "halt": ("--halt", "CAMPAIGN_HALT", Halt(), [("5", Halt(count=5)), ("20%", Halt(share=0.2)), ("7", Halt(count=7))]),
+    "on_unknown": ("--on-unknown", "CAMPAIGN_ON_UNKNOWN", OnUnknown.VERIFY, [(way, OnUnknown(way)) for way in ("hold", "resend", "verify")]),
+    "quiet_period": ("--quiet-period", "CAMPAIGN_QUIET_PERIOD", 10.0, [("500ms", 0.5), ("2s", 2.0), ("1m", 60.0)]),
+    "timeout": ("--timeout", "CAMPAIGN_TIMEOUT", 30.0, [("500ms", 0.5), ("2s", 2.0), ("1m", 60.0)]),
+    "max_attempts": ("--max-attempts", "CAMPAIGN_MAX_ATTEMPTS", 5, [("1", 1), ("2", 2), ("3", 3)]),
+    "concurrency": ("--concurrency", "CAMPAIGN_CONCURRENCY", None, [("1", 1), ("2", 2), ("3", 3)]),
+    "results": ("--results", "CAMPAIGN_RESULTS", None, [(name, Path(name)) for name in ("a.csv", "b.csv", "c.csv")]),
+    "ledger": ("--ledger", "CAMPAIGN_LEDGER", "", [("a", "a"), ("b", "b"), ("c", "c")]),
+    "log_level": ("--log-level", "CAMPAIGN_LOG_LEVEL", None, [("debug", "debug"), ("Error", "error"), ("WARNING", "warning")]),
+    "yes": ("--yes", "CAMPAIGN_YES", False, [("true", True), ("false", False), ("", True)]),
+    "baseline": ("--baseline", "CAMPAIGN_BASELINE", False, [("true", True), ("false", False), ("", True)]),
+    "dry_run": ("--dry-run", "CAMPAIGN_DRY_RUN", False, [("true", True), ("false", False), ("", True)]),
+    "json_output": ("--json", "CAMPAIGN_JSON", False, [("true", True), ("false", False), ("", True)]),
+}
+
+
+@pytest.fixture(autouse=True)
+def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for _, variable, _, _ in CASES.values():
+        monkeypatch.delenv(variable, raising=False)
+
+
+def read(*words: str) -> Settings:
+    """The settings that a command with every option gets from these words."""
+    found: list[Settings] = []
+    command = typer.Typer()
+
+    @command.command()
+    @takes(*OPTIONS)
+    def _everything(*, settings: Settings) -> None:
+        found.append(settings)
+
+    result = CliRunner().invoke(command, list(words), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return found[0]
+
+
+def test_the_table_of_cases_is_complete() -> None:
+    assert set(CASES) == set(OPTIONS) <= set(Settings.model_fields)
+
+
+@pytest.mark.parametrize("option", CASES)
+def test_a_flag_wins_over_the_environment_that_over_the_file_that_over_the_default(
+    option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flag, variable, default, [(in_file, of_file), (in_environment, of_environment), (as_flag, of_flag)] = CASES[option]
+    assert getattr(read(), option) == default
+    (tmp_path / ".env").write_text(f"{variable}={in_file}\n", encoding="utf-8")
+    assert getattr(read(), option) == of_file
+    monkeypatch.setenv(variable, in_environment)
+    assert getattr(read(), option) == of_environment
+    assert getattr(read(flag, *([as_flag] if as_flag else [])), option) == of_flag
+
+
+def test_every_option_of_every_command_is_a_setting_or_of_that_call_alone() -> None:
+    group = typer.main.get_command(app)
+    for name, command in group.commands.items():  # type: ignore[attr-defined]  # typer's command of commands
+        given = {parameter.name for parameter in command.params} - {"help"}
+        if name not in ALONE:
+            assert given <= set(OPTIONS) | NOT_SETTINGS, name
+            assert {"ledger", "log_level"} <= given or name == "check", name
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("CAMPAIGN_RATE", "fast", "--rate (or CAMPAIGN_RATE): “fast” is not a rate"),
+        ("CAMPAIGN_RATE", "nan", "--rate (or CAMPAIGN_RATE)"),
+        ("CAMPAIGN_LOG_LEVEL", "loud", "--log-level (or CAMPAIGN_LOG_LEVEL): “loud” is not a level of the log; write one of debug, info"),
+        ("CAMPAIGN_JSON", "perhaps", "--json (or CAMPAIGN_JSON): this should be a valid boolean."),
+        ("CAMPAIGN_CONCURRENCY", "many", "--concurrency (or CAMPAIGN_CONCURRENCY): this should be a valid integer."),
+        ("CAMPAIGN_LIMIT", "0", "--limit (or CAMPAIGN_LIMIT): this should be greater than or equal to 1."),
+        ("CAMPAIGN_ON_UNKNOWN", "x", "--on-unknown (or CAMPAIGN_ON_UNKNOWN): this should be 'verify', 'hold' or 'resend'."),
+        ("CAMPAIGN_HALT", "x", "--halt (or CAMPAIGN_HALT): “x” is not a limit of failures"),
+        ("CAMPAIGN_QUIET_PERIOD", "soon", "--quiet-period (or CAMPAIGN_QUIET_PERIOD): “soon” is not a duration"),
+    ],
+)
+@pytest.mark.parametrize("place", ["file", "environment"])
+def test_a_setting_that_can_not_be_is_told_by_its_names(
+    variable: str, value: str, says: str, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if place == "file":
+        (tmp_path / ".env").write_text(f"{variable}={value}\n", encoding="utf-8")
+    else:
+        monkeypatch.setenv(variable, value)
+    with pytest.raises(UsageError) as caught:
+        Settings.read()
+    assert str(caught.value).startswith(says)
+
+
+def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes("PASSENTRY_API_KEY=secret".encode("utf-16"))
+    with pytest.raises(UsageError, match=r"\.env in this folder is not text in UTF-8") as caught:
+        Settings.read()
+    assert "secret" not in str(caught.value)
+
+
+def test_a_file_that_can_not_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("CAMPAIGN_RATE=5\n", encoding="utf-8")
+    # The tests may run as root, whom no permission keeps out: the system's own answer stands in.
+    monkeypatch.setattr("builtins.open", refusing(open))
+    with pytest.raises(UsageError, match=r"\.env in this folder can't be read: Permission denied"):
+        Settings.read()
+
+
+def refusing(really: Any) -> Any:
+    def refuse(name: Any, *words: Any, **more: Any) -> Any:
+        if str(name).endswith(".env"):
+            raise PermissionError(13, "Permission denied")
+        return really(name, *words, **more)
+
+    return refuse
+
+
+def test_a_line_that_means_nothing_is_left_out_and_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / ".env").write_bytes(b"\xef\xbb\xbfCAMPAIGN_RATE=5\r\nPASSENTRY_API_KEY: secret\r\nOTHER_TOOL=1\r\nCAMPAIGN_LIMIT=3\r\n")
+    settings = Settings.read()
+    assert (settings.rate, settings.limit) == (5.0, 3)
+    assert [record.getMessage() for record in caplog.records] == [".env, line 2, is left out: it is not of the form NAME=value."]
+
+
+def test_a_rehearsal_heeds_neither_the_environment_nor_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("CAMPAIGN_MESSAGE=Hello\nCAMPAIGN_LIMIT=3\n", encoding="utf-8")
+    monkeypatch.setenv("PASSENTRY_API_URL", "https://real.example")
+    monkeypatch.setenv("CAMPAIGN_ON_UNKNOWN", "hold")
+    settings = GivenSettings.read(api_url="http://127.0.0.1:1", api_key="demo", rate=100.0, quiet_period="2s", ledger="here.db")
+    assert (settings.api_url, settings.token(), settings.rate, settings.quiet_period) == ("http://127.0.0.1:1", "demo", 100.0, 2.0)
+    assert (settings.message, settings.limit, settings.on_unknown, settings.ledger_to_name) == (None, None, OnUnknown.VERIFY, "here.db")
+
+
+def test_only_a_ledger_given_as_a_flag_has_to_be_named_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAMPAIGN_LEDGER", "mine.db")
+    assert read().ledger_to_name == ""
+    assert read("--ledger", "other.db").ledger_to_name == "other.db"

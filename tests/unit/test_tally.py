@@ -1,0 +1,63 @@
+"""A run in numbers, on a clock of the test's own."""
+
+import pytest
+
+from campaign.cli.tally import Tally, held_by
+from campaign.domain.model import Counts, Status
+
+
+def tally(**by_status: int) -> Tally:
+    return Tally(Counts(by_status=dict.fromkeys(Status, 0) | {Status(name): count for name, count in by_status.items()}), 100.0)
+
+
+def test_rate_and_time_left_follow_the_last_ten_seconds() -> None:
+    seen = tally(pending=1000)
+    for number in range(200):
+        seen.settled(Status.DELIVERED, 100.0 + number / 10)
+    assert seen.rate_per_second(119.9) == pytest.approx(10.0, rel=0.02)
+    assert seen.eta_seconds(119.9) == pytest.approx(80.0, rel=0.02)
+    assert seen.rate_per_second(125.0) == pytest.approx(5.0, rel=0.05)
+    assert seen.rate_per_second(140.0) == 0.0
+    assert seen.eta_seconds(140.0) is None
+
+
+def test_a_rate_of_the_first_second_is_not_blown_up() -> None:
+    seen = tally(pending=10)
+    seen.settled(Status.DELIVERED, 100.01)
+    assert seen.rate_per_second(100.02) == 1.0
+
+
+def test_rows_are_counted_once_wherever_they_go() -> None:
+    seen = tally(pending=5, sending=2, delivered=3)
+    seen.lost(2)
+    seen.settled(Status.UNKNOWN, 101.0)
+    seen.settled(Status.PENDING, 102.0)
+    seen.read_back(Status.ACCEPTED, 103.0)
+    seen.read_back(Status.PENDING, 104.0)
+    assert {status: count for status, count in seen.by_status.items() if count} == {
+        Status.PENDING: 5,
+        Status.UNKNOWN: 1,
+        Status.ACCEPTED: 1,
+        Status.DELIVERED: 3,
+    }
+    assert sum(seen.by_status.values()) == seen.rows == 10
+    assert seen.open == 5
+
+
+def test_waiting_has_a_reason_once_nothing_was_settled_for_a_while() -> None:
+    seen = tally(pending=1)
+    seen.settled(Status.PENDING, 100.0)
+    seen.held(8.0, held_by("backing_off", "connect"), 100.0)
+    seen.held(3.0, held_by("throttled", ""), 100.0)
+    assert seen.waiting(101.9) == ""
+    assert seen.waiting(103.0) == "PassEntry could not be reached: the next try is in 5 s"
+    assert seen.waiting(109.0) == "waiting for answers, or for rows whose next try is due later"
+    seen.settled(Status.UNKNOWN, 110.0)
+    assert seen.waiting(111.0) == ""
+    assert "read back after a quiet period" in seen.waiting(113.0)
+
+
+def test_nothing_is_left_when_all_is_settled() -> None:
+    seen = tally(pending=1)
+    seen.settled(Status.DELIVERED, 101.0)
+    assert (seen.open, seen.eta_seconds(101.0)) == (0, None)
