@@ -107,7 +107,11 @@ def test_when_all_went_well_there_is_nothing_to_do() -> None:
         (CampaignState.SENDING, "is being sent: 1,200 rows left, about 2 min 13 s to go.", ["status", "pause"]),
         (CampaignState.WAITING, "is waiting and goes on by itself: 1,200 rows left.", ["status", "pause"]),
         (CampaignState.PAUSED, "is paused: 1,200 rows left.", ["resume", "verify", "retry", "retry"]),
-        (CampaignState.STOPPED, "has stopped before its end: 1,200 rows left. It was told to stop.", ["resume", "verify", "retry", "retry"]),
+        (
+            CampaignState.STOPPED,
+            "has stopped before its end: 1,200 rows left. It was told to stop.",
+            ["resume", "verify", "retry", "retry"],
+        ),
         (CampaignState.CANCELLED, "was cancelled.", ["verify"]),
     ],
 )
