@@ -66,7 +66,8 @@ class Session:
         if self.settings.yes or not messages:
             return
         sample = next((row.message for row in self.reader.rows(record.id, statuses)), "")
-        not_sent = f"Nothing was sent. To send it after all: {command_line('resume', record.spec.name, ledger=self.settings.ledger_to_name)}"
+        go_on = command_line("resume", record.spec.name, ledger=self.settings.ledger_to_name)
+        not_sent = f"Nothing was sent. To send it after all: {go_on}"
         try:
             agreed = self.front.confirm(record, messages, sample)
         except KeyboardInterrupt:

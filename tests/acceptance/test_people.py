@@ -138,6 +138,7 @@ class TestLog:
 
 class TestCheck:
     def test_it_says_what_is_wrong_where_and_how_long_it_takes(self, desk: Desk) -> None:
+        bad = ["p1,Anna", ",Bob", "p95,", "p96,", "p97," + "x" * 150]
         rows = ["pass_id,first_name"] + [f"p{number},Anna" for number in range(1, 91)] + bad
         (desk.folder / "list.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
         seen = desk.run("check", "list.csv", *MESSAGE, code=3, CAMPAIGN_RATE="9").stdout
@@ -161,13 +162,13 @@ class TestDemo:
         folder = desk.folder / "a new" / "place"
         # What is set for real campaigns must not reach a demo.
         real = {"CAMPAIGN_MESSAGE": "real", "PASSENTRY_API_URL": "https://real.example", "CAMPAIGN_NAME": "real", "CAMPAIGN_LIMIT": "1"}
-        desk_of_project = Desk(folder=ROOT, simulator=desk.simulator, environment=desk.environment)
-        first = desk_of_project.run("demo", "--rate", "300", "--folder", str(folder), **real).stdout
+        desk_of_project = Desk(folder=ROOT, simulator=desk.simulator, environment=desk.environment | real)
+        first = desk_of_project.run("demo", "--rate", "300", "--folder", str(folder)).stdout
         assert "sent twice: 0" in first
         assert str(folder / "promo.results.csv") in first
         assert (folder / "promo.results.csv").exists()
         assert commands(first) == [["check", "LIST", "--message", "TEXT"]]
-        second = desk_of_project.run("demo", "--rate", "300", "--folder", str(folder), **real).stdout
+        second = desk_of_project.run("demo", "--rate", "300", "--folder", str(folder)).stdout
         assert "as it should be" in second
         assert commands(second) == [["check", "LIST", "--message", "TEXT"]]
         assert desk.simulator.requests() == []
