@@ -13,6 +13,7 @@ from campaign.ledger.port import CampaignRecord, Control, LedgerReader
 class CampaignView:
     """A campaign at one moment. Times are Unix seconds, 0 where there is none; `exit_code` is what a run that ended now would answer.
 
+    `rate_per_second` is what is really being sent, 0 where nothing is; `eta_seconds` goes by it, or else by the rate that was asked for.
     `ledger` is what a command line has to give as `--ledger` to mean this campaign, empty if nothing.
     """
 
@@ -94,14 +95,13 @@ def rows_left_code(ended: str) -> int:
     return 4 if " " in ended else 5
 
 
-def view(reader: LedgerReader, record: CampaignRecord, *, rate_per_second: float = 0.0, ledger: str = "") -> CampaignView:
+def view(reader: LedgerReader, record: CampaignRecord, *, ledger: str = "") -> CampaignView:
     """Where the campaign stands now.
 
     Args:
         reader: the ledger to ask.
         record: the campaign.
         ledger: what has to be given as `--ledger` to mean the same one.
-        rate_per_second: what is being sent at present, where the caller knows it; else the campaign's wanted rate tells the ETA.
     """
     counts = reader.counts(record.id)
     runners = reader.runners(record.id)
@@ -111,15 +111,15 @@ def view(reader: LedgerReader, record: CampaignRecord, *, rate_per_second: float
         activities=tuple(runner.activity for runner in runners if runner.alive),
         has_run=bool(runners),
     )
-    wanted = float(record.spec.settings.get("rate") or 0.0)
-    rate = rate_per_second or (wanted if state is CampaignState.SENDING else 0.0)
+    rate = reader.recent_rate(record.id) if state is CampaignState.SENDING else 0.0
+    expected = rate or float(record.spec.settings.get("rate") or 0.0)
     return CampaignView(
         record=record,
         state=state,
         counts=counts,
         results=record.spec.settings.get("results", ""),
         rate_per_second=rate,
-        eta_seconds=counts.open / (rate or wanted) if counts.open and (rate or wanted) else None,
+        eta_seconds=counts.open / expected if counts.open and expected else None,
         exit_code=exit_code_of(counts, rows_left_code=rows_left_code(record.ended)),
         ledger=ledger,
     )

@@ -23,7 +23,9 @@ _SHOWN: Final = {
     Status.FAILED: "failed",
     Status.UNKNOWN: "unknown",
 }
-_WARNINGS: Final = frozenset({"backing_off", "rows_of_a_dead_runner", "late_settlement_ignored"})
+_WARNINGS: Final = frozenset(
+    {"backing_off", "rows_of_a_dead_runner", "late_settlement_ignored", "others_use_the_token", "texts_are_not_shown"}
+)
 
 
 class RunProgress:
@@ -125,5 +127,5 @@ class RunProgress:
         eta_seconds = tally.eta_seconds(now)
         pace = f"{tally.rate_per_second(now):.1f}/s" + (f", about {words(eta_seconds)} left" if eta_seconds is not None else "")
         waiting = tally.waiting(now)
-        counts = ", ".join(f"{tally.by_status[status]:,} {name}" for status, name in _SHOWN.items() if tally.by_status[status])
+        counts = ", ".join(f"{tally.by_status[status]:,} {name}" for status, name in _SHOWN.items() if tally.by_status[status] > 0)
         bar.update(self._task, completed=tally.rows - tally.open, pace=waiting or pace, counts=counts)

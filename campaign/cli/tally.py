@@ -32,7 +32,9 @@ class Tally:
         self._last = now
 
     def read_back(self, status: Status, now: float) -> None:
-        self._move(Status.UNKNOWN, status)
+        # It may be a row that another process has left in doubt.
+        if self.by_status[Status.UNKNOWN] > 0:
+            self._move(Status.UNKNOWN, status)
         self._last = now
 
     def lost(self, count: int) -> None:

@@ -197,6 +197,9 @@ class LedgerReader(Protocol):
     def outlook(self, campaign: int) -> Outlook:
         """What is left to do, found without counting."""
 
+    def recent_rate(self, campaign: int) -> float:
+        """Attempts of the campaign a second, by whichever process, that ended in the last ten seconds."""
+
     def runners(self, campaign: int) -> list[RunnerRecord]:
         """Every runner that the campaign has had, newest first."""
 

@@ -197,6 +197,11 @@ SELECT (SELECT control FROM campaigns WHERE id = :campaign),
        EXISTS (SELECT 1 FROM rows WHERE campaign = :campaign AND status = 'sending'),
        (SELECT min(due_at) FROM rows WHERE campaign = :campaign AND status = 'unknown' AND due_at IS NOT NULL);
 
+-- name: recent
+-- Of the latest attempts only: however long the history is, and whatever the rate, this takes some milliseconds.
+SELECT count(*), min(settled_at) FROM (SELECT campaign, settled_at FROM attempts ORDER BY id DESC LIMIT 10000)
+WHERE campaign = :campaign AND settled_at >= :since;
+
 -- name: rows
 SELECT row, pass_id, message, cells, status, reason, notification_status, notification_message, http_status, error, attempts, sent_at,
        settled_at, latency_seconds, pass_status, device_type

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from campaign.domain.model import Counts, ResultRow, Status
 from campaign.ledger.clock import Clock, SystemClock
@@ -10,6 +10,8 @@ from campaign.ledger.liveness import is_cut
 from campaign.ledger.port import CampaignRecord, Control, Outlook, RunnerRecord
 from campaign.ledger.sqlite.connection import SQL, SqliteClock, connect, errors_as_sentences, prepare
 from campaign.ledger.sqlite.values import record, result
+
+RECENT_SECONDS: Final = 10.0
 
 
 def lifelines(path: Path) -> Path:
@@ -63,6 +65,11 @@ class SqliteReader:
             sending=bool(sending),
             doubt_in_seconds=None if doubt_at is None else doubt_at - now,
         )
+
+    def recent_rate(self, campaign: int) -> float:
+        now = self._clock.wall()
+        count, first = self._all("recent", campaign=campaign, since=now - RECENT_SECONDS)[0]
+        return count / max(now - first, 1.0) if count else 0.0
 
     def runners(self, campaign: int) -> list[RunnerRecord]:
         return [self._runner(values) for values in self._all("runners", campaign=campaign)]
