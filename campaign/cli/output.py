@@ -59,7 +59,7 @@ def print_checked(checked: Checked, *, as_json: bool) -> None:
         f"{rows(checked.counts.rows)}, {sendable:,} can be sent. Nothing was sent.",
     ]
     if checked.estimated_seconds:
-        lines.append(f"Sending takes about {words(checked.estimated_seconds)}, at {checked.rate_per_second:g} a second.")
+        lines.append(f"Sending takes about {words(max(1.0, checked.estimated_seconds))}, at {checked.rate_per_second:g} a second.")
     for problem in checked.problems:
         lines += ["", f"{rows(problem.count)}: {reason_in_words(problem.kind)}", f"    {_places(problem.rows, problem.count)}"]
         if problem.example:

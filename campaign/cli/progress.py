@@ -3,19 +3,24 @@
 import asyncio
 import sys
 import time
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, Final, Self
 
 import structlog
+from rich.console import RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.text import Text
 
 from campaign.cli.logs import console
 from campaign.cli.tally import Tally, held_by
 from campaign.domain.durations import words
 from campaign.domain.model import Counts, Settlement, Status
+from campaign.reporter.reasons import printable
 
 LINE_SECONDS: Final = 1.0
 WAITING_LINE_SECONDS: Final = 10.0
+LONGEST_NAME: Final = 16
 _SHOWN: Final = {
     Status.DELIVERED: "delivered",
     Status.ACCEPTED: "accepted",
@@ -37,17 +42,18 @@ class RunProgress:
     """
 
     def __init__(self, campaign: str, counts: Counts) -> None:
-        self._log = structlog.get_logger().bind(campaign=campaign)
+        # On a terminal the bar names the campaign.
+        self._log = structlog.get_logger() if sys.stderr.isatty() else structlog.get_logger().bind(campaign=campaign)
         self._tally = Tally(counts, time.monotonic())
         self._line_at = 0.0
         self._changed = False
         self._timer: asyncio.TimerHandle | None = None
-        self._bar: Progress | None = None
+        self._bar: _Bar | None = None
         self._task = TaskID(0)
         if sys.stderr.isatty():
             columns = (TextColumn("{task.description}", markup=False), BarColumn(bar_width=20), MofNCompleteColumn())
-            self._bar = Progress(*columns, TextColumn("{task.fields[pace]}\n{task.fields[counts]}", markup=False), console=console())
-            self._task = self._bar.add_task(campaign, total=counts.rows, pace="", counts="")
+            self._bar = _Bar(*columns, TextColumn("{task.fields[pace]}", markup=False), console=console())
+            self._task = self._bar.add_task(_shortened(campaign), total=counts.rows, pace="")
 
     def __enter__(self) -> Self:
         self._log.info("run_started", rows=self._tally.rows, left=self._tally.open)
@@ -122,10 +128,27 @@ class RunProgress:
             **{status.value: count for status, count in self._tally.by_status.items() if count > 0},
         )
 
-    def _draw(self, bar: Progress, now: float) -> None:
+    def _draw(self, bar: "_Bar", now: float) -> None:
         tally = self._tally
         eta_seconds = tally.eta_seconds(now)
         pace = f"{tally.rate_per_second(now):.1f}/s" + (f", about {words(eta_seconds)} left" if eta_seconds is not None else "")
-        waiting = tally.waiting(now)
         counts = ", ".join(f"{tally.by_status[status]:,} {name}" for status, name in _SHOWN.items() if tally.by_status[status] > 0)
-        bar.update(self._task, completed=tally.rows - tally.open, pace=waiting or pace, counts=counts)
+        bar.below = tuple(f"  {line}" for line in (counts, tally.waiting(now)) if line)
+        bar.update(self._task, completed=tally.rows - tally.open, pace=pace)
+
+
+class _Bar(Progress):
+    """The bar, and lines below it that take no room from it."""
+
+    below: tuple[str, ...] = ()
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield from super().get_renderables()
+        for line in self.below:
+            yield Text(line, no_wrap=True, overflow="ellipsis")
+
+
+def _shortened(name: str) -> str:
+    """A name that leaves the bar its place on a terminal of 80 columns."""
+    shown = printable(name)
+    return shown if len(shown) <= LONGEST_NAME else f"{shown[: LONGEST_NAME - 1]}…"

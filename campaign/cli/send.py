@@ -102,7 +102,7 @@ def _confirm(record: "CampaignRecord", messages: int, sample: str, settings: "Se
     if not sys.stdin.isatty():
         raise UsageError("There is no terminal to ask on. Add --yes to send without being asked; nothing was sent.")
     what = "1 message to a pass" if messages == 1 else f"{messages:,} messages to the passes"
-    time = f", which takes about {words(messages / settings.rate)}" if settings.rate else ""
+    time = f", which takes about {words(max(1.0, messages / settings.rate))}" if settings.rate else ""
     typer.echo(f"This sends {what} of {record.spec.list_name}{time}. The first one reads:", err=True)
     typer.echo(f"  {sample}", err=True)
     with interruptible():

@@ -38,7 +38,7 @@ def test_log_lines_stand_above_the_bar_and_neither_tears_the_other(desk: Desk) -
     logged = [line for line in lines if re.match(r"\d\d:\d\d:\d\d \[", line)]
     assert sum("settled" in line for line in logged) >= 120
     assert sum("read_back" in line for line in logged) > 2
-    whole = re.compile(r"\d\d:\d\d:\d\d \[info +\] settled +campaign=list row=\d+ status=\w+ reason=\w* http_status=\w+ latency_ms=\d+")
+    whole = re.compile(r"\d\d:\d\d:\d\d \[info +\] settled +row=\d+ status=\w+ reason=\w* http_status=\w+ latency_ms=\d+")
     assert [line for line in logged if "settled" in line and not whole.fullmatch(line)] == []
     bars = [line for line in lines if "/120" in line]
     assert len(bars) == 1
