@@ -5,6 +5,7 @@ CampaignError                 exit 1 unless a subclass says otherwise
 │   └── OtherContentError     exit 2: a campaign of this name exists with another list, template or message
 ├── InputError                exit 2: the list, a template or a results file can't be used; names file, row and column
 ├── LedgerError               exit 4: the ledger can't be read or written
+│   ├── LedgerPlaceError      exit 2: it can't be made or written where it is to be
 │   ├── LedgerVersionError    exit 2: made by a newer version, or the SQLite library is too old
 │   └── LedgerDamagedError    exit 2: the file is not a ledger, or is damaged
 └── SafeguardError            exit 4: stopped on purpose, rows are left, resumable
@@ -54,6 +55,10 @@ class InputError(CampaignError):
 
 class LedgerError(CampaignError):
     exit_code = 4
+
+
+class LedgerPlaceError(LedgerError):
+    exit_code = 2
 
 
 class LedgerVersionError(LedgerError):
