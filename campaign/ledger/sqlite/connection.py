@@ -2,6 +2,7 @@
 
 import errno
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,7 +12,7 @@ import apsw
 
 from campaign.domain.errors import DiskFullError, LedgerDamagedError, LedgerError, LedgerPlaceError, LedgerVersionError
 from campaign.ledger.clock import Clock, anchor_for
-from campaign.ledger.sqlite.witness import WAY_BACK, check_not_behind, check_not_emptied, forget, marked
+from campaign.ledger.sqlite.witness import WAY_BACK, check_not_behind, check_not_cut, forget, marked
 from campaign.ledger.statements import script, statements
 
 APPLICATION_ID: Final = 0x43414D50  # "CAMP"
@@ -58,8 +59,8 @@ def prepare(path: Path) -> None:
         with errors_as_sentences(path, opening=True):
             if connection.readonly("main"):
                 raise _no_place(path, "it may only be read")
-            _migrate(connection, path)
-            check_not_behind(path, mark=mark, latest=connection.execute("SELECT max(latest) FROM clock").get or mark)
+            _migrate(connection, path, mark)
+            check_not_behind(path, mark=mark, latest=connection.execute("SELECT max(latest) FROM clock").get or 0.0)
     finally:
         connection.close()
 
@@ -78,15 +79,18 @@ def _make(path: Path) -> None:
             raise LedgerPlaceError(f"The ledger {path} is a device or a pipe. Name a file with --ledger or CAMPAIGN_LEDGER.")
     except OSError as error:
         raise refused(error, path) from error
-    check_not_emptied(path)
+    check_not_cut(path)
 
 
-def _migrate(connection: apsw.Connection, path: Path) -> None:
-    if _version(connection, path) == SCHEMA_VERSION:
+def _migrate(connection: apsw.Connection, path: Path, mark: float) -> None:
+    version = _version(connection, path)
+    if version == SCHEMA_VERSION:
         return
+    if version == 0:
+        check_not_behind(path, mark=mark, latest=0.0)
     # A page size that fits the rows; it can only be set before the first write, and WAL stays set in the file.
     connection.execute("PRAGMA page_size = 8192")
-    connection.pragma("journal_mode", "wal")
+    _use_wal(connection)
     connection.execute("BEGIN IMMEDIATE")
     try:
         # Another process may have done it while this one waited for the lock.
@@ -101,6 +105,20 @@ def _migrate(connection: apsw.Connection, path: Path) -> None:
     except BaseException:
         connection.execute("ROLLBACK")
         raise
+
+
+def _use_wal(connection: apsw.Connection) -> None:
+    """SQLite doesn't wait for others here, whatever the busy timeout: two that make one ledger would fail each other."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.pragma("journal_mode", "wal")
+        except apsw.BusyError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _version(connection: apsw.Connection, path: Path) -> int:
@@ -167,7 +185,7 @@ def in_words(error: apsw.Error, path: Path, *, opening: bool = False) -> LedgerE
             )
         case apsw.ReadOnlyError() | apsw.CantOpenError() | apsw.PermissionsError() | apsw.AuthError():
             return _no_place(path, str(error)) if opening else LedgerError(f"{_no_place(path, str(error))}")
-        case apsw.CorruptError() | apsw.NotADBError() | apsw.SQLError() | apsw.FormatError() | apsw.ConstraintError() | apsw.MismatchError():
+        case apsw.CorruptError() | apsw.NotADBError() | apsw.FormatError() | apsw.SQLError() | apsw.ConstraintError():
             sentence = f"{path} is not a ledger, or is damaged ({error}). Put a copy of it back, if you have one. {WAY_BACK}"
             return LedgerDamagedError(sentence) if opening else LedgerError(sentence)
         case _:
@@ -178,6 +196,8 @@ def refused(error: OSError, path: Path) -> LedgerError | DiskFullError:
     """What the system said when a file of the ledger was to be made."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         return DiskFullError(f"No space is left for the ledger {path}. Free some, then run the same command again.")
+    if error.errno in {errno.EEXIST, errno.ENOTDIR}:
+        return _no_place(path, f"{path.parent} is not a folder")
     return _no_place(path, error.strerror or str(error))
 
 

@@ -15,6 +15,7 @@ from campaign.domain.errors import LedgerDamagedError, LedgerError
 
 _TIME: Final = struct.Struct(">d")
 ROUNDING_SECONDS: Final = 1e-6
+HEADER_BYTES: Final = 100
 
 WAY_BACK: Final = (
     "Your results file still is a list: `campaign run RESULTS --ledger ANOTHER-FILE` goes on from it, but it knows only "
@@ -45,28 +46,40 @@ def forget(ledger: Path) -> None:
         _mark(ledger).unlink(missing_ok=True)
 
 
-def check_not_emptied(ledger: Path) -> None:
-    """A file of no bytes is a ledger that is just being made, but not if it left something behind.
+def check_not_cut(ledger: Path) -> None:
+    """A file of no bytes is a ledger that is just being made, but not if it left something behind; any other has all its pages.
 
     Raises:
-        LedgerDamagedError: it was a ledger.
+        LedgerDamagedError: it was a ledger, or is a scrap that SQLite would take for an empty file, and write over.
     """
-    if not _is_empty(ledger):
-        return
     wal = ledger.with_name(f"{ledger.name}-wal")
-    # Asked again after the others are there: another process may be making it at this moment.
-    if (_mark(ledger).exists() or wal.exists()) and _is_empty(ledger):
-        raise LedgerDamagedError(
-            f"The ledger {ledger} is empty, and it was not: what was sent is known to it no longer. Put a copy of it back, if you have one. "
-            f"{WAY_BACK} To start over, and send to everyone again, remove {ledger}* first."
-        )
+    logged = wal.exists()
+    with suppress(OSError):
+        pages_bytes, size = _claimed_bytes(ledger), ledger.stat().st_size
+        if 0 < size < HEADER_BYTES:
+            raise LedgerDamagedError(f"{ledger} is not a ledger: it has {size} bytes. Choose another file with --ledger. {WAY_BACK}")
+        # Asked again after the others are there: another process may be making it at this moment.
+        if not size and (_mark(ledger).exists() or wal.exists()) and not ledger.stat().st_size:
+            raise LedgerDamagedError(
+                f"The ledger {ledger} is empty, and it was not: what was sent is known to it no longer. Put a copy of it back, if you "
+                f"have one. {WAY_BACK} To start over, and send to everyone again, remove {ledger}* first."
+            )
+        # While there is a log, the last pages may be there alone. SQLite itself finds out only when it comes to need them.
+        if size < pages_bytes and not logged and not wal.exists():
+            raise LedgerDamagedError(
+                f"The ledger {ledger} is damaged: it was cut short to {size:,} of {pages_bytes:,} bytes. Put a copy of it back, if you "
+                f"have one. {WAY_BACK}"
+            )
 
 
-def _is_empty(ledger: Path) -> bool:
-    try:
-        return ledger.stat().st_size == 0
-    except OSError:
-        return False
+def _claimed_bytes(ledger: Path) -> int:
+    """How long the file says that it is (SQLite's file format, 1.3); 0 if it says nothing."""
+    with ledger.open("rb") as file:
+        head = file.read(HEADER_BYTES)
+    if len(head) < HEADER_BYTES or not head.startswith(b"SQLite format 3\0"):
+        return 0
+    (page_bytes,), (pages,) = struct.unpack_from(">H", head, 16), struct.unpack_from(">I", head, 28)
+    return int(65_536 if page_bytes == 1 else page_bytes) * int(pages)
 
 
 def check_not_behind(ledger: Path, *, mark: float, latest: float) -> None:
@@ -77,9 +90,9 @@ def check_not_behind(ledger: Path, *, mark: float, latest: float) -> None:
     """
     if latest < mark - ROUNDING_SECONDS:
         raise LedgerDamagedError(
-            f"The ledger {ledger} lacks what was last written to it ({mark - latest:,.0f} s of it): its {ledger.name}-wal was removed, or an "
+            f"The ledger {ledger} lacks what was last written to it: its {ledger.name}-wal was removed, or an "
             f"older copy was put in its place. It would send again what was sent then. Put the missing file back. {WAY_BACK} "
-            f"Only if nothing was sent in that time: remove {_mark(ledger)}, then run the same command again."
+            f"Only if you know that nothing was sent in that time: remove {_mark(ledger)}, then run the same command again."
         )
 
 
