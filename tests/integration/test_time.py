@@ -96,7 +96,7 @@ class Bench:
 
     async def until(self, happens: Callable[[], bool], seconds: float = 10.0) -> None:
         async with asyncio.timeout(seconds):
-            while not happens():
+            while not happens():  # noqa: ASYNC110 - what is waited for is the simulator's, and the ledger's
                 await asyncio.sleep(0.01)
 
     def sent(self) -> int:

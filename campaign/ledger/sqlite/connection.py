@@ -12,7 +12,7 @@ import apsw
 
 from campaign.domain.errors import DiskFullError, LedgerDamagedError, LedgerError, LedgerPlaceError, LedgerVersionError
 from campaign.ledger.clock import Clock, anchor_for
-from campaign.ledger.sqlite.witness import WAY_BACK, check_not_behind, check_not_cut, forget, marked
+from campaign.ledger.sqlite.witness import WAY_BACK, check_not_behind, check_not_emptied, check_whole_pages, forget, marked
 from campaign.ledger.statements import script, statements
 
 APPLICATION_ID: Final = 0x43414D50  # "CAMP"
@@ -60,6 +60,7 @@ def prepare(path: Path) -> None:
             if connection.readonly("main"):
                 raise _no_place(path, "it may only be read")
             _migrate(connection, path, mark)
+            check_whole_pages(path, page_bytes=int(connection.pragma("page_size") or 1))
             check_not_behind(path, mark=mark, latest=connection.execute("SELECT max(latest) FROM clock").get or 0.0)
     finally:
         connection.close()
@@ -79,7 +80,7 @@ def _make(path: Path) -> None:
             raise LedgerPlaceError(f"The ledger {path} is a device or a pipe. Name a file with --ledger or CAMPAIGN_LEDGER.")
     except OSError as error:
         raise refused(error, path) from error
-    check_not_cut(path)
+    check_not_emptied(path)
 
 
 def _migrate(connection: apsw.Connection, path: Path, mark: float) -> None:

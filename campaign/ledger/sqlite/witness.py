@@ -46,40 +46,42 @@ def forget(ledger: Path) -> None:
         _mark(ledger).unlink(missing_ok=True)
 
 
-def check_not_cut(ledger: Path) -> None:
-    """A file of no bytes is a ledger that is just being made, but not if it left something behind; any other has all its pages.
+def check_not_emptied(ledger: Path) -> None:
+    """A file of no bytes is a ledger that is just being made, but not if it left something behind.
+
+    The file is never opened here: to close it again would let go of the locks that SQLite holds on it for this process.
 
     Raises:
         LedgerDamagedError: it was a ledger, or is a scrap that SQLite would take for an empty file, and write over.
     """
+    size = _size(ledger)
+    if 0 < size < HEADER_BYTES:
+        raise LedgerDamagedError(f"{ledger} is not a ledger: it has {size} bytes. Choose another file with --ledger. {WAY_BACK}")
     wal = ledger.with_name(f"{ledger.name}-wal")
-    logged = wal.exists()
-    with suppress(OSError):
-        pages_bytes, size = _claimed_bytes(ledger), ledger.stat().st_size
-        if 0 < size < HEADER_BYTES:
-            raise LedgerDamagedError(f"{ledger} is not a ledger: it has {size} bytes. Choose another file with --ledger. {WAY_BACK}")
-        # Asked again after the others are there: another process may be making it at this moment.
-        if not size and (_mark(ledger).exists() or wal.exists()) and not ledger.stat().st_size:
-            raise LedgerDamagedError(
-                f"The ledger {ledger} is empty, and it was not: what was sent is known to it no longer. Put a copy of it back, if you "
-                f"have one. {WAY_BACK} To start over, and send to everyone again, remove {ledger}* first."
-            )
-        # While there is a log, the last pages may be there alone. SQLite itself finds out only when it comes to need them.
-        if size < pages_bytes and not logged and not wal.exists():
-            raise LedgerDamagedError(
-                f"The ledger {ledger} is damaged: it was cut short to {size:,} of {pages_bytes:,} bytes. Put a copy of it back, if you "
-                f"have one. {WAY_BACK}"
-            )
+    # Asked again after the others are there: another process may be making it at this moment.
+    if not size and (_mark(ledger).exists() or wal.exists()) and not _size(ledger):
+        raise LedgerDamagedError(
+            f"The ledger {ledger} is empty, and it was not: what was sent is known to it no longer. Put a copy of it back, if you "
+            f"have one. {WAY_BACK} To start over, and send to everyone again, remove {ledger}* first."
+        )
 
 
-def _claimed_bytes(ledger: Path) -> int:
-    """How long the file says that it is (SQLite's file format, 1.3); 0 if it says nothing."""
-    with ledger.open("rb") as file:
-        head = file.read(HEADER_BYTES)
-    if len(head) < HEADER_BYTES or not head.startswith(b"SQLite format 3\0"):
-        return 0
-    (page_bytes,), (pages,) = struct.unpack_from(">H", head, 16), struct.unpack_from(">I", head, 28)
-    return int(65_536 if page_bytes == 1 else page_bytes) * int(pages)
+def _size(ledger: Path) -> int:
+    try:
+        return ledger.stat().st_size
+    except OSError:
+        return HEADER_BYTES
+
+
+def check_whole_pages(ledger: Path, *, page_bytes: int) -> None:
+    """SQLite finds pages that are missing at the end, but takes the first part of a page for the whole.
+
+    Raises:
+        LedgerDamagedError: the last page is not whole.
+    """
+    size = _size(ledger)
+    if size % page_bytes:
+        raise LedgerDamagedError(f"The ledger {ledger} is damaged: it was cut short. Put a copy of it back, if you have one. {WAY_BACK}")
 
 
 def check_not_behind(ledger: Path, *, mark: float, latest: float) -> None:
