@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ import pytest
 from campaign.domain.errors import CampaignError, DiskFullError, LedgerDamagedError, LedgerError, LedgerPlaceError
 from campaign.domain.model import Status
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
-from campaign.ledger.sqlite.connection import BUSY_SECONDS, in_words
+from campaign.ledger.sqlite.connection import BUSY_SECONDS, in_words, prepare
 from campaign.ledger.sqlite.ledger import LEASE_SECONDS
 from campaign.sender.heart import BEAT_SECONDS, MARGIN_SECONDS
 from tests.contract.given import campaign_of, ends, staged
@@ -289,3 +290,20 @@ def test_only_what_happens_at_opening_says_that_nothing_was_sent(
         assert "here/campaign.db" in str(found)
     assert running.exit_code == 4
     assert in_words(apsw.MisuseError("a fault of the program"), path) is None
+
+
+@pytest.mark.parametrize("begin", ["BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"])
+def test_a_ledger_that_another_process_is_just_making_is_waited_for(tmp_path: Path, begin: str) -> None:
+    path = tmp_path / "campaign.db"
+    other = apsw.Connection(str(path))
+    other.execute(begin)
+    other.execute("CREATE TABLE made (a)")
+    timer = threading.Timer(0.4, other.execute, ["ROLLBACK"])
+    timer.start()
+    try:
+        prepare(path)
+    finally:
+        timer.join()
+        other.close()
+    with read(path) as reader:
+        assert reader.campaigns() == []
