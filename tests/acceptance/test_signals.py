@@ -36,7 +36,7 @@ def signals(*numbers):
 
 STAGING = f"""{WHEN_CALLED}
 from campaign.ledger.sqlite import SqliteLedger
-once(SqliteLedger, "stage", signals(%s), after=2)
+once(SqliteLedger, "stage", signals(%s), after=1)
 """
 
 REPORTING = f"""{WHEN_CALLED}
@@ -62,7 +62,7 @@ def goes_on_to_its_end(desk: Desk, words: tuple[str, ...], rows: int) -> None:
 
 @pytest.mark.parametrize("numbers", [(15,), (2,), (15, 15)])
 def test_while_staging_leaves_nothing_half_staged(desk: Desk, numbers: tuple[int, ...]) -> None:
-    words = ("run", str(desk.make_list(11_000)), "--message", MESSAGE)
+    words = ("run", str(desk.make_list(5001)), "--message", MESSAGE)
     said = finish(start(desk, *words, before=STAGING % ", ".join(map(str, numbers))))
     assert "nothing was sent" in said
     assert desk.simulator.requests() == []
