@@ -6,6 +6,7 @@ CampaignError                 exit 1 unless a subclass says otherwise
 ├── InputError                exit 2: the list, a template or a results file can't be used; names file, row and column
 ├── StoppedError              exit 130 or 143: told to stop before anything was sent
 ├── LedgerError               exit 4: the ledger can't be read or written
+│   ├── LedgerPlaceError      exit 2: it can't be made or written where it is to be
 │   ├── LedgerVersionError    exit 2: made by a newer version, or the SQLite library is too old
 │   └── LedgerDamagedError    exit 2: the file is not a ledger, or is damaged
 └── SafeguardError            exit 4: stopped on purpose, rows are left, resumable
@@ -63,6 +64,10 @@ class StoppedError(CampaignError):
 
 class LedgerError(CampaignError):
     exit_code = 4
+
+
+class LedgerPlaceError(LedgerError):
+    exit_code = 2
 
 
 class LedgerVersionError(LedgerError):

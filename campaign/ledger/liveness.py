@@ -3,18 +3,37 @@
 Unlike a process number, a lock is never re-used, and it works between containers that share the ledger's folder.
 """
 
+import errno
+from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from campaign.domain.errors import DiskFullError, LedgerPlaceError
+
 
 class Lifeline:
-    """A runner's lock file; held until `cut`, `let_go` or the end of the process."""
+    """A runner's lock file; held until `cut`, `let_go` or the end of the process.
+
+    Raises:
+        LedgerPlaceError: it can't be made or locked; nobody could know whether the runner lives.
+        DiskFullError: not even an empty file fits.
+    """
 
     def __init__(self, folder: Path, runner: int) -> None:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        self._lock = FileLock(_path(folder, runner), mode=0o600, thread_local=False)
-        self._lock.acquire(timeout=1)
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            self._lock = FileLock(_path(folder, runner), mode=0o600, thread_local=False)
+            self._lock.acquire(timeout=1)
+        except Timeout as error:
+            raise LedgerPlaceError(f"The ledger's lock {_path(folder, runner)} is held by another program; remove the file.") from error
+        except OSError as error:
+            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+                raise DiskFullError(f"No space is left in {folder}. Free some, then run the same command again.") from error
+            raise LedgerPlaceError(
+                f"The ledger's folder {folder} can't be written: {error.strerror or error}. "
+                "Check who may write to it, or choose another ledger with --ledger or CAMPAIGN_LEDGER."
+            ) from error
 
     def let_go(self) -> None:
         """As the end of the process would: others find the runner dead."""
@@ -23,16 +42,18 @@ class Lifeline:
     def cut(self) -> None:
         """For a runner that is signed off."""
         self._lock.release()
-        Path(self._lock.lock_file).unlink(missing_ok=True)
+        # What can't be removed is the file of a runner that is signed off, which nobody asks for.
+        with suppress(OSError):
+            Path(self._lock.lock_file).unlink(missing_ok=True)
 
 
 def is_cut(folder: Path, runner: int) -> bool | None:
     """True if the runner's process is surely dead, False if it surely lives, None if its lock can't tell (no file)."""
     path = _path(folder, runner)
-    if not path.exists():
-        return None
     lock = FileLock(path, mode=0o600, thread_local=False)
     try:
+        if not path.exists():
+            return None
         lock.acquire(blocking=False)
     except Timeout:
         return False
@@ -44,7 +65,8 @@ def is_cut(folder: Path, runner: int) -> bool | None:
 
 def sweep(folder: Path, runner: int) -> None:
     """Remove the lock file of a runner that is signed off."""
-    _path(folder, runner).unlink(missing_ok=True)
+    with suppress(OSError):
+        _path(folder, runner).unlink(missing_ok=True)
 
 
 def _path(folder: Path, runner: int) -> Path:

@@ -18,7 +18,7 @@ from campaign.domain.errors import CampaignError, DiskFullError, UsageError
 LEFT_BEHIND_SECONDS: Final = 3600.0
 """A draft that nobody has touched for so long is what a killed process left behind."""
 
-_NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+_NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _FORBIDDEN: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _VANISHED: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ESTALE})
 _FOLDER_CANNOT_SYNC: Final = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM, errno.EISDIR})
@@ -29,7 +29,7 @@ def writing(path: Path) -> Iterator[None]:
     """Whatever the system refuses while `path` is written, in words.
 
     Raises:
-        DiskFullError: the disk, or the quota, is full.
+        DiskFullError: the disk, or the quota, is full, or files may not be that long (RLIMIT_FSIZE).
         UsageError: anything else; it names the path and what to do.
     """
     try:

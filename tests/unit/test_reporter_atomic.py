@@ -81,6 +81,7 @@ def test_what_killed_processes_left_is_swept_and_what_is_being_written_is_not(tm
     [
         (errno.ENOSPC, DiskFullError, "no space left to write out/a.csv.*make room"),
         (errno.EDQUOT, DiskFullError, "no space left to write out/a.csv.*make room"),
+        (errno.EFBIG, DiskFullError, "no space left to write out/a.csv.*make room"),
         (errno.EACCES, UsageError, "out/a.csv can't be written: Permission denied.*another program.*the folder out"),
         (errno.EROFS, UsageError, "out/a.csv can't be written: Read-only file system"),
         (errno.ENOENT, UsageError, "there is no folder out. Create it"),

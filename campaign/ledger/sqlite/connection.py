@@ -1,6 +1,8 @@
 """Opening a ledger file: settings, schema, its clock, and SQLite's errors as sentences."""
 
+import errno
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -8,8 +10,9 @@ from typing import Any, Final
 
 import apsw
 
-from campaign.domain.errors import DiskFullError, LedgerDamagedError, LedgerError, LedgerVersionError
+from campaign.domain.errors import DiskFullError, LedgerDamagedError, LedgerError, LedgerPlaceError, LedgerVersionError
 from campaign.ledger.clock import Clock, anchor_for
+from campaign.ledger.sqlite.witness import WAY_BACK, check_not_behind, check_not_emptied, check_whole_pages, forget, marked
 from campaign.ledger.statements import script, statements
 
 APPLICATION_ID: Final = 0x43414D50  # "CAMP"
@@ -32,9 +35,9 @@ def connect(path: Path, *, read_only: bool = False) -> apsw.Connection:
     version = apsw.sqlite_lib_version()
     if tuple(int(part) for part in version.split(".")) < OLDEST_SQLITE:
         raise LedgerVersionError(f"SQLite {version} can lose committed writes; install apsw 3.51.3 or newer.")
-    with errors_as_sentences(path):
-        flags = apsw.SQLITE_OPEN_READWRITE
-        connection = apsw.Connection(str(path), flags=flags)
+    with errors_as_sentences(path, opening=True):
+        # Absolute, so that no name means something of its own to SQLite, as “:memory:” would.
+        connection = apsw.Connection(str(path.absolute()), flags=apsw.SQLITE_OPEN_READWRITE)
         connection.set_busy_timeout(int(BUSY_SECONDS * 1000))
         connection.execute("PRAGMA cache_size = -32000; PRAGMA temp_store = FILE; PRAGMA mmap_size = 0")
         connection.execute("PRAGMA query_only = ON" if read_only else "PRAGMA synchronous = FULL")
@@ -45,14 +48,20 @@ def prepare(path: Path) -> None:
     """Make the ledger file if there is none, and bring it to this version.
 
     Raises:
-        LedgerDamagedError: the file is something else, or damaged.
+        LedgerDamagedError: the file is something else, or damaged, or lacks what was last written to it.
+        LedgerPlaceError: it can't be made or written there.
         LedgerVersionError: a newer Campaign made it.
     """
     _make(path)
+    mark = marked(path)
     connection = connect(path)
     try:
-        with errors_as_sentences(path):
-            _migrate(connection, path)
+        with errors_as_sentences(path, opening=True):
+            if connection.readonly("main"):
+                raise _no_place(path, "it may only be read")
+            _migrate(connection, path, mark)
+            check_whole_pages(path, page_bytes=int(connection.pragma("page_size") or 1))
+            check_not_behind(path, mark=mark, latest=connection.execute("SELECT max(latest) FROM clock").get or 0.0)
     finally:
         connection.close()
 
@@ -60,23 +69,29 @@ def prepare(path: Path) -> None:
 def _make(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not path.exists():
+            forget(path)
         # SQLite would make it readable for everyone; it holds personal data.
         with suppress(FileExistsError):
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        if path.is_dir():
+            raise LedgerPlaceError(f"The ledger {path} is a folder. Name a file with --ledger or CAMPAIGN_LEDGER.")
+        if path.exists() and not path.is_file():
+            raise LedgerPlaceError(f"The ledger {path} is a device or a pipe. Name a file with --ledger or CAMPAIGN_LEDGER.")
     except OSError as error:
-        raise LedgerError(
-            f"The ledger {path} can't be made: {error.strerror}. Choose another place with --ledger or CAMPAIGN_LEDGER."
-        ) from error
-    if path.is_dir():
-        raise LedgerError(f"The ledger {path} is a folder. Name a file with --ledger or CAMPAIGN_LEDGER.")
+        raise refused(error, path) from error
+    check_not_emptied(path)
 
 
-def _migrate(connection: apsw.Connection, path: Path) -> None:
-    if _version(connection, path) == SCHEMA_VERSION:
+def _migrate(connection: apsw.Connection, path: Path, mark: float) -> None:
+    version = _version(connection, path)
+    if version == SCHEMA_VERSION:
         return
+    if version == 0:
+        check_not_behind(path, mark=mark, latest=0.0)
     # A page size that fits the rows; it can only be set before the first write, and WAL stays set in the file.
     connection.execute("PRAGMA page_size = 8192")
-    connection.pragma("journal_mode", "wal")
+    _use_wal(connection)
     connection.execute("BEGIN IMMEDIATE")
     try:
         # Another process may have done it while this one waited for the lock.
@@ -91,6 +106,20 @@ def _migrate(connection: apsw.Connection, path: Path) -> None:
     except BaseException:
         connection.execute("ROLLBACK")
         raise
+
+
+def _use_wal(connection: apsw.Connection) -> None:
+    """SQLite doesn't wait for others here, whatever the busy timeout: two that make one ledger would fail each other."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.pragma("journal_mode", "wal")
+        except apsw.BusyError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _version(connection: apsw.Connection, path: Path) -> int:
@@ -120,26 +149,61 @@ class SqliteClock:
     def wall(self) -> float:
         return self._clock.wall()
 
-    def stamp(self, connection: apsw.Connection) -> None:
-        """Keep the latest time, so that after another boot the ledger's time never goes back."""
-        connection.execute(SQL["set_clock"], {"boot": self._clock.boot(), "anchor": self._anchor, "latest": self.now()})
+    def stamp(self, connection: apsw.Connection) -> float:
+        """Keep the latest time, so that after another boot the ledger's time never goes back; returns it."""
+        latest = max(self.now(), float(connection.execute("SELECT coalesce(max(latest), 0) FROM clock").get))
+        connection.execute(SQL["set_clock"], {"boot": self._clock.boot(), "anchor": self._anchor, "latest": latest})
+        return latest
 
 
 @contextmanager
-def errors_as_sentences(path: Path) -> Iterator[None]:
-    """Turn SQLite's exceptions into the error tree's."""
-    way_back = f"Your results file still is a list: `campaign run RESULTS` goes on from it, with another --ledger than {path}."
+def errors_as_sentences(path: Path, *, opening: bool = False) -> Iterator[None]:
+    """Turn SQLite's exceptions into the error tree's.
+
+    Args:
+        path: the ledger.
+        opening: nothing was done with it yet, so that what it says about damage and place may promise that nothing was sent.
+    """
     try:
         yield
-    except (apsw.BusyError, apsw.LockedError) as error:
-        raise LedgerError(f"The ledger {path} is locked by another program. Close it, then run the same command again.") from error
-    except apsw.FullError as error:
-        raise DiskFullError(f"No space is left for the ledger {path}. Free some, then run the same command again.") from error
-    except (apsw.CorruptError, apsw.NotADBError) as error:
-        raise LedgerDamagedError(f"{path} is not a ledger, or is damaged ({error}). {way_back}") from error
-    except (apsw.ReadOnlyError, apsw.CantOpenError, apsw.PermissionsError, apsw.AuthError) as error:
-        raise LedgerError(
-            f"The ledger {path} can't be written ({error}). Check who may write to it and its folder, or choose another with --ledger."
-        ) from error
-    except apsw.IOError as error:
-        raise DiskFullError(f"The ledger {path} can't be written ({error}). Check the disk, then run the same command again.") from error
+    except apsw.Error as error:
+        found = in_words(error, path, opening=opening)
+        if found is None:
+            raise
+        raise found from error
+
+
+def in_words(error: apsw.Error, path: Path, *, opening: bool = False) -> LedgerError | DiskFullError | None:
+    """What an exception of SQLite means to people; None if it is a fault of the program."""
+    match error:
+        case apsw.BusyError() | apsw.LockedError():
+            return LedgerError(f"The ledger {path} is locked by another program. Close it, then run the same command again.")
+        case apsw.FullError():
+            return DiskFullError(f"No space is left for the ledger {path}. Free some, then run the same command again.")
+        case apsw.IOError():
+            return DiskFullError(
+                f"The ledger {path} can't be read or written ({error}). Check the disk and its quota, then run the same command again."
+            )
+        case apsw.ReadOnlyError() | apsw.CantOpenError() | apsw.PermissionsError() | apsw.AuthError():
+            return _no_place(path, str(error)) if opening else LedgerError(f"{_no_place(path, str(error))}")
+        case apsw.CorruptError() | apsw.NotADBError() | apsw.FormatError() | apsw.SQLError() | apsw.ConstraintError():
+            sentence = f"{path} is not a ledger, or is damaged ({error}). Put a copy of it back, if you have one. {WAY_BACK}"
+            return LedgerDamagedError(sentence) if opening else LedgerError(sentence)
+        case _:
+            return None
+
+
+def refused(error: OSError, path: Path) -> LedgerError | DiskFullError:
+    """What the system said when a file of the ledger was to be made."""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        return DiskFullError(f"No space is left for the ledger {path}. Free some, then run the same command again.")
+    if error.errno in {errno.EEXIST, errno.ENOTDIR}:
+        return _no_place(path, f"{path.parent} is not a folder")
+    return _no_place(path, error.strerror or str(error))
+
+
+def _no_place(path: Path, why: str) -> LedgerPlaceError:
+    return LedgerPlaceError(
+        f"The ledger {path} can't be made or written: {why}. "
+        "Check who may write to it and to its folder, or choose another place with --ledger or CAMPAIGN_LEDGER."
+    )

@@ -10,13 +10,14 @@ from campaign.ledger.liveness import is_cut
 from campaign.ledger.port import CampaignRecord, Control, Outlook, RunnerRecord
 from campaign.ledger.sqlite.connection import SQL, SqliteClock, connect, errors_as_sentences, prepare
 from campaign.ledger.sqlite.values import record, result
+from campaign.ledger.sqlite.witness import runners_folder
 
 RECENT_SECONDS: Final = 10.0
 
 
 def lifelines(path: Path) -> Path:
     """The folder of the lock files by which the ledger's runners know each other to be alive."""
-    return path.with_name(path.name + ".runners")
+    return runners_folder(path)
 
 
 class SqliteReader:

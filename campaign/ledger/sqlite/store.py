@@ -37,7 +37,7 @@ class Store:
             self._clock = SqliteClock(connection, clock or SystemClock())
             self._clock.stamp(connection)
             connection.execute("COMMIT")
-        self._writer = Writer(connection, path)
+        self._writer = Writer(connection, path, self._clock)
 
     async def close(self) -> None:
         await self._writer.close()

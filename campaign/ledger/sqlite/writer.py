@@ -11,7 +11,8 @@ from typing import Any, Final, TypeVar
 import apsw
 
 from campaign.domain.errors import LedgerError
-from campaign.ledger.sqlite.connection import errors_as_sentences
+from campaign.ledger.sqlite.connection import SqliteClock, errors_as_sentences, in_words
+from campaign.ledger.sqlite.witness import Witness
 
 T = TypeVar("T")
 type_of_work = Callable[[apsw.Connection], Any]
@@ -23,9 +24,11 @@ MOST_TOGETHER: Final = 64
 class Writer:
     """Runs functions on one connection, in order, each whole or not at all, and answers once they are on disk."""
 
-    def __init__(self, connection: apsw.Connection, path: Path) -> None:
+    def __init__(self, connection: apsw.Connection, path: Path, clock: SqliteClock) -> None:
         self._connection = connection
         self._path = path
+        self._clock = clock
+        self._witness = Witness(path)
         self._waiting: queue.Queue[tuple[type_of_work, asyncio.Future[Any]] | None] = queue.Queue(MOST_WAITING)
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
         self._closed = False
@@ -52,6 +55,7 @@ class Writer:
             self._waiting.put(None)
             await asyncio.to_thread(self._thread.join)
             self._connection.close()
+            self._witness.close()
 
     def _run(self) -> None:
         while (item := self._waiting.get()) is not None:
@@ -73,9 +77,15 @@ class Writer:
         try:
             with errors_as_sentences(self._path):
                 self._connection.execute("BEGIN IMMEDIATE")
+                self._witness.check_in_place()
+                before = self._connection.total_changes()
                 for work, future in batch:
                     answers.append((future, *self._one(work)))
+                # What only looked needs no sync to disk, and leaves nothing to note.
+                latest = self._clock.stamp(self._connection) if self._connection.total_changes() > before else None
                 self._connection.execute("COMMIT")
+                if latest is not None:
+                    self._witness.note(latest)
         except BaseException as error:  # noqa: BLE001 - a thread has nobody above it: whoever waits gets the error
             with suppress(apsw.Error):
                 self._connection.execute("ROLLBACK")
@@ -91,7 +101,7 @@ class Writer:
             raise
         except BaseException as error:  # noqa: BLE001 - (same)
             self._connection.execute("ROLLBACK TO one; RELEASE one")
-            return None, error
+            return None, (in_words(error, self._path) or error) if isinstance(error, apsw.Error) else error
         self._connection.execute("RELEASE one")
         return result, None
 

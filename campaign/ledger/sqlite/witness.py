@@ -1,0 +1,143 @@
+"""What stands beside a ledger file and tells when the file is not what it was: emptied, gone back in time, or taken away.
+
+SQLite alone can't tell. Without its `-wal`, or out of an old copy, a ledger opens as if the last sends had never been made, and the same
+command would make them again. So after each commit its time is noted in a file of its own, `<ledger>.runners/mark`: a ledger that is behind
+its mark has lost something. The mark is written after the ledger and never synced, so whatever ends the machine, it is not ahead by itself.
+"""
+
+import os
+import struct
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from campaign.domain.errors import LedgerDamagedError, LedgerError
+
+_TIME: Final = struct.Struct(">d")
+ROUNDING_SECONDS: Final = 1e-6
+HEADER_BYTES: Final = 100
+
+WAY_BACK: Final = (
+    "Your results file still is a list: `campaign run RESULTS --ledger ANOTHER-FILE` goes on from it, but it knows only "
+    "what was sent until it was written."
+)
+
+
+def runners_folder(ledger: Path) -> Path:
+    """Where the lock files of the ledger's runners are, and its mark."""
+    return ledger.with_name(f"{ledger.name}.runners")
+
+
+def _mark(ledger: Path) -> Path:
+    return runners_folder(ledger) / "mark"
+
+
+def marked(ledger: Path) -> float:
+    """The time of the last commit that was noted; 0 if none was. To be asked before the ledger itself, which goes on meanwhile."""
+    with suppress(OSError, struct.error):
+        time: float = _TIME.unpack(_mark(ledger).read_bytes())[0]
+        return time
+    return 0.0
+
+
+def forget(ledger: Path) -> None:
+    """A ledger is made where there is none: what was noted of an earlier one says nothing of it."""
+    with suppress(OSError):
+        _mark(ledger).unlink(missing_ok=True)
+
+
+def check_not_emptied(ledger: Path) -> None:
+    """A file of no bytes is a ledger that is just being made, but not if it left something behind.
+
+    The file is never opened here: to close it again would let go of the locks that SQLite holds on it for this process.
+
+    Raises:
+        LedgerDamagedError: it was a ledger, or is a scrap that SQLite would take for an empty file, and write over.
+    """
+    size = _size(ledger)
+    if 0 < size < HEADER_BYTES:
+        raise LedgerDamagedError(f"{ledger} is not a ledger: it has {size} bytes. Choose another file with --ledger. {WAY_BACK}")
+    wal = ledger.with_name(f"{ledger.name}-wal")
+    # Asked again after the others are there: another process may be making it at this moment.
+    if not size and (_mark(ledger).exists() or wal.exists()) and not _size(ledger):
+        raise LedgerDamagedError(
+            f"The ledger {ledger} is empty, and it was not: what was sent is known to it no longer. Put a copy of it back, if you "
+            f"have one. {WAY_BACK} To start over, and send to everyone again, remove {ledger}* first."
+        )
+
+
+def _size(ledger: Path) -> int:
+    try:
+        return ledger.stat().st_size
+    except OSError:
+        return HEADER_BYTES
+
+
+def check_whole_pages(ledger: Path, *, page_bytes: int) -> None:
+    """SQLite finds pages that are missing at the end, but takes the first part of a page for the whole.
+
+    Raises:
+        LedgerDamagedError: the last page is not whole.
+    """
+    size = _size(ledger)
+    if size % page_bytes:
+        raise LedgerDamagedError(f"The ledger {ledger} is damaged: it was cut short. Put a copy of it back, if you have one. {WAY_BACK}")
+
+
+def check_not_behind(ledger: Path, *, mark: float, latest: float) -> None:
+    """The ledger must know of the last commit that was noted.
+
+    Raises:
+        LedgerDamagedError: it doesn't.
+    """
+    if latest < mark - ROUNDING_SECONDS:
+        raise LedgerDamagedError(
+            f"The ledger {ledger} lacks what was last written to it: its {ledger.name}-wal was removed, or an "
+            f"older copy was put in its place. It would send again what was sent then. Put the missing file back. {WAY_BACK} "
+            f"Only if you know that nothing was sent in that time: remove {_mark(ledger)}, then run the same command again."
+        )
+
+
+class Witness:
+    """Watches one open ledger: notes its commits, and that its files are still those that were opened."""
+
+    def __init__(self, ledger: Path) -> None:
+        self._ledger = ledger
+        self._wal = ledger.with_name(f"{ledger.name}-wal")
+        self._files: dict[Path, tuple[int, int]] = {}
+        self._mark: BinaryIO | None = None
+
+    def check_in_place(self) -> None:
+        """To be called inside a transaction, when SQLite has its files open.
+
+        Raises:
+            LedgerError: one was removed, or another put in its place: what is written now, nobody would find again.
+        """
+        for path in (self._ledger, self._wal):
+            try:
+                found = path.stat()
+            except FileNotFoundError:
+                found = None
+            except OSError:
+                continue
+            identity = (found.st_dev, found.st_ino) if found else (0, 0)
+            if identity != self._files.setdefault(path, identity):
+                raise LedgerError(
+                    f"The ledger's file {path} was removed or replaced while it was in use; nothing more is sent. "
+                    f"Put it back if you can. {WAY_BACK}"
+                )
+
+    def note(self, latest: float) -> None:
+        """A commit is durable. What can't be noted is not: the ledger itself is whole."""
+        with suppress(OSError):
+            if self._mark is None:
+                runners_folder(self._ledger).mkdir(mode=0o700, exist_ok=True)
+                descriptor = os.open(_mark(self._ledger), os.O_CREAT | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o600)
+                self._mark = os.fdopen(descriptor, "r+b", buffering=0)
+            self._mark.seek(0)
+            self._mark.write(_TIME.pack(latest))
+
+    def close(self) -> None:
+        if self._mark is not None:
+            self._mark.close()
+            self._mark = None

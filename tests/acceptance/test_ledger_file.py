@@ -1,0 +1,253 @@
+"""A ledger file that is damaged, gone back in time, locked, of another program, in an odd place: told, and nothing is sent on a guess."""
+
+import json
+import os
+import shutil
+import sqlite3
+import time
+from pathlib import Path
+
+import apsw
+import pytest
+
+from tests.acceptance.desk import Desk
+from tests.acceptance.hardship import finish, start, start_python
+from tests.acceptance.test_run import MESSAGE, wait_for
+
+ROWS = 60
+
+HOLD = """
+import sqlite3, sys, time
+connection = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=10)
+connection.execute(sys.argv[2])
+print("held", flush=True)
+time.sleep(float(sys.argv[3]))
+"""
+
+
+IMPATIENT = "import campaign.ledger.sqlite.connection as connection; connection.BUSY_SECONDS = 1.5"
+"""How long a lock is waited for is held against the lease in the ledger's own tests."""
+
+
+def words_for(desk: Desk, rows: int = ROWS) -> tuple[str, ...]:
+    return ("run", str(desk.make_list(rows)), "--message", MESSAGE)
+
+
+def ledger_of(desk: Desk) -> Path:
+    return Path(desk.environment["CAMPAIGN_LEDGER"])
+
+
+def begun(desk: Desk) -> tuple[str, ...]:
+    """A campaign of which 20 rows are sent; the words that began it."""
+    words = words_for(desk)
+    desk.run(*words, "--limit", "20", code=5)
+    return words
+
+
+def killed_while_sending(desk: Desk) -> tuple[str, ...]:
+    words = words_for(desk)
+    process = start(desk, *words, "--rate", "40")
+    wait_for(lambda: len(desk.sent()) > 25)
+    process.kill()
+    process.communicate(timeout=10)
+    return words
+
+
+def refused(desk: Desk, *words: str, code: int = 2) -> str:
+    """What the command says that must not send a thing."""
+    before = len(desk.simulator.requests())
+    said = finish(start(desk, *words), code=code)
+    assert len(desk.simulator.requests()) == before
+    return said
+
+
+def goes_on_to_its_end(desk: Desk, words: tuple[str, ...], rows: int = ROWS) -> None:
+    seen = json.loads(desk.run(*words, "--json").stdout)
+    assert seen["by_status"]["delivered"] + seen["by_status"]["accepted"] == rows
+    sent = desk.sent()
+    assert {len(texts) for texts in sent.values()} == {1}
+    assert len(sent) == rows
+
+
+class TestDamage:
+    def test_another_programs_database_is_left_alone(self, desk: Desk) -> None:
+        with sqlite3.connect(ledger_of(desk)) as connection:
+            connection.execute("CREATE TABLE theirs (a)")
+        connection.close()
+        before = ledger_of(desk).read_bytes()
+        assert "a database of another program" in refused(desk, *words_for(desk))
+        assert ledger_of(desk).read_bytes() == before
+
+    @pytest.mark.parametrize("content", [b"not a database, though long enough to be one" * 100, b"\0" * 8192, b"S"])
+    def test_a_file_that_is_no_database_is_left_alone(self, desk: Desk, content: bytes) -> None:
+        ledger_of(desk).write_bytes(content)
+        assert "not a ledger" in refused(desk, *words_for(desk))
+        assert ledger_of(desk).read_bytes() == content
+
+    def test_a_newer_ledger_is_left_alone(self, desk: Desk) -> None:
+        words = begun(desk)
+        with apsw.Connection(str(ledger_of(desk))) as connection:
+            connection.pragma("user_version", 99)
+        connection.close()
+        said = refused(desk, *words)
+        assert "version 99" in said
+        assert "Upgrade" in said
+
+    def test_an_emptied_ledger_is_not_taken_for_a_new_one(self, desk: Desk) -> None:
+        words = begun(desk)
+        os.truncate(ledger_of(desk), 0)
+        said = refused(desk, *words)
+        assert "is empty, and it was not" in said
+        assert "campaign run RESULTS" in said
+
+    def test_an_empty_file_that_never_was_a_ledger_becomes_one(self, desk: Desk) -> None:
+        ledger_of(desk).touch()
+        goes_on_to_its_end(desk, words_for(desk))
+
+    def test_a_ledger_that_was_removed_on_purpose_starts_over(self, desk: Desk) -> None:
+        words = begun(desk)
+        ledger_of(desk).unlink()
+        desk.simulator.reset()
+        goes_on_to_its_end(desk, words)
+
+    def test_the_results_file_is_the_way_back(self, desk: Desk) -> None:
+        begun(desk)
+        ledger_of(desk).write_bytes(b"gone" * 5000)
+        goes_on_to_its_end(desk, ("run", str(desk.folder / "list.results.csv"), "--ledger", str(desk.folder / "other.db")))
+
+
+class TestLostWrites:
+    def test_without_its_wal_a_ledger_is_not_believed(self, desk: Desk) -> None:
+        words = killed_while_sending(desk)
+        wal = Path(f"{ledger_of(desk)}-wal")
+        kept = wal.rename(desk.folder / "kept")
+        said = refused(desk, *words)
+        assert "campaign.db-wal was removed" in said
+        assert "campaign run RESULTS" in said
+        assert "campaign.db-wal was removed" in refused(desk, "status", "list")
+        kept.rename(wal)
+        goes_on_to_its_end(desk, words)
+
+    def test_without_its_shm_a_ledger_is_whole(self, desk: Desk) -> None:
+        words = killed_while_sending(desk)
+        Path(f"{ledger_of(desk)}-shm").unlink()
+        goes_on_to_its_end(desk, words)
+
+    def test_an_older_copy_is_not_believed_and_may_be_on_purpose(self, desk: Desk) -> None:
+        words = begun(desk)
+        copy = desk.folder / "copy.db"
+        shutil.copy(ledger_of(desk), copy)
+        desk.run(*words, "--limit", "20", code=5)
+        shutil.copy(copy, ledger_of(desk))
+        said = refused(desk, *words)
+        assert "older copy" in said
+        Path(f"{ledger_of(desk)}.runners/mark").unlink()
+        desk.run(*words, "--limit", "1", code=5)
+
+    def test_a_ledger_that_is_moved_away_whole_goes_on_there(self, desk: Desk) -> None:
+        words = begun(desk)
+        (desk.folder / "there").mkdir()
+        moved = ledger_of(desk).rename(desk.folder / "there" / "moved.db")
+        goes_on_to_its_end(desk, (*words, "--ledger", str(moved)))
+
+    @pytest.mark.parametrize("suffix", ["", "-wal"])
+    def test_a_ledger_that_is_taken_away_while_sending_stops_the_run(self, desk: Desk, suffix: str) -> None:
+        process = start(desk, *words_for(desk), "--rate", "20")
+        wait_for(lambda: len(desk.sent()) > 10)
+        Path(f"{ledger_of(desk)}{suffix}").unlink()
+        said = finish(process, code=4)
+        assert "was removed or replaced" in said
+        assert len(desk.sent()) < 60
+
+
+class TestLocks:
+    def test_a_lock_of_three_seconds_is_waited_for(self, desk: Desk) -> None:
+        words = words_for(desk)
+        process = start(desk, *words, "--rate", "60")
+        wait_for(lambda: len(desk.sent()) > 10)
+        holder = start_python(desk, HOLD, str(ledger_of(desk)), "BEGIN IMMEDIATE", "3")
+        finish(process, code=0)
+        finish(holder, code=0)
+        goes_on_to_its_end(desk, words)
+
+    def test_a_lock_that_stays_stops_the_run(self, desk: Desk) -> None:
+        words = words_for(desk)
+        process = start(desk, *words, "--rate", "20", before=IMPATIENT)
+        wait_for(lambda: len(desk.sent()) > 10)
+        holder = start_python(desk, HOLD, str(ledger_of(desk)), "BEGIN IMMEDIATE", "60")
+        try:
+            assert "locked by another program" in finish(process, code=4)
+        finally:
+            holder.kill()
+            holder.communicate()
+        goes_on_to_its_end(desk, words)
+
+    def test_a_lock_that_was_there_first_is_told(self, desk: Desk) -> None:
+        words = begun(desk)
+        holder = start_python(desk, HOLD, str(ledger_of(desk)), "BEGIN IMMEDIATE", "60")
+        assert holder.stdout is not None
+        try:
+            assert holder.stdout.readline() == "held\n"
+            before = len(desk.simulator.requests())
+            assert "locked by another program" in finish(start(desk, *words, before=IMPATIENT), code=4)
+            assert len(desk.simulator.requests()) == before
+        finally:
+            holder.kill()
+            holder.communicate()
+        goes_on_to_its_end(desk, words)
+
+
+class TestTogether:
+    def test_two_runs_of_the_same_instant_make_one_ledger_and_one_campaign(self, desk: Desk) -> None:
+        """Real time is the thing tested: both wait for the same moment."""
+        at_once = "import time, campaign.app.runs\nwhile time.time() < {}: pass"
+        for turn in range(3):
+            words = (*words_for(desk, 12), "--ledger", str(desk.folder / f"{turn}.db"))
+            before = at_once.format(time.time() + 1.5)
+            both = [start(desk, *words, before=before) for _ in range(2)]
+            for process in both:
+                finish(process, code=0)
+            sent = desk.sent()
+            assert len(sent) == 12
+            assert {len(texts) for texts in sent.values()} == {1}
+            desk.simulator.reset()
+
+    def test_many_that_make_one_ledger_at_once_all_find_it(self, desk: Desk) -> None:
+        code = (
+            "import sys, time; from pathlib import Path; from campaign.ledger.sqlite import SqliteLedger\n"
+            "at = float(sys.argv[1])\n"
+            "for turn in range(20):\n"
+            "    while time.time() < at + turn * 0.1: pass\n"
+            "    ledger = SqliteLedger(Path(f'{turn}.db'))\n"
+        )
+        at = str(time.time() + 1.5)
+        processes = [start_python(desk, code, at) for _ in range(3)]
+        for process in processes:
+            finish(process, code=0)
+
+
+class TestPlaces:
+    def test_a_link_leads_to_its_ledger(self, desk: Desk) -> None:
+        (desk.folder / "there").mkdir()
+        link = desk.folder / "link.db"
+        link.symlink_to(desk.folder / "there" / "real.db")
+        (desk.folder / "there" / "real.db").touch()
+        words = (*words_for(desk, 20), "--ledger", str(link))
+        desk.run(*words, "--limit", "5", code=5)
+        goes_on_to_its_end(desk, words, 20)
+
+    @pytest.mark.parametrize(("name", "says"), [(".", "is a folder"), ("/dev/null", "device"), ("list.csv/x.db", "is not a folder")])
+    def test_what_can_be_no_file_is_told(self, desk: Desk, name: str, says: str) -> None:
+        said = refused(desk, *words_for(desk, 20), "--ledger", name)
+        assert says in said
+        assert "--ledger" in said
+
+    def test_a_pipe_is_told(self, desk: Desk) -> None:
+        os.mkfifo(desk.folder / "pipe.db")
+        assert "pipe" in refused(desk, *words_for(desk, 20), "--ledger", "pipe.db")
+
+    def test_a_data_folder_that_can_not_be_made_is_told(self, desk: Desk) -> None:
+        (desk.folder / "home").write_bytes(b"")
+        said = finish(start(desk, *words_for(desk, 20), CAMPAIGN_LEDGER="", HOME=str(desk.folder / "home"), XDG_DATA_HOME=""), code=2)
+        assert "--ledger" in said
+        assert desk.simulator.requests() == []

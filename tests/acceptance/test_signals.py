@@ -1,0 +1,193 @@
+"""Signals at every step, a process that is stopped and goes on, and pipes that nobody reads any more."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.desk import Desk
+from tests.acceptance.hardship import finish, start
+from tests.acceptance.test_run import MESSAGE, agrees, wait_for
+
+WHEN_CALLED = """
+import functools, os, time
+def once(owner, name, do, *, after=1):
+    whole, calls = getattr(owner, name), []
+    @functools.wraps(whole)
+    def hooked(*words, **options):
+        calls.append(1)
+        if len(calls) == after:
+            do()
+        return whole(*words, **options)
+    setattr(owner, name, hooked)
+def signals(*numbers):
+    def do():
+        for number in numbers:
+            os.kill(os.getpid(), number)
+            time.sleep(0.2)
+    return do
+"""
+
+STAGING = f"""{WHEN_CALLED}
+from campaign.ledger.sqlite import SqliteLedger
+once(SqliteLedger, "stage", signals(%s), after=1)
+"""
+
+REPORTING = f"""{WHEN_CALLED}
+from campaign.reporter.atomic import Draft
+once(Draft, "%s", signals(%s), after=%s)
+"""
+
+SHORT_LEASE = """
+import campaign.ledger.sqlite.ledger as ledger, campaign.ledger.sqlite.store as store, campaign.sender.heart as heart
+ledger.LEASE_SECONDS = store.LEASE_SECONDS = 3.0
+heart.BEAT_SECONDS, heart.MARGIN_SECONDS = 0.4, 1.0
+"""
+
+
+def goes_on_to_its_end(desk: Desk, words: tuple[str, ...], rows: int) -> None:
+    seen = json.loads(desk.run(*words, "--json").stdout)
+    assert seen["by_status"]["delivered"] + seen["by_status"]["accepted"] == rows
+    sent = desk.sent()
+    assert {len(texts) for texts in sent.values()} == {1}
+    assert len(sent) == rows
+    agrees(desk, desk.folder / "list.results.csv")
+
+
+@pytest.mark.parametrize("numbers", [(15,), (2,), (15, 15)])
+def test_while_staging_leaves_nothing_half_staged(desk: Desk, numbers: tuple[int, ...]) -> None:
+    words = ("run", str(desk.make_list(5001)), "--message", MESSAGE)
+    said = finish(start(desk, *words, before=STAGING % ", ".join(map(str, numbers))))
+    assert "nothing was sent" in said
+    assert desk.simulator.requests() == []
+    assert desk.run("status", "--json").stdout.strip() == "[]"
+    desk.run(*words, "--limit", "30", code=5)
+    assert len(desk.sent()) == 30
+
+
+@pytest.mark.parametrize("step", ["seal", "replace"])
+@pytest.mark.parametrize("turn", [1, 2])
+def test_while_reporting_the_results_are_whole(desk: Desk, step: str, turn: int) -> None:
+    desk.simulator.set_faults(faults={"unprocessable": 0.2})
+    out = desk.folder / "list.results.csv"
+    words = ("run", str(desk.make_list(60)), "--message", MESSAGE)
+    desk.run(*words, "--limit", "20", code=5)
+    process = start(desk, *words, before=REPORTING % (step, "15, 15", turn))
+    finish(process)
+    assert process.returncode in {3, 143, -15}
+    agrees(desk, out)
+    with out.open(encoding="utf-8-sig", newline="") as file:
+        assert len(list(csv.DictReader(file))) == 60
+    assert not list(desk.folder.glob(".campaign-results-*"))
+
+
+@pytest.mark.parametrize("step", ["seal", "replace"])
+def test_killed_while_reporting_the_old_results_stay_or_the_new_ones_are_there(desk: Desk, step: str) -> None:
+    out = desk.folder / "list.results.csv"
+    words = ("run", str(desk.make_list(60)), "--message", MESSAGE)
+    desk.run(*words, "--limit", "20", code=5)
+    process = start(desk, *words, before=REPORTING % (step, "9", 1))
+    finish(process, code=-9)
+    with out.open(encoding="utf-8-sig", newline="") as file:
+        assert len(list(csv.DictReader(file))) == 60
+    goes_on_to_its_end(desk, words, 60)
+
+
+@pytest.mark.parametrize("numbers", [(15, 15), (2, 15), (15, 2)])
+def test_twice_while_sending_ends_at_once_and_the_same_command_goes_on(desk: Desk, numbers: tuple[int, int]) -> None:
+    desk.simulator.set_faults(latency=2.0)
+    # Of the requests that are cut off, the simulator still processes some: they must be read back, not sent again.
+    words = ("run", str(desk.make_list(100)), "--message", MESSAGE, "--quiet-period", "3s")
+    process = start(desk, *words, "--rate", "50")
+    wait_for(lambda: len(desk.simulator.requests()) > 20 or process.poll() is not None)
+    began = time.monotonic()
+    process.send_signal(numbers[0])
+    time.sleep(0.5)
+    process.send_signal(numbers[1])
+    finish(process, code=128 + numbers[0])
+    assert time.monotonic() - began < 2.5
+    desk.simulator.set_faults(latency=0.0)
+    goes_on_to_its_end(desk, words, 100)
+
+
+def test_a_terminal_that_is_closed_drains_like_any_stop(desk: Desk) -> None:
+    desk.simulator.set_faults(latency=0.3)
+    words = ("run", str(desk.make_list(200)), "--message", MESSAGE)
+    process = start(desk, *words, "--rate", "50")
+    wait_for(lambda: len(desk.sent()) > 20)
+    process.send_signal(signal.SIGHUP)
+    finish(process, code=129)
+    agrees(desk, desk.folder / "list.results.csv")
+    assert '"unknown"' not in desk.run("status", "list", "--json").stdout.replace('"unknown": 0', "")
+    goes_on_to_its_end(desk, words, 200)
+
+
+def test_under_nohup_a_closed_terminal_is_nothing(desk: Desk) -> None:
+    words = ("run", str(desk.make_list(60)), "--message", MESSAGE)
+    process = start(desk, *words, "--rate", "40", prefix=("nohup",))
+    wait_for(lambda: len(desk.sent()) > 10)
+    process.send_signal(signal.SIGHUP)
+    finish(process, code=0)
+    goes_on_to_its_end(desk, words, 60)
+
+
+def test_stopped_beyond_its_lease_it_sends_nothing_more_of_what_others_took_over(desk: Desk) -> None:
+    desk.simulator.set_faults(latency=0.1)
+    words = ("run", str(desk.make_list(200)), "--message", MESSAGE)
+    sleeper = start(desk, *words, "--rate", "40", before=SHORT_LEASE)
+    wait_for(lambda: len(desk.sent()) > 20)
+    sleeper.send_signal(signal.SIGSTOP)
+    try:
+        other = start(desk, *words, "--rate", "100", before=SHORT_LEASE)
+        wait_for(lambda: len(desk.sent()) > 120)
+    finally:
+        sleeper.send_signal(signal.SIGCONT)
+    finish(other, code=0)
+    finish(sleeper)
+    assert sleeper.returncode in {0, 4}
+    goes_on_to_its_end(desk, words, 200)
+
+
+class TestPipes:
+    @pytest.mark.parametrize("options", [(), ("--json",)])
+    def test_a_reader_of_stdout_that_went_away_breaks_nothing(self, desk: Desk, options: tuple[str, ...]) -> None:
+        words = ("run", str(desk.make_list(60)), "--message", MESSAGE)
+        process = start(desk, *words, "--rate", "60", *options)
+        assert process.stdout is not None
+        process.stdout.close()
+        process.stdout = None
+        said = finish(process)
+        assert "Error" not in said
+        assert process.returncode in {0, 128 + signal.SIGPIPE, -signal.SIGPIPE}
+        agrees(desk, desk.folder / "list.results.csv")
+        assert len(desk.sent()) == 60
+
+    @pytest.mark.parametrize("level", ["info", "debug"])
+    def test_a_reader_of_stderr_that_went_away_breaks_nothing(self, desk: Desk, level: str) -> None:
+        words = ("run", str(desk.make_list(100)), "--message", MESSAGE)
+        process = start(desk, *words, "--rate", "50", CAMPAIGN_LOG_LEVEL=level)
+        assert process.stderr is not None
+        wait_for(lambda: len(desk.sent()) > 5)
+        process.stderr.close()
+        process.stderr = None
+        process.communicate(timeout=30)
+        assert process.returncode == 0
+        assert len(desk.sent()) == 100
+        agrees(desk, desk.folder / "list.results.csv")
+
+    @pytest.mark.parametrize("closed", ["1", "2", "0", "0 1 2"])
+    def test_started_without_standard_streams(self, desk: Desk, closed: str) -> None:
+        words = ["run", str(desk.make_list(20)), "--message", MESSAGE]
+        redirects = " ".join(f"{number}>&-" for number in closed.split())
+        command = ["sh", "-c", f'exec python3 -m campaign "$@" {redirects}', "sh", *words]
+        path = f"{Path(sys.executable).parent}{os.pathsep}{desk.environment['PATH']}"
+        done = subprocess.run(command, cwd=desk.folder, env=desk.environment | {"PATH": path}, capture_output=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+        assert len(desk.sent()) == 20
+        agrees(desk, desk.folder / "list.results.csv")
