@@ -33,6 +33,7 @@ def main() -> int:
     parser.add_argument("--freezes", type=float, default=0.0, help="percent of processes that are stopped for longer than a short lease")
     parser.add_argument("--seconds", type=float, default=300.0, help="after which a campaign that is not finished is a failure")
     parser.add_argument("--campaign", type=int, help="only this one of the session")
+    parser.add_argument("--keep", action="store_true", help="keep every campaign's folder")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     seed = random.SystemRandom().randrange(10**6) if asked.seed is None else asked.seed
@@ -46,18 +47,18 @@ def main() -> int:
         freezes=asked.freezes / 100,
     )
     say(f"seed {seed}")
+    limits = Limits(kills=asked.kills, seconds=asked.seconds, only=asked.campaign, keep=asked.keep)
     folder = Path(tempfile.mkdtemp(prefix="campaign-chaos-"))
-    session, broken = hold(wishes, Limits(kills=asked.kills, seconds=asked.seconds, only=asked.campaign), folder, say)
+    session, broken = hold(wishes, limits, folder, say)
     sys.stdout.write(json.dumps(session.as_json()) + "\n" if asked.json else f"{in_words(session)}\n")
     if broken:
-        again = " ".join(
-            f"--{name.replace('_', '-')} {value}" for name, value in vars(asked).items() if value and name not in {"json", "seed"}
-        )
-        say(
-            f"Broken: campaigns {', '.join(map(str, broken))} in {folder}. To repeat one: python -m tests.chaos --seed {seed} {again} --campaign N"
-        )
+        options = {name: value for name, value in vars(asked).items() if value and name not in {"json", "keep", "seed", "campaign"}}
+        again = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in options.items())
+        say(f"Broken: campaigns {', '.join(map(str, broken))} in {folder}. To repeat one:")
+        say(f"python -m tests.chaos --seed {seed} {again} --campaign {broken[0]}")
         return 1
-    shutil.rmtree(folder)
+    if not asked.keep:
+        shutil.rmtree(folder)
     return 0
 
 

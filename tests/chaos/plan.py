@@ -17,8 +17,12 @@ LATE_SECONDS: Final = 0.5
 """How late the simulator may still process a request: well within the quiet period, as the promise assumes."""
 
 TIMEOUT_SECONDS: Final = 1.0
-LONGEST_LIFE_SECONDS: Final = 15.0
-LONGEST_LIFE_MESSAGES: Final = 300
+LONGEST_LIFE_SECONDS: Final = 6.0
+LONGEST_LIFE: Final = 0.15
+LONGEST_RANDOM_LIFE: Final = 0.075
+"""Of the rows, so that a short list sees as many deaths as a long one."""
+
+USUAL_ROWS: Final = 2000
 
 
 class Death(StrEnum):
@@ -44,7 +48,7 @@ class Life:
     together: int = 1
     moment: str = ""
     count: int = 0
-    messages: int = LONGEST_LIFE_MESSAGES
+    messages: int
     seconds: float = LONGEST_LIFE_SECONDS
     interrupted: int | None = None
 
@@ -96,7 +100,7 @@ def plan(wishes: Wishes, index: int) -> Plan:
         faults=_faults(wishes.ambiguous),
         storms=tuple(_storm(luck) for _ in range(luck.randint(0, 2))),
         sending=tuple(_sending(luck, wishes, staging, wishes.kills - reporting)),
-        reporting=tuple(_reporting(luck, reporting)),
+        reporting=tuple(_reporting(luck, wishes.rows, reporting)),
         freezes=wishes.freezes > 0,
     )
 
@@ -110,7 +114,7 @@ def _faults(ambiguous: float) -> dict[Fault, float]:
         Fault.GONE: 0.005,
         Fault.NOT_DELIVERED: 0.02,
         Fault.UNKNOWN_STATUS: 0.01,
-        Fault.THROTTLE: 0.002,
+        Fault.THROTTLE: 0.0005,
         Fault.SLOW: 0.01,
         Fault.REDIRECT: 0.01,
         Fault.READ_ERROR: 0.02,
@@ -118,7 +122,7 @@ def _faults(ambiguous: float) -> dict[Fault, float]:
         Fault.READ_HANG: 0.005,
         Fault.READ_HTML: 0.01,
         Fault.READ_CUT: 0.02,
-        Fault.READ_THROTTLE: 0.002,
+        Fault.READ_THROTTLE: 0.0005,
     }
 
 
@@ -128,43 +132,58 @@ def _storm(luck: random.Random) -> tuple[float, float, str | None]:
 
 
 def _sending(luck: random.Random, wishes: Wishes, staging: int, kills: int) -> Iterator[Life]:
-    first = _deck(luck, Phase.STAGING)
+    rows = wishes.rows
+    most, longest = _part(rows, LONGEST_LIFE), _part(rows, LONGEST_RANDOM_LIFE)
+    first = _deck(luck, rows, Phase.STAGING)
     # A process that was told to stop also reports.
-    stopping = _deck(luck, Phase.STOPPING, Phase.REPORTING)
-    sending = _deck(luck, Phase.SENDING)
+    stopping = _deck(luck, rows, Phase.STOPPING, Phase.REPORTING)
+    sending = _deck(luck, rows, Phase.SENDING)
     for number in range(1, kills + 1):
         if number <= staging:
             moment, count = next(first)
-            yield Life(number=number, death=Death.AT_MOMENT, together=luck.randint(1, 2), moment=moment, count=count)
+            yield Life(number=number, death=Death.AT_MOMENT, together=luck.randint(1, 2), moment=moment, count=count, messages=most)
             continue
         together = luck.randint(1, wishes.most_together)
         if luck.random() < wishes.freezes:
-            yield Life(number=number, death=Death.FREEZE, together=max(2, together), messages=luck.randint(1, 120))
+            yield Life(number=number, death=Death.FREEZE, together=max(2, together), messages=luck.randint(1, longest))
             continue
         match luck.choices((0, 1, 2, 3), weights=(6, 2, 1, 1.5))[0]:
             case 0:
                 moment, count = next(sending)
-                yield Life(number=number, death=Death.AT_MOMENT, together=together, moment=moment, count=count)
+                yield Life(number=number, death=Death.AT_MOMENT, together=together, moment=moment, count=count, messages=most)
             case 1:
-                yield Life(number=number, death=Death.AFTER_MESSAGES, together=together, messages=luck.randint(1, 150))
+                yield Life(number=number, death=Death.AFTER_MESSAGES, together=together, messages=luck.randint(1, longest))
             case 2:
-                yield Life(number=number, death=Death.AFTER_SECONDS, together=together, seconds=luck.uniform(0, 3))
+                yield Life(number=number, death=Death.AFTER_SECONDS, together=together, messages=most, seconds=luck.uniform(0, 3))
             case _:
                 moment, count = next(stopping)
-                interrupted = luck.randint(1, 80)
-                yield Life(number=number, death=Death.AT_MOMENT, together=together, moment=moment, count=count, interrupted=interrupted)
+                interrupted = luck.randint(1, longest)
+                yield Life(
+                    number=number,
+                    death=Death.AT_MOMENT,
+                    together=together,
+                    moment=moment,
+                    count=count,
+                    messages=most,
+                    interrupted=interrupted,
+                )
 
 
-def _reporting(luck: random.Random, kills: int) -> Iterator[Life]:
-    deck = _deck(luck, Phase.REPORTING)
+def _reporting(luck: random.Random, rows: int, kills: int) -> Iterator[Life]:
+    deck = _deck(luck, rows, Phase.REPORTING)
     for number in range(1, kills + 1):
         moment, count = next(deck)
-        yield Life(number=1000 + number, death=Death.AT_MOMENT, moment=moment, count=count)
+        yield Life(number=1000 + number, death=Death.AT_MOMENT, moment=moment, count=count, messages=rows)
 
 
-def _deck(luck: random.Random, *phases: Phase) -> Iterator[tuple[str, int]]:
+def _deck(luck: random.Random, rows: int, *phases: Phase) -> Iterator[tuple[str, int]]:
     """Moments of these phases with the pass at which to die, each moment once before any comes again."""
     moments = [(moment, point.most) for point in POINTS if point.phase in phases for moment in point.moments]
     luck.shuffle(moments)
     for moment, most in cycle(moments):
-        yield moment, luck.randint(1, most)
+        # Those that are passed often are passed the more often the longer the list is.
+        yield moment, luck.randint(1, most if most <= 4 else _part(rows, most / USUAL_ROWS))
+
+
+def _part(rows: int, share: float) -> int:
+    return max(4, round(rows * share))

@@ -73,7 +73,7 @@ def in_words(session: Session) -> str:
     """A table, one figure a line."""
     lines = []
     for name, value in session.as_json().items():
-        shown = ", ".join(f"{key}: {count:,}" for key, count in value.items()) if isinstance(value, dict) else value
+        shown = str(value) if name == "seed" else ", ".join(f"{key}: {count:,}" for key, count in value.items()) if isinstance(value, dict) else value
         lines.append(f"{name.replace('_', ' '):24} {shown:,}" if isinstance(shown, int) else f"{name.replace('_', ' '):24} {shown}")
     return "\n".join(lines)
 
@@ -96,4 +96,4 @@ def row_in_full(row: int, evidence: Evidence, *, quiet_seconds: float) -> Iterat
     for message in messages:
         took = message.unix_seconds - arrivals.get(message.request, message.unix_seconds)
         if took > quiet_seconds:
-            yield f"    request {message.request} was processed {took:.2f} s after it came: longer than the quiet period, which nobody promises"
+            yield f"    request {message.request} was processed {took:.2f} s after it came: beyond the quiet period, so outside the promise"

@@ -24,6 +24,7 @@ class Limits:
     kills: int
     seconds: float = 300.0
     only: int | None = None
+    keep: bool = False
 
 
 def hold(wishes: Wishes, limits: Limits, folder: Path, say: Callable[[str], None]) -> tuple[Session, list[int]]:
@@ -43,9 +44,9 @@ def hold(wishes: Wishes, limits: Limits, folder: Path, say: Callable[[str], None
         violations = _one(plan(wishes, index), place, limits, session, say)
         if violations:
             broken.append(index)
-        else:
+        elif not limits.keep:
             shutil.rmtree(place)
-        if session.kills.total() >= limits.kills:
+        if limits.only is None and session.kills.total() >= limits.kills:
             break
     return session, broken
 

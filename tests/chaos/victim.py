@@ -1,7 +1,7 @@
 """The real command in a process that is to die: `python -m tests.chaos.victim MOMENT COUNT -- run LIST ...`.
 
-It kills itself with SIGKILL when it passes the moment for the COUNT-th time. `record FILE` for MOMENT COUNT lets it live, and writes
-the moments that it passed into the file. `none 0` lets it live.
+It kills itself with SIGKILL when it passes the moment for the COUNT-th time. As MOMENT, `none` lets it live, and `record` as well, but
+writes the names of the moments that it passed into `passed.txt`.
 """
 
 import importlib
@@ -15,6 +15,8 @@ from typing import Final
 
 from tests.chaos.points import MOMENTS, install
 
+NONE: Final = "none"
+RECORD: Final = "record"
 TEMPO: Final = {
     # The budget for reading back is 9/s, as the API allows: 1,000 kills would take hours.
     ("campaign.app.sending", "READS_PER_SECOND"): 400.0,
@@ -33,16 +35,16 @@ def main(words: list[str]) -> None:
         raise SystemExit(__doc__)
     set_tempo(short_lease=os.environ.get("CHAOS_SHORT_LEASE") == "1")
     passed: set[str] = set()
-    if moment == "record":
+    if moment == RECORD:
         install(passed.add)
-    elif moment != "none":
+    elif moment != NONE:
         install(killer(moment, int(count)))
     sys.argv = ["campaign", *command]
     try:
         importlib.import_module("campaign.__main__").main()
     finally:
-        if moment == "record":
-            Path(count).write_text("\n".join(sorted(passed)), encoding="utf-8")
+        if moment == RECORD:
+            Path("passed.txt").write_text("\n".join(sorted(passed)), encoding="utf-8")
 
 
 def killer(moment: str, count: int) -> Callable[[str], None]:

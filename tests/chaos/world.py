@@ -16,6 +16,7 @@ from typing import Final
 from campaign.simulator.client import SimulatorClient
 from campaign.simulator.config import Latency, Storm
 from tests.chaos.plan import LATE_SECONDS, QUIET_SECONDS, TIMEOUT_SECONDS, Death, Life, Plan
+from tests.chaos.victim import NONE
 
 ROOT: Final = Path(__file__).parents[2]
 MESSAGE: Final = "Hi {{ first_name }}, {{ code }} gives 20 % off"
@@ -57,11 +58,7 @@ class World:
 
     def start(self, life: Life) -> subprocess.Popen[bytes]:
         """The command in a process of its own; what it prints is kept in the folder."""
-        match life.death:
-            case Death.AT_MOMENT:
-                moment, count = life.moment, life.count
-            case _:
-                moment, count = "none", 0
+        moment, count = (life.moment, life.count) if life.death is Death.AT_MOMENT else (NONE, 0)
         words = ("run", "list.csv", "--message", MESSAGE, "--yes", "--json")
         with self.output(life, "out").open("wb") as out, self.output(life, "err").open("wb") as err:
             return subprocess.Popen(
@@ -140,10 +137,9 @@ def _pass_id(luck: random.Random, row: int) -> str:
 @contextmanager
 def _simulator(plan: Plan, audit_file: Path) -> Iterator[SimulatorClient]:
     faults = [word for fault, share in plan.faults.items() for word in ("--fault", f"{fault}={share}")]
-    limit = round(plan.rate_per_second * 1.1) + 10
+    numbers = ("--port", "0", "--limit", str(round(plan.rate_per_second * 1.1) + 10), "--seed", str(plan.simulator_seed))
     process = subprocess.Popen(
-        [sys.executable, "-m", "campaign", "simulate", "--port", "0", "--limit", str(limit), "--seed", str(plan.simulator_seed)]
-        + ["--audit-file", str(audit_file), "--json", *faults],
+        [sys.executable, "-m", "campaign", "simulate", *numbers, "--audit-file", str(audit_file), "--json", *faults],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
