@@ -73,7 +73,13 @@ def in_words(session: Session) -> str:
     """A table, one figure a line."""
     lines = []
     for name, value in session.as_json().items():
-        shown = str(value) if name == "seed" else ", ".join(f"{key}: {count:,}" for key, count in value.items()) if isinstance(value, dict) else value
+        shown = (
+            str(value)
+            if name == "seed"
+            else ", ".join(f"{key}: {count:,}" for key, count in value.items())
+            if isinstance(value, dict)
+            else value
+        )
         lines.append(f"{name.replace('_', ' '):24} {shown:,}" if isinstance(shown, int) else f"{name.replace('_', ' '):24} {shown}")
     return "\n".join(lines)
 
