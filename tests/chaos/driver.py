@@ -1,20 +1,17 @@
 """Runs one campaign's processes, kills them as planned, and starts others until the campaign is finished."""
 
-import os
 import signal
-import subprocess
 import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
-from tests.chaos.plan import Death, Life
+from tests.chaos.plan import Life
+from tests.chaos.process import Messages, Process
 from tests.chaos.world import World
 
 LOOK_SECONDS: Final = 0.004
-FROZEN_SECONDS: Final = 8.0
 FINISHED: Final = frozenset({0, 3})
 EXPECTED: Final = FINISHED | {143, -signal.SIGTERM}
 """The last is a process that was told to stop before it listened."""
@@ -48,8 +45,8 @@ class Driver:
         self._world = world
         self._kills_left = kills_left
         self._deadline = time.monotonic() + seconds
-        self._running: list[_Process] = []
-        self._messages = _Messages(world)
+        self._running: list[Process] = []
+        self._messages = Messages(world.audit_file)
         self._clean = CLEAN
         self._ended_well = False
         self.story = Story()
@@ -91,7 +88,7 @@ class Driver:
 
     def _start(self, life: Life) -> None:
         says = self._world.output(life, "err")
-        self._running.append(_Process(self._world.start(life), life, messages=self._messages.count(), says=says))
+        self._running.append(Process(self._world.start(life), life, messages=self._messages.count(), says=says))
         self._tell(f"began {life}")
         self.story.processes += 1
         self.story.most_at_once = max(self.story.most_at_once, len(self._running))
@@ -115,7 +112,7 @@ class Driver:
                     process.kill()
             time.sleep(LOOK_SECONDS)
 
-    def _note(self, process: "_Process") -> None:
+    def _note(self, process: Process) -> None:
         code = process.code
         self.story.freezes += process.was_frozen
         self._tell(f"{process.life.number} ended with {code} ({process.cause})")
@@ -141,86 +138,3 @@ class Driver:
             lines = text.count("\n")
             if lines != len(self._world.rows) + 1 or not text.endswith("\n"):
                 self.story.torn.append(f"after process {life.number} ({life.moment}) {path.name} has {lines} lines")
-
-
-class _Process:
-    """One life as it goes.
-
-    Args:
-        popen: its process.
-        life: what is planned for it.
-        messages: how many were processed before it began.
-        says: where its stderr goes.
-    """
-
-    def __init__(self, popen: subprocess.Popen[bytes], life: Life, *, messages: int, says: Path) -> None:
-        self._popen = popen
-        self._says = says
-        self._speaks_since: int | None = None
-        self.life = life
-        self._messages = messages
-        self._began = time.monotonic()
-        self._interrupted = False
-        self._frozen_at: float | None = None
-        self.was_frozen = False
-        self.cause = life.moment or life.death.value
-
-    @property
-    def code(self) -> int:
-        return int(self._popen.returncode)
-
-    def has_ended(self) -> bool:
-        return self._popen.poll() is not None
-
-    def disturb(self, messages: int) -> None:
-        """Send it the signals that are due.
-
-        Args:
-            messages: how many were processed so far.
-        """
-        life, now = self.life, time.monotonic()
-        passed = messages - self._messages
-        if life.death is Death.FREEZE:
-            self._freeze(passed, now)
-        elif life.interrupted is not None and not self._interrupted and self._sent(messages) >= life.interrupted:
-            self._interrupted = True
-            self._popen.send_signal(signal.SIGTERM)
-        elif passed >= life.messages or now - self._began >= life.seconds:
-            if life.death is Death.AT_MOMENT:
-                self.cause = Death.AFTER_MESSAGES if passed >= life.messages else Death.AFTER_SECONDS
-            self._popen.kill()
-
-    def _sent(self, messages: int) -> int:
-        """How many messages were processed since it first said that one of its own was settled."""
-        if self._speaks_since is None and self._says.stat().st_size:
-            self._speaks_since = messages
-        return -1 if self._speaks_since is None else messages - self._speaks_since
-
-    def kill(self) -> None:
-        self._popen.kill()
-        self._popen.wait()
-
-    def _freeze(self, passed: int, now: float) -> None:
-        if self._frozen_at is None and passed >= self.life.messages:
-            self._frozen_at = now
-            self.was_frozen = True
-            self._popen.send_signal(signal.SIGSTOP)
-        elif self._frozen_at is not None and now - self._frozen_at >= FROZEN_SECONDS:
-            self._frozen_at = float("inf")
-            self._popen.send_signal(signal.SIGCONT)
-
-
-class _Messages:
-    """How many the simulator has processed, read off its audit file: cheap enough to be asked every few milliseconds."""
-
-    def __init__(self, world: World) -> None:
-        self._descriptor = os.open(world.audit_file, os.O_RDONLY)
-        self._count = 0
-
-    def count(self) -> int:
-        while chunk := os.read(self._descriptor, 1 << 16):
-            self._count += chunk.count(b"\n")
-        return self._count
-
-    def close(self) -> None:
-        os.close(self._descriptor)

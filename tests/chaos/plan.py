@@ -67,6 +67,7 @@ class Plan:
     storms: tuple[tuple[float, float, str | None], ...]
     sending: tuple[Life, ...]
     reporting: tuple[Life, ...]
+    baseline: bool
     freezes: bool
 
 
@@ -101,6 +102,7 @@ def plan(wishes: Wishes, index: int) -> Plan:
         storms=tuple(_storm(luck) for _ in range(luck.randint(0, 2))),
         sending=tuple(_sending(luck, wishes, staging, wishes.kills - reporting)),
         reporting=tuple(_reporting(luck, wishes.rows, reporting)),
+        baseline=luck.random() < 0.3,
         freezes=wishes.freezes > 0,
     )
 

@@ -18,14 +18,16 @@ from tests.chaos.points import MOMENTS, install
 NONE: Final = "none"
 RECORD: Final = "record"
 TEMPO: Final = {
-    # The budget for reading back is 9/s, as the API allows: 1,000 kills would take hours.
-    ("campaign.app.sending", "READS_PER_SECOND"): 400.0,
     ("campaign.sender.verify", "AGAIN_SECONDS"): 0.5,
     ("campaign.sender.heart", "BEAT_SECONDS"): 0.7,
+    ("campaign.ledger.sqlite.doubts", "HOLD_SECONDS"): 3.0,
 }
 """What is quicker than in the product, so that a thousand kills fit into half an hour. Nothing that the promise rests on."""
 
-SHORT_LEASE: Final = {("campaign.ledger.sqlite.ledger", "LEASE_SECONDS"): 5.0, ("campaign.sender.heart", "MARGIN_SECONDS"): 1.0}
+SHORT_LEASE: Final = {
+    **{(f"campaign.ledger.sqlite.{module}", "LEASE_SECONDS"): 5.0 for module in ("store", "staging", "ledger")},
+    ("campaign.sender.heart", "MARGIN_SECONDS"): 1.0,
+}
 """In addition where processes are frozen for longer than their lease; set by CHAOS_SHORT_LEASE=1."""
 
 

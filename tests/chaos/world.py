@@ -81,6 +81,7 @@ class World:
             "CAMPAIGN_LEDGER": str(self.ledger),
             "CAMPAIGN_RATE": str(plan.rate_per_second),
             "CAMPAIGN_MAX_ATTEMPTS": str(plan.max_attempts),
+            "CAMPAIGN_BASELINE": str(plan.baseline).lower(),
             "CAMPAIGN_QUIET_PERIOD": f"{QUIET_SECONDS:g}s",
             "CAMPAIGN_TIMEOUT": f"{TIMEOUT_SECONDS:g}s",
             "PASSENTRY_API_URL": self.simulator.url,
