@@ -26,7 +26,11 @@ def small() -> Plan:
 
 
 def died(process: subprocess.Popen[bytes]) -> int:
-    return process.wait(timeout=60)
+    """How it ended."""
+    try:
+        return process.wait(timeout=60)
+    finally:
+        process.kill()
 
 
 def test_one_run_that_is_stopped_passes_every_moment(small: Plan, tmp_path: Path) -> None:
