@@ -1,0 +1,137 @@
+"""Judges a finished campaign: nothing sent twice, nothing lost, and three witnesses that agree."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import pairwise
+from typing import Final
+
+from campaign.domain.cells import neutralise
+from tests.chaos.evidence import Attempt, Evidence, Row
+
+ARRIVED: Final = frozenset({"delivered", "not_delivered", "accepted"})
+NEEDS_SOMEONE: Final = frozenset({"failed", "unknown", "invalid"})
+SETTLED: Final = ARRIVED | NEEDS_SOMEONE | {"skipped"}
+CLOCK_SECONDS: Final = 0.1
+"""By how much two readings of the wall clock may disagree."""
+
+
+class Kind(StrEnum):
+    DOUBLE = "double"
+    LOST = "lost"
+    WRONG = "wrong"
+    HISTORY = "history"
+    FILES = "files"
+    LEDGER = "ledger"
+    ENDS = "ends"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Violation:
+    """`row` is 0 where it is about no row in particular."""
+
+    kind: Kind
+    row: int
+    words: str
+
+
+def judge(evidence: Evidence, *, quiet_seconds: float) -> list[Violation]:
+    """Everything that breaks the promise, or that makes one of the witnesses doubtful."""
+    return [
+        *_ledger(evidence),
+        *_passes(evidence),
+        *(found for row in evidence.rows.values() for found in _history(evidence, row, quiet_seconds)),
+        *_files(evidence),
+    ]
+
+
+def _ledger(evidence: Evidence) -> Iterator[Violation]:
+    for problem in evidence.problems:
+        yield Violation(kind=Kind.LEDGER, row=0, words=problem)
+    if evidence.runners_at_work:
+        yield Violation(kind=Kind.LEDGER, row=0, words=f"{evidence.runners_at_work} processes are still said to be at work")
+    if [row.row for row in evidence.listed] != sorted(evidence.rows):
+        yield Violation(kind=Kind.LOST, row=0, words=f"the list has {len(evidence.listed)} rows, the ledger {len(evidence.rows)}")
+    for listed in evidence.listed:
+        row = evidence.rows.get(listed.row)
+        if row is None:
+            continue
+        if row.status not in SETTLED:
+            yield Violation(kind=Kind.LOST, row=row.row, words=f"is {row.status} though the campaign is finished")
+        if row.status in {"unknown", "failed"} and not row.reason:
+            yield Violation(kind=Kind.WRONG, row=row.row, words=f"is {row.status} without a reason")
+        expected = {"": "invalid"}.get(listed.pass_id, "skipped") if not listed.text else ""
+        if (expected or row.status in {"invalid", "skipped"}) and row.status != expected:
+            yield Violation(kind=Kind.WRONG, row=row.row, words=f"is {row.status}, but by the list should be {expected or 'sent'}")
+
+
+def _passes(evidence: Evidence) -> Iterator[Violation]:
+    """What the simulator processed against what the ledger says of it, pass by pass."""
+    listed = {row.pass_id: row for row in evidence.listed if row.text}
+    for pass_id in evidence.processed.keys() - listed.keys():
+        yield Violation(kind=Kind.WRONG, row=0, words=f"the pass “{pass_id}” got a message, and is not in the list")
+    for pass_id, row in listed.items():
+        texts = [notification.message for notification in evidence.processed.get(pass_id, [])]
+        found = evidence.rows.get(row.row)
+        if len(texts) > 1:
+            yield Violation(kind=Kind.DOUBLE, row=row.row, words=f"the pass “{pass_id}” got {len(texts)} messages")
+        if any(text != row.text for text in texts):
+            yield Violation(kind=Kind.WRONG, row=row.row, words=f"the pass “{pass_id}” got {texts}, not “{row.text}”")
+        if found is None:
+            continue
+        if texts and found.status not in ARRIVED | {"unknown"}:
+            yield Violation(kind=Kind.LOST, row=row.row, words=f"was processed, and is {found.status} ({found.reason})")
+        if not texts and found.status in ARRIVED:
+            yield Violation(kind=Kind.LOST, row=row.row, words=f"is {found.status}, and was never processed")
+        if len(evidence.requests.get(pass_id, [])) > found.fence:
+            words = f"{len(evidence.requests[pass_id])} requests came for it, and it was claimed {found.fence} times"
+            yield Violation(kind=Kind.HISTORY, row=row.row, words=words)
+
+
+def _history(evidence: Evidence, row: Row, quiet_seconds: float) -> Iterator[Violation]:
+    history = evidence.attempts.get(row.row, [])
+
+    def violation(words: str) -> Violation:
+        return Violation(kind=Kind.HISTORY, row=row.row, words=words)
+
+    fences = [attempt.fence for attempt in history]
+    if fences != sorted(set(fences)) or any(fence > row.fence for fence in fences):
+        yield violation(f"its attempts have the numbers {fences}, and its last claim {row.fence}")
+    for earlier, later in pairwise(history):
+        if earlier.status in ARRIVED:
+            yield violation(f"was tried again after attempt {earlier.fence} was {earlier.status}")
+        if _was_in_doubt(earlier) and later.sent_at < earlier.settled_at + quiet_seconds - CLOCK_SECONDS:
+            waited = later.sent_at - earlier.settled_at
+            yield violation(f"attempt {later.fence} came {waited:.2f} s after attempt {earlier.fence}, which was in doubt")
+    if history and row.status in ARRIVED | {"unknown", "failed"} and history[-1].status != row.status:
+        yield violation(f"is {row.status}, but its last attempt {history[-1].status}")
+    if not history and row.status in ARRIVED | {"unknown", "failed"}:
+        yield violation(f"is {row.status} without an attempt")
+
+
+def _was_in_doubt(attempt: Attempt) -> bool:
+    """Read back and shown not to have arrived: concluding takes the reason away."""
+    return attempt.status == "pending" and not attempt.reason
+
+
+def _files(evidence: Evidence) -> Iterator[Violation]:
+    if evidence.results is None:
+        yield Violation(kind=Kind.FILES, row=0, words="there is no results file")
+        return
+    numbers = [int(line["delivery_row"]) for line in evidence.results]
+    if numbers != sorted(evidence.rows):
+        yield Violation(
+            kind=Kind.FILES, row=0, words=f"the results have {len(numbers)} rows, or in another order, for {len(evidence.rows)}"
+        )
+    for line in evidence.results:
+        row = evidence.rows.get(int(line["delivery_row"]))
+        if row is None:
+            continue
+        says = (line["pass_id"], line["delivery_message"], line["delivery_status"], line["delivery_reason"], line["delivery_attempts"])
+        knows = (neutralise(row.pass_id), neutralise(row.message), row.status, row.reason, str(row.attempts))
+        if says != knows:
+            yield Violation(kind=Kind.FILES, row=row.row, words=f"the results say {says}, the ledger {knows}")
+    wanted = [line for line in evidence.results if line["delivery_status"] in NEEDS_SOMEONE]
+    if (evidence.failed or []) != wanted or (evidence.failed is not None and not wanted):
+        words = f"the failed-rows file has {len(evidence.failed or [])} rows, or other ones, for {len(wanted)}"
+        yield Violation(kind=Kind.FILES, row=0, words=words)

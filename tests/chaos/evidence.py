@@ -1,0 +1,108 @@
+"""What ledger, results files and simulator each say of a campaign, read side by side."""
+
+import csv
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from campaign.ledger.sqlite.connection import connect
+from campaign.simulator.records import LoggedRequest, Notification
+from tests.chaos.world import ListRow, World
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A row as the ledger has it."""
+
+    row: int
+    pass_id: str
+    message: str
+    status: str
+    reason: str
+    fence: int
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One attempt as the ledger has it; Unix seconds."""
+
+    row: int
+    fence: int
+    runner: int
+    status: str
+    reason: str
+    http_status: int | None
+    sent_at: float
+    settled_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """`results` and `failed` are the files' rows, None where there is no file. `problems` is what SQLite says of the ledger itself."""
+
+    listed: tuple[ListRow, ...]
+    rows: Mapping[int, Row]
+    attempts: Mapping[int, list[Attempt]]
+    runners_at_work: int
+    problems: tuple[str, ...]
+    results: list[dict[str, str]] | None
+    failed: list[dict[str, str]] | None
+    processed: Mapping[str, list[Notification]]
+    requests: Mapping[str, list[LoggedRequest]]
+    """By pass, in the order of arrival: those that would send."""
+
+
+def gather(world: World) -> Evidence:
+    connection = connect(world.ledger, read_only=True)
+    try:
+        rows = [Row(**found) for found in _select(connection, "SELECT row, pass_id, message, status, reason, fence, attempts FROM rows")]
+        columns = "row, fence, runner, status, reason, http_status, sent_at, settled_at"
+        attempts = defaultdict(list)
+        for found in _select(connection, f"SELECT {columns} FROM attempts ORDER BY id"):  # noqa: S608 - a constant
+            attempts[found["row"]].append(Attempt(**found))
+        (at_work,) = _select(connection, "SELECT count(*) AS runners FROM runners WHERE ended_at = 0")
+        problems = [str(found["integrity_check"]) for found in _select(connection, "PRAGMA integrity_check")]
+        campaigns = _select(connection, "SELECT id FROM campaigns")
+    finally:
+        connection.close()
+    if len(campaigns) != 1:
+        problems.append(f"the ledger holds {len(campaigns)} campaigns instead of one")
+    processed = defaultdict(list)
+    for notification in world.simulator.audit():
+        processed[notification.id].append(notification)
+    requests = defaultdict(list)
+    for request in world.simulator.requests():
+        if request.method == "POST" and request.id is not None:
+            requests[request.id].append(request)
+    return Evidence(
+        listed=world.rows,
+        rows={row.row: row for row in rows},
+        attempts=attempts,
+        runners_at_work=at_work["runners"],
+        problems=tuple(problem for problem in problems if problem != "ok"),
+        results=_table(world.results),
+        failed=_table(world.failed),
+        processed=processed,
+        requests=requests,
+    )
+
+
+def _select(connection: apsw.Connection, statement: str) -> list[dict[str, Any]]:
+    cursor = connection.execute(statement)
+    found = []
+    for values in cursor:
+        names = [name for name, *_ in cursor.get_description()]
+        found.append(dict(zip(names, values, strict=True)))
+    return found
+
+
+def _table(path: Path) -> list[dict[str, str]] | None:
+    if not path.exists():
+        return None
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))

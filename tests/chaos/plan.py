@@ -1,0 +1,191 @@
+"""What is going to happen, drawn from a seed: the list, the faults, and how each process of a campaign dies."""
+
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import cycle
+from typing import Final
+
+from campaign.simulator.faults import AMBIGUOUS, Fault
+from tests.chaos.points import POINTS, Phase
+
+STAGING_KILLS: Final = 4
+REPORTING_KILLS: Final = 6
+QUIET_SECONDS: Final = 2.0
+LATE_SECONDS: Final = 0.5
+"""How late the simulator may still process a request: well within the quiet period, as the promise assumes."""
+
+TIMEOUT_SECONDS: Final = 1.0
+LONGEST_LIFE_SECONDS: Final = 6.0
+LONGEST_LIFE: Final = 0.15
+LONGEST_RANDOM_LIFE: Final = 0.075
+"""Of the rows, so that a short list sees as many deaths as a long one."""
+
+USUAL_ROWS: Final = 2000
+
+
+class Death(StrEnum):
+    """How a process ends. AFTER_MESSAGES: when so many messages more were processed, by whomever, since it began."""
+
+    AT_MOMENT = "at a moment"
+    AFTER_MESSAGES = "random: after messages"
+    AFTER_SECONDS = "random: after seconds"
+    FREEZE = "frozen beyond its lease"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Life:
+    """One process. `together` is how many may run when it begins, itself counted.
+
+    One that is to die at a moment that does not come is killed after `messages` or `seconds`, whichever is first. With
+    `interrupted` it is sent SIGTERM after so many messages, so that the moments of stopping come.
+    """
+
+    number: int
+    death: Death = Death.NONE
+    together: int = 1
+    moment: str = ""
+    count: int = 0
+    messages: int
+    seconds: float = LONGEST_LIFE_SECONDS
+    interrupted: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One campaign. `sending` and `reporting` are the processes that die before, and after, the last row is settled."""
+
+    index: int
+    seed: str
+    rows: int
+    rate_per_second: float
+    max_attempts: int
+    simulator_seed: int
+    faults: Mapping[Fault, float]
+    storms: tuple[tuple[float, float, str | None], ...]
+    sending: tuple[Life, ...]
+    reporting: tuple[Life, ...]
+    baseline: bool
+    freezes: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What the command line asks of every campaign; `ambiguous` is the probability of each ambiguous fault."""
+
+    seed: int
+    rows: int = 2000
+    rate_per_second: float = 400.0
+    kills: int = 50
+    most_together: int = 4
+    ambiguous: float = 0.02
+    freezes: float = 0.0
+
+
+def plan(wishes: Wishes, index: int) -> Plan:
+    """The `index`-th campaign (1-based) of a session: always the same for the same wishes."""
+    seed = f"{wishes.seed}/{index}"
+    luck = random.Random(seed)
+    reporting = min(REPORTING_KILLS, wishes.kills // 6)
+    staging = min(STAGING_KILLS, wishes.kills // 6)
+    return Plan(
+        index=index,
+        seed=seed,
+        rows=wishes.rows,
+        rate_per_second=wishes.rate_per_second,
+        # Mostly enough that a row which dies with its process again and again is sent in the end; else rows run out of attempts, too.
+        max_attempts=luck.choice((100, 100, 100, 5)),
+        simulator_seed=luck.getrandbits(31),
+        faults=_faults(wishes.ambiguous),
+        storms=tuple(_storm(luck) for _ in range(luck.randint(0, 2))),
+        sending=tuple(_sending(luck, wishes, staging, wishes.kills - reporting)),
+        reporting=tuple(_reporting(luck, wishes.rows, reporting)),
+        baseline=luck.random() < 0.3,
+        freezes=wishes.freezes > 0,
+    )
+
+
+def _faults(ambiguous: float) -> dict[Fault, float]:
+    """Everything at once, but for `read_null`: an API that denies what it did is beyond any promise (see docs/reliability.md)."""
+    return dict.fromkeys(AMBIGUOUS, ambiguous) | {
+        Fault.NOT_FOUND: 0.01,
+        Fault.UNPROCESSABLE: 0.01,
+        Fault.CONFLICT: 0.005,
+        Fault.GONE: 0.005,
+        Fault.NOT_DELIVERED: 0.02,
+        Fault.UNKNOWN_STATUS: 0.01,
+        Fault.THROTTLE: 0.0005,
+        Fault.SLOW: 0.01,
+        Fault.REDIRECT: 0.01,
+        Fault.READ_ERROR: 0.02,
+        Fault.READ_MISSING: 0.01,
+        Fault.READ_HANG: 0.005,
+        Fault.READ_HTML: 0.01,
+        Fault.READ_CUT: 0.02,
+        Fault.READ_THROTTLE: 0.0005,
+    }
+
+
+def _storm(luck: random.Random) -> tuple[float, float, str | None]:
+    """When it begins, how long it lasts, and what it says of it."""
+    return luck.uniform(1, 20), luck.uniform(0.2, 1.0), luck.choice(("0.3", "1", None, "soon"))
+
+
+def _sending(luck: random.Random, wishes: Wishes, staging: int, kills: int) -> Iterator[Life]:
+    rows = wishes.rows
+    most, longest = _part(rows, LONGEST_LIFE), _part(rows, LONGEST_RANDOM_LIFE)
+    first = _deck(luck, rows, Phase.STAGING)
+    # A process that was told to stop also reports.
+    stopping = _deck(luck, rows, Phase.STOPPING, Phase.REPORTING)
+    sending = _deck(luck, rows, Phase.SENDING)
+    for number in range(1, kills + 1):
+        if number <= staging:
+            moment, count = next(first)
+            yield Life(number=number, death=Death.AT_MOMENT, together=luck.randint(1, 2), moment=moment, count=count, messages=most)
+            continue
+        together = luck.randint(1, wishes.most_together)
+        if luck.random() < wishes.freezes:
+            yield Life(number=number, death=Death.FREEZE, together=max(2, together), messages=luck.randint(1, longest))
+            continue
+        match luck.choices((0, 1, 2, 3), weights=(6, 2, 1, 1.5))[0]:
+            case 0:
+                moment, count = next(sending)
+                yield Life(number=number, death=Death.AT_MOMENT, together=together, moment=moment, count=count, messages=most)
+            case 1:
+                yield Life(number=number, death=Death.AFTER_MESSAGES, together=together, messages=luck.randint(1, longest))
+            case 2:
+                yield Life(number=number, death=Death.AFTER_SECONDS, together=together, messages=most, seconds=luck.uniform(0, 3))
+            case _:
+                moment, count = next(stopping)
+                interrupted = luck.randint(1, longest)
+                yield Life(
+                    number=number,
+                    death=Death.AT_MOMENT,
+                    together=together,
+                    moment=moment,
+                    count=count,
+                    messages=most,
+                    interrupted=interrupted,
+                )
+
+
+def _reporting(luck: random.Random, rows: int, kills: int) -> Iterator[Life]:
+    deck = _deck(luck, rows, Phase.REPORTING)
+    for number in range(1, kills + 1):
+        moment, count = next(deck)
+        yield Life(number=1000 + number, death=Death.AT_MOMENT, moment=moment, count=count, messages=rows)
+
+
+def _deck(luck: random.Random, rows: int, *phases: Phase) -> Iterator[tuple[str, int]]:
+    """Moments of these phases with the pass at which to die, each moment once before any comes again."""
+    moments = [(moment, point.most) for point in POINTS if point.phase in phases for moment in point.moments]
+    luck.shuffle(moments)
+    for moment, most in cycle(moments):
+        # Those that are passed often are passed the more often the longer the list is.
+        yield moment, luck.randint(1, most if most <= 4 else _part(rows, most / USUAL_ROWS))
+
+
+def _part(rows: int, share: float) -> int:
+    return max(4, round(rows * share))

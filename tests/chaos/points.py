@@ -1,0 +1,127 @@
+"""The moments of a run at which it can be killed, by name, and how a process is made to notice that it passes one.
+
+The product has no hooks for this: its own functions are wrapped from outside, so what is killed is what people run.
+"""
+
+import importlib
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+from functools import wraps
+from typing import Any, Final
+
+
+class Phase(Enum):
+    """When in the life of a campaign a moment is passed."""
+
+    STAGING = auto()
+    SENDING = auto()
+    STOPPING = auto()  # only by a process that was told to stop
+    REPORTING = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One function of the product, with a moment before its call, one after it, or both.
+
+    `most` is how often a process that is to die here may pass before it does. `delay_seconds` lets the process go on for so long.
+    """
+
+    name: str
+    module: str
+    target: str
+    phase: Phase
+    most: int = 1
+    before: bool = True
+    after: bool = True
+    delay_seconds: float = 0.0
+
+    @property
+    def moments(self) -> tuple[str, ...]:
+        return tuple(f"{self.name}.{side}" for side, wanted in (("before", self.before), ("after", self.after)) if wanted)
+
+
+_LEDGER: Final = "campaign.ledger.sqlite.ledger"
+_WRITER: Final = "campaign.ledger.sqlite.writer"
+_GATEWAY: Final = "campaign.sender.gateway"
+_WIRE: Final = "campaign.sender.wire"
+_ATOMIC: Final = "campaign.reporter.atomic"
+
+
+def _of_ledger(method: str, phase: Phase, most: int = 1) -> Point:
+    return Point(name=method, module=_LEDGER, target=f"SqliteLedger.{method}", phase=phase, most=most)
+
+
+POINTS: Final = (
+    _of_ledger("create", Phase.STAGING),
+    _of_ledger("stage", Phase.STAGING),
+    _of_ledger("finish_staging", Phase.STAGING),
+    _of_ledger("discard", Phase.STAGING),
+    _of_ledger("enlist", Phase.SENDING),
+    _of_ledger("bury", Phase.SENDING, 4),
+    _of_ledger("claim", Phase.SENDING, 8),
+    _of_ledger("lease", Phase.SENDING, 20),
+    _of_ledger("renew", Phase.SENDING, 2),
+    _of_ledger("settle", Phase.SENDING, 20),
+    _of_ledger("doubts", Phase.SENDING, 8),
+    _of_ledger("conclude", Phase.SENDING, 60),
+    _of_ledger("release", Phase.STOPPING),
+    _of_ledger("dismiss", Phase.STOPPING),
+    # Before the transaction begins; within it, with a change made; when it is durable and nobody was told; when all were told.
+    Point(name="commit", module=_WRITER, target="Writer._commit", phase=Phase.SENDING, most=60),
+    Point(name="within_commit", module=_WRITER, target="Writer._one", phase=Phase.SENDING, most=120, before=False),
+    Point(name="durable", module=_WRITER, target="_answer", phase=Phase.SENDING, most=60, after=False),
+    # Before the bytes of a request are handed over; right after; and a moment later, when they have left.
+    Point(name="write", module=_WIRE, target="OnceBody.write_with_length", phase=Phase.SENDING, most=150),
+    Point(name="left", module=_WIRE, target="OnceBody.write_with_length", phase=Phase.SENDING, most=150, before=False, delay_seconds=0.015),
+    # The head of an answer came; all of it was read.
+    Point(name="answer", module=_GATEWAY, target="receive", phase=Phase.SENDING, most=150),
+    Point(name="send", module=_GATEWAY, target="HttpGateway.send", phase=Phase.SENDING, most=150),
+    Point(name="read_back", module=_GATEWAY, target="HttpGateway.read", phase=Phase.SENDING, most=60),
+    Point(name="report", module="campaign.app.runs", target="report", phase=Phase.REPORTING),
+    # The file of results, and that of failed rows, each pass these; drafts are also made to see whether they can be.
+    Point(name="draft", module=_ATOMIC, target="Draft.__init__", phase=Phase.REPORTING, most=4),
+    Point(name="seal", module=_ATOMIC, target="Draft.seal", phase=Phase.REPORTING, most=2),
+    Point(name="replace", module=_ATOMIC, target="Draft.replace", phase=Phase.REPORTING, most=2),
+    Point(name="renamed", module=_ATOMIC, target="_sync_folder", phase=Phase.REPORTING, most=2, after=False),
+)
+MOMENTS: Final = {moment: point for point in POINTS for moment in point.moments}
+
+
+def install(passing: Callable[[str], None]) -> None:
+    """Have `passing` called with the name of each moment when it is passed, on whichever thread that is.
+
+    Raises:
+        AttributeError: the product no longer has a function that is named here.
+    """
+    for point in POINTS:
+        owner: Any = importlib.import_module(point.module)
+        *path, name = point.target.split(".")
+        for part in path:
+            owner = getattr(owner, part)
+        setattr(owner, name, _watched(getattr(owner, name), point, passing))
+
+
+def _watched(original: Callable[..., Any], point: Point, passing: Callable[[str], None]) -> Callable[..., Any]:
+    before = f"{point.name}.before" if point.before else None
+    after = f"{point.name}.after" if point.after else None
+
+    async def then(result: Awaitable[Any]) -> Any:
+        value = await result
+        if after is not None:
+            passing(after)
+        return value
+
+    @wraps(original)
+    def watched(*args: Any, **named: Any) -> Any:
+        if before is not None:
+            passing(before)
+        result = original(*args, **named)
+        if inspect.isawaitable(result):
+            return then(result)
+        if after is not None:
+            passing(after)
+        return result
+
+    return watched

@@ -1,0 +1,65 @@
+"""That no moment at which processes are to be killed is a dead one, and that a process does die where it should."""
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from campaign.simulator.faults import Fault
+from tests.chaos.plan import Death, Life, Plan, Wishes, plan
+from tests.chaos.points import MOMENTS, Phase
+from tests.chaos.victim import RECORD
+from tests.chaos.world import World, world
+
+ANY = 10**6
+
+
+@pytest.fixture
+def small() -> Plan:
+    """Slow enough to be stopped before its end, with rows to read back."""
+    calm = plan(Wishes(seed=1, rows=400, rate_per_second=40, kills=0), 1)
+    return replace(calm, faults={Fault.CUT_AFTER: 0.2, Fault.NOT_FOUND: 0.1}, storms=())
+
+
+def died(process: subprocess.Popen[bytes]) -> int:
+    """How it ended."""
+    try:
+        return process.wait(timeout=60)
+    finally:
+        process.kill()
+
+
+def test_one_run_that_is_stopped_passes_every_moment(small: Plan, tmp_path: Path) -> None:
+    with world(small, tmp_path) as place:
+        assert died(place.start(Life(number=1, death=Death.AT_MOMENT, moment="stage.after", count=1, messages=ANY))) == -signal.SIGKILL
+        process = place.start(Life(number=2, death=Death.AT_MOMENT, moment=RECORD, messages=ANY))
+        try:
+            wait_for(lambda: was_read_back(place, 2))
+            process.send_signal(signal.SIGTERM)
+            assert died(process) == 143
+        finally:
+            process.kill()
+    assert (tmp_path / "passed.txt").read_text(encoding="utf-8").splitlines() == sorted(MOMENTS)
+
+
+@pytest.mark.parametrize("moment", ["finish_staging.before", "write.after", "left.after", "durable.before"])
+def test_a_process_dies_where_it_should(small: Plan, tmp_path: Path, moment: str) -> None:
+    with world(small, tmp_path) as place:
+        assert died(place.start(Life(number=1, death=Death.AT_MOMENT, moment=moment, count=1, messages=ANY))) == -signal.SIGKILL
+        written = len(place.simulator.requests())
+    assert written == 0 if MOMENTS[moment].phase is Phase.STAGING or moment == "durable.before" else written <= 1
+
+
+def was_read_back(place: World, number: int) -> bool:
+    return b'"event": "read_back"' in (place.folder / f"life-{number:04}.err").read_bytes()
+
+
+def wait_for(happens: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 40
+    while not happens():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

@@ -1,0 +1,84 @@
+"""The real command in a process that is to die: `python -m tests.chaos.victim MOMENT COUNT -- run LIST ...`.
+
+It kills itself with SIGKILL when it passes the moment for the COUNT-th time. As MOMENT, `none` lets it live, and `record` as well, but
+writes the names of the moments that it passed into `passed.txt`.
+"""
+
+import importlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from tests.chaos.points import MOMENTS, install
+
+NONE: Final = "none"
+RECORD: Final = "record"
+TEMPO: Final = {
+    ("campaign.sender.verify", "AGAIN_SECONDS"): 0.5,
+    ("campaign.sender.heart", "BEAT_SECONDS"): 0.7,
+    ("campaign.ledger.sqlite.doubts", "HOLD_SECONDS"): 3.0,
+}
+"""What is quicker than in the product, so that a thousand kills fit into half an hour. Nothing that the promise rests on."""
+
+SHORT_LEASE: Final = {
+    **{(f"campaign.ledger.sqlite.{module}", "LEASE_SECONDS"): 5.0 for module in ("store", "staging", "ledger")},
+    ("campaign.sender.heart", "MARGIN_SECONDS"): 1.0,
+}
+"""In addition where processes are frozen for longer than their lease; set by CHAOS_SHORT_LEASE=1."""
+
+
+def main(words: list[str]) -> None:
+    moment, count, separator, *command = words
+    if separator != "--":
+        raise SystemExit(__doc__)
+    set_tempo(short_lease=os.environ.get("CHAOS_SHORT_LEASE") == "1")
+    passed: set[str] = set()
+    if moment == RECORD:
+        install(passed.add)
+    elif moment != NONE:
+        install(killer(moment, int(count)))
+    sys.argv = ["campaign", *command]
+    try:
+        importlib.import_module("campaign.__main__").main()
+    finally:
+        if moment == RECORD:
+            Path("passed.txt").write_text("\n".join(sorted(passed)), encoding="utf-8")
+
+
+def killer(moment: str, count: int) -> Callable[[str], None]:
+    """Counts passes of one moment, and ends the process at the given one."""
+    delay_seconds = MOMENTS[moment].delay_seconds
+    left = count
+
+    def passing(name: str) -> None:
+        nonlocal left
+        if name != moment:
+            return
+        left -= 1
+        if left == 0:
+            if delay_seconds:
+                threading.Timer(delay_seconds, die).start()
+            else:
+                die()
+
+    return passing
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def set_tempo(*, short_lease: bool) -> None:
+    """Raises AttributeError if the product has no such constant any more."""
+    for (module_name, name), value in (TEMPO | (SHORT_LEASE if short_lease else {})).items():
+        module = importlib.import_module(module_name)
+        getattr(module, name)
+        setattr(module, name, value)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
