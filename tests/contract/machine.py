@@ -169,13 +169,17 @@ class LedgerModel(RuleBasedStateMachine):
         self.events = (Event.SETTLED, Event.LEFT_OUT)
         late = self.do(process.ledger.settle(process.runner, settlements))
         rows = [self.world.rows[sent.claim.campaign, sent.claim.row] for sent in ended]
-        assert late == [sent.claim for sent, row in zip(ended, rows, strict=True) if (row.holder, row.fence) != (sent.runner, sent.claim.fence)]
+        assert late == [sent.claim for sent in ended if not self.is_held(sent)]
         for sent, row, settlement in zip(ended, rows, settlements, strict=True):
             if sent.claim not in late:
                 row.holder = None
                 doubtful = settlement.outcome.status is Status.UNKNOWN and settlement.due_in_seconds is not None
                 row.in_doubt_since = self.world.now if doubtful else None
         self.late += ended
+
+    def is_held(self, sent: Sent) -> bool:
+        row = self.world.rows[sent.claim.campaign, sent.claim.row]
+        return (row.holder, row.fence) == (sent.runner, sent.claim.fence)
 
     def end_of(self, sent: Sent, result: int, *, hold: bool) -> Settlement:
         """One of the ends that this attempt can have had."""
@@ -195,10 +199,12 @@ class LedgerModel(RuleBasedStateMachine):
         policy = Policy(max_attempts=2, on_unknown=OnUnknown.HOLD if hold else OnUnknown.VERIFY, quiet_seconds=QUIET_SECONDS)
         return settle_attempt(sent.claim, ends[result % len(ends)], policy=policy, sent_at=1.0, latency_seconds=0.1, jitter=0.5)[0]
 
-    @precondition(lambda self: self.late)
     @rule(by=index, which=st.integers(0, 50), result=st.integers(0, 9))
     def settle_late(self, by: int, which: int, result: int) -> None:
-        sent = self.late[which % len(self.late)]
+        late = [sent for sent in self.late if not self.is_held(sent)]
+        if not late:
+            return
+        sent = late[which % len(late)]
         runner = Runner(id=sent.runner, campaign=sent.claim.campaign, lease_seconds=30, quiet_seconds=QUIET_SECONDS)
         before = self.everything()
         assert self.do(self.pick(by).ledger.settle(runner, [self.end_of(sent, result, hold=False)])) == [sent.claim]
@@ -213,12 +219,8 @@ class LedgerModel(RuleBasedStateMachine):
             self.do(process.ledger.release(process.runner, [sent.claim for sent in unsent]))
             process.hand = [sent for sent in process.hand if sent.written]
             self.late += unsent
-            self.let_go({(sent.runner, sent.claim.fence): None for sent in unsent})
-
-    def let_go(self, claims: dict[tuple[int, int], None]) -> None:
-        for row in self.world.rows.values():
-            if row.holder is not None and (row.holder, row.fence) in claims:
-                row.holder = None
+            for sent in filter(self.is_held, unsent):
+                self.world.rows[sent.claim.campaign, sent.claim.row].holder = None
 
     @rule(by=index)
     def dismiss(self, by: int) -> None:
