@@ -6,6 +6,8 @@ from typing import Any
 
 import structlog
 
+from campaign.cli.harmless import harmless
+
 
 def configure(level: str = "info") -> None:
     """Set the log up once per process.
@@ -20,6 +22,7 @@ def configure(level: str = "info") -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            harmless,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),

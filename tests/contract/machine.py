@@ -191,7 +191,11 @@ class LedgerModel(RuleBasedStateMachine):
                 return Settlement(claim=sent.claim, outcome=outcome, tries=sent.claim.tries)
             ends = (Fault(reason="connect", written=False),)
         elif sent.arrived:
-            ends = (Reply(http_status=200, notification_status="delivered"), Reply(http_status=200, notification_status="notDelivered"), doubt)
+            ends = (
+                Reply(http_status=200, notification_status="delivered"),
+                Reply(http_status=200, notification_status="notDelivered"),
+                doubt,
+            )
         elif self.world.may_still_arrive(sent):
             ends = (doubt,)
         else:

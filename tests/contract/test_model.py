@@ -28,6 +28,9 @@ def test_whatever_happens_nothing_is_sent_twice_and_nothing_lost(backend: str) -
 
     Model.open_backend = staticmethod(open_backend)
     checks = settings(
-        max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+        max_examples=EXAMPLES,
+        stateful_step_count=STEPS,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
     )
     run_state_machine_as_test(Model, settings=checks)

@@ -56,7 +56,9 @@ async def test_an_old_text_that_was_sent_again_meanwhile_does_not_make_a_held_ro
             held = record
     await ledger.recheck(held.id)
     (doubt,) = await ledger.doubts(held.id, 1)
-    assert concluded(doubt, "Old").status is Status.UNKNOWN  # “Sale” may have arrived in between: to send it again could be to send it twice
+    assert (
+        concluded(doubt, "Old").status is Status.UNKNOWN
+    )  # “Sale” may have arrived in between: to send it again could be to send it twice
 
 
 @pytest.mark.xfail(strict=True, reason="rows staged as sent, from a results file, are in no attempt")

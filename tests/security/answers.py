@@ -42,7 +42,9 @@ BODIES = st.one_of(
     st.binary(max_size=200),
 )
 LINES = st.one_of(
-    st.sampled_from([b"HTTP/1.1 200 OK"] * 6 + [b"HTTP/1.0 200 OK", b"HTTP/1.1 200", b"HTTP/2 200 OK", b"HTTP/1.1  200 OK", b"200 OK", b""]),
+    st.sampled_from(
+        [b"HTTP/1.1 200 OK"] * 6 + [b"HTTP/1.0 200 OK", b"HTTP/1.1 200", b"HTTP/2 200 OK", b"HTTP/1.1  200 OK", b"200 OK", b""]
+    ),
     st.sampled_from([100, 101, 103, 199, 201, 204, 206, 299, 301, 304, 307, 400, 401, 404, 418, 429, 500, 503, 600, 999, 0, 2000]).map(
         lambda status: b"HTTP/1.1 %d Some reason" % status
     ),

@@ -32,14 +32,19 @@ class Command:
     url: str
 
     async def run(
-        self, *words: str, entry: tuple[str, ...] = ("-m", "campaign"), before: Callable[[], None] | None = None, **environment: str
+        self,
+        *words: str,
+        entry: tuple[str, ...] = ("-m", "campaign"),
+        before: Callable[[], object] | None = None,
+        also: dict[str, str] | None = None,
+        **environment: str,
     ) -> Done:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *entry,
             *words,
             cwd=self.folder,
-            env=self.environment() | environment,
+            env=self.environment() | environment | (also or {}),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

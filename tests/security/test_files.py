@@ -14,12 +14,16 @@ from tests.acceptance.desk import Desk
 from tests.integration.gateway.rawserver import Wire, serving
 from tests.security.command import Command, files
 
-EVIL = ["=cmd|' /C calc'!A0", "+1+1", "-2+3", "@SUM(A1)", "\t=1", " =1", "＝1", "'=1", "''+2", "=HYPERLINK(\"http://x\")"]  # noqa: RUF001 - full width is meant
+EVIL = ["=cmd|' /C calc'!A0", "+1+1", "-2+3", "@SUM(A1)", "\t=1", " =1", "＝1", "'=1", "''+2", '=HYPERLINK("http://x")']  # noqa: RUF001 - full width is meant
 FORMULA_STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")  # noqa: RUF001 - (same)
 
 
 def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
+
+
+def folder_modes(folder: Path) -> set[int]:
+    return {mode(path) for path in folder.rglob("*") if path.is_dir()}
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".xlsx", ".parquet", ".jsonl"])
@@ -36,7 +40,7 @@ async def test_every_file_is_its_owners_alone_also_under_a_umask_of_nothing(tmp_
         name = command.make_list("a", "")
         (tmp_path / name).chmod(0o600)
         words = ("run", name, "--message", "Hello", "--results", f"out{suffix}", "--on-unknown", "hold")
-        run = asyncio.create_task(command.run(*words, before=lambda: os.umask(0) and None, CAMPAIGN_TIMEOUT="500ms"))
+        run = asyncio.create_task(command.run(*words, before=lambda: os.umask(0), CAMPAIGN_TIMEOUT="500ms"))
         await asked.wait()
         during = {path: mode(path) for path in files(tmp_path)}
         done = await run
@@ -46,7 +50,7 @@ async def test_every_file_is_its_owners_alone_also_under_a_umask_of_nothing(tmp_
     assert {"campaign.db", "campaign.db-wal", "campaign.db-shm", f"out{suffix}", "out.failed.csv"} <= names
     assert any(name.endswith(".lock") for name in names)
     assert set((during | after).values()) == {0o600}, during | after
-    assert {mode(path) for path in tmp_path.rglob("*") if path.is_dir()} == {0o700}
+    assert folder_modes(tmp_path) == {0o700}
 
 
 def test_a_formula_in_a_list_runs_in_no_file_and_arrives_as_it_was(desk: Desk) -> None:

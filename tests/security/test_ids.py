@@ -23,7 +23,13 @@ SENT = [
     "%0d%0aX-Evil: 1",
     "a" * 255,
 ]
-REFUSED = {".": "web address", "..": "web address", "a\r\nX-Evil: 1": "control character", "a\x1b[2J": "control character", "a" * 8192: "characters long"}
+REFUSED = {
+    ".": "web address",
+    "..": "web address",
+    "a\r\nX-Evil: 1": "control character",
+    "a\x1b[2J": "control character",
+    "a" * 8192: "characters long",
+}
 
 
 async def test_an_id_is_one_segment_or_refused(tmp_path: Path) -> None:
