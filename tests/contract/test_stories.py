@@ -1,4 +1,4 @@
-"""Stories in which a ledger still tells less than it could know, found by the model and told as short as they go; each is to be mended."""
+"""Stories that the model found or made worth telling, as short as they go. What is marked as failing is still to be mended."""
 
 import pytest
 
@@ -96,3 +96,18 @@ async def test_nothing_of_a_cancelled_campaign_becomes_pending_by_a_retry(ledger
     await ledger.control(record.id, Control.CANCELLED)
     await ledger.retry(record.id, frozenset({Status.FAILED}))
     assert reader.counts(record.id).by_status[Status.PENDING] == 0
+
+
+async def test_a_conclusion_of_an_older_claim_changes_nothing(ledger: Ledger, reader: LedgerReader, clock: HandClock) -> None:
+    record = await campaign_of(ledger, staged(1, "A"))
+    runner = await sent(ledger, record.id, Status.UNKNOWN)
+    (old,) = await ledger.doubts(record.id, 1)
+    assert await ledger.conclude(old, Conclusion(status=Status.PENDING), again_in_seconds=None)
+    (claim,) = await ledger.claim(runner, 1)
+    await ledger.settle(runner, [ends(claim, Status.UNKNOWN, due_in_seconds=10)])
+    before = list(reader.rows(record.id))
+    for status in (Status.ACCEPTED, Status.PENDING, Status.UNKNOWN):
+        assert not await ledger.conclude(old, Conclusion(status=status), again_in_seconds=None)
+    assert list(reader.rows(record.id)) == before
+    clock.advance(10.5)
+    assert len(await ledger.doubts(record.id, 1)) == 1
