@@ -11,8 +11,8 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.contract.backends import Backend, HandClock
 from tests.contract.machine import LedgerModel
 
-EXAMPLES = int(os.environ.get("CAMPAIGN_MODEL_EXAMPLES", "100"))
-"""More of them for a longer look: 100 take about ten seconds where nobody else works."""
+EXAMPLES = int(os.environ.get("CAMPAIGN_MODEL_EXAMPLES", "80"))
+"""More of them for a longer look: 80 take about ten seconds where nobody else works."""
 
 STEPS = 50
 BACKENDS = {"sqlite": lambda folder, clock: Backend(path=folder / "campaign.db", clock=clock)}

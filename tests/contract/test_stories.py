@@ -111,3 +111,12 @@ async def test_a_conclusion_of_an_older_claim_changes_nothing(ledger: Ledger, re
     assert list(reader.rows(record.id)) == before
     clock.advance(10.5)
     assert len(await ledger.doubts(record.id, 1)) == 1
+
+
+async def test_what_is_settled_as_pending_after_a_cancel_is_left_out(ledger: Ledger, reader: LedgerReader) -> None:
+    record = await campaign_of(ledger, staged(1))
+    runner = await ledger.enlist(record.id, quiet_seconds=10)
+    (claim,) = await ledger.claim(runner, 1)
+    await ledger.control(record.id, Control.CANCELLED)
+    await ledger.settle(runner, [ends(claim, Status.PENDING, due_in_seconds=5)])
+    assert reader.counts(record.id).reasons(Status.SKIPPED) == {"cancelled": 1}
