@@ -102,6 +102,7 @@ async def send(
         read_rate_per_second=settings.rate or UNPACED_READS_PER_SECOND,
         concurrency=settings.concurrency,
         limit=settings.limit,
+        baseline=settings.baseline,
         policy=Policy(max_attempts=settings.max_attempts, on_unknown=settings.on_unknown, quiet_seconds=settings.quiet_period),
         halt=settings.halt,
     )

@@ -12,6 +12,8 @@ from rich.text import Text
 if TYPE_CHECKING:
     from campaign.insights import CampaignView
 
+from campaign.cli.harmless import harmless
+
 
 @functools.cache
 def console() -> Console:
@@ -43,6 +45,7 @@ def configure(level: str | None = None) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="%H:%M:%S" if terminal else "iso", utc=not terminal),
+            harmless,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(

@@ -8,6 +8,7 @@ import typer
 
 from campaign.cli import look, rehearse, send
 from campaign.domain.errors import CampaignError
+from campaign.reporter.reasons import printable
 
 app = typer.Typer(
     name="campaign",
@@ -77,7 +78,8 @@ def main() -> None:
         problem = first_problem(error)
         if problem is None:
             raise
-        sys.stderr.write(f"campaign: {problem}\n")
+        # File names and columns are of other people's making.
+        sys.stderr.write(f"campaign: {printable(str(problem))}\n")
         sys.exit(problem.exit_code)
 
 

@@ -19,6 +19,9 @@ FULL: Final = 0.9
 NOISE: Final = 0.05
 """The part of the limit by which our own requests may seem more for a moment."""
 
+SAME: Final = 0.01
+"""What was seen at another rate of ours than this tells nothing."""
+
 SPARE: Final = 0.05
 """The part of the limit that is left free beside strangers, as their next second is not known."""
 
@@ -31,6 +34,7 @@ class Neighbours:
     _used: deque[int] = field(default_factory=lambda: deque(maxlen=ANSWERS))
     _throttled: deque[bool] = field(default_factory=lambda: deque(maxlen=ANSWERS))
     _limit: int = 0
+    _ours: float = 0.0
 
     def note(self, *, limit: int | None, remaining: int | None, throttled: bool, ours_per_second: float) -> None:
         """Take in one answer.
@@ -42,10 +46,11 @@ class Neighbours:
             ours_per_second: what everyone who shares our budget sends at present.
         """
         self.per_second = 0.0
-        if not limit or remaining is None or limit != self._limit:
+        if not limit or remaining is None or limit != self._limit or abs(ours_per_second - self._ours) > SAME * ours_per_second:
             self._used.clear()
             self._throttled.clear()
             self._limit = limit or 0
+            self._ours = ours_per_second
             if not limit or remaining is None:
                 return
         self._used.append(limit - remaining)

@@ -19,6 +19,7 @@ from campaign.sender.endpoint import Endpoint, UnsendableIdError, check_token
 from campaign.sender.faults import fault_of
 from campaign.sender.port import InFlight
 from campaign.sender.replies import read_pass, read_reply
+from campaign.sender.resolver import LoopbackResolver
 from campaign.sender.wire import CleanRequest, OnceBody, TooLongError, receive
 
 KEEP_ALIVE_SECONDS: Final = 1.5
@@ -63,7 +64,11 @@ class HttpGateway:
 
     async def __aenter__(self) -> Self:
         self._session = ClientSession(
-            connector=TCPConnector(limit=2 * self._concurrency, keepalive_timeout=KEEP_ALIVE_SECONDS),
+            connector=TCPConnector(
+                limit=2 * self._concurrency,
+                keepalive_timeout=KEEP_ALIVE_SECONDS,
+                resolver=LoopbackResolver() if self._origin.scheme == "http" else None,
+            ),
             headers={
                 "Authorization": f"Bearer {self._token}",
                 "Accept": "application/json",

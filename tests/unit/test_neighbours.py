@@ -81,3 +81,12 @@ def test_the_window_of_a_minute_is_not_mistaken_for_strangers() -> None:
 @pytest.mark.parametrize(("room", "share"), [(4.5, 0.5), (20.0, 1.0), (0.0, LOWEST_SHARE), (-5.0, LOWEST_SHARE)])
 def test_there_is_always_some_room(room: float, share: float) -> None:
     assert share_beside(room, rate_per_second=9.0) == pytest.approx(share)
+
+
+def test_a_rate_of_our_own_that_was_too_high_is_not_laid_to_strangers() -> None:
+    neighbours = Neighbours()
+    for _ in range(ANSWERS):
+        neighbours.note(limit=12, remaining=0, throttled=True, ours_per_second=30.0)
+    for _ in range(ANSWERS - 1):
+        neighbours.note(limit=12, remaining=2, throttled=False, ours_per_second=10.0)
+        assert neighbours.per_second == 0

@@ -1,0 +1,69 @@
+"""Everything that can happen to processes that share a ledger, in any order: rules for hypothesis."""
+
+from hypothesis import strategies as st
+from hypothesis.stateful import precondition, rule
+
+from campaign.domain.lifecycle import Event
+from tests.contract.model_base import MARGIN_SECONDS, MOST_PROCESSES, QUIET_SECONDS, Process, index
+from tests.contract.model_doubts import Doubts
+
+
+class LedgerModel(Doubts):
+    """With deaths, and clocks that jump."""
+
+    @rule(by=index)
+    def dismiss(self, by: int) -> None:
+        process = self.pick(by)
+        if process.runner is not None:
+            self.events = (Event.LOST,)
+            self.do(process.ledger.dismiss(process.runner, "interrupted"))
+            self.lose({process.runner.id})
+            self.nothing_is_read_back_too_soon(process)
+            self.late += process.hand
+            process.runner, process.hand = None, []
+
+    def lose(self, runners: set[int]) -> int:
+        lost = [row for row in self.world.rows.values() if row.holder in runners]
+        for row in lost:
+            row.holder, row.in_doubt_since = None, self.world.now
+        return len(lost)
+
+    @precondition(lambda self: len(self.processes) > 1)
+    @rule(by=index)
+    def crash(self, by: int) -> None:
+        process = self.pick(by)
+        self.do(process.ledger.close())
+        self.processes.remove(process)
+        self.late += process.hand
+
+    @rule(by=index)
+    def bury(self, by: int) -> None:
+        process = self.pick(by)
+        self.events = (Event.LOST,)
+        lost = self.do(process.ledger.bury(quiet_seconds=QUIET_SECONDS))
+        alive = {other.runner.id for other in self.processes if other.runner is not None and (other is process or self.is_leased(other))}
+        holders = {row.holder for row in self.world.rows.values() if row.holder is not None}
+        assert self.lose(holders - alive) == lost
+        self.nothing_is_read_back_too_soon(process)
+
+    def is_leased(self, process: Process) -> bool:
+        return self.clock.seconds <= process.sends_until + MARGIN_SECONDS
+
+    @rule(boot=st.uuids(), away=st.sampled_from([20.0, 600.0]), wall=st.sampled_from([-3600.0, 0.0, 3600.0]))
+    def boot_again(self, boot: object, away: float, wall: float) -> None:
+        for process in self.processes:
+            self.do(process.ledger.close())
+            self.late += process.hand
+        self.reader.close()
+        self.world.pass_time(away)
+        self.clock.boot_id, self.clock.seconds, self.clock.unix = str(boot), 5.0, self.clock.unix + away + wall
+        self.processes = [Process(self.backend.ledger())]
+        self.reader = self.backend.reader()
+
+    @rule(seconds=st.sampled_from([-86_400.0, -5.0, 5.0, 86_400.0]))
+    def set_the_wall_clock(self, seconds: float) -> None:
+        """Also for a process that begins after it: the ledger's time goes on for both."""
+        self.clock.unix += seconds
+        if len(self.processes) < MOST_PROCESSES:
+            self.another_process()
+            self.bury(len(self.processes) - 1)

@@ -1,0 +1,36 @@
+"""Any sequence of claims, deaths, late answers, clocks and people leaves every ledger in a state that the promise allows."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.contract.backends import Backend, HandClock
+from tests.contract.machine import LedgerModel
+
+EXAMPLES = int(os.environ.get("CAMPAIGN_MODEL_EXAMPLES", "80"))
+"""More of them for a longer look: 80 take about ten seconds where nobody else works."""
+
+STEPS = 50
+BACKENDS = {"sqlite": lambda folder, clock: Backend(path=folder / "campaign.db", clock=clock)}
+
+
+@pytest.mark.timeout(60 + EXAMPLES)
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_whatever_happens_nothing_is_sent_twice_and_nothing_lost(backend: str) -> None:
+    open_backend: Callable[[Path, HandClock], Backend] = BACKENDS[backend]
+
+    class Model(LedgerModel):
+        pass
+
+    Model.open_backend = staticmethod(open_backend)
+    checks = settings(
+        max_examples=EXAMPLES,
+        stateful_step_count=STEPS,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+    )
+    run_state_machine_as_test(Model, settings=checks)

@@ -1,0 +1,122 @@
+"""Stories that the model found or made worth telling, as short as they go. What is marked as failing is still to be mended."""
+
+import pytest
+
+from campaign.domain.model import Status
+from campaign.domain.verdict import Conclusion, Latest, Reading, read_back
+from campaign.ledger.port import Control, Doubt, Ledger, LedgerReader, Runner
+from tests.contract.backends import HandClock
+from tests.contract.given import campaign_of, ends, staged
+
+
+def concluded(doubt: Doubt, latest_text: str | None) -> Conclusion:
+    reading = Reading(latest=Latest.NULL) if latest_text is None else Reading(latest=Latest.TEXT, text=latest_text)
+    return read_back(
+        reading, message=doubt.claim.message, sent_before=doubt.sent_before, last_before=doubt.last_before, baseline=doubt.baseline
+    )
+
+
+async def sent(ledger: Ledger, campaign: int, status: Status, *, due_in_seconds: float | None = 0.0) -> Runner:
+    """The one row of a campaign claimed and settled like this."""
+    runner = await ledger.enlist(campaign, quiet_seconds=10)
+    (claim,) = await ledger.claim(runner, 1)
+    await ledger.settle(runner, [ends(claim, status, due_in_seconds=due_in_seconds)])
+    return runner
+
+
+@pytest.mark.xfail(strict=True, reason="a claim looks at what is in flight before it, not at what it takes itself")
+async def test_two_rows_of_one_pass_are_not_claimed_together(ledger: Ledger) -> None:
+    record = await campaign_of(ledger, staged(1, "A", status=Status.FAILED), staged(2, "A", status=Status.FAILED))
+    await ledger.retry(record.id, frozenset({Status.FAILED}))
+    runner = await ledger.enlist(record.id, quiet_seconds=10)
+    assert len(await ledger.claim(runner, 2)) == 1
+
+
+@pytest.mark.xfail(strict=True, reason="only attempts before the one in doubt are looked at")
+async def test_what_was_sent_to_the_pass_after_a_held_row_makes_its_reading_prove_nothing(ledger: Ledger) -> None:
+    first = await campaign_of(ledger, staged(1, "A", message="Sale"), name="first")
+    second = await campaign_of(ledger, staged(1, "A", message="Sale"), name="second")
+    await sent(ledger, first.id, Status.UNKNOWN, due_in_seconds=None)
+    await sent(ledger, second.id, Status.DELIVERED)
+    await ledger.recheck(first.id)
+    (doubt,) = await ledger.doubts(first.id, 1)
+    assert concluded(doubt, "Sale").status is Status.UNKNOWN  # the second campaign put it there
+
+
+@pytest.mark.xfail(strict=True, reason="(same)")
+async def test_an_old_text_that_was_sent_again_meanwhile_does_not_make_a_held_row_pending(ledger: Ledger) -> None:
+    for name, message, status, due in [
+        ("before", "Old", Status.DELIVERED, 0.0),
+        ("held", "Sale", Status.UNKNOWN, None),
+        ("after", "Old", Status.DELIVERED, 0.0),
+    ]:
+        record = await campaign_of(ledger, staged(1, "A", message=message), name=name)
+        await sent(ledger, record.id, status, due_in_seconds=due)
+        if name == "held":
+            held = record
+    await ledger.recheck(held.id)
+    (doubt,) = await ledger.doubts(held.id, 1)
+    assert (
+        concluded(doubt, "Old").status is Status.UNKNOWN
+    )  # “Sale” may have arrived in between: to send it again could be to send it twice
+
+
+@pytest.mark.xfail(strict=True, reason="rows staged as sent, from a results file, are in no attempt")
+@pytest.mark.parametrize("held", [True, False], ids=["a row held by the file", "a row sent here"])
+async def test_what_a_results_file_says_was_sent_is_known_to_a_doubt(ledger: Ledger, *, held: bool) -> None:
+    await campaign_of(ledger, staged(1, "A", message="Sale", status=Status.DELIVERED), name="from a file")
+    record = await campaign_of(ledger, staged(1, "A", message="Sale", status=Status.UNKNOWN if held else Status.PENDING), name="now")
+    if held:
+        await ledger.recheck(record.id)
+    else:
+        await sent(ledger, record.id, Status.UNKNOWN)
+    (doubt,) = await ledger.doubts(record.id, 1)
+    assert concluded(doubt, "Sale").status is Status.UNKNOWN
+
+
+@pytest.mark.xfail(strict=True, reason="a conclusion is taken as long as the row is unknown, also after somebody else's")
+async def test_a_reading_concluded_late_does_not_overrule_a_row_that_waits_for_a_person(
+    ledger: Ledger, reader: LedgerReader, clock: HandClock
+) -> None:
+    record = await campaign_of(ledger, staged(1, "A"))
+    await sent(ledger, record.id, Status.UNKNOWN)
+    (slow,) = await ledger.doubts(record.id, 1)
+    clock.advance(3600)  # far longer than any reading takes, as after a suspended hour
+    (quick,) = await ledger.doubts(record.id, 1)
+    assert await ledger.conclude(quick, Conclusion(status=Status.UNKNOWN, reason="other_message"), again_in_seconds=None)
+    other = await campaign_of(ledger, staged(1, "A", message="Old"), name="meanwhile")
+    await sent(ledger, other.id, Status.DELIVERED)
+    assert not await ledger.conclude(slow, Conclusion(status=Status.PENDING), again_in_seconds=None)
+    assert reader.counts(record.id).by_status[Status.UNKNOWN] == 1
+
+
+@pytest.mark.xfail(strict=True, reason="only the command looks whether the campaign is cancelled, and may look before it is")
+async def test_nothing_of_a_cancelled_campaign_becomes_pending_by_a_retry(ledger: Ledger, reader: LedgerReader) -> None:
+    record = await campaign_of(ledger, staged(1, status=Status.FAILED))
+    await ledger.control(record.id, Control.CANCELLED)
+    await ledger.retry(record.id, frozenset({Status.FAILED}))
+    assert reader.counts(record.id).by_status[Status.PENDING] == 0
+
+
+async def test_a_conclusion_of_an_older_claim_changes_nothing(ledger: Ledger, reader: LedgerReader, clock: HandClock) -> None:
+    record = await campaign_of(ledger, staged(1, "A"))
+    runner = await sent(ledger, record.id, Status.UNKNOWN)
+    (old,) = await ledger.doubts(record.id, 1)
+    assert await ledger.conclude(old, Conclusion(status=Status.PENDING), again_in_seconds=None)
+    (claim,) = await ledger.claim(runner, 1)
+    await ledger.settle(runner, [ends(claim, Status.UNKNOWN, due_in_seconds=10)])
+    before = list(reader.rows(record.id))
+    for status in (Status.ACCEPTED, Status.PENDING, Status.UNKNOWN):
+        assert not await ledger.conclude(old, Conclusion(status=status), again_in_seconds=None)
+    assert list(reader.rows(record.id)) == before
+    clock.advance(10.5)
+    assert len(await ledger.doubts(record.id, 1)) == 1
+
+
+async def test_what_is_settled_as_pending_after_a_cancel_is_left_out(ledger: Ledger, reader: LedgerReader) -> None:
+    record = await campaign_of(ledger, staged(1))
+    runner = await ledger.enlist(record.id, quiet_seconds=10)
+    (claim,) = await ledger.claim(runner, 1)
+    await ledger.control(record.id, Control.CANCELLED)
+    await ledger.settle(runner, [ends(claim, Status.PENDING, due_in_seconds=5)])
+    assert reader.counts(record.id).reasons(Status.SKIPPED) == {"cancelled": 1}
