@@ -10,6 +10,9 @@ from campaign.domain.pacing import LOWEST_SHARE
 ANSWERS: Final = 30
 """So many are looked at together: one alone may have been counted while requests bunched on their way."""
 
+STEP: Final = 0.93
+"""A full window hides how much more strangers would use, so we go down by at least so much, and look again."""
+
 THROTTLED: Final = 3
 """So many 429s among them, at a rate that can't cause them, are no accident."""
 
@@ -67,8 +70,8 @@ class Neighbours:
             self.per_second = max(self.per_second, limit - ours_per_second)
 
     def room_per_second(self) -> float:
-        """What is left for us beside the strangers."""
-        return self._limit * (1 - SPARE) - self.per_second
+        """What is left for us beside the strangers: less than we use, since the window is full."""
+        return min(self._limit * (1 - SPARE) - self.per_second, self._ours * STEP)
 
 
 def share_beside(room_per_second: float, *, rate_per_second: float) -> float:

@@ -80,10 +80,14 @@ class Runner:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doubt:
-    """An unknown row whose quiet period is over, why it is in doubt, and what is known of its pass's texts (see `verdict.read_back`)."""
+    """An unknown row whose quiet period is over, why it is in doubt, and what is known of its pass's texts (see `verdict.read_back`).
+
+    A conclusion counts only while nobody else was handed the doubt: `held_until`, on the ledger's clock, tells one handing-out from another.
+    """
 
     claim: Claim
     reason: str
+    held_until: float
     sent_before: frozenset[str]
     last_before: str | None
     baseline: bool

@@ -56,7 +56,7 @@ def test_room_is_made_step_by_step_until_both_fit() -> None:
         if not estimate:
             break
         neighbours = Neighbours(per_second=estimate)
-        neighbours._limit = limit
+        neighbours._limit, neighbours._ours = limit, ours
         ours = min(ours, 9.0 * share_beside(neighbours.room_per_second(), rate_per_second=9.0))
     assert 5.0 <= ours <= 7.2
 

@@ -46,7 +46,10 @@ SELECT r.id, r.lease_until, r.ended_at FROM campaigns AS c JOIN runners AS r ON 
 WHERE c.id = :campaign AND c.control = 'staging';
 
 -- name: discard_campaign
-DELETE FROM campaigns WHERE id = :campaign AND control = 'staging';
+DELETE FROM campaigns WHERE id = :campaign AND control = 'staging' RETURNING id;
+
+-- name: discard_attempts
+DELETE FROM attempts WHERE campaign = :campaign;
 
 -- name: enlist
 INSERT INTO runners (campaign, host, pid, started_at, lease_until, activity)
@@ -103,7 +106,16 @@ WHERE campaign = :campaign AND row IN (
 )
 AND EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND control = 'go')
 AND EXISTS (SELECT 1 FROM runners WHERE id = :runner AND ended_at = 0)
-RETURNING row, fence, pass_id, message, attempts, tries;
+RETURNING row, fence, pass_id, message, attempts, tries, pass_key;
+
+-- name: sent_to_pass
+-- Whether another row of the campaign has told this pass already.
+SELECT 1 FROM attempts
+WHERE pass_key = :pass_key AND campaign = :campaign AND row <> :row AND status IN ('delivered', 'accepted') LIMIT 1;
+
+-- name: leave_out
+UPDATE rows SET status = 'skipped', reason = :reason, runner = NULL, due_at = NULL
+WHERE campaign = :campaign AND row = :row AND fence = :fence AND status = 'sending';
 
 -- name: release
 UPDATE rows SET status = 'pending', runner = NULL, due_at = :now
@@ -127,7 +139,7 @@ UPDATE rows SET due_at = :now + :hold
 WHERE campaign = :campaign AND row IN (
     SELECT row FROM rows WHERE campaign = :campaign AND status = 'unknown' AND due_at <= :now ORDER BY due_at, row LIMIT :limit
 )
-RETURNING row, fence, pass_id, pass_key, message, attempts, tries, reason, baseline, baseline_text;
+RETURNING row, fence, pass_id, pass_key, message, attempts, tries, reason, baseline, baseline_text, due_at;
 
 -- name: campaigns_in_doubt
 -- Campaigns that nobody works on, whose doubts may keep this one's passes from being sent to.
@@ -144,17 +156,21 @@ WHERE campaign = :campaign AND row = :row AND fence = :fence AND runner = :runne
 SELECT pass_id FROM rows WHERE campaign = :campaign AND status = :status LIMIT 1;
 
 -- name: texts_before
--- What other attempts have left on a pass, newest first, up to the one that is in doubt.
-SELECT coalesce(a.message, r.message) AS message, a.status FROM attempts AS a JOIN rows AS r ON r.campaign = a.campaign AND r.row = a.row
+-- What other attempts have left on a pass, newest first, and whether they came after the one that is in doubt. Of a row that a results
+-- file brought (fence 0) it is not known when it was sent.
+SELECT coalesce(a.message, r.message) AS message, a.status,
+       :fence = 0 OR a.fence = 0 OR a.id > (SELECT max(id) FROM attempts WHERE pass_key = :pass_key AND campaign = :campaign AND row = :row
+                                            AND fence = :fence) AS later
+FROM attempts AS a JOIN rows AS r ON r.campaign = a.campaign AND r.row = a.row
 WHERE a.pass_key = :pass_key AND a.status IN ('delivered', 'not_delivered', 'accepted', 'unknown')
-  AND a.id < (SELECT max(id) FROM attempts WHERE campaign = :campaign AND row = :row AND fence = :fence)
-ORDER BY a.id DESC LIMIT 100;
+  AND NOT (a.campaign = :campaign AND a.row = :row AND a.fence = :fence)
+ORDER BY a.id DESC LIMIT 1000;
 
 -- name: conclude
 -- While it is to be read again, the reason stays why it is in doubt.
 UPDATE rows
 SET status = :status, reason = iif(:status = 'unknown' AND :due_at IS NOT NULL, reason, :reason), due_at = :due_at, settled_at = :wall
-WHERE campaign = :campaign AND row = :row AND fence = :fence AND status = 'unknown'
+WHERE campaign = :campaign AND row = :row AND fence = :fence AND status = 'unknown' AND due_at = :held_until
 RETURNING row;
 
 -- name: conclude_attempt
@@ -182,14 +198,15 @@ UPDATE rows SET status = 'skipped', reason = 'cancelled', due_at = NULL WHERE ca
 
 -- name: retry
 UPDATE rows SET status = 'pending', reason = '', due_at = :now, tries = 0
-WHERE campaign = :campaign AND status = :status RETURNING 1;
+WHERE campaign = :campaign AND status = :status AND EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND control <> 'cancelled')
+RETURNING 1;
 
 -- name: count_by_status
 SELECT status, count(*) FROM rows WHERE campaign = :campaign GROUP BY status;
 
 -- name: count_by_reason
 SELECT status, reason, count(*) FROM rows
-WHERE campaign = :campaign AND status IN ('failed', 'unknown', 'skipped', 'invalid', 'not_delivered') GROUP BY status, reason;
+WHERE campaign = :campaign AND (status IN ('failed', 'unknown', 'skipped', 'invalid', 'not_delivered') OR status = 'pending' AND reason <> '') GROUP BY status, reason;
 
 -- name: outlook
 SELECT (SELECT control FROM campaigns WHERE id = :campaign),

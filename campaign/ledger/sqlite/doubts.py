@@ -40,7 +40,7 @@ class Doubts(Store):
                 case _:
                     due_at = None
             values: dict[str, Any] = {"campaign": claim.campaign, "row": claim.row, "fence": claim.fence, "wall": self._clock.wall()}
-            values |= {"status": conclusion.status.value, "reason": conclusion.reason, "due_at": due_at}
+            values |= {"status": conclusion.status.value, "reason": conclusion.reason, "due_at": due_at, "held_until": doubt.held_until}
             if db.execute(SQL["conclude"], values).fetchone() is None:
                 return False
             if again_in_seconds is None:
@@ -81,13 +81,16 @@ class Doubts(Store):
 
 
 def _doubt(db: apsw.Connection, campaign: int, values: tuple[Any, ...]) -> Doubt:
-    row, fence, pass_id, pass_key, message, attempts, tries, reason, baseline, baseline_text = values
-    earlier = rows(db, "texts_before", campaign=campaign, row=row, fence=fence, pass_key=pass_key)
-    newest_known = earlier[0][0] if earlier and earlier[0][1] != Status.UNKNOWN else None
+    row, fence, pass_id, pass_key, message, attempts, tries, reason, baseline, baseline_text, held_until = values
+    others = rows(db, "texts_before", campaign=campaign, row=row, fence=fence, pass_key=pass_key)
+    # What others have left there since then hides what this one did.
+    hidden = any(later for _, _, later in others)
+    newest_known = others[0][0] if others and others[0][1] != Status.UNKNOWN else None
     return Doubt(
         claim=Claim(campaign=campaign, row=row, fence=fence, pass_id=pass_id, message=message, attempts=attempts, tries=tries),
         reason=reason,
-        sent_before=frozenset(text for text, _ in earlier),
-        last_before=baseline_text if baseline else newest_known,
-        baseline=bool(baseline),
+        held_until=held_until,
+        sent_before=frozenset(text for text, _, _ in others),
+        last_before=None if hidden else baseline_text if baseline else newest_known,
+        baseline=bool(baseline) and not hidden,
     )

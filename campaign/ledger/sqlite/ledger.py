@@ -6,7 +6,7 @@ from typing import Any
 import apsw
 
 from campaign.domain.errors import UsageError
-from campaign.domain.model import Claim, Settlement, Status
+from campaign.domain.model import Claim, Settlement, Skip, Status
 from campaign.ledger.liveness import sweep
 from campaign.ledger.port import Control, Runner
 from campaign.ledger.sqlite.budgets import Budgets
@@ -82,11 +82,22 @@ class SqliteLedger(Staging, Budgets, Doubts):
         values: dict[str, Any] = {"campaign": runner.campaign, "runner": runner.id, "limit": limit}
 
         def work(db: apsw.Connection) -> list[Claim]:
+            claims: list[Claim] = []
+            taken: set[str] = set()
             # SQLite promises no order for RETURNING.
-            return [
-                Claim(campaign=runner.campaign, row=row, fence=fence, pass_id=pass_id, message=message, attempts=attempts, tries=tries)
-                for row, fence, pass_id, message, attempts, tries in sorted(db.execute(SQL["claim"], values | self._times()))
-            ]
+            for row, fence, pass_id, message, attempts, tries, key in sorted(db.execute(SQL["claim"], values | self._times())):
+                claim = Claim(
+                    campaign=runner.campaign, row=row, fence=fence, pass_id=pass_id, message=message, attempts=attempts, tries=tries
+                )
+                this = {"campaign": runner.campaign, "row": row, "fence": fence}
+                if key in taken:
+                    db.execute(SQL["release"], this | {"runner": runner.id, "now": self._clock.now()})
+                elif rows(db, "sent_to_pass", pass_key=key, campaign=runner.campaign, row=row):
+                    db.execute(SQL["leave_out"], this | {"reason": Skip.DUPLICATE.value})
+                else:
+                    taken.add(key)
+                    claims.append(claim)
+            return claims
 
         return await self._writer.do(work)
 

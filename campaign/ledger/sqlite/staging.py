@@ -8,13 +8,14 @@ from typing import Final
 import apsw
 
 from campaign.domain.errors import UsageError
-from campaign.domain.model import StagedRow
+from campaign.domain.model import StagedRow, Status
 from campaign.ledger.port import CampaignRecord, CampaignSpec
 from campaign.ledger.sqlite.connection import SQL
 from campaign.ledger.sqlite.store import LEASE_SECONDS, Store, exhaust, rows
-from campaign.ledger.sqlite.values import record, staged
+from campaign.ledger.sqlite.values import attempt_elsewhere, record, staged
 
 DISCARDED_AT_ONCE: Final = 20_000
+MAY_HAVE_ARRIVED: Final = frozenset({Status.DELIVERED, Status.NOT_DELIVERED, Status.ACCEPTED, Status.UNKNOWN})
 
 
 class Staging(Store):
@@ -37,10 +38,12 @@ class Staging(Store):
 
     async def stage(self, campaign: int, batch: Sequence[StagedRow]) -> None:
         values = [staged(campaign, row) for row in batch]
+        sent_before = [attempt_elsewhere(campaign, row) for row in batch if row.outcome.status in MAY_HAVE_ARRIVED]
 
         def work(db: apsw.Connection) -> None:
             db.execute(SQL["renew_stager"], {"campaign": campaign, "now": self._clock.now(), "lease": LEASE_SECONDS})
             exhaust(db.executemany(SQL["stage"], values))
+            exhaust(db.executemany(SQL["record_attempt"], sent_before))
 
         await self._writer.do(work)
 
@@ -63,6 +66,11 @@ class Staging(Store):
         values = {"campaign": campaign, "limit": DISCARDED_AT_ONCE}
         while await self._writer.do(lambda db: len(rows(db, "discard_rows", **values))):
             pass
-        await self._writer.do(lambda db: db.execute(SQL["discard_campaign"], {"campaign": campaign}))
+
+        def work(db: apsw.Connection) -> None:
+            if rows(db, "discard_campaign", campaign=campaign):
+                db.execute(SQL["discard_attempts"], {"campaign": campaign})
+
+        await self._writer.do(work)
         for stager, *_ in stagers:
             await self._sign_off(stager, "discarded")

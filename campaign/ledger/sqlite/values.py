@@ -38,6 +38,15 @@ def attempt(settlement: Settlement, runner: int, key: str) -> tuple[Any, ...]:
     )
 
 
+def attempt_elsewhere(campaign: int, row: StagedRow) -> tuple[Any, ...]:
+    """What a results file tells of a row that was sent by another ledger."""
+    outcome = row.outcome
+    return (
+        *(campaign, row.row, 0, row.pass_key, 0, outcome.status.value, outcome.reason, outcome.http_status),
+        *(outcome.sent_at, outcome.settled_at, outcome.latency_seconds),
+    )
+
+
 def record(values: tuple[Any, ...]) -> CampaignRecord:
     campaign, name, list_name, list_sha256, message_sha256, content_sha256, columns, id_column, settings, control, *rest = values
     _stager, rows, created_at, started_at, finished_at, ended, _api = rest
