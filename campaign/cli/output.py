@@ -55,7 +55,7 @@ def print_checked(checked: Checked, *, as_json: bool) -> None:
         return
     sendable = checked.counts.by_status[Status.PENDING]
     lines = [
-        f"{checked.list_name}: {checked.description}",
+        f"{printable(checked.list_name)}: {checked.description}",
         f"{rows(checked.counts.rows)}, {sendable:,} can be sent. Nothing was sent.",
     ]
     if checked.estimated_seconds:
@@ -73,7 +73,7 @@ def print_checked(checked: Checked, *, as_json: bool) -> None:
         ]
     if checked.samples:
         lines += ["", "Sample message:" if len(checked.samples) == 1 else "Sample messages:"]
-        lines += [f"  row {sample.row} ({sample.length} characters): {sample.message}" for sample in checked.samples]
+        lines += [f"  row {sample.row} ({sample.length} characters): {printable(sample.message)}" for sample in checked.samples]
     sys.stdout.write("\n".join(lines) + "\n")
 
 

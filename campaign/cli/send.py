@@ -98,13 +98,14 @@ def _confirm(record: "CampaignRecord", messages: int, sample: str, settings: "Se
     from campaign.cli.signals import interruptible
     from campaign.domain.durations import words
     from campaign.domain.errors import UsageError
+    from campaign.reporter.reasons import printable
 
     if not sys.stdin.isatty():
         raise UsageError("There is no terminal to ask on. Add --yes to send without being asked; nothing was sent.")
     what = "1 message to a pass" if messages == 1 else f"{messages:,} messages to the passes"
     time = f", which takes about {words(max(1.0, messages / settings.rate))}" if settings.rate else ""
-    typer.echo(f"This sends {what} of {record.spec.list_name}{time}. The first one reads:", err=True)
-    typer.echo(f"  {sample}", err=True)
+    typer.echo(f"This sends {what} of {printable(record.spec.list_name)}{time}. The first one reads:", err=True)
+    typer.echo(f"  {printable(sample)}", err=True)
     with interruptible():
         try:
             return typer.confirm("Send?", err=True)

@@ -74,7 +74,6 @@ async def test_a_file_name_in_an_error_gives_no_orders(tmp_path: Path) -> None:
     assert len(done.err.splitlines()) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="the name of the list is told as it is")
 async def test_a_file_name_in_what_was_checked_gives_no_orders(tmp_path: Path) -> None:
     quoted = FORGED.replace('"', '""')
     (tmp_path / f"{EVIL_NAME}.csv").write_text(f'pass_id,name\n1,{ORDER}\n2,"{quoted}"\n3,Anna\n')
@@ -85,7 +84,6 @@ async def test_a_file_name_in_what_was_checked_gives_no_orders(tmp_path: Path) -
     assert not obeys(done.told)
 
 
-@pytest.mark.xfail(strict=True, reason="the question names the list as it is; the bar takes a campaign's name for markup")
 async def test_on_a_terminal_a_file_name_gives_no_orders(tmp_path: Path) -> None:
     (tmp_path / f"{EVIL_NAME}.csv").write_text("pass_id\n1\n")
     environment = Command(folder=tmp_path, url="http://127.0.0.1:1").environment() | {"CAMPAIGN_YES": "false", "TERM": "xterm"}
