@@ -117,7 +117,21 @@ class Settings(BaseSettings):
         """Where the ledger is."""
         if self.ledger.startswith(("postgresql://", "postgres://")):
             raise UsageError("A ledger on PostgreSQL is not available in this version. Give --ledger a path.")
-        return Path(self.ledger).expanduser() if self.ledger else user_data_path("campaign", appauthor=False) / "campaign.db"
+        try:
+            return Path(self.ledger).expanduser() if self.ledger else user_data_path("campaign", appauthor=False) / "campaign.db"
+        except RuntimeError:
+            raise UsageError(f"There is no home folder that “{self.ledger}” could mean. Give --ledger a path without “~”.") from None
+
+    @property
+    def open_token_file(self) -> Path | None:
+        """The token's file, if it is this user's own and others may read it."""
+        if self.api_key.get_secret_value().strip() or self.api_key_file is None or not hasattr(os, "getuid"):
+            return None
+        try:
+            found = self.api_key_file.stat()
+        except OSError:
+            return None
+        return self.api_key_file if found.st_uid == os.getuid() and found.st_mode & 0o077 else None
 
     def token(self) -> str:
         """The API's token.

@@ -1,5 +1,6 @@
 """`run`, `check`, `resume`, `retry`, `verify`, `test`: parse, call, print."""
 
+import shlex
 import sys
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Annotated, Any
@@ -85,8 +86,12 @@ def send_to_self(
 
 def _front(settings: "Settings") -> "Front":
     from campaign.app.runs import Front
+    from campaign.cli.logs import tell
     from campaign.cli.progress import RunProgress
     from campaign.cli.signals import listen
+
+    if (file := settings.open_token_file) is not None:
+        tell("token_file_is_open", f"Others may read the token in {file}. Close it with: chmod 600 {shlex.quote(str(file))}")
 
     def confirm(record: "CampaignRecord", messages: int, sample: str) -> bool:
         return _confirm(record, messages, sample, settings)

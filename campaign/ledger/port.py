@@ -82,7 +82,7 @@ class Runner:
 class Doubt:
     """An unknown row whose quiet period is over, why it is in doubt, and what is known of its pass's texts (see `verdict.read_back`).
 
-    A conclusion counts only while nobody else was handed the doubt: `held_until`, on the ledger's clock, tells one handing-out from another.
+    A conclusion counts only while nobody else was handed the doubt: `held_until`, on the ledger's clock, tells one from another.
     """
 
     claim: Claim

@@ -11,11 +11,11 @@ from campaign.ledger.port import Control, Ledger, LedgerReader, Runner
 from campaign.sender.baselines import Baselines
 from campaign.sender.claims import Claims
 from campaign.sender.ending import End, Ended, Ending
-from campaign.sender.heart import Heart
+from campaign.sender.heart import MARGIN_SECONDS, Heart
 from campaign.sender.pace import Pacer
 from campaign.sender.port import Gateway, Observer
 from campaign.sender.recorder import Recorder
-from campaign.sender.sends import Sends
+from campaign.sender.sends import LEASE_OVER, Sends
 from campaign.sender.settings import MOST_WORKERS, Clocks, PoolSettings
 from campaign.sender.verify import Verifier
 
@@ -175,6 +175,8 @@ class Pool:
                 self._ending.come(Ended.CANCELLED)
             elif self._heart.lost:
                 self._ending.come(Ended.SUPERSEDED, "Another process took this one for dead and has taken over its rows.")
+            elif not self._heart.beats():
+                self._ending.come(Ended.SUPERSEDED, LEASE_OVER)
         self._ending.come(Ended.INTERRUPTED)
 
     async def _drain(self, rows: Claims | Baselines, stop_now: asyncio.Event) -> None:
@@ -185,7 +187,9 @@ class Pool:
                 unsent.append(waiting)
         await rows.give_back(*unsent)
         at_work = {worker for worker in self._workers if not worker.done()}
-        deadline = asyncio.get_running_loop().time() + DRAIN_SECONDS
+        # Without a lease nothing may be under way for longer than it lasts: others count the quiet period from there.
+        patience_seconds = DRAIN_SECONDS if self._heart.beats() else MARGIN_SECONDS
+        deadline = asyncio.get_running_loop().time() + patience_seconds
         while self._busy and asyncio.get_running_loop().time() < deadline and not await happens_within(stop_now, 0.02):
             pass
         for worker in at_work:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from campaign.domain.model import Claim, Status
 from campaign.domain.neighbours import Neighbours
@@ -16,6 +17,8 @@ from campaign.sender.pace import Pacer
 from campaign.sender.port import Gateway, Observer
 from campaign.sender.recorder import Recorder
 from campaign.sender.settings import Clocks, PoolSettings
+
+LEASE_OVER: Final = "This process could not renew its lease on the ledger in time."
 
 
 @dataclass(slots=True)
@@ -62,7 +65,7 @@ class Sends:
         """Send one row, unless the run has ended or its lease is over, and hand the outcome to the recorder."""
         if not self._heart.beats():
             # Somebody else may already take this row for lost: to send it now could be to send it twice.
-            self._ending.come(Ended.SUPERSEDED, "This process could not renew its lease on the ledger in time.")
+            self._ending.come(Ended.SUPERSEDED, LEASE_OVER)
         if self._ending.came():
             await self._ledger.release(self._runner, [claim])
             return

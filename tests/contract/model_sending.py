@@ -33,7 +33,7 @@ class Sending(Model):
         if process.runner is None:
             self.enlist(by, limit)
         assert process.runner is not None
-        self.events = (Event.CLAIMED,)
+        self.events = (Event.CLAIMED, Event.LEFT_OUT)
         claims = self.do(process.ledger.claim(process.runner, limit))
         assert len(claims) <= limit
         assert not claims or self.controls[process.runner.campaign] is Control.GO

@@ -149,7 +149,6 @@ async def test_it_is_never_sent_unencrypted_over_a_network(tmp_path: Path, url: 
     assert os.listdir(tmp_path) == ["list.csv"]  # noqa: PTH208 - names are what is compared
 
 
-@pytest.mark.xfail(strict=True, reason="nobody looks at who may read the file")
 async def test_a_token_file_that_everyone_may_read_is_warned_of(tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text(TOKEN)
