@@ -1,0 +1,164 @@
+"""When sending is allowed: daily windows in a zone's own time, over midnight and through the nights in which the clocks change.
+
+Moments are aware datetimes; what a window means is decided by the clock on the wall of the zone, and by nothing else.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from difflib import get_close_matches
+from functools import cache
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+_TIME: Final = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
+_MIDNIGHT: Final = "24:00"
+_SECOND: Final = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """From `opens` to before `closes` on every day; where it closes before it opens, it lasts over midnight."""
+
+    opens: time
+    closes: time
+
+    def __str__(self) -> str:
+        return f"{self.opens:%H:%M}-{self.closes:%H:%M}" if self.closes != time.min else f"{self.opens:%H:%M}-{_MIDNIGHT}"
+
+    def holds(self, local: time) -> bool:
+        """Whether it is open when a clock on the wall shows this."""
+        if self.opens < self.closes:
+            return self.opens <= local < self.closes
+        return local >= self.opens or local < self.closes
+
+
+def parse_window(text: str) -> Window:
+    """`09:00-20:00`, or `22:00-06:00` over midnight.
+
+    Raises:
+        ValueError: it is not one, or never opens.
+    """
+    opens, dash, closes = (part.strip() for part in text.replace("\u2013", "-").partition("-"))
+    if not dash or not _TIME.fullmatch(opens) or not (_TIME.fullmatch(closes) or closes == _MIDNIGHT):
+        raise ValueError(f"“{text}” is not a window; write when it opens and closes, such as 09:00-20:00")
+    window = Window(opens=_time(opens), closes=time.min if closes == _MIDNIGHT else _time(closes))
+    if window.opens == window.closes and closes != _MIDNIGHT:
+        raise ValueError(f"the window “{text}” never opens; write two different times, such as 09:00-20:00")
+    return window
+
+
+@cache
+def zone(name: str) -> ZoneInfo:
+    """A time zone by its IANA name, such as Europe/Berlin.
+
+    Raises:
+        ValueError: there is none; names the nearest.
+    """
+    try:
+        if name in available_timezones():
+            return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        pass
+    near = get_close_matches(name.lower(), [known.lower() for known in available_timezones()], n=1, cutoff=0.7)
+    hint = next(
+        (f"; did you mean {known}?" for known in available_timezones() if near and known.lower() == near[0]), ", such as Europe/Berlin"
+    )
+    raise ValueError(f"“{name}” is no time zone; write its IANA name{hint}")
+
+
+def parse_moment(text: str, *, in_zone: ZoneInfo, now: datetime) -> datetime:
+    """`2026-12-24T18:00`, with or without an offset, `2026-12-24 18:00`, `2026-12-24` (its first moment), or `18:00` (the next one).
+
+    Raises:
+        ValueError: it is none of them.
+    """
+    text = text.strip()
+    if _TIME.fullmatch(text):
+        today = now.astimezone(in_zone).date()
+        days = (datetime.combine(today + timedelta(days=day), _time(text)) for day in range(3))
+        return next(at for local in days if (at := _first_at_or_after(local, in_zone)) >= now)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"“{text}” is not a time; write 18:00, 2026-12-24 or 2026-12-24T18:00") from None
+    if moment.tzinfo is not None:
+        return moment.astimezone(UTC)
+    return _first_at_or_after(moment, in_zone)
+
+
+def is_open(window: Window, in_zone: ZoneInfo, at: datetime) -> bool:
+    return window.holds(at.astimezone(in_zone).time())
+
+
+def next_opening(window: Window, in_zone: ZoneInfo, at: datetime) -> datetime:
+    """The first moment from `at` on at which the window is open, in UTC; `at` itself if it is open then."""
+    if is_open(window, in_zone, at):
+        return at.astimezone(UTC)
+    yesterday = at.astimezone(in_zone).date() - timedelta(days=1)
+    return min(start for start in _starts(window, in_zone, yesterday) if start >= at and is_open(window, in_zone, start))
+
+
+def open_seconds_until(window: Window | None, in_zone: ZoneInfo, *, first: datetime, last: datetime) -> float:
+    """How long the window is open between two moments; all the time without a window."""
+    if last <= first:
+        return 0.0
+    if window is None:
+        return (last - first).total_seconds()
+    total, at = 0.0, first
+    while (at := next_opening(window, in_zone, at)) < last:
+        closing = min(_closing(window, in_zone, at), last)
+        total += (closing - at).total_seconds()
+        at = closing
+    return total
+
+
+def _closing(window: Window, in_zone: ZoneInfo, at: datetime) -> datetime:
+    """The first moment after `at`, at which it is open, at which it is not; the day after tomorrow at the latest."""
+    turned = Window(opens=window.closes, closes=window.opens)
+    if window.opens == window.closes:
+        return at + timedelta(days=2)
+    return next_opening(turned, in_zone, at)
+
+
+def _starts(window: Window, in_zone: ZoneInfo, first: date) -> Iterator[datetime]:
+    """Every moment of some days at which the window may open, in UTC."""
+    for day in range(4):
+        local = datetime.combine(first + timedelta(days=day), window.opens)
+        for fold in (0, 1):
+            start = local.replace(tzinfo=in_zone, fold=fold).astimezone(UTC)
+            if start.astimezone(in_zone).replace(tzinfo=None) == local:
+                yield start
+        yield _first_at_or_after(local, in_zone)
+        if (change := _change(first + timedelta(days=day), in_zone)) is not None:
+            yield change
+
+
+def _first_at_or_after(local: datetime, in_zone: ZoneInfo) -> datetime:
+    """When a clock of the zone first shows this or, where it jumps over it, what comes next; in UTC."""
+    start = local.replace(tzinfo=in_zone, fold=0).astimezone(UTC)
+    if start.astimezone(in_zone).replace(tzinfo=None) == local:
+        return start
+    change = _change(local.date(), in_zone)
+    return start if change is None else change
+
+
+def _change(day: date, in_zone: ZoneInfo) -> datetime | None:
+    """The moment, if any, at which the zone's clocks are changed on a day, in UTC."""
+    before = datetime.combine(day, time.min, tzinfo=UTC) - timedelta(hours=15)
+    after = before + timedelta(hours=54)
+    if before.astimezone(in_zone).utcoffset() == after.astimezone(in_zone).utcoffset():
+        return None
+    while after - before > _SECOND:
+        middle = (before + (after - before) / 2).replace(microsecond=0)
+        if middle.astimezone(in_zone).utcoffset() == before.astimezone(in_zone).utcoffset():
+            before = middle
+        else:
+            after = middle
+    return after
+
+
+def _time(text: str) -> time:
+    hour, _, minute = text.partition(":")
+    return time(int(hour), int(minute))
