@@ -66,6 +66,8 @@ POINTS: Final = (
     _of_ledger("settle", Phase.SENDING, 20),
     _of_ledger("doubts", Phase.SENDING, 8),
     _of_ledger("conclude", Phase.SENDING, 60),
+    # Only where passes are read before their send.
+    _of_ledger("note_baseline", Phase.SENDING, 100),
     _of_ledger("release", Phase.STOPPING),
     _of_ledger("dismiss", Phase.STOPPING),
     # Before the transaction begins; within it, with a change made; when it is durable and nobody was told; when all were told.
