@@ -151,8 +151,8 @@ class Ledger(Protocol):
     async def doubts_elsewhere(self, campaign: int, limit: int) -> list[Doubt]:
         """The same of the API's other campaigns that nobody works on: their doubts may keep this one's rows waiting."""
 
-    async def witness(self, campaign: int) -> str | None:
-        """A pass that surely holds a text that the campaign has sent."""
+    async def witnesses(self, campaign: int) -> list[str]:
+        """A few passes that surely hold a text that the campaign has sent."""
 
     async def conclude(self, doubt: Doubt, conclusion: Conclusion, *, again_in_seconds: float | None) -> bool:
         """Record what reading back showed; a row that stays unknown is read again after the given time, or (None) waits for a person."""

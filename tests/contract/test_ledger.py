@@ -331,9 +331,9 @@ class TestDoubt:
         runner = await ledger.enlist(record.id, quiet_seconds=0)
         one, two, three = await ledger.claim(runner, 3)
         await ledger.settle(runner, [ends(one, Status.FAILED), ends(two, Status.UNKNOWN)])
-        assert await ledger.witness(record.id) is None
+        assert await ledger.witnesses(record.id) == []
         await ledger.settle(runner, [ends(three, Status.DELIVERED)])
-        assert await ledger.witness(record.id) == "pass-3"
+        assert await ledger.witnesses(record.id) == ["pass-3"]
 
 
 class TestPace:

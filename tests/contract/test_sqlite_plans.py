@@ -17,7 +17,7 @@ from campaign.ledger.sqlite.connection import SQL, connect, prepare
         ("lose_rows", "rows_by_status"),
         ("doubts", "rows_by_status"),
         ("campaigns_in_doubt", "rows_by_status"),
-        ("witness", "rows_by_status"),
+        ("witnesses", "rows_by_status"),
         ("note_baseline", "sqlite_autoindex_rows_1"),
         ("conclude", "sqlite_autoindex_rows_1"),
         ("texts_before", "attempts_by_pass"),

@@ -152,8 +152,8 @@ WHERE c.id <> :campaign AND c.api = (SELECT api FROM campaigns WHERE id = :campa
 UPDATE rows SET baseline = :known, baseline_text = :text, pass_status = :pass_status, device_type = :device_type
 WHERE campaign = :campaign AND row = :row AND fence = :fence AND runner = :runner AND status = 'sending';
 
--- name: witness
-SELECT pass_id FROM rows WHERE campaign = :campaign AND status = :status LIMIT 1;
+-- name: witnesses
+SELECT pass_id FROM rows WHERE campaign = :campaign AND status = :status LIMIT 3;
 
 -- name: texts_before
 -- What other attempts have left on a pass, newest first, and whether they came after the one that is in doubt. Of a row that a results

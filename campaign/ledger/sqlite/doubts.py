@@ -53,12 +53,10 @@ class Doubts(Store):
     async def recheck(self, campaign: int) -> int:
         return await self._writer.do(lambda db: len(rows(db, "recheck", campaign=campaign, now=self._clock.now())))
 
-    async def witness(self, campaign: int) -> str | None:
-        def work(db: apsw.Connection) -> str | None:
-            for status in (Status.DELIVERED, Status.ACCEPTED):
-                if found := rows(db, "witness", campaign=campaign, status=status.value):
-                    return str(found[0][0])
-            return None
+    async def witnesses(self, campaign: int) -> list[str]:
+        def work(db: apsw.Connection) -> list[str]:
+            statuses = (Status.DELIVERED, Status.ACCEPTED)
+            return [pass_id for status in statuses for (pass_id,) in rows(db, "witnesses", campaign=campaign, status=status.value)]
 
         return await self._writer.do(work)
 
