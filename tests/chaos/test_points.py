@@ -51,7 +51,7 @@ def test_a_process_dies_where_it_should(small: Plan, tmp_path: Path, moment: str
     with world(small, tmp_path) as place:
         assert died(place.start(Life(number=1, death=Death.AT_MOMENT, moment=moment, count=1, messages=ANY))) == -signal.SIGKILL
         written = sum(request.method == "POST" for request in place.simulator.requests())
-    assert written == 0 if MOMENTS[moment].phase is Phase.STAGING or moment == "durable.before" else written <= 1
+    assert written == 0 if MOMENTS[moment].phase is Phase.STAGING or moment == "durable.before" else written < small.rows // 4
 
 
 def was_read_back(place: World, number: int) -> bool:

@@ -123,9 +123,11 @@ def _use_wal(connection: apsw.Connection) -> None:
 
 
 def _version(connection: apsw.Connection, path: Path) -> int:
-    application = connection.pragma("application_id")
-    version = int(connection.pragma("user_version") or 0)
-    tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
+    # Of one moment: another process may be making the file.
+    with connection:
+        tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
+        application = connection.pragma("application_id")
+        version = int(connection.pragma("user_version") or 0)
     if application not in {0, APPLICATION_ID} or (application == 0 and (tables or version)):
         raise LedgerDamagedError(f"{path} is a database of another program, not a ledger. Choose another file with --ledger.")
     if version > SCHEMA_VERSION:
