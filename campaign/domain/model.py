@@ -46,6 +46,7 @@ class Invalid(StrEnum):
     EMPTY_MESSAGE = "empty_message"
     MESSAGE_TOO_LONG = "message_too_long"
     NO_TEMPLATE = "no_template"
+    BAD_TIME_ZONE = "bad_time_zone"
     TEMPLATE_FAILED = "template_failed"
     BAD_MESSAGE = "bad_message"
 
@@ -89,7 +90,7 @@ class StagedRow:
     """One row of the list, checked and rendered.
 
     `row` is 1-based, counted from the first row after the header. `cells` are the list's own values in its column order, as text.
-    Two rows with an equal `pass_key` mean the same pass.
+    Two rows with an equal `pass_key` mean the same pass. `zone` is the row's own time zone, by its IANA name, where the list gives one.
     """
 
     row: int
@@ -98,6 +99,7 @@ class StagedRow:
     message: str
     cells: tuple[str, ...]
     outcome: Outcome = UNSENT
+    zone: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +117,7 @@ class Claim:
     message: str
     attempts: int
     tries: int
+    zone: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,9 +6,9 @@ Every call is one durable transaction: when it returns, a power cut undoes nothi
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
-from campaign.domain.model import Claim, Counts, ResultRow, Settlement, StagedRow, Status
+from campaign.domain.model import Claim, Counts, ResultRow, Settlement, Skip, StagedRow, Status
 from campaign.domain.pacing import Slots
 from campaign.domain.verdict import Conclusion, Reading
 
@@ -108,6 +108,22 @@ class Outlook:
         return self.pending_in_seconds is None and not self.sending and self.doubt_in_seconds is None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What may be claimed now.
+
+    `zones` are the time zones in which it is time, the most urgent first; None is all of them. `daily_cap` is how many messages a pass may
+    have had in the 24 hours before; 0 is any number. `only` are the rows that may be claimed at all; None is all of them.
+    """
+
+    zones: tuple[str, ...] | None = None
+    daily_cap: int = 0
+    only: tuple[int, ...] | None = None
+
+
+ANYTHING: Final = Terms()
+
+
 class Ledger(Protocol):
     async def create(self, spec: CampaignSpec) -> CampaignRecord:
         """Begin to stage a campaign; raises UsageError if its name is taken, unless by a staging whose process is dead."""
@@ -133,8 +149,11 @@ class Ledger(Protocol):
     async def bury(self, *, quiet_seconds: float) -> int:
         """Make the rows of runners known dead, of any campaign, `unknown`, to be read back after the quiet period; returns how many."""
 
-    async def claim(self, runner: Runner, limit: int) -> list[Claim]:
-        """Take rows that are due, in the list's order; never a row whose pass has a send in flight or in doubt."""
+    async def claim(self, runner: Runner, limit: int, terms: Terms = ANYTHING) -> list[Claim]:
+        """Take rows that are due, in the list's order; never a row whose pass has a send in flight or in doubt.
+
+        On the way a row is left out (skipped) whose pass has had its share of messages, is excluded, or was told by another row.
+        """
 
     async def release(self, runner: Runner, claims: Sequence[Claim]) -> None:
         """Give back claims of which surely nothing was sent."""
@@ -172,6 +191,15 @@ class Ledger(Protocol):
     async def make_room(self, key: str, *, share: float) -> None:
         """Bring everyone with this key down to this share of the wanted rate, as strangers use the API too."""
 
+    async def exclude(self, campaign: int, pass_keys: Sequence[str]) -> None:
+        """Never claim a row of these passes from now on."""
+
+    async def apply_exclusions(self, campaign: int) -> int:
+        """Leave out at once what is pending and excluded; returns how many rows."""
+
+    async def leave_out(self, campaign: int, reason: Skip) -> int:
+        """Leave out every pending row; returns how many."""
+
     async def control(self, campaign: int, control: Control) -> None:
         """Pause, go on, or cancel: cancelling leaves every pending row out."""
 
@@ -203,6 +231,12 @@ class LedgerReader(Protocol):
 
     def recent_rate(self, campaign: int) -> float:
         """Attempts of the campaign a second, by whichever process, that ended in the last ten seconds."""
+
+    def zones(self, campaign: int) -> tuple[str, ...]:
+        """The time zones of the campaign's rows; an empty name is of those that have none."""
+
+    def sample(self, campaign: int, count: int, seed: int) -> tuple[int, ...]:
+        """So many rows, drawn from those that the list can be sent to; the same for the same seed, however far the campaign is."""
 
     def runners(self, campaign: int) -> list[RunnerRecord]:
         """Every runner that the campaign has had, newest first."""

@@ -17,11 +17,19 @@ CREATE TABLE campaigns (
     started_at     REAL NOT NULL DEFAULT 0,
     finished_at    REAL NOT NULL DEFAULT 0,
     ended          TEXT NOT NULL DEFAULT '',
-    api            TEXT NOT NULL DEFAULT ''  -- where it is sent, once it was
+    api            TEXT NOT NULL DEFAULT '', -- where it is sent, once it was
+    zones          TEXT NOT NULL DEFAULT '[""]'  -- JSON array of its rows' time zones
 ) STRICT;
 
 -- Whose doubts may keep a campaign's passes waiting.
 CREATE INDEX campaigns_by_api ON campaigns (api);
+
+-- Passes that a campaign must not be sent to.
+CREATE TABLE exclusions (
+    campaign INTEGER NOT NULL,
+    pass_key TEXT NOT NULL,
+    PRIMARY KEY (campaign, pass_key)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE rows (
     campaign             INTEGER NOT NULL,
@@ -50,6 +58,7 @@ CREATE TABLE rows (
     baseline_text        TEXT,
     pass_status          TEXT NOT NULL DEFAULT '',
     device_type          TEXT NOT NULL DEFAULT '',
+    zone                 TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (campaign, row),
     CHECK ((status = 'sending') = (runner IS NOT NULL)),
     CHECK (status <> 'pending' OR due_at IS NOT NULL),
@@ -57,7 +66,7 @@ CREATE TABLE rows (
 ) STRICT;
 
 -- Claims take the first due rows of a campaign from it, counts are read off it without touching the rows.
-CREATE INDEX rows_by_status ON rows (campaign, status, due_at, row, reason);
+CREATE INDEX rows_by_status ON rows (campaign, status, zone, due_at, row, reason);
 
 -- Whether a pass has a send in flight or in doubt, in any campaign.
 CREATE INDEX rows_in_doubt ON rows (pass_key) WHERE status IN ('sending', 'unknown');

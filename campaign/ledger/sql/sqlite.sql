@@ -13,8 +13,8 @@ RETURNING id;
 
 -- name: stage
 INSERT INTO rows (campaign, row, pass_id, pass_key, message, cells, status, reason, due_at, notification_status, notification_message,
-                  http_status, error, attempts, sent_at, settled_at, latency_seconds)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+                  http_status, error, attempts, sent_at, settled_at, latency_seconds, zone)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: mark_duplicates
 -- The first row that can be sent, or was, stands for its pass; the sorter spills to disk, so memory stays flat.
@@ -28,7 +28,8 @@ WHERE campaign = :campaign AND status = 'pending' AND row IN (
 
 -- name: finish_staging
 UPDATE campaigns
-SET control = 'go', stager = NULL, content_sha256 = :content_sha256, rows = (SELECT count(*) FROM rows WHERE campaign = :campaign)
+SET control = 'go', stager = NULL, content_sha256 = :content_sha256, rows = (SELECT count(*) FROM rows WHERE campaign = :campaign),
+    zones = (SELECT json_group_array(zone) FROM (SELECT DISTINCT zone FROM rows WHERE campaign = :campaign))
 WHERE id = :campaign AND control = 'staging' AND stager = :stager
 RETURNING id;
 
@@ -96,7 +97,7 @@ UPDATE rows
 SET status = 'sending', reason = '', runner = :runner, fence = fence + 1, claimed_at = :wall, due_at = NULL, baseline = 0, baseline_text = NULL
 WHERE campaign = :campaign AND row IN (
     SELECT row FROM rows AS r
-    WHERE campaign = :campaign AND status = 'pending' AND due_at <= :now
+    WHERE campaign = :campaign AND status = 'pending' AND zone = :zone AND due_at <= :now
       AND NOT EXISTS (SELECT 1 FROM rows AS o
                       WHERE o.pass_key = r.pass_key AND o.status IN ('sending', 'unknown')
                         AND (o.status = 'sending' OR o.due_at IS NOT NULL)
@@ -106,7 +107,52 @@ WHERE campaign = :campaign AND row IN (
 )
 AND EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND control = 'go')
 AND EXISTS (SELECT 1 FROM runners WHERE id = :runner AND ended_at = 0)
-RETURNING row, fence, pass_id, message, attempts, tries, pass_key;
+RETURNING row, fence, pass_id, message, attempts, tries, zone, pass_key;
+
+-- name: claim_of
+-- The same of chosen rows only.
+UPDATE rows
+SET status = 'sending', reason = '', runner = :runner, fence = fence + 1, claimed_at = :wall, due_at = NULL, baseline = 0, baseline_text = NULL
+WHERE campaign = :campaign AND row IN (
+    SELECT r.row FROM json_each(:only) AS c JOIN rows AS r ON r.campaign = :campaign AND r.row = c.value
+    WHERE r.status = 'pending' AND r.zone = :zone AND r.due_at <= :now
+      AND NOT EXISTS (SELECT 1 FROM rows AS o
+                      WHERE o.pass_key = r.pass_key AND o.status IN ('sending', 'unknown')
+                        AND (o.status = 'sending' OR o.due_at IS NOT NULL)
+                        AND EXISTS (SELECT 1 FROM campaigns WHERE id = o.campaign
+                                    AND api = (SELECT api FROM campaigns WHERE id = :campaign)))
+    ORDER BY r.row LIMIT :limit
+)
+AND EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND control = 'go')
+AND EXISTS (SELECT 1 FROM runners WHERE id = :runner AND ended_at = 0)
+RETURNING row, fence, pass_id, message, attempts, tries, zone, pass_key;
+
+-- name: zones
+SELECT zones FROM campaigns WHERE id = :campaign;
+
+-- name: told_lately
+-- How many messages a pass has been sent through this API since a time, those in doubt included.
+SELECT count(*) FROM attempts AS a JOIN campaigns AS c ON c.id = a.campaign
+WHERE a.pass_key = :pass_key AND a.status IN ('delivered', 'accepted', 'unknown') AND a.sent_at > :since
+  AND c.api = (SELECT api FROM campaigns WHERE id = :campaign);
+
+-- name: exclude
+INSERT OR IGNORE INTO exclusions (campaign, pass_key) VALUES (?, ?);
+
+-- name: is_excluded
+SELECT 1 FROM exclusions WHERE campaign = :campaign AND pass_key = :pass_key;
+
+-- name: apply_exclusions
+UPDATE rows SET status = 'skipped', reason = 'excluded', due_at = NULL
+WHERE campaign = :campaign AND status = 'pending'
+  AND EXISTS (SELECT 1 FROM exclusions AS e WHERE e.campaign = :campaign AND e.pass_key = rows.pass_key)
+RETURNING 1;
+
+-- name: leave_out_pending
+UPDATE rows SET status = 'skipped', reason = :reason, due_at = NULL WHERE campaign = :campaign AND status = 'pending' RETURNING 1;
+
+-- name: sendable_rows
+SELECT row FROM rows WHERE campaign = :campaign AND status <> 'invalid' AND NOT (status = 'skipped' AND reason IN ('duplicate', 'excluded'));
 
 -- name: sent_to_pass
 -- Whether another row of the campaign has told this pass already.
@@ -210,9 +256,11 @@ WHERE campaign = :campaign AND (status IN ('failed', 'unknown', 'skipped', 'inva
 
 -- name: outlook
 SELECT (SELECT control FROM campaigns WHERE id = :campaign),
-       (SELECT min(due_at) FROM rows WHERE campaign = :campaign AND status = 'pending'),
+       (SELECT min((SELECT due_at FROM rows WHERE campaign = :campaign AND status = 'pending' AND zone = z.value
+                    ORDER BY due_at LIMIT 1)) FROM json_each((SELECT zones FROM campaigns WHERE id = :campaign)) AS z),
        EXISTS (SELECT 1 FROM rows WHERE campaign = :campaign AND status = 'sending'),
-       (SELECT min(due_at) FROM rows WHERE campaign = :campaign AND status = 'unknown' AND due_at IS NOT NULL);
+       (SELECT min((SELECT due_at FROM rows WHERE campaign = :campaign AND status = 'unknown' AND zone = z.value AND due_at IS NOT NULL
+                    ORDER BY due_at LIMIT 1)) FROM json_each((SELECT zones FROM campaigns WHERE id = :campaign)) AS z);
 
 -- name: recent
 -- Of the latest attempts only: however long the history is, and whatever the rate, this takes some milliseconds.

@@ -1,10 +1,22 @@
--- From version 1: where a campaign is sent, what a pass held before its send, and every change of a row held to the table.
+-- From version 1: where a campaign is sent, what a pass held before its send, every change of a row held to the table, time zones and
+-- exclusions.
 
 ALTER TABLE campaigns ADD COLUMN api TEXT NOT NULL DEFAULT '';
 ALTER TABLE rows ADD COLUMN baseline INTEGER NOT NULL DEFAULT 0 CHECK (baseline IN (0, 1));
 ALTER TABLE rows ADD COLUMN baseline_text TEXT;
 ALTER TABLE rows ADD COLUMN pass_status TEXT NOT NULL DEFAULT '';
 ALTER TABLE rows ADD COLUMN device_type TEXT NOT NULL DEFAULT '';
+ALTER TABLE rows ADD COLUMN zone TEXT NOT NULL DEFAULT '';
+ALTER TABLE campaigns ADD COLUMN zones TEXT NOT NULL DEFAULT '[""]';
+
+DROP INDEX rows_by_status;
+CREATE INDEX rows_by_status ON rows (campaign, status, zone, due_at, row, reason);
+
+CREATE TABLE exclusions (
+    campaign INTEGER NOT NULL,
+    pass_key TEXT NOT NULL,
+    PRIMARY KEY (campaign, pass_key)
+) STRICT, WITHOUT ROWID;
 
 CREATE INDEX campaigns_by_api ON campaigns (api);
 

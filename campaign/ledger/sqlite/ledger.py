@@ -1,15 +1,15 @@
 """`ledger.port.Ledger` on SQLite: each method is one function on the writer's connection."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import apsw
 
 from campaign.domain.errors import UsageError
-from campaign.domain.model import Claim, Settlement, Skip, Status
+from campaign.domain.model import Claim, Settlement, Status
 from campaign.ledger.liveness import sweep
 from campaign.ledger.port import Control, Runner
 from campaign.ledger.sqlite.budgets import Budgets
+from campaign.ledger.sqlite.claiming import Claiming
 from campaign.ledger.sqlite.connection import SQL
 from campaign.ledger.sqlite.doubts import Doubts
 from campaign.ledger.sqlite.reader import lifelines
@@ -18,7 +18,7 @@ from campaign.ledger.sqlite.store import LEASE_SECONDS, exhaust, leave_out_if_ca
 from campaign.ledger.sqlite.values import attempt, settled
 
 
-class SqliteLedger(Staging, Budgets, Doubts):
+class SqliteLedger(Staging, Claiming, Budgets, Doubts):
     """A ledger file, open for staging and sending."""
 
     async def enlist(self, campaign: int, *, quiet_seconds: float, api: str = "") -> Runner:
@@ -77,29 +77,6 @@ class SqliteLedger(Staging, Budgets, Doubts):
         ]
         exhaust(db.executemany(SQL["record_attempt"], history))
         return len(lost)
-
-    async def claim(self, runner: Runner, limit: int) -> list[Claim]:
-        values: dict[str, Any] = {"campaign": runner.campaign, "runner": runner.id, "limit": limit}
-
-        def work(db: apsw.Connection) -> list[Claim]:
-            claims: list[Claim] = []
-            taken: set[str] = set()
-            # SQLite promises no order for RETURNING.
-            for row, fence, pass_id, message, attempts, tries, key in sorted(db.execute(SQL["claim"], values | self._times())):
-                claim = Claim(
-                    campaign=runner.campaign, row=row, fence=fence, pass_id=pass_id, message=message, attempts=attempts, tries=tries
-                )
-                this = {"campaign": runner.campaign, "row": row, "fence": fence}
-                if key in taken:
-                    db.execute(SQL["release"], this | {"runner": runner.id, "now": self._clock.now()})
-                elif rows(db, "sent_to_pass", pass_key=key, campaign=runner.campaign, row=row):
-                    db.execute(SQL["leave_out"], this | {"reason": Skip.DUPLICATE.value})
-                else:
-                    taken.add(key)
-                    claims.append(claim)
-            return claims
-
-        return await self._writer.do(work)
 
     async def release(self, runner: Runner, claims: Sequence[Claim]) -> None:
         def work(db: apsw.Connection) -> None:

@@ -1,5 +1,8 @@
 """`ledger.port.LedgerReader` on SQLite: a connection of its own that can't write."""
 
+import hashlib
+import heapq
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -72,6 +75,19 @@ class SqliteReader:
         count, first = self._all("recent", campaign=campaign, since=now - RECENT_SECONDS)[0]
         return count / max(now - first, 1.0) if count else 0.0
 
+    def zones(self, campaign: int) -> tuple[str, ...]:
+        found = self._all("zones", campaign=campaign)
+        return tuple(json.loads(found[0][0])) if found else ()
+
+    def sample(self, campaign: int, count: int, seed: int) -> tuple[int, ...]:
+        connection = connect(self._path, read_only=True)
+        try:
+            with errors_as_sentences(self._path):
+                rows = (row for (row,) in connection.execute(SQL["sendable_rows"], {"campaign": campaign}))
+                return tuple(sorted(heapq.nsmallest(count, rows, key=lambda row: _lot(seed, row))))
+        finally:
+            connection.close()
+
     def runners(self, campaign: int) -> list[RunnerRecord]:
         return [self._runner(values) for values in self._all("runners", campaign=campaign)]
 
@@ -96,3 +112,7 @@ class SqliteReader:
             activity=activity,
             alive=alive,
         )
+
+
+def _lot(seed: int, row: int) -> bytes:
+    return hashlib.blake2b(f"{seed} {row}".encode(), digest_size=8).digest()

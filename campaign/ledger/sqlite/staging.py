@@ -50,6 +50,7 @@ class Staging(Store):
     async def finish_staging(self, campaign: int, *, content_sha256: str) -> None:
         def work(db: apsw.Connection) -> int:
             stager = db.execute("SELECT stager FROM campaigns WHERE id = ?", (campaign,)).get
+            db.execute(SQL["apply_exclusions"], {"campaign": campaign}).fetchall()
             db.execute(SQL["mark_duplicates"], {"campaign": campaign})
             values = {"campaign": campaign, "content_sha256": content_sha256, "stager": stager}
             if stager not in self._lifelines or db.execute(SQL["finish_staging"], values).fetchone() is None:

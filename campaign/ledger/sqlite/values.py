@@ -15,7 +15,7 @@ def staged(campaign: int, row: StagedRow) -> tuple[Any, ...]:
     return (
         *(campaign, row.row, row.pass_id, row.pass_key, row.message, orjson.dumps(row.cells).decode()),
         *(outcome.status.value, outcome.reason, due_at, outcome.notification_status, outcome.notification_message),
-        *(outcome.http_status, outcome.error, outcome.attempts, outcome.sent_at, outcome.settled_at, outcome.latency_seconds),
+        *(outcome.http_status, outcome.error, outcome.attempts, outcome.sent_at, outcome.settled_at, outcome.latency_seconds, row.zone),
     )
 
 
@@ -49,7 +49,7 @@ def attempt_elsewhere(campaign: int, row: StagedRow) -> tuple[Any, ...]:
 
 def record(values: tuple[Any, ...]) -> CampaignRecord:
     campaign, name, list_name, list_sha256, message_sha256, content_sha256, columns, id_column, settings, control, *rest = values
-    _stager, rows, created_at, started_at, finished_at, ended, _api = rest
+    _stager, rows, created_at, started_at, finished_at, ended, _api, _zones = rest
     return CampaignRecord(
         id=campaign,
         spec=CampaignSpec(

@@ -1,0 +1,69 @@
+"""The claiming part of `ledger.port.Ledger` on SQLite: which rows may be sent now is decided in the transaction that takes them."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+import apsw
+
+from campaign.domain.model import Claim, Skip
+from campaign.ledger.port import ANYTHING, Runner, Terms
+from campaign.ledger.sqlite.connection import SQL
+from campaign.ledger.sqlite.store import Store, exhaust, rows
+
+DAY_SECONDS: Final = 86_400.0
+
+
+class Claiming(Store):
+    async def claim(self, runner: Runner, limit: int, terms: Terms = ANYTHING) -> list[Claim]:
+        def work(db: apsw.Connection) -> list[Claim]:
+            zones = json.loads(rows(db, "zones", campaign=runner.campaign)[0][0]) if terms.zones is None else terms.zones
+            claims: list[Claim] = []
+            taken: set[str] = set()
+            for zone in zones:
+                if len(claims) < limit:
+                    claims += self._of_zone(db, runner, limit - len(claims), terms, zone=zone, taken=taken)
+            return claims
+
+        if terms.zones == () or terms.only == ():
+            return []
+        return await self._writer.do(work)
+
+    def _of_zone(self, db: apsw.Connection, runner: Runner, limit: int, terms: Terms, *, zone: str, taken: set[str]) -> list[Claim]:
+        values: dict[str, Any] = {"campaign": runner.campaign, "runner": runner.id, "limit": limit, "zone": zone} | self._times()
+        statement = "claim"
+        if terms.only is not None:
+            statement, values["only"] = "claim_of", json.dumps(terms.only)
+        claims = []
+        # SQLite promises no order for RETURNING.
+        for row, fence, *own, key in sorted(rows(db, statement, **values)):
+            this = {"campaign": runner.campaign, "row": row, "fence": fence}
+            if key in taken:
+                db.execute(SQL["release"], this | {"runner": runner.id, "now": self._clock.now()})
+            elif (reason := self._reason_to_skip(db, runner.campaign, row, key, terms)) is not None:
+                db.execute(SQL["leave_out"], this | {"reason": reason.value})
+            else:
+                taken.add(key)
+                pass_id, message, attempts, tries, own_zone = own
+                claims.append(Claim(**this, pass_id=pass_id, message=message, attempts=attempts, tries=tries, zone=own_zone))
+        return claims
+
+    def _reason_to_skip(self, db: apsw.Connection, campaign: int, row: int, key: str, terms: Terms) -> Skip | None:
+        if rows(db, "is_excluded", campaign=campaign, pass_key=key):
+            return Skip.EXCLUDED
+        if rows(db, "sent_to_pass", pass_key=key, campaign=campaign, row=row):
+            return Skip.DUPLICATE
+        since = self._clock.wall() - DAY_SECONDS
+        if terms.daily_cap and rows(db, "told_lately", pass_key=key, since=since, campaign=campaign)[0][0] >= terms.daily_cap:
+            return Skip.FREQUENCY_CAP
+        return None
+
+    async def exclude(self, campaign: int, pass_keys: Sequence[str]) -> None:
+        values = [(campaign, key) for key in pass_keys]
+        await self._writer.do(lambda db: exhaust(db.executemany(SQL["exclude"], values)))
+
+    async def apply_exclusions(self, campaign: int) -> int:
+        return await self._writer.do(lambda db: len(rows(db, "apply_exclusions", campaign=campaign)))
+
+    async def leave_out(self, campaign: int, reason: Skip) -> int:
+        return await self._writer.do(lambda db: len(rows(db, "leave_out_pending", campaign=campaign, reason=reason.value)))
