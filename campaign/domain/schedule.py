@@ -4,8 +4,8 @@ Moments are aware datetimes; what a window means is decided by the clock on the 
 """
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from difflib import get_close_matches
 from functools import cache
@@ -32,6 +32,50 @@ class Window:
         if self.opens < self.closes:
             return self.opens <= local < self.closes
         return local >= self.opens or local < self.closes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """When a campaign may be sent: in the window of each row's zone, or of `home` where a row has none, from `start` to before `end`."""
+
+    home: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
+    window: Window | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+
+    def zone_of(self, name: str) -> ZoneInfo:
+        return zone(name) if name else self.home
+
+    def is_over(self, now: datetime) -> bool:
+        return self.end is not None and now >= self.end
+
+    def is_time(self, name: str, now: datetime) -> bool:
+        """Whether a row of this zone may be sent now."""
+        if self.is_over(now) or (self.start is not None and now < self.start):
+            return False
+        return self.window is None or is_open(self.window, self.zone_of(name), now)
+
+    def open_zones(self, names: Iterable[str], now: datetime) -> tuple[str, ...]:
+        """Those in which it is time, the one in which it ends first being the first."""
+        names = [name for name in names if self.is_time(name, now)]
+        if self.window is None:
+            return tuple(names)
+        window = self.window
+        return tuple(sorted(names, key=lambda name: (_closing(window, self.zone_of(name), now), name)))
+
+    def next_time(self, names: Iterable[str], now: datetime) -> datetime | None:
+        """The first moment from now on at which it is time in one of the zones; None if there is none before the end."""
+        at = max(now, self.start) if self.start is not None else now
+        openings = [at if self.window is None else next_opening(self.window, self.zone_of(name), at) for name in names]
+        first = min(openings, default=None)
+        return None if first is None or self.is_over(first) else first
+
+    def seconds_left(self, name: str, now: datetime) -> float | None:
+        """For how long, all windows until the end together, rows of a zone may still be sent; None is for ever."""
+        if self.end is None:
+            return None
+        first = max(now, self.start) if self.start is not None else now
+        return open_seconds_until(self.window, self.zone_of(name), first=first, last=self.end)
 
 
 def parse_window(text: str) -> Window:

@@ -10,6 +10,7 @@ class Ended(StrEnum):
     PAUSED = "paused"
     CANCELLED = "cancelled"
     LIMIT = "limit"
+    NOT_NOW = "not_now"
     INTERRUPTED = "interrupted"
     SAFEGUARD = "safeguard"
     SUPERSEDED = "superseded"

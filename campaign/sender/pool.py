@@ -4,9 +4,10 @@ import asyncio
 import math
 import random
 from collections.abc import Callable
+from datetime import datetime
 from typing import Final
 
-from campaign.domain.model import Claim
+from campaign.domain.model import Claim, Skip
 from campaign.ledger.port import Control, Ledger, LedgerReader, Runner
 from campaign.sender.baselines import Baselines
 from campaign.sender.claims import Claims
@@ -17,6 +18,7 @@ from campaign.sender.port import Gateway, Observer
 from campaign.sender.recorder import Recorder
 from campaign.sender.sends import LEASE_OVER, Sends
 from campaign.sender.settings import MOST_WORKERS, Clocks, PoolSettings
+from campaign.sender.timing import Timing
 from campaign.sender.verify import Verifier
 
 DRAIN_SECONDS: Final = 10.0
@@ -53,7 +55,11 @@ class Pool:
         self._idle = 0
         self._busy = 0
         self._held: Claim | None = None
+        self._told_opening: datetime | None = None
         self._ending = Ending()
+        self._timing = Timing(
+            settings.schedule, reader.zones(runner.campaign), clocks.wall, daily_cap=settings.daily_cap, only=settings.only
+        )
         self._sends = Sends(
             ledger=ledger,
             gateway=gateway,
@@ -63,6 +69,7 @@ class Pool:
             heart=self._heart,
             pacer=self._pacer,
             ending=self._ending,
+            timing=self._timing,
             settings=settings,
             clocks=clocks,
             jitter=jitter,
@@ -106,7 +113,7 @@ class Pool:
 
     def _rows(self, read_pacer: Pacer, group: asyncio.TaskGroup) -> Claims | Baselines:
         rate = self._settings.rate_per_second
-        claims = Claims(self._ledger, self._runner, rate_per_second=rate, group=group)
+        claims = Claims(self._ledger, self._runner, rate_per_second=rate, terms=self._timing.terms, group=group)
         if not self._settings.baseline:
             return claims
         return Baselines(
@@ -144,8 +151,21 @@ class Pool:
         if self._busy or not self._ready.empty():
             return False
         outlook = await asyncio.to_thread(self._reader.outlook, self._runner.campaign)
-        self._heart.activity = "sending" if outlook.pending_in_seconds is not None or outlook.sending else "waiting"
+        opens_at = self._timing.opens_at() if outlook.pending_in_seconds is not None else None
+        busy = outlook.sending or (outlook.pending_in_seconds is not None and opens_at is None)
+        self._heart.activity = "sending" if busy else "waiting"
+        if opens_at is not None:
+            await self._until(opens_at)
         return outlook.finished
+
+    async def _until(self, opens_at: datetime) -> None:
+        """It is not the time to send: say so once, and end the run if it is not to wait."""
+        if opens_at != self._told_opening:
+            self._told_opening = opens_at
+            self._observer.event("waiting_for_its_time", until=opens_at.isoformat(timespec="minutes"))
+        outlook = await asyncio.to_thread(self._reader.outlook, self._runner.campaign)
+        if not self._settings.wait and not outlook.sending and outlook.doubt_in_seconds is None:
+            self._ending.come(Ended.NOT_NOW, opens_at.isoformat(timespec="minutes"))
 
     async def _work(self) -> None:
         while True:
@@ -168,6 +188,8 @@ class Pool:
             lost = await self._ledger.bury(quiet_seconds=self._runner.quiet_seconds)
             if lost:
                 self._observer.event("rows_of_a_dead_runner", rows=lost)
+            if self._timing.is_over() and (expired := await self._ledger.leave_out(self._runner.campaign, Skip.EXPIRED)):
+                self._observer.event("expired", rows=expired)
             outlook = await asyncio.to_thread(self._reader.outlook, self._runner.campaign)
             if outlook.control is Control.PAUSED:
                 self._ending.come(Ended.PAUSED)

@@ -17,6 +17,7 @@ from campaign.sender.pace import Pacer
 from campaign.sender.port import Gateway, Observer
 from campaign.sender.recorder import Recorder
 from campaign.sender.settings import Clocks, PoolSettings
+from campaign.sender.timing import Timing
 
 LEASE_OVER: Final = "This process could not renew its lease on the ledger in time."
 
@@ -43,6 +44,7 @@ class Sends:
         heart: Heart,
         pacer: Pacer | None,
         ending: Ending,
+        timing: Timing,
         settings: PoolSettings,
         clocks: Clocks,
         jitter: Callable[[], float],
@@ -55,6 +57,7 @@ class Sends:
         self._heart = heart
         self._pacer = pacer
         self._ending = ending
+        self._timing = timing
         self._settings = settings
         self._clocks = clocks
         self._jitter = jitter
@@ -66,7 +69,7 @@ class Sends:
         if not self._heart.beats():
             # Somebody else may already take this row for lost: to send it now could be to send it twice.
             self._ending.come(Ended.SUPERSEDED, LEASE_OVER)
-        if self._ending.came():
+        if self._ending.came() or not self._timing.may_send(claim.zone):
             await self._ledger.release(self._runner, [claim])
             return
         in_flight = _InFlight(self._heart.beats)

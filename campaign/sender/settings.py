@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from campaign.domain.safeguard import Halt
+from campaign.domain.schedule import Schedule
 from campaign.sender.attempt import Policy
 
 LATENCY_CARRIED_SECONDS: Final = 10.0
@@ -16,7 +17,11 @@ UNPACED_WORKERS: Final = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolSettings:
-    """`rate_per_second` None sends without pacing; `concurrency` None follows the rate; `limit` None sends all there is."""
+    """What one run of the pool is to do.
+
+    `rate_per_second` None sends without pacing; `concurrency` None follows the rate; `limit` None sends all there is. `wait` says whether
+    to wait where the schedule does not allow to send yet, or to end. `daily_cap` and `only` are as in `ledger.port.Terms`.
+    """
 
     key: str
     rate_per_second: float | None
@@ -26,6 +31,10 @@ class PoolSettings:
     baseline: bool = False
     policy: Policy = field(default_factory=Policy)
     halt: Halt = field(default_factory=Halt)
+    schedule: Schedule = field(default_factory=Schedule)
+    wait: bool = True
+    daily_cap: int = 0
+    only: tuple[int, ...] | None = None
 
     @property
     def workers(self) -> int:

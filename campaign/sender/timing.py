@@ -1,0 +1,46 @@
+"""When this run may send: the schedule, read off the clock, for the campaign's time zones."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from campaign.domain.schedule import Schedule
+from campaign.ledger.port import Terms
+
+
+class Timing:
+    """What the schedule says now.
+
+    Args:
+        schedule: what was asked for.
+        zones: of the campaign's rows.
+        wall: Unix seconds.
+        daily_cap, only: see `ledger.port.Terms`.
+    """
+
+    def __init__(
+        self, schedule: Schedule, zones: tuple[str, ...], wall: Callable[[], float], *, daily_cap: int, only: tuple[int, ...] | None
+    ) -> None:
+        self._schedule = schedule
+        self._zones = zones
+        self._wall = wall
+        self._daily_cap = daily_cap
+        self._only = only
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self._wall(), tz=UTC)
+
+    def terms(self) -> Terms:
+        """On which rows may be claimed now."""
+        return Terms(zones=self._schedule.open_zones(self._zones, self.now()), daily_cap=self._daily_cap, only=self._only)
+
+    def may_send(self, zone: str) -> bool:
+        """Whether a row of this zone may be sent now: it may have been claimed a while ago."""
+        return self._schedule.is_time(zone, self.now())
+
+    def is_over(self) -> bool:
+        return self._schedule.is_over(self.now())
+
+    def opens_at(self) -> datetime | None:
+        """When the next row may be sent, if none may be now."""
+        now = self.now()
+        return None if self._schedule.open_zones(self._zones, now) else self._schedule.next_time(self._zones, now)
