@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from campaign.domain.durations import parse_duration
 from campaign.domain.errors import UsageError
 from campaign.domain.safeguard import Halt, parse_halt
+from campaign.domain.schedule import Window, parse_window
 from campaign.sender.attempt import OnUnknown
 
 DEFAULT_URL: Final = "https://api.passentry.com"
@@ -48,6 +49,10 @@ LogLevel = Annotated[str | None, BeforeValidator(lambda value: None if value is 
 # Without NoDecode a variable of such a type would be read as JSON.
 HaltLimit = Annotated[Halt, NoDecode, BeforeValidator(lambda value: parse_halt(value) if isinstance(value, str) else value)]
 
+WindowOfDay = Annotated[Window | None, NoDecode, BeforeValidator(lambda value: parse_window(value) if isinstance(value, str) else value)]
+# In the environment several files are separated as in PATH.
+Files = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(lambda value: value.split(os.pathsep) if isinstance(value, str) else value)]
+
 
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(
@@ -78,6 +83,16 @@ class Settings(BaseSettings):
     quiet_period: Duration = 10.0
     timeout: Duration = 30.0
     baseline: bool = False
+    window: WindowOfDay = None
+    time_zone: str | None = None
+    start_at: str | None = None
+    not_after: str | None = None
+    no_wait: bool = False
+    exclude: Files = ()
+    daily_cap: int = Field(default=3, ge=0, le=1000)
+    sample: int | None = Field(default=None, ge=1)
+    seed: int = 0
+    canary: int | None = Field(default=None, ge=1)
     dry_run: bool = False
     yes: bool = False
     json_output: bool = Field(default=False, validation_alias="CAMPAIGN_JSON")
@@ -106,6 +121,22 @@ class Settings(BaseSettings):
             raise UsageError(f"{DOTENV} in this folder is not text in UTF-8. Save it as UTF-8.") from error
         settings._ledger_flag = given.get("ledger", "")
         return settings
+
+    def as_text(self, name: str) -> str:
+        """A setting as it would be written in the environment."""
+        value = getattr(self, name)
+        if value is None:
+            return UNLIMITED if name == "rate" else ""
+        return f"{value}s" if name == "quiet_period" else str(value)
+
+    def over(self, kept: dict[str, str]) -> Self:
+        """These settings, and where one was not given, what is kept of it as text."""
+        own = set(type(self).model_fields) - self.model_fields_set
+        missing = {name: text for name, text in kept.items() if text and name in own}
+        if not missing:
+            return self
+        parsed = GivenSettings(**missing)  # type: ignore[arg-type] # texts, which its validators read
+        return self.model_copy(update={name: getattr(parsed, name) for name in missing})
 
     @property
     def ledger_to_name(self) -> str:

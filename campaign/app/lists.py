@@ -22,9 +22,10 @@ class CheckedList:
     layout: Layout
     messages: Messages | None
     spec: CampaignSpec
+    zones_must_be_known: bool
 
     def stager(self) -> Stager:
-        return Stager(layout=self.layout, messages=self.messages)
+        return Stager(layout=self.layout, messages=self.messages, zones_must_be_known=self.zones_must_be_known)
 
     def own_cells(self) -> Iterator[list[tuple[str, ...]]]:
         """The list's own values, some rows at a time."""
@@ -46,6 +47,7 @@ def opened(source: str, settings: Settings) -> Iterator[CheckedList]:
             table=table,
             layout=layout,
             messages=messages,
+            zones_must_be_known=settings.window is not None and settings.time_zone is None,
             spec=CampaignSpec(
                 name=settings.name or _named_within(table, layout) or default_name(source),
                 list_name=table.name,

@@ -68,7 +68,7 @@ async def rehearse(
             api_url=simulator.url,
             api_key="demo",
         )
-        front = Front(confirm=lambda *_: True, watch=watch, listen=listen)
+        front = Front(confirm=lambda *_: True, watch=watch, listen=listen, tell=lambda *_: None)
         finished = await run_list(str(sample), settings, front)
         summary = simulator.summary()
         return Rehearsed(

@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
+from campaign.app.controls import Exclusions, cannot_finish, remembered, schedule_of, utc_now
 from campaign.app.lists import CheckedList, opened
 from campaign.app.sending import Stop, check_access, exit_code, find, report, send, verify
 from campaign.app.staging import stage
@@ -24,13 +26,14 @@ from campaign.settings import Settings
 class Front:
     """The side that people see. `confirm` asks whether to send so many messages, `watch` shows a run, `listen` hears signals.
 
-    `confirm` lets a KeyboardInterrupt through.
+    `confirm` lets a KeyboardInterrupt through. `tell` says a sentence, by the name of an event, before anything is sent.
     `watch` and `listen` are called inside the event loop.
     """
 
     confirm: Callable[[CampaignRecord, int, str], bool]
     watch: Callable[[str, Counts], AbstractContextManager[Observer]]
     listen: Callable[[], Stop]
+    tell: Callable[[str, str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +53,10 @@ class Session:
     settings: Settings
     front: Front
     stop: Stop
+
+    def of(self, record: CampaignRecord) -> Self:
+        """The same with what the campaign remembers of its settings, where it was not given anew."""
+        return replace(self, settings=self.settings.over(record.spec.settings))
 
     async def counts(self, record: CampaignRecord) -> Counts:
         """Where the rows stand, those of dead processes included."""
@@ -77,7 +84,11 @@ class Session:
 
     async def send(self, record: CampaignRecord, results: Path | None) -> Finished:
         """Send what is left of the campaign, and report."""
-        with self.front.watch(record.spec.name, self.reader.counts(record.id)) as observer:
+        counts = self.reader.counts(record.id)
+        schedule = schedule_of(self.settings, record.spec.settings, now=utc_now())
+        if late := cannot_finish(schedule, counts.open, self.settings.rate, now=utc_now()):
+            self.front.tell("cannot_finish_in_time", late)
+        with self.front.watch(record.spec.name, counts) as observer:
             end = await send(record, self.ledger, self.reader, self.settings, observer=observer, stop=self.stop)
         return await self.end(record, end, results)
 
@@ -142,39 +153,48 @@ async def run_list(source: str, settings: Settings, front: Front) -> Finished:
         columns, rows = given.layout.columns, given.table.rows
         await asyncio.to_thread(check_writable, results, list_file=list_file, columns=columns, rows=rows, batches=given.own_cells)
         async with session(settings, front, stop) as work:
-            staged = await stage(work.ledger, work.reader, given, stop=stop.gently, ledger_name=settings.ledger_to_name)
-            return await _go_on(work, staged.record, results, resumed=staged.resumed)
+            begun = given
+            if work.reader.campaign(given.spec.name) is None:
+                kept = given.spec.settings | remembered(settings, now=utc_now())
+                begun = replace(given, spec=replace(given.spec, settings=kept))
+            exclusions = await asyncio.to_thread(Exclusions, settings.exclude)
+            staged = await stage(
+                work.ledger, work.reader, begun, stop=stop.gently, ledger_name=settings.ledger_to_name, exclusions=exclusions
+            )
+            return await _go_on(work.of(staged.record), staged.record, results, resumed=staged.resumed)
 
 
 async def resume(name: str, settings: Settings, front: Front) -> Finished:
     """Go on with a campaign that is staged; a paused one is let go again."""
     stop = front.listen()
     check_access(settings)
-    async with session(settings, front, stop) as work:
-        record = find(work.reader, name)
+    async with session(settings, front, stop) as begun:
+        record = find(begun.reader, name)
         _check_not_cancelled(record)
+        work = begun.of(record)
         results = _results(record, settings)
         counts = await work.counts(record)
         work.ask(record, counts.open, frozenset({Status.PENDING}))
         if record.control is Control.PAUSED:
             await work.ledger.control(record.id, Control.GO)
-        return await _go_on(work, find(work.reader, name), results, resumed=True, asked=True)
+        return await _go_on(work, find(begun.reader, name), results, resumed=True, asked=True)
 
 
 async def retry(target: str, statuses: frozenset[Status], settings: Settings, front: Front) -> Finished:
     """Send rows of these statuses again; the target is a campaign's name, or a results file."""
     stop = front.listen()
     check_access(settings)
-    async with session(settings, front, stop) as work:
-        if work.reader.campaign(target) is None and is_file(target):
+    async with session(settings, front, stop) as begun:
+        if begun.reader.campaign(target) is None and is_file(target):
             async with looked_through(target, settings, stop) as given:
                 if not given.layout.results:
                     raise UsageError(f"{target} is not a results file: it has no delivery_ columns. Give one, or a campaign's name.")
-                staged = await stage(work.ledger, work.reader, given, stop=stop.gently, ledger_name=settings.ledger_to_name)
+                staged = await stage(begun.ledger, begun.reader, given, stop=stop.gently, ledger_name=settings.ledger_to_name)
                 record = staged.record
         else:
-            record = find(work.reader, target)
+            record = find(begun.reader, target)
         _check_not_cancelled(record)
+        work = begun.of(record)
         results = _results(record, settings)
         counts = await work.counts(record)
         again = sum(counts.by_status[status] for status in statuses)

@@ -4,9 +4,11 @@ import asyncio
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from campaign.app.canary import send_carefully
+from campaign.app.controls import schedule_of, utc_now
 from campaign.domain.errors import UsageError
 from campaign.insights import CampaignView, exit_code_of, view
 from campaign.ledger.clock import SystemClock
@@ -26,12 +28,14 @@ from campaign.sender.verify import Verifier
 from campaign.settings import Settings
 
 UNPACED_READS_PER_SECOND = 50.0
+CLOCK = SystemClock()
 
 EXIT_CODES = {
     Ended.FINISHED: 0,
     Ended.CANCELLED: 0,
     Ended.PAUSED: 5,
     Ended.LIMIT: 5,
+    Ended.NOT_NOW: 5,
     Ended.SAFEGUARD: 4,
     Ended.SUPERSEDED: 4,
     Ended.INTERRUPTED: 130,
@@ -84,48 +88,71 @@ def check_access(settings: Settings) -> None:
 async def send(
     record: CampaignRecord, ledger: SqliteLedger, reader: LedgerReader, settings: Settings, *, observer: Observer, stop: Stop
 ) -> End:
-    """Send what is left of the campaign; returns why it ended.
+    """Send what is left of the campaign, with `--canary` a few first; returns why it ended.
 
     Raises:
         CampaignError: the ledger can't be used any more; the same command goes on later.
     """
     if record.control is Control.CANCELLED:
         return End(ended=Ended.CANCELLED)
-    clock = SystemClock()
     await ledger.bury(quiet_seconds=settings.quiet_period)
     if reader.outlook(record.id).finished:
         return End(ended=Ended.FINISHED)
-    pool_settings = PoolSettings(
+    pool_settings = _pool_settings(record, reader, settings)
+    runner = await ledger.enlist(record.id, quiet_seconds=settings.quiet_period, api=Endpoint.of(settings.api_url).place)
+    end = End(ended=Ended.SUPERSEDED, why="The run broke off.")
+    try:
+        gateway = HttpGateway(
+            url=settings.api_url,
+            token=settings.token(),
+            concurrency=pool_settings.workers,
+            timeouts=Timeouts(total_seconds=settings.timeout),
+        )
+        async with gateway:
+
+            async def run(limit: int | None) -> End:
+                pool = Pool(
+                    ledger=ledger,
+                    reader=reader,
+                    gateway=gateway,
+                    observer=observer,
+                    runner=runner,
+                    settings=replace(pool_settings, limit=limit),
+                    clocks=Clocks(wall=CLOCK.wall, ticks=CLOCK.ticks),
+                )
+                return await pool.run(stop=stop.gently, stop_now=stop.now)
+
+            async def read_back() -> None:
+                await _read_back(record, ledger, reader, gateway, settings, observer=observer, stop=stop)
+
+            end = await send_carefully(
+                run,
+                read_back,
+                lambda: reader.counts(record.id),
+                canary=settings.canary,
+                limit=settings.limit,
+                halt=settings.halt,
+            )
+    finally:
+        await ledger.dismiss(runner, end.why or end.ended.value)
+    return end
+
+
+def _pool_settings(record: CampaignRecord, reader: LedgerReader, settings: Settings) -> PoolSettings:
+    return PoolSettings(
         key=budget_key(settings),
         rate_per_second=settings.rate,
         # The API limits reading like sending, each by itself; where sending has no limit, reading finds its own by 429.
         read_rate_per_second=settings.rate or UNPACED_READS_PER_SECOND,
         concurrency=settings.concurrency,
-        limit=settings.limit,
         baseline=settings.baseline,
         policy=Policy(max_attempts=settings.max_attempts, on_unknown=settings.on_unknown, quiet_seconds=settings.quiet_period),
         halt=settings.halt,
+        schedule=schedule_of(settings, record.spec.settings, now=utc_now()),
+        wait=not settings.no_wait,
+        daily_cap=settings.daily_cap,
+        only=reader.sample(record.id, settings.sample, settings.seed) if settings.sample is not None else None,
     )
-    timeouts = Timeouts(total_seconds=settings.timeout)
-    runner = await ledger.enlist(record.id, quiet_seconds=settings.quiet_period, api=Endpoint.of(settings.api_url).place)
-    end = End(ended=Ended.SUPERSEDED, why="The run broke off.")
-    try:
-        async with HttpGateway(
-            url=settings.api_url, token=settings.token(), concurrency=pool_settings.workers, timeouts=timeouts
-        ) as gateway:
-            pool = Pool(
-                ledger=ledger,
-                reader=reader,
-                gateway=gateway,
-                observer=observer,
-                runner=runner,
-                settings=pool_settings,
-                clocks=Clocks(wall=clock.wall, ticks=clock.ticks),
-            )
-            end = await pool.run(stop=stop.gently, stop_now=stop.now)
-    finally:
-        await ledger.dismiss(runner, end.why or end.ended.value)
-    return end
 
 
 async def verify(
@@ -134,14 +161,27 @@ async def verify(
     """Read every unknown row's pass back, also those that wait for a person; sends nothing."""
     await ledger.bury(quiet_seconds=settings.quiet_period)
     await ledger.recheck(record.id)
-    pacer = Pacer(ledger, f"{budget_key(settings)} read", settings.rate or UNPACED_READS_PER_SECOND)
     async with HttpGateway(url=settings.api_url, token=settings.token(), concurrency=16, timeouts=Timeouts()) as gateway:
-        verifier = Verifier(ledger, gateway, pacer, observer, campaign=record.id, max_attempts=settings.max_attempts)
-        async with asyncio.TaskGroup() as group:
-            pacing = group.create_task(pacer.run())
-            while reader.outlook(record.id).doubt_in_seconds is not None and not await happens_within(stop.gently, 0.1):
-                await verifier.round()
-            pacing.cancel()
+        await _read_back(record, ledger, reader, gateway, settings, observer=observer, stop=stop)
+
+
+async def _read_back(
+    record: CampaignRecord,
+    ledger: SqliteLedger,
+    reader: LedgerReader,
+    gateway: HttpGateway,
+    settings: Settings,
+    *,
+    observer: Observer,
+    stop: Stop,
+) -> None:
+    pacer = Pacer(ledger, f"{budget_key(settings)} read", settings.rate or UNPACED_READS_PER_SECOND)
+    verifier = Verifier(ledger, gateway, pacer, observer, campaign=record.id, max_attempts=settings.max_attempts)
+    async with asyncio.TaskGroup() as group:
+        pacing = group.create_task(pacer.run())
+        while reader.outlook(record.id).doubt_in_seconds is not None and not await happens_within(stop.gently, 0.1):
+            await verifier.round()
+        pacing.cancel()
 
 
 def report(reader: LedgerReader, record: CampaignRecord, results: Path) -> None:

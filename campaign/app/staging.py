@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from campaign.app.controls import Exclusions
 from campaign.app.lists import CheckedList
 from campaign.domain.errors import OtherContentError, StoppedError, UsageError
 from campaign.domain.model import StagedRow
@@ -20,10 +21,18 @@ class Staged:
     resumed: bool
 
 
-async def stage(ledger: Ledger, reader: LedgerReader, given: CheckedList, *, stop: asyncio.Event, ledger_name: str = "") -> Staged:
+async def stage(
+    ledger: Ledger,
+    reader: LedgerReader,
+    given: CheckedList,
+    *,
+    stop: asyncio.Event,
+    ledger_name: str = "",
+    exclusions: Exclusions | None = None,
+) -> Staged:
     """The campaign of this list: found in the ledger, or staged now. A staging that is stopped, or fails, leaves nothing behind.
 
-    `ledger_name` is what a hint has to give as `--ledger`, if anything.
+    `ledger_name` is what a hint has to give as `--ledger`, if anything. `exclusions` hold also for a campaign that was found.
 
     Raises:
         OtherContentError: a campaign of this name has another list or message.
@@ -39,9 +48,11 @@ async def stage(ledger: Ledger, reader: LedgerReader, given: CheckedList, *, sto
                 if reader.campaign(given.spec.name) is None:
                     raise
                 continue
-            return Staged(record=await _fill(ledger, reader, record, given, stop=stop), resumed=False)
+            return Staged(record=await _fill(ledger, reader, record, given, stop=stop, exclusions=exclusions), resumed=False)
         if record.control is not Control.STAGING:
             await _check_same(record, given, ledger_name)
+            if await _exclude(ledger, record, exclusions):
+                await ledger.apply_exclusions(record.id)
             return Staged(record=record, resumed=True)
         if any(runner.alive for runner in reader.runners(record.id)):
             _check_not_stopped(stop)
@@ -50,13 +61,22 @@ async def stage(ledger: Ledger, reader: LedgerReader, given: CheckedList, *, sto
             await ledger.discard(record.id)
 
 
-async def _fill(ledger: Ledger, reader: LedgerReader, record: CampaignRecord, given: CheckedList, *, stop: asyncio.Event) -> CampaignRecord:
+async def _fill(
+    ledger: Ledger,
+    reader: LedgerReader,
+    record: CampaignRecord,
+    given: CheckedList,
+    *,
+    stop: asyncio.Event,
+    exclusions: Exclusions | None,
+) -> CampaignRecord:
     stager = given.stager()
     batches = stager.batches(given.table, given.table.columns)
     try:
         while (batch := await asyncio.to_thread(_next, batches)) is not None:
             _check_not_stopped(stop)
             await ledger.stage(record.id, batch)
+        await _exclude(ledger, record, exclusions)
         await ledger.finish_staging(record.id, content_sha256=stager.content_sha256)
     except BaseException:
         await asyncio.shield(ledger.discard(record.id))
@@ -65,6 +85,16 @@ async def _fill(ledger: Ledger, reader: LedgerReader, record: CampaignRecord, gi
     if found is None:
         raise UsageError(f"The campaign “{given.spec.name}” was removed while it was being staged.")
     return found
+
+
+async def _exclude(ledger: Ledger, record: CampaignRecord, exclusions: Exclusions | None) -> bool:
+    """Whether there is anything to exclude, which the ledger then knows."""
+    if exclusions is None or not exclusions.files:
+        return False
+    batches = exclusions.keys()
+    while (keys := await asyncio.to_thread(next, batches, None)) is not None:
+        await ledger.exclude(record.id, keys)
+    return True
 
 
 def _check_not_stopped(stop: asyncio.Event) -> None:

@@ -7,6 +7,8 @@ import typer
 
 _LIST: Final = "The list and the message"
 _SENDING: Final = "Sending"
+_WHEN: Final = "When"
+_WHOM: Final = "Whom"
 _PLACES: Final = "Where things are"
 _OUTPUT: Final = "Output"
 
@@ -25,6 +27,16 @@ OPTIONS: Final[dict[str, Any]] = {
     "max_length": _option(str, "Longest message, in characters. Default 350.", "NUMBER", _LIST),
     "rate": _option(str, "Sends per second. Default 9; the API allows 10.", "NUMBER", _SENDING),
     "limit": _option(str, "Stop after so many sends; the rest stays for later.", "NUMBER", _SENDING),
+    "window": _option(str, "Hours of the day in which to send, over midnight too.", "09:00-20:00", _WHEN),
+    "time_zone": _option(str, "Whose hours: a zone such as Europe/Berlin; a time_zone column of the list wins.", "ZONE", _WHEN),
+    "start_at": _option(str, "Do not send before.", "TIME", _WHEN),
+    "not_after": _option(str, "The promotion's end: what is left then is skipped.", "TIME", _WHEN),
+    "no_wait": _option(bool, "End instead of waiting for the time to send.", None, _WHEN, "--no-wait"),
+    "exclude": _option(list[Path], "A list of passes not to send to; may be given several times.", "FILE", _WHOM),
+    "daily_cap": _option(str, "Most messages to a pass in 24 hours, over all campaigns. Default 3; 0 is any number.", "NUMBER", _WHOM),
+    "sample": _option(str, "Send to so many rows, drawn at random; the rest stays for later.", "NUMBER", _WHOM),
+    "seed": _option(str, "Another number draws another sample.", "NUMBER", _WHOM),
+    "canary": _option(str, "Send so many first, and go on only if few of them fail (--halt, else 20%).", "NUMBER", _SENDING),
     "yes": _option(bool, "Send without asking.", None, _SENDING, "--yes", "-y"),
     "halt": _option(str, "Stop when so many sends fail: 20% of the last hundred, or 500 in all.", "20%|500", _SENDING),
     "baseline": _option(
@@ -53,5 +65,8 @@ OPTIONS: Final[dict[str, Any]] = {
 }
 
 MESSAGE: Final = ("message", "template", "templates", "id_column", "max_length")
-SENDING: Final = ("rate", "limit", "yes", "halt", "baseline", "on_unknown", "quiet_period", "timeout", "max_attempts", "concurrency")
+SENDING: Final = (
+    *("window", "time_zone", "start_at", "not_after", "no_wait", "exclude", "daily_cap", "sample", "seed", "canary"),
+    *("rate", "limit", "yes", "halt", "baseline", "on_unknown", "quiet_period", "timeout", "max_attempts", "concurrency"),
+)
 LOOKING: Final = ("ledger", "json_output", "log_level")

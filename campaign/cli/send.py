@@ -96,7 +96,7 @@ def _front(settings: "Settings") -> "Front":
     def confirm(record: "CampaignRecord", messages: int, sample: str) -> bool:
         return _confirm(record, messages, sample, settings)
 
-    return Front(confirm=confirm, watch=RunProgress, listen=listen)
+    return Front(confirm=confirm, watch=RunProgress, listen=listen, tell=tell)
 
 
 def _confirm(record: "CampaignRecord", messages: int, sample: str, settings: "Settings") -> bool:

@@ -24,6 +24,12 @@ class Halt:
     share: float | None = None
     count: int | None = None
 
+    def __str__(self) -> str:
+        """As `parse_halt` reads it; empty if nothing is set."""
+        if self.share is not None:
+            return f"{self.share * 100:.10g}%"
+        return "" if self.count is None else str(self.count)
+
 
 def parse_halt(text: str) -> Halt:
     """`20%` or `500`.

@@ -94,6 +94,11 @@ def parse_window(text: str) -> Window:
 
 
 @cache
+def known_zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+@cache
 def zone(name: str) -> ZoneInfo:
     """A time zone by its IANA name, such as Europe/Berlin.
 
@@ -101,14 +106,12 @@ def zone(name: str) -> ZoneInfo:
         ValueError: there is none; names the nearest.
     """
     try:
-        if name in available_timezones():
+        if name in known_zones():
             return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         pass
-    near = get_close_matches(name.lower(), [known.lower() for known in available_timezones()], n=1, cutoff=0.7)
-    hint = next(
-        (f"; did you mean {known}?" for known in available_timezones() if near and known.lower() == near[0]), ", such as Europe/Berlin"
-    )
+    near = get_close_matches(name.lower(), [known.lower() for known in known_zones()], n=1, cutoff=0.7)
+    hint = next((f"; did you mean {known}?" for known in known_zones() if near and known.lower() == near[0]), ", such as Europe/Berlin")
     raise ValueError(f"“{name}” is no time zone; write its IANA name{hint}")
 
 

@@ -238,6 +238,9 @@ class LedgerReader(Protocol):
     def sample(self, campaign: int, count: int, seed: int) -> tuple[int, ...]:
         """So many rows, drawn from those that the list can be sent to; the same for the same seed, however far the campaign is."""
 
+    def unfinished(self, campaign: int, only: tuple[int, ...]) -> bool:
+        """Whether any of these rows is pending, in flight, or still to be read back."""
+
     def runners(self, campaign: int) -> list[RunnerRecord]:
         """Every runner that the campaign has had, newest first."""
 

@@ -9,6 +9,7 @@ from campaign.domain.errors import InputError
 
 MESSAGE: Final = "message"
 TEMPLATE: Final = "template"
+ZONE: Final = "timezone"
 
 _LISTED = 20
 
@@ -47,9 +48,14 @@ def find_template_column(columns: Sequence[str], *, file: str | None = None) -> 
     return _find_one(columns, TEMPLATE, file)
 
 
-def _find_one(columns: Sequence[str], name: str, file: str | None) -> int | None:
+def find_zone_column(columns: Sequence[str], *, file: str | None = None) -> int | None:
+    """The position of the column that names each row's time zone, if there is one; InputError if there are two."""
+    return _find_one(columns, ZONE, file, spoken="time zone")
+
+
+def _find_one(columns: Sequence[str], name: str, file: str | None, *, spoken: str = "") -> int | None:
     found = [position for position, column in enumerate(columns) if loosely(column) == name]
     if len(found) > 1:
         these = listed([columns[position] for position in found])
-        raise InputError(f"{these} could each be the {name} column. Rename all but one of them in the list.", file=file)
+        raise InputError(f"{these} could each be the {spoken or name} column. Rename all but one of them in the list.", file=file)
     return found[0] if found else None

@@ -7,10 +7,12 @@ from typing import Final, Protocol, Self
 
 from campaign.domain.cells import restore
 from campaign.domain.errors import InputError
-from campaign.domain.model import UNSENT, StagedRow, Status
+from campaign.domain.model import UNSENT, Invalid, StagedRow, Status
 from campaign.domain.results import RESULT_COLUMNS
+from campaign.domain.schedule import known_zones
 from campaign.loader.columns import check_pass_id, find_id_column, is_results_file, own_columns, pass_key
 from campaign.loader.messages import MAX_WASTED_UNITS, Messages, Rendered, as_it_was
+from campaign.loader.names import find_zone_column, shown
 from campaign.loader.outcomes import read_outcome
 
 _MAY_BE_SENT: Final = frozenset({Status.PENDING, Status.FAILED, Status.UNKNOWN})
@@ -36,6 +38,7 @@ class Layout:
     id_place: int
     results: bool
     neutralised: bool
+    zone_place: int | None = None
 
     @classmethod
     def of(cls, columns: Sequence[str], *, id_column: str | None, file: str, spreadsheet: bool) -> Self:
@@ -54,7 +57,14 @@ class Layout:
         own = own_columns(columns, file=file)
         neutralised = results and spreadsheet
         names = tuple(restore(columns[place]) if neutralised else columns[place] for place in own)
-        return cls(columns=names, own=own, id_place=find_id_column(names, id_column, file=file), results=results, neutralised=neutralised)
+        return cls(
+            columns=names,
+            own=own,
+            id_place=find_id_column(names, id_column, file=file),
+            results=results,
+            neutralised=neutralised,
+            zone_place=find_zone_column(names, file=file),
+        )
 
     def cells(self, row: Sequence[str]) -> tuple[str, ...]:
         """The list's own values of a row."""
@@ -69,10 +79,12 @@ class Stager:
     Args:
         layout: which columns mean what.
         messages: where the texts come from; None takes a results file's own.
+        zones_must_be_known: a row whose time zone is none is invalid, as nobody says which else to take.
     """
 
     layout: Layout
     messages: Messages | None
+    zones_must_be_known: bool = False
     _hash: "hashlib._Hash" = field(default_factory=hashlib.sha256)
     _wasted_units: int = 0
 
@@ -106,9 +118,22 @@ class Stager:
         elif outcome.status in _MAY_BE_SENT:
             rendered = as_it_was(text)
             text, reason, error = rendered.text or text, reason or rendered.reason, error or rendered.error
+        zone = self._zone(cells)
+        if zone is None:
+            place = self.layout.zone_place
+            named = shown(cells[place]) if place is not None else ""
+            zone, reason = "", reason or Invalid.BAD_TIME_ZONE
+            error = error or f"“{named}” is no time zone. Write its IANA name, such as Europe/Berlin, or give --time-zone."
         if reason is not None and (outcome.status in _MAY_BE_SENT or outcome.status is Status.INVALID):
             outcome = replace(outcome, status=Status.INVALID, reason=reason, error=error)
-        return StagedRow(row=number, pass_id=pass_id, pass_key=pass_key(pass_id), message=text, cells=cells, outcome=outcome)
+        return StagedRow(row=number, pass_id=pass_id, pass_key=pass_key(pass_id), message=text, cells=cells, outcome=outcome, zone=zone)
+
+    def _zone(self, cells: tuple[str, ...]) -> str | None:
+        """The row's time zone, empty for the run's own; None if it is none and has to be one."""
+        name = cells[self.layout.zone_place].strip() if self.layout.zone_place is not None else ""
+        if not name or name in known_zones():
+            return name
+        return None if self.zones_must_be_known else ""
 
     def _render(self, messages: Messages, number: int, cells: tuple[str, ...]) -> Rendered:
         try:

@@ -13,6 +13,7 @@ _WORDS: Final[dict[str, str]] = {
     Skip.CANCELLED: "the campaign was cancelled before they were sent",
     # Can't be sent as they stand
     Invalid.NO_ID: "the row has no pass id",
+    Invalid.BAD_TIME_ZONE: "the time zone is not known",
     Invalid.MANGLED_ID: "a spreadsheet has changed the pass id, such as into 1.23E+15",
     Invalid.BAD_ID: "the pass id can't be one",
     Invalid.MISSING_FIELD: "something that the message mentions is missing in the row",
@@ -56,7 +57,8 @@ _ENDED: Final[dict[str, str]] = {
     "finished": "",
     "cancelled": "",
     "paused": "It was paused.",
-    "limit": "The number of sends set by --limit was reached.",
+    "limit": "The number of sends that was asked for was reached.",
+    "not_now": "It is not the time to send (--window, --start-at).",
     "interrupted": "It was told to stop.",
     "safeguard": "A safeguard stopped it.",
     "superseded": "Another process has taken over its rows.",

@@ -156,6 +156,9 @@ class Pool:
         self._heart.activity = "sending" if busy else "waiting"
         if opens_at is not None:
             await self._until(opens_at)
+        only = self._settings.only
+        if only is not None and not await asyncio.to_thread(self._reader.unfinished, self._runner.campaign, only):
+            self._ending.come(Ended.LIMIT)
         return outlook.finished
 
     async def _until(self, opens_at: datetime) -> None:
@@ -165,7 +168,7 @@ class Pool:
             self._observer.event("waiting_for_its_time", until=opens_at.isoformat(timespec="minutes"))
         outlook = await asyncio.to_thread(self._reader.outlook, self._runner.campaign)
         if not self._settings.wait and not outlook.sending and outlook.doubt_in_seconds is None:
-            self._ending.come(Ended.NOT_NOW, opens_at.isoformat(timespec="minutes"))
+            self._ending.come(Ended.NOT_NOW)
 
     async def _work(self) -> None:
         while True:

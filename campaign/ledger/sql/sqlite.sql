@@ -151,6 +151,10 @@ RETURNING 1;
 -- name: leave_out_pending
 UPDATE rows SET status = 'skipped', reason = :reason, due_at = NULL WHERE campaign = :campaign AND status = 'pending' RETURNING 1;
 
+-- name: unfinished
+SELECT EXISTS (SELECT 1 FROM json_each(:only) AS c JOIN rows AS r ON r.campaign = :campaign AND r.row = c.value
+               WHERE r.status IN ('pending', 'sending') OR r.status = 'unknown' AND r.due_at IS NOT NULL);
+
 -- name: sendable_rows
 SELECT row FROM rows WHERE campaign = :campaign AND status <> 'invalid' AND NOT (status = 'skipped' AND reason IN ('duplicate', 'excluded'));
 

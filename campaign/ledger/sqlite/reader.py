@@ -88,6 +88,9 @@ class SqliteReader:
         finally:
             connection.close()
 
+    def unfinished(self, campaign: int, only: tuple[int, ...]) -> bool:
+        return bool(self._all("unfinished", campaign=campaign, only=json.dumps(only))[0][0])
+
     def runners(self, campaign: int) -> list[RunnerRecord]:
         return [self._runner(values) for values in self._all("runners", campaign=campaign)]
 

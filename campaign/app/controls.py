@@ -1,0 +1,148 @@
+"""When and whom: from what was asked for, and what the campaign remembers, to a schedule, exclusions and terms."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from campaign.domain.errors import InputError, UsageError
+from campaign.domain.schedule import Schedule, parse_moment, zone
+from campaign.loader.columns import check_pass_id, find_id_column, pass_key
+from campaign.loader.tables import open_table
+from campaign.settings import Settings
+
+REMEMBERED: Final[tuple[str, ...]] = (
+    *("window", "time_zone", "start_at", "not_after", "daily_cap"),
+    *("baseline", "halt", "on_unknown", "quiet_period"),
+)
+"""Settings that a campaign is resumed with, unless they are given anew: who resumes it at night must not send at night."""
+
+
+def remembered(settings: Settings, *, now: datetime) -> dict[str, str]:
+    """What a campaign keeps of the settings it was begun with, moments as moments.
+
+    Raises:
+        UsageError: a moment or a zone is none, or the end is over.
+    """
+    kept: dict[str, str] = {name: settings.as_text(name) for name in REMEMBERED if name in settings.model_fields_set}
+    schedule = schedule_of(settings, {}, now=now)
+    for name, moment in (("start_at", schedule.start), ("not_after", schedule.end)):
+        if moment is not None:
+            kept[f"{name}_time"] = moment.isoformat()
+    if schedule.is_over(now):
+        raise UsageError(f"--not-after {settings.not_after}: that is over ({_shown(schedule.end, schedule.home)}); nothing was sent.")
+    if schedule.start is not None and schedule.is_over(schedule.start):
+        raise UsageError(f"--start-at {settings.start_at} is not before --not-after {settings.not_after}; nothing would ever be sent.")
+    return kept
+
+
+def schedule_of(settings: Settings, kept: dict[str, str], *, now: datetime) -> Schedule:
+    """When a campaign may be sent.
+
+    Args:
+        settings: what is asked for now.
+        kept: what the campaign remembers; a time of day means the same moment as when it was first given.
+        now: the present moment.
+
+    Raises:
+        UsageError: a moment or a zone is none.
+    """
+    home = home_zone(settings)
+    return Schedule(
+        home=home,
+        window=settings.window,
+        start=_moment("start_at", settings.start_at, kept, home, now),
+        end=_moment("not_after", settings.not_after, kept, home, now),
+    )
+
+
+def home_zone(settings: Settings) -> ZoneInfo:
+    """The zone of `--time-zone`, else the machine's.
+
+    Raises:
+        UsageError: there is no such zone.
+    """
+    if settings.time_zone is None:
+        return _local_zone()
+    try:
+        return zone(settings.time_zone)
+    except ValueError as error:
+        raise UsageError(f"--time-zone: {error}.") from None
+
+
+def cannot_finish(schedule: Schedule, messages: int, rate_per_second: float | None, *, now: datetime) -> str:
+    """A sentence if so many messages can't all be sent before the end; empty if they can."""
+    left = schedule.seconds_left("", now)
+    if left is None or rate_per_second is None or messages <= left * rate_per_second:
+        return ""
+    fit = int(left * rate_per_second)
+    return (
+        f"At {rate_per_second:g} a second only about {fit:,} of {messages:,} messages can be sent before "
+        f"{_shown(schedule.end, schedule.home)}; what is left then is skipped as expired."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusions:
+    """Lists of passes that must not be sent to, looked through when made.
+
+    Raises:
+        InputError: one of them can't be read, or holds an id that can't be told: somebody would be sent to by mistake.
+    """
+
+    files: tuple[Path, ...]
+
+    def __post_init__(self) -> None:
+        for _ in self.keys():
+            pass
+
+    def keys(self) -> Iterator[list[str]]:
+        """The keys of the passes, some at a time."""
+        for file in self.files:
+            with open_table(file) as table:
+                place = find_id_column(table.columns, None, file=table.name)
+                row = 0
+                for batch in table.batches():
+                    keys = []
+                    for cells in batch:
+                        row += 1
+                        if not cells[place].strip():
+                            continue
+                        pass_id, problem, sentence = check_pass_id(cells[place])
+                        if problem is not None:
+                            raise InputError(f"{sentence} Who is meant by it would be sent to.", file=table.name, row=row)
+                        keys.append(pass_key(pass_id))
+                    yield keys
+
+
+def _moment(name: str, text: str | None, kept: dict[str, str], home: ZoneInfo, now: datetime) -> datetime | None:
+    if text is None:
+        return None
+    if kept.get(name) == text and f"{name}_time" in kept:
+        return datetime.fromisoformat(kept[f"{name}_time"])
+    try:
+        return parse_moment(text, in_zone=home, now=now)
+    except ValueError as error:
+        raise UsageError(f"--{name.replace('_', '-')}: {error}.") from None
+
+
+def _shown(moment: datetime | None, home: ZoneInfo) -> str:
+    return "" if moment is None else moment.astimezone(home).strftime("%Y-%m-%d %H:%M")
+
+
+def _local_zone() -> ZoneInfo:
+    named = os.environ.get("TZ", "").removeprefix(":")
+    linked = str(Path("/etc/localtime").resolve()).partition("zoneinfo/")[2]
+    for name in (named, linked):
+        try:
+            return zone(name)
+        except ValueError:
+            continue
+    return ZoneInfo("UTC")
+
+
+def utc_now() -> datetime:
+    return datetime.now(tz=UTC)
