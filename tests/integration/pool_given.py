@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from campaign.domain.model import Outcome, ResultRow, Settlement, StagedRow, Status
-from campaign.ledger.clock import SystemClock
+from campaign.ledger.clock import Clock, SystemClock
 from campaign.ledger.port import CampaignRecord, CampaignSpec, LedgerReader
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from campaign.sender.attempt import Policy
@@ -46,16 +46,19 @@ class Rig:
     ledger: SqliteLedger
     reader: LedgerReader
     log: Log = field(default_factory=Log)
+    clock: Clock = field(default_factory=SystemClock)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def campaign(self, *ids: str, name: str = "promo", message: str = "Hello") -> CampaignRecord:
+    async def campaign(self, *ids: str, name: str = "promo", message: str = "Hello", zones: dict[str, str] | None = None) -> CampaignRecord:
+        """One staged, with a row for each pass, in these time zones."""
         spec = CampaignSpec(
             name=name, list_name="list", list_sha256="a", message_sha256="b", columns=("id",), id_column="id", settings={"rate": ""}
         )
         record = await self.ledger.create(spec)
         unsent = Outcome(status=Status.PENDING)
         rows = [
-            StagedRow(row=row, pass_id=one, pass_key=one, message=message, cells=(one,), outcome=unsent) for row, one in enumerate(ids, 1)
+            StagedRow(row=row, pass_id=one, pass_key=one, message=message, cells=(one,), outcome=unsent, zone=(zones or {}).get(one, ""))
+            for row, one in enumerate(ids, 1)
         ]
         await self.ledger.stage(record.id, rows)
         await self.ledger.finish_staging(record.id, content_sha256="c")
@@ -64,7 +67,6 @@ class Rig:
     async def send(self, record: CampaignRecord, **settings: Any) -> End:
         """One run of the pool, unpaced unless told otherwise."""
         given = PoolSettings(**{"key": "token", "rate_per_second": None, "read_rate_per_second": 500.0, "policy": QUIET} | settings)
-        clock = SystemClock()
         runner = await self.ledger.enlist(record.id, quiet_seconds=given.policy.quiet_seconds, api=self.simulator.url)
         try:
             gateway = HttpGateway(url=self.simulator.url, token="token", concurrency=given.workers, timeouts=Timeouts(total_seconds=1.0))
@@ -76,7 +78,7 @@ class Rig:
                     observer=self.log,
                     runner=runner,
                     settings=given,
-                    clocks=Clocks(wall=clock.wall, ticks=clock.ticks),
+                    clocks=Clocks(wall=self.clock.wall, ticks=self.clock.ticks),
                 )
                 return await pool.run(stop=self.stop, stop_now=asyncio.Event())
         finally:
@@ -100,12 +102,13 @@ class Rig:
 
 
 @asynccontextmanager
-async def rig(folder: Path, **settings: Any) -> AsyncIterator[Rig]:
+async def rig(folder: Path, *, clock: Clock | None = None, **settings: Any) -> AsyncIterator[Rig]:
     async with Simulator(SimulatorConfig(**{"limit_per_second": 0, "hang_seconds": 5.0, "late_seconds": 0.2} | settings)) as simulator:
-        ledger = SqliteLedger(folder / "campaign.db")
-        reader = SqliteReader(folder / "campaign.db")
+        clock = clock or SystemClock()
+        ledger = SqliteLedger(folder / "campaign.db", clock=clock)
+        reader = SqliteReader(folder / "campaign.db", clock=clock)
         try:
-            yield Rig(simulator=simulator, ledger=ledger, reader=reader)
+            yield Rig(simulator=simulator, ledger=ledger, reader=reader, clock=clock)
         finally:
             await ledger.close()
             reader.close()

@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -142,7 +143,7 @@ class TestBaseline:
 
 class TestSafeguards:
     @pytest.mark.parametrize("change", [{"tokens_accepted_for": 10}, {"forbidden_tokens": frozenset({"token"})}])
-    async def test_a_refused_token_stops_at_once_and_every_row_is_pending_again(self, tmp_path: Path, change: dict[str, object]) -> None:
+    async def test_a_refused_token_stops_at_once_and_every_row_is_pending_again(self, tmp_path: Path, change: dict[str, Any]) -> None:
         async with rig(tmp_path, **change) as given:
             record = await given.campaign(*passes(100))
             end = await given.send(record, rate_per_second=50.0)

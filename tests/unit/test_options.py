@@ -12,6 +12,7 @@ from campaign.cli.main import app
 from campaign.cli.options import OPTIONS
 from campaign.domain.errors import UsageError
 from campaign.domain.safeguard import Halt
+from campaign.domain.schedule import parse_window
 from campaign.sender.attempt import OnUnknown
 from campaign.settings import GivenSettings, Settings
 
@@ -45,6 +46,31 @@ CASES: dict[str, tuple[str, str, Any, list[tuple[str, Any]]]] = {
     "results": ("--results", "CAMPAIGN_RESULTS", None, [(name, Path(name)) for name in ("a.csv", "b.csv", "c.csv")]),
     "ledger": ("--ledger", "CAMPAIGN_LEDGER", "", [("a", "a"), ("b", "b"), ("c", "c")]),
     "log_level": ("--log-level", "CAMPAIGN_LOG_LEVEL", None, [("debug", "debug"), ("Error", "error"), ("WARNING", "warning")]),
+    "window": (
+        "--window",
+        "CAMPAIGN_WINDOW",
+        None,
+        [(text, parse_window(text)) for text in ("09:00-20:00", "22:00-06:00", "18:00-24:00")],
+    ),
+    "time_zone": (
+        "--time-zone",
+        "CAMPAIGN_TIME_ZONE",
+        None,
+        [(name, name) for name in ("UTC", "Asia/Tokyo", "Europe/Berlin")],
+    ),
+    "start_at": ("--start-at", "CAMPAIGN_START_AT", None, [("18:00", "18:00"), ("2026-12-24", "2026-12-24"), ("19:00", "19:00")]),
+    "not_after": ("--not-after", "CAMPAIGN_NOT_AFTER", None, [("18:00", "18:00"), ("2026-12-24", "2026-12-24"), ("19:00", "19:00")]),
+    "no_wait": ("--no-wait", "CAMPAIGN_NO_WAIT", False, [("true", True), ("false", False), ("", True)]),
+    "exclude": (
+        "--exclude",
+        "CAMPAIGN_EXCLUDE",
+        (),
+        [("a.csv:b.csv", (Path("a.csv"), Path("b.csv"))), ("c.csv", (Path("c.csv"),)), ("d.csv", (Path("d.csv"),))],
+    ),
+    "daily_cap": ("--daily-cap", "CAMPAIGN_DAILY_CAP", 3, [("1", 1), ("2", 2), ("0", 0)]),
+    "sample": ("--sample", "CAMPAIGN_SAMPLE", None, [("1", 1), ("2", 2), ("3", 3)]),
+    "seed": ("--seed", "CAMPAIGN_SEED", 0, [("1", 1), ("2", 2), ("3", 3)]),
+    "canary": ("--canary", "CAMPAIGN_CANARY", None, [("1", 1), ("2", 2), ("3", 3)]),
     "yes": ("--yes", "CAMPAIGN_YES", False, [("true", True), ("false", False), ("", True)]),
     "baseline": ("--baseline", "CAMPAIGN_BASELINE", False, [("true", True), ("false", False), ("", True)]),
     "dry_run": ("--dry-run", "CAMPAIGN_DRY_RUN", False, [("true", True), ("false", False), ("", True)]),
