@@ -161,7 +161,7 @@ def test_a_command_can_be_copied_whatever_the_name() -> None:
     ("ended", "said", "code"),
     [
         ("", "Its process was killed, or the machine went down.", 5),
-        ("limit", "The number of sends set by --limit was reached.", 5),
+        ("limit", "The number of sends that was asked for was reached.", 5),
         ("interrupted", "It was told to stop.", 130),
         ("paused", "It was paused.", 5),
         ("The API refused the token (401). Check PASSENTRY_API_KEY.", "The API refused the token (401). Check PASSENTRY_API_KEY.", 4),
