@@ -11,7 +11,7 @@ from campaign.app.controls import Exclusions, cannot_finish, remembered, schedul
 from campaign.app.lists import CheckedList, opened
 from campaign.app.sending import Stop, check_access, exit_code, find, report, send, verify
 from campaign.app.staging import stage
-from campaign.domain.errors import InputError, SafeguardError, StoppedError, UsageError
+from campaign.domain.errors import InputError, LedgerError, SafeguardError, StoppedError, UsageError
 from campaign.domain.model import Counts, Status
 from campaign.insights import CampaignView, command_line, view
 from campaign.ledger.port import CampaignRecord, Control
@@ -107,7 +107,7 @@ class Session:
     def _report(self, record: CampaignRecord, results: Path) -> None:
         try:
             report(self.reader, record, results)
-        except (UsageError, InputError) as error:
+        except (UsageError, InputError, LedgerError) as error:
             # Their exit code says that nothing was sent, and that is no longer so.
             export = command_line("report", record.spec.name, "--output", "FILE", ledger=self.settings.ledger_to_name)
             raise SafeguardError(f"{error} What was sent is safe in the ledger: {export}") from error

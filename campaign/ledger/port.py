@@ -69,13 +69,14 @@ class RunnerRecord:
 class Runner:
     """This process's place in the ledger: it may send until `lease_seconds` after its last renewal began.
 
-    `quiet_seconds` is how long after its end the rows it leaves in doubt are not read back.
+    `quiet_seconds` is how long after its end the rows it leaves in doubt are not read back; with `hold` they wait for a person.
     """
 
     id: int
     campaign: int
     lease_seconds: float
     quiet_seconds: float
+    hold: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +138,7 @@ class Ledger(Protocol):
     async def discard(self, campaign: int) -> None:
         """Forget a campaign whose staging did not end."""
 
-    async def enlist(self, campaign: int, *, quiet_seconds: float, api: str = "") -> Runner:
+    async def enlist(self, campaign: int, *, quiet_seconds: float, hold: bool = False, api: str = "", account: str = "") -> Runner:
         """Register this process as a sender of the campaign; raises UsageError if it was sent to another API before."""
 
     async def renew(self, runner: Runner, activity: str) -> bool:
@@ -147,7 +148,10 @@ class Ledger(Protocol):
         """Sign the runner off, with how it ended; what it still holds counts as lost."""
 
     async def bury(self, *, quiet_seconds: float) -> int:
-        """Make the rows of runners known dead, of any campaign, `unknown`, to be read back after the quiet period; returns how many."""
+        """Make the rows of runners known dead, of any campaign, `unknown`; returns how many.
+
+        They are read back after the longer of this quiet period and the dead runner's own.
+        """
 
     async def claim(self, runner: Runner, limit: int, terms: Terms = ANYTHING) -> list[Claim]:
         """Take rows that are due, in the list's order; never a row whose pass has a send in flight or in doubt.
@@ -168,10 +172,10 @@ class Ledger(Protocol):
         """Take unknown rows that may be read back now, longest waiting first; for some seconds nobody else gets them."""
 
     async def doubts_elsewhere(self, campaign: int, limit: int) -> list[Doubt]:
-        """The same of the API's other campaigns that nobody works on: their doubts may keep this one's rows waiting."""
+        """The same of the account's other campaigns that nobody works on: their doubts may keep this one's rows waiting."""
 
-    async def witnesses(self, campaign: int) -> list[str]:
-        """A few passes that surely hold a text that the campaign has sent."""
+    async def witnesses(self, campaign: int) -> list[tuple[str, str]]:
+        """A few passes of the campaign, or else of its account, that were surely sent a text, each with that text."""
 
     async def conclude(self, doubt: Doubt, conclusion: Conclusion, *, again_in_seconds: float | None) -> bool:
         """Record what reading back showed; a row that stays unknown is read again after the given time, or (None) waits for a person."""

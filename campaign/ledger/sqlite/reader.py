@@ -3,6 +3,7 @@
 import hashlib
 import heapq
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -24,11 +25,12 @@ def lifelines(path: Path) -> Path:
 
 
 class SqliteReader:
-    """A ledger file, open for looking. Safe to use from several threads, one call at a time each."""
+    """A ledger file, open for looking. Safe to use from several threads."""
 
     def __init__(self, path: Path, *, clock: Clock | None = None) -> None:
         prepare(path)
         self._path = path
+        self._one_at_a_time = threading.Lock()
         with errors_as_sentences(path):
             self._connection = connect(path, read_only=True)
             self._clock = SqliteClock(self._connection, clock or SystemClock())
@@ -43,7 +45,7 @@ class SqliteReader:
     def counts(self, campaign: int) -> Counts:
         by_status = dict.fromkeys(Status, 0) | {Status(status): count for status, count in self._all("count_by_status", campaign=campaign)}
         by_reason = {(Status(status), reason): count for status, reason, count in self._all("count_by_reason", campaign=campaign)}
-        return Counts(by_status=by_status, by_reason=by_reason)
+        return Counts(by_status=by_status, by_reason=by_reason, in_doubt=self._all("count_in_doubt", campaign=campaign)[0][0])
 
     def rows(self, campaign: int, statuses: frozenset[Status] | None = None) -> Iterator[ResultRow]:
         wanted = {status.value for status in statuses} if statuses is not None else None
@@ -98,7 +100,7 @@ class SqliteReader:
         self._connection.close()
 
     def _all(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
-        with errors_as_sentences(self._path):
+        with self._one_at_a_time, errors_as_sentences(self._path):
             return self._connection.execute(SQL[statement], values).fetchall()
 
     def _runner(self, values: tuple[Any, ...]) -> RunnerRecord:
