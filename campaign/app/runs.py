@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
+from campaign.app.concerns import concerns_of
 from campaign.app.controls import Exclusions, cannot_finish, remembered, schedule_of, utc_now
 from campaign.app.lists import CheckedList, opened
+from campaign.app.question import Question
 from campaign.app.sending import Stop, check_access, exit_code, find, report, send, verify
 from campaign.app.staging import stage
 from campaign.domain.errors import InputError, SafeguardError, StoppedError, UsageError
@@ -24,13 +26,13 @@ from campaign.settings import Settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Front:
-    """The side that people see. `confirm` asks whether to send so many messages, `watch` shows a run, `listen` hears signals.
+    """The side that people see. `confirm` asks whether to send, `watch` shows a run, `listen` hears signals.
 
     `confirm` lets a KeyboardInterrupt through. `tell` says a sentence, by the name of an event, before anything is sent.
     `watch` and `listen` are called inside the event loop.
     """
 
-    confirm: Callable[[CampaignRecord, int, str], bool]
+    confirm: Callable[[Question], bool]
     watch: Callable[[str, Counts], AbstractContextManager[Observer]]
     listen: Callable[[], Stop]
     tell: Callable[[str, str], None]
@@ -63,8 +65,8 @@ class Session:
         await self.ledger.bury(quiet_seconds=self.settings.quiet_period)
         return self.reader.counts(record.id)
 
-    def ask(self, record: CampaignRecord, messages: int, statuses: frozenset[Status]) -> None:
-        """Have a person agree, unless that was done with `--yes`.
+    def ask(self, record: CampaignRecord, messages: int, statuses: frozenset[Status], *, to: str = "") -> None:
+        """Have a person agree, unless that was done with `--yes`. `to` is the only pass, where it is not the list's.
 
         Raises:
             UsageError: no.
@@ -72,11 +74,23 @@ class Session:
         """
         if self.settings.yes or not messages:
             return
-        sample = next((row.message for row in self.reader.rows(record.id, statuses)), "")
+        wanted = self.settings
+        question = Question(
+            record=record,
+            messages=min(messages, wanted.limit or messages, wanted.sample or messages),
+            left=messages,
+            rate_per_second=wanted.rate,
+            schedule=schedule_of(wanted, record.spec.settings, now=utc_now()),
+            zones=self.reader.zones(record.id),
+            first=next((row.message for row in self.reader.rows(record.id, statuses)), ""),
+            concerns=lambda: concerns_of(self.reader.rows(record.id, statuses), settings=wanted, ledger=self.reader),
+            lock_screen=wanted.lock_screen,
+            to=to,
+        )
         go_on = command_line("resume", record.spec.name, ledger=self.settings.ledger_to_name)
         not_sent = f"Nothing was sent. To send it after all: {go_on}"
         try:
-            agreed = self.front.confirm(record, messages, sample)
+            agreed = self.front.confirm(question)
         except KeyboardInterrupt:
             raise StoppedError(not_sent) from None
         if not agreed:
