@@ -38,7 +38,7 @@ class Links:
             addresses=tuple(address for address in named + bare if _is_whole(address)),
             broken=broken,
             shown=shown,
-            words=_BARE.sub(lambda found: "link" + found[0][len(_without_what_follows(found[0])) :], shown),
+            words=_BARE.sub(lambda found: "link" + found[0][len(_without_what_follows(found[0])) :], _HALF.sub("link", shown)),
         )
 
     @property

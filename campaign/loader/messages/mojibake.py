@@ -16,21 +16,22 @@ def _as_windows(byte: int) -> str:
 
 
 _FOLLOWS: Final = "".join(map(_as_windows, range(0x80, 0xC0)))
-_BEHIND_WORDS: Final = "‘’‚“”„‹›«»…•–—™®©\u00a0"  # noqa: RUF001 - the quotes and the dash are meant
-_TELLING: Final = "".join(character for character in _FOLLOWS if character not in _BEHIND_WORDS)
+_BEHIND_WORDS: Final = "‘’‚“”„‹›«»…•–—™®©"  # noqa: RUF001 - the quotes and the dash are meant
+_TELLING: Final = "".join(character for character in _FOLLOWS if character not in _BEHIND_WORDS + "\u00a0")
 _ANY: Final = f"[{re.escape(_FOLLOWS)}]"
 _SURE: Final = f"[{re.escape(_TELLING)}]"
+_SIGN: Final = f"[{re.escape(_BEHIND_WORDS)}]"
 _MOJIBAKE: Final = re.compile(
     "|".join(
         (
             # Latin, Greek, Cyrillic, Hebrew and Arabic: two bytes.
-            f"[ÂÃÄÅÎÏÐÑ×ØÙ](?:{_SURE}|[{re.escape(_BEHIND_WORDS)}](?=[^\\W\\d_]))",  # noqa: RUF001 - the sign is meant
+            f"[ÂÃÄÅÎÏÐÑ×ØÙ](?:{_SURE}|{_SIGN}(?=[^\\W\\d_]))",  # noqa: RUF001 - the sign is meant
             # Letters with an accent, and the signs of Latin-1, even at the end of a word.
-            "Ã[©®\u00a0]|Â[©®«»\u00a0]|Â(?=[ ])(?<![^\\W\\d_].)",
+            "Ã[©®]|[ÃÐ]\u00a0|Â[©®«»\u00a0]|Â(?=[ ])(?<![^\\W\\d_].)",
             # Quotes, dashes, the euro, hearts and arrows; Indian scripts and Thai; Japanese.
-            f"â[€‚„…†‡ˆ‹Œ‘˜™š›œžŸ]{_ANY}|à[¤-¿]{_ANY}|ã[€‚ƒ]{_ANY}",  # noqa: RUF001 - the quotes are meant
-            # Chinese and Korean.
-            f"[äåæçèéêëì]{_SURE}{_SURE}",
+            f"â[€‚„…†‡ˆ‹Œ‘˜™š›œžŸ]{_ANY}|à[¤-¿]{_ANY}|ã[\x81€‚ƒ]{_ANY}",  # noqa: RUF001 - the quotes are meant
+            # Chinese and Korean. What begins a question in Spanish stands behind any sign.
+            f"[äåæçèéêëìí](?:{_SURE}(?:{_SURE}|{_SIGN})|{_SIGN}(?![¡¿]){_SURE})",
             # Emoji, and the mark at the start of a file.
             f"ðŸ{_ANY}{_ANY}|ï»¿",
             "\ufffd",
