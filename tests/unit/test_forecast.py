@@ -1,6 +1,6 @@
 """When a run will be through, over windows and the nights in which the clocks change."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -46,12 +46,12 @@ def test_an_end_that_nobody_will_see_is_none() -> None:
 
 @given(
     st.integers(min_value=60, max_value=200_000),
-    st.times().map(lambda at: at.replace(second=0, microsecond=0)),
+    st.times(),
     st.integers(min_value=30, max_value=1400),
     st.datetimes(min_value=datetime(2026, 1, 1), max_value=datetime(2027, 12, 31)),  # noqa: DTZ001 - made aware below
 )
-def test_until_the_end_the_window_was_open_for_just_that_long(seconds: int, opens: object, minutes: int, start: datetime) -> None:
-    first = datetime.combine(start.date(), opens)  # type: ignore[arg-type] - `st.times` is not seen through `map`
+def test_until_the_end_the_window_was_open_for_just_that_long(seconds: int, opens: time, minutes: int, start: datetime) -> None:
+    first = datetime.combine(start.date(), opens.replace(second=0, microsecond=0))
     window = Window(opens=first.time(), closes=(first + timedelta(minutes=minutes)).time())
     begin = start.replace(microsecond=0, tzinfo=UTC)
     end = ends_at(seconds, window=window, in_zone=BERLIN, start=begin)

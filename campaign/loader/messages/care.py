@@ -40,7 +40,7 @@ _EMPTY_MERGE: Final = re.compile(
             rf"{_GREETING}[ \u00a0][!?:;]|{_GREETING}[ ](?i:nan|none|null)\b",
             r"\bNaN\b|\bundefined\b|#N/A\b|\[object Object\]",
             # A percentage or a price without its number.
-            r"(?:^|[^\d\s][ \u00a0])%(?=\s)|(?<=[^\d\s]\s)[€£$](?=\s+[^\d\s]|[.,!]|$)",
+            r"(?:^|[^\d\s][ \u00a0])%(?=\s)|(?<=[^\d\s][ \u00a0])[€£$](?=[ \u00a0]+[^\d\s]|[.,!]|$)",
         )
     )
 )

@@ -26,12 +26,14 @@ _MOJIBAKE: Final = re.compile(
         (
             # Latin, Greek, Cyrillic, Hebrew and Arabic: two bytes.
             f"[ÂÃÄÅÎÏÐÑ×ØÙ](?:{_SURE}|{_SIGN}(?=[^\\W\\d_]))",  # noqa: RUF001 - the sign is meant
+            # Romanian, whose first byte ends words in Italian.
+            "È(?:[˜š]|[™›](?=[^\\W\\d_]))",  # noqa: RUF001 - the signs are meant
             # Letters with an accent, and the signs of Latin-1, even at the end of a word.
             "Ã[©®]|[ÃÐ]\u00a0|Â[©®«»\u00a0]|Â(?=[ ])(?<![^\\W\\d_].)",
             # Quotes, dashes, the euro, hearts and arrows; Indian scripts and Thai; Japanese.
-            f"â[€‚„…†‡ˆ‹Œ‘˜™š›œžŸ]{_ANY}|à[¤-¿]{_ANY}|ã[\x81€‚ƒ]{_ANY}",  # noqa: RUF001 - the quotes are meant
+            f"â[€‚„…†‡ˆ‹Œ‘˜™š›œžŸ]{_ANY}|à(?!{_SIGN})[¤-¹]{_ANY}|ã[\x81€‚ƒ]{_ANY}",  # noqa: RUF001 - the quotes are meant
             # Chinese and Korean. What begins a question in Spanish stands behind any sign.
-            f"[äåæçèéêëìí](?:{_SURE}(?:{_SURE}|{_SIGN})|{_SIGN}(?![¡¿]){_SURE})",
+            f"[äåæçèéêëìí](?![¡¿])(?:{_SURE}(?:{_SURE}|{_SIGN})|{_SIGN}(?![¡¿]){_SURE})",
             # Emoji, and the mark at the start of a file.
             f"ðŸ{_ANY}{_ANY}|ï»¿",
             "\ufffd",
