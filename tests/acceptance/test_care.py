@@ -160,6 +160,13 @@ class TestToOneself:
         assert "--to names no pass" in desk.run("test", "list.csv", *MESSAGE, "--to", " ", code=2).stderr
         assert len(desk.sent()["mine"]) == 2
 
+    def test_nothing_that_holds_campaigns_back_holds_it_back(self, desk: Desk) -> None:
+        desk.make_list(1)
+        desk.environment |= {"CAMPAIGN_NOT_AFTER": "2020-01-01", "CAMPAIGN_DAILY_CAP": "1", "CAMPAIGN_START_AT": "2099-01-01"}
+        for _ in range(2):
+            desk.run("test", "list.csv", *MESSAGE, "--to", "mine")
+        assert desk.sent() == {"mine": ["Hi Name 1"] * 2}
+
     def test_the_first_row_that_has_a_message(self, desk: Desk) -> None:
         write(desk, "pass_id,first_name\np1,\np2,Bob\n")
         assert "The message of row 2 was delivered" in desk.run("test", "list.csv", *MESSAGE, "--to", "mine").stdout

@@ -10,7 +10,7 @@ import pytest
 
 from campaign.app.question import Question
 from campaign.cli.ask import is_number, plan_in_words
-from campaign.domain.schedule import parse_window
+from campaign.domain.schedule import Schedule, parse_window
 from campaign.ledger.port import CampaignRecord, CampaignSpec, Control
 
 NOW = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
@@ -23,8 +23,18 @@ RECORD = CampaignRecord(
 )
 
 
-def asked(messages: int, left: int | None = None) -> Question:
-    return Question(record=RECORD, messages=messages, left=left or messages, first="Hi", concerns=lambda: ())
+def asked(messages: int, left: int | None = None, *, rate_per_second: float | None = 9.0) -> Question:
+    return Question(
+        record=RECORD,
+        messages=messages,
+        left=left or messages,
+        rate_per_second=rate_per_second,
+        schedule=Schedule(home=BERLIN),
+        zones=("",),
+        first="Hi",
+        concerns=lambda: (),
+        lock_screen=140,
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -36,8 +46,8 @@ def _in_berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     time.tzset()
 
 
-def plan(question: Question, rate_per_second: float | None = 9.0) -> str:
-    return plan_in_words(question, rate_per_second=rate_per_second, now=NOW)
+def plan(question: Question) -> str:
+    return plan_in_words(question, now=NOW)
 
 
 def test_how_many_how_long_and_until_when_by_the_clock_on_the_wall() -> None:
@@ -46,7 +56,7 @@ def test_how_many_how_long_and_until_when_by_the_clock_on_the_wall() -> None:
     )
     assert plan(asked(1)) == "This sends 1 message to a pass of promo.csv, which takes about 1 s at 9 a second, until about 10:00."
     assert plan(asked(1_000_000)).endswith(", which takes about 1 d 6 h at 9 a second, until about 16:52 on Wed 2 Dec.")
-    assert plan(asked(5), None) == "This sends 5 messages to the passes of promo.csv."
+    assert plan(asked(5, rate_per_second=None)) == "This sends 5 messages to the passes of promo.csv."
 
 
 def test_a_limit_is_told() -> None:
@@ -54,22 +64,31 @@ def test_a_limit_is_told() -> None:
 
 
 def test_a_window_moves_the_end() -> None:
-    question = replace(asked(100_000), window=parse_window("09:00-12:00"), zone=BERLIN)
+    question = replace(asked(100_000), schedule=Schedule(home=BERLIN, window=parse_window("09:00-12:00")))
     assert plan(question).endswith(", until about 10:05 on Wed 2 Dec, and only goes on from 09:00 to 12:00 in Europe/Berlin.")
-    elsewhere = replace(question, zone=None)
+    elsewhere = replace(question, zones=("", "Asia/Tokyo"))
     assert plan(elsewhere).endswith(
         "takes about 3 h 5 min at 9 a second, and only goes on from 09:00 to 12:00 in each row's own time zone."
     )
 
 
 def test_a_start_and_an_end_are_told() -> None:
-    question = replace(asked(90), starts_at=datetime(2026, 12, 1, 17, 0, tzinfo=UTC), ends_before=datetime(2026, 12, 24, 17, 0, tzinfo=UTC))
+    schedule = Schedule(home=BERLIN, start=datetime(2026, 12, 1, 17, 0, tzinfo=UTC), end=datetime(2026, 12, 24, 17, 0, tzinfo=UTC))
+    question = replace(asked(90), schedule=schedule)
     assert plan(question) == (
         "This sends 90 messages to the passes of promo.csv, from 18:00 on, which takes about 10 s at 9 a second, until about 18:00, "
         "and leaves out what is not sent before 18:00 on Thu 24 Dec."
     )
-    begun = replace(asked(90), starts_at=datetime(2026, 11, 30, 17, 0, tzinfo=UTC))
+    begun = replace(asked(90), schedule=replace(schedule, start=datetime(2026, 11, 30, 17, 0, tzinfo=UTC)))
     assert "from" not in plan(begun)
+    too_many = replace(asked(100_000_000), schedule=schedule)
+    assert "until" not in plan(too_many)
+
+
+def test_another_zone_than_the_machines_is_named() -> None:
+    assert plan(replace(asked(1), schedule=Schedule(home=ZoneInfo("Asia/Tokyo")))).endswith(", until about 18:00 in Asia/Tokyo.")
+    # Only where its clocks show another time.
+    assert plan(replace(asked(1), schedule=Schedule(home=ZoneInfo("Europe/Paris")))).endswith(", until about 10:00.")
 
 
 def test_a_message_to_oneself_is_one() -> None:
