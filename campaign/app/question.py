@@ -3,9 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from campaign.app.concerns import concerns_of
+from campaign.app.controls import schedule_of, utc_now
 from campaign.domain.care import Concern
+from campaign.domain.model import Status
 from campaign.domain.schedule import Schedule
-from campaign.ledger.port import CampaignRecord
+from campaign.ledger.port import CampaignRecord, LedgerReader
+from campaign.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,3 +39,25 @@ class Question:
     concerns: Callable[[], tuple[Concern, ...]]
     lock_screen: int
     to: str = ""
+
+
+def question_of(
+    record: CampaignRecord, messages: int, statuses: frozenset[Status], *, reader: LedgerReader, settings: Settings, to: str = ""
+) -> Question:
+    """What to ask before rows of these statuses, so many at most, are sent.
+
+    Raises:
+        UsageError: a moment or a zone of the settings is none.
+    """
+    return Question(
+        record=record,
+        messages=min(messages, settings.limit or messages, settings.sample or messages),
+        left=messages,
+        rate_per_second=settings.rate,
+        schedule=schedule_of(settings, record.spec.settings, now=utc_now()),
+        zones=reader.zones(record.id),
+        first=next((row.message for row in reader.rows(record.id, statuses)), ""),
+        concerns=lambda: concerns_of(reader.rows(record.id, statuses), settings=settings, ledger=reader),
+        lock_screen=settings.lock_screen,
+        to=to,
+    )

@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from campaign.app.concerns import concerns_of
 from campaign.app.controls import Exclusions, cannot_finish, remembered, schedule_of, utc_now
 from campaign.app.lists import CheckedList, opened
-from campaign.app.question import Question
+from campaign.app.question import Question, question_of
 from campaign.app.sending import Stop, check_access, exit_code, find, report, send, verify
 from campaign.app.staging import stage
 from campaign.domain.errors import InputError, SafeguardError, StoppedError, UsageError
@@ -74,19 +73,7 @@ class Session:
         """
         if self.settings.yes or not messages:
             return
-        wanted = self.settings
-        question = Question(
-            record=record,
-            messages=min(messages, wanted.limit or messages, wanted.sample or messages),
-            left=messages,
-            rate_per_second=wanted.rate,
-            schedule=schedule_of(wanted, record.spec.settings, now=utc_now()),
-            zones=self.reader.zones(record.id),
-            first=next((row.message for row in self.reader.rows(record.id, statuses)), ""),
-            concerns=lambda: concerns_of(self.reader.rows(record.id, statuses), settings=wanted, ledger=self.reader),
-            lock_screen=wanted.lock_screen,
-            to=to,
-        )
+        question = question_of(record, messages, statuses, reader=self.reader, settings=self.settings, to=to)
         go_on = command_line("resume", record.spec.name, ledger=self.settings.ledger_to_name)
         not_sent = f"Nothing was sent. To send it after all: {go_on}"
         try:

@@ -11,6 +11,7 @@ _HALF: Final = re.compile(r"\]\s?\(\s*(?:https?\b\S*|www\.\S*|\)|$)|\bhttps?//\S
 _WHOLE: Final = re.compile(r"https?://[^\s/?#.]+(?:\.[^\s/?#.]+)+\.?(?:[/?#]\S*)?|https?://\[[\da-f:.]+\]\S*", re.IGNORECASE)
 _UNFILLED: Final = re.compile(r"[=&]$|[=&][&#]|https?://[^/?#]*/(?:[^/?#]*/)*/", re.IGNORECASE)
 """A value that came out empty: `?code=`, `?code=&x=1`, `/shop//offer`."""
+_ADDRESS: Final = "https://…"
 _BEHIND: Final = ".,;:!?)]>'\"»”’“…"  # noqa: RUF001 - the quotes are meant
 
 
@@ -38,7 +39,7 @@ class Links:
             addresses=tuple(address for address in named + bare if _is_whole(address)),
             broken=broken,
             shown=shown,
-            words=_BARE.sub(lambda found: "link" + found[0][len(_without_what_follows(found[0])) :], _HALF.sub("link", shown)),
+            words=_BARE.sub(lambda found: _ADDRESS + found[0][len(_without_what_follows(found[0])) :], _HALF.sub(_ADDRESS, shown)),
         )
 
     @property
