@@ -77,6 +77,7 @@ class Settings(BaseSettings):
     concurrency: int | None = Field(default=None, ge=1, le=4096)
     max_attempts: int = Field(default=5, ge=1, le=100)
     max_length: int = Field(default=350, ge=1, le=5000)
+    lock_screen: int = Field(default=140, ge=1, le=5000)
     limit: int | None = Field(default=None, ge=1)
     halt: HaltLimit = Halt()
     on_unknown: OnUnknown = OnUnknown.VERIFY

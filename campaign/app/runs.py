@@ -9,6 +9,7 @@ from typing import Self
 
 from campaign.app.controls import Exclusions, cannot_finish, remembered, schedule_of, utc_now
 from campaign.app.lists import CheckedList, opened
+from campaign.app.question import Question, question_of
 from campaign.app.sending import Stop, check_access, exit_code, find, report, send, verify
 from campaign.app.staging import stage
 from campaign.domain.errors import InputError, LedgerError, SafeguardError, StoppedError, UsageError
@@ -24,13 +25,13 @@ from campaign.settings import Settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Front:
-    """The side that people see. `confirm` asks whether to send so many messages, `watch` shows a run, `listen` hears signals.
+    """The side that people see. `confirm` asks whether to send, `watch` shows a run, `listen` hears signals.
 
     `confirm` lets a KeyboardInterrupt through. `tell` says a sentence, by the name of an event, before anything is sent.
     `watch` and `listen` are called inside the event loop.
     """
 
-    confirm: Callable[[CampaignRecord, int, str], bool]
+    confirm: Callable[[Question], bool]
     watch: Callable[[str, Counts], AbstractContextManager[Observer]]
     listen: Callable[[], Stop]
     tell: Callable[[str, str], None]
@@ -63,8 +64,8 @@ class Session:
         await self.ledger.bury(quiet_seconds=self.settings.quiet_period)
         return self.reader.counts(record.id)
 
-    def ask(self, record: CampaignRecord, messages: int, statuses: frozenset[Status]) -> None:
-        """Have a person agree, unless that was done with `--yes`.
+    def ask(self, record: CampaignRecord, messages: int, statuses: frozenset[Status], *, to: str = "") -> None:
+        """Have a person agree, unless that was done with `--yes`. `to` is the only pass, where it is not the list's.
 
         Raises:
             UsageError: no.
@@ -72,11 +73,11 @@ class Session:
         """
         if self.settings.yes or not messages:
             return
-        sample = next((row.message for row in self.reader.rows(record.id, statuses)), "")
+        question = question_of(record, messages, statuses, reader=self.reader, settings=self.settings, to=to)
         go_on = command_line("resume", record.spec.name, ledger=self.settings.ledger_to_name)
         not_sent = f"Nothing was sent. To send it after all: {go_on}"
         try:
-            agreed = self.front.confirm(record, messages, sample)
+            agreed = self.front.confirm(question)
         except KeyboardInterrupt:
             raise StoppedError(not_sent) from None
         if not agreed:

@@ -25,6 +25,7 @@ OPTIONS: Final[dict[str, Any]] = {
     "templates": _option(Path, "The folder of the files that a “template” column names.", "DIR", _LIST),
     "id_column": _option(str, "The column of the pass IDs.", "COLUMN", _LIST),
     "max_length": _option(str, "Longest message, in characters. Default 350.", "NUMBER", _LIST),
+    "lock_screen": _option(str, "Characters that a lock screen shows; longer messages are warned of. Default 140.", "NUMBER", _LIST),
     "rate": _option(str, "Sends per second. Default 9; the API allows 10.", "NUMBER", _SENDING),
     "limit": _option(str, "Stop after so many sends; the rest stays for later.", "NUMBER", _SENDING),
     "window": _option(str, "Hours of the day in which to send, over midnight too.", "09:00-20:00", _WHEN),
@@ -64,7 +65,7 @@ OPTIONS: Final[dict[str, Any]] = {
     "dry_run": _option(bool, "Do everything but sending; the same as check.", None, _SENDING, "--dry-run"),
 }
 
-MESSAGE: Final = ("message", "template", "templates", "id_column", "max_length")
+MESSAGE: Final = ("message", "template", "templates", "id_column", "max_length", "lock_screen")
 SENDING: Final = (
     *("window", "time_zone", "start_at", "not_after", "no_wait", "exclude", "daily_cap", "sample", "seed", "canary"),
     *("rate", "limit", "yes", "halt", "baseline", "on_unknown", "quiet_period", "timeout", "max_attempts", "concurrency"),

@@ -1,7 +1,6 @@
 """`run`, `check`, `resume`, `retry`, `verify`, `test`: parse, call, print."""
 
 import shlex
-import sys
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +11,6 @@ from campaign.cli.options import LOOKING, MESSAGE, SENDING
 
 if TYPE_CHECKING:
     from campaign.app.runs import Finished, Front
-    from campaign.ledger.port import CampaignRecord
     from campaign.settings import Settings
 
 List = Annotated[str, typer.Argument(help="The list: .csv, .parquet, .xlsx, a results file, or - for CSV on stdin.", metavar="LIST")]
@@ -29,7 +27,7 @@ def run(source: List, *, settings: "Settings") -> None:
         _finish(run_list(source, settings, _front(settings)), settings)
 
 
-@takes(*MESSAGE, "rate", "json_output", "log_level")
+@takes(*MESSAGE, "rate", *LOOKING)
 def check(source: List, *, settings: "Settings") -> None:
     _check(source, settings)
 
@@ -86,6 +84,7 @@ def send_to_self(
 
 def _front(settings: "Settings") -> "Front":
     from campaign.app.runs import Front
+    from campaign.cli.ask import confirm
     from campaign.cli.logs import tell
     from campaign.cli.progress import RunProgress
     from campaign.cli.signals import listen
@@ -93,29 +92,7 @@ def _front(settings: "Settings") -> "Front":
     if (file := settings.open_token_file) is not None:
         tell("token_file_is_open", f"Others may read the token in {file}. Close it with: chmod 600 {shlex.quote(str(file))}")
 
-    def confirm(record: "CampaignRecord", messages: int, sample: str) -> bool:
-        return _confirm(record, messages, sample, settings)
-
     return Front(confirm=confirm, watch=RunProgress, listen=listen, tell=tell)
-
-
-def _confirm(record: "CampaignRecord", messages: int, sample: str, settings: "Settings") -> bool:
-    from campaign.cli.signals import interruptible
-    from campaign.domain.durations import words
-    from campaign.domain.errors import UsageError
-    from campaign.reporter.reasons import printable
-
-    if not sys.stdin.isatty():
-        raise UsageError("There is no terminal to ask on. Add --yes to send without being asked; nothing was sent.")
-    what = "1 message to a pass" if messages == 1 else f"{messages:,} messages to the passes"
-    time = f", which takes about {words(max(1.0, messages / settings.rate))}" if settings.rate else ""
-    typer.echo(f"This sends {what} of {printable(record.spec.list_name)}{time}. The first one reads:", err=True)
-    typer.echo(f"  {printable(sample)}", err=True)
-    with interruptible():
-        try:
-            return typer.confirm("Send?", err=True)
-        except typer.Abort:
-            raise KeyboardInterrupt from None
 
 
 def _finish(work: "Coroutine[Any, Any, Finished]", settings: "Settings") -> None:

@@ -245,6 +245,9 @@ class LedgerReader(Protocol):
     def unfinished(self, campaign: int, only: tuple[int, ...]) -> bool:
         """Whether any of these rows is pending, in flight, or still to be read back."""
 
+    def last_texts(self, pass_keys: Sequence[str], *, api: str) -> dict[str, str]:
+        """The text that each of these passes was last sent through an API, or may have been; passes without one are left out."""
+
     def runners(self, campaign: int) -> list[RunnerRecord]:
         """Every runner that the campaign has had, newest first."""
 

@@ -21,6 +21,7 @@ from campaign.ledger.sqlite.connection import SQL, connect, prepare
         ("note_baseline", "sqlite_autoindex_rows_1"),
         ("conclude", "sqlite_autoindex_rows_1"),
         ("texts_before", "attempts_by_pass"),
+        ("last_texts", "attempts_by_pass"),
         ("outlook", "rows_by_status"),
         ("count_by_status", "rows_by_status"),
         ("count_by_reason", "rows_by_status"),

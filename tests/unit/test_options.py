@@ -30,6 +30,7 @@ CASES: dict[str, tuple[str, str, Any, list[tuple[str, Any]]]] = {
     "templates": ("--templates", "CAMPAIGN_TEMPLATES", None, [(name, Path(name)) for name in "abc"]),
     "id_column": ("--id-column", "CAMPAIGN_ID_COLUMN", None, [("a", "a"), ("b", "b"), ("c", "c")]),
     "max_length": ("--max-length", "CAMPAIGN_MAX_LENGTH", 350, [("1", 1), ("2", 2), ("3", 3)]),
+    "lock_screen": ("--lock-screen", "CAMPAIGN_LOCK_SCREEN", 140, [("1", 1), ("2", 2), ("3", 3)]),
     "rate": ("--rate", "CAMPAIGN_RATE", 9.0, [("1", 1.0), ("2.5", 2.5), ("unlimited", None)]),
     "limit": ("--limit", "CAMPAIGN_LIMIT", None, [("1", 1), ("2", 2), ("3", 3)]),
     "halt": ("--halt", "CAMPAIGN_HALT", Halt(), [("5", Halt(count=5)), ("20%", Halt(share=0.2)), ("7", Halt(count=7))]),

@@ -225,6 +225,15 @@ WHERE a.pass_key = :pass_key AND a.status IN ('delivered', 'not_delivered', 'acc
        OR (SELECT api FROM campaigns WHERE id = :campaign) = '')
 ORDER BY a.id DESC LIMIT 1000;
 
+-- name: last_texts
+-- What each of some passes was last sent through an API, or may have been, as far as this ledger knows.
+SELECT k.value, coalesce(a.message, r.message) FROM json_each(:pass_keys) AS k
+JOIN attempts AS a ON a.id = (SELECT l.id FROM attempts AS l
+                              WHERE l.pass_key = k.value AND l.status IN ('delivered', 'not_delivered', 'accepted', 'unknown')
+                                AND EXISTS (SELECT 1 FROM campaigns WHERE id = l.campaign AND api = :api)
+                              ORDER BY l.id DESC LIMIT 1)
+JOIN rows AS r ON r.campaign = a.campaign AND r.row = a.row;
+
 -- name: conclude
 -- While it is to be read again, the reason stays why it is in doubt.
 UPDATE rows

@@ -4,7 +4,7 @@ import hashlib
 import heapq
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -92,6 +92,9 @@ class SqliteReader:
 
     def unfinished(self, campaign: int, only: tuple[int, ...]) -> bool:
         return bool(self._all("unfinished", campaign=campaign, only=json.dumps(only))[0][0])
+
+    def last_texts(self, pass_keys: Sequence[str], *, api: str) -> dict[str, str]:
+        return dict(self._all("last_texts", pass_keys=json.dumps(pass_keys), api=api))
 
     def runners(self, campaign: int) -> list[RunnerRecord]:
         return [self._runner(values) for values in self._all("runners", campaign=campaign)]
