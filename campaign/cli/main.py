@@ -7,8 +7,8 @@ from typing import Annotated, Final
 import typer
 
 from campaign.cli import look, rehearse, send
+from campaign.cli.problems import first_problem, say
 from campaign.domain.errors import CampaignError
-from campaign.reporter.reasons import printable
 
 app = typer.Typer(
     name="campaign",
@@ -78,13 +78,5 @@ def main() -> None:
         problem = first_problem(error)
         if problem is None:
             raise
-        # File names and columns are of other people's making.
-        sys.stderr.write(f"campaign: {printable(str(problem))}\n")
+        say(problem)
         sys.exit(problem.exit_code)
-
-
-def first_problem(error: BaseException) -> CampaignError | None:
-    """The error for a person in an error, or in a group of them; None if there is none, and it is a fault of the program."""
-    if isinstance(error, BaseExceptionGroup):
-        return next((found for inner in error.exceptions if (found := first_problem(inner))), None)
-    return error if isinstance(error, CampaignError) else None
