@@ -6,16 +6,17 @@ import queue
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
 from campaign.cli.logs import tell
 from campaign.cli.tally import Tally
-from campaign.domain.errors import CampaignError
 from campaign.domain.model import Counts, Settlement, Status
 from campaign.reporter.metrics import Figures, write_metrics
 
+OUTCOMES: Final = ("delivered", "not_delivered", "failed", "unknown", "retried", "throttled")
 EVERY_SECONDS: Final = 15.0
 PATIENCE_SECONDS: Final = 5.0
 """How long the command's end waits for the last writing."""
@@ -90,7 +91,8 @@ class Gauges:
             campaign=campaign,
             at=time.time(),
             rows=rows,
-            sends=dict(self._sends),
+            # From 0 on, or Prometheus would miss the first of a kind.
+            sends=dict.fromkeys(OUTCOMES, 0) | self._sends,
             rate_per_second=rate_per_second,
             exit_code=exit_code,
         )
@@ -109,10 +111,8 @@ class _Writer:
         self._thread.start()
 
     def offer(self, figures: Figures) -> None:
-        try:
+        with suppress(queue.Empty):
             self._newest.get_nowait()
-        except queue.Empty:
-            pass
         self._newest.put_nowait(figures)
 
     def end(self, figures: Figures) -> None:
@@ -126,8 +126,9 @@ class _Writer:
             figures = self._newest.get()
             try:
                 write_metrics(self._file, figures)
-            except (CampaignError, OSError) as error:
-                self._tell(str(error.__cause__ or error))
+            except Exception as error:  # noqa: BLE001 - whatever it is, the run is worth more
+                cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
+                self._tell(f"{cause.strerror or cause}." if isinstance(cause, OSError) else str(cause))
             if figures.exit_code is not None:
                 return
 

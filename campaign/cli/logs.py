@@ -5,7 +5,6 @@ import logging
 import secrets
 import sys
 import time
-import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +72,6 @@ def configure(level: str | None = None, *, file: Path | None = None) -> None:
         cache_logger_on_first_use=False,
     )
     structlog.contextvars.bind_contextvars(run=run_id())
-    _take_in_other_logs()
     if log_file is not None and log_file.open_to_others:
         tell("log_file_is_open", f"Others may read the log in {log_file.path}; a new one would be this user's alone.")
 
@@ -99,23 +97,3 @@ def tell(event: str, sentence: str, **details: object) -> None:
         console().print(sentence, markup=False, highlight=False)
     else:
         structlog.get_logger().warning(event, detail=sentence, **details)
-
-
-class _TakeIn(logging.Handler):
-    """Python's own log: what libraries have to say, as events like any other."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if sys.stderr.isatty() and logging.lastResort is not None:
-            logging.lastResort.handle(record)
-            return
-        details: dict[str, Any] = {"detail": record.getMessage(), "library": record.name}
-        if record.exc_info:
-            details["exception"] = [line for part in traceback.format_exception(*record.exc_info) for line in part.splitlines()]
-        log = structlog.get_logger()
-        (log.error if record.levelno >= logging.ERROR else log.warning)("library", **details)
-
-
-def _take_in_other_logs() -> None:
-    root = logging.getLogger()
-    if not any(isinstance(handler, _TakeIn) for handler in root.handlers):
-        root.addHandler(_TakeIn(logging.WARNING))

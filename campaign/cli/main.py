@@ -1,5 +1,6 @@
 """The command's first screen and its way out: every error a person can cause ends here as a sentence and an exit code."""
 
+import logging
 import sys
 from collections.abc import Callable
 from typing import Annotated, Final
@@ -7,6 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from campaign.cli import look, rehearse, send
+from campaign.cli.libraries import TakeIn
 from campaign.cli.problems import first_problem, say
 from campaign.domain.errors import CampaignError
 
@@ -72,6 +74,7 @@ def _first(
 
 def main() -> None:
     """Run the command line and leave with the exit code of the design."""
+    logging.getLogger().addHandler(TakeIn())
     try:
         app()
     except (CampaignError, BaseExceptionGroup) as error:

@@ -3,8 +3,6 @@
 import sys
 import traceback
 
-import structlog
-
 from campaign.domain.errors import CampaignError
 from campaign.reporter.reasons import printable
 
@@ -22,13 +20,22 @@ def say(problem: CampaignError) -> None:
     sys.stderr.write(f"campaign: {printable(str(problem))}\n")
 
 
-def log_problem(error: Exception) -> int:
-    """Tell why a run broke off; returns the exit code."""
+def tell_problem(error: Exception) -> int:
+    """Tell why a run broke off; returns its exit code."""
+    import structlog
+
     problem = first_problem(error)
+    log = structlog.get_logger()
     if problem is None:
-        lines = [line for part in traceback.format_exception(error) for line in part.splitlines()]
-        detail = "A fault of the program; please report it with this event. What was sent is safe in the ledger."
-        structlog.get_logger().error("run_broke_off", detail=detail, exit_code=1, exception=lines)
+        if sys.stderr.isatty():
+            traceback.print_exception(error)
+            return 1
+        lines = [printable(line) for part in traceback.format_exception(error) for line in part.splitlines()]
+        detail = f"A fault of the program: {type(error).__name__}. What was sent is safe in the ledger; please report it."
+        log.error("run_broke_off", detail=detail, exit_code=1, exception=lines)
         return 1
-    structlog.get_logger().error("run_broke_off", detail=str(problem), exit_code=problem.exit_code)
+    if sys.stderr.isatty():
+        say(problem)
+    else:
+        log.error("run_broke_off", detail=str(problem), exit_code=problem.exit_code)
     return problem.exit_code

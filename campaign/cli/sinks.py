@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +19,8 @@ _FOR_FILES: Final = frozenset({"event", "detail", "level", "timestamp", "run", "
 class LogFile:
     """One of structlog's processors: adds each event to a file as a line of JSON, and lets only what is serious go on to stderr.
 
-    A line is one write, so that processes may share the file. What can't be written any more, as on a full disk, is lost: a log stops no run.
+    A line is one write, so that processes may share the file. What can't be written any more, as on a full disk, is lost: no log
+    stops a run.
 
     Raises:
         UsageError: the file can't be opened.
@@ -31,16 +33,15 @@ class LogFile:
             # A pipe that nobody reads must not hold the run up.
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise UsageError(f"The log can't be written to {path}: {os.strerror(error.errno or 0)}. Give --log-file another file.") from None
+            raise UsageError(
+                f"The log can't be written to {path}: {os.strerror(error.errno or 0)}. Give --log-file another file."
+            ) from None
         self.path = path
 
     def __call__(self, logger: object, method: str, event: EventDict) -> EventDict:
-        line = f"{self._render(logger, method, self._stamp(logger, method, event.copy()))!s}\n"
-        # Not suppress(): this is called for every row.
-        try:
+        line = f"{self._render(logger, method, self._stamp(logger, method, dict(event)))!s}\n"
+        with suppress(OSError):
             os.write(self._file, line.encode(errors="backslashreplace"))
-        except OSError:
-            pass
         if event["level"] not in SERIOUS:
             raise structlog.DropEvent
         return event

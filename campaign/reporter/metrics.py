@@ -1,7 +1,7 @@
-"""A campaign's figures as a file for Prometheus's node_exporter (its textfile collector), which tells them without a server of our own.
+"""A campaign's figures as a file for Prometheus's node_exporter (its textfile collector): nothing here has to serve them.
 
-Every sample names its campaign, so that several jobs of a machine may each have their file. What is to outlive a run that fails (when one last
-succeeded) is taken over from the file before, under the name of the campaign that it was true of.
+Every sample names its campaign, so that several jobs of a machine may each have their file. What is to outlive a run that fails
+(when one last succeeded) is taken over from the file before, under the name of the campaign that it was true of.
 """
 
 import os
@@ -72,7 +72,7 @@ def render(figures: Figures, before: Lasting) -> bytes:
     return generate_latest(registry)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Collector:
     metrics: list[Metric]
 
@@ -138,8 +138,8 @@ def _read(path: Path) -> Lasting:
     lasting: Lasting = {}
     try:
         for family in text_string_to_metric_families(content.decode()):
-            if family.name in _LASTING:
-                lasting |= {family.name: (sample.labels["campaign"], sample.value) for sample in family.samples}
+            for sample in family.samples if family.name in _LASTING else ():
+                lasting[family.name] = (sample.labels["campaign"], sample.value)
     except (ValueError, KeyError):
         # It was cut off by whoever copied it; the run's own figures are worth more than the last one's.
         return {}
