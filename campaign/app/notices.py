@@ -99,13 +99,10 @@ def deliver(notice: Notice, addresses: Sequence[SecretStr], *, secret: str, limi
     """
     plain = [address.get_secret_value() for address in addresses]
     text, title = (blotted(part, secret) for part in (notice.text, notice.title))
-    task = orjson.dumps(
-        {"addresses": plain, "title": title, "text": text, "kind": _kind(notice.occasion)}, option=orjson.OPT_PASSTHROUGH_SUBCLASS
-    )
     try:
-        said = _ask(task, limit_seconds)
-    except (OSError, ValueError, subprocess.SubprocessError) as error:
-        said = {number: f"the process that sends them could not be started: {type(error).__name__}" for number in range(len(plain))}
+        said = _ask(orjson.dumps({"addresses": plain, "title": title, "text": text, "kind": _kind(notice.occasion)}), limit_seconds)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the run is over and keeps its exit code
+        said = dict.fromkeys(range(len(plain)), f"the process that sends them could not be started: {type(error).__name__}")
     late = "there was no answer in time"
     return [Delivery(number=number + 1, service=service_of(address), why=said.get(number, late)) for number, address in enumerate(plain)]
 
@@ -149,6 +146,9 @@ def _answers(lines: Iterable[bytes]) -> Iterator[tuple[int, str]]:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
+    if sys.platform == "win32":
+        process.kill()
+        return
     with suppress(OSError):
         os.killpg(process.pid, signal.SIGKILL)
 
@@ -160,6 +160,10 @@ def _enough(process: subprocess.Popen[bytes]) -> Iterator[None]:
     def heard(_number: int, _frame: FrameType | None) -> None:
         _kill(process)
 
+    if threading.current_thread() is not threading.main_thread():
+        # Only there can signals be heard.
+        yield
+        return
     before = {number: signal.getsignal(number) for number in _HEEDED}
     for number, handler in before.items():
         if handler is not signal.SIG_IGN:

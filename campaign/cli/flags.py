@@ -20,7 +20,7 @@ def takes(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
             # Once before the settings are known: something may be wrong with a line of `.env`.
             logs.configure()
             settings = Settings.read(**{name: given.pop(name) for name in names})
-            logs.configure(settings.log_level, file=settings.log_file)
+            logs.configure(settings.log_level, file=settings.log_file if "log_file" in names else None)
             command(**given, settings=settings)
 
         own = [parameter for parameter in inspect.signature(command).parameters.values() if parameter.name != "settings"]

@@ -31,7 +31,7 @@ class LogFile:
         self._render = structlog.processors.JSONRenderer(ensure_ascii=False)
         try:
             # A pipe that nobody reads must not hold the run up.
-            self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+            self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0), 0o600)
         except OSError as error:
             raise UsageError(
                 f"The log can't be written to {path}: {os.strerror(error.errno or 0)}. Give --log-file another file."

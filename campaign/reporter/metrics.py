@@ -6,6 +6,7 @@ Every sample names its campaign, so that several jobs of a machine may each have
 
 import os
 import stat
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,7 +60,8 @@ def write_metrics(path: Path, figures: Figures) -> None:
     lasting = _read(path)
     text = render(figures, lasting)
     with Draft(path) as draft:
-        os.fchmod(draft.file.fileno(), READABLE)
+        if sys.platform != "win32":
+            os.fchmod(draft.file.fileno(), READABLE)
         draft.file.write(text)
         draft.seal()
         draft.replace()
@@ -81,7 +83,8 @@ class _Collector:
 
 
 def _families(figures: Figures, before: Lasting) -> Iterator[Metric]:
-    name = figures.campaign
+    # A name from a command line may hold bytes that are no text.
+    name = figures.campaign.encode(errors="replace").decode()
     rows = GaugeMetricFamily("campaign_rows", "Rows of the campaign, by where they stand.", labels=["campaign", "status"])
     for status, count in figures.rows.items():
         rows.add_metric([name, status.value], count)
@@ -94,18 +97,18 @@ def _families(figures: Figures, before: Lasting) -> Iterator[Metric]:
     yield _gauge("campaign_rate_per_second", "Attempts that ended a second, over the last ten.", name, figures.rate_per_second)
     yield _gauge("campaign_run_in_progress", "1 while a run lasts; with an old time of the last run, it was killed.", name, int(running))
     yield _gauge("campaign_last_run_timestamp_seconds", "Unix time at which a run was last at work, or ended.", name, figures.at)
-    for metric, (of, value) in (before | _now_true(figures)).items():
+    for metric, (of, value) in (before | _now_true(figures, name)).items():
         yield _gauge(metric, _LASTING[metric], of, value)
 
 
-def _now_true(figures: Figures) -> Lasting:
+def _now_true(figures: Figures, name: str) -> Lasting:
     found: Lasting = {}
     if figures.exit_code is not None:
-        found[_EXIT_CODE] = (figures.campaign, figures.exit_code)
+        found[_EXIT_CODE] = (name, figures.exit_code)
     if figures.exit_code == 0:
-        found[_SUCCESS] = (figures.campaign, figures.at)
+        found[_SUCCESS] = (name, figures.at)
     if figures.exit_code in {0, 3}:
-        found[_COMPLETE] = (figures.campaign, figures.at)
+        found[_COMPLETE] = (name, figures.at)
     return found
 
 

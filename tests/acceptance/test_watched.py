@@ -241,3 +241,9 @@ class TestMetrics:
         assert len(desk.sent()) == 3
         assert not list(desk.folder.glob(".campaign-*"))
         assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
+
+
+def test_commands_that_only_look_leave_the_log_alone(desk: Desk) -> None:
+    desk.make_list(2)
+    desk.run(*RUN)
+    assert "2 rows" in desk.run("status", "list", CAMPAIGN_LOG_FILE="nowhere/log.json").stdout

@@ -180,3 +180,8 @@ class TestGauges:
 async def happens() -> None:
     """Let the loop's timers and the writing thread come to their turn."""
     await asyncio.sleep(0.005)
+
+
+def test_a_name_that_is_no_text_comes_through_as_far_as_it_is() -> None:
+    found = samples(render(figures(campaign="a\udcffb", exit_code=0), {}))
+    assert found["campaign_last_success_timestamp_seconds", ("a?b",)] == 1000
