@@ -66,10 +66,10 @@ def for_mails() -> Callable[[object, str, EventDict], str]:
     return render
 
 
-def for_terminals(logger: object, method: str, event: EventDict) -> EventDict:
-    """One of structlog's processors: the event without what the bar and the person at the terminal know already."""
-    del logger, method
-    return {name: value for name, value in event.items() if name not in {"run", "campaign"}}
+def for_terminals(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """One of structlog's processors: the event without the run and the campaign, which the person at the terminal knows."""
+    known = structlog.contextvars.get_contextvars()
+    return {name: value for name, value in event.items() if name not in known}
 
 
 def _listed(event: EventDict) -> str:
