@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from campaign.domain.durations import parse_duration
 from campaign.domain.errors import UsageError
+from campaign.domain.notices import Occasion, parse_addresses, parse_occasions
 from campaign.domain.safeguard import Halt, parse_halt
 from campaign.domain.schedule import Window, parse_window
 from campaign.sender.attempt import OnUnknown
@@ -20,6 +21,8 @@ DEFAULT_URL: Final = "https://api.passentry.com"
 UNLIMITED: Final = "unlimited"
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 DOTENV: Final = ".env"
+NOT_FLAGS: Final = frozenset({"notify"})
+"""Settings that hold secrets: a command line is there for everyone on the machine to read."""
 
 
 def _rate(value: object) -> float | None:
@@ -48,6 +51,8 @@ Rate = Annotated[float | None, BeforeValidator(_rate)]
 LogLevel = Annotated[str | None, BeforeValidator(lambda value: None if value is None else _log_level(value))]
 # Without NoDecode a variable of such a type would be read as JSON.
 HaltLimit = Annotated[Halt, NoDecode, BeforeValidator(lambda value: parse_halt(value) if isinstance(value, str) else value)]
+Addresses = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(parse_addresses)]
+Occasions = Annotated[frozenset[Occasion], NoDecode, BeforeValidator(parse_occasions)]
 
 WindowOfDay = Annotated[Window | None, NoDecode, BeforeValidator(lambda value: parse_window(value) if isinstance(value, str) else value)]
 # In the environment several files are separated as in PATH.
@@ -98,6 +103,10 @@ class Settings(BaseSettings):
     yes: bool = False
     json_output: bool = Field(default=False, validation_alias="CAMPAIGN_JSON")
     log_level: LogLevel = None
+    log_file: Path | None = None
+    metrics_file: Path | None = None
+    notify: Addresses = ()
+    notify_on: Occasions = frozenset(Occasion)
     api_url: str = Field(default=DEFAULT_URL, validation_alias="PASSENTRY_API_URL")
     api_key: SecretStr = Field(default=SecretStr(""), validation_alias="PASSENTRY_API_KEY")
     api_key_file: Path | None = Field(default=None, validation_alias="PASSENTRY_API_KEY_FILE")
@@ -209,7 +218,7 @@ def _in_words(error: ValidationError) -> str:
     field = next((name for name in Settings.model_fields if place in {name, _variable(name, default=name)}), place)
     variable = _variable(field, default=f"CAMPAIGN_{field.upper()}")
     flag = variable.removeprefix("CAMPAIGN_").lower().replace("_", "-")
-    setting = f"--{flag} (or {variable})" if variable.startswith("CAMPAIGN_") else variable
+    setting = f"--{flag} (or {variable})" if variable.startswith("CAMPAIGN_") and field not in NOT_FLAGS else variable
     # pydantic's own messages begin with "Input should be"; ours are sentences already.
     problem = first["msg"].removeprefix("Value error, ").split(", unable")[0].replace("Input should", "this should")
     return f"{setting}: {problem}."

@@ -62,6 +62,9 @@ OPTIONS: Final[dict[str, Any]] = {
     "ledger": _option(str, "The file where campaigns are kept. Default: in your own data folder.", "PATH", _PLACES),
     "json_output": _option(bool, "Print one JSON object instead of words.", None, _OUTPUT, "--json"),
     "log_level": _option(str, "How much is told on the way: debug, info, warning or error.", "LEVEL", _OUTPUT),
+    "log_file": _option(Path, "Where the log goes, one JSON line an event, instead of stderr.", "FILE", _OUTPUT),
+    "metrics_file": _option(Path, "A file of figures for Prometheus's node_exporter, kept up to date.", "FILE.prom", _OUTPUT),
+    "notify_on": _option(str, "When to notify: finished, failed, stopped. Default all. Whom: CAMPAIGN_NOTIFY.", "WHEN,WHEN", _OUTPUT),
     "dry_run": _option(bool, "Do everything but sending; the same as check.", None, _SENDING, "--dry-run"),
 }
 
@@ -71,3 +74,4 @@ SENDING: Final = (
     *("rate", "limit", "yes", "halt", "baseline", "on_unknown", "quiet_period", "timeout", "max_attempts", "concurrency"),
 )
 LOOKING: Final = ("ledger", "json_output", "log_level")
+WATCHED: Final = ("log_file", "metrics_file", "notify_on")

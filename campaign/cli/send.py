@@ -1,30 +1,32 @@
 """`run`, `check`, `resume`, `retry`, `verify`, `test`: parse, call, print."""
 
 import shlex
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from campaign.cli.flags import takes
-from campaign.cli.options import LOOKING, MESSAGE, SENDING
+from campaign.cli.options import LOOKING, MESSAGE, SENDING, WATCHED
 
 if TYPE_CHECKING:
     from campaign.app.runs import Finished, Front
+    from campaign.cli.attendance import Attendance
     from campaign.settings import Settings
 
 List = Annotated[str, typer.Argument(help="The list: .csv, .parquet, .xlsx, a results file, or - for CSV on stdin.", metavar="LIST")]
 Campaign = Annotated[str, typer.Argument(help="The campaign's name.", metavar="NAME")]
 
 
-@takes("name", *MESSAGE, *SENDING, "dry_run", "results", *LOOKING)
+@takes("name", *MESSAGE, *SENDING, "dry_run", "results", *LOOKING, *WATCHED)
 def run(source: List, *, settings: "Settings") -> None:
+    from campaign.app.lists import default_name
     from campaign.app.runs import run_list
 
     if settings.dry_run:
         _check(source, settings)
     else:
-        _finish(run_list(source, settings, _front(settings)), settings)
+        _conduct(lambda front: run_list(source, settings, front), settings, settings.name or default_name(source))
 
 
 @takes(*MESSAGE, "rate", *LOOKING)
@@ -32,14 +34,14 @@ def check(source: List, *, settings: "Settings") -> None:
     _check(source, settings)
 
 
-@takes(*SENDING, "results", *LOOKING)
+@takes(*SENDING, "results", *LOOKING, *WATCHED)
 def resume(name: Campaign, *, settings: "Settings") -> None:
     from campaign.app import runs
 
-    _finish(runs.resume(name, settings, _front(settings)), settings)
+    _conduct(lambda front: runs.resume(name, settings, front), settings, name)
 
 
-@takes(*SENDING, "results", *LOOKING)
+@takes(*SENDING, "results", *LOOKING, *WATCHED)
 def retry(
     target: Annotated[str, typer.Argument(help="The campaign's name, or a results file.", metavar="NAME|RESULTS")],
     *,
@@ -57,17 +59,18 @@ def retry(
     wanted = [part.strip() for given in status or ["failed"] for part in given.split(",")]
     if unknown := [part for part in wanted if part not in RETRYABLE]:
         raise UsageError(f"--status {unknown[0]}: rows can be sent again that are {', '.join(sorted(RETRYABLE))}.")
-    _finish(runs.retry(target, frozenset(map(Status, wanted)), settings, _front(settings)), settings)
+    statuses = frozenset(map(Status, wanted))
+    _conduct(lambda front: runs.retry(target, statuses, settings, front), settings, target)
 
 
-@takes("results", *LOOKING)
+@takes("results", *LOOKING, *WATCHED)
 def verify(name: Campaign, *, settings: "Settings") -> None:
     from campaign.app import runs
 
-    _finish(runs.read_back(name, settings, _front(settings)), settings)
+    _conduct(lambda front: runs.read_back(name, settings, front), settings, name)
 
 
-@takes(*MESSAGE, "yes", "timeout", *LOOKING)
+@takes(*MESSAGE, "yes", "timeout", *LOOKING, "log_file")
 def send_to_self(
     source: List,
     to: Annotated[str, typer.Option(help="Your own pass, which gets the message.", metavar="PASS_ID")],
@@ -79,30 +82,42 @@ def send_to_self(
 ) -> None:
     from campaign.app.trial import send_test
 
-    _finish(send_test(source, to, row, settings, _front(settings)), settings)
+    # It is a person's own, who is there: neither the job's figures nor its notices are about it.
+    alone = settings.model_copy(update={"metrics_file": None, "notify": ()})
+    _conduct(lambda front: send_test(source, to, row, settings, front), alone, "test")
 
 
-def _front(settings: "Settings") -> "Front":
+def _front(settings: "Settings", attendance: "Attendance") -> "Front":
     from campaign.app.runs import Front
     from campaign.cli.ask import confirm
     from campaign.cli.logs import tell
-    from campaign.cli.progress import RunProgress
     from campaign.cli.signals import listen
 
     if (file := settings.open_token_file) is not None:
         tell("token_file_is_open", f"Others may read the token in {file}. Close it with: chmod 600 {shlex.quote(str(file))}")
 
-    return Front(confirm=confirm, watch=RunProgress, listen=listen, tell=tell)
+    return Front(confirm=confirm, watch=attendance.watch, listen=listen, tell=tell)
 
 
-def _finish(work: "Coroutine[Any, Any, Finished]", settings: "Settings") -> None:
+def _conduct(work: "Callable[[Front], Coroutine[Any, Any, Finished]]", settings: "Settings", campaign: str) -> None:
+    """Do it, and tell whoever wants to know how it ended; `campaign` is its name, as far as it is known before it is found."""
     from campaign.cli import logs
+    from campaign.cli.attendance import Attendance
     from campaign.cli.loop import run_loop
     from campaign.cli.output import print_view
+    from campaign.cli.problems import tell_problem
 
-    finished = run_loop(work)
+    attendance = Attendance(settings, campaign)
+    try:
+        attendance.check()
+        finished = run_loop(work(_front(settings, attendance)))
+    except Exception as error:  # noqa: BLE001 - a fault of the program ends a run, too, and has to be told
+        exit_code = tell_problem(error)
+        attendance.broke_off(error, exit_code)
+        raise typer.Exit(exit_code) from None
     logs.run_ended(finished.view)
     print_view(finished.view, as_json=settings.json_output, note=finished.note)
+    attendance.finished(finished)
     raise typer.Exit(finished.view.exit_code)
 
 
