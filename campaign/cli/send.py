@@ -3,7 +3,7 @@
 import shlex
 import sys
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 
@@ -15,23 +15,33 @@ if TYPE_CHECKING:
     from campaign.ledger.port import CampaignRecord
     from campaign.settings import Settings
 
+JOB_SUFFIX: Final = ".toml"
+
 List = Annotated[str, typer.Argument(help="The list: .csv, .parquet, .xlsx, a results file, or - for CSV on stdin.", metavar="LIST")]
+ListOrJob = Annotated[
+    str, typer.Argument(help="The list: .csv, .parquet, .xlsx, a results file, or - for CSV on stdin; or a job: .toml.", metavar="LIST|JOB")
+]
 Campaign = Annotated[str, typer.Argument(help="The campaign's name.", metavar="NAME")]
 
 
 @takes("name", *MESSAGE, *SENDING, "dry_run", "results", *LOOKING)
-def run(source: List, *, settings: "Settings") -> None:
+def run(source: ListOrJob, *, settings: "Settings") -> None:
     from campaign.app.runs import run_list
 
-    if settings.dry_run:
+    if source.lower().endswith(JOB_SUFFIX):
+        _run_job(source, settings)
+    elif settings.dry_run:
         _check(source, settings)
     else:
         _finish(run_list(source, settings, _front(settings)), settings)
 
 
 @takes(*MESSAGE, "rate", "json_output", "log_level")
-def check(source: List, *, settings: "Settings") -> None:
-    _check(source, settings)
+def check(source: ListOrJob, *, settings: "Settings") -> None:
+    if source.lower().endswith(JOB_SUFFIX):
+        _run_job(source, settings, dry=True)
+    else:
+        _check(source, settings)
 
 
 @takes(*SENDING, "results", *LOOKING)
@@ -119,17 +129,42 @@ def _confirm(record: "CampaignRecord", messages: int, sample: str, settings: "Se
 
 
 def _finish(work: "Coroutine[Any, Any, Finished]", settings: "Settings") -> None:
-    from campaign.cli import logs
     from campaign.cli.loop import run_loop
+
+    _show(run_loop(work), settings)
+
+
+def _show(finished: "Finished", settings: "Settings") -> None:
+    from campaign.cli import logs
     from campaign.cli.output import print_view
 
-    finished = run_loop(work)
     logs.run_ended(finished.view)
     print_view(finished.view, as_json=settings.json_output, note=finished.note)
     raise typer.Exit(finished.view.exit_code)
 
 
-def _check(source: str, settings: "Settings") -> None:
+def _run_job(file: str, settings: "Settings", *, dry: bool = False) -> None:
+    from campaign.app.jobs import RetryOrder, carry_out
+    from campaign.cli import logs
+    from campaign.cli.jobs import ordered, print_idle
+    from campaign.cli.loop import run_loop
+    from campaign.domain.errors import UsageError
+
+    order = ordered(file, settings)
+    logs.configure(order.settings.log_level)
+    if isinstance(order, RetryOrder):
+        if dry or order.settings.dry_run:
+            raise UsageError(f"{file}: a job that retries can't be tried without sending. Nothing was sent.")
+    elif dry or order.settings.dry_run:
+        _check(order.source, order.settings)
+    carried = run_loop(carry_out(order, _front(order.settings)))
+    if carried.nothing_to_do or carried.finished is None:
+        print_idle(carried, as_json=order.settings.json_output)
+        raise typer.Exit(0)
+    _show(carried.finished, order.settings)
+
+
+def _check(source: str, settings: "Settings") -> NoReturn:
     from campaign.app.checking import check as look_through
     from campaign.cli.loop import run_loop
     from campaign.cli.output import print_checked
