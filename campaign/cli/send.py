@@ -144,6 +144,8 @@ def _show(finished: "Finished", settings: "Settings") -> None:
 
 
 def _run_job(file: str, settings: "Settings", *, dry: bool = False) -> None:
+    from dataclasses import replace
+
     from campaign.app.jobs import RetryOrder, carry_out
     from campaign.cli import logs
     from campaign.cli.jobs import ordered, print_idle
@@ -161,7 +163,11 @@ def _run_job(file: str, settings: "Settings", *, dry: bool = False) -> None:
     if carried.nothing_to_do or carried.finished is None:
         print_idle(carried, as_json=order.settings.json_output)
         raise typer.Exit(0)
-    _show(carried.finished, order.settings)
+    finished = carried.finished
+    if finished.view.counts.open:
+        go_on = f"To go on as the job says, start it again:\n    {shlex.join(['campaign', 'run', file])}"
+        finished = replace(finished, note=f"{finished.note}\n\n{go_on}" if finished.note else go_on)
+    _show(finished, order.settings)
 
 
 def _check(source: str, settings: "Settings") -> NoReturn:

@@ -128,7 +128,7 @@ def problem_of_unknown(path: tuple[str, ...]) -> str:
         return _REFUSED[last]
     if any(map(is_token, path)):
         return REFUSAL
-    names = {loosely(key.path[-1]): key for key in known_keys().values()}
+    names = {loosely(name): key for key in known_keys().values() for name in (key.field, key.path[-1]) if name}
     if (meant := names.get(loosely(last))) is not None:
         if len(path) > 1:
             return f"it stands in the table [{path[0]}]; write it above all tables, as {meant.name}"

@@ -16,9 +16,9 @@ class Mistake:
     problem: str
 
     def __str__(self) -> str:
-        place = [f"line {self.line}"] if self.line else []
-        place += [f"“{self.key}”"] if self.key else []
-        return f"{', '.join(place)}: {self.problem}." if place else f"{self.problem[:1].upper()}{self.problem[1:]}."
+        place = ", ".join([*([f"line {self.line}"] if self.line else []), *([f"“{self.key}”"] if self.key else [])])
+        sentence = self.problem if self.problem.endswith("?") else f"{self.problem}."
+        return f"{place}: {sentence}" if place else sentence
 
     def as_json(self) -> dict[str, Any]:
         return {"line": self.line or None, "key": self.key or None, "problem": self.problem}

@@ -28,8 +28,11 @@ def pick_list(text: str, *, folder: Path, max_age_seconds: float | None, now: da
         InputError: there is none, or it is older than that.
     """
     place = under(folder, text)
-    found = [place] if place.is_file() else [under(folder, match) for match in glob.glob(text, root_dir=folder, recursive=True)]  # noqa: PTH207 - Path.glob takes no absolute pattern
-    ages = [(written, path) for path in found if path == place or _is_list(path) if (written := _written(path)) is not None]
+    found = [place]
+    if not place.is_file():
+        # Path.glob takes no absolute pattern.
+        found = [match for name in glob.glob(text, root_dir=folder, recursive=True) if _is_list(match := under(folder, name))]  # noqa: PTH207 - see above
+    ages = [(written, path) for path in found if (written := _written(path)) is not None]
     if not ages:
         missing = f"No list matches “{text}”" if glob.has_magic(text) else f"There is no list {place}"
         raise InputError(f"{missing}. Put one there, or correct “list”; nothing was sent.", file=job)
