@@ -30,14 +30,14 @@ def pick_list(text: str, *, folder: Path, max_age_seconds: float | None, now: da
     place = under(folder, text)
     found = [place]
     if not place.is_file():
-        # Path.glob takes no absolute pattern.
-        found = [match for name in glob.glob(text, root_dir=folder, recursive=True) if _is_list(match := under(folder, name))]  # noqa: PTH207 - see above
+        names = glob.glob(text, root_dir=folder, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
+        found = [match for name in names if _is_list(match := under(folder, name))]
     ages = [(written, path) for path in found if (written := _written(path)) is not None]
     if not ages:
         missing = f"No list matches “{text}”" if glob.has_magic(text) else f"There is no list {place}"
         raise InputError(f"{missing}. Put one there, or correct “list”; nothing was sent.", file=job)
     written, newest = max(ages, key=lambda age: (age[0], age[1].name))
-    age_seconds = now.timestamp() - written
+    age_seconds = now.timestamp() - written / 1e9
     if max_age_seconds is not None and age_seconds > max_age_seconds:
         raise InputError(
             f"The list {newest} is {words(age_seconds)} old, and “max_age” allows {words(max_age_seconds)}. "
@@ -57,9 +57,9 @@ def _is_list(path: Path) -> bool:
     return path.is_file() and not path.stem.endswith(_OURS) and not path.name.startswith("~$")
 
 
-def _written(path: Path) -> float | None:
-    """When it was, in Unix seconds; None if it is gone meanwhile."""
+def _written(path: Path) -> int | None:
+    """When it was, in Unix nanoseconds; None if it is gone meanwhile."""
     try:
-        return path.stat().st_mtime_ns / 1e9
+        return path.stat().st_mtime_ns
     except OSError:
         return None
