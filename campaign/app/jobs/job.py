@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +15,7 @@ from campaign.app.jobs.statements import Entry, read_statements
 from campaign.domain.durations import parse_duration
 from campaign.domain.errors import InputError
 from campaign.domain.lifecycle import RETRYABLE
-from campaign.domain.schedule import zone
+from campaign.domain.schedule import parse_moment, zone
 from campaign.settings import problems_of
 
 MOST_BYTES: Final = 64 * 1024
@@ -197,6 +198,11 @@ def _status(value: str) -> None:
         raise ValueError(f"“{value}” is none of the rows that can be sent again, which are {', '.join(sorted(RETRYABLE))}")
 
 
+def _moment(value: str) -> None:
+    # Only whether it is one: what it means is known when the job is started.
+    parse_moment(value, in_zone=zone("UTC"), now=datetime.now(UTC))
+
+
 _CHECKS: Final[dict[tuple[str, ...], Callable[[str], object]]] = {
     keys.COMMAND.path: _command,
     keys.LIST.path: _list,
@@ -204,4 +210,6 @@ _CHECKS: Final[dict[tuple[str, ...], Callable[[str], object]]] = {
     keys.CAMPAIGN.path: _campaign,
     keys.STATUS.path: _status,
     keys.ZONE.path: zone,
+    ("start_at",): _moment,
+    ("not_after",): _moment,
 }

@@ -4,7 +4,7 @@ A setting that is added to `Settings` is a key of jobs from then on: what it tak
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, time
 from difflib import get_close_matches
@@ -14,12 +14,15 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Union, get_args, get_origin
 
+from pydantic.fields import FieldInfo
+
 from campaign.settings import Settings
 
 NOTIFY: Final = "notify"
 _TABLES: Final = {"notify": (NOTIFY, "urls"), "notify_on": (NOTIFY, "on")}
 """Settings that stand in a table of their own."""
 
+_SEVERAL: Final = (tuple, list, frozenset)
 _NOT_IN_A_JOB: Final = {"yes", "api_url", "api_key", "api_key_file"}
 _REFUSED: Final = {
     "yes": "a job is sent without being asked about, so it needs no such key; take it out",
@@ -103,22 +106,24 @@ MESSAGES: Final = ("message", "template", "templates")
 @cache
 def known_keys() -> dict[tuple[str, ...], Key]:
     """All keys, by their paths."""
-    keys = {key.path: key for key in OF_JOBS}
-    for name, field in Settings.model_fields.items():
+    return {key.path: key for key in (*OF_JOBS, *keys_of(Settings.model_fields))}
+
+
+def keys_of(fields: Mapping[str, FieldInfo]) -> Iterator[Key]:
+    """The keys that settings are."""
+    for name, field in fields.items():
         if name in _NOT_IN_A_JOB:
             continue
         alias = field.validation_alias
         own = alias.removeprefix("CAMPAIGN_").lower() if isinstance(alias, str) else name
-        path = _TABLES.get(name, (own,))
         kinds = list(_flat(field.annotation))
-        keys[path] = Key(
-            path=path,
+        yield Key(
+            path=_TABLES.get(name, (own,)),
             field=name,
             kind=_kind(kinds),
-            many=any(get_origin(kind) in {tuple, list, frozenset} for kind in _alternatives(field.annotation)),
+            many=any(get_origin(kind) in _SEVERAL for kind in _alternatives(field.annotation)),
             is_path=Path in kinds or name == "ledger",
         )
-    return keys
 
 
 def problem_of_unknown(path: tuple[str, ...]) -> str:
@@ -159,7 +164,7 @@ def _alternatives(annotation: Any) -> Iterator[Any]:
 
 def _flat(annotation: Any) -> Iterator[Any]:
     for kind in _alternatives(annotation):
-        if get_origin(kind) in {tuple, list, frozenset}:
+        if get_origin(kind) in _SEVERAL:
             for inner in get_args(kind):
                 if inner is not Ellipsis:
                     yield from _flat(inner)

@@ -48,7 +48,7 @@ def order_of(job: Job, settings: Settings, *, now: datetime) -> Order:
         # One that was given in their place would otherwise be one too many.
         of_settings = {key: value for key, value in of_settings.items() if key.field not in keys.MESSAGES}
     names = {key: value for key, value in of_settings.items() if takes_placeholders(key)}
-    rest = settings.above({key.field: value for key, value in of_settings.items() if key not in names} | {"yes": True})
+    rest = settings.above({key.field: value for key, value in of_settings.items() if key not in names})
     words = of_the_day(now.astimezone(_zone(job, rest)))
     folder = job.file.parent
     source = ""
