@@ -12,7 +12,7 @@ from campaign.cli.flags import takes
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from campaign.app.jobs import Carried, JobCheck, Order
+    from campaign.app.jobs import Job, JobCheck
     from campaign.settings import Settings
 
 app = typer.Typer(help="Look job files through.", no_args_is_help=True, add_completion=False)
@@ -44,38 +44,35 @@ def check(
 app.command("check", help="Look every job of a folder through, with its list and message; sends nothing.")(check)
 
 
-def ordered(file: str, settings: "Settings") -> "Order":
-    """What a job file means now; a person is told every mistake of it, on a line of its own.
+def read(file: str) -> "Job":
+    """A job file; a person is told every mistake of it, on a line of its own.
 
     Raises:
-        CampaignError: it can't be read, or its list can't be used.
+        InputError: it can't be read.
         typer.Exit: it has mistakes.
     """
-    from campaign.app.jobs import JobError, order_of, read_job
+    from campaign.app.jobs import JobError, read_job
     from campaign.reporter.reasons import printable
 
     try:
-        job = read_job(Path(file))
+        return read_job(Path(file))
     except JobError as error:
-        sys.stderr.write("\n".join(["campaign: " + printable(error.lines[0]), *map(printable, error.lines[1:])]) + "\n")
+        sys.stderr.write("".join(f"{line}\n" for line in map(printable, (f"campaign: {error.lines[0]}", *error.lines[1:]))))
         raise typer.Exit(error.exit_code) from None
-    return order_of(job, settings, now=datetime.now(UTC))
 
 
-def print_idle(carried: "Carried", *, as_json: bool) -> None:
-    """Print that there was nothing to do: one line, or one JSON object."""
+def print_idle(sentence: str, *, as_json: bool) -> None:
+    """Print that there is nothing to do, nor a campaign to tell of: one line, or one JSON object."""
     import structlog
 
     from campaign.cli.output import print_json
     from campaign.reporter.reasons import printable
 
-    structlog.get_logger().info("nothing_to_do", campaign=carried.campaign, detail=carried.nothing_to_do)
-    if not as_json:
-        sys.stdout.write(printable(carried.nothing_to_do) + "\n")
-    elif carried.finished is not None:
-        print_json(carried.finished.view.as_json())
+    structlog.get_logger().info("nothing_to_do", detail=sentence)
+    if as_json:
+        print_json({"campaign": None, "state": None, "exit_code": 0})
     else:
-        print_json({"campaign": carried.campaign, "state": None, "exit_code": 0})
+        sys.stdout.write(printable(sentence) + "\n")
 
 
 def _table(found: "Sequence[JobCheck]") -> list[str]:

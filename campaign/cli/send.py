@@ -129,45 +129,36 @@ def _confirm(record: "CampaignRecord", messages: int, sample: str, settings: "Se
 
 
 def _finish(work: "Coroutine[Any, Any, Finished]", settings: "Settings") -> None:
-    from campaign.cli.loop import run_loop
-
-    _show(run_loop(work), settings)
-
-
-def _show(finished: "Finished", settings: "Settings") -> None:
     from campaign.cli import logs
+    from campaign.cli.loop import run_loop
     from campaign.cli.output import print_view
 
+    finished = run_loop(work)
     logs.run_ended(finished.view)
-    print_view(finished.view, as_json=settings.json_output, note=finished.note)
+    print_view(finished.view, as_json=settings.json_output, note=finished.note, brief=finished.brief)
     raise typer.Exit(finished.view.exit_code)
 
 
 def _run_job(file: str, settings: "Settings", *, dry: bool = False) -> None:
-    from dataclasses import replace
+    from datetime import UTC, datetime
 
-    from campaign.app.jobs import RetryOrder, carry_out
+    from campaign.app.jobs import SendOrder, carry_out, order_of, settings_of, too_early
     from campaign.cli import logs
-    from campaign.cli.jobs import ordered, print_idle
-    from campaign.cli.loop import run_loop
+    from campaign.cli.jobs import print_idle, read
     from campaign.domain.errors import UsageError
 
-    order = ordered(file, settings)
-    logs.configure(order.settings.log_level)
-    if isinstance(order, RetryOrder):
-        if dry or order.settings.dry_run:
+    job, now = read(file), datetime.now(UTC)
+    ready = settings_of(job, settings, now=now)
+    logs.configure(ready.log_level)
+    if dry or ready.dry_run:
+        order = order_of(job, ready, now=now)
+        if not isinstance(order, SendOrder):
             raise UsageError(f"{file}: a job that retries can't be tried without sending. Nothing was sent.")
-    elif dry or order.settings.dry_run:
         _check(order.source, order.settings)
-    carried = run_loop(carry_out(order, _front(order.settings)))
-    if carried.nothing_to_do or carried.finished is None:
-        print_idle(carried, as_json=order.settings.json_output)
+    if idle := too_early(job, ready, now=now):
+        print_idle(idle, as_json=ready.json_output)
         raise typer.Exit(0)
-    finished = carried.finished
-    if finished.view.counts.open:
-        go_on = f"To go on as the job says, start it again:\n    {shlex.join(['campaign', 'run', file])}"
-        finished = replace(finished, note=f"{finished.note}\n\n{go_on}" if finished.note else go_on)
-    _show(finished, order.settings)
+    _finish(carry_out(job, ready, _front(ready), now=now), ready)
 
 
 def _check(source: str, settings: "Settings") -> NoReturn:

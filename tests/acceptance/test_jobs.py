@@ -86,7 +86,7 @@ class TestCron:
         assert re.fullmatch(
             r"Nothing to do: every row of the campaign “weekly-offer-\d{4}-W\d\d” has ended before\. Nothing was sent\.\n", second.stdout
         )
-        assert events(log.read_text(encoding="utf-8"))[len(told) :] == ["nothing_to_do"]
+        assert events(log.read_text(encoding="utf-8"))[len(told) :] == ["run_ended"]
         assert {len(texts) for texts in office.sent().values()} == {1}
         assert len(office.simulator.requests()) == PASSES
 

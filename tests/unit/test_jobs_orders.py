@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from campaign.app.jobs import Order, RetryOrder, SendOrder, order_of, read_job
+from campaign.app.jobs import Order, RetryOrder, SendOrder, order_of, read_job, settings_of
 from campaign.domain.errors import InputError
 from campaign.domain.model import Status
 from campaign.domain.safeguard import Halt
@@ -35,7 +35,12 @@ def put(path: Path, *, days_old: float = 0.0) -> Path:
 
 
 def ordered(folder: Path, text: str, *, now: datetime = NOW, **flags: Any) -> Order:
-    return order_of(read_job(write_job(folder, text)), Settings.read(**flags), now=now)
+    return order_from(write_job(folder, text), Settings.read(**flags), now=now)
+
+
+def order_from(file: Path, settings: Settings, *, now: datetime = NOW) -> Order:
+    job = read_job(file)
+    return order_of(job, settings_of(job, settings, now=now), now=now)
 
 
 def sent(folder: Path, text: str, *, now: datetime = NOW, **flags: Any) -> SendOrder:
@@ -145,7 +150,7 @@ class TestSettings:
         (tmp_path / "jobs").mkdir()
         write_job(tmp_path / "jobs", 'list = "../lists/a.csv"\ntemplate = "t.txt"\nresults = "/srv/{date}.csv"\nledger = "../c.db"\n')
         monkeypatch.chdir("/")
-        order = order_of(read_job(tmp_path / "jobs/job.toml"), Settings.read(), now=NOW)
+        order = order_from(tmp_path / "jobs/job.toml", Settings.read())
         assert isinstance(order, SendOrder)
         settings = order.settings
         assert (settings.template, settings.results) == (tmp_path / "jobs/t.txt", Path(f"/srv/{NOW.astimezone():%Y-%m-%d}.csv"))

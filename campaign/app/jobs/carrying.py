@@ -1,72 +1,76 @@
 """A job carried out, and whether there was anything to do."""
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from datetime import datetime
 from typing import assert_never
 
 from campaign.app import runs
-from campaign.app.jobs.orders import Order, RetryOrder, SendOrder
+from campaign.app.jobs.job import Command, Job
+from campaign.app.jobs.orders import Order, RetryOrder, SendOrder, order_of
 from campaign.app.runs import Finished, Front
 from campaign.app.sending import reading
 from campaign.domain.model import CampaignState, Counts
+from campaign.insights import CampaignView
 from campaign.sender.port import Observer
+from campaign.settings import Settings
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Carried:
-    """How a job ended. `nothing_to_do` is a sentence if that is so: then all is well, whatever became of the rows before.
+async def carry_out(job: Job, settings: Settings, front: Front, *, now: datetime) -> Finished:
+    """Do what a job says; a campaign that stopped goes on, and one that is being sent is joined. `settings` are from `settings_of`.
 
-    `finished` is None if there is no campaign yet.
-    """
-
-    campaign: str
-    finished: Finished | None
-    nothing_to_do: str = ""
-
-
-async def carry_out(order: Order, front: Front) -> Carried:
-    """Do what a job says; the campaign goes on where it stopped, and one that is being sent is joined.
+    Where there was nothing to do all is well, whatever became of the rows before: that was told by the run in which it did.
 
     Raises:
         CampaignError: with the exit code that says how far it came.
     """
+    order = order_of(job, settings, now=now)
+    seen = _Seen(front)
     match order:
         case SendOrder():
-            return await _send(order, front)
+            finished = await runs.run_list(order.source, order.settings, seen.front)
         case RetryOrder():
-            return await _retry(order, front)
+            finished = await runs.retry(order.campaign, order.statuses, order.settings, seen.front)
         case never:
             assert_never(never)
+    if not seen.any_run and (why := _why_idle(order, finished.view)):
+        return Finished(view=replace(finished.view, exit_code=0), note=nothing_to_do(why), brief=True)
+    if finished.view.counts.open:
+        again = f"To go on as the job says, start it again:\n    {shlex.join(['campaign', 'run', str(job.file)])}"
+        return replace(finished, note=f"{finished.note}\n\n{again}" if finished.note else again)
+    return finished
 
 
-async def _send(order: SendOrder, front: Front) -> Carried:
-    seen = _Seen(front)
-    finished = await runs.run_list(order.source, order.settings, seen.front)
-    name = finished.view.record.spec.name
-    over = {CampaignState.FINISHED, CampaignState.CANCELLED}
-    if seen.any_run or finished.view.counts.open or finished.view.state not in over:
-        return Carried(campaign=name, finished=finished)
-    return _idle(name, finished, f"every row of the campaign “{name}” has ended before")
-
-
-async def _retry(order: RetryOrder, front: Front) -> Carried:
-    with reading(order.settings) as reader:
+def too_early(job: Job, settings: Settings, *, now: datetime) -> str:
+    """A sentence if the job is a retry of a campaign that there is not yet, as its name changes with the day; else empty."""
+    if job.command is not Command.RETRY:
+        return ""
+    order = order_of(job, settings, now=now)
+    if not isinstance(order, RetryOrder) or not order.comes_and_goes:
+        return ""
+    with reading(settings) as reader:
         missing = reader.campaign(order.campaign) is None
-    if missing and order.comes_and_goes:
-        return _idle(order.campaign, None, f"there is no campaign named “{order.campaign}” yet")
-    seen = _Seen(front)
-    finished = await runs.retry(order.campaign, order.statuses, order.settings, seen.front)
-    if seen.any_run or any(finished.view.counts.by_status[status] for status in order.statuses):
-        return Carried(campaign=order.campaign, finished=finished)
-    kinds = " or ".join(sorted(order.statuses))
-    return _idle(order.campaign, finished, f"no rows of the campaign “{order.campaign}” are {kinds}")
+    return nothing_to_do(f"there is no campaign named “{order.campaign}” yet") if missing else ""
 
 
-def _idle(name: str, finished: Finished | None, why: str) -> Carried:
-    if finished is not None:
-        finished = Finished(view=replace(finished.view, exit_code=0), note=finished.note)
-    return Carried(campaign=name, finished=finished, nothing_to_do=f"Nothing to do: {why}. Nothing was sent.")
+def nothing_to_do(why: str) -> str:
+    return f"Nothing to do: {why}. Nothing was sent."
+
+
+def _why_idle(order: Order, seen: CampaignView) -> str:
+    """Why there was no run, if that is because all is done; the end of a sentence."""
+    name = seen.record.spec.name
+    match order:
+        case SendOrder():
+            done = not seen.counts.open and seen.state in {CampaignState.FINISHED, CampaignState.CANCELLED}
+            return f"every row of the campaign “{name}” has ended before" if done else ""
+        case RetryOrder():
+            left = any(seen.counts.by_status[status] for status in order.statuses)
+            return "" if left else f"no rows of the campaign “{name}” are {' or '.join(sorted(order.statuses))}"
+        case never:
+            assert_never(never)
 
 
 class _Seen:

@@ -9,7 +9,7 @@ from typing import Any
 from campaign.app.checking import Checked, check
 from campaign.app.jobs.job import Job, read_job
 from campaign.app.jobs.mistakes import JobError, Mistake
-from campaign.app.jobs.orders import RetryOrder, SendOrder, order_of
+from campaign.app.jobs.orders import RetryOrder, SendOrder, order_of, settings_of
 from campaign.app.lists import default_name
 from campaign.domain.errors import CampaignError, InputError
 from campaign.settings import Settings
@@ -76,7 +76,7 @@ async def _check(path: Path, settings: Settings, now: datetime) -> JobCheck:
 
 
 async def _order(job: Job, settings: Settings, now: datetime) -> JobCheck:
-    match order_of(job, settings, now=now):
+    match order_of(job, settings_of(job, settings, now=now), now=now):
         case SendOrder(source=source, settings=ready):
             checked = await check(source, ready)
             return JobCheck(file=job.file.name, command=job.command, campaign=ready.name or default_name(source), checked=checked)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import datetime
 from pathlib import Path
 from typing import Any, assert_never
 
@@ -37,54 +37,75 @@ class RetryOrder:
 Order = SendOrder | RetryOrder
 
 
+def settings_of(job: Job, settings: Settings, *, now: datetime) -> Settings:
+    """What a run of the job is told, but for names and paths that hold its list's name, as the list is still to be found.
+
+    `settings` are what flags and the environment say, which goes before the job.
+    """
+    words = _words(job, settings, now)
+    given = {
+        key.field: _filled(key, value, words, job.file.parent)
+        for key, value in _of_settings(job, settings).items()
+        if not _needs_list(key, value)
+    }
+    return settings.above(given).model_copy(update={"yes": True})
+
+
 def order_of(job: Job, settings: Settings, *, now: datetime) -> Order:
-    """What the job means now; `settings` are what flags and the environment say, which goes before the job.
+    """What the job means now; `settings` are from `settings_of`.
 
     Raises:
         InputError: there is no list, or it is too old.
     """
-    of_settings = {key: job.values[path] for path, key in known_keys().items() if key.field and path in job.values}
-    if settings.model_fields_set & set(keys.MESSAGES):
-        # One that was given in their place would otherwise be one too many.
-        of_settings = {key: value for key, value in of_settings.items() if key.field not in keys.MESSAGES}
-    names = {key: value for key, value in of_settings.items() if takes_placeholders(key)}
-    rest = settings.above({key.field: value for key, value in of_settings.items() if key not in names})
-    words = of_the_day(now.astimezone(_zone(job, rest)))
-    folder = job.file.parent
-    source = ""
-    if job.command is Command.RUN:
-        found = pick_list(
-            filled(job.text(keys.LIST), words),
-            folder=folder,
-            max_age_seconds=parse_duration(age) if (age := job.text(keys.MAX_AGE)) else None,
-            now=now,
-            job=str(job.file),
-        )
-        source = str(found)
-        words[LIST] = default_name(source)
-    ready = rest.above({key.field: _placed(key, value, words, folder) for key, value in names.items()}).model_copy(update={"yes": True})
+    words, folder = _words(job, settings, now), job.file.parent
     match job.command:
         case Command.RUN:
-            return SendOrder(source=source, settings=ready)
+            age = job.text(keys.MAX_AGE)
+            source = pick_list(
+                filled(job.text(keys.LIST), words),
+                folder=folder,
+                max_age_seconds=parse_duration(age) if age else None,
+                now=now,
+                job=str(job.file),
+            )
+            words[LIST] = default_name(str(source))
+            missing = {key: value for key, value in _of_settings(job, settings).items() if _needs_list(key, value)}
+            return SendOrder(
+                source=str(source),
+                settings=settings.above({key.field: _filled(key, value, words, folder) for key, value in missing.items()}),
+            )
         case Command.RETRY:
             return RetryOrder(
                 campaign=filled(job.text(keys.CAMPAIGN), words),
                 statuses=frozenset(map(Status, job.statuses)),
                 comes_and_goes=bool(used_in(job.text(keys.CAMPAIGN))),
-                settings=ready,
+                settings=settings,
             )
         case never:
             assert_never(never)
 
 
-def _zone(job: Job, settings: Settings) -> tzinfo | None:
-    """The zone whose date counts; None for the machine's own."""
-    name = str(getattr(settings, "time_zone", None) or job.text(keys.ZONE))
-    return zone(name) if name else None
+def _of_settings(job: Job, settings: Settings) -> dict[keys.Key, Any]:
+    found = {key: job.values[path] for path, key in known_keys().items() if key.field and path in job.values}
+    if settings.model_fields_set & set(keys.MESSAGES):
+        # One that was given in their place would otherwise be one too many.
+        return {key: value for key, value in found.items() if key.field not in keys.MESSAGES}
+    return found
 
 
-def _placed(key: keys.Key, value: Any, words: Mapping[str, str], folder: Path) -> Any:
+def _needs_list(key: keys.Key, value: Any) -> bool:
+    return takes_placeholders(key) and any(LIST in used_in(text) for text in (value if isinstance(value, tuple) else (value,)))
+
+
+def _words(job: Job, settings: Settings, now: datetime) -> dict[str, str]:
+    """What the placeholders stand for, in the zone of the flags and the environment, else the job's, else the machine's."""
+    given = getattr(settings, "time_zone", None) if "time_zone" in settings.model_fields_set else None
+    name = str(given or job.text(keys.ZONE))
+    return of_the_day(now.astimezone(zone(name) if name else None))
+
+
+def _filled(key: keys.Key, value: Any, words: Mapping[str, str], folder: Path) -> Any:
     if isinstance(value, tuple):
-        return tuple(_placed(key, one, words, folder) for one in value)
-    text = filled(value, words)
+        return tuple(_filled(key, one, words, folder) for one in value)
+    text = filled(value, words) if takes_placeholders(key) else value
     return str(under(folder, text)) if key.is_path and "://" not in text else text
