@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from campaign.app.jobs import Command, read_job
-from campaign.app.jobs.keys import known_keys
+from campaign.app.jobs.keys import OF_JOBS, known_keys
 from campaign.app.jobs.mistakes import JobError
 from campaign.domain.errors import InputError
 from campaign.settings import Settings
@@ -49,6 +49,7 @@ WRONG: list[tuple[str, str, str]] = [
     ('name = "a-{x}"', "name", "there is no placeholder {x} here; there are {date} and {week} and {list}"),
     ('name = "a-{date:%d}"', "name", "there is no placeholder {date} here"),
     ('name = "a-{date"', "name", "has a single brace; write {{ or }} for a brace itself"),
+    ('ledger = "{list}.db"', "ledger", "there is no placeholder {list} here; there are {date} and {week}"),
     ('results = "{campaign}.csv"', "results", "there is no placeholder {campaign} here"),
     ('template = "a.txt"', "template", "line 2 says already what is sent, with message; keep one of the two"),
     ('templates = "a"', "templates", "line 2 says already what is sent, with message; keep one of the two"),
@@ -174,3 +175,9 @@ def test_every_setting_is_a_key_but_those_that_a_job_must_not_have() -> None:
     fields = {key.field for key in known_keys().values() if key.field}
     assert fields == set(Settings.model_fields) - {"yes", "api_url", "api_key", "api_key_file"}
     assert {key.name for key in known_keys().values()} >= {"json", "list", "max_age", "command", "campaign", "status", "time_zone"}
+
+
+def test_the_example_of_the_documentation_is_a_job(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "jobs.md").read_text(encoding="utf-8")
+    assert mistakes(write_job(tmp_path, text.split("```toml\n")[1].split("```")[0])) == ()
+    assert all(f"| `{key.name}` |" in text for key in OF_JOBS)

@@ -22,6 +22,10 @@ MOST_BYTES: Final = 64 * 1024
 MOST_LINES: Final = 1000
 
 
+AFTER_THE_LIST: Final = frozenset({"name", "results"})
+"""Settings that nobody asks for before the list is found, so that its name may stand in them."""
+
+
 class Command(StrEnum):
     RUN = "run"
     RETRY = "retry"
@@ -128,7 +132,7 @@ def _looked_at(key: Key, value: object) -> tuple[str, Any]:
         taken = key.taken(value)
         for one in taken if isinstance(taken, tuple) else (taken,):
             if takes_placeholders(key):
-                used_in(one, OF_THE_DAY if key in {keys.LIST, keys.CAMPAIGN} else ALL)
+                used_in(one, ALL if key.field in AFTER_THE_LIST else OF_THE_DAY)
             if (check := _CHECKS.get(key.path)) is not None:
                 check(one)
     except (TypeError, ValueError) as error:
@@ -166,11 +170,9 @@ def _not_together(values: dict[tuple[str, ...], Any], lines: dict[tuple[str, ...
     )
     found += [Mistake(line=line, key=name[0], problem=f"{why}; take it out") for name, line in lines.items() if name[0] in foreign]
     if retries:
-        found += [
-            Mistake(line=lines[name], key=key.name, problem="a retry has no list that {list} could stand for")
-            for name, key in known_keys().items()
-            if name in values and takes_placeholders(key) and name[0] not in foreign and LIST in used_in(str(values[name]))
-        ]
+        name = ("results",)
+        if LIST in used_in(values.get(name, "")):
+            found.append(Mistake(line=lines[name], key="results", problem="a retry has no list that {list} could stand for"))
     needed = keys.CAMPAIGN if retries else keys.LIST
     if needed.path not in lines and not unsure:
         example = 'campaign = "weekly-offer-{week}"' if retries else 'list = "lists/weekly-*.csv"'
