@@ -1,7 +1,4 @@
-"""What a run may be told: flags, then `CAMPAIGN_*`, then `.env`, then the job file, then the defaults here.
-
-The environment is read once, in `read`.
-"""
+"""What a run may be told: flags, then `CAMPAIGN_*`, then `.env`, then a job, then the defaults; the environment is read once, in `read`."""
 
 import logging
 import math
@@ -135,12 +132,7 @@ class Settings(BaseSettings):
 
     def over(self, kept: dict[str, str]) -> Self:
         """These settings, and where one was not given, what is kept of it as text."""
-        own = set(type(self).model_fields) - self.model_fields_set
-        missing = {name: text for name, text in kept.items() if text and name in own}
-        if not missing:
-            return self
-        parsed = GivenSettings(**missing)  # type: ignore[arg-type] # texts, which its validators read
-        return self.model_copy(update={name: getattr(parsed, name) for name in missing})
+        return self.above({name: text for name, text in kept.items() if text and name in type(self).model_fields})
 
     def above(self, job: Mapping[str, Any]) -> Self:
         """These settings, and a job's, by field, where nothing above a job says anything.

@@ -213,6 +213,7 @@ def test_another_list_under_the_same_name_is_refused(office: Desk) -> None:
         ('list = "list.csv"\nmesage = "a"\nrate = "x"\n', "there are 2 mistakes in this job; nothing was sent.\n  line 2, “mesage”"),
         ('list = "list.csv"\nmessage = "a"\napi_key = "sekret"\n', "a job never holds the token"),
         ('list = "list.csv"\ntemplate = "none.txt"\n', "none.txt"),
+        ('list = "list.csv"\nmessage = "a"\nexclude = "none.csv"\n', "none.csv"),
     ],
 )
 def test_a_wrong_job_is_told_and_nothing_is_sent(office: Desk, text: str, says: str) -> None:

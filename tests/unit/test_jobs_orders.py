@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from campaign.app.jobs import Order, RetryOrder, SendOrder, order_of, read_job, settings_of
-from campaign.domain.errors import InputError
+from campaign.domain.errors import InputError, UsageError
 from campaign.domain.model import Status
 from campaign.domain.safeguard import Halt
 from campaign.settings import Settings
@@ -133,6 +133,16 @@ class TestNames:
     def test_day_and_week_are_those_of_the_job_s_zone(self, tmp_path: Path, zone: str, now: datetime, name: str) -> None:
         put(tmp_path / "a.csv")
         assert sent(tmp_path, f'list = "a.csv"\nname = "{{date}} {{week}}"\ntime_zone = "{zone}"\n', now=now).settings.name == name
+
+    def test_the_zone_of_the_environment_counts_first_and_has_to_be_one(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        put(tmp_path / "a.csv")
+        text = 'list = "a.csv"\nname = "{date}"\ntime_zone = "Europe/Berlin"\n'
+        monkeypatch.setenv("CAMPAIGN_TIME_ZONE", "Europe/London")
+        order = sent(tmp_path, text)
+        assert (order.settings.name, order.settings.time_zone) == ("2026-11-22", "Europe/London")
+        monkeypatch.setenv("CAMPAIGN_TIME_ZONE", "Mars/One")
+        with pytest.raises(UsageError, match="“Mars/One” is no time zone"):
+            sent(tmp_path, text)
 
     def test_the_list_s_name_is_that_of_the_match(self, tmp_path: Path) -> None:
         put(tmp_path / "offer-7.v2.csv")

@@ -211,7 +211,7 @@ _CHECKS: Final[dict[tuple[str, ...], Callable[[str], object]]] = {
     keys.MAX_AGE.path: parse_duration,
     keys.CAMPAIGN.path: _campaign,
     keys.STATUS.path: _status,
-    keys.ZONE.path: zone,
+    keys.ZONE: zone,
     ("start_at",): _moment,
     ("not_after",): _moment,
 }

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, assert_never
 
+from campaign.app.controls import home_zone
 from campaign.app.jobs import keys
 from campaign.app.jobs.job import Command, Job, takes_placeholders
 from campaign.app.jobs.keys import known_keys
@@ -14,7 +15,6 @@ from campaign.app.jobs.placeholders import LIST, filled, of_the_day, used_in
 from campaign.app.lists import default_name
 from campaign.domain.durations import parse_duration
 from campaign.domain.model import Status
-from campaign.domain.schedule import zone
 from campaign.settings import Settings
 
 
@@ -41,6 +41,9 @@ def settings_of(job: Job, settings: Settings, *, now: datetime) -> Settings:
     """What a run of the job is told, but for names and paths that hold its list's name, as the list is still to be found.
 
     `settings` are what flags and the environment say, which goes before the job.
+
+    Raises:
+        UsageError: the environment names a time zone that there is not.
     """
     words = _words(job, settings, now)
     given = {
@@ -99,9 +102,8 @@ def _needs_list(key: keys.Key, value: Any) -> bool:
 
 def _words(job: Job, settings: Settings, now: datetime) -> dict[str, str]:
     """What the placeholders stand for, in the zone of the flags and the environment, else the job's, else the machine's."""
-    given = getattr(settings, "time_zone", None) if "time_zone" in settings.model_fields_set else None
-    name = str(given or job.text(keys.ZONE))
-    return of_the_day(now.astimezone(zone(name) if name else None))
+    zoned = settings if settings.time_zone is not None else settings.model_copy(update={"time_zone": job.values.get(keys.ZONE)})
+    return of_the_day(now.astimezone(home_zone(zoned)))
 
 
 def _filled(key: keys.Key, value: Any, words: Mapping[str, str], folder: Path) -> Any:
