@@ -214,6 +214,7 @@ def test_another_list_under_the_same_name_is_refused(office: Desk) -> None:
         ('list = "list.csv"\nmessage = "a"\napi_key = "sekret"\n', "a job never holds the token"),
         ('list = "list.csv"\ntemplate = "none.txt"\n', "none.txt"),
         ('list = "list.csv"\nmessage = "a"\nexclude = "none.csv"\n', "none.csv"),
+        ('list = "list.csv"\nmessage = "a"\nnot_after = 2020-01-01\n', "that is over"),
     ],
 )
 def test_a_wrong_job_is_told_and_nothing_is_sent(office: Desk, text: str, says: str) -> None:
@@ -225,7 +226,7 @@ def test_a_wrong_job_is_told_and_nothing_is_sent(office: Desk, text: str, says: 
     assert "sekret" not in refused.stderr
     assert refused.stdout == ""
     assert office.simulator.requests() == []
-    assert office.run("jobs", "check", ".", code=2).stdout.count("wrong") == 2
+    assert office.run("jobs", "check", ".", code=2).stdout.endswith("1 job, 1 of them wrong. Nothing was sent.\n")
 
 
 def test_looking_through_sends_nothing(office: Desk) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from campaign.app.checking import Checked, check
+from campaign.app.controls import Exclusions, remembered
 from campaign.app.jobs.job import Job, read_job
 from campaign.app.jobs.mistakes import JobError, Mistake
 from campaign.app.jobs.orders import RetryOrder, SendOrder, order_of, settings_of
@@ -78,6 +79,9 @@ async def _check(path: Path, settings: Settings, now: datetime) -> JobCheck:
 async def _order(job: Job, settings: Settings, now: datetime) -> JobCheck:
     match order_of(job, settings_of(job, settings, now=now), now=now):
         case SendOrder(source=source, settings=ready):
+            # What a run refuses, too, but a look at its list does not show: a promotion that is over, an exclusion that can't be read.
+            remembered(ready, now=now)
+            await asyncio.to_thread(Exclusions, ready.exclude)
             checked = await check(source, ready)
             return JobCheck(file=job.file.name, command=job.command, campaign=ready.name or default_name(source), checked=checked)
         case RetryOrder() as order:
