@@ -39,10 +39,11 @@ class Front:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """How a command left the campaign; `note` is what the command itself did not do, and why, as sentences."""
+    """How a command left the campaign; `note` is what the command itself did not do, and why, as sentences; `brief` says that it is all."""
 
     view: CampaignView
     note: str = ""
+    brief: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

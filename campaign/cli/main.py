@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from campaign.cli import look, rehearse, send
+from campaign.cli import jobs, look, rehearse, send
 from campaign.cli.libraries import TakeIn
 from campaign.cli.problems import first_problem, say
 from campaign.domain.errors import CampaignError
@@ -52,6 +52,8 @@ _PANELS: Final[dict[str, Commands]] = {
 for panel, commands in _PANELS.items():
     for name, command, text in commands:
         app.command(name, help=text, rich_help_panel=panel)(command)
+
+app.add_typer(jobs.app, name="jobs", rich_help_panel="2. Send")
 
 
 def _version(*, wanted: bool) -> None:

@@ -25,10 +25,13 @@ def print_json(value: object) -> None:
     sys.stdout.flush()
 
 
-def print_view(view: CampaignView, *, as_json: bool, note: str = "") -> None:
-    """Print one campaign; `note` is what the command itself has to say, in words only."""
+def print_view(view: CampaignView, *, as_json: bool, note: str = "", brief: bool = False) -> None:
+    """Print one campaign; `note` is what the command itself has to say, in words only, and all there is to say if `brief`."""
     if as_json:
         print_json(view.as_json())
+        return
+    if brief:
+        sys.stdout.write(f"{printable(note)}\n")
         return
     if note:
         sys.stdout.write(f"{note}\n\n")

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 
@@ -14,24 +14,34 @@ if TYPE_CHECKING:
     from campaign.cli.attendance import Attendance
     from campaign.settings import Settings
 
+JOB_SUFFIX: Final = ".toml"
+
 List = Annotated[str, typer.Argument(help="The list: .csv, .parquet, .xlsx, a results file, or - for CSV on stdin.", metavar="LIST")]
+ListOrJob = Annotated[
+    str, typer.Argument(help="The list: .csv, .parquet, .xlsx, a results file, or - for CSV on stdin; or a job: .toml.", metavar="LIST|JOB")
+]
 Campaign = Annotated[str, typer.Argument(help="The campaign's name.", metavar="NAME")]
 
 
 @takes("name", *MESSAGE, *SENDING, "dry_run", "results", *LOOKING, *WATCHED)
-def run(source: List, *, settings: "Settings") -> None:
+def run(source: ListOrJob, *, settings: "Settings") -> None:
     from campaign.app.lists import default_name
     from campaign.app.runs import run_list
 
-    if settings.dry_run:
+    if source.lower().endswith(JOB_SUFFIX):
+        _run_job(source, settings)
+    elif settings.dry_run:
         _check(source, settings)
     else:
         _conduct(lambda front: run_list(source, settings, front), settings, settings.name or default_name(source))
 
 
 @takes(*MESSAGE, "rate", *LOOKING)
-def check(source: List, *, settings: "Settings") -> None:
-    _check(source, settings)
+def check(source: ListOrJob, *, settings: "Settings") -> None:
+    if source.lower().endswith(JOB_SUFFIX):
+        _run_job(source, settings, dry=True)
+    else:
+        _check(source, settings)
 
 
 @takes(*SENDING, "results", *LOOKING, *WATCHED)
@@ -116,12 +126,34 @@ def _conduct(work: "Callable[[Front], Coroutine[Any, Any, Finished]]", settings:
         attendance.broke_off(error, exit_code)
         raise typer.Exit(exit_code) from None
     logs.run_ended(finished.view)
-    print_view(finished.view, as_json=settings.json_output, note=finished.note)
+    print_view(finished.view, as_json=settings.json_output, note=finished.note, brief=finished.brief)
     attendance.finished(finished)
     raise typer.Exit(finished.view.exit_code)
 
 
-def _check(source: str, settings: "Settings") -> None:
+def _run_job(file: str, settings: "Settings", *, dry: bool = False) -> None:
+    from datetime import UTC, datetime
+
+    from campaign.app.jobs import SendOrder, carry_out, order_of, settings_of, too_early
+    from campaign.cli import logs
+    from campaign.cli.jobs import print_idle, read
+    from campaign.domain.errors import UsageError
+
+    job, now = read(file), datetime.now(UTC)
+    ready = settings_of(job, settings, now=now)
+    logs.configure(ready.log_level, file=ready.log_file)
+    if dry or ready.dry_run:
+        order = order_of(job, ready, now=now)
+        if not isinstance(order, SendOrder):
+            raise UsageError(f"{file}: a job that retries can't be tried without sending. Nothing was sent.")
+        _check(order.source, order.settings)
+    if idle := too_early(job, ready, now=now):
+        print_idle(idle, as_json=ready.json_output)
+        raise typer.Exit(0)
+    _conduct(lambda front: carry_out(job, ready, front, now=now), ready, ready.name or job.file.stem)
+
+
+def _check(source: str, settings: "Settings") -> NoReturn:
     from campaign.app.checking import check as look_through
     from campaign.cli.loop import run_loop
     from campaign.cli.output import print_checked

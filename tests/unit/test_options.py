@@ -20,8 +20,8 @@ from campaign.settings import GivenSettings, Settings
 NOT_SETTINGS = {"source", "target", "name", "to", "row", "status", "watch", "output"}
 """What a command is told of this one call: its arguments, and options that make no sense for all calls."""
 
-ALONE = {"simulate", "demo"}
-"""Commands that send to nobody, and heed no setting."""
+ALONE = {"simulate", "demo", "jobs"}
+"""Commands that send to nobody, and heed no setting, and a group of commands."""
 
 # option: flag, its variable, its default, and for .env, environment and flag: as written, as understood
 CASES: dict[str, tuple[str, str, Any, list[tuple[str, Any]]]] = {
