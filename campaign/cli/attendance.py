@@ -53,7 +53,7 @@ class Attendance:
         """The command has done what it does, and said so."""
         view = finished.view
         structlog.contextvars.bind_contextvars(campaign=view.record.spec.name)
-        if not self._settings.json_output and not sys.stdout.isatty():
+        if not self._settings.json_output and not sys.stdout.isatty() and not finished.brief:
             sys.stdout.write(f"\n{in_a_line(view)}\n")
         if self._gauges is not None:
             self._gauges.ended(view.exit_code, counts=view.counts, campaign=view.record.spec.name)
