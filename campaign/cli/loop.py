@@ -2,12 +2,23 @@
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 
+def _make_room_for_connections() -> None:
+    """Shells often allow 1,024 open files, which a fast run against a slow API would need more than."""
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def run_loop(work: Coroutine[Any, Any, T]) -> T:
+    _make_room_for_connections()
     try:
         import uvloop
     except ImportError:

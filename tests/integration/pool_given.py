@@ -48,6 +48,7 @@ class Rig:
     log: Log = field(default_factory=Log)
     clock: Clock = field(default_factory=SystemClock)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
+    gateway: type[HttpGateway] = HttpGateway
 
     async def campaign(self, *ids: str, name: str = "promo", message: str = "Hello", zones: dict[str, str] | None = None) -> CampaignRecord:
         """One staged, with a row for each pass, in these time zones."""
@@ -69,7 +70,7 @@ class Rig:
         given = PoolSettings(**{"key": "token", "rate_per_second": None, "read_rate_per_second": 500.0, "policy": QUIET} | settings)
         runner = await self.ledger.enlist(record.id, quiet_seconds=given.policy.quiet_seconds, api=self.simulator.url)
         try:
-            gateway = HttpGateway(url=self.simulator.url, token="token", concurrency=given.workers, timeouts=Timeouts(total_seconds=1.0))
+            gateway = self.gateway(url=self.simulator.url, token="token", concurrency=given.workers, timeouts=Timeouts(total_seconds=1.0))
             async with gateway:
                 pool = Pool(
                     ledger=self.ledger,

@@ -1,6 +1,8 @@
 """The pool against the simulator, with faults; what the simulator processed decides what was sent."""
 
 import asyncio
+import html
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,11 @@ import pytest
 
 from campaign.domain.model import Status
 from campaign.domain.safeguard import TROUBLES_IN_A_ROW
+from campaign.domain.verdict import Reading
+from campaign.insights import exit_code_of
 from campaign.sender.attempt import OnUnknown, Policy
 from campaign.sender.ending import Ended
+from campaign.sender.gateway import HttpGateway
 from campaign.simulator.faults import AMBIGUOUS, Fault
 from campaign.simulator.passes import PassChange
 from tests.integration.pool_given import QUIET, passes, rig
@@ -86,7 +91,55 @@ class TestAmbiguity:
             assert [found.message for found in given.simulator.audit() if found.id == "a"] == ["One", "Two"]
 
 
+class Escaping(HttpGateway):
+    """The way to an API that shows texts as a web page would hold them."""
+
+    async def read(self, pass_id: str) -> Reading:
+        found = await super().read(pass_id)
+        return replace(found, text=html.escape(found.text))
+
+
+class Adding(HttpGateway):
+    """The way to an API that shows something beside each text."""
+
+    async def read(self, pass_id: str) -> Reading:
+        found = await super().read(pass_id)
+        return replace(found, text=f"{found.text} (see the back of your pass)" if found.text else "")
+
+
+class TestTextsShownOtherwise:
+    @pytest.mark.parametrize("baseline", [True, False])
+    async def test_the_same_text_as_last_week_shown_otherwise_is_not_taken_for_no_arrival(self, tmp_path: Path, *, baseline: bool) -> None:
+        async with rig(tmp_path) as given:
+            given.gateway = Escaping
+            last_week = await given.campaign("a", name="last week", message="It's 20 % off")
+            await given.send(last_week)
+            given.simulator.configure(faults={Fault.CUT_AFTER: 1.0})
+            record = await given.campaign("a", name="this week", message="It's 20 % off")
+            await given.send(record, baseline=baseline)
+            assert given.statuses(record) == {"a": ("unknown", "same_text_before")}
+            assert given.processed() == {"a": 2}
+
+    async def test_an_older_text_proves_nothing_where_texts_are_not_shown_as_sent(self, tmp_path: Path) -> None:
+        async with rig(tmp_path) as given:
+            given.gateway = Adding
+            given.simulator.set_pass("b", PassChange(latest_message="Old"))
+            record = await given.campaign("a", "b")
+            await given.send(record, limit=1)
+            given.simulator.configure(faults={Fault.CUT_BEFORE: 1.0})
+            await given.send(record, baseline=True)
+            assert given.statuses(record)["b"] == ("unknown", "other_message")
+
+
 class TestBaseline:
+    async def test_reads_that_are_refused_do_not_keep_the_messages_from_being_sent(self, tmp_path: Path) -> None:
+        async with rig(tmp_path, faults={Fault.READ_THROTTLE: 1.0}, retry_after="5.0") as given:
+            record = await given.campaign(*passes(60))
+            async with asyncio.timeout(30):
+                await given.send(record, baseline=True, rate_per_second=50.0)
+            assert given.processed() == dict.fromkeys(passes(60), 1)
+            assert given.log.named("sending_without_baselines")
+
     @pytest.mark.parametrize(
         ("before", "fault", "status", "reason", "sent"),
         [
@@ -139,6 +192,25 @@ class TestBaseline:
             counts = given.reader.counts(record.id).by_status
             assert counts[Status.DELIVERED] == len(given.processed())
             assert counts[Status.DELIVERED] + counts[Status.PENDING] == 100
+
+
+async def test_what_is_still_to_be_read_back_keeps_a_campaign_from_being_finished(tmp_path: Path) -> None:
+    async with rig(tmp_path, faults={Fault.CUT_BEFORE: 1.0}) as given:
+        record = await given.campaign("a")
+        assert (await given.send(record, limit=1)).ended is Ended.LIMIT
+        counts = given.reader.counts(record.id)
+        assert (counts.open, counts.in_doubt, counts.unfinished) == (0, 1, 1)
+        assert exit_code_of(counts, rows_left_code=5) == 5
+        fresh = given.reader.campaign("promo")
+        assert fresh is not None
+        assert fresh.finished_at == 0
+
+
+async def test_sending_again_at_all_costs_still_has_an_end_in_an_outage(tmp_path: Path) -> None:
+    async with rig(tmp_path, faults={Fault.ERROR_AFTER: 1.0}) as given:
+        record = await given.campaign(*passes(8))
+        await given.send(record, policy=Policy(on_unknown=OnUnknown.RESEND, max_attempts=2))
+        assert set(given.processed().values()) == {2}
 
 
 class TestSafeguards:
