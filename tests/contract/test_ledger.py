@@ -6,6 +6,7 @@ import pytest
 
 from campaign.domain.errors import UsageError
 from campaign.domain.model import Status
+from campaign.domain.pacing import SPARE
 from campaign.domain.verdict import Conclusion, Latest, Reading
 from campaign.ledger.port import Control, Ledger, LedgerReader
 from tests.contract.backends import Backend, HandClock
@@ -344,7 +345,7 @@ class TestPace:
             slots = await (ledger, other)[turn % 2].lease("token", rate_per_second=10, want=2)
             taken += [clock.seconds + slots.first_in_seconds + n * slots.interval_seconds for n in range(slots.count)]
             clock.advance(0.05)
-        assert [round(later - sooner, 6) for sooner, later in itertools.pairwise(taken)] == [0.1] * (len(taken) - 1)
+        assert [round(later - sooner, 6) for sooner, later in itertools.pairwise(taken)] == [round(0.1 * SPARE, 6)] * (len(taken) - 1)
         assert len(taken) >= 50
 
     async def test_another_key_is_another_budget(self, ledger: Ledger) -> None:
@@ -353,13 +354,13 @@ class TestPace:
 
     async def test_making_room_slows_everyone_down_and_a_pause_does_not(self, backend: Backend, ledger: Ledger, clock: HandClock) -> None:
         await ledger.make_room("token", share=0.5)
-        assert (await backend.ledger().lease("token", rate_per_second=10, want=9)).interval_seconds == pytest.approx(0.2)
+        assert (await backend.ledger().lease("token", rate_per_second=10, want=9)).interval_seconds == pytest.approx(0.2 * SPARE)
         await ledger.pause("other", seconds=5)
         assert (await ledger.lease("other", rate_per_second=10, want=9)).count == 0
         clock.advance(5)
         await ledger.pause("other", seconds=5)
         clock.advance(5)
-        assert (await ledger.lease("other", rate_per_second=10, want=9)).interval_seconds == pytest.approx(0.1)
+        assert (await ledger.lease("other", rate_per_second=10, want=9)).interval_seconds == pytest.approx(0.1 * SPARE)
 
     async def test_a_throttle_makes_everyone_pause(self, backend: Backend, ledger: Ledger, clock: HandClock) -> None:
         await backend.ledger().throttle("token", retry_after_seconds=5)
