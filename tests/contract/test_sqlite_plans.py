@@ -12,6 +12,7 @@ from campaign.ledger.sqlite.connection import SQL, connect, prepare
     [
         ("claim", "rows_by_status"),
         ("claim", "rows_in_doubt"),
+        ("reason_to_skip", "attempts_by_pass"),
         ("settle", "sqlite_autoindex_rows_1"),
         ("release", "sqlite_autoindex_rows_1"),
         ("lose_rows", "rows_by_status"),

@@ -132,17 +132,8 @@ RETURNING row, fence, pass_id, message, attempts, tries, zone, pass_key;
 -- name: zones
 SELECT zones FROM campaigns WHERE id = :campaign;
 
--- name: told_lately
--- How many messages a pass has been sent through this API since a time, those in doubt included.
-SELECT count(*) FROM attempts AS a JOIN campaigns AS c ON c.id = a.campaign
-WHERE a.pass_key = :pass_key AND a.status IN ('delivered', 'accepted', 'unknown') AND a.sent_at > :since
-  AND c.api = (SELECT api FROM campaigns WHERE id = :campaign);
-
 -- name: exclude
 INSERT OR IGNORE INTO exclusions (campaign, pass_key) VALUES (?, ?);
-
--- name: is_excluded
-SELECT 1 FROM exclusions WHERE campaign = :campaign AND pass_key = :pass_key;
 
 -- name: apply_exclusions
 UPDATE rows SET status = 'skipped', reason = 'excluded', due_at = NULL
@@ -160,10 +151,17 @@ SELECT EXISTS (SELECT 1 FROM json_each(:only) AS c JOIN rows AS r ON r.campaign 
 -- name: sendable_rows
 SELECT row FROM rows WHERE campaign = :campaign AND status <> 'invalid' AND NOT (status = 'skipped' AND reason IN ('duplicate', 'excluded'));
 
--- name: sent_to_pass
--- Whether another row of the campaign has told this pass already.
-SELECT 1 FROM attempts
-WHERE pass_key = :pass_key AND campaign = :campaign AND row <> :row AND status IN ('delivered', 'not_delivered', 'accepted', 'unknown') LIMIT 1;
+-- name: reason_to_skip
+-- Why a pass must not be told, if it must not: it is excluded; another row of the campaign has told it, or may have; or it has had its share of
+-- messages through this API since a time, those in doubt included.
+SELECT CASE
+    WHEN EXISTS (SELECT 1 FROM exclusions WHERE campaign = :campaign AND pass_key = :pass_key) THEN 'excluded'
+    WHEN EXISTS (SELECT 1 FROM attempts WHERE pass_key = :pass_key AND campaign = :campaign AND row <> :row
+                 AND status IN ('delivered', 'not_delivered', 'accepted', 'unknown')) THEN 'duplicate'
+    WHEN :cap > 0 AND (SELECT count(*) FROM attempts AS a JOIN campaigns AS c ON c.id = a.campaign
+                       WHERE a.pass_key = :pass_key AND a.status IN ('delivered', 'accepted', 'unknown') AND a.sent_at > :since
+                         AND c.api = (SELECT api FROM campaigns WHERE id = :campaign)) >= :cap THEN 'frequency_cap'
+END;
 
 -- name: leave_out
 UPDATE rows SET status = 'skipped', reason = :reason, runner = NULL, due_at = NULL

@@ -35,28 +35,20 @@ class Claiming(Store):
         if terms.only is not None:
             statement, values["only"] = "claim_of", json.dumps(terms.only)
         claims = []
+        since = self._clock.wall() - DAY_SECONDS
         # SQLite promises no order for RETURNING.
         for row, fence, *own, key in sorted(rows(db, statement, **values)):
             this = {"campaign": runner.campaign, "row": row, "fence": fence}
+            about = this | {"pass_key": key, "cap": terms.daily_cap, "since": since}
             if key in taken:
                 db.execute(SQL["release"], this | {"runner": runner.id, "now": self._clock.now()})
-            elif (reason := self._reason_to_skip(db, runner.campaign, row, key, terms)) is not None:
-                db.execute(SQL["leave_out"], this | {"reason": reason.value})
+            elif (reason := db.execute(SQL["reason_to_skip"], about).get) is not None:
+                db.execute(SQL["leave_out"], this | {"reason": reason})
             else:
                 taken.add(key)
                 pass_id, message, attempts, tries, own_zone = own
                 claims.append(Claim(**this, pass_id=pass_id, message=message, attempts=attempts, tries=tries, zone=own_zone))
         return claims
-
-    def _reason_to_skip(self, db: apsw.Connection, campaign: int, row: int, key: str, terms: Terms) -> Skip | None:
-        if rows(db, "is_excluded", campaign=campaign, pass_key=key):
-            return Skip.EXCLUDED
-        if rows(db, "sent_to_pass", pass_key=key, campaign=campaign, row=row):
-            return Skip.DUPLICATE
-        since = self._clock.wall() - DAY_SECONDS
-        if terms.daily_cap and rows(db, "told_lately", pass_key=key, since=since, campaign=campaign)[0][0] >= terms.daily_cap:
-            return Skip.FREQUENCY_CAP
-        return None
 
     async def exclude(self, campaign: int, pass_keys: Sequence[str]) -> None:
         values = [(campaign, key) for key in pass_keys]
