@@ -46,7 +46,15 @@ async def run_list(source: str, settings: Settings, front: Front) -> Finished:
         results = Path(given.spec.settings["results"])
         list_file = None if source == "-" else given.table.path
         columns, rows = given.layout.columns, given.table.rows
-        await asyncio.to_thread(check_writable, results, list_file=list_file, columns=columns, rows=rows, batches=given.own_cells)
+        await asyncio.to_thread(
+            check_writable,
+            results,
+            campaign=given.spec.name,
+            list_file=list_file,
+            columns=columns,
+            rows=rows,
+            batches=given.own_cells,
+        )
         async with session(settings, front, stop) as work:
             begun = given
             if work.reader.campaign(given.spec.name) is None:
@@ -109,9 +117,10 @@ async def read_back(name: str, settings: Settings, front: Front) -> Finished:
     check_access(settings)
     async with session(settings, front, stop) as work:
         record = find(work.reader, name)
+        results = _results(record, settings)
         with front.watch(name, await work.counts(record)) as observer:
             await verify(record, work.ledger, work.reader, settings, observer=observer, stop=stop)
-        return await work.end(record, End(ended=Ended.LIMIT), _results(record, settings))
+        return await work.end(record, End(ended=Ended.LIMIT), results)
 
 
 async def control(name: str, wanted: Control, settings: Settings) -> None:
@@ -143,7 +152,10 @@ def _is_paused(record: CampaignRecord) -> str:
 
 def _results(record: CampaignRecord, settings: Settings) -> Path | None:
     stored = record.spec.settings.get("results", "")
-    return settings.results.absolute() if settings.results is not None else Path(stored) if stored else None
+    results = settings.results.absolute() if settings.results is not None else Path(stored) if stored else None
+    if results is not None:
+        check_writable(results, campaign=record.spec.name, columns=record.spec.columns, rows=record.rows)
+    return results
 
 
 def is_file(name: str) -> bool:

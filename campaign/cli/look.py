@@ -54,7 +54,7 @@ def report(
 
     with reading(settings) as reader:
         record = find(reader, name)
-        check_writable(output, columns=record.spec.columns, rows=record.rows)
+        check_writable(output, campaign=name, columns=record.spec.columns, rows=record.rows)
         write(reader, record, output)
         typer.echo(f"The {rows(record.rows)} of the campaign “{name}” {'is' if record.rows == 1 else 'are'} in {output}.")
 
