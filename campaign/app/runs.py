@@ -8,7 +8,7 @@ from pathlib import Path
 
 from campaign.app.controls import Exclusions, remembered, utc_now
 from campaign.app.lists import CheckedList, opened
-from campaign.app.sending import Stop, check_access, find, verify
+from campaign.app.sending import Stop, check_access, find, find_whole, verify
 from campaign.app.session import Finished, Front, Session, session
 from campaign.app.staging import stage
 from campaign.domain.errors import StoppedError, UsageError
@@ -72,7 +72,7 @@ async def resume(name: str, settings: Settings, front: Front) -> Finished:
     stop = front.listen()
     check_access(settings)
     async with session(settings, front, stop) as begun:
-        record = find(begun.reader, name)
+        record = find_whole(begun.reader, name)
         _check_not_cancelled(record)
         work = begun.of(record)
         results = _results(record, settings)
@@ -95,7 +95,7 @@ async def retry(target: str, statuses: frozenset[Status], settings: Settings, fr
                 staged = await stage(begun.ledger, begun.reader, given, stop=stop.gently, ledger_name=settings.ledger_to_name)
                 record = staged.record
         else:
-            record = find(begun.reader, target)
+            record = find_whole(begun.reader, target)
         _check_not_cancelled(record)
         work = begun.of(record)
         results = _results(record, settings)
@@ -116,7 +116,7 @@ async def read_back(name: str, settings: Settings, front: Front) -> Finished:
     stop = front.listen()
     check_access(settings)
     async with session(settings, front, stop) as work:
-        record = find(work.reader, name)
+        record = find_whole(work.reader, name)
         results = _results(record, settings)
         with front.watch(name, await work.counts(record)) as observer:
             await verify(record, work.ledger, work.reader, settings, observer=observer, stop=stop)
@@ -128,7 +128,7 @@ async def control(name: str, wanted: Control, settings: Settings) -> None:
     ledger = SqliteLedger(settings.ledger_path)
     reader = SqliteReader(settings.ledger_path)
     try:
-        await ledger.control(find(reader, name).id, wanted)
+        await ledger.control(find_whole(reader, name).id, wanted)
     finally:
         await ledger.close()
         reader.close()

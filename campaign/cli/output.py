@@ -9,7 +9,7 @@ import orjson
 from campaign.app.checking import Checked
 from campaign.app.rehearsal import Rehearsed
 from campaign.domain.durations import words
-from campaign.domain.model import Status
+from campaign.domain.model import CampaignState, Status
 from campaign.insights import CampaignView
 from campaign.reporter.concerns import concern_in_words, places
 from campaign.reporter.reasons import printable, reason_in_words
@@ -44,12 +44,15 @@ def none_yet() -> str:
 
 def line_of(view: CampaignView) -> str:
     """One campaign on one line: `promo: sending, 120 of 500 rows done, 9.0/s, about 42 s left`."""
+    if view.half_staged:
+        how = "being staged by another process" if view.staging else "not staged to its end; run the same command again"
+        return f"{printable(view.record.spec.name)}: {how}, {rows(view.counts.rows)} so far"
     done = view.counts.rows - view.counts.open
     parts = [view.state.value, f"{done:,} of {rows(view.counts.rows)} done"]
     if view.rate_per_second:
         parts.append(f"{view.rate_per_second:.1f}/s")
-    if view.counts.open and view.eta_seconds is not None:
-        parts.append(f"about {words(view.eta_seconds)} left")
+    if view.state is CampaignState.SENDING and view.counts.open and view.eta_seconds is not None:
+        parts.append(f"about {words(max(1.0, view.eta_seconds))} left")
     return f"{printable(view.record.spec.name)}: {', '.join(parts)}"
 
 
@@ -73,7 +76,10 @@ def print_checked(checked: Checked, *, as_json: bool) -> None:
         lines.append(f"    {printable(concern.example)}")
     if checked.samples:
         lines += ["", "Sample message:" if len(checked.samples) == 1 else "Sample messages:"]
-        lines += [f"  row {sample.row} ({sample.length} characters): {printable(sample.message)}" for sample in checked.samples]
+        lines += [
+            f"  row {sample.row} ({sample.length} {'character' if sample.length == 1 else 'characters'}): {printable(sample.message)}"
+            for sample in checked.samples
+        ]
     sys.stdout.write("\n".join(lines) + "\n")
 
 

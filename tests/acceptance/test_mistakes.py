@@ -1,6 +1,9 @@
 """What people do without meaning to: nothing is lost by it, and what is said tells the way on."""
 
-from tests.acceptance.desk import Desk
+import subprocess
+import sys
+
+from tests.acceptance.desk import ROOT, Desk
 
 
 def test_a_second_campaign_of_a_list_leaves_the_results_of_the_first_alone(desk: Desk) -> None:
@@ -19,4 +22,24 @@ def test_a_second_campaign_of_a_list_leaves_the_results_of_the_first_alone(desk:
     ):
         assert "holds the results of the campaign “list”" in desk.run(*words, code=2).stderr
     assert (desk.folder / "list.results.csv").read_bytes() == first[0]
+    assert len(desk.sent()) == 3
+
+
+def test_a_campaign_that_is_half_staged_is_never_taken_for_a_whole_one(desk: Desk) -> None:
+    script = "import asyncio, os, signal, sys; from pathlib import Path; from campaign.ledger.sqlite import SqliteLedger; "
+    script += "from tests.contract.given import spec, staged; ledger = SqliteLedger(Path(sys.argv[1]))\n"
+    script += (
+        "async def main():\n    record = await ledger.create(spec('list'))\n    await ledger.stage(record.id, [staged(1), staged(2)])\n"
+    )
+    script += "    os.kill(os.getpid(), signal.SIGKILL)\nasyncio.run(main())"
+    subprocess.run([sys.executable, "-c", script, str(desk.folder / "my.db")], cwd=ROOT, check=False)
+    for words in (("resume",), ("retry",), ("verify",), ("report", "-o", "out.csv"), ("pause",), ("cancel", "--yes")):
+        refused = desk.run(words[0], "list", *words[1:], "--ledger", "my.db", code=2).stderr
+        assert "The list of “list” was not read to its end" in refused
+        assert "campaign run LIST" in refused
+    assert "not staged to its end" in desk.run("status", "--ledger", "my.db").stdout
+    assert desk.json("status", "list", "--ledger", "my.db")["state"] == "staged"
+    assert not desk.sent()
+    desk.make_list(3)
+    desk.run("run", "list.csv", "--message", "Hi", "--ledger", "my.db")
     assert len(desk.sent()) == 3
