@@ -56,13 +56,16 @@ async def run_list(source: str, settings: Settings, front: Front) -> Finished:
             batches=given.own_cells,
         )
         async with session(settings, front, stop) as work:
-            begun = given
-            if work.reader.campaign(given.spec.name) is None:
-                kept = given.spec.settings | remembered(settings, now=utc_now())
-                begun = replace(given, spec=replace(given.spec, settings=kept))
             exclusions = await asyncio.to_thread(Exclusions, settings.exclude)
             staged = await stage(
-                work.ledger, work.reader, begun, stop=stop.gently, ledger_name=settings.ledger_to_name, exclusions=exclusions
+                work.ledger,
+                work.reader,
+                given,
+                stop=stop.gently,
+                ledger_name=settings.ledger_to_name,
+                exclusions=exclusions,
+                begin=lambda spec: replace(spec, settings=spec.settings | remembered(settings, now=utc_now())),
+                tell=front.tell,
             )
             return await _go_on(work.of(staged.record), staged.record, results, resumed=staged.resumed)
 

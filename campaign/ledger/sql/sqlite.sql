@@ -33,6 +33,15 @@ SET control = 'go', stager = NULL, content_sha256 = :content_sha256, rows = (SEL
 WHERE id = :campaign AND control = 'staging' AND stager = :stager
 RETURNING id;
 
+-- name: withdraw
+-- From here on it is one whose staging did not end: a kill before the last of it is gone leaves nothing that can be sent.
+UPDATE campaigns SET control = 'staging', stager = NULL
+WHERE id = :campaign AND control IN ('go', 'cancelled') AND started_at = 0
+  AND NOT EXISTS (SELECT 1 FROM rows WHERE campaign = :campaign
+                  AND status IN ('sending', 'delivered', 'not_delivered', 'accepted', 'failed', 'unknown'))
+  AND NOT EXISTS (SELECT 1 FROM attempts WHERE campaign = :campaign)
+RETURNING id;
+
 -- name: discard_rows
 DELETE FROM rows
 WHERE campaign = :campaign AND row IN (SELECT row FROM rows WHERE campaign = :campaign LIMIT :limit)
@@ -51,6 +60,9 @@ DELETE FROM campaigns WHERE id = :campaign AND control = 'staging' RETURNING id;
 
 -- name: discard_attempts
 DELETE FROM attempts WHERE campaign = :campaign;
+
+-- name: discard_exclusions
+DELETE FROM exclusions WHERE campaign = :campaign;
 
 -- name: enlist
 INSERT INTO runners (campaign, host, pid, started_at, lease_until, activity, quiet, hold)
