@@ -73,8 +73,9 @@ RETURNING id;
 UPDATE runners SET campaign = :campaign WHERE id = :runner;
 
 -- name: start_campaign
+-- Not of one that is being withdrawn, which has no stager.
 UPDATE campaigns SET started_at = iif(started_at = 0, :wall, started_at), finished_at = 0, ended = '', api = iif(api = '', :api, api), account = :account
-WHERE id = :campaign
+WHERE id = :campaign AND NOT (control = 'staging' AND stager IS NULL)
 RETURNING api;
 
 -- name: renew
