@@ -20,6 +20,15 @@ _MEANT: Final = (
 )
 
 
+_SAID: Final = {
+    Status.DELIVERED: "delivered",
+    Status.ACCEPTED: "accepted",
+    Status.NOT_DELIVERED: "not delivered",
+    Status.FAILED: "failed",
+    Status.UNKNOWN: "unknown",
+}
+
+
 def print_json(value: object) -> None:
     sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_INDENT_2) + b"\n")
     sys.stdout.flush()
@@ -65,6 +74,9 @@ def print_checked(checked: Checked, *, as_json: bool) -> None:
         f"{printable(checked.list_name)}: {checked.description}",
         f"{rows(checked.counts.rows)}, {sendable:,} can be sent. Nothing was sent.",
     ]
+    before = [f"{count:,} {_SAID[status]}" for status, count in checked.counts.by_status.items() if count and status in _SAID]
+    if before:
+        lines.append(f"Of the others, by what the file says became of them: {', '.join(before)}; they stay as they are.")
     if checked.estimated_seconds:
         lines.append(f"Sending takes about {words(max(1.0, checked.estimated_seconds))}, at {checked.rate_per_second:g} a second.")
     for problem in checked.problems:

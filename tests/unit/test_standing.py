@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from campaign.cli.output import line_of
+from campaign.app.checking import Checked, Sample
+from campaign.cli.output import line_of, print_checked
 from campaign.domain.model import CampaignState, Status
 from campaign.insights import state_of, view
 from campaign.ledger.port import Control
@@ -102,3 +103,25 @@ def test_a_single_reason_more_is_said_itself() -> None:
     nine = {(Status.FAILED, f"reason {number}"): 20 - number for number in range(9)}
     assert "other reasons" not in in_words(view_of(counted(nine), results=""))
     assert "other reasons, 2 of them" in in_words(view_of(counted(nine | {(Status.FAILED, "reason 9"): 1}), results=""))
+
+
+def test_a_check_of_a_results_file_says_what_became_of_the_other_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    counts = counted({(Status.PENDING, ""): 1, (Status.DELIVERED, ""): 1200, (Status.FAILED, "http_404"): 2, (Status.INVALID, "no_id"): 1})
+    checked = Checked(
+        list_name="promo.results.csv",
+        description="CSV",
+        counts=counts,
+        problems=(),
+        samples=(Sample(row=1, pass_id="p1", message="x", length=1),),
+        concerns=(),
+        lock_screen=140,
+        rate_per_second=None,
+        estimated_seconds=0.0,
+    )
+    print_checked(checked, as_json=False)
+    said = capsys.readouterr().out
+    assert "1,204 rows, 1 can be sent. Nothing was sent.\n" in said
+    assert "Of the others, by what the file says became of them: 1,200 delivered, 2 failed; they stay as they are.\n" in said
+    assert "row 1 (1 character): x" in said
+    print_checked(replace(checked, counts=counted({(Status.PENDING, ""): 1, (Status.INVALID, "no_id"): 1})), as_json=False)
+    assert "Of the others" not in capsys.readouterr().out
