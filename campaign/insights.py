@@ -14,7 +14,8 @@ class CampaignView:
     """A campaign at one moment. Times are Unix seconds, 0 where there is none; `exit_code` is what a run that ended now would answer.
 
     `rate_per_second` is what is really being sent, 0 where nothing is; `eta_seconds` goes by it, or else by the rate that was asked for.
-    `ledger` is what a command line has to give as `--ledger` to mean this campaign, empty if nothing.
+    `staging` is True while another process reads the list of one that is half staged. `ledger` is what a command line has to give as
+    `--ledger` to mean this campaign, empty if nothing.
     """
 
     record: CampaignRecord
@@ -24,7 +25,13 @@ class CampaignView:
     rate_per_second: float = 0.0
     eta_seconds: float | None = None
     exit_code: int = 0
+    staging: bool = False
     ledger: str = ""
+
+    @property
+    def half_staged(self) -> bool:
+        """Its list was not read to its end, or is being read: its rows are not all there yet, and nothing of it was sent."""
+        return self.record.control is Control.STAGING
 
     def command(self, verb: str, *options: str) -> str:
         """A command line about this campaign, to be copied into a shell."""
@@ -68,8 +75,10 @@ def state_of(*, control: Control, counts: Counts, activities: tuple[str, ...], h
         control: what people asked of it.
         counts: where its rows stand.
         activities: what each live runner says it does, "sending" or "waiting".
-        has_run: whether any runner has ever worked on it.
+        has_run: whether any runner has ever begun to send it.
     """
+    if control is Control.STAGING:
+        return CampaignState.STAGED
     if control is Control.CANCELLED:
         return CampaignState.CANCELLED
     if not counts.unfinished and not activities:
@@ -105,12 +114,9 @@ def view(reader: LedgerReader, record: CampaignRecord, *, ledger: str = "") -> C
     """
     counts = reader.counts(record.id)
     runners = reader.runners(record.id)
-    state = state_of(
-        control=record.control,
-        counts=counts,
-        activities=tuple(runner.activity for runner in runners if runner.alive),
-        has_run=bool(runners),
-    )
+    activities = tuple(runner.activity for runner in runners if runner.alive)
+    state = state_of(control=record.control, counts=counts, activities=activities, has_run=bool(record.started_at))
+    half_staged = record.control is Control.STAGING
     rate = reader.recent_rate(record.id) if state is CampaignState.SENDING else 0.0
     expected = rate or float(record.spec.settings.get("rate") or 0.0)
     return CampaignView(
@@ -119,7 +125,8 @@ def view(reader: LedgerReader, record: CampaignRecord, *, ledger: str = "") -> C
         counts=counts,
         results=record.spec.settings.get("results", ""),
         rate_per_second=rate,
-        eta_seconds=counts.unfinished / expected if counts.unfinished and expected else None,
-        exit_code=exit_code_of(counts, rows_left_code=rows_left_code(record.ended)),
+        eta_seconds=counts.unfinished / expected if counts.unfinished and expected and not half_staged else None,
+        exit_code=5 if half_staged else exit_code_of(counts, rows_left_code=rows_left_code(record.ended)),
+        staging=half_staged and bool(activities),
         ledger=ledger,
     )

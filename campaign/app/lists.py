@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from campaign.domain.cells import restore
 from campaign.ledger.port import CampaignSpec
@@ -14,6 +16,10 @@ from campaign.loader.names import find_message_column
 from campaign.loader.stage import Layout, Stager
 from campaign.loader.tables import Table, open_table
 from campaign.settings import Settings
+
+_NOT_IN_FILE_NAMES: Final = re.compile(r'[/\\:*?"<>|\x00-\x1f\x7f]')
+_MOST_NAME_BYTES: Final = 200
+"""Of the 255 that a file's name may have, with its endings and those of the drafts beside it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,13 +86,20 @@ def _named_within(table: Table, layout: Layout) -> str:
 
 
 def results_path(source: str, settings: Settings, *, results_file: bool = False) -> Path:
-    """Where results go: `--results`, or beside the list."""
+    """Where results go: `--results`, or beside the list; named after the list, or after a campaign of another name."""
     if settings.results is not None:
         return settings.results.absolute()
-    if source == "-":
-        return Path(f"{settings.name or 'stdin'}.results.csv").absolute()
-    path = Path(source).absolute()
-    return path.with_name(f"{path.name.split('.')[0]}.{'resumed' if results_file else 'results'}.csv")
+    own = default_name(source)
+    folder = Path() if source == "-" else Path(source).parent
+    if settings.name not in {None, "", own}:
+        return (folder / f"{_as_file_name(settings.name or own)}.results.csv").absolute()
+    return (folder / f"{own}.{'resumed' if results_file else 'results'}.csv").absolute()
+
+
+def _as_file_name(name: str) -> str:
+    """A name that every system takes for a file's. Two that come to the same don't replace each other's results: that is refused."""
+    safe = _NOT_IN_FILE_NAMES.sub("-", name).lstrip(". ")
+    return safe.encode()[:_MOST_NAME_BYTES].decode(errors="ignore").rstrip(". ") or "campaign"
 
 
 def _messages(layout: Layout, settings: Settings, *, file: str) -> Messages | None:

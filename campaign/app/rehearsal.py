@@ -7,8 +7,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from campaign.app.runs import Finished, Front, is_file, run_list
+from campaign.app.runs import is_file, run_list
 from campaign.app.sending import Stop
+from campaign.app.session import Finished, Front
 from campaign.domain.errors import UsageError
 from campaign.domain.model import Counts
 from campaign.sender.port import Observer

@@ -74,6 +74,24 @@ def find(reader: LedgerReader, name: str) -> CampaignRecord:
     raise UsageError(f"There is no campaign named “{name}”. {known}")
 
 
+def find_whole(reader: LedgerReader, name: str) -> CampaignRecord:
+    """`find`, of those whose list was read to its end.
+
+    Raises:
+        UsageError: there is none, or it is half staged; says what to do.
+    """
+    record = find(reader, name)
+    if record.control is Control.STAGING:
+        if any(runner.alive for runner in reader.runners(record.id)):
+            raise UsageError(
+                f"The campaign “{name}” is being staged by another process: wait until that has read its list, or stop it there."
+            )
+        raise UsageError(
+            f"The list of “{name}” was not read to its end, and nothing of it was sent. Run the same command again: campaign run LIST ..."
+        )
+    return record
+
+
 def budget_key(settings: Settings) -> str:
     """Whose rate it is: the token's at this API, as a fingerprint that tells nothing of the token."""
     return hashlib.sha256(f"{settings.api_url}\n{settings.token()}".encode()).hexdigest()[:16]
@@ -202,4 +220,4 @@ def exit_code(end: End, seen: CampaignView, stop: Stop) -> int:
     return exit_code_of(seen.counts, rows_left_code=EXIT_CODES[end.ended] or 5)
 
 
-__all__ = ["Stop", "budget_key", "check_access", "exit_code", "find", "reading", "report", "send", "verify", "view"]
+__all__ = ["Stop", "budget_key", "check_access", "exit_code", "find", "find_whole", "reading", "report", "send", "verify", "view"]

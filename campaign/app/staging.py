@@ -1,7 +1,7 @@
 """Stage: from a checked list to a campaign in the ledger, the same one for the same list again."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,7 +10,7 @@ from campaign.app.lists import CheckedList
 from campaign.domain.errors import OtherContentError, StoppedError, UsageError
 from campaign.domain.model import StagedRow
 from campaign.insights import command_line
-from campaign.ledger.port import CampaignRecord, Control, Ledger, LedgerReader
+from campaign.ledger.port import CampaignRecord, CampaignSpec, Control, Ledger, LedgerReader
 
 LOOK_SECONDS: Final = 0.2
 
@@ -29,20 +29,25 @@ async def stage(
     stop: asyncio.Event,
     ledger_name: str = "",
     exclusions: Exclusions | None = None,
+    begin: Callable[[CampaignSpec], CampaignSpec] = lambda spec: spec,
+    tell: Callable[[str, str], None] = lambda *_: None,
 ) -> Staged:
     """The campaign of this list: found in the ledger, or staged now. A staging that is stopped, or fails, leaves nothing behind.
 
     `ledger_name` is what a hint has to give as `--ledger`, if anything. `exclusions` hold also for a campaign that was found.
+    One of which nothing was ever sent gives way to another list or message of its name, which `tell` is told. `begin` makes the
+    spec of a new campaign.
 
     Raises:
         OtherContentError: a campaign of this name has another list or message.
         StoppedError: told to stop.
     """
+    begun: CampaignSpec | None = None
     while True:
         record = reader.campaign(given.spec.name)
         if record is None:
             try:
-                record = await ledger.create(given.spec)
+                record = await ledger.create(begun or begin(given.spec))
             except UsageError:
                 # Another process was faster, with the same command perhaps.
                 if reader.campaign(given.spec.name) is None:
@@ -50,7 +55,9 @@ async def stage(
                 continue
             return Staged(record=await _fill(ledger, reader, record, given, stop=stop, exclusions=exclusions), resumed=False)
         if record.control is not Control.STAGING:
-            await _check_same(record, given, ledger_name)
+            if other := await _differences(record, given):
+                begun = await _withdraw(ledger, record, given, other, ledger_name=ledger_name, begin=begin, tell=tell)
+                continue
             if await _exclude(ledger, record, exclusions):
                 await ledger.apply_exclusions(record.id)
             return Staged(record=record, resumed=True)
@@ -59,6 +66,27 @@ async def stage(
             await asyncio.sleep(LOOK_SECONDS)
         else:
             await ledger.discard(record.id)
+
+
+async def _withdraw(
+    ledger: Ledger,
+    record: CampaignRecord,
+    given: CheckedList,
+    differences: str,
+    *,
+    ledger_name: str,
+    begin: Callable[[CampaignSpec], CampaignSpec],
+    tell: Callable[[str, str], None],
+) -> CampaignSpec:
+    """Have a campaign of which nothing was ever sent give way; the new one's spec."""
+    # A results file has what is known of its campaign's rows, perhaps only of some: it is no correction.
+    if given.layout.results:
+        raise _other_content(record, given, differences, ledger_name)
+    begun = begin(given.spec)
+    if not await ledger.withdraw(record.id):
+        raise _other_content(record, given, differences, ledger_name)
+    tell("replaced", f"Nothing of the campaign “{record.spec.name}” was ever sent: this one takes its place, as {differences}.")
+    return begun
 
 
 async def _fill(
@@ -106,21 +134,30 @@ def _next(batches: Iterator[list[StagedRow]]) -> list[StagedRow] | None:
     return next(batches, None)
 
 
-async def _check_same(record: CampaignRecord, given: CheckedList, ledger_name: str) -> None:
+async def _differences(record: CampaignRecord, given: CheckedList) -> str:
+    """What a list and its message have that the campaign of their name has not, in words; empty if nothing."""
     if given.layout.results and (record.rows, record.spec.columns) == (given.table.rows, given.layout.columns):
-        return
+        return ""
     differences = []
     if record.spec.list_sha256 != given.spec.list_sha256 and record.content_sha256 != await asyncio.to_thread(_content, given):
         differences.append(f"the list has other rows ({record.rows:,} then, {given.table.rows:,} now)")
     if record.spec.message_sha256 != given.spec.message_sha256:
         differences.append("the message, or the column of the pass, is another")
-    if differences:
-        name = record.spec.name
-        raise OtherContentError(
-            f"There is a campaign named “{name}” already, and {' and '.join(differences)}. "
-            f"To go on with that one: {command_line('resume', name, ledger=ledger_name)}. To send this as a new campaign, "
-            f"give it another --name; whoever got the first will get this one too."
-        )
+    return " and ".join(differences)
+
+
+def _other_content(record: CampaignRecord, given: CheckedList, differences: str, ledger_name: str) -> OtherContentError:
+    name = record.spec.name
+    if record.control is Control.CANCELLED:
+        go_on = "That one was cancelled, and nothing more of it is sent."
+    elif given.layout.results:
+        go_on = f"To send its failed rows again: {command_line('retry', name, ledger=ledger_name)}."
+    else:
+        go_on = f"To go on with that one: {command_line('resume', name, ledger=ledger_name)}."
+    return OtherContentError(
+        f"There is a campaign named “{name}” already, and {differences}. {go_on} To send this as a new campaign, "
+        f"give it another --name; whoever got the first will get this one too."
+    )
 
 
 def _content(given: CheckedList) -> str:

@@ -7,8 +7,9 @@ from itertools import count
 from typing import Final, assert_never
 
 from campaign.app.lists import CheckedList
-from campaign.app.runs import Finished, Front, looked_through, session
+from campaign.app.runs import looked_through
 from campaign.app.sending import check_access, find
+from campaign.app.session import Finished, Front, session
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.model import Invalid, Outcome, StagedRow, Status
 from campaign.ledger.port import LedgerReader

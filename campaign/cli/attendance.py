@@ -8,7 +8,7 @@ from typing import Self
 import structlog
 
 from campaign.app.notices import Notice, check_notices, deliver, notice_of, notice_of_error
-from campaign.app.runs import Finished
+from campaign.app.session import Finished
 from campaign.cli import logs
 from campaign.cli.gauges import Gauges
 from campaign.cli.progress import RunProgress
@@ -44,7 +44,7 @@ class Attendance:
         check_notices(self._settings.notify)
 
     def watch(self, campaign: str, counts: Counts) -> AbstractContextManager[Observer]:
-        """`app.runs.Front.watch`."""
+        """`app.session.Front.watch`."""
         self._campaign, self._went_to_work = campaign, True
         progress = RunProgress(campaign, counts)
         return progress if self._gauges is None else _Both(progress, self._gauges.of(campaign, counts))

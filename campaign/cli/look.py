@@ -47,14 +47,14 @@ def report(
     *,
     settings: "Settings",
 ) -> None:
-    from campaign.app.sending import find, reading
+    from campaign.app.sending import find_whole, reading
     from campaign.app.sending import report as write
     from campaign.reporter.results import check_writable
     from campaign.reporter.summary import rows
 
     with reading(settings) as reader:
-        record = find(reader, name)
-        check_writable(output, columns=record.spec.columns, rows=record.rows)
+        record = find_whole(reader, name)
+        check_writable(output, campaign=name, columns=record.spec.columns, rows=record.rows)
         write(reader, record, output)
         typer.echo(f"The {rows(record.rows)} of the campaign “{name}” {'is' if record.rows == 1 else 'are'} in {output}.")
 

@@ -9,7 +9,7 @@ import orjson
 from campaign.app.checking import Checked
 from campaign.app.rehearsal import Rehearsed
 from campaign.domain.durations import words
-from campaign.domain.model import Status
+from campaign.domain.model import CampaignState, Status
 from campaign.insights import CampaignView
 from campaign.reporter.concerns import concern_in_words, places
 from campaign.reporter.reasons import printable, reason_in_words
@@ -18,6 +18,15 @@ from campaign.reporter.summary import in_words, rows
 _MEANT: Final = (
     "Some passes it did not know, some were in no wallet, and some connections it cut: what became of each row stands in the results."
 )
+
+
+_SAID: Final = {
+    Status.DELIVERED: "delivered",
+    Status.ACCEPTED: "accepted",
+    Status.NOT_DELIVERED: "not delivered",
+    Status.FAILED: "failed",
+    Status.UNKNOWN: "unknown",
+}
 
 
 def print_json(value: object) -> None:
@@ -44,12 +53,15 @@ def none_yet() -> str:
 
 def line_of(view: CampaignView) -> str:
     """One campaign on one line: `promo: sending, 120 of 500 rows done, 9.0/s, about 42 s left`."""
+    if view.half_staged:
+        how = "being staged by another process" if view.staging else "not staged to its end; run the same command again"
+        return f"{printable(view.record.spec.name)}: {how}, {rows(view.counts.rows)} so far"
     done = view.counts.rows - view.counts.open
     parts = [view.state.value, f"{done:,} of {rows(view.counts.rows)} done"]
     if view.rate_per_second:
         parts.append(f"{view.rate_per_second:.1f}/s")
-    if view.counts.open and view.eta_seconds is not None:
-        parts.append(f"about {words(view.eta_seconds)} left")
+    if view.state is CampaignState.SENDING and view.counts.open and view.eta_seconds is not None:
+        parts.append(f"about {words(max(1.0, view.eta_seconds))} left")
     return f"{printable(view.record.spec.name)}: {', '.join(parts)}"
 
 
@@ -62,6 +74,9 @@ def print_checked(checked: Checked, *, as_json: bool) -> None:
         f"{printable(checked.list_name)}: {checked.description}",
         f"{rows(checked.counts.rows)}, {sendable:,} can be sent. Nothing was sent.",
     ]
+    before = [f"{count:,} {_SAID[status]}" for status, count in checked.counts.by_status.items() if count and status in _SAID]
+    if before:
+        lines.append(f"Of the others, by what the file says became of them: {', '.join(before)}; they stay as they are.")
     if checked.estimated_seconds:
         lines.append(f"Sending takes about {words(max(1.0, checked.estimated_seconds))}, at {checked.rate_per_second:g} a second.")
     for problem in checked.problems:
@@ -73,7 +88,10 @@ def print_checked(checked: Checked, *, as_json: bool) -> None:
         lines.append(f"    {printable(concern.example)}")
     if checked.samples:
         lines += ["", "Sample message:" if len(checked.samples) == 1 else "Sample messages:"]
-        lines += [f"  row {sample.row} ({sample.length} characters): {printable(sample.message)}" for sample in checked.samples]
+        lines += [
+            f"  row {sample.row} ({sample.length} {'character' if sample.length == 1 else 'characters'}): {printable(sample.message)}"
+            for sample in checked.samples
+        ]
     sys.stdout.write("\n".join(lines) + "\n")
 
 

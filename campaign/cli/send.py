@@ -10,7 +10,7 @@ from campaign.cli.flags import takes
 from campaign.cli.options import LOOKING, MESSAGE, SENDING, WATCHED
 
 if TYPE_CHECKING:
-    from campaign.app.runs import Finished, Front
+    from campaign.app.session import Finished, Front
     from campaign.cli.attendance import Attendance
     from campaign.settings import Settings
 
@@ -98,7 +98,7 @@ def send_to_self(
 
 
 def _front(settings: "Settings", attendance: "Attendance") -> "Front":
-    from campaign.app.runs import Front
+    from campaign.app.session import Front
     from campaign.cli.ask import confirm
     from campaign.cli.logs import tell
     from campaign.cli.signals import listen

@@ -138,6 +138,12 @@ class Ledger(Protocol):
     async def discard(self, campaign: int) -> None:
         """Forget a campaign whose staging did not end."""
 
+    async def withdraw(self, campaign: int) -> bool:
+        """Forget a campaign of which nothing was ever sent, here or elsewhere, and that nobody has begun to send; False if it is not so.
+
+        A paused one is kept: somebody holds it back. A sender that signs on meanwhile keeps the campaign, or gets no row of it.
+        """
+
     async def enlist(self, campaign: int, *, quiet_seconds: float, hold: bool = False, api: str = "", account: str = "") -> Runner:
         """Register this process as a sender of the campaign; raises UsageError if it was sent to another API before."""
 

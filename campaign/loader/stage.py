@@ -7,7 +7,7 @@ from typing import Final, Protocol, Self
 
 from campaign.domain.cells import restore
 from campaign.domain.errors import InputError
-from campaign.domain.model import UNSENT, Invalid, StagedRow, Status
+from campaign.domain.model import UNSENT, Invalid, Outcome, StagedRow, Status
 from campaign.domain.results import RESULT_COLUMNS
 from campaign.domain.schedule import known_zones
 from campaign.loader.columns import check_pass_id, find_id_column, is_results_file, own_columns, pass_key
@@ -17,6 +17,12 @@ from campaign.loader.outcomes import read_outcome
 
 _MAY_BE_SENT: Final = frozenset({Status.PENDING, Status.FAILED, Status.UNKNOWN})
 """So that the row has to be one that can be; what is known of its attempts is kept."""
+
+
+def _never_tried(outcome: Outcome) -> bool:
+    """Whether a row could not be sent, and nothing tells of an attempt: an invalid one may have been another thing before."""
+    traces = (outcome.attempts, outcome.sent_at, outcome.settled_at, outcome.http_status, outcome.notification_status)
+    return outcome.status is Status.INVALID and not any(traces)
 
 
 class Source(Protocol):
@@ -112,6 +118,9 @@ class Stager:
         pass_id, reason, error = check_pass_id(cells[self.layout.id_place])
         outcome = read_outcome(before) if before else UNSENT
         text = before.get("delivery_message", "")
+        if _never_tried(outcome) and (text or self.messages is not None):
+            # What was wrong with it may have been mended since.
+            outcome = UNSENT
         if self.messages is not None and (not text or outcome.status is Status.PENDING):
             rendered = self._render(self.messages, number, cells)
             text, reason, error = rendered.text, reason or rendered.reason, error or rendered.error

@@ -8,6 +8,8 @@ from campaign.domain.errors import InputError, UsageError
 from campaign.domain.results import RESULT_COLUMNS
 from campaign.reporter.atomic import Draft, writing
 from campaign.reporter.batches import Layout
+from campaign.reporter.owner import owner_of
+from campaign.reporter.reasons import printable
 from campaign.reporter.target import Format, ResultsTarget, failed_path, same_file
 from campaign.reporter.xlsx_file import CELL_UNITS, MOST_COLUMNS, MOST_ROWS, SURELY_FITS, fits, too_many_columns, too_many_rows
 
@@ -15,6 +17,7 @@ from campaign.reporter.xlsx_file import CELL_UNITS, MOST_COLUMNS, MOST_ROWS, SUR
 def check_writable(
     path: Path,
     *,
+    campaign: str = "",
     list_file: Path | None = None,
     columns: Sequence[str] = (),
     rows: int | None = None,
@@ -24,6 +27,7 @@ def check_writable(
 
     Args:
         path: the results file to be.
+        campaign: whose results they are: those of another are not written over. Empty for nobody's.
         list_file: the list, which must not be written over; None if it comes from stdin.
         columns: the list's own columns, where they are known.
         rows: how many rows there will be, where that is known.
@@ -45,6 +49,8 @@ def check_writable(
     for file in (path, failed):
         with writing(file):
             _check_replaceable(file)
+            if campaign:
+                _check_not_anothers(file, campaign)
         with Draft(file):
             pass
 
@@ -90,3 +96,11 @@ def _check_replaceable(file: Path) -> None:
         raise UsageError(f"{file} is a folder. Give the results a file name in it, such as {file / 'results.csv'}.")
     if file.exists() and not file.is_file():
         raise UsageError(f"{file} is a device or a pipe, and results are written to a file. Choose another place for them.")
+
+
+def _check_not_anothers(file: Path, campaign: str) -> None:
+    if (owner := owner_of(file)) and owner != campaign:
+        raise UsageError(
+            f"{file} holds the results of the campaign “{printable(owner)}”, which those of “{printable(campaign)}” would replace. "
+            "Give another file (--results FILE; to report it is --output FILE), or move that one away."
+        )

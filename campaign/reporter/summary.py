@@ -59,11 +59,11 @@ _MEANING: Final[dict[Status, str]] = {
 def in_words(view: CampaignView, *, commands: bool = True) -> str:
     """The campaign at this moment: where it stands, every row by what became of it and why, and (`commands`) what to do next.
 
-    The counts of the second line add up to the number of rows, and so do the reasons below each count.
+    The files it names are there. The counts of the second line add up to the number of rows, and so do the reasons below each count.
     """
     paragraphs = [
         list(_overview(view)),
-        *(list(_reasons(view.counts, status)) for status in _ORDER),
+        *(list(_reasons(view.counts, status)) for status in (() if view.half_staged else _ORDER)),
         list(_next_steps(view, commands=commands)),
     ]
     return "\n\n".join("\n".join(paragraph) for paragraph in paragraphs if paragraph)
@@ -92,6 +92,8 @@ def in_a_line(view: CampaignView) -> str:
 
 def _overview(view: CampaignView) -> Iterator[str]:
     yield from _wrapped(f"Campaign {printable(view.record.spec.name)} {_state(view)}")
+    if view.half_staged:
+        return
     counts = view.counts
     parts = [f"{counts.by_status[status]:,} {_LABEL[status]}" for status in _ORDER if counts.by_status.get(status)]
     yield from _wrapped(f"{rows(counts.rows)}: {', '.join(parts)}." if parts else "The list has no rows.")
@@ -100,13 +102,17 @@ def _overview(view: CampaignView) -> Iterator[str]:
 def _state(view: CampaignView) -> str:
     left = f"{rows(view.counts.open)} left"
     match view.state:
+        case CampaignState.STAGED if view.staging:
+            return f"is being staged by another process: {rows(view.counts.rows)} of its list so far. Nothing was sent."
+        case CampaignState.STAGED if view.half_staged:
+            return f"was not staged to its end: only {rows(view.counts.rows)} of its list were read. Nothing was sent."
         case CampaignState.STAGED:
             return "is ready; nothing has been sent yet."
         case CampaignState.SENDING:
             return (
                 f"is being sent: {left}."
                 if view.eta_seconds is None
-                else f"is being sent: {left}, about {duration(view.eta_seconds)} to go."
+                else f"is being sent: {left}, about {duration(max(1.0, view.eta_seconds))} to go."
             )
         case CampaignState.WAITING:
             return f"is waiting and goes on by itself: {left}."
@@ -147,24 +153,34 @@ def _reasons_in_words(counts: Counts, status: Status, total: int) -> list[tuple[
         merged[_NO_TROUBLE] = merged.pop(NO_REASON)
     reasons = [(words, count) for words, count in merged.most_common() if count]
     shown, others = reasons[:MOST_REASONS], reasons[MOST_REASONS:]
-    if others:
+    if len(others) == 1:
+        shown += others
+    elif others:
         shown.append((f"other reasons, {len(others):,} of them", sum(count for _, count in others)))
     return shown
 
 
 def _next_steps(view: CampaignView, *, commands: bool) -> Iterator[str]:
     at_work = view.state in {CampaignState.SENDING, CampaignState.WAITING}
-    if view.results and view.state is not CampaignState.STAGED:
-        yield from _to_copy("The results will be in" if at_work else "The results are in", view.results)
-        if view.counts.needs_someone and not at_work:
-            yield from _to_copy("The rows that need someone are in", str(failed_path(Path(view.results))))
+    written = view.results != "" and view.state is not CampaignState.STAGED and Path(view.results).is_file()
+    if at_work and view.results:
+        yield from _to_copy("The results will be in", view.results)
+    elif written:
+        yield from _to_copy("The results are in", view.results)
+        if view.counts.needs_someone and (failed := failed_path(Path(view.results))).is_file():
+            yield from _to_copy("The rows that need someone are in", str(failed))
     if not commands:
         return
-    if at_work:
+    if view.half_staged:
+        if not view.staging:
+            yield "Run the same command again: campaign run LIST ..."
+    elif at_work:
         yield from _to_copy("To see how it goes", view.command("status", "--watch"))
         yield from _to_copy("To pause it", view.command("pause"))
     else:
         yield from _commands(view)
+        if view.results and not written and view.state is not CampaignState.STAGED:
+            yield from _to_copy("To write the results to a file", view.command("report", "--output", "FILE"))
 
 
 def _commands(view: CampaignView) -> Iterator[str]:

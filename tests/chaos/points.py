@@ -81,7 +81,7 @@ POINTS: Final = (
     Point(name="answer", module=_GATEWAY, target="receive", phase=Phase.SENDING, most=150),
     Point(name="send", module=_GATEWAY, target="HttpGateway.send", phase=Phase.SENDING, most=150),
     Point(name="read_back", module=_GATEWAY, target="HttpGateway.read", phase=Phase.SENDING, most=60),
-    Point(name="report", module="campaign.app.runs", target="report", phase=Phase.REPORTING),
+    Point(name="report", module="campaign.app.session", target="report", phase=Phase.REPORTING),
     # The file of results, and that of failed rows, each pass these; drafts are also made to see whether they can be.
     Point(name="draft", module=_ATOMIC, target="Draft.__init__", phase=Phase.REPORTING, most=4),
     Point(name="seal", module=_ATOMIC, target="Draft.seal", phase=Phase.REPORTING, most=2),

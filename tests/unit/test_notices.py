@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -20,6 +21,14 @@ from campaign.settings import GivenSettings
 FIGURES = {Status.DELIVERED: 900, Status.FAILED: 60, Status.UNKNOWN: 1, Status.PENDING: 39}
 
 
+@pytest.fixture(autouse=True)
+def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The results that are spoken of are there."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("offer.results.csv", "offer.results.failed.csv"):
+        (tmp_path / name).touch()
+
+
 def seen(figures: dict[Status, int], state: CampaignState, *, ended: str = "") -> CampaignView:
     spec = CampaignSpec(
         name="offer", list_name="offer.csv", list_sha256="", message_sha256="", columns=("id",), id_column="id", settings={}
@@ -28,7 +37,7 @@ def seen(figures: dict[Status, int], state: CampaignState, *, ended: str = "") -
     record = CampaignRecord(
         id=1, spec=spec, content_sha256="", rows=counts.rows, control=Control.GO, created_at=1, started_at=1, finished_at=0, ended=ended
     )
-    return CampaignView(record=record, state=state, counts=counts, results="/lists/offer.results.csv")
+    return CampaignView(record=record, state=state, counts=counts, results="offer.results.csv")
 
 
 @pytest.mark.parametrize(
@@ -88,7 +97,7 @@ def test_a_notice_says_which_campaign_how_it_stands_why_and_what_to_do() -> None
         "Campaign offer has stopped before its end: 39 rows left. The API refused the token (401).",
         "1,000 rows: 900 delivered, 60 failed, 1 unknown, 39 not sent yet.",
         "    campaign resume offer\n",
-        "    /lists/offer.results.failed.csv\n",
+        "    offer.results.failed.csv\n",
         "run 20260501T120000Z-abc123.",
     ):
         assert part in notice.text

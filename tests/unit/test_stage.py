@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from campaign.domain.errors import InputError
-from campaign.domain.model import Invalid, Outcome, ResultRow, StagedRow, Status
+from campaign.domain.model import UNSENT, Invalid, Outcome, ResultRow, StagedRow, Status
 from campaign.domain.results import RESULT_COLUMNS
 from campaign.loader.messages import Messages, plan_messages
 from campaign.loader.stage import Layout, Stager
@@ -110,6 +110,35 @@ def test_an_id_that_a_spreadsheet_has_changed_is_never_sent_to(status: str) -> N
     assert of_results(pass_id="1,23E+15", status=status).outcome.reason == Invalid.MANGLED_ID
 
 
+def test_an_invalid_row_is_judged_anew_and_sent_once_it_is_mended() -> None:
+    said = {"status": "invalid", "reason": "no_id", "error": "The row has no pass id."}
+    assert of_results(**said).outcome == UNSENT
+    assert of_results(**said).message == "Hi!"
+    still = of_results(**said, pass_id="").outcome
+    assert (still.status, still.reason) == (Status.INVALID, Invalid.NO_ID)
+    columns = ("pass_id", "name", *RESULT_COLUMNS)
+    row = (
+        "p1",
+        "Ada",
+        *("invalid" if name == "delivery_status" else "missing_field" if name == "delivery_reason" else "" for name in RESULT_COLUMNS),
+    )
+    (mended,) = stage(columns, [row], template("Hi {{ name }}", columns))
+    assert (mended.message, mended.outcome) == ("Hi Ada", UNSENT)
+    (still_empty,) = stage(columns, [("p1", "", *row[2:])], template("Hi {{ name }}", columns))
+    assert still_empty.outcome.reason == Invalid.MISSING_FIELD
+
+
+def test_an_invalid_row_without_a_message_is_not_judged_where_nobody_gives_one() -> None:
+    row = of_results(status="invalid", reason="message_too_long", error="It is too long.", message="")
+    assert (row.outcome.status, row.outcome.reason, row.outcome.error) == (Status.INVALID, Invalid.MESSAGE_TOO_LONG, "It is too long.")
+
+
+@pytest.mark.parametrize("trace", ["attempts", "sent_at", "settled_at", "http_status", "notification_status"])
+def test_an_invalid_row_that_may_have_been_sent_before_is_not_sent_again(trace: str) -> None:
+    value = {"attempts": "1", "http_status": "200", "notification_status": "delivered"}.get(trace, "2027-01-02T03:04:05Z")
+    assert of_results(status="invalid", reason="no_id", **{trace: value}).outcome.status is Status.INVALID
+
+
 TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs", "Cc"]), max_size=12) | st.sampled_from(
     ["=1+1", "'=1+1", "-10 % today", "+49 123", "@home", " =x", "\N{FULLWIDTH EQUALS SIGN}1", "a;b", 'say "hi"', "a\nb", "0012", "Zoë,€"]
 )
@@ -189,7 +218,9 @@ def test_a_results_file_comes_back_as_it_was_however_it_was_saved(
     for one, other in zip(after, before, strict=True):
         latency, expected = one.outcome.latency_seconds, other.outcome.latency_seconds
         assert latency == expected if expected is None else latency == pytest.approx(expected, abs=0.0001)
-        assert replace(one.outcome, latency_seconds=None) == replace(other.outcome, latency_seconds=None)
+        # There is nothing wrong with the row as it stands, whatever there was.
+        kept = UNSENT if other.outcome is INVALID else other.outcome
+        assert replace(one.outcome, latency_seconds=None) == replace(kept, latency_seconds=None)
 
 
 @given(order=st.permutations(range(4)), left_out=st.sets(st.integers(0, 3), max_size=3))

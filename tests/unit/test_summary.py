@@ -3,6 +3,7 @@
 import re
 import shlex
 import unicodedata
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -53,6 +54,14 @@ def view(
         id=1, spec=spec, content_sha256="", rows=counts.rows, control=Control.GO, created_at=1, started_at=1, finished_at=0, ended=ended
     )
     return CampaignView(record=record, state=state, counts=counts, results=results, eta_seconds=eta_seconds, ledger=ledger)
+
+
+@pytest.fixture(autouse=True)
+def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The results that are spoken of are there."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("promo.results.csv", "promo.results.failed.csv"):
+        (tmp_path / name).touch()
 
 
 def test_a_finished_campaign_in_full() -> None:

@@ -10,8 +10,8 @@ from typing import assert_never
 from campaign.app import runs
 from campaign.app.jobs.job import Command, Job
 from campaign.app.jobs.orders import Order, RetryOrder, SendOrder, order_of
-from campaign.app.runs import Finished, Front
 from campaign.app.sending import reading
+from campaign.app.session import Finished, Front
 from campaign.domain.model import CampaignState, Counts
 from campaign.insights import CampaignView
 from campaign.sender.port import Observer

@@ -33,6 +33,15 @@ SET control = 'go', stager = NULL, content_sha256 = :content_sha256, rows = (SEL
 WHERE id = :campaign AND control = 'staging' AND stager = :stager
 RETURNING id;
 
+-- name: withdraw
+-- From here on it is one whose staging did not end: a kill before the last of it is gone leaves nothing that can be sent.
+UPDATE campaigns SET control = 'staging', stager = NULL
+WHERE id = :campaign AND control IN ('go', 'cancelled') AND started_at = 0
+  AND NOT EXISTS (SELECT 1 FROM rows WHERE campaign = :campaign
+                  AND status IN ('sending', 'delivered', 'not_delivered', 'accepted', 'failed', 'unknown'))
+  AND NOT EXISTS (SELECT 1 FROM attempts WHERE campaign = :campaign)
+RETURNING id;
+
 -- name: discard_rows
 DELETE FROM rows
 WHERE campaign = :campaign AND row IN (SELECT row FROM rows WHERE campaign = :campaign LIMIT :limit)
@@ -52,6 +61,9 @@ DELETE FROM campaigns WHERE id = :campaign AND control = 'staging' RETURNING id;
 -- name: discard_attempts
 DELETE FROM attempts WHERE campaign = :campaign;
 
+-- name: discard_exclusions
+DELETE FROM exclusions WHERE campaign = :campaign;
+
 -- name: enlist
 INSERT INTO runners (campaign, host, pid, started_at, lease_until, activity, quiet, hold)
 VALUES (:campaign, :host, :pid, :wall, :now + :lease, :activity, :quiet, :hold)
@@ -61,8 +73,9 @@ RETURNING id;
 UPDATE runners SET campaign = :campaign WHERE id = :runner;
 
 -- name: start_campaign
+-- Not of one that is being withdrawn, which has no stager.
 UPDATE campaigns SET started_at = iif(started_at = 0, :wall, started_at), finished_at = 0, ended = '', api = iif(api = '', :api, api), account = :account
-WHERE id = :campaign
+WHERE id = :campaign AND NOT (control = 'staging' AND stager IS NULL)
 RETURNING api;
 
 -- name: renew

@@ -12,7 +12,7 @@ from campaign.ledger.sqlite.budgets import Budgets
 from campaign.ledger.sqlite.claiming import Claiming
 from campaign.ledger.sqlite.connection import SQL
 from campaign.ledger.sqlite.doubts import Doubts
-from campaign.ledger.sqlite.reader import lifelines
+from campaign.ledger.sqlite.reader import GONE, lifelines
 from campaign.ledger.sqlite.staging import Staging
 from campaign.ledger.sqlite.store import LEASE_SECONDS, exhaust, leave_out_if_cancelled, rows
 from campaign.ledger.sqlite.values import attempt, settled
@@ -28,6 +28,8 @@ class SqliteLedger(Staging, Claiming, Budgets, Doubts):
             known = db.execute(
                 SQL["start_campaign"], {"campaign": campaign, "wall": self._clock.wall(), "api": api, "account": account}
             ).get
+            if known is None:
+                raise UsageError(GONE)
             if known != api:
                 raise UsageError(f"This campaign was sent to {known}, not to {api}. Give the new one another --name, or another --ledger.")
 

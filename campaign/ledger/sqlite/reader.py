@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from campaign.domain.errors import UsageError
 from campaign.domain.model import Counts, ResultRow, Status
 from campaign.ledger.clock import Clock, SystemClock
 from campaign.ledger.liveness import is_cut
@@ -17,6 +18,9 @@ from campaign.ledger.sqlite.values import record, result
 from campaign.ledger.sqlite.witness import runners_folder
 
 RECENT_SECONDS: Final = 10.0
+GONE: Final = (
+    "The campaign is no longer in the ledger: meanwhile its name was given to another list or message. Nothing more of it is sent."
+)
 
 
 def lifelines(path: Path) -> Path:
@@ -64,6 +68,8 @@ class SqliteReader:
 
     def outlook(self, campaign: int) -> Outlook:
         control, pending_at, sending, doubt_at = self._all("outlook", campaign=campaign)[0]
+        if control is None:
+            raise UsageError(GONE)
         now = self._clock.now()
         return Outlook(
             control=Control(control),

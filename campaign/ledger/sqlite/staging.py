@@ -71,7 +71,14 @@ class Staging(Store):
         def work(db: apsw.Connection) -> None:
             if rows(db, "discard_campaign", campaign=campaign):
                 db.execute(SQL["discard_attempts"], {"campaign": campaign})
+                db.execute(SQL["discard_exclusions"], {"campaign": campaign})
 
         await self._writer.do(work)
         for stager, *_ in stagers:
             await self._sign_off(stager, "discarded")
+
+    async def withdraw(self, campaign: int) -> bool:
+        if not await self._writer.do(lambda db: rows(db, "withdraw", campaign=campaign)):
+            return False
+        await self.discard(campaign)
+        return True

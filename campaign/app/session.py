@@ -1,0 +1,124 @@
+"""One command's hold of the ledger: asking a person, sending, and how it left the campaign."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+from campaign.app.controls import cannot_finish, schedule_of, utc_now
+from campaign.app.question import Question, question_of
+from campaign.app.sending import Stop, exit_code, find, report, send
+from campaign.domain.errors import InputError, LedgerError, SafeguardError, StoppedError, UsageError
+from campaign.domain.model import Counts, Status
+from campaign.insights import CampaignView, command_line, view
+from campaign.ledger.port import CampaignRecord
+from campaign.ledger.sqlite import SqliteLedger, SqliteReader
+from campaign.sender.ending import End
+from campaign.sender.port import Observer
+from campaign.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Front:
+    """The side that people see. `confirm` asks whether to send, `watch` shows a run, `listen` hears signals.
+
+    `confirm` lets a KeyboardInterrupt through. `tell` says a sentence, by the name of an event, before anything is sent.
+    `watch` and `listen` are called inside the event loop.
+    """
+
+    confirm: Callable[[Question], bool]
+    watch: Callable[[str, Counts], AbstractContextManager[Observer]]
+    listen: Callable[[], Stop]
+    tell: Callable[[str, str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """How a command left the campaign; `note` is what the command itself did not do, and why, as sentences; `brief` says that it is all."""
+
+    view: CampaignView
+    note: str = ""
+    brief: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One command's hold of the ledger, and who watches it."""
+
+    ledger: SqliteLedger
+    reader: SqliteReader
+    settings: Settings
+    front: Front
+    stop: Stop
+
+    def of(self, record: CampaignRecord) -> Self:
+        """The same with what the campaign remembers of its settings, where it was not given anew."""
+        return replace(self, settings=self.settings.over(record.spec.settings))
+
+    async def counts(self, record: CampaignRecord) -> Counts:
+        """Where the rows stand, those of dead processes included."""
+        await self.ledger.bury(quiet_seconds=self.settings.quiet_period)
+        return self.reader.counts(record.id)
+
+    def ask(self, record: CampaignRecord, messages: int, statuses: frozenset[Status], *, to: str = "") -> None:
+        """Have a person agree, unless that was done with `--yes`. `to` is the only pass, where it is not the list's.
+
+        Raises:
+            UsageError: no.
+            StoppedError: a Ctrl-C is an answer, too.
+        """
+        if self.settings.yes or not messages:
+            return
+        question = question_of(record, messages, statuses, reader=self.reader, settings=self.settings, to=to)
+        go_on = command_line("resume", record.spec.name, ledger=self.settings.ledger_to_name)
+        not_sent = f"Nothing was sent. To send it after all: {go_on}"
+        try:
+            agreed = self.front.confirm(question)
+        except KeyboardInterrupt:
+            raise StoppedError(not_sent) from None
+        if not agreed:
+            raise UsageError(not_sent)
+
+    async def send(self, record: CampaignRecord, results: Path | None) -> Finished:
+        """Send what is left of the campaign, and report."""
+        counts = self.reader.counts(record.id)
+        schedule = schedule_of(self.settings, record.spec.settings, now=utc_now())
+        if late := cannot_finish(schedule, counts.open, self.settings.rate, now=utc_now()):
+            self.front.tell("cannot_finish_in_time", late)
+        with self.front.watch(record.spec.name, counts) as observer:
+            end = await send(record, self.ledger, self.reader, self.settings, observer=observer, stop=self.stop)
+        return await self.end(record, end, results)
+
+    async def end(self, record: CampaignRecord, end: End, results: Path | None, note: str = "") -> Finished:
+        """Write the results, and say where the campaign stands."""
+        return await asyncio.to_thread(self._end, record, end, results, note)
+
+    def _end(self, record: CampaignRecord, end: End, results: Path | None, note: str) -> Finished:
+        if results is not None:
+            self._report(record, results)
+        fresh = find(self.reader, record.spec.name)
+        seen = view(self.reader, fresh, ledger=self.settings.ledger_to_name)
+        seen = replace(seen, results=str(results) if results is not None else "")
+        return Finished(view=replace(seen, exit_code=exit_code(end, seen, self.stop)), note=note)
+
+    def _report(self, record: CampaignRecord, results: Path) -> None:
+        try:
+            report(self.reader, record, results)
+        except (UsageError, InputError, LedgerError) as error:
+            # Their exit code says that nothing was sent, and that is no longer so.
+            export = command_line("report", record.spec.name, "--output", "FILE", ledger=self.settings.ledger_to_name)
+            raise SafeguardError(f"{error} What was sent is safe in the ledger: {export}") from error
+
+
+@asynccontextmanager
+async def session(settings: Settings, front: Front, stop: Stop) -> AsyncIterator[Session]:
+    """Open the ledger for one command."""
+    ledger = SqliteLedger(settings.ledger_path)
+    reader = SqliteReader(settings.ledger_path)
+    try:
+        yield Session(ledger=ledger, reader=reader, settings=settings, front=front, stop=stop)
+    finally:
+        await ledger.close()
+        reader.close()

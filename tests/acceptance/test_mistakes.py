@@ -1,0 +1,45 @@
+"""What people do without meaning to: nothing is lost by it, and what is said tells the way on."""
+
+import subprocess
+import sys
+
+from tests.acceptance.desk import ROOT, Desk
+
+
+def test_a_second_campaign_of_a_list_leaves_the_results_of_the_first_alone(desk: Desk) -> None:
+    desk.simulator.set_faults(faults={"not_found": 1.0})
+    desk.make_list(3)
+    desk.run("run", "list.csv", "--message", "One", code=3)
+    first = [(desk.folder / name).read_bytes() for name in ("list.results.csv", "list.results.failed.csv")]
+    desk.simulator.set_faults(faults={})
+    desk.run("run", "list.csv", "--message", "Two", "--name", "second")
+    assert [(desk.folder / name).read_bytes() for name in ("list.results.csv", "list.results.failed.csv")] == first
+    assert (desk.folder / "second.results.csv").exists()
+    for words in (
+        ("run", "list.csv", "--message", "Three", "--name", "third", "--results", "list.results.csv"),
+        ("retry", "second", "--results", "list.results.csv"),
+        ("report", "second", "--output", "list.results.csv"),
+    ):
+        assert "holds the results of the campaign “list”" in desk.run(*words, code=2).stderr
+    assert (desk.folder / "list.results.csv").read_bytes() == first[0]
+    assert len(desk.sent()) == 3
+
+
+def test_a_campaign_that_is_half_staged_is_never_taken_for_a_whole_one(desk: Desk) -> None:
+    script = "import asyncio, os, signal, sys; from pathlib import Path; from campaign.ledger.sqlite import SqliteLedger; "
+    script += "from tests.contract.given import spec, staged; ledger = SqliteLedger(Path(sys.argv[1]))\n"
+    script += (
+        "async def main():\n    record = await ledger.create(spec('list'))\n    await ledger.stage(record.id, [staged(1), staged(2)])\n"
+    )
+    script += "    os.kill(os.getpid(), signal.SIGKILL)\nasyncio.run(main())"
+    subprocess.run([sys.executable, "-c", script, str(desk.folder / "my.db")], cwd=ROOT, check=False)
+    for words in (("resume",), ("retry",), ("verify",), ("report", "-o", "out.csv"), ("pause",), ("cancel", "--yes")):
+        refused = desk.run(words[0], "list", *words[1:], "--ledger", "my.db", code=2).stderr
+        assert "The list of “list” was not read to its end" in refused
+        assert "campaign run LIST" in refused
+    assert "not staged to its end" in desk.run("status", "--ledger", "my.db").stdout
+    assert desk.json("status", "list", "--ledger", "my.db")["state"] == "staged"
+    assert not desk.sent()
+    desk.make_list(3)
+    desk.run("run", "list.csv", "--message", "Hi", "--ledger", "my.db")
+    assert len(desk.sent()) == 3

@@ -1,0 +1,118 @@
+"""A list given again under its name: the same campaign, one in the place of what was never sent, or a refusal that tells the way on."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from campaign.app.lists import opened
+from campaign.app.staging import Staged, stage
+from campaign.domain.errors import OtherContentError, UsageError
+from campaign.domain.model import Status
+from campaign.ledger.port import CampaignSpec, Control
+from campaign.ledger.sqlite import SqliteLedger, SqliteReader
+from campaign.reporter.results import write_results
+from campaign.settings import GivenSettings
+from tests.contract.given import ends
+
+Begin = Callable[[CampaignSpec], CampaignSpec]
+
+
+class Desk:
+    """A ledger, and lists that are staged into it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.ledger = SqliteLedger(folder / "campaign.db")
+        self.reader = SqliteReader(folder / "campaign.db")
+        self.told: list[str] = []
+
+    async def stage(self, message: str | None = "Hi", *, rows: int = 2, file: str = "list.csv", begin: Begin = lambda spec: spec) -> Staged:
+        path = self.folder / file
+        if file == "list.csv":
+            path.write_text("pass_id\n" + "".join(f"p{row}\n" for row in range(rows)), encoding="utf-8")
+        with opened(str(path), GivenSettings.read(message=message)) as given:
+            tell = lambda _, text: self.told.append(text)  # noqa: E731 - two words are no function
+            return await stage(self.ledger, self.reader, given, stop=asyncio.Event(), begin=begin, tell=tell)
+
+    async def send_one(self) -> None:
+        record = self.reader.campaign("list")
+        assert record is not None
+        runner = await self.ledger.enlist(record.id, quiet_seconds=0)
+        (claim,) = await self.ledger.claim(runner, 1)
+        await self.ledger.settle(runner, [ends(claim, Status.FAILED)])
+        await self.ledger.dismiss(runner, "limit")
+
+    def texts(self) -> list[str]:
+        (record,) = self.reader.campaigns()
+        return [row.message for row in self.reader.rows(record.id)]
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    desk = Desk(tmp_path)
+    yield desk
+    await desk.ledger.close()
+    desk.reader.close()
+
+
+async def test_the_same_list_and_message_are_the_same_campaign(desk: Desk) -> None:
+    first = await desk.stage()
+    again = await desk.stage()
+    assert (again.record.id, again.resumed) == (first.record.id, True)
+    assert not desk.told
+
+
+@pytest.mark.parametrize("control", [Control.GO, Control.CANCELLED])
+async def test_a_corrected_message_takes_the_place_of_one_that_was_never_sent(desk: Desk, control: Control) -> None:
+    first = await desk.stage("Helo")
+    await desk.ledger.control(first.record.id, control)
+    again = await desk.stage("Hello", rows=3, begin=lambda spec: replace(spec, settings=spec.settings | {"window": "09:00-10:00"}))
+    assert not again.resumed
+    assert again.record.control is Control.GO
+    assert again.record.spec.settings["window"] == "09:00-10:00"
+    assert desk.texts() == ["Hello"] * 3
+    assert [text.partition(":")[0] for text in desk.told] == ["Nothing of the campaign “list” was ever sent"]
+
+
+async def test_what_is_refused_for_the_new_one_leaves_the_old_one(desk: Desk) -> None:
+    def begin(spec: CampaignSpec) -> CampaignSpec:
+        raise UsageError(f"{spec.name} is over.")
+
+    await desk.stage("Helo")
+    with pytest.raises(UsageError, match="is over"):
+        await desk.stage("Hello", begin=begin)
+    assert desk.texts() == ["Helo"] * 2
+
+
+async def test_what_was_sent_in_part_is_never_replaced(desk: Desk) -> None:
+    first = await desk.stage("Helo")
+    await desk.send_one()
+    with pytest.raises(OtherContentError, match=r"To go on with that one: campaign resume list\. To send this"):
+        await desk.stage("Hello")
+    await desk.ledger.control(first.record.id, Control.CANCELLED)
+    with pytest.raises(OtherContentError, match=r"That one was cancelled, and nothing more of it is sent\. To send this") as caught:
+        await desk.stage("Hello")
+    assert "resume" not in str(caught.value)
+    assert desk.texts() == ["Helo"] * 2
+
+
+async def test_what_is_held_back_is_not_replaced(desk: Desk) -> None:
+    first = await desk.stage("Helo")
+    await desk.ledger.control(first.record.id, Control.PAUSED)
+    with pytest.raises(OtherContentError, match="campaign resume list"):
+        await desk.stage("Hello")
+
+
+@pytest.mark.parametrize("sent", [True, False])
+async def test_some_rows_of_its_results_take_nobodys_place_and_are_sent_with_retry(desk: Desk, sent: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    first = await desk.stage()
+    if sent:
+        await desk.send_one()
+    rows = list(desk.reader.rows(first.record.id))[:1]
+    write_results(desk.folder / "some.csv", campaign="list", columns=first.record.spec.columns, rows=rows, failed=None)
+    with pytest.raises(OtherContentError, match=r"To send its failed rows again: campaign retry list\."):
+        await desk.stage(None, file="some.csv")
+    assert len(desk.texts()) == 2

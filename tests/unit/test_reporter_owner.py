@@ -1,0 +1,60 @@
+"""A results file is replaced by the same campaign's results, and by nobody else's."""
+
+from pathlib import Path
+
+import pytest
+
+from campaign.domain.errors import UsageError
+from campaign.reporter.owner import owner_of
+from campaign.reporter.results import check_writable, failed_path, write_results
+from tests.unit.reporter_given import FAILED, OWN, row
+
+SUFFIXES = [".csv", ".parquet", ".jsonl", ".xlsx"]
+NAMES = ["promo", "=spring, “25”\nü"]
+
+
+def written(path: Path, campaign: str) -> Path:
+    write_results(path, campaign=campaign, columns=OWN, rows=iter([row(1), row(2, FAILED)]), failed=failed_path(path))
+    return path
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("name", NAMES)
+def test_the_first_row_says_whose_results_they_are(tmp_path: Path, suffix: str, name: str) -> None:
+    path = written(tmp_path / f"offer{suffix}", name)
+    assert owner_of(path) == name
+    assert owner_of(failed_path(path)) == name
+
+
+@pytest.mark.parametrize("suffix", [*SUFFIXES, ".txt"])
+@pytest.mark.parametrize(
+    "content", [b"", b"\x00\xff\x00", b"pass_id,name\np1,Ada\n", b'{"pass_id": "p1"}\n', b"[1]\n", b"delivery_campaign\n"]
+)
+def test_what_is_no_results_file_is_nobodys(tmp_path: Path, suffix: str, content: bytes) -> None:
+    path = tmp_path / f"offer{suffix}"
+    path.write_bytes(content)
+    assert owner_of(path) == ""
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_results_of_another_campaign_are_not_replaced(tmp_path: Path, suffix: str) -> None:
+    path = written(tmp_path / f"offer{suffix}", "spring")
+    before = path.read_bytes()
+    with pytest.raises(UsageError, match=r"holds the results of the campaign “spring”, .*“summer”.*--results FILE") as caught:
+        check_writable(path, campaign="summer")
+    assert str(path) in str(caught.value)
+    assert path.read_bytes() == before
+    check_writable(path, campaign="spring")
+
+
+def test_failed_rows_of_another_campaign_are_not_replaced_either(tmp_path: Path) -> None:
+    path = written(tmp_path / "offer.csv", "spring")
+    path.unlink()
+    with pytest.raises(UsageError, match=r"offer\.failed\.csv holds the results of the campaign “spring”"):
+        check_writable(path, campaign="summer")
+
+
+def test_any_other_file_is_replaced_as_asked(tmp_path: Path) -> None:
+    path = tmp_path / "offer.csv"
+    path.write_text("notes\n", encoding="utf-8")
+    check_writable(path, campaign="summer")

@@ -1,0 +1,127 @@
+"""Where a campaign stands, as it is said of one that is half staged, was never sent, or has no results yet."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from campaign.app.checking import Checked, Sample
+from campaign.cli.output import line_of, print_checked
+from campaign.domain.model import CampaignState, Status
+from campaign.insights import state_of, view
+from campaign.ledger.port import Control
+from campaign.reporter.summary import in_words
+from tests.contract.backends import Backend
+from tests.contract.given import campaign_of, ends, spec, staged
+from tests.unit.test_summary import counted
+from tests.unit.test_summary import view as view_of
+
+
+async def half_staged(backend: Backend) -> None:
+    ledger = backend.ledger()
+    record = await ledger.create(spec())
+    await ledger.stage(record.id, [staged(row) for row in range(1, 4)])
+
+
+@pytest.fixture
+def backend(tmp_path: Path) -> Backend:
+    return Backend(path=tmp_path / "campaign.db")
+
+
+async def test_one_whose_stager_is_dead_says_so_and_promises_nothing(backend: Backend) -> None:
+    await half_staged(backend)
+    await backend.opened[0].close()
+    reader = backend.reader()
+    (record,) = reader.campaigns()
+    seen = view(reader, record)
+    assert (seen.as_json()["state"], seen.as_json()["eta_seconds"], seen.exit_code) == ("staged", None, 5)
+    assert in_words(seen) == (
+        "Campaign promo was not staged to its end: only 3 rows of its list were read. Nothing was sent.\n\n"
+        "Run the same command again: campaign run LIST ..."
+    )
+    assert line_of(seen) == "promo: not staged to its end; run the same command again, 3 rows so far"
+    reader.close()
+
+
+async def test_one_that_is_being_staged_says_so(backend: Backend) -> None:
+    await half_staged(backend)
+    reader = backend.reader()
+    (record,) = reader.campaigns()
+    seen = view(reader, record)
+    assert in_words(seen) == "Campaign promo is being staged by another process: 3 rows of its list so far. Nothing was sent."
+    assert line_of(seen) == "promo: being staged by another process, 3 rows so far"
+    await backend.opened[0].close()
+    reader.close()
+
+
+async def test_one_that_was_staged_and_never_sent_is_ready(backend: Backend) -> None:
+    ledger, reader = backend.ledger(), backend.reader()
+    record = await campaign_of(ledger, staged(1), staged(2))
+    (ready,) = reader.campaigns()
+    assert "is ready; nothing has been sent yet." in in_words(view(reader, ready))
+    assert line_of(view(reader, ready)) == "promo: staged, 0 of 2 rows done"
+    runner = await ledger.enlist(record.id, quiet_seconds=0)
+    (claim,) = await ledger.claim(runner, 1)
+    await ledger.settle(runner, [ends(claim, Status.DELIVERED)])
+    await ledger.dismiss(runner, "interrupted")
+    found = reader.campaign("promo")
+    assert found is not None
+    assert line_of(view(reader, found)) == "promo: stopped, 1 of 2 rows done"
+    await ledger.close()
+    reader.close()
+
+
+def test_a_half_staged_campaign_is_staged_whoever_works_on_it() -> None:
+    counts = counted({(Status.PENDING, ""): 3})
+    for activities in ((), ("staging",)):
+        assert state_of(control=Control.STAGING, counts=counts, activities=activities, has_run=False) is CampaignState.STAGED
+
+
+def test_only_what_is_being_sent_has_time_left_and_never_no_time() -> None:
+    counts = counted({(Status.PENDING, ""): 1, (Status.DELIVERED, ""): 2})
+    assert line_of(view_of(counts, CampaignState.STOPPED, eta_seconds=0.1)) == "promo: stopped, 2 of 3 rows done"
+    assert line_of(view_of(counts, CampaignState.SENDING, eta_seconds=0.1)) == "promo: sending, 2 of 3 rows done, about 1 s left"
+
+
+def test_results_that_are_not_there_are_not_named(tmp_path: Path) -> None:
+    counts = counted({(Status.FAILED, "http_404"): 1})
+    results = tmp_path / "promo.results.csv"
+    text = in_words(view_of(counts, results=str(results)))
+    assert "promo.results" not in text
+    assert "To write the results to a file:\n    campaign report promo --output FILE" in text
+    results.touch()
+    text = in_words(view_of(counts, results=str(results)))
+    assert f"The results are in:\n    {results}\nTo send" in text
+    assert "promo.results.failed.csv" not in text
+    assert "report" not in text
+    (tmp_path / "promo.results.failed.csv").touch()
+    assert "promo.results.failed.csv" in in_words(view_of(counts, results=str(results)))
+    assert "promo.results.csv" in in_words(replace(view_of(counts, CampaignState.SENDING), results=str(tmp_path / "promo.results.csv")))
+
+
+def test_a_single_reason_more_is_said_itself() -> None:
+    nine = {(Status.FAILED, f"reason {number}"): 20 - number for number in range(9)}
+    assert "other reasons" not in in_words(view_of(counted(nine), results=""))
+    assert "other reasons, 2 of them" in in_words(view_of(counted(nine | {(Status.FAILED, "reason 9"): 1}), results=""))
+
+
+def test_a_check_of_a_results_file_says_what_became_of_the_other_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    counts = counted({(Status.PENDING, ""): 1, (Status.DELIVERED, ""): 1200, (Status.FAILED, "http_404"): 2, (Status.INVALID, "no_id"): 1})
+    checked = Checked(
+        list_name="promo.results.csv",
+        description="CSV",
+        counts=counts,
+        problems=(),
+        samples=(Sample(row=1, pass_id="p1", message="x", length=1),),
+        concerns=(),
+        lock_screen=140,
+        rate_per_second=None,
+        estimated_seconds=0.0,
+    )
+    print_checked(checked, as_json=False)
+    said = capsys.readouterr().out
+    assert "1,204 rows, 1 can be sent. Nothing was sent.\n" in said
+    assert "Of the others, by what the file says became of them: 1,200 delivered, 2 failed; they stay as they are.\n" in said
+    assert "row 1 (1 character): x" in said
+    print_checked(replace(checked, counts=counted({(Status.PENDING, ""): 1, (Status.INVALID, "no_id"): 1})), as_json=False)
+    assert "Of the others" not in capsys.readouterr().out
