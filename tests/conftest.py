@@ -27,3 +27,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if terminalreporter.stats.get("failed"):
         seed = config.getoption("hypothesis_seed")
         terminalreporter.write_line(f"The same examples are drawn again by HYPOTHESIS_SEED={seed} make test")
+
+
+@pytest.fixture(autouse=True)
+def _nobodys_ledger(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test may read, or write to, the ledger of whoever runs the tests."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path_factory.getbasetemp() / "data"))
