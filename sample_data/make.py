@@ -136,6 +136,7 @@ def bad(dice: random.Random) -> list[Row]:
         ("CHAR-1", "João", "10%\toff", "CHAR-1", note, "bad_message: a tab in it"),
         ("CHAR-2", "Inês", "10% off\x1b[31m", "CHAR-2", note, "bad_message: a control character in it"),
         ("BRACE-1", "Íris", "10% off, {{ first_name }}", "BRAC-1", note, "bad_message: braces that nobody filled in"),
+        ("ZONE-1", "Frodo", "10% off", "ZONE-1", hello, "bad_time_zone: with --window, which is kept in each row's own zone"),
     ]
 
 
@@ -167,8 +168,9 @@ def main(folder: Path = HERE) -> None:
     pq.write_table(pa.table(dict(zip(COLUMNS, map(pa.array, zip(*rows, strict=True)), strict=True))), folder / "promo.parquet")
     with_template = (*COLUMNS[:2], "template", *COLUMNS[3:])
     (folder / "promo-languages.csv").write_bytes(csv_bytes(with_template, languages(rows)))
-    what = ("pass_id", "first_name", "offer", "code", "template", "what_is_wrong")
-    (folder / "bad-rows.csv").write_bytes(csv_bytes(what, bad(dice)))
+    what = ("pass_id", "first_name", "offer", "code", "template", "time_zone", "what_is_wrong")
+    zoned = [(*row[:5], "Middle-earth/Shire" if row[0] == "ZONE-1" else "", row[5]) for row in bad(dice)]
+    (folder / "bad-rows.csv").write_bytes(csv_bytes(what, zoned))
 
 
 if __name__ == "__main__":

@@ -183,7 +183,9 @@ class TestFromCron:
         kept = {name: desk.environment[name] for name in ("PYTHONPATH", "PASSENTRY_API_URL")}
         (desk.folder / "token").write_text("a-token\n", encoding="utf-8")
         (desk.folder / "token").chmod(0o600)
-        return Desk(folder=desk.folder, simulator=desk.simulator, environment={"PATH": "/usr/bin:/bin"} | kept)
+        return Desk(
+            folder=desk.folder, simulator=desk.simulator, environment={"PATH": "/usr/bin:/bin", "XDG_DATA_HOME": str(desk.folder)} | kept
+        )
 
     def test_a_run_with_everything_in_the_file(self, bare: Desk) -> None:
         (bare.folder / ".env").write_text(

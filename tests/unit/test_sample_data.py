@@ -13,7 +13,7 @@ from campaign.domain.model import Invalid, Skip, Status
 from campaign.loader.columns import check_pass_id, find_id_column, pass_key
 from campaign.loader.names import find_template_column
 from campaign.loader.tables import open_table
-from campaign.settings import Settings
+from campaign.settings import GivenSettings
 from tests.unit.tables_given import read
 
 SAMPLES = Path(__file__).parents[2] / "sample_data"
@@ -98,8 +98,8 @@ def claims() -> list[tuple[str, dict[str, Path], int, int, dict[str, int]]]:
     ]
 
 
-def looked_through(source: str, **options: Path) -> Checked:
-    return asyncio.run(check(str(SAMPLES.parent / source), Settings.read(**options)))
+def looked_through(source: str, **options: Path | str) -> Checked:
+    return asyncio.run(check(str(SAMPLES.parent / source), GivenSettings.read(ledger=str(SAMPLES / "none.db"), **options)))
 
 
 @pytest.mark.parametrize(("source", "options", "rows", "sendable", "others"), claims())
@@ -121,7 +121,7 @@ def test_the_bad_rows_are_of_every_kind_and_bad_in_the_way_they_say() -> None:
     columns, rows = read(SAMPLES / "bad-rows.csv")
     said = [row[columns.index("what_is_wrong")].partition(":")[0].partition(" ")[0] for row in rows]
     assert set(said) == {"good", Skip.DUPLICATE, *Invalid}
-    checked = looked_through("sample_data/bad-rows.csv", templates=SAMPLES / "bad-templates")
+    checked = looked_through("sample_data/bad-rows.csv", templates=SAMPLES / "bad-templates", window="09:00-20:00")
     found = {row: problem.kind for problem in checked.problems for row in problem.rows}
     assert [found.get(number, "good") for number in range(1, len(rows) + 1)] == said
 
