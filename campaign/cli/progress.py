@@ -12,8 +12,9 @@ from rich.console import RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
+from campaign.cli.happenings import event_in_words
 from campaign.cli.logs import console
-from campaign.cli.tally import Tally, held_by
+from campaign.cli.tally import Tally
 from campaign.domain.durations import words
 from campaign.domain.model import Counts, Settlement, Status
 from campaign.reporter.reasons import printable
@@ -29,7 +30,14 @@ _SHOWN: Final = {
     Status.UNKNOWN: "unknown",
 }
 _WARNINGS: Final = frozenset(
-    {"backing_off", "rows_of_a_dead_runner", "late_settlement_ignored", "others_use_the_token", "texts_are_not_shown"}
+    {
+        "backing_off",
+        "rows_of_a_dead_runner",
+        "late_settlement_ignored",
+        "others_use_the_token",
+        "sending_without_baselines",
+        "texts_are_not_shown_as_sent",
+    }
 )
 
 
@@ -88,6 +96,7 @@ class RunProgress:
 
     def event(self, name: str, **details: Any) -> None:
         now = time.monotonic()
+        said = event_in_words(name, **details)
         match name:
             case "read_back":
                 self._tally.read_back(Status(details["status"]), now)
@@ -95,9 +104,13 @@ class RunProgress:
             case "rows_of_a_dead_runner":
                 self._tally.lost(details["rows"])
             case "backing_off":
-                self._tally.held(details["seconds"], held_by(name, details["reason"]), now)
+                self._tally.held(details["seconds"], said, now)
             case "throttled":
-                self._tally.held(details["retry_after_seconds"] or 0.0, held_by(name, ""), now)
+                self._tally.held(details["retry_after_seconds"] or 0.0, said, now)
+            case "waiting_for_its_time":
+                self._tally.closed(said)
+            case _ if said:
+                self._tally.noticed(said, now)
             case _:
                 pass
         if name in _WARNINGS:
@@ -134,7 +147,7 @@ class RunProgress:
         eta_seconds = tally.eta_seconds(now)
         pace = f"{tally.rate_per_second(now):.1f}/s" + (f", about {words(eta_seconds)} left" if eta_seconds is not None else "")
         counts = ", ".join(f"{tally.by_status[status]:,} {name}" for status, name in _SHOWN.items() if tally.by_status[status] > 0)
-        bar.below = tuple(f"  {line}" for line in (counts, tally.waiting(now)) if line)
+        bar.below = tuple(f"  {line}" for line in (counts, tally.notice(now), tally.waiting(now)) if line)
         bar.update(self._task, completed=tally.rows - tally.open, pace=pace)
 
 

@@ -4,10 +4,11 @@ from collections import Counter, deque
 from typing import Final
 
 from campaign.domain.model import Counts, Status
-from campaign.reporter.reasons import reason_in_words
 
 WINDOW_SECONDS: Final = 10.0
 QUIET_SECONDS: Final = 2.0
+NOTICE_SECONDS: Final = 30.0
+_GOT_THROUGH: Final = frozenset({Status.DELIVERED, Status.NOT_DELIVERED, Status.FAILED})
 
 
 class Tally:
@@ -20,6 +21,8 @@ class Tally:
         self._recent: deque[float] = deque()
         self._held_until = now
         self._held_by = ""
+        self._closed = ""
+        self._notice, self._noticed_at = "", now
 
     @property
     def open(self) -> int:
@@ -30,6 +33,9 @@ class Tally:
         self._move(Status.PENDING, status)
         self._recent.append(now)
         self._last = now
+        self._closed = ""
+        if status in _GOT_THROUGH:
+            self._held_by, self._held_until = "", now
 
     def read_back(self, status: Status, now: float) -> None:
         # It may be a row that another process has left in doubt.
@@ -45,6 +51,18 @@ class Tally:
         """Nothing is sent for so long."""
         if now + seconds > self._held_until:
             self._held_until, self._held_by = now + seconds, why
+
+    def closed(self, why: str) -> None:
+        """It is not the time to send."""
+        self._closed = why
+
+    def noticed(self, what: str, now: float) -> None:
+        """Something that a person should see for a while."""
+        self._notice, self._noticed_at = what, now
+
+    def notice(self, now: float) -> str:
+        """What was noticed last; empty if that is long ago."""
+        return self._notice if now - self._noticed_at < NOTICE_SECONDS else ""
 
     def rate_per_second(self, now: float) -> float:
         """Attempts that ended a second, over the last ten."""
@@ -62,7 +80,11 @@ class Tally:
         if now - self._last < QUIET_SECONDS:
             return ""
         if now < self._held_until:
-            return f"{self._held_by}: the next try is in {self._held_until - now:.0f} s"
+            return f"{self._held_by}; trying again in {self._held_until - now:.0f} s"
+        if self._held_by and self.open:
+            return f"{self._held_by}; trying again"
+        if self._closed and self.open:
+            return self._closed
         if not self.open and self.by_status[Status.UNKNOWN]:
             return "some messages may have arrived: their passes are read back after a quiet period"
         return "waiting for answers, or for rows whose next try is due later"
@@ -70,8 +92,3 @@ class Tally:
     def _move(self, before: Status, after: Status, count: int = 1) -> None:
         self.by_status[before] -= count
         self.by_status[after] += count
-
-
-def held_by(event: str, reason: str) -> str:
-    """What an event that holds a run up means, in words."""
-    return "PassEntry asks to slow down" if event == "throttled" else reason_in_words(reason)

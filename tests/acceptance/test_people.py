@@ -133,7 +133,7 @@ class TestLog:
         process.communicate(timeout=30)
         assert waiting is not None
         assert waiting["left"] == 12
-        assert "the next try is in" in waiting["reason"] or "due later" in waiting["reason"]
+        assert "trying again" in waiting["reason"] or "due later" in waiting["reason"]
 
 
 class TestCheck:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from campaign.cli.tally import Tally, held_by
+from campaign.cli.happenings import event_in_words
+from campaign.cli.tally import Tally
 from campaign.domain.model import Counts, Status
 
 
@@ -47,17 +48,45 @@ def test_rows_are_counted_once_wherever_they_go() -> None:
 def test_waiting_has_a_reason_once_nothing_was_settled_for_a_while() -> None:
     seen = tally(pending=1)
     seen.settled(Status.PENDING, 100.0)
-    seen.held(8.0, held_by("backing_off", "connect"), 100.0)
-    seen.held(3.0, held_by("throttled", ""), 100.0)
+    seen.held(8.0, event_in_words("backing_off", seconds=8.0, reason="connect"), 100.0)
+    seen.held(3.0, event_in_words("throttled", retry_after_seconds=3.0), 100.0)
     assert seen.waiting(101.9) == ""
-    assert seen.waiting(103.0) == "PassEntry could not be reached: the next try is in 5 s"
-    assert seen.waiting(109.0) == "waiting for answers, or for rows whose next try is due later"
-    seen.settled(Status.UNKNOWN, 110.0)
-    assert seen.waiting(111.0) == ""
-    assert "read back after a quiet period" in seen.waiting(113.0)
+    assert seen.waiting(103.0) == "PassEntry can't be reached; trying again in 5 s"
+    assert seen.waiting(109.0) == "PassEntry can't be reached; trying again"
+    seen.settled(Status.PENDING, 109.0)
+    assert seen.waiting(112.0) == "PassEntry can't be reached; trying again"
+    seen.settled(Status.DELIVERED, 112.0)
+    seen.by_status[Status.PENDING] += 1
+    assert seen.waiting(115.0) == "waiting for answers, or for rows whose next try is due later"
+    seen.settled(Status.UNKNOWN, 120.0)
+    assert seen.waiting(121.0) == ""
+    assert "read back after a quiet period" in seen.waiting(123.0)
 
 
 def test_nothing_is_left_when_all_is_settled() -> None:
     seen = tally(pending=1)
     seen.settled(Status.DELIVERED, 101.0)
     assert (seen.open, seen.eta_seconds(101.0)) == (0, None)
+
+
+def test_a_closed_window_is_the_reason_until_a_row_is_settled() -> None:
+    seen = tally(pending=2)
+    seen.closed(event_in_words("waiting_for_its_time", until="2027-01-02T09:00+01:00"))
+    assert seen.waiting(103.0) == "it is not the time to send: this goes on at 2027-01-02 09:00+01:00"
+    seen.settled(Status.DELIVERED, 104.0)
+    assert seen.waiting(110.0) == "waiting for answers, or for rows whose next try is due later"
+
+
+def test_a_notice_is_seen_for_a_while() -> None:
+    seen = tally(pending=2)
+    assert seen.notice(100.0) == ""
+    seen.noticed(event_in_words("others_use_the_token", per_second=3.0, left_per_second=6.5), 100.0)
+    assert seen.notice(129.0) == "others use the token, at 3 a second; this run goes on at 6.5"
+    assert seen.notice(131.0) == ""
+
+
+def test_every_event_that_holds_a_run_up_or_changes_what_it_can_promise_is_told_in_words() -> None:
+    assert event_in_words("backing_off", seconds=1.0, reason="http_503") == "PassEntry had an error of its own (HTTP 503)"
+    assert "--baseline" in event_in_words("sending_without_baselines", seconds=30.0, reason="reads are throttled")
+    assert "reading back" in event_in_words("texts_are_not_shown_as_sent", by="the API")
+    assert event_in_words("read_back", row=1, status="accepted", reason="") == ""
