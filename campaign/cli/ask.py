@@ -28,6 +28,7 @@ def confirm(question: "Question") -> bool:
         KeyboardInterrupt: Ctrl-C, or the end of the input.
     """
     from campaign.cli.signals import interruptible
+    from campaign.cli.typed import agreed, line
     from campaign.domain.errors import UsageError
     from campaign.reporter.concerns import concern_in_words, places
     from campaign.reporter.reasons import printable
@@ -39,15 +40,11 @@ def confirm(question: "Question") -> bool:
     with interruptible():
         for concern in question.concerns():
             if concern.kind is not Care.LINK:
-                line = f"{concern_in_words(concern, lock_screen=question.lock_screen)} ({places(concern.rows[:3], concern.count)})"
-                typer.echo(f"Look at this: {line}.", err=True)
-        try:
-            if question.messages <= NUMBER_FROM:
-                return typer.confirm("Send?", err=True)
-            answer = typer.prompt("To send, type the number of recipients", default="", show_default=False, err=True)
-            return is_number(answer, question.messages)
-        except typer.Abort:
-            raise KeyboardInterrupt from None
+                look = f"{concern_in_words(concern, lock_screen=question.lock_screen)} ({places(concern.rows[:3], concern.count)})"
+                typer.echo(f"Look at this: {look}.", err=True)
+        if question.messages <= NUMBER_FROM:
+            return agreed("Send?")
+        return is_number(line("To send, type the number of recipients"), question.messages)
 
 
 def is_number(answer: str, number: int) -> bool:

@@ -3,28 +3,38 @@
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any
+from copy import copy
+from typing import Annotated, Any, get_args
 
 from campaign.cli.options import OPTIONS
 
 
-def takes(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Replace a command's keyword `settings` by these options of `OPTIONS`; it is called with the `Settings` that result."""
+def takes(*names: str, **said: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Replace a command's keyword `settings` by these options of `OPTIONS`; it is called with the `Settings` that result.
+
+    `said` are options, too, with what a command has to say of each.
+    """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(command)
         def called(**given: Any) -> None:
             from campaign.cli import logs
+            from campaign.cli.misnamed import misnamed
             from campaign.settings import Settings
 
             # Once before the settings are known: something may be wrong with a line of `.env`.
             logs.configure()
-            settings = Settings.read(**{name: given.pop(name) for name in names})
+            settings = Settings.read(**{name: given.pop(name) for name in (*names, *said)})
             logs.configure(settings.log_level, file=settings.log_file if "log_file" in names else None)
+            for sentence in misnamed():
+                logs.tell("unknown_setting", sentence)
             command(**given, settings=settings)
 
         own = [parameter for parameter in inspect.signature(command).parameters.values() if parameter.name != "settings"]
-        options = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=OPTIONS[name]) for name in names]
+        options = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_option(name, said.get(name)))
+            for name in (*names, *said)
+        ]
         parameters = [*own, *options]
         # typer reads both; __wrapped__ would lead it past them.
         called.__dict__.pop("__wrapped__")
@@ -33,3 +43,12 @@ def takes(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
         return called
 
     return decorate
+
+
+def _option(name: str, said: str | None) -> Any:
+    if said is None:
+        return OPTIONS[name]
+    kind, option = get_args(OPTIONS[name])
+    own = copy(option)
+    own.help = said
+    return Annotated[kind, own]

@@ -69,7 +69,7 @@ def pause(name: OneName, *, settings: "Settings") -> None:
     typer.echo(f"The campaign “{name}” is paused; what was under way settles. To let it go on:\n    {go_on}")
 
 
-@takes("yes", "ledger", "log_level")
+@takes("ledger", "log_level", yes="Cancel without asking.")
 def cancel(name: OneName, *, settings: "Settings") -> None:
     from campaign.domain.errors import UsageError
     from campaign.insights import command_line
@@ -78,11 +78,20 @@ def cancel(name: OneName, *, settings: "Settings") -> None:
     if not settings.yes:
         if not sys.stdin.isatty():
             raise UsageError("There is no terminal to ask on. Add --yes to cancel without being asked; nothing was changed.")
-        if not typer.confirm(f"Cancel “{name}” for good? What is not sent yet will never be.", err=True):
+        if not _agreed(name):
             raise UsageError("Nothing was changed.")
     _control(name, Control.CANCELLED, settings)
     export = command_line("report", name, "--output", "FILE", ledger=settings.ledger_to_name)
     typer.echo(f"The campaign “{name}” is cancelled for good. What became of its rows:\n    {export}")
+
+
+def _agreed(name: str) -> bool:
+    from campaign.cli.typed import agreed
+
+    try:
+        return agreed(f"Cancel “{name}” for good? What is not sent yet will never be.")
+    except KeyboardInterrupt:
+        raise typer.Abort from None
 
 
 def _control(name: str, wanted: "Control", settings: "Settings") -> None:

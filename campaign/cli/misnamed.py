@@ -1,0 +1,41 @@
+"""Variables that look like settings and are none: nobody reads them, and whoever set them believes otherwise."""
+
+import os
+import re
+from collections.abc import Iterator
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Final
+
+from dotenv.parser import parse_stream
+
+from campaign.settings import DOTENV, Settings
+
+_PREFIX: Final = "CAMPAIGN_"
+_OF_KUBERNETES: Final = re.compile(r"CAMPAIGN_(?:SERVICE|PORT)(?:_.*)?")
+"""What it sets in every container beside a service that is named “campaign”."""
+
+
+def misnamed() -> Iterator[str]:
+    """A sentence for each such variable of the environment and of `.env`, with the name that may be meant."""
+    known = {_variable(name) for name in Settings.model_fields}
+    found = dict.fromkeys(os.environ, "the environment") | dict.fromkeys(_in_dotenv(), DOTENV)
+    for name, place in sorted(found.items()):
+        if name.upper().startswith(_PREFIX) and name.upper() not in known and not _OF_KUBERNETES.fullmatch(name.upper()):
+            near = get_close_matches(name.upper(), sorted(known), n=1, cutoff=0.75)
+            hint = f"Did you mean {near[0]}?" if near else "campaign run --help lists them."
+            yield f"{name}, set in {place}, is no setting and changes nothing. {hint}"
+
+
+def _variable(field: str) -> str:
+    alias = Settings.model_fields[field].validation_alias
+    return alias if isinstance(alias, str) else f"{_PREFIX}{field.upper()}"
+
+
+def _in_dotenv() -> Iterator[str]:
+    try:
+        with Path(DOTENV).open(encoding="utf-8-sig") as file:
+            yield from [binding.key for binding in parse_stream(file) if binding.key]
+    except (OSError, UnicodeDecodeError):
+        # Whether it can be read is the settings' own matter.
+        return

@@ -1,0 +1,41 @@
+"""A slip of the pen in a variable's name is told."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from campaign.cli.misnamed import misnamed
+from tests.unit.test_options import CASES
+
+
+@pytest.fixture(autouse=True)
+def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in list(os.environ):
+        if name.upper().startswith("CAMPAIGN_"):
+            monkeypatch.delenv(name)
+
+
+def test_a_slip_in_the_environment_or_the_file_is_told_with_the_nearest_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAMPAIGN_RAET", "5")
+    monkeypatch.setenv("CAMPAIGN_SOMETHING_ELSE", "5")
+    Path(".env").write_text("CAMPAIGN_RATE=3\nno line at all\nexport CAMPAIGN_JSN=1\nOTHER=1\n", encoding="utf-8")
+    assert list(misnamed()) == [
+        "CAMPAIGN_JSN, set in .env, is no setting and changes nothing. Did you mean CAMPAIGN_JSON?",
+        "CAMPAIGN_RAET, set in the environment, is no setting and changes nothing. Did you mean CAMPAIGN_RATE?",
+        "CAMPAIGN_SOMETHING_ELSE, set in the environment, is no setting and changes nothing. campaign run --help lists them.",
+    ]
+
+
+def test_every_setting_and_what_kubernetes_sets_is_fine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for _, variable, _, _ in CASES.values():
+        monkeypatch.setenv(variable, "")
+    for name in ("campaign_rate", "CAMPAIGN_NOTIFY", "CAMPAIGN_SERVICE_HOST", "CAMPAIGN_PORT", "CAMPAIGN_PORT_80_TCP", "PASSENTRY_API_KEY"):
+        monkeypatch.setenv(name, "")
+    assert list(misnamed()) == []
+
+
+def test_a_file_that_can_not_be_read_is_not_spoken_of() -> None:
+    Path(".env").write_bytes(b"\xff\xfe\x00CAMPAIGN_X=1")
+    assert list(misnamed()) == []
