@@ -11,6 +11,7 @@ from typing import Final, Protocol
 from campaign.domain.model import Claim, Counts, ResultRow, Settlement, Skip, StagedRow, Status
 from campaign.domain.pacing import Slots
 from campaign.domain.verdict import Conclusion, Reading
+from campaign.ledger.upkeep import Upkeep, UpkeepReader
 
 
 class Control(StrEnum):
@@ -48,11 +49,17 @@ class CampaignRecord:
     started_at: float
     finished_at: float
     ended: str
+    forgotten_at: float = 0.0
+    exported_at: float = 0.0
+    exported_to: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunnerRecord:
-    """One process that sends, or has sent. `alive` is what can be known of it from here and now."""
+    """One process that sends, or has sent. `alive` is what can be known of it from here and now.
+
+    `rows_left` and `rows_in_need` (failed, unknown, invalid) are the campaign's when it ended; None where they were not counted.
+    """
 
     id: int
     campaign: int
@@ -63,6 +70,9 @@ class RunnerRecord:
     ended: str
     activity: str
     alive: bool
+    username: str = ""
+    rows_left: int | None = None
+    rows_in_need: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +134,7 @@ class Terms:
 ANYTHING: Final = Terms()
 
 
-class Ledger(Protocol):
+class Ledger(Upkeep, Protocol):
     async def create(self, spec: CampaignSpec) -> CampaignRecord:
         """Begin to stage a campaign; raises UsageError if its name is taken, unless by a staging whose process is dead."""
 
@@ -203,14 +213,21 @@ class Ledger(Protocol):
     async def control(self, campaign: int, control: Control) -> None:
         """Pause, go on, or cancel: cancelling leaves every pending row out."""
 
-    async def retry(self, campaign: int, statuses: frozenset[Status]) -> int:
-        """Make rows of these statuses pending again; returns how many."""
+    async def retry(
+        self,
+        campaign: int,
+        statuses: frozenset[Status],
+        *,
+        reasons: frozenset[str] = frozenset(),
+        http_statuses: frozenset[int] = frozenset(),
+    ) -> int:
+        """Make rows of these statuses, and of these reasons and HTTP statuses where any are given, pending again; returns how many."""
 
     async def close(self) -> None:
         """Finish what was begun and let go of everything."""
 
 
-class LedgerReader(Protocol):
+class LedgerReader(UpkeepReader, Protocol):
     def campaign(self, name: str) -> CampaignRecord | None:
         """The campaign of this name."""
 
