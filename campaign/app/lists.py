@@ -52,7 +52,7 @@ def opened(source: str, settings: Settings) -> Iterator[CheckedList]:
                 name=settings.name or _named_within(table, layout) or default_name(source),
                 list_name=table.name,
                 list_sha256=table.sha256,
-                message_sha256=_fingerprint(layout, messages),
+                message_sha256=message_fingerprint(layout.columns[layout.id_place], messages),
                 columns=layout.columns,
                 id_column=layout.columns[layout.id_place],
                 settings={
@@ -104,6 +104,7 @@ def _messages(layout: Layout, settings: Settings, *, file: str) -> Messages | No
     )
 
 
-def _fingerprint(layout: Layout, messages: Messages | None) -> str:
+def message_fingerprint(id_column: str, messages: Messages | None) -> str:
+    """What `CampaignSpec.message_sha256` is for these messages."""
     source = messages.fingerprint if messages is not None else "results"
-    return hashlib.sha256(json.dumps([source, layout.columns[layout.id_place]]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([source, id_column]).encode()).hexdigest()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from campaign.app.controls import Exclusions, cannot_finish, remembered, schedule_of, utc_now
+from campaign.app.keeping import check_here
 from campaign.app.lists import CheckedList, opened
 from campaign.app.sending import Stop, check_access, exit_code, find, report, send, verify
 from campaign.app.staging import stage
@@ -63,8 +64,15 @@ class Session:
         await self.ledger.bury(quiet_seconds=self.settings.quiet_period)
         return self.reader.counts(record.id)
 
-    def ask(self, record: CampaignRecord, messages: int, statuses: frozenset[Status]) -> None:
+    def ask(self, record: CampaignRecord, messages: int, statuses: frozenset[Status], sample: str = "", instead: str = "") -> None:
         """Have a person agree, unless that was done with `--yes`.
+
+        Args:
+            record: the campaign.
+            messages: how many would be sent.
+            statuses: of which rows, one of which is shown.
+            sample: the message to show instead.
+            instead: the command that would send them after all, where that is not `resume`.
 
         Raises:
             UsageError: no.
@@ -72,8 +80,8 @@ class Session:
         """
         if self.settings.yes or not messages:
             return
-        sample = next((row.message for row in self.reader.rows(record.id, statuses)), "")
-        go_on = command_line("resume", record.spec.name, ledger=self.settings.ledger_to_name)
+        sample = sample or next((row.message for row in self.reader.rows(record.id, statuses)), "")
+        go_on = instead or command_line("resume", record.spec.name, ledger=self.settings.ledger_to_name)
         not_sent = f"Nothing was sent. To send it after all: {go_on}"
         try:
             agreed = self.front.confirm(record, messages, sample)
@@ -170,42 +178,15 @@ async def resume(name: str, settings: Settings, front: Front) -> Finished:
     check_access(settings)
     async with session(settings, front, stop) as begun:
         record = find(begun.reader, name)
-        _check_not_cancelled(record)
+        check_here(record)
+        check_not_cancelled(record)
         work = begun.of(record)
-        results = _results(record, settings)
+        results = results_of(record, settings)
         counts = await work.counts(record)
         work.ask(record, counts.open, frozenset({Status.PENDING}))
         if record.control is Control.PAUSED:
             await work.ledger.control(record.id, Control.GO)
         return await _go_on(work, find(begun.reader, name), results, resumed=True, asked=True)
-
-
-async def retry(target: str, statuses: frozenset[Status], settings: Settings, front: Front) -> Finished:
-    """Send rows of these statuses again; the target is a campaign's name, or a results file."""
-    stop = front.listen()
-    check_access(settings)
-    async with session(settings, front, stop) as begun:
-        if begun.reader.campaign(target) is None and is_file(target):
-            async with looked_through(target, settings, stop) as given:
-                if not given.layout.results:
-                    raise UsageError(f"{target} is not a results file: it has no delivery_ columns. Give one, or a campaign's name.")
-                staged = await stage(begun.ledger, begun.reader, given, stop=stop.gently, ledger_name=settings.ledger_to_name)
-                record = staged.record
-        else:
-            record = find(begun.reader, target)
-        _check_not_cancelled(record)
-        work = begun.of(record)
-        results = _results(record, settings)
-        counts = await work.counts(record)
-        again = sum(counts.by_status[status] for status in statuses)
-        if not again:
-            kinds = " or ".join(status.value for status in sorted(statuses))
-            return await work.end(record, End(ended=Ended.LIMIT), results, f"Nothing was sent: there are no rows that are {kinds}.")
-        if record.control is Control.PAUSED:
-            return await work.end(record, End(ended=Ended.PAUSED), results, _is_paused(record))
-        work.ask(record, again + counts.open, statuses | {Status.PENDING})
-        await work.ledger.retry(record.id, statuses)
-        return await work.send(record, results)
 
 
 async def read_back(name: str, settings: Settings, front: Front) -> Finished:
@@ -214,9 +195,10 @@ async def read_back(name: str, settings: Settings, front: Front) -> Finished:
     check_access(settings)
     async with session(settings, front, stop) as work:
         record = find(work.reader, name)
+        check_here(record)
         with front.watch(name, await work.counts(record)) as observer:
             await verify(record, work.ledger, work.reader, settings, observer=observer, stop=stop)
-        return await work.end(record, End(ended=Ended.LIMIT), _results(record, settings))
+        return await work.end(record, End(ended=Ended.LIMIT), results_of(record, settings))
 
 
 async def control(name: str, wanted: Control, settings: Settings) -> None:
@@ -233,7 +215,7 @@ async def control(name: str, wanted: Control, settings: Settings) -> None:
 async def _go_on(work: Session, record: CampaignRecord, results: Path | None, *, resumed: bool, asked: bool = False) -> Finished:
     counts = await work.counts(record)
     if record.control is Control.PAUSED and counts.open:
-        return await work.end(record, End(ended=Ended.PAUSED), results, _is_paused(record))
+        return await work.end(record, End(ended=Ended.PAUSED), results, is_paused(record))
     if resumed and work.reader.outlook(record.id).finished:
         note = "Nothing was sent: every row of this campaign has ended before, and what has ended is never sent again by itself."
         return await work.end(record, End(ended=Ended.FINISHED), results, note)
@@ -242,11 +224,11 @@ async def _go_on(work: Session, record: CampaignRecord, results: Path | None, *,
     return await work.send(record, results)
 
 
-def _is_paused(record: CampaignRecord) -> str:
+def is_paused(record: CampaignRecord) -> str:
     return f"Nothing was sent: the campaign “{record.spec.name}” is paused, and only resume lets it go on."
 
 
-def _results(record: CampaignRecord, settings: Settings) -> Path | None:
+def results_of(record: CampaignRecord, settings: Settings) -> Path | None:
     stored = record.spec.settings.get("results", "")
     return settings.results.absolute() if settings.results is not None else Path(stored) if stored else None
 
@@ -255,6 +237,6 @@ def is_file(name: str) -> bool:
     return Path(name).is_file()
 
 
-def _check_not_cancelled(record: CampaignRecord) -> None:
+def check_not_cancelled(record: CampaignRecord) -> None:
     if record.control is Control.CANCELLED:
         raise UsageError(f"The campaign “{record.spec.name}” was cancelled; nothing more of it is sent. Start a new one with campaign run.")

@@ -1,4 +1,4 @@
-"""`run`, `check`, `resume`, `retry`, `verify`, `test`: parse, call, print."""
+"""`run`, `check`, `resume`, `verify`, `test`: parse, call, print."""
 
 import shlex
 import sys
@@ -26,7 +26,7 @@ def run(source: List, *, settings: "Settings") -> None:
     if settings.dry_run:
         _check(source, settings)
     else:
-        _finish(run_list(source, settings, _front(settings)), settings)
+        finish(run_list(source, settings, front_of(settings)), settings)
 
 
 @takes(*MESSAGE, "rate", "json_output", "log_level")
@@ -38,35 +38,14 @@ def check(source: List, *, settings: "Settings") -> None:
 def resume(name: Campaign, *, settings: "Settings") -> None:
     from campaign.app import runs
 
-    _finish(runs.resume(name, settings, _front(settings)), settings)
-
-
-@takes(*SENDING, "results", *LOOKING)
-def retry(
-    target: Annotated[str, typer.Argument(help="The campaign's name, or a results file.", metavar="NAME|RESULTS")],
-    *,
-    status: Annotated[
-        list[str] | None,
-        typer.Option(help="Which rows: failed (default), not_delivered, unknown. May be given several times.", metavar="STATUS"),
-    ] = None,
-    settings: "Settings",
-) -> None:
-    from campaign.app import runs
-    from campaign.domain.errors import UsageError
-    from campaign.domain.lifecycle import RETRYABLE
-    from campaign.domain.model import Status
-
-    wanted = [part.strip() for given in status or ["failed"] for part in given.split(",")]
-    if unknown := [part for part in wanted if part not in RETRYABLE]:
-        raise UsageError(f"--status {unknown[0]}: rows can be sent again that are {', '.join(sorted(RETRYABLE))}.")
-    _finish(runs.retry(target, frozenset(map(Status, wanted)), settings, _front(settings)), settings)
+    finish(runs.resume(name, settings, front_of(settings)), settings)
 
 
 @takes("results", *LOOKING)
 def verify(name: Campaign, *, settings: "Settings") -> None:
     from campaign.app import runs
 
-    _finish(runs.read_back(name, settings, _front(settings)), settings)
+    finish(runs.read_back(name, settings, front_of(settings)), settings)
 
 
 @takes(*MESSAGE, "yes", "timeout", *LOOKING)
@@ -81,10 +60,10 @@ def send_to_self(
 ) -> None:
     from campaign.app.trial import send_test
 
-    _finish(send_test(source, to, row, settings, _front(settings)), settings)
+    finish(send_test(source, to, row, settings, front_of(settings)), settings)
 
 
-def _front(settings: "Settings") -> "Front":
+def front_of(settings: "Settings") -> "Front":
     from campaign.app.runs import Front
     from campaign.cli.logs import tell
     from campaign.cli.progress import RunProgress
@@ -118,7 +97,7 @@ def _confirm(record: "CampaignRecord", messages: int, sample: str, settings: "Se
             raise KeyboardInterrupt from None
 
 
-def _finish(work: "Coroutine[Any, Any, Finished]", settings: "Settings") -> None:
+def finish(work: "Coroutine[Any, Any, Finished]", settings: "Settings") -> None:
     from campaign.cli import logs
     from campaign.cli.loop import run_loop
     from campaign.cli.output import print_view
