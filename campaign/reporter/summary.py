@@ -9,7 +9,7 @@ from typing import Final, assert_never
 
 from campaign.domain.durations import words as duration
 from campaign.domain.model import CampaignState, Counts, Status
-from campaign.insights import CampaignView
+from campaign.insights import CampaignView, command_line
 from campaign.reporter.reasons import NO_REASON, ended_in_words, printable, reason_in_words
 from campaign.reporter.target import failed_path
 
@@ -139,7 +139,11 @@ def _next_steps(view: CampaignView, *, commands: bool) -> Iterator[str]:
             yield from _to_copy("The rows that need someone are in", str(failed_path(Path(view.results))))
     if not commands:
         return
-    if at_work:
+    if view.record.forgotten_at:
+        yield "It was forgotten: only these counts are left of it."
+    elif view.record.exported_at:
+        yield from _to_copy("It was exported, and is sent on where this file is imported", view.record.exported_to)
+    elif at_work:
         yield from _to_copy("To see how it goes", view.command("status", "--watch"))
         yield from _to_copy("To pause it", view.command("pause"))
     else:
@@ -169,9 +173,18 @@ def _commands(view: CampaignView) -> Iterator[str]:
             f"To send {_the(not_delivered, 'not delivered')} again, once {passes}", view.command("retry", "--status", "not_delivered")
         )
     if may_send and (invalid := count(Status.INVALID, 0)):
-        yield from _wrapped(f"{_the(invalid, 'invalid').capitalize()} can be sent as a new list, mended, under another --name.")
+        yield from _once_mended(view, invalid)
     if view.state is CampaignState.FINISHED and not (view.counts.needs_someone or not_delivered):
         yield "There is nothing left to do."
+
+
+def _once_mended(view: CampaignView, invalid: int) -> Iterator[str]:
+    which = _the(invalid, "invalid")
+    if not view.results:
+        yield from _wrapped(f"{which.capitalize()} can be sent as a new list, mended, under another --name.")
+        return
+    command = command_line("retry", str(failed_path(Path(view.results))), ledger=view.ledger)
+    yield from _to_copy(f"To send {which}, once mended in that file (with the --template or --message again, if columns change)", command)
 
 
 def rows(count: int) -> str:

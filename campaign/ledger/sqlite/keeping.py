@@ -41,7 +41,8 @@ class Keeping(Rest):
         connection = connect(self._path)
         try:
             with errors_as_sentences(self._path):
-                connection.execute("PRAGMA secure_delete = ON; VACUUM")
+                connection.pragma("secure_delete", True)
+                connection.execute("VACUUM")
                 busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         finally:
             connection.close()
