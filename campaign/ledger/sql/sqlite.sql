@@ -273,7 +273,7 @@ WHERE campaign = :campaign AND status = :status
 
 -- name: retry_rows
 UPDATE rows SET status = 'pending', reason = '', due_at = :now, tries = 0
-WHERE campaign = :campaign AND row IN (SELECT value FROM json_each(:rows)) AND status IN (SELECT value FROM json_each(:statuses))
+WHERE campaign = :campaign AND row IN (SELECT value FROM json_each(:rows)) AND +status IN (SELECT value FROM json_each(:statuses))
   AND EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND control <> 'cancelled')
 RETURNING 1;
 

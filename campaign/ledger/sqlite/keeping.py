@@ -41,7 +41,7 @@ class Keeping(Rest):
         connection = connect(self._path)
         try:
             with errors_as_sentences(self._path):
-                connection.pragma("secure_delete", True)
+                connection.pragma("secure_delete", 1)
                 connection.execute("VACUUM")
                 busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         finally:
