@@ -9,7 +9,7 @@ from campaign.domain.errors import InputError, UsageError
 from campaign.domain.model import ResultRow
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.loader.columns import is_results_file, pass_key
-from campaign.loader.names import listed
+from campaign.loader.names import find_zone_column, listed
 from campaign.loader.stage import Layout
 from campaign.loader.tables import Table, open_table
 
@@ -40,6 +40,11 @@ class MendedFile:
     def id_place(self) -> int:
         """The pass id's place in a line's cells."""
         return self.record.spec.columns.index(self.record.spec.id_column)
+
+    @property
+    def zone_place(self) -> int | None:
+        """The time zone's place in a line's cells; None if the list has none."""
+        return find_zone_column(self.record.spec.columns, file=self.table.name)
 
     def batches(self) -> Iterator[list[Line]]:
         """The file's lines, some thousand at a time.

@@ -8,6 +8,7 @@ from campaign.app.lists import message_fingerprint
 from campaign.app.mended import Line, Matcher, MendedFile
 from campaign.domain.errors import InputError
 from campaign.domain.model import NEEDS_SOMEONE, ResultRow, Status
+from campaign.domain.schedule import known_zones
 from campaign.domain.selection import Selection
 from campaign.ledger.port import LedgerReader
 from campaign.ledger.upkeep import MendedRow
@@ -99,6 +100,7 @@ class Mender:
     file: MendedFile
     texts: Texts
     selection: Selection
+    zones_must_be_known: bool
     totals: Totals = field(default_factory=Totals)
 
     def batches(self, reader: LedgerReader) -> Iterator[Batch]:
@@ -140,6 +142,11 @@ class Mender:
         pass_id, _reason, error = check_pass_id(given)
         if row.pass_id != pass_id and row.pass_id.lstrip("0") == pass_id:
             error = f"The id {row.pass_id} has become {pass_id}: a spreadsheet has dropped its zeros. Format the column as text."
+        zone = line.cells[self.file.zone_place].strip() if self.file.zone_place is not None else ""
+        if zone and zone not in known_zones():
+            if self.zones_must_be_known:
+                error = error or f"“{shown(zone)}” is no time zone. Write its IANA name, such as Europe/Berlin, or give --time-zone."
+            zone = ""
         rendered, anew = self._message(line, row, changes, new_text)
         error = error or rendered.error
         if error:
@@ -148,7 +155,7 @@ class Mender:
             else:
                 self.totals.still_invalid.add(row.row)
             return
-        mended = MendedRow(row=row.row, pass_id=pass_id, pass_key=pass_key(pass_id), message=rendered.text, cells=line.cells)
+        mended = MendedRow(row=row.row, pass_id=pass_id, pass_key=pass_key(pass_id), message=rendered.text, cells=line.cells, zone=zone)
         batch.mended.append(mended)
         self.totals.mended += 1
         self.totals.made_anew += anew

@@ -8,16 +8,18 @@ import gzip
 import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, astuple, dataclass, fields, replace
+from dataclasses import asdict, astuple, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import orjson
 
+from campaign.app.controls import home_zone
 from campaign.app.keeping import check_here
 from campaign.app.sending import find
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.model import Outcome, StagedRow, Status
+from campaign.domain.schedule import known_zones
 from campaign.ledger.port import CampaignRecord, CampaignSpec, Control, LedgerReader, RunnerRecord
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from campaign.ledger.upkeep import MovedAttempt, MovedRow
@@ -43,6 +45,15 @@ class Header:
     runners: tuple[RunnerRecord, ...]
 
 
+@dataclass(slots=True)
+class Batch:
+    """Some of a file's lines."""
+
+    rows: list[MovedRow] = field(default_factory=list)
+    attempts: list[MovedAttempt] = field(default_factory=list)
+    excluded: list[str] = field(default_factory=list)
+
+
 async def export(name: str, file: Path, settings: Settings) -> CampaignRecord:
     """Hand a campaign over, and write it to a file. From then on nothing of it is sent from this ledger; again, it writes the same.
 
@@ -59,7 +70,7 @@ async def export(name: str, file: Path, settings: Settings) -> CampaignRecord:
         await ledger.bury(quiet_seconds=settings.quiet_period)
         first = await ledger.hand_over(record.id, str(file))
         try:
-            await asyncio.to_thread(_write, reader, record, file)
+            await asyncio.to_thread(_write, reader, _with_its_zone(record, settings), file)
         except BaseException:
             if first:
                 await asyncio.shield(ledger.take_back(record.id))
@@ -92,7 +103,8 @@ async def take_in(file: Path, settings: Settings) -> CampaignRecord:
             await ledger.take_in_runners(made.id, header.runners)
             batches = _batches(file)
             while (batch := await asyncio.to_thread(next, batches, None)) is not None:
-                await ledger.take_in(made.id, *batch)
+                await ledger.take_in(made.id, batch.rows, batch.attempts)
+                await ledger.exclude(made.id, batch.excluded)
             await ledger.finish_taking_in(made.id, header.record, header.api)
         except BaseException:
             await asyncio.shield(ledger.discard(made.id))
@@ -107,6 +119,14 @@ def _absolute(file: Path, *, new: bool) -> Path:
     if new and file.exists():
         raise UsageError(f"{file} is there already. Give --output another name.")
     return file.absolute()
+
+
+def _with_its_zone(record: CampaignRecord, settings: Settings) -> CampaignRecord:
+    """The campaign with the zone that its hours are of: where it goes, the machine's may be another."""
+    kept = record.spec.settings
+    if kept.get("time_zone") or not any(kept.get(name) for name in ("window", "start_at", "not_after")):
+        return record
+    return replace(record, spec=replace(record.spec, settings=kept | {"time_zone": home_zone(settings).key}))
 
 
 def _write(reader: LedgerReader, record: CampaignRecord, file: Path) -> None:
@@ -127,7 +147,9 @@ def _write(reader: LedgerReader, record: CampaignRecord, file: Path) -> None:
 def _lines(header: dict[str, Any], reader: LedgerReader, campaign: int) -> Iterator[bytes]:
     yield _line(header)
     for row in reader.moved_rows(campaign):
-        yield _line({"row": astuple(row.staged)[:5], "outcome": astuple(row.staged.outcome), "tries": row.tries, "due": row.due_in_seconds})
+        yield _line({"row": astuple(row.staged), "tries": row.tries, "due": row.due_in_seconds})
+    for key in reader.exclusions(campaign):
+        yield _line({"excluded": key})
     for attempt in reader.moved_attempts(campaign):
         yield _line({"attempt": astuple(attempt)})
 
@@ -151,20 +173,21 @@ def _checked(file: Path) -> Header:
     return header
 
 
-def _batches(file: Path) -> Iterator[tuple[list[MovedRow], list[MovedAttempt]]]:
+def _batches(file: Path) -> Iterator[Batch]:
     with _unpacked(file) as packed:
-        rows: list[MovedRow] = []
-        attempts: list[MovedAttempt] = []
+        batch = Batch()
         for line in _whole_lines(packed):
             value = orjson.loads(line)
             if "row" in value:
-                rows.append(_row(value))
+                batch.rows.append(_row(value))
             elif "attempt" in value:
-                attempts.append(MovedAttempt(**_named(MovedAttempt, value["attempt"])))
-            if len(rows) + len(attempts) >= TOGETHER:
-                yield rows, attempts
-                rows, attempts = [], []
-        yield rows, attempts
+                batch.attempts.append(MovedAttempt(**_named(MovedAttempt, value["attempt"])))
+            elif "excluded" in value:
+                batch.excluded.append(value["excluded"])
+            if len(batch.rows) + len(batch.attempts) + len(batch.excluded) >= TOGETHER:
+                yield batch
+                batch = Batch()
+        yield batch
 
 
 @contextmanager
@@ -202,14 +225,17 @@ def _header(line: bytes) -> Header:
 
 
 def _row(value: dict[str, Any]) -> MovedRow:
-    number, pass_id, _key, message, cells = value["row"]
-    outcome = Outcome(**_named(Outcome, value["outcome"]))
+    number, pass_id, _key, message, cells, ended, zone = value["row"]
+    outcome = Outcome(**_named(Outcome, ended))
     outcome = replace(outcome, status=Status(outcome.status))
     if outcome.status is Status.SENDING or (outcome.status is Status.PENDING and check_pass_id(pass_id)[1]):
         raise ValueError(f"row {number} can't be {outcome.status.value}")
-    staged = StagedRow(row=number, pass_id=pass_id, pass_key=pass_key(pass_id), message=message, cells=tuple(cells), outcome=outcome)
+    if zone and zone not in known_zones():
+        raise ValueError(f"row {number} has the time zone “{zone}”, which is none here")
+    key = pass_key(pass_id)
+    staged = StagedRow(row=number, pass_id=pass_id, pass_key=key, message=message, cells=tuple(cells), outcome=outcome, zone=zone)
     return MovedRow(staged=staged, tries=value["tries"], due_in_seconds=value["due"])
 
 
 def _named(kind: type, values: Iterable[Any]) -> dict[str, Any]:
-    return dict(zip([field.name for field in fields(kind)], values, strict=True))
+    return dict(zip([one.name for one in fields(kind)], values, strict=True))

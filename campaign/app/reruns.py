@@ -6,9 +6,10 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Final
 
+from campaign.app.controls import Exclusions
 from campaign.app.keeping import check_here
 from campaign.app.mended import MendedFile, mended_file
-from campaign.app.mending import MENDABLE, Mender, Texts, told
+from campaign.app.mending import MENDABLE, Mender, Texts, Totals, told
 from campaign.app.runs import (
     Finished,
     Front,
@@ -64,6 +65,8 @@ async def _again(work: Session, record: CampaignRecord, selection: Selection) ->
         raise UsageError("Invalid rows are sent once they are mended: mend them in the failed-rows file, and give retry that file.")
     check_here(record)
     check_not_cancelled(record)
+    work = work.of(record)
+    exclusions = await asyncio.to_thread(Exclusions, work.settings.exclude)
     results = results_of(record, work.settings)
     counts = await work.counts(record)
     filters = {"reasons": chosen.reasons, "http_statuses": chosen.http_statuses}
@@ -77,6 +80,7 @@ async def _again(work: Session, record: CampaignRecord, selection: Selection) ->
         return await work.end(record, End(ended=Ended.PAUSED), results, is_paused(record))
     sample = next((row.message for row in work.reader.rows(record.id, chosen.statuses) if chosen.takes(row.outcome)), "")
     work.ask(record, again + counts.open, chosen.statuses, sample=sample, instead=_same_command(record.spec.name, chosen, work))
+    await _exclude(work, record, exclusions)
     await work.ledger.retry(record.id, chosen.statuses, **filters)  # type: ignore[arg-type]  # each by its name
     return await work.send(record, results)
 
@@ -85,13 +89,17 @@ async def _mend(work: Session, target: str, file: MendedFile, selection: Selecti
     record = file.record
     check_here(record)
     check_not_cancelled(record)
+    work = work.of(record)
+    exclusions = await asyncio.to_thread(Exclusions, work.settings.exclude)
     chosen = replace(selection, statuses=selection.statuses or MENDABLE)
     if not chosen.statuses <= BY_FILE:
         again = command_line("retry", record.spec.name, "--status", "unknown", ledger=work.settings.ledger_to_name)
         raise UsageError(f"A file can't have unknown rows sent again, which may be twice. To do so all the same: {again}")
     texts = await asyncio.to_thread(Texts.of, file, work.settings)
     counts = await work.counts(record)
-    plan = await asyncio.to_thread(_planned, work, Mender(file=file, texts=texts, selection=chosen))
+    must_be_known = work.settings.window is not None and work.settings.time_zone is None
+    mender = Mender(file=file, texts=texts, selection=chosen, zones_must_be_known=must_be_known)
+    plan = await asyncio.to_thread(_planned, work, mender)
     note = told(plan.totals, texts)
     # Without a results file to write: it would take the place of the failed rows, and of what was mended in them.
     if not plan.totals.sent:
@@ -101,8 +109,9 @@ async def _mend(work: Session, target: str, file: MendedFile, selection: Selecti
     work.ask(
         record, plan.totals.sent + counts.open, chosen.statuses, sample=plan.totals.sample, instead=_same_command(target, selection, work)
     )
+    await _exclude(work, record, exclusions)
     count = 0
-    decided = Mender(file=file, texts=texts, selection=chosen).batches(work.reader)
+    decided = replace(mender, totals=Totals()).batches(work.reader)
     while (batch := await asyncio.to_thread(next, decided, None)) is not None:
         count += await work.ledger.mend(record.id, batch.mended, batch.again, chosen.statuses)
     if duplicates := plan.totals.sent - count:
@@ -111,6 +120,11 @@ async def _mend(work: Session, target: str, file: MendedFile, selection: Selecti
         )
     finished = await work.send(record, results_of(record, work.settings))
     return replace(finished, note=f"{note} {finished.note}".strip())
+
+
+async def _exclude(work: Session, record: CampaignRecord, exclusions: Exclusions) -> None:
+    for keys in exclusions.keys():  # noqa: SIM118 - batches of keys, and no dict
+        await work.ledger.exclude(record.id, keys)
 
 
 def _planned(work: Session, mender: Mender) -> Mender:

@@ -19,6 +19,7 @@ class MendedRow:
     pass_key: str
     message: str
     cells: tuple[str, ...]
+    zone: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +104,9 @@ class UpkeepReader(Protocol):
 
     def moved_attempts(self, campaign: int) -> Iterator[MovedAttempt]:
         """Every attempt as another ledger needs it, in the order it was recorded, streamed."""
+
+    def exclusions(self, campaign: int) -> Iterator[str]:
+        """The keys of the passes that the campaign must not be sent to, streamed."""
 
     def handed_over(self, campaign: int) -> "tuple[Control, str]":
         """What people had asked of a campaign before it was handed over, and its API."""

@@ -176,6 +176,20 @@ class TestMoving:
         desk.run("retry", "list", code=0, **there)
         assert {len(texts) for texts in desk.sent().values()} == {1}
 
+    def test_its_exclusions_and_hours_go_with_it(self, desk: Desk) -> None:
+        (desk.folder / "list.csv").write_text("id,time_zone\na,Asia/Tokyo\nb,\nc,Asia/Tokyo\nd,\n", encoding="utf-8")
+        (desk.folder / "not.csv").write_text("id\nx\nd\n", encoding="utf-8")
+        hours = ("--window", "00:00-24:00", "--exclude", "not.csv")
+        desk.run("run", "list.csv", "--message", "Hi", *hours, "--limit", "1", code=5, TZ="America/New_York")
+        desk.run("export", "list", "--output", "list.campaign", TZ="America/New_York")
+        there = {"CAMPAIGN_LEDGER": str(desk.folder / "other.db")}
+        desk.run("import", "list.campaign", code=0, **there)
+        assert desk.json("show", "list", code=0, **there)["settings"]["time_zone"] == "America/New_York"
+        assert b"excluded" in gzip.decompress((desk.folder / "list.campaign").read_bytes())
+        seen = desk.json("resume", "list", code=0, **there)
+        assert (seen["by_status"]["delivered"], seen["skipped_by_reason"]) == (3, {"excluded": 1})
+        assert sorted(desk.sent()) == ["a", "b", "c"]
+
     def test_an_export_that_was_a_mistake_comes_back_under_another_name(self, desk: Desk) -> None:
         desk.make_list(4)
         desk.run("run", "list.csv", "--message", MESSAGE, "--limit", "1", code=5)

@@ -212,6 +212,24 @@ class TestMendedFile:
         assert "not a results file" in desk.run("retry", write(failed, plain), code=2).stderr
         assert desk.sent() == {}
 
+    def test_a_mended_time_zone_is_the_rows_own_and_one_that_is_none_is_refused(self, desk: Desk) -> None:
+        (desk.folder / "list.csv").write_text("id,time_zone\na,Asia/Tokyo\nb,Asia/Tokio\n", encoding="utf-8")
+        desk.run("run", "list.csv", "--message", "Hi", "--window", "00:00-24:00", code=None)
+        failed = desk.folder / "list.results.failed.csv"
+        rows = table(failed)
+        assert [row["delivery_reason"] for row in rows] == ["bad_time_zone"]
+        rows[0]["time_zone"] = "Asia/Osaka"
+        assert "“Asia/Osaka” is no time zone" in desk.run("retry", write(failed, rows), "--message", "Hi", code=2).stderr
+        rows[0]["time_zone"] = "Asia/Seoul"
+        desk.run("retry", write(failed, rows), "--message", "Hi")
+        assert desk.sent() == {"a": ["Hi"], "b": ["Hi"]}
+
+    def test_whoever_is_excluded_is_not_sent_to_again(self, desk: Desk) -> None:
+        failed = run_with_failures(desk)
+        (desk.folder / "not.csv").write_text("id\nwrong-2\n", encoding="utf-8")
+        desk.run("retry", str(failed), "--exclude", "not.csv", code=3)
+        assert desk.sent() == {"wrong-5": ["Hi Eve"]}
+
     def test_a_paused_campaign_keeps_what_was_mended_in_the_file(self, desk: Desk) -> None:
         failed = run_with_failures(desk)
         rows = table(failed)

@@ -273,7 +273,10 @@ WHERE campaign = :campaign AND status = :status
 
 -- name: retry_rows
 UPDATE rows SET status = 'pending', reason = '', due_at = :now, tries = 0
-WHERE campaign = :campaign AND row IN (SELECT value FROM json_each(:rows)) AND +status IN (SELECT value FROM json_each(:statuses))
+WHERE campaign = :campaign AND row IN (
+    SELECT r.row FROM json_each(:rows) AS c JOIN rows AS r ON r.campaign = :campaign AND r.row = c.value
+    WHERE r.status IN (SELECT value FROM json_each(:statuses))
+)
   AND EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND control <> 'cancelled')
 RETURNING 1;
 
@@ -287,11 +290,16 @@ WHERE campaign = :campaign AND row = :row AND message IS NULL
 -- What is known of the pass's device goes with the pass.
 UPDATE rows
 SET status = 'pending', reason = '', error = '', due_at = :now, tries = 0, pass_id = :pass_id, pass_key = :pass_key, message = :message,
-    cells = :cells, baseline = 0, baseline_text = NULL, pass_status = iif(pass_key = :pass_key, pass_status, ''),
+    cells = :cells, zone = :zone, baseline = 0, baseline_text = NULL, pass_status = iif(pass_key = :pass_key, pass_status, ''),
     device_type = iif(pass_key = :pass_key, device_type, '')
 WHERE campaign = :campaign AND row = :row AND status IN ('failed', 'invalid')
   AND EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND control <> 'cancelled')
 RETURNING row;
+
+-- name: add_zones
+UPDATE campaigns
+SET zones = (SELECT json_group_array(value) FROM (SELECT value FROM json_each(zones) UNION SELECT value FROM json_each(:zones)))
+WHERE id = :campaign;
 
 -- name: mark_mended_duplicates
 -- A row that was mended gives way to every other one of its pass.
@@ -379,6 +387,14 @@ INSERT INTO forgotten (campaign, at) VALUES (:campaign, :wall);
 -- name: forget_rows
 DELETE FROM rows WHERE campaign = :campaign AND row IN (SELECT row FROM rows WHERE campaign = :campaign LIMIT :limit) RETURNING 1;
 
+-- name: forget_exclusions
+DELETE FROM exclusions
+WHERE campaign = :campaign AND pass_key IN (SELECT pass_key FROM exclusions WHERE campaign = :campaign LIMIT :limit)
+RETURNING 1;
+
+-- name: exclusions
+SELECT pass_key FROM exclusions WHERE campaign = :campaign;
+
 -- name: forget_attempts
 DELETE FROM attempts WHERE id IN (SELECT id FROM attempts WHERE campaign = :campaign LIMIT :limit) RETURNING 1;
 
@@ -406,7 +422,7 @@ SELECT e.control, c.api FROM exported AS e JOIN campaigns AS c ON c.id = e.campa
 
 -- name: moved_rows
 SELECT row, pass_id, pass_key, message, cells, status, reason, attempts, tries, notification_status, notification_message, http_status,
-       error, sent_at, settled_at, latency_seconds, pass_status, device_type, due_at
+       error, sent_at, settled_at, latency_seconds, pass_status, device_type, zone, due_at
 FROM rows WHERE campaign = :campaign ORDER BY row;
 
 -- name: moved_attempts
@@ -415,8 +431,8 @@ FROM attempts WHERE campaign = :campaign ORDER BY id;
 
 -- name: take_in_row
 INSERT INTO rows (campaign, row, pass_id, pass_key, message, cells, status, reason, attempts, tries, notification_status,
-                  notification_message, http_status, error, sent_at, settled_at, latency_seconds, pass_status, device_type, due_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+                  notification_message, http_status, error, sent_at, settled_at, latency_seconds, pass_status, device_type, zone, due_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: take_in_attempt
 -- Without a fence: how it stands to what this ledger has sent to the pass is not known.
@@ -431,6 +447,7 @@ RETURNING id;
 -- name: finish_taking_in
 UPDATE campaigns
 SET control = :control, stager = NULL, content_sha256 = :content_sha256, created_at = :created_at, started_at = :started_at,
-    finished_at = :finished_at, ended = :ended, api = :api, rows = (SELECT count(*) FROM rows WHERE campaign = :campaign)
+    finished_at = :finished_at, ended = :ended, api = :api, rows = (SELECT count(*) FROM rows WHERE campaign = :campaign),
+    zones = (SELECT json_group_array(zone) FROM (SELECT DISTINCT zone FROM rows WHERE campaign = :campaign))
 WHERE id = :campaign AND control = 'staging' AND stager = :stager
 RETURNING rows;

@@ -25,7 +25,7 @@ class Keeping(Rest):
             db.execute(SQL["forget_columns"], {"campaign": campaign})
 
         await self._writer.do(begin)
-        for statement in ("forget_rows", "forget_attempts"):
+        for statement in ("forget_rows", "forget_attempts", "forget_exclusions"):
             while await self._some(statement, campaign):
                 pass
 

@@ -61,6 +61,9 @@ class Lookups:
     def moved_attempts(self, campaign: int) -> Iterator[MovedAttempt]:
         return (_attempt(values) for values in self._streamed("moved_attempts", campaign))
 
+    def exclusions(self, campaign: int) -> Iterator[str]:
+        return (key for (key,) in self._streamed("exclusions", campaign))
+
     def _streamed(self, statement: str, campaign: int) -> Iterator[tuple[Any, ...]]:
         connection = connect(self._path, read_only=True)
         try:
@@ -76,7 +79,7 @@ class Lookups:
 
 def _row(values: tuple[Any, ...], now: float) -> MovedRow:
     row, pass_id, pass_key, message, cells, status, reason, attempts, tries, notification_status, notification_message, *rest = values
-    http_status, error, sent_at, settled_at, latency_seconds, pass_status, device_type, due_at = rest
+    http_status, error, sent_at, settled_at, latency_seconds, pass_status, device_type, zone, due_at = rest
     outcome = Outcome(
         status=Status(status),
         reason=reason,
@@ -91,7 +94,8 @@ def _row(values: tuple[Any, ...], now: float) -> MovedRow:
         pass_status=pass_status,
         device_type=device_type,
     )
-    staged = StagedRow(row=row, pass_id=pass_id, pass_key=pass_key, message=message, cells=tuple(orjson.loads(cells)), outcome=outcome)
+    own = tuple(orjson.loads(cells))
+    staged = StagedRow(row=row, pass_id=pass_id, pass_key=pass_key, message=message, cells=own, outcome=outcome, zone=zone)
     return MovedRow(staged=staged, tries=tries, due_in_seconds=None if due_at is None else max(0.0, due_at - now))
 
 

@@ -41,6 +41,8 @@ class Mending(Store):
             as_they_are = {"rows": as_json(again), "statuses": as_json(sorted(statuses))}
             count = len(changed) + len(rows(db, "retry_rows", campaign=campaign, now=now, **as_they_are))
             if changed:
+                # A row of a zone that the campaign doesn't name would never be claimed.
+                db.execute(SQL["add_zones"], {"campaign": campaign, "zones": as_json(sorted({row.zone for row in mended}))})
                 count -= len(rows(db, "mark_mended_duplicates", campaign=campaign, rows=as_json(changed)))
             return count
 
@@ -55,4 +57,5 @@ def _values(campaign: int, row: MendedRow) -> dict[str, Any]:
         "pass_key": row.pass_key,
         "message": row.message,
         "cells": orjson.dumps(row.cells).decode(),
+        "zone": row.zone,
     }

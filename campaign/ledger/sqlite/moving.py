@@ -86,7 +86,7 @@ def _row(campaign: int, moved: MovedRow, now: float) -> tuple[Any, ...]:
         *(campaign, row.row, row.pass_id, row.pass_key, row.message, orjson.dumps(row.cells).decode(), outcome.status.value),
         *(outcome.reason, outcome.attempts, moved.tries, outcome.notification_status, outcome.notification_message),
         *(outcome.http_status, outcome.error, outcome.sent_at, outcome.settled_at, outcome.latency_seconds),
-        *(outcome.pass_status, outcome.device_type, due_at),
+        *(outcome.pass_status, outcome.device_type, row.zone, due_at),
     )
 
 
