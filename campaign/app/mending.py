@@ -42,12 +42,13 @@ class Numbers:
 
 @dataclass(slots=True)
 class Totals:
-    """What a whole file comes to; `sample` is the first message that would be sent."""
+    """What a whole file comes to; `sample` is the first message that would be sent, `waiting` are rows that were taken from it before."""
 
     sent: int = 0
     mended: int = 0
     new_ids: int = 0
     made_anew: int = 0
+    waiting: int = 0
     sample: str = ""
     still_invalid: Numbers = field(default_factory=Numbers)
     untouched: dict[Status, Numbers] = field(default_factory=dict)
@@ -127,7 +128,9 @@ class Mender:
         new_text = line.message if line.message.strip() and not _same(line.message, row.message) else ""
         changed = bool(changes or new_text)
         if status not in MENDABLE and (changed or not self.selection.takes(row.outcome)):
-            if changed or line.status in NEEDS_SOMEONE:
+            if status is Status.PENDING and not changed:
+                self.totals.waiting += 1
+            elif changed or line.status in NEEDS_SOMEONE:
                 self.totals.untouched.setdefault(status, Numbers()).add(row.row)
         elif not self.selection.takes(row.outcome):
             return

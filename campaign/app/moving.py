@@ -98,6 +98,7 @@ async def take_in(file: Path, settings: Settings) -> CampaignRecord:
         half = reader.campaign(name)
         if half is not None and half.control is Control.STAGING:
             await ledger.discard(half.id)
+        _check_not_here(reader, header.record)
         made = await ledger.create(spec)
         try:
             await ledger.take_in_runners(made.id, header.runners)
@@ -119,6 +120,14 @@ def _absolute(file: Path, *, new: bool) -> Path:
     if new and file.exists():
         raise UsageError(f"{file} is there already. Give --output another name.")
     return file.absolute()
+
+
+def _check_not_here(reader: LedgerReader, record: CampaignRecord) -> None:
+    for other in reader.campaigns():
+        # When it was made goes with a campaign wherever it goes; only one that was handed over may come back.
+        same = (other.created_at, other.spec.list_sha256) == (record.created_at, record.spec.list_sha256)
+        if same and not other.exported_at and not other.forgotten_at:
+            raise UsageError(f"This campaign is in the ledger already, as “{other.spec.name}”; from two, people would be told twice.")
 
 
 def _with_its_zone(record: CampaignRecord, settings: Settings) -> CampaignRecord:

@@ -102,7 +102,7 @@ async def _mend(work: Session, target: str, file: MendedFile, selection: Selecti
     plan = await asyncio.to_thread(_planned, work, mender)
     note = told(plan.totals, texts)
     # Without a results file to write: it would take the place of the failed rows, and of what was mended in them.
-    if not plan.totals.sent:
+    if not plan.totals.sent and not plan.totals.waiting:
         return await work.end(record, End(ended=Ended.LIMIT), None, f"Nothing was sent: the file has no row that can be sent again. {note}")
     if record.control is Control.PAUSED:
         return await work.end(record, End(ended=Ended.PAUSED), None, is_paused(record))

@@ -196,6 +196,7 @@ class TestMoving:
         desk.run("export", "list", "--output", "list.campaign")
         assert "already" in desk.run("import", "list.campaign", code=2).stderr
         desk.run("import", "list.campaign", "--name", "back")
+        assert "already, as “back”" in desk.run("import", "list.campaign", "--name", "twice", code=2).stderr
         desk.run("resume", "back")
         assert {len(texts) for texts in desk.sent().values()} == {1}
         assert len(desk.sent()) == 4

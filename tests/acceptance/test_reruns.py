@@ -230,6 +230,16 @@ class TestMendedFile:
         desk.run("retry", str(failed), "--exclude", "not.csv", code=3)
         assert desk.sent() == {"wrong-5": ["Hi Eve"]}
 
+    def test_the_same_command_again_goes_on_with_what_was_taken_in(self, desk: Desk) -> None:
+        rows = table(run_with_failures(desk))
+        rows[2]["pass_id"] = "pass-4"
+        mended = write(desk.folder / "mended.csv", rows)
+        desk.run("retry", mended, "--limit", "1", code=5)
+        assert len(desk.sent()) == 1
+        desk.run("retry", mended, code=3)
+        assert desk.sent() == {"wrong-2": ["Hi Bob"], "pass-4": ["Hi Dan"], "wrong-5": ["Hi Eve"]}
+        assert "Nothing was sent" in desk.run("retry", mended, code=3).stdout
+
     def test_a_paused_campaign_keeps_what_was_mended_in_the_file(self, desk: Desk) -> None:
         failed = run_with_failures(desk)
         rows = table(failed)
