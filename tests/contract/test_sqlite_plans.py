@@ -49,6 +49,20 @@ def test_a_hot_statement_searches_by_its_index(tmp_path: Path, statement: str, i
     assert not [step for step in plan if step.startswith("SCAN") and "INDEX" not in step and "CONSTANT" not in step], plan
 
 
+@pytest.mark.parametrize("statement", ["retry_rows", "rows_numbered"])
+def test_chosen_rows_are_looked_up_one_by_one(tmp_path: Path, statement: str) -> None:
+    """Not the other way round: each row of a campaign looked for in the whole array takes minutes."""
+    path = tmp_path / "campaign.db"
+    prepare(path)
+    connection = connect(path)
+    try:
+        plan = [str(step[3]) for step in connection.execute(f"EXPLAIN QUERY PLAN {SQL[statement]}", Anything())]
+    finally:
+        connection.close()
+    assert any("(campaign=? AND row=?)" in step for step in plan), plan
+    assert not [step for step in plan if step.startswith("SEARCH r ") and "row=?" not in step], plan
+
+
 def _nothing(sql: str) -> "dict[str, None] | tuple[None, ...]":
     """A value for each parameter of a statement."""
     positions = sql.count("?")

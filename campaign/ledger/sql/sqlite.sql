@@ -272,9 +272,10 @@ WHERE campaign = :campaign AND status = :status
   AND (:http_statuses = '[]' OR http_status IN (SELECT value FROM json_each(:http_statuses)));
 
 -- name: retry_rows
+-- A cross join keeps its order: the other way round each row of the campaign would look through the whole array.
 UPDATE rows SET status = 'pending', reason = '', due_at = :now, tries = 0
 WHERE campaign = :campaign AND row IN (
-    SELECT r.row FROM json_each(:rows) AS c JOIN rows AS r ON r.campaign = :campaign AND r.row = c.value
+    SELECT r.row FROM json_each(:rows) AS c CROSS JOIN rows AS r ON r.campaign = :campaign AND r.row = c.value
     WHERE r.status IN (SELECT value FROM json_each(:statuses))
 )
   AND EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND control <> 'cancelled')
