@@ -7,7 +7,7 @@ WORKDIR /build
 ENV PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 COPY pyproject.toml constraints.txt README.md ./
 COPY campaign campaign
-RUN python -m venv /opt/campaign && /opt/campaign/bin/python -m pip install .
+RUN python -m venv /opt/campaign && /opt/campaign/bin/python -m pip install '.[notify]'
 
 FROM python:3.13-slim
 RUN useradd --uid 10001 --create-home campaign && install --directory --owner=campaign --group=campaign --mode=0750 /data

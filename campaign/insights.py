@@ -72,7 +72,7 @@ def state_of(*, control: Control, counts: Counts, activities: tuple[str, ...], h
     """
     if control is Control.CANCELLED:
         return CampaignState.CANCELLED
-    if not counts.open and not activities:
+    if not counts.unfinished and not activities:
         return CampaignState.FINISHED
     if control is Control.PAUSED:
         return CampaignState.PAUSED
@@ -83,7 +83,7 @@ def state_of(*, control: Control, counts: Counts, activities: tuple[str, ...], h
 
 def exit_code_of(counts: Counts, *, rows_left_code: int = 5) -> int:
     """0, 3 or, with rows left, what the reason for stopping says."""
-    if counts.open:
+    if counts.unfinished:
         return rows_left_code
     return 3 if counts.needs_someone else 0
 
@@ -119,7 +119,7 @@ def view(reader: LedgerReader, record: CampaignRecord, *, ledger: str = "") -> C
         counts=counts,
         results=record.spec.settings.get("results", ""),
         rate_per_second=rate,
-        eta_seconds=counts.open / expected if counts.open and expected else None,
+        eta_seconds=counts.unfinished / expected if counts.unfinished and expected else None,
         exit_code=exit_code_of(counts, rows_left_code=rows_left_code(record.ended)),
         ledger=ledger,
     )

@@ -1,8 +1,9 @@
-"""What a run may be told: flags, then `CAMPAIGN_*`, then `.env`, then the defaults here; the environment is read once, in `read`."""
+"""What a run may be told: flags, then `CAMPAIGN_*`, then `.env`, then a job, then the defaults; the environment is read once, in `read`."""
 
 import logging
 import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
@@ -12,6 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from campaign.domain.durations import parse_duration
 from campaign.domain.errors import UsageError
+from campaign.domain.notices import Occasion, parse_addresses, parse_occasions
 from campaign.domain.safeguard import Halt, parse_halt
 from campaign.domain.schedule import Window, parse_window
 from campaign.sender.attempt import OnUnknown
@@ -20,6 +22,8 @@ DEFAULT_URL: Final = "https://api.passentry.com"
 UNLIMITED: Final = "unlimited"
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 DOTENV: Final = ".env"
+NOT_FLAGS: Final = frozenset({"notify"})
+"""Settings that hold secrets: a command line is there for everyone on the machine to read."""
 
 
 def _rate(value: object) -> float | None:
@@ -48,6 +52,8 @@ Rate = Annotated[float | None, BeforeValidator(_rate)]
 LogLevel = Annotated[str | None, BeforeValidator(lambda value: None if value is None else _log_level(value))]
 # Without NoDecode a variable of such a type would be read as JSON.
 HaltLimit = Annotated[Halt, NoDecode, BeforeValidator(lambda value: parse_halt(value) if isinstance(value, str) else value)]
+Addresses = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(parse_addresses)]
+Occasions = Annotated[frozenset[Occasion], NoDecode, BeforeValidator(parse_occasions)]
 
 WindowOfDay = Annotated[Window | None, NoDecode, BeforeValidator(lambda value: parse_window(value) if isinstance(value, str) else value)]
 # In the environment several files are separated as in PATH.
@@ -77,6 +83,7 @@ class Settings(BaseSettings):
     concurrency: int | None = Field(default=None, ge=1, le=4096)
     max_attempts: int = Field(default=5, ge=1, le=100)
     max_length: int = Field(default=350, ge=1, le=5000)
+    lock_screen: int = Field(default=140, ge=1, le=5000)
     limit: int | None = Field(default=None, ge=1)
     halt: HaltLimit = Halt()
     on_unknown: OnUnknown = OnUnknown.VERIFY
@@ -97,6 +104,10 @@ class Settings(BaseSettings):
     yes: bool = False
     json_output: bool = Field(default=False, validation_alias="CAMPAIGN_JSON")
     log_level: LogLevel = None
+    log_file: Path | None = None
+    metrics_file: Path | None = None
+    notify: Addresses = ()
+    notify_on: Occasions = frozenset(Occasion)
     api_url: str = Field(default=DEFAULT_URL, validation_alias="PASSENTRY_API_URL")
     api_key: SecretStr = Field(default=SecretStr(""), validation_alias="PASSENTRY_API_KEY")
     api_key_file: Path | None = Field(default=None, validation_alias="PASSENTRY_API_KEY_FILE")
@@ -131,12 +142,20 @@ class Settings(BaseSettings):
 
     def over(self, kept: dict[str, str]) -> Self:
         """These settings, and where one was not given, what is kept of it as text."""
-        own = set(type(self).model_fields) - self.model_fields_set
-        missing = {name: text for name, text in kept.items() if text and name in own}
-        if not missing:
-            return self
-        parsed = GivenSettings(**missing)  # type: ignore[arg-type] # texts, which its validators read
-        return self.model_copy(update={name: getattr(parsed, name) for name in missing})
+        return self.above({name: text for name, text in kept.items() if text and name in type(self).model_fields})
+
+    def above(self, job: Mapping[str, Any]) -> Self:
+        """These settings, and a job's, by field, where nothing above a job says anything.
+
+        Raises:
+            UsageError: one of the job's can't be.
+        """
+        given = GivenSettings.read(**job)
+        added = {name: getattr(given, name) for name in job if name not in self.model_fields_set}
+        settings = self.model_copy(update=added)
+        if "ledger" in added:
+            settings._ledger_flag = given.ledger  # noqa: SLF001 - its own
+        return settings
 
     @property
     def ledger_to_name(self) -> str:
@@ -196,22 +215,37 @@ class GivenSettings(Settings):
         return (init_settings,)
 
 
+def problems_of(values: Mapping[str, Any]) -> dict[str, str]:
+    """What can't be about values of settings, whatever the environment says: ends of sentences, by field."""
+    try:
+        GivenSettings(**{_variable(name, default=name): value for name, value in values.items()})
+    except ValidationError as error:
+        return {_field(str(found["loc"][0])) if found["loc"] else "": _problem(found["msg"]) for found in reversed(error.errors())}
+    return {}
+
+
 def _variable(field: str, *, default: str) -> str:
     """The variable of a field that has one of its own; a flag must come under the same key to win over it."""
     alias = Settings.model_fields[field].validation_alias
     return alias if isinstance(alias, str) else default
 
 
+def _field(place: str) -> str:
+    """The field that an error is about, which pydantic names by its variable if it has one of its own."""
+    return next((name for name in Settings.model_fields if place in {name, _variable(name, default=name)}), place)
+
+
+def _problem(message: str) -> str:
+    # pydantic's own messages begin with "Input should be"; ours are sentences already.
+    return message.removeprefix("Value error, ").split(", unable")[0].replace("Input should", "this should")
+
+
 def _in_words(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
-    place = str(first["loc"][0])
-    field = next((name for name in Settings.model_fields if place in {name, _variable(name, default=name)}), place)
-    variable = _variable(field, default=f"CAMPAIGN_{field.upper()}")
+    variable = _variable(field := _field(str(first["loc"][0])), default=f"CAMPAIGN_{field.upper()}")
     flag = variable.removeprefix("CAMPAIGN_").lower().replace("_", "-")
-    setting = f"--{flag} (or {variable})" if variable.startswith("CAMPAIGN_") else variable
-    # pydantic's own messages begin with "Input should be"; ours are sentences already.
-    problem = first["msg"].removeprefix("Value error, ").split(", unable")[0].replace("Input should", "this should")
-    return f"{setting}: {problem}."
+    setting = f"--{flag} (or {variable})" if variable.startswith("CAMPAIGN_") and field not in NOT_FLAGS else variable
+    return f"{setting}: {_problem(first['msg'])}."
 
 
 class _Lines(logging.Filter):

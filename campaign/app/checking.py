@@ -1,21 +1,25 @@
 """Everything but sending: the list staged into a ledger that is thrown away, and what was found in it."""
 
 import asyncio
+import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from campaign.app.concerns import FIRST_ROWS, concerns_of
 from campaign.app.lists import opened
 from campaign.app.staging import stage
-from campaign.domain.model import Counts, Status
+from campaign.domain.care import Concern
+from campaign.domain.model import Counts, ResultRow, Status
+from campaign.ledger.port import LedgerReader
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from campaign.loader.messages import length_as_shown
 from campaign.settings import Settings
 
-FIRST_ROWS: Final = 10
 SAMPLES: Final = 5
-SHOWN_ON_A_LOCK_SCREEN: Final = 140
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,15 +42,15 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """`rate_per_second` None is without pacing; `long_message_rows` are the first of those that a lock screen cuts off."""
+    """`rate_per_second` None is without pacing; `concerns` are of messages that can be sent as they are, and change no exit code."""
 
     list_name: str
     description: str
     counts: Counts
     problems: tuple[Problem, ...]
     samples: tuple[Sample, ...]
-    long_messages: int
-    long_message_rows: tuple[int, ...]
+    concerns: tuple[Concern, ...]
+    lock_screen: int
     rate_per_second: float | None
     estimated_seconds: float
 
@@ -69,58 +73,87 @@ class Checked:
                 {"row": sample.row, "pass_id": sample.pass_id, "message": sample.message, "length": sample.length}
                 for sample in self.samples
             ],
-            "long_messages": self.long_messages,
-            "long_message_rows": list(self.long_message_rows),
+            "warnings": [
+                {"kind": concern.kind.value, "count": concern.count, "first_rows": list(concern.rows), "example": concern.example}
+                for concern in self.concerns
+            ],
             "estimated_seconds": round(self.estimated_seconds, 1),
             "exit_code": self.exit_code,
         }
 
 
 async def check(source: str, settings: Settings) -> Checked:
-    """Look a list through as `run` would; nothing is sent, and nothing stays.
+    """Look a list through as `run` would; nothing is sent, and nothing stays. The ledger only tells what passes were sent before.
 
     Raises:
         CampaignError: the list, the template or an option can't be used.
     """
-    with opened(source, settings) as given, tempfile.TemporaryDirectory(prefix="campaign-check-") as folder:
+    with (
+        opened(source, settings) as given,
+        _known(settings) as known,
+        tempfile.TemporaryDirectory(prefix="campaign-check-") as folder,
+    ):
         path = Path(folder) / "campaign.db"
         ledger = SqliteLedger(path)
         reader = SqliteReader(path)
         try:
             staged = await stage(ledger, reader, given, stop=asyncio.Event())
-            return await asyncio.to_thread(_look, reader, staged.record.id, given.table.name, given.table.description, settings.rate)
+            look = Look(reader=reader, campaign=staged.record.id, known=known, settings=settings)
+            return await asyncio.to_thread(look.all, given.table.name, given.table.description)
         finally:
             await ledger.close()
             reader.close()
 
 
-def _look(reader: SqliteReader, campaign: int, name: str, description: str, rate_per_second: float | None) -> Checked:
-    counts = reader.counts(campaign)
-    problems = []
-    for status in (Status.INVALID, Status.SKIPPED):
-        for reason, count in counts.reasons(status).items():
-            first = reader.examples(campaign, status, reason, FIRST_ROWS)
-            problems.append(Problem(kind=reason, count=count, rows=tuple(row for row, _ in first), example=first[0][1]))
-    samples: list[Sample] = []
-    long_messages = 0
-    long_message_rows: list[int] = []
-    for row in reader.rows(campaign, frozenset({Status.PENDING})):
-        if len(samples) < SAMPLES:
-            samples.append(Sample(row=row.row, pass_id=row.pass_id, message=row.message, length=length_as_shown(row.message)))
-        # Counting what a person sees is slow; fewer code points than the limit can't be more characters.
-        if len(row.message) > SHOWN_ON_A_LOCK_SCREEN and length_as_shown(row.message) > SHOWN_ON_A_LOCK_SCREEN:
-            long_messages += 1
-            if len(long_message_rows) < FIRST_ROWS:
-                long_message_rows.append(row.row)
-    sendable = counts.by_status[Status.PENDING]
-    return Checked(
-        list_name=name,
-        description=description,
-        counts=counts,
-        problems=tuple(problems),
-        samples=tuple(samples),
-        long_messages=long_messages,
-        long_message_rows=tuple(long_message_rows),
-        rate_per_second=rate_per_second,
-        estimated_seconds=sendable / rate_per_second if rate_per_second else 0.0,
-    )
+@contextmanager
+def _known(settings: Settings) -> Iterator[LedgerReader | None]:
+    """The ledger that `run` would use, if it is there; a check makes none."""
+    if not os.path.exists(settings.ledger_path):  # noqa: PTH110 - pathlib's raises where a folder can't be entered
+        yield None
+        return
+    known = SqliteReader(settings.ledger_path)
+    try:
+        yield known
+    finally:
+        known.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """A look at a staged campaign. `known` is the ledger that tells what passes were sent before, if there is one."""
+
+    reader: SqliteReader
+    campaign: int
+    known: LedgerReader | None
+    settings: Settings
+
+    def all(self, name: str, description: str) -> Checked:
+        """What was found, for a list of this name and format."""
+        counts = self.reader.counts(self.campaign)
+        samples: list[Sample] = []
+        concerns = concerns_of(self._sampled(samples), settings=self.settings, ledger=self.known)
+        rate_per_second = self.settings.rate
+        return Checked(
+            list_name=name,
+            description=description,
+            counts=counts,
+            problems=tuple(self._problems(counts)),
+            samples=tuple(samples),
+            concerns=concerns,
+            lock_screen=self.settings.lock_screen,
+            rate_per_second=rate_per_second,
+            estimated_seconds=counts.by_status[Status.PENDING] / rate_per_second if rate_per_second else 0.0,
+        )
+
+    def _problems(self, counts: Counts) -> Iterator[Problem]:
+        for status in (Status.INVALID, Status.SKIPPED):
+            for reason, count in counts.reasons(status).items():
+                first = self.reader.examples(self.campaign, status, reason, FIRST_ROWS)
+                yield Problem(kind=reason, count=count, rows=tuple(row for row, _ in first), example=first[0][1])
+
+    def _sampled(self, samples: list[Sample]) -> Iterator[ResultRow]:
+        """Every row that can be sent; the first are put among the samples on their way."""
+        for row in self.reader.rows(self.campaign, frozenset({Status.PENDING})):
+            if len(samples) < SAMPLES:
+                samples.append(Sample(row=row.row, pass_id=row.pass_id, message=row.message, length=length_as_shown(row.message)))
+            yield row

@@ -7,7 +7,7 @@ from typing import Final
 from campaign.app.lists import message_fingerprint
 from campaign.app.mended import Line, Matcher, MendedFile
 from campaign.domain.errors import InputError
-from campaign.domain.model import NEEDS_SOMEONE, ResultRow, Status
+from campaign.domain.model import NEEDS_SOMEONE, Outcome, ResultRow, Status
 from campaign.domain.schedule import known_zones
 from campaign.domain.selection import Selection
 from campaign.ledger.port import LedgerReader
@@ -42,14 +42,13 @@ class Numbers:
 
 @dataclass(slots=True)
 class Totals:
-    """What a whole file comes to; `sample` is the first message that would be sent, `waiting` are rows that were taken from it before."""
+    """What a whole file comes to; `waiting` are rows that were taken from it before."""
 
     sent: int = 0
     mended: int = 0
     new_ids: int = 0
     made_anew: int = 0
     waiting: int = 0
-    sample: str = ""
     still_invalid: Numbers = field(default_factory=Numbers)
     untouched: dict[Status, Numbers] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
@@ -122,6 +121,14 @@ class Mender:
                 f"{' '.join(self.totals.problems)}{more} Mend them, or take them out; nothing was sent.", file=self.file.table.name
             )
 
+    def to_send(self, reader: LedgerReader) -> Iterator[ResultRow]:
+        """The rows that would be sent, as they would be; raises as `batches` does."""
+        for batch in self.batches(reader):
+            for row in batch.mended:
+                outcome = Outcome(status=Status.PENDING)
+                yield ResultRow(row=row.row, pass_id=row.pass_id, message=row.message, cells=row.cells, outcome=outcome)
+            yield from reader.rows_numbered(self.file.record.id, batch.again).values()
+
     def _decide(self, line: Line, row: ResultRow, batch: Batch) -> None:
         status = row.outcome.status
         changes = self._changes(line, row)
@@ -136,7 +143,7 @@ class Mender:
             return
         elif not changed and status is not Status.INVALID:
             batch.again.append(row.row)
-            self._counts(row.message)
+            self.totals.sent += 1
         else:
             self._mend(line, row, batch, changes=changes, new_text=new_text)
 
@@ -163,7 +170,7 @@ class Mender:
         self.totals.mended += 1
         self.totals.made_anew += anew
         self.totals.new_ids += mended.pass_key != pass_key(row.pass_id)
-        self._counts(rendered.text)
+        self.totals.sent += 1
 
     def _message(self, line: Line, row: ResultRow, changes: list[str], new_text: str) -> tuple[Rendered, bool]:
         """The row's message now, and whether it was made anew."""
@@ -187,10 +194,6 @@ class Mender:
             for column, now, before in zip(self.file.record.spec.columns, line.cells, row.cells, strict=True)
             if not _same(now, before)
         ]
-
-    def _counts(self, message: str) -> None:
-        self.totals.sent += 1
-        self.totals.sample = self.totals.sample or message
 
     def _wrong(self, line: Line, error: str) -> None:
         self.totals.wrong += 1

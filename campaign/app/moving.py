@@ -22,7 +22,7 @@ from campaign.domain.model import Outcome, StagedRow, Status
 from campaign.domain.schedule import known_zones
 from campaign.ledger.port import CampaignRecord, CampaignSpec, Control, LedgerReader, RunnerRecord
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
-from campaign.ledger.upkeep import MovedAttempt, MovedRow
+from campaign.ledger.upkeep import HandedOver, MovedAttempt, MovedRow
 from campaign.loader.columns import check_pass_id, pass_key
 from campaign.reporter.atomic import Draft, writing
 from campaign.settings import Settings
@@ -38,10 +38,10 @@ _DAMAGED: Final = "It is damaged, or not a campaign that was exported: {why}. No
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """What a file begins with. `record` is the campaign as it was before it was handed over."""
+    """What a file begins with."""
 
     record: CampaignRecord
-    api: str
+    before: HandedOver
     runners: tuple[RunnerRecord, ...]
 
 
@@ -106,7 +106,7 @@ async def take_in(file: Path, settings: Settings) -> CampaignRecord:
             while (batch := await asyncio.to_thread(next, batches, None)) is not None:
                 await ledger.take_in(made.id, batch.rows, batch.attempts)
                 await ledger.exclude(made.id, batch.excluded)
-            await ledger.finish_taking_in(made.id, header.record, header.api)
+            await ledger.finish_taking_in(made.id, header.record, header.before)
         except BaseException:
             await asyncio.shield(ledger.discard(made.id))
             raise
@@ -139,9 +139,9 @@ def _with_its_zone(record: CampaignRecord, settings: Settings) -> CampaignRecord
 
 
 def _write(reader: LedgerReader, record: CampaignRecord, file: Path) -> None:
-    control, api = reader.handed_over(record.id)
     runners = [asdict(runner) for runner in reversed(reader.runners(record.id)) if runner.ended_at]
-    header = {"format": FORMAT, "version": VERSION, "record": asdict(replace(record, control=control)), "api": api, "runners": runners}
+    header = {"format": FORMAT, "version": VERSION, "record": asdict(record), "before": asdict(reader.handed_over(record.id))}
+    header["runners"] = runners
     checksum = hashlib.sha256()
     with Draft(file) as draft, writing(file):
         with gzip.GzipFile(filename="", mode="wb", fileobj=draft.file, compresslevel=6, mtime=0) as packed:
@@ -156,7 +156,7 @@ def _write(reader: LedgerReader, record: CampaignRecord, file: Path) -> None:
 def _lines(header: dict[str, Any], reader: LedgerReader, campaign: int) -> Iterator[bytes]:
     yield _line(header)
     for row in reader.moved_rows(campaign):
-        yield _line({"row": astuple(row.staged), "tries": row.tries, "due": row.due_in_seconds})
+        yield _line({"row": astuple(row.staged), "tries": row.tries, "due": row.due_in_seconds, "quiet": row.quiet_seconds})
     for key in reader.exclusions(campaign):
         yield _line({"excluded": key})
     for attempt in reader.moved_attempts(campaign):
@@ -224,11 +224,11 @@ def _header(line: bytes) -> Header:
         raise ValueError("it does not begin as such a file does")
     if value["version"] != VERSION:
         raise ValueError(f"it is of version {value['version']}, and this Campaign knows version {VERSION} only")
-    record = value["record"]
+    record, before = value["record"], value["before"]
     spec = CampaignSpec(**record["spec"] | {"columns": tuple(record["spec"]["columns"])})
     return Header(
         record=CampaignRecord(**record | {"spec": spec, "control": Control(record["control"])}),
-        api=value["api"],
+        before=HandedOver(**before | {"control": Control(before["control"])}),
         runners=tuple(RunnerRecord(**runner) for runner in value["runners"]),
     )
 
@@ -243,7 +243,7 @@ def _row(value: dict[str, Any]) -> MovedRow:
         raise ValueError(f"row {number} has the time zone “{zone}”, which is none here")
     key = pass_key(pass_id)
     staged = StagedRow(row=number, pass_id=pass_id, pass_key=key, message=message, cells=tuple(cells), outcome=outcome, zone=zone)
-    return MovedRow(staged=staged, tries=value["tries"], due_in_seconds=value["due"])
+    return MovedRow(staged=staged, tries=value["tries"], due_in_seconds=value["due"], quiet_seconds=value["quiet"])
 
 
 def _named(kind: type, values: Iterable[Any]) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """`retry`: rows of a campaign sent again because a person says so, as they are or as a mended file has them."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from itertools import chain
 from typing import Final
 
 from campaign.app.controls import Exclusions
@@ -25,7 +26,7 @@ from campaign.app.sending import Stop, check_access, find
 from campaign.app.staging import stage
 from campaign.domain.errors import StoppedError, UsageError
 from campaign.domain.lifecycle import RETRYABLE
-from campaign.domain.model import Status
+from campaign.domain.model import OPEN, ResultRow, Status
 from campaign.domain.selection import Selection
 from campaign.insights import command_line
 from campaign.ledger.port import CampaignRecord, Control
@@ -74,12 +75,20 @@ async def _again(work: Session, record: CampaignRecord, selection: Selection) ->
     if not again:
         there = {reason for status in chosen.statuses for reason in counts.reasons(status) if reason}
         hint = f" The reasons there are: {printable(', '.join(sorted(there)))}." if chosen.reasons and there else ""
+        if Status.UNKNOWN in chosen.statuses and counts.in_doubt:
+            read = command_line("verify", record.spec.name, ledger=work.settings.ledger_to_name)
+            hint += f" Unknown rows that are still to be read back: {counts.in_doubt:,}. To do so: {read}"
         note = f"Nothing was sent: there are no rows that are {printable(chosen.in_words())}.{hint}"
         return await work.end(record, End(ended=Ended.LIMIT), results, note)
     if record.control is Control.PAUSED:
         return await work.end(record, End(ended=Ended.PAUSED), results, is_paused(record))
-    sample = next((row.message for row in work.reader.rows(record.id, chosen.statuses) if chosen.takes(row.outcome)), "")
-    work.ask(record, again + counts.open, chosen.statuses, sample=sample, instead=_same_command(record.spec.name, chosen, work))
+
+    def rows() -> Iterator[ResultRow]:
+        found = work.reader.rows(record.id, chosen.statuses | OPEN)
+        return (row for row in found if row.outcome.status in OPEN or chosen.takes(row.outcome))
+
+    instead = _same_command(record.spec.name, chosen, work)
+    work.ask(record, again + counts.open, chosen.statuses, rows=rows, instead=instead)
     await _exclude(work, record, exclusions)
     await work.ledger.retry(record.id, chosen.statuses, **filters)  # type: ignore[arg-type]  # each by its name
     return await work.send(record, results)
@@ -106,9 +115,11 @@ async def _mend(work: Session, target: str, file: MendedFile, selection: Selecti
         return await work.end(record, End(ended=Ended.LIMIT), None, f"Nothing was sent: the file has no row that can be sent again. {note}")
     if record.control is Control.PAUSED:
         return await work.end(record, End(ended=Ended.PAUSED), None, is_paused(record))
-    work.ask(
-        record, plan.totals.sent + counts.open, chosen.statuses, sample=plan.totals.sample, instead=_same_command(target, selection, work)
-    )
+
+    def rows() -> Iterator[ResultRow]:
+        return chain(replace(mender, totals=Totals()).to_send(work.reader), work.reader.rows(record.id, OPEN))
+
+    work.ask(record, plan.totals.sent + counts.open, chosen.statuses, rows=rows, instead=_same_command(target, selection, work))
     await _exclude(work, record, exclusions)
     count = 0
     decided = replace(mender, totals=Totals()).batches(work.reader)

@@ -10,9 +10,10 @@ from typing import Self
 from campaign.app.controls import Exclusions, cannot_finish, remembered, schedule_of, utc_now
 from campaign.app.keeping import check_here
 from campaign.app.lists import CheckedList, opened
+from campaign.app.question import Question, Rows, question_of
 from campaign.app.sending import Stop, check_access, exit_code, find, report, send, verify
 from campaign.app.staging import stage
-from campaign.domain.errors import InputError, SafeguardError, StoppedError, UsageError
+from campaign.domain.errors import InputError, LedgerError, SafeguardError, StoppedError, UsageError
 from campaign.domain.model import Counts, Status
 from campaign.insights import CampaignView, command_line, view
 from campaign.ledger.port import CampaignRecord, Control
@@ -25,13 +26,13 @@ from campaign.settings import Settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Front:
-    """The side that people see. `confirm` asks whether to send so many messages, `watch` shows a run, `listen` hears signals.
+    """The side that people see. `confirm` asks whether to send, `watch` shows a run, `listen` hears signals.
 
     `confirm` lets a KeyboardInterrupt through. `tell` says a sentence, by the name of an event, before anything is sent.
     `watch` and `listen` are called inside the event loop.
     """
 
-    confirm: Callable[[CampaignRecord, int, str], bool]
+    confirm: Callable[[Question], bool]
     watch: Callable[[str, Counts], AbstractContextManager[Observer]]
     listen: Callable[[], Stop]
     tell: Callable[[str, str], None]
@@ -39,10 +40,11 @@ class Front:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """How a command left the campaign; `note` is what the command itself did not do, and why, as sentences."""
+    """How a command left the campaign; `note` is what the command itself did not do, and why, as sentences; `brief` says that it is all."""
 
     view: CampaignView
     note: str = ""
+    brief: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,14 +66,24 @@ class Session:
         await self.ledger.bury(quiet_seconds=self.settings.quiet_period)
         return self.reader.counts(record.id)
 
-    def ask(self, record: CampaignRecord, messages: int, statuses: frozenset[Status], sample: str = "", instead: str = "") -> None:
+    def ask(
+        self,
+        record: CampaignRecord,
+        messages: int,
+        statuses: frozenset[Status],
+        *,
+        to: str = "",
+        rows: Rows | None = None,
+        instead: str = "",
+    ) -> None:
         """Have a person agree, unless that was done with `--yes`.
 
         Args:
             record: the campaign.
             messages: how many would be sent.
             statuses: of which rows, one of which is shown.
-            sample: the message to show instead.
+            to: the only pass, where it is not the list's.
+            rows: what would be sent, where that is not all rows of these statuses as they are.
             instead: the command that would send them after all, where that is not `resume`.
 
         Raises:
@@ -80,11 +92,11 @@ class Session:
         """
         if self.settings.yes or not messages:
             return
-        sample = sample or next((row.message for row in self.reader.rows(record.id, statuses)), "")
+        question = question_of(record, messages, statuses, reader=self.reader, settings=self.settings, to=to, rows=rows)
         go_on = instead or command_line("resume", record.spec.name, ledger=self.settings.ledger_to_name)
         not_sent = f"Nothing was sent. To send it after all: {go_on}"
         try:
-            agreed = self.front.confirm(record, messages, sample)
+            agreed = self.front.confirm(question)
         except KeyboardInterrupt:
             raise StoppedError(not_sent) from None
         if not agreed:
@@ -115,7 +127,7 @@ class Session:
     def _report(self, record: CampaignRecord, results: Path) -> None:
         try:
             report(self.reader, record, results)
-        except (UsageError, InputError) as error:
+        except (UsageError, InputError, LedgerError) as error:
             # Their exit code says that nothing was sent, and that is no longer so.
             export = command_line("report", record.spec.name, "--output", "FILE", ledger=self.settings.ledger_to_name)
             raise SafeguardError(f"{error} What was sent is safe in the ledger: {export}") from error

@@ -16,7 +16,7 @@ from campaign.ledger.port import CampaignRecord, Control, LedgerReader
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from campaign.reporter.results import write_results
 from campaign.reporter.target import failed_path
-from campaign.sender.attempt import Policy
+from campaign.sender.attempt import OnUnknown, Policy
 from campaign.sender.ending import End, Ended
 from campaign.sender.endpoint import Endpoint
 from campaign.sender.gateway import HttpGateway, Timeouts
@@ -99,7 +99,13 @@ async def send(
     if reader.outlook(record.id).finished:
         return End(ended=Ended.FINISHED)
     pool_settings = _pool_settings(record, reader, settings)
-    runner = await ledger.enlist(record.id, quiet_seconds=settings.quiet_period, api=Endpoint.of(settings.api_url).place)
+    runner = await ledger.enlist(
+        record.id,
+        quiet_seconds=settings.quiet_period,
+        hold=settings.on_unknown is OnUnknown.HOLD,
+        api=Endpoint.of(settings.api_url).place,
+        account=budget_key(settings),
+    )
     end = End(ended=Ended.SUPERSEDED, why="The run broke off.")
     try:
         gateway = HttpGateway(
@@ -191,7 +197,7 @@ def report(reader: LedgerReader, record: CampaignRecord, results: Path) -> None:
 
 def exit_code(end: End, seen: CampaignView, stop: Stop) -> int:
     """What the process answers: how it ended, and how the rows stand."""
-    if end.ended is Ended.INTERRUPTED and seen.counts.open:
+    if end.ended is Ended.INTERRUPTED and seen.counts.unfinished:
         return stop.exit_code
     return exit_code_of(seen.counts, rows_left_code=EXIT_CODES[end.ended] or 5)
 

@@ -1,14 +1,25 @@
 """`test`: one row's message to one's own pass, as a campaign of its own."""
 
+import asyncio
 import time
 from dataclasses import replace
+from itertools import count
+from typing import Final, assert_never
 
+from campaign.app.lists import CheckedList
 from campaign.app.runs import Finished, Front, looked_through, session
 from campaign.app.sending import check_access, find
-from campaign.domain.errors import UsageError
-from campaign.domain.model import Status
+from campaign.domain.errors import InputError, UsageError
+from campaign.domain.model import Invalid, Outcome, StagedRow, Status
+from campaign.ledger.port import LedgerReader
 from campaign.loader.columns import check_pass_id, pass_key
+from campaign.reporter.reasons import reason_in_words
 from campaign.settings import Settings
+
+_AT_ONCE: Final = dict.fromkeys(("window", "start_at", "not_after", "sample", "canary", "limit")) | {"daily_cap": 0}
+"""What holds a campaign back, or keeps it from passes that have had enough, is not meant for somebody who is waiting for a message."""
+
+_ABOUT_THE_ID: Final = frozenset({Invalid.NO_ID, Invalid.MANGLED_ID, Invalid.BAD_ID})
 
 
 async def send_test(source: str, to: str, row: int | None, settings: Settings, front: Front) -> Finished:
@@ -22,27 +33,69 @@ async def send_test(source: str, to: str, row: int | None, settings: Settings, f
         front: (same)
 
     Raises:
-        UsageError: that is no pass id, or the row has no message.
+        UsageError: that is no pass id.
+        InputError: the row, or every one, has no message.
     """
     stop = front.listen()
     check_access(settings)
     pass_id, problem, sentence = check_pass_id(to)
     if problem is not None:
-        raise UsageError(f"--to: {sentence}")
+        raise UsageError(f"--to: {sentence}" if pass_id else "--to names no pass. Give the id of a pass of yours.")
     async with looked_through(source, settings, stop) as given:
-        batches = given.stager().batches(given.table, given.table.columns)
-        wanted = (found for batch in batches for found in batch if (found.row == row if row else found.outcome.status is Status.PENDING))
-        chosen = next(wanted, None)
-        if chosen is None or not chosen.message:
-            why = chosen.outcome.error if chosen is not None else "there is no such row"
-            raise UsageError(f"{source} has no message to test with: {why}.")
-        name = f"{given.spec.name} test {time.strftime('%Y-%m-%d %H:%M:%S')}"
-        spec = replace(given.spec, name=name, settings={"results": "", "rate": "9"})
-        staged = replace(chosen, row=1, pass_id=pass_id, pass_key=pass_key(pass_id))
-        async with session(settings, front, stop) as work:
-            record = await work.ledger.create(spec)
+        chosen = await asyncio.to_thread(_chosen, given, row)
+        staged = StagedRow(row=1, pass_id=pass_id, pass_key=pass_key(pass_id), message=chosen.message, cells=chosen.cells)
+        async with session(settings.model_copy(update=_AT_ONCE), front, stop) as work:
+            name = _free_name(work.reader, f"{given.spec.name} test {time.strftime('%Y-%m-%d %H:%M:%S')}")
+            record = await work.ledger.create(replace(given.spec, name=name, settings={"results": "", "rate": "9"}))
             await work.ledger.stage(record.id, [staged])
             await work.ledger.finish_staging(record.id, content_sha256="")
             record = find(work.reader, name)
-            work.ask(record, 1, frozenset({Status.PENDING}))
-            return await work.send(record, None)
+            work.ask(record, 1, frozenset({Status.PENDING}), to=pass_id)
+            finished = await work.send(record, None)
+            became = next(iter(work.reader.rows(record.id))).outcome
+            return replace(finished, note=_in_words(became, row=chosen.row, pass_id=pass_id))
+
+
+def _chosen(given: CheckedList, row: int | None) -> StagedRow:
+    """The row whose message is sent: this one, or the first that has one.
+
+    What is wrong with its own pass id does not matter, nor what became of it if the list is a results file.
+    """
+    batches = given.stager().batches(given.table, given.table.columns)
+    found = next((found for batch in batches for found in batch if (found.row == row if row else _has_message(found))), None)
+    if found is None:
+        why = f"There is no row {row:,}; it has {given.table.rows:,}." if row else "None of its rows has a message that can be sent."
+    elif _has_message(found):
+        return found
+    else:
+        why = f"Row {found.row:,}: {found.outcome.error or 'It has no message.'}"
+    raise InputError(f"It has no message to test with. {why}", file=given.table.name)
+
+
+def _has_message(found: StagedRow) -> bool:
+    return bool(found.message) and (found.outcome.status is not Status.INVALID or found.outcome.reason in _ABOUT_THE_ID)
+
+
+def _free_name(reader: LedgerReader, name: str) -> str:
+    """The name itself, or with a number behind it if two tests begin in one second."""
+    return next(free for number in count(1) if reader.campaign(free := name if number == 1 else f"{name} ({number})") is None)
+
+
+def _in_words(became: Outcome, *, row: int, pass_id: str) -> str:
+    what = f"The message of row {row:,}"
+    why = reason_in_words(became.reason)
+    match became.status:
+        case Status.DELIVERED:
+            return f"{what} was delivered: the phone with the pass {pass_id} has shown it."
+        case Status.ACCEPTED:
+            return f"{what} is on the pass {pass_id}; whether its phone showed it is not known. Look at the phone."
+        case Status.NOT_DELIVERED:
+            return f"{what} was taken for the pass {pass_id}, but no phone showed it: {why}. Add the pass to a wallet and test again."
+        case Status.FAILED | Status.INVALID:
+            return f"{what} was not taken for the pass {pass_id}: {why}. Mend that and test again."
+        case Status.UNKNOWN | Status.SENDING:
+            return f"{what} may have reached the pass {pass_id}: {why}. Look at the phone."
+        case Status.PENDING | Status.SKIPPED:
+            return f"{what} was not sent to the pass {pass_id}."
+        case _:
+            assert_never(became.status)

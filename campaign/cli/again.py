@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from campaign.cli.flags import takes
-from campaign.cli.options import LOOKING, SENDING
-from campaign.cli.send import finish, front_of
+from campaign.cli.options import LOOKING, SENDING, WATCHED
+from campaign.cli.send import conduct
 
 if TYPE_CHECKING:
+    from campaign.app.question import Question
+    from campaign.app.runs import Front
     from campaign.domain.selection import Selection
     from campaign.settings import Settings
 
@@ -23,7 +25,7 @@ def _several(text: str, metavar: str) -> Any:
     ]
 
 
-@takes("message", "template", "templates", "max_length", *SENDING, "results", *LOOKING)
+@takes("message", "template", "templates", "max_length", *SENDING, "results", *LOOKING, *WATCHED)
 def retry(
     target: Annotated[
         str,
@@ -39,16 +41,16 @@ def retry(
     from campaign.domain.model import Status
 
     selection = _selection(status, reason, http_status)
-    front = front_of(settings)
-    if Status.UNKNOWN in selection.statuses:
-        ask = front.confirm
+    warns = Status.UNKNOWN in selection.statuses
+    conduct(lambda front: reruns.retry(target, selection, settings, _warning(front) if warns else front), settings, target)
 
-        def confirm(*given: Any, **named: Any) -> bool:
-            typer.echo(_TWICE, err=True)
-            return ask(*given, **named)
 
-        front = replace(front, confirm=confirm)
-    finish(reruns.retry(target, selection, settings, front), settings)
+def _warning(front: "Front") -> "Front":
+    def confirm(question: "Question") -> bool:
+        typer.echo(_TWICE, err=True)
+        return front.confirm(question)
+
+    return replace(front, confirm=confirm)
 
 
 def _selection(statuses: list[str] | None, reasons: list[str] | None, http_statuses: list[str] | None) -> "Selection":

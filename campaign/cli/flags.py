@@ -17,8 +17,10 @@ def takes(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
             from campaign.cli import logs
             from campaign.settings import Settings
 
+            # Once before the settings are known: something may be wrong with a line of `.env`.
+            logs.configure()
             settings = Settings.read(**{name: given.pop(name) for name in names})
-            logs.configure(settings.log_level)
+            logs.configure(settings.log_level, file=settings.log_file if "log_file" in names else None)
             command(**given, settings=settings)
 
         own = [parameter for parameter in inspect.signature(command).parameters.values() if parameter.name != "settings"]

@@ -14,6 +14,8 @@ def harmless(_logger: object, _method: str, event: EventDict) -> EventDict:
 
 
 def _printable(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_printable(part) for part in value]
     if not isinstance(value, str) or value.isprintable():
         return value
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in value)

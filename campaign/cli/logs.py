@@ -1,24 +1,34 @@
-"""What happens, told on stderr: readable lines above the bar on a terminal, JSON elsewhere. The token is in none of them."""
+"""What happens, told on stderr: readable lines above the bar on a terminal, JSON elsewhere, or in a file. The token is in none of them."""
 
 import functools
 import logging
+import secrets
 import sys
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
 from rich.console import Console
 from rich.text import Text
 
+from campaign.cli.harmless import harmless
+from campaign.cli.sinks import LogFile, for_mails, for_terminals
+
 if TYPE_CHECKING:
     from campaign.insights import CampaignView
-
-from campaign.cli.harmless import harmless
 
 
 @functools.cache
 def console() -> Console:
     """The terminal on stderr, shared by the bar and the log, so that neither tears the other."""
     return Console(stderr=True)
+
+
+@functools.cache
+def run_id() -> str:
+    """What tells this process's events from those of any other; in the order of time."""
+    return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(3)}"
 
 
 class _AboveTheBar:
@@ -30,30 +40,40 @@ class _AboveTheBar:
     debug = info = warning = error = msg
 
 
-def configure(level: str | None = None) -> None:
-    """Set the log up once per process.
+def configure(level: str | None = None, *, file: Path | None = None) -> None:
+    """Set the log up; the last call counts.
 
     Args:
         level: debug, info, warning or error; None is info, and on a terminal, where the bar tells the rest, warning.
+        file: where the log goes, as JSON. stderr is then for what is serious, in words.
+
+    Raises:
+        UsageError: the file can't be written.
     """
     terminal = sys.stderr.isatty()
-    renderer: Any = structlog.processors.JSONRenderer(ensure_ascii=False)
+    log_file = LogFile(file) if file is not None else None
+    stamp = structlog.processors.TimeStamper(fmt="%H:%M:%S" if terminal else "iso", utc=not terminal)
+    to_stderr: list[Any] = [stamp, structlog.processors.JSONRenderer(ensure_ascii=False)]
     if terminal:
-        renderer = structlog.dev.ConsoleRenderer(colors=True, pad_event_to=0, sort_keys=False)
+        to_stderr = [for_terminals, stamp, structlog.dev.ConsoleRenderer(colors=True, pad_event_to=0, sort_keys=False)]
+    elif log_file is not None:
+        to_stderr = [for_mails()]
+    default = "warning" if terminal and log_file is None else "info"
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="%H:%M:%S" if terminal else "iso", utc=not terminal),
             harmless,
-            renderer,
+            *([log_file] if log_file is not None else []),
+            *to_stderr,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(
-            logging.getLevelNamesMapping()[(level or ("warning" if terminal else "info")).upper()]
-        ),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[(level or default).upper()]),
         logger_factory=(lambda *_: _AboveTheBar()) if terminal else structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=False,
     )
+    structlog.contextvars.bind_contextvars(run=run_id())
+    if log_file is not None and log_file.open_to_others:
+        tell("log_file_is_open", f"Others may read the log in {log_file.path}; a new one would be this user's alone.")
 
 
 def run_ended(view: "CampaignView") -> None:
@@ -71,9 +91,9 @@ def run_ended(view: "CampaignView") -> None:
     )
 
 
-def tell(event: str, sentence: str) -> None:
+def tell(event: str, sentence: str, **details: object) -> None:
     """Say something to whoever is there: a sentence on a terminal, an event elsewhere."""
     if sys.stderr.isatty():
         console().print(sentence, markup=False, highlight=False)
     else:
-        structlog.get_logger().warning(event, detail=sentence)
+        structlog.get_logger().warning(event, detail=sentence, **details)

@@ -1,14 +1,16 @@
 """The command's first screen and its way out: every error a person can cause ends here as a sentence and an exit code."""
 
+import logging
 import sys
 from collections.abc import Callable
 from typing import Annotated, Final
 
 import typer
 
-from campaign.cli import again, keep, look, rehearse, send
+from campaign.cli import again, jobs, keep, look, rehearse, send
+from campaign.cli.libraries import TakeIn
+from campaign.cli.problems import first_problem, say
 from campaign.domain.errors import CampaignError
-from campaign.reporter.reasons import printable
 
 app = typer.Typer(
     name="campaign",
@@ -58,6 +60,8 @@ for panel, commands in _PANELS.items():
     for name, command, text in commands:
         app.command(name, help=text, rich_help_panel=panel)(command)
 
+app.add_typer(jobs.app, name="jobs", rich_help_panel="2. Send")
+
 
 def _version(*, wanted: bool) -> None:
     if wanted:
@@ -79,19 +83,12 @@ def _first(
 
 def main() -> None:
     """Run the command line and leave with the exit code of the design."""
+    logging.getLogger().addHandler(TakeIn())
     try:
         app()
     except (CampaignError, BaseExceptionGroup) as error:
         problem = first_problem(error)
         if problem is None:
             raise
-        # File names and columns are of other people's making.
-        sys.stderr.write(f"campaign: {printable(str(problem))}\n")
+        say(problem)
         sys.exit(problem.exit_code)
-
-
-def first_problem(error: BaseException) -> CampaignError | None:
-    """The error for a person in an error, or in a group of them; None if there is none, and it is a fault of the program."""
-    if isinstance(error, BaseExceptionGroup):
-        return next((found for inner in error.exceptions if (found := first_problem(inner))), None)
-    return error if isinstance(error, CampaignError) else None

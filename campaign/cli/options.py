@@ -25,6 +25,7 @@ OPTIONS: Final[dict[str, Any]] = {
     "templates": _option(Path, "The folder of the files that a “template” column names.", "DIR", _LIST),
     "id_column": _option(str, "The column of the pass IDs.", "COLUMN", _LIST),
     "max_length": _option(str, "Longest message, in characters. Default 350.", "NUMBER", _LIST),
+    "lock_screen": _option(str, "Characters that a lock screen shows; longer messages are warned of. Default 140.", "NUMBER", _LIST),
     "rate": _option(str, "Sends per second. Default 9; the API allows 10.", "NUMBER", _SENDING),
     "limit": _option(str, "Stop after so many sends; the rest stays for later.", "NUMBER", _SENDING),
     "window": _option(str, "Hours of the day in which to send, over midnight too.", "09:00-20:00", _WHEN),
@@ -61,12 +62,16 @@ OPTIONS: Final[dict[str, Any]] = {
     "ledger": _option(str, "The file where campaigns are kept. Default: in your own data folder.", "PATH", _PLACES),
     "json_output": _option(bool, "Print one JSON object instead of words.", None, _OUTPUT, "--json"),
     "log_level": _option(str, "How much is told on the way: debug, info, warning or error.", "LEVEL", _OUTPUT),
+    "log_file": _option(Path, "Where the log goes, one JSON line an event, instead of stderr.", "FILE", _OUTPUT),
+    "metrics_file": _option(Path, "A file of figures for Prometheus's node_exporter, kept up to date.", "FILE.prom", _OUTPUT),
+    "notify_on": _option(str, "When to notify: finished, failed, stopped. Default all. Whom: CAMPAIGN_NOTIFY.", "WHEN,WHEN", _OUTPUT),
     "dry_run": _option(bool, "Do everything but sending; the same as check.", None, _SENDING, "--dry-run"),
 }
 
-MESSAGE: Final = ("message", "template", "templates", "id_column", "max_length")
+MESSAGE: Final = ("message", "template", "templates", "id_column", "max_length", "lock_screen")
 SENDING: Final = (
     *("window", "time_zone", "start_at", "not_after", "no_wait", "exclude", "daily_cap", "sample", "seed", "canary"),
     *("rate", "limit", "yes", "halt", "baseline", "on_unknown", "quiet_period", "timeout", "max_attempts", "concurrency"),
 )
 LOOKING: Final = ("ledger", "json_output", "log_level")
+WATCHED: Final = ("log_file", "metrics_file", "notify_on")

@@ -6,11 +6,12 @@ from typing import Final
 
 import orjson
 
-from campaign.app.checking import SHOWN_ON_A_LOCK_SCREEN, Checked
+from campaign.app.checking import Checked
 from campaign.app.rehearsal import Rehearsed
 from campaign.domain.durations import words
 from campaign.domain.model import Status
 from campaign.insights import CampaignView
+from campaign.reporter.concerns import concern_in_words, places
 from campaign.reporter.reasons import printable, reason_in_words
 from campaign.reporter.summary import in_words, rows
 
@@ -24,10 +25,13 @@ def print_json(value: object) -> None:
     sys.stdout.flush()
 
 
-def print_view(view: CampaignView, *, as_json: bool, note: str = "") -> None:
-    """Print one campaign; `note` is what the command itself has to say, in words only."""
+def print_view(view: CampaignView, *, as_json: bool, note: str = "", brief: bool = False) -> None:
+    """Print one campaign; `note` is what the command itself has to say, in words only, and all there is to say if `brief`."""
     if as_json:
         print_json(view.as_json())
+        return
+    if brief:
+        sys.stdout.write(f"{printable(note)}\n")
         return
     if note:
         sys.stdout.write(f"{note}\n\n")
@@ -61,16 +65,12 @@ def print_checked(checked: Checked, *, as_json: bool) -> None:
     if checked.estimated_seconds:
         lines.append(f"Sending takes about {words(max(1.0, checked.estimated_seconds))}, at {checked.rate_per_second:g} a second.")
     for problem in checked.problems:
-        lines += ["", f"{rows(problem.count)}: {reason_in_words(problem.kind)}", f"    {_places(problem.rows, problem.count)}"]
+        lines += ["", f"{rows(problem.count)}: {reason_in_words(problem.kind)}", f"    {places(problem.rows, problem.count)}"]
         if problem.example:
             lines.append(f"    {printable(problem.example)}")
-    if checked.long_messages:
-        are = "message is" if checked.long_messages == 1 else "messages are"
-        lines += [
-            "",
-            f"{checked.long_messages:,} {are} longer than the {SHOWN_ON_A_LOCK_SCREEN} characters that a lock screen shows",
-            f"    {_places(checked.long_message_rows, checked.long_messages)}",
-        ]
+    for concern in checked.concerns:
+        lines += ["", concern_in_words(concern, lock_screen=checked.lock_screen), f"    {places(concern.rows, concern.count)}"]
+        lines.append(f"    {printable(concern.example)}")
     if checked.samples:
         lines += ["", "Sample message:" if len(checked.samples) == 1 else "Sample messages:"]
         lines += [f"  row {sample.row} ({sample.length} characters): {printable(sample.message)}" for sample in checked.samples]
@@ -102,8 +102,3 @@ def _messages(count: int) -> str:
 
 def _passes(count: int) -> str:
     return f"{count:,} {'pass' if count == 1 else 'passes'}"
-
-
-def _places(first_rows: tuple[int, ...], count: int) -> str:
-    more = f" and {count - len(first_rows):,} more" if count > len(first_rows) else ""
-    return f"{'row' if count == 1 else 'rows'} {', '.join(f'{row:,}' for row in first_rows)}{more}"

@@ -42,8 +42,9 @@ class RunProgress:
     """
 
     def __init__(self, campaign: str, counts: Counts) -> None:
-        # On a terminal the bar names the campaign.
-        self._log = structlog.get_logger() if sys.stderr.isatty() else structlog.get_logger().bind(campaign=campaign)
+        # Everything that is begun from here on, threads included, says so in its events.
+        structlog.contextvars.bind_contextvars(campaign=campaign)
+        self._log = structlog.get_logger()
         self._tally = Tally(counts, time.monotonic())
         self._line_at = 0.0
         self._changed = False

@@ -1,54 +1,64 @@
 """`run`, `check`, `resume`, `verify`, `test`: parse, call, print."""
 
 import shlex
-import sys
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 
 from campaign.cli.flags import takes
-from campaign.cli.options import LOOKING, MESSAGE, SENDING
+from campaign.cli.options import LOOKING, MESSAGE, SENDING, WATCHED
 
 if TYPE_CHECKING:
     from campaign.app.runs import Finished, Front
-    from campaign.ledger.port import CampaignRecord
+    from campaign.cli.attendance import Attendance
     from campaign.settings import Settings
 
+JOB_SUFFIX: Final = ".toml"
+
 List = Annotated[str, typer.Argument(help="The list: .csv, .parquet, .xlsx, a results file, or - for CSV on stdin.", metavar="LIST")]
+ListOrJob = Annotated[
+    str, typer.Argument(help="The list: .csv, .parquet, .xlsx, a results file, or - for CSV on stdin; or a job: .toml.", metavar="LIST|JOB")
+]
 Campaign = Annotated[str, typer.Argument(help="The campaign's name.", metavar="NAME")]
 
 
-@takes("name", *MESSAGE, *SENDING, "dry_run", "results", *LOOKING)
-def run(source: List, *, settings: "Settings") -> None:
+@takes("name", *MESSAGE, *SENDING, "dry_run", "results", *LOOKING, *WATCHED)
+def run(source: ListOrJob, *, settings: "Settings") -> None:
+    from campaign.app.lists import default_name
     from campaign.app.runs import run_list
 
-    if settings.dry_run:
+    if source.lower().endswith(JOB_SUFFIX):
+        _run_job(source, settings)
+    elif settings.dry_run:
         _check(source, settings)
     else:
-        finish(run_list(source, settings, front_of(settings)), settings)
+        conduct(lambda front: run_list(source, settings, front), settings, settings.name or default_name(source))
 
 
-@takes(*MESSAGE, "rate", "json_output", "log_level")
-def check(source: List, *, settings: "Settings") -> None:
-    _check(source, settings)
+@takes(*MESSAGE, "rate", *LOOKING)
+def check(source: ListOrJob, *, settings: "Settings") -> None:
+    if source.lower().endswith(JOB_SUFFIX):
+        _run_job(source, settings, dry=True)
+    else:
+        _check(source, settings)
 
 
-@takes(*SENDING, "results", *LOOKING)
+@takes(*SENDING, "results", *LOOKING, *WATCHED)
 def resume(name: Campaign, *, settings: "Settings") -> None:
     from campaign.app import runs
 
-    finish(runs.resume(name, settings, front_of(settings)), settings)
+    conduct(lambda front: runs.resume(name, settings, front), settings, name)
 
 
-@takes("results", *LOOKING)
+@takes("results", *LOOKING, *WATCHED)
 def verify(name: Campaign, *, settings: "Settings") -> None:
     from campaign.app import runs
 
-    finish(runs.read_back(name, settings, front_of(settings)), settings)
+    conduct(lambda front: runs.read_back(name, settings, front), settings, name)
 
 
-@takes(*MESSAGE, "yes", "timeout", *LOOKING)
+@takes(*MESSAGE, "yes", "timeout", *LOOKING, "log_file")
 def send_to_self(
     source: List,
     to: Annotated[str, typer.Option(help="Your own pass, which gets the message.", metavar="PASS_ID")],
@@ -60,55 +70,68 @@ def send_to_self(
 ) -> None:
     from campaign.app.trial import send_test
 
-    finish(send_test(source, to, row, settings, front_of(settings)), settings)
+    # It is a person's own, who is there: neither the job's figures nor its notices are about it.
+    alone = settings.model_copy(update={"metrics_file": None, "notify": ()})
+    conduct(lambda front: send_test(source, to, row, settings, front), alone, "test")
 
 
-def front_of(settings: "Settings") -> "Front":
+def _front(settings: "Settings", attendance: "Attendance") -> "Front":
     from campaign.app.runs import Front
+    from campaign.cli.ask import confirm
     from campaign.cli.logs import tell
-    from campaign.cli.progress import RunProgress
     from campaign.cli.signals import listen
 
     if (file := settings.open_token_file) is not None:
         tell("token_file_is_open", f"Others may read the token in {file}. Close it with: chmod 600 {shlex.quote(str(file))}")
 
-    def confirm(record: "CampaignRecord", messages: int, sample: str) -> bool:
-        return _confirm(record, messages, sample, settings)
-
-    return Front(confirm=confirm, watch=RunProgress, listen=listen, tell=tell)
+    return Front(confirm=confirm, watch=attendance.watch, listen=listen, tell=tell)
 
 
-def _confirm(record: "CampaignRecord", messages: int, sample: str, settings: "Settings") -> bool:
-    from campaign.cli.signals import interruptible
-    from campaign.domain.durations import words
-    from campaign.domain.errors import UsageError
-    from campaign.reporter.reasons import printable
-
-    if not sys.stdin.isatty():
-        raise UsageError("There is no terminal to ask on. Add --yes to send without being asked; nothing was sent.")
-    what = "1 message to a pass" if messages == 1 else f"{messages:,} messages to the passes"
-    time = f", which takes about {words(max(1.0, messages / settings.rate))}" if settings.rate else ""
-    typer.echo(f"This sends {what} of {printable(record.spec.list_name)}{time}. The first one reads:", err=True)
-    typer.echo(f"  {printable(sample)}", err=True)
-    with interruptible():
-        try:
-            return typer.confirm("Send?", err=True)
-        except typer.Abort:
-            raise KeyboardInterrupt from None
-
-
-def finish(work: "Coroutine[Any, Any, Finished]", settings: "Settings") -> None:
+def conduct(work: "Callable[[Front], Coroutine[Any, Any, Finished]]", settings: "Settings", campaign: str) -> None:
+    """Do it, and tell whoever wants to know how it ended; `campaign` is its name, as far as it is known before it is found."""
     from campaign.cli import logs
+    from campaign.cli.attendance import Attendance
     from campaign.cli.loop import run_loop
     from campaign.cli.output import print_view
+    from campaign.cli.problems import tell_problem
 
-    finished = run_loop(work)
+    attendance = Attendance(settings, campaign)
+    try:
+        attendance.check()
+        finished = run_loop(work(_front(settings, attendance)))
+    except Exception as error:  # noqa: BLE001 - a fault of the program ends a run, too, and has to be told
+        exit_code = tell_problem(error)
+        attendance.broke_off(error, exit_code)
+        raise typer.Exit(exit_code) from None
     logs.run_ended(finished.view)
-    print_view(finished.view, as_json=settings.json_output, note=finished.note)
+    print_view(finished.view, as_json=settings.json_output, note=finished.note, brief=finished.brief)
+    attendance.finished(finished)
     raise typer.Exit(finished.view.exit_code)
 
 
-def _check(source: str, settings: "Settings") -> None:
+def _run_job(file: str, settings: "Settings", *, dry: bool = False) -> None:
+    from datetime import UTC, datetime
+
+    from campaign.app.jobs import SendOrder, carry_out, order_of, settings_of, too_early
+    from campaign.cli import logs
+    from campaign.cli.jobs import print_idle, read
+    from campaign.domain.errors import UsageError
+
+    job, now = read(file), datetime.now(UTC)
+    ready = settings_of(job, settings, now=now)
+    logs.configure(ready.log_level, file=ready.log_file)
+    if dry or ready.dry_run:
+        order = order_of(job, ready, now=now)
+        if not isinstance(order, SendOrder):
+            raise UsageError(f"{file}: a job that retries can't be tried without sending. Nothing was sent.")
+        _check(order.source, order.settings)
+    if idle := too_early(job, ready, now=now):
+        print_idle(idle, as_json=ready.json_output)
+        raise typer.Exit(0)
+    conduct(lambda front: carry_out(job, ready, front, now=now), ready, ready.name or job.file.stem)
+
+
+def _check(source: str, settings: "Settings") -> NoReturn:
     from campaign.app.checking import check as look_through
     from campaign.cli.loop import run_loop
     from campaign.cli.output import print_checked

@@ -125,13 +125,14 @@ class Settlement:
     """The end of one claim.
 
     `due_in_seconds` says when a pending row may be tried again, or an unknown one read back (None: it waits for a person).
-    `tries` is the new count.
+    `tries` is the new count. `may_have_arrived` stands even where the row is sent again all the same.
     """
 
     claim: Claim
     outcome: Outcome
     tries: int
     due_in_seconds: float | None = 0.0
+    may_have_arrived: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,10 +148,14 @@ class ResultRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """How many rows of a campaign stand where. `by_status` has every status, also those at 0."""
+    """How many rows of a campaign stand where.
+
+    `by_status` has every status, also those at 0; `in_doubt` are unknown and still to be read back.
+    """
 
     by_status: dict[Status, int]
     by_reason: dict[tuple[Status, str], int] = field(default_factory=dict)
+    in_doubt: int = 0
 
     @property
     def rows(self) -> int:
@@ -159,6 +164,11 @@ class Counts:
     @property
     def open(self) -> int:
         return sum(self.by_status[status] for status in OPEN)
+
+    @property
+    def unfinished(self) -> int:
+        """Rows that a run has still to do with."""
+        return self.open + self.in_doubt
 
     @property
     def needs_someone(self) -> int:

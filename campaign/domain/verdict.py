@@ -3,11 +3,17 @@
 The API has no idempotency key, so only what is *provably* not accepted may be tried again by itself.
 """
 
+import html
+import re
+import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, assert_never
 
 from campaign.domain.model import Status
+
+_LINK: Final = re.compile(r"\[([^\[\]]{1,500})\]\([^()\s]{1,2000}\)")
+_TAG: Final = re.compile(r"<[^<>]{1,2000}>")
 
 DELIVERED_VALUE: Final = "delivered"
 """The only `meta.notifications.status` that says a phone showed the message."""
@@ -142,40 +148,43 @@ class Conclusion:
     reason: str = ""
 
 
-def read_back(
-    reading: Reading, *, message: str, sent_before: frozenset[str], last_before: str | None, baseline: bool, null_proves: bool = True
-) -> Conclusion:
+def read_back(reading: Reading, *, message: str, sent_before: frozenset[str], last_before: str | None, baseline: bool) -> Conclusion:
     """What a reading proves about an unknown row, made after its quiet period.
 
     Args:
         reading: what the pass holds now.
         message: what the row would have sent.
-        sent_before: every text that the ledger knows to have gone to the pass earlier.
+        sent_before: every text that the ledger knows to have gone to the pass by other attempts.
         last_before: the text the pass held before the attempt, by the baseline or else by the ledger; None if neither knows one.
         baseline: whether `last_before` was read from the pass right before the attempt, so that None means that it held nothing.
-        null_proves: False once a pass that surely holds a text was read, and none was shown: then a null proves nothing of any pass.
     """
     match reading.latest:
         case Latest.UNREADABLE:
             return Conclusion(status=Status.UNKNOWN, reason="unreadable")
         case Latest.MISSING:
             return Conclusion(status=Status.UNKNOWN, reason="no_latest_message")
-        case Latest.NULL if not null_proves or last_before or (sent_before and not baseline):
-            # This pass, or another, is known to hold a text, so a null shows only that the API does not tell.
-            return Conclusion(status=Status.UNKNOWN, reason="no_latest_message")
-        case Latest.NULL:
-            return Conclusion(status=Status.PENDING)
-        case Latest.TEXT if same_text(reading.text, message):
-            there_before = {last_before or ""} if baseline else sent_before | {last_before or ""}
-            if any(same_text(message, text) for text in there_before):
-                return Conclusion(status=Status.UNKNOWN, reason="same_text_before")
-            return Conclusion(status=Status.ACCEPTED)
-        case Latest.TEXT if last_before is not None and same_text(reading.text, last_before):
-            return Conclusion(status=Status.PENDING)
-        case Latest.TEXT:
-            return Conclusion(status=Status.UNKNOWN, reason="other_message")
+        case Latest.TEXT if reading.text.strip():
+            return _of_text(reading.text, message=message, sent_before=sent_before, last_before=last_before, baseline=baseline)
+        case Latest.TEXT | Latest.NULL:
+            # Where the pass is known to have held a text, none shown means only that the API does not tell.
+            unknown = bool(last_before) or (bool(sent_before) and not baseline)
+            return Conclusion(status=Status.UNKNOWN, reason="no_latest_message") if unknown else Conclusion(status=Status.PENDING)
         case _:
             assert_never(reading.latest)
+
+
+def _of_text(text: str, *, message: str, sent_before: frozenset[str], last_before: str | None, baseline: bool) -> Conclusion:
+    before = {last_before or ""} if baseline else sent_before | {last_before or ""}
+    if same_text(text, message):
+        if any(same_text(message, other) for other in before):
+            return Conclusion(status=Status.UNKNOWN, reason="same_text_before")
+        return Conclusion(status=Status.ACCEPTED)
+    if seems_same(text, message) or any(same_text(message, other) for other in sent_before):
+        # Ours as the API shows it, perhaps; and where the same was sent before, what is shown may be of then or of now.
+        return Conclusion(status=Status.UNKNOWN, reason="same_text_before")
+    if last_before is not None and same_text(text, last_before):
+        return Conclusion(status=Status.PENDING)
+    return Conclusion(status=Status.UNKNOWN, reason="other_message")
 
 
 def after_reading(conclusion: Conclusion, *, reason: str, tries: int, max_attempts: int) -> Conclusion:
@@ -190,6 +199,16 @@ def after_reading(conclusion: Conclusion, *, reason: str, tries: int, max_attemp
     if conclusion.status is Status.PENDING and tries >= max_attempts:
         return Conclusion(status=Status.FAILED, reason=reason)
     return conclusion
+
+
+def seems_same(shown: str, message: str) -> bool:
+    """Whether a text may be a message as a service shows it: with entities, links turned into words, or other forms of letters."""
+    return _plain(shown) == _plain(message)
+
+
+def _plain(text: str) -> str:
+    words = _LINK.sub(r"\1", _TAG.sub("", html.unescape(text)))
+    return "".join(letter for letter in unicodedata.normalize("NFKC", words).casefold() if letter.isalnum())
 
 
 def same_text(one: str, other: str) -> bool:

@@ -5,87 +5,27 @@ Every call is one durable transaction: when it returns, a power cut undoes nothi
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final, Protocol
 
 from campaign.domain.model import Claim, Counts, ResultRow, Settlement, Skip, StagedRow, Status
 from campaign.domain.pacing import Slots
 from campaign.domain.verdict import Conclusion, Reading
+from campaign.ledger.records import CampaignRecord, CampaignSpec, Control, RunnerRecord
 from campaign.ledger.upkeep import Upkeep, UpkeepReader
-
-
-class Control(StrEnum):
-    """What people have asked of a campaign; what it is doing is worked out from this, its counts and its runners."""
-
-    STAGING = "staging"
-    GO = "go"
-    PAUSED = "paused"
-    CANCELLED = "cancelled"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CampaignSpec:
-    """What makes a campaign this one: run again with an equal `sha256` and `message_sha256`, it is resumed."""
-
-    name: str
-    list_name: str
-    list_sha256: str
-    message_sha256: str
-    columns: tuple[str, ...]
-    id_column: str
-    settings: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CampaignRecord:
-    """A campaign as the ledger has it. Times are Unix seconds, 0 where there is none."""
-
-    id: int
-    spec: CampaignSpec
-    content_sha256: str
-    rows: int
-    control: Control
-    created_at: float
-    started_at: float
-    finished_at: float
-    ended: str
-    forgotten_at: float = 0.0
-    exported_at: float = 0.0
-    exported_to: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunnerRecord:
-    """One process that sends, or has sent. `alive` is what can be known of it from here and now.
-
-    `rows_left` and `rows_in_need` (failed, unknown, invalid) are the campaign's when it ended; None where they were not counted.
-    """
-
-    id: int
-    campaign: int
-    host: str
-    pid: int
-    started_at: float
-    ended_at: float
-    ended: str
-    activity: str
-    alive: bool
-    username: str = ""
-    rows_left: int | None = None
-    rows_in_need: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runner:
     """This process's place in the ledger: it may send until `lease_seconds` after its last renewal began.
 
-    `quiet_seconds` is how long after its end the rows it leaves in doubt are not read back.
+    `quiet_seconds` is how long after its end the rows it leaves in doubt are not read back; with `hold` they wait for a person.
     """
 
     id: int
     campaign: int
     lease_seconds: float
     quiet_seconds: float
+    hold: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +87,7 @@ class Ledger(Upkeep, Protocol):
     async def discard(self, campaign: int) -> None:
         """Forget a campaign whose staging did not end."""
 
-    async def enlist(self, campaign: int, *, quiet_seconds: float, api: str = "") -> Runner:
+    async def enlist(self, campaign: int, *, quiet_seconds: float, hold: bool = False, api: str = "", account: str = "") -> Runner:
         """Register this process as a sender of the campaign; raises UsageError if it was sent to another API before."""
 
     async def renew(self, runner: Runner, activity: str) -> bool:
@@ -157,7 +97,10 @@ class Ledger(Upkeep, Protocol):
         """Sign the runner off, with how it ended; what it still holds counts as lost."""
 
     async def bury(self, *, quiet_seconds: float) -> int:
-        """Make the rows of runners known dead, of any campaign, `unknown`, to be read back after the quiet period; returns how many."""
+        """Make the rows of runners known dead, of any campaign, `unknown`; returns how many.
+
+        They are read back after the longer of this quiet period and the dead runner's own.
+        """
 
     async def claim(self, runner: Runner, limit: int, terms: Terms = ANYTHING) -> list[Claim]:
         """Take rows that are due, in the list's order; never a row whose pass has a send in flight or in doubt.
@@ -178,10 +121,10 @@ class Ledger(Upkeep, Protocol):
         """Take unknown rows that may be read back now, longest waiting first; for some seconds nobody else gets them."""
 
     async def doubts_elsewhere(self, campaign: int, limit: int) -> list[Doubt]:
-        """The same of the API's other campaigns that nobody works on: their doubts may keep this one's rows waiting."""
+        """The same of the account's other campaigns that nobody works on: their doubts may keep this one's rows waiting."""
 
-    async def witnesses(self, campaign: int) -> list[str]:
-        """A few passes that surely hold a text that the campaign has sent."""
+    async def witnesses(self, campaign: int) -> list[tuple[str, str]]:
+        """A few passes of the campaign, or else of its account, that were surely sent a text, each with that text."""
 
     async def conclude(self, doubt: Doubt, conclusion: Conclusion, *, again_in_seconds: float | None) -> bool:
         """Record what reading back showed; a row that stays unknown is read again after the given time, or (None) waits for a person."""
@@ -258,8 +201,26 @@ class LedgerReader(UpkeepReader, Protocol):
     def unfinished(self, campaign: int, only: tuple[int, ...]) -> bool:
         """Whether any of these rows is pending, in flight, or still to be read back."""
 
+    def last_texts(self, pass_keys: Sequence[str], *, api: str) -> dict[str, str]:
+        """The text that each of these passes was last sent through an API, or may have been; passes without one are left out."""
+
     def runners(self, campaign: int) -> list[RunnerRecord]:
         """Every runner that the campaign has had, newest first."""
 
     def close(self) -> None:
         """Let go of everything."""
+
+
+__all__ = [
+    "ANYTHING",
+    "CampaignRecord",
+    "CampaignSpec",
+    "Control",
+    "Doubt",
+    "Ledger",
+    "LedgerReader",
+    "Outlook",
+    "Runner",
+    "RunnerRecord",
+    "Terms",
+]

@@ -2,12 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from campaign.domain.model import ResultRow, StagedRow, Status
-
-if TYPE_CHECKING:
-    from campaign.ledger.port import CampaignRecord, Control, RunnerRecord
+from campaign.ledger.records import CampaignRecord, Control, RunnerRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,11 +22,15 @@ class MendedRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MovedRow:
-    """A row on its way to another ledger; `due_in_seconds` is None where it waits for nothing."""
+    """A row on its way to another ledger; `due_in_seconds` is None where it waits for nothing.
+
+    For `quiet_seconds` more, reading its pass proves nothing of the last attempt.
+    """
 
     staged: StagedRow
     tries: int
     due_in_seconds: float | None
+    quiet_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,15 @@ class MovedAttempt:
     settled_at: float
     latency_seconds: float | None
     message: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandedOver:
+    """A campaign before it was handed over: what people had asked of it, its API, and the account (a fingerprint) it was sent with."""
+
+    control: Control
+    api: str
+    account: str
 
 
 class Upkeep(Protocol):
@@ -69,11 +80,11 @@ class Upkeep(Protocol):
     async def take_in(self, campaign: int, rows: Sequence[MovedRow], attempts: Sequence[MovedAttempt]) -> None:
         """Add rows and attempts of another ledger to a campaign that is being staged; the runners come first."""
 
-    async def take_in_runners(self, campaign: int, runners: "Sequence[RunnerRecord]") -> None:
+    async def take_in_runners(self, campaign: int, runners: Sequence[RunnerRecord]) -> None:
         """Add the history of runs of another ledger to a campaign that is being staged."""
 
-    async def finish_taking_in(self, campaign: int, record: "CampaignRecord", api: str) -> None:
-        """Make the campaign what it was in the other ledger, as `record` says."""
+    async def finish_taking_in(self, campaign: int, record: CampaignRecord, before: HandedOver) -> None:
+        """Make the campaign what it was in the other ledger, as `record` says, and before it was handed over."""
 
 
 class UpkeepReader(Protocol):
@@ -108,8 +119,8 @@ class UpkeepReader(Protocol):
     def exclusions(self, campaign: int) -> Iterator[str]:
         """The keys of the passes that the campaign must not be sent to, streamed."""
 
-    def handed_over(self, campaign: int) -> "tuple[Control, str]":
-        """What people had asked of a campaign before it was handed over, and its API."""
+    def handed_over(self, campaign: int) -> HandedOver:
+        """What a campaign was before it was handed over."""
 
     def to_clean(self) -> bool:
         """Whether the ledger's files may hold traces of what was forgotten."""

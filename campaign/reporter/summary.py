@@ -69,6 +69,27 @@ def in_words(view: CampaignView, *, commands: bool = True) -> str:
     return "\n\n".join("\n".join(paragraph) for paragraph in paragraphs if paragraph)
 
 
+def in_brief(view: CampaignView) -> str:
+    """Where the campaign stands and what to do next, without the reasons: for a message on a phone."""
+    return "\n".join([*_overview(view), "", *_next_steps(view, commands=True)])
+
+
+def in_a_line(view: CampaignView) -> str:
+    """The same in one line that needs no other: for who reads the mail of a scheduled job, and a search through many of them."""
+    counts = view.counts
+    parts = [f"{counts.by_status[status]:,} {_LABEL[status]}" for status in _ORDER if counts.by_status.get(status)]
+    said = [f"Campaign {printable(view.record.spec.name)} {_state(view)}", f"{rows(counts.rows)}: {', '.join(parts)}." if parts else ""]
+    if needing := counts.needs_someone:
+        said.append(f"{rows(needing)} {'needs' if needing == 1 else 'need'} someone.")
+    steps = list(_next_steps(view, commands=True))
+    command = next((step.strip() for step in steps if step.startswith("    campaign ")), "")
+    if command:
+        said.append(f"Next: {command}")
+    elif steps and not steps[-1].startswith(" "):
+        said.append(steps[-1])
+    return " ".join(part for part in said if part)
+
+
 def _overview(view: CampaignView) -> Iterator[str]:
     yield from _wrapped(f"Campaign {printable(view.record.spec.name)} {_state(view)}")
     counts = view.counts

@@ -6,7 +6,7 @@ from typing import assert_never
 
 from campaign.domain.backoff import delay_seconds
 from campaign.domain.model import Claim, Outcome, Settlement, Status
-from campaign.domain.verdict import Fault, Reply, Verdict, judge, status_after
+from campaign.domain.verdict import Fault, Proof, Reply, Verdict, judge, status_after
 
 
 class OnUnknown(StrEnum):
@@ -47,10 +47,13 @@ def settle_attempt(
     """
     verdict = judge(result)
     counts = int(verdict.counts_as_attempt)
-    tries = claim.tries + counts * held_against
+    # What may have arrived and is sent again all the same counts always: each try may be one message more on the phone.
+    resends = verdict.proof is Proof.AMBIGUOUS and policy.on_unknown is OnUnknown.RESEND
+    tries = claim.tries + counts * (held_against or resends)
     status = status_after(verdict.proof, attempts=tries, max_attempts=policy.max_attempts)
     asked = result.retry_after_seconds if isinstance(result, Reply) else None
     due: float | None = None
+    again = False
     if status is Status.PENDING:
         due = delay_seconds(attempts=max(tries, 1), jitter=jitter, retry_after_seconds=asked)
     elif status is Status.UNKNOWN:
@@ -58,6 +61,7 @@ def settle_attempt(
             case OnUnknown.VERIFY:
                 due = policy.quiet_seconds
             case OnUnknown.RESEND if tries < policy.max_attempts:
+                again = True
                 status, due = Status.PENDING, delay_seconds(attempts=tries, jitter=jitter, retry_after_seconds=asked)
             case OnUnknown.HOLD | OnUnknown.RESEND:
                 due = None
@@ -78,4 +82,4 @@ def settle_attempt(
         pass_status=reply.pass_status if reply else "",
         device_type=reply.device_type if reply else "",
     )
-    return Settlement(claim=claim, outcome=outcome, tries=tries, due_in_seconds=due), verdict
+    return Settlement(claim=claim, outcome=outcome, tries=tries, due_in_seconds=due, may_have_arrived=again), verdict

@@ -3,18 +3,22 @@
 import asyncio
 import math
 from collections import deque
+from contextlib import suppress
 from typing import Final
 
 from campaign.domain.model import Claim
+from campaign.domain.verdict import Latest, Reading
 from campaign.ledger.port import Ledger, Runner
 from campaign.sender.claims import Claims
 from campaign.sender.pace import Pacer
-from campaign.sender.port import Gateway
+from campaign.sender.port import Gateway, Observer
 
 AHEAD_SECONDS: Final = 1.0
 FEWEST_AHEAD: Final = 4
 MOST_AHEAD: Final = 64
-MOST_READS: Final = 3
+SLOT_SECONDS: Final = 3.0
+MOST_FAILED: Final = 3
+PAUSE_SECONDS: Final = 30.0
 
 
 class Baselines:
@@ -28,6 +32,7 @@ class Baselines:
         gateway: Gateway,
         pacer: Pacer,
         runner: Runner,
+        observer: Observer,
         rate_per_second: float | None,
         group: asyncio.TaskGroup,
     ) -> None:
@@ -39,9 +44,12 @@ class Baselines:
         self._gateway = gateway
         self._pacer = pacer
         self._runner = runner
+        self._observer = observer
         self._group = group
         self._reading: deque[tuple[Claim, asyncio.Task[None]]] = deque()
         self._filling: asyncio.Task[None] | None = None
+        self._failed = 0
+        self._none_until = -math.inf
 
     async def next(self, *, most: int) -> Claim | None:
         """The next row, at most so many more being wanted; None if none is due at present."""
@@ -75,10 +83,22 @@ class Baselines:
             self._reading.append((claim, self._group.create_task(self._read(claim))))
 
     async def _read(self, claim: Claim) -> None:
-        for _ in range(MOST_READS):
-            await self._pacer.slot()
+        """Reads that fail must not keep the messages from being sent: after a few of them in a row none is made for a while."""
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._none_until:
+            return
+        reading = Reading(latest=Latest.UNREADABLE)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SLOT_SECONDS):
+                await self._pacer.slot()
             reading = await self._gateway.read(claim.pass_id)
-            if reading.http_status != 429:
-                await self._ledger.note_baseline(self._runner, claim, reading)
-                return
-            await self._pacer.throttle(reading.retry_after_seconds)
+            if reading.http_status == 429:
+                await self._pacer.throttle(reading.retry_after_seconds)
+        if reading.latest is not Latest.UNREADABLE:
+            self._failed = 0
+            await self._ledger.note_baseline(self._runner, claim, reading)
+            return
+        self._failed += 1
+        if self._failed >= MOST_FAILED and loop.time() >= self._none_until:
+            self._none_until = loop.time() + PAUSE_SECONDS
+            self._observer.event("sending_without_baselines", seconds=PAUSE_SECONDS, reason=reading.error or "reads are throttled")

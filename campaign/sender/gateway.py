@@ -28,6 +28,11 @@ may not have been taken."""
 
 READ_BUFFER_BYTES: Final = 64 * 1024
 
+READ_SECONDS: Final = 15.0
+"""The longest that reading a pass back may take: nobody waits for it but the next reading."""
+
+NOT_FROM_A_CACHE: Final = {"Cache-Control": "no-cache"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
@@ -57,6 +62,9 @@ class HttpGateway:
         self._concurrency = concurrency
         self._timeouts = timeouts
         self._reads = asyncio.Semaphore(concurrency)
+        self._read_timeout = ClientTimeout(
+            total=min(timeouts.total_seconds, READ_SECONDS), connect=min(timeouts.connect_seconds, READ_SECONDS)
+        )
         self._session: ClientSession | None = None
 
     def __repr__(self) -> str:
@@ -136,7 +144,12 @@ class HttpGateway:
             return Reading(latest=Latest.UNREADABLE, error=f"Nothing was read: {problem}.")
         async with self._reads:
             try:
-                response = await session.get(self._origin.with_path(path, encoded=True), allow_redirects=False)
+                response = await session.get(
+                    self._origin.with_path(path, encoded=True),
+                    allow_redirects=False,
+                    headers=NOT_FROM_A_CACHE,
+                    timeout=self._read_timeout,
+                )
                 content, broken = await receive(response)
             except Exception as error:  # noqa: BLE001 - as in `send`
                 fault = fault_of(error, written=True, token=self._token)

@@ -122,6 +122,7 @@ class Pool:
             gateway=self._gateway,
             pacer=read_pacer,
             runner=self._runner,
+            observer=self._observer,
             rate_per_second=rate,
             group=group,
         )

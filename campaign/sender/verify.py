@@ -3,18 +3,29 @@
 import asyncio
 from collections import Counter
 from dataclasses import replace
+from enum import IntEnum
 from typing import Final
 
 from campaign.domain.model import Status
-from campaign.domain.verdict import Conclusion, Latest, Reading, after_reading, read_back
+from campaign.domain.verdict import Conclusion, Latest, Reading, after_reading, read_back, same_text
 from campaign.ledger.port import Doubt, Ledger
 from campaign.sender.pace import Pacer
 from campaign.sender.port import Gateway, Observer
 
-READS_AT_ONCE: Final = 32
+READS_TOGETHER_SECONDS: Final = 2.0
+MOST_TOGETHER: Final = 32
 MOST_READS: Final = 4
 AGAIN_SECONDS: Final = 5.0
 LOOK_SECONDS: Final = 0.5
+
+
+class Shows(IntEnum):
+    """What reading a pass shows of a text that was surely sent to it, the best first."""
+
+    TEXTS = 1
+    OTHERWISE = 2
+    NOTHING = 3
+    GONE = 4
 
 
 class Verifier:
@@ -37,16 +48,17 @@ class Verifier:
         self._campaign = campaign
         self._max_attempts = max_attempts
         self._reads: Counter[tuple[int, int, int]] = Counter()
-        self._null_proves: bool | None = None
+        self._shown: Shows | None = None
+        self._together = max(1, min(MOST_TOGETHER, round(pacer.rate_per_second * READS_TOGETHER_SECONDS)))
 
     async def run(self) -> None:
         while True:
-            if not await self.round() and not await self._conclude(await self._ledger.doubts_elsewhere(self._campaign, READS_AT_ONCE)):
+            if not await self.round() and not await self._conclude(await self._ledger.doubts_elsewhere(self._campaign, self._together)):
                 await asyncio.sleep(LOOK_SECONDS)
 
     async def round(self) -> int:
         """Read back what may be read back now; returns how many rows that was."""
-        return await self._conclude(await self._ledger.doubts(self._campaign, READS_AT_ONCE))
+        return await self._conclude(await self._ledger.doubts(self._campaign, self._together))
 
     async def _conclude(self, doubts: list[Doubt]) -> int:
         async with asyncio.TaskGroup() as group:
@@ -57,13 +69,20 @@ class Verifier:
 
     async def _verify(self, doubt: Doubt) -> None:
         reading = await self._read(doubt.claim.pass_id)
-        conclusion = _read_back(doubt, reading, null_proves=True)
-        if reading.latest is Latest.NULL and conclusion.status is Status.PENDING:
-            null_proves = await self._does_null_prove(doubt.claim.campaign)
-            if null_proves is None:
-                # Not known now is like a reading that failed: it is made again.
-                reading = replace(reading, latest=Latest.UNREADABLE)
-            conclusion = _read_back(doubt, reading, null_proves=bool(null_proves))
+        conclusion = _read_back(doubt, reading)
+        if conclusion.status is Status.PENDING:
+            # Not arrived: believed only where the API is seen to show texts, and as they were sent.
+            match await self._shows(doubt.claim.campaign):
+                case None:
+                    # Not known now is like a reading that failed: it is made again.
+                    reading = replace(reading, latest=Latest.UNREADABLE)
+                    conclusion = _read_back(doubt, reading)
+                case Shows.NOTHING:
+                    conclusion = Conclusion(status=Status.UNKNOWN, reason="no_latest_message")
+                case Shows.OTHERWISE if reading.latest is Latest.TEXT:
+                    conclusion = Conclusion(status=Status.UNKNOWN, reason="other_message")
+                case _:
+                    pass
         again = self._again_in_seconds(doubt, reading) if conclusion.reason == "unreadable" else None
         conclusion = after_reading(conclusion, reason=doubt.reason, tries=doubt.claim.tries, max_attempts=self._max_attempts)
         if await self._ledger.conclude(doubt, conclusion, again_in_seconds=again):
@@ -75,28 +94,41 @@ class Verifier:
             await self._pacer.throttle(reading.retry_after_seconds)
         return reading
 
-    async def _does_null_prove(self, campaign: int) -> bool | None:
-        """Whether the API shows texts at all: seen once, at passes that surely hold one. None: it could not be seen now."""
-        if self._null_proves is None:
-            witnesses = await self._ledger.witnesses(campaign)
-            if not witnesses:
-                return True
-            seen = set()
-            for witness in witnesses:
-                await self._pacer.slot()
-                seen.add((await self._read(witness)).latest)
-                if Latest.TEXT in seen:
-                    break
-            if Latest.TEXT not in seen and Latest.UNREADABLE in seen:
+    async def _shows(self, campaign: int) -> "Shows | None":
+        """What the API shows of texts: seen once, at passes that surely hold one. None: it could not be seen now."""
+        if self._shown is None:
+            seen = [await self._look(pass_id, message) for pass_id, message in await self._ledger.witnesses(campaign)]
+            known = [shows for shows in seen if shows is not Shows.GONE]
+            if not known:
+                # Nobody is there to ask: what is shown is believed.
+                return Shows.TEXTS
+            best = min((shows for shows in known if shows is not None), default=None)
+            if best is None or (best is not Shows.TEXTS and None in known):
                 return None
-            self._null_proves = Latest.TEXT in seen
-            if not self._null_proves:
-                self._observer.event("texts_are_not_shown", by="the API, when passes that hold one are read")
-        return self._null_proves
+            self._shown = best
+            if best is not Shows.TEXTS:
+                self._observer.event("texts_are_not_shown_as_sent", by="the API, when passes that hold one are read")
+        return self._shown
+
+    async def _look(self, pass_id: str, message: str) -> "Shows | None":
+        await self._pacer.slot()
+        reading = await self._read(pass_id)
+        if reading.http_status == 404:
+            return Shows.GONE
+        match reading.latest:
+            case Latest.UNREADABLE:
+                return None
+            case Latest.TEXT if reading.text.strip():
+                return Shows.TEXTS if same_text(reading.text, message) else Shows.OTHERWISE
+            case _:
+                return Shows.NOTHING
 
     def _again_in_seconds(self, doubt: Doubt, reading: Reading) -> float | None:
         """Only a reading that failed is made again, and not for ever."""
         key = (doubt.claim.campaign, doubt.claim.row, doubt.claim.fence)
+        if reading.http_status == 429:
+            # It says nothing of the pass.
+            return AGAIN_SECONDS
         self._reads[key] += 1
         if reading.http_status in {401, 403, 404} or self._reads[key] >= MOST_READS:
             del self._reads[key]
@@ -104,12 +136,11 @@ class Verifier:
         return AGAIN_SECONDS * self._reads[key]
 
 
-def _read_back(doubt: Doubt, reading: Reading, *, null_proves: bool) -> Conclusion:
+def _read_back(doubt: Doubt, reading: Reading) -> Conclusion:
     return read_back(
         reading,
         message=doubt.claim.message,
         sent_before=doubt.sent_before,
         last_before=doubt.last_before,
         baseline=doubt.baseline,
-        null_proves=null_proves,
     )

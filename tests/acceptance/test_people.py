@@ -95,7 +95,7 @@ class TestLog:
         settled = [event for event in events if event["event"] == "settled"]
         assert sorted(event["row"] for event in settled) == list(range(1, 41))
         for event in settled:
-            assert set(event) == {"event", "level", "timestamp", "campaign", "row", "status", "reason", "http_status", "latency_ms"}
+            assert set(event) == {"event", "level", "timestamp", "run", "campaign", "row", "status", "reason", "http_status", "latency_ms"}
             assert event["http_status"] == (200 if event["status"] == "delivered" else 404)
             assert event["latency_ms"] >= 0
         progress = [event for event in events if event["event"] == "progress"]

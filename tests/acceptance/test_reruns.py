@@ -78,6 +78,15 @@ class TestChosenRows:
         desk.json("retry", "list", "--status", "unknown", "--reason", reason)
         assert {len(texts) for texts in desk.sent().values()} == {2}
 
+    def test_unknown_rows_that_are_still_to_be_read_back_are_verified_first(self, desk: Desk) -> None:
+        desk.simulator.set_faults(faults={"cut_after": 1.0})
+        desk.make_list(2)
+        desk.run("run", "list.csv", "--message", MESSAGE, "--quiet-period", "60s", "--no-wait", "--limit", "2", code=5)
+        nothing = desk.run("retry", "list", "--status", "unknown", code=5).stdout
+        assert "there are no rows that are unknown. Unknown rows that are still to be read back: 2." in nothing
+        assert "campaign verify list" in nothing
+        assert {len(texts) for texts in desk.sent().values()} == {1}
+
     def test_what_can_not_be_meant_is_refused(self, desk: Desk) -> None:
         run_with_failures(desk)
         assert "--status deliverd" in desk.run("retry", "list", "--status", "deliverd", code=2).stderr
@@ -255,15 +264,17 @@ class TestMendedFile:
         shown = desk.run("status", "list").stdout
         assert re.search(rf"^    campaign retry {re.escape(str(failed))}$", shown, re.MULTILINE)
 
-    def test_the_prompt_shows_a_message_of_the_file(self, desk: Desk) -> None:
+    def test_the_prompt_shows_and_looks_through_the_messages_of_the_file(self, desk: Desk) -> None:
         failed = run_with_failures(desk)
         rows = table(failed)[:1]
-        rows[0]["delivery_message"] = "Dear Bob"
+        rows[0]["delivery_message"] = "Dear {{ name }}"
         write(failed, rows)
         with Terminal(desk, "retry", str(failed), CAMPAIGN_YES="false") as terminal:
             terminal.until(r"Send\? \[y/N\]")
             assert "This sends 1 message" in str(terminal.screen)
-            assert "  Dear Bob" in str(terminal.screen)
+            assert "  Dear {{ name }}" in str(terminal.screen)
+            assert "Look at this" in str(terminal.screen)
+            assert "(row 2)" in str(terminal.screen)
             terminal.type("n\n")
             assert terminal.end() == 2
         assert table(failed) == rows

@@ -25,7 +25,7 @@ class LedgerModel(Doubts):
     def lose(self, runners: set[int]) -> int:
         lost = [row for row in self.world.rows.values() if row.holder in runners]
         for row in lost:
-            row.holder, row.in_doubt_since = None, self.world.now
+            row.holder, row.in_doubt_since, row.over_since = None, self.world.now, self.world.now
         return len(lost)
 
     @precondition(lambda self: len(self.processes) > 1)

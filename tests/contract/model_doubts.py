@@ -88,14 +88,14 @@ class Doubts(Sending):
         waiting = [row for row in self.rows_of(self.campaign(of)) if row.status is Status.UNKNOWN and row.in_doubt_since is None]
         assert self.do(self.pick(by).ledger.recheck(self.campaign(of))) == len(waiting)
         for row in waiting:
-            row.in_doubt_since = self.world.now - QUIET_SECONDS
+            row.in_doubt_since = max(self.world.now - QUIET_SECONDS, row.over_since)
             self.asked_again.add(row.key)
 
     @rule(by=index, of=index, statuses=st.sets(st.sampled_from([Status.FAILED, Status.UNKNOWN, Status.NOT_DELIVERED])))
     def retry(self, by: int, of: int, statuses: set[Status]) -> None:
         if self.controls[self.campaign(of)] is Control.CANCELLED:
             return
-        again = [row for row in self.rows_of(self.campaign(of)) if row.status in statuses]
+        again = [row for row in self.rows_of(self.campaign(of)) if row.status in statuses and row.in_doubt_since is None]
         self.events = (Event.RETRIED, Event.LEFT_OUT)
         assert self.do(self.pick(by).ledger.retry(self.campaign(of), frozenset(statuses))) == len(again)
         for row in again:

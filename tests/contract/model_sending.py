@@ -77,6 +77,7 @@ class Sending(Model):
                 row.holder = None
                 doubtful = settlement.outcome.status is Status.UNKNOWN and settlement.due_in_seconds is not None
                 row.in_doubt_since = self.world.now if doubtful else None
+                row.over_since = self.world.now
         self.late += ended
 
     def end_of(self, sent: Sent, result: int, *, hold: bool) -> Settlement:

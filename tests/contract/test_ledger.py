@@ -273,17 +273,17 @@ class TestDoubt:
         clock.advance(60)
         assert len(await backend.ledger().doubts(record.id, 5)) == 2
 
-    async def test_doubts_of_a_campaign_that_nobody_works_on_are_found_by_others_of_the_same_api(self, ledger: Ledger) -> None:
+    async def test_doubts_of_a_campaign_that_nobody_works_on_are_found_by_others_of_the_same_account(self, ledger: Ledger) -> None:
         first = await campaign_of(ledger, staged(1, "A"), name="first")
         second = await campaign_of(ledger, staged(1, "A"), name="second")
         third = await campaign_of(ledger, staged(1, "A"), name="third")
-        one = await ledger.enlist(first.id, quiet_seconds=0, api="https://one")
+        one = await ledger.enlist(first.id, quiet_seconds=0, api="https://one", account="one")
         await ledger.settle(one, [ends(claim, Status.UNKNOWN) for claim in await ledger.claim(one, 1)])
-        two = await ledger.enlist(second.id, quiet_seconds=0, api="https://one")
-        three = await ledger.enlist(third.id, quiet_seconds=0, api="https://other")
+        two = await ledger.enlist(second.id, quiet_seconds=0, api="https://one", account="one")
+        three = await ledger.enlist(third.id, quiet_seconds=0, api="https://one", account="other")
         assert await ledger.doubts_elsewhere(second.id, 5) == [], "its own runner reads it back"
         assert await ledger.claim(two, 1) == []
-        assert len(await ledger.claim(three, 1)) == 1, "a pass of another API is another pass"
+        assert len(await ledger.claim(three, 1)) == 1, "a pass of another account is another pass"
         await ledger.dismiss(one, "paused")
         assert await ledger.doubts_elsewhere(third.id, 5) == []
         (doubt,) = await ledger.doubts_elsewhere(second.id, 5)
@@ -333,7 +333,7 @@ class TestDoubt:
         await ledger.settle(runner, [ends(one, Status.FAILED), ends(two, Status.UNKNOWN)])
         assert await ledger.witnesses(record.id) == []
         await ledger.settle(runner, [ends(three, Status.DELIVERED)])
-        assert await ledger.witnesses(record.id) == ["pass-3"]
+        assert await ledger.witnesses(record.id) == [("pass-3", "Hello")]
 
 
 class TestPace:

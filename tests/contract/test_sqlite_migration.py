@@ -34,7 +34,9 @@ def shape(path: Path) -> dict[str, object]:
     db = apsw.Connection(str(path))
     found: dict[str, object] = {"version": db.pragma("user_version")}
     for kind, name in db.execute("SELECT type, name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' ORDER BY name").fetchall():
-        found[f"{kind} {name}"] = db.execute(f"PRAGMA table_xinfo({name})").fetchall() if kind == "table" else ""
+        found[f"{kind} {name}"] = (
+            sorted(repr(column[1:]) for column in db.execute(f"PRAGMA table_xinfo({name})")) if kind == "table" else ""
+        )
         if kind == "trigger":
             sql = db.execute("SELECT sql FROM sqlite_schema WHERE name = ?", (name,)).get
             found[f"{kind} {name}"] = " ".join(str(sql).split())

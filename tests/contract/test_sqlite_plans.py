@@ -21,6 +21,7 @@ from campaign.ledger.sqlite.connection import SQL, connect, prepare
         ("note_baseline", "sqlite_autoindex_rows_1"),
         ("conclude", "sqlite_autoindex_rows_1"),
         ("texts_before", "attempts_by_pass"),
+        ("last_texts", "attempts_by_pass"),
         ("outlook", "rows_by_status"),
         ("count_by_status", "rows_by_status"),
         ("count_by_reason", "rows_by_status"),
@@ -49,7 +50,7 @@ def test_a_hot_statement_searches_by_its_index(tmp_path: Path, statement: str, i
     assert not [step for step in plan if step.startswith("SCAN") and "INDEX" not in step and "CONSTANT" not in step], plan
 
 
-@pytest.mark.parametrize("statement", ["retry_rows", "rows_numbered"])
+@pytest.mark.parametrize("statement", ["retry_rows", "rows_numbered", "claim_of", "unfinished"])
 def test_chosen_rows_are_looked_up_one_by_one(tmp_path: Path, statement: str) -> None:
     """Not the other way round: each row of a campaign looked for in the whole array takes minutes."""
     path = tmp_path / "campaign.db"

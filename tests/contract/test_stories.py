@@ -5,7 +5,7 @@ import pytest
 from campaign.domain.model import Status
 from campaign.domain.verdict import Conclusion, Latest, Reading, read_back
 from campaign.ledger.port import Control, Doubt, Ledger, LedgerReader, Runner
-from tests.contract.backends import HandClock
+from tests.contract.backends import Backend, HandClock
 from tests.contract.given import campaign_of, ends, staged
 
 
@@ -31,17 +31,18 @@ async def test_two_rows_of_one_pass_are_not_claimed_together(ledger: Ledger) -> 
     assert len(await ledger.claim(runner, 2)) == 1
 
 
-async def test_what_was_sent_to_the_pass_after_a_held_row_makes_its_reading_prove_nothing(ledger: Ledger) -> None:
+async def test_what_was_sent_to_the_pass_after_a_held_row_makes_its_reading_prove_nothing(ledger: Ledger, clock: HandClock) -> None:
     first = await campaign_of(ledger, staged(1, "A", message="Sale"), name="first")
     second = await campaign_of(ledger, staged(1, "A", message="Sale"), name="second")
     await sent(ledger, first.id, Status.UNKNOWN, due_in_seconds=None)
     await sent(ledger, second.id, Status.DELIVERED)
+    clock.advance(10)
     await ledger.recheck(first.id)
     (doubt,) = await ledger.doubts(first.id, 1)
     assert concluded(doubt, "Sale").status is Status.UNKNOWN  # the second campaign put it there
 
 
-async def test_an_old_text_that_was_sent_again_meanwhile_does_not_make_a_held_row_pending(ledger: Ledger) -> None:
+async def test_an_old_text_that_was_sent_again_meanwhile_does_not_make_a_held_row_pending(ledger: Ledger, clock: HandClock) -> None:
     for name, message, status, due in [
         ("before", "Old", Status.DELIVERED, 0.0),
         ("held", "Sale", Status.UNKNOWN, None),
@@ -51,6 +52,7 @@ async def test_an_old_text_that_was_sent_again_meanwhile_does_not_make_a_held_ro
         await sent(ledger, record.id, status, due_in_seconds=due)
         if name == "held":
             held = record
+    clock.advance(10)
     await ledger.recheck(held.id)
     (doubt,) = await ledger.doubts(held.id, 1)
     # “Sale” may have arrived in between: to send it again could be to send it twice.
@@ -128,6 +130,60 @@ async def test_a_pass_that_was_told_by_one_row_is_not_told_again_by_another(ledg
 
 async def test_a_pass_that_a_results_file_says_was_told_is_not_told_again_by_another_row(ledger: Ledger, reader: LedgerReader) -> None:
     record = await campaign_of(ledger, staged(1, "A", status=Status.DELIVERED), staged(2, "A", status=Status.FAILED))
+    await ledger.retry(record.id, frozenset({Status.FAILED}))
+    runner = await ledger.enlist(record.id, quiet_seconds=10)
+    assert await ledger.claim(runner, 9) == []
+    assert reader.counts(record.id).reasons(Status.SKIPPED) == {"duplicate": 1}
+
+
+async def test_a_person_who_asks_at_once_still_waits_for_the_quiet_period(ledger: Ledger, clock: HandClock) -> None:
+    record = await campaign_of(ledger, staged(1))
+    await sent(ledger, record.id, Status.UNKNOWN, due_in_seconds=None)
+    assert await ledger.recheck(record.id) == 1
+    assert await ledger.doubts(record.id, 1) == []
+    clock.advance(10)
+    assert len(await ledger.doubts(record.id, 1)) == 1
+
+
+async def test_the_dead_are_given_their_own_quiet_period(backend: Backend, ledger: Ledger, clock: HandClock) -> None:
+    record = await campaign_of(ledger, staged(1))
+    other = backend.ledger()
+    patient = await other.enlist(record.id, quiet_seconds=60)
+    await other.claim(patient, 1)
+    await other.close()
+    assert await ledger.bury(quiet_seconds=1) == 1
+    clock.advance(59)
+    assert await ledger.doubts(record.id, 1) == []
+    clock.advance(2)
+    assert len(await ledger.doubts(record.id, 1)) == 1
+
+
+async def test_what_the_dead_held_for_a_person_waits_for_one(backend: Backend, ledger: Ledger, clock: HandClock) -> None:
+    record = await campaign_of(ledger, staged(1))
+    other = backend.ledger()
+    await other.claim(await other.enlist(record.id, quiet_seconds=1, hold=True), 1)
+    await other.close()
+    assert await ledger.bury(quiet_seconds=1) == 1
+    clock.advance(3600)
+    assert await ledger.doubts(record.id, 1) == []
+
+
+async def test_a_row_that_is_still_to_be_read_back_is_not_retried(ledger: Ledger, reader: LedgerReader) -> None:
+    record = await campaign_of(ledger, staged(1))
+    await sent(ledger, record.id, Status.UNKNOWN, due_in_seconds=10)
+    assert await ledger.retry(record.id, frozenset({Status.UNKNOWN})) == 0
+    assert reader.counts(record.id).in_doubt == 1
+
+
+async def test_a_row_that_waits_beside_a_failed_one_of_its_pass_is_sent(ledger: Ledger) -> None:
+    record = await campaign_of(ledger, staged(1, "A", status=Status.FAILED), staged(2, "A"))
+    runner = await ledger.enlist(record.id, quiet_seconds=10)
+    assert [claim.row for claim in await ledger.claim(runner, 9)] == [2]
+
+
+@pytest.mark.parametrize("status", [Status.UNKNOWN, Status.NOT_DELIVERED])
+async def test_a_pass_that_may_hold_the_message_is_not_told_by_another_row(ledger: Ledger, reader: LedgerReader, status: Status) -> None:
+    record = await campaign_of(ledger, staged(1, "A", status=status), staged(2, "A", status=Status.FAILED))
     await ledger.retry(record.id, frozenset({Status.FAILED}))
     runner = await ledger.enlist(record.id, quiet_seconds=10)
     assert await ledger.claim(runner, 9) == []

@@ -8,7 +8,7 @@ from campaign.domain.errors import UsageError
 from campaign.domain.model import Status
 from campaign.domain.verdict import Conclusion
 from campaign.ledger.port import CampaignRecord, Control, Ledger, LedgerReader, Runner
-from campaign.ledger.upkeep import MendedRow
+from campaign.ledger.upkeep import HandedOver, MendedRow
 from tests.contract.backends import Backend, HandClock
 from tests.contract.given import campaign_of, ends, staged
 
@@ -60,6 +60,17 @@ class TestChosenRows:
             assert reader.matching(record.id, wanted, reasons=frozenset(reasons), http_statuses=frozenset(codes)) == count
         assert await ledger.retry(record.id, FAILED, reasons=frozenset({"http_404"}), http_statuses=frozenset({404})) == 1
         assert statuses(reader, record) == ["failed", "pending", "not_delivered", "delivered"]
+
+    async def test_a_row_that_is_still_to_be_read_back_is_not_sent_again(self, ledger: Ledger, reader: LedgerReader) -> None:
+        record = await campaign_of(ledger, staged(1), staged(2))
+        runner = await ledger.enlist(record.id, quiet_seconds=0)
+        one, two = await ledger.claim(runner, 2)
+        await ledger.settle(runner, [ends(one, Status.UNKNOWN, due_in_seconds=5), ends(two, Status.UNKNOWN, due_in_seconds=None)])
+        unknown = frozenset({Status.UNKNOWN})
+        assert reader.matching(record.id, unknown) == 1
+        assert await ledger.mend(record.id, [], [1], unknown) == 0
+        assert await ledger.retry(record.id, unknown) == 1
+        assert statuses(reader, record) == ["unknown", "pending"]
 
 
 class TestMending:
@@ -194,7 +205,7 @@ class TestMoving:
             await ledger.enlist(record.id, quiet_seconds=0)
         with pytest.raises(UsageError, match="exported"):
             await ledger.control(record.id, Control.GO)
-        assert reader.handed_over(record.id) == (Control.GO, "")
+        assert reader.handed_over(record.id) == HandedOver(control=Control.GO, api="", account="")
         await ledger.take_back(record.id)
         runner = await ledger.enlist(record.id, quiet_seconds=0)
         assert len(await ledger.claim(runner, 9)) == 2
@@ -215,7 +226,7 @@ class TestMoving:
         self, ledger: Ledger, backend: Backend, reader: LedgerReader, clock: HandClock
     ) -> None:
         record = await campaign_of(ledger, staged(1), staged(2), staged(3), staged(4, "", status=Status.INVALID))
-        runner = await ledger.enlist(record.id, quiet_seconds=0, api="https://one")
+        runner = await ledger.enlist(record.id, quiet_seconds=30, api="https://one", account="me")
         one, two, three = await ledger.claim(runner, 3)
         await ledger.settle(
             runner,
@@ -229,19 +240,24 @@ class TestMoving:
         await ledger.hand_over(record.id, "file")
         found = reader.campaign("promo")
         assert found is not None
-        control, api = reader.handed_over(record.id)
         there = Backend(path=backend.path.with_name("other.db"), clock=clock)
         other = there.ledger()
         look = there.reader()
         made = await other.create(found.spec)
         await other.take_in_runners(made.id, [run for run in reader.runners(record.id) if run.ended_at])
         await other.take_in(made.id, list(reader.moved_rows(record.id)), list(reader.moved_attempts(record.id)))
-        await other.finish_taking_in(made.id, replace(found, control=control), api)
+        await other.finish_taking_in(made.id, found, reader.handed_over(record.id))
         try:
             assert list(look.rows(made.id)) == list(reader.rows(record.id))
             outlook = look.outlook(made.id)
             assert outlook.pending_in_seconds == pytest.approx(60)
             assert outlook.doubt_in_seconds is None
+            await other.hand_over(made.id, "back")
+            before = HandedOver(control=Control.GO, api="https://one", account="me")
+            assert look.handed_over(made.id) == reader.handed_over(record.id) == before
+            await other.take_back(made.id)
+            await other.recheck(made.id)
+            assert look.outlook(made.id).doubt_in_seconds == pytest.approx(30)
             with pytest.raises(UsageError, match="https://one"):
                 await other.enlist(made.id, quiet_seconds=0, api="https://two")
             runner = await other.enlist(made.id, quiet_seconds=0, api="https://one")
@@ -250,7 +266,6 @@ class TestMoving:
             (claim,) = await other.claim(runner, 9)
             assert (claim.row, claim.tries, claim.attempts) == (3, 1, 1)
             assert look.attempts_by_runner(made.id) == {run.id: 3 for run in look.runners(made.id) if run.ended == "limit"}
-            await other.recheck(made.id)
             (doubt,) = await other.doubts(made.id, 9)
             assert await other.conclude(doubt, Conclusion(status=Status.ACCEPTED), again_in_seconds=None)
             assert [made.status for made in look.moved_attempts(made.id)][1] == "accepted"
@@ -268,3 +283,12 @@ class TestMoving:
         await ledger.dismiss(runner, "limit")
         (found,) = [run for run in reader.runners(record.id) if run.id == runner.id]
         assert (found.username, found.rows_left, found.rows_in_need) == ("Anna", 1, 1)
+
+    async def test_what_is_still_to_be_read_back_is_left_too(self, ledger: Ledger, reader: LedgerReader) -> None:
+        record = await campaign_of(ledger, staged(1), staged(2))
+        runner = await ledger.enlist(record.id, quiet_seconds=0)
+        one, two = await ledger.claim(runner, 2)
+        await ledger.settle(runner, [ends(one, Status.UNKNOWN, due_in_seconds=5), ends(two, Status.UNKNOWN, due_in_seconds=None)])
+        await ledger.dismiss(runner, "limit")
+        (found,) = [run for run in reader.runners(record.id) if run.id == runner.id]
+        assert (found.rows_left, found.rows_in_need) == (1, 2)

@@ -17,7 +17,8 @@ LATEST_ARRIVAL_SECONDS = 3.0
 class Row:
     """One row as the test knows it.
 
-    `holder` is the runner that may send it now; `allowed` how often people have agreed to it being sent; `in_doubt_since` is on the
+    `holder` is the runner that may send it now; `allowed` how often people have agreed to it being sent; `over_since` is when its last
+    attempt ended, `in_doubt_since` when that left it in doubt: both are on the
     world's clock, None where no read back is owed.
     """
 
@@ -30,6 +31,7 @@ class Row:
     fence: int = 0
     allowed: int = 1
     in_doubt_since: float | None = None
+    over_since: float = float("-inf")
 
     @property
     def key(self) -> RowKey:

@@ -49,7 +49,7 @@ class TestAmbiguity:
             await given.send(record)
             assert given.statuses(record) == {"a": ("delivered", ""), "b": ("unknown", "no_latest_message")}
             assert given.processed() == {"a": 1, "b": 1}
-            assert given.log.named("texts_are_not_shown")
+            assert given.log.named("texts_are_not_shown_as_sent")
 
     async def test_a_null_is_believed_once_another_pass_was_seen_to_show_its_text(self, tmp_path: Path) -> None:
         async with rig(tmp_path) as given:

@@ -11,6 +11,7 @@ from campaign.cli.flags import takes
 from campaign.cli.main import app
 from campaign.cli.options import OPTIONS
 from campaign.domain.errors import UsageError
+from campaign.domain.notices import Occasion
 from campaign.domain.safeguard import Halt
 from campaign.domain.schedule import parse_window
 from campaign.sender.attempt import OnUnknown
@@ -19,8 +20,8 @@ from campaign.settings import GivenSettings, Settings
 NOT_SETTINGS = {"source", "target", "name", "to", "row", "status", "watch", "output", "reason", "http_status", "older_than", "file"}
 """What a command is told of this one call: its arguments, and options that make no sense for all calls."""
 
-ALONE = {"simulate", "demo"}
-"""Commands that send to nobody, and heed no setting."""
+ALONE = {"simulate", "demo", "jobs"}
+"""Commands that send to nobody, and heed no setting, and a group of commands."""
 
 # option: flag, its variable, its default, and for .env, environment and flag: as written, as understood
 CASES: dict[str, tuple[str, str, Any, list[tuple[str, Any]]]] = {
@@ -30,6 +31,7 @@ CASES: dict[str, tuple[str, str, Any, list[tuple[str, Any]]]] = {
     "templates": ("--templates", "CAMPAIGN_TEMPLATES", None, [(name, Path(name)) for name in "abc"]),
     "id_column": ("--id-column", "CAMPAIGN_ID_COLUMN", None, [("a", "a"), ("b", "b"), ("c", "c")]),
     "max_length": ("--max-length", "CAMPAIGN_MAX_LENGTH", 350, [("1", 1), ("2", 2), ("3", 3)]),
+    "lock_screen": ("--lock-screen", "CAMPAIGN_LOCK_SCREEN", 140, [("1", 1), ("2", 2), ("3", 3)]),
     "rate": ("--rate", "CAMPAIGN_RATE", 9.0, [("1", 1.0), ("2.5", 2.5), ("unlimited", None)]),
     "limit": ("--limit", "CAMPAIGN_LIMIT", None, [("1", 1), ("2", 2), ("3", 3)]),
     "halt": ("--halt", "CAMPAIGN_HALT", Halt(), [("5", Halt(count=5)), ("20%", Halt(share=0.2)), ("7", Halt(count=7))]),
@@ -71,6 +73,14 @@ CASES: dict[str, tuple[str, str, Any, list[tuple[str, Any]]]] = {
     "sample": ("--sample", "CAMPAIGN_SAMPLE", None, [("1", 1), ("2", 2), ("3", 3)]),
     "seed": ("--seed", "CAMPAIGN_SEED", 0, [("1", 1), ("2", 2), ("3", 3)]),
     "canary": ("--canary", "CAMPAIGN_CANARY", None, [("1", 1), ("2", 2), ("3", 3)]),
+    "log_file": ("--log-file", "CAMPAIGN_LOG_FILE", None, [(name, Path(name)) for name in ("a.log", "b.log", "c.log")]),
+    "metrics_file": ("--metrics-file", "CAMPAIGN_METRICS_FILE", None, [(name, Path(name)) for name in ("a.prom", "b.prom", "c.prom")]),
+    "notify_on": (
+        "--notify-on",
+        "CAMPAIGN_NOTIFY_ON",
+        frozenset(Occasion),
+        [(name, frozenset({Occasion(name)})) for name in ("finished", "failed", "stopped")],
+    ),
     "yes": ("--yes", "CAMPAIGN_YES", False, [("true", True), ("false", False), ("", True)]),
     "baseline": ("--baseline", "CAMPAIGN_BASELINE", False, [("true", True), ("false", False), ("", True)]),
     "dry_run": ("--dry-run", "CAMPAIGN_DRY_RUN", False, [("true", True), ("false", False), ("", True)]),
@@ -137,6 +147,8 @@ def test_every_option_of_every_command_is_a_setting_or_of_that_call_alone() -> N
         ("CAMPAIGN_LIMIT", "0", "--limit (or CAMPAIGN_LIMIT): this should be greater than or equal to 1."),
         ("CAMPAIGN_ON_UNKNOWN", "x", "--on-unknown (or CAMPAIGN_ON_UNKNOWN): this should be 'verify', 'hold' or 'resend'."),
         ("CAMPAIGN_HALT", "x", "--halt (or CAMPAIGN_HALT): “x” is not a limit of failures"),
+        ("CAMPAIGN_NOTIFY_ON", "always", "--notify-on (or CAMPAIGN_NOTIFY_ON): write some of finished, failed, stopped"),
+        ("CAMPAIGN_NOTIFY", "json://ok not-an-address", "CAMPAIGN_NOTIFY: address 1 is not of the form service://…"),
         ("CAMPAIGN_QUIET_PERIOD", "soon", "--quiet-period (or CAMPAIGN_QUIET_PERIOD): “soon” is not a duration"),
     ],
 )

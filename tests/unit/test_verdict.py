@@ -149,7 +149,7 @@ def test_only_what_is_provably_not_accepted_is_tried_again(result: Reply | Fault
         (Latest.TEXT, "old", {"old", "new"}, "new", False, Status.UNKNOWN, "other_message"),
         (Latest.TEXT, "theirs", set(), None, False, Status.UNKNOWN, "other_message"),
         (Latest.TEXT, "theirs", set(), None, True, Status.UNKNOWN, "other_message"),
-        (Latest.TEXT, "Ours", set(), "old", True, Status.UNKNOWN, "other_message"),
+        (Latest.TEXT, "Ours", set(), "old", True, Status.UNKNOWN, "same_text_before"),
     ],
 )
 def test_what_reading_back_proves(
@@ -160,11 +160,28 @@ def test_what_reading_back_proves(
     assert (conclusion.status, conclusion.reason) == (status, reason)
 
 
-def test_a_null_proves_nothing_where_the_api_shows_no_texts() -> None:
-    conclusion = read_back(
-        Reading(latest=Latest.NULL), message="ours", sent_before=frozenset(), last_before=None, baseline=True, null_proves=False
-    )
-    assert conclusion == Conclusion(status=Status.UNKNOWN, reason="no_latest_message")
+@pytest.mark.parametrize(
+    "shown",
+    ["It&#39;s 20 % off: our shop", "It's 20 % off: <b>our shop</b>", "IT'S 20 % OFF: our shop", "It's\u00a020 % off: our shop!"],
+)
+def test_a_text_that_may_be_ours_as_the_api_shows_it_is_not_taken_for_another(shown: str) -> None:
+    ours = "It's 20 % off: [our shop](https://shop.example)"
+    reading = Reading(latest=Latest.TEXT, text=shown)
+    conclusion = read_back(reading, message=ours, sent_before=frozenset(), last_before=shown, baseline=True)
+    assert conclusion == Conclusion(status=Status.UNKNOWN, reason="same_text_before")
+
+
+def test_where_the_same_was_sent_before_an_older_text_proves_nothing() -> None:
+    reading = Reading(latest=Latest.TEXT, text="shown otherwise")
+    conclusion = read_back(reading, message="ours", sent_before=frozenset({"ours"}), last_before="shown otherwise", baseline=True)
+    assert conclusion == Conclusion(status=Status.UNKNOWN, reason="same_text_before")
+
+
+def test_an_empty_text_is_none() -> None:
+    for text in ("", " \n"):
+        reading = Reading(latest=Latest.TEXT, text=text)
+        assert read_back(reading, message="ours", sent_before=frozenset(), last_before=None, baseline=False).status is Status.PENDING
+        assert read_back(reading, message="ours", sent_before=frozenset(), last_before="old", baseline=True).status is Status.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -194,8 +211,9 @@ def test_a_reading_frees_a_row_only_on_proof(
     assert allowed(Status.UNKNOWN, Event.READ_BACK, conclusion.status)
     assert bool(conclusion.reason) == (conclusion.status is Status.UNKNOWN)
     if conclusion.status is Status.PENDING:
-        assert not same_text(text, "ours") or latest is Latest.NULL
-        assert latest is Latest.NULL or (last_before is not None and same_text(text, last_before))
+        nothing = latest is Latest.NULL or not text.strip()
+        assert not same_text(text, "ours") or nothing
+        assert nothing or (last_before is not None and same_text(text, last_before))
     if conclusion.status is Status.ACCEPTED:
         assert latest is Latest.TEXT
         assert text.strip() == "ours"

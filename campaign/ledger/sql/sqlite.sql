@@ -26,7 +26,7 @@ UPDATE rows SET status = 'skipped', reason = 'duplicate', due_at = NULL
 WHERE campaign = :campaign AND status = 'pending' AND row IN (
     SELECT row FROM (
         SELECT row, status, row_number() OVER (PARTITION BY pass_key ORDER BY status = 'pending', row) AS place
-        FROM rows WHERE campaign = :campaign AND status NOT IN ('invalid', 'skipped')
+        FROM rows WHERE campaign = :campaign AND status NOT IN ('invalid', 'skipped', 'failed')
     ) WHERE place > 1 AND status = 'pending'
 );
 
@@ -57,15 +57,15 @@ DELETE FROM campaigns WHERE id = :campaign AND control = 'staging' RETURNING id;
 DELETE FROM attempts WHERE campaign = :campaign;
 
 -- name: enlist
-INSERT INTO runners (campaign, host, pid, username, started_at, lease_until, activity)
-VALUES (:campaign, :host, :pid, :username, :wall, :now + :lease, :activity)
+INSERT INTO runners (campaign, host, pid, username, started_at, lease_until, activity, quiet, hold)
+VALUES (:campaign, :host, :pid, :username, :wall, :now + :lease, :activity, :quiet, :hold)
 RETURNING id;
 
 -- name: adopt
 UPDATE runners SET campaign = :campaign WHERE id = :runner;
 
 -- name: start_campaign
-UPDATE campaigns SET started_at = iif(started_at = 0, :wall, started_at), finished_at = 0, ended = '', api = iif(api = '', :api, api)
+UPDATE campaigns SET started_at = iif(started_at = 0, :wall, started_at), finished_at = 0, ended = '', api = iif(api = '', :api, api), account = :account
 WHERE id = :campaign
 RETURNING api;
 
@@ -78,17 +78,19 @@ UPDATE runners SET ended_at = :wall, ended = :ended, activity = '' WHERE id = :r
 -- name: end_campaign
 UPDATE campaigns
 SET ended = :ended,
-    finished_at = iif(EXISTS (SELECT 1 FROM rows WHERE campaign = :campaign AND status IN ('pending', 'sending')), 0, :wall)
+    finished_at = iif(EXISTS (SELECT 1 FROM rows WHERE campaign = :campaign
+                              AND (status IN ('pending', 'sending') OR status = 'unknown' AND due_at IS NOT NULL)), 0, :wall)
 WHERE id = :campaign;
 
 -- name: note_rows_left
 UPDATE runners
-SET rows_left = (SELECT count(*) FROM rows WHERE campaign = :campaign AND status IN ('pending', 'sending')),
+SET rows_left = (SELECT count(*) FROM rows WHERE campaign = :campaign
+                 AND (status IN ('pending', 'sending') OR status = 'unknown' AND due_at IS NOT NULL)),
     rows_in_need = (SELECT count(*) FROM rows WHERE campaign = :campaign AND status IN ('failed', 'unknown', 'invalid'))
 WHERE id = :runner;
 
 -- name: runners_at_work
-SELECT id, campaign, host, lease_until FROM runners WHERE ended_at = 0;
+SELECT id, campaign, lease_until, quiet, hold FROM runners WHERE ended_at = 0;
 
 -- name: runners
 SELECT id, campaign, host, pid, username, started_at, lease_until, activity, ended_at, ended, rows_left, rows_in_need
@@ -96,14 +98,15 @@ FROM runners WHERE campaign = :campaign ORDER BY id DESC;
 
 -- name: lose_rows
 UPDATE rows
-SET status = 'unknown', reason = 'lost', runner = NULL, due_at = :now + :quiet, attempts = attempts + 1,
+SET status = 'unknown', reason = 'lost', runner = NULL, due_at = iif(:hold, NULL, :now + :quiet), quiet_until = :now + :quiet,
+    attempts = attempts + 1,
     sent_at = claimed_at, settled_at = :wall, latency_seconds = NULL, http_status = NULL, notification_status = '', notification_message = '',
     error = 'the process that sent it ended before the answer was recorded'
 WHERE campaign = :campaign AND status = 'sending' AND runner = :runner
 RETURNING row, fence, pass_key, claimed_at;
 
 -- name: claim
--- A pass of another API is another pass, however it is called.
+-- A pass of another API or account is another pass, however it is called.
 UPDATE rows
 SET status = 'sending', reason = '', runner = :runner, fence = fence + 1, claimed_at = :wall, due_at = NULL, baseline = 0, baseline_text = NULL
 WHERE campaign = :campaign AND row IN (
@@ -113,7 +116,7 @@ WHERE campaign = :campaign AND row IN (
                       WHERE o.pass_key = r.pass_key AND o.status IN ('sending', 'unknown')
                         AND (o.status = 'sending' OR o.due_at IS NOT NULL)
                         AND EXISTS (SELECT 1 FROM campaigns WHERE id = o.campaign
-                                    AND api = (SELECT api FROM campaigns WHERE id = :campaign)))
+                                    AND account = (SELECT account FROM campaigns WHERE id = :campaign)))
     ORDER BY due_at, row LIMIT :limit
 )
 AND EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND control = 'go')
@@ -125,13 +128,13 @@ RETURNING row, fence, pass_id, message, attempts, tries, zone, pass_key;
 UPDATE rows
 SET status = 'sending', reason = '', runner = :runner, fence = fence + 1, claimed_at = :wall, due_at = NULL, baseline = 0, baseline_text = NULL
 WHERE campaign = :campaign AND row IN (
-    SELECT r.row FROM json_each(:only) AS c JOIN rows AS r ON r.campaign = :campaign AND r.row = c.value
+    SELECT r.row FROM json_each(:only) AS c CROSS JOIN rows AS r ON r.campaign = :campaign AND r.row = c.value
     WHERE r.status = 'pending' AND r.zone = :zone AND r.due_at <= :now
       AND NOT EXISTS (SELECT 1 FROM rows AS o
                       WHERE o.pass_key = r.pass_key AND o.status IN ('sending', 'unknown')
                         AND (o.status = 'sending' OR o.due_at IS NOT NULL)
                         AND EXISTS (SELECT 1 FROM campaigns WHERE id = o.campaign
-                                    AND api = (SELECT api FROM campaigns WHERE id = :campaign)))
+                                    AND account = (SELECT account FROM campaigns WHERE id = :campaign)))
     ORDER BY r.row LIMIT :limit
 )
 AND EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND control = 'go')
@@ -163,7 +166,7 @@ RETURNING 1;
 UPDATE rows SET status = 'skipped', reason = :reason, due_at = NULL WHERE campaign = :campaign AND status = 'pending' RETURNING 1;
 
 -- name: unfinished
-SELECT EXISTS (SELECT 1 FROM json_each(:only) AS c JOIN rows AS r ON r.campaign = :campaign AND r.row = c.value
+SELECT EXISTS (SELECT 1 FROM json_each(:only) AS c CROSS JOIN rows AS r ON r.campaign = :campaign AND r.row = c.value
                WHERE r.status IN ('pending', 'sending') OR r.status = 'unknown' AND r.due_at IS NOT NULL);
 
 -- name: sendable_rows
@@ -172,7 +175,7 @@ SELECT row FROM rows WHERE campaign = :campaign AND status <> 'invalid' AND NOT 
 -- name: sent_to_pass
 -- Whether another row of the campaign has told this pass already.
 SELECT 1 FROM attempts
-WHERE pass_key = :pass_key AND campaign = :campaign AND row <> :row AND status IN ('delivered', 'accepted') LIMIT 1;
+WHERE pass_key = :pass_key AND campaign = :campaign AND row <> :row AND status IN ('delivered', 'not_delivered', 'accepted', 'unknown') LIMIT 1;
 
 -- name: leave_out
 UPDATE rows SET status = 'skipped', reason = :reason, runner = NULL, due_at = NULL
@@ -184,7 +187,7 @@ WHERE campaign = :campaign AND row = :row AND fence = :fence AND runner = :runne
 
 -- name: settle
 UPDATE rows
-SET status = ?, reason = ?, due_at = ?, runner = NULL, attempts = ?, tries = ?, notification_status = ?, notification_message = ?,
+SET status = ?, reason = ?, due_at = ?, quiet_until = ?, runner = NULL, attempts = ?, tries = ?, notification_status = ?, notification_message = ?,
     http_status = ?, error = ?, sent_at = ?, settled_at = ?, latency_seconds = ?,
     pass_status = coalesce(nullif(?, ''), pass_status), device_type = coalesce(nullif(?, ''), device_type)
 WHERE campaign = ? AND row = ? AND fence = ? AND runner = ? AND status = 'sending'
@@ -205,7 +208,7 @@ RETURNING row, fence, pass_id, pass_key, message, attempts, tries, reason, basel
 -- name: campaigns_in_doubt
 -- Campaigns that nobody works on, whose doubts may keep this one's passes from being sent to.
 SELECT c.id FROM campaigns AS c
-WHERE c.id <> :campaign AND c.api = (SELECT api FROM campaigns WHERE id = :campaign)
+WHERE c.id <> :campaign AND c.account = (SELECT account FROM campaigns WHERE id = :campaign)
   AND NOT EXISTS (SELECT 1 FROM runners AS r WHERE r.campaign = c.id AND r.ended_at = 0)
   AND EXISTS (SELECT 1 FROM rows WHERE campaign = c.id AND status = 'unknown' AND due_at <= :now);
 
@@ -214,7 +217,12 @@ UPDATE rows SET baseline = :known, baseline_text = :text, pass_status = :pass_st
 WHERE campaign = :campaign AND row = :row AND fence = :fence AND runner = :runner AND status = 'sending';
 
 -- name: witnesses
-SELECT pass_id FROM rows WHERE campaign = :campaign AND status = :status LIMIT 3;
+-- Of the campaign itself, or else of others that were sent with the same account.
+SELECT pass_id, message FROM rows WHERE campaign = :campaign AND status = :status LIMIT 3;
+
+-- name: campaigns_of_account
+SELECT id FROM campaigns WHERE account = (SELECT account FROM campaigns WHERE id = :campaign) AND account <> '' AND id <> :campaign
+ORDER BY id DESC LIMIT 5;
 
 -- name: texts_before
 -- What other attempts have left on a pass, newest first, and whether they came after the one that is in doubt. Of a row that a results
@@ -225,7 +233,18 @@ SELECT coalesce(a.message, r.message) AS message, a.status,
 FROM attempts AS a JOIN rows AS r ON r.campaign = a.campaign AND r.row = a.row
 WHERE a.pass_key = :pass_key AND a.status IN ('delivered', 'not_delivered', 'accepted', 'unknown')
   AND NOT (a.campaign = :campaign AND a.row = :row AND a.fence = :fence)
+  AND ((SELECT api FROM campaigns WHERE id = a.campaign) IN ('', (SELECT api FROM campaigns WHERE id = :campaign))
+       OR (SELECT api FROM campaigns WHERE id = :campaign) = '')
 ORDER BY a.id DESC LIMIT 1000;
+
+-- name: last_texts
+-- What each of some passes was last sent through an API, or may have been, as far as this ledger knows.
+SELECT k.value, coalesce(a.message, r.message) FROM json_each(:pass_keys) AS k
+JOIN attempts AS a ON a.id = (SELECT l.id FROM attempts AS l
+                              WHERE l.pass_key = k.value AND l.status IN ('delivered', 'not_delivered', 'accepted', 'unknown')
+                                AND EXISTS (SELECT 1 FROM campaigns WHERE id = l.campaign AND api = :api)
+                              ORDER BY l.id DESC LIMIT 1)
+JOIN rows AS r ON r.campaign = a.campaign AND r.row = a.row;
 
 -- name: conclude
 -- While it is to be read again, the reason stays why it is in doubt.
@@ -238,7 +257,7 @@ RETURNING row;
 UPDATE attempts SET status = :status, reason = :reason WHERE campaign = :campaign AND row = :row AND fence = :fence;
 
 -- name: recheck
-UPDATE rows SET due_at = :now WHERE campaign = :campaign AND status = 'unknown' AND due_at IS NULL RETURNING 1;
+UPDATE rows SET due_at = max(:now, quiet_until) WHERE campaign = :campaign AND status = 'unknown' AND due_at IS NULL RETURNING 1;
 
 -- name: pace
 SELECT next_free, share, paused_until, changed_at FROM paces WHERE key = :key;
@@ -259,7 +278,8 @@ UPDATE rows SET status = 'skipped', reason = 'cancelled', due_at = NULL WHERE ca
 
 -- name: retry
 UPDATE rows SET status = 'pending', reason = '', due_at = :now, tries = 0
-WHERE campaign = :campaign AND status = :status
+-- A row that is still to be read back is not a person's to decide yet.
+WHERE campaign = :campaign AND status = :status AND NOT (status = 'unknown' AND due_at IS NOT NULL)
   AND (:reasons = '[]' OR reason IN (SELECT value FROM json_each(:reasons)))
   AND (:http_statuses = '[]' OR http_status IN (SELECT value FROM json_each(:http_statuses)))
   AND EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND control <> 'cancelled')
@@ -267,7 +287,7 @@ RETURNING 1;
 
 -- name: matching
 SELECT count(*) FROM rows
-WHERE campaign = :campaign AND status = :status
+WHERE campaign = :campaign AND status = :status AND NOT (status = 'unknown' AND due_at IS NOT NULL)
   AND (:reasons = '[]' OR reason IN (SELECT value FROM json_each(:reasons)))
   AND (:http_statuses = '[]' OR http_status IN (SELECT value FROM json_each(:http_statuses)));
 
@@ -276,7 +296,7 @@ WHERE campaign = :campaign AND status = :status
 UPDATE rows SET status = 'pending', reason = '', due_at = :now, tries = 0
 WHERE campaign = :campaign AND row IN (
     SELECT r.row FROM json_each(:rows) AS c CROSS JOIN rows AS r ON r.campaign = :campaign AND r.row = c.value
-    WHERE r.status IN (SELECT value FROM json_each(:statuses))
+    WHERE r.status IN (SELECT value FROM json_each(:statuses)) AND NOT (r.status = 'unknown' AND r.due_at IS NOT NULL)
 )
   AND EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND control <> 'cancelled')
 RETURNING 1;
@@ -313,11 +333,15 @@ WHERE campaign = :campaign AND status = 'pending' AND row IN (
     ) WHERE place > 1 AND row IN (SELECT value FROM json_each(:rows))
 )
 RETURNING 1;
+
 -- name: count_by_status
 SELECT status, count(*) FROM rows
 WHERE campaign = :campaign AND NOT EXISTS (SELECT 1 FROM forgotten WHERE campaign = :campaign) GROUP BY status
 UNION ALL
 SELECT status, sum(count) FROM forgotten_counts WHERE campaign = :campaign GROUP BY status;
+
+-- name: count_in_doubt
+SELECT count(*) FROM rows WHERE campaign = :campaign AND status = 'unknown' AND due_at IS NOT NULL;
 
 -- name: count_by_reason
 SELECT status, reason, count(*) FROM rows
@@ -419,11 +443,11 @@ DELETE FROM exported WHERE campaign = :campaign RETURNING control;
 UPDATE campaigns SET control = :control WHERE id = :campaign;
 
 -- name: handed_over
-SELECT e.control, c.api FROM exported AS e JOIN campaigns AS c ON c.id = e.campaign WHERE e.campaign = :campaign;
+SELECT e.control, c.api, c.account FROM exported AS e JOIN campaigns AS c ON c.id = e.campaign WHERE e.campaign = :campaign;
 
 -- name: moved_rows
 SELECT row, pass_id, pass_key, message, cells, status, reason, attempts, tries, notification_status, notification_message, http_status,
-       error, sent_at, settled_at, latency_seconds, pass_status, device_type, zone, due_at
+       error, sent_at, settled_at, latency_seconds, pass_status, device_type, zone, due_at, quiet_until
 FROM rows WHERE campaign = :campaign ORDER BY row;
 
 -- name: moved_attempts
@@ -432,8 +456,9 @@ FROM attempts WHERE campaign = :campaign ORDER BY id;
 
 -- name: take_in_row
 INSERT INTO rows (campaign, row, pass_id, pass_key, message, cells, status, reason, attempts, tries, notification_status,
-                  notification_message, http_status, error, sent_at, settled_at, latency_seconds, pass_status, device_type, zone, due_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+                  notification_message, http_status, error, sent_at, settled_at, latency_seconds, pass_status, device_type, zone, due_at,
+                  quiet_until)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: take_in_attempt
 -- Without a fence: how it stands to what this ledger has sent to the pass is not known.
@@ -448,7 +473,7 @@ RETURNING id;
 -- name: finish_taking_in
 UPDATE campaigns
 SET control = :control, stager = NULL, content_sha256 = :content_sha256, created_at = :created_at, started_at = :started_at,
-    finished_at = :finished_at, ended = :ended, api = :api, rows = (SELECT count(*) FROM rows WHERE campaign = :campaign),
+    finished_at = :finished_at, ended = :ended, api = :api, account = :account, rows = (SELECT count(*) FROM rows WHERE campaign = :campaign),
     zones = (SELECT json_group_array(zone) FROM (SELECT DISTINCT zone FROM rows WHERE campaign = :campaign))
 WHERE id = :campaign AND control = 'staging' AND stager = :stager
 RETURNING rows;

@@ -18,7 +18,11 @@ CREATE TABLE exclusions (
     PRIMARY KEY (campaign, pass_key)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX campaigns_by_api ON campaigns (api);
+ALTER TABLE campaigns ADD COLUMN account TEXT NOT NULL DEFAULT '';
+ALTER TABLE rows ADD COLUMN quiet_until REAL NOT NULL DEFAULT 0;
+ALTER TABLE runners ADD COLUMN quiet REAL NOT NULL DEFAULT 0;
+ALTER TABLE runners ADD COLUMN hold INTEGER NOT NULL DEFAULT 0 CHECK (hold IN (0, 1));
+CREATE INDEX campaigns_by_account ON campaigns (account);
 
 DROP TRIGGER rows_that_ended_stay;
 

@@ -10,7 +10,8 @@ from campaign.ledger.port import Doubt, Runner
 from campaign.ledger.sqlite.connection import SQL
 from campaign.ledger.sqlite.store import Store, leave_out_if_cancelled, rows
 
-HOLD_SECONDS: Final = 15.0
+HOLD_SECONDS: Final = 30.0
+"""Longer than the reading of what is taken together may last."""
 
 
 class Doubts(Store):
@@ -53,10 +54,14 @@ class Doubts(Store):
     async def recheck(self, campaign: int) -> int:
         return await self._writer.do(lambda db: len(rows(db, "recheck", campaign=campaign, now=self._clock.now())))
 
-    async def witnesses(self, campaign: int) -> list[str]:
-        def work(db: apsw.Connection) -> list[str]:
-            statuses = (Status.DELIVERED, Status.ACCEPTED)
-            return [pass_id for status in statuses for (pass_id,) in rows(db, "witnesses", campaign=campaign, status=status.value)]
+    async def witnesses(self, campaign: int) -> list[tuple[str, str]]:
+        def work(db: apsw.Connection) -> list[tuple[str, str]]:
+            others = [other for (other,) in rows(db, "campaigns_of_account", campaign=campaign)]
+            for one in (campaign, *others):
+                for status in (Status.DELIVERED, Status.ACCEPTED):
+                    if found := rows(db, "witnesses", campaign=one, status=status.value):
+                        return [(pass_id, message) for pass_id, message in found]
+            return []
 
         return await self._writer.do(work)
 

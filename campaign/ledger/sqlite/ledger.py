@@ -25,12 +25,14 @@ from campaign.ledger.sqlite.values import attempt, settled
 class SqliteLedger(Staging, Claiming, Budgets, Doubts, Mending, Keeping, Moving):
     """A ledger file, open for staging and sending."""
 
-    async def enlist(self, campaign: int, *, quiet_seconds: float, api: str = "") -> Runner:
-        runner = await self._enlist(campaign, "sending")
+    async def enlist(self, campaign: int, *, quiet_seconds: float, hold: bool = False, api: str = "", account: str = "") -> Runner:
+        runner = await self._enlist(campaign, "sending", quiet_seconds=quiet_seconds, hold=hold)
 
         def work(db: apsw.Connection) -> None:
             check_here(db, campaign)
-            known = db.execute(SQL["start_campaign"], {"campaign": campaign, "wall": self._clock.wall(), "api": api}).get
+            known = db.execute(
+                SQL["start_campaign"], {"campaign": campaign, "wall": self._clock.wall(), "api": api, "account": account}
+            ).get
             if known != api:
                 raise UsageError(f"This campaign was sent to {known}, not to {api}. Give the new one another --name, or another --ledger.")
 
@@ -39,7 +41,7 @@ class SqliteLedger(Staging, Claiming, Budgets, Doubts, Mending, Keeping, Moving)
         except BaseException:
             await self._sign_off(runner, "refused")
             raise
-        return Runner(id=runner, campaign=campaign, lease_seconds=LEASE_SECONDS, quiet_seconds=quiet_seconds)
+        return Runner(id=runner, campaign=campaign, lease_seconds=LEASE_SECONDS, quiet_seconds=quiet_seconds, hold=hold)
 
     async def renew(self, runner: Runner, activity: str) -> bool:
         def work(db: apsw.Connection) -> bool:
@@ -51,7 +53,7 @@ class SqliteLedger(Staging, Claiming, Budgets, Doubts, Mending, Keeping, Moving)
 
     async def dismiss(self, runner: Runner, ended: str) -> None:
         def work(db: apsw.Connection) -> None:
-            self._lose(db, runner.campaign, runner.id, quiet_seconds=runner.quiet_seconds)
+            self._lose(db, runner.campaign, runner.id, quiet_seconds=runner.quiet_seconds, hold=runner.hold)
             db.execute(SQL["end_campaign"], {"campaign": runner.campaign, "ended": ended, "wall": self._clock.wall()})
             db.execute(SQL["note_rows_left"], {"campaign": runner.campaign, "runner": runner.id})
 
@@ -61,11 +63,11 @@ class SqliteLedger(Staging, Claiming, Budgets, Doubts, Mending, Keeping, Moving)
     async def bury(self, *, quiet_seconds: float) -> int:
         def work(db: apsw.Connection) -> tuple[int, list[int]]:
             lost, buried = 0, []
-            for runner, of_campaign, _host, lease_until in rows(db, "runners_at_work"):
+            for runner, of_campaign, lease_until, own_quiet_seconds, hold in rows(db, "runners_at_work"):
                 if runner in self._lifelines or not self._is_dead(runner, lease_until):
                     continue
                 db.execute(SQL["dismiss"], {"runner": runner, "ended": "lost", "wall": self._clock.wall()})
-                lost += self._lose(db, of_campaign, runner, quiet_seconds=quiet_seconds)
+                lost += self._lose(db, of_campaign, runner, quiet_seconds=max(quiet_seconds, own_quiet_seconds), hold=bool(hold))
                 buried.append(runner)
             return lost, buried
 
@@ -74,8 +76,8 @@ class SqliteLedger(Staging, Claiming, Budgets, Doubts, Mending, Keeping, Moving)
             sweep(lifelines(self._path), runner)
         return lost
 
-    def _lose(self, db: apsw.Connection, campaign: int, runner: int, *, quiet_seconds: float) -> int:
-        values = {"campaign": campaign, "runner": runner, "quiet": quiet_seconds}
+    def _lose(self, db: apsw.Connection, campaign: int, runner: int, *, quiet_seconds: float, hold: bool) -> int:
+        values = {"campaign": campaign, "runner": runner, "quiet": quiet_seconds, "hold": hold}
         lost = rows(db, "lose_rows", **values, **self._times())
         ended = self._clock.wall()
         history = [
@@ -95,7 +97,7 @@ class SqliteLedger(Staging, Claiming, Budgets, Doubts, Mending, Keeping, Moving)
     async def settle(self, runner: Runner, settlements: Sequence[Settlement]) -> list[Claim]:
         def work(db: apsw.Connection) -> list[Claim]:
             now = self._clock.now()
-            values = [settled(settlement, runner.id, now) for settlement in settlements]
+            values = [settled(settlement, runner, now) for settlement in settlements]
             keys = {row: key for row, _fence, key in db.executemany(SQL["settle"], values)}
             history = [
                 attempt(settlement, runner.id, keys[settlement.claim.row]) for settlement in settlements if settlement.claim.row in keys

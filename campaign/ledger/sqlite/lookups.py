@@ -1,5 +1,6 @@
 """The part of `ledger.port.LedgerReader` on SQLite that re-runs, histories and moves ask."""
 
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,10 @@ import apsw
 import orjson
 
 from campaign.domain.model import Outcome, ResultRow, StagedRow, Status
-from campaign.ledger.port import Control
+from campaign.ledger.records import Control
 from campaign.ledger.sqlite.connection import SQL, SqliteClock, connect, errors_as_sentences
 from campaign.ledger.sqlite.values import as_json, filters, result
-from campaign.ledger.upkeep import MovedAttempt, MovedRow
+from campaign.ledger.upkeep import HandedOver, MovedAttempt, MovedRow
 
 
 class Lookups:
@@ -20,6 +21,7 @@ class Lookups:
     _path: Path
     _clock: SqliteClock
     _connection: apsw.Connection
+    _one_at_a_time: threading.Lock
 
     def rows_numbered(self, campaign: int, numbers: Sequence[int]) -> dict[int, ResultRow]:
         return {values[0]: result(values) for values in self._all("rows_numbered", campaign=campaign, rows=as_json(numbers))}
@@ -47,9 +49,9 @@ class Lookups:
     def last_change(self, campaign: int) -> float:
         return float(self._all("last_change", campaign=campaign, wall=self._clock.wall())[0][0])
 
-    def handed_over(self, campaign: int) -> tuple[Control, str]:
-        control, api = self._all("handed_over", campaign=campaign)[0]
-        return Control(control), str(api)
+    def handed_over(self, campaign: int) -> HandedOver:
+        control, api, account = self._all("handed_over", campaign=campaign)[0]
+        return HandedOver(control=Control(control), api=api, account=account)
 
     def to_clean(self) -> bool:
         return bool(self._all("to_clean"))
@@ -73,13 +75,13 @@ class Lookups:
             connection.close()
 
     def _all(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
-        with errors_as_sentences(self._path):
+        with self._one_at_a_time, errors_as_sentences(self._path):
             return self._connection.execute(SQL[statement], values).fetchall()
 
 
 def _row(values: tuple[Any, ...], now: float) -> MovedRow:
     row, pass_id, pass_key, message, cells, status, reason, attempts, tries, notification_status, notification_message, *rest = values
-    http_status, error, sent_at, settled_at, latency_seconds, pass_status, device_type, zone, due_at = rest
+    http_status, error, sent_at, settled_at, latency_seconds, pass_status, device_type, zone, due_at, quiet_until = rest
     outcome = Outcome(
         status=Status(status),
         reason=reason,
@@ -96,7 +98,12 @@ def _row(values: tuple[Any, ...], now: float) -> MovedRow:
     )
     own = tuple(orjson.loads(cells))
     staged = StagedRow(row=row, pass_id=pass_id, pass_key=pass_key, message=message, cells=own, outcome=outcome, zone=zone)
-    return MovedRow(staged=staged, tries=tries, due_in_seconds=None if due_at is None else max(0.0, due_at - now))
+    return MovedRow(
+        staged=staged,
+        tries=tries,
+        due_in_seconds=None if due_at is None else max(0.0, due_at - now),
+        quiet_seconds=max(0.0, quiet_until - now),
+    )
 
 
 def _attempt(values: tuple[Any, ...]) -> MovedAttempt:

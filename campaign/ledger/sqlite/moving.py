@@ -1,6 +1,7 @@
 """The part of `ledger.port.Ledger` on SQLite by which a campaign goes from one ledger to another, and is sent from one of them only."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import apsw
@@ -12,7 +13,7 @@ from campaign.ledger.port import CampaignRecord, RunnerRecord
 from campaign.ledger.sqlite.connection import SQL
 from campaign.ledger.sqlite.rest import Rest, check_here, check_no_doubts
 from campaign.ledger.sqlite.store import LEASE_SECONDS, exhaust, rows
-from campaign.ledger.upkeep import MovedAttempt, MovedRow
+from campaign.ledger.upkeep import HandedOver, MovedAttempt, MovedRow
 
 
 class Moving(Rest):
@@ -61,10 +62,10 @@ class Moving(Rest):
 
         await self._writer.do(work)
 
-    async def finish_taking_in(self, campaign: int, record: CampaignRecord, api: str) -> None:
+    async def finish_taking_in(self, campaign: int, record: CampaignRecord, before: HandedOver) -> None:
         def work(db: apsw.Connection) -> int:
             stager = db.execute("SELECT stager FROM campaigns WHERE id = ?", (campaign,)).get
-            values: dict[str, Any] = {"campaign": campaign, "stager": stager, "control": record.control.value, "api": api}
+            values = {"campaign": campaign, "stager": stager} | asdict(before)
             names = ("content_sha256", "created_at", "started_at", "finished_at", "ended")
             values |= {name: getattr(record, name) for name in names}
             found = db.execute(SQL["finish_taking_in"], values).fetchall() if stager in self._lifelines else []
@@ -86,7 +87,7 @@ def _row(campaign: int, moved: MovedRow, now: float) -> tuple[Any, ...]:
         *(campaign, row.row, row.pass_id, row.pass_key, row.message, orjson.dumps(row.cells).decode(), outcome.status.value),
         *(outcome.reason, outcome.attempts, moved.tries, outcome.notification_status, outcome.notification_message),
         *(outcome.http_status, outcome.error, outcome.sent_at, outcome.settled_at, outcome.latency_seconds),
-        *(outcome.pass_status, outcome.device_type, row.zone, due_at),
+        *(outcome.pass_status, outcome.device_type, row.zone, due_at, now + moved.quiet_seconds if moved.quiet_seconds else 0.0),
     )
 
 

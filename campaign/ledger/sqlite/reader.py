@@ -3,7 +3,8 @@
 import hashlib
 import heapq
 import json
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,11 +26,12 @@ def lifelines(path: Path) -> Path:
 
 
 class SqliteReader(Lookups):
-    """A ledger file, open for looking. Safe to use from several threads, one call at a time each."""
+    """A ledger file, open for looking. Safe to use from several threads."""
 
     def __init__(self, path: Path, *, clock: Clock | None = None) -> None:
         prepare(path)
         self._path = path
+        self._one_at_a_time = threading.Lock()
         with errors_as_sentences(path):
             self._connection = connect(path, read_only=True)
             self._clock = SqliteClock(self._connection, clock or SystemClock())
@@ -44,7 +46,7 @@ class SqliteReader(Lookups):
     def counts(self, campaign: int) -> Counts:
         by_status = dict.fromkeys(Status, 0) | {Status(status): count for status, count in self._all("count_by_status", campaign=campaign)}
         by_reason = {(Status(status), reason): count for status, reason, count in self._all("count_by_reason", campaign=campaign)}
-        return Counts(by_status=by_status, by_reason=by_reason)
+        return Counts(by_status=by_status, by_reason=by_reason, in_doubt=self._all("count_in_doubt", campaign=campaign)[0][0])
 
     def rows(self, campaign: int, statuses: frozenset[Status] | None = None) -> Iterator[ResultRow]:
         wanted = {status.value for status in statuses} if statuses is not None else None
@@ -91,6 +93,9 @@ class SqliteReader(Lookups):
 
     def unfinished(self, campaign: int, only: tuple[int, ...]) -> bool:
         return bool(self._all("unfinished", campaign=campaign, only=json.dumps(only))[0][0])
+
+    def last_texts(self, pass_keys: Sequence[str], *, api: str) -> dict[str, str]:
+        return dict(self._all("last_texts", pass_keys=json.dumps(pass_keys), api=api))
 
     def runners(self, campaign: int) -> list[RunnerRecord]:
         return [self._runner(values) for values in self._all("runners", campaign=campaign)]

@@ -19,10 +19,10 @@ class Rest(Store):
         Raises:
             UsageError: one does.
         """
-        for runner, of_campaign, host, lease_until in rows(db, "runners_at_work"):
+        for runner, of_campaign, lease_until, *_ in rows(db, "runners_at_work"):
             if campaign in {None, of_campaign} and (runner in self._lifelines or not self._is_dead(runner, lease_until)):
                 which = "The campaign" if campaign else "A campaign of this ledger"
-                raise UsageError(f"{which} is being worked on by a process on {host}. Wait for its end, or pause it, then try again.")
+                raise UsageError(f"{which} is being worked on by another process. Wait for its end, or pause it, then try again.")
 
     def _check_ended(self, db: apsw.Connection, campaign: int) -> None:
         """That nothing of the campaign is left to do, and that it was at rest for a day.

@@ -48,10 +48,10 @@ class Store:
     def _times(self) -> dict[str, float]:
         return {"now": self._clock.now(), "wall": self._clock.wall()}
 
-    async def _enlist(self, campaign: int, activity: str) -> int:
+    async def _enlist(self, campaign: int, activity: str, *, quiet_seconds: float = 0.0, hold: bool = False) -> int:
         def work(db: apsw.Connection) -> int:
             values = {"campaign": campaign, "host": self._host, "pid": os.getpid(), "activity": activity, "lease": LEASE_SECONDS}
-            values["username"] = _username()
+            values |= {"username": _username(), "quiet": quiet_seconds, "hold": hold}
             runner = int(db.execute(SQL["enlist"], values | self._times()).get)
             # Inside the transaction: nobody may ever see the runner without its lifeline.
             self._lifelines[runner] = Lifeline(lifelines(self._path), runner)

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from campaign.domain.model import Outcome, ResultRow, Settlement, StagedRow, Status
-from campaign.ledger.port import CampaignRecord, CampaignSpec, Control
+from campaign.ledger.port import CampaignRecord, CampaignSpec, Control, Runner
 
 
 def staged(campaign: int, row: StagedRow) -> tuple[Any, ...]:
@@ -20,21 +20,23 @@ def staged(campaign: int, row: StagedRow) -> tuple[Any, ...]:
     )
 
 
-def settled(settlement: Settlement, runner: int, now: float) -> tuple[Any, ...]:
+def settled(settlement: Settlement, runner: Runner, now: float) -> tuple[Any, ...]:
     outcome, claim, due_in = settlement.outcome, settlement.claim, settlement.due_in_seconds
     waits = outcome.status in {Status.PENDING, Status.UNKNOWN} and due_in is not None
     return (
-        *(outcome.status.value, outcome.reason, now + due_in if waits and due_in is not None else None, outcome.attempts, settlement.tries),
+        *(outcome.status.value, outcome.reason, now + due_in if waits and due_in is not None else None, now + runner.quiet_seconds),
+        *(outcome.attempts, settlement.tries),
         *(outcome.notification_status, outcome.notification_message, outcome.http_status, outcome.error),
         *(outcome.sent_at, outcome.settled_at, outcome.latency_seconds, outcome.pass_status, outcome.device_type),
-        *(claim.campaign, claim.row, claim.fence, runner),
+        *(claim.campaign, claim.row, claim.fence, runner.id),
     )
 
 
 def attempt(settlement: Settlement, runner: int, key: str) -> tuple[Any, ...]:
     outcome, claim = settlement.outcome, settlement.claim
+    status = Status.UNKNOWN if settlement.may_have_arrived else outcome.status
     return (
-        *(claim.campaign, claim.row, claim.fence, key, runner, outcome.status.value, outcome.reason, outcome.http_status),
+        *(claim.campaign, claim.row, claim.fence, key, runner, status.value, outcome.reason, outcome.http_status),
         *(outcome.sent_at, outcome.settled_at, outcome.latency_seconds),
     )
 
@@ -50,7 +52,7 @@ def attempt_elsewhere(campaign: int, row: StagedRow) -> tuple[Any, ...]:
 
 def record(values: tuple[Any, ...]) -> CampaignRecord:
     campaign, name, list_name, list_sha256, message_sha256, content_sha256, columns, id_column, settings, control, *rest = values
-    _stager, rows, created_at, started_at, finished_at, ended, _api, _zones, forgotten_at, exported_at, exported_to = rest
+    _stager, rows, created_at, started_at, finished_at, ended, *_, forgotten_at, exported_at, exported_to = rest
     return CampaignRecord(
         id=campaign,
         spec=CampaignSpec(

@@ -19,6 +19,8 @@ type_of_work = Callable[[apsw.Connection], Any]
 
 MOST_WAITING: Final = 1000
 MOST_TOGETHER: Final = 64
+PATIENCE_SECONDS: Final = 0.01
+MOST_PATIENCE: Final = 3000
 
 
 class Writer:
@@ -43,11 +45,14 @@ class Writer:
         if self._closed:
             raise LedgerError("The ledger is closed.")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        try:
-            self._waiting.put_nowait((work, future))
-        except queue.Full:
-            raise LedgerError(f"The ledger {self._path} is too slow: {MOST_WAITING} writes wait for the disk.") from None
-        return await future
+        for _ in range(MOST_PATIENCE):
+            try:
+                self._waiting.put_nowait((work, future))
+            except queue.Full:
+                await asyncio.sleep(PATIENCE_SECONDS)
+            else:
+                return await future
+        raise LedgerError(f"The ledger {self._path} is too slow: {MOST_WAITING} writes wait for the disk.")
 
     async def close(self) -> None:
         if not self._closed:

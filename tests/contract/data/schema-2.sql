@@ -18,11 +18,12 @@ CREATE TABLE campaigns (
     finished_at    REAL NOT NULL DEFAULT 0,
     ended          TEXT NOT NULL DEFAULT '',
     api            TEXT NOT NULL DEFAULT '', -- where it is sent, once it was
+    account        TEXT NOT NULL DEFAULT '', -- fingerprint of the API and the token that it was last sent with
     zones          TEXT NOT NULL DEFAULT '[""]'  -- JSON array of its rows' time zones
 ) STRICT;
 
 -- Whose doubts may keep a campaign's passes waiting.
-CREATE INDEX campaigns_by_api ON campaigns (api);
+CREATE INDEX campaigns_by_account ON campaigns (account);
 
 -- Passes that a campaign must not be sent to.
 CREATE TABLE exclusions (
@@ -59,6 +60,7 @@ CREATE TABLE rows (
     pass_status          TEXT NOT NULL DEFAULT '',
     device_type          TEXT NOT NULL DEFAULT '',
     zone                 TEXT NOT NULL DEFAULT '',
+    quiet_until          REAL NOT NULL DEFAULT 0,  -- ledger clock; before then reading the pass proves nothing of the last attempt
     PRIMARY KEY (campaign, row),
     CHECK ((status = 'sending') = (runner IS NOT NULL)),
     CHECK (status <> 'pending' OR due_at IS NOT NULL),
@@ -109,7 +111,9 @@ CREATE TABLE runners (
     lease_until REAL NOT NULL,               -- ledger clock
     activity    TEXT NOT NULL,
     ended_at    REAL NOT NULL DEFAULT 0,
-    ended       TEXT NOT NULL DEFAULT ''
+    ended       TEXT NOT NULL DEFAULT '',
+    quiet       REAL NOT NULL DEFAULT 0,     -- its quiet period, in seconds
+    hold        INTEGER NOT NULL DEFAULT 0 CHECK (hold IN (0, 1))  -- 1: what it leaves in doubt waits for a person
 ) STRICT;
 
 CREATE INDEX runners_at_work ON runners (campaign) WHERE ended_at = 0;

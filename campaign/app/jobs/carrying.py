@@ -1,0 +1,89 @@
+"""A job carried out, and whether there was anything to do."""
+
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from typing import assert_never
+
+from campaign.app import reruns, runs
+from campaign.app.jobs.job import Command, Job
+from campaign.app.jobs.orders import Order, RetryOrder, SendOrder, order_of
+from campaign.app.runs import Finished, Front
+from campaign.app.sending import reading
+from campaign.domain.model import CampaignState, Counts
+from campaign.domain.selection import Selection
+from campaign.insights import CampaignView
+from campaign.sender.port import Observer
+from campaign.settings import Settings
+
+
+async def carry_out(job: Job, settings: Settings, front: Front, *, now: datetime) -> Finished:
+    """Do what a job says; a campaign that stopped goes on, and one that is being sent is joined. `settings` are from `settings_of`.
+
+    Where there was nothing to do all is well, whatever became of the rows before: that was told by the run in which it did.
+
+    Raises:
+        CampaignError: with the exit code that says how far it came.
+    """
+    order = order_of(job, settings, now=now)
+    seen = _Seen(front)
+    match order:
+        case SendOrder():
+            finished = await runs.run_list(order.source, order.settings, seen.front)
+        case RetryOrder():
+            finished = await reruns.retry(order.campaign, Selection(statuses=order.statuses), order.settings, seen.front)
+        case never:
+            assert_never(never)
+    if not seen.any_run and (why := _why_idle(order, finished.view)):
+        return Finished(view=replace(finished.view, exit_code=0), note=nothing_to_do(why), brief=True)
+    if finished.view.counts.open:
+        again = f"To go on as the job says, start it again:\n    {shlex.join(['campaign', 'run', str(job.file)])}"
+        return replace(finished, note=f"{finished.note}\n\n{again}" if finished.note else again)
+    return finished
+
+
+def too_early(job: Job, settings: Settings, *, now: datetime) -> str:
+    """A sentence if the job is a retry of a campaign that there is not yet, as its name changes with the day; else empty."""
+    if job.command is not Command.RETRY:
+        return ""
+    order = order_of(job, settings, now=now)
+    if not isinstance(order, RetryOrder) or not order.comes_and_goes:
+        return ""
+    with reading(settings) as reader:
+        missing = reader.campaign(order.campaign) is None
+    return nothing_to_do(f"there is no campaign named “{order.campaign}” yet") if missing else ""
+
+
+def nothing_to_do(why: str) -> str:
+    return f"Nothing to do: {why}. Nothing was sent."
+
+
+def _why_idle(order: Order, seen: CampaignView) -> str:
+    """Why there was no run, if that is because all is done; the end of a sentence."""
+    name = seen.record.spec.name
+    match order:
+        case SendOrder():
+            done = not seen.counts.open and seen.state in {CampaignState.FINISHED, CampaignState.CANCELLED}
+            return f"every row of the campaign “{name}” has ended before" if done else ""
+        case RetryOrder():
+            left = any(seen.counts.by_status[status] for status in order.statuses)
+            return "" if left else f"no rows of the campaign “{name}” are {' or '.join(sorted(order.statuses))}"
+        case never:
+            assert_never(never)
+
+
+class _Seen:
+    """A front that notices whether there was a run to show."""
+
+    def __init__(self, front: Front) -> None:
+        self.any_run = False
+        self._front = front
+        self.front = replace(front, watch=self._watch)
+
+    @contextmanager
+    def _watch(self, name: str, counts: Counts) -> Iterator[Observer]:
+        self.any_run = True
+        with self._front.watch(name, counts) as observer:
+            yield observer

@@ -1,0 +1,88 @@
+"""A folder of jobs, looked through as if each were started now; nothing is sent."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from campaign.app.checking import Checked, check
+from campaign.app.controls import Exclusions, remembered
+from campaign.app.jobs.job import Job, read_job
+from campaign.app.jobs.mistakes import JobError, Mistake
+from campaign.app.jobs.orders import RetryOrder, SendOrder, order_of, settings_of
+from campaign.app.lists import default_name
+from campaign.domain.errors import CampaignError, InputError
+from campaign.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobCheck:
+    """One job of a folder. `problems` are sentences, none if it can be carried out; `checked` is of its list, if it sends one."""
+
+    file: str
+    command: str = ""
+    campaign: str = ""
+    statuses: tuple[str, ...] = ()
+    checked: Checked | None = None
+    mistakes: tuple[Mistake, ...] = ()
+    problem: str = ""
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        return (*map(str, self.mistakes), *((self.problem,) if self.problem else ()))
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "job": self.file,
+            "ok": not self.problems,
+            "command": self.command or None,
+            "campaign": self.campaign or None,
+            "statuses": list(self.statuses),
+            "mistakes": [mistake.as_json() for mistake in self.mistakes],
+            "problem": self.problem or None,
+            "check": self.checked.as_json() if self.checked is not None else None,
+        }
+
+
+async def check_folder(folder: Path, settings: Settings, *, now: datetime) -> list[JobCheck]:
+    """Every job file of the folder, by name.
+
+    Raises:
+        InputError: it is no folder, or has no job files.
+    """
+    return [await _check(path, settings, now) for path in await asyncio.to_thread(_jobs, folder)]
+
+
+def _jobs(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise InputError("There is no such folder. Give one that holds job files.", file=folder)
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".toml" and path.is_file())
+    if not files:
+        raise InputError("There are no job files here; their names end in .toml.", file=folder)
+    return files
+
+
+async def _check(path: Path, settings: Settings, now: datetime) -> JobCheck:
+    try:
+        job = read_job(path)
+    except JobError as error:
+        return JobCheck(file=path.name, mistakes=error.mistakes)
+    except InputError as error:
+        return JobCheck(file=path.name, problem=error.problem)
+    try:
+        return await _order(job, settings, now)
+    except CampaignError as error:
+        return JobCheck(file=path.name, command=job.command, problem=str(error).removeprefix(f"{path}: "))
+
+
+async def _order(job: Job, settings: Settings, now: datetime) -> JobCheck:
+    match order_of(job, settings_of(job, settings, now=now), now=now):
+        case SendOrder(source=source, settings=ready):
+            # What a run refuses, too, but a look at its list does not show: a promotion that is over, an exclusion that can't be read.
+            remembered(ready, now=now)
+            await asyncio.to_thread(Exclusions, ready.exclude)
+            checked = await check(source, ready)
+            return JobCheck(file=job.file.name, command=job.command, campaign=ready.name or default_name(source), checked=checked)
+        case RetryOrder() as order:
+            return JobCheck(file=job.file.name, command=job.command, campaign=order.campaign, statuses=tuple(sorted(order.statuses)))

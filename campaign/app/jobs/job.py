@@ -1,0 +1,217 @@
+"""A job file, read and looked through before anything is done."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+from campaign.app.jobs import keys
+from campaign.app.jobs.keys import Key, known_keys, problem_of_unknown
+from campaign.app.jobs.mistakes import JobError, Mistake
+from campaign.app.jobs.placeholders import ALL, LIST, OF_THE_DAY, used_in
+from campaign.app.jobs.statements import Entry, read_statements
+from campaign.domain.durations import parse_duration
+from campaign.domain.errors import InputError
+from campaign.domain.lifecycle import RETRYABLE
+from campaign.domain.schedule import parse_moment, zone
+from campaign.settings import problems_of
+
+MOST_BYTES: Final = 64 * 1024
+MOST_LINES: Final = 1000
+
+
+AFTER_THE_LIST: Final = frozenset({"name", "results"})
+"""Settings that nobody asks for before the list is found, so that its name may stand in them."""
+
+
+class Command(StrEnum):
+    RUN = "run"
+    RETRY = "retry"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """`values` are by key's path, of the right kinds, with their placeholders still in them; paths are relative to the file's folder."""
+
+    file: Path
+    command: Command
+    values: dict[tuple[str, ...], Any]
+
+    def text(self, key: Key) -> str:
+        """The value of a key of jobs alone; empty if it is not given."""
+        return str(self.values.get(key.path, ""))
+
+    @property
+    def statuses(self) -> tuple[str, ...]:
+        """Which rows a retry sends again."""
+        return tuple(self.values.get(keys.STATUS.path, ("failed",)))
+
+
+def takes_placeholders(key: Key) -> bool:
+    """Whether `{date}` and the like mean something in a key's value: names and paths, but no message, where braces are columns."""
+    return key.is_path or key.field == "name" or key in {keys.LIST, keys.CAMPAIGN}
+
+
+def read_job(path: Path) -> Job:
+    """A job file that can be carried out, as far as the file alone tells.
+
+    Raises:
+        JobError: it has mistakes; names every one of them.
+        InputError: it can't be read.
+    """
+    statements = read_statements(_text(path))
+    mistakes = list(statements.mistakes)
+    given: dict[tuple[str, ...], Entry] = {}
+    tables: dict[str, int] = {}
+    for entry in statements.entries:
+        found, refused = _placed(entry, tables)
+        mistakes += refused
+        if found is not None:
+            given.setdefault(found, entry)
+    values: dict[tuple[str, ...], Any] = {}
+    for name, entry in given.items():
+        key = known_keys()[name]
+        problem, value = _looked_at(key, entry.value)
+        if problem:
+            mistakes.append(Mistake(line=entry.line, key=key.name, problem=problem))
+        else:
+            values[name] = value
+    lines = {name: entry.line for name, entry in given.items()}
+    mistakes += _not_possible(values, lines)
+    mistakes += _not_together(values, lines, unsure=bool(statements.mistakes))
+    if mistakes:
+        raise JobError(str(path), mistakes)
+    return Job(file=path, command=Command(values.get(keys.COMMAND.path, Command.RUN)), values=values)
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise InputError(f"A job file has at most {MOST_BYTES // 1024} kB. Give --template a long text; nothing was sent.", file=path)
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InputError(f"The job can't be read: {error.strerror or error}. Nothing was sent.", file=path) from error
+    except UnicodeDecodeError as error:
+        raise InputError("The job is not text in UTF-8. Save it as UTF-8; nothing was sent.", file=path) from error
+    if text.count("\n") > MOST_LINES:
+        raise InputError(f"A job file has at most {MOST_LINES:,} lines. Nothing was sent.", file=path)
+    return text
+
+
+def _placed(entry: Entry, tables: dict[str, int]) -> tuple[tuple[str, ...] | None, list[Mistake]]:
+    """Which key an entry is, None if it is none; `tables` are those that were told of before."""
+    path, known = entry.path, known_keys()
+    if path in known:
+        return path, []
+    if path[:1] in known:
+        return None, [Mistake(line=entry.line, key=path[0], problem=f"this has to be {known[path[:1]].kind.value}, and not a table")]
+    is_header = entry.value == {}
+    if path[0] == keys.NOTIFY or (len(path) == 1 and not is_header):
+        fine = is_header and len(path) == 1
+        return None, [] if fine else [Mistake(line=entry.line, key=".".join(path), problem=problem_of_unknown(path))]
+    # Its keys are looked at as if they stood where they belong, so that no mistake hides another.
+    told = [] if path[0] in tables else [Mistake(line=entry.line, key=f"[{path[0]}]", problem=_no_table(path[0]))]
+    tables.setdefault(path[0], entry.line)
+    if is_header:
+        return None, told
+    found, more = _placed(Entry(path=path[1:], value=entry.value, line=entry.line), tables)
+    return found, told + more
+
+
+def _no_table(name: str) -> str:
+    if keys.is_token(name):
+        return keys.REFUSAL
+    return "there is no such table; the keys of a job stand by themselves, so take this line out, or the name and its dot"
+
+
+def _looked_at(key: Key, value: object) -> tuple[str, Any]:
+    """What is wrong with a value by itself, or nothing and the value."""
+    try:
+        taken = key.taken(value)
+        for one in taken if isinstance(taken, tuple) else (taken,):
+            if takes_placeholders(key):
+                used_in(one, ALL if key.field in AFTER_THE_LIST else OF_THE_DAY)
+            if (check := _CHECKS.get(key.path)) is not None:
+                check(one)
+    except (TypeError, ValueError) as error:
+        return str(error), None
+    return "", taken
+
+
+def _not_possible(values: dict[tuple[str, ...], Any], lines: dict[tuple[str, ...], int]) -> list[Mistake]:
+    """Values of settings that can't be."""
+    of_settings = {key.field: key for key in known_keys().values() if key.field and key.path in values}
+    found = problems_of({field: values[key.path] for field, key in of_settings.items()})
+    return [
+        Mistake(line=lines[key.path], key=key.name, problem=problem)
+        if (key := of_settings.get(field)) is not None
+        else Mistake(line=0, key="", problem=problem)
+        for field, problem in found.items()
+    ]
+
+
+def _not_together(values: dict[tuple[str, ...], Any], lines: dict[tuple[str, ...], int], *, unsure: bool) -> list[Mistake]:
+    """Keys that exclude each other, or lack another; `unsure` says that what is lacking may stand in a line that is not understood."""
+    retries = values.get(keys.COMMAND.path) == Command.RETRY
+    messages = sorted((lines[name,], name) for name in keys.MESSAGES if (name,) in lines)
+    found = [
+        Mistake(line=line, key=name, problem=f"line {messages[0][0]} says already what is sent, with {messages[0][1]}; keep one of the two")
+        for line, name in messages[1:]
+    ]
+    if keys.COMMAND.path in lines and keys.COMMAND.path not in values:
+        return found
+    foreign = keys.OF_A_RUN if retries else keys.OF_A_RETRY
+    why = (
+        "the rows of a retry are in the ledger with their messages, so this means nothing here"
+        if retries
+        else 'only a job with command = "retry" has this'
+    )
+    found += [Mistake(line=line, key=name[0], problem=f"{why}; take it out") for name, line in lines.items() if name[0] in foreign]
+    if retries:
+        name = ("results",)
+        if LIST in used_in(values.get(name, "")):
+            found.append(Mistake(line=lines[name], key="results", problem="a retry has no list that {list} could stand for"))
+    needed = keys.CAMPAIGN if retries else keys.LIST
+    if needed.path not in lines and not unsure:
+        example = 'campaign = "weekly-offer-{week}"' if retries else 'list = "lists/weekly-*.csv"'
+        found.append(Mistake(line=0, key=needed.name, problem=f"this key is missing; write for example {example}"))
+    return found
+
+
+def _command(value: str) -> None:
+    if value not in set(Command):
+        raise ValueError(f"“{value}” is none of a job's commands, which are “run” (what it is without this key) and “retry”")
+
+
+def _list(value: str) -> None:
+    if value in {"", "-"}:
+        raise ValueError("a job needs a file, or a pattern such as lists/weekly-*.csv")
+
+
+def _campaign(value: str) -> None:
+    if not value.strip():
+        raise ValueError("this is the name of a campaign, and can't be empty")
+
+
+def _status(value: str) -> None:
+    if value not in RETRYABLE:
+        raise ValueError(f"“{value}” is none of the rows that can be sent again, which are {', '.join(sorted(RETRYABLE))}")
+
+
+def _moment(value: str) -> None:
+    # Only whether it is one: what it means is known when the job is started.
+    parse_moment(value, in_zone=zone("UTC"), now=datetime.now(UTC))
+
+
+_CHECKS: Final[dict[tuple[str, ...], Callable[[str], object]]] = {
+    keys.COMMAND.path: _command,
+    keys.LIST.path: _list,
+    keys.MAX_AGE.path: parse_duration,
+    keys.CAMPAIGN.path: _campaign,
+    keys.STATUS.path: _status,
+    keys.ZONE: zone,
+    ("start_at",): _moment,
+    ("not_after",): _moment,
+}

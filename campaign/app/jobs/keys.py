@@ -1,0 +1,180 @@
+"""What may stand in a job file: every setting of a run under its own name, and the few keys that only jobs have.
+
+A setting that is added to `Settings` is a key of jobs from then on: what it takes is read off its type.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, time
+from difflib import get_close_matches
+from enum import Enum
+from functools import cache
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Final, Union, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from campaign.settings import Settings
+
+NOTIFY: Final = "notify"
+_TABLES: Final = {"notify": (NOTIFY, "urls"), "notify_on": (NOTIFY, "on")}
+"""Settings that stand in a table of their own."""
+
+_SEVERAL: Final = (tuple, list, frozenset)
+_NOT_IN_A_JOB: Final = {"yes", "api_url", "api_key", "api_key_file"}
+_REFUSED: Final = {
+    "yes": "a job is sent without being asked about, so it needs no such key; take it out",
+    "api_url": "where PassEntry is, the machine says: put it into PASSENTRY_API_URL, and take it out of the job",
+    "api_key_file": "where the token is, the machine says: put it into PASSENTRY_API_KEY_FILE, and take it out of the job",
+}
+_TOKEN: Final = re.compile(r"(^|_)(token|api_?key|key|secret|password|passwd|bearer|authorization)($|_)")
+REFUSAL: Final = (
+    "a job never holds the token; put it into PASSENTRY_API_KEY, or its file's name into PASSENTRY_API_KEY_FILE, take it out of here, "
+    "and have a new one made if others could read this file"
+)
+
+
+class Kind(Enum):
+    """What TOML has to give for a key, in words."""
+
+    FLAG = "true or false"
+    WHOLE = "a whole number without quotes, such as 100"
+    TEXT = 'a text in quotes: "…"'
+    WRITTEN = 'a number, or a text in quotes: "…"'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """`field` is the setting's name, empty for a key of jobs alone; `many` says that it may be a list of values."""
+
+    path: tuple[str, ...]
+    kind: Kind
+    field: str = ""
+    many: bool = False
+    is_path: bool = False
+
+    @property
+    def name(self) -> str:
+        return ".".join(self.path)
+
+    def taken(self, value: object) -> Any:
+        """The value as the environment would give it, where flags and whole numbers are not texts.
+
+        Raises:
+            TypeError: it is of another kind; the end of a sentence.
+        """
+        if self.many:
+            return tuple(self._one(one) for one in value) if isinstance(value, list) else (self._one(value),)
+        return self._one(value)
+
+    def _one(self, value: object) -> Any:
+        match self.kind, value:
+            case (Kind.FLAG, bool()):
+                return value
+            case (Kind.WHOLE, int()) if not isinstance(value, bool):
+                return value
+            case (Kind.TEXT | Kind.WRITTEN, str()):
+                return value
+            case (Kind.TEXT | Kind.WRITTEN, time()) if value.second == value.microsecond == 0:
+                return f"{value:%H:%M}"
+            case (Kind.TEXT | Kind.WRITTEN, date() | time()):
+                return value.isoformat()
+            case (Kind.WRITTEN, int() | float()) if not isinstance(value, bool):
+                return str(value)
+            case _:
+                raise TypeError(f"this has to be {self.kind.value}{', or several of them in brackets' if self.many else ''}")
+
+
+COMMAND: Final = Key(path=("command",), kind=Kind.TEXT)
+LIST: Final = Key(path=("list",), kind=Kind.TEXT)
+MAX_AGE: Final = Key(path=("max_age",), kind=Kind.TEXT)
+CAMPAIGN: Final = Key(path=("campaign",), kind=Kind.TEXT)
+STATUS: Final = Key(path=("status",), kind=Kind.TEXT, many=True)
+OF_JOBS: Final = (COMMAND, LIST, MAX_AGE, CAMPAIGN, STATUS)
+ZONE: Final = ("time_zone",)
+
+OF_A_RUN: Final = frozenset({"list", "max_age", "name", "message", "template", "templates", "id_column", "max_length", "dry_run"})
+OF_A_RETRY: Final = frozenset({"campaign", "status"})
+"""Keys that mean nothing to the other command."""
+
+MESSAGES: Final = ("message", "template", "templates")
+"""Of these only one can be."""
+
+
+@cache
+def known_keys() -> dict[tuple[str, ...], Key]:
+    """All keys, by their paths."""
+    return {key.path: key for key in (*OF_JOBS, *keys_of(Settings.model_fields))}
+
+
+def keys_of(fields: Mapping[str, FieldInfo]) -> Iterator[Key]:
+    """The keys that settings are."""
+    for name, field in fields.items():
+        if name in _NOT_IN_A_JOB:
+            continue
+        alias = field.validation_alias
+        own = alias.removeprefix("CAMPAIGN_").lower() if isinstance(alias, str) else name
+        kinds = list(_flat(field.annotation))
+        yield Key(
+            path=_TABLES.get(name, (own,)),
+            field=name,
+            kind=_kind(kinds),
+            many=any(get_origin(kind) in _SEVERAL for kind in _alternatives(field.annotation)),
+            is_path=Path in kinds or name == "ledger",
+        )
+
+
+def problem_of_unknown(path: tuple[str, ...]) -> str:
+    """What to say of a key that there is not, as the end of a sentence; a value is never repeated, as it may be a token."""
+    last = path[-1]
+    if last in _REFUSED:
+        return _REFUSED[last]
+    if any(map(is_token, path)):
+        return REFUSAL
+    names = {loosely(name): key for key in known_keys().values() for name in (key.field, key.path[-1]) if name}
+    if (meant := names.get(loosely(last))) is not None:
+        if len(path) > 1:
+            return f"it stands in the table [{path[0]}]; write it above all tables, as {meant.name}"
+        return f"there is no such key; did you mean {meant.name}?"
+    near = get_close_matches(loosely(last), names, n=1, cutoff=0.6)
+    return "there is no such key" + (f"; did you mean {names[near[0]].name}?" if near else "; docs/jobs.md tells which there are")
+
+
+def is_token(name: str) -> bool:
+    """Whether a key looks like one that holds a secret."""
+    return _TOKEN.search(loosely(name)) is not None
+
+
+def loosely(name: str) -> str:
+    return name.strip().lower().replace("-", "_").replace(" ", "_")
+
+
+def _alternatives(annotation: Any) -> Iterator[Any]:
+    """The types that a value may be of, without what is around them."""
+    if get_origin(annotation) is Annotated:
+        yield from _alternatives(get_args(annotation)[0])
+    elif get_origin(annotation) in {Union, UnionType}:
+        for inner in get_args(annotation):
+            yield from _alternatives(inner)
+    elif annotation is not NoneType:
+        yield annotation
+
+
+def _flat(annotation: Any) -> Iterator[Any]:
+    for kind in _alternatives(annotation):
+        if get_origin(kind) in _SEVERAL:
+            for inner in get_args(kind):
+                if inner is not Ellipsis:
+                    yield from _flat(inner)
+        else:
+            yield kind
+
+
+def _kind(kinds: list[Any]) -> Kind:
+    if kinds == [bool]:
+        return Kind.FLAG
+    if kinds == [int]:
+        return Kind.WHOLE
+    return Kind.TEXT if set(kinds) <= {str, Path} else Kind.WRITTEN

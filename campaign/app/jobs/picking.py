@@ -1,0 +1,65 @@
+"""The list that a job means: a file, or the newest of those that match a pattern, unless it is too old."""
+
+import glob
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from campaign.domain.durations import words
+from campaign.domain.errors import InputError
+
+_OURS: Final = (".results", ".resumed", ".failed")
+
+
+def pick_list(text: str, *, folder: Path, max_age_seconds: float | None, now: datetime, job: str) -> Path:
+    """The file itself or, where `*`, `?` or `[...]` stand in it, the newest match; of two of the same moment the last by name.
+
+    Results that a run wrote beside its list are no lists, though newer and of much the same name.
+
+    Args:
+        text: a path or a pattern, relative to `folder`.
+        folder: where the job file is.
+        max_age_seconds: how long ago the list may have been written; None for any time.
+        now: aware.
+        job: the job file, for messages.
+
+    Raises:
+        InputError: there is none, or it is older than that.
+    """
+    place = under(folder, text)
+    found = [place]
+    if not place.is_file():
+        names = glob.glob(text, root_dir=folder, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
+        found = [match for name in names if _is_list(match := under(folder, name))]
+    ages = [(written, path) for path in found if (written := _written(path)) is not None]
+    if not ages:
+        missing = f"No list matches “{text}”" if glob.has_magic(text) else f"There is no list {place}"
+        raise InputError(f"{missing}. Put one there, or correct “list”; nothing was sent.", file=job)
+    written, newest = max(ages, key=lambda age: (age[0], age[1].name))
+    age_seconds = now.timestamp() - written / 1e9
+    if max_age_seconds is not None and age_seconds > max_age_seconds:
+        raise InputError(
+            f"The list {newest} is {words(age_seconds)} old, and “max_age” allows {words(max_age_seconds)}. "
+            f"Put this time's list there; nothing was sent.",
+            file=job,
+        )
+    return newest
+
+
+def under(folder: Path, text: str) -> Path:
+    """A path of a job file, which is relative to the folder of the file."""
+    return Path(os.path.normpath(folder / text))
+
+
+def _is_list(path: Path) -> bool:
+    # ~$ is what Excel puts beside a file that someone has open.
+    return path.is_file() and not path.stem.endswith(_OURS) and not path.name.startswith("~$")
+
+
+def _written(path: Path) -> int | None:
+    """When it was, in Unix nanoseconds; None if it is gone meanwhile."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return None

@@ -1,0 +1,43 @@
+"""`{date}`, `{week}` and `{list}` in the names and paths of a job."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from difflib import get_close_matches
+from string import Formatter
+from typing import Final
+
+DATE: Final = "date"
+WEEK: Final = "week"
+LIST: Final = "list"
+OF_THE_DAY: Final = (DATE, WEEK)
+ALL: Final = (DATE, WEEK, LIST)
+
+
+def used_in(text: str, known: Sequence[str] = ALL) -> list[str]:
+    """The placeholders of a text.
+
+    Raises:
+        ValueError: one is unknown, or a brace is not closed; the end of a sentence.
+    """
+    try:
+        fields = [(name, form, conversion) for _, name, form, conversion in Formatter().parse(text) if name is not None]
+    except ValueError:
+        raise ValueError(f"“{text}” has a single brace; write {{{{ or }}}} for a brace itself") from None
+    for name, form, conversion in fields:
+        if name not in known or form or conversion:
+            near = get_close_matches(name.lower(), known, n=1)
+            hint = f"did you mean {{{near[0]}}}?" if near else f"there {'are' if len(known) > 1 else 'is'} "
+            listed = "" if near else " and ".join(f"{{{one}}}" for one in known)
+            raise ValueError(f"there is no placeholder {{{name}}} here; {hint}{listed}")
+    return [name for name, _, _ in fields]
+
+
+def of_the_day(now: datetime) -> dict[str, str]:
+    """What `{date}` and `{week}` stand for; `now` is in the job's time zone. The week is ISO 8601's, and so is its year."""
+    year, week, _ = now.isocalendar()
+    return {DATE: now.date().isoformat(), WEEK: f"{year}-W{week:02}"}
+
+
+def filled(text: str, values: Mapping[str, str]) -> str:
+    """The text with its placeholders replaced."""
+    return "".join(before + (values[name] if name is not None else "") for before, name, _, _ in Formatter().parse(text))

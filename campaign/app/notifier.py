@@ -1,0 +1,43 @@
+"""The process that sends notices: reads one task from stdin, and answers a line of JSON for each address as soon as it is known."""
+
+import logging
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import Any, Final
+
+import orjson
+from apprise import Apprise, AppriseAsset, NotifyFormat, NotifyType
+
+THREADS: Final = 16
+
+
+def main() -> None:
+    """One address that hangs keeps no other waiting."""
+    task: dict[str, Any] = orjson.loads(sys.stdin.buffer.read())
+    # Its log may hold addresses.
+    logging.disable(logging.CRITICAL)
+    with ThreadPoolExecutor(THREADS) as pool:
+        told = {pool.submit(_tell, address, task): number for number, address in enumerate(task["addresses"])}
+        for future in as_completed(told):
+            sys.stdout.buffer.write(orjson.dumps({"number": told[future], "why": future.result()}) + b"\n")
+            sys.stdout.buffer.flush()
+    # Whatever threads the library has left are not waited for.
+    os._exit(0)
+
+
+def _tell(address: str, task: dict[str, Any]) -> str:
+    """Empty if the service took it, or why not; never with anything of the address."""
+    try:
+        service = Apprise.instantiate(address, asset=AppriseAsset(app_id="Campaign", app_desc="Campaign", app_url=""))
+        if service is None:
+            return "Apprise does not know this kind of address, or something in it is missing"
+        kind = NotifyType(task["kind"])
+        taken = service.notify(body=task["text"], title=task["title"], notify_type=kind, body_format=NotifyFormat.TEXT)
+    except Exception as error:  # noqa: BLE001 - a plugin may raise anything, and its words may hold the address
+        return f"{type(error).__name__} while it was sent"
+    return "" if taken else "the service could not be reached, or refused it"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""Keeps the metrics file up to date while a run lasts, in a thread of its own: a disk that is slow, full or gone does not hold a run up."""
+
+import asyncio
+import contextvars
+import queue
+import threading
+import time
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from campaign.cli.logs import tell
+from campaign.cli.tally import Tally
+from campaign.domain.model import Counts, Settlement, Status
+from campaign.reporter.metrics import Figures, write_metrics
+
+OUTCOMES: Final = ("delivered", "not_delivered", "failed", "unknown", "retried", "throttled")
+EVERY_SECONDS: Final = 15.0
+PATIENCE_SECONDS: Final = 5.0
+"""How long the command's end waits for the last writing."""
+
+
+class Gauges:
+    """`sender.port.Observer` of a command's runs, and a context manager around each, entered inside the event loop.
+
+    Args:
+        file: the metrics file.
+        campaign: its name, as far as it is known before it is found.
+        every_seconds: how often the file is written while a run lasts.
+    """
+
+    def __init__(self, file: Path, campaign: str, *, every_seconds: float = EVERY_SECONDS) -> None:
+        self._writer = _Writer(file)
+        self._campaign = campaign
+        self._every_seconds = every_seconds
+        self._sends: Counter[str] = Counter()
+        self._tally: Tally | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def of(self, campaign: str, counts: Counts) -> Self:
+        """For the run of this campaign, whose rows stand so."""
+        self._campaign = campaign
+        self._tally = Tally(counts, time.monotonic())
+        return self
+
+    def __enter__(self) -> Self:
+        self._tick()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def settled(self, settlement: Settlement) -> None:
+        status = settlement.outcome.status
+        self._sends["retried" if status is Status.PENDING else status.value] += 1
+        if self._tally is not None:
+            self._tally.settled(status, time.monotonic())
+
+    def event(self, name: str, **details: Any) -> None:
+        if self._tally is None:
+            return
+        match name:
+            case "read_back":
+                self._tally.read_back(Status(details["status"]), time.monotonic())
+            case "rows_of_a_dead_runner":
+                self._tally.lost(details["rows"])
+            case "throttled":
+                self._sends["throttled"] += 1
+            case _:
+                pass
+
+    def ended(self, exit_code: int, *, counts: Counts | None = None, campaign: str | None = None) -> None:
+        """The command is over: write the file a last time, and wait a little for that."""
+        rows = dict(counts.by_status) if counts is not None else self._rows()
+        self._writer.end(self._figures(campaign or self._campaign, rows, exit_code=exit_code))
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        rate_per_second = self._tally.rate_per_second(now) if self._tally is not None else 0.0
+        self._writer.offer(self._figures(self._campaign, self._rows(), rate_per_second=rate_per_second))
+        self._timer = asyncio.get_running_loop().call_later(self._every_seconds, self._tick)
+
+    def _rows(self) -> dict[Status, int]:
+        return {status: self._tally.by_status[status] for status in Status} if self._tally is not None else {}
+
+    def _figures(self, campaign: str, rows: dict[Status, int], *, rate_per_second: float = 0.0, exit_code: int | None = None) -> Figures:
+        return Figures(
+            campaign=campaign,
+            at=time.time(),
+            rows=rows,
+            # From 0 on, or Prometheus would miss the first of a kind.
+            sends=dict.fromkeys(OUTCOMES, 0) | self._sends,
+            rate_per_second=rate_per_second,
+            exit_code=exit_code,
+        )
+
+
+class _Writer:
+    """The thread that writes: only the newest figures count."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._newest: queue.Queue[Figures] = queue.Queue(maxsize=1)
+        self._told = ""
+        # Its warnings, too, say which run they are of. As a daemon it does not keep a process alive whose disk never answers.
+        context = contextvars.copy_context()
+        self._thread = threading.Thread(target=context.run, args=(self._run,), name="metrics", daemon=True)
+        self._thread.start()
+
+    def offer(self, figures: Figures) -> None:
+        with suppress(queue.Empty):
+            self._newest.get_nowait()
+        self._newest.put_nowait(figures)
+
+    def end(self, figures: Figures) -> None:
+        self.offer(figures)
+        self._thread.join(PATIENCE_SECONDS)
+        if self._thread.is_alive():
+            self._tell("the disk does not answer.")
+
+    def _run(self) -> None:
+        while True:
+            figures = self._newest.get()
+            try:
+                write_metrics(self._file, figures)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the run is worth more
+                cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
+                self._tell(f"{cause.strerror or cause}." if isinstance(cause, OSError) else str(cause))
+            if figures.exit_code is not None:
+                return
+
+    def _tell(self, why: str) -> None:
+        # Once, not every 15 s of a night.
+        if why != self._told:
+            self._told = why
+            tell("metrics_not_written", f"The metrics file {self._file} can't be written, and the run goes on without it: {why}")

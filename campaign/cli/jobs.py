@@ -1,0 +1,100 @@
+"""`jobs check`, and what `run` says about a job file."""
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from campaign.cli.flags import takes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from campaign.app.jobs import Job, JobCheck
+    from campaign.settings import Settings
+
+app = typer.Typer(help="Look job files through.", no_args_is_help=True, add_completion=False)
+
+
+@app.callback()
+def _group() -> None:
+    """Look job files through; campaign run JOB.toml starts one."""
+
+
+@takes("json_output", "log_level")
+def check(
+    folder: Annotated[Path, typer.Argument(help="The folder of the job files.", metavar="DIR")],
+    *,
+    settings: "Settings",
+) -> None:
+    from campaign.app.jobs import check_folder
+    from campaign.cli.loop import run_loop
+    from campaign.cli.output import print_json
+
+    found = run_loop(check_folder(folder, settings, now=datetime.now(UTC)))
+    if settings.json_output:
+        print_json([one.as_json() for one in found])
+    else:
+        sys.stdout.write("\n".join(_table(found)) + "\n")
+    raise typer.Exit(2 if any(one.problems for one in found) else 0)
+
+
+app.command("check", help="Look every job of a folder through, with its list and message; sends nothing.")(check)
+
+
+def read(file: str) -> "Job":
+    """A job file; a person is told every mistake of it, on a line of its own.
+
+    Raises:
+        InputError: it can't be read.
+        typer.Exit: it has mistakes.
+    """
+    from campaign.app.jobs import JobError, read_job
+    from campaign.reporter.reasons import printable
+
+    try:
+        return read_job(Path(file))
+    except JobError as error:
+        sys.stderr.write("".join(f"{line}\n" for line in map(printable, (f"campaign: {error.lines[0]}", *error.lines[1:]))))
+        raise typer.Exit(error.exit_code) from None
+
+
+def print_idle(sentence: str, *, as_json: bool) -> None:
+    """Print that there is nothing to do, nor a campaign to tell of: one line, or one JSON object."""
+    import structlog
+
+    from campaign.cli.output import print_json
+    from campaign.reporter.reasons import printable
+
+    structlog.get_logger().info("nothing_to_do", detail=sentence)
+    if as_json:
+        print_json({"campaign": None, "state": None, "exit_code": 0})
+    else:
+        sys.stdout.write(printable(sentence) + "\n")
+
+
+def _table(found: "Sequence[JobCheck]") -> list[str]:
+    from campaign.reporter.reasons import printable
+
+    width = max(len(printable(one.file)) for one in found)
+    lines: list[str] = []
+    for one in found:
+        texts = [printable(text) for text in one.problems] or [printable(_good(one))]
+        lines.append(f"{printable(one.file):<{width}}  {'wrong' if one.problems else 'ok':<5}  {texts[0]}")
+        lines += (f"{'':<{width}}         {text}" for text in texts[1:])
+    wrong = sum(bool(one.problems) for one in found)
+    counted = f"{len(found)} {'job' if len(found) == 1 else 'jobs'}"
+    lines += ["", f"{counted}, {wrong} of them wrong. Nothing was sent." if wrong else f"{counted}, none of them wrong. Nothing was sent."]
+    return lines
+
+
+def _good(one: "JobCheck") -> str:
+    from campaign.domain.model import Status
+    from campaign.reporter.summary import rows
+
+    if one.checked is None:
+        return f"sends again what is {' or '.join(one.statuses)} of the campaign “{one.campaign}”"
+    sendable = one.checked.counts.by_status[Status.PENDING]
+    return f"campaign “{one.campaign}”: {rows(one.checked.counts.rows)} of {one.checked.list_name}, {sendable:,} can be sent"

@@ -1,0 +1,78 @@
+"""Where events go: a file for programs, stderr for whoever is there."""
+
+import os
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from structlog.typing import EventDict
+
+from campaign.domain.errors import UsageError
+
+SERIOUS: Final = frozenset({"warning", "error", "critical"})
+_FOR_FILES: Final = frozenset({"event", "detail", "level", "timestamp", "run", "campaign", "exception"})
+
+
+class LogFile:
+    """One of structlog's processors: adds each event to a file as a line of JSON, and lets only what is serious go on to stderr.
+
+    A line is one write, so that processes may share the file. What can't be written any more, as on a full disk, is lost: no log
+    stops a run.
+
+    Raises:
+        UsageError: the file can't be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
+        self._render = structlog.processors.JSONRenderer(ensure_ascii=False)
+        try:
+            # A pipe that nobody reads must not hold the run up.
+            self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0), 0o600)
+        except OSError as error:
+            raise UsageError(
+                f"The log can't be written to {path}: {os.strerror(error.errno or 0)}. Give --log-file another file."
+            ) from None
+        self.path = path
+
+    def __call__(self, logger: object, method: str, event: EventDict) -> EventDict:
+        line = f"{self._render(logger, method, self._stamp(logger, method, dict(event)))!s}\n"
+        with suppress(OSError):
+            os.write(self._file, line.encode(errors="backslashreplace"))
+        if event["level"] not in SERIOUS:
+            raise structlog.DropEvent
+        return event
+
+    @property
+    def open_to_others(self) -> bool:
+        """Whether somebody else may read it, as an older file's mode may allow."""
+        found = os.fstat(self._file)
+        return stat.S_ISREG(found.st_mode) and bool(found.st_mode & 0o077)
+
+
+def for_mails() -> Callable[[object, str, EventDict], str]:
+    """The last of structlog's processors: what is serious in words, the first of each kind only, for the mail that cron makes of stderr."""
+    told: set[str] = set()
+
+    def render(_logger: object, _method: str, event: EventDict) -> str:
+        if event["event"] in told:
+            raise structlog.DropEvent
+        told.add(event["event"])
+        return f"campaign: {event.get('detail') or _listed(event)}"
+
+    return render
+
+
+def for_terminals(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """One of structlog's processors: the event without the run and the campaign, which the person at the terminal knows."""
+    known = structlog.contextvars.get_contextvars()
+    return {name: value for name, value in event.items() if name not in known}
+
+
+def _listed(event: EventDict) -> str:
+    details: dict[str, Any] = {name: value for name, value in event.items() if name not in _FOR_FILES}
+    listed = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in details.items())
+    return f"{event['event'].replace('_', ' ')}{': ' if listed else ''}{listed}. Any further ones are in the log."

@@ -1,0 +1,60 @@
+"""Who is told of a run's end, and of which."""
+
+import re
+from enum import StrEnum
+
+
+class Occasion(StrEnum):
+    """Why a notice is sent."""
+
+    FINISHED = "finished"
+    """Every row is settled, and none needs anyone."""
+    FAILED = "failed"
+    """Rows need someone, or the run could not start."""
+    STOPPED = "stopped"
+    """Rows are left, and the run can go on."""
+
+
+def occasion_of(exit_code: int) -> Occasion:
+    """What a command that ended with this exit code has to tell."""
+    match exit_code:
+        case 0:
+            return Occasion.FINISHED
+        case 1 | 2 | 3:
+            return Occasion.FAILED
+        case _:
+            return Occasion.STOPPED
+
+
+def parse_occasions(value: object) -> frozenset[Occasion]:
+    """A text such as `failed,stopped`, or a list of such words.
+
+    Raises:
+        ValueError: one of them is none; says which there are.
+    """
+    names = value.replace(",", " ").split() if isinstance(value, str) else value
+    if isinstance(names, list | tuple | set | frozenset):
+        found = {str(name).lower() for name in names}
+        if found <= set(Occasion):
+            return frozenset(map(Occasion, found))
+    raise ValueError(f"write some of {', '.join(Occasion)}, separated by commas")
+
+
+def parse_addresses(value: object) -> list[str]:
+    """Addresses such as `slack://…`, in a text with commas or spaces between them, or in a list.
+
+    Raises:
+        ValueError: one of them is none; says which by its number, since they hold secrets.
+    """
+    # A comma may be a part of an address, as in the recipients of a mail.
+    parts = re.split(r"[\s,]+(?=[A-Za-z][A-Za-z0-9]*://)", value.strip(" ,\r\n\t")) if isinstance(value, str) else value
+    addresses = [part for part in parts if part] if isinstance(parts, list | tuple) else [None]
+    for number, address in enumerate(addresses, 1):
+        if not isinstance(address, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9]*://\S+", address):
+            raise ValueError(f"address {number} is not of the form service://…, as mailto://… and slack://… are")
+    return [address for address in addresses if address is not None]
+
+
+def service_of(address: str) -> str:
+    """The part of an address that is no secret."""
+    return address.split("://", 1)[0].lower()

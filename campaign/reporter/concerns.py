@@ -1,0 +1,38 @@
+"""What to look at before sending, in words."""
+
+from typing import Final
+
+from campaign.domain.care import Care, Concern
+
+_ONE: Final[dict[Care, str]] = {
+    Care.PLACEHOLDER: "1 message seems to hold a placeholder that nobody filled in",
+    Care.EMPTY_MERGE: "1 message seems to lack a value: there is a gap, or punctuation with nothing before it",
+    Care.MOJIBAKE: "1 message holds characters that a wrong encoding has broken; save the list or the template as UTF-8",
+    Care.BROKEN_LINK: "1 message has a link that is not whole: an address with a blank, without its end, or with an empty value",
+    Care.INSECURE_LINK: "1 message links to http:// instead of https://",
+    Care.CUT_ON_LOCK_SCREEN: "1 message is longer than the {lock_screen:,} characters that a lock screen shows",
+    Care.SAME_AS_LAST: "1 message is the same as the last one to its pass; an iPhone shows no alert for it",
+    Care.LINK: "1 message has a link",
+}
+_MANY: Final[dict[Care, str]] = {
+    Care.PLACEHOLDER: "{count:,} messages seem to hold a placeholder that nobody filled in",
+    Care.EMPTY_MERGE: "{count:,} messages seem to lack a value: there is a gap, or punctuation with nothing before it",
+    Care.MOJIBAKE: "{count:,} messages hold characters that a wrong encoding has broken; save the list or the template as UTF-8",
+    Care.BROKEN_LINK: "{count:,} messages have a link that is not whole: an address with a blank, without its end, or with an empty value",
+    Care.INSECURE_LINK: "{count:,} messages link to http:// instead of https://",
+    Care.CUT_ON_LOCK_SCREEN: "{count:,} messages are longer than the {lock_screen:,} characters that a lock screen shows",
+    Care.SAME_AS_LAST: "{count:,} messages are the same as the last one to their pass; an iPhone shows no alert for them",
+    Care.LINK: "{count:,} messages have a link",
+}
+
+
+def concern_in_words(concern: Concern, *, lock_screen: int) -> str:
+    """How many messages, and what there is to look at in them."""
+    words = _ONE if concern.count == 1 else _MANY
+    return words[concern.kind].format(count=concern.count, lock_screen=lock_screen)
+
+
+def places(rows: tuple[int, ...], count: int) -> str:
+    """`row 3`, `rows 3, 8 and 120 more`."""
+    more = f" and {count - len(rows):,} more" if count > len(rows) else ""
+    return f"{'row' if count == 1 else 'rows'} {', '.join(f'{row:,}' for row in rows)}{more}"

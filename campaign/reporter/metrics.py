@@ -1,0 +1,149 @@
+"""A campaign's figures as a file for Prometheus's node_exporter (its textfile collector): nothing here has to serve them.
+
+Every sample names its campaign, so that several jobs of a machine may each have their file. What is to outlive a run that fails
+(when one last succeeded) is taken over from the file before, under the name of the campaign that it was true of.
+"""
+
+import os
+import stat
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.parser import text_string_to_metric_families
+
+from campaign.domain.errors import UsageError
+from campaign.domain.model import Status
+from campaign.reporter.atomic import Draft
+
+READABLE: Final = 0o644
+"""For the collector, which is another user; there is nothing in it but names of campaigns and counts."""
+
+LARGEST_BYTES: Final = 1 << 20
+
+_SUCCESS: Final = "campaign_last_success_timestamp_seconds"
+_COMPLETE: Final = "campaign_last_complete_timestamp_seconds"
+_EXIT_CODE: Final = "campaign_last_exit_code"
+_LASTING: Final = {
+    _SUCCESS: "Unix time of the end of the last run with exit code 0: every row settled without failure.",
+    _COMPLETE: "Unix time of the end of the last run that left no row unsent, with exit code 0, or 3 where rows need someone.",
+    _EXIT_CODE: "Exit code of the last run that ended.",
+}
+
+Lasting = dict[str, tuple[str, float]]
+"""By metric: the campaign it is true of, and the value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """A campaign at one moment, `at` in Unix seconds. `exit_code` is None while the run lasts; `sends` counts this run's, by outcome."""
+
+    campaign: str
+    at: float
+    rows: Mapping[Status, int] = field(default_factory=dict)
+    sends: Mapping[str, int] = field(default_factory=dict)
+    rate_per_second: float = 0.0
+    exit_code: int | None = None
+
+
+def write_metrics(path: Path, figures: Figures) -> None:
+    """Put the file in place, whole; one that is there keeps its mode, a new one can be read by everyone.
+
+    Raises:
+        CampaignError: it can't be written.
+        UsageError: what is there is something else, which is left as it is.
+    """
+    lasting = _read(path)
+    text = render(figures, lasting)
+    with Draft(path) as draft:
+        if sys.platform != "win32":
+            os.fchmod(draft.file.fileno(), READABLE)
+        draft.file.write(text)
+        draft.seal()
+        draft.replace()
+
+
+def render(figures: Figures, before: Lasting) -> bytes:
+    """The text format of Prometheus."""
+    registry = CollectorRegistry()
+    registry.register(_Collector(list(_families(figures, before))))
+    return generate_latest(registry)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Collector:
+    metrics: list[Metric]
+
+    def collect(self) -> list[Metric]:
+        return self.metrics
+
+
+def _families(figures: Figures, before: Lasting) -> Iterator[Metric]:
+    # A name from a command line may hold bytes that are no text.
+    name = figures.campaign.encode(errors="replace").decode()
+    rows = GaugeMetricFamily("campaign_rows", "Rows of the campaign, by where they stand.", labels=["campaign", "status"])
+    for status, count in figures.rows.items():
+        rows.add_metric([name, status.value], count)
+    yield rows
+    sends = CounterMetricFamily("campaign_sends", "Attempts of the run that ended, by outcome.", labels=["campaign", "outcome"])
+    for outcome, count in figures.sends.items():
+        sends.add_metric([name, outcome], count)
+    yield sends
+    running = figures.exit_code is None
+    yield _gauge("campaign_rate_per_second", "Attempts that ended a second, over the last ten.", name, figures.rate_per_second)
+    yield _gauge("campaign_run_in_progress", "1 while a run lasts; with an old time of the last run, it was killed.", name, int(running))
+    yield _gauge("campaign_last_run_timestamp_seconds", "Unix time at which a run was last at work, or ended.", name, figures.at)
+    for metric, (of, value) in (before | _now_true(figures, name)).items():
+        yield _gauge(metric, _LASTING[metric], of, value)
+
+
+def _now_true(figures: Figures, name: str) -> Lasting:
+    found: Lasting = {}
+    if figures.exit_code is not None:
+        found[_EXIT_CODE] = (name, figures.exit_code)
+    if figures.exit_code == 0:
+        found[_SUCCESS] = (name, figures.at)
+    if figures.exit_code in {0, 3}:
+        found[_COMPLETE] = (name, figures.at)
+    return found
+
+
+def _gauge(metric: str, words: str, campaign: str, value: float) -> Metric:
+    gauge = GaugeMetricFamily(metric, words, labels=["campaign"])
+    gauge.add_metric([campaign], value)
+    return gauge
+
+
+def _read(path: Path) -> Lasting:
+    """What the file before says that is still true.
+
+    Raises:
+        UsageError: it is no such file, and must not be replaced: a slip of the keyboard might name the list.
+    """
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise UsageError(f"{path} can't be looked at: {os.strerror(error.errno or 0)}.") from error
+    if not stat.S_ISREG(found.st_mode):
+        raise UsageError(f"{path} is not a file that can be replaced.")
+    try:
+        content = path.read_bytes() if found.st_size <= LARGEST_BYTES else b"?"
+    except OSError as error:
+        raise UsageError(f"{path} can't be read: {os.strerror(error.errno or 0)}.") from error
+    if content and not content.startswith(b"# HELP campaign_"):
+        raise UsageError(f"{path} holds something else than a campaign's figures, and is left as it is.")
+    lasting: Lasting = {}
+    try:
+        for family in text_string_to_metric_families(content.decode()):
+            for sample in family.samples if family.name in _LASTING else ():
+                lasting[family.name] = (sample.labels["campaign"], sample.value)
+    except (ValueError, KeyError):
+        # It was cut off by whoever copied it; the run's own figures are worth more than the last one's.
+        return {}
+    return lasting

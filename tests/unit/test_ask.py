@@ -1,0 +1,114 @@
+"""The sentence that says what will happen, and the number that agrees to it."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from campaign.app.question import Question
+from campaign.cli.ask import is_number, plan_in_words
+from campaign.domain.schedule import Schedule, parse_window
+from campaign.ledger.port import CampaignRecord, CampaignSpec, Control
+
+NOW = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
+BERLIN = ZoneInfo("Europe/Berlin")
+SPEC = CampaignSpec(
+    name="promo", list_name="promo.csv", list_sha256="", message_sha256="", columns=("id",), id_column="id", settings={"rate": "9"}
+)
+RECORD = CampaignRecord(
+    id=1, spec=SPEC, content_sha256="", rows=1, control=Control.GO, created_at=1.0, started_at=0.0, finished_at=0.0, ended=""
+)
+
+
+def asked(messages: int, left: int | None = None, *, rate_per_second: float | None = 9.0) -> Question:
+    return Question(
+        record=RECORD,
+        messages=messages,
+        left=left or messages,
+        rate_per_second=rate_per_second,
+        schedule=Schedule(home=BERLIN),
+        zones=("",),
+        first="Hi",
+        concerns=lambda: (),
+        lock_screen=140,
+    )
+
+
+@pytest.fixture(autouse=True)
+def _in_berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def plan(question: Question) -> str:
+    return plan_in_words(question, now=NOW)
+
+
+def test_how_many_how_long_and_until_when_by_the_clock_on_the_wall() -> None:
+    assert plan(asked(12_345)) == (
+        "This sends 12,345 messages to the passes of promo.csv, which takes about 22 min 52 s at 9 a second, until about 10:23."
+    )
+    assert plan(asked(1)) == "This sends 1 message to a pass of promo.csv, which takes about 1 s at 9 a second, until about 10:00."
+    assert plan(asked(1_000_000)).endswith(", which takes about 1 d 6 h at 9 a second, until about 16:52 on Wed 2 Dec.")
+    assert plan(asked(5, rate_per_second=None)) == "This sends 5 messages to the passes of promo.csv."
+
+
+def test_a_limit_is_told() -> None:
+    assert plan(asked(5, 100)).startswith("This sends 5 of 100 messages to the passes of promo.csv, ")
+
+
+def test_a_window_moves_the_end() -> None:
+    question = replace(asked(100_000), schedule=Schedule(home=BERLIN, window=parse_window("09:00-12:00")))
+    assert plan(question).endswith(", until about 10:05 on Wed 2 Dec, and only goes on from 09:00 to 12:00 in Europe/Berlin.")
+    elsewhere = replace(question, zones=("", "Asia/Tokyo"))
+    assert plan(elsewhere).endswith(
+        "takes about 3 h 5 min at 9 a second, and only goes on from 09:00 to 12:00 in each row's own time zone."
+    )
+
+
+def test_a_start_and_an_end_are_told() -> None:
+    schedule = Schedule(home=BERLIN, start=datetime(2026, 12, 1, 17, 0, tzinfo=UTC), end=datetime(2026, 12, 24, 17, 0, tzinfo=UTC))
+    question = replace(asked(90), schedule=schedule)
+    assert plan(question) == (
+        "This sends 90 messages to the passes of promo.csv, from 18:00 on, which takes about 10 s at 9 a second, until about 18:00, "
+        "and leaves out what is not sent before 18:00 on Thu 24 Dec."
+    )
+    begun = replace(asked(90), schedule=replace(schedule, start=datetime(2026, 11, 30, 17, 0, tzinfo=UTC)))
+    assert "from" not in plan(begun)
+    too_many = replace(asked(100_000_000), schedule=schedule)
+    assert "until" not in plan(too_many)
+
+
+def test_another_zone_than_the_machines_is_named() -> None:
+    assert plan(replace(asked(1), schedule=Schedule(home=ZoneInfo("Asia/Tokyo")))).endswith(", until about 18:00 in Asia/Tokyo.")
+    # Only where its clocks show another time.
+    assert plan(replace(asked(1), schedule=Schedule(home=ZoneInfo("Europe/Paris")))).endswith(", until about 10:00.")
+
+
+def test_a_message_to_oneself_is_one() -> None:
+    assert plan(replace(asked(1), to="my/pass")) == "This sends 1 message, of promo.csv, to the pass my/pass alone."
+
+
+@pytest.mark.parametrize("answer", ["12345", "12,345", "12.345", " 12345 ", "12 345", "12'345", "12’345", "12\u202f345"])  # noqa: RUF001 - the Swiss sign
+def test_a_number_as_people_write_it(answer: str) -> None:
+    assert is_number(answer, 12_345)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["", "y", "yes", "12344", "123,45", "1,2345", "12,,345", "12,345.0", "12345.", "-12345", "+12345", "12345 yes", "1e4", "١٢٣٤٥"],
+)
+def test_any_other_answer_is_no(answer: str) -> None:
+    assert not is_number(answer, 12_345)
+
+
+def test_millions_need_one_sign_throughout() -> None:
+    assert is_number("1,234,567", 1_234_567)
+    assert is_number("1.234.567", 1_234_567)
+    assert not is_number("1,234.567", 1_234_567)
