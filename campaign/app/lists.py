@@ -58,7 +58,7 @@ def opened(source: str, settings: Settings) -> Iterator[CheckedList]:
                 name=settings.name or _named_within(table, layout) or default_name(source),
                 list_name=table.name,
                 list_sha256=table.sha256,
-                message_sha256=_fingerprint(layout, messages),
+                message_sha256=message_fingerprint(layout.columns[layout.id_place], messages),
                 columns=layout.columns,
                 id_column=layout.columns[layout.id_place],
                 settings={
@@ -92,11 +92,11 @@ def results_path(source: str, settings: Settings, *, results_file: bool = False)
     own = default_name(source)
     folder = Path() if source == "-" else Path(source).parent
     if settings.name not in {None, "", own}:
-        return (folder / f"{_as_file_name(settings.name or own)}.results.csv").absolute()
+        return (folder / f"{as_file_name(settings.name or own)}.results.csv").absolute()
     return (folder / f"{own}.{'resumed' if results_file else 'results'}.csv").absolute()
 
 
-def _as_file_name(name: str) -> str:
+def as_file_name(name: str) -> str:
     """A name that every system takes for a file's. Two that come to the same don't replace each other's results: that is refused."""
     safe = _NOT_IN_FILE_NAMES.sub("-", name).lstrip(". ")
     return safe.encode()[:_MOST_NAME_BYTES].decode(errors="ignore").rstrip(". ") or "campaign"
@@ -117,6 +117,7 @@ def _messages(layout: Layout, settings: Settings, *, file: str) -> Messages | No
     )
 
 
-def _fingerprint(layout: Layout, messages: Messages | None) -> str:
+def message_fingerprint(id_column: str, messages: Messages | None) -> str:
+    """What `CampaignSpec.message_sha256` is for these messages."""
     source = messages.fingerprint if messages is not None else "results"
-    return hashlib.sha256(json.dumps([source, layout.columns[layout.id_place]]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([source, id_column]).encode()).hexdigest()

@@ -1,15 +1,18 @@
 """What a person is asked before anything is sent."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from campaign.app.concerns import concerns_of
 from campaign.app.controls import schedule_of, utc_now
 from campaign.domain.care import Concern
-from campaign.domain.model import Status
+from campaign.domain.model import ResultRow, Status
 from campaign.domain.schedule import Schedule
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.settings import Settings
+
+Rows = Callable[[], Iterable[ResultRow]]
+"""Looks rows up; they are streamed, as often as they are asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,13 +45,21 @@ class Question:
 
 
 def question_of(
-    record: CampaignRecord, messages: int, statuses: frozenset[Status], *, reader: LedgerReader, settings: Settings, to: str = ""
+    record: CampaignRecord,
+    messages: int,
+    statuses: frozenset[Status],
+    *,
+    reader: LedgerReader,
+    settings: Settings,
+    to: str = "",
+    rows: Rows | None = None,
 ) -> Question:
-    """What to ask before rows of these statuses, so many at most, are sent.
+    """What to ask before rows of these statuses (or these `rows`, as they would be sent), so many at most, are sent.
 
     Raises:
         UsageError: a moment or a zone of the settings is none.
     """
+    looked_up = rows or (lambda: reader.rows(record.id, statuses))
     return Question(
         record=record,
         messages=min(messages, settings.limit or messages, settings.sample or messages),
@@ -56,8 +67,8 @@ def question_of(
         rate_per_second=settings.rate,
         schedule=schedule_of(settings, record.spec.settings, now=utc_now()),
         zones=reader.zones(record.id),
-        first=next((row.message for row in reader.rows(record.id, statuses)), ""),
-        concerns=lambda: concerns_of(reader.rows(record.id, statuses), settings=settings, ledger=reader),
+        first=next((row.message for row in looked_up()), ""),
+        concerns=lambda: concerns_of(looked_up(), settings=settings, ledger=reader),
         lock_screen=settings.lock_screen,
         to=to,
     )

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from campaign.app.controls import Exclusions, remembered, utc_now
+from campaign.app.keeping import check_here
 from campaign.app.lists import CheckedList, opened
 from campaign.app.sending import Stop, check_access, find, find_whole, verify
 from campaign.app.session import Finished, Front, Session, session
@@ -76,42 +77,15 @@ async def resume(name: str, settings: Settings, front: Front) -> Finished:
     check_access(settings)
     async with session(settings, front, stop) as begun:
         record = find_whole(begun.reader, name)
-        _check_not_cancelled(record)
+        check_here(record)
+        check_not_cancelled(record)
         work = begun.of(record)
-        results = _results(record, settings)
+        results = results_of(record, settings)
         counts = await work.counts(record)
         work.ask(record, counts.open, frozenset({Status.PENDING}))
         if record.control is Control.PAUSED:
             await work.ledger.control(record.id, Control.GO)
         return await _go_on(work, find(begun.reader, name), results, resumed=True, asked=True)
-
-
-async def retry(target: str, statuses: frozenset[Status], settings: Settings, front: Front) -> Finished:
-    """Send rows of these statuses again; the target is a campaign's name, or a results file."""
-    stop = front.listen()
-    check_access(settings)
-    async with session(settings, front, stop) as begun:
-        if begun.reader.campaign(target) is None and is_file(target):
-            async with looked_through(target, settings, stop) as given:
-                if not given.layout.results:
-                    raise UsageError(f"{target} is not a results file: it has no delivery_ columns. Give one, or a campaign's name.")
-                staged = await stage(begun.ledger, begun.reader, given, stop=stop.gently, ledger_name=settings.ledger_to_name)
-                record = staged.record
-        else:
-            record = find_whole(begun.reader, target)
-        _check_not_cancelled(record)
-        work = begun.of(record)
-        results = _results(record, settings)
-        counts = await work.counts(record)
-        again = sum(counts.by_status[status] for status in statuses)
-        if not again:
-            kinds = " or ".join(status.value for status in sorted(statuses))
-            return await work.end(record, End(ended=Ended.LIMIT), results, f"Nothing was sent: there are no rows that are {kinds}.")
-        if record.control is Control.PAUSED:
-            return await work.end(record, End(ended=Ended.PAUSED), results, _is_paused(record))
-        work.ask(record, again + counts.open, statuses | {Status.PENDING})
-        await work.ledger.retry(record.id, statuses)
-        return await work.send(record, results)
 
 
 async def read_back(name: str, settings: Settings, front: Front) -> Finished:
@@ -120,7 +94,8 @@ async def read_back(name: str, settings: Settings, front: Front) -> Finished:
     check_access(settings)
     async with session(settings, front, stop) as work:
         record = find_whole(work.reader, name)
-        results = _results(record, settings)
+        check_here(record)
+        results = results_of(record, settings)
         with front.watch(name, await work.counts(record)) as observer:
             await verify(record, work.ledger, work.reader, settings, observer=observer, stop=stop)
         return await work.end(record, End(ended=Ended.LIMIT), results)
@@ -140,7 +115,7 @@ async def control(name: str, wanted: Control, settings: Settings) -> None:
 async def _go_on(work: Session, record: CampaignRecord, results: Path | None, *, resumed: bool, asked: bool = False) -> Finished:
     counts = await work.counts(record)
     if record.control is Control.PAUSED and counts.open:
-        return await work.end(record, End(ended=Ended.PAUSED), results, _is_paused(record))
+        return await work.end(record, End(ended=Ended.PAUSED), results, is_paused(record))
     if resumed and work.reader.outlook(record.id).finished:
         note = "Nothing was sent: every row of this campaign has ended before, and what has ended is never sent again by itself."
         return await work.end(record, End(ended=Ended.FINISHED), results, note)
@@ -149,11 +124,11 @@ async def _go_on(work: Session, record: CampaignRecord, results: Path | None, *,
     return await work.send(record, results)
 
 
-def _is_paused(record: CampaignRecord) -> str:
+def is_paused(record: CampaignRecord) -> str:
     return f"Nothing was sent: the campaign “{record.spec.name}” is paused, and only resume lets it go on."
 
 
-def _results(record: CampaignRecord, settings: Settings) -> Path | None:
+def results_of(record: CampaignRecord, settings: Settings) -> Path | None:
     stored = record.spec.settings.get("results", "")
     results = settings.results.absolute() if settings.results is not None else Path(stored) if stored else None
     if results is not None:
@@ -165,6 +140,6 @@ def is_file(name: str) -> bool:
     return Path(name).is_file()
 
 
-def _check_not_cancelled(record: CampaignRecord) -> None:
+def check_not_cancelled(record: CampaignRecord) -> None:
     if record.control is Control.CANCELLED:
         raise UsageError(f"The campaign “{record.spec.name}” was cancelled; nothing more of it is sent. Start a new one with campaign run.")

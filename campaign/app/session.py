@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from campaign.app.controls import cannot_finish, schedule_of, utc_now
-from campaign.app.question import Question, question_of
+from campaign.app.question import Question, Rows, question_of
 from campaign.app.sending import Stop, exit_code, find, report, send
 from campaign.domain.errors import InputError, LedgerError, SafeguardError, StoppedError, UsageError
 from campaign.domain.model import Counts, Status
@@ -62,8 +62,25 @@ class Session:
         await self.ledger.bury(quiet_seconds=self.settings.quiet_period)
         return self.reader.counts(record.id)
 
-    def ask(self, record: CampaignRecord, messages: int, statuses: frozenset[Status], *, to: str = "") -> None:
-        """Have a person agree, unless that was done with `--yes`. `to` is the only pass, where it is not the list's.
+    def ask(
+        self,
+        record: CampaignRecord,
+        messages: int,
+        statuses: frozenset[Status],
+        *,
+        to: str = "",
+        rows: Rows | None = None,
+        instead: str = "",
+    ) -> None:
+        """Have a person agree, unless that was done with `--yes`.
+
+        Args:
+            record: the campaign.
+            messages: how many would be sent.
+            statuses: of which rows, one of which is shown.
+            to: the only pass, where it is not the list's.
+            rows: what would be sent, where that is not all rows of these statuses as they are.
+            instead: the command that would send them after all, where that is not `resume`.
 
         Raises:
             UsageError: no.
@@ -71,8 +88,8 @@ class Session:
         """
         if self.settings.yes or not messages:
             return
-        question = question_of(record, messages, statuses, reader=self.reader, settings=self.settings, to=to)
-        go_on = command_line("resume", record.spec.name, ledger=self.settings.ledger_to_name)
+        question = question_of(record, messages, statuses, reader=self.reader, settings=self.settings, to=to, rows=rows)
+        go_on = instead or command_line("resume", record.spec.name, ledger=self.settings.ledger_to_name)
         not_sent = f"Nothing was sent. To send it after all: {go_on}"
         try:
             agreed = self.front.confirm(question)

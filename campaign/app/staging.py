@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from campaign.app.controls import Exclusions
+from campaign.app.keeping import check_here
 from campaign.app.lists import CheckedList
 from campaign.domain.errors import OtherContentError, StoppedError, UsageError
 from campaign.domain.model import StagedRow
@@ -55,6 +56,7 @@ async def stage(
                 continue
             return Staged(record=await _fill(ledger, reader, record, given, stop=stop, exclusions=exclusions), resumed=False)
         if record.control is not Control.STAGING:
+            check_here(record)
             if other := await _differences(record, given):
                 begun = await _withdraw(ledger, record, given, other, ledger_name=ledger_name, begin=begin, tell=tell)
                 continue

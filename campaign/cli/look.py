@@ -47,6 +47,7 @@ def report(
     *,
     settings: "Settings",
 ) -> None:
+    from campaign.app.keeping import check_here
     from campaign.app.sending import find_whole, reading
     from campaign.app.sending import report as write
     from campaign.reporter.results import check_writable
@@ -54,6 +55,8 @@ def report(
 
     with reading(settings) as reader:
         record = find_whole(reader, name)
+        if record.forgotten_at:
+            check_here(record)
         check_writable(output, campaign=name, columns=record.spec.columns, rows=record.rows)
         write(reader, record, output)
         typer.echo(f"The {rows(record.rows)} of the campaign “{name}” {'is' if record.rows == 1 else 'are'} in {output}.")

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from campaign.cli import jobs, look, rehearse, send
+from campaign.cli import again, jobs, keep, look, rehearse, send
 from campaign.cli.libraries import TakeIn
 from campaign.cli.problems import first_problem, say
 from campaign.domain.errors import CampaignError
@@ -42,7 +42,14 @@ _PANELS: Final[dict[str, Commands]] = {
     "3. Afterwards": (
         ("report", look.report, "Write the results of a campaign to a file."),
         ("verify", send.verify, "Find out, by reading the passes, what became of unknown rows; sends nothing."),
-        ("retry", send.retry, "Send the failed rows of a campaign, or of a results file, again."),
+        ("retry", again.retry, "Send the failed rows of a campaign again, or those that were mended in its failed-rows file."),
+    ),
+    "4. Keep": (
+        ("list", keep.list_all, "All campaigns of the ledger, newest first."),
+        ("show", keep.show, "All that is known of a campaign: its list, its settings, and who ran it when."),
+        ("forget", keep.forget, "Remove the rows of campaigns that ended long ago: customers' data must not stay for ever."),
+        ("export", keep.export, "Hand a whole campaign over, as one file; from then on it is sent from elsewhere."),
+        ("import", keep.take_in, "Take in a campaign that was exported."),
     ),
     "Rehearse, without PassEntry": (
         ("demo", rehearse.demo, "A sample campaign from start to end, on this machine alone."),

@@ -1,4 +1,4 @@
-"""`run`, `check`, `resume`, `retry`, `verify`, `test`: parse, call, print."""
+"""`run`, `check`, `resume`, `verify`, `test`: parse, call, print."""
 
 import shlex
 from collections.abc import Callable, Coroutine
@@ -33,7 +33,7 @@ def run(source: ListOrJob, *, settings: "Settings") -> None:
     elif settings.dry_run:
         _check(source, settings)
     else:
-        _conduct(lambda front: run_list(source, settings, front), settings, settings.name or default_name(source))
+        conduct(lambda front: run_list(source, settings, front), settings, settings.name or default_name(source))
 
 
 @takes(*MESSAGE, "rate", *LOOKING)
@@ -48,36 +48,14 @@ def check(source: ListOrJob, *, settings: "Settings") -> None:
 def resume(name: Campaign, *, settings: "Settings") -> None:
     from campaign.app import runs
 
-    _conduct(lambda front: runs.resume(name, settings, front), settings, name)
-
-
-@takes(*SENDING, "results", *LOOKING, *WATCHED)
-def retry(
-    target: Annotated[str, typer.Argument(help="The campaign's name, or a results file.", metavar="NAME|RESULTS")],
-    *,
-    status: Annotated[
-        list[str] | None,
-        typer.Option(help="Which rows: failed (default), not_delivered, unknown. May be given several times.", metavar="STATUS"),
-    ] = None,
-    settings: "Settings",
-) -> None:
-    from campaign.app import runs
-    from campaign.domain.errors import UsageError
-    from campaign.domain.lifecycle import RETRYABLE
-    from campaign.domain.model import Status
-
-    wanted = [part.strip() for given in status or ["failed"] for part in given.split(",")]
-    if unknown := [part for part in wanted if part not in RETRYABLE]:
-        raise UsageError(f"--status {unknown[0]}: rows can be sent again that are {', '.join(sorted(RETRYABLE))}.")
-    statuses = frozenset(map(Status, wanted))
-    _conduct(lambda front: runs.retry(target, statuses, settings, front), settings, target)
+    conduct(lambda front: runs.resume(name, settings, front), settings, name)
 
 
 @takes("results", *LOOKING, *WATCHED)
 def verify(name: Campaign, *, settings: "Settings") -> None:
     from campaign.app import runs
 
-    _conduct(lambda front: runs.read_back(name, settings, front), settings, name)
+    conduct(lambda front: runs.read_back(name, settings, front), settings, name)
 
 
 @takes(*MESSAGE, "yes", "timeout", *LOOKING, "log_file")
@@ -94,7 +72,7 @@ def send_to_self(
 
     # It is a person's own, who is there: neither the job's figures nor its notices are about it.
     alone = settings.model_copy(update={"metrics_file": None, "notify": ()})
-    _conduct(lambda front: send_test(source, to, row, settings, front), alone, "test")
+    conduct(lambda front: send_test(source, to, row, settings, front), alone, "test")
 
 
 def _front(settings: "Settings", attendance: "Attendance") -> "Front":
@@ -109,7 +87,7 @@ def _front(settings: "Settings", attendance: "Attendance") -> "Front":
     return Front(confirm=confirm, watch=attendance.watch, listen=listen, tell=tell)
 
 
-def _conduct(work: "Callable[[Front], Coroutine[Any, Any, Finished]]", settings: "Settings", campaign: str) -> None:
+def conduct(work: "Callable[[Front], Coroutine[Any, Any, Finished]]", settings: "Settings", campaign: str) -> None:
     """Do it, and tell whoever wants to know how it ended; `campaign` is its name, as far as it is known before it is found."""
     from campaign.cli import logs
     from campaign.cli.attendance import Attendance
@@ -150,7 +128,7 @@ def _run_job(file: str, settings: "Settings", *, dry: bool = False) -> None:
     if idle := too_early(job, ready, now=now):
         print_idle(idle, as_json=ready.json_output)
         raise typer.Exit(0)
-    _conduct(lambda front: carry_out(job, ready, front, now=now), ready, ready.name or job.file.stem)
+    conduct(lambda front: carry_out(job, ready, front, now=now), ready, ready.name or job.file.stem)
 
 
 def _check(source: str, settings: "Settings") -> NoReturn:

@@ -5,64 +5,13 @@ Every call is one durable transaction: when it returns, a power cut undoes nothi
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final, Protocol
 
 from campaign.domain.model import Claim, Counts, ResultRow, Settlement, Skip, StagedRow, Status
 from campaign.domain.pacing import Slots
 from campaign.domain.verdict import Conclusion, Reading
-
-
-class Control(StrEnum):
-    """What people have asked of a campaign; what it is doing is worked out from this, its counts and its runners."""
-
-    STAGING = "staging"
-    GO = "go"
-    PAUSED = "paused"
-    CANCELLED = "cancelled"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CampaignSpec:
-    """What makes a campaign this one: run again with an equal `sha256` and `message_sha256`, it is resumed."""
-
-    name: str
-    list_name: str
-    list_sha256: str
-    message_sha256: str
-    columns: tuple[str, ...]
-    id_column: str
-    settings: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CampaignRecord:
-    """A campaign as the ledger has it. Times are Unix seconds, 0 where there is none."""
-
-    id: int
-    spec: CampaignSpec
-    content_sha256: str
-    rows: int
-    control: Control
-    created_at: float
-    started_at: float
-    finished_at: float
-    ended: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunnerRecord:
-    """One process that sends, or has sent. `alive` is what can be known of it from here and now."""
-
-    id: int
-    campaign: int
-    host: str
-    pid: int
-    started_at: float
-    ended_at: float
-    ended: str
-    activity: str
-    alive: bool
+from campaign.ledger.records import CampaignRecord, CampaignSpec, Control, RunnerRecord
+from campaign.ledger.upkeep import Upkeep, UpkeepReader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +74,7 @@ class Terms:
 ANYTHING: Final = Terms()
 
 
-class Ledger(Protocol):
+class Ledger(Upkeep, Protocol):
     async def create(self, spec: CampaignSpec) -> CampaignRecord:
         """Begin to stage a campaign; raises UsageError if its name is taken, unless by a staging whose process is dead."""
 
@@ -213,14 +162,21 @@ class Ledger(Protocol):
     async def control(self, campaign: int, control: Control) -> None:
         """Pause, go on, or cancel: cancelling leaves every pending row out."""
 
-    async def retry(self, campaign: int, statuses: frozenset[Status]) -> int:
-        """Make rows of these statuses pending again; returns how many."""
+    async def retry(
+        self,
+        campaign: int,
+        statuses: frozenset[Status],
+        *,
+        reasons: frozenset[str] = frozenset(),
+        http_statuses: frozenset[int] = frozenset(),
+    ) -> int:
+        """Make rows of these statuses, and of these reasons and HTTP statuses where any are given, pending again; returns how many."""
 
     async def close(self) -> None:
         """Finish what was begun and let go of everything."""
 
 
-class LedgerReader(Protocol):
+class LedgerReader(UpkeepReader, Protocol):
     def campaign(self, name: str) -> CampaignRecord | None:
         """The campaign of this name."""
 
@@ -259,3 +215,18 @@ class LedgerReader(Protocol):
 
     def close(self) -> None:
         """Let go of everything."""
+
+
+__all__ = [
+    "ANYTHING",
+    "CampaignRecord",
+    "CampaignSpec",
+    "Control",
+    "Doubt",
+    "Ledger",
+    "LedgerReader",
+    "Outlook",
+    "Runner",
+    "RunnerRecord",
+    "Terms",
+]

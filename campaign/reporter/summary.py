@@ -9,7 +9,7 @@ from typing import Final, assert_never
 
 from campaign.domain.durations import words as duration
 from campaign.domain.model import CampaignState, Counts, Status
-from campaign.insights import CampaignView
+from campaign.insights import CampaignView, command_line
 from campaign.reporter.reasons import NO_REASON, ended_in_words, printable, reason_in_words
 from campaign.reporter.target import failed_path
 
@@ -163,17 +163,16 @@ def _reasons_in_words(counts: Counts, status: Status, total: int) -> list[tuple[
 def _next_steps(view: CampaignView, *, commands: bool) -> Iterator[str]:
     at_work = view.state in {CampaignState.SENDING, CampaignState.WAITING}
     written = view.results != "" and view.state is not CampaignState.STAGED and Path(view.results).is_file()
-    if at_work and view.results:
-        yield from _to_copy("The results will be in", view.results)
-    elif written:
-        yield from _to_copy("The results are in", view.results)
-        if view.counts.needs_someone and (failed := failed_path(Path(view.results))).is_file():
-            yield from _to_copy("The rows that need someone are in", str(failed))
+    yield from _files(view, at_work=at_work, written=written)
     if not commands:
         return
     if view.half_staged:
         if not view.staging:
             yield "Run the same command again: campaign run LIST ..."
+    elif view.record.forgotten_at:
+        yield "It was forgotten: only these counts are left of it."
+    elif view.record.exported_at:
+        yield from _to_copy("It was exported, and is sent on where this file is imported", view.record.exported_to)
     elif at_work:
         yield from _to_copy("To see how it goes", view.command("status", "--watch"))
         yield from _to_copy("To pause it", view.command("pause"))
@@ -181,6 +180,15 @@ def _next_steps(view: CampaignView, *, commands: bool) -> Iterator[str]:
         yield from _commands(view)
         if view.results and not written and view.state is not CampaignState.STAGED:
             yield from _to_copy("To write the results to a file", view.command("report", "--output", "FILE"))
+
+
+def _files(view: CampaignView, *, at_work: bool, written: bool) -> Iterator[str]:
+    if at_work and view.results:
+        yield from _to_copy("The results will be in", view.results)
+    elif written:
+        yield from _to_copy("The results are in", view.results)
+        if view.counts.needs_someone and (failed := failed_path(Path(view.results))).is_file():
+            yield from _to_copy("The rows that need someone are in", str(failed))
 
 
 def _commands(view: CampaignView) -> Iterator[str]:
@@ -206,9 +214,18 @@ def _commands(view: CampaignView) -> Iterator[str]:
             f"To send {_the(not_delivered, 'not delivered')} again, once {passes}", view.command("retry", "--status", "not_delivered")
         )
     if may_send and (invalid := count(Status.INVALID, 0)):
-        yield from _wrapped(f"{_the(invalid, 'invalid').capitalize()} can be sent as a new list, mended, under another --name.")
+        yield from _once_mended(view, invalid)
     if view.state is CampaignState.FINISHED and not (view.counts.needs_someone or not_delivered):
         yield "There is nothing left to do."
+
+
+def _once_mended(view: CampaignView, invalid: int) -> Iterator[str]:
+    which = _the(invalid, "invalid")
+    if not view.results:
+        yield from _wrapped(f"{which.capitalize()} can be sent as a new list, mended, under another --name.")
+        return
+    command = command_line("retry", str(failed_path(Path(view.results))), ledger=view.ledger)
+    yield from _to_copy(f"To send {which}, once mended in that file (with the --template or --message again, if columns change)", command)
 
 
 def rows(count: int) -> str:

@@ -27,6 +27,14 @@ from campaign.ledger.sqlite.connection import SQL, connect, prepare
         ("count_by_status", "rows_by_status"),
         ("count_by_reason", "rows_by_status"),
         ("retry", "rows_by_status"),
+        ("matching", "rows_by_status"),
+        ("retry_rows", "sqlite_autoindex_rows_1"),
+        ("mend", "sqlite_autoindex_rows_1"),
+        ("keep_text", "attempts_by_row"),
+        ("rows_numbered", "sqlite_autoindex_rows_1"),
+        ("attempts_by_runner", "attempts_by_row"),
+        ("forget_rows", "sqlite_autoindex_rows_1"),
+        ("forget_attempts", "attempts_by_row"),
         ("rows", "sqlite_autoindex_rows_1"),
         ("runners_at_work", "runners_at_work"),
     ],
@@ -41,6 +49,20 @@ def test_a_hot_statement_searches_by_its_index(tmp_path: Path, statement: str, i
         connection.close()
     assert any(index in step for step in plan), plan
     assert not [step for step in plan if step.startswith("SCAN") and "INDEX" not in step and "CONSTANT" not in step], plan
+
+
+@pytest.mark.parametrize("statement", ["retry_rows", "rows_numbered", "claim_of", "unfinished"])
+def test_chosen_rows_are_looked_up_one_by_one(tmp_path: Path, statement: str) -> None:
+    """Not the other way round: each row of a campaign looked for in the whole array takes minutes."""
+    path = tmp_path / "campaign.db"
+    prepare(path)
+    connection = connect(path)
+    try:
+        plan = [str(step[3]) for step in connection.execute(f"EXPLAIN QUERY PLAN {SQL[statement]}", Anything())]
+    finally:
+        connection.close()
+    assert any("(campaign=? AND row=?)" in step for step in plan), plan
+    assert not [step for step in plan if step.startswith("SEARCH r ") and "row=?" not in step], plan
 
 
 def _nothing(sql: str) -> "dict[str, None] | tuple[None, ...]":

@@ -112,11 +112,7 @@ def test_a_notice_says_which_campaign_how_it_stands_why_and_what_to_do() -> None
         ({Status.UNKNOWN: 2}, CampaignState.FINISHED, "2 rows: 2 unknown. 2 rows need someone. Next: campaign verify offer"),
         (FIGURES, CampaignState.STOPPED, "61 rows need someone. Next: campaign resume offer"),
         (FIGURES, CampaignState.SENDING, "61 rows need someone. Next: campaign status offer --watch"),
-        (
-            {Status.INVALID: 3},
-            CampaignState.FINISHED,
-            "3 rows need someone. The 3 invalid rows can be sent as a new list, mended, under another --name.",
-        ),
+        ({Status.INVALID: 3}, CampaignState.FINISHED, "3 rows need someone. Next: campaign retry offer.results.failed.csv"),
     ],
 )
 def test_one_line_is_enough(figures: dict[Status, int], state: CampaignState, last: str) -> None:

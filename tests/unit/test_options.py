@@ -17,7 +17,7 @@ from campaign.domain.schedule import parse_window
 from campaign.sender.attempt import OnUnknown
 from campaign.settings import GivenSettings, Settings
 
-NOT_SETTINGS = {"source", "target", "name", "to", "row", "status", "watch", "output"}
+NOT_SETTINGS = {"source", "target", "name", "to", "row", "status", "watch", "output", "reason", "http_status", "older_than", "file"}
 """What a command is told of this one call: its arguments, and options that make no sense for all calls."""
 
 ALONE = {"simulate", "demo", "jobs"}

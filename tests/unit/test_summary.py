@@ -99,7 +99,9 @@ To send the 3 failed rows again, once the cause is mended:
     campaign retry promo
 To send the 12 not delivered rows again, once the passes are in wallets:
     campaign retry promo --status not_delivered
-The 12 invalid rows can be sent as a new list, mended, under another --name."""
+To send the 12 invalid rows, once mended in that file (with the --template or --message again, if
+columns change):
+    campaign retry promo.results.failed.csv"""
     )
 
 
@@ -142,7 +144,7 @@ def test_one_of_a_kind_is_said_in_the_singular() -> None:
     assert "1 row left." in text
     assert "To send the failed row again" in text
     assert "what became of the unknown row (reads its pass, sends nothing)" in text
-    assert "The invalid row can be sent" in text
+    assert "To send the invalid row, once mended" in text
     assert not re.search(r"\b1 (not delivered |failed |unknown |invalid )?rows", text)
 
 
@@ -160,6 +162,7 @@ def test_a_command_can_be_copied_whatever_the_name() -> None:
             commands = [shlex.split(line) for line in re.findall(r"^    (campaign .*)$", text, re.MULTILINE)]
             given = ["--ledger", ledger] if ledger else []
             after = [["verify"], ["retry", "--status", "unknown"], ["retry"], ["retry", "--status", "not_delivered"]]
+            assert commands.pop() == ["campaign", "retry", "promo.results.failed.csv", *given]
             if name == "-x":
                 assert commands == [["campaign", *words, *given, "--", name] for words in after]
             else:

@@ -7,12 +7,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
-from campaign.app import runs
+from campaign.app import reruns, runs
 from campaign.app.jobs.job import Command, Job
 from campaign.app.jobs.orders import Order, RetryOrder, SendOrder, order_of
 from campaign.app.sending import reading
 from campaign.app.session import Finished, Front
 from campaign.domain.model import CampaignState, Counts
+from campaign.domain.selection import Selection
 from campaign.insights import CampaignView
 from campaign.sender.port import Observer
 from campaign.settings import Settings
@@ -32,7 +33,7 @@ async def carry_out(job: Job, settings: Settings, front: Front, *, now: datetime
         case SendOrder():
             finished = await runs.run_list(order.source, order.settings, seen.front)
         case RetryOrder():
-            finished = await runs.retry(order.campaign, order.statuses, order.settings, seen.front)
+            finished = await reruns.retry(order.campaign, Selection(statuses=order.statuses), order.settings, seen.front)
         case never:
             assert_never(never)
     if not seen.any_run and (why := _why_idle(order, finished.view)):

@@ -113,7 +113,10 @@ CREATE TABLE runners (
     ended_at    REAL NOT NULL DEFAULT 0,
     ended       TEXT NOT NULL DEFAULT '',
     quiet       REAL NOT NULL DEFAULT 0,     -- its quiet period, in seconds
-    hold        INTEGER NOT NULL DEFAULT 0 CHECK (hold IN (0, 1))  -- 1: what it leaves in doubt waits for a person
+    hold        INTEGER NOT NULL DEFAULT 0 CHECK (hold IN (0, 1)),  -- 1: what it leaves in doubt waits for a person
+    username    TEXT NOT NULL DEFAULT '',
+    rows_left   INTEGER,                     -- when it ended; NULL where that was not counted
+    rows_in_need INTEGER                     -- (same) of a person: failed, unknown, invalid
 ) STRICT;
 
 CREATE INDEX runners_at_work ON runners (campaign) WHERE ended_at = 0;
@@ -134,3 +137,32 @@ CREATE TABLE clock (
     anchor  REAL NOT NULL,
     latest  REAL NOT NULL
 ) STRICT;
+
+-- Campaigns whose rows and attempts were removed for good, and (below) how many rows had stood where.
+CREATE TABLE forgotten (
+    campaign INTEGER PRIMARY KEY REFERENCES campaigns (id),
+    at       REAL NOT NULL,
+    cleaned  INTEGER NOT NULL DEFAULT 0 CHECK (cleaned IN (0, 1))  -- 1: no page of the file holds a trace of them
+) STRICT;
+
+CREATE TABLE forgotten_counts (
+    campaign INTEGER NOT NULL REFERENCES campaigns (id),
+    status   TEXT NOT NULL,
+    reason   TEXT NOT NULL,
+    count    INTEGER NOT NULL,
+    PRIMARY KEY (campaign, status, reason)
+) STRICT;
+
+-- Campaigns that were handed over to another ledger, as a file; here nothing of them is sent any more.
+CREATE TABLE exported (
+    campaign INTEGER PRIMARY KEY REFERENCES campaigns (id),
+    at       REAL NOT NULL,
+    file     TEXT NOT NULL,
+    control  TEXT NOT NULL                    -- what people had asked of it until then
+) STRICT;
+
+CREATE TRIGGER exported_campaigns_rest BEFORE UPDATE OF control ON campaigns
+WHEN NEW.control = 'go' AND EXISTS (SELECT 1 FROM exported WHERE campaign = NEW.id)
+BEGIN
+    SELECT RAISE (ABORT, 'an exported campaign is sent from elsewhere');
+END;

@@ -1,10 +1,14 @@
 -- Every statement of the SQLite ledger, by name. Times called :now are on the ledger's clock, :wall is Unix time.
 
 -- name: campaign_by_name
-SELECT * FROM campaigns WHERE name = :name;
+SELECT c.*, coalesce((SELECT at FROM forgotten WHERE campaign = c.id), 0), coalesce((SELECT at FROM exported WHERE campaign = c.id), 0),
+       coalesce((SELECT file FROM exported WHERE campaign = c.id), '')
+FROM campaigns AS c WHERE c.name = :name;
 
 -- name: campaigns
-SELECT * FROM campaigns ORDER BY id DESC;
+SELECT c.*, coalesce((SELECT at FROM forgotten WHERE campaign = c.id), 0), coalesce((SELECT at FROM exported WHERE campaign = c.id), 0),
+       coalesce((SELECT file FROM exported WHERE campaign = c.id), '')
+FROM campaigns AS c ORDER BY c.id DESC;
 
 -- name: create_campaign
 INSERT INTO campaigns (name, list_name, list_sha256, message_sha256, columns, id_column, settings, control, stager, created_at)
@@ -65,8 +69,8 @@ DELETE FROM attempts WHERE campaign = :campaign;
 DELETE FROM exclusions WHERE campaign = :campaign;
 
 -- name: enlist
-INSERT INTO runners (campaign, host, pid, started_at, lease_until, activity, quiet, hold)
-VALUES (:campaign, :host, :pid, :wall, :now + :lease, :activity, :quiet, :hold)
+INSERT INTO runners (campaign, host, pid, username, started_at, lease_until, activity, quiet, hold)
+VALUES (:campaign, :host, :pid, :username, :wall, :now + :lease, :activity, :quiet, :hold)
 RETURNING id;
 
 -- name: adopt
@@ -91,11 +95,19 @@ SET ended = :ended,
                               AND (status IN ('pending', 'sending') OR status = 'unknown' AND due_at IS NOT NULL)), 0, :wall)
 WHERE id = :campaign;
 
+-- name: note_rows_left
+UPDATE runners
+SET rows_left = (SELECT count(*) FROM rows WHERE campaign = :campaign
+                 AND (status IN ('pending', 'sending') OR status = 'unknown' AND due_at IS NOT NULL)),
+    rows_in_need = (SELECT count(*) FROM rows WHERE campaign = :campaign AND status IN ('failed', 'unknown', 'invalid'))
+WHERE id = :runner;
+
 -- name: runners_at_work
 SELECT id, campaign, lease_until, quiet, hold FROM runners WHERE ended_at = 0;
 
 -- name: runners
-SELECT id, campaign, host, pid, started_at, lease_until, activity, ended_at, ended FROM runners WHERE campaign = :campaign ORDER BY id DESC;
+SELECT id, campaign, host, pid, username, started_at, lease_until, activity, ended_at, ended, rows_left, rows_in_need
+FROM runners WHERE campaign = :campaign ORDER BY id DESC;
 
 -- name: lose_rows
 UPDATE rows
@@ -129,7 +141,7 @@ RETURNING row, fence, pass_id, message, attempts, tries, zone, pass_key;
 UPDATE rows
 SET status = 'sending', reason = '', runner = :runner, fence = fence + 1, claimed_at = :wall, due_at = NULL, baseline = 0, baseline_text = NULL
 WHERE campaign = :campaign AND row IN (
-    SELECT r.row FROM json_each(:only) AS c JOIN rows AS r ON r.campaign = :campaign AND r.row = c.value
+    SELECT r.row FROM json_each(:only) AS c CROSS JOIN rows AS r ON r.campaign = :campaign AND r.row = c.value
     WHERE r.status = 'pending' AND r.zone = :zone AND r.due_at <= :now
       AND NOT EXISTS (SELECT 1 FROM rows AS o
                       WHERE o.pass_key = r.pass_key AND o.status IN ('sending', 'unknown')
@@ -158,7 +170,7 @@ RETURNING 1;
 UPDATE rows SET status = 'skipped', reason = :reason, due_at = NULL WHERE campaign = :campaign AND status = 'pending' RETURNING 1;
 
 -- name: unfinished
-SELECT EXISTS (SELECT 1 FROM json_each(:only) AS c JOIN rows AS r ON r.campaign = :campaign AND r.row = c.value
+SELECT EXISTS (SELECT 1 FROM json_each(:only) AS c CROSS JOIN rows AS r ON r.campaign = :campaign AND r.row = c.value
                WHERE r.status IN ('pending', 'sending') OR r.status = 'unknown' AND r.due_at IS NOT NULL);
 
 -- name: sendable_rows
@@ -279,18 +291,76 @@ UPDATE rows SET status = 'skipped', reason = 'cancelled', due_at = NULL WHERE ca
 UPDATE rows SET status = 'pending', reason = '', due_at = :now, tries = 0
 -- A row that is still to be read back is not a person's to decide yet.
 WHERE campaign = :campaign AND status = :status AND NOT (status = 'unknown' AND due_at IS NOT NULL)
+  AND (:reasons = '[]' OR reason IN (SELECT value FROM json_each(:reasons)))
+  AND (:http_statuses = '[]' OR http_status IN (SELECT value FROM json_each(:http_statuses)))
   AND EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND control <> 'cancelled')
 RETURNING 1;
 
+-- name: matching
+SELECT count(*) FROM rows
+WHERE campaign = :campaign AND status = :status AND NOT (status = 'unknown' AND due_at IS NOT NULL)
+  AND (:reasons = '[]' OR reason IN (SELECT value FROM json_each(:reasons)))
+  AND (:http_statuses = '[]' OR http_status IN (SELECT value FROM json_each(:http_statuses)));
+
+-- name: retry_rows
+-- A cross join keeps its order: the other way round each row of the campaign would look through the whole array.
+UPDATE rows SET status = 'pending', reason = '', due_at = :now, tries = 0
+WHERE campaign = :campaign AND row IN (
+    SELECT r.row FROM json_each(:rows) AS c CROSS JOIN rows AS r ON r.campaign = :campaign AND r.row = c.value
+    WHERE r.status IN (SELECT value FROM json_each(:statuses)) AND NOT (r.status = 'unknown' AND r.due_at IS NOT NULL)
+)
+  AND EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND control <> 'cancelled')
+RETURNING 1;
+
+-- name: keep_text
+-- Of the attempts of a row that is told something else from now on: what they have sent.
+UPDATE attempts SET message = (SELECT message FROM rows WHERE campaign = :campaign AND row = :row)
+WHERE campaign = :campaign AND row = :row AND message IS NULL
+  AND EXISTS (SELECT 1 FROM rows WHERE campaign = :campaign AND row = :row AND message <> :message);
+
+-- name: mend
+-- What is known of the pass's device goes with the pass.
+UPDATE rows
+SET status = 'pending', reason = '', error = '', due_at = :now, tries = 0, pass_id = :pass_id, pass_key = :pass_key, message = :message,
+    cells = :cells, zone = :zone, baseline = 0, baseline_text = NULL, pass_status = iif(pass_key = :pass_key, pass_status, ''),
+    device_type = iif(pass_key = :pass_key, device_type, '')
+WHERE campaign = :campaign AND row = :row AND status IN ('failed', 'invalid')
+  AND EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND control <> 'cancelled')
+RETURNING row;
+
+-- name: add_zones
+UPDATE campaigns
+SET zones = (SELECT json_group_array(value) FROM (SELECT value FROM json_each(zones) UNION SELECT value FROM json_each(:zones)))
+WHERE id = :campaign;
+
+-- name: mark_mended_duplicates
+-- A row that was mended gives way to every other one of its pass.
+UPDATE rows SET status = 'skipped', reason = 'duplicate', due_at = NULL
+WHERE campaign = :campaign AND status = 'pending' AND row IN (
+    SELECT row FROM (
+        SELECT row, row_number() OVER (PARTITION BY pass_key ORDER BY row IN (SELECT value FROM json_each(:rows)), row) AS place
+        FROM rows WHERE campaign = :campaign AND status NOT IN ('invalid', 'skipped')
+          AND pass_key IN (SELECT pass_key FROM rows WHERE campaign = :campaign AND row IN (SELECT value FROM json_each(:rows)))
+    ) WHERE place > 1 AND row IN (SELECT value FROM json_each(:rows))
+)
+RETURNING 1;
+
 -- name: count_by_status
-SELECT status, count(*) FROM rows WHERE campaign = :campaign GROUP BY status;
+SELECT status, count(*) FROM rows
+WHERE campaign = :campaign AND NOT EXISTS (SELECT 1 FROM forgotten WHERE campaign = :campaign) GROUP BY status
+UNION ALL
+SELECT status, sum(count) FROM forgotten_counts WHERE campaign = :campaign GROUP BY status;
 
 -- name: count_in_doubt
 SELECT count(*) FROM rows WHERE campaign = :campaign AND status = 'unknown' AND due_at IS NOT NULL;
 
 -- name: count_by_reason
 SELECT status, reason, count(*) FROM rows
-WHERE campaign = :campaign AND (status IN ('failed', 'unknown', 'skipped', 'invalid', 'not_delivered') OR status = 'pending' AND reason <> '') GROUP BY status, reason;
+WHERE campaign = :campaign AND (status IN ('failed', 'unknown', 'skipped', 'invalid', 'not_delivered') OR status = 'pending' AND reason <> '')
+  AND NOT EXISTS (SELECT 1 FROM forgotten WHERE campaign = :campaign) GROUP BY status, reason
+UNION ALL
+SELECT status, reason, count FROM forgotten_counts
+WHERE campaign = :campaign AND (status IN ('failed', 'unknown', 'skipped', 'invalid', 'not_delivered') OR status = 'pending' AND reason <> '');
 
 -- name: outlook
 SELECT (SELECT control FROM campaigns WHERE id = :campaign),
@@ -310,6 +380,24 @@ SELECT row, pass_id, message, cells, status, reason, notification_status, notifi
        settled_at, latency_seconds, pass_status, device_type
 FROM rows WHERE campaign = :campaign ORDER BY row;
 
+-- name: rows_numbered
+SELECT row, pass_id, message, cells, status, reason, notification_status, notification_message, http_status, error, attempts, sent_at,
+       settled_at, latency_seconds, pass_status, device_type
+FROM rows WHERE campaign = :campaign AND row IN (SELECT value FROM json_each(:rows));
+
+-- name: rows_of_passes
+SELECT row, pass_key FROM rows WHERE campaign = :campaign AND pass_key IN (SELECT value FROM json_each(:keys));
+
+-- name: attempts_by_runner
+SELECT runner, count(*) FROM attempts WHERE campaign = :campaign GROUP BY runner;
+
+-- name: last_change
+-- What a results file tells of times to come is left out.
+SELECT max(c.created_at, c.started_at, c.finished_at,
+           coalesce((SELECT max(sent_at) FROM attempts WHERE campaign = :campaign AND sent_at <= :wall), 0),
+           coalesce((SELECT max(max(started_at, ended_at)) FROM runners WHERE campaign = :campaign), 0))
+FROM campaigns AS c WHERE c.id = :campaign;
+
 -- name: examples
 SELECT row, error FROM rows WHERE campaign = :campaign AND status = :status AND reason = :reason ORDER BY row LIMIT :limit;
 
@@ -319,3 +407,84 @@ SELECT boot, anchor, latest FROM clock WHERE one = 1;
 -- name: set_clock
 INSERT INTO clock (one, boot, anchor, latest) VALUES (1, :boot, :anchor, :latest)
 ON CONFLICT (one) DO UPDATE SET boot = excluded.boot, anchor = excluded.anchor, latest = excluded.latest;
+
+-- name: not_here
+-- Whether a campaign is forgotten, or handed over, and when.
+SELECT (SELECT at FROM forgotten WHERE campaign = :campaign), (SELECT at FROM exported WHERE campaign = :campaign),
+       (SELECT file FROM exported WHERE campaign = :campaign);
+
+-- name: sum_up
+INSERT INTO forgotten_counts (campaign, status, reason, count)
+SELECT campaign, status, reason, count(*) FROM rows WHERE campaign = :campaign GROUP BY status, reason;
+
+-- name: begin_to_forget
+INSERT INTO forgotten (campaign, at) VALUES (:campaign, :wall);
+
+-- name: forget_rows
+DELETE FROM rows WHERE campaign = :campaign AND row IN (SELECT row FROM rows WHERE campaign = :campaign LIMIT :limit) RETURNING 1;
+
+-- name: forget_exclusions
+DELETE FROM exclusions
+WHERE campaign = :campaign AND pass_key IN (SELECT pass_key FROM exclusions WHERE campaign = :campaign LIMIT :limit)
+RETURNING 1;
+
+-- name: exclusions
+SELECT pass_key FROM exclusions WHERE campaign = :campaign;
+
+-- name: forget_attempts
+DELETE FROM attempts WHERE id IN (SELECT id FROM attempts WHERE campaign = :campaign LIMIT :limit) RETURNING 1;
+
+-- name: forget_columns
+-- Of a list without a header its first customer stands there.
+UPDATE campaigns SET columns = '[]', id_column = '' WHERE id = :campaign;
+
+-- name: to_clean
+SELECT 1 FROM forgotten WHERE cleaned = 0 LIMIT 1;
+
+-- name: cleaned
+UPDATE forgotten SET cleaned = 1 WHERE cleaned = 0;
+
+-- name: export
+INSERT INTO exported (campaign, at, file, control) SELECT id, :wall, :file, control FROM campaigns WHERE id = :campaign;
+
+-- name: take_back
+DELETE FROM exported WHERE campaign = :campaign RETURNING control;
+
+-- name: put_control
+UPDATE campaigns SET control = :control WHERE id = :campaign;
+
+-- name: handed_over
+SELECT e.control, c.api, c.account FROM exported AS e JOIN campaigns AS c ON c.id = e.campaign WHERE e.campaign = :campaign;
+
+-- name: moved_rows
+SELECT row, pass_id, pass_key, message, cells, status, reason, attempts, tries, notification_status, notification_message, http_status,
+       error, sent_at, settled_at, latency_seconds, pass_status, device_type, zone, due_at, quiet_until
+FROM rows WHERE campaign = :campaign ORDER BY row;
+
+-- name: moved_attempts
+SELECT row, pass_key, runner, status, reason, http_status, sent_at, settled_at, latency_seconds, message
+FROM attempts WHERE campaign = :campaign ORDER BY id;
+
+-- name: take_in_row
+INSERT INTO rows (campaign, row, pass_id, pass_key, message, cells, status, reason, attempts, tries, notification_status,
+                  notification_message, http_status, error, sent_at, settled_at, latency_seconds, pass_status, device_type, zone, due_at,
+                  quiet_until)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: take_in_attempt
+-- Without a fence: how it stands to what this ledger has sent to the pass is not known.
+INSERT INTO attempts (campaign, row, fence, pass_key, runner, status, reason, http_status, sent_at, settled_at, latency_seconds, message)
+VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: take_in_runner
+INSERT INTO runners (campaign, host, pid, username, started_at, lease_until, activity, ended_at, ended, rows_left, rows_in_need)
+VALUES (:campaign, :host, :pid, :username, :started_at, 0, '', :ended_at, :ended, :rows_left, :rows_in_need)
+RETURNING id;
+
+-- name: finish_taking_in
+UPDATE campaigns
+SET control = :control, stager = NULL, content_sha256 = :content_sha256, created_at = :created_at, started_at = :started_at,
+    finished_at = :finished_at, ended = :ended, api = :api, account = :account, rows = (SELECT count(*) FROM rows WHERE campaign = :campaign),
+    zones = (SELECT json_group_array(zone) FROM (SELECT DISTINCT zone FROM rows WHERE campaign = :campaign))
+WHERE id = :campaign AND control = 'staging' AND stager = :stager
+RETURNING rows;

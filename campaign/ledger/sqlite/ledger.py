@@ -12,19 +12,24 @@ from campaign.ledger.sqlite.budgets import Budgets
 from campaign.ledger.sqlite.claiming import Claiming
 from campaign.ledger.sqlite.connection import SQL
 from campaign.ledger.sqlite.doubts import Doubts
+from campaign.ledger.sqlite.keeping import Keeping
+from campaign.ledger.sqlite.mending import Mending
+from campaign.ledger.sqlite.moving import Moving
 from campaign.ledger.sqlite.reader import GONE, lifelines
+from campaign.ledger.sqlite.rest import check_here
 from campaign.ledger.sqlite.staging import Staging
 from campaign.ledger.sqlite.store import LEASE_SECONDS, exhaust, leave_out_if_cancelled, rows
 from campaign.ledger.sqlite.values import attempt, settled
 
 
-class SqliteLedger(Staging, Claiming, Budgets, Doubts):
+class SqliteLedger(Staging, Claiming, Budgets, Doubts, Mending, Keeping, Moving):
     """A ledger file, open for staging and sending."""
 
     async def enlist(self, campaign: int, *, quiet_seconds: float, hold: bool = False, api: str = "", account: str = "") -> Runner:
         runner = await self._enlist(campaign, "sending", quiet_seconds=quiet_seconds, hold=hold)
 
         def work(db: apsw.Connection) -> None:
+            check_here(db, campaign)
             known = db.execute(
                 SQL["start_campaign"], {"campaign": campaign, "wall": self._clock.wall(), "api": api, "account": account}
             ).get
@@ -52,6 +57,7 @@ class SqliteLedger(Staging, Claiming, Budgets, Doubts):
         def work(db: apsw.Connection) -> None:
             self._lose(db, runner.campaign, runner.id, quiet_seconds=runner.quiet_seconds, hold=runner.hold)
             db.execute(SQL["end_campaign"], {"campaign": runner.campaign, "ended": ended, "wall": self._clock.wall()})
+            db.execute(SQL["note_rows_left"], {"campaign": runner.campaign, "runner": runner.id})
 
         await self._writer.do(work)
         await self._sign_off(runner.id, ended)
@@ -107,17 +113,10 @@ class SqliteLedger(Staging, Claiming, Budgets, Doubts):
 
     async def control(self, campaign: int, control: Control) -> None:
         def work(db: apsw.Connection) -> None:
+            if control is Control.GO:
+                check_here(db, campaign)
             if db.execute(SQL["set_control"], {"campaign": campaign, "control": control.value}).fetchone() is None:
                 raise UsageError("The campaign is cancelled, or its list is still being staged; nothing was changed.")
             leave_out_if_cancelled(db, campaign)
 
         await self._writer.do(work)
-
-    async def retry(self, campaign: int, statuses: frozenset[Status]) -> int:
-        def work(db: apsw.Connection) -> int:
-            return sum(
-                len(db.execute(SQL["retry"], {"campaign": campaign, "status": status.value, "now": self._clock.now()}).fetchall())
-                for status in sorted(statuses)
-            )
-
-        return await self._writer.do(work)

@@ -14,6 +14,7 @@ from campaign.ledger.clock import Clock, SystemClock
 from campaign.ledger.liveness import is_cut
 from campaign.ledger.port import CampaignRecord, Control, Outlook, RunnerRecord
 from campaign.ledger.sqlite.connection import SQL, SqliteClock, connect, errors_as_sentences, prepare
+from campaign.ledger.sqlite.lookups import Lookups
 from campaign.ledger.sqlite.values import record, result
 from campaign.ledger.sqlite.witness import runners_folder
 
@@ -28,7 +29,7 @@ def lifelines(path: Path) -> Path:
     return runners_folder(path)
 
 
-class SqliteReader:
+class SqliteReader(Lookups):
     """A ledger file, open for looking. Safe to use from several threads."""
 
     def __init__(self, path: Path, *, clock: Clock | None = None) -> None:
@@ -108,12 +109,8 @@ class SqliteReader:
     def close(self) -> None:
         self._connection.close()
 
-    def _all(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
-        with self._one_at_a_time, errors_as_sentences(self._path):
-            return self._connection.execute(SQL[statement], values).fetchall()
-
     def _runner(self, values: tuple[Any, ...]) -> RunnerRecord:
-        runner, campaign, host, pid, started_at, lease_until, activity, ended_at, ended = values
+        runner, campaign, host, pid, username, started_at, lease_until, activity, ended_at, ended, rows_left, rows_in_need = values
         alive = not ended_at and lease_until >= self._clock.now() and not is_cut(lifelines(self._path), runner)
         return RunnerRecord(
             id=runner,
@@ -125,6 +122,9 @@ class SqliteReader:
             ended=ended,
             activity=activity,
             alive=alive,
+            username=username,
+            rows_left=rows_left,
+            rows_in_need=rows_in_need,
         )
 
 

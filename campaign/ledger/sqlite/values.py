@@ -1,6 +1,7 @@
 """Values of the domain as SQLite's tuples, and back."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -51,7 +52,7 @@ def attempt_elsewhere(campaign: int, row: StagedRow) -> tuple[Any, ...]:
 
 def record(values: tuple[Any, ...]) -> CampaignRecord:
     campaign, name, list_name, list_sha256, message_sha256, content_sha256, columns, id_column, settings, control, *rest = values
-    _stager, rows, created_at, started_at, finished_at, ended, *_ = rest
+    _stager, rows, created_at, started_at, finished_at, ended, *_, forgotten_at, exported_at, exported_to = rest
     return CampaignRecord(
         id=campaign,
         spec=CampaignSpec(
@@ -70,6 +71,9 @@ def record(values: tuple[Any, ...]) -> CampaignRecord:
         started_at=started_at,
         finished_at=finished_at,
         ended=ended,
+        forgotten_at=forgotten_at,
+        exported_at=exported_at,
+        exported_to=exported_to,
     )
 
 
@@ -96,3 +100,13 @@ def result(values: tuple[Any, ...]) -> ResultRow:
             device_type=device_type,
         ),
     )
+
+
+def filters(reasons: frozenset[str], http_statuses: frozenset[int]) -> dict[str, str]:
+    """What the statements that choose rows by more than their status take; an empty list means all."""
+    return {"reasons": as_json(sorted(reasons)), "http_statuses": as_json(sorted(http_statuses))}
+
+
+def as_json(values: Sequence[Any]) -> str:
+    """A list as one value, for SQLite's `json_each`."""
+    return orjson.dumps(list(values)).decode()

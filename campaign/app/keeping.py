@@ -1,0 +1,201 @@
+"""What campaigns a ledger has, how each was run, and until when their rows are kept."""
+
+import shlex
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from campaign.app.sending import find, reading
+from campaign.domain.durations import words
+from campaign.domain.errors import UsageError
+from campaign.domain.model import OPEN, Status
+from campaign.insights import CampaignView, iso, rows_left_code, view
+from campaign.ledger.port import CampaignRecord, Control, LedgerReader, RunnerRecord
+from campaign.ledger.sqlite import SqliteLedger
+from campaign.settings import Settings
+
+SHORTEST_SECONDS: Final = 86_400.0
+"""What was sent to a pass in the last 24 h is needed to hold the daily cap."""
+
+_NEVER_SENT: Final = frozenset({"staging", "staged", "imported", "discarded", "refused"})
+"""How runners ended that did not send."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One process that sent. `exit_code` is what it answered as far as that can be known: not of one that was killed or interrupted."""
+
+    runner: RunnerRecord
+    attempts: int
+
+    @property
+    def exit_code(self) -> int | None:
+        left, in_need = self.runner.rows_left, self.runner.rows_in_need
+        if left is None or in_need is None or self.runner.ended == "interrupted":
+            return None
+        if left:
+            return rows_left_code(self.runner.ended)
+        return 3 if in_need else 0
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "user": self.runner.username or None,
+            "host": self.runner.host,
+            "pid": self.runner.pid,
+            "started_at": iso(self.runner.started_at),
+            "ended_at": iso(self.runner.ended_at),
+            "ended": self.runner.ended or None,
+            "alive": self.runner.alive,
+            "attempts": self.attempts,
+            "rows_left": self.runner.rows_left,
+            "exit_code": self.exit_code,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """A campaign with the runs it has had, newest first; `sample` is a message of it."""
+
+    view: CampaignView
+    runs: tuple[Run, ...]
+    sample: str
+
+    def as_json(self) -> dict[str, Any]:
+        """What `show --json` prints."""
+        record = self.view.record
+        return listed(self.view) | {
+            "list_sha256": record.spec.list_sha256,
+            "columns": list(record.spec.columns),
+            "id_column": record.spec.id_column,
+            "settings": record.spec.settings,
+            "sample": self.sample or None,
+            "runs": [run.as_json() for run in self.runs],
+        }
+
+
+def listed(seen: CampaignView) -> dict[str, Any]:
+    """What `list --json` prints of one campaign: what `status` does, and how it is kept."""
+    record = seen.record
+    kept = {"created_at": record.created_at, "forgotten_at": record.forgotten_at, "exported_at": record.exported_at}
+    return seen.as_json() | {name: iso(at) for name, at in kept.items()} | {"exported_to": record.exported_to or None}
+
+
+def all_campaigns(settings: Settings) -> list[CampaignView]:
+    """Every campaign of the ledger, newest first."""
+    with reading(settings) as reader:
+        return [view(reader, record, ledger=settings.ledger_to_name) for record in reader.campaigns()]
+
+
+def history(name: str, settings: Settings) -> History:
+    """All that is known of a campaign but its rows.
+
+    Raises:
+        UsageError: there is none of this name.
+    """
+    with reading(settings) as reader:
+        record = find(reader, name)
+        attempts = reader.attempts_by_runner(record.id)
+        runs = tuple(
+            Run(runner=runner, attempts=attempts.get(runner.id, 0))
+            for runner in reader.runners(record.id)
+            if runner.ended not in _NEVER_SENT and runner.activity != "staging"
+        )
+        sample = next((row.message for row in reader.rows(record.id) if row.message), "")
+        return History(view=view(reader, record, ledger=settings.ledger_to_name), runs=runs, sample=sample)
+
+
+def check_here(record: CampaignRecord) -> None:
+    """That the campaign's rows are in this ledger, and are sent from it.
+
+    Raises:
+        UsageError: it was forgotten, or exported; the sentence says when, and what to do.
+    """
+    name = record.spec.name
+    if record.forgotten_at:
+        raise UsageError(
+            f"The campaign “{name}” was forgotten on {day(record.forgotten_at)}; its rows are known no longer, so nothing of it is sent or "
+            "reported. To send the list as a new campaign, give it another --name."
+        )
+    if record.exported_at:
+        raise UsageError(
+            f"The campaign “{name}” was exported to {record.exported_to} on {day(record.exported_at)}, and is sent on where that file is "
+            f"imported: from two ledgers, people would be told twice. If it was imported nowhere: "
+            f"{shlex.join(['campaign', 'import', record.exported_to, '--name', 'ANOTHER'])}"
+        )
+
+
+def to_forget(name: str | None, older_than_seconds: float | None, settings: Settings) -> list[CampaignRecord]:
+    """The campaigns that `forget` would remove: the named one, or all that ended and were at rest for so long.
+
+    Raises:
+        UsageError: the named one can't be forgotten yet, or the time is too short.
+    """
+    age = SHORTEST_SECONDS if older_than_seconds is None else older_than_seconds
+    if age < SHORTEST_SECONDS:
+        raise UsageError("--older-than: at least 1d. What was sent to a pass in the last 24 h is needed to hold the daily cap.")
+    if name is None and older_than_seconds is None:
+        raise UsageError("Say which campaign to forget, or all that are --older-than a time, such as 90d.")
+    with reading(settings) as reader:
+        if name is not None:
+            record = find(reader, name)
+            if not record.forgotten_at:
+                _check_may_be_forgotten(reader, record, age)
+                return [record]
+            return [record] if reader.to_clean() else []
+        return [
+            record
+            for record in reader.campaigns()
+            if (record.forgotten_at and reader.to_clean())
+            or (not record.forgotten_at and _has_ended(reader, record) and _at_rest_seconds(reader, record) >= age)
+        ]
+
+
+async def forget(records: list[CampaignRecord], settings: Settings) -> None:
+    """Remove the rows and attempts of these campaigns, and every trace of them in the ledger's files.
+
+    Raises:
+        UsageError: somebody works on a campaign, or one of these is not at rest any more.
+        LedgerError: the rows are removed, but traces are left; the same again removes them.
+    """
+    ledger = SqliteLedger(settings.ledger_path)
+    try:
+        await ledger.bury(quiet_seconds=settings.quiet_period)
+        for record in records:
+            await ledger.forget(record.id)
+        await ledger.clean()
+    finally:
+        await ledger.close()
+
+
+def day(seconds: float) -> str:
+    """A time's date, in UTC."""
+    return datetime.fromtimestamp(seconds, tz=UTC).date().isoformat()
+
+
+def _check_may_be_forgotten(reader: LedgerReader, record: CampaignRecord, age: float) -> None:
+    name = record.spec.name
+    if not _has_ended(reader, record):
+        raise UsageError(
+            f"The campaign “{name}” has not ended: rows are left to be sent, or to be read back. Let it end, or campaign cancel it first."
+        )
+    resting = _at_rest_seconds(reader, record)
+    if resting < age:
+        raise UsageError(
+            f"The campaign “{name}” was at rest for {words(max(0.0, resting))} only, and is to be forgotten after {words(age)}. "
+            "Nothing was removed."
+        )
+
+
+def _has_ended(reader: LedgerReader, record: CampaignRecord) -> bool:
+    if record.control is Control.STAGING:
+        return False
+    counts, outlook = reader.counts(record.id), reader.outlook(record.id)
+    open_rows = sum(counts.by_status[status] for status in OPEN)
+    if any(runner.alive for runner in reader.runners(record.id)) or counts.by_status[Status.SENDING]:
+        return False
+    return outlook.doubt_in_seconds is None and (not open_rows or bool(record.exported_at))
+
+
+def _at_rest_seconds(reader: LedgerReader, record: CampaignRecord) -> float:
+    return time.time() - reader.last_change(record.id)

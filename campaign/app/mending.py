@@ -1,0 +1,220 @@
+"""What each line of a mended file comes to, decided before anything is changed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from campaign.app.lists import message_fingerprint
+from campaign.app.mended import Line, Matcher, MendedFile
+from campaign.domain.errors import InputError
+from campaign.domain.model import NEEDS_SOMEONE, Outcome, ResultRow, Status
+from campaign.domain.schedule import known_zones
+from campaign.domain.selection import Selection
+from campaign.ledger.port import LedgerReader
+from campaign.ledger.upkeep import MendedRow
+from campaign.loader.columns import check_pass_id, pass_key
+from campaign.loader.messages import MessageLimits, Messages, Rendered, as_it_was, plan_messages
+from campaign.loader.messages.text import one_line_end
+from campaign.loader.names import find_message_column, shown
+from campaign.reporter.summary import rows as rows_in_words
+from campaign.settings import Settings
+
+SHOWN: Final = 10
+MENDABLE: Final = frozenset({Status.FAILED, Status.INVALID})
+
+
+@dataclass(slots=True)
+class Numbers:
+    """Some rows of the list: how many, and the first of them."""
+
+    count: int = 0
+    first: list[int] = field(default_factory=list)
+
+    def add(self, row: int) -> None:
+        self.count += 1
+        if len(self.first) < SHOWN:
+            self.first.append(row)
+
+    def __str__(self) -> str:
+        more = f" and {self.count - len(self.first):,} more" if self.count > len(self.first) else ""
+        return f"{'row' if self.count == 1 else 'rows'} {', '.join(map(str, self.first))}{more}"
+
+
+@dataclass(slots=True)
+class Totals:
+    """What a whole file comes to; `waiting` are rows that were taken from it before."""
+
+    sent: int = 0
+    mended: int = 0
+    new_ids: int = 0
+    made_anew: int = 0
+    waiting: int = 0
+    still_invalid: Numbers = field(default_factory=Numbers)
+    untouched: dict[Status, Numbers] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    wrong: int = 0
+
+
+@dataclass(slots=True)
+class Batch:
+    mended: list[MendedRow] = field(default_factory=list)
+    again: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Texts:
+    """Where a message comes from that has to be made anew; `given` are the command's options, `own` is a column of the list."""
+
+    given: Messages | None
+    own: Messages | None
+    same: bool
+
+    @classmethod
+    def of(cls, file: MendedFile, settings: Settings) -> "Texts":
+        """What the options and the campaign's columns come to.
+
+        Raises:
+            UsageError, InputError: see `plan_messages`.
+        """
+        columns, id_column = file.record.spec.columns, file.record.spec.id_column
+        limits = MessageLimits(max_length=settings.max_length)
+        options = {"message": settings.message, "template": settings.template, "templates": settings.templates}
+        if any(value is not None for value in options.values()):
+            given = plan_messages(columns, **options, limits=limits, file=file.table.name)  # type: ignore[arg-type]  # three types by name
+            return cls(given=given, own=None, same=message_fingerprint(id_column, given) == file.record.spec.message_sha256)
+        if find_message_column(columns, file=file.table.name) is not None:
+            own = plan_messages(columns, message=None, template=None, templates=None, limits=limits, file=file.table.name)
+            if message_fingerprint(id_column, own) == file.record.spec.message_sha256:
+                return cls(given=None, own=own, same=True)
+        return cls(given=None, own=None, same=True)
+
+    @property
+    def source(self) -> Messages | None:
+        return self.given or self.own
+
+
+@dataclass(slots=True, kw_only=True)
+class Mender:
+    """Decides over one file. A row's message is made anew only if the row's values were changed or it had none."""
+
+    file: MendedFile
+    texts: Texts
+    selection: Selection
+    zones_must_be_known: bool
+    totals: Totals = field(default_factory=Totals)
+
+    def batches(self, reader: LedgerReader) -> Iterator[Batch]:
+        """What is to be done with the ledger, some thousand rows at a time.
+
+        Raises:
+            InputError: a line means no row, or (at the end) some can't be sent as they were mended.
+        """
+        matcher = Matcher(reader=reader, file=self.file)
+        for lines in self.file.batches():
+            batch = Batch()
+            for line, row in zip(lines, matcher.match(lines), strict=True):
+                self._decide(line, row, batch)
+            yield batch
+        if self.totals.problems:
+            more = f" And {self.totals.wrong - SHOWN:,} rows more." if self.totals.wrong > SHOWN else ""
+            raise InputError(
+                f"{' '.join(self.totals.problems)}{more} Mend them, or take them out; nothing was sent.", file=self.file.table.name
+            )
+
+    def to_send(self, reader: LedgerReader) -> Iterator[ResultRow]:
+        """The rows that would be sent, as they would be; raises as `batches` does."""
+        for batch in self.batches(reader):
+            for row in batch.mended:
+                outcome = Outcome(status=Status.PENDING)
+                yield ResultRow(row=row.row, pass_id=row.pass_id, message=row.message, cells=row.cells, outcome=outcome)
+            yield from reader.rows_numbered(self.file.record.id, batch.again).values()
+
+    def _decide(self, line: Line, row: ResultRow, batch: Batch) -> None:
+        status = row.outcome.status
+        changes = self._changes(line, row)
+        new_text = line.message if line.message.strip() and not _same(line.message, row.message) else ""
+        changed = bool(changes or new_text)
+        if status not in MENDABLE and (changed or not self.selection.takes(row.outcome)):
+            if status is Status.PENDING and not changed:
+                self.totals.waiting += 1
+            elif changed or line.status in NEEDS_SOMEONE:
+                self.totals.untouched.setdefault(status, Numbers()).add(row.row)
+        elif not self.selection.takes(row.outcome):
+            return
+        elif not changed and status is not Status.INVALID:
+            batch.again.append(row.row)
+            self.totals.sent += 1
+        else:
+            self._mend(line, row, batch, changes=changes, new_text=new_text)
+
+    def _mend(self, line: Line, row: ResultRow, batch: Batch, *, changes: list[str], new_text: str) -> None:
+        given = line.cells[self.file.id_place]
+        pass_id, _reason, error = check_pass_id(given)
+        if row.pass_id != pass_id and row.pass_id.lstrip("0") == pass_id:
+            error = f"The id {row.pass_id} has become {pass_id}: a spreadsheet has dropped its zeros. Format the column as text."
+        zone = line.cells[self.file.zone_place].strip() if self.file.zone_place is not None else ""
+        if zone and zone not in known_zones():
+            if self.zones_must_be_known:
+                error = error or f"“{shown(zone)}” is no time zone. Write its IANA name, such as Europe/Berlin, or give --time-zone."
+            zone = ""
+        rendered, anew = self._message(line, row, changes, new_text)
+        error = error or rendered.error
+        if error:
+            if changes or new_text:
+                self._wrong(line, error)
+            else:
+                self.totals.still_invalid.add(row.row)
+            return
+        mended = MendedRow(row=row.row, pass_id=pass_id, pass_key=pass_key(pass_id), message=rendered.text, cells=line.cells, zone=zone)
+        batch.mended.append(mended)
+        self.totals.mended += 1
+        self.totals.made_anew += anew
+        self.totals.new_ids += mended.pass_key != pass_key(row.pass_id)
+        self.totals.sent += 1
+
+    def _message(self, line: Line, row: ResultRow, changes: list[str], new_text: str) -> tuple[Rendered, bool]:
+        """The row's message now, and whether it was made anew."""
+        if new_text:
+            return as_it_was(new_text), False
+        id_alone = changes == [self.file.record.spec.id_column] and not (row.pass_id and row.pass_id in row.message)
+        if row.message and (not changes or id_alone):
+            return Rendered(text=row.message), False
+        if self.texts.source is not None:
+            return self.texts.source.render(line.cells), True
+        if not changes:
+            return Rendered(text="", error=row.outcome.error or "It has no message."), False
+        return Rendered(
+            text="",
+            error=f"“{shown(changes[0])}” was changed, and the message is made from a template. Give it again: --template or --message.",
+        ), False
+
+    def _changes(self, line: Line, row: ResultRow) -> list[str]:
+        return [
+            column
+            for column, now, before in zip(self.file.record.spec.columns, line.cells, row.cells, strict=True)
+            if not _same(now, before)
+        ]
+
+    def _wrong(self, line: Line, error: str) -> None:
+        self.totals.wrong += 1
+        if len(self.totals.problems) < SHOWN:
+            self.totals.problems.append(f"Row {line.number}: {error}")
+
+
+def told(totals: Totals, texts: Texts) -> str:
+    """What was done with the file, and what was not, as sentences; empty if there is nothing to say."""
+    parts = []
+    if totals.mended:
+        ids = f", {totals.new_ids:,} of them with another pass" if totals.new_ids else ""
+        parts.append(f"{rows_in_words(totals.mended)} of the file {'was' if totals.mended == 1 else 'were'} mended{ids}.")
+    if totals.made_anew and not texts.same:
+        parts.append(f"The messages of {rows_in_words(totals.made_anew)} were made from another text than the campaign's.")
+    if totals.still_invalid.count:
+        parts.append(f"Still invalid, as nothing was mended there: {totals.still_invalid}.")
+    parts += [f"Left as they are, being {status.value} in the ledger: {found}." for status, found in sorted(totals.untouched.items())]
+    return " ".join(parts)
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether nothing was changed: programs save line ends in their own ways."""
+    return one == other or one_line_end(one) == one_line_end(other)

@@ -1,0 +1,163 @@
+"""`retry`: rows of a campaign sent again because a person says so, as they are or as a mended file has them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from itertools import chain
+from typing import Final
+
+from campaign.app.controls import Exclusions
+from campaign.app.keeping import check_here
+from campaign.app.mended import MendedFile, mended_file
+from campaign.app.mending import MENDABLE, Mender, Texts, Totals, told
+from campaign.app.runs import (
+    check_not_cancelled,
+    is_file,
+    is_paused,
+    looked_through,
+    results_of,
+)
+from campaign.app.sending import Stop, check_access, find
+from campaign.app.session import Finished, Front, Session, session
+from campaign.app.staging import stage
+from campaign.domain.errors import StoppedError, UsageError
+from campaign.domain.lifecycle import RETRYABLE
+from campaign.domain.model import OPEN, ResultRow, Status
+from campaign.domain.selection import Selection
+from campaign.insights import command_line
+from campaign.ledger.port import CampaignRecord, Control
+from campaign.reporter.reasons import printable
+from campaign.sender.ending import End, Ended
+from campaign.settings import Settings
+
+FAILED: Final = frozenset({Status.FAILED})
+BY_FILE: Final = frozenset({Status.FAILED, Status.INVALID, Status.NOT_DELIVERED})
+"""What a mended file may have sent again: whoever may have been told already is a matter of the ledger, not of a file."""
+
+
+async def retry(target: str, selection: Selection, settings: Settings, front: Front) -> Finished:
+    """Send rows again; the target is a campaign's name, or a results file or failed-rows file, mended or not.
+
+    `selection` without statuses means the failed rows, and those of a file that were invalid and are mended.
+
+    Raises:
+        CampaignError: with the exit code that says how far it came.
+    """
+    stop = front.listen()
+    check_access(settings)
+    async with session(settings, front, stop) as work:
+        if work.reader.campaign(target) is not None or not is_file(target):
+            return await _again(work, find(work.reader, target), selection)
+        async with _opened(target, work, stop) as file:
+            if file is not None:
+                return await _mend(work, target, file, selection)
+        async with looked_through(target, settings, stop) as given:
+            staged = await stage(work.ledger, work.reader, given, stop=stop.gently, ledger_name=settings.ledger_to_name)
+        return await _again(work, staged.record, selection)
+
+
+async def _again(work: Session, record: CampaignRecord, selection: Selection) -> Finished:
+    chosen = replace(selection, statuses=selection.statuses or FAILED)
+    if not chosen.statuses <= RETRYABLE:
+        raise UsageError("Invalid rows are sent once they are mended: mend them in the failed-rows file, and give retry that file.")
+    check_here(record)
+    check_not_cancelled(record)
+    work = work.of(record)
+    exclusions = await asyncio.to_thread(Exclusions, work.settings.exclude)
+    results = results_of(record, work.settings)
+    counts = await work.counts(record)
+    filters = {"reasons": chosen.reasons, "http_statuses": chosen.http_statuses}
+    again = work.reader.matching(record.id, chosen.statuses, **filters)  # type: ignore[arg-type]  # each by its name
+    if not again:
+        there = {reason for status in chosen.statuses for reason in counts.reasons(status) if reason}
+        hint = f" The reasons there are: {printable(', '.join(sorted(there)))}." if chosen.reasons and there else ""
+        if Status.UNKNOWN in chosen.statuses and counts.in_doubt:
+            read = command_line("verify", record.spec.name, ledger=work.settings.ledger_to_name)
+            hint += f" Unknown rows that are still to be read back: {counts.in_doubt:,}. To do so: {read}"
+        note = f"Nothing was sent: there are no rows that are {printable(chosen.in_words())}.{hint}"
+        return await work.end(record, End(ended=Ended.LIMIT), results, note)
+    if record.control is Control.PAUSED:
+        return await work.end(record, End(ended=Ended.PAUSED), results, is_paused(record))
+
+    def rows() -> Iterator[ResultRow]:
+        found = work.reader.rows(record.id, chosen.statuses | OPEN)
+        return (row for row in found if row.outcome.status in OPEN or chosen.takes(row.outcome))
+
+    instead = _same_command(record.spec.name, chosen, work)
+    work.ask(record, again + counts.open, chosen.statuses, rows=rows, instead=instead)
+    await _exclude(work, record, exclusions)
+    await work.ledger.retry(record.id, chosen.statuses, **filters)  # type: ignore[arg-type]  # each by its name
+    return await work.send(record, results)
+
+
+async def _mend(work: Session, target: str, file: MendedFile, selection: Selection) -> Finished:
+    record = file.record
+    check_here(record)
+    check_not_cancelled(record)
+    work = work.of(record)
+    exclusions = await asyncio.to_thread(Exclusions, work.settings.exclude)
+    chosen = replace(selection, statuses=selection.statuses or MENDABLE)
+    if not chosen.statuses <= BY_FILE:
+        again = command_line("retry", record.spec.name, "--status", "unknown", ledger=work.settings.ledger_to_name)
+        raise UsageError(f"A file can't have unknown rows sent again, which may be twice. To do so all the same: {again}")
+    texts = await asyncio.to_thread(Texts.of, file, work.settings)
+    counts = await work.counts(record)
+    must_be_known = work.settings.window is not None and work.settings.time_zone is None
+    mender = Mender(file=file, texts=texts, selection=chosen, zones_must_be_known=must_be_known)
+    plan = await asyncio.to_thread(_planned, work, mender)
+    note = told(plan.totals, texts)
+    # Without a results file to write: it would take the place of the failed rows, and of what was mended in them.
+    if not plan.totals.sent and not plan.totals.waiting:
+        return await work.end(record, End(ended=Ended.LIMIT), None, f"Nothing was sent: the file has no row that can be sent again. {note}")
+    if record.control is Control.PAUSED:
+        return await work.end(record, End(ended=Ended.PAUSED), None, is_paused(record))
+
+    def rows() -> Iterator[ResultRow]:
+        return chain(replace(mender, totals=Totals()).to_send(work.reader), work.reader.rows(record.id, OPEN))
+
+    work.ask(record, plan.totals.sent + counts.open, chosen.statuses, rows=rows, instead=_same_command(target, selection, work))
+    await _exclude(work, record, exclusions)
+    count = 0
+    decided = replace(mender, totals=Totals()).batches(work.reader)
+    while (batch := await asyncio.to_thread(next, decided, None)) is not None:
+        count += await work.ledger.mend(record.id, batch.mended, batch.again, chosen.statuses)
+    if duplicates := plan.totals.sent - count:
+        note += (
+            f" {duplicates:,} of the rows sent again would have been the second of their pass, or were changed meanwhile, and were left."
+        )
+    finished = await work.send(record, results_of(record, work.settings))
+    return replace(finished, note=f"{note} {finished.note}".strip())
+
+
+async def _exclude(work: Session, record: CampaignRecord, exclusions: Exclusions) -> None:
+    for keys in exclusions.keys():  # noqa: SIM118 - batches of keys, and no dict
+        await work.ledger.exclude(record.id, keys)
+
+
+def _planned(work: Session, mender: Mender) -> Mender:
+    for _ in mender.batches(work.reader):
+        if work.stop.gently.is_set():
+            raise StoppedError("Interrupted while the file was being read; nothing was sent. Run the same command again.")
+    return mender
+
+
+@asynccontextmanager
+async def _opened(target: str, work: Session, stop: Stop) -> AsyncIterator[MendedFile | None]:
+    """`mended_file`, in a thread, so that signals are heard meanwhile."""
+    context = mended_file(target, work.reader)
+    file = await asyncio.to_thread(context.__enter__)
+    try:
+        yield file
+    except StoppedError as error:
+        error.exit_code = stop.exit_code
+        raise
+    finally:
+        context.__exit__(None, None, None)
+
+
+def _same_command(target: str, selection: Selection, work: Session) -> str:
+    options = [("--status", [status.value for status in selection.statuses]), ("--reason", list(selection.reasons))]
+    options.append(("--http-status", [str(code) for code in selection.http_statuses]))
+    given = [word for name, values in options if values for word in (name, ",".join(sorted(values)))]
+    return command_line("retry", target, *given, ledger=work.settings.ledger_to_name)

@@ -1,0 +1,72 @@
+"""`retry`: parse, call, print."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from campaign.cli.flags import takes
+from campaign.cli.options import LOOKING, SENDING, WATCHED
+from campaign.cli.send import conduct
+
+if TYPE_CHECKING:
+    from campaign.app.question import Question
+    from campaign.app.session import Front
+    from campaign.domain.selection import Selection
+    from campaign.settings import Settings
+
+_PANEL = "Which rows"
+_TWICE = "Some of these messages may have arrived, though nobody could tell: who got one of them gets it twice."
+
+
+def _several(text: str, metavar: str) -> Any:
+    return Annotated[
+        list[str] | None, typer.Option(help=f"{text} Several: with commas, or again.", metavar=metavar, rich_help_panel=_PANEL)
+    ]
+
+
+@takes("message", "template", "templates", "max_length", *SENDING, "results", *LOOKING, *WATCHED)
+def retry(
+    target: Annotated[
+        str,
+        typer.Argument(help="The campaign's name, or its results or failed-rows file, mended or as it was.", metavar="NAME|RESULTS"),
+    ],
+    *,
+    status: _several("failed (default), not_delivered or unknown.", "STATUS") = None,  # type: ignore[valid-type]  # typer reads it when run
+    reason: _several("Only rows with this delivery_reason.", "REASON") = None,  # type: ignore[valid-type]  # (same)
+    http_status: _several("Only rows that were answered so.", "CODE") = None,  # type: ignore[valid-type]  # (same)
+    settings: "Settings",
+) -> None:
+    from campaign.app import reruns
+    from campaign.domain.model import Status
+
+    selection = _selection(status, reason, http_status)
+    warns = Status.UNKNOWN in selection.statuses
+    conduct(lambda front: reruns.retry(target, selection, settings, _warning(front) if warns else front), settings, target)
+
+
+def _warning(front: "Front") -> "Front":
+    def confirm(question: "Question") -> bool:
+        typer.echo(_TWICE, err=True)
+        return front.confirm(question)
+
+    return replace(front, confirm=confirm)
+
+
+def _selection(statuses: list[str] | None, reasons: list[str] | None, http_statuses: list[str] | None) -> "Selection":
+    from campaign.domain.errors import UsageError
+    from campaign.domain.lifecycle import RETRYABLE
+    from campaign.domain.model import Status
+    from campaign.domain.selection import Selection
+
+    wanted, codes = _parts(statuses), _parts(http_statuses)
+    possible = sorted(RETRYABLE | {Status.INVALID})
+    if unknown := [part for part in wanted if part not in possible]:
+        raise UsageError(f"--status {unknown[0]}: rows can be sent again that are {', '.join(possible)} (these once they are mended).")
+    if odd := [code for code in codes if not (code.isascii() and code.isdecimal() and len(code) == 3)]:
+        raise UsageError(f"--http-status {odd[0]}: write the number of an answer, such as 422.")
+    return Selection(statuses=frozenset(map(Status, wanted)), reasons=frozenset(_parts(reasons)), http_statuses=frozenset(map(int, codes)))
+
+
+def _parts(given: list[str] | None) -> list[str]:
+    return [part.strip() for text in given or [] for part in text.split(",") if part.strip()]

@@ -1,0 +1,78 @@
+"""Campaigns and their histories in words."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final
+
+from campaign.app.keeping import History, Run
+from campaign.insights import CampaignView
+from campaign.reporter.reasons import ended_in_words, printable
+from campaign.reporter.summary import in_words, rows
+
+LONGEST_NAME: Final = 40
+
+
+def lines_of_all(views: list[CampaignView]) -> list[str]:
+    """A line for each campaign, in columns: name, state, rows, when it was made and when it ended."""
+    table = [("CAMPAIGN", "STATE", "ROWS", "MADE", "ENDED"), *map(_line, views)]
+    widths = [max(len(line[place]) for line in table) for place in range(5)]
+    return [
+        "  ".join(
+            text.rjust(width) if place == 2 else text.ljust(width) for place, (text, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in table
+    ]
+
+
+def history_in_words(history: History) -> str:
+    """All that is known of a campaign but its rows."""
+    record = history.view.record
+    gone = bool(record.forgotten_at or record.exported_at)
+    facts = [
+        ("List", f"{printable(record.spec.list_name)}, {rows(record.rows)}"),
+        ("Columns", printable(", ".join(record.spec.columns))),
+        ("Pass", printable(record.spec.id_column)),
+        ("Made", _when(record.created_at)),
+        ("Exported", f"{_when(record.exported_at)}, to {printable(record.exported_to)}" if record.exported_at else ""),
+        ("Forgotten", _when(record.forgotten_at)),
+        ("Message", printable(history.sample)),
+        *((name.replace("_", " ").capitalize(), printable(value)) for name, value in sorted(record.spec.settings.items())),
+    ]
+    width = max(len(name) for name, _ in facts) + 2
+    told = [f"{name + ':':<{width}}{value}" for name, value in facts if value]
+    runs = [f"Runs ({len(history.runs):,}), the last one first:", *_runs(history.runs)] if history.runs else ["It was not run yet."]
+    return "\n\n".join([in_words(history.view, commands=not gone), "\n".join(told), "\n".join(runs)])
+
+
+def _runs(runs: tuple[Run, ...]) -> Iterator[str]:
+    for run in runs:
+        runner = run.runner
+        who = f"{printable(runner.username) or 'somebody'} on {printable(runner.host)}, process {runner.pid}"
+        until = "still at work" if runner.alive else f"until {_when(runner.ended_at)}" if runner.ended_at else "its end is not known"
+        sends = f"{run.attempts:,} {'send' if run.attempts == 1 else 'sends'}"
+        left = f", {rows(runner.rows_left)} left" if runner.rows_left else ""
+        code = f", exit code {run.exit_code}" if run.exit_code is not None else ""
+        yield f"  {_when(runner.started_at)}  {who}: {sends}{left}, {until}{code}. {_end(run)}".rstrip()
+
+
+def _end(run: Run) -> str:
+    match run.runner.ended:
+        case "lost":
+            return ended_in_words("")
+        case "":
+            return ""
+        case ended:
+            return ended_in_words(ended)
+
+
+def _line(view: CampaignView) -> tuple[str, str, str, str, str]:
+    record = view.record
+    name = printable(record.spec.name)
+    state = "forgotten" if record.forgotten_at else "exported" if record.exported_at else view.state.value
+    shown = name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+    return shown, state, f"{view.counts.rows:,}", _when(record.created_at), _when(record.finished_at)
+
+
+def _when(seconds: float) -> str:
+    """A time as the machine's clock on the wall shows it; empty where there is none."""
+    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M") if seconds else ""

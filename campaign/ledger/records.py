@@ -1,0 +1,65 @@
+"""Campaigns and runners as a ledger keeps them."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Control(StrEnum):
+    """What people have asked of a campaign; what it is doing is worked out from this, its counts and its runners."""
+
+    STAGING = "staging"
+    GO = "go"
+    PAUSED = "paused"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignSpec:
+    """What makes a campaign this one: run again with an equal `sha256` and `message_sha256`, it is resumed."""
+
+    name: str
+    list_name: str
+    list_sha256: str
+    message_sha256: str
+    columns: tuple[str, ...]
+    id_column: str
+    settings: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignRecord:
+    """A campaign as the ledger has it. Times are Unix seconds, 0 where there is none."""
+
+    id: int
+    spec: CampaignSpec
+    content_sha256: str
+    rows: int
+    control: Control
+    created_at: float
+    started_at: float
+    finished_at: float
+    ended: str
+    forgotten_at: float = 0.0
+    exported_at: float = 0.0
+    exported_to: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunnerRecord:
+    """One process that sends, or has sent. `alive` is what can be known of it from here and now.
+
+    `rows_left` and `rows_in_need` (failed, unknown, invalid) are the campaign's when it ended; None where they were not counted.
+    """
+
+    id: int
+    campaign: int
+    host: str
+    pid: int
+    started_at: float
+    ended_at: float
+    ended: str
+    activity: str
+    alive: bool
+    username: str = ""
+    rows_left: int | None = None
+    rows_in_need: int | None = None

@@ -1,0 +1,122 @@
+"""The part of `ledger.port.LedgerReader` on SQLite that re-runs, histories and moves ask."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import apsw
+import orjson
+
+from campaign.domain.model import Outcome, ResultRow, StagedRow, Status
+from campaign.ledger.records import Control
+from campaign.ledger.sqlite.connection import SQL, SqliteClock, connect, errors_as_sentences
+from campaign.ledger.sqlite.values import as_json, filters, result
+from campaign.ledger.upkeep import HandedOver, MovedAttempt, MovedRow
+
+
+class Lookups:
+    """To be mixed into a reader."""
+
+    _path: Path
+    _clock: SqliteClock
+    _connection: apsw.Connection
+    _one_at_a_time: threading.Lock
+
+    def rows_numbered(self, campaign: int, numbers: Sequence[int]) -> dict[int, ResultRow]:
+        return {values[0]: result(values) for values in self._all("rows_numbered", campaign=campaign, rows=as_json(numbers))}
+
+    def rows_of_passes(self, campaign: int, keys: Sequence[str]) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for row, key in sorted(self._all("rows_of_passes", campaign=campaign, keys=as_json(keys))):
+            found.setdefault(key, []).append(row)
+        return found
+
+    def matching(
+        self,
+        campaign: int,
+        statuses: frozenset[Status],
+        *,
+        reasons: frozenset[str] = frozenset(),
+        http_statuses: frozenset[int] = frozenset(),
+    ) -> int:
+        values = {"campaign": campaign} | filters(reasons, http_statuses)
+        return sum(self._all("matching", status=status.value, **values)[0][0] for status in statuses)
+
+    def attempts_by_runner(self, campaign: int) -> dict[int, int]:
+        return dict(self._all("attempts_by_runner", campaign=campaign))
+
+    def last_change(self, campaign: int) -> float:
+        return float(self._all("last_change", campaign=campaign, wall=self._clock.wall())[0][0])
+
+    def handed_over(self, campaign: int) -> HandedOver:
+        control, api, account = self._all("handed_over", campaign=campaign)[0]
+        return HandedOver(control=Control(control), api=api, account=account)
+
+    def to_clean(self) -> bool:
+        return bool(self._all("to_clean"))
+
+    def moved_rows(self, campaign: int) -> Iterator[MovedRow]:
+        now = self._clock.now()
+        return (_row(values, now) for values in self._streamed("moved_rows", campaign))
+
+    def moved_attempts(self, campaign: int) -> Iterator[MovedAttempt]:
+        return (_attempt(values) for values in self._streamed("moved_attempts", campaign))
+
+    def exclusions(self, campaign: int) -> Iterator[str]:
+        return (key for (key,) in self._streamed("exclusions", campaign))
+
+    def _streamed(self, statement: str, campaign: int) -> Iterator[tuple[Any, ...]]:
+        connection = connect(self._path, read_only=True)
+        try:
+            with errors_as_sentences(self._path):
+                yield from connection.execute(SQL[statement], {"campaign": campaign})
+        finally:
+            connection.close()
+
+    def _all(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
+        with self._one_at_a_time, errors_as_sentences(self._path):
+            return self._connection.execute(SQL[statement], values).fetchall()
+
+
+def _row(values: tuple[Any, ...], now: float) -> MovedRow:
+    row, pass_id, pass_key, message, cells, status, reason, attempts, tries, notification_status, notification_message, *rest = values
+    http_status, error, sent_at, settled_at, latency_seconds, pass_status, device_type, zone, due_at, quiet_until = rest
+    outcome = Outcome(
+        status=Status(status),
+        reason=reason,
+        notification_status=notification_status,
+        notification_message=notification_message,
+        http_status=http_status,
+        error=error,
+        attempts=attempts,
+        sent_at=sent_at,
+        settled_at=settled_at,
+        latency_seconds=latency_seconds,
+        pass_status=pass_status,
+        device_type=device_type,
+    )
+    own = tuple(orjson.loads(cells))
+    staged = StagedRow(row=row, pass_id=pass_id, pass_key=pass_key, message=message, cells=own, outcome=outcome, zone=zone)
+    return MovedRow(
+        staged=staged,
+        tries=tries,
+        due_in_seconds=None if due_at is None else max(0.0, due_at - now),
+        quiet_seconds=max(0.0, quiet_until - now),
+    )
+
+
+def _attempt(values: tuple[Any, ...]) -> MovedAttempt:
+    row, pass_key, runner, status, reason, http_status, sent_at, settled_at, latency_seconds, message = values
+    return MovedAttempt(
+        row=row,
+        pass_key=pass_key,
+        runner=runner,
+        status=status,
+        reason=reason,
+        http_status=http_status,
+        sent_at=sent_at,
+        settled_at=settled_at,
+        latency_seconds=latency_seconds,
+        message=message,
+    )

@@ -1,0 +1,281 @@
+"""Rows sent again because a person says so: which ones, with which text, never who was told. The simulator's audit judges."""
+
+import csv
+import re
+from pathlib import Path
+
+from campaign.domain.results import RESULT_COLUMNS
+from tests.acceptance.desk import Desk
+from tests.acceptance.screen import Terminal
+
+MESSAGE = "Hi {{ first_name }}"
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write(path: Path, rows: list[dict[str, str]]) -> str:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return str(path)
+
+
+def run_with_failures(desk: Desk) -> Path:
+    """Rows 2 and 5 fail (404), 3 has no name, 4 no id; 1 and 6 are delivered. The failed-rows file."""
+    desk.simulator.set_faults(missing=["wrong-2", "wrong-5"])
+    (desk.folder / "list.csv").write_text(
+        "pass_id,first_name\npass-1,Ann\nwrong-2,Bob\npass-3,\n,Dan\nwrong-5,Eve\npass-6,Fay\n", encoding="utf-8"
+    )
+    seen = desk.json("run", "list.csv", "--message", MESSAGE, code=3)
+    assert (seen["by_status"]["delivered"], seen["by_status"]["failed"], seen["by_status"]["invalid"]) == (2, 2, 2)
+    desk.simulator.set_faults(missing=[])
+    desk.simulator.reset()
+    return desk.folder / "list.results.failed.csv"
+
+
+class TestChosenRows:
+    def test_by_reason_and_http_status_together(self, desk: Desk) -> None:
+        desk.simulator.set_faults(faults={"unprocessable": 0.4}, missing=["pass-00001", "pass-00002"])
+        desk.make_list(40)
+        desk.json("run", "list.csv", "--message", MESSAGE, code=3)
+        rows = {row["pass_id"]: row["delivery_http_status"] for row in table(desk.folder / "list.results.failed.csv")}
+        refused = {pass_id for pass_id, code in rows.items() if code == "422"}
+        assert refused
+        assert "404" in rows.values()
+        desk.simulator.set_faults(faults={}, missing=[])
+        desk.simulator.reset()
+        nothing = desk.run("retry", "list", "--http-status", "422", "--reason", "http_404", code=3).stdout
+        assert (
+            "there are no rows that are failed, with the reason http_404, with HTTP 422. The reasons there are: http_404, http_422."
+            in nothing
+        )
+        assert desk.sent() == {}
+        desk.json("retry", "list", "--status", "failed", "--http-status", "422,409", code=3)
+        assert set(desk.sent()) == refused
+        desk.json("retry", "list", "--reason", "http_404")
+        assert set(desk.sent()) == set(rows)
+
+    def test_unknown_rows_are_sent_again_only_by_someone_who_knows_what_that_means(self, desk: Desk) -> None:
+        desk.simulator.set_faults(faults={"cut_after": 1.0})
+        desk.make_list(2)
+        desk.json("run", "list.csv", "--message", MESSAGE, "--on-unknown", "hold", code=3)
+        desk.simulator.set_faults(faults={})
+        reason = table(desk.folder / "list.results.csv")[0]["delivery_reason"]
+        refused = desk.run("retry", "list", "--status", "unknown", code=2, CAMPAIGN_YES="false").stderr
+        assert "--yes" in refused
+        assert {len(texts) for texts in desk.sent().values()} == {1}
+        with Terminal(desk, "retry", "list", "--status", "unknown", CAMPAIGN_YES="false") as terminal:
+            terminal.until(r"Send\? \[y/N\]")
+            assert "who got one of them gets it twice" in str(terminal.screen)
+            terminal.type("n\n")
+            assert terminal.end() == 2
+        assert "campaign retry list --status unknown" in str(terminal.screen)
+        assert {len(texts) for texts in desk.sent().values()} == {1}
+        desk.json("retry", "list", "--status", "unknown", "--reason", reason)
+        assert {len(texts) for texts in desk.sent().values()} == {2}
+
+    def test_unknown_rows_that_are_still_to_be_read_back_are_verified_first(self, desk: Desk) -> None:
+        desk.simulator.set_faults(faults={"cut_after": 1.0})
+        desk.make_list(2)
+        desk.run("run", "list.csv", "--message", MESSAGE, "--quiet-period", "60s", "--no-wait", "--limit", "2", code=5)
+        nothing = desk.run("retry", "list", "--status", "unknown", code=5).stdout
+        assert "there are no rows that are unknown. Unknown rows that are still to be read back: 2." in nothing
+        assert "campaign verify list" in nothing
+        assert {len(texts) for texts in desk.sent().values()} == {1}
+
+    def test_what_can_not_be_meant_is_refused(self, desk: Desk) -> None:
+        run_with_failures(desk)
+        assert "--status deliverd" in desk.run("retry", "list", "--status", "deliverd", code=2).stderr
+        assert "--http-status abc" in desk.run("retry", "list", "--http-status", "abc", code=2).stderr
+        assert "mend them in the failed-rows file" in desk.run("retry", "list", "--status", "invalid", code=2).stderr
+        assert "may be twice" in desk.run("retry", "list.results.failed.csv", "--status", "unknown", code=2).stderr
+        assert desk.sent() == {}
+
+
+class TestMendedFile:
+    def test_changed_ids_and_columns_are_taken_and_only_these_rows_are_sent(self, desk: Desk) -> None:
+        failed = run_with_failures(desk)
+        rows = table(failed)
+        assert [row["delivery_row"] for row in rows] == ["2", "3", "4", "5"]
+        rows[0]["pass_id"] = "pass-2"
+        rows[1]["first_name"] = "Cid"
+        rows[2]["pass_id"] = "pass-4"
+        done = desk.run("retry", write(failed, list(reversed(rows))), "--message", MESSAGE)
+        assert desk.sent() == {"pass-2": ["Hi Bob"], "pass-3": ["Hi Cid"], "pass-4": ["Hi Dan"], "wrong-5": ["Hi Eve"]}
+        assert "3 rows of the file were mended, 2 of them with another pass." in done.stdout
+        written = table(desk.folder / "list.results.csv")
+        assert [row["pass_id"] for row in written] == ["pass-1", "pass-2", "pass-3", "pass-4", "wrong-5", "pass-6"]
+        assert {row["delivery_status"] for row in written} == {"delivered"}
+        assert not failed.exists()
+
+    def test_an_unchanged_file_is_a_plain_retry_of_its_rows(self, desk: Desk) -> None:
+        failed = run_with_failures(desk)
+        done = desk.run("retry", str(failed), code=3)
+        assert desk.sent() == {"wrong-2": ["Hi Bob"], "wrong-5": ["Hi Eve"]}
+        assert "Still invalid, as nothing was mended there: rows 3, 4." in done.stdout
+
+    def test_a_row_taken_out_of_the_file_is_not_sent(self, desk: Desk) -> None:
+        failed = run_with_failures(desk)
+        desk.run("retry", write(failed, table(failed)[3:]), code=3)
+        assert desk.sent() == {"wrong-5": ["Hi Eve"]}
+
+    def test_a_changed_message_is_sent_as_it_was_written(self, desk: Desk) -> None:
+        failed = run_with_failures(desk)
+        rows = table(failed)[:1]
+        rows[0]["delivery_message"] = "Dear Bob, {{ as it is }}"
+        desk.run("retry", write(failed, rows), code=3)
+        assert desk.sent() == {"wrong-2": ["Dear Bob, {{ as it is }}"]}
+
+    def test_a_mended_template_gives_those_a_message_that_had_none(self, desk: Desk) -> None:
+        failed = run_with_failures(desk)
+        done = desk.run("retry", str(failed), "--message", 'Hello {{ first_name | default("there") }}', code=3)
+        assert desk.sent() == {"wrong-2": ["Hi Bob"], "pass-3": ["Hello there"], "wrong-5": ["Hi Eve"]}
+        assert "The messages of 1 row were made from another text than the campaign's." in done.stdout
+
+    def test_a_changed_column_without_the_template_is_refused_whole(self, desk: Desk) -> None:
+        failed = run_with_failures(desk)
+        rows = table(failed)
+        rows[1]["first_name"] = "Cid"
+        content = write(failed, rows) and failed.read_bytes()
+        refused = desk.run("retry", str(failed), code=2).stderr
+        assert "Row 2: “first_name” was changed, and the message is made from a template." in refused
+        assert "nothing was sent" in refused
+        assert desk.sent() == {}
+        assert failed.read_bytes() == content
+
+    def test_a_message_column_needs_no_template(self, desk: Desk) -> None:
+        (desk.folder / "own.csv").write_text("id,message\na,Hello\nb,\n", encoding="utf-8")
+        desk.run("run", "own.csv", code=3)
+        rows = table(desk.folder / "own.results.failed.csv")
+        rows[0]["message"] = "Mended"
+        desk.run("retry", write(desk.folder / "own.results.failed.csv", rows))
+        assert desk.sent() == {"a": ["Hello"], "b": ["Mended"]}
+
+    def test_nobody_who_was_told_is_told_again_whatever_the_file_says(self, desk: Desk) -> None:
+        failed = run_with_failures(desk)
+        old = table(failed)
+        desk.run("retry", "list", code=3)
+        desk.simulator.reset()
+        old[0]["delivery_message"] = "Once more"
+        done = desk.run("retry", write(desk.folder / "old.csv", old), code=3)
+        assert "Left as they are, being delivered in the ledger: rows 2, 5." in done.stdout
+        everything = [row for row in table(desk.folder / "list.results.csv") if row["delivery_status"] == "delivered"]
+        for row in everything:
+            row |= {"delivery_status": "failed", "delivery_message": "Once more", "delivery_notification_status": ""}
+        refused = desk.run("retry", write(desk.folder / "all.csv", everything), code=3).stdout
+        assert "Left as they are, being delivered in the ledger: rows 1, 2, 5, 6." in refused
+        assert desk.sent() == {}
+
+    def test_a_row_mended_to_a_pass_that_was_told_is_a_duplicate(self, desk: Desk) -> None:
+        failed = run_with_failures(desk)
+        rows = [row for row in table(failed) if row["delivery_row"] == "4"]
+        rows[0]["pass_id"] = "pass-6"
+        refused = desk.run("retry", write(failed, rows), code=2).stderr
+        assert "its pass is in row 6" in refused
+        assert desk.sent() == {}
+
+    def test_two_rows_mended_to_one_pass_tell_it_once(self, desk: Desk) -> None:
+        failed = run_with_failures(desk)
+        rows = table(failed)
+        for row in (rows[0], rows[2]):
+            row["pass_id"] = "pass-9"
+        done = desk.run("retry", write(failed, [rows[0], rows[2]]), code=3)
+        assert desk.sent() == {"pass-9": ["Hi Bob"]}
+        assert "1 of the rows sent again would have been the second of their pass" in done.stdout
+
+    def test_a_column_that_was_sorted_alone_is_refused(self, desk: Desk) -> None:
+        failed = run_with_failures(desk)
+        rows = table(failed)
+        rows[0]["pass_id"], rows[3]["pass_id"] = rows[3]["pass_id"], rows[0]["pass_id"]
+        assert "Was one column sorted or moved alone?" in desk.run("retry", write(failed, rows), code=2).stderr
+        assert desk.sent() == {}
+
+    def test_zeros_that_a_spreadsheet_dropped_are_told(self, desk: Desk) -> None:
+        desk.simulator.set_faults(missing=["00123"])
+        (desk.folder / "list.csv").write_text("pass_id\n00123\n", encoding="utf-8")
+        desk.run("run", "list.csv", "--message", "Hi", code=3)
+        failed = desk.folder / "list.results.failed.csv"
+        rows = table(failed)
+        rows[0]["pass_id"] = "123"
+        assert "The id 00123 has become 123" in desk.run("retry", write(failed, rows), code=2).stderr
+        assert desk.sent() == {}
+
+    def test_a_file_of_other_campaigns_or_columns_is_refused(self, desk: Desk) -> None:
+        failed = run_with_failures(desk)
+        rows = table(failed)
+        other = [rows[0], rows[1] | {"delivery_campaign": "other"}]
+        assert (
+            "row 2, column “delivery_campaign”: The row is of the campaign “other”"
+            in desk.run("retry", write(failed, other), code=2).stderr
+        )
+        more = [row | {"extra": "1"} for row in rows]
+        assert "it has “extra” besides" in desk.run("retry", write(failed, more), code=2).stderr
+        lost = [rows[0] | {"delivery_row": "77", "pass_id": "nobody"}]
+        assert "has no such row" in desk.run("retry", write(failed, lost), code=2).stderr
+        assert "in the file twice" in desk.run("retry", write(failed, [rows[0], rows[0]]), code=2).stderr
+        plain = [{name: value for name, value in row.items() if name not in RESULT_COLUMNS} for row in rows]
+        assert "not a results file" in desk.run("retry", write(failed, plain), code=2).stderr
+        assert desk.sent() == {}
+
+    def test_a_mended_time_zone_is_the_rows_own_and_one_that_is_none_is_refused(self, desk: Desk) -> None:
+        (desk.folder / "list.csv").write_text("id,time_zone\na,Asia/Tokyo\nb,Asia/Tokio\n", encoding="utf-8")
+        desk.run("run", "list.csv", "--message", "Hi", "--window", "00:00-24:00", code=None)
+        failed = desk.folder / "list.results.failed.csv"
+        rows = table(failed)
+        assert [row["delivery_reason"] for row in rows] == ["bad_time_zone"]
+        rows[0]["time_zone"] = "Asia/Osaka"
+        assert "“Asia/Osaka” is no time zone" in desk.run("retry", write(failed, rows), "--message", "Hi", code=2).stderr
+        rows[0]["time_zone"] = "Asia/Seoul"
+        desk.run("retry", write(failed, rows), "--message", "Hi")
+        assert desk.sent() == {"a": ["Hi"], "b": ["Hi"]}
+
+    def test_whoever_is_excluded_is_not_sent_to_again(self, desk: Desk) -> None:
+        failed = run_with_failures(desk)
+        (desk.folder / "not.csv").write_text("id\nwrong-2\n", encoding="utf-8")
+        desk.run("retry", str(failed), "--exclude", "not.csv", code=3)
+        assert desk.sent() == {"wrong-5": ["Hi Eve"]}
+
+    def test_the_same_command_again_goes_on_with_what_was_taken_in(self, desk: Desk) -> None:
+        rows = table(run_with_failures(desk))
+        rows[2]["pass_id"] = "pass-4"
+        mended = write(desk.folder / "mended.csv", rows)
+        desk.run("retry", mended, "--limit", "1", code=5)
+        assert len(desk.sent()) == 1
+        desk.run("retry", mended, code=3)
+        assert desk.sent() == {"wrong-2": ["Hi Bob"], "pass-4": ["Hi Dan"], "wrong-5": ["Hi Eve"]}
+        assert "Nothing was sent" in desk.run("retry", mended, code=3).stdout
+
+    def test_a_paused_campaign_keeps_what_was_mended_in_the_file(self, desk: Desk) -> None:
+        failed = run_with_failures(desk)
+        rows = table(failed)
+        rows[2]["pass_id"] = "pass-4"
+        write(failed, rows)
+        desk.run("pause", "list")
+        desk.run("retry", str(failed), code=None)
+        assert table(failed) == rows
+        assert desk.sent() == {}
+
+    def test_the_hint_after_a_run_is_the_command_that_takes_the_mended_file(self, desk: Desk) -> None:
+        failed = run_with_failures(desk)
+        shown = desk.run("status", "list").stdout
+        assert re.search(rf"^    campaign retry {re.escape(str(failed))}$", shown, re.MULTILINE)
+
+    def test_the_prompt_shows_and_looks_through_the_messages_of_the_file(self, desk: Desk) -> None:
+        failed = run_with_failures(desk)
+        rows = table(failed)[:1]
+        rows[0]["delivery_message"] = "Dear {{ name }}"
+        write(failed, rows)
+        with Terminal(desk, "retry", str(failed), CAMPAIGN_YES="false") as terminal:
+            terminal.until(r"Send\? \[y/N\]")
+            assert "This sends 1 message" in str(terminal.screen)
+            assert "  Dear {{ name }}" in str(terminal.screen)
+            assert "Look at this" in str(terminal.screen)
+            assert "(row 2)" in str(terminal.screen)
+            terminal.type("n\n")
+            assert terminal.end() == 2
+        assert table(failed) == rows
+        assert desk.sent() == {}
