@@ -121,7 +121,8 @@ class Driver:
             return
         self.story.exits[code] += 1
         self._ended_well |= code in FINISHED
-        if code not in EXPECTED and not (process.was_frozen and code == SUPERSEDED):
+        # One that is frozen with the ledger locked keeps the others from renewing their leases, too.
+        if code not in EXPECTED and not (self._world.plan.freezes and code == SUPERSEDED):
             said = self._world.output(process.life, "err").read_text(encoding="utf-8", errors="replace").strip()
             self.story.odd.append(f"process {process.life.number} ended with {code}: {said[-1500:]}")
 
