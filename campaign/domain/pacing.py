@@ -20,7 +20,7 @@ SUSTAINED_SECONDS: Final = 30.0
 CLEAN_SECONDS: Final = 10.0
 """Clean running that earns one step back towards the wanted rate."""
 
-SPARE: Final = 1.002
+SPARE: Final = 1.004
 """Slots are so much further apart than the rate says: what the way to the API bunches together then still fits into its second."""
 
 FALL: Final = 0.7
