@@ -95,7 +95,7 @@ def make_room(pace: Pace, *, now: float, share: float) -> Pace:
 
 def lateness_allowed_seconds(interval_seconds: float) -> float:
     """How late a slot may still be used; later it is dropped, so that a second never holds more than its slots and one (or 1 %)."""
-    return max(0.9 * interval_seconds, 0.009 - interval_seconds)
+    return max(0.5 * interval_seconds, 0.007 - interval_seconds)
 
 
 def _plausible(pace: Pace, now: float) -> Pace:
