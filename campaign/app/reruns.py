@@ -18,7 +18,7 @@ from campaign.app.runs import (
     looked_through,
     results_of,
 )
-from campaign.app.sending import Stop, check_access, find
+from campaign.app.sending import Stop, check_access, find_whole
 from campaign.app.session import Finished, Front, Session, session
 from campaign.app.staging import stage
 from campaign.domain.errors import StoppedError, UsageError
@@ -48,7 +48,7 @@ async def retry(target: str, selection: Selection, settings: Settings, front: Fr
     check_access(settings)
     async with session(settings, front, stop) as work:
         if work.reader.campaign(target) is not None or not is_file(target):
-            return await _again(work, find(work.reader, target), selection)
+            return await _again(work, find_whole(work.reader, target), selection)
         async with _opened(target, work, stop) as file:
             if file is not None:
                 return await _mend(work, target, file, selection)
