@@ -65,6 +65,19 @@ def test_chosen_rows_are_looked_up_one_by_one(tmp_path: Path, statement: str) ->
     assert not [step for step in plan if step.startswith("SEARCH r ") and "row=?" not in step], plan
 
 
+def test_what_a_pass_was_told_is_found_by_the_pass_and_never_among_all_attempts_of_a_campaign(tmp_path: Path) -> None:
+    """It is asked for each claim: among the attempts of a campaign it would take the longer, the further the campaign is."""
+    path = tmp_path / "campaign.db"
+    prepare(path)
+    connection = connect(path)
+    try:
+        plan = [str(step[3]) for step in connection.execute(f"EXPLAIN QUERY PLAN {SQL['reason_to_skip']}", Anything())]
+    finally:
+        connection.close()
+    assert sum("attempts_by_pass" in step for step in plan) == 2, plan
+    assert not any("attempts_by_row" in step for step in plan), plan
+
+
 def _nothing(sql: str) -> "dict[str, None] | tuple[None, ...]":
     """A value for each parameter of a statement."""
     positions = sql.count("?")

@@ -178,10 +178,10 @@ SELECT row FROM rows WHERE campaign = :campaign AND status <> 'invalid' AND NOT 
 
 -- name: reason_to_skip
 -- Why a pass must not be told, if it must not: it is excluded; another row of the campaign has told it, or may have; or it has had its share of
--- messages through this API since a time, those in doubt included.
+-- messages through this API since a time, those in doubt included. The + keeps SQLite from looking through all attempts of the campaign.
 SELECT CASE
     WHEN EXISTS (SELECT 1 FROM exclusions WHERE campaign = :campaign AND pass_key = :pass_key) THEN 'excluded'
-    WHEN EXISTS (SELECT 1 FROM attempts WHERE pass_key = :pass_key AND campaign = :campaign AND row <> :row
+    WHEN EXISTS (SELECT 1 FROM attempts WHERE pass_key = :pass_key AND +campaign = :campaign AND row <> :row
                  AND status IN ('delivered', 'not_delivered', 'accepted', 'unknown')) THEN 'duplicate'
     WHEN :cap > 0 AND (SELECT count(*) FROM attempts AS a JOIN campaigns AS c ON c.id = a.campaign
                        WHERE a.pass_key = :pass_key AND a.status IN ('delivered', 'accepted', 'unknown') AND a.sent_at > :since
