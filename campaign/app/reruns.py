@@ -20,7 +20,7 @@ from campaign.app.runs import (
 )
 from campaign.app.sending import Stop, check_access, find_whole
 from campaign.app.session import Finished, Front, Session, session
-from campaign.app.staging import stage
+from campaign.app.staging import exclude, stage
 from campaign.domain.errors import StoppedError, UsageError
 from campaign.domain.lifecycle import RETRYABLE
 from campaign.domain.model import OPEN, ResultRow, Status
@@ -86,7 +86,7 @@ async def _again(work: Session, record: CampaignRecord, selection: Selection) ->
 
     instead = _same_command(record.spec.name, chosen, work)
     work.ask(record, again + counts.open, chosen.statuses, rows=rows, instead=instead)
-    await _exclude(work, record, exclusions)
+    await exclude(work.ledger, record, exclusions)
     await work.ledger.retry(record.id, chosen.statuses, **filters)  # type: ignore[arg-type]  # each by its name
     return await work.send(record, results)
 
@@ -117,7 +117,7 @@ async def _mend(work: Session, target: str, file: MendedFile, selection: Selecti
         return chain(replace(mender, totals=Totals()).to_send(work.reader), work.reader.rows(record.id, OPEN))
 
     work.ask(record, plan.totals.sent + counts.open, chosen.statuses, rows=rows, instead=_same_command(target, selection, work))
-    await _exclude(work, record, exclusions)
+    await exclude(work.ledger, record, exclusions)
     count = 0
     decided = replace(mender, totals=Totals()).batches(work.reader)
     while (batch := await asyncio.to_thread(next, decided, None)) is not None:
@@ -128,11 +128,6 @@ async def _mend(work: Session, target: str, file: MendedFile, selection: Selecti
         )
     finished = await work.send(record, results_of(record, work.settings))
     return replace(finished, note=f"{note} {finished.note}".strip())
-
-
-async def _exclude(work: Session, record: CampaignRecord, exclusions: Exclusions) -> None:
-    for keys in exclusions.keys():  # noqa: SIM118 - batches of keys, and no dict
-        await work.ledger.exclude(record.id, keys)
 
 
 def _planned(work: Session, mender: Mender) -> Mender:

@@ -11,7 +11,7 @@ from campaign.app.keeping import check_here
 from campaign.app.lists import CheckedList, opened
 from campaign.app.sending import Stop, check_access, find, find_whole, verify
 from campaign.app.session import Finished, Front, Session, session
-from campaign.app.staging import stage
+from campaign.app.staging import exclude, stage
 from campaign.domain.errors import StoppedError, UsageError
 from campaign.domain.model import Status
 from campaign.ledger.port import CampaignRecord, Control
@@ -81,6 +81,8 @@ async def resume(name: str, settings: Settings, front: Front) -> Finished:
         check_not_cancelled(record)
         work = begun.of(record)
         results = results_of(record, settings)
+        if await exclude(work.ledger, record, await asyncio.to_thread(Exclusions, settings.exclude)):
+            await work.ledger.apply_exclusions(record.id)
         counts = await work.counts(record)
         work.ask(record, counts.open, frozenset({Status.PENDING}))
         if record.control is Control.PAUSED:

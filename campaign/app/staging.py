@@ -60,7 +60,7 @@ async def stage(
             if other := await _differences(record, given):
                 begun = await _withdraw(ledger, record, given, other, ledger_name=ledger_name, begin=begin, tell=tell)
                 continue
-            if await _exclude(ledger, record, exclusions):
+            if await exclude(ledger, record, exclusions):
                 await ledger.apply_exclusions(record.id)
             return Staged(record=record, resumed=True)
         if any(runner.alive for runner in reader.runners(record.id)):
@@ -68,6 +68,16 @@ async def stage(
             await asyncio.sleep(LOOK_SECONDS)
         else:
             await ledger.discard(record.id)
+
+
+async def exclude(ledger: Ledger, record: CampaignRecord, exclusions: Exclusions | None) -> bool:
+    """Have the ledger know whom the campaign must not be sent to from now on; whether anyone may be meant."""
+    if exclusions is None or not exclusions.files:
+        return False
+    batches = exclusions.keys()
+    while (keys := await asyncio.to_thread(next, batches, None)) is not None:
+        await ledger.exclude(record.id, keys)
+    return True
 
 
 async def _withdraw(
@@ -106,7 +116,7 @@ async def _fill(
         while (batch := await asyncio.to_thread(_next, batches)) is not None:
             _check_not_stopped(stop)
             await ledger.stage(record.id, batch)
-        await _exclude(ledger, record, exclusions)
+        await exclude(ledger, record, exclusions)
         await ledger.finish_staging(record.id, content_sha256=stager.content_sha256)
     except BaseException:
         await asyncio.shield(ledger.discard(record.id))
@@ -115,16 +125,6 @@ async def _fill(
     if found is None:
         raise UsageError(f"The campaign “{given.spec.name}” was removed while it was being staged.")
     return found
-
-
-async def _exclude(ledger: Ledger, record: CampaignRecord, exclusions: Exclusions | None) -> bool:
-    """Whether there is anything to exclude, which the ledger then knows."""
-    if exclusions is None or not exclusions.files:
-        return False
-    batches = exclusions.keys()
-    while (keys := await asyncio.to_thread(next, batches, None)) is not None:
-        await ledger.exclude(record.id, keys)
-    return True
 
 
 def _check_not_stopped(stop: asyncio.Event) -> None:

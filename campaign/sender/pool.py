@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from campaign.domain.model import Claim, Skip
-from campaign.ledger.port import Control, Ledger, LedgerReader, Runner
+from campaign.ledger.port import Control, Ledger, LedgerReader, Outlook, Runner
 from campaign.sender.baselines import Baselines
 from campaign.sender.claims import Claims
 from campaign.sender.ending import End, Ended, Ending
@@ -156,18 +156,17 @@ class Pool:
         busy = outlook.sending or (outlook.pending_in_seconds is not None and opens_at is None)
         self._heart.activity = "sending" if busy else "waiting"
         if opens_at is not None:
-            await self._until(opens_at)
+            await self._until(opens_at, outlook)
         only = self._settings.only
         if only is not None and not await asyncio.to_thread(self._reader.unfinished, self._runner.campaign, only):
             self._ending.come(Ended.LIMIT)
         return outlook.finished
 
-    async def _until(self, opens_at: datetime) -> None:
+    async def _until(self, opens_at: datetime, outlook: Outlook) -> None:
         """It is not the time to send: say so once, and end the run if it is not to wait."""
         if opens_at != self._told_opening:
             self._told_opening = opens_at
             self._observer.event("waiting_for_its_time", until=opens_at.isoformat(timespec="minutes"))
-        outlook = await asyncio.to_thread(self._reader.outlook, self._runner.campaign)
         if not self._settings.wait and not outlook.sending and outlook.doubt_in_seconds is None:
             self._ending.come(Ended.NOT_NOW)
 

@@ -15,6 +15,8 @@ from campaign.sender.port import Gateway, Observer
 READS_TOGETHER_SECONDS: Final = 2.0
 MOST_TOGETHER: Final = 32
 MOST_READS: Final = 4
+MOST_REFUSED: Final = 60
+"""How often a reading may be told 429, which says nothing of the pass, before a person has to ask again."""
 AGAIN_SECONDS: Final = 5.0
 LOOK_SECONDS: Final = 0.5
 
@@ -48,7 +50,9 @@ class Verifier:
         self._campaign = campaign
         self._max_attempts = max_attempts
         self._reads: Counter[tuple[int, int, int]] = Counter()
+        self._refused: Counter[tuple[int, int, int]] = Counter()
         self._shown: Shows | None = None
+        self._looking = asyncio.Lock()
         self._together = max(1, min(MOST_TOGETHER, round(pacer.rate_per_second * READS_TOGETHER_SECONDS)))
 
     async def run(self) -> None:
@@ -96,19 +100,20 @@ class Verifier:
 
     async def _shows(self, campaign: int) -> "Shows | None":
         """What the API shows of texts: seen once, at passes that surely hold one. None: it could not be seen now."""
-        if self._shown is None:
-            seen = [await self._look(pass_id, message) for pass_id, message in await self._ledger.witnesses(campaign)]
-            known = [shows for shows in seen if shows is not Shows.GONE]
-            if not known:
-                # Nobody is there to ask: what is shown is believed.
-                return Shows.TEXTS
-            best = min((shows for shows in known if shows is not None), default=None)
-            if best is None or (best is not Shows.TEXTS and None in known):
-                return None
-            self._shown = best
-            if best is not Shows.TEXTS:
-                self._observer.event("texts_are_not_shown_as_sent", by="the API, when passes that hold one are read")
-        return self._shown
+        async with self._looking:
+            if self._shown is None:
+                seen = [await self._look(pass_id, message) for pass_id, message in await self._ledger.witnesses(campaign)]
+                known = [shows for shows in seen if shows is not Shows.GONE]
+                if not known:
+                    # Nobody is there to ask: what is shown is believed.
+                    return Shows.TEXTS
+                best = min((shows for shows in known if shows is not None), default=None)
+                if best is None or (best is not Shows.TEXTS and None in known):
+                    return None
+                self._shown = best
+                if best is not Shows.TEXTS:
+                    self._observer.event("texts_are_not_shown_as_sent", by="the API, when passes that hold one are read")
+            return self._shown
 
     async def _look(self, pass_id: str, message: str) -> "Shows | None":
         await self._pacer.slot()
@@ -126,14 +131,13 @@ class Verifier:
     def _again_in_seconds(self, doubt: Doubt, reading: Reading) -> float | None:
         """Only a reading that failed is made again, and not for ever."""
         key = (doubt.claim.campaign, doubt.claim.row, doubt.claim.fence)
-        if reading.http_status == 429:
-            # It says nothing of the pass.
-            return AGAIN_SECONDS
-        self._reads[key] += 1
-        if reading.http_status in {401, 403, 404} or self._reads[key] >= MOST_READS:
-            del self._reads[key]
+        refused = reading.http_status == 429
+        (self._refused if refused else self._reads)[key] += 1
+        over = self._refused[key] >= MOST_REFUSED or self._reads[key] >= MOST_READS
+        if reading.http_status in {401, 403, 404} or over:
+            del self._refused[key], self._reads[key]
             return None
-        return AGAIN_SECONDS * self._reads[key]
+        return AGAIN_SECONDS if refused else AGAIN_SECONDS * self._reads[key]
 
 
 def _read_back(doubt: Doubt, reading: Reading) -> Conclusion:

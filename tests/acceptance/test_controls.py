@@ -62,6 +62,16 @@ def test_a_list_to_exclude_also_holds_for_a_campaign_that_goes_on(desk: Desk) ->
     assert len(desk.sent()) == 5
 
 
+def test_a_list_to_exclude_holds_when_a_campaign_is_resumed(desk: Desk) -> None:
+    desk.make_list(6)
+    desk.json("run", "list.csv", "--message", MESSAGE, "--limit", "2", code=5)
+    (desk.folder / "left.csv").write_text("pass_id\npass-00001\npass-00006\n", encoding="utf-8")
+    assert "no such file" in desk.run("resume", "list", "--exclude", "missing.csv", code=2).stderr
+    seen = desk.json("resume", "list", "--exclude", "left.csv")
+    assert seen["skipped_by_reason"] == {"excluded": 1}
+    assert sorted(desk.sent()) == [f"pass-{number:05}" for number in range(1, 6)]
+
+
 def test_a_campaign_remembers_its_window_when_it_is_resumed(desk: Desk) -> None:
     desk.make_list(4)
     closed = f"{hours_from_now(3)}-{hours_from_now(5)}"

@@ -56,6 +56,27 @@ class TestAmbiguity:
             assert given.processed() == {"a": 1, "b": 1}
             assert given.log.named("texts_are_not_shown_as_sent")
 
+    async def test_what_the_api_shows_is_asked_once_for_all_that_is_read_back_together(self, tmp_path: Path) -> None:
+        async with rig(tmp_path) as given:
+            record = await given.campaign(*passes(20))
+            await given.send(record, limit=1)
+            given.simulator.configure(faults={Fault.READ_NULL: 1.0, Fault.CUT_AFTER: 1.0})
+            await given.send(record)
+            assert given.log.named("texts_are_not_shown_as_sent") == [{"by": "the API, when passes that hold one are read"}]
+            witness = passes(1)[0]
+            assert sum(request.method == "GET" and request.id == witness for request in given.simulator.requests()) == 1
+
+    async def test_reading_that_is_always_refused_has_an_end(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("campaign.sender.verify.MOST_REFUSED", 3)
+        monkeypatch.setattr("campaign.sender.verify.AGAIN_SECONDS", 0.1)
+        async with rig(tmp_path, faults={Fault.CUT_AFTER: 1.0, Fault.READ_THROTTLE: 1.0}, retry_after="0.1") as given:
+            record = await given.campaign("a")
+            end = await given.send(record)
+            assert end.ended is Ended.FINISHED
+            assert given.statuses(record) == {"a": ("unknown", "unreadable")}
+            assert given.processed() == {"a": 1}
+            assert sum(request.method == "GET" for request in given.simulator.requests()) == 3
+
     async def test_a_null_is_believed_once_another_pass_was_seen_to_show_its_text(self, tmp_path: Path) -> None:
         async with rig(tmp_path) as given:
             record = await given.campaign("a", "b")

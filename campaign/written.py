@@ -1,0 +1,51 @@
+"""How settings are written, by whoever writes them: a flag, the environment or a job; each type reads its text."""
+
+import math
+import os
+from pathlib import Path
+from typing import Annotated, Final
+
+from pydantic import BeforeValidator, SecretStr
+from pydantic_settings import NoDecode
+
+from campaign.domain.durations import parse_duration
+from campaign.domain.notices import Occasion, parse_addresses, parse_occasions
+from campaign.domain.safeguard import Halt, parse_halt
+from campaign.domain.schedule import Window, parse_window
+
+UNLIMITED: Final = "unlimited"
+LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+
+
+def _rate(value: object) -> float | None:
+    """Sends per second; `unlimited` is None."""
+    if value is None or value == UNLIMITED:
+        return None
+    try:
+        number = float(str(value))
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise ValueError(f"“{value}” is not a rate; write a number of sends per second above 0, such as 9")
+    return number
+
+
+def _log_level(value: object) -> str:
+    """One of `LOG_LEVELS`, in any case."""
+    level = str(value).strip().lower()
+    if level not in LOG_LEVELS:
+        raise ValueError(f"“{value}” is not a level of the log; write one of {', '.join(LOG_LEVELS)}")
+    return level
+
+
+Duration = Annotated[float, BeforeValidator(lambda value: parse_duration(value) if isinstance(value, str) else value)]
+Rate = Annotated[float | None, BeforeValidator(_rate)]
+LogLevel = Annotated[str | None, BeforeValidator(lambda value: None if value is None else _log_level(value))]
+# Without NoDecode a variable of such a type would be read as JSON.
+HaltLimit = Annotated[Halt, NoDecode, BeforeValidator(lambda value: parse_halt(value) if isinstance(value, str) else value)]
+Addresses = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(parse_addresses)]
+Occasions = Annotated[frozenset[Occasion], NoDecode, BeforeValidator(parse_occasions)]
+
+WindowOfDay = Annotated[Window | None, NoDecode, BeforeValidator(lambda value: parse_window(value) if isinstance(value, str) else value)]
+# In the environment several files are separated as in PATH.
+Files = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(lambda value: value.split(os.pathsep) if isinstance(value, str) else value)]
