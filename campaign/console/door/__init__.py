@@ -1,0 +1,1 @@
+"""Who may come in: users and their passwords, sessions, log-in, CSRF tokens, and the headers of every answer."""

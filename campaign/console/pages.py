@@ -1,0 +1,66 @@
+"""Pages: Jinja templates, with every text from `texts/`."""
+
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import Any, Final
+
+from aiohttp import web
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from campaign.console.access import PERSON
+
+LANGUAGE: Final = "en"
+
+
+def texts(language: str = LANGUAGE) -> dict[str, str]:
+    """Every text of a language, by `file.section.name`."""
+    found: dict[str, str] = {}
+    for file in files("campaign.console").joinpath("texts", language).iterdir():
+        if file.name.endswith(".toml"):
+            found |= _flat(file.name.removesuffix(".toml"), tomllib.loads(file.read_text(encoding="utf-8")))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """Renders templates. In them: `t("file.section.name", count=3)` is a text, `person` who asks (or None), `path` the page's own."""
+
+    _texts: dict[str, str] = field(default_factory=texts)
+    _environment: Environment = field(init=False)
+
+    def __post_init__(self) -> None:
+        environment = Environment(
+            loader=PackageLoader("campaign.console"),
+            autoescape=select_autoescape(default=True),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        environment.globals["t"] = self.text
+        object.__setattr__(self, "_environment", environment)
+
+    def text(self, key: str, **values: object) -> str:
+        """One text, with `{name}` put in."""
+        return self._texts[key].format(**values)
+
+    def add_filter(self, name: str, function: Callable[..., Any]) -> None:
+        """Have templates write `{{ value | name }}`."""
+        self._environment.filters[name] = function
+
+    def render(self, template: str, request: web.Request, **values: Any) -> str:
+        """A template, or a part of a page that takes another's place."""
+        shared = {"person": request.get(PERSON), "path": request.path}
+        return self._environment.get_template(template).render(shared | values)
+
+    def respond(self, template: str, request: web.Request, *, status: int = 200, **values: Any) -> web.Response:
+        """The same as an answer."""
+        return web.Response(text=self.render(template, request, **values), content_type="text/html", charset="utf-8", status=status)
+
+
+def _flat(prefix: str, table: dict[str, Any]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in table.items():
+        found |= _flat(f"{prefix}.{name}", value) if isinstance(value, dict) else {f"{prefix}.{name}": str(value)}
+    return found

@@ -1,0 +1,16 @@
+-- Times are Unix seconds.
+CREATE TABLE IF NOT EXISTS audit (
+    id INTEGER PRIMARY KEY,
+    at REAL NOT NULL,
+    person TEXT NOT NULL,
+    action TEXT NOT NULL,
+    subject TEXT NOT NULL DEFAULT '',
+    details TEXT NOT NULL DEFAULT ''
+) STRICT;
+
+-- Whose a campaign is: who had this console start it.
+CREATE TABLE IF NOT EXISTS owners (
+    campaign TEXT PRIMARY KEY,
+    person TEXT NOT NULL,
+    at REAL NOT NULL
+) STRICT;

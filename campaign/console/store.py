@@ -1,0 +1,46 @@
+"""What the console itself keeps: users, sessions and the audit trail, in an SQLite file of its own."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from importlib.resources import files
+from pathlib import Path
+from typing import Final, TypeVar
+
+import apsw
+
+T = TypeVar("T")
+BUSY_MILLISECONDS: Final = 10_000
+
+
+class Store:
+    """One connection, used by one thread. `do` runs a function on it as one durable transaction."""
+
+    def __init__(self, file: Path) -> None:
+        # The file has password hashes: nobody else may read it, not even for the moment between making and chmod.
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="console-store")
+        self._db = self._thread.submit(_connected, file).result()
+
+    async def do(self, work: Callable[[apsw.Connection], T]) -> T:
+        """Run this on the connection, whole or not at all."""
+        return await asyncio.wrap_future(self._thread.submit(self._whole, work))
+
+    def close(self) -> None:
+        """Finish what was begun, and let go of the file."""
+        self._thread.submit(self._db.close).result()
+        self._thread.shutdown()
+
+    def _whole(self, work: Callable[[apsw.Connection], T]) -> T:
+        with self._db:
+            done = work(self._db)
+        return done  # noqa: RET504 - for mypy a return inside may be swallowed by the context manager
+
+
+def _connected(file: Path) -> apsw.Connection:
+    db = apsw.Connection(str(file))
+    db.set_busy_timeout(BUSY_MILLISECONDS)
+    db.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON")
+    db.execute(files("campaign.console").joinpath("schema.sql").read_text(encoding="utf-8"))
+    return db

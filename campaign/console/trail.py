@@ -1,0 +1,50 @@
+"""The audit trail: who did what to which campaign, and whose each campaign is."""
+
+import time
+from dataclasses import dataclass
+
+import apsw
+
+from campaign.console.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deed:
+    """`at` is Unix seconds; `subject` a campaign's, draft's or user's name."""
+
+    at: float
+    person: str
+    action: str
+    subject: str
+    details: str
+
+
+async def note(store: Store, person: str, action: str, subject: str = "", details: str = "") -> None:
+    """Write down what somebody did; never a secret, nor what a recipient is told."""
+    row = (time.time(), person, action, subject, details)
+    await store.do(lambda db: db.execute("INSERT INTO audit (at, person, action, subject, details) VALUES (?, ?, ?, ?, ?)", row).fetchall())
+
+
+async def deeds(store: Store, subject: str | None = None, *, limit: int = 200) -> list[Deed]:
+    """What was done, newest first; to one subject, or at all."""
+
+    def read(db: apsw.Connection) -> list[Deed]:
+        found = db.execute(
+            "SELECT at, person, action, subject, details FROM audit WHERE ?1 IS NULL OR subject = ?1 ORDER BY id DESC LIMIT ?2",
+            (subject, limit),
+        )
+        return [Deed(at=at, person=person, action=action, subject=about, details=details) for at, person, action, about, details in found]
+
+    return await store.do(read)
+
+
+async def own(store: Store, campaign: str, person: str) -> None:
+    """From now on the campaign is this person's."""
+    row = (campaign, person, time.time())
+    await store.do(lambda db: db.execute("INSERT OR REPLACE INTO owners (campaign, person, at) VALUES (?, ?, ?)", row).fetchall())
+
+
+async def owner_of(store: Store, campaign: str) -> str:
+    """Whose the campaign is; empty if a command or a job began it."""
+    found = await store.do(lambda db: db.execute("SELECT person FROM owners WHERE campaign = ?", (campaign,)).fetchall())
+    return str(found[0][0]) if found else ""
