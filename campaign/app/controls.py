@@ -70,7 +70,7 @@ def home_zone(settings: Settings) -> ZoneInfo:
     try:
         return zone(settings.time_zone)
     except ValueError as error:
-        raise UsageError(f"--time-zone: {error}.") from None
+        raise UsageError(f"--time-zone: {_sentence(error)}") from None
 
 
 def cannot_finish(schedule: Schedule, messages: int, rate_per_second: float | None, *, now: datetime) -> str:
@@ -103,7 +103,7 @@ class Exclusions:
         """The keys of the passes, some at a time."""
         for file in self.files:
             with open_table(file) as table:
-                place = find_id_column(table.columns, None, file=table.name)
+                place = find_id_column(table.columns, None, file=table.name, how="by naming it pass_id")
                 row = 0
                 for batch in table.batches():
                     keys = []
@@ -127,6 +127,10 @@ def _moment(name: str, text: str | None, kept: dict[str, str], home: ZoneInfo, n
         return parse_moment(text, in_zone=home, now=now)
     except ValueError as error:
         raise UsageError(f"--{name.replace('_', '-')}: {error}.") from None
+
+
+def _sentence(error: ValueError) -> str:
+    return str(error) if str(error).endswith("?") else f"{error}."
 
 
 def _shown(moment: datetime | None, home: ZoneInfo) -> str:

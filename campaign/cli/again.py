@@ -60,9 +60,9 @@ def _selection(statuses: list[str] | None, reasons: list[str] | None, http_statu
     from campaign.domain.selection import Selection
 
     wanted, codes = _parts(statuses), _parts(http_statuses)
-    possible = sorted(RETRYABLE | {Status.INVALID})
-    if unknown := [part for part in wanted if part not in possible]:
-        raise UsageError(f"--status {unknown[0]}: rows can be sent again that are {', '.join(possible)} (these once they are mended).")
+    if unknown := [part for part in wanted if part not in RETRYABLE | {Status.INVALID}]:
+        possible = ", ".join(sorted(RETRYABLE))
+        raise UsageError(f"--status {unknown[0]}: rows can be sent again that are {possible}, and invalid ones once they are mended.")
     if odd := [code for code in codes if not (code.isascii() and code.isdecimal() and len(code) == 3)]:
         raise UsageError(f"--http-status {odd[0]}: write the number of an answer, such as 422.")
     return Selection(statuses=frozenset(map(Status, wanted)), reasons=frozenset(_parts(reasons)), http_statuses=frozenset(map(int, codes)))

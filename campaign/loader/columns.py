@@ -31,13 +31,14 @@ _PASS_UUID: Final = re.compile(r"[0-9a-fA-F]{40}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4
 _CONTROL: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
-def find_id_column(columns: Sequence[str], asked: str | None, *, file: str | None = None) -> int:
+def find_id_column(columns: Sequence[str], asked: str | None, *, file: str | None = None, how: str = "with --id-column") -> int:
     """The position of the column that holds the pass ids.
 
     Args:
         columns: the list's column names.
         asked: what `--id-column` says: matched exactly first, then without regard to case, spaces, dashes and underscores.
         file: the list, for the message.
+        how: how a person says which column it is, for the message.
 
     Raises:
         InputError: no column, or more than one, can be meant.
@@ -52,10 +53,10 @@ def find_id_column(columns: Sequence[str], asked: str | None, *, file: str | Non
         return found[0]
     if found:
         these = listed([columns[position] for position in found])
-        raise InputError(f"{these} could each hold the pass ids. Say which one with --id-column.", file=file)
+        raise InputError(f"{these} could each hold the pass ids. Say which one {how}.", file=file)
     if asked is None:
         problem = f"No column is named {', '.join(ID_NAMES[:-1])} or {ID_NAMES[-1]}. The list has {listed(columns)}."
-        raise InputError(f"{problem} Say which one holds the pass ids with --id-column.", file=file)
+        raise InputError(f"{problem} Say which one holds the pass ids {how}.", file=file)
     near = get_close_matches(asked, columns, n=1)
     hint = f" Did you mean “{shown(near[0])}”?" if near else ""
     raise InputError(f"There is no column “{shown(asked)}”; the list has {listed(columns)}.{hint} Change --id-column.", file=file)

@@ -35,7 +35,7 @@ WRONG: list[tuple[str, str, str]] = [
     ("rate = 0", "rate", "“0” is not a rate; write a number of sends per second above 0, such as 9"),
     ('rate = "fast"', "rate", "“fast” is not a rate"),
     ("rate = {a = 1}", "rate", "and not a table"),
-    ("timeout = 10", "timeout", "“10” is not a duration; write for example 500ms, 10s, 5m or 2h"),
+    ("timeout = 10", "timeout", "“10” is not a duration; write for example 500ms, 10s, 5m, 2h or 3d"),
     ('quiet_period = "soon"', "quiet_period", "“soon” is not a duration"),
     ('halt = "lots"', "halt", "“lots” is not a limit of failures"),
     ("halt = [1]", "halt", "this has to be a number, or a text in quotes"),
