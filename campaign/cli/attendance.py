@@ -54,7 +54,8 @@ class Attendance:
         view = finished.view
         structlog.contextvars.bind_contextvars(campaign=view.record.spec.name)
         if not self._settings.json_output and not sys.stdout.isatty() and not finished.brief:
-            sys.stdout.write(f"\n{in_a_line(view)}\n")
+            go_on = next((line.strip() for line in finished.note.splitlines() if line.startswith("    campaign ")), "")
+            sys.stdout.write(f"\n{in_a_line(view, go_on=go_on)}\n")
         if self._gauges is not None:
             self._gauges.ended(view.exit_code, counts=view.counts, campaign=view.record.spec.name)
         occasion = occasion_of(view.exit_code)

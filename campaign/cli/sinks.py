@@ -10,9 +10,11 @@ from typing import Any, Final
 import structlog
 from structlog.typing import EventDict
 
+from campaign.cli.happenings import event_in_words
 from campaign.domain.errors import UsageError
 
 SERIOUS: Final = frozenset({"warning", "error", "critical"})
+_ONCE: Final = "If it happens again, only the log tells."
 _FOR_FILES: Final = frozenset({"event", "detail", "level", "timestamp", "run", "campaign", "exception"})
 
 
@@ -61,7 +63,7 @@ def for_mails() -> Callable[[object, str, EventDict], str]:
         if event["event"] in told:
             raise structlog.DropEvent
         told.add(event["event"])
-        return f"campaign: {event.get('detail') or _listed(event)}"
+        return f"campaign: {event.get('detail') or _in_words(event)}"
 
     return render
 
@@ -72,7 +74,9 @@ def for_terminals(_logger: object, _method: str, event: EventDict) -> EventDict:
     return {name: value for name, value in event.items() if name not in known}
 
 
-def _listed(event: EventDict) -> str:
+def _in_words(event: EventDict) -> str:
     details: dict[str, Any] = {name: value for name, value in event.items() if name not in _FOR_FILES}
+    if said := event_in_words(event["event"], **details):
+        return f"{said[0].upper()}{said[1:]}. {_ONCE}"
     listed = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in details.items())
-    return f"{event['event'].replace('_', ' ')}{': ' if listed else ''}{listed}. Any further ones are in the log."
+    return f"{event['event'].replace('_', ' ')}{': ' if listed else ''}{listed}. {_ONCE}"

@@ -22,9 +22,9 @@ def to_copy(lead: str, text: str) -> Iterator[str]:
     yield f"    {printable(text)}"
 
 
-def wrapped(text: str, *, first: str = "", rest: str = "") -> list[str]:
-    """A text in lines of `WIDTH` columns."""
+def wrapped(text: str, *, first: str = "", rest: str = "", width: int = WIDTH) -> list[str]:
+    """A text in lines of so many columns."""
     # A character of Chinese, Japanese or Korean, or an emoji, takes two columns.
     wide = any(unicodedata.east_asian_width(character) in "WF" for character in text)
-    width = len(first) + (WIDTH - len(first)) // (2 if wide else 1)
-    return textwrap.wrap(text, width=width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
+    columns = len(first) + (width - len(first)) // (2 if wide else 1)
+    return textwrap.wrap(text, width=columns, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)

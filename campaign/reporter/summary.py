@@ -71,15 +71,18 @@ def in_brief(view: CampaignView) -> str:
     return "\n".join([*_overview(view), "", *next_steps(view, commands=True)])
 
 
-def in_a_line(view: CampaignView) -> str:
-    """The same in one line that needs no other: for who reads the mail of a scheduled job, and a search through many of them."""
+def in_a_line(view: CampaignView, *, go_on: str = "") -> str:
+    """The same in one line that needs no other: for who reads the mail of a scheduled job, and a search through many of them.
+
+    `go_on` is the command that goes on better than the campaign's own, such as the job's.
+    """
     counts = view.counts
     parts = [f"{counts.by_status[status]:,} {_LABEL[status]}" for status in _ORDER if counts.by_status.get(status)]
     said = [f"Campaign {printable(view.record.spec.name)} {_state(view)}", f"{rows(counts.rows)}: {', '.join(parts)}." if parts else ""]
     if needing := counts.needs_someone:
         said.append(f"{rows(needing)} {'needs' if needing == 1 else 'need'} someone.")
     steps = list(next_steps(view, commands=True))
-    command = next((step.strip() for step in steps if step.startswith("    campaign ")), "")
+    command = go_on or next((step.strip() for step in steps if step.startswith("    campaign ")), "")
     if command:
         said.append(f"Next: {command}")
     elif steps and not steps[-1].startswith(" "):

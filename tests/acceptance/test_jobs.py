@@ -95,8 +95,10 @@ class TestCron:
         office.simulator.set_faults(faults={"not_found": 0.05})
         log = office.folder / "log.jsonl"
         first = self.start(weekly, variables)
-        mail = first.stdout.partition("Exit code 3; the log ends with:\n")
-        assert json.loads(mail[2].splitlines()[-1])["event"] == "run_ended"
+        assert first.stderr == ""
+        assert first.stdout.endswith(
+            " rows need someone. Next: campaign retry " + re.findall(r"weekly-offer-\S+", first.stdout)[0] + "\nExit code 3\n"
+        )
         failed = {one.id for one in office.simulator.requests()} - set(office.sent())
         assert 0 < len(failed) < PASSES / 4
         office.simulator.set_faults(faults={})
@@ -115,11 +117,22 @@ class TestCron:
         variables, [weekly, _] = cron
         job = office.folder / "jobs" / "weekly-offer.toml"
         job.write_text(job.read_text(encoding="utf-8").replace("halt =", "halts ="), encoding="utf-8")
-        mail = self.start(weekly, variables).stdout
-        assert mail.startswith(
-            "Exit code 2; the log ends with:\ncampaign: jobs/weekly-offer.toml: there is a mistake in this job; nothing was sent.\n"
-        )
-        assert mail.endswith(", “halts”: there is no such key; did you mean halt?\n")
+        mail = self.start(weekly, variables)
+        assert mail.stdout == "Exit code 2\n"
+        assert mail.stderr.startswith("campaign: jobs/weekly-offer.toml: there is a mistake in this job; nothing was sent.\n")
+        assert mail.stderr.endswith(", “halts”: there is no such key; did you mean halt?\n")
+        assert office.simulator.requests() == []
+
+    def test_a_list_that_is_missing_is_in_the_mail_and_every_line_of_the_log_parses(
+        self, office: Desk, cron: tuple[dict[str, str], list[str]]
+    ) -> None:
+        variables, [weekly, _] = cron
+        job = office.folder / "jobs" / "weekly-offer.toml"
+        job.write_text(job.read_text(encoding="utf-8").replace("promo.*", "none-*"), encoding="utf-8")
+        mail = self.start(weekly, variables)
+        assert mail.stdout == "Exit code 2\n"
+        assert mail.stderr.startswith("campaign: jobs/weekly-offer.toml: No list matches “../sample_data/none-*”.")
+        assert events((office.folder / "log.jsonl").read_text(encoding="utf-8")) == ["run_broke_off"]
         assert office.simulator.requests() == []
 
 
@@ -176,6 +189,8 @@ def test_cut_off_it_goes_on_and_says_how(office: Desk) -> None:
     first = kept.run("run", job, code=5)
     [words, resume] = [shlex.split(line)[1:] for line in re.findall(r"^    (campaign .*)$", first.stdout, re.MULTILINE)]
     assert words == ["run", "my jobs/job.toml"]
+    # In the mail's one line it is the job that goes on: resume knows nothing of its limits.
+    assert first.stdout.endswith(" Next: campaign run 'my jobs/job.toml'\n")
     assert resume[0] == "resume"
     assert kept.json("status", *resume[1:])["by_status"]["pending"] == 2
     kept.run(*words)
