@@ -143,6 +143,7 @@ class TestCheck:
         (desk.folder / "list.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
         seen = desk.run("check", "list.csv", *MESSAGE, code=3, CAMPAIGN_RATE="9").stdout
         assert "95 rows, 91 can be sent. Nothing was sent." in seen
+        assert "\nRows are counted from the first one below the header.\n" in seen
         assert "Sending takes about 10 s, at 9 a second." in seen
         assert "2 rows: something that the message mentions is missing in the row\n    rows 93, 94\n" in seen
         assert "1 row: the row has no pass id\n    row 92\n" in seen
@@ -154,7 +155,9 @@ class TestCheck:
 
     def test_a_good_list_ends_with_0(self, desk: Desk) -> None:
         desk.make_list(1)
-        assert "1 row, 1 can be sent." in desk.run("check", "list.csv", *MESSAGE).stdout
+        seen = desk.run("check", "list.csv", *MESSAGE).stdout
+        assert "1 row, 1 can be sent." in seen
+        assert "Rows are counted" not in seen
 
 
 class TestDemo:
