@@ -13,7 +13,7 @@ from python_calamine import CalamineWorkbook
 
 from tests.acceptance.desk import ROOT, SAMPLES, Desk
 
-HEADER = ["Pass ID", "Vorname", "Code", "Gültig bis"]
+HEADER: list[object] = ["Pass ID", "Vorname", "Code", "Gültig bis"]
 MESSAGE = ("--message", "Hallo {{ Vorname }}, mit {{ Code }} 20 % Rabatt bis {{ gültig_bis }}")
 LONG_NUMBER = 1_230_000_000_000_000
 END = dt.date(2026, 12, 24)
