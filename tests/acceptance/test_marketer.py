@@ -127,6 +127,16 @@ def test_ids_that_have_lost_their_zeros_are_not_taken_for_mended(promo: Desk) ->
     assert promo.sent() == before
 
 
+def test_whoever_mends_the_list_itself_is_shown_the_way(promo: Desk) -> None:
+    run(promo)
+    save_workbook(promo.folder / "Herbst Aktion.xlsx", [HEADER, *ROWS[:2], ["0003", "Eva", "A3", END], *ROWS[3:]])
+    before = promo.sent()
+    refused = promo.run("run", "Herbst Aktion.xlsx", *MESSAGE, code=2).stderr
+    assert "There is a campaign named “Herbst Aktion” already, and the list was changed." in refused
+    assert "If you only mended rows, mend them in its failed-rows file instead: campaign retry FILE." in refused
+    assert promo.sent() == before
+
+
 def test_the_commands_of_the_readme_work_as_they_stand(desk: Desk) -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     shutil.copy(SAMPLES / "promo.csv", desk.folder / "promo.csv")

@@ -147,6 +147,15 @@ class TestMendedFile:
         assert desk.sent() == {}
         assert failed.read_bytes() == content
 
+    def test_what_is_wrong_with_many_rows_is_said_once(self, desk: Desk) -> None:
+        failed = run_with_failures(desk)
+        rows = table(failed)
+        for row in (rows[0], rows[1], rows[3]):
+            row["first_name"] += "a"
+        refused = desk.run("retry", write(failed, rows), code=2).stderr
+        assert "Rows 1, 2, 4: “first_name” was changed, and the message is made from a template." in refused
+        assert refused.count("was changed") == 1
+
     def test_a_message_column_needs_no_template(self, desk: Desk) -> None:
         (desk.folder / "own.csv").write_text("id,message\na,Hello\nb,\n", encoding="utf-8")
         desk.run("run", "own.csv", code=3)
