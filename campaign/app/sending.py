@@ -20,6 +20,7 @@ from campaign.sender.attempt import OnUnknown, Policy
 from campaign.sender.ending import End, Ended
 from campaign.sender.endpoint import Endpoint
 from campaign.sender.gateway import HttpGateway, Timeouts
+from campaign.sender.heart import Heart
 from campaign.sender.pace import Pacer
 from campaign.sender.pool import Pool, happens_within
 from campaign.sender.port import Observer
@@ -147,7 +148,13 @@ async def send(
                 return await pool.run(stop=stop.gently, stop_now=stop.now)
 
             async def read_back() -> None:
-                await _read_back(record, ledger, reader, gateway, settings, observer=observer, stop=stop)
+                # Between two pools nobody else renews the lease, and reading back may take longer than it lasts.
+                heart = Heart(ledger, runner, CLOCK.ticks)
+                heart.activity = "waiting"
+                async with asyncio.TaskGroup() as group:
+                    beating = group.create_task(heart.run())
+                    await _read_back(record, ledger, reader, gateway, settings, observer=observer, stop=stop)
+                    beating.cancel()
 
             end = await send_carefully(
                 run,

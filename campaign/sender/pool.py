@@ -12,7 +12,7 @@ from campaign.ledger.port import Control, Ledger, LedgerReader, Outlook, Runner
 from campaign.sender.baselines import Baselines
 from campaign.sender.claims import Claims
 from campaign.sender.ending import End, Ended, Ending
-from campaign.sender.heart import MARGIN_SECONDS, Heart
+from campaign.sender.heart import MARGIN_SECONDS, TAKEN_OVER, Heart
 from campaign.sender.pace import Pacer
 from campaign.sender.port import Gateway, Observer
 from campaign.sender.recorder import Recorder
@@ -85,6 +85,8 @@ class Pool:
         Raises:
             CampaignError: the ledger can't be used any more; everything claimed is found by the next run.
         """
+        if not await self._heart.begin():
+            return End(ended=Ended.SUPERSEDED, why=TAKEN_OVER)
         read_pacer = Pacer(self._ledger, f"{self._settings.key} read", self._settings.read_rate_per_second)
         verifier = Verifier(
             self._ledger,
@@ -199,7 +201,7 @@ class Pool:
             elif outlook.control is Control.CANCELLED:
                 self._ending.come(Ended.CANCELLED)
             elif self._heart.lost:
-                self._ending.come(Ended.SUPERSEDED, "Another process took this one for dead and has taken over its rows.")
+                self._ending.come(Ended.SUPERSEDED, TAKEN_OVER)
             elif not self._heart.beats():
                 self._ending.come(Ended.SUPERSEDED, LEASE_OVER)
         self._ending.come(Ended.INTERRUPTED)
