@@ -10,7 +10,7 @@ from campaign.app.sending import find, reading
 from campaign.domain.durations import words
 from campaign.domain.errors import UsageError
 from campaign.domain.model import OPEN, Status
-from campaign.insights import CampaignView, iso, rows_left_code, view
+from campaign.insights import FAULT, CampaignView, iso, rows_left_code, view
 from campaign.ledger.port import CampaignRecord, Control, LedgerReader, RunnerRecord
 from campaign.ledger.sqlite import SqliteLedger
 from campaign.settings import Settings
@@ -24,7 +24,7 @@ _NEVER_SENT: Final = frozenset({"staging", "staged", "imported", "discarded", "r
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One process that sent. `exit_code` is what it answered as far as that can be known: not of one that was killed or interrupted."""
+    """One process that sent. `exit_code` is what it answered as far as that can be known: not of one that was killed."""
 
     runner: RunnerRecord
     attempts: int
@@ -32,9 +32,9 @@ class Run:
     @property
     def exit_code(self) -> int | None:
         left, in_need = self.runner.rows_left, self.runner.rows_in_need
-        if left is None or in_need is None or self.runner.ended == "interrupted":
+        if left is None or in_need is None:
             return None
-        if left:
+        if left or self.runner.ended == FAULT:
             return rows_left_code(self.runner.ended)
         return 3 if in_need else 0
 

@@ -3,14 +3,15 @@
 import asyncio
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from campaign.app.canary import send_carefully
 from campaign.app.controls import schedule_of, utc_now
-from campaign.domain.errors import UsageError
-from campaign.insights import CampaignView, exit_code_of, view
+from campaign.domain.errors import LedgerError, UsageError
+from campaign.domain.problems import problem_of
+from campaign.insights import CODES_OF_SIGNALS, FAULT, CampaignView, exit_code_of, view
 from campaign.ledger.clock import SystemClock
 from campaign.ledger.port import CampaignRecord, Control, LedgerReader
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
@@ -125,7 +126,6 @@ async def send(
         api=Endpoint.of(settings.api_url).place,
         account=budget_key(settings),
     )
-    end = End(ended=Ended.SUPERSEDED, why="The run broke off.")
     try:
         gateway = HttpGateway(
             url=settings.api_url,
@@ -164,9 +164,25 @@ async def send(
                 limit=settings.limit,
                 halt=settings.halt,
             )
-    finally:
-        await ledger.dismiss(runner, end.why or end.ended.value)
+    except BaseException as error:
+        # What broke it off is what has to be told, though signing off may fail as well.
+        with suppress(LedgerError):
+            await ledger.dismiss(runner, _broken_off_by(error))
+        raise
+    await ledger.dismiss(runner, _in_a_word(end, stop))
     return end
+
+
+def _in_a_word(end: End, stop: Stop) -> str:
+    """How a run ended, as the ledger keeps it: a word, or the sentence that there is."""
+    if end.ended is Ended.INTERRUPTED:
+        return next((word for word, code in CODES_OF_SIGNALS.items() if code == stop.exit_code), end.ended.value)
+    return end.why or end.ended.value
+
+
+def _broken_off_by(error: BaseException) -> str:
+    problem = problem_of(error)
+    return FAULT if problem is None else f"The run broke off. {problem}"
 
 
 def _pool_settings(record: CampaignRecord, reader: LedgerReader, settings: Settings) -> PoolSettings:

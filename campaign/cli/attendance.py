@@ -15,6 +15,7 @@ from campaign.cli.progress import RunProgress
 from campaign.domain.errors import UsageError
 from campaign.domain.model import Counts, Settlement
 from campaign.domain.notices import occasion_of
+from campaign.domain.problems import fault_of, problem_of
 from campaign.reporter.summary import in_a_line
 from campaign.sender.port import Observer
 from campaign.settings import Settings
@@ -68,7 +69,8 @@ class Attendance:
         if self._gauges is not None:
             self._gauges.ended(exit_code)
         log = str(self._settings.log_file or "")
-        self._notify(notice_of_error(error, self._campaign, occasion_of(exit_code), run=logs.run_id(), log=log))
+        what = problem_of(error) or fault_of(error) or error
+        self._notify(notice_of_error(what, self._campaign, occasion_of(exit_code), run=logs.run_id(), log=log))
 
     def _notify(self, notice: Notice) -> None:
         settings = self._settings

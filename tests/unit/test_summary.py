@@ -146,7 +146,7 @@ def test_when_all_went_well_there_is_nothing_to_do() -> None:
         (CampaignState.PAUSED, "is paused: 1,200 rows left.", ["resume", "verify", "retry", "retry"]),
         (
             CampaignState.STOPPED,
-            "has stopped before its end: 1,200 rows left. It was told to stop.",
+            "has stopped before its end: 1,200 rows left. It was told to stop, with Ctrl-C.",
             ["resume", "verify", "retry", "retry"],
         ),
         (CampaignState.CANCELLED, "was cancelled.", ["verify"]),
@@ -200,7 +200,10 @@ def test_a_command_can_be_copied_whatever_the_name() -> None:
     [
         ("", "Its process was killed, or the machine went down.", 5),
         ("limit", "The number of sends that was asked for was reached.", 5),
-        ("interrupted", "It was told to stop.", 130),
+        ("interrupted", "It was told to stop, with Ctrl-C.", 130),
+        ("terminated", "It was told to stop (SIGTERM).", 143),
+        ("hung_up", "Its terminal was closed.", 129),
+        ("fault", "A fault of the program broke it off.", 1),
         ("paused", "It was paused.", 5),
         ("The API refused the token (401). Check PASSENTRY_API_KEY.", "The API refused the token (401). Check PASSENTRY_API_KEY.", 4),
     ],
