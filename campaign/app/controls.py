@@ -21,22 +21,40 @@ REMEMBERED: Final[tuple[str, ...]] = (
 """Settings that a campaign is resumed with, unless they are given anew: who resumes it at night must not send at night."""
 
 
-def remembered(settings: Settings, *, now: datetime) -> dict[str, str]:
+def remembered(settings: Settings, *, now: datetime, own_zones: bool) -> dict[str, str]:
     """What a campaign keeps of the settings it was begun with, moments as moments.
 
+    Args:
+        settings: what is asked for.
+        now: the present moment.
+        own_zones: the rows may have zones of their own, in which the window opens at other times.
+
     Raises:
-        UsageError: a moment or a zone is none, or the end is over.
+        UsageError: a moment or a zone is none, the end is over, or nothing could be sent before it.
     """
     kept: dict[str, str] = {name: settings.as_text(name) for name in REMEMBERED if name in settings.model_fields_set}
-    schedule = schedule_of(settings, {}, now=now)
+    schedule = check_schedule(settings, {}, now=now)
     for name, moment in (("start_at", schedule.start), ("not_after", schedule.end)):
         if moment is not None:
             kept[f"{name}_time"] = moment.isoformat()
-    if schedule.is_over(now):
-        raise UsageError(f"--not-after {settings.not_after}: that is over ({_shown(schedule.end, schedule.home)}); nothing was sent.")
-    if schedule.start is not None and schedule.is_over(schedule.start):
-        raise UsageError(f"--start-at {settings.start_at} is not before --not-after {settings.not_after}; nothing would ever be sent.")
+    if not own_zones and schedule.is_past([""], now):
+        raise UsageError(f"--window {settings.window} does not open before --not-after {settings.not_after}; nothing would ever be sent.")
     return kept
+
+
+def check_schedule(settings: Settings, kept: dict[str, str], *, now: datetime) -> Schedule:
+    """`schedule_of`, where nothing may be asked for that can't be; an end that the campaign remembers may be over.
+
+    Raises:
+        UsageError: a moment or a zone is none, or an end that is given anew is over, or before the start.
+    """
+    schedule = schedule_of(settings, kept, now=now)
+    new_start, new_end = (getattr(settings, name) != kept.get(name) for name in ("start_at", "not_after"))
+    if new_end and schedule.is_over(now):
+        raise UsageError(f"--not-after {settings.not_after}: that is over ({_shown(schedule.end, schedule.home)}); nothing was sent.")
+    if (new_start or new_end) and schedule.start is not None and schedule.is_over(schedule.start):
+        raise UsageError(f"--start-at {settings.start_at} is not before --not-after {settings.not_after}; nothing would ever be sent.")
+    return schedule
 
 
 def schedule_of(settings: Settings, kept: dict[str, str], *, now: datetime) -> Schedule:

@@ -57,6 +57,7 @@ async def run_list(source: str, settings: Settings, front: Front) -> Finished:
             batches=given.own_cells,
         )
         async with session(settings, front, stop) as work:
+            own_zones = given.layout.zone_place is not None
             exclusions = await asyncio.to_thread(Exclusions, settings.exclude)
             staged = await stage(
                 work.ledger,
@@ -65,7 +66,7 @@ async def run_list(source: str, settings: Settings, front: Front) -> Finished:
                 stop=stop.gently,
                 ledger_name=settings.ledger_to_name,
                 exclusions=exclusions,
-                begin=lambda spec: replace(spec, settings=spec.settings | remembered(settings, now=utc_now())),
+                begin=lambda spec: replace(spec, settings=spec.settings | remembered(settings, now=utc_now(), own_zones=own_zones)),
                 tell=front.tell,
             )
             return await _go_on(work.of(staged.record), staged.record, results, resumed=staged.resumed)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from campaign.app.controls import cannot_finish, schedule_of, utc_now
+from campaign.app.controls import cannot_finish, check_schedule, schedule_of, utc_now
 from campaign.app.question import Question, Rows, question_of
 from campaign.app.sending import Stop, exit_code, find, report, send
 from campaign.domain.errors import InputError, LedgerError, SafeguardError, StoppedError, UsageError
@@ -54,8 +54,14 @@ class Session:
     stop: Stop
 
     def of(self, record: CampaignRecord) -> Self:
-        """The same with what the campaign remembers of its settings, where it was not given anew."""
-        return replace(self, settings=self.settings.over(record.spec.settings))
+        """The same with what the campaign remembers of its settings, where it was not given anew.
+
+        Raises:
+            UsageError: a moment or a zone is none, or can't be meant; nothing of the campaign was changed.
+        """
+        settings = self.settings.over(record.spec.settings)
+        check_schedule(settings, record.spec.settings, now=utc_now())
+        return replace(self, settings=settings)
 
     async def counts(self, record: CampaignRecord) -> Counts:
         """Where the rows stand, those of dead processes included."""

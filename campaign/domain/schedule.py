@@ -70,6 +70,11 @@ class Schedule:
         first = min(openings, default=None)
         return None if first is None or self.is_over(first) else first
 
+    def is_past(self, names: Iterable[str], now: datetime) -> bool:
+        """Whether the end has come, or no window will open before it in any of these zones."""
+        names = tuple(names)
+        return self.is_over(now) or (self.end is not None and bool(names) and self.next_time(names, now) is None)
+
     def seconds_left(self, name: str, now: datetime) -> float | None:
         """For how long, all windows until the end together, rows of a zone may still be sent; None is for ever."""
         if self.end is None:

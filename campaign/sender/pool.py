@@ -193,6 +193,8 @@ class Pool:
             lost = await self._ledger.bury(quiet_seconds=self._runner.quiet_seconds)
             if lost:
                 self._observer.event("rows_of_a_dead_runner", rows=lost)
+            # Somebody may have mended a row meanwhile, into a zone that there was not.
+            self._timing.zones = await asyncio.to_thread(self._reader.zones, self._runner.campaign)
             if self._timing.is_over() and (expired := await self._ledger.leave_out(self._runner.campaign, Skip.EXPIRED)):
                 self._observer.event("expired", rows=expired)
             outlook = await asyncio.to_thread(self._reader.outlook, self._runner.campaign)

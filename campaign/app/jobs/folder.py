@@ -85,7 +85,7 @@ async def _order(job: Job, settings: Settings, now: datetime) -> JobCheck:
     match order_of(job, settings_of(job, settings, now=now), now=now):
         case SendOrder(source=source, settings=ready):
             # What a run refuses, too, but a look at its list does not show: a promotion that is over, an exclusion that can't be read.
-            remembered(ready, now=now)
+            remembered(ready, now=now, own_zones=True)
             await asyncio.to_thread(Exclusions, ready.exclude)
             checked = await check(source, ready)
             return JobCheck(file=job.file.name, command=job.command, campaign=ready.name or default_name(source), checked=checked)
