@@ -1,7 +1,7 @@
 """When and whom: from what was asked for, and what the campaign remembers, to a schedule, exclusions and terms."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,8 @@ REMEMBERED: Final[tuple[str, ...]] = (
 )
 """Settings that a campaign is resumed with, unless they are given anew: who resumes it at night must not send at night."""
 
+_HOURS: Final = ("window", "time_zone", "start_at", "not_after")
+
 
 def remembered(settings: Settings, *, now: datetime, own_zones: bool) -> dict[str, str]:
     """What a campaign keeps of the settings it was begun with, moments as moments.
@@ -33,27 +35,34 @@ def remembered(settings: Settings, *, now: datetime, own_zones: bool) -> dict[st
         UsageError: a moment or a zone is none, the end is over, or nothing could be sent before it.
     """
     kept: dict[str, str] = {name: settings.as_text(name) for name in REMEMBERED if name in settings.model_fields_set}
-    schedule = check_schedule(settings, {}, now=now)
+    schedule = check_schedule(settings, {}, zones=[] if own_zones else [""], now=now)
     for name, moment in (("start_at", schedule.start), ("not_after", schedule.end)):
         if moment is not None:
             kept[f"{name}_time"] = moment.isoformat()
-    if not own_zones and schedule.is_past([""], now):
-        raise UsageError(f"--window {settings.window} does not open before --not-after {settings.not_after}; nothing would ever be sent.")
     return kept
 
 
-def check_schedule(settings: Settings, kept: dict[str, str], *, now: datetime) -> Schedule:
+def check_schedule(settings: Settings, kept: dict[str, str], *, zones: Iterable[str], now: datetime) -> Schedule:
     """`schedule_of`, where nothing may be asked for that can't be; an end that the campaign remembers may be over.
 
+    Args:
+        settings: what is asked for now.
+        kept: what the campaign remembers.
+        zones: of its rows, as far as they are known.
+        now: the present moment.
+
     Raises:
-        UsageError: a moment or a zone is none, or an end that is given anew is over, or before the start.
+        UsageError: a moment or a zone is none, or by what is given anew nothing could be sent before the end.
     """
     schedule = schedule_of(settings, kept, now=now)
-    new_start, new_end = (getattr(settings, name) != kept.get(name) for name in ("start_at", "not_after"))
-    if new_end and schedule.is_over(now):
+    given = {name: settings.as_text(name) for name in _HOURS if getattr(settings, name) is not None}
+    anew = {name for name, text in given.items() if kept.get(name) != text}
+    if "not_after" in anew and schedule.is_over(now):
         raise UsageError(f"--not-after {settings.not_after}: that is over ({_shown(schedule.end, schedule.home)}); nothing was sent.")
-    if (new_start or new_end) and schedule.start is not None and schedule.is_over(schedule.start):
+    if anew and schedule.start is not None and schedule.is_over(schedule.start):
         raise UsageError(f"--start-at {settings.start_at} is not before --not-after {settings.not_after}; nothing would ever be sent.")
+    if anew and not schedule.is_over(now) and schedule.is_past(zones, now):
+        raise UsageError(f"--window {settings.window} does not open before --not-after {settings.not_after}; nothing would ever be sent.")
     return schedule
 
 

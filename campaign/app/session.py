@@ -60,7 +60,7 @@ class Session:
             UsageError: a moment or a zone is none, or can't be meant; nothing of the campaign was changed.
         """
         settings = self.settings.over(record.spec.settings)
-        check_schedule(settings, record.spec.settings, now=utc_now())
+        check_schedule(settings, record.spec.settings, zones=self.reader.zones(record.id), now=utc_now())
         return replace(self, settings=settings)
 
     async def counts(self, record: CampaignRecord) -> Counts:

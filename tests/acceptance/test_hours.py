@@ -208,6 +208,11 @@ class TestStartAndEnd:
         wall.desk.make_list(6)
         wall.set("2026-12-24T10:00:00+01:00")
         wall.run(*RUN, "--window", "09:00-11:00", "--not-after", "18:00", *IN_BERLIN, "--limit", "2", code=5)
+        # A window that is given anew is taken for a mistake, where the end of the one that was given before is its end.
+        wall.set("2026-12-24T10:30:00+01:00")
+        refused = wall.run("resume", "list", "--window", "07:00-08:00", code=2).stderr
+        assert "--window 07:00-08:00 does not open before --not-after 18:00" in refused
+        assert wall.desk.json("status", "list")["by_status"]["pending"] == 4
         wall.set("2026-12-24T12:00:00+01:00")
         seen = json.loads(wall.run("resume", "list", "--json").stdout)
         assert (seen["by_status"]["delivered"], seen["skipped_by_reason"]) == (2, {"expired": 4})

@@ -43,8 +43,8 @@ class TestDailyCap:
         assert offer(wall, "five") == {}
         assert offer(wall, "six") == {"frequency_cap": 1}
         assert wall.desk.sent() == {"pass-00001": ["Offer one", "Offer two", "Offer three", "Offer five"]}
-        at = [wall.shown(one)[-1].timestamp() for one in wall.desk.simulator.audit()]
-        assert all(later - first > 86_400 for first, later in zip(at, at[3:], strict=False))
+        seconds = [wall.shown(one)[-1].timestamp() for one in wall.desk.simulator.audit()]
+        assert all(later - first > 86_400 for first, later in zip(seconds, seconds[3:], strict=False))
 
     def test_0_is_any_number_and_another_number_is_that(self, wall: Wall) -> None:
         wall.desk.make_list(1)
