@@ -120,6 +120,8 @@ def _unpacked(file: Path) -> Iterator[BinaryIO]:
         raise UsageError(f"There is no file {file}.") from None
     except (EOFError, ValueError, KeyError, TypeError, OSError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
+        if isinstance(error, gzip.BadGzipFile):
+            why = "it is not packed as an exported campaign is"
         raise InputError(_DAMAGED.format(why=why), file=file) from error
 
 

@@ -71,6 +71,10 @@ def find(reader: LedgerReader, name: str) -> CampaignRecord:
     record = reader.campaign(name)
     if record is not None:
         return record
+    if Path(name).suffix.lower() in {".csv", ".parquet", ".xlsx", ".jsonl"}:
+        raise UsageError(
+            f"There is no file {name}, nor a campaign of that name. A failed-rows file is removed once none of its rows needs anyone."
+        )
     names = [found.spec.name for found in reader.campaigns()]
     known = f"There are: {', '.join(names[:20])}." if names else "There is none in this ledger yet; start one with campaign run LIST."
     raise UsageError(f"There is no campaign named “{name}”. {known}")

@@ -160,6 +160,15 @@ def test_a_retry_of_a_campaign_by_a_name_that_never_was_is_a_mistake(office: Des
     assert "There is no campaign named “sprong”" in refused.stderr
 
 
+def test_a_mistake_that_shows_only_with_the_list_names_its_job(office: Desk) -> None:
+    office.make_list(3)
+    job = write_job(office, 'list = "list.csv"\nmessage = "Hi {{ nam }}"\nname = "offer"\n')
+    refused = office.run("run", job, code=2)
+    assert job in refused.stderr
+    assert "nam" in refused.stderr.partition(job)[2]
+    assert office.sent() == {}
+
+
 def test_started_while_the_last_is_still_running_it_joins(office: Desk) -> None:
     office.make_list(60)
     job = write_job(office, 'list = "list.csv"\nmessage = "Hi {{ first_name }}"\nname = "offer-{week}"\nrate = 20\n')

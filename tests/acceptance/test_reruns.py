@@ -38,6 +38,10 @@ def run_with_failures(desk: Desk) -> Path:
 
 
 class TestChosenRows:
+    def test_a_file_that_is_not_there_is_no_campaign_either(self, desk: Desk) -> None:
+        refused = desk.run("retry", "gone.failed.csv", code=2)
+        assert "There is no file gone.failed.csv, nor a campaign of that name." in refused.stderr
+
     def test_by_reason_and_http_status_together(self, desk: Desk) -> None:
         desk.simulator.set_faults(faults={"unprocessable": 0.4}, missing=["pass-00001", "pass-00002"])
         desk.make_list(40)

@@ -66,6 +66,8 @@ WRONG: list[tuple[str, str, str]] = [
     ("[send]", "[send]", "there is no such table; the keys of a job stand by themselves"),
     ("send.halt = 5", "[send]", "there is no such table"),
     ("[[send]]", "[send]", "there is no such table"),
+    ("[notfy]", "[notfy]", "there is no such table; did you mean [notify]?"),
+    ('notify.on = ["stoped"]', "notify.on", "“stoped” is none of finished, failed, stopped; did you mean stopped?"),
     ("rate = fast", "rate", "stands in quotes"),
 ]
 

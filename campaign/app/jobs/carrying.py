@@ -12,6 +12,7 @@ from campaign.app.jobs.job import Command, Job
 from campaign.app.jobs.orders import Order, RetryOrder, SendOrder, order_of
 from campaign.app.sending import reading
 from campaign.app.session import Finished, Front
+from campaign.domain.errors import InputError, UsageError
 from campaign.domain.model import CampaignState, Counts
 from campaign.insights import CampaignView
 from campaign.sender.port import Observer
@@ -28,13 +29,14 @@ async def carry_out(job: Job, settings: Settings, front: Front, *, now: datetime
     """
     order = order_of(job, settings, now=now)
     seen = _Seen(front)
-    match order:
-        case SendOrder():
-            finished = await runs.run_list(order.source, order.settings, seen.front)
-        case RetryOrder():
-            finished = await reruns.retry(order.campaign, order.selection, order.settings, seen.front)
-        case never:
-            assert_never(never)
+    with _told_of(job):
+        match order:
+            case SendOrder():
+                finished = await runs.run_list(order.source, order.settings, seen.front)
+            case RetryOrder():
+                finished = await reruns.retry(order.campaign, order.selection, order.settings, seen.front)
+            case never:
+                assert_never(never)
     if not seen.any_run and (why := _why_idle(order, finished.view, settings)):
         return Finished(view=replace(finished.view, exit_code=0), note=nothing_to_do(why), brief=True)
     if finished.view.counts.open:
@@ -73,6 +75,16 @@ def _why_idle(order: Order, seen: CampaignView, settings: Settings) -> str:
             return "" if left else f"no rows of the campaign “{name}” are {chosen.in_words()}"
         case never:
             assert_never(never)
+
+
+@contextmanager
+def _told_of(job: Job) -> Iterator[None]:
+    """Whoever reads of a mistake in a mail has to know which job it is of."""
+    try:
+        yield
+    except (UsageError, InputError) as error:
+        error.args = (f"{job.file}: {error}",)
+        raise
 
 
 class _Seen:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
@@ -132,6 +133,8 @@ def _placed(entry: Entry, tables: dict[str, int]) -> tuple[tuple[str, ...] | Non
 def _no_table(name: str) -> str:
     if keys.is_token(name):
         return keys.REFUSAL
+    if get_close_matches(keys.loosely(name), [keys.NOTIFY], cutoff=0.6):
+        return f"there is no such table; did you mean [{keys.NOTIFY}]?"
     return "there is no such table; the keys of a job stand by themselves, so take this line out, or the name and its dot"
 
 
