@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from campaign.app.controls import cannot_finish, check_schedule, schedule_of, utc_now
+from campaign.app.controls import cannot_finish, check_schedule, kept_of, schedule_of, utc_now
 from campaign.app.question import Question, Rows, question_of
 from campaign.app.sending import Stop, exit_code, find, report, send
 from campaign.domain.errors import InputError, LedgerError, SafeguardError, StoppedError, UsageError
@@ -59,7 +59,7 @@ class Session:
         Raises:
             UsageError: a moment or a zone is none, or can't be meant; nothing of the campaign was changed.
         """
-        settings = self.settings.over(record.spec.settings)
+        settings = self.settings.over(kept_of(record.spec.settings))
         check_schedule(settings, record.spec.settings, zones=self.reader.zones(record.id), now=utc_now())
         return replace(self, settings=settings)
 

@@ -52,6 +52,16 @@ def test_who_stands_on_a_list_to_exclude_is_skipped_however_the_id_is_written(de
     assert [row["delivery_reason"] for row in results(desk.folder / "list.results.csv")].count("excluded") == 3
 
 
+def test_a_results_file_to_exclude_means_the_passes_that_it_was_written_for(desk: Desk) -> None:
+    # A spreadsheet would run such an id as a formula, so the results file has it with an apostrophe in front.
+    (desk.folder / "list.csv").write_text("ext_id\n+4917012345\n=1\nplain\n", encoding="utf-8")
+    desk.json("run", "list.csv", "--message", "Hi", "--limit", "2", code=5)
+    desk.run("report", "list", "--output", "told.csv")
+    words = ("run", "list.csv", "--message", "Again", "--name", "again", "--exclude", "told.csv")
+    assert desk.json(*words)["skipped_by_reason"] == {"excluded": 3}
+    assert sorted(desk.sent()) == ["+4917012345", "=1"]
+
+
 def test_a_list_to_exclude_also_holds_for_a_campaign_that_goes_on(desk: Desk) -> None:
     desk.make_list(6)
     words = ("run", "list.csv", "--message", MESSAGE)
