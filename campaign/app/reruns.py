@@ -88,7 +88,7 @@ async def _again(work: Session, record: CampaignRecord, selection: Selection) ->
     work.ask(record, again + counts.open, chosen.statuses, rows=rows, instead=instead)
     await exclude(work.ledger, record, exclusions)
     await work.ledger.retry(record.id, chosen.statuses, **filters)  # type: ignore[arg-type]  # each by its name
-    return await work.send(record, results)
+    return await work.send(record, results, anew=True)
 
 
 async def _mend(work: Session, target: str, file: MendedFile, selection: Selection) -> Finished:
@@ -126,7 +126,7 @@ async def _mend(work: Session, target: str, file: MendedFile, selection: Selecti
         note += (
             f" {duplicates:,} of the rows sent again would have been the second of their pass, or were changed meanwhile, and were left."
         )
-    finished = await work.send(record, results_of(record, work.settings))
+    finished = await work.send(record, results_of(record, work.settings), anew=True)
     return replace(finished, note=f"{note} {finished.note}".strip())
 
 

@@ -104,14 +104,14 @@ class Session:
         if not agreed:
             raise UsageError(not_sent)
 
-    async def send(self, record: CampaignRecord, results: Path | None) -> Finished:
-        """Send what is left of the campaign, and report."""
+    async def send(self, record: CampaignRecord, results: Path | None, *, anew: bool = False) -> Finished:
+        """Send what is left of the campaign, and report; `anew` as of `sending.send`."""
         counts = self.reader.counts(record.id)
         schedule = schedule_of(self.settings, record.spec.settings, now=utc_now())
         if late := cannot_finish(schedule, counts.open, self.settings.rate, now=utc_now()):
             self.front.tell("cannot_finish_in_time", late)
         with self.front.watch(record.spec.name, counts) as observer:
-            end = await send(record, self.ledger, self.reader, self.settings, observer=observer, stop=self.stop)
+            end = await send(record, self.ledger, self.reader, self.settings, observer=observer, stop=self.stop, anew=anew)
         return await self.end(record, end, results)
 
     async def end(self, record: CampaignRecord, end: End, results: Path | None, note: str = "") -> Finished:

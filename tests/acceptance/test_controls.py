@@ -123,6 +123,60 @@ def test_a_bad_canary_stops_before_the_rest(desk: Desk) -> None:
     assert (seen["by_status"]["failed"], seen["by_status"]["delivered"]) == (5, 55)
 
 
+def test_a_bad_canary_is_bad_again_when_the_job_starts_the_next_day(desk: Desk) -> None:
+    desk.make_list(60)
+    desk.simulator.set_faults(faults={"unprocessable": 1.0})
+    words = ("run", "list.csv", "--message", MESSAGE, "--canary", "5")
+    for failed in (5, 10, 15):
+        assert desk.json(*words, code=4)["by_status"]["failed"] == failed
+    # A person who has looked can let it go on.
+    assert desk.json("resume", "list", code=3)["by_status"]["failed"] == 60
+
+
+def test_a_canary_that_the_api_has_not_answered_yet_is_waited_for(desk: Desk) -> None:
+    desk.make_list(30)
+    desk.simulator.set_faults(faults={"throttle": 1.0})
+    process = desk.start("run", "list.csv", "--message", MESSAGE, "--canary", "3")
+    while len({request.id for request in desk.simulator.requests()}) < 3:
+        assert process.poll() is None
+    desk.simulator.set_faults(faults={"unprocessable": 1.0})
+    process.communicate(timeout=60)
+    assert process.returncode == 4
+    assert len({request.id for request in desk.simulator.requests()}) == 3
+
+
+def test_processes_share_one_canary_and_what_it_shows(desk: Desk) -> None:
+    desk.make_list(60)
+    desk.simulator.set_faults(faults={"cut_after": 1.0})
+    words = ("run", "list.csv", "--message", MESSAGE, "--canary", "5", "--rate", "20", "--quiet-period", "8s")
+    first = desk.start(*words)
+    while len(desk.sent()) < 5:
+        assert first.poll() is None
+    # The first waits for what became of its canary: for whoever joins now there is no other.
+    second = desk.start(*words)
+    while len(desk.json("show", "list")["runs"]) < 2:
+        assert second.poll() is None
+    assert len(desk.sent()) == 5
+    desk.simulator.set_faults(faults={})
+    for process in (first, second):
+        process.communicate(timeout=60)
+        assert process.returncode == 0
+    assert [len(texts) for texts in desk.sent().values()] == [1] * 60
+
+
+def test_a_canary_that_was_killed_is_judged_by_the_same_command(desk: Desk) -> None:
+    desk.make_list(60)
+    desk.simulator.set_faults(faults={"unprocessable": 1.0})
+    words = ("run", "list.csv", "--message", MESSAGE, "--canary", "5", "--rate", "5")
+    process = desk.start(*words)
+    while len(desk.simulator.requests()) < 3:
+        assert process.poll() is None
+    process.kill()
+    process.communicate()
+    desk.json(*words, code=4)
+    assert len({request.id for request in desk.simulator.requests()}) <= 6
+
+
 def test_a_sample_is_drawn_and_finished_by_the_same_command(desk: Desk) -> None:
     desk.make_list(50)
     words = ("run", "list.csv", "--message", MESSAGE, "--sample", "10", "--seed", "3")

@@ -32,8 +32,13 @@ def test_where_the_token_goes_and_whether_a_person_is_asked_is_not_the_files_to_
     with webhook() as elsewhere:
         rewrite(
             desk.folder / "list.campaign",
-            **{"api_url": f"http://127.0.0.1:{elsewhere.port}", "yes": "true", "log_file": str(grown), "metrics_file": str(figures)},
-            **{"api_key": "another", "ledger": str(desk.folder / "third.db"), "notify": f"json://127.0.0.1:{elsewhere.port}"},
+            api_url=f"http://127.0.0.1:{elsewhere.port}",
+            yes="true",
+            log_file=str(grown),
+            metrics_file=str(figures),
+            api_key="another",
+            ledger=str(desk.folder / "third.db"),
+            notify=f"json://127.0.0.1:{elsewhere.port}",
         )
         desk.run("import", "list.campaign", code=0, **there)
         refused = desk.run("resume", "list", code=2, **there)
