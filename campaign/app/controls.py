@@ -111,6 +111,19 @@ def schedule_of(settings: Settings, kept: dict[str, str], *, now: datetime) -> S
     )
 
 
+def check_not_over(schedule: Schedule, *, now: datetime) -> None:
+    """That rows a person wants to have sent again would not be skipped, for good, instead.
+
+    Raises:
+        UsageError: the campaign's end is over.
+    """
+    if schedule.is_over(now):
+        raise UsageError(
+            f"The campaign's end is over ({_shown(schedule.end, schedule.home)}); nothing was sent. To send its rows again all the same, "
+            "give it a new one with --not-after."
+        )
+
+
 def home_zone(settings: Settings) -> ZoneInfo:
     """The zone of `--time-zone`, else the machine's.
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import Final
 
-from campaign.app.controls import Exclusions
+from campaign.app.controls import Exclusions, check_not_over, utc_now
 from campaign.app.keeping import check_here
 from campaign.app.mended import MendedFile, mended_file
 from campaign.app.mending import MENDABLE, Mender, Texts, Totals, told
@@ -64,6 +64,7 @@ async def _again(work: Session, record: CampaignRecord, selection: Selection) ->
     check_here(record)
     check_not_cancelled(record)
     work = work.of(record)
+    check_not_over(work.schedule(record), now=utc_now())
     exclusions = await asyncio.to_thread(Exclusions, work.settings.exclude)
     results = results_of(record, work.settings)
     counts = await work.counts(record)
@@ -96,6 +97,7 @@ async def _mend(work: Session, target: str, file: MendedFile, selection: Selecti
     check_here(record)
     check_not_cancelled(record)
     work = work.of(record)
+    check_not_over(work.schedule(record), now=utc_now())
     exclusions = await asyncio.to_thread(Exclusions, work.settings.exclude)
     chosen = replace(selection, statuses=selection.statuses or MENDABLE)
     if not chosen.statuses <= BY_FILE:

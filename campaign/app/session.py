@@ -12,6 +12,7 @@ from campaign.app.question import Question, Rows, question_of
 from campaign.app.sending import Stop, exit_code, find, report, send
 from campaign.domain.errors import InputError, LedgerError, SafeguardError, StoppedError, UsageError
 from campaign.domain.model import Counts, Status
+from campaign.domain.schedule import Schedule
 from campaign.insights import CampaignView, command_line, view
 from campaign.ledger.port import CampaignRecord
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
@@ -63,6 +64,10 @@ class Session:
         check_schedule(settings, record.spec.settings, zones=self.reader.zones(record.id), now=utc_now())
         return replace(self, settings=settings)
 
+    def schedule(self, record: CampaignRecord) -> Schedule:
+        """When the campaign may be sent; raises as `schedule_of` does."""
+        return schedule_of(self.settings, record.spec.settings, now=utc_now())
+
     async def counts(self, record: CampaignRecord) -> Counts:
         """Where the rows stand, those of dead processes included."""
         await self.ledger.bury(quiet_seconds=self.settings.quiet_period)
@@ -107,8 +112,7 @@ class Session:
     async def send(self, record: CampaignRecord, results: Path | None, *, anew: bool = False) -> Finished:
         """Send what is left of the campaign, and report; `anew` as of `sending.send`."""
         counts = self.reader.counts(record.id)
-        schedule = schedule_of(self.settings, record.spec.settings, now=utc_now())
-        if late := cannot_finish(schedule, counts.open, self.settings.rate, now=utc_now()):
+        if late := cannot_finish(self.schedule(record), counts.open, self.settings.rate, now=utc_now()):
             self.front.tell("cannot_finish_in_time", late)
         with self.front.watch(record.spec.name, counts) as observer:
             end = await send(record, self.ledger, self.reader, self.settings, observer=observer, stop=self.stop, anew=anew)
