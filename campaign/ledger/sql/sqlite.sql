@@ -503,9 +503,12 @@ VALUES (:campaign, :host, :pid, :username, :started_at, 0, '', :ended_at, :ended
 RETURNING id;
 
 -- name: finish_taking_in
+-- Unless it came under another name meanwhile.
 UPDATE campaigns
 SET control = :control, stager = NULL, content_sha256 = :content_sha256, created_at = :created_at, started_at = :started_at,
     finished_at = :finished_at, ended = :ended, api = :api, account = :account, rows = (SELECT count(*) FROM rows WHERE campaign = :campaign),
     zones = (SELECT json_group_array(zone) FROM (SELECT DISTINCT zone FROM rows WHERE campaign = :campaign))
 WHERE id = :campaign AND control = 'staging' AND stager = :stager
+  AND NOT EXISTS (SELECT 1 FROM campaigns AS o WHERE o.id <> :campaign AND o.control <> 'staging' AND o.created_at = :created_at
+                  AND o.list_sha256 = campaigns.list_sha256 AND NOT EXISTS (SELECT 1 FROM exported WHERE campaign = o.id))
 RETURNING rows;
