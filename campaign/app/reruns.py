@@ -64,7 +64,6 @@ async def _again(work: Session, record: CampaignRecord, selection: Selection) ->
     check_here(record)
     check_not_cancelled(record)
     work = work.of(record)
-    check_not_over(work.schedule(record), now=utc_now())
     exclusions = await asyncio.to_thread(Exclusions, work.settings.exclude)
     results = results_of(record, work.settings)
     counts = await work.counts(record)
@@ -85,6 +84,7 @@ async def _again(work: Session, record: CampaignRecord, selection: Selection) ->
         found = work.reader.rows(record.id, chosen.statuses | OPEN)
         return (row for row in found if row.outcome.status in OPEN or chosen.takes(row.outcome))
 
+    check_not_over(work.schedule(record), now=utc_now())
     instead = _same_command(record.spec.name, chosen, work)
     work.ask(record, again + counts.open, chosen.statuses, rows=rows, instead=instead)
     await exclude(work.ledger, record, exclusions)
@@ -97,7 +97,6 @@ async def _mend(work: Session, target: str, file: MendedFile, selection: Selecti
     check_here(record)
     check_not_cancelled(record)
     work = work.of(record)
-    check_not_over(work.schedule(record), now=utc_now())
     exclusions = await asyncio.to_thread(Exclusions, work.settings.exclude)
     chosen = replace(selection, statuses=selection.statuses or MENDABLE)
     if not chosen.statuses <= BY_FILE:
@@ -118,6 +117,7 @@ async def _mend(work: Session, target: str, file: MendedFile, selection: Selecti
     def rows() -> Iterator[ResultRow]:
         return chain(replace(mender, totals=Totals()).to_send(work.reader), work.reader.rows(record.id, OPEN))
 
+    check_not_over(work.schedule(record), now=utc_now())
     work.ask(record, plan.totals.sent + counts.open, chosen.statuses, rows=rows, instead=_same_command(target, selection, work))
     await exclude(work.ledger, record, exclusions)
     count = 0
