@@ -46,3 +46,14 @@ def test_where_the_token_goes_and_whether_a_person_is_asked_is_not_the_files_to_
         assert elsewhere.raw == []
     assert len(desk.sent()) == 1
     assert not any(path.exists() for path in (grown, figures, desk.folder / "third.db"))
+
+
+def test_a_name_from_elsewhere_commands_no_terminal(desk: Desk) -> None:
+    desk.make_list(2)
+    name = "list\n\x1b]0;all is well\x07\u202e"
+    desk.run("run", "list.csv", "--message", MESSAGE, "--name", name, "--limit", "1", code=5)
+    told = desk.run("export", name, "--output", "list.campaign").stdout
+    told += desk.run("import", "list.campaign", CAMPAIGN_LEDGER=str(desk.folder / "other.db")).stdout
+    assert "list" in told
+    assert not {"\x1b", "\x07", "\u202e"} & set(told)
+    assert "list\n" not in told
