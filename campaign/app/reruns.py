@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import Final
 
-from campaign.app.controls import Exclusions, check_not_over, utc_now
+from campaign.app.controls import Exclusions, check_not_over, remembered, utc_now
 from campaign.app.keeping import check_here
 from campaign.app.mended import MendedFile, mended_file
 from campaign.app.mending import MENDABLE, Mender, Texts, Totals, told
@@ -53,7 +53,14 @@ async def retry(target: str, selection: Selection, settings: Settings, front: Fr
             if file is not None:
                 return await _mend(work, target, file, selection)
         async with looked_through(target, settings, stop) as given:
-            staged = await stage(work.ledger, work.reader, given, stop=stop.gently, ledger_name=settings.ledger_to_name)
+            staged = await stage(
+                work.ledger,
+                work.reader,
+                given,
+                stop=stop.gently,
+                ledger_name=settings.ledger_to_name,
+                begin=lambda spec: replace(spec, settings=spec.settings | remembered(settings, now=utc_now())),
+            )
         return await _again(work, staged.record, selection)
 
 

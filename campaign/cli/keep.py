@@ -91,8 +91,8 @@ def export(
         print_json({"campaign": name, "rows": record.rows, "file": str(output)})
     else:
         typer.echo(
-            f"The campaign “{printable(name)}” is in {printable(str(output))}, and is sent from this ledger no more. Import the file into one "
-            "ledger only: sent from two, people would be told twice. It holds customers' data; remove it once it is imported."
+            f"The campaign “{printable(name)}” is in {printable(str(output))}, and is sent from this ledger no more. Import the file into "
+            "one ledger only: sent from two, people would be told twice. It holds customers' data; remove it once it is imported."
         )
 
 
