@@ -3,9 +3,12 @@
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from campaign.app.controls import utc_now
 from campaign.domain.model import Counts, Status
 from campaign.domain.safeguard import Halt
+from campaign.ledger.port import LedgerReader
 from campaign.sender.ending import End, Ended
+from campaign.sender.settings import PoolSettings
 
 USUAL: Final = Halt(share=0.2)
 """What a canary is held to where `--halt` says nothing."""
@@ -58,6 +61,12 @@ async def send_carefully(
     if why := verdict_on(tried - before, failed - failed_before, halt):
         return End(ended=Ended.SAFEGUARD, why=why)
     return end if limit == 0 else await run(limit, None)
+
+
+def next_rows(campaign: int, reader: LedgerReader, settings: PoolSettings, count: int) -> Rows:
+    """The rows of a canary: of time zones in which it is time, or else of those in which it is time first."""
+    zones = settings.schedule.first_zones(reader.pending_zones(campaign, settings.only), utc_now())
+    return reader.next_rows(campaign, count, zones=zones, only=settings.only)
 
 
 def verdict_on(tried: int, failed: int, halt: Halt) -> str:

@@ -53,13 +53,14 @@ async def retry(target: str, selection: Selection, settings: Settings, front: Fr
             if file is not None:
                 return await _mend(work, target, file, selection)
         async with looked_through(target, settings, stop) as given:
+            own_zones = given.layout.zone_place is not None
             staged = await stage(
                 work.ledger,
                 work.reader,
                 given,
                 stop=stop.gently,
                 ledger_name=settings.ledger_to_name,
-                begin=lambda spec: replace(spec, settings=spec.settings | remembered(settings, now=utc_now())),
+                begin=lambda spec: replace(spec, settings=spec.settings | remembered(settings, now=utc_now(), own_zones=own_zones)),
             )
         return await _again(work, staged.record, selection)
 

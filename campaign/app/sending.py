@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from campaign.app.canary import Rows, send_carefully
+from campaign.app.canary import Rows, next_rows, send_carefully
 from campaign.app.controls import schedule_of, utc_now
 from campaign.domain.errors import LedgerError, UsageError
 from campaign.domain.problems import problem_of
@@ -156,7 +156,7 @@ async def send(
                 return await pool.run(stop=stop.gently, stop_now=stop.now)
 
             async def choose(count: int) -> Rows:
-                return await asyncio.to_thread(_next_rows, record, reader, pool_settings, count)
+                return await asyncio.to_thread(next_rows, record.id, reader, pool_settings, count)
 
             end = await send_carefully(
                 run,
@@ -203,12 +203,6 @@ def _pool_settings(record: CampaignRecord, reader: LedgerReader, settings: Setti
         daily_cap=settings.daily_cap,
         only=reader.sample(record.id, settings.sample, settings.seed) if settings.sample is not None else None,
     )
-
-
-def _next_rows(record: CampaignRecord, reader: LedgerReader, settings: PoolSettings, count: int) -> Rows:
-    """The rows of a canary: of time zones in which it is time, or else of those in which it is time first."""
-    zones = settings.schedule.first_zones(reader.pending_zones(record.id, settings.only), utc_now())
-    return reader.next_rows(record.id, count, zones=zones, only=settings.only)
 
 
 async def verify(
