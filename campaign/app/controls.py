@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from campaign.domain.cells import restore
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.schedule import Schedule, parse_moment, zone
 from campaign.loader.columns import check_pass_id, find_id_column, pass_key
 from campaign.loader.tables import open_table
-from campaign.settings import Settings
+from campaign.settings import Settings, problems_of
 
 REMEMBERED: Final[tuple[str, ...]] = (
     *("window", "time_zone", "start_at", "not_after", "daily_cap"),
@@ -21,6 +22,30 @@ REMEMBERED: Final[tuple[str, ...]] = (
 """Settings that a campaign is resumed with, unless they are given anew: who resumes it at night must not send at night."""
 
 _HOURS: Final = ("window", "time_zone", "start_at", "not_after")
+_MOMENTS: Final[tuple[str, ...]] = ("start_at_time", "not_after_time")
+
+
+def kept_of(stored: dict[str, str]) -> dict[str, str]:
+    """What may be taken of a campaign's stored settings: a file from elsewhere may have said anything, even where the token is sent."""
+    return {name: text for name, text in stored.items() if name in {"rate", *REMEMBERED, *_MOMENTS}}
+
+
+def checked_settings(stored: dict[str, str]) -> dict[str, str]:
+    """`kept_of` settings that another machine has stored.
+
+    Raises:
+        ValueError: one of them can't be.
+    """
+    kept = kept_of(stored)
+    if not all(isinstance(text, str) for text in kept.values()):
+        raise ValueError("its settings are no texts")
+    if problems := problems_of({name: text for name, text in kept.items() if text and name not in _MOMENTS}):
+        name, problem = next(iter(problems.items()))
+        raise ValueError(f"of its settings, {name} can't be: {problem}")
+    for name in _MOMENTS:
+        if name in kept and datetime.fromisoformat(kept[name]).tzinfo is None:
+            raise ValueError(f"of its settings, {name} has no time zone")
+    return kept
 
 
 def remembered(settings: Settings, *, now: datetime, own_zones: bool) -> dict[str, str]:
@@ -86,6 +111,19 @@ def schedule_of(settings: Settings, kept: dict[str, str], *, now: datetime) -> S
     )
 
 
+def check_not_over(schedule: Schedule, *, now: datetime) -> None:
+    """That rows a person wants to have sent again would not be skipped, for good, instead.
+
+    Raises:
+        UsageError: the campaign's end is over.
+    """
+    if schedule.is_over(now):
+        raise UsageError(
+            f"The campaign's end is over ({_shown(schedule.end, schedule.home)}); nothing was sent. To send its rows again all the same, "
+            "give it a new one with --not-after."
+        )
+
+
 def home_zone(settings: Settings) -> ZoneInfo:
     """The zone of `--time-zone`, else the machine's.
 
@@ -138,10 +176,12 @@ class Exclusions:
                         row += 1
                         if not cells[place].strip():
                             continue
-                        pass_id, problem, sentence = check_pass_id(cells[place])
-                        if problem is not None:
-                            raise InputError(f"{sentence} Who is meant by it would be sent to.", file=table.name, row=row)
-                        keys.append(pass_key(pass_id))
+                        # Whether a column was copied out of a results file can't be seen: an id with such a mark is taken both ways.
+                        for text in {cells[place], restore(cells[place])}:
+                            pass_id, problem, sentence = check_pass_id(text)
+                            if problem is not None:
+                                raise InputError(f"{sentence} Who is meant by it would be sent to.", file=table.name, row=row)
+                            keys.append(pass_key(pass_id))
                     yield keys
 
 

@@ -96,13 +96,14 @@ def history(name: str, settings: Settings) -> History:
     with reading(settings) as reader:
         record = find(reader, name)
         attempts = reader.attempts_by_runner(record.id)
-        runs = tuple(
-            Run(runner=runner, attempts=attempts.get(runner.id, 0))
-            for runner in reader.runners(record.id)
-            if runner.ended not in _NEVER_SENT and runner.activity != "staging"
-        )
+        runs = tuple(Run(runner=runner, attempts=attempts.get(runner.id, 0)) for runner in reader.runners(record.id) if has_sent(runner))
         sample = next((row.message for row in reader.rows(record.id) if row.message), "")
         return History(view=view(reader, record, ledger=settings.ledger_to_name), runs=runs, sample=sample)
+
+
+def has_sent(runner: RunnerRecord) -> bool:
+    """Whether it was a sender's, and did not only stage or import."""
+    return runner.ended not in _NEVER_SENT and runner.activity != "staging"
 
 
 def check_here(record: CampaignRecord) -> None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from campaign.app.canary import send_carefully
+from campaign.app.canary import Rows, next_rows, send_carefully
 from campaign.app.controls import schedule_of, utc_now
 from campaign.domain.errors import LedgerError, UsageError
 from campaign.domain.problems import problem_of
@@ -21,7 +21,6 @@ from campaign.sender.attempt import OnUnknown, Policy
 from campaign.sender.ending import End, Ended
 from campaign.sender.endpoint import Endpoint
 from campaign.sender.gateway import HttpGateway, Timeouts
-from campaign.sender.heart import Heart
 from campaign.sender.pace import Pacer
 from campaign.sender.pool import Pool, happens_within
 from campaign.sender.port import Observer
@@ -110,9 +109,18 @@ def check_access(settings: Settings) -> None:
 
 
 async def send(
-    record: CampaignRecord, ledger: SqliteLedger, reader: LedgerReader, settings: Settings, *, observer: Observer, stop: Stop
+    record: CampaignRecord,
+    ledger: SqliteLedger,
+    reader: LedgerReader,
+    settings: Settings,
+    *,
+    observer: Observer,
+    stop: Stop,
+    anew: bool = False,
 ) -> End:
     """Send what is left of the campaign, with `--canary` a few first; returns why it ended.
+
+    `anew` says that what it sent before tells a canary nothing: a person has had rows sent again, perhaps mended.
 
     Raises:
         CampaignError: the ledger can't be used any more; the same command goes on later.
@@ -139,34 +147,29 @@ async def send(
         )
         async with gateway:
 
-            async def run(limit: int | None) -> End:
+            async def run(limit: int | None, rows: Rows | None) -> End:
                 pool = Pool(
                     ledger=ledger,
                     reader=reader,
                     gateway=gateway,
                     observer=observer,
                     runner=runner,
-                    settings=replace(pool_settings, limit=limit),
+                    settings=replace(pool_settings, limit=limit, only=pool_settings.only if rows is None else rows),
                     clocks=Clocks(wall=CLOCK.wall, ticks=CLOCK.ticks),
                 )
                 return await pool.run(stop=stop.gently, stop_now=stop.now)
 
-            async def read_back() -> None:
-                # Between two pools nobody else renews the lease, and reading back may take longer than it lasts.
-                heart = Heart(ledger, runner, CLOCK.ticks)
-                heart.activity = "waiting"
-                async with asyncio.TaskGroup() as group:
-                    beating = group.create_task(heart.run())
-                    await _read_back(record, ledger, reader, gateway, settings, observer=observer, stop=stop)
-                    beating.cancel()
+            async def choose(count: int) -> Rows:
+                return await asyncio.to_thread(next_rows, record.id, reader, pool_settings, count)
 
             end = await send_carefully(
                 run,
-                read_back,
+                choose,
                 lambda: reader.counts(record.id),
                 canary=settings.canary,
                 limit=settings.limit,
                 halt=settings.halt,
+                anew=anew,
             )
     except BaseException as error:
         # What broke it off is what has to be told, though signing off may fail as well.

@@ -31,6 +31,7 @@ class LogFile:
     def __init__(self, path: Path) -> None:
         self._stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
         self._render = structlog.processors.JSONRenderer(ensure_ascii=False)
+        _check_is_log(path)
         try:
             # A pipe that nobody reads must not hold the run up.
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0), 0o600)
@@ -53,6 +54,22 @@ class LogFile:
         """Whether somebody else may read it, as an older file's mode may allow."""
         found = os.fstat(self._file)
         return stat.S_ISREG(found.st_mode) and bool(found.st_mode & 0o077)
+
+
+def _check_is_log(path: Path) -> None:
+    """See that nothing else is written into: a slip of the keyboard might name the list, or the ledger.
+
+    Raises:
+        UsageError: the file holds something else.
+    """
+    first = b""
+    # One that may not be read may well be written, and to open a pipe for reading would wait for ever.
+    with suppress(OSError):
+        if path.is_file():
+            with path.open("rb") as file:
+                first = file.read(1)
+    if first not in {b"", b"{"}:
+        raise UsageError(f"The file {path} holds something else than a log, and is left as it is. Give --log-file another file.")
 
 
 def for_mails() -> Callable[[object, str, EventDict], str]:

@@ -4,7 +4,7 @@ Moments are aware datetimes; what a window means is decided by the clock on the 
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from difflib import get_close_matches
@@ -62,6 +62,11 @@ class Schedule:
             return tuple(names)
         window = self.window
         return tuple(sorted(names, key=lambda name: (_closing(window, self.zone_of(name), now), name)))
+
+    def first_zones(self, names: Sequence[str], now: datetime) -> tuple[str, ...]:
+        """Those in which it is time or, where it is in none, those in which it is time first; all of them if it never is."""
+        at = self.next_time(names, now)
+        return tuple(names) if at is None else self.open_zones(names, at)
 
     def next_time(self, names: Iterable[str], now: datetime) -> datetime | None:
         """The first moment from now on at which it is time in one of the zones; None if there is none before the end."""

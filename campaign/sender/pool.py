@@ -154,6 +154,7 @@ class Pool:
         if self._busy or not self._ready.empty():
             return False
         outlook = await asyncio.to_thread(self._reader.outlook, self._runner.campaign)
+        self._timing.zones = await asyncio.to_thread(self._reader.pending_zones, self._runner.campaign, self._settings.only)
         opens_at = self._timing.opens_at() if outlook.pending_in_seconds is not None else None
         busy = outlook.sending or (outlook.pending_in_seconds is not None and opens_at is None)
         self._heart.activity = "sending" if busy else "waiting"

@@ -12,7 +12,7 @@ class Timing:
 
     Args:
         schedule: what was asked for.
-        zones: of the campaign's rows.
+        zones: of the campaign's rows; to be set anew as rows end, and as others are mended into another zone.
         wall: Unix seconds.
         daily_cap, only: see `ledger.port.Terms`.
     """

@@ -2,6 +2,7 @@
 
 import csv
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from campaign.domain.results import RESULT_COLUMNS
@@ -292,3 +293,16 @@ class TestMendedFile:
             assert terminal.end() == 2
         assert table(failed) == rows
         assert desk.sent() == {}
+
+
+def test_a_results_file_that_is_retried_on_another_ledger_keeps_its_hours_when_it_is_resumed(desk: Desk) -> None:
+    desk.simulator.set_faults(missing=["pass-00002"])
+    desk.make_list(3)
+    desk.run("run", "list.csv", "--message", "Hi", code=3)
+    desk.simulator.set_faults(missing=[])
+    now = datetime.now(tz=UTC)
+    closed = f"{now + timedelta(hours=3):%H:%M}-{now + timedelta(hours=5):%H:%M}"
+    there = {"CAMPAIGN_LEDGER": str(desk.folder / "other.db")}
+    desk.json("retry", "list.results.csv", "--window", closed, "--time-zone", "UTC", "--no-wait", code=5, **there)
+    assert desk.json("resume", "list", "--no-wait", code=5, **there)["by_status"]["pending"] == 1
+    assert len(desk.sent()) == 2

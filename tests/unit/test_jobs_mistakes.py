@@ -1,5 +1,6 @@
 """Every mistake of a job file is told, by line and key, all at once."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -184,6 +185,17 @@ def test_a_file_that_is_no_job_is_told(tmp_path: Path, content: bytes | None, sa
     with pytest.raises(InputError, match=says) as caught:
         read_job(path)
     assert str(caught.value).startswith(f"{path}: ")
+
+
+@pytest.mark.parametrize(("line", "says"), [("limit = " + "9" * 5000, "far too long"), ("list = " + "[" * 30_000, "too deep")])
+def test_what_the_parser_itself_breaks_at_is_a_mistake_too(tmp_path: Path, line: str, says: str) -> None:
+    assert any(says in found.problem for found in mistakes(write_job(tmp_path, f"{GOOD}{line}\n")))
+
+
+def test_a_pipe_is_no_job_and_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "job.toml")
+    with pytest.raises(InputError, match="pipe"):
+        read_job(tmp_path / "job.toml")
 
 
 def test_every_setting_is_a_key_but_those_that_a_job_must_not_have() -> None:

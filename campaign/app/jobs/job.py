@@ -1,5 +1,6 @@
 """A job file, read and looked through before anything is done."""
 
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -98,7 +99,10 @@ def read_job(path: Path) -> Job:
 
 def _text(path: Path) -> str:
     try:
-        if path.stat().st_size > MOST_BYTES:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
+            raise InputError("A job is a file, and this is a pipe or a device. Nothing was sent.", file=path)
+        if found.st_size > MOST_BYTES:
             raise InputError(f"A job file has at most {MOST_BYTES // 1024} kB. Give --template a long text; nothing was sent.", file=path)
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
