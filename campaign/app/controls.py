@@ -159,6 +159,8 @@ class Exclusions:
     """
 
     files: tuple[Path, ...]
+    id_column: str
+    """What the column of the passes is called in the list that is sent to; meant where a file has none of the usual names."""
 
     def __post_init__(self) -> None:
         for _ in self.keys():
@@ -168,7 +170,7 @@ class Exclusions:
         """The keys of the passes, some at a time."""
         for file in self.files:
             with open_table(file) as table:
-                place = find_id_column(table.columns, None, file=table.name, how="by naming it pass_id")
+                place = find_id_column(table.columns, None, file=table.name, how="by naming it pass_id", otherwise=self.id_column)
                 row = 0
                 for batch in table.batches():
                     keys = []

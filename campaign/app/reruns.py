@@ -72,7 +72,7 @@ async def _again(work: Session, record: CampaignRecord, selection: Selection) ->
     check_here(record)
     check_not_cancelled(record)
     work = work.of(record)
-    exclusions = await asyncio.to_thread(Exclusions, work.settings.exclude)
+    exclusions = await asyncio.to_thread(Exclusions, work.settings.exclude, record.spec.id_column)
     results = results_of(record, work.settings)
     counts = await work.counts(record)
     filters = {"reasons": chosen.reasons, "http_statuses": chosen.http_statuses}
@@ -105,7 +105,7 @@ async def _mend(work: Session, target: str, file: MendedFile, selection: Selecti
     check_here(record)
     check_not_cancelled(record)
     work = work.of(record)
-    exclusions = await asyncio.to_thread(Exclusions, work.settings.exclude)
+    exclusions = await asyncio.to_thread(Exclusions, work.settings.exclude, record.spec.id_column)
     chosen = replace(selection, statuses=selection.statuses or MENDABLE)
     if not chosen.statuses <= BY_FILE:
         again = command_line("retry", record.spec.name, "--status", "unknown", ledger=work.settings.ledger_to_name)

@@ -58,7 +58,7 @@ async def run_list(source: str, settings: Settings, front: Front) -> Finished:
         )
         async with session(settings, front, stop) as work:
             own_zones = given.layout.zone_place is not None
-            exclusions = await asyncio.to_thread(Exclusions, settings.exclude)
+            exclusions = await asyncio.to_thread(Exclusions, settings.exclude, given.spec.id_column)
             staged = await stage(
                 work.ledger,
                 work.reader,
@@ -82,7 +82,8 @@ async def resume(name: str, settings: Settings, front: Front) -> Finished:
         check_not_cancelled(record)
         work = begun.of(record)
         results = results_of(record, settings)
-        if await exclude(work.ledger, record, await asyncio.to_thread(Exclusions, settings.exclude)):
+        exclusions = await asyncio.to_thread(Exclusions, settings.exclude, record.spec.id_column)
+        if await exclude(work.ledger, record, exclusions):
             await work.ledger.apply_exclusions(record.id)
         counts = await work.counts(record)
         work.ask(record, counts.open, frozenset({Status.PENDING}))

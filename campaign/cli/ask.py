@@ -79,6 +79,10 @@ def plan_in_words(question: "Question", *, now: datetime) -> str:
         parts.append(f"and only goes on from {str(schedule.window).replace('-', ' to ')} {where}")
     if schedule.end is not None:
         parts.append(f"and leaves out what is not sent before {_shown(schedule.end, question, now)}")
+    if question.left_out:
+        parts.append(
+            f"and leaves out {question.left_out:,} of the list's rows, which {'are' if question.left_out > 1 else 'is'} invalid or skipped"
+        )
     return f"{', '.join(parts)}."
 
 

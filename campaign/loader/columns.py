@@ -31,7 +31,9 @@ _PASS_UUID: Final = re.compile(r"[0-9a-fA-F]{40}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4
 _CONTROL: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
-def find_id_column(columns: Sequence[str], asked: str | None, *, file: str | None = None, how: str = "with --id-column") -> int:
+def find_id_column(
+    columns: Sequence[str], asked: str | None, *, file: str | None = None, how: str = "with --id-column", otherwise: str = ""
+) -> int:
     """The position of the column that holds the pass ids.
 
     Args:
@@ -39,6 +41,7 @@ def find_id_column(columns: Sequence[str], asked: str | None, *, file: str | Non
         asked: what `--id-column` says: matched exactly first, then without regard to case, spaces, dashes and underscores.
         file: the list, for the message.
         how: how a person says which column it is, for the message.
+        otherwise: the name that is meant where nothing is asked for and none of the usual names is there.
 
     Raises:
         InputError: no column, or more than one, can be meant.
@@ -49,6 +52,8 @@ def find_id_column(columns: Sequence[str], asked: str | None, *, file: str | Non
     else:
         found = [position for position, column in enumerate(columns) if column == asked]
         found = found or [position for position, column in enumerate(columns) if loosely(column) == loosely(asked)]
+    if asked is None and not found and otherwise:
+        found = [position for position, column in enumerate(columns) if loosely(column) == loosely(otherwise)]
     if len(found) == 1:
         return found[0]
     if found:

@@ -62,6 +62,14 @@ def test_a_results_file_to_exclude_means_the_passes_that_it_was_written_for(desk
     assert sorted(desk.sent()) == ["+4917012345", "=1"]
 
 
+def test_the_column_of_the_list_s_passes_is_known_in_a_list_to_exclude(desk: Desk) -> None:
+    (desk.folder / "members.csv").write_text("Member,id\npass-00001,7\npass-00002,8\n", encoding="utf-8")
+    (desk.folder / "left.csv").write_text("member\npass-00002\n", encoding="utf-8")
+    words = ("run", "members.csv", "--message", "Hi", "--id-column", "Member", "--exclude", "left.csv")
+    assert desk.json(*words)["skipped_by_reason"] == {"excluded": 1}
+    assert sorted(desk.sent()) == ["pass-00001"]
+
+
 def test_a_list_to_exclude_also_holds_for_a_campaign_that_goes_on(desk: Desk) -> None:
     desk.make_list(6)
     words = ("run", "list.csv", "--message", MESSAGE)

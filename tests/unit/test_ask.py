@@ -23,11 +23,12 @@ RECORD = CampaignRecord(
 )
 
 
-def asked(messages: int, left: int | None = None, *, rate_per_second: float | None = 9.0) -> Question:
+def asked(messages: int, left: int | None = None, *, rate_per_second: float | None = 9.0, left_out: int = 0) -> Question:
     return Question(
         record=RECORD,
         messages=messages,
         left=left or messages,
+        left_out=left_out,
         rate_per_second=rate_per_second,
         schedule=Schedule(home=BERLIN),
         zones=("",),
@@ -122,3 +123,8 @@ def test_millions_need_one_sign_throughout() -> None:
     assert is_number("1,234,567", 1_234_567)
     assert is_number("1.234.567", 1_234_567)
     assert not is_number("1,234.567", 1_234_567)
+
+
+def test_rows_that_are_not_sent_to_are_counted() -> None:
+    assert plan(asked(37, left_out=4)).endswith(", and leaves out 4 of the list's rows, which are invalid or skipped.")
+    assert plan(asked(37, left_out=1)).endswith(", and leaves out 1 of the list's rows, which is invalid or skipped.")

@@ -86,7 +86,7 @@ async def _order(job: Job, settings: Settings, now: datetime) -> JobCheck:
         case SendOrder(source=source, settings=ready):
             # What a run refuses, too, but a look at its list does not show: a promotion that is over, an exclusion that can't be read.
             remembered(ready, now=now, own_zones=True)
-            await asyncio.to_thread(Exclusions, ready.exclude)
+            await asyncio.to_thread(Exclusions, ready.exclude, ready.id_column or "")
             checked = await check(source, ready)
             return JobCheck(file=job.file.name, command=job.command, campaign=ready.name or default_name(source), checked=checked)
         case RetryOrder() as order:
