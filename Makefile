@@ -10,7 +10,7 @@ READY := .venv/ready-$(VERSION)
 export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 
-.PHONY: help demo test check bench chaos clean
+.PHONY: help demo test test-command test-rest check bench chaos clean
 
 help:
 	@awk -F ': .*## ' '/^[a-z]+: .*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
@@ -19,8 +19,14 @@ help:
 demo: $(READY) ## the sample campaign against the simulator; nothing leaves this machine
 	$(BIN)/python -m campaign demo
 
-test: $(READY) ## all tests
-	$(BIN)/python -m pytest
+test: $(READY) ## all tests, in two processes: those of the command wait more than they work
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-command test-rest
+
+test-command: $(READY)
+	$(BIN)/python -m pytest tests/acceptance
+
+test-rest: $(READY)
+	$(BIN)/python -m pytest --ignore=tests/acceptance
 
 check: $(READY) ## lint, format, types, layers, pins
 	$(BIN)/python -m ruff check .

@@ -3,10 +3,16 @@
 import shlex
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from campaign.domain.model import CampaignState, Counts, Status
 from campaign.ledger.port import CampaignRecord, Control, LedgerReader
+
+CODES_OF_SIGNALS: Final = {"interrupted": 130, "terminated": 143, "hung_up": 129}
+"""What a run that was told to stop has answered, by the word that the ledger keeps: Ctrl-C, SIGTERM, a terminal that was closed."""
+
+FAULT: Final = "fault"
+"""How a run ended that a fault of the program broke off."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,9 +105,9 @@ def exit_code_of(counts: Counts, *, rows_left_code: int = 5) -> int:
 
 def rows_left_code(ended: str) -> int:
     """What a run that ended so, with rows left, has answered; `ended` is the ledger's: a word, a safeguard's sentence, or nothing."""
-    if ended == "interrupted":
-        return 130
-    return 4 if " " in ended else 5
+    if ended == FAULT:
+        return 1
+    return CODES_OF_SIGNALS.get(ended, 4 if " " in ended else 5)
 
 
 def view(reader: LedgerReader, record: CampaignRecord, *, ledger: str = "") -> CampaignView:

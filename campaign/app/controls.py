@@ -1,18 +1,19 @@
 """When and whom: from what was asked for, and what the campaign remembers, to a schedule, exclusions and terms."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from campaign.domain.cells import restore
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.schedule import Schedule, parse_moment, zone
 from campaign.loader.columns import check_pass_id, find_id_column, pass_key
 from campaign.loader.tables import open_table
-from campaign.settings import Settings
+from campaign.settings import Settings, problems_of
 
 REMEMBERED: Final[tuple[str, ...]] = (
     *("window", "time_zone", "start_at", "not_after", "daily_cap"),
@@ -20,23 +21,74 @@ REMEMBERED: Final[tuple[str, ...]] = (
 )
 """Settings that a campaign is resumed with, unless they are given anew: who resumes it at night must not send at night."""
 
+_HOURS: Final = ("window", "time_zone", "start_at", "not_after")
+_MOMENTS: Final[tuple[str, ...]] = ("start_at_time", "not_after_time")
 
-def remembered(settings: Settings, *, now: datetime) -> dict[str, str]:
-    """What a campaign keeps of the settings it was begun with, moments as moments.
+
+def kept_of(stored: dict[str, str]) -> dict[str, str]:
+    """What may be taken of a campaign's stored settings: a file from elsewhere may have said anything, even where the token is sent."""
+    return {name: text for name, text in stored.items() if name in {"rate", *REMEMBERED, *_MOMENTS}}
+
+
+def checked_settings(stored: dict[str, str]) -> dict[str, str]:
+    """`kept_of` settings that another machine has stored.
 
     Raises:
-        UsageError: a moment or a zone is none, or the end is over.
+        ValueError: one of them can't be.
+    """
+    kept = kept_of(stored)
+    if not all(isinstance(text, str) for text in kept.values()):
+        raise ValueError("its settings are no texts")
+    if problems := problems_of({name: text for name, text in kept.items() if text and name not in _MOMENTS}):
+        name, problem = next(iter(problems.items()))
+        raise ValueError(f"of its settings, {name} can't be: {problem}")
+    for name in _MOMENTS:
+        if name in kept and datetime.fromisoformat(kept[name]).tzinfo is None:
+            raise ValueError(f"of its settings, {name} has no time zone")
+    return kept
+
+
+def remembered(settings: Settings, *, now: datetime, own_zones: bool) -> dict[str, str]:
+    """What a campaign keeps of the settings it was begun with, moments as moments.
+
+    Args:
+        settings: what is asked for.
+        now: the present moment.
+        own_zones: the rows may have zones of their own, in which the window opens at other times.
+
+    Raises:
+        UsageError: a moment or a zone is none, the end is over, or nothing could be sent before it.
     """
     kept: dict[str, str] = {name: settings.as_text(name) for name in REMEMBERED if name in settings.model_fields_set}
-    schedule = schedule_of(settings, {}, now=now)
+    schedule = check_schedule(settings, {}, zones=[] if own_zones else [""], now=now)
     for name, moment in (("start_at", schedule.start), ("not_after", schedule.end)):
         if moment is not None:
             kept[f"{name}_time"] = moment.isoformat()
-    if schedule.is_over(now):
-        raise UsageError(f"--not-after {settings.not_after}: that is over ({_shown(schedule.end, schedule.home)}); nothing was sent.")
-    if schedule.start is not None and schedule.is_over(schedule.start):
-        raise UsageError(f"--start-at {settings.start_at} is not before --not-after {settings.not_after}; nothing would ever be sent.")
     return kept
+
+
+def check_schedule(settings: Settings, kept: dict[str, str], *, zones: Iterable[str], now: datetime) -> Schedule:
+    """`schedule_of`, where nothing may be asked for that can't be; an end that the campaign remembers may be over.
+
+    Args:
+        settings: what is asked for now.
+        kept: what the campaign remembers.
+        zones: of its rows, as far as they are known.
+        now: the present moment.
+
+    Raises:
+        UsageError: a moment or a zone is none, or by what is given anew nothing could be sent before the end.
+    """
+    schedule = schedule_of(settings, kept, now=now)
+    given = {name: settings.as_text(name) for name in _HOURS if getattr(settings, name) is not None}
+    anew = {name for name, text in given.items() if kept.get(name) != text}
+    if "not_after" in anew and schedule.is_over(now):
+        raise UsageError(f"--not-after {settings.not_after}: that is over ({_shown(schedule.end, schedule.home)}); nothing was sent.")
+    if anew and schedule.start is not None and schedule.is_over(schedule.start):
+        raise UsageError(f"--start-at {settings.start_at} is not before --not-after {settings.not_after}; nothing would ever be sent.")
+    if anew and not schedule.is_over(now) and schedule.is_past(zones, now):
+        raise UsageError(f"--window {settings.window} does not open before --not-after {settings.not_after}; nothing would ever be sent.")
+    return schedule
 
 
 def schedule_of(settings: Settings, kept: dict[str, str], *, now: datetime) -> Schedule:
@@ -59,6 +111,19 @@ def schedule_of(settings: Settings, kept: dict[str, str], *, now: datetime) -> S
     )
 
 
+def check_not_over(schedule: Schedule, *, now: datetime) -> None:
+    """That rows a person wants to have sent again would not be skipped, for good, instead.
+
+    Raises:
+        UsageError: the campaign's end is over.
+    """
+    if schedule.is_over(now):
+        raise UsageError(
+            f"The campaign's end is over ({_shown(schedule.end, schedule.home)}); nothing was sent. To send its rows again all the same, "
+            "give it a new one with --not-after."
+        )
+
+
 def home_zone(settings: Settings) -> ZoneInfo:
     """The zone of `--time-zone`, else the machine's.
 
@@ -70,7 +135,7 @@ def home_zone(settings: Settings) -> ZoneInfo:
     try:
         return zone(settings.time_zone)
     except ValueError as error:
-        raise UsageError(f"--time-zone: {error}.") from None
+        raise UsageError(f"--time-zone: {_sentence(error)}") from None
 
 
 def cannot_finish(schedule: Schedule, messages: int, rate_per_second: float | None, *, now: datetime) -> str:
@@ -94,6 +159,8 @@ class Exclusions:
     """
 
     files: tuple[Path, ...]
+    id_column: str
+    """What the column of the passes is called in the list that is sent to; meant where a file has none of the usual names."""
 
     def __post_init__(self) -> None:
         for _ in self.keys():
@@ -103,7 +170,7 @@ class Exclusions:
         """The keys of the passes, some at a time."""
         for file in self.files:
             with open_table(file) as table:
-                place = find_id_column(table.columns, None, file=table.name)
+                place = find_id_column(table.columns, None, file=table.name, how="by naming it pass_id", otherwise=self.id_column)
                 row = 0
                 for batch in table.batches():
                     keys = []
@@ -111,10 +178,12 @@ class Exclusions:
                         row += 1
                         if not cells[place].strip():
                             continue
-                        pass_id, problem, sentence = check_pass_id(cells[place])
-                        if problem is not None:
-                            raise InputError(f"{sentence} Who is meant by it would be sent to.", file=table.name, row=row)
-                        keys.append(pass_key(pass_id))
+                        # Whether a column was copied out of a results file can't be seen: an id with such a mark is taken both ways.
+                        for text in {cells[place], restore(cells[place])}:
+                            pass_id, problem, sentence = check_pass_id(text)
+                            if problem is not None:
+                                raise InputError(f"{sentence} Who is meant by it would be sent to.", file=table.name, row=row)
+                            keys.append(pass_key(pass_id))
                     yield keys
 
 
@@ -127,6 +196,10 @@ def _moment(name: str, text: str | None, kept: dict[str, str], home: ZoneInfo, n
         return parse_moment(text, in_zone=home, now=now)
     except ValueError as error:
         raise UsageError(f"--{name.replace('_', '-')}: {error}.") from None
+
+
+def _sentence(error: ValueError) -> str:
+    return str(error) if str(error).endswith("?") else f"{error}."
 
 
 def _shown(moment: datetime | None, home: ZoneInfo) -> str:

@@ -10,7 +10,7 @@ from campaign.app.sending import find, reading
 from campaign.domain.durations import words
 from campaign.domain.errors import UsageError
 from campaign.domain.model import OPEN, Status
-from campaign.insights import CampaignView, iso, rows_left_code, view
+from campaign.insights import FAULT, CampaignView, iso, rows_left_code, view
 from campaign.ledger.port import CampaignRecord, Control, LedgerReader, RunnerRecord
 from campaign.ledger.sqlite import SqliteLedger
 from campaign.settings import Settings
@@ -24,7 +24,7 @@ _NEVER_SENT: Final = frozenset({"staging", "staged", "imported", "discarded", "r
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One process that sent. `exit_code` is what it answered as far as that can be known: not of one that was killed or interrupted."""
+    """One process that sent. `exit_code` is what it answered as far as that can be known: not of one that was killed."""
 
     runner: RunnerRecord
     attempts: int
@@ -32,9 +32,9 @@ class Run:
     @property
     def exit_code(self) -> int | None:
         left, in_need = self.runner.rows_left, self.runner.rows_in_need
-        if left is None or in_need is None or self.runner.ended == "interrupted":
+        if left is None or in_need is None:
             return None
-        if left:
+        if left or self.runner.ended == FAULT:
             return rows_left_code(self.runner.ended)
         return 3 if in_need else 0
 
@@ -96,13 +96,14 @@ def history(name: str, settings: Settings) -> History:
     with reading(settings) as reader:
         record = find(reader, name)
         attempts = reader.attempts_by_runner(record.id)
-        runs = tuple(
-            Run(runner=runner, attempts=attempts.get(runner.id, 0))
-            for runner in reader.runners(record.id)
-            if runner.ended not in _NEVER_SENT and runner.activity != "staging"
-        )
+        runs = tuple(Run(runner=runner, attempts=attempts.get(runner.id, 0)) for runner in reader.runners(record.id) if has_sent(runner))
         sample = next((row.message for row in reader.rows(record.id) if row.message), "")
         return History(view=view(reader, record, ledger=settings.ledger_to_name), runs=runs, sample=sample)
+
+
+def has_sent(runner: RunnerRecord) -> bool:
+    """Whether it was a sender's, and did not only stage or import."""
+    return runner.ended not in _NEVER_SENT and runner.activity != "staging"
 
 
 def check_here(record: CampaignRecord) -> None:

@@ -25,7 +25,7 @@ MENDABLE: Final = frozenset({Status.FAILED, Status.INVALID})
 
 @dataclass(slots=True)
 class Numbers:
-    """Some rows of the list: how many, and the first of them."""
+    """Some rows, of the list or of a file: how many, and the first of them."""
 
     count: int = 0
     first: list[int] = field(default_factory=list)
@@ -51,8 +51,8 @@ class Totals:
     waiting: int = 0
     still_invalid: Numbers = field(default_factory=Numbers)
     untouched: dict[Status, Numbers] = field(default_factory=dict)
-    problems: list[str] = field(default_factory=list)
-    wrong: int = 0
+    problems: dict[str, Numbers] = field(default_factory=dict)
+    others: int = 0
 
 
 @dataclass(slots=True)
@@ -116,10 +116,9 @@ class Mender:
                 self._decide(line, row, batch)
             yield batch
         if self.totals.problems:
-            more = f" And {self.totals.wrong - SHOWN:,} rows more." if self.totals.wrong > SHOWN else ""
-            raise InputError(
-                f"{' '.join(self.totals.problems)}{more} Mend them, or take them out; nothing was sent.", file=self.file.table.name
-            )
+            told = [f"{str(rows).capitalize()}: {error}" for error, rows in self.totals.problems.items()]
+            more = f" And {rows_in_words(self.totals.others)} more." if self.totals.others else ""
+            raise InputError(f"{' '.join(told)}{more} Mend them, or take them out; nothing was sent.", file=self.file.table.name)
 
     def to_send(self, reader: LedgerReader) -> Iterator[ResultRow]:
         """The rows that would be sent, as they would be; raises as `batches` does."""
@@ -196,9 +195,11 @@ class Mender:
         ]
 
     def _wrong(self, line: Line, error: str) -> None:
-        self.totals.wrong += 1
-        if len(self.totals.problems) < SHOWN:
-            self.totals.problems.append(f"Row {line.number}: {error}")
+        problems = self.totals.problems
+        if error in problems or len(problems) < SHOWN:
+            problems.setdefault(error, Numbers()).add(line.number)
+        else:
+            self.totals.others += 1
 
 
 def told(totals: Totals, texts: Texts) -> str:

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, Final
 
 import orjson
 
+from campaign.app.controls import checked_settings
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.model import Outcome, StagedRow, Status
 from campaign.domain.schedule import known_zones
@@ -120,6 +121,8 @@ def _unpacked(file: Path) -> Iterator[BinaryIO]:
         raise UsageError(f"There is no file {file}.") from None
     except (EOFError, ValueError, KeyError, TypeError, OSError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
+        if isinstance(error, gzip.BadGzipFile):
+            why = "it is not packed as an exported campaign is"
         raise InputError(_DAMAGED.format(why=why), file=file) from error
 
 
@@ -137,7 +140,8 @@ def _header(line: bytes) -> Header:
     if value["version"] != VERSION:
         raise ValueError(f"it is of version {value['version']}, and this Campaign knows version {VERSION} only")
     record, before = value["record"], value["before"]
-    spec = CampaignSpec(**record["spec"] | {"columns": tuple(record["spec"]["columns"])})
+    spec = record["spec"]
+    spec = CampaignSpec(**spec | {"columns": tuple(spec["columns"]), "settings": checked_settings(spec["settings"])})
     return Header(
         record=CampaignRecord(**record | {"spec": spec, "control": Control(record["control"])}),
         before=HandedOver(**before | {"control": Control(before["control"])}),

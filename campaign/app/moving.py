@@ -8,9 +8,10 @@ from campaign.app.controls import home_zone
 from campaign.app.keeping import check_here
 from campaign.app.lists import as_file_name
 from campaign.app.moved_file import batches, checked, write
+from campaign.app.returning import check_may_come
 from campaign.app.sending import find
 from campaign.domain.errors import UsageError
-from campaign.ledger.port import CampaignRecord, Control, LedgerReader
+from campaign.ledger.port import CampaignRecord, Control
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from campaign.settings import Settings
 
@@ -59,7 +60,7 @@ async def take_in(file: Path, settings: Settings) -> CampaignRecord:
         half = reader.campaign(name)
         if half is not None and half.control is Control.STAGING:
             await ledger.discard(half.id)
-        _check_not_here(reader, header.record)
+        check_may_come(reader, header.record, header.runners)
         made = await ledger.create(spec)
         try:
             await ledger.take_in_runners(made.id, header.runners)
@@ -81,14 +82,6 @@ def _absolute(file: Path, *, new: bool) -> Path:
     if new and file.exists():
         raise UsageError(f"{file} is there already. Give --output another name.")
     return file.absolute()
-
-
-def _check_not_here(reader: LedgerReader, record: CampaignRecord) -> None:
-    for other in reader.campaigns():
-        # When it was made goes with a campaign wherever it goes; only one that was handed over may come back.
-        same = (other.created_at, other.spec.list_sha256) == (record.created_at, record.spec.list_sha256)
-        if same and not other.exported_at and not other.forgotten_at:
-            raise UsageError(f"This campaign is in the ledger already, as “{other.spec.name}”; from two, people would be told twice.")
 
 
 def _with_its_zone(record: CampaignRecord, settings: Settings) -> CampaignRecord:

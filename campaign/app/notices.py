@@ -64,7 +64,7 @@ def notice_of(view: CampaignView, occasion: Occasion, *, run: str) -> Notice:
     return Notice(title=f"{name}: {_headline(occasion)}", text=f"{in_brief(view)}\n\n{_place(run)}", occasion=occasion)
 
 
-def notice_of_error(error: Exception, campaign: str, occasion: Occasion, *, run: str, log: str) -> Notice:
+def notice_of_error(error: BaseException, campaign: str, occasion: Occasion, *, run: str, log: str) -> Notice:
     """Why a run broke off. Sentences about lists are left out: they quote columns, and a list without a header has customers for columns.
 
     Args:

@@ -29,7 +29,10 @@ def main() -> None:
 def _tell(address: str, task: dict[str, Any]) -> str:
     """Empty if the service took it, or why not; never with anything of the address."""
     try:
-        service = Apprise.instantiate(address, asset=AppriseAsset(app_id="Campaign", app_desc="Campaign", app_url=""))
+        asset = AppriseAsset(app_id="Campaign", app_desc="Campaign", app_url="")
+        # A page for logging in takes everything and tells nobody, and elsewhere is not where the notice was to go.
+        asset.http_redirects = False
+        service = Apprise.instantiate(address, asset=asset)
         if service is None:
             return "Apprise does not know this kind of address, or something in it is missing"
         kind = NotifyType(task["kind"])

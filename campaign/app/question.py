@@ -23,6 +23,7 @@ class Question:
         record: the campaign.
         messages: how many would be sent at most, each to a pass of its own.
         left: how many would be without `--limit` and `--sample`.
+        left_out: how many rows of the list are not sent to at all, being invalid or skipped.
         rate_per_second: None is as fast as it goes.
         schedule: when it may be sent.
         zones: the time zones that rows have of their own; an empty name is of those that have none.
@@ -35,6 +36,7 @@ class Question:
     record: CampaignRecord
     messages: int
     left: int
+    left_out: int
     rate_per_second: float | None
     schedule: Schedule
     zones: tuple[str, ...]
@@ -64,6 +66,7 @@ def question_of(
         record=record,
         messages=min(messages, settings.limit or messages, settings.sample or messages),
         left=messages,
+        left_out=sum(reader.counts(record.id).by_status[status] for status in (Status.INVALID, Status.SKIPPED)),
         rate_per_second=settings.rate,
         schedule=schedule_of(settings, record.spec.settings, now=utc_now()),
         zones=reader.zones(record.id),

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import Final
 
-from campaign.app.controls import Exclusions
+from campaign.app.controls import Exclusions, check_not_over, remembered, utc_now
 from campaign.app.keeping import check_here
 from campaign.app.mended import MendedFile, mended_file
 from campaign.app.mending import MENDABLE, Mender, Texts, Totals, told
@@ -53,7 +53,15 @@ async def retry(target: str, selection: Selection, settings: Settings, front: Fr
             if file is not None:
                 return await _mend(work, target, file, selection)
         async with looked_through(target, settings, stop) as given:
-            staged = await stage(work.ledger, work.reader, given, stop=stop.gently, ledger_name=settings.ledger_to_name)
+            own_zones = given.layout.zone_place is not None
+            staged = await stage(
+                work.ledger,
+                work.reader,
+                given,
+                stop=stop.gently,
+                ledger_name=settings.ledger_to_name,
+                begin=lambda spec: replace(spec, settings=spec.settings | remembered(settings, now=utc_now(), own_zones=own_zones)),
+            )
         return await _again(work, staged.record, selection)
 
 
@@ -64,7 +72,7 @@ async def _again(work: Session, record: CampaignRecord, selection: Selection) ->
     check_here(record)
     check_not_cancelled(record)
     work = work.of(record)
-    exclusions = await asyncio.to_thread(Exclusions, work.settings.exclude)
+    exclusions = await asyncio.to_thread(Exclusions, work.settings.exclude, record.spec.id_column)
     results = results_of(record, work.settings)
     counts = await work.counts(record)
     filters = {"reasons": chosen.reasons, "http_statuses": chosen.http_statuses}
@@ -84,11 +92,12 @@ async def _again(work: Session, record: CampaignRecord, selection: Selection) ->
         found = work.reader.rows(record.id, chosen.statuses | OPEN)
         return (row for row in found if row.outcome.status in OPEN or chosen.takes(row.outcome))
 
+    check_not_over(work.schedule(record), now=utc_now())
     instead = _same_command(record.spec.name, chosen, work)
     work.ask(record, again + counts.open, chosen.statuses, rows=rows, instead=instead)
     await exclude(work.ledger, record, exclusions)
     await work.ledger.retry(record.id, chosen.statuses, **filters)  # type: ignore[arg-type]  # each by its name
-    return await work.send(record, results)
+    return await work.send(record, results, anew=True)
 
 
 async def _mend(work: Session, target: str, file: MendedFile, selection: Selection) -> Finished:
@@ -96,7 +105,7 @@ async def _mend(work: Session, target: str, file: MendedFile, selection: Selecti
     check_here(record)
     check_not_cancelled(record)
     work = work.of(record)
-    exclusions = await asyncio.to_thread(Exclusions, work.settings.exclude)
+    exclusions = await asyncio.to_thread(Exclusions, work.settings.exclude, record.spec.id_column)
     chosen = replace(selection, statuses=selection.statuses or MENDABLE)
     if not chosen.statuses <= BY_FILE:
         again = command_line("retry", record.spec.name, "--status", "unknown", ledger=work.settings.ledger_to_name)
@@ -116,6 +125,7 @@ async def _mend(work: Session, target: str, file: MendedFile, selection: Selecti
     def rows() -> Iterator[ResultRow]:
         return chain(replace(mender, totals=Totals()).to_send(work.reader), work.reader.rows(record.id, OPEN))
 
+    check_not_over(work.schedule(record), now=utc_now())
     work.ask(record, plan.totals.sent + counts.open, chosen.statuses, rows=rows, instead=_same_command(target, selection, work))
     await exclude(work.ledger, record, exclusions)
     count = 0
@@ -126,7 +136,7 @@ async def _mend(work: Session, target: str, file: MendedFile, selection: Selecti
         note += (
             f" {duplicates:,} of the rows sent again would have been the second of their pass, or were changed meanwhile, and were left."
         )
-    finished = await work.send(record, results_of(record, work.settings))
+    finished = await work.send(record, results_of(record, work.settings), anew=True)
     return replace(finished, note=f"{note} {finished.note}".strip())
 
 

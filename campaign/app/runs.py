@@ -57,7 +57,8 @@ async def run_list(source: str, settings: Settings, front: Front) -> Finished:
             batches=given.own_cells,
         )
         async with session(settings, front, stop) as work:
-            exclusions = await asyncio.to_thread(Exclusions, settings.exclude)
+            own_zones = given.layout.zone_place is not None
+            exclusions = await asyncio.to_thread(Exclusions, settings.exclude, given.spec.id_column)
             staged = await stage(
                 work.ledger,
                 work.reader,
@@ -65,7 +66,7 @@ async def run_list(source: str, settings: Settings, front: Front) -> Finished:
                 stop=stop.gently,
                 ledger_name=settings.ledger_to_name,
                 exclusions=exclusions,
-                begin=lambda spec: replace(spec, settings=spec.settings | remembered(settings, now=utc_now())),
+                begin=lambda spec: replace(spec, settings=spec.settings | remembered(settings, now=utc_now(), own_zones=own_zones)),
                 tell=front.tell,
             )
             return await _go_on(work.of(staged.record), staged.record, results, resumed=staged.resumed)
@@ -81,7 +82,8 @@ async def resume(name: str, settings: Settings, front: Front) -> Finished:
         check_not_cancelled(record)
         work = begun.of(record)
         results = results_of(record, settings)
-        if await exclude(work.ledger, record, await asyncio.to_thread(Exclusions, settings.exclude)):
+        exclusions = await asyncio.to_thread(Exclusions, settings.exclude, record.spec.id_column)
+        if await exclude(work.ledger, record, exclusions):
             await work.ledger.apply_exclusions(record.id)
         counts = await work.counts(record)
         work.ask(record, counts.open, frozenset({Status.PENDING}))

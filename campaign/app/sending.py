@@ -3,14 +3,15 @@
 import asyncio
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from campaign.app.canary import send_carefully
+from campaign.app.canary import Rows, next_rows, send_carefully
 from campaign.app.controls import schedule_of, utc_now
-from campaign.domain.errors import UsageError
-from campaign.insights import CampaignView, exit_code_of, view
+from campaign.domain.errors import LedgerError, UsageError
+from campaign.domain.problems import problem_of
+from campaign.insights import CODES_OF_SIGNALS, FAULT, CampaignView, exit_code_of, view
 from campaign.ledger.clock import SystemClock
 from campaign.ledger.port import CampaignRecord, Control, LedgerReader
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
@@ -69,6 +70,10 @@ def find(reader: LedgerReader, name: str) -> CampaignRecord:
     record = reader.campaign(name)
     if record is not None:
         return record
+    if Path(name).suffix.lower() in {".csv", ".parquet", ".xlsx", ".jsonl"}:
+        raise UsageError(
+            f"There is no file {name}, nor a campaign of that name. A failed-rows file is removed once none of its rows needs anyone."
+        )
     names = [found.spec.name for found in reader.campaigns()]
     known = f"There are: {', '.join(names[:20])}." if names else "There is none in this ledger yet; start one with campaign run LIST."
     raise UsageError(f"There is no campaign named “{name}”. {known}")
@@ -104,9 +109,18 @@ def check_access(settings: Settings) -> None:
 
 
 async def send(
-    record: CampaignRecord, ledger: SqliteLedger, reader: LedgerReader, settings: Settings, *, observer: Observer, stop: Stop
+    record: CampaignRecord,
+    ledger: SqliteLedger,
+    reader: LedgerReader,
+    settings: Settings,
+    *,
+    observer: Observer,
+    stop: Stop,
+    anew: bool = False,
 ) -> End:
     """Send what is left of the campaign, with `--canary` a few first; returns why it ended.
+
+    `anew` says that what it sent before tells a canary nothing: a person has had rows sent again, perhaps mended.
 
     Raises:
         CampaignError: the ledger can't be used any more; the same command goes on later.
@@ -124,7 +138,6 @@ async def send(
         api=Endpoint.of(settings.api_url).place,
         account=budget_key(settings),
     )
-    end = End(ended=Ended.SUPERSEDED, why="The run broke off.")
     try:
         gateway = HttpGateway(
             url=settings.api_url,
@@ -134,32 +147,49 @@ async def send(
         )
         async with gateway:
 
-            async def run(limit: int | None) -> End:
+            async def run(limit: int | None, rows: Rows | None) -> End:
                 pool = Pool(
                     ledger=ledger,
                     reader=reader,
                     gateway=gateway,
                     observer=observer,
                     runner=runner,
-                    settings=replace(pool_settings, limit=limit),
+                    settings=replace(pool_settings, limit=limit, only=pool_settings.only if rows is None else rows),
                     clocks=Clocks(wall=CLOCK.wall, ticks=CLOCK.ticks),
                 )
                 return await pool.run(stop=stop.gently, stop_now=stop.now)
 
-            async def read_back() -> None:
-                await _read_back(record, ledger, reader, gateway, settings, observer=observer, stop=stop)
+            async def choose(count: int) -> Rows:
+                return await asyncio.to_thread(next_rows, record.id, reader, pool_settings, count)
 
             end = await send_carefully(
                 run,
-                read_back,
+                choose,
                 lambda: reader.counts(record.id),
                 canary=settings.canary,
                 limit=settings.limit,
                 halt=settings.halt,
+                anew=anew,
             )
-    finally:
-        await ledger.dismiss(runner, end.why or end.ended.value)
+    except BaseException as error:
+        # What broke it off is what has to be told, though signing off may fail as well.
+        with suppress(LedgerError):
+            await ledger.dismiss(runner, _broken_off_by(error))
+        raise
+    await ledger.dismiss(runner, _in_a_word(end, stop))
     return end
+
+
+def _in_a_word(end: End, stop: Stop) -> str:
+    """How a run ended, as the ledger keeps it: a word, or the sentence that there is."""
+    if end.ended is Ended.INTERRUPTED:
+        return next((word for word, code in CODES_OF_SIGNALS.items() if code == stop.exit_code), end.ended.value)
+    return end.why or end.ended.value
+
+
+def _broken_off_by(error: BaseException) -> str:
+    problem = problem_of(error)
+    return FAULT if problem is None else f"The run broke off. {problem}"
 
 
 def _pool_settings(record: CampaignRecord, reader: LedgerReader, settings: Settings) -> PoolSettings:

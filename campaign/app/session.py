@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from campaign.app.controls import cannot_finish, schedule_of, utc_now
+from campaign.app.controls import cannot_finish, check_schedule, kept_of, schedule_of, utc_now
 from campaign.app.question import Question, Rows, question_of
 from campaign.app.sending import Stop, exit_code, find, report, send
 from campaign.domain.errors import InputError, LedgerError, SafeguardError, StoppedError, UsageError
 from campaign.domain.model import Counts, Status
+from campaign.domain.schedule import Schedule
 from campaign.insights import CampaignView, command_line, view
 from campaign.ledger.port import CampaignRecord
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
@@ -54,8 +55,18 @@ class Session:
     stop: Stop
 
     def of(self, record: CampaignRecord) -> Self:
-        """The same with what the campaign remembers of its settings, where it was not given anew."""
-        return replace(self, settings=self.settings.over(record.spec.settings))
+        """The same with what the campaign remembers of its settings, where it was not given anew.
+
+        Raises:
+            UsageError: a moment or a zone is none, or can't be meant; nothing of the campaign was changed.
+        """
+        settings = self.settings.over(kept_of(record.spec.settings))
+        check_schedule(settings, record.spec.settings, zones=self.reader.zones(record.id), now=utc_now())
+        return replace(self, settings=settings)
+
+    def schedule(self, record: CampaignRecord) -> Schedule:
+        """When the campaign may be sent; raises as `schedule_of` does."""
+        return schedule_of(self.settings, record.spec.settings, now=utc_now())
 
     async def counts(self, record: CampaignRecord) -> Counts:
         """Where the rows stand, those of dead processes included."""
@@ -98,14 +109,13 @@ class Session:
         if not agreed:
             raise UsageError(not_sent)
 
-    async def send(self, record: CampaignRecord, results: Path | None) -> Finished:
-        """Send what is left of the campaign, and report."""
+    async def send(self, record: CampaignRecord, results: Path | None, *, anew: bool = False) -> Finished:
+        """Send what is left of the campaign, and report; `anew` as of `sending.send`."""
         counts = self.reader.counts(record.id)
-        schedule = schedule_of(self.settings, record.spec.settings, now=utc_now())
-        if late := cannot_finish(schedule, counts.open, self.settings.rate, now=utc_now()):
+        if late := cannot_finish(self.schedule(record), counts.open, self.settings.rate, now=utc_now()):
             self.front.tell("cannot_finish_in_time", late)
         with self.front.watch(record.spec.name, counts) as observer:
-            end = await send(record, self.ledger, self.reader, self.settings, observer=observer, stop=self.stop)
+            end = await send(record, self.ledger, self.reader, self.settings, observer=observer, stop=self.stop, anew=anew)
         return await self.end(record, end, results)
 
     async def end(self, record: CampaignRecord, end: End, results: Path | None, note: str = "") -> Finished:

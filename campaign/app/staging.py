@@ -142,7 +142,10 @@ async def _differences(record: CampaignRecord, given: CheckedList) -> str:
         return ""
     differences = []
     if record.spec.list_sha256 != given.spec.list_sha256 and record.content_sha256 != await asyncio.to_thread(_content, given):
-        differences.append(f"the list has other rows ({record.rows:,} then, {given.table.rows:,} now)")
+        same_number = record.rows == given.table.rows
+        differences.append(
+            "the list was changed" if same_number else f"the list has other rows ({record.rows:,} then, {given.table.rows:,} now)"
+        )
     if record.spec.message_sha256 != given.spec.message_sha256:
         differences.append("the message, or the column of the pass, is another")
     return " and ".join(differences)
@@ -158,7 +161,8 @@ def _other_content(record: CampaignRecord, given: CheckedList, differences: str,
         go_on = f"To go on with that one: {command_line('resume', name, ledger=ledger_name)}."
     return OtherContentError(
         f"There is a campaign named “{name}” already, and {differences}. {go_on} To send this as a new campaign, "
-        f"give it another --name; whoever got the first will get this one too."
+        "give it another --name; whoever got the first will get this one too. "
+        "If you only mended rows, mend them in its failed-rows file instead: campaign retry FILE."
     )
 
 

@@ -57,16 +57,18 @@ def _selection(statuses: list[str] | None, reasons: list[str] | None, http_statu
     from campaign.domain.errors import UsageError
     from campaign.domain.lifecycle import RETRYABLE
     from campaign.domain.model import Status
-    from campaign.domain.selection import Selection
+    from campaign.domain.selection import Selection, is_http_status
 
     wanted, codes = _parts(statuses), _parts(http_statuses)
-    possible = sorted(RETRYABLE | {Status.INVALID})
-    if unknown := [part for part in wanted if part not in possible]:
-        raise UsageError(f"--status {unknown[0]}: rows can be sent again that are {', '.join(possible)} (these once they are mended).")
-    if odd := [code for code in codes if not (code.isascii() and code.isdecimal() and len(code) == 3)]:
+    if unknown := [part for part in wanted if part not in RETRYABLE | {Status.INVALID}]:
+        possible = ", ".join(sorted(RETRYABLE))
+        raise UsageError(f"--status {unknown[0]}: rows can be sent again that are {possible}, and invalid ones once they are mended.")
+    if odd := [code for code in codes if not is_http_status(code)]:
         raise UsageError(f"--http-status {odd[0]}: write the number of an answer, such as 422.")
     return Selection(statuses=frozenset(map(Status, wanted)), reasons=frozenset(_parts(reasons)), http_statuses=frozenset(map(int, codes)))
 
 
 def _parts(given: list[str] | None) -> list[str]:
-    return [part.strip() for text in given or [] for part in text.split(",") if part.strip()]
+    from campaign.domain.selection import parts_of
+
+    return [part for text in given or [] for part in parts_of(text)]

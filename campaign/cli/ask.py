@@ -3,6 +3,7 @@
 import re
 import sys
 from datetime import UTC, datetime, timedelta
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Final
 
 import typer
@@ -31,17 +32,24 @@ def confirm(question: "Question") -> bool:
     from campaign.cli.typed import agreed, line
     from campaign.domain.errors import UsageError
     from campaign.reporter.concerns import concern_in_words, places
+    from campaign.reporter.lines import WIDTH, wrapped
     from campaign.reporter.reasons import printable
 
     if not sys.stdin.isatty():
         raise UsageError("There is no terminal to ask on. Add --yes to send without being asked; nothing was sent.")
-    typer.echo(f"{printable(plan_in_words(question, now=datetime.now(UTC)))} The first one reads:", err=True)
+    width = min(WIDTH, get_terminal_size().columns)
+
+    def say(sentence: str) -> None:
+        typer.echo("\n".join(wrapped(printable(sentence), width=width)), err=True)
+
+    reads = "It reads:" if question.messages == 1 else "The first one reads:"
+    say(f"{plan_in_words(question, now=datetime.now(UTC))} {reads}")
     typer.echo(f"  {printable(question.first)}", err=True)
     with interruptible():
         for concern in question.concerns():
             if concern.kind is not Care.LINK:
                 look = f"{concern_in_words(concern, lock_screen=question.lock_screen)} ({places(concern.rows[:3], concern.count)})"
-                typer.echo(f"Look at this: {look}.", err=True)
+                say(f"Look at this: {look}.")
         if question.messages <= NUMBER_FROM:
             return agreed("Send?")
         return is_number(line("To send, type the number of recipients"), question.messages)
@@ -60,8 +68,9 @@ def plan_in_words(question: "Question", *, now: datetime) -> str:
     schedule = question.schedule
     start = max(now, schedule.start) if schedule.start is not None else now
     parts = [f"This sends {_messages(question)} of {question.record.spec.list_name}"]
-    if start > now:
-        parts.append(f"from {_shown(start, question, now)} on")
+    first = schedule.next_time(question.zones or ("",), now) or start
+    if first > now:
+        parts.append(f"from {_shown(first, question, now)} on")
     if rate := question.rate_per_second:
         seconds = max(1.0, question.messages / rate)
         parts.append(f"which takes about {words(seconds)} at {rate:g} a second{_until(question, seconds, start, now)}")
@@ -70,6 +79,10 @@ def plan_in_words(question: "Question", *, now: datetime) -> str:
         parts.append(f"and only goes on from {str(schedule.window).replace('-', ' to ')} {where}")
     if schedule.end is not None:
         parts.append(f"and leaves out what is not sent before {_shown(schedule.end, question, now)}")
+    if question.left_out:
+        parts.append(
+            f"and leaves out {question.left_out:,} of the list's rows, which {'are' if question.left_out > 1 else 'is'} invalid or skipped"
+        )
     return f"{', '.join(parts)}."
 
 

@@ -15,6 +15,7 @@ from campaign.cli.progress import RunProgress
 from campaign.domain.errors import UsageError
 from campaign.domain.model import Counts, Settlement
 from campaign.domain.notices import occasion_of
+from campaign.domain.problems import fault_of, problem_of
 from campaign.reporter.summary import in_a_line
 from campaign.sender.port import Observer
 from campaign.settings import Settings
@@ -54,7 +55,8 @@ class Attendance:
         view = finished.view
         structlog.contextvars.bind_contextvars(campaign=view.record.spec.name)
         if not self._settings.json_output and not sys.stdout.isatty() and not finished.brief:
-            sys.stdout.write(f"\n{in_a_line(view)}\n")
+            go_on = next((line.strip() for line in finished.note.splitlines() if line.startswith("    campaign ")), "")
+            sys.stdout.write(f"\n{in_a_line(view, go_on=go_on)}\n")
         if self._gauges is not None:
             self._gauges.ended(view.exit_code, counts=view.counts, campaign=view.record.spec.name)
         occasion = occasion_of(view.exit_code)
@@ -67,7 +69,8 @@ class Attendance:
         if self._gauges is not None:
             self._gauges.ended(exit_code)
         log = str(self._settings.log_file or "")
-        self._notify(notice_of_error(error, self._campaign, occasion_of(exit_code), run=logs.run_id(), log=log))
+        what = problem_of(error) or fault_of(error) or error
+        self._notify(notice_of_error(what, self._campaign, occasion_of(exit_code), run=logs.run_id(), log=log))
 
     def _notify(self, notice: Notice) -> None:
         settings = self._settings

@@ -1,8 +1,10 @@
 """What happens to a run besides its rows: one table from its events to what a person is told of them."""
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
+from campaign.domain.forecast import moment_in_words
 from campaign.reporter.reasons import reason_in_words
 
 _UNREACHABLE: Final = frozenset({"dns", "connect", "connect_timeout", "tls"})
@@ -21,7 +23,7 @@ _WORDS: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "texts_are_not_shown_as_sent": lambda _: (
         "PassEntry does not show texts as they were sent, so reading back can't settle what is unknown"
     ),
-    "waiting_for_its_time": lambda details: f"it is not the time to send: this goes on at {details['until'].replace('T', ' ')}",
+    "waiting_for_its_time": lambda details: f"it is not the time to send: this goes on at {_moment(details['until'])}",
 }
 
 
@@ -29,3 +31,9 @@ def event_in_words(event: str, **details: Any) -> str:
     """What an event of a run means, without a full stop; empty for one that speaks of rows only, or is told elsewhere."""
     words = _WORDS.get(event)
     return "" if words is None else words(details)
+
+
+def _moment(iso: str) -> str:
+    """A moment by this machine's own clock, for the person in front of it."""
+    at = datetime.fromisoformat(iso).astimezone()
+    return moment_in_words(at, now=datetime.now(UTC), in_zone=at.tzinfo or UTC)

@@ -95,6 +95,7 @@ def _good(one: "JobCheck") -> str:
     from campaign.reporter.summary import rows
 
     if one.checked is None:
-        return f"sends again what is {' or '.join(one.statuses)} of the campaign “{one.campaign}”"
+        chosen = one.selection.in_words() if one.selection is not None else ""
+        return f"campaign “{one.campaign}”: sends again what is {chosen}"
     sendable = one.checked.counts.by_status[Status.PENDING]
     return f"campaign “{one.campaign}”: {rows(one.checked.counts.rows)} of {one.checked.list_name}, {sendable:,} can be sent"

@@ -83,6 +83,7 @@ def export(
     from campaign.app.moving import export as hand_over
     from campaign.cli.loop import run_loop
     from campaign.cli.output import print_json
+    from campaign.reporter.reasons import printable
 
     _agree(f"Hand “{name}” over? From then on nothing of it is sent from this ledger.", "export it", settings)
     record = run_loop(hand_over(name, output, settings))
@@ -90,8 +91,8 @@ def export(
         print_json({"campaign": name, "rows": record.rows, "file": str(output)})
     else:
         typer.echo(
-            f"The campaign “{name}” is in {output}, and is sent from this ledger no more. Import the file into one ledger only: sent from "
-            "two, people would be told twice. It holds customers' data; remove it once it is imported."
+            f"The campaign “{printable(name)}” is in {printable(str(output))}, and is sent from this ledger no more. Import the file into "
+            "one ledger only: sent from two, people would be told twice. It holds customers' data; remove it once it is imported."
         )
 
 
@@ -101,19 +102,24 @@ def take_in(file: Annotated[Path, typer.Argument(help="What export has written."
     from campaign.cli.loop import run_loop
     from campaign.cli.output import print_json
     from campaign.insights import command_line
+    from campaign.reporter.reasons import printable
 
     record = run_loop(bring(file, settings))
     if settings.json_output:
         print_json({"campaign": record.spec.name, "rows": record.rows, "file": str(file)})
     else:
         look = command_line("status", record.spec.name, ledger=settings.ledger_to_name)
+        # The name is of whoever made the file.
         typer.echo(
-            f"The campaign “{record.spec.name}” is in this ledger now; nothing was sent. Where it stands, and how it goes on:\n    {look}"
+            f"The campaign “{printable(record.spec.name)}” is in this ledger now; nothing was sent. Where it stands, and how it goes on:\n"
+            f"    {printable(look)}"
         )
 
 
 def _campaigns(names: list[str]) -> str:
-    shown = ", ".join(f"“{name}”" for name in names[:5])
+    from campaign.reporter.reasons import printable
+
+    shown = ", ".join(f"“{printable(name)}”" for name in names[:5])
     return f"{shown} and {len(names) - 5:,} more" if len(names) > 5 else shown
 
 

@@ -52,6 +52,7 @@ def report(
     from campaign.app.sending import report as write
     from campaign.reporter.results import check_writable
     from campaign.reporter.summary import rows
+    from campaign.reporter.target import failed_path
 
     with reading(settings) as reader:
         record = find_whole(reader, name)
@@ -59,7 +60,9 @@ def report(
             check_here(record)
         check_writable(output, campaign=name, columns=record.spec.columns, rows=record.rows)
         write(reader, record, output)
-        typer.echo(f"The {rows(record.rows)} of the campaign “{name}” {'is' if record.rows == 1 else 'are'} in {output}.")
+        failed = failed_path(output)
+        beside = f", and those that need someone also in {failed}" if failed.is_file() else ""
+        typer.echo(f"The {rows(record.rows)} of the campaign “{name}” {'is' if record.rows == 1 else 'are'} in {output}{beside}.")
 
 
 @takes("ledger", "log_level")

@@ -9,8 +9,9 @@ import typer
 
 from campaign.cli import again, jobs, keep, look, rehearse, send
 from campaign.cli.libraries import TakeIn
-from campaign.cli.problems import first_problem, say
+from campaign.cli.problems import say
 from campaign.domain.errors import CampaignError
+from campaign.domain.problems import problem_of
 
 app = typer.Typer(
     name="campaign",
@@ -87,7 +88,7 @@ def main() -> None:
     try:
         app()
     except (CampaignError, BaseExceptionGroup) as error:
-        problem = first_problem(error)
+        problem = problem_of(error)
         if problem is None:
             raise
         say(problem)

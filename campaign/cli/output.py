@@ -86,6 +86,8 @@ def print_checked(checked: Checked, *, as_json: bool) -> None:
     for concern in checked.concerns:
         lines += ["", concern_in_words(concern, lock_screen=checked.lock_screen), f"    {places(concern.rows, concern.count)}"]
         lines.append(f"    {printable(concern.example)}")
+    if checked.problems or checked.concerns:
+        lines += ["", "Rows are counted from the first one below the header."]
     if checked.samples:
         lines += ["", "Sample message:" if len(checked.samples) == 1 else "Sample messages:"]
         lines += [

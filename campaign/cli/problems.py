@@ -4,14 +4,8 @@ import sys
 import traceback
 
 from campaign.domain.errors import CampaignError
+from campaign.domain.problems import fault_of, problem_of
 from campaign.reporter.reasons import printable
-
-
-def first_problem(error: BaseException) -> CampaignError | None:
-    """The error for a person in an error, or in a group of them; None if there is none, and it is a fault of the program."""
-    if isinstance(error, BaseExceptionGroup):
-        return next((found for inner in error.exceptions if (found := first_problem(inner))), None)
-    return error if isinstance(error, CampaignError) else None
 
 
 def say(problem: CampaignError) -> None:
@@ -24,14 +18,14 @@ def tell_problem(error: Exception) -> int:
     """Tell why a run broke off; returns its exit code."""
     import structlog
 
-    problem = first_problem(error)
+    problem = problem_of(error)
     log = structlog.get_logger()
     if problem is None:
         if sys.stderr.isatty():
             traceback.print_exception(error)
             return 1
         lines = [printable(line) for part in traceback.format_exception(error) for line in part.splitlines()]
-        detail = f"A fault of the program: {type(error).__name__}. What was sent is safe in the ledger; please report it."
+        detail = f"A fault of the program: {type(fault_of(error)).__name__}. What was sent is safe in the ledger; please report it."
         log.error("run_broke_off", detail=detail, exit_code=1, exception=lines)
         return 1
     if sys.stderr.isatty():

@@ -10,9 +10,11 @@ from typing import Any, Final
 import structlog
 from structlog.typing import EventDict
 
+from campaign.cli.happenings import event_in_words
 from campaign.domain.errors import UsageError
 
 SERIOUS: Final = frozenset({"warning", "error", "critical"})
+_ONCE: Final = "If it happens again, only the log tells."
 _FOR_FILES: Final = frozenset({"event", "detail", "level", "timestamp", "run", "campaign", "exception"})
 
 
@@ -29,6 +31,7 @@ class LogFile:
     def __init__(self, path: Path) -> None:
         self._stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
         self._render = structlog.processors.JSONRenderer(ensure_ascii=False)
+        _check_is_log(path)
         try:
             # A pipe that nobody reads must not hold the run up.
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0), 0o600)
@@ -53,6 +56,22 @@ class LogFile:
         return stat.S_ISREG(found.st_mode) and bool(found.st_mode & 0o077)
 
 
+def _check_is_log(path: Path) -> None:
+    """See that nothing else is written into: a slip of the keyboard might name the list, or the ledger.
+
+    Raises:
+        UsageError: the file holds something else.
+    """
+    first = b""
+    # One that may not be read may well be written, and to open a pipe for reading would wait for ever.
+    with suppress(OSError):
+        if path.is_file():
+            with path.open("rb") as file:
+                first = file.read(1)
+    if first not in {b"", b"{"}:
+        raise UsageError(f"The file {path} holds something else than a log, and is left as it is. Give --log-file another file.")
+
+
 def for_mails() -> Callable[[object, str, EventDict], str]:
     """The last of structlog's processors: what is serious in words, the first of each kind only, for the mail that cron makes of stderr."""
     told: set[str] = set()
@@ -61,7 +80,7 @@ def for_mails() -> Callable[[object, str, EventDict], str]:
         if event["event"] in told:
             raise structlog.DropEvent
         told.add(event["event"])
-        return f"campaign: {event.get('detail') or _listed(event)}"
+        return f"campaign: {event.get('detail') or _in_words(event)}"
 
     return render
 
@@ -72,7 +91,9 @@ def for_terminals(_logger: object, _method: str, event: EventDict) -> EventDict:
     return {name: value for name, value in event.items() if name not in known}
 
 
-def _listed(event: EventDict) -> str:
+def _in_words(event: EventDict) -> str:
     details: dict[str, Any] = {name: value for name, value in event.items() if name not in _FOR_FILES}
+    if said := event_in_words(event["event"], **details):
+        return f"{said[0].upper()}{said[1:]}. {_ONCE}"
     listed = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in details.items())
-    return f"{event['event'].replace('_', ' ')}{': ' if listed else ''}{listed}. Any further ones are in the log."
+    return f"{event['event'].replace('_', ' ')}{': ' if listed else ''}{listed}. {_ONCE}"

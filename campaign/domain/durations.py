@@ -17,7 +17,7 @@ def parse_duration(text: str) -> float:
     found = _FORM.fullmatch(text)
     seconds = float(found[1]) * _UNITS[found[2].lower()] if found else math.inf
     if math.isinf(seconds):
-        raise ValueError(f"“{text}” is not a duration; write for example 500ms, 10s, 5m or 2h")
+        raise ValueError(f"“{text}” is not a duration; write for example 500ms, 10s, 5m, 2h or 3d")
     return seconds
 
 
@@ -27,15 +27,10 @@ def clamp(value: float, lowest: float, highest: float) -> float:
 
 
 def words(seconds: float) -> str:
-    """A duration for people: `3 h 5 min`, `2 min 10 s`, `8 s`."""
-    whole = round(seconds)
-    hours, rest = divmod(whole, 3600)
-    minutes, rest = divmod(rest, 60)
+    """A duration for people: `3 h 5 min`, `2 min 10 s`, `8 s`, `3 d`: two units at most."""
+    hours, rest = divmod(round(seconds), 3600)
     days, hours = divmod(hours, 24)
-    if days:
-        return f"{days} d {hours} h"
-    if hours:
-        return f"{hours} h {minutes} min"
-    if minutes:
-        return f"{minutes} min {rest} s"
-    return f"{whole} s"
+    parts = ((days, "d"), (hours, "h"), (rest // 60, "min"), (rest % 60, "s"))
+    first = next((place for place, (number, _) in enumerate(parts) if number), len(parts) - 1)
+    (number, unit), *after = parts[first : first + 2]
+    return f"{number} {unit}" + "".join(f" {more} {smaller}" for more, smaller in after if more)

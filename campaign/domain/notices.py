@@ -1,6 +1,7 @@
 """Who is told of a run's end, and of which."""
 
 import re
+from difflib import get_close_matches
 from enum import StrEnum
 
 
@@ -37,6 +38,9 @@ def parse_occasions(value: object) -> frozenset[Occasion]:
         found = {str(name).lower() for name in names}
         if found <= set(Occasion):
             return frozenset(map(Occasion, found))
+        wrong = min(found - set(Occasion))
+        if near := get_close_matches(wrong, list(Occasion), n=1):
+            raise ValueError(f"“{wrong}” is none of {', '.join(Occasion)}; did you mean {near[0]}?")
     raise ValueError(f"write some of {', '.join(Occasion)}, separated by commas")
 
 

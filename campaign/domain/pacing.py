@@ -23,6 +23,14 @@ CLEAN_SECONDS: Final = 10.0
 SPARE: Final = 1.004
 """Slots are so much further apart than the rate says: what the way to the API bunches together then still fits into its second."""
 
+LEAST_SECONDS: Final = 0.05
+"""A process takes slots for so long, if its rate has several in that time, or none: many small leases would wear the budget out."""
+
+LONGEST_WAIT_SECONDS: Final = 1.0
+LONGEST_RETRY_SECONDS: Final = 5.0
+AHEAD_SECONDS: Final = 0.5
+"""How long the rows that a process has claimed ahead of their turn last."""
+
 FALL: Final = 0.7
 RISE: Final = 1.15
 LOWEST_SHARE: Final = 0.1
@@ -64,10 +72,42 @@ def lease(pace: Pace, *, now: float, rate_per_second: float, want: int) -> tuple
     if room < 0 or want < 1:
         return pace, Slots(count=0, first_in_seconds=max(-room, interval), interval_seconds=interval)
     count = min(want, 1 + math.floor(room / interval))
+    least = min(want, max(1, math.floor(LEAST_SECONDS / interval)))
+    if count < least:
+        return pace, Slots(count=0, first_in_seconds=max((least - 1) * interval - room, 0.0), interval_seconds=interval)
     return (
         replace(pace, next_free=start + count * interval),
         Slots(count=count, first_in_seconds=start - now, interval_seconds=interval),
     )
+
+
+def retry_in_seconds(slots: Slots, *, refused: int, jitter: float) -> float:
+    """When to ask again for a budget that had no slot.
+
+    The more often others were faster, the longer: with any number of processes somebody asks several times in each slice, and the
+    budget is not asked more than it can bear.
+
+    Args:
+        slots: what was answered.
+        refused: how many times in a row there was none.
+        jitter: from 0 to below 1, other for each process.
+    """
+    doubled = SLICE_SECONDS / 10 * 2.0 ** min(refused, 16)
+    return min(slots.first_in_seconds, LONGEST_WAIT_SECONDS) + min(doubled, LONGEST_RETRY_SECONDS) * (0.5 + jitter)
+
+
+def rows_ahead(*, last: int, taken: int, seconds: float, starved: bool, most: int) -> int:
+    """How many rows to claim next, so that they last AHEAD_SECONDS. Enough that no slot is lost, few enough for a kill.
+
+    Args:
+        last: how many were claimed last.
+        taken: how many were used since.
+        seconds: how long that took.
+        starved: whether somebody had to wait for them.
+        most: never more than this.
+    """
+    wanted = 2 * last if starved else math.ceil(AHEAD_SECONDS * taken / max(seconds, 0.001))
+    return max(1, min(most, max(wanted, last // 2)))
 
 
 def throttle(pace: Pace, *, now: float, retry_after_seconds: float | None) -> Pace:

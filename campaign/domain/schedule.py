@@ -4,7 +4,7 @@ Moments are aware datetimes; what a window means is decided by the clock on the 
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from difflib import get_close_matches
@@ -63,12 +63,22 @@ class Schedule:
         window = self.window
         return tuple(sorted(names, key=lambda name: (_closing(window, self.zone_of(name), now), name)))
 
+    def first_zones(self, names: Sequence[str], now: datetime) -> tuple[str, ...]:
+        """Those in which it is time or, where it is in none, those in which it is time first; all of them if it never is."""
+        at = self.next_time(names, now)
+        return tuple(names) if at is None else self.open_zones(names, at)
+
     def next_time(self, names: Iterable[str], now: datetime) -> datetime | None:
         """The first moment from now on at which it is time in one of the zones; None if there is none before the end."""
         at = max(now, self.start) if self.start is not None else now
         openings = [at if self.window is None else next_opening(self.window, self.zone_of(name), at) for name in names]
         first = min(openings, default=None)
         return None if first is None or self.is_over(first) else first
+
+    def is_past(self, names: Iterable[str], now: datetime) -> bool:
+        """Whether the end has come, or no window will open before it in any of these zones."""
+        names = tuple(names)
+        return self.is_over(now) or (self.end is not None and bool(names) and self.next_time(names, now) is None)
 
     def seconds_left(self, name: str, now: datetime) -> float | None:
         """For how long, all windows until the end together, rows of a zone may still be sent; None is for ever."""

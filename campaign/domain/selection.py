@@ -31,5 +31,15 @@ class Selection:
         return ", ".join(parts)
 
 
+def parts_of(text: str) -> list[str]:
+    """What stands between the commas of a text, without what is empty."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def is_http_status(text: str) -> bool:
+    """Whether a text can be the number of an answer, such as 422."""
+    return text.isascii() and text.isdecimal() and len(text) == 3
+
+
 def _either(names: Iterable[str]) -> str:
     return " or ".join(sorted(names))

@@ -201,6 +201,12 @@ class LedgerReader(UpkeepReader, Protocol):
     def zones(self, campaign: int) -> tuple[str, ...]:
         """The time zones of the campaign's rows; an empty name is of those that have none."""
 
+    def pending_zones(self, campaign: int, only: tuple[int, ...] | None = None) -> tuple[str, ...]:
+        """The time zones of the rows that are pending; of these rows only, where any are given."""
+
+    def next_rows(self, campaign: int, count: int, *, zones: tuple[str, ...], only: tuple[int, ...] | None = None) -> tuple[int, ...]:
+        """So many rows that have no outcome yet: those under way first, then those pending in these time zones, in the list's order."""
+
     def sample(self, campaign: int, count: int, seed: int) -> tuple[int, ...]:
         """So many rows, drawn from those that the list can be sent to; the same for the same seed, however far the campaign is."""
 

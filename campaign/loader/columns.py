@@ -31,13 +31,17 @@ _PASS_UUID: Final = re.compile(r"[0-9a-fA-F]{40}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4
 _CONTROL: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
-def find_id_column(columns: Sequence[str], asked: str | None, *, file: str | None = None) -> int:
+def find_id_column(
+    columns: Sequence[str], asked: str | None, *, file: str | None = None, how: str = "with --id-column", otherwise: str = ""
+) -> int:
     """The position of the column that holds the pass ids.
 
     Args:
         columns: the list's column names.
         asked: what `--id-column` says: matched exactly first, then without regard to case, spaces, dashes and underscores.
         file: the list, for the message.
+        how: how a person says which column it is, for the message.
+        otherwise: the name that is meant where nothing is asked for and none of the usual names is there.
 
     Raises:
         InputError: no column, or more than one, can be meant.
@@ -48,14 +52,16 @@ def find_id_column(columns: Sequence[str], asked: str | None, *, file: str | Non
     else:
         found = [position for position, column in enumerate(columns) if column == asked]
         found = found or [position for position, column in enumerate(columns) if loosely(column) == loosely(asked)]
+    if asked is None and not found and otherwise:
+        found = [position for position, column in enumerate(columns) if loosely(column) == loosely(otherwise)]
     if len(found) == 1:
         return found[0]
     if found:
         these = listed([columns[position] for position in found])
-        raise InputError(f"{these} could each hold the pass ids. Say which one with --id-column.", file=file)
+        raise InputError(f"{these} could each hold the pass ids. Say which one {how}.", file=file)
     if asked is None:
         problem = f"No column is named {', '.join(ID_NAMES[:-1])} or {ID_NAMES[-1]}. The list has {listed(columns)}."
-        raise InputError(f"{problem} Say which one holds the pass ids with --id-column.", file=file)
+        raise InputError(f"{problem} Say which one holds the pass ids {how}.", file=file)
     near = get_close_matches(asked, columns, n=1)
     hint = f" Did you mean “{shown(near[0])}”?" if near else ""
     raise InputError(f"There is no column “{shown(asked)}”; the list has {listed(columns)}.{hint} Change --id-column.", file=file)

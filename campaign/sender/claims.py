@@ -7,10 +7,12 @@ from collections.abc import Callable
 from typing import Final
 
 from campaign.domain.model import Claim
+from campaign.domain.pacing import AHEAD_SECONDS, rows_ahead
 from campaign.ledger.port import Ledger, Runner, Terms
 
-AHEAD_SECONDS: Final = 0.5
 MOST_AHEAD: Final = 500
+FIRST_PART: Final = 10
+"""The first claim is of a part only: others may be sending the same campaign."""
 
 
 class Claims:
@@ -21,23 +23,41 @@ class Claims:
     ) -> None:
         self._ledger = ledger
         self._runner = runner
-        self._batch = MOST_AHEAD if rate_per_second is None else min(MOST_AHEAD, max(1, math.ceil(rate_per_second * AHEAD_SECONDS)))
+        self._most = MOST_AHEAD if rate_per_second is None else min(MOST_AHEAD, max(1, math.ceil(rate_per_second * AHEAD_SECONDS)))
+        self._batch = math.ceil(self._most / FIRST_PART)
         self._terms = terms
         self._group = group
         self._hand: deque[Claim] = deque()
+        self._claimed_at = -math.inf
+        self._taken = 0
+        self._starved = False
         self._claiming: asyncio.Task[list[Claim]] | None = None
 
     async def next(self, *, most: int) -> Claim | None:
         """The next row, at most so many more being wanted; None if none is due at present."""
         if self._claiming is None and len(self._hand) <= self._batch // 2 and len(self._hand) < most:
+            self._size_up()
             self._claiming = self._group.create_task(
                 self._ledger.claim(self._runner, min(self._batch, most - len(self._hand)), self._terms())
             )
         if self._claiming is not None and (not self._hand or self._claiming.done()):
+            self._starved = self._starved or not (self._hand or self._claiming.done())
             # Shielded: whoever is cancelled here must not lose rows that are being claimed.
             self._hand.extend(await asyncio.shield(self._claiming))
             self._claiming = None
-        return self._hand.popleft() if self._hand else None
+        if not self._hand:
+            return None
+        self._taken += 1
+        return self._hand.popleft()
+
+    def _size_up(self) -> None:
+        """Where others send the same campaign, each has only a part of the rate."""
+        now = asyncio.get_running_loop().time()
+        if self._taken:
+            self._batch = rows_ahead(
+                last=self._batch, taken=self._taken, seconds=now - self._claimed_at, starved=self._starved, most=self._most
+            )
+        self._claimed_at, self._taken, self._starved = now, 0, False
 
     async def give_back(self, *others: Claim) -> None:
         if self._claiming is not None:

@@ -1,6 +1,7 @@
 """Keeps a runner's lease, and knows when it has lost it: then nothing more may be sent."""
 
 import asyncio
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
@@ -10,10 +11,11 @@ from campaign.ledger.port import Ledger, Runner
 
 BEAT_SECONDS: Final = 5.0
 MARGIN_SECONDS: Final = 5.0
+TAKEN_OVER: Final = "Another process took this one for dead and has taken over its rows."
 
 
 class Heart:
-    """Renews the lease from time to time.
+    """Renews the lease from time to time; it does not beat before `begin`, as nobody here knows how old the lease is.
 
     Args:
         ledger: where the lease stands.
@@ -25,13 +27,22 @@ class Heart:
         self._ledger = ledger
         self._runner = runner
         self._ticks = ticks
-        self._good_until = ticks() + runner.lease_seconds - MARGIN_SECONDS
+        self._good_until = -math.inf
         self.activity = "sending"
         self.lost = False
 
     def beats(self) -> bool:
         """Whether this process may send now."""
         return not self.lost and self._ticks() < self._good_until
+
+    async def begin(self) -> bool:
+        """Renew before anything is claimed; False if the lease was lost meanwhile, and nothing may be sent.
+
+        Raises:
+            LedgerError: the ledger can't be written.
+        """
+        await self._renew()
+        return not self.lost
 
     async def run(self) -> None:
         """Renew until cancelled or the lease is lost."""
@@ -40,10 +51,13 @@ class Heart:
             await self.renew()
 
     async def renew(self) -> None:
-        began = self._ticks()
         # A ledger that can't be written now may be in a moment; until then `beats` turns False in time.
         with suppress(LedgerError):
-            if await self._ledger.renew(self._runner, self.activity):
-                self._good_until = began + self._runner.lease_seconds - MARGIN_SECONDS
-            else:
-                self.lost = True
+            await self._renew()
+
+    async def _renew(self) -> None:
+        began = self._ticks()
+        if await self._ledger.renew(self._runner, self.activity):
+            self._good_until = began + self._runner.lease_seconds - MARGIN_SECONDS
+        else:
+            self.lost = True

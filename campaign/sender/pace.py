@@ -1,13 +1,15 @@
 """Waits for this process's turns in the budget that everyone with the token shares."""
 
 import asyncio
+import random
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from aiolimiter import AsyncLimiter
 
 from campaign.domain.neighbours import share_beside
-from campaign.domain.pacing import SLICE_SECONDS, lateness_allowed_seconds
+from campaign.domain.pacing import LONGEST_WAIT_SECONDS, SLICE_SECONDS, lateness_allowed_seconds, retry_in_seconds
 from campaign.ledger.port import Ledger
 
 AHEAD_SECONDS: Final = SLICE_SECONDS / 2
@@ -22,12 +24,14 @@ class Pacer:
         ledger: where the budget stands.
         key: whose budget it is.
         rate_per_second: what is wanted.
+        jitter: a number from 0 to below 1.
     """
 
-    def __init__(self, ledger: Ledger, key: str, rate_per_second: float) -> None:
+    def __init__(self, ledger: Ledger, key: str, rate_per_second: float, jitter: Callable[[], float] = random.random) -> None:
         self._ledger = ledger
         self._key = key
         self._rate = rate_per_second
+        self._jitter = jitter
         # Whatever a damaged ledger may say, this process alone never goes faster than its rate.
         self._limiter = AsyncLimiter(2, 2 / rate_per_second)
         self._interval = 1 / rate_per_second
@@ -43,13 +47,17 @@ class Pacer:
     async def run(self) -> None:
         """Lease slots whenever they run low; to be cancelled at the end."""
         loop = asyncio.get_running_loop()
+        refused = 0
         while True:
             await self._wanted.wait()
             slots = await self._ledger.lease(self._key, rate_per_second=self._rate, want=max(1, round(self._rate * SLICE_SECONDS)))
             now = loop.time()
             if not slots.count:
-                await asyncio.sleep(min(slots.first_in_seconds, 1.0))
+                # A pause is not the doing of others who were faster.
+                refused += slots.first_in_seconds <= LONGEST_WAIT_SECONDS
+                await asyncio.sleep(retry_in_seconds(slots, refused=refused, jitter=self._jitter()))
                 continue
+            refused = 0
             first, interval = now + slots.first_in_seconds, slots.interval_seconds
             self._interval = interval
             self._slots.extend((first + number * interval, interval) for number in range(slots.count))

@@ -12,7 +12,7 @@ from campaign.ledger.port import Control, Ledger, LedgerReader, Outlook, Runner
 from campaign.sender.baselines import Baselines
 from campaign.sender.claims import Claims
 from campaign.sender.ending import End, Ended, Ending
-from campaign.sender.heart import MARGIN_SECONDS, Heart
+from campaign.sender.heart import MARGIN_SECONDS, TAKEN_OVER, Heart
 from campaign.sender.pace import Pacer
 from campaign.sender.port import Gateway, Observer
 from campaign.sender.recorder import Recorder
@@ -85,6 +85,8 @@ class Pool:
         Raises:
             CampaignError: the ledger can't be used any more; everything claimed is found by the next run.
         """
+        if not await self._heart.begin():
+            return End(ended=Ended.SUPERSEDED, why=TAKEN_OVER)
         read_pacer = Pacer(self._ledger, f"{self._settings.key} read", self._settings.read_rate_per_second)
         verifier = Verifier(
             self._ledger,
@@ -152,6 +154,7 @@ class Pool:
         if self._busy or not self._ready.empty():
             return False
         outlook = await asyncio.to_thread(self._reader.outlook, self._runner.campaign)
+        self._timing.zones = await asyncio.to_thread(self._reader.pending_zones, self._runner.campaign, self._settings.only)
         opens_at = self._timing.opens_at() if outlook.pending_in_seconds is not None else None
         busy = outlook.sending or (outlook.pending_in_seconds is not None and opens_at is None)
         self._heart.activity = "sending" if busy else "waiting"
@@ -191,6 +194,8 @@ class Pool:
             lost = await self._ledger.bury(quiet_seconds=self._runner.quiet_seconds)
             if lost:
                 self._observer.event("rows_of_a_dead_runner", rows=lost)
+            # Somebody may have mended a row meanwhile, into a zone that there was not.
+            self._timing.zones = await asyncio.to_thread(self._reader.zones, self._runner.campaign)
             if self._timing.is_over() and (expired := await self._ledger.leave_out(self._runner.campaign, Skip.EXPIRED)):
                 self._observer.event("expired", rows=expired)
             outlook = await asyncio.to_thread(self._reader.outlook, self._runner.campaign)
@@ -199,7 +204,7 @@ class Pool:
             elif outlook.control is Control.CANCELLED:
                 self._ending.come(Ended.CANCELLED)
             elif self._heart.lost:
-                self._ending.come(Ended.SUPERSEDED, "Another process took this one for dead and has taken over its rows.")
+                self._ending.come(Ended.SUPERSEDED, TAKEN_OVER)
             elif not self._heart.beats():
                 self._ending.come(Ended.SUPERSEDED, LEASE_OVER)
         self._ending.come(Ended.INTERRUPTED)

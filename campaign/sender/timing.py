@@ -12,7 +12,7 @@ class Timing:
 
     Args:
         schedule: what was asked for.
-        zones: of the campaign's rows.
+        zones: of the campaign's rows; to be set anew as rows end, and as others are mended into another zone.
         wall: Unix seconds.
         daily_cap, only: see `ledger.port.Terms`.
     """
@@ -21,7 +21,7 @@ class Timing:
         self, schedule: Schedule, zones: tuple[str, ...], wall: Callable[[], float], *, daily_cap: int, only: tuple[int, ...] | None
     ) -> None:
         self._schedule = schedule
-        self._zones = zones
+        self.zones = zones
         self._wall = wall
         self._daily_cap = daily_cap
         self._only = only
@@ -31,16 +31,17 @@ class Timing:
 
     def terms(self) -> Terms:
         """On which rows may be claimed now."""
-        return Terms(zones=self._schedule.open_zones(self._zones, self.now()), daily_cap=self._daily_cap, only=self._only)
+        return Terms(zones=self._schedule.open_zones(self.zones, self.now()), daily_cap=self._daily_cap, only=self._only)
 
     def may_send(self, zone: str) -> bool:
         """Whether a row of this zone may be sent now: it may have been claimed a while ago."""
         return self._schedule.is_time(zone, self.now())
 
     def is_over(self) -> bool:
-        return self._schedule.is_over(self.now())
+        """Whether no row may be sent any more, be it that the end has come or that no window opens before it."""
+        return self._schedule.is_past(self.zones, self.now())
 
     def opens_at(self) -> datetime | None:
         """When the next row may be sent, if none may be now."""
         now = self.now()
-        return None if self._schedule.open_zones(self._zones, now) else self._schedule.next_time(self._zones, now)
+        return None if self._schedule.open_zones(self.zones, now) else self._schedule.next_time(self.zones, now)

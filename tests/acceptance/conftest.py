@@ -12,6 +12,7 @@ import pytest
 
 from campaign.simulator.client import SimulatorClient
 from tests.acceptance.desk import ROOT, Desk
+from tests.acceptance.wallclock import Wall
 
 
 @pytest.fixture
@@ -45,3 +46,10 @@ def desk(tmp_path: Path, simulator: SimulatorClient) -> Desk:
         "PASSENTRY_API_KEY": "a-token-for-the-simulator",
     }
     return Desk(folder=tmp_path, simulator=simulator, environment=environment)
+
+
+@pytest.fixture
+def wall(desk: Desk) -> Iterator[Wall]:
+    clock = Wall(desk)
+    yield clock
+    clock.stop()

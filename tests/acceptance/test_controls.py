@@ -52,6 +52,24 @@ def test_who_stands_on_a_list_to_exclude_is_skipped_however_the_id_is_written(de
     assert [row["delivery_reason"] for row in results(desk.folder / "list.results.csv")].count("excluded") == 3
 
 
+def test_a_results_file_to_exclude_means_the_passes_that_it_was_written_for(desk: Desk) -> None:
+    # A spreadsheet would run such an id as a formula, so the results file has it with an apostrophe in front.
+    (desk.folder / "list.csv").write_text("ext_id\n+4917012345\n=1\nplain\n", encoding="utf-8")
+    desk.json("run", "list.csv", "--message", "Hi", "--limit", "2", code=5)
+    desk.run("report", "list", "--output", "told.csv")
+    words = ("run", "list.csv", "--message", "Again", "--name", "again", "--exclude", "told.csv")
+    assert desk.json(*words)["skipped_by_reason"] == {"excluded": 3}
+    assert sorted(desk.sent()) == ["+4917012345", "=1"]
+
+
+def test_the_column_of_the_list_s_passes_is_known_in_a_list_to_exclude(desk: Desk) -> None:
+    (desk.folder / "members.csv").write_text("Member,id\npass-00001,7\npass-00002,8\n", encoding="utf-8")
+    (desk.folder / "left.csv").write_text("member\npass-00002\n", encoding="utf-8")
+    words = ("run", "members.csv", "--message", "Hi", "--id-column", "Member", "--exclude", "left.csv")
+    assert desk.json(*words)["skipped_by_reason"] == {"excluded": 1}
+    assert sorted(desk.sent()) == ["pass-00001"]
+
+
 def test_a_list_to_exclude_also_holds_for_a_campaign_that_goes_on(desk: Desk) -> None:
     desk.make_list(6)
     words = ("run", "list.csv", "--message", MESSAGE)
@@ -111,6 +129,60 @@ def test_a_bad_canary_stops_before_the_rest(desk: Desk) -> None:
     desk.simulator.set_faults(faults={})
     seen = desk.json("run", "list.csv", "--message", MESSAGE, "--canary", "5", code=3)
     assert (seen["by_status"]["failed"], seen["by_status"]["delivered"]) == (5, 55)
+
+
+def test_a_bad_canary_is_bad_again_when_the_job_starts_the_next_day(desk: Desk) -> None:
+    desk.make_list(60)
+    desk.simulator.set_faults(faults={"unprocessable": 1.0})
+    words = ("run", "list.csv", "--message", MESSAGE, "--canary", "5")
+    for failed in (5, 10, 15):
+        assert desk.json(*words, code=4)["by_status"]["failed"] == failed
+    # A person who has looked can let it go on.
+    assert desk.json("resume", "list", code=3)["by_status"]["failed"] == 60
+
+
+def test_a_canary_that_the_api_has_not_answered_yet_is_waited_for(desk: Desk) -> None:
+    desk.make_list(30)
+    desk.simulator.set_faults(faults={"throttle": 1.0})
+    process = desk.start("run", "list.csv", "--message", MESSAGE, "--canary", "3")
+    while len({request.id for request in desk.simulator.requests()}) < 3:
+        assert process.poll() is None
+    desk.simulator.set_faults(faults={"unprocessable": 1.0})
+    process.communicate(timeout=60)
+    assert process.returncode == 4
+    assert len({request.id for request in desk.simulator.requests()}) == 3
+
+
+def test_processes_share_one_canary_and_what_it_shows(desk: Desk) -> None:
+    desk.make_list(60)
+    desk.simulator.set_faults(faults={"cut_after": 1.0})
+    words = ("run", "list.csv", "--message", MESSAGE, "--canary", "5", "--rate", "20", "--quiet-period", "8s")
+    first = desk.start(*words)
+    while len(desk.sent()) < 5:
+        assert first.poll() is None
+    # The first waits for what became of its canary: for whoever joins now there is no other.
+    second = desk.start(*words)
+    while len(desk.json("show", "list")["runs"]) < 2:
+        assert second.poll() is None
+    assert len(desk.sent()) == 5
+    desk.simulator.set_faults(faults={})
+    for process in (first, second):
+        process.communicate(timeout=60)
+        assert process.returncode == 0
+    assert [len(texts) for texts in desk.sent().values()] == [1] * 60
+
+
+def test_a_canary_that_was_killed_is_judged_by_the_same_command(desk: Desk) -> None:
+    desk.make_list(60)
+    desk.simulator.set_faults(faults={"unprocessable": 1.0})
+    words = ("run", "list.csv", "--message", MESSAGE, "--canary", "5", "--rate", "5")
+    process = desk.start(*words)
+    while len(desk.simulator.requests()) < 3:
+        assert process.poll() is None
+    process.kill()
+    process.communicate()
+    desk.json(*words, code=4)
+    assert len({request.id for request in desk.simulator.requests()}) <= 6
 
 
 def test_a_sample_is_drawn_and_finished_by_the_same_command(desk: Desk) -> None:

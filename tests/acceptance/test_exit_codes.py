@@ -117,11 +117,11 @@ def while_sending(desk: Desk, act: Callable[[], object]) -> None:
         (paused, 5, 5),
         (started_while_paused, 5, 5),
         (interrupted, 130, 130),
-        (terminated, 143, 130),
+        (terminated, 143, 143),
     ],
 )
 def test_exit_code(desk: Desk, cause: Callable[[Desk], int], code: int, shown: int | None) -> None:
-    """`shown` is the code that `status` tells afterwards; None where nothing was staged. Which signal it was is not kept."""
+    """`shown` is the code that `status` tells afterwards; None where nothing was staged."""
     assert cause(desk) == code
     if shown is None:
         assert desk.run("status", "--json").stdout.strip() == "[]"

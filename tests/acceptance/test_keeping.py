@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import apsw
@@ -200,6 +201,32 @@ class TestMoving:
         desk.run("resume", "back")
         assert {len(texts) for texts in desk.sent().values()} == {1}
         assert len(desk.sent()) == 4
+
+    def test_a_file_that_is_older_than_what_was_sent_since_does_not_come_back(self, desk: Desk) -> None:
+        desk.make_list(6)
+        desk.run("run", "list.csv", "--message", MESSAGE, "--limit", "1", code=5)
+        desk.run("export", "list", "--output", "old.campaign")
+        there = {"CAMPAIGN_LEDGER": str(desk.folder / "other.db")}
+        desk.run("import", "old.campaign", code=0, **there)
+        desk.run("resume", "list", "--limit", "3", code=5, **there)
+        desk.run("export", "list", "--output", "new.campaign", code=0, **there)
+        assert "new.campaign" in desk.run("import", "old.campaign", "--name", "back", code=2, **there).stderr
+        desk.run("import", "new.campaign", "--name", "back", code=0, **there)
+        desk.run("resume", "back", code=0, **there)
+        assert [len(texts) for texts in desk.sent().values()] == [1] * 6
+
+    def test_a_campaign_that_was_sent_and_forgotten_does_not_come_back(self, desk: Desk) -> None:
+        desk.make_list(3)
+        desk.run("run", "list.csv", "--message", MESSAGE, "--limit", "1", code=5)
+        desk.run("export", "list", "--output", "list.campaign")
+        there = {"CAMPAIGN_LEDGER": str(desk.folder / "other" / "campaign.db")}
+        desk.run("import", "list.campaign", code=0, **there)
+        desk.run("resume", "list", code=0, **there)
+        let_pass(replace(desk, folder=desk.folder / "other"), 2, "list")
+        desk.run("forget", "list", code=0, **there)
+        let_pass(replace(desk, folder=desk.folder / "other"), -2, "list")
+        refused = desk.run("import", "list.campaign", "--name", "back", code=2, **there).stderr
+        assert "people would be told twice" in refused
 
     def test_an_export_that_fails_leaves_the_campaign_to_its_ledger(self, desk: Desk) -> None:
         desk.make_list(4)

@@ -43,3 +43,22 @@ def test_a_campaign_that_is_half_staged_is_never_taken_for_a_whole_one(desk: Des
     desk.make_list(3)
     desk.run("run", "list.csv", "--message", "Hi", "--ledger", "my.db")
     assert len(desk.sent()) == 3
+
+
+def test_a_hint_can_be_followed(desk: Desk) -> None:
+    desk.make_list(3)
+    (desk.folder / "not.csv").write_text("customer\npass-00001\n", encoding="utf-8")
+    words = ("run", "list.csv", "--message", "Hi")
+    # --id-column is the list's: it would not help with another file.
+    refused = desk.run(*words, "--exclude", "not.csv", code=2).stderr
+    assert "Say which one holds the pass ids by naming it pass_id." in refused
+    assert "--id-column" not in refused
+    assert "did you mean Europe/Berlin?" in (told := desk.run(*words, "--time-zone", "Europe/Berlim", code=2).stderr)
+    assert "?." not in told
+    (desk.folder / "not.csv").write_text("pass_id\npass-00001\n", encoding="utf-8")
+    desk.simulator.set_faults(missing=["pass-00002"])
+    desk.run(*words, "--exclude", "not.csv", code=3)
+    assert list(desk.sent()) == ["pass-00003"]
+    wrong = desk.run("retry", "list", "--status", "delivered", code=2).stderr
+    assert "rows can be sent again that are failed, not_delivered, unknown, and invalid ones once they are mended." in wrong
+    assert "out.csv, and those that need someone also in out.failed.csv." in desk.run("report", "list", "--output", "out.csv").stdout

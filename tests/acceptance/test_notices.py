@@ -5,9 +5,15 @@ import signal
 import socket
 import subprocess
 import time
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pydantic import SecretStr
 
 from campaign.app.notices import Notice, deliver
@@ -20,6 +26,27 @@ TOKEN = "a-token-for-the-simulator"
 NOTICE = Notice(title="offer: finished", text="1,000 rows: 1,000 delivered.", occasion=Occasion.FINISHED)
 SLACK_SECONDS = 3.0
 """What starting a process takes on a machine that is busy."""
+
+
+def make_certificate(path: Path, *, days: int) -> Path:
+    """One for 127.0.0.1, with its key, that is good for so many days from now, or has expired so many days ago."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(tz=UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=9))
+        .not_valid_after(now + timedelta(days=days))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    own_key = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path.write_bytes(certificate.public_bytes(Encoding.PEM) + own_key)
+    return path
 
 
 def alone(done: subprocess.CompletedProcess[str], hook: Webhook) -> None:
@@ -117,6 +144,22 @@ def test_a_service_that_is_not_there_or_not_known_changes_nothing(desk: Desk) ->
     assert "Apprise does not know this kind of address" in failed[2]
     assert sorted(failed) == [1, 2, 3]
     assert "S3cret" not in done.stdout + done.stderr
+
+
+def test_a_notice_goes_only_where_the_certificate_is_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for days, why in ((1, ""), (-1, "the service could not be reached, or refused it")):
+        certificate = make_certificate(tmp_path / "trusted.pem", days=days)
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+        with webhook(certificate=certificate) as hook:
+            assert [found.why for found in deliver(NOTICE, [SecretStr(hook.url)], secret="")] == [why]
+            assert len(hook.raw) == (days > 0)
+
+
+def test_a_notice_that_is_led_elsewhere_was_not_sent() -> None:
+    with webhook(Mood.ELSEWHERE) as hook:
+        (found,) = deliver(NOTICE, [SecretStr(hook.url)], secret="")
+        assert found.why
+        assert len(hook.told) == 1
 
 
 def test_one_that_drips_is_cut_off_and_the_others_are_told() -> None:

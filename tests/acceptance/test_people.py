@@ -21,12 +21,12 @@ def test_every_hint_works_as_it_stands_with_a_ledger_and_a_name_that_need_quotes
     desk.make_list(40)
     done = desk.run("run", "list.csv", *MESSAGE, "--name", "It's spring", "--ledger", "my ledger.db", "--limit", "20", code=5)
     desk.simulator.set_faults(faults={})
-    verbs = []
-    for words in commands(done.stdout):
-        verbs.append(words[0])
-        assert words[1] == "It's spring"
-        desk.run(*words, code=None if words[0] == "resume" else 0)
-    assert verbs == ["resume", "retry", "retry"]
+    resume, failed, not_delivered, mended = commands(done.stdout)
+    assert [resume[:2], failed[:2], not_delivered[:2]] == [["resume", "It's spring"], ["retry", "It's spring"], ["retry", "It's spring"]]
+    assert mended[:2] == ["retry", str(desk.folder / "It's spring.results.failed.csv")]
+    # The file is gone once nothing of it needs anyone.
+    for words in (resume, mended, failed, not_delivered):
+        desk.run(*words, code=None if words is resume else 0)
     seen = desk.json("status", "It's spring", "--ledger", "my ledger.db")
     assert seen["by_status"]["delivered"] == 40
     assert not (desk.folder / "campaign.db").exists()
@@ -143,6 +143,7 @@ class TestCheck:
         (desk.folder / "list.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
         seen = desk.run("check", "list.csv", *MESSAGE, code=3, CAMPAIGN_RATE="9").stdout
         assert "95 rows, 91 can be sent. Nothing was sent." in seen
+        assert "\nRows are counted from the first one below the header.\n" in seen
         assert "Sending takes about 10 s, at 9 a second." in seen
         assert "2 rows: something that the message mentions is missing in the row\n    rows 93, 94\n" in seen
         assert "1 row: the row has no pass id\n    row 92\n" in seen
@@ -154,7 +155,9 @@ class TestCheck:
 
     def test_a_good_list_ends_with_0(self, desk: Desk) -> None:
         desk.make_list(1)
-        assert "1 row, 1 can be sent." in desk.run("check", "list.csv", *MESSAGE).stdout
+        seen = desk.run("check", "list.csv", *MESSAGE).stdout
+        assert "1 row, 1 can be sent." in seen
+        assert "Rows are counted" not in seen
 
 
 class TestDemo:

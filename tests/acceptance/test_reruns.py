@@ -2,6 +2,7 @@
 
 import csv
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from campaign.domain.results import RESULT_COLUMNS
@@ -38,6 +39,10 @@ def run_with_failures(desk: Desk) -> Path:
 
 
 class TestChosenRows:
+    def test_a_file_that_is_not_there_is_no_campaign_either(self, desk: Desk) -> None:
+        refused = desk.run("retry", "gone.failed.csv", code=2)
+        assert "There is no file gone.failed.csv, nor a campaign of that name." in refused.stderr
+
     def test_by_reason_and_http_status_together(self, desk: Desk) -> None:
         desk.simulator.set_faults(faults={"unprocessable": 0.4}, missing=["pass-00001", "pass-00002"])
         desk.make_list(40)
@@ -146,6 +151,15 @@ class TestMendedFile:
         assert "nothing was sent" in refused
         assert desk.sent() == {}
         assert failed.read_bytes() == content
+
+    def test_what_is_wrong_with_many_rows_is_said_once(self, desk: Desk) -> None:
+        failed = run_with_failures(desk)
+        rows = table(failed)
+        for row in (rows[0], rows[1], rows[3]):
+            row["first_name"] += "a"
+        refused = desk.run("retry", write(failed, rows), code=2).stderr
+        assert "Rows 1, 2, 4: “first_name” was changed, and the message is made from a template." in refused
+        assert refused.count("was changed") == 1
 
     def test_a_message_column_needs_no_template(self, desk: Desk) -> None:
         (desk.folder / "own.csv").write_text("id,message\na,Hello\nb,\n", encoding="utf-8")
@@ -279,3 +293,16 @@ class TestMendedFile:
             assert terminal.end() == 2
         assert table(failed) == rows
         assert desk.sent() == {}
+
+
+def test_a_results_file_that_is_retried_on_another_ledger_keeps_its_hours_when_it_is_resumed(desk: Desk) -> None:
+    desk.simulator.set_faults(missing=["pass-00002"])
+    desk.make_list(3)
+    desk.run("run", "list.csv", "--message", "Hi", code=3)
+    desk.simulator.set_faults(missing=[])
+    now = datetime.now(tz=UTC)
+    closed = f"{now + timedelta(hours=3):%H:%M}-{now + timedelta(hours=5):%H:%M}"
+    there = {"CAMPAIGN_LEDGER": str(desk.folder / "other.db")}
+    desk.json("retry", "list.results.csv", "--window", closed, "--time-zone", "UTC", "--no-wait", code=5, **there)
+    assert desk.json("resume", "list", "--no-wait", code=5, **there)["by_status"]["pending"] == 1
+    assert len(desk.sent()) == 2

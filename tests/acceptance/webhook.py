@@ -2,12 +2,14 @@
 
 import json
 import socketserver
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from typing import Any, ClassVar
 
 
@@ -16,6 +18,7 @@ class Mood(Enum):
     ANGRY = 500
     SILENT = 0
     DRIPPING = -1
+    ELSEWHERE = 302
 
 
 @dataclass
@@ -24,18 +27,20 @@ class Webhook:
 
     port: int = 0
     mood: Mood = Mood.KIND
+    secured: bool = False
     told: list[dict[str, Any]] = field(default_factory=list)
     raw: list[bytes] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)
 
     @property
     def url(self) -> str:
-        return f"json://user:S3cretPassword@127.0.0.1:{self.port}/S3cretPath"
+        return f"json{'s' if self.secured else ''}://user:S3cretPassword@127.0.0.1:{self.port}/S3cretPath"
 
 
 @contextmanager
-def webhook(mood: Mood = Mood.KIND) -> Iterator[Webhook]:
-    hook = Webhook(mood=mood)
+def webhook(mood: Mood = Mood.KIND, *, certificate: Path | None = None) -> Iterator[Webhook]:
+    """One on http or, with a certificate and its key in one file, on https."""
+    hook = Webhook(mood=mood, secured=certificate is not None)
 
     class Handler(BaseHTTPRequestHandler):
         timeout: ClassVar[float] = 30.0
@@ -44,6 +49,11 @@ def webhook(mood: Mood = Mood.KIND) -> Iterator[Webhook]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             hook.raw.append(f"{self.requestline}\n{self.headers}".encode() + body)
             hook.told.append(json.loads(body))
+            if hook.mood is Mood.ELSEWHERE:
+                self.send_response(302)
+                self.send_header("Location", "/login")
+                self.end_headers()
+                return
             if hook.mood is Mood.SILENT:
                 hook.over.wait(60)
                 return
@@ -53,6 +63,11 @@ def webhook(mood: Mood = Mood.KIND) -> Iterator[Webhook]:
                     self.wfile.write(b"H")
                 return
             self.send_response(hook.mood.value)
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            # Where a redirection leads: a page for people, which swallows what comes.
+            self.send_response(200)
             self.end_headers()
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name the library gives it
@@ -67,6 +82,10 @@ def webhook(mood: Mood = Mood.KIND) -> Iterator[Webhook]:
 
     with Server(("127.0.0.1", 0), Handler) as server:
         hook.port = server.server_address[1]
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:

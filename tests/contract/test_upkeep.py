@@ -274,6 +274,19 @@ class TestMoving:
                 await opened.close()
             look.close()
 
+    async def test_of_two_that_take_one_campaign_in_at_the_same_time_one_is_refused(self, ledger: Ledger, reader: LedgerReader) -> None:
+        record = await campaign_of(ledger, staged(1), staged(2))
+        await ledger.hand_over(record.id, "file")
+        found, before = reader.campaign("promo"), reader.handed_over(record.id)
+        assert found is not None
+        one, two = [await ledger.create(replace(found.spec, name=name)) for name in ("one", "two")]
+        for made in (one, two):
+            await ledger.take_in_runners(made.id, [])
+            await ledger.take_in(made.id, list(reader.moved_rows(record.id)), [])
+        await ledger.finish_taking_in(one.id, found, before)
+        with pytest.raises(UsageError):
+            await ledger.finish_taking_in(two.id, found, before)
+
     async def test_a_run_notes_who_it_was_and_what_it_left(
         self, ledger: Ledger, reader: LedgerReader, monkeypatch: pytest.MonkeyPatch
     ) -> None:

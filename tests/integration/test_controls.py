@@ -10,6 +10,8 @@ import pytest
 
 from campaign.domain.model import Skip, Status
 from campaign.domain.schedule import Schedule, parse_window, zone
+from campaign.ledger.port import Terms
+from campaign.ledger.upkeep import MendedRow
 from campaign.sender.ending import Ended
 from tests.integration.pool_given import Rig, passes, rig
 
@@ -93,6 +95,29 @@ class TestWindow:
             assert (await sending).ended is Ended.FINISHED
             assert [found.id for found in given.simulator.audit()] == ["tokyo", "berlin", "york"]
 
+    async def test_without_waiting_the_run_ends_when_only_zones_are_left_in_which_it_is_not_the_time(
+        self, tmp_path: Path, clock: WallClock
+    ) -> None:
+        clock.set("2026-11-24T13:30:00+01:00")  # 21:30 in Tokyo
+        async with rig(tmp_path, clock=clock) as given:
+            record = await given.campaign("berlin", "tokyo", zones={"tokyo": "Asia/Tokyo"})
+            async with asyncio.timeout(5):
+                assert (await given.send(record, schedule=DAYTIME, wait=False)).ended is Ended.NOT_NOW
+            assert given.processed() == {"berlin": 1}
+            assert given.log.named("waiting_for_its_time") == [{"until": "2026-11-25T00:00+00:00"}]
+
+    async def test_a_row_that_was_mended_into_another_zone_meanwhile_is_sent_too(self, tmp_path: Path, clock: WallClock) -> None:
+        clock.set("2026-11-24T10:30:00+01:00")
+        async with rig(tmp_path, clock=clock, missing=["gone"]) as given:
+            record = await given.campaign("gone", *passes(60))
+            sending = asyncio.create_task(given.send(record, schedule=DAYTIME, rate_per_second=30.0))
+            await given.until(lambda: given.statuses(record)["gone"][0] == "failed")
+            mended = MendedRow(row=1, pass_id="found", pass_key="found", message="Hello", cells=("found",), zone="Asia/Tokyo")
+            assert await given.ledger.mend(record.id, [mended], [], frozenset({Status.FAILED})) == 1
+            async with asyncio.timeout(20):
+                assert (await sending).ended is Ended.FINISHED
+            assert given.processed()["found"] == 1
+
     async def test_in_a_night_without_two_o_clock_nothing_is_sent_from_two_to_three(self, tmp_path: Path, clock: WallClock) -> None:
         night = Schedule(home=BERLIN, window=parse_window("02:00-03:00"))
         clock.set("2026-03-29T01:59:30+01:00")
@@ -170,6 +195,17 @@ class TestWhom:
             record = await given.campaign("a", name="next day", message="Next day")
             await given.send(record, daily_cap=3)
             assert [found.message for found in given.simulator.audit()] == ["Offer 0", "Offer 1", "Offer 2", "Next day"]
+
+    async def test_a_message_that_another_token_has_under_way_counts(self, tmp_path: Path) -> None:
+        async with rig(tmp_path) as given:
+            first, second = [await given.campaign("a", name=name, message=name) for name in ("first", "second")]
+            one = await given.ledger.enlist(first.id, quiet_seconds=1.0, api=given.simulator.url, account="one")
+            two = await given.ledger.enlist(second.id, quiet_seconds=1.0, api=given.simulator.url, account="two")
+            terms = Terms(daily_cap=1)
+            assert len(await given.ledger.claim(one, 1, terms)) == 1
+            assert await given.ledger.claim(two, 1, terms) == []
+            await given.ledger.dismiss(one, "test")
+            assert await given.ledger.claim(two, 1, terms) == []
 
     async def test_what_reached_nobody_does_not_count_and_no_cap_is_no_cap(self, tmp_path: Path) -> None:
         async with rig(tmp_path, faults={"not_delivered": 1.0}) as given:

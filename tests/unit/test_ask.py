@@ -23,11 +23,12 @@ RECORD = CampaignRecord(
 )
 
 
-def asked(messages: int, left: int | None = None, *, rate_per_second: float | None = 9.0) -> Question:
+def asked(messages: int, left: int | None = None, *, rate_per_second: float | None = 9.0, left_out: int = 0) -> Question:
     return Question(
         record=RECORD,
         messages=messages,
         left=left or messages,
+        left_out=left_out,
         rate_per_second=rate_per_second,
         schedule=Schedule(home=BERLIN),
         zones=("",),
@@ -72,6 +73,16 @@ def test_a_window_moves_the_end() -> None:
     )
 
 
+def test_a_window_that_is_shut_says_when_it_opens() -> None:
+    question = replace(asked(90), schedule=Schedule(home=BERLIN, window=parse_window("03:00-04:00")))
+    assert plan(question) == (
+        "This sends 90 messages to the passes of promo.csv, from 03:00 on Wed 2 Dec on, which takes about 10 s at 9 a second, "
+        "until about 03:00 on Wed 2 Dec, and only goes on from 03:00 to 04:00 in Europe/Berlin."
+    )
+    tokyo = replace(question, schedule=Schedule(home=BERLIN, window=parse_window("20:00-21:00")), zones=("Asia/Tokyo",))
+    assert "of promo.csv, from 12:00 on, which" in plan(tokyo)
+
+
 def test_a_start_and_an_end_are_told() -> None:
     schedule = Schedule(home=BERLIN, start=datetime(2026, 12, 1, 17, 0, tzinfo=UTC), end=datetime(2026, 12, 24, 17, 0, tzinfo=UTC))
     question = replace(asked(90), schedule=schedule)
@@ -112,3 +123,8 @@ def test_millions_need_one_sign_throughout() -> None:
     assert is_number("1,234,567", 1_234_567)
     assert is_number("1.234.567", 1_234_567)
     assert not is_number("1,234.567", 1_234_567)
+
+
+def test_rows_that_are_not_sent_to_are_counted() -> None:
+    assert plan(asked(37, left_out=4)).endswith(", and leaves out 4 of the list's rows, which are invalid or skipped.")
+    assert plan(asked(37, left_out=1)).endswith(", and leaves out 1 of the list's rows, which is invalid or skipped.")

@@ -1,5 +1,6 @@
 """Every mistake of a job file is told, by line and key, all at once."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,7 @@ WRONG: list[tuple[str, str, str]] = [
     ("rate = 0", "rate", "“0” is not a rate; write a number of sends per second above 0, such as 9"),
     ('rate = "fast"', "rate", "“fast” is not a rate"),
     ("rate = {a = 1}", "rate", "and not a table"),
-    ("timeout = 10", "timeout", "“10” is not a duration; write for example 500ms, 10s, 5m or 2h"),
+    ("timeout = 10", "timeout", "“10” is not a duration; write for example 500ms, 10s, 5m, 2h or 3d"),
     ('quiet_period = "soon"', "quiet_period", "“soon” is not a duration"),
     ('halt = "lots"', "halt", "“lots” is not a limit of failures"),
     ("halt = [1]", "halt", "this has to be a number, or a text in quotes"),
@@ -56,6 +57,9 @@ WRONG: list[tuple[str, str, str]] = [
     ('command = "send"', "command", "“send” is none of a job's commands, which are “run” (what it is without this key) and “retry”"),
     ('campaign = "a"', "campaign", 'only a job with command = "retry" has this; take it out'),
     ('status = "failed"', "status", 'only a job with command = "retry" has this; take it out'),
+    ('reason = "http_404"', "reason", 'only a job with command = "retry" has this; take it out'),
+    ("http_status = 422", "http_status", 'only a job with command = "retry" has this; take it out'),
+    ("http_statuses = 422", "http_statuses", "there is no such key; did you mean http_status?"),
     ("yes = true", "yes", "a job is sent without being asked about"),
     ('api_url = "https://a.example"', "api_url", "put it into PASSENTRY_API_URL"),
     ('api_key_file = "/run/token"', "api_key_file", "put it into PASSENTRY_API_KEY_FILE"),
@@ -63,6 +67,8 @@ WRONG: list[tuple[str, str, str]] = [
     ("[send]", "[send]", "there is no such table; the keys of a job stand by themselves"),
     ("send.halt = 5", "[send]", "there is no such table"),
     ("[[send]]", "[send]", "there is no such table"),
+    ("[notfy]", "[notfy]", "there is no such table; did you mean [notify]?"),
+    ('notify.on = ["stoped"]', "notify.on", "“stoped” is none of finished, failed, stopped; did you mean stopped?"),
     ("rate = fast", "rate", "stands in quotes"),
 ]
 
@@ -117,6 +123,16 @@ def test_a_token_is_refused_and_never_repeated(tmp_path: Path, key: str, form: s
         ('command = "retry"\ncampaign = "{list}"\n', [("campaign", "there is no placeholder {list} here; there are {date} and {week}")]),
         ('command = "retry"\ncampaign = "a"\nstatus = ["failed", "delivered"]\n', [("status", "“delivered” is none of the rows")]),
         ('command = "retry"\ncampaign = "a"\nstatus = [1]\n', [("status", "or several of them in brackets")]),
+        ('command = "retry"\ncampaign = "a"\nreason = 404\n', [("reason", "this has to be a text in quotes")]),
+        ('command = "retry"\ncampaign = "a"\nreason = ["http_404", " "]\n', [("reason", "can't be empty")]),
+        ('command = "retry"\ncampaign = "a"\nhttp_status = "none"\n', [("http_status", "“none” is no HTTP status; write the number")]),
+        ('command = "retry"\ncampaign = "a"\nhttp_status = [404, 42]\n', [("http_status", "“42” is no HTTP status")]),
+        ('command = "retry"\ncampaign = "a"\nhttp_status = 404.0\n', [("http_status", "“404.0” is no HTTP status")]),
+        ('command = "retry"\ncampaign = "a"\nhttp_status = true\n', [("http_status", "this has to be a number, or a text in quotes")]),
+        (
+            'command = "retry"\ncampaign = "a"\nstatus = "faild"\nreason = ""\nhttp_status = "4xx"\n',
+            [("status", "“faild” is none of the rows"), ("reason", "can't be empty"), ("http_status", "“4xx” is no HTTP status")],
+        ),
         (
             'command = "retry"\ncampaign = "a"\nlist = "a.csv"\nmessage = "b"\n',
             [("list", "are in the ledger with their messages"), ("message", "are in the ledger with their messages")],
@@ -169,6 +185,17 @@ def test_a_file_that_is_no_job_is_told(tmp_path: Path, content: bytes | None, sa
     with pytest.raises(InputError, match=says) as caught:
         read_job(path)
     assert str(caught.value).startswith(f"{path}: ")
+
+
+@pytest.mark.parametrize(("line", "says"), [("limit = " + "9" * 5000, "far too long"), ("list = " + "[" * 30_000, "too deep")])
+def test_what_the_parser_itself_breaks_at_is_a_mistake_too(tmp_path: Path, line: str, says: str) -> None:
+    assert any(says in found.problem for found in mistakes(write_job(tmp_path, f"{GOOD}{line}\n")))
+
+
+def test_a_pipe_is_no_job_and_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "job.toml")
+    with pytest.raises(InputError, match="pipe"):
+        read_job(tmp_path / "job.toml")
 
 
 def test_every_setting_is_a_key_but_those_that_a_job_must_not_have() -> None:

@@ -11,6 +11,7 @@ from campaign.app.jobs import Order, RetryOrder, SendOrder, order_of, read_job, 
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.model import Status
 from campaign.domain.safeguard import Halt
+from campaign.domain.selection import Selection
 from campaign.settings import Settings
 from tests.unit.jobs_given import write_job
 
@@ -111,7 +112,7 @@ class TestList:
         put(tmp_path / "b.csv", days_old=9)
         text = 'list = "*.csv"\nmax_age = "{}"\n'
         assert sent(tmp_path, text.format("4d")).source == str(tmp_path / "a.csv")
-        with pytest.raises(InputError, match=r"a\.csv is 3 d 12 h old, and “max_age” allows 3 d 0 h\. .* nothing was sent\.") as caught:
+        with pytest.raises(InputError, match=r"a\.csv is 3 d 12 h old, and “max_age” allows 3 d\. .* nothing was sent\.") as caught:
             ordered(tmp_path, text.format("3d"))
         assert caught.value.exit_code == 2
         with pytest.raises(InputError, match=r"b\.csv is 9 d"):
@@ -197,9 +198,25 @@ class TestRetry:
         order = ordered(tmp_path, text)
         assert isinstance(order, RetryOrder)
         assert (order.campaign, order.comes_and_goes, order.settings.limit) == ("offer-2026-W48", True, 3)
-        assert order.statuses == {Status.FAILED, Status.UNKNOWN}
+        assert order.selection == Selection(statuses=frozenset({Status.FAILED, Status.UNKNOWN}))
 
     def test_without_a_status_it_is_what_failed(self, tmp_path: Path) -> None:
         order = ordered(tmp_path, 'command = "retry"\ncampaign = "offer"\n')
         assert isinstance(order, RetryOrder)
-        assert (order.campaign, order.comes_and_goes, order.statuses) == ("offer", False, frozenset({Status.FAILED}))
+        assert (order.campaign, order.comes_and_goes) == ("offer", False)
+        assert order.selection == Selection(statuses=frozenset({Status.FAILED}))
+
+    @pytest.mark.parametrize(
+        ("lines", "reasons", "codes"),
+        [
+            ('reason = "http_404"', {"http_404"}, set()),
+            ('reason = ["http_404", "timeout"]\nhttp_status = 422', {"http_404", "timeout"}, {422}),
+            ('reason = "http_404, timeout"\nhttp_status = "404,422"', {"http_404", "timeout"}, {404, 422}),
+            ('http_status = [404, "422"]', set(), {404, 422}),
+        ],
+    )
+    def test_reasons_and_answers_mean_what_the_flags_do(self, tmp_path: Path, lines: str, reasons: set[str], codes: set[int]) -> None:
+        order = ordered(tmp_path, f'command = "retry"\ncampaign = "offer"\n{lines}\n')
+        assert isinstance(order, RetryOrder)
+        chosen = Selection(statuses=frozenset({Status.FAILED}), reasons=frozenset(reasons), http_statuses=frozenset(codes))
+        assert order.selection == chosen

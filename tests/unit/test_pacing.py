@@ -18,10 +18,13 @@ from campaign.domain.pacing import (
     SPARE,
     SUSTAINED_SECONDS,
     Pace,
+    Slots,
     lateness_allowed_seconds,
     lease,
     make_room,
     pause,
+    retry_in_seconds,
+    rows_ahead,
     throttle,
 )
 
@@ -225,3 +228,47 @@ def test_room_for_strangers_is_made_at_once_and_kept_while_they_are_seen() -> No
         pace, _ = lease(pace, now=100.0 + second, rate_per_second=10.0, want=1)
     assert pace.share == 1.0
     assert make_room(Pace(), now=0.0, share=-3.0).share == LOWEST_SHARE
+
+
+@pytest.mark.parametrize(
+    ("first_in_seconds", "refused", "jitter", "seconds"),
+    [
+        (0.1, 1, 0.0, 0.12),
+        (0.1, 1, 0.5, 0.14),
+        (0.0, 3, 0.5, 0.16),
+        (30.0, 0, 0.0, 1.01),
+        (0.0, 12, 0.5, 5.0),
+        (0.0, 10_000, 0.5, 5.0),
+    ],
+)
+def test_who_was_refused_more_often_asks_less_often(first_in_seconds: float, refused: int, jitter: float, seconds: float) -> None:
+    slots = Slots(count=0, first_in_seconds=first_in_seconds, interval_seconds=0.1)
+    assert retry_in_seconds(slots, refused=refused, jitter=jitter) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    ("last", "taken", "seconds", "starved", "rows"),
+    [
+        (5, 9, 1.0, False, 5),
+        (50, 10, 1.0, False, 25),
+        (50, 10, 100.0, False, 25),
+        (1, 1, 100.0, False, 1),
+        (5, 5, 0.01, True, 10),
+        (400, 400, 0.01, True, 500),
+        (1, 1, 0.0, False, 500),
+    ],
+)
+def test_rows_are_claimed_ahead_for_half_a_second_of_ones_own_share(
+    last: int, taken: int, seconds: float, *, starved: bool, rows: int
+) -> None:
+    assert rows_ahead(last=last, taken=taken, seconds=seconds, starved=starved, most=500) == rows
+
+
+def test_slots_are_not_leased_in_crumbs() -> None:
+    pace, first = lease(Pace(), now=0.0, rate_per_second=1000.0, want=200)
+    assert first.count > 190
+    same, crumbs = lease(pace, now=0.01, rate_per_second=1000.0, want=200)
+    assert (same, crumbs.count) == (pace, 0)
+    later = 0.01 + crumbs.first_in_seconds + 1e-9
+    _, slots = lease(pace, now=later, rate_per_second=1000.0, want=200)
+    assert slots.count >= 49

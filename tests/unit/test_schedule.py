@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.domain.schedule import Window, is_open, next_opening, open_seconds_until, parse_moment, parse_window, zone
+from campaign.domain.schedule import Schedule, Window, is_open, next_opening, open_seconds_until, parse_moment, parse_window, zone
 
 BERLIN = zone("Europe/Berlin")
 ZONES = st.sampled_from(
@@ -125,3 +125,29 @@ def test_a_moment_is_read_in_its_zone(text: str, moment: str) -> None:
 def test_what_is_not_a_moment_is_told(text: str) -> None:
     with pytest.raises(ValueError, match="is not a time"):
         parse_moment(text, in_zone=BERLIN, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("window", "end", "zones", "past"),
+    [
+        ("09:00-11:00", "2026-12-24T18:00", [""], True),
+        ("09:00-11:00", "2026-12-25T09:00", [""], True),
+        ("09:00-11:00", "2026-12-25T09:01", [""], False),
+        ("09:00-13:00", "2026-12-24T18:00", [""], False),
+        ("09:00-11:00", "2026-12-24T18:00", ["", "America/New_York"], False),
+        ("09:00-11:00", "2026-12-24T12:00", [""], True),
+        # Where nobody says whose zones they are, only the end itself ends it.
+        ("09:00-11:00", "2026-12-24T18:00", [], False),
+        (None, "2026-12-24T18:00", [""], False),
+        ("09:00-11:00", None, [""], False),
+    ],
+)
+def test_when_nothing_can_be_sent_before_the_end(window: str | None, end: str | None, zones: list[str], *, past: bool) -> None:
+    berlin = zone("Europe/Berlin")
+    at = datetime.fromisoformat("2026-12-24T12:00").replace(tzinfo=berlin)
+    schedule = Schedule(
+        home=berlin,
+        window=parse_window(window) if window else None,
+        end=datetime.fromisoformat(end).replace(tzinfo=berlin) if end else None,
+    )
+    assert schedule.is_past(zones, at) is past

@@ -99,10 +99,36 @@ To send the 3 failed rows again, once the cause is mended:
     campaign retry promo
 To send the 12 not delivered rows again, once the passes are in wallets:
     campaign retry promo --status not_delivered
-To send the 12 invalid rows, once mended in that file (with the --template or --message again, if
-columns change):
+To send the 15 failed and invalid rows, once mended in that file (with the --template or --message
+again, if columns change):
     campaign retry promo.results.failed.csv"""
     )
+
+
+@pytest.mark.parametrize(
+    ("reasons", "said"),
+    [
+        ({(Status.FAILED, "http_404"): 1}, "To send the failed row, once mended in that file"),
+        ({(Status.FAILED, "http_422"): 2, (Status.FAILED, "connect"): 1}, "To send the 3 failed rows, once mended in that file"),
+        ({(Status.INVALID, "no_id"): 1, (Status.FAILED, "connect"): 1}, "To send the invalid row, once mended in that file"),
+        ({(Status.FAILED, "connect"): 1}, ""),
+    ],
+)
+def test_rows_that_are_wrong_by_themselves_are_mended_in_their_file(reasons: dict[tuple[Status, str], int], said: str) -> None:
+    text = in_words(view(counted(reasons)))
+    assert said in text
+    assert ("    campaign retry promo.results.failed.csv" in text.splitlines()) == bool(said)
+
+
+def test_a_file_that_is_not_there_is_not_a_place_to_mend_in(tmp_path: Path) -> None:
+    reasons = {(Status.INVALID, "no_id"): 2, (Status.PENDING, ""): 5}
+    ready = " ".join(in_words(view(counted(reasons), CampaignState.STAGED)).split())
+    assert "To mend the 2 invalid rows before, correct the list and run it again: nothing was sent yet." in ready
+    assert "failed.csv" not in ready
+    (tmp_path / "promo.results.failed.csv").unlink()
+    gone = " ".join(in_words(view(counted(reasons), CampaignState.PAUSED)).split())
+    assert "The 2 invalid rows can be mended in the failed-rows file, which is written with the results." in gone
+    assert "failed.csv" not in gone
 
 
 def test_when_all_went_well_there_is_nothing_to_do() -> None:
@@ -120,7 +146,7 @@ def test_when_all_went_well_there_is_nothing_to_do() -> None:
         (CampaignState.PAUSED, "is paused: 1,200 rows left.", ["resume", "verify", "retry", "retry"]),
         (
             CampaignState.STOPPED,
-            "has stopped before its end: 1,200 rows left. It was told to stop.",
+            "has stopped before its end: 1,200 rows left. It was told to stop, with Ctrl-C.",
             ["resume", "verify", "retry", "retry"],
         ),
         (CampaignState.CANCELLED, "was cancelled.", ["verify"]),
@@ -174,7 +200,10 @@ def test_a_command_can_be_copied_whatever_the_name() -> None:
     [
         ("", "Its process was killed, or the machine went down.", 5),
         ("limit", "The number of sends that was asked for was reached.", 5),
-        ("interrupted", "It was told to stop.", 130),
+        ("interrupted", "It was told to stop, with Ctrl-C.", 130),
+        ("terminated", "It was told to stop (SIGTERM).", 143),
+        ("hung_up", "Its terminal was closed.", 129),
+        ("fault", "A fault of the program broke it off.", 1),
         ("paused", "It was paused.", 5),
         ("The API refused the token (401). Check PASSENTRY_API_KEY.", "The API refused the token (401). Check PASSENTRY_API_KEY.", 4),
     ],

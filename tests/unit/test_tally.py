@@ -1,5 +1,8 @@
 """A run in numbers, on a clock of the test's own."""
 
+import time
+from collections.abc import Iterator
+
 import pytest
 
 from campaign.cli.happenings import event_in_words
@@ -9,6 +12,15 @@ from campaign.domain.model import Counts, Status
 
 def tally(**by_status: int) -> Tally:
     return Tally(Counts(by_status=dict.fromkeys(Status, 0) | {Status(name): count for name, count in by_status.items()}), 100.0)
+
+
+@pytest.fixture
+def _in_berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
 
 
 def test_rate_and_time_left_follow_the_last_ten_seconds() -> None:
@@ -69,10 +81,11 @@ def test_nothing_is_left_when_all_is_settled() -> None:
     assert (seen.open, seen.eta_seconds(101.0)) == (0, None)
 
 
-def test_a_closed_window_is_the_reason_until_a_row_is_settled() -> None:
+@pytest.mark.usefixtures("_in_berlin")
+def test_a_closed_window_is_the_reason_until_a_row_is_settled_by_the_clock_on_the_wall() -> None:
     seen = tally(pending=2)
-    seen.closed(event_in_words("waiting_for_its_time", until="2027-01-02T09:00+01:00"))
-    assert seen.waiting(103.0) == "it is not the time to send: this goes on at 2027-01-02 09:00+01:00"
+    seen.closed(event_in_words("waiting_for_its_time", until="2127-01-02T08:00+00:00"))
+    assert seen.waiting(103.0) == "it is not the time to send: this goes on at 09:00 on Thu 2 Jan 2127"
     seen.settled(Status.DELIVERED, 104.0)
     assert seen.waiting(110.0) == "waiting for answers, or for rows whose next try is due later"
 

@@ -12,8 +12,8 @@ from campaign.app.jobs.job import Command, Job
 from campaign.app.jobs.orders import Order, RetryOrder, SendOrder, order_of
 from campaign.app.sending import reading
 from campaign.app.session import Finished, Front
+from campaign.domain.errors import InputError, UsageError
 from campaign.domain.model import CampaignState, Counts
-from campaign.domain.selection import Selection
 from campaign.insights import CampaignView
 from campaign.sender.port import Observer
 from campaign.settings import Settings
@@ -29,14 +29,15 @@ async def carry_out(job: Job, settings: Settings, front: Front, *, now: datetime
     """
     order = order_of(job, settings, now=now)
     seen = _Seen(front)
-    match order:
-        case SendOrder():
-            finished = await runs.run_list(order.source, order.settings, seen.front)
-        case RetryOrder():
-            finished = await reruns.retry(order.campaign, Selection(statuses=order.statuses), order.settings, seen.front)
-        case never:
-            assert_never(never)
-    if not seen.any_run and (why := _why_idle(order, finished.view)):
+    with _told_of(job):
+        match order:
+            case SendOrder():
+                finished = await runs.run_list(order.source, order.settings, seen.front)
+            case RetryOrder():
+                finished = await reruns.retry(order.campaign, order.selection, order.settings, seen.front)
+            case never:
+                assert_never(never)
+    if not seen.any_run and (why := _why_idle(order, finished.view, settings)):
         return Finished(view=replace(finished.view, exit_code=0), note=nothing_to_do(why), brief=True)
     if finished.view.counts.open:
         again = f"To go on as the job says, start it again:\n    {shlex.join(['campaign', 'run', str(job.file)])}"
@@ -60,7 +61,7 @@ def nothing_to_do(why: str) -> str:
     return f"Nothing to do: {why}. Nothing was sent."
 
 
-def _why_idle(order: Order, seen: CampaignView) -> str:
+def _why_idle(order: Order, seen: CampaignView, settings: Settings) -> str:
     """Why there was no run, if that is because all is done; the end of a sentence."""
     name = seen.record.spec.name
     match order:
@@ -68,10 +69,22 @@ def _why_idle(order: Order, seen: CampaignView) -> str:
             done = not seen.counts.open and seen.state in {CampaignState.FINISHED, CampaignState.CANCELLED}
             return f"every row of the campaign “{name}” has ended before" if done else ""
         case RetryOrder():
-            left = any(seen.counts.by_status[status] for status in order.statuses)
-            return "" if left else f"no rows of the campaign “{name}” are {' or '.join(sorted(order.statuses))}"
+            chosen = order.selection
+            with reading(settings) as reader:
+                left = reader.matching(seen.record.id, chosen.statuses, reasons=chosen.reasons, http_statuses=chosen.http_statuses)
+            return "" if left else f"no rows of the campaign “{name}” are {chosen.in_words()}"
         case never:
             assert_never(never)
+
+
+@contextmanager
+def _told_of(job: Job) -> Iterator[None]:
+    """Whoever reads of a mistake in a mail has to know which job it is of."""
+    try:
+        yield
+    except (UsageError, InputError) as error:
+        error.args = (f"{job.file}: {error}",)
+        raise
 
 
 class _Seen:

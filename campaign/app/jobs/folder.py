@@ -13,17 +13,20 @@ from campaign.app.jobs.mistakes import JobError, Mistake
 from campaign.app.jobs.orders import RetryOrder, SendOrder, order_of, settings_of
 from campaign.app.lists import default_name
 from campaign.domain.errors import CampaignError, InputError
+from campaign.domain.selection import Selection
 from campaign.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobCheck:
-    """One job of a folder. `problems` are sentences, none if it can be carried out; `checked` is of its list, if it sends one."""
+    """One job of a folder. `problems` are sentences, none if it can be carried out; `checked` is of its list, if it sends one; `selection`
+    is what a retry sends again.
+    """
 
     file: str
     command: str = ""
     campaign: str = ""
-    statuses: tuple[str, ...] = ()
+    selection: Selection | None = None
     checked: Checked | None = None
     mistakes: tuple[Mistake, ...] = ()
     problem: str = ""
@@ -38,7 +41,9 @@ class JobCheck:
             "ok": not self.problems,
             "command": self.command or None,
             "campaign": self.campaign or None,
-            "statuses": list(self.statuses),
+            "statuses": sorted(self.selection.statuses) if self.selection else [],
+            "reasons": sorted(self.selection.reasons) if self.selection else [],
+            "http_statuses": sorted(self.selection.http_statuses) if self.selection else [],
             "mistakes": [mistake.as_json() for mistake in self.mistakes],
             "problem": self.problem or None,
             "check": self.checked.as_json() if self.checked is not None else None,
@@ -80,9 +85,9 @@ async def _order(job: Job, settings: Settings, now: datetime) -> JobCheck:
     match order_of(job, settings_of(job, settings, now=now), now=now):
         case SendOrder(source=source, settings=ready):
             # What a run refuses, too, but a look at its list does not show: a promotion that is over, an exclusion that can't be read.
-            remembered(ready, now=now)
-            await asyncio.to_thread(Exclusions, ready.exclude)
+            remembered(ready, now=now, own_zones=True)
+            await asyncio.to_thread(Exclusions, ready.exclude, ready.id_column or "")
             checked = await check(source, ready)
             return JobCheck(file=job.file.name, command=job.command, campaign=ready.name or default_name(source), checked=checked)
         case RetryOrder() as order:
-            return JobCheck(file=job.file.name, command=job.command, campaign=order.campaign, statuses=tuple(sorted(order.statuses)))
+            return JobCheck(file=job.file.name, command=job.command, campaign=order.campaign, selection=order.selection)

@@ -1,8 +1,10 @@
 """A job file, read and looked through before anything is done."""
 
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
@@ -15,12 +17,16 @@ from campaign.app.jobs.statements import Entry, read_statements
 from campaign.domain.durations import parse_duration
 from campaign.domain.errors import InputError
 from campaign.domain.lifecycle import RETRYABLE
+from campaign.domain.model import Status
 from campaign.domain.schedule import parse_moment, zone
+from campaign.domain.selection import Selection, is_http_status, parts_of
 from campaign.settings import problems_of
 
 MOST_BYTES: Final = 64 * 1024
 MOST_LINES: Final = 1000
 
+
+_FILTERS: Final = (keys.REASON, keys.HTTP_STATUS)
 
 AFTER_THE_LIST: Final = frozenset({"name", "results"})
 """Settings that nobody asks for before the list is found, so that its name may stand in them."""
@@ -44,9 +50,14 @@ class Job:
         return str(self.values.get(key.path, ""))
 
     @property
-    def statuses(self) -> tuple[str, ...]:
+    def selection(self) -> Selection:
         """Which rows a retry sends again."""
-        return tuple(self.values.get(keys.STATUS.path, ("failed",)))
+        reasons, codes = ([part for text in self.values.get(key.path, ()) for part in parts_of(text)] for key in _FILTERS)
+        return Selection(
+            statuses=frozenset(map(Status, self.values.get(keys.STATUS.path, (Status.FAILED,)))),
+            reasons=frozenset(reasons),
+            http_statuses=frozenset(map(int, codes)),
+        )
 
 
 def takes_placeholders(key: Key) -> bool:
@@ -88,7 +99,10 @@ def read_job(path: Path) -> Job:
 
 def _text(path: Path) -> str:
     try:
-        if path.stat().st_size > MOST_BYTES:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
+            raise InputError("A job is a file, and this is a pipe or a device. Nothing was sent.", file=path)
+        if found.st_size > MOST_BYTES:
             raise InputError(f"A job file has at most {MOST_BYTES // 1024} kB. Give --template a long text; nothing was sent.", file=path)
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
@@ -123,6 +137,8 @@ def _placed(entry: Entry, tables: dict[str, int]) -> tuple[tuple[str, ...] | Non
 def _no_table(name: str) -> str:
     if keys.is_token(name):
         return keys.REFUSAL
+    if get_close_matches(keys.loosely(name), [keys.NOTIFY], cutoff=0.6):
+        return f"there is no such table; did you mean [{keys.NOTIFY}]?"
     return "there is no such table; the keys of a job stand by themselves, so take this line out, or the name and its dot"
 
 
@@ -200,6 +216,17 @@ def _status(value: str) -> None:
         raise ValueError(f"“{value}” is none of the rows that can be sent again, which are {', '.join(sorted(RETRYABLE))}")
 
 
+def _reason(value: str) -> None:
+    if not parts_of(value):
+        raise ValueError("this is a reason as the results hold it, such as http_404, and can't be empty")
+
+
+def _http_status(value: str) -> None:
+    for part in parts_of(value) or [value]:
+        if not is_http_status(part):
+            raise ValueError(f"“{part}” is no HTTP status; write the number of an answer, such as 422")
+
+
 def _moment(value: str) -> None:
     # Only whether it is one: what it means is known when the job is started.
     parse_moment(value, in_zone=zone("UTC"), now=datetime.now(UTC))
@@ -211,6 +238,8 @@ _CHECKS: Final[dict[tuple[str, ...], Callable[[str], object]]] = {
     keys.MAX_AGE.path: parse_duration,
     keys.CAMPAIGN.path: _campaign,
     keys.STATUS.path: _status,
+    keys.REASON.path: _reason,
+    keys.HTTP_STATUS.path: _http_status,
     keys.ZONE: zone,
     ("start_at",): _moment,
     ("not_after",): _moment,

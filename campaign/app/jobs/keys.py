@@ -92,11 +92,13 @@ LIST: Final = Key(path=("list",), kind=Kind.TEXT)
 MAX_AGE: Final = Key(path=("max_age",), kind=Kind.TEXT)
 CAMPAIGN: Final = Key(path=("campaign",), kind=Kind.TEXT)
 STATUS: Final = Key(path=("status",), kind=Kind.TEXT, many=True)
-OF_JOBS: Final = (COMMAND, LIST, MAX_AGE, CAMPAIGN, STATUS)
+REASON: Final = Key(path=("reason",), kind=Kind.TEXT, many=True)
+HTTP_STATUS: Final = Key(path=("http_status",), kind=Kind.WRITTEN, many=True)
+OF_JOBS: Final = (COMMAND, LIST, MAX_AGE, CAMPAIGN, STATUS, REASON, HTTP_STATUS)
 ZONE: Final = ("time_zone",)
 
 OF_A_RUN: Final = frozenset({"list", "max_age", "name", "message", "template", "templates", "id_column", "max_length", "dry_run"})
-OF_A_RETRY: Final = frozenset({"campaign", "status"})
+OF_A_RETRY: Final = frozenset({"campaign", "status", "reason", "http_status"})
 """Keys that mean nothing to the other command."""
 
 MESSAGES: Final = ("message", "template", "templates")

@@ -14,7 +14,7 @@ from campaign.app.jobs.picking import pick_list, under
 from campaign.app.jobs.placeholders import LIST, filled, of_the_day, used_in
 from campaign.app.lists import default_name
 from campaign.domain.durations import parse_duration
-from campaign.domain.model import Status
+from campaign.domain.selection import Selection
 from campaign.settings import Settings
 
 
@@ -29,7 +29,7 @@ class RetryOrder:
     """`comes_and_goes` says that the campaign's name changes with the day, so that there may be none yet."""
 
     campaign: str
-    statuses: frozenset[Status]
+    selection: Selection
     comes_and_goes: bool
     settings: Settings
 
@@ -80,7 +80,7 @@ def order_of(job: Job, settings: Settings, *, now: datetime) -> Order:
         case Command.RETRY:
             return RetryOrder(
                 campaign=filled(job.text(keys.CAMPAIGN), words),
-                statuses=frozenset(map(Status, job.statuses)),
+                selection=job.selection,
                 comes_and_goes=bool(used_in(job.text(keys.CAMPAIGN))),
                 settings=settings,
             )

@@ -73,6 +73,11 @@ def _statement(lines: list[str], at: int) -> tuple[dict[str, Any], int, str]:
                 place = _PLACE.search(problem)
                 # What broke a statement of several lines may be the next one.
                 return {}, max(1, int(place[1]) - 1 if place else 1), _in_words(problem, lines[at])
+        except RecursionError:
+            return {}, end - at, "its brackets stand too deep in each other"
+        except ValueError:
+            # Of more digits than Python reads.
+            return {}, end - at, "a number in it is far too long"
     return {}, len(lines) - at, "what begins here has no end; close its quotes or its bracket"
 
 

@@ -173,18 +173,39 @@ UPDATE rows SET status = 'skipped', reason = :reason, due_at = NULL WHERE campai
 SELECT EXISTS (SELECT 1 FROM json_each(:only) AS c CROSS JOIN rows AS r ON r.campaign = :campaign AND r.row = c.value
                WHERE r.status IN ('pending', 'sending') OR r.status = 'unknown' AND r.due_at IS NOT NULL);
 
+-- name: pending_zones
+SELECT z.value FROM json_each((SELECT zones FROM campaigns WHERE id = :campaign)) AS z
+WHERE EXISTS (SELECT 1 FROM rows WHERE campaign = :campaign AND status = 'pending' AND zone = z.value);
+
+-- name: pending_zones_of
+SELECT DISTINCT r.zone FROM json_each(:only) AS c CROSS JOIN rows AS r ON r.campaign = :campaign AND r.row = c.value
+WHERE r.status = 'pending';
+
+-- name: next_rows
+-- What is under way may be another process's: it is waited for, and counts.
+SELECT row FROM rows
+WHERE campaign = :campaign
+  AND (status = 'sending' OR status = 'unknown' AND due_at IS NOT NULL
+       OR status = 'pending' AND zone IN (SELECT value FROM json_each(:zones)))
+  AND (:only = 'null' OR row IN (SELECT value FROM json_each(:only)))
+ORDER BY status = 'pending', row LIMIT :limit;
+
 -- name: sendable_rows
 SELECT row FROM rows WHERE campaign = :campaign AND status <> 'invalid' AND NOT (status = 'skipped' AND reason IN ('duplicate', 'excluded'));
 
 -- name: reason_to_skip
 -- Why a pass must not be told, if it must not: it is excluded; another row of the campaign has told it, or may have; or it has had its share of
--- messages through this API since a time, those in doubt included. The + keeps SQLite from looking through all attempts of the campaign.
+-- messages through this API since a time, those in doubt included, and those that another token has under way. The + keeps SQLite from
+-- looking through all attempts of the campaign.
 SELECT CASE
     WHEN EXISTS (SELECT 1 FROM exclusions WHERE campaign = :campaign AND pass_key = :pass_key) THEN 'excluded'
     WHEN EXISTS (SELECT 1 FROM attempts WHERE pass_key = :pass_key AND +campaign = :campaign AND row <> :row
                  AND status IN ('delivered', 'not_delivered', 'accepted', 'unknown')) THEN 'duplicate'
     WHEN :cap > 0 AND (SELECT count(*) FROM attempts AS a JOIN campaigns AS c ON c.id = a.campaign
                        WHERE a.pass_key = :pass_key AND a.status IN ('delivered', 'accepted', 'unknown') AND a.sent_at > :since
+                         AND c.api = (SELECT api FROM campaigns WHERE id = :campaign))
+                    + (SELECT count(*) FROM rows AS o JOIN campaigns AS c ON c.id = o.campaign
+                       WHERE o.pass_key = :pass_key AND o.status IN ('sending', 'unknown') AND +o.status = 'sending' AND o.campaign <> :campaign
                          AND c.api = (SELECT api FROM campaigns WHERE id = :campaign)) >= :cap THEN 'frequency_cap'
 END;
 
@@ -482,9 +503,12 @@ VALUES (:campaign, :host, :pid, :username, :started_at, 0, '', :ended_at, :ended
 RETURNING id;
 
 -- name: finish_taking_in
+-- Unless it came under another name meanwhile.
 UPDATE campaigns
 SET control = :control, stager = NULL, content_sha256 = :content_sha256, created_at = :created_at, started_at = :started_at,
     finished_at = :finished_at, ended = :ended, api = :api, account = :account, rows = (SELECT count(*) FROM rows WHERE campaign = :campaign),
     zones = (SELECT json_group_array(zone) FROM (SELECT DISTINCT zone FROM rows WHERE campaign = :campaign))
 WHERE id = :campaign AND control = 'staging' AND stager = :stager
+  AND NOT EXISTS (SELECT 1 FROM campaigns AS o WHERE o.id <> :campaign AND o.control <> 'staging' AND o.created_at = :created_at
+                  AND o.list_sha256 = campaigns.list_sha256 AND NOT EXISTS (SELECT 1 FROM exported WHERE campaign = o.id))
 RETURNING rows;

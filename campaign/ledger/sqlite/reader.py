@@ -88,6 +88,14 @@ class SqliteReader(Lookups):
         found = self._all("zones", campaign=campaign)
         return tuple(json.loads(found[0][0])) if found else ()
 
+    def pending_zones(self, campaign: int, only: tuple[int, ...] | None = None) -> tuple[str, ...]:
+        statement = "pending_zones" if only is None else "pending_zones_of"
+        return tuple(zone for (zone,) in self._all(statement, campaign=campaign, only=json.dumps(only)))
+
+    def next_rows(self, campaign: int, count: int, *, zones: tuple[str, ...], only: tuple[int, ...] | None = None) -> tuple[int, ...]:
+        values = {"campaign": campaign, "limit": count, "zones": json.dumps(zones), "only": json.dumps(only)}
+        return tuple(sorted(row for (row,) in self._all("next_rows", **values)))
+
     def sample(self, campaign: int, count: int, seed: int) -> tuple[int, ...]:
         connection = connect(self._path, read_only=True)
         try:

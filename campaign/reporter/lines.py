@@ -1,0 +1,30 @@
+"""Lines of text for people: counted, wrapped, or to be copied whole."""
+
+import textwrap
+import unicodedata
+from collections.abc import Iterator
+from typing import Final
+
+from campaign.reporter.reasons import printable
+
+WIDTH: Final = 100
+"""Columns a line may take. Only a command or a path that is longer by itself stands on a longer one, to be copied whole."""
+
+
+def rows(count: int) -> str:
+    """`1 row`, `1,200 rows`."""
+    return f"{count:,} {'row' if count == 1 else 'rows'}"
+
+
+def to_copy(lead: str, text: str) -> Iterator[str]:
+    """What a command or a path is for, and on a line of its own the command or path."""
+    yield from wrapped(f"{lead}:")
+    yield f"    {printable(text)}"
+
+
+def wrapped(text: str, *, first: str = "", rest: str = "", width: int = WIDTH) -> list[str]:
+    """A text in lines of so many columns."""
+    # A character of Chinese, Japanese or Korean, or an emoji, takes two columns.
+    wide = any(unicodedata.east_asian_width(character) in "WF" for character in text)
+    columns = len(first) + (width - len(first)) // (2 if wide else 1)
+    return textwrap.wrap(text, width=columns, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)

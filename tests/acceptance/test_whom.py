@@ -1,0 +1,280 @@
+"""Whom a campaign is sent to, and how carefully: by the ids, texts and times of the simulator's audit."""
+
+import gzip
+import json
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import xlsxwriter
+
+from tests.acceptance.desk import Desk
+from tests.acceptance.test_jobs import write_job
+from tests.acceptance.test_reruns import table
+from tests.acceptance.wallclock import Wall
+
+RUN = ("run", "list.csv", "--message", "Hi {{ first_name }}")
+HEADER, LEFT = ("Pass ID", "why"), [("pass-00002", "left"), ("PASS-00004".lower(), "left")]
+
+
+def everyone(first: int, last: int) -> list[str]:
+    return [f"pass-{row:05}" for row in range(first, last + 1)]
+
+
+def offer(wall: Wall, name: str, *words: str, code: int = 0) -> dict[str, int]:
+    """A campaign of its own for the same list; who was left out of it, and why."""
+    done = wall.run("run", "list.csv", "--message", f"Offer {name}", "--name", name, *words, "--json", code=code)
+    found: dict[str, int] = json.loads(done.stdout)["skipped_by_reason"]
+    return found
+
+
+class TestDailyCap:
+    def test_a_pass_that_would_get_its_fourth_message_in_24_hours_does_not(self, wall: Wall) -> None:
+        wall.desk.make_list(1)
+        for name, at in (("one", "2026-10-24T12:00"), ("two", "2026-10-24T18:00"), ("three", "2026-10-25T01:00")):
+            wall.set(f"{at}:00+02:00")
+            assert offer(wall, name) == {}
+        # The night in which the clocks went back: 24 hours after noon it is 11 o'clock.
+        wall.set("2026-10-25T10:58:00+01:00")
+        assert offer(wall, "four") == {"frequency_cap": 1}
+        wall.set("2026-10-25T11:02:00+01:00")
+        assert offer(wall, "five") == {}
+        assert offer(wall, "six") == {"frequency_cap": 1}
+        assert wall.desk.sent() == {"pass-00001": ["Offer one", "Offer two", "Offer three", "Offer five"]}
+        seconds = [wall.shown(one)[-1].timestamp() for one in wall.desk.simulator.audit()]
+        assert all(later - first > 86_400 for first, later in zip(seconds, seconds[3:], strict=False))
+
+    def test_0_is_any_number_and_another_number_is_that(self, wall: Wall) -> None:
+        wall.desk.make_list(1)
+        wall.set("2026-11-24T12:00:00+01:00")
+        assert offer(wall, "one", "--daily-cap", "1") == {}
+        assert offer(wall, "two", "--daily-cap", "1") == {"frequency_cap": 1}
+        for name in ("three", "four", "five", "six"):
+            assert offer(wall, name, "--daily-cap", "0") == {}
+        assert wall.desk.sent() == {"pass-00001": [f"Offer {name}" for name in ("one", "three", "four", "five", "six")]}
+
+    def test_it_is_decided_when_the_row_is_sent_and_not_when_the_run_begins(self, wall: Wall) -> None:
+        """What other campaigns send while one waits counts, too."""
+        wall.desk.make_list(2)
+        wall.set("2026-11-24T08:00:00+01:00")
+        words = ("--window", "09:00-20:00", "--time-zone", "Europe/Berlin", "--name", "waits")
+        waits = wall.start("run", "list.csv", "--message", "Offer waits", *words)
+        wall.until_told(waits, "waiting_for_its_time")
+        (wall.desk.folder / "list.csv").rename(wall.desk.folder / "both.csv")
+        (wall.desk.folder / "list.csv").write_text("pass_id\npass-00002\n", encoding="utf-8")
+        for name in ("one", "two", "three"):
+            assert offer(wall, name) == {}
+        wall.set("2026-11-24T09:00:00+01:00")
+        wall.ended(waits)
+        assert wall.desk.sent() == {"pass-00001": ["Offer waits"], "pass-00002": ["Offer one", "Offer two", "Offer three"]}
+
+    def test_what_was_sent_counts_in_the_ledger_that_a_campaign_was_moved_to(self, wall: Wall) -> None:
+        wall.desk.make_list(2)
+        wall.set("2026-11-24T12:00:00+01:00")
+        offer(wall, "one", "--limit", "1", code=5)
+        wall.run("export", "one", "--output", "one.campaign")
+        assert gzip.decompress((wall.desk.folder / "one.campaign").read_bytes())
+        wall.desk.environment["CAMPAIGN_LEDGER"] = str(wall.desk.folder / "other.db")
+        wall.run("import", "one.campaign")
+        assert offer(wall, "two", "--daily-cap", "1") == {"frequency_cap": 1}
+        assert wall.desk.sent() == {"pass-00001": ["Offer one"], "pass-00002": ["Offer two"]}
+
+
+def _csv(path: Path) -> None:
+    path.write_text("\n".join(";".join(row) for row in (HEADER, *LEFT)), encoding="cp1252")
+
+
+def _parquet(path: Path) -> None:
+    pq.write_table(pa.table({name: [row[place] for row in LEFT] for place, name in enumerate(HEADER)}), path)
+
+
+def _xlsx(path: Path) -> None:
+    with xlsxwriter.Workbook(path) as book:
+        sheet = book.add_worksheet()
+        for number, row in enumerate((HEADER, *LEFT)):
+            sheet.write_row(number, 0, row)
+
+
+def _results(path: Path) -> None:
+    names = ("Pass ID", "delivery_status", "delivery_reason", "delivery_message", "delivery_campaign", "delivery_row")
+    rows = [{"Pass ID": row[0], "delivery_status": "delivered"} for row in LEFT]
+    path.write_text("\n".join([",".join(names), *(",".join(row.get(name, "") for name in names) for row in rows)]) + "\n", encoding="utf-8")
+
+
+class TestExclude:
+    @pytest.mark.parametrize(
+        ("name", "make"), [("left.csv", _csv), ("left.parquet", _parquet), ("left.xlsx", _xlsx), ("left.results.csv", _results)]
+    )
+    def test_a_list_of_any_kind_may_be_given_and_several(self, desk: Desk, name: str, make: object) -> None:
+        assert callable(make)
+        make(desk.folder / name)
+        (desk.folder / "lost.csv").write_text("uuid\npass-00006\n", encoding="utf-8")
+        desk.make_list(6)
+        seen = desk.json(*RUN, "--exclude", name, "--exclude", "lost.csv")
+        assert seen["skipped_by_reason"] == {"excluded": 3}
+        assert sorted(desk.sent()) == ["pass-00001", "pass-00003", "pass-00005"]
+
+    def test_a_job_may_have_several(self, desk: Desk) -> None:
+        _csv(desk.folder / "left.csv")
+        _xlsx(desk.folder / "more.xlsx")
+        desk.make_list(4)
+        text = 'list = "list.csv"\nmessage = "Hi"\nexclude = ["left.csv", "more.xlsx"]\n'
+        assert desk.json("run", write_job(desk, text))["skipped_by_reason"] == {"excluded": 2}
+        assert sorted(desk.sent()) == ["pass-00001", "pass-00003"]
+
+    def test_one_without_an_id_column_sends_nothing_from_a_job_either(self, desk: Desk) -> None:
+        (desk.folder / "names.csv").write_text("first_name\nAnna\n", encoding="utf-8")
+        desk.make_list(4)
+        job = write_job(desk, 'list = "list.csv"\nmessage = "Hi"\nexclude = "names.csv"\n')
+        assert "names.csv" in desk.run("run", job, code=2).stderr
+        assert desk.sent() == {}
+
+
+class TestWhich:
+    def test_the_same_pass_twice_is_told_once_with_the_first_text(self, desk: Desk) -> None:
+        upper = "3F2504E0-4F89-11D3-9A0C-0305E82C3301"
+        rows = f"p1,Anna\n{upper},Bob\np1,Cleo\n{upper.lower()},Dan\n p1 ,Eve\n"
+        (desk.folder / "list.csv").write_text(f"pass_id,first_name\n{rows}", encoding="utf-8")
+        assert desk.json(*RUN)["skipped_by_reason"] == {"duplicate": 3}
+        assert desk.sent() == {"p1": ["Hi Anna"], upper: ["Hi Bob"]}
+
+    def test_a_limit_sends_the_first_ones_and_the_next_run_the_next(self, desk: Desk) -> None:
+        desk.make_list(9)
+        assert desk.json(*RUN, "--limit", "4", code=5)["by_status"]["pending"] == 5
+        assert sorted(one.id for one in desk.simulator.audit()) == everyone(1, 4)
+        desk.json(*RUN, "--limit", "3", code=5)
+        assert sorted(one.id for one in desk.simulator.audit()) == everyone(1, 7)
+        desk.json(*RUN)
+        assert desk.sent() == {one: [f"Hi Name {place}"] for place, one in enumerate(everyone(1, 9), 1)}
+
+    def test_a_sample_of_the_same_seed_is_the_same_on_any_ledger_and_of_another_is_another(self, desk: Desk) -> None:
+        desk.make_list(60)
+        drawn = []
+        for place, seed in enumerate(("7", "7", "8")):
+            desk.simulator.reset()
+            desk.json(*RUN, "--sample", "12", "--seed", seed, "--ledger", f"{place}.db", "--results", f"{place}.csv", code=5)
+            assert {len(texts) for texts in desk.sent().values()} == {1}
+            drawn.append(sorted(desk.sent()))
+        assert len(drawn[0]) == 12
+        assert drawn[0] == drawn[1] != drawn[2]
+        assert drawn[0] != everyone(1, 12)
+
+
+class TestCarefully:
+    def test_the_rest_waits_until_a_canary_in_doubt_was_read_back(self, desk: Desk) -> None:
+        desk.simulator.set_faults(faults={"cut_after": 1.0})
+        desk.make_list(12)
+        process = desk.start(*RUN, "--canary", "3", "--quiet-period", "2s")
+        while len(desk.sent()) < 3:
+            assert process.poll() is None
+        desk.simulator.set_faults(faults={})
+        assert process.wait(timeout=60) == 0
+        process.communicate()
+        audit = desk.simulator.audit()
+        assert sorted(one.id for one in audit[:3]) == everyone(1, 3)
+        assert sorted(one.id for one in audit[3:]) == everyone(4, 12)
+        assert audit[3].at_seconds - audit[2].at_seconds >= 2.0
+        assert [row["delivery_status"] for row in table(desk.folder / "list.results.csv")] == ["accepted"] * 3 + ["delivered"] * 9
+
+    @pytest.mark.parametrize(("halt", "bad", "code"), [("50%", 1, 3), ("50%", 2, 4), ("3", 2, 3), ("2", 2, 4)])
+    def test_it_is_held_to_what_halt_says(self, desk: Desk, halt: str, bad: int, code: int) -> None:
+        desk.make_list(20)
+        desk.simulator.set_faults(missing=everyone(1, bad))
+        seen = desk.json(*RUN, "--canary", "4", "--halt", halt, code=code)
+        sent = sorted(desk.sent())
+        if code == 3:
+            assert sent == everyone(bad + 1, 20)
+        else:
+            # A number may be reached before the canary is over.
+            assert set(sent) <= set(everyone(bad + 1, 4))
+            assert seen["by_status"]["pending"] >= 16
+
+    @pytest.mark.parametrize(("halt", "most"), [("10", 10), ("50%", 20)])
+    def test_when_too_many_fail_no_more_are_tried(self, desk: Desk, halt: str, most: int) -> None:
+        desk.simulator.set_faults(faults={"unprocessable": 1.0})
+        desk.make_list(400)
+        seen = desk.json(*RUN, "--halt", halt, "--rate", "100", code=4)
+        # Those that were under way when it was decided are let go.
+        tried = desk.simulator.requests()
+        assert most <= len(tried) <= most + 20
+        assert (seen["by_status"]["failed"], seen["by_status"]["pending"]) == (len(tried), 400 - len(tried))
+        assert desk.sent() == {}
+
+
+class TestBadInput:
+    @pytest.mark.parametrize("verb", ["resume", "retry"])
+    @pytest.mark.parametrize(
+        ("words", "says"),
+        [
+            (("--window", "20:00-20:00"), "never opens"),
+            (("--time-zone", "Mars/One"), "“Mars/One” is no time zone"),
+            (("--not-after", "soon"), "is not a time"),
+            (("--not-after", "2020-01-01"), "that is over"),
+            (("--not-after", "2099-01-01", "--start-at", "2099-01-02"), "nothing would ever be sent"),
+            (("--exclude", "names.csv"), "names.csv"),
+            (("--exclude", "none.csv"), "none.csv"),
+        ],
+    )
+    def test_what_can_not_be_is_refused_of_a_campaign_that_goes_on_too(
+        self, desk: Desk, verb: str, words: tuple[str, ...], says: str
+    ) -> None:
+        desk.simulator.set_faults(missing=["pass-00001"])
+        desk.make_list(4)
+        (desk.folder / "names.csv").write_text("first_name\nAnna\n", encoding="utf-8")
+        desk.run(*RUN, "--limit", "2", code=5)
+        before, counts = len(desk.simulator.requests()), desk.json("status", "list")["by_status"]
+        refused = desk.run(verb, "list", *words, code=2).stderr
+        assert says in refused
+        assert len(desk.simulator.requests()) == before
+        assert desk.json("status", "list")["by_status"] == counts
+
+    @pytest.mark.parametrize(
+        ("line", "says"),
+        [
+            ('window = "09:00-09:00"', "never opens"),
+            ('time_zone = "Europe/Berln"', "did you mean Europe/Berlin?"),
+            ("not_after = 2020-01-01", "that is over"),
+            ('windw = "09:00-20:00"', "there is no such key; did you mean window?"),
+            ('start_at = "2099-01-02"\nnot_after = "2099-01-01"', "nothing would ever be sent"),
+        ],
+    )
+    def test_of_a_job_too(self, desk: Desk, line: str, says: str) -> None:
+        desk.make_list(4)
+        refused = desk.run("run", write_job(desk, f'list = "list.csv"\nmessage = "Hi"\n{line}\n'), code=2).stderr
+        assert says in refused
+        assert desk.simulator.requests() == []
+
+
+class TestWeek:
+    JOB = 'list = "list.csv"\nmessage = "Hi"\nname = "offer-{week}"\ntime_zone = "Europe/Berlin"\n'
+
+    def test_a_weekly_job_tells_everyone_once_a_week(self, wall: Wall) -> None:
+        wall.desk.make_list(3)
+        job = write_job(wall.desk, self.JOB)
+        for at, count in (("2026-11-23T00:30", 1), ("2026-11-29T23:30", 1), ("2026-11-30T00:30", 2), ("2026-12-06T12:00", 2)):
+            wall.set(f"{at}:00+01:00")
+            wall.run("run", job)
+            assert {len(texts) for texts in wall.desk.sent().values()} == {count}
+        weeks = [wall.shown(one, "Europe/Berlin")[-1].isocalendar().week for one in wall.desk.simulator.audit()]
+        assert weeks == [48] * 3 + [49] * 3
+        assert [found["campaign"] for found in json.loads(wall.run("list", "--json").stdout)] == ["offer-2026-W49", "offer-2026-W48"]
+
+    def test_a_stale_list_is_refused_by_its_age(self, wall: Wall) -> None:
+        wall.desk.make_list(3)
+        job = write_job(wall.desk, self.JOB + 'max_age = "3d"\n')
+        wall.set(datetime.fromtimestamp((wall.desk.folder / "list.csv").stat().st_mtime + 3.1 * 86_400).astimezone().isoformat())
+        assert "and “max_age” allows 3 d 0 h" in wall.run("run", job, code=2).stderr
+        assert wall.desk.simulator.requests() == []
+
+
+def test_what_ended_90_days_ago_is_forgotten_and_what_ended_later_is_not(wall: Wall) -> None:
+    wall.desk.make_list(3)
+    for name, at in (("old", "2026-06-01"), ("young", "2026-06-03")):
+        wall.set(f"{at}T12:00:00+00:00")
+        offer(wall, name)
+    wall.set("2026-08-31T12:01:00+00:00")
+    assert json.loads(wall.run("forget", "--older-than", "90d", "--json").stdout) == {"forgotten": ["old"]}
+    assert "was forgotten" in wall.run("run", "list.csv", "--message", "Offer old", "--name", "old", code=2).stderr
+    assert wall.desk.sent() == {one: ["Offer old", "Offer young"] for one in everyone(1, 3)}
