@@ -129,7 +129,7 @@ async def house(
             await users.add(store, NAMES[role], role, passwords.hashed(PASSWORD))
         settings = GivenSettings.read(ledger=str(folder / "campaign.db"))
         console = Console(folder=folder, settings=settings, store=store, pages=Pages())
-        door = FrontDoor(store=store, key=key_in(folder / "console.key"), by_link=by_link, passwords=passwords, now=clock)
+        door = FrontDoor(store=store, key=key_in(folder / "console.key"), by_link=by_link, passwords=passwords, now=clock, steady=clock)
         app = make_app(console, door, place)
         app.add_routes(more)
         async with TestServer(app) as server:
