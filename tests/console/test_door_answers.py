@@ -2,7 +2,9 @@
 
 import asyncio
 import io
+import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
@@ -157,6 +159,21 @@ async def test_a_fault_can_be_logged_on_a_terminal(tmp_path: Path, capsys: pytes
         answer = await given.browser().get("/broken")
     assert answer.status == 500
     assert SECRET in capsys.readouterr().out
+
+
+async def test_a_log_that_can_not_be_written_keeps_nobody_from_a_page(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w", buffering=1) as gone:
+        structlog.configure(logger_factory=structlog.WriteLoggerFactory(file=gone))
+        try:
+            async with house(tmp_path, more=MORE) as given:
+                assert (await given.browser().get("/login")).status == 200
+                assert (await given.browser().get("/broken")).status == 500
+        finally:
+            structlog.reset_defaults()
+            with suppress(BrokenPipeError):
+                gone.close()
 
 
 async def test_the_log_has_no_queries_cookies_keys_and_passwords(tmp_path: Path) -> None:

@@ -202,6 +202,7 @@ async def test_answers_that_last_do_not_hold_up_the_end(
             assert await answer.content.readline() == b"data: 1\n"
             began = time.monotonic()
         assert time.monotonic() - began < most_seconds
+        answer.close()
 
 
 @pytest.mark.parametrize("role", ["sender", "nobody"])

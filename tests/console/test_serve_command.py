@@ -1,5 +1,6 @@
 """`campaign serve` and `campaign user`, as people and scripts run them."""
 
+import asyncio
 import json
 import os
 import re
@@ -13,15 +14,25 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import structlog
 from typer.testing import CliRunner
 
 from campaign.cli.main import app
+from campaign.console.store import Store
+from campaign.console.trail import deeds
 from campaign.domain.errors import UsageError
 from campaign.simulator.client import SimulatorClient
 from tests.acceptance.desk import ROOT, Desk
 from tests.acceptance.screen import Terminal
 
 PASSWORD = "a long enough password"
+
+
+@pytest.fixture(autouse=True)
+def _own_log() -> Iterator[None]:
+    """A command that runs in this process sets the log up to write to its own stderr."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture
@@ -110,20 +121,44 @@ def test_where_others_reach_it_it_is_refused_without_users(desk: Desk) -> None:
     assert "campaign user add NAME --role approver" in done.stderr
 
 
-def test_users_are_added_changed_and_removed(desk: Desk) -> None:
-    assert "There are no users" in told(desk, "user", "list").stdout
-    told(desk, "user", "add", "ann", "--role", "approver", stdin=f"{PASSWORD}\n")
-    told(desk, "user", "add", "sam", "--role", "viewer", CAMPAIGN_CONSOLE_PASSWORD=PASSWORD)
-    assert "already" in told(desk, "user", "add", "ANN", "--role", "viewer", stdin=PASSWORD, code=2).stderr
-    told(desk, "user", "role", "sam", "--role", "sender")
-    told(desk, "user", "password", "sam", stdin="quite another password\n")
-    found = json.loads(told(desk, "user", "list", "--json").stdout)
+def here(folder: Path, *words: str, stdin: str = "") -> str:
+    """What a command prints; what it refuses is raised."""
+    done = CliRunner().invoke(app, ["user", words[0], f"--ledger={folder / 'campaign.db'}", *words[1:]], input=stdin)
+    if done.exception is not None:
+        raise done.exception
+    return done.stdout
+
+
+def test_users_are_added_changed_and_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "There are no users" in here(tmp_path, "list")
+    here(tmp_path, "add", "ann", "--role", "approver", stdin=f"{PASSWORD}\n")
+    with pytest.raises(UsageError, match="already"):
+        here(tmp_path, "add", "ANN", "--role", "viewer", stdin=PASSWORD)
+    here(tmp_path, "add", "sam", "--role", "viewer", stdin=PASSWORD)
+    here(tmp_path, "role", "sam", "--role", "sender")
+    monkeypatch.setenv("CAMPAIGN_CONSOLE_PASSWORD", "quite another password")
+    here(tmp_path, "password", "sam")
+    found = json.loads(here(tmp_path, "list", "--json"))
     assert [(user["name"], user["role"]) for user in found] == [("ann", "approver"), ("sam", "sender")]
-    told(desk, "user", "remove", "sam")
-    assert told(desk, "user", "list").stdout == "approver  ann\n"
-    for words in (("remove", "sam"), ("role", "sam", "--role", "viewer")):
-        assert "There is no user “sam”" in told(desk, "user", *words, code=2).stderr
-    assert "There is no user “sam”" in told(desk, "user", "password", "sam", stdin=PASSWORD, code=2).stderr
+    here(tmp_path, "remove", "sam")
+    assert here(tmp_path, "list") == "approver  ann\n"
+    for words in (("remove", "sam"), ("role", "sam", "--role", "viewer"), ("password", "sam")):
+        with pytest.raises(UsageError, match="There is no user “sam”"):
+            here(tmp_path, *words)
+
+
+def test_what_is_done_to_users_stands_in_the_trail(tmp_path: Path) -> None:
+    here(tmp_path, "add", "ann", "--role", "approver", stdin=PASSWORD)
+    here(tmp_path, "remove", "ann")
+    store = Store(tmp_path / "console" / "console.db")
+    try:
+        found = asyncio.run(deeds(store))
+    finally:
+        store.close()
+    assert [(deed.person, deed.action, deed.subject) for deed in found] == [
+        ("command line", "removed user", "ann"),
+        ("command line", "added user as approver", "ann"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -139,11 +174,9 @@ def test_users_are_added_changed_and_removed(desk: Desk) -> None:
     ],
 )
 def test_what_can_not_be_is_refused(tmp_path: Path, name: str, password: str, says: str) -> None:
-    ledger = f"--ledger={tmp_path / 'campaign.db'}"
-    done = CliRunner().invoke(app, ["user", "add", ledger, "--role", "viewer", "--", name], input=password)
-    assert isinstance(done.exception, UsageError)
-    assert says in str(done.exception)
-    assert "There are no users" in CliRunner().invoke(app, ["user", "list", ledger]).output
+    with pytest.raises(UsageError, match=re.escape(says)):
+        here(tmp_path, "add", "--role", "viewer", "--", name, stdin=password)
+    assert "There are no users" in here(tmp_path, "list")
 
 
 def test_a_password_is_typed_twice_and_not_shown(desk: Desk) -> None:
