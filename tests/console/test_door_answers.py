@@ -1,26 +1,20 @@
 """What every answer has, whatever was asked: its headers, its words, and nothing of how the console is made."""
 
-import asyncio
 import io
 import os
 import re
 from contextlib import suppress
 from pathlib import Path
-from urllib.parse import urlencode, urlsplit
 
 import pytest
 import structlog
 from aiohttp import web
-from hypothesis import given as drawn
-from hypothesis import strategies as st
 
 from campaign.console.access import Role, allow
-from campaign.console.door.guard import local
 from campaign.console.door.headers import HEADERS, POLICY
-from campaign.console.door.place import LOOPBACK_NAMES, Place
 from campaign.console.pages import texts
 from campaign.domain.errors import InputError, LedgerError
-from tests.console.door_given import Answer, house, is_in
+from tests.console.door_given import check_headers, house, is_in
 
 TEXTS = texts()
 FORM = "application/x-www-form-urlencoded"
@@ -69,12 +63,6 @@ MORE = [
     web.post("/form", form),
     web.get("/stream", stream),
 ]
-
-
-def check_headers(answer: Answer) -> None:
-    for name, value in HEADERS.items():
-        assert answer.headers.getall(name) == [value], name
-    assert "Server" not in answer.headers
 
 
 async def test_every_answer_has_the_headers(tmp_path: Path) -> None:
@@ -202,121 +190,9 @@ async def test_a_body_that_is_too_large_is_told(tmp_path: Path) -> None:
         assert (await browser.post("/form", {"text": "x" * 1000})).text == "read"
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/static/../app.py",
-        "/static/%2e%2e/app.py",
-        "/static/..%2fapp.py",
-        "/static/%2e%2e%2f%2e%2e%2fsettings.py",
-        "/static/..%5capp.py",
-        "/static//etc/passwd",
-        "/static/%2fetc/passwd",
-        "/static/vendor",
-        "/static/vendor/",
-        "/static/",
-        "/static/style.css%00.js",
-    ],
-)
-async def test_static_files_are_the_ones_that_there_are(tmp_path: Path, path: str) -> None:
-    async with house(tmp_path) as given:
-        host, port = urlsplit(given.url).hostname, urlsplit(given.url).port
-        raw = await _raw(host or "", port or 0, f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n")
-        assert raw.startswith((b"HTTP/1.1 404", b"HTTP/1.1 400")), raw[:80]
-        assert b"import" not in raw
-        assert b"root:" not in raw
-
-
-async def test_a_static_file_is_kept_as_long_as_its_address_is_its_own(tmp_path: Path) -> None:
-    async with house(tmp_path) as given:
-        browser = given.browser()
-        page = (await browser.get("/login")).text
-        for address in re.findall(r'(?:href|src)="(/static/[^"]+)"', page):
-            answer = await browser.get(address)
-            assert (answer.status, "immutable" in answer.headers["Cache-Control"]) == (200, True), address
-            plain = await browser.get(address.partition("?")[0])
-            assert plain.headers["Cache-Control"] == "no-cache"
-            again = await browser.get(address.partition("?")[0], If_None_Match=plain.headers["ETag"])
-            assert (again.status, again.text) == (304, "")
-            other = await browser.get(address.partition("?")[0] + "?v=older")
-            assert other.headers["Cache-Control"] == "no-cache"
-
-
-@pytest.mark.parametrize(
-    ("host", "status"),
-    [
-        ("127.0.0.1", 200),
-        ("127.0.0.1:99", 200),
-        ("LOCALHOST:8321", 200),
-        ("[::1]:8321", 200),
-        ("evil.example", 421),
-        ("evil.example:8321", 421),
-        ("127.0.0.1.evil.example", 421),
-        ("localhost.", 421),
-        ("[::2]", 421),
-        ("", 421),
-    ],
-)
-async def test_another_name_that_leads_to_this_machine_is_not_answered(tmp_path: Path, host: str, status: int) -> None:
-    async with house(tmp_path, place=Place(names=LOOPBACK_NAMES)) as given:
-        for path in ("/login", "/static/style.css"):
-            answer = await given.browser().get(path, Host=host)
-            assert answer.status == status, path
-            check_headers(answer)
-
-
-@pytest.mark.parametrize(
-    ("then", "where"),
-    [
-        ("/", "/"),
-        ("/trail?before=3", "/trail?before=3"),
-        ("/a/b#c", "/a/b#c"),
-        ("", "/"),
-        ("trail", "/"),
-        ("//evil.example", "/"),
-        ("///evil.example", "/"),
-        ("/\\evil.example", "/"),
-        ("\\\\evil.example", "/"),
-        ("/\t/evil.example", "/"),
-        ("/\n/evil.example", "/"),
-        ("https://evil.example", "/"),
-        ("https:evil.example", "/"),
-        ("javascript:alert(1)", "/"),
-        (" //evil.example", "/"),
-        ("/\u2028/evil.example", "/"),
-    ],
-)
-async def test_after_the_log_in_nobody_is_led_elsewhere(tmp_path: Path, then: str, where: str) -> None:
-    async with house(tmp_path) as given:
-        browser = given.browser()
-        assert (await browser.log_in("ann", then=then)).where == where
-        assert (await browser.ask("GET", "/login?" + _query(then))).where == where
-
-
-@drawn(st.text(alphabet=st.sampled_from("/\\:@?#.%\t\n\r ae\u2028")))
-def test_whatever_is_given_leads_into_this_console(then: str) -> None:
-    found = local(then)
-    assert found.startswith("/")
-    assert not re.match(r"/[\s\\]*/|/\\", found)
-    assert urlsplit(found).netloc == ""
-
-
 async def test_who_is_logged_in_sees_who_they_are(tmp_path: Path) -> None:
     async with house(tmp_path) as given:
         answer = await (await given.browser_of("sender")).get("/")
         assert is_in(answer)
         assert "sam" in answer.text
         assert 'href="/trail"' not in answer.text
-
-
-def _query(then: str) -> str:
-    return urlencode({"next": then})
-
-
-async def _raw(host: str, port: int, request: str) -> bytes:
-    reader, writer = await asyncio.open_connection(host, port)
-    writer.write(request.encode())
-    found = await reader.read()
-    writer.close()
-    await writer.wait_closed()
-    return found
