@@ -14,3 +14,13 @@ CREATE TABLE IF NOT EXISTS owners (
     person TEXT NOT NULL,
     at REAL NOT NULL
 ) STRICT;
+
+-- Commands that this console has started; their logs and words are in files named by the id.
+CREATE TABLE IF NOT EXISTS launches (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    campaign TEXT NOT NULL,
+    person TEXT NOT NULL,
+    verb TEXT NOT NULL,
+    at REAL NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS launches_of_a_campaign ON launches (campaign, id);
