@@ -7,6 +7,7 @@ from aiohttp import web
 from campaign.console import campaigns, drafts, static_files
 from campaign.console.access import Door
 from campaign.console.console import CONSOLE, Console
+from campaign.console.door import deeds, entrance
 from campaign.console.door.guard import DOOR, guard
 from campaign.console.door.headers import put_on
 from campaign.console.door.mishaps import in_words
@@ -23,5 +24,6 @@ def make_app(console: Console, door: Door, place: Place | None = None) -> web.Ap
     app[DOOR] = door
     app[PLACE] = place or Place()
     app.on_response_prepare.append(put_on)
-    app.add_routes([*static_files.routes(), *campaigns.routes(), *drafts.routes()])
+    app.add_routes([*static_files.routes(), *entrance.routes(), *deeds.routes(), *campaigns.routes(), *drafts.routes()])
+    campaigns.set_up(app)
     return app

@@ -4,12 +4,11 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from campaign.console.campaigns import again, downloads, listing, mended, page, steering
+from campaign.console.campaigns import again, downloads, listing, mended, page, shown, steering
 from campaign.console.campaigns.charts import Charts
 from campaign.console.campaigns.exports import Exports
 from campaign.console.campaigns.hub import Hub
 from campaign.console.campaigns.looking import Looking
-from campaign.console.campaigns.shown import thousands, when
 from campaign.console.campaigns.watching import WATCHING, Watching
 from campaign.console.console import CONSOLE
 
@@ -22,8 +21,8 @@ def routes() -> list[web.RouteDef]:
 def set_up(app: web.Application) -> None:
     """Give the pages what they need, for as long as the application lives."""
     console = app[CONSOLE]
-    console.pages.add_filter("when", when)
-    console.pages.add_filter("thousands", thousands)
+    for function in (shown.when, shown.thousands, shown.label, shown.capitalized, shown.latency, page.ended):
+        console.pages.add_filter(function.__name__, function)
 
     async def watch(app: web.Application) -> AsyncIterator[None]:
         looking = Looking(console.settings)

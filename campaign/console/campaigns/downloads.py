@@ -28,7 +28,8 @@ async def export(request: web.Request) -> web.StreamResponse:
     wanted = Wanted(name=asked.name, which=Which(request.match_info["which"]), format=Format(f".{request.match_info['format']}"))
     file_name = f"{as_file_name(asked.name)}.{wanted.which.value}{wanted.format.value}"
     async with watching_of(request).exports.file(wanted) as file:
-        await note(console_of(request).store, asked.person.name, "download", asked.name, f"{wanted.which.value}{wanted.format.value}")
+        console = console_of(request)
+        await note(console.store, asked.person.name, console.pages.text("campaigns.deed.download"), asked.name, file_name)
         headers = {"Content-Type": CONTENT_TYPES[wanted.format], "Content-Disposition": attachment(file_name)}
         answer = web.FileResponse(file, headers=headers)
         # Within: the file is there until its last byte is sent.

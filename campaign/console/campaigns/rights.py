@@ -9,6 +9,7 @@ from campaign.console.addresses import campaign_in
 from campaign.console.campaigns.shown import Shown
 from campaign.console.campaigns.watching import watching_of
 from campaign.console.console import console_of
+from campaign.console.store import Store
 from campaign.console.trail import owner_of
 
 
@@ -47,6 +48,12 @@ async def own(request: web.Request) -> Asked:
     if not asked.whole:
         raise web.HTTPForbidden(text=console_of(request).pages.text("campaigns.one.not_yours"))
     return asked
+
+
+async def owners(store: Store) -> dict[str, str]:
+    """Whose each campaign is; those that a command or a job began are not in it."""
+    found = await store.do(lambda db: db.execute("SELECT campaign, person FROM owners").fetchall())
+    return {str(campaign): str(person) for campaign, person in found}
 
 
 def check_size(request: web.Request, messages: int) -> None:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Final
 
 from campaign.console.addresses import campaign_page
@@ -12,7 +11,6 @@ from campaign.domain.model import CampaignState, Status
 from campaign.insights import CampaignView
 from campaign.reporter.reasons import printable, reason_in_words
 from campaign.reporter.standing import LABEL, MEANING, ORDER, state_in_words
-from campaign.reporter.target import failed_path
 
 AT_WORK: Final = frozenset({CampaignState.SENDING, CampaignState.WAITING})
 _EXPLAINED: Final = (Status.FAILED, Status.UNKNOWN, Status.INVALID, Status.NOT_DELIVERED, Status.ACCEPTED, Status.SKIPPED)
@@ -180,25 +178,42 @@ class Shown:
         return bool(again) and self.view.state not in stays and not self.gone and not self.view.half_staged
 
     @property
+    def about_left(self) -> str:
+        """How long the rest would take at the rate that was asked for, in words; empty if there is none."""
+        eta = self.view.eta_seconds
+        return duration(max(1.0, eta)) if eta is not None else ""
+
+    @property
+    def settings(self) -> list[tuple[str, str]]:
+        """What it was begun with, as far as it was said."""
+        given = sorted(self.view.record.spec.settings.items())
+        return [(name.replace("_", " ").capitalize(), printable(value)) for name, value in given if value]
+
+    @property
     def has_results(self) -> bool:
         """Its rows are here, all of them."""
         return not self.view.half_staged and not self.view.record.forgotten_at
-
-    @property
-    def results_file(self) -> str:
-        """Where its runs have put the results; empty if they are not there."""
-        return self.view.results if self.view.results and Path(self.view.results).is_file() else ""
-
-    @property
-    def failed_file(self) -> str:
-        """The same of the rows that need someone."""
-        failed = failed_path(Path(self.view.results)) if self.view.results else None
-        return str(failed) if failed is not None and failed.is_file() else ""
 
 
 def when(seconds: float) -> str:
     """A time as the machine's clock on the wall shows it; empty where there is none."""
     return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M") if seconds else ""
+
+
+def label(status: Status) -> str:
+    return LABEL[status]
+
+
+def capitalized(text: str) -> str:
+    """With a capital at its beginning, and no other letter changed."""
+    return text[:1].upper() + text[1:]
+
+
+def latency(seconds: float) -> str:
+    """`85 ms`, `1.2 s`; empty for none."""
+    if not seconds:
+        return ""
+    return f"{seconds:,.1f} s" if seconds >= 1 else f"{seconds * 1000:,.0f} ms"
 
 
 def thousands(number: int) -> str:

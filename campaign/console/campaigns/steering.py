@@ -19,7 +19,7 @@ from campaign.ledger.port import Control
 async def pause(request: web.Request) -> web.StreamResponse:
     asked = await own(request)
     _check(asked.shown.may_pause, request)
-    return await _steer(request, asked, Control.PAUSED, "pause")
+    return await _steer(request, asked, Control.PAUSED, "campaigns.deed.pause")
 
 
 @allow(Role.SENDER)
@@ -33,7 +33,7 @@ async def before_cancel(request: web.Request) -> web.StreamResponse:
 async def cancel(request: web.Request) -> web.StreamResponse:
     asked = await own(request)
     _check(asked.shown.may_cancel, request)
-    return await _steer(request, asked, Control.CANCELLED, "cancel")
+    return await _steer(request, asked, Control.CANCELLED, "campaigns.deed.cancel")
 
 
 @allow(Role.SENDER)
@@ -50,18 +50,19 @@ async def resume(request: web.Request) -> web.StreamResponse:
     if not asked.shown.view.record.started_at:
         # One that has begun was agreed to when it began.
         check_size(request, asked.shown.view.counts.open)
-    return await start(request, asked, Errand(verb="resume", arguments=(asked.name,), options=("--yes",)))
+    errand = Errand(verb="resume", arguments=(asked.name,), options=("--yes",))
+    return await start(request, asked, errand, deed="campaigns.deed.resume")
 
 
 @allow(Role.SENDER)
 async def verify(request: web.Request) -> web.StreamResponse:
     asked = await own(request)
     _check(asked.shown.may_verify, request)
-    return await start(request, asked, Errand(verb="verify", arguments=(asked.name,)))
+    return await start(request, asked, Errand(verb="verify", arguments=(asked.name,)), deed="campaigns.deed.verify")
 
 
-async def start(request: web.Request, asked: Asked, errand: Errand, details: str = "") -> web.StreamResponse:
-    """Have the command do it, and show the campaign.
+async def start(request: web.Request, asked: Asked, errand: Errand, *, deed: str, details: str = "") -> web.StreamResponse:
+    """Have the command do it, and show the campaign; `deed` is the key of how the trail calls it.
 
     Raises:
         UsageError: another command about the campaign is at work.
@@ -70,14 +71,14 @@ async def start(request: web.Request, asked: Asked, errand: Errand, details: str
     known = await launches(console, asked.name)
     if await asyncio.to_thread(lambda: any(one.running() for one in known)):
         raise UsageError(console.pages.text("campaigns.one.busy"))
-    await note(console.store, asked.person.name, errand.verb, asked.name, details)
+    await note(console.store, asked.person.name, console.pages.text(deed), asked.name, details)
     await launch(console, errand, campaign=asked.name, person=asked.person.name)
     raise web.HTTPSeeOther(campaign_page(asked.name))
 
 
-async def _steer(request: web.Request, asked: Asked, wanted: Control, action: str) -> web.StreamResponse:
+async def _steer(request: web.Request, asked: Asked, wanted: Control, deed: str) -> web.StreamResponse:
     console = console_of(request)
-    await note(console.store, asked.person.name, action, asked.name)
+    await note(console.store, asked.person.name, console.pages.text(deed), asked.name)
     # A loop of its own: opening a ledger may wait for others who write to it.
     await asyncio.to_thread(asyncio.run, control(asked.name, wanted, console.settings))
     raise web.HTTPSeeOther(campaign_page(asked.name))
