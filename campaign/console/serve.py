@@ -82,14 +82,14 @@ async def served(serving: Serving, settings: Settings) -> AsyncIterator[Served]:
         runner = web.AppRunner(
             make_app(console, door, place), handle_signals=False, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS, keepalive_timeout=75
         )
-        await runner.setup()
-        try:
-            with _listening(serving) as listening:
+        with _listening(serving) as listening:
+            await runner.setup()
+            try:
                 await web.SockSite(runner, listening, ssl_context=certificate, backlog=_BACKLOG).start()
                 url = _url(serving.host, listening.getsockname()[1], secure=certificate is not None)
                 yield Served(url=url, link=await _link(store, url, by_link=by_link))
-        finally:
-            await runner.cleanup()
+            finally:
+                await runner.cleanup()
     finally:
         passwords.close()
         store.close()

@@ -1,5 +1,6 @@
 """What stands before every page: who asks, whether they may, and whether it was they who asked."""
 
+import asyncio
 from typing import Final
 from urllib.parse import urlencode, urlsplit
 
@@ -12,6 +13,8 @@ from campaign.console.door import csrf
 from campaign.console.door.place import PLACE
 
 DOOR: Final = web.AppKey("door", Door)
+ENDING: Final = web.AppKey("ending", asyncio.Event)
+"""Set when the console is told to end: answers that last should, too."""
 
 
 def guard(door: Door) -> Middleware:
@@ -40,7 +43,12 @@ def guard(door: Door) -> Middleware:
 
 
 async def still_in(request: web.Request) -> bool:
-    """Whether whoever asked is still logged in and may still have this page: for answers that last, to be asked every few seconds."""
+    """Whether whoever asked is still logged in and may still have this page: for answers that last, to be asked every few seconds.
+
+    False, too, when the console is about to end.
+    """
+    if request.app[ENDING].is_set():
+        return False
     person = await request.app[DOOR].person(request)
     terms = terms_of(request.match_info.handler)
     return person is not None and terms is not None and person.role >= terms.role

@@ -81,7 +81,7 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     except Exception as error:
         number = secrets.token_hex(4)
         lines = [line for part in traceback.format_exception(error) for line in part.splitlines()]
-        structlog.get_logger().error("request_broke_off", id=number, method=request.method, path=request.path, exception=lines)
+        structlog.get_logger().error("request_broke_off", id=number, method=request.method, path=request.path, traceback=lines)
         if request.writer.output_size:
             raise
         return _page(request, 500, console_of(request).pages.text("shell.error.broken", id=number))
