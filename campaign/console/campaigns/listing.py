@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Final
 from urllib.parse import urlencode
 
@@ -37,7 +38,7 @@ class Asked:
         return cls(words=words, page=int(page) if page.isascii() and page.isdecimal() and 0 < len(page) < 7 and int(page) else 1)
 
     def takes(self, record: CampaignRecord, owner: str) -> bool:
-        text = f"{record.spec.name}\n{record.spec.list_name}\n{owner}".casefold()
+        text = f"{record.spec.name}\n{PurePath(record.spec.list_name).name}\n{owner}".casefold()
         return all(word in text for word in self.words.casefold().split())
 
     def query(self, page: int | None = None) -> str:
