@@ -1,6 +1,7 @@
 """Charts of a campaign as SVG, for pages: no scripts, nothing from elsewhere, light or dark as the reader's system is."""
 
 import math
+import sys
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -10,6 +11,9 @@ from pygal.style import Style
 from campaign.domain.model import Status
 from campaign.reporter.standing import LABEL
 from campaign.reporter.timeline import Timeline
+
+# It has put a finder of its plugins among Python's, which every later import would ask, in a way that Python warns of.
+sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != pygal.__name__]
 
 WIDTH: Final = 920
 NARROW: Final = 400
@@ -115,9 +119,10 @@ def _config(colors: list[tuple[str, str]], timeline: Timeline, most: float, form
         truncate_label=-1,
         include_x_axis=True,
         show_minor_x_labels=False,
-        x_labels=[timeline.clock(stretch.at) for stretch in timeline.sends],
-        x_labels_major_every=max(1, math.ceil(len(timeline.sends) * _LABEL_WIDTH / width)),
-        y_labels=ticks(most),
+        # Of a chart without a single value pygal can't place labels.
+        x_labels=[timeline.clock(stretch.at) for stretch in timeline.sends] if most else None,
+        x_labels_major_every=max(1, math.ceil(len(timeline.sends) * _LABEL_WIDTH / width)) if most else None,
+        y_labels=ticks(most) if most else None,
         value_formatter=formatter,
     )
 

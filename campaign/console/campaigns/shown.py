@@ -102,6 +102,12 @@ class Shown:
         return self.view.state in {CampaignState.FINISHED, CampaignState.CANCELLED} and not counts.unfinished
 
     @property
+    def begun(self) -> bool:
+        """Some message of it was sent, or may have been."""
+        unsent = {Status.PENDING, Status.SKIPPED, Status.INVALID}
+        return any(count for status, count in self.view.counts.by_status.items() if status not in unsent)
+
+    @property
     def rows(self) -> int:
         return self.view.counts.rows
 

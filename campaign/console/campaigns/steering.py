@@ -47,8 +47,8 @@ async def before_resume(request: web.Request) -> web.StreamResponse:
 async def resume(request: web.Request) -> web.StreamResponse:
     asked = await own(request)
     _check(asked.shown.may_go_on, request)
-    if not asked.shown.view.record.started_at:
-        # One that has begun was agreed to when it began.
+    if not asked.shown.begun:
+        # Where somebody was told, it was agreed to before.
         check_size(request, asked.shown.view.counts.open)
     errand = Errand(verb="resume", arguments=(asked.name,), options=("--yes",))
     return await start(request, asked, errand, deed="campaigns.deed.resume")
