@@ -17,6 +17,7 @@ from campaign.console.app import make_app
 from campaign.console.console import Console
 from campaign.console.door import users
 from campaign.console.door.front import FrontDoor
+from campaign.console.door.headers import HEADERS
 from campaign.console.door.passwords import Cost, Passwords
 from campaign.console.door.place import Place
 from campaign.console.door.sessions import key_in
@@ -129,7 +130,7 @@ async def house(
             await users.add(store, NAMES[role], role, passwords.hashed(PASSWORD))
         settings = GivenSettings.read(ledger=str(folder / "campaign.db"))
         console = Console(folder=folder, settings=settings, store=store, pages=Pages())
-        door = FrontDoor(store=store, key=key_in(folder / "console.key"), by_link=by_link, passwords=passwords, now=clock)
+        door = FrontDoor(store=store, key=key_in(folder / "console.key"), by_link=by_link, passwords=passwords, now=clock, steady=clock)
         app = make_app(console, door, place)
         app.add_routes(more)
         async with TestServer(app) as server:
@@ -144,3 +145,16 @@ async def house(
 def is_in(answer: Answer) -> bool:
     """Whether it is a page of somebody who is logged in."""
     return answer.status == 200 and 'action="/logout"' in answer.text
+
+
+def check_headers(answer: Answer) -> None:
+    for name, value in HEADERS.items():
+        assert answer.headers.getall(name) == [value], name
+    assert "Server" not in answer.headers
+
+
+async def seen(browser: Browser) -> bool:
+    """Whether its session is still one; else it is led to the log-in."""
+    answer = await browser.get("/")
+    assert is_in(answer) or (answer.status, answer.where) == (303, "/login")
+    return is_in(answer)

@@ -67,8 +67,7 @@ def local(path: str) -> str:
     """The path, if it leads nowhere but into this console; else its first page."""
     # Browsers read a backslash as a slash and drop tabs and line ends, and `//host` is another site.
     odd = any(character == "\\" or not character.isprintable() for character in path)
-    parts = urlsplit(path) if path.startswith("/") and not path.startswith("//") and not odd else None
-    return path if parts is not None and not parts.netloc and not parts.scheme and parts.path != "/logout" else "/"
+    return path if path.startswith("/") and not path.startswith("//") and not odd else "/"
 
 
 def _check_place(request: web.Request) -> None:
@@ -84,9 +83,16 @@ def _log_in(request: web.Request) -> web.HTTPException:
         return web.HTTPSeeOther(_login_page(request.path_qs if request.method in csrf.SAFE else "/"))
     answer = web.HTTPUnauthorized(text=console_of(request).pages.text("shell.error.log_in"))
     if "HX-Request" in request.headers:
-        page = urlsplit(request.headers.get("HX-Current-URL", ""))
-        answer.headers["HX-Redirect"] = _login_page(page.path + (f"?{page.query}" if page.query else ""))
+        answer.headers["HX-Redirect"] = _login_page(_path_of(request.headers.get("HX-Current-URL", "")))
     return answer
+
+
+def _path_of(address: str) -> str:
+    try:
+        page = urlsplit(address)
+    except ValueError:
+        return "/"
+    return page.path + (f"?{page.query}" if page.query else "")
 
 
 def _login_page(then: str) -> str:
