@@ -1,0 +1,164 @@
+"""Files that people give, streamed to the disk as they come: under names of ours, and gone again if anything breaks off."""
+
+import asyncio
+import errno
+import hashlib
+import os
+import re
+import secrets
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, Final
+
+from aiohttp import BodyPartReader, web
+from aiohttp.multipart import MultipartReader
+
+from campaign.console.drafts.draft import Upload
+from campaign.domain.errors import DiskFullError, InputError
+
+CHUNK_BYTES: Final = 1 << 18
+FIELD_BYTES: Final = 10_000
+NAME_CHARACTERS: Final = 200
+MOST_PARTS: Final = 64
+
+_SUFFIXES: Final = {
+    **dict.fromkeys((".csv", ".tsv", ".tab", ".txt"), ".csv"),
+    **dict.fromkeys((".parquet", ".pq"), ".parquet"),
+    ".xlsx": ".xlsx",
+}
+_PLAIN: Final = re.compile(r"\.[a-z0-9]{1,9}")
+_MAGIC: Final = ((b"PAR1", ".parquet"), (b"PK\x03\x04", ".xlsx"))
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+class TooLargeError(Exception):
+    """More bytes came than this console takes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """A file that came in whole. `part` is where it is, `suffix` what it is taken for, `name` what a person calls it."""
+
+    part: Path
+    suffix: str
+    name: str
+    size_bytes: int
+    sha256: str
+
+    def placed(self, stem: str) -> Upload:
+        """Give it its name in the draft's folder, in place of a file that had it."""
+        file = f"{stem}{self.suffix}"
+        self.part.replace(self.part.with_name(file))
+        return Upload(file=file, name=self.name, size_bytes=self.size_bytes, sha256=self.sha256)
+
+    def discard(self) -> None:
+        """Take it away, if it was not placed."""
+        self.part.unlink(missing_ok=True)
+
+
+async def parts_of(request: web.Request) -> MultipartReader:
+    """The parts of a form with files; 400 if it is none."""
+    try:
+        return await request.multipart()
+    except (ValueError, AssertionError, KeyError):
+        raise web.HTTPBadRequest from None
+
+
+async def next_part(reader: MultipartReader) -> BodyPartReader | None:
+    """The next field or file of the form; None at its end."""
+    try:
+        part = await reader.next()
+    except ValueError:
+        raise web.HTTPBadRequest from None
+    if part is not None and not isinstance(part, BodyPartReader):
+        raise web.HTTPBadRequest
+    return part
+
+
+async def text_of(part: BodyPartReader) -> str:
+    """What a field of the form says."""
+    content = bytearray()
+    while chunk := await part.read_chunk(CHUNK_BYTES):
+        content += chunk
+        if len(content) > FIELD_BYTES:
+            raise web.HTTPRequestEntityTooLarge(FIELD_BYTES)
+    return content.decode("utf-8", "replace")
+
+
+async def receive(part: BodyPartReader, folder: Path, *, most_bytes: int) -> Received:
+    """Put a file that comes in into a folder, under a name that is only for now.
+
+    Raises:
+        TooLargeError: it has more than `most_bytes`.
+        DiskFullError: it does not fit on the disk.
+        InputError: it is empty, or not a list by its name.
+        OSError, asyncio.CancelledError: the connection broke.
+    """
+    path = folder / f".part-{secrets.token_hex(8)}"
+    try:
+        file = await asyncio.to_thread(_begun, path)
+        try:
+            size_bytes, sha256, head = await _copied(part, file, most_bytes)
+            await asyncio.to_thread(_sealed, file)
+        finally:
+            file.close()
+        name = called(part.filename)
+        if not size_bytes:
+            raise InputError("The file is empty. Save the list again.", file=name)
+        return Received(part=path, suffix=_suffix(name, head), name=name, size_bytes=size_bytes, sha256=sha256)
+    except OSError as error:
+        await asyncio.to_thread(path.unlink, missing_ok=True)
+        if error.errno in _FULL:
+            raise DiskFullError("There is no room left on the disk for this list. Nothing of it was kept.") from error
+        raise
+    except BaseException:
+        # Cancelled too, when whoever sends it has gone.
+        path.unlink(missing_ok=True)
+        raise
+
+
+def called(name: str | None) -> str:
+    """What a person calls a file: the last part of a path, without what nobody can see. It is only ever shown."""
+    last = PurePosixPath((name or "").replace("\\", "/")).name
+    shown = "".join(character for character in last if character.isprintable()).strip()
+    if len(shown) > NAME_CHARACTERS:
+        shown = f"{shown[: NAME_CHARACTERS - 12]}…{shown[-10:]}"
+    return shown if shown not in {"", ".", ".."} else "list"
+
+
+async def _copied(part: BodyPartReader, file: BinaryIO, most_bytes: int) -> tuple[int, str, bytes]:
+    digest = hashlib.sha256()
+    size_bytes, head = 0, b""
+    while chunk := await part.read_chunk(CHUNK_BYTES):
+        size_bytes += len(chunk)
+        if size_bytes > most_bytes:
+            raise TooLargeError
+        head = head or bytes(chunk[:8])
+        await asyncio.to_thread(_written, file, digest, chunk)
+    return size_bytes, digest.hexdigest(), head
+
+
+def _begun(path: Path) -> BinaryIO:
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb", buffering=0)
+
+
+def _written(file: BinaryIO, digest: "hashlib._Hash", chunk: bytes | bytearray) -> None:
+    digest.update(chunk)
+    view = memoryview(chunk)
+    while view:
+        view = view[file.write(view) :]
+
+
+def _sealed(file: BinaryIO) -> None:
+    os.fsync(file.fileno())
+
+
+def _suffix(name: str, head: bytes) -> str:
+    """The ending under which the loader gets the file: its own where that tells something, else what its first bytes say."""
+    own = PurePosixPath(name).suffix.lower()
+    if own in _SUFFIXES:
+        return _SUFFIXES[own]
+    if _PLAIN.fullmatch(own):
+        # The loader has a sentence for nearly every kind of file that is no list.
+        return own
+    return next((suffix for magic, suffix in _MAGIC if head.startswith(magic)), ".csv")
