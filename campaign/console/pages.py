@@ -10,6 +10,7 @@ from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from campaign.console.access import PERSON
+from campaign.console.static_files import address_of
 
 LANGUAGE: Final = "en"
 
@@ -25,7 +26,11 @@ def texts(language: str = LANGUAGE) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Pages:
-    """Renders templates. In them: `t("file.section.name", count=3)` is a text, `person` who asks (or None), `path` the page's own."""
+    """Renders templates.
+
+    In them `t("file.section.name", count=3)` is a text, `static("file")` a static file's address,
+    `person` who asks (or None), `path` the page's own.
+    """
 
     _texts: dict[str, str] = field(default_factory=texts)
     _environment: Environment = field(init=False)
@@ -39,6 +44,7 @@ class Pages:
             lstrip_blocks=True,
         )
         environment.globals["t"] = self.text
+        environment.globals["static"] = address_of
         object.__setattr__(self, "_environment", environment)
 
     def text(self, key: str, **values: object) -> str:

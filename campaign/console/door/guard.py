@@ -1,9 +1,17 @@
-"""What stands before every page: who asks, whether they may, and the headers of the answer."""
+"""What stands before every page: who asks, whether they may, and whether it was they who asked."""
+
+from typing import Final
+from urllib.parse import urlencode, urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from campaign.console.access import PERSON, Door, Role, terms_of
+from campaign.console.console import console_of
+from campaign.console.door import csrf
+from campaign.console.door.place import PLACE
+
+DOOR: Final = web.AppKey("door", Door)
 
 
 def guard(door: Door) -> Middleware:
@@ -11,14 +19,68 @@ def guard(door: Door) -> Middleware:
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.path.startswith("/static/"):
-            return await handler(request)
-        terms = terms_of(request.match_info.handler)
+        _check_place(request)
         person = await door.person(request)
         if person is not None:
             request[PERSON] = person
-        if terms is None or terms.role > (person.role if person is not None else Role.NOBODY):
+        if request.match_info.http_exception is not None:
+            raise request.match_info.http_exception
+        terms = terms_of(request.match_info.handler)
+        if terms is None:
             raise web.HTTPForbidden
+        if terms.role > (person.role if person is not None else Role.NOBODY):
+            raise web.HTTPForbidden if person is not None else _log_in(request)
+        if request.method not in csrf.SAFE:
+            csrf.check_origin(request)
+            if not terms.streamed:
+                csrf.check(request, await csrf.sent(request))
         return await handler(request)
 
     return check
+
+
+async def still_in(request: web.Request) -> bool:
+    """Whether whoever asked is still logged in and may still have this page: for answers that last, to be asked every few seconds."""
+    person = await request.app[DOOR].person(request)
+    terms = terms_of(request.match_info.handler)
+    return person is not None and terms is not None and person.role >= terms.role
+
+
+def is_page(request: web.Request) -> bool:
+    """Whether a person will see the answer as a page, and not a script as a part of one."""
+    return (
+        "HX-Request" not in request.headers
+        and request.headers.get("Sec-Fetch-Mode", "navigate") == "navigate"
+        and "text/event-stream" not in request.headers.get("Accept", "")
+    )
+
+
+def local(path: str) -> str:
+    """The path, if it leads nowhere but into this console; else its first page."""
+    # Browsers read a backslash as a slash and drop tabs and line ends, and `//host` is another site.
+    odd = any(character == "\\" or not character.isprintable() for character in path)
+    parts = urlsplit(path) if path.startswith("/") and not path.startswith("//") and not odd else None
+    return path if parts is not None and not parts.netloc and not parts.scheme and parts.path != "/logout" else "/"
+
+
+def _check_place(request: web.Request) -> None:
+    place, pages = request.app[PLACE], console_of(request).pages
+    if not place.answers_to(request):
+        raise web.HTTPMisdirectedRequest(text=pages.text("shell.error.host"))
+    if place.is_plain(request):
+        raise web.HTTPUpgradeRequired(text=pages.text("shell.error.plain"))
+
+
+def _log_in(request: web.Request) -> web.HTTPException:
+    if is_page(request):
+        return web.HTTPSeeOther(_login_page(request.path_qs if request.method in csrf.SAFE else "/"))
+    answer = web.HTTPUnauthorized(text=console_of(request).pages.text("shell.error.log_in"))
+    if "HX-Request" in request.headers:
+        page = urlsplit(request.headers.get("HX-Current-URL", ""))
+        answer.headers["HX-Redirect"] = _login_page(page.path + (f"?{page.query}" if page.query else ""))
+    return answer
+
+
+def _login_page(then: str) -> str:
+    then = local(then)
+    return "/login" if then == "/" else f"/login?{urlencode({'next': then})}"

@@ -1,0 +1,65 @@
+"""That a form came from a page of ours: the token of this very session, and what the browser says of where it comes from."""
+
+import hmac
+from typing import Final
+
+from aiohttp import web
+
+from campaign.console.access import PERSON
+from campaign.console.console import console_of
+from campaign.console.door.place import PLACE
+
+SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+FIELD: Final = "csrf"
+HEADER: Final = "X-CSRF-Token"
+STRANGER: Final = "campaign-visit"
+"""The cookie that a form shown before the log-in must repeat."""
+
+_FORMS: Final = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
+
+
+def check(request: web.Request, token: str) -> None:
+    """See that this token is the session's, and that the request is from a page of ours.
+
+    Raises:
+        HTTPForbidden: it is not.
+    """
+    check_origin(request)
+    expected = _expected(request)
+    if not expected or not hmac.compare_digest(expected.encode(), token.encode("utf-8", "surrogatepass")):
+        raise _forged(request)
+
+
+def check_origin(request: web.Request) -> None:
+    """The part of `check` that needs no token; the guard has done it before a `streamed` handler begins.
+
+    Raises:
+        HTTPForbidden: the browser says that another site's page sent this.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    origin = request.headers.get("Origin")
+    if site is not None and site not in {"same-origin", "none"}:
+        raise _forged(request)
+    # With our Referrer-Policy browsers say null for our own forms; those that do also say Sec-Fetch-Site.
+    if origin is not None and not (origin == "null" and site == "same-origin") and origin.lower() != request.app[PLACE].origin(request):
+        raise _forged(request)
+
+
+async def sent(request: web.Request) -> str:
+    """The token that came in the header, or in the form."""
+    given = request.headers.get(HEADER)
+    if given is not None:
+        return given
+    if request.content_type not in _FORMS:
+        return ""
+    field = (await request.post()).get(FIELD)
+    return field if isinstance(field, str) else ""
+
+
+def _expected(request: web.Request) -> str:
+    person = request.get(PERSON)
+    return person.csrf if person is not None else request.cookies.get(STRANGER, "")
+
+
+def _forged(request: web.Request) -> web.HTTPForbidden:
+    return web.HTTPForbidden(text=console_of(request).pages.text("shell.error.forged"))
