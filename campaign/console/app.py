@@ -23,5 +23,6 @@ def make_app(console: Console, door: Door, place: Place | None = None) -> web.Ap
     app[DOOR] = door
     app[PLACE] = place or Place()
     app.on_response_prepare.append(put_on)
+    app.cleanup_ctx.append(drafts.background)
     app.add_routes([*static_files.routes(), *campaigns.routes(), *drafts.routes()])
     return app

@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import secrets
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Final
@@ -13,6 +14,7 @@ from typing import BinaryIO, Final
 from aiohttp import BodyPartReader, web
 from aiohttp.multipart import MultipartReader
 
+from campaign.console.door import csrf
 from campaign.console.drafts.draft import Upload
 from campaign.domain.errors import DiskFullError, InputError
 
@@ -56,16 +58,37 @@ class Received:
         self.part.unlink(missing_ok=True)
 
 
-async def parts_of(request: web.Request) -> MultipartReader:
-    """The parts of a form with files; 400 if it is none."""
+async def files_of(request: web.Request) -> AsyncIterator[BodyPartReader]:
+    """The files of a form, one after the other, as they come; nothing is read of them before the form is known to be ours.
+
+    Raises:
+        HTTPForbidden: the form's token is not before the files, or is another.
+        HTTPBadRequest: this is no form with files.
+    """
+    token = request.headers.get(csrf.HEADER)
+    if token is not None:
+        csrf.check(request, token)
     try:
-        return await request.multipart()
+        reader = await request.multipart()
     except (ValueError, AssertionError, KeyError):
         raise web.HTTPBadRequest from None
+    checked = token is not None
+    for _ in range(MOST_PARTS):
+        part = await _next(reader)
+        if part is None:
+            break
+        if part.name == csrf.FIELD and not checked:
+            csrf.check(request, await _text(part))
+            checked = True
+        elif part.filename:
+            if not checked:
+                csrf.check(request, "")
+            yield part
+    if not checked:
+        csrf.check(request, "")
 
 
-async def next_part(reader: MultipartReader) -> BodyPartReader | None:
-    """The next field or file of the form; None at its end."""
+async def _next(reader: MultipartReader) -> BodyPartReader | None:
     try:
         part = await reader.next()
     except ValueError:
@@ -75,8 +98,7 @@ async def next_part(reader: MultipartReader) -> BodyPartReader | None:
     return part
 
 
-async def text_of(part: BodyPartReader) -> str:
-    """What a field of the form says."""
+async def _text(part: BodyPartReader) -> str:
     content = bytearray()
     while chunk := await part.read_chunk(CHUNK_BYTES):
         content += chunk
@@ -105,7 +127,10 @@ async def receive(part: BodyPartReader, folder: Path, *, most_bytes: int) -> Rec
         name = called(part.filename)
         if not size_bytes:
             raise InputError("The file is empty. Save the list again.", file=name)
-        return Received(part=path, suffix=_suffix(name, head), name=name, size_bytes=size_bytes, sha256=sha256)
+        suffix = _suffix(name, head)
+        # The loader goes by the ending, also of a file that has no place yet.
+        whole = path.rename(path.with_name(f"{path.name}{suffix}"))
+        return Received(part=whole, suffix=suffix, name=name, size_bytes=size_bytes, sha256=sha256)
     except OSError as error:
         await asyncio.to_thread(path.unlink, missing_ok=True)
         if error.errno in _FULL:
