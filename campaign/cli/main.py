@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from campaign.cli import again, jobs, keep, look, rehearse, send
+from campaign.cli import again, jobs, keep, look, rehearse, send, serve, users
 from campaign.cli.libraries import TakeIn
 from campaign.cli.problems import first_problem, say
 from campaign.domain.errors import CampaignError
@@ -51,6 +51,7 @@ _PANELS: Final[dict[str, Commands]] = {
         ("export", keep.export, "Hand a whole campaign over, as one file; from then on it is sent from elsewhere."),
         ("import", keep.take_in, "Take in a campaign that was exported."),
     ),
+    "In a browser": (("serve", serve.serve, "The console: a promotion from a browser, on this machine or for a team."),),
     "Rehearse, without PassEntry": (
         ("demo", rehearse.demo, "A sample campaign from start to end, on this machine alone."),
         ("simulate", rehearse.simulate, "A stand-in for PassEntry on this machine, with its limits and any fault."),
@@ -61,6 +62,7 @@ for panel, commands in _PANELS.items():
         app.command(name, help=text, rich_help_panel=panel)(command)
 
 app.add_typer(jobs.app, name="jobs", rich_help_panel="2. Send")
+app.add_typer(users.app, name="user", rich_help_panel="In a browser")
 
 
 def _version(*, wanted: bool) -> None:

@@ -9,16 +9,20 @@ from typing import Final
 
 from dotenv.parser import parse_stream
 
+from campaign.console.serving import PREFIX as CONSOLE
+from campaign.console.serving import Serving
 from campaign.settings import DOTENV, Settings
 
 _PREFIX: Final = "CAMPAIGN_"
-_OF_KUBERNETES: Final = re.compile(r"CAMPAIGN_(?:SERVICE|PORT)(?:_.*)?")
-"""What it sets in every container beside a service that is named “campaign”."""
+_OF_KUBERNETES: Final = re.compile(r"CAMPAIGN_(?:CONSOLE_)?(?:SERVICE|PORT)(?:_.*)?")
+"""What it sets in every container beside a service that is named “campaign” or “campaign-console”."""
 
 
 def misnamed() -> Iterator[str]:
     """A sentence for each such variable of the environment and of `.env`, with the name that may be meant."""
-    known = {_variable(name) for name in Settings.model_fields}
+    known = {_variable(name) for name in Settings.model_fields} | {
+        f"{CONSOLE}{name.upper()}" for name in (*Serving.model_fields, "password")
+    }
     found = dict.fromkeys(os.environ, "the environment") | dict.fromkeys(_in_dotenv(), DOTENV)
     for name, place in sorted(found.items()):
         if name.upper().startswith(_PREFIX) and name.upper() not in known and not _OF_KUBERNETES.fullmatch(name.upper()):

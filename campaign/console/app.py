@@ -7,6 +7,7 @@ from aiohttp import web
 from campaign.console import campaigns, drafts, static_files
 from campaign.console.access import Door
 from campaign.console.console import CONSOLE, Console
+from campaign.console.door import deeds, entrance
 from campaign.console.door.guard import DOOR, guard
 from campaign.console.door.headers import put_on
 from campaign.console.door.mishaps import in_words
@@ -24,5 +25,5 @@ def make_app(console: Console, door: Door, place: Place | None = None) -> web.Ap
     app[PLACE] = place or Place()
     app.on_response_prepare.append(put_on)
     app.cleanup_ctx.append(drafts.background)
-    app.add_routes([*static_files.routes(), *campaigns.routes(), *drafts.routes()])
+    app.add_routes([*static_files.routes(), *entrance.routes(), *deeds.routes(), *campaigns.routes(), *drafts.routes()])
     return app

@@ -3,11 +3,13 @@
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any, Final
 
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
 
 from campaign.console.access import PERSON
 from campaign.console.static_files import address_of
@@ -28,7 +30,7 @@ def texts(language: str = LANGUAGE) -> dict[str, str]:
 class Pages:
     """Renders templates.
 
-    In them `t("file.section.name", count=3)` is a text, `static("file")` a static file's address,
+    In them `t("file.section.name", count=3)` is a text, `static("file")` a static file's address, `unix_seconds | moment` a time,
     `person` who asks (or None), `path` the page's own.
     """
 
@@ -44,6 +46,7 @@ class Pages:
             lstrip_blocks=True,
         )
         environment.globals["t"] = self.text
+        environment.filters["moment"] = moment
         environment.globals["static"] = address_of
         object.__setattr__(self, "_environment", environment)
 
@@ -63,6 +66,12 @@ class Pages:
     def respond(self, template: str, request: web.Request, *, status: int = 200, **values: Any) -> web.Response:
         """The same as an answer."""
         return web.Response(text=self.render(template, request, **values), content_type="text/html", charset="utf-8", status=status)
+
+
+def moment(unix_seconds: float) -> Markup:
+    """A time as `<time>`, in the zone of the machine that the console runs on, which is named."""
+    at = datetime.fromtimestamp(unix_seconds, UTC)
+    return Markup('<time datetime="{}">{}</time>').format(at.isoformat(timespec="seconds"), f"{at.astimezone():%d %b %Y, %H:%M %Z}")
 
 
 def _flat(prefix: str, table: dict[str, Any]) -> dict[str, str]:

@@ -10,13 +10,14 @@ from campaign.console.store import Store
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deed:
-    """`at` is Unix seconds; `subject` a campaign's, draft's or user's name."""
+    """`at` is Unix seconds; `subject` a campaign's, draft's or user's name; `number` grows with each deed."""
 
     at: float
     person: str
     action: str
     subject: str
     details: str
+    number: int = 0
 
 
 async def note(store: Store, person: str, action: str, subject: str = "", details: str = "") -> None:
@@ -25,15 +26,19 @@ async def note(store: Store, person: str, action: str, subject: str = "", detail
     await store.do(lambda db: db.execute("INSERT INTO audit (at, person, action, subject, details) VALUES (?, ?, ?, ?, ?)", row).fetchall())
 
 
-async def deeds(store: Store, subject: str | None = None, *, limit: int = 200) -> list[Deed]:
-    """What was done, newest first; to one subject, or at all."""
+async def deeds(store: Store, subject: str | None = None, *, limit: int = 200, before: int | None = None) -> list[Deed]:
+    """What was done, newest first; to one subject, or at all. `before` is the number of the deed to go on after."""
 
     def read(db: apsw.Connection) -> list[Deed]:
         found = db.execute(
-            "SELECT at, person, action, subject, details FROM audit WHERE ?1 IS NULL OR subject = ?1 ORDER BY id DESC LIMIT ?2",
-            (subject, limit),
+            "SELECT at, person, action, subject, details, id FROM audit"
+            " WHERE (?1 IS NULL OR subject = ?1) AND (?3 IS NULL OR id < ?3) ORDER BY id DESC LIMIT ?2",
+            (subject, limit, before),
         )
-        return [Deed(at=at, person=person, action=action, subject=about, details=details) for at, person, action, about, details in found]
+        return [
+            Deed(at=at, person=person, action=action, subject=about, details=details, number=number)
+            for at, person, action, about, details, number in found
+        ]
 
     return await store.do(read)
 

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from campaign.cli.flags import takes
 from campaign.cli.main import app
 from campaign.cli.options import OPTIONS
+from campaign.console.serving import Serving
 from campaign.domain.errors import UsageError
 from campaign.domain.notices import Occasion
 from campaign.domain.safeguard import Halt
@@ -20,8 +21,8 @@ from campaign.settings import GivenSettings, Settings
 NOT_SETTINGS = {"source", "target", "name", "to", "row", "status", "watch", "output", "reason", "http_status", "older_than", "file"}
 """What a command is told of this one call: its arguments, and options that make no sense for all calls."""
 
-ALONE = {"simulate", "demo", "jobs"}
-"""Commands that send to nobody, and heed no setting, and a group of commands."""
+ALONE = {"simulate", "demo", "jobs", "user"}
+"""Commands that send to nobody, and heed no setting, and groups of commands."""
 
 # option: flag, its variable, its default, and for .env, environment and flag: as written, as understood
 CASES: dict[str, tuple[str, str, Any, list[tuple[str, Any]]]] = {
@@ -132,7 +133,7 @@ def test_every_option_of_every_command_is_a_setting_or_of_that_call_alone() -> N
     for name, command in group.commands.items():  # type: ignore[attr-defined]  # typer's command of commands
         given = {parameter.name for parameter in command.params} - {"help"}
         if name not in ALONE:
-            assert given <= set(OPTIONS) | NOT_SETTINGS, name
+            assert given <= set(OPTIONS) | NOT_SETTINGS | (set(Serving.model_fields) if name == "serve" else set()), name
             assert {"ledger", "log_level"} <= given or name == "check", name
 
 

@@ -1,20 +1,23 @@
 """That a form came from a page of ours: the token of this very session, and what the browser says of where it comes from."""
 
 import hmac
+import secrets
 from typing import Final
 
 from aiohttp import web
 
 from campaign.console.access import PERSON
 from campaign.console.console import console_of
+from campaign.console.door.cookies import cookie, set_cookie
 from campaign.console.door.place import PLACE
 
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 FIELD: Final = "csrf"
 HEADER: Final = "X-CSRF-Token"
-STRANGER: Final = "campaign-visit"
+_STRANGER: Final = "campaign-visit"
 """The cookie that a form shown before the log-in must repeat."""
 
+_STRANGER_SECONDS: Final = 3600.0
 _FORMS: Final = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 
 
@@ -56,9 +59,17 @@ async def sent(request: web.Request) -> str:
     return field if isinstance(field, str) else ""
 
 
+def respond_to_stranger(template: str, request: web.Request, *, status: int = 200, **values: object) -> web.Response:
+    """A page with a form for somebody who is not logged in; its template puts `csrf` into the form."""
+    token = cookie(request, _STRANGER) or secrets.token_urlsafe(32)
+    answer = console_of(request).pages.respond(template, request, status=status, csrf=token, **values)
+    set_cookie(request, answer, _STRANGER, token, seconds=_STRANGER_SECONDS)
+    return answer
+
+
 def _expected(request: web.Request) -> str:
     person = request.get(PERSON)
-    return person.csrf if person is not None else request.cookies.get(STRANGER, "")
+    return person.csrf if person is not None else cookie(request, _STRANGER)
 
 
 def _forged(request: web.Request) -> web.HTTPForbidden:

@@ -47,7 +47,7 @@ PLACE: Final = web.AppKey("place", Place)
 def is_loopback(host: str) -> bool:
     """Whether nothing but this machine can reach what listens there."""
     try:
-        return ipaddress.ip_address(host.strip("[]").split("%")[0]).is_loopback
+        return ipaddress.ip_address(host.strip("[]").partition("%")[0]).is_loopback
     except ValueError:
         return host.lower() == "localhost"
 
