@@ -92,7 +92,7 @@ def _table(found: "Sequence[JobCheck]") -> list[str]:
 
 def _good(one: "JobCheck") -> str:
     from campaign.domain.model import Status
-    from campaign.reporter.summary import rows
+    from campaign.reporter.standing import rows
 
     if one.checked is None:
         return f"sends again what is {' or '.join(one.statuses)} of the campaign “{one.campaign}”"

@@ -51,7 +51,7 @@ def report(
     from campaign.app.sending import find_whole, reading
     from campaign.app.sending import report as write
     from campaign.reporter.results import check_writable
-    from campaign.reporter.summary import rows
+    from campaign.reporter.standing import rows
 
     with reading(settings) as reader:
         record = find_whole(reader, name)
