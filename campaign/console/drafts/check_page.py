@@ -1,6 +1,7 @@
 """The fourth step: what a check says, in words, with the rows that can't be sent to download."""
 
 import asyncio
+from typing import Any
 
 from aiohttp import web
 
@@ -8,7 +9,7 @@ from campaign.console.access import Role, allow
 from campaign.console.console import console_of
 from campaign.console.drafts import shared
 from campaign.console.drafts.draft import Draft
-from campaign.console.drafts.findings import PROBLEMS, Found, kept
+from campaign.console.drafts.findings import PROBLEMS, kept_check
 from campaign.console.drafts.jobs import Job
 from campaign.console.drafts.room import draft_of, room_of
 from campaign.console.drafts.steps import Step, missing
@@ -28,7 +29,7 @@ async def show(request: web.Request) -> web.StreamResponse:
 async def problem_rows(request: web.Request) -> web.StreamResponse:
     draft = await draft_of(request)
     folder = room_of(request).folder(draft)
-    found = await asyncio.to_thread(kept, folder, Found, draft.checkable)
+    found = await asyncio.to_thread(kept_check, folder, draft.checkable)
     if found is None or found.error:
         raise web.HTTPSeeOther(shared.address(draft, Step.CHECK))
     # Nothing of an upload is ever shown by a browser: it is saved, whatever it holds.
@@ -40,7 +41,7 @@ async def problem_rows(request: web.Request) -> web.StreamResponse:
     return web.FileResponse(folder / PROBLEMS, headers=headers)
 
 
-async def checked(request: web.Request, draft: Draft) -> dict[str, object]:
+async def checked(request: web.Request, draft: Draft) -> dict[str, Any]:
     """What a page tells of the draft's check: its outcome, or how far it is."""
     room, console = room_of(request), console_of(request)
     if missing(draft, await room.looked(draft)) is not None:

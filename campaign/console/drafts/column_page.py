@@ -1,12 +1,14 @@
 """The second step: which column holds the passes."""
 
+from typing import Any
+
 from aiohttp import web
 
 from campaign.console.access import Role, allow
 from campaign.console.drafts import shared
+from campaign.console.drafts.findings import Looked
 from campaign.console.drafts.room import draft_of, room_of
 from campaign.console.drafts.steps import Step
-from campaign.console.drafts.findings import Looked
 from campaign.domain.errors import UsageError
 from campaign.loader.columns import check_pass_id
 
@@ -34,7 +36,7 @@ async def choose(request: web.Request) -> web.StreamResponse:
     raise web.HTTPSeeOther(shared.address(draft, Step.MESSAGE))
 
 
-def _values(looked: object, column: str) -> dict[str, object]:
+def _values(looked: object, column: str) -> dict[str, Any]:
     if not isinstance(looked, Looked) or looked.error:
         return {}
     chosen = column or looked.suggested

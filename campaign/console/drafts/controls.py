@@ -57,13 +57,13 @@ def problem_with_name(name: str) -> str:
     if len(name) > NAME_CHARACTERS:
         return f"The name has {len(name)} characters; at most {NAME_CHARACTERS} are allowed. Write a shorter one."
     if not name.isprintable() or set(name) & set('/\\"?#%') or name.strip(".") == "":
-        return 'A name can\'t have / \\ " ? # % or line breaks in it, nor only dots. Write it with letters, digits and blanks.'
+        return "A name can't have / \\ \" ? # % or line breaks in it, nor only dots. Write it with letters, digits and blanks."
     return ""
 
 
 def name_from(file: str) -> str:
     """A campaign's name for a list of this name: always a good one."""
-    stem = file.split(".")[0]
+    stem = file.split(".", maxsplit=1)[0]
     clean = " ".join("".join(character if character.isalnum() or character in "-_ ()&+,'" else " " for character in stem).split())
     return clean[:NAME_CHARACTERS].strip() or "campaign"
 

@@ -99,7 +99,7 @@ async def _add(request: web.Request, draft: Draft, received: Received) -> None:
         await shared.apply(room, draft, change)
     finally:
         await asyncio.to_thread(received.discard)
-    await trail.note(room.console.store, person.name, "upload list to leave out", draft.name)
+    await trail.note(room.console.store, person.name, console_of(request).pages.text("drafts.deed.exclude"), draft.name)
 
 
 async def _check_readable(request: web.Request, draft: Draft, received: Received) -> None:
@@ -136,4 +136,3 @@ def _values(
         "sizes": {upload.file: size_in_words(upload.size_bytes) for upload in draft.excludes},
         "most_bytes": console_of(request).rules.most_upload_bytes,
     }
-

@@ -95,7 +95,14 @@ class Draft:
     def content(self) -> str:
         """What an approval is of: SHA-256 over everything that decides who is told what, and how."""
         files = [[upload.sha256, upload.file] for upload in (self.list, *self.excludes) if upload is not None]
-        said = [self.name, files, self.column, self.words, self.message if self.words is Words.WRITTEN else "", sorted(self.controls.items())]
+        said = [
+            self.name,
+            files,
+            self.column,
+            self.words,
+            self.message if self.words is Words.WRITTEN else "",
+            sorted(self.controls.items()),
+        ]
         return hashlib.sha256(orjson.dumps(said)).hexdigest()
 
     @property

@@ -2,16 +2,16 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from campaign.domain.model import Status
 
-LOOKED: str = "looked.json"
-CHECKED: str = "checked.json"
-PROBLEMS: str = "problems.csv"
+LOOKED: Final = "looked.json"
+CHECKED: Final = "checked.json"
+PROBLEMS: Final = "problems.csv"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,13 +84,23 @@ class Found:
 
 
 T = TypeVar("T", Looked, Found)
+_LOOKED: Final = TypeAdapter(Looked)
+_FOUND: Final = TypeAdapter(Found)
 
 
-def kept(folder: Path, kind: type[T], key: str) -> T | None:
-    """What was found, if it is of this list (or check); None if that is still to be found."""
-    name = LOOKED if kind is Looked else CHECKED
+def kept_look(folder: Path, key: str) -> Looked | None:
+    """What was found in a first look, if it was at this list; None if that is still to be found."""
+    return _kept(_LOOKED, folder / LOOKED, key)
+
+
+def kept_check(folder: Path, key: str) -> Found | None:
+    """What a check found, if it was of this; None if that is still to be found."""
+    return _kept(_FOUND, folder / CHECKED, key)
+
+
+def _kept(kind: TypeAdapter[T], file: Path, key: str) -> T | None:
     try:
-        found: T = TypeAdapter(kind).validate_json((folder / name).read_bytes())
+        found = kind.validate_json(file.read_bytes())
     except (FileNotFoundError, ValidationError):
         return None
     return found if found.key == key else None

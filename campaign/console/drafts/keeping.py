@@ -42,7 +42,7 @@ async def _sweep_daily(room: Room) -> None:
     while True:
         try:
             for draft in await asyncio.to_thread(room.shelf.sweep, time.time()):
-                await trail.note(room.console.store, NOBODY, "remove old draft", draft.name)
+                await trail.note(room.console.store, NOBODY, room.console.pages.text("drafts.deed.swept"), draft.name)
         except (CampaignError, OSError) as error:
             structlog.get_logger().warning("drafts_not_swept", problem=str(error))
         await asyncio.sleep(DAY_SECONDS)

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from aiohttp import web
 
@@ -66,7 +67,7 @@ async def replace_list(request: web.Request) -> web.StreamResponse:
         shared.check_editable(draft)
         async for part in files_of(request):
             received = await receive(part, room.folder(draft), most_bytes=room.console.rules.most_upload_bytes)
-            await _put(request, draft, received)
+            draft = await _put(request, draft, received)
             break
     except (CampaignError, TooLargeError) as error:
         problem = problem_of(request, error)
@@ -81,7 +82,7 @@ async def remove(request: web.Request) -> web.StreamResponse:
     room = room_of(request)
     room.jobs.give_up(draft.id)
     await asyncio.to_thread(room.shelf.remove, draft.id)
-    await trail.note(room.console.store, person_of(request).name, "remove draft", draft.name)
+    await trail.note(room.console.store, person_of(request).name, console_of(request).pages.text("drafts.deed.remove"), draft.name)
     raise web.HTTPSeeOther("/new")
 
 
@@ -129,13 +130,12 @@ async def _put(request: web.Request, draft: Draft, received: Received) -> Draft:
         changed = await shared.apply(room, draft, change)
     finally:
         await asyncio.to_thread(received.discard)
-    await trail.note(room.console.store, person.name, "upload list", changed.name)
+    await trail.note(room.console.store, person.name, console_of(request).pages.text("drafts.deed.upload"), changed.name)
     return changed
 
 
 async def _look_at(request: web.Request, draft: Draft) -> web.StreamResponse:
     room = room_of(request)
-    draft = await asyncio.to_thread(room.shelf.find, draft.id) or draft
     looked = await room.looked(draft)
     if looked is not None and not isinstance(looked, Looked):
         try:
@@ -161,6 +161,6 @@ async def _start_page(request: web.Request, *, status: int = 200, problem: str =
     return console_of(request).pages.respond("drafts/new.html", request, status=status, **values)
 
 
-def _limits(request: web.Request) -> dict[str, object]:
+def _limits(request: web.Request) -> dict[str, Any]:
     most = console_of(request).rules.most_upload_bytes
     return {"most_bytes": most, "most": size_in_words(most)}

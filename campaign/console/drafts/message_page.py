@@ -93,6 +93,8 @@ def _seen(
             at = (at - 1) % len(looked.samples)
         case "long":
             at = longest(looked, messages)
+        case _:
+            pass
     seen = preview(looked, messages, message, at=at, lock_screen=lock_screen)
     return seen.mistake, seen
 

@@ -2,7 +2,7 @@
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from campaign.console.drafts.draft import Words
 from campaign.console.drafts.findings import Looked
@@ -80,15 +80,15 @@ def preview(looked: Looked, messages: Messages, message: str, *, at: int, lock_s
     """The message of one sample row."""
     at = min(max(at, 0), len(looked.samples) - 1)
     sample = looked.samples[at]
-    given = {"at": at, "row": sample.row, "samples": len(looked.samples)}
+    seen = Preview(at=at, row=sample.row, samples=len(looked.samples))
     try:
         rendered = messages.render(sample.cells)
     except CampaignError as error:
-        return Preview(**given, mistake=mistake_of(error, message))
+        return replace(seen, mistake=mistake_of(error, message))
     if rendered.reason is not None:
-        return Preview(**given, refusal=in_the_forms_words(rendered.error))
+        return replace(seen, refusal=in_the_forms_words(rendered.error))
     shown, rest = cut(rendered.text, lock_screen)
-    return Preview(**given, shown=shown, rest=rest, length=length_as_shown(rendered.text))
+    return replace(seen, shown=shown, rest=rest, length=length_as_shown(rendered.text))
 
 
 def longest(looked: Looked, messages: Messages) -> int:

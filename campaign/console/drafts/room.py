@@ -12,12 +12,14 @@ from aiohttp import web
 from campaign.console.access import Person, Role, may_steer, person_of
 from campaign.console.console import Console
 from campaign.console.drafts.draft import Draft, Words
-from campaign.console.drafts.findings import CHECKED, LOOKED, Found, Looked, as_json, kept
+from campaign.console.drafts.findings import CHECKED, LOOKED, Found, Looked, as_json, kept_check, kept_look
 from campaign.console.drafts.jobs import Job, Jobs
 from campaign.console.drafts.shelf import Shelf, write_whole
 from campaign.console.drafts.work import Order
 
-_BROKE: Final = "The list could not be looked through: it needs more memory or time than there is. Split it into several, or save it as .csv."
+_BROKE: Final = (
+    "The list could not be looked through: it needs more memory or time than there is. Split it into several, or save it as .csv."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +53,7 @@ class Room:
         if draft.list is None:
             return None
         key = draft.list.sha256
-        if (found := await asyncio.to_thread(kept, self.folder(draft), Looked, key)) is not None:
+        if (found := await asyncio.to_thread(kept_look, self.folder(draft), key)) is not None:
             return found
         order = self._order(draft, "look", key, {})
         return self.jobs.start(draft.id, order, self._broken(draft, LOOKED, Looked(key=key, error=_BROKE)))
@@ -59,7 +61,7 @@ class Room:
     async def found(self, draft: Draft) -> Found | Job:
         """What a check of it says, or the check that is under way."""
         key = draft.checkable
-        if (found := await asyncio.to_thread(kept, self.folder(draft), Found, key)) is not None:
+        if (found := await asyncio.to_thread(kept_check, self.folder(draft), key)) is not None:
             return found
         order = self._order(draft, "check", key, self.flags(draft))
         return self.jobs.start(draft.id, order, self._broken(draft, CHECKED, Found(key=key, error=_BROKE, by_status={})))

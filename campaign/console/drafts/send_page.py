@@ -4,7 +4,6 @@ import asyncio
 import time
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 from aiohttp import web
 
@@ -12,6 +11,7 @@ from campaign.app.controls import schedule_of, utc_now
 from campaign.app.plan import NUMBER_FROM, is_number, plan_in_words
 from campaign.console import trail
 from campaign.console.access import Role, allow, person_of
+from campaign.console.addresses import campaign_page
 from campaign.console.console import Console, console_of
 from campaign.console.drafts import shared
 from campaign.console.drafts.approval import approving, asking, check_second, needs_approval, returning, taking_back
@@ -46,7 +46,7 @@ class Intent:
 async def show(request: web.Request) -> web.StreamResponse:
     draft = await draft_of(request)
     if draft.stage is Stage.SENT:
-        raise web.HTTPSeeOther(campaign_page(draft))
+        raise web.HTTPSeeOther(campaign_page(draft.name))
     return await _page(request, draft)
 
 
@@ -74,19 +74,19 @@ async def ask(request: web.Request) -> web.StreamResponse:
         raise web.HTTPSeeOther(shared.address(draft, Step.SEND))
     if sentence := await asyncio.to_thread(shared.sender_of(request).name_taken, draft):
         return await _page(request, draft, status=422, problem=sentence)
-    return await _decide(request, draft, "ask for approval", asking(person_of(request), now=time.time()))
+    return await _decide(request, draft, "drafts.deed.ask", asking(person_of(request), now=time.time()))
 
 
 @allow(Role.SENDER)
 async def take_back(request: web.Request) -> web.StreamResponse:
-    return await _decide(request, await draft_of(request), "take back", taking_back)
+    return await _decide(request, await draft_of(request), "drafts.deed.take_back", taking_back)
 
 
 @allow(Role.APPROVER)
 async def send_back(request: web.Request) -> web.StreamResponse:
     draft = await draft_of(request)
     note = (await shared.form_of(request)).get("note", "")
-    return await _decide(request, draft, "send back", returning(person_of(request), note, now=time.time()))
+    return await _decide(request, draft, "drafts.deed.send_back", returning(person_of(request), note, now=time.time()))
 
 
 @allow(Role.APPROVER)
@@ -102,15 +102,11 @@ async def approve(request: web.Request) -> web.StreamResponse:
         # Noted first: a deed that then fails is better than one that nobody knows of.
         if draft.stage is Stage.WAITING:
             check_second(person, draft)
-            await trail.note(room_of(request).console.store, person.name, "approve", draft.name)
+            await trail.note(room_of(request).console.store, person.name, console_of(request).pages.text("drafts.deed.approve"), draft.name)
         await shared.sender_of(request).start(draft.id, person, approving(person, form.get("content", ""), now=time.time()))
     except UsageError as error:
         return await _page(request, draft, status=422, problem=str(error))
     return await _under_way(request, draft)
-
-
-def campaign_page(draft: Draft) -> str:
-    return f"/campaigns/{quote(draft.name, safe='')}"
 
 
 def _not_waiting(draft: Draft) -> Draft:
@@ -126,14 +122,14 @@ async def _decide(request: web.Request, draft: Draft, deed: str, what: Any) -> w
     except UsageError as error:
         return await _page(request, draft, status=422, problem=str(error))
     if changed.stage is not draft.stage:
-        await trail.note(room.console.store, person_of(request).name, deed, draft.name)
+        await trail.note(room.console.store, person_of(request).name, room.console.pages.text(deed), draft.name)
     raise web.HTTPSeeOther(shared.address(draft, Step.SEND))
 
 
 async def _under_way(request: web.Request, draft: Draft) -> web.StreamResponse:
     settled = await shared.sender_of(request).settled(draft.id, seconds=START_SECONDS)
     if settled is not None and settled.stage is Stage.SENT:
-        raise web.HTTPSeeOther(campaign_page(settled))
+        raise web.HTTPSeeOther(campaign_page(settled.name))
     raise web.HTTPSeeOther(shared.address(draft, Step.SEND))
 
 
@@ -145,8 +141,11 @@ def _unsure(request: web.Request, values: dict[str, Any], number: str) -> str:
 
 
 async def _page(request: web.Request, draft: Draft, *, status: int = 200, problem: str = "") -> web.Response:
-    draft = await asyncio.to_thread(room_of(request).shelf.find, draft.id) or draft
-    return await shared.show(request, Step.SEND, draft, status=status, **(await _values(request, draft) | {"problem": problem or draft.problem}))
+    fresh = await asyncio.to_thread(room_of(request).shelf.find, draft.id)
+    draft = fresh if fresh is not None else draft
+    return await shared.show(
+        request, Step.SEND, draft, status=status, **(await _values(request, draft) | {"problem": problem or draft.problem})
+    )
 
 
 async def _values(request: web.Request, draft: Draft) -> dict[str, Any]:

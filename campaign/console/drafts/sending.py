@@ -14,7 +14,7 @@ from campaign.console.access import Person
 from campaign.console.drafts.approval import needs_approval
 from campaign.console.drafts.controls import problem_with_name
 from campaign.console.drafts.draft import Draft, Stage, Upload, Words
-from campaign.console.drafts.findings import Found, kept
+from campaign.console.drafts.findings import kept_check
 from campaign.console.drafts.room import Room
 from campaign.console.drafts.shelf import MESSAGE, with_problem
 from campaign.console.drafts.wording import without_paths
@@ -53,7 +53,7 @@ class Sender:
 
         begun = await asyncio.to_thread(self.room.shelf.change, draft, begin)
         if mine:
-            await trail.note(self.room.console.store, person.name, "send", begun.name)
+            await trail.note(self.room.console.store, person.name, self.room.console.pages.text("drafts.deed.send"), begun.name)
             self.watch(begun)
         return begun
 
@@ -84,7 +84,7 @@ class Sender:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _check(self, draft: Draft) -> None:
-        found = kept(self.room.folder(draft), Found, draft.checkable)
+        found = kept_check(self.room.folder(draft), draft.checkable)
         if found is None or found.error or not found.sendable:
             raise UsageError("The list and the message have to be checked first. Go to the step “Check”.")
         if needs_approval(draft, found.sendable, self.room.console.rules.approval_over):

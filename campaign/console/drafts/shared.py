@@ -10,7 +10,7 @@ from aiohttp import web
 from campaign.console.access import person_of
 from campaign.console.console import console_of
 from campaign.console.drafts.draft import Draft, Stage
-from campaign.console.drafts.findings import Found, Looked, kept
+from campaign.console.drafts.findings import Looked, kept_check
 from campaign.console.drafts.jobs import Job
 from campaign.console.drafts.room import Room, room_of
 from campaign.console.drafts.sending import Sender
@@ -28,7 +28,7 @@ async def show(request: web.Request, step: Step, draft: Draft, *, status: int = 
     room = room_of(request)
     looked = await room.looked(draft)
     locked = locked_by(step, draft, looked)
-    found = None if locked is not None else await asyncio.to_thread(kept, room.folder(draft), Found, draft.checkable)
+    found = None if locked is not None else await asyncio.to_thread(kept_check, room.folder(draft), draft.checkable)
     shared = {
         "draft": draft,
         "step": step,

@@ -73,7 +73,9 @@ class Shelf:
         """
         with self._alone():
             if sum(draft.owner == owner for draft in self.unsent()) >= MOST_OF_A_PERSON:
-                raise UsageError(f"You have {MOST_OF_A_PERSON} campaigns that were not sent. Remove one that isn't needed, then begin again.")
+                raise UsageError(
+                    f"You have {MOST_OF_A_PERSON} campaigns that were not sent. Remove one that isn't needed, then begin again."
+                )
             now = time.time()
             draft = Draft(id=secrets.token_hex(16), owner=owner, created_at=now, changed_at=now, hands=(owner,))
             making = self._folder / f"{_MAKING}{draft.id}"
@@ -117,16 +119,19 @@ class Shelf:
             for entry in list(self._folder.iterdir()):
                 if entry.name.startswith(_MAKING):
                     shutil.rmtree(entry, ignore_errors=True)
-                elif (draft := self.find(entry.name)) is not None:
-                    if draft.stage in {Stage.EDITING, Stage.WAITING} and now - draft.changed_at > KEPT_SECONDS:
-                        self._take_away(entry)
-                        gone.append(draft)
+                elif (draft := self.find(entry.name)) is not None and _is_old(draft, now):
+                    self._take_away(entry)
+                    gone.append(draft)
         return gone
 
     def drop_parts(self) -> None:
         """Take away what uploads that a killed console was reading have left; for its start, when it reads none."""
         for part in self._folder.glob("*/.part-*"):
             part.unlink(missing_ok=True)
+        with self._alone():
+            for draft in self.unsent():
+                if draft.list is None:
+                    self._take_away(self.folder_of(draft.id))
 
     def _take_away(self, folder: Path) -> None:
         # By one rename it is gone as a draft, so that a kill in between leaves no half of one.
@@ -142,6 +147,10 @@ class Shelf:
                 yield
         except Timeout:
             raise CampaignError("The drafts are being worked on by another console. Try again in a moment.") from None
+
+
+def _is_old(draft: Draft, now: float) -> bool:
+    return draft.stage in {Stage.EDITING, Stage.WAITING} and now - draft.changed_at > KEPT_SECONDS
 
 
 def with_problem(problem: str) -> Callable[[Draft], Draft]:

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from typing import Any
 
 from aiohttp import web
 
@@ -40,7 +41,9 @@ async def send(request: web.Request) -> web.StreamResponse:
     elif given_row and row is None:
         problem = text("drafts.test.no_row")
     if problem:
-        return await shared.show(request, Step.TEST, draft, status=422, **(_values(draft) | {"to": to, "row": given_row, "problem": problem}))
+        return await shared.show(
+            request, Step.TEST, draft, status=422, **(_values(draft) | {"to": to, "row": given_row, "problem": problem})
+        )
     person = person_of(request)
     try:
         tried = await try_out(room_of(request), draft, person, to=to, row=row)
@@ -56,7 +59,7 @@ def _noted(draft: Draft, mark: Mark, to: str) -> Draft:
     return replace(draft, tested=mark, own_pass=to)
 
 
-def _values(draft: Draft) -> dict[str, object]:
+def _values(draft: Draft) -> dict[str, Any]:
     arrived = {Status.DELIVERED.value, Status.ACCEPTED.value}
     return {
         "to": draft.own_pass,

@@ -39,7 +39,7 @@ async def try_out(room: Room, draft: Draft, person: Person, *, to: str, row: int
     )
     errand = Errand(verb="test", arguments=(str(room.list_path(draft)),), options=options)
     launched = await launch(room.console, errand, campaign=f"test of {draft.id}", person=person.name)
-    await trail.note(room.console.store, person.name, "test", draft.name)
+    await trail.note(room.console.store, person.name, room.console.pages.text("drafts.deed.test"), draft.name)
     for _ in range(int(MOST_SECONDS / LOOK_SECONDS)):
         if not await asyncio.to_thread(launched.running):
             break

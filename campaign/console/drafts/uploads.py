@@ -116,17 +116,14 @@ async def receive(part: BodyPartReader, folder: Path, *, most_bytes: int) -> Rec
         InputError: it is empty, or not a list by its name.
         OSError, asyncio.CancelledError: the connection broke.
     """
-    path = folder / f".part-{secrets.token_hex(8)}"
+    path, name = folder / f".part-{secrets.token_hex(8)}", called(part.filename)
     try:
         file = await asyncio.to_thread(_begun, path)
         try:
-            size_bytes, sha256, head = await _copied(part, file, most_bytes)
+            size_bytes, sha256, head = await _copied(part, file, most_bytes, name)
             await asyncio.to_thread(_sealed, file)
         finally:
             file.close()
-        name = called(part.filename)
-        if not size_bytes:
-            raise InputError("The file is empty. Save the list again.", file=name)
         suffix = _suffix(name, head)
         # The loader goes by the ending, also of a file that has no place yet.
         whole = path.rename(path.with_name(f"{path.name}{suffix}"))
@@ -151,7 +148,7 @@ def called(name: str | None) -> str:
     return shown if shown not in {"", ".", ".."} else "list"
 
 
-async def _copied(part: BodyPartReader, file: BinaryIO, most_bytes: int) -> tuple[int, str, bytes]:
+async def _copied(part: BodyPartReader, file: BinaryIO, most_bytes: int, name: str) -> tuple[int, str, bytes]:
     digest = hashlib.sha256()
     size_bytes, head = 0, b""
     while chunk := await part.read_chunk(CHUNK_BYTES):
@@ -160,6 +157,8 @@ async def _copied(part: BodyPartReader, file: BinaryIO, most_bytes: int) -> tupl
             raise TooLargeError
         head = head or bytes(chunk[:8])
         await asyncio.to_thread(_written, file, digest, chunk)
+    if not size_bytes:
+        raise InputError("The file is empty. Save the list again.", file=name)
     return size_bytes, digest.hexdigest(), head
 
 
