@@ -13,7 +13,7 @@ from campaign.domain.errors import UsageError
 
 
 class Stage(StrEnum):
-    """`EDITING` can be changed; `WAITING` is for a second person; `SENDING` has a name that is its own, and is being started; `SENT` is over."""
+    """`EDITING` can be changed; `WAITING` is for a second person; `SENDING` has a name of its own, and is being started."""
 
     EDITING = "editing"
     WAITING = "waiting"

@@ -16,6 +16,7 @@ from campaign.console.drafts.preview import Mistake, Preview, chips, compiled, l
 from campaign.console.drafts.room import draft_of, room_of
 from campaign.console.drafts.steps import Step
 from campaign.domain.errors import UsageError
+from campaign.loader.messages import Messages
 
 MOST_CHARACTERS = 40_000
 
@@ -63,7 +64,12 @@ async def _values(request: web.Request, draft: Draft, looked: Looked, form: Mapp
     seen: Preview | None = None
     mistake: Mistake | None = None
     if words is Words.COLUMN or message.strip():
-        mistake, seen = await asyncio.to_thread(_seen, looked, words, message, form, console.settings.max_length, lock_screen)
+        messages = await asyncio.to_thread(compiled, looked, words, message, max_length=console.settings.max_length)
+        if isinstance(messages, Mistake):
+            mistake = messages
+        else:
+            seen = await asyncio.to_thread(_seen, looked, messages, message, form, lock_screen)
+            mistake = seen.mistake
     elif form and "go" not in form and is_page(request):
         mistake = Mistake(sentence=console.pages.text("drafts.message.empty"))
     return {
@@ -79,12 +85,7 @@ async def _values(request: web.Request, draft: Draft, looked: Looked, form: Mapp
     }
 
 
-def _seen(
-    looked: Looked, words: Words, message: str, form: Mapping[str, str], max_length: int, lock_screen: int
-) -> tuple[Mistake | None, Preview | None]:
-    messages = compiled(looked, words, message, max_length=max_length)
-    if isinstance(messages, Mistake):
-        return messages, None
+def _seen(looked: Looked, messages: Messages, message: str, form: Mapping[str, str], lock_screen: int) -> Preview:
     at = int(text) if (text := form.get("at", "0")).isdecimal() and len(text) < 6 else 0
     match form.get("go", ""):
         case "next":
@@ -95,8 +96,7 @@ def _seen(
             at = longest(looked, messages)
         case _:
             pass
-    seen = preview(looked, messages, message, at=at, lock_screen=lock_screen)
-    return seen.mistake, seen
+    return preview(looked, messages, message, at=at, lock_screen=lock_screen)
 
 
 def lock_screen_of(console: Console, draft: Draft) -> int:
