@@ -2,6 +2,7 @@
 
 import asyncio
 import html
+import io
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -58,7 +59,7 @@ class Desk:
     async def upload(self, content: bytes = LIST, name: str = "promo.csv", *, path: str = "/new", field: str = "list") -> Answer:
         form = FormData(quote_fields=False)
         form.add_field("csrf", CSRF)
-        form.add_field(field, content, filename=name, content_type="text/csv")
+        form.add_field(field, io.BytesIO(content), filename=name, content_type="text/csv")
         return await _read(await self.given.client.post(path, data=form))
 
     async def begun(self, content: bytes = LIST, name: str = "promo.csv", *, message: str = MESSAGE, column: str = "pass_id") -> str:

@@ -10,6 +10,7 @@ import orjson
 from pydantic import TypeAdapter
 
 from campaign.domain.errors import UsageError
+from campaign.domain.model import Status
 
 
 class Stage(StrEnum):
@@ -117,6 +118,12 @@ class Draft:
     def is_approved(self) -> bool:
         """Whether a second person has agreed to what it is now."""
         return self.approved is not None and self.approved.content == self.content
+
+    @property
+    def test_arrived(self) -> bool:
+        """Whether a test of exactly this message and list has reached its pass."""
+        arrived = {Status.DELIVERED, Status.ACCEPTED}
+        return self.tested is not None and self.tested.content == self.checkable and self.tested.note in arrived
 
     def changed(self, by: str, now: float, **changes: object) -> Self:
         """The same with other content, by somebody.

@@ -168,7 +168,7 @@ async def _values(request: web.Request, draft: Draft) -> dict[str, Any]:
         "may_decide": is_for(person, draft),
         "name_taken": taken,
         "deeds": deeds,
-        "tested": draft.tested is not None and draft.tested.content == draft.checkable,
+        "tested": draft.test_arrived,
     }
 
 

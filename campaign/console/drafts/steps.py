@@ -56,7 +56,7 @@ def stones(current: Step, draft: Draft, looked: Looked | Job | None, found: Foun
     right = {
         Step.CHECK: checked,
         Step.CONTROLS: bool(draft.controls or draft.excludes),
-        Step.TEST: False,
+        Step.TEST: draft.test_arrived,
         Step.SEND: draft.stage in {Stage.SENDING, Stage.SENT},
     }
     return tuple(

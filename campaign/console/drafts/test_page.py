@@ -60,12 +60,11 @@ def _noted(draft: Draft, mark: Mark, to: str) -> Draft:
 
 
 def _values(draft: Draft) -> dict[str, Any]:
-    arrived = {Status.DELIVERED.value, Status.ACCEPTED.value}
     return {
         "to": draft.own_pass,
         "row": "",
         "problem": "",
         "tried": None,
         "Status": Status,
-        "was_good": draft.tested is not None and draft.tested.content == draft.checkable and draft.tested.note in arrived,
+        "was_good": draft.test_arrived,
     }

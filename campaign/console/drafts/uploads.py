@@ -4,7 +4,6 @@ import asyncio
 import errno
 import hashlib
 import os
-import re
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from aiohttp.multipart import MultipartReader
 from campaign.console.door import csrf
 from campaign.console.drafts.draft import Upload
 from campaign.domain.errors import DiskFullError, InputError
+from campaign.loader.tables.formats import is_refused
 
 CHUNK_BYTES: Final = 1 << 18
 FIELD_BYTES: Final = 10_000
@@ -28,7 +28,6 @@ _SUFFIXES: Final = {
     **dict.fromkeys((".parquet", ".pq"), ".parquet"),
     ".xlsx": ".xlsx",
 }
-_PLAIN: Final = re.compile(r"\.[a-z0-9]{1,9}")
 _MAGIC: Final = ((b"PAR1", ".parquet"), (b"PK\x03\x04", ".xlsx"))
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -182,7 +181,7 @@ def _suffix(name: str, head: bytes) -> str:
     own = PurePosixPath(name).suffix.lower()
     if own in _SUFFIXES:
         return _SUFFIXES[own]
-    if _PLAIN.fullmatch(own):
-        # The loader has a sentence for nearly every kind of file that is no list.
+    if is_refused(own):
+        # The loader has a sentence for it.
         return own
     return next((suffix for magic, suffix in _MAGIC if head.startswith(magic)), ".csv")

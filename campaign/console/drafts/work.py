@@ -64,6 +64,8 @@ def _look(order: Order) -> Looked:
     try:
         return look(Path(order.source), order.key)
     except CampaignError as error:
+        # It can't be used, so there is no reason to keep what may be a gigabyte of customers' data.
+        Path(order.source).unlink(missing_ok=True)
         return Looked(key=order.key, error=without_paths(str(error), order.names))
 
 
