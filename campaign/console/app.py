@@ -4,7 +4,7 @@ from typing import Final
 
 from aiohttp import web
 
-from campaign.console import campaigns, drafts, static_files
+from campaign.console import campaigns, static_files
 from campaign.console.access import Door
 from campaign.console.console import CONSOLE, Console
 from campaign.console.door import deeds, entrance
@@ -12,6 +12,8 @@ from campaign.console.door.guard import DOOR, guard
 from campaign.console.door.headers import put_on
 from campaign.console.door.mishaps import in_words
 from campaign.console.door.place import PLACE, Place
+from campaign.console.drafts import keeping
+from campaign.console.drafts import routes as draft_routes
 
 MOST_FORM_BYTES: Final = 1 << 20
 """Of any body but an upload's, which is read as it comes."""
@@ -24,6 +26,6 @@ def make_app(console: Console, door: Door, place: Place | None = None) -> web.Ap
     app[DOOR] = door
     app[PLACE] = place or Place()
     app.on_response_prepare.append(put_on)
-    app.cleanup_ctx.append(drafts.background)
-    app.add_routes([*static_files.routes(), *entrance.routes(), *deeds.routes(), *campaigns.routes(), *drafts.routes()])
+    app.cleanup_ctx.append(keeping.background)
+    app.add_routes([*static_files.routes(), *entrance.routes(), *deeds.routes(), *campaigns.routes(), *draft_routes.routes()])
     return app

@@ -19,6 +19,7 @@ from campaign.settings import GivenSettings
 from campaign.simulator.config import SimulatorConfig
 from campaign.simulator.server import Simulator
 from tests.console.given import CSRF, Visit, visit
+from tests.console.waiting import until
 
 LIST = b"pass_id,first_name,code\n" + b"".join(f"pass-{row:04},Name {row},C{row}\n".encode() for row in range(1, 21))
 MESSAGE = "Hi {{ first_name }}, {{ code }} gives 20 % off"
@@ -64,9 +65,7 @@ class Desk:
 
     async def begun(self, content: bytes = LIST, name: str = "promo.csv", *, message: str = MESSAGE, column: str = "pass_id") -> str:
         """The address of a draft that has come as far as its check, which is done."""
-        answer = await self.upload(content, name)
-        assert answer.path.endswith("/column"), answer.words
-        draft = answer.path.removesuffix("/column")
+        draft = (await self.settled(await self.upload(content, name))).path.rsplit("/", 1)[0]
         answer = await self.post(f"{draft}/column", column=column)
         assert answer.path.endswith("/message"), answer.words
         answer = await self.post(f"{draft}/message", words="written", message=message)
@@ -74,12 +73,17 @@ class Desk:
         await self.checked(draft)
         return draft
 
+    async def settled(self, answer: Answer) -> Answer:
+        """A page that waits for something, once that is done."""
+        async with asyncio.timeout(60):
+            while 'hx-trigger="load' in answer.page:
+                await asyncio.sleep(0.05)
+                answer = await self.get(answer.path)
+        return answer
+
     async def checked(self, draft: str) -> Answer:
         """Its check, once it is done."""
-        async with asyncio.timeout(60):
-            while "hx-trigger" in (answer := await self.get(f"{draft}/check")).page:
-                await asyncio.sleep(0.05)
-        return answer
+        return await self.settled(await self.get(f"{draft}/check"))
 
     def draft(self, path: str) -> Draft:
         found = self.shelf.find(path.rsplit("/", maxsplit=1)[-1])
@@ -93,9 +97,7 @@ class Desk:
 
     async def finished(self, count: int) -> dict[str, list[str]]:
         """What arrived, by pass, once so many messages have."""
-        async with asyncio.timeout(60):
-            while len(self.sent()) < count:
-                await asyncio.sleep(0.05)
+        await until(lambda: len(self.sent()) >= count)
         return self.sent()
 
     def sent(self) -> dict[str, list[str]]:

@@ -20,6 +20,7 @@ from campaign.console.drafts.shelf import MOST_OF_A_PERSON
 from campaign.console.drafts.uploads import called
 from tests.acceptance.desk import SAMPLES
 from tests.console.drafts_given import CSRF, LIST, desk
+from tests.console.waiting import until
 
 MEGABYTE = 1 << 20
 
@@ -105,22 +106,20 @@ async def test_no_file_is_told(tmp_path: Path) -> None:
 
 
 def _xlsx_bomb() -> bytes:
+    """A workbook of a few kilobytes whose central directory promises, and whose sheet has, far more cells than are read."""
+    row = b"<row>" + b"<c/>" * 1_000 + b"</row>"
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("[Content_Types].xml", "<Types/>")
         archive.writestr("xl/workbook.xml", "<workbook/>")
-        with archive.open("xl/worksheets/sheet1.xml", "w", force_zip64=True) as sheet:
-            for _ in range(300):
-                sheet.write(b" " * 8 * MEGABYTE)
+        archive.writestr("xl/worksheets/sheet1.xml", b'<worksheet><dimension ref="A1:XFD1048576"/><sheetData>' + row * 30_000)
     return out.getvalue()
 
 
 def _parquet_bomb() -> bytes:
     out = io.BytesIO()
-    block = pa.table({"pass_id": pa.array(["x" * 100_000]).take(pa.array([0] * 1000))})
-    with pq.ParquetWriter(out, block.schema, compression="zstd", use_dictionary=True) as writer:
-        for _ in range(40):
-            writer.write_table(block)
+    repeated = pa.DictionaryArray.from_arrays(pa.array([0] * 17_000, pa.int32()), pa.array(["x" * 130_000]))
+    pq.write_table(pa.table({"pass_id": repeated}), out, compression="zstd")
     return out.getvalue()
 
 
@@ -128,15 +127,10 @@ def _parquet_bomb() -> bytes:
 async def test_a_bomb_is_refused_and_costs_the_console_no_memory(tmp_path: Path, name: str, make: object) -> None:
     assert callable(make)
     content = make()
-    assert len(content) < 8 * MEGABYTE
+    assert len(content) < MEGABYTE
     async with desk(tmp_path) as at:
         before = _rss()
-        answer = await at.upload(content, name)
-        draft = answer.path.rsplit("/", 1)[0]
-        async with asyncio.timeout(60):
-            while "hx-trigger" in answer.page:
-                await asyncio.sleep(0.1)
-                answer = await at.get(f"{draft}/list")
+        answer = await at.settled(await at.upload(content, name))
         assert f"{name}: " in answer.words
         assert 'role="alert"' in answer.page
         assert _rss() - before < 64 * MEGABYTE
@@ -184,13 +178,9 @@ async def test_an_upload_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
             + b"pass-1\n" * 100_000
         )
         await writer.drain()
-        async with asyncio.timeout(20):
-            while not any(".part-" in file for file in at.files()):
-                await asyncio.sleep(0.02)
+        await until(lambda: any(".part-" in file for file in at.files()))
         writer.transport.abort()
-        async with asyncio.timeout(20):
-            while at.files():
-                await asyncio.sleep(0.02)
+        await until(lambda: not at.files())
         assert [entry.name for entry in (tmp_path / "drafts").iterdir()] == [".lock"]
 
 
@@ -258,4 +248,3 @@ async def test_results_are_no_new_list(tmp_path: Path) -> None:
 
 def _rss() -> int:
     return int(psutil.Process().memory_info().rss)
-

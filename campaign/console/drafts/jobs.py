@@ -11,7 +11,7 @@ from typing import Final
 import orjson
 from pydantic import TypeAdapter
 
-from campaign.console.drafts.work import Order
+from campaign.console.drafts.order import Order
 from campaign.console.launch import environment
 from campaign.settings import Settings
 

@@ -14,8 +14,9 @@ from campaign.console.console import Console
 from campaign.console.drafts.draft import Draft, Words
 from campaign.console.drafts.findings import CHECKED, LOOKED, Found, Looked, as_json, kept_check, kept_look
 from campaign.console.drafts.jobs import Job, Jobs
-from campaign.console.drafts.shelf import Shelf, write_whole
-from campaign.console.drafts.work import Order
+from campaign.console.drafts.order import Order
+from campaign.console.drafts.shelf import Shelf
+from campaign.console.drafts.whole import write_whole
 
 _BROKE: Final = (
     "The list could not be looked through: it needs more memory or time than there is. Split it into several, or save it as .csv."

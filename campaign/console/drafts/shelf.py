@@ -1,6 +1,5 @@
 """Where drafts are kept: a folder each, under a name that nobody can guess, readable by this user only."""
 
-import os
 import re
 import secrets
 import shutil
@@ -14,6 +13,7 @@ from typing import Final
 from filelock import FileLock, Timeout
 
 from campaign.console.drafts.draft import Draft, Stage
+from campaign.console.drafts.whole import sync, write_whole
 from campaign.domain.errors import CampaignError, UsageError
 
 KEPT_SECONDS: Final = 30 * 86_400.0
@@ -82,7 +82,7 @@ class Shelf:
             making.mkdir(mode=0o700)
             write_whole(making / RECORD, draft.as_json())
             making.rename(self._folder / draft.id)
-            _sync(self._folder)
+            sync(self._folder)
             return draft
 
     def change(self, draft: str, change: Callable[[Draft], Draft]) -> Draft:
@@ -156,26 +156,3 @@ def _is_old(draft: Draft, now: float) -> bool:
 def with_problem(problem: str) -> Callable[[Draft], Draft]:
     """A change that takes a draft which could not be started back to where it can be mended."""
     return lambda draft: replace(draft, stage=Stage.EDITING, problem=problem, starter="")
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is either as it was or whole, for good, whatever happens; nobody else may read it."""
-    part = path.with_name(f".part-{secrets.token_hex(8)}")
-    try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-        _sync(path.parent)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-
-
-def _sync(folder: Path) -> None:
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
