@@ -1,5 +1,6 @@
 """The console's application, put together."""
 
+import asyncio
 from typing import Final
 
 from aiohttp import web
@@ -8,7 +9,7 @@ from campaign.console import campaigns, static_files
 from campaign.console.access import Door
 from campaign.console.console import CONSOLE, Console
 from campaign.console.door import deeds, entrance
-from campaign.console.door.guard import DOOR, guard
+from campaign.console.door.guard import DOOR, ENDING, guard
 from campaign.console.door.headers import put_on
 from campaign.console.door.mishaps import in_words
 from campaign.console.door.place import PLACE, Place
@@ -25,7 +26,14 @@ def make_app(console: Console, door: Door, place: Place | None = None) -> web.Ap
     app[CONSOLE] = console
     app[DOOR] = door
     app[PLACE] = place or Place()
+    app[ENDING] = asyncio.Event()
+    app.on_shutdown.append(_tell_to_end)
+    console.pages.give("api_url", console.settings.api_url)
     app.on_response_prepare.append(put_on)
     app.cleanup_ctx.append(keeping.background)
     app.add_routes([*static_files.routes(), *entrance.routes(), *deeds.routes(), *campaigns.routes(), *draft_routes.routes()])
     return app
+
+
+async def _tell_to_end(app: web.Application) -> None:
+    app[ENDING].set()

@@ -58,6 +58,10 @@ class Pages:
         """Have templates write `{{ value | name }}`."""
         self._environment.filters[name] = function
 
+    def give(self, name: str, value: object) -> None:
+        """Have every template know this."""
+        self._environment.globals[name] = value
+
     def render(self, template: str, request: web.Request, **values: Any) -> str:
         """A template, or a part of a page that takes another's place."""
         shared = {"person": request.get(PERSON), "path": request.path}

@@ -30,8 +30,8 @@ from campaign.console.store import Store
 from campaign.domain.errors import UsageError
 from campaign.settings import Settings
 
-SHUTDOWN_SECONDS: Final = 2.0
-"""What answers that last have for their end; whoever uploads sends the rest again."""
+SHUTDOWN_SECONDS: Final = 1.0
+"""What answers that last have for their end, and once more when they are broken off."""
 
 _BACKLOG: Final = 256
 
@@ -50,6 +50,8 @@ async def serve(serving: Serving, settings: Settings, ready: Callable[[Served], 
     Raises:
         UsageError: it may not be served so, or the port, the folder or the certificate can't be used.
     """
+    # What browsers send that is no HTTP is their mishap; what breaks off in a page is logged with its number.
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     told_to_end = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -63,8 +65,6 @@ async def serve(serving: Serving, settings: Settings, ready: Callable[[Served], 
 @asynccontextmanager
 async def served(serving: Serving, settings: Settings) -> AsyncIterator[Served]:
     """The console, listening."""
-    # What browsers send that is no HTTP is their mishap; what breaks off in a page is logged with its number.
-    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     certificate = _certificate(serving)
     folder = serving.folder_beside(settings)
     store = open_store(folder)
@@ -82,14 +82,14 @@ async def served(serving: Serving, settings: Settings) -> AsyncIterator[Served]:
         runner = web.AppRunner(
             make_app(console, door, place), handle_signals=False, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS, keepalive_timeout=75
         )
-        await runner.setup()
-        try:
-            with _listening(serving) as listening:
+        with _listening(serving) as listening:
+            await runner.setup()
+            try:
                 await web.SockSite(runner, listening, ssl_context=certificate, backlog=_BACKLOG).start()
                 url = _url(serving.host, listening.getsockname()[1], secure=certificate is not None)
                 yield Served(url=url, link=await _link(store, url, by_link=by_link))
-        finally:
-            await runner.cleanup()
+            finally:
+                await runner.cleanup()
     finally:
         passwords.close()
         store.close()

@@ -41,6 +41,7 @@ class Store:
 def _connected(file: Path) -> apsw.Connection:
     db = apsw.Connection(str(file))
     db.set_busy_timeout(BUSY_MILLISECONDS)
-    db.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON")
+    # Without fetchall only what comes before the first answer is run.
+    db.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON").fetchall()
     db.execute(files("campaign.console").joinpath("schema.sql").read_text(encoding="utf-8"))
     return db

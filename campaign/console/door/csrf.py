@@ -5,6 +5,7 @@ import secrets
 from typing import Final
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from campaign.console.access import PERSON
 from campaign.console.console import console_of
@@ -49,13 +50,21 @@ def check_origin(request: web.Request) -> None:
 
 
 async def sent(request: web.Request) -> str:
-    """The token that came in the header, or in the form."""
+    """The token that came in the header, or in the form.
+
+    Raises:
+        HTTPBadRequest: the form can't be read.
+    """
     given = request.headers.get(HEADER)
     if given is not None:
         return given
     if request.content_type not in _FORMS:
         return ""
-    field = (await request.post()).get(FIELD)
+    try:
+        field = (await request.post()).get(FIELD)
+    except (ValueError, LookupError, RuntimeError, HttpProcessingError, web.PayloadAccessError, web.RequestPayloadError) as error:
+        # Whatever the library says of a body that is no form.
+        raise web.HTTPBadRequest from error
     return field if isinstance(field, str) else ""
 
 

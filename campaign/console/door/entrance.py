@@ -1,8 +1,8 @@
 """In and out: the log-in, the one-time link, and the log-out."""
 
+import logging
 import math
 
-import structlog
 from aiohttp import web
 
 from campaign.console import trail
@@ -14,6 +14,7 @@ from campaign.console.door.front import FrontDoor, front_of
 from campaign.console.door.guard import local
 from campaign.console.door.passwords import is_too_long
 from campaign.console.door.place import PLACE
+from campaign.console.log import log
 
 BUSY_SECONDS = 5
 
@@ -46,7 +47,7 @@ async def log_in(request: web.Request) -> web.StreamResponse:
         if await front.let_in(request, user, answer):
             await trail.note(front.store, user.name, pages.text("shell.deed.log_in"), details=address)
             return answer
-    structlog.get_logger().warning("log_in_refused", name=name[: users.MOST_CHARACTERS], address=address)
+    log(logging.WARNING, "log_in_refused", name=name[: users.MOST_CHARACTERS], address=address)
     return await _form(request, then, pages.text("shell.login.wrong"), status=401)
 
 

@@ -21,19 +21,23 @@ _COOKIE: Final = "campaign-session"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrontDoor:
-    """`by_link` is that a console without users lets in who has its link; only where nobody else can reach it."""
+    """`by_link` is that a console without users lets in who has its link; only where nobody else can reach it.
+
+    `now` is Unix seconds; `steady` seconds that no setting of the clock moves.
+    """
 
     store: Store
     key: bytes = field(repr=False)
     by_link: bool
     passwords: Passwords
     now: Callable[[], float] = time.time
+    steady: Callable[[], float] = time.monotonic
     sessions: Sessions = field(init=False)
     attempts: Attempts = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sessions", Sessions(self.store, self.key, self.now))
-        object.__setattr__(self, "attempts", Attempts(self.now))
+        object.__setattr__(self, "attempts", Attempts(self.steady))
 
     async def person(self, request: web.Request) -> Person | None:
         """The person whose session it is; None if there is none."""

@@ -1,5 +1,6 @@
 """What stands before every page: who asks, whether they may, and whether it was they who asked."""
 
+import asyncio
 from typing import Final
 from urllib.parse import urlencode, urlsplit
 
@@ -12,6 +13,8 @@ from campaign.console.door import csrf
 from campaign.console.door.place import PLACE
 
 DOOR: Final = web.AppKey("door", Door)
+ENDING: Final = web.AppKey("ending", asyncio.Event)
+"""Set when the console is told to end: answers that last should, too."""
 
 
 def guard(door: Door) -> Middleware:
@@ -40,7 +43,12 @@ def guard(door: Door) -> Middleware:
 
 
 async def still_in(request: web.Request) -> bool:
-    """Whether whoever asked is still logged in and may still have this page: for answers that last, to be asked every few seconds."""
+    """Whether whoever asked is still logged in and may still have this page: for answers that last, to be asked every few seconds.
+
+    False, too, when the console is about to end.
+    """
+    if request.app[ENDING].is_set():
+        return False
     person = await request.app[DOOR].person(request)
     terms = terms_of(request.match_info.handler)
     return person is not None and terms is not None and person.role >= terms.role
@@ -59,8 +67,7 @@ def local(path: str) -> str:
     """The path, if it leads nowhere but into this console; else its first page."""
     # Browsers read a backslash as a slash and drop tabs and line ends, and `//host` is another site.
     odd = any(character == "\\" or not character.isprintable() for character in path)
-    parts = urlsplit(path) if path.startswith("/") and not path.startswith("//") and not odd else None
-    return path if parts is not None and not parts.netloc and not parts.scheme and parts.path != "/logout" else "/"
+    return path if path.startswith("/") and not path.startswith("//") and not odd else "/"
 
 
 def _check_place(request: web.Request) -> None:
@@ -76,9 +83,16 @@ def _log_in(request: web.Request) -> web.HTTPException:
         return web.HTTPSeeOther(_login_page(request.path_qs if request.method in csrf.SAFE else "/"))
     answer = web.HTTPUnauthorized(text=console_of(request).pages.text("shell.error.log_in"))
     if "HX-Request" in request.headers:
-        page = urlsplit(request.headers.get("HX-Current-URL", ""))
-        answer.headers["HX-Redirect"] = _login_page(page.path + (f"?{page.query}" if page.query else ""))
+        answer.headers["HX-Redirect"] = _login_page(_path_of(request.headers.get("HX-Current-URL", "")))
     return answer
+
+
+def _path_of(address: str) -> str:
+    try:
+        page = urlsplit(address)
+    except ValueError:
+        return "/"
+    return page.path + (f"?{page.query}" if page.query else "")
 
 
 def _login_page(then: str) -> str:

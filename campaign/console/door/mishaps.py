@@ -1,17 +1,18 @@
 """Whatever goes wrong with a request becomes an answer in words, and every request a line of the log."""
 
+import logging
 import secrets
 import time
 import traceback
 from typing import Final
 
-import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from campaign.console.access import PERSON
 from campaign.console.console import console_of
 from campaign.console.door.guard import is_page
+from campaign.console.log import log
 from campaign.domain.errors import CampaignError, InputError, UsageError
 
 TITLES: Final = {
@@ -52,7 +53,8 @@ def in_words() -> Middleware:
             raise
         finally:
             person = request.get(PERSON)
-            structlog.get_logger().info(
+            log(
+                logging.INFO,
                 "request",
                 method=request.method,
                 # Without the query, where a link's key may be.
@@ -81,7 +83,7 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     except Exception as error:
         number = secrets.token_hex(4)
         lines = [line for part in traceback.format_exception(error) for line in part.splitlines()]
-        structlog.get_logger().error("request_broke_off", id=number, method=request.method, path=request.path, exception=lines)
+        log(logging.ERROR, "request_broke_off", id=number, method=request.method, path=request.path, traceback=lines)
         if request.writer.output_size:
             raise
         return _page(request, 500, console_of(request).pages.text("shell.error.broken", id=number))

@@ -22,7 +22,11 @@ class Place:
 
         A page of the internet can have its own name mean 127.0.0.1, and would be let in as this very site.
         """
-        return self.names is None or _name(request.host) in self.names
+        try:
+            host = request.url.host or ""
+        except ValueError:
+            return False
+        return self.names is None or host.lower() in self.names
 
     def is_plain(self, request: web.Request) -> bool:
         """Whether the browser came to the proxy by http, where it would keep no cookie of ours."""
@@ -54,9 +58,3 @@ def is_loopback(host: str) -> bool:
 
 def _from_proxy(request: web.Request) -> bool:
     return is_loopback(request.remote or "")
-
-
-def _name(host: str) -> str:
-    if host.startswith("["):
-        return host[1:].partition("]")[0].lower()
-    return host.rpartition(":")[0].lower() if ":" in host else host.lower()

@@ -1,0 +1,283 @@
+"""Where the console may be served, and for whom; by https, behind a proxy, or for this machine alone."""
+
+import asyncio
+import re
+import ssl
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+from campaign.console import campaigns
+from campaign.console.access import Handler, Role, allow
+from campaign.console.door import users
+from campaign.console.door.guard import ENDING, still_in
+from campaign.console.door.passwords import Passwords
+from campaign.console.keeping import open_store
+from campaign.console.serve import SHUTDOWN_SECONDS, served
+from campaign.console.serving import Serving
+from campaign.domain.errors import UsageError
+from campaign.settings import GivenSettings
+from tests.console.door_given import CHEAP, PASSWORD, Browser, house, is_in
+
+
+def settings_in(folder: Path) -> GivenSettings:
+    return GivenSettings.read(ledger=str(folder / "campaign.db"))
+
+
+async def has_user(folder: Path, name: str = "ann", role: str = "approver") -> None:
+    store, passwords = open_store(folder / "console"), Passwords(CHEAP)
+    try:
+        await users.add(store, name, role, passwords.hashed(PASSWORD))
+    finally:
+        passwords.close()
+        store.close()
+
+
+def certificate_in(folder: Path, password: bytes | None = None) -> tuple[Path, Path]:
+    """A certificate for localhost that nobody but itself has signed, and its key."""
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    secret = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now, day = datetime.now(UTC), timedelta(days=1)
+    signed = (
+        x509.CertificateBuilder(name, name, secret.public_key(), x509.random_serial_number(), now - day, now + day)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(secret, hashes.SHA256())
+    )
+    certificate.write_bytes(signed.public_bytes(Encoding.PEM))
+    encryption = BestAvailableEncryption(password) if password else NoEncryption()
+    key.write_bytes(secret.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption))
+    return certificate, key
+
+
+async def refused(folder: Path, serving: Serving) -> str:
+    with pytest.raises(UsageError) as problem:
+        async with served(serving, settings_in(folder)):
+            pass
+    return str(problem.value)
+
+
+async def test_for_this_machine_alone_a_link_lets_the_owner_in(tmp_path: Path) -> None:
+    async with served(Serving(port=0), settings_in(tmp_path)) as at:
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/enter\?key=[\w-]{43}", at.link)
+        browser = Browser(at.url)
+        try:
+            await browser.get(at.link.removeprefix(at.url))
+            assert (await browser.post("/enter", {"key": at.link.partition("key=")[2]})).status == 303
+            page = await browser.get("/trail")
+            assert is_in(page)
+            assert "owner" in page.text
+        finally:
+            await browser.close()
+    assert (tmp_path / "console").stat().st_mode & 0o077 == 0
+
+
+async def test_with_users_there_is_no_link(tmp_path: Path) -> None:
+    await has_user(tmp_path)
+    async with served(Serving(port=0), settings_in(tmp_path)) as at:
+        assert at.link == at.url
+        browser = Browser(at.url)
+        try:
+            assert (await browser.log_in("ann")).status == 303
+            assert is_in(await browser.get("/"))
+            assert (await browser.get("/login", Host="evil.example")).status == 421
+        finally:
+            await browser.close()
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7"])  # noqa: S104 - what must be refused
+async def test_elsewhere_it_needs_users(tmp_path: Path, host: str) -> None:
+    certificate, key = certificate_in(tmp_path)
+    says = await refused(tmp_path, Serving(host=host, port=0, tls_cert=certificate, tls_key=key))
+    assert "campaign user add NAME --role approver" in says
+
+
+async def test_elsewhere_it_needs_https(tmp_path: Path) -> None:
+    await has_user(tmp_path)
+    assert "--tls-cert" in await refused(tmp_path, Serving(host="0.0.0.0", port=0))  # noqa: S104 - what must be refused
+
+
+async def test_behind_a_proxy_it_needs_users_on_this_machine_as_well(tmp_path: Path) -> None:
+    assert "campaign user add" in await refused(tmp_path, Serving(port=0, behind_proxy=True))
+
+
+async def test_approval_needs_somebody_who_may(tmp_path: Path) -> None:
+    serving = Serving(port=0, require_approval=100)
+    assert "--role approver" in await refused(tmp_path, serving)
+    await has_user(tmp_path, "sam", "sender")
+    assert "--role approver" in await refused(tmp_path, serving)
+    await has_user(tmp_path)
+    async with served(serving, settings_in(tmp_path)):
+        pass
+
+
+async def test_by_https_cookies_are_bound_to_it(tmp_path: Path) -> None:
+    await has_user(tmp_path)
+    certificate, key = certificate_in(tmp_path)
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    async with (
+        served(Serving(host="localhost", port=0, tls_cert=certificate, tls_key=key), settings_in(tmp_path)) as at,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusting)) as session,
+    ):
+        assert at.url.startswith("https://localhost:")
+        async with session.get(at.url + "/") as page:
+            token = re.search(r'name="csrf" value="([^"]+)"', await page.text())
+            assert token is not None
+            assert page.headers["Strict-Transport-Security"].startswith("max-age=")
+        form = {"csrf": token[1], "name": "ann", "password": PASSWORD}
+        async with session.post(at.url + "/login", data=form, headers={"Origin": at.url}, allow_redirects=False) as answer:
+            assert answer.status == 303
+            cookie = next(value for value in answer.headers.getall("Set-Cookie") if "session" in value)
+        assert cookie.startswith("__Host-campaign-session=")
+        assert {"Secure", "HttpOnly", "SameSite=Strict", "Path=/"} <= set(cookie.split("; "))
+        async with session.get(at.url + "/trail") as page:
+            assert page.status == 200
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await session.get(at.url.replace("https", "http") + "/")
+
+
+async def test_behind_a_proxy_cookies_are_for_https_and_http_is_told_off(tmp_path: Path) -> None:
+    await has_user(tmp_path)
+    async with (
+        served(Serving(port=0, behind_proxy=True), settings_in(tmp_path)) as at,
+        aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session,
+    ):
+        assert at.link == at.url
+        headers = {"Host": "campaign.example", "X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.9"}
+        async with session.get(at.url + "/login", headers=headers) as page:
+            visit = page.headers["Set-Cookie"]
+            token = re.search(r'name="csrf" value="([^"]+)"', await page.text())
+            assert token is not None
+            assert "Strict-Transport-Security" in page.headers
+        assert visit.startswith("__Host-campaign-visit=")
+        assert "Secure" in visit.split("; ")
+        form = {"csrf": token[1], "name": "ann", "password": PASSWORD}
+        headers |= {"Cookie": visit.partition(";")[0], "Origin": "https://campaign.example"}
+        async with session.post(at.url + "/login", data=form, headers=headers, allow_redirects=False) as answer:
+            assert answer.status == 303
+            held = next(value for value in answer.headers.getall("Set-Cookie") if "session" in value).partition(";")[0]
+        async with session.get(at.url + "/trail", headers=headers | {"Cookie": held}) as page:
+            assert "192.0.2.9" in await page.text()
+        async with session.get(at.url + "/login", headers={"X-Forwarded-Proto": "http"}) as page:
+            assert page.status == 426
+
+
+@allow(Role.NOBODY)
+async def heeding(request: web.Request) -> web.StreamResponse:
+    answer = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    await answer.prepare(request)
+    await answer.write(b"data: 1\n\n")
+    await request.app[ENDING].wait()
+    return answer
+
+
+@allow(Role.NOBODY)
+async def heedless(request: web.Request) -> web.StreamResponse:
+    answer = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    await answer.prepare(request)
+    await answer.write(b"data: 1\n\n")
+    await asyncio.sleep(3600)
+    return answer
+
+
+@pytest.mark.parametrize(("handler", "most_seconds"), [(heeding, 1.0), (heedless, 2 * SHUTDOWN_SECONDS + 2.0)])
+async def test_answers_that_last_do_not_hold_up_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, handler: Handler, most_seconds: float
+) -> None:
+    routes = campaigns.routes()
+    monkeypatch.setattr(campaigns, "routes", lambda: [*routes, web.get("/lasting", handler)])
+    async with aiohttp.ClientSession() as session:
+        async with served(Serving(port=0), settings_in(tmp_path)) as at:
+            answer = await session.get(at.url + "/lasting")
+            assert await answer.content.readline() == b"data: 1\n"
+            began = time.monotonic()
+        assert time.monotonic() - began < most_seconds
+        answer.close()
+
+
+@pytest.mark.parametrize("role", ["sender", "nobody"])
+async def test_an_answer_that_lasts_can_tell_when_its_visitor_is_out(tmp_path: Path, role: str) -> None:
+    @allow(Role.SENDER)
+    async def lasting(request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse()
+        await answer.prepare(request)
+        while await still_in(request):
+            await answer.write(b"in\n")
+            await asyncio.sleep(0.01)
+        return answer
+
+    async with house(tmp_path, more=[web.get("/lasting", lasting)]) as given:
+        browser = await given.browser_of("sender")
+        waiting = asyncio.create_task(browser.get("/lasting"))
+        await asyncio.sleep(0.1)
+        assert not waiting.done()
+        if role == "nobody":
+            await users.remove(given.console.store, "sam")
+        else:
+            await users.set_role(given.console.store, "sam", "viewer")
+        assert set((await waiting).text.split()) == {"in"}
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        ({"port": "70000"}, "--port (or CAMPAIGN_CONSOLE_PORT): this should be less than or equal to 65535"),
+        ({"most_upload": "much"}, "--most-upload (or CAMPAIGN_CONSOLE_MOST_UPLOAD): “much” is not a size; write one such as 500MB or 1GB."),
+        ({"most_upload": "0"}, "is not a size"),
+        ({"require_approval": "-1"}, "--require-approval (or CAMPAIGN_CONSOLE_REQUIRE_APPROVAL)"),
+    ],
+)
+def test_what_can_not_be_is_told_by_its_names(flags: dict[str, str], says: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(says)):
+        Serving.read(**flags)
+
+
+@pytest.mark.parametrize(("written", "is_bytes"), [("1GB", 1 << 30), ("500 mb", 500 << 20), ("20K", 20 << 10), ("7", 7), ("7b", 7)])
+def test_sizes(written: str, is_bytes: int) -> None:
+    assert Serving.read(most_upload=written).most_upload == is_bytes
+
+
+def test_a_flag_wins_over_the_environment_and_that_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("CAMPAIGN_CONSOLE_HOST=a\nCAMPAIGN_CONSOLE_PORT=1\nCAMPAIGN_CONSOLE_FOLDER=f\n", encoding="utf-8")
+    monkeypatch.setenv("CAMPAIGN_CONSOLE_PORT", "2")
+    monkeypatch.setenv("CAMPAIGN_CONSOLE_MOST_UPLOAD", "3")
+    found = Serving.read(most_upload="4", host=None)
+    assert (found.host, found.port, found.folder, found.most_upload) == ("a", 2, Path("f"), 4)
+    # What Kubernetes puts there for a service of this name.
+    monkeypatch.setenv("CAMPAIGN_CONSOLE_PORT", "tcp://10.0.0.1:80")
+    assert Serving.read().port == 8321
+
+
+async def test_what_is_wrong_with_a_certificate_is_told(tmp_path: Path) -> None:
+    certificate, key = certificate_in(tmp_path)
+    assert "go together" in await refused(tmp_path, Serving(port=0, tls_cert=certificate))
+    assert "missing.pem can't be read" in await refused(tmp_path, Serving(port=0, tls_cert=certificate, tls_key=tmp_path / "missing.pem"))
+    assert "not a certificate and its key" in await refused(tmp_path, Serving(port=0, tls_cert=key, tls_key=key))
+    certificate, key = certificate_in(tmp_path, b"a password")
+    assert "without a password" in await refused(tmp_path, Serving(port=0, tls_cert=certificate, tls_key=key))
+
+
+async def test_what_is_wrong_with_the_place_is_told(tmp_path: Path) -> None:
+    async with served(Serving(port=0), settings_in(tmp_path)) as at:
+        says = await refused(tmp_path, Serving(port=int(at.url.rpartition(":")[2])))
+        assert "Give another by --port" in says
+    open_folder = tmp_path / "open"
+    open_folder.mkdir(mode=0o755)
+    assert f"chmod 700 {open_folder}" in await refused(tmp_path, Serving(port=0, folder=open_folder))
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    assert "--folder" in await refused(tmp_path, Serving(port=0, folder=tmp_path / "file"))
+    damaged = tmp_path / "damaged"
+    damaged.mkdir(mode=0o700)
+    (damaged / "console.db").write_bytes(b"no database" * 1000)
+    assert "console.db can't be used" in await refused(tmp_path, Serving(port=0, folder=damaged))
