@@ -32,6 +32,7 @@ def make_app(console: Console, door: Door, place: Place | None = None) -> web.Ap
     app.on_response_prepare.append(put_on)
     app.cleanup_ctx.append(keeping.background)
     app.add_routes([*static_files.routes(), *entrance.routes(), *deeds.routes(), *campaigns.routes(), *draft_routes.routes()])
+    campaigns.set_up(app)
     return app
 
 

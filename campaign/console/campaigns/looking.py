@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from campaign.app.sending import find, reading, view
+from campaign.app.sending import reading, view
 from campaign.domain.errors import UsageError
 from campaign.insights import CampaignView
 from campaign.ledger.port import CampaignRecord, LedgerReader
@@ -32,16 +32,16 @@ class Looking:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._threads = ThreadPoolExecutor(max_workers=AT_ONCE, thread_name_prefix="console-ledger")
+        self._at_length = ThreadPoolExecutor(max_workers=AT_ONCE - 1, thread_name_prefix="console-files")
         self._kept: dict[int, _Kept] = {}
 
     async def ask(self, question: Callable[[LedgerReader], T]) -> T:
         """The answer to a question; CampaignErrors come through."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._answer, question)
 
-        def answer() -> T:
-            with reading(self._settings) as reader:
-                return question(reader)
-
-        return await asyncio.get_running_loop().run_in_executor(self._threads, answer)
+    async def ask_at_length(self, question: Callable[[LedgerReader], T]) -> T:
+        """The same for what takes minutes, such as a whole file that is looked through: short questions don't wait for it."""
+        return await asyncio.get_running_loop().run_in_executor(self._at_length, self._answer, question)
 
     async def run(self, work: Callable[[Settings], T]) -> T:
         """The same for what opens the ledger itself."""
@@ -86,6 +86,8 @@ class Looking:
     def close(self) -> None:
         """Let go of the threads, once what is being read was read."""
         self._threads.shutdown(cancel_futures=True)
+        self._at_length.shutdown(cancel_futures=True)
 
-
-__all__ = ["Looking", "find"]
+    def _answer(self, question: Callable[[LedgerReader], T]) -> T:
+        with reading(self._settings) as reader:
+            return question(reader)
