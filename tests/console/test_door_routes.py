@@ -4,11 +4,12 @@ import re
 from pathlib import Path
 
 import pytest
-from aiohttp import web
+from aiohttp import BodyPartReader, FormData, MultipartReader, web
 
-from campaign.console.access import terms_of
+from campaign.console.access import Role, allow, terms_of
+from campaign.console.door import csrf
 from campaign.console.pages import texts
-from tests.console.door_given import ROLES, Browser, house
+from tests.console.door_given import PASSWORD, ROLES, Browser, house
 
 EVERYBODY = ("nobody", *ROLES)
 
@@ -111,6 +112,41 @@ async def test_a_forged_token_is_refused_by_every_route_that_changes_something(t
             assert TEXTS["shell.error.forged"] in answer.text
             assert await given.console.store.do(lambda db: db.execute("SELECT count(*) FROM audit").fetchall()) == before, route
             assert (await browser.get("/trail")).status == 200, route
+
+
+async def test_no_token_at_all_is_forged_too(tmp_path: Path) -> None:
+    async with house(tmp_path) as given:
+        answer = await given.browser().post("/login", {"csrf": "", "name": "ann", "password": PASSWORD})
+        assert answer.status == 403
+
+
+@allow(Role.VIEWER, streamed=True)
+async def upload(request: web.Request) -> web.StreamResponse:
+    UPLOADED.append(parts := await request.multipart())
+    part = await parts.next()
+    assert isinstance(part, BodyPartReader)
+    csrf.check(request, await part.text())
+    return web.Response(text="taken")
+
+
+UPLOADED: list[MultipartReader] = []
+
+
+async def test_a_handler_that_reads_its_own_body_checks_the_token_itself(tmp_path: Path) -> None:
+    UPLOADED.clear()
+    async with house(tmp_path, more=[web.post("/upload", upload)]) as given:
+        browser = await given.browser_of("viewer")
+        for token, origin, status in (
+            (browser.csrf, given.url, 200),
+            ("forged", given.url, 403),
+            (browser.csrf, "https://evil.example", 403),
+        ):
+            form = FormData(default_to_multipart=True)
+            form.add_field("csrf", token)
+            form.add_field("list", b"pass_id\n1\n", filename="list.csv")
+            assert (await browser.ask("POST", "/upload", data=form, Origin=origin)).status == status
+        # What another site's page sent is refused before a byte of it is read.
+        assert len(UPLOADED) == 2
 
 
 async def test_a_token_of_another_session_is_forged(tmp_path: Path) -> None:
