@@ -54,11 +54,11 @@ async def test_the_rows_that_can_t_be_sent_are_a_file_that_no_spreadsheet_runs(t
         assert "1 can be sent" in answer.words
         assert "the row has no pass id Row 2" in answer.words
         assert "a spreadsheet has changed the pass id, such as into 1.23E+15 Row 5" in answer.words
-        answer = await at.given.client.get(f"{draft}/problem-rows.csv")
-        assert answer.content_type == "text/csv"
-        assert answer.headers["Content-Disposition"] == 'attachment; filename="problem-rows.csv"'
-        assert answer.headers["X-Content-Type-Options"] == "nosniff"
-        found = list(csv.DictReader(io.StringIO((await answer.read()).decode("utf-8-sig"))))
+        async with at.given.client.get(f"{draft}/problem-rows.csv") as file:
+            assert file.content_type == "text/csv"
+            assert file.headers["Content-Disposition"] == 'attachment; filename="problem-rows.csv"'
+            assert file.headers["X-Content-Type-Options"] == "nosniff"
+            found = list(csv.DictReader(io.StringIO((await file.read()).decode("utf-8-sig"))))
         assert [row["delivery_row"] for row in found] == ["2", "3", "4", "5"]
         assert found[0]["first_name"] == "'+1"
         assert found[1]["delivery_reason"] == "missing_field"

@@ -65,8 +65,8 @@ async def files_of(request: web.Request) -> AsyncIterator[BodyPartReader]:
         HTTPBadRequest: this is no form with files.
     """
     token = request.headers.get(csrf.HEADER)
-    if token is not None:
-        csrf.check(request, token)
+    if token is not None or request.content_type != "multipart/form-data":
+        csrf.check(request, token or "")
     try:
         reader = await request.multipart()
     except (ValueError, AssertionError, KeyError):
