@@ -6,6 +6,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
+import aiohttp
 import pytest
 import structlog
 from aiohttp import web
@@ -55,7 +56,16 @@ async def stream(request: web.Request) -> web.StreamResponse:
     return answer
 
 
+@allow(Role.NOBODY)
+async def half(request: web.Request) -> web.StreamResponse:
+    answer = web.StreamResponse()
+    await answer.prepare(request)
+    await answer.write(b"pass_id,message\n")
+    raise RuntimeError(SECRET)
+
+
 MORE = [
+    web.get("/half", half),
     web.get("/broken", broken),
     web.get("/wrong", wrong_list),
     web.get("/ledger", no_ledger),
@@ -140,6 +150,14 @@ async def test_a_fault_is_told_by_a_number_that_is_in_the_log(tmp_path: Path) ->
     event = next(event for event in logged if event["event"] == "request_broke_off")
     assert event["id"] in answer.text
     assert any(SECRET in line for line in event["traceback"])
+
+
+async def test_an_answer_that_breaks_off_is_seen_to_be_half(tmp_path: Path) -> None:
+    with structlog.testing.capture_logs() as logged:
+        async with house(tmp_path, more=MORE) as given:
+            with pytest.raises(aiohttp.ClientPayloadError):
+                await given.browser().get("/half")
+    assert any(event["event"] == "request_broke_off" for event in logged)
 
 
 async def test_a_fault_can_be_logged_on_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

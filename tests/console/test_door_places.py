@@ -1,6 +1,7 @@
 """Where a request may lead: to this console's own name, to static files that there are, and after the log-in to its own pages."""
 
 import asyncio
+import html
 import re
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
@@ -112,6 +113,22 @@ def test_whatever_is_given_leads_into_this_console(then: str) -> None:
     assert found.startswith("/")
     assert not re.match(r"/[\s\\]*/|/\\", found)
     assert urlsplit(found).netloc == ""
+
+
+@pytest.mark.parametrize("path", ["/", "/trail?before=3&x=%22%3E%3Cb%3E", "//evil.example"])
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+async def test_a_link_in_a_mail_is_followed_by_a_page_of_ours(tmp_path: Path, path: str, site: str) -> None:
+    async with house(tmp_path) as given:
+        answer = await given.browser().get(path, Sec_Fetch_Site=site, Sec_Fetch_Mode="navigate")
+        if path.startswith("//"):
+            assert answer.status == 404
+            return
+        assert answer.status == 200
+        found = re.search(r'http-equiv="refresh" content="0;url=([^"]+)"', answer.text)
+        assert found is not None
+        assert html.unescape(found[1]) == path
+        again = await given.browser().get(path, Sec_Fetch_Site="same-origin", Sec_Fetch_Mode="navigate")
+        assert (again.status, again.where.partition("?")[0]) == (303, "/login")
 
 
 FORM = "Content-Type: application/x-www-form-urlencoded"

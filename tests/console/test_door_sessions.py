@@ -8,10 +8,9 @@ import pytest
 
 from campaign.console.access import Role
 from campaign.console.door import users
-from campaign.console.door.passwords import Cost, Passwords, cost_of
 from campaign.console.door.sessions import END_SECONDS, IDLE_SECONDS, key_in
 from campaign.console.pages import texts
-from tests.console.door_given import CHEAP, NAMES, PASSWORD, ROLES, house, seen
+from tests.console.door_given import NAMES, PASSWORD, ROLES, house, seen
 
 TEXTS = texts()
 
@@ -183,35 +182,6 @@ async def test_a_log_in_that_a_change_of_the_password_overtakes_begins_no_sessio
         assert user is not None
         await users.set_password(given.console.store, "sam", given.door.passwords.hashed("quite another password"))
         assert await given.door.sessions.begin(user) is None
-
-
-async def test_a_hash_of_a_lower_cost_is_made_anew_at_the_log_in(tmp_path: Path) -> None:
-    async with house(tmp_path, roles=("sender",)) as given:
-        weak = Passwords(Cost(memory_kib=32, rounds=1))
-        await users.add(given.console.store, "eve", "viewer", weak.hashed(PASSWORD))
-        weak.close()
-        browser = given.browser()
-        assert (await browser.log_in("eve")).status == 303
-        assert await seen(browser)
-        user = await users.find(given.console.store, "eve")
-        assert user is not None
-        assert cost_of(user.password) == CHEAP
-        assert (await browser.log_in("eve")).status == 303
-
-
-async def test_what_a_password_costs_is_what_owasp_asks_for_at_least() -> None:
-    passwords = Passwords()
-    try:
-        hashed = passwords.hashed(PASSWORD)
-        assert hashed.startswith("$argon2id$v=19$")
-        cost = cost_of(hashed)
-        assert cost.memory_kib >= 19_456
-        assert cost.rounds >= 2
-        assert hashed != passwords.hashed(PASSWORD)
-        assert await passwords.matches(PASSWORD, hashed)
-        assert await passwords.stronger(PASSWORD, hashed) is None
-    finally:
-        passwords.close()
 
 
 async def test_the_trail_tells_who_came_and_went(tmp_path: Path) -> None:

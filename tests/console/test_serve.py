@@ -228,37 +228,6 @@ async def test_an_answer_that_lasts_can_tell_when_its_visitor_is_out(tmp_path: P
         assert set((await waiting).text.split()) == {"in"}
 
 
-@pytest.mark.parametrize(
-    ("flags", "says"),
-    [
-        ({"port": "70000"}, "--port (or CAMPAIGN_CONSOLE_PORT): this should be less than or equal to 65535"),
-        ({"most_upload": "much"}, "--most-upload (or CAMPAIGN_CONSOLE_MOST_UPLOAD): “much” is not a size; write one such as 500MB or 1GB."),
-        ({"most_upload": "0"}, "is not a size"),
-        ({"require_approval": "-1"}, "--require-approval (or CAMPAIGN_CONSOLE_REQUIRE_APPROVAL)"),
-    ],
-)
-def test_what_can_not_be_is_told_by_its_names(flags: dict[str, str], says: str) -> None:
-    with pytest.raises(UsageError, match=re.escape(says)):
-        Serving.read(**flags)
-
-
-@pytest.mark.parametrize(("written", "is_bytes"), [("1GB", 1 << 30), ("500 mb", 500 << 20), ("20K", 20 << 10), ("7", 7), ("7b", 7)])
-def test_sizes(written: str, is_bytes: int) -> None:
-    assert Serving.read(most_upload=written).most_upload == is_bytes
-
-
-def test_a_flag_wins_over_the_environment_and_that_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / ".env").write_text("CAMPAIGN_CONSOLE_HOST=a\nCAMPAIGN_CONSOLE_PORT=1\nCAMPAIGN_CONSOLE_FOLDER=f\n", encoding="utf-8")
-    monkeypatch.setenv("CAMPAIGN_CONSOLE_PORT", "2")
-    monkeypatch.setenv("CAMPAIGN_CONSOLE_MOST_UPLOAD", "3")
-    found = Serving.read(most_upload="4", host=None)
-    assert (found.host, found.port, found.folder, found.most_upload) == ("a", 2, Path("f"), 4)
-    # What Kubernetes puts there for a service of this name.
-    monkeypatch.setenv("CAMPAIGN_CONSOLE_PORT", "tcp://10.0.0.1:80")
-    assert Serving.read().port == 8321
-
-
 async def test_what_is_wrong_with_a_certificate_is_told(tmp_path: Path) -> None:
     certificate, key = certificate_in(tmp_path)
     assert "go together" in await refused(tmp_path, Serving(port=0, tls_cert=certificate))

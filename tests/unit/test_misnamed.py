@@ -20,8 +20,10 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_slip_in_the_environment_or_the_file_is_told_with_the_nearest_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CAMPAIGN_RAET", "5")
     monkeypatch.setenv("CAMPAIGN_SOMETHING_ELSE", "5")
+    monkeypatch.setenv("CAMPAIGN_CONSOLE_HSOT", "5")
     Path(".env").write_text("CAMPAIGN_RATE=3\nno line at all\nexport CAMPAIGN_JSN=1\nOTHER=1\n", encoding="utf-8")
     assert list(misnamed()) == [
+        "CAMPAIGN_CONSOLE_HSOT, set in the environment, is no setting and changes nothing. Did you mean CAMPAIGN_CONSOLE_HOST?",
         "CAMPAIGN_JSN, set in .env, is no setting and changes nothing. Did you mean CAMPAIGN_JSON?",
         "CAMPAIGN_RAET, set in the environment, is no setting and changes nothing. Did you mean CAMPAIGN_RATE?",
         "CAMPAIGN_SOMETHING_ELSE, set in the environment, is no setting and changes nothing. campaign run --help lists them.",
@@ -31,7 +33,15 @@ def test_a_slip_in_the_environment_or_the_file_is_told_with_the_nearest_name(mon
 def test_every_setting_and_what_kubernetes_sets_is_fine(monkeypatch: pytest.MonkeyPatch) -> None:
     for _, variable, _, _ in CASES.values():
         monkeypatch.setenv(variable, "")
-    for name in ("campaign_rate", "CAMPAIGN_NOTIFY", "CAMPAIGN_SERVICE_HOST", "CAMPAIGN_PORT", "CAMPAIGN_PORT_80_TCP", "PASSENTRY_API_KEY"):
+    kubernetes = (
+        "CAMPAIGN_SERVICE_HOST",
+        "CAMPAIGN_PORT",
+        "CAMPAIGN_PORT_80_TCP",
+        "CAMPAIGN_CONSOLE_SERVICE_HOST",
+        "CAMPAIGN_CONSOLE_PORT_80_TCP",
+    )
+    console = ("CAMPAIGN_CONSOLE_HOST", "CAMPAIGN_CONSOLE_PORT", "CAMPAIGN_CONSOLE_REQUIRE_APPROVAL", "CAMPAIGN_CONSOLE_PASSWORD")
+    for name in ("campaign_rate", "CAMPAIGN_NOTIFY", "PASSENTRY_API_KEY", *kubernetes, *console):
         monkeypatch.setenv(name, "")
     assert list(misnamed()) == []
 

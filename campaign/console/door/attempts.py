@@ -72,7 +72,7 @@ class Attempts:
     def begin(self, name: str, address: str) -> float:
         """Seconds to wait before this may be tried; 0 is that it may be tried now."""
         now, place = self._now(), _place(address)
-        pair = f"{place} {key_of(name)[:256]}"
+        pair = f"{place} {key_of(name)}"
         self._left = min(FREE_OF_ALL, self._left + max(0.0, now - self._left_at) * ALL_PER_SECOND)
         self._left_at = now
         wait = self._pairs.wait(pair, now)
@@ -90,7 +90,7 @@ class Attempts:
     def came_in(self, name: str, address: str) -> None:
         """The attempt begun last from there had the right password."""
         place = _place(address)
-        pair = f"{place} {key_of(name)[:256]}"
+        pair = f"{place} {key_of(name)}"
         self._pairs.clear(pair)
         if pair not in self._known:
             self._addresses.take_back(place)

@@ -2,6 +2,7 @@
 
 import logging
 import math
+from typing import Final
 
 from aiohttp import web
 
@@ -16,7 +17,8 @@ from campaign.console.door.passwords import is_too_long
 from campaign.console.door.place import PLACE
 from campaign.console.log import log
 
-BUSY_SECONDS = 5
+BUSY_SECONDS: Final = 5
+MOST_NAME: Final = 256
 
 
 @allow(Role.NOBODY)
@@ -32,7 +34,7 @@ async def log_in_page(request: web.Request) -> web.StreamResponse:
 async def log_in(request: web.Request) -> web.StreamResponse:
     front, pages = front_of(request), console_of(request).pages
     form = await request.post()
-    name, password, then = str(form.get("name", "")), str(form.get("password", "")), local(str(form.get("next", "/")))
+    name, password, then = str(form.get("name", ""))[:MOST_NAME], str(form.get("password", "")), local(str(form.get("next", "/")))
     if front.passwords.busy:
         return await _form(request, then, pages.text("shell.login.busy", seconds=BUSY_SECONDS), status=503, wait=BUSY_SECONDS)
     address = request.app[PLACE].address(request)
@@ -47,7 +49,7 @@ async def log_in(request: web.Request) -> web.StreamResponse:
         if await front.let_in(request, user, answer):
             await trail.note(front.store, user.name, pages.text("shell.deed.log_in"), details=address)
             return answer
-    log(logging.WARNING, "log_in_refused", name=name[: users.MOST_CHARACTERS], address=address)
+    log(logging.WARNING, "log_in_refused", name=name, address=address)
     return await _form(request, then, pages.text("shell.login.wrong"), status=401)
 
 
@@ -94,7 +96,7 @@ def routes() -> list[web.RouteDef]:
 async def _recognised(front: FrontDoor, name: str, password: str) -> users.User | None:
     if is_too_long(password):
         return None
-    user = await users.find(front.store, name[:256])
+    user = await users.find(front.store, name)
     if not await front.passwords.matches(password, user.password if user is not None else None) or user is None:
         return None
     stronger = await front.passwords.stronger(password, user.password)

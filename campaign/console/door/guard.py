@@ -32,6 +32,8 @@ def guard(door: Door) -> Middleware:
         if terms is None:
             raise web.HTTPForbidden
         if terms.role > (person.role if person is not None else Role.NOBODY):
+            if person is None and _followed_a_link(request):
+                return console_of(request).pages.respond("follow.html", request, to=local(request.path_qs))
             raise web.HTTPForbidden if person is not None else _log_in(request)
         if request.method not in csrf.SAFE:
             csrf.check_origin(request)
@@ -76,6 +78,11 @@ def _check_place(request: web.Request) -> None:
         raise web.HTTPMisdirectedRequest(text=pages.text("shell.error.host"))
     if place.is_plain(request):
         raise web.HTTPUpgradeRequired(text=pages.text("shell.error.plain"))
+
+
+def _followed_a_link(request: web.Request) -> bool:
+    """Whether it is a link of another site's page, such as a mail's, which browsers follow without the session's cookie."""
+    return request.method == "GET" and is_page(request) and request.headers.get("Sec-Fetch-Site") in {"cross-site", "same-site"}
 
 
 def _log_in(request: web.Request) -> web.HTTPException:

@@ -106,7 +106,7 @@ def check_password(password: str) -> None:
 
 def is_too_long(password: str) -> bool:
     """Whether it can be nobody's, whose hashing would only cost time."""
-    return len(_bytes(password)) > MOST_BYTES
+    return len(password) > MOST_BYTES or len(_bytes(password)) > MOST_BYTES
 
 
 def _bytes(password: str) -> bytes:
