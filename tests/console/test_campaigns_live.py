@@ -80,7 +80,9 @@ async def test_a_browser_that_takes_nothing_holds_up_nobody(tmp_path: Path) -> N
         slow.setblocking(False)  # noqa: FBT003 - its only argument
         loop = asyncio.get_running_loop()
         await loop.sock_connect(slow, (url.host, url.port))
-        await loop.sock_sendall(slow, f"GET {at.page_of('promo', 'live')} HTTP/1.1\r\nHost: {url.authority}\r\n\r\n".encode())
+        await loop.sock_sendall(
+            slow, f"GET {at.page_of('promo', 'live')} HTTP/1.1\r\nHost: {url.authority}\r\nAccept: text/event-stream\r\n\r\n".encode()
+        )
         try:
             await until(lambda: bool(hub_of(at).watched))
             async with stream(at, at.page_of("promo", "live")) as events, asyncio.timeout(30):

@@ -22,7 +22,25 @@ DOOR = {
     "POST /enter": "nobody",
     "GET /trail": "approver",
 }
-CAMPAIGNS = {"GET /": "viewer"}
+CAMPAIGNS = {
+    "GET /": "viewer",
+    "GET /live": "viewer",
+    "GET /campaigns/{name}": "viewer",
+    "GET /campaigns/{name}/live": "viewer",
+    "GET /campaigns/{name}/{chart}.svg": "viewer",
+    "GET /campaigns/{name}/{which}.{format}": "sender",
+    "POST /campaigns/{name}/pause": "sender",
+    "GET /campaigns/{name}/resume": "sender",
+    "POST /campaigns/{name}/resume": "sender",
+    "GET /campaigns/{name}/cancel": "sender",
+    "POST /campaigns/{name}/cancel": "sender",
+    "POST /campaigns/{name}/verify": "sender",
+    "GET /campaigns/{name}/again": "sender",
+    "GET /campaigns/{name}/again/sure": "sender",
+    "POST /campaigns/{name}/again": "sender",
+    "POST /campaigns/{name}/mended": "sender",
+    "POST /campaigns/{name}/mended/send": "sender",
+}
 DRAFTS = (
     dict.fromkeys(("GET /new", "POST /new"), "sender")
     | dict.fromkeys(

@@ -29,7 +29,10 @@ CONTENT_TYPES: Final = {
 @allow(Role.SENDER)
 async def export(request: web.Request) -> web.StreamResponse:
     asked = await own(request)
-    wanted = Wanted(name=asked.name, which=Which(request.match_info["which"]), format=Format(f".{request.match_info['format']}"))
+    which, suffix = request.match_info["which"], f".{request.match_info['format']}"
+    if which not in set(Which) or suffix not in set(Format):
+        raise web.HTTPNotFound
+    wanted = Wanted(name=asked.name, which=Which(which), format=Format(suffix))
     file_name = f"{as_file_name(asked.name)}.{wanted.which.value}{wanted.format.value}"
     async with watching_of(request).exports.file(wanted) as file:
         console = console_of(request)
@@ -44,7 +47,10 @@ async def chart(request: web.Request) -> web.StreamResponse:
     asked = await asked_about(request)
     drawn = await watching_of(request).charts.of(asked.shown.view.record)
     headers = {"Cache-Control": "private, max-age=60"} if "v" in request.query else {}
-    return web.Response(body=drawn.pictures[request.match_info["chart"]], content_type="image/svg+xml", charset="utf-8", headers=headers)
+    picture = drawn.pictures.get(request.match_info["chart"])
+    if picture is None:
+        raise web.HTTPNotFound
+    return web.Response(body=picture, content_type="image/svg+xml", charset="utf-8", headers=headers)
 
 
 async def _given(request: web.Request, file: Path, headers: dict[str, str]) -> web.StreamResponse:
@@ -68,8 +74,7 @@ def attachment(name: str) -> str:
 
 def routes() -> list[web.RouteDef]:
     """Files of a campaign."""
-    formats = "|".join(format_.value.removeprefix(".") for format_ in Format)
     return [
-        web.get(f"/campaigns/{{name}}/{{which:results|failed}}.{{format:{formats}}}", export),
-        web.get("/campaigns/{name}/{chart:(sends|latency)(-narrow)?}.svg", chart),
+        web.get("/campaigns/{name}/{chart}.svg", chart),
+        web.get("/campaigns/{name}/{which}.{format}", export),
     ]

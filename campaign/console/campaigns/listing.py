@@ -10,7 +10,7 @@ from aiohttp import web
 
 from campaign.console.access import Role, allow
 from campaign.console.campaigns.hub import Frame
-from campaign.console.campaigns.live import stream
+from campaign.console.campaigns.live import check_is_stream, stream
 from campaign.console.campaigns.looking import Looking
 from campaign.console.campaigns.rights import owners
 from campaign.console.campaigns.shown import Shown
@@ -79,6 +79,7 @@ async def all_campaigns(request: web.Request) -> web.StreamResponse:
 
 @allow(Role.VIEWER)
 async def live(request: web.Request) -> web.StreamResponse:
+    check_is_stream(request, "/")
     asked = Asked.of(request)
 
     async def look() -> Frame:

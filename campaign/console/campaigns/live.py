@@ -21,6 +21,16 @@ Reads = Callable[[], Awaitable[bool | None]]
 """Whether whoever asked may read everything; None is that they may no longer read at all."""
 
 
+def check_is_stream(request: web.Request, page: str) -> None:
+    """That a script asks for a stream, and not a person for a page that never ends.
+
+    Raises:
+        HTTPSeeOther: to the page that has the stream.
+    """
+    if "text/event-stream" not in request.headers.get("Accept", ""):
+        raise web.HTTPSeeOther(page)
+
+
 async def stream(request: web.Request, key: str, look: Look, reads: Reads) -> web.StreamResponse:
     """The frames of a thing until its end, the browser's, or the log-in's."""
     answer = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})

@@ -44,6 +44,9 @@ class Plan:
 @allow(Role.SENDER, streamed=True)
 async def upload(request: web.Request) -> web.StreamResponse:
     console = console_of(request)
+    if request.content_type != "multipart/form-data":
+        csrf.check(request, await csrf.sent(request))
+        raise web.HTTPBadRequest
     body = await request.multipart()
     # The form has it first: nothing else of what comes is looked at before.
     csrf.check(request, await _field(body, "csrf"))

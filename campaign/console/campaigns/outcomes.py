@@ -12,6 +12,12 @@ from campaign.reporter.reasons import printable
 
 TAIL_BYTES: Final = 65_536
 MOST_SENTENCES: Final = 6
+_VERBS: Final = {
+    "run": "campaigns.verb.run",
+    "resume": "campaigns.verb.resume",
+    "retry": "campaigns.verb.retry",
+    "verify": "campaigns.verb.verify",
+}
 _SPEAKER: Final = "campaign: "
 _BAD: Final = frozenset({1, 2, 4})
 """Exit codes of what went wrong; of a pause, a closed window or a Ctrl-C the campaign's own state tells."""
@@ -25,6 +31,11 @@ class Outcome:
     running: bool
     exit_code: int | None
     sentences: tuple[str, ...]
+
+    @property
+    def verb_text(self) -> str:
+        """The key of what pages call the command."""
+        return _VERBS[self.launch.verb]
 
     @property
     def failed(self) -> bool:

@@ -11,7 +11,7 @@ from campaign.console.access import Role, allow, may_steer
 from campaign.console.campaigns.advice import advice
 from campaign.console.campaigns.charts import FRESH_SECONDS
 from campaign.console.campaigns.hub import Frame
-from campaign.console.campaigns.live import stream
+from campaign.console.campaigns.live import check_is_stream, stream
 from campaign.console.campaigns.outcomes import Outcome, outcome
 from campaign.console.campaigns.rights import asked_about
 from campaign.console.campaigns.shown import Shown
@@ -53,7 +53,9 @@ async def one_campaign(request: web.Request) -> web.StreamResponse:
 @allow(Role.VIEWER)
 async def live(request: web.Request) -> web.StreamResponse:
     # That there is none is told before a stream begins.
-    name = (await asked_about(request)).name
+    asked = await asked_about(request)
+    check_is_stream(request, asked.shown.page)
+    name = asked.name
     pages = console_of(request).pages
 
     async def look() -> Frame:

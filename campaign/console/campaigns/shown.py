@@ -14,6 +14,17 @@ from campaign.reporter.standing import LABEL, MEANING, ORDER, state_in_words
 
 AT_WORK: Final = frozenset({CampaignState.SENDING, CampaignState.WAITING})
 _EXPLAINED: Final = (Status.FAILED, Status.UNKNOWN, Status.INVALID, Status.NOT_DELIVERED, Status.ACCEPTED, Status.SKIPPED)
+_STATES: Final = {
+    "staged": "campaigns.state.staged",
+    "sending": "campaigns.state.sending",
+    "waiting": "campaigns.state.waiting",
+    "paused": "campaigns.state.paused",
+    "finished": "campaigns.state.finished",
+    "stopped": "campaigns.state.stopped",
+    "cancelled": "campaigns.state.cancelled",
+    "forgotten": "campaigns.state.forgotten",
+    "exported": "campaigns.state.exported",
+}
 _BADGES: Final = {
     CampaignState.STAGED: "",
     CampaignState.SENDING: "live",
@@ -75,6 +86,11 @@ class Shown:
         """The state's word; also of one that is no longer here."""
         record = self.view.record
         return "forgotten" if record.forgotten_at else "exported" if record.exported_at else self.view.state.value
+
+    @property
+    def state_text(self) -> str:
+        """The key of the state's text."""
+        return _STATES[self.state]
 
     @property
     def badge(self) -> str:
