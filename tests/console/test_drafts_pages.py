@@ -1,5 +1,6 @@
 """The pages of a draft: what they show, what they refuse, and that nothing of a list is ever more than text."""
 
+import asyncio
 import csv
 import hashlib
 import io
@@ -224,6 +225,14 @@ async def test_a_test_that_can_t_be_sent_says_why(tmp_path: Path, fields: dict[s
         draft = await at.begun()
         answer = await at.post(f"{draft}/test", **fields)
         assert said in answer.words
+
+
+async def test_a_test_that_is_pressed_twice_is_one(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        draft = await at.begun()
+        answers = await asyncio.gather(*(at.post(f"{draft}/test", to="mine") for _ in range(3)))
+        assert sorted(answer.status for answer in answers) == [200, 422, 422]
+        assert [len(texts) for texts in at.sent().values()] == [1]
 
 
 async def test_a_test_that_fails_says_why(tmp_path: Path) -> None:
