@@ -29,6 +29,7 @@ def make_app(console: Console, door: Door, place: Place | None = None) -> web.Ap
     app[ENDING] = asyncio.Event()
     app.on_shutdown.append(_tell_to_end)
     console.pages.give("api_url", console.settings.api_url)
+    console.pages.give("approvals", console.rules.approval_over is not None)
     app.on_response_prepare.append(put_on)
     app.cleanup_ctx.append(keeping.background)
     app.add_routes([*static_files.routes(), *entrance.routes(), *deeds.routes(), *campaigns.routes(), *draft_routes.routes()])

@@ -76,7 +76,7 @@ class Desk:
     async def settled(self, answer: Answer) -> Answer:
         """A page that waits for something, once that is done."""
         async with asyncio.timeout(60):
-            while 'hx-trigger="load' in answer.page:
+            while 'hx-trigger="load delay' in answer.page:
                 await asyncio.sleep(0.05)
                 answer = await self.get(answer.path)
         return answer

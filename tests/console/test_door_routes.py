@@ -42,7 +42,20 @@ CAMPAIGNS = {
     "POST /campaigns/{name}/mended": "sender",
     "POST /campaigns/{name}/mended/send": "sender",
 }
-DRAFTS: dict[str, str] = {}
+DRAFTS = (
+    dict.fromkeys(("GET /new", "POST /new"), "sender")
+    | dict.fromkeys(
+        (f"GET /drafts/{{draft}}/{step}" for step in ("list", "column", "message", "check", "controls", "test", "send")), "sender"
+    )
+    | dict.fromkeys((f"POST /drafts/{{draft}}/{step}" for step in ("list", "column", "message", "controls", "test", "send")), "sender")
+    | dict.fromkeys(
+        (f"POST /drafts/{{draft}}/{deed}" for deed in ("preview", "exclude", "exclude/remove", "remove", "ask", "take-back")), "sender"
+    )
+    | dict.fromkeys(("GET /drafts/{draft}/problem-rows.csv",), "sender")
+    | dict.fromkeys(
+        ("POST /drafts/{draft}/approve", "POST /drafts/{draft}/send-back", "GET /approvals", "GET /approvals/count"), "approver"
+    )
+)
 ROUTES = DOOR | CAMPAIGNS | DRAFTS
 
 TEXTS = texts()

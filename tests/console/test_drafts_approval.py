@@ -25,6 +25,7 @@ async def test_over_the_limit_somebody_else_has_to_agree_and_their_word_sends_it
         answer = await at.post(f"{draft}/send")
         assert (answer.status, "This waits for a second person" in answer.words) == (422, True)
         at.given.door.is_now("ada", Role.APPROVER)
+        assert (await at.get("/approvals/count")).words == "that wait for you: 1"
         assert "promo promo.csv mia" in (await at.get("/approvals")).words
         content = at.draft(draft).content
         answers = await asyncio.gather(*(at.post(f"{draft}/approve", content=content) for _ in range(3)))

@@ -1,5 +1,6 @@
 """The pages of a draft: what they show, what they refuse, and that nothing of a list is ever more than text."""
 
+import asyncio
 import csv
 import hashlib
 import io
@@ -54,11 +55,11 @@ async def test_the_rows_that_can_t_be_sent_are_a_file_that_no_spreadsheet_runs(t
         assert "1 can be sent" in answer.words
         assert "the row has no pass id Row 2" in answer.words
         assert "a spreadsheet has changed the pass id, such as into 1.23E+15 Row 5" in answer.words
-        answer = await at.given.client.get(f"{draft}/problem-rows.csv")
-        assert answer.content_type == "text/csv"
-        assert answer.headers["Content-Disposition"] == 'attachment; filename="problem-rows.csv"'
-        assert answer.headers["X-Content-Type-Options"] == "nosniff"
-        found = list(csv.DictReader(io.StringIO((await answer.read()).decode("utf-8-sig"))))
+        async with at.given.client.get(f"{draft}/problem-rows.csv") as file:
+            assert file.content_type == "text/csv"
+            assert file.headers["Content-Disposition"] == 'attachment; filename="problem-rows.csv"'
+            assert file.headers["X-Content-Type-Options"] == "nosniff"
+            found = list(csv.DictReader(io.StringIO((await file.read()).decode("utf-8-sig"))))
         assert [row["delivery_row"] for row in found] == ["2", "3", "4", "5"]
         assert found[0]["first_name"] == "'+1"
         assert found[1]["delivery_reason"] == "missing_field"
@@ -224,6 +225,14 @@ async def test_a_test_that_can_t_be_sent_says_why(tmp_path: Path, fields: dict[s
         draft = await at.begun()
         answer = await at.post(f"{draft}/test", **fields)
         assert said in answer.words
+
+
+async def test_a_test_that_is_pressed_twice_is_one(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        draft = await at.begun()
+        answers = await asyncio.gather(*(at.post(f"{draft}/test", to="mine") for _ in range(3)))
+        assert sorted(answer.status for answer in answers) == [200, 422, 422]
+        assert [len(texts) for texts in at.sent().values()] == [1]
 
 
 async def test_a_test_that_fails_says_why(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from campaign.console.pages import texts
 CONSOLE = Path(__file__).parents[2] / "campaign" / "console"
 TEMPLATES = sorted(CONSOLE.joinpath("templates").rglob("*.html"))
 FILES = sorted(file.stem for file in CONSOLE.joinpath("texts", "en").glob("*.toml"))
-KEY = re.compile(rf"""["']((?:{"|".join(FILES)})(?:\.(?!(?:html|css)\b)[a-z0-9_]+)+)["']""")
+KEY = re.compile(rf"""["']((?:{"|".join(FILES)})(?:\.(?!(?:html|css|js)\b)[a-z0-9_]+)+)["']""")
 NAMES = re.compile(r"\bt\(\s*[\"'](?P<key>[^\"']+)[\"']")
 OWN = {"· Campaign", "campaign user link"}
 """What is no language's: the name, and a command."""

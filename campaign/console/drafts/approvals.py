@@ -20,6 +20,13 @@ async def show(request: web.Request) -> web.StreamResponse:
     return console_of(request).pages.respond("drafts/approvals.html", request, waiting=waiting, mine=mine)
 
 
+@allow(Role.APPROVER)
+async def count(request: web.Request) -> web.StreamResponse:
+    """For the navigation of every page, which loads it by itself so that no page waits for it."""
+    number = await waiting_for(request.app, person_of(request))
+    return console_of(request).pages.respond("drafts/count.html", request, count=number)
+
+
 async def waiting_for(app: web.Application, person: Person) -> int:
     """How many drafts wait for this person's decision."""
     if person.role < Role.APPROVER:

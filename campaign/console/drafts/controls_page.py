@@ -18,7 +18,7 @@ from campaign.console.drafts.draft import Draft, Upload
 from campaign.console.drafts.list_page import problem_of, size_in_words
 from campaign.console.drafts.room import draft_of, room_of
 from campaign.console.drafts.steps import Step
-from campaign.console.drafts.uploads import Received, TooLargeError, files_of, receive
+from campaign.console.drafts.uploads import Received, TooLargeError, check_early, files_of, receive
 from campaign.domain.errors import CampaignError, InputError, UsageError
 from campaign.domain.schedule import known_zones
 
@@ -53,6 +53,7 @@ async def save(request: web.Request) -> web.StreamResponse:
 @allow(Role.SENDER, streamed=True)
 async def add_excludes(request: web.Request) -> web.StreamResponse:
     """Take lists of passes that must not be sent to; one that can't be read is refused whole, or somebody on it would be told."""
+    check_early(request)
     draft = await draft_of(request)
     try:
         shared.check_editable(draft)

@@ -17,7 +17,7 @@ from campaign.console.drafts.draft import Draft
 from campaign.console.drafts.findings import Looked
 from campaign.console.drafts.room import draft_of, may_see, room_of
 from campaign.console.drafts.steps import Step
-from campaign.console.drafts.uploads import Received, TooLargeError, files_of, receive
+from campaign.console.drafts.uploads import Received, TooLargeError, check_early, files_of, receive
 from campaign.domain.errors import CampaignError, DiskFullError
 
 LOOK_SECONDS = 2.0
@@ -61,6 +61,7 @@ async def show(request: web.Request) -> web.StreamResponse:
 
 @allow(Role.SENDER, streamed=True)
 async def replace_list(request: web.Request) -> web.StreamResponse:
+    check_early(request)
     draft = await draft_of(request)
     room = room_of(request)
     try:

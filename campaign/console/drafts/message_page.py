@@ -12,7 +12,7 @@ from campaign.console.door.guard import is_page
 from campaign.console.drafts import shared
 from campaign.console.drafts.draft import Draft, Words
 from campaign.console.drafts.findings import Looked
-from campaign.console.drafts.preview import Mistake, Preview, chips, compiled, longest, preview
+from campaign.console.drafts.preview import Chip, Mistake, Preview, chips, compiled, longest, preview
 from campaign.console.drafts.room import draft_of, room_of
 from campaign.console.drafts.steps import Step
 from campaign.domain.errors import UsageError
@@ -76,6 +76,7 @@ async def _values(request: web.Request, draft: Draft, looked: Looked, form: Mapp
         "words": words,
         "message": message,
         "chips": chips(looked, without=draft.column),
+        "example": default_of(chips(looked, without=draft.column)),
         "mistake": mistake,
         "seen": seen,
         "lock_screen": lock_screen,
@@ -97,6 +98,12 @@ def _seen(looked: Looked, messages: Messages, message: str, form: Mapping[str, s
         case _:
             pass
     return preview(looked, messages, message, at=at, lock_screen=lock_screen)
+
+
+def default_of(fields: tuple[Chip, ...]) -> str:
+    """A merge field with what to write where it is empty, as it is written by hand."""
+    written = fields[0].written if fields else "{{ first_name }}"
+    return written.replace(" }}", ' | default("there") }}')
 
 
 def lock_screen_of(console: Console, draft: Draft) -> int:

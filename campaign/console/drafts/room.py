@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,11 +25,15 @@ _BROKE: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
-    """`looked` and `found` give what is known of a draft, and have it found out if that is not under way yet."""
+    """`looked` and `found` give what is known of a draft, and have it found out if that is not under way yet.
+
+    `testing` are the drafts of which a test is under way.
+    """
 
     console: Console
     shelf: Shelf
     jobs: Jobs
+    testing: set[str] = field(default_factory=set)
 
     @classmethod
     def of(cls, console: Console) -> "Room":

@@ -13,7 +13,7 @@ from campaign.console.drafts import (
     test_page,
 )
 
-_DRAFT = "/drafts/{draft:[0-9a-f]{32}}"
+_DRAFT = "/drafts/{draft}"
 
 
 def routes() -> list[web.RouteDef]:
@@ -22,6 +22,7 @@ def routes() -> list[web.RouteDef]:
         web.get("/new", list_page.new),
         web.post("/new", list_page.begin),
         web.get("/approvals", approvals.show),
+        web.get("/approvals/count", approvals.count),
         web.get(f"{_DRAFT}/list", list_page.show),
         web.post(f"{_DRAFT}/list", list_page.replace_list),
         web.post(f"{_DRAFT}/remove", list_page.remove),

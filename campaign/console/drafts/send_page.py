@@ -47,6 +47,8 @@ async def show(request: web.Request) -> web.StreamResponse:
     draft = await draft_of(request)
     if draft.stage is Stage.SENT:
         raise web.HTTPSeeOther(campaign_page(draft.name))
+    if draft.stage is Stage.SENDING:
+        shared.sender_of(request).watch(draft)
     return await _page(request, draft)
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from campaign.app.sending import reading
 from campaign.console import trail
 from campaign.console.access import Person
@@ -20,9 +22,10 @@ from campaign.console.drafts.shelf import MESSAGE, with_problem
 from campaign.console.drafts.wording import without_paths
 from campaign.console.launch import Errand, Launch, launch
 from campaign.domain.errors import CampaignError, UsageError
-from campaign.ledger.port import CampaignRecord
+from campaign.ledger.port import CampaignRecord, Control
 
 LOOK_SECONDS: Final = 0.2
+AGAIN_SECONDS: Final = 5.0
 SAID_CHARACTERS: Final = 2_000
 RESULTS: Final = "results.csv"
 
@@ -62,7 +65,13 @@ class Sender:
         if draft.id not in self._watched:
             task = asyncio.get_running_loop().create_task(self._see_through(draft))
             self._watched[draft.id] = task
-            task.add_done_callback(lambda _: self._watched.pop(draft.id, None))
+            task.add_done_callback(lambda ended: self._seen(draft, ended))
+
+    def _seen(self, draft: Draft, ended: asyncio.Task[None]) -> None:
+        self._watched.pop(draft.id, None)
+        if not ended.cancelled() and (error := ended.exception()) is not None:
+            # It stays as being started: its page, or the next start of the console, goes on with it.
+            structlog.get_logger().error("draft_not_started", campaign=draft.name, problem=repr(error))
 
     async def recover(self) -> None:
         """Go on with what a killed console had begun: the same command again is the same campaign, and sends nothing twice."""
@@ -119,16 +128,19 @@ class Sender:
         await asyncio.to_thread(room.shelf.change, draft.id, lambda found: replace(found, stage=Stage.SENT, changed_at=time.time()))
 
     async def _outcome(self, draft: Draft, launched: Launch) -> str:
-        """Empty as soon as the campaign is in the ledger; what the command said if it ended before."""
+        """Empty as soon as the campaign stands in the ledger, whole; what the command said if it ended before."""
         while True:
             running = await asyncio.to_thread(launched.running)
-            record = await asyncio.to_thread(self._record, draft.name)
-            if record is not None and draft.list is not None:
-                if record.spec.list_sha256 == draft.list.sha256:
-                    return ""
-                if not running:
-                    return without_paths(said(launched), self.room.names(draft))
-            elif not running:
+            try:
+                record = await asyncio.to_thread(self._record, draft.name)
+            except CampaignError as error:
+                # Who can't look can't know that nothing was sent, and must not let it be sent under another name.
+                structlog.get_logger().warning("ledger_not_read", campaign=draft.name, problem=str(error))
+                await asyncio.sleep(AGAIN_SECONDS)
+                continue
+            if _is_its_own(record, draft):
+                return ""
+            if not running:
                 return without_paths(said(launched), self.room.names(draft))
             await asyncio.sleep(LOOK_SECONDS)
 
@@ -166,6 +178,12 @@ def said(launched: Launch) -> str:
     """What a command that ended had to say."""
     text = launched.said.read_text(encoding="utf-8", errors="replace") if launched.said.exists() else ""
     return text.strip()[-SAID_CHARACTERS:] or "The command ended at once, and said nothing. Nothing was sent; try again."
+
+
+def _is_its_own(record: CampaignRecord | None, draft: Draft) -> bool:
+    """Whether a campaign is the draft's, and all of its list is staged."""
+    ours = record is not None and draft.list is not None and record.spec.list_sha256 == draft.list.sha256
+    return ours and record is not None and record.control is not Control.STAGING
 
 
 def _is_other(folder: Path, upload: Upload) -> bool:

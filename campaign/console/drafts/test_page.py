@@ -40,15 +40,20 @@ async def send(request: web.Request) -> web.StreamResponse:
         problem = sentence if to else text("drafts.test.no_pass")
     elif given_row and row is None:
         problem = text("drafts.test.no_row")
+    elif draft.id in room_of(request).testing:
+        problem = text("drafts.test.under_way")
     if problem:
         return await shared.show(
             request, Step.TEST, draft, status=422, **(_values(draft) | {"to": to, "row": given_row, "problem": problem})
         )
     person = person_of(request)
+    room_of(request).testing.add(draft.id)
     try:
         tried = await try_out(room_of(request), draft, person, to=to, row=row)
     except CampaignError as error:
         tried = Tried(status=None, sentence=str(error))
+    finally:
+        room_of(request).testing.discard(draft.id)
     mark = Mark(by=person.name, at=time.time(), content=draft.checkable, note=tried.status.value if tried.status is not None else "")
     changed = await shared.apply(room_of(request), draft, lambda found: _noted(found, mark, to))
     return await shared.show(request, Step.TEST, changed, **(_values(changed) | {"row": given_row, "tried": tried, "to": to}))

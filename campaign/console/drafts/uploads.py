@@ -57,6 +57,15 @@ class Received:
         self.part.unlink(missing_ok=True)
 
 
+def check_early(request: web.Request) -> bool:
+    """Whether the form is known to be ours before any of it is read; 403 if it can't be, whatever it holds."""
+    token = request.headers.get(csrf.HEADER)
+    if token is None and request.content_type == "multipart/form-data":
+        return False
+    csrf.check(request, token or "")
+    return True
+
+
 async def files_of(request: web.Request) -> AsyncIterator[BodyPartReader]:
     """The files of a form, one after the other, as they come; nothing is read of them before the form is known to be ours.
 
@@ -64,14 +73,11 @@ async def files_of(request: web.Request) -> AsyncIterator[BodyPartReader]:
         HTTPForbidden: the form's token is not before the files, or is another.
         HTTPBadRequest: this is no form with files.
     """
-    token = request.headers.get(csrf.HEADER)
-    if token is not None:
-        csrf.check(request, token)
+    checked = check_early(request)
     try:
         reader = await request.multipart()
     except (ValueError, AssertionError, KeyError):
         raise web.HTTPBadRequest from None
-    checked = token is not None
     for _ in range(MOST_PARTS):
         part = await _next(reader)
         if part is None:
