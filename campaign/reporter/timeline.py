@@ -73,7 +73,7 @@ def timeline(reader: LedgerReader, record: CampaignRecord, *, now: float | None 
     """A campaign's sends, from its first run until the last has ended, or until now."""
     now = time.time() if now is None else now
     runners = [runner for runner in reader.runners(record.id) if runner.activity != "staging"]
-    begins = min((runner.started_at for runner in runners if runner.started_at >= record.started_at), default=record.started_at) or now
+    begins = record.started_at or now
     ends = max((now if runner.alive else runner.ended_at or runner.started_at for runner in runners), default=record.finished_at or now)
     length = length_of(ends - begins)
     since = math.floor(begins / length) * length

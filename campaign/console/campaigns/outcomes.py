@@ -1,6 +1,6 @@
 """How the commands that this console started have ended, from what they left: their log, and what they said."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,8 +17,10 @@ _VERBS: Final = {
     "resume": "campaigns.verb.resume",
     "retry": "campaigns.verb.retry",
     "verify": "campaigns.verb.verify",
+    "test": "campaigns.verb.test",
 }
 _SPEAKER: Final = "campaign: "
+_SUMMARY: Final = "Campaign "
 _BAD: Final = frozenset({1, 2, 4})
 """Exit codes of what went wrong; of a pause, a closed window or a Ctrl-C the campaign's own state tells."""
 
@@ -71,19 +73,16 @@ def _exit_code(lines: Iterable[str]) -> int | None:
     return code
 
 
-def _said(lines: list[str]) -> Iterable[str]:
-    """What it told of problems, and what it did not do and why; not its summary, which the page shows itself."""
-    for number, line in enumerate(lines):
+def _said(lines: Iterable[str]) -> Iterator[str]:
+    """What it told of problems, and of what it did not do and why; not its summary, which the page shows itself."""
+    summary = False
+    for line in lines:
+        # The summary begins with the campaign's name, and all that is told after it is a part of it.
+        summary = summary or line.startswith(_SUMMARY)
         if line.startswith(_SPEAKER):
             yield printable(line.removeprefix(_SPEAKER)).strip()
-        elif line.startswith(("Nothing was sent", "Error: ")) or (_is_note(lines, number) and line.strip()):
+        elif line.strip() and not summary:
             yield printable(line).strip()
-
-
-def _is_note(lines: list[str], number: int) -> bool:
-    """Whether a line is the paragraph that stands before the summary."""
-    rest = lines[number + 1 : number + 3]
-    return not lines[number].startswith("Campaign ") and len(rest) == 2 and not rest[0] and rest[1].startswith("Campaign ")
 
 
 def _tail(file: Path) -> list[str]:
