@@ -1,17 +1,24 @@
 """The list of campaigns, and the page of each."""
 
+import asyncio
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from campaign.console.access import Role
 from campaign.console.addresses import as_part, campaign_page
+from campaign.console.campaigns.charts import Charts
+from campaign.console.campaigns.looking import Looking
+from campaign.ledger.port import LedgerReader
 from campaign.simulator.config import SimulatorConfig
 from campaign.simulator.faults import Fault
 from tests.console.campaigns_given import scene
 
+T = TypeVar("T")
 ODD = ["a/b", "..", ".", "50% off?", 'say "hi" & <script>alert(1)</script>', "März — ЁЖ 漢字 🎉", "~2F", "a\\b", " lead ", "#1", "a b+c"]
 
 
@@ -72,6 +79,31 @@ async def test_the_page_says_what_became_of_the_rows_and_what_to_do(tmp_path: Pa
         drawn = ET.fromstring(chart.page)  # noqa: S314 - of our own making
         assert {"delivered", "failed"} <= {text.text for text in drawn.iter("{http://www.w3.org/2000/svg}text")}
         assert not [tag for tag in drawn.iter() if "script" in str(tag.tag)]
+
+
+class Slow(Looking):
+    """A ledger so large that looking through it takes a while."""
+
+    async def ask_at_length(self, question: Callable[[LedgerReader], T]) -> T:
+        await asyncio.sleep(0.3)
+        return await super().ask_at_length(question)
+
+
+async def test_a_page_does_not_wait_for_charts_that_take_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("campaign.console.campaigns.charts.MOMENT_SECONDS", 0.05)
+    async with scene(tmp_path) as at:
+        await at.run("promo", 3)
+        console = at.given.console
+        slow = Slow(console.settings)
+        charts = Charts(slow, console.pages)
+        record = at.state("promo").record
+        assert await charts.soon(record) is None
+        drawn = await charts.of(record)
+        assert drawn.timeline.total == 3
+        assert await charts.soon(record) is drawn
+        assert b"<svg" in drawn.pictures["latency-narrow"]
+        await charts.close()
+        slow.close()
 
 
 async def test_a_viewer_sees_counts_and_nothing_of_a_recipient(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ def set_up(app: web.Application) -> None:
         exports = Exports(console.folder / "exports", console.settings)
         app[WATCHING] = Watching(looking=looking, hub=Hub(), charts=Charts(looking, console.pages), exports=exports)
         yield
+        await app[WATCHING].charts.close()
         exports.close()
         looking.close()
 

@@ -36,7 +36,7 @@ async def one_campaign(request: web.Request) -> web.StreamResponse:
     console, watching = console_of(request), watching_of(request)
     values = await _parts(request, asked.name)
     told = await watching.looking.run(lambda settings: history(asked.name, settings))
-    drawn = await watching.charts.of(asked.shown.view.record)
+    drawn = await watching.charts.soon(asked.shown.view.record)
     return console.pages.respond(
         "campaigns/one.html",
         request,
@@ -45,8 +45,7 @@ async def one_campaign(request: web.Request) -> web.StreamResponse:
         owner=asked.owner,
         history=told,
         deeds=await deeds(console.store, asked.name, limit=DEEDS),
-        timeline=drawn.timeline,
-        table=drawn.timeline.coarser(TABLE_ROWS),
+        table=drawn.timeline.coarser(TABLE_ROWS) if drawn is not None and drawn.timeline.total else None,
     )
 
 
