@@ -4,11 +4,12 @@ import re
 from pathlib import Path
 
 import pytest
-from aiohttp import web
+from aiohttp import BodyPartReader, FormData, MultipartReader, web
 
-from campaign.console.access import terms_of
+from campaign.console.access import Role, allow, terms_of
+from campaign.console.door import csrf
 from campaign.console.pages import texts
-from tests.console.door_given import ROLES, Browser, house
+from tests.console.door_given import PASSWORD, ROLES, Browser, house
 
 EVERYBODY = ("nobody", *ROLES)
 
@@ -69,6 +70,11 @@ def routes_of(app: web.Application) -> dict[str, web.AbstractRoute]:
     return found
 
 
+def reads_its_own_body(app: web.Application, route: str) -> bool:
+    terms = terms_of(routes_of(app)[route].handler)
+    return terms is not None and terms.streamed
+
+
 def a_path(pattern: str) -> str:
     """An address of the pattern, of something that there is not."""
     return re.sub(r"\{[^}]+\}", "7", pattern)
@@ -120,10 +126,46 @@ async def test_a_forged_token_is_refused_by_every_route_that_changes_something(t
             browser = await given.browser_of("approver")
             before = await given.console.store.do(lambda db: db.execute("SELECT count(*) FROM audit").fetchall())
             answer = await browser.ask(method, a_path(pattern), data={"csrf": token, "name": "ann", "password": "x"})
-            assert answer.status == 403, route
-            assert TEXTS["shell.error.forged"] in answer.text
+            # A handler that reads its own body may see first that there is nothing to change.
+            nothing_there = reads_its_own_body(given.app, route) and "{" in pattern and answer.status == 404
+            assert nothing_there or (answer.status == 403 and TEXTS["shell.error.forged"] in answer.text), route
             assert await given.console.store.do(lambda db: db.execute("SELECT count(*) FROM audit").fetchall()) == before, route
             assert (await browser.get("/trail")).status == 200, route
+
+
+async def test_no_token_at_all_is_forged_too(tmp_path: Path) -> None:
+    async with house(tmp_path) as given:
+        answer = await given.browser().post("/login", {"csrf": "", "name": "ann", "password": PASSWORD})
+        assert answer.status == 403
+
+
+@allow(Role.VIEWER, streamed=True)
+async def upload(request: web.Request) -> web.StreamResponse:
+    UPLOADED.append(parts := await request.multipart())
+    part = await parts.next()
+    assert isinstance(part, BodyPartReader)
+    csrf.check(request, await part.text())
+    return web.Response(text="taken")
+
+
+UPLOADED: list[MultipartReader] = []
+
+
+async def test_a_handler_that_reads_its_own_body_checks_the_token_itself(tmp_path: Path) -> None:
+    UPLOADED.clear()
+    async with house(tmp_path, more=[web.post("/upload", upload)]) as given:
+        browser = await given.browser_of("viewer")
+        for token, origin, status in (
+            (browser.csrf, given.url, 200),
+            ("forged", given.url, 403),
+            (browser.csrf, "https://evil.example", 403),
+        ):
+            form = FormData(default_to_multipart=True)
+            form.add_field("csrf", token)
+            form.add_field("list", b"pass_id\n1\n", filename="list.csv")
+            assert (await browser.ask("POST", "/upload", data=form, Origin=origin)).status == status
+        # What another site's page sent is refused before a byte of it is read.
+        assert len(UPLOADED) == 2
 
 
 async def test_a_token_of_another_session_is_forged(tmp_path: Path) -> None:

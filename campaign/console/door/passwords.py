@@ -3,6 +3,7 @@
 import asyncio
 import os
 import unicodedata
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Final
@@ -30,14 +31,14 @@ class Cost:
 
 
 class Passwords:
-    """Hashes, and compares with hashes. `compared` counts the comparisons, which are as many for a user that does not exist."""
+    """Hashes, and compares with hashes. `compared` counts the comparisons by their cost: a user that does not exist takes the same."""
 
     def __init__(self, cost: Cost | None = None) -> None:
         self._cost = cost or Cost()
         self._threads = ThreadPoolExecutor(max_workers=AT_ONCE, thread_name_prefix="console-passwords")
         self._waiting = 0
         self._nobodys = self.hashed(os.urandom(_SALT_BYTES).hex())
-        self.compared = 0
+        self.compared: Counter[Cost] = Counter()
 
     @property
     def busy(self) -> bool:
@@ -78,7 +79,7 @@ class Passwords:
         self._threads.shutdown()
 
     def _compare(self, password: str, hashed: str) -> bool:
-        self.compared += 1
+        self.compared[cost_of(hashed)] += 1
         try:
             Argon2id.verify_phc_encoded(_bytes(password), hashed)
         except InvalidKey:
