@@ -20,7 +20,7 @@ from campaign.console.door.guard import still_in
 from campaign.ledger.port import CampaignRecord, LedgerReader
 
 A_PAGE: Final = 20
-AT_REST_SECONDS: Final = 4.0
+AT_REST_SECONDS: Final = 2.0
 _LONGEST_WORDS: Final = 200
 
 

@@ -22,7 +22,7 @@ from campaign.console.launch import launches
 from campaign.console.trail import deeds, owner_of
 from campaign.reporter.reasons import ended_in_words
 
-AT_REST_SECONDS: Final = 4.0
+AT_REST_SECONDS: Final = 2.0
 SHOWN_LAUNCHES: Final = 3
 LATELY_SECONDS: Final = 86_400.0
 """How long it is told of a command how it has ended."""
