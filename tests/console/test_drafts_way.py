@@ -30,6 +30,7 @@ async def test_from_a_list_to_what_arrived(tmp_path: Path) -> None:
         assert at.sent() == {"my-own-pass": ["Hi Name 3, C3 gives 20 % off"]}
         answer = await at.get(f"{draft}/send")
         assert "This sends 20 messages to the passes of promo.csv, which takes about 1 s at 100 a second" in answer.words
+        assert "faster than the 10 messages a second that PassEntry allows" in answer.words
         answer = await at.post(f"{draft}/send")
         assert answer.path == "/campaigns/Spring"
         sent = await at.finished(21)

@@ -25,6 +25,9 @@ from campaign.domain.errors import UsageError
 from campaign.domain.schedule import Schedule
 from campaign.settings import GivenSettings
 
+ALLOWED_PER_SECOND = 10.0
+"""By PassEntry."""
+
 START_SECONDS = 10.0
 """How long the page waits for the campaign to stand in the ledger; from then on it looks again now and then."""
 
@@ -171,6 +174,7 @@ async def _values(request: web.Request, draft: Draft) -> dict[str, Any]:
         "name_taken": taken,
         "deeds": deeds,
         "tested": draft.test_arrived,
+        "too_fast": intent.rate_per_second is None or intent.rate_per_second > ALLOWED_PER_SECOND,
     }
 
 
