@@ -3,23 +3,29 @@
 import asyncio
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from campaign.app.concerns import FIRST_ROWS, concerns_of
-from campaign.app.lists import opened
+from campaign.app.controls import Exclusions
+from campaign.app.lists import CheckedList, opened
 from campaign.app.staging import stage
 from campaign.domain.care import Concern
 from campaign.domain.model import Counts, ResultRow, Status
 from campaign.ledger.port import LedgerReader
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from campaign.loader.messages import length_as_shown
+from campaign.loader.tables import Batch
+from campaign.reporter.results import write_results
 from campaign.settings import Settings
 
 SAMPLES: Final = 5
+
+Progress = Callable[[int, int], None]
+"""Called now and then with how much is done, and of how much."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +88,10 @@ class Checked:
         }
 
 
-async def check(source: str, settings: Settings) -> Checked:
+async def check(source: str, settings: Settings, *, problem_rows: Path | None = None, progress: Progress = lambda *_: None) -> Checked:
     """Look a list through as `run` would; nothing is sent, and nothing stays. The ledger only tells what passes were sent before.
+
+    `problem_rows` is a results file to be, with the rows that can't be sent, or are left out.
 
     Raises:
         CampaignError: the list, the template or an option can't be used.
@@ -97,12 +105,33 @@ async def check(source: str, settings: Settings) -> Checked:
         ledger = SqliteLedger(path)
         reader = SqliteReader(path)
         try:
-            staged = await stage(ledger, reader, given, stop=asyncio.Event())
-            look = Look(reader=reader, campaign=staged.record.id, known=known, settings=settings)
+            exclusions = Exclusions(settings.exclude, given.spec.id_column)
+            staged = await stage(ledger, reader, _watched(given, progress), stop=asyncio.Event(), exclusions=exclusions)
+            campaign = staged.record.id
+            if settings.exclude:
+                await ledger.apply_exclusions(campaign)
+            if problem_rows is not None:
+                rows = reader.rows(campaign, frozenset({Status.INVALID, Status.SKIPPED}))
+                name, columns = given.spec.name, given.layout.columns
+                await asyncio.to_thread(write_results, problem_rows, campaign=name, columns=columns, rows=rows, failed=None)
+            look = Look(reader=reader, campaign=campaign, known=known, settings=settings, progress=progress)
             return await asyncio.to_thread(look.all, given.table.name, given.table.description)
         finally:
             await ledger.close()
             reader.close()
+
+
+def _watched(given: CheckedList, progress: Progress) -> CheckedList:
+    """The same list, of whose rows it is told how many were read: they are the first half of the work."""
+
+    def read(size: int) -> Iterator[Batch]:
+        done = 0
+        for batch in given.table.read(size):
+            yield batch
+            done += len(batch)
+            progress(done, 2 * given.table.rows)
+
+    return replace(given, table=replace(given.table, read=read))
 
 
 @contextmanager
@@ -126,12 +155,13 @@ class Look:
     campaign: int
     known: LedgerReader | None
     settings: Settings
+    progress: Progress = lambda *_: None
 
     def all(self, name: str, description: str) -> Checked:
         """What was found, for a list of this name and format."""
         counts = self.reader.counts(self.campaign)
         samples: list[Sample] = []
-        concerns = concerns_of(self._sampled(samples), settings=self.settings, ledger=self.known)
+        concerns = concerns_of(self._sampled(samples, counts), settings=self.settings, ledger=self.known)
         rate_per_second = self.settings.rate
         return Checked(
             list_name=name,
@@ -151,9 +181,10 @@ class Look:
                 first = self.reader.examples(self.campaign, status, reason, FIRST_ROWS)
                 yield Problem(kind=reason, count=count, rows=tuple(row for row, _ in first), example=first[0][1])
 
-    def _sampled(self, samples: list[Sample]) -> Iterator[ResultRow]:
+    def _sampled(self, samples: list[Sample], counts: Counts) -> Iterator[ResultRow]:
         """Every row that can be sent; the first are put among the samples on their way."""
         for row in self.reader.rows(self.campaign, frozenset({Status.PENDING})):
             if len(samples) < SAMPLES:
                 samples.append(Sample(row=row.row, pass_id=row.pass_id, message=row.message, length=length_as_shown(row.message)))
+            self.progress(counts.rows + row.row, 2 * counts.rows)
             yield row

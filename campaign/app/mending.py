@@ -16,7 +16,7 @@ from campaign.loader.columns import check_pass_id, pass_key
 from campaign.loader.messages import MessageLimits, Messages, Rendered, as_it_was, plan_messages
 from campaign.loader.messages.text import one_line_end
 from campaign.loader.names import find_message_column, shown
-from campaign.reporter.summary import rows as rows_in_words
+from campaign.reporter.lines import rows as rows_in_words
 from campaign.settings import Settings
 
 SHOWN: Final = 10

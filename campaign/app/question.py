@@ -45,6 +45,10 @@ class Question:
     lock_screen: int
     to: str = ""
 
+    @property
+    def list_name(self) -> str:
+        return self.record.spec.list_name
+
 
 def question_of(
     record: CampaignRecord,

@@ -92,7 +92,7 @@ def _table(found: "Sequence[JobCheck]") -> list[str]:
 
 def _good(one: "JobCheck") -> str:
     from campaign.domain.model import Status
-    from campaign.reporter.summary import rows
+    from campaign.reporter.lines import rows
 
     if one.checked is None:
         chosen = one.selection.in_words() if one.selection is not None else ""

@@ -6,8 +6,9 @@ from typing import Final
 
 from campaign.app.keeping import History, Run
 from campaign.insights import CampaignView
+from campaign.reporter.lines import rows
 from campaign.reporter.reasons import ended_in_words, printable
-from campaign.reporter.summary import in_words, rows
+from campaign.reporter.summary import in_words
 
 LONGEST_NAME: Final = 40
 

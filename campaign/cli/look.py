@@ -50,8 +50,8 @@ def report(
     from campaign.app.keeping import check_here
     from campaign.app.sending import find_whole, reading
     from campaign.app.sending import report as write
+    from campaign.reporter.lines import rows
     from campaign.reporter.results import check_writable
-    from campaign.reporter.summary import rows
     from campaign.reporter.target import failed_path
 
     with reading(settings) as reader:

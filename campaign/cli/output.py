@@ -12,8 +12,9 @@ from campaign.domain.durations import words
 from campaign.domain.model import CampaignState, Status
 from campaign.insights import CampaignView
 from campaign.reporter.concerns import concern_in_words, places
+from campaign.reporter.lines import rows
 from campaign.reporter.reasons import printable, reason_in_words
-from campaign.reporter.summary import in_words, rows
+from campaign.reporter.summary import in_words
 
 _MEANT: Final = (
     "Some passes it did not know, some were in no wallet, and some connections it cut: what became of each row stands in the results."

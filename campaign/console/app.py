@@ -5,7 +5,7 @@ from typing import Final
 
 from aiohttp import web
 
-from campaign.console import campaigns, drafts, static_files
+from campaign.console import campaigns, static_files
 from campaign.console.access import Door
 from campaign.console.console import CONSOLE, Console
 from campaign.console.door import deeds, entrance
@@ -13,6 +13,8 @@ from campaign.console.door.guard import DOOR, ENDING, guard
 from campaign.console.door.headers import put_on
 from campaign.console.door.mishaps import in_words
 from campaign.console.door.place import PLACE, Place
+from campaign.console.drafts import keeping
+from campaign.console.drafts import routes as draft_routes
 
 MOST_FORM_BYTES: Final = 1 << 20
 """Of any body but an upload's, which is read as it comes."""
@@ -27,8 +29,11 @@ def make_app(console: Console, door: Door, place: Place | None = None) -> web.Ap
     app[ENDING] = asyncio.Event()
     app.on_shutdown.append(_tell_to_end)
     console.pages.give("api_url", console.settings.api_url)
+    console.pages.give("approvals", console.rules.approval_over is not None)
     app.on_response_prepare.append(put_on)
-    app.add_routes([*static_files.routes(), *entrance.routes(), *deeds.routes(), *campaigns.routes(), *drafts.routes()])
+    app.cleanup_ctx.append(keeping.background)
+    app.add_routes([*static_files.routes(), *entrance.routes(), *deeds.routes(), *campaigns.routes(), *draft_routes.routes()])
+    campaigns.set_up(app)
     return app
 
 

@@ -67,6 +67,10 @@ class Pages:
         shared = {"person": request.get(PERSON), "path": request.path}
         return self._environment.get_template(template).render(shared | values)
 
+    def part(self, template: str, **values: Any) -> str:
+        """A part of a page that is the same for whoever asks: `person` and `path` are not known in it."""
+        return self._environment.get_template(template).render(values)
+
     def respond(self, template: str, request: web.Request, *, status: int = 200, **values: Any) -> web.Response:
         """The same as an answer."""
         return web.Response(text=self.render(template, request, **values), content_type="text/html", charset="utf-8", status=status)

@@ -16,6 +16,16 @@ CREATE TABLE IF NOT EXISTS owners (
     at REAL NOT NULL
 ) STRICT;
 
+-- Commands that this console has started; their logs and words are in files named by the id.
+CREATE TABLE IF NOT EXISTS launches (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    campaign TEXT NOT NULL,
+    person TEXT NOT NULL,
+    verb TEXT NOT NULL,
+    at REAL NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS launches_of_a_campaign ON launches (campaign, id);
+
 -- `key` is the name as it is compared: case and the ways to write a letter make no other user.
 CREATE TABLE IF NOT EXISTS users (
     id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 from campaign.domain.model import Claim, Counts, ResultRow, Settlement, Skip, StagedRow, Status
 from campaign.domain.pacing import Slots
 from campaign.domain.verdict import Conclusion, Reading
-from campaign.ledger.records import CampaignRecord, CampaignSpec, Control, RunnerRecord
+from campaign.ledger.records import CampaignRecord, CampaignSpec, Control, RunnerRecord, Sends
 from campaign.ledger.upkeep import Upkeep, UpkeepReader
 
 
@@ -198,6 +198,9 @@ class LedgerReader(UpkeepReader, Protocol):
     def recent_rate(self, campaign: int) -> float:
         """Attempts of the campaign a second, by whichever process, that ended in the last ten seconds."""
 
+    def sends_over_time(self, campaign: int, *, since: float, until: float, buckets: int) -> list[Sends]:
+        """The campaign's attempts from one Unix time until before another, in so many stretches of equal length."""
+
     def zones(self, campaign: int) -> tuple[str, ...]:
         """The time zones of the campaign's rows; an empty name is of those that have none."""
 
@@ -234,5 +237,6 @@ __all__ = [
     "Outlook",
     "Runner",
     "RunnerRecord",
+    "Sends",
     "Terms",
 ]

@@ -1,7 +1,9 @@
 """Campaigns and runners as a ledger keeps them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+from campaign.domain.model import Status
 
 
 class Control(StrEnum):
@@ -63,3 +65,17 @@ class RunnerRecord:
     username: str = ""
     rows_left: int | None = None
     rows_in_need: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sends:
+    """The attempts that were begun in a stretch of time; `at` is when it begins, in Unix seconds.
+
+    `by_status` is what each attempt came to (pending: it is tried again), only those that there are. Of the attempts that were answered,
+    the time that took on average, and at most; 0 if there are none.
+    """
+
+    at: float
+    by_status: dict[Status, int] = field(default_factory=dict)
+    mean_latency_seconds: float = 0.0
+    max_latency_seconds: float = 0.0

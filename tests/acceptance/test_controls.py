@@ -41,6 +41,15 @@ def test_what_cannot_be_is_told_and_nothing_is_sent_or_staged(desk: Desk, words:
     assert desk.run("status").stdout.startswith("There are no campaigns")
 
 
+def test_a_dry_run_counts_those_to_exclude_as_the_run_would(desk: Desk) -> None:
+    desk.make_list(5)
+    (desk.folder / "left.csv").write_text("pass_id\npass-00002\npass-00004\n", encoding="utf-8")
+    found = desk.json("run", "list.csv", "--message", MESSAGE, "--exclude", "left.csv", "--dry-run")
+    assert (found["sendable"], found["by_status"]["skipped"]) == (3, 2)
+    assert [(problem["kind"], problem["first_rows"]) for problem in found["problems"]] == [("excluded", [2, 4])]
+    assert desk.sent() == {}
+
+
 def test_who_stands_on_a_list_to_exclude_is_skipped_however_the_id_is_written(desk: Desk) -> None:
     desk.make_list(6)
     (desk.folder / "left.csv").write_text("Pass ID;why\npass-00002;left\npass-00003;left\n", encoding="utf-8")

@@ -23,8 +23,39 @@ DOOR = {
     "POST /enter": "nobody",
     "GET /trail": "approver",
 }
-CAMPAIGNS = {"GET /": "viewer"}
-DRAFTS: dict[str, str] = {}
+CAMPAIGNS = {
+    "GET /": "viewer",
+    "GET /live": "viewer",
+    "GET /campaigns/{name}": "viewer",
+    "GET /campaigns/{name}/live": "viewer",
+    "GET /campaigns/{name}/{chart}.svg": "viewer",
+    "GET /campaigns/{name}/{which}.{format}": "sender",
+    "POST /campaigns/{name}/pause": "sender",
+    "GET /campaigns/{name}/resume": "sender",
+    "POST /campaigns/{name}/resume": "sender",
+    "GET /campaigns/{name}/cancel": "sender",
+    "POST /campaigns/{name}/cancel": "sender",
+    "POST /campaigns/{name}/verify": "sender",
+    "GET /campaigns/{name}/again": "sender",
+    "GET /campaigns/{name}/again/sure": "sender",
+    "POST /campaigns/{name}/again": "sender",
+    "POST /campaigns/{name}/mended": "sender",
+    "POST /campaigns/{name}/mended/send": "sender",
+}
+DRAFTS = (
+    dict.fromkeys(("GET /new", "POST /new"), "sender")
+    | dict.fromkeys(
+        (f"GET /drafts/{{draft}}/{step}" for step in ("list", "column", "message", "check", "controls", "test", "send")), "sender"
+    )
+    | dict.fromkeys((f"POST /drafts/{{draft}}/{step}" for step in ("list", "column", "message", "controls", "test", "send")), "sender")
+    | dict.fromkeys(
+        (f"POST /drafts/{{draft}}/{deed}" for deed in ("preview", "exclude", "exclude/remove", "remove", "ask", "take-back")), "sender"
+    )
+    | dict.fromkeys(("GET /drafts/{draft}/problem-rows.csv",), "sender")
+    | dict.fromkeys(
+        ("POST /drafts/{draft}/approve", "POST /drafts/{draft}/send-back", "GET /approvals", "GET /approvals/count"), "approver"
+    )
+)
 ROUTES = DOOR | CAMPAIGNS | DRAFTS
 
 TEXTS = texts()

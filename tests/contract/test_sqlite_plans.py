@@ -33,6 +33,7 @@ from campaign.ledger.sqlite.connection import SQL, connect, prepare
         ("keep_text", "attempts_by_row"),
         ("rows_numbered", "sqlite_autoindex_rows_1"),
         ("attempts_by_runner", "attempts_by_row"),
+        ("sends_over_time", "attempts_by_row"),
         ("forget_rows", "sqlite_autoindex_rows_1"),
         ("forget_attempts", "attempts_by_row"),
         ("rows", "sqlite_autoindex_rows_1"),

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from campaign.app.plan import is_number, plan_in_words
 from campaign.app.question import Question
-from campaign.cli.ask import is_number, plan_in_words
 from campaign.domain.schedule import Schedule, parse_window
 from campaign.ledger.port import CampaignRecord, CampaignSpec, Control
 

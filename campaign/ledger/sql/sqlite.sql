@@ -412,6 +412,12 @@ SELECT row, pass_key FROM rows WHERE campaign = :campaign AND pass_key IN (SELEC
 -- name: attempts_by_runner
 SELECT runner, count(*) FROM attempts WHERE campaign = :campaign GROUP BY runner;
 
+-- name: sends_over_time
+-- Of the attempts that one row has had there are few, so those of a campaign stand together in the index by row.
+SELECT CAST((sent_at - :since) / :width AS INTEGER), status, count(*), count(latency_seconds), total(latency_seconds),
+       coalesce(max(latency_seconds), 0.0)
+FROM attempts WHERE campaign = :campaign AND sent_at >= :since AND sent_at < :until GROUP BY 1, status;
+
 -- name: last_change
 -- What a results file tells of times to come is left out.
 SELECT max(c.created_at, c.started_at, c.finished_at,

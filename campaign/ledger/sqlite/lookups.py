@@ -9,9 +9,9 @@ import apsw
 import orjson
 
 from campaign.domain.model import Outcome, ResultRow, StagedRow, Status
-from campaign.ledger.records import Control
+from campaign.ledger.records import Control, Sends
 from campaign.ledger.sqlite.connection import SQL, SqliteClock, connect, errors_as_sentences
-from campaign.ledger.sqlite.values import as_json, filters, result
+from campaign.ledger.sqlite.values import as_json, filters, result, sends
 from campaign.ledger.upkeep import HandedOver, MovedAttempt, MovedRow
 
 
@@ -49,6 +49,13 @@ class Lookups:
     def last_change(self, campaign: int) -> float:
         return float(self._all("last_change", campaign=campaign, wall=self._clock.wall())[0][0])
 
+    def sends_over_time(self, campaign: int, *, since: float, until: float, buckets: int) -> list[Sends]:
+        width = (until - since) / buckets
+        span = {"since": since, "until": until, "width": width}
+        # A connection of its own: a look through all attempts takes a while, in which others want to count.
+        found = self._streamed("sends_over_time", campaign, **span)
+        return sends(found, since=since, width=width, buckets=buckets)
+
     def handed_over(self, campaign: int) -> HandedOver:
         control, api, account = self._all("handed_over", campaign=campaign)[0]
         return HandedOver(control=Control(control), api=api, account=account)
@@ -66,11 +73,11 @@ class Lookups:
     def exclusions(self, campaign: int) -> Iterator[str]:
         return (key for (key,) in self._streamed("exclusions", campaign))
 
-    def _streamed(self, statement: str, campaign: int) -> Iterator[tuple[Any, ...]]:
+    def _streamed(self, statement: str, campaign: int, **values: Any) -> Iterator[tuple[Any, ...]]:
         connection = connect(self._path, read_only=True)
         try:
             with errors_as_sentences(self._path):
-                yield from connection.execute(SQL[statement], {"campaign": campaign})
+                yield from connection.execute(SQL[statement], {"campaign": campaign} | values)
         finally:
             connection.close()
 

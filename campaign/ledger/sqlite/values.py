@@ -1,13 +1,14 @@
 """Values of the domain as SQLite's tuples, and back."""
 
 import json
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
 
 from campaign.domain.model import Outcome, ResultRow, Settlement, StagedRow, Status
-from campaign.ledger.port import CampaignRecord, CampaignSpec, Control, Runner
+from campaign.ledger.port import CampaignRecord, CampaignSpec, Control, Runner, Sends
 
 
 def staged(campaign: int, row: StagedRow) -> tuple[Any, ...]:
@@ -110,3 +111,27 @@ def filters(reasons: frozenset[str], http_statuses: frozenset[int]) -> dict[str,
 def as_json(values: Sequence[Any]) -> str:
     """A list as one value, for SQLite's `json_each`."""
     return orjson.dumps(list(values)).decode()
+
+
+def sends(found: Iterable[tuple[Any, ...]], *, since: float, width: float, buckets: int) -> list[Sends]:
+    """What `sends_over_time` finds, (bucket, status, attempts, answers, seconds in all, most seconds), as one value for each bucket."""
+    by_status: dict[int, dict[Status, int]] = defaultdict(dict)
+    answered: dict[int, int] = defaultdict(int)
+    seconds: dict[int, float] = defaultdict(float)
+    most: dict[int, float] = defaultdict(float)
+    for place, status, attempts, answers, in_all, longest in found:
+        # The last moment may be rounded into a bucket that there is not.
+        bucket = min(place, buckets - 1)
+        by_status[bucket][Status(status)] = by_status[bucket].get(Status(status), 0) + attempts
+        answered[bucket] += answers
+        seconds[bucket] += in_all
+        most[bucket] = max(most[bucket], longest)
+    return [
+        Sends(
+            at=since + bucket * width,
+            by_status=by_status[bucket],
+            mean_latency_seconds=seconds[bucket] / answered[bucket] if answered[bucket] else 0.0,
+            max_latency_seconds=most[bucket],
+        )
+        for bucket in range(buckets)
+    ]

@@ -79,6 +79,11 @@ def recognise(source: Source) -> Format:
     raise InputError(_mismatch(source, content, found), file=source.name)
 
 
+def is_refused(suffix: str) -> bool:
+    """Whether a file with this ending (lower case, with its dot) is refused for it, whatever it holds; `recognise` says why."""
+    return suffix in _ADVICE
+
+
 def content_of(source: Source) -> str:
     """What the file's first bytes show it to be (“a PDF document”), empty for what can only be text."""
     with source.path.open("rb") as file:

@@ -1,0 +1,95 @@
+"""What will happen, in one sentence, and whether somebody means it: the same wherever people are asked."""
+
+import re
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+from campaign.domain.durations import words
+from campaign.domain.forecast import ends_at, moment_in_words
+from campaign.domain.schedule import Schedule
+
+NUMBER_FROM: Final = 10_000
+"""Over so many recipients a “y” is typed, or a button pressed, too easily."""
+
+_NUMBER: Final = re.compile(r"\d+|\d{1,3}(?:([,. '’\u00a0\u202f])\d{3})(?:\1\d{3})*", re.ASCII)  # noqa: RUF001 - as the Swiss write it
+
+
+class Plan(Protocol):
+    """What there is to tell; see `question.Question`."""
+
+    @property
+    def list_name(self) -> str: ...
+    @property
+    def messages(self) -> int: ...
+    @property
+    def left(self) -> int: ...
+    @property
+    def left_out(self) -> int: ...
+    @property
+    def rate_per_second(self) -> float | None: ...
+    @property
+    def schedule(self) -> Schedule: ...
+    @property
+    def zones(self) -> tuple[str, ...] | None:
+        """None is that rows have zones of their own, and which is not known."""
+
+    @property
+    def to(self) -> str: ...
+
+
+def is_number(answer: str, number: int) -> bool:
+    """Whether an answer is this number, with or without a sign between its thousands."""
+    answer = answer.strip()
+    return _NUMBER.fullmatch(answer) is not None and int(re.sub(r"\D", "", answer)) == number
+
+
+def plan_in_words(plan: Plan, *, now: datetime) -> str:
+    """What will happen, as one sentence. Times are of the schedule's own zone, which is this machine's unless another was asked for."""
+    if plan.to:
+        return f"This sends 1 message, of {plan.list_name}, to the pass {plan.to} alone."
+    schedule = plan.schedule
+    start = max(now, schedule.start) if schedule.start is not None else now
+    parts = [f"This sends {_messages(plan)} of {plan.list_name}"]
+    first = start if plan.zones is None else schedule.next_time(plan.zones or ("",), now) or start
+    if first > now:
+        parts.append(f"from {_shown(first, plan, now)} on")
+    if rate := plan.rate_per_second:
+        seconds = max(1.0, plan.messages / rate)
+        parts.append(f"which takes about {words(seconds)} at {rate:g} a second{_until(plan, seconds, start, now)}")
+    if schedule.window is not None:
+        where = "in each row's own time zone" if _own_zones(plan) else f"in {schedule.home}"
+        parts.append(f"and only goes on from {str(schedule.window).replace('-', ' to ')} {where}")
+    if schedule.end is not None:
+        parts.append(f"and leaves out what is not sent before {_shown(schedule.end, plan, now)}")
+    if plan.left_out:
+        are = "are" if plan.left_out > 1 else "is"
+        parts.append(f"and leaves out {plan.left_out:,} of the list's rows, which {are} invalid or skipped")
+    return f"{', '.join(parts)}."
+
+
+def _own_zones(plan: Plan) -> bool:
+    return plan.zones is None or any(plan.zones)
+
+
+def _messages(plan: Plan) -> str:
+    if plan.messages < plan.left:
+        return f"{plan.messages:,} of {plan.left:,} messages to the passes"
+    return "1 message to a pass" if plan.messages == 1 else f"{plan.messages:,} messages to the passes"
+
+
+def _until(plan: Plan, seconds: float, start: datetime, now: datetime) -> str:
+    schedule = plan.schedule
+    if schedule.window is not None and _own_zones(plan):
+        # It depends on how many passes there are in each zone.
+        return ""
+    end = ends_at(seconds, window=schedule.window, in_zone=schedule.home, start=start)
+    if end is None or schedule.is_over(end):
+        return ""
+    return f", until about {_shown(end + timedelta(seconds=30), plan, now)}"
+
+
+def _shown(moment: datetime, plan: Plan, now: datetime) -> str:
+    home = plan.schedule.home
+    shown = moment_in_words(moment, now=now, in_zone=home)
+    elsewhere = moment.astimezone(home).utcoffset() != moment.astimezone().utcoffset()
+    return f"{shown} in {home}" if elsewhere else shown

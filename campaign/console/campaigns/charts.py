@@ -1,0 +1,96 @@
+"""Charts of campaigns, each drawn once for everybody who looks, and seldom enough that a long look through the ledger is no burden."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from campaign.console.campaigns.hub import SHARE
+from campaign.console.campaigns.looking import Looking
+from campaign.console.pages import Pages
+from campaign.ledger.port import CampaignRecord, LedgerReader
+from campaign.reporter.charts import NARROW, WIDTH, latency_chart, sends_chart
+from campaign.reporter.timeline import Timeline, timeline
+
+FRESH_SECONDS: Final = 4.0
+"""How long a chart of a campaign at work is good enough."""
+RESTING_SECONDS: Final = 20.0
+MOST_KEPT: Final = 100
+MOMENT_SECONDS: Final = 1.0
+"""What a page waits for its charts' figures: of millions of sends it takes some seconds to look them all through."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """The pictures by their names, such as `sends-narrow`."""
+
+    timeline: Timeline
+    pictures: dict[str, bytes]
+    until: float
+
+
+class Charts:
+    """Draws in the threads of `Looking`."""
+
+    def __init__(self, looking: Looking, pages: Pages) -> None:
+        self._looking = looking
+        self._pages = pages
+        self._drawn: dict[int, Drawn] = {}
+        self._turns: dict[int, asyncio.Lock] = {}
+        self._begun: set[asyncio.Task[Drawn]] = set()
+
+    async def of(self, record: CampaignRecord) -> Drawn:
+        """A campaign's charts, as of some seconds ago at most, unless looking takes longer than that."""
+        turn = self._turns.setdefault(record.id, asyncio.Lock())
+        async with turn:
+            drawn = self._drawn.get(record.id)
+            if drawn is None or time.monotonic() >= drawn.until:
+                drawn = await self._looking.ask_at_length(lambda reader: self._draw(reader, record))
+                while len(self._drawn) >= MOST_KEPT:
+                    oldest = next(iter(self._drawn))
+                    self._drawn.pop(oldest)
+                    self._turns.pop(oldest, None)
+                self._drawn[record.id] = drawn
+        return drawn
+
+    async def soon(self, record: CampaignRecord) -> Drawn | None:
+        """The same if it is there within a moment; else it is drawn all the same, for who asks later."""
+        drawing = asyncio.create_task(self.of(record), name=f"charts of {record.id}")
+        self._begun.add(drawing)
+        drawing.add_done_callback(self._begun.discard)
+        done, _ = await asyncio.wait({drawing}, timeout=MOMENT_SECONDS)
+        if not done:
+            drawing.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return drawing.result() if done else None
+
+    async def close(self) -> None:
+        """Wait for nothing that is being drawn."""
+        for drawing in self._begun:
+            drawing.cancel()
+        await asyncio.gather(*self._begun, return_exceptions=True)
+
+    def _draw(self, reader: LedgerReader, record: CampaignRecord) -> Drawn:
+        began = time.monotonic()
+        found = timeline(reader, record)
+        at_work = any(runner.alive for runner in reader.runners(record.id))
+        text = self._pages.text
+        pictures = {}
+        for suffix, width in (("", WIDTH), ("-narrow", NARROW)):
+            pictures[f"sends{suffix}"] = sends_chart(
+                found,
+                title=text("campaigns.chart.sends"),
+                nothing=text("campaigns.chart.nothing"),
+                again=text("campaigns.chart.again"),
+                width=width,
+            )
+            pictures[f"latency{suffix}"] = latency_chart(
+                found,
+                title=text("campaigns.chart.latency"),
+                nothing=text("campaigns.chart.nothing"),
+                mean=text("campaigns.chart.mean"),
+                most=text("campaigns.chart.most"),
+                width=width,
+            )
+        now = time.monotonic()
+        good_for = max(FRESH_SECONDS if at_work else RESTING_SECONDS, (now - began) / SHARE)
+        return Drawn(timeline=found, pictures=pictures, until=now + good_for)

@@ -1,0 +1,80 @@
+"""Results and failed rows to take away, and the charts."""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from aiohttp import web
+
+from campaign.app.lists import as_file_name
+from campaign.console.access import Role, allow
+from campaign.console.campaigns.exports import Wanted, Which
+from campaign.console.campaigns.rights import asked_about, own
+from campaign.console.campaigns.watching import watching_of
+from campaign.console.console import console_of
+from campaign.console.trail import note
+from campaign.reporter.target import Format
+
+CHUNK_BYTES: Final = 1 << 18
+CONTENT_TYPES: Final = {
+    Format.CSV: "text/csv; charset=utf-8",
+    Format.PARQUET: "application/vnd.apache.parquet",
+    Format.JSONL: "application/x-ndjson; charset=utf-8",
+    Format.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+
+
+@allow(Role.SENDER)
+async def export(request: web.Request) -> web.StreamResponse:
+    asked = await own(request)
+    which, suffix = request.match_info["which"], f".{request.match_info['format']}"
+    if which not in set(Which) or suffix not in set(Format):
+        raise web.HTTPNotFound
+    wanted = Wanted(name=asked.name, which=Which(which), format=Format(suffix))
+    file_name = f"{as_file_name(asked.name)}.{wanted.which.value}{wanted.format.value}"
+    async with watching_of(request).exports.file(wanted) as file:
+        console = console_of(request)
+        await note(console.store, asked.person.name, console.pages.text("campaigns.deed.download"), asked.name, file_name)
+        headers = {"Content-Type": CONTENT_TYPES[wanted.format], "Content-Disposition": attachment(file_name)}
+        # Within: the file is there until its last byte is sent.
+        return await _given(request, file, headers)
+
+
+@allow(Role.VIEWER)
+async def chart(request: web.Request) -> web.StreamResponse:
+    asked = await asked_about(request)
+    drawn = await watching_of(request).charts.of(asked.shown.view.record)
+    headers = {"Cache-Control": "private, max-age=60"} if "v" in request.query else {}
+    picture = drawn.pictures.get(request.match_info["chart"])
+    if picture is None:
+        raise web.HTTPNotFound
+    return web.Response(body=picture, content_type="image/svg+xml", charset="utf-8", headers=headers)
+
+
+async def _given(request: web.Request, file: Path, headers: dict[str, str]) -> web.StreamResponse:
+    opened = await asyncio.to_thread(file.open, "rb")
+    try:
+        answer = web.StreamResponse(headers=headers)
+        answer.content_length = os.fstat(opened.fileno()).st_size
+        await answer.prepare(request)
+        while request.method != "HEAD" and (chunk := await asyncio.to_thread(opened.read, CHUNK_BYTES)):
+            await answer.write(chunk)
+    finally:
+        opened.close()
+    return answer
+
+
+def attachment(name: str) -> str:
+    """A file's name as RFC 6266 wants it: for all, and in letters of any script for those who read that."""
+    plain = "".join(letter if letter.isascii() and letter.isprintable() and letter not in '"\\%;' else "_" for letter in name)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+
+
+def routes() -> list[web.RouteDef]:
+    """Files of a campaign."""
+    return [
+        web.get("/campaigns/{name}/{chart}.svg", chart),
+        web.get("/campaigns/{name}/{which}.{format}", export),
+    ]

@@ -1,0 +1,182 @@
+"""A mended failed-rows file: taken in as it comes, looked through, and, once somebody agrees, given to `campaign retry`."""
+
+import asyncio
+import os
+import re
+import secrets
+import time
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from aiohttp import BodyPartReader, web
+from aiohttp.multipart import MultipartReader
+
+from campaign.app.mended import mended_file
+from campaign.app.mending import MENDABLE, Mender, Texts, told
+from campaign.console.access import Role, allow
+from campaign.console.campaigns.rights import Asked, check_size, own
+from campaign.console.campaigns.steering import start
+from campaign.console.campaigns.watching import watching_of
+from campaign.console.console import Console, console_of
+from campaign.console.door import csrf
+from campaign.console.launch import Errand
+from campaign.domain.errors import CampaignError, UsageError
+from campaign.domain.selection import Selection
+from campaign.ledger.port import LedgerReader
+from campaign.reporter.target import Format
+
+CHUNK_BYTES: Final = 1 << 18
+KEPT_SECONDS: Final = 86_400.0
+MOST_MESSAGE_BYTES: Final = 20_000
+_NAME: Final = re.compile(r"[0-9a-f]{32}\.(csv|parquet|jsonl|xlsx)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a file comes to: rows that would be sent, those taken from it before, and in words what else there is to say."""
+
+    sent: int
+    waiting: int
+    words: str
+
+
+@allow(Role.SENDER, streamed=True)
+async def upload(request: web.Request) -> web.StreamResponse:
+    console = console_of(request)
+    if request.content_type != "multipart/form-data":
+        csrf.check(request, await csrf.sent(request))
+        raise web.HTTPBadRequest
+    body = await request.multipart()
+    # The form has it first: nothing else of what comes is looked at before.
+    csrf.check(request, await _field(body, "csrf"))
+    asked = await own(request)
+    _check(request, asked)
+    message = _lines(await _field(body, "message"))
+    file = await _taken(console, await _part(body, "file"))
+    try:
+        plan = await _plan(request, asked, file, message)
+        _check_any(console, plan)
+    except BaseException:
+        file.unlink(missing_ok=True)
+        raise
+    others = asked.shown.view.counts.open
+    return console.pages.respond(
+        "campaigns/mended_sure.html", request, shown=asked.shown, plan=plan, file=file.name, message=message, others=others
+    )
+
+
+@allow(Role.SENDER)
+async def send(request: web.Request) -> web.StreamResponse:
+    console, asked = console_of(request), await own(request)
+    _check(request, asked)
+    form = await request.post()
+    name, message = str(form.get("file", "")), _lines(str(form.get("message", "")))
+    file = _folder(console) / name
+    if not _NAME.fullmatch(name) or not file.is_file():
+        raise UsageError(console.pages.text("campaigns.mended.gone"))
+    # Again: what the file is of decides which campaign the command sends.
+    plan = await _plan(request, asked, file, message)
+    check_size(request, plan.sent + asked.shown.view.counts.open)
+    options = ("--yes", *((f"--message={message}",) if message else ()))
+    errand = Errand(verb="retry", arguments=(str(file),), options=options)
+    return await start(request, asked, errand, deed="campaigns.deed.mended", details=f"{plan.sent:,}")
+
+
+async def _plan(request: web.Request, asked: Asked, file: Path, message: str) -> Plan:
+    def look(reader: LedgerReader) -> Plan:
+        with mended_file(str(file), reader) as found:
+            if found is None or found.record.spec.name != asked.name:
+                raise UsageError(console_of(request).pages.text("campaigns.mended.other"))
+            settings = console_of(request).settings.over(found.record.spec.settings)
+            settings = settings.model_copy(update={"message": message or None, "template": None, "templates": None})
+            texts = Texts.of(found, settings)
+            must_be_known = settings.window is not None and settings.time_zone is None
+            mender = Mender(file=found, texts=texts, selection=Selection(statuses=MENDABLE), zones_must_be_known=must_be_known)
+            for _ in mender.batches(reader):
+                pass
+            return Plan(sent=mender.totals.sent, waiting=mender.totals.waiting, words=told(mender.totals, texts))
+
+    return await watching_of(request).looking.ask_at_length(look)
+
+
+async def _taken(console: Console, part: BodyPartReader) -> Path:
+    """The file, under a name of ours.
+
+    Raises:
+        UsageError: there is none, or it is of no kind that can be read.
+        HTTPRequestEntityTooLarge: it is larger than the console takes.
+    """
+    suffix = PurePosixPath(part.filename or "").suffix.lower()
+    if suffix not in set(Format):
+        raise UsageError(console.pages.text("campaigns.mended.kind"))
+    folder = _folder(console)
+    await asyncio.to_thread(_tidy, folder)
+    file = folder / f"{secrets.token_hex(16)}{suffix}"
+    most = console.rules.most_upload_bytes
+    try:
+        with await asyncio.to_thread(os.fdopen, os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+            size = 0
+            while chunk := await part.read_chunk(CHUNK_BYTES):
+                size += len(chunk)
+                _check_size(size, most)
+                await asyncio.to_thread(out.write, chunk)
+    except BaseException as error:
+        file.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise CampaignError(f"The file could not be kept: {os.strerror(error.errno or 0)}. Nothing was sent.") from error
+        raise
+    return file
+
+
+def _lines(text: str) -> str:
+    """What a browser made of the text's line ends, undone."""
+    return text.replace("\r\n", "\n").strip()
+
+
+def _check_size(size: int, most: int) -> None:
+    if size > most:
+        raise web.HTTPRequestEntityTooLarge(max_size=most, actual_size=size)
+
+
+async def _field(body: MultipartReader, name: str) -> str:
+    part = await _part(body, name)
+    text = bytearray()
+    while chunk := await part.read_chunk():
+        text += chunk
+        _check_size(len(text), MOST_MESSAGE_BYTES)
+    return text.decode("utf-8", "replace")
+
+
+async def _part(body: MultipartReader, name: str) -> BodyPartReader:
+    part = await body.next()
+    if not isinstance(part, BodyPartReader) or part.name != name:
+        raise web.HTTPBadRequest
+    return part
+
+
+def _check_any(console: Console, plan: Plan) -> None:
+    if not plan.sent and not plan.waiting:
+        raise UsageError(f"{console.pages.text('campaigns.mended.nothing')} {plan.words}".strip())
+
+
+def _folder(console: Console) -> Path:
+    return console.folder / "mended"
+
+
+def _tidy(folder: Path) -> None:
+    """Make it, and remove files that nobody can be about to use any more."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    for old in folder.iterdir():
+        if old.stat().st_mtime < time.time() - KEPT_SECONDS:
+            old.unlink(missing_ok=True)
+
+
+def _check(request: web.Request, asked: Asked) -> None:
+    if not asked.shown.may_rerun:
+        raise UsageError(console_of(request).pages.text("campaigns.one.not_now"))
+
+
+def routes() -> list[web.RouteDef]:
+    """The upload of a mended file."""
+    return [web.post("/campaigns/{name}/mended", upload), web.post("/campaigns/{name}/mended/send", send)]

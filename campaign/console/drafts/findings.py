@@ -1,0 +1,110 @@
+"""What was found in a draft's list, as it is kept beside it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeVar
+
+import orjson
+from pydantic import TypeAdapter, ValidationError
+
+from campaign.domain.model import Status
+
+LOOKED: Final = "looked.json"
+CHECKED: Final = "checked.json"
+PROBLEMS: Final = "problems.csv"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleRow:
+    """A row to show: `row` is counted from the first one after the header; `cells` are the list's own, long ones cut."""
+
+    row: int
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """A first look at a list.
+
+    Attributes:
+        key: the list's SHA-256.
+        error: why it can't be used; empty if it can.
+        samples: the first rows, then some with the longest and with empty values, in the list's order.
+        first: how many of the samples are the first rows.
+        suggested: the column of the passes, if its name says so.
+        candidates: columns that could each be it.
+        message_column: the column with each row's message, if there is one.
+        own_zones: whether rows name time zones of their own.
+    """
+
+    key: str
+    error: str = ""
+    description: str = ""
+    rows: int = 0
+    columns: tuple[str, ...] = ()
+    samples: tuple[SampleRow, ...] = ()
+    first: int = 0
+    suggested: str = ""
+    candidates: tuple[str, ...] = ()
+    message_column: str = ""
+    own_zones: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One kind of row that can't be sent, or of message to look at: in words, how many, the first rows, and one of them."""
+
+    kind: str
+    words: str
+    count: int
+    rows: tuple[int, ...]
+    example: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Specimen:
+    row: int
+    message: str
+    length: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A check's outcome. `key` is what it is of (`Draft.checkable`); `problem_rows` how many rows `PROBLEMS` holds."""
+
+    key: str
+    error: str = ""
+    rows: int = 0
+    sendable: int = 0
+    by_status: dict[Status, int]
+    problems: tuple[Finding, ...] = ()
+    concerns: tuple[Finding, ...] = ()
+    samples: tuple[Specimen, ...] = ()
+    problem_rows: int = 0
+
+
+T = TypeVar("T", Looked, Found)
+_LOOKED: Final = TypeAdapter(Looked)
+_FOUND: Final = TypeAdapter(Found)
+
+
+def kept_look(folder: Path, key: str) -> Looked | None:
+    """What was found in a first look, if it was at this list; None if that is still to be found."""
+    return _kept(_LOOKED, folder / LOOKED, key)
+
+
+def kept_check(folder: Path, key: str) -> Found | None:
+    """What a check found, if it was of this; None if that is still to be found."""
+    return _kept(_FOUND, folder / CHECKED, key)
+
+
+def _kept(kind: TypeAdapter[T], file: Path, key: str) -> T | None:
+    try:
+        found = kind.validate_json(file.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
+    return found if found.key == key else None
+
+
+def as_json(found: Looked | Found) -> bytes:
+    return orjson.dumps(TypeAdapter(type(found)).dump_python(found, mode="json"))

@@ -1,0 +1,118 @@
+"""The first look at a list: what it is, its columns, and some of its rows to show."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from campaign.console.drafts.findings import Looked, SampleRow
+from campaign.domain.errors import InputError
+from campaign.domain.results import RESULT_COLUMNS
+from campaign.loader.columns import ID_NAMES, find_id_column, is_results_file
+from campaign.loader.names import find_message_column, find_zone_column, loosely
+from campaign.loader.stage import Layout
+from campaign.loader.tables import Table, open_table
+
+FIRST_ROWS: Final = 100
+COLUMNS_WATCHED: Final = 60
+"""Of more columns the longest and the empty values are not looked for."""
+
+CELL_CHARACTERS: Final = 2_000
+ALL_CHARACTERS: Final = 400_000
+_RESULTS: Final = frozenset(map(loosely, RESULT_COLUMNS))
+
+
+def look(path: Path, key: str) -> Looked:
+    """Look through a list from start to end.
+
+    Raises:
+        InputError: it can't be used.
+    """
+    with open_table(path) as table:
+        columns = table.columns
+        if is_results_file(columns):
+            raise InputError(
+                "These are the results of a campaign, not a new list. To send its failed rows again, open that campaign; "
+                "to use the file as a new list, remove its delivery_ columns."
+            )
+        candidates = _candidates(columns)
+        # What is wrong with any other column is told now, not after the message is written.
+        Layout.of(columns, id_column=(candidates or columns)[0], file=table.name, spreadsheet=False)
+        message = find_message_column(columns, file=table.name)
+        first, samples = _samples(table)
+        return Looked(
+            key=key,
+            description=table.description,
+            rows=table.rows,
+            columns=columns,
+            samples=samples,
+            first=first,
+            suggested=_suggested(columns, candidates),
+            candidates=candidates,
+            message_column="" if message is None else columns[message],
+            own_zones=find_zone_column(columns, file=table.name) is not None,
+        )
+
+
+def _candidates(columns: Sequence[str]) -> tuple[str, ...]:
+    names = {loosely(name) for name in ID_NAMES}
+    return tuple(column for column in columns if loosely(column) in names and loosely(column) not in _RESULTS)
+
+
+def _suggested(columns: Sequence[str], candidates: Sequence[str]) -> str:
+    return columns[find_id_column(columns, None)] if len(candidates) == 1 else ""
+
+
+def _samples(table: Table) -> tuple[int, tuple[SampleRow, ...]]:
+    """How many of them are the first rows, and all of them."""
+    first: list[SampleRow] = []
+    chosen = _Chosen(len(table.columns))
+    left = ALL_CHARACTERS
+    for row, cells in _numbered(table):
+        if len(first) < FIRST_ROWS and left > 0:
+            first.append(_shown(row, cells))
+            left -= sum(map(len, first[-1].cells))
+        elif chosen.wide:
+            break
+        chosen.look_at(row, cells)
+    known = {sample.row for sample in first}
+    more: list[SampleRow] = []
+    for row in sorted(set(chosen.rows) - known):
+        sample = _shown(row, chosen.rows[row])
+        left -= sum(map(len, sample.cells))
+        if left < 0 and first:
+            break
+        more.append(sample)
+    return len(first), (*first, *more)
+
+
+def _numbered(table: Table) -> Iterator[tuple[int, tuple[str, ...]]]:
+    row = 0
+    for batch in table.batches():
+        for cells in batch:
+            row += 1
+            yield row, cells
+
+
+class _Chosen:
+    """Rows worth a look, wherever they are: in each column the longest value, and the first empty one."""
+
+    def __init__(self, columns: int) -> None:
+        self.wide = columns > COLUMNS_WATCHED
+        self._longest = [(0, 0, ())] * columns if not self.wide else []
+        self._empty: list[tuple[int, tuple[str, ...]] | None] = [None] * len(self._longest)
+
+    def look_at(self, row: int, cells: tuple[str, ...]) -> None:
+        for place in range(len(self._longest)):
+            length = len(cells[place])
+            if length > self._longest[place][0]:
+                self._longest[place] = (length, row, cells)  # type: ignore[assignment]  # the empty tuple stands for no row
+            elif not length and self._empty[place] is None:
+                self._empty[place] = (row, cells)
+
+    @property
+    def rows(self) -> dict[int, tuple[str, ...]]:
+        return {row: cells for _, row, cells in self._longest if row} | {found[0]: found[1] for found in self._empty if found is not None}
+
+
+def _shown(row: int, cells: Sequence[str]) -> SampleRow:
+    return SampleRow(row=row, cells=tuple(cell[:CELL_CHARACTERS] for cell in cells))

@@ -1,0 +1,197 @@
+"""The last step: one page that says what will happen, and who has to agree."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from campaign.app.controls import schedule_of, utc_now
+from campaign.app.plan import NUMBER_FROM, is_number, plan_in_words
+from campaign.console import trail
+from campaign.console.access import Role, allow, person_of
+from campaign.console.addresses import campaign_page
+from campaign.console.console import Console, console_of
+from campaign.console.drafts import shared
+from campaign.console.drafts.approval import approving, asking, check_second, needs_approval, returning, taking_back
+from campaign.console.drafts.approvals import is_for
+from campaign.console.drafts.check_page import checked
+from campaign.console.drafts.draft import Draft, Stage
+from campaign.console.drafts.findings import Found
+from campaign.console.drafts.room import draft_of, room_of
+from campaign.console.drafts.steps import Step
+from campaign.domain.errors import UsageError
+from campaign.domain.schedule import Schedule
+from campaign.settings import GivenSettings
+
+ALLOWED_PER_SECOND = 10.0
+"""By PassEntry."""
+
+START_SECONDS = 10.0
+"""How long the page waits for the campaign to stand in the ledger; from then on it looks again now and then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """What would be sent, as `app.plan.Plan` has it."""
+
+    list_name: str
+    messages: int
+    left: int
+    rate_per_second: float | None
+    schedule: Schedule
+    zones: tuple[str, ...] | None
+    left_out: int
+    to: str = ""
+
+
+@allow(Role.SENDER)
+async def show(request: web.Request) -> web.StreamResponse:
+    draft = await draft_of(request)
+    if draft.stage is Stage.SENT:
+        raise web.HTTPSeeOther(campaign_page(draft.name))
+    if draft.stage is Stage.SENDING:
+        shared.sender_of(request).watch(draft)
+    return await _page(request, draft)
+
+
+@allow(Role.SENDER)
+async def send(request: web.Request) -> web.StreamResponse:
+    draft = await draft_of(request)
+    person = person_of(request)
+    if draft.stage in {Stage.EDITING, Stage.WAITING}:
+        values = await _values(request, draft)
+        if sentence := _unsure(request, values, (await shared.form_of(request)).get("number", "")):
+            return await _page(request, draft, status=422, problem=sentence)
+        try:
+            await shared.sender_of(request).start(draft.id, person, _not_waiting)
+        except UsageError as error:
+            return await _page(request, draft, status=422, problem=str(error))
+    return await _under_way(request, draft)
+
+
+@allow(Role.SENDER)
+async def ask(request: web.Request) -> web.StreamResponse:
+    """Hand it to a second person."""
+    draft = await draft_of(request)
+    values = await _values(request, draft)
+    if not values["ready"]:
+        raise web.HTTPSeeOther(shared.address(draft, Step.SEND))
+    if sentence := await asyncio.to_thread(shared.sender_of(request).name_taken, draft):
+        return await _page(request, draft, status=422, problem=sentence)
+    return await _decide(request, draft, "drafts.deed.ask", asking(person_of(request), now=time.time()))
+
+
+@allow(Role.SENDER)
+async def take_back(request: web.Request) -> web.StreamResponse:
+    return await _decide(request, await draft_of(request), "drafts.deed.take_back", taking_back)
+
+
+@allow(Role.APPROVER)
+async def send_back(request: web.Request) -> web.StreamResponse:
+    draft = await draft_of(request)
+    note = (await shared.form_of(request)).get("note", "")
+    return await _decide(request, draft, "drafts.deed.send_back", returning(person_of(request), note, now=time.time()))
+
+
+@allow(Role.APPROVER)
+async def approve(request: web.Request) -> web.StreamResponse:
+    """Agree to what was looked at, and have it sent, as one: no change fits in between."""
+    draft = await draft_of(request)
+    person, form = person_of(request), await shared.form_of(request)
+    if draft.stage is Stage.WAITING:
+        values = await _values(request, draft)
+        if sentence := _unsure(request, values, form.get("number", "")):
+            return await _page(request, draft, status=422, problem=sentence)
+    try:
+        # Noted first: a deed that then fails is better than one that nobody knows of.
+        if draft.stage is Stage.WAITING:
+            check_second(person, draft)
+            await trail.note(room_of(request).console.store, person.name, console_of(request).pages.text("drafts.deed.approve"), draft.name)
+        await shared.sender_of(request).start(draft.id, person, approving(person, form.get("content", ""), now=time.time()))
+    except UsageError as error:
+        return await _page(request, draft, status=422, problem=str(error))
+    return await _under_way(request, draft)
+
+
+def _not_waiting(draft: Draft) -> Draft:
+    if draft.stage is Stage.WAITING:
+        raise UsageError("This waits for a second person, who sends it by approving.")
+    return draft
+
+
+async def _decide(request: web.Request, draft: Draft, deed: str, what: Any) -> web.StreamResponse:
+    room = room_of(request)
+    try:
+        changed = await shared.apply(room, draft, what)
+    except UsageError as error:
+        return await _page(request, draft, status=422, problem=str(error))
+    if changed.stage is not draft.stage:
+        await trail.note(room.console.store, person_of(request).name, room.console.pages.text(deed), draft.name)
+    raise web.HTTPSeeOther(shared.address(draft, Step.SEND))
+
+
+async def _under_way(request: web.Request, draft: Draft) -> web.StreamResponse:
+    settled = await shared.sender_of(request).settled(draft.id, seconds=START_SECONDS)
+    if settled is not None and settled.stage is Stage.SENT:
+        raise web.HTTPSeeOther(campaign_page(settled.name))
+    raise web.HTTPSeeOther(shared.address(draft, Step.SEND))
+
+
+def _unsure(request: web.Request, values: dict[str, Any], number: str) -> str:
+    """Why it is not sent yet: so many recipients have to be typed."""
+    if not values["ready"] or not values["type_number"] or is_number(number, values["messages"]):
+        return ""
+    return console_of(request).pages.text("drafts.send.wrong_number", count=f"{values['messages']:,}")
+
+
+async def _page(request: web.Request, draft: Draft, *, status: int = 200, problem: str = "") -> web.Response:
+    fresh = await asyncio.to_thread(room_of(request).shelf.find, draft.id)
+    draft = fresh if fresh is not None else draft
+    return await shared.show(
+        request, Step.SEND, draft, status=status, **(await _values(request, draft) | {"problem": problem or draft.problem})
+    )
+
+
+async def _values(request: web.Request, draft: Draft) -> dict[str, Any]:
+    console, person = console_of(request), person_of(request)
+    values = await checked(request, draft)
+    found = values["found"]
+    if not isinstance(found, Found) or found.error or not found.sendable:
+        return values | {"ready": False, "messages": 0, "type_number": False}
+    looked = await room_of(request).looked(draft)
+    intent = _intent(console, draft, found, own_zones=bool(getattr(looked, "own_zones", False)))
+    taken = await asyncio.to_thread(shared.sender_of(request).name_taken, draft) if draft.stage is Stage.EDITING else ""
+    deeds = await trail.deeds(console.store, draft.name, limit=20) if draft.name else []
+    return values | {
+        "ready": True,
+        "plan": plan_in_words(intent, now=utc_now()),
+        "messages": intent.messages,
+        "type_number": intent.messages > NUMBER_FROM,
+        "needs_approval": needs_approval(draft, found.sendable, console.rules.approval_over),
+        "approval_over": console.rules.approval_over,
+        "may_decide": is_for(person, draft),
+        "name_taken": taken,
+        "deeds": deeds,
+        "tested": draft.test_arrived,
+        "too_fast": intent.rate_per_second is None or intent.rate_per_second > ALLOWED_PER_SECOND,
+    }
+
+
+def _intent(console: Console, draft: Draft, found: Found, *, own_zones: bool) -> Intent:
+    settings = console.settings.model_copy(update=_given(draft))
+    return Intent(
+        list_name=draft.list.name if draft.list is not None else "",
+        messages=min(found.sendable, settings.limit or found.sendable, settings.sample or found.sendable),
+        left=found.sendable,
+        rate_per_second=settings.rate,
+        schedule=schedule_of(settings, {}, now=utc_now()),
+        zones=None if own_zones else (),
+        left_out=found.problem_rows,
+    )
+
+
+def _given(draft: Draft) -> dict[str, Any]:
+    given = GivenSettings.read(**draft.controls)
+    return {name: getattr(given, name) for name in draft.controls}

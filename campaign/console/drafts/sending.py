@@ -1,0 +1,194 @@
+"""From a draft to a campaign: one command is started for it, whoever presses what how often, and however the console ends meanwhile."""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from campaign.app.sending import reading
+from campaign.console import trail
+from campaign.console.access import Person
+from campaign.console.drafts.approval import needs_approval
+from campaign.console.drafts.controls import problem_with_name
+from campaign.console.drafts.draft import Draft, Stage, Upload, Words
+from campaign.console.drafts.findings import kept_check
+from campaign.console.drafts.room import Room
+from campaign.console.drafts.shelf import MESSAGE, with_problem
+from campaign.console.drafts.wording import without_paths
+from campaign.console.launch import Errand, Launch, launch
+from campaign.domain.errors import CampaignError, UsageError
+from campaign.ledger.port import CampaignRecord, Control
+
+LOOK_SECONDS: Final = 0.2
+AGAIN_SECONDS: Final = 5.0
+SAID_CHARACTERS: Final = 2_000
+RESULTS: Final = "results.csv"
+
+
+@dataclass(slots=True, eq=False)
+class Sender:
+    """Starts campaigns, and watches each until it stands in the ledger, or is known not to."""
+
+    room: Room
+    _watched: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+
+    async def start(self, draft: str, person: Person, first: Callable[[Draft], Draft] = lambda draft: draft) -> Draft:
+        """Have a draft sent; `first` is a change that belongs to it, as one. Whoever comes second finds it under way.
+
+        Raises:
+            UsageError: it can't be sent as it is; nothing was changed.
+        """
+        mine = False
+
+        def begin(found: Draft) -> Draft:
+            nonlocal mine
+            if found.stage in {Stage.SENDING, Stage.SENT}:
+                return found
+            ready = first(found)
+            self._check(ready)
+            mine = True
+            return replace(ready, stage=Stage.SENDING, starter=person.name, problem="", returned=None)
+
+        begun = await asyncio.to_thread(self.room.shelf.change, draft, begin)
+        if mine:
+            await trail.note(self.room.console.store, person.name, self.room.console.pages.text("drafts.deed.send"), begun.name)
+            self.watch(begun)
+        return begun
+
+    def watch(self, draft: Draft) -> None:
+        """Launch it, and see it into the ledger."""
+        if draft.id not in self._watched:
+            task = asyncio.get_running_loop().create_task(self._see_through(draft))
+            self._watched[draft.id] = task
+            task.add_done_callback(lambda ended: self._seen(draft, ended))
+
+    def _seen(self, draft: Draft, ended: asyncio.Task[None]) -> None:
+        self._watched.pop(draft.id, None)
+        if not ended.cancelled() and (error := ended.exception()) is not None:
+            # It stays as being started: its page, or the next start of the console, goes on with it.
+            structlog.get_logger().error("draft_not_started", campaign=draft.name, problem=repr(error))
+
+    async def recover(self) -> None:
+        """Go on with what a killed console had begun: the same command again is the same campaign, and sends nothing twice."""
+        for draft in await asyncio.to_thread(self.room.shelf.unsent):
+            if draft.stage is Stage.SENDING:
+                self.watch(draft)
+
+    async def settled(self, draft: str, *, seconds: float) -> Draft | None:
+        """The draft once it is no longer being started, or after so long."""
+        if (task := self._watched.get(draft)) is not None:
+            await asyncio.wait([task], timeout=seconds)
+        return await asyncio.to_thread(self.room.shelf.find, draft)
+
+    async def close(self) -> None:
+        """Watch no longer; what was started goes on, and the next console finds it."""
+        tasks = list(self._watched.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _check(self, draft: Draft) -> None:
+        found = kept_check(self.room.folder(draft), draft.checkable)
+        if found is None or found.error or not found.sendable:
+            raise UsageError("The list and the message have to be checked first. Go to the step “Check”.")
+        if needs_approval(draft, found.sendable, self.room.console.rules.approval_over):
+            raise UsageError("So many recipients need a second person. Ask for approval.")
+        if problem := problem_with_name(draft.name) or self.name_taken(draft):
+            raise UsageError(problem)
+
+    def name_taken(self, draft: Draft) -> str:
+        """Why a draft can't have its name; empty if it can. Blocks."""
+        others = (other for other in self.room.shelf.all() if other.id != draft.id and other.stage in {Stage.SENDING, Stage.SENT})
+        if any(other.name == draft.name for other in others) or self._record(draft.name) is not None:
+            return f"There is a campaign named “{draft.name}” already. Give this one another name, at the step “Controls”."
+        return ""
+
+    def _record(self, name: str) -> CampaignRecord | None:
+        with reading(self.room.console.settings) as reader:
+            return reader.campaign(name)
+
+    async def _see_through(self, draft: Draft) -> None:
+        room = self.room
+        try:
+            await asyncio.to_thread(self._check_files, draft)
+            errand = Errand(verb="run", arguments=(str(room.list_path(draft)),), options=options_of(room, draft))
+            launched = await launch(room.console, errand, campaign=draft.name, person=draft.starter)
+            problem = await self._outcome(draft, launched)
+        except CampaignError as error:
+            problem = str(error)
+        if problem:
+            await asyncio.to_thread(room.shelf.change, draft.id, with_problem(problem))
+            return
+        await trail.own(room.console.store, draft.name, draft.owner)
+        await asyncio.to_thread(room.shelf.change, draft.id, lambda found: replace(found, stage=Stage.SENT, changed_at=time.time()))
+
+    async def _outcome(self, draft: Draft, launched: Launch) -> str:
+        """Empty as soon as the campaign stands in the ledger, whole; what the command said if it ended before."""
+        while True:
+            running = await asyncio.to_thread(launched.running)
+            try:
+                record = await asyncio.to_thread(self._record, draft.name)
+            except CampaignError as error:
+                # Who can't look can't know that nothing was sent, and must not let it be sent under another name.
+                structlog.get_logger().warning("ledger_not_read", campaign=draft.name, problem=str(error))
+                await asyncio.sleep(AGAIN_SECONDS)
+                continue
+            if _is_its_own(record, draft):
+                return ""
+            if not running:
+                return without_paths(said(launched), self.room.names(draft))
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def _check_files(self, draft: Draft) -> None:
+        """Raises UsageError unless the files are those that were checked, and approved."""
+        folder = self.room.folder(draft)
+        uploads = [upload for upload in (draft.list, *draft.excludes) if upload is not None]
+        if any(_is_other(folder, upload) for upload in uploads):
+            raise UsageError("A file of this draft is not what it was when it was uploaded. Upload it again; nothing was sent.")
+        if draft.words is Words.WRITTEN and (folder / MESSAGE).read_bytes() != draft.message.encode():
+            raise UsageError("The message's file is not what was written. Save the message again; nothing was sent.")
+
+
+def options_of(room: Room, draft: Draft) -> tuple[str, ...]:
+    """What a run of this draft is told, one word an option."""
+    folder = room.folder(draft)
+    return (
+        f"--name={draft.name}",
+        *message_options(room, draft),
+        *(f"--exclude={folder / upload.file}" for upload in draft.excludes),
+        *(f"--{name.replace('_', '-')}={value}" for name, value in draft.controls.items() if name != "baseline"),
+        *(["--baseline"] if draft.controls.get("baseline") else []),
+        f"--results={folder / RESULTS}",
+        "--yes",
+    )
+
+
+def message_options(room: Room, draft: Draft) -> tuple[str, ...]:
+    """What any command about this draft is told of its message."""
+    template = (f"--template={room.folder(draft) / MESSAGE}",) if draft.words is Words.WRITTEN else ()
+    return (f"--id-column={draft.column}", *template)
+
+
+def said(launched: Launch) -> str:
+    """What a command that ended had to say."""
+    text = launched.said.read_text(encoding="utf-8", errors="replace") if launched.said.exists() else ""
+    return text.strip()[-SAID_CHARACTERS:] or "The command ended at once, and said nothing. Nothing was sent; try again."
+
+
+def _is_its_own(record: CampaignRecord | None, draft: Draft) -> bool:
+    """Whether a campaign is the draft's, and all of its list is staged."""
+    ours = record is not None and draft.list is not None and record.spec.list_sha256 == draft.list.sha256
+    return ours and record is not None and record.control is not Control.STAGING
+
+
+def _is_other(folder: Path, upload: Upload) -> bool:
+    try:
+        with (folder / upload.file).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() != upload.sha256
+    except FileNotFoundError:
+        return True

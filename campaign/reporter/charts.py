@@ -1,0 +1,163 @@
+"""Charts of a campaign as SVG, for pages: no scripts, nothing from elsewhere, light or dark as the reader's system is."""
+
+import math
+import sys
+from collections.abc import Callable
+from typing import Any, Final
+
+import pygal
+from pygal.style import Style
+
+from campaign.domain.model import Status
+from campaign.reporter.standing import LABEL
+from campaign.reporter.timeline import Timeline
+
+# It has put a finder of its plugins among Python's, which every later import would ask, in a way that Python warns of.
+sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != pygal.__name__]
+
+WIDTH: Final = 920
+NARROW: Final = 400
+"""For a phone, where the letters of a wide one would be too small."""
+HEIGHT: Final = 300
+_LABEL_WIDTH: Final = 120
+
+_FONT: Final = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'Liberation Sans', Arial, sans-serif"
+_COLORS: Final[dict[Status, tuple[str, str]]] = {
+    Status.DELIVERED: ("#2f9e64", "#4cc38a"),
+    Status.ACCEPTED: ("#7cc7a0", "#2b7d56"),
+    Status.NOT_DELIVERED: ("#e0a32e", "#e8b04a"),
+    Status.PENDING: ("#a9adba", "#6b7080"),
+    Status.UNKNOWN: ("#8f6fd6", "#a98cf0"),
+    Status.FAILED: ("#d2453d", "#ff8178"),
+    Status.SKIPPED: ("#c9cbd2", "#4b4f5b"),
+    Status.INVALID: ("#b06a64", "#b5706a"),
+    Status.SENDING: ("#4548c8", "#a3a7ff"),
+}
+_MEAN: Final = ("#4548c8", "#a3a7ff")
+_MOST: Final = ("#b9bbf0", "#4d5191")
+
+_CSS: Final = """
+svg { background: none; }
+text { font-family: FONT; fill: #5c5f6b; }
+.background { fill: none; }
+.axis .line { stroke: none; }
+.axis text { font-size: 13px; }
+.axis .guide.line, .axis .major.guide.line { stroke: #e4e4df; stroke-width: 1; stroke-dasharray: none; }
+.axis.x .guide.line, .axis.x .major.guide.line { stroke: none; }
+.axis.x text { text-anchor: middle; }
+.axis.y text { text-anchor: end; }
+.axis .always_show .guide.line { stroke: #b9bac2; }
+.legend text { font-size: 13px; }
+text.title { font-size: 13px; text-anchor: middle; }
+text.no_data { font-size: 15px; text-anchor: middle; }
+.series .line { fill: none; stroke-width: 2.5; stroke-linejoin: round; stroke-linecap: round; }
+.series .rect { stroke: none; }
+.dots circle { stroke: none; }
+.tooltip, .text-overlay { display: none; }
+@media (prefers-color-scheme: dark) {
+  text { fill: #a4a8b5; }
+  .axis .guide.line, .axis .major.guide.line { stroke: #30333c; }
+  .axis.x .guide.line, .axis.x .major.guide.line { stroke: none; }
+  .axis .always_show .guide.line { stroke: #555a67; }
+}
+"""
+
+
+def sends_chart(timeline: Timeline, *, title: str, nothing: str, again: str, width: int = WIDTH) -> bytes:
+    """Sends a second over time, stacked by what they came to; `again` is the name of those that are tried again."""
+    chart = pygal.StackedBar(
+        _config([_COLORS[status] for status in timeline.statuses], timeline, timeline.most_per_second, _per_second, width),
+        no_data_text=nothing,
+    )
+    for status in timeline.statuses:
+        label = again if status is Status.PENDING else LABEL[status]
+        chart.add(label, [stretch.by_status.get(status, 0) / timeline.seconds for stretch in timeline.sends])
+    return _drawn(chart, title)
+
+
+def latency_chart(timeline: Timeline, *, title: str, nothing: str, mean: str, most: str, width: int = WIDTH) -> bytes:
+    """How long answers took over time, on average and at most, in seconds."""
+    chart = pygal.Line(
+        _config([_MOST, _MEAN], timeline, timeline.most_latency_seconds, _seconds, width),
+        no_data_text=nothing,
+        show_dots=True,
+        dots_size=1.25,
+        allow_interruptions=True,
+    )
+    answered = [stretch if stretch.max_latency_seconds else None for stretch in timeline.sends]
+    if any(answered):
+        chart.add(most, [stretch.max_latency_seconds if stretch else None for stretch in answered])
+        chart.add(mean, [stretch.mean_latency_seconds if stretch else None for stretch in answered])
+    return _drawn(chart, title)
+
+
+def ticks(most: float) -> list[float]:
+    """From 0 to `most` or a little more, some round numbers."""
+    if most <= 0:
+        return [0.0, 1.0]
+    magnitude = 10.0 ** math.floor(math.log10(most / 4))
+    step = next(magnitude * times for times in (1, 2, 2.5, 5, 10) if magnitude * times * 4 >= most)
+    return [place * step for place in range(math.ceil(most / step) + 1)]
+
+
+def _config(colors: list[tuple[str, str]], timeline: Timeline, most: float, formatter: Callable[[float], str], width: int) -> pygal.Config:
+    own = "".join(_coloured(place, light, dark) for place, (light, dark) in enumerate(colors))
+    return pygal.Config(
+        css=[f"inline:{_CSS.replace('FONT', _FONT)}{own}"],
+        style=Style(font_family=_FONT, label_font_size=13, major_label_font_size=13, legend_font_size=13),
+        js=[],
+        no_prefix=True,
+        width=width,
+        height=HEIGHT,
+        margin=4,
+        margin_top=10,
+        spacing=10,
+        legend_at_bottom=True,
+        legend_at_bottom_columns=min(len(colors), width // 180) or None,
+        legend_box_size=11,
+        truncate_legend=-1,
+        truncate_label=-1,
+        include_x_axis=True,
+        show_minor_x_labels=False,
+        # Of a chart without a single value pygal can't place labels.
+        x_labels=[timeline.clock(stretch.at) for stretch in timeline.sends] if most else None,
+        x_labels_major_every=max(1, math.ceil(len(timeline.sends) * _LABEL_WIDTH / width)) if most else None,
+        y_labels=ticks(most) if most else None,
+        value_formatter=formatter,
+    )
+
+
+def _coloured(place: int, light: str, dark: str) -> str:
+    """A series, in its own colour."""
+    of = f".color-{place}"
+    return (
+        f"{of} .rect, {of} circle, .legend rect{of} {{ fill: {light}; }} {of} .line {{ stroke: {light}; }}\n"
+        f"@media (prefers-color-scheme: dark) {{ {of} .rect, {of} circle, .legend rect{of} {{ fill: {dark}; }}"
+        f" {of} .line {{ stroke: {dark}; }} }}\n"
+    )
+
+
+def _drawn(chart: Any, title: str) -> bytes:
+    chart.add_xml_filter(lambda root: _plain(root, title))
+    drawn: bytes = chart.render()
+    return drawn
+
+
+def _plain(root: Any, title: str) -> Any:
+    """The picture without what only its scripts would use, and without what tells when and by what it was made."""
+    for parent in root.iter():
+        for child in list(parent):
+            tag = child.tag.rpartition("}")[2] if isinstance(child.tag, str) else ""
+            if tag == "title" and parent is root:
+                child.text = title
+            elif tag in {"", "script", "desc", "title"} or "tooltip" in child.get("class", "").split():
+                parent.remove(child)
+    return root
+
+
+def _per_second(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:.1f}"
+
+
+def _seconds(value: float) -> str:
+    return f"{value:,.1f} s" if value >= 1 else f"{value * 1000:,.0f} ms"

@@ -1,0 +1,98 @@
+"""Where a campaign stands, in the words that command and console share."""
+
+from collections import Counter
+from typing import Final, assert_never
+
+from campaign.domain.durations import words as duration
+from campaign.domain.model import CampaignState, Counts, Status
+from campaign.insights import CampaignView
+from campaign.reporter.lines import rows
+from campaign.reporter.reasons import NO_REASON, ended_in_words, reason_in_words
+
+MOST_REASONS: Final = 8
+"""Reasons shown per status; the rest are added up."""
+
+_NO_TROUBLE: Final = "not tried yet"
+
+ORDER: Final = (
+    Status.DELIVERED,
+    Status.ACCEPTED,
+    Status.NOT_DELIVERED,
+    Status.FAILED,
+    Status.UNKNOWN,
+    Status.INVALID,
+    Status.SKIPPED,
+    Status.SENDING,
+    Status.PENDING,
+)
+
+LABEL: Final[dict[Status, str]] = {
+    Status.DELIVERED: "delivered",
+    Status.ACCEPTED: "accepted",
+    Status.NOT_DELIVERED: "not delivered",
+    Status.FAILED: "failed",
+    Status.UNKNOWN: "unknown",
+    Status.INVALID: "invalid",
+    Status.SKIPPED: "skipped",
+    Status.SENDING: "being sent",
+    Status.PENDING: "not sent yet",
+}
+
+MEANING: Final[dict[Status, str]] = {
+    Status.ACCEPTED: "the pass holds the message; whether a phone showed it is not known",
+    Status.NOT_DELIVERED: "the message was taken, but no phone showed it",
+    Status.FAILED: "the message was refused, or could not be handed over",
+    Status.UNKNOWN: "the message may have arrived, so it is not sent again by itself",
+    Status.INVALID: "the rows can't be sent as they stand",
+    Status.SKIPPED: "left out on purpose",
+    Status.PENDING: "waiting to be sent",
+}
+
+
+def state_in_words(view: CampaignView) -> str:
+    """What follows the campaign's name in a sentence: `is paused: 12 rows left.`"""
+    left = f"{rows(view.counts.open)} left"
+    match view.state:
+        case CampaignState.STAGED if view.staging:
+            return f"is being staged by another process: {rows(view.counts.rows)} of its list so far. Nothing was sent."
+        case CampaignState.STAGED if view.half_staged:
+            return f"was not staged to its end: only {rows(view.counts.rows)} of its list were read. Nothing was sent."
+        case CampaignState.STAGED:
+            return "is ready; nothing has been sent yet."
+        case CampaignState.SENDING:
+            return (
+                f"is being sent: {left}."
+                if view.eta_seconds is None
+                else f"is being sent: {left}, about {duration(max(1.0, view.eta_seconds))} to go."
+            )
+        case CampaignState.WAITING:
+            return f"is waiting and goes on by itself: {left}."
+        case CampaignState.PAUSED:
+            return f"is paused: {left}."
+        case CampaignState.STOPPED:
+            return f"has stopped before its end: {left}. {ended_in_words(view.record.ended)}"
+        case CampaignState.CANCELLED:
+            return "was cancelled."
+        case CampaignState.FINISHED:
+            return "is finished."
+        case _:
+            assert_never(view.state)
+
+
+def reasons_in_words(counts: Counts, status: Status, total: int) -> list[tuple[str, int]]:
+    """Reasons with their counts, most first; they add up to `total`. Empty if no row of the status has one."""
+    if not any(counts.reasons(status)):
+        return []
+    merged: Counter[str] = Counter()
+    for reason, count in counts.reasons(status).items():
+        merged[reason_in_words(reason)] += count
+    merged[NO_REASON] += total - merged.total()
+    if status is Status.PENDING:
+        merged[_NO_TROUBLE] = merged.pop(NO_REASON)
+    reasons = [(words, count) for words, count in merged.most_common() if count]
+    shown, others = reasons[:MOST_REASONS], reasons[MOST_REASONS:]
+    if len(others) == 1:
+        shown += others
+    elif others:
+        shown.append((f"other reasons, {len(others):,} of them", sum(count for _, count in others)))
+    return shown

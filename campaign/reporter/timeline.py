@@ -1,0 +1,106 @@
+"""Sends over time as a chart and a table show them: stretches of a length that clocks know."""
+
+import math
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from campaign.domain.model import Status
+from campaign.ledger.port import CampaignRecord, LedgerReader, Sends
+
+STRETCHES: Final = 60
+"""At most."""
+
+_LENGTHS: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
+_MINUTE: Final = 60
+_DAY: Final = 86400
+_LEAST_SECONDS: Final = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeline:
+    """The stretches are `seconds` long each, the first begins at `since` (Unix time)."""
+
+    since: float
+    seconds: int
+    sends: tuple[Sends, ...]
+
+    @property
+    def statuses(self) -> tuple[Status, ...]:
+        """What there is, in the order in which it is stacked."""
+        return tuple(status for status in _STACKED if any(status in stretch.by_status for stretch in self.sends))
+
+    @property
+    def total(self) -> int:
+        return sum(sum(stretch.by_status.values()) for stretch in self.sends)
+
+    @property
+    def most_per_second(self) -> float:
+        return max((sum(stretch.by_status.values()) for stretch in self.sends), default=0) / self.seconds
+
+    @property
+    def most_latency_seconds(self) -> float:
+        return max((stretch.max_latency_seconds for stretch in self.sends), default=0.0)
+
+    @property
+    def until(self) -> float:
+        return self.since + self.seconds * len(self.sends)
+
+    def clock(self, at: float) -> str:
+        """A moment as short as the whole allows it."""
+        moment = datetime.fromtimestamp(at).astimezone()
+        if self.seconds >= _DAY:
+            return moment.strftime("%d %b")
+        if self.until - self.since > _DAY:
+            return moment.strftime("%d %b %H:%M")
+        return moment.strftime("%H:%M" if self.seconds >= _MINUTE else "%H:%M:%S")
+
+    def coarser(self, at_most: int) -> "Timeline":
+        """The same in few stretches, for a table."""
+        by = math.ceil(len(self.sends) / at_most)
+        groups = [self.sends[place : place + by] for place in range(0, len(self.sends), by)]
+        return Timeline(since=self.since, seconds=self.seconds * by, sends=tuple(map(_together, groups)))
+
+
+_STACKED: Final = (
+    *(Status.DELIVERED, Status.ACCEPTED, Status.NOT_DELIVERED, Status.PENDING, Status.UNKNOWN, Status.FAILED),
+    *(Status.SKIPPED, Status.INVALID, Status.SENDING),
+)
+
+
+def timeline(reader: LedgerReader, record: CampaignRecord, *, now: float | None = None) -> Timeline:
+    """A campaign's sends, from its first run until the last has ended, or until now."""
+    now = time.time() if now is None else now
+    runners = [runner for runner in reader.runners(record.id) if runner.activity != "staging"]
+    begins = record.started_at or now
+    ends = max((now if runner.alive else runner.ended_at or runner.started_at for runner in runners), default=record.finished_at or now)
+    length = length_of(ends - begins)
+    since = math.floor(begins / length) * length
+    stretches = max(math.ceil(_LEAST_SECONDS / length), math.floor(max(ends - since, 0.0) / length) + 1)
+    found = reader.sends_over_time(record.id, since=since, until=since + stretches * length, buckets=stretches)
+    return Timeline(since=since, seconds=length, sends=tuple(found))
+
+
+def length_of(seconds: float) -> int:
+    """How long stretches are of which so many seconds have no more than can be shown."""
+    for length in _LENGTHS:
+        if seconds / length <= STRETCHES - 2:
+            return length
+    return math.ceil(seconds / (STRETCHES - 2) / _DAY) * _DAY
+
+
+def _together(some: tuple[Sends, ...]) -> Sends:
+    by_status: dict[Status, int] = {}
+    for stretch in some:
+        for status, count in stretch.by_status.items():
+            by_status[status] = by_status.get(status, 0) + count
+    # Weighed by attempts: how many of them were answered is not known here, and nearly all are.
+    weights = [sum(stretch.by_status.values()) if stretch.mean_latency_seconds else 0 for stretch in some]
+    weighed = sum(weight * stretch.mean_latency_seconds for weight, stretch in zip(weights, some, strict=True))
+    return Sends(
+        at=some[0].at,
+        by_status=by_status,
+        mean_latency_seconds=weighed / sum(weights) if sum(weights) else 0.0,
+        max_latency_seconds=max(stretch.max_latency_seconds for stretch in some),
+    )

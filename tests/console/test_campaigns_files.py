@@ -1,0 +1,243 @@
+"""Results and failed rows taken away, sent again, and mended."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from campaign.console.access import Role
+from campaign.console.campaigns.downloads import attachment
+from campaign.console.campaigns.exports import MOST_KEPT, Exports, Wanted, Which
+from campaign.console.console import Rules
+from campaign.console.launch import launches
+from campaign.console.trail import deeds, own
+from campaign.domain.model import CampaignState, Status
+from campaign.loader.tables import open_table
+from campaign.reporter.target import Format
+from campaign.simulator.config import SimulatorConfig
+from campaign.simulator.faults import Fault
+from tests.console.campaigns_given import Scene, scene
+from tests.console.waiting import until
+
+MISSING = frozenset({"pass-00002", "pass-00005", "pass-00009"})
+SOME_MISSING = SimulatorConfig(limit_per_second=0, missing=MISSING)
+KINDS = {
+    "csv": "text/csv; charset=utf-8",
+    "parquet": "application/vnd.apache.parquet",
+    "jsonl": "application/x-ndjson; charset=utf-8",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_what_is_taken_away_can_be_opened_as_a_list(tmp_path: Path, kind: str) -> None:
+    async with scene(tmp_path, SOME_MISSING) as at:
+        await at.run('Frühling; "x"', 12, code=3)
+        for which, rows in (("results", 12), ("failed", 3)):
+            answer = await at.given.client.get(at.page_of('Frühling; "x"', f"{which}.{kind}"))
+            assert (answer.status, answer.headers["Content-Type"]) == (200, KINDS[kind])
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+            assert answer.headers["Content-Disposition"] == (
+                f"attachment; filename=\"Fr_hling_ -x-.{which}.{kind}\"; filename*=UTF-8''Fr%C3%BChling%3B%20-x-.{which}.{kind}"
+            )
+            file = tmp_path / f"taken.{kind}"
+            file.write_bytes(await answer.read())
+            with open_table(file) as table:
+                found = [row for batch in table.batches() for row in batch]
+                place = table.columns.index("delivery_status")
+            assert len(found) == rows
+            assert {row[place] for row in found} == ({"delivered", "failed"} if which == "results" else {"failed"})
+
+
+async def test_an_export_is_made_once_for_all_until_the_ledger_changes_and_then_removed(tmp_path: Path) -> None:
+    async with scene(tmp_path, SOME_MISSING) as at:
+        await at.run("promo", 12, code=3)
+        exports = Exports(tmp_path / "taken", at.given.console.settings)
+        wanted = Wanted(name="promo", which=Which.FAILED, format=Format.CSV)
+        async with exports.file(wanted) as one, exports.file(wanted) as two:
+            assert one == two
+            assert one.stat().st_mode & 0o777 == 0o600
+        at.simulator.configure(missing=frozenset({"pass-00002"}))
+        await at.command("retry", "promo", "--yes", code=3)
+        async with exports.file(wanted) as three:
+            assert three != one
+            assert three.read_text(encoding="utf-8").count("pass-") == 1
+        assert not one.exists()
+        for kind in Format:
+            for which in Which:
+                async with exports.file(Wanted(name="promo", which=which, format=kind)):
+                    pass
+        assert len(list((tmp_path / "taken").iterdir())) == MOST_KEPT
+        exports.close()
+        assert list((tmp_path / "taken").iterdir()) == []
+
+
+async def test_files_that_a_killed_console_has_left_are_removed(tmp_path: Path) -> None:
+    async with scene(tmp_path) as at:
+        (tmp_path / "taken").mkdir()
+        (tmp_path / "taken" / "export-x.csv").write_text("pass-1")
+        Exports(tmp_path / "taken", at.given.console.settings).close()
+        assert list((tmp_path / "taken").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ['a"b\r\nX: y', "../../etc/passwd", "漢字", "a;b"])
+def test_no_name_of_a_file_ends_its_header(name: str) -> None:
+    header = attachment(f"{name}.csv")
+    assert header.isascii()
+    assert "\n" not in header
+    assert header.count('"') == 2
+    assert header.startswith('attachment; filename="')
+
+
+async def test_failed_rows_of_a_reason_are_sent_again_and_nothing_else(tmp_path: Path) -> None:
+    async with scene(tmp_path, SOME_MISSING) as at:
+        await at.run("promo", 12, code=3)
+        choose = await at.get(at.page_of("promo", "again"))
+        assert "Failed: 3" in choose.words
+        at.simulator.configure(missing=frozenset())
+        sure = await at.get(at.page_of("promo", "again", "sure") + "?status=failed&reason-failed=http_404")
+        assert "Send 3 messages again?" in sure.words
+        await at.post(at.page_of("promo", "again"), status="failed", **{"reason-failed": "http_404"})
+        await until(lambda: at.state("promo").counts.by_status[Status.DELIVERED] == 12, seconds=40)
+        assert at.doubles == 0
+        assert len(at.simulator.audit()) == 12
+        (deed,) = [deed for deed in await deeds(at.given.console.store, "promo") if deed.action == "sent rows again"]
+        assert deed.details == "failed: 3"
+
+
+async def test_rows_that_may_have_arrived_are_sent_again_only_if_one_agrees_to_twice(tmp_path: Path) -> None:
+    faults = {Fault.CUT_AFTER: 1.0, Fault.READ_MISSING: 1.0}
+    async with scene(tmp_path, SimulatorConfig(limit_per_second=0, faults=faults)) as at:
+        await at.run("promo", 2, code=3)
+        page = at.page_of("promo", "again")
+        sure = await at.get(at.page_of("promo", "again", "sure") + "?status=unknown")
+        assert "who got one gets it twice" in sure.words
+        assert (await at.post(page, status="unknown")).status == 422
+        assert len(at.simulator.audit()) == 2
+        at.simulator.configure(faults={})
+        await at.post(page, status="unknown", twice="yes")
+        await at.until_state("promo", CampaignState.FINISHED)
+        await until(lambda: len(at.simulator.audit()) == 4)
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"status": "delivered"}, "Choose which rows"),
+        ({}, "Choose which rows"),
+        ({"status": "failed", "reason-failed": "--yes"}, "One of the reasons is none"),
+        ({"status": "failed", "http": "4o4"}, "“4o4” is no HTTP number"),
+    ],
+)
+async def test_what_is_no_choice_is_refused_in_words(tmp_path: Path, fields: dict[str, str | list[str]], says: str) -> None:
+    async with scene(tmp_path, SOME_MISSING) as at:
+        await at.run("promo", 12, code=3)
+        refused = await at.post(at.page_of("promo", "again"), **fields)
+        assert refused.status == 422
+        assert says in refused.words
+        assert await launches(at.given.console, "promo") == []
+
+
+async def test_a_large_re_run_needs_an_approver(tmp_path: Path) -> None:
+    async with scene(tmp_path, SOME_MISSING, rules=Rules(approval_over=2)) as at:
+        await at.run("promo", 12, code=3)
+        await own(at.given.console.store, "promo", "sid")
+        failed = await taken(at, "failed.csv")
+        at.is_now("sid", Role.SENDER)
+        refused = await at.post(at.page_of("promo", "again"), status="failed")
+        assert (refused.status, "need an approver" in refused.words) == (403, True)
+        shown = await at.upload(at.page_of("promo", "mended"), failed, "failed.csv")
+        refused = await at.post(at.page_of("promo", "mended", "send"), file=file_in(shown.page))
+        assert (refused.status, "need an approver" in refused.words) == (403, True)
+        assert await launches(at.given.console, "promo") == []
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+async def test_mended_rows_are_shown_first_and_then_sent_once(tmp_path: Path, kind: str) -> None:
+    async with scene(tmp_path, SOME_MISSING) as at:
+        await at.run("promo", 12, code=3)
+        failed = await taken(at, f"failed.{kind}")
+        if kind == "csv":
+            failed = failed.replace(b"pass-00002", b"pass-00002-new").replace(b"pass-00005", b"pass-00005-new")
+        else:
+            at.simulator.configure(missing=frozenset())
+        shown = await at.upload(at.page_of("promo", "mended"), failed, f"../mended list.{kind}")
+        assert "Send 3 messages again?" in shown.words
+        assert ("2 rows of the file were mended, 2 of them with another pass." in shown.words) == (kind == "csv")
+        assert len(at.simulator.audit()) == 9
+        await at.post(at.page_of("promo", "mended", "send"), file=file_in(shown.page))
+        delivered = 11 if kind == "csv" else 12
+        await until(lambda: at.state("promo").counts.by_status[Status.DELIVERED] == delivered, seconds=40)
+        assert at.doubles == 0
+        kept = list((at.given.console.folder / "mended").iterdir())
+        assert [file.parent.stat().st_mode & 0o777 for file in kept] == [0o700]
+        assert [file.stat().st_mode & 0o777 for file in kept] == [0o600]
+
+
+async def test_the_file_of_another_campaign_sends_nothing(tmp_path: Path) -> None:
+    async with scene(tmp_path, SOME_MISSING) as at:
+        await at.run("theirs", 12, code=3)
+        await at.run("mine", 12, code=3)
+        theirs = await taken(at, "failed.csv", "theirs")
+        await own(at.given.console.store, "mine", "sid")
+        at.is_now("sid", Role.SENDER)
+        sent = len(at.simulator.audit())
+        refused = await at.upload(at.page_of("mine", "mended"), theirs, "failed.csv")
+        assert (refused.status, "The file is not of this campaign" in refused.words) == (422, True)
+        unknown = await at.upload(at.page_of("mine", "mended"), theirs.replace(b",theirs,", b",whose,"), "failed.csv")
+        assert (unknown.status, "The file is not of this campaign" in unknown.words) == (422, True)
+        assert list((at.given.console.folder / "mended").iterdir()) == []
+        for file in ("../console.db", "/etc/passwd", "0" * 32 + ".csv"):
+            assert (await at.post(at.page_of("mine", "mended", "send"), file=file)).status == 422
+        assert len(at.simulator.audit()) == sent
+        assert await launches(at.given.console, "mine") == []
+
+
+async def test_an_upload_is_refused_that_is_forged_too_large_or_of_no_kind(tmp_path: Path) -> None:
+    async with scene(tmp_path, SOME_MISSING, rules=Rules(most_upload_bytes=2000)) as at:
+        await at.run("promo", 12, code=3)
+        failed = await taken(at, "failed.csv")
+        page = at.page_of("promo", "mended")
+        assert (await at.upload(page, failed, "x.csv", csrf="forged")).status == 403
+        assert (await at.upload(page, failed + b"x" * 2000, "x.csv")).status == 413
+        assert "does not end in .csv" in (await at.upload(page, failed, "x.html")).words
+        wrong = await at.upload(page, b"<html>no list</html>", "x.csv")
+        assert wrong.status == 422
+        folder = at.given.console.folder / "mended"
+        assert not folder.exists() or list(folder.iterdir()) == []
+
+
+async def test_what_can_not_be_sent_as_it_was_mended_is_told_before(tmp_path: Path) -> None:
+    async with scene(tmp_path, SOME_MISSING) as at:
+        await at.run("promo", 12, code=3)
+        failed = (await taken(at, "failed.csv")).replace(b",Name 2,", b",Name Two,")
+        refused = await at.upload(at.page_of("promo", "mended"), failed, "x.csv")
+        assert refused.status == 422
+        assert "the message is made from a template" in refused.words
+        shown = await at.upload(at.page_of("promo", "mended"), failed, "x.csv", message="Hello {{ first_name }}\r\nBye")
+        assert "Send 3 messages again?" in shown.words
+        at.simulator.configure(missing=frozenset())
+        await at.post(at.page_of("promo", "mended", "send"), file=file_in(shown.page), message="Hello {{ first_name }}\r\nBye")
+        await until(lambda: len(at.simulator.audit()) == 12, seconds=40)
+        assert "Hello Name Two\nBye" in {sent.message for sent in at.simulator.audit()}
+
+
+async def test_downloads_of_one_campaign_are_made_one_at_a_time(tmp_path: Path) -> None:
+    async with scene(tmp_path, SOME_MISSING) as at:
+        await at.run("promo", 12, code=3)
+        async with asyncio.TaskGroup() as group:
+            answers = [group.create_task(at.given.client.get(at.page_of("promo", "results.csv"))) for _ in range(6)]
+        assert {task.result().status for task in answers} == {200}
+        assert len({await task.result().read() for task in answers}) == 1
+        assert len(list((at.given.console.folder / "exports").iterdir())) == 1
+
+
+async def taken(at: Scene, file: str, name: str = "promo") -> bytes:
+    answer = await at.given.client.get(at.page_of(name, file))
+    assert answer.status == 200
+    return await answer.read()
+
+
+def file_in(page: str) -> str:
+    """The name that the page's form gives the uploaded file."""
+    return page.partition('name="file" value="')[2].partition('"')[0]

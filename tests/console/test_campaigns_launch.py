@@ -1,0 +1,94 @@
+"""Commands that the console starts: processes of their own, found again by whoever looks."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from campaign.console.launch import KEPT, Errand, Launch, environment, launch, launches
+from campaign.domain.errors import UsageError
+from campaign.settings import GivenSettings
+from tests.console.given import visit
+from tests.console.waiting import until
+
+
+async def test_what_a_command_says_is_kept_for_this_user_alone(tmp_path: Path) -> None:
+    async with visit(tmp_path) as given:
+        begun = await launch(given.console, Errand(verb="resume", arguments=("--help",), options=("--yes",)), campaign="a", person="sam")
+        await until(lambda: not begun.running())
+        assert (
+            begun.said.read_text(encoding="utf-8")
+            == "campaign: There is no token. Put it into PASSENTRY_API_KEY, or its file's name into PASSENTRY_API_KEY_FILE.\n"
+        )
+        assert begun.said.stat().st_mode & 0o777 == 0o600
+        assert begun.said.parent.stat().st_mode & 0o777 == 0o700
+
+
+async def test_a_command_at_work_is_known_by_whoever_looks_until_it_dies(tmp_path: Path) -> None:
+    said = tmp_path / "1.txt"
+    begun = Launch(id=1, campaign="a", person="sam", verb="run", at=0.0, log=tmp_path / "1.log", said=said)
+    assert not begun.running()
+    script = "import fcntl, sys; fcntl.flock(1, fcntl.LOCK_EX); print('held', flush=True); sys.stdin.read()"
+    with said.open("wb") as out:
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stdin=subprocess.PIPE, stdout=out)
+    await until(lambda: said.read_bytes() == b"held\n")
+    assert begun.running()
+    assert begun.running()
+    process.kill()
+    await process.wait()
+    assert not begun.running()
+
+
+async def test_the_last_commands_of_a_campaign_are_remembered_and_what_is_older_is_removed(tmp_path: Path) -> None:
+    async with visit(tmp_path) as given:
+        errand = Errand(verb="no-such-command", arguments=())
+        first = await launch(given.console, errand, campaign="a", person="sam")
+        other = await launch(given.console, errand, campaign="b", person="sam")
+        await until(lambda: not first.running() and not other.running())
+        assert await launches(given.console, "a") == [first]
+        assert "no-such-command" in first.said.read_text(encoding="utf-8")
+        later = [("a", "sam", "resume", 0.0)] * (KEPT - 1)
+        await given.console.store.do(
+            lambda db: db.executemany("INSERT INTO launches (campaign, person, verb, at) VALUES (?, ?, ?, ?)", later).fetchall()
+        )
+        last = await launch(given.console, errand, campaign="a", person="sam")
+        kept = await launches(given.console, "a")
+        assert (len(kept), kept[0], first in kept, first.said.exists()) == (KEPT, last, False, False)
+        assert await launches(given.console, "b") == [other]
+        assert other.said.exists()
+
+
+def test_only_the_console_says_where_the_ledger_and_the_log_are(tmp_path: Path) -> None:
+    settings = GivenSettings.read(ledger=str(tmp_path / "campaign.db"))
+    words = Errand(verb="retry", arguments=("--yes",), options=("--status=failed",)).words(settings, tmp_path / "1.log")
+    assert words[3:] == [
+        "campaign",
+        "retry",
+        f"--ledger={tmp_path}/campaign.db",
+        f"--log-file={tmp_path}/1.log",
+        "--status=failed",
+        "--",
+        "--yes",
+    ]
+
+
+def test_an_address_with_a_password_is_not_on_the_command_line(tmp_path: Path) -> None:
+    settings = GivenSettings.read(ledger="postgresql://sam:secret@db/campaigns", api_key="token-of-the-console")
+    words = Errand(verb="resume", arguments=("a",)).words(settings, tmp_path / "1.log")
+    assert not any("secret" in word or "token-of" in word for word in words)
+    told = environment(settings)
+    assert told["CAMPAIGN_LEDGER"] == "postgresql://sam:secret@db/campaigns"
+    assert told["PASSENTRY_API_KEY"] == "token-of-the-console"
+    assert told["PATH"] == os.environ["PATH"]
+
+
+@pytest.mark.parametrize(
+    "errand", [{"arguments": ("a\0b",)}, {"arguments": (), "options": ("value",)}, {"arguments": (), "options": ("--a=\0",)}]
+)
+def test_what_no_command_can_be_given_is_refused(errand: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="nothing was started"):
+        Errand(verb="run", **errand)

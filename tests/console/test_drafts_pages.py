@@ -1,0 +1,282 @@
+"""The pages of a draft: what they show, what they refuse, and that nothing of a list is ever more than text."""
+
+import asyncio
+import csv
+import hashlib
+import io
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from campaign.console.drafts.draft import Draft, Stage, Upload
+from campaign.console.drafts.shelf import KEPT_SECONDS, Shelf
+from tests.console.drafts_given import LIST, MESSAGE, desk
+
+SCRIPT = "<script>alert(1)</script>"
+
+
+async def test_a_script_in_every_place_is_text_everywhere(tmp_path: Path) -> None:
+    columns = ["pass_id", f"{SCRIPT} name", 'a"onmouseover="x', "{{ 7 * 7 }}"]
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(columns)
+    for row in range(3):
+        writer.writerow([f"{SCRIPT}{row}", SCRIPT, SCRIPT, SCRIPT])
+    writer.writerow(["", SCRIPT, SCRIPT, SCRIPT])
+    writer.writerow([f"{SCRIPT}0", "=cmd()", SCRIPT, SCRIPT])
+    content = out.getvalue().encode()
+    async with desk(tmp_path) as at:
+        message = f"{SCRIPT} {{{{ script_alert_1_script_name }}}} {{{{ a_onmouseover_x }}}}"
+        draft = await at.begun(content, f"{SCRIPT}.csv", message=message)
+        await at.upload(b"pass_id\n" + SCRIPT.encode(), f"{SCRIPT}.csv", path=f"{draft}/exclude", field="exclude")
+        await at.post(f"{draft}/preview", words="written", message=message)
+        await at.checked(draft)
+        answers = [await at.get(f"{draft}/{step}") for step in ("list", "column", "message", "check", "controls", "test", "send")]
+        answers += [
+            await at.get("/new"),
+            await at.post(f"{draft}/preview", words="written", message=message),
+            await at.post(f"{draft}/controls", name=SCRIPT, rate=SCRIPT, time_zone=SCRIPT, start_at=SCRIPT, opens=SCRIPT, canary=SCRIPT),
+            await at.post(f"{draft}/test", to=SCRIPT, row=SCRIPT),
+            await at.post(f"{draft}/message", words="written", message=f"{{{{ {SCRIPT} }}}}"),
+        ]
+        for answer in answers:
+            assert SCRIPT not in answer.page, answer.path
+            assert 'onmouseover="x' not in answer.page, answer.path
+        assert any("&lt;script&gt;alert(1)&lt;/script&gt;" in answer.page for answer in answers)
+
+
+async def test_the_rows_that_can_t_be_sent_are_a_file_that_no_spreadsheet_runs(tmp_path: Path) -> None:
+    rows = b"pass_id,first_name,code\na,=cmd(),1\n,+1,2\nb,,3\na,x,4\n1.23E+15,x,5\n"
+    async with desk(tmp_path) as at:
+        draft = await at.begun(rows)
+        answer = await at.get(f"{draft}/check")
+        assert "1 can be sent" in answer.words
+        assert "the row has no pass id Row 2" in answer.words
+        assert "a spreadsheet has changed the pass id, such as into 1.23E+15 Row 5" in answer.words
+        async with at.given.client.get(f"{draft}/problem-rows.csv") as file:
+            assert file.content_type == "text/csv"
+            assert file.headers["Content-Disposition"] == 'attachment; filename="problem-rows.csv"'
+            assert file.headers["X-Content-Type-Options"] == "nosniff"
+            found = list(csv.DictReader(io.StringIO((await file.read()).decode("utf-8-sig"))))
+        assert [row["delivery_row"] for row in found] == ["2", "3", "4", "5"]
+        assert found[0]["first_name"] == "'+1"
+        assert found[1]["delivery_reason"] == "missing_field"
+
+
+async def test_several_columns_could_be_the_pass_s_so_a_person_chooses(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        answer = await at.upload(b"id,ext_id,name\n1,a,x\n")
+        assert "Several columns could be it by their names: id, ext_id." in answer.words
+        assert " checked" not in answer.page
+        draft = answer.path.removesuffix("/column")
+        answer = await at.post(f"{draft}/column", column="no such")
+        assert (answer.status, "Choose one of the columns." in answer.words) == (422, True)
+        answer = await at.get(f"{draft}/message")
+        assert "This step opens once it is said which column holds the passes." in answer.words
+        answer = await at.post(f"{draft}/message", words="written", message="x")
+        assert answer.path == f"{draft}/message"
+        assert at.draft(draft).message == ""
+        await at.post(f"{draft}/column", column="ext_id")
+        answer = await at.get(f"{draft}/check")
+        assert "This step opens once there is a message that suits the list." in answer.words
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ("", "Write a message first."),
+        ("Hi\n{{ frist_name }}", "Line 2: “frist_name” is not a column of the list. Did you mean {{ first_name }}"),
+        ("Hi {{ first_name", "Line 1: The template can't be understood"),
+        ("{{ ''.__class__ }}", "Line 1:"),
+    ],
+)
+async def test_a_mistake_in_the_message_is_told_at_its_place_and_the_text_is_kept(tmp_path: Path, message: str, said: str) -> None:
+    async with desk(tmp_path) as at:
+        draft = (await at.upload()).path.removesuffix("/column")
+        await at.post(f"{draft}/column", column="pass_id")
+        answer = await at.post(f"{draft}/message", words="written", message=message)
+        assert answer.status == 422 if message else answer.path == f"{draft}/message"
+        assert said in answer.words
+        assert at.draft(draft).message == message
+        assert "This step opens once" in (await at.get(f"{draft}/check")).words
+
+
+async def test_the_preview_shows_what_a_lock_screen_shows_of_any_script(tmp_path: Path) -> None:
+    rows = "pass_id,name\n1,Ada\n2,\n3,שלום\n4,{}\n".format("👩‍👩‍👧‍👦" * 150).encode()
+    async with desk(tmp_path) as at:
+        draft = (await at.upload(rows)).path.removesuffix("/column")
+        await at.post(f"{draft}/column", column="pass_id")
+        asked = {"words": "written", "message": "{{ name }}"}
+        assert "3 characters" in (await at.post(f"{draft}/preview", **asked, at="0")).words
+        answer = await at.post(f"{draft}/preview", **asked, at="1")
+        assert "Row 2 would not be sent. The column “name” is empty, and the message needs it." in answer.words
+        answer = await at.post(f"{draft}/preview", **asked, at="1", go="next")
+        assert 'dir="auto">שלום' in answer.page
+        answer = await at.post(f"{draft}/preview", **asked, at="0", go="long")
+        assert "150 characters" in answer.words
+        assert f"{'👩‍👩‍👧‍👦' * 140}<span" in answer.page
+        answer = await at.post(f"{draft}/preview", **asked, at="999999999999", go="previous")
+        assert "Row 4" in answer.words
+
+
+async def test_the_list_may_have_the_messages(tmp_path: Path) -> None:
+    async with desk(tmp_path, settings={"rate": "100"}) as at:
+        draft = (await at.upload(b"pass_id,message\na,Hello A\nb,Hello B\n")).path.removesuffix("/column")
+        answer = await at.post(f"{draft}/column", column="pass_id")
+        assert "The list has it, in the column “message”" in answer.words
+        assert (await at.post(f"{draft}/message", words="column", message="")).path == f"{draft}/check"
+        assert "2 can be sent" in (await at.checked(draft)).words
+        await at.post(f"{draft}/send")
+        assert await at.finished(2) == {"a": ["Hello A"], "b": ["Hello B"]}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("rate", "fast", "“fast” is not a rate"),
+        ("rate", "-1", "“-1” is not a rate"),
+        ("time_zone", "Europe/Berln", "did you mean Europe/Berlin?"),
+        ("opens", "9", "is not a window"),
+        ("start_at", "soon", "“soon” is not a time"),
+        ("not_after", "2001-01-01", "That is over"),
+        ("canary", "0", "greater than or equal to 1"),
+        ("limit", "many", "valid integer"),
+        ("sample", "1.5", "valid integer"),
+        ("daily_cap", "-3", "greater than or equal to 0"),
+        ("halt", "often", "is not a limit of failures"),
+        ("on_unknown", "guess", "should be 'verify', 'hold' or 'resend'"),
+        ("lock_screen", "0", "greater than or equal to 1"),
+        ("name", "", "Give the campaign a name."),
+        ("name", "a/b", "A name can't have"),
+        ("name", "..", "nor only dots"),
+        ("name", "x" * 101, "at most 100 are allowed"),
+    ],
+)
+async def test_a_control_that_can_t_be_is_told_at_its_field_and_nothing_is_kept(tmp_path: Path, field: str, value: str, said: str) -> None:
+    async with desk(tmp_path) as at:
+        draft = at.shelf.begin("sam")
+        at.shelf.change(draft.id, _ready)
+        (at.shelf.folder_of(draft.id) / "list.csv").write_bytes(LIST)
+        path = f"/drafts/{draft.id}"
+        await at.settled(await at.get(f"{path}/list"))
+        answer = await at.post(f"{path}/controls", **({"name": "promo", "canary": "5", "not_after": "2099-01-01"} | {field: value}))
+        assert answer.status == 422
+        assert said in answer.words
+        assert f'id="{field}-wrong"' in answer.page
+        assert at.shelf.find(draft.id) == _ready(draft)
+
+
+async def test_controls_reach_the_command(tmp_path: Path) -> None:
+    async with desk(tmp_path, settings={"rate": "100"}) as at:
+        draft = await at.begun()
+        await at.upload(b"pass_id\npass-0001\npass-0002\n", "left.csv", path=f"{draft}/exclude", field="exclude")
+        await at.upload(b"id\npass-0003\n", "gone.csv", path=f"{draft}/exclude", field="exclude")
+        await at.upload(b"id\npass-0004\n", "stays.csv", path=f"{draft}/exclude", field="exclude")
+        await at.post(f"{draft}/exclude/remove", file="exclude-3.csv")
+        assert [upload.name for upload in at.draft(draft).excludes] == ["left.csv", "gone.csv"]
+        fields = {
+            "name": "-- odd; name --yes",
+            "rate": "50",
+            "opens": "00:00",
+            "closes": "24:00",
+            "canary": "2",
+            "limit": "5",
+            "baseline": "true",
+        }
+        fields |= {"time_zone": "Asia/Tokyo", "not_after": "2099-01-01T00:00", "on_unknown": "hold", "daily_cap": "1", "halt": "90%"}
+        answer = await at.post(f"{draft}/controls", **fields)
+        assert answer.path == f"{draft}/test", answer.words
+        assert "the pass is on the list of those to leave out" in (await at.checked(draft)).words
+        answer = await at.get(f"{draft}/send")
+        assert "This sends 5 of 17 messages" in answer.words
+        answer = await at.post(f"{draft}/send")
+        assert answer.path == "/campaigns/-- odd; name --yes"
+        sent = await at.finished(5)
+        assert set(sent) == {f"pass-{row:04}" for row in range(4, 9)}
+
+
+async def test_an_exclude_list_that_can_t_be_read_is_refused_whole(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        draft = await at.begun()
+        for content, said in (
+            (b"pass_id\n1.23E+15\n", "left.csv, row 1: The id 1.23E+15 has lost its digits"),
+            (b"name\nx\n", "left.csv: No column is named"),
+        ):
+            answer = await at.upload(content, "left.csv", path=f"{draft}/exclude", field="exclude")
+            assert (answer.status, said in answer.words) == (422, True), answer.words
+        assert at.draft(draft).excludes == ()
+        assert not [file for file in at.files() if "exclude" in file or ".part" in file]
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"to": " "}, "Write the id of your own pass."),
+        ({"to": "1.23E+15"}, "has lost its digits"),
+        ({"to": "mine", "row": "x"}, "Write the row as a number"),
+        ({"to": "mine", "row": "99"}, "There is no row 99; it has 20."),
+        ({"to": "--yes", "row": "1"}, "It was delivered"),
+    ],
+)
+async def test_a_test_that_can_t_be_sent_says_why(tmp_path: Path, fields: dict[str, str], said: str) -> None:
+    async with desk(tmp_path) as at:
+        draft = await at.begun()
+        answer = await at.post(f"{draft}/test", **fields)
+        assert said in answer.words
+
+
+async def test_a_test_that_is_pressed_twice_is_one(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        draft = await at.begun()
+        answers = await asyncio.gather(*(at.post(f"{draft}/test", to="mine") for _ in range(3)))
+        assert sorted(answer.status for answer in answers) == [200, 422, 422]
+        assert [len(texts) for texts in at.sent().values()] == [1]
+
+
+async def test_a_test_that_fails_says_why(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        draft = await at.begun()
+        at.simulator.configure(faults={"not_found": 1.0})
+        answer = await at.post(f"{draft}/test", to="mine")
+        assert "It was not taken. The reason: PassEntry knows no such pass (HTTP 404)." in answer.words
+        at.simulator.configure(faults={"not_delivered": 1.0})
+        answer = await at.post(f"{draft}/test", to="mine")
+        assert "PassEntry took it, but no phone showed it" in answer.words
+        assert "This message was not tested yet." in (await at.get(f"{draft}/send")).words
+
+
+def test_drafts_outlive_the_console_until_nobody_has_touched_them_for_a_month(tmp_path: Path) -> None:
+    now = time.time()
+    shelf = Shelf(tmp_path)
+    old, young, sent, waiting = (shelf.begin("sam") for _ in range(4))
+    shelf.change(old.id, lambda found: replace(found, changed_at=now - KEPT_SECONDS - 1))
+    shelf.change(waiting.id, lambda found: replace(found, changed_at=now - KEPT_SECONDS - 1, stage=Stage.WAITING))
+    shelf.change(sent.id, lambda found: replace(found, changed_at=0.0, stage=Stage.SENT))
+    again = Shelf(tmp_path)
+    assert {draft.id for draft in again.sweep(now)} == {old.id, waiting.id}
+    assert {draft.id for draft in again.all()} == {young.id, sent.id}
+    assert again.find(young.id) == young
+    assert {entry.name for entry in (tmp_path / "drafts").iterdir()} == {".lock", young.id, sent.id}
+
+
+def test_what_a_killed_console_left_of_an_upload_is_gone_at_the_next_start(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path)
+    half, whole = shelf.begin("sam"), shelf.begin("sam")
+    shelf.change(whole.id, _ready)
+    for draft in (half, whole):
+        (shelf.folder_of(draft.id) / ".part-1").write_bytes(b"x")
+    Shelf(tmp_path).drop_parts()
+    assert [draft.id for draft in shelf.all()] == [whole.id]
+    assert not list(tmp_path.rglob(".part-*"))
+
+
+@pytest.mark.parametrize("name", ["..", "../x", "a" * 32 + "/..", "A" * 32, "", "\0"])
+def test_only_an_id_of_ours_is_looked_for(tmp_path: Path, name: str) -> None:
+    assert Shelf(tmp_path).find(name) is None
+
+
+def _ready(draft: Draft) -> Draft:
+    given = Upload(file="list.csv", name="promo.csv", size_bytes=len(LIST), sha256=hashlib.sha256(LIST).hexdigest())
+    return replace(draft, list=given, name="promo", column="pass_id", message=MESSAGE, settled=True)
