@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import PurePath
 from typing import Final
 
 from campaign.console.addresses import campaign_page
@@ -76,6 +77,11 @@ class Shown:
     @property
     def name(self) -> str:
         return printable(self.view.record.spec.name)
+
+    @property
+    def list_name(self) -> str:
+        """The list's file, without where it was."""
+        return printable(PurePath(self.view.record.spec.list_name).name)
 
     @property
     def page(self) -> str:
