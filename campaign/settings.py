@@ -14,7 +14,7 @@ from campaign.domain.errors import UsageError
 from campaign.domain.notices import Occasion
 from campaign.domain.safeguard import Halt
 from campaign.sender.attempt import OnUnknown
-from campaign.written import UNLIMITED, Addresses, Duration, Files, HaltLimit, LogLevel, Occasions, Rate, WindowOfDay
+from campaign.written import UNLIMITED, Addresses, Duration, File, Files, HaltLimit, LogLevel, Occasions, Rate, WindowOfDay
 
 DEFAULT_URL: Final = "https://api.passentry.com"
 DOTENV: Final = ".env"
@@ -40,7 +40,7 @@ class Settings(BaseSettings):
     template: Path | None = None
     templates: Path | None = None
     id_column: str | None = None
-    results: Path | None = None
+    results: File = None
     rate: Rate = 9.0
     concurrency: int | None = Field(default=None, ge=1, le=4096)
     max_attempts: int = Field(default=5, ge=1, le=100)

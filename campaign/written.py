@@ -2,7 +2,7 @@
 
 import math
 import os
-from pathlib import Path
+import re
 from typing import Annotated, Final
 
 from pydantic import BeforeValidator, SecretStr
@@ -10,6 +10,7 @@ from pydantic_settings import NoDecode
 
 from campaign.domain.durations import parse_duration
 from campaign.domain.notices import Occasion, parse_addresses, parse_occasions
+from campaign.domain.places import Place, place_of
 from campaign.domain.safeguard import Halt, parse_halt
 from campaign.domain.schedule import Window, parse_window
 
@@ -38,6 +39,12 @@ def _log_level(value: object) -> str:
     return level
 
 
+def _files(value: object) -> object:
+    """Paths and URLs; in the environment several are separated as in PATH, where no URL ends at its colon."""
+    several = re.split(f"{re.escape(os.pathsep)}(?!//)", value) if isinstance(value, str) else value
+    return tuple(map(place_of, several)) if isinstance(several, list | tuple) else several
+
+
 Duration = Annotated[float, BeforeValidator(lambda value: parse_duration(value) if isinstance(value, str) else value)]
 Rate = Annotated[float | None, BeforeValidator(_rate)]
 LogLevel = Annotated[str | None, BeforeValidator(lambda value: None if value is None else _log_level(value))]
@@ -47,5 +54,5 @@ Addresses = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(parse_add
 Occasions = Annotated[frozenset[Occasion], NoDecode, BeforeValidator(parse_occasions)]
 
 WindowOfDay = Annotated[Window | None, NoDecode, BeforeValidator(lambda value: parse_window(value) if isinstance(value, str) else value)]
-# In the environment several files are separated as in PATH.
-Files = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(lambda value: value.split(os.pathsep) if isinstance(value, str) else value)]
+File = Annotated[Place | None, NoDecode, BeforeValidator(lambda value: value if value is None else place_of(value))]
+Files = Annotated[tuple[Place, ...], NoDecode, BeforeValidator(_files)]

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from campaign.domain.cells import restore
 from campaign.domain.errors import InputError, UsageError
+from campaign.domain.places import Place
 from campaign.domain.schedule import Schedule, parse_moment, zone
 from campaign.loader.columns import check_pass_id, find_id_column, pass_key
 from campaign.loader.tables import open_table
@@ -158,7 +159,7 @@ class Exclusions:
         InputError: one of them can't be read, or holds an id that can't be told: somebody would be sent to by mistake.
     """
 
-    files: tuple[Path, ...]
+    files: tuple[Place, ...]
     id_column: str
     """What the column of the passes is called in the list that is sent to; meant where a file has none of the usual names."""
 

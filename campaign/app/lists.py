@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from campaign.domain.cells import restore
+from campaign.domain.places import Place, named
 from campaign.ledger.port import CampaignSpec
 from campaign.loader.messages import MessageLimits, Messages, plan_messages
 from campaign.loader.names import find_message_column
@@ -70,10 +70,14 @@ def opened(source: str, settings: Settings) -> Iterator[CheckedList]:
 
 
 def default_name(source: str) -> str:
-    """The campaign's name where none is given: the list's, so that the same list again is the same campaign."""
+    """The campaign's name where none is given: the list's, so that the same list again is the same campaign.
+
+    Raises:
+        UsageError: the list is a URL that can't be used.
+    """
     if source == "-":
         return "stdin"
-    return Path(source).name.split(".")[0] or "campaign"
+    return named(source).name.split(".")[0] or "campaign"
 
 
 def _named_within(table: Table, layout: Layout) -> str:
@@ -85,15 +89,15 @@ def _named_within(table: Table, layout: Layout) -> str:
     return restore(name) if layout.neutralised else name
 
 
-def results_path(source: str, settings: Settings, *, results_file: bool = False) -> Path:
+def results_path(source: str, settings: Settings, *, results_file: bool = False) -> Place:
     """Where results go: `--results`, or beside the list; named after the list, or after a campaign of another name."""
     if settings.results is not None:
         return settings.results.absolute()
     own = default_name(source)
-    folder = Path() if source == "-" else Path(source).parent
+    beside = named(source)
     if settings.name not in {None, "", own}:
-        return (folder / f"{as_file_name(settings.name or own)}.results.csv").absolute()
-    return (folder / f"{own}.{'resumed' if results_file else 'results'}.csv").absolute()
+        return beside.with_name(f"{as_file_name(settings.name or own)}.results.csv").absolute()
+    return beside.with_name(f"{own}.{'resumed' if results_file else 'results'}.csv").absolute()
 
 
 def as_file_name(name: str) -> str:

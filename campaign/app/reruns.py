@@ -73,7 +73,7 @@ async def _again(work: Session, record: CampaignRecord, selection: Selection) ->
     check_not_cancelled(record)
     work = work.of(record)
     exclusions = await asyncio.to_thread(Exclusions, work.settings.exclude, record.spec.id_column)
-    results = results_of(record, work.settings)
+    results = await asyncio.to_thread(results_of, record, work.settings)
     counts = await work.counts(record)
     filters = {"reasons": chosen.reasons, "http_statuses": chosen.http_statuses}
     again = work.reader.matching(record.id, chosen.statuses, **filters)  # type: ignore[arg-type]  # each by its name
@@ -136,7 +136,7 @@ async def _mend(work: Session, target: str, file: MendedFile, selection: Selecti
         note += (
             f" {duplicates:,} of the rows sent again would have been the second of their pass, or were changed meanwhile, and were left."
         )
-    finished = await work.send(record, results_of(record, work.settings), anew=True)
+    finished = await work.send(record, await asyncio.to_thread(results_of, record, work.settings), anew=True)
     return replace(finished, note=f"{note} {finished.note}".strip())
 
 

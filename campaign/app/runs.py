@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from pathlib import Path
 
 from campaign.app.controls import Exclusions, remembered, utc_now
 from campaign.app.keeping import check_here
@@ -14,6 +13,7 @@ from campaign.app.session import Finished, Front, Session, session
 from campaign.app.staging import exclude, stage
 from campaign.domain.errors import StoppedError, UsageError
 from campaign.domain.model import Status
+from campaign.domain.places import Place, Url, named, place_of
 from campaign.ledger.port import CampaignRecord, Control
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from campaign.reporter.results import check_writable
@@ -44,8 +44,9 @@ async def run_list(source: str, settings: Settings, front: Front) -> Finished:
     stop = front.listen()
     check_access(settings)
     async with looked_through(source, settings, stop) as given:
-        results = Path(given.spec.settings["results"])
-        list_file = None if source == "-" else given.table.path
+        results = place_of(given.spec.settings["results"])
+        place = place_of(source)
+        list_file = None if source == "-" else place if isinstance(place, Url) else given.table.path
         columns, rows = given.layout.columns, given.table.rows
         await asyncio.to_thread(
             check_writable,
@@ -81,7 +82,7 @@ async def resume(name: str, settings: Settings, front: Front) -> Finished:
         check_here(record)
         check_not_cancelled(record)
         work = begun.of(record)
-        results = results_of(record, settings)
+        results = await asyncio.to_thread(results_of, record, settings)
         exclusions = await asyncio.to_thread(Exclusions, settings.exclude, record.spec.id_column)
         if await exclude(work.ledger, record, exclusions):
             await work.ledger.apply_exclusions(record.id)
@@ -99,7 +100,7 @@ async def read_back(name: str, settings: Settings, front: Front) -> Finished:
     async with session(settings, front, stop) as work:
         record = find_whole(work.reader, name)
         check_here(record)
-        results = results_of(record, settings)
+        results = await asyncio.to_thread(results_of, record, settings)
         with front.watch(name, await work.counts(record)) as observer:
             await verify(record, work.ledger, work.reader, settings, observer=observer, stop=stop)
         return await work.end(record, End(ended=Ended.LIMIT), results)
@@ -116,7 +117,7 @@ async def control(name: str, wanted: Control, settings: Settings) -> None:
         reader.close()
 
 
-async def _go_on(work: Session, record: CampaignRecord, results: Path | None, *, resumed: bool, asked: bool = False) -> Finished:
+async def _go_on(work: Session, record: CampaignRecord, results: Place | None, *, resumed: bool, asked: bool = False) -> Finished:
     counts = await work.counts(record)
     if record.control is Control.PAUSED and counts.open:
         return await work.end(record, End(ended=Ended.PAUSED), results, is_paused(record))
@@ -132,16 +133,18 @@ def is_paused(record: CampaignRecord) -> str:
     return f"Nothing was sent: the campaign “{record.spec.name}” is paused, and only resume lets it go on."
 
 
-def results_of(record: CampaignRecord, settings: Settings) -> Path | None:
+def results_of(record: CampaignRecord, settings: Settings) -> Place | None:
+    """Where the campaign's results go, seen to be writable: for an object its store is asked, which takes time."""
     stored = record.spec.settings.get("results", "")
-    results = settings.results.absolute() if settings.results is not None else Path(stored) if stored else None
+    results = settings.results.absolute() if settings.results is not None else place_of(stored) if stored else None
     if results is not None:
         check_writable(results, campaign=record.spec.name, columns=record.spec.columns, rows=record.rows)
     return results
 
 
 def is_file(name: str) -> bool:
-    return Path(name).is_file()
+    place = named(name)
+    return isinstance(place, Url) or place.is_file()
 
 
 def check_not_cancelled(record: CampaignRecord) -> None:

@@ -10,12 +10,13 @@ from pathlib import Path
 from campaign.app.canary import Rows, next_rows, send_carefully
 from campaign.app.controls import schedule_of, utc_now
 from campaign.domain.errors import LedgerError, UsageError
+from campaign.domain.places import Place
 from campaign.domain.problems import problem_of
 from campaign.insights import CODES_OF_SIGNALS, FAULT, CampaignView, exit_code_of, view
 from campaign.ledger.clock import SystemClock
 from campaign.ledger.port import CampaignRecord, Control, LedgerReader
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
-from campaign.reporter.results import write_results
+from campaign.reporter.results import Written, write_results
 from campaign.reporter.target import failed_path
 from campaign.sender.attempt import OnUnknown, Policy
 from campaign.sender.ending import End, Ended
@@ -238,9 +239,10 @@ async def _read_back(
         pacing.cancel()
 
 
-def report(reader: LedgerReader, record: CampaignRecord, results: Path) -> None:
+def report(reader: LedgerReader, record: CampaignRecord, results: Place) -> Written:
     """Write the results file, and the failed rows beside it."""
-    write_results(results, campaign=record.spec.name, columns=record.spec.columns, rows=reader.rows(record.id), failed=failed_path(results))
+    spec, failed = record.spec, failed_path(results)
+    return write_results(results, campaign=spec.name, columns=spec.columns, rows=reader.rows(record.id), failed=failed)
 
 
 def exit_code(end: End, seen: CampaignView, stop: Stop) -> int:

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Self
 
 from campaign.app.controls import cannot_finish, check_schedule, kept_of, schedule_of, utc_now
@@ -12,6 +11,7 @@ from campaign.app.question import Question, Rows, question_of
 from campaign.app.sending import Stop, exit_code, find, report, send
 from campaign.domain.errors import InputError, LedgerError, SafeguardError, StoppedError, UsageError
 from campaign.domain.model import Counts, Status
+from campaign.domain.places import Place
 from campaign.domain.schedule import Schedule
 from campaign.insights import CampaignView, command_line, view
 from campaign.ledger.port import CampaignRecord
@@ -109,7 +109,7 @@ class Session:
         if not agreed:
             raise UsageError(not_sent)
 
-    async def send(self, record: CampaignRecord, results: Path | None, *, anew: bool = False) -> Finished:
+    async def send(self, record: CampaignRecord, results: Place | None, *, anew: bool = False) -> Finished:
         """Send what is left of the campaign, and report; `anew` as of `sending.send`."""
         counts = self.reader.counts(record.id)
         if late := cannot_finish(self.schedule(record), counts.open, self.settings.rate, now=utc_now()):
@@ -118,11 +118,11 @@ class Session:
             end = await send(record, self.ledger, self.reader, self.settings, observer=observer, stop=self.stop, anew=anew)
         return await self.end(record, end, results)
 
-    async def end(self, record: CampaignRecord, end: End, results: Path | None, note: str = "") -> Finished:
+    async def end(self, record: CampaignRecord, end: End, results: Place | None, note: str = "") -> Finished:
         """Write the results, and say where the campaign stands."""
         return await asyncio.to_thread(self._end, record, end, results, note)
 
-    def _end(self, record: CampaignRecord, end: End, results: Path | None, note: str) -> Finished:
+    def _end(self, record: CampaignRecord, end: End, results: Place | None, note: str) -> Finished:
         if results is not None:
             self._report(record, results)
         fresh = find(self.reader, record.spec.name)
@@ -130,7 +130,7 @@ class Session:
         seen = replace(seen, results=str(results) if results is not None else "")
         return Finished(view=replace(seen, exit_code=exit_code(end, seen, self.stop)), note=note)
 
-    def _report(self, record: CampaignRecord, results: Path) -> None:
+    def _report(self, record: CampaignRecord, results: Place) -> None:
         try:
             report(self.reader, record, results)
         except (UsageError, InputError, LedgerError) as error:

@@ -42,7 +42,18 @@ def retry(
 
     selection = _selection(status, reason, http_status)
     warns = Status.UNKNOWN in selection.statuses
-    conduct(lambda front: reruns.retry(target, selection, settings, _warning(front) if warns else front), settings, target)
+    conduct(lambda front: reruns.retry(target, selection, settings, _warning(front) if warns else front), settings, _label(target))
+
+
+def _label(target: str) -> str:
+    """What notices and figures call the run until its campaign is found: never a URL that may hold a secret."""
+    from campaign.domain.places import place_of
+
+    try:
+        place_of(target)
+    except ValueError:
+        return "retry"
+    return target
 
 
 def _warning(front: "Front") -> "Front":

@@ -1,7 +1,6 @@
 """`status`, `report`, `pause`, `cancel`: ask the ledger, print."""
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -43,25 +42,25 @@ def status(
 @takes("ledger", "log_level")
 def report(
     name: OneName,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where to: .csv, .parquet, .jsonl or .xlsx.", metavar="FILE")],
+    output: Annotated[str, typer.Option("--output", "-o", help="Where to: .csv, .parquet, .jsonl or .xlsx.", metavar="FILE")],
     *,
     settings: "Settings",
 ) -> None:
     from campaign.app.keeping import check_here
     from campaign.app.sending import find_whole, reading
     from campaign.app.sending import report as write
+    from campaign.domain.places import named
     from campaign.reporter.lines import rows
     from campaign.reporter.results import check_writable
-    from campaign.reporter.target import failed_path
 
     with reading(settings) as reader:
         record = find_whole(reader, name)
         if record.forgotten_at:
             check_here(record)
-        check_writable(output, campaign=name, columns=record.spec.columns, rows=record.rows)
-        write(reader, record, output)
-        failed = failed_path(output)
-        beside = f", and those that need someone also in {failed}" if failed.is_file() else ""
+        place = named(output)
+        check_writable(place, campaign=name, columns=record.spec.columns, rows=record.rows)
+        failed = write(reader, record, place).failed
+        beside = f", and those that need someone also in {failed}" if failed is not None else ""
         typer.echo(f"The {rows(record.rows)} of the campaign “{name}” {'is' if record.rows == 1 else 'are'} in {output}{beside}.")
 
 

@@ -1,4 +1,4 @@
-"""Files that are written whole: a kill at any line leaves the old file or the new one, never a part of one."""
+"""Files that are written whole, also in a store: a kill at any line leaves the old file or the new one, never a part of one."""
 
 import errno
 import hashlib
@@ -13,7 +13,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final, Self
 
+from campaign import remote
 from campaign.domain.errors import CampaignError, DiskFullError, UsageError
+from campaign.domain.places import Place, Url
 
 LEFT_BEHIND_SECONDS: Final = 3600.0
 """A draft that nobody has touched for so long is what a killed process left behind."""
@@ -25,20 +27,21 @@ _FOLDER_CANNOT_SYNC: Final = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EACCE
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Whatever the system refuses while `path` is written, in words.
+def writing(place: Place) -> Iterator[None]:
+    """Whatever the system refuses while `place` is written, in words.
 
     Raises:
         DiskFullError: the disk, or the quota, is full, or files may not be that long (RLIMIT_FSIZE).
-        UsageError: anything else; it names the path and what to do.
+        UsageError: anything else; it names the place and what to do.
     """
     try:
         yield
     except OSError as error:
-        raise _in_words(error, path) from error
+        raise _in_words(error, place) from error
 
 
-def _in_words(error: OSError, path: Path) -> CampaignError:
+def _in_words(error: OSError, place: Place) -> CampaignError:
+    path = place if isinstance(place, Path) else Path(tempfile.gettempdir()) / place.name
     if error.errno in _NO_SPACE:
         return DiskFullError(
             f"There is no space left to write {path}. What was there before is unchanged, and nothing that was sent is lost: "
@@ -55,7 +58,7 @@ def _in_words(error: OSError, path: Path) -> CampaignError:
 
 
 class Draft:
-    """What will be `path`, beside it under a name of its own, readable by its owner only.
+    """What will be `path`, beside it under a name of its own, readable by its owner only; for a URL, among this machine's temporary files.
 
     Write to `file`, then `seal`, then `replace`; leaving the context without `replace` removes the draft and keeps the old file.
     A symbolic link is written through to its target. A file that is replaced hands down its mode and, where the system lets us, its owner.
@@ -68,10 +71,10 @@ class Draft:
     scratch: Path
     """A folder for what an encoder has to put aside; it is not there until the encoder makes it, and goes with the draft."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Place) -> None:
         self.path = path
-        self._target = Path(os.path.realpath(path))
-        folder = self._target.parent
+        self._target = _Object(path) if isinstance(path, Url) else _File(path)
+        folder = self._target.folder
         prefix = f".campaign-results-{hashlib.sha256(os.fsencode(self._target.name)).hexdigest()[:12]}-"
         with writing(path):
             _sweep(folder, prefix)
@@ -101,26 +104,57 @@ class Draft:
     def replace(self) -> None:
         """Put the sealed draft in the target's place, for good."""
         with writing(self.path):
-            self._inherit()
-            self._draft.replace(self._target)
-            _sync_folder(self._target.parent)
+            self._target.take(self._draft)
 
     def remove_target(self) -> None:
         """Take away the file that an earlier run left, because this time there is nothing to say."""
-        with writing(self.path), suppress(FileNotFoundError):
-            self._target.unlink()
-            _sync_folder(self._target.parent)
+        with writing(self.path):
+            self._target.remove()
 
-    def _inherit(self) -> None:
+
+class _File:
+    """A path that drafts take the place of; they are made in its folder."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = Path(os.path.realpath(path))
+        self.folder = self._path.parent
+        self.name = self._path.name
+
+    def take(self, draft: Path) -> None:
+        self._hand_down(draft)
+        draft.replace(self._path)
+        _sync_folder(self.folder)
+
+    def remove(self) -> None:
+        with suppress(FileNotFoundError):
+            self._path.unlink()
+            _sync_folder(self.folder)
+
+    def _hand_down(self, draft: Path) -> None:
         try:
-            old = self._target.stat()
+            old = self._path.stat()
         except FileNotFoundError:
             return
-        new = self._draft.stat()
+        new = draft.stat()
         if (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
             with suppress(PermissionError):
-                os.chown(self._draft, old.st_uid, old.st_gid)
-        self._draft.chmod(stat.S_IMODE(old.st_mode) & 0o777)
+                os.chown(draft, old.st_uid, old.st_gid)
+        draft.chmod(stat.S_IMODE(old.st_mode) & 0o777)
+
+
+class _Object:
+    """An object that drafts take the place of; they are made among the temporary files."""
+
+    def __init__(self, url: Url) -> None:
+        self._url = url
+        self.folder = Path(tempfile.gettempdir())
+        self.name = str(url)
+
+    def take(self, draft: Path) -> None:
+        remote.put(draft, self._url)
+
+    def remove(self) -> None:
+        remote.remove(self._url)
 
 
 def _scratch(draft: Path) -> Path:

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from campaign import remote
 from campaign.domain.cells import neutralise
 from campaign.domain.errors import InputError, UsageError
+from campaign.domain.places import Place, Url
 from campaign.domain.results import RESULT_COLUMNS
 from campaign.reporter.atomic import Draft, writing
 from campaign.reporter.batches import Layout
@@ -15,10 +17,10 @@ from campaign.reporter.xlsx_file import CELL_UNITS, MOST_COLUMNS, MOST_ROWS, SUR
 
 
 def check_writable(
-    path: Path,
+    path: Place,
     *,
     campaign: str = "",
-    list_file: Path | None = None,
+    list_file: Place | None = None,
     columns: Sequence[str] = (),
     rows: int | None = None,
     batches: Callable[[], Iterable[Sequence[Sequence[str]]]] | None = None,
@@ -53,14 +55,16 @@ def check_writable(
                 _check_not_anothers(file, campaign)
         with Draft(file):
             pass
+    if not isinstance(path, Path):
+        remote.check_writable(path)
 
 
 def _check_fits_a_sheet(
-    path: Path,
+    path: Place,
     columns: Sequence[str],
     rows: int | None,
     batches: Callable[[], Iterable[Sequence[Sequence[str]]]] | None,
-    list_file: Path | None,
+    list_file: Place | None,
 ) -> None:
     if rows is not None and rows > MOST_ROWS:
         raise too_many_rows(path)
@@ -74,31 +78,38 @@ def _check_fits_a_sheet(
                 _check_cells(path, columns, row, number, list_file)
 
 
-def _check_cells(path: Path, columns: Sequence[str], row: Sequence[str], number: int, list_file: Path | None) -> None:
+def _check_cells(path: Place, columns: Sequence[str], row: Sequence[str], number: int, list_file: Place | None) -> None:
     for position, text in enumerate(row):
         if not fits(neutralise(text)):
             problem = (
                 f"The value has {len(text):,} characters, and a cell of {path.name} holds at most {CELL_UNITS:,}. "
                 "Shorten it, or write the results as .csv or .parquet."
             )
-            raise InputError(problem, file=list_file, row=number, column=columns[position] if position < len(columns) else None)
+            raise InputError(
+                problem,
+                file=str(list_file) if isinstance(list_file, Url) else list_file,
+                row=number,
+                column=columns[position] if position < len(columns) else None,
+            )
 
 
-def _check_not_the_list(path: Path, failed: Path, list_file: Path) -> None:
+def _check_not_the_list(path: Place, failed: Place, list_file: Place) -> None:
     if same_file(path, list_file):
         raise UsageError(f"{path} is the list itself, which would be written over. Choose another place for the results.")
     if same_file(failed, list_file):
         raise UsageError(f"The failed rows would be written to {failed}, over the list itself. Choose another name for the results.")
 
 
-def _check_replaceable(file: Path) -> None:
+def _check_replaceable(file: Place) -> None:
+    if not isinstance(file, Path):
+        return
     if file.is_dir():
         raise UsageError(f"{file} is a folder. Give the results a file name in it, such as {file / 'results.csv'}.")
     if file.exists() and not file.is_file():
         raise UsageError(f"{file} is a device or a pipe, and results are written to a file. Choose another place for them.")
 
 
-def _check_not_anothers(file: Path, campaign: str) -> None:
+def _check_not_anothers(file: Place, campaign: str) -> None:
     if (owner := owner_of(file)) and owner != campaign:
         raise UsageError(
             f"{file} holds the results of the campaign “{printable(owner)}”, which those of “{printable(campaign)}” would replace. "

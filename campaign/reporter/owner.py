@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -10,16 +11,44 @@ from typing import Any, Final
 import pyarrow.parquet as pq
 from python_calamine import CalamineWorkbook
 
+from campaign import remote
 from campaign.domain.cells import restore
+from campaign.domain.places import Place, Url
 from campaign.reporter.target import Format
 
 _COLUMN: Final = "delivery_campaign"
 _MOST_UNITS: Final = 10_000_000
 """More than a header and a row of results take; a file of another kind may be one line from start to end."""
+_HEAD_BYTES: Final = 16 << 20
+"""More than that in UTF-8: a line of a list is at most a megabyte."""
+_MOST_BYTES: Final = 4 << 30
 
 
-def owner_of(path: Path) -> str:
-    """The campaign that the first row of a file is of; empty if there is no such file, or it is no results file, or has no row."""
+def owner_of(place: Place) -> str:
+    """The campaign that the first row of a file is of; empty if there is no such file, or it is no results file, or has no row.
+
+    Raises:
+        InputError: an object is there, but can't be read.
+    """
+    if isinstance(place, Path):
+        return _owner_of(place)
+    if remote.find(place) is None:
+        return ""
+    with tempfile.TemporaryDirectory(prefix="campaign-results-") as folder:
+        copy = Path(folder) / f"results{place.suffix}"
+        copy.touch()
+        _copy(place, copy)
+        return _owner_of(copy)
+
+
+def _copy(url: Url, into: Path) -> None:
+    if url.suffix.lower() in {Format.CSV, Format.JSONL}:
+        remote.fetch_head(url, into, most_bytes=_HEAD_BYTES)
+    else:
+        remote.fetch(url, into, most_bytes=_MOST_BYTES)
+
+
+def _owner_of(path: Path) -> str:
     readers: dict[str, Callable[[Path], Any]] = {
         Format.CSV: _of_csv,
         Format.JSONL: _of_jsonl,

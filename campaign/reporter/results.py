@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import assert_never
 
 from campaign.domain.errors import UsageError
 from campaign.domain.model import ResultRow
+from campaign.domain.places import Place
 from campaign.reporter.atomic import Draft, writing
 from campaign.reporter.batches import Batch, Layout, batched
 from campaign.reporter.checks import check_writable
@@ -24,21 +24,22 @@ __all__ = ["Format", "ResultsTarget", "Written", "check_writable", "failed_path"
 class Written:
     """What stands on the disk now. `failed` is None if there was no row for it, or nobody asked for it."""
 
-    results: Path
-    failed: Path | None
+    results: Place
+    failed: Place | None
     rows: int
     failed_rows: int
 
 
-def write_results(path: Path, *, campaign: str, columns: Sequence[str], rows: Iterable[ResultRow], failed: Path | None) -> Written:
+def write_results(path: Place, *, campaign: str, columns: Sequence[str], rows: Iterable[ResultRow], failed: Place | None) -> Written:
     """Write one row per row, in the order they come, and those that need someone into `failed` as well.
 
     The rows are read once and never held. Both files are complete on the disk before either takes its place; `failed` goes first,
     so that a kill in between can't leave a list of failed rows older than the results. If no row needs someone, a `failed` that
-    an earlier run left is removed: it would ask for rows to be sent again that have been settled since.
+    an earlier run left is removed: it would ask for rows to be sent again that have been settled since. In a store the results may fail to
+    follow `failed`, as after a kill; each of the two is whole.
 
     Args:
-        path: the results file; its suffix chooses the format. A symbolic link is written through.
+        path: the results file, also as a URL; its suffix chooses the format. A symbolic link is written through.
         campaign: the campaign's name, for `delivery_campaign`.
         columns: the list's own columns, without the `delivery_` ones if the list was a results file.
         rows: their cells in the order of `columns`.

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Final
 
 from campaign.domain.model import CampaignState, Status
+from campaign.domain.places import place_of
 from campaign.insights import CampaignView, command_line
 from campaign.reporter.lines import rows, to_copy, wrapped
-from campaign.reporter.target import failed_path
+from campaign.reporter.target import failed_path, may_be_there
 
 WRONG_ROW: Final = frozenset({"http_400", "http_404", "http_409", "http_410", "http_413", "http_422"})
 """Reasons of failed rows that have to do with the row's own pass or message."""
@@ -16,7 +17,7 @@ WRONG_ROW: Final = frozenset({"http_400", "http_404", "http_409", "http_410", "h
 def next_steps(view: CampaignView, *, commands: bool) -> Iterator[str]:
     """The files that are there, and (`commands`) what to do next, each with the command for it on a line of its own."""
     at_work = view.state in {CampaignState.SENDING, CampaignState.WAITING}
-    written = view.results != "" and view.state is not CampaignState.STAGED and Path(view.results).is_file()
+    written = view.results != "" and view.state is not CampaignState.STAGED and may_be_there(place_of(view.results))
     yield from _files(view, at_work=at_work, written=written)
     if not commands:
         return
@@ -40,9 +41,11 @@ def _files(view: CampaignView, *, at_work: bool, written: bool) -> Iterator[str]
     if at_work and view.results:
         yield from to_copy("The results will be in", view.results)
     elif written:
-        yield from to_copy("The results are in", view.results)
-        if view.counts.needs_someone and (failed := failed_path(Path(view.results))).is_file():
-            yield from to_copy("The rows that need someone are in", str(failed))
+        results = place_of(view.results)
+        verb = "are in" if isinstance(results, Path) else "go to"
+        yield from to_copy(f"The results {verb}", view.results)
+        if view.counts.needs_someone and may_be_there(failed := failed_path(results)):
+            yield from to_copy(f"The rows that need someone {verb}", str(failed))
 
 
 def _commands(view: CampaignView) -> Iterator[str]:
@@ -86,8 +89,8 @@ def _once_mended(view: CampaignView) -> Iterator[str]:
         if invalid:
             yield from wrapped(f"{_the(invalid, 'invalid').capitalize()} can be sent as a new list, mended, under another --name.")
         return
-    file = failed_path(Path(view.results))
-    if not file.is_file():
+    file = failed_path(place_of(view.results))
+    if not may_be_there(file):
         yield from wrapped(f"{which.capitalize()} can be mended in the failed-rows file, which is written with the results.")
         return
     command = command_line("retry", str(file), ledger=view.ledger)

@@ -4,8 +4,12 @@ import os
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import TypeVar
 
 from campaign.domain.errors import UsageError
+from campaign.domain.places import Place, Url
+
+PlaceT = TypeVar("PlaceT", Path, Url, Place)
 
 
 class Format(StrEnum):
@@ -25,7 +29,7 @@ class ResultsTarget:
         UsageError: it names none.
     """
 
-    path: Path
+    path: Place
 
     def __post_init__(self) -> None:
         if self.path.suffix.lower() not in set(Format):
@@ -36,13 +40,20 @@ class ResultsTarget:
         return Format(self.path.suffix.lower())
 
 
-def failed_path(results: Path) -> Path:
+def failed_path(results: PlaceT) -> PlaceT:
     """The file beside the results that holds only the rows that need someone; always CSV."""
     return results.with_name(f"{results.stem}.failed.csv")
 
 
-def same_file(one: Path, other: Path) -> bool:
-    """Whether both paths are, or would be, one file: links of both kinds are followed."""
+def may_be_there(file: Place) -> bool:
+    """Whether a file is there; of an object only its store knows, which nobody should have to wait for."""
+    return not isinstance(file, Path) or file.is_file()
+
+
+def same_file(one: Place, other: Place) -> bool:
+    """Whether both places are, or would be, one file: links of both kinds are followed."""
+    if isinstance(one, Url) or isinstance(other, Url):
+        return isinstance(one, Url) and one.is_same(other)
     try:
         return one.samefile(other)
     except OSError:

@@ -18,6 +18,7 @@ from xlsxwriter.exceptions import FileCreateError, FileSizeError
 
 from campaign.domain.cells import neutralise
 from campaign.domain.errors import UsageError
+from campaign.domain.places import Place
 from campaign.reporter.batches import Batch, Column, Kind, Layout, neutralised, readable
 
 MOST_ROWS: Final = 1_048_575
@@ -32,11 +33,11 @@ _WIDEST: Final = 50
 _INSTEAD: Final = "Write the results as .csv or .parquet, which have no such limit."
 
 
-def too_many_rows(path: Path) -> UsageError:
+def too_many_rows(path: Place) -> UsageError:
     return UsageError(f"{path}: an Excel sheet holds at most {MOST_ROWS:,} rows, and the list has more. {_INSTEAD}")
 
 
-def too_many_columns(path: Path, columns: int) -> UsageError:
+def too_many_columns(path: Place, columns: int) -> UsageError:
     return UsageError(f"{path}: an Excel sheet holds at most {MOST_COLUMNS:,} columns, and there are {columns:,}. {_INSTEAD}")
 
 
@@ -45,7 +46,7 @@ def fits(text: str) -> bool:
     return len(text) <= SURELY_FITS or len(text.encode("utf-16-le")) <= 2 * CELL_UNITS
 
 
-def write_xlsx(sink: BinaryIO, layout: Layout, batches: Iterable[Batch], *, path: Path, scratch: Path) -> None:
+def write_xlsx(sink: BinaryIO, layout: Layout, batches: Iterable[Batch], *, path: Place, scratch: Path) -> None:
     """Write every batch.
 
     Args:
@@ -135,7 +136,7 @@ def _write_row(sheet: Any, number: int, row: tuple[Any, ...]) -> None:
             sheet.write_number(number, position, value)
 
 
-def _close(workbook: Any, path: Path) -> None:
+def _close(workbook: Any, path: Place) -> None:
     try:
         workbook.close()
     except FileCreateError as error:

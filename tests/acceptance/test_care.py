@@ -96,6 +96,22 @@ class TestQuestion:
         assert "has a link (" not in seen
         assert desk.simulator.requests() == []
 
+    def test_hours_an_end_and_who_is_left_out_are_told(self, desk: Desk) -> None:
+        desk.make_list(3)
+        with (desk.folder / "list.csv").open("a", encoding="utf-8") as file:
+            file.write(",Nobody\n")
+        words = ("--window", "00:00-24:00", "--time-zone", "Europe/Berlin", "--not-after", "2199-12-24T18:00")
+        with Terminal(desk, "run", "list.csv", *MESSAGE, *words, CAMPAIGN_YES="false") as terminal:
+            terminal.until(r"Send\? \[y/N\]")
+            seen = " ".join(str(terminal.screen).split())
+            assert "This sends 3 messages to the passes of list.csv, which takes about" in seen
+            assert ", until about " in seen
+            assert "and leaves out what is not sent before " in seen
+            assert "and leaves out 1 of the list's rows, which is invalid or skipped." in seen
+            terminal.type("n\n")
+            assert terminal.end() == 2
+        assert desk.simulator.requests() == []
+
     def test_a_limit_is_told(self, desk: Desk) -> None:
         desk.make_list(5)
         with Terminal(desk, "run", "list.csv", *MESSAGE, "--limit", "2", CAMPAIGN_YES="false") as terminal:

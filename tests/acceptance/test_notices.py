@@ -82,6 +82,18 @@ def test_who_asked_is_told_how_it_ended_and_nothing_else(desk: Desk) -> None:
         assert path.is_dir() or b"S3cret" not in path.read_bytes(), path
 
 
+def test_a_job_says_whom_to_tell_and_of_what(desk: Desk) -> None:
+    desk.make_list(4)
+    with webhook() as hook:
+        job = f'list = "list.csv"\nmessage = "Hi"\n[notify]\nurls = ["{hook.url}"]\non = ["failed", "stopped"]\n'
+        (desk.folder / "job.toml").write_text(job, encoding="utf-8")
+        desk.run("run", "job.toml", "--name", "well")
+        assert hook.told == []
+        desk.simulator.set_faults(faults={"not_found": 1.0})
+        desk.run("run", "job.toml", "--name", "badly", code=3)
+    assert [told["title"] for told in hook.told] == ["badly: needs someone"]
+
+
 def test_a_run_that_had_nothing_to_do_tells_nobody_again(desk: Desk) -> None:
     desk.make_list(2)
     with webhook() as hook:

@@ -1,5 +1,6 @@
 """A job carried out, and whether there was anything to do."""
 
+import asyncio
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,7 +28,7 @@ async def carry_out(job: Job, settings: Settings, front: Front, *, now: datetime
     Raises:
         CampaignError: with the exit code that says how far it came.
     """
-    order = order_of(job, settings, now=now)
+    order = await asyncio.to_thread(order_of, job, settings, now=now)
     seen = _Seen(front)
     with _told_of(job):
         match order:

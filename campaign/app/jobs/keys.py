@@ -16,6 +16,7 @@ from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from campaign.domain.places import Url
 from campaign.settings import Settings
 
 NOTIFY: Final = "notify"
@@ -179,4 +180,4 @@ def _kind(kinds: list[Any]) -> Kind:
         return Kind.FLAG
     if kinds == [int]:
         return Kind.WHOLE
-    return Kind.TEXT if set(kinds) <= {str, Path} else Kind.WRITTEN
+    return Kind.TEXT if set(kinds) <= {str, Path, Url} else Kind.WRITTEN

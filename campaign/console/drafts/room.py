@@ -73,7 +73,9 @@ class Room:
 
     def look_through(self, draft: Draft, part: Path, name: str) -> Job:
         """Have a list of passes to leave out looked through; its `answer` says what is wrong with it."""
-        order = Order(task=f"exclude {part.name}", folder="", source=str(part), key=part.name, flags=self.flags(draft), names={str(part): name})
+        order = Order(
+            task=f"exclude {part.name}", folder="", source=str(part), key=part.name, flags=self.flags(draft), names={str(part): name}
+        )
         return self.jobs.start(draft.id, order, lambda: None)
 
     def flags(self, draft: Draft) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The bytes of a list: found by path, or taken from stdin or a pipe into a private temporary file."""
+"""The bytes of a list: found by path, or taken from stdin, a pipe or a store into a private temporary file."""
 
 import hashlib
 import os
@@ -12,7 +12,9 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Final, Self
 
+from campaign import remote
 from campaign.domain.errors import InputError
+from campaign.domain.places import Place, Url, named
 
 STDIN: Final = "-"
 _STDIN_NAME: Final = "stdin"
@@ -47,15 +49,18 @@ class Source:
     spool: Spool | None = field(default=None, repr=False, compare=False)
 
     @classmethod
-    def find(cls, given: Path | str, *, file_bytes: int) -> Self:
-        """The list at a path, or on stdin (`-`).
+    def find(cls, given: Place | str, *, file_bytes: int) -> Self:
+        """The list at a path or a URL, or on stdin (`-`).
 
         Raises:
+            UsageError: it is a URL that can't be used.
             InputError: there is nothing to read, it may not be read, it is empty, or it has more than `file_bytes`.
         """
         if str(given) == STDIN:
             return cls._spooled(sys.stdin.buffer, name=_STDIN_NAME, suffix="", file_bytes=file_bytes)
-        path = Path(given)
+        path = named(given)
+        if isinstance(path, Url):
+            return cls._fetched(path, file_bytes=file_bytes)
         name = str(given)
         try:
             mode = path.stat().st_mode
@@ -111,6 +116,16 @@ class Source:
         except OSError as error:
             spool.close()
             raise InputError(f"The list can't be copied to {spool.path.parent} ({error.strerror}). Make room there.", file=name) from None
+        except BaseException:
+            spool.close()
+            raise
+
+    @classmethod
+    def _fetched(cls, url: Url, *, file_bytes: int) -> Self:
+        spool = Spool()
+        try:
+            remote.fetch(url, spool.path, most_bytes=file_bytes)
+            return cls._read(spool.path, name=str(url), suffix=url.suffix, file_bytes=file_bytes, spool=spool)
         except BaseException:
             spool.close()
             raise

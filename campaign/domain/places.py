@@ -1,0 +1,114 @@
+"""Where lists are read from and results go: a path of this machine, or the URL of an object in a store."""
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from campaign.domain.errors import UsageError
+
+STORES: Final = {"s3": "s3", "gs": "gs", "gcs": "gs", "az": "az", "abfs": "az", "abfss": "az"}
+"""By the scheme of a URL, the store it is of, which is the name of the extra that reads it."""
+
+_URL: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://(.*)", re.DOTALL)
+_BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_CONTAINER_OF_ACCOUNT: Final = re.compile(r"[A-Za-z0-9$][A-Za-z0-9-]*@[A-Za-z0-9][A-Za-z0-9-]*(\.[A-Za-z0-9-]+)+")
+_PARAMETERS: Final = re.compile(r"\?[^/]*=")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Url:
+    """An object of a store, whether it is there or not. It has of `Path` what both can have.
+
+    `bucket` is the container on Azure, with its account as `container@account.dfs.core.windows.net` where that is given.
+    """
+
+    scheme: str
+    bucket: str
+    key: str
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.bucket}/{self.key}"
+
+    @property
+    def store(self) -> str:
+        return STORES[self.scheme]
+
+    @property
+    def name(self) -> str:
+        return self.key.rpartition("/")[2]
+
+    @property
+    def stem(self) -> str:
+        return PurePosixPath(self.name).stem
+
+    @property
+    def suffix(self) -> str:
+        return PurePosixPath(self.name).suffix
+
+    @property
+    def parent(self) -> "Url":
+        """The folder that it is in, which is no object."""
+        return replace(self, key=self.key.rpartition("/")[0])
+
+    def with_name(self, name: str) -> "Url":
+        """The object of this name beside it."""
+        folder = self.parent.key
+        return replace(self, key=f"{folder}/{name}" if folder else name)
+
+    def absolute(self) -> "Url":
+        """Itself: a URL is relative to nothing."""
+        return self
+
+    def is_same(self, other: object) -> bool:
+        """Whether both are one object, whatever the scheme is called."""
+        return isinstance(other, Url) and (self.store, self.bucket, self.key) == (other.store, other.bucket, other.key)
+
+
+Place = Path | Url
+
+
+def place_of(given: Place | str) -> Place:
+    """What a person has named.
+
+    Raises:
+        ValueError: it is a URL that can't be used; the end of a sentence, which repeats nothing of it, as that may be a secret.
+    """
+    if not isinstance(given, str):
+        return given
+    found = _URL.fullmatch(given)
+    if found is None:
+        return Path(given)
+    scheme, (bucket, _, key) = found[1].lower(), found[2].partition("/")
+    if scheme not in STORES:
+        known = "s3://, gs://, az:// and abfs://"
+        raise ValueError(f"{scheme}:// is none of the URLs that can be used here, which are {known}; name a file of this machine")
+    if not _BUCKET.fullmatch(bucket) and not (STORES[scheme] == "az" and _CONTAINER_OF_ACCOUNT.fullmatch(bucket)):
+        raise ValueError(
+            f"what stands between {scheme}:// and the next slash is not a bucket's name alone; write {scheme}://bucket/folder/file.csv. "
+            "Passwords and keys never stand in a URL: they come from the environment, as docs/remote.md tells"
+        )
+    if _PARAMETERS.search(key) or (STORES[scheme] == "az" and "#" in key):
+        raise ValueError(
+            f"the {scheme}:// URL has parameters after its path; take them out. "
+            "Signatures and keys never stand in a URL: they come from the environment, as docs/remote.md tells"
+        )
+    if _CONTROL.search(key) or "::" in key:
+        raise ValueError(f"the {scheme}:// URL has characters that can't be used: a control character, or two colons in a row")
+    if not key or key.endswith("/"):
+        raise ValueError(f"the {scheme}:// URL names no file; write {scheme}://bucket/folder/file.csv")
+    return Url(scheme=scheme, bucket=bucket, key=key)
+
+
+def named(given: Place | str) -> Place:
+    """`place_of` for what stands on a command line.
+
+    Raises:
+        UsageError: it is a URL that can't be used.
+    """
+    try:
+        return place_of(given)
+    except ValueError as error:
+        problem = str(error)
+        raise UsageError(f"{problem[:1].upper()}{problem[1:]}.") from None
