@@ -14,8 +14,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from campaign.domain.errors import UsageError
 from campaign.domain.notices import Occasion
 from campaign.domain.safeguard import Halt
+from campaign.domain.shard import WHOLE
 from campaign.sender.attempt import OnUnknown
-from campaign.written import UNLIMITED, Addresses, Duration, File, Files, HaltLimit, LogLevel, Occasions, Rate, WindowOfDay
+from campaign.written import UNLIMITED, Addresses, Duration, File, Files, HaltLimit, LogLevel, Occasions, Rate, ShardOf, WindowOfDay
 
 DEFAULT_URL: Final = "https://api.passentry.com"
 DOTENV: Final = ".env"
@@ -68,6 +69,7 @@ class Settings(BaseSettings):
     sample: int | None = Field(default=None, ge=1)
     seed: int = 0
     canary: int | None = Field(default=None, ge=1)
+    shard: ShardOf = WHOLE
     dry_run: bool = False
     yes: bool = False
     json_output: bool = Field(default=False, validation_alias="CAMPAIGN_JSON")

@@ -65,6 +65,7 @@ OPTIONS: Final[dict[str, Any]] = {
     "log_file": _option(Path, "Where the log goes, one JSON line an event, instead of stderr.", "FILE", _OUTPUT),
     "metrics_file": _option(Path, "A file of figures for Prometheus's node_exporter, kept up to date.", "FILE.prom", _OUTPUT),
     "notify_on": _option(str, "When to notify: finished, failed, stopped. Default all. Whom: CAMPAIGN_NOTIFY.", "WHEN,WHEN", _OUTPUT),
+    "shard": _option(str, "Only this process's share of the rows, counted from 0: 2/8 is the third of eight.", "INDEX/COUNT", _WHOM),
     "dry_run": _option(bool, "Do everything but sending; the same as check.", None, _SENDING, "--dry-run"),
 }
 

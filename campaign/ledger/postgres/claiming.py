@@ -13,7 +13,7 @@ from campaign.ledger.postgres.store import Store
 class Claiming(Store):
     async def claim(self, runner: Runner, limit: int, terms: Terms = ANYTHING) -> list[Claim]:
         given: dict[str, Any] = {"campaign": runner.campaign, "runner": runner.id, "cap": terms.daily_cap, "cap_seconds": DAY_SECONDS}
-        given["only"] = None if terms.only is None else list(terms.only)
+        given |= {"only": None if terms.only is None else list(terms.only), "shard": terms.shard.index, "shards": terms.shard.count}
 
         def work(db: Session) -> list[Claim]:
             db.all("lock_claims")

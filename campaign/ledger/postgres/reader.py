@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from campaign.domain.model import Counts, ResultRow, Status
+from campaign.domain.shard import Shard, Share
 from campaign.ledger import refusals
 from campaign.ledger.clock import Clock
 from campaign.ledger.periods import RECENT_SECONDS
@@ -81,6 +82,10 @@ class PostgresReader(Lookups):
     def sample(self, campaign: int, count: int, seed: int) -> tuple[int, ...]:
         rows = (row for (row,) in self._look.stream("sendable_rows", campaign=campaign))
         return tuple(sorted(heapq.nsmallest(count, rows, key=lambda row: lot(seed, row))))
+
+    def share(self, campaign: int, shard: Shard) -> Share:
+        unfinished, needs_someone = self._look.all("share", campaign=campaign, shard=shard.index, shards=shard.count)[0]
+        return Share(unfinished=bool(unfinished), needs_someone=bool(needs_someone))
 
     def unfinished(self, campaign: int, only: tuple[int, ...]) -> bool:
         return bool(self._look.all("unfinished", campaign=campaign, only=list(only))[0][0])

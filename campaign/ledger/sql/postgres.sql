@@ -227,7 +227,7 @@ FOR SHARE OF r;
 WITH due AS MATERIALIZED (
     SELECT r.row, r.pass_key FROM campaign.rows AS r
     WHERE r.campaign = %(campaign)s AND r.status = 'pending' AND r.zone = %(zone)s AND r.due_at <= campaign.ledger_now()
-      AND (%(only)s::bigint[] IS NULL OR r.row = ANY (%(only)s::bigint[]))
+      AND (%(only)s::bigint[] IS NULL OR r.row = ANY (%(only)s::bigint[])) AND r.row %% %(shards)s = %(shard)s
       AND NOT EXISTS (SELECT 1 FROM campaign.rows AS o JOIN campaign.campaigns AS c ON c.id = o.campaign
                       WHERE o.pass_key = r.pass_key AND o.status || '' IN ('sending', 'unknown') AND (o.status = 'sending' OR o.due_at IS NOT NULL)
                         AND c.account = (SELECT account FROM campaign.campaigns WHERE id = %(campaign)s)
@@ -277,6 +277,11 @@ RETURNING 1;
 
 -- name: leave_out_pending
 UPDATE campaign.rows SET status = 'skipped', reason = %(reason)s, due_at = NULL WHERE campaign = %(campaign)s AND status = 'pending' RETURNING 1;
+
+-- name: share
+SELECT EXISTS (SELECT 1 FROM campaign.rows WHERE campaign = %(campaign)s AND status IN ('pending', 'sending') AND row %% %(shards)s = %(shard)s)
+       OR EXISTS (SELECT 1 FROM campaign.rows WHERE campaign = %(campaign)s AND status = 'unknown' AND due_at IS NOT NULL AND row %% %(shards)s = %(shard)s),
+       EXISTS (SELECT 1 FROM campaign.rows WHERE campaign = %(campaign)s AND status IN ('failed', 'unknown', 'invalid') AND row %% %(shards)s = %(shard)s);
 
 -- name: unfinished
 SELECT EXISTS (SELECT 1 FROM campaign.rows WHERE campaign = %(campaign)s AND row = ANY (%(only)s::bigint[])

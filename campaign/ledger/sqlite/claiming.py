@@ -30,6 +30,7 @@ class Claiming(Store):
 
     def _of_zone(self, db: apsw.Connection, runner: Runner, limit: int, terms: Terms, *, zone: str, taken: set[str]) -> list[Claim]:
         values: dict[str, Any] = {"campaign": runner.campaign, "runner": runner.id, "limit": limit, "zone": zone} | self._times()
+        values |= {"shard": terms.shard.index, "shards": terms.shard.count}
         statement = "claim"
         if terms.only is not None:
             statement, values["only"] = "claim_of", json.dumps(terms.only)
