@@ -2,16 +2,15 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 import apsw
 
 from campaign.domain.model import Claim, Skip
+from campaign.ledger.periods import DAY_SECONDS
 from campaign.ledger.port import ANYTHING, Runner, Terms
 from campaign.ledger.sqlite.connection import SQL
 from campaign.ledger.sqlite.store import Store, exhaust, rows
-
-DAY_SECONDS: Final = 86_400.0
 
 
 class Claiming(Store):

@@ -1,17 +1,15 @@
 """The reading-back part of `ledger.port.Ledger` on SQLite."""
 
-from typing import Any, Final
+from typing import Any
 
 import apsw
 
 from campaign.domain.model import Claim, Status
 from campaign.domain.verdict import Conclusion, Latest, Reading
+from campaign.ledger.periods import HOLD_SECONDS
 from campaign.ledger.port import Doubt, Runner
 from campaign.ledger.sqlite.connection import SQL
 from campaign.ledger.sqlite.store import Store, leave_out_if_cancelled, rows
-
-HOLD_SECONDS: Final = 30.0
-"""Longer than the reading of what is taken together may last."""
 
 
 class Doubts(Store):

@@ -1,13 +1,17 @@
-"""Values of the domain as SQLite's tuples, and back."""
+"""Values of the domain as tuples of a ledger's tables, and back; every backend has their columns in this order."""
 
+import hashlib
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 from campaign.domain.model import Outcome, ResultRow, Settlement, StagedRow, Status
 from campaign.ledger.port import CampaignRecord, CampaignSpec, Control, Runner
+
+MAY_HAVE_ARRIVED: Final = frozenset({Status.DELIVERED, Status.NOT_DELIVERED, Status.ACCEPTED, Status.UNKNOWN})
+"""Rows of a results file that count as attempts."""
 
 
 def staged(campaign: int, row: StagedRow) -> tuple[Any, ...]:
@@ -110,3 +114,8 @@ def filters(reasons: frozenset[str], http_statuses: frozenset[int]) -> dict[str,
 def as_json(values: Sequence[Any]) -> str:
     """A list as one value, for SQLite's `json_each`."""
     return orjson.dumps(list(values)).decode()
+
+
+def lot(seed: int, row: int) -> bytes:
+    """What decides whether a row is in a sample: the same for the same seed, in every ledger."""
+    return hashlib.blake2b(f"{seed} {row}".encode(), digest_size=8).digest()
