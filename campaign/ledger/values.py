@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import orjson
 
-from campaign.domain.model import Outcome, ResultRow, Settlement, StagedRow, Status
-from campaign.ledger.port import CampaignRecord, CampaignSpec, Control, Runner
+from campaign.domain.model import Claim, Outcome, ResultRow, Settlement, StagedRow, Status
+from campaign.ledger.port import CampaignRecord, CampaignSpec, Control, Doubt, Runner
 
 MAY_HAVE_ARRIVED: Final = frozenset({Status.DELIVERED, Status.NOT_DELIVERED, Status.ACCEPTED, Status.UNKNOWN})
 """Rows of a results file that count as attempts."""
@@ -103,6 +103,22 @@ def result(values: tuple[Any, ...]) -> ResultRow:
             pass_status=pass_status,
             device_type=device_type,
         ),
+    )
+
+
+def doubt(campaign: int, values: tuple[Any, ...], others: Sequence[tuple[Any, ...]]) -> Doubt:
+    """A doubt from its row, and what other attempts have left on its pass: text, status, whether it came after; newest first."""
+    row, fence, pass_id, _pass_key, message, attempts, tries, reason, baseline, baseline_text, held_until = values
+    # What others have left there since then hides what this one did.
+    hidden = any(later for _, _, later in others)
+    newest_known = others[0][0] if others and others[0][1] != Status.UNKNOWN else None
+    return Doubt(
+        claim=Claim(campaign=campaign, row=row, fence=fence, pass_id=pass_id, message=message, attempts=attempts, tries=tries),
+        reason=reason,
+        held_until=held_until,
+        sent_before=frozenset(text for text, _, _ in others),
+        last_before=None if hidden else baseline_text if baseline else newest_known,
+        baseline=bool(baseline) and not hidden,
     )
 
 

@@ -56,7 +56,7 @@ class LedgerModel(Doubts):
             self.late += process.hand
         self.reader.close()
         self.world.pass_time(away)
-        self.clock.boot_id, self.clock.seconds, self.clock.unix = str(boot), 5.0, self.clock.unix + away + wall
+        self.clock.boot_again(str(boot), away_seconds=away, wall_seconds=wall)
         self.processes = [Process(self.backend.ledger())]
         self.reader = self.backend.reader()
 

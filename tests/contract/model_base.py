@@ -74,10 +74,7 @@ class Model(RuleBasedStateMachine):
         self.reader: LedgerReader
 
     def teardown(self) -> None:
-        for ledger in self.backend.opened:
-            self.do(ledger.close())
-        for reader in self.backend.readers:
-            reader.close()
+        self.do(self.backend.close())
         self.cleanup.close()
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:

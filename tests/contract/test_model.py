@@ -15,14 +15,10 @@ EXAMPLES = int(os.environ.get("CAMPAIGN_MODEL_EXAMPLES", "80"))
 """More of them for a longer look: 80 take about ten seconds where nobody else works."""
 
 STEPS = 50
-BACKENDS = {"sqlite": lambda folder, clock: Backend(path=folder / "campaign.db", clock=clock)}
 
 
 @pytest.mark.timeout(60 + EXAMPLES)
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_whatever_happens_nothing_is_sent_twice_and_nothing_lost(backend: str) -> None:
-    open_backend: Callable[[Path, HandClock], Backend] = BACKENDS[backend]
-
+def test_whatever_happens_nothing_is_sent_twice_and_nothing_lost(open_backend: Callable[[Path, HandClock], Backend]) -> None:
     class Model(LedgerModel):
         pass
 
