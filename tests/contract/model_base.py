@@ -66,6 +66,7 @@ class Model(RuleBasedStateMachine):
         self.processes: list[Process] = []
         self.controls: dict[int, Control] = {}
         self.late: list[Sent] = []
+        self.of_an_earlier_boot: dict[int, float] = {}
         self.doubts: list[tuple[Doubt, Reading | None]] = []
         self.old_doubts: list[Doubt] = []
         self.asked_again: set[RowKey] = set()

@@ -61,6 +61,7 @@ class Server:
     _process: "subprocess.Popen[bytes] | None" = None
     _bin: Path = field(default_factory=lambda: programs() / "bin")
     _numbers: Iterator[int] = field(default_factory=itertools.count)
+    _old: list[str] = field(default_factory=list)
 
     def make(self) -> None:
         if os.getuid() == 0:
@@ -68,7 +69,15 @@ class Server:
             if any(not parent.stat().st_mode & 0o001 for parent in self._bin.parents):
                 # Nobody else may go there, so the programs must come here.
                 self._bin = Path(shutil.copytree(programs(), self.folder / "programs")) / "bin"
-        made = [self._bin / "initdb", "--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C", self.data]
+        made = [
+            str(self._bin / "initdb"),
+            "--no-sync",
+            "--auth=trust",
+            "--username=postgres",
+            "--encoding=UTF8",
+            "--locale=C",
+            str(self.data),
+        ]
         subprocess.run(made, check=True, capture_output=True, cwd=self.folder, **other_user())
         rules = self.data / "pg_hba.conf"
         rules.write_text(f"local all {ASKED_FOR_A_PASSWORD} scram-sha-256\n{rules.read_text(encoding='utf-8')}", encoding="utf-8")
@@ -118,12 +127,15 @@ class Server:
 
     def database(self, *, template: str = "template1") -> str:
         """A new database's name."""
+        while self._old:
+            self.run(f"DROP DATABASE IF EXISTS {self._old.pop()} WITH (FORCE)")
         name = f"test_{next(self._numbers)}"
         self.run(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY" if template == TEMPLATE else f"CREATE DATABASE {name}")
         return name
 
     def drop(self, database: str) -> None:
-        self.run(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
+        """Some time: the server takes a moment to notice that a connection was closed, and a longer one if it is asked before."""
+        self._old.append(database)
 
 
 @contextmanager

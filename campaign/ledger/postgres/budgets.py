@@ -1,7 +1,7 @@
 """The shared pace of `ledger.port.Ledger` on PostgreSQL: the arithmetic is `domain.pacing`'s, one row a budget.
 
-Nobody locks the row while it is worked out: it is read, and written if it still is what was read. So a process that is slow, frozen or cut off
-keeps nobody waiting, and who was overtaken works it out anew.
+Nobody locks the row while it is worked out: it is read, and written if it still is what was read. So a process that is slow, frozen or
+cut off keeps nobody waiting, and who was overtaken works it out anew.
 """
 
 from collections.abc import Callable
@@ -38,12 +38,8 @@ class Budgets(Store):
     async def _work_out(self, key: str, change: Callable[[Pace, float], tuple[Pace, T]]) -> T:
         def work(db: Session) -> T:
             for _ in range(MOST_TIMES):
-                next_free, share, paused_until, changed_at, now = db.all("pace", key=key)[0]
-                known = (
-                    Pace()
-                    if next_free is None
-                    else Pace(next_free=next_free, share=share, paused_until=paused_until, changed_at=changed_at)
-                )
+                *found, now = db.all("pace", key=key)[0]
+                known = Pace() if found[0] is None else Pace(**dict(zip(asdict(Pace()), found, strict=True)))
                 pace, answer = change(known, now)
                 if isinstance(answer, Slots) and not answer.count:
                     return answer

@@ -1,6 +1,7 @@
 """The claiming part of `ledger.port.Ledger` on PostgreSQL: which rows may be sent now is decided by the statement that takes them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from campaign.domain.model import Claim, Skip, Status
 from campaign.ledger.periods import DAY_SECONDS
@@ -11,19 +12,19 @@ from campaign.ledger.postgres.store import Store
 
 class Claiming(Store):
     async def claim(self, runner: Runner, limit: int, terms: Terms = ANYTHING) -> list[Claim]:
-        values = {"campaign": runner.campaign, "runner": runner.id, "cap": terms.daily_cap, "cap_seconds": DAY_SECONDS}
-        values |= {"only": None if terms.only is None else list(terms.only)}
+        given: dict[str, Any] = {"campaign": runner.campaign, "runner": runner.id, "cap": terms.daily_cap, "cap_seconds": DAY_SECONDS}
+        given["only"] = None if terms.only is None else list(terms.only)
 
         def work(db: Session) -> list[Claim]:
             db.all("lock_claims")
-            allowed = db.one("may_claim", values)
+            allowed = db.one("may_claim", given)
             zones = allowed if allowed is None or terms.zones is None else terms.zones
             claims: list[Claim] = []
             for zone in zones or ():
                 if len(claims) < limit:
                     # PostgreSQL promises no order for RETURNING.
-                    taken = sorted(db.all("claim", values, zone=zone, limit=limit - len(claims)))
-                    claims += [_claim(runner.campaign, *row[:-1]) for row in taken if row[-1] == Status.SENDING]
+                    taken = sorted(db.all("claim", given, zone=zone, limit=limit - len(claims)))
+                    claims += [_claim(runner.campaign, values) for *values, status in taken if status == Status.SENDING]
             return claims
 
         if terms.zones == () or terms.only == ():
@@ -42,5 +43,6 @@ class Claiming(Store):
         return await self._line.do(lambda db: db.count("leave_out_pending", campaign=campaign, reason=reason.value), seconds=LONG_SECONDS)
 
 
-def _claim(campaign: int, row: int, fence: int, pass_id: str, message: str, attempts: int, tries: int, zone: str) -> Claim:
+def _claim(campaign: int, values: list[Any]) -> Claim:
+    row, fence, pass_id, message, attempts, tries, zone = values
     return Claim(campaign=campaign, row=row, fence=fence, pass_id=pass_id, message=message, attempts=attempts, tries=tries, zone=zone)

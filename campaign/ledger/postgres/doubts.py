@@ -36,7 +36,7 @@ class Doubts(Store):
                 due_in = again_in_seconds
             case _:
                 due_in = None
-        values = {"campaign": claim.campaign, "row": claim.row, "fence": claim.fence, "held_until": doubt.held_until}
+        values: dict[str, Any] = {"campaign": claim.campaign, "row": claim.row, "fence": claim.fence, "held_until": doubt.held_until}
         values |= {"status": conclusion.status.value, "reason": text(conclusion.reason), "due_in": due_in}
 
         def work(db: Session) -> bool:

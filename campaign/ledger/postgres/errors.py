@@ -68,8 +68,8 @@ def unreachable(address: Address, why: str, *, opening: bool = False) -> LedgerE
 
 def unknown_end(address: Address) -> LedgerError:
     return LedgerError(
-        f"The connection to the ledger {address.name} broke at the very moment of writing, and did not come back: whether the last of it was "
-        "recorded is not known here. The ledger knows; nothing is sent twice. Run the same command again."
+        f"The connection to the ledger {address.name} broke at the very moment of writing, and did not come back: whether the last of "
+        "it was recorded is not known here. The ledger knows; nothing is sent twice. Run the same command again."
     )
 
 

@@ -30,8 +30,9 @@ class Keeping(Rest):
         def work(db: Session) -> None:
             if not db.one("may_clean"):
                 raise LedgerError(
-                    "What was forgotten is no longer in the ledger, but its tables' pages may still hold traces of it, and only their owner "
-                    f"may write them anew. Have the owner run: {SQL['clean']}"
+                    "What was forgotten is no longer in the ledger, but its tables' pages may still hold traces of it, and only their "
+                    "owner may write them anew. Have the owner run VACUUM (FULL) campaign.rows, campaign.attempts, campaign.exclusions, "
+                    "campaign.campaigns; or run campaign forget with the owner's URL."
                 )
             db.run(SQL["clean"])
             db.all("cleaned")

@@ -34,7 +34,7 @@ TRYING_SECONDS: Final = 12.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """`together` may share a transaction with others of the kind, `bare` is no transaction: each statement is one, and it may be repeated."""
+    """`together` may share a transaction with others of the kind; `bare` is none: each statement is one, and it may be repeated."""
 
     work: Callable[[Session], Any]
     future: asyncio.Future[Any]

@@ -17,9 +17,7 @@ OLDEST_SERVER: Final = 140_000
 OPENING_SECONDS: Final = 4.0
 
 _LOCK: Final = "SELECT pg_advisory_xact_lock(1128353104, -1)"
-_THERE: Final = (
-    "SELECT to_regclass('campaign.ledger') IS NOT NULL, EXISTS (SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = 'campaign')"
-)
+_THERE: Final = "SELECT to_regclass('campaign.ledger') IS NOT NULL, to_regnamespace('campaign') IS NOT NULL"
 _VERSION: Final = "SELECT version FROM campaign.ledger"
 _ENCODING: Final = "SELECT pg_catalog.current_setting('server_encoding')"
 
@@ -65,7 +63,8 @@ def _check_server(db: Session, address: Address) -> None:
     (encoding,) = db.run(_ENCODING).fetchall()[0]
     if encoding != "UTF8":
         raise LedgerPlaceError(
-            f"The database of the ledger {address.name} keeps its text as {encoding}. Make one with ENCODING 'UTF8', and name it with --ledger."
+            f"The database of the ledger {address.name} keeps its text as {encoding}. "
+            "Make one with ENCODING 'UTF8', and name it with --ledger."
         )
 
 
@@ -75,7 +74,8 @@ def _version(db: Session, address: Address) -> int:
     if not ledger:
         if schema:
             raise LedgerPlaceError(
-                f"The database of the ledger {address.name} has a schema “campaign” that is not a ledger's. Name another database with --ledger."
+                f"The database of the ledger {address.name} has a schema “campaign” that is not a ledger's. "
+                "Name another database with --ledger."
             )
         return 0
     version = int(db.run(_VERSION).fetchall()[0][0])
@@ -96,7 +96,7 @@ def _migrate(db: Session, address: Address) -> None:
     else:
         for step in range(version + 1, SCHEMA_VERSION + 1):
             db.run(script(f"postgres_to_{step}.sql"))
-        db.run(f"UPDATE campaign.ledger SET version = {SCHEMA_VERSION}")
+        db.all("set_version", version=SCHEMA_VERSION)
     db.run("COMMIT")
 
 

@@ -1,6 +1,6 @@
 """What every part of the PostgreSQL ledger stands on: its two lines, and the runners with their lifelines.
 
-One line is for what is done while rows are sent: claims, renewals, the pace. The other is for all that may take its time, and for settlements.
+One line is for what rows can't be sent without: claims, renewals, the pace. The other is for settlements, and all that may take its time.
 """
 
 import os

@@ -36,6 +36,9 @@ DELETE FROM campaign.writers WHERE id = %(writer)s;
 -- Of processes that were killed: a row is only asked for within seconds of its last change.
 DELETE FROM campaign.writers WHERE at < campaign.ledger_now() - 86400;
 
+-- name: set_version
+UPDATE campaign.ledger SET version = %(version)s;
+
 -- name: identity
 SELECT identity::text FROM campaign.ledger;
 
