@@ -10,7 +10,7 @@ from campaign.domain.errors import UsageError
 
 # A network that is cut without a word is noticed within the time that a lease leaves; the URL may say otherwise.
 DEFAULTS: Final[dict[str, Any]] = {
-    "connect_timeout": 5,
+    "connect_timeout": 3,
     "keepalives_idle": 5,
     "keepalives_interval": 3,
     "keepalives_count": 3,

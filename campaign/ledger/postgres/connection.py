@@ -16,8 +16,11 @@ T = TypeVar("T")
 
 SQL: Final = statements("postgres.sql")
 
-PATIENCE_SECONDS: Final = 10.0
+PATIENCE_SECONDS: Final = 6.0
 """How long a statement of a runner at work may take: a database that says nothing for longer is as good as gone."""
+
+IDLE_SECONDS: Final = 5.0
+"""After so long the database gives up a transaction whose client is gone, cut off or frozen; and one that waits for a lock."""
 
 LONG_SECONDS: Final = 3600.0
 """The same of what goes through a whole campaign."""

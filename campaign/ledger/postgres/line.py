@@ -18,7 +18,7 @@ import stamina
 
 from campaign.domain.errors import LedgerError
 from campaign.ledger.postgres.address import Address
-from campaign.ledger.postgres.connection import PATIENCE_SECONDS, SQL, Session
+from campaign.ledger.postgres.connection import IDLE_SECONDS, PATIENCE_SECONDS, SQL, Session
 from campaign.ledger.postgres.errors import LostError, unknown_end, unreachable
 
 T = TypeVar("T")
@@ -28,8 +28,8 @@ MOST_TOGETHER: Final = 64
 WAIT_SECONDS: Final = 0.01
 MOST_WAITS: Final = 3000
 
-TRYING_SECONDS: Final = 12.0
-"""For so long the same is tried again; shorter than a lease, so that a runner that can't renew stops in time."""
+LONGEST_WAIT_SECONDS: Final = 1.0
+"""Between two attempts to do the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +44,15 @@ class Task:
 
 
 class Line:
-    def __init__(self, address: Address, name: str) -> None:
+    """Args:
+    address: the ledger's.
+    name: the thread's.
+    trying_seconds: for so long what fails because of the connection is tried again.
+    """
+
+    def __init__(self, address: Address, name: str, *, trying_seconds: float) -> None:
         self._address = address
+        self._trying_seconds = trying_seconds
         self._id = uuid.uuid4()
         self._number = 0
         self._unsure: tuple[int, list[Any]] | None = None
@@ -137,7 +144,7 @@ class Line:
     def _tried(self, batch: Sequence[Task]) -> list[Any]:
         try:
             for attempt in stamina.retry_context(
-                on=LostError, attempts=None, timeout=TRYING_SECONDS, wait_initial=0.05, wait_max=1.0, wait_jitter=0.1
+                on=LostError, attempts=None, timeout=self._trying_seconds, wait_initial=0.05, wait_max=LONGEST_WAIT_SECONDS, wait_jitter=0.1
             ):
                 with attempt:
                     return self._once(batch)
@@ -162,7 +169,7 @@ class Line:
 
     def _transaction(self, db: Session, batch: Sequence[Task]) -> list[Any]:
         self._number += 1
-        db.run(SQL["begin"].format(writer=f"'{self._id}'", number=self._number))
+        db.run(SQL["begin"].format(writer=self._id, number=self._number, idle_ms=round(IDLE_SECONDS * 1000)))
         results = [task.work(db) for task in batch]
         try:
             db.raw.execute("COMMIT")

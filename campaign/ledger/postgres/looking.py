@@ -9,10 +9,10 @@ import stamina
 from psycopg.rows import TupleRow
 
 from campaign.ledger.postgres.address import Address
-from campaign.ledger.postgres.connection import LONG_SECONDS, SQL, Session
+from campaign.ledger.postgres.connection import LONG_SECONDS, PATIENCE_SECONDS, SQL, Session
 from campaign.ledger.postgres.errors import LostError, unreachable
 
-TRYING_SECONDS: Final = 12.0
+TRYING_SECONDS: Final = 9.0
 FETCHED_AT_ONCE: Final = 2000
 
 # All that is streamed is of one moment; and whoever writes it to a slow disk may take his time between two parts.
@@ -27,21 +27,26 @@ class Looking:
         self._one_at_a_time = threading.Lock()
         self._session = Session(address)
 
-    def all(self, statement: str, **values: Any) -> list[TupleRow]:
+    def all(self, statement: str, /, *, seconds: float = PATIENCE_SECONDS, **values: Any) -> list[TupleRow]:
+        """Everything that a statement of `postgres.sql` answers; it may take so many seconds.
+
+        Raises:
+            LedgerError: the database can't be reached.
+        """
         with self._one_at_a_time:
             try:
                 for attempt in stamina.retry_context(
                     on=LostError, attempts=None, timeout=TRYING_SECONDS, wait_initial=0.05, wait_max=1.0, wait_jitter=0.1
                 ):
                     with attempt:
-                        return self._once(statement, values)
+                        return self._once(statement, seconds, values)
             except LostError as error:
                 raise unreachable(self._address, str(error)) from error
         raise AssertionError("a retry ends with an answer or an error")
 
-    def _once(self, statement: str, values: dict[str, Any]) -> list[TupleRow]:
+    def _once(self, statement: str, seconds: float, values: dict[str, Any]) -> list[TupleRow]:
         try:
-            return self._session.connected(patience_seconds=LONG_SECONDS).all(statement, values)
+            return self._session.connected(patience_seconds=seconds).all(statement, values)
         except LostError:
             self._session.drop()
             raise

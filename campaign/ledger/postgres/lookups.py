@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from campaign.domain.model import ResultRow, Status
 from campaign.ledger.moved import moved_attempt, moved_row
+from campaign.ledger.postgres.connection import LONG_SECONDS
 from campaign.ledger.postgres.looking import Looking
 from campaign.ledger.records import Control
 from campaign.ledger.upkeep import HandedOver, MovedAttempt, MovedRow
@@ -16,11 +17,14 @@ class Lookups:
     _look: Looking
 
     def rows_numbered(self, campaign: int, numbers: Sequence[int]) -> dict[int, ResultRow]:
-        return {values[0]: result(values) for values in self._look.all("rows_numbered", campaign=campaign, rows=list(numbers))}
+        return {
+            values[0]: result(values)
+            for values in self._look.all("rows_numbered", seconds=LONG_SECONDS, campaign=campaign, rows=list(numbers))
+        }
 
     def rows_of_passes(self, campaign: int, keys: Sequence[str]) -> dict[str, list[int]]:
         found: dict[str, list[int]] = {}
-        for row, key in self._look.all("rows_of_passes", campaign=campaign, keys=list(keys)):
+        for row, key in self._look.all("rows_of_passes", seconds=LONG_SECONDS, campaign=campaign, keys=list(keys)):
             found.setdefault(key, []).append(row)
         return found
 
@@ -33,13 +37,13 @@ class Lookups:
         http_statuses: frozenset[int] = frozenset(),
     ) -> int:
         chosen = {"statuses": list(statuses), "reasons": list(reasons), "http_statuses": list(http_statuses)}
-        return int(self._look.all("matching", campaign=campaign, **chosen)[0][0])
+        return int(self._look.all("matching", seconds=LONG_SECONDS, campaign=campaign, **chosen)[0][0])
 
     def attempts_by_runner(self, campaign: int) -> dict[int, int]:
-        return dict(self._look.all("attempts_by_runner", campaign=campaign))
+        return dict(self._look.all("attempts_by_runner", seconds=LONG_SECONDS, campaign=campaign))
 
     def last_change(self, campaign: int) -> float:
-        return float(self._look.all("last_change", campaign=campaign)[0][0])
+        return float(self._look.all("last_change", seconds=LONG_SECONDS, campaign=campaign)[0][0])
 
     def handed_over(self, campaign: int) -> HandedOver:
         control, api, account = self._look.all("handed_over", campaign=campaign)[0]

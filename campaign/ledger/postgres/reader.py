@@ -9,6 +9,7 @@ from campaign.ledger import refusals
 from campaign.ledger.periods import RECENT_SECONDS
 from campaign.ledger.port import CampaignRecord, Control, Outlook, RunnerRecord
 from campaign.ledger.postgres.address import parse
+from campaign.ledger.postgres.connection import LONG_SECONDS
 from campaign.ledger.postgres.looking import Looking
 from campaign.ledger.postgres.lookups import Lookups
 from campaign.ledger.postgres.schema import prepare
@@ -33,17 +34,24 @@ class PostgresReader(Lookups):
 
     def counts(self, campaign: int) -> Counts:
         by_status = dict.fromkeys(Status, 0) | {
-            Status(status): count for status, count in self._look.all("count_by_status", campaign=campaign)
+            Status(status): count for status, count in self._look.all("count_by_status", seconds=LONG_SECONDS, campaign=campaign)
         }
-        by_reason = {(Status(status), reason): count for status, reason, count in self._look.all("count_by_reason", campaign=campaign)}
-        return Counts(by_status=by_status, by_reason=by_reason, in_doubt=self._look.all("count_in_doubt", campaign=campaign)[0][0])
+        by_reason = {
+            (Status(status), reason): count
+            for status, reason, count in self._look.all("count_by_reason", seconds=LONG_SECONDS, campaign=campaign)
+        }
+        return Counts(
+            by_status=by_status,
+            by_reason=by_reason,
+            in_doubt=self._look.all("count_in_doubt", seconds=LONG_SECONDS, campaign=campaign)[0][0],
+        )
 
     def rows(self, campaign: int, statuses: frozenset[Status] | None = None) -> Iterator[ResultRow]:
         wanted = None if statuses is None else list(statuses)
         return (result(values) for values in self._look.stream("rows", campaign=campaign, statuses=wanted))
 
     def examples(self, campaign: int, status: Status, reason: str, limit: int) -> list[tuple[int, str]]:
-        found = self._look.all("examples", campaign=campaign, status=status.value, reason=reason, limit=limit)
+        found = self._look.all("examples", seconds=LONG_SECONDS, campaign=campaign, status=status.value, reason=reason, limit=limit)
         return [(row, error) for row, error in found]
 
     def outlook(self, campaign: int) -> Outlook:
@@ -53,7 +61,7 @@ class PostgresReader(Lookups):
         return Outlook(control=Control(control), pending_in_seconds=pending_in, sending=sending, doubt_in_seconds=doubt_in)
 
     def recent_rate(self, campaign: int) -> float:
-        count, seconds = self._look.all("recent", campaign=campaign, seconds=RECENT_SECONDS)[0]
+        count, seconds = self._look.all("recent", campaign=campaign, within=RECENT_SECONDS)[0]
         return float(count / max(seconds, 1.0)) if count else 0.0
 
     def zones(self, campaign: int) -> tuple[str, ...]:
@@ -68,7 +76,7 @@ class PostgresReader(Lookups):
         return bool(self._look.all("unfinished", campaign=campaign, only=list(only))[0][0])
 
     def last_texts(self, pass_keys: Sequence[str], *, api: str) -> dict[str, str]:
-        return dict(self._look.all("last_texts", pass_keys=list(pass_keys), api=api))
+        return dict(self._look.all("last_texts", seconds=LONG_SECONDS, pass_keys=list(pass_keys), api=api))
 
     def runners(self, campaign: int) -> list[RunnerRecord]:
         return [self._runner(values) for values in self._look.all("runners", campaign=campaign)]

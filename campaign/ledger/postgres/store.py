@@ -7,6 +7,7 @@ import os
 import socket
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from platformdirs import user_data_path
 
@@ -20,6 +21,12 @@ from campaign.ledger.postgres.address import parse
 from campaign.ledger.postgres.connection import Session
 from campaign.ledger.postgres.line import Line
 from campaign.ledger.postgres.schema import prepare
+
+TRYING_SECONDS: Final = 25.0
+"""How long the database may be away before what happened can't be recorded, and the run ends."""
+
+TRYING_TO_RENEW_SECONDS: Final = 9.0
+"""The same of claims and renewals: a runner must give up while it may still be sure that nobody takes its rows for lost."""
 
 
 def lifelines(identity: str) -> Path:
@@ -70,8 +77,8 @@ class Store:
         self._machine = Machine(prepare(self._address))
         self._host = host or socket.gethostname()
         self._lifelines: dict[int, Lifeline | None] = {}
-        self._line = Line(self._address, "ledger-writer")
-        self._quick = Line(self._address, "ledger-claims")
+        self._line = Line(self._address, "ledger-writer", trying_seconds=TRYING_SECONDS)
+        self._quick = Line(self._address, "ledger-claims", trying_seconds=TRYING_TO_RENEW_SECONDS)
 
     async def close(self) -> None:
         await self._quick.close()

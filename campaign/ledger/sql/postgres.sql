@@ -19,9 +19,9 @@ SELECT pg_advisory_xact_lock_shared(1128353104, (%(campaign)s::bigint %% 1000000
 -- In one message. A transaction whose client is gone, or frozen, must not keep others from their leases. The writer's own row stays locked
 -- until the transaction is over, one way or the other: who asks it with `done` waits for that.
 BEGIN;
-SET LOCAL idle_in_transaction_session_timeout = '8s';
-SET LOCAL lock_timeout = '8s';
-INSERT INTO campaign.writers (id, done, at) VALUES ({writer}, {number}, campaign.ledger_now())
+SET LOCAL idle_in_transaction_session_timeout = {idle_ms};
+SET LOCAL lock_timeout = {idle_ms};
+INSERT INTO campaign.writers (id, done, at) VALUES ('{writer}', {number}, campaign.ledger_now())
 ON CONFLICT (id) DO UPDATE SET done = EXCLUDED.done, at = EXCLUDED.at;
 
 -- name: done
@@ -492,7 +492,7 @@ SELECT (SELECT control FROM campaign.campaigns WHERE id = %(campaign)s),
 -- Of the latest attempts only: however long the history is, and whatever the rate, this takes some milliseconds.
 SELECT count(*), campaign.ledger_now() - min(settled_at)
 FROM (SELECT campaign, settled_at FROM campaign.attempts ORDER BY id DESC LIMIT 10000) AS latest
-WHERE campaign = %(campaign)s AND settled_at >= campaign.ledger_now() - %(seconds)s;
+WHERE campaign = %(campaign)s AND settled_at >= campaign.ledger_now() - %(within)s;
 
 -- name: rows
 SELECT row, pass_id, message, cells, status, reason, notification_status, notification_message, http_status, error, attempts, sent_at,
