@@ -118,6 +118,10 @@ class Server:
             cursor = connection.execute(sql.encode())
             return cursor.fetchall() if cursor.description else []
 
+    def terminate(self, database: str) -> None:
+        """End every connection to a database."""
+        self.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'")  # noqa: S608 - our own name
+
     def database(self, *, template: str = "template1") -> str:
         """A new database's name."""
         while self._old:

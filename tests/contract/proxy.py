@@ -32,7 +32,6 @@ class Proxy:
         self.port: int = self._listener.getsockname()[1]
         self.fate: Fate | None = None
         self.struck = threading.Event()
-        self.late = threading.Event()
         self._silent = threading.Event()
         self._connections: list[socket.socket] = []
         self._lock = threading.Lock()
@@ -47,7 +46,6 @@ class Proxy:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._open = False
-        self.late.set()
         self._silent.clear()
         self._listener.close()
         self.break_all()
@@ -60,6 +58,12 @@ class Proxy:
                     one.shutdown(socket.SHUT_RDWR)
                 one.close()
             self._connections.clear()
+
+    def strike_next(self, fate: Fate) -> None:
+        self.fate = fate
+
+    def has_struck(self) -> bool:
+        return self.fate is None
 
     @contextmanager
     def cut(self) -> Iterator[None]:

@@ -14,6 +14,7 @@ from campaign.domain.verdict import Conclusion
 from campaign.ledger.periods import LEASE_SECONDS
 from campaign.ledger.port import Control, Runner
 from campaign.ledger.postgres import PostgresLedger, PostgresReader, address, connection, line, looking, store
+from campaign.ledger.postgres.errors import LostError
 from campaign.sender.heart import BEAT_SECONDS, MARGIN_SECONDS
 from tests.contract.given import campaign_of, ends, spec, staged
 from tests.contract.postgres_server import Server
@@ -59,15 +60,15 @@ def attempts(reader: PostgresReader, campaign: int) -> Counter[int]:
 @pytest.mark.parametrize("fate", Fate)
 class TestACommitWhoseAnswerIsLost:
     async def test_staging_adds_no_row_twice(self, ledger: PostgresLedger, reader: PostgresReader, proxy: Proxy, fate: Fate) -> None:
-        proxy.fate = fate
+        proxy.strike_next(fate)
         record = await ledger.create(spec())
         assert proxy.struck.is_set()
         assert [found.id for found in reader.campaigns()] == [record.id]
-        proxy.fate = fate
+        proxy.strike_next(fate)
         await ledger.stage(record.id, [staged(row) for row in range(1, ROWS + 1)])
-        proxy.fate = fate
+        proxy.strike_next(fate)
         await ledger.finish_staging(record.id, content_sha256="c")
-        assert proxy.fate is None
+        assert proxy.has_struck()
         assert [row.row for row in reader.rows(record.id)] == list(range(1, ROWS + 1))
         assert reader.outlook(record.id).control is Control.GO
 
@@ -76,14 +77,14 @@ class TestACommitWhoseAnswerIsLost:
     ) -> None:
         record = await campaign_of(ledger, *(staged(row) for row in range(1, ROWS + 1)))
         runner = await ledger.enlist(record.id, quiet_seconds=0)
-        proxy.fate = fate
+        proxy.strike_next(fate)
         claims = await ledger.claim(runner, 20)
-        assert proxy.fate is None
+        assert proxy.has_struck()
         assert [(claim.row, claim.fence) for claim in claims] == [(row, 1) for row in range(1, 21)]
         assert reader.counts(record.id).by_status[Status.SENDING] == 20
-        proxy.fate = fate
+        proxy.strike_next(fate)
         assert await ledger.settle(runner, [ends(claim, Status.DELIVERED) for claim in claims]) == []
-        assert proxy.fate is None
+        assert proxy.has_struck()
         assert reader.counts(record.id).by_status[Status.DELIVERED] == 20
         assert attempts(reader, record.id) == dict.fromkeys(range(1, 21), 1)
 
@@ -93,9 +94,9 @@ class TestACommitWhoseAnswerIsLost:
         record = await campaign_of(ledger, *(staged(row) for row in range(1, 5)))
 
         async def struck(asked: Awaitable[object]) -> object:
-            proxy.fate = fate
+            proxy.strike_next(fate)
             answer = await asked
-            assert proxy.fate is None
+            assert proxy.has_struck()
             return answer
 
         runner = await struck(ledger.enlist(record.id, quiet_seconds=0))
@@ -148,7 +149,7 @@ async def disturbed(server: Server, database: str, disturb: Callable[[], object]
 
 async def test_connections_that_are_terminated_again_and_again(server: Server, database: str) -> None:
     def terminate() -> None:
-        server.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'")
+        server.terminate(database)
 
     await disturbed(server, database, terminate, times=8)
 
@@ -185,7 +186,7 @@ async def test_a_database_that_stays_away_is_told_in_a_sentence_and_nothing_is_d
     monkeypatch.setattr(connection.Session.connected, "__kwdefaults__", {"patience_seconds": 0.2})
     with proxy.cut():
         ledger._address.given["connect_timeout"] = 2
-        with pytest.raises(LedgerError, match="can't be reached.*then run the same command again") as raised:
+        with pytest.raises(LedgerError, match=r"can't be reached.*then run the same command again") as raised:
             await ledger.claim(runner, 1)
         assert "postgres@" not in str(raised.value)
     await asyncio.sleep(0.8)  # what the server still had to end
@@ -201,7 +202,7 @@ async def test_a_commit_that_stays_unknown_is_told_as_that_and_the_row_is_not_lo
     runner = await ledger.enlist(record.id, quiet_seconds=0)
     await ledger.claim(replace(runner, id=-1), 1)
     monkeypatch.setattr(ledger._quick, "_trying_seconds", 0.2)
-    proxy.fate = Fate.ARRIVES_AND_ITS_ANSWER_IS_LOST
+    proxy.strike_next(Fate.ARRIVES_AND_ITS_ANSWER_IS_LOST)
     monkeypatch.setattr(connection, "connect", _refuse)
     with pytest.raises(LedgerError, match="whether the last of it was recorded is not known"):
         await ledger.claim(runner, 1)
@@ -213,7 +214,7 @@ async def test_a_commit_that_stays_unknown_is_told_as_that_and_the_row_is_not_lo
 
 
 def _refuse(where: address.Address) -> connection.Connection:
-    raise line.LostError(f"{where.name} is far away")
+    raise LostError(f"{where.name} is far away")
 
 
 async def test_who_is_cut_off_or_frozen_within_a_claim_keeps_nobody_waiting(
@@ -226,7 +227,7 @@ async def test_who_is_cut_off_or_frozen_within_a_claim_keeps_nobody_waiting(
     assert [await one.renew(runner, "sending") for one in (ledger, other)] == [True, True]
     with monkeypatch.context() as away:
         away.setattr(connection, "connect", _refuse)
-        proxy.fate = Fate.IS_LOST_AND_THE_SERVER_DOES_NOT_NOTICE
+        proxy.strike_next(Fate.IS_LOST_AND_THE_SERVER_DOES_NOT_NOTICE)
         claiming = asyncio.ensure_future(ledger.claim(runner, 2))
         assert await asyncio.to_thread(proxy.struck.wait, 5)
         async with asyncio.timeout(3):

@@ -9,7 +9,7 @@ from psycopg.abc import PQGen
 from psycopg.rows import TupleRow
 
 from campaign.ledger.postgres.address import Address
-from campaign.ledger.postgres.errors import LostError, in_words, may_be_tried_again
+from campaign.ledger.postgres.errors import LostError, in_words, lost
 from campaign.ledger.statements import statements
 
 T = TypeVar("T")
@@ -111,9 +111,8 @@ class Session:
 
     def told(self, error: psycopg.Error) -> Exception:
         """What to raise for an exception of psycopg."""
-        if self.raw.closed or self.raw.broken or may_be_tried_again(error):
-            return LostError(self.address.without_secrets(error.diag.message_primary or str(error)))
-        return in_words(error, self.address)
+        broken = bool(self.raw.closed or self.raw.broken)
+        return lost(error, self.address, broken=broken) or in_words(error, self.address)
 
     def roll_back(self) -> None:
         """Undo what was begun; if even that fails, the database does it."""

@@ -1,5 +1,7 @@
 """What PostgreSQL says, in the error tree's words; and which of it means that the same may simply be tried again."""
 
+from typing import Final
+
 import psycopg
 from psycopg import errors
 
@@ -8,24 +10,36 @@ from campaign.ledger.postgres.address import Address
 
 
 class LostError(Exception):
-    """The connection broke, or the database asked to try again; nothing was done, or `Line` finds out whether it was."""
+    """The connection broke, or the database asked to try again; nothing was done, or `Line` finds out whether it was.
+
+    Args:
+        why: for people.
+        good: whether the connection may be used further.
+    """
+
+    def __init__(self, why: str, *, good: bool = False) -> None:
+        super().__init__(why)
+        self.good = good
 
 
-def may_be_tried_again(error: psycopg.Error) -> bool:
-    """Whether the transaction was undone for a reason that is not its own."""
-    return isinstance(
-        error,
-        errors.SerializationFailure
-        | errors.DeadlockDetected
-        | errors.LockNotAvailable
-        | errors.AdminShutdown
-        | errors.CrashShutdown
-        | errors.CannotConnectNow
-        | errors.TooManyConnections
-        | errors.IdleInTransactionSessionTimeout
-        # The connection leads to what was the primary server until now.
-        | errors.ReadOnlySqlTransaction,
-    )
+_OVERTAKEN: Final = errors.SerializationFailure | errors.DeadlockDetected | errors.LockNotAvailable
+_AWAY: Final = (
+    errors.AdminShutdown
+    | errors.CrashShutdown
+    | errors.CannotConnectNow
+    | errors.TooManyConnections
+    | errors.IdleInTransactionSessionTimeout
+    # The connection leads to what was the primary server until now.
+    | errors.ReadOnlySqlTransaction
+)
+
+
+def lost(error: psycopg.Error, address: Address, *, broken: bool) -> LostError | None:
+    """What to raise where the transaction was undone for a reason that is not its own; None if it was."""
+    if broken or isinstance(error, _OVERTAKEN | _AWAY):
+        why = address.without_secrets(error.diag.message_primary or str(error))
+        return LostError(why, good=not broken and isinstance(error, _OVERTAKEN))
+    return None
 
 
 def in_words(error: psycopg.Error, address: Address, *, opening: bool = False) -> CampaignError:

@@ -163,8 +163,11 @@ class Line:
                 if done == number:
                     return results
             return [task.work(db) for task in batch] if batch[0].bare else self._transaction(db, batch)
-        except LostError:
-            self._session.drop()
+        except LostError as error:
+            if error.good:
+                self._session.roll_back()
+            else:
+                self._session.drop()
             raise
 
     def _transaction(self, db: Session, batch: Sequence[Task]) -> list[Any]:
