@@ -120,7 +120,7 @@ class Server:
 
     def terminate(self, database: str) -> None:
         """End every connection to a database."""
-        self.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'")  # noqa: S608 - our own name
+        self.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'")
 
     def database(self, *, template: str = "template1") -> str:
         """A new database's name."""

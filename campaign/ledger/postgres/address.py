@@ -48,14 +48,19 @@ def parse(url: str) -> Address:
         given: dict[str, Any] = dict(conninfo_to_dict(url))
     except psycopg.ProgrammingError:
         given = {"host": "@"}
-    host = str(given.get("host") or given.get("hostaddr") or "localhost")
+    hosts = str(given.get("host") or given.get("hostaddr") or "localhost").split(",")
+    ports = str(given.get("port") or "").split(",")
     # What libpq takes for a part of the host is most often one of the password.
-    if "@" in host or not str(given.get("port", "5432")).replace(",", "").isdigit():
+    if any("@" in host for host in hosts) or not all(port.isdigit() for port in ports if port):
         raise UsageError(
             "The ledger's URL can't be read. Write it as postgresql://USER:PASSWORD@HOST:PORT/DATABASE; in the password write %40 for @, "
             "%2F for /, %3A for :, %23 for #, %3F for ? and %25 for %."
         ) from None
-    port = f":{given['port']}" if given.get("port") else ""
     database = given.get("dbname") or given.get("user") or ""
-    name = f"postgresql://{port}/{database}?host={host}" if host.startswith("/") else f"postgresql://{host}{port}/{database}"
+    if hosts[0].startswith("/"):
+        name = f"postgresql:///{database}?host={hosts[0]}"
+    else:
+        ports = ports if len(ports) == len(hosts) else ports * len(hosts)
+        places = (f"{host}:{port}" if port else host for host, port in zip(hosts, ports, strict=False))
+        name = f"postgresql://{','.join(places)}/{database}"
     return Address(name=name, given=DEFAULTS | given | {"client_encoding": "utf8"})

@@ -17,7 +17,11 @@ OLDEST_SERVER: Final = 140_000
 OPENING_SECONDS: Final = 4.0
 
 _LOCK: Final = "SELECT pg_advisory_xact_lock(1128353104, -1)"
-_THERE: Final = "SELECT to_regclass('campaign.ledger') IS NOT NULL, to_regnamespace('campaign') IS NOT NULL"
+# By their tables: what a session has once been told of a name by a function, it believes longer.
+_THERE: Final = """
+SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_tables WHERE schemaname = 'campaign' AND tablename = 'ledger'),
+       EXISTS (SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = 'campaign')
+"""
 _VERSION: Final = "SELECT version FROM campaign.ledger"
 _ENCODING: Final = "SELECT pg_catalog.current_setting('server_encoding')"
 

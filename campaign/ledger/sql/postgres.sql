@@ -5,6 +5,9 @@
 --   1. lock_claims: one claim at a time, or two could take rows of one pass that don't see each other;
 --   2. lock_campaign: shared by what may bring a row back to pending, held alone by what changes the campaign itself;
 --   3. the runner's own row: a claim shares it, so that who is signed off or buried meanwhile gets no row that nobody would ever lose.
+--
+-- Where a row's number is known, its status is written (status || ''), which no index has: each row leaves a dead entry behind under each
+-- status that it ever had, and a planner that believes there are few of a status would look through all of them.
 
 -- name: lock_claims
 SELECT pg_advisory_xact_lock(1128353104, 0);
@@ -76,7 +79,7 @@ FROM (
     SELECT row, status, row_number() OVER (PARTITION BY pass_key ORDER BY status = 'pending', row) AS place
     FROM campaign.rows WHERE campaign = %(campaign)s AND status NOT IN ('invalid', 'skipped', 'failed')
 ) AS d
-WHERE r.campaign = %(campaign)s AND r.row = d.row AND r.status = 'pending' AND d.place > 1 AND d.status = 'pending';
+WHERE r.campaign = %(campaign)s AND r.row = d.row AND r.status || '' = 'pending' AND d.place > 1 AND d.status = 'pending';
 
 -- name: finish_staging
 UPDATE campaign.campaigns
@@ -260,7 +263,7 @@ UPDATE campaign.rows SET status = 'skipped', reason = %(reason)s, due_at = NULL 
 
 -- name: unfinished
 SELECT EXISTS (SELECT 1 FROM campaign.rows WHERE campaign = %(campaign)s AND row = ANY (%(only)s::bigint[])
-               AND (status IN ('pending', 'sending') OR status = 'unknown' AND due_at IS NOT NULL));
+               AND (status || '' IN ('pending', 'sending') OR status || '' = 'unknown' AND due_at IS NOT NULL));
 
 -- name: sendable_rows
 SELECT row FROM campaign.rows
@@ -269,7 +272,7 @@ WHERE campaign = %(campaign)s AND status <> 'invalid' AND NOT (status = 'skipped
 -- name: release
 UPDATE campaign.rows AS r SET status = 'pending', runner = NULL, due_at = campaign.ledger_now()
 FROM unnest(%(rows)s::bigint[], %(fences)s::bigint[]) AS g (row, fence)
-WHERE r.campaign = %(campaign)s AND r.row = g.row AND r.fence = g.fence AND r.runner = %(runner)s AND r.status = 'sending';
+WHERE r.campaign = %(campaign)s AND r.row = g.row AND r.fence = g.fence AND r.runner = %(runner)s AND r.status || '' = 'sending';
 
 -- name: settle
 WITH given AS (
@@ -288,7 +291,7 @@ WITH given AS (
         settled_at = g.settled_at, latency_seconds = g.latency_seconds, pass_status = coalesce(nullif(g.pass_status, ''), r.pass_status),
         device_type = coalesce(nullif(g.device_type, ''), r.device_type)
     FROM given AS g
-    WHERE r.campaign = %(campaign)s AND r.row = g.row AND r.fence = g.fence AND r.runner = %(runner)s AND r.status = 'sending'
+    WHERE r.campaign = %(campaign)s AND r.row = g.row AND r.fence = g.fence AND r.runner = %(runner)s AND r.status || '' = 'sending'
     RETURNING r.row, r.fence, r.pass_key
 )
 INSERT INTO campaign.attempts (campaign, row, fence, pass_key, runner, status, reason, http_status, sent_at, settled_at, latency_seconds)
@@ -314,7 +317,7 @@ WHERE c.id <> %(campaign)s AND c.account = (SELECT account FROM campaign.campaig
 
 -- name: note_baseline
 UPDATE campaign.rows SET baseline = %(known)s, baseline_text = %(text)s, pass_status = %(pass_status)s, device_type = %(device_type)s
-WHERE campaign = %(campaign)s AND row = %(row)s AND fence = %(fence)s AND runner = %(runner)s AND status = 'sending';
+WHERE campaign = %(campaign)s AND row = %(row)s AND fence = %(fence)s AND runner = %(runner)s AND status || '' = 'sending';
 
 -- name: witnesses
 -- Of the campaign itself, or else of others that were sent with the same account.
@@ -327,7 +330,8 @@ FROM (
                    ORDER BY id DESC LIMIT 5) AS others
 ) AS w
 CROSS JOIN (VALUES (1, 'delivered'), (2, 'accepted')) AS s (place, status)
-CROSS JOIN LATERAL (SELECT pass_id, message FROM campaign.rows WHERE campaign = w.id AND status = s.status LIMIT 3) AS r
+CROSS JOIN LATERAL (SELECT pass_id, message FROM campaign.rows WHERE campaign = w.id AND status = s.status
+                    ORDER BY zone, due_at, row LIMIT 3) AS r
 ORDER BY w.place, s.place;
 
 -- name: texts_before
@@ -365,7 +369,7 @@ JOIN campaign.rows AS r ON r.campaign = l.campaign AND r.row = l.row;
 UPDATE campaign.rows
 SET status = %(status)s, reason = CASE WHEN %(status)s = 'unknown' AND %(due_in)s::double precision IS NOT NULL THEN reason ELSE %(reason)s END,
     due_at = campaign.ledger_now() + %(due_in)s::double precision, settled_at = campaign.ledger_now()
-WHERE campaign = %(campaign)s AND row = %(row)s AND fence = %(fence)s AND status = 'unknown' AND due_at = %(held_until)s
+WHERE campaign = %(campaign)s AND row = %(row)s AND fence = %(fence)s AND status || '' = 'unknown' AND due_at = %(held_until)s
 RETURNING row;
 
 -- name: conclude_attempt
@@ -417,7 +421,7 @@ WHERE campaign = %(campaign)s AND status = ANY (%(statuses)s::text[]) AND NOT (s
 
 -- name: retry_rows
 UPDATE campaign.rows SET status = 'pending', reason = '', due_at = campaign.ledger_now(), tries = 0
-WHERE campaign = %(campaign)s AND row = ANY (%(rows)s::bigint[]) AND status = ANY (%(statuses)s::text[])
+WHERE campaign = %(campaign)s AND row = ANY (%(rows)s::bigint[]) AND status || '' = ANY (%(statuses)s::text[])
   AND NOT (status = 'unknown' AND due_at IS NOT NULL)
   AND EXISTS (SELECT 1 FROM campaign.campaigns WHERE id = %(campaign)s AND control <> 'cancelled')
 RETURNING 1;
@@ -438,7 +442,7 @@ SET status = 'pending', reason = '', error = '', due_at = campaign.ledger_now(),
     device_type = CASE WHEN r.pass_key = g.pass_key THEN r.device_type ELSE '' END
 FROM unnest(%(rows)s::bigint[], %(pass_ids)s::text[], %(pass_keys)s::text[], %(messages)s::text[], %(cells)s::text[], %(zones)s::text[])
     AS g (row, pass_id, pass_key, message, cells, zone)
-WHERE r.campaign = %(campaign)s AND r.row = g.row AND r.status IN ('failed', 'invalid')
+WHERE r.campaign = %(campaign)s AND r.row = g.row AND r.status || '' IN ('failed', 'invalid')
   AND EXISTS (SELECT 1 FROM campaign.campaigns WHERE id = %(campaign)s AND control <> 'cancelled')
 RETURNING r.row;
 
@@ -455,7 +459,7 @@ FROM (
     FROM campaign.rows WHERE campaign = %(campaign)s AND status NOT IN ('invalid', 'skipped')
       AND pass_key IN (SELECT pass_key FROM campaign.rows WHERE campaign = %(campaign)s AND row = ANY (%(rows)s::bigint[]))
 ) AS d
-WHERE r.campaign = %(campaign)s AND r.row = d.row AND r.status = 'pending' AND d.place > 1 AND d.row = ANY (%(rows)s::bigint[])
+WHERE r.campaign = %(campaign)s AND r.row = d.row AND r.status || '' = 'pending' AND d.place > 1 AND d.row = ANY (%(rows)s::bigint[])
 RETURNING 1;
 
 -- name: count_by_status
