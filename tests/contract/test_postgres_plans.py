@@ -14,20 +14,22 @@ from tests.contract.postgres_server import Server
 ROWS = 30_000
 
 FILL = f"""
+ALTER TABLE campaign.rows SET (autovacuum_enabled = off);
+ALTER TABLE campaign.attempts SET (autovacuum_enabled = off);
 INSERT INTO campaign.campaigns (name, list_name, list_sha256, message_sha256, columns, id_column, settings, control, created_at, account)
 SELECT 'c' || c, '', '', '', '[]', '', '{{}}', 'go', 0, 'me' FROM generate_series(1, 3) AS c;
 INSERT INTO campaign.rows (campaign, row, pass_id, pass_key, message, cells, status, due_at)
-SELECT c, r, 'p' || r, 'p' || r, 'Hello', '[]',
-       CASE r % 10 WHEN 0 THEN 'pending' WHEN 1 THEN 'failed' WHEN 2 THEN 'unknown' ELSE 'delivered' END,
-       CASE r % 10 WHEN 0 THEN 0 END
-FROM generate_series(1, 3) AS c, generate_series(1, {ROWS}) AS r;
+SELECT c, r, 'p' || r, 'p' || r, 'Hello', '[]', 'pending', 0 FROM generate_series(1, 3) AS c, generate_series(1, {ROWS}) AS r;
+ANALYZE;
+UPDATE campaign.rows SET status = 'sending', due_at = NULL, runner = 1 WHERE row % 10 <> 0;
+UPDATE campaign.rows SET status = CASE row % 10 WHEN 1 THEN 'failed' WHEN 2 THEN 'unknown' ELSE 'delivered' END, runner = NULL
+WHERE status = 'sending' AND row % 100 <> 99;
 INSERT INTO campaign.attempts (campaign, row, fence, pass_key, runner, status, reason, sent_at, settled_at)
-SELECT c, r, 1, 'p' || r, 1, 'delivered', '', 0, 0 FROM generate_series(1, 3) AS c, generate_series(1, {ROWS}) AS r;
-INSERT INTO campaign.runners (campaign, host, pid, started_at, lease_until, activity)
-SELECT r % 3 + 1, '', 1, 0, 0, '' FROM generate_series(1, 500) AS r;
-UPDATE campaign.runners SET ended_at = 1 WHERE id > 3;
-ANALYZE campaign.rows, campaign.attempts, campaign.runners, campaign.campaigns;
+SELECT campaign, row, 1, pass_key, 1, status, '', 0, 0 FROM campaign.rows WHERE status NOT IN ('pending', 'sending');
+INSERT INTO campaign.runners (campaign, host, pid, started_at, lease_until, activity, ended_at)
+SELECT r % 3 + 1, '', 1, 0, 0, '', CASE WHEN r > 3 THEN 1 ELSE 0 END FROM generate_series(1, 500) AS r;
 """
+"""Three lists that were staged and analyzed, and then sent to nine tenths: what the planner knows is long past."""
 
 ALL = range(1, 501)
 VALUES: dict[str, Any] = {
@@ -54,6 +56,7 @@ def full(server: Server) -> Iterator["psycopg.Connection[Any]"]:
 def plan(connection: "psycopg.Connection[Any]", statement: str, **values: Any) -> list[dict[str, Any]]:
     """Every step of a statement's plan."""
     connection.rollback()
+    connection.execute(SQL["seek"].encode())
     explained = connection.execute(f"EXPLAIN (FORMAT JSON) {SQL[statement]}".encode(), VALUES | values).fetchall()[0][0]
     connection.rollback()
 
@@ -114,15 +117,16 @@ def test_a_hot_statement_searches_by_its_indexes(
     assert not {"rows", "attempts"} & set(whole), steps
 
 
-def test_a_claim_looks_at_no_more_rows_than_it_takes(full: "psycopg.Connection[Any]") -> None:
-    """However many are pending, in doubt or told: what it reads are the rows it takes, and what is known of their passes."""
-    explained = full.execute(f"EXPLAIN (ANALYZE, BUFFERS OFF, FORMAT JSON) {SQL['claim']}".encode(), VALUES | {"limit": 50}).fetchall()[0][
-        0
-    ]
+@pytest.mark.parametrize(("statement", "values"), [("claim", {"limit": 100}), ("settle", SETTLED), ("release", {})])
+def test_it_looks_at_no_more_rows_than_it_takes(full: "psycopg.Connection[Any]", statement: str, values: dict[str, Any]) -> None:
+    """However many are pending, in doubt or told: what is read are the rows that are taken, and what is known of their passes."""
+    full.execute(SQL["seek"].encode())
+    sql = f"EXPLAIN (ANALYZE, BUFFERS OFF, FORMAT JSON) {SQL[statement]}".encode()
+    explained = full.execute(sql, VALUES | values).fetchall()[0][0]
     full.rollback()
 
     def most(node: dict[str, Any]) -> float:
         looked = float(node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * float(node["Actual Loops"])
         return max([looked, *map(most, node.get("Plans", ()))])
 
-    assert most(explained[0]["Plan"]) <= 50 * 6
+    assert most(explained[0]["Plan"]) <= 600

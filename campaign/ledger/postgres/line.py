@@ -172,7 +172,9 @@ class Line:
 
     def _transaction(self, db: Session, batch: Sequence[Task]) -> list[Any]:
         self._number += 1
-        db.run(SQL["begin"].format(writer=self._id, number=self._number, idle_ms=round(IDLE_SECONDS * 1000)))
+        seconds = max(task.seconds for task in batch)
+        begin = SQL["begin"] if seconds > PATIENCE_SECONDS else f"{SQL['begin']};{SQL['seek']}"
+        db.run(begin.format(writer=self._id, number=self._number, idle_ms=round(IDLE_SECONDS * 1000)))
         results = [task.work(db) for task in batch]
         try:
             db.raw.execute("COMMIT")

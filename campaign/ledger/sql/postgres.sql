@@ -6,8 +6,8 @@
 --   2. lock_campaign: shared by what may bring a row back to pending, held alone by what changes the campaign itself;
 --   3. the runner's own row: a claim shares it, so that who is signed off or buried meanwhile gets no row that nobody would ever lose.
 --
--- Where a row's number is known, its status is written (status || ''), which no index has: each row leaves a dead entry behind under each
--- status that it ever had, and a planner that believes there are few of a status would look through all of them.
+-- Where a row's number, or its pass, is known, other columns are written (status || '') or (campaign + 0), which no index has: each row leaves
+-- a dead entry behind under each status that it ever had, and a planner that knows the table of an hour ago would look through all of them.
 
 -- name: lock_claims
 SELECT pg_advisory_xact_lock(1128353104, 0);
@@ -26,6 +26,12 @@ SET LOCAL idle_in_transaction_session_timeout = {idle_ms};
 SET LOCAL lock_timeout = {idle_ms};
 INSERT INTO campaign.writers (id, done, at) VALUES ('{writer}', {number}, campaign.ledger_now())
 ON CONFLICT (id) DO UPDATE SET done = EXCLUDED.done, at = EXCLUDED.at;
+
+-- name: seek
+-- For the statements that run all the time: each takes some rows by their numbers, whatever the planner believes of a table that was empty
+-- when it was last looked at.
+SET LOCAL enable_seqscan = off;
+SET LOCAL random_page_cost = 1;
 
 -- name: done
 INSERT INTO campaign.writers (id, done, at) VALUES (%(writer)s, 0, campaign.ledger_now())
@@ -153,11 +159,11 @@ RETURNING api;
 
 -- name: renew
 UPDATE campaign.runners SET lease_until = campaign.ledger_now() + %(lease)s, activity = %(activity)s
-WHERE id = %(runner)s AND ended_at = 0
+WHERE id = %(runner)s AND ended_at + 0 = 0
 RETURNING id;
 
 -- name: dismiss
-UPDATE campaign.runners SET ended_at = campaign.ledger_now(), ended = %(ended)s, activity = '' WHERE id = %(runner)s AND ended_at = 0;
+UPDATE campaign.runners SET ended_at = campaign.ledger_now(), ended = %(ended)s, activity = '' WHERE id = %(runner)s AND ended_at + 0 = 0;
 
 -- name: end_campaign
 UPDATE campaign.campaigns
@@ -205,7 +211,7 @@ RETURNING 1;
 -- name: may_claim
 -- In a statement of its own, before the claim: what it waits for, the claim then sees.
 SELECT c.zones FROM campaign.runners AS r JOIN campaign.campaigns AS c ON c.id = %(campaign)s
-WHERE r.id = %(runner)s AND r.ended_at = 0 AND c.control = 'go'
+WHERE r.id = %(runner)s AND r.ended_at + 0 = 0 AND c.control = 'go'
 FOR SHARE OF r;
 
 -- name: claim
@@ -217,7 +223,7 @@ WITH due AS MATERIALIZED (
     WHERE r.campaign = %(campaign)s AND r.status = 'pending' AND r.zone = %(zone)s AND r.due_at <= campaign.ledger_now()
       AND (%(only)s::bigint[] IS NULL OR r.row = ANY (%(only)s::bigint[]))
       AND NOT EXISTS (SELECT 1 FROM campaign.rows AS o JOIN campaign.campaigns AS c ON c.id = o.campaign
-                      WHERE o.pass_key = r.pass_key AND o.status IN ('sending', 'unknown') AND (o.status = 'sending' OR o.due_at IS NOT NULL)
+                      WHERE o.pass_key = r.pass_key AND o.status || '' IN ('sending', 'unknown') AND (o.status = 'sending' OR o.due_at IS NOT NULL)
                         AND c.account = (SELECT account FROM campaign.campaigns WHERE id = %(campaign)s)
                       -- A join of all that is in doubt with all that is due takes the longer, the more there is of both.
                       OFFSET 0)
@@ -229,7 +235,7 @@ WITH due AS MATERIALIZED (
         WHEN EXISTS (SELECT 1 FROM campaign.attempts AS a WHERE a.pass_key = d.pass_key AND a.campaign + 0 = %(campaign)s AND a.row <> d.row
                      AND a.status IN ('delivered', 'not_delivered', 'accepted', 'unknown') OFFSET 0) THEN 'duplicate'
         WHEN %(cap)s > 0 AND (
-            SELECT count(*) FROM campaign.attempts AS a JOIN campaign.campaigns AS c ON c.id = a.campaign
+            SELECT count(*) FROM campaign.attempts AS a JOIN campaign.campaigns AS c ON c.id = a.campaign + 0
             WHERE a.pass_key = d.pass_key AND a.status IN ('delivered', 'accepted', 'unknown')
               AND a.sent_at > campaign.ledger_now() - %(cap_seconds)s
               AND c.api = (SELECT api FROM campaign.campaigns WHERE id = %(campaign)s)) >= %(cap)s THEN 'frequency_cap'
@@ -272,7 +278,7 @@ WHERE campaign = %(campaign)s AND status <> 'invalid' AND NOT (status = 'skipped
 -- name: release
 UPDATE campaign.rows AS r SET status = 'pending', runner = NULL, due_at = campaign.ledger_now()
 FROM unnest(%(rows)s::bigint[], %(fences)s::bigint[]) AS g (row, fence)
-WHERE r.campaign = %(campaign)s AND r.row = g.row AND r.fence = g.fence AND r.runner = %(runner)s AND r.status || '' = 'sending';
+WHERE r.campaign = %(campaign)s AND r.row = g.row AND r.fence = g.fence AND r.runner + 0 = %(runner)s AND r.status || '' = 'sending';
 
 -- name: settle
 WITH given AS (
@@ -291,12 +297,11 @@ WITH given AS (
         settled_at = g.settled_at, latency_seconds = g.latency_seconds, pass_status = coalesce(nullif(g.pass_status, ''), r.pass_status),
         device_type = coalesce(nullif(g.device_type, ''), r.device_type)
     FROM given AS g
-    WHERE r.campaign = %(campaign)s AND r.row = g.row AND r.fence = g.fence AND r.runner = %(runner)s AND r.status || '' = 'sending'
-    RETURNING r.row, r.fence, r.pass_key
+    WHERE r.campaign = %(campaign)s AND r.row = g.row AND r.fence = g.fence AND r.runner + 0 = %(runner)s AND r.status || '' = 'sending'
+    RETURNING r.row, r.fence, r.pass_key, g.noted_as, g.reason, g.http_status, g.sent_at, g.settled_at, g.latency_seconds
 )
 INSERT INTO campaign.attempts (campaign, row, fence, pass_key, runner, status, reason, http_status, sent_at, settled_at, latency_seconds)
-SELECT %(campaign)s, c.row, c.fence, c.pass_key, %(runner)s, g.noted_as, g.reason, g.http_status, g.sent_at, g.settled_at, g.latency_seconds
-FROM changed AS c JOIN given AS g ON g.row = c.row AND g.fence = c.fence
+SELECT %(campaign)s, row, fence, pass_key, %(runner)s, noted_as, reason, http_status, sent_at, settled_at, latency_seconds FROM changed
 RETURNING row, fence;
 
 -- name: doubts

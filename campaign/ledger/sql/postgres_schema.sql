@@ -106,8 +106,8 @@ CREATE TABLE campaign.rows (
 -- Claims take the first due rows of a campaign from it, counts are read off it without touching the rows.
 CREATE INDEX rows_by_status ON campaign.rows (campaign, status, zone, due_at, row, reason);
 
--- Whether a pass has a send in flight or in doubt, in any campaign.
-CREATE INDEX rows_in_doubt ON campaign.rows (pass_key) WHERE status IN ('sending', 'unknown');
+-- Whether a pass has a send in flight or in doubt, in any campaign. Written so that nobody looks for the doubts of one campaign among all.
+CREATE INDEX rows_in_doubt ON campaign.rows (pass_key) WHERE status || '' IN ('sending', 'unknown');
 
 CREATE FUNCTION campaign.refuse() RETURNS trigger LANGUAGE plpgsql
 AS $$ BEGIN RAISE EXCEPTION USING MESSAGE = TG_ARGV[0], ERRCODE = 'integrity_constraint_violation'; END $$;
