@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from campaign.domain.model import Claim, Outcome, Settlement, Status
@@ -73,8 +74,8 @@ async def main(rows: int) -> None:
         for senders in SENDERS:
             database = server.database()
             path = Path(folder) / f"{senders}.db"
-            in_sqlite = await measured(lambda path=path: SqliteLedger(path), rows, senders)
-            in_postgres = await measured(lambda database=database: PostgresLedger(server.url(database)), rows, senders)
+            in_sqlite = await measured(partial(SqliteLedger, path), rows, senders)
+            in_postgres = await measured(partial(PostgresLedger, server.url(database)), rows, senders)
             print(f"{rows:,} rows, {senders} ledger{'s'[: senders - 1]} at once, {BATCH} rows a batch, every commit on disk")
             for what, one, other in zip(("staged", "claimed and settled"), in_postgres, in_sqlite, strict=True):
                 print(f"  {what:20} PostgreSQL {one:9,.0f} rows/s, SQLite {other:9,.0f} rows/s, ratio {one / other:.2f}")

@@ -1,7 +1,7 @@
-"""The ledger behind a real PgBouncer in transaction mode, over TLS: each transaction may run in another session, of which nothing is kept."""
+"""The ledger behind a real PgBouncer in transaction mode, over TLS: each transaction may run in another session; none keeps anything."""
 
 import asyncio
-import datetime
+import datetime as dt
 import os
 import shutil
 import socket
@@ -34,11 +34,11 @@ def certificate(folder: Path) -> Path:
     """A certificate for loopback, with its key beside it; returns its file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     made = (
         x509.CertificateBuilder(subject_name=name, issuer_name=name, public_key=key.public_key(), serial_number=1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
         .sign(key, hashes.SHA256())
     )
@@ -154,7 +154,7 @@ async def test_sessions_that_end_behind_the_pooler_lose_nothing(url: str, server
 
 
 def test_a_certificate_that_is_not_trusted_is_told(url: str) -> None:
-    with pytest.raises(LedgerPlaceError, match="can't be reached.*certificate"):
+    with pytest.raises(LedgerPlaceError, match=r"can't be reached.*certificate"):
         PostgresReader(url.split("&sslrootcert", maxsplit=1)[0])
     with pytest.raises(LedgerPlaceError, match="can't be reached"):
         PostgresReader(url.split("?", maxsplit=1)[0] + "?sslmode=disable")
