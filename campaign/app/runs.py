@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from campaign.app.controls import Exclusions, remembered, utc_now
 from campaign.app.keeping import check_here
+from campaign.app.ledgers import open_ledger, open_reader
 from campaign.app.lists import CheckedList, opened
 from campaign.app.sending import Stop, check_access, find, find_whole, verify
 from campaign.app.session import Finished, Front, Session, session
@@ -15,7 +16,6 @@ from campaign.domain.errors import StoppedError, UsageError
 from campaign.domain.model import Status
 from campaign.domain.places import Place, Url, named, place_of
 from campaign.ledger.port import CampaignRecord, Control
-from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from campaign.reporter.results import check_writable
 from campaign.sender.ending import End, Ended
 from campaign.settings import Settings
@@ -108,8 +108,8 @@ async def read_back(name: str, settings: Settings, front: Front) -> Finished:
 
 async def control(name: str, wanted: Control, settings: Settings) -> None:
     """Pause or cancel, whichever process is sending."""
-    ledger = SqliteLedger(settings.ledger_path)
-    reader = SqliteReader(settings.ledger_path)
+    ledger = open_ledger(settings)
+    reader = open_reader(settings)
     try:
         await ledger.control(find_whole(reader, name).id, wanted)
     finally:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from campaign.app.canary import Rows, next_rows, send_carefully
 from campaign.app.controls import schedule_of, utc_now
+from campaign.app.ledgers import open_reader
 from campaign.domain.errors import LedgerError, UsageError
 from campaign.domain.places import Place
 from campaign.domain.problems import problem_of
 from campaign.insights import CODES_OF_SIGNALS, FAULT, CampaignView, exit_code_of, view
 from campaign.ledger.clock import SystemClock
-from campaign.ledger.port import CampaignRecord, Control, LedgerReader
-from campaign.ledger.sqlite import SqliteLedger, SqliteReader
+from campaign.ledger.port import CampaignRecord, Control, Ledger, LedgerReader
 from campaign.reporter.results import Written, write_results
 from campaign.reporter.target import failed_path
 from campaign.sender.attempt import OnUnknown, Policy
@@ -55,7 +55,7 @@ class Stop:
 
 @contextmanager
 def reading(settings: Settings) -> Iterator[LedgerReader]:
-    reader = SqliteReader(settings.ledger_path)
+    reader = open_reader(settings)
     try:
         yield reader
     finally:
@@ -111,7 +111,7 @@ def check_access(settings: Settings) -> None:
 
 async def send(
     record: CampaignRecord,
-    ledger: SqliteLedger,
+    ledger: Ledger,
     reader: LedgerReader,
     settings: Settings,
     *,
@@ -211,7 +211,7 @@ def _pool_settings(record: CampaignRecord, reader: LedgerReader, settings: Setti
 
 
 async def verify(
-    record: CampaignRecord, ledger: SqliteLedger, reader: LedgerReader, settings: Settings, *, observer: Observer, stop: Stop
+    record: CampaignRecord, ledger: Ledger, reader: LedgerReader, settings: Settings, *, observer: Observer, stop: Stop
 ) -> None:
     """Read every unknown row's pass back, also those that wait for a person; sends nothing."""
     await ledger.bury(quiet_seconds=settings.quiet_period)
@@ -222,7 +222,7 @@ async def verify(
 
 async def _read_back(
     record: CampaignRecord,
-    ledger: SqliteLedger,
+    ledger: Ledger,
     reader: LedgerReader,
     gateway: HttpGateway,
     settings: Settings,

@@ -1,14 +1,17 @@
 """Makes the ledger's tables where there are none, and brings them to this version: one process at a time, in one transaction."""
 
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 import stamina
 
 from campaign.domain.errors import CampaignError, LedgerError, LedgerPlaceError, LedgerVersionError
-from campaign.ledger.postgres.address import Address
+from campaign.ledger.postgres.address import Address, parse
 from campaign.ledger.postgres.connection import LONG_SECONDS, Session
 from campaign.ledger.postgres.errors import LostError, unreachable
 from campaign.ledger.statements import script
+
+T = TypeVar("T")
 
 SCHEMA_VERSION: Final = 1
 """Of `postgres_schema.sql`; `postgres_to_N.sql` takes a ledger of version N - 1 to N."""
@@ -30,15 +33,28 @@ def prepare(address: Address) -> str:
     """Make the ledger if there is none, and bring it to this version; returns what tells it from any other.
 
     Raises:
-        LedgerPlaceError: it can't be reached, or made by this user.
-        LedgerDamagedError: a schema of this name is there, but no ledger in it.
+        LedgerPlaceError: it can't be reached, or made by this user, or its schema's name is taken.
         LedgerVersionError: a newer Campaign made it, or the server is too old.
     """
+    return _opening(address, _prepared)
+
+
+def is_there(url: str) -> bool:
+    """Whether there is a ledger; makes none.
+
+    Raises:
+        UsageError: the URL can't be read.
+        LedgerPlaceError: the database can't be reached.
+    """
+    return _opening(parse(url), lambda db, address: _version(db, address) > 0)
+
+
+def _opening(address: Address, work: Callable[[Session, Address], T]) -> T:
     session = Session(address)
     try:
         for attempt in stamina.retry_context(on=_may_pass, attempts=None, timeout=OPENING_SECONDS, wait_initial=0.1, wait_jitter=0.1):
             with attempt:
-                return _prepared(session.connected(patience_seconds=LONG_SECONDS), address)
+                return work(session.connected(patience_seconds=LONG_SECONDS), address)
     except LostError as error:
         raise unreachable(address, str(error), opening=True) from error
     except CampaignError as error:
