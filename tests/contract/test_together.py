@@ -3,12 +3,12 @@
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Coroutine
 from itertools import pairwise
-
-import pytest
+from typing import Any
 
 from campaign.domain.errors import UsageError
-from campaign.domain.model import Claim, Status
+from campaign.domain.model import Status
 from campaign.ledger.port import Control, Ledger, LedgerReader, Runner
 from tests.contract.backends import Backend, HandClock
 from tests.contract.given import campaign_of, ends, spec, staged
@@ -33,37 +33,35 @@ async def test_of_one_pass_no_two_rows_are_claimed_whoever_claims(backend: Backe
             claims = await ledger.claim(runner, 6)
             in_flight.update(claim.pass_id for claim in claims)
             assert not [key for key, count in in_flight.items() if count > 1]
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.002)
+            # Before it is settled, as the answer to that may be told late.
             in_flight.subtract(claim.pass_id for claim in claims)
-            await ledger.settle(runner, [ends(claim, Status.FAILED) for claim in claims])
+            await ledger.settle(runner, [ends(claim, Status.PENDING, due_in_seconds=0.0) for claim in claims])
 
     await asyncio.gather(*map(work, ledgers, runners))
     assert backend.reader().counts(one.id).by_status[Status.SENDING] == 0
 
 
-@pytest.mark.parametrize("turn", range(4))
-async def test_what_comes_back_while_a_campaign_is_cancelled_is_left_out(backend: Backend, turn: int) -> None:
-    ledgers = [backend.ledger() for _ in range(3)]
-    record = await campaign_of(ledgers[0], *(staged(row) for row in range(1, 61)))
-    runners = [await ledger.enlist(record.id, quiet_seconds=0) for ledger in ledgers]
-    hands = [await ledger.claim(runner, 15) for ledger, runner in zip(ledgers, runners, strict=True)]
-    lots = random.Random(turn)
+async def test_what_comes_back_while_a_campaign_is_cancelled_is_left_out(backend: Backend) -> None:
+    one, other, third = backend.ledger(), backend.ledger(), backend.ledger()
+    reader = backend.reader()
+    lots = random.Random(1)
 
-    async def give_back(ledger: Ledger, runner: Runner, claims: list[Claim]) -> None:
-        for claim in claims:
-            await asyncio.sleep(lots.random() / 500)
-            if lots.random() < 0.5:
-                await ledger.settle(runner, [ends(claim, Status.PENDING, due_in_seconds=9)])
-            else:
-                await ledger.release(runner, [claim])
+    async def later(work: Coroutine[Any, Any, object]) -> None:
+        await asyncio.sleep(lots.random() / 300)
+        await work
 
-    async def cancel() -> None:
-        await asyncio.sleep(lots.random() / 50)
-        await backend.ledger().control(record.id, Control.CANCELLED)
-
-    await asyncio.gather(cancel(), *map(give_back, ledgers, runners, hands))
-    counts = backend.reader().counts(record.id)
-    assert counts.reasons(Status.SKIPPED) == {"cancelled": 60}
+    for turn in range(25):
+        record = await campaign_of(one, *(staged(row, f"pass {turn} {row}") for row in range(1, 41)), name=f"promo {turn}")
+        runners = [await ledger.enlist(record.id, quiet_seconds=0) for ledger in (one, other)]
+        some, more = await one.claim(runners[0], 20), await other.claim(runners[1], 20)
+        pending = [ends(claim, Status.PENDING, due_in_seconds=9) for claim in some]
+        await asyncio.gather(
+            later(one.settle(runners[0], pending)),
+            later(other.release(runners[1], more)),
+            later(third.control(record.id, Control.CANCELLED)),
+        )
+        assert reader.counts(record.id).reasons(Status.SKIPPED) == {"cancelled": 40}
 
 
 async def test_who_is_buried_while_claiming_leaves_no_row_that_nobody_would_ever_lose(backend: Backend, clock: HandClock) -> None:
@@ -111,5 +109,5 @@ async def test_a_campaign_is_either_handed_over_or_sent(backend: Backend, reader
 
         handed, sent = await asyncio.gather(one.hand_over(record.id, "file"), send(record.id), return_exceptions=True)
         assert (handed is True) != (sent == 1), (handed, sent)
-        assert all(answer in {True} or isinstance(answer, UsageError) for answer in (handed, sent))
+        assert all(isinstance(answer, int | UsageError) for answer in (handed, sent))
         assert reader.counts(record.id).by_status[Status.SENDING] == int(sent == 1)

@@ -24,6 +24,8 @@ SELECT pg_advisory_xact_lock_shared(1128353104, (%(campaign)s::bigint %% 1000000
 BEGIN;
 SET LOCAL idle_in_transaction_session_timeout = {idle_ms};
 SET LOCAL lock_timeout = {idle_ms};
+-- Whatever the server does by default: a claim that a crash could undo would be sent twice.
+SET LOCAL synchronous_commit = on;
 INSERT INTO campaign.writers (id, done, at) VALUES ('{writer}', {number}, campaign.ledger_now())
 ON CONFLICT (id) DO UPDATE SET done = EXCLUDED.done, at = EXCLUDED.at;
 
