@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
 
+import psycopg
 import pytest
 
 from campaign.domain.errors import LedgerError, UsageError
@@ -251,6 +252,20 @@ async def test_one_that_is_refused_does_no_harm_to_those_written_with_it(ledger:
     assert [isinstance(answer, LedgerError) for answer in answers] == [False] * 4 + [True] + [False] * 5
     counts = reader.counts(record.id)
     assert (counts.by_status[Status.DELIVERED], counts.by_status[Status.SENDING]) == (9, 1)
+
+
+async def test_who_waits_for_others_for_too_long_is_told_that_and_keeps_his_connection(
+    ledger: PostgresLedger, server: Server, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = await campaign_of(ledger, staged(1))
+    monkeypatch.setattr(ledger._line, "_trying_seconds", 0.5)
+    with psycopg.connect(server.url(database)) as other:
+        other.execute("SELECT * FROM campaign.campaigns FOR UPDATE")
+        with pytest.raises(LedgerError, match=r"is busy.*in a minute"):
+            await ledger.control(record.id, Control.PAUSED)
+    before = ledger._line._session.raw
+    await ledger.control(record.id, Control.PAUSED)
+    assert ledger._line._session.raw is before
 
 
 async def test_a_closed_ledger_says_so(server: Server, database: str) -> None:

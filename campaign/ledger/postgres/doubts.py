@@ -14,18 +14,23 @@ from campaign.ledger.values import doubt
 
 class Doubts(Store):
     async def doubts(self, campaign: int, limit: int) -> list[Doubt]:
+        # Asked again and again; where there is none, nothing is written.
+        if not await self._line.ask(lambda db: db.one("is_in_doubt", campaign=campaign)):
+            return []
         return await self._line.do(lambda db: _take(db, campaign, limit))
 
     async def doubts_elsewhere(self, campaign: int, limit: int) -> list[Doubt]:
+        others = [other for (other,) in await self._line.ask(lambda db: db.all("campaigns_in_doubt", campaign=campaign))]
+
         def work(db: Session) -> list[Doubt]:
             found: list[Doubt] = []
-            for (other,) in db.all("campaigns_in_doubt", campaign=campaign):
+            for other in others:
                 found += _take(db, other, limit - len(found))
                 if len(found) >= limit:
                     break
             return found
 
-        return await self._line.do(work)
+        return await self._line.do(work) if others else []
 
     async def conclude(self, doubt: Doubt, conclusion: Conclusion, *, again_in_seconds: float | None) -> bool:
         claim = doubt.claim

@@ -72,6 +72,15 @@ def in_words(error: psycopg.Error, address: Address, *, opening: bool = False) -
             return LedgerError(f"The ledger {address.name} refused what was to be written ({why}). Nothing of it was recorded.")
 
 
+def given_up(address: Address, error: LostError, *, opening: bool = False) -> LedgerError:
+    """What to say once trying again has not helped."""
+    if error.good:
+        return LedgerError(
+            f"The ledger {address.name} is busy: others hold what this needs ({error}). Run the same command again in a minute."
+        )
+    return unreachable(address, str(error), opening=opening)
+
+
 def unreachable(address: Address, why: str, *, opening: bool = False) -> LedgerError:
     return _place(
         f"The ledger {address.name} can't be reached: {address.without_secrets(why)}. "

@@ -8,7 +8,7 @@ from campaign.ledger.periods import LEASE_SECONDS
 from campaign.ledger.port import Control, Runner
 from campaign.ledger.postgres.budgets import Budgets
 from campaign.ledger.postgres.claiming import Claiming
-from campaign.ledger.postgres.connection import Session
+from campaign.ledger.postgres.connection import LONG_SECONDS, Session
 from campaign.ledger.postgres.doubts import Doubts
 from campaign.ledger.postgres.keeping import Keeping
 from campaign.ledger.postgres.mending import Mending
@@ -55,23 +55,24 @@ class PostgresLedger(Staging, Claiming, Budgets, Doubts, Mending, Keeping, Movin
             db.all("end_campaign", values)
             db.all("note_rows_left", values)
 
-        await self._line.do(work)
+        await self._line.do(work, seconds=LONG_SECONDS)
         self._cut(runner.id)
 
     async def bury(self, *, quiet_seconds: float) -> int:
+        found = await self._line.ask(lambda db: db.all("runners_at_work"))
+        at_work = [runner for runner in found if runner[0] not in self._lifelines]
+        cut = [runner for runner, _campaign, boot, _late in at_work if self._machine.is_cut(runner, boot)]
+        late = [runner for runner, _campaign, _boot, late in at_work if late]
+
         def work(db: Session) -> tuple[int, list[int]]:
-            at_work = [runner for runner in db.all("runners_at_work") if runner[0] not in self._lifelines]
-            cut = [runner for runner, _campaign, boot, _late in at_work if self._machine.is_cut(runner, boot)]
-            late = [runner for runner, _campaign, _boot, late in at_work if late]
-            if not cut and not late:
-                return 0, []
             lost, buried = 0, []
             for runner, campaign, quiet, hold in db.all("bury", cut=cut, late=late, quiet=quiet_seconds):
                 lost += db.count("lose_rows", campaign=campaign, runner=runner, quiet=quiet, hold=hold)
                 buried.append(runner)
             return lost, buried
 
-        lost, buried = await self._line.do(work)
+        # Asked again and again; where nobody is dead, nothing is written.
+        lost, buried = await self._line.do(work) if cut or late else (0, [])
         for runner in buried:
             self._machine.sweep(runner)
         return lost
@@ -112,7 +113,7 @@ class PostgresLedger(Staging, Claiming, Budgets, Doubts, Mending, Keeping, Movin
                 raise refusals.no_control()
             leave_out_if_cancelled(db, campaign)
 
-        await self._line.do(work)
+        await self._line.do(work, seconds=LONG_SECONDS)
 
 
 def _key(claim: Claim) -> tuple[int, int]:

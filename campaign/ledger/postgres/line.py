@@ -19,7 +19,7 @@ import stamina
 from campaign.domain.errors import LedgerError
 from campaign.ledger.postgres.address import Address
 from campaign.ledger.postgres.connection import IDLE_SECONDS, PATIENCE_SECONDS, SQL, Session
-from campaign.ledger.postgres.errors import LostError, unknown_end, unreachable
+from campaign.ledger.postgres.errors import LostError, given_up, unknown_end
 
 T = TypeVar("T")
 
@@ -150,7 +150,7 @@ class Line:
                     return self._once(batch)
         except LostError as error:
             unsure, self._unsure = self._unsure, None
-            raise unknown_end(self._address) if unsure else unreachable(self._address, str(error)) from error
+            raise unknown_end(self._address) if unsure else given_up(self._address, error) from error
         raise AssertionError("a retry ends with an answer or an error")
 
     def _once(self, batch: Sequence[Task]) -> list[Any]:

@@ -10,7 +10,7 @@ from psycopg.rows import TupleRow
 
 from campaign.ledger.postgres.address import Address
 from campaign.ledger.postgres.connection import LONG_SECONDS, PATIENCE_SECONDS, SQL, Session
-from campaign.ledger.postgres.errors import LostError, unreachable
+from campaign.ledger.postgres.errors import LostError, given_up
 
 TRYING_SECONDS: Final = 9.0
 FETCHED_AT_ONCE: Final = 2000
@@ -41,7 +41,7 @@ class Looking:
                     with attempt:
                         return self._once(statement, seconds, values)
             except LostError as error:
-                raise unreachable(self._address, str(error)) from error
+                raise given_up(self._address, error) from error
         raise AssertionError("a retry ends with an answer or an error")
 
     def _once(self, statement: str, seconds: float, values: dict[str, Any]) -> list[TupleRow]:
@@ -68,7 +68,7 @@ class Looking:
             except psycopg.Error as error:
                 raise session.told(error) from error
         except LostError as error:
-            raise unreachable(self._address, str(error)) from error
+            raise given_up(self._address, error) from error
         finally:
             session.drop()
 

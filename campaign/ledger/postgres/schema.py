@@ -8,7 +8,7 @@ import stamina
 from campaign.domain.errors import CampaignError, LedgerError, LedgerPlaceError, LedgerVersionError
 from campaign.ledger.postgres.address import Address, parse
 from campaign.ledger.postgres.connection import LONG_SECONDS, Session
-from campaign.ledger.postgres.errors import LostError, unreachable
+from campaign.ledger.postgres.errors import LostError, given_up
 from campaign.ledger.statements import script
 
 T = TypeVar("T")
@@ -56,7 +56,7 @@ def _opening(address: Address, work: Callable[[Session, Address], T]) -> T:
             with attempt:
                 return work(session.connected(patience_seconds=LONG_SECONDS), address)
     except LostError as error:
-        raise unreachable(address, str(error), opening=True) from error
+        raise given_up(address, error, opening=True) from error
     except CampaignError as error:
         # Nothing was sent yet, and what is wrong here is wrong with the place.
         raise LedgerPlaceError(str(error)) if type(error) is LedgerError else error from error.__cause__

@@ -89,7 +89,7 @@ class Staging(Store):
             db.all("lock_campaign", campaign=campaign)
             return db.one("withdraw", campaign=campaign) is not None
 
-        if not await self._line.do(work):
+        if not await self._line.do(work, seconds=LONG_SECONDS):
             return False
         await self.discard(campaign)
         return True

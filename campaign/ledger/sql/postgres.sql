@@ -171,14 +171,14 @@ UPDATE campaign.runners SET ended_at = campaign.ledger_now(), ended = %(ended)s,
 UPDATE campaign.campaigns
 SET ended = %(ended)s,
     finished_at = CASE WHEN EXISTS (SELECT 1 FROM campaign.rows WHERE campaign = %(campaign)s
-                                    AND (status IN ('pending', 'sending') OR status = 'unknown' AND due_at IS NOT NULL))
+                                    AND status IN ('pending', 'sending', 'unknown') AND (status <> 'unknown' OR due_at IS NOT NULL))
                   THEN 0 ELSE campaign.ledger_now() END
 WHERE id = %(campaign)s;
 
 -- name: note_rows_left
 UPDATE campaign.runners
 SET rows_left = (SELECT count(*) FROM campaign.rows WHERE campaign = %(campaign)s
-                 AND (status IN ('pending', 'sending') OR status = 'unknown' AND due_at IS NOT NULL)),
+                 AND status IN ('pending', 'sending', 'unknown') AND (status <> 'unknown' OR due_at IS NOT NULL)),
     rows_in_need = (SELECT count(*) FROM campaign.rows WHERE campaign = %(campaign)s AND status IN ('failed', 'unknown', 'invalid'))
 WHERE id = %(runner)s;
 
@@ -314,6 +314,9 @@ FROM (SELECT row FROM campaign.rows
       ORDER BY due_at, row LIMIT %(limit)s FOR UPDATE SKIP LOCKED) AS d
 WHERE r.campaign = %(campaign)s AND r.row = d.row
 RETURNING r.row, r.fence, r.pass_id, r.pass_key, r.message, r.attempts, r.tries, r.reason, r.baseline, r.baseline_text, r.due_at;
+
+-- name: is_in_doubt
+SELECT EXISTS (SELECT 1 FROM campaign.rows WHERE campaign = %(campaign)s AND status = 'unknown' AND due_at <= campaign.ledger_now());
 
 -- name: campaigns_in_doubt
 -- Campaigns that nobody works on, whose doubts may keep this one's passes from being sent to.
