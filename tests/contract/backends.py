@@ -131,10 +131,10 @@ class PostgresBackend(Backend):
         self._hand.execute("UPDATE campaign.hand_clock SET seconds = %s", [seconds])
 
     def _ledger(self) -> Ledger:
-        return PostgresLedger(self._server.url(self._database))
+        return PostgresLedger(self._server.url(self._database), clock=self._clock)
 
     def _reader(self) -> LedgerReader:
-        return PostgresReader(self._server.url(self._database))
+        return PostgresReader(self._server.url(self._database), clock=self._clock)
 
     def _let_go(self) -> None:
         self._clock.watchers.remove(self._set)

@@ -6,6 +6,7 @@ from typing import Any
 
 from campaign.domain.model import Counts, ResultRow, Status
 from campaign.ledger import refusals
+from campaign.ledger.clock import Clock
 from campaign.ledger.periods import RECENT_SECONDS
 from campaign.ledger.port import CampaignRecord, Control, Outlook, RunnerRecord
 from campaign.ledger.postgres.address import parse
@@ -20,9 +21,9 @@ from campaign.ledger.values import lot, record, result
 class PostgresReader(Lookups):
     """A ledger in a database, open for looking. Safe to use from several threads."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, clock: Clock | None = None) -> None:
         address = parse(url)
-        self._machine = Machine(prepare(address))
+        self._machine = Machine(prepare(address), clock=clock)
         self._look = Looking(address)
 
     def campaign(self, name: str) -> CampaignRecord | None:

@@ -12,7 +12,7 @@ from typing import Final
 from platformdirs import user_data_path
 
 from campaign.domain.errors import CampaignError
-from campaign.ledger.clock import SystemClock
+from campaign.ledger.clock import Clock, SystemClock
 from campaign.ledger.host import username
 from campaign.ledger.liveness import Lifeline, is_cut
 from campaign.ledger.periods import LEASE_SECONDS
@@ -41,8 +41,8 @@ class Machine:
     another one holds may seem to be free.
     """
 
-    def __init__(self, identity: str) -> None:
-        self.boot = SystemClock().boot()
+    def __init__(self, identity: str, *, clock: Clock | None = None) -> None:
+        self.boot = (clock or SystemClock()).boot()
         self._folder = lifelines(identity)
 
     def lifeline(self, runner: int) -> Lifeline | None:
@@ -70,11 +70,12 @@ class Store:
     Args:
         url: `postgresql://...`; made if there is none.
         host: what names this machine to people.
+        clock: the machine's, or a test's; only its boot matters, as all time is the database's.
     """
 
-    def __init__(self, url: str, *, host: str | None = None) -> None:
+    def __init__(self, url: str, *, host: str | None = None, clock: Clock | None = None) -> None:
         self._address = parse(url)
-        self._machine = Machine(prepare(self._address))
+        self._machine = Machine(prepare(self._address), clock=clock)
         self._host = host or socket.gethostname()
         self._lifelines: dict[int, Lifeline | None] = {}
         self._line = Line(self._address, "ledger-writer", trying_seconds=TRYING_SECONDS)
