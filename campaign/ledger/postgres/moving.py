@@ -70,6 +70,7 @@ class Moving(Rest):
         values = {"campaign": campaign} | asdict(before) | {name: getattr(record, name) for name in names}
 
         def work(db: Session) -> int:
+            db.all("lock_arrivals")
             db.all("lock_campaign", values)
             stager = db.one("stager_of", values)
             found = db.one("finish_taking_in", values, stager=stager) if stager in self._lifelines else None

@@ -69,6 +69,15 @@ class PostgresReader(Lookups):
         found = self._look.all("zones", campaign=campaign)
         return tuple(found[0][0]) if found else ()
 
+    def pending_zones(self, campaign: int, only: tuple[int, ...] | None = None) -> tuple[str, ...]:
+        if only is None:
+            return tuple(zone for (zone,) in self._look.all("pending_zones", campaign=campaign))
+        return tuple(zone for (zone,) in self._look.all("pending_zones_of", campaign=campaign, only=list(only)))
+
+    def next_rows(self, campaign: int, count: int, *, zones: tuple[str, ...], only: tuple[int, ...] | None = None) -> tuple[int, ...]:
+        values = {"limit": count, "zones": list(zones), "only": None if only is None else list(only)}
+        return tuple(sorted(row for (row,) in self._look.all("next_rows", seconds=LONG_SECONDS, campaign=campaign, **values)))
+
     def sample(self, campaign: int, count: int, seed: int) -> tuple[int, ...]:
         rows = (row for (row,) in self._look.stream("sendable_rows", campaign=campaign))
         return tuple(sorted(heapq.nsmallest(count, rows, key=lambda row: lot(seed, row))))

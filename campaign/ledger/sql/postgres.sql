@@ -12,6 +12,10 @@
 -- name: lock_claims
 SELECT pg_advisory_xact_lock(1128353104, 0);
 
+-- name: lock_arrivals
+-- Before any of the others: of what comes twice, one must see the other.
+SELECT pg_advisory_xact_lock(1128353104, -2);
+
 -- name: lock_campaign
 SELECT pg_advisory_xact_lock(1128353104, (%(campaign)s::bigint %% 1000000000)::integer + 1);
 
@@ -219,7 +223,7 @@ FOR SHARE OF r;
 -- name: claim
 -- The first due rows of a zone (or of chosen rows), judged, and taken or left out. A pass of another API or account is another pass, however it
 -- is called. Why a pass must not be told, if it must not: it is excluded; another row of the campaign has told it, or may have; or it has had
--- its share of messages through this API in a day, those in doubt included. Of two rows of one pass the second stays as it is.
+-- its share of messages through this API in a day, those in doubt included, and those that another token has under way. Of two rows of one pass the second stays as it is.
 WITH due AS MATERIALIZED (
     SELECT r.row, r.pass_key FROM campaign.rows AS r
     WHERE r.campaign = %(campaign)s AND r.status = 'pending' AND r.zone = %(zone)s AND r.due_at <= campaign.ledger_now()
@@ -240,7 +244,12 @@ WITH due AS MATERIALIZED (
             SELECT count(*) FROM campaign.attempts AS a JOIN campaign.campaigns AS c ON c.id = a.campaign + 0
             WHERE a.pass_key = d.pass_key AND a.status IN ('delivered', 'accepted', 'unknown')
               AND a.sent_at > campaign.ledger_now() - %(cap_seconds)s
-              AND c.api = (SELECT api FROM campaign.campaigns WHERE id = %(campaign)s)) >= %(cap)s THEN 'frequency_cap'
+              AND c.api = (SELECT api FROM campaign.campaigns WHERE id = %(campaign)s)
+        ) + (
+            SELECT count(*) FROM campaign.rows AS o JOIN campaign.campaigns AS c ON c.id = o.campaign + 0
+            WHERE o.pass_key = d.pass_key AND o.status || '' IN ('sending', 'unknown') AND o.status || '' = 'sending'
+              AND o.campaign + 0 <> %(campaign)s AND c.api = (SELECT api FROM campaign.campaigns WHERE id = %(campaign)s)
+        ) >= %(cap)s THEN 'frequency_cap'
     END AS why_not
     FROM due AS d
 ), chosen AS (
@@ -272,6 +281,21 @@ UPDATE campaign.rows SET status = 'skipped', reason = %(reason)s, due_at = NULL 
 -- name: unfinished
 SELECT EXISTS (SELECT 1 FROM campaign.rows WHERE campaign = %(campaign)s AND row = ANY (%(only)s::bigint[])
                AND (status || '' IN ('pending', 'sending') OR status || '' = 'unknown' AND due_at IS NOT NULL));
+
+-- name: pending_zones
+SELECT z.zone FROM (SELECT unnest(zones) AS zone FROM campaign.campaigns WHERE id = %(campaign)s) AS z
+WHERE EXISTS (SELECT 1 FROM campaign.rows WHERE campaign = %(campaign)s AND status = 'pending' AND zone = z.zone);
+
+-- name: pending_zones_of
+SELECT DISTINCT zone FROM campaign.rows
+WHERE campaign = %(campaign)s AND row = ANY (%(only)s::bigint[]) AND status || '' = 'pending';
+
+-- name: next_rows
+-- What is under way may be another process's: it is waited for, and counts.
+SELECT row FROM campaign.rows
+WHERE campaign = %(campaign)s AND status IN ('sending', 'unknown', 'pending') AND (status <> 'unknown' OR due_at IS NOT NULL)
+  AND (status <> 'pending' OR zone = ANY (%(zones)s::text[])) AND (%(only)s::bigint[] IS NULL OR row = ANY (%(only)s::bigint[]))
+ORDER BY status = 'pending', row LIMIT %(limit)s;
 
 -- name: sendable_rows
 SELECT row FROM campaign.rows
@@ -624,6 +648,7 @@ VALUES (%(campaign)s, %(host)s, %(pid)s, %(username)s, %(started_at)s, 0, '', %(
 RETURNING id;
 
 -- name: finish_taking_in
+-- Unless it came under another name meanwhile.
 UPDATE campaign.campaigns
 SET control = %(control)s, stager = NULL, content_sha256 = %(content_sha256)s, created_at = %(created_at)s, started_at = %(started_at)s,
     finished_at = %(finished_at)s, ended = %(ended)s, api = %(api)s, account = %(account)s,
@@ -631,4 +656,6 @@ SET control = %(control)s, stager = NULL, content_sha256 = %(content_sha256)s, c
     zones = (SELECT coalesce(array_agg(zone ORDER BY zone), '{}')
              FROM (SELECT DISTINCT zone FROM campaign.rows WHERE campaign = %(campaign)s) AS z)
 WHERE id = %(campaign)s AND control = 'staging' AND stager = %(stager)s
+  AND NOT EXISTS (SELECT 1 FROM campaign.campaigns AS o WHERE o.id <> %(campaign)s AND o.control <> 'staging' AND o.created_at = %(created_at)s
+                  AND o.list_sha256 = campaigns.list_sha256 AND NOT EXISTS (SELECT 1 FROM campaign.exported WHERE campaign = o.id))
 RETURNING rows;
