@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from campaign.domain.errors import UsageError
 from campaign.domain.model import Status
-from campaign.ledger.port import Ledger, LedgerReader, Terms
+from campaign.domain.shard import Shard, Share
+from campaign.ledger.port import Control, Ledger, LedgerReader, Terms
 from tests.contract.backends import Backend
 from tests.contract.given import campaign_of, ends, staged
 
@@ -67,3 +68,21 @@ async def test_what_comes_twice_at_the_same_moment_comes_once(backend: Backend, 
             assert [isinstance(answer, UsageError) for answer in answers].count(False) == 1, answers
     finally:
         await there.close()
+
+
+async def test_a_shard_gives_out_its_own_rows_and_knows_how_they_stand(ledger: Ledger, reader: LedgerReader) -> None:
+    record = await campaign_of(ledger, *(staged(row) for row in range(1, 8)), staged(8, "", status=Status.INVALID))
+    runner = await ledger.enlist(record.id, quiet_seconds=10)
+    first, second = Shard(index=1, count=2), Shard(index=0, count=2)
+    assert reader.share(record.id, first) == Share(unfinished=True, needs_someone=False)
+    claims = await ledger.claim(runner, 9, Terms(shard=first))
+    assert [claim.row for claim in claims] == [1, 3, 5, 7]
+    assert await ledger.claim(runner, 9, Terms(shard=first)) == []
+    assert reader.share(record.id, first).unfinished, "in flight"
+    await ledger.settle(runner, [ends(claim, Status.DELIVERED) for claim in claims[:-1]])
+    await ledger.settle(runner, [ends(claims[-1], Status.UNKNOWN, due_in_seconds=10)])
+    assert reader.share(record.id, first) == Share(unfinished=True, needs_someone=True), "to be read back"
+    assert [claim.row for claim in await ledger.claim(runner, 9, Terms(only=(2, 3, 6), shard=second))] == [2, 6]
+    assert reader.share(record.id, second) == Share(unfinished=True, needs_someone=True)
+    await ledger.control(record.id, Control.CANCELLED)
+    assert reader.share(record.id, Shard(index=4, count=8)) == Share(unfinished=False, needs_someone=False), "left out"
