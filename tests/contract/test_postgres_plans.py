@@ -33,7 +33,8 @@ SELECT r % 3 + 1, '', 1, 0, 0, '', CASE WHEN r > 3 THEN 1 ELSE 0 END FROM genera
 
 ALL = range(1, 501)
 VALUES: dict[str, Any] = {
-    "campaign": 1, "runner": 1, "zone": "", "only": None, "shard": 0, "shards": 1, "limit": 500, "cap": 3, "cap_seconds": 86400.0, "row": 7, "fence": 1,
+    "campaign": 1, "runner": 1, "zone": "", "only": None, "shard": 0, "shards": 1, "limit": 500,
+    "cap": 3, "cap_seconds": 86400.0, "row": 7, "fence": 1,
     "hold": 30.0, "status": "failed", "statuses": ["failed"], "reasons": [], "http_statuses": [], "reason": "x", "held_until": 1.0,
     "due_in": 1.0, "known": True, "text": "a", "pass_status": "", "device_type": "", "rows": list(ALL), "fences": [1] * 500,
     "pass_keys": [f"p{row}" for row in ALL], "messages": ["New"] * 500, "api": "", "quiet": 1.0, "within": 10.0, "lease": 30.0,
