@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Self
@@ -13,11 +14,17 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from campaign.domain.errors import UsageError
 from campaign.domain.notices import Occasion
 from campaign.domain.safeguard import Halt
+from campaign.domain.shard import WHOLE
 from campaign.sender.attempt import OnUnknown
-from campaign.written import UNLIMITED, Addresses, Duration, File, Files, HaltLimit, LogLevel, Occasions, Rate, WindowOfDay
+from campaign.written import UNLIMITED, Addresses, Duration, File, Files, HaltLimit, LogLevel, Occasions, Rate, ShardOf, WindowOfDay
 
 DEFAULT_URL: Final = "https://api.passentry.com"
 DOTENV: Final = ".env"
+NO_PASSWORDS: Final = (
+    "--ledger: there is a password in it, and everyone on the machine can read a command line, as everyone who has a job's file can read "
+    "that. Put the whole URL into CAMPAIGN_LEDGER, or only the password into PGPASSWORD or ~/.pgpass."
+)
+_PASSWORD: Final = re.compile(r"^postgres(ql)?://([^/?#@]*:[^/?#]+@|.*[?&](ssl)?password=)", re.IGNORECASE)
 NOT_FLAGS: Final = frozenset({"notify"})
 """Settings that hold secrets: a command line is there for everyone on the machine to read."""
 
@@ -34,7 +41,7 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    ledger: str = ""
+    ledger: str = Field(default="", repr=False)
     name: str | None = None
     message: str | None = None
     template: Path | None = None
@@ -62,6 +69,7 @@ class Settings(BaseSettings):
     sample: int | None = Field(default=None, ge=1)
     seed: int = 0
     canary: int | None = Field(default=None, ge=1)
+    shard: ShardOf = WHOLE
     dry_run: bool = False
     yes: bool = False
     json_output: bool = Field(default=False, validation_alias="CAMPAIGN_JSON")
@@ -93,6 +101,8 @@ class Settings(BaseSettings):
         except UnicodeDecodeError as error:
             raise UsageError(f"{DOTENV} in this folder is not text in UTF-8. Save it as UTF-8.") from error
         settings._ledger_flag = given.get("ledger", "")
+        if _PASSWORD.search(settings._ledger_flag):
+            raise UsageError(NO_PASSWORDS)
         return settings
 
     def as_text(self, name: str) -> str:
@@ -125,10 +135,13 @@ class Settings(BaseSettings):
         return self._ledger_flag
 
     @property
+    def ledger_url(self) -> str:
+        """Where the ledger is, if it is in a database; may hold a password."""
+        return self.ledger if self.ledger.startswith(("postgresql://", "postgres://")) else ""
+
+    @property
     def ledger_path(self) -> Path:
-        """Where the ledger is."""
-        if self.ledger.startswith(("postgresql://", "postgres://")):
-            raise UsageError("A ledger on PostgreSQL is not available in this version. Give --ledger a path.")
+        """Where the ledger is, if it is a file."""
         try:
             return Path(self.ledger).expanduser() if self.ledger else user_data_path("campaign", appauthor=False) / "campaign.db"
         except RuntimeError:

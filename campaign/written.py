@@ -13,6 +13,7 @@ from campaign.domain.notices import Occasion, parse_addresses, parse_occasions
 from campaign.domain.places import Place, place_of
 from campaign.domain.safeguard import Halt, parse_halt
 from campaign.domain.schedule import Window, parse_window
+from campaign.domain.shard import Shard, parse_shard
 
 UNLIMITED: Final = "unlimited"
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
@@ -56,3 +57,4 @@ Occasions = Annotated[frozenset[Occasion], NoDecode, BeforeValidator(parse_occas
 WindowOfDay = Annotated[Window | None, NoDecode, BeforeValidator(lambda value: parse_window(value) if isinstance(value, str) else value)]
 File = Annotated[Place | None, NoDecode, BeforeValidator(lambda value: value if value is None else place_of(value))]
 Files = Annotated[tuple[Place, ...], NoDecode, BeforeValidator(_files)]
+ShardOf = Annotated[Shard, NoDecode, BeforeValidator(lambda value: parse_shard(value) if isinstance(value, str) else value)]

@@ -1,7 +1,6 @@
 """Everything but sending: the list staged into a ledger that is thrown away, and what was found in it."""
 
 import asyncio
-import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import Any, Final
 
 from campaign.app.concerns import FIRST_ROWS, concerns_of
 from campaign.app.controls import Exclusions
+from campaign.app.ledgers import open_reader_if_there
 from campaign.app.lists import CheckedList, opened
 from campaign.app.staging import stage
 from campaign.domain.care import Concern
@@ -137,21 +137,19 @@ def _watched(given: CheckedList, progress: Progress) -> CheckedList:
 @contextmanager
 def _known(settings: Settings) -> Iterator[LedgerReader | None]:
     """The ledger that `run` would use, if it is there; a check makes none."""
-    if not os.path.exists(settings.ledger_path):  # noqa: PTH110 - pathlib's raises where a folder can't be entered
-        yield None
-        return
-    known = SqliteReader(settings.ledger_path)
+    known = open_reader_if_there(settings)
     try:
         yield known
     finally:
-        known.close()
+        if known is not None:
+            known.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
     """A look at a staged campaign. `known` is the ledger that tells what passes were sent before, if there is one."""
 
-    reader: SqliteReader
+    reader: LedgerReader
     campaign: int
     known: LedgerReader | None
     settings: Settings

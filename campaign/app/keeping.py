@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from campaign.app.ledgers import open_ledger
 from campaign.app.sending import find, reading
 from campaign.domain.durations import words
 from campaign.domain.errors import UsageError
 from campaign.domain.model import OPEN, Status
 from campaign.insights import FAULT, CampaignView, iso, rows_left_code, view
 from campaign.ledger.port import CampaignRecord, Control, LedgerReader, RunnerRecord
-from campaign.ledger.sqlite import SqliteLedger
 from campaign.settings import Settings
 
 SHORTEST_SECONDS: Final = 86_400.0
@@ -159,7 +159,7 @@ async def forget(records: list[CampaignRecord], settings: Settings) -> None:
         UsageError: somebody works on a campaign, or one of these is not at rest any more.
         LedgerError: the rows are removed, but traces are left; the same again removes them.
     """
-    ledger = SqliteLedger(settings.ledger_path)
+    ledger = open_ledger(settings)
     try:
         await ledger.bury(quiet_seconds=settings.quiet_period)
         for record in records:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from campaign.app.controls import home_zone
 from campaign.app.keeping import check_here
+from campaign.app.ledgers import open_ledger, open_reader
 from campaign.app.lists import as_file_name
 from campaign.app.moved_file import batches, checked, write
 from campaign.app.returning import check_may_come
 from campaign.app.sending import find
 from campaign.domain.errors import UsageError
 from campaign.ledger.port import CampaignRecord, Control
-from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from campaign.settings import Settings
 
 
@@ -24,7 +24,7 @@ async def export(name: str, file: Path, settings: Settings) -> CampaignRecord:
         DiskFullError: (same)
     """
     file = _absolute(file, new=True)
-    ledger, reader = SqliteLedger(settings.ledger_path), SqliteReader(settings.ledger_path)
+    ledger, reader = open_ledger(settings), open_reader(settings)
     try:
         record = find(reader, name)
         if record.forgotten_at:
@@ -55,7 +55,7 @@ async def take_in(file: Path, settings: Settings) -> CampaignRecord:
     name = settings.name or header.record.spec.name
     results = file.with_name(f"{as_file_name(name)}.results.csv")
     spec = replace(header.record.spec, name=name, settings=header.record.spec.settings | {"results": str(results)})
-    ledger, reader = SqliteLedger(settings.ledger_path), SqliteReader(settings.ledger_path)
+    ledger, reader = open_ledger(settings), open_reader(settings)
     try:
         half = reader.campaign(name)
         if half is not None and half.control is Control.STAGING:

@@ -1,4 +1,4 @@
-"""Whole commands: what `run`, `resume`, `retry` and `verify` do from start to end."""
+"""Whole commands: what `run`, `stage`, `send`, `resume` and `verify` do from start to end."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,17 +7,19 @@ from dataclasses import replace
 
 from campaign.app.controls import Exclusions, remembered, utc_now
 from campaign.app.keeping import check_here
+from campaign.app.ledgers import open_ledger, open_reader
 from campaign.app.lists import CheckedList, opened
 from campaign.app.sending import Stop, check_access, find, find_whole, verify
 from campaign.app.session import Finished, Front, Session, session
-from campaign.app.staging import exclude, stage
+from campaign.app.staging import LOOK_SECONDS, Staged, exclude, stage
 from campaign.domain.errors import StoppedError, UsageError
 from campaign.domain.model import Status
 from campaign.domain.places import Place, Url, named, place_of
+from campaign.insights import command_line
 from campaign.ledger.port import CampaignRecord, Control
-from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from campaign.reporter.results import check_writable
 from campaign.sender.ending import End, Ended
+from campaign.sender.pool import happens_within
 from campaign.settings import Settings
 
 
@@ -41,8 +43,28 @@ async def run_list(source: str, settings: Settings, front: Front) -> Finished:
     Raises:
         CampaignError: with the exit code that says how far it came.
     """
-    stop = front.listen()
     check_access(settings)
+    async with _staged(source, settings, front) as (work, staged, results):
+        return await _go_on(work.of(staged.record), staged.record, results, resumed=staged.resumed)
+
+
+async def stage_list(source: str, settings: Settings, front: Front) -> Finished:
+    """Stage (or find) only: any number of processes may `join` then, on any machine that has the ledger.
+
+    Raises:
+        CampaignError: (same)
+    """
+    async with _staged(source, settings, front) as (work, staged, _):
+        counts = await work.counts(staged.record)
+        how = "was staged before" if staged.resumed else "is staged"
+        command = command_line("send", staged.record.spec.name, ledger=settings.ledger_to_name)
+        finished = await work.end(staged.record, End(ended=Ended.LIMIT), None, f"It {how}; nothing was sent. To send it: {command}")
+        return replace(finished, view=replace(finished.view, exit_code=3 if counts.needs_someone else 0))
+
+
+@asynccontextmanager
+async def _staged(source: str, settings: Settings, front: Front) -> AsyncIterator[tuple[Session, Staged, Place]]:
+    stop = front.listen()
     async with looked_through(source, settings, stop) as given:
         results = place_of(given.spec.settings["results"])
         place = place_of(source)
@@ -70,7 +92,7 @@ async def run_list(source: str, settings: Settings, front: Front) -> Finished:
                 begin=lambda spec: replace(spec, settings=spec.settings | remembered(settings, now=utc_now(), own_zones=own_zones)),
                 tell=front.tell,
             )
-            return await _go_on(work.of(staged.record), staged.record, results, resumed=staged.resumed)
+            yield work, staged, results
 
 
 async def resume(name: str, settings: Settings, front: Front) -> Finished:
@@ -93,6 +115,39 @@ async def resume(name: str, settings: Settings, front: Front) -> Finished:
         return await _go_on(work, find(begun.reader, name), results, resumed=True, asked=True)
 
 
+async def join(name: str, settings: Settings, front: Front) -> Finished:
+    """Help to send a campaign that was staged, here or elsewhere: all of it, or `--shard`. A paused one stays paused.
+
+    Raises:
+        CampaignError: (same)
+    """
+    stop = front.listen()
+    check_access(settings)
+    async with session(settings, front, stop) as begun:
+        record = await _staged_by_others(begun, name)
+        check_here(record)
+        check_not_cancelled(record)
+        work = begun.of(record)
+        # The results stand with whoever staged it, unless they are wanted here, too.
+        results = await asyncio.to_thread(results_of, record, settings) if settings.results is not None else None
+        exclusions = await asyncio.to_thread(Exclusions, settings.exclude, record.spec.id_column)
+        if await exclude(work.ledger, record, exclusions):
+            await work.ledger.apply_exclusions(record.id)
+        finished = await _go_on(work, record, results, resumed=settings.shard.is_whole)
+        share = f"This process had share {settings.shard} of the rows."
+        return finished if settings.shard.is_whole else replace(finished, note=f"{share} {finished.note}".strip())
+
+
+async def _staged_by_others(work: Session, name: str) -> CampaignRecord:
+    """The campaign, once its list is read; for so long as somebody is at it."""
+    while True:
+        record = work.reader.campaign(name)
+        if record is None or record.control is not Control.STAGING or not any(one.alive for one in work.reader.runners(record.id)):
+            return find_whole(work.reader, name)
+        if await happens_within(work.stop.gently, LOOK_SECONDS):
+            raise StoppedError("Interrupted while another process was staging the list; nothing was sent.", exit_code=work.stop.exit_code)
+
+
 async def read_back(name: str, settings: Settings, front: Front) -> Finished:
     """Read the passes of unknown rows back; sends nothing."""
     stop = front.listen()
@@ -108,8 +163,8 @@ async def read_back(name: str, settings: Settings, front: Front) -> Finished:
 
 async def control(name: str, wanted: Control, settings: Settings) -> None:
     """Pause or cancel, whichever process is sending."""
-    ledger = SqliteLedger(settings.ledger_path)
-    reader = SqliteReader(settings.ledger_path)
+    ledger = open_ledger(settings)
+    reader = open_reader(settings)
     try:
         await ledger.control(find_whole(reader, name).id, wanted)
     finally:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from campaign.app.canary import Rows, next_rows, send_carefully
 from campaign.app.controls import schedule_of, utc_now
+from campaign.app.ledgers import open_reader
 from campaign.domain.errors import LedgerError, UsageError
 from campaign.domain.places import Place
 from campaign.domain.problems import problem_of
 from campaign.insights import CODES_OF_SIGNALS, FAULT, CampaignView, exit_code_of, view
 from campaign.ledger.clock import SystemClock
-from campaign.ledger.port import CampaignRecord, Control, LedgerReader
-from campaign.ledger.sqlite import SqliteLedger, SqliteReader
+from campaign.ledger.port import CampaignRecord, Control, Ledger, LedgerReader
 from campaign.reporter.results import Written, write_results
 from campaign.reporter.target import failed_path
 from campaign.sender.attempt import OnUnknown, Policy
@@ -37,6 +37,8 @@ EXIT_CODES = {
     Ended.CANCELLED: 0,
     Ended.PAUSED: 5,
     Ended.LIMIT: 5,
+    Ended.SHARE: 0,
+    Ended.SHARE_IN_NEED: 3,
     Ended.NOT_NOW: 5,
     Ended.SAFEGUARD: 4,
     Ended.SUPERSEDED: 4,
@@ -55,7 +57,7 @@ class Stop:
 
 @contextmanager
 def reading(settings: Settings) -> Iterator[LedgerReader]:
-    reader = SqliteReader(settings.ledger_path)
+    reader = open_reader(settings)
     try:
         yield reader
     finally:
@@ -111,7 +113,7 @@ def check_access(settings: Settings) -> None:
 
 async def send(
     record: CampaignRecord,
-    ledger: SqliteLedger,
+    ledger: Ledger,
     reader: LedgerReader,
     settings: Settings,
     *,
@@ -130,7 +132,7 @@ async def send(
         return End(ended=Ended.CANCELLED)
     await ledger.bury(quiet_seconds=settings.quiet_period)
     if reader.outlook(record.id).finished:
-        return End(ended=Ended.FINISHED)
+        return _of_share(reader, record, settings)
     pool_settings = _pool_settings(record, reader, settings)
     runner = await ledger.enlist(
         record.id,
@@ -181,6 +183,12 @@ async def send(
     return end
 
 
+def _of_share(reader: LedgerReader, record: CampaignRecord, settings: Settings) -> End:
+    if settings.shard.is_whole:
+        return End(ended=Ended.FINISHED)
+    return End(ended=Ended.SHARE_IN_NEED if reader.share(record.id, settings.shard).needs_someone else Ended.SHARE)
+
+
 def _in_a_word(end: End, stop: Stop) -> str:
     """How a run ended, as the ledger keeps it: a word, or the sentence that there is."""
     if end.ended is Ended.INTERRUPTED:
@@ -206,12 +214,13 @@ def _pool_settings(record: CampaignRecord, reader: LedgerReader, settings: Setti
         schedule=schedule_of(settings, record.spec.settings, now=utc_now()),
         wait=not settings.no_wait,
         daily_cap=settings.daily_cap,
+        shard=settings.shard,
         only=reader.sample(record.id, settings.sample, settings.seed) if settings.sample is not None else None,
     )
 
 
 async def verify(
-    record: CampaignRecord, ledger: SqliteLedger, reader: LedgerReader, settings: Settings, *, observer: Observer, stop: Stop
+    record: CampaignRecord, ledger: Ledger, reader: LedgerReader, settings: Settings, *, observer: Observer, stop: Stop
 ) -> None:
     """Read every unknown row's pass back, also those that wait for a person; sends nothing."""
     await ledger.bury(quiet_seconds=settings.quiet_period)
@@ -222,7 +231,7 @@ async def verify(
 
 async def _read_back(
     record: CampaignRecord,
-    ledger: SqliteLedger,
+    ledger: Ledger,
     reader: LedgerReader,
     gateway: HttpGateway,
     settings: Settings,
@@ -247,6 +256,8 @@ def report(reader: LedgerReader, record: CampaignRecord, results: Place) -> Writ
 
 def exit_code(end: End, seen: CampaignView, stop: Stop) -> int:
     """What the process answers: how it ended, and how the rows stand."""
+    if end.ended in {Ended.SHARE, Ended.SHARE_IN_NEED}:
+        return EXIT_CODES[end.ended]
     if end.ended is Ended.INTERRUPTED and seen.counts.unfinished:
         return stop.exit_code
     return exit_code_of(seen.counts, rows_left_code=EXIT_CODES[end.ended] or 5)

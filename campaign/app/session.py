@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from campaign.app.controls import cannot_finish, check_schedule, kept_of, schedule_of, utc_now
+from campaign.app.ledgers import open_ledger, open_reader
 from campaign.app.question import Question, Rows, question_of
 from campaign.app.sending import Stop, exit_code, find, report, send
 from campaign.domain.errors import InputError, LedgerError, SafeguardError, StoppedError, UsageError
@@ -14,8 +15,7 @@ from campaign.domain.model import Counts, Status
 from campaign.domain.places import Place
 from campaign.domain.schedule import Schedule
 from campaign.insights import CampaignView, command_line, view
-from campaign.ledger.port import CampaignRecord
-from campaign.ledger.sqlite import SqliteLedger, SqliteReader
+from campaign.ledger.port import CampaignRecord, Ledger, LedgerReader
 from campaign.sender.ending import End
 from campaign.sender.port import Observer
 from campaign.settings import Settings
@@ -48,8 +48,8 @@ class Finished:
 class Session:
     """One command's hold of the ledger, and who watches it."""
 
-    ledger: SqliteLedger
-    reader: SqliteReader
+    ledger: Ledger
+    reader: LedgerReader
     settings: Settings
     front: Front
     stop: Stop
@@ -142,8 +142,8 @@ class Session:
 @asynccontextmanager
 async def session(settings: Settings, front: Front, stop: Stop) -> AsyncIterator[Session]:
     """Open the ledger for one command."""
-    ledger = SqliteLedger(settings.ledger_path)
-    reader = SqliteReader(settings.ledger_path)
+    ledger = open_ledger(settings)
+    reader = open_reader(settings)
     try:
         yield Session(ledger=ledger, reader=reader, settings=settings, front=front, stop=stop)
     finally:

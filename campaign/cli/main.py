@@ -35,6 +35,8 @@ _PANELS: Final[dict[str, Commands]] = {
     ),
     "2. Send": (
         ("run", send.run, "Send a message to every pass of a list, or go on where a run stopped."),
+        ("stage", send.stage, "Only the first half of run: read a list into the ledger, for other processes to send."),
+        ("send", send.send, "Only the second half: help to send a campaign that was staged, from this or any machine."),
         ("status", look.status, "Where a campaign stands, or all of them; live with --watch."),
         ("pause", look.pause, "Make whoever is sending a campaign stop, until it is resumed."),
         ("resume", send.resume, "Go on with a campaign that was stopped or paused."),

@@ -59,12 +59,13 @@ OPTIONS: Final[dict[str, Any]] = {
     "max_attempts": _option(str, "Tries of a row that was provably not accepted. Default 5.", "NUMBER", _SENDING),
     "concurrency": _option(str, "Sends under way at once; without it, as the rate needs.", "NUMBER", _SENDING),
     "results": _option(str, "Results file: .csv, .parquet, .jsonl or .xlsx. Default: beside the list.", "FILE", _PLACES),
-    "ledger": _option(str, "The file where campaigns are kept. Default: in your own data folder.", "PATH", _PLACES),
+    "ledger": _option(str, "Where campaigns are kept: a file, or postgresql://... Default: in your own data folder.", "PATH|URL", _PLACES),
     "json_output": _option(bool, "Print one JSON object instead of words.", None, _OUTPUT, "--json"),
     "log_level": _option(str, "How much is told on the way: debug, info, warning or error.", "LEVEL", _OUTPUT),
     "log_file": _option(Path, "Where the log goes, one JSON line an event, instead of stderr.", "FILE", _OUTPUT),
     "metrics_file": _option(Path, "A file of figures for Prometheus's node_exporter, kept up to date.", "FILE.prom", _OUTPUT),
     "notify_on": _option(str, "When to notify: finished, failed, stopped. Default all. Whom: CAMPAIGN_NOTIFY.", "WHEN,WHEN", _OUTPUT),
+    "shard": _option(str, "Only this process's share of the rows, counted from 0: 2/8 is the third of eight.", "INDEX/COUNT", _WHOM),
     "dry_run": _option(bool, "Do everything but sending; the same as check.", None, _SENDING, "--dry-run"),
 }
 

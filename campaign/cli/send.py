@@ -51,6 +51,21 @@ def resume(name: Campaign, *, settings: "Settings") -> None:
     conduct(lambda front: runs.resume(name, settings, front), settings, name)
 
 
+@takes("name", *MESSAGE, *SENDING, "results", *LOOKING, "log_file")
+def stage(source: List, *, settings: "Settings") -> None:
+    from campaign.app.lists import default_name
+    from campaign.app.runs import stage_list
+
+    conduct(lambda front: stage_list(source, settings, front), settings, settings.name or default_name(source))
+
+
+@takes("shard", *SENDING, "results", *LOOKING, *WATCHED)
+def send(name: Campaign, *, settings: "Settings") -> None:
+    from campaign.app import runs
+
+    conduct(lambda front: runs.join(name, settings, front), settings, name)
+
+
 @takes("results", *LOOKING, *WATCHED)
 def verify(name: Campaign, *, settings: "Settings") -> None:
     from campaign.app import runs

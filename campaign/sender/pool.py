@@ -58,7 +58,12 @@ class Pool:
         self._told_opening: datetime | None = None
         self._ending = Ending()
         self._timing = Timing(
-            settings.schedule, reader.zones(runner.campaign), clocks.wall, daily_cap=settings.daily_cap, only=settings.only
+            settings.schedule,
+            reader.zones(runner.campaign),
+            clocks.wall,
+            daily_cap=settings.daily_cap,
+            only=settings.only,
+            shard=settings.shard,
         )
         self._sends = Sends(
             ledger=ledger,
@@ -163,6 +168,11 @@ class Pool:
         only = self._settings.only
         if only is not None and not await asyncio.to_thread(self._reader.unfinished, self._runner.campaign, only):
             self._ending.come(Ended.LIMIT)
+        if only is None and not self._settings.shard.is_whole:
+            share = await asyncio.to_thread(self._reader.share, self._runner.campaign, self._settings.shard)
+            if not share.unfinished:
+                self._ending.come(Ended.SHARE_IN_NEED if share.needs_someone else Ended.SHARE)
+            return False
         return outlook.finished
 
     async def _until(self, opens_at: datetime, outlook: Outlook) -> None:

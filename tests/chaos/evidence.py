@@ -63,7 +63,7 @@ def gather(world: World) -> Evidence:
         rows = [Row(**found) for found in _select(connection, "SELECT row, pass_id, message, status, reason, fence, attempts FROM rows")]
         columns = "row, fence, runner, status, reason, http_status, sent_at, settled_at"
         attempts = defaultdict(list)
-        for found in _select(connection, f"SELECT {columns} FROM attempts ORDER BY id"):  # noqa: S608 - a constant
+        for found in _select(connection, f"SELECT {columns} FROM attempts ORDER BY id"):
             attempts[found["row"]].append(Attempt(**found))
         (at_work,) = _select(connection, "SELECT count(*) AS runners FROM runners WHERE ended_at = 0")
         problems = [str(found["integrity_check"]) for found in _select(connection, "PRAGMA integrity_check")]

@@ -42,6 +42,7 @@ class LedgerModel(Doubts):
         self.events = (Event.LOST,)
         lost = self.do(process.ledger.bury(quiet_seconds=QUIET_SECONDS))
         alive = {other.runner.id for other in self.processes if other.runner is not None and (other is process or self.is_leased(other))}
+        alive |= {runner for runner, until in self.of_an_earlier_boot.items() if self.world.now <= until}
         holders = {row.holder for row in self.world.rows.values() if row.holder is not None}
         assert self.lose(holders - alive) == lost
         self.nothing_is_read_back_too_soon(process)
@@ -54,9 +55,12 @@ class LedgerModel(Doubts):
         for process in self.processes:
             self.do(process.ledger.close())
             self.late += process.hand
+            if process.runner is not None and not self.backend.knows_the_dead_of_an_earlier_boot:
+                left = process.sends_until + MARGIN_SECONDS - self.clock.seconds
+                self.of_an_earlier_boot[process.runner.id] = self.world.now + left
         self.reader.close()
         self.world.pass_time(away)
-        self.clock.boot_id, self.clock.seconds, self.clock.unix = str(boot), 5.0, self.clock.unix + away + wall
+        self.clock.boot_again(str(boot), away_seconds=away, wall_seconds=wall)
         self.processes = [Process(self.backend.ledger())]
         self.reader = self.backend.reader()
 

@@ -66,6 +66,7 @@ class Model(RuleBasedStateMachine):
         self.processes: list[Process] = []
         self.controls: dict[int, Control] = {}
         self.late: list[Sent] = []
+        self.of_an_earlier_boot: dict[int, float] = {}
         self.doubts: list[tuple[Doubt, Reading | None]] = []
         self.old_doubts: list[Doubt] = []
         self.asked_again: set[RowKey] = set()
@@ -74,10 +75,7 @@ class Model(RuleBasedStateMachine):
         self.reader: LedgerReader
 
     def teardown(self) -> None:
-        for ledger in self.backend.opened:
-            self.do(ledger.close())
-        for reader in self.backend.readers:
-            reader.close()
+        self.do(self.backend.close())
         self.cleanup.close()
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:

@@ -378,7 +378,7 @@ class TestClock:
         clock.unix += 86_400
         assert await ledger.doubts(record.id, 1) == []
         clock.unix -= 2 * 86_400
-        clock.seconds += 11
+        clock.advance(11)
         assert reader.outlook(record.id).doubt_in_seconds == pytest.approx(-1)
         assert len(await ledger.doubts(record.id, 1)) == 1
 
@@ -389,7 +389,7 @@ class TestClock:
         await ledger.settle(runner, [ends(claim, Status.UNKNOWN, due_in_seconds=10)])
         await ledger.renew(runner, "sending")
         await ledger.close()
-        clock.boot_id, clock.seconds, clock.unix = "second", 5.0, clock.unix - 3600
+        clock.boot_again("second", away_seconds=0, wall_seconds=-3600)
         later = backend.ledger()
         assert await later.doubts(record.id, 1) == []
         clock.advance(10.5)

@@ -7,21 +7,19 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from campaign.domain.model import Status
-from campaign.ledger.sqlite import SqliteLedger, SqliteReader
+from tests.contract.backends import ledger_at, reader_at
 from tests.contract.given import campaign_of, ends, staged
 
 ROWS = 400
 
 CLAIMER = """
 import asyncio, json, sys
-from pathlib import Path
-from campaign.ledger.sqlite import SqliteLedger
+from tests.contract.backends import ledger_at
 
 async def main():
-    ledger = SqliteLedger(Path(sys.argv[1]))
+    ledger = ledger_at(sys.argv[1])
     runner = await ledger.enlist(1, quiet_seconds=0)
     taken = []
     while claims := await ledger.claim(runner, 7):
@@ -36,9 +34,9 @@ asyncio.run(main())
 
 
 @contextmanager
-def claimers(path: Path, most: int, count: int) -> Iterator[list["subprocess.Popen[str]"]]:
+def claimers(place: str, most: int, count: int) -> Iterator[list["subprocess.Popen[str]"]]:
     processes = [
-        subprocess.Popen([sys.executable, "-c", CLAIMER, str(path), str(most)], stdout=subprocess.PIPE, text=True) for _ in range(count)
+        subprocess.Popen([sys.executable, "-c", CLAIMER, place, str(most)], stdout=subprocess.PIPE, text=True) for _ in range(count)
     ]
     try:
         yield processes
@@ -54,22 +52,20 @@ def rows_of(process: "subprocess.Popen[str]") -> list[int]:
     return found
 
 
-async def test_no_row_is_claimed_by_two_processes(tmp_path: Path) -> None:
-    path = tmp_path / "campaign.db"
-    ledger = SqliteLedger(path)
+async def test_no_row_is_claimed_by_two_processes(place: str) -> None:
+    ledger = ledger_at(place)
     await campaign_of(ledger, *(staged(row) for row in range(1, ROWS + 1)))
-    with claimers(path, ROWS, 3) as processes:
+    with claimers(place, ROWS, 3) as processes:
         taken = [row for process in processes for row in await asyncio.to_thread(rows_of, process)]
     await ledger.close()
     assert sorted(taken) == list(range(1, ROWS + 1))
 
 
-async def test_a_killed_process_is_known_dead_at_once_and_a_live_one_is_left_alone(tmp_path: Path) -> None:
-    path = tmp_path / "campaign.db"
-    ledger = SqliteLedger(path)
-    reader = SqliteReader(path)
+async def test_a_killed_process_is_known_dead_at_once_and_a_live_one_is_left_alone(place: str) -> None:
+    ledger = ledger_at(place)
+    reader = reader_at(place)
     record = await campaign_of(ledger, *(staged(row) for row in range(1, 31)))
-    with claimers(path, 7, 2) as processes:
+    with claimers(place, 7, 2) as processes:
         for process in processes:
             await asyncio.to_thread(rows_of, process)
         assert await ledger.bury(quiet_seconds=0) == 0

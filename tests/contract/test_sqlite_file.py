@@ -17,9 +17,9 @@ import pytest
 
 from campaign.domain.errors import CampaignError, DiskFullError, LedgerDamagedError, LedgerError, LedgerPlaceError
 from campaign.domain.model import Status
+from campaign.ledger.periods import LEASE_SECONDS
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from campaign.ledger.sqlite.connection import BUSY_SECONDS, in_words, prepare
-from campaign.ledger.sqlite.store import LEASE_SECONDS
 from campaign.sender.heart import BEAT_SECONDS, MARGIN_SECONDS
 from tests.contract.given import campaign_of, ends, staged
 

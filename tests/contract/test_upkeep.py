@@ -240,7 +240,7 @@ class TestMoving:
         await ledger.hand_over(record.id, "file")
         found = reader.campaign("promo")
         assert found is not None
-        there = Backend(path=backend.path.with_name("other.db"), clock=clock)
+        there = backend.another()
         other = there.ledger()
         look = there.reader()
         made = await other.create(found.spec)
@@ -270,9 +270,7 @@ class TestMoving:
             assert await other.conclude(doubt, Conclusion(status=Status.ACCEPTED), again_in_seconds=None)
             assert [made.status for made in look.moved_attempts(made.id)][1] == "accepted"
         finally:
-            for opened in there.opened:
-                await opened.close()
-            look.close()
+            await there.close()
 
     async def test_of_two_that_take_one_campaign_in_at_the_same_time_one_is_refused(self, ledger: Ledger, reader: LedgerReader) -> None:
         record = await campaign_of(ledger, staged(1), staged(2))

@@ -9,7 +9,7 @@ from campaign.domain.model import Status
 from campaign.ledger.port import Ledger, LedgerReader, Sends
 from campaign.reporter.charts import latency_chart, sends_chart, ticks
 from campaign.reporter.timeline import STRETCHES, Timeline, length_of, timeline
-from tests.contract.backends import Backend
+from tests.contract.backends import HandClock, SqliteBackend
 from tests.contract.given import campaign_of, ends, staged
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -89,17 +89,18 @@ def test_a_coarser_timeline_has_the_same_sums() -> None:
 
 
 async def test_a_campaign_is_shown_from_its_first_run_to_its_last(tmp_path: Path) -> None:
-    backend = Backend(path=tmp_path / "campaign.db")
+    clock = HandClock()
+    backend = SqliteBackend(tmp_path / "campaign.db", clock)
     ledger: Ledger = backend.ledger()
     reader: LedgerReader = backend.reader()
     record = await campaign_of(ledger, *(staged(row) for row in range(1, 4)))
     runner = await ledger.enlist(record.id, quiet_seconds=0)
-    backend.clock.advance(100.0)
+    clock.advance(100.0)
     await ledger.settle(runner, [ends(claim, Status.DELIVERED) for claim in await ledger.claim(runner, 3)])
     await ledger.dismiss(runner, "finished")
     fresh = reader.campaign("promo")
     assert fresh is not None
-    found = timeline(reader, fresh, now=backend.clock.wall() + 1e6)
+    found = timeline(reader, fresh, now=clock.wall() + 1e6)
     assert found.since <= BEGIN
     assert BEGIN + 100 < found.until < BEGIN + 130
     for opened in (*backend.opened,):

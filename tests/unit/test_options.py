@@ -15,6 +15,7 @@ from campaign.domain.errors import UsageError
 from campaign.domain.notices import Occasion
 from campaign.domain.safeguard import Halt
 from campaign.domain.schedule import parse_window
+from campaign.domain.shard import WHOLE, parse_shard
 from campaign.sender.attempt import OnUnknown
 from campaign.settings import GivenSettings, Settings
 
@@ -82,6 +83,7 @@ CASES: dict[str, tuple[str, str, Any, list[tuple[str, Any]]]] = {
         frozenset(Occasion),
         [(name, frozenset({Occasion(name)})) for name in ("finished", "failed", "stopped")],
     ),
+    "shard": ("--shard", "CAMPAIGN_SHARD", WHOLE, [(text, parse_shard(text)) for text in ("0/1", "1/4", "3/4")]),
     "yes": ("--yes", "CAMPAIGN_YES", False, [("true", True), ("false", False), ("", True)]),
     "baseline": ("--baseline", "CAMPAIGN_BASELINE", False, [("true", True), ("false", False), ("", True)]),
     "dry_run": ("--dry-run", "CAMPAIGN_DRY_RUN", False, [("true", True), ("false", False), ("", True)]),

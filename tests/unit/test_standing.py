@@ -11,7 +11,7 @@ from campaign.domain.model import CampaignState, Status
 from campaign.insights import state_of, view
 from campaign.ledger.port import Control
 from campaign.reporter.summary import in_words
-from tests.contract.backends import Backend
+from tests.contract.backends import Backend, HandClock, SqliteBackend
 from tests.contract.given import campaign_of, ends, spec, staged
 from tests.unit.test_summary import counted
 from tests.unit.test_summary import view as view_of
@@ -25,7 +25,7 @@ async def half_staged(backend: Backend) -> None:
 
 @pytest.fixture
 def backend(tmp_path: Path) -> Backend:
-    return Backend(path=tmp_path / "campaign.db")
+    return SqliteBackend(tmp_path / "campaign.db", HandClock())
 
 
 async def test_one_whose_stager_is_dead_says_so_and_promises_nothing(backend: Backend) -> None:

@@ -124,7 +124,7 @@ UPDATE rows
 SET status = 'sending', reason = '', runner = :runner, fence = fence + 1, claimed_at = :wall, due_at = NULL, baseline = 0, baseline_text = NULL
 WHERE campaign = :campaign AND row IN (
     SELECT row FROM rows AS r
-    WHERE campaign = :campaign AND status = 'pending' AND zone = :zone AND due_at <= :now
+    WHERE campaign = :campaign AND status = 'pending' AND zone = :zone AND due_at <= :now AND row % :shards = :shard
       AND NOT EXISTS (SELECT 1 FROM rows AS o
                       WHERE o.pass_key = r.pass_key AND o.status IN ('sending', 'unknown')
                         AND (o.status = 'sending' OR o.due_at IS NOT NULL)
@@ -142,7 +142,7 @@ UPDATE rows
 SET status = 'sending', reason = '', runner = :runner, fence = fence + 1, claimed_at = :wall, due_at = NULL, baseline = 0, baseline_text = NULL
 WHERE campaign = :campaign AND row IN (
     SELECT r.row FROM json_each(:only) AS c CROSS JOIN rows AS r ON r.campaign = :campaign AND r.row = c.value
-    WHERE r.status = 'pending' AND r.zone = :zone AND r.due_at <= :now
+    WHERE r.status = 'pending' AND r.zone = :zone AND r.due_at <= :now AND r.row % :shards = :shard
       AND NOT EXISTS (SELECT 1 FROM rows AS o
                       WHERE o.pass_key = r.pass_key AND o.status IN ('sending', 'unknown')
                         AND (o.status = 'sending' OR o.due_at IS NOT NULL)
@@ -168,6 +168,11 @@ RETURNING 1;
 
 -- name: leave_out_pending
 UPDATE rows SET status = 'skipped', reason = :reason, due_at = NULL WHERE campaign = :campaign AND status = 'pending' RETURNING 1;
+
+-- name: share
+SELECT EXISTS (SELECT 1 FROM rows WHERE campaign = :campaign AND status IN ('pending', 'sending') AND row % :shards = :shard)
+       OR EXISTS (SELECT 1 FROM rows WHERE campaign = :campaign AND status = 'unknown' AND due_at IS NOT NULL AND row % :shards = :shard),
+       EXISTS (SELECT 1 FROM rows WHERE campaign = :campaign AND status IN ('failed', 'unknown', 'invalid') AND row % :shards = :shard);
 
 -- name: unfinished
 SELECT EXISTS (SELECT 1 FROM json_each(:only) AS c CROSS JOIN rows AS r ON r.campaign = :campaign AND r.row = c.value

@@ -2,16 +2,15 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 import apsw
 
 from campaign.domain.model import Claim, Skip
+from campaign.ledger.periods import DAY_SECONDS
 from campaign.ledger.port import ANYTHING, Runner, Terms
 from campaign.ledger.sqlite.connection import SQL
 from campaign.ledger.sqlite.store import Store, exhaust, rows
-
-DAY_SECONDS: Final = 86_400.0
 
 
 class Claiming(Store):
@@ -31,6 +30,7 @@ class Claiming(Store):
 
     def _of_zone(self, db: apsw.Connection, runner: Runner, limit: int, terms: Terms, *, zone: str, taken: set[str]) -> list[Claim]:
         values: dict[str, Any] = {"campaign": runner.campaign, "runner": runner.id, "limit": limit, "zone": zone} | self._times()
+        values |= {"shard": terms.shard.index, "shards": terms.shard.count}
         statement = "claim"
         if terms.only is not None:
             statement, values["only"] = "claim_of", json.dumps(terms.only)

@@ -1,17 +1,16 @@
 """The reading-back part of `ledger.port.Ledger` on SQLite."""
 
-from typing import Any, Final
+from typing import Any
 
 import apsw
 
 from campaign.domain.model import Claim, Status
 from campaign.domain.verdict import Conclusion, Latest, Reading
+from campaign.ledger.periods import HOLD_SECONDS
 from campaign.ledger.port import Doubt, Runner
 from campaign.ledger.sqlite.connection import SQL
 from campaign.ledger.sqlite.store import Store, leave_out_if_cancelled, rows
-
-HOLD_SECONDS: Final = 30.0
-"""Longer than the reading of what is taken together may last."""
+from campaign.ledger.values import doubt
 
 
 class Doubts(Store):
@@ -80,20 +79,9 @@ class Doubts(Store):
 
     def _take(self, db: apsw.Connection, campaign: int, limit: int) -> list[Doubt]:
         values = {"campaign": campaign, "now": self._clock.now(), "hold": HOLD_SECONDS, "limit": limit}
-        return [_doubt(db, campaign, row) for row in sorted(rows(db, "doubts", **values))]
+        return [self._doubt(db, campaign, row) for row in sorted(rows(db, "doubts", **values))]
 
-
-def _doubt(db: apsw.Connection, campaign: int, values: tuple[Any, ...]) -> Doubt:
-    row, fence, pass_id, pass_key, message, attempts, tries, reason, baseline, baseline_text, held_until = values
-    others = rows(db, "texts_before", campaign=campaign, row=row, fence=fence, pass_key=pass_key)
-    # What others have left there since then hides what this one did.
-    hidden = any(later for _, _, later in others)
-    newest_known = others[0][0] if others and others[0][1] != Status.UNKNOWN else None
-    return Doubt(
-        claim=Claim(campaign=campaign, row=row, fence=fence, pass_id=pass_id, message=message, attempts=attempts, tries=tries),
-        reason=reason,
-        held_until=held_until,
-        sent_before=frozenset(text for text, _, _ in others),
-        last_before=None if hidden else baseline_text if baseline else newest_known,
-        baseline=bool(baseline) and not hidden,
-    )
+    @staticmethod
+    def _doubt(db: apsw.Connection, campaign: int, values: tuple[Any, ...]) -> Doubt:
+        row, fence, _pass_id, pass_key, *_ = values
+        return doubt(campaign, values, rows(db, "texts_before", campaign=campaign, row=row, fence=fence, pass_key=pass_key))

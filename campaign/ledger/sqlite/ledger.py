@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import apsw
 
-from campaign.domain.errors import UsageError
 from campaign.domain.model import Claim, Settlement, Status
+from campaign.ledger import refusals
 from campaign.ledger.liveness import sweep
+from campaign.ledger.periods import LEASE_SECONDS
 from campaign.ledger.port import Control, Runner
 from campaign.ledger.sqlite.budgets import Budgets
 from campaign.ledger.sqlite.claiming import Claiming
@@ -15,11 +16,11 @@ from campaign.ledger.sqlite.doubts import Doubts
 from campaign.ledger.sqlite.keeping import Keeping
 from campaign.ledger.sqlite.mending import Mending
 from campaign.ledger.sqlite.moving import Moving
-from campaign.ledger.sqlite.reader import GONE, lifelines
+from campaign.ledger.sqlite.reader import lifelines
 from campaign.ledger.sqlite.rest import check_here
 from campaign.ledger.sqlite.staging import Staging
-from campaign.ledger.sqlite.store import LEASE_SECONDS, exhaust, leave_out_if_cancelled, rows
-from campaign.ledger.sqlite.values import attempt, settled
+from campaign.ledger.sqlite.store import exhaust, leave_out_if_cancelled, rows
+from campaign.ledger.values import attempt, settled
 
 
 class SqliteLedger(Staging, Claiming, Budgets, Doubts, Mending, Keeping, Moving):
@@ -34,9 +35,9 @@ class SqliteLedger(Staging, Claiming, Budgets, Doubts, Mending, Keeping, Moving)
                 SQL["start_campaign"], {"campaign": campaign, "wall": self._clock.wall(), "api": api, "account": account}
             ).get
             if known is None:
-                raise UsageError(GONE)
+                raise refusals.gone()
             if known != api:
-                raise UsageError(f"This campaign was sent to {known}, not to {api}. Give the new one another --name, or another --ledger.")
+                raise refusals.other_api(known, api)
 
         try:
             await self._writer.do(work)
@@ -116,7 +117,7 @@ class SqliteLedger(Staging, Claiming, Budgets, Doubts, Mending, Keeping, Moving)
             if control is Control.GO:
                 check_here(db, campaign)
             if db.execute(SQL["set_control"], {"campaign": campaign, "control": control.value}).fetchone() is None:
-                raise UsageError("The campaign is cancelled, or its list is still being staged; nothing was changed.")
+                raise refusals.no_control()
             leave_out_if_cancelled(db, campaign)
 
         await self._writer.do(work)

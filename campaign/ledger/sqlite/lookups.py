@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import apsw
-import orjson
 
-from campaign.domain.model import Outcome, ResultRow, StagedRow, Status
+from campaign.domain.model import ResultRow, Status
+from campaign.ledger.moved import moved_attempt, moved_row
 from campaign.ledger.records import Control, Sends
 from campaign.ledger.sqlite.connection import SQL, SqliteClock, connect, errors_as_sentences
-from campaign.ledger.sqlite.values import as_json, filters, result, sends
 from campaign.ledger.upkeep import HandedOver, MovedAttempt, MovedRow
+from campaign.ledger.values import as_json, filters, result, sends
 
 
 class Lookups:
@@ -65,10 +65,10 @@ class Lookups:
 
     def moved_rows(self, campaign: int) -> Iterator[MovedRow]:
         now = self._clock.now()
-        return (_row(values, now) for values in self._streamed("moved_rows", campaign))
+        return (moved_row(values, now) for values in self._streamed("moved_rows", campaign))
 
     def moved_attempts(self, campaign: int) -> Iterator[MovedAttempt]:
-        return (_attempt(values) for values in self._streamed("moved_attempts", campaign))
+        return (moved_attempt(values) for values in self._streamed("moved_attempts", campaign))
 
     def exclusions(self, campaign: int) -> Iterator[str]:
         return (key for (key,) in self._streamed("exclusions", campaign))
@@ -84,46 +84,3 @@ class Lookups:
     def _all(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
         with self._one_at_a_time, errors_as_sentences(self._path):
             return self._connection.execute(SQL[statement], values).fetchall()
-
-
-def _row(values: tuple[Any, ...], now: float) -> MovedRow:
-    row, pass_id, pass_key, message, cells, status, reason, attempts, tries, notification_status, notification_message, *rest = values
-    http_status, error, sent_at, settled_at, latency_seconds, pass_status, device_type, zone, due_at, quiet_until = rest
-    outcome = Outcome(
-        status=Status(status),
-        reason=reason,
-        notification_status=notification_status,
-        notification_message=notification_message,
-        http_status=http_status,
-        error=error,
-        attempts=attempts,
-        sent_at=sent_at,
-        settled_at=settled_at,
-        latency_seconds=latency_seconds,
-        pass_status=pass_status,
-        device_type=device_type,
-    )
-    own = tuple(orjson.loads(cells))
-    staged = StagedRow(row=row, pass_id=pass_id, pass_key=pass_key, message=message, cells=own, outcome=outcome, zone=zone)
-    return MovedRow(
-        staged=staged,
-        tries=tries,
-        due_in_seconds=None if due_at is None else max(0.0, due_at - now),
-        quiet_seconds=max(0.0, quiet_until - now),
-    )
-
-
-def _attempt(values: tuple[Any, ...]) -> MovedAttempt:
-    row, pass_key, runner, status, reason, http_status, sent_at, settled_at, latency_seconds, message = values
-    return MovedAttempt(
-        row=row,
-        pass_key=pass_key,
-        runner=runner,
-        status=status,
-        reason=reason,
-        http_status=http_status,
-        sent_at=sent_at,
-        settled_at=settled_at,
-        latency_seconds=latency_seconds,
-        message=message,
-    )

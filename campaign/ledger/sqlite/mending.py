@@ -9,8 +9,8 @@ import orjson
 from campaign.domain.model import Status
 from campaign.ledger.sqlite.connection import SQL
 from campaign.ledger.sqlite.store import Store, rows
-from campaign.ledger.sqlite.values import as_json, filters
 from campaign.ledger.upkeep import MendedRow
+from campaign.ledger.values import as_json, filters
 
 
 class Mending(Store):

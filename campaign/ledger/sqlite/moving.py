@@ -5,14 +5,14 @@ from dataclasses import asdict
 from typing import Any
 
 import apsw
-import orjson
 
-from campaign.domain.errors import UsageError
-from campaign.domain.model import Status
+from campaign.ledger import refusals
+from campaign.ledger.moved import taken_in_attempt, taken_in_row
+from campaign.ledger.periods import LEASE_SECONDS
 from campaign.ledger.port import CampaignRecord, RunnerRecord
 from campaign.ledger.sqlite.connection import SQL
 from campaign.ledger.sqlite.rest import Rest, check_here, check_no_doubts
-from campaign.ledger.sqlite.store import LEASE_SECONDS, exhaust, rows
+from campaign.ledger.sqlite.store import exhaust, rows
 from campaign.ledger.upkeep import HandedOver, MovedAttempt, MovedRow
 
 
@@ -57,8 +57,8 @@ class Moving(Rest):
         def work(db: apsw.Connection) -> None:
             now = self._clock.now()
             db.execute(SQL["renew_stager"], {"campaign": campaign, "now": now, "lease": LEASE_SECONDS})
-            exhaust(db.executemany(SQL["take_in_row"], [_row(campaign, row, now) for row in moved]))
-            exhaust(db.executemany(SQL["take_in_attempt"], [_attempt(campaign, made, self._moved_runners) for made in attempts]))
+            exhaust(db.executemany(SQL["take_in_row"], [taken_in_row(campaign, row, now) for row in moved]))
+            exhaust(db.executemany(SQL["take_in_attempt"], [taken_in_attempt(campaign, made, self._moved_runners) for made in attempts]))
 
         await self._writer.do(work)
 
@@ -70,29 +70,9 @@ class Moving(Rest):
             values |= {name: getattr(record, name) for name in names}
             found = db.execute(SQL["finish_taking_in"], values).fetchall() if stager in self._lifelines else []
             if not found:
-                raise UsageError("The campaign was imported by another process meanwhile. Run the same command again.")
+                raise refusals.imported_by_another()
             if found[0][0] != record.rows:
-                raise UsageError("The file lacks some of the campaign's rows; nothing was imported.")
+                raise refusals.rows_lacking()
             return int(stager)
 
         await self._sign_off(await self._writer.do(work), "imported")
-
-
-def _row(campaign: int, moved: MovedRow, now: float) -> tuple[Any, ...]:
-    row, outcome = moved.staged, moved.staged.outcome
-    due_at = now + moved.due_in_seconds if moved.due_in_seconds is not None else None
-    # What others have sent to the pass meanwhile, this ledger doesn't know: a person has it read back, as of a results file.
-    due_at = None if outcome.status is Status.UNKNOWN else due_at
-    return (
-        *(campaign, row.row, row.pass_id, row.pass_key, row.message, orjson.dumps(row.cells).decode(), outcome.status.value),
-        *(outcome.reason, outcome.attempts, moved.tries, outcome.notification_status, outcome.notification_message),
-        *(outcome.http_status, outcome.error, outcome.sent_at, outcome.settled_at, outcome.latency_seconds),
-        *(outcome.pass_status, outcome.device_type, row.zone, due_at, now + moved.quiet_seconds if moved.quiet_seconds else 0.0),
-    )
-
-
-def _attempt(campaign: int, made: MovedAttempt, runners: dict[int, int]) -> tuple[Any, ...]:
-    return (
-        *(campaign, made.row, made.pass_key, runners.get(made.runner, 0), made.status, made.reason, made.http_status),
-        *(made.sent_at, made.settled_at, made.latency_seconds, made.message),
-    )

@@ -1,27 +1,23 @@
 """`ledger.port.LedgerReader` on SQLite: a connection of its own that can't write."""
 
-import hashlib
 import heapq
 import json
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from campaign.domain.errors import UsageError
 from campaign.domain.model import Counts, ResultRow, Status
+from campaign.domain.shard import Shard, Share
+from campaign.ledger import refusals
 from campaign.ledger.clock import Clock, SystemClock
 from campaign.ledger.liveness import is_cut
+from campaign.ledger.periods import RECENT_SECONDS
 from campaign.ledger.port import CampaignRecord, Control, Outlook, RunnerRecord
 from campaign.ledger.sqlite.connection import SQL, SqliteClock, connect, errors_as_sentences, prepare
 from campaign.ledger.sqlite.lookups import Lookups
-from campaign.ledger.sqlite.values import record, result
 from campaign.ledger.sqlite.witness import runners_folder
-
-RECENT_SECONDS: Final = 10.0
-GONE: Final = (
-    "The campaign is no longer in the ledger: meanwhile its name was given to another list or message. Nothing more of it is sent."
-)
+from campaign.ledger.values import lot, record, result
 
 
 def lifelines(path: Path) -> Path:
@@ -70,7 +66,7 @@ class SqliteReader(Lookups):
     def outlook(self, campaign: int) -> Outlook:
         control, pending_at, sending, doubt_at = self._all("outlook", campaign=campaign)[0]
         if control is None:
-            raise UsageError(GONE)
+            raise refusals.gone()
         now = self._clock.now()
         return Outlook(
             control=Control(control),
@@ -101,9 +97,13 @@ class SqliteReader(Lookups):
         try:
             with errors_as_sentences(self._path):
                 rows = (row for (row,) in connection.execute(SQL["sendable_rows"], {"campaign": campaign}))
-                return tuple(sorted(heapq.nsmallest(count, rows, key=lambda row: _lot(seed, row))))
+                return tuple(sorted(heapq.nsmallest(count, rows, key=lambda row: lot(seed, row))))
         finally:
             connection.close()
+
+    def share(self, campaign: int, shard: Shard) -> Share:
+        unfinished, needs_someone = self._all("share", campaign=campaign, shard=shard.index, shards=shard.count)[0]
+        return Share(unfinished=bool(unfinished), needs_someone=bool(needs_someone))
 
     def unfinished(self, campaign: int, only: tuple[int, ...]) -> bool:
         return bool(self._all("unfinished", campaign=campaign, only=json.dumps(only))[0][0])
@@ -134,7 +134,3 @@ class SqliteReader(Lookups):
             rows_left=rows_left,
             rows_in_need=rows_in_need,
         )
-
-
-def _lot(seed: int, row: int) -> bytes:
-    return hashlib.blake2b(f"{seed} {row}".encode(), digest_size=8).digest()

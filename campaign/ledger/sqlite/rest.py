@@ -1,15 +1,10 @@
 """Whether a campaign is at rest, and still this ledger's: asked before it is sent, forgotten or handed over."""
 
-from datetime import UTC, datetime
-from typing import Final
-
 import apsw
 
-from campaign.domain.errors import UsageError
+from campaign.ledger import refusals
+from campaign.ledger.periods import DAY_SECONDS
 from campaign.ledger.sqlite.store import Store, rows
-
-KEPT_SECONDS: Final = 86400.0
-"""How far back a cap on messages per pass looks: nothing younger is forgotten."""
 
 
 class Rest(Store):
@@ -21,8 +16,7 @@ class Rest(Store):
         """
         for runner, of_campaign, lease_until, *_ in rows(db, "runners_at_work"):
             if campaign in {None, of_campaign} and (runner in self._lifelines or not self._is_dead(runner, lease_until)):
-                which = "The campaign" if campaign else "A campaign of this ledger"
-                raise UsageError(f"{which} is being worked on by another process. Wait for its end, or pause it, then try again.")
+                raise refusals.at_work(campaign)
 
     def _check_ended(self, db: apsw.Connection, campaign: int) -> None:
         """That nothing of the campaign is left to do, and that it was at rest for a day.
@@ -33,14 +27,11 @@ class Rest(Store):
         control, pending_at, sending, _doubt_at = rows(db, "outlook", campaign=campaign)[0]
         handed_over = bool(rows(db, "handed_over", campaign=campaign))
         if control == "staging" or ((pending_at is not None or sending) and not handed_over):
-            raise UsageError("The campaign has rows that are not sent yet. Let it end, or give it up with campaign cancel.")
+            raise refusals.not_ended()
         check_no_doubts(db, campaign)
         last = rows(db, "last_change", campaign=campaign, wall=self._clock.wall())[0][0]
-        if self._clock.wall() - last < KEPT_SECONDS:
-            raise UsageError(
-                "Something was sent or changed in the last 24 h, and what a pass was sent in that time is needed to hold the daily cap. "
-                "Forget the campaign tomorrow."
-            )
+        if self._clock.wall() - last < DAY_SECONDS:
+            raise refusals.too_young()
 
 
 def check_no_doubts(db: apsw.Connection, campaign: int) -> None:
@@ -51,7 +42,7 @@ def check_no_doubts(db: apsw.Connection, campaign: int) -> None:
     """
     _control, _pending_at, sending, doubt_at = rows(db, "outlook", campaign=campaign)[0]
     if sending or doubt_at is not None:
-        raise UsageError("Some of its messages may have arrived, and their passes are still to be read. Run campaign verify first.")
+        raise refusals.in_doubt()
 
 
 def check_here(db: apsw.Connection, campaign: int) -> None:
@@ -61,14 +52,5 @@ def check_here(db: apsw.Connection, campaign: int) -> None:
         UsageError: it was forgotten, or handed over.
     """
     forgotten_at, exported_at, file = rows(db, "not_here", campaign=campaign)[0]
-    if forgotten_at is not None:
-        raise UsageError(f"The campaign was forgotten on {_day(forgotten_at)}: its rows are gone. Start a new one with campaign run.")
-    if exported_at is not None:
-        raise UsageError(
-            f"The campaign was exported to {file} on {_day(exported_at)}, so that nothing of it is sent from this ledger: from two, people "
-            "would be told twice. Go on where the file was imported, or import it here under another --name."
-        )
-
-
-def _day(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, tz=UTC).date().isoformat()
+    if refusal := refusals.not_here(forgotten_at=forgotten_at, exported_at=exported_at, file=file):
+        raise refusal

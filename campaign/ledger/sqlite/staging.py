@@ -7,15 +7,15 @@ from typing import Final
 
 import apsw
 
-from campaign.domain.errors import UsageError
-from campaign.domain.model import StagedRow, Status
+from campaign.domain.model import StagedRow
+from campaign.ledger import refusals
+from campaign.ledger.periods import LEASE_SECONDS
 from campaign.ledger.port import CampaignRecord, CampaignSpec
 from campaign.ledger.sqlite.connection import SQL
-from campaign.ledger.sqlite.store import LEASE_SECONDS, Store, exhaust, rows
-from campaign.ledger.sqlite.values import attempt_elsewhere, record, staged
+from campaign.ledger.sqlite.store import Store, exhaust, rows
+from campaign.ledger.values import MAY_HAVE_ARRIVED, attempt_elsewhere, record, staged
 
 DISCARDED_AT_ONCE: Final = 20_000
-MAY_HAVE_ARRIVED: Final = frozenset({Status.DELIVERED, Status.NOT_DELIVERED, Status.ACCEPTED, Status.UNKNOWN})
 
 
 class Staging(Store):
@@ -24,7 +24,7 @@ class Staging(Store):
 
         def work(db: apsw.Connection) -> CampaignRecord:
             if db.execute(SQL["campaign_by_name"], {"name": spec.name}).fetchone() is not None:
-                raise UsageError(f"There is a campaign named “{spec.name}” already. Choose another --name.")
+                raise refusals.name_taken(spec.name)
             values = asdict(spec) | {"columns": json.dumps(spec.columns), "settings": json.dumps(spec.settings)}
             campaign = db.execute(SQL["create_campaign"], values | {"stager": runner, "wall": self._clock.wall()}).get
             db.execute(SQL["adopt"], {"campaign": campaign, "runner": runner})
@@ -54,7 +54,7 @@ class Staging(Store):
             db.execute(SQL["mark_duplicates"], {"campaign": campaign})
             values = {"campaign": campaign, "content_sha256": content_sha256, "stager": stager}
             if stager not in self._lifelines or db.execute(SQL["finish_staging"], values).fetchone() is None:
-                raise UsageError("The list was staged by another process meanwhile. Run the same command again.")
+                raise refusals.staged_by_another()
             return int(stager)
 
         await self._sign_off(await self._writer.do(work), "staged")
@@ -63,7 +63,7 @@ class Staging(Store):
         stagers = await self._writer.do(lambda db: rows(db, "stager", campaign=campaign))
         for stager, lease_until, ended_at in stagers:
             if not ended_at and stager not in self._lifelines and not self._is_dead(stager, lease_until):
-                raise UsageError("Another process is staging this list. Wait for it, or stop it, then run the same command again.")
+                raise refusals.being_staged()
         values = {"campaign": campaign, "limit": DISCARDED_AT_ONCE}
         while await self._writer.do(lambda db: len(rows(db, "discard_rows", **values))):
             pass

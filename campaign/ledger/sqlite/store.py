@@ -1,21 +1,20 @@
 """What every part of the SQLite ledger stands on: its writer, its clock, and the runners with their lifelines."""
 
-import getpass
 import os
 import socket
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import apsw
 
 from campaign.ledger.clock import Clock, SystemClock
+from campaign.ledger.host import username
 from campaign.ledger.liveness import Lifeline, is_cut
+from campaign.ledger.periods import LEASE_SECONDS
 from campaign.ledger.port import Control
 from campaign.ledger.sqlite.connection import SQL, SqliteClock, connect, errors_as_sentences, prepare
 from campaign.ledger.sqlite.reader import lifelines
 from campaign.ledger.sqlite.writer import Writer
-
-LEASE_SECONDS: Final = 30.0
 
 
 class Store:
@@ -51,7 +50,7 @@ class Store:
     async def _enlist(self, campaign: int, activity: str, *, quiet_seconds: float = 0.0, hold: bool = False) -> int:
         def work(db: apsw.Connection) -> int:
             values = {"campaign": campaign, "host": self._host, "pid": os.getpid(), "activity": activity, "lease": LEASE_SECONDS}
-            values |= {"username": _username(), "quiet": quiet_seconds, "hold": hold}
+            values |= {"username": username(), "quiet": quiet_seconds, "hold": hold}
             runner = int(db.execute(SQL["enlist"], values | self._times()).get)
             # Inside the transaction: nobody may ever see the runner without its lifeline.
             self._lifelines[runner] = Lifeline(lifelines(self._path), runner)
@@ -69,14 +68,6 @@ class Store:
 
     def _is_dead(self, runner: int, lease_until: float) -> bool:
         return bool(is_cut(lifelines(self._path), runner)) or lease_until < self._clock.now()
-
-
-def _username() -> str:
-    """Who runs this; empty in a container whose user has no name."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return ""
 
 
 def rows(db: apsw.Connection, statement: str, **values: Any) -> list[tuple[Any, ...]]:

@@ -1,14 +1,18 @@
-"""Values of the domain as SQLite's tuples, and back."""
+"""Values of the domain as tuples of a ledger's tables, and back; every backend has their columns in this order."""
 
+import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
-from campaign.domain.model import Outcome, ResultRow, Settlement, StagedRow, Status
-from campaign.ledger.port import CampaignRecord, CampaignSpec, Control, Runner, Sends
+from campaign.domain.model import Claim, Outcome, ResultRow, Settlement, StagedRow, Status
+from campaign.ledger.port import CampaignRecord, CampaignSpec, Control, Doubt, Runner, Sends
+
+MAY_HAVE_ARRIVED: Final = frozenset({Status.DELIVERED, Status.NOT_DELIVERED, Status.ACCEPTED, Status.UNKNOWN})
+"""Rows of a results file that count as attempts."""
 
 
 def staged(campaign: int, row: StagedRow) -> tuple[Any, ...]:
@@ -103,6 +107,22 @@ def result(values: tuple[Any, ...]) -> ResultRow:
     )
 
 
+def doubt(campaign: int, values: tuple[Any, ...], others: Sequence[tuple[Any, ...]]) -> Doubt:
+    """A doubt from its row, and what other attempts have left on its pass: text, status, whether it came after; newest first."""
+    row, fence, pass_id, _pass_key, message, attempts, tries, reason, baseline, baseline_text, held_until = values
+    # What others have left there since then hides what this one did.
+    hidden = any(later for _, _, later in others)
+    newest_known = others[0][0] if others and others[0][1] != Status.UNKNOWN else None
+    return Doubt(
+        claim=Claim(campaign=campaign, row=row, fence=fence, pass_id=pass_id, message=message, attempts=attempts, tries=tries),
+        reason=reason,
+        held_until=held_until,
+        sent_before=frozenset(text for text, _, _ in others),
+        last_before=None if hidden else baseline_text if baseline else newest_known,
+        baseline=bool(baseline) and not hidden,
+    )
+
+
 def filters(reasons: frozenset[str], http_statuses: frozenset[int]) -> dict[str, str]:
     """What the statements that choose rows by more than their status take; an empty list means all."""
     return {"reasons": as_json(sorted(reasons)), "http_statuses": as_json(sorted(http_statuses))}
@@ -135,3 +155,8 @@ def sends(found: Iterable[tuple[Any, ...]], *, since: float, width: float, bucke
         )
         for bucket in range(buckets)
     ]
+
+
+def lot(seed: int, row: int) -> bytes:
+    """What decides whether a row is in a sample: the same for the same seed, in every ledger."""
+    return hashlib.blake2b(f"{seed} {row}".encode(), digest_size=8).digest()

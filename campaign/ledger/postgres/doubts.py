@@ -1,0 +1,88 @@
+"""The reading-back part of `ledger.port.Ledger` on PostgreSQL."""
+
+from typing import Any
+
+from campaign.domain.model import Claim, Status
+from campaign.domain.verdict import Conclusion, Latest, Reading
+from campaign.ledger.periods import HOLD_SECONDS
+from campaign.ledger.port import Doubt, Runner
+from campaign.ledger.postgres.connection import LONG_SECONDS, Session
+from campaign.ledger.postgres.store import Store, leave_out_if_cancelled
+from campaign.ledger.postgres.values import text
+from campaign.ledger.values import doubt
+
+
+class Doubts(Store):
+    async def doubts(self, campaign: int, limit: int) -> list[Doubt]:
+        # Asked again and again; where there is none, nothing is written.
+        if not await self._line.ask(lambda db: db.one("is_in_doubt", campaign=campaign)):
+            return []
+        return await self._line.do(lambda db: _take(db, campaign, limit))
+
+    async def doubts_elsewhere(self, campaign: int, limit: int) -> list[Doubt]:
+        others = [other for (other,) in await self._line.ask(lambda db: db.all("campaigns_in_doubt", campaign=campaign))]
+
+        def work(db: Session) -> list[Doubt]:
+            found: list[Doubt] = []
+            for other in others:
+                found += _take(db, other, limit - len(found))
+                if len(found) >= limit:
+                    break
+            return found
+
+        return await self._line.do(work) if others else []
+
+    async def conclude(self, doubt: Doubt, conclusion: Conclusion, *, again_in_seconds: float | None) -> bool:
+        claim = doubt.claim
+        match conclusion.status:
+            case Status.PENDING:
+                due_in: float | None = 0.0
+            case Status.UNKNOWN:
+                due_in = again_in_seconds
+            case _:
+                due_in = None
+        values: dict[str, Any] = {"campaign": claim.campaign, "row": claim.row, "fence": claim.fence, "held_until": doubt.held_until}
+        values |= {"status": conclusion.status.value, "reason": text(conclusion.reason), "due_in": due_in}
+
+        def work(db: Session) -> bool:
+            db.all("share_campaign", values)
+            if db.one("conclude", values) is None:
+                return False
+            if again_in_seconds is None:
+                db.all("conclude_attempt", values)
+            leave_out_if_cancelled(db, claim.campaign)
+            return True
+
+        return await self._line.do(work, together=True)
+
+    async def recheck(self, campaign: int) -> int:
+        return await self._line.do(lambda db: db.count("recheck", campaign=campaign), seconds=LONG_SECONDS)
+
+    async def witnesses(self, campaign: int) -> list[tuple[str, str]]:
+        found = await self._line.ask(lambda db: db.all("witnesses", campaign=campaign))
+        # Those of one campaign and status only.
+        return [(pass_id, message) for *place, pass_id, message in found if place == list(found[0][:2])]
+
+    async def note_baseline(self, runner: Runner, claim: Claim, reading: Reading) -> None:
+        values = {
+            "campaign": claim.campaign,
+            "row": claim.row,
+            "fence": claim.fence,
+            "runner": runner.id,
+            "known": reading.latest in {Latest.TEXT, Latest.NULL},
+            "text": text(reading.text) if reading.latest is Latest.TEXT else None,
+            "pass_status": text(reading.pass_status),
+            "device_type": text(reading.device_type),
+        }
+        await self._line.do(lambda db: db.all("note_baseline", values), together=True)
+
+
+def _take(db: Session, campaign: int, limit: int) -> list[Doubt]:
+    taken = sorted(db.all("doubts", campaign=campaign, limit=limit, hold=HOLD_SECONDS))
+    if not taken:
+        return []
+    rows, fences, _ids, keys = ([values[place] for values in taken] for place in range(4))
+    others: dict[int, list[tuple[Any, ...]]] = {row: [] for row in rows}
+    for row, *other in db.all("texts_before", campaign=campaign, rows=rows, fences=fences, pass_keys=keys):
+        others[row].append(tuple(other))
+    return [doubt(campaign, values, others[values[0]]) for values in taken]

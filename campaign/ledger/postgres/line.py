@@ -1,0 +1,207 @@
+"""A connection with a thread of its own: what it is asked it does in order, each whole or not at all, also when the connection breaks.
+
+A commit whose answer is lost is the hard case: it may have been made or not. So each transaction begins by writing its number into the row
+that the line has in `campaign.writers`. Who asks that row waits until the old transaction is over, wherever it hangs, and then knows.
+"""
+
+import asyncio
+import queue
+import threading
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+import psycopg
+import stamina
+
+from campaign.domain.errors import LedgerError
+from campaign.ledger.postgres.address import Address
+from campaign.ledger.postgres.connection import IDLE_SECONDS, PATIENCE_SECONDS, SQL, Session
+from campaign.ledger.postgres.errors import LostError, given_up, unknown_end
+
+T = TypeVar("T")
+
+MOST_WAITING: Final = 1000
+MOST_TOGETHER: Final = 64
+WAIT_SECONDS: Final = 0.01
+MOST_WAITS: Final = 3000
+
+LONGEST_WAIT_SECONDS: Final = 1.0
+"""Between two attempts to do the same."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """`together` may share a transaction with others of the kind; `bare` is none: each statement is one, and it may be repeated."""
+
+    work: Callable[[Session], Any]
+    future: asyncio.Future[Any]
+    together: bool
+    bare: bool
+    seconds: float
+
+
+class Line:
+    """Args:
+    address: the ledger's.
+    name: the thread's.
+    trying_seconds: for so long what fails because of the connection is tried again.
+    """
+
+    def __init__(self, address: Address, name: str, *, trying_seconds: float) -> None:
+        self._address = address
+        self._trying_seconds = trying_seconds
+        self._id = uuid.uuid4()
+        self._number = 0
+        self._unsure: tuple[int, list[Any]] | None = None
+        self._session = Session(address)
+        self._waiting: queue.Queue[Task | None] = queue.Queue(MOST_WAITING)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._closed = False
+        self._thread.start()
+
+    async def do(self, work: Callable[[Session], T], *, together: bool = False, seconds: float = PATIENCE_SECONDS) -> T:
+        """What `work` returns, once its changes are durable. It may be called more than once, and must change nothing but the database.
+
+        Args:
+            work: what to do in one transaction.
+            together: others may share the transaction; only for what takes no lock that anybody waits for.
+            seconds: how long a statement of it may take.
+
+        Raises:
+            LedgerError: the database can't be reached, or refused it.
+        """
+        return await self._asked(work, together=together, bare=False, seconds=seconds)
+
+    async def ask(self, work: Callable[[Session], T], *, seconds: float = PATIENCE_SECONDS) -> T:
+        """The same without a transaction around it: each statement is durable by itself, and `work` may be done twice without harm."""
+        return await self._asked(work, together=False, bare=True, seconds=seconds)
+
+    async def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            await asyncio.to_thread(self._waiting.put, None)
+            await asyncio.to_thread(self._thread.join)
+
+    async def _asked(self, work: Callable[[Session], T], *, together: bool, bare: bool, seconds: float) -> T:
+        if self._closed:
+            raise LedgerError("The ledger is closed.")
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        task = Task(work=work, future=future, together=together, bare=bare, seconds=seconds)
+        for _ in range(MOST_WAITS):
+            try:
+                self._waiting.put_nowait(task)
+            except queue.Full:
+                await asyncio.sleep(WAIT_SECONDS)
+            else:
+                return await future
+        raise LedgerError(f"The ledger {self._address.name} is too slow: {MOST_WAITING} writes wait for it.")
+
+    def _run(self) -> None:
+        held: Task | None = None
+        while (task := held or self._waiting.get()) is not None:
+            batch, held, last = self._gathered(task)
+            self._perform(batch)
+            if last:
+                break
+        self._sign_off()
+
+    def _gathered(self, first: Task) -> tuple[list[Task], Task | None, bool]:
+        """What goes into one transaction with the first, the one that was taken too many, and whether it was the last."""
+        batch = [first]
+        while first.together and len(batch) < MOST_TOGETHER:
+            try:
+                more = self._waiting.get_nowait()
+            except queue.Empty:
+                break
+            if more is None:
+                return batch, None, True
+            if not more.together:
+                return batch, more, False
+            batch.append(more)
+        return batch, None, False
+
+    def _perform(self, batch: list[Task]) -> None:
+        try:
+            results = self._tried(batch)
+        except BaseException as error:  # noqa: BLE001 - a thread has nobody above it: whoever waits gets the error
+            self._session.roll_back()
+            if len(batch) > 1 and not self._session_is_gone(error):
+                # One of them is refused, and which one is not known: each by itself.
+                for task in batch:
+                    self._perform([task])
+                return
+            _answer(batch, [error] * len(batch), failed=True)
+        else:
+            _answer(batch, results, failed=False)
+
+    @staticmethod
+    def _session_is_gone(error: BaseException) -> bool:
+        return isinstance(error.__cause__, LostError)
+
+    def _tried(self, batch: Sequence[Task]) -> list[Any]:
+        try:
+            for attempt in stamina.retry_context(
+                on=LostError, attempts=None, timeout=self._trying_seconds, wait_initial=0.05, wait_max=LONGEST_WAIT_SECONDS, wait_jitter=0.1
+            ):
+                with attempt:
+                    return self._once(batch)
+        except LostError as error:
+            unsure, self._unsure = self._unsure, None
+            raise unknown_end(self._address) if unsure else given_up(self._address, error) from error
+        raise AssertionError("a retry ends with an answer or an error")
+
+    def _once(self, batch: Sequence[Task]) -> list[Any]:
+        try:
+            db = self._session.connected(patience_seconds=max(task.seconds for task in batch))
+            if self._unsure is not None:
+                number, results = self._unsure
+                done = db.one("done", writer=self._id)
+                self._unsure = None
+                if done == number:
+                    return results
+            return [task.work(db) for task in batch] if batch[0].bare else self._transaction(db, batch)
+        except LostError as error:
+            if error.good:
+                self._session.roll_back()
+            else:
+                self._session.drop()
+            raise
+
+    def _transaction(self, db: Session, batch: Sequence[Task]) -> list[Any]:
+        self._number += 1
+        seconds = max(task.seconds for task in batch)
+        begin = SQL["begin"] if seconds > PATIENCE_SECONDS else f"{SQL['begin']};{SQL['seek']}"
+        db.run(begin.format(writer=self._id, number=self._number, idle_ms=round(IDLE_SECONDS * 1000)))
+        results = [task.work(db) for task in batch]
+        try:
+            db.raw.execute("COMMIT")
+        except psycopg.Error as error:
+            found = db.told(error)
+            if isinstance(found, LostError):
+                self._unsure = self._number, results
+            raise found from error
+        return results
+
+    def _sign_off(self) -> None:
+        with suppress(LostError, LedgerError):
+            self._session.connected().all("forget_writer", writer=self._id)
+            self._session.all("forget_old_writers")
+        self._session.drop()
+
+
+def _answer(batch: Sequence[Task], answers: Sequence[Any], *, failed: bool) -> None:
+    def hand_over() -> None:
+        for task, answer in zip(batch, answers, strict=True):
+            if task.future.cancelled():
+                continue
+            if failed:
+                task.future.set_exception(answer)
+            else:
+                task.future.set_result(answer)
+
+    # The loop is gone only if the process is ending; what was committed stays.
+    with suppress(RuntimeError):
+        batch[0].future.get_loop().call_soon_threadsafe(hand_over)

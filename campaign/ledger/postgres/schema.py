@@ -1,0 +1,126 @@
+"""Makes the ledger's tables where there are none, and brings them to this version: one process at a time, in one transaction."""
+
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+import stamina
+
+from campaign.domain.errors import CampaignError, LedgerError, LedgerPlaceError, LedgerVersionError
+from campaign.ledger.postgres.address import Address, parse
+from campaign.ledger.postgres.connection import LONG_SECONDS, Session
+from campaign.ledger.postgres.errors import LostError, given_up
+from campaign.ledger.statements import script
+
+T = TypeVar("T")
+
+SCHEMA_VERSION: Final = 1
+"""Of `postgres_schema.sql`; `postgres_to_N.sql` takes a ledger of version N - 1 to N."""
+
+OLDEST_SERVER: Final = 140_000
+OPENING_SECONDS: Final = 4.0
+
+_LOCK: Final = "SELECT pg_advisory_xact_lock(1128353104, -1)"
+# By their tables: what a session has once been told of a name by a function, it believes longer.
+_THERE: Final = """
+SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_tables WHERE schemaname = 'campaign' AND tablename = 'ledger'),
+       EXISTS (SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = 'campaign')
+"""
+_VERSION: Final = "SELECT version FROM campaign.ledger"
+_ENCODING: Final = "SELECT pg_catalog.current_setting('server_encoding')"
+
+
+def prepare(address: Address) -> str:
+    """Make the ledger if there is none, and bring it to this version; returns what tells it from any other.
+
+    Raises:
+        LedgerPlaceError: it can't be reached, or made by this user, or its schema's name is taken.
+        LedgerVersionError: a newer Campaign made it, or the server is too old.
+    """
+    return _opening(address, _prepared)
+
+
+def is_there(url: str) -> bool:
+    """Whether there is a ledger; makes none.
+
+    Raises:
+        UsageError: the URL can't be read.
+        LedgerPlaceError: the database can't be reached.
+    """
+    return _opening(parse(url), lambda db, address: _version(db, address) > 0)
+
+
+def _opening(address: Address, work: Callable[[Session, Address], T]) -> T:
+    session = Session(address)
+    try:
+        for attempt in stamina.retry_context(on=_may_pass, attempts=None, timeout=OPENING_SECONDS, wait_initial=0.1, wait_jitter=0.1):
+            with attempt:
+                return work(session.connected(patience_seconds=LONG_SECONDS), address)
+    except LostError as error:
+        raise given_up(address, error, opening=True) from error
+    except CampaignError as error:
+        # Nothing was sent yet, and what is wrong here is wrong with the place.
+        raise LedgerPlaceError(str(error)) if type(error) is LedgerError else error from error.__cause__
+    finally:
+        session.roll_back()
+        session.drop()
+    raise AssertionError("a retry ends with an answer or an error")
+
+
+def _prepared(db: Session, address: Address) -> str:
+    _check_server(db, address)
+    if _version(db, address) != SCHEMA_VERSION:
+        _migrate(db, address)
+    return str(db.one("identity"))
+
+
+def _check_server(db: Session, address: Address) -> None:
+    version = db.raw.info.server_version
+    if version < OLDEST_SERVER:
+        raise LedgerVersionError(
+            f"The database server of the ledger {address.name} is PostgreSQL {version // 10_000}; "
+            f"it takes {OLDEST_SERVER // 10_000} or newer. Upgrade it, or name another with --ledger."
+        )
+    (encoding,) = db.run(_ENCODING).fetchall()[0]
+    if encoding != "UTF8":
+        raise LedgerPlaceError(
+            f"The database of the ledger {address.name} keeps its text as {encoding}. "
+            "Make one with ENCODING 'UTF8', and name it with --ledger."
+        )
+
+
+def _version(db: Session, address: Address) -> int:
+    """0 where there is no ledger."""
+    ledger, schema = db.run(_THERE).fetchall()[0]
+    if not ledger:
+        if schema:
+            raise LedgerPlaceError(
+                f"The database of the ledger {address.name} has a schema “campaign” that is not a ledger's. "
+                "Name another database with --ledger."
+            )
+        return 0
+    version = int(db.run(_VERSION).fetchall()[0][0])
+    if version > SCHEMA_VERSION:
+        raise LedgerVersionError(
+            f"The ledger {address.name} is of a newer Campaign (version {version}, this one knows {SCHEMA_VERSION}). Upgrade to go on."
+        )
+    return version
+
+
+def _migrate(db: Session, address: Address) -> None:
+    db.run("BEGIN")
+    db.run(_LOCK)
+    # Another process may have done it while this one waited for the lock.
+    version = _version(db, address)
+    if version == 0:
+        db.run(script("postgres_schema.sql"))
+    else:
+        for step in range(version + 1, SCHEMA_VERSION + 1):
+            db.run(script(f"postgres_to_{step}.sql"))
+        db.all("set_version", version=SCHEMA_VERSION)
+    db.run("COMMIT")
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether a server that can't be reached may be there in a moment: at a wrong password it is of no use to knock again."""
+    words = ("starting up", "shutting down", "Connection refused", "closed the connection", "too many", "recovery", "No such file")
+    return isinstance(error, LostError) and any(word in str(error) for word in words)

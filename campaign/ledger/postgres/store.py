@@ -1,0 +1,126 @@
+"""What every part of the PostgreSQL ledger stands on: its two lines, and the runners with their lifelines.
+
+One line is for what rows can't be sent without: claims, renewals, the pace. The other is for settlements, and all that may take its time.
+"""
+
+import os
+import socket
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from platformdirs import user_data_path
+
+from campaign.domain.errors import CampaignError
+from campaign.ledger.clock import Clock, SystemClock
+from campaign.ledger.host import username
+from campaign.ledger.liveness import Lifeline, is_cut
+from campaign.ledger.periods import LEASE_SECONDS
+from campaign.ledger.port import Control
+from campaign.ledger.postgres.address import parse
+from campaign.ledger.postgres.connection import Session
+from campaign.ledger.postgres.line import Line
+from campaign.ledger.postgres.schema import prepare
+
+TRYING_SECONDS: Final = 25.0
+"""How long the database may be away before what happened can't be recorded, and the run ends."""
+
+TRYING_TO_RENEW_SECONDS: Final = 9.0
+"""The same of claims and renewals: a runner must give up while it may still be sure that nobody takes its rows for lost."""
+
+
+def lifelines(identity: str) -> Path:
+    """The folder of the lock files by which runners of one machine know each other to be alive."""
+    return user_data_path("campaign", appauthor=False) / f"{identity}.runners"
+
+
+class Machine:
+    """What can be known of runners from this machine without waiting for the end of their leases.
+
+    A lock tells something of a process only within one boot of one machine: in a folder that several machines share, a lock that
+    another one holds may seem to be free.
+    """
+
+    def __init__(self, identity: str, *, clock: Clock | None = None) -> None:
+        self.boot = (clock or SystemClock()).boot()
+        self._folder = lifelines(identity)
+
+    def lifeline(self, runner: int) -> Lifeline | None:
+        """None where no lock can be had; then others wait for the end of the lease."""
+        if not self.boot:
+            return None
+        try:
+            self._folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            return Lifeline(self._folder, runner)
+        except (OSError, CampaignError):
+            return None
+
+    def is_cut(self, runner: int, boot: str) -> bool:
+        """Whether it surely is dead."""
+        return bool(boot) and boot == self.boot and bool(is_cut(self._folder, runner))
+
+    def sweep(self, runner: int) -> None:
+        with suppress(OSError):
+            (self._folder / f"{runner}.lock").unlink(missing_ok=True)
+
+
+class Store:
+    """A ledger in a database, open for writing.
+
+    Args:
+        url: `postgresql://...`; made if there is none.
+        host: what names this machine to people.
+        clock: the machine's, or a test's; only its boot matters, as all time is the database's.
+    """
+
+    def __init__(self, url: str, *, host: str | None = None, clock: Clock | None = None) -> None:
+        self._address = parse(url)
+        self._machine = Machine(prepare(self._address), clock=clock)
+        self._host = host or socket.gethostname()
+        self._lifelines: dict[int, Lifeline | None] = {}
+        self._line = Line(self._address, "ledger-writer", trying_seconds=TRYING_SECONDS)
+        self._quick = Line(self._address, "ledger-claims", trying_seconds=TRYING_TO_RENEW_SECONDS)
+
+    async def close(self) -> None:
+        await self._quick.close()
+        await self._line.close()
+        for lifeline in self._lifelines.values():
+            if lifeline is not None:
+                lifeline.let_go()
+
+    async def _enlist(self, campaign: int, activity: str, *, quiet_seconds: float = 0.0, hold: bool = False) -> int:
+        values = {"campaign": campaign, "host": self._host, "pid": os.getpid(), "boot": self._machine.boot, "activity": activity}
+        values |= {"lease": LEASE_SECONDS, "username": username(), "quiet": quiet_seconds, "hold": hold}
+        made: dict[int, Lifeline | None] = {}
+
+        def work(db: Session) -> int:
+            runner = int(db.one("enlist", values))
+            # Inside the transaction: nobody may ever see the runner without its lifeline.
+            made[runner] = self._machine.lifeline(runner)
+            if made[runner] is None:
+                db.all("without_lifeline", runner=runner)
+            return runner
+
+        runner = await self._line.do(work)
+        self._lifelines[runner] = made.pop(runner)
+        for lifeline in made.values():
+            if lifeline is not None:
+                lifeline.cut()
+        return runner
+
+    async def _sign_off(self, runner: int, ended: str) -> None:
+        await self._line.do(lambda db: db.all("dismiss", runner=runner, ended=ended))
+        self._cut(runner)
+
+    def _cut(self, runner: int) -> None:
+        if lifeline := self._lifelines.pop(runner, None):
+            lifeline.cut()
+
+    def _is_dead(self, runner: int, boot: str, *, late: bool) -> bool:
+        return runner not in self._lifelines and (late or self._machine.is_cut(runner, boot))
+
+
+def leave_out_if_cancelled(db: Session, campaign: int) -> None:
+    """What comes back to a cancelled campaign is left out at once; to be called under a lock of the campaign."""
+    if db.one("get_control", campaign=campaign) == Control.CANCELLED:
+        db.all("cancel_rows", campaign=campaign)

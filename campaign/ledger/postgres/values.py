@@ -1,0 +1,64 @@
+"""Values of the domain as parameters of PostgreSQL's statements: one array a column."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from campaign.domain.model import Settlement, Status
+from campaign.ledger.port import Runner
+from campaign.ledger.upkeep import MendedRow
+
+
+def text(value: str) -> str:
+    """PostgreSQL's text can't hold a NUL. What is sent never has one; answers, and cells that can't be sent, may."""
+    return value.replace("\0", "\ufffd") if "\0" in value else value
+
+
+def cleaned(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(text(value) if isinstance(value, str) else value for value in values)
+
+
+def settled(runner: Runner, settlements: Sequence[Settlement]) -> dict[str, Any]:
+    """What `settle` takes; times to come in seconds from now."""
+    outcomes = [settlement.outcome for settlement in settlements]
+    claims = [settlement.claim for settlement in settlements]
+    return {
+        "campaign": runner.campaign,
+        "runner": runner.id,
+        "quiet": runner.quiet_seconds,
+        "row": [claim.row for claim in claims],
+        "fence": [claim.fence for claim in claims],
+        "due_in": [_due_in(settlement) for settlement in settlements],
+        "tries": [settlement.tries for settlement in settlements],
+        "noted_as": [(Status.UNKNOWN if one.may_have_arrived else one.outcome.status).value for one in settlements],
+        "status": [outcome.status.value for outcome in outcomes],
+        "reason": [text(outcome.reason) for outcome in outcomes],
+        "attempts": [outcome.attempts for outcome in outcomes],
+        "notification_status": [text(outcome.notification_status) for outcome in outcomes],
+        "notification_message": [text(outcome.notification_message) for outcome in outcomes],
+        "http_status": [outcome.http_status for outcome in outcomes],
+        "error": [text(outcome.error) for outcome in outcomes],
+        "sent_at": [outcome.sent_at for outcome in outcomes],
+        "settled_at": [outcome.settled_at for outcome in outcomes],
+        "latency_seconds": [outcome.latency_seconds for outcome in outcomes],
+        "pass_status": [text(outcome.pass_status) for outcome in outcomes],
+        "device_type": [text(outcome.device_type) for outcome in outcomes],
+    }
+
+
+def _due_in(settlement: Settlement) -> float | None:
+    return settlement.due_in_seconds if settlement.outcome.status in {Status.PENDING, Status.UNKNOWN} else None
+
+
+def mended(campaign: int, rows: Sequence[MendedRow]) -> dict[str, Any]:
+    """What `keep_text` and `mend` take."""
+    return {
+        "campaign": campaign,
+        "rows": [row.row for row in rows],
+        "pass_ids": [row.pass_id for row in rows],
+        "pass_keys": [row.pass_key for row in rows],
+        "messages": [row.message for row in rows],
+        "cells": [orjson.dumps(row.cells).decode() for row in rows],
+        "zones": [row.zone for row in rows],
+    }

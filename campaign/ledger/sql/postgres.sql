@@ -1,0 +1,672 @@
+-- Every statement of the PostgreSQL ledger, by name. Every time is the database's, by campaign.ledger_now().
+--
+-- Transactions run side by side here, at READ COMMITTED, so each statement sees what was committed before it began. Three kinds of locks keep
+-- what SQLite has for nothing; they are taken in this order, and the database lets go of them at the end of the transaction:
+--   1. lock_claims: one claim at a time, or two could take rows of one pass that don't see each other;
+--   2. lock_campaign: shared by what may bring a row back to pending, held alone by what changes the campaign itself;
+--   3. the runner's own row: a claim shares it, so that who is signed off or buried meanwhile gets no row that nobody would ever lose.
+--
+-- Where a row's number, or its pass, is known, other columns are written (status || '') or (campaign + 0), which no index has: each row leaves
+-- a dead entry behind under each status that it ever had, and a planner that knows the table of an hour ago would look through all of them.
+
+-- name: lock_claims
+SELECT pg_advisory_xact_lock(1128353104, 0);
+
+-- name: lock_arrivals
+-- Before any of the others: of what comes twice, one must see the other.
+SELECT pg_advisory_xact_lock(1128353104, -2);
+
+-- name: lock_campaign
+SELECT pg_advisory_xact_lock(1128353104, (%(campaign)s::bigint %% 1000000000)::integer + 1);
+
+-- name: share_campaign
+SELECT pg_advisory_xact_lock_shared(1128353104, (%(campaign)s::bigint %% 1000000000)::integer + 1);
+
+-- name: begin
+-- In one message. A transaction whose client is gone, or frozen, must not keep others from their leases. The writer's own row stays locked
+-- until the transaction is over, one way or the other: who asks it with `done` waits for that.
+BEGIN;
+SET LOCAL idle_in_transaction_session_timeout = {idle_ms};
+SET LOCAL lock_timeout = {idle_ms};
+-- Whatever the server does by default: a claim that a crash could undo would be sent twice.
+SET LOCAL synchronous_commit = on;
+INSERT INTO campaign.writers (id, done, at) VALUES ('{writer}', {number}, campaign.ledger_now())
+ON CONFLICT (id) DO UPDATE SET done = EXCLUDED.done, at = EXCLUDED.at;
+
+-- name: seek
+-- For the statements that run all the time: each takes some rows by their numbers, whatever the planner believes of a table that was empty
+-- when it was last looked at.
+SET LOCAL enable_seqscan = off;
+SET LOCAL random_page_cost = 1;
+
+-- name: done
+INSERT INTO campaign.writers (id, done, at) VALUES (%(writer)s, 0, campaign.ledger_now())
+ON CONFLICT (id) DO UPDATE SET at = EXCLUDED.at
+RETURNING done;
+
+-- name: forget_writer
+DELETE FROM campaign.writers WHERE id = %(writer)s;
+
+-- name: forget_old_writers
+-- Of processes that were killed: a row is only asked for within seconds of its last change.
+DELETE FROM campaign.writers WHERE at < campaign.ledger_now() - 86400;
+
+-- name: set_version
+UPDATE campaign.ledger SET version = %(version)s;
+
+-- name: identity
+SELECT identity::text FROM campaign.ledger;
+
+-- name: campaign_by_name
+SELECT c.*, coalesce((SELECT at FROM campaign.forgotten WHERE campaign = c.id), 0),
+       coalesce((SELECT at FROM campaign.exported WHERE campaign = c.id), 0),
+       coalesce((SELECT file FROM campaign.exported WHERE campaign = c.id), '')
+FROM campaign.campaigns AS c WHERE c.name = %(name)s;
+
+-- name: campaigns
+SELECT c.*, coalesce((SELECT at FROM campaign.forgotten WHERE campaign = c.id), 0),
+       coalesce((SELECT at FROM campaign.exported WHERE campaign = c.id), 0),
+       coalesce((SELECT file FROM campaign.exported WHERE campaign = c.id), '')
+FROM campaign.campaigns AS c ORDER BY c.id DESC;
+
+-- name: create_campaign
+-- No row where the name is taken, also by another process at this moment.
+INSERT INTO campaign.campaigns (name, list_name, list_sha256, message_sha256, columns, id_column, settings, control, stager, created_at)
+VALUES (%(name)s, %(list_name)s, %(list_sha256)s, %(message_sha256)s, %(columns)s, %(id_column)s, %(settings)s, 'staging', %(stager)s,
+        campaign.ledger_now())
+ON CONFLICT (name) DO NOTHING
+RETURNING id;
+
+-- name: stage
+COPY campaign.rows (campaign, row, pass_id, pass_key, message, cells, status, reason, due_at, notification_status, notification_message,
+                    http_status, error, attempts, sent_at, settled_at, latency_seconds, zone) FROM STDIN;
+
+-- name: stage_attempts
+COPY campaign.attempts (campaign, row, fence, pass_key, runner, status, reason, http_status, sent_at, settled_at, latency_seconds) FROM STDIN;
+
+-- name: mark_duplicates
+-- The first row that can be sent, or was, stands for its pass; the sorter spills to disk, so memory stays flat.
+UPDATE campaign.rows AS r SET status = 'skipped', reason = 'duplicate', due_at = NULL
+FROM (
+    SELECT row, status, row_number() OVER (PARTITION BY pass_key ORDER BY status = 'pending', row) AS place
+    FROM campaign.rows WHERE campaign = %(campaign)s AND status NOT IN ('invalid', 'skipped', 'failed')
+) AS d
+WHERE r.campaign = %(campaign)s AND r.row = d.row AND r.status || '' = 'pending' AND d.place > 1 AND d.status = 'pending';
+
+-- name: finish_staging
+UPDATE campaign.campaigns
+SET control = 'go', stager = NULL, content_sha256 = %(content_sha256)s,
+    rows = (SELECT count(*) FROM campaign.rows WHERE campaign = %(campaign)s),
+    zones = (SELECT coalesce(array_agg(zone ORDER BY zone), '{}')
+             FROM (SELECT DISTINCT zone FROM campaign.rows WHERE campaign = %(campaign)s) AS z)
+WHERE id = %(campaign)s AND control = 'staging' AND stager = %(stager)s
+RETURNING id;
+
+-- name: analyze
+-- Settles are several times slower while the planner believes that the table is empty.
+SELECT campaign.analyze();
+
+-- name: withdraw
+-- From here on it is one whose staging did not end: a kill before the last of it is gone leaves nothing that can be sent.
+UPDATE campaign.campaigns SET control = 'staging', stager = NULL
+WHERE id = %(campaign)s AND control IN ('go', 'cancelled') AND started_at = 0
+  AND NOT EXISTS (SELECT 1 FROM campaign.rows WHERE campaign = %(campaign)s
+                  AND status IN ('sending', 'delivered', 'not_delivered', 'accepted', 'failed', 'unknown'))
+  AND NOT EXISTS (SELECT 1 FROM campaign.attempts WHERE campaign = %(campaign)s)
+RETURNING id;
+
+-- name: discard_rows
+DELETE FROM campaign.rows
+WHERE campaign = %(campaign)s AND row = ANY (ARRAY(SELECT row FROM campaign.rows WHERE campaign = %(campaign)s LIMIT %(limit)s))
+  AND EXISTS (SELECT 1 FROM campaign.campaigns WHERE id = %(campaign)s AND control = 'staging')
+RETURNING 1;
+
+-- name: renew_stager
+UPDATE campaign.runners SET lease_until = campaign.ledger_now() + %(lease)s
+WHERE ended_at = 0 AND id = (SELECT stager FROM campaign.campaigns WHERE id = %(campaign)s AND control = 'staging')
+RETURNING id;
+
+-- name: stager_of
+SELECT stager FROM campaign.campaigns WHERE id = %(campaign)s;
+
+-- name: stager
+SELECT r.id, r.boot, r.lease_until < campaign.ledger_now(), r.ended_at
+FROM campaign.campaigns AS c JOIN campaign.runners AS r ON r.id = c.stager
+WHERE c.id = %(campaign)s AND c.control = 'staging';
+
+-- name: discard_campaign
+DELETE FROM campaign.campaigns WHERE id = %(campaign)s AND control = 'staging' RETURNING id;
+
+-- name: discard_attempts
+DELETE FROM campaign.attempts WHERE campaign = %(campaign)s;
+
+-- name: discard_exclusions
+DELETE FROM campaign.exclusions WHERE campaign = %(campaign)s;
+
+-- name: enlist
+INSERT INTO campaign.runners (campaign, host, pid, boot, username, started_at, lease_until, activity, quiet, hold)
+VALUES (%(campaign)s, %(host)s, %(pid)s, %(boot)s, %(username)s, campaign.ledger_now(), campaign.ledger_now() + %(lease)s, %(activity)s,
+        %(quiet)s, %(hold)s)
+RETURNING id;
+
+-- name: without_lifeline
+UPDATE campaign.runners SET boot = '' WHERE id = %(runner)s;
+
+-- name: adopt
+UPDATE campaign.runners SET campaign = %(campaign)s WHERE id = %(runner)s;
+
+-- name: start_campaign
+-- Not of one that is being withdrawn, which has no stager.
+UPDATE campaign.campaigns
+SET started_at = CASE WHEN started_at = 0 THEN campaign.ledger_now() ELSE started_at END, finished_at = 0, ended = '',
+    api = CASE WHEN api = '' THEN %(api)s ELSE api END, account = %(account)s
+WHERE id = %(campaign)s AND NOT (control = 'staging' AND stager IS NULL)
+RETURNING api;
+
+-- name: renew
+UPDATE campaign.runners SET lease_until = campaign.ledger_now() + %(lease)s, activity = %(activity)s
+WHERE id = %(runner)s AND ended_at + 0 = 0
+RETURNING id;
+
+-- name: dismiss
+UPDATE campaign.runners SET ended_at = campaign.ledger_now(), ended = %(ended)s, activity = '' WHERE id = %(runner)s AND ended_at + 0 = 0;
+
+-- name: end_campaign
+UPDATE campaign.campaigns
+SET ended = %(ended)s,
+    finished_at = CASE WHEN EXISTS (SELECT 1 FROM campaign.rows WHERE campaign = %(campaign)s
+                                    AND status IN ('pending', 'sending', 'unknown') AND (status <> 'unknown' OR due_at IS NOT NULL))
+                  THEN 0 ELSE campaign.ledger_now() END
+WHERE id = %(campaign)s;
+
+-- name: note_rows_left
+UPDATE campaign.runners
+SET rows_left = (SELECT count(*) FROM campaign.rows WHERE campaign = %(campaign)s
+                 AND status IN ('pending', 'sending', 'unknown') AND (status <> 'unknown' OR due_at IS NOT NULL)),
+    rows_in_need = (SELECT count(*) FROM campaign.rows WHERE campaign = %(campaign)s AND status IN ('failed', 'unknown', 'invalid'))
+WHERE id = %(runner)s;
+
+-- name: runners_at_work
+SELECT id, campaign, boot, lease_until < campaign.ledger_now() FROM campaign.runners WHERE ended_at = 0;
+
+-- name: runners
+SELECT id, campaign, host, pid, username, started_at, boot, lease_until < campaign.ledger_now(), activity, ended_at, ended, rows_left,
+       rows_in_need
+FROM campaign.runners WHERE campaign = %(campaign)s ORDER BY id DESC;
+
+-- name: bury
+-- Whether the lease is over is asked again here: one that was renewed meanwhile lives.
+UPDATE campaign.runners SET ended_at = campaign.ledger_now(), ended = 'lost', activity = ''
+WHERE ended_at = 0 AND (id = ANY (%(cut)s::bigint[]) OR id = ANY (%(late)s::bigint[]) AND lease_until < campaign.ledger_now())
+RETURNING id, campaign, greatest(quiet, %(quiet)s), hold;
+
+-- name: lose_rows
+WITH lost AS (
+    UPDATE campaign.rows
+    SET status = 'unknown', reason = 'lost', runner = NULL, due_at = CASE WHEN %(hold)s THEN NULL ELSE campaign.ledger_now() + %(quiet)s END,
+        quiet_until = campaign.ledger_now() + %(quiet)s, attempts = attempts + 1, sent_at = claimed_at, settled_at = campaign.ledger_now(),
+        latency_seconds = NULL, http_status = NULL, notification_status = '', notification_message = '',
+        error = 'the process that sent it ended before the answer was recorded'
+    WHERE campaign = %(campaign)s AND status = 'sending' AND runner = %(runner)s
+    RETURNING row, fence, pass_key, claimed_at
+)
+INSERT INTO campaign.attempts (campaign, row, fence, pass_key, runner, status, reason, sent_at, settled_at)
+SELECT %(campaign)s, row, fence, pass_key, %(runner)s, 'unknown', 'lost', claimed_at, campaign.ledger_now() FROM lost
+RETURNING 1;
+
+-- name: may_claim
+-- In a statement of its own, before the claim: what it waits for, the claim then sees.
+SELECT c.zones FROM campaign.runners AS r JOIN campaign.campaigns AS c ON c.id = %(campaign)s
+WHERE r.id = %(runner)s AND r.ended_at + 0 = 0 AND c.control = 'go'
+FOR SHARE OF r;
+
+-- name: claim
+-- The first due rows of a zone (or of chosen rows), judged, and taken or left out. A pass of another API or account is another pass, however it
+-- is called. Why a pass must not be told, if it must not: it is excluded; another row of the campaign has told it, or may have; or it has had
+-- its share of messages through this API in a day, those in doubt included, and those that another token has under way. Of two rows of one pass the second stays as it is.
+WITH due AS MATERIALIZED (
+    SELECT r.row, r.pass_key FROM campaign.rows AS r
+    WHERE r.campaign = %(campaign)s AND r.status = 'pending' AND r.zone = %(zone)s AND r.due_at <= campaign.ledger_now()
+      AND (%(only)s::bigint[] IS NULL OR r.row = ANY (%(only)s::bigint[])) AND r.row %% %(shards)s = %(shard)s
+      AND NOT EXISTS (SELECT 1 FROM campaign.rows AS o JOIN campaign.campaigns AS c ON c.id = o.campaign
+                      WHERE o.pass_key = r.pass_key AND o.status || '' IN ('sending', 'unknown') AND (o.status = 'sending' OR o.due_at IS NOT NULL)
+                        AND c.account = (SELECT account FROM campaign.campaigns WHERE id = %(campaign)s)
+                      -- A join of all that is in doubt with all that is due takes the longer, the more there is of both.
+                      OFFSET 0)
+    ORDER BY CASE WHEN %(only)s::bigint[] IS NULL THEN r.due_at END, r.row LIMIT %(limit)s
+    FOR UPDATE OF r SKIP LOCKED
+), judged AS MATERIALIZED (
+    SELECT d.row, d.pass_key, CASE
+        WHEN EXISTS (SELECT 1 FROM campaign.exclusions AS e WHERE e.campaign = %(campaign)s AND e.pass_key = d.pass_key) THEN 'excluded'
+        WHEN EXISTS (SELECT 1 FROM campaign.attempts AS a WHERE a.pass_key = d.pass_key AND a.campaign + 0 = %(campaign)s AND a.row <> d.row
+                     AND a.status IN ('delivered', 'not_delivered', 'accepted', 'unknown') OFFSET 0) THEN 'duplicate'
+        WHEN %(cap)s > 0 AND (
+            SELECT count(*) FROM campaign.attempts AS a JOIN campaign.campaigns AS c ON c.id = a.campaign + 0
+            WHERE a.pass_key = d.pass_key AND a.status IN ('delivered', 'accepted', 'unknown')
+              AND a.sent_at > campaign.ledger_now() - %(cap_seconds)s
+              AND c.api = (SELECT api FROM campaign.campaigns WHERE id = %(campaign)s)
+        ) + (
+            SELECT count(*) FROM campaign.rows AS o JOIN campaign.campaigns AS c ON c.id = o.campaign + 0
+            WHERE o.pass_key = d.pass_key AND o.status || '' IN ('sending', 'unknown') AND o.status || '' = 'sending'
+              AND o.campaign + 0 <> %(campaign)s AND c.api = (SELECT api FROM campaign.campaigns WHERE id = %(campaign)s)
+        ) >= %(cap)s THEN 'frequency_cap'
+    END AS why_not
+    FROM due AS d
+), chosen AS (
+    SELECT row, why_not, row_number() OVER (PARTITION BY pass_key, why_not IS NULL ORDER BY row) AS place FROM judged
+)
+UPDATE campaign.rows AS r
+SET status = CASE WHEN why_not IS NULL THEN 'sending' ELSE 'skipped' END, reason = coalesce(why_not, ''),
+    runner = CASE WHEN why_not IS NULL THEN %(runner)s::bigint END, fence = fence + 1, claimed_at = campaign.ledger_now(), due_at = NULL,
+    baseline = false, baseline_text = NULL
+FROM chosen AS c
+WHERE r.campaign = %(campaign)s AND r.row = c.row AND (c.why_not IS NOT NULL OR c.place = 1)
+RETURNING r.row, r.fence, r.pass_id, r.message, r.attempts, r.tries, r.zone, r.status;
+
+-- name: zones
+SELECT zones FROM campaign.campaigns WHERE id = %(campaign)s;
+
+-- name: exclude
+INSERT INTO campaign.exclusions (campaign, pass_key) SELECT %(campaign)s, unnest(%(pass_keys)s::text[]) ON CONFLICT DO NOTHING;
+
+-- name: apply_exclusions
+UPDATE campaign.rows AS r SET status = 'skipped', reason = 'excluded', due_at = NULL
+WHERE r.campaign = %(campaign)s AND r.status = 'pending'
+  AND EXISTS (SELECT 1 FROM campaign.exclusions AS e WHERE e.campaign = %(campaign)s AND e.pass_key = r.pass_key)
+RETURNING 1;
+
+-- name: leave_out_pending
+UPDATE campaign.rows SET status = 'skipped', reason = %(reason)s, due_at = NULL WHERE campaign = %(campaign)s AND status = 'pending' RETURNING 1;
+
+-- name: share
+SELECT EXISTS (SELECT 1 FROM campaign.rows WHERE campaign = %(campaign)s AND status IN ('pending', 'sending') AND row %% %(shards)s = %(shard)s)
+       OR EXISTS (SELECT 1 FROM campaign.rows WHERE campaign = %(campaign)s AND status = 'unknown' AND due_at IS NOT NULL AND row %% %(shards)s = %(shard)s),
+       EXISTS (SELECT 1 FROM campaign.rows WHERE campaign = %(campaign)s AND status IN ('failed', 'unknown', 'invalid') AND row %% %(shards)s = %(shard)s);
+
+-- name: unfinished
+SELECT EXISTS (SELECT 1 FROM campaign.rows WHERE campaign = %(campaign)s AND row = ANY (%(only)s::bigint[])
+               AND (status || '' IN ('pending', 'sending') OR status || '' = 'unknown' AND due_at IS NOT NULL));
+
+-- name: pending_zones
+SELECT z.zone FROM (SELECT unnest(zones) AS zone FROM campaign.campaigns WHERE id = %(campaign)s) AS z
+WHERE EXISTS (SELECT 1 FROM campaign.rows WHERE campaign = %(campaign)s AND status = 'pending' AND zone = z.zone);
+
+-- name: pending_zones_of
+SELECT DISTINCT zone FROM campaign.rows
+WHERE campaign = %(campaign)s AND row = ANY (%(only)s::bigint[]) AND status || '' = 'pending';
+
+-- name: next_rows
+-- What is under way may be another process's: it is waited for, and counts.
+SELECT row FROM campaign.rows
+WHERE campaign = %(campaign)s AND status IN ('sending', 'unknown', 'pending') AND (status <> 'unknown' OR due_at IS NOT NULL)
+  AND (status <> 'pending' OR zone = ANY (%(zones)s::text[])) AND (%(only)s::bigint[] IS NULL OR row = ANY (%(only)s::bigint[]))
+ORDER BY status = 'pending', row LIMIT %(limit)s;
+
+-- name: sendable_rows
+SELECT row FROM campaign.rows
+WHERE campaign = %(campaign)s AND status <> 'invalid' AND NOT (status = 'skipped' AND reason IN ('duplicate', 'excluded'));
+
+-- name: release
+UPDATE campaign.rows AS r SET status = 'pending', runner = NULL, due_at = campaign.ledger_now()
+FROM unnest(%(rows)s::bigint[], %(fences)s::bigint[]) AS g (row, fence)
+WHERE r.campaign = %(campaign)s AND r.row = g.row AND r.fence = g.fence AND r.runner + 0 = %(runner)s AND r.status || '' = 'sending';
+
+-- name: settle
+WITH given AS (
+    SELECT * FROM unnest(
+        %(row)s::bigint[], %(fence)s::bigint[], %(status)s::text[], %(reason)s::text[], %(due_in)s::double precision[], %(attempts)s::bigint[],
+        %(tries)s::bigint[], %(notification_status)s::text[], %(notification_message)s::text[], %(http_status)s::integer[], %(error)s::text[],
+        %(sent_at)s::double precision[], %(settled_at)s::double precision[], %(latency_seconds)s::double precision[], %(pass_status)s::text[],
+        %(device_type)s::text[], %(noted_as)s::text[]
+    ) AS g (row, fence, status, reason, due_in, attempts, tries, notification_status, notification_message, http_status, error, sent_at,
+            settled_at, latency_seconds, pass_status, device_type, noted_as)
+), changed AS (
+    UPDATE campaign.rows AS r
+    SET status = g.status, reason = g.reason, due_at = campaign.ledger_now() + g.due_in, quiet_until = campaign.ledger_now() + %(quiet)s,
+        runner = NULL, attempts = g.attempts, tries = g.tries, notification_status = g.notification_status,
+        notification_message = g.notification_message, http_status = g.http_status, error = g.error, sent_at = g.sent_at,
+        settled_at = g.settled_at, latency_seconds = g.latency_seconds, pass_status = coalesce(nullif(g.pass_status, ''), r.pass_status),
+        device_type = coalesce(nullif(g.device_type, ''), r.device_type)
+    FROM given AS g
+    WHERE r.campaign = %(campaign)s AND r.row = g.row AND r.fence = g.fence AND r.runner + 0 = %(runner)s AND r.status || '' = 'sending'
+    RETURNING r.row, r.fence, r.pass_key, g.noted_as, g.reason, g.http_status, g.sent_at, g.settled_at, g.latency_seconds
+)
+INSERT INTO campaign.attempts (campaign, row, fence, pass_key, runner, status, reason, http_status, sent_at, settled_at, latency_seconds)
+SELECT %(campaign)s, row, fence, pass_key, %(runner)s, noted_as, reason, http_status, sent_at, settled_at, latency_seconds FROM changed
+RETURNING row, fence;
+
+-- name: doubts
+-- Whoever gets one has it to himself for a while, so that no pass is read twice at once.
+UPDATE campaign.rows AS r SET due_at = campaign.ledger_now() + %(hold)s
+FROM (SELECT row FROM campaign.rows
+      WHERE campaign = %(campaign)s AND status = 'unknown' AND due_at <= campaign.ledger_now()
+      ORDER BY due_at, row LIMIT %(limit)s FOR UPDATE SKIP LOCKED) AS d
+WHERE r.campaign = %(campaign)s AND r.row = d.row
+RETURNING r.row, r.fence, r.pass_id, r.pass_key, r.message, r.attempts, r.tries, r.reason, r.baseline, r.baseline_text, r.due_at;
+
+-- name: is_in_doubt
+SELECT EXISTS (SELECT 1 FROM campaign.rows WHERE campaign = %(campaign)s AND status = 'unknown' AND due_at <= campaign.ledger_now());
+
+-- name: campaigns_in_doubt
+-- Campaigns that nobody works on, whose doubts may keep this one's passes from being sent to.
+SELECT c.id FROM campaign.campaigns AS c
+WHERE c.id <> %(campaign)s AND c.account = (SELECT account FROM campaign.campaigns WHERE id = %(campaign)s)
+  AND NOT EXISTS (SELECT 1 FROM campaign.runners AS r WHERE r.campaign = c.id AND r.ended_at = 0)
+  AND EXISTS (SELECT 1 FROM campaign.rows WHERE campaign = c.id AND status = 'unknown' AND due_at <= campaign.ledger_now());
+
+-- name: note_baseline
+UPDATE campaign.rows SET baseline = %(known)s, baseline_text = %(text)s, pass_status = %(pass_status)s, device_type = %(device_type)s
+WHERE campaign = %(campaign)s AND row = %(row)s AND fence = %(fence)s AND runner = %(runner)s AND status || '' = 'sending';
+
+-- name: witnesses
+-- Of the campaign itself, or else of others that were sent with the same account.
+SELECT w.place, s.place, r.pass_id, r.message
+FROM (
+    SELECT 0 AS place, %(campaign)s::bigint AS id
+    UNION ALL
+    SELECT * FROM (SELECT row_number() OVER (ORDER BY id DESC), id FROM campaign.campaigns
+                   WHERE account = (SELECT account FROM campaign.campaigns WHERE id = %(campaign)s) AND account <> '' AND id <> %(campaign)s
+                   ORDER BY id DESC LIMIT 5) AS others
+) AS w
+CROSS JOIN (VALUES (1, 'delivered'), (2, 'accepted')) AS s (place, status)
+CROSS JOIN LATERAL (SELECT pass_id, message FROM campaign.rows WHERE campaign = w.id AND status = s.status
+                    ORDER BY zone, due_at, row LIMIT 3) AS r
+ORDER BY w.place, s.place;
+
+-- name: texts_before
+-- What other attempts have left on some passes, newest first, and whether they came after the one that is in doubt. Of a row that a results
+-- file brought (fence 0) it is not known when it was sent.
+SELECT g.row, t.message, t.status, t.later
+FROM unnest(%(rows)s::bigint[], %(fences)s::bigint[], %(pass_keys)s::text[]) AS g (row, fence, pass_key)
+CROSS JOIN LATERAL (
+    SELECT a.id, coalesce(a.message, r.message) AS message, a.status,
+           g.fence = 0 OR a.fence = 0 OR coalesce(a.id > (SELECT max(id) FROM campaign.attempts AS own
+                                                          WHERE own.pass_key = g.pass_key AND own.campaign + 0 = %(campaign)s
+                                                            AND own.row = g.row AND own.fence = g.fence), false) AS later
+    FROM campaign.attempts AS a JOIN campaign.rows AS r ON r.campaign = a.campaign AND r.row = a.row
+    WHERE a.pass_key = g.pass_key AND a.status IN ('delivered', 'not_delivered', 'accepted', 'unknown')
+      AND NOT (a.campaign = %(campaign)s AND a.row = g.row AND a.fence = g.fence)
+      AND ((SELECT api FROM campaign.campaigns WHERE id = a.campaign) IN ('', (SELECT api FROM campaign.campaigns WHERE id = %(campaign)s))
+           OR (SELECT api FROM campaign.campaigns WHERE id = %(campaign)s) = '')
+    ORDER BY a.id DESC LIMIT 1000
+) AS t
+ORDER BY g.row, t.id DESC;
+
+-- name: last_texts
+-- What each of some passes was last sent through an API, or may have been, as far as this ledger knows.
+SELECT k.pass_key, coalesce(l.message, r.message) FROM unnest(%(pass_keys)s::text[]) AS k (pass_key)
+CROSS JOIN LATERAL (
+    SELECT a.campaign, a.row, a.message FROM campaign.attempts AS a
+    WHERE a.pass_key = k.pass_key AND a.status IN ('delivered', 'not_delivered', 'accepted', 'unknown')
+      AND EXISTS (SELECT 1 FROM campaign.campaigns WHERE id = a.campaign AND api = %(api)s)
+    ORDER BY a.id DESC LIMIT 1
+) AS l
+JOIN campaign.rows AS r ON r.campaign = l.campaign AND r.row = l.row;
+
+-- name: conclude
+-- While it is to be read again, the reason stays why it is in doubt.
+UPDATE campaign.rows
+SET status = %(status)s, reason = CASE WHEN %(status)s = 'unknown' AND %(due_in)s::double precision IS NOT NULL THEN reason ELSE %(reason)s END,
+    due_at = campaign.ledger_now() + %(due_in)s::double precision, settled_at = campaign.ledger_now()
+WHERE campaign = %(campaign)s AND row = %(row)s AND fence = %(fence)s AND status || '' = 'unknown' AND due_at = %(held_until)s
+RETURNING row;
+
+-- name: conclude_attempt
+UPDATE campaign.attempts SET status = %(status)s, reason = %(reason)s
+WHERE campaign = %(campaign)s AND row = %(row)s AND fence = %(fence)s;
+
+-- name: recheck
+UPDATE campaign.rows SET due_at = greatest(campaign.ledger_now(), quiet_until)
+WHERE campaign = %(campaign)s AND status = 'unknown' AND due_at IS NULL
+RETURNING 1;
+
+-- name: pace
+SELECT p.next_free, p.share, p.paused_until, p.changed_at, campaign.ledger_now()
+FROM (SELECT 1) AS always LEFT JOIN campaign.paces AS p ON p.key = %(key)s;
+
+-- name: set_pace
+-- No row if somebody else was quicker: then it is worked out anew. So nobody ever waits for a process that is slow, frozen or cut off.
+INSERT INTO campaign.paces (key, next_free, share, paused_until, changed_at)
+VALUES (%(key)s, %(next_free)s, %(share)s, %(paused_until)s, %(changed_at)s)
+ON CONFLICT (key) DO UPDATE SET next_free = EXCLUDED.next_free, share = EXCLUDED.share, paused_until = EXCLUDED.paused_until,
+    changed_at = EXCLUDED.changed_at
+WHERE (paces.next_free, paces.share, paces.paused_until, paces.changed_at)
+    = (%(was_next_free)s, %(was_share)s, %(was_paused_until)s, %(was_changed_at)s)
+RETURNING 1;
+
+-- name: get_control
+SELECT control FROM campaign.campaigns WHERE id = %(campaign)s;
+
+-- name: set_control
+UPDATE campaign.campaigns SET control = %(control)s WHERE id = %(campaign)s AND control NOT IN ('staging', 'cancelled') RETURNING id;
+
+-- name: cancel_rows
+UPDATE campaign.rows SET status = 'skipped', reason = 'cancelled', due_at = NULL WHERE campaign = %(campaign)s AND status = 'pending';
+
+-- name: retry
+UPDATE campaign.rows SET status = 'pending', reason = '', due_at = campaign.ledger_now(), tries = 0
+-- A row that is still to be read back is not a person's to decide yet.
+WHERE campaign = %(campaign)s AND status = ANY (%(statuses)s::text[]) AND NOT (status = 'unknown' AND due_at IS NOT NULL)
+  AND (%(reasons)s::text[] = '{}' OR reason = ANY (%(reasons)s::text[]))
+  AND (%(http_statuses)s::integer[] = '{}' OR http_status = ANY (%(http_statuses)s::integer[]))
+  AND EXISTS (SELECT 1 FROM campaign.campaigns WHERE id = %(campaign)s AND control <> 'cancelled')
+RETURNING 1;
+
+-- name: matching
+SELECT count(*) FROM campaign.rows
+WHERE campaign = %(campaign)s AND status = ANY (%(statuses)s::text[]) AND NOT (status = 'unknown' AND due_at IS NOT NULL)
+  AND (%(reasons)s::text[] = '{}' OR reason = ANY (%(reasons)s::text[]))
+  AND (%(http_statuses)s::integer[] = '{}' OR http_status = ANY (%(http_statuses)s::integer[]));
+
+-- name: retry_rows
+UPDATE campaign.rows SET status = 'pending', reason = '', due_at = campaign.ledger_now(), tries = 0
+WHERE campaign = %(campaign)s AND row = ANY (%(rows)s::bigint[]) AND status || '' = ANY (%(statuses)s::text[])
+  AND NOT (status = 'unknown' AND due_at IS NOT NULL)
+  AND EXISTS (SELECT 1 FROM campaign.campaigns WHERE id = %(campaign)s AND control <> 'cancelled')
+RETURNING 1;
+
+-- name: keep_text
+-- Of the attempts of rows that are told something else from now on: what they have sent.
+UPDATE campaign.attempts AS a SET message = r.message
+FROM unnest(%(rows)s::bigint[], %(messages)s::text[]) AS g (row, message)
+JOIN campaign.rows AS r ON r.campaign = %(campaign)s AND r.row = g.row AND r.message <> g.message
+WHERE a.campaign = %(campaign)s AND a.row = g.row AND a.message IS NULL;
+
+-- name: mend
+-- What is known of the pass's device goes with the pass.
+UPDATE campaign.rows AS r
+SET status = 'pending', reason = '', error = '', due_at = campaign.ledger_now(), tries = 0, pass_id = g.pass_id, pass_key = g.pass_key,
+    message = g.message, cells = g.cells, zone = g.zone, baseline = false, baseline_text = NULL,
+    pass_status = CASE WHEN r.pass_key = g.pass_key THEN r.pass_status ELSE '' END,
+    device_type = CASE WHEN r.pass_key = g.pass_key THEN r.device_type ELSE '' END
+FROM unnest(%(rows)s::bigint[], %(pass_ids)s::text[], %(pass_keys)s::text[], %(messages)s::text[], %(cells)s::text[], %(zones)s::text[])
+    AS g (row, pass_id, pass_key, message, cells, zone)
+WHERE r.campaign = %(campaign)s AND r.row = g.row AND r.status || '' IN ('failed', 'invalid')
+  AND EXISTS (SELECT 1 FROM campaign.campaigns WHERE id = %(campaign)s AND control <> 'cancelled')
+RETURNING r.row;
+
+-- name: add_zones
+UPDATE campaign.campaigns
+SET zones = (SELECT array_agg(zone ORDER BY zone) FROM (SELECT unnest(zones) AS zone UNION SELECT unnest(%(zones)s::text[])) AS z)
+WHERE id = %(campaign)s;
+
+-- name: mark_mended_duplicates
+-- A row that was mended gives way to every other one of its pass.
+UPDATE campaign.rows AS r SET status = 'skipped', reason = 'duplicate', due_at = NULL
+FROM (
+    SELECT row, row_number() OVER (PARTITION BY pass_key ORDER BY row = ANY (%(rows)s::bigint[]), row) AS place
+    FROM campaign.rows WHERE campaign = %(campaign)s AND status NOT IN ('invalid', 'skipped')
+      AND pass_key IN (SELECT pass_key FROM campaign.rows WHERE campaign = %(campaign)s AND row = ANY (%(rows)s::bigint[]))
+) AS d
+WHERE r.campaign = %(campaign)s AND r.row = d.row AND r.status || '' = 'pending' AND d.place > 1 AND d.row = ANY (%(rows)s::bigint[])
+RETURNING 1;
+
+-- name: count_by_status
+SELECT status, count(*) FROM campaign.rows
+WHERE campaign = %(campaign)s AND NOT EXISTS (SELECT 1 FROM campaign.forgotten WHERE campaign = %(campaign)s) GROUP BY status
+UNION ALL
+SELECT status, sum(count)::bigint FROM campaign.forgotten_counts WHERE campaign = %(campaign)s GROUP BY status;
+
+-- name: count_in_doubt
+SELECT count(*) FROM campaign.rows WHERE campaign = %(campaign)s AND status = 'unknown' AND due_at IS NOT NULL;
+
+-- name: count_by_reason
+SELECT status, reason, count(*) FROM campaign.rows
+WHERE campaign = %(campaign)s
+  AND (status IN ('failed', 'unknown', 'skipped', 'invalid', 'not_delivered') OR status = 'pending' AND reason <> '')
+  AND NOT EXISTS (SELECT 1 FROM campaign.forgotten WHERE campaign = %(campaign)s) GROUP BY status, reason
+UNION ALL
+SELECT status, reason, count FROM campaign.forgotten_counts
+WHERE campaign = %(campaign)s
+  AND (status IN ('failed', 'unknown', 'skipped', 'invalid', 'not_delivered') OR status = 'pending' AND reason <> '');
+
+-- name: outlook
+-- Seconds from now. By zone, so that each is the first entry of its part of the index.
+SELECT (SELECT control FROM campaign.campaigns WHERE id = %(campaign)s),
+       (SELECT min((SELECT due_at FROM campaign.rows WHERE campaign = %(campaign)s AND status = 'pending' AND zone = z.zone
+                    ORDER BY due_at LIMIT 1))
+        FROM (SELECT unnest(zones) AS zone FROM campaign.campaigns WHERE id = %(campaign)s) AS z) - campaign.ledger_now(),
+       EXISTS (SELECT 1 FROM campaign.rows WHERE campaign = %(campaign)s AND status = 'sending'),
+       (SELECT min((SELECT due_at FROM campaign.rows WHERE campaign = %(campaign)s AND status = 'unknown' AND zone = z.zone
+                    AND due_at IS NOT NULL ORDER BY due_at LIMIT 1))
+        FROM (SELECT unnest(zones) AS zone FROM campaign.campaigns WHERE id = %(campaign)s) AS z) - campaign.ledger_now();
+
+-- name: recent
+-- Of the latest attempts only: however long the history is, and whatever the rate, this takes some milliseconds.
+SELECT count(*), campaign.ledger_now() - min(settled_at)
+FROM (SELECT campaign, settled_at FROM campaign.attempts ORDER BY id DESC LIMIT 10000) AS latest
+WHERE campaign = %(campaign)s AND settled_at >= campaign.ledger_now() - %(within)s;
+
+-- name: rows
+SELECT row, pass_id, message, cells, status, reason, notification_status, notification_message, http_status, error, attempts, sent_at,
+       settled_at, latency_seconds, pass_status, device_type
+FROM campaign.rows WHERE campaign = %(campaign)s AND (%(statuses)s::text[] IS NULL OR status = ANY (%(statuses)s::text[])) ORDER BY row;
+
+-- name: rows_numbered
+SELECT row, pass_id, message, cells, status, reason, notification_status, notification_message, http_status, error, attempts, sent_at,
+       settled_at, latency_seconds, pass_status, device_type
+FROM campaign.rows WHERE campaign = %(campaign)s AND row = ANY (%(rows)s::bigint[]);
+
+-- name: rows_of_passes
+SELECT row, pass_key FROM campaign.rows WHERE campaign = %(campaign)s AND pass_key = ANY (%(keys)s::text[]) ORDER BY row;
+
+-- name: attempts_by_runner
+SELECT runner, count(*) FROM campaign.attempts WHERE campaign = %(campaign)s GROUP BY runner;
+
+-- name: sends_over_time
+-- Of the attempts that one row has had there are few, so those of a campaign stand together in the index by row.
+SELECT trunc((sent_at - %(since)s) / %(width)s)::bigint, status, count(*), count(latency_seconds), coalesce(sum(latency_seconds), 0.0),
+       coalesce(max(latency_seconds), 0.0)
+FROM campaign.attempts WHERE campaign = %(campaign)s AND sent_at >= %(since)s AND sent_at < %(until)s GROUP BY 1, status;
+
+-- name: last_change
+-- When, and how many seconds ago. What a results file tells of times to come is left out.
+SELECT t.latest, campaign.ledger_now() - t.latest
+FROM (
+    SELECT greatest(c.created_at, c.started_at, c.finished_at,
+                    (SELECT max(sent_at) FROM campaign.attempts WHERE campaign = %(campaign)s AND sent_at <= campaign.ledger_now()),
+                    (SELECT max(greatest(started_at, ended_at)) FROM campaign.runners WHERE campaign = %(campaign)s)) AS latest
+    FROM campaign.campaigns AS c WHERE c.id = %(campaign)s
+) AS t;
+
+-- name: examples
+SELECT row, error FROM campaign.rows WHERE campaign = %(campaign)s AND status = %(status)s AND reason = %(reason)s ORDER BY row LIMIT %(limit)s;
+
+-- name: not_here
+-- Whether a campaign is forgotten, or handed over, and when.
+SELECT (SELECT at FROM campaign.forgotten WHERE campaign = %(campaign)s), (SELECT at FROM campaign.exported WHERE campaign = %(campaign)s),
+       (SELECT file FROM campaign.exported WHERE campaign = %(campaign)s);
+
+-- name: sum_up
+INSERT INTO campaign.forgotten_counts (campaign, status, reason, count)
+SELECT campaign, status, reason, count(*) FROM campaign.rows WHERE campaign = %(campaign)s GROUP BY campaign, status, reason;
+
+-- name: begin_to_forget
+INSERT INTO campaign.forgotten (campaign, at) VALUES (%(campaign)s, campaign.ledger_now());
+
+-- name: forget_rows
+DELETE FROM campaign.rows
+WHERE campaign = %(campaign)s AND row = ANY (ARRAY(SELECT row FROM campaign.rows WHERE campaign = %(campaign)s LIMIT %(limit)s))
+RETURNING 1;
+
+-- name: forget_exclusions
+DELETE FROM campaign.exclusions
+WHERE campaign = %(campaign)s AND pass_key = ANY (ARRAY(SELECT pass_key FROM campaign.exclusions WHERE campaign = %(campaign)s LIMIT %(limit)s))
+RETURNING 1;
+
+-- name: exclusions
+SELECT pass_key FROM campaign.exclusions WHERE campaign = %(campaign)s;
+
+-- name: forget_attempts
+DELETE FROM campaign.attempts WHERE id = ANY (ARRAY(SELECT id FROM campaign.attempts WHERE campaign = %(campaign)s LIMIT %(limit)s)) RETURNING 1;
+
+-- name: forget_columns
+-- Of a list without a header its first customer stands there.
+UPDATE campaign.campaigns SET columns = '[]', id_column = '' WHERE id = %(campaign)s;
+
+-- name: to_clean
+SELECT 1 FROM campaign.forgotten WHERE NOT cleaned LIMIT 1;
+
+-- name: may_clean
+SELECT bool_and(pg_has_role(relowner, 'USAGE')) FROM pg_catalog.pg_class
+WHERE oid IN ('campaign.rows'::regclass, 'campaign.attempts'::regclass, 'campaign.exclusions'::regclass, 'campaign.campaigns'::regclass);
+
+-- name: clean
+-- Old versions of rows stay in a table's pages until others take their place; only a table that is written anew holds none of them.
+VACUUM (FULL, ANALYZE) campaign.rows, campaign.attempts, campaign.exclusions, campaign.campaigns;
+
+-- name: cleaned
+UPDATE campaign.forgotten SET cleaned = true WHERE NOT cleaned;
+
+-- name: export
+INSERT INTO campaign.exported (campaign, at, file, control)
+SELECT id, campaign.ledger_now(), %(file)s, control FROM campaign.campaigns WHERE id = %(campaign)s;
+
+-- name: take_back
+DELETE FROM campaign.exported WHERE campaign = %(campaign)s RETURNING control;
+
+-- name: put_control
+UPDATE campaign.campaigns SET control = %(control)s WHERE id = %(campaign)s;
+
+-- name: handed_over
+SELECT e.control, c.api, c.account FROM campaign.exported AS e JOIN campaign.campaigns AS c ON c.id = e.campaign
+WHERE e.campaign = %(campaign)s;
+
+-- name: moved_rows
+-- Due and quiet in seconds from now.
+SELECT row, pass_id, pass_key, message, cells, status, reason, attempts, tries, notification_status, notification_message, http_status,
+       error, sent_at, settled_at, latency_seconds, pass_status, device_type, zone, due_at - campaign.ledger_now(),
+       quiet_until - campaign.ledger_now()
+FROM campaign.rows WHERE campaign = %(campaign)s ORDER BY row;
+
+-- name: moved_attempts
+SELECT row, pass_key, runner, status, reason, http_status, sent_at, settled_at, latency_seconds, message
+FROM campaign.attempts WHERE campaign = %(campaign)s ORDER BY id;
+
+-- name: take_in_rows
+COPY campaign.rows (campaign, row, pass_id, pass_key, message, cells, status, reason, attempts, tries, notification_status,
+                    notification_message, http_status, error, sent_at, settled_at, latency_seconds, pass_status, device_type, zone, due_at,
+                    quiet_until) FROM STDIN;
+
+-- name: take_in_attempts
+-- Without a fence: how it stands to what this ledger has sent to the pass is not known.
+COPY campaign.attempts (campaign, row, fence, pass_key, runner, status, reason, http_status, sent_at, settled_at, latency_seconds, message)
+FROM STDIN;
+
+-- name: take_in_runner
+INSERT INTO campaign.runners (campaign, host, pid, username, started_at, lease_until, activity, ended_at, ended, rows_left, rows_in_need)
+VALUES (%(campaign)s, %(host)s, %(pid)s, %(username)s, %(started_at)s, 0, '', %(ended_at)s, %(ended)s, %(rows_left)s, %(rows_in_need)s)
+RETURNING id;
+
+-- name: finish_taking_in
+-- Unless it came under another name meanwhile.
+UPDATE campaign.campaigns
+SET control = %(control)s, stager = NULL, content_sha256 = %(content_sha256)s, created_at = %(created_at)s, started_at = %(started_at)s,
+    finished_at = %(finished_at)s, ended = %(ended)s, api = %(api)s, account = %(account)s,
+    rows = (SELECT count(*) FROM campaign.rows WHERE campaign = %(campaign)s),
+    zones = (SELECT coalesce(array_agg(zone ORDER BY zone), '{}')
+             FROM (SELECT DISTINCT zone FROM campaign.rows WHERE campaign = %(campaign)s) AS z)
+WHERE id = %(campaign)s AND control = 'staging' AND stager = %(stager)s
+  AND NOT EXISTS (SELECT 1 FROM campaign.campaigns AS o WHERE o.id <> %(campaign)s AND o.control <> 'staging' AND o.created_at = %(created_at)s
+                  AND o.list_sha256 = campaigns.list_sha256 AND NOT EXISTS (SELECT 1 FROM campaign.exported WHERE campaign = o.id))
+RETURNING rows;

@@ -1,0 +1,122 @@
+"""What is PostgreSQL's own about a ledger's rows and runners."""
+
+import signal
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+
+import pytest
+
+from campaign.domain.model import Status
+from campaign.domain.verdict import Latest, Reading
+from campaign.ledger.postgres import PostgresLedger, PostgresReader
+from campaign.ledger.postgres.store import lifelines
+from tests.contract.given import campaign_of, ends, staged
+from tests.contract.postgres_server import Server
+
+
+@pytest.fixture
+def database(server: Server) -> Iterator[str]:
+    name = server.database()
+    yield name
+    server.drop(name)
+
+
+@pytest.fixture
+async def ledger(server: Server, database: str) -> AsyncIterator[PostgresLedger]:
+    ledger = PostgresLedger(server.url(database))
+    yield ledger
+    await ledger.close()
+
+
+@pytest.fixture
+def reader(server: Server, database: str, ledger: PostgresLedger) -> Iterator[PostgresReader]:
+    del ledger  # made first, so that there is a store to read
+    reader = PostgresReader(server.url(database))
+    yield reader
+    reader.close()
+
+
+async def test_a_character_that_the_database_can_not_hold_stops_nothing(ledger: PostgresLedger, reader: PostgresReader) -> None:
+    odd = replace(staged(1, "a\0b", status=Status.INVALID, message="\0"), cells=("a\0b", "x"))
+    record = await campaign_of(ledger, odd, staged(2), staged(3))
+    runner = await ledger.enlist(record.id, quiet_seconds=0)
+    one, two = await ledger.claim(runner, 2)
+    await ledger.note_baseline(runner, two, Reading(latest=Latest.TEXT, text="Old\0"))
+    settled = ends(one, Status.FAILED, reason="http_422")
+    answer = replace(settled.outcome, error="no\0thing", notification_message="\0")
+    assert await ledger.settle(runner, [replace(settled, outcome=answer), ends(two, Status.UNKNOWN)]) == []
+    first, second, _ = reader.rows(record.id)
+    assert (first.cells, first.pass_id) == (("a\0b", "x"), "a\ufffdb"), "cells come back as they were"
+    assert (second.outcome.error, second.outcome.notification_message) == ("no\ufffdthing", "\ufffd")
+    (doubt,) = await ledger.doubts(record.id, 1)
+    assert doubt.last_before == "Old\ufffd"
+
+
+async def test_a_staged_list_is_analyzed(ledger: PostgresLedger, server: Server, database: str) -> None:
+    await campaign_of(ledger, *(staged(row) for row in range(1, 501)))
+    assert server.run("SELECT reltuples FROM pg_class WHERE oid = 'campaign.rows'::regclass", database=database) == [(500.0,)]
+
+
+async def test_a_runner_of_another_boot_lives_until_its_lease_is_over_whatever_its_lock_says(
+    ledger: PostgresLedger, reader: PostgresReader, server: Server, database: str
+) -> None:
+    """In a folder that several machines share, a lock that another machine holds may seem to be free."""
+    record = await campaign_of(ledger, staged(1))
+    far = PostgresLedger(server.url(database))
+    runner = await far.enlist(record.id, quiet_seconds=0)
+    await far.claim(runner, 1)
+    await far.close()
+    server.run("UPDATE campaign.runners SET boot = 'another' WHERE ended_at = 0", database=database)
+    assert await ledger.bury(quiet_seconds=0) == 0
+    assert [found.alive for found in reader.runners(record.id)] == [True, False]
+    server.run("UPDATE campaign.runners SET lease_until = campaign.ledger_now() - 1 WHERE ended_at = 0", database=database)
+    assert await ledger.bury(quiet_seconds=0) == 1
+
+
+async def test_where_no_lock_can_be_had_the_lease_alone_counts(
+    ledger: PostgresLedger, reader: PostgresReader, server: Server, database: str
+) -> None:
+    ((identity,),) = server.run("SELECT identity::text FROM campaign.ledger", database=database)
+    folder = lifelines(identity)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.write_text("not a folder", encoding="ascii")
+    record = await campaign_of(ledger, staged(1))
+    doomed = PostgresLedger(server.url(database))
+    await doomed.claim(await doomed.enlist(record.id, quiet_seconds=0), 1)
+    await doomed.close()
+    assert await ledger.bury(quiet_seconds=0) == 0
+    server.run("UPDATE campaign.runners SET lease_until = campaign.ledger_now() - 1 WHERE ended_at = 0", database=database)
+    assert await ledger.bury(quiet_seconds=0) == 1
+    assert reader.counts(record.id).by_status[Status.UNKNOWN] == 1
+
+
+async def test_of_two_ends_of_one_claim_the_first_counts(ledger: PostgresLedger, reader: PostgresReader) -> None:
+    record = await campaign_of(ledger, staged(1))
+    runner = await ledger.enlist(record.id, quiet_seconds=0)
+    (claim,) = await ledger.claim(runner, 1)
+    assert await ledger.settle(runner, [ends(claim, Status.DELIVERED), ends(claim, Status.FAILED)]) == [claim]
+    assert [made.status for made in reader.moved_attempts(record.id)] == ["delivered"]
+
+
+async def test_a_look_at_rows_is_of_one_moment(ledger: PostgresLedger, reader: PostgresReader) -> None:
+    record = await campaign_of(ledger, *(staged(row) for row in range(1, 5001)))
+    rows = reader.rows(record.id)
+    assert next(rows).row == 1
+    runner = await ledger.enlist(record.id, quiet_seconds=0)
+    await ledger.settle(runner, [ends(claim, Status.DELIVERED) for claim in await ledger.claim(runner, 5000)])
+    assert [(row.row, row.outcome.status) for row in rows] == [(row, Status.PENDING) for row in range(2, 5001)]
+    assert reader.counts(record.id).by_status[Status.DELIVERED] == 5000
+
+
+async def test_a_claim_outlives_a_crash_of_a_server_that_is_not_careful(server: Server, database: str) -> None:
+    server.run(f"ALTER DATABASE {database} SET synchronous_commit = off")
+    ledger = PostgresLedger(server.url(database))
+    record = await campaign_of(ledger, staged(1))
+    runner = await ledger.enlist(record.id, quiet_seconds=0)
+    await ledger.claim(runner, 1)
+    server.stop(signal.SIGQUIT)
+    server.start()
+    reader = PostgresReader(server.url(database))
+    assert reader.counts(record.id).by_status[Status.SENDING] == 1
+    reader.close()
+    await ledger.close()

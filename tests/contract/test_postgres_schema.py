@@ -1,0 +1,230 @@
+"""The ledger's tables in PostgreSQL: how they come to be, what they refuse, and who may use them."""
+
+import asyncio
+import itertools
+import re
+from collections.abc import Iterator
+from importlib import resources
+
+import psycopg
+import pytest
+from psycopg import errors
+
+from campaign.domain.errors import LedgerError, LedgerPlaceError, LedgerVersionError, UsageError
+from campaign.domain.lifecycle import reachable
+from campaign.domain.model import Status
+from campaign.domain.verdict import Conclusion
+from campaign.ledger.port import Control
+from campaign.ledger.postgres import PostgresLedger, PostgresReader
+from campaign.ledger.postgres.address import parse
+from campaign.ledger.postgres.connection import SQL
+from campaign.ledger.postgres.schema import SCHEMA_VERSION, prepare
+from campaign.ledger.statements import script
+from tests.contract.given import campaign_of, ends, staged
+from tests.contract.postgres_server import ASKED_FOR_A_PASSWORD, Server
+
+ROLE = "campaign_runner"
+OWED = {Status.PENDING: "due_at = 0, runner = NULL", Status.SENDING: "due_at = NULL, runner = 1"}
+
+
+@pytest.fixture
+def database(server: Server) -> Iterator[str]:
+    name = server.database()
+    yield name
+    server.drop(name)
+
+
+class TestMaking:
+    async def test_many_that_begin_at_once_make_one_ledger(self, server: Server, database: str) -> None:
+        found = await asyncio.gather(*(asyncio.to_thread(prepare, parse(server.url(database))) for _ in range(6)))
+        assert len(set(found)) == 1
+        assert server.run("SELECT version FROM campaign.ledger", database=database) == [(SCHEMA_VERSION,)]
+
+    def test_a_newer_ledger_is_left_alone(self, server: Server, database: str) -> None:
+        prepare(parse(server.url(database)))
+        server.run(f"UPDATE campaign.ledger SET version = {SCHEMA_VERSION + 1}", database=database)
+        with pytest.raises(LedgerVersionError, match="newer Campaign"):
+            PostgresReader(server.url(database))
+
+    def test_a_schema_of_another_program_is_left_alone(self, server: Server, database: str) -> None:
+        server.run("CREATE SCHEMA campaign", database=database)
+        with pytest.raises(LedgerPlaceError, match=r"not a ledger's.*--ledger"):
+            PostgresLedger(server.url(database))
+
+    def test_another_encoding_is_refused(self, server: Server, database: str) -> None:
+        server.run(f"CREATE DATABASE {database}_latin TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
+        with pytest.raises(LedgerPlaceError, match="LATIN1"):
+            PostgresReader(server.url(f"{database}_latin"))
+        server.drop(f"{database}_latin")
+
+    def test_every_step_between_versions_is_there(self) -> None:
+        files = {file.name for file in resources.files("campaign.ledger").joinpath("sql").iterdir()}
+        assert {f"postgres_to_{version}.sql" for version in range(2, SCHEMA_VERSION + 1)} <= files
+
+    def test_a_database_that_is_not_there_is_told_at_once(self, server: Server) -> None:
+        with pytest.raises(LedgerPlaceError, match=r"can't be reached.*does not exist.*Check the address"):
+            PostgresReader(server.url("nowhere"))
+
+
+class TestRefusals:
+    def test_a_row_changes_only_as_drawn(self, full: "psycopg.Connection[tuple[object, ...]]") -> None:
+        for before, after in itertools.product(Status, repeat=2):
+            full.execute("SAVEPOINT one")
+            full.execute(f"UPDATE campaign.rows SET status = '{before}', {OWED.get(before, 'due_at = NULL, runner = NULL')}".encode())
+            full.execute("ALTER TABLE campaign.rows ENABLE TRIGGER rows_change_as_drawn")
+            change = f"UPDATE campaign.rows SET status = '{after}', {OWED.get(after, 'due_at = NULL, runner = NULL')}".encode()
+            if after is before or after in reachable(before):
+                full.execute(change)
+            else:
+                with pytest.raises(errors.IntegrityConstraintViolation, match="can not change like this"):
+                    full.execute(change)
+            full.execute("ROLLBACK TO one")
+
+    @pytest.fixture
+    def full(self, server: Server, database: str) -> Iterator["psycopg.Connection[tuple[object, ...]]"]:
+        """One row, which may at first be changed in any way."""
+        prepare(parse(server.url(database)))
+        with psycopg.connect(server.url(database)) as connection:
+            connection.execute(
+                "INSERT INTO campaign.rows (campaign, row, pass_id, pass_key, message, cells, status, due_at) "
+                "VALUES (1, 1, 'a', 'a', 'Hi', '[]', 'pending', 0)"
+            )
+            connection.execute("ALTER TABLE campaign.rows DISABLE TRIGGER rows_change_as_drawn")
+            yield connection
+            connection.rollback()
+
+    @pytest.mark.parametrize(
+        "change", ["status = 'sending'", "runner = 1", "due_at = NULL", "pass_id = ''", "message = ''", "status = 'odd'", "row = 0"]
+    )
+    def test_what_can_not_be_is_refused(self, full: "psycopg.Connection[tuple[object, ...]]", change: str) -> None:
+        with pytest.raises(errors.CheckViolation):
+            full.execute(f"UPDATE campaign.rows SET {change}".encode())
+
+    async def test_an_exported_campaign_can_not_be_made_to_go(self, server: Server, database: str) -> None:
+        ledger = PostgresLedger(server.url(database))
+        record = await campaign_of(ledger, staged(1))
+        await ledger.hand_over(record.id, "file")
+        await ledger.close()
+        with pytest.raises(errors.IntegrityConstraintViolation, match="sent from elsewhere"):
+            server.run("UPDATE campaign.campaigns SET control = 'go'", database=database)
+
+
+class TestRole:
+    @pytest.fixture
+    def url(self, server: Server, database: str) -> Iterator[str]:
+        """A ledger that somebody may use who has no other right."""
+        prepare(parse(server.url(database)))
+        # As psql would put the name in.
+        server.run(re.sub(r':"role"', ROLE, script("postgres_role.sql")), database=database)
+        server.run(f"CREATE ROLE {ASKED_FOR_A_PASSWORD} LOGIN PASSWORD 'S3cret' IN ROLE {ROLE}")
+        yield server.url(database, user=f"{ASKED_FOR_A_PASSWORD}:S3cret")
+        server.run(f"DROP OWNED BY {ROLE}", database=database)
+        server.run(f"DROP ROLE {ASKED_FOR_A_PASSWORD}; DROP ROLE {ROLE}")
+
+    async def test_it_can_do_all_that_a_campaign_takes(self, url: str) -> None:
+        ledger, reader = PostgresLedger(url), PostgresReader(url)
+        record = await campaign_of(ledger, *(staged(row) for row in range(1, 9)))
+        await ledger.exclude(record.id, ["pass-8"])
+        assert await ledger.apply_exclusions(record.id) == 1
+        runner = await ledger.enlist(record.id, quiet_seconds=0)
+        assert await ledger.renew(runner, "sending")
+        assert (await ledger.lease("token", rate_per_second=9, want=1)).count == 1
+        one, two, three, four = await ledger.claim(runner, 4)
+        await ledger.settle(runner, [ends(one, Status.DELIVERED), ends(two, Status.UNKNOWN), ends(three, Status.FAILED)])
+        await ledger.release(runner, [four])
+        (doubt,) = await ledger.doubts(record.id, 9)
+        assert await ledger.conclude(doubt, Conclusion(status=Status.ACCEPTED), again_in_seconds=None)
+        assert await ledger.retry(record.id, frozenset({Status.FAILED})) == 1
+        await ledger.control(record.id, Control.PAUSED)
+        await ledger.dismiss(runner, "paused")
+        assert await ledger.bury(quiet_seconds=0) == 0
+        assert await ledger.hand_over(record.id, "file")
+        await ledger.take_back(record.id)
+        other = await campaign_of(ledger, staged(1), name="other")
+        assert await ledger.withdraw(other.id)
+        statuses = [row.outcome.status.value for row in reader.rows(record.id)]
+        assert statuses == ["delivered", "accepted", *["pending"] * 5, "skipped"]
+        await ledger.close()
+        reader.close()
+
+    def test_it_can_do_nothing_else(self, url: str) -> None:
+        with psycopg.connect(url, autocommit=True) as connection:
+            for sql in (
+                "DROP TABLE campaign.rows",
+                "CREATE TABLE campaign.mine (a integer)",
+                "ALTER TABLE campaign.rows DISABLE TRIGGER rows_change_as_drawn",
+                "UPDATE campaign.ledger SET version = 9",
+                "DELETE FROM campaign.runners",
+                "TRUNCATE campaign.rows",
+                "DELETE FROM campaign.forgotten",
+            ):
+                with pytest.raises(errors.InsufficientPrivilege):
+                    connection.execute(sql.encode())
+
+    async def test_what_only_the_owner_may_do_is_told(self, url: str) -> None:
+        ledger = PostgresLedger(url)
+        with pytest.raises(LedgerError, match=r"only their owner may.*VACUUM \(FULL\)"):
+            await ledger.clean()
+        await ledger.close()
+
+    def test_who_may_not_make_a_ledger_is_told(self, url: str, server: Server) -> None:
+        empty = server.database()
+        with pytest.raises(LedgerPlaceError, match=r"may not be used like this.*Ask its owner"):
+            PostgresReader(server.url(empty, user=f"{ASKED_FOR_A_PASSWORD}:S3cret"))
+        server.drop(empty)
+        del url
+
+    @pytest.mark.parametrize("given", ["Wr0ng", ""])
+    def test_a_wrong_password_is_told_and_never_repeated(self, url: str, given: str) -> None:
+        with pytest.raises(LedgerPlaceError, match="can't be reached") as raised:
+            PostgresReader(url.replace("S3cret", given))
+        chain = [raised.value, raised.value.__cause__, raised.value.__context__]
+        assert given == "" or not any(given in f"{error!r} {error}" for error in chain)
+
+    async def test_the_password_is_in_nothing_that_is_said_or_kept(self, url: str, server: Server, database: str) -> None:
+        ledger = PostgresLedger(url)
+        await campaign_of(ledger, staged(1))
+        seen = server.run("SELECT application_name, query, usename FROM pg_stat_activity")
+        tables = [server.run(f"SELECT * FROM campaign.{name}", database=database) for name in ("campaigns", "runners", "writers", "ledger")]
+        await ledger.close()
+        assert "S3cret" not in f"{seen} {tables} {ledger._address!r} {vars(ledger)!r} {parse(url).name}"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://anna:p@ss@host/db",
+        "postgresql://anna:pa/ss@host/db",
+        "postgresql://anna:pa#ss@host:54x/db",
+        "postgresql://anna:sesame@host/db?nonsense=1",
+        "postgresql://anna:sesame@[::1/db",
+    ],
+)
+def test_a_url_that_can_not_be_read_is_told_without_any_part_of_it(url: str) -> None:
+    with pytest.raises(UsageError, match="can't be read") as raised:
+        parse(url)
+    assert not any(part in str(raised.value) for part in ("anna", "ss@", "sesame", "pa#", "54x", "nonsense"))
+    assert raised.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("postgresql://anna:p%40ss@db.example:5433/campaigns?sslmode=verify-full", "postgresql://db.example:5433/campaigns"),
+        ("postgres://anna@one,two:5432,5433/campaigns?target_session_attrs=read-write", "postgresql://one,two:5432,5433/campaigns"),
+        ("postgresql://anna:secret@/campaigns?host=/run/postgresql", "postgresql:///campaigns?host=/run/postgresql"),
+    ],
+)
+def test_an_address_is_named_without_who_and_how(url: str, name: str) -> None:
+    address = parse(url)
+    assert (address.name, repr(address)) == (name, f"Address({name})")
+    if "sslmode" in url:
+        assert (address.given["password"], address.given["sslmode"]) == ("p@ss", "verify-full")
+
+
+def test_no_statement_relies_on_a_session() -> None:
+    """A pooler may give each transaction another connection."""
+    everything = " ".join(SQL.values()).upper()
+    words = ("PREPARE ", "LISTEN", "PG_ADVISORY_LOCK", "TEMP ", "TEMPORARY", "DECLARE ", "CURRVAL", "LASTVAL", "SET SESSION", "DISCARD")
+    assert [word for word in words if word in everything] == []
+    assert re.findall(r"\bSET (?!LOCAL)[A-Z_]+ = ", SQL["begin"]) == []
