@@ -5,12 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from campaign.app.controls import home_zone
+from campaign.app.finding import find
 from campaign.app.keeping import check_here
 from campaign.app.ledgers import open_ledger, open_reader
 from campaign.app.lists import as_file_name
 from campaign.app.moved_file import batches, checked, write
 from campaign.app.returning import check_may_come
-from campaign.app.sending import find
 from campaign.domain.errors import UsageError
 from campaign.ledger.port import CampaignRecord, Control
 from campaign.settings import Settings

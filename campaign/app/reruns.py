@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Final
 
 from campaign.app.controls import Exclusions, check_not_over, remembered, utc_now
+from campaign.app.finding import find_whole
 from campaign.app.keeping import check_here
 from campaign.app.mended import MendedFile, mended_file
 from campaign.app.mending import MENDABLE, Mender, Texts, Totals, told
@@ -18,7 +19,7 @@ from campaign.app.runs import (
     looked_through,
     results_of,
 )
-from campaign.app.sending import Stop, check_access, find_whole
+from campaign.app.sending import Stop, check_access
 from campaign.app.session import Finished, Front, Session, session
 from campaign.app.staging import exclude, stage
 from campaign.domain.errors import StoppedError, UsageError

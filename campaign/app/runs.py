@@ -6,10 +6,11 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from campaign.app.controls import Exclusions, remembered, utc_now
+from campaign.app.finding import find, find_whole
 from campaign.app.keeping import check_here
 from campaign.app.ledgers import open_ledger, open_reader
 from campaign.app.lists import CheckedList, opened
-from campaign.app.sending import Stop, check_access, find, find_whole, verify
+from campaign.app.sending import Stop, check_access, verify
 from campaign.app.session import Finished, Front, Session, session
 from campaign.app.staging import LOOK_SECONDS, Staged, exclude, stage
 from campaign.domain.errors import StoppedError, UsageError

@@ -2,32 +2,32 @@
 
 import asyncio
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from campaign.app.canary import Rows, next_rows, send_carefully
 from campaign.app.controls import schedule_of, utc_now
-from campaign.app.ledgers import open_reader
-from campaign.domain.errors import LedgerError, UsageError
+from campaign.domain.errors import LedgerError
 from campaign.domain.places import Place
 from campaign.domain.problems import problem_of
-from campaign.insights import CODES_OF_SIGNALS, FAULT, CampaignView, exit_code_of, view
+from campaign.insights import CODES_OF_SIGNALS, FAULT, CampaignView, exit_code_of
 from campaign.ledger.clock import SystemClock
 from campaign.ledger.port import CampaignRecord, Control, Ledger, LedgerReader
-from campaign.reporter.results import Written, write_results
 from campaign.reporter.target import failed_path
 from campaign.sender.attempt import OnUnknown, Policy
 from campaign.sender.ending import End, Ended
 from campaign.sender.endpoint import Endpoint
-from campaign.sender.gateway import HttpGateway, Timeouts
 from campaign.sender.pace import Pacer
 from campaign.sender.pool import Pool, happens_within
 from campaign.sender.port import Observer
 from campaign.sender.settings import Clocks, PoolSettings
 from campaign.sender.verify import Verifier
 from campaign.settings import Settings
+
+if TYPE_CHECKING:
+    from campaign.reporter.results import Written
+    from campaign.sender.gateway import HttpGateway
 
 UNPACED_READS_PER_SECOND = 50.0
 CLOCK = SystemClock()
@@ -53,51 +53,6 @@ class Stop:
     gently: asyncio.Event
     now: asyncio.Event
     exit_code: int = 130
-
-
-@contextmanager
-def reading(settings: Settings) -> Iterator[LedgerReader]:
-    reader = open_reader(settings)
-    try:
-        yield reader
-    finally:
-        reader.close()
-
-
-def find(reader: LedgerReader, name: str) -> CampaignRecord:
-    """The campaign of this name.
-
-    Raises:
-        UsageError: there is none; names the ones there are.
-    """
-    record = reader.campaign(name)
-    if record is not None:
-        return record
-    if Path(name).suffix.lower() in {".csv", ".parquet", ".xlsx", ".jsonl"}:
-        raise UsageError(
-            f"There is no file {name}, nor a campaign of that name. A failed-rows file is removed once none of its rows needs anyone."
-        )
-    names = [found.spec.name for found in reader.campaigns()]
-    known = f"There are: {', '.join(names[:20])}." if names else "There is none in this ledger yet; start one with campaign run LIST."
-    raise UsageError(f"There is no campaign named “{name}”. {known}")
-
-
-def find_whole(reader: LedgerReader, name: str) -> CampaignRecord:
-    """`find`, of those whose list was read to its end.
-
-    Raises:
-        UsageError: there is none, or it is half staged; says what to do.
-    """
-    record = find(reader, name)
-    if record.control is Control.STAGING:
-        if any(runner.alive for runner in reader.runners(record.id)):
-            raise UsageError(
-                f"The campaign “{name}” is being staged by another process: wait until that has read its list, or stop it there."
-            )
-        raise UsageError(
-            f"The list of “{name}” was not read to its end, and nothing of it was sent. Run the same command again: campaign run LIST ..."
-        )
-    return record
 
 
 def budget_key(settings: Settings) -> str:
@@ -133,6 +88,8 @@ async def send(
     await ledger.bury(quiet_seconds=settings.quiet_period)
     if reader.outlook(record.id).finished:
         return _of_share(reader, record, settings)
+    from campaign.sender.gateway import HttpGateway, Timeouts
+
     pool_settings = _pool_settings(record, reader, settings)
     runner = await ledger.enlist(
         record.id,
@@ -223,6 +180,8 @@ async def verify(
     record: CampaignRecord, ledger: Ledger, reader: LedgerReader, settings: Settings, *, observer: Observer, stop: Stop
 ) -> None:
     """Read every unknown row's pass back, also those that wait for a person; sends nothing."""
+    from campaign.sender.gateway import HttpGateway, Timeouts
+
     await ledger.bury(quiet_seconds=settings.quiet_period)
     await ledger.recheck(record.id)
     async with HttpGateway(url=settings.api_url, token=settings.token(), concurrency=16, timeouts=Timeouts()) as gateway:
@@ -233,7 +192,7 @@ async def _read_back(
     record: CampaignRecord,
     ledger: Ledger,
     reader: LedgerReader,
-    gateway: HttpGateway,
+    gateway: "HttpGateway",
     settings: Settings,
     *,
     observer: Observer,
@@ -248,8 +207,10 @@ async def _read_back(
         pacing.cancel()
 
 
-def report(reader: LedgerReader, record: CampaignRecord, results: Place) -> Written:
+def report(reader: LedgerReader, record: CampaignRecord, results: Place) -> "Written":
     """Write the results file, and the failed rows beside it."""
+    from campaign.reporter.results import write_results
+
     spec, failed = record.spec, failed_path(results)
     return write_results(results, campaign=spec.name, columns=spec.columns, rows=reader.rows(record.id), failed=failed)
 
@@ -261,6 +222,3 @@ def exit_code(end: End, seen: CampaignView, stop: Stop) -> int:
     if end.ended is Ended.INTERRUPTED and seen.counts.unfinished:
         return stop.exit_code
     return exit_code_of(seen.counts, rows_left_code=EXIT_CODES[end.ended] or 5)
-
-
-__all__ = ["Stop", "budget_key", "check_access", "exit_code", "find", "find_whole", "reading", "report", "send", "verify", "view"]

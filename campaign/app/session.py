@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from campaign.app.controls import cannot_finish, check_schedule, kept_of, schedule_of, utc_now
+from campaign.app.finding import find
 from campaign.app.ledgers import open_ledger, open_reader
 from campaign.app.question import Question, Rows, question_of
-from campaign.app.sending import Stop, exit_code, find, report, send
+from campaign.app.sending import Stop, exit_code, report, send
 from campaign.domain.errors import InputError, LedgerError, SafeguardError, StoppedError, UsageError
 from campaign.domain.model import Counts, Status
 from campaign.domain.places import Place

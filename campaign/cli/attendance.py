@@ -2,15 +2,15 @@
 
 import sys
 from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import structlog
 
 from campaign.app.notices import Notice, check_notices, deliver, notice_of, notice_of_error
 from campaign.app.session import Finished
 from campaign.cli import logs
-from campaign.cli.gauges import Gauges
 from campaign.cli.progress import RunProgress
 from campaign.domain.errors import UsageError
 from campaign.domain.model import Counts, Settlement
@@ -19,6 +19,9 @@ from campaign.domain.problems import fault_of, problem_of
 from campaign.reporter.summary import in_a_line
 from campaign.sender.port import Observer
 from campaign.settings import Settings
+
+if TYPE_CHECKING:
+    from campaign.cli.gauges import Gauges
 
 
 class Attendance:
@@ -33,7 +36,7 @@ class Attendance:
         structlog.contextvars.bind_contextvars(campaign=campaign)
         self._settings = settings
         self._campaign = campaign
-        self._gauges = Gauges(settings.metrics_file, campaign) if settings.metrics_file is not None else None
+        self._gauges = _gauges(settings.metrics_file, campaign)
         self._went_to_work = False
 
     def check(self) -> None:
@@ -88,10 +91,18 @@ class Attendance:
                 log.info("notice_sent", **details)
 
 
+def _gauges(file: Path | None, campaign: str) -> "Gauges | None":
+    if file is None:
+        return None
+    from campaign.cli.gauges import Gauges
+
+    return Gauges(file, campaign)
+
+
 class _Both:
     """Two observers, entered and left together."""
 
-    def __init__(self, progress: RunProgress, gauges: Gauges) -> None:
+    def __init__(self, progress: RunProgress, gauges: "Gauges") -> None:
         self._observers = (progress, gauges)
         self._stack = ExitStack()
 

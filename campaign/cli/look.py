@@ -24,8 +24,9 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", help="Look again every second until the campaign ends.")] = False,
     settings: "Settings",
 ) -> None:
-    from campaign.app.sending import find, reading, view
+    from campaign.app.finding import find, reading
     from campaign.cli.watch import show, watch_views
+    from campaign.insights import view
 
     with reading(settings) as reader:
 
@@ -46,8 +47,8 @@ def report(
     *,
     settings: "Settings",
 ) -> None:
+    from campaign.app.finding import find_whole, reading
     from campaign.app.keeping import check_here
-    from campaign.app.sending import find_whole, reading
     from campaign.app.sending import report as write
     from campaign.domain.places import named
     from campaign.reporter.lines import rows

@@ -2,12 +2,10 @@
 
 import shlex
 import sys
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from campaign.app.checking import Checked
-from campaign.app.rehearsal import Rehearsed
 from campaign.domain.durations import words
 from campaign.domain.model import CampaignState, Status
 from campaign.insights import CampaignView
@@ -15,6 +13,10 @@ from campaign.reporter.concerns import concern_in_words, places
 from campaign.reporter.lines import rows
 from campaign.reporter.reasons import printable, reason_in_words
 from campaign.reporter.summary import in_words
+
+if TYPE_CHECKING:
+    from campaign.app.checking import Checked
+    from campaign.app.rehearsal import Rehearsed
 
 _MEANT: Final = (
     "Some passes it did not know, some were in no wallet, and some connections it cut: what became of each row stands in the results."
@@ -66,7 +68,7 @@ def line_of(view: CampaignView) -> str:
     return f"{printable(view.record.spec.name)}: {', '.join(parts)}"
 
 
-def print_checked(checked: Checked, *, as_json: bool) -> None:
+def print_checked(checked: "Checked", *, as_json: bool) -> None:
     if as_json:
         print_json(checked.as_json())
         return
@@ -98,7 +100,7 @@ def print_checked(checked: Checked, *, as_json: bool) -> None:
     sys.stdout.write("\n".join(lines) + "\n")
 
 
-def print_rehearsed(rehearsed: Rehearsed) -> None:
+def print_rehearsed(rehearsed: "Rehearsed") -> None:
     """What a demo showed. Its simulator is gone, so there is nothing to go on with, except the demo itself."""
     view = rehearsed.finished.view
     notes = [rehearsed.finished.note] if rehearsed.finished.note else []

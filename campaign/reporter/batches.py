@@ -2,18 +2,17 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
 from itertools import compress, islice
 from operator import attrgetter
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from campaign.domain.cells import neutralise
-from campaign.domain.errors import InputError
 from campaign.domain.model import NEEDS_SOMEONE, Outcome, ResultRow
 from campaign.domain.results import RESULT_COLUMNS
+from campaign.reporter.layout import KINDS, Kind, Layout
 
 BATCH_ROWS: Final = 1024
 """Few enough that a list of huge cells stays small in memory, enough that the work per batch is not felt."""
@@ -22,48 +21,6 @@ _MAKES_UNSAFE: Final = "=+-@＝＋－＠\t\r\n"  # noqa: RUF001 - spreadsheets t
 """A cell without any of these is never changed by `neutralise`; a test holds the two together."""
 
 Column = Sequence[Any]
-
-
-class Kind(Enum):
-    """What a column's values are."""
-
-    TEXT = auto()
-    WHOLE = auto()  # int or None
-    TIME = auto()  # Unix seconds, 0 where there is none
-    MILLISECONDS = auto()  # float with one decimal, or None
-
-
-_KINDS: Final[dict[str, Kind]] = dict.fromkeys(RESULT_COLUMNS, Kind.TEXT) | {
-    "delivery_http_status": Kind.WHOLE,
-    "delivery_attempts": Kind.WHOLE,
-    "delivery_sent_at": Kind.TIME,
-    "delivery_settled_at": Kind.TIME,
-    "delivery_latency_ms": Kind.MILLISECONDS,
-    "delivery_row": Kind.WHOLE,
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
-    """The columns of a results file: the list's own, then RESULT_COLUMNS."""
-
-    names: tuple[str, ...]
-    kinds: tuple[Kind, ...]
-
-    @classmethod
-    def of(cls, columns: Sequence[str]) -> Self:
-        """The layout for a list with these columns of its own.
-
-        Raises:
-            InputError: two columns of the file would have the same name, and a reader could not tell them apart.
-        """
-        seen = set(RESULT_COLUMNS)
-        for column in columns:
-            if column in seen:
-                whose = "a column that the results add" if column in RESULT_COLUMNS else "another column of the list"
-                raise InputError(f"It has the same name as {whose}. Rename it in the list.", column=column)
-            seen.add(column)
-        return cls(names=(*columns, *RESULT_COLUMNS), kinds=(*(Kind.TEXT for _ in columns), *_KINDS.values()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +99,7 @@ def _delivery_column(name: str, rows: list[ResultRow], outcomes: list[Outcome], 
             return _rounded([outcome.latency_seconds for outcome in outcomes])
         case _:
             values: list[Any] = list(map(attrgetter(name.removeprefix("delivery_")), outcomes))
-            return _without_nul(values) if _KINDS[name] is Kind.TEXT else values
+            return _without_nul(values) if KINDS[name] is Kind.TEXT else values
 
 
 def _rounded(seconds: list[float | None]) -> list[float | None]:

@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import BinaryIO, Final
 
-from campaign.reporter.batches import Batch, Column, Kind, Layout, neutralised, readable
+from campaign.reporter.batches import Batch, Column, neutralised, readable
+from campaign.reporter.layout import Kind, Layout
 
 _QUOTED_FOR: Final = re.compile(r'[,"\r\n]')
 

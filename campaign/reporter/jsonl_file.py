@@ -5,7 +5,8 @@ from typing import BinaryIO
 
 import orjson
 
-from campaign.reporter.batches import Batch, Layout, readable
+from campaign.reporter.batches import Batch, readable
+from campaign.reporter.layout import Layout
 
 
 def write_jsonl(sink: BinaryIO, layout: Layout, batches: Iterable[Batch]) -> None:

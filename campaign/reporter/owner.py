@@ -8,9 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-import pyarrow.parquet as pq
-from python_calamine import CalamineWorkbook
-
 from campaign import remote
 from campaign.domain.cells import restore
 from campaign.domain.places import Place, Url
@@ -77,12 +74,16 @@ def _of_jsonl(path: Path) -> Any:
 
 
 def _of_parquet(path: Path) -> Any:
+    import pyarrow.parquet as pq
+
     with pq.ParquetFile(path) as file:
         batch = next(file.iter_batches(batch_size=1, columns=[_COLUMN]))
         return batch.column(0)[0].as_py()
 
 
 def _of_xlsx(path: Path) -> str:
+    from python_calamine import CalamineWorkbook
+
     with CalamineWorkbook.from_path(path) as workbook:
         header, row = workbook.get_sheet_by_index(0).to_python(nrows=2)
     return restore(str(row[header.index(_COLUMN)]))

@@ -7,7 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from campaign.reporter.batches import Batch, Column, Kind, Layout, milliseconds
+from campaign.reporter.batches import Batch, Column, milliseconds
+from campaign.reporter.layout import Kind, Layout
 
 GROUP_ROWS: Final = 65_536
 GROUP_BYTES: Final = 32 << 20

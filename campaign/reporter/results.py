@@ -3,19 +3,18 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from campaign.domain.errors import UsageError
 from campaign.domain.model import ResultRow
 from campaign.domain.places import Place
 from campaign.reporter.atomic import Draft, writing
-from campaign.reporter.batches import Batch, Layout, batched
 from campaign.reporter.checks import check_writable
-from campaign.reporter.csv_file import CsvEncoder, write_csv
-from campaign.reporter.jsonl_file import write_jsonl
-from campaign.reporter.parquet_file import write_parquet
+from campaign.reporter.layout import Layout
 from campaign.reporter.target import Format, ResultsTarget, failed_path, same_file
-from campaign.reporter.xlsx_file import write_xlsx
+
+if TYPE_CHECKING:
+    from campaign.reporter.batches import Batch
 
 __all__ = ["Format", "ResultsTarget", "Written", "check_writable", "failed_path", "write_results"]
 
@@ -50,6 +49,8 @@ def write_results(path: Place, *, campaign: str, columns: Sequence[str], rows: I
         DiskFullError: no space left; the old files are unchanged.
         InputError: two columns would have the same name.
     """
+    from campaign.reporter.batches import batched
+
     target = ResultsTarget(path=path)
     layout = Layout.of(columns)
     if failed is not None and same_file(path, failed):
@@ -67,15 +68,23 @@ def write_results(path: Place, *, campaign: str, columns: Sequence[str], rows: I
     return Written(results=path, failed=failed if tally.failed_rows else None, rows=tally.rows, failed_rows=tally.failed_rows)
 
 
-def _encode(target: ResultsTarget, draft: Draft, layout: Layout, batches: Iterable[Batch]) -> None:
+def _encode(target: ResultsTarget, draft: Draft, layout: Layout, batches: "Iterable[Batch]") -> None:
     match target.format:
         case Format.CSV:
+            from campaign.reporter.csv_file import write_csv
+
             write_csv(draft.file, layout, batches)
         case Format.PARQUET:
+            from campaign.reporter.parquet_file import write_parquet
+
             write_parquet(draft.file, layout, batches)
         case Format.JSONL:
+            from campaign.reporter.jsonl_file import write_jsonl
+
             write_jsonl(draft.file, layout, batches)
         case Format.XLSX:
+            from campaign.reporter.xlsx_file import write_xlsx
+
             write_xlsx(draft.file, layout, batches, path=target.path, scratch=draft.scratch)
         case _:
             assert_never(target.format)
@@ -85,11 +94,13 @@ class _Failures:
     """The failed-rows file as it comes to be."""
 
     def __init__(self, draft: Draft, layout: Layout) -> None:
+        from campaign.reporter.csv_file import CsvEncoder
+
         self._draft = draft
         with writing(draft.path):
             self._encoder = CsvEncoder(draft.file, layout)
 
-    def write(self, batch: Batch) -> None:
+    def write(self, batch: "Batch") -> None:
         with writing(self._draft.path):
             self._encoder.write(batch)
 
@@ -109,7 +120,7 @@ class _Tally:
     rows: int = 0
     failed_rows: int = 0
 
-    def watched(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+    def watched(self, batches: "Iterable[Batch]") -> "Iterator[Batch]":
         for batch in batches:
             self.rows += len(batch)
             self.failed_rows += sum(batch.needs_someone)

@@ -19,31 +19,14 @@ from xlsxwriter.exceptions import FileCreateError, FileSizeError
 from campaign.domain.cells import neutralise
 from campaign.domain.errors import UsageError
 from campaign.domain.places import Place
-from campaign.reporter.batches import Batch, Column, Kind, Layout, neutralised, readable
+from campaign.reporter.batches import Batch, Column, neutralised, readable
+from campaign.reporter.layout import Kind, Layout
+from campaign.reporter.sheet import CELL_UNITS, INSTEAD, MOST_COLUMNS, MOST_ROWS, SURELY_FITS, fits, too_many_columns, too_many_rows
 
-MOST_ROWS: Final = 1_048_575
-MOST_COLUMNS: Final = 16_384
-CELL_UNITS: Final = 32_767
-SURELY_FITS: Final = CELL_UNITS // 2 - 1
-"""Characters: none of them is more than two units, and an apostrophe may come before them."""
 CUT_MARK: Final = " … (cut)"
 
 _NARROWEST: Final = 10
 _WIDEST: Final = 50
-_INSTEAD: Final = "Write the results as .csv or .parquet, which have no such limit."
-
-
-def too_many_rows(path: Place) -> UsageError:
-    return UsageError(f"{path}: an Excel sheet holds at most {MOST_ROWS:,} rows, and the list has more. {_INSTEAD}")
-
-
-def too_many_columns(path: Place, columns: int) -> UsageError:
-    return UsageError(f"{path}: an Excel sheet holds at most {MOST_COLUMNS:,} columns, and there are {columns:,}. {_INSTEAD}")
-
-
-def fits(text: str) -> bool:
-    """Whether a cell can hold a text whole."""
-    return len(text) <= SURELY_FITS or len(text.encode("utf-16-le")) <= 2 * CELL_UNITS
 
 
 def write_xlsx(sink: BinaryIO, layout: Layout, batches: Iterable[Batch], *, path: Place, scratch: Path) -> None:
@@ -142,7 +125,7 @@ def _close(workbook: Any, path: Place) -> None:
     except FileCreateError as error:
         raise error.args[0] from None
     except FileSizeError:
-        raise UsageError(f"{path}: these results are larger than an Excel file may be. {_INSTEAD}") from None
+        raise UsageError(f"{path}: these results are larger than an Excel file may be. {INSTEAD}") from None
 
 
 def _set_widths(sheet: Any, layout: Layout, columns: list[Column]) -> None:

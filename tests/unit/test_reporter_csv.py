@@ -14,8 +14,9 @@ from campaign.domain.results import RESULT_COLUMNS
 from campaign.insights import iso
 from campaign.loader.tables import open_table
 from campaign.reporter import batches
-from campaign.reporter.batches import Layout, batched, milliseconds, time_texts
+from campaign.reporter.batches import batched, milliseconds, time_texts
 from campaign.reporter.csv_file import write_csv
+from campaign.reporter.layout import Layout
 from tests.unit.reporter_given import DELIVERED, FAILED, OWN, PENDING, row
 
 CELLS = (

@@ -17,10 +17,12 @@ from campaign.domain.cells import neutralise
 from campaign.domain.errors import UsageError
 from campaign.domain.model import ResultRow
 from campaign.domain.results import RESULT_COLUMNS
-from campaign.reporter.batches import Batch, Kind, Layout, batched
+from campaign.reporter.batches import Batch, batched
 from campaign.reporter.jsonl_file import write_jsonl
+from campaign.reporter.layout import Kind, Layout
 from campaign.reporter.parquet_file import GROUP_BYTES, GROUP_ROWS, write_parquet
-from campaign.reporter.xlsx_file import CELL_UNITS, CUT_MARK, MOST_ROWS, write_xlsx
+from campaign.reporter.sheet import CELL_UNITS, MOST_ROWS
+from campaign.reporter.xlsx_file import CUT_MARK, write_xlsx
 from tests.unit.reporter_given import FAILED, OWN, PENDING, UNKNOWN, row
 
 RISKY = ("=1+1", "+49 170", "'quoted", "https://example.com", "0049170", "1E5", "TRUE", "a\nb", "{=1}", "Zoë 👩‍👩‍👧", " blank ", "_x0041_")

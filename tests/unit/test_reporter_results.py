@@ -15,7 +15,7 @@ from campaign.domain.model import ResultRow
 from campaign.domain.results import RESULT_COLUMNS
 from campaign.reporter.batches import BATCH_ROWS
 from campaign.reporter.results import Format, ResultsTarget, Written, check_writable, failed_path, write_results
-from campaign.reporter.xlsx_file import CELL_UNITS, MOST_ROWS
+from campaign.reporter.sheet import CELL_UNITS, MOST_ROWS
 from tests.unit.reporter_given import DELIVERED, FAILED, INVALID, OWN, PENDING, UNKNOWN, names, row
 
 STORY = [row(1), row(2, FAILED), row(3, PENDING), row(4, INVALID), row(5, UNKNOWN), row(6)]

@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import assert_never
 
 from campaign.app import reruns, runs
+from campaign.app.finding import reading
 from campaign.app.jobs.job import Command, Job
 from campaign.app.jobs.orders import Order, RetryOrder, SendOrder, order_of
-from campaign.app.sending import reading
 from campaign.app.session import Finished, Front
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.model import CampaignState, Counts
