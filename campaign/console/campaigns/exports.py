@@ -12,8 +12,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from campaign.app.finding import find_whole, reading
 from campaign.app.keeping import check_here
-from campaign.app.sending import find_whole, reading
 from campaign.domain.errors import CampaignError
 from campaign.domain.model import NEEDS_SOMEONE, Counts
 from campaign.ledger.port import CampaignRecord, LedgerReader

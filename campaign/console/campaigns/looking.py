@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from campaign.app.sending import reading, view
+from campaign.app.finding import reading
 from campaign.domain.errors import UsageError
-from campaign.insights import CampaignView
+from campaign.insights import CampaignView, view
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.settings import Settings
 

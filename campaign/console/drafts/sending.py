@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 
-from campaign.app.sending import reading
+from campaign.app.finding import reading
 from campaign.console import trail
 from campaign.console.access import Person
 from campaign.console.drafts.approval import needs_approval
