@@ -58,6 +58,8 @@ _ENDED: Final[dict[str, str]] = {
     "cancelled": "",
     "paused": "It was paused.",
     "limit": "The number of sends that was asked for was reached.",
+    "share": "The last process has done its share of the rows.",
+    "share_in_need": "The last process has done its share of the rows, some of which need someone.",
     "not_now": "It is not the time to send (--window, --start-at).",
     "interrupted": "It was told to stop, with Ctrl-C.",
     "terminated": "It was told to stop (SIGTERM).",
