@@ -15,6 +15,7 @@ from campaign.console.door.mishaps import in_words
 from campaign.console.door.place import PLACE, Place
 from campaign.console.drafts import keeping
 from campaign.console.drafts import routes as draft_routes
+from campaign.console.intake import INTAKE, Intake
 
 MOST_FORM_BYTES: Final = 1 << 20
 """Of any body but an upload's, which is read as it comes."""
@@ -27,6 +28,7 @@ def make_app(console: Console, door: Door, place: Place | None = None) -> web.Ap
     app[DOOR] = door
     app[PLACE] = place or Place()
     app[ENDING] = asyncio.Event()
+    app[INTAKE] = Intake()
     app.on_shutdown.append(_tell_to_end)
     console.pages.give("api_url", console.settings.api_url)
     console.pages.give("approvals", console.rules.approval_over is not None)

@@ -85,7 +85,7 @@ async def send(request: web.Request) -> web.StreamResponse:
     if chosen.status is Status.UNKNOWN and form.get("twice") != "yes":
         raise UsageError(pages.text("campaigns.again.say_twice"))
     count = await _count(request, asked, chosen)
-    check_size(request, count + asked.shown.view.counts.open)
+    check_size(request, asked, count + asked.shown.view.counts.open)
     errand = Errand(verb="retry", arguments=(asked.name,), options=("--yes", *chosen.options))
     return await start(request, asked, errand, deed="campaigns.deed.again", details=f"{chosen.words}: {count:,}")
 

@@ -1,6 +1,7 @@
 """A mended failed-rows file: taken in as it comes, looked through, and, once somebody agrees, given to `campaign retry`."""
 
 import asyncio
+import hashlib
 import os
 import re
 import secrets
@@ -14,20 +15,25 @@ from aiohttp.multipart import MultipartReader
 
 from campaign.app.mended import mended_file
 from campaign.app.mending import MENDABLE, Mender, Texts, told
-from campaign.console.access import Role, allow
+from campaign.console.access import Person, Role, allow
 from campaign.console.campaigns.rights import Asked, check_size, own
 from campaign.console.campaigns.steering import start
 from campaign.console.campaigns.watching import watching_of
 from campaign.console.console import Console, console_of
 from campaign.console.door import csrf
+from campaign.console.door.guard import check_still
+from campaign.console.intake import INTAKE, LOOK_EVERY_BYTES, check_space, in_time, next_piece
 from campaign.console.launch import Errand
 from campaign.domain.errors import CampaignError, UsageError
+from campaign.domain.model import Status
 from campaign.domain.selection import Selection
 from campaign.ledger.port import LedgerReader
 from campaign.reporter.target import Format
 
-CHUNK_BYTES: Final = 1 << 18
 KEPT_SECONDS: Final = 86_400.0
+MOST_OF_A_PERSON: Final = 20
+"""Files that somebody has uploaded, and not yet a day ago."""
+
 MOST_MESSAGE_BYTES: Final = 20_000
 _NAME: Final = re.compile(r"[0-9a-f]{32}\.(csv|parquet|jsonl|xlsx)")
 
@@ -47,14 +53,19 @@ async def upload(request: web.Request) -> web.StreamResponse:
     if request.content_type != "multipart/form-data":
         csrf.check(request, await csrf.sent(request))
         raise web.HTTPBadRequest
-    body = await request.multipart()
+    try:
+        body = await request.multipart()
+    except (ValueError, AssertionError, KeyError):
+        raise web.HTTPBadRequest from None
     # The form has it first: nothing else of what comes is looked at before.
     csrf.check(request, await _field(body, "csrf"))
     asked = await own(request)
     _check(request, asked)
     message = _lines(await _field(body, "message"))
-    file = await _taken(console, await _part(body, "file"))
+    with request.app[INTAKE].turn(asked.person.name):
+        file = await _taken(console, await _part(body, "file"), asked.person)
     try:
+        await check_still(request)
         plan = await _plan(request, asked, file, message)
         _check_any(console, plan)
     except BaseException:
@@ -73,11 +84,12 @@ async def send(request: web.Request) -> web.StreamResponse:
     form = await request.post()
     name, message = str(form.get("file", "")), _lines(str(form.get("message", "")))
     file = _folder(console) / name
-    if not _NAME.fullmatch(name) or not file.is_file():
+    if not _NAME.fullmatch(name) or not name.startswith(_mark(asked.person)) or not file.is_file():
         raise UsageError(console.pages.text("campaigns.mended.gone"))
     # Again: what the file is of decides which campaign the command sends.
     plan = await _plan(request, asked, file, message)
-    check_size(request, plan.sent + asked.shown.view.counts.open)
+    # With other passes and another text it is not what anybody agreed to: all whom the campaign tells are counted, not this file's alone.
+    check_size(request, asked, plan.sent + _told(asked))
     options = ("--yes", *((f"--message={message}",) if message else ()))
     errand = Errand(verb="retry", arguments=(str(file),), options=options)
     return await start(request, asked, errand, deed="campaigns.deed.mended", details=f"{plan.sent:,}")
@@ -100,11 +112,12 @@ async def _plan(request: web.Request, asked: Asked, file: Path, message: str) ->
     return await watching_of(request).looking.ask_at_length(look)
 
 
-async def _taken(console: Console, part: BodyPartReader) -> Path:
-    """The file, under a name of ours.
+async def _taken(console: Console, part: BodyPartReader, person: Person) -> Path:
+    """The file, under a name of ours, by which it is this person's.
 
     Raises:
-        UsageError: there is none, or it is of no kind that can be read.
+        UsageError: there is none, it is of no kind that can be read, or they have too many.
+        DiskFullError: there is no room for it.
         HTTPRequestEntityTooLarge: it is larger than the console takes.
     """
     suffix = PurePosixPath(part.filename or "").suffix.lower()
@@ -112,14 +125,20 @@ async def _taken(console: Console, part: BodyPartReader) -> Path:
         raise UsageError(console.pages.text("campaigns.mended.kind"))
     folder = _folder(console)
     await asyncio.to_thread(_tidy, folder)
-    file = folder / f"{secrets.token_hex(16)}{suffix}"
+    mark = _mark(person)
+    if sum(1 for _ in folder.glob(f"{mark}*")) >= MOST_OF_A_PERSON:
+        raise UsageError(console.pages.text("campaigns.mended.too_many", most=MOST_OF_A_PERSON))
+    file = folder / f"{mark}{secrets.token_hex(8)}{suffix}"
     most = console.rules.most_upload_bytes
     try:
         with await asyncio.to_thread(os.fdopen, os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-            size = 0
-            while chunk := await part.read_chunk(CHUNK_BYTES):
+            size, looked_at = 0, 0
+            while chunk := await next_piece(part):
                 size += len(chunk)
                 _check_size(size, most)
+                if size >= looked_at:
+                    await asyncio.to_thread(check_space, folder, LOOK_EVERY_BYTES)
+                    looked_at = size + LOOK_EVERY_BYTES
                 await asyncio.to_thread(out.write, chunk)
     except BaseException as error:
         file.unlink(missing_ok=True)
@@ -127,6 +146,17 @@ async def _taken(console: Console, part: BodyPartReader) -> Path:
             raise CampaignError(f"The file could not be kept: {os.strerror(error.errno or 0)}. Nothing was sent.") from error
         raise
     return file
+
+
+def _mark(person: Person) -> str:
+    """What the names of this person's files begin with."""
+    return hashlib.sha256(person.name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _told(asked: Asked) -> int:
+    """Whom the campaign has told, may have told, or will."""
+    nobody = {Status.INVALID, Status.SKIPPED, Status.FAILED}
+    return sum(count for status, count in asked.shown.view.counts.by_status.items() if status not in nobody)
 
 
 def _lines(text: str) -> str:
@@ -142,14 +172,17 @@ def _check_size(size: int, most: int) -> None:
 async def _field(body: MultipartReader, name: str) -> str:
     part = await _part(body, name)
     text = bytearray()
-    while chunk := await part.read_chunk():
+    while chunk := await next_piece(part):
         text += chunk
         _check_size(len(text), MOST_MESSAGE_BYTES)
     return text.decode("utf-8", "replace")
 
 
 async def _part(body: MultipartReader, name: str) -> BodyPartReader:
-    part = await body.next()
+    try:
+        part = await in_time(body.next())
+    except ValueError:
+        raise web.HTTPBadRequest from None
     if not isinstance(part, BodyPartReader) or part.name != name:
         raise web.HTTPBadRequest
     return part

@@ -56,13 +56,13 @@ async def owners(store: Store) -> dict[str, str]:
     return {str(campaign): str(person) for campaign, person in found}
 
 
-def check_size(request: web.Request, messages: int) -> None:
-    """That this many recipients need no second person, or that whoever asks may agree to them.
+def check_size(request: web.Request, asked: Asked, messages: int) -> None:
+    """That this many recipients need no second person, or that whoever asks is one: an approver whose own campaign it is not.
 
     Raises:
-        HTTPForbidden: an approver has to do it.
+        HTTPForbidden: an approver has to do it, another than its owner.
     """
-    console = console_of(request)
+    console, person = console_of(request), asked.person
     most = console.rules.approval_over
-    if most is not None and messages > most and person_of(request).role < Role.APPROVER:
+    if most is not None and messages > most and (person.role < Role.APPROVER or person.name == asked.owner):
         raise web.HTTPForbidden(text=console.pages.text("campaigns.one.needs_approver", count=f"{messages:,}", most=f"{most:,}"))

@@ -8,6 +8,7 @@ from campaign.app.runs import control
 from campaign.console.access import Role, allow
 from campaign.console.addresses import campaign_page
 from campaign.console.campaigns.rights import Asked, check_size, own
+from campaign.console.campaigns.watching import watching_of
 from campaign.console.console import console_of
 from campaign.console.launch import Errand, launch, launches
 from campaign.console.trail import note
@@ -49,7 +50,7 @@ async def resume(request: web.Request) -> web.StreamResponse:
     _check(asked.shown.may_go_on, request)
     if not asked.shown.begun:
         # Where somebody was told, it was agreed to before.
-        check_size(request, asked.shown.view.counts.open)
+        check_size(request, asked, asked.shown.view.counts.open)
     errand = Errand(verb="resume", arguments=(asked.name,), options=("--yes",))
     return await start(request, asked, errand, deed="campaigns.deed.resume")
 
@@ -68,11 +69,13 @@ async def start(request: web.Request, asked: Asked, errand: Errand, *, deed: str
         UsageError: another command about the campaign is at work.
     """
     console = console_of(request)
-    known = await launches(console, asked.name)
-    if await asyncio.to_thread(lambda: any(one.running() for one in known)):
-        raise UsageError(console.pages.text("campaigns.one.busy"))
-    await note(console.store, asked.person.name, console.pages.text(deed), asked.name, details)
-    await launch(console, errand, campaign=asked.name, person=asked.person.name)
+    # From the look to the start nobody else starts one: what is pressed twice is started once.
+    async with watching_of(request).starting:
+        known = await launches(console, asked.name)
+        if await asyncio.to_thread(lambda: any(one.running() for one in known)):
+            raise UsageError(console.pages.text("campaigns.one.busy"))
+        await note(console.store, asked.person.name, console.pages.text(deed), asked.name, details)
+        await launch(console, errand, campaign=asked.name, person=asked.person.name)
     raise web.HTTPSeeOther(campaign_page(asked.name))
 
 

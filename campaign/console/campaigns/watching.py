@@ -1,6 +1,7 @@
 """What the pages about campaigns have at hand besides the console's own."""
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 from typing import Final
 
 from aiohttp import web
@@ -13,12 +14,13 @@ from campaign.console.campaigns.looking import Looking
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watching:
-    """One for a console's life."""
+    """One for a console's life. Who holds `starting` may start a command."""
 
     looking: Looking
     hub: Hub
     charts: Charts
     exports: Exports
+    starting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 WATCHING: Final = web.AppKey("watching", Watching)

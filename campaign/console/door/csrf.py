@@ -1,5 +1,6 @@
 """That a form came from a page of ours: the token of this very session, and what the browser says of where it comes from."""
 
+import asyncio
 import hmac
 import secrets
 from typing import Final
@@ -19,6 +20,9 @@ _STRANGER: Final = "campaign-visit"
 """The cookie that a form shown before the log-in must repeat."""
 
 _STRANGER_SECONDS: Final = 3600.0
+FORM_SECONDS: Final = 60.0
+"""How long a form, which is small, is waited for."""
+
 _FORMS: Final = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 
 
@@ -50,22 +54,24 @@ def check_origin(request: web.Request) -> None:
 
 
 async def sent(request: web.Request) -> str:
-    """The token that came in the header, or in the form.
+    """The token that came in the header, or in the form, which is in whole after this.
 
     Raises:
         HTTPBadRequest: the form can't be read.
+        HTTPRequestTimeout: it does not come.
     """
-    given = request.headers.get(HEADER)
-    if given is not None:
-        return given
-    if request.content_type not in _FORMS:
-        return ""
     try:
-        field = (await request.post()).get(FIELD)
+        async with asyncio.timeout(FORM_SECONDS):
+            if request.content_type not in _FORMS:
+                await request.read()
+            field = (await request.post()).get(FIELD)
+    except TimeoutError:
+        raise web.HTTPRequestTimeout from None
     except (ValueError, LookupError, RuntimeError, HttpProcessingError, web.PayloadAccessError, web.RequestPayloadError) as error:
         # Whatever the library says of a body that is no form.
         raise web.HTTPBadRequest from error
-    return field if isinstance(field, str) else ""
+    given = request.headers.get(HEADER, field)
+    return given if isinstance(given, str) else ""
 
 
 def respond_to_stranger(template: str, request: web.Request, *, status: int = 200, **values: object) -> web.Response:

@@ -42,14 +42,16 @@ async def log_in(request: web.Request) -> web.StreamResponse:
     if wait:
         says = pages.text("shell.login.slow_minutes", minutes=math.ceil(wait / 60)) if wait > 90 else None
         return await _form(request, then, says or pages.text("shell.login.slow", seconds=wait), status=429, wait=wait)
-    user = await _recognised(front, name, password)
+    known = await users.find(front.store, name)
+    user = await _recognised(front, known, password)
     if user is not None:
         front.attempts.came_in(name, address)
         answer = web.Response(status=303, headers={"Location": then})
         if await front.let_in(request, user, answer):
             await trail.note(front.store, user.name, pages.text("shell.deed.log_in"), details=address)
             return answer
-    log(logging.WARNING, "log_in_refused", name=name, address=address)
+    # A name that is nobody's may be a password that was typed into the wrong field.
+    log(logging.WARNING, "log_in_refused", name=known.name if known is not None else "(nobody's)", address=address)
     return await _form(request, then, pages.text("shell.login.wrong"), status=401)
 
 
@@ -93,10 +95,9 @@ def routes() -> list[web.RouteDef]:
     ]
 
 
-async def _recognised(front: FrontDoor, name: str, password: str) -> users.User | None:
+async def _recognised(front: FrontDoor, user: users.User | None, password: str) -> users.User | None:
     if is_too_long(password):
         return None
-    user = await users.find(front.store, name)
     if not await front.passwords.matches(password, user.password if user is not None else None) or user is None:
         return None
     stronger = await front.passwords.stronger(password, user.password)

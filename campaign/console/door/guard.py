@@ -38,7 +38,9 @@ def guard(door: Door) -> Middleware:
         if request.method not in csrf.SAFE:
             csrf.check_origin(request)
             if not terms.streamed:
-                csrf.check(request, await csrf.sent(request))
+                token = await csrf.sent(request)
+                await check_still(request)
+                csrf.check(request, token)
         return await handler(request)
 
     return check
@@ -54,6 +56,22 @@ async def still_in(request: web.Request) -> bool:
     person = await request.app[DOOR].person(request)
     terms = terms_of(request.match_info.handler)
     return person is not None and terms is not None and person.role >= terms.role
+
+
+async def check_still(request: web.Request) -> None:
+    """See that whoever began to send something may still do it now that all of it is in: a body can take hours.
+
+    Raises:
+        HTTPException: they are out, or may do less than when they began.
+    """
+    before = request.get(PERSON)
+    if before is None:
+        return
+    now = await request.app[DOOR].person(request)
+    if now is None:
+        raise _log_in(request)
+    if now.name != before.name or now.role < before.role:
+        raise web.HTTPForbidden
 
 
 def is_page(request: web.Request) -> bool:

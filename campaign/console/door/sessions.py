@@ -18,6 +18,9 @@ from campaign.console.store import Store
 END_SECONDS: Final = 12 * 3600.0
 IDLE_SECONDS: Final = 2 * 3600.0
 LINK_SECONDS: Final = 24 * 3600.0
+MOST_OF_A_USER: Final = 50
+"""Sessions of one user: of more, the longest begun ends."""
+
 NOTED_EVERY_SECONDS: Final = 60.0
 _KEY_BYTES: Final = 32
 
@@ -51,6 +54,11 @@ class Sessions:
                 return False
             row = (_hash(mark), user.id if user is not None else None, now, now)
             db.execute("INSERT INTO sessions (hash, user, begun_at, seen_at) VALUES (?, ?, ?, ?)", row)
+            db.execute(
+                "DELETE FROM sessions WHERE user IS ?1 AND rowid NOT IN"
+                " (SELECT rowid FROM sessions WHERE user IS ?1 ORDER BY begun_at DESC, rowid DESC LIMIT ?2)",
+                (row[1], MOST_OF_A_USER),
+            )
             return True
 
         return f"{mark}.{self._signature(mark)}" if await self._store.do(write) else None

@@ -12,6 +12,7 @@ from campaign.app.controls import home_zone, utc_now
 from campaign.console import trail
 from campaign.console.access import Role, allow, person_of
 from campaign.console.console import console_of
+from campaign.console.door.guard import check_still
 from campaign.console.drafts import shared
 from campaign.console.drafts.controls import controls_of, fields_of, problem_with_name, problems_with
 from campaign.console.drafts.draft import Draft, Upload
@@ -19,6 +20,7 @@ from campaign.console.drafts.list_page import problem_of, size_in_words
 from campaign.console.drafts.room import draft_of, room_of
 from campaign.console.drafts.steps import Step
 from campaign.console.drafts.uploads import Received, TooLargeError, check_early, files_of, receive
+from campaign.console.intake import INTAKE
 from campaign.domain.errors import CampaignError, InputError, UsageError
 from campaign.domain.schedule import known_zones
 
@@ -58,11 +60,12 @@ async def add_excludes(request: web.Request) -> web.StreamResponse:
     try:
         shared.check_editable(draft)
         count = 0
-        async for part in files_of(request):
-            most = room_of(request).console.rules.most_upload_bytes
-            received = await receive(part, room_of(request).folder(draft), most_bytes=most)
-            await _add(request, draft, received)
-            count += 1
+        with request.app[INTAKE].turn(person_of(request).name):
+            async for part in files_of(request):
+                most = room_of(request).console.rules.most_upload_bytes
+                received = await receive(part, room_of(request).folder(draft), most_bytes=most)
+                await _add(request, draft, received)
+                count += 1
         if not count:
             raise UsageError(console_of(request).pages.text("drafts.list.choose_first"))
     except (CampaignError, TooLargeError) as error:
@@ -97,6 +100,7 @@ async def _add(request: web.Request, draft: Draft, received: Received) -> None:
 
     try:
         await _check_readable(request, draft, received)
+        await check_still(request)
         await shared.apply(room, draft, change)
     finally:
         await asyncio.to_thread(received.discard)

@@ -10,7 +10,7 @@ from aiohttp import web
 from campaign.console import trail
 from campaign.console.access import Role, allow, person_of
 from campaign.console.console import console_of
-from campaign.console.door.guard import is_page
+from campaign.console.door.guard import check_still, is_page
 from campaign.console.drafts import shared
 from campaign.console.drafts.controls import name_from
 from campaign.console.drafts.draft import Draft
@@ -18,6 +18,7 @@ from campaign.console.drafts.findings import Looked
 from campaign.console.drafts.room import draft_of, may_see, room_of
 from campaign.console.drafts.steps import Step
 from campaign.console.drafts.uploads import Received, TooLargeError, check_early, files_of, receive
+from campaign.console.intake import INTAKE
 from campaign.domain.errors import CampaignError, DiskFullError
 
 LOOK_SECONDS = 2.0
@@ -35,12 +36,13 @@ async def begin(request: web.Request) -> web.StreamResponse:
     draft: Draft | None = None
     kept = False
     try:
-        async for part in files_of(request):
-            draft = await asyncio.to_thread(room.shelf.begin, person.name)
-            received = await receive(part, room.folder(draft), most_bytes=room.console.rules.most_upload_bytes)
-            draft = await _put(request, draft, received)
-            kept = True
-            break
+        with request.app[INTAKE].turn(person.name):
+            async for part in files_of(request):
+                draft = await asyncio.to_thread(room.shelf.begin, person.name)
+                received = await receive(part, room.folder(draft), most_bytes=room.console.rules.most_upload_bytes)
+                draft = await _put(request, draft, received)
+                kept = True
+                break
     except (CampaignError, TooLargeError) as error:
         problem = problem_of(request, error)
         return problem.part(request) or await _start_page(request, status=problem.status, problem=problem.sentence)
@@ -66,10 +68,11 @@ async def replace_list(request: web.Request) -> web.StreamResponse:
     room = room_of(request)
     try:
         shared.check_editable(draft)
-        async for part in files_of(request):
-            received = await receive(part, room.folder(draft), most_bytes=room.console.rules.most_upload_bytes)
-            draft = await _put(request, draft, received)
-            break
+        with request.app[INTAKE].turn(person_of(request).name):
+            async for part in files_of(request):
+                received = await receive(part, room.folder(draft), most_bytes=room.console.rules.most_upload_bytes)
+                draft = await _put(request, draft, received)
+                break
     except (CampaignError, TooLargeError) as error:
         problem = problem_of(request, error)
         page = problem.part(request)
@@ -126,8 +129,9 @@ async def _put(request: web.Request, draft: Draft, received: Received) -> Draft:
             (room.folder(found) / before.file).unlink(missing_ok=True)
         return changed.changed(person.name, time.time(), list=given, name=found.name or name_from(given.name))
 
-    room.jobs.give_up(draft.id)
     try:
+        await check_still(request)
+        room.jobs.give_up(draft.id)
         changed = await shared.apply(room, draft, change)
     finally:
         await asyncio.to_thread(received.discard)

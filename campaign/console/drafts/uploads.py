@@ -15,10 +15,10 @@ from aiohttp.multipart import MultipartReader
 
 from campaign.console.door import csrf
 from campaign.console.drafts.draft import Upload
+from campaign.console.intake import LOOK_EVERY_BYTES, check_space, in_time, next_piece
 from campaign.domain.errors import DiskFullError, InputError
 from campaign.loader.tables.formats import is_refused
 
-CHUNK_BYTES: Final = 1 << 18
 FIELD_BYTES: Final = 10_000
 NAME_CHARACTERS: Final = 200
 MOST_PARTS: Final = 64
@@ -95,7 +95,7 @@ async def files_of(request: web.Request) -> AsyncIterator[BodyPartReader]:
 
 async def _next(reader: MultipartReader) -> BodyPartReader | None:
     try:
-        part = await reader.next()
+        part = await in_time(reader.next())
     except ValueError:
         raise web.HTTPBadRequest from None
     if part is not None and not isinstance(part, BodyPartReader):
@@ -105,7 +105,7 @@ async def _next(reader: MultipartReader) -> BodyPartReader | None:
 
 async def _text(part: BodyPartReader) -> str:
     content = bytearray()
-    while chunk := await part.read_chunk(CHUNK_BYTES):
+    while chunk := await next_piece(part):
         content += chunk
         if len(content) > FIELD_BYTES:
             raise web.HTTPRequestEntityTooLarge(FIELD_BYTES)
@@ -125,7 +125,7 @@ async def receive(part: BodyPartReader, folder: Path, *, most_bytes: int) -> Rec
     try:
         file = await asyncio.to_thread(_begun, path)
         try:
-            size_bytes, sha256, head = await _copied(part, file, most_bytes, name)
+            size_bytes, sha256, head = await _copied(part, file, folder, most_bytes, name)
             await asyncio.to_thread(_sealed, file)
         finally:
             file.close()
@@ -153,13 +153,16 @@ def called(name: str | None) -> str:
     return shown if shown not in {"", ".", ".."} else "list"
 
 
-async def _copied(part: BodyPartReader, file: BinaryIO, most_bytes: int, name: str) -> tuple[int, str, bytes]:
+async def _copied(part: BodyPartReader, file: BinaryIO, folder: Path, most_bytes: int, name: str) -> tuple[int, str, bytes]:
     digest = hashlib.sha256()
-    size_bytes, head = 0, b""
-    while chunk := await part.read_chunk(CHUNK_BYTES):
+    size_bytes, looked_at, head = 0, 0, b""
+    while chunk := await next_piece(part):
         size_bytes += len(chunk)
         if size_bytes > most_bytes:
             raise TooLargeError
+        if size_bytes >= looked_at:
+            await asyncio.to_thread(check_space, folder, LOOK_EVERY_BYTES)
+            looked_at = size_bytes + LOOK_EVERY_BYTES
         head = head or bytes(chunk[:8])
         await asyncio.to_thread(_written, file, digest, chunk)
     if not size_bytes:
@@ -171,7 +174,7 @@ def _begun(path: Path) -> BinaryIO:
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb", buffering=0)
 
 
-def _written(file: BinaryIO, digest: "hashlib._Hash", chunk: bytes | bytearray) -> None:
+def _written(file: BinaryIO, digest: "hashlib._Hash", chunk: bytes) -> None:
     digest.update(chunk)
     view = memoryview(chunk)
     while view:
