@@ -8,6 +8,7 @@ CREATE TABLE IF NOT EXISTS audit (
     details TEXT NOT NULL DEFAULT ''
 ) STRICT;
 CREATE INDEX IF NOT EXISTS audit_of_subject ON audit (subject);
+CREATE INDEX IF NOT EXISTS audit_of_person ON audit (person, action, at);
 
 -- Whose a campaign is: who had this console start it.
 CREATE TABLE IF NOT EXISTS owners (

@@ -26,6 +26,21 @@ async def note(store: Store, person: str, action: str, subject: str = "", detail
     await store.do(lambda db: db.execute("INSERT INTO audit (at, person, action, subject, details) VALUES (?, ?, ?, ?, ?)", row).fetchall())
 
 
+async def note_if_few(store: Store, person: str, action: str, subject: str, *, most: int, seconds: float) -> bool:
+    """The same, unless they have done it as often as this in the last seconds; whether it was noted."""
+    now = time.time()
+
+    def write(db: apsw.Connection) -> bool:
+        query = "SELECT count(*) FROM audit WHERE person = ? AND action = ? AND at > ?"
+        ((done,),) = db.execute(query, (person, action, now - seconds)).fetchall()
+        if done < most:
+            row = (now, person, action, subject)
+            db.execute("INSERT INTO audit (at, person, action, subject) VALUES (?, ?, ?, ?)", row)
+        return bool(done < most)
+
+    return await store.do(write)
+
+
 async def deeds(store: Store, subject: str | None = None, *, limit: int = 200, before: int | None = None) -> list[Deed]:
     """What was done, newest first; to one subject, or at all. `before` is the number of the deed to go on after."""
 

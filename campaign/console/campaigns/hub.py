@@ -1,14 +1,21 @@
 """What many look at is looked up once: one poller for everybody who watches the same thing, for as long as somebody does."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
 
+from campaign.domain.errors import CampaignError
+
 SHORTEST_SECONDS: Final = 1.0
+MOST_OF_A_PERSON: Final = 60
+"""Streams that one person has open; of a browser's tabs each has one."""
+MOST_WATCHED: Final = 60
+"""Different things that are looked up again and again, such as a search each; many who watch the same are one."""
 SHARE: Final = 0.1
 """Of the time that may be spent looking: a look that takes 3 s is made every 30."""
 
@@ -63,11 +70,33 @@ class Hub:
 
     def __init__(self) -> None:
         self._pollers: dict[str, _Poller] = {}
+        self._watchers: Counter[str] = Counter()
 
     @property
     def watched(self) -> dict[str, int]:
         """How many watch what."""
         return {key: len(poller.places) for key, poller in self._pollers.items()}
+
+    def check_free(self, key: str, person: str) -> None:
+        """See that this person may watch one thing more.
+
+        Raises:
+            CampaignError: they watch too many, or all together do.
+        """
+        if self._watchers[person] >= MOST_OF_A_PERSON:
+            raise CampaignError("You have too many pages open. Close some, and load this one again.")
+        if key not in self._pollers and len(self._pollers) >= MOST_WATCHED:
+            raise CampaignError("Too many different pages are being watched at this moment. Load this one again in a minute.")
+
+    @contextmanager
+    def counted(self, person: str) -> Iterator[None]:
+        """One stream more of this person, for as long as it lasts."""
+        self._watchers[person] += 1
+        try:
+            yield
+        finally:
+            self._watchers[person] -= 1
+            self._watchers += Counter()
 
     @asynccontextmanager
     async def watch(self, key: str, look: Look) -> AsyncIterator[Place]:

@@ -6,6 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
+from campaign.console.access import person_of
 from campaign.console.campaigns.hub import Frame, Look
 from campaign.console.campaigns.watching import watching_of
 
@@ -32,7 +33,18 @@ def check_is_stream(request: web.Request, page: str) -> None:
 
 
 async def stream(request: web.Request, key: str, look: Look, reads: Reads) -> web.StreamResponse:
-    """The frames of a thing until its end, the browser's, or the log-in's."""
+    """The frames of a thing until its end, the browser's, or the log-in's.
+
+    Raises:
+        CampaignError: too much is watched.
+    """
+    hub, person = watching_of(request).hub, person_of(request).name
+    hub.check_free(key, person)
+    with hub.counted(person):
+        return await _streamed(request, key, look, reads)
+
+
+async def _streamed(request: web.Request, key: str, look: Look, reads: Reads) -> web.StreamResponse:
     answer = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
     whole = await reads()
     await answer.prepare(request)

@@ -140,8 +140,10 @@ async def _under_way(request: web.Request, draft: Draft) -> web.StreamResponse:
 
 
 def _unsure(request: web.Request, values: dict[str, Any], number: str) -> str:
-    """Why it is not sent yet: so many recipients have to be typed."""
-    if not values["ready"] or not values["type_number"] or is_number(number, values["messages"]):
+    """Why it is not sent yet: nobody could see to how many, or so many have to be typed."""
+    if not values["ready"]:
+        return console_of(request).pages.text("drafts.send.not_ready")
+    if not values["type_number"] or is_number(number, values["messages"]):
         return ""
     return console_of(request).pages.text("drafts.send.wrong_number", count=f"{values['messages']:,}")
 

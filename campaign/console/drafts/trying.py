@@ -12,11 +12,16 @@ from campaign.console.drafts.room import Room
 from campaign.console.drafts.sending import message_options, said
 from campaign.console.drafts.wording import without_paths
 from campaign.console.launch import Errand, launch
+from campaign.domain.errors import UsageError
 from campaign.domain.model import Status
 from campaign.reporter.reasons import reason_in_words
 
 MOST_SECONDS: Final = 60.0
 LOOK_SECONDS: Final = 0.1
+MOST_OF_A_PERSON: Final = 40
+"""Tests in a day: one after the other they could reach everybody, and nobody would have agreed to that."""
+
+DAY_SECONDS: Final = 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +33,11 @@ class Tried:
 
 
 async def try_out(room: Room, draft: Draft, person: Person, *, to: str, row: int | None) -> Tried:
-    """Send it, and wait for what becomes of it, for a minute at most."""
+    """Send it, and wait for what becomes of it, for a minute at most.
+
+    Raises:
+        UsageError: this person has sent many tests lately.
+    """
     options = (
         *message_options(room, draft),
         f"--to={to}",
@@ -38,8 +47,11 @@ async def try_out(room: Room, draft: Draft, person: Person, *, to: str, row: int
         f"--timeout={MOST_SECONDS / 2:.0f}s",
     )
     errand = Errand(verb="test", arguments=(str(room.list_path(draft)),), options=options)
+    deed = room.console.pages.text("drafts.deed.test")
+    # Noted first, so that tests of many drafts at once are counted, too.
+    if not await trail.note_if_few(room.console.store, person.name, deed, draft.name, most=MOST_OF_A_PERSON, seconds=DAY_SECONDS):
+        raise UsageError(room.console.pages.text("drafts.test.too_many", most=MOST_OF_A_PERSON))
     launched = await launch(room.console, errand, campaign=f"test of {draft.id}", person=person.name)
-    await trail.note(room.console.store, person.name, room.console.pages.text("drafts.deed.test"), draft.name)
     for _ in range(int(MOST_SECONDS / LOOK_SECONDS)):
         if not await asyncio.to_thread(launched.running):
             break

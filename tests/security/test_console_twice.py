@@ -1,0 +1,57 @@
+"""What is pressed twice, in two tabs or by two people, happens once."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from campaign.console.access import Role
+from campaign.console.launch import launches
+from campaign.console.trail import own
+from campaign.domain.model import Status
+from tests.console.campaigns_given import CSRF, Answer, Scene, scene
+from tests.console.test_campaigns_files import SOME_MISSING, file_in, taken
+from tests.console.waiting import until
+
+
+async def pressed(at: Scene, path: str, times: int, **fields: str) -> list[int]:
+    async def press() -> int:
+        async with at.given.client.post(path, data={"csrf": CSRF, **fields}, allow_redirects=False) as answer:
+            return answer.status
+
+    return list(await asyncio.gather(*(press() for _ in range(times))))
+
+
+@pytest.mark.parametrize("what", ["again", "mended"])
+async def test_a_re_run_that_is_pressed_five_times_at_once_is_one_command(tmp_path: Path, what: str) -> None:
+    async with scene(tmp_path, SOME_MISSING) as at:
+        await at.run("promo", 12, code=3)
+        path, fields = at.page_of("promo", "again"), {"status": "failed"}
+        if what == "mended":
+            failed = await taken(at, "failed.csv")
+            shown: Answer = await at.upload(at.page_of("promo", "mended"), failed, "failed.csv")
+            path, fields = at.page_of("promo", "mended", "send"), {"file": file_in(shown.page)}
+        at.simulator.configure(missing=frozenset())
+        statuses = await pressed(at, path, 5, **fields)
+        assert sorted(statuses) == [303, 422, 422, 422, 422]
+        assert [launch.verb for launch in await launches(at.given.console, "promo")] == ["retry"]
+        await until(lambda: at.state("promo").counts.by_status[Status.DELIVERED] == 12, seconds=40)
+        assert at.doubles == 0
+        # Again, from a page that the browser has kept: nothing of it is left to send.
+        await at.post(path, **fields)
+        await asyncio.sleep(1)
+        assert at.doubles == 0
+        assert len(at.simulator.audit()) == 12
+
+
+async def test_a_mended_file_is_its_uploader_s_alone(tmp_path: Path) -> None:
+    async with scene(tmp_path, SOME_MISSING) as at:
+        await at.run("promo", 12, code=3)
+        failed = await taken(at, "failed.csv")
+        await own(at.given.console.store, "promo", "sid")
+        at.is_now("sid", Role.SENDER)
+        shown = await at.upload(at.page_of("promo", "mended"), failed, "failed.csv")
+        at.is_now("ann", Role.APPROVER)
+        refused = await at.post(at.page_of("promo", "mended", "send"), file=file_in(shown.page))
+        assert (refused.status, "no longer here" in refused.words) == (422, True)
+        assert await launches(at.given.console, "promo") == []
