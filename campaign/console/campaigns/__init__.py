@@ -9,6 +9,7 @@ from campaign.console.campaigns.charts import Charts
 from campaign.console.campaigns.exports import Exports
 from campaign.console.campaigns.hub import Hub
 from campaign.console.campaigns.looking import Looking
+from campaign.console.campaigns.mended_plan import jobs_of
 from campaign.console.campaigns.watching import WATCHING, Watching
 from campaign.console.console import CONSOLE
 
@@ -27,8 +28,10 @@ def set_up(app: web.Application) -> None:
     async def watch(app: web.Application) -> AsyncIterator[None]:
         looking = Looking(console.settings)
         exports = Exports(console.folder / "exports", console.settings)
-        app[WATCHING] = Watching(looking=looking, hub=Hub(), charts=Charts(looking, console.pages), exports=exports)
+        mending = jobs_of(console)
+        app[WATCHING] = Watching(looking=looking, hub=Hub(), charts=Charts(looking, console.pages), exports=exports, mending=mending)
         yield
+        await mending.close()
         await app[WATCHING].charts.close()
         exports.close()
         looking.close()

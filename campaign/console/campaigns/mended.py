@@ -6,16 +6,14 @@ import os
 import re
 import secrets
 import time
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from aiohttp import BodyPartReader, web
 from aiohttp.multipart import MultipartReader
 
-from campaign.app.mended import mended_file
-from campaign.app.mending import MENDABLE, Mender, Texts, told
 from campaign.console.access import Person, Role, allow
+from campaign.console.campaigns.mended_plan import Plan, plan_of
 from campaign.console.campaigns.rights import Asked, check_size, own
 from campaign.console.campaigns.steering import start
 from campaign.console.campaigns.watching import watching_of
@@ -26,8 +24,6 @@ from campaign.console.intake import INTAKE, LOOK_EVERY_BYTES, check_space, in_ti
 from campaign.console.launch import Errand
 from campaign.domain.errors import CampaignError, UsageError
 from campaign.domain.model import Status
-from campaign.domain.selection import Selection
-from campaign.ledger.port import LedgerReader
 from campaign.reporter.target import Format
 
 KEPT_SECONDS: Final = 86_400.0
@@ -36,15 +32,6 @@ MOST_OF_A_PERSON: Final = 20
 
 MOST_MESSAGE_BYTES: Final = 20_000
 _NAME: Final = re.compile(r"[0-9a-f]{32}\.(csv|parquet|jsonl|xlsx)")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What a file comes to: rows that would be sent, those taken from it before, and in words what else there is to say."""
-
-    sent: int
-    waiting: int
-    words: str
 
 
 @allow(Role.SENDER, streamed=True)
@@ -96,20 +83,7 @@ async def send(request: web.Request) -> web.StreamResponse:
 
 
 async def _plan(request: web.Request, asked: Asked, file: Path, message: str) -> Plan:
-    def look(reader: LedgerReader) -> Plan:
-        with mended_file(str(file), reader) as found:
-            if found is None or found.record.spec.name != asked.name:
-                raise UsageError(console_of(request).pages.text("campaigns.mended.other"))
-            settings = console_of(request).settings.over(found.record.spec.settings)
-            settings = settings.model_copy(update={"message": message or None, "template": None, "templates": None})
-            texts = Texts.of(found, settings)
-            must_be_known = settings.window is not None and settings.time_zone is None
-            mender = Mender(file=found, texts=texts, selection=Selection(statuses=MENDABLE), zones_must_be_known=must_be_known)
-            for _ in mender.batches(reader):
-                pass
-            return Plan(sent=mender.totals.sent, waiting=mender.totals.waiting, words=told(mender.totals, texts))
-
-    return await watching_of(request).looking.ask_at_length(look)
+    return await plan_of(watching_of(request).mending, console_of(request), campaign=asked.name, file=file, message=message)
 
 
 async def _taken(console: Console, part: BodyPartReader, person: Person) -> Path:

@@ -10,6 +10,7 @@ from campaign.console.campaigns.charts import Charts
 from campaign.console.campaigns.exports import Exports
 from campaign.console.campaigns.hub import Hub
 from campaign.console.campaigns.looking import Looking
+from campaign.console.drafts.jobs import Jobs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +21,7 @@ class Watching:
     hub: Hub
     charts: Charts
     exports: Exports
+    mending: Jobs
     starting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 

@@ -6,7 +6,7 @@ import json
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import orjson
 from pydantic import TypeAdapter
@@ -28,7 +28,7 @@ class Job:
     key: str
     done: int = 0
     of: int = 0
-    answer: dict[str, str] = field(default_factory=dict)
+    answer: dict[str, Any] = field(default_factory=dict)
     broken: bool = False
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 

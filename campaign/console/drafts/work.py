@@ -33,6 +33,10 @@ def main() -> None:
             from campaign.console.drafts.inspecting import inspect  # noqa: PLC0415 - what it stands on takes half a second to import
 
             write_whole(folder / CHECKED, as_json(inspect(order)))
+        case "mended":
+            from campaign.console.campaigns.mended_plan import told  # noqa: PLC0415 - (same)
+
+            sys.stdout.write(json.dumps(told(order)) + "\n")
         case _:
             from campaign.console.drafts.inspecting import exclude  # noqa: PLC0415 - (same)
 
