@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-_ODD: Final = re.compile(r"[~/\\%\x00-\x1f\x7f]|^\.+")
+_ODD: Final = re.compile(r"[~{}/\\%\x00-\x1f\x7f]|^\.+")
 """What browsers, proxies or servers read as something other than a part of a name, even when it is percent-encoded."""
 _WRITTEN: Final = re.compile(r"~([0-9A-F]{2})")
 

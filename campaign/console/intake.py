@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from aiohttp import BodyPartReader, web
+from aiohttp.multipart import MultipartReader
 
+from campaign.console.door.csrf import MALFORMED
 from campaign.domain.errors import CampaignError, DiskFullError
 
 T = TypeVar("T")
@@ -55,17 +57,32 @@ class Intake:
 INTAKE: Final = web.AppKey("intake", Intake)
 
 
+async def form_parts(request: web.Request) -> MultipartReader:
+    """The parts of a form with files.
+
+    Raises:
+        HTTPBadRequest: it is none.
+    """
+    try:
+        return await request.multipart()
+    except (ValueError, AssertionError, KeyError):
+        raise web.HTTPBadRequest from None
+
+
 async def in_time(reading: Awaitable[T]) -> T:
     """What is read of an upload.
 
     Raises:
         HTTPRequestTimeout: it does not come.
+        HTTPBadRequest: it is no part of a form.
     """
     try:
         async with asyncio.timeout(STILL_SECONDS):
             return await reading
     except TimeoutError:
         raise web.HTTPRequestTimeout from None
+    except MALFORMED as error:
+        raise web.HTTPBadRequest from error
 
 
 async def next_piece(part: BodyPartReader) -> bytes:

@@ -20,7 +20,7 @@ from campaign.console.campaigns.watching import watching_of
 from campaign.console.console import Console, console_of
 from campaign.console.door import csrf
 from campaign.console.door.guard import check_still
-from campaign.console.intake import INTAKE, LOOK_EVERY_BYTES, check_space, in_time, next_piece
+from campaign.console.intake import INTAKE, LOOK_EVERY_BYTES, check_space, form_parts, in_time, next_piece
 from campaign.console.launch import Errand
 from campaign.domain.errors import CampaignError, UsageError
 from campaign.domain.model import Status
@@ -40,10 +40,7 @@ async def upload(request: web.Request) -> web.StreamResponse:
     if request.content_type != "multipart/form-data":
         csrf.check(request, await csrf.sent(request))
         raise web.HTTPBadRequest
-    try:
-        body = await request.multipart()
-    except (ValueError, AssertionError, KeyError):
-        raise web.HTTPBadRequest from None
+    body = await form_parts(request)
     # The form has it first: nothing else of what comes is looked at before.
     csrf.check(request, await _field(body, "csrf"))
     asked = await own(request)
@@ -153,10 +150,7 @@ async def _field(body: MultipartReader, name: str) -> str:
 
 
 async def _part(body: MultipartReader, name: str) -> BodyPartReader:
-    try:
-        part = await in_time(body.next())
-    except ValueError:
-        raise web.HTTPBadRequest from None
+    part = await in_time(body.next())
     if not isinstance(part, BodyPartReader) or part.name != name:
         raise web.HTTPBadRequest
     return part

@@ -23,6 +23,9 @@ _STRANGER_SECONDS: Final = 3600.0
 FORM_SECONDS: Final = 60.0
 """How long a form, which is small, is waited for."""
 
+MALFORMED: Final = (ValueError, LookupError, RuntimeError, HttpProcessingError, web.PayloadAccessError, web.RequestPayloadError)
+"""Whatever the library says of a body that is no form."""
+
 _FORMS: Final = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 
 
@@ -67,8 +70,7 @@ async def sent(request: web.Request) -> str:
             field = (await request.post()).get(FIELD)
     except TimeoutError:
         raise web.HTTPRequestTimeout from None
-    except (ValueError, LookupError, RuntimeError, HttpProcessingError, web.PayloadAccessError, web.RequestPayloadError) as error:
-        # Whatever the library says of a body that is no form.
+    except MALFORMED as error:
         raise web.HTTPBadRequest from error
     given = request.headers.get(HEADER, field)
     return given if isinstance(given, str) else ""

@@ -15,7 +15,7 @@ from aiohttp.multipart import MultipartReader
 
 from campaign.console.door import csrf
 from campaign.console.drafts.draft import Upload
-from campaign.console.intake import LOOK_EVERY_BYTES, check_space, in_time, next_piece
+from campaign.console.intake import LOOK_EVERY_BYTES, check_space, form_parts, in_time, next_piece
 from campaign.domain.errors import DiskFullError, InputError
 from campaign.loader.tables.formats import is_refused
 
@@ -74,10 +74,7 @@ async def files_of(request: web.Request) -> AsyncIterator[BodyPartReader]:
         HTTPBadRequest: this is no form with files.
     """
     checked = check_early(request)
-    try:
-        reader = await request.multipart()
-    except (ValueError, AssertionError, KeyError):
-        raise web.HTTPBadRequest from None
+    reader = await form_parts(request)
     for _ in range(MOST_PARTS):
         part = await _next(reader)
         if part is None:
@@ -94,10 +91,7 @@ async def files_of(request: web.Request) -> AsyncIterator[BodyPartReader]:
 
 
 async def _next(reader: MultipartReader) -> BodyPartReader | None:
-    try:
-        part = await in_time(reader.next())
-    except ValueError:
-        raise web.HTTPBadRequest from None
+    part = await in_time(reader.next())
     if part is not None and not isinstance(part, BodyPartReader):
         raise web.HTTPBadRequest
     return part
