@@ -43,7 +43,9 @@ class Intake:
             CampaignError: there is none.
         """
         if self._under_way[person] >= AT_ONCE_OF_A_PERSON:
-            raise CampaignError(f"{AT_ONCE_OF_A_PERSON} of your files are coming in already. Wait for one of them, then upload this one again.")
+            raise CampaignError(
+                f"{AT_ONCE_OF_A_PERSON} of your files are coming in already. Wait for one of them, then upload this one again."
+            )
         if self._under_way.total() >= AT_ONCE:
             raise CampaignError("Too many files are coming in at this moment. Try again in a minute.")
         self._under_way[person] += 1

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import apsw
 
@@ -32,11 +33,12 @@ async def note_if_few(store: Store, person: str, action: str, subject: str, *, m
 
     def write(db: apsw.Connection) -> bool:
         query = "SELECT count(*) FROM audit WHERE person = ? AND action = ? AND at > ?"
-        ((done,),) = db.execute(query, (person, action, now - seconds)).fetchall()
-        if done < most:
+        rows: list[tuple[Any, ...]] = db.execute(query, (person, action, now - seconds)).fetchall()
+        few = int(rows[0][0]) < most
+        if few:
             row = (now, person, action, subject)
             db.execute("INSERT INTO audit (at, person, action, subject) VALUES (?, ?, ?, ?)", row)
-        return bool(done < most)
+        return few
 
     return await store.do(write)
 

@@ -1,4 +1,4 @@
-"""Files that are small and unpack to much, or have no end of a line: refused in words wherever a list is taken, and the console stays small."""
+"""Files that are small and unpack to much, or have a line without an end: refused wherever a list is taken, and the console stays small."""
 
 import resource
 import time
@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.console.campaigns_given import CSRF, scene
-from tests.console.drafts_given import desk
+from tests.console.campaigns_given import scene
+from tests.console.drafts_given import CSRF, desk
 from tests.console.test_campaigns_files import SOME_MISSING
 from tests.console.test_drafts_uploads import _parquet_bomb, _rss, _xlsx_bomb
 

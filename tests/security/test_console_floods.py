@@ -11,9 +11,9 @@ from campaign.console import intake
 from campaign.console.access import Role
 from campaign.console.campaigns import hub, mended
 from campaign.console.door import sessions
-from tests.console.campaigns_given import CSRF, scene, stream
+from tests.console.campaigns_given import scene, stream
 from tests.console.door_given import house, seen
-from tests.console.drafts_given import LIST, desk
+from tests.console.drafts_given import CSRF, LIST, desk
 from tests.console.test_campaigns_files import SOME_MISSING, taken
 from tests.console.waiting import until
 
@@ -31,9 +31,7 @@ async def test_a_user_has_so_many_sessions_and_the_oldest_ends(tmp_path: Path, m
         assert rows == [(3,)]
 
 
-async def test_a_person_watches_only_so_much_at_once_and_others_are_not_in_the_way(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_person_watches_only_so_much_at_once_and_others_are_not_in_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub, "MOST_OF_A_PERSON", 2)
     headers = {"Accept": "text/event-stream", "Sec-Fetch-Mode": "cors"}
     async with scene(tmp_path) as at:

@@ -1,6 +1,5 @@
-"""Texts that would be more than text: in names, columns, cells, files and messages, on every page, frame, picture, header and line of the log."""
+"""Texts that would be more than text: in names, columns, files and messages; on every page, frame, picture, header and line of the log."""
 
-import asyncio
 import csv
 import io
 import json

@@ -8,8 +8,8 @@ from aiohttp import FormData
 from campaign.console.access import Role
 from campaign.console.launch import launches
 from campaign.console.trail import deeds, own
-from tests.console.campaigns_given import CSRF, Scene, scene
-from tests.console.drafts_given import desk
+from tests.console.campaigns_given import Scene, scene
+from tests.console.drafts_given import CSRF, desk
 from tests.console.test_campaigns_files import SOME_MISSING
 from tests.console.test_door_routes import CAMPAIGNS, DRAFTS
 

@@ -9,7 +9,8 @@ from campaign.console.access import Role
 from campaign.console.launch import launches
 from campaign.console.trail import own
 from campaign.domain.model import Status
-from tests.console.campaigns_given import CSRF, Answer, Scene, scene
+from tests.console.campaigns_given import Answer, Scene, scene
+from tests.console.given import CSRF
 from tests.console.test_campaigns_files import SOME_MISSING, file_in, taken
 from tests.console.waiting import until
 
