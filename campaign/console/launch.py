@@ -113,7 +113,9 @@ def environment(settings: Settings) -> dict[str, str]:
     }
     if settings.ledger.startswith(POSTGRES):
         own["CAMPAIGN_LEDGER"] = settings.ledger
-    return os.environ | own
+    # For who adds users; no command needs it.
+    inherited = {name: value for name, value in os.environ.items() if name != "CAMPAIGN_CONSOLE_PASSWORD"}
+    return inherited | own
 
 
 def _noted(db: apsw.Connection, folder: Path, campaign: str, person: str, verb: str) -> tuple[Launch, list[Launch]]:

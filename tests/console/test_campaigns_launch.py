@@ -76,7 +76,8 @@ def test_only_the_console_says_where_the_ledger_and_the_log_are(tmp_path: Path) 
     ]
 
 
-def test_an_address_with_a_password_is_not_on_the_command_line(tmp_path: Path) -> None:
+def test_an_address_with_a_password_is_not_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAMPAIGN_CONSOLE_PASSWORD", "of a user")
     settings = GivenSettings.read(ledger="postgresql://sam:secret@db/campaigns", api_key="token-of-the-console")
     words = Errand(verb="resume", arguments=("a",)).words(settings, tmp_path / "1.log")
     assert not any("secret" in word or "token-of" in word for word in words)
@@ -84,6 +85,7 @@ def test_an_address_with_a_password_is_not_on_the_command_line(tmp_path: Path) -
     assert told["CAMPAIGN_LEDGER"] == "postgresql://sam:secret@db/campaigns"
     assert told["PASSENTRY_API_KEY"] == "token-of-the-console"
     assert told["PATH"] == os.environ["PATH"]
+    assert "CAMPAIGN_CONSOLE_PASSWORD" not in told
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,21 @@
 """What is pressed twice, in two tabs or by two people, happens once."""
 
 import asyncio
+import sys
+from asyncio.subprocess import DEVNULL
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from campaign.console.access import Role
-from campaign.console.launch import launches
-from campaign.console.trail import own
+from campaign.console.drafts.draft import Stage
+from campaign.console.drafts.shared import SENDER
+from campaign.console.launch import environment, launches
+from campaign.console.trail import own, owner_of
 from campaign.domain.model import Status
 from tests.console.campaigns_given import Answer, Scene, scene
+from tests.console.drafts_given import LIST, desk
 from tests.console.given import CSRF
 from tests.console.test_campaigns_files import SOME_MISSING, file_in, taken
 from tests.console.waiting import until
@@ -56,3 +62,24 @@ async def test_a_mended_file_is_its_uploader_s_alone(tmp_path: Path) -> None:
         refused = await at.post(at.page_of("promo", "mended", "send"), file=file_in(shown.page))
         assert (refused.status, "no longer here" in refused.words) == (422, True)
         assert await launches(at.given.console, "promo") == []
+
+
+async def test_a_command_s_campaign_of_the_same_list_and_name_is_not_taken_for_the_draft_s(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        draft = await at.begun()
+        file = tmp_path / "promo.csv"
+        file.write_bytes(LIST)
+        words = ("run", str(file), "--name=promo", "--message=Something else", f"--ledger={tmp_path}/campaign.db", "--yes")
+        told = environment(at.given.console.settings)
+        process = await asyncio.create_subprocess_exec(sys.executable, "-m", "campaign", *words, env=told, stdout=DEVNULL, stderr=DEVNULL)
+        assert await process.wait() == 0
+        # As where the command was given in the moment between the look for the name and the start.
+        at.shelf.change(at.draft(draft).id, lambda found: replace(found, stage=Stage.SENDING, starter="sam"))
+        app = at.given.client.app
+        assert app is not None
+        app[SENDER].watch(at.draft(draft))
+        await until(lambda: at.draft(draft).stage is not Stage.SENDING)
+        assert at.draft(draft).stage is Stage.EDITING
+        assert "promo" in at.draft(draft).problem
+        assert await owner_of(at.given.console.store, "promo") == ""
+        assert {tuple(texts) for texts in at.sent().values()} == {("Something else",)}

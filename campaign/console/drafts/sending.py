@@ -26,6 +26,7 @@ from campaign.ledger.port import CampaignRecord, Control
 
 LOOK_SECONDS: Final = 0.2
 AGAIN_SECONDS: Final = 5.0
+NOTED_SECONDS: Final = 2.0
 SAID_CHARACTERS: Final = 2_000
 RESULTS: Final = "results.csv"
 
@@ -81,6 +82,12 @@ class Sender:
 
     async def settled(self, draft: str, *, seconds: float) -> Draft | None:
         """The draft once it is no longer being started, or after so long."""
+        # Who comes second may be here before the first has begun to watch it.
+        for _ in range(round(NOTED_SECONDS / LOOK_SECONDS)):
+            found = await asyncio.to_thread(self.room.shelf.find, draft)
+            if draft in self._watched or found is None or found.stage is not Stage.SENDING:
+                break
+            await asyncio.sleep(LOOK_SECONDS)
         if (task := self._watched.get(draft)) is not None:
             await asyncio.wait([task], timeout=seconds)
         return await asyncio.to_thread(self.room.shelf.find, draft)
@@ -138,7 +145,7 @@ class Sender:
                 structlog.get_logger().warning("ledger_not_read", campaign=draft.name, problem=str(error))
                 await asyncio.sleep(AGAIN_SECONDS)
                 continue
-            if _is_its_own(record, draft):
+            if _is_its_own(record, draft, self.room.folder(draft)):
                 return ""
             if not running:
                 return without_paths(said(launched), self.room.names(draft))
@@ -180,10 +187,13 @@ def said(launched: Launch) -> str:
     return text.strip()[-SAID_CHARACTERS:] or "The command ended at once, and said nothing. Nothing was sent; try again."
 
 
-def _is_its_own(record: CampaignRecord | None, draft: Draft) -> bool:
+def _is_its_own(record: CampaignRecord | None, draft: Draft, folder: Path) -> bool:
     """Whether a campaign is the draft's, and all of its list is staged."""
-    ours = record is not None and draft.list is not None and record.spec.list_sha256 == draft.list.sha256
-    return ours and record is not None and record.control is not Control.STAGING
+    if record is None or draft.list is None or record.spec.list_sha256 != draft.list.sha256:
+        return False
+    # Where its results go nobody else can name: a command may have begun the same list under the same name with another text.
+    own = Path(record.spec.settings.get("results", "")).absolute() == (folder / RESULTS).absolute()
+    return own and record.control is not Control.STAGING
 
 
 def _is_other(folder: Path, upload: Upload) -> bool:
