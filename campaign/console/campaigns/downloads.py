@@ -18,6 +18,7 @@ from campaign.console.trail import note
 from campaign.reporter.target import Format
 
 CHUNK_BYTES: Final = 1 << 18
+PATIENCE_SECONDS: Final = 60.0
 CONTENT_TYPES: Final = {
     Format.CSV: "text/csv; charset=utf-8",
     Format.PARQUET: "application/vnd.apache.parquet",
@@ -60,7 +61,12 @@ async def _given(request: web.Request, file: Path, headers: dict[str, str]) -> w
         answer.content_length = os.fstat(opened.fileno()).st_size
         await answer.prepare(request)
         while request.method != "HEAD" and (chunk := await asyncio.to_thread(opened.read, CHUNK_BYTES)):
-            await answer.write(chunk)
+            # Else whoever takes nothing would keep the file, and its room on the disk, for good.
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await answer.write(chunk)
+    except TimeoutError:
+        if request.transport is not None:
+            request.transport.abort()
     finally:
         opened.close()
     return answer

@@ -67,10 +67,10 @@ def told(order: Order) -> dict[str, Any]:
 
 
 def _plan(order: Order, own: "Settings") -> Plan | None:
+    from campaign.app.finding import reading  # noqa: PLC0415 - (same)
     from campaign.app.mended import mended_file  # noqa: PLC0415 - for the process only
     from campaign.app.mending import MENDABLE, Mender, Texts  # noqa: PLC0415 - (same)
     from campaign.app.mending import told as in_words  # noqa: PLC0415 - (same)
-    from campaign.app.sending import reading  # noqa: PLC0415 - (same)
     from campaign.domain.selection import Selection  # noqa: PLC0415 - (same)
 
     with reading(own) as reader, mended_file(order.source, reader) as found:
