@@ -11,7 +11,7 @@ import pytest
 
 from campaign.console.launch import KEPT, Errand, Launch, environment, launch, launches
 from campaign.domain.errors import UsageError
-from campaign.settings import GivenSettings
+from campaign.settings import GivenSettings, Settings
 from tests.console.given import visit
 from tests.console.waiting import until
 
@@ -78,7 +78,8 @@ def test_only_the_console_says_where_the_ledger_and_the_log_are(tmp_path: Path) 
 
 def test_an_address_with_a_password_is_not_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CAMPAIGN_CONSOLE_PASSWORD", "of a user")
-    settings = GivenSettings.read(ledger="postgresql://sam:secret@db/campaigns", api_key="token-of-the-console")
+    monkeypatch.setenv("CAMPAIGN_LEDGER", "postgresql://sam:secret@db/campaigns")
+    settings = Settings.read(api_key="token-of-the-console")
     words = Errand(verb="resume", arguments=("a",)).words(settings, tmp_path / "1.log")
     assert not any("secret" in word or "token-of" in word for word in words)
     told = environment(settings)
