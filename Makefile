@@ -10,7 +10,7 @@ READY := .venv/ready-$(VERSION)
 export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 
-.PHONY: help demo test test-command test-rest test-pace check bench chaos clean
+.PHONY: help demo test test-command test-console test-rest test-pace check bench chaos clean
 
 help:
 	@awk -F ': .*## ' '/^[a-z]+: .*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
@@ -19,15 +19,18 @@ help:
 demo: $(READY) ## the sample campaign against the simulator; nothing leaves this machine
 	$(BIN)/python -m campaign demo
 
-test: $(READY) ## all tests, in two processes: those of the command wait more than they work
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-command test-rest
+test: $(READY) ## all tests, in three processes: many wait more than they work
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target test-command test-console test-rest
 	@$(MAKE) --no-print-directory test-pace
 
 test-command: $(READY)
 	$(BIN)/python -m pytest tests/acceptance --ignore=tests/acceptance/test_pace.py
 
+test-console: $(READY)
+	$(BIN)/python -m pytest tests/console tests/security $(wildcard tests/browser)
+
 test-rest: $(READY)
-	$(BIN)/python -m pytest --ignore=tests/acceptance
+	$(BIN)/python -m pytest --ignore=tests/acceptance --ignore=tests/console --ignore=tests/security --ignore=tests/browser
 
 # What is measured in real time has the machine for itself.
 test-pace: $(READY)
