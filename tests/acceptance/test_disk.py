@@ -15,12 +15,12 @@ from tests.acceptance.test_run import MESSAGE, agrees, wait_for
 ROWS = 150
 
 LIMITED_REPORT = """
-import resource, campaign.app.sending as sending
-whole = sending.write_results
+import resource, campaign.reporter.results as results
+whole = results.write_results
 def limited(*words, **options):
     resource.setrlimit(resource.RLIMIT_FSIZE, (8192, resource.RLIM_INFINITY))
     return whole(*words, **options)
-sending.write_results = limited
+results.write_results = limited
 """
 
 
