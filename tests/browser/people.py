@@ -18,7 +18,7 @@ WIDTHS: Final = {1280: 900, 390: 844}
 SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
 
 # A page may take long to come on a machine that does many things at once; it never is what a test waits for.
-expect.set_options(timeout=30_000)
+expect.set_options(timeout=8_000)
 
 
 @dataclass
@@ -107,8 +107,13 @@ async def person(browser: Browser, *, javascript: bool = True, expected: tuple[s
         found = Person(context=context, page=await context.new_page())
         context.on("console", lambda message: _noted(found, message))
         context.on("weberror", lambda error: found.wrong.append(f"{error.error}"))
-        yield found
-        assert not [words for words in found.wrong if not any(one in words for one in expected)]
+        try:
+            yield found
+        except BaseException:
+            await found.picture("failed")
+            raise
+        wrong = [words for words in found.wrong if not any(one in words for one in expected)]
+        assert not wrong, "\n".join(wrong)
     finally:
         await context.close()
 
