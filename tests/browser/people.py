@@ -68,7 +68,9 @@ class Person:
                 await self.picture(f"{name}-{scheme}-{width}")
                 if await self.page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
                     found.append(f"{name} scrolls sideways at {width} px")
-                found += [f"{name}, {scheme}, {width} px: {sentence}" for sentence in await self._axe()]
+                # Colours differ by the theme and the order of things by the width: two of the four see all of both.
+                if (scheme, width) in {("light", 1280), ("dark", 390)}:
+                    found += [f"{name}, {scheme}, {width} px: {sentence}" for sentence in await self._axe()]
         await self.page.emulate_media(color_scheme="light", reduced_motion="reduce")
         if size is not None:
             await self.page.set_viewport_size(size)

@@ -41,6 +41,10 @@ class Served:
     def url(self) -> str:
         return self.link.split("/enter")[0].rstrip("/")
 
+    @property
+    def port(self) -> int:
+        return int(self.url.rsplit(":", maxsplit=1)[1])
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
@@ -86,11 +90,11 @@ class Stage:
         finally:
             await _ended(process)
 
-    async def command(self, *words: str) -> None:
-        """`campaign ...`, which has to end well."""
+    async def command(self, *words: str, code: int = 0) -> None:
+        """`campaign ...`, which has to end with this code."""
         process = await self._started(*words)
         said, _ = await process.communicate()
-        assert process.returncode == 0, said.decode()
+        assert process.returncode == code, said.decode()
 
     async def people(self, roles: Mapping[str, str]) -> None:
         """Users by name, all with the same password."""
@@ -131,7 +135,8 @@ async def stage(folder: Path, **faults: Any) -> AsyncIterator[Stage]:
     try:
         assert process.stdout is not None
         async with asyncio.timeout(30):
-            url = orjson.loads(await process.stdout.readline())["url"]
+            said = await process.stdout.readline()
+        url = orjson.loads(said)["url"]
         yield Stage(folder=folder, simulator=SimulatorClient(url))
     finally:
         await _ended(process)
