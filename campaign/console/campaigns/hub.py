@@ -24,13 +24,15 @@ SHARE: Final = 0.1
 class Frame:
     """What is shown: `whole` to those who may read everything, `counts` to all others. `over` is that nothing will change any more.
 
-    `rest_seconds` is how long it may be until the next look; more for what hardly changes.
+    `rest_seconds` is how long it may be until the next look; more for what hardly changes. `stands` is a word for the state that it is in:
+    whoever watches is told when it turns to another.
     """
 
     whole: str
     counts: str
     over: bool
     rest_seconds: float = SHORTEST_SECONDS
+    stands: str = ""
 
 
 Look = Callable[[], Awaitable[Frame]]
