@@ -21,6 +21,4 @@ def promo(rows: int, *, nameless: tuple[int, ...] = ()) -> bytes:
 def text(row: int, *, name: str | None = None) -> str:
     """The message of a row."""
     first = NAMES[row % len(NAMES)] if name is None else name
-    return (
-        f"🎁 {first}, your {OFFERS[row % len(OFFERS)]} at {SHOPS[row % len(SHOPS)]} is waiting: show SPRING-{row:04} until 31 March."
-    )
+    return f"🎁 {first}, your {OFFERS[row % len(OFFERS)]} at {SHOPS[row % len(SHOPS)]} is waiting: show SPRING-{row:04} until 31 March."

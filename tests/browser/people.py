@@ -18,7 +18,7 @@ WIDTHS: Final = {1280: 900, 390: 844}
 SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
 
 # A page may take long to come on a machine that does many things at once; it never is what a test waits for.
-expect.set_options(timeout=8_000)
+expect.set_options(timeout=20_000)
 
 
 @dataclass
@@ -102,9 +102,13 @@ def _axe_source() -> str:
 async def person(browser: Browser, *, javascript: bool = True, expected: tuple[str, ...] = ()) -> AsyncIterator[Person]:
     """Somebody with a new browser; the test fails on whatever its pages complain of, except for what is expected."""
     context = await browser.new_context(
-        java_script_enabled=javascript, viewport={"width": 1280, "height": 900}, locale="en-GB", timezone_id="Europe/Berlin", reduced_motion="reduce"
+        java_script_enabled=javascript,
+        viewport={"width": 1280, "height": 900},
+        locale="en-GB",
+        timezone_id="Europe/Berlin",
+        reduced_motion="reduce",
     )
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(20_000)
     try:
         found = Person(context=context, page=await context.new_page())
         context.on("console", lambda message: _noted(found, message))

@@ -127,7 +127,14 @@ class Stage:
 @asynccontextmanager
 async def stage(folder: Path, **faults: Any) -> AsyncIterator[Stage]:
     """A folder of the test's own, and a simulator with these shares of faults."""
-    words = ("simulate", "--port=0", "--limit=0", "--latency=20ms", "--json", *(f"--fault={name}={share}" for name, share in faults.items()))
+    words = (
+        "simulate",
+        "--port=0",
+        "--limit=0",
+        "--latency=20ms",
+        "--json",
+        *(f"--fault={name}={share}" for name, share in faults.items()),
+    )
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "campaign", *words, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL, env=environment, cwd=ROOT

@@ -13,7 +13,7 @@ async def as_far_as_check(somebody: Person, url: str, *, rows: int, nameless: tu
     page = somebody.page
     await page.goto(f"{url}/new")
     await page.get_by_label("Drop a list here").set_input_files(
-        {"name": "members of spring.csv", "mimeType": "text/csv", "buffer": promo(rows, nameless=nameless)}
+        {"name": "spring-members.csv", "mimeType": "text/csv", "buffer": promo(rows, nameless=nameless)}
     )
     await looked_through(somebody)
     await somebody.press("Save and go on")
