@@ -15,7 +15,7 @@ from tests.console.waiting import until
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 NAME = "Spring for members"
-ROWS = 120
+ROWS = 100
 # Its live page loses its stream, which a browser tells, and htmx, too.
 LOST = ("net::ERR_", "htmx:sse:error")
 
