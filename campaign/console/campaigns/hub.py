@@ -1,6 +1,7 @@
 """What many look at is looked up once: one poller for everybody who watches the same thing, for as long as somebody does."""
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -39,9 +40,10 @@ Look = Callable[[], Awaitable[Frame]]
 
 
 class Place:
-    """A place of one frame: a newer one takes the place of one that was not fetched."""
+    """A place of one frame: a newer one takes the place of one that was not fetched. It gets what was looked at from `since` on."""
 
-    def __init__(self) -> None:
+    def __init__(self, since: float) -> None:
+        self.since = since
         self._queue: asyncio.Queue[Frame | None] = asyncio.Queue(maxsize=1)
 
     def put(self, frame: Frame | None) -> None:
@@ -65,6 +67,7 @@ class _Poller:
     task: "asyncio.Task[None] | None" = None
     places: set[Place] = field(default_factory=set)
     last: Frame | None = None
+    anew: bool = False
 
 
 class Hub:
@@ -107,10 +110,10 @@ class Hub:
         if poller is None:
             poller = self._pollers[key] = _Poller()
             poller.task = asyncio.create_task(self._poll(key, poller, look), name=f"watch {key}")
-        place = Place()
+        place = Place(asyncio.get_running_loop().time())
         poller.places.add(place)
-        if poller.last is not None:
-            place.put(poller.last)
+        # Not the last frame, nor one that is being looked at: what was steered just now would be shown as it was before.
+        poller.anew = True
         try:
             yield place
         finally:
@@ -135,10 +138,11 @@ class Hub:
         try:
             while True:
                 began = clock()
+                anew, poller.anew = poller.anew, False
                 frame = await look()
-                if frame != poller.last:
+                if anew or frame != poller.last:
                     poller.last = frame
-                    _tell(poller, frame)
+                    _tell(poller, frame, looked_at=began)
                 if frame.over:
                     break
                 took = clock() - began
@@ -152,6 +156,7 @@ class Hub:
                 _tell(poller, None)
 
 
-def _tell(poller: _Poller, frame: Frame | None) -> None:
+def _tell(poller: _Poller, frame: Frame | None, *, looked_at: float = math.inf) -> None:
     for place in poller.places:
-        place.put(frame)
+        if place.since <= looked_at or (frame is not None and frame.over):
+            place.put(frame)

@@ -33,7 +33,7 @@ def check_is_stream(request: web.Request, page: str) -> None:
 
 
 async def stream(request: web.Request, key: str, look: Look, reads: Reads) -> web.StreamResponse:
-    """The frames of a thing until its end, the browser's, or the log-in's.
+    """The frames of a thing until its end, the browser's, or the log-in's; whoever asks says as what the page shows it.
 
     Raises:
         CampaignError: too much is watched.
@@ -50,7 +50,7 @@ async def _streamed(request: web.Request, key: str, look: Look, reads: Reads) ->
     await answer.prepare(request)
     clock = asyncio.get_running_loop().time
     checked = clock()
-    stood: str | None = None
+    stood = request.query.get("stands")
     async with watching_of(request).hub.watch(key, look) as place:
         while whole is not None:
             try:

@@ -64,7 +64,7 @@ async def live(request: web.Request) -> web.StreamResponse:
             whole=pages.part("campaigns/one_part.html", **values, whole=True),
             counts=pages.part("campaigns/one_part.html", **values, whole=False),
             over=not values["live"],
-            stands=f"{shown.state} {values['running']}",
+            stands=values["stands"],
             rest_seconds=1.0 if shown.at_work or values["working"] else AT_REST_SECONDS,
         )
 
@@ -85,7 +85,7 @@ async def _parts(request: web.Request, name: str) -> dict[str, Any]:
     return {
         "shown": shown,
         "working": working if not shown.at_work else [],
-        "running": len(working),
+        "stands": f"{shown.state} {len(working)}",
         "failures": [found for found in outcomes[:1] if found.failed],
         "notes": [found for found in outcomes[:1] if not found.running and not found.failed and found.sentences],
         "live": bool(working) or not shown.ended,
