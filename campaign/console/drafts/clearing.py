@@ -5,7 +5,7 @@ from dataclasses import replace
 from enum import Enum
 from typing import Final
 
-from campaign.app.sending import reading
+from campaign.app.finding import reading
 from campaign.console.drafts.draft import Draft, Stage
 from campaign.console.drafts.room import Room
 from campaign.console.drafts.shelf import RECORD
