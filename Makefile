@@ -10,10 +10,10 @@ READY := .venv/ready-$(VERSION)
 export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 
-.PHONY: help demo test test-command test-console test-rest test-pace check bench chaos clean
+.PHONY: help demo test test-command test-console test-rest test-pace check bench chaos pictures clean
 
 help:
-	@awk -F ': .*## ' '/^[a-z]+: .*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ': .*## ' '/^[a-z]+: .*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
 	@echo 'They set up .venv by themselves. Another Python: make test PYTHON=python3.12'
 
 demo: $(READY) ## the sample campaign against the simulator; nothing leaves this machine
@@ -49,6 +49,9 @@ bench: $(READY) ## figures of this machine
 
 chaos: $(READY) ## kills the command over and over, and counts what was lost or sent twice
 	$(BIN)/python -m tests.chaos
+
+pictures: $(READY) ## the pictures of the README, taken anew from the console; needs Chromium
+	$(BIN)/python -m tests.browser.pictures
 
 clean: ## removes .venv and what was built or cached
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

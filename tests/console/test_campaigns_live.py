@@ -122,6 +122,27 @@ async def test_a_place_keeps_the_newest_frame_only_and_looks_end_with_the_last_w
     assert looks == seen
 
 
+async def test_who_comes_later_sees_nothing_that_was_looked_at_before() -> None:
+    state, looking, go_on = "sending", asyncio.Event(), asyncio.Event()
+
+    async def look() -> Frame:
+        seen = state
+        looking.set()
+        await go_on.wait()
+        return Frame(whole=seen, counts="", over=False, rest_seconds=0.01)
+
+    hub = Hub()
+    async with hub.watch("a", look) as early:
+        await looking.wait()
+        state = "paused"
+        async with hub.watch("a", look) as late:
+            go_on.set()
+            first, second = await early.next(5), await late.next(5)
+    assert first is not None
+    assert second is not None
+    assert (first.whole, second.whole) == ("sending", "paused")
+
+
 async def test_a_look_that_fails_ends_the_watching_and_the_next_one_begins_anew() -> None:
     failing = True
 

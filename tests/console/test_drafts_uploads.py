@@ -26,15 +26,16 @@ MEGABYTE = 1 << 20
 
 
 @pytest.mark.parametrize(("name", "kind"), [("promo.csv", "csv"), ("promo.parquet", "parquet"), ("promo.xlsx", "xlsx")])
-async def test_a_list_of_each_kind_is_kept_under_a_name_of_ours_for_this_user_alone(tmp_path: Path, name: str, kind: str) -> None:
+async def test_a_list_of_each_kind_is_kept_in_a_folder_of_its_own_for_this_user_alone(tmp_path: Path, name: str, kind: str) -> None:
     async with desk(tmp_path) as at:
         answer = await at.upload((SAMPLES / name).read_bytes(), name)
         assert answer.path.endswith("/column")
         draft = answer.path.removesuffix("/column")
         folder = at.shelf.folder_of(at.draft(draft).id)
-        assert {path.name for path in folder.iterdir()} == {f"list.{kind}", "draft.json", "looked.json"}
-        assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
-        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        assert {str(path.relative_to(folder)) for path in files} == {f"list/promo.{kind}", "draft.json", "looked.json"}
+        assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+        assert {stat.S_IMODE(path.stat().st_mode) for path in (folder, folder / "list")} == {0o700}
         assert at.draft(draft).name == "promo"
         assert "504" in (await at.get(f"{draft}/list")).words
 
@@ -59,8 +60,28 @@ async def test_a_file_called_by_a_path_stays_in_its_folder(tmp_path: Path) -> No
         answer = await at.upload(LIST, "../../../outside.csv")
         draft = answer.path.removesuffix("/column")
         assert at.draft(draft).name == "outside"
-        assert {Path(file).name for file in at.files()} == {"list.csv", "draft.json", "looked.json"}
+        assert {file.partition("/")[2] for file in at.files()} == {"list/outside.csv", "draft.json", "looked.json"}
         assert not list(tmp_path.parent.glob("outside*"))
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("results.csv", "results.csv"),
+        ("draft.tsv", "draft.csv"),
+        ("--yes; rm -rf ~.csv", "--yes rm -rf.csv"),
+        ("=cmd|' /C calc'!A0.csv", "C calc' A0.csv"),
+        ("<script>alert(1)</script>.csv", "script.csv"),
+        ("名簿 " + "長" * 200 + ".csv", "名簿 " + "長" * 47 + ".csv"),
+        ("....csv", "campaign.csv"),
+        ("a\u202eb.csv", "ab.csv"),
+    ],
+)
+async def test_the_name_that_people_gave_is_kept_as_far_as_it_does_no_harm(tmp_path: Path, given: str, kept: str) -> None:
+    async with desk(tmp_path) as at:
+        answer = await at.upload(LIST, given)
+        assert answer.status == 200
+        assert [file.partition("/")[2] for file in at.files() if "/list/" in file] == [f"list/{kept}"]
 
 
 async def test_a_web_page_called_csv_is_refused_and_never_served(tmp_path: Path) -> None:
@@ -145,7 +166,7 @@ async def test_a_file_that_is_too_large_is_refused_in_words_and_leaves_nothing(t
         answer = await at.upload(LIST)
         answer = await at.upload(b"x" * 2 * MEGABYTE, path=answer.path.replace("/column", "/list"))
         assert answer.status == 413
-        assert [Path(file).name for file in at.files()] == ["draft.json", "list.csv", "looked.json"]
+        assert [Path(file).name for file in at.files()] == ["draft.json", "promo.csv", "looked.json"]
 
 
 async def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
@@ -233,7 +254,8 @@ async def test_another_list_takes_the_place_of_the_first(tmp_path: Path) -> None
         draft = await at.begun()
         answer = await at.upload((SAMPLES / "promo.xlsx").read_bytes(), "other.xlsx", path=f"{draft}/list")
         assert answer.path == f"{draft}/column"
-        assert "list.csv" not in " ".join(at.files())
+        assert [Path(file).name for file in at.files() if "/list/" in file] == ["other.xlsx"]
+        assert at.draft(draft).name == "other"
         answer = await at.get(f"{draft}/check")
         assert "This step opens once it is said which column holds the passes." in answer.words
 

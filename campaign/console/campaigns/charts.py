@@ -25,6 +25,7 @@ class Drawn:
     """The pictures by their names, such as `sends-narrow`."""
 
     timeline: Timeline
+    at_work: bool
     pictures: dict[str, bytes]
     until: float
 
@@ -39,12 +40,12 @@ class Charts:
         self._turns: dict[int, asyncio.Lock] = {}
         self._begun: set[asyncio.Task[Drawn]] = set()
 
-    async def of(self, record: CampaignRecord) -> Drawn:
-        """A campaign's charts, as of some seconds ago at most, unless looking takes longer than that."""
+    async def of(self, record: CampaignRecord, *, resting: bool = False) -> Drawn:
+        """A campaign's charts, as of some seconds ago at most, unless looking takes longer than that; of a resting one its last."""
         turn = self._turns.setdefault(record.id, asyncio.Lock())
         async with turn:
             drawn = self._drawn.get(record.id)
-            if drawn is None or time.monotonic() >= drawn.until:
+            if drawn is None or time.monotonic() >= drawn.until or (resting and drawn.at_work):
                 drawn = await self._looking.ask_at_length(lambda reader: self._draw(reader, record))
                 while len(self._drawn) >= MOST_KEPT:
                     oldest = next(iter(self._drawn))
@@ -53,9 +54,9 @@ class Charts:
                 self._drawn[record.id] = drawn
         return drawn
 
-    async def soon(self, record: CampaignRecord) -> Drawn | None:
+    async def soon(self, record: CampaignRecord, *, resting: bool = False) -> Drawn | None:
         """The same if it is there within a moment; else it is drawn all the same, for who asks later."""
-        drawing = asyncio.create_task(self.of(record), name=f"charts of {record.id}")
+        drawing = asyncio.create_task(self.of(record, resting=resting), name=f"charts of {record.id}")
         self._begun.add(drawing)
         drawing.add_done_callback(self._begun.discard)
         done, _ = await asyncio.wait({drawing}, timeout=MOMENT_SECONDS)
@@ -93,4 +94,4 @@ class Charts:
             )
         now = time.monotonic()
         good_for = max(FRESH_SECONDS if at_work else RESTING_SECONDS, (now - began) / SHARE)
-        return Drawn(timeline=found, pictures=pictures, until=now + good_for)
+        return Drawn(timeline=found, at_work=at_work, pictures=pictures, until=now + good_for)

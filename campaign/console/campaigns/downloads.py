@@ -46,7 +46,7 @@ async def export(request: web.Request) -> web.StreamResponse:
 @allow(Role.VIEWER)
 async def chart(request: web.Request) -> web.StreamResponse:
     asked = await asked_about(request)
-    drawn = await watching_of(request).charts.of(asked.shown.view.record)
+    drawn = await watching_of(request).charts.of(asked.shown.view.record, resting=not asked.shown.at_work)
     headers = {"Cache-Control": "private, max-age=60"} if "v" in request.query else {}
     picture = drawn.pictures.get(request.match_info["chart"])
     if picture is None:

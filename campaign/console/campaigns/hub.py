@@ -1,6 +1,7 @@
 """What many look at is looked up once: one poller for everybody who watches the same thing, for as long as somebody does."""
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -24,22 +25,25 @@ SHARE: Final = 0.1
 class Frame:
     """What is shown: `whole` to those who may read everything, `counts` to all others. `over` is that nothing will change any more.
 
-    `rest_seconds` is how long it may be until the next look; more for what hardly changes.
+    `rest_seconds` is how long it may be until the next look; more for what hardly changes. `stands` is a word for the state that it is in:
+    whoever watches is told when it turns to another.
     """
 
     whole: str
     counts: str
     over: bool
     rest_seconds: float = SHORTEST_SECONDS
+    stands: str = ""
 
 
 Look = Callable[[], Awaitable[Frame]]
 
 
 class Place:
-    """A place of one frame: a newer one takes the place of one that was not fetched."""
+    """A place of one frame: a newer one takes the place of one that was not fetched. It gets what was looked at from `since` on."""
 
-    def __init__(self) -> None:
+    def __init__(self, since: float) -> None:
+        self.since = since
         self._queue: asyncio.Queue[Frame | None] = asyncio.Queue(maxsize=1)
 
     def put(self, frame: Frame | None) -> None:
@@ -63,6 +67,7 @@ class _Poller:
     task: "asyncio.Task[None] | None" = None
     places: set[Place] = field(default_factory=set)
     last: Frame | None = None
+    anew: bool = False
 
 
 class Hub:
@@ -105,10 +110,10 @@ class Hub:
         if poller is None:
             poller = self._pollers[key] = _Poller()
             poller.task = asyncio.create_task(self._poll(key, poller, look), name=f"watch {key}")
-        place = Place()
+        place = Place(asyncio.get_running_loop().time())
         poller.places.add(place)
-        if poller.last is not None:
-            place.put(poller.last)
+        # Not the last frame, nor one that is being looked at: what was steered just now would be shown as it was before.
+        poller.anew = True
         try:
             yield place
         finally:
@@ -133,10 +138,11 @@ class Hub:
         try:
             while True:
                 began = clock()
+                anew, poller.anew = poller.anew, False
                 frame = await look()
-                if frame != poller.last:
+                if anew or frame != poller.last:
                     poller.last = frame
-                    _tell(poller, frame)
+                    _tell(poller, frame, looked_at=began)
                 if frame.over:
                     break
                 took = clock() - began
@@ -150,6 +156,7 @@ class Hub:
                 _tell(poller, None)
 
 
-def _tell(poller: _Poller, frame: Frame | None) -> None:
+def _tell(poller: _Poller, frame: Frame | None, *, looked_at: float = math.inf) -> None:
     for place in poller.places:
-        place.put(frame)
+        if place.since <= looked_at or (frame is not None and frame.over):
+            place.put(frame)

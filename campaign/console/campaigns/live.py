@@ -33,7 +33,7 @@ def check_is_stream(request: web.Request, page: str) -> None:
 
 
 async def stream(request: web.Request, key: str, look: Look, reads: Reads) -> web.StreamResponse:
-    """The frames of a thing until its end, the browser's, or the log-in's.
+    """The frames of a thing until its end, the browser's, or the log-in's; whoever asks says as what the page shows it.
 
     Raises:
         CampaignError: too much is watched.
@@ -50,6 +50,7 @@ async def _streamed(request: web.Request, key: str, look: Look, reads: Reads) ->
     await answer.prepare(request)
     clock = asyncio.get_running_loop().time
     checked = clock()
+    stood = request.query.get("stands")
     async with watching_of(request).hub.watch(key, look) as place:
         while whole is not None:
             try:
@@ -57,7 +58,9 @@ async def _streamed(request: web.Request, key: str, look: Look, reads: Reads) ->
             except TimeoutError:
                 over, event = False, _BEAT
             else:
-                over, event = (True, b"") if frame is None else (frame.over, _event(frame, whole=whole))
+                turned = frame is not None and stood not in {None, frame.stands}
+                stood = stood if frame is None else frame.stands
+                over, event = (True, b"") if frame is None else (frame.over, _event(frame, whole=whole, turned=turned))
             if not await _sent(request, answer, event) or over:
                 break
             if clock() - checked > CHECK_SECONDS:
@@ -65,10 +68,10 @@ async def _streamed(request: web.Request, key: str, look: Look, reads: Reads) ->
     return answer
 
 
-def _event(frame: Frame, *, whole: bool) -> bytes:
+def _event(frame: Frame, *, whole: bool, turned: bool) -> bytes:
     lines = (frame.whole if whole else frame.counts).splitlines()
     data = "".join(f"data: {line}\n" for line in lines)
-    end = "event: ended\ndata: -\n\n" if frame.over else ""
+    end = "event: ended\ndata: -\n\n" if frame.over else "event: turned\ndata: -\n\n" if turned else ""
     return f"{data}\n{end}".encode()
 
 

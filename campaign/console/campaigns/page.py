@@ -36,7 +36,7 @@ async def one_campaign(request: web.Request) -> web.StreamResponse:
     console, watching = console_of(request), watching_of(request)
     values = await _parts(request, asked.name)
     told = await watching.looking.run(lambda settings: history(asked.name, settings))
-    drawn = await watching.charts.soon(asked.shown.view.record)
+    drawn = await watching.charts.soon(asked.shown.view.record, resting=not asked.shown.at_work)
     return console.pages.respond(
         "campaigns/one.html",
         request,
@@ -64,6 +64,7 @@ async def live(request: web.Request) -> web.StreamResponse:
             whole=pages.part("campaigns/one_part.html", **values, whole=True),
             counts=pages.part("campaigns/one_part.html", **values, whole=False),
             over=not values["live"],
+            stands=values["stands"],
             rest_seconds=1.0 if shown.at_work or values["working"] else AT_REST_SECONDS,
         )
 
@@ -84,6 +85,7 @@ async def _parts(request: web.Request, name: str) -> dict[str, Any]:
     return {
         "shown": shown,
         "working": working if not shown.at_work else [],
+        "stands": f"{shown.state} {len(working)}",
         "failures": [found for found in outcomes[:1] if found.failed],
         "notes": [found for found in outcomes[:1] if not found.running and not found.failed and found.sentences],
         "live": bool(working) or not shown.ended,

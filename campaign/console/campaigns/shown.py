@@ -26,6 +26,7 @@ _STATES: Final = {
     "forgotten": "campaigns.state.forgotten",
     "exported": "campaigns.state.exported",
 }
+_PLACES: Final = frozenset({"results", "exclude", "template", "templates"})
 _BADGES: Final = {
     CampaignState.STAGED: "",
     CampaignState.SENDING: "live",
@@ -213,9 +214,9 @@ class Shown:
 
     @property
     def settings(self) -> list[tuple[str, str]]:
-        """What it was begun with, as far as it was said."""
+        """What it was begun with, as far as it was said, and without where files are: that tells people who have no shell nothing."""
         given = sorted(self.view.record.spec.settings.items())
-        return [(name.replace("_", " ").capitalize(), printable(value)) for name, value in given if value]
+        return [(name.replace("_", " ").capitalize(), printable(value)) for name, value in given if value and name not in _PLACES]
 
     @property
     def has_results(self) -> bool:

@@ -38,15 +38,9 @@ async def show(request: web.Request) -> web.StreamResponse:
 async def save(request: web.Request) -> web.StreamResponse:
     draft = await draft_of(request)
     form = await shared.form_of(request)
-    controls, name = controls_of(form), form.get("name", "").strip()
-    problems = problems_with(controls, console_of(request).settings, now=utc_now())
-    if sentence := problem_with_name(name) or await asyncio.to_thread(_name_taken, request, draft, name):
-        problems["name"] = sentence
-    if not problems:
-        try:
-            await shared.change(request, draft, controls=controls, name=name)
-        except UsageError as error:
-            problems[""] = str(error)
+    # A browser tells the name of a file that was chosen and not added. To go on without it would tell those who are on it.
+    chosen = {"exclude": console_of(request).pages.text("drafts.controls.exclude_chosen")} if form.get("exclude") else {}
+    problems = chosen or await _saved(request, draft, form)
     if problems:
         return await shared.show(request, Step.CONTROLS, draft, status=422, **_values(request, draft, form=form, problems=problems))
     raise web.HTTPSeeOther(shared.address(draft, Step.TEST))
@@ -54,14 +48,18 @@ async def save(request: web.Request) -> web.StreamResponse:
 
 @allow(Role.SENDER, streamed=True)
 async def add_excludes(request: web.Request) -> web.StreamResponse:
-    """Take lists of passes that must not be sent to; one that can't be read is refused whole, or somebody on it would be told."""
+    """Take lists of passes that must not be sent to; one that can't be read is refused whole, or somebody on it would be told.
+
+    What else the form says is saved with them, as the page is opened anew.
+    """
     check_early(request)
     draft = await draft_of(request)
+    form: dict[str, str] = {}
     try:
         shared.check_editable(draft)
         count = 0
         with request.app[INTAKE].turn(person_of(request).name):
-            async for part in files_of(request):
+            async for part in files_of(request, form):
                 most = room_of(request).console.rules.most_upload_bytes
                 received = await receive(part, room_of(request).folder(draft), most_bytes=most)
                 await _add(request, draft, received)
@@ -70,8 +68,11 @@ async def add_excludes(request: web.Request) -> web.StreamResponse:
             raise UsageError(console_of(request).pages.text("drafts.list.choose_first"))
     except (CampaignError, TooLargeError) as error:
         problem = problem_of(request, error)
-        values = _values(request, draft, problems={"exclude": problem.sentence})
+        values = _values(request, draft, form=form, problems={"exclude": problem.sentence})
         return problem.part(request) or await shared.show(request, Step.CONTROLS, draft, status=problem.status, **values)
+    if form and (problems := await _saved(request, draft, form)):
+        draft = await draft_of(request)
+        return await shared.show(request, Step.CONTROLS, draft, status=422, **_values(request, draft, form=form, problems=problems))
     raise web.HTTPSeeOther(f"{shared.address(draft, Step.CONTROLS)}#exclude")
 
 
@@ -84,6 +85,20 @@ async def remove_exclude(request: web.Request) -> web.StreamResponse:
     if gone := [upload for upload in draft.excludes if upload.file == file]:
         await asyncio.to_thread((room_of(request).folder(draft) / gone[0].file).unlink, missing_ok=True)
     raise web.HTTPSeeOther(f"{shared.address(draft, Step.CONTROLS)}#exclude")
+
+
+async def _saved(request: web.Request, draft: Draft, form: Mapping[str, str]) -> dict[str, str]:
+    """Save what the form says, unless something of it can't be: sentences, by field."""
+    controls, name = controls_of(form), form.get("name", "").strip()
+    problems = problems_with(controls, console_of(request).settings, now=utc_now())
+    if sentence := problem_with_name(name) or await asyncio.to_thread(_name_taken, request, draft, name):
+        problems["name"] = sentence
+    if not problems:
+        try:
+            await shared.change(request, draft, controls=controls, name=name)
+        except UsageError as error:
+            problems[""] = str(error)
+    return problems
 
 
 async def _add(request: web.Request, draft: Draft, received: Received) -> None:
@@ -129,7 +144,7 @@ def _values(
 ) -> dict[str, Any]:
     settings = console_of(request).settings
     values = fields_of(draft.controls) | {"name": draft.name}
-    if form is not None:
+    if form:
         values |= {name: form.get(name, "") for name in values}
     return {
         "values": values,

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from campaign.console import trail
 from campaign.console.console import CONSOLE
+from campaign.console.drafts.clearing import clear
 from campaign.console.drafts.room import ROOM, Room
 from campaign.console.drafts.sending import Sender
 from campaign.console.drafts.shared import SENDER
@@ -43,6 +44,8 @@ async def _sweep_daily(room: Room) -> None:
         try:
             for draft in await asyncio.to_thread(room.shelf.sweep, time.time()):
                 await trail.note(room.console.store, NOBODY, room.console.pages.text("drafts.deed.swept"), draft.name)
+            for draft in await asyncio.to_thread(clear, room, time.time()):
+                await trail.note(room.console.store, NOBODY, room.console.pages.text("drafts.deed.cleared"), draft.name)
         except (CampaignError, OSError) as error:
             structlog.get_logger().warning("drafts_not_swept", problem=str(error))
         await asyncio.sleep(DAY_SECONDS)

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -21,6 +21,10 @@ from campaign.console.drafts.uploads import Received, TooLargeError, check_early
 from campaign.console.intake import INTAKE
 from campaign.domain.errors import CampaignError, DiskFullError
 
+LIST_FOLDER: Final = "list"
+"""In a draft's folder, so that no list can have the name of another file of the draft."""
+
+FILE_CHARACTERS: Final = 50
 LOOK_SECONDS = 2.0
 """A list that is looked through so soon needs no page that says that it is."""
 
@@ -124,10 +128,13 @@ async def _put(request: web.Request, draft: Draft, received: Received) -> Draft:
     def change(found: Draft) -> Draft:
         changed = found.changed(person.name, time.time(), column="", settled=False, tested=None)
         before = found.list
-        given = received.placed("list")
+        own_name = name_from(received.name)
+        # The ledger and the files that people take away call the list as its file is called.
+        given = received.placed(f"{LIST_FOLDER}/{own_name[:FILE_CHARACTERS].strip()}")
         if before is not None and before.file != given.file:
             (room.folder(found) / before.file).unlink(missing_ok=True)
-        return changed.changed(person.name, time.time(), list=given, name=found.name or name_from(given.name))
+        called_so = before is not None and found.name == name_from(before.name)
+        return changed.changed(person.name, time.time(), list=given, name=own_name if called_so else found.name or own_name)
 
     try:
         await check_still(request)

@@ -112,6 +112,12 @@ class Shelf:
                 raise UsageError("This has been sent; its files stay with the campaign.")
             self._take_away(self.folder_of(draft))
 
+    def clear_away(self, draft: str) -> None:
+        """Take a draft away with all its files, also one that has become a campaign."""
+        with self._alone():
+            if self.find(draft) is not None:
+                self._take_away(self.folder_of(draft))
+
     def sweep(self, now: float) -> list[Draft]:
         """Take away drafts that nobody has touched for long, and what broken uploads have left; the drafts that went."""
         gone = []

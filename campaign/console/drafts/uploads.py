@@ -49,7 +49,9 @@ class Received:
     def placed(self, stem: str) -> Upload:
         """Give it its name in the draft's folder, in place of a file that had it."""
         file = f"{stem}{self.suffix}"
-        self.part.replace(self.part.with_name(file))
+        place = self.part.parent / file
+        place.parent.mkdir(mode=0o700, exist_ok=True)
+        self.part.replace(place)
         return Upload(file=file, name=self.name, size_bytes=self.size_bytes, sha256=self.sha256)
 
     def discard(self) -> None:
@@ -66,8 +68,10 @@ def check_early(request: web.Request) -> bool:
     return True
 
 
-async def files_of(request: web.Request) -> AsyncIterator[BodyPartReader]:
+async def files_of(request: web.Request, fields: dict[str, str] | None = None) -> AsyncIterator[BodyPartReader]:
     """The files of a form, one after the other, as they come; nothing is read of them before the form is known to be ours.
+
+    Texts that come before a file are put into `fields`, where that is given.
 
     Raises:
         HTTPForbidden: the form's token is not before the files, or is another.
@@ -86,6 +90,8 @@ async def files_of(request: web.Request) -> AsyncIterator[BodyPartReader]:
             if not checked:
                 csrf.check(request, "")
             yield part
+        elif fields is not None and checked and part.name and part.filename is None:
+            fields.setdefault(part.name, await _text(part))
     if not checked:
         csrf.check(request, "")
 
