@@ -6,13 +6,16 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from campaign.domain.model import CampaignState, Counts, Status
-from campaign.ledger.port import CampaignRecord, Control, LedgerReader
+from campaign.ledger.port import CampaignRecord, Control, LedgerReader, RunnerRecord
 
 CODES_OF_SIGNALS: Final = {"interrupted": 130, "terminated": 143, "hung_up": 129}
 """What a run that was told to stop has answered, by the word that the ledger keeps: Ctrl-C, SIGTERM, a terminal that was closed."""
 
 FAULT: Final = "fault"
 """How a run ended that a fault of the program broke off."""
+
+_NEVER_SENT: Final = frozenset({"staging", "staged", "imported", "discarded", "refused"})
+"""How runners ended that did not send."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +104,11 @@ def exit_code_of(counts: Counts, *, rows_left_code: int = 5) -> int:
     if counts.unfinished:
         return rows_left_code
     return 3 if counts.needs_someone else 0
+
+
+def has_sent(runner: RunnerRecord) -> bool:
+    """Whether it was a sender's, and did not only stage or import."""
+    return runner.ended not in _NEVER_SENT and runner.activity != "staging"
 
 
 def rows_left_code(ended: str) -> int:

@@ -11,15 +11,12 @@ from campaign.app.ledgers import open_ledger
 from campaign.domain.durations import words
 from campaign.domain.errors import UsageError
 from campaign.domain.model import OPEN, Status
-from campaign.insights import FAULT, CampaignView, iso, rows_left_code, view
+from campaign.insights import FAULT, CampaignView, has_sent, iso, rows_left_code, view
 from campaign.ledger.port import CampaignRecord, Control, LedgerReader, RunnerRecord
 from campaign.settings import Settings
 
 SHORTEST_SECONDS: Final = 86_400.0
 """What was sent to a pass in the last 24 h is needed to hold the daily cap."""
-
-_NEVER_SENT: Final = frozenset({"staging", "staged", "imported", "discarded", "refused"})
-"""How runners ended that did not send."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,11 +96,6 @@ def history(name: str, settings: Settings) -> History:
         runs = tuple(Run(runner=runner, attempts=attempts.get(runner.id, 0)) for runner in reader.runners(record.id) if has_sent(runner))
         sample = next((row.message for row in reader.rows(record.id) if row.message), "")
         return History(view=view(reader, record, ledger=settings.ledger_to_name), runs=runs, sample=sample)
-
-
-def has_sent(runner: RunnerRecord) -> bool:
-    """Whether it was a sender's, and did not only stage or import."""
-    return runner.ended not in _NEVER_SENT and runner.activity != "staging"
 
 
 def check_here(record: CampaignRecord) -> None:

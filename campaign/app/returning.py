@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from campaign.app.keeping import has_sent
 from campaign.domain.errors import UsageError
+from campaign.insights import has_sent
 from campaign.ledger.port import CampaignRecord, LedgerReader, RunnerRecord
 
 

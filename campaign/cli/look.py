@@ -43,22 +43,35 @@ def status(
 @takes("ledger", "log_level")
 def report(
     name: OneName,
-    output: Annotated[str, typer.Option("--output", "-o", help="Where to: .csv, .parquet, .jsonl or .xlsx.", metavar="FILE")],
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="Where to: .csv, .parquet, .jsonl or .xlsx, or .html for a page.", metavar="FILE")
+    ],
     *,
+    by: Annotated[str, typer.Option("--by", help="A column of the list to divide the page by (.html).", metavar="COLUMN")] = "",
     settings: "Settings",
 ) -> None:
     from campaign.app.finding import find_whole, reading
     from campaign.app.keeping import check_here
     from campaign.app.sending import report as write
+    from campaign.domain.errors import UsageError
     from campaign.domain.places import named
     from campaign.reporter.lines import rows
     from campaign.reporter.results import check_writable
 
+    is_page = output.lower().endswith(".html")
+    if by and not is_page:
+        raise UsageError("--by divides the rows on the page alone. Give --output a name that ends in .html.")
     with reading(settings) as reader:
         record = find_whole(reader, name)
         if record.forgotten_at:
             check_here(record)
         place = named(output)
+        if is_page:
+            from campaign.app.paging import write_report
+
+            write_report(reader, record, place, by=by, ledger=settings.ledger_to_name)
+            typer.echo(f"What became of the campaign “{name}” is in {output}: open it in a browser, print it, or forward it.")
+            return
         check_writable(place, campaign=name, columns=record.spec.columns, rows=record.rows)
         failed = write(reader, record, place).failed
         beside = f", and those that need someone also in {failed}" if failed is not None else ""

@@ -22,7 +22,7 @@ HEIGHT: Final = 300
 _LABEL_WIDTH: Final = 120
 
 _FONT: Final = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'Liberation Sans', Arial, sans-serif"
-_COLORS: Final[dict[Status, tuple[str, str]]] = {
+COLORS: Final[dict[Status, tuple[str, str]]] = {
     Status.DELIVERED: ("#2f9e64", "#4cc38a"),
     Status.ACCEPTED: ("#7cc7a0", "#2b7d56"),
     Status.NOT_DELIVERED: ("#e0a32e", "#e8b04a"),
@@ -66,7 +66,7 @@ text.no_data { font-size: 15px; text-anchor: middle; }
 def sends_chart(timeline: Timeline, *, title: str, nothing: str, again: str, width: int = WIDTH) -> bytes:
     """Sends a second over time, stacked by what they came to; `again` is the name of those that are tried again."""
     chart = pygal.StackedBar(
-        _config([_COLORS[status] for status in timeline.statuses], timeline, timeline.most_per_second, _per_second, width),
+        config([COLORS[status] for status in timeline.statuses], timeline, timeline.most_per_second, per_second, width),
         no_data_text=nothing,
     )
     for status in timeline.statuses:
@@ -78,7 +78,7 @@ def sends_chart(timeline: Timeline, *, title: str, nothing: str, again: str, wid
 def latency_chart(timeline: Timeline, *, title: str, nothing: str, mean: str, most: str, width: int = WIDTH) -> bytes:
     """How long answers took over time, on average and at most, in seconds."""
     chart = pygal.Line(
-        _config([_MOST, _MEAN], timeline, timeline.most_latency_seconds, _seconds, width),
+        config([_MOST, _MEAN], timeline, timeline.most_latency_seconds, _seconds, width),
         no_data_text=nothing,
         show_dots=True,
         dots_size=1.25,
@@ -100,7 +100,14 @@ def ticks(most: float) -> list[float]:
     return [place * step for place in range(math.ceil(most / step) + 1)]
 
 
-def _config(colors: list[tuple[str, str]], timeline: Timeline, most: float, formatter: Callable[[float], str], width: int) -> pygal.Config:
+def config(
+    colors: list[tuple[str, str]],
+    timeline: Timeline,
+    most: float,
+    formatter: Callable[[float], str],
+    width: int,
+) -> pygal.Config:
+    """How charts over time look; a color is one for the light and one for the dark."""
     own = "".join(_coloured(place, light, dark) for place, (light, dark) in enumerate(colors))
     return pygal.Config(
         css=[f"inline:{_CSS.replace('FONT', _FONT)}{own}"],
@@ -138,12 +145,12 @@ def _coloured(place: int, light: str, dark: str) -> str:
 
 
 def _drawn(chart: Any, title: str) -> bytes:
-    chart.add_xml_filter(lambda root: _plain(root, title))
+    chart.add_xml_filter(lambda root: plain(root, title))
     drawn: bytes = chart.render()
     return drawn
 
 
-def _plain(root: Any, title: str) -> Any:
+def plain(root: Any, title: str) -> Any:
     """The picture without what only its scripts would use, and without what tells when and by what it was made."""
     for parent in root.iter():
         for child in list(parent):
@@ -155,7 +162,8 @@ def _plain(root: Any, title: str) -> Any:
     return root
 
 
-def _per_second(value: float) -> str:
+def per_second(value: float) -> str:
+    """What stands at the axis of sends."""
     return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:.1f}"
 
 

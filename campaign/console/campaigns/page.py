@@ -8,7 +8,6 @@ from aiohttp import web
 
 from campaign.app.keeping import Run, history
 from campaign.console.access import Role, allow, may_steer
-from campaign.console.campaigns.advice import advice
 from campaign.console.campaigns.charts import FRESH_SECONDS
 from campaign.console.campaigns.hub import Frame
 from campaign.console.campaigns.live import check_is_stream, stream
@@ -20,6 +19,7 @@ from campaign.console.console import console_of
 from campaign.console.door.guard import DOOR, still_in
 from campaign.console.launch import launches
 from campaign.console.trail import deeds, owner_of
+from campaign.reporter.advice import advice
 from campaign.reporter.reasons import ended_in_words
 
 AT_REST_SECONDS: Final = 2.0

@@ -1,0 +1,23 @@
+"""A campaign's page, for the command and the console."""
+
+from campaign.domain.places import Place
+from campaign.insights import view
+from campaign.ledger.port import CampaignRecord, LedgerReader
+from campaign.reporter.figures import figures
+from campaign.reporter.page import check_page_writable, page_of, write_page
+
+
+def write_report(reader: LedgerReader, record: CampaignRecord, place: Place, *, by: str = "", ledger: str = "") -> None:
+    """Write the page to a file.
+
+    Raises:
+        UsageError: the place can't be written, or there is nothing to divide by as `by` says.
+        DiskFullError: no space left.
+    """
+    check_page_writable(place)
+    write_page(place, figures(reader, view(reader, record, ledger=ledger), by=by))
+
+
+def report_page(reader: LedgerReader, record: CampaignRecord) -> bytes:
+    """The page, in UTF-8."""
+    return page_of(figures(reader, view(reader, record)))

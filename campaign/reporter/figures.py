@@ -1,0 +1,169 @@
+"""Every figure of the page, as values: worked out in one look through the ledger's rows and one through its attempts, neither of them held."""
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+from campaign.domain.errors import UsageError
+from campaign.domain.model import Counts, ResultRow, Status
+from campaign.insights import CampaignView
+from campaign.ledger.port import CampaignSpec, LedgerReader
+from campaign.ledger.upkeep import MovedAttempt
+from campaign.reporter.breakdown import MOST_VALUES, Breakdown, Tally
+from campaign.reporter.latencies import Latencies
+from campaign.reporter.reasons import printable
+from campaign.reporter.rests import Rest, rests
+from campaign.reporter.timeline import Timeline, timeline
+from campaign.reporter.wording import Wordings
+
+EXAMPLES: Final = 5
+_TOO_MANY_REQUESTS: Final = 429
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempts:
+    """`throttled` are those that PassEntry answered with 429; `throttled_by_stretch` those of them that were tried again, as `Timeline.sends`."""
+
+    total: int
+    throttled: int
+    throttled_by_stretch: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """A campaign at one moment. `view.counts` are those of the rows that all other figures are of.
+
+    `examples` are the first rows of each status and reason. `by_attempts` is how many rows of each status have had how many attempts; those
+    that were never tried are left out. `by_column` is None where nobody asked.
+    """
+
+    view: CampaignView
+    now: float
+    examples: dict[tuple[Status, str], tuple[int, ...]]
+    latencies: Latencies
+    by_attempts: dict[int, dict[Status, int]]
+    by_pass_status: Breakdown
+    by_device: Breakdown
+    by_column: Breakdown | None
+    column: str
+    wordings: Wordings
+    timeline: Timeline
+    attempts: Attempts
+    rests: tuple[Rest, ...]
+
+
+def figures(reader: LedgerReader, view: CampaignView, *, by: str = "", now: float | None = None) -> Figures:
+    """Look a campaign through.
+
+    Args:
+        reader: its ledger.
+        view: where it stands.
+        by: a column of the list to divide the rows by; empty for none.
+        now: Unix time; None for the present.
+
+    Raises:
+        UsageError: there is no such column, or it has too many values; says which there are.
+    """
+    now = time.time() if now is None else now
+    record = view.record
+    place = _place(record.spec, by)
+    rows = _Rows(record.spec, place)
+    for row in reader.rows(record.id):
+        rows.add(row)
+        if rows.by_column.overflowed:
+            raise UsageError(
+                f"--by {by}: the column has more than {MOST_VALUES:,} different values, so it divides the rows into nothing that can be "
+                f"shown. Choose another. {_others(record.spec)}"
+            )
+    over_time = timeline(reader, record, now=now)
+    last_seen: dict[int, float] = {}
+    attempts = _attempts(_seen(reader.moved_attempts(record.id), last_seen), over_time)
+    return Figures(
+        view=replace(view, counts=rows.counts(in_doubt=view.counts.in_doubt)),
+        now=now,
+        examples={key: tuple(numbers) for key, numbers in rows.examples.items()},
+        latencies=rows.latencies,
+        by_attempts=dict(sorted(rows.by_attempts.items())),
+        by_pass_status=rows.by_pass_status.breakdown(),
+        by_device=rows.by_device.breakdown(),
+        # What only one row has, such as a name, may tell who that is.
+        by_column=rows.by_column.breakdown(least_rows=2) if by else None,
+        column=by,
+        wordings=rows.wordings,
+        timeline=over_time,
+        attempts=attempts,
+        rests=rests(reader.runners(record.id), last_seen=last_seen, now=now),
+    )
+
+
+class _Rows:
+    """What is counted of rows as they pass by."""
+
+    def __init__(self, spec: CampaignSpec, place: int | None) -> None:
+        self._place = place
+        self._by_reason: Counter[tuple[Status, str]] = Counter()
+        self.examples: dict[tuple[Status, str], list[int]] = {}
+        self.latencies = Latencies()
+        self.by_attempts: dict[int, dict[Status, int]] = {}
+        self.by_pass_status, self.by_device, self.by_column = Tally(), Tally(), Tally()
+        self.wordings = Wordings(spec.columns)
+
+    def add(self, row: ResultRow) -> None:
+        outcome = row.outcome
+        key = outcome.status, outcome.reason
+        self._by_reason[key] += 1
+        if self._by_reason[key] <= EXAMPLES:
+            self.examples.setdefault(key, []).append(row.row)
+        if outcome.latency_seconds is not None:
+            self.latencies.add(outcome.latency_seconds)
+        if outcome.attempts:
+            by_status = self.by_attempts.setdefault(outcome.attempts, {})
+            by_status[outcome.status] = by_status.get(outcome.status, 0) + 1
+        self.by_pass_status.add(outcome.pass_status, outcome.status)
+        self.by_device.add(outcome.device_type, outcome.status)
+        if self._place is not None:
+            self.by_column.add(row.cells[self._place].strip(), outcome.status)
+        self.wordings.add(row.message, row.cells)
+
+    def counts(self, *, in_doubt: int) -> Counts:
+        by_status = dict.fromkeys(Status, 0)
+        for (status, _), count in self._by_reason.items():
+            by_status[status] += count
+        return Counts(by_status=by_status, by_reason=dict(self._by_reason), in_doubt=in_doubt)
+
+
+def _seen(attempts: Iterable[MovedAttempt], last_seen: dict[int, float]) -> Iterator[MovedAttempt]:
+    """The same attempts; notes until when each runner was seen to send."""
+    for attempt in attempts:
+        last_seen[attempt.runner] = max(last_seen.get(attempt.runner, 0.0), attempt.sent_at + (attempt.latency_seconds or 0.0))
+        yield attempt
+
+
+def _attempts(attempts: Iterable[MovedAttempt], over_time: Timeline) -> Attempts:
+    total = throttled = 0
+    by_stretch = [0] * len(over_time.sends)
+    for attempt in attempts:
+        total += 1
+        if attempt.http_status == _TOO_MANY_REQUESTS:
+            throttled += 1
+            place = int((attempt.sent_at - over_time.since) // over_time.seconds)
+            if attempt.status == Status.PENDING and 0 <= place < len(by_stretch):
+                by_stretch[place] += 1
+    return Attempts(total=total, throttled=throttled, throttled_by_stretch=tuple(by_stretch))
+
+
+def _place(spec: CampaignSpec, by: str) -> int | None:
+    if not by:
+        return None
+    if by == spec.id_column:
+        raise UsageError(f"--by {by}: that is the column of the passes' ids, and no two of them are the same. {_others(spec)}")
+    if by not in spec.columns:
+        raise UsageError(f"--by {by}: the list has no such column. {_others(spec)}")
+    return spec.columns.index(by)
+
+
+def _others(spec: CampaignSpec) -> str:
+    names = [printable(name) for name in spec.columns if name != spec.id_column]
+    return f"There are: {', '.join(names)}." if names else "The list has no other column."

@@ -1,0 +1,185 @@
+"""A campaign's outcome as one HTML file that needs nothing else: to be read, printed, and forwarded to people who were not there.
+
+It tells of rows by their numbers alone: no pass's id, no cell of the list but the values of a column that was asked for, no answer of
+the API as it came, no message with a person's values in it, no path, host or user.
+"""
+
+import math
+import os
+from datetime import datetime
+from pathlib import Path, PurePath
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from campaign.domain.durations import words as duration
+from campaign.domain.errors import UsageError
+from campaign.domain.model import Status
+from campaign.domain.places import Place
+from campaign.reporter.advice import advice
+from campaign.reporter.atomic import Draft, writing
+from campaign.reporter.charts import COLORS
+from campaign.reporter.drawings import band_in_words, latency_drawing, sends_drawing
+from campaign.reporter.figures import Figures
+from campaign.reporter.lines import rows
+from campaign.reporter.reasons import NO_REASON, ended_in_words, printable, reason_in_words
+from campaign.reporter.standing import LABEL, MEANING, ORDER, state_in_words
+
+MARK: Final = '<meta name="generator" content="campaign report">'
+"""By which a page of ours is known, and may be replaced."""
+TABLE_ROWS: Final = 12
+MOST_REASONS: Final = 12
+MOST_RESTS: Final = 12
+_MARK_WITHIN_CHARACTERS: Final = 2000
+_LONGEST_VALUE: Final = 80
+_EXPLAINED: Final = (Status.NOT_DELIVERED, Status.FAILED, Status.UNKNOWN, Status.INVALID, Status.ACCEPTED, Status.SKIPPED)
+_UNTOLD: Final = frozenset({"results", "exclude"})
+"""Settings that name files of the machine it ran on."""
+
+
+def write_page(place: Place, found: Figures) -> None:
+    """Write the page, whole or not at all.
+
+    Raises:
+        UsageError: the place can't be written, or holds something else.
+        DiskFullError: no space left.
+    """
+    page = page_of(found)
+    with Draft(place) as draft:
+        with writing(place):
+            draft.file.write(page)
+        draft.seal()
+        draft.replace()
+
+
+def check_page_writable(place: Place) -> None:
+    """See that a page may be written to the place.
+
+    Raises:
+        UsageError: a file is there that is no page of ours, or none can be made.
+    """
+    if isinstance(place, Path) and os.path.lexists(place):
+        with writing(place):
+            if not place.is_file():
+                raise UsageError(f"{place} is no file, so no page can be written there. Give the page another name.")
+            with place.open(encoding="utf-8", errors="replace") as file:
+                head = file.read(_MARK_WITHIN_CHARACTERS)
+        if head and MARK not in head:
+            raise UsageError(f"{place} is there already, and is no page of a campaign. Give the page another name, or move that file away.")
+    with Draft(place):
+        pass
+
+
+def page_of(found: Figures) -> bytes:
+    """The page, in UTF-8."""
+    environment = Environment(
+        loader=PackageLoader("campaign.reporter"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters.update(
+        thousands=lambda number: f"{number:,}",
+        label=lambda status: LABEL[status],
+        capitalized=lambda text: text[:1].upper() + text[1:],
+        day_and_time=day_and_time,
+        duration=duration,
+        band=band_in_words,
+        value=_value,
+        ended=ended_in_words,
+    )
+    environment.globals.update(percent=percent, colors=COLORS, order=ORDER, mark=Markup(MARK))
+    return environment.get_template("page.html").render(_values(found)).encode()
+
+
+def percent(part: int, whole: int) -> str:
+    """`88.2 %`; never 100 % of what is not all, nor 0 % of what is something."""
+    tenths = math.floor(1000 * part / whole + 0.5) if whole else 0
+    if tenths == 1000 and part < whole:
+        return "over 99.9 %"
+    if part and not tenths:
+        return "under 0.1 %"
+    return f"{tenths / 10:g} %" if tenths in {0, 1000} else f"{tenths / 10:.1f} %"
+
+
+def day_and_time(seconds: float) -> str:
+    """In this machine's time zone, which is named once on the page."""
+    return f"{datetime.fromtimestamp(seconds).astimezone():%d %b %Y, %H:%M:%S}" if seconds else ""
+
+
+def sentence(found: Figures) -> str:
+    """The outcome in one."""
+    counts = found.view.counts
+    if not counts.rows:
+        return "The list has no rows."
+    parts = [(status, counts.by_status[status]) for status in ORDER if counts.by_status[status]]
+    told = [f"{count:,} {'was' if count == 1 else 'were'} {LABEL[status]} ({percent(count, counts.rows)})" for status, count in parts[:1]]
+    told += [f"{count:,} {LABEL[status]}" for status, count in parts[1:]]
+    joined = told[0] if len(told) == 1 else f"{', '.join(told[:-1])} and {told[-1]}"
+    return f"Of {rows(counts.rows)}, {joined}."
+
+
+def _values(found: Figures) -> dict[str, Any]:
+    record, counts = found.view.record, found.view.counts
+    tried = sum(sum(by_status.values()) for by_status in found.by_attempts.values())
+    again = {status: sum(by_status.get(status, 0) for number, by_status in found.by_attempts.items() if number > 1) for status in Status}
+    return {
+        "found": found,
+        "counts": counts,
+        "name": printable(record.spec.name),
+        "sentence": sentence(found),
+        "state": f"It {state_in_words(found.view)}",
+        "zone": f"{datetime.fromtimestamp(found.now).astimezone():%Z}",
+        "parts": [(status, counts.by_status[status]) for status in ORDER if counts.by_status[status]],
+        "reasons": [_group(found, status) for status in _EXPLAINED if counts.by_status[status]],
+        "sends": sends_drawing(found.timeline, found.attempts, found.rests, title="Sends a second over time")
+        if found.timeline.total
+        else None,
+        "table": found.timeline.coarser(TABLE_ROWS) if found.timeline.total else None,
+        "rests": sorted(sorted(found.rests, key=lambda rest: -rest.seconds)[:MOST_RESTS], key=lambda rest: rest.since),
+        "rests_seconds": sum(rest.seconds for rest in found.rests),
+        "answers": latency_drawing(found.latencies, found.timeline, title="How many answers took how long")
+        if found.latencies.count
+        else None,
+        "tried": tried,
+        "again": [(status, again[status]) for status in ORDER if again[status]],
+        "tried_again": sum(again.values()),
+        "tried_statuses": [status for status in ORDER if any(status in by_status for by_status in found.by_attempts.values())],
+        "settings": _settings(found),
+        "wordings": found.wordings.shared(),
+    }
+
+
+def _group(found: Figures, status: Status) -> dict[str, Any]:
+    """A status, and its rows by reason: those beyond the largest are summed up."""
+    reasons = list(found.view.counts.reasons(status).items())
+    shown, others = reasons[:MOST_REASONS], reasons[MOST_REASONS:]
+    return {
+        "status": status,
+        "count": found.view.counts.by_status[status],
+        "meaning": MEANING[status],
+        "reasons": [
+            {
+                "words": _value(reason_in_words(reason)) if reason else NO_REASON,
+                "count": count,
+                "examples": found.examples[status, reason],
+                "advice": advice(status, reason),
+            }
+            for reason, count in shown
+        ],
+        "others": (len(others), sum(count for _, count in others)),
+    }
+
+
+def _settings(found: Figures) -> list[tuple[str, str]]:
+    spec = found.view.record.spec
+    given = sorted((name, value) for name, value in spec.settings.items() if value and name not in _UNTOLD)
+    return [
+        ("List", _value(PurePath(spec.list_name).name)),
+        ("Column of the passes' ids", _value(spec.id_column)),
+        *((_value(name.replace("_", " ").capitalize()), _value(value)) for name, value in given),
+    ]
+
+
+def _value(text: str) -> str:
+    """A text of the list or the API on one line, and no longer than fits."""
+    text = " ".join(printable(text).split())
+    return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…"
