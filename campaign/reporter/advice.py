@@ -4,10 +4,10 @@ from typing import Final
 
 from campaign.domain.model import Invalid, Skip, Status
 
-_TOKEN: Final = "Whoever runs Campaign has to give it a token that PassEntry accepts. Then send these rows again."
+_ACCESS: Final = "Whoever runs Campaign has to give it a token that PassEntry accepts. Then send these rows again."
 _ID: Final = "Look the ids up in PassEntry, put the right ones into the failed-rows file, and give that file back."
 _MANGLED: Final = "Format the id column as text in the spreadsheet, put the ids in again, and give the failed-rows file back."
-_PASS_GONE: Final = "Nothing to do: take these passes out of your list."
+_GONE: Final = "Nothing to do: take these passes out of your list."
 _REFUSED: Final = "The failed-rows file says what PassEntry answered. Mend the message or the row there, and give that file back."
 _LATER: Final = "Nothing of it arrived. Send these rows again later."
 _VERIFY: Final = "Have the passes read back: that tells most of them, and sends nothing."
@@ -19,10 +19,10 @@ _ANOTHER_DAY: Final = "They can have the message another day, in a campaign of i
 _EXPIRED: Final = "If it is still worth telling them, start a new campaign with a later end."
 
 _BY_REASON: Final[dict[tuple[Status, str], str]] = {
-    (Status.FAILED, "http_401"): _TOKEN,
-    (Status.FAILED, "http_403"): _TOKEN,
+    (Status.FAILED, "http_401"): _ACCESS,
+    (Status.FAILED, "http_403"): _ACCESS,
     (Status.FAILED, "http_404"): _ID,
-    (Status.FAILED, "http_410"): _PASS_GONE,
+    (Status.FAILED, "http_410"): _GONE,
     (Status.FAILED, "http_400"): _REFUSED,
     (Status.FAILED, "http_409"): _REFUSED,
     (Status.FAILED, "http_413"): _REFUSED,

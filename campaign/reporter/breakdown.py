@@ -26,7 +26,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Breakdown:
-    """The largest groups, largest first, and all others as one, None if there are none. Together they are all the rows that were counted."""
+    """The largest groups, largest first, and all others as one, None if there are none: together, all the rows that were counted."""
 
     groups: tuple[Group, ...]
     others: Group | None

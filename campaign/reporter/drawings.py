@@ -1,6 +1,8 @@
 """The page's charts: SVG that stands within HTML, several on one page, each with styles that reach no other and no id."""
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 import pygal
@@ -14,34 +16,42 @@ from campaign.reporter.rests import Rest
 from campaign.reporter.standing import LABEL
 from campaign.reporter.timeline import Timeline
 
-_THROTTLED: Final = ("#c2611f", "#f0945a")
-_NOBODY: Final = ("#e9e9e4", "#2b2e37")
+THROTTLED: Final = "throttled"
+NOBODY: Final = "nobody"
+PAGE_COLORS: Final = {status.value: pair for status, pair in COLORS.items()} | {
+    THROTTLED: ("#b3531a", "#f0945a"),
+    NOBODY: ("#e3e3dd", "#474c5a"),
+}
+"""Each for the light and for the dark."""
 _ANSWERS: Final = ("#4548c8", "#a3a7ff")
 _RULE: Final = re.compile(r"(?P<media>@media[^{]*)\{|(?P<selectors>[^{}]*)\{")
 
 
-def sends_drawing(timeline: Timeline, attempts: Attempts, rests: tuple[Rest, ...], *, title: str) -> Markup:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """What a color stands for, which is told beside the chart; `name` is the color's in the page's styles."""
+
+    name: str
+    label: str
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawing:
+    """A chart in two widths, and its key."""
+
+    picture: Markup
+    key: tuple[Series, ...] = ()
+
+
+def sends_drawing(timeline: Timeline, attempts: Attempts, rests: tuple[Rest, ...], *, title: str) -> Drawing:
     """Sends a second over time: those answered with 429 apart, and grey where nobody sent for a whole stretch."""
-    throttled = attempts.throttled_by_stretch
-    most = timeline.most_per_second
-    series: list[tuple[str, tuple[str, str], list[float]]] = []
-    for status in timeline.statuses:
-        counts = [stretch.by_status.get(status, 0) for stretch in timeline.sends]
-        if status is Status.PENDING:
-            counts = [max(0, count - slowed) for count, slowed in zip(counts, throttled, strict=True)]
-            if not any(counts):
-                continue
-        label = "tried again" if status is Status.PENDING else LABEL[status]
-        series.append((label, COLORS[status], [count / timeline.seconds for count in counts]))
-    if any(throttled):
-        series.append(("asked to slow down (429), tried again", _THROTTLED, [count / timeline.seconds for count in throttled]))
-    if any(resting := resting_stretches(timeline, rests)):
-        series.append(("nobody was sending", _NOBODY, [most if rest else 0.0 for rest in resting]))
-    return _both("sends", lambda width: _sends(timeline, series, most, width), title)
+    key = tuple(_series(timeline, attempts, rests))
+    return Drawing(picture=_both("sends", lambda width: _sends(timeline, key, width), title), key=key)
 
 
-def latency_drawing(latencies: Latencies, timeline: Timeline, *, title: str) -> Markup:
-    """How many answers took how long."""
+def latency_drawing(latencies: Latencies, timeline: Timeline, *, title: str) -> Drawing:
+    """How many rows took how long."""
     bands = latencies.bands()
     most = max((band.count for band in bands), default=0)
 
@@ -51,17 +61,19 @@ def latency_drawing(latencies: Latencies, timeline: Timeline, *, title: str) -> 
         look.x_labels_major_every = 2 if len(bands) > 4 and width == NARROW else 1
         look.show_legend = False
         drawn = pygal.Bar(look)
-        drawn.add("answers", [band.count for band in bands])
+        drawn.add("rows", [band.count for band in bands])
         return drawn
 
-    return _both("answers", chart, title)
+    return Drawing(picture=_both("answers", chart, title))
 
 
 def band_in_words(band: Band) -> str:
     """`50-100 ms`, `1-2 s`, `over 30 s`."""
     if band.high_ms is None:
         return f"over {band.low_ms // 1000} s"
-    if band.high_ms <= 1000:
+    if band.high_ms == 1000:
+        return f"{band.low_ms} ms\N{EN DASH}1 s"
+    if band.high_ms < 1000:
         return f"{band.low_ms}\N{EN DASH}{band.high_ms} ms"
     return f"{band.low_ms // 1000}\N{EN DASH}{band.high_ms // 1000} s"
 
@@ -87,14 +99,29 @@ def scoped(css: str, scope: str) -> str:
     return _RULE.sub(rule, css)
 
 
-def _sends(timeline: Timeline, series: list[tuple[str, tuple[str, str], list[float]]], most: float, width: int) -> Any:
-    look = config([colors for _, colors, _ in series] or [_NOBODY], timeline, most, per_second, width)
-    look.legend_at_bottom_columns = max(1, min(len(series), 3)) if width == WIDTH else 1
-    look.height = 300 if width == WIDTH else 300 + 18 * max(0, len(series) - 1)
-    look.no_data_text = "Nothing was sent"
+def _series(timeline: Timeline, attempts: Attempts, rests: tuple[Rest, ...]) -> Iterator[Series]:
+    throttled = attempts.throttled_by_stretch
+    for status in timeline.statuses:
+        counts = [stretch.by_status.get(status, 0) for stretch in timeline.sends]
+        if status is Status.PENDING:
+            # The ledger may have moved on between the two looks at it.
+            counts = [max(0, count - slowed) for count, slowed in zip(counts, throttled, strict=True)]
+        if any(counts):
+            label = "tried again" if status is Status.PENDING else LABEL[status]
+            yield Series(name=status.value, label=label, values=tuple(count / timeline.seconds for count in counts))
+    if any(throttled):
+        values = tuple(count / timeline.seconds for count in throttled)
+        yield Series(name=THROTTLED, label="asked to slow down (HTTP 429), tried again", values=values)
+    if any(resting := resting_stretches(timeline, rests)):
+        yield Series(name=NOBODY, label="nobody was sending", values=tuple(timeline.most_per_second if rest else 0.0 for rest in resting))
+
+
+def _sends(timeline: Timeline, key: tuple[Series, ...], width: int) -> Any:
+    look = config([PAGE_COLORS[series.name] for series in key], timeline, timeline.most_per_second, per_second, width)
+    look.show_legend = False
     chart = pygal.StackedBar(look)
-    for label, _, values in series:
-        chart.add(label, values)
+    for series in key:
+        chart.add(series.label, series.values)
     return chart
 
 

@@ -1,4 +1,4 @@
-"""Every figure of the page, as values: worked out in one look through the ledger's rows and one through its attempts, neither of them held."""
+"""Every figure of the page, as values: worked out in one look through the rows and one through the attempts, neither of them held."""
 
 import time
 from collections import Counter
@@ -24,7 +24,7 @@ _TOO_MANY_REQUESTS: Final = 429
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempts:
-    """`throttled` are those that PassEntry answered with 429; `throttled_by_stretch` those of them that were tried again, as `Timeline.sends`."""
+    """`throttled` are those answered with 429; `throttled_by_stretch` those of them that were tried again, beside `Timeline.sends`."""
 
     total: int
     throttled: int

@@ -1,4 +1,4 @@
-"""How long answers took: every one of them, to the millisecond, in memory that does not grow with their number."""
+"""How long sends took: every one of them, to the millisecond, in memory that does not grow with their number."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ _LONGEST_MS: Final = 600_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Band:
-    """Answers that took from `low_ms` until before `high_ms` (None: or longer)."""
+    """Sends that took from `low_ms` until before `high_ms` (None: or longer)."""
 
     low_ms: int
     high_ms: int | None
@@ -22,7 +22,7 @@ class Band:
 
 
 class Latencies:
-    """Counts answers by whole milliseconds."""
+    """Counts sends by whole milliseconds."""
 
     def __init__(self) -> None:
         self._by_ms: Counter[int] = Counter()
@@ -35,7 +35,7 @@ class Latencies:
         return self._by_ms.total()
 
     def percentile_ms(self, percent: int) -> int:
-        """The least time within which so many percent of the answers came (nearest rank); 0 if there are none."""
+        """The least time within which so many percent of the sends ended (nearest rank); 0 if there are none."""
         rank = -(-self.count * percent // 100)
         seen = 0
         for ms in sorted(self._by_ms):
@@ -45,7 +45,7 @@ class Latencies:
         return 0
 
     def bands(self) -> tuple[Band, ...]:
-        """From the first band that has an answer to the last that has."""
+        """From the first band that has a send to the last that has."""
         bands = [
             Band(
                 low_ms=low, high_ms=high, count=sum(count for ms, count in self._by_ms.items() if low <= ms and (high is None or ms < high))

@@ -19,8 +19,7 @@ from campaign.domain.model import Status
 from campaign.domain.places import Place
 from campaign.reporter.advice import advice
 from campaign.reporter.atomic import Draft, writing
-from campaign.reporter.charts import COLORS
-from campaign.reporter.drawings import band_in_words, latency_drawing, sends_drawing
+from campaign.reporter.drawings import PAGE_COLORS, band_in_words, latency_drawing, sends_drawing
 from campaign.reporter.figures import Figures
 from campaign.reporter.lines import rows
 from campaign.reporter.reasons import NO_REASON, ended_in_words, printable, reason_in_words
@@ -34,6 +33,7 @@ MOST_RESTS: Final = 12
 _MARK_WITHIN_CHARACTERS: Final = 2000
 _LONGEST_VALUE: Final = 80
 _EXPLAINED: Final = (Status.NOT_DELIVERED, Status.FAILED, Status.UNKNOWN, Status.INVALID, Status.ACCEPTED, Status.SKIPPED)
+_WITHOUT_REASON: Final = {Status.ACCEPTED: "no answer came; reading the pass back showed that it holds the message"}
 _UNTOLD: Final = frozenset({"results", "exclude"})
 """Settings that name files of the machine it ran on."""
 
@@ -86,7 +86,7 @@ def page_of(found: Figures) -> bytes:
         value=_value,
         ended=ended_in_words,
     )
-    environment.globals.update(percent=percent, colors=COLORS, order=ORDER, mark=Markup(MARK))
+    environment.globals.update(percent=percent, colors=PAGE_COLORS, order=ORDER, mark=Markup(MARK))  # noqa: S704 - of our own making
     return environment.get_template("page.html").render(_values(found)).encode()
 
 
@@ -136,7 +136,7 @@ def _values(found: Figures) -> dict[str, Any]:
         "table": found.timeline.coarser(TABLE_ROWS) if found.timeline.total else None,
         "rests": sorted(sorted(found.rests, key=lambda rest: -rest.seconds)[:MOST_RESTS], key=lambda rest: rest.since),
         "rests_seconds": sum(rest.seconds for rest in found.rests),
-        "answers": latency_drawing(found.latencies, found.timeline, title="How many answers took how long")
+        "answers": latency_drawing(found.latencies, found.timeline, title="How many sends took how long")
         if found.latencies.count
         else None,
         "tried": tried,
@@ -158,7 +158,7 @@ def _group(found: Figures, status: Status) -> dict[str, Any]:
         "meaning": MEANING[status],
         "reasons": [
             {
-                "words": _value(reason_in_words(reason)) if reason else NO_REASON,
+                "words": _value(reason_in_words(reason)) if reason else _WITHOUT_REASON.get(status, NO_REASON),
                 "count": count,
                 "examples": found.examples[status, reason],
                 "advice": advice(status, reason),
@@ -175,8 +175,14 @@ def _settings(found: Figures) -> list[tuple[str, str]]:
     return [
         ("List", _value(PurePath(spec.list_name).name)),
         ("Column of the passes' ids", _value(spec.id_column)),
-        *((_value(name.replace("_", " ").capitalize()), _value(value)) for name, value in given),
+        *((_value(name.replace("_", " ").capitalize()), _setting(name, value)) for name, value in given),
     ]
+
+
+def _setting(name: str, value: str) -> str:
+    if name == "rate":
+        return f"{float(value):g} sends a second"
+    return {"True": "yes", "False": "no"}.get(value, _value(value))
 
 
 def _value(text: str) -> str:

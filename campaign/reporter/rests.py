@@ -24,7 +24,10 @@ class Rest:
 
 
 def rests(runners: Iterable[RunnerRecord], *, last_seen: Mapping[int, float], now: float) -> tuple[Rest, ...]:
-    """The rests of a campaign, in their order; runs may overlap. `last_seen` is until when a runner that left no end is known to have sent."""
+    """The rests of a campaign, in their order; runs may overlap.
+
+    `last_seen` is until when each runner is known to have sent, for those that left no end.
+    """
     found: list[Rest] = []
     until, ended = 0.0, ""
     for runner in sorted(filter(has_sent, runners), key=lambda runner: runner.started_at):

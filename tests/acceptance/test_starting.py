@@ -8,7 +8,7 @@ import pytest
 
 from tests.acceptance.desk import Desk
 
-HEAVY = {"aiohttp", "apprise", "fsspec", "numpy", "prometheus_client", "psycopg", "pyarrow", "ray", "xlsxwriter"}
+HEAVY = {"aiohttp", "apprise", "fsspec", "numpy", "prometheus_client", "psycopg", "pygal", "pyarrow", "ray", "xlsxwriter"}
 
 
 @pytest.mark.parametrize(

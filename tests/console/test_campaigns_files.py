@@ -29,6 +29,22 @@ KINDS = {
 }
 
 
+async def test_the_outcome_on_one_page_is_for_those_who_may_take_the_rows_away(tmp_path: Path) -> None:
+    async with scene(tmp_path, SOME_MISSING) as at:
+        await at.run("page <b>", 12, code=3)
+        assert "report.html" in (await at.get(at.page_of("page <b>"))).page
+        answer = await at.given.client.get(at.page_of("page <b>", "report.html"))
+        assert (answer.status, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+        assert answer.headers["Content-Disposition"].startswith("attachment; ")
+        page = await answer.text()
+        assert "Of 12 rows, 9 were delivered (75.0 %) and 3 failed." in page
+        assert "<h1>page &lt;b&gt;</h1>" in page
+        assert (await deeds(at.given.console.store, "page <b>", limit=1))[0].details.endswith(".html")
+        at.is_now("vic", Role.VIEWER)
+        assert (await at.get(at.page_of("page <b>", "report.html"))).status == 403
+        assert "report.html" not in (await at.get(at.page_of("page <b>"))).page
+
+
 @pytest.mark.parametrize("kind", KINDS)
 async def test_what_is_taken_away_can_be_opened_as_a_list(tmp_path: Path, kind: str) -> None:
     async with scene(tmp_path, SOME_MISSING) as at:

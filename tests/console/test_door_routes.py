@@ -29,6 +29,7 @@ CAMPAIGNS = {
     "GET /campaigns/{name}": "viewer",
     "GET /campaigns/{name}/live": "viewer",
     "GET /campaigns/{name}/{chart}.svg": "viewer",
+    "GET /campaigns/{name}/report.html": "sender",
     "GET /campaigns/{name}/{which}.{format}": "sender",
     "POST /campaigns/{name}/pause": "sender",
     "GET /campaigns/{name}/resume": "sender",

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from campaign.app.lists import as_file_name
+from campaign.app.paging import report_page
 from campaign.console.access import Role, allow
 from campaign.console.campaigns.exports import Wanted, Which
 from campaign.console.campaigns.rights import asked_about, own
@@ -41,6 +42,21 @@ async def export(request: web.Request) -> web.StreamResponse:
         headers = {"Content-Type": CONTENT_TYPES[wanted.format], "Content-Disposition": attachment(file_name)}
         # Within: the file is there until its last byte is sent.
         return await _given(request, file, headers)
+
+
+@allow(Role.SENDER)
+async def page(request: web.Request) -> web.StreamResponse:
+    """The outcome as a file: as a page of this server it would have to be styled by rules that none of ours may have."""
+    asked = await own(request)
+    if not asked.shown.has_results:
+        raise web.HTTPNotFound
+    record = asked.shown.view.record
+    made = await watching_of(request).looking.ask_at_length(lambda reader: report_page(reader, record))
+    file_name = f"{as_file_name(asked.name)}.html"
+    console = console_of(request)
+    await note(console.store, asked.person.name, console.pages.text("campaigns.deed.download"), asked.name, file_name)
+    headers = {"Content-Disposition": attachment(file_name)}
+    return web.Response(body=made, content_type="text/html", charset="utf-8", headers=headers)
 
 
 @allow(Role.VIEWER)
@@ -82,5 +98,7 @@ def routes() -> list[web.RouteDef]:
     """Files of a campaign."""
     return [
         web.get("/campaigns/{name}/{chart}.svg", chart),
+        # Before the exports, whose pattern it fits as well.
+        web.get("/campaigns/{name}/report.html", page),
         web.get("/campaigns/{name}/{which}.{format}", export),
     ]

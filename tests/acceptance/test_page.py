@@ -1,0 +1,187 @@
+"""The page of a campaign to which everything has happened, held against the results file and the ledger to the digit."""
+
+import csv
+import random
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+import apsw
+import pytest
+
+from campaign.domain.model import Status
+from campaign.reporter.page import percent
+from campaign.reporter.reasons import reason_in_words
+from campaign.reporter.standing import LABEL
+from tests.acceptance.desk import Desk
+
+ROWS = 5000
+MESSAGE = "Hi {{ first_name }}, {{ code }} gives 20 % off"
+COUNTRIES = ("Germany", "Austria", "<script>alert(1)</script>", "", *(f"Country {number}" for number in range(30)))
+FAULTS = {
+    "not_delivered": 0.06,
+    "not_found": 0.015,
+    "unprocessable": 0.01,
+    "gone": 0.005,
+    "conflict": 0.005,
+    "throttle": 0.0006,
+    "refuse": 0.004,
+    "cut_after": 0.005,
+    "error_before": 0.004,
+}
+
+
+class Page(HTMLParser):
+    """What stands in the page: its tables' cells under their headings, and its texts outside of pictures and styles."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tables: dict[str, list[list[str]]] = defaultdict(list)
+        self.texts: dict[str, str] = defaultdict(str)
+        self.tags: Counter[str] = Counter()
+        self._heading = ""
+        self._within: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        del attrs
+        self.tags[tag] += 1
+        if tag not in {"meta", "path", "rect"}:
+            self._within.append(tag)
+        if tag in {"h1", "h2", "h3"}:
+            self._heading = ""
+        if tag == "tr":
+            self.tables[self._heading].append([])
+        if tag in {"td", "th"}:
+            self.tables[self._heading][-1].append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in self._within:
+            while self._within.pop() != tag:
+                pass
+
+    def handle_data(self, data: str) -> None:
+        if {"style", "svg"} & set(self._within):
+            return
+        if {"h1", "h2", "h3"} & set(self._within):
+            self._heading += data
+        elif {"td", "th"} & set(self._within):
+            self.tables[self._heading][-1][-1] += data
+        elif "small" not in self._within:
+            self.texts[self._heading] += data
+
+    def rows(self, heading: str) -> Iterator[list[str]]:
+        """The rows of the tables under a heading, without the tables' heads."""
+        found = next(cells for title, cells in self.tables.items() if title.startswith(heading))
+        yield from (cells for cells in found if any(re.match(r"[\d,]+\b", cell) for cell in cells))
+
+
+def a_list(path: Path) -> None:
+    draw = random.Random(4)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("pass_id", "first_name", "code", "country"))
+        for row in range(1, ROWS + 1):
+            identity = "" if row % 900 == 0 else "1.23E+15" if row % 1100 == 0 else "pass-00001" if row % 600 == 0 else f"pass-{row:05}"
+            name = "" if row % 333 == 0 else draw.choice(("Anna", "Ben", "Carla"))
+            writer.writerow((identity, name, f"C{row:06}", "Atlantis" if row == 1 else draw.choice(COUNTRIES)))
+
+
+def number(text: str) -> int:
+    return int(text.replace(",", ""))
+
+
+@pytest.mark.timeout(240)
+def test_every_figure_is_that_of_the_ledger(desk: Desk) -> None:
+    desk.simulator.set_faults(faults=FAULTS)
+    a_list(desk.folder / "list.csv")
+    quick = {"CAMPAIGN_RATE": "2000", "CAMPAIGN_LOG_LEVEL": "error"}
+    desk.run("run", "list.csv", "--message", MESSAGE, "--limit", "2500", code=5, **quick)
+    desk.run("resume", "list", code=3, **quick)
+    desk.run("report", "list", "--output", "report.html", "--by", "country")
+    raw = (desk.folder / "report.html").read_text(encoding="utf-8")
+    page = Page(raw)
+    with (desk.folder / "list.results.csv").open(encoding="utf-8-sig", newline="") as file:
+        results = list(csv.DictReader(file))
+    assert len(results) == ROWS
+    statuses = Counter(Status(row["delivery_status"]) for row in results)
+    assert {Status.DELIVERED, Status.NOT_DELIVERED, Status.FAILED, Status.ACCEPTED, Status.SKIPPED, Status.INVALID} <= set(statuses)
+
+    # The sentence and the key of the bar.
+    head = " ".join(page.texts["list"].split())
+    assert f"Of {ROWS:,} rows, {statuses[Status.DELIVERED]:,} were delivered ({percent(statuses[Status.DELIVERED], ROWS)})" in head
+    for status, count in statuses.items():
+        assert f"{LABEL[status].capitalize()} {count:,}" in head, status
+
+    # Reasons, with the first rows of each.
+    for status in (Status.NOT_DELIVERED, Status.FAILED, Status.INVALID, Status.SKIPPED):
+        of_status = [row for row in results if row["delivery_status"] == status]
+        told = {cells[1]: (number(cells[0]), cells[3]) for cells in page.rows(f"{LABEL[status].capitalize()}: {len(of_status):,}")}
+        expected = {}
+        for reason in {row["delivery_reason"] for row in of_status}:
+            numbers = [int(row["delivery_row"]) for row in of_status if row["delivery_reason"] == reason]
+            words = reason_in_words(reason)
+            such = ", ".join(f"{one:,}" for one in numbers[:5]) + (", …" if len(numbers) > 5 else "")
+            expected[words[:1].upper() + words[1:]] = (len(numbers), f"{'row' if len(numbers) == 1 else 'rows'} {such}")
+        assert told == expected
+
+    # By country: the twenty largest, and the rest as one.
+    by_country: dict[str, Counter[str]] = defaultdict(Counter)
+    for row in results:
+        by_country[row["country"]][row["delivery_status"]] += 1
+    told_countries = {cells[0]: [number(cell.split()[0]) for cell in cells[1:5]] for cells in page.rows("By “country”")}
+    assert len(told_countries) == 21
+    assert sum(counts[0] for counts in told_countries.values()) == ROWS
+    largest = sorted(by_country.items(), key=lambda item: (-item[1].total(), item[0]))[:20]
+    for country, counts in largest:
+        delivered, missed = counts["delivered"], counts["not_delivered"]
+        assert told_countries[country or "empty"] == [counts.total(), delivered, missed, counts.total() - delivered - missed]
+    assert told_countries[f"{len(by_country) - 20} other values"][0] == ROWS - sum(counts.total() for _, counts in largest)
+
+    # Tried again.
+    by_attempts = Counter(int(row["delivery_attempts"]) for row in results if int(row["delivery_attempts"]))
+    assert len(by_attempts) > 1
+    assert {number(cells[0]): number(cells[1]) for cells in page.rows("Tried again")} == by_attempts
+
+    # Attempts, 429s and times, from the ledger itself.
+    ledger = apsw.Connection(str(desk.folder / "campaign.db"), flags=apsw.SQLITE_OPEN_READONLY)
+    total, throttled = next(ledger.execute("SELECT count(*), sum(http_status = 429) FROM attempts"))
+    seconds = sorted(value for (value,) in ledger.execute("SELECT latency_seconds FROM rows WHERE latency_seconds IS NOT NULL"))
+    by_device = dict(ledger.execute("SELECT device_type, count(*) FROM rows WHERE device_type <> '' GROUP BY 1"))
+    by_pass_status = dict(ledger.execute("SELECT pass_status, count(*) FROM rows WHERE pass_status <> '' GROUP BY 1"))
+    ledger.close()
+    assert throttled
+    over_time = " ".join(page.texts["Sends over time"].split())
+    assert f"{total:,} sends were tried; {throttled:,} of them were answered with “slow down”" in over_time
+    in_table = [number(cell) for cells in page.rows("Sends over time") for cell in cells[1:] if re.fullmatch(r"[\d,]+", cell)]
+    assert sum(in_table) == total
+    took = " ".join(page.texts["How long sends took"].split())
+    ranks = (seconds[-(-len(seconds) * part // 100) - 1] for part in (50, 90, 99, 100))
+    assert re.findall(r"([\d,]+) ms", took)[:4] == [f"{round(value * 1000):,}" for value in ranks]
+    assert sum(number(cells[1]) for cells in page.rows("How long sends took")) == len(seconds)
+    known = {cells[0]: number(cells[1]) for cells in page.rows("By the pass's status and device") if cells[0] != "not known"}
+    assert known == by_device | by_pass_status
+    assert known
+
+    # Whoever it is forwarded to learns of nobody, and runs and fetches nothing.
+    assert "Hi «first_name», «code» gives 20 % off" in page.texts["The message"]
+    assert not re.search(r"pass-\d|C00\d|Anna|Atlantis|C0\d", raw)
+    assert str(desk.folder) not in raw
+    assert not page.tags.keys() & {"script", "link", "img", "iframe", "form", "object"}
+    assert not re.search(r"(?:src|href|url)\s*[=(]", raw)
+
+
+def test_a_page_takes_no_other_files_place_and_says_what_it_can_be_divided_by(desk: Desk) -> None:
+    desk.make_list(3)
+    desk.run("run", "list.csv", "--message", "Hi {{ first_name }}")
+    notes = desk.folder / "notes.html"
+    notes.write_text("<p>mine</p>", encoding="utf-8")
+    assert "is no page of a campaign" in desk.run("report", "list", "--output", "notes.html", code=2).stderr
+    assert notes.read_text(encoding="utf-8") == "<p>mine</p>"
+    for _ in range(2):
+        desk.run("report", "list", "--output", "page.html")
+    assert "There are: first_name." in desk.run("report", "list", "--output", "page.html", "--by", "town", code=2).stderr
+    assert "no two of them are the same" in desk.run("report", "list", "--output", "page.html", "--by", "pass_id", code=2).stderr
+    assert "ends in .html" in desk.run("report", "list", "--output", "page.csv", "--by", "first_name", code=2).stderr

@@ -1,0 +1,117 @@
+"""The page's figures are the same whichever ledger they come from, and need no more memory for a longer list."""
+
+import tracemalloc
+from dataclasses import replace
+from pathlib import Path
+
+from campaign.domain.model import Outcome, StagedRow, Status
+from campaign.insights import view
+from campaign.ledger.port import CampaignRecord, Ledger, LedgerReader
+from campaign.reporter.figures import Figures, figures
+from campaign.reporter.page import page_of
+from tests.contract.backends import HandClock, SqliteBackend
+from tests.contract.given import ends, spec, staged
+
+EVIL = "</style><script>alert('x')</script>"
+
+
+def a_row(number: int) -> StagedRow:
+    row = staged(number, message=f"Hi Name {number}, it is summer")
+    return replace(row, cells=(row.pass_id, f"Name {number}", ("north", "south", EVIL)[number % 3]))
+
+
+async def staged_campaign(ledger: Ledger, rows: int, *, name: str = "promo") -> CampaignRecord:
+    record = await ledger.create(replace(spec(name), columns=("id", "name", "region")))
+    for first in range(1, rows + 1, 1000):
+        await ledger.stage(record.id, [a_row(number) for number in range(first, min(first + 1000, rows + 1))])
+    await ledger.finish_staging(record.id, content_sha256="c")
+    return record
+
+
+async def sent_campaign(ledger: Ledger, clock: HandClock, *, name: str = "promo") -> CampaignRecord:
+    record = await staged_campaign(ledger, 9, name=name)
+    runner = await ledger.enlist(record.id, quiet_seconds=10)
+    first = await ledger.claim(runner, 6)
+    shown = [Status.DELIVERED, Status.DELIVERED, Status.NOT_DELIVERED, Status.FAILED, Status.FAILED, Status.PENDING]
+    settlements = []
+    for claim, status in zip(first, shown, strict=True):
+        settlement = ends(claim, status, reason={Status.FAILED: f"{EVIL} 500", Status.NOT_DELIVERED: "notDelivered"}.get(status, ""))
+        device = EVIL if status is Status.DELIVERED else ""
+        code = 429 if status is Status.PENDING else 200
+        outcome = replace(settlement.outcome, sent_at=clock.wall(), http_status=code, device_type=device)
+        settlements.append(replace(settlement, outcome=outcome))
+    await ledger.settle(runner, settlements)
+    clock.advance(5.0)
+    claims = {claim.row: claim for claim in await ledger.claim(runner, 4)}
+    again = claims.pop(6)
+    await ledger.release(runner, list(claims.values()))
+    outcome = Outcome(
+        status=Status.DELIVERED, attempts=2, http_status=200, sent_at=clock.wall(), settled_at=clock.wall(), latency_seconds=2.0
+    )
+    await ledger.settle(runner, [replace(ends(again, Status.DELIVERED), outcome=outcome)])
+    await ledger.dismiss(runner, "limit")
+    return record
+
+
+async def looked_through(ledger: Ledger, reader: LedgerReader, clock: HandClock, *, name: str = "promo") -> Figures:
+    await sent_campaign(ledger, clock, name=name)
+    record = reader.campaign(name)
+    assert record is not None
+    return figures(reader, view(reader, record), by="region", now=clock.wall())
+
+
+async def test_every_figure_is_what_the_ledger_holds(ledger: Ledger, reader: LedgerReader, clock: HandClock) -> None:
+    found = await looked_through(ledger, reader, clock)
+    counts = found.view.counts
+    counted = reader.counts(found.view.record.id)
+    assert counts.by_status == counted.by_status
+    assert {key: count for key, count in counts.by_reason.items() if key[1]} == counted.by_reason
+    assert {status: count for status, count in counts.by_status.items() if count} == {
+        Status.DELIVERED: 3,
+        Status.NOT_DELIVERED: 1,
+        Status.FAILED: 2,
+        Status.PENDING: 3,
+    }
+    assert found.examples[Status.FAILED, f"{EVIL} 500"] == (4, 5)
+    assert found.by_attempts == {1: {Status.DELIVERED: 2, Status.NOT_DELIVERED: 1, Status.FAILED: 2}, 2: {Status.DELIVERED: 1}}
+    assert (found.attempts.total, found.attempts.throttled, sum(found.attempts.throttled_by_stretch)) == (7, 1, 1)
+    assert (found.latencies.count, found.latencies.percentile_ms(50), found.latencies.percentile_ms(100)) == (6, 500, 2000)
+    assert {group.value: group.rows for group in found.by_device.groups} == {"": 7, EVIL: 2}
+    assert found.by_column is not None
+    assert {group.value: group.rows for group in found.by_column.groups} == {"north": 3, "south": 3, EVIL: 3}
+    assert [wording.text for wording in found.wordings.shared()] == ["Hi «name», it is summer"]
+    assert found.timeline.total == 7
+
+
+async def test_nothing_that_a_list_or_an_answer_holds_is_more_than_text(ledger: Ledger, reader: LedgerReader, clock: HandClock) -> None:
+    page = page_of(await looked_through(ledger, reader, clock, name=f"promo {EVIL}")).decode()
+    assert "<script" not in page
+    assert page.count("</style>") == 1 + page.count("<svg")
+    assert page.count("&lt;/style&gt;&lt;script&gt;") >= 4
+    assert "pass-" not in page
+    assert "Name 1" not in page
+
+
+async def test_a_campaign_of_which_nothing_was_sent_has_a_page_too(ledger: Ledger, reader: LedgerReader, clock: HandClock) -> None:
+    for name, rows in (("none", 0), ("ready", 3)):
+        record = await staged_campaign(ledger, rows, name=name)
+        page = page_of(figures(reader, view(reader, reader.campaign(name) or record), now=clock.wall())).decode()
+        assert ("The list has no rows." if not rows else "Of 3 rows, 3 were not sent yet (100 %).") in page
+        assert "<svg" not in page
+
+
+async def test_a_list_ten_times_as_long_takes_no_more_memory(tmp_path: Path, clock: HandClock) -> None:
+    backend = SqliteBackend(tmp_path / "campaign.db", clock)
+    ledger, reader = backend.ledger(), backend.reader()
+    peaks = []
+    for rows in (3_000, 30_000):
+        record = await staged_campaign(ledger, rows, name=str(rows))
+        seen = view(reader, record)
+        # What is made once, such as the library's tables, is not the list's.
+        figures(reader, seen, by="region", now=clock.wall())
+        tracemalloc.start()
+        figures(reader, seen, by="region", now=clock.wall())
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    await backend.close()
+    assert peaks[1] < 1.5 * peaks[0] + 100_000
