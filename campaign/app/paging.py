@@ -4,7 +4,7 @@ from campaign.domain.places import Place
 from campaign.insights import view
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.reporter.figures import figures
-from campaign.reporter.page import check_page_writable, page_of, write_page
+from campaign.reporter.page import check_page_writable, write_page
 
 
 def write_report(reader: LedgerReader, record: CampaignRecord, place: Place, *, by: str = "", ledger: str = "") -> None:
@@ -16,8 +16,3 @@ def write_report(reader: LedgerReader, record: CampaignRecord, place: Place, *, 
     """
     check_page_writable(place)
     write_page(place, figures(reader, view(reader, record, ledger=ledger), by=by))
-
-
-def report_page(reader: LedgerReader, record: CampaignRecord) -> bytes:
-    """The page, in UTF-8."""
-    return page_of(figures(reader, view(reader, record)))

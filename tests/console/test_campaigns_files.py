@@ -32,7 +32,7 @@ KINDS = {
 async def test_the_outcome_on_one_page_is_for_those_who_may_take_the_rows_away(tmp_path: Path) -> None:
     async with scene(tmp_path, SOME_MISSING) as at:
         await at.run("page <b>", 12, code=3)
-        assert "report.html" in (await at.get(at.page_of("page <b>"))).page
+        assert '/report.html" download' in (await at.get(at.page_of("page <b>"))).page
         answer = await at.given.client.get(at.page_of("page <b>", "report.html"))
         assert (answer.status, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
         assert answer.headers["Content-Disposition"].startswith("attachment; ")
@@ -42,7 +42,7 @@ async def test_the_outcome_on_one_page_is_for_those_who_may_take_the_rows_away(t
         assert (await deeds(at.given.console.store, "page <b>", limit=1))[0].details.endswith(".html")
         at.is_now("vic", Role.VIEWER)
         assert (await at.get(at.page_of("page <b>", "report.html"))).status == 403
-        assert "report.html" not in (await at.get(at.page_of("page <b>"))).page
+        assert '/report.html" download' not in (await at.get(at.page_of("page <b>"))).page
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -9,10 +9,9 @@ from urllib.parse import quote
 from aiohttp import web
 
 from campaign.app.lists import as_file_name
-from campaign.app.paging import report_page
 from campaign.console.access import Role, allow
 from campaign.console.campaigns.exports import Wanted, Which
-from campaign.console.campaigns.rights import asked_about, own
+from campaign.console.campaigns.rights import Asked, asked_about, own
 from campaign.console.campaigns.watching import watching_of
 from campaign.console.console import console_of
 from campaign.console.trail import note
@@ -32,31 +31,17 @@ CONTENT_TYPES: Final = {
 async def export(request: web.Request) -> web.StreamResponse:
     asked = await own(request)
     which, suffix = request.match_info["which"], f".{request.match_info['format']}"
-    if which not in set(Which) or suffix not in set(Format):
+    if which not in {Which.RESULTS, Which.FAILED} or suffix not in set(Format):
         raise web.HTTPNotFound
     wanted = Wanted(name=asked.name, which=Which(which), format=Format(suffix))
-    file_name = f"{as_file_name(asked.name)}.{wanted.which.value}{wanted.format.value}"
-    async with watching_of(request).exports.file(wanted) as file:
-        console = console_of(request)
-        await note(console.store, asked.person.name, console.pages.text("campaigns.deed.download"), asked.name, file_name)
-        headers = {"Content-Type": CONTENT_TYPES[wanted.format], "Content-Disposition": attachment(file_name)}
-        # Within: the file is there until its last byte is sent.
-        return await _given(request, file, headers)
+    return await _taken(request, asked, wanted, CONTENT_TYPES[Format(suffix)])
 
 
 @allow(Role.SENDER)
 async def page(request: web.Request) -> web.StreamResponse:
     """The outcome as a file: as a page of this server it would have to be styled by rules that none of ours may have."""
     asked = await own(request)
-    if not asked.shown.has_results:
-        raise web.HTTPNotFound
-    record = asked.shown.view.record
-    made = await watching_of(request).looking.ask_at_length(lambda reader: report_page(reader, record))
-    file_name = f"{as_file_name(asked.name)}.html"
-    console = console_of(request)
-    await note(console.store, asked.person.name, console.pages.text("campaigns.deed.download"), asked.name, file_name)
-    headers = {"Content-Disposition": attachment(file_name)}
-    return web.Response(body=made, content_type="text/html", charset="utf-8", headers=headers)
+    return await _taken(request, asked, Wanted(name=asked.name, which=Which.PAGE), "text/html; charset=utf-8")
 
 
 @allow(Role.VIEWER)
@@ -68,6 +53,16 @@ async def chart(request: web.Request) -> web.StreamResponse:
     if picture is None:
         raise web.HTTPNotFound
     return web.Response(body=picture, content_type="image/svg+xml", charset="utf-8", headers=headers)
+
+
+async def _taken(request: web.Request, asked: Asked, wanted: Wanted, content_type: str) -> web.StreamResponse:
+    file_name = f"{as_file_name(asked.name)}.{wanted.which.value}{wanted.suffix}"
+    async with watching_of(request).exports.file(wanted) as file:
+        console = console_of(request)
+        await note(console.store, asked.person.name, console.pages.text("campaigns.deed.download"), asked.name, file_name)
+        headers = {"Content-Type": content_type, "Content-Disposition": attachment(file_name)}
+        # Within: the file is there until its last byte is sent.
+        return await _given(request, file, headers)
 
 
 async def _given(request: web.Request, file: Path, headers: dict[str, str]) -> web.StreamResponse:

@@ -14,6 +14,7 @@ from typing import Final
 
 from campaign.app.finding import find_whole, reading
 from campaign.app.keeping import check_here
+from campaign.app.paging import write_report
 from campaign.domain.errors import CampaignError
 from campaign.domain.model import NEEDS_SOMEONE, Counts
 from campaign.ledger.port import CampaignRecord, LedgerReader
@@ -29,19 +30,24 @@ _PREFIX: Final = "export-"
 
 
 class Which(StrEnum):
-    """Which rows: all of them, or those that need someone."""
+    """Which rows: all of them, or those that need someone; or the page that tells of all of them."""
 
     RESULTS = "results"
     FAILED = "failed"
+    PAGE = "report"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """An export somebody asks for."""
+    """An export somebody asks for; a page has no format."""
 
     name: str
     which: Which
-    format: Format
+    format: Format | None = None
+
+    @property
+    def suffix(self) -> str:
+        return ".html" if self.format is None else self.format.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,13 +143,16 @@ class Exports:
             if known is not None and known.state == state and known.file.exists():
                 return known
             self._folder.mkdir(mode=0o700, exist_ok=True)
-            handle, name = tempfile.mkstemp(prefix=_PREFIX, suffix=wanted.format.value, dir=self._folder)
+            handle, name = tempfile.mkstemp(prefix=_PREFIX, suffix=wanted.suffix, dir=self._folder)
             os.close(handle)
             file = Path(name)
             try:
-                statuses = NEEDS_SOMEONE if wanted.which is Which.FAILED else None
-                rows = reader.rows(record.id, statuses)
-                write_results(file, campaign=wanted.name, columns=record.spec.columns, rows=rows, failed=None)
+                if wanted.which is Which.PAGE:
+                    write_report(reader, record, file)
+                else:
+                    statuses = NEEDS_SOMEONE if wanted.which is Which.FAILED else None
+                    rows = reader.rows(record.id, statuses)
+                    write_results(file, campaign=wanted.name, columns=record.spec.columns, rows=rows, failed=None)
             except BaseException:
                 file.unlink(missing_ok=True)
                 raise
