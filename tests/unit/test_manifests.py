@@ -2,42 +2,11 @@
 
 import re
 from pathlib import Path
-from typing import Any
 from zoneinfo import available_timezones
 
-import kubernetes_validate
 import pytest
-import yaml
 
-ROOT = Path(__file__).parents[2]
-SHOWN = [folder for folder in sorted(ROOT.iterdir()) if folder.is_dir() and not folder.name.startswith(".") and folder.name != "tests"]
-FILES = [path for folder in SHOWN for suffix in ("yaml", "yml") for path in sorted(folder.rglob(f"*.{suffix}"))]
-WEEKLY = ROOT / "jobs" / "kubernetes" / "weekly-offer.yaml"
-VERSION = kubernetes_validate.latest_version()
-
-
-class Strictly(yaml.SafeLoader):
-    """A key that stands twice is a mistake, as it is for a cluster."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - as it is there
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        if len(keys) != len(set(keys)):
-            raise yaml.constructor.ConstructorError(None, None, "a key stands twice", node.start_mark)
-        return super().construct_mapping(node, deep=deep)
-
-
-def manifests(text: str) -> list[dict[str, Any]]:
-    return [found for found in yaml.load_all(text, Loader=Strictly) if found is not None]
-
-
-def refused(text: str) -> str:
-    """What a cluster would say of the first manifest that it would not take; empty if it takes all."""
-    try:
-        for manifest in manifests(text):
-            kubernetes_validate.validate(manifest, VERSION, strict=True)
-    except (yaml.YAMLError, kubernetes_validate.ValidationError) as error:
-        return str(error)
-    return ""
+from tests.unit.manifests_given import FILES, ROOT, WEEKLY, manifests, refused
 
 
 @pytest.mark.parametrize("file", FILES, ids=[str(file.relative_to(ROOT)) for file in FILES])
@@ -94,18 +63,3 @@ def test_the_cron_job_starts_in_the_zone_of_its_job_on_a_monday() -> None:
     assert zone in available_timezones()
     assert f'time_zone = "{zone}"' in (ROOT / "jobs" / "weekly-offer.toml").read_text(encoding="utf-8")
     assert re.fullmatch(r"\d{1,2} \d{1,2} \* \* 1", cron["spec"]["schedule"])
-
-
-def test_the_pod_runs_as_the_image_s_user_with_nothing_more_than_it_needs() -> None:
-    _, cron = manifests(WEEKLY.read_text(encoding="utf-8"))
-    pod = cron["spec"]["jobTemplate"]["spec"]["template"]["spec"]
-    user = re.search(r"(?:--uid|useradd.*-u|USER)[ =](\d+)", (ROOT / "Dockerfile").read_text(encoding="utf-8"))
-    assert user is not None
-    assert pod["securityContext"]["runAsUser"] == int(user[1])
-    assert pod["securityContext"]["runAsNonRoot"] is True
-    [container] = pod["containers"]
-    assert container["securityContext"] == {
-        "allowPrivilegeEscalation": False,
-        "readOnlyRootFilesystem": True,
-        "capabilities": {"drop": ["ALL"]},
-    }
