@@ -51,7 +51,7 @@ def test_ledger_and_token_are_where_the_image_looks_for_them() -> None:
 
 
 def test_the_image_has_what_the_console_stands_on() -> None:
-    found = re.search(r"pip install '\.\[([a-z,]+)\]'", DOCKERFILE)
+    found = re.search(r"pip install '\.\[([a-z0-9,]+)\]'", DOCKERFILE)
     assert found is not None
     assert {"console", "notify", "postgres"} <= set(found[1].split(","))
 
