@@ -1,7 +1,10 @@
 """What all tests share: the profile and the seed of drawn examples."""
 
 import os
+from collections.abc import Iterator
+from contextlib import suppress
 
+import psutil
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -27,6 +30,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if terminalreporter.stats.get("failed"):
         seed = config.getoption("hypothesis_seed")
         terminalreporter.write_line(f"The same examples are drawn again by HYPOTHESIS_SEED={seed} make test")
+
+
+@pytest.fixture(autouse=True)
+def _no_process_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What a console has started goes on without it, and so without its test, where nobody is left to send to."""
+    starts_some = request.path.parent.name in {"browser", "console", "security"} and "tmp_path" in request.fixturenames
+    folder = str(request.getfixturevalue("tmp_path")) if starts_some else ""
+    yield
+    for process in psutil.process_iter(["cmdline"]) if starts_some else ():
+        if process.pid != os.getpid() and any(folder in word for word in process.info["cmdline"] or ()):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
 
 
 @pytest.fixture(autouse=True)

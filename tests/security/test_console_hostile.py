@@ -57,12 +57,24 @@ async def test_what_a_campaign_is_called_is_one_line_of_the_log(tmp_path: Path, 
         assert "path=" in lines[0]
 
 
-@pytest.mark.parametrize("file", ["job.toml", "list.csv.toml", "-x.csv", "@/etc/passwd", "--yes"])
-async def test_an_upload_is_a_list_whatever_it_is_called(tmp_path: Path, file: str) -> None:
+@pytest.mark.parametrize(
+    ("file", "kept"),
+    [
+        ("job.toml", []),
+        ("list.csv.toml", []),
+        ("-x.csv", ["x.csv"]),
+        ("@/etc/passwd", ["passwd.csv"]),
+        ("--yes", ["yes.csv"]),
+        ("../../x.csv", ["x.csv"]),
+        ("..", ["list.csv"]),
+        ("a\\..\\b.csv", ["b.csv"]),
+    ],
+)
+async def test_an_upload_is_a_list_whatever_it_is_called(tmp_path: Path, file: str, kept: list[str]) -> None:
     job = b'list = "/etc/passwd"\nname = "evil"\nmessage = "x"\n'
     async with desk(tmp_path) as at:
         answer = await at.settled(await at.upload(job if file.endswith(".toml") else LIST, file))
-        assert [found.rsplit("/", 1)[1] for found in at.files() if not found.endswith(".json")] in (["list.csv"], [])
+        assert [found.rsplit("/", 1)[1] for found in at.files() if not found.endswith(".json")] == kept
         assert answer.path.endswith(("/column", "/list"))
 
 

@@ -130,7 +130,7 @@ async def _put(request: web.Request, draft: Draft, received: Received) -> Draft:
         before = found.list
         own_name = name_from(received.name)
         # The ledger and the files that people take away call the list as its file is called.
-        given = received.placed(f"{LIST_FOLDER}/{own_name[:FILE_CHARACTERS].strip()}")
+        given = received.placed(f"{LIST_FOLDER}/{own_name[:FILE_CHARACTERS].strip().lstrip('-@.') or 'list'}")
         if before is not None and before.file != given.file:
             (room.folder(found) / before.file).unlink(missing_ok=True)
         called_so = before is not None and found.name == name_from(before.name)
