@@ -69,7 +69,7 @@ async def test_a_file_called_by_a_path_stays_in_its_folder(tmp_path: Path) -> No
     [
         ("results.csv", "results.csv"),
         ("draft.tsv", "draft.csv"),
-        ("--yes; rm -rf ~.csv", "--yes rm -rf.csv"),
+        ("--yes; rm -rf ~.csv", "yes rm -rf.csv"),
         ("=cmd|' /C calc'!A0.csv", "C calc' A0.csv"),
         ("<script>alert(1)</script>.csv", "script.csv"),
         ("名簿 " + "長" * 200 + ".csv", "名簿 " + "長" * 47 + ".csv"),
