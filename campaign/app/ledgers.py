@@ -41,8 +41,7 @@ def open_reader(settings: Settings) -> LedgerReader:
 def open_reader_if_there(settings: Settings) -> LedgerReader | None:
     """The same, for who must not make one; None if there is none."""
     if not settings.ledger_url:
-        # pathlib's raises where a folder can't be entered.
-        return open_reader(settings) if os.path.exists(settings.ledger_path) else None  # noqa: PTH110
+        return open_reader(settings) if os.path.exists(settings.ledger_path) else None  # noqa: PTH110 - pathlib's raises in a shut folder
     _need_postgres()
     from campaign.ledger.postgres import is_there  # noqa: PLC0415 - (same)
 

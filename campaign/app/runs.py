@@ -106,9 +106,7 @@ async def resume(name: str, settings: Settings, front: Front) -> Finished:
         check_not_cancelled(record)
         work = begun.of(record)
         results = await asyncio.to_thread(results_of, record, settings)
-        exclusions = await asyncio.to_thread(Exclusions, settings.exclude, record.spec.id_column)
-        if await exclude(work.ledger, record, exclusions):
-            await work.ledger.apply_exclusions(record.id)
+        await _exclude_now(work, record, settings)
         counts = await work.counts(record)
         work.ask(record, counts.open, frozenset({Status.PENDING}))
         if record.control is Control.PAUSED:
@@ -131,12 +129,16 @@ async def join(name: str, settings: Settings, front: Front) -> Finished:
         work = begun.of(record)
         # The results stand with whoever staged it, unless they are wanted here, too.
         results = await asyncio.to_thread(results_of, record, settings) if settings.results is not None else None
-        exclusions = await asyncio.to_thread(Exclusions, settings.exclude, record.spec.id_column)
-        if await exclude(work.ledger, record, exclusions):
-            await work.ledger.apply_exclusions(record.id)
+        await _exclude_now(work, record, settings)
         finished = await _go_on(work, record, results, resumed=settings.shard.is_whole)
         share = f"This process had share {settings.shard} of the rows."
         return finished if settings.shard.is_whole else replace(finished, note=f"{share} {finished.note}".strip())
+
+
+async def _exclude_now(work: Session, record: CampaignRecord, settings: Settings) -> None:
+    exclusions = await asyncio.to_thread(Exclusions, settings.exclude, record.spec.id_column)
+    if await exclude(work.ledger, record, exclusions):
+        await work.ledger.apply_exclusions(record.id)
 
 
 async def _staged_by_others(work: Session, name: str) -> CampaignRecord:

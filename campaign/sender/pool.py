@@ -24,6 +24,8 @@ from campaign.sender.verify import Verifier
 DRAIN_SECONDS: Final = 10.0
 LOOK_SECONDS: Final = 0.4
 IDLE_SECONDS: Final = 0.1
+SHARE_IDLE_SECONDS: Final = 1.0
+"""Whoever has nothing of a share to claim looks through what is pending of all others, and need not do so often."""
 
 
 class Pool:
@@ -142,7 +144,7 @@ class Pool:
                 if await self._is_finished():
                     self._ending.come(Ended.FINISHED)
                     return
-                await asyncio.sleep(IDLE_SECONDS)
+                await asyncio.sleep(IDLE_SECONDS if self._settings.shard.is_whole else SHARE_IDLE_SECONDS)
                 continue
             if self._pacer is not None:
                 await self._pacer.slot()
