@@ -1,9 +1,7 @@
 """A person at the pages of campaigns, over HTTP, with PassEntry simulated in the same process, and commands as processes of their own."""
 
 import asyncio
-import html
 import os
-import re
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator
@@ -22,27 +20,13 @@ from campaign.ledger.sqlite import SqliteReader
 from campaign.settings import GivenSettings
 from campaign.simulator.config import SimulatorConfig
 from campaign.simulator.server import Simulator
+from tests.console.answers import Answer
 from tests.console.given import CSRF, Visit, visit
 from tests.console.waiting import until
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "a-token-for-the-simulator"
 NO_RULES = Rules()
-
-
-@dataclass
-class Answer:
-    """A page: `path` is where it was found in the end."""
-
-    status: int
-    path: str
-    page: str
-
-    @property
-    def words(self) -> str:
-        """Its text, without tags, on one line."""
-        bare = re.sub(r"<(script|style)\b.*?</\1>", " ", self.page, flags=re.DOTALL)
-        return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", bare)).split())
 
 
 @dataclass

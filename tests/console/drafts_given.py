@@ -1,9 +1,7 @@
 """A person at the pages of a draft, over HTTP, with PassEntry simulated in the same process."""
 
 import asyncio
-import html
 import io
-import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,26 +16,12 @@ from campaign.console.drafts.shelf import Shelf
 from campaign.settings import GivenSettings
 from campaign.simulator.config import SimulatorConfig
 from campaign.simulator.server import Simulator
+from tests.console.answers import Answer
 from tests.console.given import CSRF, Visit, visit
 from tests.console.waiting import until
 
 LIST = b"pass_id,first_name,code\n" + b"".join(f"pass-{row:04},Name {row},C{row}\n".encode() for row in range(1, 21))
 MESSAGE = "Hi {{ first_name }}, {{ code }} gives 20 % off"
-
-
-@dataclass
-class Answer:
-    """A page: `path` is where it was found in the end."""
-
-    status: int
-    path: str
-    page: str
-
-    @property
-    def words(self) -> str:
-        """Its text, without tags, on one line."""
-        bare = re.sub(r"<(script|style)\b.*?</\1>", " ", self.page, flags=re.DOTALL)
-        return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", bare)).split())
 
 
 @dataclass

@@ -14,7 +14,8 @@ from campaign.console.drafts.shared import SENDER
 from campaign.console.launch import environment, launches
 from campaign.console.trail import own, owner_of
 from campaign.domain.model import Status
-from tests.console.campaigns_given import Answer, Scene, scene
+from tests.console.answers import Answer
+from tests.console.campaigns_given import Scene, scene
 from tests.console.drafts_given import LIST, desk
 from tests.console.given import CSRF
 from tests.console.test_campaigns_files import SOME_MISSING, file_in, taken
