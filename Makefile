@@ -10,7 +10,7 @@ READY := .venv/ready-$(VERSION)
 export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 
-.PHONY: help demo test test-command test-console test-rest test-pace check bench chaos pictures clean
+.PHONY: help demo test test-command-1 test-command-2 test-console test-rest test-pace check bench chaos pictures clean
 
 help:
 	@awk -F ': .*## ' '/^[a-z]+: .*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -19,12 +19,15 @@ help:
 demo: $(READY) ## the sample campaign against the simulator; nothing leaves this machine
 	$(BIN)/python -m campaign demo
 
-test: $(READY) ## all tests, in three processes: many wait more than they work
-	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target test-command test-console test-rest
+test: $(READY) ## all tests, in four processes: many wait more than they work
+	@$(MAKE) --no-print-directory --jobs=4 --output-sync=target test-command-1 test-command-2 test-console test-rest
 	@$(MAKE) --no-print-directory test-pace
 
-test-command: $(READY)
-	$(BIN)/python -m pytest tests/acceptance --ignore=tests/acceptance/test_pace.py
+test-command-1: $(READY)
+	$(BIN)/python -m pytest $(wildcard tests/acceptance/test_[a-n]*.py)
+
+test-command-2: $(READY)
+	$(BIN)/python -m pytest $(filter-out tests/acceptance/test_pace.py,$(wildcard tests/acceptance/test_[o-z]*.py))
 
 test-console: $(READY)
 	$(BIN)/python -m pytest tests/console tests/security $(wildcard tests/browser)

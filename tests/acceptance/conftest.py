@@ -1,36 +1,22 @@
 """A simulator in a process of its own, and a desk that talks to it."""
 
-import json
 import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from campaign.simulator.client import SimulatorClient
+from campaign.simulator.config import SimulatorConfig
 from tests.acceptance.desk import ROOT, Desk
+from tests.acceptance.simulated import simulated
 from tests.acceptance.wallclock import Wall
 
 
 @pytest.fixture
 def simulator() -> Iterator[SimulatorClient]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "campaign", "simulate", "--port", "0", "--limit", "0", "--json"],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert process.stdout is not None
-    try:
-        yield SimulatorClient(json.loads(process.stdout.readline())["url"])
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=10)
-        process.stdout.close()
+    with simulated(SimulatorConfig(limit_per_second=0)) as client:
+        yield client
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 NAME = "Spring for members"
 ROWS = 100
-# Its live page loses its stream, which a browser tells, and htmx, too.
-LOST = ("net::ERR_", "htmx:sse:error")
+# Its live page loses its stream, and what it was about to fetch, which a browser tells, and htmx, too.
+LOST = ("net::ERR_", "htmx:sse:error", "Failed to fetch")
 
 
 async def test_a_killed_console_and_its_next_one(tmp_path: Path, browser: Browser) -> None:
