@@ -36,8 +36,8 @@ async def stage(
     """The campaign of this list: found in the ledger, or staged now. A staging that is stopped, or fails, leaves nothing behind.
 
     `ledger_name` is what a hint has to give as `--ledger`, if anything. `exclusions` hold also for a campaign that was found.
-    One of which nothing was ever sent gives way to another list or message of its name, which `tell` is told. `begin` makes the
-    spec of a new campaign.
+    One of which nothing was ever sent gives way to another list or message of its name, which `tell` is told; so is a guess at
+    a new list's encoding. `begin` makes the spec of a new campaign.
 
     Raises:
         OtherContentError: a campaign of this name has another list or message.
@@ -54,6 +54,8 @@ async def stage(
                 if reader.campaign(given.spec.name) is None:
                     raise
                 continue
+            if given.table.guessed:
+                tell("encoding_guessed", f"“{given.table.name}” is read as {given.table.description}.")
             return Staged(record=await _fill(ledger, reader, record, given, stop=stop, exclusions=exclusions), resumed=False)
         if record.control is not Control.STAGING:
             check_here(record)

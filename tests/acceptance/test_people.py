@@ -200,7 +200,11 @@ class TestFromCron:
         assert json.loads(done.stdout)["by_status"]["delivered"] == 1
         assert bare.sent() == {"a-1": ["Grüße, Jürgen!"]}
         assert (bare.folder / "here.db").exists()
-        assert {json.loads(line)["level"] for line in done.stderr.splitlines()} == {"info"}
+        told = [json.loads(line) for line in done.stderr.splitlines()]
+        assert [one["event"] for one in told if one["level"] != "info"] == ["encoding_guessed"]
+        assert "“list.csv” is read as CSV in Windows-1252 (a guess: " in next(one["detail"] for one in told if "detail" in one)
+        again = bare.run("run", "list.csv", "--message", "Grüße, {{ vorname }}!")
+        assert "encoding_guessed" not in again.stderr
 
     def test_words_with_accents_come_out_whatever_the_locale(self, bare: Desk) -> None:
         (bare.folder / "list.csv").write_text("pass_id,first_name\na-1,Zoë\n", encoding="utf-8")

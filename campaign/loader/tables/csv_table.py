@@ -34,6 +34,7 @@ def open_csv(source: Source, limits: Limits) -> Table:
         rows=rows,
         description=f"CSV in {encoding.label}{guess}, {separator.description}",
         encoding=encoding.label,
+        guessed=encoding.guessed,
         separator=separator.character,
         read=partial(_read, file, header, rows),
     )

@@ -49,8 +49,8 @@ DEFAULT: Final = Limits()
 class Table:
     """A list whose whole structure has been checked. Use it in a `with` block: what was read from stdin is removed at its end.
 
-    `rows` counts data rows, without the header. `description` says what was found, for people. `encoding` and `separator` (a single
-    character, empty if there is only one column) are a CSV file's, `sheet` a workbook's.
+    `rows` counts data rows, without the header. `description` says what was found, for people. `encoding`, whether it was
+    `guessed`, and `separator` (a single character, empty if there is only one column) are a CSV file's, `sheet` a workbook's.
     """
 
     source: Source = field(repr=False)
@@ -59,6 +59,7 @@ class Table:
     rows: int
     description: str
     encoding: str = ""
+    guessed: bool = False
     separator: str = ""
     sheet: str = ""
     read: Callable[[int], Iterator[Batch]] = field(repr=False, compare=False)
