@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 
 from campaign.app.ledgers import open_reader
@@ -23,7 +24,7 @@ def find(reader: LedgerReader, name: str) -> CampaignRecord:
     """The campaign of this name.
 
     Raises:
-        UsageError: there is none; names the ones there are.
+        UsageError: there is none; names the ones there are, the one that may be meant first.
     """
     record = reader.campaign(name)
     if record is not None:
@@ -33,8 +34,18 @@ def find(reader: LedgerReader, name: str) -> CampaignRecord:
             f"There is no file {name}, nor a campaign of that name. A failed-rows file is removed once none of its rows needs anyone."
         )
     names = [found.spec.name for found in reader.campaigns()]
-    known = f"There are: {', '.join(names[:20])}." if names else "There is none in this ledger yet; start one with campaign run LIST."
+    known = (
+        f"{_meant(name, names)}There are: {', '.join(names[:20])}."
+        if names
+        else "There is none in this ledger yet; start one with campaign run LIST."
+    )
     raise UsageError(f"There is no campaign named “{name}”. {known}")
+
+
+def _meant(name: str, names: list[str]) -> str:
+    by_loose_name = {known.casefold(): known for known in names}
+    near = get_close_matches(name.casefold(), list(by_loose_name), n=1)
+    return f"Did you mean “{by_loose_name[near[0]]}”? " if near else ""
 
 
 def find_whole(reader: LedgerReader, name: str) -> CampaignRecord:

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from campaign.cli import again, jobs, keep, look, rehearse, send, serve, users
+from campaign.cli import again, figures, jobs, keep, look, rehearse, send, serve, users
 from campaign.cli.libraries import TakeIn
 from campaign.cli.problems import say
 from campaign.domain.errors import CampaignError
@@ -46,6 +46,8 @@ _PANELS: Final[dict[str, Commands]] = {
         ("report", look.report, "Write the results of a campaign to a file."),
         ("verify", send.verify, "Find out, by reading the passes, what became of unknown rows; sends nothing."),
         ("retry", again.retry, "Send the failed rows of a campaign again, or those that were mended in its failed-rows file."),
+        ("compare", figures.compare, figures.COMPARE),
+        ("stats", figures.stats, figures.STATS),
     ),
     "4. Keep": (
         ("list", keep.list_all, "All campaigns of the ledger, newest first."),

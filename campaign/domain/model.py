@@ -25,6 +25,9 @@ OPEN: Final = frozenset({Status.PENDING, Status.SENDING})
 NEEDS_SOMEONE: Final = frozenset({Status.FAILED, Status.UNKNOWN, Status.INVALID})
 """Rows that make a finished run end with exit code 3, and that the failed-rows file holds."""
 
+SENT_TO: Final = frozenset({Status.DELIVERED, Status.NOT_DELIVERED, Status.ACCEPTED, Status.UNKNOWN, Status.FAILED})
+"""Rows that a message was sent to, whatever came of it: what delivered rows are a share of in the delivery rate."""
+
 
 class Skip(StrEnum):
     """Why a row was left out on purpose."""
@@ -173,6 +176,16 @@ class Counts:
     @property
     def needs_someone(self) -> int:
         return sum(self.by_status[status] for status in NEEDS_SOMEONE)
+
+    @property
+    def sent_to(self) -> int:
+        """Rows that a message was sent to."""
+        return sum(self.by_status[status] for status in SENT_TO)
+
+    @property
+    def delivery_rate(self) -> float | None:
+        """Delivered rows as a share, 0 to 1, of those that a message was sent to; None if it was sent to none."""
+        return self.by_status[Status.DELIVERED] / self.sent_to if self.sent_to else None
 
     def reasons(self, status: Status) -> dict[str, int]:
         """The rows of one status by reason, most first."""

@@ -14,7 +14,7 @@ from campaign.ledger.upkeep import MovedAttempt
 from campaign.reporter.breakdown import MOST_VALUES, Breakdown, Tally
 from campaign.reporter.latencies import Latencies
 from campaign.reporter.reasons import printable
-from campaign.reporter.rests import Rest, rests
+from campaign.reporter.rests import Rest, Spell, rests, spells
 from campaign.reporter.timeline import Timeline, timeline
 from campaign.reporter.wording import Wordings
 
@@ -51,7 +51,22 @@ class Figures:
     wordings: Wordings
     timeline: Timeline
     attempts: Attempts
+    spells: tuple[Spell, ...]
     rests: tuple[Rest, ...]
+
+    @property
+    def counts(self) -> Counts:
+        return self.view.counts
+
+    @property
+    def working_seconds(self) -> float:
+        """How long somebody was sending, with the waits in between."""
+        return sum(spell.seconds for spell in self.spells)
+
+    @property
+    def sends_per_second(self) -> float:
+        """While somebody was sending; 0 if nothing was sent."""
+        return self.attempts.total / self.working_seconds if self.working_seconds else 0.0
 
 
 def figures(reader: LedgerReader, view: CampaignView, *, by: str = "", now: float | None = None) -> Figures:
@@ -80,8 +95,10 @@ def figures(reader: LedgerReader, view: CampaignView, *, by: str = "", now: floa
     over_time = timeline(reader, record, now=now)
     last_seen: dict[int, float] = {}
     attempts = _attempts(_seen(reader.moved_attempts(record.id), last_seen), over_time)
+    spent = spells(reader.runners(record.id), last_seen=last_seen, now=now)
     return Figures(
-        view=replace(view, counts=rows.counts(in_doubt=view.counts.in_doubt)),
+        # Of one that is forgotten the counts are all that is left.
+        view=view if record.forgotten_at else replace(view, counts=rows.counts(in_doubt=view.counts.in_doubt)),
         now=now,
         examples={key: tuple(numbers) for key, numbers in rows.examples.items()},
         latencies=rows.latencies,
@@ -94,7 +111,8 @@ def figures(reader: LedgerReader, view: CampaignView, *, by: str = "", now: floa
         wordings=rows.wordings,
         timeline=over_time,
         attempts=attempts,
-        rests=rests(reader.runners(record.id), last_seen=last_seen, now=now),
+        spells=spent,
+        rests=rests(spent),
     )
 
 

@@ -1,5 +1,6 @@
 """Lines of text for people: counted, wrapped, or to be copied whole."""
 
+import math
 import textwrap
 import unicodedata
 from collections.abc import Iterator
@@ -14,6 +15,16 @@ WIDTH: Final = 100
 def rows(count: int) -> str:
     """`1 row`, `1,200 rows`."""
     return f"{count:,} {'row' if count == 1 else 'rows'}"
+
+
+def percent(part: int, whole: int) -> str:
+    """`88.2 %`; never 100 % of what is not all, nor 0 % of what is something."""
+    tenths = math.floor(1000 * part / whole + 0.5) if whole else 0
+    if tenths == 1000 and part < whole:
+        return "over 99.9 %"
+    if part and not tenths:
+        return "under 0.1 %"
+    return f"{tenths / 10:g} %" if tenths in {0, 1000} else f"{tenths / 10:.1f} %"
 
 
 def to_copy(lead: str, text: str) -> Iterator[str]:

@@ -4,7 +4,6 @@ It tells of rows by their numbers alone: no pass's id, no cell of the list but t
 the API as it came, no message with a person's values in it, no path, host or user.
 """
 
-import math
 import os
 from datetime import datetime
 from pathlib import Path, PurePath
@@ -21,7 +20,7 @@ from campaign.reporter.advice import advice
 from campaign.reporter.atomic import Draft, writing
 from campaign.reporter.drawings import PAGE_COLORS, band_in_words, latency_drawing, sends_drawing
 from campaign.reporter.figures import Figures
-from campaign.reporter.lines import rows
+from campaign.reporter.lines import percent, rows
 from campaign.reporter.reasons import NO_REASON, ended_in_words, printable, reason_in_words
 from campaign.reporter.standing import LABEL, MEANING, ORDER, state_in_words
 
@@ -88,16 +87,6 @@ def page_of(found: Figures) -> bytes:
     )
     environment.globals.update(percent=percent, colors=PAGE_COLORS, order=ORDER, mark=Markup(MARK))  # noqa: S704 - of our own making
     return environment.get_template("page.html").render(_values(found)).encode()
-
-
-def percent(part: int, whole: int) -> str:
-    """`88.2 %`; never 100 % of what is not all, nor 0 % of what is something."""
-    tenths = math.floor(1000 * part / whole + 0.5) if whole else 0
-    if tenths == 1000 and part < whole:
-        return "over 99.9 %"
-    if part and not tenths:
-        return "under 0.1 %"
-    return f"{tenths / 10:g} %" if tenths in {0, 1000} else f"{tenths / 10:.1f} %"
 
 
 def day_and_time(seconds: float) -> str:

@@ -12,7 +12,7 @@ import apsw
 import pytest
 
 from campaign.domain.model import Status
-from campaign.reporter.page import percent
+from campaign.reporter.lines import percent
 from campaign.reporter.reasons import reason_in_words
 from campaign.reporter.standing import LABEL
 from tests.acceptance.desk import Desk

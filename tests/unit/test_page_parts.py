@@ -7,8 +7,8 @@ from campaign.ledger.port import RunnerRecord
 from campaign.reporter.breakdown import MOST_GROUPS, MOST_VALUES, Tally
 from campaign.reporter.drawings import band_in_words, scoped
 from campaign.reporter.latencies import Latencies
-from campaign.reporter.page import percent
-from campaign.reporter.rests import Rest, rests
+from campaign.reporter.lines import percent
+from campaign.reporter.rests import Rest, Spell, rests, spells
 from campaign.reporter.wording import Wordings, without_values
 
 
@@ -98,9 +98,15 @@ def test_rests_are_between_runs_and_end_with_the_next() -> None:
         runner(9, 0.0, 40.0, "staged", activity="staging"),
     ]
     # The third was found dead at 150, and had sent until 120.
-    found = rests(runs, last_seen={3: 120.0}, now=1000.0)
+    found = rests(spells(runs, last_seen={3: 120.0}, now=1000.0))
     assert found == (Rest(since=110.0, until=112.0, after="limit"), Rest(since=120.0, until=300.0, after=""))
-    assert rests([runner(1, 10.0, 0.0, alive=True), runner(2, 500.0, 510.0)], last_seen={}, now=1000.0) == ()
+    assert rests(spells([runner(1, 10.0, 0.0, alive=True), runner(2, 500.0, 510.0)], last_seen={}, now=1000.0)) == ()
+
+
+def test_spells_last_as_long_as_somebody_sends() -> None:
+    runs = [runner(3, 200.0, 230.0, "finished"), runner(2, 60.0, 80.0, "limit"), runner(1, 50.0, 100.0), runner(4, 100.5, 110.0, "lost")]
+    found = spells(runs, last_seen={4: 105.0}, now=1000.0)
+    assert found == (Spell(since=50.0, until=105.0, ended=""), Spell(since=200.0, until=230.0, ended="finished"))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,59 @@
+"""`stats`, `compare`: figures over several campaigns."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from campaign.cli.flags import takes
+from campaign.cli.options import LOOKING
+
+if TYPE_CHECKING:
+    from campaign.settings import Settings
+
+RATE = (
+    "The delivery rate is the share of delivered rows among all rows that a message was sent to: those that are delivered, accepted, "
+    "not delivered, unknown or failed, and not those that are skipped, invalid or not sent yet."
+)
+STATS = f"The delivery rate of every campaign, oldest first, and of all together.\n\n{RATE}"
+COMPARE = f"Two campaigns side by side: what became of them, why, how fast, with which settings and which message.\n\n{RATE}"
+
+
+@takes(*LOOKING)
+def stats(
+    *,
+    since: Annotated[str | None, typer.Option("--since", help="Only campaigns first sent at this time or later.", metavar="TIME")] = None,
+    until: Annotated[str | None, typer.Option("--until", help="Only campaigns first sent before this time.", metavar="TIME")] = None,
+    settings: "Settings",
+) -> None:
+    from campaign.app.statistics import delivery_rates
+    from campaign.cli.output import print_json
+    from campaign.cli.tables import lines_of_rates
+
+    found = delivery_rates(settings, since=since, until=until)
+    if settings.json_output:
+        print_json(found.as_json())
+    else:
+        typer.echo("\n".join(lines_of_rates(found, bars=sys.stdout.isatty())))
+
+
+@takes(*LOOKING)
+def compare(
+    first: Annotated[str, typer.Argument(help="A campaign's name.", metavar="NAME")],
+    second: Annotated[str, typer.Argument(help="Another's.", metavar="NAME")],
+    *,
+    settings: "Settings",
+) -> None:
+    from campaign.app.statistics import compared
+    from campaign.cli.output import print_json
+    from campaign.cli.tables import lines_side_by_side, lines_with_tabs
+
+    found = compared((first, second), settings)
+    if settings.json_output:
+        print_json(found.as_json())
+    elif sys.stdout.isatty():
+        import shutil
+
+        typer.echo("\n".join(lines_side_by_side(found, width=shutil.get_terminal_size().columns)))
+    else:
+        typer.echo("\n".join(lines_with_tabs(found)))

@@ -1,0 +1,88 @@
+"""Figures over several campaigns as lines of text: in columns where a person looks at them, with tabs where a program does."""
+
+import textwrap
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import zip_longest
+from typing import Final
+
+from campaign.cli.kept import LONGEST_NAME
+from campaign.domain.model import Counts, Status
+from campaign.reporter.comparison import Comparison, Line, percent_of
+from campaign.reporter.rates import Rate, Rates
+from campaign.reporter.reasons import printable
+
+BAR: Final = 20
+_EIGHTHS: Final = " ▏▎▍▌▋▊▉"
+_HEAD: Final = ("CAMPAIGN", "FIRST SENT", "ROWS", "SENT TO", "DELIVERED", "RATE")
+_LEAST_COLUMN: Final = 16
+
+
+def lines_of_rates(found: Rates, *, bars: bool) -> list[str]:
+    """A line for each campaign, oldest first, and one for all together."""
+    left_out = f"{found.unsent:,} {'campaign' if found.unsent == 1 else 'campaigns'} of which nothing was sent yet left out."
+    if not found.campaigns:
+        return ["No campaign was sent in this time." if not found.unsent else f"No campaign was sent in this time; {left_out}"]
+    counted = [_cells(shortened(one), _day(one.record.started_at), one.counts) for one in found.campaigns]
+    total = _cells(f"all {len(found.campaigns):,}", "", found.total)
+    widths = [max(len(line[place]) for line in (_HEAD, *counted, total)) for place in range(len(_HEAD))]
+    told = [_HEAD, *counted, total]
+    of_each = [None, *(one.counts for one in found.campaigns), found.total]
+    lines = [
+        "  ".join(
+            text.ljust(width) if place < 2 else text.rjust(width) for place, (text, width) in enumerate(zip(line, widths, strict=True))
+        )
+        + (f"  {bar(counts)}" if bars and counts is not None else "")
+        for line, counts in zip(told, of_each, strict=True)
+    ]
+    return [line.rstrip() for line in lines] + ([left_out] if found.unsent else [])
+
+
+def lines_side_by_side(found: Comparison, *, width: int) -> list[str]:
+    """Three columns: what, and the figures of both; what is longer than its column goes on below."""
+    names = tuple(printable(one.view.record.spec.name) for one in found.both)
+    lines = [Line(what="", values=(names[0], names[1])), *found.lines()]
+    first = min(max(len(line.what) for line in lines if not line.heading), max(_LEAST_COLUMN, width // 2))
+    other = max(_LEAST_COLUMN, (width - first - 4) // 2)
+    return [text for line in lines for text in _in_columns(line, first, other)]
+
+
+def lines_with_tabs(found: Comparison) -> list[str]:
+    """A line for each figure, its heading before it: what, tab, the one's, tab, the other's."""
+    names = (printable(one.view.record.spec.name) for one in found.both)
+    lines, heading = ["\t".join(("", *names))], ""
+    for line in found.lines():
+        if line.heading:
+            heading = f"{line.what}: "
+        else:
+            lines.append("\t".join((f"{heading}{line.what}", *line.values)).rstrip("\t"))
+    return lines
+
+
+def shortened(one: Rate) -> str:
+    name = printable(one.record.spec.name)
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+
+
+def bar(counts: Counts) -> str:
+    """The delivery rate as a bar, to an eighth of a character."""
+    eighths = round((counts.delivery_rate or 0.0) * BAR * 8)
+    return ("█" * (eighths // 8) + _EIGHTHS[eighths % 8]).rstrip()
+
+
+def _cells(name: str, first_sent: str, counts: Counts) -> tuple[str, str, str, str, str, str]:
+    delivered = counts.by_status[Status.DELIVERED]
+    return name, first_sent, f"{counts.rows:,}", f"{counts.sent_to:,}", f"{delivered:,}", percent_of(counts)
+
+
+def _day(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds).astimezone():%Y-%m-%d %H:%M}"
+
+
+def _in_columns(line: Line, first: int, other: int) -> Iterator[str]:
+    if line.heading:
+        yield from ("", line.what)
+        return
+    cells = [textwrap.wrap(text, width) for text, width in zip((line.what, *line.values), (first, other, other), strict=True)]
+    for what, one, another in zip_longest(*cells, fillvalue=""):
+        yield f"{what:<{first}}  {one:<{other}}  {another}".rstrip()

@@ -1,0 +1,148 @@
+"""Two campaigns side by side: the same figures of both, as values and in words."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from itertools import chain
+from typing import Any, Final
+
+from campaign.domain.durations import words as duration
+from campaign.domain.model import Counts, Status
+from campaign.insights import iso
+from campaign.reporter.figures import Figures
+from campaign.reporter.lines import percent
+from campaign.reporter.reasons import NO_REASON, printable, reason_in_words
+from campaign.reporter.standing import LABEL, ORDER
+
+PERCENTILES: Final = (50, 90, 99, 100)
+NOTHING: Final = "-"
+"""What stands where there is no figure."""
+_WITH_REASONS: Final = (Status.FAILED, Status.NOT_DELIVERED, Status.UNKNOWN)
+_OF_ITS_OWN: Final = frozenset({"results"})
+"""Settings that differ between any two campaigns, and tell nothing of either."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One figure of both; `heading` says that it is the title of those that follow."""
+
+    what: str
+    values: tuple[str, str] = ("", "")
+    heading: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """The campaigns in the order in which they were named."""
+
+    both: tuple[Figures, Figures]
+
+    @property
+    def different(self) -> dict[str, tuple[str, str]]:
+        """Settings that are not the same, an empty text where one has none."""
+        one, other = (found.view.record.spec.settings for found in self.both)
+        names = sorted((one.keys() | other.keys()) - _OF_ITS_OWN)
+        return {name: (one.get(name, ""), other.get(name, "")) for name in names if one.get(name, "") != other.get(name, "")}
+
+    def as_json(self) -> dict[str, Any]:
+        """What `compare --json` prints; its keys are part of the contract with scripts."""
+        return {
+            "campaigns": [_as_json(found) for found in self.both],
+            "settings_that_differ": {name: list(values) for name, values in self.different.items()},
+        }
+
+    def lines(self) -> Iterator[Line]:
+        """Every figure, in the order in which people ask."""
+        yield self._line("State", lambda found: found.view.state.value)
+        yield self._line("Rows", lambda found: f"{found.counts.rows:,}")
+        yield self._line("Sent to", lambda found: f"{found.counts.sent_to:,}")
+        yield self._line("Delivery rate", lambda found: percent_of(found.counts))
+        yield Line(what="Rows by what became of them", heading=True)
+        for status in ORDER:
+            if any(found.counts.by_status[status] for found in self.both):
+                yield self._line(LABEL[status].capitalize(), partial(_rows_of, status=status))
+        yield from self._reasons()
+        yield Line(what="Times", heading=True)
+        yield self._line("First sent", lambda found: _when(found.view.record.started_at))
+        yield self._line("Finished", lambda found: _when(found.view.record.finished_at))
+        yield self._line("Time at work", lambda found: duration(found.working_seconds) if found.working_seconds else NOTHING)
+        yield self._line("Sends", lambda found: _unless_forgotten(found, found.attempts.total))
+        yield self._line("Sends a second", lambda found: f"{found.sends_per_second:.1f}" if found.sends_per_second else NOTHING)
+        yield self._line("Asked to slow down", lambda found: _unless_forgotten(found, found.attempts.throttled))
+        for part in PERCENTILES:
+            yield self._line(_percentile(part), partial(_milliseconds, part=part))
+        yield from self._settings()
+        yield Line(what="Message", heading=True)
+        yield self._line("Text", lambda found: next((printable(shared.text) for shared in found.wordings.shared()), NOTHING))
+
+    def _line(self, what: str, value: Callable[[Figures], str]) -> Line:
+        one, other = self.both
+        return Line(what=what, values=(value(one), value(other)))
+
+    def _reasons(self) -> Iterator[Line]:
+        for status in _WITH_REASONS:
+            reasons = dict.fromkeys(chain.from_iterable(found.counts.reasons(status) for found in self.both))
+            if reasons:
+                yield Line(what=f"{LABEL[status].capitalize()}, by reason", heading=True)
+            for reason in reasons:
+                words = reason_in_words(reason) if reason else NO_REASON
+                yield self._line(words, partial(_rows_of, status=status, reason=reason))
+
+    def _settings(self) -> Iterator[Line]:
+        yield Line(what="Settings that differ", heading=True)
+        if not self.different:
+            yield Line(what="None")
+        for name, values in self.different.items():
+            one, other = (printable(value) or NOTHING for value in values)
+            yield Line(what=printable(name.replace("_", " ").capitalize()), values=(one, other))
+
+
+def percent_of(counts: Counts) -> str:
+    """The delivery rate in words."""
+    return percent(counts.by_status[Status.DELIVERED], counts.sent_to) if counts.sent_to else NOTHING
+
+
+def _rows_of(found: Figures, *, status: Status, reason: str | None = None) -> str:
+    count = found.counts.by_status[status] if reason is None else found.counts.by_reason.get((status, reason), 0)
+    return f"{count:,} ({percent(count, found.counts.rows)})"
+
+
+def _unless_forgotten(found: Figures, count: int) -> str:
+    return NOTHING if found.view.record.forgotten_at else f"{count:,}"
+
+
+def _percentile(part: int) -> str:
+    return "Slowest answer" if part == 100 else f"{part} in 100 answered within"
+
+
+def _milliseconds(found: Figures, *, part: int) -> str:
+    return f"{found.latencies.percentile_ms(part):,} ms" if found.latencies.count else NOTHING
+
+
+def _when(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds).astimezone():%Y-%m-%d %H:%M}" if seconds else NOTHING
+
+
+def _as_json(found: Figures) -> dict[str, Any]:
+    record, counts, latencies = found.view.record, found.counts, found.latencies
+    rate = counts.delivery_rate
+    return {
+        "campaign": record.spec.name,
+        "state": found.view.state.value,
+        "list": record.spec.list_name,
+        "rows": counts.rows,
+        "sent_to": counts.sent_to,
+        "delivery_rate": None if rate is None else round(rate, 6),
+        "by_status": {status.value: counts.by_status[status] for status in Status},
+        "by_reason": {status.value: counts.reasons(status) for status in _WITH_REASONS},
+        "started_at": iso(record.started_at),
+        "finished_at": iso(record.finished_at),
+        "working_seconds": round(found.working_seconds, 1),
+        "sends": found.attempts.total,
+        "sends_per_second": round(found.sends_per_second, 3),
+        "throttled": found.attempts.throttled,
+        "latency_ms": {str(part): latencies.percentile_ms(part) for part in PERCENTILES} if latencies.count else None,
+        "settings": record.spec.settings,
+        "messages": [shared.text for shared in found.wordings.shared()],
+    }
