@@ -13,6 +13,7 @@ from campaign.domain.shard import WHOLE, Shard, Share
 from campaign.domain.verdict import Conclusion, Reading
 from campaign.ledger.records import CampaignRecord, CampaignSpec, Control, RunnerRecord, Sends
 from campaign.ledger.upkeep import Upkeep, UpkeepReader
+from campaign.ledger.waiting import WaitNotes, WaitReader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +78,7 @@ class Terms:
 ANYTHING: Final = Terms()
 
 
-class Ledger(Upkeep, Protocol):
+class Ledger(Upkeep, WaitNotes, Protocol):
     async def create(self, spec: CampaignSpec) -> CampaignRecord:
         """Begin to stage a campaign; raises UsageError if its name is taken, unless by a staging whose process is dead."""
 
@@ -179,7 +180,7 @@ class Ledger(Upkeep, Protocol):
         """Finish what was begun and let go of everything."""
 
 
-class LedgerReader(UpkeepReader, Protocol):
+class LedgerReader(UpkeepReader, WaitReader, Protocol):
     def campaign(self, name: str) -> CampaignRecord | None:
         """The campaign of this name."""
 

@@ -13,6 +13,7 @@ from campaign.sender.baselines import Baselines
 from campaign.sender.claims import Claims
 from campaign.sender.ending import End, Ended, Ending
 from campaign.sender.heart import MARGIN_SECONDS, TAKEN_OVER, Heart
+from campaign.sender.openings import Openings
 from campaign.sender.pace import Pacer
 from campaign.sender.port import Gateway, Observer
 from campaign.sender.recorder import Recorder
@@ -57,7 +58,7 @@ class Pool:
         self._idle = 0
         self._busy = 0
         self._held: Claim | None = None
-        self._told_opening: datetime | None = None
+        self._openings = Openings(ledger, runner, observer)
         self._ending = Ending()
         self._timing = Timing(
             settings.schedule,
@@ -179,9 +180,7 @@ class Pool:
 
     async def _until(self, opens_at: datetime, outlook: Outlook) -> None:
         """It is not the time to send: say so once, and end the run if it is not to wait."""
-        if opens_at != self._told_opening:
-            self._told_opening = opens_at
-            self._observer.event("waiting_for_its_time", until=opens_at.isoformat(timespec="minutes"))
+        await self._openings.tell(opens_at, now=self._timing.now(), waits=self._settings.wait)
         if not self._settings.wait and not outlook.sending and outlook.doubt_in_seconds is None:
             self._ending.come(Ended.NOT_NOW)
 

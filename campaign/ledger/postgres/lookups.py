@@ -9,6 +9,7 @@ from campaign.ledger.postgres.looking import Looking
 from campaign.ledger.records import Control, Sends
 from campaign.ledger.upkeep import HandedOver, MovedAttempt, MovedRow
 from campaign.ledger.values import result, sends
+from campaign.ledger.waiting import Wait, waits
 
 
 class Lookups:
@@ -49,6 +50,9 @@ class Lookups:
         width = (until - since) / buckets
         found = self._look.all("sends_over_time", seconds=LONG_SECONDS, campaign=campaign, since=since, until=until, width=width)
         return sends(found, since=since, width=width, buckets=buckets)
+
+    def waits(self, campaign: int) -> list[Wait]:
+        return waits(self._look.all("waits", campaign=campaign))
 
     def handed_over(self, campaign: int) -> HandedOver:
         control, api, account = self._look.all("handed_over", campaign=campaign)[0]

@@ -670,3 +670,30 @@ WHERE id = %(campaign)s AND control = 'staging' AND stager = %(stager)s
   AND NOT EXISTS (SELECT 1 FROM campaign.campaigns AS o WHERE o.id <> %(campaign)s AND o.control <> 'staging' AND o.created_at = %(created_at)s
                   AND o.list_sha256 = campaigns.list_sha256 AND NOT EXISTS (SELECT 1 FROM campaign.exported WHERE campaign = o.id))
 RETURNING rows;
+
+-- name: note_wait
+-- What overlaps the last wait of its kind goes on in it, so that however often one is told, few are kept.
+INSERT INTO campaign.waits (campaign, why, since, until)
+SELECT %(campaign)s, %(why)s,
+       coalesce((SELECT w.since FROM (SELECT since, until FROM campaign.waits WHERE campaign = %(campaign)s AND why = %(why)s
+                                      ORDER BY since DESC LIMIT 1) AS w
+                 WHERE w.until >= campaign.ledger_now()), campaign.ledger_now()),
+       campaign.ledger_now() + %(seconds)s
+ON CONFLICT (campaign, why, since) DO UPDATE SET until = greatest(waits.until, EXCLUDED.until);
+
+-- name: note_waits
+-- The same of every campaign that is being sent with an account; in one order, so that two who do this never wait for each other.
+INSERT INTO campaign.waits (campaign, why, since, until)
+SELECT c.id, %(why)s,
+       coalesce((SELECT w.since FROM (SELECT since, until FROM campaign.waits WHERE campaign = c.id AND why = %(why)s
+                                      ORDER BY since DESC LIMIT 1) AS w
+                 WHERE w.until >= campaign.ledger_now()), campaign.ledger_now()),
+       campaign.ledger_now() + %(seconds)s
+FROM campaign.campaigns AS c
+WHERE c.account = %(account)s
+  AND EXISTS (SELECT 1 FROM campaign.runners WHERE campaign = c.id AND ended_at = 0 AND activity <> 'staging')
+ORDER BY c.id
+ON CONFLICT (campaign, why, since) DO UPDATE SET until = greatest(waits.until, EXCLUDED.until);
+
+-- name: waits
+SELECT since, until, why FROM campaign.waits WHERE campaign = %(campaign)s ORDER BY since, why;

@@ -523,3 +523,21 @@ WHERE id = :campaign AND control = 'staging' AND stager = :stager
   AND NOT EXISTS (SELECT 1 FROM campaigns AS o WHERE o.id <> :campaign AND o.control <> 'staging' AND o.created_at = :created_at
                   AND o.list_sha256 = campaigns.list_sha256 AND NOT EXISTS (SELECT 1 FROM exported WHERE campaign = o.id))
 RETURNING rows;
+
+-- name: note_wait
+-- What overlaps the last wait of its kind goes on in it, so that however often one is told, few are kept.
+INSERT INTO waits (campaign, why, since, until)
+SELECT :campaign, :why,
+       coalesce((SELECT since FROM (SELECT since, until FROM waits WHERE campaign = :campaign AND why = :why ORDER BY since DESC LIMIT 1)
+                 WHERE until >= :wall), :wall),
+       :wall + :seconds
+WHERE true
+ON CONFLICT (campaign, why, since) DO UPDATE SET until = max(until, excluded.until);
+
+-- name: waiting_with
+-- The campaigns that are being sent with an account.
+SELECT id FROM campaigns AS c
+WHERE account = :account AND EXISTS (SELECT 1 FROM runners WHERE campaign = c.id AND ended_at = 0 AND activity <> 'staging');
+
+-- name: waits
+SELECT since, until, why FROM waits WHERE campaign = :campaign ORDER BY since, why;

@@ -7,10 +7,12 @@ import apsw
 
 from campaign.domain.pacing import Pace, Slots, lease, make_room, pause, throttle
 from campaign.ledger.sqlite.connection import SQL
-from campaign.ledger.sqlite.store import Store, rows
+from campaign.ledger.sqlite.store import rows
+from campaign.ledger.sqlite.waiting import Waiting
+from campaign.ledger.waiting import Why
 
 
-class Budgets(Store):
+class Budgets(Waiting):
     async def lease(self, key: str, *, rate_per_second: float, want: int) -> Slots:
         def work(db: apsw.Connection) -> Slots:
             pace, slots = lease(_pace(db, key), now=self._clock.now(), rate_per_second=rate_per_second, want=want)
@@ -21,17 +23,22 @@ class Budgets(Store):
         return await self._writer.do(work)
 
     async def throttle(self, key: str, *, retry_after_seconds: float | None) -> None:
-        await self._change(key, lambda pace, now: throttle(pace, now=now, retry_after_seconds=retry_after_seconds))
+        await self._change(key, lambda pace, now: throttle(pace, now=now, retry_after_seconds=retry_after_seconds), why=Why.THROTTLED)
 
     async def pause(self, key: str, *, seconds: float) -> None:
-        await self._change(key, lambda pace, now: pause(pace, now=now, seconds=seconds))
+        await self._change(key, lambda pace, now: pause(pace, now=now, seconds=seconds), why=Why.TROUBLE)
 
     async def make_room(self, key: str, *, share: float) -> None:
         await self._change(key, lambda pace, now: make_room(pace, now=now, share=share))
 
-    async def _change(self, key: str, change: Callable[[Pace, float], Pace]) -> None:
+    async def _change(self, key: str, change: Callable[[Pace, float], Pace], *, why: Why | None = None) -> None:
         def work(db: apsw.Connection) -> None:
-            db.execute(SQL["set_pace"], asdict(change(_pace(db, key), self._clock.now())) | {"key": key})
+            now = self._clock.now()
+            pace = change(_pace(db, key), now)
+            db.execute(SQL["set_pace"], asdict(pace) | {"key": key})
+            if why is not None:
+                # The budget for sending has the account's name; nobody waits with his sends for the one for reading.
+                self._note_wait_of_all(db, key, why, pace.paused_until - now)
 
         await self._writer.do(work)
 

@@ -13,6 +13,7 @@ from campaign.ledger.records import Control, Sends
 from campaign.ledger.sqlite.connection import SQL, SqliteClock, connect, errors_as_sentences
 from campaign.ledger.upkeep import HandedOver, MovedAttempt, MovedRow
 from campaign.ledger.values import as_json, filters, result, sends
+from campaign.ledger.waiting import Wait, waits
 
 
 class Lookups:
@@ -55,6 +56,9 @@ class Lookups:
         # A connection of its own: a look through all attempts takes a while, in which others want to count.
         found = self._streamed("sends_over_time", campaign, **span)
         return sends(found, since=since, width=width, buckets=buckets)
+
+    def waits(self, campaign: int) -> list[Wait]:
+        return waits(self._all("waits", campaign=campaign))
 
     def handed_over(self, campaign: int) -> HandedOver:
         control, api, account = self._all("handed_over", campaign=campaign)[0]

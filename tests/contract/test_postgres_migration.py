@@ -1,0 +1,77 @@
+"""A PostgreSQL ledger of an earlier version is brought to this one with all that stands in it, and whoever could use it still can."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from campaign.domain.model import Status
+from campaign.ledger.postgres import PostgresLedger, PostgresReader
+from campaign.ledger.postgres.address import parse
+from campaign.ledger.postgres.schema import SCHEMA_VERSION, prepare
+from campaign.ledger.statements import script
+from tests.contract.postgres_server import ASKED_FOR_A_PASSWORD, Server
+
+OLD = Path(__file__).parent / "data"
+ROLE = "old_campaign_runner"
+SHAPE = """
+SELECT table_name, column_name, data_type, column_default, is_nullable FROM information_schema.columns WHERE table_schema = 'campaign'
+UNION ALL SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid), '', '' FROM pg_constraint
+WHERE connamespace = 'campaign'::regnamespace AND contype <> 'n'
+UNION ALL SELECT tablename, indexname, indexdef, '', '' FROM pg_indexes WHERE schemaname = 'campaign'
+ORDER BY 1, 2, 3
+"""
+
+
+@pytest.fixture
+def databases(server: Server) -> Iterator[tuple[str, str]]:
+    names = server.database(), server.database()
+    yield names
+    for name in names:
+        server.drop(name)
+
+
+def old_ledger(server: Server, database: str, version: int) -> None:
+    """A ledger as that version made it, with a campaign of two rows."""
+    server.run((OLD / f"postgres-{version}.sql").read_text(encoding="utf-8"), database=database)
+    server.run(
+        "INSERT INTO campaign.campaigns (name, list_name, list_sha256, message_sha256, columns, id_column, settings, control, rows,"
+        """ created_at) VALUES ('old', 'old.csv', 'a', 'b', '["id"]', 'id', '{"rate": "9"}', 'go', 2, 5.0);"""
+        "INSERT INTO campaign.rows (campaign, row, pass_id, pass_key, message, cells, status, due_at)"
+        " VALUES (1, 1, 'p1', 'p1', 'Hi', '[]', 'delivered', NULL), (1, 2, 'p2', 'p2', 'Hi', '[]', 'pending', 0)",
+        database=database,
+    )
+
+
+@pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
+async def test_an_old_ledger_becomes_as_a_new_one_and_keeps_its_rows(server: Server, databases: tuple[str, str], version: int) -> None:
+    old, new = databases
+    old_ledger(server, old, version)
+    # Whoever was given the rights of that version; as psql would put the name in.
+    grants = re.sub(r":\"role\"", ROLE, script("postgres_role.sql")).replace(",\n    campaign.waits TO", " TO")
+    server.run(grants, database=old)
+    server.run(f"CREATE ROLE {ASKED_FOR_A_PASSWORD} LOGIN PASSWORD 'S3cret' IN ROLE {ROLE}")
+    try:
+        for database in databases:
+            prepare(parse(server.url(database)))
+        assert server.run("SELECT version FROM campaign.ledger", database=old) == [(SCHEMA_VERSION,)]
+        assert server.run(SHAPE, database=old) == server.run(SHAPE, database=new)
+        url = server.url(old, user=f"{ASKED_FOR_A_PASSWORD}:S3cret")
+        ledger, reader = PostgresLedger(url), PostgresReader(url)
+        record = reader.campaign("old")
+        assert record is not None
+        assert [row.outcome.status for row in reader.rows(record.id)] == [Status.DELIVERED, Status.PENDING]
+        runner = await ledger.enlist(record.id, quiet_seconds=0, account="token")
+        assert [claim.row for claim in await ledger.claim(runner, 9)] == [2]
+        await ledger.throttle("token", retry_after_seconds=1.0)
+        assert len(reader.waits(record.id)) == 1
+        await ledger.close()
+        reader.close()
+    finally:
+        server.run(f"DROP OWNED BY {ROLE}", database=old)
+        server.run(f"DROP ROLE {ASKED_FOR_A_PASSWORD}; DROP ROLE {ROLE}")
+
+
+def test_every_version_before_this_one_is_kept_for_this_test() -> None:
+    assert sorted(path.name for path in OLD.glob("postgres-*.sql")) == [f"postgres-{version}.sql" for version in range(1, SCHEMA_VERSION)]
