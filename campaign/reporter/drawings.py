@@ -1,26 +1,26 @@
 """The page's charts: SVG that stands within HTML, several on one page, each with styles that reach no other and no id."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 import pygal
 from markupsafe import Markup
 
-from campaign.domain.model import Status
-from campaign.reporter.charts import COLORS, NARROW, WIDTH, config, per_second, plain
-from campaign.reporter.figures import Attempts
+from campaign.reporter.charts import COLORS, NARROW, WIDTH, config, plain
 from campaign.reporter.latencies import Band, Latencies
-from campaign.reporter.rests import Rest
-from campaign.reporter.standing import LABEL
+from campaign.reporter.pauses import Kind
 from campaign.reporter.timeline import Timeline
 
 THROTTLED: Final = "throttled"
-NOBODY: Final = "nobody"
 PAGE_COLORS: Final = {status.value: pair for status, pair in COLORS.items()} | {
     THROTTLED: ("#b3531a", "#f0945a"),
-    NOBODY: ("#e3e3dd", "#474c5a"),
+    Kind.PERSON: ("#cfdaf0", "#3c4a6b"),
+    Kind.NOBODY: ("#e3e3dd", "#474c5a"),
+    Kind.SLOWED: ("#f6d8c1", "#6b4527"),
+    Kind.TROUBLE: ("#f3cfd0", "#6a3437"),
+    Kind.HOURS: ("#ddd5ee", "#4d4166"),
 }
 """Each for the light and for the dark."""
 _ANSWERS: Final = ("#4548c8", "#a3a7ff")
@@ -29,11 +29,15 @@ _RULE: Final = re.compile(r"(?P<media>@media[^{]*)\{|(?P<selectors>[^{}]*)\{")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """What a color stands for, which is told beside the chart; `name` is the color's in the page's styles."""
+    """What a color stands for, which is told beside the chart; `name` is the color's in the page's styles.
+
+    A `mark` is no bar, but a sign above those places that have a value.
+    """
 
     name: str
     label: str
     values: tuple[float, ...]
+    mark: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,12 +46,6 @@ class Drawing:
 
     picture: Markup
     key: tuple[Series, ...] = ()
-
-
-def sends_drawing(timeline: Timeline, attempts: Attempts, rests: tuple[Rest, ...], *, title: str) -> Drawing:
-    """Sends a second over time: those answered with 429 apart, and grey where nobody sent for a whole stretch."""
-    key = tuple(_series(timeline, attempts, rests))
-    return Drawing(picture=_both("sends", lambda width: _sends(timeline, key, width), title), key=key)
 
 
 def latency_drawing(latencies: Latencies, timeline: Timeline, *, title: str) -> Drawing:
@@ -64,7 +62,7 @@ def latency_drawing(latencies: Latencies, timeline: Timeline, *, title: str) -> 
         drawn.add("rows", [band.count for band in bands])
         return drawn
 
-    return Drawing(picture=_both("answers", chart, title))
+    return Drawing(picture=both("answers", chart, title))
 
 
 def band_in_words(band: Band) -> str:
@@ -78,16 +76,6 @@ def band_in_words(band: Band) -> str:
     return f"{band.low_ms // 1000}\N{EN DASH}{band.high_ms // 1000} s"
 
 
-def resting_stretches(timeline: Timeline, rests: tuple[Rest, ...]) -> list[bool]:
-    """Of each stretch, whether nothing was sent in it and nobody was sending for most of it."""
-    return [
-        not stretch.by_status
-        and sum(max(0.0, min(rest.until, stretch.at + timeline.seconds) - max(rest.since, stretch.at)) for rest in rests)
-        > timeline.seconds / 2
-        for stretch in timeline.sends
-    ]
-
-
 def scoped(css: str, scope: str) -> str:
     """The rules of a chart for what is within `scope` alone; the dark is for screens, as paper is white."""
 
@@ -99,34 +87,8 @@ def scoped(css: str, scope: str) -> str:
     return _RULE.sub(rule, css)
 
 
-def _series(timeline: Timeline, attempts: Attempts, rests: tuple[Rest, ...]) -> Iterator[Series]:
-    throttled = attempts.throttled_by_stretch
-    for status in timeline.statuses:
-        counts = [stretch.by_status.get(status, 0) for stretch in timeline.sends]
-        if status is Status.PENDING:
-            # The ledger may have moved on between the two looks at it.
-            counts = [max(0, count - slowed) for count, slowed in zip(counts, throttled, strict=True)]
-        if any(counts):
-            label = "tried again" if status is Status.PENDING else LABEL[status]
-            yield Series(name=status.value, label=label, values=tuple(count / timeline.seconds for count in counts))
-    if any(throttled):
-        values = tuple(count / timeline.seconds for count in throttled)
-        yield Series(name=THROTTLED, label="asked to slow down (HTTP 429), tried again", values=values)
-    if any(resting := resting_stretches(timeline, rests)):
-        yield Series(name=NOBODY, label="nobody was sending", values=tuple(timeline.most_per_second if rest else 0.0 for rest in resting))
-
-
-def _sends(timeline: Timeline, key: tuple[Series, ...], width: int) -> Any:
-    look = config([PAGE_COLORS[series.name] for series in key], timeline, timeline.most_per_second, per_second, width)
-    look.show_legend = False
-    chart = pygal.StackedBar(look)
-    for series in key:
-        chart.add(series.label, series.values)
-    return chart
-
-
-def _both(name: str, chart: Any, title: str) -> Markup:
-    """The chart for wide pages and the one for phones, of which styles show one."""
+def both(name: str, chart: Callable[[int], Any], title: str) -> Markup:
+    """The chart of a width, for wide pages and for phones; styles show one of them."""
     return Markup("").join(
         Markup('<div class="{} chart" id="{}-{}">{}</div>').format(size, name, size, _inline(chart(width), title, f"#{name}-{size}"))
         for size, width in (("wide", WIDTH), ("narrow", NARROW))

@@ -2,7 +2,6 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -10,25 +9,17 @@ from campaign.domain.errors import UsageError
 from campaign.domain.model import Counts, ResultRow, Status
 from campaign.insights import CampaignView
 from campaign.ledger.port import CampaignSpec, LedgerReader
-from campaign.ledger.upkeep import MovedAttempt
+from campaign.reporter.attempts import Attempts, counted
 from campaign.reporter.breakdown import MOST_VALUES, Breakdown, Tally
 from campaign.reporter.latencies import Latencies
+from campaign.reporter.pauses import Pauses, pauses
 from campaign.reporter.reasons import printable
-from campaign.reporter.rests import Rest, Spell, rests, spells
+from campaign.reporter.rests import Spell, spells
+from campaign.reporter.retries import Retried, Retries
 from campaign.reporter.timeline import Timeline, timeline
 from campaign.reporter.wording import Wordings
 
 EXAMPLES: Final = 5
-_TOO_MANY_REQUESTS: Final = 429
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempts:
-    """`throttled` are those answered with 429; `throttled_by_stretch` those of them that were tried again, beside `Timeline.sends`."""
-
-    total: int
-    throttled: int
-    throttled_by_stretch: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +43,9 @@ class Figures:
     timeline: Timeline
     attempts: Attempts
     spells: tuple[Spell, ...]
-    rests: tuple[Rest, ...]
+    pauses: Pauses
+    retried: tuple[Retried, ...]
+    retried_unexplained: int
 
     @property
     def counts(self) -> Counts:
@@ -93,9 +86,8 @@ def figures(reader: LedgerReader, view: CampaignView, *, by: str = "", now: floa
                 f"shown. Choose another. {_others(record.spec)}"
             )
     over_time = timeline(reader, record, now=now)
-    last_seen: dict[int, float] = {}
-    attempts = _attempts(_seen(reader.moved_attempts(record.id), last_seen), over_time)
-    spent = spells(reader.runners(record.id), last_seen=last_seen, now=now)
+    attempts = counted(reader.moved_attempts(record.id), over_time, retries=rows.retries)
+    spent = spells(reader.runners(record.id), last_seen=attempts.last_seen, now=now)
     return Figures(
         # Of one that is forgotten the counts are all that is left.
         view=view if record.forgotten_at else replace(view, counts=rows.counts(in_doubt=view.counts.in_doubt)),
@@ -112,7 +104,9 @@ def figures(reader: LedgerReader, view: CampaignView, *, by: str = "", now: floa
         timeline=over_time,
         attempts=attempts,
         spells=spent,
-        rests=rests(spent),
+        pauses=pauses(spent, reader.waits(record.id)),
+        retried=rows.retries.found(),
+        retried_unexplained=rows.retries.unexplained,
     )
 
 
@@ -127,6 +121,7 @@ class _Rows:
         self.by_attempts: dict[int, dict[Status, int]] = {}
         self.by_pass_status, self.by_device, self.by_column = Tally(), Tally(), Tally()
         self.wordings = Wordings(spec.columns)
+        self.retries = Retries()
 
     def add(self, row: ResultRow) -> None:
         outcome = row.outcome
@@ -139,6 +134,7 @@ class _Rows:
         if outcome.attempts:
             by_status = self.by_attempts.setdefault(outcome.attempts, {})
             by_status[outcome.status] = by_status.get(outcome.status, 0) + 1
+        self.retries.row(row.row, outcome)
         self.by_pass_status.add(outcome.pass_status, outcome.status)
         self.by_device.add(outcome.device_type, outcome.status)
         if self._place is not None:
@@ -150,26 +146,6 @@ class _Rows:
         for (status, _), count in self._by_reason.items():
             by_status[status] += count
         return Counts(by_status=by_status, by_reason=dict(self._by_reason), in_doubt=in_doubt)
-
-
-def _seen(attempts: Iterable[MovedAttempt], last_seen: dict[int, float]) -> Iterator[MovedAttempt]:
-    """The same attempts; notes until when each runner was seen to send."""
-    for attempt in attempts:
-        last_seen[attempt.runner] = max(last_seen.get(attempt.runner, 0.0), attempt.sent_at + (attempt.latency_seconds or 0.0))
-        yield attempt
-
-
-def _attempts(attempts: Iterable[MovedAttempt], over_time: Timeline) -> Attempts:
-    total = throttled = 0
-    by_stretch = [0] * len(over_time.sends)
-    for attempt in attempts:
-        total += 1
-        if attempt.http_status == _TOO_MANY_REQUESTS:
-            throttled += 1
-            place = int((attempt.sent_at - over_time.since) // over_time.seconds)
-            if attempt.status == Status.PENDING and 0 <= place < len(by_stretch):
-                by_stretch[place] += 1
-    return Attempts(total=total, throttled=throttled, throttled_by_stretch=tuple(by_stretch))
 
 
 def _place(spec: CampaignSpec, by: str) -> int | None:

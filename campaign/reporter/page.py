@@ -18,23 +18,27 @@ from campaign.domain.model import Status
 from campaign.domain.places import Place
 from campaign.reporter.advice import advice
 from campaign.reporter.atomic import Draft, writing
-from campaign.reporter.drawings import PAGE_COLORS, band_in_words, latency_drawing, sends_drawing
+from campaign.reporter.drawings import PAGE_COLORS, band_in_words, latency_drawing
 from campaign.reporter.figures import Figures
 from campaign.reporter.lines import percent, rows
 from campaign.reporter.reasons import NO_REASON, ended_in_words, printable, reason_in_words
+from campaign.reporter.retries import READ_BACK
+from campaign.reporter.sends_drawing import KIND_LABEL, sends_drawing
 from campaign.reporter.standing import LABEL, MEANING, ORDER, state_in_words
 
 MARK: Final = '<meta name="generator" content="campaign report">'
 """By which a page of ours is known, and may be replaced."""
 TABLE_ROWS: Final = 12
 MOST_REASONS: Final = 12
-MOST_RESTS: Final = 12
+MOST_PAUSES: Final = 12
 _MARK_WITHIN_CHARACTERS: Final = 2000
 _LONGEST_VALUE: Final = 80
 _EXPLAINED: Final = (Status.NOT_DELIVERED, Status.FAILED, Status.UNKNOWN, Status.INVALID, Status.ACCEPTED, Status.SKIPPED)
 _WITHOUT_REASON: Final = {Status.ACCEPTED: "no answer came; reading the pass back showed that it holds the message"}
+_READ_BACK_WORDS: Final = "no answer came, and the pass that was read back held nothing of it"
 _UNTOLD: Final = frozenset({"results", "exclude"})
 """Settings that name files of the machine it ran on."""
+_MOMENTS: Final = frozenset({"start_at_time", "not_after_time"})
 
 
 def write_page(place: Place, found: Figures) -> None:
@@ -81,9 +85,11 @@ def page_of(found: Figures) -> bytes:
         capitalized=lambda text: text[:1].upper() + text[1:],
         day_and_time=day_and_time,
         duration=duration,
+        short=_short,
         band=band_in_words,
         value=_value,
         ended=ended_in_words,
+        why=_why,
     )
     environment.globals.update(percent=percent, colors=PAGE_COLORS, order=ORDER, mark=Markup(MARK))  # noqa: S704 - of our own making
     return environment.get_template("page.html").render(_values(found)).encode()
@@ -119,12 +125,12 @@ def _values(found: Figures) -> dict[str, Any]:
         "zone": f"{datetime.fromtimestamp(found.now).astimezone():%Z}",
         "parts": [(status, counts.by_status[status]) for status in ORDER if counts.by_status[status]],
         "reasons": [_group(found, status) for status in _EXPLAINED if counts.by_status[status]],
-        "sends": sends_drawing(found.timeline, found.attempts, found.rests, title="Sends a second over time")
+        "sends": sends_drawing(found.timeline, found.attempts, found.pauses, title="Sends a second over time")
         if found.timeline.total
         else None,
-        "table": found.timeline.coarser(TABLE_ROWS) if found.timeline.total else None,
-        "rests": sorted(sorted(found.rests, key=lambda rest: -rest.seconds)[:MOST_RESTS], key=lambda rest: rest.since),
-        "rests_seconds": sum(rest.seconds for rest in found.rests),
+        "table": _table(found) if found.timeline.total else None,
+        "pauses": found.pauses.longest(MOST_PAUSES),
+        "kinds": KIND_LABEL,
         "answers": latency_drawing(found.latencies, found.timeline, title="How many sends took how long")
         if found.latencies.count
         else None,
@@ -158,9 +164,34 @@ def _group(found: Figures, status: Status) -> dict[str, Any]:
     }
 
 
+def _table(found: Figures) -> dict[str, Any]:
+    """Sends over time in a few stretches: by what they came to, how many were answered with 429, and how long it was paused."""
+    coarse = found.timeline.coarser(TABLE_ROWS)
+    by, slowed = found.timeline.together(TABLE_ROWS), found.attempts.throttled_by_stretch
+    return {
+        "statuses": coarse.statuses,
+        "rows": [
+            {
+                "from": coarse.clock(stretch.at),
+                "by_status": stretch.by_status,
+                "throttled": sum(slowed[place * by : (place + 1) * by]),
+                "paused": found.pauses.seconds_within(stretch.at, stretch.at + coarse.seconds),
+            }
+            for place, stretch in enumerate(coarse.sends)
+        ],
+    }
+
+
+def _why(reason: str) -> str:
+    """Why a send was not its row's last."""
+    return _READ_BACK_WORDS if reason == READ_BACK else _value(reason_in_words(reason))
+
+
 def _settings(found: Figures) -> list[tuple[str, str]]:
     spec = found.view.record.spec
-    given = sorted((name, value) for name, value in spec.settings.items() if value and name not in _UNTOLD)
+    # Of what was given as an hour, the moment that it meant is told.
+    meant = {name.removesuffix("_time"): value for name, value in spec.settings.items() if name in _MOMENTS}
+    given = sorted((name, value) for name, value in (spec.settings | meant).items() if value and name not in _UNTOLD | _MOMENTS)
     return [
         ("List", _value(PurePath(spec.list_name).name)),
         ("Column of the passes' ids", _value(spec.id_column)),
@@ -172,6 +203,11 @@ def _setting(name: str, value: str) -> str:
     if name == "rate":
         return f"{float(value):g} sends a second"
     return {"True": "yes", "False": "no"}.get(value, _value(value))
+
+
+def _short(seconds: float) -> str:
+    """A pause: of a short one the tenths count."""
+    return duration(seconds) if seconds >= 9.95 else f"{seconds:.1f} s"
 
 
 def _value(text: str) -> str:

@@ -56,9 +56,13 @@ class Timeline:
             return moment.strftime("%d %b %H:%M")
         return moment.strftime("%H:%M" if self.seconds >= _MINUTE else "%H:%M:%S")
 
+    def together(self, at_most: int) -> int:
+        """How many stretches become one if there are to be so few."""
+        return math.ceil(len(self.sends) / at_most)
+
     def coarser(self, at_most: int) -> "Timeline":
         """The same in few stretches, for a table."""
-        by = math.ceil(len(self.sends) / at_most)
+        by = self.together(at_most)
         groups = [self.sends[place : place + by] for place in range(0, len(self.sends), by)]
         return Timeline(since=self.since, seconds=self.seconds * by, sends=tuple(map(_together, groups)))
 

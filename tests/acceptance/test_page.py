@@ -1,36 +1,23 @@
 """The page of a campaign to which everything has happened, held against the results file and the ledger to the digit."""
 
 import csv
-import random
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from html.parser import HTMLParser
-from pathlib import Path
+from itertools import chain, pairwise
 
 import apsw
 import pytest
 
 from campaign.domain.model import Status
 from campaign.reporter.lines import percent
+from campaign.reporter.pauses import Kind
 from campaign.reporter.reasons import reason_in_words
+from campaign.reporter.sends_drawing import KIND_LABEL
 from campaign.reporter.standing import LABEL
 from tests.acceptance.desk import Desk
-
-ROWS = 5000
-MESSAGE = "Hi {{ first_name }}, {{ code }} gives 20 % off"
-COUNTRIES = ("Germany", "Austria", "<script>alert(1)</script>", "", *(f"Country {number}" for number in range(30)))
-FAULTS = {
-    "not_delivered": 0.06,
-    "not_found": 0.015,
-    "unprocessable": 0.01,
-    "gone": 0.005,
-    "conflict": 0.005,
-    "throttle": 0.001,
-    "refuse": 0.004,
-    "cut_after": 0.005,
-    "error_before": 0.004,
-}
+from tests.acceptance.troubled import ROWS, everything_happens
 
 
 class Page(HTMLParser):
@@ -39,6 +26,8 @@ class Page(HTMLParser):
     def __init__(self, page: str) -> None:
         super().__init__()
         self.tables: dict[str, list[list[str]]] = defaultdict(list)
+        self.heads: dict[str, list[int]] = defaultdict(list)
+        """At which of the rows under a heading a table begins."""
         self.texts: dict[str, str] = defaultdict(str)
         self.tags: Counter[str] = Counter()
         self._heading = ""
@@ -52,6 +41,8 @@ class Page(HTMLParser):
             self._within.append(tag)
         if tag in {"h1", "h2", "h3"}:
             self._heading = ""
+        if tag == "thead":
+            self.heads[self._heading].append(len(self.tables[self._heading]))
         if tag == "tr":
             self.tables[self._heading].append([])
         if tag in {"td", "th"}:
@@ -72,34 +63,65 @@ class Page(HTMLParser):
         elif "small" not in self._within:
             self.texts[self._heading] += data
 
+    def tables_under(self, heading: str) -> list[list[list[str]]]:
+        """The tables under a heading, each with its head."""
+        found = next(cells for title, cells in self.tables.items() if title.startswith(heading))
+        starts = [place for place, cells in enumerate(found) if place in self.heads[heading]]
+        return [found[first:last] for first, last in pairwise([*starts, len(found)])]
+
     def rows(self, heading: str) -> Iterator[list[str]]:
         """The rows of the tables under a heading, without the tables' heads."""
         found = next(cells for title, cells in self.tables.items() if title.startswith(heading))
         yield from (cells for cells in found if any(re.match(r"[\d,]+\b", cell) for cell in cells))
 
 
-def a_list(path: Path) -> None:
-    draw = random.Random(4)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("pass_id", "first_name", "code", "country"))
-        for row in range(1, ROWS + 1):
-            identity = "" if row % 900 == 0 else "1.23E+15" if row % 1100 == 0 else "pass-00001" if row % 600 == 0 else f"pass-{row:05}"
-            name = "" if row % 333 == 0 else draw.choice(("Anna", "Ben", "Carla"))
-            writer.writerow((identity, name, f"C{row:06}", "Atlantis" if row == 1 else draw.choice(COUNTRIES)))
-
-
 def number(text: str) -> int:
     return int(text.replace(",", ""))
 
 
+def short(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 9.95 else f"{round(seconds)} s"
+
+
+def expected_pauses(ledger: apsw.Connection) -> dict[Kind, list[float]]:
+    """By kind how long each pause was, as runners and waits have it; no two runs were at once."""
+    runs = [
+        (since, last_seen if ended == "lost" else until, ended)
+        for since, until, ended, last_seen in ledger.execute(
+            "SELECT started_at, ended_at, ended, (SELECT max(sent_at + coalesce(latency_seconds, 0)) FROM attempts WHERE runner = r.id)"
+            " FROM runners AS r WHERE ended <> 'staged' ORDER BY started_at"
+        )
+    ]
+    found: dict[Kind, list[float]] = defaultdict(list)
+    for (_, until, ended), (since, _, _) in pairwise(runs):
+        found[Kind.PERSON if ended == "paused" else Kind.NOBODY].append(since - until)
+    kinds = {"throttled": Kind.SLOWED, "trouble": Kind.TROUBLE, "hours": Kind.HOURS}
+    for since, until, why in ledger.execute("SELECT since, until, why FROM waits"):
+        for begins, ends, _ in runs:
+            if (seconds := min(until, ends) - max(since, begins)) > 0:
+                found[kinds[why]].append(seconds)
+    return found
+
+
+def expected_retries(ledger: apsw.Connection) -> dict[str, tuple[int, int, int]]:
+    """By why, in words: sends that were not their row's last, their rows, and those of them that are delivered."""
+    sends, rows = Counter[str](), defaultdict(set)
+    for row, reason, status, http_status in ledger.execute(
+        "SELECT row, reason, status, http_status FROM attempts AS a"
+        " WHERE EXISTS (SELECT 1 FROM attempts WHERE row = a.row AND campaign = a.campaign AND id > a.id)"
+    ):
+        in_doubt = status == "pending" and not reason
+        why = reason_in_words(f"http_{http_status}" if in_doubt and http_status else reason)
+        why = "no answer came, and the pass that was read back held nothing of it" if in_doubt and not http_status else why
+        sends[why[:1].upper() + why[1:]] += 1
+        rows[why[:1].upper() + why[1:]].add(row)
+    delivered = {row for (row,) in ledger.execute("SELECT row FROM rows WHERE status = 'delivered'")}
+    return {why: (count, len(rows[why]), len(rows[why] & delivered)) for why, count in sends.items()}
+
+
 @pytest.mark.timeout(240)
 def test_every_figure_is_that_of_the_ledger(desk: Desk) -> None:
-    desk.simulator.set_faults(faults=FAULTS)
-    a_list(desk.folder / "list.csv")
-    quick = {"CAMPAIGN_RATE": "2000", "CAMPAIGN_LOG_LEVEL": "error"}
-    desk.run("run", "list.csv", "--message", MESSAGE, "--limit", "2500", code=5, **quick)
-    desk.run("resume", "list", code=3, **quick)
+    everything_happens(desk)
     desk.run("report", "list", "--output", "report.html", "--by", "country")
     raw = (desk.folder / "report.html").read_text(encoding="utf-8")
     page = Page(raw)
@@ -143,20 +165,36 @@ def test_every_figure_is_that_of_the_ledger(desk: Desk) -> None:
     # Tried again.
     by_attempts = Counter(int(row["delivery_attempts"]) for row in results if int(row["delivery_attempts"]))
     assert len(by_attempts) > 1
-    assert {number(cells[0]): number(cells[1]) for cells in page.rows("Tried again")} == by_attempts
+    assert {number(cells[0]): number(cells[1]) for cells in page.tables_under("Tried again")[0][1:]} == by_attempts
 
     # Attempts, 429s and times, from the ledger itself.
     ledger = apsw.Connection(str(desk.folder / "campaign.db"), flags=apsw.SQLITE_OPEN_READONLY)
     total, throttled = next(ledger.execute("SELECT count(*), sum(http_status = 429) FROM attempts"))
+    paused, retried = expected_pauses(ledger), expected_retries(ledger)
     seconds = sorted(value for (value,) in ledger.execute("SELECT latency_seconds FROM rows WHERE latency_seconds IS NOT NULL"))
     by_device = dict(ledger.execute("SELECT device_type, count(*) FROM rows WHERE device_type <> '' GROUP BY 1"))
     by_pass_status = dict(ledger.execute("SELECT pass_status, count(*) FROM rows WHERE pass_status <> '' GROUP BY 1"))
     ledger.close()
     assert throttled
     over_time = " ".join(page.texts["Sends over time"].split())
-    assert f"{total:,} sends were tried; {throttled:,} of them {'was' if throttled == 1 else 'were'} answered with “slow down”" in over_time
-    in_table = [number(cell) for cells in page.rows("Sends over time") for cell in cells[1:] if re.fullmatch(r"[\d,]+", cell)]
-    assert sum(in_table) == total
+    assert f"{throttled:,} of them {'was' if throttled == 1 else 'were'} answered with “slow down”" in over_time
+    assert f"{total:,} sends were tried in" in over_time
+    kinds, each, table = page.tables_under("Sends over time")
+    assert {cells[0]: tuple(cells[1:]) for cells in kinds[1:]} == {
+        f"{KIND_LABEL[kind][:1].upper()}{KIND_LABEL[kind][1:]}": (f"{len(all_of)}", short(sum(all_of)), short(max(all_of)))
+        for kind, all_of in paused.items()
+    }
+    assert paused.keys() == set(Kind)
+    assert sorted(cells[2] for cells in each[1:]) == sorted(map(short, sorted(chain.from_iterable(paused.values()))[-12:]))
+    heads = dict(zip(table[0], zip(*table[1:], strict=True), strict=True))
+    assert sum(map(number, heads["Of these HTTP 429"])) == throttled
+    counted = [cells for head, cells in heads.items() if head not in {"From", "Of these HTTP 429", "Paused"}]
+    assert sum(number(cell) for cells in counted for cell in cells) == total
+
+    # Why rows were tried again, and what became of them.
+    _attempts, reasons = page.tables_under("Tried again")
+    assert {cells[0]: (number(cells[1]), number(cells[2]), number(cells[3].split()[0])) for cells in reasons[1:]} == retried
+    assert len(retried) > 3
     took = " ".join(page.texts["How long sends took"].split())
     ranks = (seconds[-(-len(seconds) * part // 100) - 1] for part in (50, 90, 99, 100))
     assert re.findall(r"([\d,]+) ms", took)[:4] == [f"{round(value * 1000):,}" for value in ranks]

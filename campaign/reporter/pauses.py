@@ -1,0 +1,101 @@
+"""When nothing was sent and why: the rests between a campaign's runs, and the waits of the runs themselves."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from campaign.ledger.waiting import Wait, Why
+from campaign.reporter.rests import Spell, rests
+
+PAUSED: Final = "paused"
+"""How the ledger says that a run ended because a person had paused the campaign."""
+
+
+class Kind(StrEnum):
+    """Why; the values name colors of the page."""
+
+    PERSON = "person"
+    NOBODY = "nobody"
+    SLOWED = "slowed"
+    TROUBLE = "trouble"
+    HOURS = "hours"
+
+
+_KINDS: Final = {Why.THROTTLED: Kind.SLOWED, Why.TROUBLE: Kind.TROUBLE, Why.HOURS: Kind.HOURS}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """Unix seconds; `after` is, between runs, the ledger's word or sentence for how the one before ended."""
+
+    since: float
+    until: float
+    kind: Kind
+    after: str = ""
+
+    @property
+    def seconds(self) -> float:
+        return self.until - self.since
+
+    def seconds_within(self, since: float, until: float) -> float:
+        """How much of it is between two moments."""
+        return max(0.0, min(self.until, until) - max(self.since, since))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pauses:
+    """Every pause of a campaign, in the order in which they began; those of two kinds may overlap."""
+
+    all: tuple[Pause, ...]
+
+    def of(self, kind: Kind) -> tuple[Pause, ...]:
+        return tuple(pause for pause in self.all if pause.kind is kind)
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """Those that there are."""
+        return tuple(kind for kind in Kind if self.of(kind))
+
+    def seconds_within(self, since: float, until: float) -> float:
+        """How long it was paused for any reason between two moments."""
+        return sum(max(0.0, min(last, until) - max(first, since)) for first, last in _merged((one.since, one.until) for one in self.all))
+
+    @property
+    def seconds(self) -> float:
+        return sum(last - first for first, last in _merged((one.since, one.until) for one in self.all))
+
+    def longest(self, at_most: int) -> tuple[Pause, ...]:
+        """In the order in which they began."""
+        return tuple(sorted(sorted(self.all, key=lambda pause: -pause.seconds)[:at_most], key=lambda pause: pause.since))
+
+
+def pauses(spells: Iterable[Spell], waits: Iterable[Wait]) -> Pauses:
+    """The rests between the spells, and of the waits what is within one: whoever ends waits no longer."""
+    spells, waits = tuple(spells), tuple(waits)
+    found = [
+        Pause(since=rest.since, until=rest.until, kind=Kind.PERSON if rest.after == PAUSED else Kind.NOBODY, after=rest.after)
+        for rest in rests(spells)
+    ]
+    for why, kind in _KINDS.items():
+        for since, until in _merged((wait.since, wait.until) for wait in waits if wait.why is why):
+            found += [
+                Pause(since=max(since, spell.since), until=min(until, spell.until), kind=kind)
+                for spell in spells
+                if max(since, spell.since) < min(until, spell.until)
+            ]
+    return Pauses(all=tuple(sorted(found, key=lambda pause: (pause.since, pause.kind))))
+
+
+def _merged(times: Iterable[tuple[float, float]]) -> Iterator[tuple[float, float]]:
+    """The same times, in their order, none of them overlapping another."""
+    last: tuple[float, float] | None = None
+    for since, until in sorted(times):
+        if last is None or since > last[1]:
+            if last is not None:
+                yield last
+            last = since, until
+        else:
+            last = last[0], max(last[1], until)
+    if last is not None:
+        yield last

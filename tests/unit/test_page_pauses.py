@@ -1,0 +1,109 @@
+"""What the page says of pauses and retries: merged, clipped to the runs, counted by reason."""
+
+from campaign.domain.model import Outcome, Status
+from campaign.ledger.port import Sends
+from campaign.ledger.upkeep import MovedAttempt
+from campaign.ledger.waiting import Wait, Why
+from campaign.reporter.attempts import Attempts
+from campaign.reporter.pauses import Kind, Pause, pauses
+from campaign.reporter.rests import Spell
+from campaign.reporter.retries import MOST_REASONS, READ_BACK, Retried, Retries
+from campaign.reporter.sends_drawing import sends_drawing
+from campaign.reporter.timeline import Timeline
+
+SPELLS = (
+    Spell(since=100.0, until=200.0, ended="paused"),
+    Spell(since=260.0, until=300.0, ended="limit"),
+    Spell(since=310.0, until=400.0, ended=""),
+)
+
+
+def wait(since: float, until: float, why: Why = Why.THROTTLED) -> Wait:
+    return Wait(since=since, until=until, why=why)
+
+
+def test_waits_end_with_whoever_waits_and_rests_say_why() -> None:
+    found = pauses(SPELLS, [wait(390.0, 450.0, Why.HOURS), wait(120.0, 130.0), wait(128.0, 135.0), wait(190.0, 270.0, Why.TROUBLE)])
+    assert found.all == (
+        Pause(since=120.0, until=135.0, kind=Kind.SLOWED),
+        Pause(since=190.0, until=200.0, kind=Kind.TROUBLE),
+        Pause(since=200.0, until=260.0, kind=Kind.PERSON, after="paused"),
+        Pause(since=260.0, until=270.0, kind=Kind.TROUBLE),
+        Pause(since=300.0, until=310.0, kind=Kind.NOBODY, after="limit"),
+        Pause(since=390.0, until=400.0, kind=Kind.HOURS),
+    )
+    assert found.kinds == (Kind.PERSON, Kind.NOBODY, Kind.SLOWED, Kind.TROUBLE, Kind.HOURS)
+    assert found.seconds == 15 + 80 + 10 + 10
+    assert found.seconds_within(195.0, 265.0) == 70.0
+    assert [pause.since for pause in found.longest(2)] == [120.0, 200.0]
+    assert pauses(SPELLS[:1], []).all == ()
+
+
+def test_pauses_of_two_kinds_at_once_are_one_time() -> None:
+    found = pauses(SPELLS[:1], [wait(110.0, 130.0), wait(120.0, 140.0, Why.TROUBLE)])
+    assert len(found.all) == 2
+    assert (found.seconds, found.seconds_within(115.0, 135.0)) == (30.0, 20.0)
+
+
+def test_the_chart_shows_what_a_stretch_has_lost_and_marks_its_429s() -> None:
+    sends = [Sends(at=place * 10.0, by_status={Status.DELIVERED: count} if count else {}) for place, count in enumerate((100, 60, 0, 100))]
+    timeline = Timeline(since=0.0, seconds=10, sends=tuple(sends))
+    attempts = Attempts(total=260, throttled=2, throttled_by_stretch=(0, 2, 0, 0), throttled_again_by_stretch=(0, 0, 0, 0), last_seen={})
+    spells = (Spell(since=0.0, until=40.0, ended=""),)
+    found = pauses(spells, [wait(15.0, 25.0), wait(22.0, 30.0, Why.TROUBLE)])
+    drawing = sends_drawing(timeline, attempts, found, title="Sends")
+    values = {series.label: series.values for series in drawing.key}
+    # Half of the second stretch is lost, of which 40 % are free above its sends; of the third as much as there is.
+    assert values["waited, as PassEntry asked to slow down"] == (0.0, 4.0, 5.0, 0.0)
+    assert values["waited, as PassEntry was in trouble"] == (0.0, 0.0, 5.0, 0.0)
+    assert values["here PassEntry asked to slow down (HTTP 429)"] == (0.0, 2.0, 0.0, 0.0)
+    # Once for wide pages, once for phones.
+    assert drawing.picture.count("<polygon") == 2
+
+
+def made(row: int, reason: str = "", status: Status = Status.FAILED, http_status: int | None = None) -> MovedAttempt:
+    """An attempt, of which only what its row, answer and reason were matters."""
+    return MovedAttempt(
+        row=row,
+        pass_key="",
+        runner=1,
+        status=status.value,
+        reason=reason,
+        http_status=http_status,
+        sent_at=0.0,
+        settled_at=0.0,
+        latency_seconds=None,
+        message=None,
+    )
+
+
+def test_why_rows_were_sent_again_and_what_became_of_them() -> None:
+    retries = Retries()
+    for number, status, attempts in ((3, Status.DELIVERED, 1), (5000, Status.FAILED, 2), (7, Status.DELIVERED, 2), (2, Status.ACCEPTED, 2)):
+        retries.row(number, Outcome(status=status, attempts=attempts))
+    retries.row(1, Outcome(status=Status.DELIVERED, attempts=1))
+    slowed, in_doubt, broken = ("http_429", Status.PENDING, 429), ("", Status.PENDING, None), ("", Status.PENDING, 502)
+    # Row 3 was slowed down twice; row 7 once, and then it got no answer; of row 2 nothing is known, and row 9000 is none.
+    for attempt in (
+        *(made(1), made(3, *slowed), made(7, *slowed), made(3, *slowed), made(5000, *in_doubt), made(9000, *slowed), made(9000)),
+        *(made(7, *in_doubt), made(3), made(5000, *broken), made(7), made(5000, "http_404")),
+    ):
+        retries.attempt(attempt)
+    assert retries.found() == (
+        Retried(reason="http_429", sends=3, by_status={Status.DELIVERED: 2}),
+        Retried(reason=READ_BACK, sends=2, by_status={Status.DELIVERED: 1, Status.FAILED: 1}),
+        Retried(reason="http_502", sends=1, by_status={Status.FAILED: 1}),
+    )
+    assert retries.unexplained == 1
+
+
+def test_more_reasons_than_are_kept_apart_lose_no_row() -> None:
+    retries = Retries()
+    for number in range(1, MOST_REASONS + 20):
+        retries.row(number, Outcome(status=Status.DELIVERED, attempts=2))
+        retries.attempt(made(number, f"reason {number}"))
+        retries.attempt(made(number, f"reason {number}"))
+    found = retries.found()
+    assert len(found) == MOST_REASONS
+    assert sum(one.rows for one in found) == sum(one.sends for one in found) == MOST_REASONS + 19
+    assert retries.unexplained == 0
