@@ -11,7 +11,8 @@ from campaign.domain.durations import words as duration
 from campaign.domain.model import Counts, Status
 from campaign.insights import iso
 from campaign.reporter.figures import Figures
-from campaign.reporter.lines import percent
+from campaign.reporter.lines import brief, percent
+from campaign.reporter.pauses import KIND_LABEL, Kind
 from campaign.reporter.reasons import NO_REASON, printable, reason_in_words
 from campaign.reporter.standing import LABEL, ORDER
 
@@ -70,6 +71,9 @@ class Comparison:
         yield self._line("Sends", lambda found: _unless_forgotten(found, found.attempts.total))
         yield self._line("Sends a second", lambda found: f"{found.sends_per_second:.1f}" if found.sends_per_second else NOTHING)
         yield self._line("Asked to slow down", lambda found: _unless_forgotten(found, found.attempts.throttled))
+        for kind in Kind:
+            if any(found.pauses.of(kind) for found in self.both):
+                yield self._line(f"Pauses: {KIND_LABEL[kind]}", partial(_paused, kind=kind))
         for part in PERCENTILES:
             yield self._line(_percentile(part), partial(_milliseconds, part=part))
         yield from self._settings()
@@ -120,6 +124,11 @@ def _milliseconds(found: Figures, *, part: int) -> str:
     return f"{found.latencies.percentile_ms(part):,} ms" if found.latencies.count else NOTHING
 
 
+def _paused(found: Figures, *, kind: Kind) -> str:
+    times = found.pauses.of(kind)
+    return f"{len(times):,} ({brief(sum(pause.seconds for pause in times))})" if times else "0"
+
+
 def _when(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds).astimezone():%Y-%m-%d %H:%M}" if seconds else NOTHING
 
@@ -142,6 +151,7 @@ def _as_json(found: Figures) -> dict[str, Any]:
         "sends": found.attempts.total,
         "sends_per_second": round(found.sends_per_second, 3),
         "throttled": found.attempts.throttled,
+        "paused_seconds": {kind.value: round(sum(pause.seconds for pause in found.pauses.of(kind)), 1) for kind in Kind},
         "latency_ms": {str(part): latencies.percentile_ms(part) for part in PERCENTILES} if latencies.count else None,
         "settings": record.spec.settings,
         "messages": [shared.text for shared in found.wordings.shared()],

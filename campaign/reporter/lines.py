@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Final
 
+from campaign.domain.durations import words as duration
 from campaign.reporter.reasons import printable
 
 WIDTH: Final = 100
@@ -25,6 +26,11 @@ def percent(part: int, whole: int) -> str:
     if part and not tenths:
         return "under 0.1 %"
     return f"{tenths / 10:g} %" if tenths in {0, 1000} else f"{tenths / 10:.1f} %"
+
+
+def brief(seconds: float) -> str:
+    """`1.2 s`, `12 s`, `3 min 5 s`: of a short time the tenths count."""
+    return duration(seconds) if seconds >= 9.95 else f"{seconds:.1f} s"
 
 
 def to_copy(lead: str, text: str) -> Iterator[str]:

@@ -20,10 +20,12 @@ from campaign.reporter.advice import advice
 from campaign.reporter.atomic import Draft, writing
 from campaign.reporter.drawings import PAGE_COLORS, band_in_words, latency_drawing
 from campaign.reporter.figures import Figures
-from campaign.reporter.lines import percent, rows
+from campaign.reporter.lines import brief, percent, rows
+from campaign.reporter.pauses import KIND_LABEL
 from campaign.reporter.reasons import NO_REASON, ended_in_words, printable, reason_in_words
 from campaign.reporter.retries import READ_BACK
-from campaign.reporter.sends_drawing import KIND_LABEL, sends_drawing
+from campaign.reporter.sends_drawing import sends_drawing
+from campaign.reporter.sends_table import sends_table
 from campaign.reporter.standing import LABEL, MEANING, ORDER, state_in_words
 
 MARK: Final = '<meta name="generator" content="campaign report">'
@@ -85,7 +87,7 @@ def page_of(found: Figures) -> bytes:
         capitalized=lambda text: text[:1].upper() + text[1:],
         day_and_time=day_and_time,
         duration=duration,
-        short=_short,
+        short=brief,
         band=band_in_words,
         value=_value,
         ended=ended_in_words,
@@ -128,7 +130,7 @@ def _values(found: Figures) -> dict[str, Any]:
         "sends": sends_drawing(found.timeline, found.attempts, found.pauses, title="Sends a second over time")
         if found.timeline.total
         else None,
-        "table": _table(found) if found.timeline.total else None,
+        "table": sends_table(found, at_most=TABLE_ROWS) if found.timeline.total else None,
         "pauses": found.pauses.longest(MOST_PAUSES),
         "kinds": KIND_LABEL,
         "answers": latency_drawing(found.latencies, found.timeline, title="How many sends took how long")
@@ -164,24 +166,6 @@ def _group(found: Figures, status: Status) -> dict[str, Any]:
     }
 
 
-def _table(found: Figures) -> dict[str, Any]:
-    """Sends over time in a few stretches: by what they came to, how many were answered with 429, and how long it was paused."""
-    coarse = found.timeline.coarser(TABLE_ROWS)
-    by, slowed = found.timeline.together(TABLE_ROWS), found.attempts.throttled_by_stretch
-    return {
-        "statuses": coarse.statuses,
-        "rows": [
-            {
-                "from": coarse.clock(stretch.at),
-                "by_status": stretch.by_status,
-                "throttled": sum(slowed[place * by : (place + 1) * by]),
-                "paused": found.pauses.seconds_within(stretch.at, stretch.at + coarse.seconds),
-            }
-            for place, stretch in enumerate(coarse.sends)
-        ],
-    }
-
-
 def _why(reason: str) -> str:
     """Why a send was not its row's last."""
     return _READ_BACK_WORDS if reason == READ_BACK else _value(reason_in_words(reason))
@@ -203,11 +187,6 @@ def _setting(name: str, value: str) -> str:
     if name == "rate":
         return f"{float(value):g} sends a second"
     return {"True": "yes", "False": "no"}.get(value, _value(value))
-
-
-def _short(seconds: float) -> str:
-    """A pause: of a short one the tenths count."""
-    return duration(seconds) if seconds >= 9.95 else f"{seconds:.1f} s"
 
 
 def _value(text: str) -> str:

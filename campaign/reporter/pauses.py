@@ -22,6 +22,13 @@ class Kind(StrEnum):
     HOURS = "hours"
 
 
+KIND_LABEL: Final[dict[Kind, str]] = {
+    Kind.PERSON: "paused by a person",
+    Kind.NOBODY: "nobody was sending",
+    Kind.SLOWED: "waited, as PassEntry asked to slow down",
+    Kind.TROUBLE: "waited, as PassEntry was in trouble",
+    Kind.HOURS: "not the time to send",
+}
 _KINDS: Final = {Why.THROTTLED: Kind.SLOWED, Why.TROUBLE: Kind.TROUBLE, Why.HOURS: Kind.HOURS}
 
 

@@ -9,17 +9,10 @@ from campaign.domain.model import Status
 from campaign.reporter.attempts import Attempts
 from campaign.reporter.charts import config, per_second
 from campaign.reporter.drawings import PAGE_COLORS, THROTTLED, Drawing, Series, both
-from campaign.reporter.pauses import Kind, Pauses
+from campaign.reporter.pauses import KIND_LABEL, Pauses
 from campaign.reporter.standing import LABEL
 from campaign.reporter.timeline import Timeline
 
-KIND_LABEL: Final[dict[Kind, str]] = {
-    Kind.PERSON: "paused by a person",
-    Kind.NOBODY: "nobody was sending",
-    Kind.SLOWED: "waited, as PassEntry asked to slow down",
-    Kind.TROUBLE: "waited, as PassEntry was in trouble",
-    Kind.HOURS: "not the time to send",
-}
 _MARKS_HEIGHT: Final = 16
 _MARK_WIDTH: Final = 10.0
 

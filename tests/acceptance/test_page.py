@@ -12,9 +12,8 @@ import pytest
 
 from campaign.domain.model import Status
 from campaign.reporter.lines import percent
-from campaign.reporter.pauses import Kind
+from campaign.reporter.pauses import KIND_LABEL, Kind
 from campaign.reporter.reasons import reason_in_words
-from campaign.reporter.sends_drawing import KIND_LABEL
 from campaign.reporter.standing import LABEL
 from tests.acceptance.desk import Desk
 from tests.acceptance.troubled import ROWS, everything_happens

@@ -15,12 +15,12 @@ BEGIN = 1_800_000_000.0
 
 
 async def sent(
-    ledger: Ledger, reader: LedgerReader, clock: HandClock, name: str, *outcomes: Status, seconds: float = 0.5
+    ledger: Ledger, reader: LedgerReader, clock: HandClock, name: str, *outcomes: Status, seconds: float = 0.5, slowed_seconds: float = 0.0
 ) -> CampaignRecord:
     """A campaign of so many rows and two more, which are left unsent; its runner ends ten seconds after it began."""
     rows = [staged(row, f"{name}-{row}") for row in range(1, len(outcomes) + 3)]
     record = await campaign_of(ledger, *rows, name=name)
-    runner = await ledger.enlist(record.id, quiet_seconds=10)
+    runner = await ledger.enlist(record.id, quiet_seconds=10, account="token")
     claims = await ledger.claim(runner, len(outcomes))
 
     def settled(settlement: Settlement) -> Settlement:
@@ -34,6 +34,8 @@ async def sent(
             for claim, status in zip(claims, outcomes, strict=True)
         ],
     )
+    if slowed_seconds:
+        await ledger.throttle("token", retry_after_seconds=slowed_seconds)
     clock.advance(10.0)
     await ledger.dismiss(runner, "limit")
     found = reader.campaign(name)
@@ -82,7 +84,7 @@ async def test_what_is_forgotten_keeps_its_rate(ledger: Ledger, reader: LedgerRe
 
 
 async def test_two_campaigns_stand_side_by_side_figure_by_figure(ledger: Ledger, reader: LedgerReader, clock: HandClock) -> None:
-    one = await sent(ledger, reader, clock, "one", *[Status.DELIVERED] * 3, Status.FAILED, seconds=0.25)
+    one = await sent(ledger, reader, clock, "one", *[Status.DELIVERED] * 3, Status.FAILED, seconds=0.25, slowed_seconds=1.5)
     other = await sent(ledger, reader, clock, "other", Status.DELIVERED, Status.UNKNOWN, seconds=1.0)
     found = Comparison(both=(figures(reader, view(reader, one), now=clock.wall()), figures(reader, view(reader, other), now=clock.wall())))
     told = {line.what: line.values for line in found.lines() if not line.heading}
@@ -101,6 +103,7 @@ async def test_two_campaigns_stand_side_by_side_figure_by_figure(ledger: Ledger,
             "Time at work": ("10 s", "10 s"),
             "Sends": ("4", "2"),
             "Sends a second": ("0.4", "0.2"),
+            "Pauses: waited, as PassEntry asked to slow down": ("1 (1.5 s)", "0"),
             "50 in 100 answered within": ("250 ms", "1,000 ms"),
             "Slowest answer": ("250 ms", "1,000 ms"),
             "Text": ("Hello", "Hello"),
