@@ -116,6 +116,9 @@ class UpkeepReader(Protocol):
     def moved_attempts(self, campaign: int) -> Iterator[MovedAttempt]:
         """Every attempt as another ledger needs it, in the order it was recorded, streamed."""
 
+    def attempts_by_row(self, campaign: int) -> Iterator[MovedAttempt]:
+        """Every attempt, by row, and of a row in the order in which they were made, streamed."""
+
     def exclusions(self, campaign: int) -> Iterator[str]:
         """The keys of the passes that the campaign must not be sent to, streamed."""
 

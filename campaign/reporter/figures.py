@@ -9,7 +9,7 @@ from campaign.domain.errors import UsageError
 from campaign.domain.model import Counts, ResultRow, Status
 from campaign.insights import CampaignView
 from campaign.ledger.port import CampaignSpec, LedgerReader
-from campaign.reporter.attempts import Attempts, counted
+from campaign.reporter.attempts import Attempting, Attempts
 from campaign.reporter.breakdown import MOST_VALUES, Breakdown, Tally
 from campaign.reporter.latencies import Latencies
 from campaign.reporter.pauses import Pauses, pauses
@@ -77,16 +77,18 @@ def figures(reader: LedgerReader, view: CampaignView, *, by: str = "", now: floa
     now = time.time() if now is None else now
     record = view.record
     place = _place(record.spec, by)
-    rows = _Rows(record.spec, place)
+    rows, retries = _Rows(record.spec, place), Retries()
+    over_time = timeline(reader, record, now=now)
+    attempting = Attempting(reader.attempts_by_row(record.id), over_time)
     for row in reader.rows(record.id):
         rows.add(row)
+        retries.add(row.outcome, attempting.of(row.row))
         if rows.by_column.overflowed:
             raise UsageError(
                 f"--by {by}: the column has more than {MOST_VALUES:,} different values, so it divides the rows into nothing that can be "
                 f"shown. Choose another. {_others(record.spec)}"
             )
-    over_time = timeline(reader, record, now=now)
-    attempts = counted(reader.moved_attempts(record.id), over_time, retries=rows.retries)
+    attempts = attempting.all()
     spent = spells(reader.runners(record.id), last_seen=attempts.last_seen, now=now)
     return Figures(
         # Of one that is forgotten the counts are all that is left.
@@ -105,8 +107,8 @@ def figures(reader: LedgerReader, view: CampaignView, *, by: str = "", now: floa
         attempts=attempts,
         spells=spent,
         pauses=pauses(spent, reader.waits(record.id)),
-        retried=rows.retries.found(),
-        retried_unexplained=rows.retries.unexplained,
+        retried=retries.found(),
+        retried_unexplained=retries.unexplained,
     )
 
 
@@ -121,7 +123,6 @@ class _Rows:
         self.by_attempts: dict[int, dict[Status, int]] = {}
         self.by_pass_status, self.by_device, self.by_column = Tally(), Tally(), Tally()
         self.wordings = Wordings(spec.columns)
-        self.retries = Retries()
 
     def add(self, row: ResultRow) -> None:
         outcome = row.outcome
@@ -134,7 +135,6 @@ class _Rows:
         if outcome.attempts:
             by_status = self.by_attempts.setdefault(outcome.attempts, {})
             by_status[outcome.status] = by_status.get(outcome.status, 0) + 1
-        self.retries.row(row.row, outcome)
         self.by_pass_status.add(outcome.pass_status, outcome.status)
         self.by_device.add(outcome.device_type, outcome.status)
         if self._place is not None:

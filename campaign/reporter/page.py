@@ -23,7 +23,7 @@ from campaign.reporter.figures import Figures
 from campaign.reporter.lines import brief, percent, rows
 from campaign.reporter.pauses import KIND_LABEL
 from campaign.reporter.reasons import NO_REASON, ended_in_words, printable, reason_in_words
-from campaign.reporter.retries import READ_BACK
+from campaign.reporter.retries import OTHERS, READ_BACK
 from campaign.reporter.sends_drawing import sends_drawing
 from campaign.reporter.sends_table import sends_table
 from campaign.reporter.standing import LABEL, MEANING, ORDER, state_in_words
@@ -37,7 +37,7 @@ _MARK_WITHIN_CHARACTERS: Final = 2000
 _LONGEST_VALUE: Final = 80
 _EXPLAINED: Final = (Status.NOT_DELIVERED, Status.FAILED, Status.UNKNOWN, Status.INVALID, Status.ACCEPTED, Status.SKIPPED)
 _WITHOUT_REASON: Final = {Status.ACCEPTED: "no answer came; reading the pass back showed that it holds the message"}
-_READ_BACK_WORDS: Final = "no answer came, and the pass that was read back held nothing of it"
+_WORDS_OF_RETRIES: Final = {READ_BACK: "no answer came, and the pass that was read back held nothing of it", OTHERS: "other reasons"}
 _UNTOLD: Final = frozenset({"results", "exclude"})
 """Settings that name files of the machine it ran on."""
 _MOMENTS: Final = frozenset({"start_at_time", "not_after_time"})
@@ -168,7 +168,7 @@ def _group(found: Figures, status: Status) -> dict[str, Any]:
 
 def _why(reason: str) -> str:
     """Why a send was not its row's last."""
-    return _READ_BACK_WORDS if reason == READ_BACK else _value(reason_in_words(reason))
+    return _WORDS_OF_RETRIES.get(reason) or _value(reason_in_words(reason))
 
 
 def _settings(found: Figures) -> list[tuple[str, str]]:

@@ -1,19 +1,18 @@
-"""Why rows were sent more than once, and what became of them: in memory of a few bytes a row."""
+"""Why rows were sent more than once, and what became of them."""
 
-from array import array
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from campaign.domain.model import Outcome, Status
 from campaign.ledger.upkeep import MovedAttempt
 
-MOST_REASONS: Final = 64
-"""As many as a word has bits; there are far fewer, unless an API invents them: what is beyond counts as the last one's."""
+MOST_REASONS: Final = 50
+"""There are far fewer, unless an API invents them: what is beyond counts as one."""
 READ_BACK: Final = "read_back"
 """The reason of sends that got no answer, after which the pass was read, and held nothing of them."""
-_STATUSES: Final = tuple(Status)
-_MORE_THAN_ONE: Final = 1 << 7
+OTHERS: Final = "other_reasons"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,51 +29,28 @@ class Retried:
 
 
 class Retries:
-    """First every row, then every attempt in the order in which they were made."""
+    """`unexplained` are rows that were sent more than once, but of whose earlier sends the ledger knows nothing."""
 
     def __init__(self) -> None:
-        self._rows = bytearray()
-        self._last = bytearray()
-        self._reasons_of_row = array("Q")
-        self._places: dict[str, int] = {}
-        self._sends: Counter[int] = Counter()
+        self._sends: Counter[str] = Counter()
+        self._rows: dict[str, Counter[Status]] = defaultdict(Counter)
+        self.unexplained = 0
 
-    def row(self, number: int, outcome: Outcome) -> None:
-        if (lacking := number + 1 - len(self._rows)) > 0:
-            self._grow(lacking)
-        self._rows[number] = (_STATUSES.index(outcome.status) + 1) | (_MORE_THAN_ONE if outcome.attempts > 1 else 0)
-
-    def attempt(self, attempt: MovedAttempt) -> None:
-        number = attempt.row
-        if number >= len(self._rows) or not self._rows[number]:
-            return
-        if before := self._last[number]:
-            self._sends[before - 1] += 1
-            self._reasons_of_row[number] |= 1 << (before - 1)
-        self._last[number] = self._places.setdefault(_reason(attempt), min(len(self._places), MOST_REASONS - 1)) + 1
+    def add(self, outcome: Outcome, attempts: Sequence[MovedAttempt]) -> None:
+        """A row with what the ledger has of its attempts, in their order."""
+        reasons = [self._kept_apart(_reason(attempt)) for attempt in attempts[:-1]]
+        self._sends.update(reasons)
+        for reason in set(reasons):
+            self._rows[reason][outcome.status] += 1
+        self.unexplained += outcome.attempts > 1 and not reasons
 
     def found(self) -> tuple[Retried, ...]:
         """By reason, the most frequent first; a row that was sent again for two reasons counts for both."""
-        rows: dict[int, Counter[Status]] = {place: Counter() for place in self._sends}
-        for number, reasons in enumerate(self._reasons_of_row):
-            while reasons:
-                place = (reasons & -reasons).bit_length() - 1
-                rows[place][_STATUSES[(self._rows[number] & ~_MORE_THAN_ONE) - 1]] += 1
-                reasons &= reasons - 1  # noqa: PLW2901 - the bits of the row's word, one after another
-        names = {place: reason for reason, place in reversed(self._places.items())}
-        told = [Retried(reason=names[place], sends=sends, by_status=dict(rows[place])) for place, sends in self._sends.items()]
+        told = [Retried(reason=reason, sends=sends, by_status=dict(self._rows[reason])) for reason, sends in self._sends.items()]
         return tuple(sorted(told, key=lambda one: (-one.sends, one.reason)))
 
-    @property
-    def unexplained(self) -> int:
-        """Rows that were sent more than once, but of whose earlier sends this ledger knows nothing."""
-        return sum(1 for row, reasons in zip(self._rows, self._reasons_of_row, strict=True) if row & _MORE_THAN_ONE and not reasons)
-
-    def _grow(self, lacking: int) -> None:
-        more = max(lacking, len(self._rows), 1024)
-        self._rows.extend(bytes(more))
-        self._last.extend(bytes(more))
-        self._reasons_of_row.extend([0] * more)
+    def _kept_apart(self, reason: str) -> str:
+        return reason if reason in self._sends or len(self._sends) < MOST_REASONS else OTHERS
 
 
 def _reason(attempt: MovedAttempt) -> str:

@@ -4,7 +4,6 @@
 """
 
 import csv
-import json
 import os
 import random
 import signal
@@ -18,9 +17,9 @@ from typing import Final
 
 import apsw
 
-from campaign.simulator.client import SimulatorClient
-from campaign.simulator.config import Latency, Storm
+from campaign.simulator.config import Latency, SimulatorConfig, Storm
 from tests.acceptance.desk import ROOT, Desk
+from tests.acceptance.simulated import simulated
 
 ROWS: Final = 5000
 MESSAGE: Final = "Hi {{ first_name }}, {{ code }} gives 20 % off"
@@ -105,25 +104,12 @@ def _ended(process: "subprocess.Popen[str]", code: int) -> None:
 
 def main(folder: Path) -> None:
     folder.mkdir(parents=True)
-    simulator = subprocess.Popen(
-        [sys.executable, "-m", "campaign", "simulate", "--port", "0", "--limit", "0", "--json"],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert simulator.stdout is not None
-    try:
-        client = SimulatorClient(json.loads(simulator.stdout.readline())["url"])
+    with simulated(SimulatorConfig(limit_per_second=0)) as client:
         given = {"CAMPAIGN_LEDGER": str(folder / "campaign.db"), "CAMPAIGN_YES": "true", "CAMPAIGN_QUIET_PERIOD": "1s"}
         given |= {"PASSENTRY_API_URL": client.url, "PASSENTRY_API_KEY": "a-token-for-the-simulator"}
         desk = Desk(folder=folder, simulator=client, environment=os.environ | {"PYTHONPATH": str(ROOT)} | given)
         everything_happens(desk)
         desk.run("report", "list", "--output", "report.html", "--by", "country")
-    finally:
-        simulator.terminate()
-        simulator.wait(timeout=10)
-        simulator.stdout.close()
 
 
 if __name__ == "__main__":

@@ -37,7 +37,11 @@ from campaign.ledger.sqlite.connection import SQL, connect, prepare
         ("forget_rows", "sqlite_autoindex_rows_1"),
         ("forget_attempts", "attempts_by_row"),
         ("rows", "sqlite_autoindex_rows_1"),
+        ("attempts_by_row", "attempts_by_row"),
         ("runners_at_work", "runners_at_work"),
+        ("waiting_with", "campaigns_by_account"),
+        ("waiting_with", "runners_at_work"),
+        ("waits", "PRIMARY KEY"),
     ],
 )
 def test_a_hot_statement_searches_by_its_index(tmp_path: Path, statement: str, index: str) -> None:
@@ -50,6 +54,19 @@ def test_a_hot_statement_searches_by_its_index(tmp_path: Path, statement: str, i
         connection.close()
     assert any(index in step for step in plan), plan
     assert not [step for step in plan if step.startswith("SCAN") and "INDEX" not in step and "CONSTANT" not in step], plan
+
+
+@pytest.mark.parametrize("statement", ["rows", "attempts_by_row"])
+def test_what_is_streamed_is_in_order_without_being_sorted(tmp_path: Path, statement: str) -> None:
+    """Else all of it would be put aside before the first of it comes."""
+    path = tmp_path / "campaign.db"
+    prepare(path)
+    connection = connect(path)
+    try:
+        plan = [str(step[3]) for step in connection.execute(f"EXPLAIN QUERY PLAN {SQL[statement]}", Anything())]
+    finally:
+        connection.close()
+    assert not any("B-TREE" in step for step in plan), plan
 
 
 @pytest.mark.parametrize("statement", ["retry_rows", "rows_numbered", "claim_of", "unfinished"])

@@ -4,10 +4,10 @@ from campaign.domain.model import Outcome, Status
 from campaign.ledger.port import Sends
 from campaign.ledger.upkeep import MovedAttempt
 from campaign.ledger.waiting import Wait, Why
-from campaign.reporter.attempts import Attempts
+from campaign.reporter.attempts import Attempting, Attempts
 from campaign.reporter.pauses import Kind, Pause, pauses
 from campaign.reporter.rests import Spell
-from campaign.reporter.retries import MOST_REASONS, READ_BACK, Retried, Retries
+from campaign.reporter.retries import MOST_REASONS, OTHERS, READ_BACK, Retried, Retries
 from campaign.reporter.sends_drawing import sends_drawing
 from campaign.reporter.timeline import Timeline
 
@@ -77,18 +77,27 @@ def made(row: int, reason: str = "", status: Status = Status.FAILED, http_status
     )
 
 
+NOWHEN = Timeline(since=0.0, seconds=10, sends=(Sends(at=0.0),))
+
+
+def test_each_row_gets_its_attempts_and_all_are_counted() -> None:
+    attempting = Attempting([made(1), made(3, "http_429", Status.PENDING, 429), made(3), made(4), made(9, http_status=429)], NOWHEN)
+    assert [len(attempting.of(row)) for row in (1, 2, 3, 5, 6)] == [1, 0, 2, 0, 0]
+    found = attempting.all()
+    assert (found.total, found.throttled, found.throttled_by_stretch, found.throttled_again_by_stretch) == (5, 2, (2,), (1,))
+    assert Attempting([], NOWHEN).all().total == 0
+
+
 def test_why_rows_were_sent_again_and_what_became_of_them() -> None:
     retries = Retries()
-    for number, status, attempts in ((3, Status.DELIVERED, 1), (5000, Status.FAILED, 2), (7, Status.DELIVERED, 2), (2, Status.ACCEPTED, 2)):
-        retries.row(number, Outcome(status=status, attempts=attempts))
-    retries.row(1, Outcome(status=Status.DELIVERED, attempts=1))
     slowed, in_doubt, broken = ("http_429", Status.PENDING, 429), ("", Status.PENDING, None), ("", Status.PENDING, 502)
-    # Row 3 was slowed down twice; row 7 once, and then it got no answer; of row 2 nothing is known, and row 9000 is none.
-    for attempt in (
-        *(made(1), made(3, *slowed), made(7, *slowed), made(3, *slowed), made(5000, *in_doubt), made(9000, *slowed), made(9000)),
-        *(made(7, *in_doubt), made(3), made(5000, *broken), made(7), made(5000, "http_404")),
-    ):
-        retries.attempt(attempt)
+    retries.add(Outcome(status=Status.DELIVERED, attempts=1), [made(1)])
+    retries.add(Outcome(status=Status.DELIVERED, attempts=1), [made(2, *slowed), made(2, *slowed), made(2)])
+    retries.add(Outcome(status=Status.DELIVERED, attempts=2), [made(3, *slowed), made(3, *in_doubt), made(3)])
+    retries.add(Outcome(status=Status.FAILED, attempts=3), [made(4, *in_doubt), made(4, *broken), made(4, "http_404")])
+    # Sent before by another ledger, of which this one knows nothing more.
+    retries.add(Outcome(status=Status.ACCEPTED, attempts=2), [made(5)])
+    retries.add(Outcome(status=Status.SKIPPED), [])
     assert retries.found() == (
         Retried(reason="http_429", sends=3, by_status={Status.DELIVERED: 2}),
         Retried(reason=READ_BACK, sends=2, by_status={Status.DELIVERED: 1, Status.FAILED: 1}),
@@ -99,11 +108,9 @@ def test_why_rows_were_sent_again_and_what_became_of_them() -> None:
 
 def test_more_reasons_than_are_kept_apart_lose_no_row() -> None:
     retries = Retries()
-    for number in range(1, MOST_REASONS + 20):
-        retries.row(number, Outcome(status=Status.DELIVERED, attempts=2))
-        retries.attempt(made(number, f"reason {number}"))
-        retries.attempt(made(number, f"reason {number}"))
+    for number in range(MOST_REASONS + 20):
+        retries.add(Outcome(status=Status.DELIVERED, attempts=2), [made(number, f"reason {number}"), made(number)])
     found = retries.found()
-    assert len(found) == MOST_REASONS
-    assert sum(one.rows for one in found) == sum(one.sends for one in found) == MOST_REASONS + 19
-    assert retries.unexplained == 0
+    assert len(found) == MOST_REASONS + 1
+    assert (found[0].reason, found[0].sends) == (OTHERS, 20)
+    assert sum(one.rows for one in found) == sum(one.sends for one in found) == MOST_REASONS + 20

@@ -67,5 +67,8 @@ class Lookups:
     def moved_attempts(self, campaign: int) -> Iterator[MovedAttempt]:
         return (moved_attempt(values) for values in self._look.stream("moved_attempts", campaign=campaign))
 
+    def attempts_by_row(self, campaign: int) -> Iterator[MovedAttempt]:
+        return (moved_attempt(values) for values in self._look.stream("attempts_by_row", campaign=campaign))
+
     def exclusions(self, campaign: int) -> Iterator[str]:
         return (key for (key,) in self._look.stream("exclusions", campaign=campaign))

@@ -697,3 +697,8 @@ ON CONFLICT (campaign, why, since) DO UPDATE SET until = greatest(waits.until, E
 
 -- name: waits
 SELECT since, until, why FROM campaign.waits WHERE campaign = %(campaign)s ORDER BY since, why;
+
+-- name: attempts_by_row
+-- In the order of the index by row; those that came from elsewhere have no fence, and stand in the order in which they came.
+SELECT row, pass_key, runner, status, reason, http_status, sent_at, settled_at, latency_seconds, message
+FROM campaign.attempts WHERE campaign = %(campaign)s ORDER BY row, fence, id;

@@ -541,3 +541,8 @@ WHERE account = :account AND EXISTS (SELECT 1 FROM runners WHERE campaign = c.id
 
 -- name: waits
 SELECT since, until, why FROM waits WHERE campaign = :campaign ORDER BY since, why;
+
+-- name: attempts_by_row
+-- In the order of the index by row; those that came from elsewhere have no fence, and stand in the order in which they came.
+SELECT row, pass_key, runner, status, reason, http_status, sent_at, settled_at, latency_seconds, message
+FROM attempts WHERE campaign = :campaign ORDER BY row, fence, id;

@@ -74,6 +74,9 @@ class Lookups:
     def moved_attempts(self, campaign: int) -> Iterator[MovedAttempt]:
         return (moved_attempt(values) for values in self._streamed("moved_attempts", campaign))
 
+    def attempts_by_row(self, campaign: int) -> Iterator[MovedAttempt]:
+        return (moved_attempt(values) for values in self._streamed("attempts_by_row", campaign))
+
     def exclusions(self, campaign: int) -> Iterator[str]:
         return (key for (key,) in self._streamed("exclusions", campaign))
 
