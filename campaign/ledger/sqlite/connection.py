@@ -182,13 +182,14 @@ def in_words(error: apsw.Error, path: Path, *, opening: bool = False) -> LedgerE
             return LedgerError(f"The ledger {path} is locked by another program. Close it, then run the same command again.")
         case apsw.FullError():
             return DiskFullError(f"No space is left for the ledger {path}. Free some, then run the same command again.")
-        case apsw.IOError():
+        # A page that should be there and is not: the disk has done its part, the file is not whole.
+        case apsw.IOError() if getattr(error, "extendedresult", None) != apsw.SQLITE_IOERR_SHORT_READ:
             return DiskFullError(
                 f"The ledger {path} can't be read or written ({error}). Check the disk and its quota, then run the same command again."
             )
         case apsw.ReadOnlyError() | apsw.CantOpenError() | apsw.PermissionsError() | apsw.AuthError():
             return _no_place(path, str(error)) if opening else LedgerError(f"{_no_place(path, str(error))}")
-        case apsw.CorruptError() | apsw.NotADBError() | apsw.FormatError() | apsw.SQLError() | apsw.ConstraintError():
+        case apsw.IOError() | apsw.CorruptError() | apsw.NotADBError() | apsw.FormatError() | apsw.SQLError() | apsw.ConstraintError():
             sentence = f"{path} is not a ledger, or is damaged ({error}). Put a copy of it back, if you have one. {WAY_BACK}"
             return LedgerDamagedError(sentence) if opening else LedgerError(sentence)
         case _:
