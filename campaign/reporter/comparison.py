@@ -91,7 +91,7 @@ class Comparison:
                 yield Line(what=f"{LABEL[status].capitalize()}, by reason", heading=True)
             for reason in reasons:
                 words = reason_in_words(reason) if reason else NO_REASON
-                yield self._line(words, partial(_rows_of, status=status, reason=reason))
+                yield self._line(f"{words[:1].upper()}{words[1:]}", partial(_rows_of, status=status, reason=reason))
 
     def _settings(self) -> Iterator[Line]:
         yield Line(what="Settings that differ", heading=True)

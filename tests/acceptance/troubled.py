@@ -59,8 +59,8 @@ def everything_happens(desk: Desk) -> None:
         undelivered_when_issued=True,
     )
     a_list(desk.folder / "list.csv")
-    # Its hour is soon.
-    soon = (datetime.now(tz=UTC) + timedelta(seconds=6)).isoformat(timespec="seconds")
+    # Its hour is soon, but not before a busy machine has begun.
+    soon = (datetime.now(tz=UTC) + timedelta(seconds=15)).isoformat(timespec="seconds")
     desk.run("run", "list.csv", "--message", MESSAGE, "--start-at", soon, "--limit", "1200", code=5, **SENDING)
     time.sleep(1.5)
     # A person pauses it.
