@@ -1,8 +1,9 @@
 """`make chaos`: campaigns whose processes are killed again and again, each judged by the simulator's own audit.
 
-python -m tests.chaos [--seed N] [--kills 1000] [--rows 2000] [--rate 400] [--json]
+python -m tests.chaos [--seed N] [--ledger sqlite|postgres|both] [--kills 1000] [--rows 2000] [--rate 400] [--json]
 
-The seed fixes lists, faults, and which process dies when; of two runs with one seed only what depends on the machine's timing differs.
+With each ledger in turn; what befalls the server of a database, too, is drawn from the seed. It fixes lists, faults, and which process dies
+when; of two runs with one seed only what depends on the machine's timing differs.
 Ends with 1 if anything was sent twice, lost or recorded wrongly, and keeps that campaign's folder.
 """
 
@@ -15,6 +16,7 @@ import tempfile
 from pathlib import Path
 
 from tests.chaos.plan import Wishes
+from tests.chaos.points import LedgerKind
 from tests.chaos.report import in_words
 from tests.chaos.session import Limits, hold
 
@@ -24,42 +26,55 @@ def main() -> int:
         prog="python -m tests.chaos", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seed", type=int, help="repeats a run; without it, one is drawn and printed")
-    parser.add_argument("--kills", type=int, default=1000, help="in all")
+    parser.add_argument("--ledger", choices=[*LedgerKind, "both"], default="both")
+    parser.add_argument("--kills", type=int, default=1000, help="in all, with each ledger")
     parser.add_argument("--kills-each", type=int, default=50, help="planned for one campaign")
     parser.add_argument("--rows", type=int, default=2000, help="of each list")
     parser.add_argument("--rate", type=float, default=400.0, help="sends per second")
     parser.add_argument("--together", type=int, default=4, help="most processes at once")
     parser.add_argument("--ambiguous", type=float, default=2.0, help="percent, of each of the ambiguous faults")
     parser.add_argument("--freezes", type=float, default=0.0, help="percent of processes that are stopped for longer than a short lease")
+    parser.add_argument("--blows", type=float, default=25.0, help="percent of processes during whose life something befalls the server")
     parser.add_argument("--seconds", type=float, default=300.0, help="after which a campaign that is not finished is a failure")
     parser.add_argument("--campaign", type=int, help="only this one of the session")
     parser.add_argument("--keep", action="store_true", help="keep every campaign's folder")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", action="store_true", help="one object for each ledger, on a line of its own")
     asked = parser.parse_args()
     seed = random.SystemRandom().randrange(10**6) if asked.seed is None else asked.seed
+    say(f"seed {seed}")
+    folder = Path(tempfile.mkdtemp(prefix="campaign-chaos-"))
+    kinds = tuple(LedgerKind) if asked.ledger == "both" else (LedgerKind(asked.ledger),)
+    broke = [kind for kind in kinds if _breaks(asked, seed, kind, folder)]
+    if not broke and not asked.keep:
+        shutil.rmtree(folder)
+    return 1 if broke else 0
+
+
+def _breaks(asked: argparse.Namespace, seed: int, kind: LedgerKind, folder: Path) -> bool:
+    """Hold the session with one kind of ledger, and print its figures."""
     wishes = Wishes(
         seed=seed,
+        ledger=kind,
         rows=asked.rows,
         rate_per_second=asked.rate,
         kills=asked.kills_each,
         most_together=asked.together,
         ambiguous=asked.ambiguous / 100,
         freezes=asked.freezes / 100,
+        blows=asked.blows / 100,
     )
-    say(f"seed {seed}")
     limits = Limits(kills=asked.kills, seconds=asked.seconds, only=asked.campaign, keep=asked.keep)
-    folder = Path(tempfile.mkdtemp(prefix="campaign-chaos-"))
     session, broken = hold(wishes, limits, folder, say)
     sys.stdout.write(json.dumps(session.as_json()) + "\n" if asked.json else f"{in_words(session)}\n")
+    sys.stdout.flush()
     if broken:
-        options = {name: value for name, value in vars(asked).items() if value and name not in {"json", "keep", "seed", "campaign"}}
+        options = {
+            name: value for name, value in vars(asked).items() if value and name not in {"json", "keep", "seed", "campaign", "ledger"}
+        }
         again = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in options.items())
         say(f"Broken: campaigns {', '.join(map(str, broken))} in {folder}. To repeat one:")
-        say(f"python -m tests.chaos --seed {seed} {again} --campaign {broken[0]}")
-        return 1
-    if not asked.keep:
-        shutil.rmtree(folder)
-    return 0
+        say(f"python -m tests.chaos --ledger {kind} --seed {seed} {again} --campaign {broken[0]}")
+    return bool(broken)
 
 
 def say(line: str) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 
 from tests.chaos.plan import Life
 from tests.chaos.process import Messages, Process
+from tests.chaos.victim import SHORT_LEASE_SECONDS
 from tests.chaos.world import World
 
 LOOK_SECONDS: Final = 0.004
@@ -34,6 +35,7 @@ class Story:
     processes: int = 0
     most_at_once: int = 0
     freezes: int = 0
+    blows: Counter[str] = field(default_factory=Counter)
     finished: bool = False
     seconds: float = 0.0
 
@@ -64,6 +66,7 @@ class Driver:
         finally:
             for process in self._running:
                 process.kill()
+            self._world.kept.look_after(at_once=True)
             self._messages.close()
         self.story.seconds = time.monotonic() - began
         return self.story
@@ -80,6 +83,10 @@ class Driver:
 
     def _finish(self) -> None:
         self._ended_well = False
+        if self._world.plan.apart:
+            self._world.kept.look_after(at_once=True)
+            # Who is to sign off the last one that died must not come before the end of its lease.
+            time.sleep(SHORT_LEASE_SECONDS)
         while not self._ended_well and not self._is_late():
             self._clean += 1
             self._start(Life(number=self._clean, messages=sys.maxsize, seconds=float("inf")))
@@ -104,13 +111,21 @@ class Driver:
             messages = self._messages.count()
             for process in self._running.copy():
                 process.disturb(messages)
+                self._strike(process, messages)
                 if process.has_ended():
                     self._running.remove(process)
                     self._note(process)
+            self._world.kept.look_after()
             if self._is_late():
                 for process in self._running:
                     process.kill()
             time.sleep(LOOK_SECONDS)
+
+    def _strike(self, process: Process, messages: int) -> None:
+        if process.strike is not None and process.is_struck(messages) and self._world.kept.strike(process.strike):
+            self._tell(f"during {process.life.number} {process.strike.blow}, away for {process.strike.away_seconds:.1f} s")
+            self.story.blows[process.strike.blow] += 1
+            process.strike = None
 
     def _note(self, process: Process) -> None:
         code = process.code
@@ -121,8 +136,9 @@ class Driver:
             return
         self.story.exits[code] += 1
         self._ended_well |= code in FINISHED
-        # One that is frozen with the ledger locked keeps the others from renewing their leases, too.
-        if code not in EXPECTED and not (self._world.plan.freezes and code == SUPERSEDED):
+        # One that is frozen with the ledger locked keeps the others from renewing their leases, too; and a server that is away may do so
+        # for longer than a short lease lasts.
+        if code not in EXPECTED and not (self._world.plan.has_short_leases and code == SUPERSEDED):
             said = self._world.output(process.life, "err").read_text(encoding="utf-8", errors="replace").strip()
             self.story.odd.append(f"process {process.life.number} ended with {code}: {said[-1500:]}")
 

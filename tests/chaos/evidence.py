@@ -5,11 +5,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import apsw
-
-from campaign.ledger.sqlite.connection import connect
 from campaign.simulator.records import LoggedRequest, Notification
 from tests.chaos.world import ListRow, World
 
@@ -43,7 +39,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """`results` and `failed` are the files' rows, None where there is no file. `problems` is what SQLite says of the ledger itself."""
+    """`results` and `failed` are the files' rows, None where there is no file. `problems` is what is wrong with the ledger itself."""
 
     listed: tuple[ListRow, ...]
     rows: Mapping[int, Row]
@@ -58,18 +54,15 @@ class Evidence:
 
 
 def gather(world: World) -> Evidence:
-    connection = connect(world.ledger, read_only=True)
-    try:
-        rows = [Row(**found) for found in _select(connection, "SELECT row, pass_id, message, status, reason, fence, attempts FROM rows")]
-        columns = "row, fence, runner, status, reason, http_status, sent_at, settled_at"
-        attempts = defaultdict(list)
-        for found in _select(connection, f"SELECT {columns} FROM attempts ORDER BY id"):
-            attempts[found["row"]].append(Attempt(**found))
-        (at_work,) = _select(connection, "SELECT count(*) AS runners FROM runners WHERE ended_at = 0")
-        problems = [str(found["integrity_check"]) for found in _select(connection, "PRAGMA integrity_check")]
-        campaigns = _select(connection, "SELECT id FROM campaigns")
-    finally:
-        connection.close()
+    select = world.kept.select
+    rows = [Row(**found) for found in select("SELECT row, pass_id, message, status, reason, fence, attempts FROM rows")]
+    columns = "row, fence, runner, status, reason, http_status, sent_at, settled_at"
+    attempts = defaultdict(list)
+    for found in select(f"SELECT {columns} FROM attempts ORDER BY id"):
+        attempts[found["row"]].append(Attempt(**found))
+    (at_work,) = select("SELECT count(*) AS runners FROM runners WHERE ended_at = 0")
+    campaigns = select("SELECT id FROM campaigns")
+    problems = world.kept.problems()
     if len(campaigns) != 1:
         problems.append(f"the ledger holds {len(campaigns)} campaigns instead of one")
     processed = defaultdict(list)
@@ -84,21 +77,12 @@ def gather(world: World) -> Evidence:
         rows={row.row: row for row in rows},
         attempts=attempts,
         runners_at_work=at_work["runners"],
-        problems=tuple(problem for problem in problems if problem != "ok"),
+        problems=tuple(problems),
         results=_table(world.results),
         failed=_table(world.failed),
         processed=processed,
         requests=requests,
     )
-
-
-def _select(connection: apsw.Connection, statement: str) -> list[dict[str, Any]]:
-    cursor = connection.execute(statement)
-    found = []
-    for values in cursor:
-        names = [name for name, *_ in cursor.get_description()]
-        found.append(dict(zip(names, values, strict=True)))
-    return found
 
 
 def _table(path: Path) -> list[dict[str, str]] | None:

@@ -2,13 +2,14 @@
 
 import random
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import cycle
 from typing import Final
 
 from campaign.simulator.faults import AMBIGUOUS, Fault
-from tests.chaos.points import POINTS, Phase
+from tests.chaos.blows import Strike, strikes
+from tests.chaos.points import MOMENTS, LedgerKind, Phase
 
 STAGING_KILLS: Final = 4
 REPORTING_KILLS: Final = 6
@@ -23,6 +24,7 @@ LONGEST_RANDOM_LIFE: Final = 0.075
 """Of the rows, so that a short list sees as many deaths as a long one."""
 
 USUAL_ROWS: Final = 2000
+APART: Final = 0.3
 
 
 class Death(StrEnum):
@@ -51,11 +53,15 @@ class Life:
     messages: int
     seconds: float = LONGEST_LIFE_SECONDS
     interrupted: int | None = None
+    strike: Strike | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """One campaign. `sending` and `reporting` are the processes that die before, and after, the last row is settled."""
+    """One campaign. `sending` and `reporting` are the processes that die before, and after, the last row is settled.
+
+    Where it is `apart`, each process is as good as alone on its machine: that it is dead is known by the end of its lease only.
+    """
 
     index: int
     seed: str
@@ -69,27 +75,45 @@ class Plan:
     reporting: tuple[Life, ...]
     baseline: bool
     freezes: bool
+    apart: bool
+
+    @property
+    def has_short_leases(self) -> bool:
+        return self.freezes or self.apart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:
-    """What the command line asks of every campaign; `ambiguous` is the probability of each ambiguous fault."""
+    """What the command line asks of every campaign; `ambiguous` is the probability of each ambiguous fault.
+
+    `blows` is the share of processes during whose life something befalls a ledger that is kept by a server.
+    """
 
     seed: int
+    ledger: LedgerKind = LedgerKind.SQLITE
     rows: int = 2000
     rate_per_second: float = 400.0
     kills: int = 50
     most_together: int = 4
     ambiguous: float = 0.02
     freezes: float = 0.0
+    blows: float = 0.25
 
 
 def plan(wishes: Wishes, index: int) -> Plan:
-    """The `index`-th campaign (1-based) of a session: always the same for the same wishes."""
+    """The `index`-th campaign (1-based) of a session: always the same for the same wishes, but for blows the same with every ledger."""
     seed = f"{wishes.seed}/{index}"
     luck = random.Random(seed)
     reporting = min(REPORTING_KILLS, wishes.kills // 6)
     staging = min(STAGING_KILLS, wishes.kills // 6)
+    # Of its own, so that the rest is the same with and without.
+    server_luck = random.Random(f"{seed} server")
+    blows = strikes(server_luck, wishes.blows, _part(wishes.rows, LONGEST_RANDOM_LIFE))
+    in_server = wishes.ledger is LedgerKind.POSTGRES
+
+    def struck(lives: Iterator[Life]) -> tuple[Life, ...]:
+        return tuple(replace(life, strike=next(blows)) if in_server else life for life in lives)
+
     return Plan(
         index=index,
         seed=seed,
@@ -100,10 +124,11 @@ def plan(wishes: Wishes, index: int) -> Plan:
         simulator_seed=luck.getrandbits(31),
         faults=_faults(wishes.ambiguous),
         storms=tuple(_storm(luck) for _ in range(luck.randint(0, 2))),
-        sending=tuple(_sending(luck, wishes, staging, wishes.kills - reporting)),
-        reporting=tuple(_reporting(luck, wishes.rows, reporting)),
+        sending=struck(_sending(luck, wishes, staging, wishes.kills - reporting)),
+        reporting=struck(_reporting(luck, wishes.rows, reporting)),
         baseline=luck.random() < 0.3,
         freezes=wishes.freezes > 0,
+        apart=in_server and server_luck.random() < APART,
     )
 
 
@@ -180,7 +205,7 @@ def _reporting(luck: random.Random, rows: int, kills: int) -> Iterator[Life]:
 
 def _deck(luck: random.Random, rows: int, *phases: Phase) -> Iterator[tuple[str, int]]:
     """Moments of these phases with the pass at which to die, each moment once before any comes again."""
-    moments = [(moment, point.most) for point in POINTS if point.phase in phases for moment in point.moments]
+    moments = [(moment, point.most) for moment, point in MOMENTS.items() if point.phase in phases]
     luck.shuffle(moments)
     for moment, most in cycle(moments):
         # Those that are passed often are passed the more often the longer the list is.

@@ -5,11 +5,18 @@ The product has no hooks for this: its own functions are wrapped from outside, s
 
 import importlib
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import Enum, StrEnum, auto
 from functools import wraps
 from typing import Any, Final
+
+
+class LedgerKind(StrEnum):
+    """What a campaign's ledger is kept in; also the name of the package that does it."""
+
+    SQLITE = "sqlite"
+    POSTGRES = "postgres"
 
 
 class Phase(Enum):
@@ -42,38 +49,53 @@ class Point:
         return tuple(f"{self.name}.{side}" for side, wanted in (("before", self.before), ("after", self.after)) if wanted)
 
 
-_LEDGER: Final = "campaign.ledger.sqlite.ledger"
-_WRITER: Final = "campaign.ledger.sqlite.writer"
+_LEDGERS: Final = {LedgerKind.SQLITE: "SqliteLedger", LedgerKind.POSTGRES: "PostgresLedger"}
+_WRITERS: Final = {
+    LedgerKind.SQLITE: ("campaign.ledger.sqlite.writer", "Writer._commit", "Writer._one"),
+    LedgerKind.POSTGRES: ("campaign.ledger.postgres.line", "Line._transaction", "_worked"),
+}
+"""By ledger: the module in which it writes, what is a whole transaction there, and what makes the changes within it."""
+
 _GATEWAY: Final = "campaign.sender.gateway"
 _WIRE: Final = "campaign.sender.wire"
 _ATOMIC: Final = "campaign.reporter.atomic"
 
 
-def _of_ledger(method: str, phase: Phase, most: int = 1) -> Point:
-    return Point(name=method, module=_LEDGER, target=f"SqliteLedger.{method}", phase=phase, most=most)
+def _points(kind: LedgerKind) -> tuple[Point, ...]:
+    return (*_of_ledger(kind), *_of_writer(*_WRITERS[kind]), *_OF_ANY_LEDGER)
 
 
-POINTS: Final = (
-    _of_ledger("create", Phase.STAGING),
-    _of_ledger("stage", Phase.STAGING),
-    _of_ledger("finish_staging", Phase.STAGING),
-    _of_ledger("discard", Phase.STAGING),
-    _of_ledger("enlist", Phase.SENDING),
-    _of_ledger("bury", Phase.SENDING, 4),
-    _of_ledger("claim", Phase.SENDING, 8),
-    _of_ledger("lease", Phase.SENDING, 20),
-    _of_ledger("renew", Phase.SENDING, 2),
-    _of_ledger("settle", Phase.SENDING, 20),
-    _of_ledger("doubts", Phase.SENDING, 8),
-    _of_ledger("conclude", Phase.SENDING, 60),
+def _of_ledger(kind: LedgerKind) -> Iterator[Point]:
+    for method, phase, most in _METHODS:
+        yield Point(name=method, module=f"campaign.ledger.{kind}.ledger", target=f"{_LEDGERS[kind]}.{method}", phase=phase, most=most)
+
+
+def _of_writer(module: str, whole: str, within: str) -> Iterator[Point]:
+    """Before the transaction begins; within it, with a change made; when it is durable and nobody was told; when all were told."""
+    yield Point(name="commit", module=module, target=whole, phase=Phase.SENDING, most=60)
+    yield Point(name="within_commit", module=module, target=within, phase=Phase.SENDING, most=120, before=False)
+    yield Point(name="durable", module=module, target="_answer", phase=Phase.SENDING, most=60, after=False)
+
+
+_METHODS: Final = (
+    ("create", Phase.STAGING, 1),
+    ("stage", Phase.STAGING, 1),
+    ("finish_staging", Phase.STAGING, 1),
+    ("discard", Phase.STAGING, 1),
+    ("enlist", Phase.SENDING, 1),
+    ("bury", Phase.SENDING, 4),
+    ("claim", Phase.SENDING, 8),
+    ("lease", Phase.SENDING, 20),
+    ("renew", Phase.SENDING, 2),
+    ("settle", Phase.SENDING, 20),
+    ("doubts", Phase.SENDING, 8),
+    ("conclude", Phase.SENDING, 60),
     # Only where passes are read before their send.
-    _of_ledger("note_baseline", Phase.SENDING, 100),
-    _of_ledger("release", Phase.STOPPING),
-    _of_ledger("dismiss", Phase.STOPPING),
-    # Before the transaction begins; within it, with a change made; when it is durable and nobody was told; when all were told.
-    Point(name="commit", module=_WRITER, target="Writer._commit", phase=Phase.SENDING, most=60),
-    Point(name="within_commit", module=_WRITER, target="Writer._one", phase=Phase.SENDING, most=120, before=False),
-    Point(name="durable", module=_WRITER, target="_answer", phase=Phase.SENDING, most=60, after=False),
+    ("note_baseline", Phase.SENDING, 100),
+    ("release", Phase.STOPPING, 1),
+    ("dismiss", Phase.STOPPING, 1),
+)
+_OF_ANY_LEDGER: Final = (
     # Before the bytes of a request are handed over; right after; and a moment later, when they have left.
     Point(name="write", module=_WIRE, target="OnceBody.write_with_length", phase=Phase.SENDING, most=150),
     Point(name="left", module=_WIRE, target="OnceBody.write_with_length", phase=Phase.SENDING, most=150, before=False, delay_seconds=0.015),
@@ -88,16 +110,18 @@ POINTS: Final = (
     Point(name="replace", module=_ATOMIC, target="Draft.replace", phase=Phase.REPORTING, most=2),
     Point(name="renamed", module=_ATOMIC, target="_sync_folder", phase=Phase.REPORTING, most=2, after=False),
 )
-MOMENTS: Final = {moment: point for point in POINTS for moment in point.moments}
+POINTS: Final = {kind: _points(kind) for kind in LedgerKind}
+MOMENTS: Final = {moment: point for point in POINTS[LedgerKind.SQLITE] for moment in point.moments}
+"""The same with every ledger; where in the code each is passed stands in `POINTS`."""
 
 
-def install(passing: Callable[[str], None]) -> None:
+def install(kind: LedgerKind, passing: Callable[[str], None]) -> None:
     """Have `passing` called with the name of each moment when it is passed, on whichever thread that is.
 
     Raises:
         AttributeError: the product no longer has a function that is named here.
     """
-    for point in POINTS:
+    for point in POINTS[kind]:
         owner: Any = importlib.import_module(point.module)
         *path, name = point.target.split(".")
         for part in path:

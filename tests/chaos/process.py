@@ -34,6 +34,7 @@ class Process:
         self._frozen_at: float | None = None
         self.was_frozen = False
         self.cause = life.moment or life.death.value
+        self.strike = life.strike
 
     @property
     def code(self) -> int:
@@ -41,6 +42,11 @@ class Process:
 
     def has_ended(self) -> bool:
         return self._popen.poll() is not None
+
+    def is_struck(self, messages: int) -> bool:
+        """Whether what befalls the ledger during its life is due; it stays so until `strike` is taken away."""
+        due, seconds = self.strike, time.monotonic() - self._began
+        return due is not None and (self.has_ended() or messages - self._messages >= due.messages or seconds >= due.seconds)
 
     def disturb(self, messages: int) -> None:
         """Send it the signals that are due.

@@ -10,6 +10,7 @@ from typing import Any
 from tests.chaos.audit import Kind, Violation
 from tests.chaos.driver import Story
 from tests.chaos.evidence import Evidence
+from tests.chaos.points import LedgerKind
 
 
 @dataclass(slots=True, kw_only=True)
@@ -17,6 +18,7 @@ class Session:
     """What all campaigns together came to."""
 
     seed: int
+    ledger: LedgerKind
     campaigns: int = 0
     rows: int = 0
     processes: int = 0
@@ -26,6 +28,7 @@ class Session:
     requests: int = 0
     seconds: float = 0.0
     kills: Counter[str] = field(default_factory=Counter)
+    blows: Counter[str] = field(default_factory=Counter)
     exits: Counter[str] = field(default_factory=Counter)
     statuses: Counter[str] = field(default_factory=Counter)
     unknown_reasons: Counter[str] = field(default_factory=Counter)
@@ -41,6 +44,7 @@ class Session:
         self.requests += sum(map(len, evidence.requests.values()))
         self.seconds += story.seconds
         self.kills += story.kills
+        self.blows += story.blows
         self.exits.update({str(code): count for code, count in story.exits.items()})
         self.statuses.update(row.status for row in evidence.rows.values())
         self.unknown_reasons.update(row.reason for row in evidence.rows.values() if row.status == "unknown")
@@ -49,10 +53,13 @@ class Session:
     def as_json(self) -> dict[str, Any]:
         return {
             "seed": self.seed,
+            "ledger": self.ledger.value,
             "machine": f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}",
             "campaigns": self.campaigns,
             "kills": self.kills.total(),
             "kills_by_moment": dict(self.kills.most_common()),
+            "blows": self.blows.total(),
+            "blows_by_kind": dict(self.blows.most_common()),
             "processes": self.processes,
             "most_processes_at_once": self.most_at_once,
             "freezes": self.freezes,

@@ -10,9 +10,10 @@ from typing import Final
 from tests.chaos.audit import Kind, Violation, judge
 from tests.chaos.driver import Driver, Story
 from tests.chaos.evidence import gather
-from tests.chaos.plan import QUIET_SECONDS, Plan, Wishes, plan
+from tests.chaos.ledgers import ledgers
+from tests.chaos.plan import QUIET_SECONDS, Wishes, plan
 from tests.chaos.report import Session, row_in_full
-from tests.chaos.world import world
+from tests.chaos.world import World, world
 
 MOST_SHOWN: Final = 20
 
@@ -36,30 +37,31 @@ def hold(wishes: Wishes, limits: Limits, folder: Path, say: Callable[[str], None
         folder: for the campaigns; those that broke nothing are removed from it.
         say: told how each campaign went.
     """
-    session = Session(seed=wishes.seed)
+    session = Session(seed=wishes.seed, ledger=wishes.ledger)
     broken: list[int] = []
-    for index in count(1) if limits.only is None else (limits.only,):
-        place = folder / f"campaign-{index}"
-        place.mkdir(parents=True)
-        violations = _one(plan(wishes, index), place, limits, session, say)
-        if violations:
-            broken.append(index)
-        elif not limits.keep:
-            shutil.rmtree(place)
-        if limits.only is None and session.kills.total() >= limits.kills:
-            break
+    with ledgers(wishes.ledger) as make:
+        for index in count(1) if limits.only is None else (limits.only,):
+            place = folder / f"{wishes.ledger}-{index}"
+            place.mkdir(parents=True)
+            with world(plan(wishes, index), place, make(place)) as stage:
+                violations = _one(stage, limits, session, say)
+            if violations:
+                broken.append(index)
+            elif not limits.keep:
+                shutil.rmtree(place)
+            if limits.only is None and session.kills.total() >= limits.kills:
+                break
     return session, broken
 
 
-def _one(this: Plan, folder: Path, limits: Limits, session: Session, say: Callable[[str], None]) -> list[Violation]:
-    with world(this, folder) as place:
-        story = Driver(place, kills_left=limits.kills - session.kills.total(), seconds=limits.seconds).run()
-        evidence = gather(place)
+def _one(place: World, limits: Limits, session: Session, say: Callable[[str], None]) -> list[Violation]:
+    story = Driver(place, kills_left=limits.kills - session.kills.total(), seconds=limits.seconds).run()
+    evidence = gather(place)
     violations = [*_of_story(story), *judge(evidence, quiet_seconds=QUIET_SECONDS)]
     session.add(story, evidence, violations)
     say(
-        f"campaign {this.index}: {story.kills.total()} kills, {story.processes} processes, {story.seconds:.0f} s, "
-        f"{session.kills.total()} kills so far, {len(violations)} violations"
+        f"campaign {place.plan.index} in {place.kept.kind}: {story.kills.total()} kills, {story.blows.total()} blows, "
+        f"{story.processes} processes, {story.seconds:.0f} s, {session.kills.total()} kills so far, {len(violations)} violations"
     )
     for violation in violations[:MOST_SHOWN]:
         say(f"  {violation.kind}: {f'row {violation.row} ' if violation.row else ''}{violation.words}")

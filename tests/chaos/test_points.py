@@ -3,19 +3,26 @@
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from campaign.simulator.faults import Fault
+from tests.chaos.ledgers import Kept, ledgers
 from tests.chaos.plan import Death, Life, Plan, Wishes, plan
-from tests.chaos.points import MOMENTS, Phase
+from tests.chaos.points import MOMENTS, POINTS, LedgerKind, Phase
 from tests.chaos.victim import RECORD
 from tests.chaos.world import World, world
 
 ANY = 10**6
+
+
+@pytest.fixture(scope="module", params=LedgerKind)
+def make(request: pytest.FixtureRequest) -> Iterator[Callable[[Path], Kept]]:
+    with ledgers(request.param) as make:
+        yield make
 
 
 @pytest.fixture
@@ -33,8 +40,8 @@ def died(process: subprocess.Popen[bytes]) -> int:
         process.kill()
 
 
-def test_one_run_that_is_stopped_passes_every_moment(small: Plan, tmp_path: Path) -> None:
-    with world(small, tmp_path) as place:
+def test_one_run_that_is_stopped_passes_every_moment(small: Plan, tmp_path: Path, make: Callable[[Path], Kept]) -> None:
+    with world(small, tmp_path, make(tmp_path)) as place:
         assert died(place.start(Life(number=1, death=Death.AT_MOMENT, moment="stage.after", count=1, messages=ANY))) == -signal.SIGKILL
         process = place.start(Life(number=2, death=Death.AT_MOMENT, moment=RECORD, messages=ANY))
         try:
@@ -47,11 +54,15 @@ def test_one_run_that_is_stopped_passes_every_moment(small: Plan, tmp_path: Path
 
 
 @pytest.mark.parametrize("moment", ["finish_staging.before", "write.after", "left.after", "durable.before"])
-def test_a_process_dies_where_it_should(small: Plan, tmp_path: Path, moment: str) -> None:
-    with world(small, tmp_path) as place:
+def test_a_process_dies_where_it_should(small: Plan, tmp_path: Path, make: Callable[[Path], Kept], moment: str) -> None:
+    with world(small, tmp_path, make(tmp_path)) as place:
         assert died(place.start(Life(number=1, death=Death.AT_MOMENT, moment=moment, count=1, messages=ANY))) == -signal.SIGKILL
         written = sum(request.method == "POST" for request in place.simulator.requests())
     assert written == 0 if MOMENTS[moment].phase is Phase.STAGING or moment == "durable.before" else written < small.rows // 4
+
+
+def test_the_moments_are_the_same_with_every_ledger() -> None:
+    assert all([moment for point in POINTS[kind] for moment in point.moments] == list(MOMENTS) for kind in LedgerKind)
 
 
 def was_read_back(place: World, number: int) -> bool:

@@ -1,7 +1,7 @@
-"""The real command in a process that is to die: `python -m tests.chaos.victim MOMENT COUNT -- run LIST ...`.
+"""The real command in a process that is to die: `python -m tests.chaos.victim LEDGER MOMENT COUNT -- run LIST ...`.
 
-It kills itself with SIGKILL when it passes the moment for the COUNT-th time. As MOMENT, `none` lets it live, and `record` as well, but
-writes the names of the moments that it passed into `passed.txt`.
+LEDGER is the kind of the ledger, by `points.LedgerKind`. The process kills itself with SIGKILL when it passes the moment for the COUNT-th
+time. As MOMENT, `none` lets it live, and `record` as well, but writes the names of the moments that it passed into `passed.txt`.
 """
 
 import importlib
@@ -13,34 +13,36 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from tests.chaos.points import MOMENTS, install
+from tests.chaos.points import MOMENTS, LedgerKind, install
 
 NONE: Final = "none"
 RECORD: Final = "record"
 TEMPO: Final = {
     ("campaign.sender.verify", "AGAIN_SECONDS"): 0.5,
     ("campaign.sender.heart", "BEAT_SECONDS"): 0.7,
-    ("campaign.ledger.sqlite.doubts", "HOLD_SECONDS"): 3.0,
+    ("campaign.ledger.{kind}.doubts", "HOLD_SECONDS"): 3.0,
 }
 """What is quicker than in the product, so that a thousand kills fit into half an hour. Nothing that the promise rests on."""
 
+SHORT_LEASE_SECONDS: Final = 5.0
 SHORT_LEASE: Final = {
-    **{(f"campaign.ledger.sqlite.{module}", "LEASE_SECONDS"): 5.0 for module in ("store", "staging", "ledger")},
+    **{(f"campaign.ledger.{{kind}}.{module}", "LEASE_SECONDS"): SHORT_LEASE_SECONDS for module in ("store", "staging", "ledger")},
     ("campaign.sender.heart", "MARGIN_SECONDS"): 1.0,
 }
-"""In addition where processes are frozen for longer than their lease; set by CHAOS_SHORT_LEASE=1."""
+"""In addition where the end of leases is waited for; set by CHAOS_SHORT_LEASE=1."""
 
 
 def main(words: list[str]) -> None:
-    moment, count, separator, *command = words
+    ledger, moment, count, separator, *command = words
     if separator != "--":
         raise SystemExit(__doc__)
-    set_tempo(short_lease=os.environ.get("CHAOS_SHORT_LEASE") == "1")
+    kind = LedgerKind(ledger)
+    set_tempo(kind, short_lease=os.environ.get("CHAOS_SHORT_LEASE") == "1")
     passed: set[str] = set()
     if moment == RECORD:
-        install(passed.add)
+        install(kind, passed.add)
     elif moment != NONE:
-        install(killer(moment, int(count)))
+        install(kind, killer(moment, int(count)))
     sys.argv = ["campaign", *command]
     try:
         importlib.import_module("campaign.__main__").main()
@@ -72,10 +74,10 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def set_tempo(*, short_lease: bool) -> None:
+def set_tempo(kind: LedgerKind, *, short_lease: bool) -> None:
     """Raises AttributeError if the product has no such constant any more."""
     for (module_name, name), value in (TEMPO | (SHORT_LEASE if short_lease else {})).items():
-        module = importlib.import_module(module_name)
+        module = importlib.import_module(module_name.format(kind=kind))
         getattr(module, name)
         setattr(module, name, value)
 

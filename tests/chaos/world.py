@@ -15,6 +15,7 @@ from typing import Final
 
 from campaign.simulator.client import SimulatorClient
 from campaign.simulator.config import Latency, Storm
+from tests.chaos.ledgers import Kept
 from tests.chaos.plan import LATE_SECONDS, QUIET_SECONDS, TIMEOUT_SECONDS, Death, Life, Plan
 from tests.chaos.victim import NONE
 
@@ -39,10 +40,7 @@ class World:
     rows: tuple[ListRow, ...]
     simulator: SimulatorClient
     plan: Plan
-
-    @property
-    def ledger(self) -> Path:
-        return self.folder / "campaign.db"
+    kept: Kept
 
     @property
     def results(self) -> Path:
@@ -62,9 +60,9 @@ class World:
         words = ("run", "list.csv", "--message", MESSAGE, "--yes", "--json")
         with self.output(life, "out").open("wb") as out, self.output(life, "err").open("wb") as err:
             return subprocess.Popen(
-                [sys.executable, "-m", "tests.chaos.victim", moment, str(count), "--", *words],
+                [sys.executable, "-m", "tests.chaos.victim", self.kept.kind, moment, str(count), "--", *words],
                 cwd=self.folder,
-                env=self._environment(),
+                env=self._environment(life),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
@@ -73,12 +71,15 @@ class World:
     def output(self, life: Life, kind: str) -> Path:
         return self.folder / f"life-{life.number:04}.{kind}"
 
-    def _environment(self) -> dict[str, str]:
+    def _environment(self, life: Life) -> dict[str, str]:
         plan = self.plan
+        machine = f"machine-{life.number}" if plan.apart else "machine"
         return {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT),
-            "CAMPAIGN_LEDGER": str(self.ledger),
+            "CAMPAIGN_LEDGER": self.kept.address,
+            # By what is in there the processes of one machine know of each other's death.
+            "XDG_DATA_HOME": str(self.folder / machine),
             "CAMPAIGN_RATE": str(plan.rate_per_second),
             "CAMPAIGN_MAX_ATTEMPTS": str(plan.max_attempts),
             "CAMPAIGN_BASELINE": str(plan.baseline).lower(),
@@ -86,12 +87,12 @@ class World:
             "CAMPAIGN_TIMEOUT": f"{TIMEOUT_SECONDS:g}s",
             "PASSENTRY_API_URL": self.simulator.url,
             "PASSENTRY_API_KEY": "a-token-for-the-simulator",
-            "CHAOS_SHORT_LEASE": str(int(plan.freezes)),
+            "CHAOS_SHORT_LEASE": str(int(plan.has_short_leases)),
         }
 
 
 @contextmanager
-def world(plan: Plan, folder: Path) -> Iterator[World]:
+def world(plan: Plan, folder: Path, kept: Kept) -> Iterator[World]:
     """Everything that a campaign needs, and the simulator running; the folder is left as it is."""
     luck = random.Random(f"{plan.seed} list")
     rows = tuple(_rows(luck, plan.rows))
@@ -104,7 +105,7 @@ def world(plan: Plan, folder: Path) -> Iterator[World]:
             # Some passes hold a message of somebody else's already.
             if row.text and luck.random() < 0.03:
                 simulator.set_pass(row.pass_id, latest_message=f"Welcome, {row.row}")
-        yield World(folder=folder, rows=rows, simulator=simulator, plan=plan)
+        yield World(folder=folder, rows=rows, simulator=simulator, plan=plan, kept=kept)
 
 
 def text_of(row: int) -> str:

@@ -92,6 +92,11 @@ class Server:
             self._process = subprocess.Popen(
                 [self._bin / "postgres", "-D", self.data, *settings], stdout=log, stderr=log, cwd=self.folder, **other_user()
             )
+        self.wait_until_it_answers()
+
+    def wait_until_it_answers(self) -> None:
+        """It does not while it starts, nor while it recovers from the death of one of its processes."""
+        assert self._process is not None
         deadline = time.monotonic() + 20
         while True:
             try:

@@ -162,7 +162,7 @@ class Line:
                 self._unsure = None
                 if done == number:
                     return results
-            return [task.work(db) for task in batch] if batch[0].bare else self._transaction(db, batch)
+            return _worked(db, batch) if batch[0].bare else self._transaction(db, batch)
         except LostError as error:
             if error.good:
                 self._session.roll_back()
@@ -175,7 +175,7 @@ class Line:
         seconds = max(task.seconds for task in batch)
         begin = SQL["begin"] if seconds > PATIENCE_SECONDS else f"{SQL['begin']};{SQL['seek']}"
         db.run(begin.format(writer=self._id, number=self._number, idle_ms=round(IDLE_SECONDS * 1000)))
-        results = [task.work(db) for task in batch]
+        results = _worked(db, batch)
         try:
             db.raw.execute("COMMIT")
         except psycopg.Error as error:
@@ -190,6 +190,10 @@ class Line:
             self._session.connected().all("forget_writer", writer=self._id)
             self._session.all("forget_old_writers")
         self._session.drop()
+
+
+def _worked(db: Session, batch: Sequence[Task]) -> list[Any]:
+    return [task.work(db) for task in batch]
 
 
 def _answer(batch: Sequence[Task], answers: Sequence[Any], *, failed: bool) -> None:
