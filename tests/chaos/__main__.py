@@ -34,7 +34,7 @@ def main() -> int:
     parser.add_argument("--together", type=int, default=4, help="most processes at once")
     parser.add_argument("--ambiguous", type=float, default=2.0, help="percent, of each of the ambiguous faults")
     parser.add_argument("--freezes", type=float, default=0.0, help="percent of processes that are stopped for longer than a short lease")
-    parser.add_argument("--blows", type=float, default=25.0, help="percent of processes during whose life something befalls the server")
+    parser.add_argument("--blows", type=float, default=30.0, help="percent of processes during whose life something befalls the server")
     parser.add_argument("--seconds", type=float, default=300.0, help="after which a campaign that is not finished is a failure")
     parser.add_argument("--campaign", type=int, help="only this one of the session")
     parser.add_argument("--keep", action="store_true", help="keep every campaign's folder")

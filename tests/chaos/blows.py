@@ -14,10 +14,10 @@ LONGEST_WAIT_SECONDS: Final = 1.5
 
 
 class Blow(StrEnum):
-    RESTART = "the server is stopped and started"
-    CRASH = "the server is stopped in immediate mode and started"
-    PROCESS = "a process of the server is killed, which restarts it"
-    CUT = "every connection is killed"
+    RESTART = "stopped and started"
+    CRASH = "stopped in immediate mode and started"
+    PROCESS = "one of its processes killed, so that it starts anew"
+    CUT = "every connection killed"
 
 
 _DECK: Final = (Blow.RESTART, Blow.CRASH, Blow.PROCESS, Blow.CUT, Blow.CUT, Blow.CUT)

@@ -123,7 +123,9 @@ class Driver:
 
     def _strike(self, process: Process, messages: int) -> None:
         if process.strike is not None and process.is_struck(messages) and self._world.kept.strike(process.strike):
-            self._tell(f"during {process.life.number} {process.strike.blow}, away for {process.strike.away_seconds:.1f} s")
+            self._tell(
+                f"during {process.life.number} the server is struck: {process.strike.blow}, away for {process.strike.away_seconds:.1f} s"
+            )
             self.story.blows[process.strike.blow] += 1
             process.strike = None
 

@@ -97,7 +97,7 @@ class Wishes:
     most_together: int = 4
     ambiguous: float = 0.02
     freezes: float = 0.0
-    blows: float = 0.25
+    blows: float = 0.3
 
 
 def plan(wishes: Wishes, index: int) -> Plan:

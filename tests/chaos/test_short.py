@@ -1,25 +1,41 @@
-"""The short form of `make chaos`: the same driver, faults and audit, with a seed of its own."""
+"""The short form of `make chaos`, on each ledger: the same driver, faults, blows and audit, with a seed of its own."""
 
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.chaos.blows import Blow
 from tests.chaos.plan import Wishes
-from tests.chaos.report import in_words
+from tests.chaos.points import LedgerKind
+from tests.chaos.report import Session, in_words
 from tests.chaos.session import Limits, hold
 
 SEED = 20260
+SEED_WITH_A_SERVER = 9
+
+
+def held(wishes: Wishes, folder: Path) -> Session:
+    """The session, that nothing broke in."""
+    told: list[str] = []
+    session, broken = hold(wishes, Limits(kills=wishes.kills, seconds=200, only=1), folder, told.append)
+    sys.stdout.write("\n".join([*told, in_words(session)]))
+    assert not broken, "\n".join(told)
+    assert session.rows == sum(session.statuses.values())
+    assert session.processed > 0.5 * session.rows
+    return session
 
 
 @pytest.mark.timeout(240)
 def test_killed_over_and_over_nothing_is_sent_twice_or_lost(tmp_path: Path) -> None:
-    wishes = Wishes(seed=SEED, rows=400, rate_per_second=100, kills=34, most_together=2)
-    told: list[str] = []
-    session, broken = hold(wishes, Limits(kills=34, seconds=200, only=1), tmp_path, told.append)
-    sys.stdout.write("\n".join([*told, in_words(session)]))
-    assert not broken, "\n".join(told)
+    session = held(Wishes(seed=SEED, rows=400, rate_per_second=100, kills=34, most_together=2), tmp_path)
     # A machine that sends more between two kills is finished sooner.
     assert session.kills.total() >= 20
-    assert session.rows == sum(session.statuses.values())
-    assert session.processed > 0.5 * session.rows
+
+
+@pytest.mark.timeout(240)
+def test_nor_where_the_ledgers_server_dies_as_well(tmp_path: Path) -> None:
+    wishes = Wishes(seed=SEED_WITH_A_SERVER, ledger=LedgerKind.POSTGRES, rows=120, rate_per_second=100, kills=8, most_together=2, blows=0.8)
+    session = held(wishes, tmp_path)
+    assert session.kills.total() >= 5
+    assert session.blows.keys() == {blow.value for blow in Blow}

@@ -3,7 +3,9 @@
 import asyncio
 import itertools
 import re
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 
 import psycopg
@@ -39,6 +41,17 @@ class TestMaking:
         found = await asyncio.gather(*(asyncio.to_thread(prepare, parse(server.url(database))) for _ in range(6)))
         assert len(set(found)) == 1
         assert server.run("SELECT version FROM campaign.ledger", database=database) == [(SCHEMA_VERSION,)]
+
+    def test_a_connection_that_is_killed_while_it_is_made_is_made_anew(self, server: Server, database: str) -> None:
+        before = psycopg.connect(server.url(database))
+        before.execute("SELECT pg_advisory_xact_lock(1128353104, -1)")
+        with ThreadPoolExecutor() as pool:
+            making = pool.submit(prepare, parse(server.url(database)))
+            while server.run(f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}' AND wait_event_type = 'Lock'") != [(1,)]:
+                time.sleep(0.01)
+            server.terminate(database)
+            before.close()
+        assert making.result() == str(server.run("SELECT identity FROM campaign.ledger", database=database)[0][0])
 
     def test_a_newer_ledger_is_left_alone(self, server: Server, database: str) -> None:
         prepare(parse(server.url(database)))

@@ -52,7 +52,7 @@ def connect(address: Address) -> Connection:
     try:
         return Connection.connect(autocommit=True, prepare_threshold=None, **address.given)
     except psycopg.Error as error:
-        raise LostError(address.without_secrets(str(error))) from None
+        raise LostError(address.without_secrets(str(error)), made=False) from None
 
 
 class Session:

@@ -15,11 +15,13 @@ class LostError(Exception):
     Args:
         why: for people.
         good: whether the connection may be used further.
+        made: whether there was one at all.
     """
 
-    def __init__(self, why: str, *, good: bool = False) -> None:
+    def __init__(self, why: str, *, good: bool = False, made: bool = True) -> None:
         super().__init__(why)
         self.good = good
+        self.made = made
 
 
 _OVERTAKEN: Final = errors.SerializationFailure | errors.DeadlockDetected | errors.LockNotAvailable

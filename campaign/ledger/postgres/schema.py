@@ -28,6 +28,19 @@ SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_tables WHERE schemaname = 'campaign' 
 _VERSION: Final = "SELECT version FROM campaign.ledger"
 _ENCODING: Final = "SELECT pg_catalog.current_setting('server_encoding')"
 
+_KNOCK_AGAIN: Final = (
+    "starting up",
+    "shutting down",
+    "recovery",
+    "terminating connection",
+    "closed the connection",
+    "reset by peer",
+    "Connection refused",
+    "No such file",
+    "too many",
+)
+"""While a connection is made, the library tells the server's reasons in words only."""
+
 
 def prepare(address: Address) -> str:
     """Make the ledger if there is none, and bring it to this version; returns what tells it from any other.
@@ -121,6 +134,5 @@ def _migrate(db: Session, address: Address) -> None:
 
 
 def _may_pass(error: Exception) -> bool:
-    """Whether a server that can't be reached may be there in a moment: at a wrong password it is of no use to knock again."""
-    words = ("starting up", "shutting down", "Connection refused", "closed the connection", "too many", "recovery", "No such file")
-    return isinstance(error, LostError) and any(word in str(error) for word in words)
+    """Whether it may go better in a moment: where the password is wrong, it is of no use to knock again."""
+    return isinstance(error, LostError) and (error.made or any(word in str(error) for word in _KNOCK_AGAIN))
