@@ -35,7 +35,7 @@ def test_killed_over_and_over_nothing_is_sent_twice_or_lost(tmp_path: Path) -> N
 
 @pytest.mark.timeout(240)
 def test_nor_where_the_ledgers_server_dies_as_well(tmp_path: Path) -> None:
-    wishes = Wishes(seed=SEED_WITH_A_SERVER, ledger=LedgerKind.POSTGRES, rows=120, rate_per_second=100, kills=8, most_together=2, blows=0.8)
+    wishes = Wishes(seed=SEED_WITH_A_SERVER, ledger=LedgerKind.POSTGRES, rows=100, rate_per_second=100, kills=8, most_together=2, blows=0.8)
     session = held(wishes, tmp_path)
     assert session.kills.total() >= 5
     assert session.blows.keys() == {blow.value for blow in Blow}

@@ -86,3 +86,32 @@ async def test_a_shard_gives_out_its_own_rows_and_knows_how_they_stand(ledger: L
     assert reader.share(record.id, second) == Share(unfinished=True, needs_someone=True)
     await ledger.control(record.id, Control.CANCELLED)
     assert reader.share(record.id, Shard(index=4, count=8)) == Share(unfinished=False, needs_someone=False), "left out"
+
+
+async def test_a_shard_finds_in_the_end_what_came_back_to_it_and_what_it_had_to_pass_over(ledger: Ledger) -> None:
+    record = await campaign_of(ledger, *(staged(row) for row in range(1, 12)))
+    other = await campaign_of(ledger, staged(1, "pass-7"), name="other")
+    runner = await ledger.enlist(record.id, quiet_seconds=10, account="a")
+    elsewhere = await ledger.enlist(other.id, quiet_seconds=10, account="a")
+    (under_way,) = await ledger.claim(elsewhere, 1)
+    terms = Terms(shard=Shard(index=1, count=2))
+    claimed = await ledger.claim(runner, 2, terms)
+    assert [claim.row for claim in claimed] == [1, 3]
+    await ledger.settle(runner, [ends(claimed[0], Status.PENDING)])
+
+    async def rows_of(asks: int) -> list[int]:
+        return [claim.row for _ in range(asks) for claim in await ledger.claim(runner, 2, terms)]
+
+    assert sorted(await rows_of(5)) == [1, 5, 9, 11]
+    await ledger.settle(elsewhere, [ends(under_way, Status.FAILED)])
+    assert await rows_of(5) == [7]
+
+
+async def test_a_shard_gives_the_most_urgent_zone_first(ledger: Ledger) -> None:
+    zones = ("Asia/Tokyo", "Europe/Rome")
+    record = await campaign_of(ledger, *(replace(staged(row), zone=zones[row // 2 % 2]) for row in range(1, 13)))
+    runner = await ledger.enlist(record.id, quiet_seconds=10)
+    terms = Terms(shard=Shard(index=0, count=2), zones=("Europe/Rome", "Asia/Tokyo"))
+    assert [claim.row for claim in await ledger.claim(runner, 4, terms)] == [2, 6, 10, 4]
+    assert await ledger.claim(runner, 9, replace(terms, zones=("Europe/Rome",))) == []
+    assert [claim.row for claim in await ledger.claim(runner, 9, terms)] == [8, 12]

@@ -7,8 +7,10 @@ from dataclasses import replace
 import pytest
 
 from campaign.domain.model import Status
+from campaign.domain.shard import Shard
 from campaign.domain.verdict import Latest, Reading
-from campaign.ledger.postgres import PostgresLedger, PostgresReader
+from campaign.ledger.port import Terms
+from campaign.ledger.postgres import PostgresLedger, PostgresReader, shares
 from campaign.ledger.postgres.store import lifelines
 from tests.contract.given import campaign_of, ends, staged
 from tests.contract.postgres_server import Server
@@ -120,3 +122,14 @@ async def test_a_claim_outlives_a_crash_of_a_server_that_is_not_careful(server: 
     assert reader.counts(record.id).by_status[Status.SENDING] == 1
     reader.close()
     await ledger.close()
+
+
+async def test_a_share_of_a_long_list_is_looked_through_in_parts(ledger: PostgresLedger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shares, "MOST_AT_ONCE", 3)
+    record = await campaign_of(ledger, *(staged(row) for row in range(1, 51)))
+    runner = await ledger.enlist(record.id, quiet_seconds=10)
+    claimed = [await ledger.claim(runner, 2, Terms(shard=Shard(index=0, count=5))) for _ in range(7)]
+    assert [[claim.row for claim in claims] for claims in claimed] == [[5, 10], [15, 20], [25, 30], [35, 40], [45, 50], [], []]
+    await ledger.settle(runner, [ends(claimed[4][1], Status.PENDING)])
+    claimed = [await ledger.claim(runner, 2, Terms(shard=Shard(index=0, count=5))) for _ in range(2)]
+    assert [[claim.row for claim in claims] for claims in claimed] == [[], [50]]

@@ -7,13 +7,23 @@ from campaign.domain.model import Claim, Skip, Status
 from campaign.ledger.periods import DAY_SECONDS
 from campaign.ledger.port import ANYTHING, Runner, Terms
 from campaign.ledger.postgres.connection import LONG_SECONDS, Session
+from campaign.ledger.postgres.shares import Shares
 from campaign.ledger.postgres.store import Store
 
 
 class Claiming(Store):
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._shares = Shares()
+
     async def claim(self, runner: Runner, limit: int, terms: Terms = ANYTHING) -> list[Claim]:
+        only = terms.only
+        if terms.zones != () and only is None and not terms.shard.is_whole:
+            only = tuple(await self._quick.ask(lambda db: self._shares.due(db, runner.campaign, limit, terms)))
+        if terms.zones == () or only == ():
+            return []
         given: dict[str, Any] = {"campaign": runner.campaign, "runner": runner.id, "cap": terms.daily_cap, "cap_seconds": DAY_SECONDS}
-        given |= {"only": None if terms.only is None else list(terms.only), "shard": terms.shard.index, "shards": terms.shard.count}
+        given |= {"only": None if only is None else list(only), "shard": terms.shard.index, "shards": terms.shard.count}
 
         def work(db: Session) -> list[Claim]:
             db.all("lock_claims")
@@ -27,8 +37,6 @@ class Claiming(Store):
                     claims += [_claim(runner.campaign, values) for *values, status in taken if status == Status.SENDING]
             return claims
 
-        if terms.zones == () or terms.only == ():
-            return []
         return await self._quick.do(work)
 
     async def exclude(self, campaign: int, pass_keys: Sequence[str]) -> None:

@@ -15,6 +15,7 @@ from campaign.ledger.postgres.connection import LONG_SECONDS
 from campaign.ledger.postgres.looking import Looking
 from campaign.ledger.postgres.lookups import Lookups
 from campaign.ledger.postgres.schema import prepare
+from campaign.ledger.postgres.shares import first_row
 from campaign.ledger.postgres.store import Machine
 from campaign.ledger.values import lot, record, result
 
@@ -84,7 +85,8 @@ class PostgresReader(Lookups):
         return tuple(sorted(heapq.nsmallest(count, rows, key=lambda row: lot(seed, row))))
 
     def share(self, campaign: int, shard: Shard) -> Share:
-        unfinished, needs_someone = self._look.all("share", campaign=campaign, shard=shard.index, shards=shard.count)[0]
+        given = {"first": first_row(shard), "shard": shard.index, "shards": shard.count}
+        unfinished, needs_someone = self._look.all("share", seconds=LONG_SECONDS, campaign=campaign, **given)[0]
         return Share(unfinished=bool(unfinished), needs_someone=bool(needs_someone))
 
     def unfinished(self, campaign: int, only: tuple[int, ...]) -> bool:

@@ -263,6 +263,20 @@ FROM chosen AS c
 WHERE r.campaign = %(campaign)s AND r.row = c.row AND (c.why_not IS NOT NULL OR c.place = 1)
 RETURNING r.row, r.fence, r.pass_id, r.message, r.attempts, r.tries, r.zone, r.status;
 
+-- name: zones_and_last_row
+SELECT zones, (SELECT max(row) FROM campaign.rows WHERE campaign = %(campaign)s) FROM campaign.campaigns WHERE id = %(campaign)s;
+
+-- name: due_of_share
+-- One number after the other, whatever the planner believes; none where nothing is due in the whole zone.
+SELECT r.row
+FROM (SELECT generate_series(%(first)s::bigint, %(last)s::bigint, %(shards)s::bigint) AS row
+      WHERE (SELECT due_at FROM campaign.rows WHERE campaign = %(campaign)s AND status = 'pending' AND zone = %(zone)s
+             ORDER BY due_at LIMIT 1) <= campaign.ledger_now()) AS g
+CROSS JOIN LATERAL (SELECT row FROM campaign.rows
+                    WHERE campaign = %(campaign)s AND row = g.row AND status || '' = 'pending' AND zone || '' = %(zone)s
+                      AND due_at + 0 <= campaign.ledger_now() OFFSET 0) AS r
+LIMIT %(limit)s;
+
 -- name: zones
 SELECT zones FROM campaign.campaigns WHERE id = %(campaign)s;
 
@@ -279,8 +293,14 @@ RETURNING 1;
 UPDATE campaign.rows SET status = 'skipped', reason = %(reason)s, due_at = NULL WHERE campaign = %(campaign)s AND status = 'pending' RETURNING 1;
 
 -- name: share
-SELECT EXISTS (SELECT 1 FROM campaign.rows WHERE campaign = %(campaign)s AND status IN ('pending', 'sending') AND row %% %(shards)s = %(shard)s)
-       OR EXISTS (SELECT 1 FROM campaign.rows WHERE campaign = %(campaign)s AND status = 'unknown' AND due_at IS NOT NULL AND row %% %(shards)s = %(shard)s),
+-- (same): what is left of all others may be nearly all there is. What needs someone is little.
+SELECT EXISTS (SELECT 1
+               FROM (SELECT generate_series(%(first)s::bigint, max(row), %(shards)s::bigint) AS row FROM campaign.rows
+                     WHERE campaign = %(campaign)s) AS g
+               CROSS JOIN LATERAL (SELECT 1 FROM campaign.rows
+                                   WHERE campaign = %(campaign)s AND row = g.row
+                                     AND (status || '' IN ('pending', 'sending') OR status || '' = 'unknown' AND due_at IS NOT NULL)
+                                   OFFSET 0) AS r),
        EXISTS (SELECT 1 FROM campaign.rows WHERE campaign = %(campaign)s AND status IN ('failed', 'unknown', 'invalid') AND row %% %(shards)s = %(shard)s);
 
 -- name: unfinished
