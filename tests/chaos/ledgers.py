@@ -106,10 +106,7 @@ class InServer(Kept):
             case Blow.CRASH:
                 return self._stop(signal.SIGQUIT, strike.away_seconds)
             case Blow.PROCESS:
-                pids = self._clients()
-                for pid in pids[:1]:
-                    os.kill(pid, signal.SIGKILL)
-                return bool(pids)
+                return any(map(_kill, self._clients()))
             case Blow.CUT:
                 cut = bool(self._clients())
                 self._server.terminate(self._database)
@@ -130,6 +127,15 @@ class InServer(Kept):
     def _clients(self) -> list[int]:
         self._server.wait_until_it_answers()
         return [pid for (pid,) in self._server.run(_CLIENTS.format(self._database))]
+
+
+def _kill(process: int) -> bool:
+    """Whether it was still there."""
+    try:
+        os.kill(process, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 @contextmanager
