@@ -148,6 +148,19 @@ class Settings(BaseSettings):
             raise UsageError(f"There is no home folder that “{self.ledger}” could mean. Give --ledger a path without “~”.") from None
 
     @property
+    def public_ledger(self) -> str:
+        """The ledger as anybody may read it, and any folder's process understand it; empty where its name may hold a password.
+
+        Then it is for the environment only.
+        """
+        return "" if self.ledger_url else str(self.ledger_path.absolute())
+
+    @property
+    def ledger_folder(self) -> Path:
+        """Where on this machine things stand that belong to the ledger: beside its file, or with the user's own data."""
+        return user_data_path("campaign", appauthor=False) if self.ledger_url else self.ledger_path.parent
+
+    @property
     def open_token_file(self) -> Path | None:
         """The token's file, if it is this user's own and others may read it."""
         if self.api_key.get_secret_value().strip() or self.api_key_file is None or not hasattr(os, "getuid"):

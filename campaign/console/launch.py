@@ -26,7 +26,6 @@ KEPT: Final = 20
 """Launches of one campaign that are remembered, with their logs."""
 
 FOLDER: Final = "launches"
-POSTGRES: Final = ("postgresql://", "postgres://")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +45,7 @@ class Errand:
     def words(self, settings: Settings, log: Path) -> list[str]:
         """Those of the process, where the ledger and the log are the console's."""
         # What has a password must not be on a command line, which everyone on the machine may read; it is in the environment instead.
-        ledger = () if settings.ledger.startswith(POSTGRES) else (f"--ledger={settings.ledger_path.absolute()}",)
+        ledger = (f"--ledger={settings.public_ledger}",) if settings.public_ledger else ()
         return [sys.executable, "-P", "-m", "campaign", self.verb, *ledger, f"--log-file={log}", *self.options, "--", *self.arguments]
 
 
@@ -111,7 +110,7 @@ def environment(settings: Settings) -> dict[str, str]:
         # The folder that the console was started in may hold anything: only what the console itself was made of is run.
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
     }
-    if settings.ledger.startswith(POSTGRES):
+    if not settings.public_ledger:
         own["CAMPAIGN_LEDGER"] = settings.ledger
     # For who adds users; no command needs it.
     inherited = {name: value for name, value in os.environ.items() if name != "CAMPAIGN_CONSOLE_PASSWORD"}

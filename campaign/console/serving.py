@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
-from platformdirs import user_data_path
 from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -76,6 +75,4 @@ class Serving(BaseSettings):
                 return self.folder.expanduser()
         except RuntimeError:
             raise UsageError(f"There is no home folder that “{self.folder}” could mean. Give --folder a path without “~”.") from None
-        if settings.ledger.startswith(("postgresql://", "postgres://")):
-            return user_data_path("campaign", appauthor=False) / "console"
-        return settings.ledger_path.parent / "console"
+        return settings.ledger_folder / "console"

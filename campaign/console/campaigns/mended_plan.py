@@ -9,7 +9,6 @@ from campaign.console.console import Console
 from campaign.console.drafts.jobs import Jobs
 from campaign.console.drafts.order import Order
 from campaign.console.drafts.wording import without_paths
-from campaign.console.launch import POSTGRES
 from campaign.domain.errors import CampaignError, UsageError
 
 if TYPE_CHECKING:
@@ -38,9 +37,8 @@ async def plan_of(jobs: Jobs, console: Console, *, campaign: str, file: Path, me
     Raises:
         UsageError: it is not, or can't be sent as it was mended.
     """
-    ledger = console.settings.ledger
-    flags = {} if ledger.startswith(POSTGRES) else {"ledger": str(console.settings.ledger_path.absolute())}
-    given = {**flags, **({"message": message} if message else {})}
+    flags = {"ledger": console.settings.public_ledger, "message": message}
+    given = {name: value for name, value in flags.items() if value}
     order = Order(task=TASK, folder="", source=str(file), key=campaign, flags=given, names={str(file): f"The file{file.suffix}"})
     job = jobs.start(file.name, order, lambda: None)
     await job.ended.wait()

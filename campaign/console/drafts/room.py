@@ -81,8 +81,8 @@ class Room:
     def flags(self, draft: Draft) -> dict[str, Any]:
         """Its settings above the console's own, by name, for a check or a run; the message itself where it is written here."""
         flags: dict[str, Any] = {
-            # One on PostgreSQL is named by the environment, as its address may hold a password.
-            "ledger": None if self.console.settings.ledger_url else str(self.console.settings.ledger_path.absolute()),
+            # Where it may hold a password it is named by the environment.
+            "ledger": self.console.settings.public_ledger or None,
             "id_column": draft.column or None,
             "exclude": [str(self.folder(draft) / upload.file) for upload in draft.excludes] or None,
             "message": draft.message if draft.words is Words.WRITTEN else None,
