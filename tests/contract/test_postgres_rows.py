@@ -100,16 +100,6 @@ async def test_of_two_ends_of_one_claim_the_first_counts(ledger: PostgresLedger,
     assert [made.status for made in reader.moved_attempts(record.id)] == ["delivered"]
 
 
-async def test_a_look_at_rows_is_of_one_moment(ledger: PostgresLedger, reader: PostgresReader) -> None:
-    record = await campaign_of(ledger, *(staged(row) for row in range(1, 5001)))
-    rows = reader.rows(record.id)
-    assert next(rows).row == 1
-    runner = await ledger.enlist(record.id, quiet_seconds=0)
-    await ledger.settle(runner, [ends(claim, Status.DELIVERED) for claim in await ledger.claim(runner, 5000)])
-    assert [(row.row, row.outcome.status) for row in rows] == [(row, Status.PENDING) for row in range(2, 5001)]
-    assert reader.counts(record.id).by_status[Status.DELIVERED] == 5000
-
-
 async def test_a_claim_outlives_a_crash_of_a_server_that_is_not_careful(server: Server, database: str) -> None:
     server.run(f"ALTER DATABASE {database} SET synchronous_commit = off")
     ledger = PostgresLedger(server.url(database))
