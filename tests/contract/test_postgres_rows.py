@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from campaign.domain.model import Status
+from campaign.domain.model import Claim, Status
 from campaign.domain.shard import Shard
 from campaign.domain.verdict import Latest, Reading
 from campaign.ledger.port import Terms
@@ -118,8 +118,15 @@ async def test_a_share_of_a_long_list_is_looked_through_in_parts(ledger: Postgre
     monkeypatch.setattr(shares, "MOST_AT_ONCE", 3)
     record = await campaign_of(ledger, *(staged(row) for row in range(1, 51)))
     runner = await ledger.enlist(record.id, quiet_seconds=10)
-    claimed = [await ledger.claim(runner, 2, Terms(shard=Shard(index=0, count=5))) for _ in range(7)]
-    assert [[claim.row for claim in claims] for claims in claimed] == [[5, 10], [15, 20], [25, 30], [35, 40], [45, 50], [], []]
-    await ledger.settle(runner, [ends(claimed[4][1], Status.PENDING)])
-    claimed = [await ledger.claim(runner, 2, Terms(shard=Shard(index=0, count=5))) for _ in range(2)]
-    assert [[claim.row for claim in claims] for claims in claimed] == [[], [50]]
+
+    async def asked(times: int) -> list[list[int]]:
+        claimed = [await ledger.claim(runner, 2, Terms(shard=Shard(index=0, count=5))) for _ in range(times)]
+        back.extend(claim for claims in claimed for claim in claims if claim.row == 50)
+        return [[claim.row for claim in claims] for claims in claimed]
+
+    back: list[Claim] = []
+    assert await asked(5) == [[5, 10], [15, 20], [25, 30], [35, 40], [45, 50]]
+    await ledger.settle(runner, [ends(back.pop(), Status.PENDING)])
+    assert await asked(2) == [[50], []], "all parts in one go, until all were looked through in vain"
+    await ledger.settle(runner, [ends(back.pop(), Status.PENDING)])
+    assert await asked(5) == [[], [], [], [50], []]
