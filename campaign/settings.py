@@ -4,6 +4,7 @@ import logging
 import os
 import re
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -27,6 +28,13 @@ NO_PASSWORDS: Final = (
 _PASSWORD: Final = re.compile(r"^postgres(ql)?://([^/?#@]*:[^/?#]+@|.*[?&](ssl)?password=)", re.IGNORECASE)
 NOT_FLAGS: Final = frozenset({"notify"})
 """Settings that hold secrets: a command line is there for everyone on the machine to read."""
+
+
+class Engine(StrEnum):
+    """What runs the processes that send: this one sends itself, or a cluster of Ray has them."""
+
+    HERE = "here"
+    RAY = "ray"
 
 
 class Settings(BaseSettings):
@@ -70,6 +78,9 @@ class Settings(BaseSettings):
     seed: int = 0
     canary: int | None = Field(default=None, ge=1)
     shard: ShardOf = WHOLE
+    engine: Engine = Engine.HERE
+    address: str | None = None
+    workers: int = Field(default=4, ge=1, le=1000)
     dry_run: bool = False
     yes: bool = False
     json_output: bool = Field(default=False, validation_alias="CAMPAIGN_JSON")

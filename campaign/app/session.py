@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Protocol, Self
 
 from campaign.app.controls import cannot_finish, check_schedule, kept_of, schedule_of, utc_now
 from campaign.app.finding import find
@@ -22,18 +22,36 @@ from campaign.sender.port import Observer
 from campaign.settings import Settings
 
 
+class Sender(Protocol):
+    """`sending.send`, or what does the same by other processes."""
+
+    async def __call__(
+        self,
+        record: CampaignRecord,
+        ledger: Ledger,
+        reader: LedgerReader,
+        settings: Settings,
+        /,
+        *,
+        observer: Observer,
+        stop: Stop,
+        anew: bool = False,
+    ) -> End: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Front:
     """The side that people see. `confirm` asks whether to send, `watch` shows a run, `listen` hears signals.
 
     `confirm` lets a KeyboardInterrupt through. `tell` says a sentence, by the name of an event, before anything is sent.
-    `watch` and `listen` are called inside the event loop.
+    `watch` and `listen` are called inside the event loop. `sender` is what sends.
     """
 
     confirm: Callable[[Question], bool]
     watch: Callable[[str, Counts], AbstractContextManager[Observer]]
     listen: Callable[[], Stop]
     tell: Callable[[str, str], None]
+    sender: Sender = send
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +134,8 @@ class Session:
         if late := cannot_finish(self.schedule(record), counts.open, self.settings.rate, now=utc_now()):
             self.front.tell("cannot_finish_in_time", late)
         with self.front.watch(record.spec.name, counts) as observer:
-            end = await send(record, self.ledger, self.reader, self.settings, observer=observer, stop=self.stop, anew=anew)
+            sender = self.front.sender
+            end = await sender(record, self.ledger, self.reader, self.settings, observer=observer, stop=self.stop, anew=anew)
         return await self.end(record, end, results)
 
     async def end(self, record: CampaignRecord, end: End, results: Place | None, note: str = "") -> Finished:

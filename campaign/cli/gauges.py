@@ -65,6 +65,8 @@ class Gauges:
         match name:
             case "read_back":
                 self._tally.read_back(Status(details["status"]), time.monotonic())
+            case "standing":
+                self._tally.stands(details["counts"], time.monotonic())
             case "rows_of_a_dead_runner":
                 self._tally.lost(details["rows"])
             case "throttled":

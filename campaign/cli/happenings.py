@@ -23,6 +23,8 @@ _WORDS: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "texts_are_not_shown_as_sent": lambda _: (
         "PassEntry does not show texts as they were sent, so reading back can't settle what is unknown"
     ),
+    "worker_lost": lambda _: "a worker was lost, and is replaced; what it had under way is read back",
+    "ledger_not_seen": lambda _: "the ledger does not answer",
     "waiting_for_its_time": lambda details: f"it is not the time to send: this goes on at {_moment(details['until'])}",
 }
 

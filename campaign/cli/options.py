@@ -11,6 +11,7 @@ _WHEN: Final = "When"
 _WHOM: Final = "Whom"
 _PLACES: Final = "Where things are"
 _OUTPUT: Final = "Output"
+_ENGINE: Final = "By several machines"
 
 
 def _option(kind: type, text: str, metavar: str | None, panel: str, *declarations: str) -> Any:
@@ -66,6 +67,9 @@ OPTIONS: Final[dict[str, Any]] = {
     "metrics_file": _option(Path, "A file of figures for Prometheus's node_exporter, kept up to date.", "FILE.prom", _OUTPUT),
     "notify_on": _option(str, "When to notify: finished, failed, stopped. Default all. Whom: CAMPAIGN_NOTIFY.", "WHEN,WHEN", _OUTPUT),
     "shard": _option(str, "Only this process's share of the rows, counted from 0: 2/8 is the third of eight.", "INDEX/COUNT", _WHOM),
+    "engine": _option(str, "Who sends: here (default), this process; ray, workers of a cluster of Ray.", "ENGINE", _ENGINE),
+    "address": _option(str, "The cluster's address, or auto. Without it one of this machine alone is started.", "HOST:PORT", _ENGINE),
+    "workers": _option(str, "How many workers send. Default 4.", "NUMBER", _ENGINE),
     "dry_run": _option(bool, "Do everything but sending; the same as check.", None, _SENDING, "--dry-run"),
 }
 
@@ -75,4 +79,5 @@ SENDING: Final = (
     *("rate", "limit", "yes", "halt", "baseline", "on_unknown", "quiet_period", "timeout", "max_attempts", "concurrency"),
 )
 LOOKING: Final = ("ledger", "json_output", "log_level")
+ENGINE: Final = ("engine", "address", "workers")
 WATCHED: Final = ("log_file", "metrics_file", "notify_on")

@@ -33,6 +33,8 @@ _WARNINGS: Final = frozenset(
     {
         "backing_off",
         "rows_of_a_dead_runner",
+        "worker_lost",
+        "ledger_not_seen",
         "late_settlement_ignored",
         "others_use_the_token",
         "sending_without_baselines",
@@ -98,6 +100,9 @@ class RunProgress:
         now = time.monotonic()
         said = event_in_words(name, **details)
         match name:
+            case "standing":
+                self._changed |= self._tally.stands(details["counts"], now)
+                return
             case "read_back":
                 self._tally.read_back(Status(details["status"]), now)
                 self._changed = True

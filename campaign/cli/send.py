@@ -2,12 +2,13 @@
 
 import shlex
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 
 from campaign.cli.flags import takes
-from campaign.cli.options import LOOKING, MESSAGE, SENDING, WATCHED
+from campaign.cli.options import ENGINE, LOOKING, MESSAGE, SENDING, WATCHED
 
 if TYPE_CHECKING:
     from campaign.app.session import Finished, Front
@@ -23,7 +24,7 @@ ListOrJob = Annotated[
 Campaign = Annotated[str, typer.Argument(help="The campaign's name.", metavar="NAME")]
 
 
-@takes("name", *MESSAGE, *SENDING, "dry_run", "results", *LOOKING, *WATCHED)
+@takes("name", *MESSAGE, *SENDING, *ENGINE, "dry_run", "results", *LOOKING, *WATCHED)
 def run(source: ListOrJob, *, settings: "Settings") -> None:
     from campaign.app.lists import default_name
     from campaign.app.runs import run_list
@@ -33,7 +34,7 @@ def run(source: ListOrJob, *, settings: "Settings") -> None:
     elif settings.dry_run:
         _check(source, settings)
     else:
-        conduct(lambda front: run_list(source, settings, front), settings, settings.name or default_name(source))
+        conduct(lambda front: run_list(source, settings, front), settings, settings.name or default_name(source), by_engine=True)
 
 
 @takes(*MESSAGE, "rate", *LOOKING)
@@ -59,11 +60,11 @@ def stage(source: List, *, settings: "Settings") -> None:
     conduct(lambda front: stage_list(source, settings, front), settings, settings.name or default_name(source))
 
 
-@takes("shard", *SENDING, "results", *LOOKING, *WATCHED)
+@takes("shard", *SENDING, *ENGINE, "results", *LOOKING, *WATCHED)
 def send(name: Campaign, *, settings: "Settings") -> None:
     from campaign.app import runs
 
-    conduct(lambda front: runs.join(name, settings, front), settings, name)
+    conduct(lambda front: runs.join(name, settings, front), settings, name, by_engine=True)
 
 
 @takes("results", *LOOKING, *WATCHED)
@@ -102,8 +103,17 @@ def _front(settings: "Settings", attendance: "Attendance") -> "Front":
     return Front(confirm=confirm, watch=attendance.watch, listen=listen, tell=tell)
 
 
-def conduct(work: "Callable[[Front], Coroutine[Any, Any, Finished]]", settings: "Settings", campaign: str) -> None:
-    """Do it, and tell whoever wants to know how it ended; `campaign` is its name, as far as it is known before it is found."""
+def conduct(
+    work: "Callable[[Front], Coroutine[Any, Any, Finished]]", settings: "Settings", campaign: str, *, by_engine: bool = False
+) -> None:
+    """Do it, and tell whoever wants to know how it ended.
+
+    Args:
+        work: what is to be done.
+        settings: for whom is told how.
+        campaign: its name, as far as it is known before it is found.
+        by_engine: the engine that the settings name is to send.
+    """
     from campaign.cli import logs
     from campaign.cli.attendance import Attendance
     from campaign.cli.loop import run_loop
@@ -113,7 +123,14 @@ def conduct(work: "Callable[[Front], Coroutine[Any, Any, Finished]]", settings: 
     attendance = Attendance(settings, campaign)
     try:
         attendance.check()
-        finished = run_loop(work(_front(settings, attendance)))
+        front = _front(settings, attendance)
+        if by_engine:
+            from campaign.engine.sender import sender_of
+
+            with sender_of(settings) as sender:
+                finished = run_loop(work(replace(front, sender=sender)))
+        else:
+            finished = run_loop(work(front))
     except Exception as error:  # noqa: BLE001 - a fault of the program ends a run, too, and has to be told
         exit_code = tell_problem(error)
         attendance.broke_off(error, exit_code)
@@ -143,7 +160,7 @@ def _run_job(file: str, settings: "Settings", *, dry: bool = False) -> None:
     if idle := too_early(job, ready, now=now):
         print_idle(idle, as_json=ready.json_output)
         raise typer.Exit(0)
-    conduct(lambda front: carry_out(job, ready, front, now=now), ready, ready.name or job.file.stem)
+    conduct(lambda front: carry_out(job, ready, front, now=now), ready, ready.name or job.file.stem, by_engine=True)
 
 
 def _check(source: str, settings: "Settings") -> NoReturn:

@@ -43,6 +43,16 @@ class Tally:
             self._move(Status.UNKNOWN, status)
         self._last = now
 
+    def stands(self, counts: Counts, now: float) -> bool:
+        """Where the rows stand by the ledger, whoever has sent them; returns whether that is news."""
+        before, self.by_status = self.by_status, Counter(counts.by_status)
+        open_before = max(0, before[Status.PENDING] + before[Status.SENDING])
+        self._recent.extend([now] * max(0, open_before - self.open))
+        if self.by_status == before:
+            return False
+        self._last = now
+        return True
+
     def lost(self, count: int) -> None:
         """Rows of a process that died."""
         self._move(Status.SENDING, Status.UNKNOWN, count)

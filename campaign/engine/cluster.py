@@ -1,0 +1,158 @@
+"""Ray: a cluster that is there, or one of this machine alone for as long as the command lasts; and workers that are its actors.
+
+Actors die with the command that made them, and have names, so that the same command given twice does not make more of them. A
+process that is lost is replaced (`max_restarts`), and what it was doing is never repeated by Ray (`max_task_retries=0`): only the ledger
+knows what may be.
+"""
+
+import logging
+import os
+import secrets
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from typing import Any, Final
+
+from campaign.domain.errors import UsageError
+from campaign.engine.orders import Broken, Hand, LostError, Order, check_settings
+from campaign.engine.worker import Worker
+from campaign.sender.ending import End
+from campaign.settings import Settings
+
+NAMESPACE: Final = "campaign"
+CREATION_SECONDS: Final = 60.0
+OBJECT_STORE_BYTES: Final = 80 * 1024 * 1024
+"""The least that Ray takes: nothing is kept in it."""
+
+_SECRETS: Final = ("PASSENTRY_API_KEY", "CAMPAIGN_LEDGER", "CAMPAIGN_NOTIFY")
+_QUIET: Final = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # Ray would tell on standard output what happens to its processes, where the results go.
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".",
+    # A signal is the command's own to hear.
+    "RAY_DISABLE_FAILURE_SIGNAL_HANDLER": "1",
+}
+
+
+@contextmanager
+def connected(settings: Settings) -> Iterator["RayCluster"]:
+    """A cluster with room for workers; to be entered before the event loop, as its processes end with the thread that starts them.
+
+    Raises:
+        UsageError: Ray is not installed, can't be reached, or may not be used with this ledger.
+    """
+    check_settings(settings)
+    if find_spec("ray") is None:
+        raise UsageError("Ray is an extra that is not installed: pip install 'campaign[ray]'. Or take --engine out.")
+    if settings.address is not None and settings.address.startswith("ray://"):
+        raise UsageError(
+            "--address: give the address of the cluster itself, such as 10.0.0.1:6379 or auto, on a machine of it; not ray://."
+        )
+    # Ray reads both when it is loaded. A cluster of its own has a token that nobody else knows.
+    os.environ.update(
+        _QUIET if settings.address is not None else _QUIET | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    )
+    import ray  # noqa: PLC0415 - an extra, and slow to load
+
+    logging.getLogger("ray").setLevel(logging.CRITICAL)
+    try:
+        if settings.address is None:
+            _start_one(ray, settings.workers)
+        else:
+            ray.init(address=settings.address, namespace=NAMESPACE, log_to_driver=False, configure_logging=False)
+    except (OSError, RuntimeError, ValueError, AssertionError, ray.exceptions.RayError) as error:
+        where = (
+            "Ray could not be started on this machine" if settings.address is None else f"There is no cluster of Ray at {settings.address}"
+        )
+        raise UsageError(f"{where}: {_first_line(error)} Nothing was sent. See docs/ray.md.") from error
+    try:
+        yield RayCluster(ray, here=_only_here(ray, settings))
+    finally:
+        ray.shutdown()
+
+
+def _start_one(ray: Any, workers: int) -> None:
+    """A cluster of this machine alone, whose processes know no secret by their environment."""
+    kept = {name: os.environ.pop(name) for name in _SECRETS if name in os.environ}
+    try:
+        ray.init(
+            address="local",
+            num_cpus=workers,
+            object_store_memory=OBJECT_STORE_BYTES,
+            include_dashboard=False,
+            namespace=NAMESPACE,
+            log_to_driver=False,
+            configure_logging=False,
+        )
+    finally:
+        os.environ.update(kept)
+
+
+def _only_here(ray: Any, settings: Settings) -> str:
+    """The node that workers must be on, empty if any will do.
+
+    Raises:
+        UsageError: the ledger is a file, and the cluster is more than this machine.
+    """
+    if settings.ledger_url:
+        return ""
+    alive = [node for node in ray.nodes() if node["Alive"]]
+    if len(alive) > 1 or any(node["NodeManagerHostname"] != socket.gethostname() for node in alive):
+        raise UsageError(
+            f"The cluster at {settings.address} has {len(alive)} nodes, and a ledger in a file is for one machine. Put the ledger into "
+            "PostgreSQL (docs/postgresql.md), or leave --address out. Nothing was sent."
+        )
+    here: str = ray.get_runtime_context().get_node_id()
+    return here
+
+
+class RayCluster:
+    """`orders.Cluster`; `here` is the node that workers must be on, if it matters."""
+
+    def __init__(self, ray: Any, *, here: str) -> None:
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: PLC0415 - an extra
+
+        self._ray = ray
+        # They wait for the network nearly always: it is not by processors that they are counted.
+        strategy = NodeAffinitySchedulingStrategy(node_id=here, soft=False) if here else "SPREAD"
+        options = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": 0, "scheduling_strategy": strategy}
+        self._worker = ray.remote(**options)(Worker)
+
+    def hire(self, name: str) -> Hand | None:
+        try:
+            return _Actor(self._ray, self._worker.options(name=name).remote())
+        except ValueError:
+            return None
+
+
+class _Actor:
+    """`orders.Hand`."""
+
+    def __init__(self, ray: Any, handle: Any) -> None:
+        self._ray = ray
+        self._handle = handle
+
+    async def send(self, order: Order) -> End | Broken:
+        errors = self._ray.exceptions
+        try:
+            # As an argument of a call it goes from process to process, and is neither listed nor kept.
+            told: End | Broken = await self._handle.send.remote(order)
+        except errors.ActorUnavailableError as error:
+            raise LostError(_first_line(error), for_good=False) from error
+        except errors.RayError as error:
+            raise LostError(_first_line(error), for_good=True) from error
+        return told
+
+    async def stop(self, exit_code: int, *, now: bool) -> None:
+        with suppress(self._ray.exceptions.RayError):
+            await self._handle.stop.remote(exit_code, now=now)
+
+    def dismiss(self) -> None:
+        with suppress(self._ray.exceptions.RayError):
+            self._ray.kill(self._handle, no_restart=True)
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{lines[0].rstrip('.')}." if lines else f"{type(error).__name__}."

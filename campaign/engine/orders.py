@@ -1,0 +1,88 @@
+"""What goes between the command and the processes that send for it."""
+
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Protocol
+
+from pydantic import SecretStr
+
+from campaign.domain.errors import UsageError
+from campaign.sender.ending import End
+from campaign.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What to send, and with which settings, the token among them; `version` is that of the command that gives it."""
+
+    campaign: str
+    settings: Settings
+    version: str
+
+    def __repr__(self) -> str:
+        return f"Order(campaign={self.campaign!r})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broken:
+    """A worker that is alive could not go on; `for_good` says that it never will."""
+
+    why: str
+    for_good: bool = False
+
+
+class LostError(Exception):
+    """The process of a worker is gone, and with it what it would have told; `for_good` if no other takes its place by itself."""
+
+    def __init__(self, why: str, *, for_good: bool) -> None:
+        self.for_good = for_good
+        super().__init__(why)
+
+
+class Hand(Protocol):
+    """A worker, wherever it is."""
+
+    async def send(self, order: Order) -> End | Broken:
+        """Send until the campaign has ended, or it is told to stop; raises LostError."""
+
+    async def stop(self, exit_code: int, *, now: bool) -> None:
+        """Settle what is in flight and come back, or wait for nothing; says nothing of a worker that is gone."""
+
+    def dismiss(self) -> None:
+        """End its process."""
+
+
+class Cluster(Protocol):
+    def hire(self, name: str) -> Hand | None:
+        """A worker of this name; None while another command has it."""
+
+
+def order_of(campaign: str, settings: Settings) -> Order:
+    """Settings as they mean the same on another machine: the token itself, and nothing that is this command's own to do.
+
+    Raises:
+        UsageError: there is no token.
+    """
+    own: dict[str, object] = {
+        "api_key": SecretStr(settings.token()),
+        "api_key_file": None,
+        "yes": True,
+        "notify": (),
+        "exclude": (),
+        "results": None,
+    }
+    own |= {"log_file": None, "metrics_file": None}
+    if not settings.ledger_url:
+        own["ledger"] = str(settings.ledger_path.absolute())
+    return Order(campaign=campaign, settings=settings.model_copy(update=own), version=version("campaign"))
+
+
+def check_settings(settings: Settings) -> None:
+    """See that nothing is asked for that only one process by itself can do.
+
+    Raises:
+        UsageError: something is.
+    """
+    counted = {"--limit": settings.limit, "--canary": settings.canary, "--shard": None if settings.shard.is_whole else settings.shard}
+    if given := [option for option, value in counted.items() if value is not None]:
+        raise UsageError(f"{given[0]} counts the sends of one process, so it can't be with --engine ray. Take one of them out.")

@@ -1,0 +1,46 @@
+"""The engine that the settings name, as what sends for a command."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from campaign.app.sending import Stop, send
+from campaign.app.session import Sender
+from campaign.engine.orders import order_of
+from campaign.engine.team import Team, Work
+from campaign.ledger.port import CampaignRecord, Ledger, LedgerReader
+from campaign.sender.ending import End, Ended
+from campaign.sender.port import Observer
+from campaign.settings import Engine, Settings
+
+
+@contextmanager
+def sender_of(settings: Settings) -> Iterator[Sender]:
+    """What sends, ready to; to be entered before the event loop.
+
+    Raises:
+        UsageError: it can't be had; says what to do.
+    """
+    if settings.engine is Engine.HERE:
+        yield send
+        return
+    from campaign.engine.cluster import connected  # noqa: PLC0415 - only where it is wanted
+
+    with connected(settings) as cluster:
+
+        async def send_by_many(
+            record: CampaignRecord,
+            ledger: Ledger,
+            reader: LedgerReader,
+            settings: Settings,
+            *,
+            observer: Observer,
+            stop: Stop,
+            anew: bool = False,  # noqa: ARG001 - it is about canaries, which there are none of
+        ) -> End:
+            await ledger.bury(quiet_seconds=settings.quiet_period)
+            if reader.outlook(record.id).finished:
+                return End(ended=Ended.FINISHED)
+            work = Work(record=record, reader=reader, observer=observer, stop=stop)
+            return await Team(cluster, order_of(record.spec.name, settings), workers=settings.workers, work=work).run()
+
+        yield send_by_many

@@ -1,0 +1,170 @@
+"""Keeps as many workers sending as were asked for, and comes back when the campaign has ended. It knows nothing of Ray.
+
+What happens to a worker needs no repair: whatever it had under way, the others find by the ledger, and read back.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+from campaign.app.sending import Stop
+from campaign.domain.errors import LedgerError
+from campaign.engine.orders import Broken, Cluster, Hand, LostError, Order
+from campaign.ledger.port import CampaignRecord, LedgerReader
+from campaign.sender.ending import End, Ended, Ending
+from campaign.sender.pool import DRAIN_SECONDS, happens_within
+from campaign.sender.port import Observer
+
+LOOK_SECONDS: Final = 1.0
+HEED_SECONDS: Final = 0.1
+STRIKES: Final = 8
+"""How often in a row a worker may fail while the campaign does not move."""
+
+GOOD_LIFE_SECONDS: Final = 60.0
+LONGEST_PAUSE_SECONDS: Final = 10.0
+DRAIN_PATIENCE_SECONDS: Final = DRAIN_SECONDS + 35.0
+"""What is in flight settles, also in a ledger that has to be waited for."""
+
+AT_ONCE_SECONDS: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """The campaign, who asks how it stands, who hears of it, and who may stop it."""
+
+    record: CampaignRecord
+    reader: LedgerReader
+    observer: Observer
+    stop: Stop
+
+
+class Team:
+    """Runs once.
+
+    Args:
+        cluster: where workers come from.
+        order: what each is told.
+        workers: how many there are to be.
+        work: what they do it for.
+    """
+
+    def __init__(self, cluster: Cluster, order: Order, *, workers: int, work: Work) -> None:
+        self._cluster = cluster
+        self._order = order
+        self._workers = workers
+        self._work = work
+        self._hands: dict[int, Hand] = {}
+        self._ending = Ending()
+        self._halt = asyncio.Event()
+        self._given_up = ""
+        self._open = -1
+
+    async def run(self) -> End:
+        try:
+            async with asyncio.TaskGroup() as group:
+                besides = [group.create_task(self._look()), group.create_task(self._heed())]
+                await asyncio.gather(*(group.create_task(self._place(number)) for number in range(self._workers)))
+                for task in besides:
+                    task.cancel()
+        finally:
+            for hand in self._hands.values():
+                hand.dismiss()
+        if self._ending.end is not None:
+            return self._ending.end
+        if self._work.stop.gently.is_set():
+            return End(ended=Ended.INTERRUPTED)
+        return End(ended=Ended.SAFEGUARD, why=self._given_up)
+
+    @property
+    def _over(self) -> bool:
+        return self._halt.is_set() or self._work.stop.gently.is_set() or self._ending.came()
+
+    async def _place(self, number: int) -> None:
+        """Have one worker at work, and another in its place, until it is over."""
+        record, strikes, open_then = self._work.record, 0, -1
+        name = f"campaign {record.spec.name} {record.id} {record.created_at:.3f} {number}"
+        while not self._over:
+            hand = self._hands.get(number) or self._cluster.hire(name)
+            if hand is None:
+                # Another command has as many as there are to be; should it die, its workers do, and these take their places.
+                await self._pause(LOOK_SECONDS)
+                continue
+            self._hands[number] = hand
+            began = asyncio.get_running_loop().time()
+            told = await self._sent_by(number, hand)
+            if isinstance(told, End):
+                why = self._ended(told)
+            else:
+                why = told.why
+                if told.for_good:
+                    self._hands.pop(number).dismiss()
+            if not why:
+                return
+            lived_seconds = asyncio.get_running_loop().time() - began
+            strikes = 1 if self._open != open_then or lived_seconds > GOOD_LIFE_SECONDS else strikes + 1
+            open_then = self._open
+            if strikes == STRIKES:
+                self._given_up = why
+                return
+            await self._pause(min(0.25 * 2**strikes, LONGEST_PAUSE_SECONDS))
+
+    async def _sent_by(self, number: int, hand: Hand) -> End | Broken:
+        try:
+            told = await hand.send(self._order)
+        except LostError as error:
+            told = Broken(why=str(error), for_good=error.for_good)
+        if isinstance(told, Broken) and not self._over:
+            self._work.observer.event("worker_lost", worker=number, reason=told.why)
+        return told
+
+    def _ended(self, end: End) -> str:
+        """Note how a worker ended; returns why another is to go on in its place, if it is."""
+        match end.ended:
+            case Ended.SUPERSEDED:
+                return end.why or "Its lease was over, and others have taken its rows over."
+            case Ended.INTERRUPTED:
+                return "" if self._over else "It was told to stop, by others than this command."
+            case Ended.SAFEGUARD:
+                self._ending.come(end.ended, end.why)
+                # What stopped one of them is to stop them all.
+                self._halt.set()
+            case Ended.FINISHED | Ended.PAUSED | Ended.CANCELLED | Ended.NOT_NOW | Ended.LIMIT | Ended.SHARE | Ended.SHARE_IN_NEED:
+                self._ending.come(end.ended, end.why)
+            case _:
+                assert_never(end.ended)
+        return ""
+
+    async def _look(self) -> None:
+        """Have people see how the campaign stands, and see whether others have ended it."""
+        work = self._work
+        while True:
+            try:
+                counts = await asyncio.to_thread(work.reader.counts, work.record.id)
+                finished = (await asyncio.to_thread(work.reader.outlook, work.record.id)).finished
+            except LedgerError as error:
+                # The workers have their own patience with it, and say so when that ends.
+                work.observer.event("ledger_not_seen", reason=str(error))
+            else:
+                self._open = counts.open
+                work.observer.event("standing", counts=counts)
+                if finished:
+                    self._ending.come(Ended.FINISHED)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _heed(self) -> None:
+        """Pass on that it is to stop, and wait for nobody for ever."""
+        stop = self._work.stop
+        while not self._halt.is_set() and not await happens_within(stop.gently, HEED_SECONDS):
+            pass
+        await self._tell_all(now=False)
+        await happens_within(stop.now, DRAIN_PATIENCE_SECONDS)
+        await self._tell_all(now=True)
+        await asyncio.sleep(AT_ONCE_SECONDS)
+        for hand in self._hands.values():
+            hand.dismiss()
+
+    async def _tell_all(self, *, now: bool) -> None:
+        await asyncio.gather(*(hand.stop(self._work.stop.exit_code, now=now) for hand in self._hands.values()))
+
+    async def _pause(self, seconds: float) -> None:
+        await happens_within(self._work.stop.gently, seconds)

@@ -1,0 +1,59 @@
+"""What runs in a worker's process: the same sending as a command's own, told of by nothing but how it ended.
+
+It logs nothing: Ray keeps what its processes print, and lists hold what customers are called.
+"""
+
+import asyncio
+from importlib.metadata import version
+
+from campaign.app.ledgers import open_ledger, open_reader
+from campaign.app.finding import find_whole
+from campaign.app.sending import Stop, send
+from campaign.domain.model import Settlement
+from campaign.domain.problems import fault_of, problem_of
+from campaign.engine.orders import Broken, Order
+from campaign.sender.ending import End
+
+
+class Silence:
+    """`sender.port.Observer`; where the campaign stands is in the ledger, for whoever asks."""
+
+    def settled(self, settlement: Settlement) -> None:
+        pass
+
+    def event(self, name: str, **details: object) -> None:
+        pass
+
+
+class Worker:
+    """One process that sends. Once told to stop it sends no more, whatever it is asked later."""
+
+    def __init__(self) -> None:
+        self._stop = Stop(gently=asyncio.Event(), now=asyncio.Event())
+
+    async def send(self, order: Order) -> End | Broken:
+        """Send until the campaign has ended, or `stop`. It raises nothing: what it would raise might hold what is a customer's."""
+        if order.version != version("campaign"):
+            why = f"A machine of the cluster has Campaign {version('campaign')}, and this is {order.version}. Install the same everywhere."
+            return Broken(why=why, for_good=True)
+        try:
+            return await self._send(order)
+        except Exception as error:  # noqa: BLE001 - told as what it is
+            problem = problem_of(error)
+            why = f"A fault of the program: {type(fault_of(error)).__name__}. Please report it." if problem is None else str(problem)
+            return Broken(why=why, for_good=problem is None)
+
+    async def stop(self, exit_code: int, *, now: bool) -> None:
+        self._stop.exit_code = exit_code
+        self._stop.gently.set()
+        if now:
+            self._stop.now.set()
+
+    async def _send(self, order: Order) -> End:
+        ledger, reader = open_ledger(order.settings), open_reader(order.settings)
+        try:
+            record = find_whole(reader, order.campaign)
+            return await send(record, ledger, reader, order.settings, observer=Silence(), stop=self._stop)
+        finally:
+            await ledger.close()
+            reader.close()
