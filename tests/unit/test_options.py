@@ -17,7 +17,7 @@ from campaign.domain.safeguard import Halt
 from campaign.domain.schedule import parse_window
 from campaign.domain.shard import WHOLE, parse_shard
 from campaign.sender.attempt import OnUnknown
-from campaign.settings import GivenSettings, Settings
+from campaign.settings import Engine, GivenSettings, Settings
 
 NOT_SETTINGS = {"source", "target", "name", "to", "row", "by", "status", "watch", "output", "reason", "http_status", "older_than", "file"}
 """What a command is told of this one call: its arguments, and options that make no sense for all calls."""
@@ -83,6 +83,9 @@ CASES: dict[str, tuple[str, str, Any, list[tuple[str, Any]]]] = {
         frozenset(Occasion),
         [(name, frozenset({Occasion(name)})) for name in ("finished", "failed", "stopped")],
     ),
+    "engine": ("--engine", "CAMPAIGN_ENGINE", Engine.HERE, [("ray", Engine.RAY), ("here", Engine.HERE), ("ray", Engine.RAY)]),
+    "address": ("--address", "CAMPAIGN_ADDRESS", None, [(name, name) for name in ("auto", "10.0.0.1:6379", "10.0.0.2:6379")]),
+    "workers": ("--workers", "CAMPAIGN_WORKERS", 4, [("1", 1), ("2", 2), ("3", 3)]),
     "shard": ("--shard", "CAMPAIGN_SHARD", WHOLE, [(text, parse_shard(text)) for text in ("0/1", "1/4", "3/4")]),
     "yes": ("--yes", "CAMPAIGN_YES", False, [("true", True), ("false", False), ("", True)]),
     "baseline": ("--baseline", "CAMPAIGN_BASELINE", False, [("true", True), ("false", False), ("", True)]),

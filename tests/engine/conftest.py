@@ -1,0 +1,38 @@
+"""The simulator and the desk of the acceptance tests, a database, and a cluster."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.acceptance.conftest import desk, simulator
+from tests.contract import postgres_server
+from tests.contract.postgres_server import ASKED_FOR_A_PASSWORD, Server
+from tests.engine import ray_given
+from tests.engine.ray_given import RayHere
+
+__all__ = ["cluster", "desk", "on_postgres", "server", "simulator"]
+
+SECRET = "S3cret-of-the-ledger"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with postgres_server.running() as server:
+        server.run(f"CREATE ROLE {ASKED_FOR_A_PASSWORD} LOGIN SUPERUSER PASSWORD '{SECRET}'")
+        yield server
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[RayHere]:
+    """Two nodes."""
+    with ray_given.running(2) as cluster:
+        yield cluster
+    assert cluster.processes() == []
+
+
+@pytest.fixture
+def on_postgres(server: Server) -> Iterator[str]:
+    """The URL of a ledger, with a password."""
+    name = server.database()
+    yield server.url(name, user=f"{ASKED_FOR_A_PASSWORD}:{SECRET}")
+    server.drop(name)

@@ -1,0 +1,146 @@
+"""A campaign that workers of a real cluster of Ray send, by what the simulator processed, while they, a node and the driver are killed."""
+
+import json
+import random
+import signal
+import subprocess
+import time
+from contextlib import suppress
+
+import psutil
+import pytest
+
+from tests.acceptance.desk import Desk
+from tests.engine.conftest import SECRET
+from tests.engine.ray_given import RayHere, named, processes_of, wait_for
+
+TOKEN = "a-token-that-nobody-must-read"
+WORKERS = 3
+KILL_EVERY_SECONDS = 1.5
+
+
+@pytest.fixture
+def desk(desk: Desk) -> Desk:
+    desk.environment |= {"XDG_DATA_HOME": str(desk.folder / "data"), "HOME": str(desk.folder), "PASSENTRY_API_KEY": TOKEN}
+    desk.environment |= {"CAMPAIGN_ENGINE": "ray", "CAMPAIGN_WORKERS": str(WORKERS)}
+    return desk
+
+
+def on(desk: Desk, cluster: RayHere, ledger: str) -> None:
+    """Have the desk use this cluster, and this ledger."""
+    desk.environment |= cluster.environment | {"CAMPAIGN_ADDRESS": cluster.address, "CAMPAIGN_LEDGER": ledger}
+
+
+def ended(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
+
+
+def assert_everybody_was_told_once(desk: Desk, rows: int) -> None:
+    sent = desk.sent()
+    assert len(sent) == rows
+    assert {len(texts) for texts in sent.values()} == {1}
+
+
+def test_workers_and_a_node_that_are_killed_are_replaced_and_nobody_is_told_twice(desk: Desk, cluster: RayHere, on_postgres: str) -> None:
+    on(desk, cluster, on_postgres)
+    words = ("run", str(desk.make_list(400)), "--message", "Hi {{ first_name }}", "--rate", "30", "--json")
+    driver = desk.start(*words)
+    drawn, killed = random.Random(20), set[int]()
+    wait_for(lambda: len(desk.sent()) > 15)
+    while driver.poll() is None and len(killed) < 5:
+        if len(killed) == 2 and len(cluster.nodes) == 2:
+            # All of a node goes at once, its workers too; and it does not come back.
+            node = cluster.nodes.pop()
+            for process in (*psutil.Process(node.pid).children(recursive=True), psutil.Process(node.pid)):
+                with suppress(psutil.Error):
+                    process.kill()
+            node.wait(timeout=10)
+        victims = [worker for worker in cluster.workers() if worker.pid not in killed]
+        if victims:
+            victim = drawn.choice(victims)
+            victim.kill()
+            killed.add(victim.pid)
+        time.sleep(KILL_EVERY_SECONDS)
+    code, out, err = ended(driver)
+    assert code == 0, f"{out}\n{err}"
+    assert len(killed) == 5
+    assert "worker_lost" in err
+    seen = json.loads(out)
+    assert (seen["state"], seen["by_status"]["delivered"] + seen["by_status"]["accepted"]) == ("finished", 400)
+    assert_everybody_was_told_once(desk, 400)
+    assert len((desk.folder / "list.results.csv").read_text(encoding="utf-8").splitlines()) == 401
+    wait_for(lambda: not cluster.workers())
+    # Neither the token nor the ledger's password, nor what anybody was told.
+    kept = b"".join(path.read_bytes() for path in cluster.folder.rglob("*") if path.is_file())
+    assert [word for word in (TOKEN, SECRET, "Hi Name") if word.encode() in kept] == []
+    words_of_all = " ".join(" ".join(process.cmdline()) + str(process.environ()) for process in cluster.processes())
+    assert [word for word in (TOKEN, SECRET) if word in words_of_all] == []
+
+
+def test_the_same_command_twice_is_one_set_of_workers_and_the_second_takes_over(desk: Desk, cluster: RayHere, on_postgres: str) -> None:
+    on(desk, cluster, on_postgres)
+    words = ("run", str(desk.make_list(300)), "--message", "Hi {{ first_name }}", "--rate", "30", "--json")
+    first = desk.start(*words)
+    wait_for(lambda: len(desk.sent()) > 10)
+    second = desk.start(*words)
+    most = 0
+    while len(desk.sent()) < 120:
+        most = max(most, len(cluster.workers()))
+        time.sleep(0.1)
+    assert most == WORKERS
+    before = {worker.pid for worker in cluster.workers()}
+    first.kill()
+    ended(first)
+    code, out, err = ended(second)
+    assert code == 0, f"{out}\n{err}"
+    assert not before & {worker.pid for worker in cluster.workers()}
+    seen = json.loads(out)
+    assert (seen["state"], seen["by_status"]["delivered"] + seen["by_status"]["accepted"]) == ("finished", 300)
+    assert_everybody_was_told_once(desk, 300)
+    # And once more, when there is nothing left to do.
+    assert desk.json(*words[:-1])["state"] == "finished"
+    assert_everybody_was_told_once(desk, 300)
+
+
+def test_a_cluster_of_its_own_drains_ends_with_the_command_and_goes_on_without(desk: Desk) -> None:
+    mark = str(desk.folder / "r")
+    words = ("run", str(desk.make_list(200)), "--message", "Hi {{ first_name }}", "--rate", "40", "--json")
+    driver = desk.start(*words, CAMPAIGN_MARK=mark)
+    wait_for(lambda: len(desk.sent()) > 30)
+    assert len(named(processes_of("CAMPAIGN_MARK", mark), "ray::Worker")) == WORKERS
+    driver.send_signal(signal.SIGTERM)
+    code, out, err = ended(driver)
+    assert code == 143, f"{out}\n{err}"
+    seen = json.loads(out)
+    assert seen["by_status"]["sending"] == seen["by_status"]["unknown"] == 0
+    assert seen["by_status"]["delivered"] == len(desk.sent())
+    wait_for(lambda: not processes_of("CAMPAIGN_MARK", mark))
+    assert desk.json(*words[:-1], CAMPAIGN_ENGINE="here")["state"] == "finished"
+    assert_everybody_was_told_once(desk, 200)
+
+
+def test_a_driver_that_is_killed_leaves_nothing_behind_that_sends(desk: Desk) -> None:
+    mark = str(desk.folder / "r")
+    desk.make_list(200)
+    desk.run("stage", "list.csv", "--message", "Hi {{ first_name }}")
+    driver = desk.start("send", "list", "--rate", "20", CAMPAIGN_MARK=mark)
+    wait_for(lambda: len(desk.sent()) > 10)
+    driver.kill()
+    ended(driver)
+    wait_for(lambda: not processes_of("CAMPAIGN_MARK", mark))
+    desk.run("send", "list", CAMPAIGN_ENGINE="here")
+    assert_everybody_was_told_once(desk, 200)
+
+
+def test_what_can_not_be_by_a_cluster_is_refused_before_anything_is_staged(desk: Desk, cluster: RayHere) -> None:
+    words = ("run", str(desk.make_list(3)), "--message", "Hi {{ first_name }}")
+    assert "--limit counts the sends of one process" in desk.run(*words, "--limit", "2", code=2).stderr
+    assert "not ray://" in desk.run(*words, "--address", "ray://10.0.0.1:10001", code=2).stderr
+    if len(cluster.nodes) < 2:
+        cluster.start_node()
+        wait_for(lambda: len(named(cluster.processes(), "ray::DashboardAgent")) > 1)
+    desk.environment |= cluster.environment
+    assert "a ledger in a file is for one machine" in desk.run(*words, "--address", cluster.address, code=2).stderr
+    assert not (desk.folder / "campaign.db").exists()
+    assert desk.sent() == {}
