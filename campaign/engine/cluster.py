@@ -148,6 +148,10 @@ class _Actor:
         with suppress(self._ray.exceptions.RayError):
             await self._handle.stop.remote(exit_code, now=now)
 
+    def hear(self) -> None:
+        with suppress(self._ray.exceptions.RayError):
+            self._handle.hear.remote()
+
     def dismiss(self) -> None:
         with suppress(self._ray.exceptions.RayError):
             self._ray.kill(self._handle, no_restart=True)

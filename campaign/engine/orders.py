@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Protocol
+from typing import Final, Protocol
 
 from pydantic import SecretStr
 
 from campaign.domain.errors import UsageError
 from campaign.sender.ending import End
 from campaign.settings import Settings
+
+SILENCE_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,9 @@ class Hand(Protocol):
 
     async def stop(self, exit_code: int, *, now: bool) -> None:
         """Settle what is in flight and come back, or wait for nothing; says nothing of a worker that is gone."""
+
+    def hear(self) -> None:
+        """That the command lives; a worker that hears nothing for `SILENCE_SECONDS` stops by itself."""
 
     def dismiss(self) -> None:
         """End its process."""

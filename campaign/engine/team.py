@@ -9,7 +9,7 @@ from typing import Final, assert_never
 
 from campaign.app.sending import Stop
 from campaign.domain.errors import LedgerError
-from campaign.engine.orders import Broken, Cluster, Hand, LostError, Order
+from campaign.engine.orders import SILENCE_SECONDS, Broken, Cluster, Hand, LostError, Order
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.sender.ending import End, Ended, Ending
 from campaign.sender.pool import DRAIN_SECONDS, happens_within
@@ -62,7 +62,7 @@ class Team:
     async def run(self) -> End:
         try:
             async with asyncio.TaskGroup() as group:
-                besides = [group.create_task(self._look()), group.create_task(self._heed())]
+                besides = [group.create_task(self._look()), group.create_task(self._heed()), group.create_task(self._be_heard())]
                 await asyncio.gather(*(group.create_task(self._place(number)) for number in range(self._workers)))
                 for task in besides:
                     task.cancel()
@@ -150,6 +150,12 @@ class Team:
                 if finished:
                     self._ending.come(Ended.FINISHED)
             await asyncio.sleep(LOOK_SECONDS)
+
+    async def _be_heard(self) -> None:
+        while True:
+            for hand in self._hands.values():
+                hand.hear()
+            await asyncio.sleep(SILENCE_SECONDS / 5)
 
     async def _heed(self) -> None:
         """Pass on that it is to stop, and wait for nobody for ever."""

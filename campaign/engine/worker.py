@@ -4,6 +4,8 @@ It logs nothing: Ray keeps what its processes print, and lists hold what custome
 """
 
 import asyncio
+import os
+from collections.abc import Callable
 from importlib.metadata import version
 
 from campaign.app.ledgers import open_ledger, open_reader
@@ -11,8 +13,9 @@ from campaign.app.finding import find_whole
 from campaign.app.sending import Stop, send
 from campaign.domain.model import Settlement
 from campaign.domain.problems import fault_of, problem_of
-from campaign.engine.orders import Broken, Order
+from campaign.engine.orders import SILENCE_SECONDS, Broken, Order
 from campaign.sender.ending import End
+from campaign.sender.pool import happens_within
 
 
 class Silence:
@@ -26,28 +29,53 @@ class Silence:
 
 
 class Worker:
-    """One process that sends. Once told to stop it sends no more, whatever it is asked later."""
+    """One process that sends. Once told to stop it sends no more, whatever it is asked later.
 
-    def __init__(self) -> None:
+    Args:
+        leave: ends the process.
+    """
+
+    def __init__(self, leave: Callable[[int], None] = os._exit) -> None:
         self._stop = Stop(gently=asyncio.Event(), now=asyncio.Event())
+        self._leave = leave
+        self._heard_at = 0.0
 
     async def send(self, order: Order) -> End | Broken:
         """Send until the campaign has ended, or `stop`. It raises nothing: what it would raise might hold what is a customer's."""
         if order.version != version("campaign"):
             why = f"A machine of the cluster has Campaign {version('campaign')}, and this is {order.version}. Install the same everywhere."
             return Broken(why=why, for_good=True)
+        await self.hear()
+        watching = asyncio.create_task(self._watch())
         try:
             return await self._send(order)
         except Exception as error:  # noqa: BLE001 - told as what it is
             problem = problem_of(error)
             why = f"A fault of the program: {type(fault_of(error)).__name__}. Please report it." if problem is None else str(problem)
             return Broken(why=why, for_good=problem is None)
+        finally:
+            watching.cancel()
+            if self._forsaken():
+                # Ray may take a minute to see that a command was killed. If it was only frozen, another process takes this one's place.
+                self._leave(1)
+
+    async def hear(self) -> None:
+        """The command lives."""
+        self._heard_at = asyncio.get_running_loop().time()
 
     async def stop(self, exit_code: int, *, now: bool) -> None:
         self._stop.exit_code = exit_code
         self._stop.gently.set()
         if now:
             self._stop.now.set()
+
+    def _forsaken(self) -> bool:
+        return asyncio.get_running_loop().time() - self._heard_at > SILENCE_SECONDS
+
+    async def _watch(self) -> None:
+        while not self._forsaken() and not await happens_within(self._stop.gently, SILENCE_SECONDS / 10):
+            pass
+        self._stop.gently.set()
 
     async def _send(self, order: Order) -> End:
         ledger, reader = open_ledger(order.settings), open_reader(order.settings)

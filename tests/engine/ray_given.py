@@ -84,6 +84,8 @@ class RayHere:
         )
         said.close()
         self.nodes.append(process)
+        out = Path(said.name)
+        wait_for(lambda: "Ray runtime started" in out.read_text(encoding="utf-8", errors="replace"))
         if not self.address:
             wait_for(self._found_address)
 
@@ -92,7 +94,7 @@ class RayHere:
         said = (self.folder / "node0.out").read_text(encoding="utf-8", errors="replace")
         ip = re.search(r"\b\d+\.\d+\.\d+\.\d+\b", said)
         [port, *_] = [*(path.read_text(encoding="utf-8") for path in self.folder.glob("session_2*/gcs_server_port_*")), ""]
-        if ip is not None and port.isdigit() and "Ray runtime started" in said:
+        if ip is not None and port.isdigit():
             self.address = f"{ip[0]}:{port}"
         return bool(self.address)
 

@@ -1,0 +1,179 @@
+"""What a team does with its workers, which here are in this process, or fail as they are told to."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from campaign.app.sending import Stop
+from campaign.domain.errors import UsageError
+from campaign.domain.shard import Shard
+from campaign.engine import team as team_module
+from campaign.engine import worker as worker_module
+from campaign.engine.orders import Broken, Hand, LostError, Order, check_settings, order_of
+from campaign.engine.team import STRIKES, Team, Work
+from campaign.engine.worker import Silence, Worker
+from campaign.ledger.port import CampaignRecord
+from campaign.ledger.sqlite import SqliteLedger, SqliteReader
+from campaign.sender.ending import End, Ended
+from campaign.settings import GivenSettings, Settings
+from campaign.simulator.client import SimulatorClient
+from tests.contract.given import campaign_of, staged
+
+TOKEN = "a-token-that-nobody-must-read"
+
+
+@dataclass
+class Told:
+    """A worker that answers what it is told to, each time; it waits to be stopped where that is nothing."""
+
+    answer: End | Broken | LostError | None
+    stopped: list[bool] = field(default_factory=list)
+    told_to_stop: asyncio.Event = field(default_factory=asyncio.Event)
+    dismissed: int = 0
+    asked: int = 0
+    heard: int = 0
+
+    async def send(self, order: Order) -> End | Broken:
+        assert order.campaign == "promo"
+        self.asked += 1
+        if isinstance(self.answer, LostError):
+            raise self.answer
+        if self.answer is None:
+            await self.told_to_stop.wait()
+        return self.answer or End(ended=Ended.INTERRUPTED)
+
+    async def stop(self, exit_code: int, *, now: bool) -> None:
+        assert exit_code == 130
+        self.stopped.append(now)
+        self.told_to_stop.set()
+
+    def hear(self) -> None:
+        self.heard += 1
+
+    def dismiss(self) -> None:
+        self.dismissed += 1
+
+
+@dataclass
+class Hands:
+    """A cluster of these workers."""
+
+    hands: list[Told]
+    names: list[str] = field(default_factory=list)
+
+    def hire(self, name: str) -> Hand | None:
+        self.names.append(name)
+        return self.hands[len(self.names) - 1] if len(self.names) <= len(self.hands) else None
+
+
+@asynccontextmanager
+async def work_in(folder: Path) -> AsyncIterator[tuple[Work, CampaignRecord]]:
+    ledger, reader = SqliteLedger(folder / "campaign.db"), SqliteReader(folder / "campaign.db")
+    record = await campaign_of(ledger, staged(1), staged(2))
+    stop = Stop(gently=asyncio.Event(), now=asyncio.Event())
+    try:
+        yield Work(record=record, reader=reader, observer=Silence(), stop=stop), record
+    finally:
+        await ledger.close()
+        reader.close()
+
+
+def settings(folder: Path, **more: object) -> Settings:
+    return GivenSettings.read(ledger=str(folder / "campaign.db"), api_key=TOKEN, **more)
+
+
+async def run(hands: Hands, work: Work, folder: Path, workers: int) -> End:
+    return await asyncio.wait_for(Team(hands, order_of("promo", settings(folder)), workers=workers, work=work).run(), 10)
+
+
+async def test_what_stops_one_stops_all(tmp_path: Path) -> None:
+    hands = Hands([Told(None), Told(None), Told(End(ended=Ended.SAFEGUARD, why="The token is refused."))])
+    async with work_in(tmp_path) as (work, _):
+        assert await run(hands, work, tmp_path, 3) == End(ended=Ended.SAFEGUARD, why="The token is refused.")
+    assert [hand.stopped for hand in hands.hands] == [[False], [False], [False]]
+    assert [hand.dismissed for hand in hands.hands] == [1, 1, 1]
+    assert len(set(hands.names)) == 3
+
+
+async def test_a_signal_reaches_every_worker_and_each_knows_that_the_command_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(team_module, "SILENCE_SECONDS", 0.1)
+    hands = Hands([Told(None), Told(None)])
+    async with work_in(tmp_path) as (work, _):
+        asyncio.get_running_loop().call_later(0.2, work.stop.gently.set)
+        assert (await run(hands, work, tmp_path, 2)).ended is Ended.INTERRUPTED
+    assert [hand.stopped for hand in hands.hands] == [[False], [False]]
+    assert min(hand.heard for hand in hands.hands) >= 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "hired"),
+    [(LostError("Killed.", for_good=False), 1), (LostError("Killed.", for_good=True), STRIKES), (Broken(why="Killed."), 1)],
+)
+async def test_a_worker_that_never_gets_anywhere_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Broken | LostError, hired: int
+) -> None:
+    monkeypatch.setattr(team_module, "LONGEST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(team_module, "LOOK_SECONDS", 0.01)
+    hands = Hands([Told(answer) for _ in range(STRIKES + 2)])
+    async with work_in(tmp_path) as (work, _):
+        assert await run(hands, work, tmp_path, 1) == End(ended=Ended.SAFEGUARD, why="Killed.")
+    # What is seen of the campaign for the first time is news, which makes one more.
+    assert len(hands.names) in ({1} if hired == 1 else {hired, hired + 1})
+    assert STRIKES <= sum(hand.asked for hand in hands.hands) <= STRIKES + 1
+
+
+async def test_where_another_command_has_the_workers_it_waits_until_the_campaign_has_ended(tmp_path: Path) -> None:
+    async with work_in(tmp_path) as (work, _):
+        asyncio.get_running_loop().call_later(1.5, work.stop.gently.set)
+        assert (await run(hands := Hands([]), work, tmp_path, 1)).ended is Ended.INTERRUPTED
+    assert len(hands.names) >= 2
+    assert len(set(hands.names)) == 1
+
+
+async def test_a_worker_sends_and_stops_when_nobody_speaks_to_it_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulator: SimulatorClient
+) -> None:
+    monkeypatch.setattr(worker_module, "SILENCE_SECONDS", 0.5)
+    left: list[int] = []
+    order = order_of("promo", settings(tmp_path, api_url=simulator.url, rate="1"))
+    async with work_in(tmp_path):
+        told = await asyncio.wait_for(Worker(left.append).send(order), 10)
+    assert told == End(ended=Ended.INTERRUPTED)
+    assert left == [1]
+    assert len(simulator.audit()) == 1
+
+
+async def test_a_worker_of_another_version_sends_nothing(tmp_path: Path) -> None:
+    order = order_of("promo", settings(tmp_path))
+    other = Order(campaign=order.campaign, settings=order.settings, version="0.0.1")
+    told = await Worker().send(other)
+    assert isinstance(told, Broken)
+    assert told.for_good
+    assert "Install the same everywhere" in told.why
+
+
+async def test_what_a_worker_can_not_do_is_a_sentence(tmp_path: Path) -> None:
+    told = await Worker().send(order_of("other", settings(tmp_path)))
+    assert isinstance(told, Broken)
+    assert told.why.startswith("There is no campaign named “other”")
+
+
+def test_an_order_means_the_same_elsewhere_and_shows_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "token").write_text(TOKEN, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    order = order_of("promo", GivenSettings.read(ledger="a.db", api_key_file=str(tmp_path / "token"), notify="json://hook"))
+    assert order.settings.api_key == SecretStr(TOKEN)
+    assert order.settings.ledger == str(tmp_path / "a.db")
+    assert (order.settings.api_key_file, order.settings.notify) == (None, ())
+    assert TOKEN not in f"{order} {order!r} {order.settings!r}"
+
+
+@pytest.mark.parametrize(("name", "value"), [("limit", 3), ("canary", 3), ("shard", Shard(index=0, count=2))])
+def test_what_only_one_process_can_count_is_refused(tmp_path: Path, name: str, value: object) -> None:
+    with pytest.raises(UsageError, match=f"--{name} counts the sends of one process"):
+        check_settings(settings(tmp_path).model_copy(update={name: value}))
