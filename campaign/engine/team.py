@@ -26,6 +26,7 @@ DRAIN_PATIENCE_SECONDS: Final = DRAIN_SECONDS + 35.0
 """What is in flight settles, also in a ledger that has to be waited for."""
 
 AT_ONCE_SECONDS: Final = 2.0
+FAREWELL_SECONDS: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,16 +56,18 @@ class Team:
         self._work = work
         self._hands: dict[int, Hand] = {}
         self._ending = Ending()
-        self._halt = asyncio.Event()
         self._given_up = ""
         self._open = -1
 
     async def run(self) -> End:
         try:
             async with asyncio.TaskGroup() as group:
-                besides = [group.create_task(self._look()), group.create_task(self._heed()), group.create_task(self._be_heard())]
-                await asyncio.gather(*(group.create_task(self._place(number)) for number in range(self._workers)))
-                for task in besides:
+                besides = [group.create_task(self._look()), group.create_task(self._be_heard())]
+                heeding = group.create_task(self._heed())
+                places = [group.create_task(self._place(number)) for number in range(self._workers)]
+                sending = group.create_task(asyncio.wait(places))
+                await asyncio.wait([sending, heeding], return_when=asyncio.FIRST_COMPLETED)
+                for task in (*besides, heeding, *places, sending):
                     task.cancel()
         finally:
             for hand in self._hands.values():
@@ -77,7 +80,7 @@ class Team:
 
     @property
     def _over(self) -> bool:
-        return self._halt.is_set() or self._work.stop.gently.is_set() or self._ending.came()
+        return self._work.stop.gently.is_set() or self._ending.came()
 
     async def _place(self, number: int) -> None:
         """Have one worker at work, and another in its place, until it is over."""
@@ -124,11 +127,16 @@ class Team:
                 return end.why or "Its lease was over, and others have taken its rows over."
             case Ended.INTERRUPTED:
                 return "" if self._over else "It was told to stop, by others than this command."
-            case Ended.SAFEGUARD:
-                self._ending.come(end.ended, end.why)
-                # What stopped one of them is to stop them all.
-                self._halt.set()
-            case Ended.FINISHED | Ended.PAUSED | Ended.CANCELLED | Ended.NOT_NOW | Ended.LIMIT | Ended.SHARE | Ended.SHARE_IN_NEED:
+            case (
+                Ended.SAFEGUARD
+                | Ended.FINISHED
+                | Ended.PAUSED
+                | Ended.CANCELLED
+                | Ended.NOT_NOW
+                | Ended.LIMIT
+                | Ended.SHARE
+                | Ended.SHARE_IN_NEED
+            ):
                 self._ending.come(end.ended, end.why)
             case _:
                 assert_never(end.ended)
@@ -158,10 +166,14 @@ class Team:
             await asyncio.sleep(SILENCE_SECONDS / 5)
 
     async def _heed(self) -> None:
-        """Pass on that it is to stop, and wait for nobody for ever."""
+        """Pass on that it is to stop, or that one of them was stopped, and wait for nobody for ever."""
         stop = self._work.stop
-        while not self._halt.is_set() and not await happens_within(stop.gently, HEED_SECONDS):
+        while not self._ending.came() and not await happens_within(stop.gently, HEED_SECONDS):
             pass
+        if self._ending.end == End(ended=Ended.FINISHED):
+            # Nothing is in flight any more. Of a node that is lost Ray may wait for half a minute.
+            await happens_within(stop.gently, FAREWELL_SECONDS)
+            return
         await self._tell_all(now=False)
         await happens_within(stop.now, DRAIN_PATIENCE_SECONDS)
         await self._tell_all(now=True)

@@ -138,7 +138,7 @@ def test_a_cluster_of_its_own_ends_with_the_command_whether_that_is_killed_or_to
     sent = len(desk.sent())
     assert sent < 200
     driver = desk.start(*words, CAMPAIGN_MARK=marks[1])
-    wait_for(lambda: len(desk.sent()) > sent + 15)
+    wait_for(lambda: len(desk.sent()) > sent + 60)
     driver.send_signal(signal.SIGTERM)
     code, out, err = ended(driver)
     assert code == 143, f"{out}\n{err}"
