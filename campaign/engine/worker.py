@@ -8,8 +8,8 @@ import os
 from collections.abc import Callable
 from importlib.metadata import version
 
-from campaign.app.ledgers import open_ledger, open_reader
 from campaign.app.finding import find_whole
+from campaign.app.ledgers import open_ledger, open_reader
 from campaign.app.sending import Stop, send
 from campaign.domain.model import Settlement
 from campaign.domain.problems import fault_of, problem_of
