@@ -130,11 +130,16 @@ def test_a_cluster_of_its_own_ends_with_the_command_whether_that_is_killed_or_to
     words = ("run", str(desk.make_list(360)), "--message", "Hi {{ first_name }}", "--rate", "30", "--json")
     driver = desk.start(*words, CAMPAIGN_MARK=marks[0])
     wait_for(lambda: len(desk.sent()) > 15)
-    assert len(named(processes_of("CAMPAIGN_MARK", marks[0]), ACTOR)) == WORKERS
+    workers = named(processes_of("CAMPAIGN_MARK", marks[0]), ACTOR)
+    assert len(workers) == WORKERS
+    token = workers[0].environ()["RAY_AUTH_TOKEN"]
     driver.kill()
     ended(driver)
     # Its workers end; two helpers of Ray's, which send nothing, stay for about a minute.
     wait_for(lambda: not named(processes_of("CAMPAIGN_MARK", marks[0]), ACTOR), seconds=20)
+    for process in processes_of("RAY_AUTH_TOKEN", token):
+        with suppress(psutil.Error):
+            process.kill()
     sent = len(desk.sent())
     assert sent < 200
     driver = desk.start(*words, CAMPAIGN_MARK=marks[1])
