@@ -1,8 +1,6 @@
-"""A cluster of Ray on loopback, of as many nodes as are asked for, whose processes are known by the token that they all were given."""
+"""A cluster of Ray in a room of its own, of as many nodes as are asked for, whose processes are known by the token that they all were given."""
 
 import os
-import re
-import signal
 import subprocess
 import sys
 import tempfile
@@ -62,41 +60,41 @@ class RayHere:
 
     def start_node(self) -> None:
         joined = [f"--address={self.address}"] if self.address else ["--head", "--port=0", "--include-dashboard=false"]
-        said = (self.folder / f"node{len(self.nodes)}.out").open("wb")
-        process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--disable-usage-stats", *joined),
-                *("--node-ip-address=127.0.0.1", "--num-cpus=2", "--object-store-memory=80000000", f"--temp-dir={self.folder}"),
-                "--include-log-monitor=false",
-            ],
-            # What the workers need to find on a machine: the program, and a folder for locks.
-            env={
-                "PATH": os.environ["PATH"],
-                "HOME": str(self.folder),
-                "PYTHONPATH": str(ROOT),
-                "XDG_DATA_HOME": str(self.folder / "data"),
-                **self.environment,
-            },
-            stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        said.close()
+        with self._said_by(len(self.nodes)).open("wb") as said:
+            process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--disable-usage-stats", *joined),
+                    *("--node-ip-address=127.0.0.1", "--num-cpus=2", "--object-store-memory=80000000", f"--temp-dir={self.folder}"),
+                    "--include-log-monitor=false",
+                ],
+                # What the workers need to find on a machine: the program, and a folder for locks.
+                env={
+                    "PATH": os.environ["PATH"],
+                    "HOME": str(self.folder),
+                    "PYTHONPATH": str(ROOT),
+                    "XDG_DATA_HOME": str(self.folder / "data"),
+                    **self.environment,
+                },
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+            )
         self.nodes.append(process)
-        out = Path(said.name)
-        wait_for(lambda: "Ray runtime started" in out.read_text(encoding="utf-8", errors="replace"))
         if not self.address:
             wait_for(self._found_address)
 
+    def wait_until_started(self) -> None:
+        for number in range(len(self.nodes)):
+            wait_for(lambda number=number: b"Ray runtime started" in self._said_by(number).read_bytes())
+
     def _found_address(self) -> bool:
-        """Ray takes the machine's own address, and a port that is free, and writes both down."""
-        said = (self.folder / "node0.out").read_text(encoding="utf-8", errors="replace")
-        ip = re.search(r"\b\d+\.\d+\.\d+\.\d+\b", said)
-        [port, *_] = [*(path.read_text(encoding="utf-8") for path in self.folder.glob("session_2*/gcs_server_port_*")), ""]
-        if ip is not None and port.isdigit():
-            self.address = f"{ip[0]}:{port}"
+        """Its first node takes a port that is free, and writes it down."""
+        ports = [path.read_text(encoding="utf-8") for path in self.folder.glob("session_2*/gcs_server_port_*")]
+        self.address = next((f"127.0.0.1:{port}" for port in ports if port.isdigit()), "")
         return bool(self.address)
+
+    def _said_by(self, number: int) -> Path:
+        return self.folder / f"node{number}.out"
 
     def processes(self) -> list[psutil.Process]:
         return processes_of("RAY_AUTH_TOKEN", self.mark)
@@ -106,18 +104,15 @@ class RayHere:
         return named(self.processes(), ACTOR)
 
     def stop(self) -> None:
-        for node in reversed(self.nodes):
-            node.send_signal(signal.SIGTERM)
-        for node in self.nodes:
-            with suppress(subprocess.TimeoutExpired):
-                node.wait(timeout=15)
         for process in self.processes():
             with suppress(psutil.Error):
                 process.kill()
+        for node in self.nodes:
+            node.wait(timeout=15)
 
 
 @contextmanager
-def running(nodes: int = 1) -> Iterator[RayHere]:
+def running(nodes: int) -> Iterator[RayHere]:
     with ExitStack() as stack:
         # The path of a socket may have about a hundred characters.
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True))
@@ -125,4 +120,5 @@ def running(nodes: int = 1) -> Iterator[RayHere]:
         stack.callback(cluster.stop)
         for _ in range(nodes):
             cluster.start_node()
+        cluster.wait_until_started()
         yield cluster
