@@ -10,8 +10,10 @@ import os
 import secrets
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from campaign.domain.errors import UsageError
@@ -33,6 +35,12 @@ _QUIET: Final = {
     # A signal is the command's own to hear.
     "RAY_DISABLE_FAILURE_SIGNAL_HANDLER": "1",
 }
+_ALONE: Final = {
+    "RAY_AUTH_MODE": "token",
+    # Without it Ray takes the address that the machine has for others, and listens on all interfaces, whatever it is told.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+}
+_SHORT: Final = "/tmp"  # noqa: S108 - a folder of its own is made there; the path of a socket may have about a hundred characters
 
 
 @contextmanager
@@ -49,31 +57,32 @@ def connected(settings: Settings) -> Iterator["RayCluster"]:
         raise UsageError(
             "--address: give the address of the cluster itself, such as 10.0.0.1:6379 or auto, on a machine of it; not ray://."
         )
-    # Ray reads both when it is loaded. A cluster of its own has a token that nobody else knows.
-    os.environ.update(
-        _QUIET if settings.address is not None else _QUIET | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-    )
+    # Ray reads all of them when it is loaded. A cluster of its own has a token that nobody else knows.
+    os.environ.update(_QUIET if settings.address is not None else _QUIET | _ALONE | {"RAY_AUTH_TOKEN": secrets.token_hex(32)})
     import ray  # noqa: PLC0415 - an extra, and slow to load
 
     logging.getLogger("ray").setLevel(logging.CRITICAL)
-    try:
-        if settings.address is None:
-            _start_one(ray, settings.workers)
-        else:
-            ray.init(address=settings.address, namespace=NAMESPACE, log_to_driver=False, configure_logging=False)
-    except (OSError, RuntimeError, ValueError, AssertionError, ray.exceptions.RayError) as error:
-        where = (
-            "Ray could not be started on this machine" if settings.address is None else f"There is no cluster of Ray at {settings.address}"
-        )
-        raise UsageError(f"{where}: {_first_line(error)} Nothing was sent. See docs/ray.md.") from error
-    try:
+    with ExitStack() as stack:
+        try:
+            if settings.address is None:
+                folder = stack.enter_context(TemporaryDirectory(prefix="campaign-ray-", dir=_SHORT, ignore_cleanup_errors=True))
+                stack.callback(ray.shutdown)
+                _start_one(ray, settings.workers, Path(folder))
+            else:
+                stack.callback(ray.shutdown)
+                ray.init(address=settings.address, namespace=NAMESPACE, log_to_driver=False, configure_logging=False)
+        except (OSError, RuntimeError, ValueError, AssertionError, ray.exceptions.RayError) as error:
+            where = (
+                "Ray could not be started on this machine"
+                if settings.address is None
+                else f"There is no cluster of Ray at {settings.address}"
+            )
+            raise UsageError(f"{where}: {_first_line(error)} Nothing was sent. See docs/ray.md.") from error
         yield RayCluster(ray, here=_only_here(ray, settings))
-    finally:
-        ray.shutdown()
 
 
-def _start_one(ray: Any, workers: int) -> None:
-    """A cluster of this machine alone, whose processes know no secret by their environment."""
+def _start_one(ray: Any, workers: int, folder: Path) -> None:
+    """A cluster of this machine alone, whose processes know no secret by their environment, and whose sockets nobody else can reach."""
     kept = {name: os.environ.pop(name) for name in _SECRETS if name in os.environ}
     try:
         ray.init(
@@ -84,6 +93,8 @@ def _start_one(ray: Any, workers: int) -> None:
             namespace=NAMESPACE,
             log_to_driver=False,
             configure_logging=False,
+            # Ray opens to everybody what it is given; nobody else comes through the folder around it.
+            _temp_dir=str(folder / "r"),
         )
     finally:
         os.environ.update(kept)

@@ -27,10 +27,11 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Broken:
-    """A worker that is alive could not go on; `for_good` says that it never will."""
+    """A worker could not go on; `for_good` says that it never will, `away` that its process, or one in its place, may come by itself."""
 
     why: str
     for_good: bool = False
+    away: bool = False
 
 
 class LostError(Exception):

@@ -10,6 +10,7 @@ from typing import Final, assert_never
 from campaign.app.sending import Stop
 from campaign.domain.errors import LedgerError
 from campaign.engine.orders import SILENCE_SECONDS, Broken, Cluster, Hand, LostError, Order
+from campaign.engine.patience import Patience
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.sender.ending import End, Ended, Ending
 from campaign.sender.pool import DRAIN_SECONDS, happens_within
@@ -17,11 +18,6 @@ from campaign.sender.port import Observer
 
 LOOK_SECONDS: Final = 1.0
 HEED_SECONDS: Final = 0.1
-STRIKES: Final = 8
-"""How often in a row a worker may fail while the campaign does not move."""
-
-GOOD_LIFE_SECONDS: Final = 60.0
-LONGEST_PAUSE_SECONDS: Final = 10.0
 DRAIN_PATIENCE_SECONDS: Final = DRAIN_SECONDS + 35.0
 """What is in flight settles, also in a ledger that has to be waited for."""
 
@@ -84,7 +80,7 @@ class Team:
 
     async def _place(self, number: int) -> None:
         """Have one worker at work, and another in its place, until it is over."""
-        record, strikes, open_then = self._work.record, 0, -1
+        record, clock, patience = self._work.record, asyncio.get_running_loop().time, Patience()
         name = f"campaign {record.spec.name} {record.id} {record.created_at:.3f} {number}"
         while not self._over:
             hand = self._hands.get(number) or self._cluster.hire(name)
@@ -93,40 +89,34 @@ class Team:
                 await self._pause(LOOK_SECONDS)
                 continue
             self._hands[number] = hand
-            began = asyncio.get_running_loop().time()
-            told = await self._sent_by(number, hand)
-            if isinstance(told, End):
-                why = self._ended(told)
-            else:
-                why = told.why
-                if told.for_good:
-                    self._hands.pop(number).dismiss()
-            if not why:
+            began = clock()
+            told = await self._sent_by(hand)
+            broken = told if isinstance(told, Broken) else self._ended(told)
+            if broken is None or self._over:
                 return
-            lived_seconds = asyncio.get_running_loop().time() - began
-            strikes = 1 if self._open != open_then or lived_seconds > GOOD_LIFE_SECONDS else strikes + 1
-            open_then = self._open
-            if strikes == STRIKES:
-                self._given_up = why
+            if not (broken.away and patience.away):
+                self._work.observer.event("worker_lost", worker=number, reason=broken.why)
+            if broken.for_good:
+                self._hands.pop(number).dismiss()
+            pause = patience.failed(broken, began_seconds=began, now_seconds=clock(), open_rows=self._open)
+            if pause is None:
+                self._given_up = broken.why
                 return
-            await self._pause(min(0.25 * 2**strikes, LONGEST_PAUSE_SECONDS))
+            await self._pause(pause)
 
-    async def _sent_by(self, number: int, hand: Hand) -> End | Broken:
+    async def _sent_by(self, hand: Hand) -> End | Broken:
         try:
-            told = await hand.send(self._order)
+            return await hand.send(self._order)
         except LostError as error:
-            told = Broken(why=str(error), for_good=error.for_good)
-        if isinstance(told, Broken) and not self._over:
-            self._work.observer.event("worker_lost", worker=number, reason=told.why)
-        return told
+            return Broken(why=str(error), for_good=error.for_good, away=not error.for_good)
 
-    def _ended(self, end: End) -> str:
+    def _ended(self, end: End) -> Broken | None:
         """Note how a worker ended; returns why another is to go on in its place, if it is."""
         match end.ended:
             case Ended.SUPERSEDED:
-                return end.why or "Its lease was over, and others have taken its rows over."
+                return Broken(why=end.why or "Its lease was over, and others have taken its rows over.")
             case Ended.INTERRUPTED:
-                return "" if self._over else "It was told to stop, by others than this command."
+                return Broken(why="It was told to stop, by others than this command.")
             case (
                 Ended.SAFEGUARD
                 | Ended.FINISHED
@@ -140,7 +130,7 @@ class Team:
                 self._ending.come(end.ended, end.why)
             case _:
                 assert_never(end.ended)
-        return ""
+        return None
 
     async def _look(self) -> None:
         """Have people see how the campaign stands, and see whether others have ended it."""

@@ -1,4 +1,4 @@
-"""A cluster of Ray in a room of its own, of as many nodes as are asked for, whose processes are known by the token that they all were given."""
+"""A cluster of Ray within a room, of as many nodes as are asked for, whose processes are known by the token that they were given."""
 
 import os
 import subprocess
@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -59,7 +60,7 @@ class RayHere:
         return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": self.mark}
 
     def start_node(self) -> None:
-        joined = [f"--address={self.address}"] if self.address else ["--head", "--port=0", "--include-dashboard=false"]
+        joined = [f"--address={self.address}"] if self.address else ["--head", "--port=0", "--include-dashboard=false", "--no-monitor"]
         with self._said_by(len(self.nodes)).open("wb") as said:
             process = subprocess.Popen(
                 [
@@ -74,6 +75,10 @@ class RayHere:
                     "PYTHONPATH": str(ROOT),
                     "XDG_DATA_HOME": str(self.folder / "data"),
                     **self.environment,
+                    # A node that is gone is known to be after a second or two, not half a minute; one that is only slow has its time.
+                    "RAY_health_check_period_ms": "500",
+                    "RAY_health_check_timeout_ms": "5000",
+                    "RAY_health_check_failure_threshold": "3",
                 },
                 stdin=subprocess.DEVNULL,
                 stdout=said,
@@ -85,13 +90,16 @@ class RayHere:
 
     def wait_until_started(self) -> None:
         for number in range(len(self.nodes)):
-            wait_for(lambda number=number: b"Ray runtime started" in self._said_by(number).read_bytes())
+            wait_for(partial(self._has_started, number))
 
     def _found_address(self) -> bool:
         """Its first node takes a port that is free, and writes it down."""
         ports = [path.read_text(encoding="utf-8") for path in self.folder.glob("session_2*/gcs_server_port_*")]
         self.address = next((f"127.0.0.1:{port}" for port in ports if port.isdigit()), "")
         return bool(self.address)
+
+    def _has_started(self, number: int) -> bool:
+        return b"Ray runtime started" in self._said_by(number).read_bytes()
 
     def _said_by(self, number: int) -> Path:
         return self.folder / f"node{number}.out"

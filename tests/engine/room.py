@@ -1,7 +1,7 @@
 """A room of their own for tests: a network that has loopback and nothing else, and processes that all end with it.
 
-Ray listens on every address of the machine that it takes for its own, and leaves processes behind where it is killed. So what talks to it is run by another
-pytest, in namespaces, which writes down how each test went.
+Ray listens on every address of its machine, and leaves processes behind where it is killed. So what talks to it is run by another pytest,
+in namespaces of the kernel, which writes down how each test went.
 """
 
 import json
@@ -86,7 +86,7 @@ def is_within() -> bool:
 
 def write_down(report: pytest.TestReport) -> None:
     """Within: how a step of a test went."""
-    said = "\n".join((report.longreprtext, report.capstdout, report.capstderr))
+    said = f"{report.longreprtext}\n{report.capstdout}\n{report.capstderr}"
     line = {"test": report.nodeid, "when": report.when, "outcome": report.outcome, "said": said[-LONGEST_SAID:]}
     with Path(os.environ[HOUSE]).open("a", encoding="utf-8") as reports:
         reports.write(json.dumps(line) + "\n")

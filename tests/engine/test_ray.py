@@ -1,18 +1,23 @@
 """A campaign that workers of a real cluster of Ray send, by what the simulator processed, while they, a node and the driver are killed."""
 
+import ipaddress
 import json
 import random
+import re
+import shutil
 import signal
+import stat
 import subprocess
 import time
-from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 import pytest
 
 from tests.acceptance.desk import Desk
 from tests.engine.conftest import SECRET
+from tests.engine.loopback import another_address, listening
 from tests.engine.ray_given import ACTOR, RayHere, named, processes_of, wait_for
 
 TOKEN = "a-token-that-nobody-must-read"
@@ -93,9 +98,10 @@ def test_workers_and_a_node_that_are_killed_are_replaced_and_nobody_is_told_twic
 
 def test_the_same_command_twice_is_one_set_of_workers_and_the_second_takes_over(desk: Desk, cluster: RayHere, on_postgres: str) -> None:
     on(desk, cluster, on_postgres)
-    words = ("run", str(desk.make_list(200)), "--message", "Hi {{ first_name }}", "--rate", "30", "--json")
+    words = ("run", str(desk.make_list(180)), "--message", "Hi {{ first_name }}", "--rate", "30", "--json")
     first = desk.start(*words)
-    wait_for(lambda: len(desk.sent()) > 10)
+    # Each has a name by then, which nobody else can take.
+    wait_for(lambda: len(cluster.workers()) == WORKERS)
     second = desk.start(*words)
     most = 0
     while len(desk.sent()) < 80:
@@ -109,47 +115,48 @@ def test_the_same_command_twice_is_one_set_of_workers_and_the_second_takes_over(
     assert code == 0, f"{out}\n{err}"
     assert not before & {worker.pid for worker in cluster.workers()}
     seen = json.loads(out)
-    assert (seen["state"], seen["by_status"]["delivered"] + seen["by_status"]["accepted"]) == ("finished", 200)
-    assert_everybody_was_told_once(desk, 200)
-    # And once more, when there is nothing left to do.
-    assert desk.json(*words[:-1])["state"] == "finished"
-    assert_everybody_was_told_once(desk, 200)
+    assert (seen["state"], seen["by_status"]["delivered"] + seen["by_status"]["accepted"]) == ("finished", 180)
+    assert_everybody_was_told_once(desk, 180)
 
 
-@pytest.fixture
-def marks(desk: Desk) -> Iterator[list[str]]:
-    """For the environment of commands: what they leave behind is found by it, and does not stay."""
-    marks = [str(desk.folder / "first"), str(desk.folder / "second")]
-    yield marks
-    for mark in marks:
-        for process in processes_of("CAMPAIGN_MARK", mark):
-            process.kill()
+def own_folder(processes: list[psutil.Process]) -> Path:
+    """Where a cluster of a command has its sockets and logs."""
+    [found] = {match for process in processes for match in re.findall(r"(/tmp/campaign-ray-\w+)/", " ".join(process.cmdline()))}
+    return Path(found)
 
 
-def test_a_cluster_of_its_own_ends_with_the_command_whether_that_is_killed_or_told_to_stop(desk: Desk, marks: list[str]) -> None:
-    words = ("run", str(desk.make_list(360)), "--message", "Hi {{ first_name }}", "--rate", "30", "--json")
-    driver = desk.start(*words, CAMPAIGN_MARK=marks[0])
-    wait_for(lambda: len(desk.sent()) > 15)
-    workers = named(processes_of("CAMPAIGN_MARK", marks[0]), ACTOR)
+def test_a_cluster_of_its_own_is_closed_to_others_and_ends_with_a_killed_command(desk: Desk) -> None:
+    words = ("run", str(desk.make_list(150)), "--message", "Hi {{ first_name }}", "--json")
+    with another_address():
+        driver = desk.start(*words, "--rate", "30", CAMPAIGN_MARK="first")
+        wait_for(lambda: len(desk.sent()) > 15)
+        assert [address for address in listening() if not ipaddress.ip_address(address).is_loopback] == []
+    workers = named(processes_of("CAMPAIGN_MARK", "first"), ACTOR)
     assert len(workers) == WORKERS
-    token = workers[0].environ()["RAY_AUTH_TOKEN"]
+    folder = own_folder(processes_of("CAMPAIGN_MARK", "first"))
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     driver.kill()
     ended(driver)
     # Its workers end; two helpers of Ray's, which send nothing, stay for about a minute.
-    wait_for(lambda: not named(processes_of("CAMPAIGN_MARK", marks[0]), ACTOR), seconds=20)
-    for process in processes_of("RAY_AUTH_TOKEN", token):
-        with suppress(psutil.Error):
-            process.kill()
-    sent = len(desk.sent())
-    assert sent < 200
-    driver = desk.start(*words, CAMPAIGN_MARK=marks[1])
-    wait_for(lambda: len(desk.sent()) > sent + 60)
+    wait_for(lambda: not any(worker.is_running() for worker in workers), seconds=20)
+    shutil.rmtree(folder, ignore_errors=True)
+    assert len(desk.sent()) < 150
+    # What goes on needs no cluster.
+    assert desk.json(*words[:-1], CAMPAIGN_ENGINE="here")["state"] == "finished"
+    assert_everybody_was_told_once(desk, 150)
+
+
+def test_a_cluster_of_its_own_settles_and_ends_with_a_command_that_is_told_to_stop(desk: Desk) -> None:
+    words = ("run", str(desk.make_list(300)), "--message", "Hi {{ first_name }}", "--json")
+    driver = desk.start(*words, "--rate", "30", CAMPAIGN_MARK="second")
+    wait_for(lambda: len(desk.sent()) > 30)
+    folder = own_folder(processes_of("CAMPAIGN_MARK", "second"))
     driver.send_signal(signal.SIGTERM)
     code, out, err = ended(driver)
     assert code == 143, f"{out}\n{err}"
     assert json.loads(out)["by_status"]["sending"] == 0
     assert json.loads(out)["by_status"]["pending"] > 0
-    wait_for(lambda: not processes_of("CAMPAIGN_MARK", marks[1]))
-    # What goes on needs no cluster.
-    assert desk.json(*words[:-3], CAMPAIGN_ENGINE="here")["state"] == "finished"
-    assert_everybody_was_told_once(desk, 360)
+    wait_for(lambda: not processes_of("CAMPAIGN_MARK", "second"))
+    assert not folder.exists()
+    assert desk.json(*words[:-1], CAMPAIGN_ENGINE="here")["state"] == "finished"
+    assert_everybody_was_told_once(desk, 300)

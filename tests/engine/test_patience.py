@@ -1,0 +1,45 @@
+"""How often, and how soon, a place of a team is filled again."""
+
+from campaign.engine.orders import Broken
+from campaign.engine.patience import AWAY_SECONDS, GOOD_LIFE_SECONDS, STRIKES, Patience
+
+HERE = Broken(why="The ledger can't be reached.")
+AWAY = Broken(why="It is restarted.", away=True)
+
+
+def pauses(told: Broken, *, open_rows: int | None = 9) -> list[float]:
+    """Until it is given up, or for so long that it never will be; None of open rows is some less each time."""
+    patience, now, found = Patience(), 100.0, list[float]()
+    while len(found) < 500:
+        left = 1000 - len(found) if open_rows is None else open_rows
+        pause = patience.failed(told, began_seconds=now, now_seconds=now, open_rows=left)
+        if pause is None:
+            break
+        found.append(pause)
+        now += pause
+    return found
+
+
+def test_a_worker_that_fails_at_once_is_tried_less_and_less_often_and_given_up() -> None:
+    assert pauses(HERE) == [0.5, 1, 2, 4, 8, 10, 10]
+    assert len(pauses(HERE)) == STRIKES - 1
+
+
+def test_a_worker_that_is_away_is_looked_for_until_a_cluster_must_have_replaced_it() -> None:
+    found = pauses(AWAY)
+    assert found[:4] == [0.5, 1, 2, 2]
+    assert set(found[2:]) == {2}
+    assert AWAY_SECONDS <= sum(found) < AWAY_SECONDS + 2
+
+
+def test_nobody_is_given_up_while_the_campaign_moves() -> None:
+    assert set(pauses(HERE, open_rows=None)) == {0.5}
+    assert set(pauses(AWAY, open_rows=None)) == {0.5}
+
+
+def test_a_worker_that_has_done_well_for_a_while_begins_afresh() -> None:
+    patience = Patience()
+    for at in range(STRIKES - 1):
+        assert patience.failed(HERE, began_seconds=at, now_seconds=at, open_rows=9) is not None
+    assert patience.failed(HERE, began_seconds=10, now_seconds=11 + GOOD_LIFE_SECONDS, open_rows=9) == 0.5
+    assert patience.strikes == 1
