@@ -53,7 +53,6 @@ def assert_everybody_was_told_once(desk: Desk, rows: int) -> None:
 def test_what_can_not_be_by_a_cluster_is_refused_before_anything_is_staged(desk: Desk, cluster: RayHere) -> None:
     words = ("run", str(desk.make_list(3)), "--message", "Hi {{ first_name }}", "--address")
     assert "--limit counts the sends of one process" in desk.run(*words, cluster.address, "--limit", "2", code=2).stderr
-    assert "not ray://" in desk.run(*words, "ray://10.0.0.1:10001", code=2).stderr
     desk.environment |= cluster.environment
     assert "a ledger in a file is for one machine" in desk.run(*words, cluster.address, code=2).stderr
     assert not (desk.folder / "campaign.db").exists()
@@ -147,9 +146,9 @@ def test_a_cluster_of_its_own_is_closed_to_others_and_ends_with_a_killed_command
 
 
 def test_a_cluster_of_its_own_settles_and_ends_with_a_command_that_is_told_to_stop(desk: Desk) -> None:
-    words = ("run", str(desk.make_list(300)), "--message", "Hi {{ first_name }}", "--json")
+    words = ("run", str(desk.make_list(150)), "--message", "Hi {{ first_name }}", "--json")
     driver = desk.start(*words, "--rate", "30", CAMPAIGN_MARK="second")
-    wait_for(lambda: len(desk.sent()) > 30)
+    wait_for(lambda: len(desk.sent()) > 15)
     folder = own_folder(processes_of("CAMPAIGN_MARK", "second"))
     driver.send_signal(signal.SIGTERM)
     code, out, err = ended(driver)
@@ -159,4 +158,4 @@ def test_a_cluster_of_its_own_settles_and_ends_with_a_command_that_is_told_to_st
     wait_for(lambda: not processes_of("CAMPAIGN_MARK", "second"))
     assert not folder.exists()
     assert desk.json(*words[:-1], CAMPAIGN_ENGINE="here")["state"] == "finished"
-    assert_everybody_was_told_once(desk, 300)
+    assert_everybody_was_told_once(desk, 150)
