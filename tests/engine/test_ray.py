@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from campaign.simulator.config import Latency
 from tests.acceptance.desk import Desk
 from tests.engine.conftest import SECRET
 from tests.engine.loopback import another_address, listening
@@ -24,12 +25,13 @@ TOKEN = "a-token-that-nobody-must-read"
 WORKERS = 3
 KILLS = 4
 KILL_EVERY_SECONDS = 2.0
+ON_ITS_WAY_SECONDS = 0.4
 
 
 @pytest.fixture
 def desk(desk: Desk) -> Desk:
     desk.environment |= {"XDG_DATA_HOME": str(desk.folder / "data"), "HOME": str(desk.folder), "PASSENTRY_API_KEY": TOKEN}
-    desk.environment["CAMPAIGN_QUIET_PERIOD"] = "300ms"
+    desk.environment["CAMPAIGN_QUIET_PERIOD"] = "2s"
     desk.environment |= {"CAMPAIGN_ENGINE": "ray", "CAMPAIGN_WORKERS": str(WORKERS)}
     return desk
 
@@ -61,6 +63,8 @@ def test_what_can_not_be_by_a_cluster_is_refused_before_anything_is_staged(desk:
 
 def test_workers_and_a_node_that_are_killed_are_replaced_and_nobody_is_told_twice(desk: Desk, cluster: RayHere, on_postgres: str) -> None:
     on(desk, cluster, on_postgres)
+    # Of what is on its way when its worker is killed, some is processed, and nobody is left to hear it.
+    desk.simulator.set_faults(latency=Latency(low_seconds=ON_ITS_WAY_SECONDS, high_seconds=ON_ITS_WAY_SECONDS))
     words = ("run", str(desk.make_list(540)), "--message", "Hi {{ first_name }}", "--rate", "60", "--json")
     driver = desk.start(*words)
     drawn, killed = random.Random(20), set[int]()
@@ -85,6 +89,7 @@ def test_workers_and_a_node_that_are_killed_are_replaced_and_nobody_is_told_twic
     assert "worker_lost" in err
     seen = json.loads(out)
     assert (seen["state"], seen["by_status"]["delivered"] + seen["by_status"]["accepted"]) == ("finished", 540)
+    assert seen["by_status"]["accepted"] > 0
     assert_everybody_was_told_once(desk, 540)
     assert len((desk.folder / "list.results.csv").read_text(encoding="utf-8").splitlines()) == 541
     wait_for(lambda: not cluster.workers())
