@@ -170,10 +170,13 @@ async def test_what_a_worker_can_not_do_is_a_sentence(tmp_path: Path) -> None:
 def test_an_order_means_the_same_elsewhere_and_shows_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "token").write_text(TOKEN, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    order = order_of("promo", GivenSettings.read(ledger="a.db", api_key_file=str(tmp_path / "token"), notify="json://hook"))
+    given = GivenSettings.read(ledger="a.db", api_key_file=str(tmp_path / "token"), notify="json://hook", quiet_period="7s", halt="20%")
+    order = order_of("promo", given)
     assert order.settings.api_key == SecretStr(TOKEN)
     assert order.settings.ledger == str(tmp_path / "a.db")
     assert (order.settings.api_key_file, order.settings.notify) == (None, ())
+    changed = {name for name in Settings.model_fields if getattr(order.settings, name) != getattr(given, name)}
+    assert changed == {"api_key", "api_key_file", "ledger", "notify", "yes"}
     assert TOKEN not in f"{order} {order!r} {order.settings!r}"
 
 
