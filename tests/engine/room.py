@@ -73,9 +73,9 @@ def _run_all(tests: Sequence[str]) -> list[dict[str, Any]]:
                 timeout=PATIENCE_SECONDS,
                 check=False,
             )
-            said = f"The room was left with {done.returncode}.\n{done.stdout}"
+            said = f"The room of these tests, which unshare(1) of Linux makes, was left with {done.returncode}.\n{done.stdout}"
         except (OSError, subprocess.TimeoutExpired) as error:
-            said = f"There was no room for it, or it took too long: {error}"
+            said = f"There was no room for these tests, which unshare(1) of Linux makes, or they took too long: {error}"
         lines = [json.loads(line) for line in reports.read_text(encoding="utf-8").splitlines()]
     return [*lines, {"test": "", "when": "", "outcome": "", "said": said[-LONGEST_SAID:]}]
 
