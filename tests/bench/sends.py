@@ -1,0 +1,137 @@
+"""Sends a second without a rate: the whole command on a ledger that syncs each commit, beside loops and scripts that promise nothing."""
+
+import os
+import shutil
+import statistics
+import subprocess
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+from campaign.domain.model import Status
+from campaign.ledger.sqlite import SqliteReader
+from tests.bench.answering import Server, fastest
+from tests.bench.children import campaign, environment, module, running, told
+from tests.bench.figures import Figure, Floor, at_least
+from tests.bench.given import Given, staged
+
+AT_ONCE: Final = 64
+NO_LIMIT: Final = "1000000"
+LONGEST_SECONDS: Final = 600.0
+NO_CURL: Final = "GNU parallel or curl is not here, so they were not measured: apt-get install parallel curl."
+FLOOR_ONE: Final = Floor(
+    bound=at_least(0.15),
+    why="One process had 0.40 of the bare loop before its ledger was made for speed; less than half of that is a write a row, or a task a send.",
+)
+FLOOR_TWO: Final = Floor(
+    bound=at_least(0.15), why="A second process must not make both slower than one alone: that is two writers that wait for each other."
+)
+
+
+def measured(*, short: bool) -> tuple[list[Figure], list[str]]:
+    """By turns, so that what else the machine does meets all of them; the medians."""
+    sends, turns, by_curl = (6_000, 1, 100) if short else (40_000, 3, 500)
+    with tempfile.TemporaryDirectory() as name, fastest(Path(name)) as server:
+        found: dict[str, list[float]] = {}
+        for turn in range(turns):
+            folder = Path(name) / str(turn)
+            folder.mkdir()
+            found.setdefault("bare", []).append(_bare(server, sends))
+            found.setdefault("one", []).append(runner(server, folder, sends, processes=1))
+            found.setdefault("two", []).append(runner(server, folder, sends, processes=2))
+            found.setdefault("bare", []).append(_bare(server, sends))
+            found.setdefault("limiter", []).append(_limiter(server, sends // 4))
+        curl = _curl(server, Path(name), by_curl)
+        medians = {what: statistics.median(rates) for what, rates in found.items()}
+        if curl is not None:
+            medians["curl"] = curl
+    return _figures(server, medians), [note for note in (server.note, NO_CURL if curl is None else "") if note]
+
+
+def _figures(server: Server, medians: dict[str, float]) -> list[Figure]:
+    loop = f"a bare aiohttp + uvloop loop, against {server.name}"
+    one, bare = medians["one"], medians["bare"]
+    figures = [
+        Figure(
+            name="whole runner, 1 process",
+            value=one,
+            unit="sends/s",
+            beside=loop,
+            beside_value=bare,
+            ratio_goal=at_least(0.9),
+            floor=FLOOR_ONE,
+            headline=True,
+        ),
+        Figure(
+            name="whole runner, 2 processes on one ledger",
+            value=medians["two"],
+            unit="sends/s",
+            beside=loop,
+            beside_value=bare,
+            ratio_goal=at_least(1.0),
+            floor=FLOOR_TWO,
+            headline=True,
+        ),
+        Figure(
+            name="whole runner, 1 process",
+            value=one,
+            unit="sends/s",
+            beside="a plain asyncio script with AsyncLimiter",
+            beside_value=medians["limiter"],
+        ),
+    ]
+    if "curl" in medians:
+        peer = "GNU parallel + curl"
+        figures.append(Figure(name="whole runner, 1 process", value=one, unit="sends/s", beside=peer, beside_value=medians["curl"]))
+    return figures
+
+
+def _bare(server: Server, sends: int) -> float:
+    return float(told(module("peers.bare_loop", server.url, str(sends)), environment(Path("unused"))))
+
+
+def _limiter(server: Server, sends: int) -> float:
+    return float(told(module("peers.limiter", server.url, str(sends), NO_LIMIT, str(AT_ONCE)), environment(Path("unused"))))
+
+
+def runner(server: Server, folder: Path, sends: int, *, processes: int) -> float:
+    """Sends a second of so many processes, from when the first signed on to when the last signed off; what the ledger says."""
+    given = staged(folder, sends, f"by-{processes}")
+    words = campaign("send", given.name, "--yes", "--rate", "unlimited", "--concurrency", str(AT_ONCE), "--log-level", "warning")
+    with ExitStack() as stack:
+        told_by = environment(given.ledger, url=server.url)
+        started = [stack.enter_context(running(words, told_by)) for _ in range(processes)]
+        for process in started:
+            code = process.wait(LONGEST_SECONDS)
+            assert code == 0, f"{' '.join(words)} ended with {code}."
+    return _from_ledger(given)
+
+
+def _from_ledger(given: Given) -> float:
+    reader = SqliteReader(given.ledger)
+    try:
+        record = reader.campaign(given.name)
+        assert record is not None
+        delivered = reader.counts(record.id).by_status[Status.DELIVERED]
+        assert delivered >= 0.9 * given.rows
+        runners = reader.runners(record.id)
+        return delivered / (max(one.ended_at for one in runners) - min(one.started_at for one in runners))
+    finally:
+        reader.close()
+
+
+def _curl(server: Server, folder: Path, sends: int) -> float | None:
+    """A process for each send; None where a program is missing."""
+    if shutil.which("parallel") is None or shutil.which("curl") is None:
+        return None
+    body = '{"notification": {"message": "Hi Anna, C{} gives 20 % off until Sunday"}}'
+    send = ("curl", "-sf", "-o", "/dev/null", "-H", "Content-Type: application/json", "-d", body)
+    numbers = "".join(f"{number:016x}\n" for number in range(sends))
+    words = ("parallel", "--will-cite", "--quote", "-j", str(AT_ONCE), *send, f"{server.url}/api/v1/passes/{{}}/notification")
+    # It keeps files of its own in the home folder.
+    home = os.environ | {"HOME": str(folder)}
+    began = time.perf_counter()
+    subprocess.run(words, input=numbers, text=True, env=home, check=True, timeout=LONGEST_SECONDS, stdout=subprocess.DEVNULL)
+    return sends / (time.perf_counter() - began)
