@@ -1,33 +1,34 @@
 """What the console costs: sends a second with and without browsers that watch, and how long a page waits while a large list comes in.
 
-python -m tests.bench.console [--rows 20000] [--watchers 50] [--turns 3] [--upload-rows 5000000] [--json]
-
-Each figure is a ratio or a time measured in this run. The runner, the console and the server that answers are processes of their own; the
+The runner, the console and the server that answers are processes of their own; the
 watchers share this one.
 """
 
-import argparse
 import asyncio
 import json
 import os
 import statistics
 import sys
-import tempfile
 import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import aiohttp
 
 from campaign.ledger.sqlite import SqliteReader
+from tests.bench.figures import Figure, Floor, Found, at_least
 from tests.bench.upload import rows_of
 from tests.console.served import ROOT, Browser, console
 
 MESSAGE = "Hi {{ first_name }}, {{ code }} gives 20 % off"
+FULL: Final = {"rows": 20_000, "watchers": 50, "turns": 3, "upload_rows": 5_000_000}
+FLOOR: Final = Floor(
+    bound=at_least(0.25), why="Whoever watches reads counts that the ledger keeps; a quarter means that each of them has the rows counted."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,32 +155,34 @@ async def _ended(process: Process) -> None:
     await process.communicate()
 
 
-async def measured(*, rows: int, watchers: int, turns: int, upload_rows: int) -> dict[str, dict[str, float]]:
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        async with place(folder) as at, console(folder / "served", at.environment) as (_, browser):
-            return {
-                "watching": await watching(at, browser, rows=rows, watchers=watchers, turns=turns),
-                "uploading": await uploading(browser, rows=upload_rows),
-            }
+async def _looked(folder: Path, *, rows: int, watchers: int, turns: int, upload_rows: int) -> tuple[dict[str, float], dict[str, float]]:
+    async with place(folder) as at, console(folder / "served", at.environment) as (_, browser):
+        watched = await watching(at, browser, rows=rows, watchers=watchers, turns=turns)
+        return watched, await uploading(browser, rows=upload_rows)
 
 
-def main() -> None:
-    given = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    given.add_argument("--rows", type=int, default=20_000)
-    given.add_argument("--watchers", type=int, default=50)
-    given.add_argument("--turns", type=int, default=3)
-    given.add_argument("--upload-rows", type=int, default=5_000_000)
-    given.add_argument("--json", action="store_true")
-    asked = given.parse_args()
-    found = asyncio.run(measured(rows=asked.rows, watchers=asked.watchers, turns=asked.turns, upload_rows=asked.upload_rows))
-    if asked.json:
-        print(json.dumps(found, indent=2))
-        return
-    for part, figures in found.items():
-        for figure, value in figures.items():
-            print(f"{part:<10} {figure:<26} {value:>14,.3f}")
-
-
-if __name__ == "__main__":
-    main()
+def measured(folder: Path, *, short: bool) -> Found:
+    within = folder / "console"
+    within.mkdir()
+    asked = {"rows": 4_000, "watchers": 20, "turns": 1, "upload_rows": 100_000} if short else FULL
+    watched, uploaded = asyncio.run(_looked(within, **asked))
+    return Found(
+        figures=[
+            Figure(
+                name=f"runner that {watched['watchers']} browsers watch",
+                value=watched["sends_per_second_watched"],
+                unit="sends/s",
+                beside="nobody watching",
+                beside_value=watched["sends_per_second_alone"],
+                floor=FLOOR,
+                headline=True,
+            ),
+            Figure(
+                name=f"longest wait for a page while {uploaded['rows']:,} rows come in",
+                value=1000 * uploaded["longest_wait_while"],
+                unit="ms",
+                beside="nothing coming in",
+                beside_value=1000 * uploaded["longest_wait_before"],
+            ),
+        ]
+    )

@@ -86,8 +86,16 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a module measured, and in sentences what it could not measure on this machine."""
+
+    figures: Sequence[Figure]
+    left_out: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """The figures of one module, how long they took, and, in sentences, what could not be measured here."""
+    """What one module found, and how long that took."""
 
     name: str
     title: str

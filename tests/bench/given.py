@@ -56,7 +56,6 @@ def write_parquet(path: Path, rows: int) -> None:
 class Given:
     """A campaign in a ledger of its own."""
 
-    folder: Path
     ledger: Path
     name: str
     rows: int
@@ -67,7 +66,19 @@ def staged(folder: Path, rows: int, name: str) -> Given:
     path, ledger = folder / f"{name}.csv", folder / f"{name}.db"
     write_csv(path, rows)
     spent(campaign("stage", str(path), "--message", MESSAGE, "--log-level", "error"), environment(ledger), folder=folder)
-    return Given(folder=folder, ledger=ledger, name=name, rows=rows)
+    return Given(ledger=ledger, name=name, rows=rows)
+
+
+def half_settled(folder: Path, rows: int) -> Given:
+    """A ledger in which so many rows are staged, and half of them settled; made once in a folder, as making it takes a while."""
+    name = f"half-{rows}"
+    given = Given(ledger=folder / f"{name}.db", name=name, rows=rows)
+    made = folder / f"{name}.made"
+    if not made.exists():
+        staged(folder, rows, name)
+        settle(given, rows // 2)
+        made.touch()
+    return given
 
 
 def settle(given: Given, rows: int) -> None:

@@ -3,28 +3,31 @@
 The server's own log of arrivals decides. The script shares a rate as such scripts do: each process has its part of it.
 """
 
-import tempfile
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from tests.bench.answering import arrivals, own
 from tests.bench.arrivals import average_per_second, most_in_a_second
 from tests.bench.children import campaign, environment, module, running
-from tests.bench.figures import Figure, Floor, at_least, at_most
+from tests.bench.figures import Figure, Floor, Found, at_least, at_most
 from tests.bench.given import staged
 
 STARTS_SECONDS: Final = 60.0
 SETTLES_SECONDS: Final = 2.0
 """After the first arrival, until the average is taken; the fullest second is looked for from the first arrival on."""
+SCRIPT_SECONDS: Final = 10.0
+"""For which a script is looked at: what it does wrong it does at its start."""
 MOST_AT_ONCE: Final = 4096
 FLOOR_AVERAGE: Final = Floor(
-    bound=at_least(0.8), why="The limiter's script keeps its rate on any machine that is not overloaded; slots that are missed would show here."
+    bound=at_least(0.8),
+    why="The limiter's script keeps its rate on any machine that is not overloaded; slots that are missed would show here.",
 )
 FLOOR_MOST: Final = Floor(
-    bound=at_most(0.8), why="The limiter lets nearly twice its rate into its first second; whoever spaces sends comes to little more than half."
+    bound=at_most(0.8),
+    why="The limiter lets nearly twice its rate into its first second; whoever spaces sends comes to little more than half.",
 )
 
 
@@ -66,8 +69,9 @@ FULL: Final = tuple(
 SHORT: Final = tuple(Asked(rate_per_second=100.0, processes=processes, latency_seconds=0.05, seconds=3.0) for processes in (1, 4))
 
 
-def measured(*, short: bool) -> tuple[list[Figure], list[str]]:
-    return [figure for asked in (SHORT if short else FULL) for figure in _figures(asked, by_runner(asked), by_script(asked))], []
+def measured(folder: Path, *, short: bool) -> Found:
+    figures = [figure for asked in (SHORT if short else FULL) for figure in _figures(asked, by_runner(folder, asked), by_script(asked))]
+    return Found(figures=figures)
 
 
 def _figures(asked: Asked, ours: Came, theirs: Came) -> list[Figure]:
@@ -98,19 +102,20 @@ def _figures(asked: Asked, ours: Came, theirs: Came) -> list[Figure]:
     ]
 
 
-def by_runner(asked: Asked) -> Came:
-    with tempfile.TemporaryDirectory() as name, own(asked.latency_seconds) as url:
-        given = staged(Path(name), asked.sends, "pace")
+def by_runner(folder: Path, asked: Asked) -> Came:
+    with own(asked.latency_seconds) as url:
+        given = staged(folder, asked.sends, f"pace-{asked.rate_per_second:g}-{asked.processes}-{asked.latency_seconds:g}")
         # What a process keeps under way by itself is meant for an API that answers sooner than 2 s at 1,000 sends a second.
         words = campaign("send", given.name, "--yes", "--rate", f"{asked.rate_per_second:g}", "--concurrency", str(asked.at_once))
         return _came([words] * asked.processes, environment(given.ledger, url=url, CAMPAIGN_LOG_LEVEL="warning"), url, asked)
 
 
 def by_script(asked: Asked) -> Came:
+    shorter = replace(asked, seconds=min(SCRIPT_SECONDS, asked.seconds))
     with own(asked.latency_seconds) as url:
         part = f"{asked.rate_per_second / asked.processes:g}"
         words = module("peers.limiter", url, str(asked.sends), part, str(asked.at_once))
-        return _came([words] * asked.processes, environment(Path("unused")), url, asked)
+        return _came([words] * asked.processes, environment(Path("unused")), url, shorter)
 
 
 def _came(commands: list[list[str]], given: dict[str, str], url: str, asked: Asked) -> Came:

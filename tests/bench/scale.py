@@ -9,9 +9,57 @@ The budget is one row, so its transactions come one after the other; claims and 
 import argparse
 import json
 from collections import Counter
+from pathlib import Path
+from typing import Final
 
 from campaign.domain.model import Status
+from tests.bench.arrivals import most_in_a_second
+from tests.bench.figures import Figure, Floor, Found, at_least, at_most
 from tests.bench.scale_world import BUDGET_SECONDS, Given, World
+
+FEW: Final = 10
+RATE_PER_SECOND: Final = 1000.0
+FLOOR: Final = Floor(
+    bound=at_least(0.9), why="The clock is simulated, so that no machine is too slow: workers that wait in vain are worn-out pacing."
+)
+
+
+def measured(folder: Path, *, short: bool) -> Found:  # noqa: ARG001 - like every other: it writes nothing
+    """Simulated: the same on every machine, and again on this one."""
+    many, seconds = (100, 10.0) if short else (1000, 60.0)
+    few, crowd = (
+        figures(Given(workers=workers, rate_per_second=RATE_PER_SECOND, seconds=seconds, deaths_per_second=0.0, seed=1))
+        for workers in (FEW, many)
+    )
+    beside = f"{FEW} workers"
+    return Found(
+        figures=[
+            Figure(
+                name=f"{many:,} workers, simulated, sharing {RATE_PER_SECOND:,.0f}/s",
+                value=crowd["sends_per_second"],
+                unit="sends/s",
+                beside=beside,
+                beside_value=few["sends_per_second"],
+                goal=at_least(0.995 * RATE_PER_SECOND),
+                floor=FLOOR,
+            ),
+            Figure(
+                name=f"{many:,} workers, simulated: most in any second",
+                value=crowd["most_in_a_second"],
+                unit="",
+                beside=beside,
+                beside_value=few["most_in_a_second"],
+                goal=at_most(1.01 * RATE_PER_SECOND),
+            ),
+            Figure(
+                name=f"{many:,} workers, simulated: the budget's row is busy",
+                value=100 * crowd["budget_busy"],
+                unit="% of the time",
+                beside=beside,
+                beside_value=100 * few["budget_busy"],
+            ),
+        ]
+    )
 
 
 def figures(given: Given) -> dict[str, float]:
@@ -26,7 +74,7 @@ def figures(given: Given) -> dict[str, float]:
     return {
         "workers": given.workers,
         "sends_per_second": round(len(warm) / (given.seconds - 1.0), 2),
-        "most_in_a_second": most_in_a_second(world.sent_at),
+        "most_in_a_second": most_in_a_second(sorted(world.sent_at)),
         "leases_per_second": round(world.counted["leases"] / given.seconds, 1),
         "leases_in_vain": round(world.counted["leases_in_vain"] / max(1, world.counted["leases"]), 3),
         "budget_busy": round(world.counted["leases"] * BUDGET_SECONDS / given.seconds, 3),
@@ -35,17 +83,6 @@ def figures(given: Given) -> dict[str, float]:
         "deaths": world.counted["deaths"],
         "rows_in_doubt_per_death": round(world.counted["lost_and_found"] / max(1, world.counted["deaths"]), 1),
     }
-
-
-def most_in_a_second(times: list[float]) -> int:
-    """The fullest of all windows of one second."""
-    times = sorted(times)
-    begin = most = 0
-    for end, at in enumerate(times):
-        while times[begin] <= at - 1.0:
-            begin += 1
-        most = max(most, end - begin + 1)
-    return most
 
 
 def main() -> None:

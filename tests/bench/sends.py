@@ -4,7 +4,6 @@ import os
 import shutil
 import statistics
 import subprocess
-import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,7 +13,7 @@ from campaign.domain.model import Status
 from campaign.ledger.sqlite import SqliteReader
 from tests.bench.answering import Server, fastest
 from tests.bench.children import campaign, environment, module, running, told
-from tests.bench.figures import Figure, Floor, at_least
+from tests.bench.figures import Figure, Floor, Found, at_least
 from tests.bench.given import Given, staged
 
 AT_ONCE: Final = 64
@@ -30,24 +29,23 @@ FLOOR_TWO: Final = Floor(
 )
 
 
-def measured(*, short: bool) -> tuple[list[Figure], list[str]]:
+def measured(folder: Path, *, short: bool) -> Found:
     """By turns, so that what else the machine does meets all of them; the medians."""
-    sends, turns, by_curl = (6_000, 1, 100) if short else (40_000, 3, 500)
-    with tempfile.TemporaryDirectory() as name, fastest(Path(name)) as server:
+    sends, turns, by_curl = (6_000, 1, 40) if short else (40_000, 3, 500)
+    with fastest(folder) as server:
         found: dict[str, list[float]] = {}
         for turn in range(turns):
-            folder = Path(name) / str(turn)
-            folder.mkdir()
             found.setdefault("bare", []).append(_bare(server, sends))
-            found.setdefault("one", []).append(runner(server, folder, sends, processes=1))
-            found.setdefault("two", []).append(runner(server, folder, sends, processes=2))
+            found.setdefault("one", []).append(runner(server, folder, sends, turn=turn, processes=1))
+            found.setdefault("two", []).append(runner(server, folder, sends, turn=turn, processes=2))
             found.setdefault("bare", []).append(_bare(server, sends))
             found.setdefault("limiter", []).append(_limiter(server, sends // 4))
-        curl = _curl(server, Path(name), by_curl)
+        curl = _curl(server, folder, by_curl)
         medians = {what: statistics.median(rates) for what, rates in found.items()}
         if curl is not None:
             medians["curl"] = curl
-    return _figures(server, medians), [note for note in (server.note, NO_CURL if curl is None else "") if note]
+    left_out = [note for note in (server.note, NO_CURL if curl is None else "") if note]
+    return Found(figures=_figures(server, medians), left_out=left_out)
 
 
 def _figures(server: Server, medians: dict[str, float]) -> list[Figure]:
@@ -96,9 +94,9 @@ def _limiter(server: Server, sends: int) -> float:
     return float(told(module("peers.limiter", server.url, str(sends), NO_LIMIT, str(AT_ONCE)), environment(Path("unused"))))
 
 
-def runner(server: Server, folder: Path, sends: int, *, processes: int) -> float:
+def runner(server: Server, folder: Path, sends: int, *, turn: int, processes: int) -> float:
     """Sends a second of so many processes, from when the first signed on to when the last signed off; what the ledger says."""
-    given = staged(folder, sends, f"by-{processes}")
+    given = staged(folder, sends, f"by-{processes}-turn-{turn}")
     words = campaign("send", given.name, "--yes", "--rate", "unlimited", "--concurrency", str(AT_ONCE), "--log-level", "warning")
     with ExitStack() as stack:
         told_by = environment(given.ledger, url=server.url)

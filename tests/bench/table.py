@@ -25,6 +25,10 @@ def _exactly(bound: Bound, unit: str = "") -> str:
     return f"{_SIGNS[bound.side]} {bound.limit:,.6g} {unit}".rstrip()
 
 
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.2g} %"
+
+
 def goal(figure: Figure) -> str:
     """What is wanted, and by how much it is missed."""
     wanted = [] if figure.goal is None else [_exactly(figure.goal, figure.unit)]
@@ -33,7 +37,7 @@ def goal(figure: Figure) -> str:
     if not wanted:
         return ""
     missed = figure.missed_by
-    return f"{', '.join(wanted)}: {f'missed by {100 * missed:.2g} %' if missed else 'reached'}"
+    return f"{', '.join(wanted)}: {f'missed by {_percent(missed)}' if missed else 'reached'}"
 
 
 def cells(figure: Figure) -> tuple[str, ...]:
