@@ -10,10 +10,10 @@ READY := .venv/ready-$(VERSION)
 export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 
-.PHONY: help demo test test-command-1 test-command-2 test-console test-rest test-pace check bench chaos pictures clean
+.PHONY: help demo test test-command-1 test-command-2 test-console test-rest test-pace check bench bench-short chaos pictures clean
 
 help:
-	@awk -F ': .*## ' '/^[a-z]+: .*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ': .*## ' '/^[a-z-]+: .*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 	@echo 'They set up .venv by themselves. Another Python: make test PYTHON=python3.12'
 
 demo: $(READY) ## the sample campaign against the simulator; nothing leaves this machine
@@ -47,8 +47,11 @@ check: $(READY) ## lint, format, types, layers, pins
 	@$(BIN)/python -m pip freeze --exclude-editable >.venv/installed
 	@! grep -vixFf constraints.txt .venv/installed || { echo 'These are installed and not pinned in constraints.txt.' >&2; exit 1; }
 
-bench: $(READY) ## figures of this machine
-	$(BIN)/python -m tests.bench
+bench: $(READY) ## figures of this machine, beside its peers; half an hour, and nothing else should run
+	$(BIN)/python -m tests.bench --json build/bench.json
+
+bench-short: $(READY) ## the same in a minute, for CI: fails if a ratio has fallen far
+	$(BIN)/python -m tests.bench --short --json build/bench-short.json
 
 chaos: $(READY) ## kills the command over and over, and counts what was lost or sent twice
 	$(BIN)/python -m tests.chaos

@@ -2,8 +2,8 @@
 
 python -m tests.bench [WHICH...] [--short] [--json FILE] [--from FILE] [--markdown [headlines]]
 
-Ends with 1 if a ratio is beyond its floor, which no time is: those differ from machine to machine. With --from nothing is measured: it shows
-what an earlier run wrote with --json.
+Ends with 1 if a ratio is beyond its floor, or a group could not be measured; no time counts, as those differ from machine to machine.
+With --from nothing is measured: it shows what an earlier run wrote with --json.
 """
 
 import argparse
@@ -11,16 +11,17 @@ import asyncio
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import uvloop
 
 from tests.bench import saved
-from tests.bench.catalogue import CATALOGUE, Entry
-from tests.bench.figures import Group
+from tests.bench.catalogue import CATALOGUE, Entry, chosen
+from tests.bench.figures import Found, Group
 from tests.bench.machine import Machine
-from tests.bench.table import as_markdown, as_text, complaints
+from tests.bench.table import as_markdown, as_text, as_texts, complaints
 
 
 def asked_for(words: Sequence[str] | None = None) -> argparse.Namespace:
@@ -42,23 +43,28 @@ def asked_for(words: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def measured(entries: Sequence[Entry], *, short: bool) -> Iterator[Group]:
+    """One after the other; what can't be measured is told, and the others go on."""
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         for entry in entries:
             began = time.perf_counter()
-            found = entry.measured(Path(name), short=short)
+            try:
+                found, broken = entry.measured(Path(name), short=short), ""
+            except Exception as error:  # noqa: BLE001 - after twenty minutes of figures one more is not worth losing them
+                traceback.print_exception(error)
+                found, broken = Found(figures=()), f"It broke off: {error}"
             seconds = time.perf_counter() - began
-            yield Group(name=entry.name, title=entry.title, seconds=seconds, figures=found.figures, left_out=found.left_out)
+            yield Group(name=entry.name, title=entry.title, seconds=seconds, figures=found.figures, left_out=found.left_out, broken=broken)
 
 
 def main() -> int:
     asked = asked_for()
     if asked.earlier is not None:
         machine, groups = saved.read(asked.earlier)
-        print(as_markdown(machine, groups, headlines=asked.markdown == "headlines") if asked.markdown else _all(machine, groups))
+        print(as_markdown(machine, groups, headlines=asked.markdown == "headlines") if asked.markdown else as_texts(machine, groups))
         return _judged(groups)
     machine, groups = Machine.here(), []
     print(machine.in_a_line, file=sys.stderr, flush=True)
-    for group in measured([entry for entry in CATALOGUE if entry.name in asked.which or not asked.which], short=asked.short):
+    for group in measured(chosen(asked.which, short=asked.short), short=asked.short):
         groups.append(group)
         print(as_text(group), file=sys.stderr if asked.markdown else sys.stdout, flush=True)
         if asked.json is not None:
@@ -66,10 +72,6 @@ def main() -> int:
     if asked.markdown:
         print(as_markdown(machine, groups, headlines=asked.markdown == "headlines"))
     return _judged(groups)
-
-
-def _all(machine: Machine, groups: Sequence[Group]) -> str:
-    return "\n".join([machine.in_a_line, *(as_text(group) for group in groups)])
 
 
 def _judged(groups: Sequence[Group]) -> int:

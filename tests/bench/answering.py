@@ -5,7 +5,7 @@ import socket
 import subprocess
 import time
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from tests.bench.children import environment, module, running
 from tests.bench.server import BODY
 
 STARTS_SECONDS: Final = 10.0
+FIRST_SECONDS: Final = 120.0
 NO_NGINX: Final = "There is no nginx here, so the server of tests/bench/server.py answered instead: apt-get install nginx-light."
 CONFIGURATION: Final = """
 daemon off;
@@ -49,7 +50,7 @@ class Server:
 
 @contextmanager
 def fastest(folder: Path) -> Iterator[Server]:
-    """nginx with one worker; where there is none, our own, and a note that says so."""
+    """The one is nginx with one worker; where there is none, our own, and a note that says so."""
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/opt/homebrew/bin")
     if program is None:
         with own() as url:
@@ -98,6 +99,23 @@ def own(latency_seconds: float = 0.0) -> Iterator[str]:
     with running(module("server", str(latency_seconds)), environment(Path("unused")), stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         yield process.stdout.readline().strip()
+
+
+def first_arrival(url: str, processes: Sequence["subprocess.Popen[str]"], *, after: int = 0) -> float:
+    """When the first POST came to our own server that is sent by these processes, of which `after` were there before.
+
+    Raises:
+        RuntimeError: none came, or one of the processes ended before.
+    """
+    until = time.monotonic() + FIRST_SECONDS
+    while len(came := arrivals(url)) <= after:
+        for process in processes:
+            if process.poll() is not None:
+                raise RuntimeError(f"{process.args!r} ended with {process.returncode} before anything was sent.")
+        if time.monotonic() > until:
+            raise RuntimeError(f"{processes[0].args!r} sent nothing for {FIRST_SECONDS:.0f} s.")
+        time.sleep(0.01)
+    return came[after]
 
 
 def arrivals(url: str) -> list[float]:

@@ -1,6 +1,6 @@
 """What can be measured, in the order in which it is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -16,11 +16,15 @@ class Measured(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A module of tests/bench with a function `measured`; `module` is its name where that is not the entry's."""
+    """A module of tests/bench with a function `measured`; `module` is its name where that is not the entry's.
+
+    What is not `in_short` runs in a short form among the tests.
+    """
 
     name: str
     title: str
     module: str = ""
+    in_short: bool = True
 
     @property
     def measured(self) -> Measured:
@@ -38,6 +42,11 @@ CATALOGUE: Final = (
     Entry(name="staging", title="Staging"),
     Entry(name="report", title="Results files"),
     Entry(name="postgres", title="Ledger in PostgreSQL", module="database"),
-    Entry(name="console", title="Console"),
+    Entry(name="console", title="Console", in_short=False),
     Entry(name="scale", title="Many workers, simulated"),
 )
+
+
+def chosen(names: Sequence[str], *, short: bool) -> list[Entry]:
+    """The entries of these names, in the catalogue's order; of no names, all that there are, or all that are in the short form."""
+    return [entry for entry in CATALOGUE if (entry.name in names if names else entry.in_short or not short)]

@@ -95,13 +95,14 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """What one module found, and how long that took."""
+    """What one module found, how long that took, and, if it could not be measured, why."""
 
     name: str
     title: str
     seconds: float
     figures: Sequence[Figure]
     left_out: Sequence[str] = ()
+    broken: str = ""
 
 
 def fallen(groups: Iterable[Group]) -> list[tuple[Group, Figure]]:

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from tests.bench.answering import arrivals, own
+from tests.bench.answering import first_arrival, own
 from tests.bench.children import campaign, environment, module, running
 from tests.bench.figures import Figure, Floor, Found, at_most
 from tests.bench.given import staged
@@ -25,7 +25,8 @@ def measured(folder: Path, *, short: bool) -> Found:
         runner = campaign("send", given.name, "--yes", "--rate", f"{RATE_PER_SECOND:g}")
         script = module("peers.limiter", other, str(sends), f"{RATE_PER_SECOND:g}", "8")
         with running(runner, environment(given.ledger, url=url)) as ours, running(script, environment(given.ledger)) as theirs:
-            _await_sends(url, other)
+            first_arrival(url, [ours])
+            first_arrival(other, [theirs])
             time.sleep(SETTLES_SECONDS)
             before = _cpu_seconds(ours.pid), _cpu_seconds(theirs.pid), time.monotonic()
             time.sleep(seconds)
@@ -46,13 +47,6 @@ def measured(folder: Path, *, short: bool) -> Found:
             )
         ]
     )
-
-
-def _await_sends(*urls: str) -> None:
-    until = time.monotonic() + STARTS_SECONDS
-    while not all(arrivals(url) for url in urls):
-        assert time.monotonic() < until, f"Nothing was sent for {STARTS_SECONDS:.0f} s."
-        time.sleep(0.1)
 
 
 def _cpu_seconds(process: int) -> float:

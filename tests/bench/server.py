@@ -2,7 +2,8 @@
 
 python -m tests.bench.server [LATENCY_SECONDS]
 
-It knows when each POST came: GET gives the seconds, on the clock that all processes of a machine share (`time.monotonic`), as 64-bit floats.
+It knows when each POST came: GET gives the seconds as 64-bit floats, on the clock
+that all processes of a machine share (`time.monotonic`).
 """
 
 import asyncio

@@ -51,7 +51,15 @@ def as_text(group: Group) -> str:
     rows = [HEADER, *(cells(figure) for figure in group.figures)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([f"{group.title} ({group.seconds:.0f} s)", *(f"  {line}" for line in lines), *(f"  {why}" for why in group.left_out)])
+    return "\n".join([f"{group.title} ({group.seconds:.0f} s)", *(f"  {line}" for line in [*lines, *_notes(group)])])
+
+
+def as_texts(machine: Machine, groups: Iterable[Group]) -> str:
+    return "\n".join([machine.in_a_line, *(as_text(group) for group in groups)])
+
+
+def _notes(group: Group) -> list[str]:
+    return [*group.left_out, *([group.broken] if group.broken else [])]
 
 
 def as_markdown(machine: Machine, groups: Sequence[Group], *, headlines: bool = False) -> str:
@@ -62,8 +70,8 @@ def as_markdown(machine: Machine, groups: Sequence[Group], *, headlines: bool = 
         if not headlines and figures:
             lines.append(f"| **{_escaped(group.title)}** | | | | |")
         lines += [f"| {' | '.join(_escaped(cell) for cell in cells(figure))} |" for figure in figures]
-    left_out = [why for group in groups for why in group.left_out]
-    return "\n".join([*lines, *([""] if left_out else []), *left_out])
+    notes = [f"{group.title}: {note}" for group in groups for note in _notes(group)]
+    return "\n".join([*lines, *([""] if notes else []), *notes])
 
 
 def _escaped(text: str) -> str:
@@ -71,8 +79,10 @@ def _escaped(text: str) -> str:
 
 
 def complaints(groups: Iterable[Group]) -> list[str]:
-    """One sentence for each ratio that is beyond its floor."""
-    return [_complaint(group, figure) for group, figure in fallen(groups)]
+    """One sentence for each group that could not be measured, and for each ratio that is beyond its floor."""
+    known = list(groups)
+    broken = [f"{group.name}: {group.broken}" for group in known if group.broken]
+    return broken + [_complaint(group, figure) for group, figure in fallen(known)]
 
 
 def _complaint(group: Group, figure: Figure) -> str:
