@@ -38,6 +38,8 @@ def measured(folder: Path, *, short: bool) -> Found:
             found.setdefault("bare", []).append(_bare(server, sends))
             found.setdefault("one", []).append(runner(server, folder, sends, turn=turn, processes=1))
             found.setdefault("two", []).append(runner(server, folder, sends, turn=turn, processes=2))
+            if not short:
+                found.setdefault("logged", []).append(runner(server, folder, sends, turn=turn, processes=1, logged=True))
             found.setdefault("bare", []).append(_bare(server, sends))
             found.setdefault("limiter", []).append(_limiter(server, sends // 4))
         curl = _curl(server, folder, by_curl)
@@ -80,6 +82,9 @@ def _figures(server: Server, medians: dict[str, float]) -> list[Figure]:
             beside_value=medians["limiter"],
         ),
     ]
+    if "logged" in medians:
+        name = "whole runner, 1 process, a log line for each row"
+        figures.append(Figure(name=name, value=medians["logged"], unit="sends/s", beside=loop, beside_value=bare))
     if "curl" in medians:
         peer = "GNU parallel + curl"
         figures.append(Figure(name="whole runner, 1 process", value=one, unit="sends/s", beside=peer, beside_value=medians["curl"]))
@@ -94,10 +99,11 @@ def _limiter(server: Server, sends: int) -> float:
     return float(told(module("peers.limiter", server.url, str(sends), NO_LIMIT, str(AT_ONCE)), environment(Path("unused"))))
 
 
-def runner(server: Server, folder: Path, sends: int, *, turn: int, processes: int) -> float:
+def runner(server: Server, folder: Path, sends: int, *, turn: int, processes: int, logged: bool = False) -> float:
     """Sends a second of so many processes, from when the first signed on to when the last signed off; what the ledger says."""
-    given = staged(folder, sends, f"by-{processes}-turn-{turn}")
-    words = campaign("send", given.name, "--yes", "--rate", "unlimited", "--concurrency", str(AT_ONCE), "--log-level", "warning")
+    given = staged(folder, sends, f"by-{processes}-turn-{turn}{'-logged' if logged else ''}")
+    log = ("--log-file", str(folder / f"{given.name}.log")) if logged else ("--log-level", "warning")
+    words = campaign("send", given.name, "--yes", "--rate", "unlimited", "--concurrency", str(AT_ONCE), *log)
     with ExitStack() as stack:
         told_by = environment(given.ledger, url=server.url)
         started = [stack.enter_context(running(words, told_by)) for _ in range(processes)]
