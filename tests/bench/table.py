@@ -69,7 +69,9 @@ def as_markdown(machine: Machine, groups: Sequence[Group], *, headlines: bool = 
         figures = [figure for figure in group.figures if figure.headline or not headlines]
         if not headlines and figures:
             lines.append(f"| **{_escaped(group.title)}** | | | | |")
-        lines += [f"| {' | '.join(_escaped(cell) for cell in cells(figure))} |" for figure in figures]
+        # Without the titles between them, each has to say what it is about.
+        before = f"{group.title}: " if headlines else ""
+        lines += [f"| {_escaped(before)}{' | '.join(_escaped(cell) for cell in cells(figure))} |" for figure in figures]
     notes = [f"{group.title}: {note}" for group in groups for note in _notes(group)]
     return "\n".join([*lines, *([""] if notes else []), *notes])
 
