@@ -18,7 +18,7 @@ from tests.bench.given import staged
 
 SETTLES_SECONDS: Final = 2.0
 """After the first arrival, until the average is taken; the fullest second is looked for from the first arrival on."""
-SCRIPT_SECONDS: Final = 10.0
+SCRIPT_SECONDS: Final = 6.0
 """For which a script is looked at: what it does wrong it does at its start."""
 MOST_AT_ONCE: Final = 4096
 FLOOR_AVERAGE: Final = Floor(
