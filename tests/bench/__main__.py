@@ -56,8 +56,8 @@ def measured(entries: Sequence[Entry], *, short: bool) -> Iterator[Group]:
             yield Group(name=entry.name, title=entry.title, seconds=seconds, figures=found.figures, left_out=found.left_out, broken=broken)
 
 
-def main() -> int:
-    asked = asked_for()
+def main(words: Sequence[str] | None = None) -> int:
+    asked = asked_for(words)
     if asked.earlier is not None:
         machine, groups = saved.read(asked.earlier)
         print(as_markdown(machine, groups, headlines=asked.markdown == "headlines") if asked.markdown else as_texts(machine, groups))

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench import saved
+from tests.bench.__main__ import main, measured
 from tests.bench.arrivals import average_per_second, most_in_a_second
 from tests.bench.catalogue import CATALOGUE, Entry, chosen
 from tests.bench.figures import Figure, Floor, Group, at_least, at_most, fallen
@@ -152,6 +153,34 @@ def test_what_was_written_gives_the_same_table_and_the_same_judgement_later(tmp_
         True,
         {"side": "at_least", "limit": 0.9},
     )
+
+
+def test_an_earlier_run_is_shown_and_judged_again_without_measuring(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good, bad = tmp_path / "good.json", tmp_path / "bad.json"
+    saved.write(good, MACHINE, [group(sends(9_500.0))], short=False)
+    saved.write(bad, MACHINE, [group(sends(100.0))], short=False)
+    assert main(["--from", str(good)]) == 0
+    assert capsys.readouterr().out == f"{MACHINE.in_a_line}\n{as_text(group(sends(9_500.0)))}\n"
+    assert main(["--from", str(bad), "--markdown", "headlines"]) == 1
+    said = capsys.readouterr()
+    assert said.out == as_markdown(MACHINE, [group(sends(100.0))], headlines=True) + "\n"
+    assert said.err.startswith("sends: one process: 100 sends/s is 0.010 of a bare loop")
+
+
+def test_what_is_not_there_is_refused_with_what_is(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["sends", "sand"])
+    assert ended.value.code == 2
+    assert "there is nothing called sand; there is sends, pace, " in capsys.readouterr().err
+
+
+def test_a_group_that_breaks_off_does_not_take_the_others_with_it(capsys: pytest.CaptureFixture[str]) -> None:
+    entries = [Entry(name="none", title="None"), *chosen(["scale"], short=True)]
+    broken, scale = measured(entries, short=True)
+    assert broken.broken == "It broke off: No module named 'tests.bench.none'"
+    assert "Traceback" in capsys.readouterr().err
+    assert complaints([broken, scale]) == [f"none: {broken.broken}"]
+    assert scale.figures
 
 
 def test_the_fullest_second_is_looked_for_everywhere_and_ends_before_its_next() -> None:
