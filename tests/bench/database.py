@@ -18,7 +18,7 @@ FLOOR: Final = Floor(
 
 
 def measured(folder: Path, *, short: bool) -> Found:
-    rows = 10_000 if short else postgres.ROWS
+    rows = 5_000 if short else postgres.ROWS
     figures = []
     with running(durable=True) as server:
         for ledgers in postgres.SENDERS:

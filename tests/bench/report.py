@@ -27,7 +27,7 @@ class Written:
 
 
 def measured(folder: Path, *, short: bool) -> Found:
-    sizes = (20_000, 50_000) if short else (100_000, 1_000_000)
+    sizes = (20_000, 40_000) if short else (100_000, 1_000_000)
     found = {rows: _written(folder, rows) for rows in sizes}
     return Found(figures=[figure for kind in KINDS for figure in _figures(kind, *(found[rows][kind] for rows in sizes))])
 
