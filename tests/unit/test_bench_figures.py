@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from campaign.ledger.port import RunnerRecord
 from tests.bench import saved
 from tests.bench.__main__ import main, measured
 from tests.bench.arrivals import average_per_second, most_in_a_second
 from tests.bench.catalogue import CATALOGUE, Entry, chosen
 from tests.bench.figures import Figure, Floor, Group, at_least, at_most, fallen
 from tests.bench.machine import Machine, cpu_model
+from tests.bench.sends import seconds_of
 from tests.bench.table import as_markdown, as_text, complaints, number
 
 MACHINE = Machine(
@@ -194,6 +196,13 @@ def test_an_average_is_taken_between_two_times_and_is_not_wrong_by_one() -> None
     assert average_per_second(times, 2.05, 8.01) == pytest.approx(9.0)
     with pytest.raises(ValueError, match="a rate needs two"):
         average_per_second(times, 2.05, 2.1)
+
+
+def test_who_staged_a_list_is_no_part_of_how_long_it_was_sent() -> None:
+    def signed(on: float, off: float) -> RunnerRecord:
+        return RunnerRecord(id=1, campaign=1, host="", pid=1, started_at=on, ended_at=off, ended="finished", activity="", alive=False)
+
+    assert seconds_of([signed(101.5, 109.0), signed(101.0, 106.0), signed(90.0, 95.0)], began=100.0) == 8.0
 
 
 def test_a_processor_is_called_what_the_kernel_calls_it(tmp_path: Path) -> None:
