@@ -18,7 +18,7 @@ FLOOR: Final = Floor(
 
 
 def measured(folder: Path, *, short: bool) -> Found:
-    seconds = 4.0 if short else 30.0
+    seconds = 3.0 if short else 30.0
     sends = round(RATE_PER_SECOND * (seconds + STARTS_SECONDS))
     given = staged(folder, sends, "idle")
     with own() as url, own() as other:

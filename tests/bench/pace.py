@@ -66,7 +66,7 @@ FULL: Final = tuple(
     for processes in (1, 4)
     for latency in (0.05, 2.0)
 )
-SHORT: Final = (Asked(rate_per_second=100.0, processes=4, latency_seconds=0.05, seconds=3.0),)
+SHORT: Final = (Asked(rate_per_second=100.0, processes=4, latency_seconds=0.05, seconds=2.0),)
 
 
 def measured(folder: Path, *, short: bool) -> Found:
