@@ -9,7 +9,7 @@ from typing import Any, Final
 import orjson
 
 from campaign.domain.model import Claim, Outcome, ResultRow, Settlement, StagedRow, Status
-from campaign.ledger.port import CampaignRecord, CampaignSpec, Control, Doubt, Runner, Sends
+from campaign.ledger.port import CampaignRecord, CampaignSpec, Control, Doubt, Sends
 
 MAY_HAVE_ARRIVED: Final = frozenset({Status.DELIVERED, Status.NOT_DELIVERED, Status.ACCEPTED, Status.UNKNOWN})
 """Rows of a results file that count as attempts."""
@@ -25,24 +25,15 @@ def staged(campaign: int, row: StagedRow) -> tuple[Any, ...]:
     )
 
 
-def settled(settlement: Settlement, runner: Runner, now: float) -> tuple[Any, ...]:
+def settled(settlement: Settlement, now: float) -> tuple[Any, ...]:
+    """What SQLite's statements take of a settlement; they know each by its place. The third is what the attempt is noted as."""
     outcome, claim, due_in = settlement.outcome, settlement.claim, settlement.due_in_seconds
-    waits = outcome.status in {Status.PENDING, Status.UNKNOWN} and due_in is not None
+    waits = due_in is not None and outcome.status in {Status.PENDING, Status.UNKNOWN}
     return (
-        *(outcome.status.value, outcome.reason, now + due_in if waits and due_in is not None else None, now + runner.quiet_seconds),
-        *(outcome.attempts, settlement.tries),
-        *(outcome.notification_status, outcome.notification_message, outcome.http_status, outcome.error),
-        *(outcome.sent_at, outcome.settled_at, outcome.latency_seconds, outcome.pass_status, outcome.device_type),
-        *(claim.campaign, claim.row, claim.fence, runner.id),
-    )
-
-
-def attempt(settlement: Settlement, runner: int, key: str) -> tuple[Any, ...]:
-    outcome, claim = settlement.outcome, settlement.claim
-    status = Status.UNKNOWN if settlement.may_have_arrived else outcome.status
-    return (
-        *(claim.campaign, claim.row, claim.fence, key, runner, status.value, outcome.reason, outcome.http_status),
-        *(outcome.sent_at, outcome.settled_at, outcome.latency_seconds),
+        *(claim.row, claim.fence, Status.UNKNOWN if settlement.may_have_arrived else outcome.status, outcome.status, outcome.reason),
+        *(outcome.http_status, outcome.sent_at, outcome.settled_at, outcome.latency_seconds),
+        *(now + due_in if waits and due_in is not None else None, outcome.attempts, settlement.tries),
+        *(outcome.notification_status, outcome.notification_message, outcome.error, outcome.pass_status, outcome.device_type),
     )
 
 

@@ -109,20 +109,25 @@ SELECT id, campaign, lease_until, quiet, hold FROM runners WHERE ended_at = 0;
 SELECT id, campaign, host, pid, username, started_at, lease_until, activity, ended_at, ended, rows_left, rows_in_need
 FROM runners WHERE campaign = :campaign ORDER BY id DESC;
 
+-- name: record_lost
+-- To be done before `lose_rows`.
+INSERT INTO attempts (campaign, row, fence, pass_key, runner, status, reason, sent_at, settled_at)
+SELECT campaign, row, fence, pass_key, runner, 'unknown', 'lost', claimed_at, :wall
+FROM rows INDEXED BY rows_by_status WHERE campaign = :campaign AND status = 'sending' AND runner = :runner ORDER BY row;
+
 -- name: lose_rows
 UPDATE rows
 SET status = 'unknown', reason = 'lost', runner = NULL, due_at = iif(:hold, NULL, :now + :quiet), quiet_until = :now + :quiet,
     attempts = attempts + 1,
     sent_at = claimed_at, settled_at = :wall, latency_seconds = NULL, http_status = NULL, notification_status = '', notification_message = '',
     error = 'the process that sent it ended before the answer was recorded'
-WHERE campaign = :campaign AND status = 'sending' AND runner = :runner
-RETURNING row, fence, pass_key, claimed_at;
+WHERE campaign = :campaign AND status = 'sending' AND runner = :runner;
 
--- name: claim
+-- name: due
+-- What may be claimed now. Here and below a batch goes in and comes out as one JSON array: for each row that SQLite hands over by itself
+-- Python's lock is waited for, which the event loop holds most of the time.
 -- A pass of another API or account is another pass, however it is called.
-UPDATE rows
-SET status = 'sending', reason = '', runner = :runner, fence = fence + 1, claimed_at = :wall, due_at = NULL, baseline = 0, baseline_text = NULL
-WHERE campaign = :campaign AND row IN (
+SELECT json_group_array(row) FROM (
     SELECT row FROM rows AS r
     WHERE campaign = :campaign AND status = 'pending' AND zone = :zone AND due_at <= :now AND row % :shards = :shard
       AND NOT EXISTS (SELECT 1 FROM rows AS o
@@ -132,15 +137,12 @@ WHERE campaign = :campaign AND row IN (
                                     AND account = (SELECT account FROM campaigns WHERE id = :campaign)))
     ORDER BY due_at, row LIMIT :limit
 )
-AND EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND control = 'go')
-AND EXISTS (SELECT 1 FROM runners WHERE id = :runner AND ended_at = 0)
-RETURNING row, fence, pass_id, message, attempts, tries, zone, pass_key;
+WHERE EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND control = 'go')
+  AND EXISTS (SELECT 1 FROM runners WHERE id = :runner AND ended_at = 0);
 
--- name: claim_of
+-- name: due_of
 -- The same of chosen rows only.
-UPDATE rows
-SET status = 'sending', reason = '', runner = :runner, fence = fence + 1, claimed_at = :wall, due_at = NULL, baseline = 0, baseline_text = NULL
-WHERE campaign = :campaign AND row IN (
+SELECT json_group_array(row) FROM (
     SELECT r.row FROM json_each(:only) AS c CROSS JOIN rows AS r ON r.campaign = :campaign AND r.row = c.value
     WHERE r.status = 'pending' AND r.zone = :zone AND r.due_at <= :now AND r.row % :shards = :shard
       AND NOT EXISTS (SELECT 1 FROM rows AS o
@@ -150,9 +152,39 @@ WHERE campaign = :campaign AND row IN (
                                     AND account = (SELECT account FROM campaigns WHERE id = :campaign)))
     ORDER BY r.row LIMIT :limit
 )
-AND EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND control = 'go')
-AND EXISTS (SELECT 1 FROM runners WHERE id = :runner AND ended_at = 0)
-RETURNING row, fence, pass_id, message, attempts, tries, zone, pass_key;
+WHERE EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND control = 'go')
+  AND EXISTS (SELECT 1 FROM runners WHERE id = :runner AND ended_at = 0);
+
+-- name: claimable
+-- These rows as they are claimed, and why a pass must not be told, if it must not: it is excluded; another row of the campaign has told it,
+-- or may have; or it has had its share of messages through this API since a time, those in doubt included, and those that another token has
+-- under way. The + keeps SQLite from looking through all attempts of the campaign.
+SELECT json_group_array(json_array(r.row, r.fence + 1, r.pass_id, r.message, r.attempts, r.tries, r.zone, r.pass_key, CASE
+    WHEN EXISTS (SELECT 1 FROM exclusions WHERE campaign = :campaign AND pass_key = r.pass_key) THEN 'excluded'
+    WHEN EXISTS (SELECT 1 FROM attempts WHERE pass_key = r.pass_key AND +campaign = :campaign AND row <> r.row
+                 AND status IN ('delivered', 'not_delivered', 'accepted', 'unknown')) THEN 'duplicate'
+    WHEN :cap > 0 AND (SELECT count(*) FROM attempts AS a JOIN campaigns AS c ON c.id = a.campaign
+                       WHERE a.pass_key = r.pass_key AND a.status IN ('delivered', 'accepted', 'unknown') AND a.sent_at > :since
+                         AND c.api = (SELECT api FROM campaigns WHERE id = :campaign))
+                    + (SELECT count(*) FROM rows AS o JOIN campaigns AS c ON c.id = o.campaign
+                       WHERE o.pass_key = r.pass_key AND o.status IN ('sending', 'unknown') AND +o.status = 'sending' AND o.campaign <> :campaign
+                         AND c.api = (SELECT api FROM campaigns WHERE id = :campaign)) >= :cap THEN 'frequency_cap'
+END))
+FROM json_each(:rows) AS j CROSS JOIN rows AS r ON r.campaign = :campaign AND r.row = j.value;
+
+-- name: claim
+-- By rowid: else SQLite would look for them among all that is pending.
+UPDATE rows
+SET status = 'sending', reason = '', runner = :runner, fence = fence + 1, claimed_at = :wall, due_at = NULL, baseline = 0, baseline_text = NULL
+WHERE rowid IN (
+    SELECT r.rowid FROM json_each(:rows) AS j CROSS JOIN rows AS r ON r.campaign = :campaign AND r.row = j.value WHERE r.status = 'pending'
+);
+
+-- name: leave_out
+UPDATE rows SET status = 'skipped', reason = :reason, due_at = NULL
+WHERE rowid IN (
+    SELECT r.rowid FROM json_each(:rows) AS j CROSS JOIN rows AS r ON r.campaign = :campaign AND r.row = j.value WHERE r.status = 'pending'
+);
 
 -- name: zones
 SELECT zones FROM campaigns WHERE id = :campaign;
@@ -198,37 +230,38 @@ ORDER BY status = 'pending', row LIMIT :limit;
 -- name: sendable_rows
 SELECT row FROM rows WHERE campaign = :campaign AND status <> 'invalid' AND NOT (status = 'skipped' AND reason IN ('duplicate', 'excluded'));
 
--- name: reason_to_skip
--- Why a pass must not be told, if it must not: it is excluded; another row of the campaign has told it, or may have; or it has had its share of
--- messages through this API since a time, those in doubt included, and those that another token has under way. The + keeps SQLite from
--- looking through all attempts of the campaign.
-SELECT CASE
-    WHEN EXISTS (SELECT 1 FROM exclusions WHERE campaign = :campaign AND pass_key = :pass_key) THEN 'excluded'
-    WHEN EXISTS (SELECT 1 FROM attempts WHERE pass_key = :pass_key AND +campaign = :campaign AND row <> :row
-                 AND status IN ('delivered', 'not_delivered', 'accepted', 'unknown')) THEN 'duplicate'
-    WHEN :cap > 0 AND (SELECT count(*) FROM attempts AS a JOIN campaigns AS c ON c.id = a.campaign
-                       WHERE a.pass_key = :pass_key AND a.status IN ('delivered', 'accepted', 'unknown') AND a.sent_at > :since
-                         AND c.api = (SELECT api FROM campaigns WHERE id = :campaign))
-                    + (SELECT count(*) FROM rows AS o JOIN campaigns AS c ON c.id = o.campaign
-                       WHERE o.pass_key = :pass_key AND o.status IN ('sending', 'unknown') AND +o.status = 'sending' AND o.campaign <> :campaign
-                         AND c.api = (SELECT api FROM campaigns WHERE id = :campaign)) >= :cap THEN 'frequency_cap'
-END;
-
--- name: leave_out
-UPDATE rows SET status = 'skipped', reason = :reason, runner = NULL, due_at = NULL
-WHERE campaign = :campaign AND row = :row AND fence = :fence AND status = 'sending';
-
 -- name: release
 UPDATE rows SET status = 'pending', runner = NULL, due_at = :now
 WHERE campaign = :campaign AND row = :row AND fence = :fence AND runner = :runner AND status = 'sending';
 
+-- name: late
+-- Which of the settlements come from a claim that is no longer the runner's.
+SELECT json_group_array(json_array(j.value ->> 0, j.value ->> 1))
+FROM json_each(:settlements) AS j
+WHERE NOT EXISTS (SELECT 1 FROM rows AS r
+                  WHERE r.campaign = :campaign AND r.row = j.value ->> 0 AND r.fence = j.value ->> 1 AND r.runner = :runner
+                    AND r.status = 'sending');
+
+-- name: record_attempts
+-- Of claims that are still the runner's; to be done before `settle`.
+INSERT INTO attempts (campaign, row, fence, pass_key, runner, status, reason, http_status, sent_at, settled_at, latency_seconds)
+SELECT r.campaign, r.row, r.fence, r.pass_key, r.runner, j.value ->> 2, j.value ->> 4, j.value ->> 5, j.value ->> 6, j.value ->> 7, j.value ->> 8
+FROM json_each(:settlements) AS j CROSS JOIN rows AS r ON r.campaign = :campaign AND r.row = j.value ->> 0
+WHERE r.fence = j.value ->> 1 AND r.runner = :runner AND r.status = 'sending';
+
 -- name: settle
+-- The limit, which is none, has SQLite go from the settlements to the rows.
 UPDATE rows
-SET status = ?, reason = ?, due_at = ?, quiet_until = ?, runner = NULL, attempts = ?, tries = ?, notification_status = ?, notification_message = ?,
-    http_status = ?, error = ?, sent_at = ?, settled_at = ?, latency_seconds = ?,
-    pass_status = coalesce(nullif(?, ''), pass_status), device_type = coalesce(nullif(?, ''), device_type)
-WHERE campaign = ? AND row = ? AND fence = ? AND runner = ? AND status = 'sending'
-RETURNING row, fence, pass_key;
+SET status = s.value ->> 3, reason = s.value ->> 4, http_status = s.value ->> 5, sent_at = s.value ->> 6, settled_at = s.value ->> 7,
+    latency_seconds = s.value ->> 8, due_at = s.value ->> 9, attempts = s.value ->> 10, tries = s.value ->> 11,
+    notification_status = s.value ->> 12, notification_message = s.value ->> 13, error = s.value ->> 14,
+    pass_status = coalesce(nullif(s.value ->> 15, ''), rows.pass_status), device_type = coalesce(nullif(s.value ->> 16, ''), rows.device_type),
+    quiet_until = :quiet_until, runner = NULL
+FROM (
+    SELECT r.rowid AS id, j.value FROM json_each(:settlements) AS j CROSS JOIN rows AS r ON r.campaign = :campaign AND r.row = j.value ->> 0
+    WHERE r.fence = j.value ->> 1 AND r.runner = :runner AND r.status = 'sending' LIMIT -1
+) AS s
+WHERE rows.rowid = s.id;
 
 -- name: record_attempt
 INSERT INTO attempts (campaign, row, fence, pass_key, runner, status, reason, http_status, sent_at, settled_at, latency_seconds)

@@ -2,15 +2,18 @@
 
 import json
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
 import apsw
+import orjson
 
 from campaign.domain.model import Claim, Skip
 from campaign.ledger.periods import DAY_SECONDS
 from campaign.ledger.port import ANYTHING, Runner, Terms
 from campaign.ledger.sqlite.connection import SQL
 from campaign.ledger.sqlite.store import Store, exhaust, rows
+from campaign.ledger.values import as_json
 
 
 class Claiming(Store):
@@ -29,25 +32,39 @@ class Claiming(Store):
         return await self._writer.do(work)
 
     def _of_zone(self, db: apsw.Connection, runner: Runner, limit: int, terms: Terms, *, zone: str, taken: set[str]) -> list[Claim]:
-        values: dict[str, Any] = {"campaign": runner.campaign, "runner": runner.id, "limit": limit, "zone": zone} | self._times()
-        values |= {"shard": terms.shard.index, "shards": terms.shard.count}
-        statement = "claim"
+        own = {"campaign": runner.campaign, "runner": runner.id} | self._times()
+        where: dict[str, Any] = {"limit": limit, "zone": zone, "shard": terms.shard.index, "shards": terms.shard.count}
+        statement = "due"
         if terms.only is not None:
-            statement, values["only"] = "claim_of", json.dumps(terms.only)
-        claims = []
+            statement, where["only"] = "due_of", json.dumps(terms.only)
+        due = rows(db, statement, **own, **where)[0][0]
+        if due == "[]":
+            return []
         since = self._clock.wall() - DAY_SECONDS
-        # SQLite promises no order for RETURNING.
-        for row, fence, *own, key in sorted(rows(db, statement, **values)):
-            this = {"campaign": runner.campaign, "row": row, "fence": fence}
-            about = this | {"pass_key": key, "cap": terms.daily_cap, "since": since}
-            if key in taken:
-                db.execute(SQL["release"], this | {"runner": runner.id, "now": self._clock.now()})
-            elif (reason := db.execute(SQL["reason_to_skip"], about).get) is not None:
-                db.execute(SQL["leave_out"], this | {"reason": reason})
-            else:
+        found = orjson.loads(rows(db, "claimable", **own, rows=due, cap=terms.daily_cap, since=since)[0][0])
+        claims: list[Claim] = []
+        left_out: dict[str, list[int]] = {}
+        for row, fence, *about, key, reason in sorted(found, key=itemgetter(0)):
+            if reason is not None:
+                left_out.setdefault(reason, []).append(row)
+            elif key not in taken:
                 taken.add(key)
-                pass_id, message, attempts, tries, own_zone = own
-                claims.append(Claim(**this, pass_id=pass_id, message=message, attempts=attempts, tries=tries, zone=own_zone))
+                pass_id, message, attempts, tries, own_zone = about
+                claims.append(
+                    Claim(
+                        campaign=runner.campaign,
+                        row=row,
+                        fence=fence,
+                        pass_id=pass_id,
+                        message=message,
+                        attempts=attempts,
+                        tries=tries,
+                        zone=own_zone,
+                    )
+                )
+        for reason, numbers in left_out.items():
+            db.execute(SQL["leave_out"], own | {"reason": reason, "rows": as_json(numbers)})
+        db.execute(SQL["claim"], own | {"rows": as_json([claim.row for claim in claims])})
         return claims
 
     async def exclude(self, campaign: int, pass_keys: Sequence[str]) -> None:

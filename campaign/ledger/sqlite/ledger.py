@@ -1,10 +1,7 @@
 """`ledger.port.Ledger` on SQLite: each method is one function on the writer's connection."""
 
-from collections.abc import Sequence
-
 import apsw
 
-from campaign.domain.model import Claim, Settlement, Status
 from campaign.ledger import refusals
 from campaign.ledger.liveness import sweep
 from campaign.ledger.periods import LEASE_SECONDS
@@ -18,12 +15,12 @@ from campaign.ledger.sqlite.mending import Mending
 from campaign.ledger.sqlite.moving import Moving
 from campaign.ledger.sqlite.reader import lifelines
 from campaign.ledger.sqlite.rest import check_here
+from campaign.ledger.sqlite.settling import Settling
 from campaign.ledger.sqlite.staging import Staging
-from campaign.ledger.sqlite.store import exhaust, leave_out_if_cancelled, rows
-from campaign.ledger.values import attempt, settled
+from campaign.ledger.sqlite.store import leave_out_if_cancelled, rows
 
 
-class SqliteLedger(Staging, Claiming, Budgets, Doubts, Mending, Keeping, Moving):
+class SqliteLedger(Staging, Claiming, Settling, Budgets, Doubts, Mending, Keeping, Moving):
     """A ledger file, open for staging and sending."""
 
     async def enlist(self, campaign: int, *, quiet_seconds: float, hold: bool = False, api: str = "", account: str = "") -> Runner:
@@ -81,36 +78,9 @@ class SqliteLedger(Staging, Claiming, Budgets, Doubts, Mending, Keeping, Moving)
 
     def _lose(self, db: apsw.Connection, campaign: int, runner: int, *, quiet_seconds: float, hold: bool) -> int:
         values = {"campaign": campaign, "runner": runner, "quiet": quiet_seconds, "hold": hold}
-        lost = rows(db, "lose_rows", **values, **self._times())
-        ended = self._clock.wall()
-        history = [
-            (campaign, row, fence, key, runner, "unknown", "lost", None, claimed_at, ended, None) for row, fence, key, claimed_at in lost
-        ]
-        exhaust(db.executemany(SQL["record_attempt"], history))
-        return len(lost)
-
-    async def release(self, runner: Runner, claims: Sequence[Claim]) -> None:
-        def work(db: apsw.Connection) -> None:
-            own = {"campaign": runner.campaign, "runner": runner.id, "now": self._clock.now()}
-            exhaust(db.executemany(SQL["release"], [own | {"row": claim.row, "fence": claim.fence} for claim in claims]))
-            leave_out_if_cancelled(db, runner.campaign)
-
-        await self._writer.do(work)
-
-    async def settle(self, runner: Runner, settlements: Sequence[Settlement]) -> list[Claim]:
-        def work(db: apsw.Connection) -> list[Claim]:
-            now = self._clock.now()
-            values = [settled(settlement, runner, now) for settlement in settlements]
-            keys = {row: key for row, _fence, key in db.executemany(SQL["settle"], values)}
-            history = [
-                attempt(settlement, runner.id, keys[settlement.claim.row]) for settlement in settlements if settlement.claim.row in keys
-            ]
-            exhaust(db.executemany(SQL["record_attempt"], history))
-            if any(settlement.outcome.status is Status.PENDING for settlement in settlements):
-                leave_out_if_cancelled(db, runner.campaign)
-            return [settlement.claim for settlement in settlements if settlement.claim.row not in keys]
-
-        return await self._writer.do(work)
+        db.execute(SQL["record_lost"], values | self._times())
+        db.execute(SQL["lose_rows"], values | self._times())
+        return db.changes()
 
     async def control(self, campaign: int, control: Control) -> None:
         def work(db: apsw.Connection) -> None:
