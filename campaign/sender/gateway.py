@@ -11,7 +11,7 @@ from importlib.metadata import version
 from typing import Final, Self
 
 import orjson
-from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
+from aiohttp import ClientTimeout, TCPConnector
 from yarl import URL
 
 from campaign.domain.verdict import Fault, Latest, Reading, Reply
@@ -20,18 +20,16 @@ from campaign.sender.faults import fault_of
 from campaign.sender.port import InFlight
 from campaign.sender.replies import read_pass, read_reply
 from campaign.sender.resolver import LoopbackResolver
-from campaign.sender.wire import CleanRequest, OnceBody, TooLongError, receive
+from campaign.sender.wire import OnceBody, TooLongError, Wire
 
 KEEP_ALIVE_SECONDS: Final = 1.5
 """How long an idle connection is used again: less than any usual server keeps one (2 s and up), as a request that meets its closing may or
 may not have been taken."""
 
-READ_BUFFER_BYTES: Final = 64 * 1024
-
 READ_SECONDS: Final = 15.0
 """The longest that reading a pass back may take: nobody waits for it but the next reading."""
 
-NOT_FROM_A_CACHE: Final = {"Cache-Control": "no-cache"}
+NOT_FROM_A_CACHE: Final = "Cache-Control: no-cache\r\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,43 +58,36 @@ class HttpGateway:
         self._origin = URL(self._endpoint.origin)
         self._token = check_token(token)
         self._concurrency = concurrency
-        self._timeouts = timeouts
         self._reads = asyncio.Semaphore(concurrency)
         self._read_timeout = ClientTimeout(
             total=min(timeouts.total_seconds, READ_SECONDS), connect=min(timeouts.connect_seconds, READ_SECONDS)
         )
-        self._session: ClientSession | None = None
+        self._timeout = ClientTimeout(total=timeouts.total_seconds, connect=timeouts.connect_seconds)
+        self._connector: TCPConnector | None = None
+        self._wire: Wire | None = None
 
     def __repr__(self) -> str:
         return f"HttpGateway({self._endpoint.origin})"
 
     async def __aenter__(self) -> Self:
-        self._session = ClientSession(
-            connector=TCPConnector(
-                limit=2 * self._concurrency,
-                keepalive_timeout=KEEP_ALIVE_SECONDS,
-                resolver=LoopbackResolver() if self._origin.scheme == "http" else None,
-            ),
-            headers={
-                "Authorization": f"Bearer {self._token}",
-                "Accept": "application/json",
-                "Accept-Encoding": "identity",
-                "User-Agent": f"campaign/{version('campaign')}",
-            },
-            timeout=ClientTimeout(total=self._timeouts.total_seconds, connect=self._timeouts.connect_seconds),
-            cookie_jar=DummyCookieJar(),
-            request_class=CleanRequest,
-            trust_env=False,
-            read_bufsize=READ_BUFFER_BYTES,
+        self._connector = TCPConnector(
+            limit=2 * self._concurrency,
+            keepalive_timeout=KEEP_ALIVE_SECONDS,
+            resolver=LoopbackResolver() if self._origin.scheme == "http" else None,
         )
-        # aiohttp repeats a GET, though never a POST, whose reused connection breaks; the pace counts each read as one request.
-        self._session._retry_connection = False  # noqa: SLF001 - there is no public switch; a test fails if this one goes
+        headers = {
+            "Authorization": f"Bearer {self._token}",
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            "User-Agent": f"campaign/{version('campaign')}",
+        }
+        self._wire = Wire(self._connector, self._origin, headers)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        if self._connector is not None:
+            await self._connector.close()
+            self._connector = self._wire = None
 
     async def send(self, pass_id: str, message: str, *, in_flight: InFlight | None = None) -> Reply | Fault:
         """Make one attempt, exactly one; it never raises for what the network or the API does.
@@ -107,7 +98,7 @@ class HttpGateway:
             in_flight: asked in the very moment of writing whether it still may be; and its `written` is set before this ends, however it
                 ends: a caller that cancels it can tell from that whether the attempt may have arrived.
         """
-        session = self._opened()
+        wire = self._opened()
         try:
             path = self._endpoint.notification_path(pass_id)
             body = OnceBody(orjson.dumps({"notification": {"message": message}}), in_flight.may_write if in_flight is not None else None)
@@ -116,54 +107,47 @@ class HttpGateway:
         except orjson.JSONEncodeError:
             return Fault(reason="bad_message", written=False, error="Nothing was sent: the message holds half a character.")
         try:
-            response = await session.post(self._origin.with_path(path, encoded=True), data=body, allow_redirects=False)
-            content, broken = await receive(response)
+            answer = await wire.post(path, body, self._timeout)
         except Exception as error:  # noqa: BLE001 - whatever aiohttp makes of a hostile answer settles the row and must not end the run
             return fault_of(error, written=body.seal(), token=self._token)
         finally:
             written = body.seal()
             if in_flight is not None:
                 in_flight.written = written
-        if broken is not None and not isinstance(broken, TooLongError) and 200 <= response.status < 300:
-            return fault_of(broken, written=True, token=self._token, http_status=response.status)
+        if answer.broken is not None and not isinstance(answer.broken, TooLongError) and 200 <= answer.status < 300:
+            return fault_of(answer.broken, written=True, token=self._token, http_status=answer.status)
         return read_reply(
-            http_status=response.status,
-            headers=response.headers,
-            body=content,
-            whole=broken is None,
+            http_status=answer.status,
+            headers=answer.headers,
+            body=answer.body,
+            whole=answer.broken is None,
             token=self._token,
             now=time.time(),
         )
 
     async def read(self, pass_id: str) -> Reading:
         """Read the pass back once; whatever keeps it from being read is told in `error`."""
-        session = self._opened()
+        wire = self._opened()
         try:
             path = self._endpoint.pass_path(pass_id)
         except UnsendableIdError as problem:
             return Reading(latest=Latest.UNREADABLE, error=f"Nothing was read: {problem}.")
         async with self._reads:
             try:
-                response = await session.get(
-                    self._origin.with_path(path, encoded=True),
-                    allow_redirects=False,
-                    headers=NOT_FROM_A_CACHE,
-                    timeout=self._read_timeout,
-                )
-                content, broken = await receive(response)
+                answer = await wire.get(path, NOT_FROM_A_CACHE, self._read_timeout)
             except Exception as error:  # noqa: BLE001 - as in `send`
                 fault = fault_of(error, written=True, token=self._token)
                 return Reading(latest=Latest.UNREADABLE, error=fault.error)
         return read_pass(
-            http_status=response.status,
-            headers=response.headers,
-            body=content,
-            whole=broken is None,
+            http_status=answer.status,
+            headers=answer.headers,
+            body=answer.body,
+            whole=answer.broken is None,
             token=self._token,
             now=time.time(),
         )
 
-    def _opened(self) -> ClientSession:
-        if self._session is None:
+    def _opened(self) -> Wire:
+        if self._wire is None:
             raise RuntimeError("The gateway is used outside of its “async with”.")
-        return self._session
+        return self._wire

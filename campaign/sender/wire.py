@@ -1,30 +1,39 @@
-"""How one request meets the wire: written once or not at all, on a connection that owes no answer, its answer read up to a limit."""
+"""How one request meets the wire: written once or not at all, on a connection that owes no answer, its answer read up to a limit.
 
-from collections.abc import Callable, Coroutine
-from typing import Any, Final
+The connections, their pool and the parser are aiohttp's. Its session is left out: what it makes of each request so that it could be
+redirected, repeated, sent by a proxy or given a cookie, which none here ever is, costs as much as all the rest of a send.
+"""
 
-from aiohttp import ClientConnectionResetError, ClientRequest, ClientResponse, ClientResponseError
-from aiohttp.abc import AbstractStreamWriter
-from aiohttp.connector import Connection
-from aiohttp.payload import BytesPayload
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from aiohttp import BaseConnector, ClientConnectionResetError, ClientRequest, ClientTimeout, ConnectionTimeoutError, StreamReader
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http import HttpProcessingError
+from yarl import URL
 
 LONGEST_BODY_BYTES: Final = 256 * 1024
 """Of an answer's body; the documented one has about 2 KB."""
+
+READ_BUFFER_BYTES: Final = 64 * 1024
 
 
 class TooLongError(Exception):
     """The answer's body is longer than LONGEST_BODY_BYTES."""
 
 
-class OnceBody(BytesPayload):
-    """A JSON body that is written once at most, and knows whether it was.
+class OnceBody:
+    """A request's JSON body that is written once at most, together with the head, and knows whether it was.
 
-    aiohttp holds the head of a request back and writes it together with the body, in one piece, so until `written` is set not one byte has
-    left. Its tracing would tell the same for about 20 µs a request, a quarter of what the whole request costs.
+    Until `written` is set not one byte of the request has left.
     """
 
+    __slots__ = ("_may_write", "_sealed", "json", "written")
+
     def __init__(self, json: bytes, may_write: Callable[[], bool] | None = None) -> None:
-        super().__init__(json, content_type="application/json")
+        self.json = json
         self.written = False
         self._sealed = False
         self._may_write = may_write
@@ -34,55 +43,126 @@ class OnceBody(BytesPayload):
         self._sealed = True
         return self.written
 
-    # This and `send` below only look before they hand on: a coroutine of their own would cost as much again.
-    def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> Coroutine[Any, Any, None]:
+    def write(self, head: bytes, transport: asyncio.WriteTransport | None) -> None:
+        """Hand the request over to the system, all of it in one piece.
+
+        Raises:
+            ClientConnectionResetError: it was not, and never is.
+        """
         if self._sealed or self.written:
             raise ClientConnectionResetError("The request may be written only once.")
-        if writer.transport is None or writer.transport.is_closing():
+        if transport is None or transport.is_closing():
             raise ClientConnectionResetError("The connection was closed while it was idle.")
         if self._may_write is not None and not self._may_write():
             raise ClientConnectionResetError("The lease on the row ended before it could be sent.")
         self.written = True
-        return super().write_with_length(writer, content_length)
+        transport.write(head + self.json)
 
 
-class CleanRequest(ClientRequest):
-    """A request that is never written to a connection on which something came that nobody had asked for.
-
-    aiohttp takes such bytes, a late `408` for example, as the answer to the next request, and then is one answer behind for as long as the
-    connection lives: each outcome would be recorded for the wrong pass.
+@dataclass(slots=True)
+class Answer:
+    """What came: a status of 0 is none. `broken` is what kept the body from being whole: TooLongError, a timeout, or what aiohttp says of
+    a body cut short or garbled.
     """
 
-    def send(self, conn: Connection) -> Coroutine[Any, Any, ClientResponse]:
-        if conn.protocol is None or conn.protocol.should_close:
-            raise ClientConnectionResetError("The connection held an answer that nobody had asked for.")
-        return super().send(conn)
+    status: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    broken: Exception | None = None
 
 
-async def receive(response: ClientResponse) -> tuple[bytes, Exception | None]:
-    """The body, and what kept it from being whole: TooLongError, a timeout, or what aiohttp says of a body cut short or garbled."""
-    reader = response.content
-    if reader.is_eof() and response.connection is None and reader.total_bytes <= LONGEST_BODY_BYTES:
+class Wire:
+    """Requests to one origin, each on a connection of its own while it lasts.
+
+    Args:
+        connector: to be closed by the caller.
+        origin: scheme, host and port.
+        headers: of every request; nothing foreign may stand in them.
+    """
+
+    def __init__(self, connector: BaseConnector, origin: URL, headers: Mapping[str, str]) -> None:
+        self._connector = connector
+        # The connector asks it where to; it is never sent itself.
+        self._where_to = ClientRequest("GET", origin, loop=asyncio.get_running_loop())
+        lines = {"Host": origin.host_port_subcomponent or ""} | dict(headers)
+        self._headers = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+
+    async def post(self, path: str, body: OnceBody, limits: ClientTimeout) -> Answer:
+        """Send a JSON body to a path, which must be percent-encoded; raises what aiohttp does, and TimeoutError, if no status came."""
+        size = f"Content-Length: {len(body.json)}\r\nContent-Type: application/json\r\n\r\n"
+        return await self._exchange(f"POST {path} HTTP/1.1\r\n{self._headers}{size}".encode("ascii"), body, limits)
+
+    async def get(self, path: str, headers: str, limits: ClientTimeout) -> Answer:
+        """The same without a body; `headers` are more lines, each with its end."""
+        return await self._exchange(f"GET {path} HTTP/1.1\r\n{self._headers}{headers}\r\n".encode("ascii"), OnceBody(b""), limits)
+
+    async def _exchange(self, head: bytes, body: OnceBody, limits: ClientTimeout) -> Answer:
+        answer = Answer()
+        try:
+            async with asyncio.timeout(limits.total):
+                await self._on_a_connection(head, body, limits, answer)
+        except Exception as error:
+            # A hostile body has many ways; whichever it is, the status that came stays known.
+            if not answer.status:
+                raise
+            answer.broken = error
+        return answer
+
+    async def _on_a_connection(self, head: bytes, body: OnceBody, limits: ClientTimeout, answer: Answer) -> None:
+        try:
+            connection = await self._connector.connect(self._where_to, [], limits)
+        except TimeoutError as error:
+            raise ConnectionTimeoutError("No connection came about in time.") from error
+        whole = False
+        try:
+            protocol = connection.protocol
+            if protocol is None:
+                raise ClientConnectionResetError("The connection was closed while it was idle.")
+            protocol.set_response_params(read_until_eof=True, read_bufsize=READ_BUFFER_BYTES)
+            # aiohttp takes a late answer, a `408` for example, as that to the next request, and then is one behind for as long as the
+            # connection lives: each outcome would be recorded for the wrong pass.
+            if protocol.should_close:
+                raise ClientConnectionResetError("The connection held an answer that nobody had asked for.")
+            body.write(head, protocol.transport)
+            content = await _begin(protocol, answer)
+            await receive(content, answer)
+            whole = content.is_eof()
+        finally:
+            # What is not at its end is not used again.
+            if whole:
+                connection.release()
+            else:
+                connection.close()
+
+
+async def _begin(protocol: ResponseHandler, answer: Answer) -> StreamReader:
+    """The first lines of an answer that is no interim one."""
+    while True:
+        message, content = await protocol.read()
+        if not 100 <= message.code <= 199 or message.code == 101:
+            answer.status, answer.headers = message.code, message.headers
+            return content
+
+
+async def receive(content: StreamReader, answer: Answer) -> None:
+    """Read the body into the answer, as far as it comes and no further than LONGEST_BODY_BYTES."""
+    if content.is_eof() and content.total_bytes <= LONGEST_BODY_BYTES:
         # It came in one piece with its head, as nearly all do.
-        return reader.read_nowait(), None
+        answer.body = content.read_nowait()
+        return
     chunks: list[bytes] = []
     size = 0
     try:
-        while size <= LONGEST_BODY_BYTES and not reader.at_eof():
-            chunk = await reader.readany()
+        while size <= LONGEST_BODY_BYTES and not content.at_eof():
+            chunk = await content.readany()
             chunks.append(chunk)
             size += len(chunk)
-    except Exception as broken:  # noqa: BLE001 - a hostile body has many ways; whichever it is, the status that came stays known
-        return b"".join(chunks), broken
     finally:
-        # After a whole body the connection is back in the pool and no longer the response's; whatever else still holds one is cut off.
-        if response.connection is not None:
-            response.close()
+        answer.body = b"".join(chunks)[:LONGEST_BODY_BYTES]
     if size > LONGEST_BODY_BYTES:
-        return b"".join(chunks)[:LONGEST_BODY_BYTES], TooLongError()
-    return b"".join(chunks), None
+        raise TooLongError
 
 
 def describe(error: Exception) -> str:
     """What aiohttp says of a failure, without the headers that its `repr` holds."""
-    return f"{error.status}, {error.message}" if isinstance(error, ClientResponseError) else str(error)
+    return f"{error.code}, {error.message}" if isinstance(error, HttpProcessingError) else str(error)

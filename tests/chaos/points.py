@@ -97,10 +97,10 @@ _METHODS: Final = (
 )
 _OF_ANY_LEDGER: Final = (
     # Before the bytes of a request are handed over; right after; and a moment later, when they have left.
-    Point(name="write", module=_WIRE, target="OnceBody.write_with_length", phase=Phase.SENDING, most=150),
-    Point(name="left", module=_WIRE, target="OnceBody.write_with_length", phase=Phase.SENDING, most=150, before=False, delay_seconds=0.015),
+    Point(name="write", module=_WIRE, target="OnceBody.write", phase=Phase.SENDING, most=150),
+    Point(name="left", module=_WIRE, target="OnceBody.write", phase=Phase.SENDING, most=150, before=False, delay_seconds=0.015),
     # The head of an answer came; all of it was read.
-    Point(name="answer", module=_GATEWAY, target="receive", phase=Phase.SENDING, most=150),
+    Point(name="answer", module=_WIRE, target="receive", phase=Phase.SENDING, most=150),
     Point(name="send", module=_GATEWAY, target="HttpGateway.send", phase=Phase.SENDING, most=150),
     Point(name="read_back", module=_GATEWAY, target="HttpGateway.read", phase=Phase.SENDING, most=60),
     Point(name="report", module="campaign.app.session", target="report", phase=Phase.REPORTING),
