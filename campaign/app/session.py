@@ -128,9 +128,9 @@ class Session:
         if not agreed:
             raise UsageError(not_sent)
 
-    async def send(self, record: CampaignRecord, results: Place | None, *, anew: bool = False) -> Finished:
-        """Send what is left of the campaign, and report; `anew` as of `sending.send`."""
-        counts = self.reader.counts(record.id)
+    async def send(self, record: CampaignRecord, results: Place | None, *, anew: bool = False, counts: Counts | None = None) -> Finished:
+        """Send what is left of the campaign, and report; `anew` as of `sending.send`, `counts` where they were just made."""
+        counts = counts or self.reader.counts(record.id)
         if late := cannot_finish(self.schedule(record), counts.open, self.settings.rate, now=utc_now()):
             self.front.tell("cannot_finish_in_time", late)
         with self.front.watch(record.spec.name, counts) as observer:

@@ -405,8 +405,10 @@ WHERE campaign = :campaign AND status = 'pending' AND row IN (
 RETURNING 1;
 
 -- name: count_by_status
-SELECT status, count(*) FROM rows
-WHERE campaign = :campaign AND NOT EXISTS (SELECT 1 FROM forgotten WHERE campaign = :campaign) GROUP BY status
+-- One by one: in the index each status stands together, and to count what stands together is quicker than to group it.
+SELECT s.column1, (SELECT count(*) FROM rows WHERE campaign = :campaign AND status = s.column1)
+FROM (VALUES ('pending'), ('sending'), ('delivered'), ('not_delivered'), ('accepted'), ('failed'), ('unknown'), ('skipped'), ('invalid')) AS s
+WHERE NOT EXISTS (SELECT 1 FROM forgotten WHERE campaign = :campaign)
 UNION ALL
 SELECT status, sum(count) FROM forgotten_counts WHERE campaign = :campaign GROUP BY status;
 
@@ -415,7 +417,12 @@ SELECT count(*) FROM rows WHERE campaign = :campaign AND status = 'unknown' AND 
 
 -- name: count_by_reason
 SELECT status, reason, count(*) FROM rows
-WHERE campaign = :campaign AND (status IN ('failed', 'unknown', 'skipped', 'invalid', 'not_delivered') OR status = 'pending' AND reason <> '')
+WHERE campaign = :campaign AND status IN ('failed', 'unknown', 'skipped', 'invalid', 'not_delivered')
+  AND NOT EXISTS (SELECT 1 FROM forgotten WHERE campaign = :campaign) GROUP BY status, reason
+UNION ALL
+-- Apart from the others: SQLite would group a million that have none to leave them out in the end.
+SELECT status, reason, count(*) FROM rows
+WHERE campaign = :campaign AND status = 'pending' AND reason <> ''
   AND NOT EXISTS (SELECT 1 FROM forgotten WHERE campaign = :campaign) GROUP BY status, reason
 UNION ALL
 SELECT status, reason, count FROM forgotten_counts
