@@ -1,7 +1,8 @@
 """Stage: from a checked list to a campaign in the ledger, the same one for the same list again."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -115,9 +116,10 @@ async def _fill(
     stager = given.stager()
     batches = stager.batches(given.table, given.table.columns)
     try:
-        while (batch := await asyncio.to_thread(_next, batches)) is not None:
-            _check_not_stopped(stop)
-            await ledger.stage(record.id, batch)
+        async with _read_ahead(batches) as next_batch:
+            while (batch := await next_batch()) is not None:
+                _check_not_stopped(stop)
+                await ledger.stage(record.id, batch)
         await exclude(ledger, record, exclusions)
         await ledger.finish_staging(record.id, content_sha256=stager.content_sha256)
     except BaseException:
@@ -127,6 +129,27 @@ async def _fill(
     if found is None:
         raise UsageError(f"The campaign “{given.spec.name}” was removed while it was being staged.")
     return found
+
+
+@asynccontextmanager
+async def _read_ahead(batches: Iterator[list[StagedRow]]) -> AsyncIterator[Callable[[], Awaitable[list[StagedRow] | None]]]:
+    """Makes one batch ready while the one before is being written; leaves no thread at work."""
+    ahead: asyncio.Task[list[StagedRow] | None] = asyncio.create_task(asyncio.to_thread(_next, batches))
+
+    async def next_batch() -> list[StagedRow] | None:
+        nonlocal ahead
+        batch = await asyncio.shield(ahead)
+        if batch is not None:
+            ahead = asyncio.create_task(asyncio.to_thread(_next, batches))
+        return batch
+
+    try:
+        yield next_batch
+    finally:
+        # What it says no longer matters, but that it is over.
+        await asyncio.wait([ahead])
+        if not ahead.cancelled():
+            ahead.exception()
 
 
 def _check_not_stopped(stop: asyncio.Event) -> None:

@@ -107,7 +107,7 @@ class Stager:
                 number += 1
                 cells = self.layout.cells(values)
                 self._hash.update("\x1f".join(cells).encode() + b"\x1e")
-                before = {name: self._delivery(values[place]) for name, place in places.items()}
+                before = {name: self._delivery(values[place]) for name, place in places.items()} if places else {}
                 staged.append(self._row(number, cells, before))
             yield staged
 
@@ -118,7 +118,7 @@ class Stager:
         pass_id, reason, error = check_pass_id(cells[self.layout.id_place])
         outcome = read_outcome(before) if before else UNSENT
         text = before.get("delivery_message", "")
-        if _never_tried(outcome) and (text or self.messages is not None):
+        if outcome is not UNSENT and _never_tried(outcome) and (text or self.messages is not None):
             # What was wrong with it may have been mended since.
             outcome = UNSENT
         if self.messages is not None and (not text or outcome.status is Status.PENDING):

@@ -3,7 +3,8 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Final
+from itertools import chain
+from typing import Any, Final
 
 import apsw
 
@@ -16,6 +17,8 @@ from campaign.ledger.sqlite.store import Store, exhaust, rows
 from campaign.ledger.values import MAY_HAVE_ARRIVED, attempt_elsewhere, record, staged
 
 DISCARDED_AT_ONCE: Final = 20_000
+STAGED_AT_ONCE: Final = 50
+"""Rows in one statement: more make it no quicker."""
 
 
 class Staging(Store):
@@ -42,7 +45,7 @@ class Staging(Store):
 
         def work(db: apsw.Connection) -> None:
             db.execute(SQL["renew_stager"], {"campaign": campaign, "now": self._clock.now(), "lease": LEASE_SECONDS})
-            exhaust(db.executemany(SQL["stage"], values))
+            _insert(db, values)
             exhaust(db.executemany(SQL["record_attempt"], sent_before))
 
         await self._writer.do(work)
@@ -82,3 +85,13 @@ class Staging(Store):
             return False
         await self.discard(campaign)
         return True
+
+
+def _insert(db: apsw.Connection, values: Sequence[tuple[Any, ...]]) -> None:
+    one = SQL["stage"]
+    places = one[one.rindex("(") :]
+    whole = len(values) - len(values) % STAGED_AT_ONCE
+    together = one + f", {places}" * (STAGED_AT_ONCE - 1)
+    for first in range(0, whole, STAGED_AT_ONCE):
+        db.execute(together, tuple(chain.from_iterable(values[first : first + STAGED_AT_ONCE])))
+    exhaust(db.executemany(one, values[whole:]))
