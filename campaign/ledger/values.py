@@ -14,6 +14,9 @@ from campaign.ledger.port import CampaignRecord, CampaignSpec, Control, Doubt, S
 MAY_HAVE_ARRIVED: Final = frozenset({Status.DELIVERED, Status.NOT_DELIVERED, Status.ACCEPTED, Status.UNKNOWN})
 """Rows of a results file that count as attempts."""
 
+_STATUSES: Final[dict[str, Status]] = {status.value: status for status in Status}
+"""Looked up rather than called: of a million rows that is felt."""
+
 
 def staged(campaign: int, row: StagedRow) -> tuple[Any, ...]:
     outcome = row.outcome
@@ -86,7 +89,7 @@ def result(values: tuple[Any, ...]) -> ResultRow:
         message=message,
         cells=tuple(orjson.loads(cells)),
         outcome=Outcome(
-            status=Status(status),
+            status=_STATUSES[status],
             reason=reason,
             notification_status=notification_status,
             notification_message=notification_message,
