@@ -10,7 +10,9 @@ from campaign.domain.model import Claim
 from campaign.domain.pacing import AHEAD_SECONDS, rows_ahead
 from campaign.ledger.port import Ledger, Runner, Terms
 
-MOST_AHEAD: Final = 500
+MOST_AHEAD: Final = 1000
+"""A tenth of a second's at the rate at which this many are reached; a commit that serves fewer could not keep up with it."""
+
 FIRST_PART: Final = 10
 """The first claim is of a part only: others may be sending the same campaign."""
 

@@ -18,7 +18,7 @@ from campaign.sender.pace import Pacer
 from campaign.sender.port import Gateway, Observer
 from campaign.sender.recorder import Recorder
 from campaign.sender.sends import LEASE_OVER, Sends
-from campaign.sender.settings import MOST_WORKERS, Clocks, PoolSettings
+from campaign.sender.settings import MOST_READY, Clocks, PoolSettings
 from campaign.sender.timing import Timing
 from campaign.sender.verify import Verifier
 
@@ -53,7 +53,7 @@ class Pool:
         self._heart = Heart(ledger, runner, clocks.ticks)
         self._recorder = Recorder(ledger, runner, observer)
         self._pacer = Pacer(ledger, settings.key, settings.rate_per_second) if settings.rate_per_second is not None else None
-        self._ready: asyncio.Queue[Claim | None] = asyncio.Queue(1 if self._pacer else MOST_WORKERS)
+        self._ready: asyncio.Queue[Claim | None] = asyncio.Queue(1 if self._pacer else MOST_READY)
         self._workers: list[asyncio.Task[None]] = []
         self._idle = 0
         self._busy = 0

@@ -8,7 +8,10 @@ from campaign.ledger.port import Ledger, Runner
 from campaign.sender.port import Observer
 
 GATHER_SECONDS: Final = 0.03
-MOST_TOGETHER: Final = 500
+ENOUGH: Final = 500
+"""So many are worth a sync to disk at once; fewer wait a moment for others."""
+
+MOST_TOGETHER: Final = 2000
 MOST_WAITING: Final = 2000
 
 
@@ -51,7 +54,7 @@ class Recorder:
             return False
         batch = [first]
         last = False
-        if self._waiting.qsize() < MOST_TOGETHER:
+        if self._waiting.qsize() < ENOUGH:
             await asyncio.sleep(GATHER_SECONDS)
         while len(batch) < MOST_TOGETHER and not self._waiting.empty():
             more = self._waiting.get_nowait()
