@@ -19,7 +19,10 @@ from campaign.domain.shard import WHOLE, parse_shard
 from campaign.sender.attempt import OnUnknown
 from campaign.settings import Engine, GivenSettings, Settings
 
-NOT_SETTINGS = {"source", "target", "name", "to", "row", "by", "status", "watch", "output", "reason", "http_status", "older_than", "file"}
+NOT_SETTINGS = {
+    *("source", "target", "name", "first", "second", "to", "row", "by", "status", "watch", "output", "file"),
+    *("reason", "http_status", "older_than", "since", "until"),
+}
 """What a command is told of this one call: its arguments, and options that make no sense for all calls."""
 
 ALONE = {"simulate", "demo", "jobs", "user"}
