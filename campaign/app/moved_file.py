@@ -19,6 +19,7 @@ from campaign.domain.model import Outcome, StagedRow, Status
 from campaign.domain.schedule import known_zones
 from campaign.ledger.port import CampaignRecord, CampaignSpec, Control, LedgerReader, RunnerRecord
 from campaign.ledger.upkeep import HandedOver, MovedAttempt, MovedRow
+from campaign.ledger.waiting import Wait, Why
 from campaign.loader.columns import check_pass_id, pass_key
 from campaign.reporter.atomic import Draft, writing
 
@@ -38,6 +39,7 @@ class Header:
     record: CampaignRecord
     before: HandedOver
     runners: tuple[RunnerRecord, ...]
+    waits: tuple[Wait, ...]
 
 
 @dataclass(slots=True)
@@ -54,6 +56,7 @@ def write(reader: LedgerReader, record: CampaignRecord, file: Path) -> None:
     runners = [asdict(runner) for runner in reversed(reader.runners(record.id)) if runner.ended_at]
     header = {"format": FORMAT, "version": VERSION, "record": asdict(record), "before": asdict(reader.handed_over(record.id))}
     header["runners"] = runners
+    header["waits"] = [(wait.since, wait.until, wait.why.value) for wait in reader.waits(record.id)]
     checksum = hashlib.sha256()
     with Draft(file) as draft, writing(file):
         with gzip.GzipFile(filename="", mode="wb", fileobj=draft.file, compresslevel=6, mtime=0) as packed:
@@ -146,7 +149,15 @@ def _header(line: bytes) -> Header:
         record=CampaignRecord(**record | {"spec": spec, "control": Control(record["control"])}),
         before=HandedOver(**before | {"control": Control(before["control"])}),
         runners=tuple(RunnerRecord(**runner) for runner in value["runners"]),
+        # Who knows nothing of them reads over them, and older files have none: no reason for another version.
+        waits=_waits(value.get("waits", [])),
     )
+
+
+def _waits(given: list[tuple[float, float, str]]) -> tuple[Wait, ...]:
+    """Of one kind, each begins at its own time and ends no earlier: a ledger takes no other."""
+    found = {(why, since): Wait(since=float(since), until=max(float(since), float(until)), why=Why(why)) for since, until, why in given}
+    return tuple(found.values())
 
 
 def _row(value: dict[str, Any]) -> MovedRow:

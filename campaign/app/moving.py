@@ -68,7 +68,7 @@ async def take_in(file: Path, settings: Settings) -> CampaignRecord:
             while (batch := await asyncio.to_thread(next, parts, None)) is not None:
                 await ledger.take_in(made.id, batch.rows, batch.attempts)
                 await ledger.exclude(made.id, batch.excluded)
-            await ledger.finish_taking_in(made.id, header.record, header.before)
+            await ledger.finish_taking_in(made.id, header.record, header.before, header.waits)
         except BaseException:
             await asyncio.shield(ledger.discard(made.id))
             raise

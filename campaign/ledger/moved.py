@@ -1,4 +1,4 @@
-"""Rows and attempts on their way from one ledger to another: as tuples of a ledger's tables, and back."""
+"""Rows, attempts and waits on their way from one ledger to another: as tuples of a ledger's tables, and back."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ import orjson
 
 from campaign.domain.model import Outcome, StagedRow, Status
 from campaign.ledger.upkeep import MovedAttempt, MovedRow
+from campaign.ledger.waiting import Wait
 
 
 def moved_row(values: tuple[Any, ...], now: float) -> MovedRow:
@@ -69,3 +70,7 @@ def taken_in_attempt(campaign: int, made: MovedAttempt, runners: dict[int, int])
         *(campaign, made.row, made.pass_key, runners.get(made.runner, 0), made.status, made.reason, made.http_status),
         *(made.sent_at, made.settled_at, made.latency_seconds, made.message),
     )
+
+
+def taken_in_wait(campaign: int, wait: Wait) -> tuple[Any, ...]:
+    return campaign, wait.why.value, wait.since, wait.until

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from campaign.domain.model import ResultRow, StagedRow, Status
 from campaign.ledger.records import CampaignRecord, Control, RunnerRecord
+from campaign.ledger.waiting import Wait
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +84,8 @@ class Upkeep(Protocol):
     async def take_in_runners(self, campaign: int, runners: Sequence[RunnerRecord]) -> None:
         """Add the history of runs of another ledger to a campaign that is being staged."""
 
-    async def finish_taking_in(self, campaign: int, record: CampaignRecord, before: HandedOver) -> None:
-        """Make the campaign what it was in the other ledger, as `record` says, and before it was handed over."""
+    async def finish_taking_in(self, campaign: int, record: CampaignRecord, before: HandedOver, waits: Sequence[Wait] = ()) -> None:
+        """Make the campaign what it was in the other ledger, as `record` says, and before it was handed over; with its senders' waits."""
 
 
 class UpkeepReader(Protocol):

@@ -1,8 +1,11 @@
 """Campaigns are listed and shown, forgotten down to the last byte, and moved to another ledger without anybody being told twice."""
 
 import gzip
+import hashlib
 import json
+import re
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import apsw
@@ -191,6 +194,23 @@ class TestMoving:
         assert (seen["by_status"]["delivered"], seen["skipped_by_reason"]) == (3, {"excluded": 1})
         assert sorted(desk.sent()) == ["a", "b", "c"]
 
+    def test_its_waits_go_with_it_and_a_file_of_before_has_none(self, desk: Desk) -> None:
+        desk.make_list(3)
+        soon = (datetime.now(tz=UTC) + timedelta(seconds=3)).isoformat(timespec="seconds")
+        desk.run("run", "list.csv", "--message", MESSAGE, "--start-at", soon, "--time-zone", "UTC")
+        desk.run("export", "list", "--output", "list.campaign")
+        old = desk.folder / "old.campaign"
+        old.write_bytes(_without_waits(desk.folder / "list.campaign"))
+        pages = [page_of(desk)]
+        assert "Not the time to send" in pages[0]
+        for name in ("list", "old"):
+            there = {"CAMPAIGN_LEDGER": str(desk.folder / f"{name}.db")}
+            desk.run("import", f"{name}.campaign", code=0, **there)
+            pages.append(page_of(desk, **there))
+        assert pages[1] == pages[0]
+        assert "Not the time to send" not in pages[2]
+        assert "There were no pauses." in pages[2]
+
     def test_an_export_that_was_a_mistake_comes_back_under_another_name(self, desk: Desk) -> None:
         desk.make_list(4)
         desk.run("run", "list.csv", "--message", MESSAGE, "--limit", "1", code=5)
@@ -262,6 +282,21 @@ class TestMoving:
         refused = desk.run("import", "list.campaign", code=2, **there).stderr
         assert "Nothing was imported" in refused
         assert "There are no campaigns" in desk.run("list", code=0, **there).stdout
+
+
+def page_of(desk: Desk, **environment: str) -> str:
+    """The campaign's page, but for when it was made."""
+    desk.run("report", "list", "--output", "report.html", code=0, **environment)
+    return re.sub(r"This page is of [^;]*;", "", (desk.folder / "report.html").read_text(encoding="utf-8"))
+
+
+def _without_waits(path: Path) -> bytes:
+    """The file as it was written before waits were in it."""
+    header, *lines, _ = gzip.decompress(path.read_bytes()).splitlines(keepends=True)
+    value = json.loads(header)
+    assert value.pop("waits")
+    whole = b"".join([json.dumps(value).encode() + b"\n", *lines])
+    return gzip.compress(whole + json.dumps({"sha256": hashlib.sha256(whole).hexdigest()}).encode() + b"\n")
 
 
 def _damage(path: Path, how: str) -> None:

@@ -9,6 +9,7 @@ from campaign.domain.model import Status
 from campaign.domain.verdict import Conclusion
 from campaign.ledger.port import CampaignRecord, Control, Ledger, LedgerReader, Runner
 from campaign.ledger.upkeep import HandedOver, MendedRow
+from campaign.ledger.waiting import Why
 from tests.contract.backends import Backend, HandClock
 from tests.contract.given import campaign_of, ends, staged
 
@@ -227,6 +228,8 @@ class TestMoving:
     ) -> None:
         record = await campaign_of(ledger, staged(1), staged(2), staged(3), staged(4, "", status=Status.INVALID))
         runner = await ledger.enlist(record.id, quiet_seconds=30, api="https://one", account="me")
+        await ledger.throttle("me", retry_after_seconds=2.5)
+        await ledger.note_wait(record.id, Why.HOURS, seconds=7.0)
         one, two, three = await ledger.claim(runner, 3)
         await ledger.settle(
             runner,
@@ -246,8 +249,10 @@ class TestMoving:
         made = await other.create(found.spec)
         await other.take_in_runners(made.id, [run for run in reader.runners(record.id) if run.ended_at])
         await other.take_in(made.id, list(reader.moved_rows(record.id)), list(reader.moved_attempts(record.id)))
-        await other.finish_taking_in(made.id, found, reader.handed_over(record.id))
+        await other.finish_taking_in(made.id, found, reader.handed_over(record.id), reader.waits(record.id))
         try:
+            assert look.waits(made.id) == reader.waits(record.id)
+            assert {(wait.why, wait.until - wait.since) for wait in look.waits(made.id)} == {(Why.THROTTLED, 2.5), (Why.HOURS, 7.0)}
             assert list(look.rows(made.id)) == list(reader.rows(record.id))
             outlook = look.outlook(made.id)
             assert outlook.pending_in_seconds == pytest.approx(60)

@@ -5,13 +5,14 @@ from dataclasses import asdict
 from typing import Any
 
 from campaign.ledger import refusals
-from campaign.ledger.moved import taken_in_attempt, taken_in_row
+from campaign.ledger.moved import taken_in_attempt, taken_in_row, taken_in_wait
 from campaign.ledger.periods import LEASE_SECONDS
 from campaign.ledger.port import CampaignRecord, RunnerRecord
 from campaign.ledger.postgres.connection import LONG_SECONDS, Session
 from campaign.ledger.postgres.rest import Rest, check_here, check_no_doubts
 from campaign.ledger.postgres.values import cleaned
 from campaign.ledger.upkeep import HandedOver, MovedAttempt, MovedRow
+from campaign.ledger.waiting import Wait
 
 
 class Moving(Rest):
@@ -65,7 +66,7 @@ class Moving(Rest):
 
         await self._line.do(work, seconds=LONG_SECONDS)
 
-    async def finish_taking_in(self, campaign: int, record: CampaignRecord, before: HandedOver) -> None:
+    async def finish_taking_in(self, campaign: int, record: CampaignRecord, before: HandedOver, waits: Sequence[Wait] = ()) -> None:
         names = ("content_sha256", "created_at", "started_at", "finished_at", "ended")
         values = {"campaign": campaign} | asdict(before) | {name: getattr(record, name) for name in names}
 
@@ -78,6 +79,7 @@ class Moving(Rest):
                 raise refusals.imported_by_another()
             if found != record.rows:
                 raise refusals.rows_lacking()
+            db.copy("take_in_waits", [taken_in_wait(campaign, wait) for wait in waits])
             db.all("analyze")
             return int(stager)
 

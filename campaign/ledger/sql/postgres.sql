@@ -691,6 +691,9 @@ WHERE id = %(campaign)s AND control = 'staging' AND stager = %(stager)s
                   AND o.list_sha256 = campaigns.list_sha256 AND NOT EXISTS (SELECT 1 FROM campaign.exported WHERE campaign = o.id))
 RETURNING rows;
 
+-- name: take_in_waits
+COPY campaign.waits (campaign, why, since, until) FROM STDIN;
+
 -- name: note_wait
 -- What overlaps the last wait of its kind goes on in it, so that however often one is told, few are kept.
 INSERT INTO campaign.waits (campaign, why, since, until)

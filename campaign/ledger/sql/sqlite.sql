@@ -564,6 +564,9 @@ WHERE id = :campaign AND control = 'staging' AND stager = :stager
                   AND o.list_sha256 = campaigns.list_sha256 AND NOT EXISTS (SELECT 1 FROM exported WHERE campaign = o.id))
 RETURNING rows;
 
+-- name: take_in_wait
+INSERT INTO waits (campaign, why, since, until) VALUES (?, ?, ?, ?);
+
 -- name: note_wait
 -- What overlaps the last wait of its kind goes on in it, so that however often one is told, few are kept.
 INSERT INTO waits (campaign, why, since, until)

@@ -7,13 +7,14 @@ from typing import Any
 import apsw
 
 from campaign.ledger import refusals
-from campaign.ledger.moved import taken_in_attempt, taken_in_row
+from campaign.ledger.moved import taken_in_attempt, taken_in_row, taken_in_wait
 from campaign.ledger.periods import LEASE_SECONDS
 from campaign.ledger.port import CampaignRecord, RunnerRecord
 from campaign.ledger.sqlite.connection import SQL
 from campaign.ledger.sqlite.rest import Rest, check_here, check_no_doubts
 from campaign.ledger.sqlite.store import exhaust, rows
 from campaign.ledger.upkeep import HandedOver, MovedAttempt, MovedRow
+from campaign.ledger.waiting import Wait
 
 
 class Moving(Rest):
@@ -62,7 +63,7 @@ class Moving(Rest):
 
         await self._writer.do(work)
 
-    async def finish_taking_in(self, campaign: int, record: CampaignRecord, before: HandedOver) -> None:
+    async def finish_taking_in(self, campaign: int, record: CampaignRecord, before: HandedOver, waits: Sequence[Wait] = ()) -> None:
         def work(db: apsw.Connection) -> int:
             stager = db.execute("SELECT stager FROM campaigns WHERE id = ?", (campaign,)).get
             values = {"campaign": campaign, "stager": stager} | asdict(before)
@@ -73,6 +74,7 @@ class Moving(Rest):
                 raise refusals.imported_by_another()
             if found[0][0] != record.rows:
                 raise refusals.rows_lacking()
+            exhaust(db.executemany(SQL["take_in_wait"], [taken_in_wait(campaign, wait) for wait in waits]))
             return int(stager)
 
         await self._sign_off(await self._writer.do(work), "imported")
