@@ -15,7 +15,7 @@ from campaign.settings import Settings
 
 
 def delivery_rates(settings: Settings, *, since: str | None = None, until: str | None = None) -> Rates:
-    """The delivery rates of the campaigns that were first sent between two times, as people write them.
+    """The delivery rates of the campaigns that were begun between two times, as people write them.
 
     Raises:
         UsageError: one of the times can't be read, or the second is not after the first.

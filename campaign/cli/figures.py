@@ -22,8 +22,8 @@ COMPARE = f"Two campaigns side by side: what became of them, why, how fast, with
 @takes(*LOOKING)
 def stats(
     *,
-    since: Annotated[str | None, typer.Option("--since", help="Only campaigns first sent at this time or later.", metavar="TIME")] = None,
-    until: Annotated[str | None, typer.Option("--until", help="Only campaigns first sent before this time.", metavar="TIME")] = None,
+    since: Annotated[str | None, typer.Option("--since", help="Only campaigns begun at this time or later.", metavar="TIME")] = None,
+    until: Annotated[str | None, typer.Option("--until", help="Only campaigns begun before this time.", metavar="TIME")] = None,
     settings: "Settings",
 ) -> None:
     from campaign.app.statistics import delivery_rates

@@ -14,7 +14,7 @@ from campaign.reporter.reasons import printable
 
 BAR: Final = 20
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉"
-_HEAD: Final = ("CAMPAIGN", "FIRST SENT", "ROWS", "SENT TO", "DELIVERED", "RATE")
+_HEAD: Final = ("CAMPAIGN", "BEGUN", "ROWS", "SENT TO", "DELIVERED", "RATE")
 _LEAST_COLUMN: Final = 16
 
 
@@ -70,9 +70,9 @@ def bar(counts: Counts) -> str:
     return ("█" * (eighths // 8) + _EIGHTHS[eighths % 8]).rstrip()
 
 
-def _cells(name: str, first_sent: str, counts: Counts) -> tuple[str, str, str, str, str, str]:
+def _cells(name: str, begun: str, counts: Counts) -> tuple[str, str, str, str, str, str]:
     delivered = counts.by_status[Status.DELIVERED]
-    return name, first_sent, f"{counts.rows:,}", f"{counts.sent_to:,}", f"{delivered:,}", percent_of(counts)
+    return name, begun, f"{counts.rows:,}", f"{counts.sent_to:,}", f"{delivered:,}", percent_of(counts)
 
 
 def _day(seconds: float) -> str:

@@ -16,10 +16,11 @@ _TOO_MANY_REQUESTS: Final = 429
 class Attempts:
     """`throttled` are those answered with 429, by stretch beside `Timeline.sends`; `throttled_again` those of them that were tried again.
 
-    `last_seen` is until when each runner was seen to send, in Unix seconds.
+    `first_at` is when the first of them left, None if there are none; `last_seen` until when each runner was seen to send, in Unix seconds.
     """
 
     total: int
+    first_at: float | None
     throttled: int
     throttled_by_stretch: tuple[int, ...]
     throttled_again_by_stretch: tuple[int, ...]
@@ -38,6 +39,7 @@ class Attempting:
         self._over_time = over_time
         self._total = 0
         self._throttled = 0
+        self._first_at: float | None = None
         self._by_stretch, self._again_by_stretch = [0] * len(over_time.sends), [0] * len(over_time.sends)
         self._last_seen: dict[int, float] = {}
         self._groups = groupby(self._counted(attempts), key=lambda attempt: attempt.row)
@@ -57,6 +59,7 @@ class Attempting:
             self._next = next(self._groups, None)
         return Attempts(
             total=self._total,
+            first_at=self._first_at,
             throttled=self._throttled,
             throttled_by_stretch=tuple(self._by_stretch),
             throttled_again_by_stretch=tuple(self._again_by_stretch),
@@ -66,6 +69,7 @@ class Attempting:
     def _counted(self, attempts: Iterable[MovedAttempt]) -> Iterator[MovedAttempt]:
         for attempt in attempts:
             self._total += 1
+            self._first_at = attempt.sent_at if self._first_at is None else min(self._first_at, attempt.sent_at)
             seen = attempt.sent_at + (attempt.latency_seconds or 0.0)
             self._last_seen[attempt.runner] = max(self._last_seen.get(attempt.runner, 0.0), seen)
             if attempt.http_status == _TOO_MANY_REQUESTS:

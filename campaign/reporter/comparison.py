@@ -65,11 +65,11 @@ class Comparison:
                 yield self._line(LABEL[status].capitalize(), partial(_rows_of, status=status))
         yield from self._reasons()
         yield Line(what="Times", heading=True)
-        yield self._line("First sent", lambda found: _when(found.view.record.started_at))
+        yield self._line("First sent", lambda found: _when(found.attempts.first_at or 0.0))
         yield self._line("Finished", lambda found: _when(found.view.record.finished_at))
         yield self._line("Time at work", lambda found: duration(found.working_seconds) if found.working_seconds else NOTHING)
         yield self._line("Sends", lambda found: _unless_forgotten(found, found.attempts.total))
-        yield self._line("Sends a second", lambda found: f"{found.sends_per_second:.1f}" if found.sends_per_second else NOTHING)
+        yield self._line("Sends a second", lambda found: f"{found.sends_per_second:.1f}" if found.sends_per_second >= 0.05 else NOTHING)
         yield self._line("Asked to slow down", lambda found: _unless_forgotten(found, found.attempts.throttled))
         for kind in Kind:
             if any(found.pauses.of(kind) for found in self.both):
@@ -146,6 +146,7 @@ def _as_json(found: Figures) -> dict[str, Any]:
         "by_status": {status.value: counts.by_status[status] for status in Status},
         "by_reason": {status.value: counts.reasons(status) for status in _WITH_REASONS},
         "started_at": iso(record.started_at),
+        "first_sent_at": iso(found.attempts.first_at or 0.0),
         "finished_at": iso(record.finished_at),
         "working_seconds": round(found.working_seconds, 1),
         "sends": found.attempts.total,

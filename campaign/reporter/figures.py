@@ -12,7 +12,7 @@ from campaign.ledger.port import CampaignSpec, LedgerReader
 from campaign.reporter.attempts import Attempting, Attempts
 from campaign.reporter.breakdown import MOST_VALUES, Breakdown, Tally
 from campaign.reporter.latencies import Latencies
-from campaign.reporter.pauses import Pauses, pauses
+from campaign.reporter.pauses import Kind, Pauses, pauses
 from campaign.reporter.reasons import printable
 from campaign.reporter.rests import Spell, spells
 from campaign.reporter.retries import Retried, Retries
@@ -53,13 +53,18 @@ class Figures:
 
     @property
     def working_seconds(self) -> float:
-        """How long somebody was sending, with the waits in between."""
-        return sum(spell.seconds for spell in self.spells)
+        """How long somebody was there to send and it was time to, with all other waits: how fast it went does not depend on the nights."""
+        return sum(spell.seconds for spell in self.spells) - self.idle_seconds
+
+    @property
+    def idle_seconds(self) -> float:
+        """How long somebody was there to send, and it was not the time to."""
+        return sum(pause.seconds for pause in self.pauses.of(Kind.HOURS))
 
     @property
     def sends_per_second(self) -> float:
-        """While somebody was sending; 0 if nothing was sent."""
-        return self.attempts.total / self.working_seconds if self.working_seconds else 0.0
+        """In the time at work; 0 if nothing was sent."""
+        return self.attempts.total / self.working_seconds if self.working_seconds > 0 else 0.0
 
 
 def figures(reader: LedgerReader, view: CampaignView, *, by: str = "", now: float | None = None) -> Figures:

@@ -29,7 +29,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rates:
-    """`campaigns` are in the order in which they were first sent; of `unsent` others nothing was sent yet."""
+    """`campaigns` are in the order in which they were begun; of `unsent` others nothing was sent yet."""
 
     campaigns: tuple[Rate, ...]
     unsent: int
@@ -48,7 +48,7 @@ class Rates:
 
 
 def rates(reader: LedgerReader, *, since: float = 0.0, until: float = math.inf) -> Rates:
-    """Of the campaigns that were first sent from `since` until before `until`, in Unix seconds."""
+    """Of the campaigns whose sending was begun from `since` until before `until`, in Unix seconds."""
     sent, unsent = _parted(reader.campaigns())
     chosen = sorted((record for record in sent if since <= record.started_at < until), key=lambda record: (record.started_at, record.id))
     return Rates(campaigns=tuple(Rate(record=record, counts=reader.counts(record.id)) for record in chosen), unsent=unsent)

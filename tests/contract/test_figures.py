@@ -7,8 +7,9 @@ from pathlib import Path
 from campaign.domain.model import Outcome, StagedRow, Status
 from campaign.insights import view
 from campaign.ledger.port import CampaignRecord, Ledger, LedgerReader
+from campaign.ledger.waiting import Why
 from campaign.reporter.figures import Figures, figures
-from campaign.reporter.page import page_of
+from campaign.reporter.page import day_and_time, page_of
 from tests.contract.backends import HandClock, SqliteBackend
 from tests.contract.given import ends, spec, staged
 
@@ -81,6 +82,27 @@ async def test_every_figure_is_what_the_ledger_holds(ledger: Ledger, reader: Led
     assert {group.value: group.rows for group in found.by_column.groups} == {"north": 3, "south": 3, EVIL: 3}
     assert [wording.text for wording in found.wordings.shared()] == ["Hi «name», it is summer"]
     assert found.timeline.total == 7
+
+
+async def test_hours_of_waiting_are_no_time_at_work(ledger: Ledger, reader: LedgerReader, clock: HandClock) -> None:
+    """It was begun in the evening, and its window opened an hour later: the first message is of then, and so is its pace."""
+    record = await staged_campaign(ledger, 9)
+    runner = await ledger.enlist(record.id, quiet_seconds=10)
+    begun = clock.wall()
+    await ledger.note_wait(record.id, Why.HOURS, seconds=3600.0)
+    clock.advance(3600.0)
+    for claim in await ledger.claim(runner, 5):
+        settlement = ends(claim, Status.DELIVERED)
+        await ledger.settle(runner, [replace(settlement, outcome=replace(settlement.outcome, sent_at=clock.wall()))])
+        clock.advance(2.0)
+    await ledger.dismiss(runner, "limit")
+    found = figures(reader, view(reader, reader.campaign("promo") or record), now=clock.wall())
+    assert found.attempts.first_at == begun + 3600.0
+    assert (found.working_seconds, found.idle_seconds, found.sends_per_second) == (10.0, 3600.0, 0.5)
+    page = page_of(found).decode()
+    assert f"First message {day_and_time(begun + 3600.0)}" in page
+    assert "5 sends were tried in 10 s of runs, without the 1 h in which it was not the time to send: 0.5 a second on average." in page
+    assert "That is 100 % of the 5 rows that a message was sent to." in page
 
 
 async def test_nothing_that_a_list_or_an_answer_holds_is_more_than_text(ledger: Ledger, reader: LedgerReader, clock: HandClock) -> None:

@@ -48,7 +48,9 @@ def test_pauses_of_two_kinds_at_once_are_one_time() -> None:
 def test_the_chart_shows_what_a_stretch_has_lost_and_marks_its_429s() -> None:
     sends = [Sends(at=place * 10.0, by_status={Status.DELIVERED: count} if count else {}) for place, count in enumerate((100, 60, 0, 100))]
     timeline = Timeline(since=0.0, seconds=10, sends=tuple(sends))
-    attempts = Attempts(total=260, throttled=2, throttled_by_stretch=(0, 2, 0, 0), throttled_again_by_stretch=(0, 0, 0, 0), last_seen={})
+    attempts = Attempts(
+        total=260, first_at=0.0, throttled=2, throttled_by_stretch=(0, 2, 0, 0), throttled_again_by_stretch=(0, 0, 0, 0), last_seen={}
+    )
     spells = (Spell(since=0.0, until=40.0, ended=""),)
     found = pauses(spells, [wait(15.0, 25.0), wait(22.0, 30.0, Why.TROUBLE)])
     drawing = sends_drawing(timeline, attempts, found, title="Sends")
