@@ -91,12 +91,13 @@ def latency_chart(timeline: Timeline, *, title: str, nothing: str, mean: str, mo
     return _drawn(chart, title)
 
 
-def ticks(most: float) -> list[float]:
-    """From 0 to `most` or a little more, some round numbers."""
+def ticks(most: float, *, whole: bool = False) -> list[float]:
+    """From 0 to `most` or a little more, some round numbers; whole ones where they count something."""
     if most <= 0:
         return [0.0, 1.0]
-    magnitude = 10.0 ** math.floor(math.log10(most / 4))
-    step = next(magnitude * times for times in (1, 2, 2.5, 5, 10) if magnitude * times * 4 >= most)
+    magnitude = 10.0 ** max(math.floor(math.log10(most / 4)), 0 if whole else -math.inf)
+    steps = (magnitude * times for times in (1, 2, 2.5, 5, 10) if not whole or (magnitude * times).is_integer())
+    step = next(step for step in steps if step * 4 >= most)
     return [place * step for place in range(math.ceil(most / step) + 1)]
 
 
@@ -164,7 +165,7 @@ def plain(root: Any, title: str) -> Any:
 
 def per_second(value: float) -> str:
     """What stands at the axis of sends."""
-    return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:.1f}"
+    return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:.3g}"
 
 
 def _seconds(value: float) -> str:

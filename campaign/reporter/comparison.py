@@ -69,7 +69,7 @@ class Comparison:
         yield self._line("Finished", lambda found: _when(found.view.record.finished_at))
         yield self._line("Time at work", lambda found: duration(found.working_seconds) if found.working_seconds else NOTHING)
         yield self._line("Sends", lambda found: _unless_forgotten(found, found.attempts.total))
-        yield self._line("Sends a second", lambda found: f"{found.sends_per_second:.1f}" if found.sends_per_second >= 0.05 else NOTHING)
+        yield self._line("Sends a second", _per_second)
         yield self._line("Asked to slow down", lambda found: _unless_forgotten(found, found.attempts.throttled))
         for kind in Kind:
             if any(found.pauses.of(kind) for found in self.both):
@@ -127,6 +127,11 @@ def _milliseconds(found: Figures, *, part: int) -> str:
 def _paused(found: Figures, *, kind: Kind) -> str:
     times = found.pauses.of(kind)
     return f"{len(times):,} ({brief(sum(pause.seconds for pause in times))})" if times else "0"
+
+
+def _per_second(found: Figures) -> str:
+    rate = found.sends_per_second
+    return NOTHING if not rate else f"{rate:.1f}" if rate >= 0.1 else f"{rate:.2g}"
 
 
 def _when(seconds: float) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import pygal
 from markupsafe import Markup
 
-from campaign.reporter.charts import COLORS, NARROW, WIDTH, config, plain
+from campaign.reporter.charts import COLORS, NARROW, WIDTH, config, plain, ticks
 from campaign.reporter.latencies import Band, Latencies
 from campaign.reporter.pauses import Kind
 from campaign.reporter.timeline import Timeline
@@ -57,6 +57,7 @@ def latency_drawing(latencies: Latencies, timeline: Timeline, *, title: str) -> 
         look = config([_ANSWERS], timeline, most, lambda value: f"{value:,.0f}", width)
         look.x_labels = [band_in_words(band) for band in bands]
         look.x_labels_major_every = 2 if len(bands) > 4 and width == NARROW else 1
+        look.y_labels = ticks(most, whole=True)
         look.show_legend = False
         drawn = pygal.Bar(look)
         drawn.add("rows", [band.count for band in bands])

@@ -27,6 +27,7 @@ from campaign.reporter.retries import OTHERS, READ_BACK
 from campaign.reporter.sends_drawing import sends_drawing
 from campaign.reporter.sends_table import sends_table
 from campaign.reporter.standing import LABEL, MEANING, ORDER, state_in_words
+from campaign.reporter.units import pace
 
 MARK: Final = '<meta name="generator" content="campaign report">'
 """By which a page of ours is known, and may be replaced."""
@@ -88,6 +89,8 @@ def page_of(found: Figures) -> bytes:
         day_and_time=day_and_time,
         duration=duration,
         short=brief,
+        pace=pace,
+        rows=rows,
         band=band_in_words,
         value=_value,
         ended=ended_in_words,
@@ -127,13 +130,13 @@ def _values(found: Figures) -> dict[str, Any]:
         "zone": f"{datetime.fromtimestamp(found.now).astimezone():%Z}",
         "parts": [(status, counts.by_status[status]) for status in ORDER if counts.by_status[status]],
         "reasons": [_group(found, status) for status in _EXPLAINED if counts.by_status[status]],
-        "sends": sends_drawing(found.timeline, found.attempts, found.pauses, title="Sends a second over time")
-        if found.timeline.total
-        else None,
+        "sends": sends_drawing(found.timeline, found.attempts, found.pauses) if found.timeline.total else None,
         "table": sends_table(found, at_most=TABLE_ROWS) if found.timeline.total else None,
         "pauses": found.pauses.longest(MOST_PAUSES),
         "kinds": KIND_LABEL,
-        "answers": latency_drawing(found.latencies, found.timeline, title="How many sends took how long")
+        "answers": latency_drawing(
+            found.latencies, found.timeline, title="How many sends took how long. The figures are in the table below."
+        )
         if found.latencies.count
         else None,
         "tried": tried,

@@ -17,14 +17,16 @@ _MARKS_HEIGHT: Final = 16
 _MARK_WIDTH: Final = 10.0
 
 
-def sends_drawing(timeline: Timeline, attempts: Attempts, pauses: Pauses, *, title: str) -> Drawing:
-    """Sends a second over time, those that were answered with 429 apart; what a stretch lost to pauses stands above, in a paler color."""
+def sends_drawing(timeline: Timeline, attempts: Attempts, pauses: Pauses) -> Drawing:
+    """Sends over time, in their unit, those answered with 429 apart; what a stretch lost to pauses stands above, in a paler color."""
+    unit, most = timeline.unit, timeline.most_per_second * timeline.unit.seconds
+    title = f"Messages over time, at most {per_second(round(most, 1))} in any {unit.name}. The figures are in the table below."
     key = tuple(_series(timeline, attempts, pauses))
     bars = [series for series in key if not series.mark]
     marks = next((series for series in key if series.mark), None)
 
     def chart(width: int) -> Any:
-        look = config([PAGE_COLORS[series.name] for series in bars], timeline, timeline.most_per_second, per_second, width)
+        look = config([PAGE_COLORS[series.name] for series in bars], timeline, most, per_second, width)
         look.show_legend = False
         if marks is not None:
             look.margin_top = _MARKS_HEIGHT
@@ -40,6 +42,7 @@ def sends_drawing(timeline: Timeline, attempts: Attempts, pauses: Pauses, *, tit
 
 def _series(timeline: Timeline, attempts: Attempts, pauses: Pauses) -> Iterator[Series]:
     slowed = attempts.throttled_again_by_stretch
+    units = timeline.seconds / timeline.unit.seconds
     for status in timeline.statuses:
         counts = [stretch.by_status.get(status, 0) for stretch in timeline.sends]
         if status is Status.PENDING:
@@ -47,9 +50,9 @@ def _series(timeline: Timeline, attempts: Attempts, pauses: Pauses) -> Iterator[
             counts = [max(0, count - slower) for count, slower in zip(counts, slowed, strict=True)]
         if any(counts):
             label = "tried again" if status is Status.PENDING else LABEL[status]
-            yield Series(name=status.value, label=label, values=tuple(count / timeline.seconds for count in counts))
+            yield Series(name=status.value, label=label, values=tuple(count / units for count in counts))
     if any(slowed):
-        values = tuple(count / timeline.seconds for count in slowed)
+        values = tuple(count / units for count in slowed)
         yield Series(name=THROTTLED, label="asked to slow down (HTTP 429), tried again", values=values)
     yield from _paused(timeline, pauses)
     if any(attempts.throttled_by_stretch):
@@ -60,12 +63,13 @@ def _series(timeline: Timeline, attempts: Attempts, pauses: Pauses) -> Iterator[
 
 def _paused(timeline: Timeline, pauses: Pauses) -> Iterator[Series]:
     """Of each stretch as much of the height as of the time was lost, and never more than is left above its sends."""
-    room = [timeline.most_per_second - sum(stretch.by_status.values()) / timeline.seconds for stretch in timeline.sends]
+    units, most = timeline.seconds / timeline.unit.seconds, timeline.most_per_second * timeline.unit.seconds
+    room = [most - sum(stretch.by_status.values()) / units for stretch in timeline.sends]
     for kind in pauses.kinds:
         lost = []
         for place, stretch in enumerate(timeline.sends):
             seconds = sum(pause.seconds_within(stretch.at, stretch.at + timeline.seconds) for pause in pauses.of(kind))
-            lost.append(min(room[place], timeline.most_per_second * seconds / timeline.seconds))
+            lost.append(min(room[place], most * seconds / timeline.seconds))
             room[place] -= lost[-1]
         if any(lost):
             yield Series(name=kind.value, label=KIND_LABEL[kind], values=tuple(lost))

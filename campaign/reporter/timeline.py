@@ -8,6 +8,7 @@ from typing import Final
 
 from campaign.domain.model import Status
 from campaign.ledger.port import CampaignRecord, LedgerReader, Sends
+from campaign.reporter.units import Unit, unit_of
 
 STRETCHES: Final = 60
 """At most."""
@@ -38,6 +39,11 @@ class Timeline:
     @property
     def most_per_second(self) -> float:
         return max((sum(stretch.by_status.values()) for stretch in self.sends), default=0) / self.seconds
+
+    @property
+    def unit(self) -> Unit:
+        """In which its sends are told."""
+        return unit_of(self.most_per_second)
 
     @property
     def most_latency_seconds(self) -> float:

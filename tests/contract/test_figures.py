@@ -101,7 +101,7 @@ async def test_hours_of_waiting_are_no_time_at_work(ledger: Ledger, reader: Ledg
     assert (found.working_seconds, found.idle_seconds, found.sends_per_second) == (10.0, 3600.0, 0.5)
     page = page_of(found).decode()
     assert f"First message {day_and_time(begun + 3600.0)}" in page
-    assert "5 sends were tried in 10 s of runs, without the 1 h in which it was not the time to send: 0.5 a second on average." in page
+    assert "5 sends were tried in 10 s of runs, without the 1 h in which it was not the time to send: 30.0 a minute on average." in page
     assert "That is 100 % of the 5 rows that a message was sent to." in page
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from campaign.domain.model import Status
 from campaign.ledger.port import Ledger, LedgerReader, Sends
-from campaign.reporter.charts import latency_chart, sends_chart, ticks
+from campaign.reporter.charts import latency_chart, per_second, sends_chart, ticks
 from campaign.reporter.timeline import STRETCHES, Timeline, length_of, timeline
 from tests.contract.backends import HandClock, SqliteBackend
 from tests.contract.given import campaign_of, ends, staged
@@ -71,6 +71,19 @@ def test_ticks_are_few_and_reach_the_top(most: float) -> None:
     assert found[0] == 0
     assert found[-1] >= most
     assert 2 <= len(found) <= 6
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 9, 10, 99, 12_345])
+def test_what_is_counted_has_whole_ticks(most: int) -> None:
+    found = ticks(most, whole=True)
+    assert found[-1] >= most
+    assert 2 <= len(found) <= 6
+    assert found == sorted({round(tick) for tick in found})
+
+
+def test_a_tick_says_what_it_is() -> None:
+    assert [per_second(tick) for tick in ticks(1.0)] == ["0", "0.25", "0.5", "0.75", "1"]
+    assert [per_second(tick) for tick in ticks(10.0)] == ["0", "2.5", "5", "7.5", "10"]
 
 
 @pytest.mark.parametrize("seconds", [0.0, 1.0, 57.0, 59.0, 3600.0, 86_400.0, 1e7, 1e9])

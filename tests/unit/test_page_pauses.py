@@ -10,6 +10,7 @@ from campaign.reporter.rests import Spell
 from campaign.reporter.retries import MOST_REASONS, OTHERS, READ_BACK, Retried, Retries
 from campaign.reporter.sends_drawing import sends_drawing
 from campaign.reporter.timeline import Timeline
+from campaign.reporter.units import pace
 
 SPELLS = (
     Spell(since=100.0, until=200.0, ended="paused"),
@@ -53,7 +54,7 @@ def test_the_chart_shows_what_a_stretch_has_lost_and_marks_its_429s() -> None:
     )
     spells = (Spell(since=0.0, until=40.0, ended=""),)
     found = pauses(spells, [wait(15.0, 25.0), wait(22.0, 30.0, Why.TROUBLE)])
-    drawing = sends_drawing(timeline, attempts, found, title="Sends")
+    drawing = sends_drawing(timeline, attempts, found)
     values = {series.label: series.values for series in drawing.key}
     # Half of the second stretch is lost, of which 40 % are free above its sends; of the third as much as there is.
     assert values["waited, as PassEntry asked to slow down"] == (0.0, 4.0, 5.0, 0.0)
@@ -61,6 +62,26 @@ def test_the_chart_shows_what_a_stretch_has_lost_and_marks_its_429s() -> None:
     assert values["here PassEntry asked to slow down (HTTP 429)"] == (0.0, 2.0, 0.0, 0.0)
     # Once for wide pages, once for phones.
     assert drawing.picture.count("<polygon") == 2
+    assert drawing.picture.count('aria-label="Messages over time, at most 10 in any second. The figures are in the table below."') == 2
+
+
+def test_a_campaign_of_a_month_is_told_in_a_unit_in_which_there_is_something_to_count() -> None:
+    sends = tuple(Sends(at=place * 86_400.0, by_status={Status.DELIVERED: count}) for place, count in enumerate((480, 240, 0, 720)))
+    timeline = Timeline(since=0.0, seconds=86_400, sends=sends)
+    nothing = (0,) * 4
+    attempts = Attempts(
+        total=1440, first_at=0.0, throttled=0, throttled_by_stretch=nothing, throttled_again_by_stretch=nothing, last_seen={}
+    )
+    found = pauses((Spell(since=0.0, until=2 * 86_400.0, ended="limit"), Spell(since=3 * 86_400.0, until=4 * 86_400.0, ended="")), [])
+    drawing = sends_drawing(timeline, attempts, found)
+    assert {series.label: series.values for series in drawing.key} == {
+        "delivered": (20.0, 10.0, 0.0, 30.0),
+        "nobody was sending": (0.0, 0.0, 30.0, 0.0),
+    }
+    assert "at most 30 in any hour" in drawing.picture
+    assert ">0.0<" not in drawing.picture
+    assert pace(1440 / (3 * 86_400)) == "20.0 an hour"
+    assert (pace(8.61), pace(0.5), pace(1 / 100_000)) == ("8.6 a second", "30.0 a minute", "0.9 a day")
 
 
 def made(row: int, reason: str = "", status: Status = Status.FAILED, http_status: int | None = None) -> MovedAttempt:
