@@ -119,6 +119,8 @@ def config(
         height=HEIGHT,
         margin=4,
         margin_top=10,
+        # The last label stands below the middle of its bar: half of it needs room beside.
+        margin_right=8 + 4 * len(timeline.clock(timeline.until)),
         spacing=10,
         legend_at_bottom=True,
         legend_at_bottom_columns=min(len(colors), width // 180) or None,

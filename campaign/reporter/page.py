@@ -90,6 +90,7 @@ def page_of(found: Figures) -> bytes:
         duration=duration,
         short=brief,
         pace=pace,
+        stand=lambda count, status: _were(status, count, past=False),
         rows=rows,
         band=band_in_words,
         value=_value,
@@ -111,10 +112,16 @@ def sentence(found: Figures) -> str:
     if not counts.rows:
         return "The list has no rows."
     parts = [(status, counts.by_status[status]) for status in ORDER if counts.by_status[status]]
-    told = [f"{count:,} {'was' if count == 1 else 'were'} {LABEL[status]} ({percent(count, counts.rows)})" for status, count in parts[:1]]
+    told = [f"{_were(status, count)} ({percent(count, counts.rows)})" for status, count in parts[:1]]
     told += [f"{count:,} {LABEL[status]}" for status, count in parts[1:]]
     joined = told[0] if len(told) == 1 else f"{', '.join(told[:-1])} and {told[-1]}"
     return f"Of {rows(counts.rows)}, {joined}."
+
+
+def _were(status: Status, count: int, *, past: bool = True) -> str:
+    """`1 was delivered`, `3 failed`; or, of how they stand now, `1 is delivered`."""
+    verbs = ("was", "were") if past else ("is", "are")
+    return f"{count:,} {LABEL[status]}" if status is Status.FAILED else f"{count:,} {verbs[count != 1]} {LABEL[status]}"
 
 
 def _values(found: Figures) -> dict[str, Any]:

@@ -122,6 +122,24 @@ async def test_a_campaign_of_which_nothing_was_sent_has_a_page_too(ledger: Ledge
         assert "<svg" not in page
 
 
+async def test_one_row_that_failed_is_told_in_whole_sentences(ledger: Ledger, reader: LedgerReader, clock: HandClock) -> None:
+    record = await staged_campaign(ledger, 1)
+    runner = await ledger.enlist(record.id, quiet_seconds=10)
+    (claim,) = await ledger.claim(runner, 1)
+    settlement = ends(claim, Status.FAILED, reason="http_404")
+    await ledger.settle(runner, [replace(settlement, outcome=replace(settlement.outcome, sent_at=clock.wall()))])
+    await ledger.dismiss(runner, "finished")
+    page = page_of(figures(reader, view(reader, reader.campaign("promo") or record), now=clock.wall())).decode()
+    assert "Of 1 row, 1 failed (100 %)." in page
+    # Of so short a time no pace is told.
+    assert "1 send was tried in 0.0 s of runs. There were no pauses." in page
+    assert "of 1 row, each with its last send" in page
+    assert "The row that was tried needed one attempt." in page
+    # The axes: 0, 0.25, ... 1 message a second, and whole rows.
+    assert ">0.25<" in page
+    assert page.count(">0<") >= 4
+
+
 async def test_a_list_ten_times_as_long_takes_no_more_memory(tmp_path: Path, clock: HandClock) -> None:
     backend = SqliteBackend(tmp_path / "campaign.db", clock)
     ledger, reader = backend.ledger(), backend.reader()
