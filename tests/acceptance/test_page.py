@@ -12,6 +12,7 @@ import pytest
 
 from campaign.domain.model import Status
 from campaign.reporter.lines import percent
+from campaign.reporter.page import day_and_time
 from campaign.reporter.pauses import KIND_LABEL, Kind
 from campaign.reporter.reasons import reason_in_words
 from campaign.reporter.standing import LABEL
@@ -29,13 +30,14 @@ class Page(HTMLParser):
         """At which of the rows under a heading a table begins."""
         self.texts: dict[str, str] = defaultdict(str)
         self.tags: Counter[str] = Counter()
+        self.scrolling: list[dict[str, str | None]] = []
         self._heading = ""
         self._within: list[str] = []
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        del attrs
         self.tags[tag] += 1
+        self.scrolling += [dict(attrs)] if ("class", "scroll") in attrs else []
         if tag not in {"meta", "path", "rect"}:
             self._within.append(tag)
         if tag in {"h1", "h2", "h3"}:
@@ -130,6 +132,10 @@ def test_every_figure_is_that_of_the_ledger(desk: Desk) -> None:
     statuses = Counter(Status(row["delivery_status"]) for row in results)
     assert {Status.DELIVERED, Status.NOT_DELIVERED, Status.FAILED, Status.ACCEPTED, Status.SKIPPED, Status.INVALID} <= set(statuses)
 
+    # What a phone has to scroll, a keyboard can, and a screen reader names.
+    assert len(page.scrolling) == 8
+    assert all(attrs.get("tabindex") == "0" and attrs.get("aria-label") for attrs in page.scrolling)
+
     # The sentence and the key of the bar.
     head = " ".join(page.texts["list"].split())
     assert f"Of {ROWS:,} rows, {statuses[Status.DELIVERED]:,} were delivered ({percent(statuses[Status.DELIVERED], ROWS)})" in head
@@ -168,13 +174,16 @@ def test_every_figure_is_that_of_the_ledger(desk: Desk) -> None:
 
     # Attempts, 429s and times, from the ledger itself.
     ledger = apsw.Connection(str(desk.folder / "campaign.db"), flags=apsw.SQLITE_OPEN_READONLY)
-    total, throttled = next(ledger.execute("SELECT count(*), sum(http_status = 429) FROM attempts"))
+    total, throttled, first_sent = next(ledger.execute("SELECT count(*), sum(http_status = 429), min(sent_at) FROM attempts"))
     paused, retried = expected_pauses(ledger), expected_retries(ledger)
     seconds = sorted(value for (value,) in ledger.execute("SELECT latency_seconds FROM rows WHERE latency_seconds IS NOT NULL"))
     by_device = dict(ledger.execute("SELECT device_type, count(*) FROM rows WHERE device_type <> '' GROUP BY 1"))
     by_pass_status = dict(ledger.execute("SELECT pass_status, count(*) FROM rows WHERE pass_status <> '' GROUP BY 1"))
     ledger.close()
     assert throttled
+    assert f"First message {day_and_time(first_sent)}, finished" in head
+    tried = ROWS - statuses[Status.SKIPPED] - statuses[Status.INVALID]
+    assert f"Delivered: {percent(statuses[Status.DELIVERED], tried)} of the {tried:,} rows that a message was sent to." in head
     over_time = " ".join(page.texts["Sends over time"].split())
     assert f"{throttled:,} of them {'was' if throttled == 1 else 'were'} answered with “slow down”" in over_time
     assert f"{total:,} sends were tried in" in over_time

@@ -102,7 +102,7 @@ async def test_hours_of_waiting_are_no_time_at_work(ledger: Ledger, reader: Ledg
     page = page_of(found).decode()
     assert f"First message {day_and_time(begun + 3600.0)}" in page
     assert "5 sends were tried in 10 s of runs, without the 1 h in which it was not the time to send: 30.0 a minute on average." in page
-    assert "That is 100 % of the 5 rows that a message was sent to." in page
+    assert "Delivered: 100 % of the 5 rows that a message was sent to." in page
 
 
 async def test_nothing_that_a_list_or_an_answer_holds_is_more_than_text(ledger: Ledger, reader: LedgerReader, clock: HandClock) -> None:
