@@ -13,7 +13,7 @@ RATE_PER_SECOND: Final = 9.0
 STARTS_SECONDS: Final = 60.0
 SETTLES_SECONDS: Final = 2.0
 FLOOR: Final = Floor(
-    bound=at_most(12.0), why="A ledger and a shared pace cost a few times what the script does at 9/s; far above it something polls."
+    bound=at_most(10.0), why="A ledger and a shared pace cost a few times what the script does at 9/s; far above it something polls."
 )
 
 

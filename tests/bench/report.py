@@ -10,8 +10,8 @@ from tests.bench.given import half_settled
 
 KINDS: Final = ("parquet", "csv")
 SPEED: Final = Floor(
-    bound=at_least(0.005),
-    why="pyarrow has the table in memory and writes it by columns, ten to fifty times as fast; at two hundred a row costs a query.",
+    bound=at_least(0.015),
+    why="pyarrow has the table in memory and writes it by columns, ten to thirty times as fast; at seventy a row costs a query.",
 )
 FLAT: Final = Floor(
     bound=at_most(2.5),

@@ -12,7 +12,7 @@ from tests.bench.figures import Figure, Floor, Found, at_most
 from tests.bench.given import half_settled
 
 FLOOR: Final = Floor(
-    bound=at_most(15.0),
+    bound=at_most(10.0),
     why="Going on costs the command's start and a few look-ups, whatever was sent before; far above it somebody reads all that is settled.",
 )
 

@@ -16,18 +16,19 @@ from campaign.ledger.sqlite import SqliteReader
 from tests.bench.answering import Server, fastest
 from tests.bench.children import campaign, environment, module, running, told
 from tests.bench.figures import Figure, Floor, Found, at_least
-from tests.bench.given import Given, staged
+from tests.bench.given import DUPLICATES_EVERY, Given, staged
 
 AT_ONCE: Final = 64
 NO_LIMIT: Final = "1000000"
 LONGEST_SECONDS: Final = 600.0
 NO_CURL: Final = "GNU parallel or curl is not here, so they were not measured: apt-get install parallel curl."
 FLOOR_ONE: Final = Floor(
-    bound=at_least(0.15),
-    why="One process had 0.40 of the bare loop when this was written; less than half of that is a commit for each row.",
+    bound=at_least(0.3),
+    why="One process has 0.6 to 0.9 of the bare loop, the less the busier the machine; half of that is what a statement for each row cost.",
 )
 FLOOR_TWO: Final = Floor(
-    bound=at_least(0.08), why="Two processes wait for each other's commits; where both come to a tenth of a bare loop, they do little else."
+    bound=at_least(0.3),
+    why="Two processes together have 0.8 to 1 of a bare loop on two cores; with less than half of that they wait for each other's commits.",
 )
 
 
@@ -122,7 +123,7 @@ def _from_ledger(given: Given, began: float) -> float:
         record = reader.campaign(given.name)
         assert record is not None
         delivered = reader.counts(record.id).by_status[Status.DELIVERED]
-        assert delivered >= 0.9 * given.rows
+        assert delivered == given.rows - given.rows // DUPLICATES_EVERY, "somebody was not sent to"
         return delivered / seconds_of(reader.runners(record.id), began)
     finally:
         reader.close()

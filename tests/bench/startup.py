@@ -10,11 +10,11 @@ from tests.bench.figures import Figure, Floor, Found, at_most
 from tests.bench.given import half_settled
 
 FLOOR_HELP: Final = Floor(
-    bound=at_most(3.0),
-    why="The command's help takes about as long as importing one library of that size; three times as long means that it imports several.",
+    bound=at_most(2.5),
+    why="The command's help takes about as long as importing one library of that size; much longer means that it imports several.",
 )
 FLOOR_STATUS: Final = Floor(
-    bound=at_most(9.0),
+    bound=at_most(6.0),
     why="Opening a ledger and asking for its counts is little more than the command's start; far above it somebody counts rows.",
 )
 
