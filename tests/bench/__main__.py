@@ -59,7 +59,14 @@ def measured(entries: Sequence[Entry], *, short: bool) -> Iterator[Group]:
 def main(words: Sequence[str] | None = None) -> int:
     asked = asked_for(words)
     if asked.earlier is not None:
-        machine, groups = saved.read(asked.earlier)
+        try:
+            machine, groups, short = saved.read(asked.earlier)
+        except ValueError as error:
+            print(error, file=sys.stderr)
+            return 2
+        if short and asked.markdown:
+            print(f"{asked.earlier} is of the short form, whose figures are for no document.", file=sys.stderr)
+            return 2
         print(as_markdown(machine, groups, headlines=asked.markdown == "headlines") if asked.markdown else as_texts(machine, groups))
         return _judged(groups)
     machine, groups = Machine.here(), []

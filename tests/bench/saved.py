@@ -26,9 +26,17 @@ def write(path: Path, machine: Machine, groups: Sequence[Group], *, short: bool)
     path.write_text(as_json(machine, groups, short=short), encoding="utf-8")
 
 
-def read(path: Path) -> tuple[Machine, list[Group]]:
-    document = json.loads(path.read_text(encoding="utf-8"))
-    return Machine(**document["machine"]), [_group_of(given) for given in document["groups"]]
+def read(path: Path) -> tuple[Machine, list[Group], bool]:
+    """What `write` was given; whether it is of the short form comes last.
+
+    Raises:
+        ValueError: the file can't be read, or holds something else.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        return Machine(**document["machine"]), [_group_of(given) for given in document["groups"]], document["short"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} holds no figures of an earlier run, which make bench writes: {error}") from error
 
 
 def _group_of(given: dict[str, Any]) -> Group:

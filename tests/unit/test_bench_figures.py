@@ -143,7 +143,8 @@ def test_what_was_written_gives_the_same_table_and_the_same_judgement_later(tmp_
     groups = [group(sends(1_000.0), memory(110.0)), group(broken="It broke off.")]
     path = tmp_path / "new" / "bench.json"
     saved.write(path, MACHINE, groups, short=True)
-    machine, read = saved.read(path)
+    machine, read, short = saved.read(path)
+    assert short
     assert as_markdown(machine, read) == as_markdown(MACHINE, groups)
     assert complaints(read) == complaints(groups)
     document = json.loads(path.read_text(encoding="utf-8"))
@@ -167,6 +168,23 @@ def test_an_earlier_run_is_shown_and_judged_again_without_measuring(tmp_path: Pa
     said = capsys.readouterr()
     assert said.out == as_markdown(MACHINE, [group(sends(100.0))], headlines=True) + "\n"
     assert said.err.startswith("sends: one process: 100 sends/s is 0.010 of a bare loop")
+
+
+@pytest.mark.parametrize("text", [None, "no json", "[]", '{"machine": {}, "groups": [], "short": false}'])
+def test_a_file_without_figures_is_refused_by_its_name(tmp_path: Path, text: str | None, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "other.json"
+    if text is not None:
+        path.write_text(text, encoding="utf-8")
+    assert main(["--from", str(path)]) == 2
+    assert capsys.readouterr().err.startswith(f"{path} holds no figures of an earlier run, which make bench writes: ")
+
+
+def test_the_short_form_becomes_no_documents_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "short.json"
+    saved.write(path, MACHINE, [group(sends(9_500.0))], short=True)
+    assert main(["--from", str(path)]) == 0
+    assert main(["--from", str(path), "--markdown"]) == 2
+    assert "is of the short form" in capsys.readouterr().err
 
 
 def test_what_is_not_there_is_refused_with_what_is(capsys: pytest.CaptureFixture[str]) -> None:
