@@ -54,3 +54,16 @@ async def test_the_hours_of_a_campaign_are_its_own(ledger: Ledger, reader: Ledge
     await ledger.note_wait(one.id, Why.HOURS, seconds=1800.0)
     assert reader.waits(one.id) == [Wait(since=BEGIN, until=BEGIN + 3600.0, why=Why.HOURS)]
     assert reader.waits(other.id) == []
+
+
+async def test_a_clock_that_is_set_back_keeps_nobody_from_sending(ledger: Ledger, reader: LedgerReader, clock: HandClock) -> None:
+    record = await campaign_of(ledger, staged(1))
+    await ledger.enlist(record.id, quiet_seconds=0, account=ACCOUNT)
+    await ledger.throttle(ACCOUNT, retry_after_seconds=2.0)
+    clock.set_back(600.0)
+    await ledger.throttle(ACCOUNT, retry_after_seconds=1.0)
+    await ledger.note_wait(record.id, Why.HOURS, seconds=1.0)
+    clock.set_back(600.0)
+    await ledger.note_wait(record.id, Why.HOURS, seconds=1.0)
+    assert {why for _, _, why in told(reader, record.id)} == {"throttled", "hours"}
+    assert all(wait.since <= wait.until for wait in reader.waits(record.id))

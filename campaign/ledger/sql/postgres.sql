@@ -695,10 +695,12 @@ RETURNING rows;
 COPY campaign.waits (campaign, why, since, until) FROM STDIN;
 
 -- name: note_wait
--- What overlaps the last wait of its kind goes on in it, so that however often one is told, few are kept.
+-- What overlaps the last wait of its kind goes on in it, so that however often one is told, few are kept. One that is yet to begin was noted
+-- before the clock was set back.
 INSERT INTO campaign.waits (campaign, why, since, until)
 SELECT %(campaign)s, %(why)s,
-       coalesce((SELECT w.since FROM (SELECT since, until FROM campaign.waits WHERE campaign = %(campaign)s AND why = %(why)s
+       coalesce((SELECT w.since FROM (SELECT since, until FROM campaign.waits
+                                      WHERE campaign = %(campaign)s AND why = %(why)s AND since <= campaign.ledger_now()
                                       ORDER BY since DESC LIMIT 1) AS w
                  WHERE w.until >= campaign.ledger_now()), campaign.ledger_now()),
        campaign.ledger_now() + %(seconds)s
@@ -708,7 +710,8 @@ ON CONFLICT (campaign, why, since) DO UPDATE SET until = greatest(waits.until, E
 -- The same of every campaign that is being sent with an account; in one order, so that two who do this never wait for each other.
 INSERT INTO campaign.waits (campaign, why, since, until)
 SELECT c.id, %(why)s,
-       coalesce((SELECT w.since FROM (SELECT since, until FROM campaign.waits WHERE campaign = c.id AND why = %(why)s
+       coalesce((SELECT w.since FROM (SELECT since, until FROM campaign.waits
+                                      WHERE campaign = c.id AND why = %(why)s AND since <= campaign.ledger_now()
                                       ORDER BY since DESC LIMIT 1) AS w
                  WHERE w.until >= campaign.ledger_now()), campaign.ledger_now()),
        campaign.ledger_now() + %(seconds)s

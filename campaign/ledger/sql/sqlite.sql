@@ -568,10 +568,12 @@ RETURNING rows;
 INSERT INTO waits (campaign, why, since, until) VALUES (?, ?, ?, ?);
 
 -- name: note_wait
--- What overlaps the last wait of its kind goes on in it, so that however often one is told, few are kept.
+-- What overlaps the last wait of its kind goes on in it, so that however often one is told, few are kept. One that is yet to begin was noted
+-- before the clock was set back.
 INSERT INTO waits (campaign, why, since, until)
 SELECT :campaign, :why,
-       coalesce((SELECT since FROM (SELECT since, until FROM waits WHERE campaign = :campaign AND why = :why ORDER BY since DESC LIMIT 1)
+       coalesce((SELECT since FROM (SELECT since, until FROM waits WHERE campaign = :campaign AND why = :why AND since <= :wall
+                                    ORDER BY since DESC LIMIT 1)
                  WHERE until >= :wall), :wall),
        :wall + :seconds
 WHERE true
