@@ -6,7 +6,9 @@ from typing import Final, Protocol
 
 from pydantic import SecretStr
 
+from campaign.app.controls import home_zone, schedule_of, utc_now
 from campaign.domain.errors import UsageError
+from campaign.ledger.port import CampaignRecord
 from campaign.sender.ending import End
 from campaign.settings import Settings
 
@@ -15,9 +17,14 @@ SILENCE_SECONDS: Final = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What to send, and with which settings, the token among them; `version` is that of the command that gives it."""
+    """What to send, and with which settings, the token among them; `version` is that of the command that gives it.
+
+    `id` and `created_at`, of the ledger, tell the campaign from another that has come to have its name.
+    """
 
     campaign: str
+    id: int
+    created_at: float
     settings: Settings
     version: str
 
@@ -63,11 +70,15 @@ class Cluster(Protocol):
         """A worker of this name; None while another command has it."""
 
 
-def order_of(campaign: str, settings: Settings) -> Order:
-    """Settings as they mean the same on another machine: the token itself, and nothing that is this command's own to do.
+def order_of(record: CampaignRecord, settings: Settings) -> Order:
+    """Settings as they mean the same on another machine, and later: the token itself, and nothing that is this command's own to do.
+
+    Args:
+        record: the campaign as it was found, and perhaps asked about.
+        settings: with what the campaign remembers.
 
     Raises:
-        UsageError: there is no token.
+        UsageError: there is no token, or a moment or a zone is none.
     """
     own: dict[str, object] = {
         "api_key": SecretStr(settings.token()),
@@ -76,11 +87,22 @@ def order_of(campaign: str, settings: Settings) -> Order:
         "notify": (),
         "exclude": (),
         "results": None,
+        "log_file": None,
+        "metrics_file": None,
     }
-    own |= {"log_file": None, "metrics_file": None}
     if not settings.ledger_url:
         own["ledger"] = str(settings.ledger_path.absolute())
-    return Order(campaign=campaign, settings=settings.model_copy(update=own), version=version("campaign"))
+    # Another machine has another zone of its own, and who comes later another next six o'clock.
+    schedule = schedule_of(settings, record.spec.settings, now=utc_now())
+    own["time_zone"] = home_zone(settings).key
+    own |= {name: moment.isoformat() for name, moment in (("start_at", schedule.start), ("not_after", schedule.end)) if moment is not None}
+    return Order(
+        campaign=record.spec.name,
+        id=record.id,
+        created_at=record.created_at,
+        settings=settings.model_copy(update=own),
+        version=version("campaign"),
+    )
 
 
 def check_settings(settings: Settings) -> None:

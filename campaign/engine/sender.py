@@ -41,6 +41,6 @@ def sender_of(settings: Settings) -> Iterator[Sender]:
             if reader.outlook(record.id).finished:
                 return End(ended=Ended.FINISHED)
             work = Work(record=record, reader=reader, observer=observer, stop=stop)
-            return await Team(cluster, order_of(record.spec.name, settings), workers=settings.workers, work=work).run()
+            return await Team(cluster, order_of(record, settings), workers=settings.workers, work=work).run()
 
         yield send_by_many

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from campaign.app.finding import find_whole
 from campaign.app.ledgers import open_ledger, open_reader
 from campaign.app.sending import Stop, send
+from campaign.domain.errors import UsageError
 from campaign.domain.model import Settlement
 from campaign.domain.problems import fault_of, problem_of
 from campaign.engine.orders import SILENCE_SECONDS, Broken, Order
@@ -81,6 +82,11 @@ class Worker:
         ledger, reader = open_ledger(order.settings), open_reader(order.settings)
         try:
             record = find_whole(reader, order.campaign)
+            if (record.id, record.created_at) != (order.id, order.created_at):
+                raise UsageError(
+                    f"The campaign “{order.campaign}” is another one here than where this command was given: its list was staged anew "
+                    "meanwhile, or this worker's ledger is not the command's. Run the same command again."
+                )
             return await send(record, ledger, reader, order.settings, observer=Silence(), stop=self._stop)
         finally:
             await ledger.close()

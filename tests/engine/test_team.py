@@ -3,15 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
+from campaign.app.controls import schedule_of
 from campaign.app.sending import Stop
 from campaign.domain.errors import UsageError
 from campaign.domain.shard import Shard
+from campaign.engine import orders as orders_module
 from campaign.engine import patience as patience_module
 from campaign.engine import team as team_module
 from campaign.engine import worker as worker_module
@@ -19,14 +22,15 @@ from campaign.engine.orders import Broken, Hand, LostError, Order, check_setting
 from campaign.engine.patience import STRIKES
 from campaign.engine.team import Team, Work
 from campaign.engine.worker import Silence, Worker
-from campaign.ledger.port import CampaignRecord
+from campaign.ledger.port import CampaignRecord, Control
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from campaign.sender.ending import End, Ended
 from campaign.settings import GivenSettings, Settings
 from campaign.simulator.client import SimulatorClient
-from tests.contract.given import campaign_of, staged
+from tests.contract.given import campaign_of, spec, staged
 
 TOKEN = "a-token-that-nobody-must-read"
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
 @dataclass
@@ -90,7 +94,7 @@ def settings(folder: Path, **more: object) -> Settings:
 
 
 async def run(hands: Hands, work: Work, folder: Path, workers: int) -> End:
-    return await asyncio.wait_for(Team(hands, order_of("promo", settings(folder)), workers=workers, work=work).run(), 10)
+    return await asyncio.wait_for(Team(hands, order_of(work.record, settings(folder)), workers=workers, work=work).run(), 10)
 
 
 async def test_what_stops_one_stops_all(tmp_path: Path) -> None:
@@ -144,40 +148,74 @@ async def test_a_worker_sends_and_stops_when_nobody_speaks_to_it_any_more(
 ) -> None:
     monkeypatch.setattr(worker_module, "SILENCE_SECONDS", 0.5)
     left: list[int] = []
-    order = order_of("promo", settings(tmp_path, api_url=simulator.url, rate="1"))
-    async with work_in(tmp_path):
+    async with work_in(tmp_path) as (_, record):
+        order = order_of(record, settings(tmp_path, api_url=simulator.url, rate="1"))
         told = await asyncio.wait_for(Worker(left.append).send(order), 10)
     assert told == End(ended=Ended.INTERRUPTED)
     assert left == [1]
     assert len(simulator.audit()) == 1
 
 
+def record_of(name: str = "promo", **kept: str) -> CampaignRecord:
+    """Of a campaign that no ledger has."""
+    return CampaignRecord(
+        id=1,
+        spec=replace(spec(name), settings=kept),
+        content_sha256="c",
+        rows=2,
+        control=Control.GO,
+        created_at=5.0,
+        started_at=0.0,
+        finished_at=0.0,
+        ended="",
+    )
+
+
 async def test_a_worker_of_another_version_sends_nothing(tmp_path: Path) -> None:
-    order = order_of("promo", settings(tmp_path))
-    other = Order(campaign=order.campaign, settings=order.settings, version="0.0.1")
-    told = await Worker().send(other)
+    told = await Worker().send(replace(order_of(record_of(), settings(tmp_path)), version="0.0.1"))
     assert isinstance(told, Broken)
     assert told.for_good
     assert "Install the same everywhere" in told.why
 
 
 async def test_what_a_worker_can_not_do_is_a_sentence(tmp_path: Path) -> None:
-    told = await Worker().send(order_of("other", settings(tmp_path)))
+    told = await Worker().send(order_of(record_of("other"), settings(tmp_path)))
     assert isinstance(told, Broken)
     assert told.why.startswith("There is no campaign named “other”")
+
+
+async def test_a_worker_sends_no_other_campaign_of_the_same_name(tmp_path: Path, simulator: SimulatorClient) -> None:
+    async with work_in(tmp_path) as (_, record):
+        order = order_of(record, settings(tmp_path, api_url=simulator.url))
+        told = [await Worker().send(other) for other in (replace(order, id=2), replace(order, created_at=5.0))]
+    assert ["is another one here" in broken.why for broken in told if isinstance(broken, Broken)] == [True, True]
+    assert simulator.audit() == []
 
 
 def test_an_order_means_the_same_elsewhere_and_shows_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "token").write_text(TOKEN, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     given = GivenSettings.read(ledger="a.db", api_key_file=str(tmp_path / "token"), notify="json://hook", quiet_period="7s", halt="20%")
-    order = order_of("promo", given)
+    order = order_of(record_of(), given)
     assert order.settings.api_key == SecretStr(TOKEN)
     assert order.settings.ledger == str(tmp_path / "a.db")
     assert (order.settings.api_key_file, order.settings.notify) == (None, ())
     changed = {name for name in Settings.model_fields if getattr(order.settings, name) != getattr(given, name)}
-    assert changed == {"api_key", "api_key_file", "ledger", "notify", "yes"}
+    assert changed == {"api_key", "api_key_file", "ledger", "notify", "time_zone", "yes"}
     assert TOKEN not in f"{order} {order!r} {order.settings!r}"
+
+
+@pytest.mark.parametrize("kept", [{}, {"start_at": "06:00", "start_at_time": "2026-11-20T05:00:00+00:00"}])
+def test_hours_mean_the_same_on_a_machine_elsewhere_and_for_a_worker_that_comes_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: dict[str, str]
+) -> None:
+    given = settings(tmp_path, window="09:00-20:00", start_at="06:00", not_after="20:00")
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    monkeypatch.setattr(orders_module, "utc_now", lambda: NOW)
+    meant = schedule_of(given, kept, now=NOW)
+    order = order_of(record_of(**kept), given)
+    monkeypatch.setenv("TZ", "America/Los_Angeles")
+    assert schedule_of(order.settings, kept, now=NOW + timedelta(hours=30)) == meant
 
 
 @pytest.mark.parametrize(("name", "value"), [("limit", 3), ("canary", 3), ("shard", Shard(index=0, count=2))])
