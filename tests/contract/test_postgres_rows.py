@@ -1,5 +1,6 @@
 """What is PostgreSQL's own about a ledger's rows and runners."""
 
+import asyncio
 import signal
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -130,3 +131,19 @@ async def test_a_share_of_a_long_list_is_looked_through_in_parts(ledger: Postgre
     assert await asked(2) == [[50], []], "all parts in one go, until all were looked through in vain"
     await ledger.settle(runner, [ends(back.pop(), Status.PENDING)])
     assert await asked(5) == [[], [], [], [50], []]
+
+
+async def test_whoever_looks_through_a_long_share_renews_its_lease_meanwhile(
+    ledger: PostgresLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 40 zones and a million rows it took longer than a lease lasts."""
+    monkeypatch.setattr(shares, "MOST_AT_ONCE", 1)
+    monkeypatch.setattr(shares, "MOST_STATEMENTS", 5)
+    own = (staged(row, status=Status.INVALID) for row in range(2, 101, 2))
+    record = await campaign_of(ledger, *own, *(staged(row) for row in range(1, 101, 2)), staged(102))
+    runner = await ledger.enlist(record.id, quiet_seconds=10)
+    claiming = asyncio.create_task(ledger.claim(runner, 9, Terms(shard=Shard(index=0, count=2))))
+    await asyncio.sleep(0)
+    assert await ledger.renew(runner, "sending")
+    assert not claiming.done()
+    assert [claim.row for claim in await claiming] == [102]
