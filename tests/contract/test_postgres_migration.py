@@ -1,16 +1,18 @@
 """A PostgreSQL ledger of an earlier version is brought to this one with all that stands in it, and whoever could use it still can."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from campaign.domain.errors import LedgerVersionError
 from campaign.domain.model import Status
 from campaign.ledger.postgres import PostgresLedger, PostgresReader
 from campaign.ledger.postgres.address import parse
 from campaign.ledger.postgres.schema import SCHEMA_VERSION, prepare
 from campaign.ledger.statements import script
+from tests.contract.given import campaign_of, staged
 from tests.contract.postgres_server import ASKED_FOR_A_PASSWORD, Server
 
 OLD = Path(__file__).parent / "data"
@@ -44,13 +46,16 @@ def old_ledger(server: Server, database: str, version: int) -> None:
     )
 
 
+def grants_of_old() -> str:
+    """The rights of version 1, as psql would put the name in."""
+    return script("postgres_role.sql").replace(':"role"', ROLE).replace(",\n    campaign.waits TO", " TO")
+
+
 @pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
 async def test_an_old_ledger_becomes_as_a_new_one_and_keeps_its_rows(server: Server, databases: tuple[str, str], version: int) -> None:
     old, new = databases
     old_ledger(server, old, version)
-    # Whoever was given the rights of that version; as psql would put the name in.
-    grants = re.sub(r":\"role\"", ROLE, script("postgres_role.sql")).replace(",\n    campaign.waits TO", " TO")
-    server.run(grants, database=old)
+    server.run(grants_of_old(), database=old)
     server.run(f"CREATE ROLE {ASKED_FOR_A_PASSWORD} LOGIN PASSWORD 'S3cret' IN ROLE {ROLE}")
     try:
         for database in databases:
@@ -75,3 +80,37 @@ async def test_an_old_ledger_becomes_as_a_new_one_and_keeps_its_rows(server: Ser
 
 def test_every_version_before_this_one_is_kept_for_this_test() -> None:
     assert sorted(path.name for path in OLD.glob("postgres-*.sql")) == [f"postgres-{version}.sql" for version in range(1, SCHEMA_VERSION)]
+
+
+def test_who_may_only_send_is_told_who_can_upgrade_the_ledger(server: Server, databases: tuple[str, str]) -> None:
+    old, _ = databases
+    old_ledger(server, old, 1)
+    server.run(grants_of_old(), database=old)
+    server.run(f"CREATE ROLE {ASKED_FOR_A_PASSWORD} LOGIN PASSWORD 'S3cret' IN ROLE {ROLE}")
+    try:
+        with pytest.raises(LedgerVersionError, match="only its owner may upgrade it"):
+            PostgresLedger(server.url(old, user=f"{ASKED_FOR_A_PASSWORD}:S3cret"))
+        assert server.run("SELECT version FROM campaign.ledger", database=old) == [(1,)]
+    finally:
+        server.run(f"DROP OWNED BY {ROLE}", database=old)
+        server.run(f"DROP ROLE {ASKED_FOR_A_PASSWORD}; DROP ROLE {ROLE}")
+
+
+async def test_what_an_administrator_upgrades_stays_its_owners(server: Server, databases: tuple[str, str]) -> None:
+    old, _ = databases
+    server.run(f"CREATE ROLE {ASKED_FOR_A_PASSWORD} LOGIN PASSWORD 'S3cret'; GRANT CREATE ON DATABASE {old} TO {ASKED_FOR_A_PASSWORD}")
+    url = server.url(old, user=f"{ASKED_FOR_A_PASSWORD}:S3cret")
+    try:
+        with psycopg.connect(url) as owner:
+            owner.execute((OLD / "postgres-1.sql").read_bytes())
+        prepare(parse(server.url(old)))
+        ledger, reader = PostgresLedger(url), PostgresReader(url)
+        record = await campaign_of(ledger, staged(1))
+        await ledger.enlist(record.id, quiet_seconds=0, account="token")
+        await ledger.throttle("token", retry_after_seconds=1.0)
+        assert len(reader.waits(record.id)) == 1
+        await ledger.close()
+        reader.close()
+    finally:
+        server.run(f"DROP OWNED BY {ASKED_FOR_A_PASSWORD}", database=old)
+        server.run(f"DROP ROLE {ASKED_FOR_A_PASSWORD}")

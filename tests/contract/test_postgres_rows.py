@@ -133,9 +133,7 @@ async def test_a_share_of_a_long_list_is_looked_through_in_parts(ledger: Postgre
     assert await asked(5) == [[], [], [], [50], []]
 
 
-async def test_whoever_looks_through_a_long_share_renews_its_lease_meanwhile(
-    ledger: PostgresLedger, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_who_looks_through_a_long_share_renews_its_lease_meanwhile(ledger: PostgresLedger, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of 40 zones and a million rows it took longer than a lease lasts."""
     monkeypatch.setattr(shares, "MOST_AT_ONCE", 1)
     monkeypatch.setattr(shares, "MOST_STATEMENTS", 5)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Final, TypeVar
 
+import psycopg
 import stamina
 
 from campaign.domain.errors import CampaignError, LedgerError, LedgerPlaceError, LedgerVersionError
@@ -127,10 +128,22 @@ def _migrate(db: Session, address: Address) -> None:
     if version == 0:
         db.run(script("postgres_schema.sql"))
     else:
+        _upgrade(db, address, version)
+    db.run("COMMIT")
+
+
+def _upgrade(db: Session, address: Address, version: int) -> None:
+    try:
         for step in range(version + 1, SCHEMA_VERSION + 1):
             db.run(script(f"postgres_to_{step}.sql"))
         db.all("set_version", version=SCHEMA_VERSION)
-    db.run("COMMIT")
+    except LedgerError as error:
+        if not isinstance(error.__cause__, psycopg.errors.InsufficientPrivilege):
+            raise
+        raise LedgerVersionError(
+            f"The ledger {address.name} is of an older Campaign (version {version}, this one has {SCHEMA_VERSION}), and only its owner may "
+            "upgrade it. Have the owner run one command of this Campaign first, campaign status for example. Nothing was sent."
+        ) from error
 
 
 def _may_pass(error: Exception) -> bool:
