@@ -40,6 +40,7 @@ class Worker:
         self._stop = Stop(gently=asyncio.Event(), now=asyncio.Event())
         self._leave = leave
         self._heard_at = 0.0
+        self._forsaken = False
 
     async def send(self, order: Order) -> End | Broken:
         """Send until the campaign has ended, or `stop`. It raises nothing: what it would raise might hold what is a customer's."""
@@ -56,8 +57,9 @@ class Worker:
             return Broken(why=why, for_good=problem is None)
         finally:
             watching.cancel()
-            if self._forsaken():
-                # Ray may take a minute to see that a command was killed. If it was only frozen, another process takes this one's place.
+            if self._forsaken:
+                # Ray may take a minute to see that a command was killed. If it was only frozen, or this process was, another one takes its
+                # place: this one sends no more, also if it hears from the command again.
                 self._leave(1)
 
     async def hear(self) -> None:
@@ -70,12 +72,12 @@ class Worker:
         if now:
             self._stop.now.set()
 
-    def _forsaken(self) -> bool:
-        return asyncio.get_running_loop().time() - self._heard_at > SILENCE_SECONDS
-
     async def _watch(self) -> None:
-        while not self._forsaken() and not await happens_within(self._stop.gently, SILENCE_SECONDS / 10):
-            pass
+        clock = asyncio.get_running_loop().time
+        while not self._forsaken:
+            if await happens_within(self._stop.gently, SILENCE_SECONDS / 10):
+                return
+            self._forsaken = clock() - self._heard_at > SILENCE_SECONDS
         self._stop.gently.set()
 
     async def _send(self, order: Order) -> End:

@@ -27,6 +27,7 @@ from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from campaign.sender.ending import End, Ended
 from campaign.settings import GivenSettings, Settings
 from campaign.simulator.client import SimulatorClient
+from campaign.simulator.config import Latency
 from tests.contract.given import campaign_of, spec, staged
 
 TOKEN = "a-token-that-nobody-must-read"
@@ -182,6 +183,24 @@ async def test_what_a_worker_can_not_do_is_a_sentence(tmp_path: Path) -> None:
     told = await Worker().send(order_of(record_of("other"), settings(tmp_path)))
     assert isinstance(told, Broken)
     assert told.why.startswith("There is no campaign named “other”")
+
+
+async def test_a_worker_that_hears_again_too_late_gives_up_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simulator: SimulatorClient
+) -> None:
+    """After it was frozen, say: what it would be asked to send then, it would never send."""
+    monkeypatch.setattr(worker_module, "SILENCE_SECONDS", 0.5)
+    simulator.set_faults(latency=Latency(low_seconds=1.0, high_seconds=1.0))
+    left: list[int] = []
+    async with work_in(tmp_path) as (_, record):
+        worker = Worker(left.append)
+        sending = asyncio.create_task(worker.send(order_of(record, settings(tmp_path, api_url=simulator.url))))
+        await asyncio.sleep(0.8)
+        while not sending.done():
+            await worker.hear()
+            await asyncio.sleep(0.1)
+    assert left == [1]
+    assert len(simulator.audit()) == 2
 
 
 async def test_a_worker_sends_no_other_campaign_of_the_same_name(tmp_path: Path, simulator: SimulatorClient) -> None:
