@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, astuple, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, TypeVar
 
 import orjson
 
@@ -23,11 +23,16 @@ from campaign.ledger.waiting import Wait, Why
 from campaign.loader.columns import check_pass_id, pass_key
 from campaign.reporter.atomic import Draft, writing
 
+T = TypeVar("T", CampaignRecord, RunnerRecord, MovedAttempt, Outcome)
+
 FORMAT: Final = "campaign-export"
 VERSION: Final = 1
 TOGETHER: Final = 2000
 LONGEST_LINE: Final = 64 << 20
 """Far above any row, which a list's limits hold far below it: a hostile file takes no more memory than this."""
+
+LATEST_SECONDS: Final = 7_258_118_400
+"""The year 2200: a time beyond, or before 1970, could not be shown, and neither could any list of campaigns that it stands in."""
 
 _DAMAGED: Final = "It is damaged, or not a campaign that was exported: {why}. Nothing was imported; copy the file again, or export anew."
 
@@ -106,7 +111,7 @@ def batches(file: Path) -> Iterator[Batch]:
             if "row" in value:
                 batch.rows.append(_row(value))
             elif "attempt" in value:
-                batch.attempts.append(MovedAttempt(**_named(MovedAttempt, value["attempt"])))
+                batch.attempts.append(_timed(MovedAttempt(**_named(MovedAttempt, value["attempt"]))))
             elif "excluded" in value:
                 batch.excluded.append(value["excluded"])
             if len(batch.rows) + len(batch.attempts) + len(batch.excluded) >= TOGETHER:
@@ -146,9 +151,9 @@ def _header(line: bytes) -> Header:
     spec = record["spec"]
     spec = CampaignSpec(**spec | {"columns": tuple(spec["columns"]), "settings": checked_settings(spec["settings"])})
     return Header(
-        record=CampaignRecord(**record | {"spec": spec, "control": Control(record["control"])}),
+        record=_timed(CampaignRecord(**record | {"spec": spec, "control": Control(record["control"])})),
         before=HandedOver(**before | {"control": Control(before["control"])}),
-        runners=tuple(RunnerRecord(**runner) for runner in value["runners"]),
+        runners=tuple(_timed(RunnerRecord(**runner)) for runner in value["runners"]),
         # Who knows nothing of them reads over them, and older files have none: no reason for another version.
         waits=_waits(value.get("waits", [])),
     )
@@ -162,7 +167,7 @@ def _waits(given: list[tuple[float, float, str]]) -> tuple[Wait, ...]:
 
 def _row(value: dict[str, Any]) -> MovedRow:
     number, pass_id, _key, message, cells, ended, zone = value["row"]
-    outcome = Outcome(**_named(Outcome, ended))
+    outcome = _timed(Outcome(**_named(Outcome, ended)))
     outcome = replace(outcome, status=Status(outcome.status))
     if outcome.status is Status.SENDING or (outcome.status is Status.PENDING and check_pass_id(pass_id)[1]):
         raise ValueError(f"row {number} can't be {outcome.status.value}")
@@ -171,6 +176,14 @@ def _row(value: dict[str, Any]) -> MovedRow:
     key = pass_key(pass_id)
     staged = StagedRow(row=number, pass_id=pass_id, pass_key=key, message=message, cells=tuple(cells), outcome=outcome, zone=zone)
     return MovedRow(staged=staged, tries=value["tries"], due_in_seconds=value["due"], quiet_seconds=value["quiet"])
+
+
+def _timed(value: T) -> T:
+    """The value, whose times can all be."""
+    for name in value.__slots__:
+        if name.endswith("_at") and not 0 <= getattr(value, name) <= LATEST_SECONDS:
+            raise ValueError(f"a time in it, {name}, can't be")
+    return value
 
 
 def _named(kind: type, values: Iterable[Any]) -> dict[str, Any]:

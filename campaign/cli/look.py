@@ -56,6 +56,7 @@ def report(
     from campaign.domain.errors import UsageError
     from campaign.domain.places import named
     from campaign.reporter.lines import rows
+    from campaign.reporter.reasons import printable
     from campaign.reporter.results import check_writable
 
     is_page = output.lower().endswith(".html")
@@ -70,12 +71,14 @@ def report(
             from campaign.app.paging import write_report
 
             write_report(reader, record, place, by=by, ledger=settings.ledger_to_name)
-            typer.echo(f"What became of the campaign “{name}” is in {output}: open it in a browser, print it, or forward it.")
+            typer.echo(printable(f"What became of the campaign “{name}” is in {output}: open it in a browser, print it, or forward it."))
             return
         check_writable(place, campaign=name, columns=record.spec.columns, rows=record.rows)
         failed = write(reader, record, place).failed
         beside = f", and those that need someone also in {failed}" if failed is not None else ""
-        typer.echo(f"The {rows(record.rows)} of the campaign “{name}” {'is' if record.rows == 1 else 'are'} in {output}{beside}.")
+        typer.echo(
+            printable(f"The {rows(record.rows)} of the campaign “{name}” {'is' if record.rows == 1 else 'are'} in {output}{beside}.")
+        )
 
 
 @takes("ledger", "log_level")

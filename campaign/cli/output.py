@@ -1,5 +1,6 @@
 """Results on stdout: words, or one JSON object."""
 
+import re
 import shlex
 import sys
 from typing import TYPE_CHECKING, Final
@@ -32,8 +33,13 @@ _SAID: Final = {
 }
 
 
+_COMMANDS: Final = re.compile(rb"\xc2([\x80-\x9f])|(\x7f)")
+"""Characters that some terminals obey, and that JSON may hold as they are: all below are escaped anyway."""
+
+
 def print_json(value: object) -> None:
-    sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_INDENT_2) + b"\n")
+    told = orjson.dumps(value, option=orjson.OPT_INDENT_2)
+    sys.stdout.buffer.write(_COMMANDS.sub(lambda found: b"\\u00%02x" % (found[1] or found[2])[0], told) + b"\n")
     sys.stdout.flush()
 
 
