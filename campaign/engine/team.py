@@ -4,11 +4,13 @@ What happens to a worker needs no repair: whatever it had under way, the others 
 """
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, assert_never
 
 from campaign.app.sending import Stop
 from campaign.domain.errors import LedgerError
+from campaign.domain.model import Counts, Status
 from campaign.engine.orders import SILENCE_SECONDS, Broken, Cluster, Hand, LostError, Order
 from campaign.engine.patience import Patience
 from campaign.ledger.port import CampaignRecord, LedgerReader
@@ -21,6 +23,7 @@ HEED_SECONDS: Final = 0.1
 DRAIN_PATIENCE_SECONDS: Final = DRAIN_SECONDS + 35.0
 """What is in flight settles, also in a ledger that has to be waited for."""
 
+TELL_SECONDS: Final = 2.0
 AT_ONCE_SECONDS: Final = 2.0
 FAREWELL_SECONDS: Final = 3.0
 
@@ -54,6 +57,7 @@ class Team:
         self._ending = Ending()
         self._given_up = ""
         self._open = -1
+        self._failed_before: int | None = None
 
     async def run(self) -> End:
         try:
@@ -144,10 +148,19 @@ class Team:
                 work.observer.event("ledger_not_seen", reason=str(error))
             else:
                 self._open = counts.open
+                self._halt(counts)
                 work.observer.event("standing", counts=counts)
                 if finished:
                     self._ending.come(Ended.FINISHED)
             await asyncio.sleep(LOOK_SECONDS)
+
+    def _halt(self, counts: Counts) -> None:
+        """Each worker counts its own failures only, and one that is replaced begins anew."""
+        limit, failed = self._order.settings.halt.count, counts.by_status[Status.FAILED] + counts.by_status[Status.UNKNOWN]
+        if self._failed_before is None:
+            self._failed_before = failed
+        if limit is not None and failed - self._failed_before >= limit:
+            self._ending.come(Ended.SAFEGUARD, f"{failed - self._failed_before} sends failed, which is the limit set by --halt.")
 
     async def _be_heard(self) -> None:
         while True:
@@ -172,7 +185,10 @@ class Team:
             hand.dismiss()
 
     async def _tell_all(self, *, now: bool) -> None:
-        await asyncio.gather(*(hand.stop(self._work.stop.exit_code, now=now) for hand in self._hands.values()))
+        # One that is frozen, or cut off, never answers.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(TELL_SECONDS):
+                await asyncio.gather(*(hand.stop(self._work.stop.exit_code, now=now) for hand in self._hands.values()))
 
     async def _pause(self, seconds: float) -> None:
         await happens_within(self._work.stop.gently, seconds)

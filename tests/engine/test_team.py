@@ -1,7 +1,7 @@
 """What a team does with its workers, which here are in this process, or fail as they are told to."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from campaign.app.controls import schedule_of
 from campaign.app.sending import Stop
 from campaign.domain.errors import UsageError
+from campaign.domain.model import Status
 from campaign.domain.shard import Shard
 from campaign.engine import orders as orders_module
 from campaign.engine import patience as patience_module
@@ -28,7 +29,7 @@ from campaign.sender.ending import End, Ended
 from campaign.settings import GivenSettings, Settings
 from campaign.simulator.client import SimulatorClient
 from campaign.simulator.config import Latency
-from tests.contract.given import campaign_of, spec, staged
+from tests.contract.given import campaign_of, ends, spec, staged
 
 TOKEN = "a-token-that-nobody-must-read"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -70,7 +71,7 @@ class Told:
 class Hands:
     """A cluster of these workers."""
 
-    hands: list[Told]
+    hands: Sequence[Told]
     names: list[str] = field(default_factory=list)
 
     def hire(self, name: str) -> Hand | None:
@@ -115,6 +116,51 @@ async def test_a_signal_reaches_every_worker_and_each_knows_that_the_command_liv
         assert (await run(hands, work, tmp_path, 2)).ended is Ended.INTERRUPTED
     assert [hand.stopped for hand in hands.hands] == [[False], [False]]
     assert min(hand.heard for hand in hands.hands) >= 1
+
+
+@dataclass
+class Frozen(Told):
+    """One that answers nothing."""
+
+    async def stop(self, exit_code: int, *, now: bool) -> None:
+        await super().stop(exit_code, now=now)
+        await asyncio.Event().wait()
+
+    async def send(self, order: Order) -> End | Broken:
+        await asyncio.Event().wait()
+        return await super().send(order)
+
+
+async def test_nobody_waits_for_a_worker_that_is_frozen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(team_module, "TELL_SECONDS", 0.2)
+    monkeypatch.setattr(team_module, "AT_ONCE_SECONDS", 0.2)
+    hands = Hands([Told(None), Frozen(None)])
+    async with work_in(tmp_path) as (work, _):
+        loop = asyncio.get_running_loop()
+        loop.call_later(0.2, work.stop.gently.set)
+        loop.call_later(0.3, work.stop.now.set)
+        assert (await run(hands, work, tmp_path, 2)).ended is Ended.INTERRUPTED
+    assert [hand.stopped for hand in hands.hands] == [[False, True]] * 2
+    assert [hand.dismissed > 0 for hand in hands.hands] == [True, True]
+
+
+async def test_failures_are_counted_over_all_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(team_module, "LOOK_SECONDS", 0.05)
+    hands = Hands([Told(None), Told(None)])
+    async with work_in(tmp_path) as (work, record):
+        ledger = SqliteLedger(tmp_path / "campaign.db")
+        runner = await ledger.enlist(record.id, quiet_seconds=0)
+        first, second = await ledger.claim(runner, 2)
+        await ledger.settle(runner, [ends(first, Status.FAILED)])
+        team = Team(hands, order_of(record, settings(tmp_path, halt="1")), workers=2, work=work)
+        running = asyncio.create_task(team.run())
+        await asyncio.sleep(0.3)
+        assert not running.done(), "what failed before is not this command's"
+        await ledger.settle(runner, [ends(second, Status.UNKNOWN)])
+        end = await asyncio.wait_for(running, 10)
+        await ledger.close()
+    assert end == End(ended=Ended.SAFEGUARD, why="1 sends failed, which is the limit set by --halt.")
+    assert [hand.stopped for hand in hands.hands] == [[False], [False]]
 
 
 @pytest.mark.parametrize(
