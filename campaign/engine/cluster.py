@@ -28,6 +28,7 @@ OBJECT_STORE_BYTES: Final = 80 * 1024 * 1024
 """The least that Ray takes: nothing is kept in it."""
 
 _SECRETS: Final = ("PASSENTRY_API_KEY", "CAMPAIGN_LEDGER", "CAMPAIGN_NOTIFY")
+"""Variables that hold them; in small letters they mean the same."""
 _QUIET: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",
     # Ray would tell on standard output what happens to its processes, where the results go.
@@ -83,7 +84,7 @@ def connected(settings: Settings) -> Iterator["RayCluster"]:
 
 def _start_one(ray: Any, workers: int, folder: Path) -> None:
     """A cluster of this machine alone, whose processes know no secret by their environment, and whose sockets nobody else can reach."""
-    kept = {name: os.environ.pop(name) for name in _SECRETS if name in os.environ}
+    kept = {name: os.environ.pop(name) for name in [*os.environ] if name.upper() in _SECRETS}
     try:
         ray.init(
             address="local",

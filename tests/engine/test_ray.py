@@ -135,13 +135,17 @@ def own_folder(mark: str) -> Path:
 def test_a_cluster_of_its_own_is_closed_to_others_and_ends_with_a_killed_command(desk: Desk) -> None:
     words = ("run", str(desk.make_list(150)), "--message", "Hi {{ first_name }}", "--json")
     with another_address():
-        driver = desk.start(*words, "--rate", "30", CAMPAIGN_MARK="first", CAMPAIGN_WORKERS="2")
+        named_small = {"campaign_notify": f"json://127.0.0.1:9/{SECRET}"}
+        driver = desk.start(*words, "--rate", "30", CAMPAIGN_MARK="first", CAMPAIGN_WORKERS="2", **named_small)
         wait_for(lambda: len(desk.sent()) > 15)
         assert [address for address in listening() if not ipaddress.ip_address(address).is_loopback] == []
     wait_for(lambda: len(named(processes_of("CAMPAIGN_MARK", "first"), ACTOR)) == 2)
     workers = named(processes_of("CAMPAIGN_MARK", "first"), ACTOR)
     folder = own_folder("first")
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    of_others = [process.environ() for process in processes_of("CAMPAIGN_MARK", "first") if process.pid != driver.pid]
+    assert len(of_others) > 2
+    assert [word for word in (TOKEN, SECRET) if word in str(of_others)] == []
     driver.kill()
     ended(driver)
     # Its workers end; two helpers of Ray's, which send nothing, stay for about a minute.
