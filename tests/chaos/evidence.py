@@ -1,12 +1,14 @@
 """What ledger, results files and simulator each say of a campaign, read side by side."""
 
 import csv
+import time
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from campaign.simulator.records import LoggedRequest, Notification
+from tests.chaos.plan import LATE_SECONDS
 from tests.chaos.world import ListRow, World
 
 
@@ -54,6 +56,8 @@ class Evidence:
 
 
 def gather(world: World) -> Evidence:
+    """Once nothing can come any more: what the simulator processes late it may process after the campaign's end."""
+    time.sleep(2 * LATE_SECONDS)
     select = world.kept.select
     rows = [Row(**found) for found in select("SELECT row, pass_id, message, status, reason, fence, attempts FROM rows")]
     columns = "row, fence, runner, status, reason, http_status, sent_at, settled_at"
