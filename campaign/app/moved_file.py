@@ -161,6 +161,8 @@ def _header(line: bytes) -> Header:
 
 def _waits(given: list[tuple[float, float, str]]) -> tuple[Wait, ...]:
     """Of one kind, each begins at its own time and ends no earlier: a ledger takes no other."""
+    if any(not 0 <= seconds <= LATEST_SECONDS for since, until, _ in given for seconds in (since, until)):
+        raise ValueError("a time in it, of a wait, can't be")
     found = {(why, since): Wait(since=float(since), until=max(float(since), float(until)), why=Why(why)) for since, until, why in given}
     return tuple(found.values())
 

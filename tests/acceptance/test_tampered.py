@@ -96,6 +96,9 @@ def test_times_that_can_not_be_are_refused_whole(desk: Desk) -> None:
             pack(path, found)
             assert "can't be" in desk.run("import", "list.campaign", code=2).stderr
         where[name] = kept
+    for odd in (1e300, -1e9):
+        pack(path, [found[0] | {"waits": [[odd, odd, "hours"]]}, *found[1:]])
+        assert "can't be" in desk.run("import", "list.campaign", code=2).stderr
     pack(path, found)
     desk.run("import", "list.campaign")
     assert "list" in desk.run("stats").stdout
