@@ -17,7 +17,21 @@ from campaign.domain.notices import Occasion
 from campaign.domain.safeguard import Halt
 from campaign.domain.shard import WHOLE
 from campaign.sender.attempt import OnUnknown
-from campaign.written import UNLIMITED, Addresses, Duration, File, Files, HaltLimit, LogLevel, Occasions, Rate, ShardOf, WindowOfDay
+from campaign.written import (
+    POSTGRES,
+    UNLIMITED,
+    Addresses,
+    Duration,
+    File,
+    Files,
+    HaltLimit,
+    LedgerPlace,
+    LogLevel,
+    Occasions,
+    Rate,
+    ShardOf,
+    WindowOfDay,
+)
 
 DEFAULT_URL: Final = "https://api.passentry.com"
 DOTENV: Final = ".env"
@@ -49,7 +63,7 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    ledger: str = Field(default="", repr=False)
+    ledger: LedgerPlace = Field(default="", repr=False)
     name: str | None = None
     message: str | None = None
     template: Path | None = None
@@ -148,7 +162,7 @@ class Settings(BaseSettings):
     @property
     def ledger_url(self) -> str:
         """Where the ledger is, if it is in a database; may hold a password."""
-        return self.ledger if self.ledger.startswith(("postgresql://", "postgres://")) else ""
+        return self.ledger if self.ledger.startswith(POSTGRES) else ""
 
     @property
     def ledger_path(self) -> Path:

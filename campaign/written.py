@@ -16,7 +16,11 @@ from campaign.domain.schedule import Window, parse_window
 from campaign.domain.shard import Shard, parse_shard
 
 UNLIMITED: Final = "unlimited"
+POSTGRES: Final = ("postgresql://", "postgres://")
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+
+# Two letters at least, as C:/ is a disk; two slashes, or one where it is plain that a URL was meant.
+_SCHEME: Final = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.-]+://|p[a-z+0-9]*sql:/)", re.IGNORECASE)
 
 
 def _rate(value: object) -> float | None:
@@ -40,6 +44,19 @@ def _log_level(value: object) -> str:
     return level
 
 
+def _ledger(value: object) -> object:
+    """A path, or the URL of a database, without what a file of secrets puts around it."""
+    found = _SCHEME.match(value) if isinstance(value, str) else None
+    if not isinstance(value, str) or found is None:
+        return value
+    if not value.strip().startswith(POSTGRES):
+        # The rest of it may hold a password.
+        raise ValueError(
+            f"“{found[1]}” begins no address that a ledger can be at; write a file's path, or postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
+        )
+    return value.strip()
+
+
 def _files(value: object) -> object:
     """Paths and URLs; in the environment several are separated as in PATH, where no URL ends at its colon."""
     several = re.split(f"{re.escape(os.pathsep)}(?!//)", value) if isinstance(value, str) else value
@@ -57,4 +74,5 @@ Occasions = Annotated[frozenset[Occasion], NoDecode, BeforeValidator(parse_occas
 WindowOfDay = Annotated[Window | None, NoDecode, BeforeValidator(lambda value: parse_window(value) if isinstance(value, str) else value)]
 File = Annotated[Place | None, NoDecode, BeforeValidator(lambda value: value if value is None else place_of(value))]
 Files = Annotated[tuple[Place, ...], NoDecode, BeforeValidator(_files)]
+LedgerPlace = Annotated[str, BeforeValidator(_ledger)]
 ShardOf = Annotated[Shard, NoDecode, BeforeValidator(lambda value: parse_shard(value) if isinstance(value, str) else value)]

@@ -219,3 +219,30 @@ def test_only_a_ledger_given_as_a_flag_has_to_be_named_again(monkeypatch: pytest
     monkeypatch.setenv("CAMPAIGN_LEDGER", "mine.db")
     assert read().ledger_to_name == ""
     assert read("--ledger", "other.db").ledger_to_name == "other.db"
+
+
+class TestLedger:
+    """Each machine would have a file of its own for what was meant to be shared, and everybody would be told by each."""
+
+    @pytest.mark.parametrize(
+        "scheme", ["Postgresql://", "postgressql://", "postgresql+psycopg://", "pgsql://", "mysql://", "s3://", "file:///", "postgresql:/"]
+    )
+    def test_an_address_of_another_kind_is_no_file(self, monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+        monkeypatch.setenv("CAMPAIGN_LEDGER", f"{scheme}anna:S3cret@db.example/campaigns")
+        with pytest.raises(UsageError, match=r"--ledger \(or CAMPAIGN_LEDGER\): .*postgresql://USER") as refused:
+            Settings.read()
+        assert scheme.split("/", maxsplit=1)[0] in str(refused.value)
+        assert "S3cret" not in str(refused.value)
+        with pytest.raises(UsageError, match="postgresql://USER"):
+            GivenSettings.read(ledger=f"{scheme}db.example/campaigns")
+
+    @pytest.mark.parametrize("written", ["postgresql://db.example/campaigns\n", "  postgres://db.example/campaigns", "\tpostgresql://\r\n"])
+    def test_what_a_file_of_secrets_puts_around_its_url_is_left_out(self, written: str) -> None:
+        assert GivenSettings.read(ledger=written).ledger_url == written.strip()
+
+    @pytest.mark.parametrize(
+        "path", ["campaign.db", "/var/lib/campaign/it.db", "~/a b.db", r"C:\campaign\it.db", "C:/it.db", "it:2.db", "a:b/c.db"]
+    )
+    def test_a_path_is_left_as_it_is(self, path: str) -> None:
+        settings = GivenSettings.read(ledger=path)
+        assert (settings.ledger, settings.ledger_url) == (path, "")
