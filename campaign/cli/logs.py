@@ -78,13 +78,16 @@ def configure(level: str | None = None, *, file: Path | None = None) -> None:
 
 def run_ended(view: "CampaignView") -> None:
     """The last event of a run: how it ended, and how many rows stand where."""
+    from campaign.domain.model import CampaignState
     from campaign.reporter.reasons import ended_in_words
 
+    # One that was only staged has not ended.
+    was_sent = view.counts.open and view.state is not CampaignState.STAGED
     structlog.get_logger().info(
         "run_ended",
         campaign=view.record.spec.name,
         state=view.state.value,
-        why=ended_in_words(view.record.ended) if view.counts.open else "",
+        why=ended_in_words(view.record.ended) if was_sent else "",
         exit_code=view.exit_code,
         results=view.results,
         **{status.value: count for status, count in view.counts.by_status.items()},

@@ -10,6 +10,7 @@ def test_what_is_staged_is_sent_by_whoever_joins(desk: Desk) -> None:
     staged = desk.run(*STAGE)
     assert "nothing was sent. To send it: campaign send list" in staged.stdout
     assert desk.sent() == {}
+    assert "was killed" not in staged.stderr
     assert not (desk.folder / "list.results.csv").exists()
     assert "It was staged before" in desk.run(*STAGE).stdout
     seen = desk.json("send", "list")
