@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from campaign.domain.errors import UsageError
+from campaign.engine.address import check_address
 from campaign.engine.orders import Broken, Hand, LostError, Order, check_settings
 from campaign.engine.worker import Worker
 from campaign.sender.ending import End
@@ -54,10 +55,8 @@ def connected(settings: Settings) -> Iterator["RayCluster"]:
     check_settings(settings)
     if find_spec("ray") is None:
         raise UsageError("Ray is an extra that is not installed: pip install 'campaign[ray]'. Or take --engine out.")
-    if settings.address is not None and settings.address.startswith("ray://"):
-        raise UsageError(
-            "--address: give the address of the cluster itself, such as 10.0.0.1:6379 or auto, on a machine of it; not ray://."
-        )
+    if settings.address is not None:
+        check_address(settings.address)
     # Ray reads all of them when it is loaded. A cluster of its own has a token that nobody else knows.
     os.environ.update(_QUIET if settings.address is not None else _QUIET | _ALONE | {"RAY_AUTH_TOKEN": secrets.token_hex(32)})
     import ray  # noqa: PLC0415 - an extra, and slow to load

@@ -1,6 +1,7 @@
 """What is said where there can be no cluster of Ray; nothing of it is loaded."""
 
 import os
+import socket
 import sys
 
 import pytest
@@ -16,10 +17,27 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPat
         pass
 
 
-def test_an_address_of_rays_client_is_refused() -> None:
-    settings = GivenSettings.read(engine="ray", address="ray://10.0.0.1:10001")
-    with pytest.raises(UsageError, match="not ray://"), sender_of(settings):
+@pytest.mark.parametrize(
+    "address", ["ray://10.0.0.1:10001", "local", "", "10.0.0.1", ":6379", "host:port", "http://host:8265", "host:70000"]
+)
+def test_what_is_no_cluster_s_address_is_refused_and_ray_starts_no_open_one_in_its_place(address: str) -> None:
+    settings = GivenSettings.read(engine="ray", address=address)
+    with (
+        pytest.raises(UsageError, match=r"is not where a cluster of Ray can be; write .* such as 10\.0\.0\.1:6379, or auto"),
+        sender_of(settings),
+    ):
         pass
+    assert "ray" not in sys.modules
+
+
+def test_where_nobody_listens_it_is_said_at_once() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        settings = GivenSettings.read(engine="ray", address=address)
+        with pytest.raises(UsageError, match=f"no cluster of Ray at {address}: Connection refused"), sender_of(settings):
+            pass
+    assert "ray" not in sys.modules
 
 
 def test_without_an_engine_this_process_sends_and_ray_is_left_alone() -> None:
