@@ -75,7 +75,7 @@ def connected(settings: Settings) -> Iterator["RayCluster"]:
             where = (
                 "Ray could not be started on this machine"
                 if settings.address is None
-                else f"There is no cluster of Ray at {settings.address}"
+                else f"There is no cluster of Ray at {settings.address} that lets this command in (RAY_AUTH_MODE, RAY_AUTH_TOKEN)"
             )
             raise UsageError(f"{where}: {_first_line(error)} Nothing was sent. See docs/ray.md.") from error
         yield RayCluster(ray, here=_only_here(ray, settings))

@@ -6,7 +6,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from campaign.domain.errors import LedgerVersionError
+from campaign.domain.errors import LedgerPlaceError
 from campaign.domain.model import Status
 from campaign.ledger.postgres import PostgresLedger, PostgresReader
 from campaign.ledger.postgres.address import parse
@@ -78,6 +78,29 @@ async def test_an_old_ledger_becomes_as_a_new_one_and_keeps_its_rows(server: Ser
         server.run(f"DROP ROLE {ASKED_FOR_A_PASSWORD}; DROP ROLE {ROLE}")
 
 
+@pytest.mark.parametrize(("version", "words"), [(0, "There is no ledger at"), (1, "is of an older Campaign")])
+def test_who_may_not_change_the_tables_is_told_what_their_owner_has_to_do(
+    server: Server, databases: tuple[str, str], version: int, words: str
+) -> None:
+    [database, _] = databases
+    if version:
+        old_ledger(server, database, version)
+        server.run(
+            f"CREATE ROLE {ASKED_FOR_A_PASSWORD} LOGIN PASSWORD 'S3cret'; GRANT USAGE ON SCHEMA campaign TO {ASKED_FOR_A_PASSWORD};"
+            f"GRANT SELECT ON ALL TABLES IN SCHEMA campaign TO {ASKED_FOR_A_PASSWORD}",
+            database=database,
+        )
+    else:
+        server.run(f"CREATE ROLE {ASKED_FOR_A_PASSWORD} LOGIN PASSWORD 'S3cret'")
+    try:
+        with pytest.raises(LedgerPlaceError, match=f"{words}.*owner.*campaign status") as refused:
+            prepare(parse(server.url(database, user=f"{ASKED_FOR_A_PASSWORD}:S3cret")))
+        assert "S3cret" not in str(refused.value)
+    finally:
+        server.run(f"DROP OWNED BY {ASKED_FOR_A_PASSWORD}", database=database)
+        server.run(f"DROP ROLE {ASKED_FOR_A_PASSWORD}")
+
+
 def test_every_version_before_this_one_is_kept_for_this_test() -> None:
     assert sorted(path.name for path in OLD.glob("postgres-*.sql")) == [f"postgres-{version}.sql" for version in range(1, SCHEMA_VERSION)]
 
@@ -88,7 +111,7 @@ def test_who_may_only_send_is_told_who_can_upgrade_the_ledger(server: Server, da
     server.run(grants_of_old(), database=old)
     server.run(f"CREATE ROLE {ASKED_FOR_A_PASSWORD} LOGIN PASSWORD 'S3cret' IN ROLE {ROLE}")
     try:
-        with pytest.raises(LedgerVersionError, match="only its owner may upgrade it"):
+        with pytest.raises(LedgerPlaceError, match="owner run a command of this version once"):
             PostgresLedger(server.url(old, user=f"{ASKED_FOR_A_PASSWORD}:S3cret"))
         assert server.run("SELECT version FROM campaign.ledger", database=old) == [(1,)]
     finally:

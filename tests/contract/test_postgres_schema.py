@@ -182,7 +182,7 @@ class TestRole:
 
     def test_who_may_not_make_a_ledger_is_told(self, url: str, server: Server) -> None:
         empty = server.database()
-        with pytest.raises(LedgerPlaceError, match=r"may not be used like this.*Ask its owner"):
+        with pytest.raises(LedgerPlaceError, match=r"There is no ledger at .* this user may not change that: permission denied"):
             PostgresReader(server.url(empty, user=f"{ASKED_FOR_A_PASSWORD}:S3cret"))
         server.drop(empty)
         del url

@@ -5,6 +5,7 @@ from typing import Final, TypeVar
 
 import psycopg
 import stamina
+from psycopg import errors
 
 from campaign.domain.errors import CampaignError, LedgerError, LedgerPlaceError, LedgerVersionError
 from campaign.ledger.postgres.address import Address, parse
@@ -82,9 +83,25 @@ def _opening(address: Address, work: Callable[[Session, Address], T]) -> T:
 
 def _prepared(db: Session, address: Address) -> str:
     _check_server(db, address)
-    if _version(db, address) != SCHEMA_VERSION:
-        _migrate(db, address)
+    if (version := _version(db, address)) != SCHEMA_VERSION:
+        try:
+            _migrate(db, address)
+        except LedgerError as error:
+            if not isinstance(error.__cause__, errors.InsufficientPrivilege):
+                raise
+            raise _not_its_owner(address, version, error.__cause__) from error.__cause__
     return str(db.one("identity"))
+
+
+def _not_its_owner(address: Address, version: int, error: errors.InsufficientPrivilege) -> LedgerPlaceError:
+    found = f"The ledger {address.name} is of an older Campaign (version {version}, this one has {SCHEMA_VERSION})"
+    then = "campaign status is enough"
+    if version == 0:
+        found, then = f"There is no ledger at {address.name} yet", f"{then}, and after it postgres_role.sql"
+    return LedgerPlaceError(
+        f"{found}, and this user may not change that: {error.diag.message_primary}. Have the database's owner run a command of this "
+        f"version once; {then}."
+    )
 
 
 def _check_server(db: Session, address: Address) -> None:
@@ -128,22 +145,14 @@ def _migrate(db: Session, address: Address) -> None:
     if version == 0:
         db.run(script("postgres_schema.sql"))
     else:
-        _upgrade(db, address, version)
+        _upgrade(db, version)
     db.run("COMMIT")
 
 
-def _upgrade(db: Session, address: Address, version: int) -> None:
-    try:
-        for step in range(version + 1, SCHEMA_VERSION + 1):
-            db.run(script(f"postgres_to_{step}.sql"))
-        db.all("set_version", version=SCHEMA_VERSION)
-    except LedgerError as error:
-        if not isinstance(error.__cause__, psycopg.errors.InsufficientPrivilege):
-            raise
-        raise LedgerVersionError(
-            f"The ledger {address.name} is of an older Campaign (version {version}, this one has {SCHEMA_VERSION}), and only its owner may "
-            "upgrade it. Have the owner run one command of this Campaign first, campaign status for example. Nothing was sent."
-        ) from error
+def _upgrade(db: Session, version: int) -> None:
+    for step in range(version + 1, SCHEMA_VERSION + 1):
+        db.run(script(f"postgres_to_{step}.sql"))
+    db.all("set_version", version=SCHEMA_VERSION)
 
 
 def _may_pass(error: Exception) -> bool:
