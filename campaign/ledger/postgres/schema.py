@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-import psycopg
 import stamina
 from psycopg import errors
 
