@@ -181,6 +181,11 @@ class Settings(BaseSettings):
         return "" if self.ledger_url else str(self.ledger_path.absolute())
 
     @property
+    def ledger_is_a_file(self) -> bool:
+        """Whether only this machine has it."""
+        return not self.ledger_url
+
+    @property
     def ledger_folder(self) -> Path:
         """Where on this machine things stand that belong to the ledger: beside its file, or with the user's own data."""
         return user_data_path("campaign", appauthor=False) if self.ledger_url else self.ledger_path.parent

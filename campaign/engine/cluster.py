@@ -106,7 +106,7 @@ def _only_here(ray: Any, settings: Settings) -> str:
     Raises:
         UsageError: the ledger is a file, and the cluster is more than this machine.
     """
-    if settings.ledger_url:
+    if not settings.ledger_is_a_file:
         return ""
     alive = [node for node in ray.nodes() if node["Alive"]]
     if len(alive) > 1 or any(node["NodeManagerHostname"] != socket.gethostname() for node in alive):

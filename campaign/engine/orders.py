@@ -90,7 +90,7 @@ def order_of(record: CampaignRecord, settings: Settings) -> Order:
         "log_file": None,
         "metrics_file": None,
     }
-    if not settings.ledger_url:
+    if settings.ledger_is_a_file:
         own["ledger"] = str(settings.ledger_path.absolute())
     # Another machine has another zone of its own, and who comes later another next six o'clock.
     schedule = schedule_of(settings, record.spec.settings, now=utc_now())
