@@ -90,7 +90,8 @@ def state_of(*, control: Control, counts: Counts, activities: tuple[str, ...], h
         return CampaignState.STAGED
     if control is Control.CANCELLED:
         return CampaignState.CANCELLED
-    if not counts.unfinished and not activities:
+    # Whoever still signs off, or writes results, has no row left either.
+    if not counts.unfinished:
         return CampaignState.FINISHED
     if control is Control.PAUSED:
         return CampaignState.PAUSED

@@ -77,6 +77,13 @@ def test_a_half_staged_campaign_is_staged_whoever_works_on_it() -> None:
         assert state_of(control=Control.STAGING, counts=counts, activities=activities, has_run=False) is CampaignState.STAGED
 
 
+def test_one_without_rows_left_is_finished_also_while_processes_sign_off() -> None:
+    counts = counted({(Status.DELIVERED, ""): 2, (Status.FAILED, "http_404"): 1})
+    for activities in ((), ("waiting",), ("sending", "waiting")):
+        for control in (Control.GO, Control.PAUSED):
+            assert state_of(control=control, counts=counts, activities=activities, has_run=True) is CampaignState.FINISHED
+
+
 def test_only_what_is_being_sent_has_time_left_and_never_no_time() -> None:
     counts = counted({(Status.PENDING, ""): 1, (Status.DELIVERED, ""): 2})
     assert line_of(view_of(counts, CampaignState.STOPPED, eta_seconds=0.1)) == "promo: stopped, 2 of 3 rows done"
