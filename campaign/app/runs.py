@@ -59,7 +59,8 @@ async def stage_list(source: str, settings: Settings, front: Front) -> Finished:
         counts = await work.counts(staged.record)
         how = "was staged before" if staged.resumed else "is staged"
         command = command_line("send", staged.record.spec.name, ledger=settings.ledger_to_name)
-        finished = await work.end(staged.record, End(ended=Ended.LIMIT), None, f"It {how}; nothing was sent. To send it: {command}")
+        note = f"It {how}; nothing was sent. Any number of processes may send it together, each by: {command}"
+        finished = await work.end(staged.record, End(ended=Ended.LIMIT), None, note)
         return replace(finished, view=replace(finished.view, exit_code=3 if counts.needs_someone else 0))
 
 
