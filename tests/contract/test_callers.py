@@ -1,4 +1,4 @@
-"""No caller knows which ledger it has: which there are is known to the ledgers, to what opens them, and to the settings that name one."""
+"""No caller knows which ledger it has: which there are is known to the ledgers, to what opens them, and to the settings and how they are written."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ import campaign
 from campaign.settings import Settings
 
 ROOT = Path(campaign.__file__).parent
-KNOWING = {"settings.py", "app/ledgers.py"}
+KNOWING = {"settings.py", "written.py", "app/ledgers.py"}
 OF_ITS_OWN = {"app/checking.py"}
 """A check stages into a file that it throws away, whatever the ledger is."""
 
