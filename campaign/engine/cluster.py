@@ -5,6 +5,7 @@ process that is lost is replaced (`max_restarts`), and what it was doing is neve
 knows what may be.
 """
 
+import asyncio
 import logging
 import os
 import secrets
@@ -24,7 +25,8 @@ from campaign.sender.ending import End
 from campaign.settings import Settings
 
 NAMESPACE: Final = "campaign"
-CREATION_SECONDS: Final = 60.0
+STARTS_SECONDS: Final = 30.0
+"""How long a process may take to be there. Less than a good life (`patience`), as it has done nothing in it."""
 OBJECT_STORE_BYTES: Final = 80 * 1024 * 1024
 """The least that Ray takes: nothing is kept in it."""
 
@@ -147,12 +149,19 @@ class _Actor:
     async def send(self, order: Order) -> End | Broken:
         errors = self._ray.exceptions
         try:
+            # Ray waits without end for a node that has room, also where the last one is lost.
+            async with asyncio.timeout(STARTS_SECONDS):
+                await self._handle.hear.remote()
+        except TimeoutError as error:
+            why = f"No node of the cluster has begun it within {STARTS_SECONDS:g} s: they may be lost, or full."
+            raise LostError(why, for_good=False) from error
+        except errors.RayError as error:
+            raise self._lost(error) from error
+        try:
             # As an argument of a call it goes from process to process, and is neither listed nor kept.
             told: End | Broken = await self._handle.send.remote(order)
-        except errors.ActorUnavailableError as error:
-            raise LostError(_first_line(error), for_good=False) from error
         except errors.RayError as error:
-            raise LostError(_first_line(error), for_good=True) from error
+            raise self._lost(error) from error
         return told
 
     async def stop(self, exit_code: int, *, now: bool) -> None:
@@ -162,6 +171,9 @@ class _Actor:
     def hear(self) -> None:
         with suppress(self._ray.exceptions.RayError):
             self._handle.hear.remote()
+
+    def _lost(self, error: Exception) -> LostError:
+        return LostError(_first_line(error), for_good=not isinstance(error, self._ray.exceptions.ActorUnavailableError))
 
     def dismiss(self) -> None:
         with suppress(self._ray.exceptions.RayError):

@@ -32,6 +32,6 @@ class Patience:
             self.strikes, self._since_seconds = 0, began_seconds
         self.strikes += 1
         self.away, self._open_rows = told.away, open_rows
-        if self.strikes >= STRIKES and now_seconds - self._since_seconds >= (AWAY_SECONDS if told.away else 0):
+        if now_seconds - self._since_seconds >= AWAY_SECONDS if told.away else self.strikes >= STRIKES:
             return None
         return min(FIRST_PAUSE_SECONDS * (1 << self.strikes - 1), AWAY_PAUSE_SECONDS if told.away else LONGEST_PAUSE_SECONDS)

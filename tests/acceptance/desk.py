@@ -20,10 +20,11 @@ class Desk:
     folder: Path
     simulator: SimulatorClient
     environment: dict[str, str] = field(default_factory=dict)
+    program: tuple[str, str] = ("-m", "campaign")
 
     def start(self, *words: str, **environment: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-m", "campaign", *words],
+            [sys.executable, *self.program, *words],
             cwd=self.folder,
             env=self.environment | environment,
             stdin=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""No caller knows which ledger it has: which there are is known to the ledgers, to what opens them, and to the settings and how they are written."""
+"""No caller knows which ledger it has: which there are is known to the ledgers, to what opens them, and to how settings are written."""
 
 import re
 from pathlib import Path

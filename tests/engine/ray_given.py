@@ -18,6 +18,13 @@ from tests.acceptance.desk import ROOT
 PATIENCE_SECONDS = 40.0
 ACTOR = "ray::Worker"
 
+# A node that is gone is known to be after a second or two, not half a minute; one that is only slow has its time.
+WATCHFUL = {
+    "RAY_health_check_period_ms": "500",
+    "RAY_health_check_timeout_ms": "5000",
+    "RAY_health_check_failure_threshold": "3",
+}
+
 
 def wait_for(happens: Callable[[], object], seconds: float = PATIENCE_SECONDS) -> None:
     deadline = time.monotonic() + seconds
@@ -75,10 +82,7 @@ class RayHere:
                     "PYTHONPATH": str(ROOT),
                     "XDG_DATA_HOME": str(self.folder / "data"),
                     **self.environment,
-                    # A node that is gone is known to be after a second or two, not half a minute; one that is only slow has its time.
-                    "RAY_health_check_period_ms": "500",
-                    "RAY_health_check_timeout_ms": "5000",
-                    "RAY_health_check_failure_threshold": "3",
+                    **WATCHFUL,
                 },
                 stdin=subprocess.DEVNULL,
                 stdout=said,

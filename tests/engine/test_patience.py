@@ -1,5 +1,6 @@
 """How often, and how soon, a place of a team is filled again."""
 
+from campaign.engine.cluster import STARTS_SECONDS
 from campaign.engine.orders import Broken
 from campaign.engine.patience import AWAY_SECONDS, GOOD_LIFE_SECONDS, STRIKES, Patience
 
@@ -30,6 +31,15 @@ def test_a_worker_that_is_away_is_looked_for_until_a_cluster_must_have_replaced_
     assert found[:4] == [0.5, 1, 2, 2]
     assert set(found[2:]) == {2}
     assert AWAY_SECONDS <= sum(found) < AWAY_SECONDS + 2
+
+
+def test_one_that_is_long_in_not_coming_is_waited_for_as_long() -> None:
+    patience, began, failures = Patience(), 100.0, 0
+    while (pause := patience.failed(AWAY, began_seconds=began, now_seconds=began + STARTS_SECONDS, open_rows=9)) is not None:
+        began += STARTS_SECONDS + pause
+        failures += 1
+    assert AWAY_SECONDS <= began + STARTS_SECONDS - 100 < AWAY_SECONDS + STARTS_SECONDS
+    assert failures == 3
 
 
 def test_nobody_is_given_up_while_the_campaign_moves() -> None:

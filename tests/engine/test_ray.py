@@ -10,6 +10,7 @@ import stat
 import subprocess
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -19,7 +20,7 @@ from campaign.simulator.config import Latency
 from tests.acceptance.desk import Desk
 from tests.engine.conftest import SECRET
 from tests.engine.loopback import another_address, listening
-from tests.engine.ray_given import ACTOR, RayHere, named, processes_of, wait_for
+from tests.engine.ray_given import ACTOR, WATCHFUL, RayHere, named, processes_of, wait_for
 
 TOKEN = "a-token-that-nobody-must-read"
 WORKERS = 3
@@ -171,3 +172,27 @@ def test_a_cluster_of_its_own_settles_and_ends_with_a_command_that_is_told_to_st
     assert_everybody_was_told_once(desk, told["delivered"])
     wait_for(lambda: not processes_of("CAMPAIGN_MARK", "second"))
     assert not folder.exists()
+
+
+# Quick to give up: the same program, whose patience is a test's.
+IMPATIENT = """
+from campaign.engine import cluster, patience
+cluster.STARTS_SECONDS, patience.AWAY_SECONDS = 2.0, 5.0
+from campaign.cli.main import main
+main()
+"""
+
+
+def test_a_command_whose_only_node_is_lost_says_so_and_waits_for_it_no_longer(desk: Desk) -> None:
+    words = ("run", str(desk.make_list(600)), "--message", "Hi {{ first_name }}", "--json")
+    impatient = replace(desk, program=("-c", IMPATIENT), environment=desk.environment | WATCHFUL)
+    driver = impatient.start(*words, "--rate", "10", CAMPAIGN_MARK="third", CAMPAIGN_WORKERS="2")
+    wait_for(lambda: len(desk.sent()) > 15)
+    [node] = [process for process in processes_of("CAMPAIGN_MARK", "third") if process.name() == "raylet"]
+    node.kill()
+    code, out, err = ended(driver)
+    assert code == 4, f"{out}\n{err}"
+    assert "No node of the cluster has begun it within 2 s: they may be lost, or full." in err
+    assert len(desk.sent()) < 600
+    assert desk.json(*words[:-1], "--rate", "200", CAMPAIGN_ENGINE="here")["state"] == "finished"
+    assert_everybody_was_told_once(desk, 600)
