@@ -1,6 +1,7 @@
 """What all tests share: the profile and the seed of drawn examples."""
 
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -20,6 +21,10 @@ def pytest_configure(config: pytest.Config) -> None:
     """Seed hypothesis from HYPOTHESIS_SEED, unless --hypothesis-seed is given."""
     if config.getoption("hypothesis_seed") is None:
         config.option.hypothesis_seed = os.environ.get("HYPOTHESIS_SEED", SEED)
+    # What nohup, or a shell for its background, has ignored would be ignored by every command under test, too.
+    for number in (signal.SIGHUP, signal.SIGINT):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
 
 
 def pytest_report_header(config: pytest.Config) -> str:
