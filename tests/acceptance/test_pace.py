@@ -1,6 +1,9 @@
 """The rate as the simulator sees it: never exceeded, shared by processes, and not lost with one that dies. Real time is what is tested."""
 
+from tests.acceptance.desk import Desk
 from tests.bench.simulated_pace import measure
+
+MESSAGE = "Hi {{ first_name }}, 20% off until Sunday"
 
 
 def test_at_the_default_rate_the_documented_limit_is_used_and_never_met() -> None:
@@ -17,3 +20,39 @@ def test_four_processes_share_one_rate_and_take_over_what_a_dead_one_leaves() ->
     assert found.killed_at is not None
     assert found.between(found.killed_at + 1, found.killed_at + 4) >= 0.75 * 300
     assert found.average_per_second >= 75
+
+
+def test_the_allowed_rate_is_used_and_never_exceeded(desk: Desk) -> None:
+    desk.simulator.set_faults(limit_per_second=20)
+    desk.json("run", str(desk.make_list(110)), "--message", MESSAGE, "--rate", "19")
+    summary = desk.simulator.summary()
+    assert summary.throttled == 0
+    assert rate_of(desk) >= 0.98 * 19
+
+
+def test_a_slow_api_is_driven_at_the_full_rate(desk: Desk) -> None:
+    desk.simulator.set_faults(latency=2.0)
+    desk.json("run", str(desk.make_list(120)), "--message", MESSAGE, "--rate", "30")
+    assert rate_of(desk) >= 0.95 * 30
+
+
+def test_two_processes_share_one_rate(desk: Desk) -> None:
+    desk.simulator.set_faults(limit_per_second=21)
+    both = [desk.start("run", str(desk.make_list(60, f"{name}.csv")), "--message", MESSAGE, "--rate", "19") for name in ("one", "two")]
+    for process in both:
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 0, err
+    assert desk.simulator.summary().throttled == 0
+
+
+def test_a_storm_of_429_is_waited_out_and_no_row_fails(desk: Desk) -> None:
+    desk.simulator.set_faults(faults={"throttle": 0.3}, retry_after="0.2")
+    seen = desk.json("run", str(desk.make_list(30)), "--message", MESSAGE)
+    assert seen["by_status"]["delivered"] == 30
+    assert desk.simulator.summary().throttled > 0
+
+
+def rate_of(desk: Desk) -> float:
+    """Requests a second between the first that arrived and the last."""
+    times = sorted(request.at_seconds for request in desk.simulator.requests() if request.method == "POST")
+    return (len(times) - 1) / (times[-1] - times[0])

@@ -265,39 +265,3 @@ def wait_for(happens: Callable[[], bool], seconds: float = 20.0) -> None:
     while not happens():
         assert time.monotonic() < deadline
         time.sleep(0.05)
-
-
-class TestPace:
-    """Real time is the thing tested: the rate that the simulator saw."""
-
-    def test_the_allowed_rate_is_used_and_never_exceeded(self, desk: Desk) -> None:
-        desk.simulator.set_faults(limit_per_second=20)
-        desk.json("run", str(desk.make_list(110)), "--message", MESSAGE, "--rate", "19")
-        summary = desk.simulator.summary()
-        assert summary.throttled == 0
-        assert rate_of(desk) >= 0.98 * 19
-
-    def test_a_slow_api_is_driven_at_the_full_rate(self, desk: Desk) -> None:
-        desk.simulator.set_faults(latency=2.0)
-        desk.json("run", str(desk.make_list(120)), "--message", MESSAGE, "--rate", "30")
-        assert rate_of(desk) >= 0.95 * 30
-
-    def test_two_processes_share_one_rate(self, desk: Desk) -> None:
-        desk.simulator.set_faults(limit_per_second=21)
-        both = [desk.start("run", str(desk.make_list(60, f"{name}.csv")), "--message", MESSAGE, "--rate", "19") for name in ("one", "two")]
-        for process in both:
-            _, err = process.communicate(timeout=60)
-            assert process.returncode == 0, err
-        assert desk.simulator.summary().throttled == 0
-
-    def test_a_storm_of_429_is_waited_out_and_no_row_fails(self, desk: Desk) -> None:
-        desk.simulator.set_faults(faults={"throttle": 0.3}, retry_after="0.2")
-        seen = desk.json("run", str(desk.make_list(30)), "--message", MESSAGE)
-        assert seen["by_status"]["delivered"] == 30
-        assert desk.simulator.summary().throttled > 0
-
-
-def rate_of(desk: Desk) -> float:
-    """Requests a second between the first that arrived and the last."""
-    times = sorted(request.at_seconds for request in desk.simulator.requests() if request.method == "POST")
-    return (len(times) - 1) / (times[-1] - times[0])
