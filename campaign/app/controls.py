@@ -151,6 +151,12 @@ def cannot_finish(schedule: Schedule, messages: int, rate_per_second: float | No
     )
 
 
+def opens_in_words(schedule: Schedule, zones: Iterable[str], *, now: datetime) -> str:
+    """A sentence on when rows of these time zones may be sent next; empty if some may be now, or none ever."""
+    opens = schedule.next_time(zones, now)
+    return "" if opens is None or opens <= now else f"It may be sent again from {_shown(opens, schedule.home)} on ({schedule.home.key})."
+
+
 @dataclass(frozen=True, slots=True)
 class Exclusions:
     """Lists of passes that must not be sent to, looked through when made.

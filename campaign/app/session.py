@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol, Self
 
-from campaign.app.controls import cannot_finish, check_schedule, kept_of, schedule_of, utc_now
+from campaign.app.controls import cannot_finish, check_schedule, kept_of, opens_in_words, schedule_of, utc_now
 from campaign.app.finding import find
 from campaign.app.ledgers import open_ledger, open_reader
 from campaign.app.question import Question, Rows, question_of
@@ -17,7 +17,7 @@ from campaign.domain.places import Place
 from campaign.domain.schedule import Schedule
 from campaign.insights import CampaignView, command_line, view
 from campaign.ledger.port import CampaignRecord, Ledger, LedgerReader
-from campaign.sender.ending import End
+from campaign.sender.ending import End, Ended
 from campaign.sender.port import Observer
 from campaign.settings import Settings
 
@@ -136,7 +136,9 @@ class Session:
         with self.front.watch(record.spec.name, counts) as observer:
             sender = self.front.sender
             end = await sender(record, self.ledger, self.reader, self.settings, observer=observer, stop=self.stop, anew=anew)
-        return await self.end(record, end, results)
+        not_now = end.ended is Ended.NOT_NOW
+        zones = await asyncio.to_thread(self.reader.pending_zones, record.id) if not_now else ()
+        return await self.end(record, end, results, opens_in_words(self.schedule(record), zones, now=utc_now()))
 
     async def end(self, record: CampaignRecord, end: End, results: Place | None, note: str = "") -> Finished:
         """Write the results, and say where the campaign stands."""

@@ -111,6 +111,7 @@ class TestWindow:
         wall.set("2026-11-24T20:00:00+01:00")
         done = wall.run(*words, code=5)
         assert "It is not the time to send" in done.stdout.replace("\n", " ")
+        assert "It may be sent again from 2026-11-25 09:00 on (Europe/Berlin)." in done.stdout
         wall.set("2026-11-25T08:59:00+01:00")
         wall.run("resume", "list", "--no-wait", code=5)
         assert wall.desk.simulator.requests() == []
