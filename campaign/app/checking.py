@@ -111,9 +111,9 @@ async def check(source: str, settings: Settings, *, problem_rows: Path | None = 
             if settings.exclude:
                 await ledger.apply_exclusions(campaign)
             if problem_rows is not None:
-                rows = reader.rows(campaign, frozenset({Status.INVALID, Status.SKIPPED}))
+                parts = reader.result_columns(campaign, frozenset({Status.INVALID, Status.SKIPPED}))
                 name, columns = given.spec.name, given.layout.columns
-                await asyncio.to_thread(write_results, problem_rows, campaign=name, columns=columns, rows=rows, failed=None)
+                await asyncio.to_thread(write_results, problem_rows, campaign=name, columns=columns, parts=parts, failed=None)
             look = Look(reader=reader, campaign=campaign, known=known, settings=settings, progress=progress)
             return await asyncio.to_thread(look.all, given.table.name, given.table.description)
         finally:

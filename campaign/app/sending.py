@@ -212,7 +212,7 @@ def report(reader: LedgerReader, record: CampaignRecord, results: Place) -> "Wri
     from campaign.reporter.results import write_results
 
     spec, failed = record.spec, failed_path(results)
-    return write_results(results, campaign=spec.name, columns=spec.columns, rows=reader.rows(record.id), failed=failed)
+    return write_results(results, campaign=spec.name, columns=spec.columns, parts=reader.result_columns(record.id), failed=failed)
 
 
 def exit_code(end: End, seen: CampaignView, stop: Stop) -> int:

@@ -3,12 +3,14 @@
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, Final
 
 import orjson
 
 from campaign.domain.model import UNSENT, Claim, Outcome, ResultRow, Settlement, StagedRow, Status
+from campaign.ledger.columns import ROWS_AT_ONCE, ResultColumns
 from campaign.ledger.port import CampaignRecord, CampaignSpec, Control, Doubt, Sends
 
 MAY_HAVE_ARRIVED: Final = frozenset({Status.DELIVERED, Status.NOT_DELIVERED, Status.ACCEPTED, Status.UNKNOWN})
@@ -103,6 +105,29 @@ def result(values: tuple[Any, ...]) -> ResultRow:
             device_type=device_type,
         ),
     )
+
+
+def result_columns(found: Iterator[tuple[Any, ...]]) -> Iterator[ResultColumns]:
+    """What the statement `result_columns` finds, a part at a time."""
+    while part := list(islice(found, ROWS_AT_ONCE)):
+        row, message, cells, status, reason, notification_status, notification_message, http_status, error, *more = zip(*part, strict=True)
+        attempts, sent_at, settled_at, latency_seconds = more
+        yield ResultColumns(
+            row=row,
+            message=message,
+            # All of them as one text: to parse each by itself takes three times as long.
+            cells=orjson.loads(f"[{','.join(cells)}]"),
+            status=status,
+            reason=reason,
+            notification_status=notification_status,
+            notification_message=notification_message,
+            http_status=http_status,
+            error=error,
+            attempts=attempts,
+            sent_at=sent_at,
+            settled_at=settled_at,
+            latency_seconds=latency_seconds,
+        )
 
 
 def doubt(campaign: int, values: tuple[Any, ...], others: Sequence[tuple[Any, ...]]) -> Doubt:

@@ -1,21 +1,18 @@
-"""Rows by column, some hundred at a time: what every format is written from, so that none of them works cell by cell where it need not."""
+"""Rows by column, some at a time: what every format is written from, so that none of them works cell by cell where it need not."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import compress, islice
-from operator import attrgetter
+from itertools import compress
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from campaign.domain.cells import neutralise
-from campaign.domain.model import NEEDS_SOMEONE, Outcome, ResultRow
+from campaign.domain.model import NEEDS_SOMEONE
 from campaign.domain.results import RESULT_COLUMNS
+from campaign.ledger.columns import ResultColumns
 from campaign.reporter.layout import KINDS, Kind, Layout
-
-BATCH_ROWS: Final = 1024
-"""Few enough that a list of huge cells stays small in memory, enough that the work per batch is not felt."""
 
 _MAKES_UNSAFE: Final = "=+-@＝＋－＠\t\r\n"  # noqa: RUF001 - spreadsheets take the full-width forms for the plain ones
 """A cell without any of these is never changed by `neutralise`; a test holds the two together."""
@@ -41,18 +38,16 @@ class Batch:
         return Batch(columns=columns, needs_someone=[True] * len(columns[-1]))
 
 
-def batched(rows: Iterable[ResultRow], *, layout: Layout, campaign: str) -> Iterator[Batch]:
-    """The rows in batches, each read only when it is asked for."""
-    source = iter(rows)
+def batched(parts: Iterable[ResultColumns], *, layout: Layout, campaign: str) -> Iterator[Batch]:
+    """A batch for each part of the rows, which is read only when it is asked for."""
     own = len(layout.names) - len(RESULT_COLUMNS)
-    while batch := list(islice(source, BATCH_ROWS)):
-        outcomes = [row.outcome for row in batch]
-        cells: list[Column] = list(zip(*[row.cells for row in batch], strict=True))
+    for part in parts:
+        cells: list[Column] = list(zip(*part.cells, strict=True))
         if len(cells) != own:
-            raise ValueError(f"rows {batch[0].row} to {batch[-1].row} have {len(cells)} cells of their own for {own} columns")
+            raise ValueError(f"rows {part.row[0]} to {part.row[-1]} have {len(cells)} cells of their own for {own} columns")
         yield Batch(
-            columns=cells + [_delivery_column(name, batch, outcomes, campaign) for name in RESULT_COLUMNS],
-            needs_someone=[outcome.status in NEEDS_SOMEONE for outcome in outcomes],
+            columns=cells + [_delivery_column(name, part, campaign) for name in RESULT_COLUMNS],
+            needs_someone=[status in NEEDS_SOMEONE for status in part.status],
         )
 
 
@@ -87,27 +82,23 @@ def milliseconds(seconds: Sequence[float]) -> npt.NDArray[np.int64]:
     return result
 
 
-def _delivery_column(name: str, rows: list[ResultRow], outcomes: list[Outcome], campaign: str) -> Column:
+def _delivery_column(name: str, part: ResultColumns, campaign: str) -> Column:
     match name:
-        case "delivery_message":
-            return _without_nul([row.message for row in rows])
         case "delivery_campaign":
-            return [campaign] * len(rows)
-        case "delivery_row":
-            return [row.row for row in rows]
+            return [campaign] * len(part)
         case "delivery_latency_ms":
-            return _rounded([outcome.latency_seconds for outcome in outcomes])
+            return _rounded(part.latency_seconds)
         case _:
-            values: list[Any] = list(map(attrgetter(name.removeprefix("delivery_")), outcomes))
+            values: Column = getattr(part, name.removeprefix("delivery_"))
             return _without_nul(values) if KINDS[name] is Kind.TEXT else values
 
 
-def _rounded(seconds: list[float | None]) -> list[float | None]:
+def _rounded(seconds: Sequence[float | None]) -> list[float | None]:
     values = np.round(np.array(seconds, dtype=np.float64) * 1000, 1).tolist()
     return [None if second is None else value for second, value in zip(seconds, values, strict=True)]
 
 
-def _without_nul(texts: list[str]) -> list[str]:
+def _without_nul(texts: Sequence[str]) -> Sequence[str]:
     # A reply may hold the one character that no list may: a results file with it could not be read back.
     if "\0" in "".join(texts):
         return [text.replace("\0", "\N{REPLACEMENT CHARACTER}") for text in texts]

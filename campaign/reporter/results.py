@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
 from campaign.domain.errors import UsageError
-from campaign.domain.model import ResultRow
 from campaign.domain.places import Place
+from campaign.ledger.columns import ResultColumns
 from campaign.reporter.atomic import Draft, writing
 from campaign.reporter.checks import check_writable
 from campaign.reporter.layout import Layout
@@ -29,7 +29,7 @@ class Written:
     failed_rows: int
 
 
-def write_results(path: Place, *, campaign: str, columns: Sequence[str], rows: Iterable[ResultRow], failed: Place | None) -> Written:
+def write_results(path: Place, *, campaign: str, columns: Sequence[str], parts: Iterable[ResultColumns], failed: Place | None) -> Written:
     """Write one row per row, in the order they come, and those that need someone into `failed` as well.
 
     The rows are read once and never held. Both files are complete on the disk before either takes its place; `failed` goes first,
@@ -41,7 +41,7 @@ def write_results(path: Place, *, campaign: str, columns: Sequence[str], rows: I
         path: the results file, also as a URL; its suffix chooses the format. A symbolic link is written through.
         campaign: the campaign's name, for `delivery_campaign`.
         columns: the list's own columns, without the `delivery_` ones if the list was a results file.
-        rows: their cells in the order of `columns`.
+        parts: the rows, their cells in the order of `columns`.
         failed: the file for the rows that need someone, always CSV (see `failed_path`); None for none.
 
     Raises:
@@ -60,7 +60,7 @@ def write_results(path: Place, *, campaign: str, columns: Sequence[str], rows: I
         failures = _Failures(stack.enter_context(Draft(failed)), layout) if failed is not None else None
         tally = _Tally(failures=failures)
         with writing(path):
-            _encode(target, results, layout, tally.watched(batched(rows, layout=layout, campaign=campaign)))
+            _encode(target, results, layout, tally.watched(batched(parts, layout=layout, campaign=campaign)))
         results.seal()
         if failures is not None:
             failures.settle(empty=not tally.failed_rows)

@@ -66,6 +66,7 @@ async def use(path: Path) -> list[int]:
         with read(path) as reader:
             reader.counts(1)
             list(reader.rows(1))
+            list(reader.result_columns(1))
     return [claim.row for claim in claims]
 
 

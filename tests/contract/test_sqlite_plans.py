@@ -38,6 +38,7 @@ from campaign.ledger.sqlite.connection import SQL, connect, prepare
         ("forget_rows", "sqlite_autoindex_rows_1"),
         ("forget_attempts", "attempts_by_row"),
         ("rows", "sqlite_autoindex_rows_1"),
+        ("result_columns", "sqlite_autoindex_rows_1"),
         ("attempts_by_row", "attempts_by_row"),
         ("runners_at_work", "runners_at_work"),
         ("waiting_with", "campaigns_by_account"),

@@ -16,6 +16,7 @@ from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from campaign.reporter.results import write_results
 from campaign.settings import GivenSettings
 from tests.contract.given import ends
+from tests.unit.reporter_given import by_column
 
 Begin = Callable[[CampaignSpec], CampaignSpec]
 
@@ -112,7 +113,7 @@ async def test_some_rows_of_its_results_take_nobodys_place_and_are_sent_with_ret
     if sent:
         await desk.send_one()
     rows = list(desk.reader.rows(first.record.id))[:1]
-    write_results(desk.folder / "some.csv", campaign="list", columns=first.record.spec.columns, rows=rows, failed=None)
+    write_results(desk.folder / "some.csv", campaign="list", columns=first.record.spec.columns, parts=by_column(rows), failed=None)
     with pytest.raises(OtherContentError, match=r"To send its failed rows again: campaign retry list\."):
         await desk.stage(None, file="some.csv")
     assert len(desk.texts()) == 2

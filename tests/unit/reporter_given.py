@@ -1,8 +1,11 @@
 """Rows for the reporter's tests."""
 
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
 from campaign.domain.model import Outcome, ResultRow, Status
+from campaign.ledger.columns import ROWS_AT_ONCE, ResultColumns
 
 OWN = ("pass_id", "name")
 
@@ -34,6 +37,28 @@ UNKNOWN = Outcome(status=Status.UNKNOWN, reason="timeout", attempts=1, sent_at=1
 def row(number: int, outcome: Outcome = DELIVERED, *, cells: tuple[str, ...] | None = None, message: str = "Hi!") -> ResultRow:
     own = (f"pass-{number:04}", f"Näme {number}") if cells is None else cells
     return ResultRow(row=number, pass_id=f"pass-{number:04}", message=message, cells=own, outcome=outcome)
+
+
+def by_column(rows: Iterable[ResultRow]) -> Iterator[ResultColumns]:
+    """The rows as a ledger gives them to the reporter."""
+    source = iter(rows)
+    while part := list(islice(source, ROWS_AT_ONCE)):
+        outcomes = [row.outcome for row in part]
+        yield ResultColumns(
+            row=[row.row for row in part],
+            message=[row.message for row in part],
+            cells=[row.cells for row in part],
+            status=[outcome.status.value for outcome in outcomes],
+            reason=[outcome.reason for outcome in outcomes],
+            notification_status=[outcome.notification_status for outcome in outcomes],
+            notification_message=[outcome.notification_message for outcome in outcomes],
+            http_status=[outcome.http_status for outcome in outcomes],
+            error=[outcome.error for outcome in outcomes],
+            attempts=[outcome.attempts for outcome in outcomes],
+            sent_at=[outcome.sent_at for outcome in outcomes],
+            settled_at=[outcome.settled_at for outcome in outcomes],
+            latency_seconds=[outcome.latency_seconds for outcome in outcomes],
+        )
 
 
 def names(folder: Path) -> set[str]:

@@ -20,7 +20,7 @@ from campaign.domain.model import ResultRow
 from campaign.reporter import atomic, results
 from campaign.reporter.atomic import LEFT_BEHIND_SECONDS, Draft, writing
 from campaign.reporter.results import failed_path, write_results
-from tests.unit.reporter_given import FAILED, names, row
+from tests.unit.reporter_given import FAILED, by_column, names, row
 
 
 def written(path: Path, text: bytes) -> None:
@@ -148,7 +148,7 @@ def refuse_the_disk(folder: Path, suffix: str) -> str:
 def attempt(path: Path, rows: Iterator[ResultRow]) -> str:
     said = "nothing"
     try:
-        write_results(path, campaign="promo", columns=("pass_id", "name"), rows=rows, failed=failed_path(path))
+        write_results(path, campaign="promo", columns=("pass_id", "name"), parts=by_column(rows), failed=failed_path(path))
     except CampaignError as error:
         said = type(error).__name__
     return f"{said} {len(names(path.parent)) - 1} {path.read_text()}"

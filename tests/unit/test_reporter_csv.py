@@ -17,7 +17,7 @@ from campaign.reporter import batches
 from campaign.reporter.batches import batched, milliseconds, time_texts
 from campaign.reporter.csv_file import write_csv
 from campaign.reporter.layout import Layout
-from tests.unit.reporter_given import DELIVERED, FAILED, OWN, PENDING, row
+from tests.unit.reporter_given import DELIVERED, FAILED, OWN, PENDING, by_column, row
 
 CELLS = (
     "=1+1",
@@ -59,7 +59,7 @@ text = st.one_of(
 def csv_of(rows: list[ResultRow], columns: tuple[str, ...] = OWN) -> bytes:
     sink = io.BytesIO()
     layout = Layout.of(columns)
-    write_csv(sink, layout, batched(rows, layout=layout, campaign="promo"))
+    write_csv(sink, layout, batched(by_column(rows), layout=layout, campaign="promo"))
     return sink.getvalue()
 
 
@@ -115,7 +115,7 @@ def test_the_quick_look_passes_over_nothing_that_neutralise_would_change() -> No
 def test_column_names_and_the_campaign_are_neutralised_too() -> None:
     sink = io.BytesIO()
     layout = Layout.of(("=cmd", "name"))
-    write_csv(sink, layout, batched([row(1)], layout=layout, campaign="-promo"))
+    write_csv(sink, layout, batched(by_column([row(1)]), layout=layout, campaign="-promo"))
     header, line = parsed(sink.getvalue())
     assert header[0] == "'=cmd"
     assert line[header.index("delivery_campaign")] == "'-promo"

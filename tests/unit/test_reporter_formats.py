@@ -23,7 +23,7 @@ from campaign.reporter.layout import Kind, Layout
 from campaign.reporter.parquet_file import GROUP_BYTES, GROUP_ROWS, write_parquet
 from campaign.reporter.sheet import CELL_UNITS, MOST_ROWS
 from campaign.reporter.xlsx_file import CUT_MARK, write_xlsx
-from tests.unit.reporter_given import FAILED, OWN, PENDING, UNKNOWN, row
+from tests.unit.reporter_given import FAILED, OWN, PENDING, UNKNOWN, by_column, row
 
 RISKY = ("=1+1", "+49 170", "'quoted", "https://example.com", "0049170", "1E5", "TRUE", "a\nb", "{=1}", "Zoë 👩‍👩‍👧", " blank ", "_x0041_")
 STORY = [row(1), row(2, FAILED), row(3, PENDING), row(4, UNKNOWN)]
@@ -34,14 +34,14 @@ any_text = st.text(st.characters(exclude_characters="\0", exclude_categories=["C
 def parquet_of(rows: list[ResultRow]) -> pq.ParquetFile:
     sink = io.BytesIO()
     layout = Layout.of(OWN)
-    write_parquet(sink, layout, batched(rows, layout=layout, campaign="promo"))
+    write_parquet(sink, layout, batched(by_column(rows), layout=layout, campaign="promo"))
     return pq.ParquetFile(io.BytesIO(sink.getvalue()))
 
 
 def jsonl_of(rows: list[ResultRow]) -> list[dict[str, object]]:
     sink = io.BytesIO()
     layout = Layout.of(OWN)
-    write_jsonl(sink, layout, batched(rows, layout=layout, campaign="promo"))
+    write_jsonl(sink, layout, batched(by_column(rows), layout=layout, campaign="promo"))
     return [orjson.loads(line) for line in sink.getvalue().splitlines()]
 
 
@@ -49,7 +49,7 @@ def xlsx_of(rows: list[ResultRow], folder: Path, columns: tuple[str, ...] = OWN)
     path = folder / "results.xlsx"
     layout = Layout.of(columns)
     with path.open("wb") as sink:
-        batches = batched(rows, layout=layout, campaign="promo")
+        batches = batched(by_column(rows), layout=layout, campaign="promo")
         write_xlsx(sink, layout, batches, path=path, scratch=folder / "scratch")
     return path
 

@@ -7,14 +7,14 @@ import pytest
 from campaign.domain.errors import UsageError
 from campaign.reporter.owner import owner_of
 from campaign.reporter.results import check_writable, failed_path, write_results
-from tests.unit.reporter_given import FAILED, OWN, row
+from tests.unit.reporter_given import FAILED, OWN, by_column, row
 
 SUFFIXES = [".csv", ".parquet", ".jsonl", ".xlsx"]
 NAMES = ["promo", "=spring, “25”\nü"]
 
 
 def written(path: Path, campaign: str) -> Path:
-    write_results(path, campaign=campaign, columns=OWN, rows=iter([row(1), row(2, FAILED)]), failed=failed_path(path))
+    write_results(path, campaign=campaign, columns=OWN, parts=by_column([row(1), row(2, FAILED)]), failed=failed_path(path))
     return path
 
 

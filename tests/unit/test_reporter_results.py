@@ -13,17 +13,17 @@ from python_calamine import CalamineWorkbook
 from campaign.domain.errors import InputError, LedgerError, UsageError
 from campaign.domain.model import ResultRow
 from campaign.domain.results import RESULT_COLUMNS
-from campaign.reporter.batches import BATCH_ROWS
+from campaign.ledger.columns import ROWS_AT_ONCE
 from campaign.reporter.results import Format, ResultsTarget, Written, check_writable, failed_path, write_results
 from campaign.reporter.sheet import CELL_UNITS, MOST_ROWS
-from tests.unit.reporter_given import DELIVERED, FAILED, INVALID, OWN, PENDING, UNKNOWN, names, row
+from tests.unit.reporter_given import DELIVERED, FAILED, INVALID, OWN, PENDING, UNKNOWN, by_column, names, row
 
 STORY = [row(1), row(2, FAILED), row(3, PENDING), row(4, INVALID), row(5, UNKNOWN), row(6)]
 SUFFIXES = [".csv", ".parquet", ".jsonl", ".xlsx"]
 
 
 def write(path: Path, rows: list[ResultRow], *, beside: bool = True) -> Written:
-    return write_results(path, campaign="promo", columns=OWN, rows=iter(rows), failed=failed_path(path) if beside else None)
+    return write_results(path, campaign="promo", columns=OWN, parts=by_column(rows), failed=failed_path(path) if beside else None)
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
@@ -59,7 +59,7 @@ def test_every_format_holds_every_row_in_order_and_the_failed_ones_beside_it(tmp
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_long_lists_keep_their_order_over_the_batches(tmp_path: Path, suffix: str) -> None:
-    many = 2 * BATCH_ROWS + 3
+    many = 2 * ROWS_AT_ONCE + 3
     rows = [row(number, FAILED if number % 1000 == 0 else DELIVERED) for number in range(1, many + 1)]
     assert write(tmp_path / f"promo{suffix}", rows).failed_rows == 2
     assert row_numbers(tmp_path / f"promo{suffix}") == list(range(1, many + 1))
@@ -78,15 +78,15 @@ def test_rows_are_read_once_and_never_gathered(tmp_path: Path) -> None:
 
     def rows() -> Iterator[ResultRow]:
         nonlocal alive, most
-        for number in range(1, 20 * BATCH_ROWS + 1):
+        for number in range(1, 20 * ROWS_AT_ONCE + 1):
             alive += 1
             most = max(most, alive)
             yield row(number, FAILED, cells=(Tracked(number), ""))
 
     for suffix in (".csv", ".jsonl"):
-        written = write_results(tmp_path / f"r{suffix}", campaign="p", columns=OWN, rows=rows(), failed=tmp_path / "f.csv")
-        assert written.rows == written.failed_rows == 20 * BATCH_ROWS
-    assert most <= 3 * BATCH_ROWS
+        written = write_results(tmp_path / f"r{suffix}", campaign="p", columns=OWN, parts=by_column(rows()), failed=tmp_path / "f.csv")
+        assert written.rows == written.failed_rows == 20 * ROWS_AT_ONCE
+    assert most <= 3 * ROWS_AT_ONCE
 
 
 def test_an_older_failed_file_goes_when_no_row_needs_someone(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_without_a_failed_path_nothing_stands_beside(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_an_error_among_the_rows_leaves_the_old_files_and_no_draft(tmp_path: Path, suffix: str) -> None:
     def broken() -> Iterator[ResultRow]:
-        for number in range(1, BATCH_ROWS + 2):
+        for number in range(1, ROWS_AT_ONCE + 2):
             yield row(number, FAILED)
         raise LedgerError("The ledger went away.")
 
@@ -113,7 +113,7 @@ def test_an_error_among_the_rows_leaves_the_old_files_and_no_draft(tmp_path: Pat
     write(path, STORY)
     before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
     with pytest.raises(LedgerError, match=r"^The ledger went away\.$"):
-        write_results(path, campaign="promo", columns=OWN, rows=broken(), failed=failed_path(path))
+        write_results(path, campaign="promo", columns=OWN, parts=by_column(broken()), failed=failed_path(path))
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
 
 
@@ -140,14 +140,14 @@ def test_a_link_is_written_through(tmp_path: Path) -> None:
 @pytest.mark.parametrize("columns", [("pass_id", "delivery_row"), ("pass_id", "name", "pass_id")])
 def test_two_columns_of_one_name_are_refused(tmp_path: Path, columns: tuple[str, ...]) -> None:
     with pytest.raises(InputError, match="same name") as raised:
-        write_results(tmp_path / "promo.csv", campaign="promo", columns=columns, rows=[], failed=None)
+        write_results(tmp_path / "promo.csv", campaign="promo", columns=columns, parts=[], failed=None)
     assert raised.value.column == columns[-1]
     assert not names(tmp_path)
 
 
 def test_one_file_can_not_be_both(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="as well"):
-        write_results(tmp_path / "a.csv", campaign="promo", columns=OWN, rows=[], failed=tmp_path / ".." / tmp_path.name / "a.csv")
+        write_results(tmp_path / "a.csv", campaign="promo", columns=OWN, parts=[], failed=tmp_path / ".." / tmp_path.name / "a.csv")
 
 
 @pytest.mark.parametrize("name", ["promo", "promo.txt", "promo.csv.gz", ".csv", "promo.xls"])
@@ -222,7 +222,7 @@ def test_a_folder_that_vanishes_on_the_way(tmp_path: Path) -> None:
         folder.rmdir()
 
     with pytest.raises(UsageError, match=r"there is no folder .*/out\. Create it"):
-        write_results(folder / "promo.csv", campaign="promo", columns=OWN, rows=rows(), failed=None)
+        write_results(folder / "promo.csv", campaign="promo", columns=OWN, parts=by_column(rows()), failed=None)
     assert not names(tmp_path)
 
 

@@ -19,7 +19,7 @@ from campaign.loader.messages import Messages, plan_messages
 from campaign.loader.stage import Layout, Stager
 from campaign.loader.tables import open_table
 from campaign.reporter.results import write_results
-from tests.unit.reporter_given import DELIVERED, FAILED, INVALID, PENDING, UNKNOWN
+from tests.unit.reporter_given import DELIVERED, FAILED, INVALID, PENDING, UNKNOWN, by_column
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,7 +211,7 @@ def test_a_results_file_comes_back_as_it_was_however_it_was_saved(
         for number, (cell, text, outcome) in enumerate(rows, start=1)
     ]
     path = tmp_path / f"promo{suffix}"
-    write_results(path, campaign="promo", columns=columns, rows=iter(before), failed=None)
+    write_results(path, campaign="promo", columns=columns, parts=by_column(before), failed=None)
     after = stage_file(saved(path))
     assert [row.cells for row in after] == [row.cells for row in before]
     assert [row.message for row in after] == [row.message for row in before]
@@ -229,7 +229,7 @@ def test_rows_that_are_moved_or_removed_keep_what_became_of_them(tmp_path: Path,
     outcomes = [DELIVERED, FAILED, PENDING, UNKNOWN]
     rows = [ResultRow(row=n + 1, pass_id="", message="Hi!", cells=(f"p{n}",), outcome=outcome) for n, outcome in enumerate(outcomes)]
     path = tmp_path / "promo.parquet"
-    write_results(path, campaign="promo", columns=("pass_id",), rows=iter(rows), failed=None)
+    write_results(path, campaign="promo", columns=("pass_id",), parts=by_column(rows), failed=None)
     kept = [place for place in order if place not in left_out]
     pq.write_table(pq.read_table(path).take(kept), path)
     assert [(row.pass_id, row.outcome.status) for row in stage_file(path)] == [(f"p{place}", outcomes[place].status) for place in kept]

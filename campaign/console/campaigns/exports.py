@@ -151,8 +151,8 @@ class Exports:
                     write_report(reader, record, file)
                 else:
                     statuses = NEEDS_SOMEONE if wanted.which is Which.FAILED else None
-                    rows = reader.rows(record.id, statuses)
-                    write_results(file, campaign=wanted.name, columns=record.spec.columns, rows=rows, failed=None)
+                    parts = reader.result_columns(record.id, statuses)
+                    write_results(file, campaign=wanted.name, columns=record.spec.columns, parts=parts, failed=None)
             except BaseException:
                 file.unlink(missing_ok=True)
                 raise

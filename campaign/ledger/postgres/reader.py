@@ -9,7 +9,7 @@ from campaign.domain.shard import Shard, Share
 from campaign.ledger import refusals
 from campaign.ledger.clock import Clock
 from campaign.ledger.periods import RECENT_SECONDS
-from campaign.ledger.port import CampaignRecord, Control, Outlook, RunnerRecord
+from campaign.ledger.port import CampaignRecord, Control, Outlook, ResultColumns, RunnerRecord
 from campaign.ledger.postgres.address import parse
 from campaign.ledger.postgres.connection import LONG_SECONDS
 from campaign.ledger.postgres.looking import Looking
@@ -17,7 +17,7 @@ from campaign.ledger.postgres.lookups import Lookups
 from campaign.ledger.postgres.schema import prepare
 from campaign.ledger.postgres.shares import first_row
 from campaign.ledger.postgres.store import Machine
-from campaign.ledger.values import lot, record, result
+from campaign.ledger.values import lot, record, result, result_columns
 
 
 class PostgresReader(Lookups):
@@ -52,6 +52,10 @@ class PostgresReader(Lookups):
     def rows(self, campaign: int, statuses: frozenset[Status] | None = None) -> Iterator[ResultRow]:
         wanted = None if statuses is None else list(statuses)
         return (result(values) for values in self._look.stream("rows", campaign=campaign, statuses=wanted))
+
+    def result_columns(self, campaign: int, statuses: frozenset[Status] | None = None) -> Iterator[ResultColumns]:
+        wanted = None if statuses is None else list(statuses)
+        return result_columns(self._look.stream("result_columns", campaign=campaign, statuses=wanted))
 
     def examples(self, campaign: int, status: Status, reason: str, limit: int) -> list[tuple[int, str]]:
         found = self._look.all("examples", seconds=LONG_SECONDS, campaign=campaign, status=status.value, reason=reason, limit=limit)

@@ -446,6 +446,11 @@ SELECT row, pass_id, message, cells, status, reason, notification_status, notifi
        settled_at, latency_seconds, pass_status, device_type
 FROM rows WHERE campaign = :campaign ORDER BY row;
 
+-- name: result_columns
+SELECT row, message, cells, status, reason, notification_status, notification_message, http_status, error, attempts, sent_at, settled_at,
+       latency_seconds
+FROM rows WHERE campaign = :campaign ORDER BY row;
+
 -- name: rows_numbered
 SELECT row, pass_id, message, cells, status, reason, notification_status, notification_message, http_status, error, attempts, sent_at,
        settled_at, latency_seconds, pass_status, device_type

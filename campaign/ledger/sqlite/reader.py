@@ -13,11 +13,11 @@ from campaign.ledger import refusals
 from campaign.ledger.clock import Clock, SystemClock
 from campaign.ledger.liveness import is_cut
 from campaign.ledger.periods import RECENT_SECONDS
-from campaign.ledger.port import CampaignRecord, Control, Outlook, RunnerRecord
+from campaign.ledger.port import CampaignRecord, Control, Outlook, ResultColumns, RunnerRecord
 from campaign.ledger.sqlite.connection import SQL, SqliteClock, connect, errors_as_sentences, prepare
 from campaign.ledger.sqlite.lookups import Lookups
 from campaign.ledger.sqlite.witness import runners_folder
-from campaign.ledger.values import lot, record, result
+from campaign.ledger.values import lot, record, result, result_columns
 
 
 def lifelines(path: Path) -> Path:
@@ -50,15 +50,14 @@ class SqliteReader(Lookups):
 
     def rows(self, campaign: int, statuses: frozenset[Status] | None = None) -> Iterator[ResultRow]:
         wanted = {status.value for status in statuses} if statuses is not None else None
-        # A connection of its own, so that a long export and a quick count don't get into each other's transaction.
-        connection = connect(self._path, read_only=True)
-        try:
-            with errors_as_sentences(self._path):
-                for values in connection.execute(SQL["rows"], {"campaign": campaign}):
-                    if wanted is None or values[4] in wanted:
-                        yield result(values)
-        finally:
-            connection.close()
+        # Streamed on a connection of its own, so that a long export and a quick count don't get into each other's transaction.
+        found = self._streamed("rows", campaign)
+        return (result(values) for values in found if wanted is None or values[4] in wanted)
+
+    def result_columns(self, campaign: int, statuses: frozenset[Status] | None = None) -> Iterator[ResultColumns]:
+        wanted = {status.value for status in statuses} if statuses is not None else None
+        found = self._streamed("result_columns", campaign)
+        return result_columns(found if wanted is None else (values for values in found if values[3] in wanted))
 
     def examples(self, campaign: int, status: Status, reason: str, limit: int) -> list[tuple[int, str]]:
         return [(row, error) for row, error in self._all("examples", campaign=campaign, status=status.value, reason=reason, limit=limit)]
