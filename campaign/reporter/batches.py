@@ -42,11 +42,10 @@ def batched(parts: Iterable[ResultColumns], *, layout: Layout, campaign: str) ->
     """A batch for each part of the rows, which is read only when it is asked for."""
     own = len(layout.names) - len(RESULT_COLUMNS)
     for part in parts:
-        cells: list[Column] = list(zip(*part.cells, strict=True))
-        if len(cells) != own:
-            raise ValueError(f"rows {part.row[0]} to {part.row[-1]} have {len(cells)} cells of their own for {own} columns")
+        if len(part.cells) != own:
+            raise ValueError(f"rows {part.row[0]} to {part.row[-1]} have {len(part.cells)} cells of their own for {own} columns")
         yield Batch(
-            columns=cells + [_delivery_column(name, part, campaign) for name in RESULT_COLUMNS],
+            columns=[*part.cells] + [_delivery_column(name, part, campaign) for name in RESULT_COLUMNS],
             needs_someone=[status in NEEDS_SOMEONE for status in part.status],
         )
 
@@ -59,13 +58,15 @@ def readable(batch: Batch, layout: Layout) -> list[Column]:
 def neutralised(texts: Sequence[str]) -> Sequence[str]:
     """The texts for a format that spreadsheets open; see `domain.cells`."""
     probe = "".join(texts)
-    if any(character in probe for character in _MAKES_UNSAFE):
-        return [text if text[:1].isalnum() else neutralise(text) for text in texts]
-    return texts
+    if not any(character in probe for character in _MAKES_UNSAFE) or "".join([text[:1] for text in texts]).isalnum():
+        return texts
+    return [text if text[:1].isalnum() else neutralise(text) for text in texts]
 
 
 def time_texts(seconds: Sequence[float]) -> list[str | None]:
     """What `insights.iso` says of each time, for all of them at once."""
+    if not any(seconds):
+        return [None] * len(seconds)
     times = milliseconds(seconds)
     texts: list[str | None] = np.datetime_as_string(times.astype("datetime64[ms]"), unit="ms", timezone="UTC").tolist()
     if times.all():

@@ -45,8 +45,11 @@ def write_csv(sink: BinaryIO, layout: Layout, batches: Iterable[Batch]) -> None:
 def _cells(texts: Sequence[str]) -> Sequence[str]:
     texts = neutralised(texts)
     probe = "".join(texts)
-    if "," in probe or '"' in probe or "\n" in probe or "\r" in probe:
+    if '"' in probe:
         return [_quoted(text) if _QUOTED_FOR.search(text) else text for text in texts]
+    if "," in probe or "\n" in probe or "\r" in probe:
+        # A comma in each is what messages have; nothing in them is doubled.
+        return [f'"{text}"' if "," in text or "\n" in text or "\r" in text else text for text in texts]
     return texts
 
 

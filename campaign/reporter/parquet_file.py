@@ -25,11 +25,14 @@ def write_parquet(sink: BinaryIO, layout: Layout, batches: Iterable[Batch]) -> N
 
 def _groups(batches: Iterable[Any]) -> Iterator[list[Any]]:
     group: list[Any] = []
+    rows = size = 0
     for batch in batches:
         group.append(batch)
-        if sum(part.num_rows for part in group) >= GROUP_ROWS or sum(part.nbytes for part in group) >= GROUP_BYTES:
+        rows += batch.num_rows
+        size += batch.nbytes
+        if rows >= GROUP_ROWS or size >= GROUP_BYTES:
             yield group
-            group = []
+            group, rows, size = [], 0, 0
     if group:
         yield group
 

@@ -21,7 +21,7 @@ def row_by_row(parts: Iterable[ResultColumns]) -> Iterator[ResultRow]:
             strict=True,
         )
         for row, message, cells, (status, reason, *answer, attempts, sent_at, settled_at, latency) in zip(
-            part.row, part.message, part.cells, outcomes, strict=True
+            part.row, part.message, zip(*part.cells, strict=True), outcomes, strict=True
         ):
             notification_status, notification_message, http_status, error = answer
             outcome = Outcome(
@@ -36,7 +36,7 @@ def row_by_row(parts: Iterable[ResultColumns]) -> Iterator[ResultRow]:
                 settled_at=settled_at,
                 latency_seconds=latency,
             )
-            yield ResultRow(row=row, pass_id="", message=message, cells=tuple(cells), outcome=outcome)
+            yield ResultRow(row=row, pass_id="", message=message, cells=cells, outcome=outcome)
 
 
 def as_written(rows: Iterable[ResultRow]) -> list[ResultRow]:

@@ -47,7 +47,7 @@ def by_column(rows: Iterable[ResultRow]) -> Iterator[ResultColumns]:
         yield ResultColumns(
             row=[row.row for row in part],
             message=[row.message for row in part],
-            cells=[row.cells for row in part],
+            cells=list(zip(*(row.cells for row in part), strict=True)),
             status=[outcome.status.value for outcome in outcomes],
             reason=[outcome.reason for outcome in outcomes],
             notification_status=[outcome.notification_status for outcome in outcomes],

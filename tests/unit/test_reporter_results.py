@@ -59,7 +59,7 @@ def test_every_format_holds_every_row_in_order_and_the_failed_ones_beside_it(tmp
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_long_lists_keep_their_order_over_the_batches(tmp_path: Path, suffix: str) -> None:
-    many = 2 * ROWS_AT_ONCE + 3
+    many = 4 * ROWS_AT_ONCE + 3
     rows = [row(number, FAILED if number % 1000 == 0 else DELIVERED) for number in range(1, many + 1)]
     assert write(tmp_path / f"promo{suffix}", rows).failed_rows == 2
     assert row_numbers(tmp_path / f"promo{suffix}") == list(range(1, many + 1))
