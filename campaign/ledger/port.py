@@ -195,7 +195,7 @@ class LedgerReader(UpkeepReader, WaitReader, Protocol):
         """Rows in the list's order, streamed, as of the moment of the call."""
 
     def result_columns(self, campaign: int, statuses: frozenset[Status] | None = None) -> Iterator[ResultColumns]:
-        """The same rows by column, some at a time, for who writes a million of them: without an object for each."""
+        """The same rows by column, a part at a time: for whoever writes a million of them, and needs no object for each."""
 
     def examples(self, campaign: int, status: Status, reason: str, limit: int) -> list[tuple[int, str]]:
         """The first rows of a status and reason, each with its error."""

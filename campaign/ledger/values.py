@@ -107,10 +107,9 @@ def result(values: tuple[Any, ...]) -> ResultRow:
     )
 
 
-def result_columns(found: Iterable[tuple[Any, ...]]) -> Iterator[ResultColumns]:
+def result_columns(found: Iterator[tuple[Any, ...]]) -> Iterator[ResultColumns]:
     """What the statement `result_columns` finds, a part at a time."""
-    source = iter(found)
-    while columns := list(zip(*islice(source, ROWS_AT_ONCE), strict=True)):
+    while columns := list(zip(*islice(found, ROWS_AT_ONCE), strict=True)):
         row, message, cells, status, reason, notification_status, notification_message, http_status, error, *more = columns
         attempts, sent_at, settled_at, latency_seconds = more
         # All of them as one text: to parse each by itself takes three times as long.

@@ -48,7 +48,7 @@ def _cells(texts: Sequence[str]) -> Sequence[str]:
     if '"' in probe:
         return [_quoted(text) if _QUOTED_FOR.search(text) else text for text in texts]
     if "," in probe or "\n" in probe or "\r" in probe:
-        # A comma in each is what messages have; nothing in them is doubled.
+        # As of most messages: there is no quote to double in any of them.
         return [f'"{text}"' if "," in text or "\n" in text or "\r" in text else text for text in texts]
     return texts
 

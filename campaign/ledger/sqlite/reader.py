@@ -56,13 +56,8 @@ class SqliteReader(Lookups):
 
     def result_columns(self, campaign: int, statuses: frozenset[Status] | None = None) -> Iterator[ResultColumns]:
         wanted = {status.value for status in statuses} if statuses is not None else None
-        connection = connect(self._path, read_only=True)
-        try:
-            with errors_as_sentences(self._path):
-                found = connection.execute(SQL["result_columns"], {"campaign": campaign})
-                yield from result_columns(found if wanted is None else (values for values in found if values[3] in wanted))
-        finally:
-            connection.close()
+        found = self._streamed("result_columns", campaign)
+        return result_columns(found if wanted is None else (values for values in found if values[3] in wanted))
 
     def examples(self, campaign: int, status: Status, reason: str, limit: int) -> list[tuple[int, str]]:
         return [(row, error) for row, error in self._all("examples", campaign=campaign, status=status.value, reason=reason, limit=limit)]
