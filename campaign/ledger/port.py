@@ -12,7 +12,7 @@ from campaign.domain.pacing import Slots
 from campaign.domain.shard import WHOLE, Shard, Share
 from campaign.domain.verdict import Conclusion, Reading
 from campaign.ledger.columns import ResultColumns
-from campaign.ledger.records import CampaignRecord, CampaignSpec, Control, RunnerRecord, Sends
+from campaign.ledger.records import CampaignRecord, CampaignSpec, Control, Outlook, RunnerRecord, Sends
 from campaign.ledger.upkeep import Upkeep, UpkeepReader
 from campaign.ledger.waiting import WaitNotes, WaitReader
 
@@ -44,21 +44,6 @@ class Doubt:
     sent_before: frozenset[str]
     last_before: str | None
     baseline: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outlook:
-    """What is left of a campaign. Seconds are from now, 0 or less for what is due; None where there is nothing of the kind."""
-
-    control: Control
-    pending_in_seconds: float | None
-    sending: bool
-    doubt_in_seconds: float | None
-
-    @property
-    def finished(self) -> bool:
-        """Nothing is pending, in flight, or still to be read back."""
-        return self.pending_in_seconds is None and not self.sending and self.doubt_in_seconds is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -79,3 +79,18 @@ class Sends:
     by_status: dict[Status, int] = field(default_factory=dict)
     mean_latency_seconds: float = 0.0
     max_latency_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What is left of a campaign. Seconds are from now, 0 or less for what is due; None where there is nothing of the kind."""
+
+    control: Control
+    pending_in_seconds: float | None
+    sending: bool
+    doubt_in_seconds: float | None
+
+    @property
+    def finished(self) -> bool:
+        """Nothing is pending, in flight, or still to be read back."""
+        return self.pending_in_seconds is None and not self.sending and self.doubt_in_seconds is None
