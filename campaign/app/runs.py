@@ -19,8 +19,7 @@ from campaign.domain.places import Place, Url, named, place_of
 from campaign.insights import command_line
 from campaign.ledger.port import CampaignRecord, Control
 from campaign.reporter.results import check_writable
-from campaign.sender.ending import End, Ended
-from campaign.sender.pool import happens_within
+from campaign.sender.ending import End, Ended, happens_within
 from campaign.settings import Settings
 
 

@@ -16,10 +16,10 @@ from campaign.ledger.clock import SystemClock
 from campaign.ledger.port import CampaignRecord, Control, Ledger, LedgerReader
 from campaign.reporter.target import failed_path
 from campaign.sender.attempt import OnUnknown, Policy
-from campaign.sender.ending import End, Ended
+from campaign.sender.ending import End, Ended, happens_within
 from campaign.sender.endpoint import Endpoint
 from campaign.sender.pace import Pacer
-from campaign.sender.pool import Pool, happens_within
+from campaign.sender.pool import Pool
 from campaign.sender.port import Observer
 from campaign.sender.settings import Clocks, PoolSettings
 from campaign.sender.verify import Verifier

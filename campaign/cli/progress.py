@@ -54,7 +54,8 @@ class RunProgress:
     def __init__(self, campaign: str, counts: Counts) -> None:
         # Everything that is begun from here on, threads included, says so in its events.
         structlog.contextvars.bind_contextvars(campaign=campaign)
-        self._log = structlog.get_logger()
+        # Bound now, as it would be anew for each event.
+        self._log = structlog.get_logger().bind()
         self._tally = Tally(counts, time.monotonic())
         self._line_at = 0.0
         self._changed = False

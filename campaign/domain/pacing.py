@@ -11,8 +11,8 @@ from typing import Final
 from campaign.domain.backoff import LONGEST_RETRY_AFTER_SECONDS
 from campaign.domain.durations import clamp
 
-SLICE_SECONDS: Final = 0.2
-"""How far ahead a process may hold slots: what is lost when it is killed."""
+SLICE_SECONDS: Final = 0.25
+"""How far ahead a process may hold slots: what is lost when it is killed. At the default rate two go into it, which halves the leases."""
 
 SUSTAINED_SECONDS: Final = 30.0
 """A second pause within this time of the last one means that the rate itself is too high."""
@@ -26,6 +26,7 @@ SPARE: Final = 1.004
 LEAST_SECONDS: Final = 0.05
 """A process takes slots for so long, if its rate has several in that time, or none: many small leases would wear the budget out."""
 
+RETRY_SECONDS: Final = 0.02
 LONGEST_WAIT_SECONDS: Final = 1.0
 LONGEST_RETRY_SECONDS: Final = 5.0
 AHEAD_SECONDS: Final = 0.5
@@ -92,7 +93,7 @@ def retry_in_seconds(slots: Slots, *, refused: int, jitter: float) -> float:
         refused: how many times in a row there was none.
         jitter: from 0 to below 1, other for each process.
     """
-    doubled = SLICE_SECONDS / 10 * 2.0 ** min(refused, 16)
+    doubled = RETRY_SECONDS * 2.0 ** min(refused, 16)
     return min(slots.first_in_seconds, LONGEST_WAIT_SECONDS) + min(doubled, LONGEST_RETRY_SECONDS) * (0.5 + jitter)
 
 

@@ -14,8 +14,8 @@ from campaign.domain.model import Counts, Status
 from campaign.engine.orders import SILENCE_SECONDS, Broken, Cluster, Hand, LostError, Order
 from campaign.engine.patience import Patience
 from campaign.ledger.port import CampaignRecord, LedgerReader
-from campaign.sender.ending import End, Ended, Ending
-from campaign.sender.pool import DRAIN_SECONDS, happens_within
+from campaign.sender.ending import End, Ended, Ending, happens_within
+from campaign.sender.pool import DRAIN_SECONDS
 from campaign.sender.port import Observer
 
 LOOK_SECONDS: Final = 1.0

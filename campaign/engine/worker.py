@@ -15,8 +15,7 @@ from campaign.domain.errors import UsageError
 from campaign.domain.model import Settlement
 from campaign.domain.problems import fault_of, problem_of
 from campaign.engine.orders import SILENCE_SECONDS, Broken, Order
-from campaign.sender.ending import End
-from campaign.sender.pool import happens_within
+from campaign.sender.ending import End, happens_within
 
 
 class Silence:

@@ -1,6 +1,7 @@
 """Time as a ledger counts it: within one boot of the machine no setting of the wall clock moves it, and a suspended hour counts."""
 
 import time
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -25,10 +26,16 @@ class SystemClock:
         return time.time()
 
     def boot(self) -> str:
-        try:
-            return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        except OSError:
-            return ""
+        return _boot()
+
+
+@cache
+def _boot() -> str:
+    # Read once, as no process outlives its boot: every commit to a ledger asks for it.
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
 
 
 def anchor_for(*, known: tuple[str, float, float] | None, boot: str, ticks: float, wall: float) -> float:

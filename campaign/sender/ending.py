@@ -41,3 +41,13 @@ class Ending:
 
     async def wait(self) -> None:
         await self._event.wait()
+
+
+async def happens_within(event: asyncio.Event, seconds: float) -> bool:
+    """Wait for an event, so long at the most; whether it has come."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True

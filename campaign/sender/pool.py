@@ -11,7 +11,7 @@ from campaign.domain.model import Claim, Skip
 from campaign.ledger.port import Control, Ledger, LedgerReader, Outlook, Runner
 from campaign.sender.baselines import Baselines
 from campaign.sender.claims import Claims
-from campaign.sender.ending import End, Ended, Ending
+from campaign.sender.ending import End, Ended, Ending, happens_within
 from campaign.sender.heart import MARGIN_SECONDS, TAKEN_OVER, Heart
 from campaign.sender.openings import Openings
 from campaign.sender.pace import Pacer
@@ -24,6 +24,8 @@ from campaign.sender.verify import Verifier
 
 DRAIN_SECONDS: Final = 10.0
 LOOK_SECONDS: Final = 0.4
+LOOKS_FOR_THE_DEAD: Final = 3
+"""Of so many looks one is for dead runners, too: what they have left waits for its quiet period anyway."""
 IDLE_SECONDS: Final = 0.1
 SHARE_IDLE_SECONDS: Final = 1.0
 """Whoever has nothing of a share to claim looks through what is pending of all others, and need not do so often."""
@@ -106,7 +108,8 @@ class Pool:
         )
         async with asyncio.TaskGroup() as group:
             recorder = group.create_task(self._recorder.run())
-            helpers = [group.create_task(work) for work in (self._heart.run(), self._watch(stop), read_pacer.run(), verifier.run())]
+            works = (self._heart.run(), self._watch(stop, verifier), read_pacer.run(), verifier.run())
+            helpers = [group.create_task(work) for work in works]
             if self._pacer is not None:
                 helpers.append(group.create_task(self._pacer.run()))
             rows = self._rows(read_pacer, group)
@@ -199,17 +202,19 @@ class Pool:
             finally:
                 self._busy -= 1
 
-    async def _watch(self, stop: asyncio.Event) -> None:
+    async def _watch(self, stop: asyncio.Event, verifier: Verifier) -> None:
         """Hear of what others want of this run: signals, pause and cancel, the death of other runners."""
+        looks = 0
         while not await happens_within(stop, LOOK_SECONDS):
-            lost = await self._ledger.bury(quiet_seconds=self._runner.quiet_seconds)
-            if lost:
+            looks += 1
+            if looks % LOOKS_FOR_THE_DEAD == 1 and (lost := await self._ledger.bury(quiet_seconds=self._runner.quiet_seconds)):
                 self._observer.event("rows_of_a_dead_runner", rows=lost)
             # Somebody may have mended a row meanwhile, into a zone that there was not.
-            self._timing.zones = await asyncio.to_thread(self._reader.zones, self._runner.campaign)
+            self._timing.zones, outlook = await asyncio.to_thread(self._look)
             if self._timing.is_over() and (expired := await self._ledger.leave_out(self._runner.campaign, Skip.EXPIRED)):
                 self._observer.event("expired", rows=expired)
-            outlook = await asyncio.to_thread(self._reader.outlook, self._runner.campaign)
+            if outlook.doubt_in_seconds is not None and outlook.doubt_in_seconds <= 0:
+                verifier.tell_due()
             if outlook.control is Control.PAUSED:
                 self._ending.come(Ended.PAUSED)
             elif outlook.control is Control.CANCELLED:
@@ -219,6 +224,10 @@ class Pool:
             elif not self._heart.beats():
                 self._ending.come(Ended.SUPERSEDED, LEASE_OVER)
         self._ending.come(Ended.INTERRUPTED)
+
+    def _look(self) -> tuple[tuple[str, ...], Outlook]:
+        """Both in one go: each way to a thread and back costs more than what is asked there."""
+        return self._reader.zones(self._runner.campaign), self._reader.outlook(self._runner.campaign)
 
     async def _drain(self, rows: Claims | Baselines, stop_now: asyncio.Event) -> None:
         unsent = [self._held] if self._held is not None else []
@@ -237,13 +246,3 @@ class Pool:
             worker.cancel()
         if at_work:
             await asyncio.wait(at_work)
-
-
-async def happens_within(event: asyncio.Event, seconds: float) -> bool:
-    """Wait for an event, so long at the most; whether it has come."""
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return False
-    return True

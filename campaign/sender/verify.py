@@ -9,6 +9,7 @@ from typing import Final
 from campaign.domain.model import Status
 from campaign.domain.verdict import Conclusion, Latest, Reading, after_reading, read_back, same_text
 from campaign.ledger.port import Doubt, Ledger
+from campaign.sender.ending import happens_within
 from campaign.sender.pace import Pacer
 from campaign.sender.port import Gateway, Observer
 
@@ -18,7 +19,8 @@ MOST_READS: Final = 4
 MOST_REFUSED: Final = 60
 """How often a reading may be told 429, which says nothing of the pass, before a person has to ask again."""
 AGAIN_SECONDS: Final = 5.0
-LOOK_SECONDS: Final = 0.5
+LOOK_SECONDS: Final = 2.0
+"""How often to look unasked: for what others have left in doubt, of which nobody tells."""
 
 
 class Shows(IntEnum):
@@ -53,12 +55,18 @@ class Verifier:
         self._refused: Counter[tuple[int, int, int]] = Counter()
         self._shown: Shows | None = None
         self._looking = asyncio.Lock()
+        self._due = asyncio.Event()
         self._together = max(1, min(MOST_TOGETHER, round(pacer.rate_per_second * READS_TOGETHER_SECONDS)))
 
     async def run(self) -> None:
         while True:
+            self._due.clear()
             if not await self.round() and not await self._conclude(await self._ledger.doubts_elsewhere(self._campaign, self._together)):
-                await asyncio.sleep(LOOK_SECONDS)
+                await happens_within(self._due, LOOK_SECONDS)
+
+    def tell_due(self) -> None:
+        """Have it look now: somebody has seen that a doubt of the campaign is due."""
+        self._due.set()
 
     async def round(self) -> int:
         """Read back what may be read back now; returns how many rows that was."""

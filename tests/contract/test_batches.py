@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import Final
 
+import pytest
+
 from campaign.domain.model import Outcome, Settlement, Status
 from campaign.ledger.port import Ledger, LedgerReader
 from tests.contract.given import campaign_of, ends, staged
@@ -23,7 +25,9 @@ ODD: Final = (
 )
 
 
-async def test_texts_and_numbers_of_a_batch_come_back_as_they_went(ledger: Ledger, reader: LedgerReader) -> None:
+@pytest.mark.parametrize("together", [1, 3, len(ODD)])
+async def test_texts_and_numbers_of_a_batch_come_back_as_they_went(ledger: Ledger, reader: LedgerReader, together: int) -> None:
+    """SQLite takes few one by one."""
     record = await campaign_of(ledger, *(staged(row, f"p {text}", message=text) for row, text in enumerate(ODD, 1)))
     runner = await ledger.enlist(record.id, quiet_seconds=0)
     claims = await ledger.claim(runner, 100)
@@ -46,7 +50,8 @@ async def test_texts_and_numbers_of_a_batch_come_back_as_they_went(ledger: Ledge
         for row, text in enumerate(ODD, 1)
     ]
     settlements = [Settlement(claim=claim, outcome=outcome, tries=1) for claim, outcome in zip(claims, outcomes, strict=True)]
-    assert await ledger.settle(runner, settlements) == []
+    for first in range(0, len(ODD), together):
+        assert await ledger.settle(runner, settlements[first : first + together]) == []
     assert [row.outcome for row in reader.rows(record.id)] == outcomes
 
 

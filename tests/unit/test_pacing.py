@@ -100,12 +100,18 @@ def test_however_slow_the_rate_a_taken_slot_is_waited_for(rate: float) -> None:
 
 def test_a_full_slice_says_how_long_to_wait() -> None:
     pace, slots = lease(Pace(), now=0.0, rate_per_second=10, want=100)
-    assert slots.count == 2
+    assert slots.count == 3
     unchanged, none = lease(pace, now=0.0, rate_per_second=10, want=1)
     assert unchanged == pace
     assert none.count == 0
     assert none.first_in_seconds == pytest.approx(0.1, rel=0.01)
     assert lease(pace, now=0.11, rate_per_second=10, want=1)[1].count == 1
+
+
+def test_at_the_default_rate_a_slice_holds_two_slots_when_the_last_one_is_used() -> None:
+    pace, first = lease(Pace(), now=0.0, rate_per_second=9, want=2)
+    used_at = first.first_in_seconds + (first.count - 1) * first.interval_seconds
+    assert lease(pace, now=used_at, rate_per_second=9, want=2)[1].count == 2
 
 
 def test_nothing_wanted_takes_nothing() -> None:
@@ -265,10 +271,11 @@ def test_rows_are_claimed_ahead_for_half_a_second_of_ones_own_share(
 
 
 def test_slots_are_not_leased_in_crumbs() -> None:
-    pace, first = lease(Pace(), now=0.0, rate_per_second=1000.0, want=200)
-    assert first.count > 190
-    same, crumbs = lease(pace, now=0.01, rate_per_second=1000.0, want=200)
+    want = round(1000 * SLICE_SECONDS)
+    pace, first = lease(Pace(), now=0.0, rate_per_second=1000.0, want=want)
+    assert first.count > 0.95 * want
+    same, crumbs = lease(pace, now=0.01, rate_per_second=1000.0, want=want)
     assert (same, crumbs.count) == (pace, 0)
     later = 0.01 + crumbs.first_in_seconds + 1e-9
-    _, slots = lease(pace, now=later, rate_per_second=1000.0, want=200)
+    _, slots = lease(pace, now=later, rate_per_second=1000.0, want=want)
     assert slots.count >= 49

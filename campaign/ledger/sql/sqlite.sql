@@ -263,6 +263,20 @@ FROM (
 ) AS s
 WHERE rows.rowid = s.id;
 
+-- name: record_one
+-- `record_attempts` and `settle`, of one: where they come one by one, taking them out of JSON costs more than all the rest. ?1 to ?17 are a
+-- settlement's values in their order, ?18 the campaign, ?19 the runner, ?20 `quiet_until`.
+INSERT INTO attempts (campaign, row, fence, pass_key, runner, status, reason, http_status, sent_at, settled_at, latency_seconds)
+SELECT campaign, row, fence, pass_key, runner, ?3, ?5, ?6, ?7, ?8, ?9 FROM rows
+WHERE campaign = ?18 AND row = ?1 AND fence = ?2 AND runner = ?19 AND status = 'sending';
+
+-- name: settle_one
+UPDATE rows
+SET status = ?4, reason = ?5, http_status = ?6, sent_at = ?7, settled_at = ?8, latency_seconds = ?9, due_at = ?10, attempts = ?11, tries = ?12,
+    notification_status = ?13, notification_message = ?14, error = ?15, pass_status = coalesce(nullif(?16, ''), pass_status),
+    device_type = coalesce(nullif(?17, ''), device_type), quiet_until = ?20, runner = NULL
+WHERE campaign = ?18 AND row = ?1 AND fence = ?2 AND runner = ?19 AND status = 'sending';
+
 -- name: record_attempt
 INSERT INTO attempts (campaign, row, fence, pass_key, runner, status, reason, http_status, sent_at, settled_at, latency_seconds)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
@@ -482,8 +496,9 @@ SELECT row, error FROM rows WHERE campaign = :campaign AND status = :status AND 
 SELECT boot, anchor, latest FROM clock WHERE one = 1;
 
 -- name: set_clock
-INSERT INTO clock (one, boot, anchor, latest) VALUES (1, :boot, :anchor, :latest)
-ON CONFLICT (one) DO UPDATE SET boot = excluded.boot, anchor = excluded.anchor, latest = excluded.latest;
+INSERT INTO clock (one, boot, anchor, latest) VALUES (1, :boot, :anchor, :now)
+ON CONFLICT (one) DO UPDATE SET boot = excluded.boot, anchor = excluded.anchor, latest = max(latest, excluded.latest)
+RETURNING latest;
 
 -- name: not_here
 -- Whether a campaign is forgotten, or handed over, and when.

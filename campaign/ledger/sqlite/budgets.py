@@ -1,7 +1,7 @@
 """The shared pace of `ledger.port.Ledger` on SQLite: the arithmetic is `domain.pacing`'s, one row a budget."""
 
 from collections.abc import Callable
-from dataclasses import asdict
+from typing import Any, Final
 
 import apsw
 
@@ -11,13 +11,15 @@ from campaign.ledger.sqlite.store import rows
 from campaign.ledger.sqlite.waiting import Waiting
 from campaign.ledger.waiting import Why
 
+_COLUMNS: Final = ("next_free", "share", "paused_until", "changed_at")
+
 
 class Budgets(Waiting):
     async def lease(self, key: str, *, rate_per_second: float, want: int) -> Slots:
         def work(db: apsw.Connection) -> Slots:
             pace, slots = lease(_pace(db, key), now=self._clock.now(), rate_per_second=rate_per_second, want=want)
             if slots.count:
-                db.execute(SQL["set_pace"], asdict(pace) | {"key": key})
+                db.execute(SQL["set_pace"], _values(key, pace))
             return slots
 
         return await self._writer.do(work)
@@ -35,7 +37,7 @@ class Budgets(Waiting):
         def work(db: apsw.Connection) -> None:
             now = self._clock.now()
             pace = change(_pace(db, key), now)
-            db.execute(SQL["set_pace"], asdict(pace) | {"key": key})
+            db.execute(SQL["set_pace"], _values(key, pace))
             if why is not None:
                 # The budget for sending has the account's name; nobody waits with his sends for the one for reading.
                 self._note_wait_of_all(db, key, why, pace.paused_until - now)
@@ -45,4 +47,9 @@ class Budgets(Waiting):
 
 def _pace(db: apsw.Connection, key: str) -> Pace:
     found = rows(db, "pace", key=key)
-    return Pace(**dict(zip(("next_free", "share", "paused_until", "changed_at"), found[0], strict=True))) if found else Pace()
+    return Pace(**dict(zip(_COLUMNS, found[0], strict=True))) if found else Pace()
+
+
+def _values(key: str, pace: Pace) -> dict[str, Any]:
+    # Not by `asdict`, which copies each number deeply: slots are leased several times a second.
+    return {"key": key} | {column: getattr(pace, column) for column in _COLUMNS}

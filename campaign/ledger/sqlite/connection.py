@@ -153,9 +153,8 @@ class SqliteClock:
 
     def stamp(self, connection: apsw.Connection) -> float:
         """Keep the latest time, so that after another boot the ledger's time never goes back; returns it."""
-        latest = max(self.now(), float(connection.execute("SELECT coalesce(max(latest), 0) FROM clock").get))
-        connection.execute(SQL["set_clock"], {"boot": self._clock.boot(), "anchor": self._anchor, "latest": latest})
-        return latest
+        values = {"boot": self._clock.boot(), "anchor": self._anchor, "now": self.now()}
+        return float(connection.execute(SQL["set_clock"], values).get)
 
 
 @contextmanager

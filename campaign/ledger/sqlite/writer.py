@@ -66,13 +66,13 @@ class Writer:
         while (item := self._waiting.get()) is not None:
             batch = [item]
             last = False
-            with suppress(queue.Empty):
-                while len(batch) < MOST_TOGETHER:
-                    more = self._waiting.get_nowait()
-                    if more is None:
-                        last = True
-                        break
-                    batch.append(more)
+            # Nobody else takes from it, so what is there stays there.
+            while len(batch) < MOST_TOGETHER and not self._waiting.empty():
+                more = self._waiting.get_nowait()
+                if more is None:
+                    last = True
+                    break
+                batch.append(more)
             self._commit(batch)
             if last:
                 return
@@ -84,8 +84,12 @@ class Writer:
                 self._connection.execute("BEGIN IMMEDIATE")
                 self._witness.check_in_place()
                 before = self._connection.total_changes()
-                for work, future in batch:
-                    answers.append((future, *self._one(work)))
+                if len(batch) == 1:
+                    # What is alone fails with its transaction.
+                    (work, future), *_ = batch
+                    answers.append((future, work(self._connection), None))
+                else:
+                    answers.extend((future, *self._one(work)) for work, future in batch)
                 # What only looked needs no sync to disk, and leaves nothing to note.
                 latest = self._clock.stamp(self._connection) if self._connection.total_changes() > before else None
                 self._connection.execute("COMMIT")
