@@ -8,27 +8,14 @@ from typing import Annotated, Final
 import typer
 
 from campaign.cli import again, figures, jobs, keep, look, rehearse, send, serve, users
+from campaign.cli.group import Commands, group_of
 from campaign.cli.libraries import TakeIn
 from campaign.cli.problems import say
 from campaign.domain.errors import CampaignError
 from campaign.domain.problems import problem_of
 
-app = typer.Typer(
-    name="campaign",
-    help="Send one message to every wallet pass of a list: never twice, and nothing lost.\n\n"
-    "Start with [bold]campaign check LIST --message TEXT[/bold], which sends nothing; then [bold]campaign run[/bold] with the same words. "
-    "If anything stops it, run the same command again: it goes on where it was.",
-    epilog="campaign COMMAND --help tells more. Each option is also a variable: --max-attempts is CAMPAIGN_MAX_ATTEMPTS, also in a file "
-    ".env. The token is read from PASSENTRY_API_KEY.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-Commands = tuple[tuple[str, Callable[..., None], str], ...]
-_PANELS: Final[dict[str, Commands]] = {
+Entries = tuple[tuple[str, Callable[..., None], str], ...]
+_PANELS: Final[dict[str, Entries]] = {
     "1. Look first": (
         ("check", send.check, "Look a list and its message through; sends nothing."),
         ("test", send.send_to_self, "Send one row's message to your own pass."),
@@ -62,12 +49,36 @@ _PANELS: Final[dict[str, Commands]] = {
         ("simulate", rehearse.simulate, "A stand-in for PassEntry on this machine, with its limits and any fault."),
     ),
 }
-for panel, commands in _PANELS.items():
-    for name, command, text in commands:
-        app.command(name, help=text, rich_help_panel=panel)(command)
+_GROUPS: Final[dict[str, tuple[tuple[str, typer.Typer], ...]]] = {
+    "2. Send": (("jobs", jobs.app),),
+    "In a browser": (("user", users.app),),
+}
 
-app.add_typer(jobs.app, name="jobs", rich_help_panel="2. Send")
-app.add_typer(users.app, name="user", rich_help_panel="In a browser")
+
+def _all_commands() -> Commands:
+    commands = Commands()
+    for panel, entries in _PANELS.items():
+        for name, command, text in entries:
+            commands.add(name, command, text=text, panel=panel)
+        for name, group in _GROUPS.get(panel, ()):
+            commands.add_group(name, group, text=str(group.info.help), panel=panel)
+    return commands
+
+
+app = typer.Typer(
+    name="campaign",
+    cls=group_of(_all_commands()),
+    help="Send one message to every wallet pass of a list: never twice, and nothing lost.\n\n"
+    "Start with “campaign check LIST --message TEXT”, which sends nothing; then “campaign run” with the same words. "
+    "If anything stops it, run the same command again: it goes on where it was.",
+    epilog="campaign COMMAND --help tells more.\n\nEach option is also a variable: --max-attempts is CAMPAIGN_MAX_ATTEMPTS, also in a file "
+    ".env. The token is read from PASSENTRY_API_KEY.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 
 def _version(*, wanted: bool) -> None:
