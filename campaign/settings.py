@@ -221,6 +221,9 @@ class Settings(BaseSettings):
 class GivenSettings(Settings):
     """Settings that heed neither the environment nor `.env`, only what they are given."""
 
+    # Most commands have no job, and need none of it.
+    model_config = SettingsConfigDict(defer_build=True)
+
     @classmethod
     def settings_customise_sources(
         cls,

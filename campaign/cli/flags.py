@@ -23,9 +23,13 @@ def takes(*names: str, **said: str) -> Callable[[Callable[..., None]], Callable[
             from campaign.settings import Settings
 
             # Once before the settings are known: something may be wrong with a line of `.env`.
-            logs.configure()
+            logs.expect()
             settings = Settings.read(**{name: given.pop(name) for name in (*names, *said)})
-            logs.configure(settings.log_level, file=settings.log_file if "log_file" in names else None)
+            # A database that is lost and found again is told of by the ledger, which knows of no expectations.
+            if "log_file" in names or settings.ledger_url:
+                logs.configure(settings.log_level, file=settings.log_file if "log_file" in names else None)
+            else:
+                logs.expect(settings.log_level)
             for sentence in misnamed():
                 logs.tell("unknown_setting", sentence)
             command(**given, settings=settings)

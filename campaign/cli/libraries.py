@@ -14,7 +14,9 @@ class TakeIn(logging.Handler):
         # Imported only now, since --help needs none of it.
         import structlog
 
-        if (sys.stderr.isatty() or not structlog.is_configured()) and logging.lastResort is not None:
+        from campaign.cli import logs
+
+        if (sys.stderr.isatty() or not logs.is_ready()) and logging.lastResort is not None:
             logging.lastResort.handle(record)
             return
         details: dict[str, Any] = {"detail": record.getMessage(), "library": record.name}

@@ -6,22 +6,22 @@ import secrets
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import structlog
-from rich.console import Console
-from rich.text import Text
-
-from campaign.cli.harmless import harmless
-from campaign.cli.sinks import LogFile, for_mails, for_terminals
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from campaign.insights import CampaignView
+
+_EXPECTED: Final[list[str | None]] = []
+"""The level of a log that is to be set up when it has something to tell; most commands that only look have nothing."""
 
 
 @functools.cache
-def console() -> Console:
+def console() -> "Console":
     """The terminal on stderr, shared by the bar and the log, so that neither tears the other."""
+    from rich.console import Console
+
     return Console(stderr=True)
 
 
@@ -35,9 +35,25 @@ class _AboveTheBar:
     """structlog's logger on a terminal."""
 
     def msg(self, line: str) -> None:
+        from rich.text import Text
+
         console().print(Text.from_ansi(line), soft_wrap=True)
 
     debug = info = warning = error = msg
+
+
+def expect(level: str | None = None) -> None:
+    """`configure`, once there is something to tell: what it loads takes longer than a look at the ledger."""
+    _EXPECTED[:] = [level]
+
+
+def is_ready() -> bool:
+    """Whether there is a log; one that was expected is set up now. To be asked before anything is told that `tell` does not tell."""
+    import structlog
+
+    if _EXPECTED:
+        configure(_EXPECTED[0])
+    return structlog.is_configured()
 
 
 def configure(level: str | None = None, *, file: Path | None = None) -> None:
@@ -50,6 +66,12 @@ def configure(level: str | None = None, *, file: Path | None = None) -> None:
     Raises:
         UsageError: the file can't be written.
     """
+    import structlog
+
+    from campaign.cli.harmless import harmless
+    from campaign.cli.sinks import LogFile, for_mails, for_terminals
+
+    _EXPECTED.clear()
     terminal = sys.stderr.isatty()
     log_file = LogFile(file) if file is not None else None
     stamp = structlog.processors.TimeStamper(fmt="%H:%M:%S" if terminal else "iso", utc=not terminal)
@@ -78,6 +100,8 @@ def configure(level: str | None = None, *, file: Path | None = None) -> None:
 
 def run_ended(view: "CampaignView") -> None:
     """The last event of a run: how it ended, and how many rows stand where."""
+    import structlog
+
     from campaign.domain.model import CampaignState
     from campaign.reporter.reasons import ended_in_words
 
@@ -99,4 +123,7 @@ def tell(event: str, sentence: str, **details: object) -> None:
     if sys.stderr.isatty():
         console().print(sentence, markup=False, highlight=False)
     else:
+        import structlog
+
+        is_ready()
         structlog.get_logger().warning(event, detail=sentence, **details)

@@ -5,9 +5,6 @@ import time
 from collections.abc import Callable
 
 import orjson
-from rich.console import Console
-from rich.live import Live
-from rich.text import Text
 
 from campaign.cli.output import line_of, none_yet, print_json, print_view
 from campaign.domain.model import CampaignState
@@ -39,6 +36,10 @@ def watch_views(look: Callable[[], Views], *, one: bool, as_json: bool, sleep: C
             sleep(WATCH_SECONDS)
         show(views, one=one, as_json=as_json)
         return
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
     with Live(console=Console(), auto_refresh=False, transient=True) as live:
         while _busy(views := look()):
             live.update(Text(in_words(views[0]) if one else _lines(views)), refresh=True)

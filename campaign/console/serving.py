@@ -42,6 +42,8 @@ class Serving(BaseSettings):
         frozen=True,
         env_ignore_empty=True,
         hide_input_in_errors=True,
+        # Every command knows the names of these settings; only the console reads them.
+        defer_build=True,
     )
 
     host: str = "127.0.0.1"
