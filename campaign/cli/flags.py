@@ -26,7 +26,7 @@ def takes(*names: str, **said: str) -> Callable[[Callable[..., None]], Callable[
             logs.expect()
             settings = Settings.read(**{name: given.pop(name) for name in (*names, *said)})
             # A database that is lost and found again is told of by the ledger, which knows of no expectations.
-            if "log_file" in names or settings.ledger_url:
+            if "log_file" in names or not settings.ledger_is_a_file:
                 logs.configure(settings.log_level, file=settings.log_file if "log_file" in names else None)
             else:
                 logs.expect(settings.log_level)
