@@ -1,7 +1,7 @@
 """Stage: from a checked list to a campaign in the ledger, the same one for the same list again."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -132,11 +132,11 @@ async def _fill(
 
 
 @asynccontextmanager
-async def _read_ahead(batches: Iterator[list[StagedRow]]) -> AsyncIterator[Callable[[], Awaitable[list[StagedRow] | None]]]:
+async def _read_ahead(batches: Iterator[Sequence[StagedRow]]) -> AsyncIterator[Callable[[], Awaitable[Sequence[StagedRow] | None]]]:
     """Makes one batch ready while the one before is being written; leaves no thread at work."""
-    ahead: asyncio.Task[list[StagedRow] | None] = asyncio.create_task(asyncio.to_thread(_next, batches))
+    ahead: asyncio.Task[Sequence[StagedRow] | None] = asyncio.create_task(asyncio.to_thread(_next, batches))
 
-    async def next_batch() -> list[StagedRow] | None:
+    async def next_batch() -> Sequence[StagedRow] | None:
         nonlocal ahead
         batch = await asyncio.shield(ahead)
         if batch is not None:
@@ -157,7 +157,7 @@ def _check_not_stopped(stop: asyncio.Event) -> None:
         raise StoppedError("Interrupted while the list was being staged; nothing was sent. Run the same command again.")
 
 
-def _next(batches: Iterator[list[StagedRow]]) -> list[StagedRow] | None:
+def _next(batches: Iterator[Sequence[StagedRow]]) -> Sequence[StagedRow] | None:
     return next(batches, None)
 
 

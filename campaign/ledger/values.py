@@ -4,11 +4,12 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice, repeat
 from typing import Any, Final
 
 import orjson
 
+from campaign.domain.batch import StagedBatch
 from campaign.domain.model import UNSENT, Claim, Outcome, ResultRow, Settlement, StagedRow, Status
 from campaign.ledger.columns import ROWS_AT_ONCE, ResultColumns
 from campaign.ledger.port import CampaignRecord, CampaignSpec, Control, Doubt, Sends
@@ -32,6 +33,13 @@ def staged(campaign: int, row: StagedRow) -> tuple[Any, ...]:
         *(outcome.status, outcome.reason, due_at, outcome.notification_status, outcome.notification_message),
         *(outcome.http_status, outcome.error, outcome.attempts, outcome.sent_at, outcome.settled_at, outcome.latency_seconds, row.zone),
     )
+
+
+def staged_plain(campaign: int, batch: StagedBatch) -> list[Any]:
+    """What `stage_plain` takes of each of the plain rows, one row after the other; all else of them is what the statement says."""
+    cells = [orjson.dumps(cells).decode() for cells in batch.cells]
+    columns = (repeat(campaign, len(cells)), batch.numbers, batch.pass_ids, batch.pass_keys, batch.messages, cells, batch.zones)
+    return list(chain.from_iterable(zip(*columns, strict=True)))
 
 
 def settled(settlement: Settlement, now: float) -> tuple[Any, ...]:

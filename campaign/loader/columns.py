@@ -28,6 +28,7 @@ _SPREADSHEET_ERROR: Final = re.compile(
     re.IGNORECASE,
 )
 _PASS_UUID: Final = re.compile(r"[0-9a-fA-F]{40}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_UUID_CHARACTERS: Final = frozenset({36, 40})
 _CONTROL: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
@@ -92,12 +93,17 @@ def own_columns(columns: Sequence[str], *, file: str | None = None) -> tuple[int
     return tuple(position for position, column in enumerate(columns) if column not in RESULT_COLUMNS)
 
 
+def is_plain_id(text: str) -> bool:
+    """Whether a cell of the id column is an id of which `check_pass_id` has nothing to say."""
+    return _PLAIN_ID.fullmatch(text) is not None
+
+
 def check_pass_id(text: str) -> tuple[str, Invalid | None, str]:
     """What a cell of the id column says: the id to send to, why it can't be sent to (None if it can), and that as a sentence.
 
     The id is any text (an external id has no fixed form), without the blanks and unseen characters around it.
     """
-    if _PLAIN_ID.fullmatch(text):
+    if is_plain_id(text):
         return text, None, ""
     pass_id = strip_unseen(text)
     if not pass_id:
@@ -116,7 +122,12 @@ def check_pass_id(text: str) -> tuple[str, Invalid | None, str]:
 
 def pass_key(pass_id: str) -> str:
     """The form under which two ids are the same pass: UUIDs of both forms without regard to case, external ids exactly."""
-    return pass_id.lower() if len(pass_id) in {36, 40} and _PASS_UUID.fullmatch(pass_id) else pass_id
+    return pass_id.lower() if len(pass_id) in _UUID_CHARACTERS and _PASS_UUID.fullmatch(pass_id) else pass_id
+
+
+def pass_keys(pass_ids: Sequence[str]) -> list[str]:
+    """`pass_key` of many."""
+    return [pass_key(pass_id) if len(pass_id) in _UUID_CHARACTERS else pass_id for pass_id in pass_ids]
 
 
 def _check_sendable(pass_id: str) -> tuple[Invalid | None, str]:

@@ -3,14 +3,17 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import compress
+from operator import not_
 from typing import Final, Protocol, Self
 
+from campaign.domain.batch import StagedBatch
 from campaign.domain.cells import restore
 from campaign.domain.errors import InputError
 from campaign.domain.model import UNSENT, Invalid, Outcome, StagedRow, Status
 from campaign.domain.results import RESULT_COLUMNS
 from campaign.domain.schedule import known_zones
-from campaign.loader.columns import check_pass_id, find_id_column, is_results_file, own_columns, pass_key
+from campaign.loader.columns import check_pass_id, find_id_column, is_plain_id, is_results_file, own_columns, pass_key, pass_keys
 from campaign.loader.messages import MAX_WASTED_UNITS, Messages, Rendered, as_it_was
 from campaign.loader.names import find_zone_column, shown
 from campaign.loader.outcomes import read_outcome
@@ -77,6 +80,10 @@ class Layout:
         own = tuple(row) if len(self.own) == len(row) else tuple(row[place] for place in self.own)
         return tuple(map(restore, own)) if self.neutralised else own
 
+    def all_cells(self, rows: Sequence[tuple[str, ...]]) -> Sequence[tuple[str, ...]]:
+        """`cells` of many rows."""
+        return [self.cells(row) for row in rows] if self.results else rows
+
 
 @dataclass(slots=True)
 class Stager:
@@ -98,18 +105,36 @@ class Stager:
     def content_sha256(self) -> str:
         return self._hash.hexdigest()
 
-    def batches(self, table: Source, table_columns: Sequence[str]) -> Iterator[list[StagedRow]]:
+    def batches(self, table: Source, table_columns: Sequence[str]) -> Iterator[Sequence[StagedRow]]:
         places = {name: place for place, name in enumerate(table_columns) if name in RESULT_COLUMNS} if self.layout.results else {}
-        number = 0
+        first = 1
         for batch in table.batches():
-            staged = []
-            for values in batch:
-                number += 1
-                cells = self.layout.cells(values)
-                self._hash.update("\x1f".join(cells).encode() + b"\x1e")
-                before = {name: self._delivery(values[place]) for name, place in places.items()} if places else {}
-                staged.append(self._row(number, cells, before))
-            yield staged
+            rows = self.layout.all_cells(batch)
+            self._hash.update(b"".join(["\x1f".join(cells).encode() + b"\x1e" for cells in rows]))
+            if self.messages is not None and not places:
+                yield self._of_list(self.messages, first, rows)
+            else:
+                befores = ({name: self._delivery(values[place]) for name, place in places.items()} for values in batch)
+                yield [self._row(number, cells, before) for number, (cells, before) in enumerate(zip(rows, befores, strict=True), first)]
+            first += len(batch)
+
+    def _of_list(self, messages: Messages, first: int, rows: Sequence[tuple[str, ...]]) -> StagedBatch:
+        """Rows that were never sent: plain ones at once, each of the others by itself."""
+        place = self.layout.id_place
+        ids = [cells[place] for cells in rows]
+        texts = messages.texts(rows)
+        zones = [""] * len(rows) if self.layout.zone_place is None else list(map(self._zone, rows))
+        plain = [bool(text) and zone is not None and is_plain_id(pass_id) for text, zone, pass_id in zip(texts, zones, ids, strict=True)]
+        pass_ids = list(compress(ids, plain))
+        return StagedBatch(
+            numbers=list(compress(range(first, first + len(rows)), plain)),
+            pass_ids=pass_ids,
+            pass_keys=pass_keys(pass_ids),
+            messages=list(compress(texts, plain)),
+            cells=list(compress(rows, plain)),
+            zones=[zone or "" for zone in compress(zones, plain)],
+            others=[self._row(first + at, rows[at], {}) for at in compress(range(len(rows)), map(not_, plain))],
+        )
 
     def _delivery(self, text: str) -> str:
         return restore(text) if self.layout.neutralised else text

@@ -1,9 +1,11 @@
 """The promises of `ledger.port.Ledger`, for every backend."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
+from campaign.domain.batch import StagedBatch
 from campaign.domain.errors import UsageError
 from campaign.domain.model import Status
 from campaign.domain.pacing import SPARE
@@ -19,6 +21,29 @@ class TestStaging:
         one, two = reader.rows(record.id)
         assert (one.pass_id, one.message, one.cells, one.outcome.status) == ("pass-1", "Hello", ("pass-1", "Name 1"), Status.PENDING)
         assert two.outcome.status is Status.INVALID
+
+    async def test_rows_in_columns_are_stored_as_each_by_itself(self, ledger: Ledger, reader: LedgerReader) -> None:
+        numbers = [number for number in range(1, 500) if number % 7]
+        pass_ids = [f"Pass-{number // 2}" for number in numbers]
+        others = [replace(staged(number, status=Status.INVALID), zone="UTC") for number in range(7, 500, 7)]
+        batch = StagedBatch(
+            numbers=numbers,
+            pass_ids=pass_ids,
+            pass_keys=[pass_id.lower() for pass_id in pass_ids],
+            messages=[f"Hi\n{number} “é” 👩\u200d👧" for number in numbers],
+            cells=[(pass_id, "", "\t") for pass_id in pass_ids],
+            zones=["Europe/Berlin" if number % 3 else "" for number in numbers],
+            others=others,
+        )
+        assert [row.row for row in batch] == list(range(1, 500))
+        assert len(batch) == 499
+        columns = await ledger.create(spec("columns"))
+        await ledger.stage(columns.id, batch)
+        await ledger.finish_staging(columns.id, content_sha256="c")
+        rows = await campaign_of(ledger, *batch, name="rows")
+        assert list(reader.rows(columns.id)) == list(reader.rows(rows.id))
+        assert list(reader.moved_rows(columns.id)) == list(reader.moved_rows(rows.id))
+        assert reader.counts(columns.id).by_reason == reader.counts(rows.id).by_reason
 
     async def test_nothing_of_a_campaign_can_be_claimed_while_it_is_staged(self, ledger: Ledger) -> None:
         record = await ledger.create(spec())

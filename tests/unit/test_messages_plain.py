@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from campaign.loader.messages import MessageLimits
 from campaign.loader.messages.bounds import MAX_CELL
 from campaign.loader.messages.fields import Fields
-from campaign.loader.messages.plain import PlainTemplate
+from campaign.loader.messages.plain import MOST_FIELDS, PlainTemplate
 from campaign.loader.messages.sandbox import ENVIRONMENT
 from campaign.loader.messages.scopes import check_names
 from campaign.loader.messages.source import Source
@@ -40,6 +40,7 @@ def test_both_ways_give_the_same(source: str, cells: tuple[str, ...], max_length
     fast, slow = both(source, MessageLimits(max_length=max_length))
     assert isinstance(fast, PlainTemplate)
     assert fast.render(cells) == slow.render(cells)
+    assert fast.texts([cells, ("p", "Anna", "X1", "Kiel", "7")])[0] in {"", slow.render(cells).text}
 
 
 def test_anything_more_is_left_to_jinja() -> None:
@@ -51,3 +52,18 @@ def test_anything_more_is_left_to_jinja() -> None:
         "{{ x | default('') }}",
     ):
         assert isinstance(both(source, MessageLimits())[0], JinjaTemplate)
+
+
+def test_many_at_once_leave_only_what_is_odd_to_a_closer_look() -> None:
+    anna, odd = ("p1", "Anna", "X1", "Köln", "120"), ("p2", "", "{X1}", " ", "👩\u200d👧")
+    long = ("p3", "x" * 351, "x" * MAX_CELL, "x" * (MAX_CELL + 1), "\t" * MAX_CELL)
+    for field, column in {"first_name": 1, "code": 2, "shop": 3, "points": 4}.items():
+        fast, _ = both(f" Hi\n{{{{ {field} }}}}!", MessageLimits())
+        assert fast.texts([anna, odd, long, anna]) == [f"Hi\n{anna[column]}!", "", "", f"Hi\n{anna[column]}!"]
+
+
+def test_a_template_that_names_cells_often_makes_no_text_before_it_has_looked_at_them() -> None:
+    fast, slow = both("{{ code }}" * (MOST_FIELDS + 1), MessageLimits())
+    cells = ("p1", "", "x", "", "")
+    assert fast.texts([cells]) == [""]
+    assert fast.render(cells) == slow.render(cells)

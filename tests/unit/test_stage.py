@@ -1,6 +1,7 @@
 """From a table to staged rows, also where the list is a results file that went through people's spreadsheets."""
 
 import csv
+import hashlib
 import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -28,12 +29,14 @@ class Given:
 
     columns: tuple[str, ...]
     found: Sequence[tuple[str, ...]]
+    most: int = 5000
 
     @property
     def rows(self) -> int:
         return len(self.found)
 
     def batches(self, size: int = 5000) -> Iterator[list[tuple[str, ...]]]:
+        size = min(size, self.most)
         yield from (list(self.found[at : at + size]) for at in range(0, len(self.found), size))
 
 
@@ -57,6 +60,28 @@ def of_results(**delivery: str) -> StagedRow:
 
 def template(message: str, columns: Sequence[str]) -> Messages:
     return plan_messages(columns, message=message, template=None, templates=None)
+
+
+ID = st.sampled_from(["p1", "0F" * 20, "", " p2 ", "1.23E+15", "ä", ".."])
+NAME = st.sampled_from(["Ada", "", "\u200b", "x" * 400, "{{", "Zoë"])
+ZONE = st.sampled_from(["", "Europe/Berlin", " UTC ", "nowhere"])
+
+
+@given(
+    st.lists(st.tuples(ID, NAME, ZONE), min_size=1, max_size=12),
+    st.integers(1, 12),
+    st.sampled_from(["Hi {{ name }}", "Hi {{ name | upper }}", "Hi"]),
+    st.booleans(),
+)
+def test_many_rows_at_once_become_what_each_does_by_itself(rows: list[tuple[str, ...]], size: int, message: str, known: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    columns = ("pass_id", "name", "time_zone")
+    layout = Layout.of(columns, id_column=None, file="list.csv", spreadsheet=True)
+    messages = template(message, columns)
+    whole, single = (Stager(layout=layout, messages=messages, zones_must_be_known=known) for _ in range(2))
+    batches = list(whole.batches(Given(columns=columns, found=rows, most=size), columns))
+    assert [row for batch in batches for row in batch] == [single._row(number, cells, {}) for number, cells in enumerate(rows, 1)]
+    assert [row for batch in batches for row in (batch[at] for at in range(len(batch)))] == [row for batch in batches for row in batch]
+    assert whole.content_sha256 == hashlib.sha256("".join("\x1f".join(cells) + "\x1e" for cells in rows).encode()).hexdigest()
 
 
 def test_absurd_rows_are_invalid_until_they_are_too_many() -> None:

@@ -20,6 +20,10 @@ INSERT INTO rows (campaign, row, pass_id, pass_key, message, cells, status, reas
                   http_status, error, attempts, sent_at, settled_at, latency_seconds, zone)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
+-- name: stage_plain
+-- Rows that were never sent, of which there is nothing to say: what is not named here has its default.
+INSERT INTO rows (campaign, row, pass_id, pass_key, message, cells, zone, status, due_at) VALUES (?, ?, ?, ?, ?, ?, ?, 'pending', 0.0);
+
 -- name: mark_duplicates
 -- The first row that can be sent, or was, stands for its pass; the sorter spills to disk, so memory stays flat.
 UPDATE rows SET status = 'skipped', reason = 'duplicate', due_at = NULL

@@ -79,6 +79,10 @@ class FolderMessages:
         template = self._templates.get(cell) or self._templates.get(_key(cell))
         return refusals.no_template(self._problem(_key(cell))) if template is None else template.render(cells)
 
+    def texts(self, rows: Sequence[Sequence[str]]) -> Sequence[str]:
+        """Nothing: each row has a template of its own."""
+        return [""] * len(rows)
+
     def _find_problem(self, name: str) -> str:
         column = f"The column “{shown(self._column)}”"
         if not name:

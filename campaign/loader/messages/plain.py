@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from operator import itemgetter
-from typing import Self
+from typing import Final, Self
 
 from jinja2 import nodes
 
@@ -11,13 +11,16 @@ from campaign.loader.messages.bounds import MAX_CELL
 from campaign.loader.messages.fields import Fields
 from campaign.loader.messages.lacking import Field, is_empty
 from campaign.loader.messages.rendered import MessageLimits, Rendered
-from campaign.loader.messages.text import finish
+from campaign.loader.messages.text import finish, is_sendable
+
+MOST_FIELDS: Final = 16
+"""Of a template whose text is made before its cells are looked at: so many of the longest cells are two megabytes."""
 
 
 class PlainTemplate:
     """Renders exactly as `JinjaTemplate` would."""
 
-    __slots__ = ("_braces_meant", "_columns", "_format", "_max_length", "_names", "_pick", "_places")
+    __slots__ = ("_at_once", "_braces_meant", "_columns", "_format", "_max_length", "_names", "_pick", "_places")
 
     def __init__(self, names: Sequence[str], parts: Sequence[str], fields: Fields, limits: MessageLimits) -> None:
         self._names = names
@@ -27,6 +30,7 @@ class PlainTemplate:
         self._format = "%s".join(part.replace("%", "%%") for part in parts)
         self._max_length = limits.max_length
         self._braces_meant = any("{{" in part or "{%" in part for part in parts)
+        self._at_once = 0 < len(names) <= MOST_FIELDS and all(map(is_sendable, parts))
 
     @classmethod
     def of(cls, template: nodes.Template, fields: Fields, limits: MessageLimits) -> Self | None:
@@ -60,6 +64,24 @@ class PlainTemplate:
                 if is_empty(value):
                     return refusals.missing(Field(name=name, column=self._columns[place]))
         return finish(text, max_length=self._max_length, braces_meant=self._braces_meant)
+
+    def texts(self, rows: Sequence[Sequence[str]]) -> Sequence[str]:
+        """The messages of many rows; empty where `render` has to look closer.
+
+        Cells that all have something to see in them, and nothing else, make a text of which only the length and braces are in question.
+        """
+        if not self._at_once:
+            return [""] * len(rows)
+        pick, form, strip, braces_meant = self._pick, self._format, str.strip, self._braces_meant
+        # A text that is no longer than a cell may be has no cell in it that is.
+        longest = min(self._max_length, MAX_CELL)
+        texts = []
+        for cells in rows:
+            values = pick(cells)
+            text = form % values
+            seen = "".join(values).isprintable() and all(map(strip, values))
+            texts.append(text.strip() if seen and len(text) <= longest and (braces_meant or "{" not in text) else "")
+        return texts
 
 
 def _picker(places: Sequence[int]) -> Callable[[Sequence[str]], tuple[str, ...]]:

@@ -11,7 +11,7 @@ from campaign.loader.messages.folder import FolderMessages, read_folder
 from campaign.loader.messages.rendered import MessageLimits, Messages, Rendered
 from campaign.loader.messages.source import Source, read_source, source_of
 from campaign.loader.messages.template import compile_template
-from campaign.loader.messages.text import finish
+from campaign.loader.messages.text import finish, is_ordinary
 from campaign.loader.names import find_message_column, find_template_column, shown
 
 _DEFAULT_LIMITS: Final = MessageLimits()
@@ -64,7 +64,9 @@ class OneTemplate:
 
     def __init__(self, source: Source, kind: str, fields: Fields, limits: MessageLimits) -> None:
         self.fingerprint = _fingerprint(kind, source.text)
-        self.render = compile_template(source, fields, limits).render
+        template = compile_template(source, fields, limits)
+        self.render = template.render
+        self.texts = template.texts
 
 
 class ColumnMessages:
@@ -78,6 +80,11 @@ class ColumnMessages:
     def render(self, cells: Sequence[str]) -> Rendered:
         """The message of one row."""
         return finish(cells[self._place], max_length=self._max_length)
+
+    def texts(self, rows: Sequence[Sequence[str]]) -> Sequence[str]:
+        """The messages of many rows; empty where `render` has to tell what is wrong."""
+        texts = [cells[self._place].strip() for cells in rows]
+        return [text if is_ordinary(text, max_length=self._max_length) else "" for text in texts]
 
 
 def _from_one(source: Source, kind: str, fields: Fields, limits: MessageLimits) -> Messages:

@@ -55,3 +55,6 @@ class Messages(Protocol):
         Raises:
             InputError: the template takes more work than any message needs, whatever the cells, so no row can be rendered with it.
         """
+
+    def texts(self, rows: Sequence[Sequence[str]]) -> Sequence[str]:
+        """The messages of many rows at once, as `render` gives them; empty for each row of which only `render` can tell."""

@@ -36,6 +36,9 @@ class Template(Protocol):
     def render(self, cells: Sequence[str]) -> Rendered:
         """The message of one row; InputError if no row can be rendered."""
 
+    def texts(self, rows: Sequence[Sequence[str]]) -> Sequence[str]:
+        """Many messages; empty for each row of which only `render` can tell."""
+
 
 def compile_template(source: Source, fields: Fields, limits: MessageLimits) -> Template:
     """The template, checked against the columns of the list.
@@ -103,6 +106,10 @@ class JinjaTemplate:
         except _ROW_ERRORS as error:
             return refusals.failed(self._source.file, self._line_of(error.__traceback__), _in_words(error))
         return finish(text, max_length=self._limits.max_length, braces_meant=self._braces_meant)
+
+    def texts(self, rows: Sequence[Sequence[str]]) -> Sequence[str]:
+        """Nothing: here each row is bounded by itself."""
+        return [""] * len(rows)
 
     def _is_hopeless(self) -> bool:
         """Whether the template runs away with the plainest of rows, too, so that no row's cells are to blame."""

@@ -20,6 +20,20 @@ def one_line_end(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+def is_ordinary(text: str, *, max_length: int, braces_meant: bool = False) -> bool:
+    """Whether a text without blanks around it is plainly a message, as nearly every one is; of another, `finish` says more.
+
+    `isprintable` is also False for joined emoji, among others, of which there is nothing to say.
+    """
+    printable = text.isprintable() or text.replace("\n", "").isprintable()
+    return printable and 0 < len(text) <= max_length and (braces_meant or "{" not in text)
+
+
+def is_sendable(text: str) -> bool:
+    """Whether a text holds no character that no message may have."""
+    return not _UNSENDABLE.search(text)
+
+
 def finish(text: str, *, max_length: int, braces_meant: bool = False) -> Rendered:
     """The message for a text, or why it can't be sent.
 
@@ -29,9 +43,7 @@ def finish(text: str, *, max_length: int, braces_meant: bool = False) -> Rendere
         braces_meant: `{{` is wanted in the message, and not what is left of a merge field that nobody has filled in.
     """
     text = text.strip()
-    # Nearly every message ends here; `isprintable` is also False for joined emoji, among others, which are looked at below.
-    printable = text.isprintable() or text.replace("\n", "").isprintable()
-    if printable and 0 < len(text) <= max_length and (braces_meant or "{" not in text):
+    if is_ordinary(text, max_length=max_length, braces_meant=braces_meant):
         return Rendered(text=text)
     text = one_line_end(text)
     if not strip_unseen(text):
