@@ -199,6 +199,8 @@ INSERT OR IGNORE INTO exclusions (campaign, pass_key) VALUES (?, ?);
 -- name: apply_exclusions
 UPDATE rows SET status = 'skipped', reason = 'excluded', due_at = NULL
 WHERE campaign = :campaign AND status = 'pending'
+  -- Asked once, before any row is looked at.
+  AND EXISTS (SELECT 1 FROM exclusions WHERE campaign = :campaign)
   AND EXISTS (SELECT 1 FROM exclusions AS e WHERE e.campaign = :campaign AND e.pass_key = rows.pass_key)
 RETURNING 1;
 

@@ -39,7 +39,9 @@ def connect(path: Path, *, read_only: bool = False) -> apsw.Connection:
         # Absolute, so that no name means something of its own to SQLite, as “:memory:” would.
         connection = apsw.Connection(str(path.absolute()), flags=apsw.SQLITE_OPEN_READWRITE)
         connection.set_busy_timeout(int(BUSY_SECONDS * 1000))
-        connection.execute("PRAGMA cache_size = -32000; PRAGMA temp_store = FILE; PRAGMA mmap_size = 0")
+        # What a reader keeps is void with the next commit of anyone, and it looks at most pages once.
+        cache_kib = 4_000 if read_only else 32_000
+        connection.execute(f"PRAGMA cache_size = -{cache_kib}; PRAGMA temp_store = FILE; PRAGMA mmap_size = 0")
         connection.execute("PRAGMA query_only = ON" if read_only else "PRAGMA synchronous = FULL")
     return connection
 
