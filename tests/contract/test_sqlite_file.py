@@ -21,7 +21,7 @@ from campaign.ledger.periods import LEASE_SECONDS
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from campaign.ledger.sqlite.connection import BUSY_SECONDS, in_words, prepare
 from campaign.sender.heart import BEAT_SECONDS, MARGIN_SECONDS
-from tests.contract.given import campaign_of, ends, staged
+from tests.contract.given import campaign_of, ends, spec, staged
 
 PAGE_BYTES = 8192
 WAYS_BACK = "campaign run RESULTS"
@@ -191,6 +191,22 @@ async def test_a_mark_that_can_not_be_read_or_written_is_no_damage(tmp_path: Pat
     mark.unlink()
     mark.mkdir()
     assert await use(path) == []
+
+
+async def test_a_list_is_staged_in_little_memory_and_sent_with_as_much_as_before(tmp_path: Path) -> None:
+    async with opened(tmp_path / "campaign.db") as ledger:
+
+        async def cached() -> tuple[int, int]:
+            return await ledger._writer.do(lambda db: (db.status(apsw.SQLITE_DBSTATUS_CACHE_USED)[0], db.pragma("cache_size")))
+
+        _, before = await cached()
+        record = await ledger.create(spec())
+        await ledger.stage(record.id, [staged(row, f"pass-{row // 2}", message="x" * 500) for row in range(1, 20_001)])
+        staging = await cached()
+        await ledger.finish_staging(record.id, content_sha256="c")
+        for used_bytes, now in (staging, await cached()):
+            assert used_bytes < 6_000_000
+            assert now == before
 
 
 async def test_what_only_looks_leaves_nothing_to_write(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from campaign.loader.messages import MessageLimits
+from campaign.loader.messages import MessageLimits, plan_messages
 from campaign.loader.messages.bounds import MAX_CELL
 from campaign.loader.messages.fields import Fields
 from campaign.loader.messages.plain import MOST_FIELDS, PlainTemplate
@@ -67,3 +67,10 @@ def test_a_template_that_names_cells_often_makes_no_text_before_it_has_looked_at
     cells = ("p1", "", "x", "", "")
     assert fast.texts([cells]) == [""]
     assert fast.render(cells) == slow.render(cells)
+
+
+def test_messages_of_a_column_at_once_are_what_each_is_by_itself() -> None:
+    messages = plan_messages(("pass_id", "message"), message=None, template=None, templates=None)
+    rows = [("p", text) for text in (" Hi\nthere ", "", "{{ name }}", "x" * 351, "Hi \x07", "👩\u200d👧", "Zoë")]
+    assert messages.texts(rows) == ["Hi\nthere", "", "", "", "", "", "Zoë"]
+    assert [messages.render(cells).text for cells in rows] == ["Hi\nthere", "", "", "", "", "👩\u200d👧", "Zoë"]
