@@ -1,5 +1,7 @@
 """`campaign`, also `python -m campaign`."""
 
+import os
+
 from campaign.cli.streams import make_sure_of_streams
 
 __all__ = ["main"]
@@ -7,6 +9,8 @@ __all__ = ["main"]
 
 def main() -> None:
     make_sure_of_streams()
+    # pydantic would look through everything that is installed for plugins of its own, at each start.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # Imported only now: what it opens must not get the number of a standard stream that is closed.
     from campaign.cli.main import main as command  # noqa: PLC0415 - see above
 
