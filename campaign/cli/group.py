@@ -64,6 +64,13 @@ def group_of(commands: Commands) -> type[TyperGroup]:
             del ctx
             return list(commands)
 
+        def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+            if not args and not ctx.resilient_parsing:
+                # typer leaves it to rich to print what is no mistake, and rich has nothing to do with this screen.
+                typer.echo(ctx.get_help(), color=ctx.color)
+                ctx.exit(2)
+            return super().parse_args(ctx, args)
+
         def format_help(self, ctx: Any, formatter: Any) -> None:
             self.format_usage(ctx, formatter)
             self.format_help_text(ctx, formatter)
