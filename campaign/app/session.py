@@ -136,17 +136,18 @@ class Session:
         with self.front.watch(record.spec.name, counts) as observer:
             sender = self.front.sender
             end = await sender(record, self.ledger, self.reader, self.settings, observer=observer, stop=self.stop, anew=anew)
-        not_now = end.ended is Ended.NOT_NOW
-        zones = await asyncio.to_thread(self.reader.pending_zones, record.id) if not_now else ()
-        return await self.end(record, end, results, opens_in_words(self.schedule(record), zones, now=utc_now()))
+        return await self.end(record, end, results)
 
     async def end(self, record: CampaignRecord, end: End, results: Place | None, note: str = "") -> Finished:
         """Write the results, and say where the campaign stands."""
         return await asyncio.to_thread(self._end, record, end, results, note)
 
     def _end(self, record: CampaignRecord, end: End, results: Place | None, note: str) -> Finished:
+        # First of all: what else is asked of the ledger may fail, and people need their file.
         if results is not None:
             self._report(record, results)
+        if end.ended is Ended.NOT_NOW:
+            note = opens_in_words(self.schedule(record), self.reader.pending_zones(record.id), now=utc_now())
         fresh = find(self.reader, record.spec.name)
         seen = view(self.reader, fresh, ledger=self.settings.ledger_to_name)
         seen = replace(seen, results=str(results) if results is not None else "")
