@@ -27,9 +27,10 @@ class Patience:
 
     def failed(self, told: Broken, *, began_seconds: float, now_seconds: float, open_rows: int) -> float | None:
         """Who has filled it since `began_seconds` has failed; returns the seconds until the next shall, None if none shall any more."""
-        afresh = open_rows != self._open_rows or now_seconds - began_seconds > GOOD_LIFE_SECONDS
-        if afresh:
-            self.strikes, self._since_seconds = 0, began_seconds
+        lived_well = now_seconds - began_seconds > GOOD_LIFE_SECONDS
+        if lived_well or open_rows != self._open_rows:
+            # A good life is no part of the trouble after it.
+            self.strikes, self._since_seconds = 0, now_seconds if lived_well else began_seconds
         self.strikes += 1
         self.away, self._open_rows = told.away, open_rows
         if now_seconds - self._since_seconds >= AWAY_SECONDS if told.away else self.strikes >= STRIKES:

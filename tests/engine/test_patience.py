@@ -53,3 +53,13 @@ def test_a_worker_that_has_done_well_for_a_while_begins_afresh() -> None:
         assert patience.failed(HERE, began_seconds=at, now_seconds=at, open_rows=9) is not None
     assert patience.failed(HERE, began_seconds=10, now_seconds=11 + GOOD_LIFE_SECONDS, open_rows=9) == 0.5
     assert patience.strikes == 1
+
+
+def test_one_that_goes_away_after_a_long_life_is_waited_for_as_any_other() -> None:
+    patience, now = Patience(), 100.0 + 10 * AWAY_SECONDS
+    lost = now
+    pause = patience.failed(AWAY, began_seconds=100, now_seconds=now, open_rows=9)
+    while pause is not None:
+        now += pause
+        pause = patience.failed(AWAY, began_seconds=now, now_seconds=now, open_rows=9)
+    assert AWAY_SECONDS <= now - lost < AWAY_SECONDS + 2
