@@ -51,8 +51,9 @@ def is_ready() -> bool:
     """Whether there is a log; one that was expected is set up now. To be asked before anything is told that `tell` does not tell."""
     import structlog
 
-    if _EXPECTED:
-        configure(_EXPECTED[0])
+    # Of a copy, as another thread may do the same meanwhile.
+    for level in tuple(_EXPECTED):
+        configure(level)
     return structlog.is_configured()
 
 
@@ -71,7 +72,6 @@ def configure(level: str | None = None, *, file: Path | None = None) -> None:
     from campaign.cli.harmless import harmless
     from campaign.cli.sinks import LogFile, for_mails, for_terminals
 
-    _EXPECTED.clear()
     terminal = sys.stderr.isatty()
     log_file = LogFile(file) if file is not None else None
     stamp = structlog.processors.TimeStamper(fmt="%H:%M:%S" if terminal else "iso", utc=not terminal)
@@ -93,6 +93,8 @@ def configure(level: str | None = None, *, file: Path | None = None) -> None:
         logger_factory=(lambda *_: _AboveTheBar()) if terminal else structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=False,
     )
+    # Only now: until there is a log, structlog would print to stdout, where results go.
+    _EXPECTED.clear()
     structlog.contextvars.bind_contextvars(run=run_id())
     if log_file is not None and log_file.open_to_others:
         tell("log_file_is_open", f"Others may read the log in {log_file.path}; a new one would be this user's alone.")
