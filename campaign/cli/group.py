@@ -1,5 +1,6 @@
 """The first screen. Commands are built when they are needed, and rich is not loaded for it: both take longer than all else that it does."""
 
+import os
 from collections.abc import Callable, Iterator, MutableMapping
 from itertools import groupby
 from operator import attrgetter
@@ -79,8 +80,10 @@ def group_of(commands: Commands) -> type[TyperGroup]:
 
         def format_commands(self, ctx: Any, formatter: Any) -> None:
             del ctx
+            # Off a terminal click takes it out again; this kind of terminal would print it as it is.
+            bold = os.environ.get("TERM") != "dumb"
             for panel, of_panel in groupby(commands.said, attrgetter("panel")):
                 with formatter.section(panel):
-                    formatter.write_dl([(typer.style(said.name, bold=True), said.text) for said in of_panel])
+                    formatter.write_dl([(typer.style(said.name, bold=True) if bold else said.name, said.text) for said in of_panel])
 
     return Group

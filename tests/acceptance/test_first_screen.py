@@ -3,6 +3,7 @@
 import pytest
 
 from tests.acceptance.desk import Desk
+from tests.acceptance.screen import Terminal
 
 
 def test_the_command_alone_shows_what_there_is(desk: Desk) -> None:
@@ -20,3 +21,11 @@ def test_a_group_of_commands_alone_shows_them(desk: Desk, words: tuple[str, ...]
 
 def test_a_command_of_another_spelling_is_asked_for(desk: Desk) -> None:
     assert "Did you mean 'run'?" in desk.run("rnu", code=2).stderr
+
+
+@pytest.mark.parametrize(("kind", "styled"), [("xterm-256color", True), ("dumb", False)])
+def test_a_terminal_that_knows_no_styles_is_sent_none(desk: Desk, kind: str, *, styled: bool) -> None:
+    with Terminal(desk, "--help", TERM=kind) as terminal:
+        assert terminal.end() == 0
+    assert "Send a message to every pass of a list" in str(terminal.screen)
+    assert ("\x1b" in terminal.raw) is styled
