@@ -47,7 +47,7 @@ check: $(READY) ## lint, format, types, layers, pins
 	@$(BIN)/python -m pip freeze --exclude-editable >.venv/installed
 	@! grep -vixFf constraints.txt .venv/installed || { echo 'These are installed and not pinned in constraints.txt.' >&2; exit 1; }
 
-bench: $(READY) ## figures of this machine, beside its peers; under half an hour, and nothing else should run
+bench: $(READY) ## figures of this machine, beside its peers; 20 minutes, and nothing else should run
 	$(BIN)/python -m tests.bench --json build/bench.json
 
 bench-short: $(READY) ## the same in a minute, for CI: fails if a ratio has fallen far

@@ -23,11 +23,11 @@ NO_LIMIT: Final = "1000000"
 LONGEST_SECONDS: Final = 600.0
 NO_CURL: Final = "GNU parallel or curl is not here, so they were not measured: apt-get install parallel curl."
 FLOOR_ONE: Final = Floor(
-    bound=at_least(0.3),
-    why="One process has 0.6 to 0.9 of the bare loop, the less the busier the machine; half of that is what a statement for each row cost.",
+    bound=at_least(0.4),
+    why="One process has 0.8 to 0.9 of the bare loop, less on a busy machine; half of that is what a statement for each row cost.",
 )
 FLOOR_TWO: Final = Floor(
-    bound=at_least(0.3),
+    bound=at_least(0.4),
     why="Two processes together have 0.8 to 1 of a bare loop on two cores; with less than half of that they wait for each other's commits.",
 )
 
