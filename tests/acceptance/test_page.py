@@ -15,6 +15,7 @@ from campaign.reporter.lines import percent
 from campaign.reporter.page import day_and_time
 from campaign.reporter.pauses import KIND_LABEL, Kind
 from campaign.reporter.reasons import reason_in_words
+from campaign.reporter.rests import SHORTEST_SECONDS
 from campaign.reporter.standing import LABEL
 from tests.acceptance.desk import Desk
 from tests.acceptance.troubled import ROWS, everything_happens
@@ -85,14 +86,20 @@ def short(seconds: float) -> str:
 
 
 def expected_pauses(ledger: apsw.Connection) -> dict[Kind, list[float]]:
-    """By kind how long each pause was, as runners and waits have it; no two runs were at once."""
-    runs = [
+    """By kind how long each pause was, as runners and waits have it; no two runs were at once; less than a second apart they are one."""
+    each = [
         (since, last_seen if ended == "lost" else until, ended)
         for since, until, ended, last_seen in ledger.execute(
             "SELECT started_at, ended_at, ended, (SELECT max(sent_at + coalesce(latency_seconds, 0)) FROM attempts WHERE runner = r.id)"
             " FROM runners AS r WHERE ended <> 'staged' ORDER BY started_at"
         )
     ]
+    runs = each[:1]
+    for since, until, ended in each[1:]:
+        if since - runs[-1][1] < SHORTEST_SECONDS:
+            runs[-1] = runs[-1][0], until, ended
+        else:
+            runs.append((since, until, ended))
     found: dict[Kind, list[float]] = defaultdict(list)
     for (_, until, ended), (since, _, _) in pairwise(runs):
         found[Kind.PERSON if ended == "paused" else Kind.NOBODY].append(since - until)
