@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import apsw
@@ -324,3 +324,24 @@ def test_a_ledger_that_another_process_is_just_making_is_waited_for(tmp_path: Pa
         other.close()
     with read(path) as reader:
         assert reader.campaigns() == []
+
+
+async def test_a_reader_is_closed_also_while_a_thread_that_nobody_waits_for_still_looks(tmp_path: Path) -> None:
+    path = tmp_path / "campaign.db"
+    ledger = SqliteLedger(path)
+    record = await campaign_of(ledger, *(staged(row) for row in range(1, 20_001)))
+    reader, looks = SqliteReader(path), threading.Event()
+
+    def look() -> None:
+        with suppress(LedgerError, apsw.Error):
+            while True:
+                reader.counts(record.id)
+                looks.set()
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    looks.wait()
+    reader.close()
+    thread.join(timeout=30)
+    assert not thread.is_alive()
+    await ledger.close()

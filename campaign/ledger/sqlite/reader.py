@@ -114,7 +114,9 @@ class SqliteReader(Lookups):
         return [self._runner(values) for values in self._all("runners", campaign=campaign)]
 
     def close(self) -> None:
-        self._connection.close()
+        # Whoever was cancelled while a thread asked for him has left that thread at it.
+        with self._one_at_a_time:
+            self._connection.close()
 
     def _runner(self, values: tuple[Any, ...]) -> RunnerRecord:
         runner, campaign, host, pid, username, started_at, lease_until, activity, ended_at, ended, rows_left, rows_in_need = values
