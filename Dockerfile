@@ -8,6 +8,7 @@ WORKDIR /build
 ENV PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 COPY pyproject.toml constraints.txt README.md ./
 COPY campaign campaign
+COPY sample_data sample_data
 RUN python -m venv /opt/campaign && /opt/campaign/bin/python -m pip install '.[notify,console,postgres,s3]'
 
 FROM python:3.13-slim

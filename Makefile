@@ -39,13 +39,14 @@ test-rest: $(READY)
 test-pace: $(READY)
 	$(BIN)/python -m pytest tests/acceptance/test_pace.py
 
-check: $(READY) ## lint, format, types, layers, pins
+check: $(READY) ## lint, format, types, layers, pins, known vulnerabilities
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
 	$(BIN)/lint-imports
 	@$(BIN)/python -m pip freeze --exclude-editable >.venv/installed
 	@! grep -vixFf constraints.txt .venv/installed || { echo 'These are installed and not pinned in constraints.txt.' >&2; exit 1; }
+	$(BIN)/python -m tests.install.audit
 
 bench: $(READY) ## figures of this machine, beside its peers; 20 minutes, and nothing else should run
 	$(BIN)/python -m tests.bench --json build/bench.json
@@ -64,9 +65,9 @@ clean: ## removes .venv and what was built or cached
 
 $(READY): pyproject.toml constraints.txt
 	@case '$(VERSION)' in \
-	3.11.*|3.12.*|3.13.*) ;; \
-	'') echo 'There is no $(PYTHON) here. Campaign needs Python 3.11, 3.12 or 3.13; name one: make test PYTHON=python3.12' >&2; exit 1 ;; \
-	*) echo '$(PYTHON) is Python $(VERSION). Campaign needs 3.11, 3.12 or 3.13; name one: make test PYTHON=python3.12' >&2; exit 1 ;; \
+	3.11.*|3.12.*|3.13.*|3.14.*) ;; \
+	'') echo 'There is no $(PYTHON) here. Campaign needs Python 3.11 to 3.14; name one: make test PYTHON=python3.12' >&2; exit 1 ;; \
+	*) echo '$(PYTHON) is Python $(VERSION). Campaign needs 3.11 to 3.14; name one: make test PYTHON=python3.12' >&2; exit 1 ;; \
 	esac
 	@echo 'Setting up .venv with Python $(VERSION), once'
 	$(PYTHON) -m venv --clear .venv

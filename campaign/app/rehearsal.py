@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from campaign.app.runs import is_file, run_list
+from campaign.app.runs import run_list
 from campaign.app.sending import Stop
 from campaign.app.session import Finished, Front
 from campaign.domain.errors import UsageError
@@ -40,9 +40,14 @@ class Rehearsed:
         return self.finished.view.exit_code if self.finished.view.counts.open else 0
 
 
+def sample_data() -> Path:
+    """The folder of the sample list: inside an installed package, beside it in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "sample_data"
+    return installed if installed.is_dir() else package.parent / "sample_data"
+
+
 async def rehearse(
-    sample: Path,
-    template: Path,
     *,
     rate_per_second: float,
     folder: Path | None,
@@ -52,16 +57,15 @@ async def rehearse(
     """Run the sample list to its end and compare with what the simulator really processed.
 
     Raises:
-        UsageError: the sample list is not here, or the folder can't be made.
+        UsageError: the folder can't be made.
     """
-    if not is_file(str(sample)):
-        raise UsageError(f"{sample} is not here. Run campaign demo in the project's own folder.")
+    samples = sample_data()
     place = _place(folder)
     config = SimulatorConfig(limit_per_second=round(rate_per_second) + 10, faults=FAULTS, latency=LATENCY, seed=7)
     async with Simulator(config) as simulator:
         settings = GivenSettings.read(
             ledger=str(place / "campaign.db"),
-            template=template,
+            template=samples / "templates" / "offer.txt",
             results=place / "promo.results.csv",
             rate=rate_per_second,
             quiet_period="2s",
@@ -70,7 +74,7 @@ async def rehearse(
             api_key="demo",
         )
         front = Front(confirm=lambda *_: True, watch=watch, listen=listen, tell=lambda *_: None)
-        finished = await run_list(str(sample), settings, front)
+        finished = await run_list(str(samples / "promo.csv"), settings, front)
         summary = simulator.summary()
         return Rehearsed(
             finished=finished, folder=place, processed=summary.processed, passes=summary.distinct_passes, doubles=summary.surplus

@@ -74,7 +74,6 @@ app = typer.Typer(
     epilog="campaign COMMAND --help tells more.\n\nEach option is also a variable: --max-attempts is CAMPAIGN_MAX_ATTEMPTS, also in a file "
     ".env. The token is read from PASSENTRY_API_KEY.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},

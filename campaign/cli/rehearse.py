@@ -5,9 +5,6 @@ from typing import Annotated
 
 import typer
 
-SAMPLE = Path("sample_data/promo.csv")
-SAMPLE_TEMPLATE = Path("sample_data/templates/offer.txt")
-
 
 def simulate(
     *,
@@ -57,6 +54,6 @@ def demo(
     from campaign.cli.signals import listen
 
     logs.configure("warning")
-    rehearsed = run_loop(rehearse(SAMPLE, SAMPLE_TEMPLATE, rate_per_second=rate, folder=folder, watch=RunProgress, listen=listen))
+    rehearsed = run_loop(rehearse(rate_per_second=rate, folder=folder, watch=RunProgress, listen=listen))
     print_rehearsed(rehearsed)
     raise typer.Exit(rehearsed.exit_code)

@@ -1,5 +1,9 @@
 """What is shown to whoever does not know what to write yet."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from tests.acceptance.desk import Desk
@@ -29,3 +33,11 @@ def test_a_terminal_that_knows_no_styles_is_sent_none(desk: Desk, kind: str, *, 
         assert terminal.end() == 0
     assert "Send a message to every pass of a list" in str(terminal.screen)
     assert ("\x1b" in terminal.raw) is styled
+
+
+@pytest.mark.parametrize(("typed", "offered"), [("campaign re", "retry"), ("campaign run --ra", "--rate")])
+def test_a_shell_completes_commands_and_options(desk: Desk, typed: str, offered: str) -> None:
+    words = {"_CAMPAIGN_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(len(typed.split()) - 1)}
+    command = Path(sys.executable).with_name("campaign")
+    done = subprocess.run([command], env=desk.environment | words, capture_output=True, text=True, check=True)
+    assert offered in done.stdout.split()
