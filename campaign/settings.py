@@ -17,6 +17,7 @@ from campaign.domain.notices import Occasion
 from campaign.domain.safeguard import Halt
 from campaign.domain.shard import WHOLE
 from campaign.sender.attempt import OnUnknown
+from campaign.sender.network import Proxy
 from campaign.written import (
     POSTGRES,
     UNLIMITED,
@@ -28,6 +29,7 @@ from campaign.written import (
     LedgerPlace,
     LogLevel,
     Occasions,
+    ProxyUrl,
     Rate,
     ShardOf,
     WindowOfDay,
@@ -35,10 +37,11 @@ from campaign.written import (
 
 DEFAULT_URL: Final = "https://api.passentry.com"
 DOTENV: Final = ".env"
-NO_PASSWORDS: Final = (
-    "--ledger: there is a password in it, and everyone on the machine can read a command line, as everyone who has a job's file can read "
-    "that. Put the whole URL into CAMPAIGN_LEDGER, or only the password into PGPASSWORD or ~/.pgpass."
+_READ_BY_ALL: Final = (
+    "there is a password in it, and everyone on the machine can read a command line, as everyone who has a job's file can read that."
 )
+NO_PASSWORDS: Final = f"--ledger: {_READ_BY_ALL} Put the whole URL into CAMPAIGN_LEDGER, or only the password into PGPASSWORD or ~/.pgpass."
+NO_PROXY_PASSWORDS: Final = f"--proxy: {_READ_BY_ALL} Put the whole URL into CAMPAIGN_PROXY, or into HTTPS_PROXY."
 _PASSWORD: Final = re.compile(r"^postgres(ql)?://([^/?#@]*:[^/?#]+@|.*[?&](ssl)?password=)", re.IGNORECASE)
 NOT_FLAGS: Final = frozenset({"notify"})
 """Settings that hold secrets: a command line is there for everyone on the machine to read."""
@@ -80,6 +83,8 @@ class Settings(BaseSettings):
     on_unknown: OnUnknown = OnUnknown.VERIFY
     quiet_period: Duration = 10.0
     timeout: Duration = 30.0
+    proxy: ProxyUrl = Field(default="", repr=False)
+    ca_file: Path | None = None
     baseline: bool = False
     window: WindowOfDay = None
     time_zone: str | None = None
@@ -128,6 +133,8 @@ class Settings(BaseSettings):
         settings._ledger_flag = given.get("ledger", "")
         if _PASSWORD.search(settings._ledger_flag):
             raise UsageError(NO_PASSWORDS)
+        if given.get("proxy") and Proxy.parse(settings.proxy).password:
+            raise UsageError(NO_PROXY_PASSWORDS)
         return settings
 
     def as_text(self, name: str) -> str:

@@ -14,6 +14,7 @@ from campaign.domain.places import Place, place_of
 from campaign.domain.safeguard import Halt, parse_halt
 from campaign.domain.schedule import Window, parse_window
 from campaign.domain.shard import Shard, parse_shard
+from campaign.sender.network import Proxy
 
 UNLIMITED: Final = "unlimited"
 POSTGRES: Final = ("postgresql://", "postgres://")
@@ -63,6 +64,12 @@ def _files(value: object) -> object:
     return tuple(map(place_of, several)) if isinstance(several, list | tuple) else several
 
 
+def _proxy(value: object) -> object:
+    if isinstance(value, str) and value:
+        Proxy.parse(value)
+    return value
+
+
 Duration = Annotated[float, BeforeValidator(lambda value: parse_duration(value) if isinstance(value, str) else value)]
 Rate = Annotated[float | None, BeforeValidator(_rate)]
 LogLevel = Annotated[str | None, BeforeValidator(lambda value: None if value is None else _log_level(value))]
@@ -74,5 +81,6 @@ Occasions = Annotated[frozenset[Occasion], NoDecode, BeforeValidator(parse_occas
 WindowOfDay = Annotated[Window | None, NoDecode, BeforeValidator(lambda value: parse_window(value) if isinstance(value, str) else value)]
 File = Annotated[Place | None, NoDecode, BeforeValidator(lambda value: value if value is None else place_of(value))]
 Files = Annotated[tuple[Place, ...], NoDecode, BeforeValidator(_files)]
+ProxyUrl = Annotated[str, BeforeValidator(_proxy)]
 LedgerPlace = Annotated[str, BeforeValidator(_ledger)]
 ShardOf = Annotated[Shard, NoDecode, BeforeValidator(lambda value: parse_shard(value) if isinstance(value, str) else value)]

@@ -18,6 +18,7 @@ from campaign.reporter.target import failed_path
 from campaign.sender.attempt import OnUnknown, Policy
 from campaign.sender.ending import End, Ended, happens_within
 from campaign.sender.endpoint import Endpoint
+from campaign.sender.network import Network, network_to
 from campaign.sender.pace import Pacer
 from campaign.sender.pool import Pool
 from campaign.sender.port import Observer
@@ -61,8 +62,8 @@ def budget_key(settings: Settings) -> str:
 
 
 def check_access(settings: Settings) -> None:
-    """See that the token and the URL can be used, before anything is staged."""
-    Endpoint.of(settings.api_url)
+    """See that the token, the URL and the network to it can be used, before anything is staged."""
+    _network(settings)
     settings.token()
 
 
@@ -88,8 +89,6 @@ async def send(
     await ledger.bury(quiet_seconds=settings.quiet_period)
     if reader.outlook(record.id).finished:
         return _of_share(reader, record, settings)
-    from campaign.sender.gateway import HttpGateway, Timeouts
-
     pool_settings = _pool_settings(record, reader, settings)
     runner = await ledger.enlist(
         record.id,
@@ -99,13 +98,7 @@ async def send(
         account=budget_key(settings),
     )
     try:
-        gateway = HttpGateway(
-            url=settings.api_url,
-            token=settings.token(),
-            concurrency=pool_settings.workers,
-            timeouts=Timeouts(total_seconds=settings.timeout),
-        )
-        async with gateway:
+        async with _gateway(settings, observer, concurrency=pool_settings.workers, total_seconds=settings.timeout) as gateway:
 
             async def run(limit: int | None, rows: Rows | None) -> End:
                 pool = Pool(
@@ -158,6 +151,27 @@ def _broken_off_by(error: BaseException) -> str:
     return FAULT if problem is None else f"The run broke off. {problem}"
 
 
+def _network(settings: Settings) -> Network:
+    return network_to(settings.api_url, proxy=settings.proxy, ca_file=settings.ca_file)
+
+
+def _gateway(settings: Settings, observer: Observer, *, concurrency: int, total_seconds: float = 30.0) -> "HttpGateway":
+    from campaign.sender.gateway import HttpGateway, Timeouts
+
+    network, api = _network(settings), Endpoint.of(settings.api_url)
+    proxy = {} if network.proxy is None else {"proxy": network.proxy.url, "proxy_from": network.proxy.source}
+    where = {"host": f"{api.host}:{api.port}"} | proxy
+    observer.event("connecting", **where)
+    return HttpGateway(
+        url=settings.api_url,
+        token=settings.token(),
+        concurrency=concurrency,
+        timeouts=Timeouts(total_seconds=total_seconds),
+        network=network,
+        on_unreachable=lambda fault: observer.event("unreachable", reason=fault.cause, detail=fault.error, **where),
+    )
+
+
 def _pool_settings(record: CampaignRecord, reader: LedgerReader, settings: Settings) -> PoolSettings:
     return PoolSettings(
         key=budget_key(settings),
@@ -180,11 +194,9 @@ async def verify(
     record: CampaignRecord, ledger: Ledger, reader: LedgerReader, settings: Settings, *, observer: Observer, stop: Stop
 ) -> None:
     """Read every unknown row's pass back, also those that wait for a person; sends nothing."""
-    from campaign.sender.gateway import HttpGateway, Timeouts
-
     await ledger.bury(quiet_seconds=settings.quiet_period)
     await ledger.recheck(record.id)
-    async with HttpGateway(url=settings.api_url, token=settings.token(), concurrency=16, timeouts=Timeouts()) as gateway:
+    async with _gateway(settings, observer, concurrency=16) as gateway:
         await _read_back(record, ledger, reader, gateway, settings, observer=observer, stop=stop)
 
 

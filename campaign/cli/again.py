@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from campaign.cli.flags import takes
-from campaign.cli.options import LOOKING, SENDING, WATCHED
+from campaign.cli.options import LOOKING, NETWORK, SENDING, WATCHED
 from campaign.cli.send import conduct
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def _several(text: str, metavar: str) -> Any:
     ]
 
 
-@takes("message", "template", "templates", "max_length", *SENDING, "results", *LOOKING, *WATCHED)
+@takes("message", "template", "templates", "max_length", *SENDING, *NETWORK, "results", *LOOKING, *WATCHED)
 def retry(
     target: Annotated[
         str,

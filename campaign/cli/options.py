@@ -11,6 +11,7 @@ _WHEN: Final = "When"
 _WHOM: Final = "Whom"
 _PLACES: Final = "Where things are"
 _OUTPUT: Final = "Output"
+_NETWORK: Final = "The network"
 _ENGINE: Final = "By several machines"
 
 
@@ -70,6 +71,8 @@ OPTIONS: Final[dict[str, Any]] = {
     "engine": _option(str, "Who sends: here (default), this process; ray, workers of a cluster of Ray.", "ENGINE", _ENGINE),
     "address": _option(str, "The cluster's address, or auto. Without it one of this machine alone is started.", "HOST:PORT", _ENGINE),
     "workers": _option(str, "How many workers send. Default 4.", "NUMBER", _ENGINE),
+    "proxy": _option(str, "The HTTP proxy to reach the API by. Without it, as HTTPS_PROXY and NO_PROXY say.", "http://HOST:PORT", _NETWORK),
+    "ca_file": _option(Path, "Certificates to trust besides the system's, such as your company's own.", "FILE.pem", _NETWORK),
     "dry_run": _option(bool, "Do everything but sending; the same as check.", None, _SENDING, "--dry-run"),
 }
 
@@ -78,6 +81,7 @@ SENDING: Final = (
     *("window", "time_zone", "start_at", "not_after", "no_wait", "exclude", "daily_cap", "sample", "seed", "canary"),
     *("rate", "limit", "yes", "halt", "baseline", "on_unknown", "quiet_period", "timeout", "max_attempts", "concurrency"),
 )
+NETWORK: Final = ("proxy", "ca_file")
 LOOKING: Final = ("ledger", "json_output", "log_level")
 ENGINE: Final = ("engine", "address", "workers")
 WATCHED: Final = ("log_file", "metrics_file", "notify_on")

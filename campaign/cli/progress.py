@@ -32,6 +32,7 @@ _SHOWN: Final = {
 _WARNINGS: Final = frozenset(
     {
         "backing_off",
+        "unreachable",
         "rows_of_a_dead_runner",
         "worker_lost",
         "ledger_not_seen",

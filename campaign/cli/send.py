@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 import typer
 
 from campaign.cli.flags import takes
-from campaign.cli.options import ENGINE, LOOKING, MESSAGE, SENDING, WATCHED
+from campaign.cli.options import ENGINE, LOOKING, MESSAGE, NETWORK, SENDING, WATCHED
 
 if TYPE_CHECKING:
     from campaign.app.session import Finished, Front
@@ -24,7 +24,7 @@ ListOrJob = Annotated[
 Campaign = Annotated[str, typer.Argument(help="The campaign's name.", metavar="NAME")]
 
 
-@takes("name", *MESSAGE, *SENDING, *ENGINE, "dry_run", "results", *LOOKING, *WATCHED)
+@takes("name", *MESSAGE, *SENDING, *NETWORK, *ENGINE, "dry_run", "results", *LOOKING, *WATCHED)
 def run(source: ListOrJob, *, settings: "Settings") -> None:
     from campaign.app.lists import default_name
     from campaign.app.runs import run_list
@@ -45,7 +45,7 @@ def check(source: ListOrJob, *, settings: "Settings") -> None:
         _check(source, settings)
 
 
-@takes(*SENDING, "results", *LOOKING, *WATCHED)
+@takes(*SENDING, *NETWORK, "results", *LOOKING, *WATCHED)
 def resume(name: Campaign, *, settings: "Settings") -> None:
     from campaign.app import runs
 
@@ -60,21 +60,21 @@ def stage(source: List, *, settings: "Settings") -> None:
     conduct(lambda front: stage_list(source, settings, front), settings, settings.name or default_name(source))
 
 
-@takes("shard", *SENDING, *ENGINE, "results", *LOOKING, *WATCHED)
+@takes("shard", *SENDING, *NETWORK, *ENGINE, "results", *LOOKING, *WATCHED)
 def send(name: Campaign, *, settings: "Settings") -> None:
     from campaign.app import runs
 
     conduct(lambda front: runs.join(name, settings, front), settings, name, by_engine=True)
 
 
-@takes("results", *LOOKING, *WATCHED)
+@takes(*NETWORK, "results", *LOOKING, *WATCHED)
 def verify(name: Campaign, *, settings: "Settings") -> None:
     from campaign.app import runs
 
     conduct(lambda front: runs.read_back(name, settings, front), settings, name)
 
 
-@takes(*MESSAGE, "yes", "timeout", *LOOKING, "log_file")
+@takes(*MESSAGE, "yes", "timeout", *NETWORK, *LOOKING, "log_file")
 def send_to_self(
     source: List,
     to: Annotated[str, typer.Option(help="Your own pass, which gets the message.", metavar="PASS_ID")],

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from campaign.cli.flags import takes
+from campaign.cli.options import NETWORK
 
 if TYPE_CHECKING:
     from campaign.settings import Settings
@@ -18,7 +19,7 @@ Folder = Annotated[
 ]
 
 
-@takes("ledger", "log_level", "log_file")
+@takes("ledger", *NETWORK, "log_level", "log_file")
 def serve(
     *,
     host: Annotated[

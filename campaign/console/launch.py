@@ -106,6 +106,8 @@ def environment(settings: Settings) -> dict[str, str]:
         "PASSENTRY_API_URL": settings.api_url,
         "PASSENTRY_API_KEY": settings.api_key.get_secret_value(),
         "PASSENTRY_API_KEY_FILE": str(settings.api_key_file.absolute()) if settings.api_key_file is not None else "",
+        "CAMPAIGN_PROXY": settings.proxy,
+        "CAMPAIGN_CA_FILE": str(settings.ca_file.absolute()) if settings.ca_file is not None else "",
         "CAMPAIGN_JSON": "false",
         # The folder that the console was started in may hold anything: only what the console itself was made of is run.
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),

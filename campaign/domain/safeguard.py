@@ -13,6 +13,12 @@ FEWEST_FOR_A_SHARE: Final = 20
 TROUBLES_IN_A_ROW: Final = 5
 LONGEST_PAUSE_SECONDS: Final = 60.0
 PATIENCE_SECONDS: Final = 900.0
+LOGINS_REFUSED: Final = 3
+"""By a proxy, in a row: it does not change its mind, and might lock the user out."""
+
+PROXY_AUTH: Final = "proxy_auth"
+"""The reason of an attempt whose proxy did not accept the user and password (407)."""
+
 FORGOTTEN_SECONDS: Final = 400.0
 """Longer than any pause: with nothing sent for so long, two troubles are not one that lasts."""
 
@@ -58,6 +64,7 @@ class Safeguard:
     _paused_until: float = -math.inf
     _trouble_since: float | None = None
     _trouble_last: float = -math.inf
+    _logins_refused: int = 0
     _recent: deque[bool] = field(default_factory=lambda: deque(maxlen=RECENT))
 
     @property
@@ -79,6 +86,9 @@ class Safeguard:
         self.pause_seconds = 0.0
         if verdict.proof is Proof.TOKEN_REFUSED:
             return f"The API refused the token ({verdict.reason.removeprefix('http_')}). Check PASSENTRY_API_KEY."
+        self._logins_refused = self._logins_refused + 1 if verdict.reason == PROXY_AUTH else 0
+        if self._logins_refused >= LOGINS_REFUSED:
+            return verdict.error
         if verdict.proof is Proof.THROTTLED:
             return self._lasting(now, "answered only 429 (too many requests)")
         self._recent.append(failed)
@@ -89,18 +99,19 @@ class Safeguard:
                 self.pause_seconds = min(LONGEST_PAUSE_SECONDS, 2.0 ** min(self._pauses, 10))
                 self._pauses += 1
                 self._paused_until = now + self.pause_seconds
-            return self._over_the_limit() or self._lasting(now, "could not be reached, or failed,")
+            why = verdict.error if verdict.proof is Proof.NOT_ACCEPTED else ""
+            return self._over_the_limit() or self._lasting(now, "could not be reached, or failed,", why)
         self._in_a_row = self._pauses = 0
         self._trouble_since = None
         return self._over_the_limit()
 
-    def _lasting(self, now: float, what: str) -> str:
+    def _lasting(self, now: float, what: str, why: str = "") -> str:
         if self._trouble_since is None or now - self._trouble_last > FORGOTTEN_SECONDS:
             self._trouble_since = now
         self._trouble_last = now
         if now - self._trouble_since < PATIENCE_SECONDS:
             return ""
-        return f"The API {what} for {PATIENCE_SECONDS / 60:.0f} minutes."
+        return f"The API {what} for {PATIENCE_SECONDS / 60:.0f} minutes. {why}".rstrip()
 
     def _over_the_limit(self) -> str:
         if self.halt.count is not None and self._failures >= self.halt.count:

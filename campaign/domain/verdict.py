@@ -40,11 +40,15 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """No answer came. `written` is False only if it is certain that no byte of the request left."""
+    """No answer came. `written` is False only if it is certain that no byte of the request left.
+
+    `cause` says more exactly than `reason` why there was no connection; it is empty if there was one.
+    """
 
     reason: str
     written: bool
     error: str = ""
+    cause: str = ""
 
 
 class Proof(StrEnum):

@@ -30,7 +30,7 @@ STARTS_SECONDS: Final = 30.0
 OBJECT_STORE_BYTES: Final = 80 * 1024 * 1024
 """The least that Ray takes: nothing is kept in it."""
 
-_SECRETS: Final = ("PASSENTRY_API_KEY", "CAMPAIGN_LEDGER", "CAMPAIGN_NOTIFY")
+_SECRETS: Final = ("PASSENTRY_API_KEY", "CAMPAIGN_LEDGER", "CAMPAIGN_NOTIFY", "CAMPAIGN_PROXY")
 """Variables that hold them; in small letters they mean the same."""
 _QUIET: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",

@@ -90,6 +90,8 @@ def order_of(record: CampaignRecord, settings: Settings) -> Order:
         "log_file": None,
         "metrics_file": None,
     }
+    if settings.ca_file is not None:
+        own["ca_file"] = settings.ca_file.absolute()
     if settings.ledger_is_a_file:
         own["ledger"] = str(settings.ledger_path.absolute())
     # Another machine has another zone of its own, and who comes later another next six o'clock.

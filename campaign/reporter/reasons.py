@@ -39,6 +39,8 @@ _WORDS: Final[dict[str, str]] = {
     "dns": "the address of PassEntry could not be found",
     "connect": "PassEntry could not be reached",
     "connect_timeout": "no connection to PassEntry came about in time",
+    "proxy": "the proxy could not be reached, or made no connection to PassEntry",
+    "proxy_auth": "the proxy did not accept the user and password",
     "tls": "no secure connection to PassEntry could be made",
     "timeout": "PassEntry did not answer in time",
     "disconnected": "the connection broke before the answer came",

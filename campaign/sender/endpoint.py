@@ -33,6 +33,19 @@ class Endpoint:
     origin: str
     passes: str
 
+    @property
+    def scheme(self) -> str:
+        return self.origin.partition("://")[0]
+
+    @property
+    def host(self) -> str:
+        """Without the brackets of an IPv6 address."""
+        return str(_parts(self.origin)["host"]).strip("[]")
+
+    @property
+    def port(self) -> int:
+        return int(_parts(self.origin)["port"] or (443 if self.scheme == "https" else 80))
+
     @classmethod
     def of(cls, url: str) -> Self:
         """Raises UsageError as `check_url` does."""
@@ -44,7 +57,7 @@ class Endpoint:
     def place(self) -> str:
         """Where passes are, for a ledger to tell one API from another; all simulators of this machine are one."""
         found = _parts(self.origin)
-        return "a simulator on this machine" if _is_loopback(found["host"]) else self.origin + self.passes.removesuffix(_PASSES)
+        return "a simulator on this machine" if is_loopback(found["host"]) else self.origin + self.passes.removesuffix(_PASSES)
 
     def pass_path(self, pass_id: str) -> str:
         """The path of one pass, percent-encoded. Raises UnsendableIdError."""
@@ -116,7 +129,7 @@ def _parts(url: str) -> re.Match[str]:
         raise UsageError(
             "The API URL is not a complete one. Set PASSENTRY_API_URL to a scheme, a host and perhaps a path: https://api.passentry.com."
         )
-    if found["scheme"].lower() != "https" and not _is_loopback(found["host"]):
+    if found["scheme"].lower() != "https" and not is_loopback(found["host"]):
         raise UsageError(
             f"“{url}” would send the token unencrypted. Use https in PASSENTRY_API_URL; http is for 127.0.0.1, ::1 and localhost only."
         )
@@ -125,7 +138,8 @@ def _parts(url: str) -> re.Match[str]:
     return found
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host of a URL is this machine, by its name alone."""
     if host.lower() == "localhost":
         return True
     try:

@@ -1,11 +1,13 @@
 """The way to the API over HTTP: each call is one request on the wire, never more.
 
-No redirect is followed (the token would go with it), no request repeated on a dead connection, no cookie kept, no proxy or .netrc of the
-environment used, no certificate taken on trust.
+No redirect is followed (the token would go with it), no request repeated on a dead connection, no cookie kept, no .netrc used, no
+certificate taken on trust.
 """
 
 import asyncio
+import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Final, Self
@@ -17,6 +19,7 @@ from yarl import URL
 from campaign.domain.verdict import Fault, Latest, Reading, Reply
 from campaign.sender.endpoint import Endpoint, UnsendableIdError, check_token
 from campaign.sender.faults import fault_of
+from campaign.sender.network import DIRECT, Network
 from campaign.sender.port import InFlight
 from campaign.sender.replies import read_pass, read_reply
 from campaign.sender.resolver import LoopbackResolver
@@ -28,6 +31,9 @@ may not have been taken."""
 
 READ_SECONDS: Final = 15.0
 """The longest that reading a pass back may take: nobody waits for it but the next reading."""
+
+AGAIN_SECONDS: Final = 60.0
+"""After which it is said again why there is no connection."""
 
 NOT_FROM_A_CACHE: Final = "Cache-Control: no-cache\r\n"
 
@@ -48,13 +54,27 @@ class HttpGateway:
         token: sent with every request, shown nowhere.
         concurrency: how many sends the caller makes at once; as many reads have connections of their own, so neither waits for the other.
         timeouts: see there.
+        network: by which the API is reached.
+        on_unreachable: hears why there is no connection: of each cause at once, and then once a minute.
 
     Raises:
         UsageError: the URL or the token can't be used.
     """
 
-    def __init__(self, *, url: str, token: str, concurrency: int, timeouts: Timeouts) -> None:
+    def __init__(
+        self,
+        *,
+        url: str,
+        token: str,
+        concurrency: int,
+        timeouts: Timeouts,
+        network: Network = DIRECT,
+        on_unreachable: Callable[[Fault], None] | None = None,
+    ) -> None:
         self._endpoint = Endpoint.of(url)
+        self._network = network
+        self._on_unreachable = on_unreachable
+        self._heard_at: dict[str, float] = {}
         self._origin = URL(self._endpoint.origin)
         self._token = check_token(token)
         self._concurrency = concurrency
@@ -74,6 +94,7 @@ class HttpGateway:
             limit=2 * self._concurrency,
             keepalive_timeout=KEEP_ALIVE_SECONDS,
             resolver=LoopbackResolver() if self._origin.scheme == "http" else None,
+            ssl=self._network.tls or True,
         )
         headers = {
             "Authorization": f"Bearer {self._token}",
@@ -81,7 +102,7 @@ class HttpGateway:
             "Accept-Encoding": "identity",
             "User-Agent": f"campaign/{version('campaign')}",
         }
-        self._wire = Wire(self._connector, self._origin, headers)
+        self._wire = Wire(self._connector, self._origin, headers, self._network.proxy)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -109,13 +130,13 @@ class HttpGateway:
         try:
             answer = await wire.post(path, body, self._timeout)
         except Exception as error:  # noqa: BLE001 - whatever aiohttp makes of a hostile answer settles the row and must not end the run
-            return fault_of(error, written=body.seal(), token=self._token)
+            return self._fault(error, written=body.seal())
         finally:
             written = body.seal()
             if in_flight is not None:
                 in_flight.written = written
         if answer.broken is not None and not isinstance(answer.broken, TooLongError) and 200 <= answer.status < 300:
-            return fault_of(answer.broken, written=True, token=self._token, http_status=answer.status)
+            return self._fault(answer.broken, written=True, http_status=answer.status)
         return read_reply(
             http_status=answer.status,
             headers=answer.headers,
@@ -136,8 +157,7 @@ class HttpGateway:
             try:
                 answer = await wire.get(path, NOT_FROM_A_CACHE, self._read_timeout)
             except Exception as error:  # noqa: BLE001 - as in `send`
-                fault = fault_of(error, written=True, token=self._token)
-                return Reading(latest=Latest.UNREADABLE, error=fault.error)
+                return Reading(latest=Latest.UNREADABLE, error=self._fault(error, written=True).error)
         return read_pass(
             http_status=answer.status,
             headers=answer.headers,
@@ -146,6 +166,14 @@ class HttpGateway:
             token=self._token,
             now=time.time(),
         )
+
+    def _fault(self, error: Exception, *, written: bool, http_status: int | None = None) -> Fault:
+        fault = fault_of(error, written=written, token=self._token, api=self._endpoint, proxy=self._network.proxy, http_status=http_status)
+        now = time.monotonic()
+        if self._on_unreachable is not None and fault.cause and now - self._heard_at.get(fault.cause, -math.inf) >= AGAIN_SECONDS:
+            self._heard_at[fault.cause] = now
+            self._on_unreachable(fault)
+        return fault
 
     def _opened(self) -> Wire:
         if self._wire is None:

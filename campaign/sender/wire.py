@@ -1,7 +1,7 @@
 """How one request meets the wire: written once or not at all, on a connection that owes no answer, its answer read up to a limit.
 
-The connections, their pool and the parser are aiohttp's. Its session is left out: what it makes of each request so that it could be
-redirected, repeated, sent by a proxy or given a cookie, which none here ever is, costs as much as all the rest of a send.
+The connections, their pool, the tunnels through a proxy and the parser are aiohttp's. Its session is left out: what it makes of each
+request so that it could be redirected, repeated or given a cookie, which none here ever is, costs as much as all the rest of a send.
 """
 
 import asyncio
@@ -9,10 +9,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from aiohttp import BaseConnector, ClientConnectionResetError, ClientRequest, ClientTimeout, ConnectionTimeoutError, StreamReader
+from aiohttp import (
+    BaseConnector,
+    ClientConnectionError,
+    ClientConnectionResetError,
+    ClientRequest,
+    ClientTimeout,
+    StreamReader,
+    encode_basic_auth,
+)
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import HttpProcessingError
+from multidict import CIMultiDict
 from yarl import URL
+
+from campaign.sender.network import Proxy
 
 LONGEST_BODY_BYTES: Final = 256 * 1024
 """Of an answer's body; the documented one has about 2 KB."""
@@ -22,6 +33,14 @@ READ_BUFFER_BYTES: Final = 64 * 1024
 
 class TooLongError(Exception):
     """The answer's body is longer than LONGEST_BODY_BYTES."""
+
+
+class NotConnectedError(ClientConnectionError):
+    """No connection came about, so not one byte of the request has left; `why` is what aiohttp says of it."""
+
+    def __init__(self, why: Exception) -> None:
+        super().__init__(str(why))
+        self.why = why
 
 
 class OnceBody:
@@ -78,23 +97,43 @@ class Wire:
         connector: to be closed by the caller.
         origin: scheme, host and port.
         headers: of every request; nothing foreign may stand in them.
+        proxy: that the requests go through: to https by a tunnel, which is made before a request is written and shows the proxy none of it.
     """
 
-    def __init__(self, connector: BaseConnector, origin: URL, headers: Mapping[str, str]) -> None:
+    def __init__(self, connector: BaseConnector, origin: URL, headers: Mapping[str, str], proxy: Proxy | None = None) -> None:
         self._connector = connector
+        host = {"Host": origin.host_port_subcomponent or ""}
+        login = {"Proxy-Authorization": encode_basic_auth(proxy.user, proxy.password)} if proxy is not None and proxy.has_login else {}
         # The connector asks it where to; it is never sent itself.
-        self._where_to = ClientRequest("GET", origin, loop=asyncio.get_running_loop())
-        lines = {"Host": origin.host_port_subcomponent or ""} | dict(headers)
+        self._where_to = ClientRequest(
+            "GET",
+            origin,
+            loop=asyncio.get_running_loop(),
+            proxy=None if proxy is None else URL(proxy.url),
+            # aiohttp adds the host when it makes the first tunnel, and would take those after it for ways through another proxy.
+            proxy_headers=CIMultiDict(host | {"User-Agent": headers.get("User-Agent", "")} | login),
+        )
+        # Without a tunnel the proxy reads the request itself, and has to be told where it goes.
+        is_read_by_proxy = proxy is not None and origin.scheme == "http"
+        self._target = str(origin) if is_read_by_proxy else ""
+        lines = host | dict(headers) | (login if is_read_by_proxy else {})
         self._headers = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
 
     async def post(self, path: str, body: OnceBody, limits: ClientTimeout) -> Answer:
-        """Send a JSON body to a path, which must be percent-encoded; raises what aiohttp does, and TimeoutError, if no status came."""
+        """Send a JSON body to a path, which must be percent-encoded.
+
+        Raises:
+            NotConnectedError: nothing was sent.
+            Exception: whatever aiohttp raises, and TimeoutError: no status came.
+        """
         size = f"Content-Length: {len(body.json)}\r\nContent-Type: application/json\r\n\r\n"
-        return await self._exchange(f"POST {path} HTTP/1.1\r\n{self._headers}{size}".encode("ascii"), body, limits)
+        return await self._exchange(f"POST {self._target}{path} HTTP/1.1\r\n{self._headers}{size}".encode("ascii"), body, limits)
 
     async def get(self, path: str, headers: str, limits: ClientTimeout) -> Answer:
         """The same without a body; `headers` are more lines, each with its end."""
-        return await self._exchange(f"GET {path} HTTP/1.1\r\n{self._headers}{headers}\r\n".encode("ascii"), OnceBody(b""), limits)
+        return await self._exchange(
+            f"GET {self._target}{path} HTTP/1.1\r\n{self._headers}{headers}\r\n".encode("ascii"), OnceBody(b""), limits
+        )
 
     async def _exchange(self, head: bytes, body: OnceBody, limits: ClientTimeout) -> Answer:
         answer = Answer()
@@ -111,8 +150,8 @@ class Wire:
     async def _on_a_connection(self, head: bytes, body: OnceBody, limits: ClientTimeout, answer: Answer) -> None:
         try:
             connection = await self._connector.connect(self._where_to, [], limits)
-        except TimeoutError as error:
-            raise ConnectionTimeoutError("No connection came about in time.") from error
+        except Exception as error:
+            raise NotConnectedError(error) from error
         whole = False
         try:
             protocol = connection.protocol

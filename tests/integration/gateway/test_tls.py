@@ -4,18 +4,18 @@ import asyncio
 import os
 import ssl
 import sys
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
+from campaign.domain.errors import UsageError
 from campaign.domain.verdict import Fault, Latest
+from campaign.sender.faults import Cause
+from campaign.sender.gateway import HttpGateway, Timeouts
+from campaign.sender.network import network_to
+from tests.authority import DAY, Authority
 from tests.integration.gateway.rawserver import TOKEN, Wire, answer, gateway, http, replying, serving
 
 CLIENT = """
@@ -30,41 +30,24 @@ asyncio.run(main())
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
-    certificate: Path
-    server: ssl.SSLContext
-
-
 @pytest.fixture(scope="module")
-def localhost(tmp_path_factory: pytest.TempPathFactory) -> Identity:
-    """A certificate for the name localhost, signed by nobody but itself."""
-    folder = tmp_path_factory.mktemp("tls")
-    certificate, key = folder / "certificate.pem", folder / "key.pem"
-    secret = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now, day = datetime.now(UTC), timedelta(days=1)
-    signed = (
-        x509.CertificateBuilder(name, name, secret.public_key(), x509.random_serial_number(), now - day, now + day)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(secret, hashes.SHA256())
-    )
-    certificate.write_bytes(signed.public_bytes(Encoding.PEM))
-    key.write_bytes(secret.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(certificate, key)
-    return Identity(certificate=certificate, server=server)
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority.in_folder(tmp_path_factory.mktemp("tls"))
 
 
-async def sent_by_a_client_that_trusts(identity: Identity, url: str) -> str:
+def trusting(url: str, authority: Authority) -> HttpGateway:
+    network = network_to(url, proxy="", ca_file=authority.file)
+    return HttpGateway(url=url, token=TOKEN, concurrency=1, timeouts=Timeouts(), network=network)
+
+
+async def sent_by_a_client_that_trusts(authority: Authority, url: str) -> str:
     client = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
         CLIENT,
         url,
         TOKEN,
-        env={**os.environ, "SSL_CERT_FILE": str(identity.certificate)},
+        env={**os.environ, "SSL_CERT_FILE": str(authority.file)},
         stdout=asyncio.subprocess.PIPE,
     )
     told, _ = await client.communicate()
@@ -72,25 +55,57 @@ async def sent_by_a_client_that_trusts(identity: Identity, url: str) -> str:
     return told.decode()
 
 
-async def test_a_certificate_that_nobody_vouches_for_is_refused(localhost: Identity) -> None:
-    async with serving(answer, tls=localhost.server) as server, gateway(f"https://localhost:{server.port}") as campaign:
+async def test_a_certificate_that_nobody_vouches_for_is_refused(authority: Authority) -> None:
+    async with serving(answer, tls=authority.server()) as server, gateway(f"https://localhost:{server.port}") as campaign:
         fault = await campaign.send("a", "Hello")
         assert isinstance(fault, Fault)
-        assert (fault.reason, fault.written) == ("tls", False)
-        assert "self-signed certificate" in fault.error
+        assert (fault.reason, fault.written, fault.cause) == ("tls", False, Cause.TLS_UNKNOWN_CA)
         assert (await campaign.read("a")).latest is Latest.UNREADABLE
         await server.ended()
         assert server.received == b""
 
 
-async def test_a_trusted_certificate_is_good_for_its_own_name_only(localhost: Identity) -> None:
-    async with serving(replying(http(404, b'{"errors": ["none"]}')), tls=localhost.server) as server:
-        told = await sent_by_a_client_that_trusts(localhost, f"https://127.0.0.1:{server.port}")
-        assert "reason='tls', written=False" in told
-        assert server.received == b""
-        told = await sent_by_a_client_that_trusts(localhost, f"https://localhost:{server.port}")
+async def test_the_environment_names_who_is_trusted(authority: Authority) -> None:
+    async with serving(replying(http(404, b'{"errors": ["none"]}')), tls=authority.server()) as server:
+        told = await sent_by_a_client_that_trusts(authority, f"https://localhost:{server.port}")
         assert "http_status=404" in told
         assert server.requests == 1
+
+
+async def test_so_does_a_file_of_certificates_besides_those_of_the_system(authority: Authority) -> None:
+    """Python 3.13 asks more of certificates than companies' own authorities give; here it does so, too."""
+    strict = ssl.create_default_context()
+    strict.verify_flags |= ssl.VERIFY_X509_STRICT
+    system = strict.cert_store_stats()["x509_ca"]
+    async with serving(answer, tls=authority.server()) as server:
+        with patch("ssl.create_default_context", return_value=strict):
+            campaign = trusting(f"https://localhost:{server.port}", authority)
+        async with campaign:
+            assert not isinstance(await campaign.send("a", "Hello"), Fault)
+        assert server.requests == 1
+    assert strict.cert_store_stats()["x509_ca"] == system + 1
+
+
+WRONG: dict[str, tuple[str, tuple[timedelta, timedelta], str, Cause]] = {
+    "another name": ("localhost", (-DAY, DAY), "127.0.0.1", Cause.TLS_NAME),
+    "another address": ("127.0.0.1", (-DAY, DAY), "localhost", Cause.TLS_NAME),
+    "expired": ("localhost", (-2 * DAY, -DAY), "localhost", Cause.TLS_EXPIRED),
+    "not valid yet": ("localhost", (DAY, 2 * DAY), "localhost", Cause.TLS_EXPIRED),
+}
+
+
+@pytest.mark.parametrize(("name", "ages", "asked", "cause"), WRONG.values(), ids=WRONG)
+async def test_a_trusted_certificate_is_good_for_its_own_name_and_time_only(
+    authority: Authority, name: str, ages: tuple[timedelta, timedelta], asked: str, cause: Cause
+) -> None:
+    async with (
+        serving(answer, tls=authority.server(name, ages=ages)) as server,
+        trusting(f"https://{asked}:{server.port}", authority) as campaign,
+    ):
+        fault = await campaign.send("a", "Hello")
+        assert server.received == b""
+    assert isinstance(fault, Fault)
+    assert (fault.reason, fault.written, fault.cause) == ("tls", False, cause)
 
 
 @pytest.mark.parametrize("greeting", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"], ids=["silent", "talkative"])
@@ -104,3 +119,41 @@ async def test_a_server_without_tls_is_sent_nothing(greeting: bytes) -> None:
         assert isinstance(fault, Fault)
         assert (fault.reason, fault.written) == ("tls" if greeting else "connect_timeout", False)
         assert TOKEN.encode() not in server.received
+
+
+class TestFile:
+    """A file of certificates that is none."""
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            None,
+            b"",
+            b"no certificate",
+            b"\x30\x82\x01\x0a",
+            b"-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----\n",
+            b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        ],
+        ids=["missing", "empty", "a text", "DER", "a key", "damaged"],
+    )
+    @pytest.mark.parametrize("url", ["https://api.passentry.com", "http://127.0.0.1:8080"])
+    def test_it_is_refused(self, tmp_path: Path, content: bytes | None, url: str) -> None:
+        file = tmp_path / "company.pem"
+        if content is not None:
+            file.write_bytes(content)
+        with pytest.raises(UsageError) as refused:
+            network_to(url, proxy="", ca_file=file)
+        assert "--ca-file" in str(refused.value)
+        assert str(file) in str(refused.value)
+
+    def test_a_folder_is_none(self, tmp_path: Path) -> None:
+        with pytest.raises(UsageError):
+            network_to("https://api.passentry.com", proxy="", ca_file=tmp_path)
+
+    def test_so_is_one_that_the_environment_names(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "company.pem"))
+        with pytest.raises(UsageError) as refused:
+            network_to("https://api.passentry.com", proxy="", ca_file=None)
+        assert "SSL_CERT_FILE" in str(refused.value)
+        # It is nothing to a simulator.
+        assert network_to("http://127.0.0.1:8080", proxy="", ca_file=None).tls is None

@@ -1,0 +1,186 @@
+"""The network between this machine and the API: which proxy, if any, and which certificates are trusted.
+
+The environment is read by the standard library, so it means here what it means to other tools: `docs/network.md`.
+"""
+
+import ipaddress
+import os
+import re
+import ssl
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Self
+from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from campaign.domain.errors import UsageError
+from campaign.sender.endpoint import Endpoint, is_loopback
+
+_HOST: Final = re.compile(r"[\w.-]+|[0-9a-f:.]*:[0-9a-f:.]*", re.ASCII | re.IGNORECASE)
+_VARIABLES: Final = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
+"""In the order in which they count."""
+
+_CERTIFICATE: Final = re.compile(rb"-----BEGIN (TRUSTED |X509 )?CERTIFICATE-----")
+_PORTS: Final = {"http": 80, "https": 443}
+_FORM: Final = "write http://HOST:PORT, or http://USER:PASSWORD@HOST:PORT with the other characters of the password percent-encoded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proxy:
+    """An HTTP proxy. `url` has neither user nor password; `source` is the setting that names it."""
+
+    url: str
+    source: str
+    user: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
+
+    @classmethod
+    def parse(cls, text: str, *, source: str = "--proxy") -> Self:
+        """A proxy as people write it.
+
+        Raises:
+            ValueError: it is none; the end of a sentence, which repeats nothing, as the text may hold a password.
+        """
+        text = text.strip()
+        url = _split(text)
+        if url.scheme.startswith("socks"):
+            raise ValueError(
+                "this is a SOCKS proxy, and only HTTP proxies are supported; write http://HOST:PORT, or name the API's host in NO_PROXY to "
+                "reach it directly"
+            )
+        try:
+            host, port = url.hostname or "", _PORTS[url.scheme] if url.port is None else url.port
+        except (ValueError, KeyError):
+            host, port = "", 0
+        user, password = unquote(url.username or ""), unquote(url.password or "")
+        odd = url.path.strip("/") or url.query or url.fragment or ":" in user or not text.isprintable()
+        if odd or not port or not _HOST.fullmatch(host):
+            raise ValueError(f"this is not the address of a proxy; {_FORM}")
+        return cls(url=f"{url.scheme}://{_bracketed(host)}:{port}", source=source, user=user, password=password)
+
+    def __str__(self) -> str:
+        """For people: where it is, and who says so."""
+        return f"{self.url} (from {self.source})"
+
+    @property
+    def has_login(self) -> bool:
+        return bool(self.user or self.password)
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is on this machine."""
+        return is_loopback(urlsplit(self.url).hostname or "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """`tls` verifies certificates; None does as aiohttp does without it, by those of the system."""
+
+    proxy: Proxy | None = None
+    tls: ssl.SSLContext | None = None
+
+
+DIRECT: Final = Network()
+
+
+def network_to(url: str, *, proxy: str, ca_file: Path | None) -> Network:
+    """The network to an API.
+
+    Args:
+        url: of the API.
+        proxy: the one that is asked for, which counts before the environment's; empty if none is.
+        ca_file: certificates to trust besides those of the system.
+
+    Raises:
+        UsageError: the URL, the proxy or the certificates can't be used; says which setting is meant.
+    """
+    endpoint = Endpoint.of(url)
+    found = _given_proxy(proxy, endpoint) if proxy else _proxy_of_environment(endpoint)
+    if endpoint.scheme == "https" and (file := os.environ.get("SSL_CERT_FILE")):
+        # OpenSSL would pass over it in silence, and trust nobody.
+        _check_certificates(Path(file), setting="SSL_CERT_FILE")
+    return Network(proxy=found, tls=None if ca_file is None else _trusting(ca_file))
+
+
+def _given_proxy(text: str, endpoint: Endpoint) -> Proxy:
+    try:
+        proxy = Proxy.parse(text)
+    except ValueError as error:
+        raise UsageError(f"--proxy: {error}.") from None
+    if endpoint.scheme == "http" and not proxy.is_here:
+        raise UsageError(
+            f"The proxy {proxy.url} would get the token unencrypted, as PASSENTRY_API_URL begins with http. Use https there, or take "
+            "--proxy (or CAMPAIGN_PROXY) away: what is on this machine needs no proxy."
+        )
+    return proxy
+
+
+def _proxy_of_environment(endpoint: Endpoint) -> Proxy | None:
+    # http is for this machine alone: its token must not leave unencrypted, and no proxy elsewhere could find the way back.
+    if endpoint.scheme == "http":
+        return None
+    proxies = getproxies()
+    text = proxies.get("https") or proxies.get("all")
+    if not text or _is_direct(endpoint, proxies.get("no", "")):
+        return None
+    source = next((name for name in _VARIABLES if os.environ.get(name)), "the system's settings")
+    try:
+        return Proxy.parse(text, source=source)
+    except ValueError as error:
+        raise UsageError(f"{source}: {error}.") from None
+
+
+def _is_direct(endpoint: Endpoint, no_proxy: str) -> bool:
+    """Whether NO_PROXY names the API; addresses and networks are compared as such, which the standard library does not do."""
+    if proxy_bypass(f"{_bracketed(endpoint.host)}:{endpoint.port}"):
+        return True
+    try:
+        address = ipaddress.ip_address(endpoint.host)
+    except ValueError:
+        return False
+    return any(address in network for network in map(_network, no_proxy.split(",")) if network is not None)
+
+
+def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    try:
+        return ipaddress.ip_network(text.strip(" []"), strict=False)
+    except ValueError:
+        return None
+
+
+def _trusting(ca_file: Path) -> ssl.SSLContext:
+    setting = "--ca-file (or CAMPAIGN_CA_FILE)"
+    _check_certificates(ca_file, setting=setting)
+    context = ssl.create_default_context()
+    try:
+        context.load_verify_locations(cafile=ca_file)
+    except ssl.SSLError as error:
+        raise UsageError(f"{setting}: a certificate in {ca_file} is damaged ({error.reason or error}). Copy the file again.") from None
+    # Python 3.13 refuses certificates that lack what RFC 5280 wants of them, as those of many companies' own authorities do.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _check_certificates(file: Path, *, setting: str) -> None:
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{setting}: {file} can't be read: {os.strerror(error.errno or 0)}.") from None
+    if not _CERTIFICATE.search(content):
+        raise UsageError(
+            f"{setting}: {file} holds no certificate in PEM (-----BEGIN CERTIFICATE-----). One in DER becomes PEM by: "
+            "openssl x509 -inform der -in FILE -out FILE.pem"
+        )
+
+
+def _split(text: str) -> SplitResult:
+    """A URL that may lack its scheme, as other tools allow; raises ValueError if it is none at all."""
+    try:
+        return urlsplit(text if "://" in text else f"http://{text}")
+    except ValueError:
+        raise ValueError(f"this is not the address of a proxy; {_FORM}") from None
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
