@@ -17,7 +17,6 @@ LOGIN_IN_URL: Final = "anna:p%C3%A4ssw%C3%B6rt%401%3A2%2F3%234"
 NEEDS_LOGIN: Final = b'HTTP/1.1 407 No\r\nProxy-Authenticate: Basic realm="x"\r\nContent-Length: 0\r\n\r\n'
 ESTABLISHED: Final = b"HTTP/1.1 200 Connection established\r\n\r\n"
 _APPLICATION_DATA: Final = 0x17
-_FINISHED_AND_A_REQUEST: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,13 +24,13 @@ class Fate:
     """What becomes of one connection to the proxy.
 
     `answer` is given to CONNECT instead of a tunnel, and then the connection ends; None leaves it without an answer. `cut_after` ends the
-    tunnel when so many bytes of the client's have passed, `loses_answers` when the first answer to a request comes back.
+    tunnel when so many bytes of the client's have passed, `loses_answer` when the answer to its first, second, ... request comes back.
     """
 
     answer: bytes | None = ESTABLISHED
     hangs: bool = False
     cut_after: int | None = None
-    loses_answers: bool = False
+    loses_answer: int = 0
 
 
 PASSES: Final = Fate()
@@ -51,14 +50,15 @@ class Tunnel:
         return self.head.decode("latin-1").partition("\r\n")[0]
 
     @property
-    def has_request(self) -> bool:
-        """Whether a request has passed, by what can be seen of TLS 1.3 from outside."""
+    def requests(self) -> int:
+        """How many have passed, by what can be seen of TLS 1.3 from outside."""
         found, at = 0, 0
         while at + 5 <= len(self.up):
             size = int.from_bytes(self.up[at + 3 : at + 5])
             found += self.up[at] == _APPLICATION_DATA and at + 5 + size <= len(self.up)
             at += 5 + size
-        return found >= _FINISHED_AND_A_REQUEST
+        # The first record ends the greeting.
+        return found - 1
 
 
 class ConnectProxy:
@@ -154,7 +154,7 @@ async def _up(tunnel: Tunnel, fate: Fate, reader: asyncio.StreamReader, writer: 
 async def _down(tunnel: Tunnel, fate: Fate, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     with suppress(OSError):
         while data := await reader.read(1 << 16):
-            if fate.loses_answers and tunnel.has_request:
+            if 0 < fate.loses_answer <= tunnel.requests:
                 return
             writer.write(data)
             await writer.drain()

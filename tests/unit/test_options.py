@@ -92,6 +92,13 @@ CASES: dict[str, tuple[str, str, Any, list[tuple[str, Any]]]] = {
     "shard": ("--shard", "CAMPAIGN_SHARD", WHOLE, [(text, parse_shard(text)) for text in ("0/1", "1/4", "3/4")]),
     "yes": ("--yes", "CAMPAIGN_YES", False, [("true", True), ("false", False), ("", True)]),
     "baseline": ("--baseline", "CAMPAIGN_BASELINE", False, [("true", True), ("false", False), ("", True)]),
+    "proxy": (
+        "--proxy",
+        "CAMPAIGN_PROXY",
+        "",
+        [(url, url) for url in ("http://anna:secret@proxy.example:3128", "proxy.example", "https://anna@proxy.example")],
+    ),
+    "ca_file": ("--ca-file", "CAMPAIGN_CA_FILE", None, [(name, Path(name)) for name in ("a.pem", "b.pem", "c.pem")]),
     "dry_run": ("--dry-run", "CAMPAIGN_DRY_RUN", False, [("true", True), ("false", False), ("", True)]),
     "json_output": ("--json", "CAMPAIGN_JSON", False, [("true", True), ("false", False), ("", True)]),
 }
@@ -158,6 +165,7 @@ def test_every_option_of_every_command_is_a_setting_or_of_that_call_alone() -> N
         ("CAMPAIGN_HALT", "x", "--halt (or CAMPAIGN_HALT): “x” is not a limit of failures"),
         ("CAMPAIGN_NOTIFY_ON", "always", "--notify-on (or CAMPAIGN_NOTIFY_ON): write some of finished, failed, stopped"),
         ("CAMPAIGN_NOTIFY", "json://ok not-an-address", "CAMPAIGN_NOTIFY: address 1 is not of the form service://…"),
+        ("CAMPAIGN_PROXY", "socks5://anna:secret@proxy.example", "--proxy (or CAMPAIGN_PROXY): this is a SOCKS proxy"),
         ("CAMPAIGN_QUIET_PERIOD", "soon", "--quiet-period (or CAMPAIGN_QUIET_PERIOD): “soon” is not a duration"),
     ],
 )
@@ -219,6 +227,18 @@ def test_only_a_ledger_given_as_a_flag_has_to_be_named_again(monkeypatch: pytest
     monkeypatch.setenv("CAMPAIGN_LEDGER", "mine.db")
     assert read().ledger_to_name == ""
     assert read("--ledger", "other.db").ledger_to_name == "other.db"
+
+
+def test_a_command_line_holds_no_password_of_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match="CAMPAIGN_PROXY") as refused:
+        read("--proxy", "http://anna:S3cret@proxy.example:3128")
+    assert "S3cret" not in str(refused.value)
+    assert read("--proxy", "http://anna@proxy.example:3128").proxy == "http://anna@proxy.example:3128"
+    # Neither does a job.
+    with pytest.raises(UsageError, match="CAMPAIGN_PROXY"):
+        Settings.read().above({"proxy": "http://anna:S3cret@proxy.example:3128"})
+    monkeypatch.setenv("CAMPAIGN_PROXY", "http://anna:S3cret@proxy.example:3128")
+    assert "S3cret" not in repr(Settings.read())
 
 
 class TestLedger:

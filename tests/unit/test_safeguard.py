@@ -6,8 +6,10 @@ from hypothesis import strategies as st
 
 from campaign.domain.safeguard import (
     FEWEST_FOR_A_SHARE,
+    LOGINS_REFUSED,
     LONGEST_PAUSE_SECONDS,
     PATIENCE_SECONDS,
+    PROXY_AUTH,
     RECENT,
     TROUBLES_IN_A_ROW,
     Halt,
@@ -19,7 +21,7 @@ from campaign.domain.verdict import Proof, Verdict
 FINE = Verdict(proof=Proof.DELIVERED)
 REFUSED = Verdict(proof=Proof.REFUSED, reason="http_404")
 TROUBLE = Verdict(proof=Proof.AMBIGUOUS, reason="http_500")
-UNREACHED = Verdict(proof=Proof.NOT_ACCEPTED, reason="refused")
+UNREACHED = Verdict(proof=Proof.NOT_ACCEPTED, reason="dns", error="Check the DNS.")
 THROTTLED = Verdict(proof=Proof.THROTTLED, reason="http_429")
 
 
@@ -56,6 +58,16 @@ def test_any_text_is_one_limit_or_refused(text: str) -> None:
 def test_a_refused_token_stops_at_once(code: str) -> None:
     reason = Safeguard().note(Verdict(proof=Proof.TOKEN_REFUSED, reason=f"http_{code}"), failed=False, now=0.0)
     assert reason == f"The API refused the token ({code}). Check PASSENTRY_API_KEY."
+
+
+def test_a_proxy_that_does_not_accept_the_login_stops_after_a_few() -> None:
+    unproxied = Verdict(proof=Proof.NOT_ACCEPTED, reason=PROXY_AUTH, error="The proxy does not accept the user and password.")
+    guard = Safeguard()
+    for _ in range(LOGINS_REFUSED - 1):
+        assert not guard.note(unproxied, failed=False, now=0.0)
+    assert not guard.note(FINE, failed=False, now=0.0)
+    said = [guard.note(unproxied, failed=False, now=0.0) for _ in range(LOGINS_REFUSED)]
+    assert said == [""] * (LOGINS_REFUSED - 1) + [unproxied.error]
 
 
 def test_a_number_of_failures_stops_exactly_there() -> None:
@@ -123,7 +135,7 @@ def test_an_answer_ends_the_row_of_troubles(answer: Verdict) -> None:
     [
         (THROTTLED, "The API answered only 429 (too many requests) for 15 minutes."),
         (TROUBLE, "The API could not be reached, or failed, for 15 minutes."),
-        (UNREACHED, "The API could not be reached, or failed, for 15 minutes."),
+        (UNREACHED, "The API could not be reached, or failed, for 15 minutes. Check the DNS."),
     ],
 )
 def test_trouble_that_lasts_stops_the_run(verdict: Verdict, said: str) -> None:

@@ -203,7 +203,7 @@ class TestCut:
     async def test_an_answer_that_is_lost_on_the_way_is_in_doubt(self, authority: Authority) -> None:
         async with (
             serving(answer, tls=authority.server()) as server,
-            proxying(ConnectProxy(lambda _: Fate(loses_answers=True))) as proxy,
+            proxying(ConnectProxy(lambda _: Fate(loses_answer=1))) as proxy,
             gateway(https(server), through(proxy, authority)) as campaign,
         ):
             fault = await campaign.send("a", "Hello")
