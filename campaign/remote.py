@@ -39,7 +39,8 @@ class _Store:
 
 _STORES: Final = {
     "s3": _Store(options={"config_kwargs": _TIMEOUTS, "max_concurrency": 1}, put={"chunksize": _PART_BYTES}),
-    "gs": _Store(options={}, get={"concurrency": 1}, put={"chunksize": _PART_BYTES}),
+    # Unlike the other two, its library asks the environment for a proxy only if it is told to.
+    "gs": _Store(options={"session_kwargs": {"trust_env": True}}, get={"concurrency": 1}, put={"chunksize": _PART_BYTES}),
     "az": _Store(options={"connection_timeout": 10, "read_timeout": 60, "max_concurrency": 1, "blocksize": _PART_BYTES}),
 }
 _CREDENTIALS: Final = {

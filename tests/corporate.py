@@ -132,7 +132,10 @@ async def _relay(
     """Pass on what both say until one of them ends."""
     try:
         async with asyncio.TaskGroup() as group:
-            ways = [group.create_task(_up(tunnel, fate, client[0], server[1])), group.create_task(_down(tunnel, fate, server[0], client[1]))]
+            ways = [
+                group.create_task(_up(tunnel, fate, client[0], server[1])),
+                group.create_task(_down(tunnel, fate, server[0], client[1])),
+            ]
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
             for way in ways:
                 way.cancel()

@@ -86,7 +86,7 @@ def for_mails() -> Callable[[object, str, EventDict], str]:
 
 
 def for_terminals(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """One of structlog's processors: the event's sentence if it has one, and never the run and the campaign, which the person there knows."""
+    """One of structlog's processors: the event's sentence, or the event without the run and the campaign, which the person there knows."""
     if sentence := event.get("detail"):
         return {"event": sentence, "level": event["level"]}
     known = structlog.contextvars.get_contextvars()

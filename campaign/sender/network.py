@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 from urllib.parse import SplitResult, unquote, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from campaign.domain.errors import UsageError
 from campaign.sender.endpoint import Endpoint, is_loopback
@@ -86,6 +85,9 @@ DIRECT: Final = Network()
 def network_to(url: str, *, proxy: str, ca_file: Path | None) -> Network:
     """The network to an API.
 
+    An API by http is a simulator on this machine. The environment's proxies are not for it, and one on another machine is never used: it
+    would get the token unencrypted, and could not find the way back.
+
     Args:
         url: of the API.
         proxy: the one that is asked for, which counts before the environment's; empty if none is.
@@ -102,26 +104,24 @@ def network_to(url: str, *, proxy: str, ca_file: Path | None) -> Network:
     return Network(proxy=found, tls=None if ca_file is None else _trusting(ca_file))
 
 
-def _given_proxy(text: str, endpoint: Endpoint) -> Proxy:
+def _given_proxy(text: str, endpoint: Endpoint) -> Proxy | None:
     try:
         proxy = Proxy.parse(text)
     except ValueError as error:
         raise UsageError(f"--proxy: {error}.") from None
-    if endpoint.scheme == "http" and not proxy.is_here:
-        raise UsageError(
-            f"The proxy {proxy.url} would get the token unencrypted, as PASSENTRY_API_URL begins with http. Use https there, or take "
-            "--proxy (or CAMPAIGN_PROXY) away: what is on this machine needs no proxy."
-        )
-    return proxy
+    return proxy if endpoint.scheme == "https" or proxy.is_here else None
 
 
 def _proxy_of_environment(endpoint: Endpoint) -> Proxy | None:
-    # http is for this machine alone: its token must not leave unencrypted, and no proxy elsewhere could find the way back.
     if endpoint.scheme == "http":
         return None
+    from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415 - slow to load, and most commands send nothing
+
     proxies = getproxies()
     text = proxies.get("https") or proxies.get("all")
-    if not text or _is_direct(endpoint, proxies.get("no", "")):
+    # Networks are compared as such, which the standard library does not do.
+    at = f"{_bracketed(endpoint.host)}:{endpoint.port}"
+    if not text or proxy_bypass(at) or _is_in(endpoint.host, proxies.get("no", "")):
         return None
     source = next((name for name in _VARIABLES if os.environ.get(name)), "the system's settings")
     try:
@@ -130,15 +130,13 @@ def _proxy_of_environment(endpoint: Endpoint) -> Proxy | None:
         raise UsageError(f"{source}: {error}.") from None
 
 
-def _is_direct(endpoint: Endpoint, no_proxy: str) -> bool:
-    """Whether NO_PROXY names the API; addresses and networks are compared as such, which the standard library does not do."""
-    if proxy_bypass(f"{_bracketed(endpoint.host)}:{endpoint.port}"):
-        return True
+def _is_in(host: str, networks: str) -> bool:
+    """Whether a host is an address, and in one of these networks."""
     try:
-        address = ipaddress.ip_address(endpoint.host)
+        address = ipaddress.ip_address(host)
     except ValueError:
         return False
-    return any(address in network for network in map(_network, no_proxy.split(",")) if network is not None)
+    return any(address in network for network in map(_network, networks.split(",")) if network is not None)
 
 
 def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:

@@ -4,7 +4,7 @@ import json
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,7 +24,7 @@ Opening = Callable[[ConnectProxy], AbstractContextManager[Office]]
 
 
 @pytest.fixture
-def opened(desk: Desk) -> Iterator[Opening]:
+def opened(desk: Desk) -> Opening:
     """A network around the desk's simulator, which its commands reach by https alone."""
     authority = Authority.in_folder(desk.folder)
     port = urlsplit(desk.simulator.url).port
@@ -63,7 +63,11 @@ class TestProxy:
         assert (told["proxy"], told["proxy_from"]) == (network.proxy.url, "HTTPS_PROXY")
         assert TOKEN.encode() not in network.proxy.received
         secrets = (LOGIN[1].encode(), LOGIN_IN_URL.encode(), LOGIN_IN_URL.partition(":")[2].encode())
-        for content in (done.stdout.encode(), done.stderr.encode(), *(path.read_bytes() for path in desk.folder.rglob("*") if path.is_file())):
+        for content in (
+            done.stdout.encode(),
+            done.stderr.encode(),
+            *(path.read_bytes() for path in desk.folder.rglob("*") if path.is_file()),
+        ):
             assert not any(secret in content for secret in secrets)
 
     def test_hosts_that_need_none_are_reached_directly(self, desk: Desk, opened: Opening) -> None:
@@ -142,9 +146,8 @@ class TestBreaks:
         assert found["by_status"]["accepted"] + found["by_status"]["delivered"] + found["by_status"]["unknown"] == 80
         # Those that no reading got through for are read when it is whole again.
         with opened(ConnectProxy()) as network:
-            way = {"HTTPS_PROXY": network.proxy.url, "PASSENTRY_API_URL": network.api}
-            desk.run("verify", "list", code=None, **way)
-            desk.run("resume", "list", **way)
+            desk.run("verify", "list", code=None, HTTPS_PROXY=network.proxy.url, PASSENTRY_API_URL=network.api)
+            desk.run("resume", "list", HTTPS_PROXY=network.proxy.url, PASSENTRY_API_URL=network.api)
         sent_once(desk, 80)
 
 

@@ -89,6 +89,18 @@ def test_an_address_with_a_password_is_not_on_the_command_line(tmp_path: Path, m
     assert "CAMPAIGN_CONSOLE_PASSWORD" not in told
 
 
+def test_what_it_starts_uses_the_same_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    monkeypatch.setenv("CAMPAIGN_PROXY", "http://anna:secret@proxy.example:3128")
+    settings = Settings.read(ca_file="company.pem")
+    told = environment(settings)
+    assert told["CAMPAIGN_PROXY"] == "http://anna:secret@proxy.example:3128"
+    assert told["HTTPS_PROXY"] == "http://proxy.example:3128"
+    assert told["CAMPAIGN_CA_FILE"] == str(tmp_path / "company.pem")
+    assert not any("secret" in word for word in Errand(verb="resume", arguments=("a",)).words(settings, tmp_path / "1.log"))
+
+
 @pytest.mark.parametrize(
     "errand", [{"arguments": ("a\0b",)}, {"arguments": (), "options": ("value",)}, {"arguments": (), "options": ("--a=\0",)}]
 )

@@ -261,13 +261,15 @@ async def test_a_worker_sends_no_other_campaign_of_the_same_name(tmp_path: Path,
 def test_an_order_means_the_same_elsewhere_and_shows_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "token").write_text(TOKEN, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    given = GivenSettings.read(ledger="a.db", api_key_file=str(tmp_path / "token"), notify="json://hook", quiet_period="7s", halt="20%")
+    given = GivenSettings.read(
+        ledger="a.db", api_key_file=str(tmp_path / "token"), notify="json://hook", quiet_period="7s", halt="20%", ca_file="ca.pem"
+    )
     order = order_of(record_of(), given)
     assert order.settings.api_key == SecretStr(TOKEN)
-    assert order.settings.ledger == str(tmp_path / "a.db")
+    assert (order.settings.ledger, order.settings.ca_file) == (str(tmp_path / "a.db"), tmp_path / "ca.pem")
     assert (order.settings.api_key_file, order.settings.notify) == (None, ())
     changed = {name for name in Settings.model_fields if getattr(order.settings, name) != getattr(given, name)}
-    assert changed == {"api_key", "api_key_file", "ledger", "notify", "time_zone", "yes"}
+    assert changed == {"api_key", "api_key_file", "ca_file", "ledger", "notify", "time_zone", "yes"}
     assert TOKEN not in f"{order} {order!r} {order.settings!r}"
 
 
