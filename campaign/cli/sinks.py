@@ -86,8 +86,8 @@ def for_mails() -> Callable[[object, str, EventDict], str]:
 
 
 def for_terminals(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """One of structlog's processors: the event's sentence, or the event without the run and the campaign, which the person there knows."""
-    if sentence := event.get("detail"):
+    """One of structlog's processors: a warning as its sentence, if it has one; the run and the campaign, which the person knows, go."""
+    if event["level"] in SERIOUS and (sentence := event.get("detail")):
         return {"event": sentence, "level": event["level"]}
     known = structlog.contextvars.get_contextvars()
     return {name: value for name, value in event.items() if name not in known}

@@ -62,6 +62,7 @@ WRONG: list[tuple[str, str, str]] = [
     ("http_statuses = 422", "http_statuses", "there is no such key; did you mean http_status?"),
     ("yes = true", "yes", "a job is sent without being asked about"),
     ('api_url = "https://a.example"', "api_url", "put it into PASSENTRY_API_URL"),
+    ('ca_file = "ca.pem"', "ca_file", "put it into CAMPAIGN_CA_FILE"),
     ('api_key_file = "/run/token"', "api_key_file", "put it into PASSENTRY_API_KEY_FILE"),
     ('message = "again"', "message", "it stands in line 2 already; keep one of the two"),
     ("[send]", "[send]", "there is no such table; the keys of a job stand by themselves"),
@@ -200,7 +201,7 @@ def test_a_pipe_is_no_job_and_is_not_waited_for(tmp_path: Path) -> None:
 
 def test_every_setting_is_a_key_but_those_that_a_job_must_not_have() -> None:
     fields = {key.field for key in known_keys().values() if key.field}
-    assert fields == set(Settings.model_fields) - {"yes", "shard", "api_url", "api_key", "api_key_file"}
+    assert fields == set(Settings.model_fields) - {"yes", "shard", "api_url", "api_key", "api_key_file", "ca_file"}
     assert {key.name for key in known_keys().values()} >= {"json", "list", "max_age", "command", "campaign", "status", "time_zone"}
 
 
