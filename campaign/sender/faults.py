@@ -64,7 +64,7 @@ _OF_CAUSES: Final = {
     Cause.TLS_EXPIRED: "The certificate of {peer}{through} is not valid now: {detail}. Check the date and time of this machine.",
     Cause.PROXY: "The proxy {proxy} could not be reached: {detail}. Check its address and the network.",
     Cause.PROXY_REFUSED: (
-        "The proxy {proxy} made no connection to {api}: HTTP {status}. Have it allowed there, or put {host} into NO_PROXY to go without it."
+        "The proxy {proxy} made no connection to {api}: HTTP {status}. Have it allowed there, or {without} to go without it."
     ),
     Cause.PROXY_AUTH: "The proxy {proxy} {login}",
 }
@@ -151,6 +151,7 @@ def _sentence(cause: Cause, error: Exception, api: Endpoint, proxy: Proxy | None
         peer=f"{error.host}:{error.port}" if isinstance(error, aiohttp.ClientConnectorError) else f"{api.host}:{api.port}",
         through="" if proxy is None else f" through the proxy {proxy}",
         proxy=proxy,
+        without="take --proxy away" if proxy is None or proxy.source == "--proxy" else f"put {api.host} into NO_PROXY",
         detail=_detail(error),
         look=f"{look}.{NO_PROXY_IS_SET}" if needs_one else f"{look}.",
         login=_about_login(error, proxy),
