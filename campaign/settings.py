@@ -4,10 +4,13 @@ import logging
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, Self
 
+from dotenv.parser import parse_stream
+from dotenv.variables import Variable, parse_variables
 from platformdirs import user_data_path
 from pydantic import Field, PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -27,6 +30,7 @@ from campaign.written import (
     Files,
     HaltLimit,
     LedgerPlace,
+    LocalPath,
     LogLevel,
     Occasions,
     ProxyUrl,
@@ -43,6 +47,7 @@ _READ_BY_ALL: Final = (
 NO_PASSWORDS: Final = f"--ledger: {_READ_BY_ALL} Put the whole URL into CAMPAIGN_LEDGER, or only the password into PGPASSWORD or ~/.pgpass."
 NO_PROXY_PASSWORDS: Final = f"--proxy: {_READ_BY_ALL} Put the whole URL into CAMPAIGN_PROXY, or into HTTPS_PROXY."
 _PASSWORD: Final = re.compile(r"^postgres(ql)?://([^/?#@]*:[^/?#]+@|.*[?&](ssl)?password=)", re.IGNORECASE)
+_OURS: Final = re.compile(r"CAMPAIGN_|PASSENTRY_", re.IGNORECASE)
 NOT_FLAGS: Final = frozenset({"notify"})
 """Settings that hold secrets: a command line is there for everyone on the machine to read."""
 
@@ -69,8 +74,8 @@ class Settings(BaseSettings):
     ledger: LedgerPlace = Field(default="", repr=False)
     name: str | None = None
     message: str | None = None
-    template: Path | None = None
-    templates: Path | None = None
+    template: LocalPath = None
+    templates: LocalPath = None
     id_column: str | None = None
     results: File = None
     rate: Rate = 9.0
@@ -102,15 +107,16 @@ class Settings(BaseSettings):
     workers: int = Field(default=4, ge=1, le=1000)
     dry_run: bool = False
     yes: bool = False
+    moved_here: bool = False
     json_output: bool = Field(default=False, validation_alias="CAMPAIGN_JSON")
     log_level: LogLevel = None
-    log_file: Path | None = None
-    metrics_file: Path | None = None
+    log_file: LocalPath = None
+    metrics_file: LocalPath = None
     notify: Addresses = ()
     notify_on: Occasions = frozenset(Occasion)
     api_url: str = Field(default=DEFAULT_URL, validation_alias="PASSENTRY_API_URL")
     api_key: SecretStr = Field(default=SecretStr(""), validation_alias="PASSENTRY_API_KEY")
-    api_key_file: Path | None = Field(default=None, validation_alias="PASSENTRY_API_KEY_FILE")
+    api_key_file: LocalPath = Field(default=None, validation_alias="PASSENTRY_API_KEY_FILE")
 
     _ledger_flag: str = PrivateAttr("")
 
@@ -130,6 +136,8 @@ class Settings(BaseSettings):
             raise UsageError(f"{DOTENV} in this folder can't be read: {os.strerror(error.errno or 0)}. Make it readable.") from error
         except UnicodeDecodeError as error:
             raise UsageError(f"{DOTENV} in this folder is not text in UTF-8. Save it as UTF-8.") from error
+        if cls is Settings:
+            _check_variables_of_dotenv()
         settings._ledger_flag = given.get("ledger", "")
         if _PASSWORD.search(settings._ledger_flag):
             raise UsageError(NO_PASSWORDS)
@@ -173,11 +181,8 @@ class Settings(BaseSettings):
 
     @property
     def ledger_path(self) -> Path:
-        """Where the ledger is, if it is a file."""
-        try:
-            return Path(self.ledger).expanduser() if self.ledger else user_data_path("campaign", appauthor=False) / "campaign.db"
-        except RuntimeError:
-            raise UsageError(f"There is no home folder that “{self.ledger}” could mean. Give --ledger a path without “~”.") from None
+        """Where the ledger is, if it is a file; raises as `_data_folder` does."""
+        return Path(self.ledger).expanduser() if self.ledger else _data_folder() / "campaign.db"
 
     @property
     def public_ledger(self) -> str:
@@ -195,7 +200,7 @@ class Settings(BaseSettings):
     @property
     def ledger_folder(self) -> Path:
         """Where on this machine things stand that belong to the ledger: beside its file, or with the user's own data."""
-        return user_data_path("campaign", appauthor=False) if self.ledger_url else self.ledger_path.parent
+        return _data_folder() if self.ledger_url else self.ledger_path.parent
 
     @property
     def open_token_file(self) -> Path | None:
@@ -250,6 +255,40 @@ def problems_of(values: Mapping[str, Any]) -> dict[str, str]:
     except ValidationError as error:
         return {_field(str(found["loc"][0])) if found["loc"] else "": _problem(found["msg"]) for found in reversed(error.errors())}
     return {}
+
+
+def _data_folder() -> Path:
+    """The user's own, by XDG_DATA_HOME or HOME.
+
+    Raises:
+        UsageError: the one that counts names none.
+    """
+    variable = "XDG_DATA_HOME" if os.environ.get("XDG_DATA_HOME") else "HOME"
+    with suppress(RuntimeError):
+        # One that is no whole path is passed over by the library, for another folder than the one that was meant.
+        if Path(os.environ.get(variable) or Path.cwd()).is_absolute():
+            return user_data_path("campaign", appauthor=False)
+    raise UsageError(
+        f"{variable} is not the whole path of a folder, so there is no data folder to keep campaigns in. Correct it, or name the ledger's "
+        "file with --ledger or CAMPAIGN_LEDGER."
+    )
+
+
+def _check_variables_of_dotenv() -> None:
+    """See that `.env` uses no variable that is not set: it would be replaced by nothing, and a path would become another.
+
+    Raises:
+        UsageError: it does.
+    """
+    if not Path(DOTENV).is_file():
+        return
+    known = set(os.environ)
+    with Path(DOTENV).open(encoding="utf-8-sig") as file:
+        for binding in parse_stream(file):
+            for part in parse_variables(binding.value or "") if _OURS.match(binding.key or "") else ():
+                if isinstance(part, Variable) and part.default is None and part.name not in known:
+                    raise UsageError(f"{DOTENV}, line {binding.original.line}: {part.name} is set nowhere. Set it, or write its value.")
+            known.add(binding.key or "")
 
 
 def _variable(field: str, *, default: str) -> str:

@@ -3,6 +3,7 @@
 import math
 import os
 import re
+from pathlib import Path
 from typing import Annotated, Final
 
 from pydantic import BeforeValidator, SecretStr
@@ -10,7 +11,7 @@ from pydantic_settings import NoDecode
 
 from campaign.domain.durations import parse_duration
 from campaign.domain.notices import Occasion, parse_addresses, parse_occasions
-from campaign.domain.places import Place, place_of
+from campaign.domain.places import UNEXPANDED, Place, place_of, unexpanded_variable
 from campaign.domain.safeguard import Halt, parse_halt
 from campaign.domain.schedule import Window, parse_window
 from campaign.domain.shard import Shard, parse_shard
@@ -45,10 +46,35 @@ def _log_level(value: object) -> str:
     return level
 
 
+def _path(value: object) -> object:
+    """A path of this machine: a leading `~` is the home folder, and a variable that no shell has replaced is refused.
+
+    Otherwise a folder named `$HOME` is made, and another ledger in it. A file that really has such a name is there already.
+    """
+    if not isinstance(value, str | Path) or not str(value):
+        return value
+    if (variable := unexpanded_variable(str(value))) and not os.path.lexists(value):
+        raise ValueError(
+            f"“{variable}” in “{value}” is not replaced by a value: {UNEXPANDED}. Only a file that is there already may have such a name"
+        )
+    try:
+        return Path(value).expanduser()
+    except RuntimeError:
+        if os.path.lexists(value):
+            return Path(value)
+        raise ValueError(f"“{value}” begins with “~”, and there is no such home folder; write the whole path") from None
+
+
+def _place(value: object) -> object:
+    """A path of this machine, or the URL of an object in a store."""
+    return _path(place_of(value)) if isinstance(value, str) else _path(value)
+
+
 def _ledger(value: object) -> object:
     """A path, or the URL of a database, without what a file of secrets puts around it."""
     found = _SCHEME.match(value) if isinstance(value, str) else None
     if not isinstance(value, str) or found is None:
+        _path(value)
         return value
     if not value.strip().startswith(POSTGRES):
         # The rest of it may hold a password.
@@ -61,7 +87,7 @@ def _ledger(value: object) -> object:
 def _files(value: object) -> object:
     """Paths and URLs; in the environment several are separated as in PATH, where no URL ends at its colon."""
     several = re.split(f"{re.escape(os.pathsep)}(?!//)", value) if isinstance(value, str) else value
-    return tuple(map(place_of, several)) if isinstance(several, list | tuple) else several
+    return tuple(map(_place, several)) if isinstance(several, list | tuple) else several
 
 
 def _proxy(value: object) -> object:
@@ -79,7 +105,8 @@ Addresses = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(parse_add
 Occasions = Annotated[frozenset[Occasion], NoDecode, BeforeValidator(parse_occasions)]
 
 WindowOfDay = Annotated[Window | None, NoDecode, BeforeValidator(lambda value: parse_window(value) if isinstance(value, str) else value)]
-File = Annotated[Place | None, NoDecode, BeforeValidator(lambda value: value if value is None else place_of(value))]
+LocalPath = Annotated[Path | None, BeforeValidator(_path)]
+File = Annotated[Place | None, NoDecode, BeforeValidator(_place)]
 Files = Annotated[tuple[Place, ...], NoDecode, BeforeValidator(_files)]
 ProxyUrl = Annotated[str, BeforeValidator(_proxy)]
 LedgerPlace = Annotated[str, BeforeValidator(_ledger)]

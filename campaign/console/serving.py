@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from campaign.domain.errors import UsageError
 from campaign.settings import DOTENV, Settings
+from campaign.written import LocalPath
 
 PREFIX: Final = "CAMPAIGN_CONSOLE_"
 PORT: Final = 8321
@@ -48,10 +49,10 @@ class Serving(BaseSettings):
 
     host: str = "127.0.0.1"
     port: Annotated[int, BeforeValidator(_port), Field(ge=0, le=65535)] = PORT
-    folder: Path | None = None
+    folder: LocalPath = None
     require_approval: int | None = Field(default=None, ge=0)
-    tls_cert: Path | None = None
-    tls_key: Path | None = None
+    tls_cert: LocalPath = None
+    tls_key: LocalPath = None
     behind_proxy: bool = False
     most_upload: Annotated[int, BeforeValidator(_size), Field(ge=1)] = 1 << 30
 
@@ -72,9 +73,4 @@ class Serving(BaseSettings):
 
     def folder_beside(self, settings: Settings) -> Path:
         """Where the console keeps what is its own."""
-        try:
-            if self.folder is not None:
-                return self.folder.expanduser()
-        except RuntimeError:
-            raise UsageError(f"There is no home folder that “{self.folder}” could mean. Give --folder a path without “~”.") from None
-        return settings.ledger_folder / "console"
+        return self.folder if self.folder is not None else settings.ledger_folder / "console"

@@ -10,11 +10,15 @@ from campaign.domain.errors import UsageError
 STORES: Final = {"s3": "s3", "gs": "gs", "gcs": "gs", "az": "az", "abfs": "az", "abfss": "az"}
 """By the scheme of a URL, the store it is of, which is the name of the extra that reads it."""
 
+UNEXPANDED: Final = "only a shell does that, and cron, systemd, .env and job files are none; write the value itself"
+
 _URL: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://(.*)", re.DOTALL)
 _BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _CONTAINER_OF_ACCOUNT: Final = re.compile(r"[A-Za-z0-9$][A-Za-z0-9-]*@[A-Za-z0-9][A-Za-z0-9-]*(\.[A-Za-z0-9-]+)+")
 _PARAMETERS: Final = re.compile(r"\?[^/]*=")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+# Two hexadecimal digits between percent signs are a character that is written in a URL.
+_VARIABLE: Final = re.compile(r"\$(?:\{[^}]*\}|\([^)]*\)|[A-Za-z_]\w*)|%(?![0-9A-Fa-f]{2}%)[A-Za-z_]\w*%", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +73,12 @@ class Url:
 Place = Path | Url
 
 
+def unexpanded_variable(path: str) -> str:
+    """The first `$NAME`, `${NAME}`, `$(NAME)` or `%NAME%` of a path, which a shell would have replaced; empty if there is none."""
+    found = _VARIABLE.search(path)
+    return found[0] if found else ""
+
+
 def place_of(given: Place | str) -> Place:
     """What a person has named.
 
@@ -96,6 +106,8 @@ def place_of(given: Place | str) -> Place:
         )
     if _CONTROL.search(key) or "::" in key:
         raise ValueError(f"the {scheme}:// URL has characters that can't be used: a control character, or two colons in a row")
+    if variable := unexpanded_variable(key):
+        raise ValueError(f"“{variable}” in the {scheme}:// URL is not replaced by a value: {UNEXPANDED}")
     if not key or key.endswith("/"):
         raise ValueError(f"the {scheme}:// URL names no file; write {scheme}://bucket/folder/file.csv")
     return Url(scheme=scheme, bucket=bucket, key=key)

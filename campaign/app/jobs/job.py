@@ -12,6 +12,7 @@ from typing import Any, Final
 from campaign.app.jobs import keys
 from campaign.app.jobs.keys import Key, known_keys, problem_of_unknown
 from campaign.app.jobs.mistakes import JobError, Mistake
+from campaign.app.jobs.picking import under
 from campaign.app.jobs.placeholders import ALL, LIST, OF_THE_DAY, used_in
 from campaign.app.jobs.statements import Entry, read_statements
 from campaign.domain.durations import parse_duration
@@ -60,6 +61,15 @@ class Job:
         )
 
 
+def in_folder(key: Key, value: Any, folder: Path) -> Any:
+    """A key's value, where a path starts at the job's folder, wherever the command is started."""
+    if not key.is_path:
+        return value
+    if isinstance(value, tuple):
+        return tuple(in_folder(key, one, folder) for one in value)
+    return value if "://" in value else str(under(folder, value))
+
+
 def takes_placeholders(key: Key) -> bool:
     """Whether `{date}` and the like mean something in a key's value: names and paths, but no message, where braces are columns."""
     return key.is_path or key.field == "name" or key in {keys.LIST, keys.CAMPAIGN}
@@ -90,7 +100,7 @@ def read_job(path: Path) -> Job:
         else:
             values[name] = value
     lines = {name: entry.line for name, entry in given.items()}
-    mistakes += _not_possible(values, lines)
+    mistakes += _not_possible(values, lines, path.parent)
     mistakes += _not_together(values, lines, unsure=bool(statements.mistakes))
     if mistakes:
         raise JobError(str(path), mistakes)
@@ -156,10 +166,10 @@ def _looked_at(key: Key, value: object) -> tuple[str, Any]:
     return "", taken
 
 
-def _not_possible(values: dict[tuple[str, ...], Any], lines: dict[tuple[str, ...], int]) -> list[Mistake]:
+def _not_possible(values: dict[tuple[str, ...], Any], lines: dict[tuple[str, ...], int], folder: Path) -> list[Mistake]:
     """Values of settings that can't be."""
     of_settings = {key.field: key for key in known_keys().values() if key.field and key.path in values}
-    found = problems_of({field: values[key.path] for field, key in of_settings.items()})
+    found = problems_of({field: in_folder(key, values[key.path], folder) for field, key in of_settings.items()})
     return [
         Mistake(line=lines[key.path], key=key.name, problem=problem)
         if (key := of_settings.get(field)) is not None

@@ -8,9 +8,9 @@ from typing import Any, assert_never
 
 from campaign.app.controls import home_zone
 from campaign.app.jobs import keys
-from campaign.app.jobs.job import Command, Job, takes_placeholders
+from campaign.app.jobs.job import Command, Job, in_folder, takes_placeholders
 from campaign.app.jobs.keys import known_keys
-from campaign.app.jobs.picking import pick_list, under
+from campaign.app.jobs.picking import pick_list
 from campaign.app.jobs.placeholders import LIST, filled, of_the_day, used_in
 from campaign.app.lists import default_name
 from campaign.domain.durations import parse_duration
@@ -109,5 +109,4 @@ def _words(job: Job, settings: Settings, now: datetime) -> dict[str, str]:
 def _filled(key: keys.Key, value: Any, words: Mapping[str, str], folder: Path) -> Any:
     if isinstance(value, tuple):
         return tuple(_filled(key, one, words, folder) for one in value)
-    text = filled(value, words) if takes_placeholders(key) else value
-    return str(under(folder, text)) if key.is_path and "://" not in text else text
+    return in_folder(key, filled(value, words) if takes_placeholders(key) else value, folder)

@@ -48,8 +48,12 @@ def pick_list(text: str, *, folder: Path, max_age_seconds: float | None, now: da
 
 
 def under(folder: Path, text: str) -> Path:
-    """A path of a job file, which is relative to the folder of the file."""
-    return Path(os.path.normpath(folder / text))
+    """A path of a job file, which is relative to the folder of the file; a leading `~` is the home folder."""
+    return Path(os.path.normpath(folder / _at_home(text)))
+
+
+def _at_home(text: str) -> str:
+    return os.path.expanduser(text)  # noqa: PTH111 - pathlib's raises where there is no such user
 
 
 def _files(text: str, folder: Path) -> list[tuple[int, Place]]:
@@ -57,7 +61,7 @@ def _files(text: str, folder: Path) -> list[tuple[int, Place]]:
     place = under(folder, text)
     found = [place]
     if not place.is_file():
-        names = glob.glob(text, root_dir=folder, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
+        names = glob.glob(_at_home(text), root_dir=folder, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
         found = [match for name in names if (match := under(folder, name)).is_file() and _is_list(match)]
     return [(written, path) for path in found if (written := _written(path)) is not None]
 
