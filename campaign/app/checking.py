@@ -3,18 +3,21 @@
 import asyncio
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from campaign.app.concerns import FIRST_ROWS, concerns_of
 from campaign.app.controls import Exclusions
+from campaign.app.ledger_checks import earlier_results
 from campaign.app.ledgers import open_reader_if_there
 from campaign.app.lists import CheckedList, opened
 from campaign.app.staging import stage
 from campaign.domain.care import Concern
+from campaign.domain.errors import InputError
 from campaign.domain.model import Counts, ResultRow, Status
+from campaign.domain.places import Place
 from campaign.ledger.port import LedgerReader
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from campaign.loader.messages import length_as_shown
@@ -48,7 +51,10 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """`rate_per_second` None is without pacing; `concerns` are of messages that can be sent as they are, and change no exit code."""
+    """`rate_per_second` None is without pacing; `concerns` are of messages that can be sent as they are, and change no exit code.
+
+    `earlier_results` are the campaign's, of which the ledger knows nothing: `run` will not send before that is cleared up.
+    """
 
     list_name: str
     description: str
@@ -59,6 +65,7 @@ class Checked:
     lock_screen: int
     rate_per_second: float | None
     estimated_seconds: float
+    earlier_results: Place | None = None
 
     @property
     def exit_code(self) -> int:
@@ -84,6 +91,7 @@ class Checked:
                 for concern in self.concerns
             ],
             "estimated_seconds": round(self.estimated_seconds, 1),
+            "earlier_results": None if self.earlier_results is None else str(self.earlier_results),
             "exit_code": self.exit_code,
         }
 
@@ -115,7 +123,14 @@ async def check(source: str, settings: Settings, *, problem_rows: Path | None = 
                 name, columns = given.spec.name, given.layout.columns
                 await asyncio.to_thread(write_results, problem_rows, campaign=name, columns=columns, parts=parts, failed=None)
             look = Look(reader=reader, campaign=campaign, known=known, settings=settings, progress=progress)
-            return await asyncio.to_thread(look.all, given.table.name, given.table.description)
+            checked = await asyncio.to_thread(look.all, given.table.name, given.table.description)
+            if known is not None and known.campaign(given.spec.name) is not None:
+                return checked
+            # A store that can't be asked for results is the run's matter.
+            with suppress(InputError):
+                results = earlier_results(source, settings, campaign=given.spec.name, of_results=bool(given.layout.results))
+                checked = replace(checked, earlier_results=results)
+            return checked
         finally:
             await ledger.close()
             reader.close()

@@ -35,9 +35,12 @@ def find(reader: LedgerReader, name: str) -> CampaignRecord:
         )
     names = [found.spec.name for found in reader.campaigns()]
     known = (
-        f"{_meant(name, names)}There are: {', '.join(names[:20])}."
+        f"{_meant(name, names)}There are: {', '.join(names[:20])}. The ledger is {reader.place}."
         if names
-        else "There is none in this ledger yet; start one with campaign run LIST."
+        else (
+            f"The ledger {reader.place} has none yet: start one with campaign run LIST, or name another ledger with --ledger or "
+            "CAMPAIGN_LEDGER."
+        )
     )
     raise UsageError(f"There is no campaign named “{name}”. {known}")
 

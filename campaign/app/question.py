@@ -31,6 +31,7 @@ class Question:
         concerns: looks through the messages; takes about 20 s for a million.
         lock_screen: how many characters a lock screen is taken to show.
         to: the only pass that gets one, whatever the list says.
+        new_ledger: where the ledger is, if nothing was ever sent from it.
     """
 
     record: CampaignRecord
@@ -44,6 +45,7 @@ class Question:
     concerns: Callable[[], tuple[Concern, ...]]
     lock_screen: int
     to: str = ""
+    new_ledger: str = ""
 
     @property
     def list_name(self) -> str:
@@ -78,4 +80,15 @@ def question_of(
         concerns=lambda: concerns_of(looked_up(), settings=settings, ledger=reader),
         lock_screen=settings.lock_screen,
         to=to,
+        new_ledger=new_ledger(reader, record),
     )
+
+
+def new_in_words(place: str) -> str:
+    return f"The ledger {place} is new: it knows nothing of what was sent before."
+
+
+def new_ledger(reader: LedgerReader, record: CampaignRecord) -> str:
+    """Where the ledger is, if this campaign, of which nothing was sent yet, is the only one in it; else empty."""
+    is_new = not record.started_at and [found.id for found in reader.campaigns()] == [record.id]
+    return reader.place if is_new else ""

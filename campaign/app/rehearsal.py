@@ -73,7 +73,7 @@ async def rehearse(
             api_url=simulator.url,
             api_key="demo",
         )
-        front = Front(confirm=lambda *_: True, watch=watch, listen=listen, tell=lambda *_: None)
+        front = Front(confirm=lambda *_: True, agree=lambda *_: False, watch=watch, listen=listen, tell=lambda *_, **__: None)
         finished = await run_list(str(samples / "promo.csv"), settings, front)
         summary = simulator.summary()
         return Rehearsed(

@@ -10,6 +10,7 @@ from typing import Final
 from campaign.app.controls import Exclusions, check_not_over, remembered, utc_now
 from campaign.app.finding import find_whole
 from campaign.app.keeping import check_here
+from campaign.app.ledger_checks import check_known, check_same_ledger
 from campaign.app.mended import MendedFile, mended_file
 from campaign.app.mending import MENDABLE, Mender, Texts, Totals, told
 from campaign.app.runs import (
@@ -55,6 +56,7 @@ async def retry(target: str, selection: Selection, settings: Settings, front: Fr
                 return await _mend(work, target, file, selection)
         async with looked_through(target, settings, stop) as given:
             own_zones = given.layout.zone_place is not None
+            await check_known(work, given, target)
             staged = await stage(
                 work.ledger,
                 work.reader,
@@ -94,6 +96,7 @@ async def _again(work: Session, record: CampaignRecord, selection: Selection) ->
         return (row for row in found if row.outcome.status in OPEN or chosen.takes(row.outcome))
 
     check_not_over(work.schedule(record), now=utc_now())
+    await check_same_ledger(work, record)
     instead = _same_command(record.spec.name, chosen, work)
     work.ask(record, again + counts.open, chosen.statuses, rows=rows, instead=instead)
     await exclude(work.ledger, record, exclusions)
@@ -127,6 +130,7 @@ async def _mend(work: Session, target: str, file: MendedFile, selection: Selecti
         return chain(replace(mender, totals=Totals()).to_send(work.reader), work.reader.rows(record.id, OPEN))
 
     check_not_over(work.schedule(record), now=utc_now())
+    await check_same_ledger(work, record)
     work.ask(record, plan.totals.sent + counts.open, chosen.statuses, rows=rows, instead=_same_command(target, selection, work))
     await exclude(work.ledger, record, exclusions)
     count = 0

@@ -8,6 +8,7 @@ from dataclasses import replace
 from campaign.app.controls import Exclusions, remembered, utc_now
 from campaign.app.finding import find, find_whole
 from campaign.app.keeping import check_here
+from campaign.app.ledger_checks import check_known, check_same_ledger
 from campaign.app.ledgers import open_ledger, open_reader
 from campaign.app.lists import CheckedList, opened
 from campaign.app.sending import Stop, check_access, verify
@@ -83,6 +84,7 @@ async def _staged(source: str, settings: Settings, front: Front) -> AsyncIterato
         async with session(settings, front, stop) as work:
             own_zones = given.layout.zone_place is not None
             exclusions = await asyncio.to_thread(Exclusions, settings.exclude, given.spec.id_column)
+            await check_known(work, given, source)
             staged = await stage(
                 work.ledger,
                 work.reader,
@@ -108,6 +110,8 @@ async def resume(name: str, settings: Settings, front: Front) -> Finished:
         results = await asyncio.to_thread(results_of, record, settings)
         await _exclude_now(work, record, settings)
         counts = await work.counts(record)
+        if counts.unfinished:
+            await check_same_ledger(work, record)
         work.ask(record, counts.open, frozenset({Status.PENDING}))
         if record.control is Control.PAUSED:
             await work.ledger.control(record.id, Control.GO)
@@ -183,6 +187,8 @@ async def _go_on(work: Session, record: CampaignRecord, results: Place | None, *
         note = "Nothing was sent: every row of this campaign has ended before, and what has ended is never sent again by itself."
         return await work.end(record, End(ended=Ended.FINISHED), results, note)
     if not asked:
+        if counts.unfinished:
+            await check_same_ledger(work, record)
         work.ask(record, counts.open, frozenset({Status.PENDING}))
     # Counted again only where a person took time to answer: of a million rows it takes longer than all else before the first send.
     return await work.send(record, results, counts=counts if work.settings.yes else None)

@@ -9,7 +9,7 @@ from typing import Protocol, Self
 from campaign.app.controls import cannot_finish, check_schedule, kept_of, opens_in_words, schedule_of, utc_now
 from campaign.app.finding import find
 from campaign.app.ledgers import open_ledger, open_reader
-from campaign.app.question import Question, Rows, question_of
+from campaign.app.question import Question, Rows, new_in_words, new_ledger, question_of
 from campaign.app.sending import Stop, exit_code, report, send
 from campaign.domain.errors import InputError, LedgerError, SafeguardError, StoppedError, UsageError
 from campaign.domain.model import Counts, Status
@@ -39,18 +39,24 @@ class Sender(Protocol):
     ) -> End: ...
 
 
+class Tell(Protocol):
+    def __call__(self, event: str, sentence: str, /, *, level: str = "warning", **details: object) -> None: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Front:
     """The side that people see. `confirm` asks whether to send, `watch` shows a run, `listen` hears signals.
 
-    `confirm` lets a KeyboardInterrupt through. `tell` says a sentence, by the name of an event, before anything is sent.
+    `agree` shows a warning and asks a question; the answer is no where nobody can be asked. Both let a KeyboardInterrupt through.
+    `tell` says a sentence, by the name of an event, before anything is sent.
     `watch` and `listen` are called inside the event loop. `sender` is what sends.
     """
 
     confirm: Callable[[Question], bool]
+    agree: Callable[[str, str], bool]
     watch: Callable[[str, Counts], AbstractContextManager[Observer]]
     listen: Callable[[], Stop]
-    tell: Callable[[str, str], None]
+    tell: Tell
     sender: Sender = send
 
 
@@ -128,12 +134,29 @@ class Session:
         if not agreed:
             raise UsageError(not_sent)
 
+    def require(self, warning: str, question: str, ways_out: str) -> None:
+        """Have a person agree to what `--yes` does not cover.
+
+        Raises:
+            UsageError: nobody does; says the warning, and what to do instead.
+            StoppedError: a Ctrl-C is an answer, too.
+        """
+        try:
+            agreed = not self.settings.yes and self.front.agree(warning, question)
+        except KeyboardInterrupt:
+            raise StoppedError(f"Nothing was sent. {ways_out}") from None
+        if not agreed:
+            raise UsageError(f"{warning} Nothing was sent. {ways_out}")
+
     async def send(self, record: CampaignRecord, results: Place | None, *, anew: bool = False, counts: Counts | None = None) -> Finished:
         """Send what is left of the campaign, and report; `anew` as of `sending.send`, `counts` where they were just made."""
         counts = counts or self.reader.counts(record.id)
         if late := cannot_finish(self.schedule(record), counts.open, self.settings.rate, now=utc_now()):
             self.front.tell("cannot_finish_in_time", late)
+        place = new_ledger(self.reader, record)
         with self.front.watch(record.spec.name, counts) as observer:
+            if place and self.settings.yes:
+                self.front.tell("new_ledger", new_in_words(place), level="info", ledger=place)
             sender = self.front.sender
             end = await sender(record, self.ledger, self.reader, self.settings, observer=observer, stop=self.stop, anew=anew)
         return await self.end(record, end, results)

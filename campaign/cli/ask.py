@@ -14,6 +14,24 @@ if TYPE_CHECKING:
     from campaign.app.question import Question
 
 
+def agree(warning: str, question: str) -> bool:
+    """Whether a person agrees, having read the warning; no where there is nobody to ask.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C, or the end of the input.
+    """
+    from campaign.cli.signals import interruptible
+    from campaign.cli.typed import agreed
+    from campaign.reporter.lines import WIDTH, wrapped
+    from campaign.reporter.reasons import printable
+
+    if not sys.stdin.isatty():
+        return False
+    typer.echo("\n".join(wrapped(printable(warning), width=min(WIDTH, get_terminal_size().columns))), err=True)
+    with interruptible():
+        return agreed(question)
+
+
 def confirm(question: "Question") -> bool:
     """Whether a person agrees.
 
@@ -21,6 +39,7 @@ def confirm(question: "Question") -> bool:
         UsageError: there is nobody to ask.
         KeyboardInterrupt: Ctrl-C, or the end of the input.
     """
+    from campaign.app.question import new_in_words
     from campaign.cli.signals import interruptible
     from campaign.cli.typed import agreed, line
     from campaign.domain.errors import UsageError
@@ -36,6 +55,8 @@ def confirm(question: "Question") -> bool:
         typer.echo("\n".join(wrapped(printable(sentence), width=width)), err=True)
 
     reads = "It reads:" if question.messages == 1 else "The first one reads:"
+    if question.new_ledger:
+        say(new_in_words(question.new_ledger))
     say(f"{plan_in_words(question, now=datetime.now(UTC))} {reads}")
     typer.echo(f"  {printable(question.first)}", err=True)
     with interruptible():

@@ -4,7 +4,7 @@ import sys
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import structlog
 
@@ -83,7 +83,7 @@ class Attendance:
         sys.stdout.flush()
         log = structlog.get_logger()
         for delivery in deliver(notice, settings.notify, secret=_token(settings)):
-            details = {"number": delivery.number, "service": delivery.service, "occasion": notice.occasion.value}
+            details: dict[str, Any] = {"number": delivery.number, "service": delivery.service, "occasion": notice.occasion.value}
             if delivery.why:
                 sentence = f"Notice {delivery.number} ({delivery.service}) was not sent: {delivery.why}."
                 logs.tell("notice_not_sent", sentence, **details)

@@ -120,7 +120,7 @@ def run_ended(view: "CampaignView") -> None:
     )
 
 
-def tell(event: str, sentence: str, **details: object) -> None:
+def tell(event: str, sentence: str, /, *, level: str = "warning", **details: object) -> None:
     """Say something to whoever is there: a sentence on a terminal, an event elsewhere."""
     if sys.stderr.isatty():
         console().print(sentence, markup=False, highlight=False)
@@ -128,4 +128,4 @@ def tell(event: str, sentence: str, **details: object) -> None:
         import structlog
 
         is_ready()
-        structlog.get_logger().warning(event, detail=sentence, **details)
+        structlog.get_logger().log(logging.getLevelNamesMapping()[level.upper()], event, detail=sentence, **details)

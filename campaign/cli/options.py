@@ -41,6 +41,13 @@ OPTIONS: Final[dict[str, Any]] = {
     "seed": _option(str, "Another number draws another sample.", "NUMBER", _WHOM),
     "canary": _option(str, "Send so many first, and go on only if few of them fail (--halt, else 20%).", "NUMBER", _SENDING),
     "yes": _option(bool, "Send without asking.", None, _SENDING, "--yes", "-y"),
+    "moved_here": _option(
+        bool,
+        "This ledger was moved, copied or restored to here, and nothing is sent from where it was; to be said once.",
+        None,
+        _SENDING,
+        "--moved-here",
+    ),
     "halt": _option(str, "Stop when so many sends fail: 20% of the last hundred, or 500 in all.", "20%|500", _SENDING),
     "baseline": _option(
         bool,
@@ -79,7 +86,7 @@ OPTIONS: Final[dict[str, Any]] = {
 MESSAGE: Final = ("message", "template", "templates", "id_column", "max_length", "lock_screen")
 SENDING: Final = (
     *("window", "time_zone", "start_at", "not_after", "no_wait", "exclude", "daily_cap", "sample", "seed", "canary"),
-    *("rate", "limit", "yes", "halt", "baseline", "on_unknown", "quiet_period", "timeout", "max_attempts", "concurrency"),
+    *("rate", "limit", "yes", "moved_here", "halt", "baseline", "on_unknown", "quiet_period", "timeout", "max_attempts", "concurrency"),
 )
 NETWORK: Final = ("proxy", "ca_file")
 LOOKING: Final = ("ledger", "json_output", "log_level")

@@ -93,14 +93,14 @@ def send_to_self(
 
 def _front(settings: "Settings", attendance: "Attendance") -> "Front":
     from campaign.app.session import Front
-    from campaign.cli.ask import confirm
+    from campaign.cli.ask import agree, confirm
     from campaign.cli.logs import tell
     from campaign.cli.signals import listen
 
     if (file := settings.open_token_file) is not None:
         tell("token_file_is_open", f"Others may read the token in {file}. Close it with: chmod 600 {shlex.quote(str(file))}")
 
-    return Front(confirm=confirm, watch=attendance.watch, listen=listen, tell=tell)
+    return Front(confirm=confirm, agree=agree, watch=attendance.watch, listen=listen, tell=tell)
 
 
 def conduct(

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from campaign.domain.ledger_identity import Displaced
 from campaign.domain.model import Claim, Counts, ResultRow, Settlement, Skip, StagedRow, Status
 from campaign.domain.pacing import Slots
 from campaign.domain.shard import WHOLE, Shard, Share
@@ -162,11 +163,21 @@ class Ledger(Upkeep, WaitNotes, Protocol):
     ) -> int:
         """Make rows of these statuses, and of these reasons and HTTP statuses where any are given, pending again; returns how many."""
 
+    async def move_here(self) -> None:
+        """From now on this file on this machine is the one that is sent from."""
+
     async def close(self) -> None:
         """Finish what was begun and let go of everything."""
 
 
 class LedgerReader(UpkeepReader, WaitReader, Protocol):
+    @property
+    def place(self) -> str:
+        """Where the ledger is, for people, without a password."""
+
+    def displaced(self) -> Displaced | None:
+        """Where the ledger was last sent from, if it is a copy, or was moved; None where nothing shows that."""
+
     def campaign(self, name: str) -> CampaignRecord | None:
         """The campaign of this name."""
 

@@ -24,9 +24,10 @@ _TABLES: Final = {"notify": (NOTIFY, "urls"), "notify_on": (NOTIFY, "on")}
 """Settings that stand in a table of their own."""
 
 _SEVERAL: Final = (tuple, list, frozenset)
-_NOT_IN_A_JOB: Final = {"yes", "shard", "api_url", "api_key", "api_key_file", "ca_file"}
+_NOT_IN_A_JOB: Final = {"yes", "moved_here", "shard", "api_url", "api_key", "api_key_file", "ca_file"}
 _REFUSED: Final = {
     "yes": "a job is sent without being asked about, so it needs no such key; take it out",
+    "moved_here": "it is said once, and a job is started again and again; take it out, and add --moved-here to the command once",
     "api_url": "where PassEntry is, the machine says: put it into PASSENTRY_API_URL, and take it out of the job",
     "api_key_file": "where the token is, the machine says: put it into PASSENTRY_API_KEY_FILE, and take it out of the job",
     "ca_file": "whom to trust with the token, the machine says: put it into CAMPAIGN_CA_FILE, and take it out of the job",

@@ -41,6 +41,9 @@ class PostgresLedger(Staging, Claiming, Budgets, Doubts, Mending, Keeping, Movin
             raise
         return Runner(id=runner, campaign=campaign, lease_seconds=LEASE_SECONDS, quiet_seconds=quiet_seconds, hold=hold)
 
+    async def move_here(self) -> None:
+        """Nothing: a database is one, wherever it is asked from."""
+
     async def renew(self, runner: Runner, activity: str) -> bool:
         values = {"runner": runner.id, "activity": activity, "lease": LEASE_SECONDS}
         return await self._quick.ask(lambda db: db.one("renew", values) is not None)

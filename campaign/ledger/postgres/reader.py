@@ -24,9 +24,16 @@ class PostgresReader(Lookups):
     """A ledger in a database, open for looking. Safe to use from several threads."""
 
     def __init__(self, url: str, *, clock: Clock | None = None) -> None:
-        address = parse(url)
+        self._address = address = parse(url)
         self._machine = Machine(prepare(address), clock=clock)
         self._look = Looking(address)
+
+    @property
+    def place(self) -> str:
+        return self._address.name
+
+    def displaced(self) -> None:
+        """A database is one, wherever it is asked from."""
 
     def campaign(self, name: str) -> CampaignRecord | None:
         found = self._look.all("campaign_by_name", name=name)

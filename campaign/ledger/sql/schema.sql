@@ -175,3 +175,14 @@ CREATE TABLE waits (
     until    REAL NOT NULL CHECK (until >= since),
     PRIMARY KEY (campaign, why, since)
 ) STRICT, WITHOUT ROWID;
+
+-- A copy of this file, here or on another machine, knows nothing of what this one sends; what can't be known is empty or 0.
+CREATE TABLE identity (
+    one        INTEGER PRIMARY KEY CHECK (one = 1),
+    machine    TEXT NOT NULL,                -- fingerprint of the machine's id
+    adapters   TEXT NOT NULL,                -- JSON array: fingerprints of its network adapters
+    inode      TEXT NOT NULL,                -- more than INTEGER holds, on some file systems
+    created_ns INTEGER NOT NULL,             -- when the file was made, in Unix nanoseconds
+    host       TEXT NOT NULL,                -- for people, as is the path
+    path       TEXT NOT NULL
+) STRICT;

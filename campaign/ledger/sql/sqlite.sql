@@ -617,3 +617,14 @@ SELECT since, until, why FROM waits WHERE campaign = :campaign ORDER BY since, w
 -- In the order of the index by row; those that came from elsewhere have no fence, and stand in the order in which they came.
 SELECT row, pass_key, runner, status, reason, http_status, sent_at, settled_at, latency_seconds, message
 FROM attempts WHERE campaign = :campaign ORDER BY row, fence, id;
+
+-- name: identity
+SELECT machine, adapters, inode, created_ns, host, path FROM identity;
+
+-- name: set_identity
+INSERT OR REPLACE INTO identity (one, machine, adapters, inode, created_ns, host, path)
+VALUES (1, :machine, :adapters, :inode, :created_ns, :host, :path);
+
+-- name: last_run
+-- A runner that was killed never ended, but its lease did; that is on the ledger's clock, which follows the wall's.
+SELECT coalesce(max(max(started_at, ended_at, min(lease_until, :now))), 0) FROM runners;

@@ -16,7 +16,7 @@ from campaign.ledger.sqlite.witness import WAY_BACK, check_not_behind, check_not
 from campaign.ledger.statements import script, statements
 
 APPLICATION_ID: Final = 0x43414D50  # "CAMP"
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 """Of `schema.sql`; `to-N.sql` takes a ledger of version N - 1 to N."""
 
 # Before this version several connections that checkpoint a WAL can lose committed writes.

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from campaign.domain.ledger_identity import Displaced, difference
 from campaign.domain.model import Counts, ResultRow, Status
 from campaign.domain.shard import Shard, Share
 from campaign.ledger import refusals
@@ -15,6 +16,7 @@ from campaign.ledger.liveness import is_cut
 from campaign.ledger.periods import RECENT_SECONDS
 from campaign.ledger.port import CampaignRecord, Control, Outlook, ResultColumns, RunnerRecord
 from campaign.ledger.sqlite.connection import SQL, SqliteClock, connect, errors_as_sentences, prepare
+from campaign.ledger.sqlite.identity import identity_here, stored_identity
 from campaign.ledger.sqlite.lookups import Lookups
 from campaign.ledger.sqlite.witness import runners_folder
 from campaign.ledger.values import lot, record, result, result_columns
@@ -35,6 +37,16 @@ class SqliteReader(Lookups):
         with errors_as_sentences(path):
             self._connection = connect(path, read_only=True)
             self._clock = SqliteClock(self._connection, clock or SystemClock())
+
+    @property
+    def place(self) -> str:
+        return str(self._path.absolute())
+
+    def displaced(self) -> Displaced | None:
+        known = stored_identity(self._all("identity"))
+        if known is None or (found := difference(known, identity_here(self._path))) is None:
+            return None
+        return Displaced(difference=found, before=known, last_run_at=self._all("last_run", now=self._clock.now())[0][0])
 
     def campaign(self, name: str) -> CampaignRecord | None:
         found = self._all("campaign_by_name", name=name)

@@ -15,6 +15,7 @@ from campaign.ledger import refusals
 from campaign.ledger.periods import LEASE_SECONDS
 from campaign.ledger.port import CampaignRecord, CampaignSpec
 from campaign.ledger.sqlite.connection import SQL
+from campaign.ledger.sqlite.identity import store_identity
 from campaign.ledger.sqlite.store import Store, exhaust, rows
 from campaign.ledger.values import MAY_HAVE_ARRIVED, attempt_elsewhere, record, staged, staged_plain
 
@@ -35,6 +36,7 @@ class Staging(Store):
             values = asdict(spec) | {"columns": json.dumps(spec.columns), "settings": json.dumps(spec.settings)}
             campaign = db.execute(SQL["create_campaign"], values | {"stager": runner, "wall": self._clock.wall()}).get
             db.execute(SQL["adopt"], {"campaign": campaign, "runner": runner})
+            store_identity(db, self._path, move=False)
             return record(rows(db, "campaign_by_name", name=spec.name)[0])
 
         try:

@@ -13,6 +13,7 @@ from campaign.ledger.liveness import Lifeline, is_cut
 from campaign.ledger.periods import LEASE_SECONDS
 from campaign.ledger.port import Control
 from campaign.ledger.sqlite.connection import SQL, SqliteClock, connect, errors_as_sentences, prepare
+from campaign.ledger.sqlite.identity import store_identity
 from campaign.ledger.sqlite.reader import lifelines
 from campaign.ledger.sqlite.writer import Writer
 
@@ -43,6 +44,9 @@ class Store:
         await self._writer.close()
         for lifeline in self._lifelines.values():
             lifeline.let_go()
+
+    async def move_here(self) -> None:
+        await self._writer.do(lambda db: store_identity(db, self._path, move=True))
 
     def _times(self) -> dict[str, float]:
         return {"now": self._clock.now(), "wall": self._clock.wall()}
