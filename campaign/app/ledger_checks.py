@@ -129,8 +129,8 @@ def _in_words(displaced: Displaced, place: str) -> str:
         case _:
             assert_never(displaced.difference)
     return (
-        f"{what} It was last used as {before.path} on {before.host}, at {when:%Y-%m-%d %H:%M} UTC. If that one has sent since, this one "
-        "does not know it, and would send the same again."
+        f"{what} Until now it was {before.path} on {before.host}; its last run was at {when:%Y-%m-%d %H:%M} UTC. If that one has sent "
+        "since, this one does not know it, and would send the same again."
     )
 
 

@@ -36,7 +36,8 @@ class LedgerIdentity:
         return replace(
             here,
             machine=here.machine or self.machine,
-            adapters=here.adapters or self.adapters,
+            # A container may see adapters that are not its machine's.
+            adapters=(here.adapters if here.machine else frozenset()) or self.adapters,
             created_ns=here.created_ns or self.created_ns,
         )
 

@@ -91,6 +91,7 @@ CASES: dict[str, tuple[str, str, Any, list[tuple[str, Any]]]] = {
     "workers": ("--workers", "CAMPAIGN_WORKERS", 4, [("1", 1), ("2", 2), ("3", 3)]),
     "shard": ("--shard", "CAMPAIGN_SHARD", WHOLE, [(text, parse_shard(text)) for text in ("0/1", "1/4", "3/4")]),
     "yes": ("--yes", "CAMPAIGN_YES", False, [("true", True), ("false", False), ("", True)]),
+    "moved_here": ("--moved-here", "CAMPAIGN_MOVED_HERE", False, [("true", True), ("false", False), ("", True)]),
     "baseline": ("--baseline", "CAMPAIGN_BASELINE", False, [("true", True), ("false", False), ("", True)]),
     "proxy": (
         "--proxy",
@@ -239,6 +240,96 @@ def test_a_command_line_holds_no_password_of_a_proxy(monkeypatch: pytest.MonkeyP
         Settings.read().above({"proxy": "http://anna:S3cret@proxy.example:3128"})
     monkeypatch.setenv("CAMPAIGN_PROXY", "http://anna:S3cret@proxy.example:3128")
     assert "S3cret" not in repr(Settings.read())
+
+
+PATHS = {
+    "ledger": "CAMPAIGN_LEDGER",
+    "template": "CAMPAIGN_TEMPLATE",
+    "templates": "CAMPAIGN_TEMPLATES",
+    "results": "CAMPAIGN_RESULTS",
+    "exclude": "CAMPAIGN_EXCLUDE",
+    "log_file": "CAMPAIGN_LOG_FILE",
+    "metrics_file": "CAMPAIGN_METRICS_FILE",
+    "ca_file": "CAMPAIGN_CA_FILE",
+    "api_key_file": "PASSENTRY_API_KEY_FILE",
+}
+
+
+class TestPaths:
+    """A variable that nobody replaces would be a folder of that name, in whatever folder the command is started."""
+
+    def test_every_path_setting_is_in_the_table(self) -> None:
+        written = {name for name, field in Settings.model_fields.items() if "Path" in str(field.annotation)}
+        assert written | {"ledger"} == set(PATHS)
+
+    @pytest.mark.parametrize(
+        "written", ["$HOME/a.csv", "${HOME}/a.csv", "lists/%USERPROFILE%/a.csv", "$(NAME).csv", "s3://shop/$HOME/a.csv"]
+    )
+    @pytest.mark.parametrize("name", PATHS)
+    def test_a_variable_in_a_path_is_refused(self, name: str, written: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        variable = PATHS[name]
+        monkeypatch.setenv(variable, written)
+        with pytest.raises(UsageError, match=variable):
+            Settings.read()
+        monkeypatch.delenv(variable)
+        with pytest.raises(UsageError, match=variable):
+            Settings.read(**{name: [written] if name == "exclude" else written})
+        # A shell's way of writing; the braces are replaced in this file.
+        (tmp_path / ".env").write_text(f"{variable}=$HOME/a.csv\n", encoding="utf-8")
+        with pytest.raises(UsageError, match=variable):
+            Settings.read()
+
+    @pytest.mark.parametrize("name", sorted(set(PATHS) - {"ledger"}))
+    def test_a_tilde_is_the_home_folder(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HOME", "/home/anna")
+        monkeypatch.setenv(PATHS[name], "~/a.csv")
+        path = Path("/home/anna/a.csv")
+        assert getattr(Settings.read(), name) == ((path,) if name == "exclude" else path)
+
+    def test_a_tilde_is_the_home_folder_in_the_ledgers_path_too(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HOME", "/home/anna")
+        assert GivenSettings.read(ledger="~/it.db").ledger_path == Path("/home/anna/it.db")
+        with pytest.raises(UsageError, match="--ledger"):
+            GivenSettings.read(ledger="~nobody-of-that-name/it.db")
+
+    @pytest.mark.parametrize("name", ["prices in $USD.csv", "100%_off%.csv", "~$promo.csv"])
+    def test_a_file_that_is_there_may_have_any_name(self, name: str, tmp_path: Path) -> None:
+        (tmp_path / name).touch()
+        assert GivenSettings.read(exclude=[name]).exclude == (Path(name),)
+        assert GivenSettings.read(template=Path(name)).template == Path(name)
+
+    def test_a_variable_of_the_file_that_is_set_nowhere_is_refused(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / ".env").write_text("BASE=/srv\nCAMPAIGN_LEDGER=${BASE}/it.db\nCAMPAIGN_NAME=${NOT_SET:-promo}\n", encoding="utf-8")
+        settings = Settings.read()
+        assert (settings.ledger_path, settings.name) == (Path("/srv/it.db"), "promo")
+        (tmp_path / ".env").write_text("CAMPAIGN_RATE=5\nCAMPAIGN_LEDGER=${BASE}/it.db\nBASE=/srv\n", encoding="utf-8")
+        with pytest.raises(UsageError, match=r"line 2: BASE"):
+            Settings.read()
+        monkeypatch.setenv("BASE", "/var")
+        assert Settings.read().ledger_path == Path("/var/it.db")
+
+    @pytest.mark.parametrize(
+        ("data", "home", "folder"),
+        [
+            ("/data", "rel", "/data/campaign"),
+            (None, "/home/anna", "/home/anna/.local/share/campaign"),
+            ("", "/home/anna", "/home/anna/.local/share/campaign"),
+            ("$HOME/data", "/home/anna", None),
+            ("data", "/home/anna", None),
+            (None, "$HOME", None),
+        ],
+    )
+    def test_the_data_folder_is_the_same_from_everywhere(
+        self, data: str | None, home: str, folder: str | None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("HOME", home)
+        monkeypatch.delenv("XDG_DATA_HOME") if data is None else monkeypatch.setenv("XDG_DATA_HOME", data)
+        settings = GivenSettings.read()
+        if folder is not None:
+            assert settings.ledger_path == Path(folder) / "campaign.db"
+            return
+        with pytest.raises(UsageError, match="CAMPAIGN_LEDGER"):
+            _ = settings.ledger_path
 
 
 class TestLedger:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from campaign.domain.errors import UsageError
-from campaign.domain.places import Url, named, place_of
+from campaign.domain.places import Url, named, place_of, unexpanded_variable
 from campaign.reporter.target import failed_path, same_file
 from campaign.settings import GivenSettings, Settings
 
@@ -29,6 +29,44 @@ from campaign.settings import GivenSettings, Settings
 )
 def test_what_is_no_url_is_a_path(text: str) -> None:
     assert place_of(text) == Path(text)
+
+
+@pytest.mark.parametrize(
+    ("path", "variable"),
+    [
+        ("$HOME/it.db", "$HOME"),
+        ("/srv/${HOME}/it.db", "${HOME}"),
+        ("${HOME:-/root}/it.db", "${HOME:-/root}"),
+        ("$(LEDGER)", "$(LEDGER)"),
+        ("a-$_x1.csv", "$_x1"),
+        ("$env:USERPROFILE", "$env"),
+        ("%USERPROFILE%\\it.db", "%USERPROFILE%"),
+        ("it%date%.db", "%date%"),
+        ("$HOME/${OTHER}", "$HOME"),
+        ("/var/lib/campaign/it.db", ""),
+        ("~/it.db", ""),
+        ("5$.csv", ""),
+        ("US$ 5.csv", ""),
+        ("$5.csv", ""),
+        ("10% off.csv", ""),
+        ("a%20b%20c.csv", ""),
+        ("caf%C3%A9.csv", ""),
+        ("%h/it.db", ""),
+        ("{date}.csv", ""),
+    ],
+)
+def test_a_variable_that_no_shell_has_replaced_is_found(path: str, variable: str) -> None:
+    assert unexpanded_variable(path) == variable
+
+
+@pytest.mark.parametrize("text", ["s3://shop/$DAY/promo.csv", "gs://shop/${DAY}.csv", "az://lists/%DAY%.csv"])
+def test_a_url_with_a_variable_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="DAY"):
+        place_of(text)
+
+
+def test_a_container_of_azure_may_begin_with_a_dollar() -> None:
+    assert str(place_of("abfss://$web@shop.dfs.core.windows.net/promo.csv")) == "abfss://$web@shop.dfs.core.windows.net/promo.csv"
 
 
 @pytest.mark.parametrize(

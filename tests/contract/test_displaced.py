@@ -1,0 +1,175 @@
+"""Whether a ledger is where it was sent from: a file may be a copy, a database is one wherever it is asked from."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import apsw
+import pytest
+
+from campaign.domain.ledger_identity import Difference, Displaced
+from campaign.ledger import machine
+from campaign.ledger.port import Ledger, LedgerReader
+from campaign.ledger.sqlite import SqliteLedger, SqliteReader
+from tests.contract.backends import Backend, HandClock
+from tests.contract.given import campaign_of, spec, staged
+from tests.contract.test_sqlite_migration import old_ledger
+
+
+@asynccontextmanager
+async def opened(path: Path, clock: HandClock | None = None) -> AsyncIterator[SqliteLedger]:
+    ledger = SqliteLedger(path, clock=clock)
+    try:
+        yield ledger
+    finally:
+        await ledger.close()
+
+
+def displaced(path: Path, clock: HandClock | None = None) -> Displaced | None:
+    reader = SqliteReader(path, clock=clock)
+    try:
+        return reader.displaced()
+    finally:
+        reader.close()
+
+
+@pytest.fixture
+async def path(tmp_path: Path) -> Path:
+    """A ledger that was staged from, and its machine, which is no container."""
+    path = tmp_path / "campaign.db"
+    async with opened(path) as ledger:
+        await campaign_of(ledger, staged(1))
+    return path
+
+
+@pytest.fixture(autouse=True)
+def become(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """Makes this machine another one: its id, and the address of its adapter."""
+
+    def become(machine_id: str, adapter: str) -> None:
+        (tmp_path / "machine-id").write_text(machine_id, encoding="ascii")
+        folder = tmp_path / "net" / "eth0"
+        (folder / "device").mkdir(parents=True, exist_ok=True)
+        (folder / "address").write_text(adapter, encoding="ascii")
+        if not (folder / "device" / "subsystem").exists():
+            (folder / "device" / "subsystem").symlink_to(tmp_path)
+
+    monkeypatch.setattr(machine, "CONTAINER_MARKS", ())
+    monkeypatch.setattr(machine, "MACHINE_IDS", (tmp_path / "machine-id",))
+    monkeypatch.setattr(machine, "ADAPTERS", tmp_path / "net")
+    become("one", "52:54:00:00:00:01")
+    return become
+
+
+async def test_a_ledger_is_where_it_is_staged_and_can_be_named(backend: Backend, ledger: Ledger, reader: LedgerReader) -> None:
+    assert reader.displaced() is None
+    await campaign_of(ledger, staged(1))
+    assert reader.displaced() is None
+    await ledger.move_here()
+    assert reader.displaced() is None
+    assert reader.place.endswith("campaign.db") or reader.place.startswith("postgresql://")
+    assert backend.reader().place == reader.place
+
+
+async def test_a_copy_is_told_until_it_is_said_to_be_the_one(path: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.db"
+    shutil.copy2(path, copy)
+    assert displaced(path) is None
+    found = displaced(copy)
+    assert found is not None
+    assert (found.difference, found.before.path) == (Difference.COPIED_FILE, str(path))
+    async with opened(copy) as ledger:
+        # What is staged into it does not make it the one.
+        await ledger.create(spec("another"))
+        assert displaced(copy) is not None
+        await ledger.move_here()
+    assert displaced(copy) is None
+    # Put back over the first, it is a copy again.
+    path.unlink()
+    shutil.copy2(copy, path)
+    assert displaced(path) is not None
+
+
+async def test_a_restored_file_of_the_same_name_is_a_copy_too(path: Path, tmp_path: Path) -> None:
+    """Number and name are the same: many file systems use a number again at once."""
+    if not machine.created_ns(path):
+        pytest.skip("this file system keeps no time of creation")
+    shutil.copy2(path, tmp_path / "backup.db")
+    path.unlink()
+    shutil.copy2(tmp_path / "backup.db", path)
+    assert displaced(path) is not None
+
+
+async def test_renaming_linking_and_working_on_it_make_no_other_ledger(path: Path, tmp_path: Path) -> None:
+    moved = path.rename(tmp_path / "moved.db")
+    (tmp_path / "link.db").symlink_to(moved)
+    assert displaced(moved) is None
+    assert displaced(tmp_path / "link.db") is None
+    async with opened(moved) as ledger:
+        await campaign_of(ledger, staged(1), name="another")
+        await ledger.clean()
+    os.utime(moved, (1, 1))
+    assert displaced(moved) is None
+
+
+async def test_another_machine_is_told_and_a_container_of_the_same_is_not(
+    path: Path, become: Callable[[str, str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    become("two", "52:54:00:00:00:01")
+    found = displaced(path)
+    assert found is not None
+    assert found.difference is Difference.OTHER_MACHINE
+    become("one", "52:54:00:00:00:02")
+    found = displaced(path)
+    assert found is not None
+    assert found.difference is Difference.CLONED_MACHINE
+    monkeypatch.setattr(machine, "CONTAINER_MARKS", (tmp_path,))
+    assert displaced(path) is None
+    # What the container can't know is not forgotten.
+    async with opened(path) as ledger:
+        await ledger.move_here()
+    monkeypatch.setattr(machine, "CONTAINER_MARKS", ())
+    assert displaced(path) is not None
+    become("one", "52:54:00:00:00:01")
+    assert displaced(path) is None
+
+
+async def test_when_it_was_last_used_is_known(path: Path, tmp_path: Path) -> None:
+    clock = HandClock()
+    path = tmp_path / "other.db"
+    async with opened(path, clock) as ledger:
+        record = await campaign_of(ledger, staged(1))
+        clock.advance(50)
+        runner = await ledger.enlist(record.id, quiet_seconds=0)
+        clock.advance(5)
+        await ledger.dismiss(runner, "over")
+        ended = clock.wall()
+    clock.advance(1000)
+    copy = tmp_path / "copy.db"
+    shutil.copy2(path, copy)
+    found = displaced(copy, clock)
+    assert found is not None
+    assert ended <= found.last_run_at < ended + 60
+
+
+async def test_a_ledger_of_an_earlier_version_is_where_it_is_used_first(tmp_path: Path) -> None:
+    old = tmp_path / "old.db"
+    old_ledger(old, 4)
+    copy = tmp_path / "copy.db"
+    shutil.copy2(old, copy)
+    assert displaced(copy) is None
+    async with opened(copy) as ledger:
+        await ledger.move_here()
+    shutil.copy2(copy, tmp_path / "again.db")
+    assert displaced(tmp_path / "again.db") is not None
+
+
+async def test_a_file_number_may_be_larger_than_an_integer_of_sqlite(path: Path, tmp_path: Path) -> None:
+    db = apsw.Connection(str(path))
+    db.execute("UPDATE identity SET inode = ?", (str(2**64 - 1),))
+    db.close()
+    found = displaced(path)
+    assert found is not None
+    assert found.before.inode == 2**64 - 1
