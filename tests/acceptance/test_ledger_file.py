@@ -104,10 +104,12 @@ class TestDamage:
         ledger_of(desk).touch()
         goes_on_to_its_end(desk, words_for(desk))
 
-    def test_a_ledger_that_was_removed_on_purpose_starts_over(self, desk: Desk) -> None:
+    def test_a_ledger_that_was_removed_starts_over_once_its_results_are_gone_too(self, desk: Desk) -> None:
         words = begun(desk)
         ledger_of(desk).unlink()
+        assert "--name" in refused(desk, *words)
         desk.simulator.reset()
+        (desk.folder / "list.results.csv").unlink()
         goes_on_to_its_end(desk, words)
 
     def test_the_results_file_is_the_way_back(self, desk: Desk) -> None:
@@ -202,7 +204,7 @@ class TestTogether:
         """Real time is the thing tested: both wait for the same moment."""
         at_once = "import time, campaign.app.runs\nwhile time.time() < {}: pass"
         for turn in range(3):
-            words = (*words_for(desk, 12), "--ledger", str(desk.folder / f"{turn}.db"))
+            words = (*words_for(desk, 12), "--ledger", str(desk.folder / f"{turn}.db"), "--name", f"turn {turn}")
             before = at_once.format(time.time() + 1.5)
             both = [start(desk, *words, before=before) for _ in range(2)]
             for process in both:

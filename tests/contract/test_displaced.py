@@ -35,6 +35,16 @@ def displaced(path: Path, clock: HandClock | None = None) -> Displaced | None:
         reader.close()
 
 
+def replace(path: Path, copy: Path) -> None:
+    path.unlink()
+    shutil.copy2(copy, path)
+
+
+def renamed(path: Path, to: Path, *, link: Path) -> Path:
+    link.symlink_to(to)
+    return path.rename(to)
+
+
 @pytest.fixture
 async def path(tmp_path: Path) -> Path:
     """A ledger that was staged from, and its machine, which is no container."""
@@ -86,25 +96,22 @@ async def test_a_copy_is_told_until_it_is_said_to_be_the_one(path: Path, tmp_pat
         assert displaced(copy) is not None
         await ledger.move_here()
     assert displaced(copy) is None
-    # Put back over the first, it is a copy again.
-    path.unlink()
-    shutil.copy2(copy, path)
+    # Put back in the first one's place, it is a copy again.
+    replace(path, copy)
     assert displaced(path) is not None
 
 
-async def test_a_restored_file_of_the_same_name_is_a_copy_too(path: Path, tmp_path: Path) -> None:
+def test_a_restored_file_of_the_same_name_is_a_copy_too(path: Path, tmp_path: Path) -> None:
     """Number and name are the same: many file systems use a number again at once."""
     if not machine.created_ns(path):
         pytest.skip("this file system keeps no time of creation")
     shutil.copy2(path, tmp_path / "backup.db")
-    path.unlink()
-    shutil.copy2(tmp_path / "backup.db", path)
+    replace(path, tmp_path / "backup.db")
     assert displaced(path) is not None
 
 
 async def test_renaming_linking_and_working_on_it_make_no_other_ledger(path: Path, tmp_path: Path) -> None:
-    moved = path.rename(tmp_path / "moved.db")
-    (tmp_path / "link.db").symlink_to(moved)
+    moved = renamed(path, tmp_path / "moved.db", link=tmp_path / "link.db")
     assert displaced(moved) is None
     assert displaced(tmp_path / "link.db") is None
     async with opened(moved) as ledger:
@@ -166,7 +173,7 @@ async def test_a_ledger_of_an_earlier_version_is_where_it_is_used_first(tmp_path
     assert displaced(tmp_path / "again.db") is not None
 
 
-async def test_a_file_number_may_be_larger_than_an_integer_of_sqlite(path: Path, tmp_path: Path) -> None:
+def test_a_file_number_may_be_larger_than_an_integer_of_sqlite(path: Path) -> None:
     db = apsw.Connection(str(path))
     db.execute("UPDATE identity SET inode = ?", (str(2**64 - 1),))
     db.close()
