@@ -11,7 +11,7 @@ from pydantic_settings import NoDecode
 
 from campaign.domain.durations import parse_duration
 from campaign.domain.notices import Occasion, parse_addresses, parse_occasions
-from campaign.domain.places import UNEXPANDED, Place, place_of, unexpanded_variable
+from campaign.domain.places import UNEXPANDED, Place, is_wrapped, place_of, unexpanded_variable
 from campaign.domain.safeguard import Halt, parse_halt
 from campaign.domain.schedule import Window, parse_window
 from campaign.domain.shard import Shard, parse_shard
@@ -47,20 +47,23 @@ def _log_level(value: object) -> str:
 
 
 def _path(value: object) -> object:
-    """A path of this machine: a leading `~` is the home folder, and a variable that no shell has replaced is refused.
+    """A path of this machine: a leading `~` is the home folder, and what a shell would have replaced or taken away is refused.
 
     Otherwise a folder named `$HOME` is made, and another ledger in it. A file that really has such a name is there already.
     """
     if not isinstance(value, str | Path) or not str(value):
         return value
-    if (variable := unexpanded_variable(str(value))) and not os.path.lexists(value):
+    is_there = os.path.lexists(value)
+    if (variable := unexpanded_variable(str(value))) and not is_there:
         raise ValueError(
             f"“{variable}” in “{value}” is not replaced by a value: {UNEXPANDED}. Only a file that is there already may have such a name"
         )
+    if is_wrapped(str(value)) and not is_there:
+        raise ValueError(f"“{str(value).strip()}” has quotes, blanks or a line's end around it; write the path alone")
     try:
         return Path(value).expanduser()
     except RuntimeError:
-        if os.path.lexists(value):
+        if is_there:
             return Path(value)
         raise ValueError(f"“{value}” begins with “~”, and there is no such home folder; write the whole path") from None
 

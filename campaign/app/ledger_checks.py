@@ -84,7 +84,7 @@ def earlier_results(source: str, settings: Settings, *, campaign: str, of_result
         campaign: its name.
         of_results: the list is a results file itself: only what went on from it counts.
     """
-    for place in _places(source, settings, of_results=of_results):
+    for place in dict.fromkeys(_places(source, settings, of_results=of_results)):
         if (source == "-" or not same_file(place, named(source))) and owner_of(place) == campaign:
             return place
     return None

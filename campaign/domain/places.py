@@ -73,6 +73,11 @@ class Url:
 Place = Path | Url
 
 
+def is_wrapped(path: str) -> bool:
+    """Whether a path has quotes, blanks or a line's end around it, as a file of variables leaves them that no shell reads."""
+    return path != path.strip() or (len(path) > 1 and path[0] == path[-1] and path[0] in "\"'")
+
+
 def unexpanded_variable(path: str) -> str:
     """The first `$NAME`, `${NAME}`, `$(NAME)` or `%NAME%` of a path, which a shell would have replaced; empty if there is none."""
     found = _VARIABLE.search(path)

@@ -310,7 +310,8 @@ class TestMachines:
             (adapter / "address").write_text(f"52:54:00:00:00:{len(list(desk.folder.glob('*.net'))):02}", encoding="ascii")
             if not (desk.folder / f"{name}.id").exists():
                 (desk.folder / f"{name}.id").write_text(name, encoding="ascii")
-        return finish(start(desk, *words, before=OTHER_MACHINE.format(name=name, host=host or name), **environment), code=code)
+        before = OTHER_MACHINE.format(name=name, host=host or name)
+        return finish(start(desk, *words, before=before, prefix=(), **environment), code=code)
 
     def test_another_machine_is_refused_and_the_same_after_a_change_of_name_is_not(self, desk: Desk) -> None:
         self.on(desk, "one", *WORDS, "--limit", "3", code=5)

@@ -279,6 +279,12 @@ class TestPaths:
         with pytest.raises(UsageError, match=variable):
             Settings.read()
 
+    @pytest.mark.parametrize("written", ['"/srv/it.db"', "'it.db'", "/srv/it.db\r", " /srv/it.db", "it.db\n"])
+    def test_what_a_shell_would_have_taken_away_is_refused(self, written: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("CAMPAIGN_LEDGER", written)
+        with pytest.raises(UsageError, match="CAMPAIGN_LEDGER"):
+            Settings.read()
+
     @pytest.mark.parametrize("name", sorted(set(PATHS) - {"ledger"}))
     def test_a_tilde_is_the_home_folder(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HOME", "/home/anna")
