@@ -91,7 +91,6 @@ class Checked:
                 for concern in self.concerns
             ],
             "estimated_seconds": round(self.estimated_seconds, 1),
-            "earlier_results": None if self.earlier_results is None else str(self.earlier_results),
             "exit_code": self.exit_code,
         }
 

@@ -83,11 +83,6 @@ def print_checked(checked: "Checked", *, as_json: bool) -> None:
         f"{printable(checked.list_name)}: {checked.description}",
         f"{rows(checked.counts.rows)}, {sendable:,} can be sent. Nothing was sent.",
     ]
-    if checked.earlier_results is not None:
-        lines.append(
-            f"Look at this: {printable(str(checked.earlier_results))} holds results of this campaign, which the ledger does not know. "
-            "It may have been sent already; campaign run asks, or sends nothing."
-        )
     before = [f"{count:,} {_SAID[status]}" for status, count in checked.counts.by_status.items() if count and status in _SAID]
     if before:
         lines.append(f"Of the others, by what the file says became of them: {', '.join(before)}; they stay as they are.")

@@ -165,9 +165,15 @@ def _run_job(file: str, settings: "Settings", *, dry: bool = False) -> None:
 
 def _check(source: str, settings: "Settings") -> NoReturn:
     from campaign.app.checking import check as look_through
+    from campaign.cli import logs
     from campaign.cli.loop import run_loop
     from campaign.cli.output import print_checked
 
     checked = run_loop(look_through(source, settings))
+    if checked.earlier_results is not None:
+        sentence = (
+            f"{checked.earlier_results} holds results of this campaign, which the ledger does not know: it may have been sent already."
+        )
+        logs.tell("unknown_campaign", sentence, results=str(checked.earlier_results))
     print_checked(checked, as_json=settings.json_output)
     raise typer.Exit(checked.exit_code)

@@ -82,7 +82,7 @@ class TestAnotherLedger:
         assert str(ledger_of(desk, "root")) in why
         assert texts(desk) == [1]
         # Nothing of it stays in the way, and the ledger that knows it goes on.
-        assert desk.json("list", HOME=home(desk, "root")) == []
+        assert json.loads(desk.run("list", "--json", HOME=home(desk, "root")).stdout) == []
         assert desk.json(*WORDS)["by_status"]["delivered"] == ROWS
         assert texts(desk) == [1]
 
@@ -144,11 +144,11 @@ class TestAnotherLedger:
         assert texts(desk) == [1]
 
     def test_check_says_it_beforehand(self, desk: Desk) -> None:
-        assert desk.json("check", *WORDS[1:])["earlier_results"] is None
+        assert desk.run("check", *WORDS[1:]).stderr == ""
         desk.run(*WORDS)
-        assert desk.json("check", *WORDS[1:])["earlier_results"] is None
-        found = desk.json("check", *WORDS[1:], HOME=home(desk, "root"))
-        assert found["earlier_results"] == str(desk.folder / "list.results.csv")
+        assert desk.run("check", *WORDS[1:]).stderr == ""
+        found = events(desk.run("check", *WORDS[1:], HOME=home(desk, "root")).stderr)
+        assert found["unknown_campaign"]["results"] == str(desk.folder / "list.results.csv")
         assert not ledger_of(desk, "root").exists()
 
     def test_results_of_a_campaign_of_another_name_say_nothing(self, desk: Desk) -> None:
