@@ -89,7 +89,7 @@ class Settings(BaseSettings):
     quiet_period: Duration = 10.0
     timeout: Duration = 30.0
     proxy: ProxyUrl = Field(default="", repr=False)
-    ca_file: Path | None = None
+    ca_file: LocalPath = None
     baseline: bool = False
     window: WindowOfDay = None
     time_zone: str | None = None
