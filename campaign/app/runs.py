@@ -164,8 +164,8 @@ async def read_back(name: str, settings: Settings, front: Front) -> Finished:
         check_here(record)
         results = await asyncio.to_thread(results_of, record, settings)
         with front.watch(name, await work.counts(record)) as observer:
-            await verify(record, work.ledger, work.reader, settings, observer=observer, stop=stop)
-        return await work.end(record, End(ended=Ended.LIMIT), results)
+            end = await verify(record, work.ledger, work.reader, settings, observer=observer, stop=stop)
+        return await work.end(record, end, results, end.why)
 
 
 async def control(name: str, wanted: Control, settings: Settings) -> None:

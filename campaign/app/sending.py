@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from campaign.app.canary import Rows, next_rows, send_carefully
@@ -16,8 +17,9 @@ from campaign.ledger.clock import SystemClock
 from campaign.ledger.port import CampaignRecord, Control, Ledger, LedgerReader
 from campaign.reporter.target import failed_path
 from campaign.sender.attempt import OnUnknown, Policy
-from campaign.sender.ending import End, Ended, happens_within
+from campaign.sender.ending import End, Ended, Ending, happens_within
 from campaign.sender.endpoint import Endpoint
+from campaign.sender.identity import IdentifyingGateway
 from campaign.sender.network import Network, network_to
 from campaign.sender.pace import Pacer
 from campaign.sender.pool import Pool
@@ -175,6 +177,7 @@ def _gateway(settings: Settings, observer: Observer, *, concurrency: int, total_
 def _pool_settings(record: CampaignRecord, reader: LedgerReader, settings: Settings) -> PoolSettings:
     return PoolSettings(
         key=budget_key(settings),
+        origin=Endpoint.of(settings.api_url).origin,
         rate_per_second=settings.rate,
         # The API limits reading like sending, each by itself; where sending has no limit, reading finds its own by 429.
         read_rate_per_second=settings.rate or UNPACED_READS_PER_SECOND,
@@ -192,12 +195,12 @@ def _pool_settings(record: CampaignRecord, reader: LedgerReader, settings: Setti
 
 async def verify(
     record: CampaignRecord, ledger: Ledger, reader: LedgerReader, settings: Settings, *, observer: Observer, stop: Stop
-) -> None:
-    """Read every unknown row's pass back, also those that wait for a person; sends nothing."""
+) -> End:
+    """Read every unknown row's pass back, also those that wait for a person; sends nothing, and returns why it ended."""
     await ledger.bury(quiet_seconds=settings.quiet_period)
     await ledger.recheck(record.id)
     async with _gateway(settings, observer, concurrency=16) as gateway:
-        await _read_back(record, ledger, reader, gateway, settings, observer=observer, stop=stop)
+        return await _read_back(record, ledger, reader, gateway, settings, observer=observer, stop=stop)
 
 
 async def _read_back(
@@ -209,14 +212,19 @@ async def _read_back(
     *,
     observer: Observer,
     stop: Stop,
-) -> None:
+) -> End:
+    ending = Ending()
+    identifying = IdentifyingGateway(gateway, origin=Endpoint.of(settings.api_url).origin, stop=partial(ending.come, Ended.SAFEGUARD))
     pacer = Pacer(ledger, f"{budget_key(settings)} read", settings.rate or UNPACED_READS_PER_SECOND)
-    verifier = Verifier(ledger, gateway, pacer, observer, campaign=record.id, max_attempts=settings.max_attempts)
+    verifier = Verifier(ledger, identifying, pacer, observer, campaign=record.id, max_attempts=settings.max_attempts)
     async with asyncio.TaskGroup() as group:
         pacing = group.create_task(pacer.run())
         while reader.outlook(record.id).doubt_in_seconds is not None and not await happens_within(stop.gently, 0.1):
             await verifier.round()
+            if ending.came():
+                break
         pacing.cancel()
+    return ending.end or End(ended=Ended.LIMIT)
 
 
 def report(reader: LedgerReader, record: CampaignRecord, results: Place) -> "Written":

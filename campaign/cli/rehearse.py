@@ -13,6 +13,13 @@ def simulate(
     fault: Annotated[
         list[str] | None, typer.Option(help="A fault and its probability, such as cut_after=5%. May be given several times.")
     ] = None,
+    taken_then: Annotated[
+        str, typer.Option(help="What --fault taken_then=10% answers once it has taken the message.", metavar="408,499")
+    ] = "408,425,499,460",
+    forbidden: Annotated[list[str] | None, typer.Option(help="A pass of somebody else: 403. May be given several times.", metavar="ID")] = None,
+    portal: Annotated[
+        str, typer.Option(help="Have somebody else answer everything: with a page, json, or a redirect, 301, 302 or 307.", metavar="page")
+    ] = "",
     latency: Annotated[str, typer.Option(help="How long an answer takes.", metavar="50ms")] = "0ms",
     token: Annotated[list[str] | None, typer.Option(help="A token that is let in; without any, every one is.")] = None,
     seed: Annotated[int, typer.Option(help="What the faults are drawn from.")] = 0,
@@ -29,9 +36,16 @@ def simulate(
         seconds = parse_duration(latency)
     except ValueError as error:
         raise UsageError(f"--latency: {error}.") from None
+    try:
+        statuses = tuple(int(status) for status in taken_then.split(","))
+    except ValueError:
+        raise UsageError(f"--taken-then {taken_then}: give statuses such as 408,499.") from None
     config = SimulatorConfig(
         port=port,
         limit_per_second=limit,
+        taken_then=statuses,
+        forbidden=frozenset(forbidden or []),
+        portal=portal,
         faults=parse_faults(fault or []),
         latency=Latency(low_seconds=seconds, high_seconds=seconds),
         tokens=frozenset(token or []),

@@ -4,9 +4,12 @@ import math
 import re
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Final
+from enum import StrEnum
+from typing import Final, Generic, TypeVar
 
-from campaign.domain.verdict import Proof, Verdict
+from campaign.domain.verdict import Fault, Proof, Reading, Reply, Verdict, foreign
+
+T = TypeVar("T")
 
 RECENT: Final = 100
 FEWEST_FOR_A_SHARE: Final = 20
@@ -21,6 +24,16 @@ PROXY_AUTH: Final = "proxy_auth"
 
 FORGOTTEN_SECONDS: Final = 400.0
 """Longer than any pause: with nothing sent for so long, two troubles are not one that lasts."""
+
+FIRST_REFUSED: Final = 10
+"""So many refusals, and nothing accepted before, are of everything."""
+
+LAST_ANSWERS: Final = 40
+MOST_REFUSED: Final = 36
+"""So many refusals among the last answers are of everything, though messages were accepted before."""
+
+FOREIGN_ANSWERS: Final = 5
+"""So many answers of somebody else, and none of PassEntry's before, show that it is not PassEntry that answers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +104,10 @@ class Safeguard:
             return verdict.error
         if verdict.proof is Proof.THROTTLED:
             return self._lasting(now, "answered only 429 (too many requests)")
+        if verdict.proof is Proof.ROW_OR_ALL:
+            # Whether the row failed is not known yet, but the API is there.
+            self._calm()
+            return ""
         self._recent.append(failed)
         self._failures += failed
         if verdict.proof in {Proof.NOT_ACCEPTED, Proof.AMBIGUOUS}:
@@ -101,9 +118,12 @@ class Safeguard:
                 self._paused_until = now + self.pause_seconds
             why = verdict.error if verdict.proof is Proof.NOT_ACCEPTED else ""
             return self._over_the_limit() or self._lasting(now, "could not be reached, or failed,", why)
+        self._calm()
+        return self._over_the_limit()
+
+    def _calm(self) -> None:
         self._in_a_row = self._pauses = 0
         self._trouble_since = None
-        return self._over_the_limit()
 
     def _lasting(self, now: float, what: str, why: str = "") -> str:
         if self._trouble_since is None or now - self._trouble_last > FORGOTTEN_SECONDS:
@@ -120,3 +140,134 @@ class Safeguard:
         if self.halt.share is not None and len(self._recent) >= FEWEST_FOR_A_SHARE and share >= self.halt.share:
             return f"{share:.0%} of the last {len(self._recent)} sends failed; --halt allows {self.halt.share:.0%}."
         return ""
+
+
+class Whose(StrEnum):
+    """Whose a refusal is."""
+
+    ROW = "row"
+    EVERYONE = "everyone"
+    UNDECIDED = "undecided"
+
+
+@dataclass(slots=True)
+class Refusals(Generic[T]):
+    """Holds refusals back until it is known whether they are of single rows or of everything, as when the token was revoked.
+
+    A token that is refused stays refused. So a refusal is its row's own as soon as a message is accepted that was sent after the refusal
+    came. A message accepted later but sent before it proves nothing: the token may have been revoked between the two.
+
+    Every time is of one clock that only goes forward.
+    """
+
+    stop: str = ""
+    """Why the run must stop, as a sentence; empty if it need not."""
+
+    _held: deque[tuple[float, T]] = field(default_factory=deque)
+    _last: deque[bool] = field(default_factory=lambda: deque(maxlen=LAST_ANSWERS))
+    _accepted: bool = False
+    _refused: int = 0
+    _http_status: int = 403
+
+    @property
+    def any_held(self) -> bool:
+        return bool(self._held)
+
+    def refuse(self, item: T, *, answered_at: float, http_status: int) -> None:
+        """Take in a refusal, and hold it back; after it `stop` may be set."""
+        self._held.append((answered_at, item))
+        self._last.append(True)
+        self._refused += 1
+        self._http_status = http_status
+        if self.stop:
+            return
+        if not self._accepted and self._refused >= FIRST_REFUSED:
+            self.stop = self._all_refused()
+        elif sum(self._last) >= MOST_REFUSED:
+            self.stop = (
+                f"The API accepted messages at first, and then refused {sum(self._last)} of {len(self._last)} ({self._http_status}): the token "
+                "may have been revoked, or these passes belong to somebody else. Check PASSENTRY_API_KEY."
+            )
+
+    def accept(self, *, sent_at: float) -> list[T]:
+        """Take in that a message was accepted which was sent then; returns the refusals that are thereby their rows' own."""
+        self._accepted = True
+        self._last.append(False)
+        return [] if self.stop else self._released(before=sent_at)
+
+    def asked(self, *, works: bool | None, asked_at: float) -> tuple[Whose, list[T]]:
+        """Decide on what is held where no more answers come that could.
+
+        Args:
+            works: whether the token was let in when it asked, at `asked_at`, for a pass that it had sent to before; None: not known.
+            asked_at: when.
+
+        Returns:
+            Whose the refusals are, and those that this is true of. They are no longer held, unless they are everyone's: then `stop` is set.
+        """
+        if self.stop or works is False or not (works or self._accepted):
+            self.stop = self.stop or self._all_refused()
+            return Whose.EVERYONE, []
+        return (Whose.ROW if works else Whose.UNDECIDED), self._released(before=asked_at)
+
+    def let_go(self) -> list[T]:
+        """What is still held, which is held no longer: nobody knows whose it was."""
+        return self._released(before=math.inf)
+
+    def _released(self, *, before: float) -> list[T]:
+        if not self._held:
+            return []
+        # Answers are taken in in nearly the order in which they came, so all are looked at.
+        released = [item for at, item in self._held if at <= before]
+        self._held = deque((at, item) for at, item in self._held if at > before)
+        return released
+
+    def _all_refused(self) -> str:
+        return (
+            f"The API refuses everything ({self._http_status}), {len(self._held)} of {len(self._held)} messages: the token may not send, or "
+            "these passes belong to somebody else. Check PASSENTRY_API_KEY."
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class Recognition:
+    """Whether it is PassEntry that answers: each method says why to stop, or nothing.
+
+    Args:
+        origin: of whom the answers are, for the sentence.
+    """
+
+    origin: str
+    _sends_known: bool = False
+    _reads_known: bool = False
+    _foreign_sends: int = 0
+    _foreign_reads: int = 0
+
+    @property
+    def known(self) -> bool:
+        """Whether PassEntry has answered."""
+        return self._sends_known or self._reads_known
+
+    def note_send(self, result: Reply | Fault) -> str:
+        """Take in the end of a POST. A gateway that lets reads through may keep messages back, so answers to reads don't count here."""
+        if isinstance(result, Fault):
+            return ""
+        self._sends_known |= result.signature.documented
+        what = foreign(result)
+        self._foreign_sends += bool(what)
+        return "" if self._sends_known or self._foreign_sends < FOREIGN_ANSWERS else self._sentence(what)
+
+    def note_read(self, reading: Reading) -> str:
+        """Take in the end of a GET. Where messages are answered by PassEntry, they are sent, also if passes can't be read."""
+        self._reads_known |= reading.signature.documented
+        what = foreign(reading)
+        self._foreign_reads += bool(what)
+        return "" if self.known or self._foreign_reads < FOREIGN_ANSWERS else self._sentence(what)
+
+    def _sentence(self, what: str) -> str:
+        if not what:
+            return ""
+        return (
+            f"This is not PassEntry: {self.origin} answered {what}. Look for a login page of the network, a proxy or a firewall, and check "
+            "PASSENTRY_API_URL."
+        )

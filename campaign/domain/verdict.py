@@ -1,13 +1,16 @@
 """What one attempt proves: every reply and every fault → verdict, in one table. Source: `docs/api.md`.
 
-The API has no idempotency key, so only what is *provably* not accepted may be tried again by itself.
+The API has no idempotency key, so only what is *provably* not accepted may be tried again by itself. Each answer is judged by one question:
+who can have given it, and can the message have been taken before?
 """
 
 import html
 import re
 import unicodedata
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final, assert_never
 
 from campaign.domain.model import Status
@@ -16,7 +19,25 @@ _LINK: Final = re.compile(r"\[([^\[\]]{1,500})\]\([^()\s]{1,2000}\)")
 _TAG: Final = re.compile(r"<[^<>]{1,2000}>")
 
 DELIVERED_VALUE: Final = "delivered"
-"""The only `meta.notifications.status` that says a phone showed the message."""
+"""The only `meta.notifications.status` that says the message was handed to the wallet's push service."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """What an answer shows of who gave it.
+
+    `documented`: it has what only PassEntry's answers have: an x-rate-limit header, which all of them have, or the documented JSON.
+    `page`: it is a web page, as proxies, firewalls and login portals answer. `whole`: its body came to its end. `redirects_to` is the
+    address that it names.
+    """
+
+    documented: bool = False
+    page: bool = False
+    whole: bool = True
+    redirects_to: str = ""
+
+
+UNSIGNED: Final = Signature()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +57,7 @@ class Reply:
     error: str = ""
     pass_status: str = ""
     device_type: str = ""
+    signature: Signature = field(default=UNSIGNED, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,13 +74,92 @@ class Fault:
 
 
 class Proof(StrEnum):
+    """All but DELIVERED, NOT_DELIVERED and AMBIGUOUS prove that the message was not accepted.
+
+    ROW_OR_ALL is a refusal of which only other answers can tell whether it is of this row or of everything (`safeguard.Refusals`).
+    """
+
     DELIVERED = "delivered"
     NOT_DELIVERED = "not_delivered"
     REFUSED = "refused"
+    ROW_OR_ALL = "row_or_all"
     TOKEN_REFUSED = "token_refused"  # noqa: S105 - the name of a verdict
     THROTTLED = "throttled"
     NOT_ACCEPTED = "not_accepted"
     AMBIGUOUS = "ambiguous"
+
+
+ACCEPTED: Final = frozenset({Proof.DELIVERED, Proof.NOT_DELIVERED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What a status proves, and `why`: who can have answered so, and whether the message can have been taken before."""
+
+    proof: Proof
+    why: str
+
+
+def _refused(why: str) -> Rule:
+    return Rule(proof=Proof.REFUSED, why=why)
+
+
+def _ambiguous(why: str) -> Rule:
+    return Rule(proof=Proof.AMBIGUOUS, why=why)
+
+
+_GATEWAY: Final = "a gateway gives up on the connection or on the server behind it, which may have taken the message"
+UNLISTED: Final = _ambiguous("documented nowhere, so nobody knows who gives it, or when")
+ANSWERS: Final[Mapping[int, Rule]] = MappingProxyType(
+    {
+        400: _refused("the request can't be read: a server or proxy says so before it hands it on, the API before it does anything"),
+        401: Rule(proof=Proof.TOKEN_REFUSED, why="the token is checked before anything else, whoever checks it"),
+        402: Rule(proof=Proof.ROW_OR_ALL, why="the API refuses the caller before it does anything"),
+        403: Rule(proof=Proof.ROW_OR_ALL, why="the API refuses the caller, for this pass or for all, before it does anything"),
+        404: _refused("there is no such pass, or no such path: there is nothing that could take the message"),
+        405: _ambiguous("the API does take POST; gateways say so when they fall back to a static page after the server behind them failed"),
+        406: _ambiguous("frameworks look at which form of answer is wanted after the work is done"),
+        407: _ambiguous("a proxy wants a login; that it asks before it hands the request on is a matter of that proxy"),
+        408: _ambiguous(_GATEWAY),
+        409: _refused("the API has looked at the pass, and refuses the message in its present state"),
+        410: _refused("the pass is gone: there is nothing that could take the message"),
+        413: _refused("the message is too large, which its head tells before the request is handed on or looked at"),
+        414: _refused("the id is too long, which the first line tells before the request is handed on or looked at"),
+        415: _refused("the content's kind, which the head tells before the request is looked at"),
+        421: _ambiguous("speaks of the connection, not of the request"),
+        422: _refused("the API has looked at the content, and refuses it"),
+        423: _ambiguous("the pass is locked, perhaps by the very message that is being processed"),
+        424: _ambiguous("something that the API depends on failed, perhaps after the pass had taken the message"),
+        425: _ambiguous("speaks of the connection, not of the request; a gateway may have handed it on"),
+        429: Rule(proof=Proof.THROTTLED, why="a limit counts requests before they are handed on or looked at"),
+        440: _ambiguous(_GATEWAY),
+        444: _ambiguous(_GATEWAY),
+        449: _ambiguous(_GATEWAY),
+        460: _ambiguous(_GATEWAY),
+        499: _ambiguous(_GATEWAY),
+        500: _ambiguous("the API failed, before or after it took the message"),
+        501: _ambiguous("the API does know this request, so it is a gateway that speaks"),
+        502: _ambiguous(_GATEWAY),
+        503: _ambiguous("overload or maintenance, also where it says when to come back: before or after the message was taken"),
+        504: _ambiguous(_GATEWAY),
+        511: _ambiguous("a network wants a login; that it asks before it hands the request on is a matter of that network"),
+        **dict.fromkeys(range(520, 531), _ambiguous("a content network can't reach the server behind it, or lost it on the way")),
+    }
+)
+"""All that is known to be more than a guess. What is not listed is AMBIGUOUS, redirects among it: none is followed, and as many a form
+is answered with one after it was taken.
+"""
+
+_FROM_SOMEBODY_ELSE: Final[Mapping[Proof, Proof]] = MappingProxyType(
+    {
+        # Firewalls that read answers, too, refuse after the message was taken.
+        Proof.ROW_OR_ALL: Proof.AMBIGUOUS,
+        Proof.THROTTLED: Proof.AMBIGUOUS,
+        # Not accepted, but perhaps it is the way there that is wrong, and not this row.
+        Proof.REFUSED: Proof.ROW_OR_ALL,
+    }
+)
+"""What a refusal proves that comes as a web page, without any of what PassEntry's own answers have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +170,8 @@ class Verdict:
 
     @property
     def counts_as_attempt(self) -> bool:
-        """A 429 or a refused token says nothing about the row, so it uses up none of the row's attempts."""
-        return self.proof not in {Proof.THROTTLED, Proof.TOKEN_REFUSED}
+        """A 429, a refused token, or a refusal of everything says nothing about the row, so it uses up none of the row's attempts."""
+        return self.proof not in {Proof.THROTTLED, Proof.TOKEN_REFUSED, Proof.ROW_OR_ALL}
 
 
 def judge(result: Reply | Fault) -> Verdict:
@@ -94,15 +195,16 @@ def _judge_reply(reply: Reply) -> Verdict:
         if reply.notification_status == DELIVERED_VALUE:
             return Verdict(proof=Proof.DELIVERED)
         return Verdict(proof=Proof.NOT_DELIVERED, reason=reply.notification_status)
-    reason = f"http_{status}"
-    if status in {401, 403}:
-        return Verdict(proof=Proof.TOKEN_REFUSED, reason=reason, error=reply.error)
-    if status == 429:
-        return Verdict(proof=Proof.THROTTLED, reason=reason, error=reply.error)
-    if 400 <= status < 500:
-        return Verdict(proof=Proof.REFUSED, reason=reason, error=reply.error)
-    # 5xx may come from before or after the message was taken; a 3xx or 1xx is documented nowhere, so it proves nothing either.
-    return Verdict(proof=Proof.AMBIGUOUS, reason=reason, error=reply.error)
+    proof = rule_of(status).proof
+    if reply.signature.page and not reply.signature.documented:
+        proof = _FROM_SOMEBODY_ELSE.get(proof, proof)
+    reason = "forbidden" if status == 403 and proof is Proof.ROW_OR_ALL else f"http_{status}"
+    return Verdict(proof=proof, reason=reason, error=reply.error)
+
+
+def rule_of(http_status: int) -> Rule:
+    """What a status other than 2xx proves where PassEntry itself answers."""
+    return ANSWERS.get(http_status, UNLISTED)
 
 
 def status_after(proof: Proof, *, attempts: int, max_attempts: int) -> Status:
@@ -116,7 +218,7 @@ def status_after(proof: Proof, *, attempts: int, max_attempts: int) -> Status:
             return Status.FAILED
         case Proof.NOT_ACCEPTED:
             return Status.PENDING if attempts < max_attempts else Status.FAILED
-        case Proof.THROTTLED | Proof.TOKEN_REFUSED:
+        case Proof.THROTTLED | Proof.TOKEN_REFUSED | Proof.ROW_OR_ALL:
             return Status.PENDING
         case Proof.AMBIGUOUS:
             return Status.UNKNOWN
@@ -144,6 +246,22 @@ class Reading:
     device_type: str = ""
     retry_after_seconds: float | None = None
     error: str = ""
+    signature: Signature = field(default=UNSIGNED, compare=False)
+
+
+def foreign(answer: Reply | Reading) -> str:
+    """What was answered, in words, if it is no answer of PassEntry's; empty if it may be one."""
+    signature, status = answer.signature, answer.http_status
+    if status is None or signature.documented or status == 429:
+        return ""
+    if 300 <= status < 400:
+        return f"{status}, to {signature.redirects_to}" if signature.redirects_to else f"{status}, which leads elsewhere"
+    if status in {407, 511}:
+        return f"{status}, which asks for a login"
+    readable = answer.readable if isinstance(answer, Reply) else answer.latest is not Latest.UNREADABLE
+    if signature.page and (200 <= status < 300 or 400 <= status < 500):
+        return f"{status} with a web page"
+    return f"{status}, but not as PassEntry answers" if 200 <= status < 300 and not readable and signature.whole else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from typing import assert_never
 
 from campaign.domain.backoff import delay_seconds
 from campaign.domain.model import Claim, Outcome, Settlement, Status
-from campaign.domain.verdict import Fault, Proof, Reply, Verdict, judge, status_after
+from campaign.domain.verdict import Fault, Proof, Reply, Verdict, status_after
 
 
 class OnUnknown(StrEnum):
@@ -27,25 +27,26 @@ class Policy:
 def settle_attempt(
     claim: Claim,
     result: Reply | Fault,
+    verdict: Verdict,
     *,
     policy: Policy,
     sent_at: float,
     latency_seconds: float,
     jitter: float,
     held_against: bool = True,
-) -> tuple[Settlement, Verdict]:
+) -> Settlement:
     """What becomes of a claim.
 
     Args:
         claim: the row.
         result: how the attempt ended.
+        verdict: what that proves.
         policy: what the run was told to do.
         sent_at: Unix seconds.
         latency_seconds: from the first byte to the end of the answer.
         jitter: a draw from [0, 1).
         held_against: whether a try that came to nothing uses up one of the row's: not if the run broke it off, or the API is down for all.
     """
-    verdict = judge(result)
     counts = int(verdict.counts_as_attempt)
     # What may have arrived and is sent again all the same counts always: each try may be one message more on the phone.
     resends = verdict.proof is Proof.AMBIGUOUS and policy.on_unknown is OnUnknown.RESEND
@@ -82,4 +83,4 @@ def settle_attempt(
         pass_status=reply.pass_status if reply else "",
         device_type=reply.device_type if reply else "",
     )
-    return Settlement(claim=claim, outcome=outcome, tries=tries, due_in_seconds=due, may_have_arrived=again), verdict
+    return Settlement(claim=claim, outcome=outcome, tries=tries, due_in_seconds=due, may_have_arrived=again)

@@ -5,6 +5,7 @@ import math
 import random
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from campaign.domain.model import Claim, Skip
@@ -13,6 +14,7 @@ from campaign.sender.baselines import Baselines
 from campaign.sender.claims import Claims
 from campaign.sender.ending import End, Ended, Ending, happens_within
 from campaign.sender.heart import MARGIN_SECONDS, TAKEN_OVER, Heart
+from campaign.sender.identity import IdentifyingGateway
 from campaign.sender.openings import Openings
 from campaign.sender.pace import Pacer
 from campaign.sender.port import Gateway, Observer
@@ -48,7 +50,8 @@ class Pool:
     ) -> None:
         self._ledger = ledger
         self._reader = reader
-        self._gateway = gateway
+        self._ending = Ending()
+        self._gateway = IdentifyingGateway(gateway, origin=settings.origin, stop=partial(self._ending.come, Ended.SAFEGUARD))
         self._observer = observer
         self._runner = runner
         self._settings = settings
@@ -61,7 +64,6 @@ class Pool:
         self._busy = 0
         self._held: Claim | None = None
         self._openings = Openings(ledger, runner, observer)
-        self._ending = Ending()
         self._timing = Timing(
             settings.schedule,
             reader.zones(runner.campaign),
@@ -72,7 +74,7 @@ class Pool:
         )
         self._sends = Sends(
             ledger=ledger,
-            gateway=gateway,
+            gateway=self._gateway,
             observer=observer,
             runner=runner,
             recorder=self._recorder,
@@ -113,7 +115,7 @@ class Pool:
             if self._pacer is not None:
                 helpers.append(group.create_task(self._pacer.run()))
             rows = self._rows(read_pacer, group)
-            dispatcher = group.create_task(self._dispatch(rows, group))
+            dispatcher = group.create_task(self._dispatch(rows, read_pacer, group))
             await self._ending.wait()
             dispatcher.cancel()
             await asyncio.wait([dispatcher])
@@ -140,16 +142,23 @@ class Pool:
             group=group,
         )
 
-    async def _dispatch(self, rows: Claims | Baselines, group: asyncio.TaskGroup) -> None:
+    async def _dispatch(self, rows: Claims | Baselines, read_pacer: Pacer, group: asyncio.TaskGroup) -> None:
         left = self._settings.limit if self._settings.limit is not None else math.inf
+        identified = False
         while left > 0:
             self._held = await rows.next(most=int(min(left, 10**9)))
             if self._held is None:
+                await self._decide_refusals(read_pacer)
                 if await self._is_finished():
                     self._ending.come(Ended.FINISHED)
                     return
                 await asyncio.sleep(IDLE_SECONDS if self._settings.shard.is_whole else SHARE_IDLE_SECONDS)
                 continue
+            if not identified:
+                await self._gateway.identify(self._held.pass_id, read_pacer)
+                identified = True
+            if self._ending.came():
+                return
             if self._pacer is not None:
                 await self._pacer.slot()
             if self._ready.qsize() >= self._idle and len(self._workers) < self._settings.workers:
@@ -159,7 +168,17 @@ class Pool:
             left -= 1
         while self._busy or not self._ready.empty():  # noqa: ASYNC110 - what a limit has let out is sent before the run ends
             await asyncio.sleep(IDLE_SECONDS / 4)
+        await self._decide_refusals(read_pacer)
         self._ending.come(Ended.LIMIT)
+
+    async def _decide_refusals(self, read_pacer: Pacer) -> None:
+        """With nothing more to send, nothing else tells whether a refusal is of its row: the token is tried on a pass that it sent to."""
+        if self._busy or not self._ready.empty() or not self._sends.holds_refusals:
+            return
+        asked_at = asyncio.get_running_loop().time()
+        passes = [pass_id for pass_id, _ in await self._ledger.witnesses(self._runner.campaign)]
+        works = await self._gateway.token_works(passes, read_pacer)
+        await self._sends.decide_refusals(works=works, asked_at=asked_at)
 
     async def _is_finished(self) -> bool:
         if self._busy or not self._ready.empty():
@@ -246,3 +265,4 @@ class Pool:
             worker.cancel()
         if at_work:
             await asyncio.wait(at_work)
+        await self._sends.let_refusals_go()

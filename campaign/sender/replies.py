@@ -2,16 +2,21 @@
 
 from collections.abc import Mapping
 from typing import Final
+from urllib.parse import urlsplit
 
 import orjson
 
-from campaign.domain.verdict import DELIVERED_VALUE, Latest, Reading, Reply
+from campaign.domain.verdict import DELIVERED_VALUE, Latest, Reading, Reply, Signature
 from campaign.sender.excerpts import excerpt, visible
 from campaign.sender.limits import count, retry_after_seconds
 
 _MOST_ERRORS: Final = 20
 _REAL_TOKEN_LENGTH: Final = 16
 _ABSENT: Final = object()
+_DOCUMENTED: Final = Signature(documented=True)
+_DOCUMENTED_HEADERS: Final = tuple(f"x-rate-limit-{name}" for name in ("limit", "remaining", "reset", "retry-after", "url"))
+_BLANKS: Final = b" \t\r\n\xef\xbb\xbf"
+"""What may stand before markup, a byte order mark included."""
 
 
 def read_reply(*, http_status: int, headers: Mapping[str, str], body: bytes, whole: bool, token: str, now: float) -> Reply:
@@ -28,19 +33,27 @@ def read_reply(*, http_status: int, headers: Mapping[str, str], body: bytes, who
     remaining = count(headers, "x-rate-limit-remaining")
     limit = count(headers, "x-rate-limit-limit")
     if not 200 <= http_status < 300:
+        signature = _signature(headers, body, whole=whole, documented=_has_errors(_json(body)), token=token)
         return Reply(
             http_status=http_status,
             retry_after_seconds=retry_after_seconds(headers, now=now),
             rate_remaining=remaining,
             rate_limit=limit,
-            error=_error(body, token=token),
+            error=_error(body, token=token) or _leads_to(signature),
+            signature=signature,
         )
     found = _json(body) if whole else None
     notification = _object(_object(found, "meta"), "notifications")
     status = _scalar(notification.get("status")) if notification is not None else ""
     if notification is None or not status.strip():
-        error = _undocumented(body, whole=whole, token=token)
-        return Reply(http_status=http_status, readable=False, rate_remaining=remaining, rate_limit=limit, error=error)
+        return Reply(
+            http_status=http_status,
+            readable=False,
+            rate_remaining=remaining,
+            rate_limit=limit,
+            error=_undocumented(body, whole=whole, token=token),
+            signature=_signature(headers, body, whole=whole, documented=_has_errors(found), token=token),
+        )
     pass_status, device_type = _pass_and_device(_object(_object(found, "data"), "attributes"), token=token)
     return Reply(
         http_status=http_status,
@@ -51,22 +64,30 @@ def read_reply(*, http_status: int, headers: Mapping[str, str], body: bytes, who
         rate_limit=limit,
         pass_status=pass_status,
         device_type=device_type,
+        signature=_DOCUMENTED,
     )
 
 
 def read_pass(*, http_status: int, headers: Mapping[str, str], body: bytes, whole: bool, token: str, now: float) -> Reading:
     """The answer to Show Pass; all but a whole, documented 200 is unreadable. Arguments as for `read_reply`."""
     if http_status != 200:
+        signature = _signature(headers, body, whole=whole, documented=_has_errors(_json(body)), token=token)
         return Reading(
             latest=Latest.UNREADABLE,
             http_status=http_status,
             retry_after_seconds=retry_after_seconds(headers, now=now),
-            error=_error(body, token=token),
+            error=_error(body, token=token) or _leads_to(signature),
+            signature=signature,
         )
     attributes = _object(_object(_json(body), "data"), "attributes") if whole else None
     text = attributes.get("latestMessage", _ABSENT) if attributes is not None else None
     if attributes is None or not (text is None or text is _ABSENT or isinstance(text, str)):
-        return Reading(latest=Latest.UNREADABLE, http_status=http_status, error=_undocumented(body, whole=whole, token=token))
+        return Reading(
+            latest=Latest.UNREADABLE,
+            http_status=http_status,
+            error=_undocumented(body, whole=whole, token=token),
+            signature=_signature(headers, body, whole=whole, documented=attributes is not None, token=token),
+        )
     pass_status, device_type = _pass_and_device(attributes, token=token)
     return Reading(
         latest=Latest.TEXT if isinstance(text, str) else Latest.NULL if text is None else Latest.MISSING,
@@ -74,7 +95,38 @@ def read_pass(*, http_status: int, headers: Mapping[str, str], body: bytes, whol
         http_status=http_status,
         pass_status=pass_status,
         device_type=device_type,
+        signature=_DOCUMENTED,
     )
+
+
+def _signature(headers: Mapping[str, str], body: bytes, *, whole: bool, documented: bool, token: str) -> Signature:
+    """Who gave the answer; `documented` is whether its body says so."""
+    markup = body[:64].lstrip(_BLANKS).startswith(b"<")
+    html = bool(body) and headers.get("Content-Type", "").lower().startswith("text/html") and _json(body) is None
+    return Signature(
+        documented=documented or any(name in headers for name in _DOCUMENTED_HEADERS),
+        page=markup or html,
+        whole=whole,
+        redirects_to=visible(_host(headers.get("Location", "")), secret=token),
+    )
+
+
+def _host(location: str) -> str:
+    """Where a redirect leads to: what follows the host may hold what is nobody's business."""
+    try:
+        return urlsplit(location).hostname or location.partition("?")[0]
+    except ValueError:
+        return location.partition("?")[0]
+
+
+def _leads_to(signature: Signature) -> str:
+    return f"It leads to {signature.redirects_to}" if signature.redirects_to else ""
+
+
+def _has_errors(document: object) -> bool:
+    """Whether it is the documented `{"errors": ["text", ...]}`."""
+    errors = document.get("errors") if isinstance(document, dict) else None
+    return isinstance(errors, list) and bool(errors) and all(isinstance(error, str) for error in errors)
 
 
 def _pass_and_device(attributes: dict[str, object] | None, *, token: str) -> tuple[str, str]:

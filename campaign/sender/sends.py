@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from campaign.domain.model import Claim, Status
 from campaign.domain.neighbours import Neighbours
-from campaign.domain.safeguard import Safeguard
-from campaign.domain.verdict import Fault, Proof, Reply, Verdict
+from campaign.domain.safeguard import Refusals, Safeguard, Whose
+from campaign.domain.verdict import ACCEPTED, Fault, Proof, Reply, Verdict, judge
 from campaign.ledger.port import Ledger, Runner
 from campaign.sender.attempt import settle_attempt
 from campaign.sender.ending import Ended, Ending
@@ -28,6 +28,18 @@ class _InFlight:
 
     may_write: Callable[[], bool]
     written: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Attempt:
+    """The end of one attempt. `sent_at` is Unix time, `began` and `answered_at` are the event loop's."""
+
+    claim: Claim
+    result: Reply | Fault
+    verdict: Verdict
+    sent_at: float
+    began: float
+    answered_at: float
 
 
 class Sends:
@@ -62,6 +74,7 @@ class Sends:
         self._clocks = clocks
         self._jitter = jitter
         self._safeguard = Safeguard(halt=settings.halt)
+        self._refusals = Refusals[_Attempt]()
         self._neighbours = Neighbours()
 
     async def send(self, claim: Claim) -> None:
@@ -73,33 +86,71 @@ class Sends:
             await self._ledger.release(self._runner, [claim])
             return
         in_flight = _InFlight(self._heart.beats)
-        sent_at, began = self._clocks.wall(), asyncio.get_running_loop().time()
-        try:
-            result = await self._gateway.send(claim.pass_id, claim.message, in_flight=in_flight)
-        except asyncio.CancelledError:
-            result = Fault(reason="interrupted", written=in_flight.written, error="The run was ended before the answer came.")
-            await self._settle(claim, result, sent_at, asyncio.get_running_loop().time() - began, broken_off=True)
-            raise
-        verdict = await self._settle(claim, result, sent_at, asyncio.get_running_loop().time() - began)
-        await self._slow_down(verdict, result)
+        clock = asyncio.get_running_loop().time
+        sent_at, began = self._clocks.wall(), clock()
 
-    async def _settle(
-        self, claim: Claim, result: Reply | Fault, sent_at: float, latency_seconds: float, *, broken_off: bool = False
-    ) -> Verdict:
-        settlement, verdict = settle_attempt(
-            claim,
-            result,
+        def ended(result: Reply | Fault) -> _Attempt:
+            return _Attempt(claim=claim, result=result, verdict=judge(result), sent_at=sent_at, began=began, answered_at=clock())
+
+        try:
+            attempt = ended(await self._gateway.send(claim.pass_id, claim.message, in_flight=in_flight))
+        except asyncio.CancelledError:
+            fault = Fault(reason="interrupted", written=in_flight.written, error="The run was ended before the answer came.")
+            await self._settle(ended(fault), broken_off=True)
+            raise
+        await self._take(attempt)
+        await self._slow_down(attempt.verdict, attempt.result)
+
+    @property
+    def holds_refusals(self) -> bool:
+        """Whether rows wait for it to be known whose their refusal is; they are still claimed."""
+        return self._refusals.any_held
+
+    async def decide_refusals(self, *, works: bool | None, asked_at: float) -> None:
+        """Nothing else is left to send that could tell whose the refusals are; see `Refusals.asked`."""
+        whose, attempts = self._refusals.asked(works=works, asked_at=asked_at)
+        if self._refusals.stop:
+            self._ending.come(Ended.SAFEGUARD, self._refusals.stop)
+        for attempt in attempts:
+            # Undecided, it is tried again, as often as any other row that was not accepted.
+            await self._settle(attempt, proves=Proof.REFUSED if whose is Whose.ROW else Proof.NOT_ACCEPTED)
+
+    async def let_refusals_go(self) -> None:
+        """The run ends: what is not known to be a row's own refusal leaves the row as it was."""
+        for attempt in self._refusals.let_go():
+            await self._settle(attempt)
+
+    async def _take(self, attempt: _Attempt) -> None:
+        if attempt.verdict.proof is not Proof.ROW_OR_ALL:
+            await self._settle(attempt)
+            if attempt.verdict.proof in ACCEPTED:
+                for refused in self._refusals.accept(sent_at=attempt.began):
+                    await self._settle(refused, proves=Proof.REFUSED)
+            return
+        self._safeguard.note(attempt.verdict, failed=False, now=self._clocks.ticks())
+        status = attempt.result.http_status if isinstance(attempt.result, Reply) else 403
+        self._refusals.refuse(attempt, answered_at=attempt.answered_at, http_status=status)
+        if self._refusals.stop:
+            self._ending.come(Ended.SAFEGUARD, self._refusals.stop)
+
+    async def _settle(self, attempt: _Attempt, *, proves: Proof | None = None, broken_off: bool = False) -> None:
+        """Hand over the outcome; `proves` is what other answers have shown, where the attempt's own did not tell."""
+        verdict = attempt.verdict if proves is None else replace(attempt.verdict, proof=proves)
+        settlement = settle_attempt(
+            attempt.claim,
+            attempt.result,
+            verdict,
             policy=self._settings.policy,
-            sent_at=sent_at,
-            latency_seconds=latency_seconds,
+            sent_at=attempt.sent_at,
+            latency_seconds=attempt.answered_at - attempt.began,
             jitter=self._jitter(),
             held_against=not (broken_off or self._safeguard.in_trouble),
         )
         await self._recorder.settle(settlement)
         failed = settlement.outcome.status in {Status.FAILED, Status.UNKNOWN}
-        if why := self._safeguard.note(verdict, failed=failed, now=self._clocks.ticks()):
+        shown = replace(verdict, proof=Proof.REFUSED) if failed and proves is not None else attempt.verdict
+        if why := self._safeguard.note(shown, failed=failed, now=self._clocks.ticks()):
             self._ending.come(Ended.SAFEGUARD, why)
-        return verdict
 
     async def _slow_down(self, verdict: Verdict, result: Reply | Fault) -> None:
         pause = self._safeguard.pause_seconds
@@ -107,7 +158,7 @@ class Sends:
             return
         if isinstance(result, Reply):
             await self._make_room(self._pacer, result)
-        if verdict.proof is Proof.THROTTLED and isinstance(result, Reply):
+        if isinstance(result, Reply) and result.http_status == 429:
             self._observer.event("throttled", retry_after_seconds=result.retry_after_seconds)
             await self._pacer.throttle(result.retry_after_seconds)
         elif pause:

@@ -22,6 +22,8 @@ MOST_READY: Final = 512
 class PoolSettings:
     """What one run of the pool is to do.
 
+    `origin` is where the API is, for people to read.
+
     `rate_per_second` None sends without pacing; `concurrency` None follows the rate; `limit` None sends all there is. `wait` says whether
     to wait where the schedule does not allow to send yet, or to end. `daily_cap` and `only` are as in `ledger.port.Terms`;
     `shard`, too, where there is no `only`: a few chosen rows are everyone's.
@@ -29,6 +31,7 @@ class PoolSettings:
 
     key: str
     rate_per_second: float | None
+    origin: str = "its address"
     read_rate_per_second: float = 9.0
     concurrency: int | None = None
     limit: int | None = None

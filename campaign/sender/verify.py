@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import Final
 
 from campaign.domain.model import Status
-from campaign.domain.verdict import Conclusion, Latest, Reading, after_reading, read_back, same_text
+from campaign.domain.verdict import Conclusion, Latest, Reading, after_reading, foreign, read_back, same_text
 from campaign.ledger.port import Doubt, Ledger
 from campaign.sender.ending import happens_within
 from campaign.sender.pace import Pacer
@@ -17,8 +17,11 @@ READS_TOGETHER_SECONDS: Final = 2.0
 MOST_TOGETHER: Final = 32
 MOST_READS: Final = 4
 MOST_REFUSED: Final = 60
-"""How often a reading may be told 429, which says nothing of the pass, before a person has to ask again."""
+"""How often a reading may be refused with 429, which says nothing of the pass, before a person has to ask again."""
+MOST_FOREIGN: Final = 20
+"""How often somebody else than PassEntry may answer a reading: in about 15 minutes."""
 AGAIN_SECONDS: Final = 5.0
+LONGEST_AGAIN_SECONDS: Final = 60.0
 LOOK_SECONDS: Final = 2.0
 """How often to look unasked: for what others have left in doubt, of which nobody tells."""
 
@@ -53,6 +56,7 @@ class Verifier:
         self._max_attempts = max_attempts
         self._reads: Counter[tuple[int, int, int]] = Counter()
         self._refused: Counter[tuple[int, int, int]] = Counter()
+        self._foreign: Counter[tuple[int, int, int]] = Counter()
         self._shown: Shows | None = None
         self._looking = asyncio.Lock()
         self._due = asyncio.Event()
@@ -139,13 +143,15 @@ class Verifier:
     def _again_in_seconds(self, doubt: Doubt, reading: Reading) -> float | None:
         """Only a reading that failed is made again, and not for ever."""
         key = (doubt.claim.campaign, doubt.claim.row, doubt.claim.fence)
-        refused = reading.http_status == 429
-        (self._refused if refused else self._reads)[key] += 1
-        over = self._refused[key] >= MOST_REFUSED or self._reads[key] >= MOST_READS
-        if reading.http_status in {401, 403, 404} or over:
-            del self._refused[key], self._reads[key]
+        answer = foreign(reading)
+        throttled = reading.http_status == 429
+        times = self._foreign if answer else self._refused if throttled else self._reads
+        times[key] += 1
+        over = times[key] >= (MOST_FOREIGN if answer else MOST_REFUSED if throttled else MOST_READS)
+        if over or (reading.http_status in {401, 403, 404} and not answer):
+            del self._foreign[key], self._refused[key], self._reads[key]
             return None
-        return AGAIN_SECONDS if refused else AGAIN_SECONDS * self._reads[key]
+        return AGAIN_SECONDS if throttled else min(LONGEST_AGAIN_SECONDS, AGAIN_SECONDS * times[key])
 
 
 def _read_back(doubt: Doubt, reading: Reading) -> Conclusion:

@@ -10,7 +10,7 @@ from aiohttp import web
 from campaign.simulator.messages import Objection
 from campaign.simulator.plans import NO_STATUS, Act
 from campaign.simulator.records import Ending
-from campaign.simulator.reply import Reply, carry_out, elsewhere_reply, objection_reply, plan_for
+from campaign.simulator.reply import Reply, carry_out, elsewhere_reply, objection_reply, plan_for, portal_reply
 from campaign.simulator.routes import Endpoint
 from campaign.simulator.wire import Sent, perform
 from campaign.simulator.world import Visit, World
@@ -67,6 +67,8 @@ class Api:
         self._late.clear()
 
     def _reply(self, request: web.BaseRequest, visit: Visit, body: bytes | Objection) -> Reply:
+        if portal := self._world.config.portal:
+            return portal_reply(portal, other_host=self._other_host())
         objection = visit.objection or (body if isinstance(body, Objection) else None)
         if objection is not None:
             return objection_reply(visit, objection)

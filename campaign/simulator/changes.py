@@ -46,6 +46,7 @@ def settings_json(config: SimulatorConfig) -> dict[str, Any]:
     values: dict[str, Any] = {name: getattr(config, name) for name in CHANGEABLE}
     shown = {name: sorted(value) if isinstance(value, frozenset) else value for name, value in values.items()}
     return shown | {
+        "taken_then": list(config.taken_then),
         **{name: sorted(map(fingerprint, values[name])) for name in _SECRET},
         "faults": {fault.value: probability for fault, probability in config.faults.items()},
         "latency": [config.latency.low_seconds, config.latency.high_seconds],
@@ -66,7 +67,7 @@ def _plain(value: object) -> object:
         case frozenset():
             return sorted(value)
         case tuple():
-            return [asdict(storm) for storm in value]
+            return [asdict(item) if isinstance(item, Storm) else item for item in value]
         case _:
             return value
 
@@ -117,6 +118,12 @@ def _texts_or_none(name: str, value: object) -> frozenset[str] | None:
     return None if value is None else _texts(name, value)
 
 
+def _wholes(name: str, value: object) -> tuple[int, ...]:
+    if not isinstance(value, list):
+        raise _wrong(name, value, "a list of whole numbers")
+    return tuple(_whole(name, item) for item in value)
+
+
 def _shares(name: str, value: object) -> dict[str, float]:
     if not isinstance(value, dict):
         raise _wrong(name, value, "an object of numbers by name")
@@ -159,6 +166,9 @@ _READERS: Final[dict[str, Callable[[str, object], object]]] = {
     "tokens_accepted_for": _whole_or_none,
     "missing": _texts,
     "existing": _texts_or_none,
+    "forbidden": _texts,
+    "portal": _text,
+    "taken_then": _wholes,
     "statuses": _shares,
     "device_types": _shares,
     "undelivered_when_issued": _flag,

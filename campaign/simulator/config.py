@@ -11,6 +11,7 @@ from campaign.domain.errors import UsageError
 from campaign.simulator.faults import Fault, checked_faults
 
 VENDOR_RETRY_AFTER: Final = "x-rate-limit-retry-after"
+PORTALS: Final = ("", "page", "json", "301", "302", "307")
 FIXED: Final = frozenset({"host", "port", "seed", "audit_file", "keep_alive_seconds"})
 
 
@@ -74,6 +75,9 @@ class SimulatorConfig:
         tokens_accepted_for: after so many requests more, from whomever, every token is answered 401.
         missing: passes that are answered 404.
         existing: if given, every other pass is answered 404.
+        forbidden: passes of another owner, that are answered 403.
+        portal: answers everything in the API's place: a web page, JSON of another service, or a redirect; empty is nobody.
+        taken_then: the statuses that the fault `taken_then` answers with, as a web page, after the message was processed.
         statuses, device_types: which share of the passes is what, by weight; the id decides which.
         undelivered_when_issued: a pass whose status is `issued` is answered `notDelivered`, as there is no wallet to show it.
         faults: the probability of each, for one request.
@@ -100,6 +104,9 @@ class SimulatorConfig:
     tokens_accepted_for: int | None = None
     missing: frozenset[str] = frozenset()
     existing: frozenset[str] | None = None
+    forbidden: frozenset[str] = frozenset()
+    portal: str = ""
+    taken_then: tuple[int, ...] = (408, 425, 499, 460)
     statuses: Mapping[str, float] = field(default_factory=lambda: {"active": 1.0})
     device_types: Mapping[str, float] = field(default_factory=lambda: {"apple": 0.6, "android": 0.4})
     undelivered_when_issued: bool = False
@@ -128,6 +135,10 @@ class SimulatorConfig:
         if min(self.huge_bytes, self.deep_levels) < 1:
             raise UsageError("A huge body needs at least 1 byte, and a deep one at least 1 level; give more than 0.")
         check_header_text(self.retry_after)
+        if self.portal not in PORTALS:
+            raise UsageError(f"There is no portal “{self.portal}”; known are {', '.join(PORTALS[1:])}.")
+        if not self.taken_then or not all(200 <= status <= 599 for status in self.taken_then):
+            raise UsageError(f"A message can't be answered with {list(self.taken_then)}; give statuses from 200 to 599.")
         _check_weights("statuses", self.statuses)
         _check_weights("device types", self.device_types)
 

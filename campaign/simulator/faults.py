@@ -41,6 +41,8 @@ class Fault(StrEnum):
     GZIP_BOMB = "gzip_bomb"
     ENDLESS_HEADERS = "endless_headers"
     DEEP_JSON = "deep_json"
+    TAKEN_THEN = "taken_then"
+    BLOCKED = "blocked"
     READ_ERROR = "read_error"
     READ_MISSING = "read_missing"
     READ_NULL = "read_null"
@@ -72,6 +74,8 @@ AMBIGUOUS: Final = frozenset(
         Fault.GZIP_BOMB,
         Fault.ENDLESS_HEADERS,
         Fault.DEEP_JSON,
+        Fault.TAKEN_THEN,
+        Fault.BLOCKED,
     }
 )
 """Those after which a sender can't know from the answer whether its message was processed."""

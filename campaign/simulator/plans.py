@@ -108,6 +108,9 @@ PLANS: Final[Mapping[Fault, Plan]] = MappingProxyType(
         Fault.GZIP_BOMB: _done(End(act=Act.GZIP_BOMB)),
         Fault.ENDLESS_HEADERS: _done(End(act=Act.ENDLESS_HEADERS)),
         Fault.DEEP_JSON: _done(End(body=Body.DEEP)),
+        # Its status is the configuration's.
+        Fault.TAKEN_THEN: _done(End(body=Body.HTML)),
+        Fault.BLOCKED: Plan(ends=(End(status=403, body=Body.HTML),)),
         Fault.READ_ERROR: _refusal(500),
         Fault.READ_MISSING: Plan(ends=(End(body=Body.PASS_WITHOUT_MESSAGE),)),
         Fault.READ_NULL: Plan(ends=(End(body=Body.PASS_WITH_NULL_MESSAGE),)),
@@ -117,5 +120,8 @@ PLANS: Final[Mapping[Fault, Plan]] = MappingProxyType(
         Fault.READ_THROTTLE: _refusal(429),
     }
 )
+BY_SOMEBODY_ELSE: Final = frozenset({Fault.TAKEN_THEN, Fault.BLOCKED})
+"""Answered by what stands between: without any of the headers that the API's own answers have."""
+
 NORMAL_NOTIFY: Final = _done()
 NORMAL_SHOW: Final = Plan()

@@ -1,6 +1,6 @@
 """What a request that was let in is told: the one place where a message is processed. Decides and does it in one step, without waiting."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any, Final, assert_never
 
@@ -9,7 +9,7 @@ from campaign.simulator.config import VENDOR_RETRY_AFTER
 from campaign.simulator.faults import Fault
 from campaign.simulator.messages import Objection, read_message
 from campaign.simulator.passes import ISSUED, PassChange
-from campaign.simulator.plans import NORMAL_NOTIFY, NORMAL_SHOW, PLANS, Act, Body, End, Plan, Processing
+from campaign.simulator.plans import BY_SOMEBODY_ELSE, NORMAL_NOTIFY, NORMAL_SHOW, PLANS, Act, Body, End, Plan, Processing
 from campaign.simulator.routes import ELSEWHERE, Endpoint
 from campaign.simulator.world import NO_SUCH_PASS, Visit, World
 
@@ -55,6 +55,17 @@ def elsewhere_reply() -> Reply:
     return Reply(act=Act.ANSWER, status=200, body=bodies.notification_body(data, bodies.DELIVERED))
 
 
+def portal_reply(kind: str, *, other_host: str) -> Reply:
+    """What somebody else answers who stands in the API's place; `kind` is as in the configuration."""
+    match kind:
+        case "page":
+            return Reply(act=Act.ANSWER, status=200, body=bodies.html_body(200), content_type=HTML)
+        case "json":
+            return Reply(act=Act.ANSWER, status=200, body=b'{"status":"ok"}')
+        case _:
+            return Reply(act=Act.ANSWER, status=int(kind), headers={"Location": f"{other_host}/login"}, content_type=HTML)
+
+
 def carry_out(world: World, visit: Visit, *, content_type: str, body: bytes, other_host: str) -> Reply:
     """Checks the request, processes its message if that is the plan, and says what comes of it.
 
@@ -70,6 +81,8 @@ def carry_out(world: World, visit: Visit, *, content_type: str, body: bytes, oth
     """
     plan = plan_for(visit)
     end = plan.end(visit.draw.variant)
+    if visit.fault is Fault.TAKEN_THEN:
+        end = replace(end, status=world.config.taken_then[visit.draw.variant % len(world.config.taken_then)])
     message: str | Objection = ""
     if plan.needs_pass and not world.exists(visit.pass_id):
         return objection_reply(visit, NO_SUCH_PASS)
@@ -86,7 +99,7 @@ def carry_out(world: World, visit: Visit, *, content_type: str, body: bytes, oth
         status=end.status,
         body=_body(world, visit, end),
         content_type=HTML if end.body is Body.HTML else JSON,
-        headers=visit.headers | _headers(world, visit, end, other_host),
+        headers=({} if visit.fault in BY_SOMEBODY_ELSE else visit.headers) | _headers(world, visit, end, other_host),
         cause=visit.fault,
         late_message=message if plan.processing is Processing.LATE else None,
     )
@@ -96,7 +109,7 @@ def _headers(world: World, visit: Visit, end: End, other_host: str) -> dict[str,
     match end.status:
         case HTTPStatus.TOO_MANY_REQUESTS:
             return {VENDOR_RETRY_AFTER: world.config.retry_after}
-        case HTTPStatus.TEMPORARY_REDIRECT:
+        case status if 300 <= status < 400:
             host = other_host if visit.draw.variant % 2 else ""
             return {"Location": f"{host}{ELSEWHERE}{visit.number}"}
         case _:

@@ -20,6 +20,7 @@ from campaign.simulator.tokens import TokenNames, bearer_token
 
 NO_SUCH_PATH: Final = Objection(status=404, error="Not Found")
 NO_SUCH_PASS: Final = Objection(status=404, error="Pass not found")
+_FORBIDDEN_PASS: Final = Objection(status=403, error="Forbidden")
 _BAD_ID: Final = Objection(status=400, error="The pass id in the path must be one percent-encoded UTF-8 segment")
 _CALM: Final = Draw(chance=0.0, share=0.0, variant=0)
 
@@ -141,7 +142,8 @@ class World:
         objection = verdict.objection
         if objection is None:
             meter.admit(arrival.at_ns)
-            objection = _BAD_ID if arrival.target.pass_id is None else None
+            pass_id = arrival.target.pass_id
+            objection = _BAD_ID if pass_id is None else _FORBIDDEN_PASS if pass_id in self.config.forbidden else None
         visit = Visit(
             number=number,
             target=arrival.target,

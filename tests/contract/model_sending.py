@@ -5,7 +5,7 @@ from hypothesis.stateful import rule
 
 from campaign.domain.lifecycle import Event
 from campaign.domain.model import Outcome, Settlement, Skip, Status
-from campaign.domain.verdict import Fault, Reply
+from campaign.domain.verdict import Fault, Reply, judge
 from campaign.ledger.port import Control, Runner
 from campaign.sender.attempt import OnUnknown, Policy, settle_attempt
 from tests.contract.model_base import MARGIN_SECONDS, QUIET_SECONDS, Model, arrivals, index, some
@@ -100,7 +100,8 @@ class Sending(Model):
         else:
             ends = (Reply(http_status=404), Reply(http_status=429, retry_after_seconds=2), Reply(http_status=401), doubt, doubt, doubt)
         policy = Policy(max_attempts=2, on_unknown=OnUnknown.HOLD if hold else OnUnknown.VERIFY, quiet_seconds=QUIET_SECONDS)
-        return settle_attempt(sent.claim, ends[result % len(ends)], policy=policy, sent_at=1.0, latency_seconds=0.1, jitter=0.5)[0]
+        end = ends[result % len(ends)]
+        return settle_attempt(sent.claim, end, judge(end), policy=policy, sent_at=1.0, latency_seconds=0.1, jitter=0.5)
 
     @rule(by=index, which=st.integers(0, 50), result=st.integers(0, 9))
     def settle_late(self, by: int, which: int, result: int) -> None:

@@ -217,6 +217,8 @@ SEEN: dict[Fault, tuple[set[int | str], Ending]] = {
     Fault.HUGE: ({200}, Ending.ANSWERED),
     Fault.GZIP_BOMB: ({200}, Ending.ANSWERED),
     Fault.DEEP_JSON: ({"unreadable"}, Ending.ANSWERED),
+    Fault.TAKEN_THEN: ({"unreadable"}, Ending.ANSWERED),
+    Fault.BLOCKED: ({"unreadable"}, Ending.ANSWERED),
 }
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from campaign.domain.backoff import LONGEST_RETRY_AFTER_SECONDS
 from campaign.domain.lifecycle import Event, allowed
 from campaign.domain.model import Claim, Outcome, Settlement, Status
-from campaign.domain.verdict import Fault, Proof, Reply, Verdict, judge
+from campaign.domain.verdict import Fault, Proof, Reply, judge
 from campaign.sender.attempt import OnUnknown, Policy, settle_attempt
 
 SENT_AT = 1_800_000_000.0
@@ -34,17 +34,19 @@ def claim(*, attempts: int = 0, tries: int = 0) -> Claim:
 
 
 def settled(result: Reply | Fault, policy: Policy | None = None, *, attempts: int = 0, tries: int = 0) -> Settlement:
-    settlement, _ = settle_attempt(
-        claim(attempts=attempts, tries=tries), result, policy=policy or Policy(), sent_at=SENT_AT, latency_seconds=0.25, jitter=0.5
+    return settle_attempt(
+        claim(attempts=attempts, tries=tries),
+        result,
+        judge(result),
+        policy=policy or Policy(),
+        sent_at=SENT_AT,
+        latency_seconds=0.25,
+        jitter=0.5,
     )
-    return settlement
 
 
 def test_all_that_the_answer_said_is_recorded() -> None:
-    settlement, verdict = settle_attempt(
-        claim(attempts=4, tries=1), DELIVERED, policy=Policy(), sent_at=SENT_AT, latency_seconds=0.25, jitter=0.5
-    )
-    assert verdict == Verdict(proof=Proof.DELIVERED)
+    settlement = settled(DELIVERED, attempts=4, tries=1)
     assert settlement == Settlement(
         claim=claim(attempts=4, tries=1),
         outcome=Outcome(
@@ -72,6 +74,8 @@ def test_all_that_the_answer_said_is_recorded() -> None:
         (THROTTLED, 5, Status.PENDING, "http_429", 429, 7.5, 5),
         (Reply(http_status=429), 2, Status.PENDING, "http_429", 429, 1.0, 2),
         (Reply(http_status=401), 0, Status.PENDING, "http_401", 401, 0.5, 0),
+        (Reply(http_status=403), 4, Status.PENDING, "forbidden", 403, 4.0, 4),
+        (Reply(http_status=408), 0, Status.UNKNOWN, "http_408", 408, 10.0, 1),
         (UNSENT, 0, Status.PENDING, "no_connection", None, 0.5, 1),
         (UNSENT, 2, Status.PENDING, "no_connection", None, 2.0, 3),
         (UNSENT, 4, Status.FAILED, "no_connection", None, None, 5),
@@ -122,16 +126,17 @@ def test_a_resend_waits_for_what_a_503_asked() -> None:
 def test_every_settlement_is_one_the_ledger_takes(
     result: Reply | Fault, on_unknown: OnUnknown, tries: int, most: int, jitter: float
 ) -> None:
-    settlement, verdict = settle_attempt(
+    verdict = judge(result)
+    settlement = settle_attempt(
         claim(attempts=tries, tries=tries),
         result,
+        verdict,
         policy=Policy(max_attempts=most, on_unknown=on_unknown),
         sent_at=SENT_AT,
         latency_seconds=0.1,
         jitter=jitter,
     )
     status, due = settlement.outcome.status, settlement.due_in_seconds
-    assert verdict == judge(result)
     assert allowed(Status.SENDING, Event.SETTLED, status)
     assert settlement.tries == settlement.outcome.attempts == tries + verdict.counts_as_attempt
     if status is Status.PENDING:
@@ -145,9 +150,10 @@ def test_every_settlement_is_one_the_ledger_takes(
 
 @pytest.mark.parametrize("result", [UNSENT, CUT, BROKEN])
 def test_what_is_not_held_against_the_row_uses_up_no_try_and_never_fails_it(result: Reply | Fault) -> None:
-    settlement, _ = settle_attempt(
+    settlement = settle_attempt(
         claim(attempts=9, tries=4),
         result,
+        judge(result),
         policy=Policy(max_attempts=5),
         sent_at=SENT_AT,
         latency_seconds=0.25,

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from campaign.domain.verdict import Latest, Reading, Reply
+from campaign.domain.verdict import UNSIGNED, Latest, Reading, Reply, Signature
 from campaign.sender.excerpts import LONGEST_EXCERPT
 from campaign.sender.replies import read_pass, read_reply
 
@@ -226,3 +226,46 @@ def test_no_answer_makes_reading_it_raise(body: bytes, status: int, header: str,
     back = reading(body, status=status, whole=whole)
     assert all(len(text) <= LONGEST_EXCERPT and text.isprintable() for text in (back.pass_status, back.device_type, back.error))
     "".join([*texts, back.text]).encode()
+
+
+API = Signature(documented=True)
+PAGE = Signature(page=True)
+MARKUP = b"<!DOCTYPE html><title>Sign in</title>"
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "signature"),
+    [
+        (200, {}, notified("delivered"), API),
+        (200, {}, holding(latestMessage="x") | notified("delivered"), API),
+        (404, {}, {"errors": ["Pass not found"]}, API),
+        (500, {"X-Rate-Limit-Remaining": "3"}, b"", API),
+        (502, {"x-rate-limit-url": "/api"}, MARKUP, Signature(documented=True, page=True)),
+        # The name that most other services use.
+        (404, {"x-ratelimit-limit": "60"}, {"message": "Not Found"}, UNSIGNED),
+        (400, {}, {"errors": [{"code": 7}]}, UNSIGNED),
+        (400, {}, {"errors": []}, UNSIGNED),
+        (200, {}, {"status": "ok"}, UNSIGNED),
+        (200, {}, MARKUP, PAGE),
+        (403, {}, b"\xef\xbb\xbf\r\n <html>", PAGE),
+        (403, {}, b'<?xml version="1.0"?><Error/>', PAGE),
+        (403, {"content-type": "text/html"}, b"Blocked by policy", PAGE),
+        (403, {"content-type": "text/html"}, b"", UNSIGNED),
+        (403, {"content-type": "text/html; charset=utf-8"}, {"errors": ["Forbidden"]}, API),
+        (403, {"content-type": "text/plain"}, b"error code: 1020", UNSIGNED),
+        (302, {"location": "https://portal.example/login?token=secret"}, b"", Signature(redirects_to="portal.example")),
+        (302, {"location": "/login?next=x"}, b"", Signature(redirects_to="/login")),
+        (302, {"location": "https://[half"}, b"", Signature(redirects_to="https://[half")),
+    ],
+)
+def test_who_gave_an_answer(status: int, headers: dict[str, str], body: object, signature: Signature) -> None:
+    assert reply(body, status=status, headers=headers).signature == signature
+    raw = body if isinstance(body, bytes) else orjson.dumps(body)
+    read = read_pass(http_status=status, headers=CIMultiDict(headers), body=raw, whole=True, token=TOKEN, now=NOON).signature
+    assert read.documented is (signature.documented and status != 200 or b"attributes" in raw)
+    assert (read.page, read.redirects_to) == (signature.page, signature.redirects_to)
+
+
+def test_an_answer_that_broke_off_is_known_to_be_so() -> None:
+    assert not reply(b"{", whole=False).signature.whole
+    assert not reading(b"{", whole=False).signature.whole

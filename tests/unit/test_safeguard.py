@@ -6,17 +6,23 @@ from hypothesis import strategies as st
 
 from campaign.domain.safeguard import (
     FEWEST_FOR_A_SHARE,
+    FIRST_REFUSED,
+    FOREIGN_ANSWERS,
     LOGINS_REFUSED,
     LONGEST_PAUSE_SECONDS,
+    MOST_REFUSED,
     PATIENCE_SECONDS,
     PROXY_AUTH,
     RECENT,
     TROUBLES_IN_A_ROW,
     Halt,
+    Recognition,
+    Refusals,
     Safeguard,
+    Whose,
     parse_halt,
 )
-from campaign.domain.verdict import Proof, Verdict
+from campaign.domain.verdict import Fault, Latest, Proof, Reading, Reply, Signature, Verdict
 
 FINE = Verdict(proof=Proof.DELIVERED)
 REFUSED = Verdict(proof=Proof.REFUSED, reason="http_404")
@@ -54,10 +60,16 @@ def test_any_text_is_one_limit_or_refused(text: str) -> None:
     assert (halt.share is None) is not (halt.count is None)
 
 
-@pytest.mark.parametrize("code", ["401", "403"])
-def test_a_refused_token_stops_at_once(code: str) -> None:
-    reason = Safeguard().note(Verdict(proof=Proof.TOKEN_REFUSED, reason=f"http_{code}"), failed=False, now=0.0)
-    assert reason == f"The API refused the token ({code}). Check PASSENTRY_API_KEY."
+def test_a_refused_token_stops_at_once() -> None:
+    assert Safeguard().note(Verdict(proof=Proof.TOKEN_REFUSED, reason="http_401"), failed=False, now=0.0)
+
+
+def test_a_refusal_of_a_row_or_of_all_is_no_failure_yet_but_ends_the_row_of_troubles() -> None:
+    guard = Safeguard(halt=Halt(count=1))
+    for _ in range(TROUBLES_IN_A_ROW):
+        guard.note(UNREACHED, failed=False, now=0.0)
+    assert not guard.note(Verdict(proof=Proof.ROW_OR_ALL, reason="forbidden"), failed=False, now=0.0)
+    assert not guard.in_trouble
 
 
 def test_a_proxy_that_does_not_accept_the_login_stops_after_a_few() -> None:
@@ -183,3 +195,152 @@ def test_it_is_in_trouble_from_the_fifth_in_a_row_until_something_is_answered() 
         assert guard.in_trouble is (number >= TROUBLES_IN_A_ROW)
     guard.note(REFUSED, failed=True, now=20.0)
     assert not guard.in_trouble
+
+
+def refusals(*events: tuple[str, float, float]) -> tuple[Refusals[int], list[int]]:
+    """What became of answers that came in this order, each (kind, sent at, answered at); refusals are numbered by their place."""
+    guard, own = Refusals[int](), list[int]()
+    for place, (kind, sent_at, answered_at) in enumerate(events):
+        if kind == "403":
+            guard.refuse(place, answered_at=answered_at, http_status=403)
+        else:
+            own += guard.accept(sent_at=sent_at)
+    return guard, own
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("events", "own"),
+        [
+            ([("403", 0, 1)], []),
+            # The first answer is a refusal, and the next message is accepted.
+            ([("403", 0, 1), ("200", 1, 2)], [0]),
+            ([("403", 0, 1), ("200", 2, 3)], [0]),
+            # What was under way when the refusal came was perhaps accepted before the token was revoked.
+            ([("403", 0, 1), ("200", 0.5, 2)], []),
+            ([("200", 0, 1), ("403", 0, 1.5), ("200", 0.5, 2)], []),
+            ([("200", 0, 1), ("403", 0, 1.5), ("200", 0.5, 2), ("200", 1.5, 3)], [1]),
+            # Several at once: each is decided by what was sent after it.
+            ([("403", 0, 1), ("403", 0, 2), ("200", 1.5, 3)], [0]),
+            ([("403", 0, 1), ("403", 0, 2), ("200", 1.5, 3), ("200", 2, 4)], [0, 1]),
+            # Answers are taken in in another order than they came in.
+            ([("403", 0, 2), ("403", 0, 1), ("200", 1.5, 3)], [1]),
+        ],
+    )
+    def test_a_refusal_is_its_rows_own_once_a_message_is_accepted_that_was_sent_after_it(
+        self, events: list[tuple[str, float, float]], own: list[int]
+    ) -> None:
+        guard, found = refusals(*events)
+        assert found == own
+        assert not guard.stop
+        assert sorted([*own, *guard.let_go()]) == [place for place, (kind, *_) in enumerate(events) if kind == "403"]
+
+    def test_the_first_answers_all_refused_stop_the_run(self) -> None:
+        guard, _ = refusals(*[("403", 0, 1)] * (FIRST_REFUSED - 1))
+        assert not guard.stop
+        guard.refuse(99, answered_at=2, http_status=403)
+        assert guard.stop
+        assert guard.accept(sent_at=3) == []
+        assert len(guard.let_go()) == FIRST_REFUSED
+
+    @pytest.mark.parametrize("accepted", [1, 50])
+    def test_a_token_that_is_revoked_stops_the_run_and_no_row_is_judged(self, accepted: int) -> None:
+        guard, own = refusals(*[("200", 0, 1)] * accepted, *[("403", 2, 3)] * (MOST_REFUSED - 1))
+        assert not guard.stop
+        guard.refuse(99, answered_at=3, http_status=403)
+        assert guard.stop
+        assert own == []
+        assert len(guard.let_go()) == MOST_REFUSED
+
+    @given(st.lists(st.booleans(), max_size=400))
+    def test_refusals_among_messages_that_are_accepted_never_stop_it(self, refused: list[bool]) -> None:
+        # At most four of five.
+        answers = [kind for one in refused for kind in ("200", *(["403"] * 4 if one else []))]
+        guard, _ = refusals(*((kind, float(at), at + 0.5) for at, kind in enumerate(answers)))
+        assert not guard.stop
+
+    @given(
+        st.lists(st.tuples(st.floats(0, 9), st.floats(0, 3), st.booleans()), max_size=60),
+        st.floats(0, 10),
+    )
+    def test_whenever_the_token_is_revoked_only_passes_of_somebody_else_are_judged(
+        self, sends: list[tuple[float, float, bool]], revoked_at: float
+    ) -> None:
+        """Each is sent at a time, takes a while, and is processed at its end; what is processed after the revocation is refused."""
+        answers = sorted((sent + took, sent, own) for sent, took, own in sends)
+        guard, judged, refused = Refusals[tuple[float, bool]](), list[tuple[float, bool]](), 0
+        for answered, sent, own in answers:
+            if own or answered >= revoked_at:
+                guard.refuse((answered, own), answered_at=answered, http_status=403)
+                refused += 1
+            else:
+                judged += guard.accept(sent_at=sent)
+        assert all(own for _, own in judged)
+        assert len(judged) + len(guard.let_go()) == refused
+
+    @pytest.mark.parametrize(
+        ("before", "works", "whose", "stops"),
+        [
+            ([], True, Whose.ROW, False),
+            ([], False, Whose.EVERYONE, True),
+            ([], None, Whose.EVERYONE, True),
+            ([("200", 0.0, 1.0)], True, Whose.ROW, False),
+            ([("200", 0.0, 1.0)], False, Whose.EVERYONE, True),
+            ([("200", 0.0, 1.0)], None, Whose.UNDECIDED, False),
+        ],
+    )
+    def test_where_no_more_answers_come_the_token_is_tried(
+        self, before: list[tuple[str, float, float]], works: bool | None, whose: Whose, *, stops: bool
+    ) -> None:
+        guard, _ = refusals(*before, ("403", 1.0, 2.0))
+        found, items = guard.asked(works=works, asked_at=3.0)
+        assert (found, bool(guard.stop)) == (whose, stops)
+        assert items == ([] if stops else [len(before)])
+        assert guard.any_held is stops
+
+    def test_what_was_refused_after_the_token_was_tried_stays_undecided(self) -> None:
+        guard, _ = refusals(("403", 1.0, 2.0), ("403", 1.0, 4.0))
+        assert guard.asked(works=True, asked_at=3.0) == (Whose.ROW, [0])
+        assert guard.let_go() == [1]
+
+
+PORTAL = Reply(http_status=200, readable=False, signature=Signature(page=True))
+OURS = Reply(http_status=404, signature=Signature(documented=True))
+BROKEN = Fault(reason="reset", written=True)
+
+
+class TestRecognition:
+    def test_a_few_answers_of_somebody_else_stop_the_run_and_the_sentence_names_both(self) -> None:
+        guard = Recognition(origin="https://api.example")
+        said = [guard.note_send(PORTAL) for _ in range(FOREIGN_ANSWERS)]
+        assert said[:-1] == [""] * (FOREIGN_ANSWERS - 1)
+        assert "https://api.example" in said[-1]
+        assert "200" in said[-1]
+
+    def test_what_says_nothing_of_who_answers_changes_nothing(self) -> None:
+        guard = Recognition(origin="https://api.example")
+        said = [guard.note_send(one) for _ in range(FOREIGN_ANSWERS) for one in (BROKEN, Reply(http_status=503), PORTAL)]
+        assert [bool(sentence) for sentence in said] == [False] * (3 * FOREIGN_ANSWERS - 1) + [True]
+
+    def test_after_one_answer_of_passentry_nothing_stops_it(self) -> None:
+        guard = Recognition(origin="https://api.example")
+        for _ in range(FOREIGN_ANSWERS - 1):
+            assert not guard.note_send(PORTAL)
+        assert not guard.note_send(OURS)
+        assert guard.known
+        assert not any(guard.note_send(PORTAL) for _ in range(99))
+
+    def test_a_gateway_that_lets_reads_through_and_keeps_messages_back_is_noticed(self) -> None:
+        guard = Recognition(origin="https://api.example")
+        assert not guard.note_read(Reading(latest=Latest.NULL, http_status=200, signature=Signature(documented=True)))
+        assert [bool(guard.note_send(PORTAL)) for _ in range(FOREIGN_ANSWERS)] == [False] * (FOREIGN_ANSWERS - 1) + [True]
+
+    def test_reads_that_somebody_else_answers_stop_only_a_run_that_passentry_never_answered(self) -> None:
+        elsewhere = Reading(latest=Latest.UNREADABLE, http_status=302, signature=Signature(redirects_to="portal.example"))
+        guard = Recognition(origin="https://api.example")
+        said = [guard.note_read(elsewhere) for _ in range(FOREIGN_ANSWERS)]
+        assert said[:-1] == [""] * (FOREIGN_ANSWERS - 1)
+        assert "portal.example" in said[-1]
+        guard = Recognition(origin="https://api.example")
+        guard.note_send(OURS)
+        assert not any(guard.note_read(elsewhere) for _ in range(99))

@@ -24,6 +24,7 @@ PROCESSED_NOW = {
     Fault.GZIP_BOMB,
     Fault.ENDLESS_HEADERS,
     Fault.DEEP_JSON,
+    Fault.TAKEN_THEN,
 }
 
 

@@ -1,5 +1,8 @@
 """What an attempt and a reading prove, case by case: promise 2 stands on these tables."""
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,14 +10,19 @@ from hypothesis import strategies as st
 from campaign.domain.lifecycle import Event, allowed
 from campaign.domain.model import Status
 from campaign.domain.verdict import (
+    ANSWERS,
+    UNLISTED,
+    UNSIGNED,
     Conclusion,
     Fault,
     Latest,
     Proof,
     Reading,
     Reply,
+    Signature,
     Verdict,
     after_reading,
+    foreign,
     judge,
     read_back,
     same_text,
@@ -24,33 +32,89 @@ from campaign.domain.verdict import (
 TEXTS = st.sampled_from(["", " ", "ours", " ours\n", "theirs", "old", "old  text", "old text"])
 
 
+API = Signature(documented=True)
+PAGE = Signature(page=True)
+API_PAGE = Signature(documented=True, page=True)
+
+FINAL = {400, 404, 409, 410, 413, 414, 415, 422}
+"""The statuses that refuse the content."""
+
+OF_THE_CALLER = {402, 403}
+
+
+@pytest.mark.parametrize("signature", [UNSIGNED, API, API_PAGE])
+@pytest.mark.parametrize("readable", [True, False])
+def test_what_a_status_proves(signature: Signature, *, readable: bool) -> None:
+    proven = dict.fromkeys(FINAL, Proof.REFUSED) | dict.fromkeys(OF_THE_CALLER, Proof.ROW_OR_ALL)
+    proven |= {401: Proof.TOKEN_REFUSED, 429: Proof.THROTTLED}
+    for http_status in (*range(100, 200), *range(300, 1000)):
+        reply = Reply(http_status=http_status, readable=readable, notification_status="delivered", error="the excerpt", signature=signature)
+        reason = "forbidden" if http_status == 403 else f"http_{http_status}"
+        assert judge(reply) == Verdict(proof=proven.get(http_status, Proof.AMBIGUOUS), reason=reason, error="the excerpt")
+
+
 @pytest.mark.parametrize(
     ("http_status", "proof"),
     [
-        (100, Proof.AMBIGUOUS),
-        (302, Proof.AMBIGUOUS),
-        (400, Proof.REFUSED),
         (401, Proof.TOKEN_REFUSED),
-        (402, Proof.REFUSED),
-        (403, Proof.TOKEN_REFUSED),
-        (404, Proof.REFUSED),
-        (409, Proof.REFUSED),
-        (410, Proof.REFUSED),
-        (413, Proof.REFUSED),
-        (422, Proof.REFUSED),
-        (429, Proof.THROTTLED),
-        (499, Proof.REFUSED),
-        (500, Proof.AMBIGUOUS),
-        (502, Proof.AMBIGUOUS),
-        (503, Proof.AMBIGUOUS),
-        (504, Proof.AMBIGUOUS),
-        (599, Proof.AMBIGUOUS),
+        *((status, Proof.AMBIGUOUS) for status in sorted(OF_THE_CALLER | {429, 408, 302, 500})),
+        *((status, Proof.ROW_OR_ALL) for status in sorted(FINAL)),
     ],
 )
-@pytest.mark.parametrize("readable", [True, False])
-def test_a_status_other_than_2xx_decides_whatever_the_body_says(http_status: int, proof: Proof, *, readable: bool) -> None:
-    reply = Reply(http_status=http_status, readable=readable, notification_status="delivered", error="the excerpt")
-    assert judge(reply) == Verdict(proof=proof, reason=f"http_{http_status}", error="the excerpt")
+def test_a_web_page_without_what_passentrys_answers_have_is_somebody_elses(http_status: int, proof: Proof) -> None:
+    assert judge(Reply(http_status=http_status, signature=PAGE)) == Verdict(proof=proof, reason=f"http_{http_status}")
+
+
+def test_every_rule_says_why() -> None:
+    assert all(rule.why for rule in (*ANSWERS.values(), UNLISTED))
+    assert not any(200 <= status < 300 for status in ANSWERS)
+
+
+def test_the_docs_have_the_same_table() -> None:
+    """`docs/api.md` says for each status what it proves."""
+    text = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+    said = {int(status): cells[1] for cells in rows_of(text) for status in re.findall(r"\b[1-5]\d\d\b", cells[0])}
+    assert said == {status: rule.proof.value for status, rule in ANSWERS.items()}
+
+
+def rows_of(text: str) -> list[list[str]]:
+    """The cells of the lines of the table of statuses."""
+    lines = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("| ") and line.count("|") == 4]
+    found = [[cell.strip(" `") for cell in cells] for cells in lines]
+    return [cells for cells in found if cells[1] in set(Proof)]
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_foreign"),
+    [
+        (Reply(http_status=200, readable=False, signature=PAGE), True),
+        (Reply(http_status=200, readable=False), True),
+        (Reply(http_status=204, readable=False), True),
+        (Reply(http_status=200, readable=False, signature=Signature(whole=False)), False),
+        (Reply(http_status=200, readable=False, signature=Signature(whole=False, page=True)), True),
+        (Reply(http_status=200, readable=False, signature=API), False),
+        (Reply(http_status=200, notification_status="delivered", signature=API), False),
+        (Reply(http_status=302, signature=Signature(redirects_to="portal.example")), True),
+        (Reply(http_status=302), True),
+        (Reply(http_status=302, signature=API), False),
+        (Reply(http_status=407), True),
+        (Reply(http_status=511, signature=PAGE), True),
+        (Reply(http_status=403, signature=PAGE), True),
+        (Reply(http_status=403, signature=API_PAGE), False),
+        (Reply(http_status=404, signature=PAGE), True),
+        (Reply(http_status=404), False),
+        (Reply(http_status=429, signature=PAGE), False),
+        (Reply(http_status=502, signature=PAGE), False),
+        (Reading(latest=Latest.UNREADABLE, http_status=200, signature=PAGE), True),
+        (Reading(latest=Latest.UNREADABLE, http_status=302), True),
+        (Reading(latest=Latest.UNREADABLE, http_status=404), False),
+        (Reading(latest=Latest.UNREADABLE, http_status=503, signature=PAGE), False),
+        (Reading(latest=Latest.UNREADABLE), False),
+        (Reading(latest=Latest.NULL, http_status=200, signature=API), False),
+    ],
+)
+def test_what_passentry_never_answers(answer: Reply | Reading, *, is_foreign: bool) -> None:
+    assert bool(foreign(answer)) is is_foreign
 
 
 @pytest.mark.parametrize(
@@ -86,6 +150,7 @@ def test_a_fault_is_safe_only_if_nothing_was_written(proof: Proof, *, written: b
         (Proof.NOT_ACCEPTED, Status.PENDING, Status.FAILED),
         (Proof.THROTTLED, Status.PENDING, Status.PENDING),
         (Proof.TOKEN_REFUSED, Status.PENDING, Status.PENDING),
+        (Proof.ROW_OR_ALL, Status.PENDING, Status.PENDING),
         (Proof.AMBIGUOUS, Status.UNKNOWN, Status.UNKNOWN),
     ],
 )
@@ -96,7 +161,11 @@ def test_where_a_row_goes(proof: Proof, before_the_last: Status, at_the_last: St
 
 
 def test_only_what_says_nothing_of_the_row_costs_no_attempt() -> None:
-    assert {proof for proof in Proof if not Verdict(proof=proof).counts_as_attempt} == {Proof.THROTTLED, Proof.TOKEN_REFUSED}
+    assert {proof for proof in Proof if not Verdict(proof=proof).counts_as_attempt} == {
+        Proof.THROTTLED,
+        Proof.TOKEN_REFUSED,
+        Proof.ROW_OR_ALL,
+    }
 
 
 @given(
@@ -107,6 +176,7 @@ def test_only_what_says_nothing_of_the_row_costs_no_attempt() -> None:
             http_status=st.integers(100, 999),
             readable=st.booleans(),
             notification_status=st.sampled_from(["delivered", "notDelivered", ""]),
+            signature=st.builds(Signature, documented=st.booleans(), page=st.booleans(), whole=st.booleans()),
         ),
     ),
     st.integers(1, 9),
@@ -116,7 +186,7 @@ def test_only_what_is_provably_not_accepted_is_tried_again(result: Reply | Fault
     status = status_after(judge(result).proof, attempts=attempts, max_attempts=most)
     assert allowed(Status.SENDING, Event.SETTLED, status)
     if status is Status.PENDING:
-        assert not result.written if isinstance(result, Fault) else result.http_status in {401, 403, 429}
+        assert not result.written if isinstance(result, Fault) else result.http_status in {401, 402, 403, 429} | FINAL
     if status is Status.DELIVERED:
         assert isinstance(result, Reply)
         assert (result.http_status // 100, result.readable, result.notification_status) == (2, True, "delivered")

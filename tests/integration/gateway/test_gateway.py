@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from campaign.domain.errors import UsageError
-from campaign.domain.verdict import Fault, Latest, Reply
+from campaign.domain.verdict import Fault, Latest, Reply, Signature
 from campaign.sender.gateway import KEEP_ALIVE_SECONDS, HttpGateway, Timeouts
 from campaign.sender.port import Gateway
 from campaign.simulator.config import SimulatorConfig
@@ -56,8 +56,10 @@ async def test_half_a_character_in_a_message_is_never_sent() -> None:
 async def test_no_redirect_is_followed(status: int) -> None:
     async with serving() as elsewhere, serving(replying(*2 * [http(status, b"", f"Location: {elsewhere.url}/")])) as server:
         async with gateway(server.url) as campaign:
-            assert await campaign.send("a", "Hello") == Reply(http_status=status)
-            assert (await campaign.read("a")).http_status == status
+            sent, read = await campaign.send("a", "Hello"), await campaign.read("a")
+        assert isinstance(sent, Reply)
+        assert (sent.http_status, read.http_status) == (status, status)
+        assert sent.signature == read.signature == Signature(redirects_to="127.0.0.1")
         assert elsewhere.wires == []
 
 

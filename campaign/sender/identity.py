@@ -1,0 +1,80 @@
+"""Who answers, and whom they let in: asked by reading passes, which changes nothing."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Final
+
+from campaign.domain.safeguard import FOREIGN_ANSWERS, Recognition
+from campaign.domain.verdict import Fault, Latest, Reading, Reply, foreign
+from campaign.sender.pace import Pacer
+from campaign.sender.port import Gateway, InFlight
+
+ASKING_SECONDS: Final = 5.0
+AGAIN_SECONDS: Final = 0.5
+
+
+class IdentifyingGateway:
+    """Satisfies `sender.port.Gateway`, and watches who answers.
+
+    Args:
+        gateway: the way to the API.
+        origin: where that is.
+        stop: called with a sentence if it is not PassEntry that answers.
+    """
+
+    def __init__(self, gateway: Gateway, *, origin: str, stop: Callable[[str], None]) -> None:
+        self._gateway = gateway
+        self._recognition = Recognition(origin=origin)
+        self._stop = stop
+        self._has_read = False
+
+    async def send(self, pass_id: str, message: str, *, in_flight: InFlight | None = None) -> Reply | Fault:
+        result = await self._gateway.send(pass_id, message, in_flight=in_flight)
+        if why := self._recognition.note_send(result):
+            self._stop(why)
+        return result
+
+    async def read(self, pass_id: str) -> Reading:
+        reading = await self._gateway.read(pass_id)
+        self._has_read |= reading.latest is not Latest.UNREADABLE
+        if why := self._recognition.note_read(reading):
+            self._stop(why)
+        return reading
+
+    async def identify(self, pass_id: str, pacer: Pacer) -> None:
+        """Before a first message leaves, see by reading its pass that it is PassEntry that would get it.
+
+        What keeps the pass from being read, an outage for example, keeps nothing from being sent: only somebody else's answers do.
+        """
+        for _ in range(FOREIGN_ANSWERS):
+            if self._recognition.known:
+                return
+            reading = await self._ask(pass_id, pacer)
+            if reading is None or not foreign(reading):
+                return
+            await asyncio.sleep(AGAIN_SECONDS)
+
+    async def token_works(self, pass_ids: Sequence[str], pacer: Pacer) -> bool | None:
+        """Whether the token is let in now, asked for passes that messages were sent to; None where that can't be told."""
+        for pass_id in pass_ids:
+            reading = await self._ask(pass_id, pacer)
+            if reading is None:
+                continue
+            if reading.latest is not Latest.UNREADABLE:
+                return True
+            # A token that was never let in to read may be one that may only send.
+            if reading.http_status == 401 or (reading.http_status == 403 and self._has_read and not foreign(reading)):
+                return False
+        return None
+
+    async def _ask(self, pass_id: str, pacer: Pacer) -> Reading | None:
+        """One reading; None if it took too long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ASKING_SECONDS):
+                await pacer.slot()
+                reading = await self.read(pass_id)
+            if reading.http_status == 429:
+                await pacer.throttle(reading.retry_after_seconds)
+            return reading
+        return None
