@@ -33,7 +33,10 @@ MOST_REFUSED: Final = 36
 """So many refusals among the last answers are of everything, though messages were accepted before."""
 
 FOREIGN_ANSWERS: Final = 5
-"""So many answers of somebody else, and none of PassEntry's before, show that it is not PassEntry that answers."""
+"""So many answers of somebody else in a row, and none of PassEntry's before, show that it is not PassEntry that answers."""
+
+FOREIGN_SENDS: Final = 20
+"""The same of messages where PassEntry answers reads: something may stand between that lets only reads through, or it has a very bad day."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,23 +253,20 @@ class Recognition:
 
     def note_send(self, result: Reply | Fault) -> str:
         """Take in the end of a POST. A gateway that lets reads through may keep messages back, so answers to reads don't count here."""
-        if isinstance(result, Fault):
-            return ""
-        self._sends_known |= result.signature.documented
-        what = foreign(result)
-        self._foreign_sends += bool(what)
-        return "" if self._sends_known or self._foreign_sends < FOREIGN_ANSWERS else self._sentence(what)
+        what = foreign(result) if isinstance(result, Reply) else ""
+        self._sends_known |= isinstance(result, Reply) and result.signature.documented
+        self._foreign_sends = self._foreign_sends + 1 if what else 0
+        most = FOREIGN_SENDS if self._reads_known else FOREIGN_ANSWERS
+        return "" if self._sends_known or self._foreign_sends < most else self._sentence(what)
 
     def note_read(self, reading: Reading) -> str:
         """Take in the end of a GET. Where messages are answered by PassEntry, they are sent, also if passes can't be read."""
         self._reads_known |= reading.signature.documented
         what = foreign(reading)
-        self._foreign_reads += bool(what)
+        self._foreign_reads = self._foreign_reads + 1 if what else 0
         return "" if self.known or self._foreign_reads < FOREIGN_ANSWERS else self._sentence(what)
 
     def _sentence(self, what: str) -> str:
-        if not what:
-            return ""
         return (
             f"This is not PassEntry: {self.origin} answered {what}. Look for a login page of the network, a proxy or a firewall, and check "
             "PASSENTRY_API_URL."

@@ -113,7 +113,7 @@ UNLISTED: Final = _ambiguous("documented nowhere, so nobody knows who gives it, 
 ANSWERS: Final[Mapping[int, Rule]] = MappingProxyType(
     {
         400: _refused("the request can't be read: a server or proxy says so before it hands it on, the API before it does anything"),
-        401: Rule(proof=Proof.TOKEN_REFUSED, why="the token is checked before anything else, whoever checks it"),
+        401: Rule(proof=Proof.TOKEN_REFUSED, why="the API checks the token before anything else, and never for a single pass"),
         402: Rule(proof=Proof.ROW_OR_ALL, why="the API refuses the caller before it does anything"),
         403: Rule(proof=Proof.ROW_OR_ALL, why="the API refuses the caller, for this pass or for all, before it does anything"),
         404: _refused("there is no such pass, or no such path: there is nothing that could take the message"),
@@ -153,6 +153,7 @@ is answered with one after it was taken.
 _FROM_SOMEBODY_ELSE: Final[Mapping[Proof, Proof]] = MappingProxyType(
     {
         # Firewalls that read answers, too, refuse after the message was taken.
+        Proof.TOKEN_REFUSED: Proof.AMBIGUOUS,
         Proof.ROW_OR_ALL: Proof.AMBIGUOUS,
         Proof.THROTTLED: Proof.AMBIGUOUS,
         # Not accepted, but perhaps it is the way there that is wrong, and not this row.

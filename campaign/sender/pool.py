@@ -176,7 +176,8 @@ class Pool:
         if self._busy or not self._ready.empty() or not self._sends.holds_refusals:
             return
         asked_at = asyncio.get_running_loop().time()
-        passes = [pass_id for pass_id, _ in await self._ledger.witnesses(self._runner.campaign)]
+        passes = [self._sends.last_accepted] if self._sends.last_accepted else []
+        passes += [pass_id for pass_id, _ in await self._ledger.witnesses(self._runner.campaign)]
         works = await self._gateway.token_works(passes, read_pacer)
         await self._sends.decide_refusals(works=works, asked_at=asked_at)
 

@@ -76,6 +76,8 @@ class Sends:
         self._safeguard = Safeguard(halt=settings.halt)
         self._refusals = Refusals[_Attempt]()
         self._neighbours = Neighbours()
+        self.last_accepted = ""
+        """The pass of the last message that was accepted; empty if none was yet."""
 
     async def send(self, claim: Claim) -> None:
         """Send one row, unless the run has ended or its lease is over, and hand the outcome to the recorder."""
@@ -124,6 +126,7 @@ class Sends:
         if attempt.verdict.proof is not Proof.ROW_OR_ALL:
             await self._settle(attempt)
             if attempt.verdict.proof in ACCEPTED:
+                self.last_accepted = attempt.claim.pass_id
                 for refused in self._refusals.accept(sent_at=attempt.began):
                     await self._settle(refused, proves=Proof.REFUSED)
             return

@@ -99,21 +99,22 @@ def carry_out(world: World, visit: Visit, *, content_type: str, body: bytes, oth
         status=end.status,
         body=_body(world, visit, end),
         content_type=HTML if end.body is Body.HTML else JSON,
-        headers=({} if visit.fault in BY_SOMEBODY_ELSE else visit.headers) | _headers(world, visit, end, other_host),
+        headers=_headers(world, visit, end, other_host),
         cause=visit.fault,
         late_message=message if plan.processing is Processing.LATE else None,
     )
 
 
 def _headers(world: World, visit: Visit, end: End, other_host: str) -> dict[str, str]:
+    own = {} if visit.fault in BY_SOMEBODY_ELSE else visit.headers
     match end.status:
-        case HTTPStatus.TOO_MANY_REQUESTS:
-            return {VENDOR_RETRY_AFTER: world.config.retry_after}
+        case HTTPStatus.TOO_MANY_REQUESTS if visit.fault not in BY_SOMEBODY_ELSE:
+            return own | {VENDOR_RETRY_AFTER: world.config.retry_after}
         case status if 300 <= status < 400:
             host = other_host if visit.draw.variant % 2 else ""
-            return {"Location": f"{host}{ELSEWHERE}{visit.number}"}
+            return own | {"Location": f"{host}{ELSEWHERE}{visit.number}"}
         case _:
-            return {}
+            return own
 
 
 def _body(world: World, visit: Visit, end: End) -> bytes:

@@ -64,7 +64,9 @@ class TestAmbiguity:
             await given.send(record)
             assert given.log.named("texts_are_not_shown_as_sent") == [{"by": "the API, when passes that hold one are read"}]
             witness = passes(1)[0]
-            assert sum(request.method == "GET" and request.id == witness for request in given.simulator.requests()) == 1
+            reads = [request.id for request in given.simulator.requests() if request.method == "GET"]
+            # One more is of the first run, which saw by it that it is PassEntry that answers.
+            assert reads.count(witness) == 2
 
     async def test_reading_that_is_always_refused_has_an_end(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("campaign.sender.verify.MOST_REFUSED", 3)
@@ -75,7 +77,8 @@ class TestAmbiguity:
             assert end.ended is Ended.FINISHED
             assert given.statuses(record) == {"a": ("unknown", "unreadable")}
             assert given.processed() == {"a": 1}
-            assert sum(request.method == "GET" for request in given.simulator.requests()) == 3
+            methods = [request.method for request in given.simulator.requests()]
+            assert methods == ["GET", "POST", *["GET"] * 3], "the first reading is not of what became of the message"
 
     async def test_a_null_is_believed_once_another_pass_was_seen_to_show_its_text(self, tmp_path: Path) -> None:
         async with rig(tmp_path) as given:
@@ -97,7 +100,7 @@ class TestAmbiguity:
             assert end.ended is Ended.FINISHED
             assert given.statuses(record)["a"][0] == "unknown"
             assert given.processed() == {"a": sent}
-            assert {request.method for request in given.simulator.requests()} == {"POST"}
+            assert [request.method for request in given.simulator.requests()] == ["GET", *["POST"] * sent]
 
     async def test_a_doubt_of_a_campaign_that_nobody_works_on_is_cleared_for_this_one(self, tmp_path: Path) -> None:
         async with rig(tmp_path, faults={Fault.CUT_AFTER: 1.0}) as given:
@@ -235,14 +238,13 @@ async def test_sending_again_at_all_costs_still_has_an_end_in_an_outage(tmp_path
 
 
 class TestSafeguards:
-    @pytest.mark.parametrize("change", [{"tokens_accepted_for": 10}, {"forbidden_tokens": frozenset({"token"})}])
-    async def test_a_refused_token_stops_at_once_and_every_row_is_pending_again(self, tmp_path: Path, change: dict[str, Any]) -> None:
-        async with rig(tmp_path, **change) as given:
+    async def test_a_refused_token_stops_at_once_and_every_row_is_pending_again(self, tmp_path: Path) -> None:
+        async with rig(tmp_path, tokens_accepted_for=10) as given:
             record = await given.campaign(*passes(100))
             end = await given.send(record, rate_per_second=50.0)
             assert end.ended is Ended.SAFEGUARD
             assert "PASSENTRY_API_KEY" in end.why
-            refused = [request for request in given.simulator.requests() if request.status in {401, 403}]
+            refused = [request for request in given.simulator.requests() if request.status == 401]
             assert len(refused) == 1, "nothing more is sent after the first refusal"
             counts = given.reader.counts(record.id).by_status
             assert counts[Status.PENDING] == 100 - len(given.processed())

@@ -56,8 +56,7 @@ def test_what_a_status_proves(signature: Signature, *, readable: bool) -> None:
 @pytest.mark.parametrize(
     ("http_status", "proof"),
     [
-        (401, Proof.TOKEN_REFUSED),
-        *((status, Proof.AMBIGUOUS) for status in sorted(OF_THE_CALLER | {429, 408, 302, 500})),
+        *((status, Proof.AMBIGUOUS) for status in sorted(OF_THE_CALLER | {401, 429, 408, 302, 500})),
         *((status, Proof.ROW_OR_ALL) for status in sorted(FINAL)),
     ],
 )

@@ -1,0 +1,256 @@
+"""Answers that do not say what became of the message, refusals of one row or of all, and answers of somebody else.
+
+The simulator's audit decides what was sent.
+"""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from campaign.domain.model import Status
+from campaign.domain.safeguard import FIRST_REFUSED, FOREIGN_ANSWERS, FOREIGN_SENDS, MOST_REFUSED
+from campaign.domain.verdict import Fault as Failure
+from campaign.domain.verdict import Proof, Reply, Signature, rule_of
+from campaign.ledger.port import CampaignRecord
+from campaign.sender.attempt import Policy
+from campaign.sender.ending import Ended
+from campaign.sender.gateway import HttpGateway
+from campaign.sender.port import InFlight
+from campaign.simulator.faults import Fault
+from tests.integration.pool_given import Rig, passes, rig
+
+TOKEN = "token"  # noqa: S105 - of the simulator
+BY_GATEWAYS = tuple(
+    status for status in (*range(300, 309), *range(401, 600)) if rule_of(status).proof in {Proof.AMBIGUOUS, Proof.ROW_OR_ALL, Proof.THROTTLED}
+)
+
+
+def posts(given: Rig) -> list[str | None]:
+    return [request.id for request in given.simulator.requests() if request.method == "POST"]
+
+
+def count(given: Rig, record: CampaignRecord, status: Status) -> int:
+    return given.reader.counts(record.id).by_status[status]
+
+
+class TestTaken:
+    @pytest.mark.parametrize("statuses", [(408, 425, 499, 460), (401, *BY_GATEWAYS)], ids=["gateways", "all"])
+    async def test_a_message_that_was_taken_before_another_answered_is_never_sent_again(
+        self, tmp_path: Path, statuses: tuple[int, ...]
+    ) -> None:
+        async with rig(tmp_path, faults={Fault.TAKEN_THEN: 0.5, Fault.BLOCKED: 0.1}, taken_then=statuses) as given:
+            record = await given.campaign(*passes(600))
+            end = await given.send(record, policy=Policy(quiet_seconds=0.6, max_attempts=50))
+            assert end.ended is Ended.FINISHED
+            assert given.processed() == dict.fromkeys(passes(600), 1)
+            assert {status for status, _ in given.statuses(record).values()} == {"delivered", "accepted"}
+            seen = {request.status for request in given.simulator.requests() if request.fault == "taken_then"}
+            assert len(seen) > len(statuses) / 2
+
+
+class TestForbiddenPasses:
+    @pytest.mark.parametrize("forbidden", [{0}, {50}, {99}, {0, 1, 2, 3, 4, 50, 95, 96, 97, 98, 99}, set(range(0, 100, 5))], ids=str)
+    @pytest.mark.parametrize("rate_per_second", [None, 300.0])
+    async def test_a_pass_of_somebody_else_fails_alone_and_at_its_first_refusal(
+        self, tmp_path: Path, forbidden: set[int], rate_per_second: float | None
+    ) -> None:
+        theirs = frozenset(one for number, one in enumerate(passes(100)) if number in forbidden)
+        async with rig(tmp_path, forbidden=theirs) as given:
+            record = await given.campaign(*passes(100))
+            end = await given.send(record, rate_per_second=rate_per_second)
+            assert (end.ended, end.why) == (Ended.FINISHED, "")
+            found = given.statuses(record)
+            assert {one for one, outcome in found.items() if outcome == ("failed", "forbidden")} == theirs
+            assert {one for one, outcome in found.items() if outcome == ("delivered", "")} == set(passes(100)) - theirs
+            assert sorted(one or "" for one in posts(given)) == passes(100)
+
+    async def test_alone_in_a_run_it_fails_if_the_token_is_let_in_elsewhere(self, tmp_path: Path) -> None:
+        async with rig(tmp_path, forbidden=frozenset({"theirs"})) as given:
+            record = await given.campaign("ours", "theirs")
+            assert (await given.send(record, limit=1)).ended is Ended.LIMIT
+            assert (await given.send(record)).ended is Ended.FINISHED
+            assert given.statuses(record)["theirs"] == ("failed", "forbidden")
+            await given.ledger.retry(record.id, frozenset({Status.FAILED}))
+            assert (await given.send(record)).ended is Ended.FINISHED
+            assert given.statuses(record)["theirs"] == ("failed", "forbidden")
+
+    async def test_a_limit_does_not_leave_it_undecided(self, tmp_path: Path) -> None:
+        async with rig(tmp_path, forbidden=frozenset({"theirs"})) as given:
+            record = await given.campaign("ours", "theirs", "more")
+            assert (await given.send(record, limit=2)).ended is Ended.LIMIT
+            assert given.statuses(record) == {"ours": ("delivered", ""), "theirs": ("failed", "forbidden"), "more": ("pending", "")}
+
+    async def test_where_nothing_tells_whose_it_is_it_is_tried_as_often_as_any_row(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("campaign.domain.backoff.clamp", lambda *_: 0.0)
+        async with rig(tmp_path, forbidden=frozenset({"theirs"}), faults={Fault.READ_ERROR: 1.0}) as given:
+            record = await given.campaign("ours", "theirs")
+            end = await given.send(record, policy=Policy(quiet_seconds=0.6, max_attempts=3))
+            assert end.ended is Ended.FINISHED
+            assert given.statuses(record) == {"ours": ("delivered", ""), "theirs": ("failed", "forbidden")}
+            assert posts(given).count("theirs") == 3
+            assert given.rows(record)["theirs"].outcome.attempts == 3
+
+
+class TestForbiddenToken:
+    async def test_from_the_first_answer_on_it_stops_the_run_and_leaves_every_row(self, tmp_path: Path) -> None:
+        async with rig(tmp_path, forbidden_tokens=frozenset({TOKEN})) as given:
+            record = await given.campaign(*passes(100))
+            end = await given.send(record, rate_per_second=50.0, concurrency=2)
+            assert end.ended is Ended.SAFEGUARD
+            assert "PASSENTRY_API_KEY" in end.why
+            assert count(given, record, Status.PENDING) == 100
+            assert FIRST_REFUSED <= len(posts(given)) <= FIRST_REFUSED + 2
+
+    @pytest.mark.parametrize("rows", [1, 3])
+    async def test_a_list_too_short_to_tell_stops_as_soon_as_all_of_it_was_refused(self, tmp_path: Path, rows: int) -> None:
+        async with rig(tmp_path, forbidden_tokens=frozenset({TOKEN})) as given:
+            record = await given.campaign(*passes(rows))
+            end = await given.send(record)
+            assert end.ended is Ended.SAFEGUARD
+            assert count(given, record, Status.PENDING) == rows
+            assert len(posts(given)) == rows
+
+    # With a hundred rows left the last answers tell, with three nothing does but a try.
+    @pytest.mark.parametrize("left", [100, 3, 1])
+    @pytest.mark.parametrize("rate_per_second", [None, 200.0])
+    async def test_revoked_on_the_way_it_fails_no_row_and_the_rest_is_sent_once_it_is_let_in_again(
+        self, tmp_path: Path, left: int, rate_per_second: float | None
+    ) -> None:
+        async with rig(tmp_path) as given:
+            record = await given.campaign(*passes(60 + left))
+            assert (await given.send(record, limit=60)).ended is Ended.LIMIT
+            given.simulator.configure(forbidden_tokens=frozenset({TOKEN}))
+            end = await given.send(record, rate_per_second=rate_per_second)
+            assert end.ended is Ended.SAFEGUARD
+            assert count(given, record, Status.FAILED) == 0
+            assert count(given, record, Status.PENDING) == left
+            given.simulator.configure(forbidden_tokens=frozenset())
+            assert (await given.send(record)).ended is Ended.FINISHED
+            assert given.processed() == dict.fromkeys(passes(60 + left), 1)
+            assert count(given, record, Status.DELIVERED) == 60 + left
+
+    async def test_revoked_in_the_middle_of_a_run_with_many_under_way(self, tmp_path: Path) -> None:
+        async with rig(tmp_path, latency=_between(0.01, 0.2)) as given:
+            record = await given.campaign(*passes(400))
+            sending = asyncio.create_task(given.send(record, rate_per_second=300.0))
+            await given.until(lambda: len(given.processed()) >= 150)
+            given.simulator.configure(forbidden_tokens=frozenset({TOKEN}))
+            end = await sending
+            assert end.ended is Ended.SAFEGUARD
+            assert count(given, record, Status.FAILED) == 0
+            assert count(given, record, Status.DELIVERED) == len(given.processed())
+            assert count(given, record, Status.PENDING) == 400 - len(given.processed())
+            refused = [request for request in given.simulator.requests() if request.status == 403]
+            assert len(refused) < MOST_REFUSED + 100
+            given.simulator.configure(forbidden_tokens=frozenset())
+            await given.send(record)
+            assert given.processed() == dict.fromkeys(passes(400), 1)
+
+    async def test_a_run_that_ends_before_it_is_known_leaves_the_row_pending(self, tmp_path: Path) -> None:
+        async with rig(tmp_path, forbidden=frozenset({"theirs"}), latency=_between(0.5, 0.5)) as given:
+            record = await given.campaign("theirs", *passes(50))
+            sending = asyncio.create_task(given.send(record, rate_per_second=20.0))
+            await given.until(lambda: bool([1 for request in given.simulator.requests() if request.status == 403]))
+            given.stop.set()
+            assert (await sending).ended is Ended.INTERRUPTED
+            status, _ = given.statuses(record)["theirs"]
+            assert status == "pending"
+            assert count(given, record, Status.SENDING) == 0
+
+
+class TestSomebodyElse:
+    @pytest.mark.parametrize("portal", ["page", "json", "301", "302", "307"])
+    async def test_no_message_leaves_before_passentry_has_answered(self, tmp_path: Path, portal: str) -> None:
+        async with rig(tmp_path, portal=portal) as given:
+            record = await given.campaign(*passes(80))
+            end = await given.send(record, origin="https://api.example")
+            assert end.ended is Ended.SAFEGUARD
+            assert "https://api.example" in end.why
+            assert (portal if portal.isdigit() else "200") in end.why
+            assert [request.method for request in given.simulator.requests()] == ["GET"] * FOREIGN_ANSWERS
+            assert count(given, record, Status.PENDING) == 80
+            given.simulator.configure(portal="")
+            assert (await given.send(record)).ended is Ended.FINISHED
+            assert given.processed() == dict.fromkeys(passes(80), 1)
+
+    async def test_one_strange_answer_before_passentrys_own_stops_nothing(self, tmp_path: Path) -> None:
+        async with rig(tmp_path, portal="page") as given:
+            record = await given.campaign("a")
+            sending = asyncio.create_task(given.send(record))
+            await given.until(lambda: bool(given.simulator.requests()))
+            given.simulator.configure(portal="")
+            assert (await sending).ended is Ended.FINISHED
+            assert given.processed() == {"a": 1}
+
+    @pytest.mark.parametrize("fault", [Fault.READ_ERROR, Fault.READ_HANG, Fault.READ_CUT, Fault.READ_THROTTLE])
+    async def test_a_pass_that_can_not_be_read_keeps_nothing_from_being_sent(self, tmp_path: Path, fault: Fault) -> None:
+        async with rig(tmp_path, faults={fault: 1.0}) as given:
+            record = await given.campaign("a")
+            assert (await given.send(record)).ended is Ended.FINISHED
+            assert given.processed() == {"a": 1}
+
+    async def test_a_gateway_that_takes_messages_and_shows_its_own_page_stops_the_run_and_nothing_is_sent_again(self, tmp_path: Path) -> None:
+        async with rig(tmp_path) as given:
+            given.gateway = _ShowingItsOwnPage
+            record = await given.campaign(*passes(80))
+            end = await given.send(record, rate_per_second=100.0, concurrency=4)
+            assert end.ended is Ended.SAFEGUARD
+            taken = len(given.processed())
+            assert FOREIGN_SENDS <= taken <= FOREIGN_SENDS + 8
+            assert count(given, record, Status.PENDING) == 80 - taken
+            given.gateway = HttpGateway
+            assert (await given.send(record)).ended is Ended.FINISHED
+            assert given.processed() == dict.fromkeys(passes(80), 1)
+            assert count(given, record, Status.ACCEPTED) == taken
+
+    async def test_reading_back_against_somebody_else_concludes_nothing_and_uses_nothing_up(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("campaign.sender.verify.AGAIN_SECONDS", 0.01)
+        monkeypatch.setattr("campaign.sender.verify.MOST_READS", 2)
+        # A reading that the end of the run broke off is made by nobody else for so long.
+        monkeypatch.setattr("campaign.ledger.sqlite.doubts.HOLD_SECONDS", 0.3)
+        async with rig(tmp_path, faults={Fault.CUT_AFTER: 1.0}) as given:
+            record = await given.campaign(*passes(8))
+            assert (await given.send(record, limit=8)).ended is Ended.LIMIT
+            given.simulator.configure(portal="page", faults={})
+            end = await given.send(record)
+            assert end.ended is Ended.SAFEGUARD
+            assert given.reader.counts(record.id).in_doubt == 8
+            given.simulator.configure(portal="")
+            assert (await given.send(record)).ended is Ended.FINISHED
+            assert count(given, record, Status.ACCEPTED) == 8
+            assert given.processed() == dict.fromkeys(passes(8), 1)
+
+    async def test_somebody_elses_404_fails_no_row(self, tmp_path: Path) -> None:
+        async with rig(tmp_path) as given:
+            given.gateway = _NotFoundPage
+            record = await given.campaign(*passes(80))
+            end = await given.send(record)
+            assert end.ended is Ended.SAFEGUARD
+            assert count(given, record, Status.PENDING) == 80
+
+
+class _ShowingItsOwnPage(HttpGateway):
+    """The way through a gateway that hands requests on, and answers messages by itself."""
+
+    async def send(self, pass_id: str, message: str, *, in_flight: InFlight | None = None) -> Reply | Failure:
+        await super().send(pass_id, message, in_flight=in_flight)
+        return Reply(http_status=200, readable=False, signature=Signature(page=True))
+
+
+class _NotFoundPage(HttpGateway):
+    """The way to a web site that has no such page."""
+
+    async def send(self, pass_id: str, message: str, *, in_flight: InFlight | None = None) -> Reply | Failure:
+        return Reply(http_status=404, signature=Signature(page=True))
+
+
+def _between(low_seconds: float, high_seconds: float) -> Any:
+    from campaign.simulator.config import Latency
+
+    return Latency(low_seconds=low_seconds, high_seconds=high_seconds)
