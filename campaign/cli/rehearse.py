@@ -16,7 +16,9 @@ def simulate(
     taken_then: Annotated[
         str, typer.Option(help="What --fault taken_then=10% answers once it has taken the message.", metavar="408,499")
     ] = "408,425,499,460",
-    forbidden: Annotated[list[str] | None, typer.Option(help="A pass of somebody else: 403. May be given several times.", metavar="ID")] = None,
+    forbidden: Annotated[
+        list[str] | None, typer.Option(help="A pass of somebody else: 403. May be given several times.", metavar="ID")
+    ] = None,
     portal: Annotated[
         str, typer.Option(help="Have somebody else answer everything: with a page, json, or a redirect, 301, 302 or 307.", metavar="page")
     ] = "",

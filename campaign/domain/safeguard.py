@@ -36,7 +36,7 @@ FOREIGN_ANSWERS: Final = 5
 """So many answers of somebody else in a row, and none of PassEntry's before, show that it is not PassEntry that answers."""
 
 FOREIGN_SENDS: Final = 20
-"""The same of messages where PassEntry answers reads: something may stand between that lets only reads through, or it has a very bad day."""
+"""The same of messages where PassEntry answers reads: then it is there, and something between may let only reads through."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +188,7 @@ class Refusals(Generic[T]):
             self.stop = self._all_refused()
         elif sum(self._last) >= MOST_REFUSED:
             self.stop = (
-                f"The API accepted messages at first, and then refused {sum(self._last)} of {len(self._last)} ({self._http_status}): the token "
+                f"The API accepted messages at first, and then refused {sum(self._last)} of {len(self._last)} ({http_status}): the token "
                 "may have been revoked, or these passes belong to somebody else. Check PASSENTRY_API_KEY."
             )
 
@@ -227,7 +227,7 @@ class Refusals(Generic[T]):
 
     def _all_refused(self) -> str:
         return (
-            f"The API refuses everything ({self._http_status}), {len(self._held)} of {len(self._held)} messages: the token may not send, or "
+            f"The API refuses everything ({self._http_status}), the last {len(self._held)} messages among it: the token may not send, or "
             "these passes belong to somebody else. Check PASSENTRY_API_KEY."
         )
 

@@ -85,7 +85,7 @@ class Ledger(Upkeep, WaitNotes, Protocol):
         """
 
     async def enlist(self, campaign: int, *, quiet_seconds: float, hold: bool = False, api: str = "", account: str = "") -> Runner:
-        """Register this process as a sender of the campaign; raises UsageError if it was sent to another API before."""
+        """Register this process as a sender of the campaign; raises UsageError if anything of it was, or may be, sent to another API."""
 
     async def renew(self, runner: Runner, activity: str) -> bool:
         """Prolong the runner's lease; False if it is no longer its own, and it must stop sending."""

@@ -5,6 +5,12 @@ from typing import Final
 from campaign.domain.model import Invalid, Skip, Status
 
 _ACCESS: Final = "Whoever runs Campaign has to give it a token that PassEntry accepts. Then send these rows again."
+_THEIRS: Final = (
+    "These passes belong to somebody else, or the token may not send to them. Take them out of your list, or have them allowed and retry."
+)
+_BLOCKED: Final = (
+    "A firewall or proxy refuses them, perhaps for what the message says. Ask those who run the network. Then send these rows again."
+)
 _ID: Final = "Look the ids up in PassEntry, put the right ones into the failed-rows file, and give that file back."
 _MANGLED: Final = "Format the id column as text in the spreadsheet, put the ids in again, and give the failed-rows file back."
 _GONE: Final = "Nothing to do: take these passes out of your list."
@@ -20,7 +26,9 @@ _EXPIRED: Final = "If it is still worth telling them, start a new campaign with 
 
 _BY_REASON: Final[dict[tuple[Status, str], str]] = {
     (Status.FAILED, "http_401"): _ACCESS,
-    (Status.FAILED, "http_403"): _ACCESS,
+    (Status.FAILED, "http_402"): _ACCESS,
+    (Status.FAILED, "forbidden"): _THEIRS,
+    (Status.FAILED, "http_403"): _BLOCKED,
     (Status.FAILED, "http_404"): _ID,
     (Status.FAILED, "http_410"): _GONE,
     (Status.FAILED, "http_400"): _REFUSED,

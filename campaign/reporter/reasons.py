@@ -3,6 +3,7 @@
 from typing import Final
 
 from campaign.domain.model import Invalid, Skip
+from campaign.domain.verdict import Proof, rule_of
 
 _WORDS: Final[dict[str, str]] = {
     # Left out on purpose
@@ -27,9 +28,10 @@ _WORDS: Final[dict[str, str]] = {
     # What the API answers
     "http_400": "PassEntry could not make sense of the request (HTTP 400)",
     "http_401": "PassEntry does not accept the token (HTTP 401)",
-    "http_403": "PassEntry does not allow this token to send (HTTP 403)",
+    "forbidden": "PassEntry does not let this token send to this pass (HTTP 403)",
+    "http_403": "a firewall or proxy answered in PassEntry's place (HTTP 403)",
     "http_404": "PassEntry knows no such pass (HTTP 404)",
-    "http_408": "PassEntry waited too long for the request (HTTP 408)",
+    "http_408": "the request took too long on its way (HTTP 408)",
     "http_409": "PassEntry refused the message in the pass's present state (HTTP 409)",
     "http_410": "the pass no longer exists (HTTP 410)",
     "http_413": "the message is too large for PassEntry (HTTP 413)",
@@ -81,14 +83,11 @@ def reason_in_words(reason: str) -> str:
         return words
     code = reason.removeprefix("http_")
     if code != reason and code.isdecimal():
-        answer = (
-            "had an error of its own"
-            if code.startswith("5")
-            else "refused the request"
-            if code.startswith("4")
-            else "gave an unexpected answer"
-        )
-        return f"PassEntry {answer} (HTTP {code})"
+        if code.startswith("5"):
+            return f"PassEntry had an error of its own (HTTP {code})"
+        ambiguous = rule_of(int(code)).proof is Proof.AMBIGUOUS
+        answer = "the answer does not say what became of the message" if ambiguous else "PassEntry refused the request"
+        return f"{answer} (HTTP {code})"
     return printable(reason).strip() or NO_REASON
 
 

@@ -324,6 +324,19 @@ class TestDoubt:
             await ledger.enlist(record.id, quiet_seconds=0, api="https://other")
         assert [runner.ended for runner in reader.runners(record.id) if runner.ended] == ["refused", "staged"]
 
+    async def test_a_campaign_of_which_nothing_was_sent_may_be_sent_to_another_api(self, ledger: Ledger) -> None:
+        record = await campaign_of(ledger, staged(1), staged(2))
+        one = await ledger.enlist(record.id, quiet_seconds=0, api="https://wrong")
+        claims = await ledger.claim(one, 2)
+        await ledger.release(one, claims)
+        await ledger.dismiss(one, "safeguard")
+        two = await ledger.enlist(record.id, quiet_seconds=0, api="https://right")
+        (claim,) = await ledger.claim(two, 1)
+        await ledger.settle(two, [ends(claim, Status.PENDING)])
+        await ledger.dismiss(two, "limit")
+        with pytest.raises(UsageError, match="was sent to https://right"):
+            await ledger.enlist(record.id, quiet_seconds=0, api="https://wrong")
+
     @pytest.mark.parametrize(
         ("reading", "baseline", "before"),
         [

@@ -5,7 +5,6 @@ The simulator's audit decides what was sent.
 
 import asyncio
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,12 +17,15 @@ from campaign.sender.attempt import Policy
 from campaign.sender.ending import Ended
 from campaign.sender.gateway import HttpGateway
 from campaign.sender.port import InFlight
+from campaign.simulator.config import Latency
 from campaign.simulator.faults import Fault
 from tests.integration.pool_given import Rig, passes, rig
 
-TOKEN = "token"  # noqa: S105 - of the simulator
+TOKEN = "token"
 BY_GATEWAYS = tuple(
-    status for status in (*range(300, 309), *range(401, 600)) if rule_of(status).proof in {Proof.AMBIGUOUS, Proof.ROW_OR_ALL, Proof.THROTTLED}
+    status
+    for status in (*range(300, 309), *range(401, 600))
+    if rule_of(status).proof in {Proof.AMBIGUOUS, Proof.ROW_OR_ALL, Proof.THROTTLED}
 )
 
 
@@ -134,7 +136,7 @@ class TestForbiddenToken:
             assert count(given, record, Status.DELIVERED) == 60 + left
 
     async def test_revoked_in_the_middle_of_a_run_with_many_under_way(self, tmp_path: Path) -> None:
-        async with rig(tmp_path, latency=_between(0.01, 0.2)) as given:
+        async with rig(tmp_path, latency=Latency(low_seconds=0.01, high_seconds=0.2)) as given:
             record = await given.campaign(*passes(400))
             sending = asyncio.create_task(given.send(record, rate_per_second=300.0))
             await given.until(lambda: len(given.processed()) >= 150)
@@ -151,7 +153,7 @@ class TestForbiddenToken:
             assert given.processed() == dict.fromkeys(passes(400), 1)
 
     async def test_a_run_that_ends_before_it_is_known_leaves_the_row_pending(self, tmp_path: Path) -> None:
-        async with rig(tmp_path, forbidden=frozenset({"theirs"}), latency=_between(0.5, 0.5)) as given:
+        async with rig(tmp_path, forbidden=frozenset({"theirs"}), latency=Latency(low_seconds=0.5, high_seconds=0.5)) as given:
             record = await given.campaign("theirs", *passes(50))
             sending = asyncio.create_task(given.send(record, rate_per_second=20.0))
             await given.until(lambda: bool([1 for request in given.simulator.requests() if request.status == 403]))
@@ -193,7 +195,9 @@ class TestSomebodyElse:
             assert (await given.send(record)).ended is Ended.FINISHED
             assert given.processed() == {"a": 1}
 
-    async def test_a_gateway_that_takes_messages_and_shows_its_own_page_stops_the_run_and_nothing_is_sent_again(self, tmp_path: Path) -> None:
+    async def test_a_gateway_that_takes_messages_and_shows_its_own_page_stops_the_run_and_nothing_is_sent_again(
+        self, tmp_path: Path
+    ) -> None:
         async with rig(tmp_path) as given:
             given.gateway = _ShowingItsOwnPage
             record = await given.campaign(*passes(80))
@@ -246,11 +250,5 @@ class _ShowingItsOwnPage(HttpGateway):
 class _NotFoundPage(HttpGateway):
     """The way to a web site that has no such page."""
 
-    async def send(self, pass_id: str, message: str, *, in_flight: InFlight | None = None) -> Reply | Failure:
+    async def send(self, pass_id: str, message: str, *, in_flight: InFlight | None = None) -> Reply | Failure:  # noqa: ARG002 - a gateway's
         return Reply(http_status=404, signature=Signature(page=True))
-
-
-def _between(low_seconds: float, high_seconds: float) -> Any:
-    from campaign.simulator.config import Latency
-
-    return Latency(low_seconds=low_seconds, high_seconds=high_seconds)

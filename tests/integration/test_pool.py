@@ -4,7 +4,6 @@ import asyncio
 import html
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest

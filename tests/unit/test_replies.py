@@ -262,7 +262,7 @@ def test_who_gave_an_answer(status: int, headers: dict[str, str], body: object, 
     assert reply(body, status=status, headers=headers).signature == signature
     raw = body if isinstance(body, bytes) else orjson.dumps(body)
     read = read_pass(http_status=status, headers=CIMultiDict(headers), body=raw, whole=True, token=TOKEN, now=NOON).signature
-    assert read.documented is (signature.documented and status != 200 or b"attributes" in raw)
+    assert read.documented is ((signature.documented and status != 200) or b"attributes" in raw)
     assert (read.page, read.redirects_to) == (signature.page, signature.redirects_to)
 
 

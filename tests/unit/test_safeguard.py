@@ -238,18 +238,18 @@ class TestRefusals:
 
     def test_the_first_answers_all_refused_stop_the_run(self) -> None:
         guard, _ = refusals(*[("403", 0, 1)] * (FIRST_REFUSED - 1))
-        assert not guard.stop
+        before = guard.stop
         guard.refuse(99, answered_at=2, http_status=403)
-        assert guard.stop
+        assert (before, bool(guard.stop)) == ("", True)
         assert guard.accept(sent_at=3) == []
         assert len(guard.let_go()) == FIRST_REFUSED
 
     @pytest.mark.parametrize("accepted", [1, 50])
     def test_a_token_that_is_revoked_stops_the_run_and_no_row_is_judged(self, accepted: int) -> None:
         guard, own = refusals(*[("200", 0, 1)] * accepted, *[("403", 2, 3)] * (MOST_REFUSED - 1))
-        assert not guard.stop
+        before = guard.stop
         guard.refuse(99, answered_at=3, http_status=403)
-        assert guard.stop
+        assert (before, bool(guard.stop)) == ("", True)
         assert own == []
         assert len(guard.let_go()) == MOST_REFUSED
 
@@ -291,7 +291,7 @@ class TestRefusals:
         ],
     )
     def test_where_no_more_answers_come_the_token_is_tried(
-        self, before: list[tuple[str, float, float]], works: bool | None, whose: Whose, *, stops: bool
+        self, *, before: list[tuple[str, float, float]], works: bool | None, whose: Whose, stops: bool
     ) -> None:
         guard, _ = refusals(*before, ("403", 1.0, 2.0))
         found, items = guard.asked(works=works, asked_at=3.0)

@@ -239,9 +239,10 @@ def test_every_reason_of_the_model_has_words(reason: str) -> None:
 @pytest.mark.parametrize(
     ("reason", "words"),
     [
-        ("http_418", "PassEntry refused the request (HTTP 418)"),
+        ("http_418", "the answer does not say what became of the message (HTTP 418)"),
+        ("http_414", "PassEntry refused the request (HTTP 414)"),
         ("http_503", "PassEntry had an error of its own (HTTP 503)"),
-        ("http_302", "PassEntry gave an unexpected answer (HTTP 302)"),
+        ("http_302", "the answer does not say what became of the message (HTTP 302)"),
         ("http_", "http_"),
         ("somethingNew", "somethingNew"),
         ("", NO_REASON),

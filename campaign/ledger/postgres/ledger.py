@@ -28,7 +28,7 @@ class PostgresLedger(Staging, Claiming, Budgets, Doubts, Mending, Keeping, Movin
         def work(db: Session) -> None:
             db.all("lock_campaign", campaign=campaign)
             check_here(db, campaign)
-            known = db.one("start_campaign", campaign=campaign, api=api, account=account)
+            known = db.one("start_campaign", campaign=campaign, runner=runner, api=api, account=account)
             if known is None:
                 raise refusals.gone()
             if known != api:

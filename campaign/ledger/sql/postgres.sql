@@ -156,10 +156,15 @@ UPDATE campaign.runners SET boot = '' WHERE id = %(runner)s;
 UPDATE campaign.runners SET campaign = %(campaign)s WHERE id = %(runner)s;
 
 -- name: start_campaign
--- Not of one that is being withdrawn, which has no stager.
+-- Not of one that is being withdrawn, which has no stager. One of which no message ever left, and that nobody else sends, may change its API:
+-- the address may have been a mistake.
 UPDATE campaign.campaigns
-SET started_at = CASE WHEN started_at = 0 THEN campaign.ledger_now() ELSE started_at END, finished_at = 0, ended = '',
-    api = CASE WHEN api = '' THEN %(api)s ELSE api END, account = %(account)s
+SET started_at = CASE WHEN started_at = 0 THEN campaign.ledger_now() ELSE started_at END, finished_at = 0, ended = '', account = %(account)s,
+    api = CASE WHEN api = ''
+                    OR NOT EXISTS (SELECT 1 FROM campaign.attempts WHERE campaign = %(campaign)s)
+                       AND NOT EXISTS (SELECT 1 FROM campaign.rows WHERE campaign = %(campaign)s AND status = 'sending')
+                       AND NOT EXISTS (SELECT 1 FROM campaign.runners WHERE campaign = %(campaign)s AND ended_at = 0 AND id <> %(runner)s)
+               THEN %(api)s ELSE api END
 WHERE id = %(campaign)s AND NOT (control = 'staging' AND stager IS NULL)
 RETURNING api;
 

@@ -81,8 +81,12 @@ RETURNING id;
 UPDATE runners SET campaign = :campaign WHERE id = :runner;
 
 -- name: start_campaign
--- Not of one that is being withdrawn, which has no stager.
-UPDATE campaigns SET started_at = iif(started_at = 0, :wall, started_at), finished_at = 0, ended = '', api = iif(api = '', :api, api), account = :account
+-- Not of one that is being withdrawn, which has no stager. One of which no message ever left, and that nobody else sends, may change its API:
+-- the address may have been a mistake.
+UPDATE campaigns SET started_at = iif(started_at = 0, :wall, started_at), finished_at = 0, ended = '', account = :account,
+    api = iif(api = '' OR NOT EXISTS (SELECT 1 FROM attempts WHERE campaign = :campaign)
+                          AND NOT EXISTS (SELECT 1 FROM rows WHERE campaign = :campaign AND status = 'sending')
+                          AND NOT EXISTS (SELECT 1 FROM runners WHERE campaign = :campaign AND ended_at = 0 AND id <> :runner), :api, api)
 WHERE id = :campaign AND NOT (control = 'staging' AND stager IS NULL)
 RETURNING api;
 

@@ -28,9 +28,8 @@ class SqliteLedger(Staging, Claiming, Settling, Budgets, Doubts, Mending, Keepin
 
         def work(db: apsw.Connection) -> None:
             check_here(db, campaign)
-            known = db.execute(
-                SQL["start_campaign"], {"campaign": campaign, "wall": self._clock.wall(), "api": api, "account": account}
-            ).get
+            values = {"campaign": campaign, "runner": runner, "wall": self._clock.wall(), "api": api, "account": account}
+            known = db.execute(SQL["start_campaign"], values).get
             if known is None:
                 raise refusals.gone()
             if known != api:
