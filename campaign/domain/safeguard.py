@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Generic, TypeVar
 
-from campaign.domain.verdict import Fault, Proof, Reading, Reply, Verdict, foreign
+from campaign.domain.verdict import DECIDED_BY_OTHERS, Fault, Proof, Reading, Reply, Verdict, foreign
 
 T = TypeVar("T")
 
@@ -26,11 +26,11 @@ FORGOTTEN_SECONDS: Final = 400.0
 """Longer than any pause: with nothing sent for so long, two troubles are not one that lasts."""
 
 FIRST_REFUSED: Final = 10
-"""So many refusals, and nothing accepted before, are of everything."""
+"""So many refusals, and no other answer before, are of everything."""
 
 LAST_ANSWERS: Final = 40
 MOST_REFUSED: Final = 36
-"""So many refusals among the last answers are of everything, though messages were accepted before."""
+"""So many refusals among the last answers are of everything, though there were others before."""
 
 FOREIGN_ANSWERS: Final = 5
 """So many answers of somebody else in a row, and none of PassEntry's before, show that it is not PassEntry that answers."""
@@ -107,7 +107,7 @@ class Safeguard:
             return verdict.error
         if verdict.proof is Proof.THROTTLED:
             return self._lasting(now, "answered only 429 (too many requests)")
-        if verdict.proof is Proof.ROW_OR_ALL:
+        if verdict.proof in DECIDED_BY_OTHERS and not failed:
             # Whether the row failed is not known yet, but the API is there.
             self._calm()
             return ""
@@ -169,7 +169,6 @@ class Refusals(Generic[T]):
     _held: deque[tuple[float, T]] = field(default_factory=deque)
     _last: deque[bool] = field(default_factory=lambda: deque(maxlen=LAST_ANSWERS))
     _accepted: bool = False
-    _refused: int = 0
     _http_status: int = 403
 
     @property
@@ -178,19 +177,25 @@ class Refusals(Generic[T]):
 
     def refuse(self, item: T, *, answered_at: float, http_status: int) -> None:
         """Take in a refusal, and hold it back; after it `stop` may be set."""
-        self._held.append((answered_at, item))
+        self.hold(item, answered_at=answered_at)
         self._last.append(True)
-        self._refused += 1
         self._http_status = http_status
-        if self.stop:
-            return
-        if not self._accepted and self._refused >= FIRST_REFUSED:
+        refused = sum(self._last)
+        if not self.stop and refused == len(self._last) >= FIRST_REFUSED:
             self.stop = self._all_refused()
-        elif sum(self._last) >= MOST_REFUSED:
+        elif not self.stop and refused >= MOST_REFUSED:
             self.stop = (
-                f"The API accepted messages at first, and then refused {sum(self._last)} of {len(self._last)} ({http_status}): the token "
-                "may have been revoked, or these passes belong to somebody else. Check PASSENTRY_API_KEY."
+                f"The API did not refuse everything at first, and then refused {refused} of {len(self._last)} messages ({http_status}): "
+                "the token may have been revoked, or these passes belong to somebody else. Check PASSENTRY_API_KEY."
             )
+
+    def hold(self, item: T, *, answered_at: float) -> None:
+        """Hold an answer back that may be no refusal of PassEntry's; it says nothing of the token."""
+        self._held.append((answered_at, item))
+
+    def answer(self) -> None:
+        """Take in an answer about the content of a message: not everything is refused."""
+        self._last.append(False)
 
     def accept(self, *, sent_at: float) -> list[T]:
         """Take in that a message was accepted which was sent then; returns the refusals that are thereby their rows' own."""
@@ -208,7 +213,7 @@ class Refusals(Generic[T]):
         Returns:
             Whose the refusals are, and those that this is true of. They are no longer held, unless they are everyone's: then `stop` is set.
         """
-        if self.stop or works is False or not (works or self._accepted):
+        if self.stop or works is False or (True in self._last and not (works or self._accepted)):
             self.stop = self.stop or self._all_refused()
             return Whose.EVERYONE, []
         return (Whose.ROW if works else Whose.UNDECIDED), self._released(before=asked_at)

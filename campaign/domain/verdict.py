@@ -74,15 +74,17 @@ class Fault:
 
 
 class Proof(StrEnum):
-    """All but DELIVERED, NOT_DELIVERED and AMBIGUOUS prove that the message was not accepted.
+    """All but DELIVERED, NOT_DELIVERED, AMBIGUOUS and DOUBTFUL_REFUSAL prove that the message was not accepted.
 
-    ROW_OR_ALL is a refusal of which only other answers can tell whether it is of this row or of everything (`safeguard.Refusals`).
+    Of two kinds of refusals only other answers can tell what they are (`safeguard.Refusals`): ROW_OR_ALL may be of this row or of
+    everything, DOUBTFUL_REFUSAL of this row, or no refusal of PassEntry's at all.
     """
 
     DELIVERED = "delivered"
     NOT_DELIVERED = "not_delivered"
     REFUSED = "refused"
     ROW_OR_ALL = "row_or_all"
+    DOUBTFUL_REFUSAL = "doubtful_refusal"
     TOKEN_REFUSED = "token_refused"  # noqa: S105 - the name of a verdict
     THROTTLED = "throttled"
     NOT_ACCEPTED = "not_accepted"
@@ -90,6 +92,7 @@ class Proof(StrEnum):
 
 
 ACCEPTED: Final = frozenset({Proof.DELIVERED, Proof.NOT_DELIVERED})
+DECIDED_BY_OTHERS: Final = frozenset({Proof.ROW_OR_ALL, Proof.DOUBTFUL_REFUSAL})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,8 +159,8 @@ _FROM_SOMEBODY_ELSE: Final[Mapping[Proof, Proof]] = MappingProxyType(
         Proof.TOKEN_REFUSED: Proof.AMBIGUOUS,
         Proof.ROW_OR_ALL: Proof.AMBIGUOUS,
         Proof.THROTTLED: Proof.AMBIGUOUS,
-        # Not accepted, but perhaps it is the way there that is wrong, and not this row.
-        Proof.REFUSED: Proof.ROW_OR_ALL,
+        # Perhaps it is the way there that is wrong, and not this row; and some gateways turn a failure of the API into a page of their own.
+        Proof.REFUSED: Proof.DOUBTFUL_REFUSAL,
     }
 )
 """What a refusal proves that comes as a web page, without any of what PassEntry's own answers have."""
@@ -221,7 +224,7 @@ def status_after(proof: Proof, *, attempts: int, max_attempts: int) -> Status:
             return Status.PENDING if attempts < max_attempts else Status.FAILED
         case Proof.THROTTLED | Proof.TOKEN_REFUSED | Proof.ROW_OR_ALL:
             return Status.PENDING
-        case Proof.AMBIGUOUS:
+        case Proof.AMBIGUOUS | Proof.DOUBTFUL_REFUSAL:
             return Status.UNKNOWN
         case _:
             assert_never(proof)

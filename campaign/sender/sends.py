@@ -8,7 +8,7 @@ from typing import Final
 from campaign.domain.model import Claim, Status
 from campaign.domain.neighbours import Neighbours
 from campaign.domain.safeguard import Refusals, Safeguard, Whose
-from campaign.domain.verdict import ACCEPTED, Fault, Proof, Reply, Verdict, judge
+from campaign.domain.verdict import ACCEPTED, DECIDED_BY_OTHERS, Fault, Proof, Reply, Verdict, judge
 from campaign.ledger.port import Ledger, Runner
 from campaign.sender.attempt import settle_attempt
 from campaign.sender.ending import Ended, Ending
@@ -114,8 +114,13 @@ class Sends:
         if self._refusals.stop:
             self._ending.come(Ended.SAFEGUARD, self._refusals.stop)
         for attempt in attempts:
-            # Undecided, it is tried again, as often as any other row that was not accepted.
-            await self._settle(attempt, proves=Proof.REFUSED if whose is Whose.ROW else Proof.NOT_ACCEPTED)
+            if whose is Whose.ROW:
+                await self._settle(attempt, proves=Proof.REFUSED)
+            elif attempt.verdict.proof is Proof.ROW_OR_ALL:
+                # It is tried again, as often as any other row that was not accepted.
+                await self._settle(attempt, proves=Proof.NOT_ACCEPTED)
+            else:
+                await self._settle(attempt)
 
     async def let_refusals_go(self) -> None:
         """The run ends: what is not known to be a row's own refusal leaves the row as it was."""
@@ -123,18 +128,23 @@ class Sends:
             await self._settle(attempt)
 
     async def _take(self, attempt: _Attempt) -> None:
-        if attempt.verdict.proof is not Proof.ROW_OR_ALL:
+        proof = attempt.verdict.proof
+        if proof not in DECIDED_BY_OTHERS:
             await self._settle(attempt)
-            if attempt.verdict.proof in ACCEPTED:
-                self.last_accepted = attempt.claim.pass_id
-                for refused in self._refusals.accept(sent_at=attempt.began):
-                    await self._settle(refused, proves=Proof.REFUSED)
-            return
-        self._safeguard.note(attempt.verdict, failed=False, now=self._clocks.ticks())
-        status = attempt.result.http_status if isinstance(attempt.result, Reply) else 403
-        self._refusals.refuse(attempt, answered_at=attempt.answered_at, http_status=status)
-        if self._refusals.stop:
-            self._ending.come(Ended.SAFEGUARD, self._refusals.stop)
+        else:
+            self._safeguard.note(attempt.verdict, failed=False, now=self._clocks.ticks())
+        if proof in ACCEPTED:
+            self.last_accepted = attempt.claim.pass_id
+            for refused in self._refusals.accept(sent_at=attempt.began):
+                await self._settle(refused, proves=Proof.REFUSED)
+        elif proof is Proof.REFUSED:
+            self._refusals.answer()
+        elif proof is Proof.DOUBTFUL_REFUSAL:
+            self._refusals.hold(attempt, answered_at=attempt.answered_at)
+        elif proof is Proof.ROW_OR_ALL and isinstance(attempt.result, Reply):
+            self._refusals.refuse(attempt, answered_at=attempt.answered_at, http_status=attempt.result.http_status)
+            if self._refusals.stop:
+                self._ending.come(Ended.SAFEGUARD, self._refusals.stop)
 
     async def _settle(self, attempt: _Attempt, *, proves: Proof | None = None, broken_off: bool = False) -> None:
         """Hand over the outcome; `proves` is what other answers have shown, where the attempt's own did not tell."""

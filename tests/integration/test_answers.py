@@ -11,7 +11,7 @@ import pytest
 from campaign.domain.model import Status
 from campaign.domain.safeguard import FIRST_REFUSED, FOREIGN_ANSWERS, FOREIGN_SENDS, MOST_REFUSED
 from campaign.domain.verdict import Fault as Failure
-from campaign.domain.verdict import Proof, Reply, Signature, rule_of
+from campaign.domain.verdict import Latest, Proof, Reading, Reply, Signature, rule_of
 from campaign.ledger.port import CampaignRecord
 from campaign.sender.attempt import Policy
 from campaign.sender.ending import Ended
@@ -230,13 +230,40 @@ class TestSomebodyElse:
             assert count(given, record, Status.ACCEPTED) == 8
             assert given.processed() == dict.fromkeys(passes(8), 1)
 
-    async def test_somebody_elses_404_fails_no_row(self, tmp_path: Path) -> None:
+    async def test_somebody_elses_404_for_everything_fails_no_row(self, tmp_path: Path) -> None:
         async with rig(tmp_path) as given:
             given.gateway = _NotFoundPage
             record = await given.campaign(*passes(80))
             end = await given.send(record)
             assert end.ended is Ended.SAFEGUARD
-            assert count(given, record, Status.PENDING) == 80
+            assert count(given, record, Status.UNKNOWN) >= FOREIGN_SENDS
+            assert count(given, record, Status.UNKNOWN) + count(given, record, Status.PENDING) == 80
+            given.gateway = HttpGateway
+            assert (await given.send(record)).ended is Ended.FINISHED
+            assert given.processed() == dict.fromkeys(passes(80), 1)
+
+    async def test_a_404_that_comes_as_a_web_page_among_messages_that_are_accepted_is_the_rows(self, tmp_path: Path) -> None:
+        async with rig(tmp_path) as given:
+            given.gateway = _NotFoundPageForTheFirst
+            record = await given.campaign(*passes(20))
+            assert (await given.send(record, rate_per_second=100.0)).ended is Ended.FINISHED
+            assert given.statuses(record)[passes(1)[0]] == ("failed", "http_404")
+            assert count(given, record, Status.DELIVERED) == 19
+
+    async def test_alone_in_a_list_a_404_that_comes_as_a_web_page_is_settled_by_reading_back(self, tmp_path: Path) -> None:
+        async with rig(tmp_path) as given:
+            given.gateway = _NotFoundPage
+            record = await given.campaign("a")
+            end = await given.send(record, policy=Policy(quiet_seconds=0.1, max_attempts=2))
+            assert end.ended is Ended.FINISHED
+            assert given.statuses(record) == {"a": ("failed", "http_404")}
+
+    async def test_one_odd_id_is_not_taken_for_the_whole_way(self, tmp_path: Path) -> None:
+        async with rig(tmp_path) as given:
+            given.gateway = _LeadingElsewhere
+            record = await given.campaign(*passes(20))
+            assert (await given.send(record)).ended is Ended.FINISHED
+            assert given.processed() == dict.fromkeys(passes(20), 1)
 
 
 class _ShowingItsOwnPage(HttpGateway):
@@ -245,6 +272,24 @@ class _ShowingItsOwnPage(HttpGateway):
     async def send(self, pass_id: str, message: str, *, in_flight: InFlight | None = None) -> Reply | Failure:
         await super().send(pass_id, message, in_flight=in_flight)
         return Reply(http_status=200, readable=False, signature=Signature(page=True))
+
+
+class _LeadingElsewhere(HttpGateway):
+    """The way to a server that redirects reads of the first pass."""
+
+    async def read(self, pass_id: str) -> Reading:
+        if pass_id == passes(1)[0]:
+            return Reading(latest=Latest.UNREADABLE, http_status=301, signature=Signature(redirects_to="/elsewhere"))
+        return await super().read(pass_id)
+
+
+class _NotFoundPageForTheFirst(HttpGateway):
+    """The way to an API that says of the first pass that there is none."""
+
+    async def send(self, pass_id: str, message: str, *, in_flight: InFlight | None = None) -> Reply | Failure:
+        if pass_id == passes(1)[0]:
+            return Reply(http_status=404, signature=Signature(page=True))
+        return await super().send(pass_id, message, in_flight=in_flight)
 
 
 class _NotFoundPage(HttpGateway):

@@ -9,6 +9,7 @@ from campaign.domain.safeguard import (
     FIRST_REFUSED,
     FOREIGN_ANSWERS,
     FOREIGN_SENDS,
+    LAST_ANSWERS,
     LOGINS_REFUSED,
     LONGEST_PAUSE_SECONDS,
     MOST_REFUSED,
@@ -253,6 +254,22 @@ class TestRefusals:
         assert own == []
         assert len(guard.let_go()) == MOST_REFUSED
 
+    def test_answers_about_the_content_show_that_not_everything_is_refused_but_decide_nothing(self) -> None:
+        guard = Refusals[int]()
+        for place in range(9 * LAST_ANSWERS):
+            guard.refuse(place, answered_at=1, http_status=403)
+            if not place % 4:
+                guard.answer()
+        assert not guard.stop
+        assert len(guard.let_go()) == 9 * LAST_ANSWERS
+
+    def test_what_is_held_for_another_reason_says_nothing_of_the_token(self) -> None:
+        guard = Refusals[int]()
+        for place in range(9 * LAST_ANSWERS):
+            guard.hold(place, answered_at=1)
+        assert not guard.stop
+        assert guard.accept(sent_at=1) == list(range(9 * LAST_ANSWERS))
+
     @given(st.lists(st.booleans(), max_size=400))
     def test_refusals_among_messages_that_are_accepted_never_stop_it(self, refused: list[bool]) -> None:
         # At most four of five.
@@ -298,6 +315,12 @@ class TestRefusals:
         assert (found, bool(guard.stop)) == (whose, stops)
         assert items == ([] if stops else [len(before)])
         assert guard.any_held is stops
+
+    def test_an_answer_that_is_perhaps_nobodys_refusal_stops_nothing(self) -> None:
+        guard = Refusals[int]()
+        guard.hold(7, answered_at=1.0)
+        assert guard.asked(works=None, asked_at=2.0) == (Whose.UNDECIDED, [7])
+        assert not guard.stop
 
     def test_what_was_refused_after_the_token_was_tried_stays_undecided(self) -> None:
         guard, _ = refusals(("403", 1.0, 2.0), ("403", 1.0, 4.0))

@@ -57,7 +57,7 @@ def test_what_a_status_proves(signature: Signature, *, readable: bool) -> None:
     ("http_status", "proof"),
     [
         *((status, Proof.AMBIGUOUS) for status in sorted(OF_THE_CALLER | {401, 429, 408, 302, 500})),
-        *((status, Proof.ROW_OR_ALL) for status in sorted(FINAL)),
+        *((status, Proof.DOUBTFUL_REFUSAL) for status in sorted(FINAL)),
     ],
 )
 def test_a_web_page_without_what_passentrys_answers_have_is_somebody_elses(http_status: int, proof: Proof) -> None:
@@ -150,6 +150,7 @@ def test_a_fault_is_safe_only_if_nothing_was_written(proof: Proof, *, written: b
         (Proof.THROTTLED, Status.PENDING, Status.PENDING),
         (Proof.TOKEN_REFUSED, Status.PENDING, Status.PENDING),
         (Proof.ROW_OR_ALL, Status.PENDING, Status.PENDING),
+        (Proof.DOUBTFUL_REFUSAL, Status.UNKNOWN, Status.UNKNOWN),
         (Proof.AMBIGUOUS, Status.UNKNOWN, Status.UNKNOWN),
     ],
 )
@@ -185,7 +186,7 @@ def test_only_what_is_provably_not_accepted_is_tried_again(result: Reply | Fault
     status = status_after(judge(result).proof, attempts=attempts, max_attempts=most)
     assert allowed(Status.SENDING, Event.SETTLED, status)
     if status is Status.PENDING:
-        assert not result.written if isinstance(result, Fault) else result.http_status in {401, 402, 403, 429} | FINAL
+        assert not result.written if isinstance(result, Fault) else result.http_status in {401, 402, 403, 429}
     if status is Status.DELIVERED:
         assert isinstance(result, Reply)
         assert (result.http_status // 100, result.readable, result.notification_status) == (2, True, "delivered")
