@@ -4,7 +4,6 @@ import math
 import re
 from collections import deque
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Final, Generic, TypeVar
 
 from campaign.domain.verdict import DECIDED_BY_OTHERS, Fault, Proof, Reading, Reply, Verdict, foreign
@@ -31,6 +30,9 @@ FIRST_REFUSED: Final = 10
 LAST_ANSWERS: Final = 40
 MOST_REFUSED: Final = 36
 """So many refusals among the last answers are of everything, though there were others before."""
+
+BURST: Final = 3
+"""So many refusals in a row may be of a moment in which everything was refused."""
 
 FOREIGN_ANSWERS: Final = 5
 """So many answers of somebody else in a row, and none of PassEntry's before, show that it is not PassEntry that answers."""
@@ -145,12 +147,23 @@ class Safeguard:
         return ""
 
 
-class Whose(StrEnum):
-    """Whose a refusal is."""
+@dataclass(slots=True)
+class _Burst:
+    """Refusals that came with nothing accepted between them."""
 
-    ROW = "row"
-    EVERYONE = "everyone"
-    UNDECIDED = "undecided"
+    refusals: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Held(Generic[T]):
+    item: T
+    answered_at: float
+    burst: _Burst
+    again: bool
+
+    @property
+    def own(self) -> bool:
+        return self.again or self.burst.refusals < BURST
 
 
 @dataclass(slots=True)
@@ -160,14 +173,18 @@ class Refusals(Generic[T]):
     A token that is refused stays refused. So a refusal is its row's own as soon as a message is accepted that was sent after the refusal
     came. A message accepted later but sent before it proves nothing: the token may have been revoked between the two.
 
+    What is released comes with whether it is its row's own. A token that is refused for a moment only would otherwise fail the rows of that
+    moment: so of several refusals in a row none is a row's own before that row was refused again.
+
     Every time is of one clock that only goes forward.
     """
 
     stop: str = ""
     """Why the run must stop, as a sentence; empty if it need not."""
 
-    _held: deque[tuple[float, T]] = field(default_factory=deque)
+    _held: deque[_Held[T]] = field(default_factory=deque)
     _last: deque[bool] = field(default_factory=lambda: deque(maxlen=LAST_ANSWERS))
+    _burst: _Burst = field(default_factory=_Burst)
     _accepted: bool = False
     _http_status: int = 403
 
@@ -175,9 +192,10 @@ class Refusals(Generic[T]):
     def any_held(self) -> bool:
         return bool(self._held)
 
-    def refuse(self, item: T, *, answered_at: float, http_status: int) -> None:
-        """Take in a refusal, and hold it back; after it `stop` may be set."""
-        self.hold(item, answered_at=answered_at)
+    def refuse(self, item: T, *, answered_at: float, http_status: int, again: bool) -> None:
+        """Take in a refusal, and hold it back; after it `stop` may be set. `again` is whether the row was refused before."""
+        self._burst.refusals += 1
+        self._held.append(_Held(item=item, answered_at=answered_at, burst=self._burst, again=again))
         self._last.append(True)
         self._http_status = http_status
         refused = sum(self._last)
@@ -191,43 +209,41 @@ class Refusals(Generic[T]):
 
     def hold(self, item: T, *, answered_at: float) -> None:
         """Hold an answer back that may be no refusal of PassEntry's; it says nothing of the token."""
-        self._held.append((answered_at, item))
+        self._held.append(_Held(item=item, answered_at=answered_at, burst=_Burst(), again=True))
 
     def answer(self) -> None:
         """Take in an answer about the content of a message: not everything is refused."""
         self._last.append(False)
 
-    def accept(self, *, sent_at: float) -> list[T]:
-        """Take in that a message was accepted which was sent then; returns the refusals that are thereby their rows' own."""
+    def accept(self, *, sent_at: float) -> list[tuple[T, bool]]:
+        """Take in that a message was accepted which was sent then; returns what is decided by it."""
         self._accepted = True
         self._last.append(False)
-        return [] if self.stop else self._released(before=sent_at)
+        self._burst = _Burst()
+        return [] if self.stop else [(held.item, held.own) for held in self._released(before=sent_at)]
 
-    def asked(self, *, works: bool | None, asked_at: float) -> tuple[Whose, list[T]]:
-        """Decide on what is held where no more answers come that could.
+    def asked(self, *, works: bool | None, asked_at: float) -> list[tuple[T, bool]]:
+        """Decide on what is held where no more answers come that could; after it `stop` may be set.
 
         Args:
             works: whether the token was let in when it asked, at `asked_at`, for a pass that it had sent to before; None: not known.
             asked_at: when.
-
-        Returns:
-            Whose the refusals are, and those that this is true of. They are no longer held, unless they are everyone's: then `stop` is set.
         """
         if self.stop or works is False or (True in self._last and not (works or self._accepted)):
             self.stop = self.stop or self._all_refused()
-            return Whose.EVERYONE, []
-        return (Whose.ROW if works else Whose.UNDECIDED), self._released(before=asked_at)
+            return []
+        return [(held.item, bool(works) and held.own) for held in self._released(before=asked_at)]
 
     def let_go(self) -> list[T]:
         """What is still held, which is held no longer: nobody knows whose it was."""
-        return self._released(before=math.inf)
+        return [held.item for held in self._released(before=math.inf)]
 
-    def _released(self, *, before: float) -> list[T]:
+    def _released(self, *, before: float) -> list[_Held[T]]:
         if not self._held:
             return []
         # Answers are taken in in nearly the order in which they came, so all are looked at.
-        released = [item for at, item in self._held if at <= before]
-        self._held = deque((at, item) for at, item in self._held if at > before)
+        released = [held for held in self._held if held.answered_at <= before]
+        self._held = deque(held for held in self._held if held.answered_at > before)
         return released
 
     def _all_refused(self) -> str:

@@ -7,7 +7,7 @@ from typing import Final
 
 from campaign.domain.model import Claim, Status
 from campaign.domain.neighbours import Neighbours
-from campaign.domain.safeguard import Refusals, Safeguard, Whose
+from campaign.domain.safeguard import Refusals, Safeguard
 from campaign.domain.verdict import ACCEPTED, DECIDED_BY_OTHERS, Fault, Proof, Reply, Verdict, judge
 from campaign.ledger.port import Ledger, Runner
 from campaign.sender.attempt import settle_attempt
@@ -110,17 +110,10 @@ class Sends:
 
     async def decide_refusals(self, *, works: bool | None, asked_at: float) -> None:
         """Nothing else is left to send that could tell whose the refusals are; see `Refusals.asked`."""
-        whose, attempts = self._refusals.asked(works=works, asked_at=asked_at)
+        decided = self._refusals.asked(works=works, asked_at=asked_at)
         if self._refusals.stop:
             self._ending.come(Ended.SAFEGUARD, self._refusals.stop)
-        for attempt in attempts:
-            if whose is Whose.ROW:
-                await self._settle(attempt, proves=Proof.REFUSED)
-            elif attempt.verdict.proof is Proof.ROW_OR_ALL:
-                # It is tried again, as often as any other row that was not accepted.
-                await self._settle(attempt, proves=Proof.NOT_ACCEPTED)
-            else:
-                await self._settle(attempt)
+        await self._settle_decided(decided)
 
     async def let_refusals_go(self) -> None:
         """The run ends: what is not known to be a row's own refusal leaves the row as it was."""
@@ -135,16 +128,27 @@ class Sends:
             self._safeguard.note(attempt.verdict, failed=False, now=self._clocks.ticks())
         if proof in ACCEPTED:
             self.last_accepted = attempt.claim.pass_id
-            for refused in self._refusals.accept(sent_at=attempt.began):
-                await self._settle(refused, proves=Proof.REFUSED)
+            await self._settle_decided(self._refusals.accept(sent_at=attempt.began))
         elif proof is Proof.REFUSED:
             self._refusals.answer()
         elif proof is Proof.DOUBTFUL_REFUSAL:
             self._refusals.hold(attempt, answered_at=attempt.answered_at)
         elif proof is Proof.ROW_OR_ALL and isinstance(attempt.result, Reply):
-            self._refusals.refuse(attempt, answered_at=attempt.answered_at, http_status=attempt.result.http_status)
+            self._refusals.refuse(
+                attempt, answered_at=attempt.answered_at, http_status=attempt.result.http_status, again=attempt.claim.tries > 0
+            )
             if self._refusals.stop:
                 self._ending.come(Ended.SAFEGUARD, self._refusals.stop)
+
+    async def _settle_decided(self, decided: list[tuple[_Attempt, bool]]) -> None:
+        for attempt, own in decided:
+            if own:
+                await self._settle(attempt, proves=Proof.REFUSED)
+            elif attempt.verdict.proof is Proof.ROW_OR_ALL:
+                # It is tried again, as often as any other row that was not accepted.
+                await self._settle(attempt, proves=Proof.NOT_ACCEPTED)
+            else:
+                await self._settle(attempt)
 
     async def _settle(self, attempt: _Attempt, *, proves: Proof | None = None, broken_off: bool = False) -> None:
         """Hand over the outcome; `proves` is what other answers have shown, where the attempt's own did not tell."""

@@ -4,6 +4,7 @@ The simulator's audit decides what was sent.
 """
 
 import asyncio
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -55,9 +56,7 @@ class TestTaken:
 class TestForbiddenPasses:
     @pytest.mark.parametrize("forbidden", [{0}, {50}, {99}, {0, 1, 2, 3, 4, 50, 95, 96, 97, 98, 99}, set(range(0, 100, 5))], ids=str)
     @pytest.mark.parametrize("rate_per_second", [None, 300.0])
-    async def test_a_pass_of_somebody_else_fails_alone_and_at_its_first_refusal(
-        self, tmp_path: Path, forbidden: set[int], rate_per_second: float | None
-    ) -> None:
+    async def test_a_pass_of_somebody_else_fails_alone(self, tmp_path: Path, forbidden: set[int], rate_per_second: float | None) -> None:
         theirs = frozenset(one for number, one in enumerate(passes(100)) if number in forbidden)
         async with rig(tmp_path, forbidden=theirs) as given:
             record = await given.campaign(*passes(100))
@@ -66,7 +65,9 @@ class TestForbiddenPasses:
             found = given.statuses(record)
             assert {one for one, outcome in found.items() if outcome == ("failed", "forbidden")} == theirs
             assert {one for one, outcome in found.items() if outcome == ("delivered", "")} == set(passes(100)) - theirs
-            assert sorted(one or "" for one in posts(given)) == passes(100)
+            tries = Counter(posts(given))
+            assert max(tries.values()) <= 2
+            assert len(forbidden) > 1 or tries.total() == 100
 
     async def test_alone_in_a_run_it_fails_if_the_token_is_let_in_elsewhere(self, tmp_path: Path) -> None:
         async with rig(tmp_path, forbidden=frozenset({"theirs"})) as given:
@@ -151,6 +152,17 @@ class TestForbiddenToken:
             given.simulator.configure(forbidden_tokens=frozenset())
             await given.send(record)
             assert given.processed() == dict.fromkeys(passes(400), 1)
+
+    async def test_refused_for_a_moment_only_it_fails_no_row(self, tmp_path: Path) -> None:
+        async with rig(tmp_path, latency=Latency(low_seconds=0.01, high_seconds=0.02)) as given:
+            record = await given.campaign(*passes(300))
+            sending = asyncio.create_task(given.send(record, rate_per_second=100.0))
+            await given.until(lambda: len(given.processed()) >= 50)
+            given.simulator.configure(forbidden_tokens=frozenset({TOKEN}))
+            await given.until(lambda: sum(request.status == 403 for request in given.simulator.requests()) >= 8)
+            given.simulator.configure(forbidden_tokens=frozenset())
+            assert (await sending).ended is Ended.FINISHED
+            assert given.processed() == dict.fromkeys(passes(300), 1)
 
     async def test_a_run_that_ends_before_it_is_known_leaves_the_row_pending(self, tmp_path: Path) -> None:
         async with rig(tmp_path, forbidden=frozenset({"theirs"}), latency=Latency(low_seconds=0.5, high_seconds=0.5)) as given:

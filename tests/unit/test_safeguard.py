@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaign.domain.safeguard import (
+    BURST,
     FEWEST_FOR_A_SHARE,
     FIRST_REFUSED,
     FOREIGN_ANSWERS,
@@ -21,7 +22,6 @@ from campaign.domain.safeguard import (
     Recognition,
     Refusals,
     Safeguard,
-    Whose,
     parse_halt,
 )
 from campaign.domain.verdict import Fault, Latest, Proof, Reading, Reply, Signature, Verdict
@@ -199,14 +199,18 @@ def test_it_is_in_trouble_from_the_fifth_in_a_row_until_something_is_answered() 
     assert not guard.in_trouble
 
 
+def refuse(guard: Refusals[int], place: int, *, answered_at: float = 1.0, again: bool = False) -> None:
+    guard.refuse(place, answered_at=answered_at, http_status=403, again=again)
+
+
 def refusals(*events: tuple[str, float, float]) -> tuple[Refusals[int], list[int]]:
     """What became of answers that came in this order, each (kind, sent at, answered at); refusals are numbered by their place."""
     guard, own = Refusals[int](), list[int]()
     for place, (kind, sent_at, answered_at) in enumerate(events):
         if kind == "403":
-            guard.refuse(place, answered_at=answered_at, http_status=403)
+            refuse(guard, place, answered_at=answered_at)
         else:
-            own += guard.accept(sent_at=sent_at)
+            own += [item for item, is_own in guard.accept(sent_at=sent_at) if is_own]
     return guard, own
 
 
@@ -240,7 +244,7 @@ class TestRefusals:
     def test_the_first_answers_all_refused_stop_the_run(self) -> None:
         guard, _ = refusals(*[("403", 0, 1)] * (FIRST_REFUSED - 1))
         before = guard.stop
-        guard.refuse(99, answered_at=2, http_status=403)
+        refuse(guard, 99, answered_at=2)
         assert (before, bool(guard.stop)) == ("", True)
         assert guard.accept(sent_at=3) == []
         assert len(guard.let_go()) == FIRST_REFUSED
@@ -249,7 +253,7 @@ class TestRefusals:
     def test_a_token_that_is_revoked_stops_the_run_and_no_row_is_judged(self, accepted: int) -> None:
         guard, own = refusals(*[("200", 0, 1)] * accepted, *[("403", 2, 3)] * (MOST_REFUSED - 1))
         before = guard.stop
-        guard.refuse(99, answered_at=3, http_status=403)
+        refuse(guard, 99, answered_at=3)
         assert (before, bool(guard.stop)) == ("", True)
         assert own == []
         assert len(guard.let_go()) == MOST_REFUSED
@@ -257,7 +261,7 @@ class TestRefusals:
     def test_answers_about_the_content_show_that_not_everything_is_refused_but_decide_nothing(self) -> None:
         guard = Refusals[int]()
         for place in range(9 * LAST_ANSWERS):
-            guard.refuse(place, answered_at=1, http_status=403)
+            refuse(guard, place)
             if not place % 4:
                 guard.answer()
         assert not guard.stop
@@ -268,7 +272,7 @@ class TestRefusals:
         for place in range(9 * LAST_ANSWERS):
             guard.hold(place, answered_at=1)
         assert not guard.stop
-        assert guard.accept(sent_at=1) == list(range(9 * LAST_ANSWERS))
+        assert guard.accept(sent_at=1) == [(place, True) for place in range(9 * LAST_ANSWERS)]
 
     @given(st.lists(st.booleans(), max_size=400))
     def test_refusals_among_messages_that_are_accepted_never_stop_it(self, refused: list[bool]) -> None:
@@ -280,51 +284,63 @@ class TestRefusals:
     @given(
         st.lists(st.tuples(st.floats(0, 9), st.floats(0, 3), st.booleans()), max_size=60),
         st.floats(0, 10),
+        st.booleans(),
     )
     def test_whenever_the_token_is_revoked_only_passes_of_somebody_else_are_judged(
-        self, sends: list[tuple[float, float, bool]], revoked_at: float
+        self,
+        sends: list[tuple[float, float, bool]],
+        revoked_at: float,
+        again: bool,  # noqa: FBT001 - drawn by hypothesis
     ) -> None:
         """Each is sent at a time, takes a while, and is processed at its end; what is processed after the revocation is refused."""
         answers = sorted((sent + took, sent, own) for sent, took, own in sends)
-        guard, judged, refused = Refusals[tuple[float, bool]](), list[tuple[float, bool]](), 0
+        guard, decided, refused = Refusals[tuple[float, bool]](), list[tuple[tuple[float, bool], bool]](), 0
         for answered, sent, own in answers:
             if own or answered >= revoked_at:
-                guard.refuse((answered, own), answered_at=answered, http_status=403)
+                guard.refuse((answered, own), answered_at=answered, http_status=403, again=again)
                 refused += 1
             else:
-                judged += guard.accept(sent_at=sent)
-        assert all(own for _, own in judged)
-        assert len(judged) + len(guard.let_go()) == refused
+                decided += guard.accept(sent_at=sent)
+        assert all(own for (_, own), is_own in decided if is_own)
+        assert len(decided) + len(guard.let_go()) == refused
+
+    @pytest.mark.parametrize(("refused", "again", "own"), [(BURST - 1, False, True), (BURST, False, False), (BURST, True, True)])
+    def test_several_in_a_row_are_tried_again_before_they_are_their_rows_own(self, *, refused: int, again: bool, own: bool) -> None:
+        guard, _ = refusals(("200", 0, 1))
+        for place in range(refused):
+            refuse(guard, place, answered_at=2, again=again)
+        assert guard.accept(sent_at=3) == [(place, own) for place in range(refused)]
+        # What comes after an accepted message is another matter.
+        refuse(guard, 99, answered_at=4)
+        assert guard.accept(sent_at=5) == [(99, True)]
 
     @pytest.mark.parametrize(
-        ("before", "works", "whose", "stops"),
+        ("before", "works", "found"),
         [
-            ([], True, Whose.ROW, False),
-            ([], False, Whose.EVERYONE, True),
-            ([], None, Whose.EVERYONE, True),
-            ([("200", 0.0, 1.0)], True, Whose.ROW, False),
-            ([("200", 0.0, 1.0)], False, Whose.EVERYONE, True),
-            ([("200", 0.0, 1.0)], None, Whose.UNDECIDED, False),
+            ([], True, (0, True)),
+            ([], False, None),
+            ([], None, None),
+            ([("200", 0.0, 1.0)], True, (1, True)),
+            ([("200", 0.0, 1.0)], False, None),
+            ([("200", 0.0, 1.0)], None, (1, False)),
         ],
     )
     def test_where_no_more_answers_come_the_token_is_tried(
-        self, *, before: list[tuple[str, float, float]], works: bool | None, whose: Whose, stops: bool
+        self, *, before: list[tuple[str, float, float]], works: bool | None, found: tuple[int, bool] | None
     ) -> None:
         guard, _ = refusals(*before, ("403", 1.0, 2.0))
-        found, items = guard.asked(works=works, asked_at=3.0)
-        assert (found, bool(guard.stop)) == (whose, stops)
-        assert items == ([] if stops else [len(before)])
-        assert guard.any_held is stops
+        assert guard.asked(works=works, asked_at=3.0) == ([] if found is None else [found])
+        assert bool(guard.stop) is guard.any_held is (found is None)
 
     def test_an_answer_that_is_perhaps_nobodys_refusal_stops_nothing(self) -> None:
         guard = Refusals[int]()
         guard.hold(7, answered_at=1.0)
-        assert guard.asked(works=None, asked_at=2.0) == (Whose.UNDECIDED, [7])
+        assert guard.asked(works=None, asked_at=2.0) == [(7, False)]
         assert not guard.stop
 
     def test_what_was_refused_after_the_token_was_tried_stays_undecided(self) -> None:
         guard, _ = refusals(("403", 1.0, 2.0), ("403", 1.0, 4.0))
-        assert guard.asked(works=True, asked_at=3.0) == (Whose.ROW, [0])
+        assert guard.asked(works=True, asked_at=3.0) == [(0, True)]
         assert guard.let_go() == [1]
 
 
