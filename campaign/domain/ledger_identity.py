@@ -65,10 +65,12 @@ class Displaced:
 
 def difference(known: LedgerIdentity, here: LedgerIdentity) -> Difference | None:
     """How the ledger is shown to be another than the known one; None where nothing shows it."""
-    if known.machine and here.machine and known.machine != here.machine:
-        return Difference.OTHER_MACHINE
-    if known.machine and here.machine and known.adapters and here.adapters and not known.adapters & here.adapters:
-        return Difference.CLONED_MACHINE
+    # A machine that draws a new id at each start, or was installed again, still has its adapters.
+    if known.machine and here.machine and not known.adapters & here.adapters:
+        if known.machine != here.machine:
+            return Difference.OTHER_MACHINE
+        if known.adapters and here.adapters:
+            return Difference.CLONED_MACHINE
     if known.inode != here.inode or (known.created_ns and here.created_ns and known.created_ns != here.created_ns):
         return Difference.COPIED_FILE
     return None

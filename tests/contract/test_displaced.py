@@ -125,6 +125,8 @@ async def test_another_machine_is_told_and_a_container_of_the_same_is_not(
     path: Path, become: Callable[[str, str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     become("two", "52:54:00:00:00:01")
+    assert displaced(path) is None
+    become("two", "52:54:00:00:00:02")
     found = displaced(path)
     assert found is not None
     assert found.difference is Difference.OTHER_MACHINE

@@ -31,6 +31,7 @@ identities = st.builds(
         ({"path": "/data/it.db"}, None),
         ({"adapters": frozenset({"b", "new"})}, None),
         ({"adapters": frozenset()}, None),
+        ({"machine": "drawn at the start"}, None),
         # A container of the machine, on a volume of it, and what has no creation time.
         ({"machine": "", "adapters": frozenset({"x"}), "host": "3f2a"}, None),
         ({"created_ns": 0}, None),
@@ -38,8 +39,9 @@ identities = st.builds(
         ({"inode": 13}, Difference.COPIED_FILE),
         ({"created_ns": 501}, Difference.COPIED_FILE),
         ({"machine": "", "inode": 13}, Difference.COPIED_FILE),
-        ({"machine": "m2"}, Difference.OTHER_MACHINE),
-        ({"machine": "m2", "inode": 13, "created_ns": 501}, Difference.OTHER_MACHINE),
+        ({"machine": "m2", "adapters": frozenset()}, Difference.OTHER_MACHINE),
+        ({"machine": "m2", "adapters": frozenset({"x"})}, Difference.OTHER_MACHINE),
+        ({"machine": "m2", "adapters": frozenset({"x"}), "inode": 13, "created_ns": 501}, Difference.OTHER_MACHINE),
         ({"adapters": frozenset({"x"})}, Difference.CLONED_MACHINE),
         ({"adapters": frozenset({"x"}), "host": "shop-2"}, Difference.CLONED_MACHINE),
     ],
@@ -70,7 +72,7 @@ def test_what_is_not_known_here_is_kept_and_shows_a_copy_later(known: LedgerIden
 def test_a_machine_that_was_last_seen_in_a_container_is_still_known() -> None:
     in_container = replace(KNOWN, machine="", adapters=frozenset({"x"}))
     kept = KNOWN.seen(in_container)
-    assert difference(kept, replace(KNOWN, machine="m2")) is Difference.OTHER_MACHINE
+    assert difference(kept, replace(KNOWN, machine="m2", adapters=frozenset())) is Difference.OTHER_MACHINE
     assert difference(kept, KNOWN) is None
 
 
