@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from campaign.simulator.client import SimulatorClient
+from tests.prefork import Preforked
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "sample_data"
@@ -23,6 +24,8 @@ class Desk:
     program: tuple[str, str] = ("-m", "campaign")
 
     def start(self, *words: str, **environment: str) -> subprocess.Popen[str]:
+        if self.program == ("-m", "campaign"):
+            return Preforked(words, cwd=self.folder, env=self.environment | environment)
         return subprocess.Popen(
             [sys.executable, *self.program, *words],
             cwd=self.folder,

@@ -1,0 +1,293 @@
+"""Starts `python -m MODULE` without importing: the process is forked off one that has imported everything.
+
+To start Python and import the command takes ten times as long as most commands then need. A forked process is a process like any other: it
+has its own memory, environment, streams and signals, and can be killed. What Python decides when it starts (its flags, `PYTHONPATH`, a
+stream that is closed) only a real start shows: `subprocess.Popen`.
+"""
+
+import atexit
+import fcntl
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import runpy
+import select
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import termios
+import threading
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import cache, partial
+from pathlib import Path
+from typing import IO, Any, Final, NoReturn
+
+import campaign
+
+ROOT: Final = Path(__file__).parents[1]
+CAN: Final = hasattr(os, "pidfd_open") and hasattr(socket, "SOCK_SEQPACKET")
+"""Whether this machine can do it. Linux can; elsewhere every process is started."""
+
+_LONGEST_REQUEST: Final = 1 << 20
+_NUMBER_BYTES: Final = 4
+_LATE: Final = (
+    *("aiohttp", "apprise", "fsspec.core", "psycopg", "pyarrow.parquet", "python_calamine", "rich.live", "s3fs", "structlog"),
+    *("typer.rich_utils", "uvloop", "xlsxwriter"),
+)
+"""Libraries that commands import when they need them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Request:
+    """`terminal`: its session has the terminal that is its standard input. `bound`: it is killed when who asked for it has ended."""
+
+    module: str
+    words: tuple[str, ...]
+    folder: str
+    environment: dict[str, str]
+    terminal: bool = False
+    bound: bool = False
+
+
+class Preforked(subprocess.Popen[str]):
+    """`python -m MODULE WORDS`, in a folder and an environment.
+
+    Args:
+        words: what follows the module.
+        cwd: the folder.
+        env: the whole environment.
+        streams: descriptors of standard input, output and error; without them it reads nothing and has pipes.
+        terminal: start a session whose terminal is standard input.
+        module: what runs.
+        before: Python that runs before anything is imported. Each text has a process of its own to fork from.
+    """
+
+    def __init__(
+        self,
+        words: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        streams: tuple[int, int, int] | None = None,
+        terminal: bool = False,
+        module: str = "campaign",
+        before: str = "",
+    ) -> None:
+        # Nothing of the base's: it would start a program.
+        self.args = [sys.executable, "-m", module, *words]
+        self.returncode: int | None = None
+        self.stdin = self.stdout = self.stderr = None
+        self._readers: list[_Reader] = []
+        self._lock = threading.Lock()
+        mine: tuple[int, ...] = ()
+        if streams is None:
+            (out, to_out), (err, to_err) = os.pipe(), os.pipe()
+            self.stdout, self.stderr = open(out, encoding="utf-8"), open(err, encoding="utf-8")  # noqa: PTH123, SIM115 - as Popen's are
+            mine = streams = os.open(os.devnull, os.O_RDONLY), to_out, to_err
+        request = _Request(module=module, words=tuple(words), folder=str(cwd), environment=dict(env), terminal=terminal)
+        try:
+            self._parent = _ask(_parent(before), request, streams)
+        finally:
+            for number in mine:
+                os.close(number)
+        self.pid = _heard(self._parent)
+
+    def poll(self) -> int | None:
+        return self._ended(0.0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        code = self._ended(timeout)
+        if code is None:
+            raise subprocess.TimeoutExpired(self.args, timeout or 0.0)
+        return code
+
+    def _ended(self, seconds: float | None) -> int | None:
+        with self._lock:
+            if self.returncode is None and select.select([self._parent], [], [], seconds)[0]:
+                self.returncode = os.waitstatus_to_exitcode(_heard(self._parent))
+                self._parent.close()
+            return self.returncode
+
+    def communicate(self, input: str | None = None, timeout: float | None = None) -> Any:  # noqa: A002 - as Popen calls it
+        assert input is None
+        deadline = None if timeout is None else time.monotonic() + timeout
+        left = (lambda: None) if deadline is None else (lambda: max(0.0, deadline - time.monotonic()))
+        self._readers = self._readers or [_Reader(stream) for stream in (self.stdout, self.stderr)]
+        for reader in self._readers:
+            reader.join(left())
+            if reader.is_alive():
+                raise subprocess.TimeoutExpired(self.args, timeout or 0.0)
+        self.wait(left())
+        return tuple(reader.text for reader in self._readers)
+
+    def __del__(self) -> None:
+        """Nothing of the base's, which would look for a child of this process."""
+
+
+class _Reader(threading.Thread):
+    """Reads a stream to its end, and closes it."""
+
+    def __init__(self, stream: IO[str] | None) -> None:
+        super().__init__(daemon=True)
+        self.text: str | None = None
+        self._stream = stream
+        self.start()
+
+    def run(self) -> None:
+        if self._stream is not None and not self._stream.closed:
+            with self._stream:
+                self.text = self._stream.read()
+
+
+@cache
+def _parent(before: str) -> str:
+    """The socket of a process to fork from. It ends when this one does, with all that was forked."""
+    folder = tempfile.TemporaryDirectory(prefix="prefork-")
+    path = str(Path(folder.name, "s"))
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    listener.bind(path)
+    listener.listen(64)
+    words = [sys.executable, "-c", f"{before}\nfrom tests.prefork import serve\nserve({listener.fileno()})"]
+    # What is forked off would have none of the threads that a library starts when it is imported.
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1", "PYDANTIC_DISABLE_PLUGINS": "__all__"}
+    process = subprocess.Popen(
+        words, cwd=ROOT, env=environment, stdin=subprocess.PIPE, pass_fds=[listener.fileno()], start_new_session=True
+    )
+    listener.close()
+
+    def end() -> None:
+        process.communicate()
+        folder.cleanup()
+
+    atexit.register(end)
+    return path
+
+
+def _ask(path: str, request: _Request, streams: Sequence[int]) -> socket.socket:
+    parent = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    parent.connect(path)
+    socket.send_fds(parent, [json.dumps(asdict(request)).encode()], streams)
+    return parent
+
+
+def _heard(parent: socket.socket) -> int:
+    """Its process's number first, then how it ended."""
+    said = parent.recv(_NUMBER_BYTES)
+    if not said:
+        raise ChildProcessError("the process to fork from has ended")
+    return int.from_bytes(said, "little")
+
+
+def serve(listening: int) -> None:
+    """Fork for each request, until standard input ends."""
+    for name in (*_LATE, *(module.name for module in pkgutil.walk_packages(campaign.__path__, "campaign."))):
+        if not name.endswith("__main__"):
+            with suppress(ImportError):
+                importlib.import_module(name)
+    gc.collect()
+    gc.freeze()
+    forker = _Forker(socket.socket(fileno=listening))
+    while True:
+        forker.wait()
+
+
+class _Forker:
+    def __init__(self, listener: socket.socket) -> None:
+        self._listener = listener
+        self._children: set[int] = set()
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(0, selectors.EVENT_READ, self._end)
+        self._selector.register(listener, selectors.EVENT_READ, self._fork)
+
+    def wait(self) -> None:
+        for key, _ in self._selector.select():
+            key.data()
+
+    def _fork(self) -> None:
+        asker, _ = self._listener.accept()
+        message, streams, _, _ = socket.recv_fds(asker, _LONGEST_REQUEST, 3)
+        request = _Request(**json.loads(message))
+        pid = os.fork()
+        if pid == 0:
+            for key in [*self._selector.get_map().values()]:
+                os.close(key.fd)
+            self._selector.close()
+            asker.close()
+            _become(request, streams)
+        for stream in streams:
+            os.close(stream)
+        handle = os.pidfd_open(pid)
+        self._children.add(pid)
+        self._selector.register(handle, selectors.EVENT_READ, partial(self._reap, pid, handle, asker))
+        if request.bound:
+            self._selector.register(asker, selectors.EVENT_READ, partial(self._kill, pid))
+        _tell(asker, pid)
+
+    def _reap(self, pid: int, handle: int, asker: socket.socket) -> None:
+        _tell(asker, os.waitpid(pid, 0)[1])
+        self._children.remove(pid)
+        with suppress(KeyError):
+            self._selector.unregister(asker)
+        asker.close()
+        self._selector.unregister(handle)
+        os.close(handle)
+
+    def _kill(self, pid: int) -> None:
+        """Whoever asked for it is gone. What it leaves is reaped as ever."""
+        if pid in self._children:
+            os.kill(pid, signal.SIGKILL)
+
+    def _end(self) -> NoReturn:
+        for pid in self._children:
+            os.kill(pid, signal.SIGKILL)
+        os._exit(0)
+
+
+def _tell(asked_by: socket.socket, number: int) -> None:
+    with suppress(OSError):
+        asked_by.send(number.to_bytes(_NUMBER_BYTES, "little"))
+
+
+def _become(request: _Request, streams: Sequence[int]) -> NoReturn:
+    """Run the module as if Python had just started it, and end."""
+    if request.terminal:
+        os.setsid()
+        fcntl.ioctl(streams[0], termios.TIOCSCTTY, 0)
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    os.chdir(request.folder)
+    os.environ.clear()
+    os.environ.update(request.environment)
+    time.tzset()
+    sys.stdin, sys.stdout = (open(number, way, encoding="utf-8", closefd=False) for number, way in ((0, "r"), (1, "w")))  # noqa: SIM115 - for good
+    sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115 - for good
+    sys.path[0] = request.folder
+    sys.argv = [request.module, *request.words]
+    sys.modules.pop(request.module, None)
+    code: object = None
+    try:
+        runpy.run_module(request.module, run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        code = end.code
+    except BaseException:  # noqa: BLE001 - as Python does
+        traceback.print_exc()
+        code = 1
+    if not isinstance(code, int | None):
+        sys.stderr.write(f"{code}\n")
+        code = 1
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # To take everything down that was imported would touch, and so copy, all of its memory.
+    os._exit(code or 0)
