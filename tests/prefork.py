@@ -34,7 +34,7 @@ from typing import IO, Any, Final, NoReturn
 import campaign
 
 ROOT: Final = Path(__file__).parents[1]
-CAN: Final = hasattr(os, "pidfd_open") and hasattr(socket, "SOCK_SEQPACKET")
+CAN_FORK: Final = hasattr(os, "pidfd_open") and hasattr(socket, "SOCK_SEQPACKET")
 """Whether this machine can do it. Linux can; elsewhere every process is started."""
 
 _LONGEST_REQUEST: Final = 1 << 20
@@ -56,6 +56,32 @@ class _Request:
     environment: dict[str, str]
     terminal: bool = False
     bound: bool = False
+
+
+def start(words: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> subprocess.Popen[str]:
+    """The command with these words, which reads nothing, and whose standard output and error are pipes; the quickest way there is."""
+    if CAN_FORK:
+        return Preforked(words, cwd=cwd, env=env)
+    command = [sys.executable, "-m", "campaign", *words]
+    nothing, pipe = subprocess.DEVNULL, subprocess.PIPE
+    return subprocess.Popen(command, cwd=cwd, env=env, stdin=nothing, stdout=pipe, stderr=pipe, text=True)
+
+
+def start_on_terminal(words: Sequence[str], terminal: int, *, cwd: Path, env: Mapping[str, str]) -> subprocess.Popen[str]:
+    """The same in a session of its own, with this terminal for all of its streams; Ctrl-C on it reaches the command."""
+    if CAN_FORK:
+        return Preforked(words, cwd=cwd, env=env, streams=(terminal,) * 3, terminal=True)
+    return subprocess.Popen(
+        [sys.executable, "-m", "campaign", *words],
+        cwd=cwd,
+        env=env,
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - no thread has been started; Ctrl-C needs it
+    )
 
 
 class Preforked(subprocess.Popen[str]):
@@ -131,6 +157,41 @@ class Preforked(subprocess.Popen[str]):
 
     def __del__(self) -> None:
         """Nothing of the base's, which would look for a child of this process."""
+
+
+_CLIENT = """#!{python} -SEI
+import _socket, json, os, signal, sys
+words = [word for word in sys.argv[1:] if word != "-P"]
+if words[:1] != ["-m"] or not words[1].startswith("campaign"):
+    os.execv({python!r}, [{python!r}, *sys.argv[1:]])
+parent = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
+parent.connect({path!r})
+request = dict(module=words[1], words=words[2:], folder=os.getcwd(), environment=dict(os.environ), bound=True)
+streams = b"".join(number.to_bytes(4, sys.byteorder) for number in range(3))
+parent.sendmsg([json.dumps(request).encode()], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, streams)])
+os.close(0)
+parent.recv(4)
+code = os.waitstatus_to_exitcode(int.from_bytes(parent.recv(4), "little"))
+if code < 0:
+    signal.signal(-code, signal.SIG_DFL)
+    os.kill(os.getpid(), -code)
+os._exit(code)
+"""
+
+
+@cache
+def executable() -> str:
+    """A program to put in the place of Python's: it starts modules of `campaign` quickly, and everything else as Python does.
+
+    What it has started is killed soon after it was killed itself.
+    """
+    if not CAN_FORK:
+        return sys.executable
+    path = _parent("")
+    program = Path(path).with_name("python")
+    program.write_text(_CLIENT.format(python=sys.executable, path=path), encoding="utf-8")
+    program.chmod(0o700)
+    return str(program)
 
 
 class _Reader(threading.Thread):

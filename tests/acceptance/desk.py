@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from campaign.simulator.client import SimulatorClient
-from tests.prefork import Preforked
+from tests import prefork
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "sample_data"
@@ -25,7 +25,7 @@ class Desk:
 
     def start(self, *words: str, **environment: str) -> subprocess.Popen[str]:
         if self.program == ("-m", "campaign"):
-            return Preforked(words, cwd=self.folder, env=self.environment | environment)
+            return prefork.start(words, cwd=self.folder, env=self.environment | environment)
         return subprocess.Popen(
             [sys.executable, *self.program, *words],
             cwd=self.folder,

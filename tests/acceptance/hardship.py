@@ -35,6 +35,8 @@ def start_python(desk: Desk, code: str, *words: str, prefix: tuple[str, ...] = (
 
 def start(desk: Desk, *words: str, before: str = "", prefix: tuple[str, ...] = (), **environment: str) -> "subprocess.Popen[str]":
     """The command, with something done in its process before it begins."""
+    if not (before or prefix):
+        return desk.start(*words, **environment)
     return start_python(desk, f"{before}\nfrom campaign.__main__ import main\nmain()", *words, prefix=prefix, **environment)
 
 

@@ -7,13 +7,12 @@ import pty
 import re
 import select
 import struct
-import subprocess
-import sys
 import termios
 import time
 from dataclasses import dataclass, field
 from typing import Final, Self
 
+from tests import prefork
 from tests.acceptance.desk import Desk
 
 WIDTH: Final = 120
@@ -58,15 +57,8 @@ class Terminal:
     def __init__(self, desk: Desk, *words: str, **environment: str) -> None:
         self._controller, terminal = pty.openpty()
         fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", HEIGHT, WIDTH, 0, 0))
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "campaign", *words],
-            cwd=desk.folder,
-            env=desk.environment | {"TERM": "xterm-256color"} | environment,
-            stdin=terminal,
-            stdout=terminal,
-            stderr=terminal,
-            start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - no thread has been started; Ctrl-C needs it
+        self.process = prefork.start_on_terminal(
+            words, terminal, cwd=desk.folder, env=desk.environment | {"TERM": "xterm-256color"} | environment
         )
         os.close(terminal)
         self.screen = Screen()

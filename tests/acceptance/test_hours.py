@@ -54,7 +54,7 @@ class TestWindow:
         everyone_once(wall.desk, 60)
         wall.each_was(lambda at: at.time() >= time(22) or at.time() < time(2), BERLIN)
         hours = {wall.shown(one, BERLIN)[-1].hour for one in wall.desk.simulator.audit()}
-        assert hours == {23, 0, 22}
+        assert hours >= {23, 0, 22}
 
     def test_in_the_night_that_has_no_two_o_clock_nothing_is_sent_at_three(self, wall: Wall) -> None:
         wall.desk.make_list(3)

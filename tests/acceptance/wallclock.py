@@ -17,10 +17,13 @@ from zoneinfo import ZoneInfo
 from campaign.simulator.records import Notification
 from tests.acceptance.desk import Desk
 from tests.acceptance.hardship import start
+from tests.prefork import CAN_FORK, Preforked
 
 MOVED = """
 import datetime, os, time
-def ahead(file=os.environ["CLOCK_OF_TEST"], real=time.time):
+def ahead(real=time.time):
+    if (file := os.environ.get("CLOCK_OF_TEST")) is None:
+        return real()
     with open(file) as opened:
         return real() + float(opened.read())
 time.time = ahead
@@ -58,7 +61,11 @@ class Wall:
         self.moved.append((now, ahead))
 
     def start(self, *words: str) -> "subprocess.Popen[str]":
-        process = start(self.desk, *words, before=MOVED, CLOCK_OF_TEST=str(self._file))
+        if CAN_FORK:
+            environment = self.desk.environment | {"CLOCK_OF_TEST": str(self._file)}
+            process: subprocess.Popen[str] = Preforked(words, cwd=self.desk.folder, env=environment, before=MOVED)
+        else:
+            process = start(self.desk, *words, before=MOVED, CLOCK_OF_TEST=str(self._file))
         self.started.append(process)
         return process
 

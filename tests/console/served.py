@@ -14,6 +14,8 @@ import aiohttp
 from yarl import URL
 
 ROOT = Path(__file__).parents[2]
+PYTHON = sys.executable
+"""Python itself: nothing of a killed console may live on for a moment."""
 
 
 @dataclass
@@ -42,7 +44,7 @@ async def console(folder: Path, environment: Mapping[str, str]) -> AsyncIterator
     """`campaign serve`, until it is ended or killed."""
     words = ("serve", "--port=0", f"--folder={folder}", "--log-level=error")
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "campaign", *words, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL, env=environment, cwd=ROOT
+        PYTHON, "-m", "campaign", *words, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL, env=environment, cwd=ROOT
     )
     try:
         assert process.stdout is not None

@@ -1,0 +1,12 @@
+"""What a console starts need not import itself."""
+
+import sys
+
+import pytest
+
+from tests import prefork
+
+
+@pytest.fixture(autouse=True)
+def _quick_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", prefork.executable())
