@@ -37,6 +37,8 @@ ROOT: Final = Path(__file__).parents[1]
 CAN_FORK: Final = hasattr(os, "pidfd_open") and hasattr(socket, "SOCK_SEQPACKET")
 """Whether this machine can do it. Linux can; elsewhere every process is started."""
 
+_READ_AT_START: Final = ("PYTHON", "LANG", "LC_")
+"""Variables that Python itself reads begin so."""
 _LONGEST_REQUEST: Final = 1 << 20
 _NUMBER_BYTES: Final = 4
 _LATE: Final = (
@@ -59,8 +61,12 @@ class _Request:
 
 
 def start(words: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> subprocess.Popen[str]:
-    """The command with these words, which reads nothing, and whose standard output and error are pipes; the quickest way there is."""
-    if CAN_FORK:
+    """The command with these words, which reads nothing, and whose standard output and error are pipes; forked if that shows the same."""
+    if CAN_FORK and all(
+        env[name] == str(ROOT) if name == "PYTHONPATH" else env[name] == os.environ.get(name)
+        for name in env
+        if name.startswith(_READ_AT_START)
+    ):
         return Preforked(words, cwd=cwd, env=env)
     command = [sys.executable, "-m", "campaign", *words]
     nothing, pipe = subprocess.DEVNULL, subprocess.PIPE
@@ -162,7 +168,8 @@ class Preforked(subprocess.Popen[str]):
 _CLIENT = """#!{python} -SEI
 import _socket, json, os, signal, sys
 words = [word for word in sys.argv[1:] if word != "-P"]
-if words[:1] != ["-m"] or not words[1].startswith("campaign"):
+known = os.environ.get("PYTHONPATH", {root!r}).startswith({root!r})
+if not known or words[:1] != ["-m"] or not words[1].startswith("campaign"):
     os.execv({python!r}, [{python!r}, *sys.argv[1:]])
 parent = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
 parent.connect({path!r})
@@ -189,7 +196,7 @@ def executable() -> str:
         return sys.executable
     path = _parent("")
     program = Path(path).with_name("python")
-    program.write_text(_CLIENT.format(python=sys.executable, path=path), encoding="utf-8")
+    program.write_text(_CLIENT.format(python=sys.executable, path=path, root=str(ROOT)), encoding="utf-8")
     program.chmod(0o700)
     return str(program)
 

@@ -8,5 +8,5 @@ from tests import prefork
 
 
 @pytest.fixture(autouse=True)
-def _quick_start(monkeypatch: pytest.MonkeyPatch) -> None:
+def quick_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", prefork.executable())

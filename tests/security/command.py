@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import resource
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 TOKEN = "pe_live_Zk3vQ9distinctive7Yx"
 MEGABYTE = 1 << 20
+PYTHON = sys.executable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,8 @@ class Command:
         **environment: str,
     ) -> Done:
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
+            # What is done in the process before it begins is done in the command's own.
+            sys.executable if before is None else PYTHON,
             *entry,
             *words,
             cwd=self.folder,
@@ -77,11 +78,6 @@ class Command:
         cells = ("".join(['"', text.replace('"', '""'), '"']) for text in ids)
         path.write_text("pass_id\n" + "".join(f"{cell}\n" for cell in cells), encoding="utf-8", newline="")
         return path.name
-
-
-def most_memory_of_children() -> int:
-    """Bytes that the largest process this one has waited for ever held."""
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
 
 
 def files(folder: Path) -> list[Path]:

@@ -7,13 +7,15 @@ import sys
 import time
 from pathlib import Path
 
+PYTHON = sys.executable
+
 
 def on_a_terminal(words: tuple[str, ...], *, folder: Path, environment: dict[str, str], answers: dict[bytes, bytes]) -> tuple[int, bytes]:
     """The exit code, and every byte that the terminal was told; each answer is typed once its question has come."""
     child, terminal = pty.fork()
     if child == 0:
         os.chdir(folder)
-        os.execve(sys.executable, [sys.executable, "-m", "campaign", *words], environment)  # noqa: S606 - the command itself
+        os.execve(PYTHON, [PYTHON, "-m", "campaign", *words], environment)  # noqa: S606 - the command itself
     told, waiting, deadline = b"", dict(answers), time.monotonic() + 60
     while time.monotonic() < deadline:
         if not select.select([terminal], [], [], 0.1)[0]:
