@@ -60,48 +60,54 @@ class _Request:
     bound: bool = False
 
 
-def start(words: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> subprocess.Popen[str]:
-    """The command with these words, which reads nothing, and whose standard output and error are pipes; forked if that shows the same."""
-    if CAN_FORK and all(
-        env[name] == str(ROOT) if name == "PYTHONPATH" else env[name] == os.environ.get(name)
-        for name in env
-        if name.startswith(_READ_AT_START)
-    ):
-        return Preforked(words, cwd=cwd, env=env)
-    command = [sys.executable, "-m", "campaign", *words]
-    nothing, pipe = subprocess.DEVNULL, subprocess.PIPE
-    return subprocess.Popen(command, cwd=cwd, env=env, stdin=nothing, stdout=pipe, stderr=pipe, text=True)
+Streams = tuple[int, int, int]
+"""Descriptors of standard input, output and error."""
 
 
-def start_on_terminal(words: Sequence[str], terminal: int, *, cwd: Path, env: Mapping[str, str]) -> subprocess.Popen[str]:
-    """The same in a session of its own, with this terminal for all of its streams; Ctrl-C on it reaches the command."""
-    if CAN_FORK:
-        return Preforked(words, cwd=cwd, env=env, streams=(terminal,) * 3, terminal=True)
-    return subprocess.Popen(
-        [sys.executable, "-m", "campaign", *words],
-        cwd=cwd,
-        env=env,
-        stdin=terminal,
-        stdout=terminal,
-        stderr=terminal,
-        text=True,
-        start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - no thread has been started; Ctrl-C needs it
-    )
-
-
-class Preforked(subprocess.Popen[str]):
-    """`python -m MODULE WORDS`, in a folder and an environment.
+def start(
+    words: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    streams: Streams | None = None,
+    terminal: bool = False,
+    module: str = "campaign",
+    before: str = "",
+) -> subprocess.Popen[str]:
+    """`python -m MODULE WORDS`, forked where that shows the same as a start.
 
     Args:
         words: what follows the module.
-        cwd: the folder.
-        env: the whole environment.
-        streams: descriptors of standard input, output and error; without them it reads nothing and has pipes.
-        terminal: start a session whose terminal is standard input.
+        cwd: its folder.
+        env: its whole environment.
+        streams: without them it reads nothing and has pipes.
+        terminal: it has a session of its own, whose terminal is its standard input.
         module: what runs.
         before: Python that runs before anything is imported. Each text has a process of its own to fork from.
     """
+    if CAN_FORK and all(_is_ours(name, value) for name, value in env.items() if name.startswith(_READ_AT_START)):
+        return Preforked(words, cwd=cwd, env=env, streams=streams, terminal=terminal, module=module, before=before)
+    given, out, err = streams or (subprocess.DEVNULL, subprocess.PIPE, subprocess.PIPE)
+    code = f"import runpy, sys\n{before}\nsys.argv[0] = {module!r}\nrunpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
+    return subprocess.Popen(
+        [sys.executable, *(["-c", code] if before else ["-m", module]), *words],
+        cwd=cwd,
+        env=env,
+        stdin=given,
+        stdout=out,
+        stderr=err,
+        text=True,
+        start_new_session=terminal,
+        preexec_fn=(lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0)) if terminal else None,  # noqa: PLW1509 - no thread has been started
+    )
+
+
+def _is_ours(name: str, value: str) -> bool:
+    return value == (str(ROOT) if name == "PYTHONPATH" else os.environ.get(name))
+
+
+class Preforked(subprocess.Popen[str]):
+    """One that was forked; see `start`."""
 
     def __init__(
         self,
@@ -109,10 +115,10 @@ class Preforked(subprocess.Popen[str]):
         *,
         cwd: Path,
         env: Mapping[str, str],
-        streams: tuple[int, int, int] | None = None,
-        terminal: bool = False,
-        module: str = "campaign",
-        before: str = "",
+        streams: Streams | None,
+        terminal: bool,
+        module: str,
+        before: str,
     ) -> None:
         # Nothing of the base's: it would start a program.
         self.args = [sys.executable, "-m", module, *words]
@@ -123,7 +129,7 @@ class Preforked(subprocess.Popen[str]):
         mine: tuple[int, ...] = ()
         if streams is None:
             (out, to_out), (err, to_err) = os.pipe(), os.pipe()
-            self.stdout, self.stderr = open(out, encoding="utf-8"), open(err, encoding="utf-8")  # noqa: PTH123, SIM115 - as Popen's are
+            self.stdout, self.stderr = os.fdopen(out, encoding="utf-8"), os.fdopen(err, encoding="utf-8")
             mine = streams = os.open(os.devnull, os.O_RDONLY), to_out, to_err
         request = _Request(module=module, words=tuple(words), folder=str(cwd), environment=dict(env), terminal=terminal)
         try:

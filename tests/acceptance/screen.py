@@ -57,9 +57,8 @@ class Terminal:
     def __init__(self, desk: Desk, *words: str, **environment: str) -> None:
         self._controller, terminal = pty.openpty()
         fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", HEIGHT, WIDTH, 0, 0))
-        self.process = prefork.start_on_terminal(
-            words, terminal, cwd=desk.folder, env=desk.environment | {"TERM": "xterm-256color"} | environment
-        )
+        environment = desk.environment | {"TERM": "xterm-256color"} | environment
+        self.process = prefork.start(words, cwd=desk.folder, env=environment, streams=(terminal,) * 3, terminal=True)
         os.close(terminal)
         self.screen = Screen()
         self.raw = ""

@@ -15,9 +15,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from campaign.simulator.records import Notification
+from tests import prefork
 from tests.acceptance.desk import Desk
-from tests.acceptance.hardship import start
-from tests.prefork import CAN_FORK, Preforked
 
 MOVED = """
 import datetime, os, time
@@ -61,11 +60,8 @@ class Wall:
         self.moved.append((now, ahead))
 
     def start(self, *words: str) -> "subprocess.Popen[str]":
-        if CAN_FORK:
-            environment = self.desk.environment | {"CLOCK_OF_TEST": str(self._file)}
-            process: subprocess.Popen[str] = Preforked(words, cwd=self.desk.folder, env=environment, before=MOVED)
-        else:
-            process = start(self.desk, *words, before=MOVED, CLOCK_OF_TEST=str(self._file))
+        environment = self.desk.environment | {"CLOCK_OF_TEST": str(self._file)}
+        process = prefork.start(words, cwd=self.desk.folder, env=environment, before=MOVED)
         self.started.append(process)
         return process
 

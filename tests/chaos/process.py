@@ -23,7 +23,7 @@ class Process:
         says: where its stderr goes.
     """
 
-    def __init__(self, popen: subprocess.Popen[bytes], life: Life, *, messages: int, says: Path) -> None:
+    def __init__(self, popen: subprocess.Popen[str], life: Life, *, messages: int, says: Path) -> None:
         self._popen = popen
         self._says = says
         self._speaks_since: int | None = None

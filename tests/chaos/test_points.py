@@ -32,7 +32,7 @@ def small() -> Plan:
     return replace(calm, faults={Fault.CUT_AFTER: 0.2, Fault.NOT_FOUND: 0.1}, storms=(), baseline=True)
 
 
-def died(process: subprocess.Popen[bytes]) -> int:
+def died(process: subprocess.Popen[str]) -> int:
     """How it ended."""
     try:
         return process.wait(timeout=60)

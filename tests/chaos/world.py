@@ -6,7 +6,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Final
 
 from campaign.simulator.client import SimulatorClient
 from campaign.simulator.config import Latency, Storm
+from tests import prefork
 from tests.chaos.ledgers import Kept
 from tests.chaos.plan import LATE_SECONDS, QUIET_SECONDS, TIMEOUT_SECONDS, Death, Life, Plan
 from tests.chaos.victim import NONE
@@ -54,18 +54,17 @@ class World:
     def audit_file(self) -> Path:
         return self.folder / "audit.jsonl"
 
-    def start(self, life: Life) -> subprocess.Popen[bytes]:
+    def start(self, life: Life) -> subprocess.Popen[str]:
         """The command in a process of its own; what it prints is kept in the folder."""
         moment, count = (life.moment, life.count) if life.death is Death.AT_MOMENT else (NONE, 0)
         words = ("run", "list.csv", "--message", MESSAGE, "--yes", "--json")
-        with self.output(life, "out").open("wb") as out, self.output(life, "err").open("wb") as err:
-            return subprocess.Popen(
-                [sys.executable, "-m", "tests.chaos.victim", self.kept.kind, moment, str(count), "--", *words],
+        with self.output(life, "out").open("wb") as out, self.output(life, "err").open("wb") as err, Path(os.devnull).open("rb") as nothing:
+            return prefork.start(
+                (self.kept.kind, moment, str(count), "--", *words),
                 cwd=self.folder,
                 env=self._environment(life),
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
+                streams=(nothing.fileno(), out.fileno(), err.fileno()),
+                module="tests.chaos.victim",
             )
 
     def output(self, life: Life, kind: str) -> Path:
@@ -140,13 +139,8 @@ def _pass_id(luck: random.Random, row: int) -> str:
 def _simulator(plan: Plan, audit_file: Path) -> Iterator[SimulatorClient]:
     faults = [word for fault, share in plan.faults.items() for word in ("--fault", f"{fault}={share}")]
     numbers = ("--port", "0", "--limit", str(round(plan.rate_per_second * 1.1) + 10), "--seed", str(plan.simulator_seed))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "campaign", "simulate", *numbers, "--audit-file", str(audit_file), "--json", *faults],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
+    words = ("simulate", *numbers, "--audit-file", str(audit_file), "--json", *faults)
+    process = prefork.start(words, cwd=ROOT, env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)})
     try:
         assert process.stdout is not None
         client = SimulatorClient(json.loads(process.stdout.readline())["url"])
