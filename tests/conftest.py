@@ -2,12 +2,15 @@
 
 import os
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 
 import psutil
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.programs import programs
 
 SEED = "20"
 
@@ -27,11 +30,32 @@ def pytest_configure(config: pytest.Config) -> None:
             signal.signal(number, lambda *_: None)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs a program that is not there. Every test of a browser, or of a whole cluster, needs one."""
+    for item in items:
+        if item.path.parent.name == "browser":
+            item.add_marker("browser")
+        for name in {mark.name for mark in item.iter_markers()} & programs().keys():
+            if (program := programs()[name]).path is None:
+                item.add_marker(pytest.mark.skip(reason=program.missing))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where the machine is ours, nothing may be missing."""
+    terminal = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI") == "true" and terminal is not None and terminal.stats.get("skipped") and session.exitstatus == 0:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 def pytest_report_header(config: pytest.Config) -> str:
     return f"hypothesis seed: {config.getoption('hypothesis_seed')}"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    skipped = Counter(str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", ()) if isinstance(report.longrepr, tuple))
+    for reason, count in skipped.items():
+        terminalreporter.write_line(f"{count} tests were skipped. {reason.removeprefix('Skipped: ')}", yellow=True)
     if terminalreporter.stats.get("failed"):
         seed = config.getoption("hypothesis_seed")
         terminalreporter.write_line(f"The same examples are drawn again by HYPOTHESIS_SEED={seed} make test")

@@ -1,27 +1,23 @@
 """One browser for all tests, as a start of it takes longer than most of them."""
 
 import os
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Playwright, async_playwright
 
-NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
-MISSING = "There is no Chromium here, which the tests of the console's pages need. Install it: apt-get install chromium"
+from tests.programs import programs
 
 
 @asynccontextmanager
 async def launched(playwright: Playwright) -> AsyncIterator[Browser]:
     """Chromium, as the machine has it."""
-    path = next((found for name in NAMES if (found := shutil.which(name))), None)
-    if path is None:
-        pytest.fail(MISSING)
+    program = programs()["browser"]
+    assert program.path is not None, program.missing
     # Chromium's sandbox refuses root, which is who runs in a container of CI.
     options = ["--no-sandbox"] if os.geteuid() == 0 else []
-    chromium = await playwright.chromium.launch(executable_path=path, args=[*options, "--font-render-hinting=none"])
+    chromium = await playwright.chromium.launch(executable_path=program.path, args=[*options, "--font-render-hinting=none"])
     try:
         yield chromium
     finally:

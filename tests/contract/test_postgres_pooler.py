@@ -24,8 +24,11 @@ from campaign.domain.model import Status
 from campaign.ledger.postgres import PostgresLedger, PostgresReader
 from tests.contract.given import campaign_of, ends, staged
 from tests.contract.postgres_server import Server, other_user
+from tests.programs import programs
 
-PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+pytestmark = pytest.mark.pgbouncer
+
+PGBOUNCER = programs()["pgbouncer"].path
 SESSIONS = 3
 """Fewer than the ledgers and readers of a test have connections."""
 
@@ -64,7 +67,7 @@ def database(server: Server) -> Iterator[str]:
 @pytest.fixture
 def url(server: Server, database: str) -> Iterator[str]:
     """Of the database, through PgBouncer."""
-    assert PGBOUNCER is not None, "These tests need PgBouncer: apt-get install pgbouncer"
+    assert PGBOUNCER is not None
     with tempfile.TemporaryDirectory(prefix="pgbouncer-") as name:
         folder = Path(name)
         trusted = certificate(folder)

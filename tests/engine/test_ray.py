@@ -22,6 +22,8 @@ from tests.engine.conftest import SECRET
 from tests.engine.loopback import another_address, listening
 from tests.engine.ray_given import ACTOR, WATCHFUL, RayHere, named, processes_of, wait_for
 
+pytestmark = pytest.mark.cluster
+
 TOKEN = "a-token-that-nobody-must-read"
 WORKERS = 3
 KILLS = 4

@@ -1,7 +1,6 @@
 """The units of systemd: what they start is there, on every machine; that systemd takes them without a word, where systemd is."""
 
 import re
-import shutil
 import subprocess
 from configparser import RawConfigParser
 from pathlib import Path
@@ -13,9 +12,6 @@ UNITS = sorted((ROOT / "jobs" / "systemd").iterdir())
 SERVICE = ROOT / "jobs" / "systemd" / "campaign-job@.service"
 MOST_EXPOSED = 20
 """In tenths; up to here systemd says OK."""
-
-# .ci/run puts it on a Debian machine that lacks it; elsewhere (macOS) there is nothing that these files could be for.
-with_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed: apt-get install systemd")
 
 
 class Unit(RawConfigParser):
@@ -68,12 +64,12 @@ def test_the_service_starts_jobs_again_only_where_another_start_goes_on() -> Non
     assert seconds > 10, "what is under way gets 10 s to settle, and then the results are written"
 
 
-@with_systemd
+@pytest.mark.systemd
 def test_systemd_takes_them_without_a_word(installed: Path) -> None:
     assert verified(installed) == (0, "")
 
 
-@with_systemd
+@pytest.mark.systemd
 @pytest.mark.parametrize(
     ("file", "right", "wrong"),
     [
@@ -90,7 +86,7 @@ def test_systemd_tells_of_a_mistake(installed: Path, file: str, right: str, wron
     assert verified(installed) != (0, "")
 
 
-@with_systemd
+@pytest.mark.systemd
 def test_the_service_is_hardened(installed: Path) -> None:
     done = analyze(installed, "security", "--offline=true", f"--threshold={MOST_EXPOSED}", f"./{SERVICE.name}")
     assert done.returncode == 0, done.stdout
