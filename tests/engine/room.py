@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections import defaultdict
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -21,29 +21,28 @@ from tests.acceptance.desk import ROOT
 HOUSE: Final = "CAMPAIGN_TESTS_ROOM"
 """The file that the pytest within writes to; it is set within only."""
 
-PATIENCE_SECONDS: Final = 240
+LIMIT_SECONDS: Final = 100.0
+"""For one test, the start of what it shares with others included."""
 LONGEST_SAID: Final = 20_000
 
 
 class InARoom(pytest.Item):
-    """A test that is run there, together with all others of its session that are."""
-
-    _went: dict[str, list[dict[str, Any]]] | None = None
+    """A test that another pytest runs there."""
 
     def __init__(self, **more: Any) -> None:
         super().__init__(**more)
-        self.add_marker(pytest.mark.timeout(PATIENCE_SECONDS + 30))
+        # The limit of this test is for the pytest within; this one only has to outlast it.
+        self.add_marker(pytest.mark.timeout(LIMIT_SECONDS + 30))
+        self.add_marker(pytest.mark.xdist_group("room"))
 
     def runtest(self) -> None:
-        if InARoom._went is None:
-            InARoom._went = defaultdict(list)
-            for line in _run_all([item.nodeid for item in self.session.items if isinstance(item, InARoom)]):
-                InARoom._went[line["test"].partition("[")[0]].append(line)
-        reports = InARoom._went[self.nodeid]
+        if (room := self.session.stash.get(ROOM, None)) is None:
+            room = Room([item.nodeid for item in self.session.items if isinstance(item, InARoom)])
+            self.session.stash[ROOM] = room
+            self.session.config.add_cleanup(room.close)
+        reports = room.reports_of(self.nodeid)
         if failed := [report["said"] for report in reports if report["outcome"] != "passed"]:
             raise AssertionError("\n".join(failed))
-        if not any(report["when"] == "teardown" for report in reports):
-            raise AssertionError("\n".join(line["said"] for line in InARoom._went[""]) or "It was not run.")
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         return str(excinfo.value) if isinstance(excinfo.value, AssertionError) else super().repr_failure(excinfo, style)
@@ -52,32 +51,49 @@ class InARoom(pytest.Item):
         return self.path, None, self.name
 
 
-def _run_all(tests: Sequence[str]) -> list[dict[str, Any]]:
-    """How each went; last, as no test's, what the room said if it could not be had, or broke off."""
-    mine = [] if os.getuid() == 0 else ["--user", "--map-current-user", "--keep-caps"]
-    apart = ["unshare", *mine, "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    # The shell is the room's first process: it takes in those that lose their parents.
-    within = ["sh", "-c", '"$0" -m tests.engine.loopback && "$@"; exit $?', sys.executable]
-    with tempfile.TemporaryDirectory(prefix="room-", ignore_cleanup_errors=True) as folder:
-        reports = Path(folder) / "reports"
-        reports.touch()
-        try:
-            done = subprocess.run(
-                [*apart, *within, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests],
+class Room:
+    """The pytest within, which runs its tests one after the other."""
+
+    def __init__(self, tests: Sequence[str]) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="room-", ignore_cleanup_errors=True)
+        self._reports, self._out = Path(self._folder.name, "reports"), Path(self._folder.name, "out")
+        self._reports.touch()
+        mine = [] if os.getuid() == 0 else ["--user", "--map-current-user", "--keep-caps"]
+        apart = ["unshare", *mine, "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
+        # The shell is the room's first process: it takes in those that lose their parents.
+        within = ["sh", "-c", '"$0" -m tests.engine.loopback && "$@"; exit $?', sys.executable]
+        run = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--timeout={LIMIT_SECONDS}", *tests]
+        with self._out.open("wb") as out:
+            self._process = subprocess.Popen(
+                [*apart, *within, *run],
                 cwd=ROOT,
-                env=os.environ | {HOUSE: str(reports)},
+                env=os.environ | {HOUSE: str(self._reports)},
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
+                stdout=out,
                 stderr=subprocess.STDOUT,
-                text=True,
-                timeout=PATIENCE_SECONDS,
-                check=False,
             )
-            said = f"The room of these tests, which unshare(1) of Linux makes, was left with {done.returncode}.\n{done.stdout}"
-        except (OSError, subprocess.TimeoutExpired) as error:
-            said = f"There was no room for these tests, which unshare(1) of Linux makes, or they took too long: {error}"
-        lines = [json.loads(line) for line in reports.read_text(encoding="utf-8").splitlines()]
-    return [*lines, {"test": "", "when": "", "outcome": "", "said": said[-LONGEST_SAID:]}]
+
+    def reports_of(self, test: str) -> list[dict[str, Any]]:
+        """How its steps went, once it has ended."""
+        while True:
+            ended = self._process.poll() is not None
+            # The last line may still be being written.
+            whole = self._reports.read_text(encoding="utf-8").rpartition("\n")[0]
+            found = [line for line in map(json.loads, whole.splitlines()) if line["test"] == test]
+            if any(line["when"] == "teardown" for line in found):
+                return found
+            if ended:
+                said = self._out.read_text(encoding="utf-8", errors="replace")[-LONGEST_SAID:]
+                raise AssertionError(f"unshare(1) gave it no room of its own, or it broke off: {self._process.returncode}\n{said}")
+            time.sleep(0.1)
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._folder.cleanup()
+
+
+ROOM: Final = pytest.StashKey[Room]()
 
 
 def is_within() -> bool:
