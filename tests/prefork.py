@@ -57,6 +57,7 @@ class _Request:
     folder: str
     environment: dict[str, str]
     terminal: bool = False
+    before: str = ""
     bound: bool = False
 
 
@@ -73,6 +74,7 @@ def start(
     terminal: bool = False,
     module: str = "campaign",
     before: str = "",
+    early: str = "",
 ) -> subprocess.Popen[str]:
     """`python -m MODULE WORDS`, forked where that shows the same as a start.
 
@@ -83,14 +85,15 @@ def start(
         streams: without them it reads nothing and has pipes.
         terminal: it has a session of its own, whose terminal is its standard input.
         module: what runs.
-        before: Python that runs before anything is imported. Each text has a process of its own to fork from.
+        before: Python that runs in the process before the module does.
+        early: Python that runs before anything is imported. Each such text has a process of its own to fork from.
     """
     if CAN_FORK and all(_is_ours(name, value) for name, value in env.items() if name.startswith(_READ_AT_START)):
-        return Preforked(words, cwd=cwd, env=env, streams=streams, terminal=terminal, module=module, before=before)
+        return Preforked(words, cwd=cwd, env=env, streams=streams, terminal=terminal, module=module, before=before, early=early)
     given, out, err = streams or (subprocess.DEVNULL, subprocess.PIPE, subprocess.PIPE)
-    code = f"import runpy, sys\n{before}\nsys.argv[0] = {module!r}\nrunpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
+    code = f"{early}\n{before}\nimport runpy\nrunpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
     return subprocess.Popen(
-        [sys.executable, *(["-c", code] if before else ["-m", module]), *words],
+        [sys.executable, *(["-c", code] if before or early else ["-m", module]), *words],
         cwd=cwd,
         env=env,
         stdin=given,
@@ -119,6 +122,7 @@ class Preforked(subprocess.Popen[str]):
         terminal: bool,
         module: str,
         before: str,
+        early: str,
     ) -> None:
         # Nothing of the base's: it would start a program.
         self.args = [sys.executable, "-m", module, *words]
@@ -131,9 +135,9 @@ class Preforked(subprocess.Popen[str]):
             (out, to_out), (err, to_err) = os.pipe(), os.pipe()
             self.stdout, self.stderr = os.fdopen(out, encoding="utf-8"), os.fdopen(err, encoding="utf-8")
             mine = streams = os.open(os.devnull, os.O_RDONLY), to_out, to_err
-        request = _Request(module=module, words=tuple(words), folder=str(cwd), environment=dict(env), terminal=terminal)
+        request = _Request(module=module, words=tuple(words), folder=str(cwd), environment=dict(env), terminal=terminal, before=before)
         try:
-            self._parent = _ask(_parent(before), request, streams)
+            self._parent = _ask(_parent(early), request, streams)
         finally:
             for number in mine:
                 os.close(number)
@@ -168,7 +172,10 @@ class Preforked(subprocess.Popen[str]):
         return tuple(reader.text for reader in self._readers)
 
     def __del__(self) -> None:
-        """Nothing of the base's, which would look for a child of this process."""
+        """Nothing of the base's, which would look for a child of this process. A test that failed closes nothing."""
+        for left in (self._parent, self.stdout, self.stderr):
+            if left is not None:
+                left.close()
 
 
 _CLIENT = """#!{python} -SEI
@@ -183,7 +190,9 @@ request = dict(module=words[1], words=words[2:], folder=os.getcwd(), environment
 streams = b"".join(number.to_bytes(4, sys.byteorder) for number in range(3))
 parent.sendmsg([json.dumps(request).encode()], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, streams)])
 os.close(0)
-parent.recv(4)
+child = int.from_bytes(parent.recv(4), "little")
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, lambda number, _: os.kill(child, number))
 code = os.waitstatus_to_exitcode(int.from_bytes(parent.recv(4), "little"))
 if code < 0:
     signal.signal(-code, signal.SIG_DFL)
@@ -223,14 +232,14 @@ class _Reader(threading.Thread):
 
 
 @cache
-def _parent(before: str) -> str:
+def _parent(early: str) -> str:
     """The socket of a process to fork from. It ends when this one does, with all that was forked."""
     folder = tempfile.TemporaryDirectory(prefix="prefork-")
     path = str(Path(folder.name, "s"))
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     listener.bind(path)
     listener.listen(64)
-    words = [sys.executable, "-c", f"{before}\nfrom tests.prefork import serve\nserve({listener.fileno()})"]
+    words = [sys.executable, "-c", f"{early}\nfrom tests.prefork import serve\nserve({listener.fileno()})"]
     # What is forked off would have none of the threads that a library starts when it is imported.
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1", "PYDANTIC_DISABLE_PLUGINS": "__all__"}
     process = subprocess.Popen(
@@ -350,6 +359,7 @@ def _become(request: _Request, streams: Sequence[int]) -> NoReturn:
     sys.modules.pop(request.module, None)
     code: object = None
     try:
+        exec(request.before, {})  # noqa: S102 - what the test wants done in this process
         runpy.run_module(request.module, run_name="__main__", alter_sys=True)
     except SystemExit as end:
         code = end.code

@@ -10,22 +10,34 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tests import prefork
 from tests.acceptance.desk import Desk
 
 WITHOUT_PRIVILEGE = """
-import ctypes, os, sys
-for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH: without them root, too, has to heed the mode of its own files
-    ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)
-os.execv(sys.argv[1], sys.argv[1:])
+import ctypes
+libc, header, capabilities = ctypes.CDLL(None), (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+libc.capget(header, capabilities)
+for place in (0, 1):
+    capabilities[place] &= ~0b110  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH: without them root, too, has to heed the mode of its own files
+assert libc.capset(header, capabilities) == 0
+"""
+WITH_LIMITED_FILES = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({0}, {0}))"
+IN_NAMESPACES = """
+import ctypes, os
+folder = os.getcwd()
+for kind in ("user", "mnt"):
+    with open(f"/proc/{0}/ns/{{kind}}") as namespace:
+        assert ctypes.CDLL(None).setns(namespace.fileno(), 0) == 0
+os.chdir(folder)
 """
 
 
-def start_python(desk: Desk, code: str, *words: str, prefix: tuple[str, ...] = (), **environment: str) -> "subprocess.Popen[str]":
+def start_python(desk: Desk, code: str, *words: str) -> "subprocess.Popen[str]":
     """Python that does `code`, as the desk would start the command."""
     return subprocess.Popen(
-        [*prefix, sys.executable, "-c", code, *words],
+        [sys.executable, "-c", code, *words],
         cwd=desk.folder,
-        env=desk.environment | environment,
+        env=desk.environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -33,11 +45,9 @@ def start_python(desk: Desk, code: str, *words: str, prefix: tuple[str, ...] = (
     )
 
 
-def start(desk: Desk, *words: str, before: str = "", prefix: tuple[str, ...] = (), **environment: str) -> "subprocess.Popen[str]":
+def start(desk: Desk, *words: str, before: str = "", **environment: str) -> "subprocess.Popen[str]":
     """The command, with something done in its process before it begins."""
-    if not (before or prefix):
-        return desk.start(*words, **environment)
-    return start_python(desk, f"{before}\nfrom campaign.__main__ import main\nmain()", *words, prefix=prefix, **environment)
+    return prefork.start(words, cwd=desk.folder, env=desk.environment | environment, before=before)
 
 
 def finish(process: "subprocess.Popen[str]", *, code: int | None = None, seconds: float = 60.0) -> str:
@@ -51,9 +61,9 @@ def finish(process: "subprocess.Popen[str]", *, code: int | None = None, seconds
     return err
 
 
-def unprivileged() -> tuple[str, ...]:
-    """What to put before a command so that the modes of files hold for it, whoever runs the tests."""
-    return (sys.executable, "-c", WITHOUT_PRIVILEGE) if os.geteuid() == 0 else ()
+def unprivileged() -> str:
+    """What to do before a command so that the modes of files hold for it, whoever runs the tests."""
+    return WITHOUT_PRIVILEGE if os.geteuid() == 0 else ""
 
 
 @contextmanager
@@ -67,10 +77,10 @@ def mode(path: Path, bits: int) -> Iterator[None]:
 
 
 class Disk(ABC):
-    """A place that can be full. `folder` is where the desk's commands find it, `prefix` stands before them."""
+    """A place that can be full. `folder` is where the desk's commands find it, `before` is what they do before they begin."""
 
     folder: Path
-    prefix: tuple[str, ...]
+    before: str
 
     @abstractmethod
     def leave(self, kilobytes: int, process: "subprocess.Popen[str] | None" = None) -> None:
@@ -92,17 +102,16 @@ class LimitedFiles(Disk):
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.prefix = ()
+        self.before = ""
 
     def leave(self, kilobytes: int, process: "subprocess.Popen[str] | None" = None) -> None:
         if process is None:
-            code = f"import os, resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, ({kilobytes * 1024},) * 2)"
-            self.prefix = (sys.executable, "-c", f"{code}; os.execv(sys.argv[1], sys.argv[1:])")
+            self.before = WITH_LIMITED_FILES.format(kilobytes * 1024)
         else:
             resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (kilobytes * 1024, resource.RLIM_INFINITY))
 
     def free(self) -> None:
-        self.prefix = ()
+        self.before = ""
 
     def read(self, name: str) -> bytes:
         return (self.folder / name).read_bytes()
@@ -120,7 +129,8 @@ class SmallDisk(Disk):
         self._keeper = subprocess.Popen(["unshare", "-rm", "sh", "-c", command], stdout=subprocess.PIPE, text=True)
         assert self._keeper.stdout is not None
         assert self._keeper.stdout.readline() == "ready\n"
-        self.prefix = ("nsenter", "--preserve-credentials", "-U", "-m", "-t", str(self._keeper.pid), "--")
+        self._within = ("nsenter", "--preserve-credentials", "-U", "-m", "-t", str(self._keeper.pid), "--")
+        self.before = IN_NAMESPACES.format(self._keeper.pid)
 
     def leave(self, kilobytes: int, process: "subprocess.Popen[str] | None" = None) -> None:
         del process
@@ -142,7 +152,7 @@ class SmallDisk(Disk):
         self._keeper.communicate()
 
     def _do(self, command: str, given: bytes = b"") -> bytes:
-        return subprocess.run([*self.prefix, "sh", "-c", command], check=True, input=given, capture_output=True).stdout
+        return subprocess.run([*self._within, "sh", "-c", command], check=True, input=given, capture_output=True).stdout
 
 
 def can_mount() -> bool:

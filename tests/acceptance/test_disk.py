@@ -37,7 +37,7 @@ def run_words(desk: Desk, rows: int = ROWS) -> tuple[str, ...]:
 
 
 def run_on(desk: Desk, on: Disk, *words: str, code: int) -> str:
-    return finish(start(desk, *words, prefix=on.prefix), code=code)
+    return finish(start(desk, *words, before=on.before), code=code)
 
 
 def every_pass_once(desk: Desk, rows: int = ROWS) -> None:
@@ -72,7 +72,7 @@ class TestFullDisk:
     def test_while_sending_stops_and_the_same_command_goes_on(self, desk: Desk, small: Disk) -> None:
         desk.simulator.set_faults(latency=0.05)
         words = (*run_words(desk), "--rate", "60")
-        process = start(desk, *words, prefix=small.prefix)
+        process = start(desk, *words, before=small.before)
         wait_for(lambda: len(desk.sent()) > 30)
         small.leave(0, process)
         said = finish(process, code=4)
@@ -96,7 +96,7 @@ class TestFullDiskForResults:
             run_on(desk, small, *words, "--limit", "20", code=5)
             old = small.read("out.csv")
             if kind == "tmpfs":
-                process = start(desk, *words, "--rate", "100", prefix=small.prefix)
+                process = start(desk, *words, "--rate", "100", before=small.before)
                 wait_for(lambda: len(desk.sent()) > 30)
                 small.leave(8, process)
             else:
@@ -121,7 +121,7 @@ class TestForbidden:
         (desk.folder / "place").mkdir()
         words = (*run_words(desk, 20), "--ledger", "place/campaign.db")
         with mode(desk.folder / "place", 0o500):
-            said = finish(start(desk, *words, prefix=unprivileged()), code=2)
+            said = finish(start(desk, *words, before=unprivileged()), code=2)
         assert "place/campaign.db" in said
         assert "--ledger" in said
         assert desk.simulator.requests() == []
@@ -133,7 +133,7 @@ class TestForbidden:
         words = (*run_words(desk, 20), "--ledger", "place/campaign.db")
         desk.run(*words, "--limit", "5", code=5)
         with mode(desk.folder / "place", 0):
-            said = finish(start(desk, *words, prefix=unprivileged()), code=2)
+            said = finish(start(desk, *words, before=unprivileged()), code=2)
         assert "--ledger" in said
         desk.run(*words)
         every_pass_once(desk, 20)
@@ -145,7 +145,7 @@ class TestForbidden:
         words = (*run_words(desk, 20), "--ledger", "place/campaign.db")
         desk.run(*words, "--limit", "5", code=5)
         with mode(place / what, bits):
-            said = finish(start(desk, *words, prefix=unprivileged()), code=2)
+            said = finish(start(desk, *words, before=unprivileged()), code=2)
         assert "campaign.db" in said
         assert len(desk.sent()) == 5
         desk.run(*words)
@@ -165,7 +165,7 @@ class TestForbidden:
         (desk.folder / "place").mkdir()
         words = (*run_words(desk, 20), "--results", "place/out.csv")
         with mode(desk.folder / "place", 0o500):
-            said = finish(start(desk, *words, prefix=unprivileged()), code=2)
+            said = finish(start(desk, *words, before=unprivileged()), code=2)
         assert "place/out.csv can't be written" in said
         assert desk.simulator.requests() == []
         desk.run(*words)
@@ -176,11 +176,11 @@ class TestForbidden:
         path = desk.make_list(20).rename(desk.folder / "place" / "list.csv")
         words = ("run", str(path), "--message", MESSAGE)
         with mode(desk.folder / "place", 0o500):
-            said = finish(start(desk, *words, prefix=unprivileged()), code=2)
+            said = finish(start(desk, *words, before=unprivileged()), code=2)
             assert "list.results.csv can't be written" in said
             assert "another place for the results" in said
             assert desk.simulator.requests() == []
-            finish(start(desk, *words, "--results", str(desk.folder / "out.csv"), prefix=unprivileged()), code=0)
+            finish(start(desk, *words, "--results", str(desk.folder / "out.csv"), before=unprivileged()), code=0)
         every_pass_once(desk, 20)
         agrees(desk, desk.folder / "out.csv")
 
@@ -205,7 +205,7 @@ class TestForbidden:
         place = desk.folder / "place"
         place.mkdir()
         words = (*run_words(desk, 60), "--rate", "40", "--results", "place/out.csv")
-        process = start(desk, *words, prefix=unprivileged())
+        process = start(desk, *words, before=unprivileged())
         wait_for(lambda: len(desk.sent()) > 5)
         with mode(place, 0o500):
             said = finish(process, code=4)

@@ -51,6 +51,9 @@ heart.BEAT_SECONDS, heart.MARGIN_SECONDS = 0.4, 1.0
 """
 
 
+AS_NOHUP_DOES = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)"
+
+
 def goes_on_to_its_end(desk: Desk, words: tuple[str, ...], rows: int) -> None:
     seen = json.loads(desk.run(*words, "--json").stdout)
     assert seen["by_status"]["delivered"] + seen["by_status"]["accepted"] == rows
@@ -130,7 +133,7 @@ def test_a_terminal_that_is_closed_drains_like_any_stop(desk: Desk) -> None:
 
 def test_under_nohup_a_closed_terminal_is_nothing(desk: Desk) -> None:
     words = ("run", str(desk.make_list(60)), "--message", MESSAGE)
-    process = start(desk, *words, "--rate", "40", prefix=("nohup",))
+    process = start(desk, *words, "--rate", "40", before=AS_NOHUP_DOES)
     wait_for(lambda: len(desk.sent()) > 10)
     process.send_signal(signal.SIGHUP)
     finish(process, code=0)

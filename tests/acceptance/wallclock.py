@@ -61,7 +61,7 @@ class Wall:
 
     def start(self, *words: str) -> "subprocess.Popen[str]":
         environment = self.desk.environment | {"CLOCK_OF_TEST": str(self._file)}
-        process = prefork.start(words, cwd=self.desk.folder, env=environment, before=MOVED)
+        process = prefork.start(words, cwd=self.desk.folder, env=environment, early=MOVED)
         self.started.append(process)
         return process
 
