@@ -1,6 +1,5 @@
 """Any sequence of claims, deaths, late answers, clocks and people leaves every ledger in a state that the promise allows."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,9 +9,12 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.contract.backends import Backend, HandClock
 from tests.contract.machine import LedgerModel
+from tests.examples import examples
 
-EXAMPLES = int(os.environ.get("CAMPAIGN_MODEL_EXAMPLES", "80"))
-"""More of them for a longer look: 80 take about ten seconds where nobody else works."""
+pytestmark = pytest.mark.fuzz
+
+EXAMPLES = examples(40)
+"""40 take about five seconds where nobody else works."""
 
 STEPS = 50
 SHARE_OF_POSTGRES = 4

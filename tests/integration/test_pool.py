@@ -266,6 +266,7 @@ class TestSafeguards:
 
 
 class TestNeighbours:
+    @pytest.mark.slow
     async def test_strangers_on_the_token_are_noticed_made_room_for_and_said(self, tmp_path: Path) -> None:
         async with rig(tmp_path, limit_per_second=50) as given:
             record = await given.campaign(*passes(280))

@@ -127,6 +127,7 @@ async def bench(path: Path, rows: int, *, latency: float = 0.0) -> AsyncIterator
             reader.close()
 
 
+@pytest.mark.alone
 async def test_setting_the_wall_clock_neither_stops_nor_hurries_a_run(tmp_path: Path) -> None:
     async with bench(tmp_path / "campaign.db", 120) as at:
         began = time.monotonic()

@@ -9,8 +9,11 @@ from hypothesis import HealthCheck, example, given, settings
 
 from campaign.domain.verdict import Latest, Proof, Reply, judge
 from campaign.sender.gateway import HttpGateway
+from tests.examples import examples
 from tests.integration.gateway.rawserver import DELIVERED, OK, RawServer, Wire, gateway, http, serving
 from tests.security.answers import Answer, answers, says_delivered
+
+pytestmark = pytest.mark.fuzz
 
 TOTAL_SECONDS = 0.25
 SLACK_SECONDS = 1.0
@@ -65,7 +68,7 @@ def whole(raw: bytes) -> Answer:
     return Answer(pieces=(raw,), end="stay")
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(answers())
 @example(whole(OK))
 @example(whole(OK + OK))
@@ -93,7 +96,7 @@ def test_no_bytes_make_a_send_raise_hang_or_claim_too_much(api: Api, answer: Ans
     api.runner.run(story())
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(answers())
 def test_no_bytes_make_a_read_raise_hang_or_claim_too_much(api: Api, answer: Answer) -> None:
     async def story() -> None:

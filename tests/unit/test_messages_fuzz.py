@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import jinja2
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -15,7 +16,10 @@ from campaign.loader.messages import MessageLimits, Rendered, plan_messages
 from campaign.loader.messages.fields import Fields
 from campaign.loader.messages.filters import FILTERS, TESTS
 from campaign.loader.messages.methods import METHODS
+from tests.examples import examples
 from tests.unit.messages_given import ANNA, COLUMNS, NOBODY, is_sentence
+
+pytestmark = pytest.mark.fuzz
 
 LIMITS = MessageLimits(max_length=5_000, work_units=20_000, seconds_per_row=0.5)
 JINJA = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False)
@@ -86,7 +90,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(150), suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(PIECES, max_size=40).map("".join) | st.text(max_size=60))
 @example("{% for i in [1] %}{% set n = namespace(_loop_vars=1) %}{% endfor %}")
 @example("{{ namespace(__debug__=1) }}")
@@ -205,7 +209,7 @@ def wrap(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 TEMPLATES = st.recursive(st.sampled_from(["Hi ", "\n", "%", " € "]) | EXPRESSIONS.map(lambda text: f"{{{{ {text} }}}}"), wrap, max_leaves=4)
 
 
-@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(150), suppress_health_check=[HealthCheck.too_slow])
 @given(TEMPLATES)
 def test_what_jinja_would_send_is_sent(source: str) -> None:
     values: dict[str, Any] = {name: ANNA[place] for name, place in Fields.of(COLUMNS).places.items()}
@@ -222,7 +226,7 @@ def test_most_of_these_templates_are_sent() -> None:
     """Else the test above would show nothing."""
     sent: list[bool] = []
 
-    @settings(max_examples=200, database=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=100, database=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
     @given(TEMPLATES)
     def look(source: str) -> None:
         found = outcomes(source, ANNA)
@@ -232,7 +236,7 @@ def test_most_of_these_templates_are_sent() -> None:
     assert sum(sent) > len(sent) / 4
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.too_slow])
 @given(TEMPLATES, st.lists(st.sampled_from(["", "Anna", "12", " ", "ß", "%s", "{}", "-1.5"]), min_size=5, max_size=5))
 def test_an_empty_field_is_never_shown(source: str, cells: list[str]) -> None:
     """However the rest of the template fares, one that prints an empty field is not sent."""

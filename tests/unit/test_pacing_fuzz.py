@@ -1,9 +1,12 @@
 """The shared budget where nobody's clock agrees: each process reads its own, late, early or set back, and meets 429s of its own."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from campaign.domain.pacing import SLICE_SECONDS, Pace, lease, throttle
+
+pytestmark = pytest.mark.fuzz
 
 SECOND = 1 - 1e-6
 RATES = st.one_of(st.sampled_from([1.0, 9.0, 10.0, 200.0]), st.floats(0.5, 300))

@@ -20,6 +20,7 @@ from campaign.loader.messages import Messages, plan_messages
 from campaign.loader.stage import Layout, Stager
 from campaign.loader.tables import open_table
 from campaign.reporter.results import write_results
+from tests.examples import examples
 from tests.unit.reporter_given import DELIVERED, FAILED, INVALID, PENDING, UNKNOWN, by_column
 
 
@@ -225,7 +226,10 @@ SAVED: dict[str, tuple[str, Callable[[Path], Path]]] = {
 
 
 @pytest.mark.parametrize(("suffix", "saved"), SAVED.values(), ids=SAVED.keys())
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors])
+@pytest.mark.fuzz
+@settings(
+    max_examples=examples(20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors]
+)
 @given(rows=ROWS)
 def test_a_results_file_comes_back_as_it_was_however_it_was_saved(
     tmp_path: Path, suffix: str, saved: Callable[[Path], Path], rows: list[tuple[str, str, Outcome]]
@@ -249,7 +253,8 @@ def test_a_results_file_comes_back_as_it_was_however_it_was_saved(
 
 
 @given(order=st.permutations(range(4)), left_out=st.sets(st.integers(0, 3), max_size=3))
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.fuzz
+@settings(max_examples=examples(10), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_rows_that_are_moved_or_removed_keep_what_became_of_them(tmp_path: Path, order: list[int], left_out: set[int]) -> None:
     outcomes = [DELIVERED, FAILED, PENDING, UNKNOWN]
     rows = [ResultRow(row=n + 1, pass_id="", message="Hi!", cells=(f"p{n}",), outcome=outcome) for n, outcome in enumerate(outcomes)]

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from campaign.domain.errors import InputError
 from campaign.loader.tables import open_table
 
+pytestmark = pytest.mark.fuzz
+
 ROWS = [(f"{number:05}", f"Nämé {number}", "x" * (number % 7)) for number in range(50)]
 COLUMNS = ("id", "name", "note")
 
