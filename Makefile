@@ -10,7 +10,7 @@ READY := .venv/ready-$(VERSION)
 export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 
-.PHONY: help demo test test-command-1 test-command-2 test-console test-rest test-pace check bench bench-short chaos pictures clean
+.PHONY: help demo test test-all test-more programs check bench bench-short chaos pictures clean
 
 help:
 	@awk -F ': .*## ' '/^[a-z-]+: .*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -19,25 +19,29 @@ help:
 demo: $(READY) ## the sample campaign against the simulator; nothing leaves this machine
 	$(BIN)/python -m campaign demo
 
-test: $(READY) ## all tests, in four processes: many wait more than they work
-	@$(MAKE) --no-print-directory --jobs=4 --output-sync=target test-command-1 test-command-2 test-console test-rest
-	@$(MAKE) --no-print-directory test-pace
+# What only `make test-all` runs: it needs a program, a network or minutes.
+MORE := browser or pgbouncer or cluster or systemd or install or slow
+PYTEST = $(BIN)/python -m pytest -p tests.progress --durations=10
 
-test-command-1: $(READY)
-	$(BIN)/python -m pytest $(wildcard tests/acceptance/test_[a-n]*.py)
+# Two processes a processor, eight at most: half of its time a test waits for a clock or for another process.
+TOGETHER = -n $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n > 4 ? 8 : 2 * n)))
 
-test-command-2: $(READY)
-	$(BIN)/python -m pytest $(filter-out tests/acceptance/test_pace.py,$(wildcard tests/acceptance/test_[o-z]*.py))
+test: $(READY) ## every promise at least once; needs nothing but Python
+	@echo 'First the tests that measure time, alone'
+	$(PYTEST) -m 'alone and not ($(MORE))'
+	@echo 'Then all others, together'
+	$(PYTEST) $(TOGETHER) --dist worksteal -m 'not (alone or $(MORE))'
 
-test-console: $(READY)
-	$(BIN)/python -m pytest tests/console tests/security $(wildcard tests/browser)
+test-all: programs test test-more ## all that CI runs; as root on Debian or Ubuntu it installs the programs that are missing
 
-test-rest: $(READY)
-	$(BIN)/python -m pytest --ignore=tests/acceptance --ignore=tests/console --ignore=tests/security --ignore=tests/browser
+test-more: $(READY)
+	@echo 'What needs more than Python, or takes longer'
+	$(PYTEST) $(TOGETHER) --dist loadgroup -m '($(MORE)) and not alone'
+	HYPOTHESIS_PROFILE=thorough $(PYTEST) $(TOGETHER) --dist worksteal -m fuzz
+	$(PYTEST) -m 'alone and ($(MORE))'
 
-# What is measured in real time has the machine for itself.
-test-pace: $(READY)
-	$(BIN)/python -m pytest tests/acceptance/test_pace.py
+programs:
+	@sh tests/install-programs.sh
 
 check: $(READY) ## lint, format, types, layers, pins, known vulnerabilities
 	$(BIN)/python -m ruff check .
