@@ -11,8 +11,13 @@ from typing import Final
 from campaign.domain.backoff import LONGEST_RETRY_AFTER_SECONDS
 from campaign.domain.durations import clamp
 
-SLICE_SECONDS: Final = 0.25
-"""How far ahead a process may hold slots: what is lost when it is killed. At the default rate two go into it, which halves the leases."""
+CONTENDED_SECONDS: Final = 0.05
+"""Processes that share a rate lease slots for so long each, in turn. Smaller slices would wear the budget out."""
+
+SLICES_AHEAD: Final = 20
+LONGEST_AHEAD_SECONDS: Final = 2.5
+"""How far ahead slots are leased: so many processes find room for a slice each, and none has to ask twice. So long, where that many share
+a rate, the others go on after a 429."""
 
 SUSTAINED_SECONDS: Final = 30.0
 """A second pause within this time of the last one means that the rate itself is too high."""
@@ -22,9 +27,6 @@ CLEAN_SECONDS: Final = 10.0
 
 SPARE: Final = 1.004
 """Slots are so much further apart than the rate says: what the way to the API bunches together then still fits into its second."""
-
-LEAST_SECONDS: Final = 0.05
-"""A process takes slots for so long, if its rate has several in that time, or none: many small leases would wear the budget out."""
 
 RETRY_SECONDS: Final = 0.02
 LONGEST_WAIT_SECONDS: Final = 1.0
@@ -50,35 +52,38 @@ class Pace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slots:
-    """`count` sends, the first `first_in_seconds` from now, each `interval_seconds` after the last.
+    """`count` sends, the first `first_in_seconds` after `leased_at`, each `interval_seconds` after the last.
 
-    With a count of 0 there is none yet: ask again after `first_in_seconds`.
+    With a count of 0 there is none yet: ask again after `first_in_seconds`. `leased_at` is on the ledger's clock where they are leased, and
+    on the process's (`time.monotonic`) where they are used: counted from the ledger's answer they would be as late as its commit was slow.
     """
 
     count: int
     first_in_seconds: float
     interval_seconds: float
+    leased_at: float
 
 
 def lease(pace: Pace, *, now: float, rate_per_second: float, want: int) -> tuple[Pace, Slots]:
-    """Take up to `want` slots that begin within the slice ahead."""
+    """Take up to `want` slots, behind those of all others, if there is room ahead for a slice."""
     longest_interval = 1.0 / (rate_per_second * LOWEST_SHARE)
-    furthest = now + SLICE_SECONDS + max(LONGEST_RETRY_AFTER_SECONDS, longest_interval)
+    furthest = now + LONGEST_AHEAD_SECONDS + max(LONGEST_RETRY_AFTER_SECONDS, longest_interval)
     if not pace.next_free <= furthest:
         pace = replace(pace, next_free=now)
     pace = _risen(_plausible(pace, now), now)
     interval = SPARE / (rate_per_second * pace.share)
     start = max(pace.next_free, pace.paused_until, now)
-    room = now + SLICE_SECONDS - start
+    room = now + min(LONGEST_AHEAD_SECONDS, SLICES_AHEAD * max(CONTENDED_SECONDS, interval)) - start
     if room < 0 or want < 1:
-        return pace, Slots(count=0, first_in_seconds=max(-room, interval), interval_seconds=interval)
+        return pace, Slots(count=0, first_in_seconds=max(-room, interval), interval_seconds=interval, leased_at=now)
     count = min(want, 1 + math.floor(room / interval))
-    least = min(want, max(1, math.floor(LEAST_SECONDS / interval)))
+    least = min(want, max(1, math.floor(CONTENDED_SECONDS / interval)))
     if count < least:
-        return pace, Slots(count=0, first_in_seconds=max((least - 1) * interval - room, 0.0), interval_seconds=interval)
+        missing = (least - 1) * interval - room
+        return pace, Slots(count=0, first_in_seconds=max(missing, 0.0), interval_seconds=interval, leased_at=now)
     return (
         replace(pace, next_free=start + count * interval),
-        Slots(count=count, first_in_seconds=start - now, interval_seconds=interval),
+        Slots(count=count, first_in_seconds=start - now, interval_seconds=interval, leased_at=now),
     )
 
 
@@ -134,14 +139,9 @@ def make_room(pace: Pace, *, now: float, share: float) -> Pace:
     return replace(_plausible(pace, now), share=min(pace.share, max(LOWEST_SHARE, share)), changed_at=now)
 
 
-def lateness_allowed_seconds(interval_seconds: float) -> float:
-    """How late a slot may still be used; later it is dropped, so that a second never holds more than its slots and one (or 1 %)."""
-    return max(0.5 * interval_seconds, 0.007 - interval_seconds)
-
-
 def _plausible(pace: Pace, now: float) -> Pace:
     """Without what only a clock set back, or a damaged row, explains: nobody may wait for it."""
-    furthest = now + LONGEST_RETRY_AFTER_SECONDS + SLICE_SECONDS
+    furthest = now + LONGEST_RETRY_AFTER_SECONDS + LONGEST_AHEAD_SECONDS
     paused_until = pace.paused_until if pace.paused_until <= furthest else now
     return replace(pace, paused_until=paused_until, changed_at=min(pace.changed_at, now))
 

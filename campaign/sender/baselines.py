@@ -51,6 +51,11 @@ class Baselines:
         self._failed = 0
         self._none_until = -math.inf
 
+    @property
+    def left(self) -> float:
+        """How many rows there are at present; inf if that is not known."""
+        return self._claims.left + len(self._reading)
+
     async def next(self, *, most: int) -> Claim | None:
         """The next row, at most so many more being wanted; None if none is due at present."""
         if (self._filling is None or self._filling.done()) and len(self._reading) < min(self._ahead, most):

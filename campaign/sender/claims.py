@@ -34,14 +34,18 @@ class Claims:
         self._taken = 0
         self._starved = False
         self._claiming: asyncio.Task[list[Claim]] | None = None
+        self._short = False
+
+    @property
+    def left(self) -> float:
+        """How many rows there are at present; inf if that is not known: there were more than were claimed."""
+        return len(self._hand) if self._short else math.inf
 
     async def next(self, *, most: int) -> Claim | None:
         """The next row, at most so many more being wanted; None if none is due at present."""
         if self._claiming is None and len(self._hand) <= self._batch // 2 and len(self._hand) < most:
             self._size_up()
-            self._claiming = self._group.create_task(
-                self._ledger.claim(self._runner, min(self._batch, most - len(self._hand)), self._terms())
-            )
+            self._claiming = self._group.create_task(self._claim(min(self._batch, most - len(self._hand))))
         if self._claiming is not None and (not self._hand or self._claiming.done()):
             self._starved = self._starved or not (self._hand or self._claiming.done())
             # Shielded: whoever is cancelled here must not lose rows that are being claimed.
@@ -51,6 +55,11 @@ class Claims:
             return None
         self._taken += 1
         return self._hand.popleft()
+
+    async def _claim(self, count: int) -> list[Claim]:
+        claims = await self._ledger.claim(self._runner, count, self._terms())
+        self._short = len(claims) < count
+        return claims
 
     def _size_up(self) -> None:
         """Where others send the same campaign, each has only a part of the rate."""

@@ -1,19 +1,27 @@
 """Waits for this process's turns in the budget that everyone with the token shares."""
 
 import asyncio
+import math
 import random
-from collections import deque
 from collections.abc import Callable
 from typing import Final
 
 from aiolimiter import AsyncLimiter
 
 from campaign.domain.neighbours import share_beside
-from campaign.domain.pacing import LONGEST_WAIT_SECONDS, SLICE_SECONDS, lateness_allowed_seconds, retry_in_seconds
+from campaign.domain.pacing import LONGEST_WAIT_SECONDS, retry_in_seconds
+from campaign.domain.slices import Held, most_at_once, slots_wanted
 from campaign.ledger.port import Ledger
 
 AHEAD_SECONDS: Final = 0.1
 """How long before the last slot that is held more are asked for: a ledger that takes so long costs none."""
+
+TICK_SECONDS: Final = 0.001
+"""The shortest time that an event loop's timers know; they may be early by half of it."""
+
+
+def plenty() -> tuple[float, float]:
+    return math.inf, math.inf
 
 
 class Pacer:
@@ -25,18 +33,32 @@ class Pacer:
         ledger: where the budget stands.
         key: whose budget it is.
         rate_per_second: what is wanted.
+        usable: how many sends could begin at once, and how many are left.
         jitter: a number from 0 to below 1.
     """
 
-    def __init__(self, ledger: Ledger, key: str, rate_per_second: float, jitter: Callable[[], float] = random.random) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        key: str,
+        rate_per_second: float,
+        *,
+        usable: Callable[[], tuple[float, float]] = plenty,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
         self._ledger = ledger
         self._key = key
         self._rate = rate_per_second
+        self._usable = usable
         self._jitter = jitter
-        # Whatever a damaged ledger may say, this process alone never goes faster than its rate.
-        self._limiter = AsyncLimiter(2, 2 / rate_per_second)
+        # Whatever a damaged ledger may say, this process alone keeps to its rate in any second.
+        at_once = most_at_once(rate_per_second)
+        self._limiter = AsyncLimiter(at_once, at_once / rate_per_second)
         self._interval = 1 / rate_per_second
-        self._slots: deque[tuple[float, float]] = deque()
+        self._held = Held()
+        self._used = 0
+        self._pauses = 0
+        self._turn = asyncio.Lock()
         self._wanted = asyncio.Event()
         self._arrived = asyncio.Event()
 
@@ -49,48 +71,71 @@ class Pacer:
         """Lease slots whenever they run low; to be cancelled at the end."""
         loop = asyncio.get_running_loop()
         refused = 0
+        leased_at = -math.inf
         while True:
             await self._wanted.wait()
-            slots = await self._ledger.lease(self._key, rate_per_second=self._rate, want=max(1, round(self._rate * SLICE_SECONDS)))
-            now = loop.time()
+            pauses, used, asked_at = self._pauses, self._used, loop.time()
+            ready, left = self._usable()
+            used_per_second = used / max(asked_at - leased_at, TICK_SECONDS)
+            want = slots_wanted(self._held, rate_per_second=self.rate_per_second, ready=ready, used_per_second=used_per_second, left=left)
+            if not want:
+                self._wanted.clear()
+                continue
+            slots = await self._ledger.lease(self._key, rate_per_second=self._rate, want=want)
             if not slots.count:
                 # A pause is not the doing of others who were faster.
                 refused += slots.first_in_seconds <= LONGEST_WAIT_SECONDS
                 await asyncio.sleep(retry_in_seconds(slots, refused=refused, jitter=self._jitter()))
                 continue
-            refused = 0
-            first, interval = now + slots.first_in_seconds, slots.interval_seconds
-            self._interval = interval
-            self._slots.extend((first + number * interval, interval) for number in range(slots.count))
-            self._wanted.clear()
-            self._arrived.set()
+            refused, leased_at = 0, asked_at
+            self._used -= used
+            # What was leased before a pause began is not to be used in it.
+            if pauses == self._pauses:
+                self._interval = slots.interval_seconds
+                self._held.add(slots)
+                self._wanted.clear()
+                self._arrived.set()
 
     async def slot(self) -> None:
         """Return when it is this caller's turn."""
         loop = asyncio.get_running_loop()
-        while True:
-            if not self._slots or self._slots[-1][0] - loop.time() < AHEAD_SECONDS:
-                self._wanted.set()
-            if not self._slots:
-                self._arrived.clear()
-                await self._arrived.wait()
-                continue
-            at, interval = self._slots.popleft()
-            if (ahead := at - loop.time()) > 0:
-                await asyncio.sleep(ahead)
-            if loop.time() - at <= lateness_allowed_seconds(interval):
-                await self._limiter.acquire()
-                return
+        # One waits for the next slot, the others for their turn: else all of them would wake up for each slot.
+        async with self._turn:
+            while True:
+                now = loop.time()
+                slice_ = self._held.next(now)
+                if slice_ is not None and slice_.first_at <= now:
+                    self._held.use()
+                    self._used += 1
+                    # If this was the last one, the next caller asks for more: there may be none.
+                    self._ask_ahead(now)
+                    await self._limiter.acquire()
+                    return
+                if slice_ is not None:
+                    self._ask_ahead(now)
+                    await asyncio.sleep(slice_.worth_waking_at - now + TICK_SECONDS)
+                else:
+                    self._wanted.set()
+                    self._arrived.clear()
+                    await self._arrived.wait()
+
+    def _ask_ahead(self, now: float) -> None:
+        if -math.inf < self._held.last_at < now + AHEAD_SECONDS:
+            self._wanted.set()
 
     async def throttle(self, retry_after_seconds: float | None) -> None:
         """The API asked to slow down: drop the slots that are held, and make everyone pause."""
-        self._slots.clear()
+        self._let_go()
         await self._ledger.throttle(self._key, retry_after_seconds=retry_after_seconds)
 
     async def pause(self, seconds: float) -> None:
         """The API is in trouble, which is not a matter of the rate: make everyone wait."""
-        self._slots.clear()
+        self._let_go()
         await self._ledger.pause(self._key, seconds=seconds)
+
+    def _let_go(self) -> None:
+        self._held.clear()
+        self._pauses += 1
 
     async def make_room(self, room_per_second: float) -> None:
         """Strangers use the API too: bring everyone down to what is left."""

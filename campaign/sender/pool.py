@@ -29,6 +29,8 @@ LOOK_SECONDS: Final = 0.4
 LOOKS_FOR_THE_DEAD: Final = 3
 """Of so many looks one is for dead runners, too: what they have left waits for its quiet period anyway."""
 IDLE_SECONDS: Final = 0.1
+BUSY_SECONDS: Final = 0.005
+"""A turn of the event loop that takes so long is one of a loop that never waits."""
 SHARE_IDLE_SECONDS: Final = 1.0
 """Whoever has nothing of a share to claim looks through what is pending of all others, and need not do so often."""
 
@@ -57,8 +59,12 @@ class Pool:
         self._settings = settings
         self._heart = Heart(ledger, runner, clocks.ticks)
         self._recorder = Recorder(ledger, runner, observer)
-        self._pacer = Pacer(ledger, settings.key, settings.rate_per_second) if settings.rate_per_second is not None else None
-        self._ready: asyncio.Queue[Claim | None] = asyncio.Queue(1 if self._pacer else MOST_READY)
+        rate = settings.rate_per_second
+        self._pacer = Pacer(ledger, settings.key, rate, usable=self._usable) if rate is not None else None
+        self._ready: asyncio.Queue[Claim | None] = asyncio.Queue(MOST_READY)
+        self._left = settings.limit if settings.limit is not None else math.inf
+        self._rows: Claims | Baselines | None = None
+        self._freed = asyncio.Event()
         self._workers: list[asyncio.Task[None]] = []
         self._idle = 0
         self._busy = 0
@@ -114,7 +120,7 @@ class Pool:
             helpers = [group.create_task(work) for work in works]
             if self._pacer is not None:
                 helpers.append(group.create_task(self._pacer.run()))
-            rows = self._rows(read_pacer, group)
+            self._rows = rows = self._source(read_pacer, group)
             dispatcher = group.create_task(self._dispatch(rows, read_pacer, group))
             await self._ending.wait()
             dispatcher.cancel()
@@ -126,7 +132,7 @@ class Pool:
                 helper.cancel()
         return self._ending.end or End(ended=Ended.FINISHED)
 
-    def _rows(self, read_pacer: Pacer, group: asyncio.TaskGroup) -> Claims | Baselines:
+    def _source(self, read_pacer: Pacer, group: asyncio.TaskGroup) -> Claims | Baselines:
         rate = self._settings.rate_per_second
         claims = Claims(self._ledger, self._runner, rate_per_second=rate, terms=self._timing.terms, group=group)
         if not self._settings.baseline:
@@ -143,10 +149,9 @@ class Pool:
         )
 
     async def _dispatch(self, rows: Claims | Baselines, read_pacer: Pacer, group: asyncio.TaskGroup) -> None:
-        left = self._settings.limit if self._settings.limit is not None else math.inf
         identified = False
-        while left > 0:
-            self._held = await rows.next(most=int(min(left, 10**9)))
+        while self._left > 0:
+            self._held = await rows.next(most=int(min(self._left, 10**9)))
             if self._held is None:
                 await self._decide_refusals(read_pacer)
                 if await self._is_finished():
@@ -160,12 +165,13 @@ class Pool:
             if self._ending.came():
                 return
             if self._pacer is not None:
+                await self._await_worker()
                 await self._pacer.slot()
             if self._ready.qsize() >= self._idle and len(self._workers) < self._settings.workers:
                 self._workers.append(group.create_task(self._work()))
             await self._ready.put(self._held)
             self._held = None
-            left -= 1
+            self._left -= 1
         while self._busy or not self._ready.empty():  # noqa: ASYNC110 - what a limit has let out is sent before the run ends
             await asyncio.sleep(IDLE_SECONDS / 4)
         await self._decide_refusals(read_pacer)
@@ -180,6 +186,29 @@ class Pool:
         passes += [pass_id for pass_id, _ in await self._ledger.witnesses(self._runner.campaign)]
         works = await self._gateway.token_works(passes, read_pacer)
         await self._sends.decide_refusals(works=works, asked_at=asked_at)
+
+    async def _await_worker(self) -> None:
+        """Wait until a send could begin: a slot that has to wait for a worker is missed."""
+        loop = asyncio.get_running_loop()
+        while self._idle <= self._ready.qsize():
+            if not self._free_workers:
+                self._freed.clear()
+                await self._freed.wait()
+                continue
+            # One may come back within a turn of the loop; and where turns are long the machine is the limit, which more would not raise.
+            began = loop.time()
+            await asyncio.sleep(0)
+            if loop.time() - began < BUSY_SECONDS:
+                return
+
+    @property
+    def _free_workers(self) -> int:
+        """How many more sends could begin now."""
+        return self._settings.workers - len(self._workers) + self._idle - self._ready.qsize()
+
+    def _usable(self) -> tuple[float, float]:
+        rows = self._rows.left if self._rows is not None else math.inf
+        return self._free_workers, min(self._left, rows + (self._held is not None))
 
     async def _is_finished(self) -> bool:
         if self._busy or not self._ready.empty():
@@ -210,6 +239,7 @@ class Pool:
     async def _work(self) -> None:
         while True:
             self._idle += 1
+            self._freed.set()
             try:
                 claim = await self._ready.get()
             finally:

@@ -12,7 +12,8 @@ from typing import Final
 from campaign.domain.lifecycle import Event, allowed
 from campaign.domain.model import Status
 from campaign.domain.pacing import AHEAD_SECONDS as CLAIM_AHEAD_SECONDS
-from campaign.domain.pacing import SLICE_SECONDS, Pace, lateness_allowed_seconds, lease, retry_in_seconds, rows_ahead
+from campaign.domain.pacing import Pace, lease, retry_in_seconds, rows_ahead
+from campaign.domain.slices import Held, slots_wanted
 from campaign.sender.claims import FIRST_PART, MOST_AHEAD
 from campaign.sender.pace import AHEAD_SECONDS
 
@@ -49,7 +50,8 @@ class Row:
 class Worker:
     alive: bool = True
     hand: deque[Row] = field(default_factory=deque)
-    slots: deque[tuple[float, float]] = field(default_factory=deque)
+    held: Held = field(default_factory=Held)
+    wakes: int = 0
     leasing: bool = False
     claiming: bool = False
     refused: int = 0
@@ -96,21 +98,26 @@ class World:
         self.claim(worker)
         if not worker.hand:
             return
-        if not worker.slots or worker.slots[-1][0] - self.now < AHEAD_SECONDS:
+        held = worker.held.count
+        slice_ = worker.held.next(self.now)
+        self.counted["slots_missed"] += held - worker.held.count
+        if worker.held.last_at - self.now < AHEAD_SECONDS:
             self.lease(worker)
-        while worker.slots and worker.hand:
-            at, interval = worker.slots[0]
-            if at > self.now:
-                self.after(at - self.now, lambda: self.step(worker))
-                return
-            worker.slots.popleft()
-            if self.now - at <= lateness_allowed_seconds(interval):
-                worker.taken += 1
-                self.send(worker, worker.hand.popleft())
-            else:
-                self.counted["slots_missed"] += 1
-            if not (worker.slots and worker.hand):
-                self.after(0.0, lambda: self.step(worker))
+        if slice_ is None:
+            return
+        if slice_.first_at > self.now:
+            self.wake(worker, slice_.worth_waking_at - self.now)
+            return
+        worker.held.use()
+        worker.taken += 1
+        self.send(worker, worker.hand.popleft())
+        self.wake(worker, 0.0)
+
+    def wake(self, worker: Worker, seconds: float) -> None:
+        worker.wakes += 1
+        wakes = worker.wakes
+        # Whoever is woken up by something else meanwhile waits anew.
+        self.after(seconds, lambda: self.step(worker) if worker.wakes == wakes else None)
 
     def claim(self, worker: Worker) -> None:
         most = min(MOST_AHEAD, max(1, math.ceil(self.given.rate_per_second * CLAIM_AHEAD_SECONDS)))
@@ -153,11 +160,11 @@ class World:
 
         def leased() -> None:
             rate = self.given.rate_per_second
-            self.pace, slots = lease(self.pace, now=self.now, rate_per_second=rate, want=max(1, round(rate * SLICE_SECONDS)))
+            want = slots_wanted(worker.held, rate_per_second=rate, ready=math.inf, used_per_second=0.0, left=math.inf)
+            self.pace, slots = lease(self.pace, now=self.now, rate_per_second=rate, want=want)
             if slots.count:
                 worker.leasing, worker.refused = False, 0
-                first = self.now + slots.first_in_seconds
-                worker.slots.extend((first + number * slots.interval_seconds, slots.interval_seconds) for number in range(slots.count))
+                worker.held.add(slots)
                 self.step(worker)
                 return
             worker.refused += 1

@@ -1,6 +1,7 @@
 """The promises of `ledger.port.Ledger`, for every backend."""
 
 import itertools
+import time
 from dataclasses import replace
 
 import pytest
@@ -385,6 +386,11 @@ class TestPace:
             clock.advance(0.05)
         assert [round(later - sooner, 6) for sooner, later in itertools.pairwise(taken)] == [round(0.1 * SPARE, 6)] * (len(taken) - 1)
         assert len(taken) >= 50
+
+    async def test_slots_are_counted_from_when_they_were_leased_on_the_clock_of_whoever_leases(self, ledger: Ledger) -> None:
+        before = time.monotonic()
+        slots = await ledger.lease("token", rate_per_second=10, want=2)
+        assert before <= slots.leased_at <= time.monotonic()
 
     async def test_another_key_is_another_budget(self, ledger: Ledger) -> None:
         assert (await ledger.lease("one", rate_per_second=10, want=9)).first_in_seconds == 0

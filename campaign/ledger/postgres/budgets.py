@@ -4,8 +4,9 @@ Nobody locks the row while it is worked out: it is read, and written if it still
 cut off keeps nobody waiting, and who was overtaken works it out anew.
 """
 
+import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Final, TypeVar
 
 from campaign.domain.errors import LedgerError
@@ -22,7 +23,13 @@ MOST_TIMES: Final = 500
 
 class Budgets(Waiting):
     async def lease(self, key: str, *, rate_per_second: float, want: int) -> Slots:
-        return await self._work_out(key, lambda pace, now: lease(pace, now=now, rate_per_second=rate_per_second, want=want))
+        def leased(pace: Pace, now: float) -> tuple[Pace, Slots]:
+            # Right after the database said what time it is.
+            leased_at = time.monotonic()
+            pace, slots = lease(pace, now=now, rate_per_second=rate_per_second, want=want)
+            return pace, replace(slots, leased_at=leased_at)
+
+        return await self._work_out(key, leased)
 
     async def throttle(self, key: str, *, retry_after_seconds: float | None) -> None:
         await self._change(key, lambda pace, now: throttle(pace, now=now, retry_after_seconds=retry_after_seconds), why=Why.THROTTLED)

@@ -1,6 +1,8 @@
 """The shared pace of `ledger.port.Ledger` on SQLite: the arithmetic is `domain.pacing`'s, one row a budget."""
 
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 import apsw
@@ -17,10 +19,11 @@ _COLUMNS: Final = ("next_free", "share", "paused_until", "changed_at")
 class Budgets(Waiting):
     async def lease(self, key: str, *, rate_per_second: float, want: int) -> Slots:
         def work(db: apsw.Connection) -> Slots:
-            pace, slots = lease(_pace(db, key), now=self._clock.now(), rate_per_second=rate_per_second, want=want)
+            now, leased_at = self._clock.now(), time.monotonic()
+            pace, slots = lease(_pace(db, key), now=now, rate_per_second=rate_per_second, want=want)
             if slots.count:
                 db.execute(SQL["set_pace"], _values(key, pace))
-            return slots
+            return replace(slots, leased_at=leased_at)
 
         return await self._writer.do(work)
 

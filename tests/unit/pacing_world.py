@@ -1,0 +1,127 @@
+"""Processes that share a rate, in virtual time: the real pacers on a ledger that is only its pace, and senders of any speed."""
+
+import asyncio
+import math
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import cast
+
+from campaign.domain.pacing import Pace, Slots, lease, pause, throttle
+from campaign.ledger.port import Ledger
+from campaign.sender.pace import Pacer
+from tests.bench.arrivals import most_in_a_second
+from tests.unit.virtual_time import VirtualLoop
+
+OFF_SECONDS = 12_345.678
+"""Between the ledger's clock and a process's own."""
+
+
+@dataclass
+class Budget:
+    """The part of a ledger that a pacer asks; each answer takes a while, half of it before and half of it after the commit."""
+
+    seconds: Callable[[], float] = lambda: 0.004
+    pace: Pace = field(default_factory=Pace)
+    leases: int = 0
+    refused: int = 0
+
+    async def lease(self, _: str, *, rate_per_second: float, want: int) -> Slots:
+        await asyncio.sleep(self.seconds() / 2)
+        leased_at = asyncio.get_running_loop().time()
+        self.pace, slots = lease(self.pace, now=self._now(), rate_per_second=rate_per_second, want=want)
+        self.leases += 1
+        self.refused += not slots.count
+        await asyncio.sleep(self.seconds() / 2)
+        return replace(slots, leased_at=leased_at)
+
+    async def throttle(self, _: str, *, retry_after_seconds: float | None) -> None:
+        self.pace = throttle(self.pace, now=self._now(), retry_after_seconds=retry_after_seconds)
+
+    async def pause(self, _: str, *, seconds: float) -> None:
+        self.pace = pause(self.pace, now=self._now(), seconds=seconds)
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time() + OFF_SECONDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sender:
+    """One process: rows to send, workers, what a send takes of its time, and when the answer comes; `dies_after` so many seconds."""
+
+    rows: float = math.inf
+    workers: int = 1024
+    cost_seconds: float = 0.0
+    answer_seconds: float = 0.02
+    starts_after: float = 0.0
+    dies_after: float = math.inf
+
+
+@dataclass
+class Sent:
+    """When who sent, since the start."""
+
+    at: list[float] = field(default_factory=list)
+    by: list[int] = field(default_factory=list)
+    leases: int = 0
+    refused: int = 0
+
+    def between(self, first: float, last: float) -> int:
+        return sum(first <= at < last for at in self.at)
+
+    def per_second(self, first: float, last: float) -> float:
+        return self.between(first, last) / (last - first)
+
+    @property
+    def most_in_a_second(self) -> int:
+        return most_in_a_second(sorted(self.at))
+
+
+async def send(
+    loop: VirtualLoop, senders: list[Sender], *, rate: float, seconds: float, budget: Budget | None = None, seed: int = 1
+) -> Sent:
+    """Have all of them send for so long."""
+    budget = budget or Budget()
+    draw = random.Random(seed)
+    sent, began = Sent(), loop.now
+
+    async def process(number: int, sender: Sender) -> None:
+        await asyncio.sleep(sender.starts_after)
+        left, idle = sender.rows, asyncio.Semaphore(sender.workers)
+        busy = 0
+
+        def usable() -> tuple[float, float]:
+            return sender.workers - busy, left
+
+        def answered() -> None:
+            nonlocal busy
+            busy -= 1
+            idle.release()
+
+        pacer = Pacer(cast("Ledger", budget), "key", rate, usable=usable, jitter=draw.random)
+        async with asyncio.TaskGroup() as group:
+            leasing = group.create_task(pacer.run())
+            while left:
+                await idle.acquire()
+                await pacer.slot()
+                left -= 1
+                busy += 1
+                sent.at.append(loop.now - began)
+                sent.by.append(number)
+                loop.now += sender.cost_seconds
+                loop.call_later(sender.answer_seconds, answered)
+            leasing.cancel()
+
+    tasks = [asyncio.create_task(process(number, sender)) for number, sender in enumerate(senders)]
+    for number, sender in enumerate(senders):
+        if sender.dies_after < seconds:
+            loop.call_later(sender.dies_after, tasks[number].cancel)
+    await asyncio.sleep(seconds)
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    for task in tasks:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            raise error
+    sent.leases, sent.refused = budget.leases, budget.refused
+    return sent
