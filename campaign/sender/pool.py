@@ -20,17 +20,16 @@ from campaign.sender.pace import Pacer
 from campaign.sender.port import Gateway, Observer
 from campaign.sender.recorder import Recorder
 from campaign.sender.sends import LEASE_OVER, Sends
-from campaign.sender.settings import MOST_READY, Clocks, PoolSettings
+from campaign.sender.settings import Clocks, PoolSettings
 from campaign.sender.timing import Timing
 from campaign.sender.verify import Verifier
+from campaign.sender.workers import Workers
 
 DRAIN_SECONDS: Final = 10.0
 LOOK_SECONDS: Final = 0.4
 LOOKS_FOR_THE_DEAD: Final = 3
 """Of so many looks one is for dead runners, too: what they have left waits for its quiet period anyway."""
 IDLE_SECONDS: Final = 0.1
-BUSY_SECONDS: Final = 0.005
-"""A turn of the event loop that takes so long is one of a loop that never waits."""
 SHARE_IDLE_SECONDS: Final = 1.0
 """Whoever has nothing of a share to claim looks through what is pending of all others, and need not do so often."""
 
@@ -61,13 +60,8 @@ class Pool:
         self._recorder = Recorder(ledger, runner, observer)
         rate = settings.rate_per_second
         self._pacer = Pacer(ledger, settings.key, rate, usable=self._usable) if rate is not None else None
-        self._ready: asyncio.Queue[Claim | None] = asyncio.Queue(MOST_READY)
         self._left = settings.limit if settings.limit is not None else math.inf
         self._rows: Claims | Baselines | None = None
-        self._freed = asyncio.Event()
-        self._workers: list[asyncio.Task[None]] = []
-        self._idle = 0
-        self._busy = 0
         self._held: Claim | None = None
         self._openings = Openings(ledger, runner, observer)
         self._timing = Timing(
@@ -92,6 +86,7 @@ class Pool:
             clocks=clocks,
             jitter=jitter,
         )
+        self._workers = Workers(settings.workers, self._sends.send)
 
     async def run(self, *, stop: asyncio.Event, stop_now: asyncio.Event) -> End:
         """Send until nothing is left, or until told to stop.
@@ -165,21 +160,19 @@ class Pool:
             if self._ending.came():
                 return
             if self._pacer is not None:
-                await self._await_worker()
+                await self._workers.wait_for_one()
                 await self._pacer.slot()
-            if self._ready.qsize() >= self._idle and len(self._workers) < self._settings.workers:
-                self._workers.append(group.create_task(self._work()))
-            await self._ready.put(self._held)
+            await self._workers.give(self._held, group)
             self._held = None
             self._left -= 1
-        while self._busy or not self._ready.empty():  # noqa: ASYNC110 - what a limit has let out is sent before the run ends
+        while self._workers.busy:  # noqa: ASYNC110 - what a limit has let out is sent before the run ends
             await asyncio.sleep(IDLE_SECONDS / 4)
         await self._decide_refusals(read_pacer)
         self._ending.come(Ended.LIMIT)
 
     async def _decide_refusals(self, read_pacer: Pacer) -> None:
         """With nothing more to send, nothing else tells whether a refusal is of its row: the token is tried on a pass that it sent to."""
-        if self._busy or not self._ready.empty() or not self._sends.holds_refusals:
+        if self._workers.busy or not self._sends.holds_refusals:
             return
         asked_at = asyncio.get_running_loop().time()
         passes = [self._sends.last_accepted] if self._sends.last_accepted else []
@@ -187,31 +180,12 @@ class Pool:
         works = await self._gateway.token_works(passes, read_pacer)
         await self._sends.decide_refusals(works=works, asked_at=asked_at)
 
-    async def _await_worker(self) -> None:
-        """Wait until a send could begin: a slot that has to wait for a worker is missed."""
-        loop = asyncio.get_running_loop()
-        while self._idle <= self._ready.qsize():
-            if not self._free_workers:
-                self._freed.clear()
-                await self._freed.wait()
-                continue
-            # One may come back within a turn of the loop; and where turns are long the machine is the limit, which more would not raise.
-            began = loop.time()
-            await asyncio.sleep(0)
-            if loop.time() - began < BUSY_SECONDS:
-                return
-
-    @property
-    def _free_workers(self) -> int:
-        """How many more sends could begin now."""
-        return self._settings.workers - len(self._workers) + self._idle - self._ready.qsize()
-
     def _usable(self) -> tuple[float, float]:
         rows = self._rows.left if self._rows is not None else math.inf
-        return self._free_workers, min(self._left, rows + (self._held is not None))
+        return self._workers.free, min(self._left, rows + (self._held is not None))
 
     async def _is_finished(self) -> bool:
-        if self._busy or not self._ready.empty():
+        if self._workers.busy:
             return False
         outlook = await asyncio.to_thread(self._reader.outlook, self._runner.campaign)
         self._timing.zones = await asyncio.to_thread(self._reader.pending_zones, self._runner.campaign, self._settings.only)
@@ -235,22 +209,6 @@ class Pool:
         await self._openings.tell(opens_at, now=self._timing.now(), waits=self._settings.wait)
         if not self._settings.wait and not outlook.sending and outlook.doubt_in_seconds is None:
             self._ending.come(Ended.NOT_NOW)
-
-    async def _work(self) -> None:
-        while True:
-            self._idle += 1
-            self._freed.set()
-            try:
-                claim = await self._ready.get()
-            finally:
-                self._idle -= 1
-            if claim is None:
-                return
-            self._busy += 1
-            try:
-                await self._sends.send(claim)
-            finally:
-                self._busy -= 1
 
     async def _watch(self, stop: asyncio.Event, verifier: Verifier) -> None:
         """Hear of what others want of this run: signals, pause and cancel, the death of other runners."""
@@ -280,20 +238,12 @@ class Pool:
         return self._reader.zones(self._runner.campaign), self._reader.outlook(self._runner.campaign)
 
     async def _drain(self, rows: Claims | Baselines, stop_now: asyncio.Event) -> None:
-        unsent = [self._held] if self._held is not None else []
-        while not self._ready.empty():
-            waiting = self._ready.get_nowait()
-            if waiting is not None:
-                unsent.append(waiting)
-        await rows.give_back(*unsent)
-        at_work = {worker for worker in self._workers if not worker.done()}
+        held = [self._held] if self._held is not None else []
+        await rows.give_back(*held, *self._workers.take_back())
         # Without a lease nothing may be under way for longer than it lasts: others count the quiet period from there.
         patience_seconds = DRAIN_SECONDS if self._heart.beats() else MARGIN_SECONDS
         deadline = asyncio.get_running_loop().time() + patience_seconds
-        while self._busy and asyncio.get_running_loop().time() < deadline and not await happens_within(stop_now, 0.02):
+        while self._workers.busy and asyncio.get_running_loop().time() < deadline and not await happens_within(stop_now, 0.02):
             pass
-        for worker in at_work:
-            worker.cancel()
-        if at_work:
-            await asyncio.wait(at_work)
+        await self._workers.stop()
         await self._sends.let_refusals_go()

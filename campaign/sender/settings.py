@@ -14,8 +14,6 @@ LATENCY_CARRIED_SECONDS: Final = 10.0
 FEWEST_WORKERS: Final = 16
 MOST_WORKERS: Final = 1024
 UNPACED_WORKERS: Final = 64
-MOST_READY: Final = 512
-"""Claims that wait for a worker where there is no pace: the dispatcher then runs once for many of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
