@@ -50,6 +50,10 @@ class Slice:
         late = now - self.first_at - max(LATE_SECONDS, self.interval_seconds / 2)
         return min(self.count, math.ceil(late / self.interval_seconds)) if late > 0 else 0
 
+    def due(self, now: float) -> int:
+        """How many slots have come, none of them missed."""
+        return min(self.count, 1 + math.floor((now - self.first_at) / self.interval_seconds)) if self.first_at <= now else 0
+
     def after(self, count: int) -> "Slice":
         """What is left of it after its first slots."""
         first_at = self.first_at + count * self.interval_seconds
@@ -78,12 +82,14 @@ class Held:
     def next(self, now: float) -> Slice | None:
         """The slice whose first slot is to be used next; None if none is left. Slots that were missed are dropped."""
         while self._slices and (missed := self._slices[0].missed(now)):
-            self._drop(missed)
+            self.use(missed)
         return self._slices[0] if self._slices else None
 
-    def use(self) -> None:
-        """The first slot is used."""
-        self._drop(1)
+    def use(self, count: int) -> None:
+        """The first slots of the next slice are used, or missed."""
+        slice_ = self._slices.popleft()
+        if count < slice_.count:
+            self._slices.appendleft(slice_.after(count))
 
     def clear(self) -> None:
         self._slices.clear()
@@ -95,11 +101,6 @@ class Held:
     @property
     def last_at(self) -> float:
         return self._slices[-1].last_at if self._slices else -math.inf
-
-    def _drop(self, count: int) -> None:
-        slice_ = self._slices.popleft()
-        if count < slice_.count:
-            self._slices.appendleft(slice_.after(count))
 
 
 def slots_wanted(held: Held, *, rate_per_second: float, ready: float, used_per_second: float, left: float) -> int:
@@ -118,6 +119,6 @@ def slots_wanted(held: Held, *, rate_per_second: float, ready: float, used_per_s
     return usable if missing >= FEW else max(0, min(usable, round(missing)))
 
 
-def most_at_once(rate_per_second: float) -> float:
+def most_at_once(rate_per_second: float) -> int:
     """How many sends one process may make at once: what a second may hold beyond the rate."""
-    return max(2.0, 0.01 * rate_per_second)
+    return max(2, math.floor(0.01 * rate_per_second))

@@ -4,6 +4,7 @@ import asyncio
 import math
 from collections import deque
 from contextlib import suppress
+from itertools import takewhile
 from typing import Final
 
 from campaign.domain.model import Claim
@@ -55,6 +56,11 @@ class Baselines:
     def left(self) -> float:
         """How many rows there are at present; inf if that is not known."""
         return self._claims.left + len(self._reading)
+
+    @property
+    def at_hand(self) -> int:
+        """How many rows `next` returns without waiting."""
+        return sum(1 for _ in takewhile(lambda row: row[1].done(), self._reading))
 
     async def next(self, *, most: int) -> Claim | None:
         """The next row, at most so many more being wanted; None if none is due at present."""

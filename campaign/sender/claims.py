@@ -41,6 +41,11 @@ class Claims:
         """How many rows there are at present; inf if that is not known: there were more than were claimed."""
         return len(self._hand) if self._short else math.inf
 
+    @property
+    def at_hand(self) -> int:
+        """How many rows `next` returns without waiting."""
+        return len(self._hand)
+
     async def next(self, *, most: int) -> Claim | None:
         """The next row, at most so many more being wanted; None if none is due at present."""
         if self._claiming is None and len(self._hand) <= self._batch // 2 and len(self._hand) < most:

@@ -25,7 +25,7 @@ def plenty() -> tuple[float, float]:
 
 
 class Pacer:
-    """Hands out slots one by one, never early, and drops those that were missed, so that nothing bunches.
+    """Hands out slots, never early, and drops those that were missed, so that nothing bunches.
 
     `run` leases slots ahead while somebody wants them, so that the ledger's disk sync costs no slot.
 
@@ -52,8 +52,8 @@ class Pacer:
         self._usable = usable
         self._jitter = jitter
         # Whatever a damaged ledger may say, this process alone keeps to its rate in any second.
-        at_once = most_at_once(rate_per_second)
-        self._limiter = AsyncLimiter(at_once, at_once / rate_per_second)
+        self._most = most_at_once(rate_per_second)
+        self._limiter = AsyncLimiter(self._most, self._most / rate_per_second)
         self._interval = 1 / rate_per_second
         self._held = Held()
         self._used = 0
@@ -98,19 +98,24 @@ class Pacer:
 
     async def slot(self) -> None:
         """Return when it is this caller's turn."""
+        await self.slots(1)
+
+    async def slots(self, most: int) -> int:
+        """Return when it is this caller's turn, with how many slots it may use at once, at most so many."""
         loop = asyncio.get_running_loop()
         # One waits for the next slot, the others for their turn: else all of them would wake up for each slot.
         async with self._turn:
             while True:
                 now = loop.time()
                 slice_ = self._held.next(now)
-                if slice_ is not None and slice_.first_at <= now:
-                    self._held.use()
-                    self._used += 1
-                    # If this was the last one, the next caller asks for more: there may be none.
+                if slice_ is not None and (due := slice_.due(now)):
+                    count = min(due, most, self._most)
+                    self._held.use(count)
+                    self._used += count
+                    # If that was the last one, the next caller asks for more: there may be none.
                     self._ask_ahead(now)
-                    await self._limiter.acquire()
-                    return
+                    await self._limiter.acquire(count)
+                    return count
                 if slice_ is not None:
                     self._ask_ahead(now)
                     await asyncio.sleep(slice_.worth_waking_at - now + TICK_SECONDS)

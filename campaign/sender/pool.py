@@ -145,6 +145,7 @@ class Pool:
 
     async def _dispatch(self, rows: Claims | Baselines, read_pacer: Pacer, group: asyncio.TaskGroup) -> None:
         identified = False
+        slots = 0
         while self._left > 0:
             self._held = await rows.next(most=int(min(self._left, 10**9)))
             if self._held is None:
@@ -160,8 +161,9 @@ class Pool:
             if self._ending.came():
                 return
             if self._pacer is not None:
-                await self._workers.wait_for_one()
-                await self._pacer.slot()
+                # Several that are due are used together, if nothing is to be waited for between them.
+                slots = slots or await self._pacer.slots(min(await self._workers.wait(), 1 + rows.at_hand))
+                slots -= 1
             await self._workers.give(self._held, group)
             self._held = None
             self._left -= 1

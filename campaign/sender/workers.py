@@ -32,14 +32,15 @@ class Workers:
         """How many more sends could begin now."""
         return self._most - len(self._tasks) + self._idle - self._ready.qsize()
 
-    async def wait_for_one(self) -> None:
-        """Wait until a send could begin: a slot that has to wait for a worker is missed."""
+    async def wait(self) -> int:
+        """Wait until a send could begin, as a slot that has to wait for a worker is missed; returns how many could."""
         if self._idle <= self._ready.qsize():
             # Where the machine is the limit one comes back within a turn of the loop, and more of them would send no more.
             await asyncio.sleep(0)
         while not self.free:
             self._freed.clear()
             await self._freed.wait()
+        return max(1, self._idle - self._ready.qsize())
 
     async def give(self, claim: Claim, group: asyncio.TaskGroup) -> None:
         """Have it sent as soon as a worker is free; waits while many wait already."""

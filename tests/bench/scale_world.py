@@ -108,7 +108,7 @@ class World:
         if slice_.first_at > self.now:
             self.wake(worker, slice_.worth_waking_at - self.now)
             return
-        worker.held.use()
+        worker.held.use(1)
         worker.taken += 1
         self.send(worker, worker.hand.popleft())
         self.wake(worker, 0.0)

@@ -77,51 +77,67 @@ class Sent:
         return most_in_a_second(sorted(self.at))
 
 
+class Process:
+    """A sender at work."""
+
+    def __init__(self, number: int, sender: Sender, *, sent: Sent, loop: VirtualLoop) -> None:
+        self._number = number
+        self._sender = sender
+        self._sent = sent
+        self._loop = loop
+        self._began = loop.now
+        self._left = sender.rows
+        self._busy = 0
+        self._freed = asyncio.Event()
+
+    async def run(self, budget: Budget, rate: float, jitter: Callable[[], float]) -> None:
+        await asyncio.sleep(self._sender.starts_after)
+        pacer = Pacer(cast("Ledger", budget), "key", rate, usable=lambda: (self._free, self._left), jitter=jitter)
+        async with asyncio.TaskGroup() as group:
+            leasing = group.create_task(pacer.run())
+            while self._left:
+                while not self._free:
+                    self._freed.clear()
+                    await self._freed.wait()
+                for _ in range(await pacer.slots(int(min(self._free, self._left)))):
+                    self._send()
+            leasing.cancel()
+
+    @property
+    def _free(self) -> int:
+        return self._sender.workers - self._busy
+
+    def _send(self) -> None:
+        self._left -= 1
+        self._busy += 1
+        self._sent.at.append(self._loop.now - self._began)
+        self._sent.by.append(self._number)
+        self._loop.now += self._sender.cost_seconds
+        self._loop.call_later(self._sender.answer_seconds, self._answered)
+
+    def _answered(self) -> None:
+        self._busy -= 1
+        self._freed.set()
+
+
 async def send(
     loop: VirtualLoop, senders: list[Sender], *, rate: float, seconds: float, budget: Budget | None = None, seed: int = 1
 ) -> Sent:
     """Have all of them send for so long."""
     budget = budget or Budget()
     draw = random.Random(seed)
-    sent, began = Sent(), loop.now
-
-    async def process(number: int, sender: Sender) -> None:
-        await asyncio.sleep(sender.starts_after)
-        left, idle = sender.rows, asyncio.Semaphore(sender.workers)
-        busy = 0
-
-        def usable() -> tuple[float, float]:
-            return sender.workers - busy, left
-
-        def answered() -> None:
-            nonlocal busy
-            busy -= 1
-            idle.release()
-
-        pacer = Pacer(cast("Ledger", budget), "key", rate, usable=usable, jitter=draw.random)
-        async with asyncio.TaskGroup() as group:
-            leasing = group.create_task(pacer.run())
-            while left:
-                await idle.acquire()
-                await pacer.slot()
-                left -= 1
-                busy += 1
-                sent.at.append(loop.now - began)
-                sent.by.append(number)
-                loop.now += sender.cost_seconds
-                loop.call_later(sender.answer_seconds, answered)
-            leasing.cancel()
-
-    tasks = [asyncio.create_task(process(number, sender)) for number, sender in enumerate(senders)]
+    sent = Sent()
+    tasks = []
     for number, sender in enumerate(senders):
+        task = asyncio.create_task(Process(number, sender, sent=sent, loop=loop).run(budget, rate, draw.random))
+        tasks.append(task)
         if sender.dies_after < seconds:
-            loop.call_later(sender.dies_after, tasks[number].cancel)
+            loop.call_later(sender.dies_after, task.cancel)
     await asyncio.sleep(seconds)
     for task in tasks:
         task.cancel()
-    await asyncio.wait(tasks)
-    for task in tasks:
-        if not task.cancelled() and (error := task.exception()) is not None:
-            raise error
+    for ended in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(ended, Exception):
+            raise ended
     sent.leases, sent.refused = budget.leases, budget.refused
     return sent

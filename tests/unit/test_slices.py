@@ -49,7 +49,7 @@ def test_slots_used_as_late_as_they_may_be_keep_to_the_rate(rate: float, seed: i
     while held.next(now) is not None:
         now += draw.choice([interval, draw.uniform(0, 0.02), draw.uniform(0, 0.5)])
         while (slice_ := held.next(now)) is not None and slice_.first_at <= now:
-            held.use()
+            held.use(1)
             sent.append(now)
     assert most_in_a_second(sent) <= max(math.ceil(rate) + 1, 1.01 * rate)
 
@@ -65,7 +65,7 @@ def test_each_slot_is_used_or_missed_and_none_before_its_time(rate: float, count
     while (slice_ := held.next(now)) is not None:
         now = max(now, slice_.first_at)
         before = held.count
-        held.use()
+        held.use(1)
         assert held.count == before - 1
         used += 1
     assert held.count == 0

@@ -30,7 +30,7 @@ async def fed(loop: VirtualLoop, *, most: int, cost_seconds: float, answer_secon
     async def feed() -> None:
         starts = loop.now
         for row in itertools.count():
-            await workers.wait_for_one()
+            await workers.wait()
             if (ahead := starts + row * interval_seconds - loop.now) > 0:
                 await asyncio.sleep(ahead)
             await workers.give(claim(row), group)
