@@ -54,16 +54,16 @@ def write_parquet(path: Path, rows: int) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
-    """A campaign in a ledger of its own."""
+    """A campaign in a ledger."""
 
     ledger: Path
     name: str
     rows: int
 
 
-def staged(folder: Path, rows: int, name: str) -> Given:
-    """A list, staged by the command, in `<name>.db`."""
-    path, ledger = folder / f"{name}.csv", folder / f"{name}.db"
+def staged(folder: Path, rows: int, name: str, *, ledger_name: str = "") -> Given:
+    """A list, staged by the command, in `<name>.db` or a ledger of another name."""
+    path, ledger = folder / f"{name}.csv", folder / f"{ledger_name or name}.db"
     write_csv(path, rows)
     spent(campaign("stage", str(path), "--message", MESSAGE, "--log-level", "error"), environment(ledger), folder=folder)
     return Given(ledger=ledger, name=name, rows=rows)

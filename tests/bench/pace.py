@@ -1,4 +1,4 @@
-"""Pace: what arrives second by second, from one process and from four that share a rate, beside scripts with AsyncLimiter.
+"""Pace: what arrives second by second, from processes and campaigns that share a rate, beside scripts with AsyncLimiter.
 
 The server's own log of arrivals decides. The script shares a rate as such scripts do: each process has its part of it.
 """
@@ -14,7 +14,7 @@ from tests.bench.answering import arrivals, first_arrival, own
 from tests.bench.arrivals import average_per_second, most_in_a_second
 from tests.bench.children import campaign, environment, module, running
 from tests.bench.figures import Figure, Floor, Found, at_least, at_most
-from tests.bench.given import staged
+from tests.bench.given import Given, staged
 
 SETTLES_SECONDS: Final = 2.0
 """After the first arrival, until the average is taken; the fullest second is looked for from the first arrival on."""
@@ -33,14 +33,17 @@ FLOOR_MOST: Final = Floor(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
+    """With `competing`, each process has a campaign of its own to send, and the first of them ends half-way."""
+
     rate_per_second: float
     processes: int
     latency_seconds: float
     seconds: float
+    competing: bool = False
 
     @property
     def in_words(self) -> str:
-        of = f"{self.processes} process{'es' if self.processes > 1 else ''}"
+        of = f"{self.processes} campaigns" if self.competing else f"{self.processes} process{'es' if self.processes > 1 else ''}"
         return f"{self.rate_per_second:,.0f}/s, {of}, answers of {self.latency_seconds:g} s"
 
     @property
@@ -66,11 +69,18 @@ FULL: Final = tuple(
     for processes in (1, 4)
     for latency in (0.05, 2.0)
 )
+COMPETING: Final = tuple(
+    Asked(rate_per_second=rate, processes=campaigns, latency_seconds=0.02, seconds=15.0, competing=True)
+    for rate in (9.0, 100.0, 1000.0)
+    for campaigns in (2, 4, 8)
+)
 SHORT: Final = (Asked(rate_per_second=100.0, processes=4, latency_seconds=0.05, seconds=2.0),)
 
 
 def measured(folder: Path, *, short: bool) -> Found:
-    figures = [figure for asked in (SHORT if short else FULL) for figure in _figures(asked, by_runner(folder, asked), by_script(asked))]
+    figures = [
+        figure for asked in (SHORT if short else FULL + COMPETING) for figure in _figures(asked, by_runner(folder, asked), by_script(asked))
+    ]
     return Found(figures=figures)
 
 
@@ -86,7 +96,7 @@ def _figures(asked: Asked, ours: Came, theirs: Came) -> list[Figure]:
             beside_value=theirs.average_per_second,
             goal=at_least(0.995 * rate),
             floor=FLOOR_AVERAGE,
-            headline=asked.processes == 4 and asked.latency_seconds < 1,
+            headline=asked.processes == 4 and asked.latency_seconds < 1 and not asked.competing,
         ),
         Figure(
             name=f"{asked.in_words}: most in any second",
@@ -97,19 +107,30 @@ def _figures(asked: Asked, ours: Came, theirs: Came) -> list[Figure]:
             goal=at_most(rate + max(1.0, 0.01 * rate)),
             # At 9/s the two differ by few, and one more or less is chance.
             floor=FLOOR_MOST if rate >= 100 else None,
-            headline=asked.processes == 4 and asked.latency_seconds < 1,
+            headline=asked.processes == 4 and asked.latency_seconds < 1 and not asked.competing,
         ),
     ]
 
 
 def by_runner(folder: Path, asked: Asked) -> Came:
     with own(asked.latency_seconds) as url:
-        given = staged(folder, asked.sends, f"pace-{asked.rate_per_second:g}-{asked.processes}-{1000 * asked.latency_seconds:.0f}")
-        words = campaign("send", given.name, "--yes", "--rate", f"{asked.rate_per_second:g}")
+        options = ["--yes", "--rate", f"{asked.rate_per_second:g}"]
         # What a process has under way by itself is meant for an API that answers sooner than in 2 s at 1,000 sends a second.
         if asked.at_once > MOST_WORKERS:
-            words += ["--concurrency", str(asked.at_once)]
-        return _came([words] * asked.processes, environment(given.ledger, url=url, CAMPAIGN_LOG_LEVEL="warning"), url, asked)
+            options += ["--concurrency", str(asked.at_once)]
+        campaigns = _staged(folder, asked)
+        given = environment(campaigns[0].ledger, url=url, CAMPAIGN_LOG_LEVEL="warning")
+        return _came([campaign("send", one.name, *options) for one in campaigns], given, url, asked)
+
+
+def _staged(folder: Path, asked: Asked) -> list[Given]:
+    """The campaign of each process."""
+    name = f"pace-{asked.rate_per_second:g}-{asked.processes}-{1000 * asked.latency_seconds:.0f}"
+    if not asked.competing:
+        return [staged(folder, asked.sends, name)] * asked.processes
+    half = round(asked.rate_per_second * (SETTLES_SECONDS + asked.seconds / 2) / asked.processes)
+    sizes = [half] + [asked.sends] * (asked.processes - 1)
+    return [staged(folder, rows, f"{name}-{number}", ledger_name=name) for number, rows in enumerate(sizes)]
 
 
 def by_script(asked: Asked) -> Came:

@@ -1,4 +1,4 @@
-"""Sends a second without a rate: the whole command on a ledger that syncs each commit, beside loops and scripts that promise nothing."""
+"""Sends a second, also at rates beyond the machine: the whole command, each commit on disk, beside what promises nothing."""
 
 import os
 import shutil
@@ -30,6 +30,12 @@ FLOOR_TWO: Final = Floor(
     bound=at_least(0.4),
     why="Two processes together have 0.8 to 1 of a bare loop on two cores; with less than half of that they wait for each other's commits.",
 )
+FLOOR_PACED: Final = Floor(
+    bound=at_least(0.5),
+    why="A rate that the machine can't send is sent as fast as it can; with less than half of that the pace itself keeps it from sending.",
+)
+NO_RATE: Final = "unlimited"
+RATES: Final = ("3000", "10000", "100000", "1000000")
 
 
 def measured(folder: Path, *, short: bool) -> Found:
@@ -43,6 +49,8 @@ def measured(folder: Path, *, short: bool) -> Found:
             found.setdefault("two", []).append(runner(server, folder, sends, turn=turn, processes=2))
             if not short:
                 found.setdefault("logged", []).append(runner(server, folder, sends, turn=turn, processes=1, logged=True))
+            for rate in RATES[-1:] if short else RATES:
+                found.setdefault(rate, []).append(runner(server, folder, sends, turn=turn, processes=1, rate=rate))
             found.setdefault("bare", []).append(_bare(server, sends))
             found.setdefault("limiter", []).append(_limiter(server, sends // 4))
         curl = _curl(server, folder, by_curl)
@@ -85,6 +93,19 @@ def _figures(server: Server, medians: dict[str, float]) -> list[Figure]:
             beside_value=medians["limiter"],
         ),
     ]
+    figures += [
+        Figure(
+            name=f"whole runner, 1 process, a rate of {float(rate):,.0f}/s",
+            value=medians[rate],
+            unit="sends/s",
+            beside="that rate, or what it sends without one if that is less",
+            beside_value=min(float(rate), one),
+            ratio_goal=at_least(0.9),
+            floor=FLOOR_PACED,
+        )
+        for rate in RATES
+        if rate in medians
+    ]
     if "logged" in medians:
         name = "whole runner, 1 process, a log line for each row"
         figures.append(Figure(name=name, value=medians["logged"], unit="sends/s", beside=loop, beside_value=bare))
@@ -102,11 +123,13 @@ def _limiter(server: Server, sends: int) -> float:
     return float(told(module("peers.limiter", server.url, str(sends), NO_LIMIT, str(AT_ONCE)), environment(Path("unused"))))
 
 
-def runner(server: Server, folder: Path, sends: int, *, turn: int, processes: int, logged: bool = False) -> float:
+def runner(server: Server, folder: Path, sends: int, *, turn: int, processes: int, logged: bool = False, rate: str = NO_RATE) -> float:
     """Sends a second of so many processes, from when the first signed on to when the last signed off; what the ledger says."""
-    given = staged(folder, sends, f"by-{processes}-turn-{turn}{'-logged' if logged else ''}")
+    given = staged(folder, sends, f"by-{processes}-turn-{turn}-rate-{rate}{'-logged' if logged else ''}")
     log = ("--log-file", str(folder / f"{given.name}.log")) if logged else ("--log-level", "warning")
-    words = campaign("send", given.name, "--yes", "--rate", "unlimited", "--concurrency", str(AT_ONCE), *log)
+    # With a rate it is the command's own to say how many are under way at once.
+    at_once = ("--concurrency", str(AT_ONCE)) if rate == NO_RATE else ()
+    words = campaign("send", given.name, "--yes", "--rate", rate, *at_once, *log)
     began = time.time()
     with ExitStack() as stack:
         told_by = environment(given.ledger, url=server.url)
