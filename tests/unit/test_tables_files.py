@@ -158,7 +158,6 @@ def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path) -> None:
         ("list.XLSM", LIST, "Open it in Excel"),
         ("list.ods", LIST, "Open it in LibreOffice"),
         ("list.numbers", LIST, "File, Export To, CSV."),
-        ("list.json", b"[]", "JSON isn't read."),
         ("list.csv.gz", b"\x1f\x8b", "Unpack it first."),
         ("list.dat", b"%PDF-1.7", "The file is named .dat but is a PDF document."),
         ("list", b"\x1f\x8b", "The file is a packed file."),
@@ -175,3 +174,55 @@ def test_a_text_file_of_any_name_is_a_list(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_bytes(LIST)
     assert read(path) == (("id", "name"), [("1", "Anna"), ("2", "Bo")])
+
+
+OBJECT = b'{"pass_id": "a", "first_name": "Ann"}'
+DOCUMENTS = [
+    b"[" + OBJECT + b"]",
+    b'\xef\xbb\xbf\n [\n  {\n    "pass_id": "a"\n  }\n]\n',
+    b'{"passes": [' + OBJECT + b"]}",
+    b'{\n  "passes": []\n}\n',
+    b'["a", "b"]',
+    b"[1, 2]",
+    b"[]",
+    ("\ufeff[" + OBJECT.decode() + "]").encode("utf-16-le"),
+]
+
+
+@pytest.mark.parametrize("name", ["list.csv", "list.txt", "list.tsv", "list.json", "list"])
+@pytest.mark.parametrize("data", DOCUMENTS)
+def test_a_json_document_is_said_to_be_one_under_any_name(tmp_path: Path, name: str, data: bytes) -> None:
+    path = tmp_path / name
+    path.write_bytes(data)
+    problem = refused(path).problem
+    assert "JSON document" in problem
+    assert ".jsonl" in problem
+
+
+@pytest.mark.parametrize("data", DOCUMENTS)
+def test_a_json_document_on_stdin_is_said_to_be_one(monkeypatch: pytest.MonkeyPatch, spools: Path, data: bytes) -> None:
+    give_stdin(monkeypatch, data)
+    with pytest.raises(InputError, match=r"^stdin.*JSON document.*\.jsonl"):
+        open_table("-")
+    assert list(spools.iterdir()) == []
+
+
+def test_json_lines_are_read_under_a_name_that_says_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = OBJECT + b"\n" + OBJECT + b"\n"
+    for name in ("list.json", "list.jsonl", "list"):
+        path = tmp_path / name
+        path.write_bytes(lines)
+        assert read(path) == (("pass_id", "first_name"), [("a", "Ann"), ("a", "Ann")])
+    path = tmp_path / "list.csv"
+    path.write_bytes(lines)
+    assert "JSON lines" in refused(path).problem
+    give_stdin(monkeypatch, lines)
+    with pytest.raises(InputError, match=r"JSON lines.*\.jsonl"):
+        open_table("-")
+
+
+@pytest.mark.parametrize("header", ["[id],[name]", "{id},{name}", "[1]x,name", '"{""a"": 1}",name', "[true story],name"])
+def test_a_header_in_brackets_is_no_json(tmp_path: Path, header: str) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text(f"{header}\n1,Anna\n", encoding="utf-8")
+    assert read(path)[1] == [("1", "Anna")]

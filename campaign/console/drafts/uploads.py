@@ -27,6 +27,8 @@ _SUFFIXES: Final = {
     **dict.fromkeys((".csv", ".tsv", ".tab", ".txt"), ".csv"),
     **dict.fromkeys((".parquet", ".pq"), ".parquet"),
     ".xlsx": ".xlsx",
+    **dict.fromkeys((".jsonl", ".ndjson"), ".jsonl"),
+    ".json": ".json",
 }
 _MAGIC: Final = ((b"PAR1", ".parquet"), (b"PK\x03\x04", ".xlsx"))
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})

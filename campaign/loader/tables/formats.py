@@ -4,6 +4,7 @@ import zipfile
 from typing import Final
 
 from campaign.domain.errors import InputError
+from campaign.loader.tables.json_text import DOCUMENT, LINES, json_kind
 from campaign.loader.tables.source import Source
 from campaign.loader.tables.table import Format
 
@@ -21,7 +22,6 @@ _ADVICE: Final = {
     ),
     **dict.fromkeys((".ods", ".fods"), "LibreOffice files aren't read. Open it in LibreOffice and save it as .xlsx, or as .csv in UTF-8."),
     ".numbers": "Numbers files aren't read. Open it in Numbers and choose File, Export To, CSV.",
-    ".json": f"JSON isn't read. {_SAVE_AS}",
     **dict.fromkeys((".xml", ".html", ".htm"), f"XML and web pages aren't read. {_SAVE_AS}"),
     **dict.fromkeys((".gz", ".bz2", ".xz", ".zst", ".zip", ".7z", ".rar"), "Packed files aren't read. Unpack it first."),
     **dict.fromkeys((".feather", ".arrow", ".orc", ".avro"), "Files of this kind aren't read. Save the list as .parquet or .csv."),
@@ -29,6 +29,9 @@ _ADVICE: Final = {
     **dict.fromkeys((".db", ".sqlite", ".sqlite3"), f"This is a database, not a list. {_SAVE_AS}"),
     ".toml": "This is a job file, not a list. Give it to “campaign run” as it is.",
 }
+_JSON_LINES: Final = (
+    f"Make JSON lines of it, one object a line: jq -c '.[]' LIST.json > LIST.jsonl. Or: {_SAVE_AS[0].lower()}{_SAVE_AS[1:]}"
+)
 _OLD_EXCEL: Final = "an Excel file of the old kind (.xls), or one that is protected by a password"
 _PACKED: Final = "a packed file"
 _MAGIC: Final = (
@@ -71,8 +74,9 @@ def recognise(source: Source) -> Format:
         raise InputError(advice, file=source.name)
     named = Format.CSV if source.is_stdin else _BY_SUFFIX.get(source.suffix)
     content = content_of(source)
-    found = {"": Format.CSV, "a Parquet file": Format.PARQUET, _EXCEL: Format.XLSX}.get(content)
-    if found is Format.CSV and named is Format.JSONL:
+    found = {"": Format.CSV, "a Parquet file": Format.PARQUET, _EXCEL: Format.XLSX, LINES: Format.JSONL}.get(content)
+    if named is Format.JSONL and (found is Format.CSV or content == DOCUMENT):
+        # Its reader says which line is wrong.
         return Format.JSONL
     if found is not None and named in {None, found}:
         return found
@@ -92,7 +96,7 @@ def content_of(source: Source) -> str:
         return _archive(source)
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:16].lower()
     kinds = [kind for magic, kind in _MAGIC if head.startswith(magic)] + [kind for magic, kind in _MARKUP if start.startswith(magic)]
-    return kinds[0] if kinds else ""
+    return kinds[0] if kinds else json_kind(source.path)
 
 
 def _archive(source: Source) -> str:
@@ -106,9 +110,12 @@ def _archive(source: Source) -> str:
 
 def _mismatch(source: Source, content: str, found: Format | None) -> str:
     if source.is_stdin:
-        return f"What came in is {content}; on stdin a list must be CSV. Save it to a file and name that."
+        what = f"What came in is {content}; on stdin a list must be CSV."
+        return f"{what} {_JSON_LINES}" if content == DOCUMENT else f"{what} Save it to a file{_ending(found)} and name that."
     if content == _OLD_EXCEL:
         return f"This is {content}. Open it in Excel and save it without a password as “Excel Workbook (.xlsx)”."
+    if content == DOCUMENT:
+        return f"The file is {content}, not a list. {_JSON_LINES}"
     what = f"The file is named {source.suffix} but is {content or 'text or damaged'}." if source.suffix else f"The file is {content}."
     match found:
         case Format.CSV:
@@ -117,3 +124,7 @@ def _mismatch(source: Source, content: str, found: Format | None) -> str:
             return f"{what} Rename it to end in .{found.value}."
         case None:
             return f"{what} {_SAVE_AS}"
+
+
+def _ending(found: Format | None) -> str:
+    return f" that ends in .{found.value}" if found is Format.JSONL else ""

@@ -12,6 +12,7 @@ from campaign.loader.tables.source import Source
 from campaign.loader.tables.table import CELL_CHARACTERS, Batch, Format, Limits, Row, Table
 
 _SAVE_AGAIN: Final = "Save the file again."
+_ONE_A_LINE: Final = "JSON lines are one object a line; a JSON document is saved so by: jq -c '.[]' LIST.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,9 +40,11 @@ class _JsonlFile:
             # Numbers stay as they are written: ids keep all their digits.
             found = json.loads(line, parse_int=str, parse_float=str, object_pairs_hook=partial(self._once, row))
         except (ValueError, RecursionError):
-            raise InputError(f"This line is not JSON, or was cut off. {_SAVE_AGAIN}", file=self.source.name, row=row) from None
+            advice = f"{_ONE_A_LINE}." if row == 1 else _SAVE_AGAIN
+            raise InputError(f"This line is not JSON, or was cut off. {advice}", file=self.source.name, row=row) from None
         if not isinstance(found, dict):
-            raise InputError("This line is not an object, such as {“pass_id”: “...”}. Check the file.", file=self.source.name, row=row)
+            problem = f"This line is not an object, such as {{“pass_id”: “...”}}. {_ONE_A_LINE}."
+            raise InputError(problem, file=self.source.name, row=row)
         return found
 
     def _once(self, row: int, pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
