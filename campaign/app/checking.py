@@ -18,10 +18,11 @@ from campaign.domain.care import Concern
 from campaign.domain.errors import InputError
 from campaign.domain.model import Counts, ResultRow, Status
 from campaign.domain.places import Place
+from campaign.domain.sheet import NO_LINES, SheetLines
 from campaign.ledger.port import LedgerReader
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from campaign.loader.messages import length_as_shown
-from campaign.loader.tables import Batch
+from campaign.loader.tables import Batch, Table
 from campaign.reporter.results import write_results
 from campaign.settings import Settings
 
@@ -33,7 +34,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """`rows` are the first ones of their kind, counted from the first row after the header."""
+    """`rows` are the first ones of their kind."""
 
     kind: str
     count: int
@@ -54,6 +55,7 @@ class Checked:
     """`rate_per_second` None is without pacing; `concerns` are of messages that can be sent as they are, and change no exit code.
 
     `earlier_results` are the campaign's, of which the ledger knows nothing: `run` will not send before that is cleared up.
+    `lines` are those of the list, in which people look the rows up.
     """
 
     list_name: str
@@ -66,6 +68,7 @@ class Checked:
     rate_per_second: float | None
     estimated_seconds: float
     earlier_results: Place | None = None
+    lines: SheetLines = NO_LINES
 
     @property
     def exit_code(self) -> int:
@@ -79,20 +82,29 @@ class Checked:
             "sendable": self.counts.by_status[Status.PENDING],
             "by_status": {status.value: self.counts.by_status[status] for status in Status},
             "problems": [
-                {"kind": problem.kind, "count": problem.count, "first_rows": list(problem.rows), "example": problem.example}
+                self._places(problem.rows) | {"kind": problem.kind, "count": problem.count, "example": problem.example}
                 for problem in self.problems
             ],
             "samples": [
-                {"row": sample.row, "pass_id": sample.pass_id, "message": sample.message, "length": sample.length}
+                {
+                    "row": sample.row,
+                    "line": self.lines.of(sample.row),
+                    "pass_id": sample.pass_id,
+                    "message": sample.message,
+                    "length": sample.length,
+                }
                 for sample in self.samples
             ],
             "warnings": [
-                {"kind": concern.kind.value, "count": concern.count, "first_rows": list(concern.rows), "example": concern.example}
+                self._places(concern.rows) | {"kind": concern.kind.value, "count": concern.count, "example": concern.example}
                 for concern in self.concerns
             ],
             "estimated_seconds": round(self.estimated_seconds, 1),
             "exit_code": self.exit_code,
         }
+
+    def _places(self, rows: tuple[int, ...]) -> dict[str, Any]:
+        return {"first_rows": list(rows), "first_lines": self.lines.of_all(rows)}
 
 
 async def check(source: str, settings: Settings, *, problem_rows: Path | None = None, progress: Progress = lambda *_: None) -> Checked:
@@ -122,7 +134,7 @@ async def check(source: str, settings: Settings, *, problem_rows: Path | None = 
                 name, columns = given.spec.name, given.layout.columns
                 await asyncio.to_thread(write_results, problem_rows, campaign=name, columns=columns, parts=parts, failed=None)
             look = Look(reader=reader, campaign=campaign, known=known, settings=settings, progress=progress)
-            checked = await asyncio.to_thread(look.all, given.table.name, given.table.description)
+            checked = await asyncio.to_thread(look.all, given.table)
             if known is not None and known.campaign(given.spec.name) is not None:
                 return checked
             # A store that can't be asked for results is the run's matter.
@@ -169,15 +181,16 @@ class Look:
     settings: Settings
     progress: Progress = lambda *_: None
 
-    def all(self, name: str, description: str) -> Checked:
-        """What was found, for a list of this name and format."""
+    def all(self, table: Table) -> Checked:
+        """What was found in a list."""
         counts = self.reader.counts(self.campaign)
         samples: list[Sample] = []
         concerns = concerns_of(self._sampled(samples, counts), settings=self.settings, ledger=self.known)
         rate_per_second = self.settings.rate
         return Checked(
-            list_name=name,
-            description=description,
+            list_name=table.name,
+            lines=table.lines,
+            description=table.description,
             counts=counts,
             problems=tuple(self._problems(counts)),
             samples=tuple(samples),

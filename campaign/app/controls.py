@@ -189,7 +189,8 @@ class Exclusions:
                         for text in {cells[place], restore(cells[place])}:
                             pass_id, problem, sentence = check_pass_id(text)
                             if problem is not None:
-                                raise InputError(f"{sentence} Who is meant by it would be sent to.", file=table.name, row=row)
+                                why = f"{sentence} The pass that it means would be sent to."
+                                raise InputError(why, file=table.name, row=row, line=table.lines.of(row))
                             keys.append(pass_key(pass_id))
                     yield keys
 

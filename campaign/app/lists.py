@@ -31,7 +31,7 @@ class CheckedList:
     zones_must_be_known: bool
 
     def stager(self) -> Stager:
-        return Stager(layout=self.layout, messages=self.messages, zones_must_be_known=self.zones_must_be_known)
+        return Stager(layout=self.layout, messages=self.messages, zones_must_be_known=self.zones_must_be_known, lines=self.table.lines)
 
     def own_cells(self) -> Iterator[list[tuple[str, ...]]]:
         """The list's own values, some rows at a time."""
@@ -61,6 +61,7 @@ def opened(source: str, settings: Settings) -> Iterator[CheckedList]:
                 message_sha256=message_fingerprint(layout.columns[layout.id_place], messages),
                 columns=layout.columns,
                 id_column=layout.columns[layout.id_place],
+                lines_text=str(table.lines),
                 settings={
                     "rate": "" if settings.rate is None else str(settings.rate),
                     "results": str(results_path(source, settings, results_file=layout.results)),

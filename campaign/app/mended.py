@@ -1,4 +1,4 @@
-"""A results or failed-rows file that a person has mended, and the campaign's rows that its lines mean."""
+"""A results or failed-rows file that a person has corrected, and the campaign's rows that its lines mean."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from campaign.domain.cells import restore, strip_unseen
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.model import ResultRow
+from campaign.domain.results import RESULT_COLUMNS
+from campaign.domain.sheet import place
 from campaign.ledger.port import CampaignRecord, LedgerReader
-from campaign.loader.columns import is_results_file, pass_key
-from campaign.loader.names import find_zone_column, listed
-from campaign.loader.stage import Layout
+from campaign.loader.columns import pass_key
+from campaign.loader.names import find_zone_column, listed, loosely
 from campaign.loader.tables import Table, open_table
 
 CAMPAIGN, ROW, STATUS, MESSAGE = "delivery_campaign", "delivery_row", "delivery_status", "delivery_message"
@@ -18,23 +19,38 @@ CAMPAIGN, ROW, STATUS, MESSAGE = "delivery_campaign", "delivery_row", "delivery_
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A row of the file. `number` counts the file's rows, `row` is the list's row that it names; `cells` are in the campaign's order."""
+    """A row of the file.
+
+    `number` counts the file's rows, `row` is the list's row that it names. `cells` are in the campaign's order, None where the file lacks
+    the column; without their columns `status` and `message` are empty.
+    """
 
     number: int
     row: int | None
-    cells: tuple[str, ...]
+    cells: tuple[str | None, ...]
     status: str
     message: str
+
+    def filled(self, row: ResultRow) -> tuple[str, ...]:
+        """The cells, with those of the campaign's row where the file lacks the column."""
+        return tuple(before if now is None else now for now, before in zip(self.cells, row.cells, strict=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MendedFile:
-    """The file, its campaign, and where the file has the campaign's columns."""
+    """The file, its campaign, and where the file has the campaign's columns (None: it lacks one).
+
+    `ignored` are the columns that someone has added, `missing` those of the campaign that the file lacks.
+    """
 
     table: Table
     record: CampaignRecord
-    layout: Layout
-    order: tuple[int, ...]
+    places: tuple[int | None, ...]
+    ignored: tuple[str, ...]
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        return tuple(name for name, found in zip(self.record.spec.columns, self.places, strict=True) if found is None)
 
     @property
     def id_place(self) -> int:
@@ -52,77 +68,107 @@ class MendedFile:
         Raises:
             InputError: a row is of another campaign.
         """
-        places = {name: self.table.columns.index(name) for name in (CAMPAIGN, ROW, STATUS, MESSAGE)}
+        clean = restore if _is_neutralised(self.table) else str
+        columns = self.table.columns
+        delivery = {name: columns.index(name) for name in (CAMPAIGN, ROW, STATUS, MESSAGE) if name in columns}
         number = 0
         for batch in self.table.batches():
             lines = []
             for values in batch:
                 number += 1
-                told = {name: self._told(values[place]) for name, place in places.items()}
-                if told[CAMPAIGN] != self.record.spec.name:
-                    raise InputError(
-                        f"The row is of the campaign “{told[CAMPAIGN]}”, the rows before it are of “{self.record.spec.name}”. "
+                found = {name: clean(values[at]) for name, at in delivery.items()}
+                if found[CAMPAIGN] != self.record.spec.name:
+                    raise self.wrong(
+                        number,
+                        f"The row is of the campaign “{found[CAMPAIGN]}”, the rows before it are of “{self.record.spec.name}”. "
                         "Keep the rows of each campaign in a file of their own; nothing was sent.",
-                        file=self.table.name,
-                        row=number,
                         column=CAMPAIGN,
                     )
-                own = self.layout.cells(values)
-                row = told[ROW].strip()
+                row = found[ROW].strip()
                 lines.append(
                     Line(
                         number=number,
                         row=int(row) if row.isascii() and row.isdecimal() and len(row) < 12 else None,
-                        cells=tuple(own[place] for place in self.order),
-                        status=told[STATUS],
-                        message=told[MESSAGE],
+                        cells=tuple(None if at is None else clean(values[at]) for at in self.places),
+                        status=found.get(STATUS, ""),
+                        message=found.get(MESSAGE, ""),
                     )
                 )
             yield lines
 
-    def _told(self, text: str) -> str:
-        return restore(text) if self.layout.neutralised else text
+    def wrong(self, number: int, problem: str, *, column: str | None = None) -> InputError:
+        """What is wrong with a row of the file, of which this is the number."""
+        return InputError(problem, file=self.table.name, row=number, line=self.table.lines.of(number), column=column)
+
+    def in_list(self, row: int) -> str:
+        """Where a row of the list is."""
+        return f"{place(row, self.record.spec.lines.of(row))} of the list"
+
+    def columns_in_words(self) -> str:
+        """What was done about columns that were added or removed, as sentences; empty if none was."""
+        parts = []
+        if self.ignored:
+            parts.append(f"The campaign has no {'column' if len(self.ignored) == 1 else 'columns'} {listed(self.ignored)}: ignored.")
+        if self.missing:
+            parts.append(f"The file lacks {listed(self.missing)}: the list's values stay.")
+        return " ".join(parts)
 
 
 @contextmanager
 def mended_file(source: str, reader: LedgerReader) -> Iterator[MendedFile | None]:
-    """Look a file through, from start to end; None if this ledger has no campaign that it is of.
+    """Read a corrected file from start to end; None if this ledger has no campaign that it is of.
 
     Raises:
-        InputError: it can't be read, or its columns are not the campaign's.
+        InputError: it can't be read, or its columns don't say which rows are meant.
         UsageError: it is no results file.
     """
     with open_table(source) as table:
-        if not is_results_file(table.columns):
+        if not set(RESULT_COLUMNS) & set(table.columns):
             raise UsageError(f"{source} is not a results file: it has no delivery_ columns. Give one, or a campaign's name.")
-        spreadsheet = table.format in {"csv", "xlsx"}
-        name = next(table.batches(1))[0][table.columns.index(CAMPAIGN)] if table.rows else ""
-        record = reader.campaign(restore(name) if spreadsheet else name)
+        if absent := [name for name in (CAMPAIGN, ROW) if name not in table.columns]:
+            raise InputError(
+                f"The file lacks {listed(absent)}, so it does not say which rows are meant. Put back what was there.", file=table.name
+            )
+        clean = restore if _is_neutralised(table) else str
+        name = clean(next(table.batches(1))[0][table.columns.index(CAMPAIGN)]) if table.rows else ""
+        record = reader.campaign(name)
         if record is None:
             yield None
             return
         if record.forgotten_at:
             raise UsageError(f"The campaign “{record.spec.name}” was forgotten: the ledger no longer has the rows that {source} is of.")
-        layout = Layout.of(table.columns, id_column=record.spec.id_column, file=table.name, spreadsheet=spreadsheet)
-        _check_columns(layout.columns, record.spec.columns, table.name)
-        order = tuple(layout.columns.index(column) for column in record.spec.columns)
-        yield MendedFile(table=table, record=record, layout=layout, order=order)
-
-
-def _check_columns(found: Sequence[str], wanted: Sequence[str], file: str) -> None:
-    missing = [column for column in wanted if column not in found]
-    more = [column for column in found if column not in wanted]
-    if missing or more:
-        parts = [f"it lacks {listed(missing)}" if missing else "", f"it has {listed(more)} besides" if more else ""]
-        problem = " and ".join(part for part in parts if part)
-        raise InputError(
-            f"The file has not the campaign's columns: {problem}. Mend values only, and leave the columns as they are.", file=file
+        own = {clean(column): at for at, column in enumerate(table.columns) if column not in RESULT_COLUMNS}
+        file = MendedFile(
+            table=table,
+            record=record,
+            places=tuple(own.get(column) for column in record.spec.columns),
+            ignored=tuple(column for column in own if column not in record.spec.columns),
         )
+        _check_columns(file)
+        yield file
+
+
+def _is_neutralised(table: Table) -> bool:
+    """Whether its cells carry the marks of a spreadsheet's export."""
+    return table.format in {"csv", "xlsx"}
+
+
+def _check_columns(file: MendedFile) -> None:
+    """Raises InputError if the file lacks the ids, or has a column that may be one of the campaign's under another name."""
+    id_column = file.record.spec.id_column
+    renamed = {loosely(name): name for name in file.ignored}
+    for column in file.missing:
+        if (now := renamed.get(loosely(column))) is not None:
+            raise InputError(
+                f"The column “{column}” seems to have become “{now}”. Give it its name back.", file=file.table.name, column=now
+            )
+    if id_column in file.missing:
+        raise InputError(f"The file lacks the column “{id_column}”, which holds the pass ids. Put it back.", file=file.table.name)
 
 
 @dataclass(slots=True, kw_only=True)
 class Matcher:
-    """Finds the campaign's row of each line: by its pass within the campaign, or, where the id itself was mended, by its `delivery_row`."""
+    """Finds the campaign's row of each line: by its pass within the campaign, or, where the id was corrected, by its `delivery_row`."""
 
     reader: LedgerReader
     file: MendedFile
@@ -152,8 +198,8 @@ class Matcher:
                 return line.row
             raise self._wrong(
                 line,
-                f"It says row {line.row} of the list, but its pass is in row {places[0]}. Was one column sorted or moved alone? Put it "
-                "back. If this id is meant, take the row out: the pass is in the list already.",
+                f"It says {self.file.in_list(line.row)}, but its pass is in {self.file.in_list(places[0])}. Was one column sorted or moved "
+                "alone? Put it back. If this id is meant, remove the row: the pass is in the list already.",
             )
         if len(places) == 1:
             return places[0]
@@ -167,11 +213,12 @@ class Matcher:
         if row >= len(self._seen):
             self._seen.extend(bytes(row + 1 - len(self._seen)))
         if self._seen[row]:
-            raise self._wrong(line, f"Row {row} of the list is in the file twice. Keep one of the two.")
+            named = self.file.in_list(row)
+            raise self._wrong(line, f"{named[0].upper()}{named[1:]} is in the file twice. Keep one of the two.")
         self._seen[row] = 1
 
     def _key(self, line: Line) -> str:
-        return pass_key(strip_unseen(line.cells[self.file.id_place]))
+        return pass_key(strip_unseen(line.cells[self.file.id_place] or ""))
 
     def _wrong(self, line: Line, problem: str) -> InputError:
-        return InputError(f"{problem} Nothing was sent.", file=self.file.table.name, row=line.number)
+        return self.file.wrong(line.number, f"{problem} Nothing was sent.")

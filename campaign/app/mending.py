@@ -1,21 +1,22 @@
-"""What each line of a mended file comes to, decided before anything is changed."""
+"""What happens to each row of a corrected file, decided before anything is changed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from campaign.app.lists import message_fingerprint
 from campaign.app.mended import Line, Matcher, MendedFile
-from campaign.domain.errors import InputError
+from campaign.domain.errors import InputError, UsageError
 from campaign.domain.model import NEEDS_SOMEONE, Outcome, ResultRow, Status
 from campaign.domain.schedule import known_zones
 from campaign.domain.selection import Selection
+from campaign.domain.sheet import NO_LINES, SheetLines, places
 from campaign.ledger.port import LedgerReader
 from campaign.ledger.upkeep import MendedRow
 from campaign.loader.columns import check_pass_id, pass_key
 from campaign.loader.messages import MessageLimits, Messages, Rendered, as_it_was, plan_messages
 from campaign.loader.messages.text import one_line_end
-from campaign.loader.names import find_message_column, shown
+from campaign.loader.names import find_message_column, listed, shown
 from campaign.reporter.lines import rows as rows_in_words
 from campaign.settings import Settings
 
@@ -35,19 +36,18 @@ class Numbers:
         if len(self.first) < SHOWN:
             self.first.append(row)
 
-    def __str__(self) -> str:
-        more = f" and {self.count - len(self.first):,} more" if self.count > len(self.first) else ""
-        return f"{'row' if self.count == 1 else 'rows'} {', '.join(map(str, self.first))}{more}"
+    def places(self, lines: SheetLines = NO_LINES) -> str:
+        return places(self.first, lines, count=self.count)
 
 
 @dataclass(slots=True)
 class Totals:
-    """What a whole file comes to; `waiting` are rows that were taken from it before."""
+    """What happens to the rows of a whole file; `waiting` are rows that were taken from it before."""
 
     sent: int = 0
     mended: int = 0
     new_ids: int = 0
-    made_anew: int = 0
+    rendered: int = 0
     waiting: int = 0
     still_invalid: Numbers = field(default_factory=Numbers)
     untouched: dict[Status, Numbers] = field(default_factory=dict)
@@ -63,7 +63,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Texts:
-    """Where a message comes from that has to be made anew; `given` are the command's options, `own` is a column of the list."""
+    """Where a message comes from that has to be rendered again; `given` are the command's options, `own` is a column of the list."""
 
     given: Messages | None
     own: Messages | None
@@ -71,20 +71,26 @@ class Texts:
 
     @classmethod
     def of(cls, file: MendedFile, settings: Settings) -> "Texts":
-        """What the options and the campaign's columns come to.
+        """What the options and the campaign's columns say.
 
         Raises:
-            UsageError, InputError: see `plan_messages`.
+            UsageError, InputError: see `plan_messages`; InputError, too, if the file lacks a column that the messages need.
         """
         columns, id_column = file.record.spec.columns, file.record.spec.id_column
         limits = MessageLimits(max_length=settings.max_length)
-        options = {"message": settings.message, "template": settings.template, "templates": settings.templates}
+        options: dict[str, Any] = {"message": settings.message, "template": settings.template, "templates": settings.templates}
+
+        def planned(names: Sequence[str]) -> Messages:
+            return plan_messages(names, **options, limits=limits, file=file.table.name)
+
         if any(value is not None for value in options.values()):
-            given = plan_messages(columns, **options, limits=limits, file=file.table.name)  # type: ignore[arg-type]  # three types by name
+            given = planned(columns)
+            _check_needed(file, planned)
             return cls(given=given, own=None, same=message_fingerprint(id_column, given) == file.record.spec.message_sha256)
         if find_message_column(columns, file=file.table.name) is not None:
-            own = plan_messages(columns, message=None, template=None, templates=None, limits=limits, file=file.table.name)
+            own = planned(columns)
             if message_fingerprint(id_column, own) == file.record.spec.message_sha256:
+                _check_needed(file, planned)
                 return cls(given=None, own=own, same=True)
         return cls(given=None, own=None, same=True)
 
@@ -93,9 +99,23 @@ class Texts:
         return self.given or self.own
 
 
+def _check_needed(file: MendedFile, planned: Callable[[Sequence[str]], Messages]) -> None:
+    """Raises InputError if the file lacks a column without which the messages can't be made."""
+
+    def is_needed(column: str) -> bool:
+        try:
+            planned([name for name in file.record.spec.columns if name != column])
+        except (InputError, UsageError):
+            return True
+        return False
+
+    if needed := [column for column in file.missing if is_needed(column)]:
+        raise InputError(f"The file lacks {listed(needed)}, and the message is made from it. Put the column back.", file=file.table.name)
+
+
 @dataclass(slots=True, kw_only=True)
 class Mender:
-    """Decides over one file. A row's message is made anew only if the row's values were changed or it had none."""
+    """Decides over one file. A row's message is rendered again only if the row's values were changed or it had none."""
 
     file: MendedFile
     texts: Texts
@@ -107,7 +127,7 @@ class Mender:
         """What is to be done with the ledger, some thousand rows at a time.
 
         Raises:
-            InputError: a line means no row, or (at the end) some can't be sent as they were mended.
+            InputError: a line means no row, or (at the end) some can't be sent as they were corrected.
         """
         matcher = Matcher(reader=reader, file=self.file)
         for lines in self.file.batches():
@@ -116,9 +136,10 @@ class Mender:
                 self._decide(line, row, batch)
             yield batch
         if self.totals.problems:
-            told = [f"{str(rows).capitalize()}: {error}" for error, rows in self.totals.problems.items()]
+            in_file = self.file.table.lines
+            wrong = [f"{rows.places(in_file).capitalize()}: {error}" for error, rows in self.totals.problems.items()]
             more = f" And {rows_in_words(self.totals.others)} more." if self.totals.others else ""
-            raise InputError(f"{' '.join(told)}{more} Mend them, or take them out; nothing was sent.", file=self.file.table.name)
+            raise InputError(f"{' '.join(wrong)}{more} Correct or remove them; nothing was sent.", file=self.file.table.name)
 
     def to_send(self, reader: LedgerReader) -> Iterator[ResultRow]:
         """The rows that would be sent, as they would be; raises as `batches` does."""
@@ -130,7 +151,8 @@ class Mender:
 
     def _decide(self, line: Line, row: ResultRow, batch: Batch) -> None:
         status = row.outcome.status
-        changes = self._changes(line, row)
+        cells = line.filled(row)
+        changes = self._changes(cells, row)
         new_text = line.message if line.message.strip() and not _same(line.message, row.message) else ""
         changed = bool(changes or new_text)
         if status not in MENDABLE and (changed or not self.selection.takes(row.outcome)):
@@ -144,19 +166,18 @@ class Mender:
             batch.again.append(row.row)
             self.totals.sent += 1
         else:
-            self._mend(line, row, batch, changes=changes, new_text=new_text)
+            self._mend(line, row, batch, cells=cells, changes=changes, new_text=new_text)
 
-    def _mend(self, line: Line, row: ResultRow, batch: Batch, *, changes: list[str], new_text: str) -> None:
-        given = line.cells[self.file.id_place]
-        pass_id, _reason, error = check_pass_id(given)
+    def _mend(self, line: Line, row: ResultRow, batch: Batch, *, cells: tuple[str, ...], changes: list[str], new_text: str) -> None:
+        pass_id, _reason, error = check_pass_id(cells[self.file.id_place])
         if row.pass_id != pass_id and row.pass_id.lstrip("0") == pass_id:
             error = f"The id {row.pass_id} has become {pass_id}: a spreadsheet has dropped its zeros. Format the column as text."
-        zone = line.cells[self.file.zone_place].strip() if self.file.zone_place is not None else ""
+        zone = cells[self.file.zone_place].strip() if self.file.zone_place is not None else ""
         if zone and zone not in known_zones():
             if self.zones_must_be_known:
                 error = error or f"“{shown(zone)}” is no time zone. Write its IANA name, such as Europe/Berlin, or give --time-zone."
             zone = ""
-        rendered, anew = self._message(line, row, changes, new_text)
+        rendered, again = self._message(cells, row, changes, new_text)
         error = error or rendered.error
         if error:
             if changes or new_text:
@@ -164,22 +185,22 @@ class Mender:
             else:
                 self.totals.still_invalid.add(row.row)
             return
-        mended = MendedRow(row=row.row, pass_id=pass_id, pass_key=pass_key(pass_id), message=rendered.text, cells=line.cells, zone=zone)
+        mended = MendedRow(row=row.row, pass_id=pass_id, pass_key=pass_key(pass_id), message=rendered.text, cells=cells, zone=zone)
         batch.mended.append(mended)
         self.totals.mended += 1
-        self.totals.made_anew += anew
+        self.totals.rendered += again
         self.totals.new_ids += mended.pass_key != pass_key(row.pass_id)
         self.totals.sent += 1
 
-    def _message(self, line: Line, row: ResultRow, changes: list[str], new_text: str) -> tuple[Rendered, bool]:
-        """The row's message now, and whether it was made anew."""
+    def _message(self, cells: tuple[str, ...], row: ResultRow, changes: list[str], new_text: str) -> tuple[Rendered, bool]:
+        """The row's message now, and whether it was rendered again."""
         if new_text:
             return as_it_was(new_text), False
         id_alone = changes == [self.file.record.spec.id_column] and not (row.pass_id and row.pass_id in row.message)
         if row.message and (not changes or id_alone):
             return Rendered(text=row.message), False
         if self.texts.source is not None:
-            return self.texts.source.render(line.cells), True
+            return self.texts.source.render(cells), True
         if not changes:
             return Rendered(text="", error=row.outcome.error or "It has no message."), False
         return Rendered(
@@ -187,11 +208,9 @@ class Mender:
             error=f"“{shown(changes[0])}” was changed, and the message is made from a template. Give it again: --template or --message.",
         ), False
 
-    def _changes(self, line: Line, row: ResultRow) -> list[str]:
+    def _changes(self, cells: tuple[str, ...], row: ResultRow) -> list[str]:
         return [
-            column
-            for column, now, before in zip(self.file.record.spec.columns, line.cells, row.cells, strict=True)
-            if not _same(now, before)
+            column for column, now, before in zip(self.file.record.spec.columns, cells, row.cells, strict=True) if not _same(now, before)
         ]
 
     def _wrong(self, line: Line, error: str) -> None:
@@ -202,17 +221,22 @@ class Mender:
             self.totals.others += 1
 
 
-def told(totals: Totals, texts: Texts) -> str:
+def told(mender: Mender) -> str:
     """What was done with the file, and what was not, as sentences; empty if there is nothing to say."""
-    parts = []
+    totals, texts, lines = mender.totals, mender.texts, mender.file.record.spec.lines
+    columns = mender.file.columns_in_words()
+    parts = [columns] if columns else []
     if totals.mended:
         ids = f", {totals.new_ids:,} of them with another pass" if totals.new_ids else ""
-        parts.append(f"{rows_in_words(totals.mended)} of the file {'was' if totals.mended == 1 else 'were'} mended{ids}.")
-    if totals.made_anew and not texts.same:
-        parts.append(f"The messages of {rows_in_words(totals.made_anew)} were made from another text than the campaign's.")
+        parts.append(f"{rows_in_words(totals.mended)} of the file {'was' if totals.mended == 1 else 'were'} corrected{ids}.")
+    if totals.rendered and not texts.same:
+        parts.append(f"The messages of {rows_in_words(totals.rendered)} were made from another text than the campaign's.")
     if totals.still_invalid.count:
-        parts.append(f"Still invalid, as nothing was mended there: {totals.still_invalid}.")
-    parts += [f"Left as they are, being {status.value} in the ledger: {found}." for status, found in sorted(totals.untouched.items())]
+        parts.append(f"Still invalid, as nothing was corrected there: {totals.still_invalid.places(lines)} of the list.")
+    parts += [
+        f"Left as they are, being {status.value} in the ledger: {found.places(lines)} of the list."
+        for status, found in sorted(totals.untouched.items())
+    ]
     return " ".join(parts)
 
 

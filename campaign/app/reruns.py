@@ -119,7 +119,7 @@ async def _mend(work: Session, target: str, file: MendedFile, selection: Selecti
     must_be_known = work.settings.window is not None and work.settings.time_zone is None
     mender = Mender(file=file, texts=texts, selection=chosen, zones_must_be_known=must_be_known)
     plan = await asyncio.to_thread(_planned, work, mender)
-    note = told(plan.totals, texts)
+    note = told(plan)
     # Without a results file to write: it would take the place of the failed rows, and of what was mended in them.
     if not plan.totals.sent and not plan.totals.waiting:
         return await work.end(record, End(ended=Ended.LIMIT), None, f"Nothing was sent: the file has no row that can be sent again. {note}")

@@ -80,6 +80,7 @@ async def _staged(source: str, settings: Settings, front: Front) -> AsyncIterato
             columns=columns,
             rows=rows,
             batches=given.own_cells,
+            lines=given.table.lines,
         )
         async with session(settings, front, stop) as work:
             own_zones = given.layout.zone_place is not None

@@ -13,6 +13,7 @@ from campaign.app.sending import check_access
 from campaign.app.session import Finished, Front, session
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.model import Invalid, Outcome, StagedRow, Status
+from campaign.domain.sheet import place
 from campaign.ledger.port import LedgerReader
 from campaign.loader.columns import check_pass_id, pass_key
 from campaign.reporter.reasons import reason_in_words
@@ -24,38 +25,50 @@ _AT_ONCE: Final = dict.fromkeys(("window", "start_at", "not_after", "sample", "c
 _ABOUT_THE_ID: Final = frozenset({Invalid.NO_ID, Invalid.MANGLED_ID, Invalid.BAD_ID})
 
 
-async def send_test(source: str, to: str, row: int | None, settings: Settings, front: Front) -> Finished:
+async def send_test(source: str, to: str, settings: Settings, front: Front, *, row: int | None = None, line: int | None = None) -> Finished:
     """Send the message of one row of the list to one's own pass.
 
     Args:
         source: the list.
         to: the pass.
-        row: which row's message; None takes the first that has one.
         settings: as for `run_list`.
         front: (same)
+        row: which row's message; without it, and without a line, the first that has one.
+        line: the same row by its line in the sheet.
 
     Raises:
-        UsageError: that is no pass id.
+        UsageError: that is no pass id, or row and line are both given.
         InputError: the row, or every one, has no message.
     """
     stop = front.listen()
     check_access(settings)
+    if row and line:
+        raise UsageError("--row and --line each say whose message is sent. Give one of them.")
     pass_id, problem, sentence = check_pass_id(to)
     if problem is not None:
         raise UsageError(f"--to: {sentence}" if pass_id else "--to names no pass. Give the id of a pass of yours.")
     async with looked_through(source, settings, stop) as given:
-        chosen = await asyncio.to_thread(_chosen, given, row)
+        chosen = await asyncio.to_thread(_chosen, given, _row_on(given, line) if line else row)
         staged = StagedRow(row=1, pass_id=pass_id, pass_key=pass_key(pass_id), message=chosen.message, cells=chosen.cells)
         async with session(settings.model_copy(update=_AT_ONCE), front, stop) as work:
             name = _free_name(work.reader, f"{given.spec.name} test {time.strftime('%Y-%m-%d %H:%M:%S')}")
-            record = await work.ledger.create(replace(given.spec, name=name, settings={"results": "", "rate": "9"}))
+            record = await work.ledger.create(replace(given.spec, name=name, settings={"results": "", "rate": "9"}, lines_text=""))
             await work.ledger.stage(record.id, [staged])
             await work.ledger.finish_staging(record.id, content_sha256="")
             record = find(work.reader, name)
             work.ask(record, 1, frozenset({Status.PENDING}), to=pass_id)
             finished = await work.send(record, None)
             became = next(iter(work.reader.rows(record.id))).outcome
-            return replace(finished, note=_in_words(became, row=chosen.row, pass_id=pass_id))
+            return replace(finished, note=_in_words(became, of=place(chosen.row, given.table.lines.of(chosen.row)), pass_id=pass_id))
+
+
+def _row_on(given: CheckedList, line: int) -> int:
+    lines = given.table.lines
+    if (row := lines.row_on(line)) is None or row > given.table.rows:
+        ends = lines.of_all([1, given.table.rows])
+        why = f"Its rows are on lines {ends[0]} to {ends[1]}." if ends else "Its lines are not known: say which row with --row."
+        raise InputError(f"There is no row on line {line}. {why}", file=given.table.name)
+    return row
 
 
 def _chosen(given: CheckedList, row: int | None) -> StagedRow:
@@ -66,11 +79,12 @@ def _chosen(given: CheckedList, row: int | None) -> StagedRow:
     batches = given.stager().batches(given.table, given.table.columns)
     found = next((found for batch in batches for found in batch if (found.row == row if row else _has_message(found))), None)
     if found is None:
-        why = f"There is no row {row:,}; it has {given.table.rows:,}." if row else "None of its rows has a message that can be sent."
+        why = f"There is no row {row}; it has {given.table.rows:,}." if row else "None of its rows has a message that can be sent."
     elif _has_message(found):
         return found
     else:
-        why = f"Row {found.row:,}: {found.outcome.error or 'It has no message.'}"
+        where = place(found.row, given.table.lines.of(found.row))
+        why = f"{where[0].upper()}{where[1:]}: {found.outcome.error or 'It has no message.'}"
     raise InputError(f"It has no message to test with. {why}", file=given.table.name)
 
 
@@ -83,16 +97,16 @@ def _free_name(reader: LedgerReader, name: str) -> str:
     return next(free for number in count(1) if reader.campaign(free := name if number == 1 else f"{name} ({number})") is None)
 
 
-def _in_words(became: Outcome, *, row: int, pass_id: str) -> str:
-    what = f"The message of row {row:,}"
+def _in_words(became: Outcome, *, of: str, pass_id: str) -> str:
+    what = f"The message of {of}"
     why = reason_in_words(became.reason)
     match became.status:
         case Status.DELIVERED:
-            return f"{what} was delivered: the phone with the pass {pass_id} has shown it."
+            return f"{what} was delivered: the pass {pass_id} was pushed it. Look at the phone."
         case Status.ACCEPTED:
             return f"{what} is on the pass {pass_id}; whether its phone showed it is not known. Look at the phone."
         case Status.NOT_DELIVERED:
-            return f"{what} was taken for the pass {pass_id}, but no phone showed it: {why}. Add the pass to a wallet and test again."
+            return f"{what} was taken for the pass {pass_id}, but not pushed: {why}. Add the pass to a wallet and test again."
         case Status.FAILED | Status.INVALID:
             return f"{what} was not taken for the pass {pass_id}: {why}. Mend that and test again."
         case Status.UNKNOWN | Status.SENDING:

@@ -43,7 +43,8 @@ def confirm(question: "Question") -> bool:
     from campaign.cli.signals import interruptible
     from campaign.cli.typed import agreed, line
     from campaign.domain.errors import UsageError
-    from campaign.reporter.concerns import concern_in_words, places
+    from campaign.domain.sheet import places
+    from campaign.reporter.concerns import concern_in_words
     from campaign.reporter.lines import WIDTH, wrapped
     from campaign.reporter.reasons import printable
 
@@ -62,8 +63,8 @@ def confirm(question: "Question") -> bool:
     with interruptible():
         for concern in question.concerns():
             if concern.kind is not Care.LINK:
-                look = f"{concern_in_words(concern, lock_screen=question.lock_screen)} ({places(concern.rows[:3], concern.count)})"
-                say(f"Look at this: {look}.")
+                where = places(concern.rows[:3], question.record.spec.lines, count=concern.count)
+                say(f"Look at this: {concern_in_words(concern, lock_screen=question.lock_screen)}, {where}.")
         if question.messages <= NUMBER_FROM:
             return agreed("Send?")
         return is_number(line("To send, type the number of recipients"), question.messages)

@@ -9,8 +9,9 @@ import orjson
 
 from campaign.domain.durations import words
 from campaign.domain.model import CampaignState, Status
+from campaign.domain.sheet import place, places, where_rows_are_counted
 from campaign.insights import CampaignView
-from campaign.reporter.concerns import concern_in_words, places
+from campaign.reporter.concerns import concern_in_words
 from campaign.reporter.lines import rows
 from campaign.reporter.reasons import printable, reason_in_words
 from campaign.reporter.summary import in_words
@@ -89,18 +90,24 @@ def print_checked(checked: "Checked", *, as_json: bool) -> None:
     if checked.estimated_seconds:
         lines.append(f"Sending takes about {words(max(1.0, checked.estimated_seconds))}, at {checked.rate_per_second:g} a second.")
     for problem in checked.problems:
-        lines += ["", f"{rows(problem.count)}: {reason_in_words(problem.kind)}", f"    {places(problem.rows, problem.count)}"]
+        lines += [
+            "",
+            f"{rows(problem.count)}: {reason_in_words(problem.kind)}",
+            f"    {places(problem.rows, checked.lines, count=problem.count)}",
+        ]
         if problem.example:
             lines.append(f"    {printable(problem.example)}")
     for concern in checked.concerns:
-        lines += ["", concern_in_words(concern, lock_screen=checked.lock_screen), f"    {places(concern.rows, concern.count)}"]
+        where = places(concern.rows, checked.lines, count=concern.count)
+        lines += ["", concern_in_words(concern, lock_screen=checked.lock_screen), f"    {where}"]
         lines.append(f"    {printable(concern.example)}")
     if checked.problems or checked.concerns:
-        lines += ["", "Rows are counted from the first one below the header."]
+        lines += ["", where_rows_are_counted(checked.lines)]
     if checked.samples:
         lines += ["", "Sample message:" if len(checked.samples) == 1 else "Sample messages:"]
         lines += [
-            f"  row {sample.row} ({sample.length} {'character' if sample.length == 1 else 'characters'}): {printable(sample.message)}"
+            f"  {place(sample.row, checked.lines.of(sample.row))}, {sample.length} {'character' if sample.length == 1 else 'characters'}: "
+            f"{printable(sample.message)}"
             for sample in checked.samples
         ]
     sys.stdout.write("\n".join(lines) + "\n")

@@ -80,15 +80,17 @@ def send_to_self(
     to: Annotated[str, typer.Option(help="Your own pass, which gets the message.", metavar="PASS_ID")],
     *,
     row: Annotated[
-        int | None, typer.Option(help="Which row's message; without it, the first that has one.", min=1, metavar="NUMBER")
+        int | None,
+        typer.Option(help="Which row's message, counted below the header; without it, the first that has one.", min=1, metavar="NUMBER"),
     ] = None,
+    line: Annotated[int | None, typer.Option(help="The same by its line in the spreadsheet.", min=1, metavar="NUMBER")] = None,
     settings: "Settings",
 ) -> None:
     from campaign.app.trial import send_test
 
     # It is a person's own, who is there: neither the job's figures nor its notices are about it.
     alone = settings.model_copy(update={"metrics_file": None, "notify": ()})
-    conduct(lambda front: send_test(source, to, row, settings, front), alone, "test")
+    conduct(lambda front: send_test(source, to, settings, front, row=row, line=line), alone, "test")
 
 
 def _front(settings: "Settings", attendance: "Attendance") -> "Front":

@@ -16,6 +16,8 @@ CampaignError                 exit 1 unless a subclass says otherwise
 
 from pathlib import Path
 
+from campaign.domain.sheet import place
+
 
 class CampaignError(Exception):
     exit_code = 1
@@ -36,22 +38,24 @@ class InputError(CampaignError):
         problem: what is wrong and what to do, as a sentence.
         file: the file it is about.
         row: 1-based, counted from the first row after the header.
+        line: of that row, as a spreadsheet numbers it; None where that is not known.
         column: the column's name as the file has it.
     """
 
     exit_code = 2
 
-    def __init__(self, problem: str, *, file: Path | str | None = None, row: int | None = None, column: str | None = None) -> None:
+    def __init__(
+        self, problem: str, *, file: Path | str | None = None, row: int | None = None, line: int | None = None, column: str | None = None
+    ) -> None:
         self.problem = problem
         self.file = file
         self.row = row
+        self.line = line
         self.column = column
-        place = ", ".join(
-            part
-            for part in (str(file) if file is not None else "", f"row {row}" if row else "", f"column “{column}”" if column else "")
-            if part
-        )
-        super().__init__(f"{place}: {problem}" if place else problem)
+        where = place(row, line) if row else ""
+        parts = (str(file) if file is not None else "", where, f"column “{column}”" if column else "")
+        at = ", ".join(part for part in parts if part)
+        super().__init__(f"{at}: {problem}" if at else problem)
 
 
 class StoppedError(CampaignError):

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from campaign.domain.model import Status
+from campaign.domain.sheet import SheetLines
 
 
 class Control(StrEnum):
@@ -17,7 +18,10 @@ class Control(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignSpec:
-    """What makes a campaign this one: run again with an equal `sha256` and `message_sha256`, it is resumed."""
+    """What makes a campaign this one: run again with an equal `sha256` and `message_sha256`, it is resumed.
+
+    `lines_text` is what is remembered of `lines`.
+    """
 
     name: str
     list_name: str
@@ -26,6 +30,12 @@ class CampaignSpec:
     columns: tuple[str, ...]
     id_column: str
     settings: dict[str, str]
+    lines_text: str = ""
+
+    @property
+    def lines(self) -> SheetLines:
+        """Which line of the list each row is on, as far as it is known."""
+        return SheetLines.parse(self.lines_text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from itertools import chain, islice, repeat
 from typing import Any, Final
 
@@ -16,6 +17,9 @@ from campaign.ledger.port import CampaignRecord, CampaignSpec, Control, Doubt, S
 
 MAY_HAVE_ARRIVED: Final = frozenset({Status.DELIVERED, Status.NOT_DELIVERED, Status.ACCEPTED, Status.UNKNOWN})
 """Rows of a results file that count as attempts."""
+
+_LINES: Final = "lines"
+"""Kept among the settings of a campaign, though it is none."""
 
 _STATUSES: Final[dict[str, Status]] = {status.value: status for status in Status}
 """Looked up rather than called: of a million rows that is felt."""
@@ -63,9 +67,16 @@ def attempt_elsewhere(campaign: int, row: StagedRow) -> tuple[Any, ...]:
     )
 
 
+def spec_values(spec: CampaignSpec) -> dict[str, Any]:
+    """What `create_campaign` takes of a spec."""
+    settings = spec.settings | {_LINES: spec.lines_text} if spec.lines_text else spec.settings
+    return asdict(spec) | {"columns": json.dumps(spec.columns), "settings": json.dumps(settings)}
+
+
 def record(values: tuple[Any, ...]) -> CampaignRecord:
     campaign, name, list_name, list_sha256, message_sha256, content_sha256, columns, id_column, settings, control, *rest = values
     _stager, rows, created_at, started_at, finished_at, ended, *_, forgotten_at, exported_at, exported_to = rest
+    kept = json.loads(settings)
     return CampaignRecord(
         id=campaign,
         spec=CampaignSpec(
@@ -75,7 +86,8 @@ def record(values: tuple[Any, ...]) -> CampaignRecord:
             message_sha256=message_sha256,
             columns=tuple(json.loads(columns)),
             id_column=id_column,
-            settings=json.loads(settings),
+            lines_text=kept.pop(_LINES, ""),
+            settings=kept,
         ),
         content_sha256=content_sha256,
         rows=rows,

@@ -13,6 +13,7 @@ from campaign.domain.errors import InputError
 from campaign.domain.model import UNSENT, Invalid, Outcome, StagedRow, Status
 from campaign.domain.results import RESULT_COLUMNS
 from campaign.domain.schedule import known_zones
+from campaign.domain.sheet import NO_LINES, SheetLines
 from campaign.loader.columns import check_pass_id, find_id_column, is_plain_id, is_results_file, own_columns, pass_key, pass_keys
 from campaign.loader.messages import MAX_WASTED_UNITS, Messages, Rendered, as_it_was
 from campaign.loader.names import find_zone_column, shown
@@ -93,11 +94,13 @@ class Stager:
         layout: which columns mean what.
         messages: where the texts come from; None takes a results file's own.
         zones_must_be_known: a row whose time zone is none is invalid, as nobody says which else to take.
+        lines: of the list's rows, for errors.
     """
 
     layout: Layout
     messages: Messages | None
     zones_must_be_known: bool = False
+    lines: SheetLines = NO_LINES
     _hash: "hashlib._Hash" = field(default_factory=hashlib.sha256)
     _wasted_units: int = 0
 
@@ -173,8 +176,10 @@ class Stager:
         try:
             rendered = messages.render(cells)
         except InputError as runaway:
-            raise InputError(runaway.problem, file=runaway.file, row=number, column=runaway.column) from runaway
+            line = self.lines.of(number)
+            raise InputError(runaway.problem, file=runaway.file, row=number, line=line, column=runaway.column) from runaway
         self._wasted_units += rendered.wasted_units
         if self._wasted_units > MAX_WASTED_UNITS:
-            raise InputError(f"Too many rows are like this one, so the list was not read to its end. {rendered.error}", row=number)
+            problem = f"Too many rows are like this one, so the list was not read to its end. {rendered.error}"
+            raise InputError(problem, row=number, line=self.lines.of(number))
         return rendered

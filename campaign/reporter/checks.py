@@ -8,6 +8,7 @@ from campaign.domain.cells import neutralise
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.places import Place, Url
 from campaign.domain.results import RESULT_COLUMNS
+from campaign.domain.sheet import NO_LINES, SheetLines
 from campaign.reporter.atomic import Draft, writing
 from campaign.reporter.layout import Layout
 from campaign.reporter.owner import owner_of
@@ -24,6 +25,7 @@ def check_writable(
     columns: Sequence[str] = (),
     rows: int | None = None,
     batches: Callable[[], Iterable[Sequence[Sequence[str]]]] | None = None,
+    lines: SheetLines = NO_LINES,
 ) -> None:
     """See that results, and the failed rows beside them, can be written to `path`; a file is made in its folder and removed again.
 
@@ -34,6 +36,7 @@ def check_writable(
         columns: the list's own columns, where they are known.
         rows: how many rows there will be, where that is known.
         batches: reads the list's rows, some at a time; only asked where the format can't hold every cell.
+        lines: of these rows in the list.
 
     Raises:
         UsageError: they can't; says why and what to do.
@@ -45,7 +48,7 @@ def check_writable(
     failed = failed_path(path)
     Layout.of(columns)
     if target.format is Format.XLSX:
-        _check_fits_a_sheet(path, columns, rows, batches, list_file)
+        _check_fits_a_sheet(path, columns, rows, batches, list_file=list_file, lines=lines)
     if list_file is not None:
         _check_not_the_list(path, failed, list_file)
     for file in (path, failed):
@@ -64,7 +67,9 @@ def _check_fits_a_sheet(
     columns: Sequence[str],
     rows: int | None,
     batches: Callable[[], Iterable[Sequence[Sequence[str]]]] | None,
+    *,
     list_file: Place | None,
+    lines: SheetLines,
 ) -> None:
     if rows is not None and rows > MOST_ROWS:
         raise too_many_rows(path)
@@ -75,10 +80,12 @@ def _check_fits_a_sheet(
         for row in batch:
             number += 1
             if max(map(len, row), default=0) > SURELY_FITS:
-                _check_cells(path, columns, row, number, list_file)
+                _check_cells(path, columns, row, number, list_file=list_file, line=lines.of(number))
 
 
-def _check_cells(path: Place, columns: Sequence[str], row: Sequence[str], number: int, list_file: Place | None) -> None:
+def _check_cells(
+    path: Place, columns: Sequence[str], row: Sequence[str], number: int, *, list_file: Place | None, line: int | None
+) -> None:
     for position, text in enumerate(row):
         if not fits(neutralise(text)):
             problem = (
@@ -89,6 +96,7 @@ def _check_cells(path: Place, columns: Sequence[str], row: Sequence[str], number
                 problem,
                 file=str(list_file) if isinstance(list_file, Url) else list_file,
                 row=number,
+                line=line,
                 column=columns[position] if position < len(columns) else None,
             )
 

@@ -30,9 +30,3 @@ def concern_in_words(concern: Concern, *, lock_screen: int) -> str:
     """How many messages, and what there is to look at in them."""
     words = _ONE if concern.count == 1 else _MANY
     return words[concern.kind].format(count=concern.count, lock_screen=lock_screen)
-
-
-def places(rows: tuple[int, ...], count: int) -> str:
-    """`row 3`, `rows 3, 8 and 120 more`."""
-    more = f" and {count - len(rows):,} more" if count > len(rows) else ""
-    return f"{'row' if count == 1 else 'rows'} {', '.join(f'{row:,}' for row in rows)}{more}"

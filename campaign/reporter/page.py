@@ -16,6 +16,7 @@ from campaign.domain.durations import words as duration
 from campaign.domain.errors import UsageError
 from campaign.domain.model import Status
 from campaign.domain.places import Place
+from campaign.domain.sheet import places, where_rows_are_counted
 from campaign.reporter.advice import advice
 from campaign.reporter.atomic import Draft, writing
 from campaign.reporter.drawings import PAGE_COLORS, band_in_words, latency_drawing
@@ -151,6 +152,7 @@ def _values(found: Figures) -> dict[str, Any]:
         "tried_again": sum(again.values()),
         "tried_statuses": [status for status in ORDER if any(status in by_status for by_status in found.by_attempts.values())],
         "settings": _settings(found),
+        "where_rows_are_counted": where_rows_are_counted(found.view.record.spec.lines),
         "wordings": found.wordings.shared(),
     }
 
@@ -167,7 +169,7 @@ def _group(found: Figures, status: Status) -> dict[str, Any]:
             {
                 "words": _value(reason_in_words(reason)) if reason else _WITHOUT_REASON.get(status, NO_REASON),
                 "count": count,
-                "examples": found.examples[status, reason],
+                "places": places(found.examples[status, reason], found.view.record.spec.lines, count=count),
                 "advice": advice(status, reason),
             }
             for reason, count in shown

@@ -10,6 +10,7 @@ from campaign.domain.batch import StagedBatch
 from campaign.domain.errors import UsageError
 from campaign.domain.model import Status
 from campaign.domain.pacing import SPARE
+from campaign.domain.sheet import NO_LINES, SheetLines
 from campaign.domain.verdict import Conclusion, Latest, Reading
 from campaign.ledger.port import Control, Ledger, LedgerReader
 from tests.contract.backends import Backend, HandClock
@@ -68,6 +69,16 @@ class TestStaging:
     async def test_a_row_that_was_sent_before_stands_for_its_pass_wherever_it_is(self, ledger: Ledger, reader: LedgerReader) -> None:
         record = await campaign_of(ledger, staged(1, "A"), staged(2, "A", status=Status.DELIVERED))
         assert [row.outcome.status for row in reader.rows(record.id)] == [Status.SKIPPED, Status.DELIVERED]
+
+    async def test_where_the_list_s_rows_are_is_remembered_and_is_no_setting(self, ledger: Ledger, reader: LedgerReader) -> None:
+        lines = SheetLines(first=3, gaps=(2, 7))
+        await ledger.create(replace(spec(), lines_text=str(lines)))
+        await ledger.create(spec("other"))
+        record, other = reader.campaign("promo"), reader.campaign("other")
+        assert record is not None
+        assert other is not None
+        assert (record.spec.lines, record.spec.settings) == (lines, spec().settings)
+        assert other.spec.lines == NO_LINES
 
     async def test_a_name_is_taken_once(self, ledger: Ledger) -> None:
         await campaign_of(ledger, staged(1))

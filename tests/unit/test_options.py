@@ -20,7 +20,7 @@ from campaign.sender.attempt import OnUnknown
 from campaign.settings import Engine, GivenSettings, Settings
 
 NOT_SETTINGS = {
-    *("source", "target", "name", "first", "second", "to", "row", "by", "status", "watch", "output", "file"),
+    *("source", "target", "name", "first", "second", "to", "row", "line", "rows", "by", "status", "watch", "output", "file"),
     *("reason", "http_status", "older_than", "since", "until"),
 }
 """What a command is told of this one call: its arguments, and options that make no sense for all calls."""

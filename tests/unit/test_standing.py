@@ -129,6 +129,6 @@ def test_a_check_of_a_results_file_says_what_became_of_the_other_rows(capsys: py
     said = capsys.readouterr().out
     assert "1,204 rows, 1 can be sent. Nothing was sent.\n" in said
     assert "Of the others, by what the file says became of them: 1,200 delivered, 2 failed; they stay as they are.\n" in said
-    assert "row 1 (1 character): x" in said
+    assert "row 1, 1 character: x" in said
     print_checked(replace(checked, counts=counted({(Status.PENDING, ""): 1, (Status.INVALID, "no_id"): 1})), as_json=False)
     assert "Of the others" not in capsys.readouterr().out

@@ -19,13 +19,13 @@ LONG = "x" * 131_073
             "id,name\n1,a\n2\n",
             2,
             "name",
-            "This row has 1 value where the header has 2 columns. Add what is missing, if only the commas. (Line 3",
+            "This row has 1 value where the header has 2 columns. Add what is missing, if only the commas.",
         ),
         (
             "id;name;x\n\n1;a\n",
             1,
             "x",
-            "This row has 2 values where the header has 3 columns. Add what is missing, if only the semicolons. (Line 3",
+            "This row has 2 values where the header has 3 columns. Add what is missing, if only the semicolons.",
         ),
         (
             "id,name\n1,a\n2,b,c\n",
@@ -33,26 +33,26 @@ LONG = "x" * 131_073
             None,
             "3 values where the header has 2 columns. Put a value that has a comma in it between quotation marks.",
         ),
-        ("sep=;\nid;name\n1;a;b\n", 1, None, "(Line 3 of the file.)"),
+        ("sep=;\nid;name\n1;a;b\n", 1, None, "(In a text editor: line 3.)"),
         ("id\nMüller, Anna\nBerg, Bo\n", 1, None, "This row has 2 values where the header has 1 column."),
-        ('id,name\n"1\n2",a\n3\n', 2, "name", "(Line 4 of the file.)"),
+        ('id,name\n"1\n2",a\n3\n', 2, "name", "(In a text editor: line 4.)"),
         ('id,name\n1,"a\n2,b\n', 1, "name", "A quotation mark that opens here is never closed."),
         ('id,name\n"1,a\n2,b\n', 1, "id", "A quotation mark that opens here is never closed."),
         ('id,"name\n1,a\n', None, None, "A quotation mark that opens here is never closed."),
         ('id,name\n1,"a"b\n', 1, None, "In this row, text follows a closing quotation mark."),
-        ('id,name\n"1,a\n"2",b\n', 1, None, "In this row, which ends on line 3, text follows a closing quotation mark."),
+        ('id,name\n"1,a\n"2",b\n', 1, None, "In this row, which ends on line 3 in a text editor, text follows a closing quotation mark."),
         ("id,name\n1,a\n2,\0b\n", 2, "name", "The file has a NUL byte here"),
         ("id,name\n\0", 1, "id", "The file has a NUL byte here"),
         ('id,name\n"1\n\0",b\n', 1, None, "The file has a NUL byte here"),
-        ("id,name\n1,a\r2,\0b\n", 2, "name", "(Line 3 of the file.)"),
-        ("id,name\n1,a\r\0", 2, "id", "(Line 3 of the file.)"),
+        ("id,name\n1,a\r2,\0b\n", 2, "name", "The file has a NUL byte here"),
+        ("id,name\n1,a\r\0", 2, "id", "The file has a NUL byte here"),
         (f"id,name\n1,{LONG}\0", 1, None, "The file has a NUL byte here"),
         ("i\0d,name\n", None, None, "The file has a NUL byte here"),
         (f"id,name\n1,{LONG}\n", 1, None, "A value has more than 131,072 characters."),
         (f'id,name\n1,"{LONG}\n', 1, None, "A quotation mark in it may never be closed."),
         (f"id,name\n1,{'x,' * 700_000}", 1, None, "The line has more than 1,048,576 characters."),
         ("id,name,id \n1,a,2\n", None, "id", "Columns 1 and 3 have the same name."),
-        ("id,,name\n1,,a\n2,x,b\n", 2, None, "Column 2 has no name, but this row has a value in it (line 3 of the file)."),
+        ("id,,name\n1,,a\n2,x,b\n", 2, None, "Column 2 has no name, but this row has a value in it."),
         (",\n1,2\n", None, None, "The first row has no column names."),
         ("id,name\n", None, None, "The file has a header but no rows."),
         ("id,name", None, None, "The file has a header but no rows."),
@@ -94,8 +94,7 @@ def test_an_error_far_into_the_file_has_its_row(tmp_path: Path) -> None:
     path.write_text("id,name\n" + "1,a\n" * 200_000 + "2\n" + "1,a\n" * 10)
     assert path.stat().st_size > csv_lines.BLOCK_BYTES * 3
     error = refused(path)
-    assert (error.row, error.column) == (200_001, "name")
-    assert "(Line 200002 of the file.)" in error.problem
+    assert (error.row, error.line, error.column) == (200_001, 200_002, "name")
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
@@ -105,8 +104,7 @@ def test_the_line_is_right_wherever_a_block_of_the_file_ends(tmp_path: Path, mon
     for block_bytes in range(1, 20):
         monkeypatch.setattr(csv_lines, "BLOCK_BYTES", block_bytes)
         error = refused(path)
-        assert (error.row, error.column) == (3, "name")
-        assert "(Line 5 of the file.)" in error.problem
+        assert (error.row, error.line, error.column) == (3, 5, "name")
 
 
 def test_a_row_that_goes_on_for_ever_is_noticed_before_it_fills_the_memory(tmp_path: Path) -> None:

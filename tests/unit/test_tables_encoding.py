@@ -103,7 +103,7 @@ def test_bytes_that_are_letters_in_no_encoding_are_refused_with_their_place(tmp_
     path.write_bytes(b"id;name\n1;Anna\n2;B\x81\x0b\x98\n")
     error = refused(path)
     assert (error.row, error.column) == (2, "name")
-    assert error.problem == "The bytes 81 here are no letters in CP1252. Save the list again as CSV UTF-8. (Line 3 of the file.)"
+    assert error.problem == "The bytes 81 here are no letters in CP1252. Save the list again as CSV UTF-8."
 
 
 @pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])

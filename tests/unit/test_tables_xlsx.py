@@ -141,7 +141,7 @@ def test_a_workbook_with_nothing_to_see_is_refused(tmp_path: Path) -> None:
             [["id", "", "x"], ["1", "", "a"], ["2", "b", ""]],
             2,
             None,
-            "Column 2 has no name, but this row has a value in it (row 3 of the sheet).",
+            "Column 2 has no name, but this row has a value in it.",
         ),
         ([[" "], ["1"]], None, None, "The first row has no column names."),
         ([[f"c{number}" for number in range(1_001)], ["1"]], None, None, "The list has 1,001 columns; at most 1,000 are read."),

@@ -81,4 +81,4 @@ def _plan(order: Order, own: "Settings") -> Plan | None:
         mender = Mender(file=found, texts=texts, selection=Selection(statuses=MENDABLE), zones_must_be_known=must_be_known)
         for _ in mender.batches(reader):
             pass
-        return Plan(sent=mender.totals.sent, waiting=mender.totals.waiting, words=in_words(mender.totals, texts))
+        return Plan(sent=mender.totals.sent, waiting=mender.totals.waiting, words=in_words(mender))

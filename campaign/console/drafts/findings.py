@@ -8,6 +8,7 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from campaign.domain.model import Status
+from campaign.domain.sheet import place
 
 LOOKED: Final = "looked.json"
 CHECKED: Final = "checked.json"
@@ -16,10 +17,15 @@ PROBLEMS: Final = "problems.csv"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleRow:
-    """A row to show: `row` is counted from the first one after the header; `cells` are the list's own, long ones cut."""
+    """A row to show: `line` is its line in the sheet, if it is known; `cells` are the list's own, long ones cut."""
 
     row: int
+    line: int | None = None
     cells: tuple[str, ...]
+
+    @property
+    def place(self) -> str:
+        return place(self.row, self.line)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,18 +58,18 @@ class Looked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One kind of row that can't be sent, or of message to look at: in words, how many, the first rows, and one of them."""
+    """One kind of row that can't be sent, or of message to look at: in words, how many, where the first are, and one of them."""
 
     kind: str
     words: str
     count: int
-    rows: tuple[int, ...]
+    places: str
     example: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Specimen:
-    row: int
+    place: str
     message: str
     length: int
 

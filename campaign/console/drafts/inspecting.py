@@ -15,6 +15,7 @@ from campaign.console.drafts.order import Order
 from campaign.console.drafts.wording import without_paths
 from campaign.domain.errors import CampaignError
 from campaign.domain.model import Status
+from campaign.domain.sheet import place, places
 from campaign.reporter.concerns import concern_in_words
 from campaign.reporter.reasons import reason_in_words
 from campaign.settings import Settings
@@ -41,7 +42,13 @@ def _found(checked: Checked, key: str) -> Found:
         sendable=counts.by_status[Status.PENDING],
         by_status=counts.by_status,
         problems=tuple(
-            Finding(kind=found.kind, words=reason_in_words(found.kind), count=found.count, rows=found.rows, example=found.example)
+            Finding(
+                kind=found.kind,
+                words=reason_in_words(found.kind),
+                count=found.count,
+                places=places(found.rows, checked.lines, count=found.count),
+                example=found.example,
+            )
             for found in checked.problems
         ),
         concerns=tuple(
@@ -49,12 +56,15 @@ def _found(checked: Checked, key: str) -> Found:
                 kind=found.kind,
                 words=concern_in_words(found, lock_screen=checked.lock_screen),
                 count=found.count,
-                rows=found.rows,
+                places=places(found.rows, checked.lines, count=found.count),
                 example=found.example,
             )
             for found in checked.concerns
         ),
-        samples=tuple(Specimen(row=sample.row, message=sample.message, length=sample.length) for sample in checked.samples),
+        samples=tuple(
+            Specimen(place=place(sample.row, checked.lines.of(sample.row)), message=sample.message, length=sample.length)
+            for sample in checked.samples
+        ),
         problem_rows=counts.by_status[Status.INVALID] + counts.by_status[Status.SKIPPED],
     )
 

@@ -69,7 +69,7 @@ def _samples(table: Table) -> tuple[int, tuple[SampleRow, ...]]:
     left = ALL_CHARACTERS
     for row, cells in _numbered(table):
         if len(first) < FIRST_ROWS and left > 0:
-            first.append(_shown(row, cells))
+            first.append(_shown(row, cells, table))
             left -= sum(map(len, first[-1].cells))
         elif chosen.wide:
             break
@@ -77,7 +77,7 @@ def _samples(table: Table) -> tuple[int, tuple[SampleRow, ...]]:
     known = {sample.row for sample in first}
     more: list[SampleRow] = []
     for row in sorted(set(chosen.rows) - known):
-        sample = _shown(row, chosen.rows[row])
+        sample = _shown(row, chosen.rows[row], table)
         left -= sum(map(len, sample.cells))
         if left < 0 and first:
             break
@@ -114,5 +114,5 @@ class _Chosen:
         return {row: cells for _, row, cells in self._longest if row} | {found[0]: found[1] for found in self._empty if found is not None}
 
 
-def _shown(row: int, cells: Sequence[str]) -> SampleRow:
-    return SampleRow(row=row, cells=tuple(cell[:CELL_CHARACTERS] for cell in cells))
+def _shown(row: int, cells: Sequence[str], table: Table) -> SampleRow:
+    return SampleRow(row=row, line=table.lines.of(row), cells=tuple(cell[:CELL_CHARACTERS] for cell in cells))

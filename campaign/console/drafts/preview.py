@@ -38,7 +38,7 @@ class Preview:
     """
 
     at: int
-    row: int
+    place: str
     samples: int
     shown: str = ""
     rest: str = ""
@@ -80,7 +80,7 @@ def preview(looked: Looked, messages: Messages, message: str, *, at: int, lock_s
     """The message of one sample row."""
     at = min(max(at, 0), len(looked.samples) - 1)
     sample = looked.samples[at]
-    seen = Preview(at=at, row=sample.row, samples=len(looked.samples))
+    seen = Preview(at=at, place=sample.place, samples=len(looked.samples))
     try:
         rendered = messages.render(sample.cells)
     except CampaignError as error:

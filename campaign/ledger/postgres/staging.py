@@ -1,8 +1,6 @@
 """The staging half of `ledger.port.Ledger` on PostgreSQL."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Final
 
 from campaign.domain.model import StagedRow
@@ -12,7 +10,7 @@ from campaign.ledger.port import CampaignRecord, CampaignSpec
 from campaign.ledger.postgres.connection import LONG_SECONDS, Session
 from campaign.ledger.postgres.store import Store
 from campaign.ledger.postgres.values import cleaned
-from campaign.ledger.values import MAY_HAVE_ARRIVED, attempt_elsewhere, record, staged
+from campaign.ledger.values import MAY_HAVE_ARRIVED, attempt_elsewhere, record, spec_values, staged
 
 DISCARDED_AT_ONCE: Final = 20_000
 
@@ -20,7 +18,7 @@ DISCARDED_AT_ONCE: Final = 20_000
 class Staging(Store):
     async def create(self, spec: CampaignSpec) -> CampaignRecord:
         runner = await self._enlist(0, "staging")
-        values = asdict(spec) | {"columns": json.dumps(spec.columns), "settings": json.dumps(spec.settings), "stager": runner}
+        values = spec_values(spec) | {"stager": runner}
 
         def work(db: Session) -> CampaignRecord:
             campaign = db.one("create_campaign", values)

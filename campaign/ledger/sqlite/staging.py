@@ -1,9 +1,7 @@
 """The staging half of `ledger.port.Ledger` on SQLite."""
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from itertools import chain
 from typing import Any, Final
 
@@ -17,7 +15,7 @@ from campaign.ledger.port import CampaignRecord, CampaignSpec
 from campaign.ledger.sqlite.connection import SQL
 from campaign.ledger.sqlite.identity import store_identity
 from campaign.ledger.sqlite.store import Store, exhaust, rows
-from campaign.ledger.values import MAY_HAVE_ARRIVED, attempt_elsewhere, record, staged, staged_plain
+from campaign.ledger.values import MAY_HAVE_ARRIVED, attempt_elsewhere, record, spec_values, staged, staged_plain
 
 DISCARDED_AT_ONCE: Final = 20_000
 STAGED_AT_ONCE: Final = 200
@@ -33,8 +31,8 @@ class Staging(Store):
         def work(db: apsw.Connection) -> CampaignRecord:
             if db.execute(SQL["campaign_by_name"], {"name": spec.name}).fetchone() is not None:
                 raise refusals.name_taken(spec.name)
-            values = asdict(spec) | {"columns": json.dumps(spec.columns), "settings": json.dumps(spec.settings)}
-            campaign = db.execute(SQL["create_campaign"], values | {"stager": runner, "wall": self._clock.wall()}).get
+            values = spec_values(spec) | {"stager": runner, "wall": self._clock.wall()}
+            campaign = db.execute(SQL["create_campaign"], values).get
             db.execute(SQL["adopt"], {"campaign": campaign, "runner": runner})
             store_identity(db, self._path, move=False)
             return record(rows(db, "campaign_by_name", name=spec.name)[0])

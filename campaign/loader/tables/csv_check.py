@@ -6,6 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from campaign.domain.errors import InputError
+from campaign.domain.sheet import MOST_GAPS, SheetLines
 from campaign.loader.tables.csv_lines import BadLineError, CsvFile
 from campaign.loader.tables.csv_separator import is_blank
 from campaign.loader.tables.header import Header
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from _csv import Reader
 
 
-def check(file: CsvFile, limits: Limits) -> tuple[Header, int]:
-    """The header and the number of data rows; raises InputError unless every row has as many values as the header.
+def check(file: CsvFile, limits: Limits) -> tuple[Header, int, SheetLines]:
+    """The header, the number of data rows, and their lines; raises InputError unless every row has as many values as the header.
 
     Rows of nothing but separators at the end, which Excel saves for cells that were emptied, are no data.
     """
@@ -29,8 +30,10 @@ def next_row(reader: "Reader") -> list[str]:
 
 
 class _Check:
-    """Where the pass is: `rows` are the data rows found good, `filled` the last of them that holds something, `line` its last line in the
-    file.
+    """Where the pass is.
+
+    `rows` are the data rows found good, `filled` the last of them that holds something, `line` its last line in the file. `above` counts
+    the header and the blank lines so far, as a spreadsheet does; `gaps` are the rows with a blank line before them.
     """
 
     def __init__(self, file: CsvFile, limits: Limits) -> None:
@@ -42,14 +45,16 @@ class _Check:
         self.rows = 0
         self.filled = 0
         self.line = 0
+        self.above = 0
+        self.gaps: list[int] = []
 
-    def run(self) -> tuple[Header, int]:
+    def run(self) -> tuple[Header, int, SheetLines]:
         try:
-            names = next_row(self.reader)
+            names = self._names()
             if not names:
                 raise self._error("The file holds nothing but blank lines. Save the list again.")
             self.header = Header.check(names, file=self.file.source.name, limits=self.limits)
-            self.line = self.reader.line_num
+            self.line, header_line = self.reader.line_num, self.above
             self._check_rows(self.header)
         except BadLineError as error:
             raise self._error(error.problem, column=self._column_of(error.before), line=self.reader.line_num + 1) from None
@@ -59,7 +64,15 @@ class _Check:
             raise self._error("The file has a header but no rows. Add the passes below it, or save the list again.", inside=False)
         if self.filled > self.limits.rows:
             raise self._error(f"The list has {self.filled:,} rows; at most {self.limits.rows:,} are read. Split it.", inside=False)
-        return self.header, self.filled
+        gaps = [row for row in self.gaps if row <= self.filled]
+        return self.header, self.filled, SheetLines.counted(header_line + 1, gaps)
+
+    def _names(self) -> list[str]:
+        for cells in self.reader:
+            self.above += 1
+            if not is_blank(cells):
+                return cells
+        return []
 
     def _check_rows(self, header: Header) -> None:
         width = len(header.names)
@@ -70,12 +83,15 @@ class _Check:
             if len(cells) != width:
                 if cells and not (width > 1 and is_blank(cells)):
                     raise self._uneven(len(cells), header)
+                self.above += 1
+                if len(self.gaps) <= MOST_GAPS:
+                    self.gaps.append(self.rows + 1)
             else:
                 self.rows += 1
                 if any(cells):
                     self.filled = self.rows
                 if unnamed:
-                    header.check_unnamed(cells, row=self.rows, where=f"line {self.line + 1 + self.skipped} of the file")
+                    header.check_unnamed(cells, row=self.rows, line=self.above + self.rows)
             self.line = reader.line_num
 
     def _uneven(self, found: int, header: Header) -> InputError:
@@ -95,7 +111,7 @@ class _Check:
             return self._error(problem, line=begin, column=self._last_column())
         if "expected after" in error:
             last = self.reader.line_num
-            where = f"which ends on line {last + self.skipped}, " if last > begin else ""
+            where = f"which ends on line {last + self.skipped} in a text editor, " if last > begin else ""
             problem = f'In this row, {where}text follows a closing quotation mark. Write "" for one that is part of the value.'
             return self._error(problem, line=begin)
         if "field larger than" in error:
@@ -125,5 +141,7 @@ class _Check:
 
     def _error(self, problem: str, *, line: int = 0, column: str | None = None, inside: bool = True) -> InputError:
         row = self.rows + 1 if inside and self.header else None
-        where = f" (Line {line + self.skipped} of the file.)" if line else ""
-        return InputError(f"{problem}{where}", file=self.file.source.name, row=row, column=column)
+        in_sheet = self.above + row if row else None
+        # A text editor counts other lines than a spreadsheet where values hold line breaks.
+        where = f" (In a text editor: line {line + self.skipped}.)" if line and line + self.skipped != in_sheet else ""
+        return InputError(f"{problem}{where}", file=self.file.source.name, row=row, line=in_sheet, column=column)

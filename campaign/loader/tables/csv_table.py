@@ -25,7 +25,7 @@ def open_csv(source: Source, limits: Limits) -> Table:
     encoding = find_encoding(source.path)
     separator = find_separator(first_lines(source.path, encoding.codec))
     file = CsvFile(source=source, codec=encoding.codec, separator=separator, line_characters=limits.line_characters)
-    header, rows = check(file, limits)
+    header, rows, lines = check(file, limits)
     guess = " (a guess: if letters look wrong, save the list as CSV UTF-8)" if encoding.guessed else ""
     return Table(
         source=source,
@@ -36,6 +36,7 @@ def open_csv(source: Source, limits: Limits) -> Table:
         encoding=encoding.label,
         guessed=encoding.guessed,
         separator=separator.character,
+        lines=lines,
         read=partial(_read, file, header, rows),
     )
 

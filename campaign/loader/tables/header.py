@@ -44,15 +44,15 @@ class Header:
         """The positions of columns without a name, which must not hold anything."""
         return tuple(position for position, name in enumerate(self.names) if not name)
 
-    def check_unnamed(self, cells: Sequence[str], *, row: int, where: str) -> None:
-        """Raises InputError if a row has something in a column without a name; `where` tells people which row it is in the file."""
+    def check_unnamed(self, cells: Sequence[str], *, row: int, line: int | None) -> None:
+        """Raises InputError if a row has something in a column without a name."""
         for position in self.unnamed:
             if strip_unseen(cells[position]):
                 advice = "Name the column or empty it."
                 if row == 1:
                     advice += " If this row is the header, delete what stands above it."
-                problem = f"Column {position + 1} has no name, but this row has a value in it ({where}). {advice}"
-                raise InputError(problem, file=self.file, row=row)
+                problem = f"Column {position + 1} has no name, but this row has a value in it. {advice}"
+                raise InputError(problem, file=self.file, row=row, line=line)
 
     def pick(self) -> Callable[[Sequence[str]], Row]:
         """What makes a row of the named columns from a row of the file."""

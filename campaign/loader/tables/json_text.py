@@ -25,7 +25,7 @@ def json_kind(path: Path) -> str:
     if first is None:
         return DOCUMENT
     flat = not any(isinstance(value, dict | list) for value in first.values())
-    return LINES if flat or lines[1:2] and lines[1].lstrip().startswith("{") else DOCUMENT
+    return LINES if flat or (lines[1:2] and lines[1].lstrip().startswith("{")) else DOCUMENT
 
 
 def _object(line: str) -> dict[str, object] | None:

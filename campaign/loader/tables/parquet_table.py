@@ -98,7 +98,7 @@ def _check(file: _ParquetFile, limits: Limits) -> int:
             raise InputError(problem, file=file.source.name)
         if file.header.unnamed:
             for row, cells in enumerate(zip(*_cells(file, batch), strict=True), rows + 1):
-                file.header.check_unnamed(cells, row=row, where="of the file's data")
+                file.header.check_unnamed(cells, row=row, line=None)
         rows += len(batch)
     return rows
 

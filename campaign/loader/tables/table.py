@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from campaign.domain.sheet import NO_LINES, SheetLines
 from campaign.loader.tables.source import Source
 
 CELL_CHARACTERS: Final = 131_072
@@ -49,8 +50,9 @@ DEFAULT: Final = Limits()
 class Table:
     """A list whose whole structure has been checked. Use it in a `with` block: what was read from stdin is removed at its end.
 
-    `rows` counts data rows, without the header. `description` says what was found, for people. `encoding`, whether it was
-    `guessed`, and `separator` (a single character, empty if there is only one column) are a CSV file's, `sheet` a workbook's.
+    `rows` counts data rows, without the header; `lines` says which line of the sheet, or of a file of JSON lines, each of them is on.
+    `description` says what was found, for people. `encoding`, whether it was `guessed`, and `separator` (a single character, empty if there
+    is only one column) are a CSV file's, `sheet` a workbook's.
     """
 
     source: Source = field(repr=False)
@@ -62,6 +64,7 @@ class Table:
     guessed: bool = False
     separator: str = ""
     sheet: str = ""
+    lines: SheetLines = field(default=NO_LINES, repr=False)
     read: Callable[[int], Iterator[Batch]] = field(repr=False, compare=False)
 
     @property

@@ -8,6 +8,7 @@ from functools import partial
 from python_calamine import CalamineError, CalamineWorkbook
 
 from campaign.domain.errors import InputError
+from campaign.domain.sheet import NO_LINES, SheetLines
 from campaign.loader.tables.header import Header
 from campaign.loader.tables.source import Source
 from campaign.loader.tables.table import CELL_CHARACTERS, Batch, Format, Limits, Table
@@ -63,7 +64,7 @@ def open_xlsx(source: Source, limits: Limits) -> Table:
     for part in visible:
         _check_extent(scans[part.part], part, source, limits)
         sheet = _Sheet(source=source, name=part.name, errors=scans[part.part].errors)
-        header, rows = _check(sheet, limits)
+        header, rows, lines = _check(sheet, limits)
         if header is None:
             continue
         others = [other.name for other in visible if other is not part]
@@ -75,6 +76,7 @@ def open_xlsx(source: Source, limits: Limits) -> Table:
             rows=rows,
             description=f"Excel workbook, sheet “{part.name}”{unread}",
             sheet=part.name,
+            lines=lines,
             read=partial(_read, sheet, header),
         )
     hidden = " that is visible" if any(not part.visible for part in parts) else ""
@@ -111,29 +113,29 @@ def _check_extent(scan: SheetScan, sheet: SheetPart, source: Source, limits: Lim
         raise InputError(problem, file=source.name)
 
 
-def _check(sheet: _Sheet, limits: Limits) -> tuple[Header | None, int]:
-    """Looks at every row: the header, None if the sheet is empty, and the number of data rows."""
+def _check(sheet: _Sheet, limits: Limits) -> tuple[Header | None, int, SheetLines]:
+    """Looks at every row: the header, None if the sheet is empty, the number of data rows, and their lines."""
     found = sheet.rows()
-    _, names = next(found, (0, []))
+    first, names = next(found, (0, []))
     if not names:
-        return None, 0
+        return None, 0, NO_LINES
     header = Header.check(names, file=sheet.source.name, limits=limits)
     unnamed = bool(header.unnamed)
     rows = 0
     for number, cells in found:
         rows += 1
         if unnamed:
-            header.check_unnamed(cells, row=rows, where=f"row {number} of the sheet")
+            header.check_unnamed(cells, row=rows, line=number)
         if len(max(cells, key=len)) > CELL_CHARACTERS:
             column = next(position for position, cell in enumerate(cells) if len(cell) > CELL_CHARACTERS)
-            problem = f"The value has more than {CELL_CHARACTERS:,} characters. Shorten it. (Row {number} of the sheet.)"
-            raise InputError(problem, file=sheet.source.name, row=rows, column=header.names[column])
+            problem = f"The value has more than {CELL_CHARACTERS:,} characters. Shorten it."
+            raise InputError(problem, file=sheet.source.name, row=rows, line=number, column=header.names[column])
     if not rows:
         problem = f"The sheet “{sheet.name}” has a header but no rows. Add the passes below it, or save the list again."
         raise InputError(problem, file=sheet.source.name)
     if rows > limits.rows:
         raise InputError(f"The list has {rows:,} rows; at most {limits.rows:,} are read. Split it.", file=sheet.source.name)
-    return header, rows
+    return header, rows, SheetLines(first=first + 1)
 
 
 def _read(sheet: _Sheet, header: Header, size: int) -> Iterator[Batch]:
