@@ -82,7 +82,13 @@ class Checked:
             "sendable": self.counts.by_status[Status.PENDING],
             "by_status": {status.value: self.counts.by_status[status] for status in Status},
             "problems": [
-                self._places(problem.rows) | {"kind": problem.kind, "count": problem.count, "example": problem.example}
+                {
+                    "kind": problem.kind,
+                    "count": problem.count,
+                    "first_rows": list(problem.rows),
+                    "first_lines": self.lines.of_all(problem.rows),
+                    "example": problem.example,
+                }
                 for problem in self.problems
             ],
             "samples": [
@@ -95,16 +101,10 @@ class Checked:
                 }
                 for sample in self.samples
             ],
-            "warnings": [
-                self._places(concern.rows) | {"kind": concern.kind.value, "count": concern.count, "example": concern.example}
-                for concern in self.concerns
-            ],
+            "warnings": [concern.as_json(self.lines) for concern in self.concerns],
             "estimated_seconds": round(self.estimated_seconds, 1),
             "exit_code": self.exit_code,
         }
-
-    def _places(self, rows: tuple[int, ...]) -> dict[str, Any]:
-        return {"first_rows": list(rows), "first_lines": self.lines.of_all(rows)}
 
 
 async def check(source: str, settings: Settings, *, problem_rows: Path | None = None, progress: Progress = lambda *_: None) -> Checked:
@@ -133,7 +133,7 @@ async def check(source: str, settings: Settings, *, problem_rows: Path | None = 
                 parts = reader.result_columns(campaign, frozenset({Status.INVALID, Status.SKIPPED}))
                 name, columns = given.spec.name, given.layout.columns
                 await asyncio.to_thread(write_results, problem_rows, campaign=name, columns=columns, parts=parts, failed=None)
-            look = Look(reader=reader, campaign=campaign, known=known, settings=settings, progress=progress)
+            look = Look(reader=reader, campaign=campaign, known=known, settings=settings, progress=progress, concerns=staged.concerns)
             checked = await asyncio.to_thread(look.all, given.table)
             if known is not None and known.campaign(given.spec.name) is not None:
                 return checked
@@ -173,19 +173,22 @@ def _known(settings: Settings) -> Iterator[LedgerReader | None]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """A look at a staged campaign. `known` is the ledger that tells what passes were sent before, if there is one."""
+    """A look at a staged campaign. `known` is the ledger that tells what passes were sent before, if there is one; `concerns` were found
+    while it was staged.
+    """
 
     reader: LedgerReader
     campaign: int
     known: LedgerReader | None
     settings: Settings
     progress: Progress = lambda *_: None
+    concerns: tuple[Concern, ...] = ()
 
     def all(self, table: Table) -> Checked:
         """What was found in a list."""
         counts = self.reader.counts(self.campaign)
         samples: list[Sample] = []
-        concerns = concerns_of(self._sampled(samples, counts), settings=self.settings, ledger=self.known)
+        concerns = (*self.concerns, *concerns_of(self._sampled(samples, counts), settings=self.settings, ledger=self.known))
         rate_per_second = self.settings.rate
         return Checked(
             list_name=table.name,

@@ -1,9 +1,10 @@
-"""`retry`: rows of a campaign sent again because a person says so, as they are or as a mended file has them."""
+"""`retry`: rows of a campaign sent again because a person says so, as they are or as a corrected file has them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from typing import Final
 
@@ -13,6 +14,8 @@ from campaign.app.keeping import check_here
 from campaign.app.ledger_checks import check_known, check_same_ledger
 from campaign.app.mended import MendedFile, mended_file
 from campaign.app.mending import MENDABLE, Mender, Texts, Totals, told
+from campaign.app.near import near_to_excluded
+from campaign.app.rows_file import ROWS_AT_ONCE, NamedRows, named_rows
 from campaign.app.runs import (
     check_not_cancelled,
     is_file,
@@ -20,12 +23,13 @@ from campaign.app.runs import (
     looked_through,
     results_of,
 )
-from campaign.app.sending import Stop, check_access
+from campaign.app.sending import Stop, check_access, send
 from campaign.app.session import Finished, Front, Session, session
-from campaign.app.staging import exclude, stage
+from campaign.app.staging import exclude, stage, warn
 from campaign.domain.errors import StoppedError, UsageError
 from campaign.domain.lifecycle import RETRYABLE
-from campaign.domain.model import OPEN, ResultRow, Status
+from campaign.domain.model import OPEN, Counts, ResultRow, Status
+from campaign.domain.places import Place
 from campaign.domain.selection import Selection
 from campaign.insights import command_line
 from campaign.ledger.port import CampaignRecord, Control
@@ -35,13 +39,14 @@ from campaign.settings import Settings
 
 FAILED: Final = frozenset({Status.FAILED})
 BY_FILE: Final = frozenset({Status.FAILED, Status.INVALID, Status.NOT_DELIVERED})
-"""What a mended file may have sent again: whoever may have been told already is a matter of the ledger, not of a file."""
+"""What a corrected file may have sent again: rows that may have arrived are decided by the ledger, not by a file."""
 
 
-async def retry(target: str, selection: Selection, settings: Settings, front: Front) -> Finished:
-    """Send rows again; the target is a campaign's name, or a results file or failed-rows file, mended or not.
+async def retry(target: str, selection: Selection, settings: Settings, front: Front, *, rows: str | None = None) -> Finished:
+    """Send rows again; the target is a campaign's name, or a results file or failed-rows file, corrected or not.
 
-    `selection` without statuses means the failed rows, and those of a file that were invalid and are mended.
+    `selection` without statuses means the failed rows, and those of a file that were invalid and are corrected. `rows` is a list: only rows
+    of the campaign whose passes are in it are sent.
 
     Raises:
         CampaignError: with the exit code that says how far it came.
@@ -49,8 +54,10 @@ async def retry(target: str, selection: Selection, settings: Settings, front: Fr
     stop = front.listen()
     check_access(settings)
     async with session(settings, front, stop) as work:
-        if work.reader.campaign(target) is not None or not is_file(target):
-            return await _again(work, find_whole(work.reader, target), selection)
+        if rows is not None or work.reader.campaign(target) is not None or not is_file(target):
+            if rows is not None and work.reader.campaign(target) is None and is_file(target):
+                raise UsageError("--rows says which rows of a campaign are meant. Give the campaign's name, not a file of its rows.")
+            return await _again(work, find_whole(work.reader, target), selection, rows)
         async with _opened(target, work, stop) as file:
             if file is not None:
                 return await _mend(work, target, file, selection)
@@ -64,20 +71,27 @@ async def retry(target: str, selection: Selection, settings: Settings, front: Fr
                 stop=stop.gently,
                 ledger_name=settings.ledger_to_name,
                 begin=lambda spec: replace(spec, settings=spec.settings | remembered(settings, now=utc_now(), own_zones=own_zones)),
+                tell=front.tell,
             )
         return await _again(work, staged.record, selection)
 
 
-async def _again(work: Session, record: CampaignRecord, selection: Selection) -> Finished:
+async def _again(work: Session, record: CampaignRecord, selection: Selection, source: str | None = None) -> Finished:
     chosen = replace(selection, statuses=selection.statuses or FAILED)
     if not chosen.statuses <= RETRYABLE:
-        raise UsageError("Invalid rows are sent once they are mended: mend them in the failed-rows file, and give retry that file.")
+        raise UsageError("Invalid rows are sent once they are corrected: do so in the failed-rows file, and give retry that file.")
     check_here(record)
     check_not_cancelled(record)
     work = work.of(record)
     exclusions = await asyncio.to_thread(Exclusions, work.settings.exclude, record.spec.id_column)
     results = await asyncio.to_thread(results_of, record, work.settings)
     counts = await work.counts(record)
+    if source is not None:
+        named = await asyncio.to_thread(named_rows, source, work.reader, record, chosen, id_column=work.settings.id_column)
+        if work.stop.gently.is_set():
+            raise StoppedError("Interrupted while the file was being read; nothing was sent. Run the same command again.")
+        finished = await _again_named(work, record, chosen, named, exclusions=exclusions, results=results, counts=counts)
+        return replace(finished, note=f"{named.in_words()} {finished.note}".strip(), details=named.as_json())
     filters = {"reasons": chosen.reasons, "http_statuses": chosen.http_statuses}
     again = work.reader.matching(record.id, chosen.statuses, **filters)  # type: ignore[arg-type]  # each by its name
     if not again:
@@ -97,11 +111,57 @@ async def _again(work: Session, record: CampaignRecord, selection: Selection) ->
 
     check_not_over(work.schedule(record), now=utc_now())
     await check_same_ledger(work, record)
+    await _warn_of_near(work, record, exclusions, rows)
     instead = _same_command(record.spec.name, chosen, work)
     work.ask(record, again + counts.open, chosen.statuses, rows=rows, instead=instead)
     await exclude(work.ledger, record, exclusions)
     await work.ledger.retry(record.id, chosen.statuses, **filters)  # type: ignore[arg-type]  # each by its name
     return await work.send(record, results, anew=True)
+
+
+async def _again_named(
+    work: Session,
+    record: CampaignRecord,
+    chosen: Selection,
+    named: NamedRows,
+    *,
+    exclusions: Exclusions,
+    results: Place | None,
+    counts: Counts,
+) -> Finished:
+    """Send the rows that a list names, and no others of the campaign."""
+    wanted = named.all_rows()
+    if not wanted:
+        note = f"Nothing was sent: the file names no row that is {printable(chosen.in_words())}."
+        return await work.end(record, End(ended=Ended.LIMIT), results, note)
+    if record.control is Control.PAUSED:
+        return await work.end(record, End(ended=Ended.PAUSED), results, is_paused(record))
+
+    def rows() -> Iterator[ResultRow]:
+        for first in range(0, len(wanted), ROWS_AT_ONCE):
+            found = work.reader.rows_numbered(record.id, wanted[first : first + ROWS_AT_ONCE])
+            yield from (found[number] for number in sorted(found))
+
+    check_not_over(work.schedule(record), now=utc_now())
+    await check_same_ledger(work, record)
+    await _warn_of_near(work, record, exclusions, rows)
+    instead = _same_command(record.spec.name, chosen, work, "--rows", named.table.name)
+    work.ask(record, len(wanted), chosen.statuses, rows=rows, instead=instead)
+    await exclude(work.ledger, record, exclusions)
+    count = sum([await work.ledger.mend(record.id, [], numbers, chosen.statuses) for numbers in named.parts()])
+    if counts.open > len(named.waiting):
+        work = replace(work, front=replace(work.front, sender=partial(send, only=wanted)))
+    finished = await work.send(record, results, anew=True)
+    if left := len(named.chosen) - count:
+        note = f"{left:,} of them are still to be read back, or were changed meanwhile, and were left."
+        return replace(finished, note=f"{note} {finished.note}".strip())
+    return finished
+
+
+async def _warn_of_near(work: Session, record: CampaignRecord, exclusions: Exclusions, rows: Callable[[], Iterable[ResultRow]]) -> None:
+    """Say which of these rows are sent to though their ids are near to excluded ones."""
+    if exclusions.files:
+        warn(await asyncio.to_thread(near_to_excluded, rows, exclusions.keys, record.spec.lines), record, work.front.tell)
 
 
 async def _mend(work: Session, target: str, file: MendedFile, selection: Selection) -> Finished:
@@ -119,10 +179,11 @@ async def _mend(work: Session, target: str, file: MendedFile, selection: Selecti
     must_be_known = work.settings.window is not None and work.settings.time_zone is None
     mender = Mender(file=file, texts=texts, selection=chosen, zones_must_be_known=must_be_known)
     plan = await asyncio.to_thread(_planned, work, mender)
-    note = told(plan)
-    # Without a results file to write: it would take the place of the failed rows, and of what was mended in them.
+    note, details = told(plan), {"columns": {"ignored": list(file.ignored), "from_ledger": list(file.missing)}}
+    # Without a results file to write: it would take the place of the failed rows, and of what was corrected in them.
     if not plan.totals.sent and not plan.totals.waiting:
-        return await work.end(record, End(ended=Ended.LIMIT), None, f"Nothing was sent: the file has no row that can be sent again. {note}")
+        nothing = f"Nothing was sent: the file has no row that can be sent again. {note}"
+        return replace(await work.end(record, End(ended=Ended.LIMIT), None, nothing), details=details)
     if record.control is Control.PAUSED:
         return await work.end(record, End(ended=Ended.PAUSED), None, is_paused(record))
 
@@ -131,6 +192,7 @@ async def _mend(work: Session, target: str, file: MendedFile, selection: Selecti
 
     check_not_over(work.schedule(record), now=utc_now())
     await check_same_ledger(work, record)
+    await _warn_of_near(work, record, exclusions, rows)
     work.ask(record, plan.totals.sent + counts.open, chosen.statuses, rows=rows, instead=_same_command(target, selection, work))
     await exclude(work.ledger, record, exclusions)
     count = 0
@@ -142,7 +204,7 @@ async def _mend(work: Session, target: str, file: MendedFile, selection: Selecti
             f" {duplicates:,} of the rows sent again would have been the second of their pass, or were changed meanwhile, and were left."
         )
     finished = await work.send(record, await asyncio.to_thread(results_of, record, work.settings), anew=True)
-    return replace(finished, note=f"{note} {finished.note}".strip())
+    return replace(finished, note=f"{note} {finished.note}".strip(), details=details)
 
 
 def _planned(work: Session, mender: Mender) -> Mender:
@@ -166,8 +228,8 @@ async def _opened(target: str, work: Session, stop: Stop) -> AsyncIterator[Mende
         context.__exit__(None, None, None)
 
 
-def _same_command(target: str, selection: Selection, work: Session) -> str:
+def _same_command(target: str, selection: Selection, work: Session, *more: str) -> str:
     options = [("--status", [status.value for status in selection.statuses]), ("--reason", list(selection.reasons))]
     options.append(("--http-status", [str(code) for code in selection.http_statuses]))
     given = [word for name, values in options if values for word in (name, ",".join(sorted(values)))]
-    return command_line("retry", target, *given, ledger=work.settings.ledger_to_name)
+    return command_line("retry", target, *given, *more, ledger=work.settings.ledger_to_name)

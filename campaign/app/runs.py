@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 from campaign.app.controls import Exclusions, remembered, utc_now
 from campaign.app.finding import find, find_whole
@@ -13,7 +14,7 @@ from campaign.app.ledgers import open_ledger, open_reader
 from campaign.app.lists import CheckedList, opened
 from campaign.app.sending import Stop, check_access, verify
 from campaign.app.session import Finished, Front, Session, session
-from campaign.app.staging import LOOK_SECONDS, Staged, exclude, stage
+from campaign.app.staging import LOOK_SECONDS, Staged, exclude_now, stage
 from campaign.domain.errors import StoppedError, UsageError
 from campaign.domain.model import Status
 from campaign.domain.places import Place, Url, named, place_of
@@ -46,7 +47,8 @@ async def run_list(source: str, settings: Settings, front: Front) -> Finished:
     """
     check_access(settings)
     async with _staged(source, settings, front) as (work, staged, results):
-        return await _go_on(work.of(staged.record), staged.record, results, resumed=staged.resumed)
+        finished = await _go_on(work.of(staged.record), staged.record, results, resumed=staged.resumed)
+        return replace(finished, details=_warnings(staged))
 
 
 async def stage_list(source: str, settings: Settings, front: Front) -> Finished:
@@ -61,7 +63,11 @@ async def stage_list(source: str, settings: Settings, front: Front) -> Finished:
         command = command_line("send", staged.record.spec.name, ledger=settings.ledger_to_name)
         note = f"It {how}; nothing was sent. Any number of processes may send it together, each by: {command}"
         finished = await work.end(staged.record, End(ended=Ended.LIMIT), None, note)
-        return replace(finished, view=replace(finished.view, exit_code=3 if counts.needs_someone else 0))
+        return replace(finished, view=replace(finished.view, exit_code=3 if counts.needs_someone else 0), details=_warnings(staged))
+
+
+def _warnings(staged: Staged) -> dict[str, Any]:
+    return {"warnings": [concern.as_json(staged.record.spec.lines) for concern in staged.concerns]}
 
 
 @asynccontextmanager
@@ -113,7 +119,7 @@ async def resume(name: str, settings: Settings, front: Front) -> Finished:
         counts = await work.counts(record)
         if counts.unfinished:
             await check_same_ledger(work, record)
-        work.ask(record, counts.open, frozenset({Status.PENDING}))
+        work.ask(record, counts.open, frozenset({Status.PENDING}), near=True)
         if record.control is Control.PAUSED:
             await work.ledger.control(record.id, Control.GO)
         return await _go_on(work, find(begun.reader, name), results, resumed=True, asked=True)
@@ -142,8 +148,7 @@ async def join(name: str, settings: Settings, front: Front) -> Finished:
 
 async def _exclude_now(work: Session, record: CampaignRecord, settings: Settings) -> None:
     exclusions = await asyncio.to_thread(Exclusions, settings.exclude, record.spec.id_column)
-    if await exclude(work.ledger, record, exclusions):
-        await work.ledger.apply_exclusions(record.id)
+    await exclude_now(work.ledger, work.reader, record, exclusions, tell=work.front.tell)
 
 
 async def _staged_by_others(work: Session, name: str) -> CampaignRecord:
@@ -190,7 +195,8 @@ async def _go_on(work: Session, record: CampaignRecord, results: Place | None, *
     if not asked:
         if counts.unfinished:
             await check_same_ledger(work, record)
-        work.ask(record, counts.open, frozenset({Status.PENDING}))
+        # Of a new list it was said when it was staged.
+        work.ask(record, counts.open, frozenset({Status.PENDING}), near=resumed)
     # Counted again only where a person took time to answer: of a million rows it takes longer than all else before the first send.
     return await work.send(record, results, counts=counts if work.settings.yes else None)
 

@@ -78,10 +78,12 @@ async def send(
     observer: Observer,
     stop: Stop,
     anew: bool = False,
+    only: tuple[int, ...] | None = None,
 ) -> End:
     """Send what is left of the campaign, with `--canary` a few first; returns why it ended.
 
-    `anew` says that what it sent before tells a canary nothing: a person has had rows sent again, perhaps mended.
+    `anew` says that what it sent before tells a canary nothing: a person has had rows sent again, perhaps corrected. With `only` no other
+    rows are sent.
 
     Raises:
         CampaignError: the ledger can't be used any more; the same command goes on later.
@@ -91,7 +93,7 @@ async def send(
     await ledger.bury(quiet_seconds=settings.quiet_period)
     if reader.outlook(record.id).finished:
         return _of_share(reader, record, settings)
-    pool_settings = _pool_settings(record, reader, settings)
+    pool_settings = _pool_settings(record, reader, settings, only)
     runner = await ledger.enlist(
         record.id,
         quiet_seconds=settings.quiet_period,
@@ -174,7 +176,10 @@ def _gateway(settings: Settings, observer: Observer, *, concurrency: int, total_
     )
 
 
-def _pool_settings(record: CampaignRecord, reader: LedgerReader, settings: Settings) -> PoolSettings:
+def _pool_settings(record: CampaignRecord, reader: LedgerReader, settings: Settings, only: tuple[int, ...] | None) -> PoolSettings:
+    if settings.sample is not None:
+        sample = reader.sample(record.id, settings.sample, settings.seed)
+        only = sample if only is None else tuple(sorted(set(sample) & set(only)))
     return PoolSettings(
         key=budget_key(settings),
         origin=Endpoint.of(settings.api_url).origin,
@@ -189,7 +194,7 @@ def _pool_settings(record: CampaignRecord, reader: LedgerReader, settings: Setti
         wait=not settings.no_wait,
         daily_cap=settings.daily_cap,
         shard=settings.shard,
-        only=reader.sample(record.id, settings.sample, settings.seed) if settings.sample is not None else None,
+        only=only,
     )
 
 

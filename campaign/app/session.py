@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager
-from dataclasses import dataclass, replace
-from typing import Protocol, Self
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, Self
 
 from campaign.app.controls import cannot_finish, check_schedule, kept_of, opens_in_words, schedule_of, utc_now
 from campaign.app.finding import find
@@ -62,11 +62,15 @@ class Front:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """How a command left the campaign; `note` is what the command itself did not do, and why, as sentences; `brief` says that it is all."""
+    """How a command left the campaign.
+
+    `note` is what the command itself did not do, and why, as sentences; `brief` says that it is all. `details` go into the `--json` object.
+    """
 
     view: CampaignView
     note: str = ""
     brief: bool = False
+    details: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +111,7 @@ class Session:
         to: str = "",
         rows: Rows | None = None,
         instead: str = "",
+        near: bool = False,
     ) -> None:
         """Have a person agree, unless that was done with `--yes`.
 
@@ -117,6 +122,7 @@ class Session:
             to: the only pass, where it is not the list's.
             rows: what would be sent, where that is not all rows of these statuses as they are.
             instead: the command that would send them after all, where that is not `resume`.
+            near: say also which ids are near to others.
 
         Raises:
             UsageError: no.
@@ -124,7 +130,7 @@ class Session:
         """
         if self.settings.yes or not messages:
             return
-        question = question_of(record, messages, statuses, reader=self.reader, settings=self.settings, to=to, rows=rows)
+        question = question_of(record, messages, statuses, reader=self.reader, settings=self.settings, to=to, rows=rows, near=near)
         go_on = instead or command_line("resume", record.spec.name, ledger=self.settings.ledger_to_name)
         not_sent = f"Nothing was sent. To send it after all: {go_on}"
         try:

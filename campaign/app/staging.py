@@ -1,7 +1,7 @@
 """Stage: from a checked list to a campaign in the ledger, the same one for the same list again."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -9,18 +9,28 @@ from typing import Final
 from campaign.app.controls import Exclusions
 from campaign.app.keeping import check_here
 from campaign.app.lists import CheckedList
+from campaign.app.near import ids_in_ledger, near_concerns, near_to_excluded
+from campaign.domain.care import Concern
 from campaign.domain.errors import OtherContentError, StoppedError, UsageError
-from campaign.domain.model import StagedRow
+from campaign.domain.model import OPEN, StagedRow
 from campaign.insights import command_line
 from campaign.ledger.port import CampaignRecord, CampaignSpec, Control, Ledger, LedgerReader
+from campaign.loader.near import NearIdFinder
+from campaign.reporter.concerns import concern_in_words
 
 LOOK_SECONDS: Final = 0.2
+
+Tell = Callable[[str, str], None]
+"""Says a sentence to a person, by the name of an event."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Staged:
+    """`concerns` are of ids that are near to each other, or to an excluded one."""
+
     record: CampaignRecord
     resumed: bool
+    concerns: tuple[Concern, ...] = ()
 
 
 async def stage(
@@ -32,13 +42,13 @@ async def stage(
     ledger_name: str = "",
     exclusions: Exclusions | None = None,
     begin: Callable[[CampaignSpec], CampaignSpec] = lambda spec: spec,
-    tell: Callable[[str, str], None] = lambda *_: None,
+    tell: Tell = lambda *_: None,
 ) -> Staged:
     """The campaign of this list: found in the ledger, or staged now. A staging that is stopped, or fails, leaves nothing behind.
 
     `ledger_name` is what a hint has to give as `--ledger`, if anything. `exclusions` hold also for a campaign that was found.
-    One of which nothing was ever sent gives way to another list or message of its name, which `tell` is told; so is a guess at
-    a new list's encoding. `begin` makes the spec of a new campaign.
+    One of which nothing was ever sent gives way to another list or message of its name, which `tell` is told; so are a guess at
+    a new list's encoding, and near ids. `begin` makes the spec of a new campaign.
 
     Raises:
         OtherContentError: a campaign of this name has another list or message.
@@ -57,15 +67,15 @@ async def stage(
                 continue
             if given.table.guessed:
                 tell("encoding_guessed", f"“{given.table.name}” is read as {given.table.description}.")
-            return Staged(record=await _fill(ledger, reader, record, given, stop=stop, exclusions=exclusions), resumed=False)
+            staged = await _fill(ledger, reader, record, given, stop=stop, exclusions=exclusions)
+            warn(staged.concerns, staged.record, tell)
+            return staged
         if record.control is not Control.STAGING:
             check_here(record)
             if other := await _differences(record, given):
                 begun = await _withdraw(ledger, record, given, other, ledger_name=ledger_name, begin=begin, tell=tell)
                 continue
-            if await exclude(ledger, record, exclusions):
-                await ledger.apply_exclusions(record.id)
-            return Staged(record=record, resumed=True)
+            return Staged(record=record, resumed=True, concerns=await exclude_now(ledger, reader, record, exclusions, tell=tell))
         if any(runner.alive for runner in reader.runners(record.id)):
             _check_not_stopped(stop)
             await asyncio.sleep(LOOK_SECONDS)
@@ -73,14 +83,35 @@ async def stage(
             await ledger.discard(record.id)
 
 
-async def exclude(ledger: Ledger, record: CampaignRecord, exclusions: Exclusions | None) -> bool:
-    """Have the ledger know whom the campaign must not be sent to from now on; whether anyone may be meant."""
+async def exclude(ledger: Ledger, record: CampaignRecord, exclusions: Exclusions | None, finder: NearIdFinder | None = None) -> bool:
+    """Tell the ledger, and the finder, which passes the campaign must not be sent to from now on; False if there are no files of any."""
     if exclusions is None or not exclusions.files:
         return False
     batches = exclusions.keys()
     while (keys := await asyncio.to_thread(next, batches, None)) is not None:
         await ledger.exclude(record.id, keys)
+        if finder is not None:
+            finder.exclude(keys)
     return True
+
+
+async def exclude_now(
+    ledger: Ledger, reader: LedgerReader, record: CampaignRecord, exclusions: Exclusions | None, *, tell: Tell
+) -> tuple[Concern, ...]:
+    """`exclude` of a campaign that is staged, with a warning of passes that are still sent to though their ids are near."""
+    if exclusions is None or not await exclude(ledger, record, exclusions):
+        return ()
+    await ledger.apply_exclusions(record.id)
+    found = await asyncio.to_thread(near_to_excluded, lambda: reader.rows(record.id, OPEN), exclusions.keys, record.spec.lines)
+    warn(found, record, tell)
+    return found
+
+
+def warn(concerns: Iterable[Concern], record: CampaignRecord, tell: Tell) -> None:
+    """Say what there is to look at, by the names of its kinds."""
+    for concern in concerns:
+        what = concern_in_words(concern, lock_screen=0)
+        tell(concern.kind.value, f"{what}: {concern.where(record.spec.lines)}. {concern.example}.")
 
 
 async def _withdraw(
@@ -91,7 +122,7 @@ async def _withdraw(
     *,
     ledger_name: str,
     begin: Callable[[CampaignSpec], CampaignSpec],
-    tell: Callable[[str, str], None],
+    tell: Tell,
 ) -> CampaignSpec:
     """Have a campaign of which nothing was ever sent give way; the new one's spec."""
     # A results file has what is known of its campaign's rows, perhaps only of some: it is no correction.
@@ -112,15 +143,16 @@ async def _fill(
     *,
     stop: asyncio.Event,
     exclusions: Exclusions | None,
-) -> CampaignRecord:
+) -> Staged:
     stager = given.stager()
-    batches = stager.batches(given.table, given.table.columns)
     try:
-        async with _read_ahead(batches) as next_batch:
-            while (batch := await next_batch()) is not None:
-                _check_not_stopped(stop)
-                await ledger.stage(record.id, batch)
-        await exclude(ledger, record, exclusions)
+        with NearIdFinder() as finder:
+            async with _read_ahead(finder.watching(stager.batches(given.table, given.table.columns))) as next_batch:
+                while (batch := await next_batch()) is not None:
+                    _check_not_stopped(stop)
+                    await ledger.stage(record.id, batch)
+            await exclude(ledger, record, exclusions, finder)
+            near = await asyncio.to_thread(finder.found)
         await ledger.finish_staging(record.id, content_sha256=stager.content_sha256)
     except BaseException:
         await asyncio.shield(ledger.discard(record.id))
@@ -128,7 +160,9 @@ async def _fill(
     found = reader.campaign(given.spec.name)
     if found is None:
         raise UsageError(f"The campaign “{given.spec.name}” was removed while it was being staged.")
-    return found
+    ids, keys = ids_in_ledger(reader, found), exclusions.keys if exclusions is not None else list
+    concerns = await asyncio.to_thread(near_concerns, near, ids=ids, excluded=keys, lines=found.spec.lines)
+    return Staged(record=found, resumed=False, concerns=concerns)
 
 
 @asynccontextmanager

@@ -102,13 +102,13 @@ def _in_words(became: Outcome, *, of: str, pass_id: str) -> str:
     why = reason_in_words(became.reason)
     match became.status:
         case Status.DELIVERED:
-            return f"{what} was delivered: the pass {pass_id} was pushed it. Look at the phone."
+            return f"{what} was delivered to the wallet of the pass {pass_id}. Look at the phone."
         case Status.ACCEPTED:
             return f"{what} is on the pass {pass_id}; whether its phone showed it is not known. Look at the phone."
         case Status.NOT_DELIVERED:
-            return f"{what} was taken for the pass {pass_id}, but not pushed: {why}. Add the pass to a wallet and test again."
+            return f"{what} was taken for the pass {pass_id}, but not delivered: {why}. Add the pass to a wallet and test again."
         case Status.FAILED | Status.INVALID:
-            return f"{what} was not taken for the pass {pass_id}: {why}. Mend that and test again."
+            return f"{what} was not taken for the pass {pass_id}: {why}. Correct that and test again."
         case Status.UNKNOWN | Status.SENDING:
             return f"{what} may have reached the pass {pass_id}: {why}. Look at the phone."
         case Status.PENDING | Status.SKIPPED:

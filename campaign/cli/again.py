@@ -10,8 +10,10 @@ from campaign.cli.options import LOOKING, NETWORK, SENDING, WATCHED
 from campaign.cli.send import conduct
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from campaign.app.question import Question
-    from campaign.app.session import Front
+    from campaign.app.session import Finished, Front
     from campaign.domain.selection import Selection
     from campaign.settings import Settings
 
@@ -25,13 +27,17 @@ def _several(text: str, metavar: str) -> Any:
     ]
 
 
-@takes("message", "template", "templates", "max_length", *SENDING, *NETWORK, "results", *LOOKING, *WATCHED)
+@takes("message", "template", "templates", "id_column", "max_length", *SENDING, *NETWORK, "results", *LOOKING, *WATCHED)
 def retry(
     target: Annotated[
         str,
-        typer.Argument(help="The campaign's name, or its results or failed-rows file, mended or as it was.", metavar="NAME|RESULTS"),
+        typer.Argument(help="The campaign's name, or its results or failed-rows file, corrected or as it was.", metavar="NAME|RESULTS"),
     ],
     *,
+    rows: Annotated[
+        str | None,
+        typer.Option(help="Only rows whose pass is in this list, whatever else is in it.", metavar="FILE", rich_help_panel=_PANEL),
+    ] = None,
     status: _several("failed (default), not_delivered or unknown.", "STATUS") = None,  # type: ignore[valid-type]  # typer reads it when run
     reason: _several("Only rows with this delivery_reason.", "REASON") = None,  # type: ignore[valid-type]  # (same)
     http_status: _several("Only rows that were answered so.", "CODE") = None,  # type: ignore[valid-type]  # (same)
@@ -42,7 +48,11 @@ def retry(
 
     selection = _selection(status, reason, http_status)
     warns = Status.UNKNOWN in selection.statuses
-    conduct(lambda front: reruns.retry(target, selection, settings, _warning(front) if warns else front), settings, _label(target))
+
+    def again(front: "Front") -> "Coroutine[Any, Any, Finished]":
+        return reruns.retry(target, selection, settings, _warning(front) if warns else front, rows=rows)
+
+    conduct(again, settings, _label(target))
 
 
 def _label(target: str) -> str:
@@ -73,7 +83,7 @@ def _selection(statuses: list[str] | None, reasons: list[str] | None, http_statu
     wanted, codes = _parts(statuses), _parts(http_statuses)
     if unknown := [part for part in wanted if part not in RETRYABLE | {Status.INVALID}]:
         possible = ", ".join(sorted(RETRYABLE))
-        raise UsageError(f"--status {unknown[0]}: rows can be sent again that are {possible}, and invalid ones once they are mended.")
+        raise UsageError(f"--status {unknown[0]}: rows can be sent again that are {possible}, and invalid ones once they are corrected.")
     if odd := [code for code in codes if not is_http_status(code)]:
         raise UsageError(f"--http-status {odd[0]}: write the number of an answer, such as 422.")
     return Selection(statuses=frozenset(map(Status, wanted)), reasons=frozenset(_parts(reasons)), http_statuses=frozenset(map(int, codes)))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from campaign.app.plan import NUMBER_FROM, is_number, plan_in_words
-from campaign.domain.care import Care
+from campaign.domain.care import NEAR, Care
 
 if TYPE_CHECKING:
     from campaign.app.question import Question
@@ -43,7 +43,6 @@ def confirm(question: "Question") -> bool:
     from campaign.cli.signals import interruptible
     from campaign.cli.typed import agreed, line
     from campaign.domain.errors import UsageError
-    from campaign.domain.sheet import places
     from campaign.reporter.concerns import concern_in_words
     from campaign.reporter.lines import WIDTH, wrapped
     from campaign.reporter.reasons import printable
@@ -63,8 +62,9 @@ def confirm(question: "Question") -> bool:
     with interruptible():
         for concern in question.concerns():
             if concern.kind is not Care.LINK:
-                where = places(concern.rows[:3], question.record.spec.lines, count=concern.count)
-                say(f"Look at this: {concern_in_words(concern, lock_screen=question.lock_screen)}, {where}.")
+                where = concern.where(question.record.spec.lines, most=3)
+                example = f" {concern.example}." if concern.kind in NEAR else ""
+                say(f"Look at this: {concern_in_words(concern, lock_screen=question.lock_screen)}: {where}.{example}")
         if question.messages <= NUMBER_FROM:
             return agreed("Send?")
         return is_number(line("To send, type the number of recipients"), question.messages)

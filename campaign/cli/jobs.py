@@ -96,6 +96,7 @@ def _good(one: "JobCheck") -> str:
 
     if one.checked is None:
         chosen = one.selection.in_words() if one.selection is not None else ""
-        return f"campaign “{one.campaign}”: sends again what is {chosen}"
+        of = f", of {one.rows}" if one.rows else ""
+        return f"campaign “{one.campaign}”: sends again what is {chosen}{of}"
     sendable = one.checked.counts.by_status[Status.PENDING]
     return f"campaign “{one.campaign}”: {rows(one.checked.counts.rows)} of {one.checked.list_name}, {sendable:,} can be sent"

@@ -3,7 +3,8 @@
 import re
 import shlex
 import sys
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
@@ -44,10 +45,13 @@ def print_json(value: object) -> None:
     sys.stdout.flush()
 
 
-def print_view(view: CampaignView, *, as_json: bool, note: str = "", brief: bool = False) -> None:
-    """Print one campaign; `note` is what the command itself has to say, in words only, and all there is to say if `brief`."""
+def print_view(view: CampaignView, *, as_json: bool, note: str = "", brief: bool = False, details: Mapping[str, Any] | None = None) -> None:
+    """Print one campaign; `note` is what the command itself has to say, in words only, and all there is to say if `brief`.
+
+    `details` are what it has to say as JSON.
+    """
     if as_json:
-        print_json(view.as_json())
+        print_json(view.as_json() | dict(details or {}))
         return
     if brief:
         sys.stdout.write(f"{printable(note)}\n")
@@ -98,8 +102,7 @@ def print_checked(checked: "Checked", *, as_json: bool) -> None:
         if problem.example:
             lines.append(f"    {printable(problem.example)}")
     for concern in checked.concerns:
-        where = places(concern.rows, checked.lines, count=concern.count)
-        lines += ["", concern_in_words(concern, lock_screen=checked.lock_screen), f"    {where}"]
+        lines += ["", concern_in_words(concern, lock_screen=checked.lock_screen), f"    {concern.where(checked.lines)}"]
         lines.append(f"    {printable(concern.example)}")
     if checked.problems or checked.concerns:
         lines += ["", where_rows_are_counted(checked.lines)]

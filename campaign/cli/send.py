@@ -138,7 +138,7 @@ def conduct(
         attendance.broke_off(error, exit_code)
         raise typer.Exit(exit_code) from None
     logs.run_ended(finished.view)
-    print_view(finished.view, as_json=settings.json_output, note=finished.note, brief=finished.brief)
+    print_view(finished.view, as_json=settings.json_output, note=finished.note, brief=finished.brief, details=finished.details)
     attendance.finished(finished)
     raise typer.Exit(finished.view.exit_code)
 

@@ -2,11 +2,16 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, Final
+
+from campaign.domain.sheet import SheetLines, places
 
 
 class Care(StrEnum):
     """What to look at before sending, gravest first."""
 
+    NEAR_EXCLUDED = "near_excluded"
+    NEAR_DUPLICATE = "near_duplicate"
     PLACEHOLDER = "placeholder"
     EMPTY_MERGE = "empty_merge"
     MOJIBAKE = "mojibake"
@@ -15,6 +20,10 @@ class Care(StrEnum):
     CUT_ON_LOCK_SCREEN = "cut_on_lock_screen"
     SAME_AS_LAST = "same_as_last"
     LINK = "link"
+
+
+NEAR: Final = frozenset({Care.NEAR_EXCLUDED, Care.NEAR_DUPLICATE})
+"""About ids, not about messages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,9 +36,33 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Concern:
-    """Every message with one thing to look at. `rows` are the first of them, in the list's order; `example` is from the first."""
+    """Every message with one thing to look at.
+
+    `rows` are the first of them, in the list's order; `example` is from the first. Of near ids `groups` are the rows that belong together,
+    and `rows` the same one after the other.
+    """
 
     kind: Care
     count: int
     rows: tuple[int, ...]
     example: str
+    groups: tuple[tuple[int, ...], ...] = ()
+
+    def where(self, lines: SheetLines, *, most: int = 10) -> str:
+        """The first rows, in words."""
+        if not self.groups:
+            return places(self.rows[:most], lines, count=self.count)
+        shown = self.groups[: max(1, most // 2)]
+        more = self.count - sum(map(len, shown))
+        return "; ".join(places(group, lines) for group in shown) + (f"; and {more:,} more" if more else "")
+
+    def as_json(self, lines: SheetLines) -> dict[str, Any]:
+        """As `--json` has it."""
+        return {
+            "kind": self.kind.value,
+            "count": self.count,
+            "first_rows": list(self.rows),
+            "first_lines": lines.of_all(self.rows),
+            "example": self.example,
+            **({"groups": [list(group) for group in self.groups]} if self.groups else {}),
+        }

@@ -18,6 +18,7 @@ ID_CHARACTERS: Final = 512
 
 _RESULT_NAMES: Final = frozenset(map(loosely, RESULT_COLUMNS))
 _PLAIN_ID: Final = re.compile(rf"[0-9A-Za-z_-]{{1,{ID_CHARACTERS}}}")
+_PLAIN_BYTES: Final = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-"
 _SCIENTIFIC: Final = re.compile(r"[+-]?(?:\d{1,3}[.,]\d+[Ee][+-]\d+|\d{1,3}[Ee]\+\d+)")
 _TOO_NARROW: Final = re.compile(r"#{2,}")
 # English, then what Excel writes in German, French, Spanish, Italian, Portuguese and Dutch
@@ -96,6 +97,15 @@ def own_columns(columns: Sequence[str], *, file: str | None = None) -> tuple[int
 def is_plain_id(text: str) -> bool:
     """Whether a cell of the id column is an id of which `check_pass_id` has nothing to say."""
     return _PLAIN_ID.fullmatch(text) is not None
+
+
+def plain_ids(texts: Sequence[str]) -> list[bool]:
+    """`is_plain_id` of many; where it is so of all of them, as nearly always, in a fraction of the time."""
+    others = "\n".join(texts).encode("utf-8", "surrogatepass").translate(None, _PLAIN_BYTES)
+    lengths = set(map(len, texts))
+    if texts and others == b"\n" * (len(texts) - 1) and 0 not in lengths and max(lengths) <= ID_CHARACTERS:
+        return [True] * len(texts)
+    return list(map(is_plain_id, texts))
 
 
 def check_pass_id(text: str) -> tuple[str, Invalid | None, str]:

@@ -14,7 +14,7 @@ from campaign.domain.model import UNSENT, Invalid, Outcome, StagedRow, Status
 from campaign.domain.results import RESULT_COLUMNS
 from campaign.domain.schedule import known_zones
 from campaign.domain.sheet import NO_LINES, SheetLines
-from campaign.loader.columns import check_pass_id, find_id_column, is_plain_id, is_results_file, own_columns, pass_key, pass_keys
+from campaign.loader.columns import check_pass_id, find_id_column, is_results_file, own_columns, pass_key, pass_keys, plain_ids
 from campaign.loader.messages import MAX_WASTED_UNITS, Messages, Rendered, as_it_was
 from campaign.loader.names import find_zone_column, shown
 from campaign.loader.outcomes import read_outcome
@@ -127,7 +127,9 @@ class Stager:
         ids = [cells[place] for cells in rows]
         texts = messages.texts(rows)
         zones = [""] * len(rows) if self.layout.zone_place is None else list(map(self._zone, rows))
-        plain = [bool(text) and zone is not None and is_plain_id(pass_id) for text, zone, pass_id in zip(texts, zones, ids, strict=True)]
+        plain = [
+            bool(text) and zone is not None and id_is_plain for text, zone, id_is_plain in zip(texts, zones, plain_ids(ids), strict=True)
+        ]
         pass_ids = list(compress(ids, plain))
         return StagedBatch(
             numbers=list(compress(range(first, first + len(rows)), plain)),

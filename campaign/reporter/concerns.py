@@ -5,6 +5,8 @@ from typing import Final
 from campaign.domain.care import Care, Concern
 
 _ONE: Final[dict[Care, str]] = {
+    Care.NEAR_EXCLUDED: "1 pass is sent to though its id is nearly that of an excluded one",
+    Care.NEAR_DUPLICATE: "1 id is nearly another one",
     Care.PLACEHOLDER: "1 message seems to hold a placeholder that nobody filled in",
     Care.EMPTY_MERGE: "1 message seems to lack a value: there is a gap, or punctuation with nothing before it",
     Care.MOJIBAKE: "1 message holds characters that a wrong encoding has broken; save the list or the template as UTF-8",
@@ -15,6 +17,8 @@ _ONE: Final[dict[Care, str]] = {
     Care.LINK: "1 message has a link",
 }
 _MANY: Final[dict[Care, str]] = {
+    Care.NEAR_EXCLUDED: "{count:,} passes are sent to though their ids are nearly those of excluded ones",
+    Care.NEAR_DUPLICATE: "{count:,} rows have ids that look like those of other rows; each gets a message",
     Care.PLACEHOLDER: "{count:,} messages seem to hold a placeholder that nobody filled in",
     Care.EMPTY_MERGE: "{count:,} messages seem to lack a value: there is a gap, or punctuation with nothing before it",
     Care.MOJIBAKE: "{count:,} messages hold characters that a wrong encoding has broken; save the list or the template as UTF-8",

@@ -50,9 +50,9 @@ class TestCheck:
     def test_in_words(self, desk: Desk) -> None:
         write(desk, ODD)
         seen = desk.run("check", "list.csv").stdout
-        assert "2 messages seem to hold a placeholder that nobody filled in\n    rows 3, 8\n    Hi [first_name]\n" in seen
-        assert "1 message is longer than the 140 characters that a lock screen shows\n    row 7\n    141 characters: xxx" in seen
-        assert "1 message has a link\n    row 5\n    http://shop.example/\n" in seen
+        assert "2 messages seem to hold a placeholder that nobody filled in\n    lines 4, 9 (rows 3, 8)\n    Hi [first_name]\n" in seen
+        assert "1 message is longer than the 140 characters that a lock screen shows\n    line 8 (row 7)\n    141 characters: xxx" in seen
+        assert "1 message has a link\n    line 6 (row 5)\n    http://shop.example/\n" in seen
 
     def test_a_lock_screen_may_be_another(self, desk: Desk) -> None:
         desk.make_list(12)
@@ -92,8 +92,8 @@ class TestQuestion:
             r"The first one reads: Hello Anna",
             seen,
         ), seen
-        assert "Look at this: 2 messages seem to hold a placeholder that nobody filled in (rows 3, 8)." in seen
-        assert "has a link (" not in seen
+        assert "Look at this: 2 messages seem to hold a placeholder that nobody filled in: lines 4, 9 (rows 3, 8)." in seen
+        assert "has a link" not in seen
         assert desk.simulator.requests() == []
 
     def test_hours_an_end_and_who_is_left_out_are_told(self, desk: Desk) -> None:
@@ -158,7 +158,7 @@ class TestToOneself:
         desk.make_list(3)
         done = desk.run("test", "list.csv", *MESSAGE, "--to", to)
         assert desk.sent() == {to: ["Hi Name 1"]}
-        assert f"The message of row 1 was delivered: the phone with the pass {to} has shown it." in done.stdout
+        assert f"The message of line 2 (row 1) was delivered to the wallet of the pass {to}." in done.stdout
         assert sorted(path.name for path in desk.folder.glob("*.csv")) == ["list.csv"]
         # The real campaign knows nothing of it.
         seen = desk.json("run", "list.csv", *MESSAGE)
@@ -168,10 +168,10 @@ class TestToOneself:
     def test_a_chosen_row_also_one_whose_own_id_is_wrong(self, desk: Desk) -> None:
         write(desk, "pass_id,first_name\np1,Anna\n,Bob\n1.23E+15,Cleo\np4,\n")
         desk.run("test", "list.csv", *MESSAGE, "--to", "mine", "--row", "2")
-        assert "The message of row 3 was delivered" in desk.run("test", "list.csv", *MESSAGE, "--to", "mine", "--row", "3").stdout
+        assert "The message of line 4 (row 3) was delivered" in desk.run("test", "list.csv", *MESSAGE, "--to", "mine", "--row", "3").stdout
         assert desk.sent() == {"mine": ["Hi Bob", "Hi Cleo"]}
         refused = desk.run("test", "list.csv", *MESSAGE, "--to", "mine", "--row", "4", code=2).stderr
-        assert "Row 4: The column “first_name” is empty" in refused
+        assert "Line 5 (row 4): The column “first_name” is empty" in refused
         assert "There is no row 5; it has 4." in desk.run("test", "list.csv", *MESSAGE, "--to", "mine", "--row", "5", code=2).stderr
         assert "--to names no pass" in desk.run("test", "list.csv", *MESSAGE, "--to", " ", code=2).stderr
         assert len(desk.sent()["mine"]) == 2
@@ -185,7 +185,7 @@ class TestToOneself:
 
     def test_the_first_row_that_has_a_message(self, desk: Desk) -> None:
         write(desk, "pass_id,first_name\np1,\np2,Bob\n")
-        assert "The message of row 2 was delivered" in desk.run("test", "list.csv", *MESSAGE, "--to", "mine").stdout
+        assert "The message of line 3 (row 2) was delivered" in desk.run("test", "list.csv", *MESSAGE, "--to", "mine").stdout
         write(desk, "pass_id,first_name\np1,\n")
         assert "None of its rows has a message" in desk.run("test", "list.csv", *MESSAGE, "--to", "mine", code=2).stderr
 
@@ -201,17 +201,17 @@ class TestToOneself:
         desk.make_list(2)
         desk.run("run", "list.csv", *MESSAGE)
         done = desk.run("test", "list.results.csv", "--to", "mine", "--row", "2")
-        assert "The message of row 2 was delivered" in done.stdout
+        assert "The message of line 3 (row 2) was delivered" in done.stdout
         assert desk.sent()["mine"] == ["Hi Name 2"]
 
     def test_what_came_back_in_words(self, desk: Desk) -> None:
         desk.make_list(1)
         desk.simulator.set_faults(faults={"not_delivered": 1.0})
         taken = desk.run("test", "list.csv", *MESSAGE, "--to", "mine").stdout
-        assert "The message of row 1 was taken for the pass mine, but no phone showed it: the pass is not in a wallet." in taken
+        assert "The message of line 2 (row 1) was taken for the pass mine, but not delivered: the pass is not in a wallet." in taken
         desk.simulator.set_faults(faults={"not_found": 1.0})
         refused = desk.run("test", "list.csv", *MESSAGE, "--to", "mine", code=3).stdout
-        assert "The message of row 1 was not taken for the pass mine: PassEntry knows no such pass (HTTP 404)." in refused
+        assert "The message of line 2 (row 1) was not taken for the pass mine: PassEntry knows no such pass (HTTP 404)." in refused
         names = [found["campaign"] for found in json.loads(desk.run("status", "--json").stdout)]
         assert len(names) == len(set(names)) == 2
         assert all(re.fullmatch(r"list test \d{4}-\d\d-\d\d \d\d:\d\d:\d\d( \(2\))?", name) for name in names)

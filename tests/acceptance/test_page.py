@@ -11,6 +11,7 @@ import apsw
 import pytest
 
 from campaign.domain.model import Status
+from campaign.domain.sheet import SheetLines, places
 from campaign.reporter.lines import percent
 from campaign.reporter.page import day_and_time
 from campaign.reporter.pauses import KIND_LABEL, Kind
@@ -157,8 +158,7 @@ def test_every_figure_is_that_of_the_ledger(desk: Desk) -> None:
         for reason in {row["delivery_reason"] for row in of_status}:
             numbers = [int(row["delivery_row"]) for row in of_status if row["delivery_reason"] == reason]
             words = reason_in_words(reason)
-            such = ", ".join(f"{one:,}" for one in numbers[:5]) + (", …" if len(numbers) > 5 else "")
-            expected[words[:1].upper() + words[1:]] = (len(numbers), f"{'row' if len(numbers) == 1 else 'rows'} {such}")
+            expected[words[:1].upper() + words[1:]] = (len(numbers), places(numbers[:5], SheetLines(first=2), count=len(numbers)))
         assert told == expected
 
     # By country: the twenty largest, and the rest as one.

@@ -5,6 +5,8 @@ import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from campaign.domain.results import RESULT_COLUMNS
 from tests.acceptance.desk import Desk
 from tests.acceptance.screen import Terminal
@@ -111,7 +113,7 @@ class TestMendedFile:
         rows[2]["pass_id"] = "pass-4"
         done = desk.run("retry", write(failed, list(reversed(rows))), "--message", MESSAGE)
         assert desk.sent() == {"pass-2": ["Hi Bob"], "pass-3": ["Hi Cid"], "pass-4": ["Hi Dan"], "wrong-5": ["Hi Eve"]}
-        assert "3 rows of the file were mended, 2 of them with another pass." in done.stdout
+        assert "3 rows of the file were corrected, 2 of them with another pass." in done.stdout
         written = table(desk.folder / "list.results.csv")
         assert [row["pass_id"] for row in written] == ["pass-1", "pass-2", "pass-3", "pass-4", "wrong-5", "pass-6"]
         assert {row["delivery_status"] for row in written} == {"delivered"}
@@ -121,7 +123,7 @@ class TestMendedFile:
         failed = run_with_failures(desk)
         done = desk.run("retry", str(failed), code=3)
         assert desk.sent() == {"wrong-2": ["Hi Bob"], "wrong-5": ["Hi Eve"]}
-        assert "Still invalid, as nothing was mended there: rows 3, 4." in done.stdout
+        assert "nothing was corrected there: lines 4, 5 (rows 3, 4) of the list." in done.stdout
 
     def test_a_row_taken_out_of_the_file_is_not_sent(self, desk: Desk) -> None:
         failed = run_with_failures(desk)
@@ -147,7 +149,7 @@ class TestMendedFile:
         rows[1]["first_name"] = "Cid"
         content = write(failed, rows) and failed.read_bytes()
         refused = desk.run("retry", str(failed), code=2).stderr
-        assert "Row 2: “first_name” was changed, and the message is made from a template." in refused
+        assert "Line 3 (row 2): “first_name” was changed, and the message is made from a template." in refused
         assert "nothing was sent" in refused
         assert desk.sent() == {}
         assert failed.read_bytes() == content
@@ -158,7 +160,7 @@ class TestMendedFile:
         for row in (rows[0], rows[1], rows[3]):
             row["first_name"] += "a"
         refused = desk.run("retry", write(failed, rows), code=2).stderr
-        assert "Rows 1, 2, 4: “first_name” was changed, and the message is made from a template." in refused
+        assert "Lines 2, 3, 5 (rows 1, 2, 4): “first_name” was changed, and the message is made from a template." in refused
         assert refused.count("was changed") == 1
 
     def test_a_message_column_needs_no_template(self, desk: Desk) -> None:
@@ -176,12 +178,12 @@ class TestMendedFile:
         desk.simulator.reset()
         old[0]["delivery_message"] = "Once more"
         done = desk.run("retry", write(desk.folder / "old.csv", old), code=3)
-        assert "Left as they are, being delivered in the ledger: rows 2, 5." in done.stdout
+        assert "Left as they are, being delivered in the ledger: lines 3, 6 (rows 2, 5) of the list." in done.stdout
         everything = [row for row in table(desk.folder / "list.results.csv") if row["delivery_status"] == "delivered"]
         for row in everything:
             row |= {"delivery_status": "failed", "delivery_message": "Once more", "delivery_notification_status": ""}
         refused = desk.run("retry", write(desk.folder / "all.csv", everything), code=3).stdout
-        assert "Left as they are, being delivered in the ledger: rows 1, 2, 5, 6." in refused
+        assert "Left as they are, being delivered in the ledger: lines 2, 3, 6, 7 (rows 1, 2, 5, 6) of the list." in refused
         assert desk.sent() == {}
 
     def test_a_row_mended_to_a_pass_that_was_told_is_a_duplicate(self, desk: Desk) -> None:
@@ -189,7 +191,7 @@ class TestMendedFile:
         rows = [row for row in table(failed) if row["delivery_row"] == "4"]
         rows[0]["pass_id"] = "pass-6"
         refused = desk.run("retry", write(failed, rows), code=2).stderr
-        assert "its pass is in row 6" in refused
+        assert "its pass is in line 7 (row 6) of the list" in refused
         assert desk.sent() == {}
 
     def test_two_rows_mended_to_one_pass_tell_it_once(self, desk: Desk) -> None:
@@ -223,17 +225,71 @@ class TestMendedFile:
         rows = table(failed)
         other = [rows[0], rows[1] | {"delivery_campaign": "other"}]
         assert (
-            "row 2, column “delivery_campaign”: The row is of the campaign “other”"
+            "line 3 (row 2), column “delivery_campaign”: The row is of the campaign “other”"
             in desk.run("retry", write(failed, other), code=2).stderr
         )
-        more = [row | {"extra": "1"} for row in rows]
-        assert "it has “extra” besides" in desk.run("retry", write(failed, more), code=2).stderr
         lost = [rows[0] | {"delivery_row": "77", "pass_id": "nobody"}]
         assert "has no such row" in desk.run("retry", write(failed, lost), code=2).stderr
         assert "in the file twice" in desk.run("retry", write(failed, [rows[0], rows[0]]), code=2).stderr
         plain = [{name: value for name, value in row.items() if name not in RESULT_COLUMNS} for row in rows]
         assert "not a results file" in desk.run("retry", write(failed, plain), code=2).stderr
         assert desk.sent() == {}
+
+    def test_a_column_that_someone_has_added_is_ignored_with_a_word(self, desk: Desk) -> None:
+        failed = run_with_failures(desk)
+        rows = [row | {"Note": "=1+1", "delivery_note": "x"} for row in table(failed)]
+        rows[0]["pass_id"] = "pass-2"
+        done = desk.run("retry", write(failed, rows), code=3).stdout
+        assert desk.sent() == {"pass-2": ["Hi Bob"], "wrong-5": ["Hi Eve"]}
+        assert "“Note” and “delivery_note”" in done
+        # The list has its own columns, as before.
+        assert list(table(desk.folder / "list.results.csv")[0]) == ["pass_id", "first_name", *RESULT_COLUMNS]
+
+    def test_a_column_that_nothing_needs_may_be_gone(self, desk: Desk) -> None:
+        desk.simulator.set_faults(missing=["wrong-1"])
+        (desk.folder / "list.csv").write_text("pass_id,first_name,shop,city\nwrong-1,Ann,Mitte,Berlin\nb,Bo,Nord,Kiel\n", encoding="utf-8")
+        desk.run("run", "list.csv", "--message", "Hi {{ first_name }}, {{ shop }}", code=3)
+        desk.simulator.reset()
+        failed = desk.folder / "list.results.failed.csv"
+        kept = ("pass_id", "first_name", "shop", "delivery_campaign", "delivery_row")
+        rows = [{name: row[name] for name in kept} for row in table(failed)]
+        rows[0] |= {"pass_id": "right-1", "first_name": "Anna"}
+        found = desk.json("retry", write(failed, rows), "--message", "Hi {{ first_name }}, {{ shop }}")
+        assert desk.sent() == {"right-1": ["Hi Anna, Mitte"]}
+        assert found["columns"] == {"ignored": [], "from_ledger": ["city"]}
+        assert [row["city"] for row in table(desk.folder / "list.results.csv")] == ["Berlin", "Kiel"]
+
+    @pytest.mark.parametrize(
+        ("change", "options"),
+        [
+            ({"first_name": None}, ("--message", "Hi {{ first_name }}")),
+            ({"pass_id": None}, ()),
+            ({"delivery_row": None}, ()),
+            ({"delivery_campaign": None}, ()),
+            ({"first_name": "First Name"}, ()),
+            ({"pass_id": "Pass-ID"}, ()),
+        ],
+    )
+    def test_a_column_that_is_needed_or_may_be_another_s_is_refused(
+        self, desk: Desk, change: dict[str, str | None], options: tuple[str, ...]
+    ) -> None:
+        failed = run_with_failures(desk)
+        rows = [{now: value for name, value in row.items() if (now := change.get(name, name)) is not None} for row in table(failed)]
+        content = write(failed, rows) and failed.read_bytes()
+        refused = desk.run("retry", str(failed), *options, code=2).stderr
+        assert next(iter(change)) in refused
+        assert desk.sent() == {}
+        assert failed.read_bytes() == content
+
+    def test_a_column_of_messages_is_needed(self, desk: Desk) -> None:
+        (desk.folder / "own.csv").write_text("id,message\na,Hello\nb,\n", encoding="utf-8")
+        desk.run("run", "own.csv", code=3)
+        failed = desk.folder / "own.results.failed.csv"
+        rows = [{name: value for name, value in row.items() if name != "message"} for row in table(failed)]
+        assert "“message”" in desk.run("retry", write(failed, rows), code=2).stderr
+        # Unless the message comes from elsewhere.
+        desk.run("retry", write(failed, rows), "--message", "Hi {{ id }}")
+        assert desk.sent() == {"a": ["Hello"], "b": ["Hi b"]}
 
     def test_a_mended_time_zone_is_the_rows_own_and_one_that_is_none_is_refused(self, desk: Desk) -> None:
         (desk.folder / "list.csv").write_text("id,time_zone\na,Asia/Tokyo\nb,Asia/Tokio\n", encoding="utf-8")

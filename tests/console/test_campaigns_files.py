@@ -179,7 +179,7 @@ async def test_mended_rows_are_shown_first_and_then_sent_once(tmp_path: Path, ki
             at.simulator.configure(missing=frozenset())
         shown = await at.upload(at.page_of("promo", "mended"), failed, f"../mended list.{kind}")
         assert "Send 3 messages again?" in shown.words
-        assert ("2 rows of the file were mended, 2 of them with another pass." in shown.words) == (kind == "csv")
+        assert ("2 rows of the file were corrected, 2 of them with another pass." in shown.words) == (kind == "csv")
         assert len(at.simulator.audit()) == 9
         await at.post(at.page_of("promo", "mended", "send"), file=file_in(shown.page))
         delivered = 11 if kind == "csv" else 12

@@ -53,8 +53,8 @@ async def test_the_rows_that_can_t_be_sent_are_a_file_that_no_spreadsheet_runs(t
         draft = await at.begun(rows)
         answer = await at.get(f"{draft}/check")
         assert "1 can be sent" in answer.words
-        assert "the row has no pass id Row 2" in answer.words
-        assert "a spreadsheet has changed the pass id, such as into 1.23E+15 Row 5" in answer.words
+        assert "the row has no pass id Line 3 (row 2)" in answer.words
+        assert "a spreadsheet has changed the pass id, such as into 1.23E+15 Line 6 (row 5)" in answer.words
         async with at.given.client.get(f"{draft}/problem-rows.csv") as file:
             assert file.content_type == "text/csv"
             assert file.headers["Content-Disposition"] == 'attachment; filename="problem-rows.csv"'
@@ -111,14 +111,14 @@ async def test_the_preview_shows_what_a_lock_screen_shows_of_any_script(tmp_path
         asked = {"words": "written", "message": "{{ name }}"}
         assert "3 characters" in (await at.post(f"{draft}/preview", **asked, at="0")).words
         answer = await at.post(f"{draft}/preview", **asked, at="1")
-        assert "Row 2 would not be sent. The column “name” is empty, and the message needs it." in answer.words
+        assert "Line 3 (row 2) would not be sent. The column “name” is empty, and the message needs it." in answer.words
         answer = await at.post(f"{draft}/preview", **asked, at="1", go="next")
         assert 'dir="auto">שלום' in answer.page
         answer = await at.post(f"{draft}/preview", **asked, at="0", go="long")
         assert "150 characters" in answer.words
         assert f"{'👩‍👩‍👧‍👦' * 140}<span" in answer.page
         answer = await at.post(f"{draft}/preview", **asked, at="999999999999", go="previous")
-        assert "Row 4" in answer.words
+        assert "Line 5 (row 4)" in answer.words
 
 
 async def test_the_list_may_have_the_messages(tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ async def test_an_exclude_list_that_can_t_be_read_is_refused_whole(tmp_path: Pat
     async with desk(tmp_path) as at:
         draft = await at.begun()
         for content, said in (
-            (b"pass_id\n1.23E+15\n", "left.csv, row 1: The id 1.23E+15 has lost its digits"),
+            (b"pass_id\n1.23E+15\n", "left.csv, line 2 (row 1): The id 1.23E+15 has lost its digits"),
             (b"name\nx\n", "left.csv: No column is named"),
         ):
             answer = await at.upload(content, "left.csv", path=f"{draft}/exclude", field="exclude")

@@ -11,11 +11,11 @@ from typing import assert_never
 from campaign.app import reruns, runs
 from campaign.app.finding import reading
 from campaign.app.jobs.job import Command, Job
-from campaign.app.jobs.orders import Order, RetryOrder, SendOrder, order_of
+from campaign.app.jobs.orders import Order, RetryOrder, SendOrder, order_of, rows_of
+from campaign.app.rows_file import RETRIED
 from campaign.app.session import Finished, Front
 from campaign.domain.errors import InputError, UsageError
-from campaign.domain.model import CampaignState, Counts
-from campaign.insights import CampaignView
+from campaign.domain.model import CampaignState, Counts, Status
 from campaign.sender.port import Observer
 from campaign.settings import Settings
 
@@ -35,11 +35,12 @@ async def carry_out(job: Job, settings: Settings, front: Front, *, now: datetime
             case SendOrder():
                 finished = await runs.run_list(order.source, order.settings, seen.front)
             case RetryOrder():
-                finished = await reruns.retry(order.campaign, order.selection, order.settings, seen.front)
+                rows = await asyncio.to_thread(rows_of, order, job, now=now)
+                finished = await reruns.retry(order.campaign, order.selection, order.settings, seen.front, rows=rows)
             case never:
                 assert_never(never)
-    if not seen.any_run and (why := _why_idle(order, finished.view, settings)):
-        return Finished(view=replace(finished.view, exit_code=0), note=nothing_to_do(why), brief=True)
+    if not seen.any_run and (why := _why_idle(order, finished, settings)):
+        return Finished(view=replace(finished.view, exit_code=0), note=nothing_to_do(why), brief=True, details=finished.details)
     if finished.view.counts.open:
         again = f"To go on as the job says, start it again:\n    {shlex.join(['campaign', 'run', str(job.file)])}"
         return replace(finished, note=f"{finished.note}\n\n{again}" if finished.note else again)
@@ -62,8 +63,9 @@ def nothing_to_do(why: str) -> str:
     return f"Nothing to do: {why}. Nothing was sent."
 
 
-def _why_idle(order: Order, seen: CampaignView, settings: Settings) -> str:
+def _why_idle(order: Order, finished: Finished, settings: Settings) -> str:
     """Why there was no run, if that is because all is done; the end of a sentence."""
+    seen = finished.view
     name = seen.record.spec.name
     match order:
         case SendOrder():
@@ -71,6 +73,10 @@ def _why_idle(order: Order, seen: CampaignView, settings: Settings) -> str:
             return f"every row of the campaign “{name}” has ended before" if done else ""
         case RetryOrder():
             chosen = order.selection
+            if order.rows:
+                kinds = finished.details["rows_file"]["by_kind"]
+                left = kinds[RETRIED] + kinds.get(Status.PENDING, 0)
+                return "" if left else f"the file names no row of the campaign “{name}” that is {chosen.in_words()}"
             with reading(settings) as reader:
                 left = reader.matching(seen.record.id, chosen.statuses, reasons=chosen.reasons, http_statuses=chosen.http_statuses)
             return "" if left else f"no rows of the campaign “{name}” are {chosen.in_words()}"

@@ -10,10 +10,11 @@ from campaign.app.checking import Checked, check
 from campaign.app.controls import Exclusions, remembered
 from campaign.app.jobs.job import Job, read_job
 from campaign.app.jobs.mistakes import JobError, Mistake
-from campaign.app.jobs.orders import RetryOrder, SendOrder, order_of, settings_of
+from campaign.app.jobs.orders import RetryOrder, SendOrder, order_of, rows_of, settings_of
 from campaign.app.lists import default_name
 from campaign.domain.errors import CampaignError, InputError
 from campaign.domain.selection import Selection
+from campaign.loader.tables import open_table
 from campaign.settings import Settings
 
 
@@ -27,6 +28,7 @@ class JobCheck:
     command: str = ""
     campaign: str = ""
     selection: Selection | None = None
+    rows: str | None = None
     checked: Checked | None = None
     mistakes: tuple[Mistake, ...] = ()
     problem: str = ""
@@ -44,6 +46,7 @@ class JobCheck:
             "statuses": sorted(self.selection.statuses) if self.selection else [],
             "reasons": sorted(self.selection.reasons) if self.selection else [],
             "http_statuses": sorted(self.selection.http_statuses) if self.selection else [],
+            "rows_file": self.rows,
             "mistakes": [mistake.as_json() for mistake in self.mistakes],
             "problem": self.problem or None,
             "check": self.checked.as_json() if self.checked is not None else None,
@@ -90,4 +93,7 @@ async def _order(job: Job, settings: Settings, now: datetime) -> JobCheck:
             checked = await check(source, ready)
             return JobCheck(file=job.file.name, command=job.command, campaign=ready.name or default_name(source), checked=checked)
         case RetryOrder() as order:
-            return JobCheck(file=job.file.name, command=job.command, campaign=order.campaign, selection=order.selection)
+            rows = await asyncio.to_thread(rows_of, order, job, now=now)
+            if rows is not None:
+                (await asyncio.to_thread(open_table, rows)).close()
+            return JobCheck(file=job.file.name, command=job.command, campaign=order.campaign, selection=order.selection, rows=rows)

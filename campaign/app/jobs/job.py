@@ -189,6 +189,8 @@ def _not_together(values: dict[tuple[str, ...], Any], lines: dict[tuple[str, ...
     if keys.COMMAND.path in lines and keys.COMMAND.path not in values:
         return found
     foreign = keys.OF_A_RUN if retries else keys.OF_A_RETRY
+    if keys.ROWS.path in lines:
+        foreign -= {"id_column"}
     why = (
         "the rows of a retry are in the ledger with their messages, so this means nothing here"
         if retries
@@ -214,6 +216,11 @@ def _command(value: str) -> None:
 def _list(value: str) -> None:
     if value in {"", "-"}:
         raise ValueError("a job needs a file, or a pattern such as lists/weekly-*.csv")
+
+
+def _rows(value: str) -> None:
+    if value in {"", "-"}:
+        raise ValueError("this is a file of passes, or a pattern such as lists/vip-*.csv")
 
 
 def _campaign(value: str) -> None:
@@ -246,6 +253,7 @@ _CHECKS: Final[dict[tuple[str, ...], Callable[[str], object]]] = {
     keys.COMMAND.path: _command,
     keys.LIST.path: _list,
     keys.MAX_AGE.path: parse_duration,
+    keys.ROWS.path: _rows,
     keys.CAMPAIGN.path: _campaign,
     keys.STATUS.path: _status,
     keys.REASON.path: _reason,

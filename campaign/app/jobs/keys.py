@@ -97,11 +97,12 @@ CAMPAIGN: Final = Key(path=("campaign",), kind=Kind.TEXT)
 STATUS: Final = Key(path=("status",), kind=Kind.TEXT, many=True)
 REASON: Final = Key(path=("reason",), kind=Kind.TEXT, many=True)
 HTTP_STATUS: Final = Key(path=("http_status",), kind=Kind.WRITTEN, many=True)
-OF_JOBS: Final = (COMMAND, LIST, MAX_AGE, CAMPAIGN, STATUS, REASON, HTTP_STATUS)
+ROWS: Final = Key(path=("rows",), kind=Kind.TEXT, is_path=True)
+OF_JOBS: Final = (COMMAND, LIST, MAX_AGE, CAMPAIGN, STATUS, REASON, HTTP_STATUS, ROWS)
 ZONE: Final = ("time_zone",)
 
 OF_A_RUN: Final = frozenset({"list", "max_age", "name", "message", "template", "templates", "id_column", "max_length", "dry_run"})
-OF_A_RETRY: Final = frozenset({"campaign", "status", "reason", "http_status"})
+OF_A_RETRY: Final = frozenset({"campaign", "status", "reason", "http_status", "rows"})
 """Keys that mean nothing to the other command."""
 
 MESSAGES: Final = ("message", "template", "templates")

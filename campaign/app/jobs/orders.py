@@ -26,12 +26,16 @@ class SendOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryOrder:
-    """`comes_and_goes` says that the campaign's name changes with the day, so that there may be none yet."""
+    """`comes_and_goes` says that the campaign's name changes with the day, so that there may be none yet.
+
+    `rows` is the list that names the rows, as the job has it: a path or a pattern; empty for all of them.
+    """
 
     campaign: str
     selection: Selection
     comes_and_goes: bool
     settings: Settings
+    rows: str = ""
 
 
 Order = SendOrder | RetryOrder
@@ -83,9 +87,21 @@ def order_of(job: Job, settings: Settings, *, now: datetime) -> Order:
                 selection=job.selection,
                 comes_and_goes=bool(used_in(job.text(keys.CAMPAIGN))),
                 settings=settings,
+                rows=filled(job.text(keys.ROWS), words),
             )
         case never:
             assert_never(never)
+
+
+def rows_of(order: RetryOrder, job: Job, *, now: datetime) -> str | None:
+    """The list that names a retry's rows, where it does.
+
+    Raises:
+        InputError: there is none.
+    """
+    if not order.rows:
+        return None
+    return str(pick_list(order.rows, folder=job.file.parent, max_age_seconds=None, now=now, job=str(job.file), key=keys.ROWS.name))
 
 
 def _of_settings(job: Job, settings: Settings) -> dict[keys.Key, Any]:

@@ -14,7 +14,7 @@ from campaign.domain.places import Place, Url, named
 _OURS: Final = (".results", ".resumed", ".failed")
 
 
-def pick_list(text: str, *, folder: Path, max_age_seconds: float | None, now: datetime, job: str) -> Place:
+def pick_list(text: str, *, folder: Path, max_age_seconds: float | None, now: datetime, job: str, key: str = "list") -> Place:
     """The file itself or, where `*`, `?` or `[...]` stand in it, the newest match; of two of the same moment the last by name.
 
     Results that a run wrote beside its list are no lists, though newer and of much the same name.
@@ -25,6 +25,7 @@ def pick_list(text: str, *, folder: Path, max_age_seconds: float | None, now: da
         max_age_seconds: how long ago the list may have been written; None for any time.
         now: aware.
         job: the job file, for messages.
+        key: what the job calls it, for messages.
 
     Raises:
         UsageError: it is a URL that can't be used.
@@ -35,7 +36,7 @@ def pick_list(text: str, *, folder: Path, max_age_seconds: float | None, now: da
     if not ages:
         alone = place if isinstance(place, Url) else under(folder, text)
         missing = f"No list matches “{text}”" if glob.has_magic(text) else f"There is no list {alone}"
-        raise InputError(f"{missing}. Put one there, or correct “list”; nothing was sent.", file=job)
+        raise InputError(f"{missing}. Put one there, or correct “{key}”; nothing was sent.", file=job)
     written, newest = max(ages, key=lambda age: (age[0], age[1].name))
     age_seconds = now.timestamp() - written / 1e9
     if max_age_seconds is not None and age_seconds > max_age_seconds:

@@ -56,7 +56,7 @@ def _found(checked: Checked, key: str) -> Found:
                 kind=found.kind,
                 words=concern_in_words(found, lock_screen=checked.lock_screen),
                 count=found.count,
-                places=places(found.rows, checked.lines, count=found.count),
+                places=found.where(checked.lines),
                 example=found.example,
             )
             for found in checked.concerns

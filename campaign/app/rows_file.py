@@ -1,0 +1,180 @@
+"""`retry --rows`: which rows of a campaign another list names. Only the ids of its passes count, whatever else is in it."""
+
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from campaign.app.mending import Numbers
+from campaign.domain.cells import restore
+from campaign.domain.errors import InputError
+from campaign.domain.model import Invalid, Outcome, ResultRow, Status
+from campaign.domain.selection import Selection
+from campaign.ledger.port import CampaignRecord, LedgerReader
+from campaign.loader.columns import check_pass_id, find_id_column, pass_key
+from campaign.loader.names import shown
+from campaign.loader.tables import Table, open_table
+from campaign.reporter.lines import rows as rows_in_words
+
+RETRIED: Final = "retried"
+NOT_IN_CAMPAIGN: Final = "not_in_campaign"
+NO_ID: Final = "no_id"
+BAD_ID: Final = "bad_id"
+REPEATED: Final = "repeated"
+
+LINES_AT_ONCE: Final = 50_000
+"""Lines whose passes are looked up in one scan of the campaign."""
+ROWS_AT_ONCE: Final = 2_000
+
+_IN_WORDS: Final[dict[str, str]] = {
+    NOT_IN_CAMPAIGN: "not in the campaign",
+    NO_ID: "without an id",
+    BAD_ID: "with an id that can't be one",
+    REPEATED: "named before in the file",
+    Status.DELIVERED: "delivered already",
+    Status.ACCEPTED: "accepted already",
+    Status.NOT_DELIVERED: "not delivered (--status not_delivered sends them)",
+    Status.UNKNOWN: "unknown: the message may have arrived (campaign verify)",
+    Status.SKIPPED: "skipped on purpose",
+    Status.INVALID: "invalid (correct them in the failed-rows file)",
+    Status.FAILED: "failed in another way than asked for",
+    Status.SENDING: "being sent now",
+}
+_STANDS_FOR: Final = (
+    *(Status.SENDING, Status.UNKNOWN, Status.DELIVERED, Status.ACCEPTED, Status.NOT_DELIVERED, Status.FAILED, Status.INVALID),
+    Status.SKIPPED,
+)
+"""Of several rows of one pass the first of these says where the pass stands."""
+
+
+@dataclass(slots=True, kw_only=True)
+class NamedRows:
+    """What the lines of a list mean in a campaign: each is of one kind.
+
+    `chosen` are the campaign's rows that are sent again, `waiting` those that are pending anyway.
+    """
+
+    table: Table
+    chosen: "array[int]" = field(default_factory=lambda: array("q"))
+    waiting: "array[int]" = field(default_factory=lambda: array("q"))
+    kinds: dict[str, Numbers] = field(default_factory=dict)
+
+    def all_rows(self) -> tuple[int, ...]:
+        """The campaign's rows that are sent, in the list's order."""
+        return tuple(sorted((*self.chosen, *self.waiting)))
+
+    def parts(self) -> Iterator["array[int]"]:
+        """The chosen rows, some at a time."""
+        return (self.chosen[first : first + ROWS_AT_ONCE] for first in range(0, len(self.chosen), ROWS_AT_ONCE))
+
+    def as_json(self) -> dict[str, Any]:
+        kinds = {RETRIED: 0} | {kind: numbers.count for kind, numbers in self.kinds.items()}
+        return {"rows_file": {"file": self.table.name, "rows": self.table.rows, "by_kind": kinds}}
+
+    def in_words(self) -> str:
+        """What happens to the file's rows, as sentences."""
+        waiting = f", {self._count(Status.PENDING):,} still to be sent" if self._count(Status.PENDING) else ""
+        sentence = f"{rows_in_words(self.table.rows)} of {self.table.name}: {self._count(RETRIED):,} to send again{waiting}."
+        left = [
+            f"{numbers.count:,} {_IN_WORDS[kind]} ({numbers.places(self.table.lines)})"
+            for kind, numbers in self.kinds.items()
+            if kind in _IN_WORDS
+        ]
+        return f"{sentence} Left as they are: {'; '.join(left)}." if left else sentence
+
+    def _count(self, kind: str) -> int:
+        return self.kinds[kind].count if kind in self.kinds else 0
+
+
+def named_rows(source: str, reader: LedgerReader, record: CampaignRecord, selection: Selection, *, id_column: str | None) -> NamedRows:
+    """Read a list from start to end, and look its passes up in a campaign.
+
+    Args:
+        source: a list of any kind.
+        reader: the ledger.
+        record: the campaign.
+        selection: which of its rows may be sent again.
+        id_column: as asked for; else the campaign's own, one of the usual names, or the only column.
+
+    Raises:
+        InputError: the list can't be read, or does not tell which column holds the ids.
+    """
+    with open_table(source) as table:
+        place = _id_place(table, record, id_column)
+        header = pass_key(table.columns[place])
+        if reader.rows_of_passes(record.id, [header]):
+            raise InputError(
+                f"The first line has “{shown(header)}”, a pass of the campaign, where the column's name should be. Put a header above it, "
+                "such as pass_id; nothing was sent.",
+                file=table.name,
+            )
+        found = NamedRows(table=table)
+        lookup = _Lookup(reader=reader, campaign=record.id, selection=selection, found=found)
+        ids: list[str] = []
+        for batch in table.batches():
+            ids += [cells[place] for cells in batch]
+            if len(ids) >= LINES_AT_ONCE:
+                lookup.take_in(ids)
+                ids = []
+        lookup.take_in(ids)
+        return found
+
+
+def _id_place(table: Table, record: CampaignRecord, id_column: str | None) -> int:
+    if id_column is None and record.spec.id_column in table.columns:
+        return table.columns.index(record.spec.id_column)
+    if id_column is None and len(table.columns) == 1:
+        return 0
+    return find_id_column(table.columns, id_column, file=table.name, otherwise=record.spec.id_column)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Lookup:
+    reader: LedgerReader
+    campaign: int
+    selection: Selection
+    found: NamedRows
+    _lines: int = 0
+    _seen: set[int] = field(default_factory=set)
+
+    def take_in(self, ids: Sequence[str]) -> None:
+        keys = [_keys(text) for text in ids]
+        by_pass = self.reader.rows_of_passes(self.campaign, sorted({key for found in keys for key in found}))
+        outcomes = self._outcomes(sorted({row for rows in by_pass.values() for row in rows}))
+        for text, own in zip(ids, keys, strict=True):
+            self._lines += 1
+            rows = next((by_pass[key] for key in own if key in by_pass), [])
+            kind = self._kind({row: outcomes[row] for row in rows}) if rows else _why_none(text)
+            self.found.kinds.setdefault(kind, Numbers()).add(self._lines)
+
+    def _outcomes(self, rows: Sequence[int]) -> dict[int, Outcome]:
+        found: dict[int, Outcome] = {}
+        for first in range(0, len(rows), ROWS_AT_ONCE):
+            some: dict[int, ResultRow] = self.reader.rows_numbered(self.campaign, rows[first : first + ROWS_AT_ONCE])
+            found |= {number: row.outcome for number, row in some.items()}
+        return found
+
+    def _kind(self, rows: dict[int, Outcome]) -> str:
+        if not self._seen.isdisjoint(rows):
+            return REPEATED
+        self._seen.update(rows)
+        if chosen := [row for row, outcome in rows.items() if self.selection.takes(outcome)]:
+            self.found.chosen.extend(chosen)
+            return RETRIED
+        statuses = {outcome.status for outcome in rows.values()}
+        if Status.PENDING in statuses:
+            self.found.waiting.extend(row for row, outcome in rows.items() if outcome.status is Status.PENDING)
+            return Status.PENDING.value
+        return next(status.value for status in _STANDS_FOR if status in statuses)
+
+
+def _keys(text: str) -> list[str]:
+    """The passes that a cell may mean: whether it carries the mark of a spreadsheet's export can't be seen."""
+    ids = [check_pass_id(one) for one in dict.fromkeys((text, restore(text)))]
+    return [pass_key(pass_id) for pass_id, problem, _ in ids if problem is None]
+
+
+def _why_none(text: str) -> str:
+    """Why a line means no row of the campaign."""
+    _, problem, _ = check_pass_id(text)
+    return NOT_IN_CAMPAIGN if problem is None else NO_ID if problem is Invalid.NO_ID else BAD_ID

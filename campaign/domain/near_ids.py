@@ -1,0 +1,121 @@
+"""Ids that are one pass to a person and two to PassEntry: what they have in common, and what they differ in.
+
+Nothing is decided by it: such ids are never merged, a person is told of them.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from enum import StrEnum
+from typing import Final
+
+
+class Difference(StrEnum):
+    """What two near ids differ in, in the words of a sentence."""
+
+    FORM = "how the same characters are written (composed or decomposed, full-width)"
+    UNSEEN = "blanks or unseen characters"
+    DASHES = "dashes"
+    CASE = "upper and lower case"
+    ZEROS = "zeros in front"
+
+
+_PLAIN: Final = re.compile(r"[0-9a-z_-]+")
+_PLAIN_BYTES: Final = b"0123456789abcdefghijklmnopqrstuvwxyz_-\n"
+_UPPER_BYTES: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_LENGTHS_WITHOUT_DASHES: Final = frozenset(range(32, 36))
+"""Of a UUID that lacks some of its dashes, or all."""
+
+_UUID: Final = re.compile(r"(?:urn:uuid:)?\{?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})\}?", re.IGNORECASE)
+_ZEROS: Final = re.compile(r"0*([0-9]+?)(?:\.0+)?")
+_NUMBER_DIGITS: Final = 15
+"""Of more than these a spreadsheet makes 1.23E+15, and drops no zeros."""
+_SEEN_AS_NOTHING: Final = frozenset({"Cf", "Cc", "Zs", "Zl", "Zp"})
+_VARIATION_SELECTORS: Final = frozenset(map(chr, range(0xFE00, 0xFE10)))
+_MINUS: Final = "\N{MINUS SIGN}"
+
+
+def near_key(pass_key: str) -> str:
+    """The form under which two ids are one pass to a person; that of most ids is the id itself."""
+    return _folded_plain(pass_key) if _PLAIN.fullmatch(pass_key) else _folded(pass_key)
+
+
+def near_keys(pass_keys: Sequence[str]) -> Sequence[str]:
+    """`near_key` of many; the same object if it is of each the id itself. All of them together take less than each by itself."""
+    joined = "\n".join(pass_keys)
+    others = joined.encode("utf-8", "surrogatepass").translate(None, _PLAIN_BYTES)
+    if others.translate(None, _UPPER_BYTES) or len(pass_keys) != joined.count("\n") + 1:
+        found = list(map(near_key, pass_keys))
+        return pass_keys if found == pass_keys else found
+    keys = joined.lower().split("\n") if others else pass_keys
+    if not _LENGTHS_WITHOUT_DASHES.isdisjoint(map(len, keys)):
+        return list(map(_folded_plain, keys))
+    if joined[:1] == "0" or "\n0" in joined:
+        zeros = {at: key for at, key in enumerate(keys) if key[:1] == "0" and 1 < len(key) <= _NUMBER_DIGITS and key.isdigit()}
+        return [_folded_plain(key) if at in zeros else key for at, key in enumerate(keys)] if zeros else keys
+    return keys
+
+
+def differences(one: str, other: str) -> tuple[Difference, ...]:
+    """What two ids with an equal `near_key` differ in; nothing if they are equal, or not near."""
+    if one == other or near_key(one) != near_key(other):
+        return ()
+    # Where one of two would do, the one that stays is what people know a name for.
+    needed = list(_FOLDS)
+    for which in _FOLDS:
+        others = [kept for kept in needed if kept is not which]
+        if _folded(one, others) == _folded(other, others):
+            needed = others
+    return tuple(needed)
+
+
+def _folded_plain(text: str) -> str:
+    """`_folded` of an id in small letters, digits, dashes and underscores."""
+    if text[:1] == "0" and len(text) <= _NUMBER_DIGITS and text.isdigit():
+        text = text.lstrip("0") or "0"
+    return _dashes(text) if len(text) in _LENGTHS_WITHOUT_DASHES else text
+
+
+def _form(text: str) -> str:
+    if text.isascii():
+        return text
+    text = unicodedata.normalize("NFKC", text)
+    return "".join(str(unicodedata.decimal(character, character)) for character in text)
+
+
+def _unseen(text: str) -> str:
+    if text.isascii() and text.isprintable() and " " not in text:
+        return text
+    return "".join(
+        character for character in text if unicodedata.category(character) not in _SEEN_AS_NOTHING and character not in _VARIATION_SELECTORS
+    )
+
+
+def _dashes(text: str) -> str:
+    if not text.isascii():
+        text = "".join("-" if unicodedata.category(character) == "Pd" or character == _MINUS else character for character in text)
+    return "-".join(uuid.groups()) if (uuid := _UUID.fullmatch(text)) else text
+
+
+def _case(text: str) -> str:
+    return text.casefold()
+
+
+def _zeros(text: str) -> str:
+    return number[1] if len(text) <= _NUMBER_DIGITS and (number := _ZEROS.fullmatch(text)) else text
+
+
+_FOLDS: Final[dict[Difference, Callable[[str], str]]] = {
+    Difference.FORM: _form,
+    Difference.UNSEEN: _unseen,
+    Difference.DASHES: _dashes,
+    Difference.CASE: _case,
+    Difference.ZEROS: _zeros,
+}
+"""One after the other."""
+
+
+def _folded(text: str, folds: Iterable[Difference] = tuple(Difference)) -> str:
+    for which in folds:
+        text = _FOLDS[which](text)
+    return text

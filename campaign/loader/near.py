@@ -1,0 +1,200 @@
+"""Finds ids of a list that are near to each other, or to an excluded one, in memory that does not grow with the list.
+
+Of each id two hashes of 64 bits go to a temporary file: of its pass, and of what near ids have in common (`near_key`). Of two near ids at
+least one is unusual: its key is not itself. A list without unusual ids is not compared at all.
+"""
+
+import tempfile
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from heapq import nsmallest
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self
+
+from campaign.domain.batch import StagedBatch
+from campaign.domain.errors import DiskFullError
+from campaign.domain.model import StagedRow, Status
+from campaign.domain.near_ids import near_keys
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Hashes = NDArray[np.int64]
+    Mask = NDArray[np.bool_]
+
+SHOWN: Final = 10
+COMPARED_AT_ONCE: Final = 1 << 19
+READ_AT_ONCE: Final = 1 << 16
+_IN_MEMORY_BYTES: Final = 1 << 16
+_NUMBER_BYTES: Final = 8
+_NOT_SENT: Final = frozenset({Status.INVALID, Status.SKIPPED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NearIds:
+    """How many rows have near ids, and the first of them; of several rows of one pass, the first counts.
+
+    `groups` are of `duplicates`: rows near to each other. `excluded_rows` are of `excluded`: rows near to an excluded pass.
+    """
+
+    duplicates: int = 0
+    groups: tuple[tuple[int, ...], ...] = ()
+    excluded: int = 0
+    excluded_rows: tuple[int, ...] = ()
+
+
+class NearIdFinder:
+    """Takes in the ids of a list, and those that are excluded. To be closed, or used in a `with` block."""
+
+    def __init__(self) -> None:
+        self._listed = _Columns(3)
+        self._excluded = _Columns(2)
+        self._unusual = _Columns(1)
+
+    def watching(self, batches: Iterable[Sequence[StagedRow]]) -> Iterator[Sequence[StagedRow]]:
+        """The same batches, whose rows are taken in on their way.
+
+        Raises:
+            DiskFullError: there is no room for temporary files.
+        """
+        for batch in batches:
+            others: Sequence[StagedRow] = batch
+            if isinstance(batch, StagedBatch):
+                self.add(batch.numbers, batch.pass_keys)
+                others = batch.others
+            sent = [row for row in others if row.outcome.status not in _NOT_SENT]
+            self.add([row.row for row in sent], [row.pass_key for row in sent])
+            yield batch
+
+    def add(self, numbers: Sequence[int], pass_keys: Sequence[str]) -> None:
+        """Take in rows that can be sent, or were; raises as `watching` does."""
+        self._listed.add(array("q", numbers), *self._hashes(pass_keys))
+
+    def exclude(self, pass_keys: Sequence[str]) -> None:
+        """Take in excluded passes; raises as `watching` does."""
+        self._excluded.add(*self._hashes(pass_keys))
+
+    def found(self) -> NearIds:
+        """What there is among all that was taken in."""
+        parts = list(self._compared()) if self._unusual.count else []
+        return NearIds(
+            duplicates=sum(part.duplicates for part in parts),
+            groups=tuple(nsmallest(SHOWN, (group for part in parts for group in part.groups))),
+            excluded=sum(part.excluded for part in parts),
+            excluded_rows=tuple(nsmallest(SHOWN, (row for part in parts for row in part.excluded_rows))),
+        )
+
+    def close(self) -> None:
+        for columns in (self._listed, self._excluded, self._unusual):
+            columns.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _hashes(self, pass_keys: Sequence[str]) -> tuple["array[int]", "array[int]"]:
+        """What near ids have in common, and the passes."""
+        keys = near_keys(pass_keys)
+        passes = array("q", map(hash, pass_keys))
+        if keys is pass_keys:
+            return passes, passes
+        near = array("q", map(hash, keys))
+        self._unusual.add(array("q", [one for one, other in zip(near, passes, strict=True) if one != other]))
+        return near, passes
+
+    def _compared(self) -> Iterator[NearIds]:
+        """The unusual ids and what is near to them, a part at a time."""
+        import numpy as np  # noqa: PLC0415 - few lists need it
+
+        parts = -(-self._unusual.count // COMPARED_AT_ONCE)
+        for part in range(parts):
+            (unusual,) = self._unusual.chosen(0, partial(_is_in, part, parts))
+            among = partial(_is_among, np.unique(unusual))
+            numbers, near, passes = self._listed.chosen(1, among)
+            excluded_near, excluded_passes = self._excluded.chosen(0, among)
+            sent = ~np.isin(passes, excluded_passes)
+            yield _near_ids(numbers[sent], near[sent], passes[sent], excluded_near)
+
+
+def _is_in(part: int, parts: int, hashes: "Hashes") -> "Mask":
+    """Which hashes belong to one of so many parts."""
+    import numpy as np  # noqa: PLC0415 - (same)
+
+    return np.equal(hashes % parts, part)
+
+
+def _is_among(wanted: "Hashes", hashes: "Hashes") -> "Mask":
+    """Which hashes are among the wanted ones, which are in ascending order."""
+    import numpy as np  # noqa: PLC0415 - (same)
+
+    if not len(wanted):
+        return np.zeros(len(hashes), dtype=bool)
+    at = np.searchsorted(wanted, hashes)
+    at[at == len(wanted)] = 0
+    return np.equal(wanted[at], hashes)
+
+
+def _near_ids(numbers: "Hashes", near: "Hashes", passes: "Hashes", excluded_near: "Hashes") -> NearIds:
+    import numpy as np  # noqa: PLC0415 - (same)
+
+    order = np.lexsort((numbers, passes, near))
+    numbers, near, passes = numbers[order], near[order], passes[order]
+    first_of_pass = np.ones(len(near), dtype=bool)
+    first_of_pass[1:] = (near[1:] != near[:-1]) | (passes[1:] != passes[:-1])
+    numbers, near = numbers[first_of_pass], near[first_of_pass]
+    beside_excluded = np.sort(numbers[np.isin(near, excluded_near)])
+    _, starts, counts = np.unique(near, return_index=True, return_counts=True)
+    first_of_group = np.minimum.reduceat(numbers, starts) if len(starts) else numbers
+    several = np.flatnonzero(counts > 1)
+    shown = several[np.argsort(first_of_group[several])][:SHOWN]
+    return NearIds(
+        duplicates=int(counts[several].sum()),
+        groups=tuple(tuple(sorted(numbers[starts[at] : starts[at] + counts[at]].tolist())[:SHOWN]) for at in shown),
+        excluded=len(beside_excluded),
+        excluded_rows=tuple(beside_excluded[:SHOWN].tolist()),
+    )
+
+
+class _Columns:
+    """Numbers of 64 bits in columns, on disk unless they are few; `count` is that of their lines."""
+
+    def __init__(self, width: int) -> None:
+        self.count = 0
+        self._files = [tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES, prefix="campaign-") for _ in range(width)]  # noqa: SIM115 - see `close`
+
+    def add(self, *columns: "array[int]") -> None:
+        try:
+            for file, numbers in zip(self._files, columns, strict=True):
+                file.write(numbers.tobytes())
+        except OSError as error:
+            raise DiskFullError(
+                f"There is no room for temporary files in {tempfile.gettempdir()} ({error.strerror}). Make room there, or name another "
+                "folder in TMPDIR; nothing was sent."
+            ) from error
+        self.count += len(columns[0])
+
+    def chosen(self, place: int, is_chosen: Callable[["Hashes"], "Mask"]) -> list["Hashes"]:
+        """The columns, of the lines that are chosen by what one of the columns has."""
+        import numpy as np  # noqa: PLC0415 - (same)
+
+        for file in self._files:
+            file.seek(0)
+        found: list[list[Hashes]] = []
+        for _ in range(-(-self.count // READ_AT_ONCE)):
+            columns = [np.frombuffer(file.read(READ_AT_ONCE * _NUMBER_BYTES), dtype=np.int64) for file in self._files]
+            fits = is_chosen(columns[place])
+            found.append([column[fits] for column in columns])
+        nothing = [np.empty(0, dtype=np.int64)]
+        return [np.concatenate([*(columns[at] for columns in found), *nothing]) for at in range(len(self._files))]
+
+    def close(self) -> None:
+        for file in self._files:
+            # What was not written yet is not needed.
+            with suppress(OSError):
+                file.close()

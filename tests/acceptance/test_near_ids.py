@@ -1,0 +1,99 @@
+"""Ids that are one pass to a person: sent to as the list says, never merged, and never without a word. The simulator's audit tells."""
+
+import json
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.desk import Desk
+from tests.acceptance.screen import Terminal
+
+MESSAGE = ("--message", "Hi {{ name }}")
+DASHED = "3f2504e0-4f89-11d3-9a0c-0305e82c3301"
+PAIRS = {
+    "dashes": (DASHED, DASHED.replace("-", "")),
+    "upper and lower case": ("ab12cd", "AB12CD"),
+    "composed and decomposed": (unicodedata.normalize("NFC", "José 1"), unicodedata.normalize("NFD", "José 1")),
+    "a no-break space": ("loyal1", "loyal\xa01"),
+    "a zero-width space": ("vip7", "vip\u200b7"),
+    "full-width digits": ("4711", "４７１１"),  # noqa: RUF001 - they are meant
+}
+
+
+def write(path: Path, *ids: str) -> str:
+    rows = "".join(f'"{pass_id}",N{row}\n' for row, pass_id in enumerate(ids, 1))
+    path.write_text(f"pass_id,name\n{rows}", encoding="utf-8")
+    return path.name
+
+
+def warned(stderr: str) -> dict[str, str]:
+    """Sentences by the names of their events."""
+    events: list[dict[str, Any]] = [json.loads(line) for line in stderr.splitlines() if line.startswith("{")]
+    return {event["event"]: event["detail"] for event in events if event["event"].startswith("near_")}
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_both_are_sent_to_and_a_person_is_told(desk: Desk, pair: str) -> None:
+    one, other = PAIRS[pair]
+    source = write(desk.folder / "list.csv", "first", one, "third", other)
+    [found] = desk.json("check", source, *MESSAGE)["warnings"]
+    assert (found["kind"], found["count"], found["groups"]) == ("near_duplicate", 2, [[2, 4]])
+    assert (found["first_rows"], found["first_lines"]) == ([2, 4], [3, 5])
+    done = desk.run("run", source, *MESSAGE, "--json")
+    assert json.loads(done.stdout)["warnings"] == [found]
+    assert "lines 3, 5 (rows 2, 4)" in warned(done.stderr)["near_duplicate"]
+    assert desk.sent() == {"first": ["Hi N1"], one: ["Hi N2"], "third": ["Hi N3"], other: ["Hi N4"]}
+
+
+def test_the_same_pass_twice_and_other_passes_are_no_matter(desk: Desk) -> None:
+    source = write(desk.folder / "list.csv", DASHED, DASHED.upper(), "a-12", "a1-2", "José", "Jose", "1", "10")
+    assert desk.json("check", source, *MESSAGE)["warnings"] == []
+    done = desk.run("run", source, *MESSAGE)
+    assert warned(done.stderr) == {}
+    assert sorted(len(texts) for texts in desk.sent().values()) == [1] * 7
+
+
+def test_who_is_nearly_excluded_is_told_of_at_every_command_that_excludes(desk: Desk) -> None:
+    source = write(desk.folder / "list.csv", "00123", DASHED, "keep", "gone")
+    write(desk.folder / "not.csv", "123", DASHED.replace("-", "").upper(), "gone", "nobody")
+    dry = desk.json("run", source, *MESSAGE, "--exclude", "not.csv", "--dry-run")
+    [found] = dry["warnings"]
+    assert (found["kind"], found["count"], found["first_rows"]) == ("near_excluded", 2, [1, 2])
+    # A limit leaves rows for the commands after it.
+    begun = desk.run("run", source, *MESSAGE, "--exclude", "not.csv", "--limit", "1", "--json", code=5)
+    assert json.loads(begun.stdout)["warnings"] == [found]
+    assert set(warned(begun.stderr)) == {"near_excluded"}
+    assert desk.sent() == {"00123": ["Hi N1"]}
+    again = desk.run("resume", "list", "--exclude", "not.csv", "--limit", "1", code=5)
+    assert "line 3 (row 2)" in warned(again.stderr)["near_excluded"]
+    assert "line 2 (row 1)" not in warned(again.stderr)["near_excluded"]
+    assert desk.sent() == {"00123": ["Hi N1"], DASHED: ["Hi N2"]}
+
+
+def test_rows_that_are_sent_again_may_be_nearly_excluded(desk: Desk) -> None:
+    source = write(desk.folder / "list.csv", "ok", "vip\xa07", "vip8")
+    write(desk.folder / "not.csv", "VIP7")
+    desk.simulator.set_faults(missing=["vip\xa07", "vip8"])
+    desk.run("run", source, *MESSAGE, code=3)
+    done = desk.run("retry", "list", "--exclude", "not.csv", code=3)
+    assert "line 3 (row 2)" in warned(done.stderr)["near_excluded"]
+    done = desk.run("retry", "list.results.failed.csv", "--exclude", "not.csv", code=3)
+    assert "line 3 (row 2)" in warned(done.stderr)["near_excluded"]
+
+
+def test_a_person_is_asked_with_it_before_the_first_and_before_the_rest(desk: Desk) -> None:
+    source = write(desk.folder / "list.csv", "vip7", "VIP7", "other")
+    with Terminal(desk, "run", source, *MESSAGE, CAMPAIGN_YES="false") as terminal:
+        terminal.until(r"Send\? \[y/N\]")
+        assert "(rows 1, 2)" in str(terminal.screen)
+        terminal.type("n\n")
+        assert terminal.end() == 2
+    desk.run("run", source, *MESSAGE, "--limit", "1", code=5)
+    with Terminal(desk, "resume", "list", CAMPAIGN_YES="false") as terminal:
+        terminal.until(r"Send\? \[y/N\]")
+        assert "(rows 1, 2)" in str(terminal.screen)
+        terminal.type("n\n")
+        assert terminal.end() == 2
+    assert set(desk.sent()) == {"vip7"}
