@@ -10,6 +10,7 @@ from campaign.app.controls import Exclusions
 from campaign.app.keeping import check_here
 from campaign.app.lists import CheckedList
 from campaign.app.near import ids_in_ledger, near_concerns, near_to_excluded
+from campaign.app.session import Tell
 from campaign.domain.care import Concern
 from campaign.domain.errors import OtherContentError, StoppedError, UsageError
 from campaign.domain.model import OPEN, StagedRow
@@ -19,9 +20,6 @@ from campaign.loader.near import NearIdFinder
 from campaign.reporter.concerns import concern_in_words
 
 LOOK_SECONDS: Final = 0.2
-
-Tell = Callable[[str, str], None]
-"""Says a sentence to a person, by the name of an event."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +40,7 @@ async def stage(
     ledger_name: str = "",
     exclusions: Exclusions | None = None,
     begin: Callable[[CampaignSpec], CampaignSpec] = lambda spec: spec,
-    tell: Tell = lambda *_: None,
+    tell: Tell = lambda *_, **__: None,
 ) -> Staged:
     """The campaign of this list: found in the ledger, or staged now. A staging that is stopped, or fails, leaves nothing behind.
 
@@ -111,7 +109,8 @@ def warn(concerns: Iterable[Concern], record: CampaignRecord, tell: Tell) -> Non
     """Say what there is to look at, by the names of its kinds."""
     for concern in concerns:
         what = concern_in_words(concern, lock_screen=0)
-        tell(concern.kind.value, f"{what}: {concern.where(record.spec.lines)}. {concern.example}.")
+        sentence = f"{what}: {concern.where(record.spec.lines)}. {concern.example}."
+        tell(concern.kind.value, sentence, count=concern.count, rows=list(concern.rows))
 
 
 async def _withdraw(

@@ -21,8 +21,9 @@ class Difference(StrEnum):
 
 
 _PLAIN: Final = re.compile(r"[0-9a-z_-]+")
-_PLAIN_BYTES: Final = b"0123456789abcdefghijklmnopqrstuvwxyz_-\n"
-_UPPER_BYTES: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_DIGITS_AND_DASHES: Final = b"0123456789_-\n"
+_SMALL_LETTERS: Final = b"abcdefghijklmnopqrstuvwxyz"
+_CAPITALS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _LENGTHS_WITHOUT_DASHES: Final = frozenset(range(32, 36))
 """Of a UUID that lacks some of its dashes, or all."""
 
@@ -40,20 +41,29 @@ def near_key(pass_key: str) -> str:
     return _folded_plain(pass_key) if _PLAIN.fullmatch(pass_key) else _folded(pass_key)
 
 
-def near_keys(pass_keys: Sequence[str]) -> Sequence[str]:
-    """`near_key` of many; the same object if it is of each the id itself. All of them together take less than each by itself."""
+def near_keys(pass_keys: Sequence[str]) -> tuple[Sequence[str], str]:
+    """`near_key` of many, the same object if it is of each the id itself; and the style that all of them are written in.
+
+    Two different ids of one style are never near. The style is empty where some of these may be.
+    """
     joined = "\n".join(pass_keys)
-    others = joined.encode("utf-8", "surrogatepass").translate(None, _PLAIN_BYTES)
-    if others.translate(None, _UPPER_BYTES) or len(pass_keys) != joined.count("\n") + 1:
+    letters = joined.encode("utf-8", "surrogatepass").translate(None, _DIGITS_AND_DASHES)
+    capitals = len(letters) - len(letters.translate(None, _CAPITALS))
+    if letters.translate(None, _CAPITALS + _SMALL_LETTERS) or len(pass_keys) != joined.count("\n") + 1:
         found = list(map(near_key, pass_keys))
-        return pass_keys if found == pass_keys else found
-    keys = joined.lower().split("\n") if others else pass_keys
-    if not _LENGTHS_WITHOUT_DASHES.isdisjoint(map(len, keys)):
-        return list(map(_folded_plain, keys))
-    if joined[:1] == "0" or "\n0" in joined:
-        zeros = {at: key for at, key in enumerate(keys) if key[:1] == "0" and 1 < len(key) <= _NUMBER_DIGITS and key.isdigit()}
-        return [_folded_plain(key) if at in zeros else key for at, key in enumerate(keys)] if zeros else keys
-    return keys
+        return pass_keys if found == pass_keys else found, ""
+    keys: Sequence[str] = joined.lower().split("\n") if capitals else pass_keys
+    lengths = set(map(len, keys))
+    lacks_dashes = not lengths.isdisjoint(_LENGTHS_WITHOUT_DASHES)
+    zeros = {at for at, key in enumerate(keys) if _has_zeros(key)} if joined[:1] == "0" or "\n0" in joined else set()
+    if lacks_dashes:
+        keys = list(map(_folded_plain, keys))
+    elif zeros:
+        keys = [_folded_plain(key) if at in zeros else key for at, key in enumerate(keys)]
+    case = "small" if not capitals else "capital" if capitals == len(letters) else ""
+    if not (lacks_dashes or zeros):
+        return keys, case
+    return keys, f"{case} {min(lengths)}" if case and len(lengths) == 1 else ""
 
 
 def differences(one: str, other: str) -> tuple[Difference, ...]:
@@ -71,9 +81,13 @@ def differences(one: str, other: str) -> tuple[Difference, ...]:
 
 def _folded_plain(text: str) -> str:
     """`_folded` of an id in small letters, digits, dashes and underscores."""
-    if text[:1] == "0" and len(text) <= _NUMBER_DIGITS and text.isdigit():
-        text = text.lstrip("0") or "0"
+    if _has_zeros(text):
+        return text.lstrip("0") or "0"
     return _dashes(text) if len(text) in _LENGTHS_WITHOUT_DASHES else text
+
+
+def _has_zeros(text: str) -> bool:
+    return text[:1] == "0" and 1 < len(text) <= _NUMBER_DIGITS and text.isdigit()
 
 
 def _form(text: str) -> str:

@@ -1,7 +1,7 @@
 """Finds ids of a list that are near to each other, or to an excluded one, in memory that does not grow with the list.
 
 Of each id two hashes of 64 bits go to a temporary file: of its pass, and of what near ids have in common (`near_key`). Of two near ids at
-least one is unusual: its key is not itself. A list without unusual ids is not compared at all.
+least one is unusual: its key is not itself. A list without unusual ids, or whose ids are all of one style, is not compared at all.
 """
 
 import tempfile
@@ -54,6 +54,7 @@ class NearIdFinder:
         self._listed = _Columns(3)
         self._excluded = _Columns(2)
         self._unusual = _Columns(1)
+        self._styles: set[str] = set()
 
     def watching(self, batches: Iterable[Sequence[StagedRow]]) -> Iterator[Sequence[StagedRow]]:
         """The same batches, whose rows are taken in on their way.
@@ -72,15 +73,18 @@ class NearIdFinder:
 
     def add(self, numbers: Sequence[int], pass_keys: Sequence[str]) -> None:
         """Take in rows that can be sent, or were; raises as `watching` does."""
-        self._listed.add(array("q", numbers), *self._hashes(pass_keys))
+        if pass_keys:
+            self._listed.add(array("q", numbers), *self._hashes(pass_keys))
 
     def exclude(self, pass_keys: Sequence[str]) -> None:
         """Take in excluded passes; raises as `watching` does."""
-        self._excluded.add(*self._hashes(pass_keys))
+        if pass_keys:
+            self._excluded.add(*self._hashes(pass_keys))
 
     def found(self) -> NearIds:
         """What there is among all that was taken in."""
-        parts = list(self._compared()) if self._unusual.count else []
+        of_one_style = len(self._styles) == 1 and "" not in self._styles
+        parts = list(self._compared()) if self._unusual.count and not of_one_style else []
         return NearIds(
             duplicates=sum(part.duplicates for part in parts),
             groups=tuple(nsmallest(SHOWN, (group for part in parts for group in part.groups))),
@@ -100,7 +104,8 @@ class NearIdFinder:
 
     def _hashes(self, pass_keys: Sequence[str]) -> tuple["array[int]", "array[int]"]:
         """What near ids have in common, and the passes."""
-        keys = near_keys(pass_keys)
+        keys, style = near_keys(pass_keys)
+        self._styles.add(style)
         passes = array("q", map(hash, pass_keys))
         if keys is pass_keys:
             return passes, passes
@@ -112,37 +117,41 @@ class NearIdFinder:
         """The unusual ids and what is near to them, a part at a time."""
         import numpy as np  # noqa: PLC0415 - few lists need it
 
-        parts = -(-self._unusual.count // COMPARED_AT_ONCE)
+        # As many parts as a power of two, so that some bits of a hash say which it belongs to.
+        parts = 1 << max(0, (self._unusual.count - 1) // COMPARED_AT_ONCE).bit_length()
         for part in range(parts):
             (unusual,) = self._unusual.chosen(0, partial(_is_in, part, parts))
-            among = partial(_is_among, np.unique(unusual))
+            among = partial(_is_among, part, parts, np.unique(unusual))
             numbers, near, passes = self._listed.chosen(1, among)
             excluded_near, excluded_passes = self._excluded.chosen(0, among)
-            sent = ~np.isin(passes, excluded_passes)
-            yield _near_ids(numbers[sent], near[sent], passes[sent], excluded_near)
+            yield _near_ids(numbers, near, passes, excluded_near, excluded_passes)
 
 
 def _is_in(part: int, parts: int, hashes: "Hashes") -> "Mask":
     """Which hashes belong to one of so many parts."""
+    found: Mask = hashes & (parts - 1) == part
+    return found
+
+
+def _is_among(part: int, parts: int, wanted: "Hashes", hashes: "Hashes") -> "Mask":
+    """Which hashes are among the wanted ones, which are of a part, and in ascending order."""
     import numpy as np  # noqa: PLC0415 - (same)
 
-    return np.equal(hashes % parts, part)
-
-
-def _is_among(wanted: "Hashes", hashes: "Hashes") -> "Mask":
-    """Which hashes are among the wanted ones, which are in ascending order."""
-    import numpy as np  # noqa: PLC0415 - (same)
-
-    if not len(wanted):
-        return np.zeros(len(hashes), dtype=bool)
-    at = np.searchsorted(wanted, hashes)
+    found = _is_in(part, parts, hashes)
+    at = np.searchsorted(wanted, hashes[found])
     at[at == len(wanted)] = 0
-    return np.equal(wanted[at], hashes)
+    found[found] = np.equal(wanted[at], hashes[found]) if len(wanted) else False
+    return found
 
 
-def _near_ids(numbers: "Hashes", near: "Hashes", passes: "Hashes", excluded_near: "Hashes") -> NearIds:
+def _near_ids(numbers: "Hashes", near: "Hashes", passes: "Hashes", excluded_near: "Hashes", excluded_passes: "Hashes") -> NearIds:
     import numpy as np  # noqa: PLC0415 - (same)
 
+    # Nearly all stand alone: what more is asked is asked of the others.
+    kept = ~_stands_alone(near)
+    if len(excluded_near):
+        kept = (kept | np.isin(near, excluded_near)) & ~np.isin(passes, excluded_passes)
+    numbers, near, passes = numbers[kept], near[kept], passes[kept]
     order = np.lexsort((numbers, passes, near))
     numbers, near, passes = numbers[order], near[order], passes[order]
     first_of_pass = np.ones(len(near), dtype=bool)
@@ -159,6 +168,18 @@ def _near_ids(numbers: "Hashes", near: "Hashes", passes: "Hashes", excluded_near
         excluded=len(beside_excluded),
         excluded_rows=tuple(beside_excluded[:SHOWN].tolist()),
     )
+
+
+def _stands_alone(near: "Hashes") -> "Mask":
+    """Which of the hashes are there once."""
+    import numpy as np  # noqa: PLC0415 - (same)
+
+    order = np.argsort(near)
+    differs = np.ones(len(near) + 1, dtype=bool)
+    differs[1:-1] = near[order][1:] != near[order][:-1]
+    alone = np.empty(len(near), dtype=bool)
+    alone[order] = differs[:-1] & differs[1:]
+    return alone
 
 
 class _Columns:

@@ -93,7 +93,7 @@ class TestQuestion:
             seen,
         ), seen
         assert "Look at this: 2 messages seem to hold a placeholder that nobody filled in: lines 4, 9 (rows 3, 8)." in seen
-        assert "has a link" not in seen
+        assert "has a link:" not in seen
         assert desk.simulator.requests() == []
 
     def test_hours_an_end_and_who_is_left_out_are_told(self, desk: Desk) -> None:

@@ -98,7 +98,7 @@ class TestChosenRows:
         run_with_failures(desk)
         assert "--status deliverd" in desk.run("retry", "list", "--status", "deliverd", code=2).stderr
         assert "--http-status abc" in desk.run("retry", "list", "--http-status", "abc", code=2).stderr
-        assert "mend them in the failed-rows file" in desk.run("retry", "list", "--status", "invalid", code=2).stderr
+        assert "corrected" in desk.run("retry", "list", "--status", "invalid", code=2).stderr
         assert "may be twice" in desk.run("retry", "list.results.failed.csv", "--status", "unknown", code=2).stderr
         assert desk.sent() == {}
 

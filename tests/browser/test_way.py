@@ -206,7 +206,7 @@ async def _mended(sofia: Person, at: Stage, folder: Path) -> None:
     await sofia.press("Send failed rows again", role="link")
     await page.get_by_text("Values of the message were changed").first.click()
     await page.get_by_label("Values of the message were changed").fill(TEMPLATE)
-    await page.get_by_label("Mended file").set_input_files(mended)
+    await page.get_by_label("Corrected file").set_input_files(mended)
     await sofia.press("Upload and see")
     await sofia.heading(f"Send {len(NAMELESS)} messages again?")
     await sofia.press("Send them")

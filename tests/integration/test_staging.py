@@ -35,8 +35,10 @@ class Desk:
         if file == "list.csv":
             path.write_text("pass_id\n" + "".join(f"p{row}\n" for row in range(rows)), encoding="utf-8")
         with opened(str(path), GivenSettings.read(message=message)) as given:
-            tell = lambda _, text: self.told.append(text)  # noqa: E731 - two words are no function
-            return await stage(self.ledger, self.reader, given, stop=asyncio.Event(), begin=begin, tell=tell)
+            return await stage(self.ledger, self.reader, given, stop=asyncio.Event(), begin=begin, tell=self._tell)
+
+    def _tell(self, _event: str, sentence: str, /, **_details: object) -> None:
+        self.told.append(sentence)
 
     async def send_one(self) -> None:
         record = self.reader.campaign("list")

@@ -109,6 +109,6 @@ async def test_a_person_keeps_only_so_many_mended_files(tmp_path: Path, monkeypa
         page = at.page_of("promo", "mended")
         assert "Send 3 messages again?" in (await at.upload(page, failed, "failed.csv")).words
         refused = await at.upload(page, failed, "failed.csv")
-        assert (refused.status, "You have uploaded 1 mended files" in refused.words) == (422, True)
+        assert (refused.status, "You have uploaded 1 corrected files" in refused.words) == (422, True)
         at.is_now("bob", Role.APPROVER)
         assert "Send 3 messages again?" in (await at.upload(page, failed, "failed.csv")).words

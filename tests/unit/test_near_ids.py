@@ -76,14 +76,32 @@ IDS = st.one_of(
 
 @given(st.lists(IDS, max_size=30))
 def test_many_at_once_are_as_each_by_itself(ids: list[str]) -> None:
-    found = near_keys(ids)
+    found, style = near_keys(ids)
     assert list(found) == list(map(near_key, ids))
     assert (found is ids) <= (list(found) == ids)
+    assert not style or len(set(found)) == len(set(ids))
+
+
+STYLED = st.sampled_from(["0123456789", "abcdef0123456789", "ABCDEF0123456789", "aB0-"]).flatmap(
+    lambda alphabet: st.lists(st.text(alphabet=alphabet, min_size=1, max_size=40), min_size=1, max_size=4)
+)
+
+
+@given(st.lists(STYLED, min_size=2, max_size=6))
+def test_different_ids_of_one_style_are_never_near(batches: list[list[str]]) -> None:
+    by_style: dict[str, set[str]] = {}
+    for ids in batches:
+        # Of one length they are of a style more often.
+        for some in (ids, [text.rjust(35, text[0])[:35] for text in ids], [text.rjust(8, "0")[:8] for text in ids]):
+            by_style.setdefault(near_keys(some)[1], set()).update(some)
+    for style, texts in by_style.items():
+        assert not style or len(set(map(near_key, texts))) == len(texts)
 
 
 @given(st.lists(st.sampled_from([f"{DASHED[:-3]}{number}" for number in range(300, 320)]), min_size=1))
 def test_usual_ids_are_not_even_copied(ids: list[str]) -> None:
-    assert near_keys(ids) is ids
+    assert near_keys(ids) == (ids, "small")
+    assert near_keys(ids)[0] is ids
 
 
 def expected_of(listed: list[str], excluded: list[str]) -> NearIds:
