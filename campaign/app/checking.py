@@ -14,8 +14,8 @@ from campaign.app.ledger_checks import earlier_results
 from campaign.app.ledgers import open_reader_if_there
 from campaign.app.lists import CheckedList, opened
 from campaign.app.staging import stage
-from campaign.domain.care import Concern
 from campaign.domain.errors import InputError
+from campaign.domain.message_lint import Concern
 from campaign.domain.model import Counts, ResultRow, Status
 from campaign.domain.places import Place
 from campaign.domain.sheet import NO_LINES, SheetLines

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
-from campaign.domain.care import Care, Concern
+from campaign.domain.message_lint import Concern, LintKind
 from campaign.domain.model import ResultRow
 from campaign.ledger.port import LedgerReader
 from campaign.loader.columns import pass_key
-from campaign.loader.messages.care import look_at, shortened
+from campaign.loader.messages.lint import lint, shortened
 from campaign.sender.endpoint import Endpoint
 from campaign.settings import Settings
 
@@ -25,29 +25,29 @@ class Concerns:
     def __init__(self, *, lock_screen: int, last_texts: LastTexts) -> None:
         self._lock_screen = lock_screen
         self._last_texts = last_texts
-        self._counts: dict[Care, int] = {}
-        self._rows: dict[Care, list[int]] = {}
-        self._examples: dict[Care, str] = {}
+        self._counts: dict[LintKind, int] = {}
+        self._rows: dict[LintKind, list[int]] = {}
+        self._examples: dict[LintKind, str] = {}
 
     def look_at(self, rows: Sequence[ResultRow]) -> None:
         """Take some rows in, in the list's order."""
+        for index, match in lint([row.message for row in rows], lock_screen=self._lock_screen):
+            self._note(match.kind, rows[index].row, match.excerpt)
         keys = [pass_key(row.pass_id) for row in rows]
         last_texts = self._last_texts(keys)
         for row, key in zip(rows, keys, strict=True):
-            for found in look_at(row.message, lock_screen=self._lock_screen):
-                self._note(found.kind, row.row, found.excerpt)
             if last_texts.get(key) == row.message:
-                self._note(Care.SAME_AS_LAST, row.row, shortened(row.message))
+                self._note(LintKind.SAME_AS_LAST, row.row, shortened(row.message))
 
     def found(self) -> tuple[Concern, ...]:
         """What there is so far, gravest first."""
         return tuple(
             Concern(kind=kind, count=self._counts[kind], rows=tuple(self._rows[kind]), example=self._examples[kind])
-            for kind in Care
+            for kind in LintKind
             if kind in self._counts
         )
 
-    def _note(self, kind: Care, row: int, excerpt: str) -> None:
+    def _note(self, kind: LintKind, row: int, excerpt: str) -> None:
         self._counts[kind] = self._counts.get(kind, 0) + 1
         if self._counts[kind] == 1:
             self._examples[kind] = excerpt

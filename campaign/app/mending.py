@@ -14,8 +14,7 @@ from campaign.domain.sheet import NO_LINES, SheetLines, places
 from campaign.ledger.port import LedgerReader
 from campaign.ledger.upkeep import MendedRow
 from campaign.loader.columns import check_pass_id, pass_key
-from campaign.loader.messages import MessageLimits, Messages, Rendered, as_it_was, plan_messages
-from campaign.loader.messages.text import one_line_end
+from campaign.loader.messages import MessageLimits, Messages, Rendered, as_it_was, one_line_end, plan_messages
 from campaign.loader.names import find_message_column, listed, shown
 from campaign.reporter.lines import rows as rows_in_words
 from campaign.settings import Settings

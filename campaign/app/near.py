@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Final, TypeVar
 
-from campaign.domain.care import Care, Concern
+from campaign.domain.message_lint import Concern, LintKind
 from campaign.domain.model import ResultRow, Status
 from campaign.domain.near_ids import differences, near_key
 from campaign.domain.sheet import SheetLines, place
@@ -39,7 +39,7 @@ def near_concerns(
         key = pass_key(listed)
         other = next((one for one in chain.from_iterable(excluded()) if near_key(one) == near_key(key)), "")
         example = f"“{shown(listed)}” in {place(row, lines.of(row))} and “{shown(other)}”, which is excluded, {_differ(key, other)}"
-        concerns.append(Concern(kind=Care.NEAR_EXCLUDED, count=found.excluded, rows=found.excluded_rows, example=example))
+        concerns.append(Concern(kind=LintKind.NEAR_EXCLUDED, count=found.excluded, rows=found.excluded_rows, example=example))
     if found.duplicates:
         first, second, *_ = found.groups[0]
         texts = ids([first, second])
@@ -47,7 +47,7 @@ def near_concerns(
         example = f"{' and '.join(named)} {_differ(*map(pass_key, (texts[first], texts[second])))}"
         groups = found.groups[: SHOWN // 2]
         rows = tuple(chain.from_iterable(groups))
-        concerns.append(Concern(kind=Care.NEAR_DUPLICATE, count=found.duplicates, rows=rows, example=example, groups=groups))
+        concerns.append(Concern(kind=LintKind.NEAR_DUPLICATE, count=found.duplicates, rows=rows, example=example, groups=groups))
     return tuple(concerns)
 
 
@@ -72,7 +72,7 @@ def near_to_excluded(rows: Callable[[], Iterable[ResultRow]], excluded: Keys, li
     def ids(numbers: Sequence[int]) -> Mapping[int, str]:
         return {row.row: row.pass_id for row in rows() if row.row in numbers}
 
-    return tuple(one for one in near_concerns(found, ids=ids, excluded=excluded, lines=lines) if one.kind is Care.NEAR_EXCLUDED)
+    return tuple(one for one in near_concerns(found, ids=ids, excluded=excluded, lines=lines) if one.kind is LintKind.NEAR_EXCLUDED)
 
 
 def ids_in_ledger(reader: LedgerReader, record: CampaignRecord) -> Callable[[Sequence[int]], Mapping[int, str]]:

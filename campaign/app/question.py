@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from campaign.app.concerns import concerns_of
 from campaign.app.controls import schedule_of, utc_now
 from campaign.app.near import near_in_ledger
-from campaign.domain.care import Concern
+from campaign.domain.message_lint import Concern
 from campaign.domain.model import ResultRow, Status
 from campaign.domain.schedule import Schedule
 from campaign.ledger.port import CampaignRecord, LedgerReader

@@ -11,8 +11,8 @@ from campaign.app.keeping import check_here
 from campaign.app.lists import CheckedList
 from campaign.app.near import ids_in_ledger, near_concerns, near_to_excluded
 from campaign.app.session import Tell
-from campaign.domain.care import Concern
 from campaign.domain.errors import OtherContentError, StoppedError, UsageError
+from campaign.domain.message_lint import Concern
 from campaign.domain.model import OPEN, StagedRow
 from campaign.insights import command_line
 from campaign.ledger.port import CampaignRecord, CampaignSpec, Control, Ledger, LedgerReader

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from campaign.app.plan import NUMBER_FROM, is_number, plan_in_words
-from campaign.domain.care import NEAR, Care
+from campaign.domain.message_lint import NEAR, LintKind
 
 if TYPE_CHECKING:
     from campaign.app.question import Question
@@ -61,7 +61,7 @@ def confirm(question: "Question") -> bool:
     typer.echo(f"  {printable(question.first)}", err=True)
     with interruptible():
         for concern in question.concerns():
-            if concern.kind is not Care.LINK:
+            if concern.kind is not LintKind.LINK:
                 where = concern.where(question.record.spec.lines, most=3)
                 example = f" {concern.example}." if concern.kind in NEAR else ""
                 say(f"Look at this: {concern_in_words(concern, lock_screen=question.lock_screen)}: {where}.{example}")

@@ -4,6 +4,7 @@ CampaignError                 exit 1 unless a subclass says otherwise
 ├── UsageError                exit 2: an option, a setting or a name is wrong; nothing was sent
 │   └── OtherContentError     exit 2: a campaign of this name exists with another list, template or message
 ├── InputError                exit 2: the list, a template or a results file can't be used; names file, row and column
+│   └── TemplateError         exit 2: a template can't be used; names its line and column
 ├── StoppedError              exit 130 or 143: told to stop before anything was sent
 ├── LedgerError               exit 4: the ledger can't be read or written
 │   ├── LedgerPlaceError      exit 2: it can't be made or written where it is to be
@@ -56,6 +57,23 @@ class InputError(CampaignError):
         parts = (str(file) if file is not None else "", where, f"column “{column}”" if column else "")
         at = ", ".join(part for part in parts if part)
         super().__init__(f"{at}: {problem}" if at else problem)
+
+
+class TemplateError(InputError):
+    """A template that can't be used.
+
+    Args:
+        sentence: what is wrong and what to do.
+        file: the template, or the option that holds it.
+        template_line: 1-based, of the template.
+        position: the character of the line, 1-based, where it is known.
+    """
+
+    def __init__(self, sentence: str, *, file: Path | str, template_line: int, position: int | None = None) -> None:
+        self.sentence = sentence
+        self.template_line = template_line
+        self.position = position
+        super().__init__(f"Line {template_line}{f', column {position}' if position else ''}: {sentence}", file=file)
 
 
 class StoppedError(CampaignError):

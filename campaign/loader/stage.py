@@ -15,7 +15,7 @@ from campaign.domain.results import RESULT_COLUMNS
 from campaign.domain.schedule import known_zones
 from campaign.domain.sheet import NO_LINES, SheetLines
 from campaign.loader.columns import check_pass_id, find_id_column, is_results_file, own_columns, pass_key, pass_keys, plain_ids
-from campaign.loader.messages import MAX_WASTED_UNITS, Messages, Rendered, as_it_was
+from campaign.loader.messages import Messages, Rendered, as_it_was
 from campaign.loader.names import find_zone_column, shown
 from campaign.loader.outcomes import read_outcome
 
@@ -102,7 +102,6 @@ class Stager:
     zones_must_be_known: bool = False
     lines: SheetLines = NO_LINES
     _hash: "hashlib._Hash" = field(default_factory=hashlib.sha256)
-    _wasted_units: int = 0
 
     @property
     def content_sha256(self) -> str:
@@ -111,7 +110,7 @@ class Stager:
     def batches(self, table: Source, table_columns: Sequence[str]) -> Iterator[Sequence[StagedRow]]:
         places = {name: place for place, name in enumerate(table_columns) if name in RESULT_COLUMNS} if self.layout.results else {}
         first = 1
-        for batch in table.batches():
+        for batch in filter(None, table.batches()):
             rows = self.layout.all_cells(batch)
             self._hash.update(b"".join(["\x1f".join(cells).encode() + b"\x1e" for cells in rows]))
             if self.messages is not None and not places:
@@ -123,9 +122,13 @@ class Stager:
 
     def _of_list(self, messages: Messages, first: int, rows: Sequence[tuple[str, ...]]) -> StagedBatch:
         """Rows that were never sent: plain ones at once, each of the others by itself."""
-        place = self.layout.id_place
-        ids = [cells[place] for cells in rows]
-        texts = messages.texts(rows)
+        columns = list(zip(*rows, strict=True))
+        ids = columns[self.layout.id_place]
+        try:
+            rendered = messages.render_columns(columns)
+        except InputError as error:
+            raise self._at_row(error, first - 1 + (error.row or 1)) from error
+        texts = rendered.texts
         zones = [""] * len(rows) if self.layout.zone_place is None else list(map(self._zone, rows))
         plain = [
             bool(text) and zone is not None and id_is_plain for text, zone, id_is_plain in zip(texts, zones, plain_ids(ids), strict=True)
@@ -138,13 +141,16 @@ class Stager:
             messages=list(compress(texts, plain)),
             cells=list(compress(rows, plain)),
             zones=[zone or "" for zone in compress(zones, plain)],
-            others=[self._row(first + at, rows[at], {}) for at in compress(range(len(rows)), map(not_, plain))],
+            others=[
+                self._row(first + at, rows[at], {}, rendered.refused.get(at) or Rendered(text=texts[at]))
+                for at in compress(range(len(rows)), map(not_, plain))
+            ],
         )
 
     def _delivery(self, text: str) -> str:
         return restore(text) if self.layout.neutralised else text
 
-    def _row(self, number: int, cells: tuple[str, ...], before: dict[str, str]) -> StagedRow:
+    def _row(self, number: int, cells: tuple[str, ...], before: dict[str, str], rendered: Rendered | None = None) -> StagedRow:
         pass_id, reason, error = check_pass_id(cells[self.layout.id_place])
         outcome = read_outcome(before) if before else UNSENT
         text = before.get("delivery_message", "")
@@ -152,7 +158,7 @@ class Stager:
             # What was wrong with it may have been mended since.
             outcome = UNSENT
         if self.messages is not None and (not text or outcome.status is Status.PENDING):
-            rendered = self._render(self.messages, number, cells)
+            rendered = rendered or self._render(self.messages, number, cells)
             text, reason, error = rendered.text, reason or rendered.reason, error or rendered.error
         elif outcome.status in _MAY_BE_SENT:
             rendered = as_it_was(text)
@@ -176,12 +182,9 @@ class Stager:
 
     def _render(self, messages: Messages, number: int, cells: tuple[str, ...]) -> Rendered:
         try:
-            rendered = messages.render(cells)
-        except InputError as runaway:
-            line = self.lines.of(number)
-            raise InputError(runaway.problem, file=runaway.file, row=number, line=line, column=runaway.column) from runaway
-        self._wasted_units += rendered.wasted_units
-        if self._wasted_units > MAX_WASTED_UNITS:
-            problem = f"Too many rows are like this one, so the list was not read to its end. {rendered.error}"
-            raise InputError(problem, row=number, line=self.lines.of(number))
-        return rendered
+            return messages.render(cells)
+        except InputError as error:
+            raise self._at_row(error, number) from error
+
+    def _at_row(self, error: InputError, row: int) -> InputError:
+        return InputError(error.problem, file=error.file, row=row, line=self.lines.of(row), column=error.column)

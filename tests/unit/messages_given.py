@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 
-from campaign.domain.errors import InputError
+from campaign.domain.errors import InputError, TemplateError
 from campaign.domain.model import Invalid
 from campaign.loader.messages import MessageLimits, Messages, Rendered, plan_messages
 
@@ -35,23 +35,20 @@ def invalid(message: str, cells: Sequence[str], reason: Invalid) -> str:
     return rendered.error
 
 
-def refused(message: str, *, limits: MessageLimits = LIMITS) -> str:
-    """What is wrong with a template that no list is rendered with, found before any row."""
+def refused(message: str, *, columns: Sequence[str] = COLUMNS, limits: MessageLimits = LIMITS) -> InputError:
+    """The error for a template that no list is rendered with, found before any row."""
     with pytest.raises(InputError) as caught:
-        plan(message, limits=limits)
+        plan(message, columns=columns, limits=limits)
     assert caught.value.file == "--message"
     assert is_sentence(caught.value.problem)
-    return caught.value.problem
+    return caught.value
 
 
-def runs_away(message: str, cells: Sequence[str] = ANNA, *, limits: MessageLimits = LIMITS) -> str:
-    """What is wrong with a template that is refused for the whole list at its first row."""
-    messages = plan(message, limits=limits)
-    with pytest.raises(InputError) as caught:
-        messages.render(cells)
-    assert caught.value.file == "--message"
-    assert is_sentence(caught.value.problem)
-    return caught.value.problem
+def refused_at(message: str, *, columns: Sequence[str] = COLUMNS, limits: MessageLimits = LIMITS) -> tuple[int, int | None]:
+    """The line and the column of what is wrong with a template."""
+    error = refused(message, columns=columns, limits=limits)
+    assert isinstance(error, TemplateError)
+    return error.template_line, error.position
 
 
 def is_sentence(text: str) -> bool:

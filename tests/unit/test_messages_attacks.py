@@ -7,13 +7,13 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, SupportsIndex
 
 import pytest
 
 from campaign.domain.errors import InputError
+from campaign.domain.model import Invalid
 from campaign.loader.messages import MessageLimits
-from tests.unit.messages_given import ANNA, plan, refused, runs_away
+from tests.unit.messages_given import ANNA, plan, refused, refused_at
 
 DOUBLING = "{{% set ns = namespace(a='xx') %}}{{% for i in range(60) %}}{{% set ns.a = {} %}}{{% endfor %}}"
 LOOP = "{% for i in range(10000) %}"
@@ -56,13 +56,10 @@ TOO_LARGE = {
     "center": "{{ 'x' | center(1000000000) }}",
     "methods that pad": "{{ 'x'.ljust(1000000000) }}",
     "zfill": "{{ 'x'.zfill(1000000000) }}",
-    "a width": "{{ '%1000000000d' % 1 }}",
-    "a precision": "{{ '%.1000000000f' % 1 }}",
-    "a width from a value": "{{ '%*d' % (1000000000, 1) }}",
-    "a width in braces": "{{ '{:1000000000}'.format(1) }}",
-    "a width from a value in braces": "{{ '{:{}}'.format(1, 1000000000) }}",
     "a range": "{% for i in range(1000000000) %}{% endfor %}",
     "a range far away": "{{ range(1000000000, 1000000001) | list | join }}",
+    "a list of large texts": BIG + "{{ range(9999) | map('center', 65536) | join }}",
+    "a list of large texts by their letters": BIG + "{{ ns.a | map('replace', '', ns.a) | join }}",
 }
 REFUSED_BEFORE = {
     "power": "{{ 10 ** 10 ** 10 }}",
@@ -96,6 +93,13 @@ REFUSED_BEFORE = {
     "open comments": "{#" * 15_000,
     "blanks in a print": "{{" + " " * 30_000,
     "blanks in prints": "{{ " * 10_000 + "}",
+    "a long alternative": "{{ 1" + " or 1" * 6_000 + " }}",
+    "a long condition": "{{ 1" + " if 1 else 1" * 2_500 + " }}",
+    "a long chain of methods": "{{ 'a'" + ".upper()" * 4_000 + " }}",
+    "a long chain of parts": "{{ 'a'" + "[0]" * 10_000 + " }}",
+    "a long chain of tests": "{{ 1" + " is odd" * 4_000 + " }}",
+    "many branches": "{% if 0 %}" + "{% elif 0 %}x" * 2_400 + "{% endif %}",
+    "a namespace in itself": "{% set ns = namespace() %}{% set ns.a = ns %}",
     "an open quote": '{{ "' + '\\"' * 15_000,
 }
 CONTAINED = [
@@ -104,9 +108,14 @@ CONTAINED = [
     # Structures that share their parts, and would take for ever to compare.
     "".join(f"{{% set {name} = [1] %}}" + f"{{% set {name} = [{name}, {name}] %}}" * 40 for name in "ab") + "{% if a == b %}{% endif %}",
     "".join(f"{{% set {name} = {{1: 1}} %}}" + f"{{% set {name} = {{1: {name}, 2: {name}}} %}}" * 40 for name in "ab") + "{{ a == b }}",
-    "{% set ns = namespace() %}{% set ns.a = ns %}{{ [ns.a] }}",
-    LOOP + "{% if 1 in loop %}{% endif %}" + END,
     "{{ 1.5 | round(1000000000) }}{{ 15 | round(-1000000000) }}",
+    "{{ '%1000000000d' % 1 }}",
+    "{{ '%.1000000000f' % 1 }}",
+    "{{ '%*d' % (1000000000, 1) }}",
+    "{{ '{:1000000000}'.format(1) }}",
+    "{{ '{:{}}'.format(1, 1000000000) }}",
+    "{{ '{:>9{0}9}'.format('999') }}",
+    "{{ '%s%s' % (('%99d' * 2), 1) }}",
     "{{ '%999999999d' is even }}",
     "{{ '%999999999d' is divisibleby(2) }}",
     "{{ 1000000000 * 'x' }}",
@@ -117,19 +126,10 @@ CONTAINED = [
 ]
 
 
-@pytest.mark.parametrize("template", ENDLESS.values(), ids=ENDLESS.keys())
-def test_endless_work_is_refused_at_the_first_row(template: str) -> None:
+@pytest.mark.parametrize("template", [*ENDLESS.values(), *TOO_LARGE.values()], ids=[*ENDLESS, *TOO_LARGE])
+def test_what_asks_for_too_much_is_refused_before_any_row_and_before_it_is_made(template: str) -> None:
     before = time.thread_time()
-    assert "steps for one row" in runs_away(template)
-    assert time.thread_time() - before < 1
-
-
-@pytest.mark.parametrize("template", TOO_LARGE.values(), ids=TOO_LARGE.keys())
-def test_large_results_are_refused_at_the_first_row_before_they_are_made(template: str) -> None:
-    before = time.thread_time()
-    problem = runs_away(template)
-    assert "steps for one row" not in problem
-    assert problem.startswith("Line 1: ")
+    assert refused_at(template) == (1, None)
     assert time.thread_time() - before < 0.5
 
 
@@ -137,39 +137,21 @@ def test_large_results_are_refused_at_the_first_row_before_they_are_made(templat
 def test_what_a_template_may_not_say_is_refused_before_any_row(template: str) -> None:
     before = time.thread_time()
     refused(template)
-    assert time.thread_time() - before < 1
+    assert time.thread_time() - before < 0.5
 
 
 def test_the_line_of_the_runaway_loop_is_named() -> None:
-    assert runs_away("a\n{{ code }}\n" + LOOP + LOOP + "x" + END + END).startswith("Line 3: It takes more than 500,000 steps")
+    assert refused_at("a\n{{ code }}\n" + LOOP + LOOP + "x" + END + END) == (3, None)
 
 
-@pytest.mark.parametrize("name", ["nested loops", "loops that only make lists", "counting in a large text"])
-def test_the_clock_stops_what_the_budget_of_work_would_let_go_on(name: str) -> None:
-    limits = MessageLimits(work_units=10**12, seconds_per_row=0.1)
+@pytest.mark.parametrize("template", [*ENDLESS.values(), *TOO_LARGE.values()], ids=[*ENDLESS, *TOO_LARGE])
+def test_a_row_that_runs_away_takes_little_time(template: str) -> None:
+    """In a branch that only this row takes, so that it has the whole budget."""
+    messages = plan("{% if code == 'X1' %}" + template + "{% endif %}Hi")
     before = time.thread_time()
-    assert "It takes more than 0.1 s for one row" in runs_away(ENDLESS[name], limits=limits)
-    assert 0.1 <= time.thread_time() - before < 0.6
-
-
-class SlowCells(tuple[str, ...]):
-    """Cells that take their time, but not the processor's."""
-
-    __slots__ = ()
-    waited = 0.0
-
-    def __getitem__(self, place: SupportsIndex | slice) -> Any:
-        began = time.monotonic()
-        time.sleep(0.02)
-        SlowCells.waited += time.monotonic() - began
-        return super().__getitem__(place)
-
-
-def test_a_sleeping_machine_refuses_no_good_template() -> None:
-    limits = MessageLimits(seconds_per_row=0.1)
-    template = "{% for i in range(10) %}{% for j in range(1000) %}{% endfor %}{{ first_name }}{% endfor %}"
-    assert plan(template, limits=limits).render(SlowCells(ANNA)).text == "Anna" * 10
-    assert SlowCells.waited > 0.1
+    assert messages.render(ANNA).reason is Invalid.TEMPLATE_FAILED
+    assert time.thread_time() - before < 2
+    assert messages.render(("p2", "", "X2", "", "")).text == "Hi"
 
 
 def test_the_budget_is_the_same_in_every_thread_and_for_every_row() -> None:
@@ -203,7 +185,7 @@ def test_ordinary_work_is_far_from_the_limits() -> None:
 
 
 PROGRAM = """
-import json, resource, sys
+import json, resource, sys, threading
 from campaign.domain.errors import InputError
 from tests.unit.messages_given import ANNA, plan
 
@@ -211,31 +193,39 @@ def most_kilobytes():
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
 
+def run():
+    for template in json.load(sys.stdin):
+        try:
+            ended.append(plan(template).render(ANNA).reason or "sent")
+        except InputError:
+            ended.append("refused")
+
+ended = []
 before = most_kilobytes()
 resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
-ended = []
-for template in json.load(sys.stdin):
-    try:
-        ended.append(plan(template).render(ANNA).reason or "sent")
-    except InputError:
-        ended.append("refused")
+threading.stack_size(512 * 1024)  # as other systems give a thread
+thread = threading.Thread(target=run)
+thread.start()
+thread.join()
 print(json.dumps([ended, most_kilobytes() - before]))
 """
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the memory is read from Linux's /proc")
-def test_no_attack_takes_much_memory() -> None:
+def test_no_attack_takes_much_memory_or_stack() -> None:
+    in_a_branch = [f"{{% if code == 'X1' %}}{template}{{% endif %}}" for template in (*ENDLESS.values(), *TOO_LARGE.values())]
+    given = [*CONTAINED, *REFUSED_BEFORE.values(), *in_a_branch]
     run = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         cwd=Path(__file__).parents[2],
-        input=json.dumps([*CONTAINED, *REFUSED_BEFORE.values()]),
+        input=json.dumps(given),
         capture_output=True,
         text=True,
         check=True,
         timeout=60,
     )
     ended, more_kilobytes = json.loads(run.stdout)
-    assert len(ended) == len(CONTAINED) + len(REFUSED_BEFORE)
+    assert len(ended) == len(given)
     assert set(ended[: len(ENDLESS) + len(TOO_LARGE)]) == {"refused"}
     assert "sent" not in ended
     assert more_kilobytes < 40_000
@@ -247,3 +237,36 @@ def test_clever_structures_take_no_time(template: str) -> None:
     with contextlib.suppress(InputError):
         assert plan(template).render(ANNA).reason is not None
     assert time.thread_time() - before < 0.5
+
+
+@pytest.mark.parametrize(
+    ("opens", "closes"), [("(", ")"), ("[", "]"), ("{1: ", "}"), ("not ", ""), ("-", ""), ("1 + ", ""), ("1 ~ ", ""), ("f(", ")")]
+)
+def test_a_source_nested_too_deeply_for_any_parser_is_refused(opens: str, closes: str) -> None:
+    """Also where its length is no bound: minijinja itself would overflow the stack."""
+    limits = MessageLimits(max_source=10**7)
+    refused("{{ " + opens * 100_000 + "1" + closes * 100_000 + " }}", limits=limits)
+
+
+def test_attributes_of_python_objects_are_out_of_reach() -> None:
+    for value in (
+        "code",
+        "code.split(' ')",
+        "[code]",
+        "(1, 2)",
+        "{'a': 1}",
+        "range(3)",
+        "code | default('x')",
+        "none",
+        "1.5",
+        "first_name",
+    ):
+        for attribute in ("__class__", "append", "keys", "items", "value", "field", "real", "start"):
+            refused(f"{{{{ ({value}).{attribute} }}}}")
+            refused(f"{{{{ ({value}).{attribute}() }}}}")
+            assert plan(f"{{{{ ({value})['{attribute}'] }}}}").render(("", "", "", "", "")).reason is not None
+        for written in (
+            f"{{% set ns = namespace(a={value}) %}}{{{{ ns.a.append }}}}",
+            f"{{% for i in [{value}] %}}{{{{ i.value }}}}{{% endfor %}}",
+        ):
+            refused(written)

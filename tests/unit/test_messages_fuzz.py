@@ -13,18 +13,17 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from campaign.domain.errors import InputError
 from campaign.loader.messages import MessageLimits, Rendered, plan_messages
-from campaign.loader.messages.fields import Fields
-from campaign.loader.messages.filters import FILTERS, TESTS
-from campaign.loader.messages.methods import METHODS
+from campaign.loader.messages.functions import FILTERS, METHODS, TESTS
+from campaign.loader.messages.variables import Variables
 from tests.examples import examples
 from tests.unit.messages_given import ANNA, COLUMNS, NOBODY, is_sentence
 
 pytestmark = pytest.mark.fuzz
 
-LIMITS = MessageLimits(max_length=5_000, work_units=20_000, seconds_per_row=0.5)
+LIMITS = MessageLimits(max_length=5_000, work_units=20_000)
 JINJA = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False)
 JINJA.filters |= {"default": FILTERS["default"]}  # which is meant to differ, for blank texts
-NAMES = list(Fields.of(COLUMNS).places)
+NAMES = list(Variables.of(COLUMNS).places)
 
 
 def outcomes(source: str, *rows: tuple[str, ...]) -> list[Rendered]:
@@ -212,7 +211,7 @@ TEMPLATES = st.recursive(st.sampled_from(["Hi ", "\n", "%", " € "]) | EXPRESSI
 @settings(max_examples=examples(150), suppress_health_check=[HealthCheck.too_slow])
 @given(TEMPLATES)
 def test_what_jinja_would_send_is_sent(source: str) -> None:
-    values: dict[str, Any] = {name: ANNA[place] for name, place in Fields.of(COLUMNS).places.items()}
+    values: dict[str, Any] = {name: ANNA[place] for name, place in Variables.of(COLUMNS).places.items()}
     found = outcomes(source, ANNA)
     try:
         expected = JINJA.from_string(source).render(values).strip()
@@ -240,7 +239,7 @@ def test_most_of_these_templates_are_sent() -> None:
 @given(TEMPLATES, st.lists(st.sampled_from(["", "Anna", "12", " ", "ß", "%s", "{}", "-1.5"]), min_size=5, max_size=5))
 def test_an_empty_field_is_never_shown(source: str, cells: list[str]) -> None:
     """However the rest of the template fares, one that prints an empty field is not sent."""
-    empty = [name for name in NAMES if not cells[Fields.of(COLUMNS).places[name]].strip()]
+    empty = [name for name in NAMES if not cells[Variables.of(COLUMNS).places[name]].strip()]
     for name in empty:
         for rendered in outcomes(f"{source}{{{{ {name} }}}}", tuple(cells)):
             assert rendered.reason is not None

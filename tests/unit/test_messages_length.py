@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from campaign.domain.model import Invalid
 from campaign.loader.messages import Rendered, length_as_shown
-from campaign.loader.messages.text import finish
+from campaign.loader.messages.result import finish
 
 FAMILY = "👩\u200d👩\u200d👧\u200d👦"
 CLUSTERS = [

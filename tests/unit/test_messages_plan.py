@@ -109,14 +109,14 @@ def test_a_template_file_in_utf8_with_or_without_a_mark(tmp_path: Path) -> None:
     [
         ("a\nGrüße".encode("cp1252"), "Line 2: The template is not in UTF-8. Save it as UTF-8 text"),
         ("Hi {{ first_name }}".encode("utf-16"), "not in UTF-8"),
-        (b"a\n\x00", "Line 2: There is a character that no text has (U+0000)"),
+        (b"a\n\x00", "Line 2, column 1: There is a character that no text has (U+0000)"),
         (b"", "The template is empty"),
         (b"\xef\xbb\xbf \n", "The template is empty"),
         (b"x" * 32_769, "more than 32,768 characters"),
         ("é".encode() * 1_000_000, "more than 32,768 characters"),
         (b"x" + "é".encode() * 1_000_000, "more than 32,768 characters"),
         (b"x" * 1_000_000, "more than 32,768 characters"),
-        (b"one\n{{ nick }}", "Line 2: “nick” is not a column of the list"),
+        (b"one\n{{ nick }}", "Line 2, column 4: “nick” is not a column of the list"),
     ],
 )
 def test_a_template_file_that_is_refused(tmp_path: Path, content: bytes, words: str) -> None:
@@ -193,7 +193,7 @@ def test_links_that_stay_in_the_folder_are_followed(folder: Path) -> None:
 def test_a_broken_file_in_the_folder_is_found_before_any_row(folder: Path) -> None:
     (folder / "zero.txt").write_text("ok\n{{ nick }}", encoding="utf-8")
     said = problem_of(lambda: from_folder(folder), InputError)
-    assert said.startswith(f"{folder / 'zero.txt'}: Line 2: “nick” is not a column")
+    assert said.startswith(f"{folder / 'zero.txt'}: Line 2, column 4: “nick” is not a column")
 
 
 def test_a_file_that_fails_on_a_row_is_named(folder: Path) -> None:

@@ -1,10 +1,14 @@
 """What a template does with a row: fields that are empty, filters, and rows that are independent of each other."""
 
+import re
 import threading
+from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
 from campaign.domain.model import Invalid
+from campaign.loader.messages.functions import FILTERS, METHODS, TESTS
 from tests.unit.messages_given import ANNA, NOBODY, invalid, plan, render
 
 
@@ -51,6 +55,10 @@ from tests.unit.messages_given import ANNA, NOBODY, invalid, plan, render
         ),
         ("{{ code.zfill(5) }} [{{ code.center(4) }}] {{ '7'.rjust(3, '0') }} [{{ 'a' | center(3) }}]", "000X1 [ X1 ] 007 [ a ]"),
         ("{{ 'x' if 3 is divisibleby 3 and 2 is even and 'a' is string and 1 is number and none is none }}", "x"),
+        ("{% for i in [] %}{% else %}{% set code = [1] %}{% endfor %}{{ code }}", "X1"),
+        ("{% set y %}{% set code = [1] %}{% endset %}{{ code }}", "X1"),
+        ("{% filter upper %}{% set code = [1] %}{% endfilter %}{{ code }}", "X1"),
+        ("{% with %}{% set code = [1] %}{% endwith %}{% for i in [1] %}{% set code = [1] %}{% endfor %}{{ code }}", "X1"),
         ("{{ '12.0' | int }} {{ 'x' | int(7) }} {{ '1e3' | float }}", "12 7 1000.0"),
     ],
 )
@@ -190,6 +198,13 @@ def test_one_template_serves_many_threads() -> None:
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+@pytest.mark.parametrize(("row", "names"), [("filters", FILTERS), ("tests", TESTS), ("methods", METHODS)])
+def test_the_documentation_lists_what_there_is(row: str, names: Mapping[str, object]) -> None:
+    text = Path(__file__).parents[2].joinpath("docs/templates.md").read_text(encoding="utf-8")
+    listed = " ".join(re.findall(r"`([^`]*)`", next(line for line in text.splitlines() if line.startswith(f"| {row} |"))))
+    assert sorted(listed.split()) == sorted(names)
 
 
 def test_every_column_is_a_variable() -> None:

@@ -103,12 +103,6 @@ def test_many_rows_that_are_found_out_at_once_cost_nothing_and_stop_nothing() ->
     assert {row.outcome.reason for row in found} == {Invalid.TEMPLATE_FAILED}
 
 
-def test_a_template_that_is_absurd_by_itself_stops_the_list_and_names_the_row() -> None:
-    absurd = template("{% for i in range(9999) %}{% for j in range(9999) %}{% endfor %}{% endfor %}", ("pass_id",))
-    with pytest.raises(InputError, match=r"^--message, row 1: Line 1: It takes more than 500,000 steps"):
-        stage(("pass_id",), [("p1",)], absurd)
-
-
 @pytest.mark.parametrize(
     ("message", "reason"), [("", Invalid.EMPTY_MESSAGE), (" \u200b", Invalid.EMPTY_MESSAGE), ("a\x1b[0m", Invalid.BAD_MESSAGE)]
 )

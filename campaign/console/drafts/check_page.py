@@ -13,8 +13,8 @@ from campaign.console.drafts.findings import PROBLEMS, kept_check
 from campaign.console.drafts.jobs import Job
 from campaign.console.drafts.room import draft_of, room_of
 from campaign.console.drafts.steps import Step, missing
-from campaign.domain.care import Care
 from campaign.domain.durations import words
+from campaign.domain.message_lint import LintKind
 
 SOON_SECONDS = 1.5
 
@@ -60,8 +60,8 @@ async def checked(request: web.Request, draft: Draft) -> dict[str, Any]:
     return {
         "found": found,
         "progress": None,
-        "concerns": [concern for concern in found.concerns if concern.kind != Care.LINK],
-        "links": next((concern for concern in found.concerns if concern.kind == Care.LINK), None),
+        "concerns": [concern for concern in found.concerns if concern.kind != LintKind.LINK],
+        "links": next((concern for concern in found.concerns if concern.kind == LintKind.LINK), None),
         "duration": words(max(1.0, found.sendable / rate)) if rate else "",
         "rate": f"{rate:g}",
     }

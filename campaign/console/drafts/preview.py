@@ -1,16 +1,13 @@
 """How a message looks for one row of the list, on a lock screen."""
 
-import re
 from bisect import bisect_right
 from dataclasses import dataclass, replace
 
 from campaign.console.drafts.draft import Words
 from campaign.console.drafts.findings import Looked
 from campaign.console.drafts.wording import in_the_forms_words
-from campaign.domain.errors import CampaignError, InputError
+from campaign.domain.errors import CampaignError, InputError, TemplateError
 from campaign.loader.messages import MessageLimits, Messages, Rendered, length_as_shown, plan_messages, variables
-
-_LINE = re.compile(r"Line (\d+): (.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,12 +65,11 @@ def compiled(looked: Looked, words: Words, message: str, *, max_length: int) -> 
 
 def mistake_of(error: CampaignError, message: str) -> Mistake:
     """What is wrong with a message, at its place."""
-    sentence = in_the_forms_words(error.problem if isinstance(error, InputError) else str(error))
-    if (found := _LINE.fullmatch(sentence)) is None:
-        return Mistake(sentence=sentence)
-    line = int(found[1])
+    if not isinstance(error, TemplateError):
+        return Mistake(sentence=in_the_forms_words(error.problem if isinstance(error, InputError) else str(error)))
     lines = message.splitlines()
-    return Mistake(sentence=found[2], line=line, excerpt=lines[line - 1][:200] if 0 < line <= len(lines) else "")
+    excerpt = lines[error.template_line - 1][:200] if 0 < error.template_line <= len(lines) else ""
+    return Mistake(sentence=in_the_forms_words(error.sentence), line=error.template_line, excerpt=excerpt)
 
 
 def preview(looked: Looked, messages: Messages, message: str, *, at: int, lock_screen: int) -> Preview:

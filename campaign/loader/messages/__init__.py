@@ -1,13 +1,33 @@
-"""What each row is told: one text per row, from `--message`, `--template`, a `message` column, or a `template` column.
+"""The messages of a list: one text per row, from `--message`, `--template`, a `message` column, or a `template` column.
 
-Templates are written by people who are not trusted with a program, so what a template may say is a short list (`grammar`), every
-operation is bounded before it runs (`bounds`, `filters`), and all of it is paid from a budget of work (`sandbox`).
+Templates are written by people who are not trusted with a program. `syntax` parses one and rewrites it for minijinja, so that every
+operation is a function of `functions`, bounded before it runs; `template` runs it, with a budget for each row.
 """
 
-from campaign.loader.messages.fields import variables
-from campaign.loader.messages.length import length_as_shown
-from campaign.loader.messages.plan import plan_messages
-from campaign.loader.messages.rendered import MAX_WASTED_UNITS, MessageLimits, Messages, Rendered
-from campaign.loader.messages.text import as_it_was
+from campaign.loader.messages.resolve import plan_messages
+from campaign.loader.messages.result import (
+    Columns,
+    FrameColumns,
+    MessageLimits,
+    Messages,
+    Rendered,
+    RenderedBatch,
+    as_it_was,
+    length_as_shown,
+    one_line_end,
+)
+from campaign.loader.messages.variables import variables
 
-__all__ = ["MAX_WASTED_UNITS", "MessageLimits", "Messages", "Rendered", "as_it_was", "length_as_shown", "plan_messages", "variables"]
+__all__ = [
+    "Columns",
+    "FrameColumns",
+    "MessageLimits",
+    "Messages",
+    "Rendered",
+    "RenderedBatch",
+    "as_it_was",
+    "length_as_shown",
+    "one_line_end",
+    "plan_messages",
+    "variables",
+]

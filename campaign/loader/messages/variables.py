@@ -1,4 +1,4 @@
-"""The names a template has for the columns of a list.
+"""The names that a template has for the columns of a list.
 
 A column goes by its exact name if that is an identifier, and by a cleaned one (`First name` → `first_name`). Exact names win over cleaned
 ones, columns on the left over those on the right; a column that is left without a name gets the next free `first_name_2`.
@@ -13,8 +13,8 @@ from typing import Final
 
 from campaign.loader.names import loosely, same_name, shown
 
-_NOT_WORD = re.compile(r"\W+")
-_SHOWN_COLUMNS = 40
+_NOT_WORD: Final = re.compile(r"\W+")
+_SHOWN_COLUMNS: Final = 40
 
 _RESERVED: Final = (
     "and or not in is if else elif for set true false none True False None loop range namespace self super caller varargs kwargs"
@@ -24,7 +24,7 @@ RESERVED: Final = frozenset(_RESERVED.split())
 
 
 def variables(columns: Sequence[str]) -> dict[str, int]:
-    """The merge fields that people may use, each with the place of its column, counted from 0; a column's own name comes first."""
+    """The variables of a template, each with the position of its column, counted from 0; a column's own name comes first."""
     exact: dict[str, int] = {}
     for index, column in enumerate(columns):
         name = same_name(column)
@@ -59,15 +59,28 @@ def _cleaned(column: str, index: int) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fields:
-    """The columns of a list and their names in a template."""
+class Variables:
+    """The columns of a list and their names in a template. `alike` are the columns, in order, that one name could mean."""
 
     columns: tuple[str, ...]
     places: Mapping[str, int]
+    alike: Mapping[str, tuple[int, ...]]
 
     @classmethod
-    def of(cls, columns: Sequence[str]) -> "Fields":
-        return cls(columns=tuple(columns), places=MappingProxyType(variables(columns)))
+    def of(cls, columns: Sequence[str]) -> "Variables":
+        alike: dict[str, tuple[int, ...]] = {}
+        for index, column in enumerate(columns):
+            key = loosely(_cleaned(column, index))
+            alike[key] = (*alike.get(key, ()), index)
+        return cls(columns=tuple(columns), places=MappingProxyType(variables(columns)), alike=MappingProxyType(alike))
+
+    def ambiguous(self, name: str) -> str | None:
+        """The sentences for a variable that could mean more than one column; None if it can't."""
+        alike = self.alike.get(loosely(name), ())
+        if len(alike) < 2:
+            return None
+        these = " and ".join(f"“{shown(self.columns[place])}” (column {place + 1})" for place in alike[:_SHOWN_COLUMNS])
+        return f"“{shown(name)}” could mean {these}. Rename all but one of them in the list."
 
     def unknown(self, name: str, *, part: str = "") -> str:
         """The sentences for a variable that no column goes by; `part` is what follows its dot, if anything."""

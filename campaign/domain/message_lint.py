@@ -7,7 +7,7 @@ from typing import Any, Final
 from campaign.domain.sheet import SheetLines, places
 
 
-class Care(StrEnum):
+class LintKind(StrEnum):
     """What to look at before sending, gravest first."""
 
     NEAR_EXCLUDED = "near_excluded"
@@ -22,15 +22,15 @@ class Care(StrEnum):
     LINK = "link"
 
 
-NEAR: Final = frozenset({Care.NEAR_EXCLUDED, Care.NEAR_DUPLICATE})
+NEAR: Final = frozenset({LintKind.NEAR_EXCLUDED, LintKind.NEAR_DUPLICATE})
 """About ids, not about messages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class LintMatch:
     """One thing to look at in one message. `excerpt` is the part of the text that shows it; empty where that is all of it."""
 
-    kind: Care
+    kind: LintKind
     excerpt: str = ""
 
 
@@ -42,7 +42,7 @@ class Concern:
     and `rows` the same one after the other.
     """
 
-    kind: Care
+    kind: LintKind
     count: int
     rows: tuple[int, ...]
     example: str

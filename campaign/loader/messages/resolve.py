@@ -1,0 +1,181 @@
+"""Which one source the messages of a list come from."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+from campaign.domain.errors import InputError, UsageError
+from campaign.domain.model import Invalid
+from campaign.loader.messages.result import Columns, MessageLimits, Messages, Rendered, RenderedBatch, finish, finish_all, refused
+from campaign.loader.messages.source import Source, file_key, read_folder, read_source, source_of
+from campaign.loader.messages.template import compile_template
+from campaign.loader.messages.variables import Variables
+from campaign.loader.names import find_message_column, find_template_column, shown
+
+_DEFAULT_LIMITS: Final = MessageLimits()
+_PROBLEMS: Final = 256
+"""Wrong names remembered: comparing one with a thousand templates takes milliseconds, and a list has the same one in many rows."""
+
+
+def plan_messages(
+    columns: Sequence[str],
+    *,
+    message: str | None,
+    template: Path | None,
+    templates: Path | None,
+    limits: MessageLimits = _DEFAULT_LIMITS,
+    file: str | None = None,
+) -> Messages:
+    """Where each row's message comes from, checked as far as it can be without a row.
+
+    An option wins over a column. A `message` column is the text to send, as it is in the list: whoever has it there wants to see what is
+    sent, and braces in data are never run. A `template` column needs the folder.
+
+    Args:
+        columns: the list's columns, in the order of each row's cells.
+        message: `--message`, a template.
+        template: `--template`, a file with one.
+        templates: `--templates`, the folder with the files that the `template` column names.
+        limits: what messages and templates may take.
+        file: the list, for messages.
+
+    Raises:
+        UsageError: no source is given, or more than one.
+        InputError: a template can't be read, understood or filled from these columns.
+    """
+    variables = Variables.of(columns)
+    match message, template, templates:
+        case str(), None, None:
+            return TemplateMessages(source_of(message, "--message", max_characters=limits.max_source), "message", variables, limits)
+        case None, Path(), None:
+            return TemplateMessages(read_source(template, max_characters=limits.max_source), "template", variables, limits)
+        case None, None, Path():
+            return _from_folder(templates, variables, limits, file)
+        case None, None, None:
+            return _from_column(variables, limits, file)
+        case _:
+            given = [("--message", message), ("--template", template), ("--templates", templates)]
+            names = " and ".join(name for name, value in given if value is not None)
+            raise UsageError(f"{names} each say what the messages are. Give only one of them.")
+
+
+class TemplateMessages:
+    """The same template for each row."""
+
+    def __init__(self, source: Source, kind: str, variables: Variables, limits: MessageLimits) -> None:
+        self.fingerprint = _fingerprint(kind, source.text)
+        template = compile_template(source, variables, limits)
+        self.render = template.render
+        self.render_columns = template.render_columns
+
+
+class ColumnMessages:
+    """Each row's message as its cell has it."""
+
+    def __init__(self, place: int, column: str, limits: MessageLimits) -> None:
+        self.fingerprint = _fingerprint("column", column)
+        self._place = place
+        self._max_length = limits.max_length
+
+    def render(self, cells: Sequence[str]) -> Rendered:
+        return finish(cells[self._place], max_length=self._max_length)
+
+    def render_columns(self, columns: Columns) -> RenderedBatch:
+        return finish_all(list(columns[self._place]), max_length=self._max_length)
+
+
+class FolderMessages:
+    """Each row by the template that its cell names, with or without the suffix."""
+
+    def __init__(self, place: int, sources: dict[str, Source], variables: Variables, limits: MessageLimits) -> None:
+        texts = [part for name, source in sorted(sources.items()) for part in (name, source.text)]
+        self.fingerprint = _fingerprint("templates", variables.columns[place], *texts)
+        self._place = place
+        self._column = variables.columns[place]
+        self._templates = {name: compile_template(source, variables, limits) for name, source in sources.items()}
+        stems: dict[str, list[str]] = {}
+        for name in sources:
+            stems.setdefault(name.rpartition(".")[0], []).append(name)
+        self._ambiguous = {stem: names for stem, names in stems.items() if len(names) > 1}
+        for stem, names in stems.items():
+            if len(names) == 1:
+                self._templates.setdefault(stem, self._templates[names[0]])
+        self._problem = lru_cache(maxsize=_PROBLEMS)(self._find_problem)
+
+    def render(self, cells: Sequence[str]) -> Rendered:
+        name = file_key(cells[self._place])
+        template = self._templates.get(name)
+        return refused(Invalid.NO_TEMPLATE, self._problem(name)) if template is None else template.render(cells)
+
+    def render_columns(self, columns: Columns) -> RenderedBatch:
+        every = [columns[place] for place in range(len(columns))]
+        names = [file_key(cell) for cell in every[self._place]]
+        batch = RenderedBatch(texts=[""] * len(names))
+        rows: dict[str, list[int]] = {}
+        for index, name in enumerate(names):
+            rows.setdefault(name, []).append(index)
+        for name, indexes in rows.items():
+            if (template := self._templates.get(name)) is None:
+                batch.refused.update(dict.fromkeys(indexes, refused(Invalid.NO_TEMPLATE, self._problem(name))))
+                continue
+            try:
+                found = template.render_columns([[values[index] for index in indexes] for values in every])
+            except InputError as error:
+                raise InputError(error.problem, file=error.file, row=indexes[(error.row or 1) - 1] + 1) from None
+            for at, index in enumerate(indexes):
+                batch.texts[index] = found.texts[at]
+            batch.refused.update({indexes[at]: rendered for at, rendered in found.refused.items()})
+        return batch
+
+    def _find_problem(self, name: str) -> str:
+        column = f"The column “{shown(self._column)}”"
+        if not name:
+            return f"{column} is empty, so the row has no template. Name one of the files in the folder of templates."
+        if names := self._ambiguous.get(name):
+            return f"{column} says “{shown(name)}”, which could be {' or '.join(names)}. Write the suffix too."
+        close = get_close_matches(name.casefold(), {known.casefold(): known for known in self._templates}, n=1)
+        near = f" Did you mean “{shown(close[0])}”?" if close else ""
+        return (
+            f"{column} says “{shown(name)}”, and the folder of templates has no such .txt or .j2 file.{near} "
+            "Correct the name, or add the file."
+        )
+
+
+def _from_folder(folder: Path, variables: Variables, limits: MessageLimits, file: str | None) -> Messages:
+    place = find_template_column(variables.columns, file=file)
+    if place is None:
+        raise UsageError(f"--templates needs a column “template” that names each row's file. The list has: {variables.offered()}.")
+    return FolderMessages(place, read_folder(folder, max_characters=limits.max_source), variables, limits)
+
+
+def _from_column(variables: Variables, limits: MessageLimits, file: str | None) -> Messages:
+    place = find_message_column(variables.columns, file=file)
+    named = find_template_column(variables.columns, file=file)
+    if place is not None and named is not None:
+        raise UsageError(
+            f"The list has both a column “{shown(variables.columns[place])}” and a column “{shown(variables.columns[named])}”. Say which "
+            'one the messages come from: --templates with the folder of the templates, or --message "{{ message }}".'
+        )
+    if named is not None:
+        raise UsageError(f"The column “{shown(variables.columns[named])}” names templates. Say with --templates which folder they are in.")
+    if place is None:
+        raise UsageError(
+            "Nothing says what the messages are. Give --message or --template, or add a column “message” to the list. "
+            f"It has: {variables.offered()}."
+        )
+    return ColumnMessages(place, variables.columns[place], limits)
+
+
+def _fingerprint(*parts: str) -> str:
+    digest = hashlib.sha256()
+    for part in _encoded(parts):
+        # With its length before it, no part can be taken for the end of another.
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.hexdigest()
+
+
+def _encoded(parts: Iterable[str]) -> Iterable[bytes]:
+    return (part.encode("utf-8", "surrogatepass") for part in parts)
