@@ -8,6 +8,7 @@ from contextlib import suppress
 
 import psutil
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from tests.programs import programs
@@ -72,6 +73,14 @@ def _no_process_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
         if process.pid != os.getpid() and any(folder in word for word in process.info["cmdline"] or ()):
             with suppress(psutil.NoSuchProcess):
                 process.kill()
+
+
+@pytest.fixture(autouse=True)
+def _no_log_is_left() -> Iterator[None]:
+    """A log that one test has set up would take the lines of the next."""
+    yield
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
 
 
 @pytest.fixture(autouse=True)

@@ -31,9 +31,14 @@ from functools import cache, partial
 from pathlib import Path
 from typing import IO, Any, Final, NoReturn
 
+import apprise
+
 import campaign
 
 ROOT: Final = Path(__file__).parents[1]
+PYTHON: Final = sys.executable
+"""Python itself; the tests of a console have another program in its place."""
+
 CAN_FORK: Final = hasattr(os, "pidfd_open") and hasattr(socket, "SOCK_SEQPACKET")
 """Whether this machine can do it. Linux can; elsewhere every process is started."""
 
@@ -93,7 +98,7 @@ def start(
     given, out, err = streams or (subprocess.DEVNULL, subprocess.PIPE, subprocess.PIPE)
     code = f"{early}\n{before}\nimport runpy\nrunpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
     return subprocess.Popen(
-        [sys.executable, *(["-c", code] if before or early else ["-m", module]), *words],
+        [PYTHON, *(["-c", code] if before or early else ["-m", module]), *words],
         cwd=cwd,
         env=env,
         stdin=given,
@@ -125,7 +130,7 @@ class Preforked(subprocess.Popen[str]):
         early: str,
     ) -> None:
         # Nothing of the base's: it would start a program.
-        self.args = [sys.executable, "-m", module, *words]
+        self.args = [PYTHON, "-m", module, *words]
         self.returncode: int | None = None
         self.stdin = self.stdout = self.stderr = None
         self._readers: list[_Reader] = []
@@ -181,8 +186,7 @@ class Preforked(subprocess.Popen[str]):
 _CLIENT = """#!{python} -SEI
 import _socket, json, os, signal, sys
 words = [word for word in sys.argv[1:] if word != "-P"]
-known = os.environ.get("PYTHONPATH", {root!r}).startswith({root!r})
-if not known or words[:1] != ["-m"] or not words[1].startswith("campaign"):
+if words[:1] != ["-m"] or not words[1].startswith("campaign"):
     os.execv({python!r}, [{python!r}, *sys.argv[1:]])
 parent = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
 parent.connect({path!r})
@@ -201,19 +205,17 @@ os._exit(code)
 """
 
 
-@cache
 def executable() -> str:
     """A program to put in the place of Python's: it starts modules of `campaign` quickly, and everything else as Python does.
 
     What it has started is killed soon after it was killed itself.
     """
-    if not CAN_FORK:
-        return sys.executable
-    path = _parent("")
-    program = Path(path).with_name("python")
-    program.write_text(_CLIENT.format(python=sys.executable, path=path, root=str(ROOT)), encoding="utf-8")
-    program.chmod(0o700)
-    return str(program)
+    return _program(_parent("")) if CAN_FORK else PYTHON
+
+
+def _program(path: str) -> str:
+    """It is beside the socket."""
+    return str(Path(path).with_name("python"))
 
 
 class _Reader(threading.Thread):
@@ -239,7 +241,10 @@ def _parent(early: str) -> str:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     listener.bind(path)
     listener.listen(64)
-    words = [sys.executable, "-c", f"{early}\nfrom tests.prefork import serve\nserve({listener.fileno()})"]
+    program = Path(_program(path))
+    program.write_text(_CLIENT.format(python=PYTHON, path=path), encoding="utf-8")
+    program.chmod(0o700)
+    words = [PYTHON, "-c", f"{early}\nfrom tests.prefork import serve\nserve({listener.fileno()})"]
     # What is forked off would have none of the threads that a library starts when it is imported.
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1", "PYDANTIC_DISABLE_PLUGINS": "__all__"}
     process = subprocess.Popen(
@@ -276,9 +281,14 @@ def serve(listening: int) -> None:
         if not name.endswith("__main__"):
             with suppress(ImportError):
                 importlib.import_module(name)
+    # It imports its many services when it is given an address.
+    apprise.Apprise.instantiate("json://localhost")
     gc.collect()
     gc.freeze()
-    forker = _Forker(socket.socket(fileno=listening))
+    listener = socket.socket(fileno=listening)
+    # What a command starts is forked, too.
+    sys.executable = _program(listener.getsockname())
+    forker = _Forker(listener)
     while True:
         forker.wait()
 

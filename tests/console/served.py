@@ -3,7 +3,6 @@
 import asyncio
 import re
 import signal
-import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -13,9 +12,9 @@ from pathlib import Path
 import aiohttp
 from yarl import URL
 
+from tests.prefork import PYTHON
+
 ROOT = Path(__file__).parents[2]
-PYTHON = sys.executable
-"""Python itself: nothing of a killed console may live on for a moment."""
 
 
 @dataclass
@@ -44,7 +43,16 @@ async def console(folder: Path, environment: Mapping[str, str]) -> AsyncIterator
     """`campaign serve`, until it is ended or killed."""
     words = ("serve", "--port=0", f"--folder={folder}", "--log-level=error")
     process = await asyncio.create_subprocess_exec(
-        PYTHON, "-m", "campaign", *words, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL, env=environment, cwd=ROOT
+        # Python itself: nothing of a killed console may live on for a moment.
+        PYTHON,
+        "-m",
+        "campaign",
+        *words,
+        stdin=DEVNULL,
+        stdout=PIPE,
+        stderr=DEVNULL,
+        env=environment,
+        cwd=ROOT,
     )
     try:
         assert process.stdout is not None

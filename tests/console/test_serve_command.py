@@ -24,6 +24,7 @@ from campaign.domain.errors import UsageError
 from campaign.simulator.client import SimulatorClient
 from tests.acceptance.desk import ROOT, Desk
 from tests.acceptance.screen import Terminal
+from tests.prefork import PYTHON
 
 PASSWORD = "a long enough password"
 
@@ -46,9 +47,11 @@ def desk(tmp_path: Path) -> Desk:
     return Desk(folder=tmp_path, simulator=SimulatorClient("http://127.0.0.1:9"), environment=environment)
 
 
-def told(desk: Desk, *words: str, stdin: str = "", code: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
+def told(
+    desk: Desk, *words: str, stdin: str = "", code: int = 0, python: str | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
-        [sys.executable, "-m", "campaign", *words],
+        [python or sys.executable, "-m", "campaign", *words],
         cwd=desk.folder,
         env=desk.environment | environment,
         input=stdin,
@@ -199,5 +202,5 @@ def test_without_the_extra_it_says_how_to_get_it(desk: Desk) -> None:
         encoding="utf-8",
     )
     for words in (("serve",), ("user", "list")):
-        done = told(desk, *words, code=2, PYTHONPATH=f"{desk.folder}:{ROOT}")
+        done = told(desk, *words, code=2, python=PYTHON, PYTHONPATH=f"{desk.folder}:{ROOT}")
         assert "pip install 'campaign[console]'" in done.stderr

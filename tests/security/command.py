@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.prefork import PYTHON
+
 ROOT = Path(__file__).parents[2]
 TOKEN = "pe_live_Zk3vQ9distinctive7Yx"
 MEGABYTE = 1 << 20
-PYTHON = sys.executable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,11 +3,10 @@
 import os
 import pty
 import select
-import sys
 import time
 from pathlib import Path
 
-PYTHON = sys.executable
+from tests.prefork import PYTHON
 
 
 def on_a_terminal(words: tuple[str, ...], *, folder: Path, environment: dict[str, str], answers: dict[bytes, bytes]) -> tuple[int, bytes]:

@@ -1,22 +1,12 @@
 """The log is set up when there is something to tell, and never on stdout, where results go."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 
 from campaign.cli import logs
 from campaign.domain.errors import UsageError
-
-
-@pytest.fixture(autouse=True)
-def _as_at_the_start() -> Iterator[None]:
-    structlog.reset_defaults()
-    yield
-    structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
 
 
 def test_what_is_told_after_a_log_file_was_refused_goes_to_stderr(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
