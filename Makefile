@@ -26,9 +26,12 @@ PYTEST = $(BIN)/python -m pytest -p tests.progress --durations=10
 # Two processes a processor, eight at most: half of its time a test waits for a clock or for another process.
 TOGETHER = -n $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n > 4 ? 8 : 2 * n)))
 
+# The files that have such tests: to import all others would take longer.
+files = $(shell grep -rlE 'mark\.($(subst $() or $(),|,$(1)))\b' tests --include='test_*.py')
+
 test: $(READY) ## every promise at least once; needs nothing but Python
-	@echo 'First the tests that measure time, alone'
-	$(PYTEST) -m 'alone and not ($(MORE))'
+	@echo 'First the tests that measure time, one after the other'
+	$(PYTEST) -m 'alone and not ($(MORE))' $(call files,alone)
 	@echo 'Then all others, together'
 	$(PYTEST) $(TOGETHER) --dist worksteal -m 'not (alone or $(MORE))'
 
@@ -36,9 +39,9 @@ test-all: programs test test-more ## all that CI runs; as root on Debian or Ubun
 
 test-more: $(READY)
 	@echo 'What needs more than Python, or takes longer'
-	$(PYTEST) $(TOGETHER) --dist loadgroup -m '($(MORE)) and not alone'
-	HYPOTHESIS_PROFILE=thorough $(PYTEST) $(TOGETHER) --dist worksteal -m fuzz
-	$(PYTEST) -m 'alone and ($(MORE))'
+	$(PYTEST) $(TOGETHER) --dist worksteal -m '($(MORE)) and not alone' tests/browser $(call files,$(MORE))
+	HYPOTHESIS_PROFILE=thorough $(PYTEST) $(TOGETHER) --dist worksteal -m fuzz $(call files,fuzz)
+	$(PYTEST) -m 'alone and ($(MORE))' $(call files,alone)
 
 programs:
 	@sh tests/install-programs.sh

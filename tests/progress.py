@@ -20,6 +20,8 @@ class Progress:
 
     def __init__(self, terminal: pytest.TerminalReporter) -> None:
         self._terminal = terminal
+        # No line for each file.
+        terminal.showfspath = False
         self._began = self._told = time.monotonic()
         self._all: Counter[str] = Counter()
         self._done: Counter[str] = Counter()

@@ -33,7 +33,6 @@ class InARoom(pytest.Item):
         super().__init__(**more)
         # The limit of this test is for the pytest within; this one only has to outlast it.
         self.add_marker(pytest.mark.timeout(LIMIT_SECONDS + 30))
-        self.add_marker(pytest.mark.xdist_group("room"))
 
     def runtest(self) -> None:
         if (room := self.session.stash.get(ROOM, None)) is None:
