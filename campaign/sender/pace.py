@@ -105,28 +105,24 @@ class Pacer:
         loop = asyncio.get_running_loop()
         # One waits for the next slot, the others for their turn: else all of them would wake up for each slot.
         async with self._turn:
+            # Only ahead of who comes now: there may be nobody after that.
+            if -math.inf < self._held.last_at < loop.time() + AHEAD_SECONDS:
+                self._wanted.set()
             while True:
                 now = loop.time()
                 slice_ = self._held.next(now)
-                if slice_ is not None and (due := slice_.due(now)):
-                    count = min(due, most, self._most)
-                    self._held.use(count)
-                    self._used += count
-                    # If that was the last one, the next caller asks for more: there may be none.
-                    self._ask_ahead(now)
-                    await self._limiter.acquire(count)
-                    return count
-                if slice_ is not None:
-                    self._ask_ahead(now)
-                    await asyncio.sleep(slice_.worth_waking_at - now + TICK_SECONDS)
-                else:
+                if slice_ is None:
                     self._wanted.set()
                     self._arrived.clear()
                     await self._arrived.wait()
-
-    def _ask_ahead(self, now: float) -> None:
-        if -math.inf < self._held.last_at < now + AHEAD_SECONDS:
-            self._wanted.set()
+                elif due := slice_.due(now):
+                    count = min(due, most, self._most)
+                    self._held.use(count)
+                    self._used += count
+                    await self._limiter.acquire(count)
+                    return count
+                else:
+                    await asyncio.sleep(slice_.worth_waking_at - now + TICK_SECONDS)
 
     async def throttle(self, retry_after_seconds: float | None) -> None:
         """The API asked to slow down: drop the slots that are held, and make everyone pause."""
