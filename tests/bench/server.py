@@ -2,8 +2,8 @@
 
 python -m tests.bench.server [LATENCY_SECONDS]
 
-It knows when each POST came: GET gives the seconds as 64-bit floats, on the clock
-that all processes of a machine share (`time.monotonic`).
+It knows when each POST came: GET of / gives the seconds as 64-bit floats, on the clock
+that all processes of a machine share (`time.monotonic`). GET of a pass gives the pass.
 """
 
 import asyncio
@@ -44,11 +44,12 @@ class Delivers(asyncio.Protocol):
                 return
             self._received = self._received[end + 4 + length :]
             assert self._transport is not None
-            if head.startswith(b"get"):
+            if head.startswith(b"get / "):
                 log = self._arrivals.tobytes()
                 self._transport.write(HEAD % len(log) + log)
                 continue
-            self._arrivals.append(time.monotonic())
+            if head.startswith(b"post"):
+                self._arrivals.append(time.monotonic())
             self._answer(self._transport.write)
 
     def _answer(self, write: Callable[[bytes], None]) -> None:

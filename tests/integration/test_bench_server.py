@@ -31,6 +31,12 @@ def test_it_knows_when_each_post_came_and_answers_after_so_long() -> None:
         assert ended - second >= 0.1
 
 
+def test_a_pass_that_is_read_is_a_pass_and_no_arrival() -> None:
+    with own() as url, build_opener(ProxyHandler({})).open(f"{url}/api/v1/passes/x", timeout=10) as answer:
+        assert json.load(answer)["data"]["type"] == "pass"
+        assert arrivals(url) == []
+
+
 def test_the_fastest_server_there_is_answers_like_it_and_is_named(tmp_path: Path) -> None:
     with fastest(tmp_path) as server:
         assert server.name.startswith("nginx ") or server.note
