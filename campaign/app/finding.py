@@ -29,7 +29,7 @@ def find(reader: LedgerReader, name: str) -> CampaignRecord:
     record = reader.campaign(name)
     if record is not None:
         return record
-    if Path(name).suffix.lower() in {".csv", ".parquet", ".xlsx", ".jsonl"}:
+    if Path(name).suffix.lower() in {".csv", ".parquet", ".xlsx", ".jsonl", ".gz", ".bz2", ".zst"}:
         raise UsageError(
             f"There is no file {name}, nor a campaign of that name. A failed-rows file is removed once none of its rows needs anyone."
         )

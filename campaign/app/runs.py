@@ -76,7 +76,7 @@ async def _staged(source: str, settings: Settings, front: Front) -> AsyncIterato
     async with looked_through(source, settings, stop) as given:
         results = place_of(given.spec.settings["results"])
         place = place_of(source)
-        list_file = None if source == "-" else place if isinstance(place, Url) else given.table.path
+        list_file = None if source == "-" else place if isinstance(place, Url) else given.table.source.given
         columns, rows = given.layout.columns, given.table.rows
         await asyncio.to_thread(
             check_writable,

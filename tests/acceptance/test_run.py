@@ -1,6 +1,7 @@
 """`campaign run` from a list to a results file, judged by what the simulator really processed."""
 
 import csv
+import gzip
 import json
 import signal
 import time
@@ -61,6 +62,16 @@ class TestSample:
             times = {"delivery_sent_at", "delivery_settled_at", "delivery_latency_ms"}
             texts.add(json.dumps([{key: value for key, value in row.items() if key not in times} for row in results(out)]))
         assert len(texts) == 1
+
+    def test_a_packed_list_is_sent_once_and_goes_on_like_the_file_inside(self, desk: Desk) -> None:
+        packed = desk.folder / "promo.csv.gz"
+        packed.write_bytes(gzip.compress(desk.make_list(6).read_bytes()))
+        words = ("run", packed.name, "--message", MESSAGE)
+        desk.run(*words, "--limit", "2", code=5)
+        seen = desk.json(*words)
+        assert (seen["campaign"], seen["by_status"]["delivered"]) == ("promo", 6)
+        assert [len(texts) for texts in desk.sent().values()] == [1] * 6
+        assert len(results(desk.folder / "promo.results.csv")) == 6
 
     def test_check_sends_nothing_and_says_what_is_wrong(self, desk: Desk) -> None:
         found = desk.json("check", str(SAMPLES / "bad-rows.csv"), "--message", "Hi {{ first_name }}, {{ offer }}: {{ code }}", code=3)

@@ -138,7 +138,7 @@ def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path) -> None:
         ("list.csv", b"PAR1rest", "The file is named .csv but is a Parquet file. Rename it to end in .parquet."),
         ("list.csv", b"%PDF-1.7", "The file is named .csv but is a PDF document. Save the list as .csv (CSV UTF-8), .xlsx or .parquet."),
         ("list.csv", b"\x89PNG\r\n\x1a\nrest", "The file is named .csv but is a picture."),
-        ("list.csv", b"\x1f\x8brest", "The file is named .csv but is a packed file."),
+        ("list.csv", b"7z\xbc\xaf\x27\x1crest", "The file is named .csv but is a packed file."),
         ("list.csv", b"SQLite format 3\0", "The file is named .csv but is a database."),
         ("list.csv", b"\xef\xbb\xbf \n<!DOCTYPE html><html>", "The file is named .csv but is a web page."),
         ("list.csv", b"<?xml version='1.0'?>", "The file is named .csv but is an XML document."),
@@ -158,9 +158,9 @@ def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path) -> None:
         ("list.XLSM", LIST, "Open it in Excel"),
         ("list.ods", LIST, "Open it in LibreOffice"),
         ("list.numbers", LIST, "File, Export To, CSV."),
-        ("list.csv.gz", b"\x1f\x8b", "Unpack it first."),
+        ("list.csv.xz", b"\xfd7zXZ\x00", "Unpack it first"),
         ("list.dat", b"%PDF-1.7", "The file is named .dat but is a PDF document."),
-        ("list", b"\x1f\x8b", "The file is a packed file."),
+        ("list", b"\xfd7zXZ\x00", "The file is a packed file."),
     ],
 )
 def test_a_file_of_another_kind_is_named_with_what_to_do(tmp_path: Path, name: str, data: bytes, said: str) -> None:

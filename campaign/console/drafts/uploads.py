@@ -18,6 +18,7 @@ from campaign.console.drafts.draft import Upload
 from campaign.console.intake import LOOK_EVERY_BYTES, check_space, form_parts, in_time, next_piece
 from campaign.domain.errors import DiskFullError, InputError
 from campaign.loader.tables.formats import is_refused
+from campaign.loader.tables.source import inner_suffix
 
 FIELD_BYTES: Final = 10_000
 NAME_CHARACTERS: Final = 200
@@ -189,7 +190,7 @@ def _sealed(file: BinaryIO) -> None:
 
 def _suffix(name: str, head: bytes) -> str:
     """The ending under which the loader gets the file: its own where that tells something, else what its first bytes say."""
-    own = PurePosixPath(name).suffix.lower()
+    own = inner_suffix(name).lower()
     if own in _SUFFIXES:
         return _SUFFIXES[own]
     if is_refused(own):

@@ -23,7 +23,7 @@ _ADVICE: Final = {
     **dict.fromkeys((".ods", ".fods"), "LibreOffice files aren't read. Open it in LibreOffice and save it as .xlsx, or as .csv in UTF-8."),
     ".numbers": "Numbers files aren't read. Open it in Numbers and choose File, Export To, CSV.",
     **dict.fromkeys((".xml", ".html", ".htm"), f"XML and web pages aren't read. {_SAVE_AS}"),
-    **dict.fromkeys((".gz", ".bz2", ".xz", ".zst", ".zip", ".7z", ".rar"), "Packed files aren't read. Unpack it first."),
+    **dict.fromkeys((".xz", ".zip", ".7z", ".rar"), "Packed files of this kind aren't read. Unpack it first, or pack it as .gz."),
     **dict.fromkeys((".feather", ".arrow", ".orc", ".avro"), "Files of this kind aren't read. Save the list as .parquet or .csv."),
     **dict.fromkeys((".pdf", ".doc", ".docx", ".odt", ".rtf", ".md"), f"This is a document, not a list. {_SAVE_AS}"),
     **dict.fromkeys((".db", ".sqlite", ".sqlite3"), f"This is a database, not a list. {_SAVE_AS}"),

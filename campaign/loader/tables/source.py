@@ -1,15 +1,20 @@
-"""The bytes of a list: found by path, or taken from stdin, a pipe or a store into a private temporary file."""
+"""The bytes of a list: found by path, or put into a private temporary file: from stdin, a pipe, a store or a packed file."""
 
+import bz2
+import gzip
 import hashlib
 import os
 import stat
 import sys
 import tempfile
 import weakref
-from dataclasses import dataclass, field
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from functools import partial
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import BinaryIO, Final, Self
 
 from campaign import remote
@@ -20,6 +25,22 @@ STDIN: Final = "-"
 _STDIN_NAME: Final = "stdin"
 _BLOCK_BYTES: Final = 1 << 20
 _NAMES_COMPARED: Final = 2_000
+_MAGIC_BYTES: Final = 4
+
+
+def _unzst(file: BinaryIO) -> BinaryIO:
+    import pyarrow as pa  # noqa: PLC0415 - it takes a while to import, and few lists need it
+
+    stream: BinaryIO = pa.CompressedInputStream(file, "zstd")
+    return stream
+
+
+_UNPACKERS: Final[dict[str, tuple[bytes, Callable[[BinaryIO], BinaryIO]]]] = {
+    ".gz": (b"\x1f\x8b", lambda file: gzip.GzipFile(fileobj=file)),  # type: ignore[dict-item,return-value]  # it reads like a BinaryIO
+    ".bz2": (b"BZh", bz2.BZ2File),  # type: ignore[dict-item]  # (same)
+    ".zst": (b"\x28\xb5\x2f\xfd", _unzst),
+}
+"""How a file that begins so is unpacked, by its ending. Each holds a block at a time, whatever the file says of its size."""
 
 
 class Spool:
@@ -39,10 +60,20 @@ class Spool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A file that stays as it was when it was found. `stamp` is its device, inode, size in bytes and time of last change in ns."""
+    """A file that stays as it was when it was found.
+
+    Attributes:
+        name: what a person called it.
+        path: where its bytes are.
+        given: the file that was named; the same as `path` unless that is a temporary copy, or was unpacked.
+        suffix: its ending in lower case, without that of a packed file.
+        sha256: of the file's bytes as it was given, in hexadecimal.
+        stamp: its device, inode, size in bytes and time of last change in ns.
+    """
 
     name: str
     path: Path
+    given: Path
     suffix: str
     sha256: str
     stamp: tuple[int, int, int, int]
@@ -54,24 +85,27 @@ class Source:
 
         Raises:
             UsageError: it is a URL that can't be used.
-            InputError: there is nothing to read, it may not be read, it is empty, or it has more than `file_bytes`.
+            InputError: there is nothing to read, it may not be read, it is empty or damaged, or it has more than `file_bytes`.
         """
         if str(given) == STDIN:
-            return cls._spooled(sys.stdin.buffer, name=_STDIN_NAME, suffix="", file_bytes=file_bytes)
+            return cls._spooled(
+                lambda spool: _copy(sys.stdin.buffer, spool, file_bytes), name=_STDIN_NAME, suffix="", file_bytes=file_bytes
+            )
         path = named(given)
-        if isinstance(path, Url):
-            return cls._fetched(path, file_bytes=file_bytes)
         name = str(given)
+        if isinstance(path, Url):
+            fetch = partial(remote.fetch, path, most_bytes=file_bytes)
+            return cls._spooled(lambda spool: fetch(spool.path), name=str(path), suffix=path.suffix, file_bytes=file_bytes)
         try:
             mode = path.stat().st_mode
             if stat.S_ISDIR(mode):
                 raise InputError("This is a folder. Name the list file in it.", file=name)
             if stat.S_ISFIFO(mode):
                 with path.open("rb") as pipe:
-                    return cls._spooled(pipe, name=name, suffix=path.suffix, file_bytes=file_bytes)
+                    return cls._spooled(lambda spool: _copy(pipe, spool, file_bytes), name=name, suffix=path.suffix, file_bytes=file_bytes)
             if not stat.S_ISREG(mode):
                 raise InputError("This is a device, not a file. Name a list file, or - for stdin.", file=name)
-            return cls._read(path, name=name, suffix=path.suffix, file_bytes=file_bytes, spool=None)
+            return cls._read(path, name=name, suffix=path.suffix, file_bytes=file_bytes)
         except FileNotFoundError:
             raise InputError(f"There is no such file.{_suggestion(path)}", file=name) from None
         except PermissionError:
@@ -104,15 +138,12 @@ class Source:
             self.spool.close()
 
     @classmethod
-    def _spooled(cls, stream: BinaryIO, *, name: str, suffix: str, file_bytes: int) -> Self:
+    def _spooled(cls, fill: Callable[[Spool], None], *, name: str, suffix: str, file_bytes: int, packed: Self | None = None) -> Self:
+        """The source that `fill` puts into a temporary file; `packed` is what it is unpacked from."""
         spool = Spool()
         try:
-            left = file_bytes
-            with spool.path.open("wb") as file:
-                while left >= 0 and (block := stream.read(min(_BLOCK_BYTES, left + 1))):
-                    file.write(block)
-                    left -= len(block)
-            return cls._read(spool.path, name=name, suffix=suffix, file_bytes=file_bytes, spool=spool)
+            fill(spool)
+            return cls._read(spool.path, name=name, suffix=suffix, file_bytes=file_bytes, spool=spool, packed=packed)
         except OSError as error:
             spool.close()
             raise InputError(f"The list can't be copied to {spool.path.parent} ({error.strerror}). Make room there.", file=name) from None
@@ -121,25 +152,64 @@ class Source:
             raise
 
     @classmethod
-    def _fetched(cls, url: Url, *, file_bytes: int) -> Self:
-        spool = Spool()
-        try:
-            remote.fetch(url, spool.path, most_bytes=file_bytes)
-            return cls._read(spool.path, name=str(url), suffix=url.suffix, file_bytes=file_bytes, spool=spool)
-        except BaseException:
-            spool.close()
-            raise
-
-    @classmethod
-    def _read(cls, path: Path, *, name: str, suffix: str, file_bytes: int, spool: Spool | None) -> Self:
+    def _read(cls, path: Path, *, name: str, suffix: str, file_bytes: int, spool: Spool | None = None, packed: Self | None = None) -> Self:
         stamp = _stamp(path)
         if stamp[2] == 0:
             raise InputError("The file is empty. Save the list again.", file=name)
         if stamp[2] > file_bytes:
             raise InputError(f"The file has more than {file_bytes:,} bytes. Split the list into several.", file=name)
+        suffix = inner_suffix(name).lower() if suffix.lower() in _UNPACKERS else suffix.lower()
+        if packed is not None:
+            return replace(packed, path=path, suffix=suffix, stamp=stamp, spool=spool)
         with path.open("rb") as file:
+            head = file.read(_MAGIC_BYTES)
+            file.seek(0)
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        return cls(name=name, path=path, suffix=suffix.lower(), sha256=sha256, stamp=stamp, spool=spool)
+            found = cls(name=name, path=path, given=path, suffix=suffix, sha256=sha256, stamp=stamp, spool=spool)
+            unpack = next((unpack for magic, unpack in _UNPACKERS.values() if head.startswith(magic)), None)
+            if unpack is None:
+                return found
+            file.seek(0)
+            stream = _Unpacked(unpack(file), name)
+            inside = cls._spooled(
+                lambda target: _copy(stream, target, file_bytes), name=name, suffix=suffix, file_bytes=file_bytes, packed=found
+            )
+        try:
+            found.check_unchanged()
+        except InputError:
+            inside.close()
+            raise
+        found.close()
+        return inside
+
+
+def inner_suffix(name: str) -> str:
+    """A file's ending, without that of a packed one: `.csv` of `list.csv.gz`."""
+    path = PurePath(name)
+    return PurePath(path.stem).suffix if path.suffix.lower() in _UNPACKERS else path.suffix
+
+
+class _Unpacked:
+    """Reads what is inside a packed file."""
+
+    def __init__(self, stream: BinaryIO, name: str) -> None:
+        self._stream = stream
+        self._name = name
+
+    def read(self, size: int) -> bytes:
+        try:
+            return self._stream.read(size)
+        except (OSError, EOFError, ValueError, zlib.error):
+            raise InputError("The packed file is damaged or cut off. Copy or pack it again.", file=self._name) from None
+
+
+def _copy(stream: BinaryIO | _Unpacked, spool: Spool, most_bytes: int) -> None:
+    """Copy a stream, and no more of it than shows that it is too long."""
+    left = most_bytes
+    with spool.path.open("wb") as file:
+        while left >= 0 and (block := stream.read(min(_BLOCK_BYTES, left + 1))):
+            file.write(block)
+            left -= len(block)
 
 
 def _stamp(path: Path) -> tuple[int, int, int, int]:
