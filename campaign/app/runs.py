@@ -67,7 +67,7 @@ async def stage_list(source: str, settings: Settings, front: Front) -> Finished:
 
 
 def _warnings(staged: Staged) -> dict[str, Any]:
-    return {"warnings": [concern.as_json(staged.record.spec.lines) for concern in staged.concerns]}
+    return {"warnings": [concern.as_json(staged.record.spec.lines) for concern in staged.concerns]} if staged.concerns else {}
 
 
 @asynccontextmanager

@@ -88,7 +88,7 @@ def test_what_is_wrong_with_a_workbook_is_told_before_anything_is_sent(promo: De
     assert "Excel workbook, sheet “Kunden”" in seen
     assert "7 rows, 4 can be sent. Nothing was sent." in seen
     for words, row in (("a spreadsheet has changed the pass id", 5), ("something that the message mentions is missing", 3)):
-        assert re.search(rf"1 row: {words}.*\n    row {row}\n", seen), seen
+        assert re.search(rf"1 row: {words}.*\n    line {row + 1} \(row {row}\)\n", seen), seen
     assert "Hallo Jürgen, mit A1 20 % Rabatt bis 2026-12-24" in seen
     assert promo.simulator.requests() == []
 

@@ -60,5 +60,5 @@ def test_a_hint_can_be_followed(desk: Desk) -> None:
     desk.run(*words, "--exclude", "not.csv", code=3)
     assert list(desk.sent()) == ["pass-00003"]
     wrong = desk.run("retry", "list", "--status", "delivered", code=2).stderr
-    assert "rows can be sent again that are failed, not_delivered, unknown, and invalid ones once they are mended." in wrong
+    assert "rows can be sent again that are failed, not_delivered, unknown, and invalid ones once they are corrected." in wrong
     assert "out.csv, and those that need someone also in out.failed.csv." in desk.run("report", "list", "--output", "out.csv").stdout

@@ -143,13 +143,13 @@ class TestCheck:
         (desk.folder / "list.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
         seen = desk.run("check", "list.csv", *MESSAGE, code=3, CAMPAIGN_RATE="9").stdout
         assert "95 rows, 91 can be sent. Nothing was sent." in seen
-        assert "\nRows are counted from the first one below the header.\n" in seen
+        assert "\nLines are counted as a spreadsheet does, rows from the first one below the header.\n" in seen
         assert "Sending takes about 10 s, at 9 a second." in seen
-        assert "2 rows: something that the message mentions is missing in the row\n    rows 93, 94\n" in seen
-        assert "1 row: the row has no pass id\n    row 92\n" in seen
-        assert "1 row: the same pass stands further up in the list\n    row 91\n" in seen
-        assert "1 message is longer than the 140 characters that a lock screen shows\n    row 95\n" in seen
-        assert seen.count("characters): Hi ") == 5
+        assert "2 rows: something that the message mentions is missing in the row\n    lines 94, 95 (rows 93, 94)\n" in seen
+        assert "1 row: the row has no pass id\n    line 93 (row 92)\n" in seen
+        assert "1 row: the same pass stands further up in the list\n    line 92 (row 91)\n" in seen
+        assert "1 message is longer than the 140 characters that a lock screen shows\n    line 96 (row 95)\n" in seen
+        assert seen.count("7 characters: Hi Anna") == 5
         assert desk.simulator.requests() == []
         assert desk.run("run", "list.csv", *MESSAGE, "--dry-run", code=3, CAMPAIGN_RATE="9").stdout == seen
 
@@ -157,7 +157,7 @@ class TestCheck:
         desk.make_list(1)
         seen = desk.run("check", "list.csv", *MESSAGE).stdout
         assert "1 row, 1 can be sent." in seen
-        assert "Rows are counted" not in seen
+        assert "Lines are counted" not in seen
 
 
 class TestDemo:

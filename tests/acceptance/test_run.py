@@ -231,7 +231,7 @@ class TestRefusals:
         [
             (("--message", "Hi {{ nobody }}"), {}, "nobody"),
             (("--message", "Hi {{ first_name"), {}, "--message"),
-            (("--message", "{% for a in range(99999) %}{% for b in range(99999) %}x{% endfor %}{% endfor %}"), {}, "row 1"),
+            (("--message", "{% for a in range(99999) %}{% for b in range(99999) %}x{% endfor %}{% endfor %}"), {}, "Line 1"),
             ((), {}, "--message"),
             (("--message", "Hi"), {"PASSENTRY_API_KEY": ""}, "PASSENTRY_API_KEY"),
             (("--message", "Hi"), {"PASSENTRY_API_URL": "http://example.com"}, "https"),

@@ -22,8 +22,8 @@ FELT = {"asyncio", "jinja2", "pydantic", "rich", "structlog", "uvloop"}
         (("status", "list"), {"asyncio", "pydantic"}),
         (("list",), {"asyncio", "pydantic"}),
         (("pause", "list"), {"asyncio", "jinja2", "pydantic", "uvloop"}),
-        (("check", "list.csv", "--message", "Hi"), FELT),
-        (("run", "list.csv", "--message", "Hi {{ first_name }}"), {"aiohttp", "numpy"} | FELT),
+        (("check", "list.csv", "--message", "Hi"), {"numpy", "pyarrow"} | FELT),
+        (("run", "list.csv", "--message", "Hi {{ first_name }}"), {"aiohttp", "numpy", "pyarrow"} | FELT),
     ],
     ids=lambda given: " ".join(given) if isinstance(given, tuple) else "",
 )
