@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
-from campaign.domain.verdict import DECIDED_BY_OTHERS, Fault, Proof, Reading, Reply, Verdict, foreign
+from campaign.domain.verdict import Fault, Proof, Reading, Reply, Verdict, foreign
 
 T = TypeVar("T")
 
@@ -109,7 +109,7 @@ class Safeguard:
             return verdict.error
         if verdict.proof is Proof.THROTTLED:
             return self._lasting(now, "answered only 429 (too many requests)")
-        if verdict.proof in DECIDED_BY_OTHERS and not failed:
+        if verdict.proof is Proof.ROW_OR_ALL and not failed:
             # Whether the row failed is not known yet, but the API is there.
             self._calm()
             return ""
@@ -206,10 +206,6 @@ class Refusals(Generic[T]):
                 f"The API did not refuse everything at first, and then refused {refused} of {len(self._last)} messages ({http_status}): "
                 "the token may have been revoked, or these passes belong to somebody else. Check PASSENTRY_API_KEY."
             )
-
-    def hold(self, item: T, *, answered_at: float) -> None:
-        """Hold an answer back that may be no refusal of PassEntry's; it says nothing of the token."""
-        self._held.append(_Held(item=item, answered_at=answered_at, burst=_Burst(), again=True))
 
     def answer(self) -> None:
         """Take in an answer about the content of a message: not everything is refused."""

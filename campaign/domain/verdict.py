@@ -74,17 +74,15 @@ class Fault:
 
 
 class Proof(StrEnum):
-    """All but DELIVERED, NOT_DELIVERED, AMBIGUOUS and DOUBTFUL_REFUSAL prove that the message was not accepted.
+    """All but DELIVERED, NOT_DELIVERED and AMBIGUOUS prove that the message was not accepted.
 
-    Of two kinds of refusals only other answers can tell what they are (`safeguard.Refusals`): ROW_OR_ALL may be of this row or of
-    everything, DOUBTFUL_REFUSAL of this row, or no refusal of PassEntry's at all.
+    ROW_OR_ALL may be of this row or of everything, which only other answers can tell (`safeguard.Refusals`).
     """
 
     DELIVERED = "delivered"
     NOT_DELIVERED = "not_delivered"
     REFUSED = "refused"
     ROW_OR_ALL = "row_or_all"
-    DOUBTFUL_REFUSAL = "doubtful_refusal"
     TOKEN_REFUSED = "token_refused"  # noqa: S105 - the name of a verdict
     THROTTLED = "throttled"
     NOT_ACCEPTED = "not_accepted"
@@ -92,7 +90,6 @@ class Proof(StrEnum):
 
 
 ACCEPTED: Final = frozenset({Proof.DELIVERED, Proof.NOT_DELIVERED})
-DECIDED_BY_OTHERS: Final = frozenset({Proof.ROW_OR_ALL, Proof.DOUBTFUL_REFUSAL})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,18 +150,6 @@ ANSWERS: Final[Mapping[int, Rule]] = MappingProxyType(
 is answered with one after it was taken.
 """
 
-_FROM_SOMEBODY_ELSE: Final[Mapping[Proof, Proof]] = MappingProxyType(
-    {
-        # Firewalls that read answers, too, refuse after the message was taken.
-        Proof.TOKEN_REFUSED: Proof.AMBIGUOUS,
-        Proof.ROW_OR_ALL: Proof.AMBIGUOUS,
-        Proof.THROTTLED: Proof.AMBIGUOUS,
-        # Perhaps it is the way there that is wrong, and not this row; and some gateways turn a failure of the API into a page of their own.
-        Proof.REFUSED: Proof.DOUBTFUL_REFUSAL,
-    }
-)
-"""What a refusal proves that comes as a web page, without any of what PassEntry's own answers have."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
@@ -199,9 +184,10 @@ def _judge_reply(reply: Reply) -> Verdict:
         if reply.notification_status == DELIVERED_VALUE:
             return Verdict(proof=Proof.DELIVERED)
         return Verdict(proof=Proof.NOT_DELIVERED, reason=reply.notification_status)
-    proof = rule_of(status).proof
-    if reply.signature.page and not reply.signature.documented:
-        proof = _FROM_SOMEBODY_ELSE.get(proof, proof)
+    # Firewalls that read answers, too, refuse after the message was taken. And a gateway that can't find the page it wants to show for a
+    # failed server answers 404: for this message only, so that others which are accepted tell nothing of it.
+    by_somebody_else = reply.signature.page and not reply.signature.documented
+    proof = Proof.AMBIGUOUS if by_somebody_else else rule_of(status).proof
     reason = "forbidden" if status == 403 and proof is Proof.ROW_OR_ALL else f"http_{status}"
     return Verdict(proof=proof, reason=reason, error=reply.error)
 
@@ -224,7 +210,7 @@ def status_after(proof: Proof, *, attempts: int, max_attempts: int) -> Status:
             return Status.PENDING if attempts < max_attempts else Status.FAILED
         case Proof.THROTTLED | Proof.TOKEN_REFUSED | Proof.ROW_OR_ALL:
             return Status.PENDING
-        case Proof.AMBIGUOUS | Proof.DOUBTFUL_REFUSAL:
+        case Proof.AMBIGUOUS:
             return Status.UNKNOWN
         case _:
             assert_never(proof)

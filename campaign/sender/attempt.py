@@ -49,7 +49,7 @@ def settle_attempt(
     """
     counts = int(verdict.counts_as_attempt)
     # What may have arrived and is sent again all the same counts always: each try may be one message more on the phone.
-    resends = verdict.proof in {Proof.AMBIGUOUS, Proof.DOUBTFUL_REFUSAL} and policy.on_unknown is OnUnknown.RESEND
+    resends = verdict.proof is Proof.AMBIGUOUS and policy.on_unknown is OnUnknown.RESEND
     tries = claim.tries + counts * (held_against or resends)
     status = status_after(verdict.proof, attempts=tries, max_attempts=policy.max_attempts)
     asked = result.retry_after_seconds if isinstance(result, Reply) else None

@@ -102,7 +102,8 @@ def read_pass(*, http_status: int, headers: Mapping[str, str], body: bytes, whol
 def _signature(headers: Mapping[str, str], body: bytes, *, whole: bool, documented: bool, token: str) -> Signature:
     """Who gave the answer; `documented` is whether its body says so."""
     markup = body[:64].lstrip(_BLANKS).startswith(b"<")
-    html = bool(body) and headers.get("Content-Type", "").lower().startswith("text/html") and _json(body) is None
+    # A page of which nothing came is one, too.
+    html = (bool(body) or not whole) and headers.get("Content-Type", "").lower().startswith("text/html") and _json(body) is None
     return Signature(
         documented=documented or any(name in headers for name in _DOCUMENTED_HEADERS),
         page=markup or html,

@@ -8,7 +8,7 @@ from typing import Final
 from campaign.domain.model import Claim, Status
 from campaign.domain.neighbours import Neighbours
 from campaign.domain.safeguard import Refusals, Safeguard
-from campaign.domain.verdict import ACCEPTED, DECIDED_BY_OTHERS, Fault, Proof, Reply, Verdict, judge
+from campaign.domain.verdict import ACCEPTED, Fault, Proof, Reply, Verdict, judge
 from campaign.ledger.port import Ledger, Runner
 from campaign.sender.attempt import settle_attempt
 from campaign.sender.ending import Ended, Ending
@@ -122,7 +122,7 @@ class Sends:
 
     async def _take(self, attempt: _Attempt) -> None:
         proof = attempt.verdict.proof
-        if proof not in DECIDED_BY_OTHERS:
+        if proof is not Proof.ROW_OR_ALL:
             await self._settle(attempt)
         else:
             self._safeguard.note(attempt.verdict, failed=False, now=self._clocks.ticks())
@@ -131,8 +131,6 @@ class Sends:
             await self._settle_decided(self._refusals.accept(sent_at=attempt.began))
         elif proof is Proof.REFUSED:
             self._refusals.answer()
-        elif proof is Proof.DOUBTFUL_REFUSAL:
-            self._refusals.hold(attempt, answered_at=attempt.answered_at)
         elif proof is Proof.ROW_OR_ALL and isinstance(attempt.result, Reply):
             self._refusals.refuse(
                 attempt, answered_at=attempt.answered_at, http_status=attempt.result.http_status, again=attempt.claim.tries > 0
@@ -142,13 +140,8 @@ class Sends:
 
     async def _settle_decided(self, decided: list[tuple[_Attempt, bool]]) -> None:
         for attempt, own in decided:
-            if own:
-                await self._settle(attempt, proves=Proof.REFUSED)
-            elif attempt.verdict.proof is Proof.ROW_OR_ALL:
-                # It is tried again, as often as any other row that was not accepted.
-                await self._settle(attempt, proves=Proof.NOT_ACCEPTED)
-            else:
-                await self._settle(attempt)
+            # What is not the row's own is tried again, as often as any other row that was not accepted.
+            await self._settle(attempt, proves=Proof.REFUSED if own else Proof.NOT_ACCEPTED)
 
     async def _settle(self, attempt: _Attempt, *, proves: Proof | None = None, broken_off: bool = False) -> None:
         """Hand over the outcome; `proves` is what other answers have shown, where the attempt's own did not tell."""

@@ -86,6 +86,8 @@ class Verifier:
     async def _verify(self, doubt: Doubt) -> None:
         reading = await self._read(doubt.claim.pass_id)
         conclusion = _read_back(doubt, reading)
+        if self._is_gone(doubt, reading) and await self._can_read(doubt.claim.campaign):
+            conclusion = Conclusion(status=Status.FAILED, reason=doubt.reason)
         if conclusion.status is Status.PENDING:
             # Not arrived: believed only where the API is seen to show texts, and as they were sent.
             match await self._shows(doubt.claim.campaign):
@@ -127,10 +129,22 @@ class Verifier:
                     self._observer.event("texts_are_not_shown_as_sent", by="the API, when passes that hold one are read")
             return self._shown
 
+    def _is_gone(self, doubt: Doubt, reading: Reading) -> bool:
+        """Whether there is no such pass, by the answer to its message and to its reading: a gateway's 404 may be of a moment only."""
+        not_found = reading.http_status in {404, 410} and doubt.reason == f"http_{reading.http_status}"
+        return not_found and (not foreign(reading) or self._foreign[_key(doubt)] >= MOST_READS - 1)
+
+    async def _can_read(self, campaign: int) -> bool:
+        """Whether a pass that surely is there can be read now."""
+        for pass_id, message in await self._ledger.witnesses(campaign):
+            if await self._look(pass_id, message) not in {None, Shows.GONE}:
+                return True
+        return False
+
     async def _look(self, pass_id: str, message: str) -> "Shows | None":
         await self._pacer.slot()
         reading = await self._read(pass_id)
-        if reading.http_status == 404:
+        if reading.http_status == 404 and not foreign(reading):
             return Shows.GONE
         match reading.latest:
             case Latest.UNREADABLE:
@@ -142,7 +156,7 @@ class Verifier:
 
     def _again_in_seconds(self, doubt: Doubt, reading: Reading) -> float | None:
         """Only a reading that failed is made again, and not for ever."""
-        key = (doubt.claim.campaign, doubt.claim.row, doubt.claim.fence)
+        key = _key(doubt)
         answer = foreign(reading)
         throttled = reading.http_status == 429
         times = self._foreign if answer else self._refused if throttled else self._reads
@@ -152,6 +166,10 @@ class Verifier:
             del self._foreign[key], self._refused[key], self._reads[key]
             return None
         return AGAIN_SECONDS if throttled else min(LONGEST_AGAIN_SECONDS, AGAIN_SECONDS * times[key])
+
+
+def _key(doubt: Doubt) -> tuple[int, int, int]:
+    return doubt.claim.campaign, doubt.claim.row, doubt.claim.fence
 
 
 def _read_back(doubt: Doubt, reading: Reading) -> Conclusion:

@@ -6,6 +6,7 @@ The simulator's audit decides what was sent.
 import asyncio
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from campaign.sender.attempt import Policy
 from campaign.sender.ending import Ended
 from campaign.sender.gateway import HttpGateway
 from campaign.sender.port import InFlight
+from campaign.sender.verify import MOST_READS
 from campaign.simulator.config import Latency
 from campaign.simulator.faults import Fault
 from tests.integration.pool_given import Rig, passes, rig
@@ -28,6 +30,7 @@ BY_GATEWAYS = tuple(
     for status in (*range(300, 309), *range(401, 600))
     if rule_of(status).proof in {Proof.AMBIGUOUS, Proof.ROW_OR_ALL, Proof.THROTTLED}
 )
+REFUSALS = tuple(status for status in range(400, 500) if rule_of(status).proof is Proof.REFUSED)
 
 
 def posts(given: Rig) -> list[str | None]:
@@ -51,6 +54,16 @@ class TestTaken:
             assert {status for status, _ in given.statuses(record).values()} == {"delivered", "accepted"}
             seen = {request.status for request in given.simulator.requests() if request.fault == "taken_then"}
             assert len(seen) > len(statuses) / 2
+
+    async def test_a_gateways_own_page_that_refuses_is_no_refusal_though_other_messages_are_accepted(self, tmp_path: Path) -> None:
+        async with rig(tmp_path, faults={Fault.TAKEN_THEN: 0.3}, taken_then=REFUSALS) as given:
+            record = await given.campaign(*passes(200))
+            assert (await given.send(record, rate_per_second=400.0)).ended is Ended.FINISHED
+            assert count(given, record, Status.DELIVERED) + count(given, record, Status.ACCEPTED) == 200
+            given.simulator.configure(faults={})
+            await given.ledger.retry(record.id, frozenset({Status.FAILED}))
+            assert (await given.send(record)).ended is Ended.FINISHED
+            assert given.processed() == dict.fromkeys(passes(200), 1)
 
 
 class TestForbiddenPasses:
@@ -255,13 +268,39 @@ class TestSomebodyElse:
             assert (await given.send(record)).ended is Ended.FINISHED
             assert given.processed() == dict.fromkeys(passes(80), 1)
 
-    async def test_a_404_that_comes_as_a_web_page_among_messages_that_are_accepted_is_the_rows(self, tmp_path: Path) -> None:
+    async def test_a_404_that_comes_as_a_web_page_is_the_rows_if_its_pass_is_not_found_either_and_others_are(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("campaign.sender.verify.AGAIN_SECONDS", 0.01)
         async with rig(tmp_path) as given:
             given.gateway = _NotFoundPageForTheFirst
             record = await given.campaign(*passes(20))
             assert (await given.send(record, rate_per_second=100.0)).ended is Ended.FINISHED
             assert given.statuses(record)[passes(1)[0]] == ("failed", "http_404")
             assert count(given, record, Status.DELIVERED) == 19
+
+    async def test_a_gateways_404_to_a_message_and_to_some_readings_of_its_pass_is_not_the_rows(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("campaign.sender.verify.AGAIN_SECONDS", 0.01)
+        async with rig(tmp_path, faults={Fault.TAKEN_THEN: 0.3}, taken_then=(404,)) as given:
+            given.gateway = _NotFoundAtFirst
+            record = await given.campaign(*passes(50))
+            assert (await given.send(record, rate_per_second=200.0)).ended is Ended.FINISHED
+            assert count(given, record, Status.ACCEPTED) > 0
+            assert count(given, record, Status.DELIVERED) + count(given, record, Status.ACCEPTED) == 50
+            assert given.processed() == dict.fromkeys(passes(50), 1)
+
+    async def test_a_404_that_comes_as_a_web_page_where_nothing_can_be_read_is_left_to_a_person(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("campaign.sender.verify.AGAIN_SECONDS", 0.01)
+        monkeypatch.setattr("campaign.sender.verify.MOST_FOREIGN", 3)
+        async with rig(tmp_path) as given:
+            given.gateway = _NotFoundPageForAllThatIsRead
+            record = await given.campaign(*passes(20))
+            assert (await given.send(record, rate_per_second=100.0)).ended is Ended.FINISHED
+            assert given.statuses(record)[passes(1)[0]] == ("unknown", "unreadable")
 
     async def test_alone_in_a_list_a_404_that_comes_as_a_web_page_is_settled_by_reading_back(self, tmp_path: Path) -> None:
         async with rig(tmp_path) as given:
@@ -304,6 +343,40 @@ class _NotFoundPageForTheFirst(HttpGateway):
         if pass_id == passes(1)[0]:
             return Reply(http_status=404, signature=Signature(page=True))
         return await super().send(pass_id, message, in_flight=in_flight)
+
+    async def read(self, pass_id: str) -> Reading:
+        if pass_id == passes(1)[0]:
+            return Reading(latest=Latest.UNREADABLE, http_status=404, signature=Signature(page=True))
+        return await super().read(pass_id)
+
+
+class _NotFoundPageForAllThatIsRead(_NotFoundPageForTheFirst):
+    """The same where nothing can be read any more once messages are sent."""
+
+    sends = False
+
+    async def send(self, pass_id: str, message: str, *, in_flight: InFlight | None = None) -> Reply | Failure:
+        self.sends = True
+        return await super().send(pass_id, message, in_flight=in_flight)
+
+    async def read(self, pass_id: str) -> Reading:
+        if not self.sends:
+            return await HttpGateway.read(self, pass_id)
+        return Reading(latest=Latest.UNREADABLE, http_status=404, signature=Signature(page=True))
+
+
+class _NotFoundAtFirst(HttpGateway):
+    """The way through a gateway that finds a pass only when it is asked for the fourth time."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.reads = Counter[str]()
+
+    async def read(self, pass_id: str) -> Reading:
+        self.reads[pass_id] += 1
+        if self.reads.total() > 1 and self.reads[pass_id] < MOST_READS:
+            return Reading(latest=Latest.UNREADABLE, http_status=404, signature=Signature(page=True))
+        return await super().read(pass_id)
 
 
 class _NotFoundPage(HttpGateway):

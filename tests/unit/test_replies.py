@@ -268,4 +268,5 @@ def test_who_gave_an_answer(status: int, headers: dict[str, str], body: object, 
 
 def test_an_answer_that_broke_off_is_known_to_be_so() -> None:
     assert not reply(b"{", whole=False).signature.whole
+    assert reply(b"", status=403, headers={"Content-Type": "text/html"}, whole=False).signature.page
     assert not reading(b"{", whole=False).signature.whole

@@ -267,13 +267,6 @@ class TestRefusals:
         assert not guard.stop
         assert len(guard.let_go()) == 9 * LAST_ANSWERS
 
-    def test_what_is_held_for_another_reason_says_nothing_of_the_token(self) -> None:
-        guard = Refusals[int]()
-        for place in range(9 * LAST_ANSWERS):
-            guard.hold(place, answered_at=1)
-        assert not guard.stop
-        assert guard.accept(sent_at=1) == [(place, True) for place in range(9 * LAST_ANSWERS)]
-
     @given(st.lists(st.booleans(), max_size=400))
     def test_refusals_among_messages_that_are_accepted_never_stop_it(self, refused: list[bool]) -> None:
         # At most four of five.
@@ -331,12 +324,6 @@ class TestRefusals:
         guard, _ = refusals(*before, ("403", 1.0, 2.0))
         assert guard.asked(works=works, asked_at=3.0) == ([] if found is None else [found])
         assert bool(guard.stop) is guard.any_held is (found is None)
-
-    def test_an_answer_that_is_perhaps_nobodys_refusal_stops_nothing(self) -> None:
-        guard = Refusals[int]()
-        guard.hold(7, answered_at=1.0)
-        assert guard.asked(works=None, asked_at=2.0) == [(7, False)]
-        assert not guard.stop
 
     def test_what_was_refused_after_the_token_was_tried_stays_undecided(self) -> None:
         guard, _ = refusals(("403", 1.0, 2.0), ("403", 1.0, 4.0))
