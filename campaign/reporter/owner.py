@@ -1,5 +1,6 @@
 """Whose results a file holds, read from its first row alone: results are replaced by the same campaign's, never by another's."""
 
+import codecs
 import csv
 import io
 import json
@@ -14,6 +15,7 @@ from campaign.domain.places import Place, Url
 from campaign.reporter.target import Format
 
 _COLUMN: Final = "delivery_campaign"
+_SEPARATORS: Final = ",;\t|"
 _MOST_UNITS: Final = 10_000_000
 """More than a header and a row of results take; a file of another kind may be one line from start to end."""
 _HEAD_BYTES: Final = 16 << 20
@@ -63,9 +65,23 @@ def _owner_of(path: Path) -> str:
 
 
 def _of_csv(path: Path) -> str | None:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        found = next(csv.DictReader(io.StringIO(file.read(_MOST_UNITS), newline="")), {})
-    return restore(found.get(_COLUMN) or "")
+    with path.open("rb") as file:
+        text = _decoded(file.read(_MOST_UNITS))
+    for separator in _SEPARATORS:
+        rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
+        if _COLUMN in (rows.fieldnames or []):
+            return restore(next(rows, {}).get(_COLUMN) or "")
+    return ""
+
+
+def _decoded(head: bytes) -> str:
+    """The text, also as a spreadsheet saves it; its end may be cut off within a character."""
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return codecs.getincrementaldecoder("utf-16")().decode(head)
+    try:
+        return codecs.getincrementaldecoder("utf-8-sig")().decode(head)
+    except UnicodeDecodeError:
+        return head.decode("cp1252", errors="replace")
 
 
 def _of_jsonl(path: Path) -> Any:

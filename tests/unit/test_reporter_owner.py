@@ -1,5 +1,6 @@
 """A results file is replaced by the same campaign's results, and by nobody else's."""
 
+import csv
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,20 @@ def test_the_first_row_says_whose_results_they_are(tmp_path: Path, suffix: str, 
     path = written(tmp_path / f"offer{suffix}", name)
     assert owner_of(path) == name
     assert owner_of(failed_path(path)) == name
+
+
+@pytest.mark.parametrize(
+    ("separator", "encoding"),
+    [(";", "cp1252"), (";", "utf-8-sig"), ("\t", "utf-16"), (",", "cp1252"), ("|", "utf-8")],
+    ids=["german", "german_utf8", "unicode_text", "western", "bars"],
+)
+def test_results_that_a_spreadsheet_has_saved_are_still_the_campaigns(tmp_path: Path, separator: str, encoding: str) -> None:
+    path = written(tmp_path / "offer.csv", "Frühling, “25”")
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.reader(file))
+    with path.open("w", encoding=encoding, newline="") as file:
+        csv.writer(file, delimiter=separator).writerows(rows)
+    assert owner_of(path) == "Frühling, “25”"
 
 
 @pytest.mark.parametrize("suffix", [*SUFFIXES, ".txt"])
