@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from campaign.app.lists import message_fingerprint
 from campaign.app.mended import Line, Matcher, MendedFile
+from campaign.domain.cells import lost_characters
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.model import NEEDS_SOMEONE, Outcome, ResultRow, Status
 from campaign.domain.schedule import known_zones
@@ -154,6 +155,8 @@ class Mender:
         changes = self._changes(cells, row)
         new_text = line.message if line.message.strip() and not _same(line.message, row.message) else ""
         changed = bool(changes or new_text)
+        if changed:
+            self._check_saved_whole(line, row, cells)
         if status not in MENDABLE and (changed or not self.selection.takes(row.outcome)):
             if status is Status.PENDING and not changed:
                 self.totals.waiting += 1
@@ -206,6 +209,16 @@ class Mender:
             text="",
             error=f"“{shown(changes[0])}” was changed, and the message is made from a template. Give it again: --template or --message.",
         ), False
+
+    def _check_saved_whole(self, line: Line, row: ResultRow, cells: tuple[str, ...]) -> None:
+        """Raises InputError if the file was saved without characters that it had: they would be sent as question marks."""
+        for before, now in ((row.message, line.message), *zip(row.cells, cells, strict=True)):
+            if lost := lost_characters(one_line_end(before), one_line_end(now)):
+                raise self.file.wrong(
+                    line.number,
+                    f"“{shown(lost)}” became “?” when the file was saved. Begin again with the file that the run wrote, and save it as CSV "
+                    "UTF-8 or .xlsx; nothing was sent.",
+                )
 
     def _changes(self, cells: tuple[str, ...], row: ResultRow) -> list[str]:
         return [

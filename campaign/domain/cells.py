@@ -18,6 +18,8 @@ _BLANKS: Final = (
 )
 _UNSEEN: Final = "\xad\u180e\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
 
+_ONE_UNIT: Final = 0xFFFF
+
 
 def neutralise(text: str) -> str:
     """The cell to write for `text`: itself, or with one apostrophe more in front where a spreadsheet could run it."""
@@ -32,3 +34,13 @@ def restore(text: str) -> str:
 def strip_unseen(text: str) -> str:
     """`text` without the blanks and zero-width characters around it, which copying from a web page or a mail leaves."""
     return text.strip(_BLANKS + _UNSEEN)
+
+
+def lost_characters(before: str, now: str) -> str:
+    """The characters that became question marks, if nothing else was changed: what a program does that saves in too small an encoding."""
+    if before.isascii() or now == before:
+        return ""
+    lost = "".join(dict.fromkeys(character for character in before if not character.isascii() and character not in now))
+    # Some programs write two marks for a character that takes two units of UTF-16, such as an emoji.
+    shapes = ({ord(one): "?" for one in lost}, {ord(one): "??" if ord(one) > _ONE_UNIT else "?" for one in lost})
+    return lost if lost and any(before.translate(shape) == now for shape in shapes) else ""

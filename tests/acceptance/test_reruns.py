@@ -137,6 +137,23 @@ class TestMendedFile:
         desk.run("retry", write(failed, rows), code=3)
         assert desk.sent() == {"wrong-2": ["Dear Bob, {{ as it is }}"]}
 
+    def test_a_file_that_was_saved_without_some_of_its_characters_is_refused(self, desk: Desk) -> None:
+        desk.simulator.set_faults(missing=["wrong-2"])
+        (desk.folder / "list.csv").write_text("pass_id,first_name\npass-1,Ann\nwrong-2,Bob\n,Cy\n", encoding="utf-8")
+        desk.json("run", "list.csv", "--message", "Hi {{ first_name }} 🎉", code=3)
+        desk.simulator.set_faults(missing=[])
+        desk.simulator.reset()
+        failed = desk.folder / "list.results.failed.csv"
+        rows = table(failed)
+        with failed.open("w", encoding="cp1252", errors="replace", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]), delimiter=";")
+            writer.writeheader()
+            writer.writerows(rows)
+        desk.run("retry", str(failed), code=2)
+        assert desk.sent() == {}
+        desk.run("retry", write(failed, rows), code=3)
+        assert desk.sent() == {"wrong-2": ["Hi Bob 🎉"]}
+
     def test_a_mended_template_gives_those_a_message_that_had_none(self, desk: Desk) -> None:
         failed = run_with_failures(desk)
         done = desk.run("retry", str(failed), "--message", 'Hello {{ first_name | default("there") }}', code=3)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.domain.cells import neutralise, restore, strip_unseen
+from campaign.domain.cells import lost_characters, neutralise, restore, strip_unseen
 
 RUNS = "=+-@\t\r\n＝＋－＠"  # noqa: RUF001 - Excel in Japan runs the full-width forms, too
 cells = st.text(alphabet=st.one_of(st.sampled_from(f"'{RUNS} a1"), st.characters(codec="utf-8")), max_size=12)
@@ -48,3 +48,29 @@ def test_only_what_nobody_sees_is_stripped(text: str, around: str) -> None:
 def test_every_blank_that_python_knows_is_stripped() -> None:
     blanks = "".join(character for character in map(chr, range(0x110000)) if character.isspace())
     assert strip_unseen(f"{blanks}x{blanks}") == "x"
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "lost"),
+    [
+        ("Hi Łukasz 🎉 € 20 %", "Hi ?ukasz ? € 20 %", "Ł🎉"),
+        ("Hi Łukasz 🎉 € 20 %", "Hi ?ukasz ?? ? 20 %", "Ł🎉€"),
+        ("Łódź, Łukasz", "?ód?, ?ukasz", "Łź"),
+        ("really? Łukasz", "really? ?ukasz", "Ł"),
+        ("Łukasz", "Łukasz", ""),
+        ("Łukasz", "Lukasz", ""),
+        ("Łukasz", "?", ""),
+        ("Łukasz 🎉", "?ukasz 🎈", ""),
+        ("Anna", "?nna", ""),
+        ("é", "", ""),
+        ("", "?", ""),
+    ],
+)
+def test_characters_that_became_question_marks_are_found(before: str, now: str, lost: str) -> None:
+    assert lost_characters(before, now) == lost
+
+
+@given(st.text(max_size=12), st.sampled_from(["ascii", "cp1252", "cp1250", "latin-1"]))
+def test_every_loss_of_an_encoding_is_found(text: str, encoding: str) -> None:
+    saved = text.encode(encoding, "replace").decode(encoding)
+    assert bool(lost_characters(text, saved)) == (saved != text)
