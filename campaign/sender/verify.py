@@ -27,8 +27,9 @@ LOOK_SECONDS: Final = 2.0
 
 
 class Shows(IntEnum):
-    """What reading a pass shows of a text that was surely sent to it, the best first."""
+    """What reading a pass shows of a text that was surely sent to it, the best first; UNSEEN: there is no such pass yet."""
 
+    UNSEEN = 0
     TEXTS = 1
     OTHERWISE = 2
     NOTHING = 3
@@ -95,6 +96,9 @@ class Verifier:
                     # Not known now is like a reading that failed: it is made again.
                     reading = replace(reading, latest=Latest.UNREADABLE)
                     conclusion = _read_back(doubt, reading)
+                case Shows.UNSEEN if doubt.claim.tries < self._max_attempts <= doubt.claim.attempts:
+                    # Believed, but not for ever: an outage's attempts are not held against a row, and yet have an end.
+                    conclusion = Conclusion(status=Status.UNKNOWN, reason="no_latest_message")
                 case Shows.NOTHING:
                     conclusion = Conclusion(status=Status.UNKNOWN, reason="no_latest_message")
                 case Shows.OTHERWISE if reading.latest is Latest.TEXT:
@@ -119,8 +123,7 @@ class Verifier:
                 seen = [await self._look(pass_id, message) for pass_id, message in await self._ledger.witnesses(campaign)]
                 known = [shows for shows in seen if shows is not Shows.GONE]
                 if not known:
-                    # Nobody is there to ask: what is shown is believed.
-                    return Shows.TEXTS
+                    return Shows.UNSEEN
                 best = min((shows for shows in known if shows is not None), default=None)
                 if best is None or (best is not Shows.TEXTS and None in known):
                     return None

@@ -45,6 +45,15 @@ class TestAmbiguity:
             assert given.rows(record)["a"].outcome.attempts == 3
             assert given.processed() == {}
 
+    async def test_a_null_that_no_other_pass_confirms_is_believed_for_as_many_attempts_as_a_row_has(self, tmp_path: Path) -> None:
+        """Also in an outage, whose attempts are not held against the rows."""
+        async with rig(tmp_path, faults={Fault.READ_NULL: 1.0, Fault.CUT_AFTER: 1.0}) as given:
+            record = await given.campaign(*passes(3))
+            policy = Policy(quiet_seconds=0.05, max_attempts=2)
+            assert (await given.send(record, rate_per_second=20.0, policy=policy)).ended is Ended.FINISHED
+            assert max(given.processed().values()) == 2
+            assert {status for status, _ in given.statuses(record).values()} == {"failed", "unknown"}
+
     async def test_where_the_api_shows_no_texts_a_null_proves_nothing(self, tmp_path: Path) -> None:
         async with rig(tmp_path, faults={Fault.READ_NULL: 1.0}) as given:
             record = await given.campaign("a", "b")
