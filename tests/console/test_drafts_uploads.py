@@ -100,7 +100,7 @@ async def test_a_web_page_called_csv_is_refused_and_never_served(tmp_path: Path)
     [
         ("promo.html", "web pages aren't read"),
         ("promo.xls", "Excel files of this kind aren't read"),
-        ("promo.zip", "Packed files aren't read"),
+        ("promo.zip", "Packed files of this kind aren't read"),
     ],
 )
 async def test_what_is_no_list_by_its_name_is_told(tmp_path: Path, name: str, said: str) -> None:
