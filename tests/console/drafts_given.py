@@ -45,11 +45,11 @@ class Desk:
         form = FormData(quote_fields=False)
         form.add_field("csrf", CSRF)
         form.add_field(field, io.BytesIO(content), filename=name, content_type="text/csv")
-        return await _read(await self.given.client.post(path, data=form))
+        return await self.settled(await _read(await self.given.client.post(path, data=form)))
 
     async def begun(self, content: bytes = LIST, name: str = "promo.csv", *, message: str = MESSAGE, column: str = "pass_id") -> str:
         """The address of a draft that has come as far as its check, which is done."""
-        draft = (await self.settled(await self.upload(content, name))).path.rsplit("/", 1)[0]
+        draft = (await self.upload(content, name)).path.rsplit("/", 1)[0]
         answer = await self.post(f"{draft}/column", column=column)
         assert answer.path.endswith("/message"), answer.words
         answer = await self.post(f"{draft}/message", words="written", message=message)
