@@ -43,7 +43,9 @@ def test_nor_a_hundred_times_in_campaigns_of_all_kinds(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_nor_where_the_ledgers_server_dies_as_well(tmp_path: Path) -> None:
-    wishes = Wishes(seed=SEED_WITH_A_SERVER, ledger=LedgerKind.POSTGRES, rows=80, rate_per_second=150, kills=6, most_together=2, blows=0.8)
+    wishes = Wishes(
+        seed=SEED_WITH_A_SERVER, ledger=LedgerKind.POSTGRES, rows=200, rate_per_second=100, kills=14, most_together=2, blows=0.8
+    )
     session = held(wishes, tmp_path, only=1)
     assert session.kills.total() >= 4
     assert session.blows.keys() == {blow.value for blow in Blow}
