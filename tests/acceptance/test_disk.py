@@ -77,6 +77,8 @@ class TestFullDisk:
         small.leave(0, process)
         said = finish(process, code=4)
         assert "the same command again" in said
+        # What the simulator has in hand it still processes.
+        wait_for(lambda: desk.simulator.summary().in_flight == 0)
         so_far = len(desk.sent())
         assert 30 < so_far < ROWS
         small.leave(0)
