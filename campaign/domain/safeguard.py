@@ -31,6 +31,8 @@ LAST_ANSWERS: Final = 40
 MOST_REFUSED: Final = 36
 """So many refusals among the last answers are of everything, though there were others before."""
 
+_WHAT_TO_DO: Final = "Check PASSENTRY_API_KEY, or leave these passes out with --exclude."
+
 BURST: Final = 3
 """So many refusals in a row may be of a moment in which everything was refused."""
 
@@ -204,7 +206,7 @@ class Refusals(Generic[T]):
         elif not self.stop and refused >= MOST_REFUSED:
             self.stop = (
                 f"The API did not refuse everything at first, and then refused {refused} of {len(self._last)} messages ({http_status}): "
-                "the token may have been revoked, or these passes belong to somebody else. Check PASSENTRY_API_KEY."
+                f"the token may have been revoked, or these passes belong to somebody else. {_WHAT_TO_DO}"
             )
 
     def answer(self) -> None:
@@ -245,7 +247,7 @@ class Refusals(Generic[T]):
     def _all_refused(self) -> str:
         return (
             f"The API refuses everything ({self._http_status}), the last {len(self._held)} messages among it: the token may not send, or "
-            "these passes belong to somebody else. Check PASSENTRY_API_KEY."
+            f"these passes belong to somebody else. {_WHAT_TO_DO}"
         )
 
 

@@ -30,6 +30,17 @@ def test_passes_of_another_owner_fail_alone_in_one_run(desk: Desk) -> None:
     assert again["failed_by_reason"] == {"forbidden": 2}
 
 
+def test_passes_of_another_owner_that_are_all_that_is_left_can_be_left_out(desk: Desk) -> None:
+    path = str(desk.make_list(40))
+    theirs = [f"pass-{row:05}" for row in range(1, 41)]
+    desk.simulator.set_faults(forbidden=frozenset(theirs))
+    assert desk.json("run", path, *MESSAGE, code=4)["by_status"]["pending"] == 40
+    (desk.folder / "theirs.csv").write_text("\n".join(["pass_id", *theirs]), encoding="utf-8")
+    seen = desk.json("run", path, *MESSAGE, "--exclude", "theirs.csv")
+    assert (seen["state"], seen["skipped_by_reason"]) == ("finished", {"excluded": 40})
+    assert desk.sent() == {}
+
+
 def test_a_token_that_may_not_send_stops_the_run(desk: Desk) -> None:
     desk.simulator.set_faults(forbidden_tokens=frozenset({desk.environment["PASSENTRY_API_KEY"]}))
     seen = desk.json("run", str(desk.make_list(200)), *MESSAGE, code=4)
