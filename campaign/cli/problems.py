@@ -26,10 +26,10 @@ def tell_problem(error: Exception) -> int:
             return 1
         lines = [printable(line) for part in traceback.format_exception(error) for line in part.splitlines()]
         detail = f"A fault of the program: {type(fault_of(error)).__name__}. What was sent is safe in the ledger; please report it."
-        log.error("run_broke_off", detail=detail, exit_code=1, exception=lines)
+        log.error("run_broke_off", detail=detail, code="internal_error", exit_code=1, exception=lines)
         return 1
     if sys.stderr.isatty():
         say(problem)
     else:
-        log.error("run_broke_off", detail=str(problem), exit_code=problem.exit_code)
+        log.error("run_broke_off", detail=str(problem), code=problem.code, exit_code=problem.exit_code)
     return problem.exit_code

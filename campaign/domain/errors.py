@@ -13,23 +13,48 @@ CampaignError                 exit 1 unless a subclass says otherwise
 └── SafeguardError            exit 4: stopped on purpose, rows are left, resumable
     ├── TokenRefusedError     401 or 403
     └── DiskFullError         no space left for the ledger or the results
+
+The sentence is for people and may be reworded at any time. `code` and the values are for scripts, the log and tests, and stay.
 """
 
 from pathlib import Path
+from typing import Any
 
 from campaign.domain.sheet import place
 
 
 class CampaignError(Exception):
+    """An error that a person can do something about.
+
+    Args:
+        problem: what is wrong and what to do, as a sentence.
+        code: the kind, one word of `snake_case`; a class that means one thing has its own.
+        values: what it is about, such as `option`, `file` or `column`; each is an attribute.
+    """
+
     exit_code = 1
+    code = "failed"
+
+    def __init__(self, problem: str, *, code: str = "", **values: object) -> None:
+        super().__init__(problem)
+        self.values = values
+        if code:
+            self.code = code
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.__dict__["values"][name]
+        except KeyError:
+            raise AttributeError(f"{type(self).__name__} “{self.code}” has no {name}") from None
 
 
 class UsageError(CampaignError):
     exit_code = 2
+    code = "usage"
 
 
 class OtherContentError(UsageError):
-    pass
+    code = "other_content"
 
 
 class InputError(CampaignError):
@@ -37,16 +62,27 @@ class InputError(CampaignError):
 
     Args:
         problem: what is wrong and what to do, as a sentence.
+        code: the kind.
         file: the file it is about.
         row: 1-based, counted from the first row after the header.
         line: of that row, as a spreadsheet numbers it; None where that is not known.
         column: the column's name as the file has it.
+        values: what else it is about.
     """
 
     exit_code = 2
+    code = "input"
 
     def __init__(
-        self, problem: str, *, file: Path | str | None = None, row: int | None = None, line: int | None = None, column: str | None = None
+        self,
+        problem: str,
+        *,
+        code: str = "",
+        file: Path | str | None = None,
+        row: int | None = None,
+        line: int | None = None,
+        column: str | None = None,
+        **values: object,
     ) -> None:
         self.problem = problem
         self.file = file
@@ -56,7 +92,7 @@ class InputError(CampaignError):
         where = place(row, line) if row else ""
         parts = (str(file) if file is not None else "", where, f"column “{column}”" if column else "")
         at = ", ".join(part for part in parts if part)
-        super().__init__(f"{at}: {problem}" if at else problem)
+        super().__init__(f"{at}: {problem}" if at else problem, code=code, **values)
 
 
 class TemplateError(InputError):
@@ -79,34 +115,41 @@ class TemplateError(InputError):
 class StoppedError(CampaignError):
     """Which signal it was decides the exit code."""
 
-    def __init__(self, problem: str, *, exit_code: int = 130) -> None:
+    code = "stopped"
+
+    def __init__(self, problem: str, *, exit_code: int = 130, code: str = "", **values: object) -> None:
         self.exit_code = exit_code
-        super().__init__(problem)
+        super().__init__(problem, code=code, **values)
 
 
 class LedgerError(CampaignError):
     exit_code = 4
+    code = "ledger"
 
 
 class LedgerPlaceError(LedgerError):
     exit_code = 2
+    code = "ledger_place"
 
 
 class LedgerVersionError(LedgerError):
     exit_code = 2
+    code = "ledger_version"
 
 
 class LedgerDamagedError(LedgerError):
     exit_code = 2
+    code = "ledger_damaged"
 
 
 class SafeguardError(CampaignError):
     exit_code = 4
+    code = "safeguard"
 
 
 class TokenRefusedError(SafeguardError):
-    pass
+    code = "token_refused"
 
 
 class DiskFullError(SafeguardError):
-    pass
+    code = "disk_full"
