@@ -10,7 +10,7 @@ READY := .venv/ready-$(VERSION)
 export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 
-.PHONY: help demo test test-all test-more programs check bench bench-short chaos pictures clean
+.PHONY: help demo test test-all test-more programs check bench bench-short chaos golden pictures clean
 
 help:
 	@awk -F ': .*## ' '/^[a-z-]+: .*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -63,6 +63,9 @@ bench-short: $(READY) ## the same in a minute, for CI: fails if a ratio has fall
 
 chaos: $(READY) ## kills the command over and over, and counts what was lost or sent twice
 	$(BIN)/python -m tests.chaos
+
+golden: $(READY) ## write the files of tests/golden again, after a sentence or a page was reworded
+	UPDATE_GOLDEN=1 $(BIN)/python -m pytest tests/golden
 
 pictures: $(READY) ## the pictures of the README, taken anew from the console; needs Chromium
 	$(BIN)/python -m tests.browser.pictures
