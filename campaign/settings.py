@@ -13,9 +13,10 @@ from dotenv.parser import parse_stream
 from dotenv.variables import Variable, parse_variables
 from platformdirs import user_data_path
 from pydantic import Field, PrivateAttr, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from campaign.domain.errors import UsageError
+from campaign.domain.errors import BadValueError, UsageError
 from campaign.domain.notices import Occasion
 from campaign.domain.safeguard import Halt
 from campaign.domain.shard import WHOLE
@@ -131,7 +132,7 @@ class Settings(BaseSettings):
         try:
             settings = cls(**{_variable(name, default=name): value for name, value in given.items()})
         except ValidationError as error:
-            raise UsageError(_in_words(error)) from None
+            raise _refused(error) from None
         except OSError as error:
             raise UsageError(f"{DOTENV} in this folder can't be read: {os.strerror(error.errno or 0)}. Make it readable.") from error
         except UnicodeDecodeError as error:
@@ -248,12 +249,12 @@ class GivenSettings(Settings):
         return (init_settings,)
 
 
-def problems_of(values: Mapping[str, Any]) -> dict[str, str]:
-    """What can't be about values of settings, whatever the environment says: ends of sentences, by field."""
+def problems_of(values: Mapping[str, Any]) -> dict[str, BadValueError]:
+    """What can't be about values of settings, whatever the environment says, by field."""
     try:
         GivenSettings(**{_variable(name, default=name): value for name, value in values.items()})
     except ValidationError as error:
-        return {_field(str(found["loc"][0])) if found["loc"] else "": _problem(found["msg"]) for found in reversed(error.errors())}
+        return {_field(str(found["loc"][0])) if found["loc"] else "": _problem(found) for found in reversed(error.errors())}
     return {}
 
 
@@ -302,17 +303,21 @@ def _field(place: str) -> str:
     return next((name for name in Settings.model_fields if place in {name, _variable(name, default=name)}), place)
 
 
-def _problem(message: str) -> str:
-    # pydantic's own messages begin with "Input should be"; ours are sentences already.
-    return message.removeprefix("Value error, ").split(", unable")[0].replace("Input should", "this should")
+def _problem(found: ErrorDetails) -> BadValueError:
+    if isinstance(ours := found.get("ctx", {}).get("error"), ValueError):
+        return BadValueError.of(ours)
+    # pydantic's own messages begin with "Input should be".
+    return BadValueError(found["msg"].split(", unable")[0].replace("Input should", "this should"))
 
 
-def _in_words(error: ValidationError) -> str:
+def _refused(error: ValidationError) -> UsageError:
     first = error.errors(include_url=False)[0]
     variable = _variable(field := _field(str(first["loc"][0])), default=f"CAMPAIGN_{field.upper()}")
     flag = variable.removeprefix("CAMPAIGN_").lower().replace("_", "-")
-    setting = f"--{flag} (or {variable})" if variable.startswith("CAMPAIGN_") and field not in NOT_FLAGS else variable
-    return f"{setting}: {_problem(first['msg'])}."
+    is_flag = variable.startswith("CAMPAIGN_") and field not in NOT_FLAGS
+    problem = _problem(first)
+    setting = f"--{flag} (or {variable})" if is_flag else variable
+    return UsageError(f"{setting}: {problem}.", code=problem.code, option=f"--{flag}" if is_flag else variable)
 
 
 class _Lines(logging.Filter):

@@ -48,6 +48,26 @@ class CampaignError(Exception):
             raise AttributeError(f"{type(self).__name__} “{self.code}” has no {name}") from None
 
 
+class BadValueError(ValueError):
+    """A value that a person has written and that can't be; says why, as the end of a sentence.
+
+    Args:
+        problem: the end of the sentence.
+        code: the kind.
+        suggestion: what was probably meant.
+    """
+
+    def __init__(self, problem: str, *, code: str = "bad_value", suggestion: str = "") -> None:
+        super().__init__(problem)
+        self.code = code
+        self.suggestion = suggestion
+
+    @classmethod
+    def of(cls, error: Exception) -> "BadValueError":
+        """Itself, or what another error says of a value."""
+        return error if isinstance(error, BadValueError) else cls(str(error))
+
+
 class UsageError(CampaignError):
     exit_code = 2
     code = "usage"

@@ -4,6 +4,8 @@ import re
 from difflib import get_close_matches
 from enum import StrEnum
 
+from campaign.domain.errors import BadValueError
+
 
 class Occasion(StrEnum):
     """Why a notice is sent."""
@@ -40,7 +42,7 @@ def parse_occasions(value: object) -> frozenset[Occasion]:
             return frozenset(map(Occasion, found))
         wrong = min(found - set(Occasion))
         if near := get_close_matches(wrong, list(Occasion), n=1):
-            raise ValueError(f"“{wrong}” is none of {', '.join(Occasion)}; did you mean {near[0]}?")
+            raise BadValueError(f"“{wrong}” is none of {', '.join(Occasion)}; did you mean {near[0]}?", suggestion=near[0])
     raise ValueError(f"write some of {', '.join(Occasion)}, separated by commas")
 
 

@@ -12,6 +12,8 @@ from functools import cache
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
+from campaign.domain.errors import BadValueError
+
 _TIME: Final = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 _MIDNIGHT: Final = "24:00"
 _SECOND: Final = timedelta(seconds=1)
@@ -121,8 +123,9 @@ def zone(name: str) -> ZoneInfo:
     except (ZoneInfoNotFoundError, ValueError, OSError):
         pass
     near = get_close_matches(name.lower(), [known.lower() for known in known_zones()], n=1, cutoff=0.7)
-    hint = next((f"; did you mean {known}?" for known in known_zones() if near and known.lower() == near[0]), ", such as Europe/Berlin")
-    raise ValueError(f"“{name}” is no time zone; write its IANA name{hint}")
+    meant = next((known for known in known_zones() if near and known.lower() == near[0]), "")
+    hint = f"; did you mean {meant}?" if meant else ", such as Europe/Berlin"
+    raise BadValueError(f"“{name}” is no time zone; write its IANA name{hint}", suggestion=meant)
 
 
 def parse_moment(text: str, *, in_zone: ZoneInfo, now: datetime) -> datetime:

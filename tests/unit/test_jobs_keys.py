@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel, BeforeValidator, Field
 
 from campaign.app.jobs.keys import keys_of
+from campaign.domain.errors import BadValueError
 from campaign.domain.safeguard import Halt
 from campaign.domain.schedule import Window, parse_window
 
@@ -72,23 +73,24 @@ def test_a_value_is_taken_as_the_environment_would_give_it(key: str, value: obje
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "says"),
+    ("key", "value"),
     [
-        ("no_wait", "true", "true or false"),
-        ("no_wait", 1, "true or false"),
-        ("daily_cap", "3", "a whole number without quotes"),
-        ("daily_cap", 3.0, "a whole number without quotes"),
-        ("daily_cap", True, "a whole number without quotes"),
-        ("not_after", 18, "a text in quotes"),
-        ("exclude", [1], "several of them in brackets"),
-        ("exclude", [["a"]], "several of them in brackets"),
-        ("exclude", {}, "several of them in brackets"),
-        ("halt", True, "a number, or a text in quotes"),
-        ("halt", ["5"], "a number, or a text in quotes"),
-        ("window", {"opens": "09:00"}, "a text in quotes"),
+        ("no_wait", "true"),
+        ("no_wait", 1),
+        ("daily_cap", "3"),
+        ("daily_cap", 3.0),
+        ("daily_cap", True),
+        ("not_after", 18),
+        ("exclude", [1]),
+        ("exclude", [["a"]]),
+        ("exclude", {}),
+        ("halt", True),
+        ("halt", ["5"]),
+        ("window", {"opens": "09:00"}),
     ],
 )
-def test_a_value_of_another_kind_is_refused(key: str, value: object, says: str) -> None:
+def test_a_value_of_another_kind_is_refused(key: str, value: object) -> None:
     taken: Callable[[object], Any] = KEYS[key].taken
-    with pytest.raises(TypeError, match=says):
+    with pytest.raises(BadValueError) as caught:
         taken(value)
+    assert caught.value.code == "wrong_type"

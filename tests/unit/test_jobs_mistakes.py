@@ -14,88 +14,88 @@ from tests.unit.jobs_given import mistakes, write_job
 
 GOOD = 'list = "list.csv"\nmessage = "Hi {{ first_name }} {date}"\n'
 
-# what is added to a good job as line 3, the key that is told, and what is said
-WRONG: list[tuple[str, str, str]] = [
-    ('mesage = "a"', "mesage", "there is no such key; did you mean message?"),
-    ('max-age = "3d"', "max-age", "there is no such key; did you mean max_age?"),
-    ("Rate = 9", "Rate", "there is no such key; did you mean rate?"),
-    ('quiet_time = "9s"', "quiet_time", "there is no such key; did you mean quiet_period?"),
-    ("zzz = 1", "zzz", "there is no such key; docs/jobs.md tells which there are"),
-    ("json_output = true", "json_output", "there is no such key; did you mean json?"),
-    ('limit = "5"', "limit", "this has to be a whole number without quotes, such as 100"),
-    ("limit = 5.5", "limit", "this has to be a whole number"),
-    ("limit = true", "limit", "this has to be a whole number"),
-    ("limit = 0", "limit", "this should be greater than or equal to 1"),
-    ("concurrency = 9999", "concurrency", "this should be less than or equal to 4096"),
-    ("name = 2026", "name", "this has to be a text in quotes"),
-    ('name = ["a"]', "name", "this has to be a text in quotes"),
-    ("results = true", "results", "this has to be a text in quotes"),
-    ("baseline = 1", "baseline", "this has to be true or false"),
-    ('baseline = "yes"', "baseline", "this has to be true or false"),
-    ("rate = true", "rate", "this has to be a number, or a text in quotes"),
-    ("rate = 0", "rate", "“0” is not a rate; write a number of sends per second above 0, such as 9"),
-    ('rate = "fast"', "rate", "“fast” is not a rate"),
-    ("rate = {a = 1}", "rate", "and not a table"),
-    ("timeout = 10", "timeout", "“10” is not a duration; write for example 500ms, 10s, 5m, 2h or 3d"),
-    ('quiet_period = "soon"', "quiet_period", "“soon” is not a duration"),
-    ('halt = "lots"', "halt", "“lots” is not a limit of failures"),
-    ("halt = [1]", "halt", "this has to be a number, or a text in quotes"),
-    ('on_unknown = "x"', "on_unknown", "this should be 'verify', 'hold' or 'resend'"),
-    ('log_level = "loud"', "log_level", "“loud” is not a level of the log"),
-    ('max_age = "3 days"', "max_age", "“3 days” is not a duration"),
-    ("max_age = 3", "max_age", "this has to be a text in quotes"),
-    ('time_zone = "Berlin"', "time_zone", "“Berlin” is no time zone; write its IANA name"),
-    ('time_zone = "europe/berln"', "time_zone", "did you mean Europe/Berlin?"),
-    ('name = "a-{dat}"', "name", "there is no placeholder {dat} here; did you mean {date}?"),
-    ('name = "a-{x}"', "name", "there is no placeholder {x} here; there are {date} and {week} and {list}"),
-    ('name = "a-{date:%d}"', "name", "there is no placeholder {date} here"),
-    ('name = "a-{date"', "name", "has a single brace; write {{ or }} for a brace itself"),
-    ('ledger = "{list}.db"', "ledger", "there is no placeholder {list} here; there are {date} and {week}"),
-    ('results = "{campaign}.csv"', "results", "there is no placeholder {campaign} here"),
-    ('template = "a.txt"', "template", "line 2 says already what is sent, with message; keep one of the two"),
-    ('templates = "a"', "templates", "line 2 says already what is sent, with message; keep one of the two"),
-    ('command = "send"', "command", "“send” is none of a job's commands, which are “run” (what it is without this key) and “retry”"),
-    ('campaign = "a"', "campaign", 'only a job with command = "retry" has this; take it out'),
-    ('status = "failed"', "status", 'only a job with command = "retry" has this; take it out'),
-    ('reason = "http_404"', "reason", 'only a job with command = "retry" has this; take it out'),
-    ("http_status = 422", "http_status", 'only a job with command = "retry" has this; take it out'),
-    ("http_statuses = 422", "http_statuses", "there is no such key; did you mean http_status?"),
-    ("yes = true", "yes", "a job is sent without being asked about"),
-    ('api_url = "https://a.example"', "api_url", "put it into PASSENTRY_API_URL"),
-    ('ca_file = "ca.pem"', "ca_file", "put it into CAMPAIGN_CA_FILE"),
-    ('api_key_file = "/run/token"', "api_key_file", "put it into PASSENTRY_API_KEY_FILE"),
-    ('message = "again"', "message", "it stands in line 2 already; keep one of the two"),
-    ("[send]", "[send]", "there is no such table; the keys of a job stand by themselves"),
-    ("send.halt = 5", "[send]", "there is no such table"),
-    ("[[send]]", "[send]", "there is no such table"),
-    ("[notfy]", "[notfy]", "there is no such table; did you mean [notify]?"),
-    ('notify.on = ["stoped"]', "notify.on", "“stoped” is none of finished, failed, stopped; did you mean stopped?"),
-    ("rate = fast", "rate", "stands in quotes"),
+# what is added to a good job as line 3, the key that is told, the kind of mistake, and what was probably meant
+WRONG: list[tuple[str, str, str, str]] = [
+    ('mesage = "a"', "mesage", "unknown_key", "message"),
+    ('max-age = "3d"', "max-age", "unknown_key", "max_age"),
+    ("Rate = 9", "Rate", "unknown_key", "rate"),
+    ('quiet_time = "9s"', "quiet_time", "unknown_key", "quiet_period"),
+    ("zzz = 1", "zzz", "unknown_key", ""),
+    ("json_output = true", "json_output", "unknown_key", "json"),
+    ('limit = "5"', "limit", "wrong_type", ""),
+    ("limit = 5.5", "limit", "wrong_type", ""),
+    ("limit = true", "limit", "wrong_type", ""),
+    ("limit = 0", "limit", "bad_value", ""),
+    ("concurrency = 9999", "concurrency", "bad_value", ""),
+    ("name = 2026", "name", "wrong_type", ""),
+    ('name = ["a"]', "name", "wrong_type", ""),
+    ("results = true", "results", "wrong_type", ""),
+    ("baseline = 1", "baseline", "wrong_type", ""),
+    ('baseline = "yes"', "baseline", "wrong_type", ""),
+    ("rate = true", "rate", "wrong_type", ""),
+    ("rate = 0", "rate", "bad_value", ""),
+    ('rate = "fast"', "rate", "bad_value", ""),
+    ("rate = {a = 1}", "rate", "wrong_type", ""),
+    ("timeout = 10", "timeout", "bad_value", ""),
+    ('quiet_period = "soon"', "quiet_period", "bad_value", ""),
+    ('halt = "lots"', "halt", "bad_value", ""),
+    ("halt = [1]", "halt", "wrong_type", ""),
+    ('on_unknown = "x"', "on_unknown", "bad_value", ""),
+    ('log_level = "loud"', "log_level", "bad_value", ""),
+    ('max_age = "3 days"', "max_age", "bad_value", ""),
+    ("max_age = 3", "max_age", "wrong_type", ""),
+    ('time_zone = "Berlin"', "time_zone", "bad_value", ""),
+    ('time_zone = "europe/berln"', "time_zone", "bad_value", "Europe/Berlin"),
+    ('name = "a-{dat}"', "name", "unknown_placeholder", "{date}"),
+    ('name = "a-{x}"', "name", "unknown_placeholder", ""),
+    ('name = "a-{date:%d}"', "name", "unknown_placeholder", "{date}"),
+    ('name = "a-{date"', "name", "single_brace", ""),
+    ('ledger = "{list}.db"', "ledger", "unknown_placeholder", ""),
+    ('results = "{campaign}.csv"', "results", "unknown_placeholder", ""),
+    ('template = "a.txt"', "template", "several_messages", ""),
+    ('templates = "a"', "templates", "several_messages", ""),
+    ('command = "send"', "command", "bad_value", ""),
+    ('campaign = "a"', "campaign", "key_of_another_command", ""),
+    ('status = "failed"', "status", "key_of_another_command", ""),
+    ('reason = "http_404"', "reason", "key_of_another_command", ""),
+    ("http_status = 422", "http_status", "key_of_another_command", ""),
+    ("http_statuses = 422", "http_statuses", "unknown_key", "http_status"),
+    ("yes = true", "yes", "not_in_a_job", ""),
+    ('api_url = "https://a.example"', "api_url", "not_in_a_job", ""),
+    ('ca_file = "ca.pem"', "ca_file", "not_in_a_job", ""),
+    ('api_key_file = "/run/token"', "api_key_file", "not_in_a_job", ""),
+    ('message = "again"', "message", "repeated_key", ""),
+    ("[send]", "[send]", "unknown_table", ""),
+    ("send.halt = 5", "[send]", "unknown_table", ""),
+    ("[[send]]", "[send]", "unknown_table", ""),
+    ("[notfy]", "[notfy]", "unknown_table", "[notify]"),
+    ('notify.on = ["stoped"]', "notify.on", "bad_value", "stopped"),
+    ("rate = fast", "rate", "no_quotes", ""),
 ]
 
 TOKENS = ["api_key", "token", "API-KEY", "passentry_api_key", "api_token", "password", "secret", "bearer_token", '"access token"']
 
 
-@pytest.mark.parametrize(("line", "key", "says"), WRONG)
-def test_a_mistake_is_told_by_line_and_key(tmp_path: Path, line: str, key: str, says: str) -> None:
+@pytest.mark.parametrize(("line", "key", "code", "suggestion"), WRONG)
+def test_a_mistake_is_told_by_line_and_key(tmp_path: Path, line: str, key: str, code: str, suggestion: str) -> None:
     [mistake] = mistakes(write_job(tmp_path, f"{GOOD}{line}\n"))
-    assert (mistake.line, mistake.key) == (3, key)
-    assert says in mistake.problem
+    assert (mistake.line, mistake.key, mistake.code, mistake.suggestion) == (3, key, code, suggestion)
+    assert mistake.as_json()["code"] == code
 
 
 def test_all_of_them_are_told_at_once_and_in_order(tmp_path: Path) -> None:
     alone = [case for case in WRONG if not case[0].startswith(("command", "rate", "send", "[", "message", "template"))]
-    names = [line.partition(" ")[0] for line, _, _ in alone]
+    names = [line.partition(" ")[0] for line, *_ in alone]
     once = [case for place, case in enumerate(alone) if names[place] not in names[:place]]
-    text = GOOD + "".join(f"{line}\n" for line, _, _ in once)
+    text = GOOD + "".join(f"{line}\n" for line, *_ in once)
     found = mistakes(write_job(tmp_path, text))
-    assert [(mistake.line, mistake.key) for mistake in found] == [(place, key) for place, (_, key, _) in enumerate(once, start=3)]
+    assert [(mistake.line, mistake.key) for mistake in found] == [(place, key) for place, (_, key, *_) in enumerate(once, start=3)]
     assert len(found) > 20
     with pytest.raises(JobError) as caught:
         read_job(tmp_path / "job.toml")
-    assert caught.value.exit_code == 2
-    assert caught.value.lines[0] == f"{tmp_path}/job.toml: there are {len(found)} mistakes in this job; nothing was sent."
-    assert caught.value.lines[1] == "  line 3, “mesage”: there is no such key; did you mean message?"
+    assert (caught.value.exit_code, caught.value.code, caught.value.file) == (2, "job_mistakes", f"{tmp_path}/job.toml")
+    assert caught.value.mistakes == found
+    assert len(caught.value.lines) == 1 + len(found)
 
 
 @pytest.mark.parametrize("key", TOKENS)
@@ -108,43 +108,41 @@ def test_a_token_is_refused_and_never_repeated(tmp_path: Path, key: str, form: s
         read_job(path)
     assert "sekret" not in str(caught.value)
     if form.startswith('{} = "'):
-        assert "a job never holds the token; put it into PASSENTRY_API_KEY" in str(caught.value)
+        assert [mistake.code for mistake in caught.value.mistakes] == ["token_in_a_job"]
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
-        ("", [("list", "this key is missing; write for example list = ")]),
-        ("# nothing\n", [("list", "this key is missing")]),
-        ('list = ""\n', [("list", "a job needs a file, or a pattern")]),
-        ('list = "-"\n', [("list", "a job needs a file, or a pattern")]),
-        ('list = "{list}.csv"\n', [("list", "there is no placeholder {list} here")]),
-        ('command = "retry"\n', [("campaign", "this key is missing; write for example campaign = ")]),
-        ('command = "retry"\ncampaign = " "\n', [("campaign", "can't be empty")]),
-        ('command = "retry"\ncampaign = "{list}"\n', [("campaign", "there is no placeholder {list} here; there are {date} and {week}")]),
-        ('command = "retry"\ncampaign = "a"\nstatus = ["failed", "delivered"]\n', [("status", "“delivered” is none of the rows")]),
-        ('command = "retry"\ncampaign = "a"\nstatus = [1]\n', [("status", "or several of them in brackets")]),
-        ('command = "retry"\ncampaign = "a"\nreason = 404\n', [("reason", "this has to be a text in quotes")]),
-        ('command = "retry"\ncampaign = "a"\nreason = ["http_404", " "]\n', [("reason", "can't be empty")]),
-        ('command = "retry"\ncampaign = "a"\nhttp_status = "none"\n', [("http_status", "“none” is no HTTP status; write the number")]),
-        ('command = "retry"\ncampaign = "a"\nhttp_status = [404, 42]\n', [("http_status", "“42” is no HTTP status")]),
-        ('command = "retry"\ncampaign = "a"\nhttp_status = 404.0\n', [("http_status", "“404.0” is no HTTP status")]),
-        ('command = "retry"\ncampaign = "a"\nhttp_status = true\n', [("http_status", "this has to be a number, or a text in quotes")]),
+        ("", ["list missing_key"]),
+        ("# nothing\n", ["list missing_key"]),
+        ('list = ""\n', ["list bad_value"]),
+        ('list = "-"\n', ["list bad_value"]),
+        ('list = "{list}.csv"\n', ["list unknown_placeholder"]),
+        ('command = "retry"\n', ["campaign missing_key"]),
+        ('command = "retry"\ncampaign = " "\n', ["campaign bad_value"]),
+        ('command = "retry"\ncampaign = "{list}"\n', ["campaign unknown_placeholder"]),
+        ('command = "retry"\ncampaign = "a"\nstatus = ["failed", "delivered"]\n', ["status bad_value"]),
+        ('command = "retry"\ncampaign = "a"\nstatus = [1]\n', ["status wrong_type"]),
+        ('command = "retry"\ncampaign = "a"\nreason = 404\n', ["reason wrong_type"]),
+        ('command = "retry"\ncampaign = "a"\nreason = ["http_404", " "]\n', ["reason bad_value"]),
+        ('command = "retry"\ncampaign = "a"\nhttp_status = "none"\n', ["http_status bad_value"]),
+        ('command = "retry"\ncampaign = "a"\nhttp_status = [404, 42]\n', ["http_status bad_value"]),
+        ('command = "retry"\ncampaign = "a"\nhttp_status = 404.0\n', ["http_status bad_value"]),
+        ('command = "retry"\ncampaign = "a"\nhttp_status = true\n', ["http_status wrong_type"]),
         (
             'command = "retry"\ncampaign = "a"\nstatus = "faild"\nreason = ""\nhttp_status = "4xx"\n',
-            [("status", "“faild” is none of the rows"), ("reason", "can't be empty"), ("http_status", "“4xx” is no HTTP status")],
+            ["status bad_value", "reason bad_value", "http_status bad_value"],
         ),
         (
             'command = "retry"\ncampaign = "a"\nlist = "a.csv"\nmessage = "b"\n',
-            [("list", "are in the ledger with their messages"), ("message", "are in the ledger with their messages")],
+            ["list key_of_another_command", "message key_of_another_command"],
         ),
-        ('command = "retry"\ncampaign = "a"\nresults = "{list}.csv"\n', [("results", "a retry has no list that {list} could stand for")]),
+        ('command = "retry"\ncampaign = "a"\nresults = "{list}.csv"\n', ["results unknown_placeholder"]),
     ],
 )
-def test_what_a_command_needs_and_what_means_nothing_to_it(tmp_path: Path, text: str, told: list[tuple[str, str]]) -> None:
-    found = mistakes(write_job(tmp_path, text))
-    assert [mistake.key for mistake in found] == [key for key, _ in told]
-    assert all(says in mistake.problem for mistake, (_, says) in zip(found, told, strict=True))
+def test_what_a_command_needs_and_what_means_nothing_to_it(tmp_path: Path, text: str, expected: list[str]) -> None:
+    assert [f"{mistake.key} {mistake.code}" for mistake in mistakes(write_job(tmp_path, text))] == expected
 
 
 def test_what_is_lacking_may_stand_in_a_line_that_is_not_understood(tmp_path: Path) -> None:
@@ -160,8 +158,7 @@ def test_keys_of_an_unknown_table_are_looked_at_all_the_same(tmp_path: Path) -> 
 
 def test_a_key_that_slipped_into_the_table_of_notices_is_told_where_it_belongs(tmp_path: Path) -> None:
     [mistake] = mistakes(write_job(tmp_path, f"{GOOD}[notify]\nrate = 9\n"))
-    assert (mistake.line, mistake.key) == (4, "notify.rate")
-    assert mistake.problem == "it stands in the table [notify]; write it above all tables, as rate"
+    assert (mistake.line, mistake.key, mistake.code, mistake.suggestion) == (4, "notify.rate", "misplaced_key", "rate")
 
 
 def test_a_good_job_has_no_mistakes(tmp_path: Path) -> None:
@@ -171,32 +168,33 @@ def test_a_good_job_has_no_mistakes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "says"),
+    ("content", "code"),
     [
-        (None, "The job can't be read: No such file or directory"),
-        ('list = "a"'.encode("utf-16"), "The job is not text in UTF-8"),
-        (b"#" * 70_000, "at most 64 kB"),
-        (b"\n" * 2_000, "at most 1,000 lines"),
+        (None, "unreadable_file"),
+        ('list = "a"'.encode("utf-16"), "not_utf8"),
+        (b"#" * 70_000, "file_too_large"),
+        (b"\n" * 2_000, "file_too_large"),
     ],
 )
-def test_a_file_that_is_no_job_is_told(tmp_path: Path, content: bytes | None, says: str) -> None:
+def test_a_file_that_is_no_job_is_told(tmp_path: Path, content: bytes | None, code: str) -> None:
     path = tmp_path / "job.toml"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(InputError, match=says) as caught:
+    with pytest.raises(InputError) as caught:
         read_job(path)
-    assert str(caught.value).startswith(f"{path}: ")
+    assert (caught.value.code, caught.value.file) == (code, path)
 
 
-@pytest.mark.parametrize(("line", "says"), [("limit = " + "9" * 5000, "far too long"), ("list = " + "[" * 30_000, "too deep")])
-def test_what_the_parser_itself_breaks_at_is_a_mistake_too(tmp_path: Path, line: str, says: str) -> None:
-    assert any(says in found.problem for found in mistakes(write_job(tmp_path, f"{GOOD}{line}\n")))
+@pytest.mark.parametrize(("line", "code"), [("limit = " + "9" * 5000, "number_too_long"), ("list = " + "[" * 30_000, "too_deep")])
+def test_what_the_parser_itself_breaks_at_is_a_mistake_too(tmp_path: Path, line: str, code: str) -> None:
+    assert code in {found.code for found in mistakes(write_job(tmp_path, f"{GOOD}{line}\n"))}
 
 
 def test_a_pipe_is_no_job_and_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "job.toml")
-    with pytest.raises(InputError, match="pipe"):
+    with pytest.raises(InputError) as caught:
         read_job(tmp_path / "job.toml")
+    assert caught.value.code == "not_a_file"
 
 
 def test_every_setting_is_a_key_but_those_that_a_job_must_not_have() -> None:

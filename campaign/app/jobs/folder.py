@@ -64,10 +64,10 @@ async def check_folder(folder: Path, settings: Settings, *, now: datetime) -> li
 
 def _jobs(folder: Path) -> list[Path]:
     if not folder.is_dir():
-        raise InputError("There is no such folder. Give one that holds job files.", file=folder)
+        raise InputError("There is no such folder. Give one that holds job files.", code="no_folder", file=folder)
     files = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".toml" and path.is_file())
     if not files:
-        raise InputError("There are no job files here; their names end in .toml.", file=folder)
+        raise InputError("There are no job files here; their names end in .toml.", code="no_jobs", file=folder)
     return files
 
 

@@ -16,7 +16,7 @@ from campaign.app.jobs.picking import under
 from campaign.app.jobs.placeholders import ALL, LIST, OF_THE_DAY, used_in
 from campaign.app.jobs.statements import Entry, read_statements
 from campaign.domain.durations import parse_duration
-from campaign.domain.errors import InputError
+from campaign.domain.errors import BadValueError, InputError
 from campaign.domain.lifecycle import RETRYABLE
 from campaign.domain.model import Status
 from campaign.domain.schedule import parse_moment, zone
@@ -95,8 +95,8 @@ def read_job(path: Path) -> Job:
     for name, entry in given.items():
         key = known_keys()[name]
         problem, value = _looked_at(key, entry.value)
-        if problem:
-            mistakes.append(Mistake(line=entry.line, key=key.name, problem=problem))
+        if problem is not None:
+            mistakes.append(Mistake.of(problem, line=entry.line, key=key.name))
         else:
             values[name] = value
     lines = {name: entry.line for name, entry in given.items()}
@@ -111,16 +111,19 @@ def _text(path: Path) -> str:
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
-            raise InputError("A job is a file, and this is a pipe or a device. Nothing was sent.", file=path)
+            raise InputError("A job is a file, and this is a pipe or a device. Nothing was sent.", code="not_a_file", file=path)
         if found.st_size > MOST_BYTES:
-            raise InputError(f"A job file has at most {MOST_BYTES // 1024} kB. Give --template a long text; nothing was sent.", file=path)
+            problem = f"A job file has at most {MOST_BYTES // 1024} kB. Give --template a long text; nothing was sent."
+            raise InputError(problem, code="file_too_large", file=path)
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise InputError(f"The job can't be read: {error.strerror or error}. Nothing was sent.", file=path) from error
+        raise InputError(
+            f"The job can't be read: {error.strerror or error}. Nothing was sent.", code="unreadable_file", file=path
+        ) from error
     except UnicodeDecodeError as error:
-        raise InputError("The job is not text in UTF-8. Save it as UTF-8; nothing was sent.", file=path) from error
+        raise InputError("The job is not text in UTF-8. Save it as UTF-8; nothing was sent.", code="not_utf8", file=path) from error
     if text.count("\n") > MOST_LINES:
-        raise InputError(f"A job file has at most {MOST_LINES:,} lines. Nothing was sent.", file=path)
+        raise InputError(f"A job file has at most {MOST_LINES:,} lines. Nothing was sent.", code="file_too_large", file=path)
     return text
 
 
@@ -130,13 +133,14 @@ def _placed(entry: Entry, tables: dict[str, int]) -> tuple[tuple[str, ...] | Non
     if path in known:
         return path, []
     if path[:1] in known:
-        return None, [Mistake(line=entry.line, key=path[0], problem=f"this has to be {known[path[:1]].kind.value}, and not a table")]
+        wanted = f"this has to be {known[path[:1]].kind.value}, and not a table"
+        return None, [Mistake(line=entry.line, key=path[0], code="wrong_type", problem=wanted)]
     is_header = entry.value == {}
     if path[0] == keys.NOTIFY or (len(path) == 1 and not is_header):
         fine = is_header and len(path) == 1
-        return None, [] if fine else [Mistake(line=entry.line, key=".".join(path), problem=problem_of_unknown(path))]
+        return None, [] if fine else [Mistake.of(problem_of_unknown(path), line=entry.line, key=".".join(path))]
     # Its keys are looked at as if they stood where they belong, so that no mistake hides another.
-    told = [] if path[0] in tables else [Mistake(line=entry.line, key=f"[{path[0]}]", problem=_no_table(path[0]))]
+    told = [] if path[0] in tables else [Mistake.of(_no_table(path[0]), line=entry.line, key=f"[{path[0]}]")]
     tables.setdefault(path[0], entry.line)
     if is_header:
         return None, told
@@ -144,15 +148,15 @@ def _placed(entry: Entry, tables: dict[str, int]) -> tuple[tuple[str, ...] | Non
     return found, told + more
 
 
-def _no_table(name: str) -> str:
+def _no_table(name: str) -> BadValueError:
     if keys.is_token(name):
-        return keys.REFUSAL
-    if get_close_matches(keys.loosely(name), [keys.NOTIFY], cutoff=0.6):
-        return f"there is no such table; did you mean [{keys.NOTIFY}]?"
-    return "there is no such table; the keys of a job stand by themselves, so take this line out, or the name and its dot"
+        return keys.token_refused()
+    meant = f"[{keys.NOTIFY}]" if get_close_matches(keys.loosely(name), [keys.NOTIFY], cutoff=0.6) else ""
+    hint = f"did you mean {meant}?" if meant else "the keys of a job stand by themselves, so take this line out, or the name and its dot"
+    return BadValueError(f"there is no such table; {hint}", code="unknown_table", suggestion=meant)
 
 
-def _looked_at(key: Key, value: object) -> tuple[str, Any]:
+def _looked_at(key: Key, value: object) -> tuple[BadValueError | None, Any]:
     """What is wrong with a value by itself, or nothing and the value."""
     try:
         taken = key.taken(value)
@@ -161,9 +165,9 @@ def _looked_at(key: Key, value: object) -> tuple[str, Any]:
                 used_in(one, ALL if key.field in AFTER_THE_LIST else OF_THE_DAY)
             if (check := _CHECKS.get(key.path)) is not None:
                 check(one)
-    except (TypeError, ValueError) as error:
-        return str(error), None
-    return "", taken
+    except ValueError as error:
+        return BadValueError.of(error), None
+    return None, taken
 
 
 def _not_possible(values: dict[tuple[str, ...], Any], lines: dict[tuple[str, ...], int], folder: Path) -> list[Mistake]:
@@ -171,9 +175,9 @@ def _not_possible(values: dict[tuple[str, ...], Any], lines: dict[tuple[str, ...
     of_settings = {key.field: key for key in known_keys().values() if key.field and key.path in values}
     found = problems_of({field: in_folder(key, values[key.path], folder) for field, key in of_settings.items()})
     return [
-        Mistake(line=lines[key.path], key=key.name, problem=problem)
+        Mistake.of(problem, line=lines[key.path], key=key.name)
         if (key := of_settings.get(field)) is not None
-        else Mistake(line=0, key="", problem=problem)
+        else Mistake.of(problem, line=0, key="")
         for field, problem in found.items()
     ]
 
@@ -183,7 +187,12 @@ def _not_together(values: dict[tuple[str, ...], Any], lines: dict[tuple[str, ...
     retries = values.get(keys.COMMAND.path) == Command.RETRY
     messages = sorted((lines[name,], name) for name in keys.MESSAGES if (name,) in lines)
     found = [
-        Mistake(line=line, key=name, problem=f"line {messages[0][0]} says already what is sent, with {messages[0][1]}; keep one of the two")
+        Mistake(
+            line=line,
+            key=name,
+            problem=f"line {messages[0][0]} says already what is sent, with {messages[0][1]}; keep one of the two",
+            code="several_messages",
+        )
         for line, name in messages[1:]
     ]
     if keys.COMMAND.path in lines and keys.COMMAND.path not in values:
@@ -196,15 +205,21 @@ def _not_together(values: dict[tuple[str, ...], Any], lines: dict[tuple[str, ...
         if retries
         else 'only a job with command = "retry" has this'
     )
-    found += [Mistake(line=line, key=name[0], problem=f"{why}; take it out") for name, line in lines.items() if name[0] in foreign]
+    found += [
+        Mistake(line=line, key=name[0], problem=f"{why}; take it out", code="key_of_another_command")
+        for name, line in lines.items()
+        if name[0] in foreign
+    ]
     if retries:
         name = ("results",)
         if LIST in used_in(values.get(name, "")):
-            found.append(Mistake(line=lines[name], key="results", problem="a retry has no list that {list} could stand for"))
+            problem = "a retry has no list that {list} could stand for"
+            found.append(Mistake(line=lines[name], key="results", problem=problem, code="unknown_placeholder"))
     needed = keys.CAMPAIGN if retries else keys.LIST
     if needed.path not in lines and not unsure:
         example = 'campaign = "weekly-offer-{week}"' if retries else 'list = "lists/weekly-*.csv"'
-        found.append(Mistake(line=0, key=needed.name, problem=f"this key is missing; write for example {example}"))
+        problem = f"this key is missing; write for example {example}"
+        found.append(Mistake(line=0, key=needed.name, problem=problem, code="missing_key"))
     return found
 
 

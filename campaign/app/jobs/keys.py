@@ -16,6 +16,7 @@ from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from campaign.domain.errors import BadValueError
 from campaign.domain.places import Url
 from campaign.settings import Settings
 
@@ -66,7 +67,7 @@ class Key:
         """The value as the environment would give it, where flags and whole numbers are not texts.
 
         Raises:
-            TypeError: it is of another kind; the end of a sentence.
+            BadValueError: it is of another kind.
         """
         if self.many:
             return tuple(self._one(one) for one in value) if isinstance(value, list) else (self._one(value),)
@@ -87,7 +88,8 @@ class Key:
             case (Kind.WRITTEN, int() | float()) if not isinstance(value, bool):
                 return str(value)
             case _:
-                raise TypeError(f"this has to be {self.kind.value}{', or several of them in brackets' if self.many else ''}")
+                wanted = f"{self.kind.value}{', or several of them in brackets' if self.many else ''}"
+                raise BadValueError(f"this has to be {wanted}", code="wrong_type")
 
 
 COMMAND: Final = Key(path=("command",), kind=Kind.TEXT)
@@ -132,25 +134,35 @@ def keys_of(fields: Mapping[str, FieldInfo]) -> Iterator[Key]:
         )
 
 
-def problem_of_unknown(path: tuple[str, ...]) -> str:
-    """What to say of a key that there is not, as the end of a sentence; a value is never repeated, as it may be a token."""
+def problem_of_unknown(path: tuple[str, ...]) -> BadValueError:
+    """What to say of a key that there is not; a value is never repeated, as it may be a token."""
     last = path[-1]
     if last in _REFUSED:
-        return _REFUSED[last]
+        return BadValueError(_REFUSED[last], code="not_in_a_job")
     if any(map(is_token, path)):
-        return REFUSAL
+        return token_refused()
     names = {loosely(name): key for key in known_keys().values() for name in (key.field, key.path[-1]) if name}
     if (meant := names.get(loosely(last))) is not None:
         if len(path) > 1:
-            return f"it stands in the table [{path[0]}]; write it above all tables, as {meant.name}"
-        return f"there is no such key; did you mean {meant.name}?"
+            problem = f"it stands in the table [{path[0]}]; write it above all tables, as {meant.name}"
+            return BadValueError(problem, code="misplaced_key", suggestion=meant.name)
+        return _no_key(meant.name)
     near = get_close_matches(loosely(last), names, n=1, cutoff=0.6)
-    return "there is no such key" + (f"; did you mean {names[near[0]].name}?" if near else "; docs/jobs.md tells which there are")
+    return _no_key(names[near[0]].name if near else "")
+
+
+def token_refused() -> BadValueError:
+    return BadValueError(REFUSAL, code="token_in_a_job")
 
 
 def is_token(name: str) -> bool:
     """Whether a key looks like one that holds a secret."""
     return _TOKEN.search(loosely(name)) is not None
+
+
+def _no_key(meant: str) -> BadValueError:
+    hint = f"did you mean {meant}?" if meant else "docs/jobs.md tells which there are"
+    return BadValueError(f"there is no such key; {hint}", code="unknown_key", suggestion=meant)
 
 
 def loosely(name: str) -> str:

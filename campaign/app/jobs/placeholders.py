@@ -6,6 +6,8 @@ from difflib import get_close_matches
 from string import Formatter
 from typing import Final
 
+from campaign.domain.errors import BadValueError
+
 DATE: Final = "date"
 WEEK: Final = "week"
 LIST: Final = "list"
@@ -17,18 +19,19 @@ def used_in(text: str, known: Sequence[str] = ALL) -> list[str]:
     """The placeholders of a text.
 
     Raises:
-        ValueError: one is unknown, or a brace is not closed; the end of a sentence.
+        BadValueError: one is unknown, or a brace is not closed.
     """
     try:
         fields = [(name, form, conversion) for _, name, form, conversion in Formatter().parse(text) if name is not None]
     except ValueError:
-        raise ValueError(f"“{text}” has a single brace; write {{{{ or }}}} for a brace itself") from None
+        raise BadValueError(f"“{text}” has a single brace; write {{{{ or }}}} for a brace itself", code="single_brace") from None
     for name, form, conversion in fields:
         if name not in known or form or conversion:
             near = get_close_matches(name.lower(), known, n=1)
-            hint = f"did you mean {{{near[0]}}}?" if near else f"there {'are' if len(known) > 1 else 'is'} "
-            listed = "" if near else " and ".join(f"{{{one}}}" for one in known)
-            raise ValueError(f"there is no placeholder {{{name}}} here; {hint}{listed}")
+            meant = f"{{{near[0]}}}" if near else ""
+            listed = " and ".join(f"{{{one}}}" for one in known)
+            hint = f"did you mean {meant}?" if meant else f"there {'are' if len(known) > 1 else 'is'} {listed}"
+            raise BadValueError(f"there is no placeholder {{{name}}} here; {hint}", code="unknown_placeholder", suggestion=meant)
     return [name for name, _, _ in fields]
 
 

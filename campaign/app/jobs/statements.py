@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from campaign.app.jobs.mistakes import Mistake
+from campaign.domain.errors import BadValueError
 
 _AT_THE_END: Final = "(at end of document)"
 _PLACE: Final = re.compile(r"\(at line (\d+), column \d+\)")
@@ -44,8 +45,8 @@ def read_statements(text: str) -> Statements:
     at = 0
     while at < len(lines):
         statement, used, problem = _statement(lines, at)
-        if problem:
-            found.mistakes.append(Mistake(line=at + 1, key=_key_of(lines[at]), problem=problem))
+        if problem is not None:
+            found.mistakes.append(Mistake.of(problem, line=at + 1, key=_key_of(lines[at])))
         elif lines[at].lstrip().startswith("["):
             table = _header(statement)
             found.entries.append(Entry(path=table, value={}, line=at + 1))
@@ -58,15 +59,16 @@ def read_statements(text: str) -> Statements:
             tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             place = _PLACE.search(str(error))
-            found.mistakes.append(Mistake(line=int(place[1]) if place else 0, key="", problem=_PLACE.sub("", str(error)).strip()))
+            problem = BadValueError(_PLACE.sub("", str(error)).strip(), code="syntax")
+            found.mistakes.append(Mistake.of(problem, line=int(place[1]) if place else 0, key=""))
     return found
 
 
-def _statement(lines: list[str], at: int) -> tuple[dict[str, Any], int, str]:
+def _statement(lines: list[str], at: int) -> tuple[dict[str, Any], int, BadValueError | None]:
     """The statement that begins here, how many lines to go on after, and what is wrong with it."""
     for end in range(at + 1, len(lines) + 1):
         try:
-            return tomllib.loads("\n".join([*lines[at:end], ""])), end - at, ""
+            return tomllib.loads("\n".join([*lines[at:end], ""])), end - at, None
         except tomllib.TOMLDecodeError as error:
             problem = str(error)
             if _AT_THE_END not in problem:
@@ -74,11 +76,11 @@ def _statement(lines: list[str], at: int) -> tuple[dict[str, Any], int, str]:
                 # What broke a statement of several lines may be the next one.
                 return {}, max(1, int(place[1]) - 1 if place else 1), _in_words(problem, lines[at])
         except RecursionError:
-            return {}, end - at, "its brackets stand too deep in each other"
+            return {}, end - at, BadValueError("its brackets stand too deep in each other", code="too_deep")
         except ValueError:
             # Of more digits than Python reads.
-            return {}, end - at, "a number in it is far too long"
-    return {}, len(lines) - at, "what begins here has no end; close its quotes or its bracket"
+            return {}, end - at, BadValueError("a number in it is far too long", code="number_too_long")
+    return {}, len(lines) - at, BadValueError("what begins here has no end; close its quotes or its bracket", code="unclosed")
 
 
 def _header(statement: dict[str, Any]) -> tuple[str, ...]:
@@ -105,7 +107,12 @@ def _find_repeated(found: Statements) -> None:
         before = first.setdefault(entry.path, entry.line)
         if before != entry.line:
             found.mistakes.append(
-                Mistake(line=entry.line, key=".".join(entry.path), problem=f"it stands in line {before} already; keep one of the two")
+                Mistake(
+                    line=entry.line,
+                    key=".".join(entry.path),
+                    problem=f"it stands in line {before} already; keep one of the two",
+                    code="repeated_key",
+                )
             )
 
 
@@ -114,21 +121,23 @@ def _key_of(line: str) -> str:
     return key[1] if key else ""
 
 
-def _in_words(problem: str, line: str) -> str:
+def _in_words(problem: str, line: str) -> BadValueError:
     key = _KEY.match(line)
     value = key[3] if key and key[2] else ""
     if line.lstrip().startswith("["):
-        return "a table is written as its name in brackets, such as [notify]"
+        return BadValueError("a table is written as its name in brackets, such as [notify]", code="bad_table")
     if not value:
-        return "a line of a job is a key, an equals sign and a value, such as rate = 9"
+        return BadValueError("a line of a job is a key, an equals sign and a value, such as rate = 9", code="no_value")
     if value.startswith(("True", "False")):
-        return f"write {value.split()[0].lower()} in small letters"
+        small = value.split()[0].lower()
+        return BadValueError(f"write {small} in small letters", code="capital_letters", suggestion=small)
     if value[0] in _TYPOGRAPHIC:
-        return 'these are typographic quotes; write straight ones: "…"'
+        return BadValueError('these are typographic quotes; write straight ones: "…"', code="typographic_quotes")
     if "Illegal character" in problem and value[0] in "\"'":
-        return "the quotes that open here are not closed on the same line"
+        return BadValueError("the quotes that open here are not closed on the same line", code="unclosed")
     if "'\\'" in problem:
-        return "a backslash means something else between double quotes; write single ones: '…'"
+        return BadValueError("a backslash means something else between double quotes; write single ones: '…'", code="backslash")
     if value[0] not in "\"'[{":
-        return 'this is no value; a text, a time span or a path stands in quotes: "…"'
-    return f"{_PLACE.sub('', problem).strip()[:1].lower()}{_PLACE.sub('', problem).strip()[1:]}"
+        return BadValueError('this is no value; a text, a time span or a path stands in quotes: "…"', code="no_quotes")
+    said = _PLACE.sub("", problem).strip()
+    return BadValueError(f"{said[:1].lower()}{said[1:]}", code="syntax")

@@ -35,7 +35,7 @@ def controls_of(form: Mapping[str, str]) -> dict[str, str]:
 
 def problems_with(controls: Mapping[str, str], settings: Settings, *, now: datetime) -> dict[str, str]:
     """What can't be about these settings: sentences, by field of the form."""
-    problems = {("opens" if name == "window" else name): _sentence(problem) for name, problem in problems_of(controls).items()}
+    problems = {("opens" if name == "window" else name): _sentence(str(problem)) for name, problem in problems_of(controls).items()}
     home = _home(controls, settings, problems)
     moments = {
         name: moment
