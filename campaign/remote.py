@@ -69,17 +69,23 @@ def fetch(url: Url, into: Path, *, most_bytes: int) -> None:
     Raises:
         InputError: there is none, it can't be read, it has more than `most_bytes`, or was replaced meanwhile.
     """
-    with _telling(url, "read", lambda problem: InputError(problem, file=str(url))):
+    with _telling(url, "read", lambda problem, code: InputError(problem, code=code, file=str(url))):
         store, path = _opened(url)
         before = store.info(path, timeout=PATIENCE_SECONDS)
         if before["type"] != "file":
-            raise InputError("This is a folder. Name the list file in it.", file=str(url))
+            raise InputError("This is a folder. Name the list file in it.", file=str(url), code="is_a_folder")
         if before["size"] > most_bytes:
-            raise InputError(f"The file has more than {most_bytes:,} bytes. Split the list into several.", file=str(url))
+            raise InputError(
+                f"The file has more than {most_bytes:,} bytes. Split the list into several.", file=str(url), code="file_too_large"
+            )
         store.get_file(path, str(into), timeout=_seconds_for(before["size"]), **_STORES[url.store].get)
         after = store.info(path, timeout=PATIENCE_SECONDS)
         if _version(before) != _version(after) or into.stat().st_size != before["size"]:
-            raise InputError("The file was changed while it was being read. Run again when nobody writes to it.", file=str(url))
+            raise InputError(
+                "The file was changed while it was being read. Run again when nobody writes to it.",
+                file=str(url),
+                code="changed_while_read",
+            )
 
 
 def fetch_head(url: Url, into: Path, *, most_bytes: int) -> None:
@@ -88,7 +94,7 @@ def fetch_head(url: Url, into: Path, *, most_bytes: int) -> None:
     Raises:
         InputError: there is none, or it can't be read.
     """
-    with _telling(url, "read", lambda problem: InputError(problem, file=str(url))):
+    with _telling(url, "read", lambda problem, code: InputError(problem, code=code, file=str(url))):
         store, path = _opened(url)
         size = store.info(path, timeout=PATIENCE_SECONDS)["size"]
         head = store.cat_file(path, start=0, end=min(size, most_bytes), timeout=_seconds_for(most_bytes)) if size else b""
@@ -101,7 +107,7 @@ def find(url: Url) -> Found | None:
     Raises:
         InputError: the store can't be asked.
     """
-    with _telling(url, "read", lambda problem: InputError(problem, file=str(url))):
+    with _telling(url, "read", lambda problem, code: InputError(problem, code=code, file=str(url))):
         store, path = _opened(url)
         try:
             info = store.info(path, timeout=PATIENCE_SECONDS)
@@ -116,7 +122,7 @@ def matching(pattern: Url) -> list[Found]:
     Raises:
         InputError: the store can't be asked.
     """
-    with _telling(pattern, "listed", lambda problem: InputError(problem, file=str(pattern))):
+    with _telling(pattern, "listed", lambda problem, code: InputError(problem, code=code, file=str(pattern))):
         store, path = _opened(pattern)
         try:
             infos = store.glob(path, detail=True, timeout=PATIENCE_SECONDS)
@@ -133,7 +139,7 @@ def check_writable(url: Url) -> None:
         UsageError: they can't; says why.
     """
     draft = url.with_name(f".campaign-results-{hashlib.sha256(str(url).encode()).hexdigest()[:12]}-{secrets.token_hex(4)}.tmp")
-    with _telling(url, "written", lambda problem: UsageError(f"{url}: {problem}")):
+    with _telling(url, "written", lambda problem, code: UsageError(f"{url}: {problem}", code=code, file=str(url))):
         store, path = _opened(draft)
         store.pipe_file(path, b"Results can be written here.\n", timeout=PATIENCE_SECONDS)
     remove(draft)
@@ -145,7 +151,7 @@ def put(file: Path, url: Url) -> None:
     Raises:
         UsageError: it can't be done; says why.
     """
-    with _telling(url, "written", lambda problem: UsageError(f"{url}: {problem}")):
+    with _telling(url, "written", lambda problem, code: UsageError(f"{url}: {problem}", code=code, file=str(url))):
         store, path = _opened(url)
         store.put_file(str(file), path, timeout=_seconds_for(file.stat().st_size), **_STORES[url.store].put)
 
@@ -156,7 +162,7 @@ def remove(url: Url) -> None:
     Raises:
         UsageError: it can't be done; says why.
     """
-    with _telling(url, "removed", lambda problem: UsageError(f"{url}: {problem}")):
+    with _telling(url, "removed", lambda problem, code: UsageError(f"{url}: {problem}", code=code, file=str(url))):
         store, path = _opened(url)
         with suppress(FileNotFoundError):
             store.info(path, timeout=PATIENCE_SECONDS)
@@ -175,35 +181,38 @@ def _opened(url: Url) -> tuple[Any, str]:
 
 
 @contextmanager
-def _telling(url: Url, done: str, told: Callable[[str], CampaignError]) -> Iterator[None]:
+def _telling(url: Url, done: str, told: Callable[[str, str], CampaignError]) -> Iterator[None]:
     """Whatever goes wrong with an object, in words. The libraries under fsspec have no error in common."""
     try:
         yield
     except CampaignError:
         raise
     except Exception as error:
-        raise told(_in_words(error, url, done)) from error
+        raise told(*_in_words(error, url, done)) from error
 
 
-def _in_words(error: Exception, url: Url, done: str) -> str:
-    """What went wrong, and what to do."""
+def _in_words(error: Exception, url: Url, done: str) -> tuple[str, str]:
+    """What went wrong and what to do, and its code."""
     if isinstance(error, ImportError):
-        return f"{url.scheme}:// URLs need the extra “{url.store}”. Install it: pip install 'campaign[{url.store}]'"
+        return f"{url.scheme}:// URLs need the extra “{url.store}”. Install it: pip install 'campaign[{url.store}]'", "extra_missing"
     if isinstance(error, OSError) and error.errno in _NO_SPACE:
-        return f"It can't be {done} through {tempfile.gettempdir()} ({error.strerror}). Make room there."
+        return f"It can't be {done} through {tempfile.gettempdir()} ({error.strerror}). Make room there.", "disk_full"
     if isinstance(error, FileNotFoundError):
         missing = "no such bucket" if done == "written" else "no such file, or no such bucket"
-        return f"There is {missing}. Check the URL."
+        return f"There is {missing}. Check the URL.", "no_file"
     if type(error).__name__ in _LACKS_CREDENTIALS:
-        return f"It can't be {done}: there are no credentials for it. {_CREDENTIALS[url.store]}"
+        return f"It can't be {done}: there are no credentials for it. {_CREDENTIALS[url.store]}", "no_credentials"
     if isinstance(error, TimeoutError):
-        return f"It can't be {done}: the store did not answer in time. Check the network, then run the same command again."
+        problem = f"It can't be {done}: the store did not answer in time. Check the network, then run the same command again."
+        return problem, "store_timeout"
     # What stands behind a question mark may be a signature.
     first = str(error).strip().partition("\n")[0].partition("?")[0][:300].strip(" .")
     why = first or type(error).__name__
     if isinstance(error, PermissionError) or first.startswith("Forbidden"):
-        return f"It can't be {done}: {why}. Check whose credentials are in use, and that they may read, write, list and delete there."
-    return f"It can't be {done}: {why}. Check the URL, the network and the credentials, then run the same command again."
+        problem = f"It can't be {done}: {why}. Check whose credentials are in use, and that they may read, write, list and delete there."
+        return problem, "store_forbidden"
+    problem = f"It can't be {done}: {why}. Check the URL, the network and the credentials, then run the same command again."
+    return problem, "store_failed"
 
 
 def _found(url: Url, info: dict[str, Any]) -> Found | None:

@@ -134,16 +134,18 @@ class Settings(BaseSettings):
         except ValidationError as error:
             raise _refused(error) from None
         except OSError as error:
-            raise UsageError(f"{DOTENV} in this folder can't be read: {os.strerror(error.errno or 0)}. Make it readable.") from error
+            raise UsageError(
+                f"{DOTENV} in this folder can't be read: {os.strerror(error.errno or 0)}. Make it readable.", code="unreadable_file"
+            ) from error
         except UnicodeDecodeError as error:
-            raise UsageError(f"{DOTENV} in this folder is not text in UTF-8. Save it as UTF-8.") from error
+            raise UsageError(f"{DOTENV} in this folder is not text in UTF-8. Save it as UTF-8.", code="not_utf8") from error
         if cls is Settings:
             _check_variables_of_dotenv()
         settings._ledger_flag = given.get("ledger", "")
         if _PASSWORD.search(settings._ledger_flag):
-            raise UsageError(NO_PASSWORDS)
+            raise UsageError(NO_PASSWORDS, code="password_in_an_option", option="--ledger")
         if given.get("proxy") and Proxy.parse(settings.proxy).password:
-            raise UsageError(NO_PROXY_PASSWORDS)
+            raise UsageError(NO_PROXY_PASSWORDS, code="password_in_an_option", option="--proxy")
         return settings
 
     def as_text(self, name: str) -> str:
@@ -225,9 +227,13 @@ class Settings(BaseSettings):
             try:
                 token = self.api_key_file.read_text(encoding="utf-8").strip()
             except OSError as error:
-                raise UsageError(f"The token can't be read from {self.api_key_file}: {os.strerror(error.errno or 0)}.") from error
+                raise UsageError(
+                    f"The token can't be read from {self.api_key_file}: {os.strerror(error.errno or 0)}.", code="unreadable_file"
+                ) from error
         if not token:
-            raise UsageError("There is no token. Put it into PASSENTRY_API_KEY, or its file's name into PASSENTRY_API_KEY_FILE.")
+            raise UsageError(
+                "There is no token. Put it into PASSENTRY_API_KEY, or its file's name into PASSENTRY_API_KEY_FILE.", code="no_token"
+            )
         return token
 
 

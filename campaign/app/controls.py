@@ -84,11 +84,23 @@ def check_schedule(settings: Settings, kept: dict[str, str], *, zones: Iterable[
     given = {name: settings.as_text(name) for name in _HOURS if getattr(settings, name) is not None}
     anew = {name for name, text in given.items() if kept.get(name) != text}
     if "not_after" in anew and schedule.is_over(now):
-        raise UsageError(f"--not-after {settings.not_after}: that is over ({_shown(schedule.end, schedule.home)}); nothing was sent.")
+        raise UsageError(
+            f"--not-after {settings.not_after}: that is over ({_shown(schedule.end, schedule.home)}); nothing was sent.",
+            code="end_is_over",
+            option="--not-after",
+        )
     if anew and schedule.start is not None and schedule.is_over(schedule.start):
-        raise UsageError(f"--start-at {settings.start_at} is not before --not-after {settings.not_after}; nothing would ever be sent.")
+        raise UsageError(
+            f"--start-at {settings.start_at} is not before --not-after {settings.not_after}; nothing would ever be sent.",
+            code="start_after_end",
+            option="--start-at",
+        )
     if anew and not schedule.is_over(now) and schedule.is_past(zones, now):
-        raise UsageError(f"--window {settings.window} does not open before --not-after {settings.not_after}; nothing would ever be sent.")
+        raise UsageError(
+            f"--window {settings.window} does not open before --not-after {settings.not_after}; nothing would ever be sent.",
+            code="window_never_opens",
+            option="--window",
+        )
     return schedule
 
 
@@ -121,7 +133,9 @@ def check_not_over(schedule: Schedule, *, now: datetime) -> None:
     if schedule.is_over(now):
         raise UsageError(
             f"The campaign's end is over ({_shown(schedule.end, schedule.home)}); nothing was sent. To send its rows again all the same, "
-            "give it a new one with --not-after."
+            "give it a new one with --not-after.",
+            code="end_is_over",
+            campaign_end=schedule.end,
         )
 
 
@@ -136,7 +150,7 @@ def home_zone(settings: Settings) -> ZoneInfo:
     try:
         return zone(settings.time_zone)
     except ValueError as error:
-        raise UsageError(f"--time-zone: {_sentence(error)}") from None
+        raise UsageError(f"--time-zone: {_sentence(error)}", code="bad_value", option="--time-zone") from None
 
 
 def cannot_finish(schedule: Schedule, messages: int, rate_per_second: float | None, *, now: datetime) -> str:
@@ -203,7 +217,7 @@ def _moment(name: str, text: str | None, kept: dict[str, str], home: ZoneInfo, n
     try:
         return parse_moment(text, in_zone=home, now=now)
     except ValueError as error:
-        raise UsageError(f"--{name.replace('_', '-')}: {error}.") from None
+        raise UsageError(f"--{name.replace('_', '-')}: {error}.", code="bad_value", option=f"--{name.replace('_', '-')}") from None
 
 
 def _sentence(error: ValueError) -> str:

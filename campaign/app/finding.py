@@ -31,7 +31,9 @@ def find(reader: LedgerReader, name: str) -> CampaignRecord:
         return record
     if Path(name).suffix.lower() in {".csv", ".parquet", ".xlsx", ".jsonl", ".gz", ".bz2", ".zst"}:
         raise UsageError(
-            f"There is no file {name}, nor a campaign of that name. A failed-rows file is removed once none of its rows needs anyone."
+            f"There is no file {name}, nor a campaign of that name. A failed-rows file is removed once none of its rows needs anyone.",
+            code="unknown_campaign",
+            campaign=name,
         )
     names = [found.spec.name for found in reader.campaigns()]
     known = (
@@ -42,7 +44,7 @@ def find(reader: LedgerReader, name: str) -> CampaignRecord:
             "CAMPAIGN_LEDGER."
         )
     )
-    raise UsageError(f"There is no campaign named “{name}”. {known}")
+    raise UsageError(f"There is no campaign named “{name}”. {known}", code="unknown_campaign", campaign=name)
 
 
 def _meant(name: str, names: list[str]) -> str:
@@ -61,9 +63,13 @@ def find_whole(reader: LedgerReader, name: str) -> CampaignRecord:
     if record.control is Control.STAGING:
         if any(runner.alive for runner in reader.runners(record.id)):
             raise UsageError(
-                f"The campaign “{name}” is being staged by another process: wait until that has read its list, or stop it there."
+                f"The campaign “{name}” is being staged by another process: wait until that has read its list, or stop it there.",
+                code="being_staged",
+                campaign=name,
             )
         raise UsageError(
-            f"The list of “{name}” was not read to its end, and nothing of it was sent. Run the same command again: campaign run LIST ..."
+            f"The list of “{name}” was not read to its end, and nothing of it was sent. Run the same command again: campaign run LIST ...",
+            code="half_staged",
+            campaign=name,
         )
     return record

@@ -108,13 +108,17 @@ def check_here(record: CampaignRecord) -> None:
     if record.forgotten_at:
         raise UsageError(
             f"The campaign “{name}” was forgotten on {day(record.forgotten_at)}; its rows are known no longer, so nothing of it is sent or "
-            "reported. To send the list as a new campaign, give it another --name."
+            "reported. To send the list as a new campaign, give it another --name.",
+            code="forgotten",
+            campaign=name,
         )
     if record.exported_at:
         raise UsageError(
             f"The campaign “{name}” was exported to {record.exported_to} on {day(record.exported_at)}, and is sent on where that file is "
             f"imported: from two ledgers, people would be told twice. If it was imported nowhere: "
-            f"{shlex.join(['campaign', 'import', record.exported_to, '--name', 'ANOTHER'])}"
+            f"{shlex.join(['campaign', 'import', record.exported_to, '--name', 'ANOTHER'])}",
+            code="exported",
+            campaign=name,
         )
 
 
@@ -126,9 +130,15 @@ def to_forget(name: str | None, older_than_seconds: float | None, settings: Sett
     """
     age = SHORTEST_SECONDS if older_than_seconds is None else older_than_seconds
     if age < SHORTEST_SECONDS:
-        raise UsageError("--older-than: at least 1d. What was sent to a pass in the last 24 h is needed to hold the daily cap.")
+        raise UsageError(
+            "--older-than: at least 1d. What was sent to a pass in the last 24 h is needed to hold the daily cap.",
+            code="too_recent",
+            option="--older-than",
+        )
     if name is None and older_than_seconds is None:
-        raise UsageError("Say which campaign to forget, or all that are --older-than a time, such as 90d.")
+        raise UsageError(
+            "Say which campaign to forget, or all that are --older-than a time, such as 90d.", code="nothing_chosen", option="--older-than"
+        )
     with reading(settings) as reader:
         if name is not None:
             record = find(reader, name)
@@ -170,13 +180,17 @@ def _check_may_be_forgotten(reader: LedgerReader, record: CampaignRecord, age: f
     name = record.spec.name
     if not _has_ended(reader, record):
         raise UsageError(
-            f"The campaign “{name}” has not ended: rows are left to be sent, or to be read back. Let it end, or campaign cancel it first."
+            f"The campaign “{name}” has not ended: rows are left to be sent, or to be read back. Let it end, or campaign cancel it first.",
+            code="not_ended",
+            campaign=name,
         )
     resting = _at_rest_seconds(reader, record)
     if resting < age:
         raise UsageError(
             f"The campaign “{name}” was at rest for {words(max(0.0, resting))} only, and is to be forgotten after {words(age)}. "
-            "Nothing was removed."
+            "Nothing was removed.",
+            code="too_recent",
+            campaign=name,
         )
 
 

@@ -50,7 +50,11 @@ def open_reader_if_there(settings: Settings) -> LedgerReader | None:
 
 def _need_postgres() -> None:
     if find_spec("psycopg") is None or find_spec("stamina") is None:
-        raise UsageError("A ledger on PostgreSQL needs more to be installed: pip install 'campaign[postgres]'. Or give --ledger a path.")
+        raise UsageError(
+            "A ledger on PostgreSQL needs more to be installed: pip install 'campaign[postgres]'. Or give --ledger a path.",
+            code="extra_missing",
+            extra="postgres",
+        )
     from stamina.instrumentation import set_on_retry_hooks  # noqa: PLC0415 - (same)
 
     set_on_retry_hooks([_away])

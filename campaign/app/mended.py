@@ -83,6 +83,7 @@ class MendedFile:
                         f"The row is of the campaign “{found[CAMPAIGN]}”, the rows before it are of “{self.record.spec.name}”. "
                         "Keep the rows of each campaign in a file of their own; nothing was sent.",
                         column=CAMPAIGN,
+                        code="other_campaign",
                     )
                 row = found[ROW].strip()
                 lines.append(

@@ -126,12 +126,12 @@ def _unpacked(file: Path) -> Iterator[BinaryIO]:
         with gzip.open(file, "rb") as packed:
             yield packed  # type: ignore[misc]  # a GzipFile reads bytes like any other file
     except FileNotFoundError:
-        raise UsageError(f"There is no file {file}.") from None
+        raise UsageError(f"There is no file {file}.", code="no_file") from None
     except (EOFError, ValueError, KeyError, TypeError, OSError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
         if isinstance(error, gzip.BadGzipFile):
             why = "it is not packed as an exported campaign is"
-        raise InputError(_DAMAGED.format(why=why), file=file) from error
+        raise InputError(_DAMAGED.format(why=why), file=file, code="damaged_export") from error
 
 
 def _whole_lines(packed: BinaryIO) -> Iterator[bytes]:

@@ -80,7 +80,7 @@ async def take_in(file: Path, settings: Settings) -> CampaignRecord:
 
 def _absolute(file: Path, *, new: bool) -> Path:
     if new and file.exists():
-        raise UsageError(f"{file} is there already. Give --output another name.")
+        raise UsageError(f"{file} is there already. Give --output another name.", code="file_exists")
     return file.absolute()
 
 

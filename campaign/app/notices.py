@@ -55,7 +55,11 @@ def check_notices(addresses: Sequence[SecretStr]) -> None:
         UsageError: what they need is not installed.
     """
     if addresses and find_spec("apprise") is None:
-        raise UsageError("Notices need Apprise, which is not installed: pip install 'campaign[notify]'. Or unset CAMPAIGN_NOTIFY.")
+        raise UsageError(
+            "Notices need Apprise, which is not installed: pip install 'campaign[notify]'. Or unset CAMPAIGN_NOTIFY.",
+            code="extra_missing",
+            extra="notify",
+        )
 
 
 def notice_of(view: CampaignView, occasion: Occasion, *, run: str) -> Notice:

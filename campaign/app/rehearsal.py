@@ -87,5 +87,7 @@ def _place(folder: Path | None) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"The folder {folder} can't be made: {os.strerror(error.errno or 0)}. Choose another with --folder.") from error
+        raise UsageError(
+            f"The folder {folder} can't be made: {os.strerror(error.errno or 0)}. Choose another with --folder.", code="folder_not_writable"
+        ) from error
     return folder

@@ -173,7 +173,11 @@ async def _mend(work: Session, target: str, file: MendedFile, selection: Selecti
     chosen = replace(selection, statuses=selection.statuses or MENDABLE)
     if not chosen.statuses <= BY_FILE:
         again = command_line("retry", record.spec.name, "--status", "unknown", ledger=work.settings.ledger_to_name)
-        raise UsageError(f"A file can't have unknown rows sent again, which may be twice. To do so all the same: {again}")
+        raise UsageError(
+            f"A file can't have unknown rows sent again, which may be twice. To do so all the same: {again}",
+            code="unknown_rows_of_a_file",
+            option="--status",
+        )
     texts = await asyncio.to_thread(Texts.of, file, work.settings)
     counts = await work.counts(record)
     must_be_known = work.settings.window is not None and work.settings.time_zone is None
@@ -210,7 +214,9 @@ async def _mend(work: Session, target: str, file: MendedFile, selection: Selecti
 def _planned(work: Session, mender: Mender) -> Mender:
     for _ in mender.batches(work.reader):
         if work.stop.gently.is_set():
-            raise StoppedError("Interrupted while the file was being read; nothing was sent. Run the same command again.")
+            raise StoppedError(
+                "Interrupted while the file was being read; nothing was sent. Run the same command again.", code="interrupted"
+            )
     return mender
 
 

@@ -24,11 +24,17 @@ def check_may_come(reader: LedgerReader, record: CampaignRecord, runners: Iterab
         if (other.created_at, other.spec.list_sha256) != (record.created_at, record.spec.list_sha256):
             continue
         if not other.exported_at:
-            raise UsageError(f"This campaign is in the ledger already, as “{other.spec.name}”; from two, people would be told twice.")
+            raise UsageError(
+                f"This campaign is in the ledger already, as “{other.spec.name}”; from two, people would be told twice.",
+                code="already_imported",
+                campaign=other.spec.name,
+            )
         if any(has_sent(runner) and _who(runner) not in known for runner in reader.runners(other.id)):
             raise UsageError(
                 f"The file is older than what this ledger has sent of the campaign, as “{other.spec.name}”: from it, people would be told "
-                f"twice. Import what was exported last, which was {other.exported_to}."
+                f"twice. Import what was exported last, which was {other.exported_to}.",
+                code="older_export",
+                campaign=other.spec.name,
             )
 
 

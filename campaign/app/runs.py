@@ -158,7 +158,11 @@ async def _staged_by_others(work: Session, name: str) -> CampaignRecord:
         if record is None or record.control is not Control.STAGING or not any(one.alive for one in work.reader.runners(record.id)):
             return find_whole(work.reader, name)
         if await happens_within(work.stop.gently, LOOK_SECONDS):
-            raise StoppedError("Interrupted while another process was staging the list; nothing was sent.", exit_code=work.stop.exit_code)
+            raise StoppedError(
+                "Interrupted while another process was staging the list; nothing was sent.",
+                exit_code=work.stop.exit_code,
+                code="interrupted",
+            )
 
 
 async def read_back(name: str, settings: Settings, front: Front) -> Finished:
@@ -221,4 +225,8 @@ def is_file(name: str) -> bool:
 
 def check_not_cancelled(record: CampaignRecord) -> None:
     if record.control is Control.CANCELLED:
-        raise UsageError(f"The campaign “{record.spec.name}” was cancelled; nothing more of it is sent. Start a new one with campaign run.")
+        raise UsageError(
+            f"The campaign “{record.spec.name}” was cancelled; nothing more of it is sent. Start a new one with campaign run.",
+            code="cancelled",
+            campaign=record.spec.name,
+        )

@@ -136,9 +136,9 @@ class Session:
         try:
             agreed = self.front.confirm(question)
         except KeyboardInterrupt:
-            raise StoppedError(not_sent) from None
+            raise StoppedError(not_sent, code="interrupted") from None
         if not agreed:
-            raise UsageError(not_sent)
+            raise UsageError(not_sent, code="not_agreed")
 
     def require(self, warning: str, question: str, ways_out: str) -> None:
         """Have a person agree to what `--yes` does not cover.
@@ -188,7 +188,7 @@ class Session:
         except (UsageError, InputError, LedgerError) as error:
             # Their exit code says that nothing was sent, and that is no longer so.
             export = command_line("report", record.spec.name, "--output", "FILE", ledger=self.settings.ledger_to_name)
-            raise SafeguardError(f"{error} What was sent is safe in the ledger: {export}") from error
+            raise SafeguardError(f"{error} What was sent is safe in the ledger: {export}", code="results_not_written") from error
 
 
 @asynccontextmanager

@@ -187,7 +187,7 @@ async def _read_ahead(batches: Iterator[Sequence[StagedRow]]) -> AsyncIterator[C
 
 def _check_not_stopped(stop: asyncio.Event) -> None:
     if stop.is_set():
-        raise StoppedError("Interrupted while the list was being staged; nothing was sent. Run the same command again.")
+        raise StoppedError("Interrupted while the list was being staged; nothing was sent. Run the same command again.", code="interrupted")
 
 
 def _next(batches: Iterator[Sequence[StagedRow]]) -> Sequence[StagedRow] | None:
@@ -220,7 +220,8 @@ def _other_content(record: CampaignRecord, given: CheckedList, differences: str,
     return OtherContentError(
         f"There is a campaign named “{name}” already, and {differences}. {go_on} To send this as a new campaign, "
         "give it another --name; whoever got the first will get this one too. "
-        "If you only mended rows, mend them in its failed-rows file instead: campaign retry FILE."
+        "If you only mended rows, mend them in its failed-rows file instead: campaign retry FILE.",
+        campaign=name,
     )
 
 

@@ -22,7 +22,11 @@ def delivery_rates(settings: Settings, *, since: str | None = None, until: str |
     """
     first, last = _moment("--since", since, settings), _moment("--until", until, settings)
     if first is not None and last is not None and last <= first:
-        raise UsageError(f"--until {until} is not after --since {since}, so no campaign can be between them.")
+        raise UsageError(
+            f"--until {until} is not after --since {since}, so no campaign can be between them.",
+            code="until_before_since",
+            option="--until",
+        )
     with reading(settings) as reader:
         return rates(reader, since=0.0 if first is None else first, until=math.inf if last is None else last)
 
@@ -34,7 +38,9 @@ def compared(names: tuple[str, str], settings: Settings) -> Comparison:
         UsageError: both are one, or there is none of a name, or its list was not read to its end.
     """
     if names[0] == names[1]:
-        raise UsageError(f"Both names are “{names[0]}”. Name two campaigns; campaign list shows all there are.")
+        raise UsageError(
+            f"Both names are “{names[0]}”. Name two campaigns; campaign list shows all there are.", code="same_campaign", campaign=names[0]
+        )
     with reading(settings) as reader:
         records = [find_whole(reader, name) for name in names]
 
@@ -51,4 +57,4 @@ def _moment(option: str, text: str | None, settings: Settings) -> float | None:
         # An hour alone is the last time that it was so late, not the next.
         return parse_moment(text, in_zone=home_zone(settings), now=utc_now() - timedelta(days=1)).timestamp()
     except ValueError as error:
-        raise UsageError(f"{option}: {error}.") from None
+        raise UsageError(f"{option}: {error}.", code="bad_value", option=option) from None

@@ -46,7 +46,9 @@ async def send_test(source: str, to: str, settings: Settings, front: Front, *, r
         raise UsageError("--row and --line each say whose message is sent. Give one of them.")
     pass_id, problem, sentence = check_pass_id(to)
     if problem is not None:
-        raise UsageError(f"--to: {sentence}" if pass_id else "--to names no pass. Give the id of a pass of yours.")
+        raise UsageError(
+            f"--to: {sentence}" if pass_id else "--to names no pass. Give the id of a pass of yours.", code="bad_value", option="--to"
+        )
     async with looked_through(source, settings, stop) as given:
         chosen = await asyncio.to_thread(_chosen, given, _row_on(given, line) if line else row)
         staged = StagedRow(row=1, pass_id=pass_id, pass_key=pass_key(pass_id), message=chosen.message, cells=chosen.cells)

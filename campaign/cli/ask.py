@@ -48,7 +48,7 @@ def confirm(question: "Question") -> bool:
     from campaign.reporter.reasons import printable
 
     if not sys.stdin.isatty():
-        raise UsageError("There is no terminal to ask on. Add --yes to send without being asked; nothing was sent.")
+        raise UsageError("There is no terminal to ask on. Add --yes to send without being asked; nothing was sent.", code="no_terminal")
     width = min(WIDTH, get_terminal_size().columns)
 
     def say(sentence: str) -> None:

@@ -59,7 +59,7 @@ def forget(
     try:
         age = None if older_than is None else parse_duration(older_than)
     except ValueError as error:
-        raise UsageError(f"--older-than: {error}.") from None
+        raise UsageError(f"--older-than: {error}.", code="bad_value", option="--older-than") from None
     records = keeping.to_forget(name, age, settings)
     names = [record.spec.name for record in records]
     if records:
@@ -130,6 +130,8 @@ def _agree(question: str, to_do: str, settings: "Settings") -> None:
     if settings.yes:
         return
     if not sys.stdin.isatty():
-        raise UsageError(f"There is no terminal to ask on. Add --yes to {to_do} without being asked; nothing was changed.")
+        raise UsageError(
+            f"There is no terminal to ask on. Add --yes to {to_do} without being asked; nothing was changed.", code="no_terminal"
+        )
     if not typer.confirm(printable(question), err=True):
-        raise UsageError("Nothing was changed.")
+        raise UsageError("Nothing was changed.", code="not_agreed")

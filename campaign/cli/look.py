@@ -61,7 +61,9 @@ def report(
 
     is_page = output.lower().endswith(".html")
     if by and not is_page:
-        raise UsageError("--by divides the rows on the page alone. Give --output a name that ends in .html.")
+        raise UsageError(
+            "--by divides the rows on the page alone. Give --output a name that ends in .html.", code="only_for_pages", option="--by"
+        )
     with reading(settings) as reader:
         record = find_whole(reader, name)
         if record.forgotten_at:
@@ -99,9 +101,11 @@ def cancel(name: OneName, *, settings: "Settings") -> None:
 
     if not settings.yes:
         if not sys.stdin.isatty():
-            raise UsageError("There is no terminal to ask on. Add --yes to cancel without being asked; nothing was changed.")
+            raise UsageError(
+                "There is no terminal to ask on. Add --yes to cancel without being asked; nothing was changed.", code="no_terminal"
+            )
         if not _agreed(name):
-            raise UsageError("Nothing was changed.")
+            raise UsageError("Nothing was changed.", code="not_agreed")
     _control(name, Control.CANCELLED, settings)
     export = command_line("report", name, "--output", "FILE", ledger=settings.ledger_to_name)
     typer.echo(f"The campaign “{name}” is cancelled for good. What became of its rows:\n    {export}")

@@ -37,11 +37,11 @@ def simulate(
     try:
         seconds = parse_duration(latency)
     except ValueError as error:
-        raise UsageError(f"--latency: {error}.") from None
+        raise UsageError(f"--latency: {error}.", code="bad_value", option="--latency") from None
     try:
         statuses = tuple(int(status) for status in taken_then.split(","))
     except ValueError:
-        raise UsageError(f"--taken-then {taken_then}: give statuses such as 408,499.") from None
+        raise UsageError(f"--taken-then {taken_then}: give statuses such as 408,499.", code="bad_value", option="--taken-then") from None
     config = SimulatorConfig(
         port=port,
         limit_per_second=limit,

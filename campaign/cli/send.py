@@ -157,7 +157,7 @@ def _run_job(file: str, settings: "Settings", *, dry: bool = False) -> None:
     if dry or ready.dry_run:
         order = order_of(job, ready, now=now)
         if not isinstance(order, SendOrder):
-            raise UsageError(f"{file}: a job that retries can't be tried without sending. Nothing was sent.")
+            raise UsageError(f"{file}: a job that retries can't be tried without sending. Nothing was sent.", code="retry_not_dry")
         _check(order.source, order.settings)
     if idle := too_early(job, ready, now=now):
         print_idle(idle, as_json=ready.json_output)

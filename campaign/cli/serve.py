@@ -76,4 +76,6 @@ def check_installed() -> None:
     from campaign.domain.errors import UsageError
 
     if find_spec("cryptography") is None:
-        raise UsageError("The console is an extra that is not installed: pip install 'campaign[console]'")
+        raise UsageError(
+            "The console is an extra that is not installed: pip install 'campaign[console]'", code="extra_missing", extra="console"
+        )

@@ -37,7 +37,9 @@ class LogFile:
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0), 0o600)
         except OSError as error:
             raise UsageError(
-                f"The log can't be written to {path}: {os.strerror(error.errno or 0)}. Give --log-file another file."
+                f"The log can't be written to {path}: {os.strerror(error.errno or 0)}. Give --log-file another file.",
+                code="log_not_writable",
+                file=path,
             ) from None
         self.path = path
 
@@ -69,7 +71,11 @@ def _check_is_log(path: Path) -> None:
             with path.open("rb") as file:
                 first = file.read(1)
     if first not in {b"", b"{"}:
-        raise UsageError(f"The file {path} holds something else than a log, and is left as it is. Give --log-file another file.")
+        raise UsageError(
+            f"The file {path} holds something else than a log, and is left as it is. Give --log-file another file.",
+            code="not_a_log",
+            file=path,
+        )
 
 
 def for_mails() -> Callable[[object, str, EventDict], str]:

@@ -152,6 +152,6 @@ def _new_password(name: str) -> str:
         given = getpass.getpass(f"New password of {name}: ", stream=sys.stderr)
         check_password(given)
         if getpass.getpass("The same again: ", stream=sys.stderr) != given:
-            raise UsageError("The two were not the same. Nothing was changed.")
+            raise UsageError("The two were not the same. Nothing was changed.", code="passwords_differ")
     check_password(given)
     return given

@@ -44,10 +44,11 @@ class Intake:
         """
         if self._under_way[person] >= AT_ONCE_OF_A_PERSON:
             raise CampaignError(
-                f"{AT_ONCE_OF_A_PERSON} of your files are coming in already. Wait for one of them, then upload this one again."
+                f"{AT_ONCE_OF_A_PERSON} of your files are coming in already. Wait for one of them, then upload this one again.",
+                code="too_many_uploads",
             )
         if self._under_way.total() >= AT_ONCE:
-            raise CampaignError("Too many files are coming in at this moment. Try again in a minute.")
+            raise CampaignError("Too many files are coming in at this moment. Try again in a minute.", code="too_many_uploads")
         self._under_way[person] += 1
         try:
             yield

@@ -38,9 +38,12 @@ class Errand:
 
     def __post_init__(self) -> None:
         if odd := [option for option in self.options if not option.startswith("--")]:
-            raise UsageError(f"“{odd[0]}” is no option; nothing was started.")
+            raise UsageError(f"“{odd[0]}” is no option; nothing was started.", code="odd_option")
         if any("\0" in word for word in (*self.arguments, *self.options)):
-            raise UsageError("A name or a text has a character in it that no command can be given (NUL). Take it out; nothing was started.")
+            raise UsageError(
+                "A name or a text has a character in it that no command can be given (NUL). Take it out; nothing was started.",
+                code="odd_character",
+            )
 
     def words(self, settings: Settings, log: Path) -> list[str]:
         """Those of the process, where the ledger and the log are the console's."""
@@ -84,7 +87,9 @@ async def launch(console: Console, errand: Errand, *, campaign: str, person: str
     try:
         await asyncio.to_thread(_start, errand, begun, console.settings)
     except OSError as error:
-        raise CampaignError(f"The command could not be started: {os.strerror(error.errno or 0)}. Nothing was sent.") from error
+        raise CampaignError(
+            f"The command could not be started: {os.strerror(error.errno or 0)}. Nothing was sent.", code="not_started"
+        ) from error
     finally:
         await asyncio.to_thread(_remove, forgotten)
     return begun

@@ -106,21 +106,26 @@ async def _check_users(serving: Serving, store: Store, *, by_link: bool) -> None
     known = await users.everyone(store)
     if not by_link and not known:
         where = "Behind a proxy" if serving.behind_proxy else f"At {serving.host}, where others reach it,"
-        raise UsageError(f"{where} the console needs users. Add the first: campaign user add NAME --role approver")
+        raise UsageError(f"{where} the console needs users. Add the first: campaign user add NAME --role approver", code="no_users")
     if not is_loopback(serving.host) and not serving.behind_proxy and serving.tls_cert is None:
         raise UsageError(
             f"At {serving.host}, where others reach it, the console is served by https only: give it --tls-cert and --tls-key, "
-            "or --behind-proxy where a proxy does that."
+            "or --behind-proxy where a proxy does that.",
+            code="needs_https",
         )
     if serving.require_approval is not None and not any(user.role >= Role.APPROVER for user in known):
-        raise UsageError("--require-approval needs a user who may approve: campaign user add NAME --role approver")
+        raise UsageError(
+            "--require-approval needs a user who may approve: campaign user add NAME --role approver",
+            code="no_approver",
+            option="--require-approval",
+        )
 
 
 def _certificate(serving: Serving) -> ssl.SSLContext | None:
     if serving.tls_cert is None and serving.tls_key is None:
         return None
     if serving.tls_cert is None or serving.tls_key is None:
-        raise UsageError("--tls-cert and --tls-key go together: give both, or neither.")
+        raise UsageError("--tls-cert and --tls-key go together: give both, or neither.", code="certificate_without_key")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     for file in (serving.tls_cert, serving.tls_key):
         _check_readable(file)
@@ -128,7 +133,8 @@ def _certificate(serving: Serving) -> ssl.SSLContext | None:
         context.load_cert_chain(serving.tls_cert, serving.tls_key, password=_no_password)
     except (ssl.SSLError, ValueError) as error:
         raise UsageError(
-            f"{serving.tls_cert} and {serving.tls_key} are not a certificate and its key, in PEM and without a password ({error})."
+            f"{serving.tls_cert} and {serving.tls_key} are not a certificate and its key, in PEM and without a password ({error}).",
+            code="bad_certificate",
         ) from error
     return context
 
@@ -137,7 +143,7 @@ def _check_readable(file: Path) -> None:
     try:
         file.open("rb").close()
     except OSError as error:
-        raise UsageError(f"{file} can't be read: {os.strerror(error.errno or 0)}.") from error
+        raise UsageError(f"{file} can't be read: {os.strerror(error.errno or 0)}.", code="unreadable_file") from error
 
 
 def _no_password() -> str:
@@ -152,7 +158,11 @@ def _listening(serving: Serving) -> socket.socket:
         )[0]
         listening = socket.socket(family, kind, protocol)
     except OSError as error:
-        raise UsageError(f"--host (or CAMPAIGN_CONSOLE_HOST): there is no “{serving.host}” to listen at ({error.strerror}).") from error
+        raise UsageError(
+            f"--host (or CAMPAIGN_CONSOLE_HOST): there is no “{serving.host}” to listen at ({error.strerror}).",
+            code="bad_value",
+            option="--host",
+        ) from error
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
@@ -160,7 +170,9 @@ def _listening(serving: Serving) -> socket.socket:
         listening.close()
         raise UsageError(
             f"The console can't listen at {serving.host}, port {serving.port}: {os.strerror(error.errno or 0)}. "
-            "Give another by --port, or --port 0 for any free one."
+            "Give another by --port, or --port 0 for any free one.",
+            code="port_taken",
+            option="--port",
         ) from error
     return listening
 

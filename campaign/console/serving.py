@@ -69,7 +69,11 @@ class Serving(BaseSettings):
             first = error.errors(include_url=False)[0]
             field = str(first["loc"][0]).lower()
             problem = first["msg"].removeprefix("Value error, ").split(", unable")[0].replace("Input should", "this should")
-            raise UsageError(f"--{field.replace('_', '-')} (or {PREFIX}{field.upper()}): {problem}.") from None
+            raise UsageError(
+                f"--{field.replace('_', '-')} (or {PREFIX}{field.upper()}): {problem}.",
+                code="bad_value",
+                option=f"--{field.replace('_', '-')}",
+            ) from None
 
     def folder_beside(self, settings: Settings) -> Path:
         """Where the console keeps what is its own."""

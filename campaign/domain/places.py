@@ -128,4 +128,4 @@ def named(given: Place | str) -> Place:
         return place_of(given)
     except ValueError as error:
         problem = str(error)
-        raise UsageError(f"{problem[:1].upper()}{problem[1:]}.") from None
+        raise UsageError(f"{problem[:1].upper()}{problem[1:]}.", code="bad_url") from None

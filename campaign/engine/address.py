@@ -24,12 +24,18 @@ def check_address(address: str) -> None:
     host, _, port = address.removeprefix("[").replace("]:", ":").rpartition(":")
     # Anything else, too, that Ray understands: by “local” it would start a cluster that is open to others.
     if not host or "/" in host or not port.isascii() or not port.isdecimal() or not 0 < int(port) <= 65535:
-        raise UsageError(f"--address: “{address}” is not where a cluster of Ray can be; {_WRITE}. ray:// addresses are not for this.")
+        raise UsageError(
+            f"--address: “{address}” is not where a cluster of Ray can be; {_WRITE}. ray:// addresses are not for this.",
+            code="bad_value",
+            option="--address",
+        )
     try:
         socket.create_connection((host, int(port)), timeout=REACHING_SECONDS).close()
     except (OSError, UnicodeError) as error:
         why = getattr(error, "strerror", None) or error
         raise UsageError(
             f"There is no cluster of Ray at {address}: {why}. Nothing was sent. Check that its first node runs, and its port (ray start "
-            "--port, 6379 without it)."
+            "--port, 6379 without it).",
+            code="no_cluster",
+            option="--address",
         ) from error

@@ -56,7 +56,9 @@ def connected(settings: Settings) -> Iterator["RayCluster"]:
     """
     check_settings(settings)
     if find_spec("ray") is None:
-        raise UsageError("Ray is an extra that is not installed: pip install 'campaign[ray]'. Or take --engine out.")
+        raise UsageError(
+            "Ray is an extra that is not installed: pip install 'campaign[ray]'. Or take --engine out.", code="extra_missing", extra="ray"
+        )
     if settings.address is not None:
         check_address(settings.address)
     # Ray reads all of them when it is loaded. A cluster of its own has a token that nobody else knows.
@@ -79,7 +81,9 @@ def connected(settings: Settings) -> Iterator["RayCluster"]:
                 if settings.address is None
                 else f"There is no cluster of Ray at {settings.address} that lets this command in (RAY_AUTH_MODE, RAY_AUTH_TOKEN)"
             )
-            raise UsageError(f"{where}: {_first_line(error)} Nothing was sent. See docs/ray.md.") from error
+            raise UsageError(
+                f"{where}: {_first_line(error)} Nothing was sent. See docs/ray.md.", code="no_cluster", option="--address"
+            ) from error
         yield RayCluster(ray, here=_only_here(ray, settings))
 
 
@@ -114,7 +118,9 @@ def _only_here(ray: Any, settings: Settings) -> str:
     if len(alive) > 1 or any(node["NodeManagerHostname"] != socket.gethostname() for node in alive):
         raise UsageError(
             f"The cluster at {settings.address} has {len(alive)} nodes, and a ledger in a file is for one machine. Put the ledger into "
-            "PostgreSQL (docs/postgresql.md), or leave --address out. Nothing was sent."
+            "PostgreSQL (docs/postgresql.md), or leave --address out. Nothing was sent.",
+            code="ledger_of_one_machine",
+            option="--address",
         )
     here: str = ray.get_runtime_context().get_node_id()
     return here

@@ -115,4 +115,8 @@ def check_settings(settings: Settings) -> None:
     """
     counted = {"--limit": settings.limit, "--canary": settings.canary, "--shard": None if settings.shard.is_whole else settings.shard}
     if given := [option for option, value in counted.items() if value is not None]:
-        raise UsageError(f"{given[0]} counts the sends of one process, so it can't be with --engine ray. Take one of them out.")
+        raise UsageError(
+            f"{given[0]} counts the sends of one process, so it can't be with --engine ray. Take one of them out.",
+            code="not_with_ray",
+            option=given[0],
+        )

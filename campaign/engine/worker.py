@@ -86,7 +86,9 @@ class Worker:
             if (record.id, record.created_at) != (order.id, order.created_at):
                 raise UsageError(
                     f"The campaign “{order.campaign}” is another one here than where this command was given: its list was staged anew "
-                    "meanwhile, or this worker's ledger is not the command's. Run the same command again."
+                    "meanwhile, or this worker's ledger is not the command's. Run the same command again.",
+                    code="other_campaign",
+                    campaign=order.campaign,
                 )
             return await send(record, ledger, reader, order.settings, observer=Silence(), stop=self._stop)
         finally:

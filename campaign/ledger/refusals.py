@@ -7,66 +7,79 @@ from campaign.domain.errors import UsageError
 
 def gone() -> UsageError:
     return UsageError(
-        "The campaign is no longer in the ledger: meanwhile its name was given to another list or message. Nothing more of it is sent."
+        "The campaign is no longer in the ledger: meanwhile its name was given to another list or message. Nothing more of it is sent.",
+        code="replaced",
     )
 
 
 def name_taken(name: str) -> UsageError:
-    return UsageError(f"There is a campaign named “{name}” already. Choose another --name.")
+    return UsageError(f"There is a campaign named “{name}” already. Choose another --name.", code="name_taken", campaign=name)
 
 
 def staged_by_another() -> UsageError:
-    return UsageError("The list was staged by another process meanwhile. Run the same command again.")
+    return UsageError("The list was staged by another process meanwhile. Run the same command again.", code="staged_by_another")
 
 
 def being_staged() -> UsageError:
-    return UsageError("Another process is staging this list. Wait for it, or stop it, then run the same command again.")
+    return UsageError(
+        "Another process is staging this list. Wait for it, or stop it, then run the same command again.", code="being_staged"
+    )
 
 
 def imported_by_another() -> UsageError:
-    return UsageError("The campaign was imported by another process meanwhile. Run the same command again.")
+    return UsageError("The campaign was imported by another process meanwhile. Run the same command again.", code="already_imported")
 
 
 def rows_lacking() -> UsageError:
-    return UsageError("The file lacks some of the campaign's rows; nothing was imported.")
+    return UsageError("The file lacks some of the campaign's rows; nothing was imported.", code="rows_missing")
 
 
 def other_api(known: str, asked: str) -> UsageError:
-    return UsageError(f"This campaign was sent to {known}, not to {asked}. Give the new one another --name, or another --ledger.")
+    return UsageError(
+        f"This campaign was sent to {known}, not to {asked}. Give the new one another --name, or another --ledger.", code="other_api"
+    )
 
 
 def no_control() -> UsageError:
-    return UsageError("The campaign is cancelled, or its list is still being staged; nothing was changed.")
+    return UsageError("The campaign is cancelled, or its list is still being staged; nothing was changed.", code="not_now")
 
 
 def at_work(campaign: int | None) -> UsageError:
     which = "The campaign" if campaign else "A campaign of this ledger"
-    return UsageError(f"{which} is being worked on by another process. Wait for its end, or pause it, then try again.")
+    return UsageError(
+        f"{which} is being worked on by another process. Wait for its end, or pause it, then try again.", code="at_work", campaign=campaign
+    )
 
 
 def not_ended() -> UsageError:
-    return UsageError("The campaign has rows that are not sent yet. Let it end, or give it up with campaign cancel.")
+    return UsageError("The campaign has rows that are not sent yet. Let it end, or give it up with campaign cancel.", code="not_ended")
 
 
 def too_young() -> UsageError:
     return UsageError(
         "Something was sent or changed in the last 24 h, and what a pass was sent in that time is needed to hold the daily cap. "
-        "Forget the campaign tomorrow."
+        "Forget the campaign tomorrow.",
+        code="too_recent",
     )
 
 
 def in_doubt() -> UsageError:
-    return UsageError("Some of its messages may have arrived, and their passes are still to be read. Run campaign verify first.")
+    return UsageError(
+        "Some of its messages may have arrived, and their passes are still to be read. Run campaign verify first.", code="in_doubt"
+    )
 
 
 def not_here(*, forgotten_at: float | None, exported_at: float | None, file: str | None) -> UsageError | None:
     """Why a campaign is no longer this ledger's to be sent; None if it is."""
     if forgotten_at is not None:
-        return UsageError(f"The campaign was forgotten on {_day(forgotten_at)}: its rows are gone. Start a new one with campaign run.")
+        return UsageError(
+            f"The campaign was forgotten on {_day(forgotten_at)}: its rows are gone. Start a new one with campaign run.", code="forgotten"
+        )
     if exported_at is not None:
         return UsageError(
             f"The campaign was exported to {file} on {_day(exported_at)}, so that nothing of it is sent from this ledger: from two, people "
-            "would be told twice. Go on where the file was imported, or import it here under another --name."
+            "would be told twice. Go on where the file was imported, or import it here under another --name.",
+            code="exported",
         )
     return None
 

@@ -45,16 +45,25 @@ def _in_words(error: OSError, place: Place) -> CampaignError:
     if error.errno in _NO_SPACE:
         return DiskFullError(
             f"There is no space left to write {path}. What was there before is unchanged, and nothing that was sent is lost: "
-            "make room, then run the same command again."
+            "make room, then run the same command again.",
+            file=path,
         )
     if error.errno in _FORBIDDEN:
         return UsageError(
             f"{path} can't be written: {error.strerror}. Close it if another program has it open, "
-            f"see that you may write in the folder {path.parent}, or choose another place for the results."
+            f"see that you may write in the folder {path.parent}, or choose another place for the results.",
+            code="file_not_writable",
+            file=path,
         )
     if error.errno in _VANISHED:
-        return UsageError(f"{path} can't be written: there is no folder {path.parent}. Create it, or choose another place for the results.")
-    return UsageError(f"{path} can't be written: {error.strerror or error}. Choose another place for the results.")
+        return UsageError(
+            f"{path} can't be written: there is no folder {path.parent}. Create it, or choose another place for the results.",
+            code="no_folder",
+            file=path,
+        )
+    return UsageError(
+        f"{path} can't be written: {error.strerror or error}. Choose another place for the results.", code="file_not_writable", file=path
+    )
 
 
 class Draft:

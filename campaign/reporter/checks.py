@@ -98,28 +98,44 @@ def _check_cells(
                 row=number,
                 line=line,
                 column=columns[position] if position < len(columns) else None,
+                code="cell_too_long",
             )
 
 
 def _check_not_the_list(path: Place, failed: Place, list_file: Place) -> None:
     if same_file(path, list_file):
-        raise UsageError(f"{path} is the list itself, which would be written over. Choose another place for the results.")
+        raise UsageError(
+            f"{path} is the list itself, which would be written over. Choose another place for the results.",
+            code="over_the_list",
+            file=path,
+        )
     if same_file(failed, list_file):
-        raise UsageError(f"The failed rows would be written to {failed}, over the list itself. Choose another name for the results.")
+        raise UsageError(
+            f"The failed rows would be written to {failed}, over the list itself. Choose another name for the results.",
+            code="over_the_list",
+            file=failed,
+        )
 
 
 def _check_replaceable(file: Place) -> None:
     if not isinstance(file, Path):
         return
     if file.is_dir():
-        raise UsageError(f"{file} is a folder. Give the results a file name in it, such as {file / 'results.csv'}.")
+        raise UsageError(
+            f"{file} is a folder. Give the results a file name in it, such as {file / 'results.csv'}.", code="is_a_folder", file=file
+        )
     if file.exists() and not file.is_file():
-        raise UsageError(f"{file} is a device or a pipe, and results are written to a file. Choose another place for them.")
+        raise UsageError(
+            f"{file} is a device or a pipe, and results are written to a file. Choose another place for them.", code="not_a_file", file=file
+        )
 
 
 def _check_not_anothers(file: Place, campaign: str) -> None:
     if (owner := owner_of(file)) and owner != campaign:
         raise UsageError(
             f"{file} holds the results of the campaign “{printable(owner)}”, which those of “{printable(campaign)}” would replace. "
-            "Give another file (--results FILE; to report it is --output FILE), or move that one away."
+            "Give another file (--results FILE; to report it is --output FILE), or move that one away.",
+            code="other_results",
+            file=file,
+            owner=owner,
         )

@@ -91,7 +91,9 @@ def figures(reader: LedgerReader, view: CampaignView, *, by: str = "", now: floa
         if rows.by_column.overflowed:
             raise UsageError(
                 f"--by {by}: the column has more than {MOST_VALUES:,} different values, so it divides the rows into nothing that can be "
-                f"shown. Choose another. {_others(record.spec)}"
+                f"shown. Choose another. {_others(record.spec)}",
+                code="too_many_values",
+                option="--by",
             )
     attempts = attempting.all()
     spent = spells(reader.runners(record.id), last_seen=attempts.last_seen, now=now)
@@ -157,9 +159,13 @@ def _place(spec: CampaignSpec, by: str) -> int | None:
     if not by:
         return None
     if by == spec.id_column:
-        raise UsageError(f"--by {by}: that is the column of the passes' ids, and no two of them are the same. {_others(spec)}")
+        raise UsageError(
+            f"--by {by}: that is the column of the passes' ids, and no two of them are the same. {_others(spec)}",
+            code="no_column_but_id",
+            option="--by",
+        )
     if by not in spec.columns:
-        raise UsageError(f"--by {by}: the list has no such column. {_others(spec)}")
+        raise UsageError(f"--by {by}: the list has no such column. {_others(spec)}", code="unknown_column", option="--by")
     return spec.columns.index(by)
 
 

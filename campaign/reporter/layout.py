@@ -46,6 +46,6 @@ class Layout:
         for column in columns:
             if column in seen:
                 whose = "a column that the results add" if column in RESULT_COLUMNS else "another column of the list"
-                raise InputError(f"It has the same name as {whose}. Rename it in the list.", column=column)
+                raise InputError(f"It has the same name as {whose}. Rename it in the list.", column=column, code="repeated_column")
             seen.add(column)
         return cls(names=(*columns, *RESULT_COLUMNS), kinds=(*(Kind.TEXT for _ in columns), *KINDS.values()))

@@ -129,15 +129,15 @@ def _read(path: Path) -> Lasting:
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise UsageError(f"{path} can't be looked at: {os.strerror(error.errno or 0)}.") from error
+        raise UsageError(f"{path} can't be looked at: {os.strerror(error.errno or 0)}.", code="unreadable_file", file=path) from error
     if not stat.S_ISREG(found.st_mode):
-        raise UsageError(f"{path} is not a file that can be replaced.")
+        raise UsageError(f"{path} is not a file that can be replaced.", code="not_a_file", file=path)
     try:
         content = path.read_bytes() if found.st_size <= LARGEST_BYTES else b"?"
     except OSError as error:
-        raise UsageError(f"{path} can't be read: {os.strerror(error.errno or 0)}.") from error
+        raise UsageError(f"{path} can't be read: {os.strerror(error.errno or 0)}.", code="unreadable_file", file=path) from error
     if content and not content.startswith(b"# HELP campaign_"):
-        raise UsageError(f"{path} holds something else than a campaign's figures, and is left as it is.")
+        raise UsageError(f"{path} holds something else than a campaign's figures, and is left as it is.", code="not_metrics", file=path)
     lasting: Lasting = {}
     try:
         for family in text_string_to_metric_families(content.decode()):

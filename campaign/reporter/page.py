@@ -69,11 +69,17 @@ def check_page_writable(place: Place) -> None:
     if isinstance(place, Path) and os.path.lexists(place):
         with writing(place):
             if not place.is_file():
-                raise UsageError(f"{place} is no file, so no page can be written there. Give the page another name.")
+                raise UsageError(
+                    f"{place} is no file, so no page can be written there. Give the page another name.", code="not_a_file", file=place
+                )
             with place.open(encoding="utf-8", errors="replace") as file:
                 head = file.read(_MARK_WITHIN_CHARACTERS)
         if head and MARK not in head:
-            raise UsageError(f"{place} is there already, and is no page of a campaign. Give the page another name, or move that file away.")
+            raise UsageError(
+                f"{place} is there already, and is no page of a campaign. Give the page another name, or move that file away.",
+                code="not_a_page",
+                file=place,
+            )
     with Draft(place):
         pass
 

@@ -54,7 +54,11 @@ def write_results(path: Place, *, campaign: str, columns: Sequence[str], parts: 
     target = ResultsTarget(path=path)
     layout = Layout.of(columns)
     if failed is not None and same_file(path, failed):
-        raise UsageError(f"{path} can't hold the results and the failed rows as well. Choose another place for one of them.")
+        raise UsageError(
+            f"{path} can't hold the results and the failed rows as well. Choose another place for one of them.",
+            code="same_file_twice",
+            file=path,
+        )
     with ExitStack() as stack:
         results = stack.enter_context(Draft(path))
         failures = _Failures(stack.enter_context(Draft(failed)), layout) if failed is not None else None

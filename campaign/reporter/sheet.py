@@ -14,11 +14,17 @@ INSTEAD: Final = "Write the results as .csv or .parquet, which have no such limi
 
 
 def too_many_rows(path: Place) -> UsageError:
-    return UsageError(f"{path}: an Excel sheet holds at most {MOST_ROWS:,} rows, and the list has more. {INSTEAD}")
+    return UsageError(
+        f"{path}: an Excel sheet holds at most {MOST_ROWS:,} rows, and the list has more. {INSTEAD}", code="too_many_rows", file=path
+    )
 
 
 def too_many_columns(path: Place, columns: int) -> UsageError:
-    return UsageError(f"{path}: an Excel sheet holds at most {MOST_COLUMNS:,} columns, and there are {columns:,}. {INSTEAD}")
+    return UsageError(
+        f"{path}: an Excel sheet holds at most {MOST_COLUMNS:,} columns, and there are {columns:,}. {INSTEAD}",
+        code="too_many_columns",
+        file=path,
+    )
 
 
 def fits(text: str) -> bool:

@@ -33,7 +33,11 @@ class ResultsTarget:
 
     def __post_init__(self) -> None:
         if self.path.suffix.lower() not in set(Format):
-            raise UsageError(f"{self.path}: a results file ends in .csv, .parquet, .jsonl or .xlsx; give it one of these endings.")
+            raise UsageError(
+                f"{self.path}: a results file ends in .csv, .parquet, .jsonl or .xlsx; give it one of these endings.",
+                code="bad_suffix",
+                file=self.path,
+            )
 
     @property
     def format(self) -> Format:

@@ -125,7 +125,9 @@ def _close(workbook: Any, path: Place) -> None:
     except FileCreateError as error:
         raise error.args[0] from None
     except FileSizeError:
-        raise UsageError(f"{path}: these results are larger than an Excel file may be. {INSTEAD}") from None
+        raise UsageError(
+            f"{path}: these results are larger than an Excel file may be. {INSTEAD}", code="file_too_large", file=path
+        ) from None
 
 
 def _set_widths(sheet: Any, layout: Layout, columns: list[Column]) -> None:

@@ -100,10 +100,14 @@ def check_token(token: str) -> str:
     """
     token = token.strip()
     if not token:
-        raise UsageError("There is no API token. Put it into PASSENTRY_API_KEY, into a file named by PASSENTRY_API_KEY_FILE, or into .env.")
+        raise UsageError(
+            "There is no API token. Put it into PASSENTRY_API_KEY, into a file named by PASSENTRY_API_KEY_FILE, or into .env.",
+            code="no_token",
+        )
     if not _TOKEN.fullmatch(token):
         raise UsageError(
-            "The API token holds blanks or other characters that no token has. Copy it again, the token alone, without “Bearer”."
+            "The API token holds blanks or other characters that no token has. Copy it again, the token alone, without “Bearer”.",
+            code="bad_token",
         )
     return token
 
@@ -120,21 +124,37 @@ def _parts(url: str) -> re.Match[str]:
     url = url.strip()
     # A URL with credentials or a query may hold a secret: it is not repeated.
     if "@" in url:
-        raise UsageError("The API URL must not hold a user name or password. Take them out of PASSENTRY_API_URL.")
+        raise UsageError(
+            "The API URL must not hold a user name or password. Take them out of PASSENTRY_API_URL.",
+            code="bad_url",
+            option="PASSENTRY_API_URL",
+        )
     if "?" in url or "#" in url:
-        raise UsageError("The API URL must end with its path. Take the “?” or “#” and what follows out of PASSENTRY_API_URL.")
+        raise UsageError(
+            "The API URL must end with its path. Take the “?” or “#” and what follows out of PASSENTRY_API_URL.",
+            code="bad_url",
+            option="PASSENTRY_API_URL",
+        )
     found = _URL.fullmatch(url)
     if found is None or not 0 < int(found["port"] or 1) < 65536:
         # It may be the token, put into the wrong setting: not repeated either.
         raise UsageError(
-            "The API URL is not a complete one. Set PASSENTRY_API_URL to a scheme, a host and perhaps a path: https://api.passentry.com."
+            "The API URL is not a complete one. Set PASSENTRY_API_URL to a scheme, a host and perhaps a path: https://api.passentry.com.",
+            code="bad_url",
+            option="PASSENTRY_API_URL",
         )
     if found["scheme"].lower() != "https" and not is_loopback(found["host"]):
         raise UsageError(
-            f"“{url}” would send the token unencrypted. Use https in PASSENTRY_API_URL; http is for 127.0.0.1, ::1 and localhost only."
+            f"“{url}” would send the token unencrypted. Use https in PASSENTRY_API_URL; http is for 127.0.0.1, ::1 and localhost only.",
+            code="not_https",
+            option="PASSENTRY_API_URL",
         )
     if found["path"].endswith(_PASSES.removesuffix("/passes/")):
-        raise UsageError(f"“{url}” holds the path of the API itself. Set PASSENTRY_API_URL to what stands before /api/v1.")
+        raise UsageError(
+            f"“{url}” holds the path of the API itself. Set PASSENTRY_API_URL to what stands before /api/v1.",
+            code="bad_url",
+            option="PASSENTRY_API_URL",
+        )
     return found
 
 

@@ -108,7 +108,7 @@ def _given_proxy(text: str, endpoint: Endpoint) -> Proxy | None:
     try:
         proxy = Proxy.parse(text)
     except ValueError as error:
-        raise UsageError(f"--proxy: {error}.") from None
+        raise UsageError(f"--proxy: {error}.", code="bad_value", option="--proxy") from None
     return proxy if endpoint.scheme == "https" or proxy.is_here else None
 
 
@@ -127,7 +127,7 @@ def _proxy_of_environment(endpoint: Endpoint) -> Proxy | None:
     try:
         return Proxy.parse(text, source=source)
     except ValueError as error:
-        raise UsageError(f"{source}: {error}.") from None
+        raise UsageError(f"{source}: {error}.", code="bad_value", option=source) from None
 
 
 def _is_in(host: str, networks: str) -> bool:
@@ -153,7 +153,11 @@ def _trusting(ca_file: Path) -> ssl.SSLContext:
     try:
         context.load_verify_locations(cafile=ca_file)
     except ssl.SSLError as error:
-        raise UsageError(f"{setting}: a certificate in {ca_file} is damaged ({error.reason or error}). Copy the file again.") from None
+        raise UsageError(
+            f"{setting}: a certificate in {ca_file} is damaged ({error.reason or error}). Copy the file again.",
+            code="bad_certificate",
+            option=setting,
+        ) from None
     # Python 3.13 refuses certificates that lack what RFC 5280 wants of them, as those of many companies' own authorities do.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     context.set_alpn_protocols(["http/1.1"])
@@ -164,11 +168,15 @@ def _check_certificates(file: Path, *, setting: str) -> None:
     try:
         content = file.read_bytes()
     except OSError as error:
-        raise UsageError(f"{setting}: {file} can't be read: {os.strerror(error.errno or 0)}.") from None
+        raise UsageError(
+            f"{setting}: {file} can't be read: {os.strerror(error.errno or 0)}.", code="unreadable_file", option=setting
+        ) from None
     if not _CERTIFICATE.search(content):
         raise UsageError(
             f"{setting}: {file} holds no certificate in PEM (-----BEGIN CERTIFICATE-----). One in DER becomes PEM by: "
-            "openssl x509 -inform der -in FILE -out FILE.pem"
+            "openssl x509 -inform der -in FILE -out FILE.pem",
+            code="bad_certificate",
+            option=setting,
         )
 
 

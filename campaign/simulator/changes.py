@@ -21,11 +21,15 @@ def check_names(names: Iterable[str]) -> None:
     """
     for name in names:
         if name in FIXED:
-            raise UsageError(f"The setting “{name}” can't be changed while the simulator runs; start another one.")
+            raise UsageError(
+                f"The setting “{name}” can't be changed while the simulator runs; start another one.", code="not_changeable", setting=name
+            )
         if name not in CHANGEABLE:
             near = get_close_matches(name, CHANGEABLE, n=1)
             raise UsageError(
-                f"There is no setting “{name}”; " + (f"did you mean “{near[0]}”?" if near else f"known are {', '.join(CHANGEABLE)}.")
+                f"There is no setting “{name}”; " + (f"did you mean “{near[0]}”?" if near else f"known are {', '.join(CHANGEABLE)}."),
+                code="unknown_setting",
+                setting=name,
             )
 
 
@@ -36,7 +40,7 @@ def read_changes(document: object) -> dict[str, Any]:
         UsageError: no object, an unknown or fixed setting, or a value of another type.
     """
     if not isinstance(document, dict):
-        raise UsageError("The settings are no JSON object; send one such as {“limit_per_second”: 10}.")
+        raise UsageError("The settings are no JSON object; send one such as {“limit_per_second”: 10}.", code="not_an_object")
     check_names(document)
     return {name: _READERS[name](name, value) for name, value in document.items()}
 
@@ -73,7 +77,7 @@ def _plain(value: object) -> object:
 
 
 def _wrong(name: str, value: object, wanted: str) -> UsageError:
-    return UsageError(f"The setting “{name}” can't be {value!r}; give {wanted}.")
+    return UsageError(f"The setting “{name}” can't be {value!r}; give {wanted}.", code="bad_value", setting=name)
 
 
 def _number(name: str, value: object) -> float:

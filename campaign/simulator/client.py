@@ -24,7 +24,7 @@ class SimulatorClient:
 
     def __init__(self, url: str) -> None:
         if urlsplit(url).scheme != "http":
-            raise UsageError(f"{url} is no simulator; give the http URL that it printed.")
+            raise UsageError(f"{url} is no simulator; give the http URL that it printed.", code="bad_url")
         self.url = url.rstrip("/")
         self._root = f"{self.url}/_simulator/"
         self._opener: OpenerDirector = build_opener(ProxyHandler({}))
@@ -85,7 +85,7 @@ class SimulatorClient:
                 return answer
         except HTTPError as error:
             with error:
-                raise UsageError(_sentence(error.read())) from error
+                raise UsageError(_sentence(error.read()), code="simulator_refused") from error
 
 
 def _sentence(body: bytes) -> str:

@@ -25,7 +25,9 @@ class Latency:
     def __post_init__(self) -> None:
         if not 0 <= self.low_seconds <= self.high_seconds or not isfinite(self.high_seconds):
             raise UsageError(
-                f"A latency from {self.low_seconds:g} to {self.high_seconds:g} seconds can't be; give two numbers, the smaller one first."
+                f"A latency from {self.low_seconds:g} to {self.high_seconds:g} seconds can't be; give two numbers, the smaller one first.",
+                code="bad_value",
+                setting="latency",
             )
 
     def at(self, share: float) -> float:
@@ -53,7 +55,9 @@ class Storm:
         _check_seconds("storm", self.seconds)
         _check_seconds("storm's start", self.after_seconds)
         if self.header.lower() not in {VENDOR_RETRY_AFTER, "retry-after"}:
-            raise UsageError(f"A storm can't answer with the header “{self.header}”; give {VENDOR_RETRY_AFTER} or retry-after.")
+            raise UsageError(
+                f"A storm can't answer with the header “{self.header}”; give {VENDOR_RETRY_AFTER} or retry-after.", code="bad_header"
+            )
         if self.retry_after is not None:
             check_header_text(self.retry_after)
 
@@ -123,17 +127,33 @@ class SimulatorConfig:
         object.__setattr__(self, "host", _loopback(self.host))
         object.__setattr__(self, "faults", checked_faults({str(name): probability for name, probability in self.faults.items()}))
         if not 0 <= self.port <= 65535:
-            raise UsageError(f"{self.port} is not a port; give one from 1 to 65535, or 0 for any free one.")
+            raise UsageError(
+                f"{self.port} is not a port; give one from 1 to 65535, or 0 for any free one.", code="bad_value", setting="port"
+            )
         if self.limit_per_second < 0:
-            raise UsageError(f"The limit of {self.limit_per_second} requests a second can't be; give a whole number, 0 for no limit.")
+            raise UsageError(
+                f"The limit of {self.limit_per_second} requests a second can't be; give a whole number, 0 for no limit.",
+                code="bad_value",
+                setting="limit_per_second",
+            )
         if self.tokens_accepted_for is not None and self.tokens_accepted_for < 0:
-            raise UsageError(f"Tokens can't be accepted for {self.tokens_accepted_for} requests; give 0 or more.")
+            raise UsageError(
+                f"Tokens can't be accepted for {self.tokens_accepted_for} requests; give 0 or more.",
+                code="bad_value",
+                setting="tokens_accepted_for",
+            )
         if self.keep_alive_seconds <= 0:
-            raise UsageError(f"Connections can't be kept for {self.keep_alive_seconds:g} seconds; give more than 0.")
+            raise UsageError(
+                f"Connections can't be kept for {self.keep_alive_seconds:g} seconds; give more than 0.",
+                code="bad_value",
+                setting="keep_alive_seconds",
+            )
         for name in ("slow", "late", "hang"):
             _check_seconds(name, getattr(self, f"{name}_seconds"))
         if min(self.huge_bytes, self.deep_levels) < 1:
-            raise UsageError("A huge body needs at least 1 byte, and a deep one at least 1 level; give more than 0.")
+            raise UsageError(
+                "A huge body needs at least 1 byte, and a deep one at least 1 level; give more than 0.", code="bad_value", setting="body"
+            )
         check_header_text(self.retry_after)
         if self.portal not in PORTALS:
             raise UsageError(f"There is no portal “{self.portal}”; known are {', '.join(PORTALS[1:])}.")
@@ -145,7 +165,7 @@ class SimulatorConfig:
 
 def check_header_text(text: str) -> None:
     if not text.isprintable() or not text.isascii():
-        raise UsageError(f"{text!r} can't stand in a header; give printable ASCII text on one line.")
+        raise UsageError(f"{text!r} can't stand in a header; give printable ASCII text on one line.", code="bad_header")
 
 
 def _loopback(host: str) -> str:
@@ -155,15 +175,21 @@ def _loopback(host: str) -> str:
     except ValueError:
         found = None
     if found is None or not found.is_loopback:
-        raise UsageError(f"The simulator can't listen on “{host}”: it is for this machine only; give 127.0.0.1 or ::1.")
+        raise UsageError(
+            f"The simulator can't listen on “{host}”: it is for this machine only; give 127.0.0.1 or ::1.", code="not_loopback"
+        )
     return str(found)
 
 
 def _check_seconds(name: str, seconds: float) -> None:
     if not isfinite(seconds) or seconds < 0:
-        raise UsageError(f"The {name} can't take {seconds:g} seconds; give 0 or more.")
+        raise UsageError(f"The {name} can't take {seconds:g} seconds; give 0 or more.", code="bad_value", setting=name)
 
 
 def _check_weights(name: str, weights: Mapping[str, float]) -> None:
     if not all(isfinite(weight) and weight >= 0 for weight in weights.values()) or sum(weights.values()) <= 0:
-        raise UsageError(f"The {name} have weights that can't be shared out: {dict(weights)}; give at least one above 0, none below.")
+        raise UsageError(
+            f"The {name} have weights that can't be shared out: {dict(weights)}; give at least one above 0, none below.",
+            code="bad_value",
+            setting=name,
+        )

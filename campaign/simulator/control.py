@@ -54,7 +54,7 @@ class Control:
 
     async def _unknown(self, request: web.BaseRequest) -> web.StreamResponse:
         known = ", ".join(f"{method} {ROOT}{name}" for method, name in (*self._routes, ("PUT", f"{_PASSES}ID")))
-        raise UsageError(f"There is no {request.method} {request.path}; there are {known}.")
+        raise UsageError(f"There is no {request.method} {request.path}; there are {known}.", code="unknown_route")
 
     async def _audit(self, request: web.BaseRequest) -> web.StreamResponse:
         return await _lines(request, self._world.books.notifications.entries())
@@ -82,12 +82,12 @@ class Control:
                 self._outage(seconds)
                 return _json(b"{}", status=202)
             case _:
-                raise UsageError("An outage needs a length above 0; send it such as {“seconds”: 2.5}.")
+                raise UsageError("An outage needs a length above 0; send it such as {“seconds”: 2.5}.", code="bad_value", setting="outage")
 
     async def _set_pass(self, request: web.BaseRequest, segment: str) -> web.StreamResponse:
         pass_id = decode_segment(segment)
         if pass_id is None:
-            raise UsageError("The pass id in the path must be one percent-encoded UTF-8 segment.")
+            raise UsageError("The pass id in the path must be one percent-encoded UTF-8 segment.", code="bad_pass_id")
         self._world.passes.change(pass_id, read_change(await _document(request)))
         status, device_type = self._world.traits(pass_id)
         latest = self._world.passes.latest_message(pass_id)
@@ -98,7 +98,7 @@ async def _document(request: web.BaseRequest) -> object:
     try:
         return orjson.loads(await request.read())
     except orjson.JSONDecodeError as error:
-        raise UsageError(f"The body is no JSON: {error}.") from error
+        raise UsageError(f"The body is no JSON: {error}.", code="not_json") from error
 
 
 async def _lines(request: web.BaseRequest, entries: Iterator[Any]) -> web.StreamResponse:

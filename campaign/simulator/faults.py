@@ -126,7 +126,10 @@ def checked_faults(faults: Mapping[str, float]) -> dict[Fault, float]:
     for method in ("GET", "POST"):
         total = sum(probability for fault, probability in known.items() if fault.method == method)
         if total > 1 + 1e-9:
-            raise UsageError(f"The faults of {method} requests add up to {total:.0%}, and a request has at most one; ask for 100% or less.")
+            raise UsageError(
+                f"The faults of {method} requests add up to {total:.0%}, and a request has at most one; ask for 100% or less.",
+                code="bad_probability",
+            )
     return known
 
 
@@ -136,7 +139,7 @@ def fault_named(name: str) -> Fault:
     except ValueError:
         near = get_close_matches(name, list(Fault), n=1)
         hint = f"did you mean “{near[0]}”?" if near else f"known are {', '.join(Fault)}."
-        raise UsageError(f"There is no fault “{name}”; {hint}") from None
+        raise UsageError(f"There is no fault “{name}”; {hint}", code="unknown_fault", fault=name) from None
 
 
 def parse_faults(texts: Iterable[str]) -> dict[Fault, float]:
@@ -149,9 +152,11 @@ def parse_faults(texts: Iterable[str]) -> dict[Fault, float]:
     for text in texts:
         name, equals, probability = (part.strip() for part in text.partition("="))
         if not equals or not name or not probability:
-            raise UsageError(f"The fault “{text}” has no probability; write it as name=0.05 or name=5%.")
+            raise UsageError(
+                f"The fault “{text}” has no probability; write it as name=0.05 or name=5%.", code="bad_probability", fault=text
+            )
         if name in found:
-            raise UsageError(f"The fault “{name}” is given twice; give it once.")
+            raise UsageError(f"The fault “{name}” is given twice; give it once.", code="repeated_fault", fault=name)
         found[name] = _read_probability(name, probability)
     return checked_faults(found)
 
@@ -160,12 +165,12 @@ def _read_probability(name: str, text: str) -> float:
     try:
         return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
     except ValueError:
-        raise UsageError(_not_a_probability(name, text)) from None
+        raise UsageError(_not_a_probability(name, text), code="bad_probability", fault=name) from None
 
 
 def _checked(name: str, probability: float) -> float:
     if not isfinite(probability) or not 0 <= probability <= 1:
-        raise UsageError(_not_a_probability(name, f"{probability:g}"))
+        raise UsageError(_not_a_probability(name, f"{probability:g}"), code="bad_probability", fault=name)
     return probability
 
 

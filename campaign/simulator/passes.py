@@ -52,10 +52,14 @@ def read_change(document: object) -> PassChange:
         UsageError: no object, another field, or a value that can't be.
     """
     if not isinstance(document, dict) or not document or not document.keys() <= _PASS_FIELDS:
-        raise UsageError(f"A change of a pass is a JSON object with some of {', '.join(sorted(_PASS_FIELDS))}.")
+        raise UsageError(f"A change of a pass is a JSON object with some of {', '.join(sorted(_PASS_FIELDS))}.", code="not_an_object")
     for name, value in document.items():
         if not (isinstance(value, str) and value) and not (name == "latestMessage" and value is None):
-            raise UsageError(f"A pass's {name} can't be {value!r}; give a text" + (" or null." if name == "latestMessage" else "."))
+            raise UsageError(
+                f"A pass's {name} can't be {value!r}; give a text" + (" or null." if name == "latestMessage" else "."),
+                code="bad_value",
+                setting=name,
+            )
     return PassChange(
         latest_message=document.get("latestMessage", UNCHANGED),
         status=document.get("status"),

@@ -130,7 +130,7 @@ class Simulator:
 
     def _outage_soon(self, seconds: float) -> None:
         if self._outage_task is not None and not self._outage_task.done():
-            raise UsageError("There is an outage already; wait until it is over.")
+            raise UsageError("There is an outage already; wait until it is over.", code="busy")
         self._outage_task = asyncio.get_running_loop().create_task(self._answer_then_outage(seconds))
 
     async def _answer_then_outage(self, seconds: float) -> None:
@@ -170,7 +170,7 @@ def bound_socket(host: str, port: int) -> socket.socket:
         listener.close()
         taken = error.errno == errno.EADDRINUSE
         problem = "is taken by another program" if taken else f"can't be had ({error.strerror})"
-        raise UsageError(f"Port {port} on {host} {problem}; give another one, or 0 for any free one.") from error
+        raise UsageError(f"Port {port} on {host} {problem}; give another one, or 0 for any free one.", code="port_taken") from error
     return listener
 
 

@@ -21,7 +21,9 @@ class AuditFile:
         try:
             self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise UsageError(f"The audit file {path} can't be written: {error.strerror}; give another one.") from error
+            raise UsageError(
+                f"The audit file {path} can't be written: {error.strerror}; give another one.", code="file_not_writable"
+            ) from error
         self._size = os.fstat(self._descriptor).st_size
 
     def append(self, entry: Notification) -> None:

@@ -68,7 +68,7 @@ async def ask(request: web.Request) -> web.StreamResponse:
     chosen = _chosen(request, asked, request.query)
     count = await _count(request, asked, chosen)
     if not count:
-        raise UsageError(console_of(request).pages.text("campaigns.again.none"))
+        raise UsageError(console_of(request).pages.text("campaigns.again.none"), code="nothing_to_retry")
     others = asked.shown.view.counts.open
     return console_of(request).pages.respond(
         "campaigns/again_sure.html", request, shown=asked.shown, chosen=chosen, count=count, others=others
@@ -83,7 +83,7 @@ async def send(request: web.Request) -> web.StreamResponse:
     chosen = _chosen(request, asked, form)
     pages = console_of(request).pages
     if chosen.status is Status.UNKNOWN and form.get("twice") != "yes":
-        raise UsageError(pages.text("campaigns.again.say_twice"))
+        raise UsageError(pages.text("campaigns.again.say_twice"), code="twice_not_agreed")
     count = await _count(request, asked, chosen)
     check_size(request, asked, count + asked.shown.view.counts.open)
     errand = Errand(verb="retry", arguments=(asked.name,), options=("--yes", *chosen.options))
@@ -105,11 +105,11 @@ def _chosen(request: web.Request, asked: Asked, form: "MultiMapping[Any]") -> Ch
     text = console_of(request).pages.text
     status = form.get("status")
     if status not in RETRYABLE:
-        raise UsageError(text("campaigns.again.no_status"))
+        raise UsageError(text("campaigns.again.no_status"), code="no_status")
     known = [reason for reason in asked.shown.view.counts.reasons(Status(status)) if reason]
     given = [reason for reason in form.getall(f"reason-{status}", []) if isinstance(reason, str)]
     if any(reason not in known for reason in given):
-        raise UsageError(text("campaigns.again.no_reason"))
+        raise UsageError(text("campaigns.again.no_reason"), code="no_reason")
     return Chosen(status=Status(status), reasons=_reasons(given, known), http_statuses=_codes(request, form.get("http", "")))
 
 
@@ -121,13 +121,13 @@ def _reasons(given: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
 def _codes(request: web.Request, given: object) -> tuple[int, ...]:
     words = given.replace(",", " ").split() if isinstance(given, str) else []
     if odd := [word for word in words if not (word.isascii() and word.isdecimal() and len(word) == 3)]:
-        raise UsageError(console_of(request).pages.text("campaigns.again.odd_code", code=odd[0][:20]))
+        raise UsageError(console_of(request).pages.text("campaigns.again.odd_code", code=odd[0][:20]), code="bad_http_status")
     return tuple(map(int, words))
 
 
 def _check(request: web.Request, asked: Asked) -> None:
     if not asked.shown.may_rerun:
-        raise UsageError(console_of(request).pages.text("campaigns.one.not_now"))
+        raise UsageError(console_of(request).pages.text("campaigns.one.not_now"), code="not_now")
 
 
 def routes() -> list[web.RouteDef]:

@@ -63,7 +63,7 @@ class Looking:
             UsageError: there is none.
         """
         if (seen := await self.campaign(name)) is None:
-            raise UsageError(f"There is no campaign named “{name}”.")
+            raise UsageError(f"There is no campaign named “{name}”.", code="unknown_campaign", campaign=name)
         return seen
 
     def view(self, reader: LedgerReader, record: CampaignRecord) -> CampaignView:

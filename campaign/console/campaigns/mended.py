@@ -69,7 +69,7 @@ async def send(request: web.Request) -> web.StreamResponse:
     name, message = str(form.get("file", "")), _lines(str(form.get("message", "")))
     file = _folder(console) / name
     if not _NAME.fullmatch(name) or not name.startswith(_mark(asked.person)) or not file.is_file():
-        raise UsageError(console.pages.text("campaigns.mended.gone"))
+        raise UsageError(console.pages.text("campaigns.mended.gone"), code="upload_gone")
     # Again: what the file is of decides which campaign the command sends.
     plan = await _plan(request, asked, file, message)
     # With other passes and another text it is not what anybody agreed to: all whom the campaign tells are counted, not this file's alone.
@@ -93,12 +93,12 @@ async def _taken(console: Console, part: BodyPartReader, person: Person) -> Path
     """
     suffix = PurePosixPath(part.filename or "").suffix.lower()
     if suffix not in set(Format):
-        raise UsageError(console.pages.text("campaigns.mended.kind"))
+        raise UsageError(console.pages.text("campaigns.mended.kind"), code="wrong_kind_of_file")
     folder = _folder(console)
     await asyncio.to_thread(_tidy, folder)
     mark = _mark(person)
     if sum(1 for _ in folder.glob(f"{mark}*")) >= MOST_OF_A_PERSON:
-        raise UsageError(console.pages.text("campaigns.mended.too_many", most=MOST_OF_A_PERSON))
+        raise UsageError(console.pages.text("campaigns.mended.too_many", most=MOST_OF_A_PERSON), code="too_many_files")
     file = folder / f"{mark}{secrets.token_hex(8)}{suffix}"
     most = console.rules.most_upload_bytes
     try:
@@ -114,7 +114,9 @@ async def _taken(console: Console, part: BodyPartReader, person: Person) -> Path
     except BaseException as error:
         file.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise CampaignError(f"The file could not be kept: {os.strerror(error.errno or 0)}. Nothing was sent.") from error
+            raise CampaignError(
+                f"The file could not be kept: {os.strerror(error.errno or 0)}. Nothing was sent.", code="not_kept"
+            ) from error
         raise
     return file
 
@@ -158,7 +160,7 @@ async def _part(body: MultipartReader, name: str) -> BodyPartReader:
 
 def _check_any(console: Console, plan: Plan) -> None:
     if not plan.sent and not plan.waiting:
-        raise UsageError(f"{console.pages.text('campaigns.mended.nothing')} {plan.words}".strip())
+        raise UsageError(f"{console.pages.text('campaigns.mended.nothing')} {plan.words}".strip(), code="nothing_to_retry")
 
 
 def _folder(console: Console) -> Path:
@@ -175,7 +177,7 @@ def _tidy(folder: Path) -> None:
 
 def _check(request: web.Request, asked: Asked) -> None:
     if not asked.shown.may_rerun:
-        raise UsageError(console_of(request).pages.text("campaigns.one.not_now"))
+        raise UsageError(console_of(request).pages.text("campaigns.one.not_now"), code="not_now")
 
 
 def routes() -> list[web.RouteDef]:

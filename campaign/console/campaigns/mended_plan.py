@@ -45,11 +45,11 @@ async def plan_of(jobs: Jobs, console: Console, *, campaign: str, file: Path, me
     answer: dict[str, Any] = job.answer
     text = console.pages.text
     if job.broken or "error" not in answer:
-        raise UsageError(text("campaigns.mended.broken"))
+        raise UsageError(text("campaigns.mended.broken"), code="file_not_readable")
     if answer.get("other"):
-        raise UsageError(text("campaigns.mended.other"))
+        raise UsageError(text("campaigns.mended.other"), code="other_campaign")
     if answer["error"]:
-        raise UsageError(answer["error"])
+        raise UsageError(answer["error"], code="row_does_not_match")
     return Plan(**answer["plan"])
 
 

@@ -73,7 +73,7 @@ async def start(request: web.Request, asked: Asked, errand: Errand, *, deed: str
     async with watching_of(request).starting:
         known = await launches(console, asked.name)
         if await asyncio.to_thread(lambda: any(one.running() for one in known)):
-            raise UsageError(console.pages.text("campaigns.one.busy"))
+            raise UsageError(console.pages.text("campaigns.one.busy"), code="busy")
         await note(console.store, asked.person.name, console.pages.text(deed), asked.name, details)
         await launch(console, errand, campaign=asked.name, person=asked.person.name)
     raise web.HTTPSeeOther(campaign_page(asked.name))
@@ -89,7 +89,7 @@ async def _steer(request: web.Request, asked: Asked, wanted: Control, deed: str)
 
 def _check(possible: bool, request: web.Request) -> None:  # noqa: FBT001 - the answer to what is checked
     if not possible:
-        raise UsageError(console_of(request).pages.text("campaigns.one.not_now"))
+        raise UsageError(console_of(request).pages.text("campaigns.one.not_now"), code="not_now")
 
 
 def routes() -> list[web.RouteDef]:

@@ -100,9 +100,12 @@ def check_password(password: str) -> None:
         UsageError: too short, or too long.
     """
     if len(password) < LEAST_CHARACTERS:
-        raise UsageError(f"A password has at least {LEAST_CHARACTERS} characters; this one has {len(password)}. Nothing was changed.")
+        raise UsageError(
+            f"A password has at least {LEAST_CHARACTERS} characters; this one has {len(password)}. Nothing was changed.",
+            code="password_too_short",
+        )
     if is_too_long(password):
-        raise UsageError(f"A password has at most {MOST_BYTES} bytes; this one is longer. Nothing was changed.")
+        raise UsageError(f"A password has at most {MOST_BYTES} bytes; this one is longer. Nothing was changed.", code="password_too_long")
 
 
 def is_too_long(password: str) -> bool:

@@ -43,12 +43,17 @@ async def add(store: Store, name: str, role: str, password: str) -> None:
     """
     name = name.strip()
     if not name or len(name) > MOST_CHARACTERS or not name.isprintable() or key_of(name) == OWNER:
-        raise UsageError(f"“{name}” can't be a user's name: it has 1 to {MOST_CHARACTERS} printable characters, and is not “{OWNER}”.")
+        raise UsageError(
+            f"“{name}” can't be a user's name: it has 1 to {MOST_CHARACTERS} printable characters, and is not “{OWNER}”.",
+            code="bad_user_name",
+        )
     row = (key_of(name), name, role, password, time.time())
     try:
         await store.do(lambda db: db.execute("INSERT INTO users (key, name, role, password, since) VALUES (?, ?, ?, ?, ?)", row).fetchall())
     except apsw.ConstraintError:
-        raise UsageError(f"There is a user “{name}” already. campaign user role and campaign user password change them.") from None
+        raise UsageError(
+            f"There is a user “{name}” already. campaign user role and campaign user password change them.", code="user_exists"
+        ) from None
 
 
 async def find(store: Store, name: str) -> User | None:
@@ -108,7 +113,7 @@ async def _change(store: Store, name: str, statement: str, *values: str, ends_se
         return bool(changed)
 
     if not await store.do(change):
-        raise UsageError(f"There is no user “{name}”. campaign user list shows them all.")
+        raise UsageError(f"There is no user “{name}”. campaign user list shows them all.", code="unknown_user")
 
 
 def _user(row: tuple[Any, ...]) -> User:

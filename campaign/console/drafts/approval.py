@@ -42,7 +42,7 @@ def returning(person: Person, note: str, *, now: float) -> Change:
         check_second(person, draft)
         note_ = note.strip()[:NOTE_CHARACTERS]
         if not note_:
-            raise UsageError("Write what has to be changed, so that the sender knows.")
+            raise UsageError("Write what has to be changed, so that the sender knows.", code="no_reason")
         return replace(draft, stage=Stage.EDITING, asked=None, approved=None, returned=Mark(by=person.name, at=now, note=note_))
 
     return change
@@ -54,7 +54,7 @@ def approving(person: Person, content: str, *, now: float) -> Change:
     def change(draft: Draft) -> Draft:
         check_second(person, draft)
         if draft.content != content:
-            raise UsageError("It was changed while you looked at it. Look at it again before you approve.")
+            raise UsageError("It was changed while you looked at it. Look at it again before you approve.", code="changed_meanwhile")
         return replace(draft, approved=Mark(by=person.name, at=now, content=content))
 
     return change
@@ -63,13 +63,13 @@ def approving(person: Person, content: str, *, now: float) -> Change:
 def check_second(person: Person, draft: Draft) -> None:
     """Raises UsageError unless this person may decide about a draft that waits."""
     if draft.stage is not Stage.WAITING:
-        raise UsageError("This doesn't wait for a second person any more.")
+        raise UsageError("This doesn't wait for a second person any more.", code="not_waiting")
     if person.role < Role.APPROVER:
-        raise UsageError("Only an approver can decide this.")
+        raise UsageError("Only an approver can decide this.", code="not_an_approver")
     if person.name == draft.owner or person.name in draft.hands or (draft.asked is not None and person.name == draft.asked.by):
-        raise UsageError("You have worked on this yourself, so somebody else has to approve it.")
+        raise UsageError("You have worked on this yourself, so somebody else has to approve it.", code="own_work")
 
 
 def _check_editing(draft: Draft) -> None:
     if draft.stage is not Stage.EDITING:
-        raise UsageError("This has been sent already.")
+        raise UsageError("This has been sent already.", code="already_sent")

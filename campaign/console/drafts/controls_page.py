@@ -65,7 +65,7 @@ async def add_excludes(request: web.Request) -> web.StreamResponse:
                 await _add(request, draft, received)
                 count += 1
         if not count:
-            raise UsageError(console_of(request).pages.text("drafts.list.choose_first"))
+            raise UsageError(console_of(request).pages.text("drafts.list.choose_first"), code="no_file")
     except (CampaignError, TooLargeError) as error:
         problem = problem_of(request, error)
         values = _values(request, draft, form=form, problems={"exclude": problem.sentence})
@@ -106,7 +106,7 @@ async def _add(request: web.Request, draft: Draft, received: Received) -> None:
 
     def change(found: Draft) -> Draft:
         if len(found.excludes) >= MOST_EXCLUDES:
-            raise UsageError(f"There are {MOST_EXCLUDES} lists to leave out already. Put several into one file.")
+            raise UsageError(f"There are {MOST_EXCLUDES} lists to leave out already. Put several into one file.", code="too_many_files")
         taken = {upload.file.partition(".")[0] for upload in found.excludes}
         stem = next(name for number in range(1, MOST_EXCLUDES + 1) if (name := f"exclude-{number}") not in taken)
         found.changed(person.name, time.time())
@@ -128,11 +128,11 @@ async def _check_readable(request: web.Request, draft: Draft, received: Received
         async with asyncio.timeout(LOOK_SECONDS):
             await job.ended.wait()
     except TimeoutError:
-        raise InputError("It takes too long to look through. Split it into several.", file=received.name) from None
+        raise InputError("It takes too long to look through. Split it into several.", file=received.name, code="too_slow_to_read") from None
     if job.broken or "error" not in job.answer:
-        raise InputError("It could not be looked through. Save it as .csv and try again.", file=received.name)
+        raise InputError("It could not be looked through. Save it as .csv and try again.", file=received.name, code="file_not_readable")
     if job.answer["error"]:
-        raise InputError(job.answer["error"])
+        raise InputError(job.answer["error"], code="exclusion_not_usable")
 
 
 def _name_taken(request: web.Request, draft: Draft, name: str) -> str:

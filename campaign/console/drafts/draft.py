@@ -132,11 +132,9 @@ class Draft:
             UsageError: it is no longer to be changed.
         """
         if self.stage is not Stage.EDITING:
-            raise UsageError(
-                "This waits for a second person, so it can't be changed. Take it back first."
-                if self.stage is Stage.WAITING
-                else "This has been sent, so it can't be changed any more. Begin a new campaign."
-            )
+            if self.stage is Stage.WAITING:
+                raise UsageError("This waits for a second person, so it can't be changed. Take it back first.", code="waiting_for_approval")
+            raise UsageError("This has been sent, so it can't be changed any more. Begin a new campaign.", code="already_sent")
         hands = self.hands if by in self.hands else (*self.hands, by)
         return replace(self, changed_at=now, hands=hands, problem="", **changes)  # type: ignore[arg-type]  # named by callers of this package
 

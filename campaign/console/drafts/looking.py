@@ -32,7 +32,8 @@ def look(path: Path, key: str) -> Looked:
         if is_results_file(columns):
             raise InputError(
                 "These are the results of a campaign, not a new list. To send its failed rows again, open that campaign; "
-                "to use the file as a new list, remove its delivery_ columns."
+                "to use the file as a new list, remove its delivery_ columns.",
+                code="results_file",
             )
         candidates = _candidates(columns)
         # What is wrong with any other column is told now, not after the message is written.

@@ -117,7 +117,7 @@ async def approve(request: web.Request) -> web.StreamResponse:
 
 def _not_waiting(draft: Draft) -> Draft:
     if draft.stage is Stage.WAITING:
-        raise UsageError("This waits for a second person, who sends it by approving.")
+        raise UsageError("This waits for a second person, who sends it by approving.", code="waiting_for_approval")
     return draft
 
 

@@ -102,11 +102,11 @@ class Sender:
     def _check(self, draft: Draft) -> None:
         found = kept_check(self.room.folder(draft), draft.checkable)
         if found is None or found.error or not found.sendable:
-            raise UsageError("The list and the message have to be checked first. Go to the step “Check”.")
+            raise UsageError("The list and the message have to be checked first. Go to the step “Check”.", code="not_checked")
         if needs_approval(draft, found.sendable, self.room.console.rules.approval_over):
-            raise UsageError("So many recipients need a second person. Ask for approval.")
+            raise UsageError("So many recipients need a second person. Ask for approval.", code="needs_approval")
         if problem := problem_with_name(draft.name) or self.name_taken(draft):
-            raise UsageError(problem)
+            raise UsageError(problem, code="other_content")
 
     def name_taken(self, draft: Draft) -> str:
         """Why a draft can't have its name; empty if it can. Blocks."""
@@ -156,9 +156,11 @@ class Sender:
         folder = self.room.folder(draft)
         uploads = [upload for upload in (draft.list, *draft.excludes) if upload is not None]
         if any(_is_other(folder, upload) for upload in uploads):
-            raise UsageError("A file of this draft is not what it was when it was uploaded. Upload it again; nothing was sent.")
+            raise UsageError(
+                "A file of this draft is not what it was when it was uploaded. Upload it again; nothing was sent.", code="changed_file"
+            )
         if draft.words is Words.WRITTEN and (folder / MESSAGE).read_bytes() != draft.message.encode():
-            raise UsageError("The message's file is not what was written. Save the message again; nothing was sent.")
+            raise UsageError("The message's file is not what was written. Save the message again; nothing was sent.", code="changed_file")
 
 
 def options_of(room: Room, draft: Draft) -> tuple[str, ...]:

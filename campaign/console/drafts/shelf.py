@@ -43,7 +43,7 @@ class Shelf:
     def folder_of(self, draft: str) -> Path:
         """Where a draft's files are."""
         if not _ID.fullmatch(draft):
-            raise UsageError("There is no such draft.")
+            raise UsageError("There is no such draft.", code="no_draft")
         return self._folder / draft
 
     def find(self, draft: str) -> Draft | None:
@@ -74,7 +74,8 @@ class Shelf:
         with self._alone():
             if sum(draft.owner == owner for draft in self.unsent()) >= MOST_OF_A_PERSON:
                 raise UsageError(
-                    f"You have {MOST_OF_A_PERSON} campaigns that were not sent. Remove one that isn't needed, then begin again."
+                    f"You have {MOST_OF_A_PERSON} campaigns that were not sent. Remove one that isn't needed, then begin again.",
+                    code="too_many_drafts",
                 )
             now = time.time()
             draft = Draft(id=secrets.token_hex(16), owner=owner, created_at=now, changed_at=now, hands=(owner,))
@@ -94,7 +95,7 @@ class Shelf:
         with self._alone():
             found = self.find(draft)
             if found is None:
-                raise UsageError("This draft is not there any more: somebody has removed it.")
+                raise UsageError("This draft is not there any more: somebody has removed it.", code="no_draft")
             changed = change(found)
             if changed.message != found.message:
                 write_whole(self.folder_of(draft) / MESSAGE, changed.message.encode())
@@ -109,7 +110,7 @@ class Shelf:
             if found is None:
                 return
             if found.stage in {Stage.SENDING, Stage.SENT}:
-                raise UsageError("This has been sent; its files stay with the campaign.")
+                raise UsageError("This has been sent; its files stay with the campaign.", code="already_sent")
             self._take_away(self.folder_of(draft))
 
     def clear_away(self, draft: str) -> None:
@@ -152,7 +153,7 @@ class Shelf:
             with FileLock(self._lock, timeout=LOCK_SECONDS, mode=0o600, thread_local=False):
                 yield
         except Timeout:
-            raise CampaignError("The drafts are being worked on by another console. Try again in a moment.") from None
+            raise CampaignError("The drafts are being worked on by another console. Try again in a moment.", code="busy") from None
 
 
 def _is_old(draft: Draft, now: float) -> bool:

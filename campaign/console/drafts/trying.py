@@ -50,7 +50,7 @@ async def try_out(room: Room, draft: Draft, person: Person, *, to: str, row: int
     deed = room.console.pages.text("drafts.deed.test")
     # Noted first, so that tests of many drafts at once are counted, too.
     if not await trail.note_if_few(room.console.store, person.name, deed, draft.name, most=MOST_OF_A_PERSON, seconds=DAY_SECONDS):
-        raise UsageError(room.console.pages.text("drafts.test.too_many", most=MOST_OF_A_PERSON))
+        raise UsageError(room.console.pages.text("drafts.test.too_many", most=MOST_OF_A_PERSON), code="too_many_tests")
     launched = await launch(room.console, errand, campaign=f"test of {draft.id}", person=person.name)
     for _ in range(int(MOST_SECONDS / LOOK_SECONDS)):
         if not await asyncio.to_thread(launched.running):

@@ -169,7 +169,7 @@ async def _copied(part: BodyPartReader, file: BinaryIO, folder: Path, most_bytes
         head = head or bytes(chunk[:8])
         await asyncio.to_thread(_written, file, digest, chunk)
     if not size_bytes:
-        raise InputError("The file is empty. Save the list again.", file=name)
+        raise InputError("The file is empty. Save the list again.", file=name, code="empty_file")
     return size_bytes, digest.hexdigest(), head
 
 

@@ -54,7 +54,9 @@ def parse(url: str) -> Address:
     if any("@" in host for host in hosts) or not all(port.isdigit() for port in ports if port):
         raise UsageError(
             "The ledger's URL can't be read. Write it as postgresql://USER:PASSWORD@HOST:PORT/DATABASE; in the password write %40 for @, "
-            "%2F for /, %3A for :, %23 for #, %3F for ? and %25 for %."
+            "%2F for /, %3A for :, %23 for #, %3F for ? and %25 for %.",
+            code="bad_ledger_url",
+            option="--ledger",
         ) from None
     database = given.get("dbname") or given.get("user") or ""
     if hosts[0].startswith("/"):

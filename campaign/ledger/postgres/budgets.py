@@ -61,7 +61,10 @@ class Budgets(Waiting):
                 was = {f"was_{name}": value for name, value in asdict(known).items()}
                 if db.one("set_pace", asdict(pace) | was, key=key) is not None:
                     return answer
-            raise LedgerError("The ledger's pace is changed by others again and again. Run the same command again with fewer processes.")
+            raise LedgerError(
+                "The ledger's pace is changed by others again and again. Run the same command again with fewer processes.",
+                code="ledger_busy",
+            )
 
         # If the answer to the last step is lost, a slice of slots goes unused, and none is used twice.
         return await self._quick.ask(work)

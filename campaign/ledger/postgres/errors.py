@@ -61,24 +61,28 @@ def in_words(error: psycopg.Error, address: Address, *, opening: bool = False) -
         case errors.InsufficientPrivilege():
             return _place(
                 f"The ledger {address.name} may not be used like this: {why}. Ask its owner for the rights that postgres_role.sql gives.",
+                code="ledger_forbidden",
                 opening=opening,
             )
         case errors.UndefinedTable() | errors.UndefinedColumn() | errors.UndefinedFunction() | errors.InvalidSchemaName():
             sentence = f"{address.name} is not a ledger, or is damaged ({why}). Name another database with --ledger."
-            return LedgerDamagedError(sentence) if opening else LedgerError(sentence)
+            return LedgerDamagedError(sentence) if opening else LedgerError(sentence, code=LedgerDamagedError.code)
         case errors.QueryCanceled():
-            return LedgerError(f"The ledger {address.name} gave something up ({why}). Run the same command again.")
+            return LedgerError(f"The ledger {address.name} gave something up ({why}). Run the same command again.", code="ledger_busy")
         case psycopg.OperationalError():
             return unreachable(address, why, opening=opening)
         case _:
-            return LedgerError(f"The ledger {address.name} refused what was to be written ({why}). Nothing of it was recorded.")
+            return LedgerError(
+                f"The ledger {address.name} refused what was to be written ({why}). Nothing of it was recorded.", code="ledger_refused"
+            )
 
 
 def given_up(address: Address, error: LostError, *, opening: bool = False) -> LedgerError:
     """What to say once trying again has not helped."""
     if error.good:
         return LedgerError(
-            f"The ledger {address.name} is busy: others hold what this needs ({error}). Run the same command again in a minute."
+            f"The ledger {address.name} is busy: others hold what this needs ({error}). Run the same command again in a minute.",
+            code="ledger_busy",
         )
     return unreachable(address, str(error), opening=opening)
 
@@ -87,6 +91,7 @@ def unreachable(address: Address, why: str, *, opening: bool = False) -> LedgerE
     return _place(
         f"The ledger {address.name} can't be reached: {address.without_secrets(why)}. "
         "Check the address, the network and the database server, then run the same command again.",
+        code="ledger_unreachable",
         opening=opening,
     )
 
@@ -94,9 +99,10 @@ def unreachable(address: Address, why: str, *, opening: bool = False) -> LedgerE
 def unknown_end(address: Address) -> LedgerError:
     return LedgerError(
         f"The connection to the ledger {address.name} broke at the very moment of writing, and did not come back: whether the last of "
-        "it was recorded is not known here. The ledger knows; nothing is sent twice. Run the same command again."
+        "it was recorded is not known here. The ledger knows; nothing is sent twice. Run the same command again.",
+        code="end_unknown",
     )
 
 
-def _place(sentence: str, *, opening: bool) -> LedgerError:
-    return LedgerPlaceError(sentence) if opening else LedgerError(sentence)
+def _place(sentence: str, *, code: str, opening: bool) -> LedgerError:
+    return LedgerPlaceError(sentence, code=code) if opening else LedgerError(sentence, code=code)

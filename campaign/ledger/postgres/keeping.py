@@ -32,7 +32,8 @@ class Keeping(Rest):
                 raise LedgerError(
                     "What was forgotten is no longer in the ledger, but its tables' pages may still hold traces of it, and only their "
                     "owner may write them anew. Have the owner run VACUUM (FULL) campaign.rows, campaign.attempts, campaign.exclusions, "
-                    "campaign.campaigns; or run campaign forget with the owner's URL."
+                    "campaign.campaigns; or run campaign forget with the owner's URL.",
+                    code="traces_left",
                 )
             db.run(SQL["clean"])
             db.all("cleaned")

@@ -87,7 +87,7 @@ class Line:
 
     async def _asked(self, work: Callable[[Session], T], *, together: bool, bare: bool, seconds: float) -> T:
         if self._closed:
-            raise LedgerError("The ledger is closed.")
+            raise LedgerError("The ledger is closed.", code="ledger_closed")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         task = Task(work=work, future=future, together=together, bare=bare, seconds=seconds)
         for _ in range(MOST_WAITS):
@@ -97,7 +97,7 @@ class Line:
                 await asyncio.sleep(WAIT_SECONDS)
             else:
                 return await future
-        raise LedgerError(f"The ledger {self._address.name} is too slow: {MOST_WAITING} writes wait for it.")
+        raise LedgerError(f"The ledger {self._address.name} is too slow: {MOST_WAITING} writes wait for it.", code="ledger_slow")
 
     def _run(self) -> None:
         held: Task | None = None

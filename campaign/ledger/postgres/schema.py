@@ -73,7 +73,7 @@ def _opening(address: Address, work: Callable[[Session, Address], T]) -> T:
         raise given_up(address, error, opening=True) from error
     except CampaignError as error:
         # Nothing was sent yet, and what is wrong here is wrong with the place.
-        raise LedgerPlaceError(str(error)) if type(error) is LedgerError else error from error.__cause__
+        raise LedgerPlaceError(str(error), code=error.code) if type(error) is LedgerError else error from error.__cause__
     finally:
         session.roll_back()
         session.drop()
@@ -99,7 +99,8 @@ def _not_its_owner(address: Address, version: int, error: errors.InsufficientPri
         found, then = f"There is no ledger at {address.name} yet", f"{then}, and after it postgres_role.sql"
     return LedgerPlaceError(
         f"{found}, and this user may not change that: {error.diag.message_primary}. Have the database's owner run a command of this "
-        f"version once; {then}."
+        f"version once; {then}.",
+        code="ledger_not_owned",
     )
 
 
@@ -108,13 +109,15 @@ def _check_server(db: Session, address: Address) -> None:
     if version < OLDEST_SERVER:
         raise LedgerVersionError(
             f"The database server of the ledger {address.name} is PostgreSQL {version // 10_000}; "
-            f"it takes {OLDEST_SERVER // 10_000} or newer. Upgrade it, or name another with --ledger."
+            f"it takes {OLDEST_SERVER // 10_000} or newer. Upgrade it, or name another with --ledger.",
+            code="server_too_old",
         )
     (encoding,) = db.run(_ENCODING).fetchall()[0]
     if encoding != "UTF8":
         raise LedgerPlaceError(
             f"The database of the ledger {address.name} keeps its text as {encoding}. "
-            "Make one with ENCODING 'UTF8', and name it with --ledger."
+            "Make one with ENCODING 'UTF8', and name it with --ledger.",
+            code="ledger_encoding",
         )
 
 
@@ -125,13 +128,15 @@ def _version(db: Session, address: Address) -> int:
         if schema:
             raise LedgerPlaceError(
                 f"The database of the ledger {address.name} has a schema “campaign” that is not a ledger's. "
-                "Name another database with --ledger."
+                "Name another database with --ledger.",
+                code="not_a_ledger",
             )
         return 0
     version = int(db.run(_VERSION).fetchall()[0][0])
     if version > SCHEMA_VERSION:
         raise LedgerVersionError(
-            f"The ledger {address.name} is of a newer Campaign (version {version}, this one knows {SCHEMA_VERSION}). Upgrade to go on."
+            f"The ledger {address.name} is of a newer Campaign (version {version}, this one knows {SCHEMA_VERSION}). Upgrade to go on.",
+            code="ledger_newer",
         )
     return version
 

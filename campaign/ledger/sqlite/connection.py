@@ -34,7 +34,7 @@ def connect(path: Path, *, read_only: bool = False) -> apsw.Connection:
     """
     version = apsw.sqlite_lib_version()
     if tuple(int(part) for part in version.split(".")) < OLDEST_SQLITE:
-        raise LedgerVersionError(f"SQLite {version} can lose committed writes; install apsw 3.51.3 or newer.")
+        raise LedgerVersionError(f"SQLite {version} can lose committed writes; install apsw 3.51.3 or newer.", code="sqlite_too_old")
     with errors_as_sentences(path, opening=True):
         # Absolute, so that no name means something of its own to SQLite, as “:memory:” would.
         connection = apsw.Connection(str(path.absolute()), flags=apsw.SQLITE_OPEN_READWRITE)
@@ -77,9 +77,13 @@ def _make(path: Path) -> None:
         with suppress(FileExistsError):
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         if path.is_dir():
-            raise LedgerPlaceError(f"The ledger {path} is a folder. Name a file with --ledger or CAMPAIGN_LEDGER.")
+            raise LedgerPlaceError(
+                f"The ledger {path} is a folder. Name a file with --ledger or CAMPAIGN_LEDGER.", code="ledger_is_a_folder"
+            )
         if path.exists() and not path.is_file():
-            raise LedgerPlaceError(f"The ledger {path} is a device or a pipe. Name a file with --ledger or CAMPAIGN_LEDGER.")
+            raise LedgerPlaceError(
+                f"The ledger {path} is a device or a pipe. Name a file with --ledger or CAMPAIGN_LEDGER.", code="ledger_is_a_device"
+            )
     except OSError as error:
         raise refused(error, path) from error
     check_not_emptied(path)
@@ -131,10 +135,13 @@ def _version(connection: apsw.Connection, path: Path) -> int:
         application = connection.pragma("application_id")
         version = int(connection.pragma("user_version") or 0)
     if application not in {0, APPLICATION_ID} or (application == 0 and (tables or version)):
-        raise LedgerDamagedError(f"{path} is a database of another program, not a ledger. Choose another file with --ledger.")
+        raise LedgerDamagedError(
+            f"{path} is a database of another program, not a ledger. Choose another file with --ledger.", code="not_a_ledger"
+        )
     if version > SCHEMA_VERSION:
         raise LedgerVersionError(
-            f"The ledger {path} is of a newer Campaign (version {version}, this one knows {SCHEMA_VERSION}). Upgrade to go on."
+            f"The ledger {path} is of a newer Campaign (version {version}, this one knows {SCHEMA_VERSION}). Upgrade to go on.",
+            code="ledger_newer",
         )
     return version
 
@@ -180,7 +187,9 @@ def in_words(error: apsw.Error, path: Path, *, opening: bool = False) -> LedgerE
     """What an exception of SQLite means to people; None if it is a fault of the program."""
     match error:
         case apsw.BusyError() | apsw.LockedError():
-            return LedgerError(f"The ledger {path} is locked by another program. Close it, then run the same command again.")
+            return LedgerError(
+                f"The ledger {path} is locked by another program. Close it, then run the same command again.", code="ledger_busy"
+            )
         case apsw.FullError():
             return DiskFullError(f"No space is left for the ledger {path}. Free some, then run the same command again.")
         # A page that should be there and is not: the disk has done its part, the file is not whole.
@@ -189,10 +198,10 @@ def in_words(error: apsw.Error, path: Path, *, opening: bool = False) -> LedgerE
                 f"The ledger {path} can't be read or written ({error}). Check the disk and its quota, then run the same command again."
             )
         case apsw.ReadOnlyError() | apsw.CantOpenError() | apsw.PermissionsError() | apsw.AuthError():
-            return _no_place(path, str(error)) if opening else LedgerError(f"{_no_place(path, str(error))}")
+            return _no_place(path, str(error)) if opening else LedgerError(f"{_no_place(path, str(error))}", code=LedgerPlaceError.code)
         case apsw.IOError() | apsw.CorruptError() | apsw.NotADBError() | apsw.FormatError() | apsw.SQLError() | apsw.ConstraintError():
             sentence = f"{path} is not a ledger, or is damaged ({error}). Put a copy of it back, if you have one. {WAY_BACK}"
-            return LedgerDamagedError(sentence) if opening else LedgerError(sentence)
+            return LedgerDamagedError(sentence) if opening else LedgerError(sentence, code=LedgerDamagedError.code)
         case _:
             return None
 

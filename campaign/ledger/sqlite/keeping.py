@@ -49,5 +49,6 @@ class Keeping(Rest):
         if busy is None or busy[0]:
             raise LedgerError(
                 f"What was forgotten is no longer in the ledger, but {self._path}-wal may still hold traces of it, as another program "
-                "reads it. Close that program, then run the same command again."
+                "reads it. Close that program, then run the same command again.",
+                code="traces_left",
             )

@@ -56,13 +56,16 @@ def check_not_emptied(ledger: Path) -> None:
     """
     size = _size(ledger)
     if 0 < size < HEADER_BYTES:
-        raise LedgerDamagedError(f"{ledger} is not a ledger: it has {size} bytes. Choose another file with --ledger. {WAY_BACK}")
+        raise LedgerDamagedError(
+            f"{ledger} is not a ledger: it has {size} bytes. Choose another file with --ledger. {WAY_BACK}", code="not_a_ledger"
+        )
     wal = ledger.with_name(f"{ledger.name}-wal")
     # Asked again after the others are there: another process may be making it at this moment.
     if not size and (_mark(ledger).exists() or wal.exists()) and not _size(ledger):
         raise LedgerDamagedError(
             f"The ledger {ledger} is empty, and it was not: what was sent is known to it no longer. Put a copy of it back, if you "
-            f"have one. {WAY_BACK} To start over, and send to everyone again, remove {ledger}* first."
+            f"have one. {WAY_BACK} To start over, and send to everyone again, remove {ledger}* first.",
+            code="ledger_emptied",
         )
 
 
@@ -81,7 +84,9 @@ def check_whole_pages(ledger: Path, *, page_bytes: int) -> None:
     """
     size = _size(ledger)
     if size % page_bytes:
-        raise LedgerDamagedError(f"The ledger {ledger} is damaged: it was cut short. Put a copy of it back, if you have one. {WAY_BACK}")
+        raise LedgerDamagedError(
+            f"The ledger {ledger} is damaged: it was cut short. Put a copy of it back, if you have one. {WAY_BACK}", code="ledger_cut_short"
+        )
 
 
 def check_not_behind(ledger: Path, *, mark: float, latest: float) -> None:
@@ -94,7 +99,8 @@ def check_not_behind(ledger: Path, *, mark: float, latest: float) -> None:
         raise LedgerDamagedError(
             f"The ledger {ledger} lacks what was last written to it: its {ledger.name}-wal was removed, or an "
             f"older copy was put in its place. It would send again what was sent then. Put the missing file back. {WAY_BACK} "
-            f"Only if you know that nothing was sent in that time: remove {_mark(ledger)}, then run the same command again."
+            f"Only if you know that nothing was sent in that time: remove {_mark(ledger)}, then run the same command again.",
+            code="ledger_behind",
         )
 
 
@@ -124,7 +130,8 @@ class Witness:
             if identity != self._files.setdefault(path, identity):
                 raise LedgerError(
                     f"The ledger's file {path} was removed or replaced while it was in use; nothing more is sent. "
-                    f"Put it back if you can. {WAY_BACK}"
+                    f"Put it back if you can. {WAY_BACK}",
+                    code="ledger_replaced",
                 )
 
     def note(self, latest: float) -> None:

@@ -43,7 +43,7 @@ class Writer:
             LedgerError: nothing of it was written.
         """
         if self._closed:
-            raise LedgerError("The ledger is closed.")
+            raise LedgerError("The ledger is closed.", code="ledger_closed")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         for _ in range(MOST_PATIENCE):
             try:
@@ -52,7 +52,7 @@ class Writer:
                 await asyncio.sleep(PATIENCE_SECONDS)
             else:
                 return await future
-        raise LedgerError(f"The ledger {self._path} is too slow: {MOST_WAITING} writes wait for the disk.")
+        raise LedgerError(f"The ledger {self._path} is too slow: {MOST_WAITING} writes wait for the disk.", code="ledger_slow")
 
     async def close(self) -> None:
         if not self._closed:
