@@ -30,7 +30,7 @@ FAILED = Outcome(
     latency_seconds=0.125,
 )
 PENDING = Outcome(status=Status.PENDING)
-INVALID = Outcome(status=Status.INVALID, reason="no_id", error="The row has no pass id.")
+INVALID = Outcome(status=Status.INVALID, reason="no_id", error="It has no id.")
 UNKNOWN = Outcome(status=Status.UNKNOWN, reason="timeout", attempts=1, sent_at=1_760_000_002.0, settled_at=1_760_000_032.0)
 
 

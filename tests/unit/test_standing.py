@@ -35,11 +35,8 @@ async def test_one_whose_stager_is_dead_says_so_and_promises_nothing(backend: Ba
     (record,) = reader.campaigns()
     seen = view(reader, record)
     assert (seen.as_json()["state"], seen.as_json()["eta_seconds"], seen.exit_code) == ("staged", None, 5)
-    assert in_words(seen) == (
-        "Campaign promo was not staged to its end: only 3 rows of its list were read. Nothing was sent.\n\n"
-        "Run the same command again: campaign run LIST ..."
-    )
-    assert line_of(seen) == "promo: not staged to its end; run the same command again, 3 rows so far"
+    assert (seen.half_staged, seen.staging, seen.counts.rows) == (True, False, 3)
+    assert "campaign run LIST" in in_words(seen)
     reader.close()
 
 
@@ -48,8 +45,8 @@ async def test_one_that_is_being_staged_says_so(backend: Backend) -> None:
     reader = backend.reader()
     (record,) = reader.campaigns()
     seen = view(reader, record)
-    assert in_words(seen) == "Campaign promo is being staged by another process: 3 rows of its list so far. Nothing was sent."
-    assert line_of(seen) == "promo: being staged by another process, 3 rows so far"
+    assert (seen.half_staged, seen.staging, seen.counts.rows) == (True, True, 3)
+    assert "campaign" not in in_words(seen)
     await backend.opened[0].close()
     reader.close()
 
@@ -58,15 +55,14 @@ async def test_one_that_was_staged_and_never_sent_is_ready(backend: Backend) -> 
     ledger, reader = backend.ledger(), backend.reader()
     record = await campaign_of(ledger, staged(1), staged(2))
     (ready,) = reader.campaigns()
-    assert "is ready; nothing has been sent yet." in in_words(view(reader, ready))
-    assert line_of(view(reader, ready)) == "promo: staged, 0 of 2 rows done"
+    assert (view(reader, ready).state, view(reader, ready).half_staged) == (CampaignState.STAGED, False)
     runner = await ledger.enlist(record.id, quiet_seconds=0)
     (claim,) = await ledger.claim(runner, 1)
     await ledger.settle(runner, [ends(claim, Status.DELIVERED)])
     await ledger.dismiss(runner, "interrupted")
     found = reader.campaign("promo")
     assert found is not None
-    assert line_of(view(reader, found)) == "promo: stopped, 1 of 2 rows done"
+    assert (view(reader, found).state, view(reader, found).counts.open) == (CampaignState.STOPPED, 1)
     await ledger.close()
     reader.close()
 
@@ -86,8 +82,8 @@ def test_one_without_rows_left_is_finished_also_while_processes_sign_off() -> No
 
 def test_only_what_is_being_sent_has_time_left_and_never_no_time() -> None:
     counts = counted({(Status.PENDING, ""): 1, (Status.DELIVERED, ""): 2})
-    assert line_of(view_of(counts, CampaignState.STOPPED, eta_seconds=0.1)) == "promo: stopped, 2 of 3 rows done"
-    assert line_of(view_of(counts, CampaignState.SENDING, eta_seconds=0.1)) == "promo: sending, 2 of 3 rows done, about 1 s left"
+    assert " s " not in line_of(view_of(counts, CampaignState.STOPPED, eta_seconds=0.1))
+    assert " 1 s " in line_of(view_of(counts, CampaignState.SENDING, eta_seconds=0.1))
 
 
 def test_results_that_are_not_there_are_not_named(tmp_path: Path) -> None:
@@ -95,10 +91,10 @@ def test_results_that_are_not_there_are_not_named(tmp_path: Path) -> None:
     results = tmp_path / "promo.results.csv"
     text = in_words(view_of(counts, results=str(results)))
     assert "promo.results" not in text
-    assert "To write the results to a file:\n    campaign report promo --output FILE" in text
+    assert "    campaign report promo --output FILE" in text.splitlines()
     results.touch()
     text = in_words(view_of(counts, results=str(results)))
-    assert f"The results are in:\n    {results}\nTo send" in text
+    assert f"    {results}" in text.splitlines()
     assert "promo.results.failed.csv" not in text
     assert "report" not in text
     (tmp_path / "promo.results.failed.csv").touch()
@@ -108,13 +104,13 @@ def test_results_that_are_not_there_are_not_named(tmp_path: Path) -> None:
 
 def test_a_single_reason_more_is_said_itself() -> None:
     nine = {(Status.FAILED, f"reason {number}"): 20 - number for number in range(9)}
-    assert "other reasons" not in in_words(view_of(counted(nine), results=""))
-    assert "other reasons, 2 of them" in in_words(view_of(counted(nine | {(Status.FAILED, "reason 9"): 1}), results=""))
+    assert "reason 8" in in_words(view_of(counted(nine), results=""))
+    assert "reason 8" not in in_words(view_of(counted(nine | {(Status.FAILED, "reason 9"): 1}), results=""))
 
 
-def test_a_check_of_a_results_file_says_what_became_of_the_other_rows(capsys: pytest.CaptureFixture[str]) -> None:
+def checked_results() -> Checked:
     counts = counted({(Status.PENDING, ""): 1, (Status.DELIVERED, ""): 1200, (Status.FAILED, "http_404"): 2, (Status.INVALID, "no_id"): 1})
-    checked = Checked(
+    return Checked(
         list_name="promo.results.csv",
         description="CSV",
         counts=counts,
@@ -125,10 +121,11 @@ def test_a_check_of_a_results_file_says_what_became_of_the_other_rows(capsys: py
         rate_per_second=None,
         estimated_seconds=0.0,
     )
-    print_checked(checked, as_json=False)
-    said = capsys.readouterr().out
-    assert "1,204 rows, 1 can be sent. Nothing was sent.\n" in said
-    assert "Of the others, by what the file says became of them: 1,200 delivered, 2 failed; they stay as they are.\n" in said
-    assert "row 1, 1 character: x" in said
-    print_checked(replace(checked, counts=counted({(Status.PENDING, ""): 1, (Status.INVALID, "no_id"): 1})), as_json=False)
-    assert "Of the others" not in capsys.readouterr().out
+
+
+def test_a_check_of_a_results_file_says_what_became_of_the_other_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    print_checked(checked_results(), as_json=False)
+    with_outcomes = capsys.readouterr().out
+    print_checked(replace(checked_results(), counts=counted({(Status.PENDING, ""): 1, (Status.INVALID, "no_id"): 1})), as_json=False)
+    assert "1,200" in with_outcomes
+    assert len(capsys.readouterr().out.splitlines()) == len(with_outcomes.splitlines()) - 1

@@ -1,0 +1,59 @@
+"""What is said of a campaign: where it stands, why, and what can be done."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from campaign.cli.output import line_of
+from campaign.domain.model import CampaignState, Status
+from campaign.insights import CampaignView
+from campaign.ledger.port import Control
+from campaign.reporter import reasons
+from campaign.reporter.reasons import ended_in_words, reason_in_words
+from campaign.reporter.standing import MEANING
+from campaign.reporter.summary import in_a_line, in_words
+from tests.unit.test_summary import REASONS, STATES, counted, in_state, view
+
+
+@pytest.fixture(autouse=True)
+def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The results that are spoken of are there."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("promo.results.csv", "promo.results.failed.csv"):
+        (tmp_path / name).touch()
+
+
+def test_summary(golden: Callable[[str], None]) -> None:
+    many = {(Status.NOT_DELIVERED, f"status{number:02}"): 100 - number for number in range(20)}
+    one_of_each: dict[tuple[Status, str], int] = {(status, ""): 1 for status in Status if status is not Status.SENDING}
+    ready = view(counted({(Status.PENDING, ""): 3}), CampaignState.STAGED)
+    half_staged = replace(ready, record=replace(ready.record, control=Control.STAGING))
+    seen: list[CampaignView] = [
+        view(counted(REASONS)),
+        view(counted({(Status.DELIVERED, ""): 1}), name="spring 25"),
+        view(counted({})),
+        view(counted({(Status.FAILED, "http_404"): 1}), results="elsewhere.csv"),
+        view(counted({(Status.INVALID, "no_id"): 2}), results="elsewhere.csv"),
+        view(counted({(Status.INVALID, "no_id"): 2, (Status.PENDING, ""): 5}), CampaignState.STAGED),
+        view(counted({(Status.INVALID, "no_id"): 2}), results=""),
+        view(counted(one_of_each), CampaignState.STOPPED),
+        view(counted({(Status.PENDING, ""): 30, (Status.PENDING, "http_401"): 1}), CampaignState.STOPPED),
+        view(counted(many)),
+        *(in_state(state) for state, _ in STATES),
+        *(replace(half_staged, staging=staging) for staging in (False, True)),
+    ]
+    golden("\n\n---\n\n".join(f"{line_of(one)}\n{in_a_line(one)}\n\n{in_words(one)}" for one in seen))
+
+
+def test_reasons(golden: Callable[[str], None]) -> None:
+    known = (*reasons._WORDS, "http_302", "http_418", "http_503", "somethingNew", "")
+    lines = [
+        *(f"{status}: {meaning}" for status, meaning in MEANING.items()),
+        "",
+        *(f"{reason}: {reason_in_words(reason)}" for reason in known),
+        "",
+        *(f"{ended}: {ended_in_words(ended)}" for ended in reasons._ENDED),
+    ]
+    golden("\n".join(lines))
