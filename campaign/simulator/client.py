@@ -85,11 +85,12 @@ class SimulatorClient:
                 return answer
         except HTTPError as error:
             with error:
-                raise UsageError(_sentence(error.read()), code="simulator_refused") from error
+                raise _refusal(error.read()) from error
 
 
-def _sentence(body: bytes) -> str:
+def _refusal(body: bytes) -> UsageError:
     try:
-        return " ".join(json.loads(body)["errors"])
+        answer = json.loads(body)
+        return UsageError(" ".join(answer["errors"]), code=answer["code"])
     except (ValueError, KeyError, TypeError):
-        return f"The simulator answered: {body[:200]!r}"
+        return UsageError(f"The simulator answered: {body[:200]!r}", code="simulator_refused")

@@ -9,7 +9,6 @@ import orjson
 from aiohttp import web
 
 from campaign.domain.errors import UsageError
-from campaign.simulator.bodies import errors_body
 from campaign.simulator.changes import read_changes, settings_json
 from campaign.simulator.passes import read_change
 from campaign.simulator.routes import decode_segment
@@ -48,7 +47,7 @@ class Control:
                 return await self._set_pass(request, name.removeprefix(_PASSES))
             return await self._routes.get((request.method, name), self._unknown)(request)
         except UsageError as error:
-            return _json(errors_body(str(error)), status=400)
+            return _json(orjson.dumps({"errors": [str(error)], "code": error.code}), status=400)
         except ConnectionError:
             return web.Response()
 

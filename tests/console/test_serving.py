@@ -1,6 +1,5 @@
 """What `campaign serve` may be told, and by which names."""
 
-import re
 from pathlib import Path
 
 import pytest
@@ -8,19 +7,20 @@ import pytest
 from campaign.console.serving import Serving
 from campaign.domain.errors import UsageError
 from campaign.settings import GivenSettings
+from tests.errors import raises
 
 
 @pytest.mark.parametrize(
-    ("flags", "says"),
+    ("flags", "option"),
     [
-        ({"port": "70000"}, "--port (or CAMPAIGN_CONSOLE_PORT): this should be less than or equal to 65535"),
-        ({"most_upload": "much"}, "--most-upload (or CAMPAIGN_CONSOLE_MOST_UPLOAD): “much” is not a size; write one such as 500MB or 1GB."),
-        ({"most_upload": "0"}, "is not a size"),
-        ({"require_approval": "-1"}, "--require-approval (or CAMPAIGN_CONSOLE_REQUIRE_APPROVAL)"),
+        ({"port": "70000"}, "--port"),
+        ({"most_upload": "much"}, "--most-upload"),
+        ({"most_upload": "0"}, "--most-upload"),
+        ({"require_approval": "-1"}, "--require-approval"),
     ],
 )
-def test_what_can_not_be_is_told_by_its_names(flags: dict[str, str], says: str) -> None:
-    with pytest.raises(UsageError, match=re.escape(says)):
+def test_what_can_not_be_is_told_by_its_names(flags: dict[str, str], option: str) -> None:
+    with raises(UsageError, "bad_value", option=option):
         Serving.read(**flags)
 
 

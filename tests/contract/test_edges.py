@@ -1,11 +1,10 @@
 """What every backend does where it could do otherwise: at its end, after a refusal, and while others write."""
 
-import pytest
-
 from campaign.domain.errors import LedgerError, UsageError
 from campaign.domain.model import Status
 from campaign.ledger.port import Ledger, LedgerReader
 from tests.contract.given import campaign_of, ends, spec, staged
+from tests.errors import raises
 
 
 async def test_a_look_at_rows_is_of_one_moment(ledger: Ledger, reader: LedgerReader) -> None:
@@ -21,13 +20,13 @@ async def test_a_look_at_rows_is_of_one_moment(ledger: Ledger, reader: LedgerRea
 async def test_a_closed_ledger_says_so(ledger: Ledger) -> None:
     await ledger.close()
     await ledger.close()
-    with pytest.raises(LedgerError, match="closed"):
+    with raises(LedgerError, "ledger_closed"):
         await ledger.bury(quiet_seconds=0)
 
 
 async def test_a_refusal_leaves_the_ledger_usable(ledger: Ledger) -> None:
     record = await campaign_of(ledger, staged(1))
-    with pytest.raises(UsageError, match="already"):
+    with raises(UsageError, "name_taken"):
         await ledger.create(spec())
     runner = await ledger.enlist(record.id, quiet_seconds=0)
     assert len(await ledger.claim(runner, 1)) == 1

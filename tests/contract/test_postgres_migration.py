@@ -14,6 +14,7 @@ from campaign.ledger.postgres.schema import SCHEMA_VERSION, prepare
 from campaign.ledger.statements import script
 from tests.contract.given import campaign_of, staged
 from tests.contract.postgres_server import ASKED_FOR_A_PASSWORD, Server
+from tests.errors import raises
 
 OLD = Path(__file__).parent / "data"
 ROLE = "old_campaign_runner"
@@ -78,10 +79,8 @@ async def test_an_old_ledger_becomes_as_a_new_one_and_keeps_its_rows(server: Ser
         server.run(f"DROP ROLE {ASKED_FOR_A_PASSWORD}; DROP ROLE {ROLE}")
 
 
-@pytest.mark.parametrize(("version", "words"), [(0, "There is no ledger at"), (1, "is of an older Campaign")])
-def test_who_may_not_change_the_tables_is_told_what_their_owner_has_to_do(
-    server: Server, databases: tuple[str, str], version: int, words: str
-) -> None:
+@pytest.mark.parametrize("version", [0, 1])
+def test_who_may_not_change_the_tables_is_told_what_their_owner_has_to_do(server: Server, databases: tuple[str, str], version: int) -> None:
     [database, _] = databases
     if version:
         old_ledger(server, database, version)
@@ -93,7 +92,7 @@ def test_who_may_not_change_the_tables_is_told_what_their_owner_has_to_do(
     else:
         server.run(f"CREATE ROLE {ASKED_FOR_A_PASSWORD} LOGIN PASSWORD 'S3cret'")
     try:
-        with pytest.raises(LedgerPlaceError, match=f"{words}.*owner.*campaign status") as refused:
+        with raises(LedgerPlaceError, "ledger_not_owned") as refused:
             prepare(parse(server.url(database, user=f"{ASKED_FOR_A_PASSWORD}:S3cret")))
         assert "S3cret" not in str(refused.value)
     finally:
@@ -111,7 +110,7 @@ def test_who_may_only_send_is_told_who_can_upgrade_the_ledger(server: Server, da
     server.run(grants_of_old(), database=old)
     server.run(f"CREATE ROLE {ASKED_FOR_A_PASSWORD} LOGIN PASSWORD 'S3cret' IN ROLE {ROLE}")
     try:
-        with pytest.raises(LedgerPlaceError, match="owner run a command of this version once"):
+        with raises(LedgerPlaceError, "ledger_not_owned"):
             PostgresLedger(server.url(old, user=f"{ASKED_FOR_A_PASSWORD}:S3cret"))
         assert server.run("SELECT version FROM campaign.ledger", database=old) == [(1,)]
     finally:

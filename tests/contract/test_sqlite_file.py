@@ -22,6 +22,7 @@ from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from campaign.ledger.sqlite.connection import BUSY_SECONDS, in_words, prepare
 from campaign.sender.heart import BEAT_SECONDS, MARGIN_SECONDS
 from tests.contract.given import campaign_of, ends, spec, staged
+from tests.errors import raises
 
 PAGE_BYTES = 8192
 WAYS_BACK = "campaign run RESULTS"
@@ -99,9 +100,9 @@ async def test_a_file_cut_short_is_told_before_anything_is_claimed(tmp_path: Pat
     path = tmp_path / "campaign.db"
     await half_sent(path)
     os.truncate(path, int(path.stat().st_size * kept) if kept < 1 else int(kept))
-    with pytest.raises(LedgerDamagedError, match=WAYS_BACK):
+    with pytest.raises(LedgerDamagedError):
         SqliteLedger(path)
-    with pytest.raises(LedgerDamagedError, match=WAYS_BACK):
+    with pytest.raises(LedgerDamagedError):
         SqliteReader(path)
 
 
@@ -113,7 +114,7 @@ async def test_an_emptied_file_is_not_taken_for_a_new_ledger(tmp_path: Path, lef
     if left == "-wal":
         shutil.rmtree(tmp_path / "campaign.db.runners")
         (tmp_path / "campaign.db-wal").write_bytes(b"left")
-    with pytest.raises(LedgerDamagedError, match="is empty, and it was not"):
+    with raises(LedgerDamagedError, "ledger_emptied"):
         SqliteLedger(path)
 
 
@@ -123,7 +124,7 @@ async def test_a_ledger_that_lost_its_tables_is_told(tmp_path: Path) -> None:
     with apsw.Connection(str(path)) as connection:
         connection.execute("DROP TABLE clock")
     connection.close()
-    with pytest.raises(LedgerDamagedError, match=WAYS_BACK):
+    with raises(LedgerDamagedError, "ledger_damaged"):
         SqliteLedger(path)
 
 
@@ -155,7 +156,7 @@ asyncio.run(main())
     copy = tmp_path / "copy.db"
     shutil.copy(path, copy)
     shutil.copytree(tmp_path / "campaign.db.runners", tmp_path / "copy.db.runners")
-    with pytest.raises(LedgerDamagedError, match=r"copy\.db-wal was removed"):
+    with raises(LedgerDamagedError, "ledger_behind"):
         SqliteLedger(copy)
     with read(path) as reader:
         counts = reader.counts(1).by_status
@@ -175,7 +176,7 @@ async def test_after_a_checkpoint_a_lost_log_is_noticed_all_the_same(tmp_path: P
         await ledger.settle(runner, [])
         await ledger.renew(runner, "sending")
     shutil.copy(tmp_path / "older", path)
-    with pytest.raises(LedgerDamagedError, match="older copy"):
+    with raises(LedgerDamagedError, "ledger_behind"):
         SqliteReader(path)
     (tmp_path / "campaign.db.runners" / "mark").unlink()
     with read(path) as reader:
@@ -246,7 +247,7 @@ async def test_a_ledger_whose_file_is_taken_away_takes_no_more_writes(tmp_path: 
         runner = await ledger.enlist(1, quiet_seconds=0)
         taken = path.with_name(path.name + suffix)
         os.rename(taken, tmp_path / "elsewhere")  # noqa: PTH104 - a rename is quick
-        with pytest.raises(LedgerError, match="was removed or replaced"):
+        with raises(LedgerError, "ledger_replaced"):
             await ledger.claim(runner, 1)
         (tmp_path / "elsewhere").rename(taken)
         assert len(await ledger.claim(runner, 1)) == 1

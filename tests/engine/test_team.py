@@ -30,6 +30,7 @@ from campaign.settings import GivenSettings, Settings
 from campaign.simulator.client import SimulatorClient
 from campaign.simulator.config import Latency
 from tests.contract.given import campaign_of, ends, spec, staged
+from tests.errors import raises
 
 TOKEN = "a-token-that-nobody-must-read"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -288,5 +289,5 @@ def test_hours_mean_the_same_on_a_machine_elsewhere_and_for_a_worker_that_comes_
 
 @pytest.mark.parametrize(("name", "value"), [("limit", 3), ("canary", 3), ("shard", Shard(index=0, count=2))])
 def test_what_only_one_process_can_count_is_refused(tmp_path: Path, name: str, value: object) -> None:
-    with pytest.raises(UsageError, match=f"--{name} counts the sends of one process"):
+    with raises(UsageError, "not_with_ray", option=f"--{name}"):
         check_settings(settings(tmp_path).model_copy(update={name: value}))

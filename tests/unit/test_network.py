@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from campaign.domain.errors import UsageError
 from campaign.sender.network import Proxy, network_to
+from tests.errors import raises
 
 API = "https://api.passentry.com"
 NAMES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "request_method", "ssl_cert_file")
@@ -139,11 +140,11 @@ def test_what_is_no_proxy_is_refused_and_not_repeated(monkeypatch: pytest.Monkey
     assert "cret" not in str(refused.value)
     for variable in ("HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(variable, text)
-        with pytest.raises(UsageError, match=variable) as told:
+        with raises(UsageError, "bad_value", option=variable) as told:
             network_to(API, proxy="", ca_file=None)
         assert "cret" not in str(told.value)
         monkeypatch.delenv(variable)
-    with pytest.raises(UsageError, match="--proxy"):
+    with raises(UsageError, "bad_value", option="--proxy"):
         network_to(API, proxy=text, ca_file=None)
 
 

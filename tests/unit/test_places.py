@@ -8,6 +8,7 @@ from campaign.domain.errors import UsageError
 from campaign.domain.places import Url, named, place_of, unexpanded_variable
 from campaign.reporter.target import failed_path, same_file
 from campaign.settings import GivenSettings, Settings
+from tests.errors import raises
 
 
 @pytest.mark.parametrize(
@@ -118,7 +119,7 @@ def test_other_urls_are_refused_and_not_repeated(text: str) -> None:
     said = str(caught.value)
     assert "hunter" not in said
     assert said.endswith(".")
-    with pytest.raises(UsageError, match=r"--results \(or CAMPAIGN_RESULTS\)") as caught:
+    with raises(UsageError, "bad_value", option="--results") as caught:
         GivenSettings.read(results=text)
     assert "hunter" not in str(caught.value)
 

@@ -14,6 +14,7 @@ from campaign.loader.tables.source import Source
 from campaign.reporter.atomic import Draft
 from campaign.reporter.owner import owner_of
 from tests.acceptance.store import BUCKET, Relay, Store, serving
+from tests.errors import raises
 
 PARTS = 20 << 20
 """More than goes in a single request."""
@@ -56,12 +57,12 @@ class TestFetching:
         source.close()
         assert not source.path.exists()
 
-    @pytest.mark.parametrize(("content", "problem"), [("pass_id\np1\n\n", "more than 11 bytes"), ("", "is empty")])
-    def test_one_that_is_refused_leaves_nothing(self, store: Store, tmp_path: Path, content: str, problem: str) -> None:
+    @pytest.mark.parametrize("content", ["pass_id\np1\n\n", ""])
+    def test_one_that_is_refused_leaves_nothing(self, store: Store, tmp_path: Path, content: str) -> None:
         url = store.put("promo.csv", content)
-        with pytest.raises(InputError, match=problem) as caught:
+        with pytest.raises(InputError) as caught:
             Source.find(url, file_bytes=11)
-        assert str(caught.value).startswith(f"{url}: ")
+        assert caught.value.file == url
         assert list(tmp_path.iterdir()) == []
 
     def test_one_that_is_replaced_meanwhile_is_refused(self, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,7 +75,7 @@ class TestFetching:
 
         monkeypatch.setattr(S3FileSystem, "get_file", get_and_replace)
         (tmp_path / "copy").touch()
-        with pytest.raises(InputError, match="was changed while it was being read"):
+        with raises(InputError, "changed_while_read"):
             remote.fetch(url_of("promo.csv"), tmp_path / "copy", most_bytes=100)
 
     def test_the_first_lines_are_whole(self, store: Store, tmp_path: Path) -> None:
@@ -152,7 +153,7 @@ class TestPutting:
         (tmp_path / "results").write_bytes(bytes(PARTS))
         with Relay(store=store, fatal=fatal) as relay:
             use(relay.environment | {"AWS_MAX_ATTEMPTS": "1"}, monkeypatch)
-            with pytest.raises(UsageError, match=f"^s3://{BUCKET}/results.csv: It can't be written: "):
+            with raises(UsageError, "store_failed"):
                 remote.put(tmp_path / "results", url_of("results.csv"))
             assert relay.died.is_set()
         assert store.text("results.csv") == "old"
@@ -169,7 +170,7 @@ class TestWaiting:
         monkeypatch.setattr(remote, "PATIENCE_SECONDS", 0.5)
         with Relay(store=store, fatal=b"HEAD", silent=True) as relay:
             use(relay.environment, monkeypatch)
-            with pytest.raises(InputError, match="the store did not answer in time"):
+            with raises(InputError, "store_timeout"):
                 remote.find(url_of("promo.csv"))
 
 
@@ -183,5 +184,5 @@ class TestOwner:
     def test_what_can_not_be_read_may_be_anybodys(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
         store.put("results.csv", "pass_id\np1\n")
         use({"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1"}, monkeypatch)
-        with pytest.raises(InputError, match="It can't be read: Could not connect"):
+        with raises(InputError, "store_failed"):
             owner_of(url_of("results.csv"))

@@ -23,6 +23,7 @@ from campaign.reporter.layout import Kind, Layout
 from campaign.reporter.parquet_file import GROUP_BYTES, GROUP_ROWS, write_parquet
 from campaign.reporter.sheet import CELL_UNITS, MOST_ROWS
 from campaign.reporter.xlsx_file import CUT_MARK, write_xlsx
+from tests.errors import raises
 from tests.unit.reporter_given import FAILED, OWN, PENDING, UNKNOWN, by_column, row
 
 RISKY = ("=1+1", "+49 170", "'quoted", "https://example.com", "0049170", "1E5", "TRUE", "a\nb", "{=1}", "Zoë 👩‍👩‍👧", " blank ", "_x0041_")
@@ -191,11 +192,11 @@ def test_xlsx_has_a_limit_and_the_error_names_the_other_formats(tmp_path: Path) 
     layout = Layout(names=("delivery_row",), kinds=(Kind.WHOLE,))
     batches = [Batch(columns=[range(rows)], needs_someone=[False] * rows) for rows in (1, MOST_ROWS)]
     path = tmp_path / "results.xlsx"
-    with path.open("wb") as sink, pytest.raises(UsageError, match=r"1,048,575 rows.*\.csv or \.parquet"):
+    with path.open("wb") as sink, raises(UsageError, "too_many_rows"):
         write_xlsx(sink, layout, batches, path=path, scratch=tmp_path / "scratch")
 
 
 def test_xlsx_has_a_limit_of_columns(tmp_path: Path) -> None:
     columns = tuple(f"column {number}" for number in range(16_384))
-    with pytest.raises(UsageError, match="16,384 columns"):
+    with raises(UsageError, "too_many_columns"):
         xlsx_of([], tmp_path, columns)

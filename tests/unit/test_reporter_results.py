@@ -113,7 +113,7 @@ def test_an_error_among_the_rows_leaves_the_old_files_and_no_draft(tmp_path: Pat
     path = tmp_path / f"promo{suffix}"
     write(path, STORY)
     before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
-    with pytest.raises(LedgerError, match=r"^The ledger went away\.$"):
+    with raises(LedgerError, "ledger"):
         write_results(path, campaign="promo", columns=OWN, parts=by_column(broken()), failed=failed_path(path))
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
 
@@ -140,20 +140,20 @@ def test_a_link_is_written_through(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("columns", [("pass_id", "delivery_row"), ("pass_id", "name", "pass_id")])
 def test_two_columns_of_one_name_are_refused(tmp_path: Path, columns: tuple[str, ...]) -> None:
-    with pytest.raises(InputError, match="same name") as raised:
+    with raises(InputError, "repeated_column") as raised:
         write_results(tmp_path / "promo.csv", campaign="promo", columns=columns, parts=[], failed=None)
     assert raised.value.column == columns[-1]
     assert not names(tmp_path)
 
 
 def test_one_file_can_not_be_both(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="as well"):
+    with raises(UsageError, "same_file_twice"):
         write_results(tmp_path / "a.csv", campaign="promo", columns=OWN, parts=[], failed=tmp_path / ".." / tmp_path.name / "a.csv")
 
 
 @pytest.mark.parametrize("name", ["promo", "promo.txt", "promo.csv.gz", ".csv", "promo.xls"])
 def test_other_suffixes_are_refused_with_the_four(name: str) -> None:
-    with pytest.raises(UsageError, match=r"\.csv, \.parquet, \.jsonl or \.xlsx"):
+    with raises(UsageError, "bad_suffix"):
         ResultsTarget(path=Path(name))
 
 
@@ -181,7 +181,7 @@ def test_no_results_over_the_list(tmp_path: Path) -> None:
     (tmp_path / "link.csv").symlink_to("list.csv")
     (tmp_path / "hard.csv").hardlink_to(tmp_path / "list.csv")
     for name in ("list.csv", "link.csv", "hard.csv"):
-        with pytest.raises(UsageError, match="is the list itself"):
+        with raises(UsageError, "over_the_list"):
             check_writable(tmp_path / name, list_file=tmp_path / "list.csv")
 
 
@@ -222,7 +222,7 @@ def test_a_folder_that_vanishes_on_the_way(tmp_path: Path) -> None:
             draft.unlink()
         folder.rmdir()
 
-    with pytest.raises(UsageError, match=r"there is no folder .*/out\. Create it"):
+    with raises(UsageError, "no_folder"):
         write_results(folder / "promo.csv", campaign="promo", columns=OWN, parts=by_column(rows()), failed=None)
     assert not names(tmp_path)
 
@@ -236,13 +236,13 @@ def test_what_a_sheet_can_not_hold_is_said_before_anything_is_sent(tmp_path: Pat
 
     check(("a", "x" * CELL_UNITS), ("b", "😀" * (CELL_UNITS // 2)))
     for long in ("x" * (CELL_UNITS + 1), "=" + "x" * (CELL_UNITS - 1), "😀" * (CELL_UNITS // 2 + 1)):
-        with pytest.raises(InputError, match=r"holds at most 32,767.*write the results as \.csv or \.parquet") as caught:
+        with raises(InputError, "cell_too_long") as caught:
             check(("a", "b"), ("c", long))
         assert (caught.value.file, caught.value.row, caught.value.column) == (list_file, 2, OWN[1])
         check(("a", "b"), ("c", long), to=tmp_path / "results.csv")
     check_writable(path, rows=MOST_ROWS)
-    with pytest.raises(UsageError, match="1,048,575 rows"):
+    with raises(UsageError, "too_many_rows"):
         check_writable(path, rows=MOST_ROWS + 1)
-    with pytest.raises(UsageError, match="16,384 columns, and there are 16,385"):
+    with raises(UsageError, "too_many_columns"):
         check_writable(path, columns=[f"c{number}" for number in range(16_384 - len(RESULT_COLUMNS) + 1)])
     assert names(tmp_path) == {"list.csv"}

@@ -19,6 +19,7 @@ from campaign.simulator.routes import read_target
 from campaign.simulator.sink import AuditFile
 from campaign.simulator.texts import NO_TEXT, TextStore
 from campaign.simulator.tokens import TokenNames, fingerprint
+from tests.errors import raises
 
 SENT = st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from(["x", "y", "z"])), max_size=40)
 
@@ -157,7 +158,7 @@ def test_the_audit_file_is_appended_to_and_private(tmp_path: Path) -> None:
 
 
 def test_an_audit_file_that_can_not_be_opened_is_an_error_of_usage(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="No such file or directory"):
+    with raises(UsageError, "file_not_writable"):
         AuditFile(tmp_path / "nowhere" / "audit.jsonl")
 
 

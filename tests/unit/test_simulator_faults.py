@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from campaign.domain.errors import UsageError
 from campaign.simulator.faults import AMBIGUOUS, Fault, FaultTable, draw, parse_faults
 from campaign.simulator.plans import PLANS, Act, Processing
+from tests.errors import raises
 
 PROCESSED_NOW = {
     Fault.CUT_AFTER,
@@ -93,24 +94,24 @@ def test_faults_are_read_as_shares_and_as_percentages() -> None:
 
 
 @pytest.mark.parametrize(
-    ("texts", "sentence"),
+    ("texts", "code"),
     [
-        (["cut_aftr=0.1"], "did you mean “cut_after”"),
-        (["zzz=0.1"], "known are refuse, "),
-        (["cut_after"], "has no probability"),
-        (["cut_after="], "has no probability"),
-        (["=0.1"], "has no probability"),
-        (["cut_after=often"], "“often” for a probability"),
-        (["cut_after=1.5"], "“1.5” for a probability"),
-        (["cut_after=-1%"], "“-0.01” for a probability"),
-        (["cut_after=nan"], "“nan” for a probability"),
-        (["late=0.1", "late=0.2"], "given twice"),
-        (["late=0.6", "gone=0.6"], "POST requests add up to 120%"),
-        (["read_null=0.6", "read_error=0.6"], "GET requests add up to 120%"),
+        (["cut_aftr=0.1"], "unknown_fault"),
+        (["zzz=0.1"], "unknown_fault"),
+        (["cut_after"], "bad_probability"),
+        (["cut_after="], "bad_probability"),
+        (["=0.1"], "bad_probability"),
+        (["cut_after=often"], "bad_probability"),
+        (["cut_after=1.5"], "bad_probability"),
+        (["cut_after=-1%"], "bad_probability"),
+        (["cut_after=nan"], "bad_probability"),
+        (["late=0.1", "late=0.2"], "repeated_fault"),
+        (["late=0.6", "gone=0.6"], "bad_probability"),
+        (["read_null=0.6", "read_error=0.6"], "bad_probability"),
     ],
 )
-def test_faults_that_make_no_sense_are_refused_with_a_sentence(texts: list[str], sentence: str) -> None:
-    with pytest.raises(UsageError, match=sentence.replace("(", r"\(")):
+def test_faults_that_make_no_sense_are_refused(texts: list[str], code: str) -> None:
+    with raises(UsageError, code):
         parse_faults(texts)
 
 
