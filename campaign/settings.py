@@ -277,7 +277,9 @@ def _data_folder() -> Path:
             return user_data_path("campaign", appauthor=False)
     raise UsageError(
         f"{variable} is not the whole path of a folder, so there is no data folder to keep campaigns in. Correct it, or name the ledger's "
-        "file with --ledger or CAMPAIGN_LEDGER."
+        "file with --ledger or CAMPAIGN_LEDGER.",
+        code="no_home",
+        option=variable,
     )
 
 
@@ -294,7 +296,12 @@ def _check_variables_of_dotenv() -> None:
         for binding in parse_stream(file):
             for part in parse_variables(binding.value or "") if _OURS.match(binding.key or "") else ():
                 if isinstance(part, Variable) and part.default is None and part.name not in known:
-                    raise UsageError(f"{DOTENV}, line {binding.original.line}: {part.name} is set nowhere. Set it, or write its value.")
+                    raise UsageError(
+                        f"{DOTENV}, line {binding.original.line}: {part.name} is set nowhere. Set it, or write its value.",
+                        code="variable_not_set",
+                        line=binding.original.line,
+                        variable=part.name,
+                    )
             known.add(binding.key or "")
 
 

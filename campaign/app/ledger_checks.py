@@ -37,7 +37,9 @@ async def check_known(work: Session, given: CheckedList, source: str) -> None:
     results = await asyncio.to_thread(earlier_results, source, work.settings, campaign=name, of_results=bool(given.layout.results))
     # Another process may have done all of it since the ledger was asked.
     if results is not None and work.reader.campaign(name) is None:
-        work.require(unknown_in_words(results, name, place), "Send to all of them again?", _ways_out(results))
+        work.require(
+            unknown_in_words(results, name, place), "Send to all of them again?", _ways_out(results), code="ledger_without_campaign"
+        )
     if given.layout.results:
         work.front.tell(
             "resumed_from_file",
@@ -56,7 +58,12 @@ async def check_same_ledger(work: Session, record: CampaignRecord) -> None:
     displaced = work.reader.displaced()
     if displaced is not None:
         if displaced.matters(time.time()) and not work.settings.moved_here:
-            work.require(_in_words(displaced, work.reader.place), "Send from this one from now on?", _move(record, work.settings))
+            work.require(
+                _in_words(displaced, work.reader.place),
+                "Send from this one from now on?",
+                _move(record, work.settings),
+                code="ledger_displaced",
+            )
         before = displaced.before
         work.front.tell(
             "ledger_moved_here",

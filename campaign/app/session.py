@@ -140,8 +140,8 @@ class Session:
         if not agreed:
             raise UsageError(not_sent, code="not_agreed")
 
-    def require(self, warning: str, question: str, ways_out: str) -> None:
-        """Have a person agree to what `--yes` does not cover.
+    def require(self, warning: str, question: str, ways_out: str, *, code: str) -> None:
+        """Have a person agree to what `--yes` does not cover; `code` is the error's where nobody does.
 
         Raises:
             UsageError: nobody does; says the warning, and what to do instead.
@@ -150,9 +150,9 @@ class Session:
         try:
             agreed = not self.settings.yes and self.front.agree(warning, question)
         except KeyboardInterrupt:
-            raise StoppedError(f"Nothing was sent. {ways_out}") from None
+            raise StoppedError(f"Nothing was sent. {ways_out}", code="interrupted") from None
         if not agreed:
-            raise UsageError(f"{warning} Nothing was sent. {ways_out}")
+            raise UsageError(f"{warning} Nothing was sent. {ways_out}", code=code)
 
     async def send(self, record: CampaignRecord, results: Place | None, *, anew: bool = False, counts: Counts | None = None) -> Finished:
         """Send what is left of the campaign, and report; `anew` as of `sending.send`, `counts` where they were just made."""

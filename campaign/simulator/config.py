@@ -156,9 +156,13 @@ class SimulatorConfig:
             )
         check_header_text(self.retry_after)
         if self.portal not in PORTALS:
-            raise UsageError(f"There is no portal “{self.portal}”; known are {', '.join(PORTALS[1:])}.")
+            raise UsageError(f"There is no portal “{self.portal}”; known are {', '.join(PORTALS[1:])}.", code="bad_value", setting="portal")
         if not self.taken_then or not all(200 <= status <= 599 for status in self.taken_then):
-            raise UsageError(f"A message can't be answered with {list(self.taken_then)}; give statuses from 200 to 599.")
+            raise UsageError(
+                f"A message can't be answered with {list(self.taken_then)}; give statuses from 200 to 599.",
+                code="bad_value",
+                setting="taken_then",
+            )
         _check_weights("statuses", self.statuses)
         _check_weights("device types", self.device_types)
 
