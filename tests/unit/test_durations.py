@@ -1,6 +1,7 @@
 """Durations as people write and read them."""
 
 import math
+import re
 
 import pytest
 from hypothesis import given
@@ -33,7 +34,7 @@ def test_a_duration_is_read(text: str, seconds: float) -> None:
     ["", "10", "s", "-1s", "+1s", "1e3s", "1,5s", "5 min", "1h30m", "nan s", "inf s", ".5s", "5.s", "5\u017f", "٣s", "9" * 400 + "h"],
 )
 def test_what_is_no_duration_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is not a duration; write for example"):
+    with pytest.raises(ValueError, match=re.escape(f"“{text}”")):
         parse_duration(text)
 
 

@@ -155,34 +155,34 @@ def test_every_option_of_every_command_is_a_setting_or_of_that_call_alone() -> N
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "says"),
+    ("variable", "value", "option"),
     [
-        ("CAMPAIGN_RATE", "fast", "--rate (or CAMPAIGN_RATE): “fast” is not a rate"),
-        ("CAMPAIGN_RATE", "nan", "--rate (or CAMPAIGN_RATE)"),
-        ("CAMPAIGN_LOG_LEVEL", "loud", "--log-level (or CAMPAIGN_LOG_LEVEL): “loud” is not a level of the log; write one of debug, info"),
-        ("CAMPAIGN_JSON", "perhaps", "--json (or CAMPAIGN_JSON): this should be a valid boolean."),
-        ("CAMPAIGN_CONCURRENCY", "many", "--concurrency (or CAMPAIGN_CONCURRENCY): this should be a valid integer."),
-        ("CAMPAIGN_LIMIT", "0", "--limit (or CAMPAIGN_LIMIT): this should be greater than or equal to 1."),
-        ("CAMPAIGN_ON_UNKNOWN", "x", "--on-unknown (or CAMPAIGN_ON_UNKNOWN): this should be 'verify', 'hold' or 'resend'."),
-        ("CAMPAIGN_HALT", "x", "--halt (or CAMPAIGN_HALT): “x” is not a limit of failures"),
-        ("CAMPAIGN_NOTIFY_ON", "always", "--notify-on (or CAMPAIGN_NOTIFY_ON): write some of finished, failed, stopped"),
-        ("CAMPAIGN_NOTIFY", "json://ok not-an-address", "CAMPAIGN_NOTIFY: address 1 is not of the form service://…"),
-        ("CAMPAIGN_PROXY", "socks5://anna:secret@proxy.example", "--proxy (or CAMPAIGN_PROXY): this is a SOCKS proxy"),
-        ("CAMPAIGN_QUIET_PERIOD", "soon", "--quiet-period (or CAMPAIGN_QUIET_PERIOD): “soon” is not a duration"),
+        ("CAMPAIGN_RATE", "fast", "--rate"),
+        ("CAMPAIGN_RATE", "nan", "--rate"),
+        ("CAMPAIGN_LOG_LEVEL", "loud", "--log-level"),
+        ("CAMPAIGN_JSON", "perhaps", "--json"),
+        ("CAMPAIGN_CONCURRENCY", "many", "--concurrency"),
+        ("CAMPAIGN_LIMIT", "0", "--limit"),
+        ("CAMPAIGN_ON_UNKNOWN", "x", "--on-unknown"),
+        ("CAMPAIGN_HALT", "x", "--halt"),
+        ("CAMPAIGN_NOTIFY_ON", "always", "--notify-on"),
+        ("CAMPAIGN_NOTIFY", "json://ok not-an-address", "CAMPAIGN_NOTIFY"),
+        ("CAMPAIGN_PROXY", "socks5://anna:secret@proxy.example", "--proxy"),
+        ("CAMPAIGN_QUIET_PERIOD", "soon", "--quiet-period"),
     ],
 )
 def test_a_setting_that_can_not_be_is_told_by_its_names(
-    variable: str, value: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    variable: str, value: str, option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / ".env").write_text(f"{variable}={value}\n", encoding="utf-8")
-    with pytest.raises(UsageError) as in_file:
+    with raises(UsageError, "bad_value", option=option) as in_file:
         Settings.read()
     (tmp_path / ".env").unlink()
     monkeypatch.setenv(variable, value)
-    with pytest.raises(UsageError) as in_environment:
+    with raises(UsageError, "bad_value", option=option) as in_environment:
         Settings.read()
     assert str(in_file.value) == str(in_environment.value)
-    assert str(in_file.value).startswith(says)
+    assert variable in str(in_file.value)
 
 
 def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:
@@ -213,7 +213,10 @@ def test_a_line_that_means_nothing_is_left_out_and_told(tmp_path: Path, caplog: 
     (tmp_path / ".env").write_bytes(b"\xef\xbb\xbfCAMPAIGN_RATE=5\r\nPASSENTRY_API_KEY: secret\r\nOTHER_TOOL=1\r\nCAMPAIGN_LIMIT=3\r\n")
     settings = Settings.read()
     assert (settings.rate, settings.limit) == (5.0, 3)
-    assert [record.getMessage() for record in caplog.records] == [".env, line 2, is left out: it is not of the form NAME=value."]
+    [told] = [record.getMessage() for record in caplog.records]
+    assert ".env" in told
+    assert "2" in told
+    assert "secret" not in told
 
 
 def test_a_rehearsal_heeds_neither_the_environment_nor_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -310,7 +313,7 @@ class TestPaths:
         settings = Settings.read()
         assert (settings.ledger_path, settings.name) == (Path("/srv/it.db"), "promo")
         (tmp_path / ".env").write_text("CAMPAIGN_RATE=5\nCAMPAIGN_LEDGER=${BASE}/it.db\nBASE=/srv\n", encoding="utf-8")
-        with pytest.raises(UsageError, match=r"line 2: BASE"):
+        with raises(UsageError, "variable_not_set", line=2, variable="BASE"):
             Settings.read()
         monkeypatch.setenv("BASE", "/var")
         assert Settings.read().ledger_path == Path("/var/it.db")

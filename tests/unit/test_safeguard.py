@@ -1,5 +1,7 @@
 """When a run stops or backs off by itself."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,7 +51,7 @@ def test_a_limit_is_read(text: str, halt: Halt) -> None:
 
 @pytest.mark.parametrize("text", ["", "0", "0%", "101%", "-1", "-5%", "1.5", "%", "many", "nan%", "1e2", "9" * 400 + "%"])
 def test_what_is_no_limit_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is not a limit of failures; write a share such as"):
+    with pytest.raises(ValueError, match=re.escape(f"“{text}”")):
         parse_halt(text)
 
 
@@ -75,7 +77,7 @@ def test_a_refusal_of_a_row_or_of_all_is_no_failure_yet_but_ends_the_row_of_trou
 
 
 def test_a_proxy_that_does_not_accept_the_login_stops_after_a_few() -> None:
-    unproxied = Verdict(proof=Proof.NOT_ACCEPTED, reason=PROXY_AUTH, error="The proxy does not accept the user and password.")
+    unproxied = Verdict(proof=Proof.NOT_ACCEPTED, reason=PROXY_AUTH, error="No login.")
     guard = Safeguard()
     for _ in range(LOGINS_REFUSED - 1):
         assert not guard.note(unproxied, failed=False, now=0.0)
@@ -87,7 +89,8 @@ def test_a_proxy_that_does_not_accept_the_login_stops_after_a_few() -> None:
 def test_a_number_of_failures_stops_exactly_there() -> None:
     guard = Safeguard(halt=Halt(count=3))
     said = [guard.note(verdict, failed=verdict is REFUSED, now=0.0) for verdict in (REFUSED, FINE, REFUSED, FINE, REFUSED)]
-    assert said == ["", "", "", "", "3 sends failed, which is the limit set by --halt."]
+    assert [bool(one) for one in said] == [False, False, False, False, True]
+    assert "--halt" in said[-1]
 
 
 def test_a_share_is_not_judged_before_there_are_enough() -> None:
@@ -145,18 +148,14 @@ def test_an_answer_ends_the_row_of_troubles(answer: Verdict) -> None:
 
 
 @pytest.mark.parametrize(
-    ("verdict", "said"),
-    [
-        (THROTTLED, "The API answered only 429 (too many requests) for 15 minutes."),
-        (TROUBLE, "The API could not be reached, or failed, for 15 minutes."),
-        (UNREACHED, "The API could not be reached, or failed, for 15 minutes. Check the DNS."),
-    ],
+    ("verdict", "why"),
+    [(THROTTLED, "429"), (TROUBLE, "15 minutes"), (UNREACHED, UNREACHED.error)],
 )
-def test_trouble_that_lasts_stops_the_run(verdict: Verdict, said: str) -> None:
+def test_trouble_that_lasts_stops_the_run(verdict: Verdict, why: str) -> None:
     guard = Safeguard()
     for seconds in range(0, int(PATIENCE_SECONDS), 50):
         assert not guard.note(verdict, failed=False, now=50.0 + seconds)
-    assert guard.note(verdict, failed=False, now=50.0 + PATIENCE_SECONDS) == said
+    assert why in guard.note(verdict, failed=False, now=50.0 + PATIENCE_SECONDS)
 
 
 def test_troubles_of_requests_that_were_under_way_together_are_one_pause() -> None:
