@@ -36,7 +36,10 @@ def rows_lacking() -> UsageError:
 
 def other_api(known: str, asked: str) -> UsageError:
     return UsageError(
-        f"This campaign was sent to {known}, not to {asked}. Give the new one another --name, or another --ledger.", code="other_api"
+        f"This campaign was sent to {known}, not to {asked}. Give the new one another --name, or another --ledger.",
+        code="other_api",
+        known=known,
+        asked=asked,
     )
 
 

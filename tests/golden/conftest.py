@@ -1,15 +1,13 @@
 """The golden file of each test, named after it."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.golden.files import compare, normalised
+from tests.golden.files import Golden
 
 
 @pytest.fixture
-def golden(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], None]:
-    """Compare a text with `files/NAME.txt` for `test_NAME`."""
-    name = f"{request.node.name.removeprefix('test_')}.txt"
-    return lambda text: compare(name, normalised(text, folder=tmp_path))
+def golden(request: pytest.FixtureRequest, tmp_path: Path) -> Golden:
+    """Compares a text with `files/NAME.txt` for `test_NAME`."""
+    return Golden(name=f"{request.node.name.removeprefix('test_')}.txt", scratch=tmp_path)

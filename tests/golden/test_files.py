@@ -5,23 +5,29 @@ from pathlib import Path
 
 import pytest
 
-from tests.golden.files import FOLDER, compare, normalised
+from tests.golden.files import KEPT, Golden
 
 
-def test_a_file_that_is_missing_or_differs_fails_with_the_difference(tmp_path: Path) -> None:
+def test_a_file_that_is_missing_or_differs_fails_with_the_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    golden = Golden(name="a.txt", scratch=tmp_path / "scratch", folder=tmp_path)
+    monkeypatch.delenv("UPDATE_GOLDEN", raising=False)
     with pytest.raises(AssertionError, match=r"(?m)^\+one$"):
-        compare("a.txt", "one\n", folder=tmp_path, rewrite=False)
-    compare("a.txt", "one\n", folder=tmp_path, rewrite=True)
-    compare("a.txt", "one\n", folder=tmp_path, rewrite=False)
+        golden("one\n")
+    with monkeypatch.context() as patch:
+        patch.setenv("UPDATE_GOLDEN", "1")
+        golden("one\n")
+    golden("one\n")
     with pytest.raises(AssertionError, match=r"(?s)\n-one\n\+two$"):
-        compare("a.txt", "two\n", folder=tmp_path, rewrite=False)
+        golden("two\n")
 
 
-def test_what_differs_from_run_to_run_is_left_out(tmp_path: Path) -> None:
-    text = f"{tmp_path}/a.csv at http://127.0.0.1:43210, 2026-11-24T09:00:00.5+00:00, since 2026-11-24  \n\n"
-    assert normalised(text, folder=tmp_path) == "FOLDER/a.csv at http://127.0.0.1:PORT, TIME, since DATE\n"
+def test_what_differs_from_run_to_run_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UPDATE_GOLDEN", "1")
+    golden = Golden(name="a.txt", scratch=tmp_path / "scratch", folder=tmp_path)
+    golden(f"{tmp_path}/scratch/a.csv at http://127.0.0.1:43210, 2026-11-24T09:00:00.5+00:00, since 2026-11-24  \n\n", times=True)
+    assert (tmp_path / "a.txt").read_text() == "FOLDER/a.csv at http://127.0.0.1:PORT, TIME, since DATE\n"
 
 
 def test_each_file_is_of_a_test() -> None:
     tests = {name for path in Path(__file__).parent.glob("test_*.py") for name in re.findall(r"def test_(\w+)\(", path.read_text())}
-    assert {path.stem for path in FOLDER.glob("*")} <= tests
+    assert {path.stem for path in KEPT.glob("*")} <= tests

@@ -1,6 +1,6 @@
 """The first screen, what each command takes, and what each option is said to do; not how rich draws it, which changes with its version."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,6 +8,7 @@ import typer
 from typer.testing import CliRunner
 
 from campaign.cli.main import app
+from tests.golden.files import Golden
 
 
 def commands(command: Any, *before: str) -> Iterator[tuple[str, Any]]:
@@ -19,7 +20,7 @@ def commands(command: Any, *before: str) -> Iterator[tuple[str, Any]]:
         yield " ".join(before), command
 
 
-def test_help(golden: Callable[[str], None], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_help(golden: Golden, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "dumb")
     screen = CliRunner().invoke(app, ["--help"], prog_name="campaign")
     assert screen.exit_code == 0

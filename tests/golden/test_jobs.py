@@ -1,15 +1,15 @@
 """What is said of each mistake in a job file."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from campaign.domain.errors import InputError
+from tests.golden.files import Golden
 from tests.unit.jobs_given import mistakes, write_job
 from tests.unit.test_jobs_mistakes import GOOD, WRONG
 from tests.unit.test_jobs_orders import ordered, put
 
 
-def test_job_mistakes(golden: Callable[[str], None], tmp_path: Path) -> None:
+def test_job_mistakes(golden: Golden, tmp_path: Path) -> None:
     grammar = (
         "list = 'C:\\lists\"",
         'list = "C:\\lists"',
@@ -32,7 +32,7 @@ def test_job_mistakes(golden: Callable[[str], None], tmp_path: Path) -> None:
     golden("".join(said))
 
 
-def test_job_lists(golden: Callable[[str], None], tmp_path: Path) -> None:
+def test_job_lists(golden: Golden, tmp_path: Path) -> None:
     put(tmp_path / "old.csv", days_old=3.5)
     said = []
     for line in ('list = "lists/*.csv"', 'list = "none.csv"', 'list = "*.csv"\nmax_age = "3d"'):

@@ -3,7 +3,7 @@
 import re
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from campaign.domain.model import CampaignState, Status
 from campaign.domain.notices import Occasion, occasion_of
 from campaign.domain.schedule import Schedule, parse_window
 from campaign.reporter.rates import Rates
+from tests.golden.files import Golden
 from tests.unit.test_ask import BERLIN, asked, plan
 from tests.unit.test_figure_tables import rate
 from tests.unit.test_notices import ERRORS, FIGURES, seen
@@ -36,7 +37,7 @@ def _in_berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     time.tzset()
 
 
-def test_plans(golden: Callable[[str], None]) -> None:
+def test_plans(golden: Golden) -> None:
     end = datetime(2026, 12, 24, 17, 0, tzinfo=UTC)
     schedules = [
         Schedule(home=BERLIN, window=parse_window("09:00-12:00")),
@@ -59,7 +60,7 @@ def test_plans(golden: Callable[[str], None]) -> None:
     golden("\n".join(map(plan, questions)))
 
 
-def test_happenings(golden: Callable[[str], None]) -> None:
+def test_happenings(golden: Golden) -> None:
     told = [
         event_in_words("backing_off", seconds=8.0, reason="connect"),
         event_in_words("backing_off", seconds=1.0, reason="http_503"),
@@ -79,7 +80,7 @@ def test_happenings(golden: Callable[[str], None]) -> None:
     golden("\n".join(told))
 
 
-def test_notices(golden: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_notices(golden: Golden, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("offer.results.csv", "offer.results.failed.csv"):
         (tmp_path / name).touch()
@@ -97,7 +98,7 @@ def test_notices(golden: Callable[[str], None], tmp_path: Path, monkeypatch: pyt
     golden(told.replace(socket.gethostname(), "HOST"))
 
 
-def test_misnamed_settings(golden: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_misnamed_settings(golden: Golden, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("CAMPAIGN_RAET", "CAMPAIGN_SOMETHING_ELSE"):
         monkeypatch.setenv(name, "5")
@@ -105,11 +106,11 @@ def test_misnamed_settings(golden: Callable[[str], None], tmp_path: Path, monkey
     golden("\n".join(sentence for sentence in misnamed() if re.search("RAET|JSN|ELSE", sentence)))
 
 
-def test_rates(golden: Callable[[str], None]) -> None:
+def test_rates(golden: Golden) -> None:
     found = Rates(campaigns=(rate("promo", delivered=1500, failed=500), rate("spring", skipped=3)), unsent=1)
     golden("\n".join([*lines_of_rates(found, bars=True), "", *lines_of_rates(Rates(campaigns=(), unsent=0), bars=True)]))
 
 
-def test_check_of_results(golden: Callable[[str], None], capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_of_results(golden: Golden, capsys: pytest.CaptureFixture[str]) -> None:
     print_checked(checked_results(), as_json=False)
     golden(capsys.readouterr().out)

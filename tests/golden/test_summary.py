@@ -1,6 +1,5 @@
 """What is said of a campaign: where it stands, why, and what can be done."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from campaign.reporter import reasons
 from campaign.reporter.reasons import ended_in_words, reason_in_words
 from campaign.reporter.standing import MEANING
 from campaign.reporter.summary import in_a_line, in_words
+from tests.golden.files import Golden
 from tests.unit.test_summary import REASONS, STATES, counted, in_state, view
 
 
@@ -25,7 +25,7 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / name).touch()
 
 
-def test_summary(golden: Callable[[str], None]) -> None:
+def test_summary(golden: Golden) -> None:
     many = {(Status.NOT_DELIVERED, f"status{number:02}"): 100 - number for number in range(20)}
     one_of_each: dict[tuple[Status, str], int] = {(status, ""): 1 for status in Status if status is not Status.SENDING}
     ready = view(counted({(Status.PENDING, ""): 3}), CampaignState.STAGED)
@@ -47,7 +47,7 @@ def test_summary(golden: Callable[[str], None]) -> None:
     golden("\n\n---\n\n".join(f"{line_of(one)}\n{in_a_line(one)}\n\n{in_words(one)}" for one in seen))
 
 
-def test_reasons(golden: Callable[[str], None]) -> None:
+def test_reasons(golden: Golden) -> None:
     known = (*reasons._WORDS, "http_302", "http_418", "http_503", "somethingNew", "")
     lines = [
         *(f"{status}: {meaning}" for status, meaning in MEANING.items()),
