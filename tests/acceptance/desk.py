@@ -14,6 +14,16 @@ ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "sample_data"
 
 
+def events(log: str) -> list[dict[str, Any]]:
+    """The events of a log, and nothing of what else was said."""
+    return [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+
+
+def broke_off(log: str) -> str:
+    """The code of the error that a run ended with."""
+    return next(str(event["code"]) for event in events(log) if event["event"] == "run_broke_off")
+
+
 @dataclass
 class Desk:
     """A folder with a ledger, and the simulator that its command talks to."""

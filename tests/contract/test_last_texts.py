@@ -39,7 +39,7 @@ async def test_what_a_pass_holds_or_may_hold(ledger: Ledger, reader: LedgerReade
 
 async def test_a_pass_of_another_api_is_another(ledger: Ledger, reader: LedgerReader) -> None:
     await sent(ledger, "first", staged(1, "a", message="One"))
-    await sent(ledger, "second", staged(1, "a", message="Two"), api="a simulator on this machine")
+    await sent(ledger, "second", staged(1, "a", message="Two"), api="https://another.example")
     assert reader.last_texts(PASSES, api=HERE) == {"a": "One"}
 
 

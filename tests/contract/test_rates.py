@@ -7,7 +7,9 @@ from campaign.insights import view
 from campaign.ledger.port import CampaignRecord, Control, Ledger, LedgerReader
 from campaign.reporter.comparison import Comparison, Line
 from campaign.reporter.figures import figures
+from campaign.reporter.pauses import KIND_LABEL, Kind
 from campaign.reporter.rates import rates
+from campaign.reporter.reasons import reason_in_words
 from tests.contract.backends import HandClock
 from tests.contract.given import campaign_of, ends, spec, staged
 
@@ -99,11 +101,11 @@ async def test_two_campaigns_stand_side_by_side_figure_by_figure(ledger: Ledger,
             "Failed": ("1 (16.7 %)", "0 (0 %)"),
             "Unknown": ("0 (0 %)", "1 (25.0 %)"),
             "Not sent yet": ("2 (33.3 %)", "2 (50.0 %)"),
-            "PassEntry knows no such pass (HTTP 404)": ("1 (16.7 %)", "0 (0 %)"),
+            reason_in_words("http_404"): ("1 (16.7 %)", "0 (0 %)"),
             "Time at work": ("10 s", "10 s"),
             "Sends": ("4", "2"),
             "Sends a second": ("0.4", "0.2"),
-            "Pauses: waited, as PassEntry asked to slow down": ("1 (1.5 s)", "0"),
+            f"Pauses: {KIND_LABEL[Kind.SLOWED]}": ("1 (1.5 s)", "0"),
             "50 in 100 answered within": ("250 ms", "1,000 ms"),
             "Slowest answer": ("250 ms", "1,000 ms"),
             "Text": ("Hello", "Hello"),

@@ -160,7 +160,8 @@ async def test_failures_are_counted_over_all_workers(tmp_path: Path, monkeypatch
         await ledger.settle(runner, [ends(second, Status.UNKNOWN)])
         end = await asyncio.wait_for(running, 10)
         await ledger.close()
-    assert end == End(ended=Ended.SAFEGUARD, why="1 sends failed, which is the limit set by --halt.")
+    assert end.ended is Ended.SAFEGUARD
+    assert "--halt" in end.why
     assert [hand.stopped for hand in hands.hands] == [[False], [False]]
 
 
@@ -230,7 +231,7 @@ async def test_a_worker_of_another_version_sends_nothing(tmp_path: Path) -> None
 async def test_what_a_worker_can_not_do_is_a_sentence(tmp_path: Path) -> None:
     told = await Worker().send(order_of(record_of("other"), settings(tmp_path)))
     assert isinstance(told, Broken)
-    assert told.why.startswith("There is no campaign named “other”")
+    assert "“other”" in told.why
 
 
 async def test_a_worker_that_hears_again_too_late_gives_up_its_place(

@@ -70,7 +70,7 @@ class TestAmbiguity:
             await given.send(record, limit=1)
             given.simulator.configure(faults={Fault.READ_NULL: 1.0, Fault.CUT_AFTER: 1.0})
             await given.send(record)
-            assert given.log.named("texts_are_not_shown_as_sent") == [{"by": "the API, when passes that hold one are read"}]
+            assert len(given.log.named("texts_are_not_shown_as_sent")) == 1
             witness = passes(1)[0]
             reads = [request.id for request in given.simulator.requests() if request.method == "GET"]
             # One more is of the first run, which saw by it that it is PassEntry that answers.
@@ -86,7 +86,7 @@ class TestAmbiguity:
             assert given.statuses(record) == {"a": ("unknown", "unreadable")}
             assert given.processed() == {"a": 1}
             methods = [request.method for request in given.simulator.requests()]
-            assert methods == ["GET", "POST", *["GET"] * 3], "the first reading is not of what became of the message"
+            assert methods == ["GET", "POST", *["GET"] * 3], "the first reading only finds out who answers"
 
     async def test_a_null_is_believed_once_another_pass_was_seen_to_show_its_text(self, tmp_path: Path) -> None:
         async with rig(tmp_path) as given:

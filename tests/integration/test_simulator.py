@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -641,9 +642,7 @@ def test_it_serves_as_a_program_until_it_is_told_to_end(number: signal.Signals, 
         served.send_signal(number)
         _, errors = served.communicate(timeout=10)
     assert served.returncode == 0
-    assert (
-        errors == "The simulator processed 30 notifications for 15 passes, 15 of them more than once, and answered 0 requests with 429.\n"
-    )
+    assert re.findall(r"\d+", errors) == ["30", "15", "15", "0", "429"]
     assert len((tmp_path / "audit.jsonl").read_text().splitlines()) == 30
 
 

@@ -50,7 +50,6 @@ async def test_a_refused_connection(scheme: str) -> None:
         fault = await campaign.send("a", "Hello")
     assert isinstance(fault, Fault)
     assert (fault.reason, fault.written) == ("connect", False)
-    assert fault.error.startswith("The API could not be reached: ")
 
 
 @pytest.mark.parametrize(("connect_seconds", "total_seconds"), [(0.1, 5.0), (5.0, 0.1)])
