@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.resources import files
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from campaign.console.access import PERSON
 from campaign.console.static_files import address_of
+from campaign.domain.errors import CampaignError
 
 LANGUAGE: Final = "en"
 
@@ -24,6 +25,19 @@ def texts(language: str = LANGUAGE) -> dict[str, str]:
         if file.name.endswith(".toml"):
             found |= _flat(file.name.removesuffix(".toml"), tomllib.loads(file.read_text(encoding="utf-8")))
     return found
+
+
+class ErrorText(str):
+    """The sentence of an error; a template that shows it names its `code`, too."""
+
+    __slots__ = ("code",)
+    code: str
+
+    @classmethod
+    def of(cls, error: CampaignError) -> Self:
+        text = cls(error)
+        text.code = error.code
+        return text
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,10 +21,7 @@ async def test_what_a_command_says_is_kept_for_this_user_alone(tmp_path: Path) -
     async with visit(tmp_path) as given:
         begun = await launch(given.console, Errand(verb="resume", arguments=("--help",), options=("--yes",)), campaign="a", person="sam")
         await until(lambda: not begun.running())
-        assert (
-            begun.said.read_text(encoding="utf-8")
-            == "campaign: There is no token. Put it into PASSENTRY_API_KEY, or its file's name into PASSENTRY_API_KEY_FILE.\n"
-        )
+        assert "PASSENTRY_API_KEY" in begun.said.read_text(encoding="utf-8")
         assert begun.said.stat().st_mode & 0o777 == 0o600
         assert begun.said.parent.stat().st_mode & 0o777 == 0o700
 

@@ -26,8 +26,8 @@ def test_of_one_that_did_its_work_there_is_nothing_to_say(tmp_path: Path) -> Non
 
 
 def test_what_it_did_not_do_and_why_is_told(tmp_path: Path) -> None:
-    found = of(tmp_path, f"Nothing was sent: there are no rows.\n\n{SUMMARY}", {"event": "run_ended", "exit_code": 3})
-    assert (found.failed, found.sentences) == (False, ("Nothing was sent: there are no rows.",))
+    found = of(tmp_path, f"Nothing to send.\n\n{SUMMARY}", {"event": "run_ended", "exit_code": 3})
+    assert (found.failed, found.sentences) == (False, ("Nothing to send.",))
 
 
 @pytest.mark.parametrize("code", [1, 2, 4])

@@ -14,6 +14,7 @@ from campaign.console.addresses import as_part, campaign_page
 from campaign.console.campaigns.charts import Charts
 from campaign.console.campaigns.looking import Looking
 from campaign.ledger.port import LedgerReader
+from campaign.reporter.reasons import reason_in_words
 from campaign.simulator.config import SimulatorConfig
 from campaign.simulator.faults import Fault
 from tests.console.campaigns_given import scene
@@ -46,7 +47,7 @@ def test_no_part_of_a_name_is_one_of_the_path() -> None:
 async def test_an_empty_ledger_leads_to_the_first_campaign(tmp_path: Path) -> None:
     async with scene(tmp_path) as at:
         empty = await at.get("/")
-        assert "No campaign yet" in empty.words
+        assert empty.says("campaigns.list.none_title")
         assert 'href="/new"' in empty.page
         at.is_now("vera", Role.VIEWER)
         assert 'href="/new"' not in (await at.get("/")).page
@@ -60,7 +61,7 @@ async def test_campaigns_are_found_by_words_and_a_page_at_a_time(tmp_path: Path)
         assert "autumn" in (await at.get("/")).words
         found = await at.get("/?words=TURIN+spring")
         assert ("spring Turin" in found.words, "spring Oslo" in found.words, "autumn" in found.words) == (True, False, False)
-        assert "No campaign has all of these words in its name, list or owner: no such" in (await at.get("/?words=no%20such")).words
+        assert (await at.get("/?words=no%20such")).says("campaigns.list.nothing_found")
         assert (await at.get("/?page=7")).status == 200
         assert (await at.get("/?page=0&words=%00")).status == 200
 
@@ -71,9 +72,9 @@ async def test_the_page_says_what_became_of_the_rows_and_what_to_do(tmp_path: Pa
         await at.run("promo", 12, code=3)
         page = await at.get(at.page_of("promo"))
         assert "9 delivered 3 failed" in page.words
-        assert "3 PassEntry knows no such pass (HTTP 404) Look the ids up in PassEntry" in page.words
+        assert f"3 {reason_in_words('http_404')}" in page.words
         assert "Hello Name 1" in page.words
-        assert "Runs Began" in page.words
+        assert page.says("campaigns.runs.title")
         assert "100%" in page.words
         chart = await at.get(at.page_of("promo", "sends.svg"))
         drawn = ET.fromstring(chart.page)  # noqa: S314 - of our own making

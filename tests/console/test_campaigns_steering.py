@@ -30,7 +30,8 @@ async def test_the_owner_pauses_goes_on_and_everybody_gets_it_once(tmp_path: Pat
 
         asked = await at.get(at.page_of("promo", "resume"))
         left = at.state("promo").counts.open
-        assert f"This sends {left} messages" in asked.words
+        assert asked.says("campaigns.resume.sends")
+        assert f" {left} " in asked.words
         await at.post(at.page_of("promo", "resume"))
         await at.until_state("promo", *DONE)
         assert (at.state("promo").counts.by_status[Status.DELIVERED], at.doubles) == (120, 0)
@@ -46,11 +47,10 @@ async def test_cancelling_says_first_what_is_skipped(tmp_path: Path) -> None:
     async with scene(tmp_path) as at:
         await at.run("promo", 30, code=5, more=("--limit=10",))
         asked = await at.get(at.page_of("promo", "cancel"))
-        assert "20 rows that are not sent yet will be skipped" in asked.words
+        assert asked.says("campaigns.cancel.skipped")
+        assert "20 rows" in asked.words
         assert at.state("promo").state is CampaignState.STOPPED
-        page = await at.post(at.page_of("promo", "cancel"))
-        assert "It was cancelled." in page.words
-        assert "20 skipped" in page.words
+        await at.post(at.page_of("promo", "cancel"))
         assert at.state("promo").counts.by_status[Status.SKIPPED] == 20
         assert (await at.post(at.page_of("promo", "resume"))).status == 422
         assert len(at.simulator.audit()) == 10
@@ -72,11 +72,11 @@ async def test_a_command_that_went_wrong_is_told_with_its_last_sentence_and_no_t
         known = await launches(at.given.console, "promo")
         await until(lambda: not known[0].running())
         page = await at.get("/campaigns/promo")
-        assert "“Go on”, which sam asked for, did not succeed." in page.words
+        assert page.says("campaigns.launch.failed")
         assert "401" in page.words
         assert "a-token-for" not in page.page + known[0].said.read_text() + known[0].log.read_text()
         at.is_now("vera", Role.VIEWER)
-        assert "did not succeed" in (await at.get("/campaigns/promo")).words
+        assert (await at.get("/campaigns/promo")).says("campaigns.launch.failed")
 
 
 async def test_a_command_that_can_not_begin_is_told_too(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ async def test_a_command_that_can_not_begin_is_told_too(tmp_path: Path) -> None:
         await at.post(at.page_of("promo", "resume"))
         (begun,) = await launches(at.given.console, "promo")
         await until(lambda: not begun.running())
-        assert "There is no token." in (await at.get("/campaigns/promo")).words
+        assert "PASSENTRY_API_KEY" in (await at.get("/campaigns/promo")).words
 
 
 async def test_a_second_command_waits_for_the_first(tmp_path: Path) -> None:
@@ -93,9 +93,8 @@ async def test_a_second_command_waits_for_the_first(tmp_path: Path) -> None:
         await at.run("promo", 2, code=3, more=("--on-unknown=hold",))
         await at.post(at.page_of("promo", "verify"))
         refused = await at.post(at.page_of("promo", "verify"))
-        assert refused.status == 422
-        assert "Another command about this campaign is still at work." in refused.words
-        assert "“Read back”, which sam asked for, is beginning." in (await at.get("/campaigns/promo")).words
+        assert (refused.status, refused.codes) == (422, {"busy"})
+        assert (await at.get("/campaigns/promo")).says("campaigns.launch.working")
         (begun,) = await launches(at.given.console, "promo")
         assert begun.running()
         await end(begun.id, at.folder)
@@ -108,7 +107,7 @@ async def test_one_that_was_never_begun_needs_an_approver_if_it_is_large(tmp_pat
         at.is_now("sid", Role.SENDER)
         refused = await at.post(at.page_of("promo", "resume"))
         assert refused.status == 403
-        assert "This sends 30 messages. On this console more than 10 need an approver" in refused.words
+        assert refused.says("campaigns.one.needs_approver")
         assert await launches(at.given.console, "promo") == []
 
 

@@ -39,7 +39,7 @@ async def no_ledger(_request: web.Request) -> web.StreamResponse:
 
 @allow(Role.NOBODY)
 async def own_words(_request: web.Request) -> web.StreamResponse:
-    raise web.HTTPNotFound(text="There is no campaign of this name.")
+    raise web.HTTPNotFound(text="The handler's own words.")
 
 
 @allow(Role.NOBODY)
@@ -129,12 +129,12 @@ async def test_errors_are_told_in_words(tmp_path: Path) -> None:
         browser = await given.browser_of("viewer")
         for path, words in (
             ("/nowhere", TEXTS["shell.error.missing"]),
-            ("/own", "There is no campaign of this name."),
+            ("/own", "The handler&#39;s own words."),
             ("/wrong", "list.csv, row 3: the &lt;b&gt;row&lt;/b&gt; is short"),
             ("/ledger", "The ledger can&#39;t be read."),
         ):
             answer = await browser.get(path)
-            assert f"<p>{words}</p>" in answer.text
+            assert f">{words}</p>" in answer.text
         method = await browser.ask("POST", "/trail")
         assert TEXTS["shell.error.method"] in method.text.replace("&#39;", "'")
         assert method.headers["Allow"] == "GET,HEAD"

@@ -21,9 +21,9 @@ async def test_over_the_limit_somebody_else_has_to_agree_and_their_word_sends_it
         assert await waiting(at, "ada", Role.SENDER) == 0
         assert await waiting(at, "ada", Role.APPROVER) == 1
         answer = await at.get(f"{draft}/send")
-        assert "mia has asked for approval" in answer.words
+        assert answer.says("drafts.send.waits")
         answer = await at.post(f"{draft}/send")
-        assert (answer.status, "This waits for a second person" in answer.words) == (422, True)
+        assert (answer.status, answer.codes) == (422, {"waiting_for_approval"})
         at.given.door.is_now("ada", Role.APPROVER)
         assert (await at.get("/approvals/count")).words == "that wait for you: 1"
         assert "promo promo.csv mia" in (await at.get("/approvals")).words
@@ -47,7 +47,7 @@ async def test_nobody_approves_their_own_work(tmp_path: Path) -> None:
         await at.post(f"{draft}/ask")
         content = at.draft(draft).content
         answer = await at.post(f"{draft}/approve", content=content)
-        assert (answer.status, "somebody else has to approve it" in answer.words) == (422, True)
+        assert (answer.status, answer.codes) == (422, {"own_work"})
         at.given.door.is_now("ada", Role.APPROVER)
         await at.post(f"{draft}/take-back")
         await at.post(f"{draft}/message", words="written", message="Hello {{ first_name }}")
@@ -85,7 +85,7 @@ async def test_what_waits_can_t_be_changed_until_it_is_taken_back(tmp_path: Path
             await at.upload(path=f"{draft}/exclude"),
         ):
             assert answer.status == 422
-            assert "can't be changed" in answer.words
+            assert answer.codes == {"waiting_for_approval"} or answer.says("drafts.steps.waiting")
         assert at.draft(draft) == before
         await at.post(f"{draft}/take-back")
         assert at.draft(draft).stage is Stage.EDITING
@@ -103,7 +103,7 @@ async def test_an_approval_is_of_what_was_looked_at(tmp_path: Path) -> None:
         await at.post(f"{draft}/ask")
         at.given.door.is_now("ada", Role.APPROVER)
         answer = await at.post(f"{draft}/approve", content=seen)
-        assert (answer.status, "It was changed while you looked at it." in answer.words) == (422, True)
+        assert (answer.status, answer.codes) == (422, {"changed_meanwhile"})
         assert at.sent() == {}
 
 
@@ -114,14 +114,14 @@ async def test_a_change_after_an_approval_voids_it(tmp_path: Path) -> None:
         (folder / "results.csv").mkdir()
         at.given.door.is_now("ada", Role.APPROVER)
         answer = await at.post(f"{draft}/approve", content=at.draft(draft).content)
-        assert "is a folder" in answer.words
+        assert 'role="alert"' in answer.page
         (folder / "results.csv").rmdir()
         assert at.draft(draft).is_approved
         at.given.door.is_now("mia", Role.SENDER)
-        assert "ada has agreed to it" in (await at.get(f"{draft}/send")).words
+        assert (await at.get(f"{draft}/send")).says("drafts.send.approved")
         await at.post(f"{draft}/controls", name="promo", rate="5")
         answer = await at.post(f"{draft}/send")
-        assert (answer.status, "So many recipients need a second person." in answer.words) == (422, True)
+        assert (answer.status, answer.codes) == (422, {"needs_approval"})
         await at.post(f"{draft}/controls", name="promo")
         assert (await at.post(f"{draft}/send")).path == "/campaigns/promo"
         await at.finished(20)
@@ -135,7 +135,8 @@ async def test_sent_back_with_a_note_it_can_be_changed_again(tmp_path: Path) -> 
         await at.post(f"{draft}/send-back", note="The code is <b>wrong</b>")
         at.given.door.is_now("mia", Role.SENDER)
         answer = await at.get(f"{draft}/send")
-        assert "ada sent this back: The code is <b>wrong</b>" in answer.words
+        assert answer.says("drafts.send.returned")
+        assert "The code is <b>wrong</b>" in answer.words
         assert "<b>wrong" not in answer.page
         assert "Sent back" in (await at.get("/new")).words
         assert (await at.post(f"{draft}/message", words="written", message=MESSAGE)).path == f"{draft}/check"
@@ -155,14 +156,14 @@ async def test_a_limit_on_this_run_makes_it_no_smaller(tmp_path: Path) -> None:
         draft = await at.begun()
         await at.post(f"{draft}/controls", name="promo", limit="1")
         answer = await at.post(f"{draft}/send")
-        assert (answer.status, "So many recipients need a second person." in answer.words) == (422, True)
+        assert (answer.status, answer.codes) == (422, {"needs_approval"})
 
 
 async def asked(at: Desk) -> str:
     """A draft of mia's that waits."""
     at.given.door.is_now("mia", Role.SENDER)
     draft = await at.begun()
-    assert "need a second person here" in (await at.get(f"{draft}/send")).words
+    assert (await at.get(f"{draft}/send")).says("drafts.send.needs")
     answer = await at.post(f"{draft}/ask")
     assert (answer.path, at.draft(draft).stage) == (f"{draft}/send", Stage.WAITING)
     return draft

@@ -61,10 +61,11 @@ def certificate_in(folder: Path, password: bytes | None = None) -> tuple[Path, P
 
 
 async def refused(folder: Path, serving: Serving) -> str:
+    """The code of the error that keeps it from being served."""
     with pytest.raises(UsageError) as problem:
         async with served(serving, settings_in(folder)):
             pass
-    return str(problem.value)
+    return problem.value.code
 
 
 async def test_for_this_machine_alone_a_link_lets_the_owner_in(tmp_path: Path) -> None:
@@ -98,24 +99,23 @@ async def test_with_users_there_is_no_link(tmp_path: Path) -> None:
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7"])  # noqa: S104 - what must be refused
 async def test_elsewhere_it_needs_users(tmp_path: Path, host: str) -> None:
     certificate, key = certificate_in(tmp_path)
-    says = await refused(tmp_path, Serving(host=host, port=0, tls_cert=certificate, tls_key=key))
-    assert "campaign user add NAME --role approver" in says
+    assert await refused(tmp_path, Serving(host=host, port=0, tls_cert=certificate, tls_key=key)) == "no_users"
 
 
 async def test_elsewhere_it_needs_https(tmp_path: Path) -> None:
     await has_user(tmp_path)
-    assert "--tls-cert" in await refused(tmp_path, Serving(host="0.0.0.0", port=0))  # noqa: S104 - what must be refused
+    assert await refused(tmp_path, Serving(host="0.0.0.0", port=0)) == "needs_https"  # noqa: S104 - what must be refused
 
 
 async def test_behind_a_proxy_it_needs_users_on_this_machine_as_well(tmp_path: Path) -> None:
-    assert "campaign user add" in await refused(tmp_path, Serving(port=0, behind_proxy=True))
+    assert await refused(tmp_path, Serving(port=0, behind_proxy=True)) == "no_users"
 
 
 async def test_approval_needs_somebody_who_may(tmp_path: Path) -> None:
     serving = Serving(port=0, require_approval=100)
-    assert "--role approver" in await refused(tmp_path, serving)
+    assert await refused(tmp_path, serving) == "no_approver"
     await has_user(tmp_path, "sam", "sender")
-    assert "--role approver" in await refused(tmp_path, serving)
+    assert await refused(tmp_path, serving) == "no_approver"
     await has_user(tmp_path)
     async with served(serving, settings_in(tmp_path)):
         pass
@@ -230,23 +230,22 @@ async def test_an_answer_that_lasts_can_tell_when_its_visitor_is_out(tmp_path: P
 
 async def test_what_is_wrong_with_a_certificate_is_told(tmp_path: Path) -> None:
     certificate, key = certificate_in(tmp_path)
-    assert "go together" in await refused(tmp_path, Serving(port=0, tls_cert=certificate))
-    assert "missing.pem can't be read" in await refused(tmp_path, Serving(port=0, tls_cert=certificate, tls_key=tmp_path / "missing.pem"))
-    assert "not a certificate and its key" in await refused(tmp_path, Serving(port=0, tls_cert=key, tls_key=key))
+    assert await refused(tmp_path, Serving(port=0, tls_cert=certificate)) == "certificate_without_key"
+    assert await refused(tmp_path, Serving(port=0, tls_cert=certificate, tls_key=tmp_path / "missing.pem")) == "unreadable_file"
+    assert await refused(tmp_path, Serving(port=0, tls_cert=key, tls_key=key)) == "bad_certificate"
     certificate, key = certificate_in(tmp_path, b"a password")
-    assert "without a password" in await refused(tmp_path, Serving(port=0, tls_cert=certificate, tls_key=key))
+    assert await refused(tmp_path, Serving(port=0, tls_cert=certificate, tls_key=key)) == "bad_certificate"
 
 
 async def test_what_is_wrong_with_the_place_is_told(tmp_path: Path) -> None:
     async with served(Serving(port=0), settings_in(tmp_path)) as at:
-        says = await refused(tmp_path, Serving(port=int(at.url.rpartition(":")[2])))
-        assert "Give another by --port" in says
+        assert await refused(tmp_path, Serving(port=int(at.url.rpartition(":")[2]))) == "port_taken"
     open_folder = tmp_path / "open"
     open_folder.mkdir(mode=0o755)
-    assert f"chmod 700 {open_folder}" in await refused(tmp_path, Serving(port=0, folder=open_folder))
+    assert await refused(tmp_path, Serving(port=0, folder=open_folder)) == "open_to_others"
     (tmp_path / "file").write_text("", encoding="utf-8")
-    assert "--folder" in await refused(tmp_path, Serving(port=0, folder=tmp_path / "file"))
+    assert await refused(tmp_path, Serving(port=0, folder=tmp_path / "file")) == "folder_not_writable"
     damaged = tmp_path / "damaged"
     damaged.mkdir(mode=0o700)
     (damaged / "console.db").write_bytes(b"no database" * 1000)
-    assert "console.db can't be used" in await refused(tmp_path, Serving(port=0, folder=damaged))
+    assert await refused(tmp_path, Serving(port=0, folder=damaged)) == "console_damaged"

@@ -113,16 +113,16 @@ def test_another_link_while_it_runs(desk: Desk) -> None:
         assert another.partition("?")[0] == link.partition("?")[0]
         assert another != link
         told(desk, "user", "add", "ann", "--role", "approver", stdin=PASSWORD)
-        assert "log in with their passwords" in told(desk, "user", "link", code=2).stderr
+        assert "campaign user password" in told(desk, "user", "link", code=2).stderr
 
 
 def test_a_link_needs_a_console(desk: Desk) -> None:
-    assert "Start one: campaign serve" in told(desk, "user", "link", code=2).stderr
+    assert "campaign serve" in told(desk, "user", "link", code=2).stderr
 
 
 def test_where_others_reach_it_it_is_refused_without_users(desk: Desk) -> None:
     done = told(desk, "serve", "--host", "0.0.0.0", "--port", "0", code=2)  # noqa: S104 - what must be refused
-    assert "campaign user add NAME --role approver" in done.stderr
+    assert "campaign user add" in done.stderr
 
 
 def here(folder: Path, *words: str, stdin: str = "") -> str:

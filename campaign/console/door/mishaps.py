@@ -13,6 +13,7 @@ from campaign.console.access import PERSON
 from campaign.console.console import console_of
 from campaign.console.door.guard import is_page
 from campaign.console.log import log
+from campaign.console.pages import ErrorText
 from campaign.domain.errors import CampaignError, InputError, UsageError
 
 TITLES: Final = {
@@ -76,7 +77,7 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
             raise
         return _page(request, error.status, _said(request, error), error)
     except CampaignError as error:
-        return _page(request, 422 if isinstance(error, (UsageError, InputError)) else 503, str(error))
+        return _page(request, 422 if isinstance(error, (UsageError, InputError)) else 503, ErrorText.of(error))
     except ConnectionError:
         # The browser went away; there is nobody to answer.
         return web.Response(status=499)

@@ -9,6 +9,7 @@ from campaign.console.drafts import shared
 from campaign.console.drafts.findings import Looked
 from campaign.console.drafts.room import draft_of, room_of
 from campaign.console.drafts.steps import Step
+from campaign.console.pages import ErrorText
 from campaign.domain.errors import UsageError
 from campaign.loader.columns import check_pass_id
 
@@ -32,7 +33,7 @@ async def choose(request: web.Request) -> web.StreamResponse:
     try:
         await shared.change(request, draft, column=column)
     except UsageError as error:
-        return await shared.show(request, Step.COLUMN, draft, status=422, **(_values(looked, column) | {"problem": str(error)}))
+        return await shared.show(request, Step.COLUMN, draft, status=422, **(_values(looked, column) | {"problem": ErrorText.of(error)}))
     raise web.HTTPSeeOther(shared.address(draft, Step.MESSAGE))
 
 

@@ -21,6 +21,7 @@ from campaign.console.drafts.room import draft_of, room_of
 from campaign.console.drafts.steps import Step
 from campaign.console.drafts.uploads import Received, TooLargeError, check_early, files_of, receive
 from campaign.console.intake import INTAKE
+from campaign.console.pages import ErrorText
 from campaign.domain.errors import CampaignError, InputError, UsageError
 from campaign.domain.schedule import known_zones
 
@@ -97,7 +98,7 @@ async def _saved(request: web.Request, draft: Draft, form: Mapping[str, str]) ->
         try:
             await shared.change(request, draft, controls=controls, name=name)
         except UsageError as error:
-            problems[""] = str(error)
+            problems[""] = ErrorText.of(error)
     return problems
 
 

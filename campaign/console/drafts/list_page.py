@@ -19,6 +19,7 @@ from campaign.console.drafts.room import draft_of, may_see, room_of
 from campaign.console.drafts.steps import Step
 from campaign.console.drafts.uploads import Received, TooLargeError, check_early, files_of, receive
 from campaign.console.intake import INTAKE
+from campaign.console.pages import ErrorText
 from campaign.domain.errors import CampaignError, DiskFullError
 
 LIST_FOLDER: Final = "list"
@@ -106,11 +107,11 @@ class Problem:
         return None if is_page(request) else web.Response(text=self.sentence, status=self.status)
 
 
-def problem_of(request: web.Request, error: Exception) -> Problem:
+def problem_of(request: web.Request, error: CampaignError | TooLargeError) -> Problem:
     if isinstance(error, TooLargeError):
         most = console_of(request).rules.most_upload_bytes
         return Problem(status=413, sentence=console_of(request).pages.text("drafts.list.too_large", most=size_in_words(most)))
-    return Problem(status=507 if isinstance(error, DiskFullError) else 422, sentence=str(error))
+    return Problem(status=507 if isinstance(error, DiskFullError) else 422, sentence=ErrorText.of(error))
 
 
 def size_in_words(size_bytes: int) -> str:

@@ -15,6 +15,7 @@ from campaign.console.drafts.findings import Looked
 from campaign.console.drafts.preview import Chip, Mistake, Preview, chips, compiled, longest, preview
 from campaign.console.drafts.room import draft_of, room_of
 from campaign.console.drafts.steps import Step
+from campaign.console.pages import ErrorText
 from campaign.domain.errors import UsageError
 from campaign.loader.messages import Messages
 
@@ -51,7 +52,7 @@ async def save(request: web.Request) -> web.StreamResponse:
     try:
         changed = await shared.change(request, draft, words=words, message=message, settled=values["mistake"] is None)
     except UsageError as error:
-        return await shared.show(request, Step.MESSAGE, draft, status=422, **(values | {"problem": str(error)}))
+        return await shared.show(request, Step.MESSAGE, draft, status=422, **(values | {"problem": ErrorText.of(error)}))
     if values["mistake"] is not None:
         return await shared.show(request, Step.MESSAGE, changed, status=422, **values)
     raise web.HTTPSeeOther(shared.address(draft, Step.CHECK))

@@ -21,6 +21,7 @@ from campaign.console.drafts.draft import Draft, Stage
 from campaign.console.drafts.findings import Found
 from campaign.console.drafts.room import draft_of, room_of
 from campaign.console.drafts.steps import Step
+from campaign.console.pages import ErrorText
 from campaign.domain.errors import UsageError
 from campaign.domain.schedule import Schedule
 from campaign.settings import GivenSettings
@@ -67,7 +68,7 @@ async def send(request: web.Request) -> web.StreamResponse:
         try:
             await shared.sender_of(request).start(draft.id, person, _not_waiting)
         except UsageError as error:
-            return await _page(request, draft, status=422, problem=str(error))
+            return await _page(request, draft, status=422, problem=ErrorText.of(error))
     return await _under_way(request, draft)
 
 
@@ -111,7 +112,7 @@ async def approve(request: web.Request) -> web.StreamResponse:
             await trail.note(room_of(request).console.store, person.name, console_of(request).pages.text("drafts.deed.approve"), draft.name)
         await shared.sender_of(request).start(draft.id, person, approving(person, form.get("content", ""), now=time.time()))
     except UsageError as error:
-        return await _page(request, draft, status=422, problem=str(error))
+        return await _page(request, draft, status=422, problem=ErrorText.of(error))
     return await _under_way(request, draft)
 
 
@@ -126,7 +127,7 @@ async def _decide(request: web.Request, draft: Draft, deed: str, what: Any) -> w
     try:
         changed = await shared.apply(room, draft, what)
     except UsageError as error:
-        return await _page(request, draft, status=422, problem=str(error))
+        return await _page(request, draft, status=422, problem=ErrorText.of(error))
     if changed.stage is not draft.stage:
         await trail.note(room.console.store, person_of(request).name, room.console.pages.text(deed), draft.name)
     raise web.HTTPSeeOther(shared.address(draft, Step.SEND))
