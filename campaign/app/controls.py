@@ -204,7 +204,7 @@ class Exclusions:
                             pass_id, problem, sentence = check_pass_id(text)
                             if problem is not None:
                                 why = f"{sentence} The pass that it means would be sent to."
-                                raise InputError(why, file=table.name, row=row, line=table.lines.of(row))
+                                raise InputError(why, file=table.name, row=row, line=table.lines.of(row), code="id_not_usable")
                             keys.append(pass_key(pass_id))
                     yield keys
 

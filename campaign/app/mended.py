@@ -97,9 +97,9 @@ class MendedFile:
                 )
             yield lines
 
-    def wrong(self, number: int, problem: str, *, column: str | None = None) -> InputError:
+    def wrong(self, number: int, problem: str, *, column: str | None = None, code: str = "row_does_not_match") -> InputError:
         """What is wrong with a row of the file, of which this is the number."""
-        return InputError(problem, file=self.table.name, row=number, line=self.table.lines.of(number), column=column)
+        return InputError(problem, code=code, file=self.table.name, row=number, line=self.table.lines.of(number), column=column)
 
     def in_list(self, row: int) -> str:
         """Where a row of the list is."""
@@ -125,10 +125,14 @@ def mended_file(source: str, reader: LedgerReader) -> Iterator[MendedFile | None
     """
     with open_table(source) as table:
         if not set(RESULT_COLUMNS) & set(table.columns):
-            raise UsageError(f"{source} is not a results file: it has no delivery_ columns. Give one, or a campaign's name.")
+            raise UsageError(
+                f"{source} is not a results file: it has no delivery_ columns. Give one, or a campaign's name.", code="no_results_file"
+            )
         if absent := [name for name in (CAMPAIGN, ROW) if name not in table.columns]:
             raise InputError(
-                f"The file lacks {listed(absent)}, so it does not say which rows are meant. Put back what was there.", file=table.name
+                f"The file lacks {listed(absent)}, so it does not say which rows are meant. Put back what was there.",
+                file=table.name,
+                code="missing_column",
             )
         clean = restore if _is_neutralised(table) else str
         name = clean(next(table.batches(1))[0][table.columns.index(CAMPAIGN)]) if table.rows else ""
@@ -137,7 +141,11 @@ def mended_file(source: str, reader: LedgerReader) -> Iterator[MendedFile | None
             yield None
             return
         if record.forgotten_at:
-            raise UsageError(f"The campaign “{record.spec.name}” was forgotten: the ledger no longer has the rows that {source} is of.")
+            raise UsageError(
+                f"The campaign “{record.spec.name}” was forgotten: the ledger no longer has the rows that {source} is of.",
+                code="forgotten",
+                campaign=record.spec.name,
+            )
         own = {clean(column): at for at, column in enumerate(table.columns) if column not in RESULT_COLUMNS}
         file = MendedFile(
             table=table,
@@ -161,10 +169,18 @@ def _check_columns(file: MendedFile) -> None:
     for column in file.missing:
         if (now := renamed.get(loosely(column))) is not None:
             raise InputError(
-                f"The column “{column}” seems to have become “{now}”. Give it its name back.", file=file.table.name, column=now
+                f"The column “{column}” seems to have become “{now}”. Give it its name back.",
+                file=file.table.name,
+                column=now,
+                code="renamed_column",
             )
     if id_column in file.missing:
-        raise InputError(f"The file lacks the column “{id_column}”, which holds the pass ids. Put it back.", file=file.table.name)
+        raise InputError(
+            f"The file lacks the column “{id_column}”, which holds the pass ids. Put it back.",
+            file=file.table.name,
+            code="missing_column",
+            column=id_column,
+        )
 
 
 @dataclass(slots=True, kw_only=True)

@@ -110,7 +110,11 @@ def _check_needed(file: MendedFile, planned: Callable[[Sequence[str]], Messages]
         return False
 
     if needed := [column for column in file.missing if is_needed(column)]:
-        raise InputError(f"The file lacks {listed(needed)}, and the message is made from it. Put the column back.", file=file.table.name)
+        raise InputError(
+            f"The file lacks {listed(needed)}, and the message is made from it. Put the column back.",
+            file=file.table.name,
+            code="missing_column",
+        )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -139,7 +143,9 @@ class Mender:
             in_file = self.file.table.lines
             wrong = [f"{rows.places(in_file).capitalize()}: {error}" for error, rows in self.totals.problems.items()]
             more = f" And {rows_in_words(self.totals.others)} more." if self.totals.others else ""
-            raise InputError(f"{' '.join(wrong)}{more} Correct or remove them; nothing was sent.", file=self.file.table.name)
+            raise InputError(
+                f"{' '.join(wrong)}{more} Correct or remove them; nothing was sent.", file=self.file.table.name, code="rows_not_sendable"
+            )
 
     def to_send(self, reader: LedgerReader) -> Iterator[ResultRow]:
         """The rows that would be sent, as they would be; raises as `batches` does."""

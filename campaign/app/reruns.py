@@ -56,7 +56,11 @@ async def retry(target: str, selection: Selection, settings: Settings, front: Fr
     async with session(settings, front, stop) as work:
         if rows is not None or work.reader.campaign(target) is not None or not is_file(target):
             if rows is not None and work.reader.campaign(target) is None and is_file(target):
-                raise UsageError("--rows says which rows of a campaign are meant. Give the campaign's name, not a file of its rows.")
+                raise UsageError(
+                    "--rows says which rows of a campaign are meant. Give the campaign's name, not a file of its rows.",
+                    code="rows_of_a_file",
+                    option="--rows",
+                )
             return await _again(work, find_whole(work.reader, target), selection, rows)
         async with _opened(target, work, stop) as file:
             if file is not None:
@@ -79,7 +83,11 @@ async def retry(target: str, selection: Selection, settings: Settings, front: Fr
 async def _again(work: Session, record: CampaignRecord, selection: Selection, source: str | None = None) -> Finished:
     chosen = replace(selection, statuses=selection.statuses or FAILED)
     if not chosen.statuses <= RETRYABLE:
-        raise UsageError("Invalid rows are sent once they are corrected: do so in the failed-rows file, and give retry that file.")
+        raise UsageError(
+            "Invalid rows are sent once they are corrected: do so in the failed-rows file, and give retry that file.",
+            code="invalid_rows",
+            option="--status",
+        )
     check_here(record)
     check_not_cancelled(record)
     work = work.of(record)
@@ -89,7 +97,9 @@ async def _again(work: Session, record: CampaignRecord, selection: Selection, so
     if source is not None:
         named = await asyncio.to_thread(named_rows, source, work.reader, record, chosen, id_column=work.settings.id_column)
         if work.stop.gently.is_set():
-            raise StoppedError("Interrupted while the file was being read; nothing was sent. Run the same command again.")
+            raise StoppedError(
+                "Interrupted while the file was being read; nothing was sent. Run the same command again.", code="interrupted"
+            )
         finished = await _again_named(work, record, chosen, named, exclusions=exclusions, results=results, counts=counts)
         return replace(finished, note=f"{named.in_words()} {finished.note}".strip(), details=named.as_json())
     filters = {"reasons": chosen.reasons, "http_statuses": chosen.http_statuses}

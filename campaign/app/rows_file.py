@@ -107,6 +107,7 @@ def named_rows(source: str, reader: LedgerReader, record: CampaignRecord, select
                 f"The first line has “{shown(header)}”, a pass of the campaign, where the column's name should be. Put a header above it, "
                 "such as pass_id; nothing was sent.",
                 file=table.name,
+                code="no_header",
             )
         found = NamedRows(table=table)
         lookup = _Lookup(reader=reader, campaign=record.id, selection=selection, found=found)

@@ -158,7 +158,9 @@ async def _fill(
         raise
     found = reader.campaign(given.spec.name)
     if found is None:
-        raise UsageError(f"The campaign “{given.spec.name}” was removed while it was being staged.")
+        raise UsageError(
+            f"The campaign “{given.spec.name}” was removed while it was being staged.", code="removed_meanwhile", campaign=given.spec.name
+        )
     ids, keys = ids_in_ledger(reader, found), exclusions.keys if exclusions is not None else list
     concerns = await asyncio.to_thread(near_concerns, near, ids=ids, excluded=keys, lines=found.spec.lines)
     return Staged(record=found, resumed=False, concerns=concerns)

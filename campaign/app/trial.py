@@ -43,7 +43,7 @@ async def send_test(source: str, to: str, settings: Settings, front: Front, *, r
     stop = front.listen()
     check_access(settings)
     if row and line:
-        raise UsageError("--row and --line each say whose message is sent. Give one of them.")
+        raise UsageError("--row and --line each say whose message is sent. Give one of them.", code="row_and_line", option="--line")
     pass_id, problem, sentence = check_pass_id(to)
     if problem is not None:
         raise UsageError(
@@ -69,7 +69,7 @@ def _row_on(given: CheckedList, line: int) -> int:
     if (row := lines.row_on(line)) is None or row > given.table.rows:
         ends = lines.of_all([1, given.table.rows])
         why = f"Its rows are on lines {ends[0]} to {ends[1]}." if ends else "Its lines are not known: say which row with --row."
-        raise InputError(f"There is no row on line {line}. {why}", file=given.table.name)
+        raise InputError(f"There is no row on line {line}. {why}", file=given.table.name, code="no_row", line=line)
     return row
 
 
@@ -87,7 +87,7 @@ def _chosen(given: CheckedList, row: int | None) -> StagedRow:
     else:
         where = place(found.row, given.table.lines.of(found.row))
         why = f"{where[0].upper()}{where[1:]}: {found.outcome.error or 'It has no message.'}"
-    raise InputError(f"It has no message to test with. {why}", file=given.table.name)
+    raise InputError(f"It has no message to test with. {why}", file=given.table.name, code="no_message")
 
 
 def _has_message(found: StagedRow) -> bool:

@@ -83,7 +83,11 @@ def _selection(statuses: list[str] | None, reasons: list[str] | None, http_statu
     wanted, codes = _parts(statuses), _parts(http_statuses)
     if unknown := [part for part in wanted if part not in RETRYABLE | {Status.INVALID}]:
         possible = ", ".join(sorted(RETRYABLE))
-        raise UsageError(f"--status {unknown[0]}: rows can be sent again that are {possible}, and invalid ones once they are corrected.")
+        raise UsageError(
+            f"--status {unknown[0]}: rows can be sent again that are {possible}, and invalid ones once they are corrected.",
+            code="bad_value",
+            option="--status",
+        )
     if odd := [code for code in codes if not is_http_status(code)]:
         raise UsageError(f"--http-status {odd[0]}: write the number of an answer, such as 422.", code="bad_value", option="--http-status")
     return Selection(statuses=frozenset(map(Status, wanted)), reasons=frozenset(_parts(reasons)), http_statuses=frozenset(map(int, codes)))

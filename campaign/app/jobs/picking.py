@@ -36,9 +36,7 @@ def pick_list(text: str, *, folder: Path, max_age_seconds: float | None, now: da
     if not ages:
         alone = place if isinstance(place, Url) else under(folder, text)
         missing = f"No list matches “{text}”" if glob.has_magic(text) else f"There is no list {alone}"
-        raise InputError(
-            f"{missing}. Put one there, or correct “{key}”; nothing was sent.", code="no_list", file=job, source=text
-        )
+        raise InputError(f"{missing}. Put one there, or correct “{key}”; nothing was sent.", code="no_list", file=job, source=text)
     written, newest = max(ages, key=lambda age: (age[0], age[1].name))
     age_seconds = now.timestamp() - written / 1e9
     if max_age_seconds is not None and age_seconds > max_age_seconds:
