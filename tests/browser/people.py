@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
 from tests.browser.stage import PASSWORD, ROOT
+from tests.console.answers import TEXTS
 
 PICTURES: Final = ROOT / "build" / "screenshots"
 AXE: Final = Path(__file__).parent / "vendor" / "axe-core-4.14.1" / "axe.min.js"
@@ -38,7 +39,7 @@ class Person:
         await self.page.goto(f"{url}/login")
         await self.page.get_by_label("Name").fill(name)
         await self.page.get_by_label("Password").fill(PASSWORD)
-        await self.page.get_by_role("button", name="Log in").click()
+        await self.page.get_by_role("button", name=TEXTS["shell.login.enter"]).click()
         await expect(self.page.get_by_role("heading", level=1)).to_have_text("Campaigns")
 
     async def heading(self, text: str | re.Pattern[str]) -> None:

@@ -13,6 +13,7 @@ from tests.browser.lists import TEMPLATE
 from tests.browser.people import Person, person
 from tests.browser.stage import ROOT, stage
 from tests.browser.way import as_far_as_check
+from tests.console.answers import TEXTS
 from tests.console.waiting import until
 
 PLACE: Final = ROOT / "docs" / "pictures"
@@ -39,12 +40,12 @@ async def take() -> None:
             await sofia.page.goto(f"{draft}/message")
             await _picture(sofia, "message", 655)
             await sofia.page.goto(f"{draft}/controls")
-            await sofia.page.get_by_label("Name of the campaign").fill(NAME)
-            await sofia.page.get_by_label("Messages a second").fill("10")
-            await sofia.press("Save and go on")
+            await sofia.page.get_by_label(TEXTS["drafts.controls.name"]).fill(NAME)
+            await sofia.page.get_by_label(TEXTS["drafts.controls.rate"]).fill("10")
+            await sofia.press(TEXTS["drafts.steps.save_next"])
             await sofia.heading("Test")
-            await sofia.page.get_by_label("Your pass").fill("my-own-pass")
-            await sofia.press("Send it to my pass")
+            await sofia.page.get_by_label(TEXTS["drafts.test.to"]).fill("my-own-pass")
+            await sofia.press(TEXTS["drafts.test.send"])
             await expect(sofia.page.get_by_role("status")).to_contain_text("delivered")
             await sofia.page.goto(f"{draft}/send")
             await _picture(sofia, "send", 890)

@@ -9,6 +9,7 @@ from campaign.domain.model import CampaignState
 from tests.browser.lists import promo, text
 from tests.browser.people import Person, person
 from tests.browser.stage import stage
+from tests.console.answers import TEXTS
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -32,15 +33,15 @@ async def test_the_way_by_keys_alone(tmp_path: Path, browser: Browser) -> None:
         keys = sofia.page.keyboard
         await sofia.enter(console.link)
         await keys.press("Tab")
-        assert await sofia.page.evaluate(FOCUS) == "Skip to the page"
+        assert await sofia.page.evaluate(FOCUS) == TEXTS["shell.nav.skip"]
         await keys.press("Enter")
-        await _to(sofia, "Start the first one")
+        await _to(sofia, TEXTS["campaigns.list.first"])
         await keys.press("Enter")
-        await sofia.heading("New campaign")
+        await sofia.heading(TEXTS["drafts.new.title"])
         await _to(sofia, "Drop a list here")
         await (await _chooser(sofia)).set_files(tmp_path / "promo.csv")
-        await sofia.heading("Pass column")
-        await _to(sofia, "Save and go on")
+        await sofia.heading(TEXTS["drafts.steps.column"])
+        await _to(sofia, TEXTS["drafts.steps.save_next"])
         await keys.press("Enter")
         await sofia.heading("Message")
         await _to(sofia, "Message")
@@ -50,17 +51,17 @@ async def test_the_way_by_keys_alone(tmp_path: Path, browser: Browser) -> None:
         await expect(sofia.page.get_by_label("Message", exact=True)).to_be_focused()
         await keys.type(": 20% off")
         await expect(sofia.page.locator(".notification-text")).to_have_text("Hi Märta: 20% off")
-        await _to(sofia, "Save and go on")
+        await _to(sofia, TEXTS["drafts.steps.save_next"])
         await keys.press("Enter")
         await sofia.heading("Check")
-        await expect(sofia.page.get_by_role("link", name="Go on", exact=True)).to_be_visible()
-        await _to(sofia, "Go on")
+        await expect(sofia.page.get_by_role("link", name=TEXTS["drafts.steps.next"], exact=True)).to_be_visible()
+        await _to(sofia, TEXTS["drafts.steps.next"])
         await keys.press("Enter")
         await sofia.heading("Controls")
-        await _to(sofia, "Save and go on")
+        await _to(sofia, TEXTS["drafts.steps.save_next"])
         await keys.press("Enter")
         await sofia.heading("Test")
-        await _to(sofia, "Go on")
+        await _to(sofia, TEXTS["drafts.steps.next"])
         await keys.press("Enter")
         await sofia.heading("Send")
         await _to(sofia, "Send 5 messages")

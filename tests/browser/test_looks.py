@@ -12,6 +12,7 @@ from campaign.domain.model import CampaignState
 from tests.browser.people import Person, person
 from tests.browser.stage import Served, Stage, stage
 from tests.browser.way import as_far_as_check, as_far_as_send, sent
+from tests.console.answers import TEXTS
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(240)]
 
@@ -25,7 +26,7 @@ async def test_every_page_of_the_way(tmp_path: Path, browser: Browser) -> None:
     async with stage(tmp_path) as at, at.console() as console, person(browser, expected=MISTAKES) as sofia:
         await sofia.enter(console.link)
         await sofia.judge("campaigns-none")
-        await sofia.press("Start the first one", role="link")
+        await sofia.press(TEXTS["campaigns.list.first"], role="link")
         await sofia.judge("new")
         draft = await as_far_as_check(sofia, console.url, rows=240, nameless=(7, 23, 61))
         await sofia.judge("check")
@@ -33,16 +34,16 @@ async def test_every_page_of_the_way(tmp_path: Path, browser: Browser) -> None:
             await sofia.page.goto(f"{draft}/{step}")
             await sofia.judge(step)
         await sofia.page.goto(f"{draft}/controls")
-        await sofia.page.get_by_label("Lists of passes to leave out").set_input_files(
+        await sofia.page.get_by_label(TEXTS["drafts.controls.exclude_file"]).set_input_files(
             {"name": "unsubscribed.csv", "mimeType": "text/csv", "buffer": b"pass_id\ncard-00005\n"}
         )
-        await sofia.page.get_by_label("Messages a second").fill("fast")
+        await sofia.page.get_by_label(TEXTS["drafts.controls.rate"]).fill("fast")
         await sofia.press("Add")
         await sofia.judge("controls")
-        await sofia.page.get_by_label("Messages a second").fill("")
-        await sofia.press("Save and go on")
-        await sofia.page.get_by_label("Your pass").fill(PASS)
-        await sofia.press("Send it to my pass")
+        await sofia.page.get_by_label(TEXTS["drafts.controls.rate"]).fill("")
+        await sofia.press(TEXTS["drafts.steps.save_next"])
+        await sofia.page.get_by_label(TEXTS["drafts.test.to"]).fill(PASS)
+        await sofia.press(TEXTS["drafts.test.send"])
         await expect(sofia.page.get_by_role("status")).to_contain_text("delivered")
         await sofia.judge("test")
         await sofia.page.goto(f"{draft}/send")
@@ -73,9 +74,9 @@ async def _the_end(sofia: Person, console: Served, at: Stage) -> None:
     await sofia.page.goto(f"{console.url}/campaigns/{NAME}")
     await expect(sofia.page.locator(".now .badge").first).to_have_text("Finished")
     await sofia.judge("campaign-finished")
-    await sofia.press("Send failed rows again", role="link")
+    await sofia.press(TEXTS["campaigns.steer.again"], role="link")
     await sofia.judge("again")
-    await sofia.press("See how many that is")
+    await sofia.press(TEXTS["campaigns.again.look"])
     await sofia.judge("again-sure")
     await sofia.page.goto(console.url)
     await sofia.judge("campaigns")
@@ -97,14 +98,14 @@ async def test_every_page_of_a_team(tmp_path: Path, browser: Browser) -> None:
             await ann.judge("login")
             await ann.page.get_by_label("Name").fill("ann")
             await ann.page.get_by_label("Password").fill("a wrong password")
-            await ann.press("Log in")
+            await ann.press(TEXTS["shell.login.enter"])
             await expect(ann.page.get_by_role("alert")).to_be_visible()
             await ann.judge("login-wrong")
             await ann.log_in(console.url, "ann")
             await sam.log_in(console.url, "sam")
             draft = await as_far_as_send(sam, console.url, name=NAME, rows=40, rate=20)
-            await sam.press("Ask for approval")
-            await expect(sam.page.get_by_role("button", name="Take it back to change it")).to_be_visible()
+            await sam.press(TEXTS["drafts.send.ask"])
+            await expect(sam.page.get_by_role("button", name=TEXTS["drafts.send.take_back"])).to_be_visible()
             await sam.judge("send-waits")
             await ann.page.goto(f"{console.url}/approvals")
             await ann.judge("approvals")

@@ -15,6 +15,7 @@ from tests.browser.lists import TEMPLATE, line, promo, text
 from tests.browser.people import Person, person
 from tests.browser.stage import Stage, stage
 from tests.browser.way import looked_through
+from tests.console.answers import TEXTS
 from tests.console.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -46,8 +47,8 @@ async def test_from_an_upload_to_a_mended_re_run(tmp_path: Path, browser: Browse
 
 async def _upload(sofia: Person) -> None:
     page = sofia.page
-    await sofia.press("Start the first one", role="link")
-    await sofia.heading("New campaign")
+    await sofia.press(TEXTS["campaigns.list.first"], role="link")
+    await sofia.heading(TEXTS["drafts.new.title"])
     await page.get_by_label("Drop a list here").set_input_files({"name": "notes.docx", "mimeType": "text/plain", "buffer": b"PK\x03\x04"})
     await expect(page.get_by_role("alert")).to_contain_text("notes.docx")
     await _dropped(page, "spring promo.csv", promo(ROWS, nameless=NAMELESS))
@@ -55,7 +56,7 @@ async def _upload(sofia: Person) -> None:
     await looked_through(sofia)
     await expect(page.get_by_role("radio", name=re.compile("pass_id"))).to_be_checked()
     await expect(page.locator(".preview-table")).to_contain_text("Lisboa Chiado")
-    await sofia.press("Save and go on")
+    await sofia.press(TEXTS["drafts.steps.save_next"])
 
 
 async def _message(sofia: Person) -> None:
@@ -70,54 +71,54 @@ async def _message(sofia: Person) -> None:
     await expect(page.locator("#preview").get_by_role("alert")).to_contain_text("frist_name")
     await written.fill(TEMPLATE)
     await expect(shown).to_have_text(text(1))
-    await sofia.press(re.compile("Next row"))
+    await sofia.press(re.compile(TEXTS["drafts.message.next"]))
     await expect(shown).to_have_text(text(2))
-    await sofia.press("Save and go on")
+    await sofia.press(TEXTS["drafts.steps.save_next"])
 
 
 async def _check(sofia: Person, folder: Path) -> None:
     page = sofia.page
     await sofia.heading("Check")
     await expect(page.locator(".figure .value").nth(1)).to_have_text(str(ROWS - len(NAMELESS)))
-    problems = await sofia.download("Download these rows", folder)
+    problems = await sofia.download(TEXTS["drafts.check.download"], folder)
     with problems.open(encoding="utf-8-sig", newline="") as file:
         assert [row["pass_id"] for row in csv.DictReader(file)] == [f"card-{row:05}" for row in NAMELESS]
-    await sofia.press("Go on", role="link")
+    await sofia.press(TEXTS["drafts.steps.next"], role="link")
 
 
 async def _controls(sofia: Person) -> None:
     page = sofia.page
     await sofia.heading("Controls")
-    await page.get_by_label("Name of the campaign").fill("Spring for members")
-    await page.get_by_label("Messages a second").fill("fast")
-    await sofia.press("Save and go on")
-    await expect(page.get_by_label("Messages a second")).to_have_attribute("aria-invalid", "true")
-    await page.get_by_label("Messages a second").fill("10")
-    await page.get_by_label("Send from").fill("00:00")
-    await page.get_by_label("Send until").fill("23:59")
-    await page.get_by_label("Not after").fill("2036-03-31T20:00")
-    await page.get_by_label("Try with so many first").fill("3")
+    await page.get_by_label(TEXTS["drafts.controls.name"]).fill("Spring for members")
+    await page.get_by_label(TEXTS["drafts.controls.rate"]).fill("fast")
+    await sofia.press(TEXTS["drafts.steps.save_next"])
+    await expect(page.get_by_label(TEXTS["drafts.controls.rate"])).to_have_attribute("aria-invalid", "true")
+    await page.get_by_label(TEXTS["drafts.controls.rate"]).fill("10")
+    await page.get_by_label(TEXTS["drafts.controls.opens"]).fill("00:00")
+    await page.get_by_label(TEXTS["drafts.controls.closes"]).fill("23:59")
+    await page.get_by_label(TEXTS["drafts.controls.not_after"]).fill("2036-03-31T20:00")
+    await page.get_by_label(TEXTS["drafts.controls.canary"]).fill("3")
     blocked = "pass_id\n" + "".join(f"card-{row:05}\n" for row in EXCLUDED)
-    await page.get_by_label("Lists of passes to leave out").set_input_files(
+    await page.get_by_label(TEXTS["drafts.controls.exclude_file"]).set_input_files(
         {"name": "unsubscribed.csv", "mimeType": "text/csv", "buffer": blocked.encode()}
     )
     await sofia.press("Add")
     await expect(page.locator(".files")).to_contain_text("unsubscribed.csv")
     # What was written but not saved is still there.
-    await expect(page.get_by_label("Messages a second")).to_have_value("10")
-    await expect(page.get_by_label("Try with so many first")).to_have_value("3")
-    await sofia.press("Save and go on")
+    await expect(page.get_by_label(TEXTS["drafts.controls.rate"])).to_have_value("10")
+    await expect(page.get_by_label(TEXTS["drafts.controls.canary"])).to_have_value("3")
+    await sofia.press(TEXTS["drafts.steps.save_next"])
 
 
 async def _test(sofia: Person, at: Stage) -> None:
     page = sofia.page
     await sofia.heading("Test")
-    await page.get_by_label("Your pass").fill(OWN)
+    await page.get_by_label(TEXTS["drafts.test.to"]).fill(OWN)
     await page.get_by_label("Row").fill("4")
-    await sofia.press("Send it to my pass")
+    await sofia.press(TEXTS["drafts.test.send"])
     await expect(page.get_by_role("status")).to_contain_text("It was delivered")
     assert at.sent() == {OWN: [text(4)]}
-    await sofia.press("Go on", role="link")
+    await sofia.press(TEXTS["drafts.steps.next"], role="link")
 
 
 async def _send(sofia: Person) -> None:
@@ -125,7 +126,7 @@ async def _send(sofia: Person) -> None:
     await sofia.heading("Send")
     await expect(page.locator(".plan")).to_contain_text("56")
     await expect(page.locator(".checklist")).to_contain_text("unsubscribed.csv")
-    await expect(page.locator(".checklist")).to_contain_text("The message was tested.")
+    await expect(page.locator(".checklist")).to_contain_text(TEXTS["drafts.send.tested"])
     await sofia.press("Send 56 messages")
     await sofia.heading("Spring for members")
 
@@ -153,10 +154,10 @@ async def _watch(sofia: Person, at: Stage) -> None:
     assert 0 < paused.open < ROWS
     # What stands below is not live, and is fetched anew when the state turns.
     await expect(page.locator("#runs-title ~ *")).to_contain_text("It was paused.")
-    await expect(page.locator("#deeds-title ~ *")).to_contain_text("paused it")
-    await sofia.press("Go on", role="link")
+    await expect(page.locator("#deeds-title ~ *")).to_contain_text(TEXTS["campaigns.deed.pause"])
+    await sofia.press(TEXTS["campaigns.steer.go_on"], role="link")
     await sofia.heading("Go on with “Spring for members”?")
-    await sofia.press("Go on")
+    await sofia.press(TEXTS["campaigns.steer.go_on"])
     await sofia.heading("Spring for members")
     await expect(page.locator(".now .badge").first).to_have_text("Finished")
 
@@ -182,11 +183,11 @@ async def _results(sofia: Person, at: Stage, folder: Path) -> list[int]:
 
 async def _again(sofia: Person, at: Stage, failed: list[int]) -> None:
     page = sofia.page
-    await sofia.press("Send failed rows again", role="link")
+    await sofia.press(TEXTS["campaigns.steer.again"], role="link")
     await sofia.heading("Send rows of “Spring for members” again")
-    await sofia.press("See how many that is")
+    await sofia.press(TEXTS["campaigns.again.look"])
     await sofia.heading(f"Send {len(failed)} messages again?")
-    await sofia.press("Send them")
+    await sofia.press(TEXTS["campaigns.again.yes"])
     await sofia.heading("Spring for members")
     await expect(page.locator(".legend")).not_to_contain_text("failed")
     await expect(page.locator(".now .badge").first).to_have_text("Finished")
@@ -203,13 +204,13 @@ async def _mended(sofia: Person, at: Stage, folder: Path) -> None:
         rows = rows.replace(f"card-{row:05},,", f"card-{row:05},Rita,")
     mended = folder / "mended.csv"
     mended.write_text(rows, encoding="utf-8")
-    await sofia.press("Send failed rows again", role="link")
-    await page.get_by_text("Values of the message were changed").first.click()
-    await page.get_by_label("Values of the message were changed").fill(TEMPLATE)
-    await page.get_by_label("Corrected file").set_input_files(mended)
-    await sofia.press("Upload and see")
+    await sofia.press(TEXTS["campaigns.steer.again"], role="link")
+    await page.get_by_text(TEXTS["campaigns.mended.message"]).first.click()
+    await page.get_by_label(TEXTS["campaigns.mended.message"]).fill(TEMPLATE)
+    await page.get_by_label(TEXTS["campaigns.mended.file"]).set_input_files(mended)
+    await sofia.press(TEXTS["campaigns.mended.upload"])
     await sofia.heading(f"Send {len(NAMELESS)} messages again?")
-    await sofia.press("Send them")
+    await sofia.press(TEXTS["campaigns.again.yes"])
     await sofia.heading("Spring for members")
     await expect(page.locator(".legend")).not_to_contain_text("invalid")
     await expect(page.locator(".now .badge").first).to_have_text("Finished")

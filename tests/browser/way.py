@@ -6,6 +6,7 @@ from playwright.async_api import expect
 
 from tests.browser.lists import TEMPLATE, promo
 from tests.browser.people import Person
+from tests.console.answers import TEXTS
 
 
 async def as_far_as_check(somebody: Person, url: str, *, rows: int, nameless: tuple[int, ...] = (), message: str = TEMPLATE) -> str:
@@ -16,12 +17,12 @@ async def as_far_as_check(somebody: Person, url: str, *, rows: int, nameless: tu
         {"name": "spring-members.csv", "mimeType": "text/csv", "buffer": promo(rows, nameless=nameless)}
     )
     await looked_through(somebody)
-    await somebody.press("Save and go on")
+    await somebody.press(TEXTS["drafts.steps.save_next"])
     await somebody.heading("Message")
     await page.get_by_label("Message", exact=True).fill(message)
-    await somebody.press("Save and go on")
+    await somebody.press(TEXTS["drafts.steps.save_next"])
     await somebody.heading("Check")
-    await expect(page.get_by_text("Go on", exact=True)).to_be_visible()
+    await expect(page.get_by_text(TEXTS["drafts.steps.next"], exact=True)).to_be_visible()
     return page.url.removesuffix("/check")
 
 
@@ -29,18 +30,18 @@ async def looked_through(somebody: Person) -> None:
     """Wait for the page of the column; where the look at the list takes its time, there is a page before it."""
     await somebody.heading(re.compile(r"^(Pass column|List)$"))
     if await somebody.page.get_by_role("heading", level=1).inner_text() == "List":
-        await somebody.press("Go on", role="link")
-    await somebody.heading("Pass column")
+        await somebody.press(TEXTS["drafts.steps.next"], role="link")
+    await somebody.heading(TEXTS["drafts.steps.column"])
 
 
 async def as_far_as_send(somebody: Person, url: str, *, name: str, rows: int, rate: int, nameless: tuple[int, ...] = ()) -> str:
     """All steps but the test; the draft's address."""
     draft = await as_far_as_check(somebody, url, rows=rows, nameless=nameless)
-    await somebody.press("Go on", role="link")
+    await somebody.press(TEXTS["drafts.steps.next"], role="link")
     await somebody.heading("Controls")
-    await somebody.page.get_by_label("Name of the campaign").fill(name)
-    await somebody.page.get_by_label("Messages a second").fill(str(rate))
-    await somebody.press("Save and go on")
+    await somebody.page.get_by_label(TEXTS["drafts.controls.name"]).fill(name)
+    await somebody.page.get_by_label(TEXTS["drafts.controls.rate"]).fill(str(rate))
+    await somebody.press(TEXTS["drafts.steps.save_next"])
     await somebody.heading("Test")
     await somebody.page.goto(f"{draft}/send")
     await expect(somebody.page.locator(".plan")).to_be_visible()
