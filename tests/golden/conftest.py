@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.conftest import desk, simulator
 from tests.golden.files import Golden
+
+__all__ = ["desk", "golden", "simulator"]
 
 
 @pytest.fixture
