@@ -66,7 +66,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 @pytest.fixture(autouse=True)
 def _no_process_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
     """What a console has started goes on without it, and so without its test, where nobody is left to send to."""
-    starts_some = request.path.parent.name in {"browser", "console", "security"} and "tmp_path" in request.fixturenames
+    starts_some = request.path.parent.name in {"browser", "console", "golden", "security"} and "tmp_path" in request.fixturenames
     folder = str(request.getfixturevalue("tmp_path")) if starts_some else ""
     yield
     for process in psutil.process_iter(["cmdline"]) if starts_some else ():
