@@ -125,6 +125,8 @@ class TemplateError(InputError):
         position: the character of the line, 1-based, where it is known.
     """
 
+    code = "template"
+
     def __init__(self, sentence: str, *, file: Path | str, template_line: int, position: int | None = None) -> None:
         self.sentence = sentence
         self.template_line = template_line
