@@ -1,0 +1,149 @@
+"""What is written of a campaign of every status: results files byte for byte, or value by value, and every figure that is reported."""
+
+import json
+import os
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from python_calamine import CalamineWorkbook
+
+from campaign.app.sending import report
+from campaign.cli.tables import lines_of_rates, lines_side_by_side, lines_with_tabs
+from campaign.insights import view
+from campaign.ledger.port import CampaignRecord, LedgerReader
+from campaign.reporter.breakdown import Breakdown
+from campaign.reporter.comparison import Comparison
+from campaign.reporter.figures import Figures, figures
+from campaign.reporter.rates import rates
+from campaign.reporter.sends_drawing import sends_drawing
+from campaign.reporter.sends_table import sends_table
+from tests.contract.backends import HandClock, SqliteBackend
+from tests.contract.given import campaign_of, staged
+from tests.golden.every_status import COLUMNS, everything_happened
+from tests.golden.files import KEPT, REWRITE, Golden
+
+
+@pytest.fixture(autouse=True)
+def _in_utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Happened:
+    reader: LedgerReader
+    record: CampaignRecord
+    now: float
+
+    def figures(self, *, by: str = "", record: CampaignRecord | None = None) -> Figures:
+        return figures(self.reader, view(self.reader, record or self.record), by=by, now=self.now)
+
+
+@pytest.fixture
+async def happened(tmp_path: Path) -> AsyncIterator[Happened]:
+    clock = HandClock()
+    backend = SqliteBackend(tmp_path / "campaign.db", clock)
+    ledger, reader = backend.ledger(), backend.reader()
+    await campaign_of(ledger, staged(1), name="other")
+    record = await everything_happened(ledger, reader, clock)
+    yield Happened(reader=reader, record=record, now=clock.wall())
+    await backend.close()
+
+
+def keep(name: str, data: bytes) -> None:
+    """Compare with a file, byte for byte."""
+    path = KEPT / name
+    if os.environ.get("UPDATE_GOLDEN") == "1":
+        path.write_bytes(data)
+    assert data.decode().split("\n") == path.read_bytes().decode().split("\n"), REWRITE
+
+
+def as_text(found: dict[str, Any]) -> str:
+    """A line for each figure."""
+    return "\n".join(f"{name}: {json.dumps(value, ensure_ascii=False, sort_keys=True)}" for name, value in found.items())
+
+
+def of_breakdown(found: Breakdown | None) -> Any:
+    if found is None:
+        return None
+    rows = [(*found.groups, found.others) if found.others else found.groups][0]
+    return [[group.value, group.rows, group.values, dict(sorted(group.by_status.items()))] for group in rows]
+
+
+def of_figures(found: Figures) -> dict[str, Any]:
+    """Every number, whatever the classes are called that hold it."""
+    counts, attempts, over_time = found.counts, found.attempts, found.timeline
+    return {
+        "rows": counts.rows,
+        "sent_to": counts.sent_to,
+        "by_status": counts.by_status,
+        "by_reason": {f"{status} {reason}": count for (status, reason), count in sorted(counts.by_reason.items())},
+        "in_doubt": counts.in_doubt,
+        "examples": {f"{status} {reason}": numbers for (status, reason), numbers in sorted(found.examples.items())},
+        "latencies": [found.latencies.count, *(found.latencies.percentile_ms(part) for part in (1, 25, 50, 90, 99, 100))],
+        "bands": [[band.low_ms, band.high_ms, band.count] for band in found.latencies.bands()],
+        "by_attempts": {number: dict(sorted(by_status.items())) for number, by_status in found.by_attempts.items()},
+        "by_pass_status": of_breakdown(found.by_pass_status),
+        "by_device": of_breakdown(found.by_device),
+        "by_column": [found.column, of_breakdown(found.by_column)],
+        "wordings": [found.wordings.looked_at, *([wording.text, wording.rows] for wording in found.wordings.shared())],
+        "attempts": [attempts.total, attempts.first_at, attempts.throttled],
+        "throttled": [attempts.throttled_by_stretch, attempts.throttled_again_by_stretch],
+        "last_seen": dict(sorted(attempts.last_seen.items())),
+        "timeline": [over_time.since, over_time.seconds, over_time.total, over_time.most_per_second, over_time.most_latency_seconds],
+        "sends": [
+            [one.at, dict(sorted(one.by_status.items())), one.mean_latency_seconds, one.max_latency_seconds] for one in over_time.sends
+        ],
+        "spells": [[spell.since, spell.until, spell.ended] for spell in found.spells],
+        "pauses": [[pause.since, pause.until, pause.kind, pause.after] for pause in found.pauses.all],
+        "retried": [[one.reason, one.sends, one.rows, dict(sorted(one.by_status.items()))] for one in found.retried],
+        "retried_unexplained": found.retried_unexplained,
+        "times": [found.working_seconds, found.idle_seconds, found.sends_per_second, found.pauses.seconds],
+        "drawn": [[one.name, one.label, one.mark, one.values] for one in sends_drawing(over_time, attempts, found.pauses).key],
+        "table": sends_table(found, at_most=12),
+    }
+
+
+def test_results_as_csv(happened: Happened, tmp_path: Path) -> None:
+    report(happened.reader, happened.record, tmp_path / "results.csv")
+    keep("every_status.csv", (tmp_path / "results.csv").read_bytes())
+    keep("every_status.failed.csv", (tmp_path / "results.failed.csv").read_bytes())
+
+
+def test_results_as_jsonl(happened: Happened, tmp_path: Path) -> None:
+    report(happened.reader, happened.record, tmp_path / "results.jsonl")
+    keep("every_status.jsonl", (tmp_path / "results.jsonl").read_bytes())
+
+
+def test_every_status_parquet(happened: Happened, tmp_path: Path, golden: Golden) -> None:
+    report(happened.reader, happened.record, tmp_path / "results.parquet")
+    table = pq.read_table(tmp_path / "results.parquet")
+    schema = [f"{field.name}: {field.type}" for field in table.schema]
+    golden("\n".join([*schema, *(json.dumps(row, ensure_ascii=False, default=str) for row in table.to_pylist())]))
+
+
+def test_every_status_xlsx(happened: Happened, tmp_path: Path, golden: Golden) -> None:
+    report(happened.reader, happened.record, tmp_path / "results.xlsx")
+    with CalamineWorkbook.from_path(tmp_path / "results.xlsx") as workbook:
+        rows = workbook.get_sheet_by_index(0).to_python()
+    golden("\n".join(json.dumps(row, ensure_ascii=False) for row in rows))
+
+
+def test_every_status_figures(happened: Happened, golden: Golden) -> None:
+    golden("\n\n".join(as_text(of_figures(happened.figures(by=column))) for column in COLUMNS if column != "id"))
+
+
+def test_every_status_compared(happened: Happened, golden: Golden) -> None:
+    other = happened.reader.campaign("other")
+    found = Comparison(both=(happened.figures(), happened.figures(record=other)))
+    told = rates(happened.reader)
+    lines = [*lines_side_by_side(found, width=100), *lines_with_tabs(found), *lines_of_rates(told, bars=True)]
+    golden("\n".join([as_text(found.as_json()), as_text(told.as_json()), *lines]))
