@@ -51,6 +51,8 @@ _PASSWORD: Final = re.compile(r"^postgres(ql)?://([^/?#@]*:[^/?#]+@|.*[?&](ssl)?
 _OURS: Final = re.compile(r"CAMPAIGN_|PASSENTRY_", re.IGNORECASE)
 NOT_FLAGS: Final = frozenset({"notify"})
 """Settings that hold secrets: a command line is there for everyone on the machine to read."""
+ONLY_FLAGS: Final = frozenset({"moved_here"})
+"""Settings about one run: a variable stays, in a crontab or a profile, and would say the same about every later run."""
 
 
 class Engine(StrEnum):
@@ -128,7 +130,7 @@ class Settings(BaseSettings):
         Raises:
             UsageError: one of them can't be, or `.env` can't be read; names it and says why.
         """
-        given = {name: value for name, value in flags.items() if value is not None}
+        given = dict.fromkeys(ONLY_FLAGS, False) | {name: value for name, value in flags.items() if value is not None}
         try:
             settings = cls(**{_variable(name, default=name): value for name, value in given.items()})
         except ValidationError as error:
@@ -141,7 +143,7 @@ class Settings(BaseSettings):
             raise UsageError(f"{DOTENV} in this folder is not text in UTF-8. Save it as UTF-8.", code="not_utf8") from error
         if cls is Settings:
             _check_variables_of_dotenv()
-        settings._ledger_flag = given.get("ledger", "")
+        settings._ledger_flag = flags.get("ledger") or ""
         if _PASSWORD.search(settings._ledger_flag):
             raise UsageError(NO_PASSWORDS, code="password_in_an_option", option="--ledger")
         if given.get("proxy") and Proxy.parse(settings.proxy).password:

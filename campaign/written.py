@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, SecretStr
 from pydantic_settings import NoDecode
 
 from campaign.domain.durations import parse_duration
+from campaign.domain.errors import UsageError
 from campaign.domain.notices import Occasion, parse_addresses, parse_occasions
 from campaign.domain.places import UNEXPANDED, Place, is_wrapped, place_of, unexpanded_variable
 from campaign.domain.safeguard import Halt, parse_halt
@@ -71,6 +72,18 @@ def _path(value: object) -> object:
 def _place(value: object) -> object:
     """A path of this machine, or the URL of an object in a store."""
     return _path(place_of(value)) if isinstance(value, str) else _path(value)
+
+
+def given_path(option: str, value: str | Path) -> Path:
+    """A path that an option of one command gives, read as every path setting is.
+
+    Raises:
+        UsageError: it can't be meant.
+    """
+    try:
+        return Path(str(_path(value)))
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}.", code="bad_value", option=option) from None
 
 
 def _ledger(value: object) -> object:

@@ -3,7 +3,7 @@
 import asyncio
 import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import assert_never
@@ -12,8 +12,6 @@ from campaign.app.lists import CheckedList, results_path
 from campaign.app.session import Session
 from campaign.domain.ledger_identity import Difference, Displaced
 from campaign.domain.places import Place, named
-from campaign.insights import command_line
-from campaign.ledger.port import CampaignRecord
 from campaign.reporter.owner import owner_of
 from campaign.reporter.reasons import printable
 from campaign.reporter.target import Format, failed_path, same_file
@@ -49,7 +47,7 @@ async def check_known(work: Session, given: CheckedList, source: str) -> None:
         )
 
 
-async def check_same_ledger(work: Session, record: CampaignRecord) -> None:
+async def check_same_ledger(work: Session) -> None:
     """That the ledger is no copy of one that may still be sent from; to be called when something is to be sent.
 
     Raises:
@@ -61,7 +59,7 @@ async def check_same_ledger(work: Session, record: CampaignRecord) -> None:
             work.require(
                 _in_words(displaced, work.reader.place),
                 "Send from this one from now on?",
-                _move(record, work.settings),
+                _move(work.front.words),
                 code="ledger_displaced",
             )
         before = displaced.before
@@ -141,6 +139,7 @@ def _in_words(displaced: Displaced, place: str) -> str:
     )
 
 
-def _move(record: CampaignRecord, settings: Settings) -> str:
-    resume = command_line("resume", record.spec.name, "--moved-here", ledger=settings.ledger_to_name)
-    return f"If nothing is sent from that one any more, add --moved-here to the command, once: {resume}"
+def _move(words: Sequence[str]) -> str:
+    way = "If nothing is sent from that one any more, add --moved-here to the command, once"
+    at = words.index("--") if "--" in words else len(words)
+    return f"{way}: {shlex.join(['campaign', *words[:at], '--moved-here', *words[at:]])}" if words else f"{way}."

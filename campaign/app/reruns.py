@@ -120,7 +120,7 @@ async def _again(work: Session, record: CampaignRecord, selection: Selection, so
         return (row for row in found if row.outcome.status in OPEN or chosen.takes(row.outcome))
 
     check_not_over(work.schedule(record), now=utc_now())
-    await check_same_ledger(work, record)
+    await check_same_ledger(work)
     await _warn_of_near(work, record, exclusions, rows)
     instead = _same_command(record.spec.name, chosen, work)
     work.ask(record, again + counts.open, chosen.statuses, rows=rows, instead=instead)
@@ -153,7 +153,7 @@ async def _again_named(
             yield from (found[number] for number in sorted(found))
 
     check_not_over(work.schedule(record), now=utc_now())
-    await check_same_ledger(work, record)
+    await check_same_ledger(work)
     await _warn_of_near(work, record, exclusions, rows)
     instead = _same_command(record.spec.name, chosen, work, "--rows", named.table.name)
     work.ask(record, len(wanted), chosen.statuses, rows=rows, instead=instead)
@@ -205,7 +205,7 @@ async def _mend(work: Session, target: str, file: MendedFile, selection: Selecti
         return chain(replace(mender, totals=Totals()).to_send(work.reader), work.reader.rows(record.id, OPEN))
 
     check_not_over(work.schedule(record), now=utc_now())
-    await check_same_ledger(work, record)
+    await check_same_ledger(work)
     await _warn_of_near(work, record, exclusions, rows)
     work.ask(record, plan.totals.sent + counts.open, chosen.statuses, rows=rows, instead=_same_command(target, selection, work))
     await exclude(work.ledger, record, exclusions)

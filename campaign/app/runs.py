@@ -118,7 +118,7 @@ async def resume(name: str, settings: Settings, front: Front) -> Finished:
         await _exclude_now(work, record, settings)
         counts = await work.counts(record)
         if counts.unfinished:
-            await check_same_ledger(work, record)
+            await check_same_ledger(work)
         work.ask(record, counts.open, frozenset({Status.PENDING}), near=True)
         if record.control is Control.PAUSED:
             await work.ledger.control(record.id, Control.GO)
@@ -198,7 +198,7 @@ async def _go_on(work: Session, record: CampaignRecord, results: Place | None, *
         return await work.end(record, End(ended=Ended.FINISHED), results, note)
     if not asked:
         if counts.unfinished:
-            await check_same_ledger(work, record)
+            await check_same_ledger(work)
         # Of a new list it was said when it was staged.
         work.ask(record, counts.open, frozenset({Status.PENDING}), near=resumed)
     # Counted again only where a person took time to answer: of a million rows it takes longer than all else before the first send.

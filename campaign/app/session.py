@@ -49,7 +49,7 @@ class Front:
 
     `agree` shows a warning and asks a question; the answer is no where nobody can be asked. Both let a KeyboardInterrupt through.
     `tell` says a sentence, by the name of an event, before anything is sent.
-    `watch` and `listen` are called inside the event loop. `sender` is what sends.
+    `watch` and `listen` are called inside the event loop. `sender` is what sends. `words` are the command's, after the program's name.
     """
 
     confirm: Callable[[Question], bool]
@@ -58,6 +58,7 @@ class Front:
     listen: Callable[[], Stop]
     tell: Tell
     sender: Sender = send
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

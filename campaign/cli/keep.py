@@ -84,7 +84,9 @@ def export(
     from campaign.cli.loop import run_loop
     from campaign.cli.output import print_json
     from campaign.reporter.reasons import printable
+    from campaign.written import given_path
 
+    output = given_path("--output", output)
     _agree(f"Hand “{name}” over? From then on nothing of it is sent from this ledger.", "export it", settings)
     record = run_loop(hand_over(name, output, settings))
     if settings.json_output:

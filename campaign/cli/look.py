@@ -1,6 +1,7 @@
 """`status`, `report`, `pause`, `cancel`: ask the ledger, print."""
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -58,6 +59,7 @@ def report(
     from campaign.reporter.lines import rows
     from campaign.reporter.reasons import printable
     from campaign.reporter.results import check_writable
+    from campaign.written import given_path
 
     is_page = output.lower().endswith(".html")
     if by and not is_page:
@@ -69,6 +71,7 @@ def report(
         if record.forgotten_at:
             check_here(record)
         place = named(output)
+        place = given_path("--output", place) if isinstance(place, Path) else place
         if is_page:
             from campaign.app.paging import write_report
 

@@ -11,7 +11,7 @@ from dotenv.parser import parse_stream
 
 from campaign.console.serving import PREFIX as CONSOLE
 from campaign.console.serving import Serving
-from campaign.settings import DOTENV, Settings
+from campaign.settings import DOTENV, ONLY_FLAGS, Settings
 
 _PREFIX: Final = "CAMPAIGN_"
 _OF_KUBERNETES: Final = re.compile(r"CAMPAIGN_(?:CONSOLE_)?(?:SERVICE|PORT)(?:_.*)?")
@@ -20,15 +20,20 @@ _OF_KUBERNETES: Final = re.compile(r"CAMPAIGN_(?:CONSOLE_)?(?:SERVICE|PORT)(?:_.
 
 def misnamed() -> Iterator[str]:
     """A sentence for each such variable of the environment and of `.env`, with the name that may be meant."""
-    known = {_variable(name) for name in Settings.model_fields} | {
+    known = {_variable(name) for name in Settings.model_fields if name not in ONLY_FLAGS} | {
         f"{CONSOLE}{name.upper()}" for name in (*Serving.model_fields, "password")
     }
     found = dict.fromkeys(os.environ, "the environment") | dict.fromkeys(_in_dotenv(), DOTENV)
     for name, place in sorted(found.items()):
         if name.upper().startswith(_PREFIX) and name.upper() not in known and not _OF_KUBERNETES.fullmatch(name.upper()):
-            near = get_close_matches(name.upper(), sorted(known), n=1, cutoff=0.75)
-            hint = f"Did you mean {near[0]}?" if near else "campaign run --help lists them."
-            yield f"{name}, set in {place}, is no setting and changes nothing. {hint}"
+            yield f"{name}, set in {place}, is no setting and changes nothing. {_hint(name.upper(), known)}"
+
+
+def _hint(name: str, known: set[str]) -> str:
+    if (field := name.removeprefix(_PREFIX).lower()) in ONLY_FLAGS:
+        return f"Give --{field.replace('_', '-')} to the one command that it is for."
+    near = get_close_matches(name, sorted(known), n=1, cutoff=0.75)
+    return f"Did you mean {near[0]}?" if near else "campaign run --help lists them."
 
 
 def _variable(field: str) -> str:

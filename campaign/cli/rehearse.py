@@ -33,6 +33,7 @@ def simulate(
     from campaign.simulator.config import Latency, SimulatorConfig
     from campaign.simulator.faults import parse_faults
     from campaign.simulator.serve import serve
+    from campaign.written import given_path
 
     try:
         seconds = parse_duration(latency)
@@ -52,7 +53,7 @@ def simulate(
         latency=Latency(low_seconds=seconds, high_seconds=seconds),
         tokens=frozenset(token or []),
         seed=seed,
-        audit_file=audit_file,
+        audit_file=given_path("--audit-file", audit_file) if audit_file is not None else None,
     )
     raise typer.Exit(serve(config, json=json_output))
 
@@ -68,7 +69,9 @@ def demo(
     from campaign.cli.output import print_rehearsed
     from campaign.cli.progress import RunProgress
     from campaign.cli.signals import listen
+    from campaign.written import given_path
 
+    folder = given_path("--folder", folder) if folder is not None else None
     logs.configure("warning")
     rehearsed = run_loop(rehearse(rate_per_second=rate, folder=folder, watch=RunProgress, listen=listen))
     print_rehearsed(rehearsed)

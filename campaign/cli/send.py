@@ -1,6 +1,7 @@
 """`run`, `check`, `resume`, `verify`, `test`: parse, call, print."""
 
 import shlex
+import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
@@ -102,7 +103,7 @@ def _front(settings: "Settings", attendance: "Attendance") -> "Front":
     if (file := settings.open_token_file) is not None:
         tell("token_file_is_open", f"Others may read the token in {file}. Close it with: chmod 600 {shlex.quote(str(file))}")
 
-    return Front(confirm=confirm, agree=agree, watch=attendance.watch, listen=listen, tell=tell)
+    return Front(confirm=confirm, agree=agree, watch=attendance.watch, listen=listen, tell=tell, words=tuple(sys.argv[1:]))
 
 
 def conduct(

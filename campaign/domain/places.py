@@ -18,7 +18,7 @@ _CONTAINER_OF_ACCOUNT: Final = re.compile(r"[A-Za-z0-9$][A-Za-z0-9-]*@[A-Za-z0-9
 _PARAMETERS: Final = re.compile(r"\?[^/]*=")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 # Two hexadecimal digits between percent signs are a character that is written in a URL.
-_VARIABLE: Final = re.compile(r"\$(?:\{[^}]*\}|\([^)]*\)|[A-Za-z_]\w*)|%(?![0-9A-Fa-f]{2}%)[A-Za-z_]\w*%", re.ASCII)
+_VARIABLE: Final = re.compile(r"\$(?:\{[^}]*\}?|\([^)]*\)*|[A-Za-z_]\w*)|`[^`]*`|%(?![0-9A-Fa-f]{2}%)[A-Za-z_]\w*%", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +79,7 @@ def is_wrapped(path: str) -> bool:
 
 
 def unexpanded_variable(path: str) -> str:
-    """The first `$NAME`, `${NAME}`, `$(NAME)` or `%NAME%` of a path, which a shell would have replaced; empty if there is none."""
+    """The first `$NAME`, `${NAME}`, `$(COMMAND)`, `` `COMMAND` `` or `%NAME%` of a path, which a shell would have replaced; else empty."""
     found = _VARIABLE.search(path)
     return found[0] if found else ""
 

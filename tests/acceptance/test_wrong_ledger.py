@@ -1,6 +1,7 @@
 """The same command on another ledger: a home of another user, another folder, a copy, another machine. Nobody is sent to twice unasked."""
 
 import json
+import shlex
 import shutil
 import sqlite3
 from dataclasses import replace
@@ -181,12 +182,24 @@ class TestAnotherLedger:
 
 
 class TestUnexpanded:
-    def test_a_line_of_a_crontab_makes_no_folder_of_that_name(self, desk: Desk) -> None:
-        ledger = "$HOME/campaign.db"
+    @pytest.mark.parametrize("ledger", ["$HOME/campaign.db", "`pwd`/campaign.db", "$(cd $(pwd); pwd)/campaign.db", "${HOME/campaign.db"])
+    def test_a_line_of_a_crontab_makes_no_folder_of_that_name(self, desk: Desk, ledger: str) -> None:
         before = sorted(path.name for path in desk.folder.iterdir())
         desk.run(*WORDS, code=2, CAMPAIGN_LEDGER=ledger)
         desk.run(*WORDS, "--ledger", ledger, code=2)
         assert desk.simulator.requests() == []
+        assert sorted(path.name for path in desk.folder.iterdir()) == before
+
+    def test_so_do_the_paths_that_single_commands_have(self, desk: Desk) -> None:
+        desk.run(*WORDS)
+        before = sorted(path.name for path in desk.folder.iterdir())
+        for words in (
+            ("report", "list", "--output", "$OUT/x.csv"),
+            ("export", "list", "--output", "`pwd`.campaign"),
+            ("demo", "--folder", "$(mktemp -d)"),
+            ("simulate", "--audit-file", "$HOME/audit"),
+        ):
+            assert words[-2] in desk.run(*words, code=2).stderr
         assert sorted(path.name for path in desk.folder.iterdir()) == before
 
     def test_a_tilde_in_a_crontab_or_a_job_is_the_home_folder(self, desk: Desk) -> None:
@@ -261,8 +274,16 @@ class TestCopies:
         desk.simulator.set_faults(faults={})
         copy = desk.folder / "copy.db"
         shutil.copy2(ledger_of(desk), copy)
-        refused(desk, "retry", "list", "--ledger", str(copy))
-        refused(desk, "retry", "list.results.failed.csv", "--ledger", str(copy))
+        for words in (
+            ("retry", "list", "--status", "failed"),
+            ("retry", "list.results.failed.csv"),
+            ("retry", "--limit", "2", "--", "list"),
+        ):
+            why = refused(desk, *words[:1], "--ledger", str(copy), *words[1:])
+            # The hint is the command that was given, with the flag among its options.
+            hint = shlex.split(why[why.index("campaign retry") :])
+            assert [word for word in hint if word != "--moved-here"] == ["campaign", *words[:1], "--ledger", str(copy), *words[1:]]
+            assert "--" not in hint[: hint.index("--moved-here")]
         desk.run("retry", "list")
         assert (texts(desk), len(desk.sent())) == ([1], ROWS)
 
@@ -274,7 +295,9 @@ class TestCopies:
         assert desk.json(*WORDS, "--ledger", str(copy))["by_status"]["delivered"] == ROWS
         desk.make_list(3, "next.csv")
         refused(desk, "run", "next.csv", "--message", "Next", "--ledger", str(copy))
-        desk.run("run", "next.csv", "--message", "Next", "--ledger", str(copy), CAMPAIGN_MOVED_HERE="true")
+        # A variable stays where it is set, and would agree to every later copy, too.
+        refused(desk, "run", "next.csv", "--message", "Next", "--ledger", str(copy), CAMPAIGN_MOVED_HERE="true")
+        desk.run("run", "next.csv", "--message", "Next", "--ledger", str(copy), "--moved-here")
         assert len(desk.simulator.audit()) == ROWS + 3
 
     def test_one_that_was_used_long_ago_goes_on(self, desk: Desk, copy: str) -> None:

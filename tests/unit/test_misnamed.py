@@ -22,10 +22,12 @@ def test_a_slip_in_the_environment_or_the_file_is_told_with_the_nearest_name(mon
     monkeypatch.setenv("CAMPAIGN_RAET", "5")
     monkeypatch.setenv("CAMPAIGN_SOMETHING_ELSE", "5")
     monkeypatch.setenv("CAMPAIGN_CONSOLE_HSOT", "5")
+    monkeypatch.setenv("CAMPAIGN_MOVED_HERE", "1")
     Path(".env").write_text("CAMPAIGN_RATE=3\nno line at all\nexport CAMPAIGN_JSN=1\nOTHER=1\n", encoding="utf-8")
-    assert [re.findall(r"CAMPAIGN_\w+|\.env|--help", sentence) for sentence in misnamed()] == [
+    assert [re.findall(r"CAMPAIGN_\w+|\.env|--[a-z-]+", sentence) for sentence in misnamed()] == [
         ["CAMPAIGN_CONSOLE_HSOT", "CAMPAIGN_CONSOLE_HOST"],
         ["CAMPAIGN_JSN", ".env", "CAMPAIGN_JSON"],
+        ["CAMPAIGN_MOVED_HERE", "--moved-here"],
         ["CAMPAIGN_RAET", "CAMPAIGN_RATE"],
         ["CAMPAIGN_SOMETHING_ELSE", "--help"],
     ]

@@ -17,7 +17,7 @@ from campaign.domain.safeguard import Halt
 from campaign.domain.schedule import parse_window
 from campaign.domain.shard import WHOLE, parse_shard
 from campaign.sender.attempt import OnUnknown
-from campaign.settings import Engine, GivenSettings, Settings
+from campaign.settings import ONLY_FLAGS, Engine, GivenSettings, Settings
 from tests.errors import raises
 
 NOT_SETTINGS = {
@@ -92,7 +92,6 @@ CASES: dict[str, tuple[str, str, Any, list[tuple[str, Any]]]] = {
     "workers": ("--workers", "CAMPAIGN_WORKERS", 4, [("1", 1), ("2", 2), ("3", 3)]),
     "shard": ("--shard", "CAMPAIGN_SHARD", WHOLE, [(text, parse_shard(text)) for text in ("0/1", "1/4", "3/4")]),
     "yes": ("--yes", "CAMPAIGN_YES", False, [("true", True), ("false", False), ("", True)]),
-    "moved_here": ("--moved-here", "CAMPAIGN_MOVED_HERE", False, [("true", True), ("false", False), ("", True)]),
     "baseline": ("--baseline", "CAMPAIGN_BASELINE", False, [("true", True), ("false", False), ("", True)]),
     "proxy": (
         "--proxy",
@@ -129,7 +128,16 @@ def read(*words: str) -> Settings:
 
 
 def test_the_table_of_cases_is_complete() -> None:
-    assert set(CASES) == set(OPTIONS) <= set(Settings.model_fields)
+    assert set(CASES) | ONLY_FLAGS == set(OPTIONS) <= set(Settings.model_fields)
+
+
+@pytest.mark.parametrize("name", sorted(ONLY_FLAGS))
+def test_what_is_about_one_run_is_no_variable(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text(f"CAMPAIGN_{name.upper()}=1\n", encoding="utf-8")
+    for value in ("1", "true", "perhaps"):
+        monkeypatch.setenv(f"CAMPAIGN_{name.upper()}", value)
+        assert getattr(read(), name) is False
+        assert getattr(read(f"--{name.replace('_', '-')}"), name) is True
 
 
 @pytest.mark.parametrize("option", CASES)
