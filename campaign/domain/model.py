@@ -110,7 +110,8 @@ class Claim:
     """A row that one runner, and nobody else, may send (or read back) now.
 
     `fence` is the number of this claim: a settlement with an older one changes nothing. `attempts` counts every attempt made so far,
-    `tries` those since the row was staged or a person had it sent again: the ones held against the limit.
+    `tries` those since the row was staged or a person had it sent again: the ones held against the limit. `http_status` is what the last
+    attempt was answered; `in_doubt` says that an earlier attempt may have arrived, though the row is sent again all the same.
     """
 
     campaign: int
@@ -121,6 +122,8 @@ class Claim:
     attempts: int
     tries: int
     zone: str = ""
+    http_status: int | None = None
+    in_doubt: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,6 +39,7 @@ _BY_REASON: Final[dict[tuple[Status, str], str]] = {
     (Status.UNKNOWN, "same_text_before"): _NOBODY_KNOWS,
     (Status.UNKNOWN, "no_latest_message"): _NOBODY_KNOWS,
     (Status.UNKNOWN, "unreadable_status"): _NOBODY_KNOWS,
+    (Status.UNKNOWN, "earlier_attempt"): _VERIFY,
     (Status.INVALID, Invalid.NO_ID): _ID,
     (Status.INVALID, Invalid.BAD_ID): _ID,
     (Status.INVALID, Invalid.MANGLED_ID): _MANGLED,

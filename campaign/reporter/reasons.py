@@ -50,6 +50,7 @@ _WORDS: Final[dict[str, str]] = {
     "unreadable_reply": "the answer could not be understood",
     "unreadable_status": "the results file does not say clearly what became of the row",
     "lost": "the program was stopped before the answer was recorded",
+    "earlier_attempt": "an earlier attempt may have arrived; the last one did not",
     # What reading back could not settle
     "unreadable": "the pass could not be read back",
     "no_latest_message": "PassEntry does not tell which message the pass holds",

@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import assert_never
+from typing import Final, assert_never
 
 from campaign.domain.backoff import delay_seconds
 from campaign.domain.model import Claim, Outcome, Settlement, Status
 from campaign.domain.verdict import Fault, Proof, Reply, Verdict, status_after
+
+EARLIER_ATTEMPT: Final = "earlier_attempt"
+"""The reason of a row that the API refused, or that is out of tries, while an earlier attempt may have arrived."""
 
 
 class OnUnknown(StrEnum):
@@ -55,6 +58,7 @@ def settle_attempt(
     asked = result.retry_after_seconds if isinstance(result, Reply) else None
     due: float | None = None
     again = False
+    reason = verdict.reason
     if status is Status.PENDING:
         due = delay_seconds(attempts=max(tries, 1), jitter=jitter, retry_after_seconds=asked)
     elif status is Status.UNKNOWN:
@@ -68,10 +72,13 @@ def settle_attempt(
                 due = None
             case _:
                 assert_never(policy.on_unknown)
+    elif status is Status.FAILED and claim.in_doubt:
+        # That this attempt did not arrive says nothing of the other: as failed it would be sent again by a retry.
+        status, reason = Status.UNKNOWN, EARLIER_ATTEMPT
     reply = result if isinstance(result, Reply) else None
     outcome = Outcome(
         status=status,
-        reason=verdict.reason,
+        reason=reason,
         notification_status=reply.notification_status if reply else "",
         notification_message=reply.notification_message if reply else "",
         http_status=reply.http_status if reply else None,

@@ -122,7 +122,21 @@ class TestClaiming:
         assert await ledger.claim(runner, 1) == []
         clock.advance(61)
         (again,) = await ledger.claim(runner, 1)
-        assert (again.fence, again.attempts, again.tries) == (claim.fence + 1, 1, 1)
+        assert (again.fence, again.attempts, again.tries, again.http_status) == (claim.fence + 1, 1, 1, 200)
+        assert not again.in_doubt
+
+    async def test_a_claim_says_that_an_earlier_attempt_may_have_arrived_until_that_is_concluded(self, ledger: Ledger) -> None:
+        record = await campaign_of(ledger, staged(1), staged(2), staged(3))
+        runner = await ledger.enlist(record.id, quiet_seconds=10)
+        first, second, third = await ledger.claim(runner, 3)
+        sent_again = replace(ends(first, Status.PENDING), may_have_arrived=True)
+        await ledger.settle(
+            runner, [sent_again, ends(second, Status.UNKNOWN), ends(third, Status.UNKNOWN, due_in_seconds=None)]
+        )
+        (doubt,) = await ledger.doubts(record.id, 9)
+        assert await ledger.conclude(doubt, Conclusion(status=Status.PENDING), again_in_seconds=None)
+        assert await ledger.retry(record.id, frozenset({Status.UNKNOWN})) == 1
+        assert {claim.row: claim.in_doubt for claim in await ledger.claim(runner, 9)} == {1: True, 2: False, 3: True}
 
     async def test_a_released_claim_is_pending_as_if_nothing_had_been(self, ledger: Ledger) -> None:
         record = await campaign_of(ledger, staged(1))

@@ -1,5 +1,7 @@
 """What is recorded of an attempt, for every end of it and every policy."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +10,7 @@ from campaign.domain.backoff import LONGEST_RETRY_AFTER_SECONDS
 from campaign.domain.lifecycle import Event, allowed
 from campaign.domain.model import Claim, Outcome, Settlement, Status
 from campaign.domain.verdict import Fault, Proof, Reply, judge
-from campaign.sender.attempt import OnUnknown, Policy, settle_attempt
+from campaign.sender.attempt import EARLIER_ATTEMPT, OnUnknown, Policy, settle_attempt
 
 SENT_AT = 1_800_000_000.0
 DELIVERED = Reply(http_status=200, notification_status="delivered", notification_message="Delivered succesfully")
@@ -115,6 +117,18 @@ def test_the_policy_decides_on_a_row_in_doubt(
 ) -> None:
     settlement = settled(result, Policy(max_attempts=5, on_unknown=on_unknown, quiet_seconds=3.0), tries=tries)
     assert (settlement.outcome.status, settlement.due_in_seconds) == (status, due)
+
+
+@pytest.mark.parametrize("on_unknown", OnUnknown)
+@pytest.mark.parametrize(("result", "tries"), [(Reply(http_status=404, error="None."), 1), (Reply(http_status=422), 1), (UNSENT, 4)])
+def test_what_may_have_arrived_before_stays_in_doubt_though_the_last_attempt_did_not(
+    result: Reply | Fault, tries: int, on_unknown: OnUnknown
+) -> None:
+    doubtful = replace(claim(attempts=tries, tries=tries), in_doubt=True)
+    policy = Policy(on_unknown=on_unknown)
+    found = settle_attempt(doubtful, result, judge(result), policy=policy, sent_at=SENT_AT, latency_seconds=0.25, jitter=0.5)
+    assert (found.outcome.status, found.outcome.reason, found.outcome.error) == (Status.UNKNOWN, EARLIER_ATTEMPT, result.error)
+    assert found.due_in_seconds is None
 
 
 def test_a_resend_waits_for_what_a_503_asked() -> None:

@@ -62,5 +62,16 @@ class Claiming(Store):
 
 
 def _claim(campaign: int, values: list[Any]) -> Claim:
-    row, fence, pass_id, message, attempts, tries, zone = values
-    return Claim(campaign=campaign, row=row, fence=fence, pass_id=pass_id, message=message, attempts=attempts, tries=tries, zone=zone)
+    row, fence, pass_id, message, attempts, tries, zone, http_status, in_doubt = values
+    return Claim(
+        campaign=campaign,
+        row=row,
+        fence=fence,
+        pass_id=pass_id,
+        message=message,
+        attempts=attempts,
+        tries=tries,
+        zone=zone,
+        http_status=http_status,
+        in_doubt=in_doubt,
+    )

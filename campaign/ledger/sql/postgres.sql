@@ -266,7 +266,9 @@ SET status = CASE WHEN why_not IS NULL THEN 'sending' ELSE 'skipped' END, reason
     baseline = false, baseline_text = NULL
 FROM chosen AS c
 WHERE r.campaign = %(campaign)s AND r.row = c.row AND (c.why_not IS NOT NULL OR c.place = 1)
-RETURNING r.row, r.fence, r.pass_id, r.message, r.attempts, r.tries, r.zone, r.status;
+RETURNING r.row, r.fence, r.pass_id, r.message, r.attempts, r.tries, r.zone, r.http_status,
+    r.attempts > 0 AND EXISTS (SELECT 1 FROM campaign.attempts AS a
+                               WHERE a.campaign = r.campaign AND a.row = r.row AND a.status = 'unknown' AND a.message IS NULL), r.status;
 
 -- name: zones_and_last_row
 SELECT zones, (SELECT max(row) FROM campaign.rows WHERE campaign = %(campaign)s) FROM campaign.campaigns WHERE id = %(campaign)s;

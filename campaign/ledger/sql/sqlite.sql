@@ -167,7 +167,9 @@ WHERE EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND control = 'go')
 -- These rows as they are claimed, and why a pass must not be told, if it must not: it is excluded; another row of the campaign has told it,
 -- or may have; or it has had its share of messages through this API since a time, those in doubt included, and those that another token has
 -- under way. The + keeps SQLite from looking through all attempts of the campaign.
-SELECT json_group_array(json_array(r.row, r.fence + 1, r.pass_id, r.message, r.attempts, r.tries, r.zone, r.pass_key, CASE
+SELECT json_group_array(json_array(r.row, r.fence + 1, r.pass_id, r.message, r.attempts, r.tries, r.zone, r.http_status,
+    r.attempts > 0 AND EXISTS (SELECT 1 FROM attempts WHERE campaign = r.campaign AND row = r.row AND status = 'unknown' AND message IS NULL),
+    r.pass_key, CASE
     WHEN EXISTS (SELECT 1 FROM exclusions WHERE campaign = :campaign AND pass_key = r.pass_key) THEN 'excluded'
     WHEN EXISTS (SELECT 1 FROM attempts WHERE pass_key = r.pass_key AND +campaign = :campaign AND row <> r.row
                  AND status IN ('delivered', 'not_delivered', 'accepted', 'unknown')) THEN 'duplicate'

@@ -49,7 +49,7 @@ class Claiming(Store):
                 left_out.setdefault(reason, []).append(row)
             elif key not in taken:
                 taken.add(key)
-                pass_id, message, attempts, tries, own_zone = about
+                pass_id, message, attempts, tries, own_zone, http_status, in_doubt = about
                 claims.append(
                     Claim(
                         campaign=runner.campaign,
@@ -60,6 +60,8 @@ class Claiming(Store):
                         attempts=attempts,
                         tries=tries,
                         zone=own_zone,
+                        http_status=http_status,
+                        in_doubt=bool(in_doubt),
                     )
                 )
         for reason, numbers in left_out.items():
