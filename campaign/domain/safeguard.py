@@ -3,6 +3,7 @@
 import math
 import re
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
@@ -25,16 +26,16 @@ FORGOTTEN_SECONDS: Final = 400.0
 """Longer than any pause: with nothing sent for so long, two troubles are not one that lasts."""
 
 FIRST_REFUSED: Final = 10
-"""So many refusals, and no other answer before, are of everything."""
+"""So many refusals, and no other answer before, seem to be of everything."""
 
 LAST_ANSWERS: Final = 40
 MOST_REFUSED: Final = 36
-"""So many refusals among the last answers are of everything, though there were others before."""
+"""So many refusals among the last answers seem to be of everything, though there were others before."""
 
 _WHAT_TO_DO: Final = "Check PASSENTRY_API_KEY, or leave these passes out with --exclude."
 
-BURST: Final = 3
-"""So many refusals in a row may be of a moment in which everything was refused."""
+MOST_HELD: Final = 100
+"""So many refusals are held at most before it is asked whose they are; those of messages under way come on top."""
 
 FOREIGN_ANSWERS: Final = 5
 """So many answers of somebody else in a row, and none of PassEntry's before, show that it is not PassEntry that answers."""
@@ -149,36 +150,24 @@ class Safeguard:
         return ""
 
 
-@dataclass(slots=True)
-class _Burst:
-    """Refusals that came with nothing accepted between them."""
-
-    refusals: int = 0
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Held(Generic[T]):
     item: T
+    row: int
     answered_at: float
-    burst: _Burst
     again: bool
-
-    @property
-    def own(self) -> bool:
-        return self.again or self.burst.refusals < BURST
 
 
 @dataclass(slots=True)
 class Refusals(Generic[T]):
     """Holds refusals back until it is known whether they are of single rows or of everything, as when the token was revoked.
 
-    A token that is refused stays refused. So a refusal is its row's own as soon as a message is accepted that was sent after the refusal
-    came. A message accepted later but sent before it proves nothing: the token may have been revoked between the two.
+    A refusal is its row's own if the row was refused twice, with a message accepted in between that was sent after the first refusal. A
+    message accepted later but sent before it proves nothing: the token may have been revoked between the two. Or if its pass can't be read
+    either, while one that a message was sent to can.
 
-    What is released comes with whether it is its row's own. A token that is refused for a moment only would otherwise fail the rows of that
-    moment: so of several refusals in a row none is a row's own before that row was refused again.
-
-    Every time is of one clock that only goes forward.
+    What is released comes with whether it is its row's own; the others are to be sent once more. Every time is of one clock that only goes
+    forward.
     """
 
     stop: str = ""
@@ -186,28 +175,32 @@ class Refusals(Generic[T]):
 
     _held: deque[_Held[T]] = field(default_factory=deque)
     _last: deque[bool] = field(default_factory=lambda: deque(maxlen=LAST_ANSWERS))
-    _burst: _Burst = field(default_factory=_Burst)
     _accepted: bool = False
+    _shown: bool = False
     _http_status: int = 403
 
     @property
-    def any_held(self) -> bool:
-        return bool(self._held)
+    def held(self) -> list[tuple[int, T]]:
+        """What is held back, by row."""
+        return [(held.row, held.item) for held in self._held]
 
-    def refuse(self, item: T, *, answered_at: float, http_status: int, again: bool) -> None:
-        """Take in a refusal, and hold it back; after it `stop` may be set. `again` is whether the row was refused before."""
-        self._burst.refusals += 1
-        self._held.append(_Held(item=item, answered_at=answered_at, burst=self._burst, again=again))
+    @property
+    def seem_of_everything(self) -> bool:
+        """Whether nothing more may be sent before it is known whose the refusals are."""
+        refused = sum(self._last)
+        first = not self._shown and refused == len(self._last) >= FIRST_REFUSED
+        return first or refused >= MOST_REFUSED
+
+    @property
+    def must_ask(self) -> bool:
+        """Whether it is time to ask whose they are, though there is more to send."""
+        return not self.stop and (self.seem_of_everything or len(self._held) >= MOST_HELD)
+
+    def refuse(self, item: T, *, row: int, answered_at: float, http_status: int, again: bool) -> None:
+        """Take in a refusal, and hold it back. `again` is whether the row was refused before, and something accepted since."""
+        self._held.append(_Held(item=item, row=row, answered_at=answered_at, again=again))
         self._last.append(True)
         self._http_status = http_status
-        refused = sum(self._last)
-        if not self.stop and refused == len(self._last) >= FIRST_REFUSED:
-            self.stop = self._all_refused()
-        elif not self.stop and refused >= MOST_REFUSED:
-            self.stop = (
-                f"The API did not refuse everything at first, and then refused {refused} of {len(self._last)} messages ({http_status}): "
-                f"the token may have been revoked, or these passes belong to somebody else. {_WHAT_TO_DO}"
-            )
 
     def answer(self) -> None:
         """Take in an answer about the content of a message: not everything is refused."""
@@ -217,37 +210,51 @@ class Refusals(Generic[T]):
         """Take in that a message was accepted which was sent then; returns what is decided by it."""
         self._accepted = True
         self._last.append(False)
-        self._burst = _Burst()
-        return [] if self.stop else [(held.item, held.own) for held in self._released(before=sent_at)]
+        if self.stop or not self._held:
+            return []
+        # Answers are taken in in nearly the order in which they came, so all are looked at.
+        decided = [(held.item, held.again) for held in self._held if held.answered_at <= sent_at]
+        self._held = deque(held for held in self._held if held.answered_at > sent_at)
+        return decided
 
-    def asked(self, *, works: bool | None, asked_at: float) -> list[tuple[T, bool]]:
-        """Decide on what is held where no more answers come that could; after it `stop` may be set.
+    def asked(self, *, works: bool | None, readable: Mapping[int, bool | None]) -> list[tuple[T, bool]]:
+        """Decide on rows that are held; after it `stop` may be set.
 
         Args:
-            works: whether the token was let in when it asked, at `asked_at`, for a pass that it had sent to before; None: not known.
-            asked_at: when.
+            works: whether the token may read a pass that it had sent to before; None: not known.
+            readable: of each row that is to be decided on, whether its pass can be read; None: not known.
         """
-        if self.stop or works is False or (True in self._last and not (works or self._accepted)):
+        if works is False or (not works and (self.seem_of_everything or not self._accepted)):
             self.stop = self.stop or self._all_refused()
+        elif sum(can is True for can in readable.values()) >= FIRST_REFUSED:
+            self.stop = self.stop or self._only_reads()
+        if self.stop:
             return []
-        return [(held.item, bool(works) and held.own) for held in self._released(before=asked_at)]
+        decided = [(held.item, bool(works) and (held.again or readable[held.row] is False)) for held in self._held if held.row in readable]
+        self._held = deque(held for held in self._held if held.row not in readable)
+        if works:
+            self._shown = True
+            self._last.clear()
+        return decided
 
     def let_go(self) -> list[T]:
         """What is still held, which is held no longer: nobody knows whose it was."""
-        return [held.item for held in self._released(before=math.inf)]
-
-    def _released(self, *, before: float) -> list[_Held[T]]:
-        if not self._held:
-            return []
-        # Answers are taken in in nearly the order in which they came, so all are looked at.
-        released = [held for held in self._held if held.answered_at <= before]
-        self._held = deque(held for held in self._held if held.answered_at > before)
-        return released
+        left = [held.item for held in self._held]
+        self._held.clear()
+        return left
 
     def _all_refused(self) -> str:
+        if self._accepted:
+            return f"The API did not refuse everything at first, and now refuses the token ({self._http_status}). {_WHAT_TO_DO}"
         return (
             f"The API refuses everything ({self._http_status}), the last {len(self._held)} messages among it: the token may not send, or "
             f"these passes belong to somebody else. {_WHAT_TO_DO}"
+        )
+
+    def _only_reads(self) -> str:
+        return (
+            f"The API refuses the last {len(self._held)} messages ({self._http_status}), though the token may read their passes: it may "
+            f"not send, or not to these. {_WHAT_TO_DO}"
         )
 
 

@@ -12,6 +12,7 @@ from campaign.sender.port import Gateway, InFlight
 
 ASKING_SECONDS: Final = 5.0
 AGAIN_SECONDS: Final = 0.5
+MOMENT_SECONDS: Final = 1.5
 NO_PASS: Final = "0" * 40
 """An id as PassEntry's are, of no pass."""
 
@@ -60,6 +61,16 @@ class IdentifyingGateway:
 
     async def token_works(self, pass_ids: Sequence[str], pacer: Pacer) -> bool | None:
         """Whether the token is let in now, asked for passes that messages were sent to; None where that can't be told."""
+        works: bool | None = None
+        for pause_seconds in (MOMENT_SECONDS, 0.0):
+            works = await self._token_works(pass_ids, pacer)
+            if works is not False:
+                return works
+            # It may be refused for a moment only.
+            await asyncio.sleep(pause_seconds)
+        return works
+
+    async def _token_works(self, pass_ids: Sequence[str], pacer: Pacer) -> bool | None:
         for pass_id in pass_ids:
             reading = await self._ask(pass_id, pacer)
             if reading is None:
@@ -67,9 +78,18 @@ class IdentifyingGateway:
             if reading.latest is not Latest.UNREADABLE:
                 return True
             # A token that was never let in to read may be one that may only send.
-            if reading.http_status == 401 or (reading.http_status == 403 and self._has_read and not foreign(reading)):
+            if reading.signature.documented and (reading.http_status == 401 or (reading.http_status == 403 and self._has_read)):
                 return False
         return None
+
+    async def can_read(self, pass_id: str, pacer: Pacer) -> bool | None:
+        """Whether the token may read a pass that is there, by PassEntry's own answer; None where that can't be told."""
+        reading = await self._ask(pass_id, pacer)
+        if reading is None:
+            return None
+        if reading.latest is not Latest.UNREADABLE:
+            return True
+        return False if reading.signature.documented and reading.http_status in {403, 404, 410} else None
 
     async def _ask(self, pass_id: str, pacer: Pacer) -> Reading | None:
         """One reading; None if it took too long."""

@@ -147,9 +147,12 @@ class Pool:
         identified = False
         slots = 0
         while self._left > 0:
+            if self._sends.must_ask:
+                await self._decide_refusals(read_pacer)
             self._held = await rows.next(most=int(min(self._left, 10**9)))
             if self._held is None:
-                await self._decide_refusals(read_pacer)
+                if not self._workers.busy:
+                    await self._decide_refusals(read_pacer)
                 if await self._is_finished():
                     self._ending.come(Ended.FINISHED)
                     return
@@ -173,14 +176,19 @@ class Pool:
         self._ending.come(Ended.LIMIT)
 
     async def _decide_refusals(self, read_pacer: Pacer) -> None:
-        """With nothing more to send, nothing else tells whether a refusal is of its row: the token is tried on a pass that it sent to."""
-        if self._workers.busy or not self._sends.holds_refusals:
+        """Where no accepted message tells whose the refusals are, their passes are read, and before and after them one that was sent to."""
+        held = self._sends.held_refusals
+        if not held:
             return
-        asked_at = asyncio.get_running_loop().time()
         passes = [self._sends.last_accepted] if self._sends.last_accepted else []
         passes += [pass_id for pass_id, _ in await self._ledger.witnesses(self._runner.campaign)]
+        readable: dict[int, bool | None] = dict.fromkeys(held)
         works = await self._gateway.token_works(passes, read_pacer)
-        await self._sends.decide_refusals(works=works, asked_at=asked_at)
+        if works:
+            for row, pass_id in held.items():
+                readable[row] = await self._gateway.can_read(pass_id, read_pacer)
+            works = await self._gateway.token_works(passes, read_pacer)
+        await self._sends.decide_refusals(works=works, readable=readable)
 
     def _usable(self) -> tuple[float, float]:
         rows = self._rows.left if self._rows is not None else math.inf

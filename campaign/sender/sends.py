@@ -1,14 +1,14 @@
 """One attempt: from a claim to its settlement, and what the answer means for the attempts after it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 from campaign.domain.model import Claim, Status
 from campaign.domain.neighbours import Neighbours
 from campaign.domain.safeguard import Refusals, Safeguard
-from campaign.domain.verdict import ACCEPTED, Fault, Proof, Reply, Verdict, judge
+from campaign.domain.verdict import ACCEPTED, Fault, Proof, Reply, Verdict, judge, rule_of
 from campaign.ledger.port import Ledger, Runner
 from campaign.sender.attempt import settle_attempt
 from campaign.sender.ending import Ended, Ending
@@ -104,13 +104,18 @@ class Sends:
         await self._slow_down(attempt.verdict, attempt.result)
 
     @property
-    def holds_refusals(self) -> bool:
-        """Whether rows wait for it to be known whose their refusal is; they are still claimed."""
-        return self._refusals.any_held
+    def held_refusals(self) -> dict[int, str]:
+        """Rows for which it is not known yet whose their refusal is, each with its pass; they are still claimed."""
+        return {row: attempt.claim.pass_id for row, attempt in self._refusals.held}
 
-    async def decide_refusals(self, *, works: bool | None, asked_at: float) -> None:
-        """Nothing else is left to send that could tell whose the refusals are; see `Refusals.asked`."""
-        decided = self._refusals.asked(works=works, asked_at=asked_at)
+    @property
+    def must_ask(self) -> bool:
+        """Whether it has to be known whose the refusals are before more is sent."""
+        return self._refusals.must_ask
+
+    async def decide_refusals(self, *, works: bool | None, readable: Mapping[int, bool | None]) -> None:
+        """See `Refusals.asked`."""
+        decided = self._refusals.asked(works=works, readable=readable)
         if self._refusals.stop:
             self._ending.come(Ended.SAFEGUARD, self._refusals.stop)
         await self._settle_decided(decided)
@@ -132,11 +137,14 @@ class Sends:
         elif proof is Proof.REFUSED:
             self._refusals.answer()
         elif proof is Proof.ROW_OR_ALL and isinstance(attempt.result, Reply):
+            claim = attempt.claim
             self._refusals.refuse(
-                attempt, answered_at=attempt.answered_at, http_status=attempt.result.http_status, again=attempt.claim.tries > 0
+                attempt,
+                row=claim.row,
+                answered_at=attempt.answered_at,
+                http_status=attempt.result.http_status,
+                again=claim.tries > 0 and claim.http_status is not None and rule_of(claim.http_status).proof is Proof.ROW_OR_ALL,
             )
-            if self._refusals.stop:
-                self._ending.come(Ended.SAFEGUARD, self._refusals.stop)
 
     async def _settle_decided(self, decided: list[tuple[_Attempt, bool]]) -> None:
         for attempt, own in decided:

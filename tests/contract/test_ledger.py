@@ -130,9 +130,7 @@ class TestClaiming:
         runner = await ledger.enlist(record.id, quiet_seconds=10)
         first, second, third = await ledger.claim(runner, 3)
         sent_again = replace(ends(first, Status.PENDING), may_have_arrived=True)
-        await ledger.settle(
-            runner, [sent_again, ends(second, Status.UNKNOWN), ends(third, Status.UNKNOWN, due_in_seconds=None)]
-        )
+        await ledger.settle(runner, [sent_again, ends(second, Status.UNKNOWN), ends(third, Status.UNKNOWN, due_in_seconds=None)])
         (doubt,) = await ledger.doubts(record.id, 9)
         assert await ledger.conclude(doubt, Conclusion(status=Status.PENDING), again_in_seconds=None)
         assert await ledger.retry(record.id, frozenset({Status.UNKNOWN})) == 1

@@ -5,6 +5,7 @@ The simulator's audit decides what was sent.
 
 import asyncio
 from collections import Counter
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from campaign.domain.safeguard import FIRST_REFUSED, FOREIGN_ANSWERS, FOREIGN_SE
 from campaign.domain.verdict import Fault as Failure
 from campaign.domain.verdict import Latest, Proof, Reading, Reply, Signature, rule_of
 from campaign.ledger.port import CampaignRecord
-from campaign.sender.attempt import Policy
+from campaign.sender.attempt import EARLIER_ATTEMPT, OnUnknown, Policy
 from campaign.sender.ending import Ended
 from campaign.sender.gateway import HttpGateway
 from campaign.sender.port import InFlight
@@ -66,6 +67,32 @@ class TestTaken:
             assert given.processed() == dict.fromkeys(passes(200), 1)
 
 
+class TestSentAgainThoughInDoubt:
+    @pytest.mark.parametrize("again", ["policy", "person"])
+    @pytest.mark.parametrize("then", [Fault.NOT_FOUND, Fault.UNPROCESSABLE])
+    async def test_a_refusal_does_not_hide_that_an_earlier_attempt_may_have_arrived(self, tmp_path: Path, again: str, then: Fault) -> None:
+        async with rig(tmp_path, faults={Fault.CUT_AFTER: 1.0}) as given:
+            record = await given.campaign("a", "b")
+            policy = Policy(on_unknown=OnUnknown.RESEND if again == "policy" else OnUnknown.HOLD)
+            await given.send(record, policy=policy, limit=2)
+            if again == "person":
+                assert await given.ledger.retry(record.id, frozenset({Status.UNKNOWN})) == 2
+            given.simulator.configure(faults={then: 1.0})
+            assert (await given.send(record, policy=policy)).ended is Ended.FINISHED
+            assert set(given.statuses(record).values()) == {("unknown", EARLIER_ATTEMPT)}
+            # What `retry` sends again by itself.
+            assert await given.ledger.retry(record.id, frozenset({Status.FAILED})) == 0
+            assert given.processed() == {"a": 1, "b": 1}
+
+    async def test_a_row_that_was_shown_not_to_have_arrived_fails_like_any_other(self, tmp_path: Path) -> None:
+        async with rig(tmp_path, faults={Fault.CUT_BEFORE: 1.0}) as given:
+            record = await given.campaign("a")
+            assert (await given.send(record, limit=1)).ended is Ended.LIMIT
+            given.simulator.configure(faults={Fault.NOT_FOUND: 1.0})
+            assert (await given.send(record)).ended is Ended.FINISHED
+            assert given.statuses(record) == {"a": ("failed", "http_404")}
+
+
 class TestForbiddenPasses:
     @pytest.mark.parametrize("forbidden", [{0}, {50}, {99}, {0, 1, 2, 3, 4, 50, 95, 96, 97, 98, 99}, set(range(0, 100, 5))], ids=str)
     @pytest.mark.parametrize("rate_per_second", [None, 300.0])
@@ -80,7 +107,54 @@ class TestForbiddenPasses:
             assert {one for one, outcome in found.items() if outcome == ("delivered", "")} == set(passes(100)) - theirs
             tries = Counter(posts(given))
             assert max(tries.values()) <= 2
-            assert len(forbidden) > 1 or tries.total() == 100
+            assert tries.total() <= 100 + len(forbidden)
+
+    @pytest.mark.parametrize("runs_before", [0, 1])
+    async def test_any_number_that_is_all_that_is_left_fails_in_one_run(self, tmp_path: Path, runs_before: int) -> None:
+        theirs = frozenset(passes(200)[100:])
+        async with rig(tmp_path, forbidden=theirs) as given:
+            record = await given.campaign(*passes(200))
+            if runs_before:
+                assert (await given.send(record, limit=100)).ended is Ended.LIMIT
+            end = await given.send(record, rate_per_second=200.0)
+            assert (end.ended, end.why) == (Ended.FINISHED, "")
+            assert given.reader.counts(record.id).reasons(Status.FAILED) == {"forbidden": 100}
+            tries = Counter(posts(given))
+            assert {tries[one] for one in theirs} == {1}
+            assert given.processed() == dict.fromkeys(passes(100), 1)
+
+    async def test_passes_that_can_be_read_and_not_sent_to_fail_alone_too(self, tmp_path: Path) -> None:
+        async with rig(tmp_path) as given:
+            theirs = set(passes(100)[5::20])
+            given.gateway = refusing_messages_to(theirs)
+            record = await given.campaign(*passes(100))
+            assert (await given.send(record, rate_per_second=200.0)).ended is Ended.FINISHED
+            assert {one for one, outcome in given.statuses(record).items() if outcome == ("failed", "forbidden")} == theirs
+            assert given.processed() == dict.fromkeys(set(passes(100)) - theirs, 1)
+
+    async def test_several_runners_that_hold_refusals_at_once_fail_just_these_rows(self, tmp_path: Path) -> None:
+        theirs = frozenset(passes(240)[::6])
+        async with rig(tmp_path, forbidden=theirs, latency=Latency(low_seconds=0.01, high_seconds=0.05)) as given:
+            record = await given.campaign(*passes(240))
+            ends = await asyncio.gather(*(given.send(record, rate_per_second=200.0) for _ in range(3)))
+            assert {end.ended for end in ends} == {Ended.FINISHED}
+            assert {one for one, outcome in given.statuses(record).items() if outcome == ("failed", "forbidden")} == theirs
+            assert given.processed() == dict.fromkeys(set(passes(240)) - theirs, 1)
+
+    async def test_a_runner_that_dies_with_refusals_undecided_leaves_them_to_a_person_and_nothing_is_sent_twice(
+        self, tmp_path: Path
+    ) -> None:
+        theirs = frozenset(passes(40)[:5])
+        async with rig(tmp_path, forbidden=theirs, latency=Latency(low_seconds=0.3, high_seconds=0.3)) as given:
+            record = await given.campaign(*passes(40))
+            sending = asyncio.create_task(given.send(record, rate_per_second=50.0))
+            await given.until(lambda: sum(request.status == 403 for request in given.simulator.requests()) == 5)
+            sending.cancel()
+            await asyncio.wait([sending])
+            assert count(given, record, Status.FAILED) == 0
+            assert (await given.send(record)).ended is Ended.FINISHED
+            assert {given.statuses(record)[one][0] for one in theirs} <= {"unknown", "failed"}
+            assert given.processed() == dict.fromkeys(set(passes(40)) - theirs, 1)
 
     async def test_alone_in_a_run_it_fails_if_the_token_is_let_in_elsewhere(self, tmp_path: Path) -> None:
         async with rig(tmp_path, forbidden=frozenset({"theirs"})) as given:
@@ -166,16 +240,51 @@ class TestForbiddenToken:
             await given.send(record)
             assert given.processed() == dict.fromkeys(passes(400), 1)
 
-    async def test_refused_for_a_moment_only_it_fails_no_row(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize(("rows", "refused"), [(300, 1), (300, 2), (300, 8), (54, 2)])
+    async def test_refused_for_a_moment_only_it_fails_no_row(self, tmp_path: Path, rows: int, refused: int) -> None:
         async with rig(tmp_path, latency=Latency(low_seconds=0.01, high_seconds=0.02)) as given:
-            record = await given.campaign(*passes(300))
+            record = await given.campaign(*passes(rows))
             sending = asyncio.create_task(given.send(record, rate_per_second=100.0))
             await given.until(lambda: len(given.processed()) >= 50)
             given.simulator.configure(forbidden_tokens=frozenset({TOKEN}))
-            await given.until(lambda: sum(request.status == 403 for request in given.simulator.requests()) >= 8)
+            await given.until(lambda: sum(request.status == 403 for request in given.simulator.requests()) >= refused)
             given.simulator.configure(forbidden_tokens=frozenset())
             assert (await sending).ended is Ended.FINISHED
-            assert given.processed() == dict.fromkeys(passes(300), 1)
+            assert given.processed() == dict.fromkeys(passes(rows), 1)
+
+    @pytest.mark.parametrize("left", [FIRST_REFUSED, 30, 100])
+    async def test_a_token_that_may_read_and_not_send_any_more_stops_the_run_and_leaves_every_row(self, tmp_path: Path, left: int) -> None:
+        async with rig(tmp_path) as given:
+            given.gateway = refusing_messages_to(set(passes(60 + left)[60:]))
+            record = await given.campaign(*passes(60 + left))
+            assert (await given.send(record, rate_per_second=200.0)).ended is Ended.SAFEGUARD
+            assert count(given, record, Status.PENDING) == left
+            given.gateway = HttpGateway
+            assert (await given.send(record)).ended is Ended.FINISHED
+            assert given.processed() == dict.fromkeys(passes(60 + left), 1)
+
+    async def test_refused_with_several_runners_at_work_it_stops_them_all_and_fails_no_row(self, tmp_path: Path) -> None:
+        async with rig(tmp_path) as given:
+            record = await given.campaign(*passes(400))
+            sending = [asyncio.create_task(given.send(record, rate_per_second=200.0)) for _ in range(3)]
+            await given.until(lambda: len(given.processed()) >= 50)
+            given.simulator.configure(forbidden_tokens=frozenset({TOKEN}))
+            assert {(await one).ended for one in sending} == {Ended.SAFEGUARD}
+            assert count(given, record, Status.FAILED) == 0
+            given.simulator.configure(forbidden_tokens=frozenset())
+            assert (await given.send(record)).ended is Ended.FINISHED
+            assert given.processed() == dict.fromkeys(passes(400), 1)
+
+    @pytest.mark.parametrize("status", [401, 403])
+    async def test_a_proxys_own_answer_to_a_reading_says_nothing_of_the_token(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int
+    ) -> None:
+        monkeypatch.setattr("campaign.domain.backoff.clamp", lambda *_: 0.0)
+        async with rig(tmp_path, forbidden=frozenset({"theirs"})) as given:
+            given.gateway = _answering_reads(Reading(latest=Latest.UNREADABLE, http_status=status))
+            record = await given.campaign("ours", "theirs")
+            assert (await given.send(record)).ended is Ended.FINISHED
+            assert given.statuses(record) == {"ours": ("delivered", ""), "theirs": ("failed", "forbidden")}
 
     async def test_a_run_that_ends_before_it_is_known_leaves_the_row_pending(self, tmp_path: Path) -> None:
         async with rig(tmp_path, forbidden=frozenset({"theirs"}), latency=Latency(low_seconds=0.5, high_seconds=0.5)) as given:
@@ -316,6 +425,34 @@ class TestSomebodyElse:
             record = await given.campaign(*passes(20))
             assert (await given.send(record)).ended is Ended.FINISHED
             assert given.processed() == dict.fromkeys(passes(20), 1)
+
+
+def refusing_messages_to(theirs: AbstractSet[str]) -> type[HttpGateway]:
+    """The way to an API that lets these passes be read, and not be sent to."""
+
+    class Refusing(HttpGateway):
+        async def send(self, pass_id: str, message: str, *, in_flight: InFlight | None = None) -> Reply | Failure:
+            if pass_id in theirs:
+                return Reply(http_status=403, signature=Signature(documented=True))
+            return await super().send(pass_id, message, in_flight=in_flight)
+
+    return Refusing
+
+
+def _answering_reads(reading: Reading) -> type[HttpGateway]:
+    """The way through a proxy that gives this answer to whatever is read, once messages are sent."""
+
+    class Answering(HttpGateway):
+        sends = False
+
+        async def send(self, pass_id: str, message: str, *, in_flight: InFlight | None = None) -> Reply | Failure:
+            self.sends = True
+            return await super().send(pass_id, message, in_flight=in_flight)
+
+        async def read(self, pass_id: str) -> Reading:
+            return reading if self.sends else await super().read(pass_id)
+
+    return Answering
 
 
 class _ShowingItsOwnPage(HttpGateway):

@@ -7,14 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaign.domain.safeguard import (
-    BURST,
     FEWEST_FOR_A_SHARE,
     FIRST_REFUSED,
     FOREIGN_ANSWERS,
     FOREIGN_SENDS,
-    LAST_ANSWERS,
     LOGINS_REFUSED,
     LONGEST_PAUSE_SECONDS,
+    MOST_HELD,
     MOST_REFUSED,
     PATIENCE_SECONDS,
     PROXY_AUTH,
@@ -199,15 +198,15 @@ def test_it_is_in_trouble_from_the_fifth_in_a_row_until_something_is_answered() 
 
 
 def refuse(guard: Refusals[int], place: int, *, answered_at: float = 1.0, again: bool = False) -> None:
-    guard.refuse(place, answered_at=answered_at, http_status=403, again=again)
+    guard.refuse(place, row=place, answered_at=answered_at, http_status=403, again=again)
 
 
-def refusals(*events: tuple[str, float, float]) -> tuple[Refusals[int], list[int]]:
+def refusals(*events: tuple[str, float, float], again: bool = True) -> tuple[Refusals[int], list[int]]:
     """What became of answers that came in this order, each (kind, sent at, answered at); refusals are numbered by their place."""
     guard, own = Refusals[int](), list[int]()
     for place, (kind, sent_at, answered_at) in enumerate(events):
         if kind == "403":
-            refuse(guard, place, answered_at=answered_at)
+            refuse(guard, place, answered_at=answered_at, again=again)
         else:
             own += [item for item, is_own in guard.accept(sent_at=sent_at) if is_own]
     return guard, own
@@ -232,46 +231,80 @@ class TestRefusals:
             ([("403", 0, 2), ("403", 0, 1), ("200", 1.5, 3)], [1]),
         ],
     )
-    def test_a_refusal_is_its_rows_own_once_a_message_is_accepted_that_was_sent_after_it(
+    def test_a_second_refusal_is_its_rows_own_once_a_message_is_accepted_that_was_sent_after_it(
         self, events: list[tuple[str, float, float]], own: list[int]
     ) -> None:
         guard, found = refusals(*events)
         assert found == own
-        assert not guard.stop
+        assert not guard.must_ask
         assert sorted([*own, *guard.let_go()]) == [place for place, (kind, *_) in enumerate(events) if kind == "403"]
 
-    def test_the_first_answers_all_refused_stop_the_run(self) -> None:
+    def test_a_first_refusal_is_never_its_rows_own_by_what_others_are_answered(self) -> None:
+        guard = Refusals[int]()
+        refuse(guard, 0)
+        assert guard.accept(sent_at=2) == [(0, False)]
+
+    def test_the_first_answers_all_refused_have_to_be_asked_about(self) -> None:
         guard, _ = refusals(*[("403", 0, 1)] * (FIRST_REFUSED - 1))
-        before = guard.stop
+        before = guard.must_ask
         refuse(guard, 99, answered_at=2)
-        assert (before, bool(guard.stop)) == ("", True)
-        assert guard.accept(sent_at=3) == []
-        assert len(guard.let_go()) == FIRST_REFUSED
+        assert (before, guard.must_ask) == (False, True)
 
     @pytest.mark.parametrize("accepted", [1, 50])
-    def test_a_token_that_is_revoked_stops_the_run_and_no_row_is_judged(self, accepted: int) -> None:
+    def test_nearly_all_of_the_last_answers_refused_have_to_be_asked_about(self, accepted: int) -> None:
         guard, own = refusals(*[("200", 0, 1)] * accepted, *[("403", 2, 3)] * (MOST_REFUSED - 1))
-        before = guard.stop
+        before = guard.must_ask
         refuse(guard, 99, answered_at=3)
-        assert (before, bool(guard.stop)) == ("", True)
+        assert (before, guard.must_ask) == (False, True)
         assert own == []
+
+    @pytest.mark.parametrize("works", [False, None])
+    def test_if_the_token_is_not_let_in_the_run_stops_and_no_row_is_judged(self, *, works: bool | None) -> None:
+        guard, _ = refusals(("200", 0, 1), *[("403", 2, 3)] * MOST_REFUSED)
+        assert guard.asked(works=works, readable=dict.fromkeys(range(99))) == []
+        assert guard.stop
+        assert not guard.must_ask
+        assert guard.accept(sent_at=9) == []
         assert len(guard.let_go()) == MOST_REFUSED
 
-    def test_answers_about_the_content_show_that_not_everything_is_refused_but_decide_nothing(self) -> None:
+    def test_many_that_the_token_may_read_and_not_send_to_stop_the_run(self) -> None:
+        guard, _ = refusals(("200", 0, 1), *[("403", 2, 3)] * FIRST_REFUSED)
+        assert guard.asked(works=True, readable=dict.fromkeys(range(99), True)) == []
+        assert guard.stop
+        assert len(guard.let_go()) == FIRST_REFUSED
+
+    def test_any_number_that_the_token_may_not_read_either_are_their_rows_own_and_the_run_goes_on(self) -> None:
+        guard, _ = refusals(("200", 0, 1))
+        for part in range(9):
+            rows = range(100 * part, 100 * part + MOST_REFUSED)
+            for row in rows:
+                assert not guard.must_ask
+                refuse(guard, row)
+            assert guard.must_ask
+            assert guard.asked(works=True, readable=dict.fromkeys(rows, False)) == [(row, True) for row in rows]
+        assert not guard.stop
+
+    def test_answers_about_the_content_show_that_not_everything_is_refused_but_decide_nothing_and_no_more_are_held_than_may_be(
+        self,
+    ) -> None:
         guard = Refusals[int]()
-        for place in range(9 * LAST_ANSWERS):
+        for place in range(MOST_HELD):
+            assert not guard.must_ask
             refuse(guard, place)
             if not place % 4:
                 guard.answer()
-        assert not guard.stop
-        assert len(guard.let_go()) == 9 * LAST_ANSWERS
+        assert guard.must_ask
+        assert not guard.seem_of_everything
 
     @given(st.lists(st.booleans(), max_size=400))
-    def test_refusals_among_messages_that_are_accepted_never_stop_it(self, refused: list[bool]) -> None:
+    def test_refusals_among_messages_that_are_accepted_are_never_asked_about(self, refused: list[bool]) -> None:
         # At most four of five.
-        answers = [kind for one in refused for kind in ("200", *(["403"] * 4 if one else []))]
-        guard, _ = refusals(*((kind, float(at), at + 0.5) for at, kind in enumerate(answers)))
-        assert not guard.stop
+        guard = Refusals[int]()
+        for at, one in enumerate(refused):
+            guard.accept(sent_at=at)
+            for _ in range(4 if one else 0):
+                refuse(guard, at, answered_at=at)
+            assert not guard.must_ask
 
     @given(
         st.lists(st.tuples(st.floats(0, 9), st.floats(0, 3), st.booleans()), max_size=60),
@@ -289,44 +322,41 @@ class TestRefusals:
         guard, decided, refused = Refusals[tuple[float, bool]](), list[tuple[tuple[float, bool], bool]](), 0
         for answered, sent, own in answers:
             if own or answered >= revoked_at:
-                guard.refuse((answered, own), answered_at=answered, http_status=403, again=again)
+                guard.refuse((answered, own), row=refused, answered_at=answered, http_status=403, again=again)
                 refused += 1
             else:
                 decided += guard.accept(sent_at=sent)
         assert all(own for (_, own), is_own in decided if is_own)
         assert len(decided) + len(guard.let_go()) == refused
 
-    @pytest.mark.parametrize(("refused", "again", "own"), [(BURST - 1, False, True), (BURST, False, False), (BURST, True, True)])
-    def test_several_in_a_row_are_tried_again_before_they_are_their_rows_own(self, *, refused: int, again: bool, own: bool) -> None:
-        guard, _ = refusals(("200", 0, 1))
-        for place in range(refused):
-            refuse(guard, place, answered_at=2, again=again)
-        assert guard.accept(sent_at=3) == [(place, own) for place in range(refused)]
-        # What comes after an accepted message is another matter.
-        refuse(guard, 99, answered_at=4)
-        assert guard.accept(sent_at=5) == [(99, True)]
-
     @pytest.mark.parametrize(
-        ("before", "works", "found"),
+        ("before", "works", "readable", "again", "found"),
         [
-            ([], True, (0, True)),
-            ([], False, None),
-            ([], None, None),
-            ([("200", 0.0, 1.0)], True, (1, True)),
-            ([("200", 0.0, 1.0)], False, None),
-            ([("200", 0.0, 1.0)], None, (1, False)),
+            # Nothing was ever accepted.
+            ([], True, False, False, True),
+            ([], True, True, False, False),
+            ([], True, True, True, True),
+            ([], False, None, True, None),
+            ([], None, None, True, None),
+            ([("200", 0.0, 1.0)], True, False, False, True),
+            ([("200", 0.0, 1.0)], True, None, False, False),
+            ([("200", 0.0, 1.0)], True, None, True, True),
+            ([("200", 0.0, 1.0)], False, None, True, None),
+            # The token can't be tried: the row is sent again as any other.
+            ([("200", 0.0, 1.0)], None, None, True, False),
         ],
     )
-    def test_where_no_more_answers_come_the_token_is_tried(
-        self, *, before: list[tuple[str, float, float]], works: bool | None, found: tuple[int, bool] | None
+    def test_where_no_more_answers_come_the_passes_are_read(
+        self, *, before: list[tuple[str, float, float]], works: bool | None, readable: bool | None, again: bool, found: bool | None
     ) -> None:
-        guard, _ = refusals(*before, ("403", 1.0, 2.0))
-        assert guard.asked(works=works, asked_at=3.0) == ([] if found is None else [found])
-        assert bool(guard.stop) is guard.any_held is (found is None)
+        guard, _ = refusals(*before)
+        refuse(guard, 7, again=again)
+        assert guard.asked(works=works, readable={7: readable}) == ([] if found is None else [(7, found)])
+        assert bool(guard.stop) is bool(guard.held) is (found is None)
 
-    def test_what_was_refused_after_the_token_was_tried_stays_undecided(self) -> None:
+    def test_what_was_refused_while_the_passes_were_read_stays_undecided(self) -> None:
         guard, _ = refusals(("403", 1.0, 2.0), ("403", 1.0, 4.0))
-        assert guard.asked(works=True, asked_at=3.0) == [(0, True)]
+        assert guard.asked(works=True, readable={0: False}) == [(0, True)]
         assert guard.let_go() == [1]
 
 
