@@ -10,11 +10,22 @@ from campaign.domain.places import Place, Url
 from campaign.domain.results import RESULT_COLUMNS
 from campaign.domain.sheet import NO_LINES, SheetLines
 from campaign.reporter.atomic import Draft, writing
-from campaign.reporter.layout import Layout
 from campaign.reporter.owner import owner_of
 from campaign.reporter.reasons import printable
-from campaign.reporter.sheet import CELL_UNITS, MOST_COLUMNS, MOST_ROWS, SURELY_FITS, fits, too_many_columns, too_many_rows
-from campaign.reporter.target import Format, ResultsTarget, failed_path, same_file
+from campaign.reporter.target import (
+    CELL_UNITS,
+    MOST_COLUMNS,
+    MOST_ROWS,
+    SURELY_FITS,
+    Format,
+    Layout,
+    ResultsTarget,
+    failed_path,
+    fits,
+    same_file,
+    too_many_columns,
+    too_many_rows,
+)
 
 
 def check_writable(

@@ -10,11 +10,10 @@ from campaign.domain.places import Place
 from campaign.ledger.columns import ResultColumns
 from campaign.reporter.atomic import Draft, writing
 from campaign.reporter.checks import check_writable
-from campaign.reporter.layout import Layout
-from campaign.reporter.target import Format, ResultsTarget, failed_path, same_file
+from campaign.reporter.target import Format, Layout, ResultsTarget, failed_path, same_file
 
 if TYPE_CHECKING:
-    from campaign.reporter.batches import Batch
+    import pandas as pd
 
 __all__ = ["Format", "ResultsTarget", "Written", "check_writable", "failed_path", "write_results"]
 
@@ -49,7 +48,7 @@ def write_results(path: Place, *, campaign: str, columns: Sequence[str], parts: 
         DiskFullError: no space left; the old files are unchanged.
         InputError: two columns would have the same name.
     """
-    from campaign.reporter.batches import batched
+    from campaign.reporter.frames import framed
 
     target = ResultsTarget(path=path)
     layout = Layout.of(columns)
@@ -64,7 +63,7 @@ def write_results(path: Place, *, campaign: str, columns: Sequence[str], parts: 
         failures = _Failures(stack.enter_context(Draft(failed)), layout) if failed is not None else None
         tally = _Tally(failures=failures)
         with writing(path):
-            _encode(target, results, layout, tally.watched(batched(parts, layout=layout, campaign=campaign)))
+            _encode(target, results, layout, tally.watched(framed(parts, layout=layout, campaign=campaign)))
         results.seal()
         if failures is not None:
             failures.settle(empty=not tally.failed_rows)
@@ -72,24 +71,20 @@ def write_results(path: Place, *, campaign: str, columns: Sequence[str], parts: 
     return Written(results=path, failed=failed if tally.failed_rows else None, rows=tally.rows, failed_rows=tally.failed_rows)
 
 
-def _encode(target: ResultsTarget, draft: Draft, layout: Layout, batches: "Iterable[Batch]") -> None:
+def _encode(target: ResultsTarget, draft: Draft, layout: Layout, frames: "Iterable[pd.DataFrame]") -> None:
+    from campaign.reporter.formats import write_csv, write_jsonl, write_parquet
+
     match target.format:
         case Format.CSV:
-            from campaign.reporter.csv_file import write_csv
-
-            write_csv(draft.file, layout, batches)
+            write_csv(draft.file, layout, frames)
         case Format.PARQUET:
-            from campaign.reporter.parquet_file import write_parquet
-
-            write_parquet(draft.file, layout, batches)
+            write_parquet(draft.file, layout, frames)
         case Format.JSONL:
-            from campaign.reporter.jsonl_file import write_jsonl
-
-            write_jsonl(draft.file, layout, batches)
+            write_jsonl(draft.file, layout, frames)
         case Format.XLSX:
             from campaign.reporter.xlsx_file import write_xlsx
 
-            write_xlsx(draft.file, layout, batches, path=target.path, scratch=draft.scratch)
+            write_xlsx(draft.file, layout, frames, path=target.path, scratch=draft.scratch)
         case _:
             assert_never(target.format)
 
@@ -98,15 +93,15 @@ class _Failures:
     """The failed-rows file as it comes to be."""
 
     def __init__(self, draft: Draft, layout: Layout) -> None:
-        from campaign.reporter.csv_file import CsvEncoder
+        from campaign.reporter.formats import CsvEncoder
 
         self._draft = draft
         with writing(draft.path):
             self._encoder = CsvEncoder(draft.file, layout)
 
-    def write(self, batch: "Batch") -> None:
+    def write(self, frame: "pd.DataFrame") -> None:
         with writing(self._draft.path):
-            self._encoder.write(batch)
+            self._encoder.write(frame)
 
     def settle(self, *, empty: bool) -> None:
         if empty:
@@ -124,10 +119,13 @@ class _Tally:
     rows: int = 0
     failed_rows: int = 0
 
-    def watched(self, batches: "Iterable[Batch]") -> "Iterator[Batch]":
-        for batch in batches:
-            self.rows += len(batch)
-            self.failed_rows += sum(batch.needs_someone)
-            if self.failures is not None and (failed := batch.failed()) is not None:
+    def watched(self, frames: "Iterable[pd.DataFrame]") -> "Iterator[pd.DataFrame]":
+        from campaign.reporter.frames import needing_someone
+
+        for frame in frames:
+            failed = needing_someone(frame)
+            self.rows += len(frame)
+            self.failed_rows += len(failed)
+            if self.failures is not None and len(failed):
                 self.failures.write(failed)
-            yield batch
+            yield frame

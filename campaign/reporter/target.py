@@ -1,13 +1,22 @@
-"""Where results go: the path a person gave, and what follows from it. Light enough to be asked before anything heavy is loaded."""
+"""Where results go, in which format and columns, and what an Excel sheet can hold. Asked before anything heavy is imported."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, Self, TypeVar
 
-from campaign.domain.errors import UsageError
+from campaign.domain.errors import InputError, UsageError
 from campaign.domain.places import Place, Url
+from campaign.domain.results import RESULT_COLUMNS
+
+MOST_ROWS: Final = 1_048_575
+MOST_COLUMNS: Final = 16_384
+CELL_UNITS: Final = 32_767
+SURELY_FITS: Final = CELL_UNITS // 2 - 1
+"""Characters: none of them is more than two units, and an apostrophe may come before them."""
+INSTEAD: Final = "Write the results as .csv or .parquet, which have no such limit."
 
 PlaceT = TypeVar("PlaceT", Path, Url, Place)
 
@@ -62,3 +71,48 @@ def same_file(one: Place, other: Place) -> bool:
         return one.samefile(other)
     except OSError:
         return os.path.realpath(one) == os.path.realpath(other)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The columns of a results file: the list's own, then RESULT_COLUMNS."""
+
+    own: tuple[str, ...]
+
+    @classmethod
+    def of(cls, columns: Sequence[str]) -> Self:
+        """The layout for a list with these columns of its own.
+
+        Raises:
+            InputError: two columns of the file would have the same name, and a reader could not tell them apart.
+        """
+        seen = set(RESULT_COLUMNS)
+        for column in columns:
+            if column in seen:
+                whose = "a column that the results add" if column in RESULT_COLUMNS else "another column of the list"
+                raise InputError(f"It has the same name as {whose}. Rename it in the list.", column=column, code="repeated_column")
+            seen.add(column)
+        return cls(tuple(columns))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return *self.own, *RESULT_COLUMNS
+
+
+def too_many_rows(path: Place) -> UsageError:
+    return UsageError(
+        f"{path}: an Excel sheet holds at most {MOST_ROWS:,} rows, and the list has more. {INSTEAD}", code="too_many_rows", file=path
+    )
+
+
+def too_many_columns(path: Place, columns: int) -> UsageError:
+    return UsageError(
+        f"{path}: an Excel sheet holds at most {MOST_COLUMNS:,} columns, and there are {columns:,}. {INSTEAD}",
+        code="too_many_columns",
+        file=path,
+    )
+
+
+def fits(text: str) -> bool:
+    """Whether a cell can hold a text whole."""
+    return len(text) <= SURELY_FITS or len(text.encode("utf-16-le")) <= 2 * CELL_UNITS

@@ -8,34 +8,45 @@ ends in `CUT_MARK` to say so. The other formats hold it whole.
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+import pandas as pd
 from xlsxwriter import Workbook
 from xlsxwriter.exceptions import FileCreateError, FileSizeError
 
 from campaign.domain.cells import neutralise
 from campaign.domain.errors import UsageError
 from campaign.domain.places import Place
-from campaign.reporter.batches import Batch, Column, neutralised, readable
-from campaign.reporter.layout import Kind, Layout
-from campaign.reporter.sheet import CELL_UNITS, INSTEAD, MOST_COLUMNS, MOST_ROWS, SURELY_FITS, fits, too_many_columns, too_many_rows
+from campaign.reporter.formats import rows_of
+from campaign.reporter.target import (
+    CELL_UNITS,
+    INSTEAD,
+    MOST_COLUMNS,
+    MOST_ROWS,
+    SURELY_FITS,
+    Layout,
+    fits,
+    too_many_columns,
+    too_many_rows,
+)
 
 CUT_MARK: Final = " … (cut)"
 
+_WIDTHS_OF: Final = 200
 _NARROWEST: Final = 10
 _WIDEST: Final = 50
 
 
-def write_xlsx(sink: BinaryIO, layout: Layout, batches: Iterable[Batch], *, path: Place, scratch: Path) -> None:
-    """Write every batch.
+def write_xlsx(sink: BinaryIO, layout: Layout, frames: Iterable[pd.DataFrame], *, path: Place, scratch: Path) -> None:
+    """Write every frame.
 
     Args:
         sink: where the workbook goes.
         layout: its columns.
-        batches: its rows.
+        frames: its rows.
         path: the file, for messages.
         scratch: a folder to make and use for what does not fit in memory; the caller removes it.
 
@@ -50,18 +61,16 @@ def write_xlsx(sink: BinaryIO, layout: Layout, batches: Iterable[Batch], *, path
         for position, name in enumerate(layout.names):
             sheet.write_string(0, position, neutralise(name), bold)
         written = 0
-        for batch in batches:
-            if written + len(batch) > MOST_ROWS:
+        for frame in frames:
+            if written + len(frame) > MOST_ROWS:
                 raise too_many_rows(path)
-            kinds = zip(layout.kinds, readable(batch, layout), strict=True)
-            columns = [_fitting(column) if kind is Kind.TEXT else column for kind, column in kinds]
             if not written:
-                _set_widths(sheet, layout, columns)
-            for number, row in enumerate(zip(*columns, strict=True), start=written + 1):
+                _set_widths(sheet, layout.names, rows_of(frame.head(_WIDTHS_OF), for_spreadsheets=True))
+            for number, row in enumerate(rows_of(frame, for_spreadsheets=True), start=written + 1):
                 _write_row(sheet, number, row)
-            written += len(batch)
+            written += len(frame)
         if not written:
-            _set_widths(sheet, layout, [()] * len(layout.names))
+            _set_widths(sheet, layout.names, ())
         sheet.autofilter(0, 0, written, len(layout.names) - 1)
         _close(workbook, path)
 
@@ -114,7 +123,7 @@ def _write_row(sheet: Any, number: int, row: tuple[Any, ...]) -> None:
     for position, value in enumerate(row):
         if isinstance(value, str):
             if value:
-                sheet.write_string(number, position, value)
+                sheet.write_string(number, position, _cut(value))
         elif value is not None:
             sheet.write_number(number, position, value)
 
@@ -130,23 +139,15 @@ def _close(workbook: Any, path: Place) -> None:
         ) from None
 
 
-def _set_widths(sheet: Any, layout: Layout, columns: list[Column]) -> None:
+def _set_widths(sheet: Any, names: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
     """As wide as the first rows need, within reason; the others are likely to be like them."""
-    for position, (name, column) in enumerate(zip(layout.names, columns, strict=True)):
-        longest = max(len(str(value)) for value in (name, *column[:200]))
-        sheet.set_column(position, position, min(max(longest + 2, _NARROWEST), _WIDEST))
-
-
-def _fitting(texts: Column) -> Column:
-    texts = neutralised(texts)
-    # No character is more than two units, so most columns need no closer look.
-    if max(map(len, texts)) <= SURELY_FITS:
-        return texts
-    return [_cut(text) for text in texts]
+    for position, column in enumerate(zip(names, *rows, strict=True)):
+        sheet.set_column(position, position, min(max(max(len(str(value)) for value in column) + 2, _NARROWEST), _WIDEST))
 
 
 def _cut(text: str) -> str:
-    if fits(text):
+    # No character is more than two units, so nearly all texts need no closer look.
+    if len(text) <= SURELY_FITS or fits(text):
         return text
     units = text.encode("utf-16-le")
     # A pair of units that the cut would part is left out whole.

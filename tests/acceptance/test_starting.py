@@ -9,7 +9,7 @@ import pytest
 
 from tests.acceptance.desk import Desk
 
-HEAVY = {"aiohttp", "apprise", "fsspec", "numpy", "prometheus_client", "psycopg", "pygal", "pyarrow", "ray", "xlsxwriter"}
+HEAVY = {"aiohttp", "apprise", "fsspec", "numpy", "pandas", "prometheus_client", "psycopg", "pygal", "pyarrow", "ray", "xlsxwriter"}
 FELT = {"asyncio", "jinja2", "pydantic", "rich", "structlog", "uvloop"}
 """What a look at a list or a ledger may need, but takes a moment to load."""
 
@@ -22,8 +22,8 @@ FELT = {"asyncio", "jinja2", "pydantic", "rich", "structlog", "uvloop"}
         (("status", "list"), {"asyncio", "pydantic"}),
         (("list",), {"asyncio", "pydantic"}),
         (("pause", "list"), {"asyncio", "jinja2", "pydantic", "uvloop"}),
-        (("check", "list.csv", "--message", "Hi"), {"numpy", "pyarrow"} | FELT),
-        (("run", "list.csv", "--message", "Hi {{ first_name }}"), {"aiohttp", "numpy", "pyarrow"} | FELT),
+        (("check", "list.csv", "--message", "Hi"), {"numpy", "pandas", "pyarrow"} | FELT),
+        (("run", "list.csv", "--message", "Hi {{ first_name }}"), {"aiohttp", "numpy", "pandas", "pyarrow"} | FELT),
     ],
     ids=lambda given: " ".join(given) if isinstance(given, tuple) else "",
 )

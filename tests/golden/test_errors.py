@@ -28,7 +28,7 @@ from campaign.reporter.atomic import writing
 from campaign.reporter.metrics import write_metrics
 from campaign.reporter.page import check_page_writable
 from campaign.reporter.results import check_writable
-from campaign.reporter.sheet import MOST_COLUMNS, MOST_ROWS
+from campaign.reporter.target import MOST_COLUMNS, MOST_ROWS
 from campaign.sender.endpoint import check_token, check_url
 from campaign.sender.network import network_to
 from campaign.settings import GivenSettings

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -17,11 +18,9 @@ from campaign.domain.cells import neutralise
 from campaign.domain.errors import UsageError
 from campaign.domain.model import ResultRow
 from campaign.domain.results import RESULT_COLUMNS
-from campaign.reporter.batches import Batch, batched
-from campaign.reporter.jsonl_file import write_jsonl
-from campaign.reporter.layout import Kind, Layout
-from campaign.reporter.parquet_file import GROUP_BYTES, GROUP_ROWS, write_parquet
-from campaign.reporter.sheet import CELL_UNITS, MOST_ROWS
+from campaign.reporter.formats import write_jsonl, write_parquet
+from campaign.reporter.frames import FRAME_BYTES, FRAME_ROWS, framed
+from campaign.reporter.target import CELL_UNITS, MOST_ROWS, Layout
 from campaign.reporter.xlsx_file import CUT_MARK, write_xlsx
 from tests.errors import raises
 from tests.unit.reporter_given import FAILED, OWN, PENDING, UNKNOWN, by_column, row
@@ -35,14 +34,14 @@ any_text = st.text(st.characters(exclude_characters="\0", exclude_categories=["C
 def parquet_of(rows: list[ResultRow]) -> pq.ParquetFile:
     sink = io.BytesIO()
     layout = Layout.of(OWN)
-    write_parquet(sink, layout, batched(by_column(rows), layout=layout, campaign="promo"))
+    write_parquet(sink, layout, framed(by_column(rows), layout=layout, campaign="promo"))
     return pq.ParquetFile(io.BytesIO(sink.getvalue()))
 
 
 def jsonl_of(rows: list[ResultRow]) -> list[dict[str, object]]:
     sink = io.BytesIO()
     layout = Layout.of(OWN)
-    write_jsonl(sink, layout, batched(by_column(rows), layout=layout, campaign="promo"))
+    write_jsonl(sink, layout, framed(by_column(rows), layout=layout, campaign="promo"))
     return [orjson.loads(line) for line in sink.getvalue().splitlines()]
 
 
@@ -50,8 +49,8 @@ def xlsx_of(rows: list[ResultRow], folder: Path, columns: tuple[str, ...] = OWN)
     path = folder / "results.xlsx"
     layout = Layout.of(columns)
     with path.open("wb") as sink:
-        batches = batched(by_column(rows), layout=layout, campaign="promo")
-        write_xlsx(sink, layout, batches, path=path, scratch=folder / "scratch")
+        frames = framed(by_column(rows), layout=layout, campaign="promo")
+        write_xlsx(sink, layout, frames, path=path, scratch=folder / "scratch")
     return path
 
 
@@ -102,10 +101,10 @@ def test_parquet_values() -> None:
 
 
 def test_parquet_row_groups_are_bounded_and_compressed() -> None:
-    many = GROUP_ROWS + 5_000
+    many = FRAME_ROWS + 5_000
     file = parquet_of([row(number) for number in range(1, many + 1)])
     groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
-    assert [group.num_rows for group in groups] == [GROUP_ROWS, 5_000]
+    assert [group.num_rows for group in groups] == [FRAME_ROWS, 5_000]
     assert {groups[0].column(number).compression for number in range(file.metadata.num_columns)} == {"ZSTD"}
     assert file.read(["delivery_row"]).column(0).to_pylist() == list(range(1, many + 1))
 
@@ -115,7 +114,7 @@ def test_parquet_row_groups_of_huge_cells_are_small() -> None:
     file = parquet_of(huge)
     sizes = [file.metadata.row_group(number).num_rows * 20_000 for number in range(file.metadata.num_row_groups)]
     assert sum(sizes) == 100_000_000
-    assert max(sizes) < GROUP_BYTES + 1024 * 20_100
+    assert max(sizes) < FRAME_BYTES + 1024 * 20_100
 
 
 def test_parquet_without_rows_still_has_its_columns() -> None:
@@ -189,11 +188,12 @@ def test_xlsx_cuts_what_no_cell_can_hold_and_marks_it(tmp_path: Path, character:
 
 
 def test_xlsx_has_a_limit_and_the_error_names_the_other_formats(tmp_path: Path) -> None:
-    layout = Layout(names=("delivery_row",), kinds=(Kind.WHOLE,))
-    batches = [Batch(columns=[range(rows)], needs_someone=[False] * rows) for rows in (1, MOST_ROWS)]
+    layout = Layout(())
+    one = next(framed(by_column([row(1, cells=())]), layout=layout, campaign="promo"))
+    frames = [one, pd.DataFrame({"delivery_row": range(MOST_ROWS)})]
     path = tmp_path / "results.xlsx"
     with path.open("wb") as sink, raises(UsageError, "too_many_rows"):
-        write_xlsx(sink, layout, batches, path=path, scratch=tmp_path / "scratch")
+        write_xlsx(sink, layout, frames, path=path, scratch=tmp_path / "scratch")
 
 
 def test_xlsx_has_a_limit_of_columns(tmp_path: Path) -> None:

@@ -1,0 +1,172 @@
+"""A campaign's rows as pandas DataFrames, streamed out of the ledger: what results files, figures and the Python API are made of.
+
+A frame has the list's own columns, then `RESULT_COLUMNS`. Texts are `str`; status, reason, the API's status and the campaign are
+categories; `delivery_http_status` and `delivery_attempts` are `Int32`, `delivery_row` is `Int64`; times are `datetime64[ms, UTC]`, with
+`NaT` for none; `delivery_latency_ms` is `float64` with one decimal, with `NaN` for none.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from campaign.domain.model import NEEDS_SOMEONE, Status
+from campaign.domain.results import RESULT_COLUMNS
+from campaign.ledger.columns import ResultColumns
+from campaign.ledger.port import CampaignRecord, LedgerReader
+from campaign.reporter.target import Layout
+
+FRAME_ROWS: Final = 32_768
+FRAME_BYTES: Final = 16 << 20
+"""A frame ends with the part of the ledger's rows in which it comes to either, so that nothing ever holds much more than this."""
+
+TEXT: Final = pa.large_string()
+CATEGORIES: Final = pa.dictionary(pa.int32(), TEXT)
+_TIMES: Final = pa.timestamp("ms", tz="UTC")
+TYPES: Final[dict[str, pa.DataType]] = dict.fromkeys(RESULT_COLUMNS, TEXT) | {
+    "delivery_status": CATEGORIES,
+    "delivery_reason": CATEGORIES,
+    "delivery_notification_status": CATEGORIES,
+    "delivery_http_status": pa.int32(),
+    "delivery_attempts": pa.int32(),
+    "delivery_sent_at": _TIMES,
+    "delivery_settled_at": _TIMES,
+    "delivery_latency_ms": pa.float64(),
+    "delivery_campaign": CATEGORIES,
+    "delivery_row": pa.int64(),
+}
+_SHORT: Final = 100
+_STATUSES: Final = pa.array([status.value for status in Status], TEXT)
+_NULLABLE: Final = {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype()}
+_READ: Final[dict[str, pa.DataType]] = {
+    "row": pa.int64(),
+    "http_status": pa.int32(),
+    "attempts": pa.int32(),
+    "sent_at": pa.float64(),
+    "settled_at": pa.float64(),
+    "latency_seconds": pa.float64(),
+}
+
+
+def schema_of(layout: Layout) -> pa.Schema:
+    """What a frame is as an Arrow table."""
+    return pa.schema([*((name, TEXT) for name in layout.own), *TYPES.items()])
+
+
+def frames(reader: LedgerReader, record: CampaignRecord, *, failed_only: bool = False) -> Iterator[pd.DataFrame]:
+    """The rows of a campaign in the list's order, some ten thousand at a time, as of the moment of the call.
+
+    Args:
+        reader: its ledger.
+        record: the campaign.
+        failed_only: only the rows that need someone: failed, unknown and invalid ones.
+    """
+    parts = reader.result_columns(record.id, NEEDS_SOMEONE if failed_only else None)
+    return framed(parts, layout=Layout.of(record.spec.columns), campaign=record.spec.name)
+
+
+def whole(some: Iterable[pd.DataFrame], *, columns: Sequence[str]) -> pd.DataFrame:
+    """Frames as one; of no frames an empty one with the columns of a list that has these of its own."""
+    found = list(some)
+    if not found:
+        return _frame(schema_of(Layout.of(columns)).empty_table())
+    tables = [pa.Table.from_pandas(frame, schema=schema_of(Layout.of(columns)), preserve_index=False) for frame in found]
+    return _frame(pa.concat_tables(tables).unify_dictionaries())
+
+
+def framed(parts: Iterable[ResultColumns], *, layout: Layout, campaign: str) -> Iterator[pd.DataFrame]:
+    """Parts of a ledger's rows as frames; the next part is read only when its frame is asked for."""
+    for table in _gathered(parts, layout):
+        yield _frame(pa.table([*_columns(table, layout, campaign)], schema=schema_of(layout)))
+
+
+def needing_someone(frame: pd.DataFrame) -> pd.DataFrame:
+    """Only the rows that belong into the failed-rows file too."""
+    return frame[frame["delivery_status"].isin([status.value for status in NEEDS_SOMEONE])]
+
+
+def arrays(frame: pd.DataFrame) -> list[pa.Array]:
+    """The columns of a frame for Arrow; texts are its own already, so that nothing is copied."""
+    found = (pa.array(frame[name].array, from_pandas=True) for name in frame.columns)
+    return [column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column for column in found]
+
+
+def milliseconds(seconds: Any) -> Any:
+    """Unix milliseconds; 0 for no time. The fraction goes through whole microseconds, as `datetime` has them, so that both agree."""
+    times = np.asarray(seconds, dtype=np.float64)
+    whole_seconds = np.floor(times)
+    micros = np.rint((times - whole_seconds) * 1e6).astype(np.int64)
+    return whole_seconds.astype(np.int64) * 1000 + micros // 1000
+
+
+def _gathered(parts: Iterable[ResultColumns], layout: Layout) -> Iterator[pa.Table]:
+    names = [name for name in ResultColumns.__slots__ if name != "cells"]
+    schema = pa.schema([(f"{place}", TEXT) for place in range(len(layout.own))] + [(name, _READ.get(name, TEXT)) for name in names])
+    group: list[pa.RecordBatch] = []
+    rows = size = 0
+    for part in parts:
+        if len(part.cells) != len(layout.own):
+            raise ValueError(
+                f"rows {part.row[0]} to {part.row[-1]} have {len(part.cells)} cells of their own for {len(layout.own)} columns"
+            )
+        columns = (*part.cells, *(getattr(part, name) for name in names))
+        batch = pa.RecordBatch.from_arrays(
+            [_array(column, type_) for column, type_ in zip(columns, schema.types, strict=True)], schema=schema
+        )
+        group.append(batch)
+        rows += batch.num_rows
+        size += batch.get_total_buffer_size()
+        if rows >= FRAME_ROWS or size >= FRAME_BYTES:
+            yield pa.Table.from_batches(group).combine_chunks()
+            group, rows, size = [], 0, 0
+    if group:
+        yield pa.Table.from_batches(group).combine_chunks()
+
+
+def _array(values: Sequence[Any], type_: pa.DataType) -> pa.Array:
+    # Most columns of what a run has done hold one value all over: to count it costs a tenth of looking at each.
+    first = values[0]
+    if values.count(first) == len(values) and (not isinstance(first, str) or len(first) <= _SHORT):
+        return _repeated(first, len(values), type_)
+    return pa.array(values, type_)
+
+
+@lru_cache(maxsize=64)
+def _repeated(value: Any, count: int, type_: pa.DataType) -> pa.Array:
+    return pa.repeat(pa.scalar(value, type_), count)
+
+
+def _columns(table: pa.Table, layout: Layout, campaign: str) -> Iterator[Any]:
+    for place in range(len(layout.own)):
+        yield table.column(place)
+    for name, type_ in TYPES.items():
+        match name:
+            case "delivery_campaign":
+                yield pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(table), dtype=np.int32)), pa.array([campaign], TEXT))
+            case "delivery_status":
+                yield pa.DictionaryArray.from_arrays(pc.index_in(table["status"].combine_chunks(), _STATUSES), _STATUSES)
+            case "delivery_latency_ms":
+                yield pa.array(np.round(table["latency_seconds"].to_numpy() * 1000, 1), from_pandas=True)
+            case _ if type_ == _TIMES:
+                times = milliseconds(table[name.removeprefix("delivery_")])
+                yield pa.array(times.astype("datetime64[ms]"), mask=times == 0, type=_TIMES)
+            case _ if type_ in {TEXT, CATEGORIES}:
+                texts = _without_nul(table[name.removeprefix("delivery_")])
+                yield texts if type_ == TEXT else texts.dictionary_encode()
+            case _:
+                yield table[name.removeprefix("delivery_")]
+
+
+def _without_nul(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    # A reply may hold the one character that no list may: a results file with it could not be read back.
+    if not pc.any(pc.match_substring(texts, "\0")).as_py():
+        return texts
+    return pc.replace_substring(texts, "\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def _frame(table: pa.Table) -> pd.DataFrame:
+    return table.to_pandas(types_mapper=_NULLABLE.get, split_blocks=True)

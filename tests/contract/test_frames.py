@@ -1,0 +1,74 @@
+"""A campaign as DataFrames: typed, in the list's order, bounded, for every ledger backend."""
+
+import pandas as pd
+import pytest
+
+from campaign.domain.model import NEEDS_SOMEONE, Status
+from campaign.domain.results import RESULT_COLUMNS
+from campaign.ledger.columns import ROWS_AT_ONCE
+from campaign.ledger.port import Ledger, LedgerReader
+from campaign.reporter import frames as made
+from campaign.reporter.frames import frames, whole
+from tests.contract.given import campaign_of, staged
+from tests.contract.test_result_columns import of_every_kind
+
+COUNT = 2 * ROWS_AT_ONCE + 5
+TYPES = {
+    "id": "str",
+    "name": "str",
+    "delivery_status": "category",
+    "delivery_reason": "category",
+    "delivery_message": "str",
+    "delivery_notification_status": "category",
+    "delivery_notification_message": "str",
+    "delivery_http_status": "Int32",
+    "delivery_error": "str",
+    "delivery_attempts": "Int32",
+    "delivery_sent_at": "datetime64[ms, UTC]",
+    "delivery_settled_at": "datetime64[ms, UTC]",
+    "delivery_latency_ms": "float64",
+    "delivery_campaign": "category",
+    "delivery_row": "Int64",
+}
+
+
+async def test_they_hold_the_rows_typed(ledger: Ledger, reader: LedgerReader) -> None:
+    record = await campaign_of(ledger, *of_every_kind(COUNT))
+    (frame,) = frames(reader, record)
+    assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == TYPES
+    rows = list(reader.rows(record.id))
+    assert frame["delivery_row"].tolist() == [row.row for row in rows]
+    assert frame["name"].tolist() == [row.cells[1] for row in rows]
+    assert frame["delivery_status"].tolist() == [row.outcome.status for row in rows]
+    assert frame["delivery_message"].tolist() == [row.message for row in rows]
+    assert frame["delivery_http_status"].isna().tolist() == [row.outcome.http_status is None for row in rows]
+    assert frame["delivery_sent_at"].isna().tolist() == [not row.outcome.sent_at for row in rows]
+    latest = max(row.outcome.settled_at for row in rows)
+    assert abs(frame["delivery_settled_at"].max() - pd.Timestamp(latest, unit="s", tz="UTC")) < pd.Timedelta(milliseconds=1)
+    assert set(frame["delivery_campaign"]) == {"promo"}
+
+
+async def test_they_are_bounded_and_become_one_again(ledger: Ledger, reader: LedgerReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = await campaign_of(ledger, *of_every_kind(COUNT))
+    (at_once,) = frames(reader, record)
+    monkeypatch.setattr(made, "FRAME_ROWS", ROWS_AT_ONCE)
+    some = list(frames(reader, record))
+    assert [len(frame) for frame in some] == [ROWS_AT_ONCE, ROWS_AT_ONCE, 5]
+    one = whole(some, columns=record.spec.columns)
+    assert {name: str(dtype) for name, dtype in one.dtypes.items()} == TYPES
+    pd.testing.assert_frame_equal(one, at_once, check_categorical=False)
+
+
+async def test_only_the_rows_that_need_someone(ledger: Ledger, reader: LedgerReader) -> None:
+    record = await campaign_of(ledger, *of_every_kind(40))
+    (failed,) = frames(reader, record, failed_only=True)
+    assert set(failed["delivery_status"]) == {status.value for status in NEEDS_SOMEONE}
+    assert len(failed) == sum(reader.counts(record.id).by_status[status] for status in NEEDS_SOMEONE)
+
+
+async def test_of_no_rows_there_is_an_empty_frame_of_the_same_types(ledger: Ledger, reader: LedgerReader) -> None:
+    record = await campaign_of(ledger, *(staged(row) for row in range(1, 4)))
+    assert reader.counts(record.id).by_status[Status.PENDING] == 3
+    empty = whole(frames(reader, record, failed_only=True), columns=record.spec.columns)
+    assert {name: str(dtype) for name, dtype in empty.dtypes.items()} == TYPES
+    assert (len(empty), list(empty.columns)) == (0, ["id", "name", *RESULT_COLUMNS])
