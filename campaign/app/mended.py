@@ -105,14 +105,13 @@ class MendedFile:
         """Where a row of the list is."""
         return f"{place(row, self.record.spec.lines.of(row))} of the list"
 
-    def columns_in_words(self) -> str:
-        """What was done about columns that were added or removed, as sentences; empty if none was."""
-        parts = []
+    def odd_columns(self) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+        """What is done about columns that were added or removed: a kind, a sentence, and which they are."""
         if self.ignored:
-            parts.append(f"The campaign has no {'column' if len(self.ignored) == 1 else 'columns'} {listed(self.ignored)}: ignored.")
+            noun = "column" if len(self.ignored) == 1 else "columns"
+            yield "columns_ignored", f"The campaign has no {noun} {listed(self.ignored)}: ignored.", self.ignored
         if self.missing:
-            parts.append(f"The file lacks {listed(self.missing)}: the list's values stay.")
-        return " ".join(parts)
+            yield "columns_missing", f"The file lacks {listed(self.missing)}: the list's values stay.", self.missing
 
 
 @contextmanager

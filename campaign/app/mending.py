@@ -1,6 +1,6 @@
 """What happens to each row of a corrected file, decided before anything is changed."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ from campaign.domain.model import NEEDS_SOMEONE, Outcome, ResultRow, Status
 from campaign.domain.schedule import known_zones
 from campaign.domain.selection import Selection
 from campaign.domain.sheet import NO_LINES, SheetLines, places
-from campaign.ledger.port import LedgerReader
+from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.ledger.upkeep import MendedRow
 from campaign.loader.columns import check_pass_id, pass_key
 from campaign.loader.messages import MessageLimits, Messages, Rendered, as_it_was, one_line_end, plan_messages
@@ -22,6 +22,12 @@ from campaign.settings import Settings
 
 SHOWN: Final = 10
 MENDABLE: Final = frozenset({Status.FAILED, Status.INVALID})
+
+
+def under_way(reader: LedgerReader, record: CampaignRecord, rows: Iterable[ResultRow]) -> frozenset[int]:
+    """Which of these rows are being sent, or still to be read back."""
+    only = tuple(row.row for row in rows if row.outcome.status in {Status.SENDING, Status.UNKNOWN})
+    return frozenset(reader.next_rows(record.id, len(only), zones=(), only=only)) if only else frozenset()
 
 
 @dataclass(slots=True)
@@ -42,7 +48,7 @@ class Numbers:
 
 @dataclass(slots=True)
 class Totals:
-    """What happens to the rows of a whole file; `waiting` are rows that were taken from it before."""
+    """What happens to the rows of a whole file; `waiting` are rows that were taken from it before, and are sent or read back now."""
 
     sent: int = 0
     mended: int = 0
@@ -135,9 +141,10 @@ class Mender:
         """
         matcher = Matcher(reader=reader, file=self.file)
         for lines in self.file.batches():
-            batch = Batch()
-            for line, row in zip(lines, matcher.match(lines), strict=True):
-                self._decide(line, row, batch)
+            batch, rows = Batch(), matcher.match(lines)
+            in_doubt = under_way(reader, self.file.record, rows)
+            for line, row in zip(lines, rows, strict=True):
+                self._decide(line, row, batch, in_doubt=row.row in in_doubt)
             yield batch
         if self.totals.problems:
             in_file = self.file.table.lines
@@ -155,7 +162,7 @@ class Mender:
                 yield ResultRow(row=row.row, pass_id=row.pass_id, message=row.message, cells=row.cells, outcome=outcome)
             yield from reader.rows_numbered(self.file.record.id, batch.again).values()
 
-    def _decide(self, line: Line, row: ResultRow, batch: Batch) -> None:
+    def _decide(self, line: Line, row: ResultRow, batch: Batch, *, in_doubt: bool) -> None:
         status = row.outcome.status
         cells = line.filled(row)
         changes = self._changes(cells, row)
@@ -164,7 +171,7 @@ class Mender:
         if changed:
             self._check_saved_whole(line, row, cells)
         if status not in MENDABLE and (changed or not self.selection.takes(row.outcome)):
-            if status is Status.PENDING and not changed:
+            if (status is Status.PENDING or in_doubt) and not changed:
                 self.totals.waiting += 1
             elif changed or line.status in NEEDS_SOMEONE:
                 self.totals.untouched.setdefault(status, Numbers()).add(row.row)
@@ -242,8 +249,7 @@ class Mender:
 def told(mender: Mender) -> str:
     """What was done with the file, and what was not, as sentences; empty if there is nothing to say."""
     totals, texts, lines = mender.totals, mender.texts, mender.file.record.spec.lines
-    columns = mender.file.columns_in_words()
-    parts = [columns] if columns else []
+    parts = [sentence for _, sentence, _ in mender.file.odd_columns()]
     if totals.mended:
         ids = f", {totals.new_ids:,} of them with another pass" if totals.new_ids else ""
         parts.append(f"{rows_in_words(totals.mended)} of the file {'was' if totals.mended == 1 else 'were'} corrected{ids}.")

@@ -5,7 +5,7 @@ from itertools import chain, islice
 from typing import Final, TypeVar
 
 from campaign.domain.message_lint import Concern, LintKind
-from campaign.domain.model import ResultRow, Status
+from campaign.domain.model import OPEN, ResultRow, Status
 from campaign.domain.near_ids import differences, near_key
 from campaign.domain.sheet import SheetLines, place
 from campaign.ledger.port import CampaignRecord, LedgerReader
@@ -15,10 +15,13 @@ from campaign.loader.near import SHOWN, NearIdFinder, NearIds
 
 Keys = Callable[[], Iterable[Sequence[str]]]
 """Reads the keys of excluded passes, some at a time; from the start each time."""
+Rows = Callable[[], Iterable[ResultRow]]
+"""Looks rows up; they are streamed, as often as they are asked for."""
 
 _AT_ONCE: Final = 5_000
 _T = TypeVar("_T")
-_SENT: Final = frozenset(Status) - {Status.INVALID, Status.SKIPPED}
+_LEFT: Final = OPEN | {Status.UNKNOWN}
+"""What reading back shows not to have arrived is sent again, too."""
 
 
 def near_concerns(
@@ -51,40 +54,44 @@ def near_concerns(
     return tuple(concerns)
 
 
-def near_in_ledger(reader: LedgerReader, record: CampaignRecord) -> tuple[Concern, ...]:
-    """What there is in a staged campaign, among the rows that are sent, or were; goes through all of them."""
+def near_to_send(reader: LedgerReader, record: CampaignRecord, *, rows: Rows | None = None, excluded: Keys = list) -> tuple[Concern, ...]:
+    """What there is about rows of a staged campaign that are to be sent, beside those that were; goes through all of them.
 
-    def excluded() -> Iterator[Sequence[str]]:
-        return _batches(reader.exclusions(record.id))
+    Args:
+        reader: the ledger.
+        record: the campaign.
+        rows: what is to be sent, as it would be; without them what is left of the campaign.
+        excluded: passes that are left out, besides those that the campaign leaves out already.
+    """
 
-    with NearIdFinder() as finder:
-        _take_in(finder, reader.rows(record.id, _SENT), excluded)
-        found = finder.found()
-    return near_concerns(found, ids=ids_in_ledger(reader, record), excluded=excluded, lines=record.spec.lines)
-
-
-def near_to_excluded(rows: Callable[[], Iterable[ResultRow]], excluded: Keys, lines: SheetLines) -> tuple[Concern, ...]:
-    """The rows, as they would be sent, that are near to an excluded pass."""
-    with NearIdFinder() as finder:
-        _take_in(finder, rows(), excluded)
-        found = finder.found()
+    def all_excluded() -> Iterator[Sequence[str]]:
+        return chain(_batches(reader.exclusions(record.id)), excluded())
 
     def ids(numbers: Sequence[int]) -> Mapping[int, str]:
-        return {row.row: row.pass_id for row in rows() if row.row in numbers}
+        changed = {row.row: row.pass_id for row in rows() if row.row in numbers} if rows is not None else {}
+        return {**ids_in_ledger(reader, record)(numbers), **changed}
 
-    return tuple(one for one in near_concerns(found, ids=ids, excluded=excluded, lines=lines) if one.kind is LintKind.NEAR_EXCLUDED)
+    to_send = bytearray(record.rows + 1)
+    with NearIdFinder() as finder:
+        for some in _batches(rows() if rows is not None else ()):
+            finder.add([row.row for row in some], [pass_key(row.pass_id) for row in some])
+            for row in some:
+                to_send[row.row] = True
+        for batch in _batches(reader.pass_keys(record.id)):
+            others = [(number, key, status) for number, key, status in batch if not to_send[number]]
+            finder.add([number for number, _, _ in others], [key for _, key, _ in others])
+            if rows is None:
+                for number, _, status in others:
+                    to_send[number] = status in _LEFT
+        for keys in all_excluded():
+            finder.exclude(keys)
+        found = finder.found(to_send)
+    return near_concerns(found, ids=ids, excluded=all_excluded, lines=record.spec.lines)
 
 
 def ids_in_ledger(reader: LedgerReader, record: CampaignRecord) -> Callable[[Sequence[int]], Mapping[int, str]]:
     """Looks pass ids up."""
     return lambda numbers: {number: row.pass_id for number, row in reader.rows_numbered(record.id, numbers).items()}
-
-
-def _take_in(finder: NearIdFinder, rows: Iterable[ResultRow], excluded: Keys) -> None:
-    for some in _batches(rows):
-        finder.add([row.row for row in some], [pass_key(row.pass_id) for row in some])
-    for keys in excluded():
-        finder.exclude(keys)
 
 
 def _batches(items: Iterable[_T]) -> Iterator[list[_T]]:

@@ -1,19 +1,16 @@
 """What a person is asked before anything is sent."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from campaign.app.concerns import concerns_of
 from campaign.app.controls import schedule_of, utc_now
-from campaign.app.near import near_in_ledger
+from campaign.app.near import Rows
 from campaign.domain.message_lint import Concern
-from campaign.domain.model import ResultRow, Status
+from campaign.domain.model import Status
 from campaign.domain.schedule import Schedule
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.settings import Settings
-
-Rows = Callable[[], Iterable[ResultRow]]
-"""Looks rows up; they are streamed, as often as they are asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,11 +59,8 @@ def question_of(
     settings: Settings,
     to: str = "",
     rows: Rows | None = None,
-    near: bool = False,
 ) -> Question:
     """What to ask before rows of these statuses (or these `rows`, as they would be sent), so many at most, are sent.
-
-    With `near` the concerns include near ids, which takes another look through the whole campaign.
 
     Raises:
         UsageError: a moment or a zone of the settings is none.
@@ -81,10 +75,7 @@ def question_of(
         schedule=schedule_of(settings, record.spec.settings, now=utc_now()),
         zones=reader.zones(record.id),
         first=next((row.message for row in looked_up()), ""),
-        concerns=lambda: (
-            *(near_in_ledger(reader, record) if near else ()),
-            *concerns_of(looked_up(), settings=settings, ledger=reader),
-        ),
+        concerns=lambda: concerns_of(looked_up(), settings=settings, ledger=reader),
         lock_screen=settings.lock_screen,
         to=to,
         new_ledger=new_ledger(reader, record),

@@ -14,8 +14,8 @@ from campaign.app.keeping import check_here
 from campaign.app.ledger_checks import check_known, check_same_ledger
 from campaign.app.mended import MendedFile, mended_file
 from campaign.app.mending import MENDABLE, Mender, Texts, Totals, told
-from campaign.app.near import near_to_excluded
-from campaign.app.rows_file import ROWS_AT_ONCE, NamedRows, named_rows
+from campaign.app.near import near_to_send
+from campaign.app.rows_file import NamedRows, named_rows, numbered
 from campaign.app.runs import (
     check_not_cancelled,
     is_file,
@@ -32,7 +32,8 @@ from campaign.domain.model import OPEN, Counts, ResultRow, Status
 from campaign.domain.places import Place
 from campaign.domain.selection import Selection
 from campaign.insights import command_line
-from campaign.ledger.port import CampaignRecord, Control
+from campaign.ledger.port import CampaignRecord, Control, LedgerReader
+from campaign.loader.names import listed
 from campaign.reporter.reasons import printable
 from campaign.sender.ending import End, Ended
 from campaign.settings import Settings
@@ -101,10 +102,12 @@ async def _again(work: Session, record: CampaignRecord, selection: Selection, so
                 "Interrupted while the file was being read; nothing was sent. Run the same command again.", code="interrupted"
             )
         finished = await _again_named(work, record, chosen, named, exclusions=exclusions, results=results, counts=counts)
-        return replace(finished, note=f"{named.in_words()} {finished.note}".strip(), details=named.as_json())
+        return replace(finished, note=f"{named.in_words()} {finished.note}".strip(), details=finished.details | named.as_json())
     filters = {"reasons": chosen.reasons, "http_statuses": chosen.http_statuses}
     again = work.reader.matching(record.id, chosen.statuses, **filters)  # type: ignore[arg-type]  # each by its name
-    if not again:
+    # A retry that was killed, or stopped, has left them: the same command goes on with them, and with nothing else.
+    begun = () if again else await asyncio.to_thread(_begun, work.reader, record)
+    if not again and (Status.UNKNOWN in chosen.statuses or not work.reader.unfinished(record.id, begun)):
         there = {reason for status in chosen.statuses for reason in counts.reasons(status) if reason}
         hint = f" The reasons there are: {printable(', '.join(sorted(there)))}." if chosen.reasons and there else ""
         if Status.UNKNOWN in chosen.statuses and counts.in_doubt:
@@ -116,6 +119,8 @@ async def _again(work: Session, record: CampaignRecord, selection: Selection, so
         return await work.end(record, End(ended=Ended.PAUSED), results, is_paused(record))
 
     def rows() -> Iterator[ResultRow]:
+        if begun:
+            return numbered(work.reader, record, begun)
         found = work.reader.rows(record.id, chosen.statuses | OPEN)
         return (row for row in found if row.outcome.status in OPEN or chosen.takes(row.outcome))
 
@@ -123,8 +128,10 @@ async def _again(work: Session, record: CampaignRecord, selection: Selection, so
     await check_same_ledger(work)
     await _warn_of_near(work, record, exclusions, rows)
     instead = _same_command(record.spec.name, chosen, work)
-    work.ask(record, again + counts.open, chosen.statuses, rows=rows, instead=instead)
+    work.ask(record, len(begun) or again + counts.open, chosen.statuses, rows=rows, instead=instead)
     await exclude(work.ledger, record, exclusions)
+    if begun:
+        work = _only(work, begun)
     await work.ledger.retry(record.id, chosen.statuses, **filters)  # type: ignore[arg-type]  # each by its name
     return await work.send(record, results, anew=True)
 
@@ -148,19 +155,17 @@ async def _again_named(
         return await work.end(record, End(ended=Ended.PAUSED), results, is_paused(record))
 
     def rows() -> Iterator[ResultRow]:
-        for first in range(0, len(wanted), ROWS_AT_ONCE):
-            found = work.reader.rows_numbered(record.id, wanted[first : first + ROWS_AT_ONCE])
-            yield from (found[number] for number in sorted(found))
+        return numbered(work.reader, record, wanted)
 
     check_not_over(work.schedule(record), now=utc_now())
     await check_same_ledger(work)
     await _warn_of_near(work, record, exclusions, rows)
     instead = _same_command(record.spec.name, chosen, work, "--rows", named.table.name)
-    work.ask(record, len(wanted), chosen.statuses, rows=rows, instead=instead)
+    work.ask(record, len(wanted) - len(named.in_doubt), chosen.statuses, rows=rows, instead=instead)
     await exclude(work.ledger, record, exclusions)
     count = sum([await work.ledger.mend(record.id, [], numbers, chosen.statuses) for numbers in named.parts()])
-    if counts.open > len(named.waiting):
-        work = replace(work, front=replace(work.front, sender=partial(send, only=wanted)))
+    if counts.unfinished > len(named.waiting) + len(named.in_doubt):
+        work = _only(work, wanted)
     finished = await work.send(record, results, anew=True)
     if left := len(named.chosen) - count:
         note = f"{left:,} of them are still to be read back, or were changed meanwhile, and were left."
@@ -168,10 +173,21 @@ async def _again_named(
     return finished
 
 
+def _begun(reader: LedgerReader, record: CampaignRecord) -> tuple[int, ...]:
+    """Rows that were sent before, and are to be sent again, or read back."""
+    return tuple(row.row for row in reader.rows(record.id, OPEN | {Status.UNKNOWN}) if row.outcome.attempts)
+
+
+def _only(work: Session, rows: tuple[int, ...]) -> Session:
+    """The same, which sends no other rows."""
+    return replace(work, front=replace(work.front, sender=partial(send, only=rows)))
+
+
 async def _warn_of_near(work: Session, record: CampaignRecord, exclusions: Exclusions, rows: Callable[[], Iterable[ResultRow]]) -> None:
-    """Say which of these rows are sent to though their ids are near to excluded ones."""
-    if exclusions.files:
-        warn(await asyncio.to_thread(near_to_excluded, rows, exclusions.keys, record.spec.lines), record, work.front.tell)
+    """Say which of these rows are sent to though their ids are near to excluded ones, or to another row's."""
+    found = await asyncio.to_thread(near_to_send, work.reader, record, rows=rows, excluded=exclusions.keys)
+    warn(found, record, work.front.tell)
+    work.keep(record, found)
 
 
 async def _mend(work: Session, target: str, file: MendedFile, selection: Selection) -> Finished:
@@ -197,7 +213,8 @@ async def _mend(work: Session, target: str, file: MendedFile, selection: Selecti
     # Without a results file to write: it would take the place of the failed rows, and of what was corrected in them.
     if not plan.totals.sent and not plan.totals.waiting:
         nothing = f"Nothing was sent: the file has no row that can be sent again. {note}"
-        return replace(await work.end(record, End(ended=Ended.LIMIT), None, nothing), details=details)
+        finished = await work.end(record, End(ended=Ended.LIMIT), None, nothing)
+        return replace(finished, details=finished.details | details)
     if record.control is Control.PAUSED:
         return await work.end(record, End(ended=Ended.PAUSED), None, is_paused(record))
 
@@ -206,6 +223,8 @@ async def _mend(work: Session, target: str, file: MendedFile, selection: Selecti
 
     check_not_over(work.schedule(record), now=utc_now())
     await check_same_ledger(work)
+    for kind, sentence, columns in file.odd_columns():
+        work.warn(kind, sentence, count=len(columns), example=listed(columns), columns=list(columns))
     await _warn_of_near(work, record, exclusions, rows)
     work.ask(record, plan.totals.sent + counts.open, chosen.statuses, rows=rows, instead=_same_command(target, selection, work))
     await exclude(work.ledger, record, exclusions)
@@ -218,7 +237,7 @@ async def _mend(work: Session, target: str, file: MendedFile, selection: Selecti
             f" {duplicates:,} of the rows sent again would have been the second of their pass, or were changed meanwhile, and were left."
         )
     finished = await work.send(record, await asyncio.to_thread(results_of, record, work.settings), anew=True)
-    return replace(finished, note=f"{note} {finished.note}".strip(), details=details)
+    return replace(finished, note=f"{note} {finished.note}".strip(), details=finished.details | details)
 
 
 def _planned(work: Session, mender: Mender) -> Mender:

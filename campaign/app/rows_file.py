@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from campaign.app.mending import Numbers
+from campaign.app.mending import Numbers, under_way
 from campaign.domain.cells import restore
 from campaign.domain.errors import InputError
 from campaign.domain.model import Invalid, Outcome, ResultRow, Status
@@ -21,6 +21,7 @@ NOT_IN_CAMPAIGN: Final = "not_in_campaign"
 NO_ID: Final = "no_id"
 BAD_ID: Final = "bad_id"
 REPEATED: Final = "repeated"
+IN_DOUBT: Final = "in_doubt"
 
 LINES_AT_ONCE: Final = 50_000
 """Lines whose passes are looked up in one scan of the campaign."""
@@ -51,17 +52,19 @@ _STANDS_FOR: Final = (
 class NamedRows:
     """What the lines of a list mean in a campaign: each is of one kind.
 
-    `chosen` are the campaign's rows that are sent again, `waiting` those that are pending anyway.
+    `chosen` are the campaign's rows that are sent again, `waiting` those that are pending anyway, and `in_doubt` those that are being sent,
+    or are still to be read back: what is shown not to have arrived is sent.
     """
 
     table: Table
     chosen: "array[int]" = field(default_factory=lambda: array("q"))
     waiting: "array[int]" = field(default_factory=lambda: array("q"))
+    in_doubt: "array[int]" = field(default_factory=lambda: array("q"))
     kinds: dict[str, Numbers] = field(default_factory=dict)
 
     def all_rows(self) -> tuple[int, ...]:
         """The campaign's rows that are sent, in the list's order."""
-        return tuple(sorted((*self.chosen, *self.waiting)))
+        return tuple(sorted((*self.chosen, *self.waiting, *self.in_doubt)))
 
     def parts(self) -> Iterator["array[int]"]:
         """The chosen rows, some at a time."""
@@ -74,6 +77,7 @@ class NamedRows:
     def in_words(self) -> str:
         """What happens to the file's rows, as sentences."""
         waiting = f", {self._count(Status.PENDING):,} still to be sent" if self._count(Status.PENDING) else ""
+        waiting += f", {self._count(IN_DOUBT):,} to be read back first" if self._count(IN_DOUBT) else ""
         sentence = f"{rows_in_words(self.table.rows)} of {self.table.name}: {self._count(RETRIED):,} to send again{waiting}."
         left = [
             f"{numbers.count:,} {_IN_WORDS[kind]} ({numbers.places(self.table.lines)})"
@@ -110,7 +114,7 @@ def named_rows(source: str, reader: LedgerReader, record: CampaignRecord, select
                 code="no_header",
             )
         found = NamedRows(table=table)
-        lookup = _Lookup(reader=reader, campaign=record.id, selection=selection, found=found)
+        lookup = _Lookup(reader=reader, record=record, selection=selection, found=found)
         ids: list[str] = []
         for batch in table.batches():
             ids += [cells[place] for cells in batch]
@@ -132,7 +136,7 @@ def _id_place(table: Table, record: CampaignRecord, id_column: str | None) -> in
 @dataclass(slots=True, kw_only=True)
 class _Lookup:
     reader: LedgerReader
-    campaign: int
+    record: CampaignRecord
     selection: Selection
     found: NamedRows
     _lines: int = 0
@@ -140,22 +144,17 @@ class _Lookup:
 
     def take_in(self, ids: Sequence[str]) -> None:
         keys = [_keys(text) for text in ids]
-        by_pass = self.reader.rows_of_passes(self.campaign, sorted({key for found in keys for key in found}))
-        outcomes = self._outcomes(sorted({row for rows in by_pass.values() for row in rows}))
+        by_pass = self.reader.rows_of_passes(self.record.id, sorted({key for found in keys for key in found}))
+        numbers = sorted({row for rows in by_pass.values() for row in rows})
+        found = {row.row: row for row in numbered(self.reader, self.record, numbers)}
+        in_doubt = under_way(self.reader, self.record, found.values())
         for text, own in zip(ids, keys, strict=True):
             self._lines += 1
             rows = next((by_pass[key] for key in own if key in by_pass), [])
-            kind = self._kind({row: outcomes[row] for row in rows}) if rows else _why_none(text)
+            kind = self._kind({row: found[row].outcome for row in rows}, in_doubt) if rows else _why_none(text)
             self.found.kinds.setdefault(kind, Numbers()).add(self._lines)
 
-    def _outcomes(self, rows: Sequence[int]) -> dict[int, Outcome]:
-        found: dict[int, Outcome] = {}
-        for first in range(0, len(rows), ROWS_AT_ONCE):
-            some: dict[int, ResultRow] = self.reader.rows_numbered(self.campaign, rows[first : first + ROWS_AT_ONCE])
-            found |= {number: row.outcome for number, row in some.items()}
-        return found
-
-    def _kind(self, rows: dict[int, Outcome]) -> str:
+    def _kind(self, rows: dict[int, Outcome], in_doubt: frozenset[int]) -> str:
         if not self._seen.isdisjoint(rows):
             return REPEATED
         self._seen.update(rows)
@@ -166,7 +165,17 @@ class _Lookup:
         if Status.PENDING in statuses:
             self.found.waiting.extend(row for row, outcome in rows.items() if outcome.status is Status.PENDING)
             return Status.PENDING.value
+        if doubtful := in_doubt.intersection(rows):
+            self.found.in_doubt.extend(doubtful)
+            return IN_DOUBT
         return next(status.value for status in _STANDS_FOR if status in statuses)
+
+
+def numbered(reader: LedgerReader, record: CampaignRecord, numbers: Sequence[int]) -> Iterator[ResultRow]:
+    """The rows of these numbers, in their order, some at a time."""
+    for first in range(0, len(numbers), ROWS_AT_ONCE):
+        found = reader.rows_numbered(record.id, numbers[first : first + ROWS_AT_ONCE])
+        yield from (found[number] for number in sorted(found))
 
 
 def _keys(text: str) -> list[str]:

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any
 
 from campaign.app.controls import Exclusions, remembered, utc_now
 from campaign.app.finding import find, find_whole
@@ -14,7 +13,7 @@ from campaign.app.ledgers import open_ledger, open_reader
 from campaign.app.lists import CheckedList, opened
 from campaign.app.sending import Stop, check_access, verify
 from campaign.app.session import Finished, Front, Session, session
-from campaign.app.staging import LOOK_SECONDS, Staged, exclude_now, stage
+from campaign.app.staging import LOOK_SECONDS, Staged, look_at_the_rest, stage
 from campaign.domain.errors import StoppedError, UsageError
 from campaign.domain.model import Status
 from campaign.domain.places import Place, Url, named, place_of
@@ -47,8 +46,7 @@ async def run_list(source: str, settings: Settings, front: Front) -> Finished:
     """
     check_access(settings)
     async with _staged(source, settings, front) as (work, staged, results):
-        finished = await _go_on(work.of(staged.record), staged.record, results, resumed=staged.resumed)
-        return replace(finished, details=_warnings(staged))
+        return await _go_on(work.of(staged.record), staged.record, results, resumed=staged.resumed)
 
 
 async def stage_list(source: str, settings: Settings, front: Front) -> Finished:
@@ -63,11 +61,7 @@ async def stage_list(source: str, settings: Settings, front: Front) -> Finished:
         command = command_line("send", staged.record.spec.name, ledger=settings.ledger_to_name)
         note = f"It {how}; nothing was sent. Any number of processes may send it together, each by: {command}"
         finished = await work.end(staged.record, End(ended=Ended.LIMIT), None, note)
-        return replace(finished, view=replace(finished.view, exit_code=3 if counts.needs_someone else 0), details=_warnings(staged))
-
-
-def _warnings(staged: Staged) -> dict[str, Any]:
-    return {"warnings": [concern.as_json(staged.record.spec.lines) for concern in staged.concerns]} if staged.concerns else {}
+        return replace(finished, view=replace(finished.view, exit_code=3 if counts.needs_someone else 0))
 
 
 @asynccontextmanager
@@ -102,6 +96,7 @@ async def _staged(source: str, settings: Settings, front: Front) -> AsyncIterato
                 begin=lambda spec: replace(spec, settings=spec.settings | remembered(settings, now=utc_now(), own_zones=own_zones)),
                 tell=front.tell,
             )
+            work.keep(staged.record, staged.concerns)
             yield work, staged, results
 
 
@@ -115,11 +110,11 @@ async def resume(name: str, settings: Settings, front: Front) -> Finished:
         check_not_cancelled(record)
         work = begun.of(record)
         results = await asyncio.to_thread(results_of, record, settings)
-        await _exclude_now(work, record, settings)
+        await _look_at_the_rest(work, record, settings)
         counts = await work.counts(record)
         if counts.unfinished:
             await check_same_ledger(work)
-        work.ask(record, counts.open, frozenset({Status.PENDING}), near=True)
+        work.ask(record, counts.open, frozenset({Status.PENDING}))
         if record.control is Control.PAUSED:
             await work.ledger.control(record.id, Control.GO)
         return await _go_on(work, find(begun.reader, name), results, resumed=True, asked=True)
@@ -140,15 +135,15 @@ async def join(name: str, settings: Settings, front: Front) -> Finished:
         work = begun.of(record)
         # The results stand with whoever staged it, unless they are wanted here, too.
         results = await asyncio.to_thread(results_of, record, settings) if settings.results is not None else None
-        await _exclude_now(work, record, settings)
+        await _look_at_the_rest(work, record, settings)
         finished = await _go_on(work, record, results, resumed=settings.shard.is_whole)
         share = f"This process had share {settings.shard} of the rows."
         return finished if settings.shard.is_whole else replace(finished, note=f"{share} {finished.note}".strip())
 
 
-async def _exclude_now(work: Session, record: CampaignRecord, settings: Settings) -> None:
+async def _look_at_the_rest(work: Session, record: CampaignRecord, settings: Settings) -> None:
     exclusions = await asyncio.to_thread(Exclusions, settings.exclude, record.spec.id_column)
-    await exclude_now(work.ledger, work.reader, record, exclusions, tell=work.front.tell)
+    work.keep(record, await look_at_the_rest(work.ledger, work.reader, record, exclusions, tell=work.front.tell))
 
 
 async def _staged_by_others(work: Session, name: str) -> CampaignRecord:
@@ -199,8 +194,7 @@ async def _go_on(work: Session, record: CampaignRecord, results: Place | None, *
     if not asked:
         if counts.unfinished:
             await check_same_ledger(work)
-        # Of a new list it was said when it was staged.
-        work.ask(record, counts.open, frozenset({Status.PENDING}), near=resumed)
+        work.ask(record, counts.open, frozenset({Status.PENDING}))
     # Counted again only where a person took time to answer: of a million rows it takes longer than all else before the first send.
     return await work.send(record, results, counts=counts if work.settings.yes else None)
 

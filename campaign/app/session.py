@@ -1,7 +1,7 @@
 """One command's hold of the ledger: asking a person, sending, and how it left the campaign."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, Self
@@ -9,9 +9,11 @@ from typing import Any, Protocol, Self
 from campaign.app.controls import cannot_finish, check_schedule, kept_of, opens_in_words, schedule_of, utc_now
 from campaign.app.finding import find
 from campaign.app.ledgers import open_ledger, open_reader
-from campaign.app.question import Question, Rows, new_in_words, new_ledger, question_of
+from campaign.app.near import Rows
+from campaign.app.question import Question, new_in_words, new_ledger, question_of
 from campaign.app.sending import Stop, exit_code, report, send
 from campaign.domain.errors import InputError, LedgerError, SafeguardError, StoppedError, UsageError
+from campaign.domain.message_lint import Concern
 from campaign.domain.model import Counts, Status
 from campaign.domain.places import Place
 from campaign.domain.schedule import Schedule
@@ -76,13 +78,23 @@ class Finished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """One command's hold of the ledger, and who watches it."""
+    """One command's hold of the ledger, and who watches it. `warnings` are what there was to look at, as `--json` has it."""
 
     ledger: Ledger
     reader: LedgerReader
     settings: Settings
     front: Front
     stop: Stop
+    warnings: list[dict[str, Any]] = field(default_factory=list)
+
+    def warn(self, kind: str, sentence: str, *, count: int, example: str, **details: Any) -> None:
+        """Say what there is to look at before anything is sent, and keep it for `--json`."""
+        self.front.tell(kind, sentence, **details)
+        self.warnings.append({"kind": kind, "count": count, "first_rows": [], "first_lines": None, "example": example, **details})
+
+    def keep(self, record: CampaignRecord, concerns: Iterable[Concern]) -> None:
+        """Keep for `--json` what was said of a list."""
+        self.warnings.extend(concern.as_json(record.spec.lines) for concern in concerns)
 
     def of(self, record: CampaignRecord) -> Self:
         """The same with what the campaign remembers of its settings, where it was not given anew.
@@ -112,7 +124,6 @@ class Session:
         to: str = "",
         rows: Rows | None = None,
         instead: str = "",
-        near: bool = False,
     ) -> None:
         """Have a person agree, unless that was done with `--yes`.
 
@@ -123,7 +134,6 @@ class Session:
             to: the only pass, where it is not the list's.
             rows: what would be sent, where that is not all rows of these statuses as they are.
             instead: the command that would send them after all, where that is not `resume`.
-            near: say also which ids are near to others.
 
         Raises:
             UsageError: no.
@@ -131,7 +141,7 @@ class Session:
         """
         if self.settings.yes or not messages:
             return
-        question = question_of(record, messages, statuses, reader=self.reader, settings=self.settings, to=to, rows=rows, near=near)
+        question = question_of(record, messages, statuses, reader=self.reader, settings=self.settings, to=to, rows=rows)
         go_on = instead or command_line("resume", record.spec.name, ledger=self.settings.ledger_to_name)
         not_sent = f"Nothing was sent. To send it after all: {go_on}"
         try:
@@ -181,7 +191,8 @@ class Session:
         fresh = find(self.reader, record.spec.name)
         seen = view(self.reader, fresh, ledger=self.settings.ledger_to_name)
         seen = replace(seen, results=str(results) if results is not None else "")
-        return Finished(view=replace(seen, exit_code=exit_code(end, seen, self.stop)), note=note)
+        details: dict[str, Any] = {"warnings": self.warnings} if self.warnings else {}
+        return Finished(view=replace(seen, exit_code=exit_code(end, seen, self.stop)), note=note, details=details)
 
     def _report(self, record: CampaignRecord, results: Place) -> None:
         try:

@@ -9,11 +9,11 @@ from typing import Final
 from campaign.app.controls import Exclusions
 from campaign.app.keeping import check_here
 from campaign.app.lists import CheckedList
-from campaign.app.near import ids_in_ledger, near_concerns, near_to_excluded
+from campaign.app.near import ids_in_ledger, near_concerns, near_to_send
 from campaign.app.session import Tell
 from campaign.domain.errors import OtherContentError, StoppedError, UsageError
 from campaign.domain.message_lint import Concern
-from campaign.domain.model import OPEN, StagedRow
+from campaign.domain.model import StagedRow
 from campaign.insights import command_line
 from campaign.ledger.port import CampaignRecord, CampaignSpec, Control, Ledger, LedgerReader
 from campaign.loader.near import NearIdFinder
@@ -73,7 +73,7 @@ async def stage(
             if other := await _differences(record, given):
                 begun = await _withdraw(ledger, record, given, other, ledger_name=ledger_name, begin=begin, tell=tell)
                 continue
-            return Staged(record=record, resumed=True, concerns=await exclude_now(ledger, reader, record, exclusions, tell=tell))
+            return Staged(record=record, resumed=True, concerns=await look_at_the_rest(ledger, reader, record, exclusions, tell=tell))
         if any(runner.alive for runner in reader.runners(record.id)):
             _check_not_stopped(stop)
             await asyncio.sleep(LOOK_SECONDS)
@@ -93,14 +93,15 @@ async def exclude(ledger: Ledger, record: CampaignRecord, exclusions: Exclusions
     return True
 
 
-async def exclude_now(
+async def look_at_the_rest(
     ledger: Ledger, reader: LedgerReader, record: CampaignRecord, exclusions: Exclusions | None, *, tell: Tell
 ) -> tuple[Concern, ...]:
-    """`exclude` of a campaign that is staged, with a warning of passes that are still sent to though their ids are near."""
-    if exclusions is None or not await exclude(ledger, record, exclusions):
+    """`exclude` of a campaign that is staged, with a warning of rows that are left though their ids are near to others."""
+    if await exclude(ledger, record, exclusions):
+        await ledger.apply_exclusions(record.id)
+    if reader.outlook(record.id).finished:
         return ()
-    await ledger.apply_exclusions(record.id)
-    found = await asyncio.to_thread(near_to_excluded, lambda: reader.rows(record.id, OPEN), exclusions.keys, record.spec.lines)
+    found = await asyncio.to_thread(near_to_send, reader, record)
     warn(found, record, tell)
     return found
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from campaign.app.plan import NUMBER_FROM, is_number, plan_in_words
-from campaign.domain.message_lint import NEAR, LintKind
+from campaign.domain.message_lint import LintKind
 
 if TYPE_CHECKING:
     from campaign.app.question import Question
@@ -63,8 +63,7 @@ def confirm(question: "Question") -> bool:
         for concern in question.concerns():
             if concern.kind is not LintKind.LINK:
                 where = concern.where(question.record.spec.lines, most=3)
-                example = f" {concern.example}." if concern.kind in NEAR else ""
-                say(f"Look at this: {concern_in_words(concern, lock_screen=question.lock_screen)}: {where}.{example}")
+                say(f"Look at this: {concern_in_words(concern, lock_screen=question.lock_screen)}: {where}.")
         if question.messages <= NUMBER_FROM:
             return agreed("Send?")
         return is_number(line("To send, type the number of recipients"), question.messages)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any
 
 from campaign.domain.sheet import SheetLines, places
 
@@ -20,10 +20,6 @@ class LintKind(StrEnum):
     CUT_ON_LOCK_SCREEN = "cut_on_lock_screen"
     SAME_AS_LAST = "same_as_last"
     LINK = "link"
-
-
-NEAR: Final = frozenset({LintKind.NEAR_EXCLUDED, LintKind.NEAR_DUPLICATE})
-"""About ids, not about messages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

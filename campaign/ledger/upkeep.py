@@ -120,6 +120,9 @@ class UpkeepReader(Protocol):
     def attempts_by_row(self, campaign: int) -> Iterator[MovedAttempt]:
         """Every attempt, by row, and of a row in the order in which they were made, streamed."""
 
+    def pass_keys(self, campaign: int) -> Iterator[tuple[int, str, Status]]:
+        """Every row that can be sent, or was: its number, the key of its pass, and where it stands; in any order, streamed."""
+
     def exclusions(self, campaign: int) -> Iterator[str]:
         """The keys of the passes that the campaign must not be sent to, streamed."""
 

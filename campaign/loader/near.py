@@ -81,10 +81,10 @@ class NearIdFinder:
         if pass_keys:
             self._excluded.add(*self._hashes(pass_keys))
 
-    def found(self) -> NearIds:
-        """What there is among all that was taken in."""
+    def found(self, to_send: bytearray | None = None) -> NearIds:
+        """What there is among all that was taken in; with `to_send` (by a row's number) only about rows for which it is true."""
         of_one_style = len(self._styles) == 1 and "" not in self._styles
-        parts = list(self._compared()) if self._unusual.count and not of_one_style else []
+        parts = list(self._compared(to_send)) if self._unusual.count and not of_one_style else []
         return NearIds(
             duplicates=sum(part.duplicates for part in parts),
             groups=tuple(nsmallest(SHOWN, (group for part in parts for group in part.groups))),
@@ -113,7 +113,7 @@ class NearIdFinder:
         self._unusual.add(array("q", [one for one, other in zip(near, passes, strict=True) if one != other]))
         return near, passes
 
-    def _compared(self) -> Iterator[NearIds]:
+    def _compared(self, to_send: bytearray | None) -> Iterator[NearIds]:
         """The unusual ids and what is near to them, a part at a time."""
         import numpy as np  # noqa: PLC0415 - few lists need it
 
@@ -124,7 +124,7 @@ class NearIdFinder:
             among = partial(_is_among, part, parts, np.unique(unusual))
             numbers, near, passes = self._listed.chosen(1, among)
             excluded_near, excluded_passes = self._excluded.chosen(0, among)
-            yield _near_ids(numbers, near, passes, excluded_near, excluded_passes)
+            yield _near_ids(numbers, near, passes, excluded_near, excluded_passes, to_send=to_send)
 
 
 def _is_in(part: int, parts: int, hashes: "Hashes") -> "Mask":
@@ -144,7 +144,9 @@ def _is_among(part: int, parts: int, wanted: "Hashes", hashes: "Hashes") -> "Mas
     return found
 
 
-def _near_ids(numbers: "Hashes", near: "Hashes", passes: "Hashes", excluded_near: "Hashes", excluded_passes: "Hashes") -> NearIds:
+def _near_ids(
+    numbers: "Hashes", near: "Hashes", passes: "Hashes", excluded_near: "Hashes", excluded_passes: "Hashes", *, to_send: bytearray | None
+) -> NearIds:
     import numpy as np  # noqa: PLC0415 - (same)
 
     # Nearly all stand alone: what more is asked is asked of the others.
@@ -157,10 +159,12 @@ def _near_ids(numbers: "Hashes", near: "Hashes", passes: "Hashes", excluded_near
     first_of_pass = np.ones(len(near), dtype=bool)
     first_of_pass[1:] = (near[1:] != near[:-1]) | (passes[1:] != passes[:-1])
     numbers, near = numbers[first_of_pass], near[first_of_pass]
-    beside_excluded = np.sort(numbers[np.isin(near, excluded_near)])
+    counts_here = np.ones(len(numbers), dtype=bool) if to_send is None else np.frombuffer(to_send, dtype=bool)[numbers]
+    beside_excluded = np.sort(numbers[counts_here & np.isin(near, excluded_near)])
     _, starts, counts = np.unique(near, return_index=True, return_counts=True)
     first_of_group = np.minimum.reduceat(numbers, starts) if len(starts) else numbers
-    several = np.flatnonzero(counts > 1)
+    of_any = np.logical_or.reduceat(counts_here, starts) if len(starts) else counts_here
+    several = np.flatnonzero((counts > 1) & of_any)
     shown = several[np.argsort(first_of_group[several])][:SHOWN]
     return NearIds(
         duplicates=int(counts[several].sum()),

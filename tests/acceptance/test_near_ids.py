@@ -97,3 +97,48 @@ def test_a_person_is_asked_with_it_before_the_first_and_before_the_rest(desk: De
         terminal.type("n\n")
         assert terminal.end() == 2
     assert set(desk.sent()) == {"vip7"}
+
+
+@pytest.mark.parametrize("words", [("run", "list.csv", *MESSAGE), ("resume", "list"), ("send", "list")])
+def test_it_is_said_again_where_rows_of_it_are_left(desk: Desk, words: tuple[str, ...]) -> None:
+    write(desk.folder / "list.csv", "a1", "A1", "vip7", "VIP7", "other")
+    desk.run("run", "list.csv", *MESSAGE, "--limit", "3", "--concurrency", "1", code=5)
+    assert set(desk.sent()) == {"a1", "A1", "vip7"}
+    done = desk.run(*words, "--json")
+    [found] = json.loads(done.stdout)["warnings"]
+    # Of the other pair nothing is left.
+    assert (found["kind"], found["count"], found["groups"], found["first_lines"]) == ("near_duplicate", 2, [[3, 4]], [4, 5])
+    assert set(warned(done.stderr)) == {"near_duplicate"}
+    assert len(desk.sent()) == 5
+    done = desk.run(*words, "--json")
+    assert (warned(done.stderr), "warnings" in json.loads(done.stdout)) == ({}, False)
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+@pytest.mark.parametrize("way", ["corrected_file", "rows", "name"])
+def test_so_is_it_of_rows_that_are_sent_again(desk: Desk, pair: str, way: str) -> None:
+    """An id that is nearly that of a delivered row: in a corrected file, in a list of rows, or as it was."""
+    one, other = PAIRS[pair]
+    listed = "wrong" if way == "corrected_file" else other
+    source = write(desk.folder / "list.csv", "first", one, listed, "fourth")
+    desk.simulator.set_faults(missing=[listed, "fourth"])
+    desk.run("run", source, *MESSAGE, code=3)
+    desk.simulator.set_faults(missing=[])
+    desk.simulator.reset()
+    failed = desk.folder / "list.results.failed.csv"
+    failed.write_text(failed.read_text(encoding="utf-8-sig").replace("wrong", other), encoding="utf-8")
+    write(desk.folder / "vip.csv", other)
+    target = {"corrected_file": (failed.name,), "rows": ("list", "--rows", "vip.csv"), "name": ("list",)}[way]
+    with Terminal(desk, "retry", *target, CAMPAIGN_YES="false") as terminal:
+        terminal.until(r"Send\? \[y/N\]")
+        assert "(rows 2, 3)" in str(terminal.screen)
+        terminal.type("n\n")
+        assert terminal.end() == 2
+    desk.run("retry", *target, code=2, CAMPAIGN_YES="false")
+    assert desk.sent() == {}
+    done = desk.run("retry", *target, "--json", code=None)
+    [found] = json.loads(done.stdout)["warnings"]
+    assert (found["kind"], found["count"], found["groups"], found["first_lines"]) == ("near_duplicate", 2, [[2, 3]], [3, 4])
+    assert "lines 3, 4 (rows 2, 3)" in warned(done.stderr)["near_duplicate"]
+    assert other in desk.sent()
+    assert one not in desk.sent()

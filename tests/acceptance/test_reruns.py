@@ -1,6 +1,7 @@
 """Rows sent again because a person says so: which ones, with which text, never who was told. The simulator's audit judges."""
 
 import csv
+import json
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from campaign.domain.results import RESULT_COLUMNS
-from tests.acceptance.desk import Desk, broke_off
+from tests.acceptance.desk import Desk, broke_off, events
 from tests.acceptance.screen import Terminal
 
 MESSAGE = "Hi {{ first_name }}"
@@ -251,7 +252,28 @@ class TestMendedFile:
         done = desk.run("retry", write(failed, rows), code=3).stdout
         assert desk.sent() == {"pass-2": ["Hi Bob"], "wrong-5": ["Hi Eve"]}
         assert "“Note” and “delivery_note”" in done
-        # The list has its own columns, as before.
+
+    def test_what_is_done_about_columns_is_said_before_it_is_sent(self, desk: Desk) -> None:
+        failed = run_with_failures(desk)
+        rows = [{name: value for name, value in row.items() if name != "first_name"} | {"Note": "x"} for row in table(failed)[:1]]
+        rows[0]["pass_id"] = "pass-2"
+        write(failed, rows)
+        with Terminal(desk, "retry", str(failed), CAMPAIGN_YES="false") as terminal:
+            terminal.until(r"Send\? \[y/N\]")
+            assert "“Note”" in str(terminal.screen)
+            assert "“first_name”" in str(terminal.screen)
+            terminal.type("n\n")
+            assert terminal.end() == 2
+        done = desk.run("retry", str(failed), "--json", code=3)
+        names = [event["event"] for event in events(done.stderr)]
+        assert {"columns_ignored", "columns_missing"} <= set(names[: names.index("run_started")])
+        warnings = {warning["kind"]: warning["columns"] for warning in json.loads(done.stdout)["warnings"]}
+        assert warnings == {"columns_ignored": ["Note"], "columns_missing": ["first_name"]}
+        assert desk.sent() == {"pass-2": ["Hi Bob"]}
+
+    def test_the_list_has_its_own_columns_as_before(self, desk: Desk) -> None:
+        failed = run_with_failures(desk)
+        desk.run("retry", write(failed, [row | {"Note": "x"} for row in table(failed)]), code=3)
         assert list(table(desk.folder / "list.results.csv")[0]) == ["pass_id", "first_name", *RESULT_COLUMNS]
 
     def test_a_column_that_nothing_needs_may_be_gone(self, desk: Desk) -> None:
@@ -356,6 +378,43 @@ class TestMendedFile:
             assert terminal.end() == 2
         assert table(failed) == rows
         assert desk.sent() == {}
+
+
+@pytest.mark.parametrize("fault", ["hang_after", "hang_before"])
+@pytest.mark.parametrize("words", [("list",), ("list", "--rows", "vip.csv"), ("list.results.failed.csv",)])
+def test_the_same_command_after_a_kill_goes_on_with_what_is_left(desk: Desk, words: tuple[str, ...], fault: str) -> None:
+    """Its rows are read back first: who got the message does not get it again, and who did not does. Nobody else gets one."""
+    desk.simulator.set_faults(missing=["pass-00002", "pass-00003"])
+    desk.make_list(5)
+    desk.run("run", "list.csv", "--message", MESSAGE, code=3)
+    desk.simulator.set_faults(missing=[], faults={fault: 1.0})
+    desk.simulator.reset()
+    (desk.folder / "vip.csv").write_text("pass_id\npass-00002\npass-00003\npass-00004\n", encoding="utf-8")
+    process = desk.start("retry", *words)
+    while len({request.raw_path for request in desk.simulator.requests() if request.method == "POST"}) < 2:
+        assert process.poll() is None
+    process.kill()
+    process.communicate()
+    desk.simulator.set_faults(faults={})
+    assert desk.json("retry", *words)["by_status"]["failed"] == 0
+    assert {pass_id: len(texts) for pass_id, texts in desk.sent().items()} == {"pass-00002": 1, "pass-00003": 1}
+
+
+def test_what_another_run_left_is_not_sent_by_a_retry_of_rows_that_a_kill_left(desk: Desk) -> None:
+    desk.simulator.set_faults(missing=["pass-00001"])
+    desk.make_list(5)
+    desk.run("run", "list.csv", "--message", MESSAGE, "--limit", "1", code=5)
+    desk.simulator.set_faults(missing=[], faults={"hang_before": 1.0})
+    (desk.folder / "vip.csv").write_text("pass_id\npass-00001\n", encoding="utf-8")
+    desk.simulator.reset()
+    process = desk.start("retry", "list", "--rows", "vip.csv")
+    while not any(request.method == "POST" for request in desk.simulator.requests()):
+        assert process.poll() is None
+    process.kill()
+    process.communicate()
+    desk.simulator.set_faults(faults={})
+    assert desk.json("retry", "list", code=5)["by_status"]["pending"] == 4
+    assert {pass_id: len(texts) for pass_id, texts in desk.sent().items()} == {"pass-00001": 1}
 
 
 def test_a_results_file_that_is_retried_on_another_ledger_keeps_its_hours_when_it_is_resumed(desk: Desk) -> None:

@@ -309,3 +309,11 @@ class TestMoving:
         await ledger.dismiss(runner, "limit")
         (found,) = [run for run in reader.runners(record.id) if run.id == runner.id]
         assert (found.rows_left, found.rows_in_need) == (1, 2)
+
+
+async def test_pass_keys_are_of_rows_that_can_be_sent_or_were(ledger: Ledger, reader: LedgerReader) -> None:
+    states = [Status.PENDING, Status.INVALID, Status.DELIVERED, Status.SKIPPED, Status.UNKNOWN, Status.FAILED]
+    await campaign_of(ledger, staged(1, "x"), name="other")
+    record = await campaign_of(ledger, *(staged(row, f"P{row}", status=status) for row, status in enumerate(states, 1)))
+    kept = {(row, f"p{row}", status) for row, status in enumerate(states, 1) if status not in {Status.INVALID, Status.SKIPPED}}
+    assert set(reader.pass_keys(record.id)) == kept

@@ -165,3 +165,14 @@ def test_rows_that_are_not_sent_are_near_to_none() -> None:
     with NearIdFinder() as finder:
         assert list(finder.watching(batches)) == batches
         assert finder.found().groups == ((1, 4),)
+
+
+def test_only_what_is_about_rows_to_send_is_found() -> None:
+    ids = ["a1", "A1", "b1", "B1", "c1", "d1"]
+    to_send = bytearray([0, 0, 0, 0, 1, 0, 1])
+    with NearIdFinder() as finder:
+        finder.add(range(1, 7), ids)
+        finder.exclude(["C1", "D1"])
+        every, some = finder.found(), finder.found(to_send)
+    assert (every.groups, every.excluded_rows) == (((1, 2), (3, 4)), (5, 6))
+    assert (some.duplicates, some.groups, some.excluded, some.excluded_rows) == (2, ((3, 4),), 1, (6,))

@@ -12,7 +12,7 @@ from campaign.app import reruns, runs
 from campaign.app.finding import reading
 from campaign.app.jobs.job import Command, Job
 from campaign.app.jobs.orders import Order, RetryOrder, SendOrder, order_of, rows_of
-from campaign.app.rows_file import RETRIED
+from campaign.app.rows_file import IN_DOUBT, RETRIED
 from campaign.app.session import Finished, Front
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.model import CampaignState, Counts, Status
@@ -75,7 +75,7 @@ def _why_idle(order: Order, finished: Finished, settings: Settings) -> str:
             chosen = order.selection
             if order.rows:
                 kinds = finished.details["rows_file"]["by_kind"]
-                left = kinds[RETRIED] + kinds.get(Status.PENDING, 0)
+                left = kinds[RETRIED] + kinds.get(Status.PENDING, 0) + kinds.get(IN_DOUBT, 0)
                 return "" if left else f"the file names no row of the campaign “{name}” that is {chosen.in_words()}"
             with reading(settings) as reader:
                 left = reader.matching(seen.record.id, chosen.statuses, reasons=chosen.reasons, http_statuses=chosen.http_statuses)

@@ -70,5 +70,8 @@ class Lookups:
     def attempts_by_row(self, campaign: int) -> Iterator[MovedAttempt]:
         return (moved_attempt(values) for values in self._look.stream("attempts_by_row", campaign=campaign))
 
+    def pass_keys(self, campaign: int) -> Iterator[tuple[int, str, Status]]:
+        return ((row, key, Status(status)) for row, key, status in self._look.stream("pass_keys", campaign=campaign))
+
     def exclusions(self, campaign: int) -> Iterator[str]:
         return (key for (key,) in self._look.stream("exclusions", campaign=campaign))

@@ -626,6 +626,9 @@ DELETE FROM campaign.exclusions
 WHERE campaign = %(campaign)s AND pass_key = ANY (ARRAY(SELECT pass_key FROM campaign.exclusions WHERE campaign = %(campaign)s LIMIT %(limit)s))
 RETURNING 1;
 
+-- name: pass_keys
+SELECT row, pass_key, status FROM campaign.rows WHERE campaign = %(campaign)s AND status NOT IN ('invalid', 'skipped');
+
 -- name: exclusions
 SELECT pass_key FROM campaign.exclusions WHERE campaign = %(campaign)s;
 

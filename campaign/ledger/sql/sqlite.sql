@@ -532,6 +532,9 @@ DELETE FROM exclusions
 WHERE campaign = :campaign AND pass_key IN (SELECT pass_key FROM exclusions WHERE campaign = :campaign LIMIT :limit)
 RETURNING 1;
 
+-- name: pass_keys
+SELECT row, pass_key, status FROM rows WHERE campaign = :campaign AND status NOT IN ('invalid', 'skipped');
+
 -- name: exclusions
 SELECT pass_key FROM exclusions WHERE campaign = :campaign;
 

@@ -77,6 +77,9 @@ class Lookups:
     def attempts_by_row(self, campaign: int) -> Iterator[MovedAttempt]:
         return (moved_attempt(values) for values in self._streamed("attempts_by_row", campaign))
 
+    def pass_keys(self, campaign: int) -> Iterator[tuple[int, str, Status]]:
+        return ((row, key, Status(status)) for row, key, status in self._streamed("pass_keys", campaign))
+
     def exclusions(self, campaign: int) -> Iterator[str]:
         return (key for (key,) in self._streamed("exclusions", campaign))
 
