@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import apsw
 import pytest
 
 from tests.acceptance.desk import Desk
@@ -52,6 +53,25 @@ heart.BEAT_SECONDS, heart.MARGIN_SECONDS = 0.4, 1.0
 
 
 AS_NOHUP_DOES = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)"
+
+
+def freeze(process: "subprocess.Popen[str]", ledger: Path) -> None:
+    """Stop it between two writes: one that is stopped in the middle of a write holds the ledger's lock for as long, and nobody can send."""
+
+    def is_between_writes() -> bool:
+        process.send_signal(signal.SIGSTOP)
+        wait_for(lambda: Path(f"/proc/{process.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "T")
+        connection = apsw.Connection(str(ledger))
+        try:
+            connection.execute("BEGIN IMMEDIATE; ROLLBACK")
+        except apsw.BusyError:
+            process.send_signal(signal.SIGCONT)
+            return False
+        finally:
+            connection.close()
+        return True
+
+    wait_for(is_between_writes)
 
 
 def goes_on_to_its_end(desk: Desk, words: tuple[str, ...], rows: int) -> None:
@@ -145,7 +165,7 @@ def test_stopped_beyond_its_lease_it_sends_nothing_more_of_what_others_took_over
     words = ("run", str(desk.make_list(200)), "--message", MESSAGE)
     sleeper = start(desk, *words, "--rate", "40", before=SHORT_LEASE)
     wait_for(lambda: len(desk.sent()) > 20)
-    sleeper.send_signal(signal.SIGSTOP)
+    freeze(sleeper, Path(desk.environment["CAMPAIGN_LEDGER"]))
     try:
         other = start(desk, *words, "--rate", "100", before=SHORT_LEASE)
         wait_for(lambda: len(desk.sent()) > 120)

@@ -49,6 +49,7 @@ class Rig:
     clock: Clock = field(default_factory=SystemClock)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     gateway: type[HttpGateway] = HttpGateway
+    sending: list[asyncio.Task[End]] = field(default_factory=list)
 
     async def campaign(self, *ids: str, name: str = "promo", message: str = "Hello", zones: dict[str, str] | None = None) -> CampaignRecord:
         """One staged, with a row for each pass, in these time zones."""
@@ -85,6 +86,11 @@ class Rig:
         finally:
             await self.ledger.dismiss(runner, "test")
 
+    def start(self, record: CampaignRecord, **settings: Any) -> asyncio.Task[End]:
+        """`send` beside the test; what a test that failed leaves of it ends before the ledger is closed."""
+        self.sending.append(asyncio.create_task(self.send(record, **settings)))
+        return self.sending[-1]
+
     async def until(self, judge: Callable[[], bool]) -> None:
         """Waits for what another task is about to do; fails by the test's own time limit."""
         async with asyncio.timeout(20):
@@ -108,9 +114,13 @@ async def rig(folder: Path, *, clock: Clock | None = None, **settings: Any) -> A
         clock = clock or SystemClock()
         ledger = SqliteLedger(folder / "campaign.db", clock=clock)
         reader = SqliteReader(folder / "campaign.db", clock=clock)
+        given = Rig(simulator=simulator, ledger=ledger, reader=reader, clock=clock)
         try:
-            yield Rig(simulator=simulator, ledger=ledger, reader=reader, clock=clock)
+            yield given
         finally:
+            for task in given.sending:
+                task.cancel()
+            await asyncio.gather(*given.sending, return_exceptions=True)
             await ledger.close()
             reader.close()
 

@@ -147,7 +147,7 @@ class TestForbiddenPasses:
         theirs = frozenset(passes(40)[:5])
         async with rig(tmp_path, forbidden=theirs, latency=Latency(low_seconds=0.3, high_seconds=0.3)) as given:
             record = await given.campaign(*passes(40))
-            sending = asyncio.create_task(given.send(record, rate_per_second=50.0))
+            sending = given.start(record, rate_per_second=50.0)
             await given.until(lambda: sum(request.status == 403 for request in given.simulator.requests()) == 5)
             sending.cancel()
             await asyncio.wait([sending])
@@ -226,7 +226,7 @@ class TestForbiddenToken:
     async def test_revoked_in_the_middle_of_a_run_with_many_under_way(self, tmp_path: Path) -> None:
         async with rig(tmp_path, latency=Latency(low_seconds=0.01, high_seconds=0.2)) as given:
             record = await given.campaign(*passes(400))
-            sending = asyncio.create_task(given.send(record, rate_per_second=300.0))
+            sending = given.start(record, rate_per_second=300.0)
             await given.until(lambda: len(given.processed()) >= 150)
             given.simulator.configure(forbidden_tokens=frozenset({TOKEN}))
             end = await sending
@@ -244,7 +244,7 @@ class TestForbiddenToken:
     async def test_refused_for_a_moment_only_it_fails_no_row(self, tmp_path: Path, rows: int, refused: int) -> None:
         async with rig(tmp_path, latency=Latency(low_seconds=0.01, high_seconds=0.02)) as given:
             record = await given.campaign(*passes(rows))
-            sending = asyncio.create_task(given.send(record, rate_per_second=100.0))
+            sending = given.start(record, rate_per_second=100.0)
             await given.until(lambda: len(given.processed()) >= 50)
             given.simulator.configure(forbidden_tokens=frozenset({TOKEN}))
             await given.until(lambda: sum(request.status == 403 for request in given.simulator.requests()) >= refused)
@@ -266,7 +266,7 @@ class TestForbiddenToken:
     async def test_refused_with_several_runners_at_work_it_stops_them_all_and_fails_no_row(self, tmp_path: Path) -> None:
         async with rig(tmp_path) as given:
             record = await given.campaign(*passes(400))
-            sending = [asyncio.create_task(given.send(record, rate_per_second=200.0)) for _ in range(3)]
+            sending = [given.start(record, rate_per_second=200.0) for _ in range(3)]
             await given.until(lambda: len(given.processed()) >= 50)
             given.simulator.configure(forbidden_tokens=frozenset({TOKEN}))
             assert {(await one).ended for one in sending} == {Ended.SAFEGUARD}
@@ -289,7 +289,7 @@ class TestForbiddenToken:
     async def test_a_run_that_ends_before_it_is_known_leaves_the_row_pending(self, tmp_path: Path) -> None:
         async with rig(tmp_path, forbidden=frozenset({"theirs"}), latency=Latency(low_seconds=0.5, high_seconds=0.5)) as given:
             record = await given.campaign("theirs", *passes(50))
-            sending = asyncio.create_task(given.send(record, rate_per_second=20.0))
+            sending = given.start(record, rate_per_second=20.0)
             await given.until(lambda: bool([1 for request in given.simulator.requests() if request.status == 403]))
             given.stop.set()
             assert (await sending).ended is Ended.INTERRUPTED
@@ -316,7 +316,7 @@ class TestSomebodyElse:
     async def test_one_strange_answer_before_passentrys_own_stops_nothing(self, tmp_path: Path) -> None:
         async with rig(tmp_path, portal="page") as given:
             record = await given.campaign("a")
-            sending = asyncio.create_task(given.send(record))
+            sending = given.start(record)
             await given.until(lambda: bool(given.simulator.requests()))
             given.simulator.configure(portal="")
             assert (await sending).ended is Ended.FINISHED

@@ -58,7 +58,7 @@ class TestWindow:
         clock.set("2026-11-24T03:00:00+01:00")
         async with rig(tmp_path, clock=clock) as given:
             record = await given.campaign(*passes(5))
-            sending = asyncio.create_task(given.send(record, schedule=DAYTIME))
+            sending = given.start(record, schedule=DAYTIME)
             assert await nothing_more_is_sent(given) == 0
             assert given.log.named("waiting_for_its_time") == [{"until": "2026-11-24T08:00+00:00"}]
             (kept,) = given.reader.waits(record.id)
@@ -74,7 +74,7 @@ class TestWindow:
         clock.set("2026-11-24T19:00:00+01:00")
         async with rig(tmp_path, clock=clock) as given:
             record = await given.campaign(*passes(200))
-            sending = asyncio.create_task(given.send(record, schedule=DAYTIME, rate_per_second=50.0))
+            sending = given.start(record, schedule=DAYTIME, rate_per_second=50.0)
             await given.until(lambda: len(given.processed()) > 10)
             clock.set("2026-11-24T20:00:00+01:00")
             sent = await nothing_more_is_sent(given)
@@ -97,7 +97,8 @@ class TestWindow:
         clock.set("2026-11-24T11:30:00+01:00")  # 19:30 in Tokyo, 05:30 in New York
         async with rig(tmp_path, clock=clock) as given:
             record = await given.campaign("berlin", "york", "tokyo", zones=zones)
-            sending = asyncio.create_task(given.send(record, schedule=DAYTIME, concurrency=1))
+            sending = given.start(record, schedule=DAYTIME, concurrency=1)
+            await given.until(lambda: len(given.processed()) == 2)
             assert await nothing_more_is_sent(given) == 2
             clock.set("2026-11-24T15:00:01+01:00")
             assert (await sending).ended is Ended.FINISHED
@@ -118,7 +119,7 @@ class TestWindow:
         clock.set("2026-11-24T10:30:00+01:00")
         async with rig(tmp_path, clock=clock, missing=["gone"]) as given:
             record = await given.campaign("gone", *passes(60))
-            sending = asyncio.create_task(given.send(record, schedule=DAYTIME, rate_per_second=30.0))
+            sending = given.start(record, schedule=DAYTIME, rate_per_second=30.0)
             await given.until(lambda: given.statuses(record)["gone"][0] == "failed")
             mended = MendedRow(row=1, pass_id="found", pass_key="found", message="Hello", cells=("found",), zone="Asia/Tokyo")
             assert await given.ledger.mend(record.id, [mended], [], frozenset({Status.FAILED})) == 1
@@ -131,7 +132,7 @@ class TestWindow:
         clock.set("2026-03-29T01:59:30+01:00")
         async with rig(tmp_path, clock=clock) as given:
             record = await given.campaign("a")
-            sending = asyncio.create_task(given.send(record, schedule=night))
+            sending = given.start(record, schedule=night)
             assert await nothing_more_is_sent(given) == 0
             clock.set("2026-03-29T03:00:30+02:00")
             assert await nothing_more_is_sent(given) == 0
@@ -157,7 +158,7 @@ class TestStartAndEnd:
         schedule = Schedule(start=datetime(2026, 11, 24, 18, tzinfo=UTC))
         async with rig(tmp_path, clock=clock) as given:
             record = await given.campaign("a")
-            sending = asyncio.create_task(given.send(record, schedule=schedule))
+            sending = given.start(record, schedule=schedule)
             assert await nothing_more_is_sent(given) == 0
             clock.set("2026-11-24T18:00:00+00:00")
             assert (await sending).ended is Ended.FINISHED
@@ -167,7 +168,7 @@ class TestStartAndEnd:
         schedule = Schedule(end=datetime(2026, 11, 24, 18, tzinfo=UTC))
         async with rig(tmp_path, clock=clock) as given:
             record = await given.campaign(*passes(200))
-            sending = asyncio.create_task(given.send(record, schedule=schedule, rate_per_second=50.0))
+            sending = given.start(record, schedule=schedule, rate_per_second=50.0)
             await given.until(lambda: len(given.processed()) > 10)
             clock.set("2026-11-24T18:00:00+00:00")
             assert (await sending).ended is Ended.FINISHED
@@ -180,7 +181,7 @@ class TestStartAndEnd:
         schedule = Schedule(end=datetime(2026, 11, 24, 18, tzinfo=UTC))
         async with rig(tmp_path, clock=clock, faults={"cut_before": 1.0}) as given:
             record = await given.campaign("a")
-            sending = asyncio.create_task(given.send(record, schedule=schedule))
+            sending = given.start(record, schedule=schedule)
             await given.until(lambda: given.statuses(record)["a"][0] == "unknown")
             clock.set("2026-11-24T18:00:00+00:00")
             assert (await sending).ended is Ended.FINISHED
@@ -229,7 +230,7 @@ class TestWhom:
     async def test_who_is_excluded_while_the_run_lasts_is_not_told(self, tmp_path: Path) -> None:
         async with rig(tmp_path) as given:
             record = await given.campaign(*passes(100))
-            sending = asyncio.create_task(given.send(record, rate_per_second=50.0))
+            sending = given.start(record, rate_per_second=50.0)
             await given.until(lambda: len(given.processed()) > 5)
             await given.ledger.exclude(record.id, passes(100)[50:])
             await sending

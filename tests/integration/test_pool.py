@@ -93,7 +93,7 @@ class TestAmbiguity:
             record = await given.campaign("a", "b")
             await given.send(record, limit=1)
             given.simulator.configure(faults={Fault.CUT_BEFORE: 1.0})
-            sending = asyncio.create_task(given.send(record))
+            sending = given.start(record)
             await given.until(lambda: bool(given.log.named("read_back")))
             given.simulator.configure(faults={})
             await sending
@@ -217,7 +217,7 @@ class TestBaseline:
     async def test_a_stop_gives_back_what_was_read_and_not_sent(self, tmp_path: Path) -> None:
         async with rig(tmp_path) as given:
             record = await given.campaign(*passes(100))
-            sending = asyncio.create_task(given.send(record, baseline=True, rate_per_second=20.0))
+            sending = given.start(record, baseline=True, rate_per_second=20.0)
             await given.until(lambda: len(given.processed()) >= 5)
             given.stop.set()
             assert (await sending).ended is Ended.INTERRUPTED
@@ -261,7 +261,7 @@ class TestSafeguards:
     async def test_an_outage_makes_everyone_wait_and_fails_no_row(self, tmp_path: Path) -> None:
         async with rig(tmp_path) as given:
             record = await given.campaign(*passes(60))
-            sending = asyncio.create_task(given.send(record, rate_per_second=50.0, policy=Policy(quiet_seconds=0.3, max_attempts=2)))
+            sending = given.start(record, rate_per_second=50.0, policy=Policy(quiet_seconds=0.3, max_attempts=2))
             await given.until(lambda: len(given.processed()) >= 10)
             await given.simulator.outage(5.0)
             await sending

@@ -188,7 +188,8 @@ def in_words(error: apsw.Error, path: Path, *, opening: bool = False) -> LedgerE
     match error:
         case apsw.BusyError() | apsw.LockedError():
             return LedgerError(
-                f"The ledger {path} is locked by another program. Close it, then run the same command again.", code="ledger_busy"
+                f"The ledger {path} is locked by another program. Close it, or end it if it is stopped; then run the same command again.",
+                code="ledger_busy",
             )
         case apsw.FullError():
             return DiskFullError(f"No space is left for the ledger {path}. Free some, then run the same command again.")
