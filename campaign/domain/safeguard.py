@@ -20,7 +20,7 @@ LOGINS_REFUSED: Final = 3
 """By a proxy, in a row: it does not change its mind, and might lock the user out."""
 
 PROXY_AUTH: Final = "proxy_auth"
-"""The reason of an attempt whose proxy did not accept the user and password (407)."""
+"""The reason of an attempt, and the cause of a reading, whose proxy did not accept the user and password (407)."""
 
 FORGOTTEN_SECONDS: Final = 400.0
 """Longer than any pause: with nothing sent for so long, two troubles are not one that lasts."""
@@ -85,7 +85,6 @@ class Safeguard:
     _paused_until: float = -math.inf
     _trouble_since: float | None = None
     _trouble_last: float = -math.inf
-    _logins_refused: int = 0
     _recent: deque[bool] = field(default_factory=lambda: deque(maxlen=RECENT))
 
     @property
@@ -107,9 +106,6 @@ class Safeguard:
         self.pause_seconds = 0.0
         if verdict.proof is Proof.TOKEN_REFUSED:
             return f"The API refused the token ({verdict.reason.removeprefix('http_')}). Check PASSENTRY_API_KEY."
-        self._logins_refused = self._logins_refused + 1 if verdict.reason == PROXY_AUTH else 0
-        if self._logins_refused >= LOGINS_REFUSED:
-            return verdict.error
         if verdict.proof is Proof.THROTTLED:
             return self._lasting(now, "answered only 429 (too many requests)")
         if verdict.proof is Proof.ROW_OR_ALL and not failed:
@@ -260,7 +256,7 @@ class Refusals(Generic[T]):
 
 @dataclass(slots=True, kw_only=True)
 class Recognition:
-    """Whether it is PassEntry that answers: each method says why to stop, or nothing.
+    """Whether it is PassEntry that answers, and whether a proxy lets anything through: what notes an end says why to stop, or nothing.
 
     Args:
         origin: of whom the answers are, for the sentence.
@@ -271,28 +267,47 @@ class Recognition:
     _reads_known: bool = False
     _foreign_sends: int = 0
     _foreign_reads: int = 0
+    _logins_refused: int = 0
 
     @property
     def known(self) -> bool:
         """Whether PassEntry has answered."""
         return self._sends_known or self._reads_known
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether it has to be seen who answers before more is sent: somebody else did several times in a row, after PassEntry had."""
+        return self._sends_known and self._foreign_sends >= FOREIGN_ANSWERS
+
+    def go_on(self) -> None:
+        """It was seen that it is not somebody else who answers."""
+        self._foreign_sends = 0
+
     def note_send(self, result: Reply | Fault) -> str:
         """Take in the end of a POST. A gateway that lets reads through may keep messages back, so answers to reads don't count here."""
+        if why := self._login_refused(result.reason if isinstance(result, Fault) else "", result.error):
+            return why
         what = foreign(result) if isinstance(result, Reply) else ""
         self._sends_known |= isinstance(result, Reply) and result.signature.documented
         self._foreign_sends = self._foreign_sends + 1 if what else 0
         most = FOREIGN_SENDS if self._reads_known else FOREIGN_ANSWERS
-        return "" if self._sends_known or self._foreign_sends < most else self._sentence(what)
+        return "" if self._sends_known or self._foreign_sends < most else self.sentence(what)
 
     def note_read(self, reading: Reading) -> str:
         """Take in the end of a GET. Where messages are answered by PassEntry, they are sent, also if passes can't be read."""
+        if why := self._login_refused(reading.cause, reading.error):
+            return why
         self._reads_known |= reading.signature.documented
         what = foreign(reading)
         self._foreign_reads = self._foreign_reads + 1 if what else 0
-        return "" if self.known or self._foreign_reads < FOREIGN_ANSWERS else self._sentence(what)
+        return "" if self.known or self._foreign_reads < FOREIGN_ANSWERS else self.sentence(what)
 
-    def _sentence(self, what: str) -> str:
+    def _login_refused(self, cause: str, error: str) -> str:
+        self._logins_refused = self._logins_refused + 1 if cause == PROXY_AUTH else 0
+        return error if self._logins_refused >= LOGINS_REFUSED else ""
+
+    def sentence(self, what: str) -> str:
+        """Why to stop if somebody else answers, and what he answers."""
         return (
             f"This is not PassEntry: {self.origin} answered {what}. Look for a login page of the network, a proxy or a firewall, and check "
             "PASSENTRY_API_URL."

@@ -227,7 +227,7 @@ class Latest(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """The end of one GET of a pass. `text` is the `latestMessage` where `latest` is TEXT."""
+    """The end of one GET of a pass. `text` is the `latestMessage` where `latest` is TEXT; `cause` is as in `Fault` where no answer came."""
 
     latest: Latest
     text: str = ""
@@ -236,6 +236,7 @@ class Reading:
     device_type: str = ""
     retry_after_seconds: float | None = None
     error: str = ""
+    cause: str = ""
     signature: Signature = field(default=UNSIGNED, compare=False)
 
 

@@ -15,10 +15,13 @@ from campaign.engine.orders import SILENCE_SECONDS, Broken, Cluster, Hand, LostE
 from campaign.engine.patience import Patience
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.sender.ending import End, Ended, Ending, happens_within
+from campaign.sender.faults import Cause
 from campaign.sender.pool import DRAIN_SECONDS
 from campaign.sender.port import Observer
 
 LOOK_SECONDS: Final = 1.0
+REASONS: Final = frozenset(cause.reason for cause in Cause)
+"""Why there was no connection, as rows have it."""
 HEED_SECONDS: Final = 0.1
 DRAIN_PATIENCE_SECONDS: Final = DRAIN_SECONDS + 35.0
 """What is in flight settles, also in a ledger that has to be waited for."""
@@ -58,6 +61,8 @@ class Team:
         self._given_up = ""
         self._open = -1
         self._failed_before: int | None = None
+        self._known: set[str] | None = None
+        self._told: set[str] = set()
 
     async def run(self) -> End:
         try:
@@ -142,6 +147,7 @@ class Team:
         while True:
             try:
                 counts = await asyncio.to_thread(work.reader.counts, work.record.id)
+                unreachable = await asyncio.to_thread(self._unreachable, counts)
                 finished = (await asyncio.to_thread(work.reader.outlook, work.record.id)).finished
             except LedgerError as error:
                 # The workers have their own patience with it, and say so when that ends.
@@ -149,6 +155,8 @@ class Team:
             else:
                 self._open = counts.open
                 self._halt(counts)
+                for reason, detail in unreachable.items():
+                    work.observer.event("unreachable", reason=reason, detail=detail)
                 work.observer.event("standing", counts=counts)
                 if finished:
                     self._ending.come(Ended.FINISHED)
@@ -161,6 +169,16 @@ class Team:
             self._failed_before = failed
         if limit is not None and failed - self._failed_before >= limit:
             self._ending.come(Ended.SAFEGUARD, f"{failed - self._failed_before} sends failed, which is the limit set by --halt.")
+
+    def _unreachable(self, counts: Counts) -> dict[str, str]:
+        """Why the API can't be reached, as the first rows that failed now say: the workers say nothing. Each cause once."""
+        found = {reason for status, reason in counts.by_reason if status is Status.PENDING} & REASONS
+        # What an earlier command has left says nothing of this one.
+        self._known = found if self._known is None else self._known & found | self._told
+        new = found - self._known
+        self._told |= new
+        examples = self._work.reader.examples
+        return {reason: error for reason in new for _, error in examples(self._work.record.id, Status.PENDING, reason, 1)}
 
     async def _be_heard(self) -> None:
         while True:

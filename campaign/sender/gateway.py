@@ -157,7 +157,8 @@ class HttpGateway:
             try:
                 answer = await wire.get(path, NOT_FROM_A_CACHE, self._read_timeout)
             except Exception as error:  # noqa: BLE001 - as in `send`
-                return Reading(latest=Latest.UNREADABLE, error=self._fault(error, written=True).error)
+                fault = self._fault(error, written=True)
+                return Reading(latest=Latest.UNREADABLE, error=fault.error, cause=fault.cause)
         return read_pass(
             http_status=answer.status,
             headers=answer.headers,

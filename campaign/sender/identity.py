@@ -13,6 +13,8 @@ from campaign.sender.port import Gateway, InFlight
 ASKING_SECONDS: Final = 5.0
 AGAIN_SECONDS: Final = 0.5
 MOMENT_SECONDS: Final = 1.5
+PROBES: Final = 10
+PROBE_SECONDS: Final = 3.0
 NO_PASS: Final = "0" * 40
 """An id as PassEntry's are, of no pass."""
 
@@ -58,6 +60,23 @@ class IdentifyingGateway:
             if reading is None or not foreign(reading):
                 return
             await asyncio.sleep(AGAIN_SECONDS)
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether somebody else has answered several messages in a row, so that `identify_again` has to see who answers."""
+        return self._recognition.in_doubt
+
+    async def identify_again(self, pass_id: str, pacer: Pacer) -> None:
+        """Read a pass until somebody else no longer answers, and stop the run if he still does after a while."""
+        what = ""
+        for _ in range(PROBES):
+            reading = await self._ask(pass_id, pacer)
+            what = foreign(reading) if reading is not None else ""
+            if not what:
+                self._recognition.go_on()
+                return
+            await asyncio.sleep(PROBE_SECONDS)
+        self._stop(self._recognition.sentence(what))
 
     async def token_works(self, pass_ids: Sequence[str], pacer: Pacer) -> bool | None:
         """Whether the token is let in now, asked for passes that messages were sent to; None where that can't be told."""

@@ -14,7 +14,7 @@ from campaign.sender.baselines import Baselines
 from campaign.sender.claims import Claims
 from campaign.sender.ending import End, Ended, Ending, happens_within
 from campaign.sender.heart import MARGIN_SECONDS, TAKEN_OVER, Heart
-from campaign.sender.identity import IdentifyingGateway
+from campaign.sender.identity import NO_PASS, IdentifyingGateway
 from campaign.sender.openings import Openings
 from campaign.sender.pace import Pacer
 from campaign.sender.port import Gateway, Observer
@@ -147,8 +147,7 @@ class Pool:
         identified = False
         slots = 0
         while self._left > 0:
-            if self._sends.must_ask:
-                await self._decide_refusals(read_pacer)
+            await self._ask(read_pacer)
             self._held = await rows.next(most=int(min(self._left, 10**9)))
             if self._held is None:
                 if not self._workers.busy:
@@ -174,6 +173,13 @@ class Pool:
             await asyncio.sleep(IDLE_SECONDS / 4)
         await self._decide_refusals(read_pacer)
         self._ending.come(Ended.LIMIT)
+
+    async def _ask(self, read_pacer: Pacer) -> None:
+        """See what has to be known before more is sent: whose the refusals are, and who answers."""
+        if self._sends.must_ask:
+            await self._decide_refusals(read_pacer)
+        if self._gateway.in_doubt:
+            await self._gateway.identify_again(self._sends.last_accepted or NO_PASS, read_pacer)
 
     async def _decide_refusals(self, read_pacer: Pacer) -> None:
         """Where no accepted message tells whose the refusals are, their passes are read, and before and after them one that was sent to."""

@@ -199,6 +199,18 @@ class TestTold:
             told = self.first_told(desk, "verify", "list", HTTPS_PROXY=network.proxy.url, PASSENTRY_API_URL=network.api)
         assert told["reason"] == "proxy_refused"
 
+    def test_a_login_that_the_proxy_does_not_accept_ends_reading_back_like_a_run(self, desk: Desk, opened: Opening) -> None:
+        desk.make_list(6)
+        desk.simulator.set_faults(faults={"cut_after": 1.0})
+        desk.run(*RUN, "--on-unknown", "hold", code=3)
+        with opened(ConnectProxy(login=("other", "person"))) as network:
+            done = desk.run("verify", "list", "--json", code=4, HTTPS_PROXY=network.proxy.url, PASSENTRY_API_URL=network.api)
+            assert LOGINS_REFUSED <= len(network.proxy.tunnels) <= 6
+        assert [told["reason"] for told in named(done.stderr, "unreachable")] == ["proxy_auth"]
+        assert json.loads(done.stdout)["by_status"]["unknown"] == 6
+        desk.json("verify", "list")
+        sent_once(desk, 6)
+
     def first_told(self, desk: Desk, *words: str, **environment: str) -> dict[str, Any]:
         """What is first said of an API that can't be reached; the command is then told to end."""
         process = desk.start(*words, **environment)

@@ -31,6 +31,7 @@ from campaign.simulator.client import SimulatorClient
 from campaign.simulator.config import Latency
 from tests.contract.given import campaign_of, ends, spec, staged
 from tests.errors import raises
+from tests.integration.pool_given import Log
 
 TOKEN = "a-token-that-nobody-must-read"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -163,6 +164,27 @@ async def test_failures_are_counted_over_all_workers(tmp_path: Path, monkeypatch
     assert end.ended is Ended.SAFEGUARD
     assert "--halt" in end.why
     assert [hand.stopped for hand in hands.hands] == [[False], [False]]
+
+
+async def test_what_the_first_rows_could_not_reach_is_said_at_once_and_not_what_others_could_not_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(team_module, "LOOK_SECONDS", 0.05)
+    async with work_in(tmp_path) as (work, record):
+        ledger = SqliteLedger(tmp_path / "campaign.db")
+        runner = await ledger.enlist(record.id, quiet_seconds=0)
+        first, second = await ledger.claim(runner, 2)
+        await ledger.settle(runner, [ends(first, Status.PENDING, reason="dns", due_in_seconds=60.0)])
+        log = Log()
+        running = asyncio.create_task(run(Hands([Told(None)]), replace(work, observer=log), tmp_path, 1))
+        await asyncio.sleep(0.3)
+        assert log.named("unreachable") == []
+        await ledger.settle(runner, [ends(second, Status.PENDING, reason="proxy", due_in_seconds=60.0)])
+        await asyncio.sleep(0.3)
+        work.stop.gently.set()
+        await running
+        await ledger.close()
+    assert [told["reason"] for told in log.named("unreachable")] == ["proxy"]
 
 
 @pytest.mark.parametrize(

@@ -346,6 +346,30 @@ class TestSomebodyElse:
             assert given.processed() == dict.fromkeys(passes(80), 1)
             assert count(given, record, Status.ACCEPTED) == taken
 
+    @pytest.mark.parametrize("goes_away", [False, True])
+    @pytest.mark.parametrize("portal", ["page", "307"])
+    async def test_a_login_page_that_comes_up_in_the_middle_gets_few_messages_and_the_rest_waits(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, portal: str, *, goes_away: bool
+    ) -> None:
+        monkeypatch.setattr("campaign.sender.identity.PROBE_SECONDS", 0.1)
+        monkeypatch.setattr("campaign.sender.verify.AGAIN_SECONDS", 0.1)
+        async with rig(tmp_path) as given:
+            record = await given.campaign(*passes(120))
+            sending = given.start(record, rate_per_second=40.0)
+            await given.until(lambda: len(given.processed()) >= 30)
+            given.simulator.configure(portal=portal)
+            if goes_away:
+                await given.until(lambda: count(given, record, Status.UNKNOWN) >= FOREIGN_ANSWERS)
+                await asyncio.sleep(0.3)
+                given.simulator.configure(portal="")
+                assert (await sending).ended is Ended.FINISHED
+            else:
+                assert (await sending).ended is Ended.SAFEGUARD
+                assert FOREIGN_ANSWERS <= count(given, record, Status.UNKNOWN) <= FOREIGN_ANSWERS + 4
+                given.simulator.configure(portal="")
+                assert (await given.send(record)).ended is Ended.FINISHED
+            assert given.processed() == dict.fromkeys(passes(120), 1)
+
     async def test_reading_back_against_somebody_else_concludes_nothing_and_uses_nothing_up(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -75,16 +75,6 @@ def test_a_refusal_of_a_row_or_of_all_is_no_failure_yet_but_ends_the_row_of_trou
     assert not guard.in_trouble
 
 
-def test_a_proxy_that_does_not_accept_the_login_stops_after_a_few() -> None:
-    unproxied = Verdict(proof=Proof.NOT_ACCEPTED, reason=PROXY_AUTH, error="No login.")
-    guard = Safeguard()
-    for _ in range(LOGINS_REFUSED - 1):
-        assert not guard.note(unproxied, failed=False, now=0.0)
-    assert not guard.note(FINE, failed=False, now=0.0)
-    said = [guard.note(unproxied, failed=False, now=0.0) for _ in range(LOGINS_REFUSED)]
-    assert said == [""] * (LOGINS_REFUSED - 1) + [unproxied.error]
-
-
 def test_a_number_of_failures_stops_exactly_there() -> None:
     guard = Safeguard(halt=Halt(count=3))
     said = [guard.note(verdict, failed=verdict is REFUSED, now=0.0) for verdict in (REFUSED, FINE, REFUSED, FINE, REFUSED)]
@@ -379,13 +369,27 @@ class TestRecognition:
         answers = [PORTAL] * (FOREIGN_ANSWERS - 1) + [between]
         assert not any(guard.note_send(one) for one in answers * 9)
 
-    def test_after_one_answer_of_passentry_nothing_stops_it(self) -> None:
+    def test_after_one_answer_of_passentry_it_has_to_be_seen_again_who_answers(self) -> None:
         guard = Recognition(origin="https://api.example")
         for _ in range(FOREIGN_ANSWERS - 1):
             assert not guard.note_send(PORTAL)
         assert not guard.note_send(OURS)
         assert guard.known
-        assert not any(guard.note_send(PORTAL) for _ in range(99))
+        for _ in range(9):
+            for _ in range(FOREIGN_ANSWERS):
+                assert not guard.in_doubt
+                assert not guard.note_send(PORTAL)
+            assert guard.in_doubt
+            guard.go_on()
+
+    def test_a_proxy_that_does_not_accept_the_login_stops_after_a_few_whatever_it_is_asked_for(self) -> None:
+        sent = Fault(reason=PROXY_AUTH, written=False, error="No login.")
+        read = Reading(latest=Latest.UNREADABLE, cause=PROXY_AUTH, error="No login.")
+        guard = Recognition(origin="https://api.example")
+        for _ in range(LOGINS_REFUSED - 1):
+            assert not guard.note_send(sent)
+        assert not guard.note_send(OURS)
+        assert [guard.note_read(read), guard.note_send(sent), guard.note_read(read)] == ["", "", "No login."]
 
     def test_a_gateway_that_lets_reads_through_and_keeps_messages_back_is_noticed(self) -> None:
         guard = Recognition(origin="https://api.example")
