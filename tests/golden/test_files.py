@@ -29,5 +29,7 @@ def test_what_differs_from_run_to_run_is_left_out(tmp_path: Path, monkeypatch: p
 
 
 def test_each_file_is_of_a_test() -> None:
-    tests = {name for path in Path(__file__).parent.glob("test_*.py") for name in re.findall(r"def test_(\w+)\(", path.read_text())}
-    assert {path.stem for path in KEPT.glob("*")} <= tests
+    modules = list(Path(__file__).parent.glob("test_*.py"))
+    tests = {name for path in modules for name in re.findall(r"def test_(\w+)\(", path.read_text())}
+    # Those that a module keeps byte for byte have its name.
+    assert {path.name.partition(".")[0] for path in KEPT.glob("*")} <= tests | {path.stem.removeprefix("test_") for path in modules}
