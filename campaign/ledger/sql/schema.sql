@@ -39,8 +39,10 @@ CREATE TABLE rows (
     pass_key             TEXT NOT NULL,      -- equal for every way of writing the same pass id
     message              TEXT NOT NULL,
     cells                TEXT NOT NULL,      -- JSON array, in the order of campaigns.columns
-    status               TEXT NOT NULL CHECK (status IN ('pending', 'sending', 'delivered', 'not_delivered', 'accepted',
-                                                         'failed', 'unknown', 'skipped', 'invalid')),
+    -- Written out, as SQLite would put the texts of an IN into a table for each statement, and search that for each row.
+    status               TEXT NOT NULL CHECK (status = 'pending' OR status = 'sending' OR status = 'delivered' OR status = 'not_delivered'
+                                              OR status = 'accepted' OR status = 'failed' OR status = 'unknown' OR status = 'skipped'
+                                              OR status = 'invalid'),
     reason               TEXT NOT NULL DEFAULT '',
     due_at               REAL,               -- ledger clock; pending: may be sent; unknown: may be read back, NULL: a person decides
     runner               INTEGER,
