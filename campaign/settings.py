@@ -80,6 +80,7 @@ class Settings(BaseSettings):
     template: LocalPath = None
     templates: LocalPath = None
     id_column: str | None = None
+    header_row: int | None = Field(default=None, ge=1, le=1_048_576)
     results: File = None
     rate: Rate = 9.0
     concurrency: int | None = Field(default=None, ge=1, le=4096)

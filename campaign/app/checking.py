@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from campaign.app.concerns import FIRST_ROWS, concerns_of
 from campaign.app.controls import Exclusions
@@ -22,9 +22,12 @@ from campaign.domain.sheet import NO_LINES, SheetLines
 from campaign.ledger.port import LedgerReader
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from campaign.loader.messages import length_as_shown
-from campaign.loader.tables import Batch, Table
+from campaign.loader.table import Table
 from campaign.reporter.results import write_results
 from campaign.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SAMPLES: Final = 5
 
@@ -150,11 +153,11 @@ async def check(source: str, settings: Settings, *, problem_rows: Path | None = 
 def _watched(given: CheckedList, progress: Progress) -> CheckedList:
     """The same list, of whose rows it is told how many were read: they are the first half of the work."""
 
-    def read(size: int) -> Iterator[Batch]:
+    def read() -> "Iterator[pd.DataFrame]":
         done = 0
-        for batch in given.table.read(size):
-            yield batch
-            done += len(batch)
+        for frame in given.table.read():
+            yield frame
+            done += len(frame)
             progress(done, 2 * given.table.rows)
 
     return replace(given, table=replace(given.table, read=read))
@@ -193,7 +196,7 @@ class Look:
         return Checked(
             list_name=table.name,
             lines=table.lines,
-            description=table.description,
+            description=table.head.description,
             counts=counts,
             problems=tuple(self._problems(counts)),
             samples=tuple(samples),

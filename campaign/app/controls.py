@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from campaign.app.lists import header_offered
 from campaign.domain.cells import restore
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.places import Place
 from campaign.domain.schedule import Schedule, parse_moment, zone
 from campaign.loader.columns import check_pass_id, find_id_column, pass_key
-from campaign.loader.tables import open_table
+from campaign.loader.table import open_table
 from campaign.settings import Settings, problems_of
 
 REMEMBERED: Final[tuple[str, ...]] = (
@@ -190,17 +191,19 @@ class Exclusions:
     def keys(self) -> Iterator[list[str]]:
         """The keys of the passes, some at a time."""
         for file in self.files:
-            with open_table(file) as table:
+            with header_offered("delete what is above it"):
+                table = open_table(file)
+            with table:
                 place = find_id_column(table.columns, None, file=table.name, how="by naming it pass_id", otherwise=self.id_column)
                 row = 0
-                for batch in table.batches():
+                for frame in table.frames():
                     keys = []
-                    for cells in batch:
+                    for cell in frame.iloc[:, place]:
                         row += 1
-                        if not cells[place].strip():
+                        if not cell.strip():
                             continue
                         # Whether a column was copied out of a results file can't be seen: an id with such a mark is taken both ways.
-                        for text in {cells[place], restore(cells[place])}:
+                        for text in {cell, restore(cell)}:
                             pass_id, problem, sentence = check_pass_id(text)
                             if problem is not None:
                                 why = f"{sentence} The pass that it means would be sent to."

@@ -5,19 +5,25 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
 
 from campaign.domain.cells import restore
+from campaign.domain.errors import InputError
 from campaign.domain.places import Place, named
 from campaign.ledger.port import CampaignSpec
+from campaign.loader.layout import Layout
 from campaign.loader.messages import MessageLimits, Messages, plan_messages
 from campaign.loader.names import find_message_column
-from campaign.loader.stage import Layout, Stager
-from campaign.loader.tables import Table, open_table
+from campaign.loader.table import Table, open_table
 from campaign.settings import Settings
 
+if TYPE_CHECKING:
+    from campaign.loader.repeats import Repeats
+    from campaign.loader.stage import Stager
+
 _NOT_IN_FILE_NAMES: Final = re.compile(r'[/\\:*?"<>|\x00-\x1f\x7f]')
+_HEADER_ROW: Final = "use --header-row {line}"
 _MOST_NAME_BYTES: Final = 200
 """Of the 255 that a file's name may have, with its endings and those of the drafts beside it."""
 
@@ -29,13 +35,25 @@ class CheckedList:
     messages: Messages | None
     spec: CampaignSpec
     zones_must_be_known: bool
+    repeats: "Repeats" = field(repr=False, compare=False)
 
-    def stager(self) -> Stager:
-        return Stager(layout=self.layout, messages=self.messages, zones_must_be_known=self.zones_must_be_known, lines=self.table.lines)
+    def stager(self, *, duplicates: bool = False) -> "Stager":
+        """What makes rows of it; `duplicates` has it mark those, where it can, so that the ledger need not look for them."""
+        from campaign.loader.stage import Stager
+
+        return Stager(
+            layout=self.layout,
+            messages=self.messages,
+            zones_must_be_known=self.zones_must_be_known,
+            lines=self.table.lines,
+            repeated=self.repeats.found() if duplicates else None,
+        )
 
     def own_cells(self) -> Iterator[list[tuple[str, ...]]]:
         """The list's own values, some rows at a time."""
-        return ([self.layout.cells(row) for row in batch] for batch in self.table.batches())
+        from campaign.loader.frames import rows_of
+
+        return (list(map(self.layout.cells, rows_of(frame))) for frame in self.table.frames())
 
 
 @contextmanager
@@ -46,18 +64,20 @@ def opened(source: str, settings: Settings) -> Iterator[CheckedList]:
         InputError: the list or a template can't be used.
         UsageError: what was asked for can't be.
     """
-    with open_table(source) as table:
-        layout = Layout.of(table.columns, id_column=settings.id_column, file=table.name, spreadsheet=table.format in {"csv", "xlsx"})
+    with _read(source, settings) as (table, repeats):
+        with header_offered(_HEADER_ROW, table.head.header_guess):
+            layout = Layout.of(table.columns, id_column=settings.id_column, file=table.name, spreadsheet=table.format.is_spreadsheet)
         messages = _messages(layout, settings, file=table.name)
         yield CheckedList(
             table=table,
             layout=layout,
             messages=messages,
+            repeats=repeats,
             zones_must_be_known=settings.window is not None and settings.time_zone is None,
             spec=CampaignSpec(
                 name=settings.name or _named_within(table, layout) or default_name(source),
                 list_name=table.name,
-                list_sha256=table.sha256,
+                list_sha256=list_fingerprint(table.source.sha256, settings.header_row),
                 message_sha256=message_fingerprint(layout.columns[layout.id_place], messages),
                 columns=layout.columns,
                 id_column=layout.columns[layout.id_place],
@@ -68,6 +88,43 @@ def opened(source: str, settings: Settings) -> Iterator[CheckedList]:
                 },
             ),
         )
+
+
+@contextmanager
+def _read(source: str, settings: Settings) -> "Iterator[tuple[Table, Repeats]]":
+    from campaign.loader.repeats import Repeats
+
+    repeats = Repeats(settings.id_column)
+    try:
+        with header_offered(_HEADER_ROW):
+            table = open_table(source, header_row=settings.header_row, each=repeats.add)
+        with table:
+            yield table, repeats
+    finally:
+        repeats.close()
+
+
+@contextmanager
+def header_offered(advice: str, guess: int | None = None) -> Iterator[None]:
+    """Where a list can't be used, and its header seems to be in another line, say so.
+
+    Args:
+        advice: what to do about it; `{line}` is that line.
+        guess: the line, where the error does not say it.
+    """
+    try:
+        yield
+    except InputError as error:
+        line = error.header_row or guess
+        if line is None:
+            raise
+        problem = f"{error.problem} The header seems to be in line {line}: {advice.format(line=line)}."
+        raise InputError(problem, file=error.file, row=error.row, line=error.line, column=error.column, header_row=line) from error
+
+
+def list_fingerprint(sha256: str, header_row: int | None) -> str:
+    """What `CampaignSpec.list_sha256` is of a file with this hash: below another header it is another list."""
+    return sha256 if header_row is None else hashlib.sha256(f"{sha256} {header_row}".encode()).hexdigest()
 
 
 def default_name(source: str) -> str:
@@ -86,7 +143,7 @@ def _named_within(table: Table, layout: Layout) -> str:
     if not layout.results or not table.rows:
         return ""
     place = table.columns.index("delivery_campaign")
-    name = next(table.batches(1))[0][place]
+    name = str(next(table.frames()).iat[0, place])
     return restore(name) if layout.neutralised else name
 
 

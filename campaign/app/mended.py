@@ -12,7 +12,7 @@ from campaign.domain.sheet import place
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.loader.columns import pass_key
 from campaign.loader.names import find_zone_column, listed, loosely
-from campaign.loader.tables import Table, open_table
+from campaign.loader.table import Table, open_table
 
 CAMPAIGN, ROW, STATUS, MESSAGE = "delivery_campaign", "delivery_row", "delivery_status", "delivery_message"
 
@@ -71,10 +71,12 @@ class MendedFile:
         clean = restore if _is_neutralised(self.table) else str
         columns = self.table.columns
         delivery = {name: columns.index(name) for name in (CAMPAIGN, ROW, STATUS, MESSAGE) if name in columns}
+        from campaign.loader.frames import rows_of
+
         number = 0
-        for batch in self.table.batches():
+        for frame in self.table.frames():
             lines = []
-            for values in batch:
+            for values in rows_of(frame):
                 number += 1
                 found = {name: clean(values[at]) for name, at in delivery.items()}
                 if found[CAMPAIGN] != self.record.spec.name:
@@ -134,7 +136,7 @@ def mended_file(source: str, reader: LedgerReader) -> Iterator[MendedFile | None
                 code="missing_column",
             )
         clean = restore if _is_neutralised(table) else str
-        name = clean(next(table.batches(1))[0][table.columns.index(CAMPAIGN)]) if table.rows else ""
+        name = clean(str(next(table.frames()).iat[0, table.columns.index(CAMPAIGN)])) if table.rows else ""
         record = reader.campaign(name)
         if record is None:
             yield None
@@ -158,7 +160,7 @@ def mended_file(source: str, reader: LedgerReader) -> Iterator[MendedFile | None
 
 def _is_neutralised(table: Table) -> bool:
     """Whether its cells carry the marks of a spreadsheet's export."""
-    return table.format in {"csv", "xlsx"}
+    return table.format.is_spreadsheet
 
 
 def _check_columns(file: MendedFile) -> None:

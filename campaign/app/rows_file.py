@@ -13,7 +13,7 @@ from campaign.domain.selection import Selection
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.loader.columns import check_pass_id, find_id_column, pass_key
 from campaign.loader.names import shown
-from campaign.loader.tables import Table, open_table
+from campaign.loader.table import Table, open_table
 from campaign.reporter.lines import rows as rows_in_words
 
 RETRIED: Final = "retried"
@@ -116,8 +116,8 @@ def named_rows(source: str, reader: LedgerReader, record: CampaignRecord, select
         found = NamedRows(table=table)
         lookup = _Lookup(reader=reader, record=record, selection=selection, found=found)
         ids: list[str] = []
-        for batch in table.batches():
-            ids += [cells[place] for cells in batch]
+        for frame in table.frames():
+            ids += frame.iloc[:, place].array.tolist()
             if len(ids) >= LINES_AT_ONCE:
                 lookup.take_in(ids)
                 ids = []

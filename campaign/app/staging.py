@@ -63,8 +63,8 @@ async def stage(
                 if reader.campaign(given.spec.name) is None:
                     raise
                 continue
-            if given.table.guessed:
-                tell("encoding_guessed", f"“{given.table.name}” is read as {given.table.description}.")
+            if given.table.head.guessed:
+                tell("encoding_guessed", f"“{given.table.name}” is read as {given.table.head.description}.")
             staged = await _fill(ledger, reader, record, given, stop=stop, exclusions=exclusions)
             warn(staged.concerns, staged.record, tell)
             return staged
@@ -144,16 +144,17 @@ async def _fill(
     stop: asyncio.Event,
     exclusions: Exclusions | None,
 ) -> Staged:
-    stager = given.stager()
+    # Who is excluded is counted as such, also where the pass is a duplicate: the ledger knows both in the end.
+    stager = given.stager(duplicates=exclusions is None or not exclusions.files)
     try:
         with NearIdFinder() as finder:
-            async with _read_ahead(finder.watching(stager.batches(given.table, given.table.columns))) as next_batch:
+            async with _read_ahead(finder.watching(stager.batches(given.table.frames()))) as next_batch:
                 while (batch := await next_batch()) is not None:
                     _check_not_stopped(stop)
                     await ledger.stage(record.id, batch)
             await exclude(ledger, record, exclusions, finder)
             near = await asyncio.to_thread(finder.found)
-        await ledger.finish_staging(record.id, content_sha256=stager.content_sha256)
+        await ledger.finish_staging(record.id, content_sha256=stager.content_sha256, duplicates_marked=stager.repeated is not None)
     except BaseException:
         await asyncio.shield(ledger.discard(record.id))
         raise
@@ -230,6 +231,6 @@ def _other_content(record: CampaignRecord, given: CheckedList, differences: str,
 
 def _content(given: CheckedList) -> str:
     stager = given.stager()
-    for _ in stager.batches(given.table, given.table.columns):
+    for _ in stager.batches(given.table.frames()):
         pass
     return stager.content_sha256

@@ -78,7 +78,7 @@ def _chosen(given: CheckedList, row: int | None) -> StagedRow:
 
     What is wrong with its own pass id does not matter, nor what became of it if the list is a results file.
     """
-    batches = given.stager().batches(given.table, given.table.columns)
+    batches = given.stager().batches(given.table.frames())
     found = next((found for batch in batches for found in batch if (found.row == row if row else _has_message(found))), None)
     if found is None:
         why = f"There is no row {row}; it has {given.table.rows:,}." if row else "None of its rows has a message that can be sent."

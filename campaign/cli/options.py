@@ -26,6 +26,7 @@ OPTIONS: Final[dict[str, Any]] = {
     "template": _option(Path, "A file with the text to send.", "FILE", _LIST),
     "templates": _option(Path, "The folder of the files that a “template” column names.", "DIR", _LIST),
     "id_column": _option(str, "The column of the pass IDs.", "COLUMN", _LIST),
+    "header_row": _option(str, "The line of the header, where a title is above it. Default: the first that is not blank.", "NUMBER", _LIST),
     "max_length": _option(str, "Longest message, in characters. Default 350.", "NUMBER", _LIST),
     "lock_screen": _option(str, "Characters that a lock screen shows; longer messages are warned of. Default 140.", "NUMBER", _LIST),
     "rate": _option(str, "Sends per second. Default 9; the API allows 10.", "NUMBER", _SENDING),
@@ -83,7 +84,7 @@ OPTIONS: Final[dict[str, Any]] = {
     "dry_run": _option(bool, "Do everything but sending; the same as check.", None, _SENDING, "--dry-run"),
 }
 
-MESSAGE: Final = ("message", "template", "templates", "id_column", "max_length", "lock_screen")
+MESSAGE: Final = ("message", "template", "templates", "id_column", "header_row", "max_length", "lock_screen")
 SENDING: Final = (
     *("window", "time_zone", "start_at", "not_after", "no_wait", "exclude", "daily_cap", "sample", "seed", "canary"),
     *("rate", "limit", "yes", "moved_here", "halt", "baseline", "on_unknown", "quiet_period", "timeout", "max_attempts", "concurrency"),

@@ -18,9 +18,14 @@ if TYPE_CHECKING:
 
 JOB_SUFFIX: Final = ".toml"
 
-List = Annotated[str, typer.Argument(help="The list: .csv, .parquet, .xlsx, a results file, or - for CSV on stdin.", metavar="LIST")]
+List = Annotated[
+    str, typer.Argument(help="The list: .csv, .parquet, .xlsx, .ods and others, a results file, or - for CSV on stdin.", metavar="LIST")
+]
 ListOrJob = Annotated[
-    str, typer.Argument(help="The list: .csv, .parquet, .xlsx, a results file, or - for CSV on stdin; or a job: .toml.", metavar="LIST|JOB")
+    str,
+    typer.Argument(
+        help="The list: .csv, .parquet, .xlsx, .ods and others, a results file, or - for CSV on stdin; or a job: .toml.", metavar="LIST|JOB"
+    ),
 ]
 Campaign = Annotated[str, typer.Argument(help="The campaign's name.", metavar="NAME")]
 

@@ -87,6 +87,7 @@ class InputError(CampaignError):
         row: 1-based, counted from the first row after the header.
         line: of that row, as a spreadsheet numbers it; None where that is not known.
         column: the column's name as the file has it.
+        header_row: the line that the header seems to be in, where that may be the reason.
         values: what else it is about.
     """
 
@@ -102,8 +103,10 @@ class InputError(CampaignError):
         row: int | None = None,
         line: int | None = None,
         column: str | None = None,
+        header_row: int | None = None,
         **values: object,
     ) -> None:
+        self.header_row = header_row
         self.problem = problem
         self.file = file
         self.row = row

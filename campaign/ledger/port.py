@@ -72,8 +72,8 @@ class Ledger(Upkeep, WaitNotes, Protocol):
     async def stage(self, campaign: int, rows: Sequence[StagedRow]) -> None:
         """Add rows to a campaign that is being staged."""
 
-    async def finish_staging(self, campaign: int, *, content_sha256: str) -> None:
-        """Mark duplicates, first row of a pass wins, and make the campaign sendable."""
+    async def finish_staging(self, campaign: int, *, content_sha256: str, duplicates_marked: bool = False) -> None:
+        """Mark duplicates, first row of a pass wins, unless they were staged as such; and make the campaign sendable."""
 
     async def discard(self, campaign: int) -> None:
         """Forget a campaign whose staging did not end."""

@@ -41,8 +41,8 @@ def staged(campaign: int, row: StagedRow) -> tuple[Any, ...]:
 
 def staged_plain(campaign: int, batch: StagedBatch) -> list[Any]:
     """What `stage_plain` takes of each of the plain rows, one row after the other; all else of them is what the statement says."""
-    cells = [orjson.dumps(cells).decode() for cells in batch.cells]
-    columns = (repeat(campaign, len(cells)), batch.numbers, batch.pass_ids, batch.pass_keys, batch.messages, cells, batch.zones)
+    numbers = batch.numbers
+    columns = (repeat(campaign, len(numbers)), numbers, batch.pass_ids, batch.pass_keys, batch.messages, batch.cells, batch.zones)
     return list(chain.from_iterable(zip(*columns, strict=True)))
 
 

@@ -140,6 +140,15 @@ def pass_keys(pass_ids: Sequence[str]) -> list[str]:
     return [pass_key(pass_id) if len(pass_id) in _UUID_CHARACTERS else pass_id for pass_id in pass_ids]
 
 
+def ids_of(texts: Sequence[str]) -> tuple[list[bool], list[str]]:
+    """Of cells of the id column: `plain_ids`, and the `pass_key` of what `check_pass_id` makes of each."""
+    plain, keys = plain_ids(texts), pass_keys(texts)
+    for place, is_plain in enumerate(plain):
+        if not is_plain:
+            keys[place] = pass_key(check_pass_id(texts[place])[0])
+    return plain, keys
+
+
 def _check_sendable(pass_id: str) -> tuple[Invalid | None, str]:
     if len(pass_id) > ID_CHARACTERS:
         return Invalid.BAD_ID, f"The id is {len(pass_id):,} characters long; at most {ID_CHARACTERS} can be sent. Is it the right column?"

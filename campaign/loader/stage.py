@@ -1,89 +1,48 @@
-"""From a table to staged rows: every row of the list becomes pending, invalid or (a results file's) what it already was."""
+"""From frames to staged rows: every row of the list becomes pending, invalid, a duplicate or (a results file's) what it already was."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import compress
-from operator import not_
-from typing import Final, Protocol, Self
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from campaign.domain.batch import StagedBatch
 from campaign.domain.cells import restore
 from campaign.domain.errors import InputError
-from campaign.domain.model import UNSENT, Invalid, Outcome, StagedRow, Status
+from campaign.domain.model import UNSENT, Invalid, Outcome, Skip, StagedRow, Status
 from campaign.domain.results import RESULT_COLUMNS
 from campaign.domain.schedule import known_zones
 from campaign.domain.sheet import NO_LINES, SheetLines
-from campaign.loader.columns import check_pass_id, find_id_column, is_results_file, own_columns, pass_key, pass_keys, plain_ids
-from campaign.loader.messages import Messages, Rendered, as_it_was
-from campaign.loader.names import find_zone_column, shown
+from campaign.loader.columns import check_pass_id, ids_of, pass_key
+from campaign.loader.frames import TEXT, row_of, rows_of
+from campaign.loader.layout import Layout
+from campaign.loader.messages import FrameColumns, Messages, Rendered, as_it_was
+from campaign.loader.names import shown
 from campaign.loader.outcomes import read_outcome
+from campaign.loader.repeats import Repeated
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _MAY_BE_SENT: Final = frozenset({Status.PENDING, Status.FAILED, Status.UNKNOWN})
 """So that the row has to be one that can be; what is known of its attempts is kept."""
+
+_DUPLICATE: Final = Outcome(status=Status.SKIPPED, reason=Skip.DUPLICATE)
+_BETWEEN_CELLS, _AFTER_ROW = pa.scalar("\x1f", TEXT), pa.scalar("\x1e", TEXT)
+_NOTHING = pa.scalar("", TEXT)
+_ESCAPED: Final = np.isin(np.arange(256), [*range(0x20), ord('"'), ord("\\")])
+"""Whether JSON can't have a byte of a text as it is."""
 
 
 def _never_tried(outcome: Outcome) -> bool:
     """Whether a row could not be sent, and nothing tells of an attempt: an invalid one may have been another thing before."""
     traces = (outcome.attempts, outcome.sent_at, outcome.settled_at, outcome.http_status, outcome.notification_status)
     return outcome.status is Status.INVALID and not any(traces)
-
-
-class Source(Protocol):
-    """What staging needs of a table."""
-
-    @property
-    def columns(self) -> tuple[str, ...]: ...
-    @property
-    def rows(self) -> int: ...
-    def batches(self, size: int = 5000) -> Iterator[list[tuple[str, ...]]]: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
-    """Which columns of a table mean what. `neutralised` says that its cells carry the marks of a spreadsheet's export."""
-
-    columns: tuple[str, ...]
-    own: tuple[int, ...]
-    id_place: int
-    results: bool
-    neutralised: bool
-    zone_place: int | None = None
-
-    @classmethod
-    def of(cls, columns: Sequence[str], *, id_column: str | None, file: str, spreadsheet: bool) -> Self:
-        """Which column is which.
-
-        Args:
-            columns: the table's, results' ones included.
-            id_column: as asked for, if it was.
-            file: the list, for messages.
-            spreadsheet: the list is in a format that spreadsheets open, so that a results file's cells are neutralised.
-
-        Raises:
-            InputError: the columns don't tell which is the pass's, or are neither a list's nor a results file's.
-        """
-        results = is_results_file(columns)
-        own = own_columns(columns, file=file)
-        neutralised = results and spreadsheet
-        names = tuple(restore(columns[place]) if neutralised else columns[place] for place in own)
-        return cls(
-            columns=names,
-            own=own,
-            id_place=find_id_column(names, id_column, file=file),
-            results=results,
-            neutralised=neutralised,
-            zone_place=find_zone_column(names, file=file),
-        )
-
-    def cells(self, row: Sequence[str]) -> tuple[str, ...]:
-        """The list's own values of a row."""
-        own = tuple(row) if len(self.own) == len(row) else tuple(row[place] for place in self.own)
-        return tuple(map(restore, own)) if self.neutralised else own
-
-    def all_cells(self, rows: Sequence[tuple[str, ...]]) -> Sequence[tuple[str, ...]]:
-        """`cells` of many rows."""
-        return [self.cells(row) for row in rows] if self.results else rows
 
 
 @dataclass(slots=True)
@@ -95,67 +54,80 @@ class Stager:
         messages: where the texts come from; None takes a results file's own.
         zones_must_be_known: a row whose time zone is none is invalid, as nobody says which else to take.
         lines: of the list's rows, for errors.
+        repeated: tells the passes that are in the list more than once, of which all rows but the first that can be sent are duplicates;
+            None leaves them for the ledger to find.
     """
 
     layout: Layout
     messages: Messages | None
     zones_must_be_known: bool = False
     lines: SheetLines = NO_LINES
+    repeated: Repeated | None = None
     _hash: "hashlib._Hash" = field(default_factory=hashlib.sha256)
 
     @property
     def content_sha256(self) -> str:
         return self._hash.hexdigest()
 
-    def batches(self, table: Source, table_columns: Sequence[str]) -> Iterator[Sequence[StagedRow]]:
-        places = {name: place for place, name in enumerate(table_columns) if name in RESULT_COLUMNS} if self.layout.results else {}
+    def batches(self, frames: "Iterable[pd.DataFrame]") -> Iterator[Sequence[StagedRow]]:
         first = 1
-        for batch in filter(None, table.batches()):
-            rows = self.layout.all_cells(batch)
-            self._hash.update(b"".join(["\x1f".join(cells).encode() + b"\x1e" for cells in rows]))
-            if self.messages is not None and not places:
-                yield self._of_list(self.messages, first, rows)
+        for frame in frames:
+            if self.messages is not None and not self.layout.results:
+                _add_content(self._hash, frame)
+                yield self._of_list(self.messages, first, frame)
             else:
-                befores = ({name: self._delivery(values[place]) for name, place in places.items()} for values in batch)
-                yield [self._row(number, cells, before) for number, (cells, before) in enumerate(zip(rows, befores, strict=True), first)]
-            first += len(batch)
+                yield self._of_results(first, frame)
+            first += len(frame)
 
-    def _of_list(self, messages: Messages, first: int, rows: Sequence[tuple[str, ...]]) -> StagedBatch:
+    def _of_results(self, first: int, frame: "pd.DataFrame") -> list[StagedRow]:
+        """Rows that may have been sent."""
+        rows = list(map(self.layout.cells, rows_of(frame)))
+        self._hash.update(b"".join(["\x1f".join(cells).encode() + b"\x1e" for cells in rows]))
+        clean = restore if self.layout.neutralised else str
+        delivery = {name: list(map(clean, frame[name].array.tolist())) for name in RESULT_COLUMNS if self.layout.results}
+        befores = [{name: texts[at] for name, texts in delivery.items()} for at in range(len(rows))]
+        return [self._row(number, cells, before) for number, (cells, before) in enumerate(zip(rows, befores, strict=True), first)]
+
+    def _of_list(self, messages: Messages, first: int, frame: "pd.DataFrame") -> StagedBatch:
         """Rows that were never sent: plain ones at once, each of the others by itself."""
-        columns = list(zip(*rows, strict=True))
-        ids = columns[self.layout.id_place]
+        ids = frame.iloc[:, self.layout.id_place].array.tolist()
+        plain_ids, keys = ids_of(ids)
         try:
-            rendered = messages.render_columns(columns)
+            rendered = messages.render_columns(FrameColumns(frame))
         except InputError as error:
             raise self._at_row(error, first - 1 + (error.row or 1)) from error
         texts = rendered.texts
-        zones = [""] * len(rows) if self.layout.zone_place is None else list(map(self._zone, rows))
-        plain = [
-            bool(text) and zone is not None and id_is_plain for text, zone, id_is_plain in zip(texts, zones, plain_ids(ids), strict=True)
-        ]
-        pass_ids = list(compress(ids, plain))
-        return StagedBatch(
-            numbers=list(compress(range(first, first + len(rows)), plain)),
-            pass_ids=pass_ids,
-            pass_keys=pass_keys(pass_ids),
-            messages=list(compress(texts, plain)),
-            cells=list(compress(rows, plain)),
-            zones=[zone or "" for zone in compress(zones, plain)],
-            others=[
-                self._row(first + at, rows[at], {}, rendered.refused.get(at) or Rendered(text=texts[at]))
-                for at in compress(range(len(rows)), map(not_, plain))
-            ],
-        )
+        zones = self._zones(frame)
+        plain = [bool(text) and zone is not None and is_plain for text, zone, is_plain in zip(texts, zones, plain_ids, strict=True)]
+        others: dict[int, StagedRow] = {}
 
-    def _delivery(self, text: str) -> str:
-        return restore(text) if self.layout.neutralised else text
+        def by_itself(at: int) -> StagedRow:
+            return self._row(first + at, row_of(frame, at), {}, rendered.refused.get(at) or Rendered(text=texts[at]))
+
+        if not all(plain):
+            others = {at: by_itself(at) for at, is_plain in enumerate(plain) if not is_plain}
+        if self.repeated is not None:
+            for at in self.repeated.among(keys):
+                row = others.get(at)
+                if (row is None or row.outcome.status is Status.PENDING) and not self.repeated.is_first(keys[at]):
+                    others[at] = replace(row or by_itself(at), outcome=_DUPLICATE)
+                    plain[at] = False
+        return StagedBatch(
+            numbers=list(compress(range(first, first + len(plain)), plain)),
+            pass_ids=list(compress(ids, plain)),
+            pass_keys=list(compress(keys, plain)),
+            messages=list(compress(texts, plain)),
+            cells=list(compress(_as_json(frame), plain)),
+            zones=[zone or "" for zone in compress(zones, plain)],
+            others=[others[at] for at in sorted(others)],
+        )
 
     def _row(self, number: int, cells: tuple[str, ...], before: dict[str, str], rendered: Rendered | None = None) -> StagedRow:
         pass_id, reason, error = check_pass_id(cells[self.layout.id_place])
         outcome = read_outcome(before) if before else UNSENT
         text = before.get("delivery_message", "")
         if outcome is not UNSENT and _never_tried(outcome) and (text or self.messages is not None):
-            # What was wrong with it may have been mended since.
+            # What was wrong with it may have been corrected since.
             outcome = UNSENT
         if self.messages is not None and (not text or outcome.status is Status.PENDING):
             rendered = rendered or self._render(self.messages, number, cells)
@@ -163,19 +135,23 @@ class Stager:
         elif outcome.status in _MAY_BE_SENT:
             rendered = as_it_was(text)
             text, reason, error = rendered.text or text, reason or rendered.reason, error or rendered.error
-        zone = self._zone(cells)
+        named = cells[self.layout.zone_place] if self.layout.zone_place is not None else ""
+        zone = self._zone(named)
         if zone is None:
-            place = self.layout.zone_place
-            named = shown(cells[place]) if place is not None else ""
             zone, reason = "", reason or Invalid.BAD_TIME_ZONE
-            error = error or f"“{named}” is no time zone. Write its IANA name, such as Europe/Berlin, or give --time-zone."
+            error = error or f"“{shown(named)}” is no time zone. Write its IANA name, such as Europe/Berlin, or give --time-zone."
         if reason is not None and (outcome.status in _MAY_BE_SENT or outcome.status is Status.INVALID):
             outcome = replace(outcome, status=Status.INVALID, reason=reason, error=error)
         return StagedRow(row=number, pass_id=pass_id, pass_key=pass_key(pass_id), message=text, cells=cells, outcome=outcome, zone=zone)
 
-    def _zone(self, cells: tuple[str, ...]) -> str | None:
-        """The row's time zone, empty for the run's own; None if it is none and has to be one."""
-        name = cells[self.layout.zone_place].strip() if self.layout.zone_place is not None else ""
+    def _zones(self, frame: "pd.DataFrame") -> Sequence[str | None]:
+        """Each row's time zone, as `_zone`."""
+        place = self.layout.zone_place
+        return [""] * len(frame) if place is None else [self._zone(named) for named in frame.iloc[:, place].array.tolist()]
+
+    def _zone(self, named: str) -> str | None:
+        """A row's time zone, empty for the run's own; None if it is none and has to be one."""
+        name = named.strip()
         if not name or name in known_zones():
             return name
         return None if self.zones_must_be_known else ""
@@ -188,3 +164,24 @@ class Stager:
 
     def _at_row(self, error: InputError, row: int) -> InputError:
         return InputError(error.problem, file=error.file, row=row, line=self.lines.of(row), column=error.column)
+
+
+def _add_content(digest: "hashlib._Hash", frame: "pd.DataFrame") -> None:
+    """Add rows to the hash, each cell but the last with one sign behind it and each row with another."""
+    rows = pc.binary_join_element_wise(pc.binary_join_element_wise(*_arrays(frame), _BETWEEN_CELLS), _NOTHING, _AFTER_ROW)
+    # The texts of an array lie one behind the other.
+    digest.update(rows.buffers()[2])
+
+
+def _as_json(frame: "pd.DataFrame") -> list[str]:
+    """Each row as a JSON array of its cells."""
+    arrays = _arrays(frame)
+    if any(_ESCAPED[np.frombuffer(array.buffers()[2] or b"", np.uint8)].any() for array in arrays):
+        return [orjson.dumps(cells).decode() for cells in rows_of(frame)]
+    inside = pc.binary_join_element_wise(*arrays, pa.scalar('","', TEXT))
+    texts: list[str] = pc.binary_join_element_wise(pa.scalar('["', TEXT), inside, pa.scalar('"]', TEXT), _NOTHING).to_pylist()
+    return texts
+
+
+def _arrays(frame: "pd.DataFrame") -> list[pa.Array]:
+    return [pa.array(frame.iloc[:, place]) for place in range(frame.shape[1])]

@@ -12,7 +12,8 @@ from campaign.console.console import Rules
 from campaign.console.launch import launches
 from campaign.console.trail import deeds, own
 from campaign.domain.model import CampaignState, Status
-from campaign.loader.tables import open_table
+from campaign.loader.frames import rows_of
+from campaign.loader.table import open_table
 from campaign.reporter.target import Format
 from campaign.simulator.config import SimulatorConfig
 from campaign.simulator.faults import Fault
@@ -59,7 +60,7 @@ async def test_what_is_taken_away_can_be_opened_as_a_list(tmp_path: Path, kind: 
             file = tmp_path / f"taken.{kind}"
             file.write_bytes(await answer.read())
             with open_table(file) as table:
-                found = [row for batch in table.batches() for row in batch]
+                found = [row for frame in table.frames() for row in rows_of(frame)]
                 place = table.columns.index("delivery_status")
             assert len(found) == rows
             assert {row[place] for row in found} == ({"delivered", "failed"} if which == "results" else {"failed"})

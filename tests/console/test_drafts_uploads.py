@@ -1,12 +1,14 @@
 """Lists that come in: of any kind and size, whole or in part, honest or not."""
 
 import asyncio
+import bz2
+import gzip
 import io
 import resource
 import signal
 import stat
 import zipfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import psutil
@@ -250,6 +252,41 @@ async def test_another_list_takes_the_place_of_the_first(tmp_path: Path) -> None
         assert at.draft(draft).name == "other"
         answer = await at.get(f"{draft}/check")
         assert answer.says("drafts.locked.column")
+
+
+async def test_the_line_of_the_header_is_offered_and_taken(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        answer = await at.settled(await at.upload(b"Spring promo\n\n" + LIST, "promo.csv"))
+        draft = answer.path.rsplit("/", 1)[0]
+        assert answer.path.endswith("/list")
+        assert "The header seems to be in line 3." in answer.words
+        # What can be read with another header is not thrown away.
+        assert [Path(file).name for file in at.files() if "/list/" in file] == ["promo.csv"]
+        for nonsense in ("", "0", "x", "-1", "99999999"):
+            answer = await at.post(f"{draft}/header", header_row=nonsense)
+            assert answer.status == 422
+        await at.settled(await at.post(f"{draft}/header", header_row="3"))
+        assert at.draft(draft).header_row == 3
+        assert "first_name" in (await at.get(f"{draft}/column")).words
+        await at.settled(await at.upload(LIST, "promo.csv", path=f"{draft}/list"))
+        assert at.draft(draft).header_row == 0
+
+
+async def test_a_list_below_a_title_is_checked_and_sent(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        draft = (await at.settled(await at.upload(b"Spring promo\n\n" + LIST, "promo.csv"))).path.rsplit("/", 1)[0]
+        await at.settled(await at.post(f"{draft}/header", header_row="3"))
+        await at.post(f"{draft}/column", column="pass_id")
+        await at.post(f"{draft}/message", words="written", message="Hi {{ first_name }}")
+        assert "20" in (await at.checked(draft)).words
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress])
+async def test_a_packed_list_is_read_like_the_file_inside(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    async with desk(tmp_path) as at:
+        answer = await at.settled(await at.upload(pack(LIST), "promo.csv.gz" if pack is gzip.compress else "promo.csv.bz2"))
+        draft = answer.path.rsplit("/", 1)[0]
+        assert "first_name" in (await at.get(f"{draft}/column")).words
 
 
 async def test_results_are_no_new_list(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The promises of `ledger.port.Ledger`, for every backend."""
 
 import itertools
+import json
 import time
 from dataclasses import replace
 
@@ -34,7 +35,7 @@ class TestStaging:
             pass_ids=pass_ids,
             pass_keys=[pass_id.lower() for pass_id in pass_ids],
             messages=[f"Hi\n{number} “é” 👩\u200d👧" for number in numbers],
-            cells=[(pass_id, "", "\t") for pass_id in pass_ids],
+            cells=[json.dumps([pass_id, "", "\t"]) for pass_id in pass_ids],
             zones=["Europe/Berlin" if number % 3 else "" for number in numbers],
             others=others,
         )

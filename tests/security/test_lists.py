@@ -10,7 +10,7 @@ import pytest
 import xlsxwriter
 
 from campaign.domain.errors import InputError
-from tests.unit.tables_given import measure, read
+from tests.unit.loader_given import measure, read
 
 SHEET = "xl/worksheets/sheet1.xml"
 STRINGS = "xl/sharedStrings.xml"

@@ -36,6 +36,7 @@ CASES: dict[str, tuple[str, str, Any, list[tuple[str, Any]]]] = {
     "template": ("--template", "CAMPAIGN_TEMPLATE", None, [(name, Path(name)) for name in "abc"]),
     "templates": ("--templates", "CAMPAIGN_TEMPLATES", None, [(name, Path(name)) for name in "abc"]),
     "id_column": ("--id-column", "CAMPAIGN_ID_COLUMN", None, [("a", "a"), ("b", "b"), ("c", "c")]),
+    "header_row": ("--header-row", "CAMPAIGN_HEADER_ROW", None, [("1", 1), ("2", 2), ("3", 3)]),
     "max_length": ("--max-length", "CAMPAIGN_MAX_LENGTH", 350, [("1", 1), ("2", 2), ("3", 3)]),
     "lock_screen": ("--lock-screen", "CAMPAIGN_LOCK_SCREEN", 140, [("1", 1), ("2", 2), ("3", 3)]),
     "rate": ("--rate", "CAMPAIGN_RATE", 9.0, [("1", 1.0), ("2.5", 2.5), ("unlimited", None)]),

@@ -15,7 +15,8 @@ from campaign.domain.cells import neutralise, restore
 from campaign.domain.model import Outcome, ResultRow, Status
 from campaign.domain.results import RESULT_COLUMNS
 from campaign.insights import iso
-from campaign.loader.tables import open_table
+from campaign.loader.frames import rows_of
+from campaign.loader.table import open_table
 from campaign.reporter.formats import neutralised, time_texts, write_csv
 from campaign.reporter.frames import TEXT, framed, milliseconds
 from campaign.reporter.target import Layout
@@ -133,7 +134,7 @@ def test_the_loader_reads_back_what_was_written(tmp_path: Path) -> None:
     path.write_bytes(csv_of([row(n, cells=(f"id-{n}", cell), message=cell) for n, cell in enumerate(CELLS, start=1)]))
     with open_table(path) as table:
         assert table.columns == (*OWN, *RESULT_COLUMNS)
-        found = [line for batch in table.batches() for line in batch]
+        found = [line for frame in table.frames() for line in rows_of(frame)]
     at = table.columns.index("delivery_message")
     assert [restore(line[1]) for line in found] == list(CELLS)
     assert [restore(line[at]) for line in found] == list(CELLS)

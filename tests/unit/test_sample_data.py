@@ -12,9 +12,9 @@ from campaign.app.checking import Checked, check
 from campaign.domain.model import Invalid, Skip, Status
 from campaign.loader.columns import check_pass_id, find_id_column, pass_key
 from campaign.loader.names import find_template_column
-from campaign.loader.tables import open_table
+from campaign.loader.table import open_table
 from campaign.settings import GivenSettings
-from tests.unit.tables_given import read
+from tests.unit.loader_given import read
 
 SAMPLES = Path(__file__).parents[2] / "sample_data"
 PROMO = SAMPLES / "promo.csv"
@@ -38,7 +38,7 @@ def test_one_list_gives_the_same_rows_in_every_format(name: str) -> None:
 
 def test_the_german_file_is_as_excel_saves_it() -> None:
     with open_table(SAMPLES / "promo-excel-de.csv") as table:
-        assert (table.encoding, table.separator) == ("Windows-1252", ";")
+        assert (table.head.encoding, table.head.separator) == ("Windows-1252", ";")
     data = (SAMPLES / "promo-excel-de.csv").read_bytes()
     assert data.count(b"\r\n") == data.count(b"\n")
 

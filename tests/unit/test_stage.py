@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import xlsxwriter
@@ -16,12 +17,21 @@ from hypothesis import strategies as st
 from campaign.domain.errors import InputError
 from campaign.domain.model import UNSENT, Invalid, Outcome, ResultRow, StagedRow, Status
 from campaign.domain.results import RESULT_COLUMNS
+from campaign.loader.frames import rows_of
+from campaign.loader.layout import Layout
 from campaign.loader.messages import Messages, plan_messages
-from campaign.loader.stage import Layout, Stager
-from campaign.loader.tables import open_table
+from campaign.loader.stage import Stager
+from campaign.loader.table import open_table
 from campaign.reporter.results import write_results
 from tests.examples import examples
+from tests.unit.loader_given import reading_here
 from tests.unit.reporter_given import DELIVERED, FAILED, INVALID, PENDING, UNKNOWN, by_column
+
+
+@pytest.fixture(autouse=True)
+def _here() -> Iterator[None]:
+    with reading_here():
+        yield
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,25 +42,21 @@ class Given:
     found: Sequence[tuple[str, ...]]
     most: int = 5000
 
-    @property
-    def rows(self) -> int:
-        return len(self.found)
-
-    def batches(self, size: int = 5000) -> Iterator[list[tuple[str, ...]]]:
-        size = min(size, self.most)
-        yield from (list(self.found[at : at + size]) for at in range(0, len(self.found), size))
+    def frames(self) -> Iterator[pd.DataFrame]:
+        for at in range(0, len(self.found), self.most):
+            yield pd.DataFrame(self.found[at : at + self.most], columns=list(self.columns), dtype="str")
 
 
 def stage(columns: Sequence[str], rows: Sequence[tuple[str, ...]], messages: Messages | None = None) -> list[StagedRow]:
     layout = Layout.of(columns, id_column=None, file="list.csv", spreadsheet=True)
     table = Given(columns=tuple(columns), found=rows)
-    return [row for batch in Stager(layout=layout, messages=messages).batches(table, columns) for row in batch]
+    return [row for batch in Stager(layout=layout, messages=messages).batches(table.frames()) for row in batch]
 
 
 def stage_file(path: Path) -> list[StagedRow]:
     with open_table(path) as table:
-        layout = Layout.of(table.columns, id_column=None, file=table.name, spreadsheet=table.format in {"csv", "xlsx"})
-        return [row for batch in Stager(layout=layout, messages=None).batches(table, table.columns) for row in batch]
+        layout = Layout.of(table.columns, id_column=None, file=table.name, spreadsheet=table.format.is_spreadsheet)
+        return [row for batch in Stager(layout=layout, messages=None).batches(table.frames()) for row in batch]
 
 
 def of_results(**delivery: str) -> StagedRow:
@@ -79,7 +85,7 @@ def test_many_rows_at_once_become_what_each_does_by_itself(rows: list[tuple[str,
     layout = Layout.of(columns, id_column=None, file="list.csv", spreadsheet=True)
     messages = template(message, columns)
     whole, single = (Stager(layout=layout, messages=messages, zones_must_be_known=known) for _ in range(2))
-    batches = list(whole.batches(Given(columns=columns, found=rows, most=size), columns))
+    batches = list(whole.batches(Given(columns=columns, found=rows, most=size).frames()))
     assert [row for batch in batches for row in batch] == [single._row(number, cells, {}) for number, cells in enumerate(rows, 1)]
     assert [row for batch in batches for row in (batch[at] for at in range(len(batch)))] == [row for batch in batches for row in batch]
     assert whole.content_sha256 == hashlib.sha256("".join("\x1f".join(cells) + "\x1e" for cells in rows).encode()).hexdigest()
@@ -200,7 +206,7 @@ def resaved_as_workbook(path: Path) -> Path:
 
 def workbook_saved_as_csv(path: Path) -> Path:
     with open_table(path) as table:
-        rows = [table.columns, *(row for batch in table.batches() for row in batch)]
+        rows = [table.columns, *(row for frame in table.frames() for row in rows_of(frame))]
     there = path.with_suffix(".csv")
     with there.open("w", encoding="utf-8-sig", newline="") as file:
         csv.writer(file, delimiter=";").writerows(rows)

@@ -14,7 +14,7 @@ from campaign.app.jobs.orders import RetryOrder, SendOrder, order_of, rows_of, s
 from campaign.app.lists import default_name
 from campaign.domain.errors import CampaignError, InputError
 from campaign.domain.selection import Selection
-from campaign.loader.tables import open_table
+from campaign.loader.table import open_table
 from campaign.settings import Settings
 
 

@@ -58,6 +58,7 @@ class Draft:
         owner: who began it.
         hands: who has changed it, so that nobody approves what is their own work.
         name: the campaign's.
+        header_row: the line of the list's header; 0 is the first that holds something.
         column: which holds the passes; empty until somebody says it.
         settled: whether the message was found right for this list and column.
         controls: settings of the run by their names, as text.
@@ -79,6 +80,7 @@ class Draft:
     name: str = ""
     list: Upload | None = None
     excludes: tuple[Upload, ...] = ()
+    header_row: int = 0
     column: str = ""
     words: Words = Words.WRITTEN
     message: str = ""
@@ -93,6 +95,13 @@ class Draft:
     own_pass: str = ""
 
     @property
+    def list_key(self) -> str:
+        """What a first look is of: the list's SHA-256, and the line of its header where that was said; empty without a list."""
+        if self.list is None:
+            return ""
+        return f"{self.list.sha256} {self.header_row}" if self.header_row else self.list.sha256
+
+    @property
     def content(self) -> str:
         """What an approval is of: SHA-256 over everything that decides who is told what, and how."""
         files = [[upload.sha256, upload.file] for upload in (self.list, *self.excludes) if upload is not None]
@@ -103,6 +112,8 @@ class Draft:
             self.words,
             self.message if self.words is Words.WRITTEN else "",
             sorted(self.controls.items()),
+            # What was approved before there was a line to say stays approved.
+            *([self.header_row] if self.header_row else []),
         ]
         return hashlib.sha256(orjson.dumps(said)).hexdigest()
 
@@ -112,6 +123,8 @@ class Draft:
         files = [upload.sha256 for upload in (self.list, *self.excludes) if upload is not None]
         fixed = [self.controls.get("lock_screen", ""), bool(self.controls.get("window")) and not self.controls.get("time_zone")]
         said = [files, self.column, self.words, self.message if self.words is Words.WRITTEN else "", fixed]
+        if self.header_row:
+            said.append([self.header_row])
         return hashlib.sha256(orjson.dumps(said)).hexdigest()
 
     @property

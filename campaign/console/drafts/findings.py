@@ -35,6 +35,7 @@ class Looked:
     Attributes:
         key: the list's SHA-256.
         error: why it can't be used; empty if it can.
+        header_guess: the line that its header seems to be in, where that may be why; 0 if there is none.
         samples: the first rows, then some with the longest and with empty values, in the list's order.
         first: how many of the samples are the first rows.
         suggested: the column of the passes, if its name says so.
@@ -45,6 +46,7 @@ class Looked:
 
     key: str
     error: str = ""
+    header_guess: int = 0
     description: str = ""
     rows: int = 0
     columns: tuple[str, ...] = ()

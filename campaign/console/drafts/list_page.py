@@ -20,12 +20,13 @@ from campaign.console.drafts.steps import Step
 from campaign.console.drafts.uploads import Received, TooLargeError, check_early, files_of, receive
 from campaign.console.intake import INTAKE
 from campaign.console.pages import ErrorText
-from campaign.domain.errors import CampaignError, DiskFullError
+from campaign.domain.errors import CampaignError, DiskFullError, UsageError
 
 LIST_FOLDER: Final = "list"
 """In a draft's folder, so that no list can have the name of another file of the draft."""
 
 FILE_CHARACTERS: Final = 50
+MOST_HEADER_ROW: Final = 1_048_576
 LOOK_SECONDS = 2.0
 """A list that is looked through so soon needs no page that says that it is."""
 
@@ -86,6 +87,21 @@ async def replace_list(request: web.Request) -> web.StreamResponse:
 
 
 @allow(Role.SENDER)
+async def choose_header(request: web.Request) -> web.StreamResponse:
+    """Say which line of the list is its header."""
+    draft = await draft_of(request)
+    text = (await shared.form_of(request)).get("header_row", "").strip()
+    if not (text.isascii() and text.isdecimal() and len(text) < 8 and 0 < int(text) <= MOST_HEADER_ROW):
+        problem = console_of(request).pages.text("drafts.list.header_bad")
+        return await shared.show(request, Step.LIST, draft, status=422, header_problem=problem, **_limits(request))
+    try:
+        draft = await shared.change(request, draft, header_row=int(text), column="", settled=False, tested=None)
+    except UsageError as error:
+        return await shared.show(request, Step.LIST, draft, status=422, header_problem=str(error), **_limits(request))
+    return await _look_at(request, draft)
+
+
+@allow(Role.SENDER)
 async def remove(request: web.Request) -> web.StreamResponse:
     draft = await draft_of(request)
     room = room_of(request)
@@ -127,7 +143,7 @@ async def _put(request: web.Request, draft: Draft, received: Received) -> Draft:
     room, person = room_of(request), person_of(request)
 
     def change(found: Draft) -> Draft:
-        changed = found.changed(person.name, time.time(), column="", settled=False, tested=None)
+        changed = found.changed(person.name, time.time(), header_row=0, column="", settled=False, tested=None)
         before = found.list
         own_name = name_from(received.name)
         # The ledger and the files that people take away call the list as its file is called.

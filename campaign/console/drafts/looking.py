@@ -8,9 +8,10 @@ from campaign.console.drafts.findings import Looked, SampleRow
 from campaign.domain.errors import InputError
 from campaign.domain.results import RESULT_COLUMNS
 from campaign.loader.columns import ID_NAMES, find_id_column, is_results_file
+from campaign.loader.frames import rows_of
+from campaign.loader.layout import Layout
 from campaign.loader.names import find_message_column, find_zone_column, loosely
-from campaign.loader.stage import Layout
-from campaign.loader.tables import Table, open_table
+from campaign.loader.table import Table, open_table
 
 FIRST_ROWS: Final = 100
 COLUMNS_WATCHED: Final = 60
@@ -21,13 +22,13 @@ ALL_CHARACTERS: Final = 400_000
 _RESULTS: Final = frozenset(map(loosely, RESULT_COLUMNS))
 
 
-def look(path: Path, key: str) -> Looked:
+def look(path: Path, key: str, *, header_row: int | None = None) -> Looked:
     """Look through a list from start to end.
 
     Raises:
         InputError: it can't be used.
     """
-    with open_table(path) as table:
+    with open_table(path, header_row=header_row) as table:
         columns = table.columns
         if is_results_file(columns):
             raise InputError(
@@ -42,7 +43,9 @@ def look(path: Path, key: str) -> Looked:
         first, samples = _samples(table)
         return Looked(
             key=key,
-            description=table.description,
+            # Offered where no column is named as one of passes is.
+            header_guess=0 if candidates else table.head.header_guess or 0,
+            description=table.head.description,
             rows=table.rows,
             columns=columns,
             samples=samples,
@@ -88,8 +91,8 @@ def _samples(table: Table) -> tuple[int, tuple[SampleRow, ...]]:
 
 def _numbered(table: Table) -> Iterator[tuple[int, tuple[str, ...]]]:
     row = 0
-    for batch in table.batches():
-        for cells in batch:
+    for frame in table.frames():
+        for cells in rows_of(frame):
             row += 1
             yield row, cells
 

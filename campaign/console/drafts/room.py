@@ -57,10 +57,10 @@ class Room:
         """What its list is, or the look that is under way; None without a list."""
         if draft.list is None:
             return None
-        key = draft.list.sha256
+        key = draft.list_key
         if (found := await asyncio.to_thread(kept_look, self.folder(draft), key)) is not None:
             return found
-        order = self._order(draft, "look", key, {})
+        order = self._order(draft, "look", key, {"header_row": draft.header_row} if draft.header_row else {})
         return self.jobs.start(draft.id, order, self._broken(draft, LOOKED, Looked(key=key, error=_BROKE)))
 
     async def found(self, draft: Draft) -> Found | Job:
@@ -84,6 +84,7 @@ class Room:
             # Where it may hold a password it is named by the environment.
             "ledger": self.console.settings.public_ledger or None,
             "id_column": draft.column or None,
+            "header_row": draft.header_row or None,
             "exclude": [str(self.folder(draft) / upload.file) for upload in draft.excludes] or None,
             "message": draft.message if draft.words is Words.WRITTEN else None,
             **draft.controls,

@@ -25,6 +25,7 @@ def routes() -> list[web.RouteDef]:
         web.get("/approvals/count", approvals.count),
         web.get(f"{_DRAFT}/list", list_page.show),
         web.post(f"{_DRAFT}/list", list_page.replace_list),
+        web.post(f"{_DRAFT}/header", list_page.choose_header),
         web.post(f"{_DRAFT}/remove", list_page.remove),
         web.get(f"{_DRAFT}/column", column_page.show),
         web.post(f"{_DRAFT}/column", column_page.choose),

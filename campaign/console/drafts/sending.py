@@ -11,6 +11,7 @@ from typing import Final
 import structlog
 
 from campaign.app.finding import reading
+from campaign.app.lists import list_fingerprint
 from campaign.console import trail
 from campaign.console.access import Person
 from campaign.console.drafts.approval import needs_approval
@@ -180,7 +181,8 @@ def options_of(room: Room, draft: Draft) -> tuple[str, ...]:
 def message_options(room: Room, draft: Draft) -> tuple[str, ...]:
     """What any command about this draft is told of its message."""
     template = (f"--template={room.folder(draft) / MESSAGE}",) if draft.words is Words.WRITTEN else ()
-    return (f"--id-column={draft.column}", *template)
+    header = (f"--header-row={draft.header_row}",) if draft.header_row else ()
+    return (f"--id-column={draft.column}", *header, *template)
 
 
 def said(launched: Launch) -> str:
@@ -191,7 +193,9 @@ def said(launched: Launch) -> str:
 
 def _is_its_own(record: CampaignRecord | None, draft: Draft, folder: Path) -> bool:
     """Whether a campaign is the draft's, and all of its list is staged."""
-    if record is None or draft.list is None or record.spec.list_sha256 != draft.list.sha256:
+    if record is None or draft.list is None:
+        return False
+    if record.spec.list_sha256 != list_fingerprint(draft.list.sha256, draft.header_row or None):
         return False
     # Where its results go nobody else can name: a command may have begun the same list under the same name with another text.
     own = Path(record.spec.settings.get("results", "")).absolute() == (folder / RESULTS).absolute()

@@ -17,21 +17,12 @@ from campaign.console.door import csrf
 from campaign.console.drafts.draft import Upload
 from campaign.console.intake import LOOK_EVERY_BYTES, check_space, form_parts, in_time, next_piece
 from campaign.domain.errors import DiskFullError, InputError
-from campaign.loader.tables.formats import is_refused
-from campaign.loader.tables.source import inner_suffix
+from campaign.loader.detect import suffix_of
 
 FIELD_BYTES: Final = 10_000
 NAME_CHARACTERS: Final = 200
 MOST_PARTS: Final = 64
 
-_SUFFIXES: Final = {
-    **dict.fromkeys((".csv", ".tsv", ".tab", ".txt"), ".csv"),
-    **dict.fromkeys((".parquet", ".pq"), ".parquet"),
-    ".xlsx": ".xlsx",
-    **dict.fromkeys((".jsonl", ".ndjson"), ".jsonl"),
-    ".json": ".json",
-}
-_MAGIC: Final = ((b"PAR1", ".parquet"), (b"PK\x03\x04", ".xlsx"))
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -132,7 +123,7 @@ async def receive(part: BodyPartReader, folder: Path, *, most_bytes: int) -> Rec
             await asyncio.to_thread(_sealed, file)
         finally:
             file.close()
-        suffix = _suffix(name, head)
+        suffix = suffix_of(name, head)
         # The loader goes by the ending, also of a file that has no place yet.
         whole = path.rename(path.with_name(f"{path.name}{suffix}"))
         return Received(part=whole, suffix=suffix, name=name, size_bytes=size_bytes, sha256=sha256)
@@ -186,14 +177,3 @@ def _written(file: BinaryIO, digest: "hashlib._Hash", chunk: bytes) -> None:
 
 def _sealed(file: BinaryIO) -> None:
     os.fsync(file.fileno())
-
-
-def _suffix(name: str, head: bytes) -> str:
-    """The ending under which the loader gets the file: its own where that tells something, else what its first bytes say."""
-    own = inner_suffix(name).lower()
-    if own in _SUFFIXES:
-        return _SUFFIXES[own]
-    if is_refused(own):
-        # The loader has a sentence for it.
-        return own
-    return next((suffix for magic, suffix in _MAGIC if head.startswith(magic)), ".csv")

@@ -6,6 +6,7 @@ from typing import Final
 
 _FIELDS: Final = {
     "--id-column": "the step “Pass column”",
+    "--header-row": "“Line of the header”",
     "--message": "the message",
     "--template": "the message",
     "--time-zone": "“Time zone”",

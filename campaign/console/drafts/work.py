@@ -17,13 +17,16 @@ from campaign.console.drafts.looking import look
 from campaign.console.drafts.order import Order
 from campaign.console.drafts.whole import write_whole
 from campaign.console.drafts.wording import without_paths
-from campaign.domain.errors import CampaignError
+from campaign.domain.errors import CampaignError, InputError
+from campaign.loader.child import restrict
 
-TOLD_EVERY_SECONDS: Final = 0.5
+MOST_BYTES: Final = 4 << 30
+MOST_SECONDS: Final = 3600
 
 
 def main() -> None:
     """Do what stdin says."""
+    restrict(MOST_BYTES, MOST_SECONDS)
     order = TypeAdapter(Order).validate_json(sys.stdin.buffer.read())
     folder = Path(order.folder)
     match order.task:
@@ -45,11 +48,13 @@ def main() -> None:
 
 def _look(order: Order) -> Looked:
     try:
-        return look(Path(order.source), order.key)
+        return look(Path(order.source), order.key, header_row=order.flags.get("header_row"))
     except CampaignError as error:
-        # It can't be used, so there is no reason to keep what may be a gigabyte of customers' data.
-        Path(order.source).unlink(missing_ok=True)
-        return Looked(key=order.key, error=without_paths(str(error), order.names))
+        guess = error.header_row or 0 if isinstance(error, InputError) else 0
+        if not guess and not order.flags.get("header_row"):
+            # It can't be used, so there is no reason to keep what may be a gigabyte of customers' data.
+            Path(order.source).unlink(missing_ok=True)
+        return Looked(key=order.key, error=without_paths(str(error), order.names), header_guess=guess)
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ class Staging(Store):
 
         await self._line.do(work, seconds=LONG_SECONDS)
 
-    async def finish_staging(self, campaign: int, *, content_sha256: str) -> None:
+    async def finish_staging(self, campaign: int, *, content_sha256: str, duplicates_marked: bool = False) -> None:
         def work(db: Session) -> int:
             db.all("lock_campaign", campaign=campaign)
             stager = db.one("stager_of", campaign=campaign)
@@ -55,7 +55,8 @@ class Staging(Store):
             # Before the rest, which goes through the whole campaign.
             db.all("analyze")
             db.all("apply_exclusions", campaign=campaign)
-            db.all("mark_duplicates", campaign=campaign)
+            if not duplicates_marked:
+                db.all("mark_duplicates", campaign=campaign)
             if db.one("finish_staging", campaign=campaign, content_sha256=content_sha256, stager=stager) is None:
                 raise refusals.staged_by_another()
             return int(stager)

@@ -57,13 +57,14 @@ class Staging(Store):
 
         await self._writer.do(work)
 
-    async def finish_staging(self, campaign: int, *, content_sha256: str) -> None:
+    async def finish_staging(self, campaign: int, *, content_sha256: str, duplicates_marked: bool = False) -> None:
         def work(db: apsw.Connection) -> int:
             stager = db.execute("SELECT stager FROM campaigns WHERE id = ?", (campaign,)).get
             values = {"campaign": campaign, "content_sha256": content_sha256, "stager": stager}
             with _little_cache(db):
                 db.execute(SQL["apply_exclusions"], {"campaign": campaign}).fetchall()
-                db.execute(SQL["mark_duplicates"], {"campaign": campaign})
+                if not duplicates_marked:
+                    db.execute(SQL["mark_duplicates"], {"campaign": campaign})
                 if stager not in self._lifelines or db.execute(SQL["finish_staging"], values).fetchone() is None:
                     raise refusals.staged_by_another()
             return int(stager)

@@ -105,7 +105,7 @@ class FrameColumns:
 
     def __getitem__(self, place: int) -> list[str]:
         if place not in self._lists:
-            self._lists[place] = self._frame.iloc[:, place].tolist()
+            self._lists[place] = self._frame.iloc[:, place].array.tolist()
         return self._lists[place]
 
 

@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from campaign.domain.errors import InputError
-from campaign.loader.tables import Format, Limits, open_table
-from tests.unit.tables_given import read, refused
+from campaign.loader.detect import Format
+from campaign.loader.frames import rows_of
+from campaign.loader.table import Limits, open_table
+from tests.unit.loader_given import read, refused
 
 LIST = b"id,name\n1,Anna\n2,Bo\n"
 
@@ -36,18 +38,18 @@ def test_a_file_is_known_by_its_content(tmp_path: Path) -> None:
     path = tmp_path / "List.CSV"
     path.write_bytes(LIST)
     with open_table(str(path)) as table:
-        assert (table.name, table.path, table.format) == (str(path), path, Format.CSV)
-        assert table.sha256 == hashlib.sha256(LIST).hexdigest()
+        assert (table.name, table.source.path, table.format) == (str(path), path, Format.CSV)
+        assert table.source.sha256 == hashlib.sha256(LIST).hexdigest()
     assert path.exists()
 
 
 def test_stdin_is_a_csv_file_that_only_its_owner_can_read_and_that_is_removed(monkeypatch: pytest.MonkeyPatch, spools: Path) -> None:
     give_stdin(monkeypatch, LIST)
     with open_table("-") as table:
-        assert (table.name, table.rows, table.sha256) == ("stdin", 2, hashlib.sha256(LIST).hexdigest())
-        assert [table.path] == list(spools.iterdir())
-        assert stat.S_IMODE(table.path.stat().st_mode) == 0o600
-        assert list(table.batches(1)) == [[("1", "Anna")], [("2", "Bo")]]
+        assert (table.name, table.rows, table.source.sha256) == ("stdin", 2, hashlib.sha256(LIST).hexdigest())
+        assert [table.source.path] == list(spools.iterdir())
+        assert stat.S_IMODE(table.source.path.stat().st_mode) == 0o600
+        assert [rows_of(frame) for frame in table.frames()] == [[("1", "Anna"), ("2", "Bo")]]
     assert list(spools.iterdir()) == []
 
 
@@ -69,7 +71,7 @@ def test_nothing_is_left_of_a_stdin_that_is_no_list(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_table_that_nobody_closes_leaves_nothing_when_the_process_ends(tmp_path: Path) -> None:
-    script = "from campaign.loader.tables import open_table; table = open_table('-'); print(table.path, table.rows)"
+    script = "from campaign.loader.table import open_table; table = open_table('-'); print(table.source.path, table.rows)"
     done = subprocess.run(
         [sys.executable, "-c", script], input=LIST, capture_output=True, check=True, env={**os.environ, "TMPDIR": str(tmp_path)}
     )
@@ -88,7 +90,7 @@ def test_a_pipe_is_read_like_a_file(tmp_path: Path, spools: Path) -> None:
     with open_table(pipe) as table:
         writer.join()
         assert table.name == str(pipe)
-        assert list(table.batches()) == [[("1", "Anna"), ("2", "Bo")]]
+        assert [rows_of(frame) for frame in table.frames()] == [[("1", "Anna"), ("2", "Bo")]]
     assert list(spools.iterdir()) == []
 
 
@@ -112,11 +114,11 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
 
 UNREADABLE = """
 import os, sys
-import campaign.loader.tables, campaign.domain.errors
+import campaign.loader.table, campaign.loader.csv, campaign.domain.errors
 if os.geteuid() == 0:
     os.seteuid(65534)
 try:
-    campaign.loader.tables.open_table(sys.argv[1])
+    campaign.loader.table.open_table(sys.argv[1])
 except campaign.domain.errors.InputError as error:
     print(error.problem)
 """
@@ -138,29 +140,31 @@ def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path) -> None:
         ("list.csv", b"PAR1rest", "The file is named .csv but is a Parquet file. Rename it to end in .parquet."),
         ("list.csv", b"%PDF-1.7", "The file is named .csv but is a PDF document. Save the list as .csv (CSV UTF-8), .xlsx or .parquet."),
         ("list.csv", b"\x89PNG\r\n\x1a\nrest", "The file is named .csv but is a picture."),
-        ("list.csv", b"7z\xbc\xaf\x27\x1crest", "The file is named .csv but is a packed file."),
+        ("list.csv", b"\x1f\x8brest", "The packed file is damaged or cut off."),
+        ("list.csv", b"\xfd7zXZ\0rest", "The file is named .csv but is a packed file."),
         ("list.csv", b"SQLite format 3\0", "The file is named .csv but is a database."),
         ("list.csv", b"\xef\xbb\xbf \n<!DOCTYPE html><html>", "The file is named .csv but is a web page."),
         ("list.csv", b"<?xml version='1.0'?>", "The file is named .csv but is an XML document."),
         (
             "list.csv",
             b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1rest",
-            "Open it in Excel and save it without a password as “Excel Workbook (.xlsx)”.",
+            "The file is named .csv but is an Excel file of the old kind (.xls), or one that is protected by a password.",
         ),
         (
             "list.xlsx",
             b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1rest",
-            "This is an Excel file of the old kind (.xls), or one that is protected by a password.",
+            "The workbook is damaged, or protected by a password",
         ),
         ("list.parquet", LIST, "The file is named .parquet but is text or damaged. If it is a CSV list, rename it to end in .csv"),
         ("list.xlsx", LIST, "The file is named .xlsx but is text or damaged."),
-        ("list.xls", LIST, "Open it in Excel and save it as “Excel Workbook (.xlsx)” or “CSV UTF-8 (.csv)”."),
-        ("list.XLSM", LIST, "Open it in Excel"),
-        ("list.ods", LIST, "Open it in LibreOffice"),
+        ("list.xls", LIST, "The file is named .xls but is text or damaged."),
+        ("list.XLSM", LIST, "The file is named .xlsm but is text or damaged."),
+        ("list.ods", LIST, "The file is named .ods but is text or damaged."),
         ("list.numbers", LIST, "File, Export To, CSV."),
-        ("list.csv.xz", b"\xfd7zXZ\x00", "Unpack it first"),
+        ("list.csv.gz", b"\x1f\x8b", "The packed file is damaged or cut off."),
+        ("list.csv.zip", b"PK\x03\x04", "Unpack it first"),
         ("list.dat", b"%PDF-1.7", "The file is named .dat but is a PDF document."),
-        ("list", b"\xfd7zXZ\x00", "The file is a packed file."),
+        ("list", b"\xfd7zXZ\0", "The file is a packed file."),
     ],
 )
 def test_a_file_of_another_kind_is_named_with_what_to_do(tmp_path: Path, name: str, data: bytes, said: str) -> None:

@@ -1,26 +1,37 @@
 """What kind of file a list is, by its name and by its first bytes, and what to do with one that can't be read."""
 
 import zipfile
+from enum import StrEnum
 from typing import Final
 
 from campaign.domain.errors import InputError
-from campaign.loader.tables.json_text import DOCUMENT, LINES, json_kind
-from campaign.loader.tables.source import Source
-from campaign.loader.tables.table import Format
+from campaign.loader.json_text import DOCUMENT, LINES, json_kind
+from campaign.loader.source import Source, inner_suffix
+
+
+class Format(StrEnum):
+    """How a list is read. Its value is the usual ending."""
+
+    CSV = "csv"
+    PARQUET = "parquet"
+    EXCEL = "xlsx"
+    JSONL = "jsonl"
+
+    @property
+    def is_spreadsheet(self) -> bool:
+        """Whether spreadsheets open it, so that a results file's cells carry the marks against formulas."""
+        return self in {Format.CSV, Format.EXCEL}
+
 
 _BY_SUFFIX: Final = {
     **dict.fromkeys((".csv", ".tsv", ".tab", ".txt"), Format.CSV),
     **dict.fromkeys((".parquet", ".pq"), Format.PARQUET),
-    ".xlsx": Format.XLSX,
+    **dict.fromkeys((".xlsx", ".xlsm", ".xlsb", ".xls", ".xltx", ".xltm", ".xlt", ".ods"), Format.EXCEL),
     **dict.fromkeys((".jsonl", ".ndjson"), Format.JSONL),
 }
 _SAVE_AS: Final = "Save the list as .csv (CSV UTF-8), .xlsx or .parquet."
 _ADVICE: Final = {
-    **dict.fromkeys(
-        (".xls", ".xlsm", ".xlsb", ".xltx", ".xltm", ".xlt"),
-        "Excel files of this kind aren't read. Open it in Excel and save it as “Excel Workbook (.xlsx)” or “CSV UTF-8 (.csv)”.",
-    ),
-    **dict.fromkeys((".ods", ".fods"), "LibreOffice files aren't read. Open it in LibreOffice and save it as .xlsx, or as .csv in UTF-8."),
+    ".fods": "LibreOffice files of this kind aren't read. Open it in LibreOffice and save it as .ods or .xlsx.",
     ".numbers": "Numbers files aren't read. Open it in Numbers and choose File, Export To, CSV.",
     **dict.fromkeys((".xml", ".html", ".htm"), f"XML and web pages aren't read. {_SAVE_AS}"),
     **dict.fromkeys((".xz", ".zip", ".7z", ".rar"), "Packed files of this kind aren't read. Unpack it first, or pack it as .gz."),
@@ -32,10 +43,19 @@ _ADVICE: Final = {
 _JSON_LINES: Final = (
     f"Make JSON lines of it, one object a line: jq -c '.[]' LIST.json > LIST.jsonl. Or: {_SAVE_AS[0].lower()}{_SAVE_AS[1:]}"
 )
-_OLD_EXCEL: Final = "an Excel file of the old kind (.xls), or one that is protected by a password"
 _PACKED: Final = "a packed file"
+_PARQUET: Final = "a Parquet file"
+_EXCEL: Final = "an Excel workbook"
+_OPEN_DOCUMENT: Final = "a LibreOffice spreadsheet"
+_OLD_EXCEL: Final = "an Excel file of the old kind (.xls), or one that is protected by a password"
+_READ_AS: Final = {
+    "": Format.CSV,
+    _PARQUET: Format.PARQUET,
+    **dict.fromkeys((_EXCEL, _OPEN_DOCUMENT, _OLD_EXCEL), Format.EXCEL),
+    LINES: Format.JSONL,
+}
 _MAGIC: Final = (
-    (b"PAR1", "a Parquet file"),
+    (b"PAR1", _PARQUET),
     (b"PARE", "an encrypted Parquet file"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", _OLD_EXCEL),
     (b"%PDF-", "a PDF document"),
@@ -57,24 +77,25 @@ _MAGIC: Final = (
 )
 _MARKUP: Final = ((b"<!doctype html", "a web page"), (b"<html", "a web page"), (b"<?xml", "an XML document"))
 _ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
-_EXCEL: Final = "an Excel workbook"
+_ODS_TYPE: Final = b"application/vnd.oasis.opendocument.spreadsheet"
 _PARTS: Final = (
     ("xl/workbook.xml", _EXCEL),
-    ("xl/workbook.bin", "an Excel workbook of the binary kind (.xlsb)"),
-    ("content.xml", "a LibreOffice document"),
+    ("xl/workbook.bin", _EXCEL),
+    ("workbook.xml", _EXCEL),
     ("Index/Document.iwa", "an Apple Numbers document"),
     ("Index.zip", "an Apple Numbers document"),
     ("word/document.xml", "a Word document"),
+    ("content.xml", "a LibreOffice document"),
 )
 
 
-def recognise(source: Source) -> Format:
+def detect(source: Source) -> Format:
     """The format to read a list as; raises InputError if it is none of them, or is not what its name says."""
     if advice := _ADVICE.get(source.suffix):
         raise InputError(advice, file=source.name)
     named = Format.CSV if source.is_stdin else _BY_SUFFIX.get(source.suffix)
     content = content_of(source)
-    found = {"": Format.CSV, "a Parquet file": Format.PARQUET, _EXCEL: Format.XLSX, LINES: Format.JSONL}.get(content)
+    found = _READ_AS.get(content)
     if named is Format.JSONL and (found is Format.CSV or content == DOCUMENT):
         # Its reader says which line is wrong.
         return Format.JSONL
@@ -83,9 +104,14 @@ def recognise(source: Source) -> Format:
     raise InputError(_mismatch(source, content, found), file=source.name)
 
 
-def is_refused(suffix: str) -> bool:
-    """Whether a file with this ending (lower case, with its dot) is refused for it, whatever it holds; `recognise` says why."""
-    return suffix in _ADVICE
+def suffix_of(name: str, head: bytes) -> str:
+    """The ending under which a file is read that is called so and begins with these bytes: lower case, with its dot."""
+    own = inner_suffix(name).lower()
+    if own in _BY_SUFFIX or own in _ADVICE:
+        return own
+    found = next((kind for magic, kind in _MAGIC if head.startswith(magic)), "")
+    kind = Format.EXCEL if head.startswith(_ZIP) else _READ_AS.get(found, Format.CSV)
+    return f".{kind.value}"
 
 
 def content_of(source: Source) -> str:
@@ -102,29 +128,30 @@ def content_of(source: Source) -> str:
 def _archive(source: Source) -> str:
     try:
         with zipfile.ZipFile(source.path) as archive:
-            names = set(archive.namelist())
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        return _EXCEL if source.suffix == ".xlsx" else "a damaged zip archive"
+            # Some programs write the other slash.
+            names = {name.replace("\\", "/") for name in archive.namelist()}
+            if "mimetype" in names and archive.getinfo("mimetype").file_size < 200 and archive.read("mimetype").startswith(_ODS_TYPE):
+                return _OPEN_DOCUMENT
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError):
+        return _EXCEL if _BY_SUFFIX.get(source.suffix) is Format.EXCEL else "a damaged zip archive"
     return next((kind for part, kind in _PARTS if part in names), "a zip archive")
 
 
 def _mismatch(source: Source, content: str, found: Format | None) -> str:
     if source.is_stdin:
         what = f"What came in is {content}; on stdin a list must be CSV."
-        return f"{what} {_JSON_LINES}" if content == DOCUMENT else f"{what} Save it to a file{_ending(found)} and name that."
-    if content == _OLD_EXCEL:
-        return f"This is {content}. Open it in Excel and save it without a password as “Excel Workbook (.xlsx)”."
+        ending = " that ends in .jsonl" if found is Format.JSONL else ""
+        return f"{what} {_JSON_LINES}" if content == DOCUMENT else f"{what} Save it to a file{ending} and name that."
     if content == DOCUMENT:
         return f"The file is {content}, not a list. {_JSON_LINES}"
     what = f"The file is named {source.suffix} but is {content or 'text or damaged'}." if source.suffix else f"The file is {content}."
     match found:
         case Format.CSV:
             return f"{what} If it is a CSV list, rename it to end in .csv; else save it again."
-        case Format.PARQUET | Format.XLSX | Format.JSONL:
-            return f"{what} Rename it to end in .{found.value}."
+        case Format.PARQUET | Format.EXCEL | Format.JSONL:
+            return f"{what} Rename it to end in {_ENDING.get(content, f'.{found.value}')}."
         case None:
             return f"{what} {_SAVE_AS}"
 
 
-def _ending(found: Format | None) -> str:
-    return f" that ends in .{found.value}" if found is Format.JSONL else ""
+_ENDING: Final = {_OLD_EXCEL: ".xls", _OPEN_DOCUMENT: ".ods"}

@@ -1,28 +1,35 @@
-"""Excel workbooks as other programs write them, as accidents leave them, and other archives; how far a sheet reaches."""
+"""Workbooks of every kind, as other programs write them, as accidents leave them, and other archives."""
 
+import datetime as dt
 import io
 import re
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
-import xlsxwriter
 
 from campaign.domain.errors import InputError
-from campaign.loader.tables import Limits, open_table
-from campaign.loader.tables.xlsx_scan import SheetScan, column_number
-from tests.unit.tables_given import read, refused
-from tests.unit.xlsx_given import SHEET, with_part_changed, write_workbook
+from campaign.loader.detect import Format
+from campaign.loader.table import Limits, open_table
+from tests.differential.corpus import Unseekable, repacked, without_sizes
+from tests.unit.loader_given import lines, read, reading_here, refused
+from tests.unit.xlsx_given import SHEET, with_part_changed, write_ods, write_workbook, write_xls, write_xlsb
+
+
+@pytest.fixture(autouse=True)
+def _here() -> Iterator[None]:
+    with reading_here():
+        yield
 
 
 @pytest.mark.parametrize(
     ("limits", "said"),
     [
-        (Limits(rows=2), "The list has 3 rows; at most 2 are read."),
+        (Limits(rows=2), "The list has more than 2 rows."),
         (Limits(columns=1), "The list has 2 columns; at most 1 are read."),
         (Limits(workbook_bytes=1_000), "The workbook unpacks to more than 1,000 bytes."),
-        (Limits(workbook_cells=7), "reaches over 4 rows and 2 columns, more than a list can have."),
     ],
 )
 def test_a_list_may_not_be_larger_than_the_limits(tmp_path: Path, limits: Limits, said: str) -> None:
@@ -42,37 +49,49 @@ def test_a_list_may_not_be_larger_than_the_limits(tmp_path: Path, limits: Limits
 def test_sheets_that_other_programs_write(tmp_path: Path, change: Callable[[bytes], bytes]) -> None:
     rows = [(str(number), f"Anna {number}", "x") for number in range(3_000)]
     path = with_part_changed(write_workbook(tmp_path / "list.xlsx", [("id", "name", "y"), *rows]), SHEET, change)
-    assert read(path, limits=Limits(workbook_cells=30_000)) == (("id", "name", "y"), rows)
+    assert read(path) == (("id", "name", "y"), rows)
 
 
-def test_what_comes_before_and_after_the_cells_does_not_make_a_sheet_wider(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("write", "suffix"), [(write_workbook, ".xlsm"), (write_xlsb, ".xlsb"), (write_xls, ".xls"), (write_ods, ".ods")])
+def test_every_kind_of_workbook_is_read(tmp_path: Path, write: Callable[[Path, Sequence[Sequence[Any]]], Path], suffix: str) -> None:
+    rows: list[list[Any]] = [
+        ["id", "näme", "n", "yes"],
+        ["0017", "Zoë", 2.5, True],
+        ["0018", "", 17, False],
+        ["", "", "", ""],
+        ["0019", "x\ny", 1e15, True],
+    ]
+    path = write(tmp_path / f"list{suffix}", rows)
+    found = [("0017", "Zoë", "2.5", "TRUE"), ("0018", "", "17", "FALSE"), ("", "", "", ""), ("0019", "x\ny", "1E+15", "TRUE")]
+    assert read(path) == (("id", "näme", "n", "yes"), found)
+    assert lines(path) == [2, 3, 4, 5]
+    with open_table(path) as table:
+        assert (table.format, table.head.sheet) == (Format.EXCEL, "List")
+
+
+@pytest.mark.parametrize(("write", "suffix"), [(write_xls, ".xls"), (write_ods, ".ods")])
+def test_dates_of_every_kind_of_workbook(tmp_path: Path, write: Callable[[Path, Sequence[Sequence[Any]]], Path], suffix: str) -> None:
+    path = write(tmp_path / f"list{suffix}", [["id", "day"], ["1", dt.date(2027, 3, 31)]])
+    assert read(path)[1] == [("1", "2027-03-31")]
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED])
+@pytest.mark.parametrize("sizes", [True, False])
+def test_parts_whose_sizes_follow_them(tmp_path: Path, packing: int, sizes: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """As programs write them that write a workbook into a pipe; some leave the directory without sizes, too."""
+    data = write_workbook(tmp_path / "whole.xlsx", [["id", "name"], ["0017", "Anna"]]).read_bytes()
+    data = repacked(data, target=Unseekable, packing=packing)
     path = tmp_path / "list.xlsx"
-    with xlsxwriter.Workbook(str(path)) as book:
-        sheet = book.add_worksheet()
-        for row in range(100):
-            sheet.write_row(row, 0, ["id", "x"] if not row else [str(row), "a"])
-        sheet.set_column(0, 30, 12)
-        sheet.conditional_format(0, 0, 99, 1, {"type": "3_color_scale"})
-        sheet.set_h_pagebreaks([20, 40])
-    assert len(read(path, limits=Limits(workbook_cells=204))[1]) == 99
+    path.write_bytes(data if sizes else without_sizes(data))
+    assert read(path) == (("id", "name"), [("0017", "Anna")])
 
 
-@pytest.mark.parametrize("block_bytes", [1, 7, 100, 10_000])
-def test_a_scan_finds_the_same_wherever_a_block_ends(block_bytes: int) -> None:
-    data = (
-        b'<worksheet><cols><col min="1"/></cols><sheetData><row r="2" spans="1:3"><c r="B2" t="s"><v>0</v></c><c r="AA2"/></row>'
-        b'<row r="9"><c r="C9" s="1" t="e"><f>NA()</f><v>#N/A</v></c></row></sheetData></worksheet>'
-    )
-    scan = SheetScan()
-    for start in range(0, len(data), block_bytes):
-        scan.feed(data[start : start + block_bytes])
-    scan.finish()
-    assert (scan.rows, scan.columns, scan.cells, scan.errors) == (9, 27, 3, {(8, 2): "#N/A"})
-
-
-@pytest.mark.parametrize(("letters", "number"), [(b"", 0), (b"A", 1), (b"z", 26), (b"AA", 27), (b"XFD", 16_384)])
-def test_column_letters_are_numbers(letters: bytes, number: int) -> None:
-    assert column_number(letters) == number
+def test_a_title_above_the_header(tmp_path: Path) -> None:
+    path = write_workbook(tmp_path / "list.xlsx", [["Spring promo"], [], ["pass_id", "name"], ["p1", "Anna"]])
+    assert refused(path).header_row == 3
+    assert read(path, header_row=3) == (("pass_id", "name"), [("p1", "Anna")])
+    assert lines(path, header_row=3) == [4]
+    assert "nothing from row 5 on" in refused(path, header_row=5).problem
 
 
 def test_a_workbook_that_is_cut_off_anywhere_is_refused(tmp_path: Path) -> None:
@@ -100,7 +119,6 @@ def test_a_damaged_part_is_found_by_its_checksum(tmp_path: Path) -> None:
     [
         ("content.xml", "a LibreOffice document"),
         ("Index/Document.iwa", "an Apple Numbers document"),
-        ("xl/workbook.bin", "an Excel workbook of the binary kind (.xlsb)"),
         ("word/document.xml", "a Word document"),
         ("list.csv", "a zip archive"),
     ],
@@ -124,4 +142,4 @@ def test_a_workbook_that_is_changed_between_the_passes_is_not_used(tmp_path: Pat
     with open_table(path) as table:
         write_workbook(path, [["id"], ["1"], ["2"]])
         with pytest.raises(InputError, match="was changed while it was being read"):
-            list(table.batches())
+            list(table.frames())

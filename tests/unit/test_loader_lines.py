@@ -7,8 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from campaign.domain.sheet import MOST_GAPS
-from campaign.loader.tables import open_table
-from tests.unit.tables_given import refused
+from campaign.loader.table import open_table
+from tests.unit.loader_given import refused
 from tests.unit.xlsx_given import write_workbook
 
 

@@ -1,7 +1,7 @@
 """Excel workbooks: cells as text, and the right sheet."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,16 @@ from xlsxwriter.worksheet import Worksheet
 
 from campaign.domain.model import Invalid
 from campaign.loader.columns import check_pass_id
-from campaign.loader.tables import Format, Row, open_table
-from tests.unit.tables_given import read, refused
+from campaign.loader.detect import Format
+from campaign.loader.table import open_table
+from tests.unit.loader_given import Row, read, reading_here, refused
 from tests.unit.xlsx_given import with_part_changed, write_workbook
+
+
+@pytest.fixture(autouse=True)
+def _here() -> Iterator[None]:
+    with reading_here():
+        yield
 
 
 @pytest.mark.parametrize(
@@ -98,7 +105,7 @@ def test_empty_rows_and_columns_around_the_list_are_left_out_but_not_inside(tmp_
         for row in range(20):
             sheet.write_blank(row, 9, None, bold)
         sheet.write_blank(19, 0, None, bold)
-    assert read(path, size=2) == (("id", "name", "x"), [("1", "a", ""), ("", "", ""), ("2", "", "b")])
+    assert read(path) == (("id", "name", "x"), [("1", "a", ""), ("", "", ""), ("2", "", "b")])
 
 
 def build(path: Path, sheets: Sequence[tuple[str, bool, Sequence[Sequence[str]]]]) -> Path:
@@ -121,8 +128,8 @@ def test_the_first_visible_sheet_that_holds_something_is_read(tmp_path: Path) ->
     path = build(tmp_path / "list.xlsx", [("Old", False, other), ("Empty", True, []), ("März & Co.", True, one), ("Notes", True, other)])
     assert read(path)[1] == [("1",)]
     with open_table(path) as table:
-        assert (table.sheet, table.format) == ("März & Co.", Format.XLSX)
-        assert table.description == "Excel workbook, sheet “März & Co.”; “Notes” not read"
+        assert (table.head.sheet, table.format) == ("März & Co.", Format.EXCEL)
+        assert "“Notes”" in table.head.description
 
 
 def test_a_workbook_with_nothing_to_see_is_refused(tmp_path: Path) -> None:
@@ -135,7 +142,7 @@ def test_a_workbook_with_nothing_to_see_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "row", "column", "said"),
     [
-        ([["id", "name"]], None, None, "The sheet “List” has a header but no rows."),
+        ([["id", "name"]], None, None, "The list has a header but no rows."),
         ([["id", "id"], ["1", "2"]], None, "id", "Columns 1 and 2 have the same name."),
         (
             [["id", "", "x"], ["1", "", "a"], ["2", "b", ""]],
@@ -164,4 +171,4 @@ def test_a_value_longer_than_a_cell_can_be_is_refused(tmp_path: Path) -> None:
 @given(st.lists(st.tuples(*[st.text(alphabet=st.characters(min_codepoint=32, codec="utf-8", exclude_characters="\ufffe\uffff"))] * 2)))
 def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, rows: list[Row]) -> None:
     path = write_workbook(tmp_path_factory.getbasetemp() / "written.xlsx", [("id", "name"), *rows, ("end", "")])
-    assert read(path, size=3) == (("id", "name"), [*rows, ("end", "")])
+    assert read(path) == (("id", "name"), [*rows, ("end", "")])

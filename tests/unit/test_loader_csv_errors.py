@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from campaign.domain.errors import InputError
-from campaign.loader.tables import Limits, csv_lines, open_table
-from tests.unit.tables_given import refused
+from campaign.loader import csv as csv_lists
+from campaign.loader.table import Limits, open_table
+from tests.unit.loader_given import lines, read, refused
 
 LONG = "x" * 131_073
 
@@ -50,13 +51,13 @@ LONG = "x" * 131_073
         ("i\0d,name\n", None, None, "The file has a NUL byte here"),
         (f"id,name\n1,{LONG}\n", 1, None, "A value has more than 131,072 characters."),
         (f'id,name\n1,"{LONG}\n', 1, None, "A quotation mark in it may never be closed."),
-        (f"id,name\n1,{'x,' * 700_000}", 1, None, "The line has more than 1,048,576 characters."),
+        (f"id,name\n1,{'x,' * 1_700_000}", 1, None, "The line has more than 1,048,576 characters."),
         ("id,name,id \n1,a,2\n", None, "id", "Columns 1 and 3 have the same name."),
         ("id,,name\n1,,a\n2,x,b\n", 2, None, "Column 2 has no name, but this row has a value in it."),
         (",\n1,2\n", None, None, "The first row has no column names."),
-        ("id,name\n", None, None, "The file has a header but no rows."),
-        ("id,name", None, None, "The file has a header but no rows."),
-        ("\n\n \n", None, None, "The file holds nothing but blank lines."),
+        ("id,name\n", None, None, "The list has a header but no rows."),
+        ("id,name", None, None, "The list has a header but no rows."),
+        ("\n\n \n", None, None, "There are only blank lines."),
         (",".join(map(str, range(1001))) + "\n", None, None, "The list has 1,001 columns; at most 1,000 are read."),
     ],
 )
@@ -91,10 +92,10 @@ def test_bytes_that_are_no_text_are_named_with_their_place(
 
 def test_an_error_far_into_the_file_has_its_row(tmp_path: Path) -> None:
     path = tmp_path / "list.csv"
-    path.write_text("id,name\n" + "1,a\n" * 200_000 + "2\n" + "1,a\n" * 10)
-    assert path.stat().st_size > csv_lines.BLOCK_BYTES * 3
+    path.write_text("id,name\n" + "1,a\n" * 900_000 + "2\n" + "1,a\n" * 10)
+    assert path.stat().st_size > csv_lists.BLOCK_BYTES * 3
     error = refused(path)
-    assert (error.row, error.line, error.column) == (200_001, 200_002, "name")
+    assert (error.row, error.line, error.column) == (900_001, 900_002, "name")
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
@@ -102,7 +103,7 @@ def test_the_line_is_right_wherever_a_block_of_the_file_ends(tmp_path: Path, mon
     path = tmp_path / "list.csv"
     path.write_bytes(end.join(["id,name", "1,a", "", "22,bb", "3", "4,d"]).encode())
     for block_bytes in range(1, 20):
-        monkeypatch.setattr(csv_lines, "BLOCK_BYTES", block_bytes)
+        monkeypatch.setattr(csv_lists, "BLOCK_BYTES", block_bytes)
         error = refused(path)
         assert (error.row, error.line, error.column) == (3, 5, "name")
 
@@ -119,7 +120,7 @@ def test_a_row_that_goes_on_for_ever_is_noticed_before_it_fills_the_memory(tmp_p
 @pytest.mark.parametrize(
     ("limits", "said"),
     [
-        (Limits(rows=2), "The list has 3 rows; at most 2 are read."),
+        (Limits(rows=2), "The list has more than 2 rows."),
         (Limits(columns=1), "The list has 2 columns; at most 1 are read."),
         (Limits(file_bytes=10), "The file has more than 10 bytes."),
     ],
@@ -137,24 +138,57 @@ def test_a_file_that_is_changed_between_the_passes_is_not_used(tmp_path: Path, t
     with open_table(path) as table:
         path.write_text(then)
         with pytest.raises(InputError, match="was changed while it was being read"):
-            list(table.batches())
+            list(table.frames())
 
 
 def test_a_file_that_is_changed_while_it_is_read_is_noticed_at_the_end(tmp_path: Path) -> None:
     path = tmp_path / "list.csv"
-    path.write_text("id,name\n" + "1,a\n" * 100_000)
+    path.write_text("id,name\n" + "1,a\n" * 900_000)
     with open_table(path) as table:
-        batches = table.batches(10)
-        next(batches)
+        frames = table.frames()
+        next(frames)
         with path.open("a") as file:
             file.write("2,b\n")
         with pytest.raises(InputError, match="was changed while it was being read"):
-            list(batches)
+            list(frames)
 
 
-def test_a_title_above_the_header_is_spoken_of(tmp_path: Path) -> None:
+def guess(path: Path) -> int | None:
+    """The line that the header seems to be in, whether the file can be read without it or not."""
+    try:
+        with open_table(path) as table:
+            return table.head.header_guess
+    except InputError as error:
+        return error.header_row
+
+
+@pytest.mark.parametrize(
+    ("text", "header_row"),
+    [
+        ("Spring promo,\npass_id,name\np1,Anna\n", 2),
+        ("Spring promo\n\npass_id;name\np1;Anna\n", 3),
+        ('"Spring\npromo"\nas of today\npass_id,name\np1,Anna\n', 3),
+        ("sep=;\nSpring promo\npass_id;name\np1;Anna\n", 2),
+        # No usual name, but below something shorter.
+        ("Spring promo,,\nNumber,name,code\n17,Anna,C1\n18,Bo,C2\n", 2),
+        # The header is where it should be, and the fault elsewhere.
+        ("pass_id,\np1,\np2,x\n", None),
+        ("pass_id,name\np1\n", None),
+        ("a,b\n1,2,3\n", None),
+    ],
+)
+def test_where_the_header_seems_to_be(tmp_path: Path, text: str, header_row: int | None) -> None:
     path = tmp_path / "list.csv"
-    path.write_text("Spring promo,\npass_id,name\np1,Anna\n", encoding="utf-8")
-    assert refused(path).problem.endswith("If this row is the header, delete what stands above it.")
-    path.write_text("pass_id,\np1,\np2,x\n", encoding="utf-8")
-    assert refused(path).problem.endswith("Name the column or empty it.")
+    path.write_text(text, encoding="utf-8", newline="")
+    assert guess(path) == header_row
+    if header_row is not None:
+        columns, rows = read(path, header_row=header_row)
+        assert "name" in columns
+        assert len(rows) == len(text.splitlines()[-1:]) + ("Bo" in text)
+        assert lines(path, header_row=header_row)[0] == header_row + 1
+
+
+def test_a_header_that_is_asked_for_below_the_list(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text("pass_id,name\np1,Anna\n", encoding="utf-8")
+    assert "nothing from line 3 on" in refused(path, header_row=3).problem

@@ -1,4 +1,4 @@
-"""The encoding of a CSV file: by its mark, else UTF-8 if all of it is, else what its letters suggest."""
+"""The encoding of a text file: by its byte order mark, else UTF-8 if all of it is, else what its letters suggest."""
 
 import codecs
 from collections.abc import Iterator

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from campaign.loader.tables import csv_encoding, open_table
-from campaign.loader.tables.csv_encoding import decodes, find_encoding
-from tests.unit.tables_given import read, refused
+from campaign.loader import encoding
+from campaign.loader.encoding import decodes, find_encoding
+from campaign.loader.table import open_table
+from tests.unit.loader_given import read, refused
 
 GERMAN = "Jürgen Weiß;Düsseldorf;Für Sie – nur heute 10 €"
 FRENCH = "Hélène Lefèvre;Besançon;À très bientôt – l’été arrive"
@@ -48,9 +49,9 @@ def test_the_encoding_is_found(tmp_path: Path, line: str, codec: str, label: str
     path.write_bytes(("id;place;text\r\n" + f"{line}\r\n" * times).encode(codec))
     assert read(path) == (("id", "place", "text"), [tuple(line.split(";"))] * times)
     with open_table(path) as table:
-        assert table.encoding == label
-        assert label in table.description
-        assert ("a guess" in table.description) == (not label.startswith("UTF"))
+        assert table.head.encoding == label
+        assert label in table.head.description
+        assert ("a guess" in table.head.description) == (not label.startswith("UTF"))
 
 
 @pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
@@ -63,7 +64,7 @@ def test_the_mark_at_the_start_says_which_way_round(tmp_path: Path, codec: str) 
 def test_the_only_letter_that_is_not_ascii_may_come_late(tmp_path: Path) -> None:
     path = tmp_path / "list.csv"
     path.write_bytes(b"id;name\n" + b"1;Anna\n" * 500_000 + "2;Jürgen\n".encode("cp1252"))
-    assert path.stat().st_size > 3 * csv_encoding._BLOCK_BYTES
+    assert path.stat().st_size > 3 * encoding._BLOCK_BYTES
     assert read(path)[1][-1] == ("2", "Jürgen")
 
 
@@ -71,7 +72,7 @@ def test_a_byte_that_windows_1252_lacks_rules_it_out_however_late_it_comes(tmp_p
     path = tmp_path / "list.csv"
     path.write_bytes(b"id;name\n" + "1;Jürgen Weiß aus Düsseldorf\n".encode("cp1252") * 5_000 + b"2;\x90\n")
     with open_table(path) as table:
-        assert table.encoding != "Windows-1252"
+        assert table.head.encoding != "Windows-1252"
         assert decodes(path, find_encoding(path).codec)
 
 
@@ -79,7 +80,7 @@ def test_a_byte_that_windows_1252_lacks_rules_it_out_however_late_it_comes(tmp_p
 def test_utf_8_is_recognised_wherever_a_block_ends(tmp_path_factory: pytest.TempPathFactory, text: str, block_bytes: int) -> None:
     path = tmp_path_factory.getbasetemp() / "utf-8.txt"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(csv_encoding, "_BLOCK_BYTES", block_bytes)
+        patch.setattr(encoding, "_BLOCK_BYTES", block_bytes)
         path.write_bytes(text.encode())
         assert decodes(path, "utf-8")
         path.write_bytes(text.encode() + b"\xc3")
@@ -95,7 +96,7 @@ def test_whatever_the_bytes_an_encoding_is_named_that_python_has(tmp_path_factor
     codecs.lookup(found.codec)
     assert found.label
     if found.guessed and not decodes(path, found.codec):
-        assert not any(decodes(path, codec) for codec in csv_encoding._CANDIDATES)
+        assert not any(decodes(path, codec) for codec in encoding._CANDIDATES)
 
 
 def test_bytes_that_are_letters_in_no_encoding_are_refused_with_their_place(tmp_path: Path) -> None:

@@ -1,0 +1,153 @@
+"""What every format's module gives: a list's head, and its rows as pandas DataFrames of text, some thousand at a time."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from campaign.domain.cells import strip_unseen
+from campaign.domain.errors import InputError
+from campaign.loader.columns import ID_NAMES
+from campaign.loader.names import loosely
+from campaign.loader.table import Limits
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CELL_CHARACTERS: Final = 131_072
+"""The longest value of one cell: where Python's csv module stops, too."""
+
+ROWS_AT_ONCE: Final = 20_000
+TEXT_AT_ONCE: Final = 8 << 20
+"""A frame ends after about so many characters even if it could have more rows: long rows must not add up to gigabytes."""
+
+TEXT: Final = pa.large_string()
+LINE: Final = "line"
+"""The last column of a batch: where each row is in the file, as a spreadsheet counts; a frame's index."""
+
+_ROWS_SEARCHED: Final = 25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """`names` are the file's, cleaned, empty where a column has none; `kept` are the positions of those that have one."""
+
+    file: str
+    names: tuple[str, ...]
+    kept: tuple[int, ...]
+
+    @classmethod
+    def check(cls, names: Sequence[str], *, file: str, limits: Limits) -> "Header":
+        """Raises InputError if there are no names, too many, or the same one twice."""
+        if len(names) > limits.columns:
+            problem = f"The list has {len(names):,} columns; at most {limits.columns:,} are read. Remove those that aren't needed."
+            raise InputError(problem, file=file)
+        clean = tuple(strip_unseen(name) for name in names)
+        kept = tuple(position for position, name in enumerate(clean) if name)
+        if not kept:
+            raise InputError("The first row has no column names. Put a header above the data, such as pass_id.", file=file)
+        first: dict[str, int] = {}
+        for position in kept:
+            before = first.setdefault(clean[position], position)
+            if before != position:
+                problem = f"Columns {before + 1} and {position + 1} have the same name. Rename or remove one of them."
+                raise InputError(problem, file=file, column=clean[position])
+        return cls(file=file, names=clean, kept=kept)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(self.names[position] for position in self.kept)
+
+    def batch(self, arrays: Sequence[pa.Array], lines: pa.Array, *, rows_before: int) -> pa.RecordBatch:
+        """Rows of the named columns, from an array of text for each name; raises InputError if one without a name holds something."""
+        for position, name in enumerate(self.names):
+            if not name and (at := _first_seen(arrays[position])) is not None:
+                problem = f"Column {position + 1} has no name, but this row has a value in it. Name the column or empty it."
+                raise InputError(problem, file=self.file, row=rows_before + at + 1, line=lines[at].as_py())
+        return pa.RecordBatch.from_arrays([*(arrays[position] for position in self.kept), lines], [*self.columns, LINE])
+
+    def batches(self, rows: Iterable[tuple[int, Sequence[str]]], *, rows_before: int = 0) -> Iterator[pa.RecordBatch]:
+        """Rows, each with its line, in batches; of very long rows a batch has few."""
+        held: list[Sequence[str]] = []
+        lines: list[int] = []
+        characters = 0
+
+        def batch() -> pa.RecordBatch:
+            return self.batch([pa.array(texts, TEXT) for texts in zip(*held, strict=True)], pa.array(lines, pa.int64()), rows_before=done)
+
+        done = rows_before
+        for line, cells in rows:
+            held.append(cells)
+            lines.append(line)
+            characters += sum(map(len, cells))
+            if len(held) == ROWS_AT_ONCE or characters > TEXT_AT_ONCE:
+                yield batch()
+                done, characters = done + len(held), 0
+                held.clear()
+                lines.clear()
+        if held:
+            yield batch()
+
+
+def _first_seen(array: pa.Array) -> int | None:
+    """The position of the first value with something to see in it."""
+    filled = pc.indices_nonzero(pc.not_equal(array, "")).to_pylist()
+    return next((at for at in filled if strip_unseen(array[at].as_py())), None)
+
+
+def frame_of(batch: pa.RecordBatch) -> "pd.DataFrame":
+    """A batch as a DataFrame."""
+    import pandas as pd  # noqa: PLC0415 - the process that unpacks files does without
+
+    frame: pd.DataFrame = batch.select(range(batch.num_columns - 1)).to_pandas()
+    lines = batch.column(batch.num_columns - 1).to_numpy()
+    first, last = int(lines[0]), int(lines[-1])
+    frame.index = pd.RangeIndex(first, last + 1, name=LINE) if last - first == len(lines) - 1 else pd.Index(lines, name=LINE)
+    return frame
+
+
+def without_empty_end(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The rows up to the last one that holds something: spreadsheets save rows that were emptied as rows of nothing."""
+    held: list[pa.Array] = []
+    for batch in batches:
+        texts = batch.columns[:-1]
+        filled = [pc.indices_nonzero(pc.not_equal(text, "")) for text in texts] if not any(text[-1].as_py() for text in texts) else []
+        end = max((int(found[-1].as_py()) + 1 for found in filled if len(found)), default=0) if filled else len(batch)
+        if end:
+            for lines in held:
+                yield pa.RecordBatch.from_arrays([*[pa.repeat(pa.scalar("", TEXT), len(lines))] * len(texts), lines], schema=batch.schema)
+            held = []
+            yield batch.slice(0, end)
+        if end < len(batch):
+            # Only where they are is kept of them: there may be millions.
+            held.append(batch.columns[-1].slice(end))
+
+
+def rows_of(frame: "pd.DataFrame") -> list[tuple[str, ...]]:
+    """The rows of a frame, each as a tuple of its cells."""
+    return list(zip(*(frame.iloc[:, place].array.tolist() for place in range(frame.shape[1])), strict=True))
+
+
+def row_of(frame: "pd.DataFrame", at: int) -> tuple[str, ...]:
+    """One row of a frame."""
+    return tuple(frame.iloc[:, place].array[at] for place in range(frame.shape[1]))
+
+
+def guess_header(rows: Mapping[int, Sequence[str]]) -> int | None:
+    """The line that the header seems to be in, if not the first: below a title, as many exports have it.
+
+    `rows` are the first ones of a file by their lines, blank ones left out.
+    """
+    known = {loosely(name) for name in ID_NAMES}
+    found = [(line, [strip_unseen(cell) for cell in cells]) for line, cells in list(rows.items())[:_ROWS_SEARCHED]]
+    filled = [sum(map(bool, cells)) for _, cells in found]
+    for at, (line, cells) in enumerate(found[:-1]):
+        names = [cell for cell in cells if cell]
+        plain = len(set(names)) == len(names) and not any(cell[0].isdecimal() for cell in names)
+        if plain and any(loosely(cell) in known for cell in names):
+            return line if at else None
+        if at and plain and 1 < filled[at] == len(cells) >= max(filled[at + 1 :]) and max(filled[:at]) < filled[at]:
+            return line
+    return None

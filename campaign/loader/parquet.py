@@ -1,0 +1,214 @@
+"""Parquet files: every column as text, nested ones as JSON, those of bytes left out; unpacked in a process of its own."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pyarrow.types as kinds
+
+from campaign.domain.errors import InputError
+from campaign.loader.child import Batches, Order, read_apart
+from campaign.loader.frames import CELL_CHARACTERS, ROWS_AT_ONCE, TEXT_AT_ONCE, Header
+from campaign.loader.source import Source
+from campaign.loader.table import Head, Limits, List
+from campaign.loader.text_cells import converter, is_binary
+
+_ROWS_AT_ONCE: Final = 1_000
+"""Read together: of the longest cells these are 130 MB. What they come to is not known before, whatever the file says."""
+
+_OPTIONS: Final[dict[str, Any]] = {
+    "buffer_size": 1 << 18,  # else a whole column chunk is held, packed
+    "pre_buffer": False,  # (same)
+    "page_checksum_verification": True,  # of pages that have one
+    "arrow_extensions_enabled": True,  # UUIDs as such, not as 16 bytes
+    "coerce_int96_timestamp_unit": "us",  # years after 2262, too
+}
+_DAMAGED: Final = (pa.ArrowException, OSError, ValueError, KeyError, IndexError, OverflowError, RuntimeError)
+"""What pyarrow raises over a file that is not as it should be, fuzzed ones included."""
+
+
+def read_parquet(source: Source, limits: Limits, header_row: int | None = None) -> List:
+    """A Parquet file.
+
+    Raises:
+        InputError: it is damaged, or larger than a list can be; while its rows are read also a value that can't be a cell.
+    """
+    if header_row is not None:
+        raise InputError("A Parquet file says itself what its columns are called: leave --header-row out.", file=source.name)
+    return read_apart("parquet", source, limits)
+
+
+def batches(order: Order) -> Batches:
+    """A Parquet file's head and rows, in the process that unpacks it."""
+    try:
+        metadata = pq.read_metadata(order.path)
+        _check_sizes(metadata, order)
+        with pq.ParquetFile(order.path, metadata=metadata, **_OPTIONS) as opened:
+            file = _ParquetFile(order=order, metadata=metadata, schema=opened.schema_arrow)
+        header = Header.check(file.schema.names, file=order.name, limits=order.limits)
+        kept = file.usable() if order.columns is None else order.columns
+        named = Header.check([header.names[place] for place in kept], file=order.name, limits=order.limits)
+    except MemoryError:
+        raise
+    except _DAMAGED as error:
+        raise _damaged(error, order) from None
+    left_out = tuple(name for place, name in enumerate(header.names) if name and place not in kept)
+    groups = metadata.num_row_groups
+    without = f"; left out, as they hold bytes or too much: {', '.join(f'“{name}”' for name in left_out)}" if left_out else ""
+    head = Head(
+        columns=named.columns,
+        description=f"Parquet, {groups} row group{'s' * (groups != 1)}{without}",
+        positions=tuple(kept),
+        left_out=left_out,
+    )
+    return head, file.rows(kept, named)
+
+
+def _check_sizes(metadata: Any, order: Order) -> None:
+    """What the file says of itself; raises InputError if that is more than a list can be."""
+    limits = order.limits
+    unpacked = sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
+    for found, most, what in (
+        (metadata.num_rows, limits.rows, "rows"),
+        (metadata.num_columns, limits.columns, "columns"),
+        (metadata.num_row_groups, limits.row_groups, "row groups"),
+        (unpacked, limits.unpacked_bytes, "bytes when unpacked"),
+    ):
+        if found > most:
+            raise InputError(f"The list has {found:,} {what}; at most {most:,} are read. Split it, or leave out columns.", file=order.name)
+
+
+def _damaged(error: Exception, order: Order) -> InputError:
+    reason = str(error).partition("\n")[0][:200]
+    return InputError(f"The Parquet file is damaged or cut off ({reason}). Copy or save it again.", file=order.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ParquetFile:
+    order: Order
+    metadata: Any
+    schema: pa.Schema
+
+    def usable(self) -> list[int]:
+        """The positions of the columns that can be text. Of those that hold bytes or nested values it is not known before they are read."""
+        doubtful = [place for place, field in enumerate(self.schema) if is_binary(field.type) or kinds.is_nested(field.type)]
+        bad: set[int] = set()
+        if doubtful:
+            for batch in self._read(doubtful):
+                for place, array in zip(doubtful, batch.columns, strict=True):
+                    if place not in bad and not _is_cells(array):
+                        bad.add(place)
+        return [place for place in range(len(self.schema)) if place not in bad]
+
+    def rows(self, kept: Sequence[int], header: Header) -> Iterator[pa.RecordBatch]:
+        """The rows of these columns, all of them text."""
+        done = 0
+        left_bytes = self.order.limits.unpacked_bytes
+        try:
+            for batch in _together(self._read(kept)):
+                arrays = [self._cells(array, done, name) for array, name in zip(batch.columns, header.names, strict=True)]
+                left_bytes -= sum(int(pc.sum(pc.binary_length(array)).as_py() or 0) for array in arrays)
+                if left_bytes < 0:
+                    problem = f"The list unpacks to more than {self.order.limits.unpacked_bytes:,} bytes of text."
+                    raise InputError(f"{problem} Split it, or leave out columns.", file=self.order.name)
+                lines = pa.array(range(done + 1, done + len(batch) + 1), pa.int64())
+                yield header.batch(arrays, lines, rows_before=done)
+                done += len(batch)
+        except MemoryError:
+            raise
+        except _DAMAGED as error:
+            raise _damaged(error, self.order) from None
+        if done != self.metadata.num_rows:
+            raise InputError("The Parquet file has not as many rows as it says. Save the list again.", file=self.order.name)
+
+    def _read(self, columns: Sequence[int]) -> Iterator[pa.RecordBatch]:
+        """Batches of some columns, in the file's order."""
+        names = [self.schema.field(place).name for place in columns]
+        whole = len(columns) == len(self.schema)
+        with pq.ParquetFile(self.order.path, metadata=self.metadata, **_OPTIONS) as file:
+            for batch in file.iter_batches(_ROWS_AT_ONCE, columns=None if whole else names, use_threads=False):
+                yield batch if len(batch.columns) == len(columns) else batch.select(names)
+
+    def _cells(self, array: pa.Array, rows_before: int, column: str) -> pa.Array:
+        try:
+            if (at := _too_long(array)) is None:
+                texts = converter(array.type)(array)
+                texts.validate(full=True)
+                at = _too_long(texts)
+        except MemoryError:
+            raise
+        except _DAMAGED:
+            row = rows_before + 1 + _first_bad(array)
+            problem = f"The value can't be written as text ({array.type}). Convert the column to text in UTF-8, or leave it out."
+            raise InputError(problem, file=self.order.name, row=row, column=column or None) from None
+        if at is not None:
+            length = len(converter(array.type)(array.slice(at, 1))[0].as_py())
+            problem = f"The value has {length:,} characters; a cell can have {CELL_CHARACTERS:,}. Shorten it."
+            raise InputError(problem, file=self.order.name, row=rows_before + at + 1, column=column or None)
+        return texts
+
+
+def _is_cells(array: pa.Array) -> bool:
+    try:
+        texts = converter(array.type)(array)
+        texts.validate(full=True)
+    except MemoryError:
+        raise
+    except _DAMAGED:
+        return False
+    return _too_long(texts) is None
+
+
+def _too_long(array: pa.Array) -> int | None:
+    """The position of the longest text, if it is longer than a cell can be.
+
+    A dictionary is looked at as it is: of one long value a few bytes can make a million, which nobody has to unpack to see it.
+    """
+    if kinds.is_dictionary(array.type):
+        at = _too_long(array.dictionary)
+        return None if at is None else max(int(pc.index(array.indices, pa.scalar(at, array.indices.type)).as_py()), 0)
+    if not _is_text(array.type) or (pc.max(pc.binary_length(array)).as_py() or 0) <= CELL_CHARACTERS:
+        return None
+    characters = pc.utf8_length(array)
+    most = pc.max(characters)
+    return int(pc.index(characters, most).as_py()) if most.as_py() > CELL_CHARACTERS else None
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(kinds.is_string(kind) or kinds.is_large_string(kind))
+
+
+def _first_bad(array: pa.Array) -> int:
+    """The position of the first value that can't be text."""
+    convert = converter(array.type)
+    for position in range(len(array)):
+        try:
+            convert(array.slice(position, 1)).validate(full=True)
+        except _DAMAGED:
+            return position
+    return 0
+
+
+def _together(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The same rows, in larger batches."""
+    held: list[pa.RecordBatch] = []
+    rows = size = 0
+    for batch in batches:
+        held.append(batch)
+        rows += len(batch)
+        size += sum(map(_unpacked_bytes, batch.columns))
+        if rows >= ROWS_AT_ONCE or size > TEXT_AT_ONCE:
+            yield pa.concat_batches(held)
+            held, rows, size = [], 0, 0
+    if held:
+        yield pa.concat_batches(held)
+
+
+def _unpacked_bytes(array: pa.Array) -> int:
+    """About how large an array is as text."""
+    if not kinds.is_dictionary(array.type) or not _is_text(array.type.value_type):
+        return int(array.nbytes)
+    return int(pc.sum(pc.take(pc.binary_length(array.dictionary), array.indices)).as_py() or 0)
