@@ -141,7 +141,7 @@ def _copy_parts(file: IO[bytes], copy: IO[bytes], order: Order) -> None:
             raise InputError(too_much, file=order.name)
         left = most
         for part in {part.filename: part for part in parts}.values():
-            part.file_size = most + 1  # as far as it goes
+            part.file_size = 2 * most  # as far as it goes, and farther than it may
             if part.flag_bits & _SIZES_FOLLOW and not part.CRC:
                 del part.CRC
             with old.open(part) as packed, new.open(part.filename, "w", force_zip64=True) as unpacked:

@@ -77,7 +77,7 @@ class _JsonlFile:
 
     def _cells(self, values: dict[str, Any], names: Sequence[str], row: int, line: int) -> list[str]:
         if len(values) != len(names) or any(name not in values for name in names):
-            other = next(iter(set(values) ^ set(names)))
+            other = next(name for name in (*names, *values) if (name in names) != (name in values))
             raise self._error("Not every line has this key. Give every line the same keys.", row, line, other)
         return [self._text(values[name], row, line, name) for name in names]
 
