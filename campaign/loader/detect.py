@@ -107,8 +107,11 @@ def detect(source: Source) -> Format:
 def suffix_of(name: str, head: bytes) -> str:
     """The ending under which a file is read that is called so and begins with these bytes: lower case, with its dot."""
     own = inner_suffix(name).lower()
-    if own in _BY_SUFFIX or own in _ADVICE:
+    known = _BY_SUFFIX.get(own)
+    if known is Format.EXCEL or own in _ADVICE:
         return own
+    if known is not None:
+        return f".{known.value}"
     found = next((kind for magic, kind in _MAGIC if head.startswith(magic)), "")
     kind = Format.EXCEL if head.startswith(_ZIP) else _READ_AS.get(found, Format.CSV)
     return f".{kind.value}"
