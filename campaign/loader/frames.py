@@ -130,11 +130,6 @@ def rows_of(frame: "pd.DataFrame") -> list[tuple[str, ...]]:
     return list(zip(*(frame.iloc[:, place].array.tolist() for place in range(frame.shape[1])), strict=True))
 
 
-def row_of(frame: "pd.DataFrame", at: int) -> tuple[str, ...]:
-    """One row of a frame."""
-    return tuple(frame.iloc[:, place].array[at] for place in range(frame.shape[1]))
-
-
 def guess_header(rows: Mapping[int, Sequence[str]]) -> int | None:
     """The line that the header seems to be in, if not the first: below a title, as many exports have it.
 

@@ -19,7 +19,7 @@ from campaign.domain.results import RESULT_COLUMNS
 from campaign.domain.schedule import known_zones
 from campaign.domain.sheet import NO_LINES, SheetLines
 from campaign.loader.columns import check_pass_id, ids_of, pass_key
-from campaign.loader.frames import TEXT, row_of, rows_of
+from campaign.loader.frames import TEXT, rows_of
 from campaign.loader.layout import Layout
 from campaign.loader.messages import FrameColumns, Messages, Rendered, as_it_was
 from campaign.loader.names import shown
@@ -33,8 +33,6 @@ _MAY_BE_SENT: Final = frozenset({Status.PENDING, Status.FAILED, Status.UNKNOWN})
 """So that the row has to be one that can be; what is known of its attempts is kept."""
 
 _DUPLICATE: Final = Outcome(status=Status.SKIPPED, reason=Skip.DUPLICATE)
-_BETWEEN_CELLS, _AFTER_ROW = pa.scalar("\x1f", TEXT), pa.scalar("\x1e", TEXT)
-_NOTHING = pa.scalar("", TEXT)
 _ESCAPED: Final = np.isin(np.arange(256), [*range(0x20), ord('"'), ord("\\")])
 """Whether JSON can't have a byte of a text as it is."""
 
@@ -99,19 +97,18 @@ class Stager:
         texts = rendered.texts
         zones = self._zones(frame)
         plain = [bool(text) and zone is not None and is_plain for text, zone, is_plain in zip(texts, zones, plain_ids, strict=True)]
-        others: dict[int, StagedRow] = {}
-
-        def by_itself(at: int) -> StagedRow:
-            return self._row(first + at, row_of(frame, at), {}, rendered.refused.get(at) or Rendered(text=texts[at]))
-
-        if not all(plain):
-            others = {at: by_itself(at) for at, is_plain in enumerate(plain) if not is_plain}
-        if self.repeated is not None:
-            for at in self.repeated.among(keys):
-                row = others.get(at)
-                if (row is None or row.outcome.status is Status.PENDING) and not self.repeated.is_first(keys[at]):
-                    others[at] = replace(row or by_itself(at), outcome=_DUPLICATE)
-                    plain[at] = False
+        repeated = set(self.repeated.among(keys)) if self.repeated is not None else set()
+        alone = sorted(repeated.union(at for at, is_plain in enumerate(plain) if not is_plain))
+        others: list[StagedRow] = []
+        for at, cells in zip(alone, rows_of(frame.iloc[alone]) if alone else (), strict=True):
+            if plain[at]:
+                row = StagedRow(row=first + at, pass_id=ids[at], pass_key=keys[at], message=texts[at], cells=cells, zone=zones[at] or "")
+            else:
+                row = self._row(first + at, cells, {}, rendered.refused.get(at) or Rendered(text=texts[at]))
+            if at in repeated and row.outcome.status is Status.PENDING and not self.repeated.is_first(keys[at]):
+                row = replace(row, outcome=_DUPLICATE)
+            plain[at] = False
+            others.append(row)
         return StagedBatch(
             numbers=list(compress(range(first, first + len(plain)), plain)),
             pass_ids=list(compress(ids, plain)),
@@ -119,7 +116,7 @@ class Stager:
             messages=list(compress(texts, plain)),
             cells=list(compress(_as_json(frame), plain)),
             zones=[zone or "" for zone in compress(zones, plain)],
-            others=[others[at] for at in sorted(others)],
+            others=others,
         )
 
     def _row(self, number: int, cells: tuple[str, ...], before: dict[str, str], rendered: Rendered | None = None) -> StagedRow:
@@ -168,7 +165,8 @@ class Stager:
 
 def _add_content(digest: "hashlib._Hash", frame: "pd.DataFrame") -> None:
     """Add rows to the hash, each cell but the last with one sign behind it and each row with another."""
-    rows = pc.binary_join_element_wise(pc.binary_join_element_wise(*_arrays(frame), _BETWEEN_CELLS), _NOTHING, _AFTER_ROW)
+    between, after, nothing = _texts("\x1f", "\x1e", "")
+    rows = pc.binary_join_element_wise(pc.binary_join_element_wise(*_arrays(frame), between), nothing, after)
     # The texts of an array lie one behind the other.
     digest.update(rows.buffers()[2])
 
@@ -178,10 +176,15 @@ def _as_json(frame: "pd.DataFrame") -> list[str]:
     arrays = _arrays(frame)
     if any(_ESCAPED[np.frombuffer(array.buffers()[2] or b"", np.uint8)].any() for array in arrays):
         return [orjson.dumps(cells).decode() for cells in rows_of(frame)]
-    inside = pc.binary_join_element_wise(*arrays, pa.scalar('","', TEXT))
-    texts: list[str] = pc.binary_join_element_wise(pa.scalar('["', TEXT), inside, pa.scalar('"]', TEXT), _NOTHING).to_pylist()
+    before, between, after, nothing = _texts('["', '","', '"]', "")
+    inside = pc.binary_join_element_wise(*arrays, between)
+    texts: list[str] = pc.binary_join_element_wise(before, inside, after, nothing).to_pylist()
     return texts
 
 
 def _arrays(frame: "pd.DataFrame") -> list[pa.Array]:
     return [pa.array(frame.iloc[:, place]) for place in range(frame.shape[1])]
+
+
+def _texts(*signs: str) -> pa.Array:
+    return pa.array(signs, TEXT)

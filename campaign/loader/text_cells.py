@@ -6,7 +6,6 @@ from typing import Any, Final, assert_never
 
 import orjson
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.types as kinds
 
 TEXT: Final = pa.large_string()
@@ -162,8 +161,3 @@ _CONVERTERS: Final[tuple[tuple[Callable[[pa.DataType], bool], Converter], ...]] 
     (kinds.is_fixed_size_binary, _fixed_bytes),
     (is_binary, _text),
 )
-
-
-def longest(array: pa.Array) -> int:
-    """The length in characters of the longest text; an upper bound of it where that is short."""
-    return int(pc.max(pc.binary_length(array)).as_py() or 0)

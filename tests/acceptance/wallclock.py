@@ -19,6 +19,7 @@ from tests import prefork
 from tests.acceptance.desk import Desk
 
 MOVED = """
+import pandas  # which keeps the datetime that it finds, and is C
 import datetime, os, time
 def ahead(real=time.time):
     if (file := os.environ.get("CLOCK_OF_TEST")) is None:
