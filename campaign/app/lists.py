@@ -119,7 +119,7 @@ def header_offered(advice: str, guess: int | None = None) -> Iterator[None]:
         if line is None:
             raise
         problem = f"{error.problem} The header seems to be in line {line}: {advice.format(line=line)}."
-        raise InputError(problem, file=error.file, row=error.row, line=error.line, column=error.column, header_row=line) from error
+        raise error.at(problem=problem, header_row=line) from error
 
 
 def list_fingerprint(sha256: str, header_row: int | None) -> str:

@@ -117,6 +117,15 @@ class InputError(CampaignError):
         at = ", ".join(part for part in parts if part)
         super().__init__(f"{at}: {problem}" if at else problem, code=code, **values)
 
+    def said(self) -> dict[str, object]:
+        """The arguments that it is made from."""
+        names = ("problem", "code", "file", "row", "line", "column", "header_row")
+        return {name: getattr(self, name) for name in names} | self.values
+
+    def at(self, **changes: object) -> "InputError":
+        """The same with other values, such as another `row`."""
+        return InputError(**(self.said() | changes))  # type: ignore[arg-type]  # they are its own
+
 
 class TemplateError(InputError):
     """A template that can't be used.

@@ -77,7 +77,7 @@ def _stream(order: Order) -> Iterator[Any]:
         yield from (frame_of(batch) for batch in reader if len(batch))
         whole = True
     if not whole:
-        raise InputError(TOO_MUCH, file=order.name)
+        raise InputError(TOO_MUCH, code="too_much_to_unpack", file=order.name)
 
 
 @contextmanager
@@ -108,8 +108,8 @@ def _refusal(code: int, errors: IO[bytes], order: Order) -> InputError:
     # A library may have said something before.
     with suppress(ValueError, IndexError):
         if code == _REFUSED and errors.seek(0) == 0:
-            return InputError(**json.loads(errors.read().splitlines()[-1]), file=order.name)
-    return InputError(TOO_MUCH, file=order.name)
+            return InputError(**json.loads(errors.read().splitlines()[-1]))
+    return InputError(TOO_MUCH, code="too_much_to_unpack", file=order.name)
 
 
 def _tuples(found: dict[str, Any]) -> dict[str, Any]:
@@ -153,8 +153,7 @@ def main() -> None:
                 stream.write_batch(batch)
         sys.stdout.flush()
     except InputError as error:
-        refused = {name: getattr(error, name) for name in ("problem", "row", "line", "column", "header_row")}
-        sys.stderr.write(f"\n{json.dumps(refused)}\n")
+        sys.stderr.write(f"\n{json.dumps(error.said())}\n")
         sys.exit(_REFUSED)
     except BrokenPipeError:
         # Nobody wants the rest.

@@ -60,13 +60,18 @@ def find_id_column(
         return found[0]
     if found:
         these = listed([columns[position] for position in found])
-        raise InputError(f"{these} could each hold the pass ids. Say which one {how}.", file=file)
+        raise InputError(f"{these} could each hold the pass ids. Say which one {how}.", code="several_id_columns", file=file)
     if asked is None:
         problem = f"No column is named {', '.join(ID_NAMES[:-1])} or {ID_NAMES[-1]}. The list has {listed(columns)}."
-        raise InputError(f"{problem} Say which one holds the pass ids {how}.", file=file)
+        raise InputError(f"{problem} Say which one holds the pass ids {how}.", code="missing_id_column", file=file)
     near = get_close_matches(asked, columns, n=1)
     hint = f" Did you mean “{shown(near[0])}”?" if near else ""
-    raise InputError(f"There is no column “{shown(asked)}”; the list has {listed(columns)}.{hint} Change --id-column.", file=file)
+    raise InputError(
+        f"There is no column “{shown(asked)}”; the list has {listed(columns)}.{hint} Change --id-column.",
+        code="unknown_column",
+        file=file,
+        column=asked,
+    )
 
 
 def is_results_file(columns: Sequence[str]) -> bool:
@@ -88,6 +93,7 @@ def own_columns(columns: Sequence[str], *, file: str | None = None) -> tuple[int
         raise InputError(
             f"The list has {listed(alike)}, as a results file has, but not {listed(missing)}. "
             "To go on from a results file, keep all its delivery_ columns as they are; to use it as a new list, remove or rename them.",
+            code="part_of_results",
             file=file,
             column=alike[0],
         )

@@ -55,8 +55,9 @@ class CsvFile:
 class _BadLineError(Exception):
     """What is wrong with the line after the last good one; `before` is the line up to there, if it is one place that is wrong."""
 
-    def __init__(self, problem: str, before: str | None = None) -> None:
+    def __init__(self, code: str, problem: str, before: str | None = None) -> None:
         super().__init__(problem)
+        self.code = code
         self.problem = problem
         self.before = before
 
@@ -90,7 +91,7 @@ class StrictPass:
                     self.line = self._last_line
                     return self._header, self._above
         why = f"There is nothing from line {self._file.above + 1} on." if self._file.above else "There are only blank lines."
-        raise self._error(f"The file has no header. {why} Save the list again.")
+        raise self._error("no_header", f"The file has no header. {why} Save the list again.")
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
         """Each row with its line in the sheet, as long as the header; raises InputError for the first that is not, or can't be read."""
@@ -118,12 +119,14 @@ class StrictPass:
             for number, text in enumerate(iter(partial(file.readline, most + 1), "")):
                 line = text if number else text.removeprefix("\ufeff")
                 if found := _NO_TEXT.search(line):
-                    raise _BadLineError(self._no_text(found[0]), line[: found.start()])
+                    raise _BadLineError("nul" if found[0] == "\0" else "not_decodable", self._no_text(found[0]), line[: found.start()])
                 if len(line) > most:
-                    raise _BadLineError(f"The line has more than {most:,} characters. Is this a list with one row a line?")
+                    raise _BadLineError("long_line", f"The line has more than {most:,} characters. Is this a list with one row a line?")
                 self._row_characters += len(line)
                 if self._row_characters > ROW_CHARACTERS:
-                    raise _BadLineError("One row goes on over thousands of lines: a quotation mark that begins in it is never closed.")
+                    raise _BadLineError(
+                        "quote_not_closed", "One row goes on over thousands of lines: a quotation mark that begins in it is never closed."
+                    )
                 yield line
 
     def _no_text(self, found: str) -> str:
@@ -139,7 +142,7 @@ class StrictPass:
         except _BadLineError as error:
             # Of a row of several lines it is not known in which column the bad one is.
             column = None if error.before is None or self._last_line != self.line else self._column_at_end([error.before])
-            raise self._error(error.problem, column=column, line=self._last_line + 1) from None
+            raise self._error(error.code, error.problem, column=column, line=self._last_line + 1) from None
         except csv.Error as error:
             raise self._malformed(str(error)) from None
 
@@ -149,23 +152,25 @@ class StrictPass:
         has = f"This row has {found} value{'s' * (found != 1)} where the header has {width} column{'s' * (width != 1)}."
         if found > width:
             hint = f" Put a value that has a {label} in it between quotation marks." if self._file.separator else ""
-            return self._error(f"{has}{hint}", line=self.line + 1)
-        return self._error(f"{has} Add what is missing, if only the {label}s.", line=self.line + 1, column=header.names[found])
+            return self._error("too_many_values", f"{has}{hint}", line=self.line + 1)
+        return self._error(
+            "too_few_values", f"{has} Add what is missing, if only the {label}s.", line=self.line + 1, column=header.names[found]
+        )
 
     def _malformed(self, error: str) -> InputError:
         begin = self.line + 1
         if "unexpected end of data" in error:
             problem = 'A quotation mark that opens here is never closed. Close it, or write "" for one that is part of the value.'
             with closing(self._lines()) as lines:
-                return self._error(problem, line=begin, column=self._column_at_end(islice(lines, self.line, None)))
+                return self._error("quote_not_closed", problem, line=begin, column=self._column_at_end(islice(lines, self.line, None)))
         if "expected after" in error:
             where = f"which ends on line {self._last_line} in a text editor, " if self._last_line > begin else ""
             problem = f'In this row, {where}text follows a closing quotation mark. Write "" for one that is part of the value.'
-            return self._error(problem, line=begin)
+            return self._error("text_after_quote", problem, line=begin)
         if "field larger than" in error:
             problem = f"A value has more than {CELL_CHARACTERS:,} characters. A quotation mark in it may never be closed."
-            return self._error(problem, line=begin)
-        return self._error(f"The row can't be read ({error}). Save the list again as CSV UTF-8.", line=begin)
+            return self._error("long_value", problem, line=begin)
+        return self._error("unreadable_row", f"The row can't be read ({error}). Save the list again as CSV UTF-8.", line=begin)
 
     def _column_at_end(self, lines: Iterable[str]) -> str | None:
         """The column that a row which begins with these lines has come to at their end."""
@@ -177,12 +182,14 @@ class StrictPass:
         count = len(cells) or 1
         return (self._header.names[count - 1] or None) if self._header and count <= len(self._header.names) else None
 
-    def _error(self, problem: str, *, line: int = 0, column: str | None = None) -> InputError:
+    def _error(self, code: str, problem: str, *, line: int = 0, column: str | None = None) -> InputError:
         row = self._rows + 1 if self._header else None
         in_sheet = self._above + row if row else None
         # A text editor counts other lines than a spreadsheet where values hold line breaks.
         where = f" (In a text editor: line {line}.)" if line and line != in_sheet else ""
-        return InputError(f"{problem}{where}", file=self._file.source.name, row=row, line=in_sheet, column=column)
+        return InputError(
+            f"{problem}{where}", code=code, file=self._file.source.name, row=row, line=in_sheet, column=column, text_line=line
+        )
 
 
 def is_blank(cells: Sequence[str]) -> bool:

@@ -92,7 +92,7 @@ _PARTS: Final = (
 def detect(source: Source) -> Format:
     """The format to read a list as; raises InputError if it is none of them, or is not what its name says."""
     if advice := _ADVICE.get(source.suffix):
-        raise InputError(advice, file=source.name)
+        raise InputError(advice, code="wrong_kind_of_file", file=source.name)
     named = Format.CSV if source.is_stdin else _BY_SUFFIX.get(source.suffix)
     content = content_of(source)
     found = _READ_AS.get(content)
@@ -101,7 +101,7 @@ def detect(source: Source) -> Format:
         return Format.JSONL
     if found is not None and named in {None, found}:
         return found
-    raise InputError(_mismatch(source, content, found), file=source.name)
+    raise InputError(_mismatch(source, content, found), code="wrong_kind_of_file", file=source.name, content=content)
 
 
 def suffix_of(name: str, head: bytes) -> str:

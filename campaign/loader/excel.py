@@ -50,7 +50,9 @@ def batches(order: Order) -> Batches:
     rows = chain(first, sheet.rows)
     names = next((cells for line, cells in rows if line >= (order.header_row or 1) and any(cells)), None)
     if names is None:
-        raise InputError(f"The sheet “{sheet.name}” has nothing from row {order.header_row} on. Change --header-row.", file=order.name)
+        raise InputError(
+            f"The sheet “{sheet.name}” has nothing from row {order.header_row} on. Change --header-row.", code="no_header", file=order.name
+        )
     try:
         header = Header.check(names, file=order.name, limits=order.limits)
     except InputError as error:
@@ -87,7 +89,7 @@ def _sheet(order: Order) -> Generator[_Sheet, None, None]:
                 yield _Sheet(name=name, others=tuple(visible[place + 1 :]), rows=chain([begun], rows))
                 return
         hidden = " that is visible" if len(visible) < len(sheets) else ""
-        raise InputError(f"The workbook has no sheet{hidden} with anything in it. Save the list again.", file=order.name)
+        raise InputError(f"The workbook has no sheet{hidden} with anything in it. Save the list again.", code="no_sheet", file=order.name)
 
 
 def _rows(workbook: CalamineWorkbook, name: str) -> Iterator[Row]:
@@ -100,7 +102,7 @@ def _checked(rows: Iterator[Row], header: Header) -> Iterator[Row]:
         if len(longest := max(cells, key=len)) > CELL_CHARACTERS:
             problem = f"The value has more than {CELL_CHARACTERS:,} characters. Shorten it."
             column = header.names[cells.index(longest)] or None
-            raise InputError(problem, file=header.file, row=done + 1, line=line, column=column)
+            raise InputError(problem, code="long_value", file=header.file, row=done + 1, line=line, column=column)
         yield line, cells
 
 
@@ -121,7 +123,7 @@ def _calamine(order: Order) -> Iterator[CalamineWorkbook]:
             problem = (
                 f"The workbook is {what} ({str(error) or type(error).__name__}). Open it in Excel and save it again without a password."
             )
-            raise InputError(problem, file=order.name) from None
+            raise InputError(problem, code="damaged_file", file=order.name) from None
 
 
 def _copy_parts(file: IO[bytes], copy: IO[bytes], order: Order) -> None:
@@ -138,7 +140,7 @@ def _copy_parts(file: IO[bytes], copy: IO[bytes], order: Order) -> None:
     with zipfile.ZipFile(file) as old, zipfile.ZipFile(copy, "w", zipfile.ZIP_STORED) as new:
         parts = old.infolist()
         if sum(part.file_size for part in parts) > most:
-            raise InputError(too_much, file=order.name)
+            raise InputError(too_much, code="too_much_to_unpack", file=order.name)
         left = most
         for part in {part.filename: part for part in parts}.values():
             part.file_size = 2 * most  # as far as it goes, and farther than it may
@@ -148,7 +150,7 @@ def _copy_parts(file: IO[bytes], copy: IO[bytes], order: Order) -> None:
                 for block in _blocks(packed):
                     left -= len(block)
                     if left < 0:
-                        raise InputError(too_much, file=order.name)
+                        raise InputError(too_much, code="too_much_to_unpack", file=order.name)
                     unpacked.write(_ERROR_CELL.sub(rb"\1str", block) if _SHEET.fullmatch(part.filename) else block)
     copy.seek(0)
 

@@ -43,17 +43,19 @@ class Header:
         """Raises InputError if there are no names, too many, or the same one twice."""
         if len(names) > limits.columns:
             problem = f"The list has {len(names):,} columns; at most {limits.columns:,} are read. Remove those that aren't needed."
-            raise InputError(problem, file=file)
+            raise InputError(problem, code="too_many_columns", file=file)
         clean = tuple(strip_unseen(name) for name in names)
         kept = tuple(position for position, name in enumerate(clean) if name)
         if not kept:
-            raise InputError("The first row has no column names. Put a header above the data, such as pass_id.", file=file)
+            raise InputError(
+                "The first row has no column names. Put a header above the data, such as pass_id.", code="no_header", file=file
+            )
         first: dict[str, int] = {}
         for position in kept:
             before = first.setdefault(clean[position], position)
             if before != position:
                 problem = f"Columns {before + 1} and {position + 1} have the same name. Rename or remove one of them."
-                raise InputError(problem, file=file, column=clean[position])
+                raise InputError(problem, code="repeated_column", file=file, column=clean[position])
         return cls(file=file, names=clean, kept=kept)
 
     @property
@@ -65,7 +67,7 @@ class Header:
         for position, name in enumerate(self.names):
             if not name and (at := _first_seen(arrays[position])) is not None:
                 problem = f"Column {position + 1} has no name, but this row has a value in it. Name the column or empty it."
-                raise InputError(problem, file=self.file, row=rows_before + at + 1, line=lines[at].as_py())
+                raise InputError(problem, code="unnamed_column", file=self.file, row=rows_before + at + 1, line=lines[at].as_py())
         return pa.RecordBatch.from_arrays([*(arrays[position] for position in self.kept), lines], [*self.columns, LINE])
 
     def batches(self, rows: Iterable[tuple[int, Sequence[str]]], *, rows_before: int = 0) -> Iterator[pa.RecordBatch]:

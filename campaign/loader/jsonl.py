@@ -22,11 +22,13 @@ def read_jsonl(source: Source, limits: Limits, header_row: int | None = None) ->
         InputError: its first line is no object; while its rows are read also any other that is not, or has other keys.
     """
     if header_row is not None:
-        raise InputError("JSON lines have their columns' names in every line: leave --header-row out.", file=source.name)
+        raise InputError(
+            "JSON lines have their columns' names in every line: leave --header-row out.", code="header_row_not_possible", file=source.name
+        )
     file = _JsonlFile(source=source, limits=limits)
     first = next(file.objects(), None)
     if first is None:
-        raise InputError(f"The file has no rows. {_SAVE_AGAIN}", file=source.name)
+        raise InputError(f"The file has no rows. {_SAVE_AGAIN}", code="no_rows", file=source.name)
     names = tuple(first[2])
     header = Header.check(names, file=source.name, limits=limits)
     return Head(columns=header.columns, description="JSON lines"), lambda: map(frame_of, header.batches(file.rows(names)))
@@ -51,10 +53,10 @@ class _JsonlFile:
                         continue
                     row += 1
                     if len(text) > self.limits.line_characters:
-                        raise self._error("This line is too long for a row of a list. Check the file.", row, line)
+                        raise self._error("long_line", "This line is too long for a row of a list. Check the file.", row, line)
                     yield row, line, self._object(text, row, line)
         except UnicodeDecodeError:
-            raise self._error(f"The file is not UTF-8, as JSON lines are. {_SAVE_AGAIN}", row + 1, line + 1) from None
+            raise self._error("not_decodable", f"The file is not UTF-8, as JSON lines are. {_SAVE_AGAIN}", row + 1, line + 1) from None
 
     def _object(self, text: str, row: int, line: int) -> dict[str, Any]:
         try:
@@ -62,9 +64,9 @@ class _JsonlFile:
             found = json.loads(text, parse_int=str, parse_float=str, object_pairs_hook=partial(self._once, row, line))
         except (ValueError, RecursionError):
             advice = f"{_ONE_A_LINE}." if row == 1 else _SAVE_AGAIN
-            raise self._error(f"This line is not JSON, or was cut off. {advice}", row, line) from None
+            raise self._error("not_json", f"This line is not JSON, or was cut off. {advice}", row, line) from None
         if not isinstance(found, dict):
-            raise self._error(f"This line is not an object, such as {{“pass_id”: “...”}}. {_ONE_A_LINE}.", row, line)
+            raise self._error("not_an_object", f"This line is not an object, such as {{“pass_id”: “...”}}. {_ONE_A_LINE}.", row, line)
         if any(isinstance(value, dict | list) for value in found.values()):
             found |= {key: _as_json(value) for key, value in json.loads(text).items() if isinstance(value, dict | list)}
         return found
@@ -72,27 +74,29 @@ class _JsonlFile:
     def _once(self, row: int, line: int, pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) != len(pairs):
-            raise self._error("A key stands twice in this line. Remove one of them.", row, line)
+            raise self._error("repeated_column", "A key stands twice in this line. Remove one of them.", row, line)
         return found
 
     def _cells(self, values: dict[str, Any], names: Sequence[str], row: int, line: int) -> list[str]:
         if len(values) != len(names) or any(name not in values for name in names):
             other = next(name for name in (*names, *values) if (name in names) != (name in values))
-            raise self._error("Not every line has this key. Give every line the same keys.", row, line, other)
+            raise self._error("other_columns", "Not every line has this key. Give every line the same keys.", row, line, other)
         return [self._text(values[name], row, line, name) for name in names]
 
     def _text(self, value: object, row: int, line: int, name: str) -> str:
         text = str(value).lower() if isinstance(value, bool) else str(value or "")
         if len(text) > CELL_CHARACTERS:
-            raise self._error(f"The value has more than {CELL_CHARACTERS:,} characters.", row, line, name)
+            raise self._error("long_value", f"The value has more than {CELL_CHARACTERS:,} characters.", row, line, name)
         try:
             text.encode()
         except UnicodeEncodeError:
-            raise self._error(f"The value has half a character in it (a lone surrogate). {_SAVE_AGAIN}", row, line, name) from None
+            raise self._error(
+                "not_text", f"The value has half a character in it (a lone surrogate). {_SAVE_AGAIN}", row, line, name
+            ) from None
         return text
 
-    def _error(self, problem: str, row: int, line: int, column: str | None = None) -> InputError:
-        return InputError(problem, file=self.source.name, row=row, line=line, column=column)
+    def _error(self, code: str, problem: str, row: int, line: int, column: str | None = None) -> InputError:
+        return InputError(problem, code=code, file=self.source.name, row=row, line=line, column=column)
 
 
 def _as_json(value: object) -> str:

@@ -57,5 +57,7 @@ def _find_one(columns: Sequence[str], name: str, file: str | None, *, spoken: st
     found = [position for position, column in enumerate(columns) if loosely(column) == name]
     if len(found) > 1:
         these = listed([columns[position] for position in found])
-        raise InputError(f"{these} could each be the {spoken or name} column. Rename all but one of them in the list.", file=file)
+        raise InputError(
+            f"{these} could each be the {spoken or name} column. Rename all but one of them in the list.", code="several_columns", file=file
+        )
     return found[0] if found else None

@@ -37,7 +37,11 @@ def read_parquet(source: Source, limits: Limits, header_row: int | None = None) 
         InputError: it is damaged, or larger than a list can be; while its rows are read also a value that can't be a cell.
     """
     if header_row is not None:
-        raise InputError("A Parquet file says itself what its columns are called: leave --header-row out.", file=source.name)
+        raise InputError(
+            "A Parquet file says itself what its columns are called: leave --header-row out.",
+            code="header_row_not_possible",
+            file=source.name,
+        )
     return read_apart("parquet", source, limits)
 
 
@@ -71,19 +75,23 @@ def _check_sizes(metadata: Any, order: Order) -> None:
     """What the file says of itself; raises InputError if that is more than a list can be."""
     limits = order.limits
     unpacked = sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
-    for found, most, what in (
-        (metadata.num_rows, limits.rows, "rows"),
-        (metadata.num_columns, limits.columns, "columns"),
-        (metadata.num_row_groups, limits.row_groups, "row groups"),
-        (unpacked, limits.unpacked_bytes, "bytes when unpacked"),
+    for found, most, what, code in (
+        (metadata.num_rows, limits.rows, "rows", "too_many_rows"),
+        (metadata.num_columns, limits.columns, "columns", "too_many_columns"),
+        (metadata.num_row_groups, limits.row_groups, "row groups", "too_many_row_groups"),
+        (unpacked, limits.unpacked_bytes, "bytes when unpacked", "too_much_to_unpack"),
     ):
         if found > most:
-            raise InputError(f"The list has {found:,} {what}; at most {most:,} are read. Split it, or leave out columns.", file=order.name)
+            raise InputError(
+                f"The list has {found:,} {what}; at most {most:,} are read. Split it, or leave out columns.",
+                code=code,
+                file=order.name,
+            )
 
 
 def _damaged(error: Exception, order: Order) -> InputError:
     reason = str(error).partition("\n")[0][:200]
-    return InputError(f"The Parquet file is damaged or cut off ({reason}). Copy or save it again.", file=order.name)
+    return InputError(f"The Parquet file is damaged or cut off ({reason}). Copy or save it again.", code="damaged_file", file=order.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +121,7 @@ class _ParquetFile:
                 left_bytes -= sum(int(pc.sum(pc.binary_length(array)).as_py() or 0) for array in arrays)
                 if left_bytes < 0:
                     problem = f"The list unpacks to more than {self.order.limits.unpacked_bytes:,} bytes of text."
-                    raise InputError(f"{problem} Split it, or leave out columns.", file=self.order.name)
+                    raise InputError(f"{problem} Split it, or leave out columns.", code="too_much_to_unpack", file=self.order.name)
                 lines = pa.array(range(done + 1, done + len(batch) + 1), pa.int64())
                 yield header.batch(arrays, lines, rows_before=done)
                 done += len(batch)
@@ -122,7 +130,9 @@ class _ParquetFile:
         except _DAMAGED as error:
             raise _damaged(error, self.order) from None
         if done != self.metadata.num_rows:
-            raise InputError("The Parquet file has not as many rows as it says. Save the list again.", file=self.order.name)
+            raise InputError(
+                "The Parquet file has not as many rows as it says. Save the list again.", code="damaged_file", file=self.order.name
+            )
 
     def _read(self, columns: Sequence[int]) -> Iterator[pa.RecordBatch]:
         """Batches of some columns, in the file's order."""
@@ -143,11 +153,11 @@ class _ParquetFile:
         except _DAMAGED:
             row = rows_before + 1 + _first_bad(array)
             problem = f"The value can't be written as text ({array.type}). Convert the column to text in UTF-8, or leave it out."
-            raise InputError(problem, file=self.order.name, row=row, column=column or None) from None
+            raise InputError(problem, code="not_text", file=self.order.name, row=row, column=column or None) from None
         if at is not None:
             length = len(converter(array.type)(array.slice(at, 1))[0].as_py())
             problem = f"The value has {length:,} characters; a cell can have {CELL_CHARACTERS:,}. Shorten it."
-            raise InputError(problem, file=self.order.name, row=rows_before + at + 1, column=column or None)
+            raise InputError(problem, code="long_value", file=self.order.name, row=rows_before + at + 1, column=column or None)
         return texts
 
 

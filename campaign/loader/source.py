@@ -99,19 +99,23 @@ class Source:
         try:
             mode = path.stat().st_mode
             if stat.S_ISDIR(mode):
-                raise InputError("This is a folder. Name the list file in it.", file=name)
+                raise InputError("This is a folder. Name the list file in it.", code="is_a_folder", file=name)
             if stat.S_ISFIFO(mode):
                 with path.open("rb") as pipe:
                     return cls._spooled(lambda spool: _copy(pipe, spool, file_bytes), name=name, suffix=path.suffix, file_bytes=file_bytes)
             if not stat.S_ISREG(mode):
-                raise InputError("This is a device, not a file. Name a list file, or - for stdin.", file=name)
+                raise InputError("This is a device, not a file. Name a list file, or - for stdin.", code="not_a_file", file=name)
             return cls._read(path, name=name, suffix=path.suffix, file_bytes=file_bytes)
         except FileNotFoundError:
-            raise InputError(f"There is no such file.{_suggestion(path)}", file=name) from None
+            raise _missing(path, name) from None
         except PermissionError:
-            raise InputError("You may not read this file. Change its permissions, or run as someone who may.", file=name) from None
+            raise InputError(
+                "You may not read this file. Change its permissions, or run as someone who may.", code="file_not_readable", file=name
+            ) from None
         except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-            raise InputError(f"The file can't be read ({error}). Check the path and the disk.", file=name) from None
+            raise InputError(
+                f"The file can't be read ({error}). Check the path and the disk.", code="file_not_readable", file=name
+            ) from None
 
     @property
     def is_stdin(self) -> bool:
@@ -131,7 +135,9 @@ class Source:
             raise self.changed()
 
     def changed(self) -> InputError:
-        return InputError("The file was changed while it was being read. Run again when nobody writes to it.", file=self.name)
+        return InputError(
+            "The file was changed while it was being read. Run again when nobody writes to it.", code="changed_file", file=self.name
+        )
 
     def close(self) -> None:
         if self.spool is not None:
@@ -146,7 +152,9 @@ class Source:
             return cls._read(spool.path, name=name, suffix=suffix, file_bytes=file_bytes, spool=spool, packed=packed)
         except OSError as error:
             spool.close()
-            raise InputError(f"The list can't be copied to {spool.path.parent} ({error.strerror}). Make room there.", file=name) from None
+            raise InputError(
+                f"The list can't be copied to {spool.path.parent} ({error.strerror}). Make room there.", code="no_room", file=name
+            ) from None
         except BaseException:
             spool.close()
             raise
@@ -155,9 +163,9 @@ class Source:
     def _read(cls, path: Path, *, name: str, suffix: str, file_bytes: int, spool: Spool | None = None, packed: Self | None = None) -> Self:
         stamp = _stamp(path)
         if stamp[2] == 0:
-            raise InputError("The file is empty. Save the list again.", file=name)
+            raise InputError("The file is empty. Save the list again.", code="empty_file", file=name)
         if stamp[2] > file_bytes:
-            raise InputError(f"The file has more than {file_bytes:,} bytes. Split the list into several.", file=name)
+            raise InputError(f"The file has more than {file_bytes:,} bytes. Split the list into several.", code="file_too_large", file=name)
         suffix = inner_suffix(name).lower() if suffix.lower() in _UNPACKERS else suffix.lower()
         if packed is not None:
             return replace(packed, path=path, suffix=suffix, stamp=stamp, spool=spool)
@@ -200,7 +208,9 @@ class _Unpacked:
         try:
             return self._stream.read(size)
         except (OSError, EOFError, ValueError, zlib.error):
-            raise InputError("The packed file is damaged or cut off. Copy or pack it again.", file=self._name) from None
+            raise InputError(
+                "The packed file is damaged or cut off. Copy or pack it again.", code="damaged_file", file=self._name
+            ) from None
 
 
 def _copy(stream: BinaryIO | _Unpacked, spool: Spool, most_bytes: int) -> None:
@@ -217,14 +227,17 @@ def _stamp(path: Path) -> tuple[int, int, int, int]:
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def _suggestion(path: Path) -> str:
-    """What may have been meant, as a sentence after a blank, or nothing."""
+def _missing(path: Path, name: str) -> InputError:
+    """That there is no such file, with what may have been meant."""
     try:
         names = [entry.name for entry in islice(path.parent.iterdir(), _NAMES_COMPARED)]
     except OSError:
-        return f" There is no folder {path.parent} either. Check the path."
+        return InputError(f"There is no such file, and no folder {path.parent} either. Check the path.", code="no_file", file=name)
     by_lower = {name.lower(): name for name in names}
-    near = [by_lower[name] for name in get_close_matches(path.name.lower(), by_lower, n=3, cutoff=0.6)]
-    if not near:
-        return f" The folder {path.parent.absolute()} has nothing of a similar name. Check the path."
-    return f" Did you mean {' or '.join(str(path.parent / name) for name in near)}?"
+    near = [str(path.parent / by_lower[name]) for name in get_close_matches(path.name.lower(), by_lower, n=3, cutoff=0.6)]
+    hint = (
+        f"Did you mean {' or '.join(near)}?"
+        if near
+        else f"The folder {path.parent.absolute()} has nothing of a similar name. Check the path."
+    )
+    return InputError(f"There is no such file. {hint}", code="no_file", file=name, suggestions=near)

@@ -105,7 +105,12 @@ class Stager:
                 row = StagedRow(row=first + at, pass_id=ids[at], pass_key=keys[at], message=texts[at], cells=cells, zone=zones[at] or "")
             else:
                 row = self._row(first + at, cells, {}, rendered.refused.get(at) or Rendered(text=texts[at]))
-            if at in repeated and row.outcome.status is Status.PENDING and not self.repeated.is_first(keys[at]):
+            if (
+                self.repeated is not None
+                and at in repeated
+                and row.outcome.status is Status.PENDING
+                and not self.repeated.is_first(keys[at])
+            ):
                 row = replace(row, outcome=_DUPLICATE)
             plain[at] = False
             others.append(row)
@@ -160,7 +165,7 @@ class Stager:
             raise self._at_row(error, number) from error
 
     def _at_row(self, error: InputError, row: int) -> InputError:
-        return InputError(error.problem, file=error.file, row=row, line=self.lines.of(row), column=error.column)
+        return error.at(row=row, line=self.lines.of(row))
 
 
 def _add_content(digest: "hashlib._Hash", frame: "pd.DataFrame") -> None:

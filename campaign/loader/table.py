@@ -201,10 +201,14 @@ class _Check:
             self.gaps += [row] * min(int(line) - self.first_line - (row - 1) - len(self.gaps), MOST_GAPS + 1 - len(self.gaps))
         self.rows += len(frame)
         if self.rows > self._limits.rows:
-            raise InputError(f"The list has more than {self._limits.rows:,} rows. Split it into several.", file=self._name)
+            raise InputError(
+                f"The list has more than {self._limits.rows:,} rows. Split it into several.", code="too_many_rows", file=self._name
+            )
         self._size += int(frame.memory_usage(index=False).sum())
         self.kept = [*self.kept, frame] if self.kept is not None and self._size <= KEPT_BYTES else None
 
     def finish(self) -> None:
         if not self.rows:
-            raise InputError("The list has a header but no rows. Add the passes below it, or save the list again.", file=self._name)
+            raise InputError(
+                "The list has a header but no rows. Add the passes below it, or save the list again.", code="no_rows", file=self._name
+            )

@@ -71,7 +71,7 @@ try:
     with open_table(sys.argv[1]) as table:
         print(sum(len(frame) for frame in table.frames()))
 except InputError as error:
-    print(error.problem)
+    print(error.code)
 with open("/proc/self/status") as status:
     own = int(next(line.split()[1] for line in status if line.startswith("VmHWM")))
 # The larger of this process and of those that it had.

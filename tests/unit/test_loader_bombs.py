@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 import xlsxwriter
 
 from campaign.domain.errors import InputError
-from campaign.loader.child import TOO_MUCH
 from campaign.loader.table import Limits
 from tests.unit.loader_given import measure, read, refused
 
@@ -23,7 +22,7 @@ CHILD_MEGABYTES = 3_072
 
 
 def repeated(text: str, times: int) -> pa.DictionaryArray:
-    return pa.DictionaryArray.from_arrays(pa.array([0] * times, pa.int32()), pa.array([text]))
+    return pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), times), pa.array([text]))
 
 
 def write(path: Path, column: pa.Array, **options: Any) -> Path:
@@ -35,7 +34,7 @@ def test_a_long_value_in_a_dictionary_that_every_row_points_to(tmp_path: Path) -
     path = write(tmp_path / "bomb.parquet", repeated("x" * 1_000_000, 2_200))  # 2.2 GB
     assert path.stat().st_size < 10_000
     said, megabytes = measure(path)
-    assert "The value has 1,000,000 characters" in said
+    assert said == "long_value"
     assert megabytes < CHILD_MEGABYTES
 
 
@@ -43,7 +42,7 @@ def test_values_that_are_each_short_enough_but_too_much_together(tmp_path: Path)
     path = write(tmp_path / "bomb.parquet", repeated("x" * 130_000, 17_000))  # 2.2 GB
     assert path.stat().st_size < 10_000
     said, megabytes = measure(path)
-    assert "The list unpacks to more than 2,147,483,648 bytes of text." in said
+    assert said == "too_much_to_unpack"
     assert megabytes < CHILD_MEGABYTES
 
 
@@ -52,7 +51,7 @@ def test_values_that_each_repeat_the_one_before(tmp_path: Path) -> None:
     path = write(tmp_path / "bomb.parquet", pa.array(["x" * 1_000_000] * 700), **options)  # 0.7 GB
     assert path.stat().st_size < 10_000
     said, megabytes = measure(path)
-    assert "The value has 1,000,000 characters" in said
+    assert said == "long_value"
     assert megabytes < CHILD_MEGABYTES
 
 
@@ -70,24 +69,24 @@ def varint(number: int, length: int) -> bytes:
 def test_a_footer_that_understates_its_pages_is_not_believed(tmp_path: Path) -> None:
     limits = Limits(unpacked_bytes=1 << 20)
     path = write(tmp_path / "bomb.parquet", pa.array(["x" * 100_000] * 40), use_dictionary=False, data_page_size=1)
-    assert "bytes when unpacked; at most 1,048,576 are read." in refused(path, limits=limits).problem
+    assert refused(path, limits=limits).code == "too_much_to_unpack"
     chunk = pq.read_metadata(path).row_group(0).column(0)
     data = path.read_bytes()
     said = varint(chunk.total_uncompressed_size, 4)
     assert data.count(said) == 2  # of the column, and of the row group
     path.write_bytes(data.replace(said, varint(5_000, 4)))
     assert pq.read_metadata(path).row_group(0).total_byte_size == 5_000
-    assert "unpacks to more than 1,048,576 bytes of text" in refused(path, limits=limits).problem
+    assert refused(path, limits=limits).code == "too_much_to_unpack"
 
 
 def test_a_value_that_is_longer_than_there_may_be_memory_ends_only_the_process_that_reads_it(tmp_path: Path) -> None:
     path = write(tmp_path / "bomb.parquet", repeated("x" * 100_000_000, 1_000))  # 100 GB
-    assert refused(path, limits=Limits(child_bytes=1 << 30)).problem == TOO_MUCH
+    assert refused(path, limits=Limits(child_bytes=1 << 30)).code == "too_much_to_unpack"
 
 
 def test_a_file_that_takes_too_long(tmp_path: Path) -> None:
-    path = write(tmp_path / "bomb.parquet", repeated("x" * 1_000, 2_000_000))
-    assert refused(path, limits=Limits(child_seconds=1, unpacked_bytes=1 << 40)).problem == TOO_MUCH
+    path = write(tmp_path / "bomb.parquet", repeated("x" * 1_000, 12_000_000))
+    assert refused(path, limits=Limits(child_seconds=1, unpacked_bytes=1 << 40)).code == "too_much_to_unpack"
 
 
 def test_no_damaged_footer_ends_this_process(tmp_path: Path) -> None:
@@ -125,7 +124,7 @@ def repacked(path: Path, change: dict[str, bytes], *, compression: int = zipfile
 def test_two_cells_in_the_corners_of_a_sheet(tmp_path: Path) -> None:
     path = workbook(tmp_path / "bomb.xlsx", {(0, 0): "id", (1, 0): "1", (1_048_575, 16_383): "x"})  # 550 GB as a rectangle
     said, megabytes = measure(path)
-    assert said == TOO_MUCH
+    assert said == "too_much_to_unpack"
     assert megabytes < CHILD_MEGABYTES
 
 
@@ -135,7 +134,7 @@ def test_an_archive_whose_directory_says_that_it_is_too_large(tmp_path: Path) ->
     true = struct.pack("<I", 123_457)
     assert data.count(true) == 2  # before the part, and in the directory
     path.write_bytes(data.replace(true, struct.pack("<I", 1_100_000_000)))
-    assert "The workbook unpacks to more than 1,073,741,824 bytes." in refused(path).problem
+    assert refused(path).code == "too_much_to_unpack"
 
 
 def test_an_archive_whose_directory_understates(tmp_path: Path) -> None:
@@ -145,7 +144,7 @@ def test_an_archive_whose_directory_understates(tmp_path: Path) -> None:
     true = struct.pack("<I", size)
     assert data.count(true) == 2  # before the part, and in the directory
     path.write_bytes(data.replace(true, struct.pack("<I", 1_000)))
-    assert "unpacks to more than 104,857,600 bytes" in refused(path, limits=Limits(workbook_bytes=100 << 20)).problem
+    assert refused(path, limits=Limits(workbook_bytes=100 << 20)).code == "too_much_to_unpack"
 
 
 def test_an_entity_that_expands_without_end(tmp_path: Path) -> None:
@@ -154,5 +153,5 @@ def test_an_entity_that_expands_without_end(tmp_path: Path) -> None:
     part = b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY l0 "lol">' + entities + b"]><workbook>&l9;</workbook>"
     path.write_bytes(repacked(path, {"xl/workbook.xml": part}))
     said, megabytes = measure(path)
-    assert "The workbook" in said
+    assert said in {"damaged_file", "no_sheet"}
     assert megabytes < MEGABYTES

@@ -157,4 +157,4 @@ def test_rows_of_nothing_but_separators_at_the_end_are_no_rows(tmp_path: Path, m
         monkeypatch.setattr(frames, "ROWS_AT_ONCE", rows_at_once)
         assert read(path) == (("pass_id", "name"), [("a", "b"), ("", ""), ("c", "d")])
     path.write_text("pass_id,name\n,\n,\n", encoding="utf-8")
-    assert "a header but no rows" in refused(path).problem
+    assert refused(path).code == "no_rows"

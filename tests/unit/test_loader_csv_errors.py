@@ -14,80 +14,80 @@ LONG = "x" * 131_073
 
 
 @pytest.mark.parametrize(
-    ("text", "row", "column", "said"),
+    ("text", "row", "column", "code"),
     [
         (
             "id,name\n1,a\n2\n",
             2,
             "name",
-            "This row has 1 value where the header has 2 columns. Add what is missing, if only the commas.",
+            "too_few_values",
         ),
         (
             "id;name;x\n\n1;a\n",
             1,
             "x",
-            "This row has 2 values where the header has 3 columns. Add what is missing, if only the semicolons.",
+            "too_few_values",
         ),
         (
             "id,name\n1,a\n2,b,c\n",
             2,
             None,
-            "3 values where the header has 2 columns. Put a value that has a comma in it between quotation marks.",
+            "too_many_values",
         ),
-        ("sep=;\nid;name\n1;a;b\n", 1, None, "(In a text editor: line 3.)"),
-        ("id\nMüller, Anna\nBerg, Bo\n", 1, None, "This row has 2 values where the header has 1 column."),
-        ('id,name\n"1\n2",a\n3\n', 2, "name", "(In a text editor: line 4.)"),
-        ('id,name\n1,"a\n2,b\n', 1, "name", "A quotation mark that opens here is never closed."),
-        ('id,name\n"1,a\n2,b\n', 1, "id", "A quotation mark that opens here is never closed."),
-        ('id,"name\n1,a\n', None, None, "A quotation mark that opens here is never closed."),
-        ('id,name\n1,"a"b\n', 1, None, "In this row, text follows a closing quotation mark."),
-        ('id,name\n"1,a\n"2",b\n', 1, None, "In this row, which ends on line 3 in a text editor, text follows a closing quotation mark."),
-        ("id,name\n1,a\n2,\0b\n", 2, "name", "The file has a NUL byte here"),
-        ("id,name\n\0", 1, "id", "The file has a NUL byte here"),
-        ('id,name\n"1\n\0",b\n', 1, None, "The file has a NUL byte here"),
-        ("id,name\n1,a\r2,\0b\n", 2, "name", "The file has a NUL byte here"),
-        ("id,name\n1,a\r\0", 2, "id", "The file has a NUL byte here"),
-        (f"id,name\n1,{LONG}\0", 1, None, "The file has a NUL byte here"),
-        ("i\0d,name\n", None, None, "The file has a NUL byte here"),
-        (f"id,name\n1,{LONG}\n", 1, None, "A value has more than 131,072 characters."),
-        (f'id,name\n1,"{LONG}\n', 1, None, "A quotation mark in it may never be closed."),
-        (f"id,name\n1,{'x,' * 1_700_000}", 1, None, "The line has more than 1,048,576 characters."),
-        ("id,name,id \n1,a,2\n", None, "id", "Columns 1 and 3 have the same name."),
-        ("id,,name\n1,,a\n2,x,b\n", 2, None, "Column 2 has no name, but this row has a value in it."),
-        (",\n1,2\n", None, None, "The first row has no column names."),
-        ("id,name\n", None, None, "The list has a header but no rows."),
-        ("id,name", None, None, "The list has a header but no rows."),
-        ("\n\n \n", None, None, "There are only blank lines."),
-        (",".join(map(str, range(1001))) + "\n", None, None, "The list has 1,001 columns; at most 1,000 are read."),
+        ("sep=;\nid;name\n1;a;b\n", 1, None, "too_many_values"),
+        ("id\nMüller, Anna\nBerg, Bo\n", 1, None, "too_many_values"),
+        ('id,name\n"1\n2",a\n3\n', 2, "name", "too_few_values"),
+        ('id,name\n1,"a\n2,b\n', 1, "name", "quote_not_closed"),
+        ('id,name\n"1,a\n2,b\n', 1, "id", "quote_not_closed"),
+        ('id,"name\n1,a\n', None, None, "quote_not_closed"),
+        ('id,name\n1,"a"b\n', 1, None, "text_after_quote"),
+        ('id,name\n"1,a\n"2",b\n', 1, None, "text_after_quote"),
+        ("id,name\n1,a\n2,\0b\n", 2, "name", "nul"),
+        ("id,name\n\0", 1, "id", "nul"),
+        ('id,name\n"1\n\0",b\n', 1, None, "nul"),
+        ("id,name\n1,a\r2,\0b\n", 2, "name", "nul"),
+        ("id,name\n1,a\r\0", 2, "id", "nul"),
+        (f"id,name\n1,{LONG}\0", 1, None, "nul"),
+        ("i\0d,name\n", None, None, "nul"),
+        (f"id,name\n1,{LONG}\n", 1, None, "long_value"),
+        (f'id,name\n1,"{LONG}\n', 1, None, "long_value"),
+        (f"id,name\n1,{'x,' * 1_700_000}", 1, None, "long_line"),
+        ("id,name,id \n1,a,2\n", None, "id", "repeated_column"),
+        ("id,,name\n1,,a\n2,x,b\n", 2, None, "unnamed_column"),
+        (",\n1,2\n", None, None, "no_header"),
+        ("id,name\n", None, None, "no_rows"),
+        ("id,name", None, None, "no_rows"),
+        ("\n\n \n", None, None, "no_header"),
+        (",".join(map(str, range(1001))) + "\n", None, None, "too_many_columns"),
     ],
 )
-def test_the_place_is_named(tmp_path: Path, text: str, row: int | None, column: str | None, said: str) -> None:
+def test_the_place_is_named(tmp_path: Path, text: str, row: int | None, column: str | None, code: str) -> None:
     path = tmp_path / "list.csv"
     path.write_bytes(text.encode())
     error = refused(path)
     assert (error.row, error.column) == (row, column)
-    assert said in error.problem
+    assert error.code == code
 
 
 @pytest.mark.parametrize(
-    ("data", "row", "column", "said"),
+    ("data", "row", "column", "code"),
     [
-        ("id,name\n1,ä\n2,öß".encode() + b"\xff\n", 2, "name", "The bytes FF here are no letters in UTF-8."),
-        ("id,name\n1,ä\n2,öß".encode()[:-1], 2, "name", "The bytes C3 here are no letters in UTF-8."),
-        (codecs.BOM_UTF8 + b"id,name\n1,\xe4\n", 1, "name", "The bytes E4 here are no letters in UTF-8."),
-        (codecs.BOM_UTF16_LE + "id,name\n1,a".encode("utf-16-le") + b"\x00\xd8\x61\x00", 1, "name", "here are no letters in UTF-16-LE."),
-        (codecs.BOM_UTF16_LE + "id,name\n1,a".encode("utf-16-le") + b"\x00", 1, "name", "here are no letters in UTF-16-LE."),
-        ("id,name\n1,a\n".encode("utf-32-le"), None, None, "The file has a NUL byte here"),
+        ("id,name\n1,ä\n2,öß".encode() + b"\xff\n", 2, "name", "not_decodable"),
+        ("id,name\n1,ä\n2,öß".encode()[:-1], 2, "name", "not_decodable"),
+        (codecs.BOM_UTF8 + b"id,name\n1,\xe4\n", 1, "name", "not_decodable"),
+        (codecs.BOM_UTF16_LE + "id,name\n1,a".encode("utf-16-le") + b"\x00\xd8\x61\x00", 1, "name", "not_decodable"),
+        (codecs.BOM_UTF16_LE + "id,name\n1,a".encode("utf-16-le") + b"\x00", 1, "name", "not_decodable"),
+        ("id,name\n1,a\n".encode("utf-32-le"), None, None, "nul"),
     ],
 )
 def test_bytes_that_are_no_text_are_named_with_their_place(
-    tmp_path: Path, data: bytes, row: int | None, column: str | None, said: str
+    tmp_path: Path, data: bytes, row: int | None, column: str | None, code: str
 ) -> None:
     path = tmp_path / "list.csv"
     path.write_bytes(data)
     error = refused(path)
     assert (error.row, error.column) == (row, column)
-    assert said in error.problem
+    assert error.code == code
 
 
 def test_an_error_far_into_the_file_has_its_row(tmp_path: Path) -> None:
@@ -114,21 +114,21 @@ def test_a_row_that_goes_on_for_ever_is_noticed_before_it_fills_the_memory(tmp_p
     path.write_text('id,name\n1,"' + '\n","'.join(["x" * 1000] * 12_000))
     error = refused(path)
     assert error.row == 1
-    assert "One row goes on over thousands of lines" in error.problem
+    assert error.code == "quote_not_closed"
 
 
 @pytest.mark.parametrize(
-    ("limits", "said"),
+    ("limits", "code"),
     [
-        (Limits(rows=2), "The list has more than 2 rows."),
-        (Limits(columns=1), "The list has 2 columns; at most 1 are read."),
-        (Limits(file_bytes=10), "The file has more than 10 bytes."),
+        (Limits(rows=2), "too_many_rows"),
+        (Limits(columns=1), "too_many_columns"),
+        (Limits(file_bytes=10), "file_too_large"),
     ],
 )
-def test_a_list_may_not_be_larger_than_the_limits(tmp_path: Path, limits: Limits, said: str) -> None:
+def test_a_list_may_not_be_larger_than_the_limits(tmp_path: Path, limits: Limits, code: str) -> None:
     path = tmp_path / "list.csv"
     path.write_text("id,name\n1,a\n2,b\n3,c\n")
-    assert said in refused(path, limits=limits).problem
+    assert refused(path, limits=limits).code == code
 
 
 @pytest.mark.parametrize("then", ["id,name\n1,a\n2,b\n3,c\n", "id,name\n1,a\n", 'id,name\n1,"\n', "id,name\n1,a\n2,x\n"])
@@ -137,8 +137,9 @@ def test_a_file_that_is_changed_between_the_passes_is_not_used(tmp_path: Path, t
     path.write_text("id,name\n1,a\n2,b\n")
     with open_table(path) as table:
         path.write_text(then)
-        with pytest.raises(InputError, match="was changed while it was being read"):
+        with pytest.raises(InputError) as caught:
             list(table.frames())
+        assert caught.value.code == "changed_file"
 
 
 def test_a_file_that_is_changed_while_it_is_read_is_noticed_at_the_end(tmp_path: Path) -> None:
@@ -149,8 +150,9 @@ def test_a_file_that_is_changed_while_it_is_read_is_noticed_at_the_end(tmp_path:
         next(frames)
         with path.open("a") as file:
             file.write("2,b\n")
-        with pytest.raises(InputError, match="was changed while it was being read"):
+        with pytest.raises(InputError) as caught:
             list(frames)
+        assert caught.value.code == "changed_file"
 
 
 def guess(path: Path) -> int | None:
@@ -191,4 +193,4 @@ def test_where_the_header_seems_to_be(tmp_path: Path, text: str, header_row: int
 def test_a_header_that_is_asked_for_below_the_list(tmp_path: Path) -> None:
     path = tmp_path / "list.csv"
     path.write_text("pass_id,name\np1,Anna\n", encoding="utf-8")
-    assert "nothing from line 3 on" in refused(path, header_row=3).problem
+    assert refused(path, header_row=3).code == "no_header"

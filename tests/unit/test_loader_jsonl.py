@@ -37,33 +37,33 @@ def test_what_json_writes_is_read_back(tmp_path_factory: pytest.TempPathFactory,
 
 
 @pytest.mark.parametrize(
-    ("texts", "row", "column", "says"),
+    ("texts", "row", "column", "code"),
     [
-        (['{"id": "a"}', '{"id": "b"'], 2, None, "cut off"),
-        (['["a"]'], 1, None, "not an object"),
-        (["5"], 1, None, "not an object"),
-        (['{"id": "a"}', '{"other": "b"}'], 2, None, "same keys"),
-        (['{"id": "a"}', '{"id": "b", "c": ""}'], 2, "c", "same keys"),
-        (['{"id": "a", "id": "b"}'], 1, None, "twice"),
-        (['{"": "a"}'], None, None, "no column names"),
-        (['{"id": "a", "": "b"}'], 1, None, "has no name"),
-        (["{" + '"a":[' * 100_000], 1, None, "not JSON"),
-        (['{"id": "' + "a" * 200_000 + '"}'], 1, "id", "characters"),
-        (['{"id": "' + "a" * 2_000_000 + '"}'], 1, None, "too long"),
-        ([" "], None, None, "no rows"),
+        (['{"id": "a"}', '{"id": "b"'], 2, None, "not_json"),
+        (['["a"]'], 1, None, "not_an_object"),
+        (["5"], 1, None, "not_an_object"),
+        (['{"id": "a"}', '{"other": "b"}'], 2, None, "other_columns"),
+        (['{"id": "a"}', '{"id": "b", "c": ""}'], 2, "c", "other_columns"),
+        (['{"id": "a", "id": "b"}'], 1, None, "repeated_column"),
+        (['{"": "a"}'], None, None, "no_header"),
+        (['{"id": "a", "": "b"}'], 1, None, "unnamed_column"),
+        (["{" + '"a":[' * 100_000], 1, None, "not_json"),
+        (['{"id": "' + "a" * 200_000 + '"}'], 1, "id", "long_value"),
+        (['{"id": "' + "a" * 2_000_000 + '"}'], 1, None, "long_line"),
+        ([" "], None, None, "no_rows"),
     ],
 )
 def test_what_is_not_a_table_is_told_with_its_place(
-    tmp_path: Path, texts: list[str], row: int | None, column: str | None, says: str
+    tmp_path: Path, texts: list[str], row: int | None, column: str | None, code: str
 ) -> None:
     error = refused(lines(tmp_path / "a.jsonl", *texts))
     assert error.row == row
     assert column is None or error.column == column
-    assert says in error.problem
+    assert error.code == code
 
 
 def test_another_encoding_and_too_many_rows_are_told(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_bytes('{"id": "é"}'.encode("cp1252"))
-    assert "UTF-8" in refused(path).problem
-    assert "Split" in refused(lines(path, '{"id": "a"}', '{"id": "b"}'), limits=Limits(rows=1)).problem
+    assert refused(path).code == "not_decodable"
+    assert refused(lines(path, '{"id": "a"}', '{"id": "b"}'), limits=Limits(rows=1)).code == "too_many_rows"

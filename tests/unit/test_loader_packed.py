@@ -60,7 +60,7 @@ def test_one_that_is_cut_off_is_refused_whole_and_leaves_nothing(tmp_path: Path,
     data = pack(LIST * 10_000)
     for length in (len(data) - 1, len(data) // 2, 12):
         path.write_bytes(data[:length])
-        assert "damaged or cut off" in refused(path).problem
+        assert refused(path).code == "damaged_file"
     assert list(spools.iterdir()) == []
 
 
@@ -68,14 +68,14 @@ def test_one_that_is_cut_off_is_refused_whole_and_leaves_nothing(tmp_path: Path,
 def test_one_that_unpacks_to_too_much_is_not_unpacked_to_its_end(tmp_path: Path, spools: Path, pack: Packer, ending: str) -> None:
     path = tmp_path / f"list.csv{ending}"
     path.write_bytes(pack(LIST * 200_000))
-    assert "more than 1,000,000 bytes" in refused(path, limits=Limits(file_bytes=1_000_000)).problem
+    assert refused(path, limits=Limits(file_bytes=1_000_000)).code == "file_too_large"
     assert list(spools.iterdir()) == []
 
 
 def test_what_is_packed_twice_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "list.csv.gz"
     path.write_bytes(gzip.compress(gzip.compress(LIST)))
-    assert "packed file" in refused(path).problem
+    assert refused(path).code == "wrong_kind_of_file"
 
 
 def test_a_fault_inside_has_its_place(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def plan_messages(
         case _:
             given = [("--message", message), ("--template", template), ("--templates", templates)]
             names = " and ".join(name for name, value in given if value is not None)
-            raise UsageError(f"{names} each say what the messages are. Give only one of them.")
+            raise UsageError(f"{names} each say what the messages are. Give only one of them.", code="several_messages")
 
 
 class TemplateMessages:
@@ -124,7 +124,7 @@ class FolderMessages:
             try:
                 found = template.render_columns([[values[index] for index in indexes] for values in every])
             except InputError as error:
-                raise InputError(error.problem, file=error.file, row=indexes[(error.row or 1) - 1] + 1) from None
+                raise error.at(row=indexes[(error.row or 1) - 1] + 1) from None
             for at, index in enumerate(indexes):
                 batch.texts[index] = found.texts[at]
             batch.refused.update({indexes[at]: rendered for at, rendered in found.refused.items()})
@@ -147,7 +147,11 @@ class FolderMessages:
 def _from_folder(folder: Path, variables: Variables, limits: MessageLimits, file: str | None) -> Messages:
     place = find_template_column(variables.columns, file=file)
     if place is None:
-        raise UsageError(f"--templates needs a column “template” that names each row's file. The list has: {variables.offered()}.")
+        raise UsageError(
+            f"--templates needs a column “template” that names each row's file. The list has: {variables.offered()}.",
+            code="missing_column",
+            column="template",
+        )
     return FolderMessages(place, read_folder(folder, max_characters=limits.max_source), variables, limits)
 
 
@@ -157,14 +161,20 @@ def _from_column(variables: Variables, limits: MessageLimits, file: str | None) 
     if place is not None and named is not None:
         raise UsageError(
             f"The list has both a column “{shown(variables.columns[place])}” and a column “{shown(variables.columns[named])}”. Say which "
-            'one the messages come from: --templates with the folder of the templates, or --message "{{ message }}".'
+            'one the messages come from: --templates with the folder of the templates, or --message "{{ message }}".',
+            code="several_messages",
         )
     if named is not None:
-        raise UsageError(f"The column “{shown(variables.columns[named])}” names templates. Say with --templates which folder they are in.")
+        raise UsageError(
+            f"The column “{shown(variables.columns[named])}” names templates. Say with --templates which folder they are in.",
+            code="no_folder",
+            option="--templates",
+        )
     if place is None:
         raise UsageError(
             "Nothing says what the messages are. Give --message or --template, or add a column “message” to the list. "
-            f"It has: {variables.offered()}."
+            f"It has: {variables.offered()}.",
+            code="no_message",
         )
     return ColumnMessages(place, variables.columns[place], limits)
 

@@ -34,7 +34,7 @@ def source_of(text: str, file: str, *, max_characters: int) -> Source:
     """
     text = one_line_end(text)
     if not text.strip():
-        raise InputError("The template is empty. Write the message into it.", file=file)
+        raise InputError("The template is empty. Write the message into it.", code="empty_file", file=file)
     if len(text) > max_characters:
         raise _too_long(file, max_characters)
     source = Source(text=text, file=file)
@@ -57,10 +57,12 @@ def read_source(path: Path, *, max_characters: int) -> Source:
             content = file.read(4 * max_characters + 4)
     except IsADirectoryError:
         raise InputError(
-            "This is a folder. Name one file with --template, or use --templates with a “template” column.", file=path
+            "This is a folder. Name one file with --template, or use --templates with a “template” column.", code="is_a_folder", file=path
         ) from None
     except OSError as error:
-        raise InputError(f"The template can't be read: {error.strerror}. Check its name and its permissions.", file=path) from error
+        raise InputError(
+            f"The template can't be read: {error.strerror}. Check its name and its permissions.", code="file_not_readable", file=path
+        ) from error
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -73,7 +75,9 @@ def read_source(path: Path, *, max_characters: int) -> Source:
 
 def _too_long(file: Path | str, max_characters: int) -> InputError:
     return InputError(
-        f"The template has more than {max_characters:,} characters. Check that it is a template, and make it shorter.", file=file
+        f"The template has more than {max_characters:,} characters. Check that it is a template, and make it shorter.",
+        code="long_template",
+        file=file,
     )
 
 
@@ -89,12 +93,20 @@ def read_folder(folder: Path, *, max_characters: int) -> dict[str, Source]:
         root = folder.resolve(strict=True)
         paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES and not path.name.startswith("."))
     except OSError as error:
-        raise InputError(f"The folder of templates can't be read: {error.strerror}. Check --templates.", file=folder) from error
+        raise InputError(
+            f"The folder of templates can't be read: {error.strerror}. Check --templates.", code="no_folder", file=folder
+        ) from error
     paths = [path for path in paths if _is_inside(path, root)]
     if not paths:
-        raise InputError("The folder has no templates: none of its files ends in .txt or .j2. Check --templates.", file=folder)
+        raise InputError(
+            "The folder has no templates: none of its files ends in .txt or .j2. Check --templates.", code="no_file", file=folder
+        )
     if len(paths) > _MAX_FILES:
-        raise InputError(f"The folder has more than {_MAX_FILES:,} templates. Keep only those of this campaign in it.", file=folder)
+        raise InputError(
+            f"The folder has more than {_MAX_FILES:,} templates. Keep only those of this campaign in it.",
+            code="too_many_files",
+            file=folder,
+        )
     return {file_key(path.name): read_source(path, max_characters=max_characters) for path in paths}
 
 

@@ -116,7 +116,9 @@ class ProgramTemplate:
             self._wasted_units += BUDGET.units - BUDGET.left
             rendered = self._failed(error.line, f"{error} It is this row's values that ask for so much")
             if self._wasted_units > MAX_WASTED_UNITS:
-                raise InputError(f"Too many rows are like this one, so the list was not read to its end. {rendered.error}") from None
+                raise InputError(
+                    f"Too many rows are like this one, so the list was not read to its end. {rendered.error}", code="too_much_work"
+                ) from None
         else:
             rendered = finish(text, max_length=self._limits.max_length, braces_meant=self._braces_meant)
         # What was printed before anything failed comes first.
@@ -191,5 +193,5 @@ def by_row(render: Callable[[Sequence[str]], Rendered], columns: Columns) -> Ren
         try:
             batch.put(index, render(cells))
         except InputError as error:
-            raise InputError(error.problem, file=error.file, row=index + 1) from None
+            raise error.at(row=index + 1) from None
     return batch
