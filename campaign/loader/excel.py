@@ -59,7 +59,8 @@ def batches(order: Order) -> Batches:
         error.header_row = guess
         raise
     unread = f"; {', '.join(f'“{name}”' for name in sheet.others)} not read" if sheet.others else ""
-    head = Head(columns=header.columns, description=f"Workbook, sheet “{sheet.name}”{unread}", sheet=sheet.name, header_guess=guess)
+    kind = "LibreOffice spreadsheet" if order.name.lower().endswith(".ods") else "Excel workbook"
+    head = Head(columns=header.columns, description=f"{kind}, sheet “{sheet.name}”{unread}", sheet=sheet.name, header_guess=guess)
 
     def below() -> Iterator[pa.RecordBatch]:
         yield from without_empty_end(header.batches(_checked(rows, header)))

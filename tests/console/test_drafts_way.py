@@ -11,7 +11,7 @@ from tests.console.drafts_given import CSRF, LIST, MESSAGE, desk
 async def test_from_a_list_to_what_arrived(tmp_path: Path) -> None:
     async with desk(tmp_path) as at:
         at.given.door.is_now("mia", Role.SENDER)
-        answer = await at.upload()
+        answer = await at.settled(await at.upload())
         draft = answer.path.rpartition("/")[0]
         assert answer.says("drafts.column.suggested")
         assert "8 of 20 rows" in answer.words
