@@ -13,6 +13,7 @@ async def test_from_a_list_to_what_arrived(tmp_path: Path) -> None:
         at.given.door.is_now("mia", Role.SENDER)
         answer = await at.settled(await at.upload())
         draft = answer.path.rpartition("/")[0]
+        answer = await at.get(f"{draft}/column")
         assert answer.says("drafts.column.suggested")
         assert "8 of 20 rows" in answer.words
         answer = await at.post(f"{draft}/column", column="pass_id")
