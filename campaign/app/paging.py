@@ -3,7 +3,7 @@
 from campaign.domain.places import Place
 from campaign.insights import view
 from campaign.ledger.port import CampaignRecord, LedgerReader
-from campaign.reporter.figures import figures
+from campaign.reporter.analysis import figures
 from campaign.reporter.page import check_page_writable, write_page
 
 

@@ -8,8 +8,8 @@ from campaign.app.finding import find_whole, reading
 from campaign.domain.errors import UsageError
 from campaign.domain.schedule import parse_moment
 from campaign.insights import view
+from campaign.reporter.analysis import Figures, figures
 from campaign.reporter.comparison import Comparison
-from campaign.reporter.figures import Figures, figures
 from campaign.reporter.rates import Rates, rates
 from campaign.settings import Settings
 

@@ -32,6 +32,8 @@ class ResultColumns:
     sent_at: Sequence[float]
     settled_at: Sequence[float]
     latency_seconds: Sequence[float | None]
+    pass_status: Sequence[str]
+    device_type: Sequence[str]
 
     def __len__(self) -> int:
         return len(self.row)

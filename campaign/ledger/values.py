@@ -131,7 +131,7 @@ def result_columns(found: Iterator[tuple[Any, ...]]) -> Iterator[ResultColumns]:
     """What the statement `result_columns` finds, a part at a time."""
     while columns := list(zip(*islice(found, ROWS_AT_ONCE), strict=True)):
         row, message, cells, status, reason, notification_status, notification_message, http_status, error, *more = columns
-        attempts, sent_at, settled_at, latency_seconds = more
+        attempts, sent_at, settled_at, latency_seconds, pass_status, device_type = more
         # All of them as one text: to parse each by itself takes three times as long.
         own = orjson.loads(f"[{','.join(cells)}]")
         yield ResultColumns(
@@ -148,6 +148,8 @@ def result_columns(found: Iterator[tuple[Any, ...]]) -> Iterator[ResultColumns]:
             sent_at=sent_at,
             settled_at=settled_at,
             latency_seconds=latency_seconds,
+            pass_status=pass_status,
+            device_type=device_type,
         )
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from campaign.domain.durations import words as duration
 from campaign.domain.model import Counts, Status
 from campaign.insights import iso
-from campaign.reporter.figures import Figures
+from campaign.reporter.analysis import Figures
 from campaign.reporter.lines import brief, percent
 from campaign.reporter.pauses import KIND_LABEL, Kind
 from campaign.reporter.reasons import NO_REASON, printable, reason_in_words

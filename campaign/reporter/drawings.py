@@ -8,8 +8,8 @@ from typing import Any, Final
 import pygal
 from markupsafe import Markup
 
+from campaign.reporter.analysis import Band, Latencies
 from campaign.reporter.charts import COLORS, NARROW, WIDTH, config, plain, ticks
-from campaign.reporter.latencies import Band, Latencies
 from campaign.reporter.pauses import Kind
 from campaign.reporter.timeline import Timeline
 

@@ -39,6 +39,7 @@ TYPES: Final[dict[str, pa.DataType]] = dict.fromkeys(RESULT_COLUMNS, TEXT) | {
     "delivery_campaign": CATEGORIES,
     "delivery_row": pa.int64(),
 }
+_OF_FIGURES: Final = ["row", "status", "reason", "attempts", "latency_seconds", "pass_status", "device_type"]
 _SHORT: Final = 100
 _STATUSES: Final = pa.array([status.value for status in Status], TEXT)
 _NULLABLE: Final = {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype()}
@@ -67,6 +68,18 @@ def frames(reader: LedgerReader, record: CampaignRecord, *, failed_only: bool = 
     """
     parts = reader.result_columns(record.id, NEEDS_SOMEONE if failed_only else None)
     return framed(parts, layout=Layout.of(record.spec.columns), campaign=record.spec.name)
+
+
+def outcomes(reader: LedgerReader, record: CampaignRecord, *, column: int | None = None) -> Iterator[pd.DataFrame]:
+    """What figures are made of, as the ledger has it: row, status, reason, attempts, latency, and what is known of passes and devices.
+
+    Texts are categories. `column` is the place of one of the list's own, whose values, without blanks around them, are in `by`.
+    """
+    for table in _gathered(reader.result_columns(record.id), Layout.of(record.spec.columns)):
+        frame = table.select(_OF_FIGURES).to_pandas(strings_to_categorical=True)
+        if column is not None:
+            frame["by"] = table.column(column).to_pandas(strings_to_categorical=True).map(str.strip)
+        yield frame
 
 
 def whole(some: Iterable[pd.DataFrame], *, columns: Sequence[str]) -> pd.DataFrame:

@@ -18,17 +18,15 @@ from campaign.domain.model import Status
 from campaign.domain.places import Place
 from campaign.domain.sheet import places, where_rows_are_counted
 from campaign.reporter.advice import advice
+from campaign.reporter.analysis import OTHERS, READ_BACK, Figures
 from campaign.reporter.atomic import Draft, writing
 from campaign.reporter.drawings import PAGE_COLORS, band_in_words, latency_drawing
-from campaign.reporter.figures import Figures
 from campaign.reporter.lines import brief, percent, rows
 from campaign.reporter.pauses import KIND_LABEL
 from campaign.reporter.reasons import NO_REASON, ended_in_words, printable, reason_in_words
-from campaign.reporter.retries import OTHERS, READ_BACK
 from campaign.reporter.sends_drawing import sends_drawing
-from campaign.reporter.sends_table import sends_table
 from campaign.reporter.standing import LABEL, MEANING, ORDER, state_in_words
-from campaign.reporter.units import pace
+from campaign.reporter.timeline import pace
 
 MARK: Final = '<meta name="generator" content="campaign report">'
 """By which a page of ours is known, and may be replaced."""
@@ -160,6 +158,24 @@ def _values(found: Figures) -> dict[str, Any]:
         "settings": _settings(found),
         "where_rows_are_counted": where_rows_are_counted(found.view.record.spec.lines),
         "wordings": found.wordings.shared(),
+    }
+
+
+def sends_table(found: Figures, *, at_most: int) -> dict[str, Any]:
+    """At most so many stretches: by what their sends came to, how many were answered with 429, and how long it was paused."""
+    coarse = found.timeline.coarser(at_most)
+    by, slowed = found.timeline.together(at_most), found.attempts.throttled_by_stretch
+    return {
+        "statuses": coarse.statuses,
+        "rows": [
+            {
+                "from": coarse.clock(stretch.at),
+                "by_status": stretch.by_status,
+                "throttled": sum(slowed[place * by : (place + 1) * by]),
+                "paused": found.pauses.seconds_within(stretch.at, stretch.at + coarse.seconds),
+            }
+            for place, stretch in enumerate(coarse.sends)
+        ],
     }
 
 

@@ -1,13 +1,16 @@
-"""When nothing was sent and why: the rests between a campaign's runs, and the waits of the runs themselves."""
+"""When somebody sent, when nothing was sent, and why: a campaign's runs, the times between them, and the waits of the runs themselves."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import pairwise
 from typing import Final
 
+from campaign.insights import has_sent
+from campaign.ledger.port import RunnerRecord
 from campaign.ledger.waiting import Wait, Why
-from campaign.reporter.rests import Spell, rests
 
+SHORTEST_SECONDS: Final = 1.0
 PAUSED: Final = "paused"
 """How the ledger says that a run ended because a person had paused the campaign."""
 
@@ -30,6 +33,19 @@ KIND_LABEL: Final[dict[Kind, str]] = {
     Kind.HOURS: "not the time to send",
 }
 _KINDS: Final = {Why.THROTTLED: Kind.SLOWED, Why.TROUBLE: Kind.TROUBLE, Why.HOURS: Kind.HOURS}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spell:
+    """A time in which there was always somebody who sent, in Unix seconds; `ended` is how the last of them did, as in `Pause.after`."""
+
+    since: float
+    until: float
+    ended: str
+
+    @property
+    def seconds(self) -> float:
+        return self.until - self.since
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,12 +93,28 @@ class Pauses:
         return tuple(sorted(sorted(self.all, key=lambda pause: -pause.seconds)[:at_most], key=lambda pause: pause.since))
 
 
+def spells(runners: Iterable[RunnerRecord], *, last_seen: Mapping[int, float], now: float) -> tuple[Spell, ...]:
+    """The spells of a campaign, in their order; runs may overlap.
+
+    `last_seen` is until when each runner is known to have sent, for those that left no end.
+    """
+    found: list[Spell] = []
+    for runner in sorted(filter(has_sent, runners), key=lambda runner: runner.started_at):
+        end = now if runner.alive else _end(runner, last_seen)
+        spell = Spell(since=runner.started_at, until=end, ended="" if runner.ended == "lost" else runner.ended)
+        if not found or runner.started_at - found[-1].until >= SHORTEST_SECONDS:
+            found.append(spell)
+        elif end >= found[-1].until:
+            found[-1] = replace(spell, since=found[-1].since)
+    return tuple(found)
+
+
 def pauses(spells: Iterable[Spell], waits: Iterable[Wait]) -> Pauses:
-    """The rests between the spells, and of the waits what is within one: whoever ends waits no longer."""
+    """What is between the spells, and of the waits what is within one: whoever ends waits no longer."""
     spells, waits = tuple(spells), tuple(waits)
     found = [
-        Pause(since=rest.since, until=rest.until, kind=Kind.PERSON if rest.after == PAUSED else Kind.NOBODY, after=rest.after)
-        for rest in rests(spells)
+        Pause(since=one.until, until=other.since, kind=Kind.PERSON if one.ended == PAUSED else Kind.NOBODY, after=one.ended)
+        for one, other in pairwise(spells)
     ]
     for why, kind in _KINDS.items():
         for since, until in _merged((wait.since, wait.until) for wait in waits if wait.why is why):
@@ -106,3 +138,10 @@ def _merged(times: Iterable[tuple[float, float]]) -> Iterator[tuple[float, float
             last = last[0], max(last[1], until)
     if last is not None:
         yield last
+
+
+def _end(runner: RunnerRecord, last_seen: Mapping[int, float]) -> float:
+    # One that was killed is signed off by whoever finds it out, perhaps hours later.
+    if runner.ended in {"", "lost"}:
+        return max(runner.started_at, last_seen.get(runner.id, 0.0))
+    return runner.ended_at

@@ -6,7 +6,7 @@ from typing import Any, Final
 import pygal
 
 from campaign.domain.model import Status
-from campaign.reporter.attempts import Attempts
+from campaign.reporter.analysis import Attempts
 from campaign.reporter.charts import config, per_second
 from campaign.reporter.drawings import PAGE_COLORS, THROTTLED, Drawing, Series, both
 from campaign.reporter.pauses import KIND_LABEL, Pauses

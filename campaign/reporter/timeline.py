@@ -8,7 +8,6 @@ from typing import Final
 
 from campaign.domain.model import Status
 from campaign.ledger.port import CampaignRecord, LedgerReader, Sends
-from campaign.reporter.units import Unit, unit_of
 
 STRETCHES: Final = 60
 """At most."""
@@ -17,6 +16,31 @@ _LENGTHS: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200
 _MINUTE: Final = 60
 _DAY: Final = 86400
 _LEAST_SECONDS: Final = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    name: str
+    seconds: int
+
+
+UNITS: Final = (
+    Unit(name="second", seconds=1),
+    Unit(name="minute", seconds=60),
+    Unit(name="hour", seconds=3600),
+    Unit(name="day", seconds=86_400),
+)
+
+
+def unit_of(per_second: float) -> Unit:
+    """The shortest in which there is at least one; days if there is none."""
+    return next((unit for unit in UNITS if per_second * unit.seconds >= 1), UNITS[-1])
+
+
+def pace(per_second: float) -> str:
+    """`8.6 a second`, `12.0 an hour`."""
+    unit = unit_of(per_second)
+    return f"{per_second * unit.seconds:,.1f} {'an' if unit.name == 'hour' else 'a'} {unit.name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,12 +12,11 @@ import pytest
 
 from campaign.domain.model import Status
 from campaign.domain.sheet import SheetLines, places
+from campaign.reporter.analysis import READ_BACK
 from campaign.reporter.lines import percent
 from campaign.reporter.page import _why, day_and_time
-from campaign.reporter.pauses import KIND_LABEL, Kind
+from campaign.reporter.pauses import KIND_LABEL, SHORTEST_SECONDS, Kind
 from campaign.reporter.reasons import reason_in_words
-from campaign.reporter.rests import SHORTEST_SECONDS
-from campaign.reporter.retries import READ_BACK
 from campaign.reporter.standing import LABEL
 from tests.acceptance.desk import Desk
 from tests.acceptance.troubled import ROWS, everything_happens

@@ -4,11 +4,14 @@ import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from campaign.domain.model import Outcome, StagedRow, Status
 from campaign.insights import view
 from campaign.ledger.port import CampaignRecord, Ledger, LedgerReader
 from campaign.ledger.waiting import Why
-from campaign.reporter.figures import Figures, figures
+from campaign.reporter import frames
+from campaign.reporter.analysis import Figures, figures
 from campaign.reporter.page import day_and_time, page_of
 from tests.contract.backends import HandClock, SqliteBackend
 from tests.contract.given import ends, spec, staged
@@ -134,7 +137,8 @@ async def test_the_axes_of_one_row_that_failed_count_whole_rows(ledger: Ledger, 
     assert page.count(">0<") >= 4
 
 
-async def test_a_list_ten_times_as_long_takes_no_more_memory(tmp_path: Path, clock: HandClock) -> None:
+async def test_a_list_ten_times_as_long_takes_no_more_memory(tmp_path: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frames, "FRAME_ROWS", 1024)
     backend = SqliteBackend(tmp_path / "campaign.db", clock)
     ledger, reader = backend.ledger(), backend.reader()
     peaks = []

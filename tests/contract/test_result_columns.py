@@ -12,15 +12,15 @@ ODD = ('"], ["', "[", "a,b", "\\", "two\nlines", "", " ", "null", "李 👩‍�
 
 
 def row_by_row(parts: Iterable[ResultColumns]) -> Iterator[ResultRow]:
-    """The rows again, but for what no results file tells."""
+    """The rows again, but for their passes."""
     for part in parts:
         assert 1 <= len(part) <= ROWS_AT_ONCE
         outcomes = zip(
             *(part.status, part.reason, part.notification_status, part.notification_message, part.http_status, part.error),
-            *(part.attempts, part.sent_at, part.settled_at, part.latency_seconds),
+            *(part.attempts, part.sent_at, part.settled_at, part.latency_seconds, part.pass_status, part.device_type),
             strict=True,
         )
-        for row, message, cells, (status, reason, *answer, attempts, sent_at, settled_at, latency) in zip(
+        for row, message, cells, (status, reason, *answer, attempts, sent_at, settled_at, latency, pass_status, device_type) in zip(
             part.row, part.message, zip(*part.cells, strict=True), outcomes, strict=True
         ):
             notification_status, notification_message, http_status, error = answer
@@ -35,12 +35,14 @@ def row_by_row(parts: Iterable[ResultColumns]) -> Iterator[ResultRow]:
                 sent_at=sent_at,
                 settled_at=settled_at,
                 latency_seconds=latency,
+                pass_status=pass_status,
+                device_type=device_type,
             )
             yield ResultRow(row=row, pass_id="", message=message, cells=cells, outcome=outcome)
 
 
 def as_written(rows: Iterable[ResultRow]) -> list[ResultRow]:
-    return [replace(row, pass_id="", outcome=replace(row.outcome, pass_status="", device_type="")) for row in rows]
+    return [replace(row, pass_id="") for row in rows]
 
 
 def of_every_kind(count: int) -> Iterator[StagedRow]:
@@ -59,6 +61,8 @@ def of_every_kind(count: int) -> Iterator[StagedRow]:
             sent_at=0.0 if never else 1e9 + number / 7,
             settled_at=0.0 if never else 1e9 + number / 3,
             latency_seconds=None if number % 3 else number / 9,
+            pass_status="" if number % 2 else "active",
+            device_type=odd if number % 5 else "",
         )
         yield replace(staged(number), message=f"Hello {odd}", cells=(f"pass-{number}", odd), outcome=outcome)
 

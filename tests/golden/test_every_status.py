@@ -16,12 +16,11 @@ from campaign.app.sending import report
 from campaign.cli.tables import lines_of_rates, lines_side_by_side, lines_with_tabs
 from campaign.insights import view
 from campaign.ledger.port import CampaignRecord, LedgerReader
-from campaign.reporter.breakdown import Breakdown
+from campaign.reporter.analysis import Breakdown, Figures, figures
 from campaign.reporter.comparison import Comparison
-from campaign.reporter.figures import Figures, figures
+from campaign.reporter.page import sends_table
 from campaign.reporter.rates import rates
 from campaign.reporter.sends_drawing import sends_drawing
-from campaign.reporter.sends_table import sends_table
 from tests.contract.backends import HandClock, SqliteBackend
 from tests.contract.given import campaign_of, staged
 from tests.golden.every_status import COLUMNS, everything_happened

@@ -58,6 +58,8 @@ def by_column(rows: Iterable[ResultRow]) -> Iterator[ResultColumns]:
             sent_at=[outcome.sent_at for outcome in outcomes],
             settled_at=[outcome.settled_at for outcome in outcomes],
             latency_seconds=[outcome.latency_seconds for outcome in outcomes],
+            pass_status=[outcome.pass_status for outcome in outcomes],
+            device_type=[outcome.device_type for outcome in outcomes],
         )
 
 

@@ -1,15 +1,18 @@
 """What the page is made of: groups, times, rests, wordings, percentages."""
 
+from collections import Counter
+from collections.abc import Iterable
+
+import pandas as pd
 import pytest
 
 from campaign.domain.model import Status
 from campaign.ledger.port import RunnerRecord
-from campaign.reporter.breakdown import MOST_GROUPS, MOST_VALUES, Tally
+from campaign.reporter.analysis import MOST_GROUPS, MOST_VALUES, Latencies, Rows, Tally, without_values, wordings
 from campaign.reporter.drawings import band_in_words, scoped
-from campaign.reporter.latencies import Latencies
 from campaign.reporter.lines import percent
-from campaign.reporter.rests import Rest, Spell, rests, spells
-from campaign.reporter.wording import Wordings, without_values
+from campaign.reporter.pauses import Kind, Pause, Spell, pauses, spells
+from tests.unit.reporter_given import by_column, row
 
 
 def runner(
@@ -45,11 +48,15 @@ def test_a_percentage_never_rounds_something_to_nothing_or_to_all(part: int, who
     assert percent(part, whole) == said
 
 
+def frame(values: Iterable[str], status: Status = Status.DELIVERED) -> pd.DataFrame:
+    found = pd.DataFrame({"value": [*values]})
+    return found.assign(status=status.value).astype("category")
+
+
 def test_the_largest_groups_are_kept_and_the_rest_is_summed() -> None:
     tally = Tally()
     for place in range(MOST_GROUPS + 5):
-        for _ in range(place + 1):
-            tally.add(f"value {place:02}", Status.DELIVERED)
+        tally.add(frame([f"value {place:02}"] * (place + 1)), "value")
     found = tally.breakdown()
     assert [group.rows for group in found.groups] == list(range(MOST_GROUPS + 5, 5, -1))
     assert found.others is not None
@@ -58,8 +65,8 @@ def test_the_largest_groups_are_kept_and_the_rest_is_summed() -> None:
 
 def test_a_value_of_one_row_alone_is_not_named() -> None:
     tally = Tally()
-    for value in ("north", "north", "Ms Unique", "south", "south"):
-        tally.add(value, Status.FAILED)
+    tally.add(frame(["north", "north", "Ms Unique"], Status.FAILED), "value")
+    tally.add(frame(["south", "south"], Status.FAILED), "value")
     found = tally.breakdown(least_rows=2)
     assert [group.value for group in found.groups] == ["north", "south"]
     assert found.others is not None
@@ -68,8 +75,8 @@ def test_a_value_of_one_row_alone_is_not_named() -> None:
 
 def test_more_values_than_can_be_kept_apart_lose_no_row() -> None:
     tally = Tally()
-    for place in range(MOST_VALUES + 7):
-        tally.add(str(place), Status.DELIVERED)
+    for first in (0, 5_000, 10_000):
+        tally.add(frame(str(place) for place in range(first, min(first + 5_000, MOST_VALUES + 7))), "value")
     found = tally.breakdown()
     assert tally.overflowed
     assert found.others is not None
@@ -77,16 +84,21 @@ def test_more_values_than_can_be_kept_apart_lose_no_row() -> None:
 
 
 def test_percentiles_are_those_of_the_nearest_rank() -> None:
-    latencies = Latencies()
-    assert latencies.percentile_ms(50) == 0
-    assert latencies.bands() == ()
-    for ms in range(1, 101):
-        latencies.add(ms / 1000)
-    latencies.add(31.0)
+    assert Latencies(Counter()).percentile_ms(50) == 0
+    assert Latencies(Counter()).bands() == ()
+    latencies = Latencies(Counter([*range(1, 101), 31_000]))
     assert [latencies.percentile_ms(part) for part in (50, 90, 99, 100)] == [51, 91, 100, 31_000]
     bands = {band_in_words(band): band.count for band in latencies.bands()}
     assert (bands["0–50 ms"], bands["50–100 ms"], bands["100–200 ms"], bands["over 30 s"]) == (49, 50, 1, 1)  # noqa: RUF001 - as it is written
     assert sum(bands.values()) == 101
+
+
+def test_latencies_are_counted_by_whole_milliseconds_and_the_longest_as_ten_minutes() -> None:
+    rows = Rows()
+    seconds = [0.0005, 0.0015, 0.0025, None, 12.3456, 9999.0]
+    made = pd.DataFrame({"row": range(6), "attempts": 1, "latency_seconds": pd.Series(seconds, dtype=float)})
+    rows.add(made.assign(status="delivered", reason="", pass_status="", device_type=""))
+    assert rows.by_ms == Counter(round(second * 1000) if second < 600 else 600_000 for second in seconds if second is not None)
 
 
 def test_rests_are_between_runs_and_end_with_the_next() -> None:
@@ -98,9 +110,12 @@ def test_rests_are_between_runs_and_end_with_the_next() -> None:
         runner(9, 0.0, 40.0, "staged", activity="staging"),
     ]
     # The third was found dead at 150, and had sent until 120.
-    found = rests(spells(runs, last_seen={3: 120.0}, now=1000.0))
-    assert found == (Rest(since=110.0, until=112.0, after="limit"), Rest(since=120.0, until=300.0, after=""))
-    assert rests(spells([runner(1, 10.0, 0.0, alive=True), runner(2, 500.0, 510.0)], last_seen={}, now=1000.0)) == ()
+    found = pauses(spells(runs, last_seen={3: 120.0}, now=1000.0), [])
+    assert found.all == (
+        Pause(since=110.0, until=112.0, kind=Kind.NOBODY, after="limit"),
+        Pause(since=120.0, until=300.0, kind=Kind.NOBODY, after=""),
+    )
+    assert pauses(spells([runner(1, 10.0, 0.0, alive=True), runner(2, 500.0, 510.0)], last_seen={}, now=1000.0), []).all == ()
 
 
 def test_spells_last_as_long_as_somebody_sends() -> None:
@@ -125,10 +140,12 @@ def test_the_values_of_a_row_give_way_to_the_names_of_their_columns(message: str
 
 
 def test_a_text_that_stands_alone_is_not_shown() -> None:
-    wordings = Wordings(("id", "message"))
-    for text in ("Dear Ms Unique, your test is back", "Sale!", "Sale!"):
-        wordings.add(text, ("1", text))
-    assert [(wording.text, wording.rows) for wording in wordings.shared()] == [("Sale!", 2)]
+    texts = ("Dear Ms Unique, your test is back", "Sale!", "", "Sale!")
+    found = wordings(
+        by_column(row(number, cells=("1", text), message=text) for number, text in enumerate(texts, start=1)), ("id", "message")
+    )
+    assert [(wording.text, wording.rows) for wording in found.shared()] == [("Sale!", 2)]
+    assert found.looked_at == 3
 
 
 def test_the_styles_of_a_chart_reach_no_other_and_no_paper_is_dark() -> None:

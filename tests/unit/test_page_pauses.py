@@ -2,18 +2,18 @@
 
 import re
 
+import pandas as pd
+import pytest
+
 from campaign.domain.model import Outcome, Status
 from campaign.ledger.port import Sends
 from campaign.ledger.upkeep import MovedAttempt
 from campaign.ledger.waiting import Wait, Why
-from campaign.reporter.attempts import Attempting, Attempts
+from campaign.reporter.analysis import MOST_REASONS, OTHERS, READ_BACK, Attempts, Retried, Tried
 from campaign.reporter.drawings import THROTTLED
-from campaign.reporter.pauses import Kind, Pause, pauses
-from campaign.reporter.rests import Spell
-from campaign.reporter.retries import MOST_REASONS, OTHERS, READ_BACK, Retried, Retries
+from campaign.reporter.pauses import Kind, Pause, Spell, pauses
 from campaign.reporter.sends_drawing import sends_drawing
-from campaign.reporter.timeline import Timeline
-from campaign.reporter.units import pace
+from campaign.reporter.timeline import Timeline, pace
 
 SPELLS = (
     Spell(since=100.0, until=200.0, ended="paused"),
@@ -106,37 +106,65 @@ def made(row: int, reason: str = "", status: Status = Status.FAILED, http_status
 NOWHEN = Timeline(since=0.0, seconds=10, sends=(Sends(at=0.0),))
 
 
-def test_each_row_gets_its_attempts_and_all_are_counted() -> None:
-    attempting = Attempting([made(1), made(3, "http_429", Status.PENDING, 429), made(3), made(4), made(9, http_status=429)], NOWHEN)
-    assert [len(attempting.of(row)) for row in (1, 2, 3, 5, 6)] == [1, 0, 2, 0, 0]
-    found = attempting.all()
+def rows(*outcomes: Outcome, first: int = 1) -> pd.DataFrame:
+    """Rows of these outcomes, numbered from the first."""
+    return pd.DataFrame(
+        {
+            "row": range(first, first + len(outcomes)),
+            "status": [outcome.status.value for outcome in outcomes],
+            "attempts": [outcome.attempts for outcome in outcomes],
+        }
+    )
+
+
+def test_all_attempts_are_counted_whichever_rows_are_asked_for() -> None:
+    tried = Tried([made(1), made(3, "http_429", Status.PENDING, 429), made(3), made(4), made(9, http_status=429)], NOWHEN)
+    tried.add(rows(Outcome(status=Status.FAILED, attempts=1)))
+    found = tried.all()
     assert (found.total, found.throttled, found.throttled_by_stretch, found.throttled_again_by_stretch) == (5, 2, (2,), (1,))
-    assert Attempting([], NOWHEN).all().total == 0
+    assert (found.first_at, found.last_seen) == (0.0, {1: 0.0})
+    nothing = Tried([], NOWHEN).all()
+    assert (nothing.total, nothing.first_at) == (0, None)
 
 
-def test_why_rows_were_sent_again_and_what_became_of_them() -> None:
-    retries = Retries()
+@pytest.mark.parametrize("at_once", [1, 2, 6])
+def test_why_rows_were_sent_again_and_what_became_of_them(at_once: int) -> None:
     slowed, in_doubt, broken = ("http_429", Status.PENDING, 429), ("", Status.PENDING, None), ("", Status.PENDING, 502)
-    retries.add(Outcome(status=Status.DELIVERED, attempts=1), [made(1)])
-    retries.add(Outcome(status=Status.DELIVERED, attempts=1), [made(2, *slowed), made(2, *slowed), made(2)])
-    retries.add(Outcome(status=Status.DELIVERED, attempts=2), [made(3, *slowed), made(3, *in_doubt), made(3)])
-    retries.add(Outcome(status=Status.FAILED, attempts=3), [made(4, *in_doubt), made(4, *broken), made(4, "http_404")])
-    # Sent before by another ledger, of which this one knows nothing more.
-    retries.add(Outcome(status=Status.ACCEPTED, attempts=2), [made(5)])
-    retries.add(Outcome(status=Status.SKIPPED), [])
-    assert retries.found() == (
+    attempts = [
+        made(1),
+        *(made(2, *slowed), made(2, *slowed), made(2)),
+        *(made(3, *slowed), made(3, *in_doubt), made(3)),
+        *(made(4, *in_doubt), made(4, *broken), made(4, "http_404")),
+        made(5),
+    ]
+    outcomes = [
+        Outcome(status=Status.DELIVERED, attempts=1),
+        Outcome(status=Status.DELIVERED, attempts=1),
+        Outcome(status=Status.DELIVERED, attempts=2),
+        Outcome(status=Status.FAILED, attempts=3),
+        # Sent before by another ledger, of which this one knows nothing more.
+        Outcome(status=Status.ACCEPTED, attempts=2),
+        Outcome(status=Status.SKIPPED),
+    ]
+    tried = Tried(attempts, NOWHEN)
+    for first in range(0, len(outcomes), at_once):
+        tried.add(rows(*outcomes[first : first + at_once], first=first + 1))
+    assert tried.retried() == (
         Retried(reason="http_429", sends=3, by_status={Status.DELIVERED: 2}),
         Retried(reason=READ_BACK, sends=2, by_status={Status.DELIVERED: 1, Status.FAILED: 1}),
         Retried(reason="http_502", sends=1, by_status={Status.FAILED: 1}),
     )
-    assert retries.unexplained == 1
+    assert tried.unexplained == 1
+    assert tried.all().total == len(attempts)
 
 
-def test_more_reasons_than_are_kept_apart_lose_no_row() -> None:
-    retries = Retries()
-    for number in range(MOST_REASONS + 20):
-        retries.add(Outcome(status=Status.DELIVERED, attempts=2), [made(number, f"reason {number}"), made(number)])
-    found = retries.found()
+@pytest.mark.parametrize("at_once", [7, 100])
+def test_more_reasons_than_are_kept_apart_lose_no_row(at_once: int) -> None:
+    count = MOST_REASONS + 20
+    tried = Tried([attempt for number in range(1, count + 1) for attempt in (made(number, f"reason {number}"), made(number))], NOWHEN)
+    for first in range(1, count + 1, at_once):
+        tried.add(rows(*[Outcome(status=Status.DELIVERED, attempts=2)] * min(at_once, count + 1 - first), first=first))
+    found = tried.retried()
     assert len(found) == MOST_REASONS + 1
     assert (found[0].reason, found[0].sends) == (OTHERS, 20)
     assert sum(one.rows for one in found) == sum(one.sends for one in found) == MOST_REASONS + 20

@@ -571,7 +571,7 @@ FROM campaign.rows WHERE campaign = %(campaign)s AND (%(statuses)s::text[] IS NU
 
 -- name: result_columns
 SELECT row, message, cells, status, reason, notification_status, notification_message, http_status, error, attempts, sent_at, settled_at,
-       latency_seconds
+       latency_seconds, pass_status, device_type
 FROM campaign.rows WHERE campaign = %(campaign)s AND (%(statuses)s::text[] IS NULL OR status = ANY (%(statuses)s::text[])) ORDER BY row;
 
 -- name: rows_numbered

@@ -474,7 +474,7 @@ FROM rows WHERE campaign = :campaign ORDER BY row;
 
 -- name: result_columns
 SELECT row, message, cells, status, reason, notification_status, notification_message, http_status, error, attempts, sent_at, settled_at,
-       latency_seconds
+       latency_seconds, pass_status, device_type
 FROM rows WHERE campaign = :campaign ORDER BY row;
 
 -- name: rows_numbered
