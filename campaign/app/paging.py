@@ -3,8 +3,6 @@
 from campaign.domain.places import Place
 from campaign.insights import view
 from campaign.ledger.port import CampaignRecord, LedgerReader
-from campaign.reporter.analysis import figures
-from campaign.reporter.page import check_page_writable, write_page
 
 
 def write_report(reader: LedgerReader, record: CampaignRecord, place: Place, *, by: str = "", ledger: str = "") -> None:
@@ -14,5 +12,8 @@ def write_report(reader: LedgerReader, record: CampaignRecord, place: Place, *, 
         UsageError: the place can't be written, or there is nothing to divide by as `by` says.
         DiskFullError: no space left.
     """
+    from campaign.reporter.analysis import figures
+    from campaign.reporter.page import check_page_writable, write_page
+
     check_page_writable(place)
     write_page(place, figures(reader, view(reader, record, ledger=ledger), by=by))
