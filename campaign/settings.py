@@ -3,7 +3,7 @@
 import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
@@ -207,6 +207,14 @@ class Settings(BaseSettings):
     def ledger_folder(self) -> Path:
         """Where on this machine things stand that belong to the ledger: beside its file, or with the user's own data."""
         return _data_folder() if self.ledger_url else self.ledger_path.parent
+
+    def usual_ledgers(self) -> Iterator[Path]:
+        """Where this user, and who became this one by sudo, keep campaigns while no setting says otherwise."""
+        with suppress(UsageError, RuntimeError, ValueError):
+            usual = _data_folder() / "campaign.db"
+            yield usual
+            if user := os.environ.get("SUDO_USER"):
+                yield Path(f"~{user}").expanduser() / usual.relative_to(Path.home())
 
     @property
     def open_token_file(self) -> Path | None:

@@ -1,18 +1,25 @@
 """Whether a command uses the ledger that knows what was sent: a new one, another one or a copy would have everybody sent to again."""
 
 import asyncio
+import os
 import shlex
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import assert_never
 
 from campaign.app.lists import CheckedList, results_path
+from campaign.app.question import new_in_words
 from campaign.app.session import Session
 from campaign.domain.ledger_identity import Difference, Displaced
 from campaign.domain.places import Place, named
-from campaign.reporter.owner import owner_of
+from campaign.insights import iso
+from campaign.ledger.port import CampaignRecord
+from campaign.ledger.values import MAY_HAVE_ARRIVED
+from campaign.reporter.lines import rows as rows_in_words
+from campaign.reporter.owner import holds_results, may_hold_results_of, owner_of
 from campaign.reporter.reasons import printable
 from campaign.reporter.target import Format, failed_path, same_file
 from campaign.settings import Settings
@@ -38,6 +45,7 @@ async def check_known(work: Session, given: CheckedList, source: str) -> None:
         work.require(
             unknown_in_words(results, name, place), "Send to all of them again?", _ways_out(results), code="ledger_without_campaign"
         )
+    await asyncio.to_thread(_warn_of_new_ledger, work, given, source)
     if given.layout.results:
         work.front.tell(
             "resumed_from_file",
@@ -45,6 +53,53 @@ async def check_known(work: Session, given: CheckedList, source: str) -> None:
             "until it was written.",
             ledger=place,
         )
+
+
+def _warn_of_new_ledger(work: Session, given: CheckedList, source: str) -> None:
+    """Say that the ledger is new where there are signs that another one was sent from."""
+    if work.reader.campaigns():
+        return
+    ledger = work.reader.place
+    if (results := named(source) if given.layout.results else _any_results(source, work.settings)) is not None:
+        sign, seen = f"{results} holds results of a campaign.", str(results)
+    elif (other := _other_ledger(work.settings)) is not None:
+        sign, seen = f"There is another one: {other}.", str(other)
+    else:
+        return
+    work.warn("new_ledger", f"{new_in_words(ledger)} {sign}", count=1, example=seen, in_summary=True, ledger=ledger, seen=seen)
+
+
+def _any_results(source: str, settings: Settings) -> Place | None:
+    """Results of any campaign, where those of this campaign or of the list would be."""
+    unnamed = settings.model_copy(update={"name": None, "results": None})
+    places = chain(_places(source, settings, of_results=False), _places(source, unnamed, of_results=False))
+    return next((place for place in dict.fromkeys(places) if holds_results(place)), None)
+
+
+def _other_ledger(settings: Settings) -> Path | None:
+    """A ledger file that the same command would use without the setting, or without sudo."""
+    here = None if settings.ledger_url else settings.ledger_path
+    return next((path for path in settings.usual_ledgers() if os.path.isfile(path) and (here is None or not same_file(path, here))), None)  # noqa: PTH113 - pathlib's raises in a shut folder
+
+
+def warn_of_same_content(work: Session, record: CampaignRecord) -> None:
+    """Say which campaign of another name had the same list and message, and was sent: who means to send both is not kept from it."""
+    if record.started_at:
+        return
+    for other in work.reader.campaigns():
+        same = (other.content_sha256, other.spec.message_sha256) == (record.content_sha256, record.spec.message_sha256)
+        if other.id == record.id or not same or not other.started_at:
+            continue
+        by_status = work.reader.counts(other.id).by_status
+        if sent := sum(by_status[status] for status in MAY_HAVE_ARRIVED):
+            when = datetime.fromtimestamp(other.started_at, tz=UTC)
+            sentence = (
+                f"The campaign “{printable(other.spec.name)}” had the same list and message: {rows_in_words(sent)} of it "
+                f"{'was' if sent == 1 else 'were'} sent, from {when:%Y-%m-%d %H:%M} UTC on. This one sends them again."
+            )
+            details = {"before": other.spec.name, "sent": sent, "started_at": iso(other.started_at)}
+            work.warn("same_content", sentence, count=sent, example=other.spec.name, in_summary=True, **details)
+            return
 
 
 async def check_same_ledger(work: Session) -> None:
@@ -74,9 +129,10 @@ async def check_same_ledger(work: Session) -> None:
 
 def unknown_in_words(results: Place, name: str, ledger: str) -> str:
     """What it means that a campaign's results are here, and the ledger does not know the campaign."""
+    holds = f"holds results of the campaign “{printable(name)}”" if owner_of(results) else "is a results file that names no campaign"
     return (
-        f"{results} holds results of the campaign “{printable(name)}”, and the ledger {ledger} does not know that campaign: its passes may "
-        "have been sent this message already."
+        f"{results} {holds}, and the ledger {ledger} does not know the campaign “{printable(name)}”: its passes may have been sent this "
+        "message already."
     )
 
 
@@ -90,7 +146,7 @@ def earlier_results(source: str, settings: Settings, *, campaign: str, of_result
         of_results: the list is a results file itself: only what went on from it counts.
     """
     for place in dict.fromkeys(_places(source, settings, of_results=of_results)):
-        if (source == "-" or not same_file(place, named(source))) and owner_of(place) == campaign:
+        if (source == "-" or not same_file(place, named(source))) and may_hold_results_of(place, campaign):
             return place
     return None
 
@@ -114,7 +170,7 @@ def _in_any_format(place: Place) -> Iterator[Place]:
 
 def _ways_out(results: Place) -> str:
     way = "Name the ledger that it was sent from with --ledger or CAMPAIGN_LEDGER."
-    if not results.stem.endswith(".failed"):
+    if not results.stem.endswith(".failed") and owner_of(results):
         again = ["campaign", "run", str(results)]
         if results.stem.endswith(".resumed"):
             again += ["--results", str(results.with_name(f"{results.stem}-again.csv"))]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from campaign.app.controls import Exclusions, remembered, utc_now
 from campaign.app.finding import find, find_whole
 from campaign.app.keeping import check_here
-from campaign.app.ledger_checks import check_known, check_same_ledger
+from campaign.app.ledger_checks import check_known, check_same_ledger, warn_of_same_content
 from campaign.app.ledgers import open_ledger, open_reader
 from campaign.app.lists import CheckedList, opened
 from campaign.app.sending import Stop, check_access, verify
@@ -97,6 +97,7 @@ async def _staged(source: str, settings: Settings, front: Front) -> AsyncIterato
                 tell=front.tell,
             )
             work.keep(staged.record, staged.concerns)
+            await asyncio.to_thread(warn_of_same_content, work, staged.record)
             yield work, staged, results
 
 

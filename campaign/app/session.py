@@ -78,7 +78,10 @@ class Finished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """One command's hold of the ledger, and who watches it. `warnings` are what there was to look at, as `--json` has it."""
+    """One command's hold of the ledger, and who watches it.
+
+    `warnings` are what there was to look at, as `--json` has it; `sentences` are those of them that the summary repeats.
+    """
 
     ledger: Ledger
     reader: LedgerReader
@@ -86,10 +89,12 @@ class Session:
     front: Front
     stop: Stop
     warnings: list[dict[str, Any]] = field(default_factory=list)
+    sentences: list[str] = field(default_factory=list)
 
-    def warn(self, kind: str, sentence: str, *, count: int, example: str, **details: Any) -> None:
+    def warn(self, kind: str, sentence: str, *, count: int, example: str, in_summary: bool = False, **details: Any) -> None:
         """Say what there is to look at before anything is sent, and keep it for `--json`."""
         self.front.tell(kind, sentence, **details)
+        self.sentences.extend([sentence] if in_summary else [])
         self.warnings.append({"kind": kind, "count": count, "first_rows": [], "first_lines": None, "example": example, **details})
 
     def keep(self, record: CampaignRecord, concerns: Iterable[Concern]) -> None:
@@ -142,6 +147,8 @@ class Session:
         if self.settings.yes or not messages:
             return
         question = question_of(record, messages, statuses, reader=self.reader, settings=self.settings, to=to, rows=rows)
+        if self._is_warned_of("new_ledger"):
+            question = replace(question, new_ledger="")
         go_on = instead or command_line("resume", record.spec.name, ledger=self.settings.ledger_to_name)
         not_sent = f"Nothing was sent. To send it after all: {go_on}"
         try:
@@ -172,11 +179,14 @@ class Session:
             self.front.tell("cannot_finish_in_time", late)
         place = new_ledger(self.reader, record)
         with self.front.watch(record.spec.name, counts) as observer:
-            if place and self.settings.yes:
+            if place and self.settings.yes and not self._is_warned_of("new_ledger"):
                 self.front.tell("new_ledger", new_in_words(place), level="info", ledger=place)
             sender = self.front.sender
             end = await sender(record, self.ledger, self.reader, self.settings, observer=observer, stop=self.stop, anew=anew)
         return await self.end(record, end, results)
+
+    def _is_warned_of(self, kind: str) -> bool:
+        return any(warning["kind"] == kind for warning in self.warnings)
 
     async def end(self, record: CampaignRecord, end: End, results: Place | None, note: str = "") -> Finished:
         """Write the results, and say where the campaign stands."""
@@ -192,6 +202,7 @@ class Session:
         seen = view(self.reader, fresh, ledger=self.settings.ledger_to_name)
         seen = replace(seen, results=str(results) if results is not None else "")
         details: dict[str, Any] = {"warnings": self.warnings} if self.warnings else {}
+        note = " ".join(filter(None, [*self.sentences, note]))
         return Finished(view=replace(seen, exit_code=exit_code(end, seen, self.stop)), note=note, details=details)
 
     def _report(self, record: CampaignRecord, results: Place) -> None:

@@ -1,20 +1,25 @@
-"""Whose results a file holds, read from its first row alone: results are replaced by the same campaign's, never by another's."""
+"""Whose results a file holds, read from its first row alone: results are replaced by the same campaign's, never by another's.
+
+Without a row a file names no campaign. By its header it is a results file all the same, but for JSON Lines, which have none.
+"""
 
 import codecs
 import csv
 import io
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
 from campaign import remote
 from campaign.domain.cells import restore
 from campaign.domain.places import Place, Url
+from campaign.domain.results import RESULT_COLUMNS
 from campaign.reporter.target import Format
 
 _COLUMN: Final = "delivery_campaign"
+_NO_ROW: Final = ""
 _SEPARATORS: Final = ",;\t|"
 _MOST_UNITS: Final = 10_000_000
 """More than a header and a row of results take; a file of another kind may be one line from start to end."""
@@ -29,10 +34,24 @@ def owner_of(place: Place) -> str:
     Raises:
         InputError: an object is there, but can't be read.
     """
+    return _found(place) or ""
+
+
+def holds_results(place: Place) -> bool:
+    """Whether a file is a results file, of whichever campaign; raises as `owner_of` does."""
+    return _found(place) is not None
+
+
+def may_hold_results_of(place: Place, campaign: str) -> bool:
+    """Whether a file is this campaign's results, or a results file without a row, which may be anybody's; raises as `owner_of` does."""
+    return _found(place) in {campaign, _NO_ROW}
+
+
+def _found(place: Place) -> str | None:
     if isinstance(place, Path):
         return _owner_of(place)
     if remote.find(place) is None:
-        return ""
+        return None
     with tempfile.TemporaryDirectory(prefix="campaign-results-") as folder:
         copy = Path(folder) / f"results{place.suffix}"
         copy.touch()
@@ -47,7 +66,8 @@ def _copy(url: Url, into: Path) -> None:
         remote.fetch(url, into, most_bytes=_MOST_BYTES)
 
 
-def _owner_of(path: Path) -> str:
+def _owner_of(path: Path) -> str | None:
+    """The campaign; `_NO_ROW` if it is a results file without rows, None if it is none."""
     readers: dict[str, Callable[[Path], Any]] = {
         Format.CSV: _of_csv,
         Format.JSONL: _of_jsonl,
@@ -56,12 +76,16 @@ def _owner_of(path: Path) -> str:
     }
     read = readers.get(path.suffix.lower())
     if read is None or not path.is_file():
-        return ""
+        return None
     try:
         name = read(path)
     except Exception:  # noqa: BLE001 - what no reader can read is nobody's results, and each reader has errors of its own
-        return ""
-    return name if isinstance(name, str) else ""
+        return None
+    return name if isinstance(name, str) else None
+
+
+def _of_header(names: Iterable[object]) -> str | None:
+    return _NO_ROW if set(RESULT_COLUMNS).issubset(names) else None
 
 
 def _of_csv(path: Path) -> str | None:
@@ -70,8 +94,9 @@ def _of_csv(path: Path) -> str | None:
     for separator in _SEPARATORS:
         rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
         if _COLUMN in (rows.fieldnames or []):
-            return restore(next(rows, {}).get(_COLUMN) or "")
-    return ""
+            row = next(rows, None)
+            return _of_header(rows.fieldnames or ()) if row is None else restore(row.get(_COLUMN) or "")
+    return None
 
 
 def _decoded(head: bytes) -> str:
@@ -93,13 +118,15 @@ def _of_parquet(path: Path) -> Any:
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
+        if not file.metadata.num_rows:
+            return _of_header(file.schema_arrow.names)
         batch = next(file.iter_batches(batch_size=1, columns=[_COLUMN]))
         return batch.column(0)[0].as_py()
 
 
-def _of_xlsx(path: Path) -> str:
+def _of_xlsx(path: Path) -> str | None:
     from python_calamine import CalamineWorkbook
 
     with CalamineWorkbook.from_path(path) as workbook:
-        header, row = workbook.get_sheet_by_index(0).to_python(nrows=2)
-    return restore(str(row[header.index(_COLUMN)]))
+        header, *rows = workbook.get_sheet_by_index(0).to_python(nrows=2)
+    return restore(str(rows[0][header.index(_COLUMN)])) if rows else _of_header(header)

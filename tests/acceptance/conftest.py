@@ -23,6 +23,8 @@ def simulator() -> Iterator[SimulatorClient]:
 def desk(tmp_path: Path, simulator: SimulatorClient) -> Desk:
     environment = {
         "PATH": os.environ["PATH"],
+        # Without a ledger of the person who runs the tests.
+        "HOME": str(tmp_path),
         "PYTHONPATH": str(ROOT),
         "CAMPAIGN_LEDGER": str(tmp_path / "campaign.db"),
         "CAMPAIGN_YES": "true",

@@ -180,6 +180,70 @@ class TestAnotherLedger:
             assert terminal.end() == 0
         assert texts(desk) == [2]
 
+    def test_results_without_a_row_may_be_the_campaigns(self, desk: Desk) -> None:
+        desk.run(*WORDS)
+        results = desk.folder / "list.results.csv"
+        results.write_text(results.read_text(encoding="utf-8-sig").splitlines()[0] + "\n", encoding="utf-8")
+        assert str(results) in refused(desk, *WORDS, HOME=home(desk, "root"))
+        assert texts(desk) == [1]
+
+    def test_signs_of_another_ledger_make_a_new_one_a_warning(self, desk: Desk) -> None:
+        alone = desk.run(*WORDS, "--json", HOME=home(desk, "mia"), CAMPAIGN_RESULTS="elsewhere.csv")
+        assert (events(alone.stderr)["new_ledger"]["level"], "warnings" in json.loads(alone.stdout)) == ("info", False)
+        (desk.folder / "elsewhere.csv").unlink()
+        desk.run(*WORDS)
+        results, usual = str(desk.folder / "list.results.csv"), str(ledger_of(desk))
+        desk.make_list(2, "other.csv")
+        other = ("run", "other.csv", "--message", MESSAGE)
+        cases = {
+            (*WORDS, "--name", "reminder", "--ledger", "1.db"): results,
+            ("run", "list.results.csv", "--results", "2.csv", "--ledger", "2.db"): "list.results.csv",
+            ("retry", "list.results.csv", "--results", "3.csv", "--ledger", "3.db"): "list.results.csv",
+            (*other, "--ledger", "4.db"): usual,
+        }
+        for words, seen in cases.items():
+            done = desk.run(*words, "--json")
+            told = events(done.stderr)["new_ledger"]
+            [warning] = [one for one in json.loads(done.stdout)["warnings"] if one["kind"] == "new_ledger"]
+            assert (told["level"], told["ledger"], told["seen"]) == ("warning", str(desk.folder / words[-1]), seen)
+            assert (warning["ledger"], warning["seen"]) == (told["ledger"], seen)
+        # Once.
+        desk.make_list(3, "third.csv")
+        assert "new_ledger" not in events(desk.run("run", "third.csv", "--message", MESSAGE, "--ledger", "4.db").stderr)
+
+
+class TestSameContent:
+    def test_another_name_is_told_of_before_it_is_sent_and_goes_on(self, desk: Desk) -> None:
+        monday = desk.run(*WORDS, "--name", "monday", "--json")
+        assert "warnings" not in json.loads(monday.stdout)
+        tuesday = desk.run(*WORDS, "--name", "tuesday", "--limit", "2", "--json", code=5)
+        told = list(events(tuesday.stderr))
+        assert told.index("same_content") < told.index("run_started")
+        [warning] = json.loads(tuesday.stdout)["warnings"]
+        assert (warning["kind"], warning["count"], warning["sent"], warning["before"]) == ("same_content", ROWS, ROWS, "monday")
+        assert warning["started_at"] == desk.json("status", "monday")["started_at"]
+        # Said once, not again by what goes on; in the summary, too.
+        assert "same_content" not in events(desk.run("resume", "tuesday").stderr)
+        assert "“tuesday”" in desk.run(*WORDS, "--name", "wednesday").stdout
+        assert texts(desk) == [3]
+
+    def test_on_a_terminal_it_is_asked_with_it(self, desk: Desk) -> None:
+        desk.run(*WORDS)
+        with Terminal(desk, *WORDS, "--name", "again", CAMPAIGN_YES="false") as terminal:
+            terminal.until(r"Send\? \[y/N\]")
+            assert "“list”" in str(terminal.screen)
+            terminal.type("n\n")
+            assert terminal.end() == 2
+        assert texts(desk) == [1]
+
+    def test_other_content_and_what_was_never_sent_say_nothing(self, desk: Desk) -> None:
+        desk.run("stage", *WORDS[1:], "--name", "staged")
+        first = desk.run(*WORDS)
+        other = desk.run("run", "list.csv", "--message", "Other", "--name", "other")
+        desk.make_list(ROWS - 1, "shorter.csv")
+        shorter = desk.run("run", "shorter.csv", "--message", MESSAGE)
+        assert not [done for done in (first, other, shorter) if "same_content" in events(done.stderr)]
+
 
 class TestUnexpanded:
     @pytest.mark.parametrize("ledger", ["$HOME/campaign.db", "`pwd`/campaign.db", "$(cd $(pwd); pwd)/campaign.db", "${HOME/campaign.db"])

@@ -376,3 +376,17 @@ class TestLedger:
     def test_a_path_is_left_as_it_is(self, path: str) -> None:
         settings = GivenSettings.read(ledger=path)
         assert (settings.ledger, settings.ledger_url) == (path, "")
+
+
+def test_usual_ledgers_are_of_the_user_and_of_who_used_sudo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("SUDO_USER", raising=False)
+    [own] = Settings.read(ledger="a.db").usual_ledgers()
+    assert own.is_relative_to(tmp_path)
+    monkeypatch.setenv("SUDO_USER", "root")
+    assert list(Settings.read().usual_ledgers()) == [own, Path("~root").expanduser() / own.relative_to(tmp_path)]
+    monkeypatch.setenv("SUDO_USER", "nobody-of-this-name")
+    assert list(Settings.read().usual_ledgers()) == [own]
+    monkeypatch.setenv("HOME", "relative")
+    assert list(Settings.read().usual_ledgers()) == []

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from campaign.domain.errors import UsageError
-from campaign.reporter.owner import owner_of
+from campaign.reporter.owner import holds_results, may_hold_results_of, owner_of
 from campaign.reporter.results import check_writable, failed_path, write_results
 from tests.errors import raises
 from tests.unit.reporter_given import FAILED, OWN, by_column, row
@@ -50,6 +50,24 @@ def test_what_is_no_results_file_is_nobodys(tmp_path: Path, suffix: str, content
     path = tmp_path / f"offer{suffix}"
     path.write_bytes(content)
     assert owner_of(path) == ""
+    assert not holds_results(path)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_without_a_row_it_is_known_by_its_header(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"offer{suffix}"
+    write_results(path, campaign="promo", columns=OWN, parts=by_column([]), failed=None)
+    assert owner_of(path) == ""
+    # JSON lines have no header: nothing of them is left.
+    assert holds_results(path) == may_hold_results_of(path, "promo") == (suffix != ".jsonl")
+    check_writable(path, campaign="another")
+
+
+def test_results_of_a_campaign_are_not_those_of_another(tmp_path: Path) -> None:
+    path = written(tmp_path / "offer.csv", "spring")
+    assert holds_results(path)
+    assert may_hold_results_of(path, "spring")
+    assert not may_hold_results_of(path, "summer")
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
