@@ -10,7 +10,7 @@ READY := .venv/ready-$(VERSION)
 export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 
-.PHONY: help demo test test-all test-more programs check bench bench-short chaos golden pictures clean
+.PHONY: help demo test test-all test-more programs check bench bench-short chaos simulate golden pictures clean
 
 help:
 	@awk -F ': .*## ' '/^[a-z-]+: .*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -63,6 +63,9 @@ bench-short: $(READY) ## the same in a minute, for CI: fails if a ratio has fall
 
 chaos: $(READY) ## kills the command over and over, and counts what was lost or sent twice
 	$(BIN)/python -m tests.chaos
+
+simulate: $(READY) ## whole campaigns with every fault in virtual time, for MINUTES=1; SEED=N shows one again, step by step
+	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seconds $(shell echo $$(( $(or $(MINUTES),1) * 60 ))))
 
 golden: $(READY) ## write the files of tests/golden again, after a sentence or a page was reworded
 	UPDATE_GOLDEN=1 $(BIN)/python -m pytest tests/golden

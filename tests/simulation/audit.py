@@ -1,0 +1,139 @@
+"""Judges a simulated campaign by what the API processed: nothing twice, nothing lost, nothing early, and a ledger that says the same."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import groupby, pairwise
+from math import floor
+from typing import Final
+
+from campaign.domain.model import Outcome, StagedRow, Status
+from campaign.ledger.port import Control
+from campaign.sender.attempt import OnUnknown
+from tests.simulation.campaign import Evidence
+from tests.simulation.plan import DAY_SECONDS, WINDOW_SECONDS
+from tests.simulation.plan import Kind as Event
+
+ARRIVED: Final = frozenset({Status.DELIVERED, Status.NOT_DELIVERED, Status.ACCEPTED})
+DRAIN_SECONDS: Final = 15.0
+_MOVED: Final = frozenset({Event.STEP, Event.SLEEP, Event.SUSPEND})
+"""Between the decision to send and the writing it may become another hour then."""
+
+
+class Kind(StrEnum):
+    DOUBLE = "sent twice"
+    LOST = "lost"
+    WRONG = "wrong status"
+    HISTORY = "wrong history"
+    PACE = "too fast"
+    HOURS = "outside of the window"
+    CANCELLED = "sent after a cancel"
+    STUCK = "does not end"
+    LEDGER = "the ledger is wrong"
+    BROKEN = "the code broke off"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Violation:
+    kind: Kind
+    words: str
+
+
+def judge(evidence: Evidence) -> list[Violation]:
+    """Everything that breaks an invariant of the design."""
+    return [*_whole(evidence), *_rows(evidence), *_history(evidence), *_pace(evidence), *_hours(evidence)]
+
+
+def _whole(evidence: Evidence) -> Iterator[Violation]:
+    for problem in evidence.problems:
+        yield Violation(kind=Kind.LEDGER, words=problem)
+    open_rows = [row.outcome for row in evidence.rows.values() if row.outcome.status is Status.PENDING]
+    # Where no message was ever accepted, nothing tells a refused token from refused passes: a person has to look.
+    all_refused = not evidence.messages and all(outcome.reason == "forbidden" for outcome in open_rows)
+    if not evidence.finished and evidence.control is not Control.CANCELLED and not all_refused:
+        yield Violation(kind=Kind.STUCK, words="the same command again and again does not finish it")
+    if evidence.runners_at_work:
+        yield Violation(kind=Kind.LEDGER, words=f"{evidence.runners_at_work} runners are still said to be at work")
+    if sorted(evidence.rows) != [row.row for row in evidence.staged]:
+        yield Violation(kind=Kind.LOST, words="the ledger has other rows than were staged")
+    if evidence.cancelled_at is not None:
+        late = [one for one in evidence.network.written if one.at > evidence.cancelled_at + DRAIN_SECONDS]
+        if late:
+            yield Violation(kind=Kind.CANCELLED, words=f"{len(late)} requests left after it was cancelled")
+
+
+def _rows(evidence: Evidence) -> Iterator[Violation]:
+    for staged in evidence.staged:
+        row = evidence.rows.get(staged.row)
+        if row is None:
+            continue
+        if staged.outcome.status is Status.SKIPPED:
+            if row.outcome.status is not Status.SKIPPED:
+                yield Violation(kind=Kind.WRONG, words=f"row {staged.row} is a duplicate and {row.outcome.status}")
+        else:
+            yield from _row(evidence, staged, row.outcome)
+
+
+def _row(evidence: Evidence, staged: StagedRow, outcome: Outcome) -> Iterator[Violation]:
+    """What the API processed of a row, against what the ledger says of it."""
+    plan, status = evidence.plan, outcome.status
+    count, left = evidence.messages[staged.pass_id], evidence.requests[staged.pass_id]
+    # Each time that a person has a row sent again that may have arrived, one message more is what was asked for.
+    by_person = evidence.by_person[staged.row]
+    resends = plan.max_attempts * (1 + evidence.by_person.total()) if plan.on_unknown is OnUnknown.RESEND else 0
+    if count > 1 + by_person + resends:
+        yield Violation(kind=Kind.DOUBLE, words=f"row {staged.row} got {count} messages")
+    if evidence.texts.get(staged.pass_id, {staged.message}) != {staged.message}:
+        yield Violation(kind=Kind.WRONG, words=f"row {staged.row} got {evidence.texts[staged.pass_id]}")
+    refused_again = status is Status.FAILED and bool(by_person or resends)
+    if count and status not in ARRIVED | {Status.UNKNOWN} and not refused_again:
+        yield Violation(kind=Kind.LOST, words=f"row {staged.row} was processed and is {status.value} ({outcome.reason})")
+    if not count and status in ARRIVED:
+        yield Violation(kind=Kind.WRONG, words=f"row {staged.row} is {status.value} and was never processed")
+    if evidence.finished and status in {Status.PENDING, Status.SENDING}:
+        yield Violation(kind=Kind.LOST, words=f"row {staged.row} is {status.value} at the end")
+    if left > evidence.fences[staged.row]:
+        words = f"row {staged.row} was claimed {evidence.fences[staged.row]} times, and {left} requests left"
+        yield Violation(kind=Kind.HISTORY, words=words)
+
+
+def _history(evidence: Evidence) -> Iterator[Violation]:
+    for number, found in groupby(evidence.attempts, key=lambda attempt: attempt.row):
+        attempts = list(found)
+        fences = [attempt.fence for attempt in attempts]
+        if fences != sorted(set(fences)) or fences[-1] > evidence.fences[number]:
+            yield Violation(kind=Kind.HISTORY, words=f"row {number}: attempts {fences}, last claim {evidence.fences[number]}")
+        for earlier, _ in pairwise(attempts):
+            if earlier.status in {Status.DELIVERED, Status.ACCEPTED}:
+                yield Violation(kind=Kind.HISTORY, words=f"row {number} was tried again after it was {earlier.status}")
+        last, row = attempts[-1], evidence.rows[number]
+        settled = ARRIVED | {Status.UNKNOWN, Status.FAILED}
+        if row.outcome.status in settled and last.status != row.outcome.status.value:
+            yield Violation(kind=Kind.HISTORY, words=f"row {number} is {row.outcome.status.value}, its last attempt {last.status}")
+
+
+def _pace(evidence: Evidence) -> Iterator[Violation]:
+    rate = evidence.plan.rate
+    if rate is None:
+        return
+    times = sorted(one.at for one in evidence.network.written)
+    most = floor(rate) + 1
+    first = 0
+    for place, at in enumerate(times):
+        while times[first] <= at - 1.0:
+            first += 1
+        if place - first + 1 > most:
+            yield Violation(kind=Kind.PACE, words=f"{place - first + 1} requests within a second at {rate:g} a second")
+            return
+
+
+def _hours(evidence: Evidence) -> Iterator[Violation]:
+    if evidence.plan.window is None:
+        return
+    opens, closes = WINDOW_SECONDS
+    for one in evidence.network.written:
+        of_day = one.wall % DAY_SECONDS
+        # A step of the clock may come between the decision and the writing.
+        if not opens - 1 <= of_day < closes + 1 and not _MOVED & evidence.happened.keys():
+            yield Violation(kind=Kind.HOURS, words=f"a request left at {of_day / 3600:.2f} h")
+            return

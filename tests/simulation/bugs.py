@@ -1,0 +1,179 @@
+"""Deliberate bugs, each in the place where it would be made: a simulation that does not find them proves nothing."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+from unittest import mock
+
+import apsw
+
+from campaign.domain import verdict
+from campaign.domain.model import Status
+from campaign.domain.schedule import Schedule
+from campaign.domain.verdict import Conclusion, Fault, Proof, Reply, Verdict
+from campaign.ledger.port import Control
+from campaign.ledger.sqlite import SqliteReader, connection, ledger, store
+from campaign.ledger.sqlite.budgets import Budgets
+from campaign.ledger.sqlite.store import Store
+from campaign.sender import attempt, heart, sends, verify
+from tests.simulation.network import SimulatedGateway
+
+Bug = Callable[[], AbstractContextManager[object]]
+
+
+def _judged(is_concerned: Callable[[Reply | Fault], bool]) -> AbstractContextManager[object]:
+    def judge(result: Reply | Fault) -> Verdict:
+        found = verdict.judge(result)
+        return replace(found, proof=Proof.NOT_ACCEPTED) if is_concerned(result) else found
+
+    return mock.patch.object(sends, "judge", judge)
+
+
+def server_errors_are_sent_again() -> AbstractContextManager[object]:
+    """A 5xx is taken for a message that was not accepted."""
+    return _judged(lambda result: isinstance(result, Reply) and result.http_status >= 500)
+
+
+def lost_answers_are_sent_again() -> AbstractContextManager[object]:
+    """A connection that was cut after the request is taken for one that never was."""
+    return _judged(lambda result: isinstance(result, Fault) and result.reason == "disconnected")
+
+
+@contextmanager
+def _sql(**changes: tuple[str, str]) -> Iterator[None]:
+    changed = {}
+    for statement, (old, new) in changes.items():
+        assert old in connection.SQL[statement], f"{statement} has no {old}"
+        changed[statement] = connection.SQL[statement].replace(old, new)
+    with mock.patch.dict(connection.SQL, changed):
+        yield
+
+
+def rows_of_the_dead_are_sent_again() -> AbstractContextManager[object]:
+    """What a dead runner had claimed is pending again, without being read back."""
+    old = "status = 'unknown', reason = 'lost', runner = NULL, due_at = iif(:hold, NULL, :now + :quiet)"
+    return _sql(lose_rows=(old, "status = 'pending', reason = 'lost', runner = NULL, due_at = :now"))
+
+
+def fences_are_ignored() -> AbstractContextManager[object]:
+    """Whoever lost a row to another runner may still settle it."""
+    mine = "AND fence = ?2 AND runner = ?19 AND status = 'sending'"
+    return _sql(record_one=(mine, "AND ?2 > 0 AND ?19 > 0 AND status = 'sending'"), settle_one=(mine, "AND status = 'sending'"))
+
+
+def commits_are_not_synced() -> AbstractContextManager[object]:
+    """A claim is handed out before it is on the disk."""
+    connect = connection.connect
+
+    def unsafe(path: Path, *, read_only: bool = False) -> apsw.Connection:
+        made = connect(path, read_only=read_only)
+        made.execute("PRAGMA synchronous = OFF")
+        return made
+
+    return mock.patch.object(store, "connect", unsafe)
+
+
+def leases_are_ignored() -> AbstractContextManager[object]:
+    """A process that was away for longer than its lease goes on."""
+    return mock.patch.object(heart.Heart, "beats", return_value=True)
+
+
+def the_living_are_buried() -> AbstractContextManager[object]:
+    """Any other runner is taken for dead."""
+    return mock.patch.object(Store, "_is_dead", return_value=True)
+
+
+def no_quiet_period() -> AbstractContextManager[object]:
+    """A pass is read back at once, while the request may still be on its way."""
+    settle = attempt.settle_attempt
+
+    def at_once(*args: Any, **values: Any) -> Any:
+        found = settle(*args, **values)
+        return replace(found, due_in_seconds=0.0) if found.outcome.status is Status.UNKNOWN else found
+
+    return mock.patch.object(sends, "settle_attempt", at_once)
+
+
+def readings_say_not_arrived() -> AbstractContextManager[object]:
+    """Whatever a pass shows, the message is sent again."""
+    return mock.patch.object(verify, "read_back", return_value=Conclusion(status=Status.PENDING))
+
+
+def any_text_is_the_message() -> AbstractContextManager[object]:
+    """Whatever a pass shows is taken for the message."""
+    return mock.patch.object(verify, "read_back", return_value=Conclusion(status=Status.ACCEPTED))
+
+
+def broken_off_was_not_written() -> AbstractContextManager[object]:
+    """A send that is cancelled when the run ends says that nothing of it left."""
+    send = SimulatedGateway.send
+
+    async def forgetful(self: SimulatedGateway, pass_id: str, message: str, *, in_flight: Any = None) -> Reply | Fault:
+        try:
+            return await send(self, pass_id, message, in_flight=in_flight)
+        finally:
+            if in_flight is not None:
+                in_flight.written = False
+
+    return mock.patch.object(SimulatedGateway, "send", forgetful)
+
+
+def twice_the_rate() -> AbstractContextManager[object]:
+    """The slots that are leased are half as far apart as they should be."""
+    lease = Budgets.lease
+
+    async def doubled(self: Budgets, key: str, *, rate_per_second: float, want: int) -> Any:
+        return await lease(self, key, rate_per_second=2 * rate_per_second, want=want)
+
+    return mock.patch.object(Budgets, "lease", doubled)
+
+
+def sent_at_any_hour() -> AbstractContextManager[object]:
+    """The window is shown, and not kept."""
+
+    def all_open(_: Schedule, names: Iterable[str], now: datetime) -> tuple[str, ...]:
+        del now
+        return tuple(names)
+
+    stack = ExitStack()
+    stack.enter_context(mock.patch.object(Schedule, "is_time", return_value=True))
+    stack.enter_context(mock.patch.object(Schedule, "open_zones", all_open))
+    return stack
+
+
+def a_cancel_is_not_heard() -> AbstractContextManager[object]:
+    """The rows of a cancelled campaign stay pending, and its runners go on."""
+    outlook = SqliteReader.outlook
+
+    def deaf(self: SqliteReader, campaign: int) -> Any:
+        found = outlook(self, campaign)
+        return replace(found, control=Control.GO) if found.control is Control.CANCELLED else found
+
+    stack = ExitStack()
+    stack.enter_context(mock.patch.object(SqliteReader, "outlook", deaf))
+    stack.enter_context(mock.patch.object(ledger, "leave_out_if_cancelled"))
+    return stack
+
+
+BUGS: Final[dict[str, Bug]] = {
+    bug.__name__: bug
+    for bug in (
+        server_errors_are_sent_again,
+        lost_answers_are_sent_again,
+        rows_of_the_dead_are_sent_again,
+        fences_are_ignored,
+        commits_are_not_synced,
+        leases_are_ignored,
+        the_living_are_buried,
+        no_quiet_period,
+        readings_say_not_arrived,
+        any_text_is_the_message,
+        broken_off_was_not_written,
+        twice_the_rate,
+        sent_at_any_hour,
+        a_cancel_is_not_heard,
+    )
+}

@@ -1,0 +1,168 @@
+"""What is going to happen in one campaign, drawn from a seed."""
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from campaign.sender.attempt import OnUnknown
+from campaign.simulator.faults import AMBIGUOUS, Fault
+
+LATE_SECONDS: Final = 2.0
+QUIET_SECONDS: Final = 10.0
+BELIEVED: Final = frozenset({Fault.READ_ERROR, Fault.READ_HANG, Fault.READ_HTML, Fault.READ_CUT, Fault.READ_THROTTLE, Fault.READ_MISSING})
+"""Readings that say nothing. One that lies (`read_null`) is left out: the promise rests on what a pass says."""
+
+DAY_SECONDS: Final = 86_400
+WINDOW: Final = "14:14-14:17"
+"""Every simulation begins 40 seconds before it opens."""
+
+WINDOW_SECONDS: Final = (14 * 3600 + 14 * 60, 14 * 3600 + 17 * 60)
+"""The same, of the day."""
+
+REFUSALS: Final = (Fault.NOT_FOUND, Fault.UNPROCESSABLE, Fault.CONFLICT, Fault.GONE)
+OTHERS: Final = (Fault.NOT_DELIVERED, Fault.UNKNOWN_STATUS, Fault.THROTTLE)
+
+
+class Kind(StrEnum):
+    """What happens to the machine, to one of its processes, or because a person wants it."""
+
+    START = "start another runner"
+    KILL = "kill a process"
+    KILL_ALL = "kill every process"
+    POWER = "power is lost"
+    SUSPEND = "suspend a process"
+    SLEEP = "the machine sleeps"
+    STEP = "the wall clock is set"
+    FULL = "the disk is full"
+    DOWN = "the API can't be reached"
+    TERM = "SIGTERM"
+    TERM_TWICE = "SIGTERM twice"
+    PAUSE = "pause"
+    RESUME = "resume"
+    CANCEL = "cancel"
+    RETRY_FAILED = "retry the failed rows"
+    RETRY_UNKNOWN = "retry the unknown rows"
+    RETRY_NOT_DELIVERED = "retry the not delivered rows"
+    VERIFY = "verify"
+
+
+WEIGHTS: Final[Mapping[Kind, float]] = {
+    Kind.START: 4,
+    Kind.KILL: 6,
+    Kind.KILL_ALL: 1,
+    Kind.POWER: 1.5,
+    Kind.SUSPEND: 2,
+    Kind.SLEEP: 0.7,
+    Kind.STEP: 1.5,
+    Kind.FULL: 0.7,
+    Kind.DOWN: 1.5,
+    Kind.TERM: 1.5,
+    Kind.TERM_TWICE: 1,
+    Kind.PAUSE: 0.7,
+    Kind.RESUME: 2,
+    Kind.CANCEL: 0.15,
+    Kind.RETRY_FAILED: 1.5,
+    Kind.RETRY_UNKNOWN: 0.3,
+    Kind.RETRY_NOT_DELIVERED: 0.3,
+    Kind.VERIFY: 0.7,
+}
+
+
+THEMES: Final[tuple[Mapping[Kind, float], ...]] = (
+    {},
+    {},
+    {Kind.SUSPEND: 60, Kind.START: 15},
+    {Kind.POWER: 30, Kind.KILL_ALL: 10},
+    {Kind.RETRY_FAILED: 15, Kind.CANCEL: 3, Kind.PAUSE: 6, Kind.RESUME: 10},
+)
+"""What happens more often in some campaigns: two rare things meet only where one of them is not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """`after` seconds after the one before; `seconds` is how long it lasts, or by how much a clock is set."""
+
+    kind: Kind
+    after: float
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    seed: int
+    rows: int
+    rate: float | None
+    concurrency: int | None
+    max_attempts: int
+    on_unknown: OnUnknown
+    baseline: bool
+    window: str | None
+    duplicates: int
+    runners: int
+    faults: Mapping[Fault, float]
+    missing: int
+    forbidden: int
+    issued: float
+    unreachable: float
+    slow: float
+    limit_per_second: int
+    events: tuple[Event, ...]
+
+
+def plan(seed: int) -> Plan:
+    """Always the same for the same seed."""
+    luck = random.Random(f"plan {seed}")
+    rows = luck.choice((3, 8, 15, 25, 40))
+    rate = luck.choice((None, 2.0, 5.0, 9.0, 9.0, 20.0, 50.0))
+    nasty = luck.choice((0.0, 0.02, 0.05, 0.15))
+    faults = {fault: nasty * luck.random() for fault in sorted(AMBIGUOUS) if luck.random() < 0.5}
+    faults |= {fault: 0.3 * luck.random() for fault in sorted(BELIEVED) if luck.random() < 0.3}
+    if luck.random() < 0.2:
+        faults[Fault.SLOW] = 0.5
+    faults |= {fault: 0.05 * luck.random() for fault in (*REFUSALS, *OTHERS) if luck.random() < 0.4}
+    posts = sum(chance for fault, chance in faults.items() if fault.method == "POST")
+    faults = {fault: chance / max(1.0, posts / 0.8) if fault.method == "POST" else chance for fault, chance in faults.items()}
+    reads = sum(chance for fault, chance in faults.items() if fault.method == "GET")
+    faults = {fault: chance / max(1.0, reads / 0.8) if fault.method == "GET" else chance for fault, chance in faults.items()}
+    seconds = 3.0 + rows / (rate or 30.0)
+    weights = {**WEIGHTS, **luck.choice(THEMES)}
+    events = tuple(_event(luck, seconds, weights) for _ in range(luck.choice((0, 2, 4, 8, 16))))
+    return Plan(
+        seed=seed,
+        rows=rows,
+        rate=rate,
+        concurrency=luck.choice((None, None, 1, 3, 16)),
+        max_attempts=luck.choice((1, 3, 5, 100)),
+        on_unknown=luck.choices(tuple(OnUnknown), weights=(8, 1, 1))[0],
+        baseline=luck.random() < 0.15,
+        window=luck.choice((None, None, None, WINDOW)),
+        duplicates=luck.choice((0, 0, 1, 3)),
+        runners=luck.choice((1, 1, 2, 3, 4)),
+        faults={fault: chance for fault, chance in faults.items() if chance > 0},
+        missing=luck.choice((0, 0, 1, 2)),
+        forbidden=luck.choice((0, 0, 0, 1)),
+        issued=luck.choice((0.0, 0.0, 0.2)),
+        unreachable=luck.choice((0.0, 0.0, 0.05)),
+        slow=luck.choice((0.0, 0.05, 0.3)),
+        limit_per_second=0 if rate is None or rate > 9 else luck.choice((0, 10)),
+        events=events,
+    )
+
+
+def _event(luck: random.Random, seconds: float, weights: Mapping[Kind, float]) -> Event:
+    kind = luck.choices(tuple(weights), weights=tuple(weights.values()))[0]
+    after = luck.choice((luck.uniform(0.0, 0.3), luck.uniform(0.0, seconds), luck.uniform(0.0, 60.0)))
+    match kind:
+        case Kind.SUSPEND:
+            lasts = luck.choice((1.0, 20.0, 40.0, 300.0))
+        case Kind.SLEEP:
+            lasts = luck.choice((5.0, 40.0, 3600.0))
+        case Kind.STEP:
+            lasts = luck.choice((-86_400.0, -3600.0, -1.0, 1.0, 3600.0, 86_400.0))
+        case Kind.FULL | Kind.DOWN:
+            lasts = luck.uniform(0.5, 90.0)
+        case _:
+            lasts = 0.0
+    return Event(kind=kind, after=after, seconds=lasts)
