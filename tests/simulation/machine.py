@@ -196,9 +196,12 @@ def in_its_time(machine: Machine) -> Iterator[None]:
     def no_sleep(seconds: float) -> None:
         raise AssertionError(f"the loop was blocked for {seconds} s")
 
+    def since_boot(_: int) -> float:
+        return machine.ticks()
+
     with ExitStack() as stack:
         stack.enter_context(mock.patch.multiple(time, time=machine.wall, monotonic=machine.monotonic, sleep=no_sleep))
-        stack.enter_context(mock.patch.object(time, "clock_gettime", side_effect=lambda _: machine.ticks()))
+        stack.enter_context(mock.patch.object(time, "clock_gettime", since_boot))
         stack.enter_context(mock.patch.object(campaign.ledger.clock, "_boot", machine.boot_id))
         for name, module in list(sys.modules.items()):
             if name.startswith("campaign.") and hasattr(module, "utc_now"):
