@@ -15,6 +15,20 @@ RATE = (
     "The delivery rate is the share of delivered rows among all rows that a message was sent to: those that are delivered, accepted, "
     "not delivered, unknown or failed, and not those that are skipped, invalid or not sent yet."
 )
+Conversions = Annotated[
+    str | None,
+    typer.Option(
+        "--conversions",
+        help="A list of the passes that were redeemed, in any format of lists; with a column redeemed_at, if that is known.",
+        metavar="FILE",
+    ),
+]
+Within = Annotated[
+    str | None, typer.Option("--within", help="How long after its message a redemption counts, such as 7d or 12h.", metavar="DURATION")
+]
+By = Annotated[str, typer.Option("--by", help="A column of the campaigns' lists to divide the conversions by.", metavar="COLUMN")]
+IdColumn = Annotated[str | None, typer.Option("--conversions-id", help="The column of the passes' ids in that list.", metavar="COLUMN")]
+TimeColumn = Annotated[str | None, typer.Option("--conversions-time", help="The column of when each pass was redeemed.", metavar="COLUMN")]
 STATS = f"The delivery rate of every campaign, oldest first, and of all together.\n\n{RATE}"
 COMPARE = f"Two campaigns side by side: what became of them, why, how fast, with which settings and which message.\n\n{RATE}"
 
@@ -24,13 +38,19 @@ def stats(
     *,
     since: Annotated[str | None, typer.Option("--since", help="Only campaigns begun at this time or later.", metavar="TIME")] = None,
     until: Annotated[str | None, typer.Option("--until", help="Only campaigns begun before this time.", metavar="TIME")] = None,
+    conversions: Conversions = None,
+    within: Within = None,
+    by: By = "",
+    conversions_id: IdColumn = None,
+    conversions_time: TimeColumn = None,
     settings: "Settings",
 ) -> None:
-    from campaign.app.statistics import delivery_rates
+    from campaign.app.statistics import Joined, delivery_rates
     from campaign.cli.output import print_json
     from campaign.cli.tables import lines_of_rates
 
-    found = delivery_rates(settings, since=since, until=until)
+    joined = Joined(file=conversions, within=within, by=by, id_column=conversions_id, time_column=conversions_time)
+    found = delivery_rates(settings, since=since, until=until, joined=joined)
     if settings.json_output:
         print_json(found.as_json())
     else:
@@ -42,13 +62,19 @@ def compare(
     first: Annotated[str, typer.Argument(help="A campaign's name.", metavar="NAME")],
     second: Annotated[str, typer.Argument(help="Another's.", metavar="NAME")],
     *,
+    conversions: Conversions = None,
+    within: Within = None,
+    by: By = "",
+    conversions_id: IdColumn = None,
+    conversions_time: TimeColumn = None,
     settings: "Settings",
 ) -> None:
-    from campaign.app.statistics import compared
+    from campaign.app.statistics import Joined, compared
     from campaign.cli.output import print_json
     from campaign.cli.tables import lines_side_by_side, lines_with_tabs
 
-    found = compared((first, second), settings)
+    joined = Joined(file=conversions, within=within, by=by, id_column=conversions_id, time_column=conversions_time)
+    found = compared((first, second), settings, joined=joined)
     if settings.json_output:
         print_json(found.as_json())
     elif sys.stdout.isatty():

@@ -8,9 +8,11 @@ from typing import Final
 
 from campaign.cli.kept import LONGEST_NAME
 from campaign.domain.model import Counts, Status
-from campaign.reporter.comparison import Comparison, Line, percent_of
+from campaign.reporter.comparison import Comparison, Line, converted_of, percent_of
+from campaign.reporter.conversions import Conversion, largest
 from campaign.reporter.rates import Rate, Rates
 from campaign.reporter.reasons import printable
+from campaign.reporter.standing import LABEL, ORDER
 
 BAR: Final = 20
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉"
@@ -35,7 +37,26 @@ def lines_of_rates(found: Rates, *, bars: bool) -> list[str]:
         + (f"  {bar(counts)}" if bars and counts is not None else "")
         for line, counts in zip(told, of_each, strict=True)
     ]
-    return [line.rstrip() for line in lines] + ([left_out] if found.unsent else [])
+    return [line.rstrip() for line in lines] + ([left_out] if found.unsent else []) + list(_conversions(found))
+
+
+def _conversions(found: Rates) -> Iterator[str]:
+    """Of each campaign, of all by status, and by the column that was asked for."""
+    if (total := found.conversions) is None:
+        return
+    told: list[tuple[str, Conversion | None]] = [("CONVERTED", None)]
+    told += [(shortened(one), one.conversions.total) for one in found.campaigns if one.conversions is not None]
+    told += [(f"all {len(found.campaigns):,}", total.total), ("BY STATUS", None)]
+    told += [(LABEL[status], total.by_status[status]) for status in ORDER if status in total.by_status]
+    if total.by_value is not None:
+        told += [(f"BY {printable(found.column)}", None)]
+        told += [("others" if value is None else printable(value) or "empty", one) for value, one in largest(total.by_value)]
+    width = max(len(what) for what, _ in told)
+    for what, one in told:
+        if one is None:
+            yield from ("", what)
+        elif one.sent_to:
+            yield f"  {what:<{width}}  {converted_of(one)}"
 
 
 def lines_side_by_side(found: Comparison, *, width: int) -> list[str]:

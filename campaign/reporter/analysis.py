@@ -222,7 +222,7 @@ def figures(reader: LedgerReader, view: CampaignView, *, by: str = "", now: floa
     place = place_of_column(record.spec, by)
     over_time = timeline(reader, record, now=now)
     rows, tried = Rows(), Tried(reader.attempts_by_row(record.id), over_time)
-    for frame in outcomes(reader, record, column=place):
+    for frame in outcomes(reader, record, own={} if place is None else {"by": place}):
         rows.add(frame)
         tried.add(frame)
         if rows.by_column.overflowed:

@@ -11,6 +11,7 @@ from campaign.domain.durations import words as duration
 from campaign.domain.model import Counts, Status
 from campaign.insights import iso
 from campaign.reporter.analysis import Figures
+from campaign.reporter.conversions import NONE, Conversion, Conversions, Redemptions, largest
 from campaign.reporter.lines import brief, percent
 from campaign.reporter.pauses import KIND_LABEL, Kind
 from campaign.reporter.reasons import NO_REASON, printable, reason_in_words
@@ -38,6 +39,9 @@ class Comparison:
     """The campaigns in the order in which they were named."""
 
     both: tuple[Figures, Figures]
+    redemptions: Redemptions | None = None
+    conversions: tuple[Conversions, Conversions] | None = None
+    column: str = ""
 
     @property
     def different(self) -> dict[str, tuple[str, str]]:
@@ -48,10 +52,16 @@ class Comparison:
 
     def as_json(self) -> dict[str, Any]:
         """What `compare --json` prints; its keys are part of the contract with scripts."""
-        return {
-            "campaigns": [_as_json(found) for found in self.both],
+        sides = [_as_json(found) for found in self.both]
+        found: dict[str, Any] = {
+            "campaigns": sides,
             "settings_that_differ": {name: list(values) for name, values in self.different.items()},
         }
+        if self.redemptions is not None and self.conversions is not None:
+            for side, conversions in zip(sides, self.conversions, strict=True):
+                side["conversions"] = conversions.as_json()
+            found["conversions"] = {**self.redemptions.as_json(), "column": self.column or None}
+        return found
 
     def lines(self) -> Iterator[Line]:
         """Every figure, in the order in which people ask."""
@@ -64,6 +74,7 @@ class Comparison:
             if any(found.counts.by_status[status] for found in self.both):
                 yield self._line(LABEL[status].capitalize(), partial(_rows_of, status=status))
         yield from self._reasons()
+        yield from self._conversions()
         yield Line(what="Times", heading=True)
         yield self._line("First sent", lambda found: _when(found.attempts.first_at or 0.0))
         yield self._line("Finished", lambda found: _when(found.view.record.finished_at))
@@ -93,6 +104,24 @@ class Comparison:
                 words = reason_in_words(reason) if reason else NO_REASON
                 yield self._line(f"{words[:1].upper()}{words[1:]}", partial(_rows_of, status=status, reason=reason))
 
+    def _conversions(self) -> Iterator[Line]:
+        if self.conversions is None:
+            return
+        one, other = self.conversions
+        yield Line(what="Converted", heading=True)
+        yield Line(what="All that it was sent to", values=(converted_of(one.total), converted_of(other.total)))
+        for status in ORDER:
+            pair = one.by_status.get(status, NONE), other.by_status.get(status, NONE)
+            if any(side.sent_to for side in pair):
+                yield Line(what=LABEL[status].capitalize(), values=(converted_of(pair[0]), converted_of(pair[1])))
+        if self.column:
+            yield Line(what=f"Converted, by “{printable(self.column)}”", heading=True)
+            sides = [side.by_value or {} for side in (one, other)]
+            for value, _ in largest(Conversions.together(self.conversions).by_value or {}):
+                if value is not None:
+                    told = [converted_of(side.get(value, NONE)) for side in sides]
+                    yield Line(what=printable(value) or "empty", values=(told[0], told[1]))
+
     def _settings(self) -> Iterator[Line]:
         yield Line(what="Settings that differ", heading=True)
         if not self.different:
@@ -105,6 +134,11 @@ class Comparison:
 def percent_of(counts: Counts) -> str:
     """The delivery rate in words."""
     return percent(counts.by_status[Status.DELIVERED], counts.sent_to) if counts.sent_to else NOTHING
+
+
+def converted_of(found: Conversion) -> str:
+    """How many of how many, and their share."""
+    return f"{found.converted:,} of {found.sent_to:,} ({percent(found.converted, found.sent_to)})" if found.sent_to else NOTHING
 
 
 def _rows_of(found: Figures, *, status: Status, reason: str | None = None) -> str:

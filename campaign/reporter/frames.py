@@ -5,7 +5,7 @@ categories; `delivery_http_status` and `delivery_attempts` are `Int32`, `deliver
 `NaT` for none; `delivery_latency_ms` is `float64` with one decimal, with `NaN` for none.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -39,7 +39,7 @@ TYPES: Final[dict[str, pa.DataType]] = dict.fromkeys(RESULT_COLUMNS, TEXT) | {
     "delivery_campaign": CATEGORIES,
     "delivery_row": pa.int64(),
 }
-_OF_FIGURES: Final = ["row", "status", "reason", "attempts", "latency_seconds", "pass_status", "device_type"]
+_OF_FIGURES: Final = ["row", "status", "reason", "attempts", "sent_at", "latency_seconds", "pass_status", "device_type"]
 _SHORT: Final = 100
 _STATUSES: Final = pa.array([status.value for status in Status], TEXT)
 _NULLABLE: Final = {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype()}
@@ -70,15 +70,22 @@ def frames(reader: LedgerReader, record: CampaignRecord, *, failed_only: bool = 
     return framed(parts, layout=Layout.of(record.spec.columns), campaign=record.spec.name)
 
 
-def outcomes(reader: LedgerReader, record: CampaignRecord, *, column: int | None = None) -> Iterator[pd.DataFrame]:
-    """What figures are made of, as the ledger has it: row, status, reason, attempts, latency, and what is known of passes and devices.
+def outcomes(
+    reader: LedgerReader,
+    record: CampaignRecord,
+    *,
+    own: Mapping[str, int],
+    statuses: frozenset[Status] | None = None,
+) -> Iterator[pd.DataFrame]:
+    """What figures are made of, as the ledger has it: row, status, reason, attempts, times, and what is known of passes and devices.
 
-    Texts are categories. `column` is the place of one of the list's own, whose values, without blanks around them, are in `by`.
+    Texts are categories. `own` are the places of some of the list's own columns, by the name that they get; blanks around their values are
+    left out.
     """
-    for table in _gathered(reader.result_columns(record.id), Layout.of(record.spec.columns)):
+    for table in _gathered(reader.result_columns(record.id, statuses), Layout.of(record.spec.columns)):
         frame = table.select(_OF_FIGURES).to_pandas(strings_to_categorical=True)
-        if column is not None:
-            frame["by"] = table.column(column).to_pandas(strings_to_categorical=True).map(str.strip)
+        for name, place in own.items():
+            frame[name] = table.column(place).to_pandas(strings_to_categorical=True).map(str.strip)
         yield frame
 
 

@@ -1,6 +1,7 @@
 """`campaign stats` and `campaign compare`, as people and scripts call them."""
 
 import re
+from datetime import UTC, datetime, timedelta
 
 from campaign.reporter.reasons import reason_in_words
 from tests.acceptance.desk import Desk
@@ -44,6 +45,25 @@ def test_the_rates_of_all_campaigns_and_two_of_them_side_by_side(desk: Desk) -> 
     assert told["Message: Text"] == ["Hi «first_name»", "Dear «first_name»"]
     sides = desk.json("compare", "spring", "autumn")["campaigns"]
     assert [side["by_status"] for side in sides] == [spring, autumn]
+
+    # Who redeemed it: half of the first list, after its message; of the second, whose messages failed, one long before.
+    ids = [line.split(",")[0] for line in (desk.folder / "spring.csv").read_text(encoding="utf-8").splitlines()[1:11]]
+    after = (datetime.now(tz=UTC) + timedelta(hours=1)).isoformat()
+    lines = ["pass_id,redeemed_at", *(f"{pass_id},{after}" for pass_id in ids)]
+    (desk.folder / "redeemed.csv").write_text("\n".join(lines), encoding="utf-8")
+    join = ("--conversions", "redeemed.csv", "--within", "7d")
+    found = desk.json("stats", *join, "--by", "first_name")
+    assert [one["conversions"]["converted"] for one in found["campaigns"]] == [10, 10]
+    assert found["campaigns"][0]["conversions"]["conversion_rate"] == 0.5
+    assert (found["conversions"]["passes"], found["conversions"]["sent_to"], found["conversions"]["column"]) == (10, 30, "first_name")
+    assert sum(one["converted"] for one in found["conversions"]["by_value"]) == 20
+    found = desk.json("compare", "spring", "autumn", *join)
+    assert [side["conversions"]["by_status"]["delivered"]["converted"] for side in found["campaigns"]] == [10, 0]
+    told = {line.split("\t")[0]: line.split("\t")[1:] for line in desk.run("compare", "spring", "autumn", *join).stdout.splitlines()}
+    assert ["10 of 20 (50.0 %)", "10 of 10 (100 %)"] in told.values()
+    assert "10 of 20 (50.0 %)" in desk.run("stats", *join).stdout
+    assert "--within" in desk.run("stats", "--within", "7d", code=2).stderr
+    desk.run("compare", "spring", "autumn", *join, "--by", "town", code=2)
 
     # On a terminal: columns, and a bar of each rate.
     with Terminal(desk, "compare", "spring", "autumn") as terminal:

@@ -12,7 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 from python_calamine import CalamineWorkbook
 
+from campaign.app.conversions import read_redemptions
 from campaign.app.sending import report
+from campaign.app.statistics import Joined
 from campaign.cli.tables import lines_of_rates, lines_side_by_side, lines_with_tabs
 from campaign.insights import view
 from campaign.ledger.port import CampaignRecord, LedgerReader
@@ -21,6 +23,7 @@ from campaign.reporter.comparison import Comparison
 from campaign.reporter.page import sends_table
 from campaign.reporter.rates import rates
 from campaign.reporter.sends_drawing import sends_drawing
+from campaign.settings import Settings
 from tests.contract.backends import HandClock, SqliteBackend
 from tests.contract.given import campaign_of, staged
 from tests.golden.every_status import COLUMNS, everything_happened
@@ -146,3 +149,21 @@ def test_every_status_compared(happened: Happened, golden: Golden) -> None:
     told = rates(happened.reader)
     lines = [*lines_side_by_side(found, width=100), *lines_with_tabs(found), *lines_of_rates(told, bars=True)]
     golden("\n".join([as_text(found.as_json()), as_text(told.as_json()), *lines]))
+
+
+def test_every_status_converted(happened: Happened, golden: Golden, tmp_path: Path) -> None:
+    redeemed = tmp_path / "redeemed.csv"
+    lines = [f"pass-{number:03},2027-01-{15 + number % 9:02}" for number in range(1, 76, 3)]
+    redeemed.write_text("\n".join(["pass_id,redeemed_at", *lines, "pass-001,", ",2027-01-15"]), encoding="utf-8")
+    given = read_redemptions(str(redeemed), Settings.read(time_zone="UTC"), within="5d", id_column=None, time_column=None)
+    joined, other = Joined(by="region"), happened.reader.campaign("other")
+    assert other is not None
+    one, two = (joined.of(happened.reader, record, given) for record in (happened.record, other))
+    assert one is not None
+    assert two is not None
+    both = happened.figures(), happened.figures(record=other)
+    found = Comparison(both=both, redemptions=given, conversions=(one, two), column="region")
+    told = rates(happened.reader, redemptions=given, converted=lambda record: joined.of(happened.reader, record, given), column="region")
+    sides = {side["campaign"]: side["conversions"] for side in found.as_json()["campaigns"]}
+    printed = [*lines_with_tabs(found), *lines_of_rates(told, bars=False)]
+    golden("\n".join([as_text(sides), as_text(told.as_json()["conversions"]), *printed]))

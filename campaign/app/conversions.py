@@ -1,0 +1,155 @@
+"""A file of redemptions, as `compare` and `stats` take it: a list of passes, each with when it was redeemed, where that is known."""
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta, tzinfo
+from typing import Final
+
+import pandas as pd
+
+from campaign.app.controls import home_zone
+from campaign.domain.cells import restore, strip_unseen
+from campaign.domain.durations import parse_duration
+from campaign.domain.errors import InputError, UsageError
+from campaign.domain.model import Invalid
+from campaign.loader.columns import check_pass_id, find_id_column, ids_of
+from campaign.loader.names import listed, loosely, shown
+from campaign.loader.table import Table, open_table
+from campaign.reporter.conversions import Redemptions
+from campaign.settings import Settings
+
+TIME_NAMES: Final = ("redeemed_at", "redemption_time", "redemption_date", "converted_at", "used_at", "timestamp", "time", "date")
+_COLUMNS: Final = ["key", "first", "last"]
+_DAY_SECONDS: Final = timedelta(days=1).total_seconds()
+_MILLISECONDS_FROM: Final = 100_000_000_000
+"""Unix time beyond this is in milliseconds: in seconds it would be the year 5138."""
+
+
+def read_redemptions(source: str, settings: Settings, *, within: str | None, id_column: str | None, time_column: str | None) -> Redemptions:
+    """Read a file of redemptions.
+
+    Args:
+        source: a list of any kind.
+        settings: whose time zone the times are in that name none.
+        within: for how long after its message a redemption counts, as people write it; None for any time after.
+        id_column: the column of the passes' ids; None for the usual names.
+        time_column: the column of when each was redeemed; None for the usual names, if there is one.
+
+    Raises:
+        InputError: the file can't be read, or a line of it has no time, or no id, that can be one.
+        UsageError: `within` is no duration, or the file does not say when.
+    """
+    seconds = _seconds(within)
+    with open_table(source) as table:
+        id_place = find_id_column(table.columns, id_column, file=table.name, how="with --conversions-id")
+        time_place = _time_place(table, time_column)
+        if within is not None and time_place is None:
+            raise UsageError(
+                f"--within {within}: {table.name} has no column that says when a pass was redeemed; it has {listed(table.columns)}. "
+                "Name it with --conversions-time, or leave --within out.",
+                code="no_times",
+                option="--within",
+                file=table.name,
+            )
+        reading = _Reading(table=table, id_place=id_place, time_place=time_place, zone=home_zone(settings))
+        found = [frame for part in table.frames() if len(frame := pd.DataFrame(reading.of(part), columns=_COLUMNS))]
+        each = pd.concat(found, ignore_index=True).drop_duplicates(ignore_index=True) if found else pd.DataFrame(columns=_COLUMNS)
+        return Redemptions(
+            file=table.name,
+            rows=table.rows,
+            left_out=reading.left_out,
+            timed=time_place is not None,
+            within_seconds=seconds,
+            each=each.astype({"key": str, "first": float, "last": float}),
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class _Reading:
+    """`left_out` are rows without an id, or without a time where the file has times: passes that were not redeemed."""
+
+    table: Table
+    id_place: int
+    time_place: int | None
+    zone: tzinfo
+    left_out: int = 0
+    _row: int = 0
+
+    def of(self, frame: pd.DataFrame) -> list[tuple[str, float, float]]:
+        """The redemptions of a frame: pass, and between which times."""
+        ids = frame.iloc[:, self.id_place].array.tolist()
+        if self.table.format.is_spreadsheet:
+            ids = list(map(restore, ids))
+        times = [None] * len(ids) if self.time_place is None else frame.iloc[:, self.time_place].array.tolist()
+        found = [self._redemption(*one) for one in zip(ids, *ids_of(ids), times, strict=True)]
+        redeemed = [one for one in found if one is not None]
+        self.left_out += len(found) - len(redeemed)
+        return redeemed
+
+    def _redemption(self, text: str, plain: bool, key: str, at: str | None) -> tuple[str, float, float] | None:  # noqa: FBT001 - columns side by side
+        self._row += 1
+        if not plain:
+            _, invalid, sentence = check_pass_id(text)
+            if invalid is Invalid.NO_ID:
+                return None
+            if invalid is not None:
+                raise self._error(sentence, invalid.value, self.id_place)
+        if self.time_place is None or at is None:
+            return key, 0.0, 0.0
+        if not (at := strip_unseen(at)):
+            return None
+        try:
+            return key, *moments(at, self.zone)
+        except (ValueError, OverflowError):
+            problem = f"“{shown(at)}” is not a time. Write 2026-12-24, 2026-12-24T18:00 or 2026-12-24T18:00+01:00."
+            raise self._error(problem, "bad_time", self.time_place) from None
+
+    def _error(self, problem: str, code: str, place: int) -> InputError:
+        table, row = self.table, self._row
+        return InputError(problem, code=code, file=table.name, row=row, line=table.lines.of(row), column=table.columns[place])
+
+
+def moments(text: str, zone: tzinfo) -> tuple[float, float]:
+    """The first and the last moment that a text can mean, in Unix seconds: of a day without a time, its beginning and its end.
+
+    Raises:
+        ValueError: it is no time.
+    """
+    if text.isascii() and text.isdecimal() and len(text) > len("20261224"):
+        number = float(text) / (1000 if int(text) >= _MILLISECONDS_FROM else 1)
+        return number, number
+    moment = datetime.fromisoformat(text)
+    first = (moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)).timestamp()
+    is_day = len(text) <= len("2026-12-24") or (moment.time() == time() and text.endswith(" 00:00:00"))
+    return first, first + (_DAY_SECONDS if is_day else 0.0)
+
+
+def _time_place(table: Table, asked: str | None) -> int | None:
+    names = {loosely(name) for name in TIME_NAMES} if asked is None else {loosely(asked)}
+    found = [place for place, column in enumerate(table.columns) if loosely(column) in names]
+    if asked is not None and asked in table.columns:
+        found = [table.columns.index(asked)]
+    if asked is not None and not found:
+        raise InputError(
+            f"There is no column “{shown(asked)}”; the file has {listed(table.columns)}. Change --conversions-time.",
+            code="unknown_column",
+            file=table.name,
+            column=asked,
+        )
+    if len(found) > 1:
+        these = listed([table.columns[place] for place in found])
+        raise InputError(
+            f"{these} could each say when a pass was redeemed. Say which one with --conversions-time.",
+            code="several_time_columns",
+            file=table.name,
+        )
+    return found[0] if found else None
+
+
+def _seconds(within: str | None) -> float:
+    if within is None:
+        return math.inf
+    try:
+        return parse_duration(within)
+    except ValueError as error:
+        raise UsageError(f"--within: {error}.", code="bad_value", option="--within") from None

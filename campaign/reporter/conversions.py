@@ -1,0 +1,146 @@
+"""Conversions: which passes of a campaign were redeemed after their message was sent, by status and by any column of its list."""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import pandas as pd
+
+from campaign.domain.model import SENT_TO
+from campaign.ledger.port import CampaignRecord, LedgerReader
+from campaign.reporter.analysis import MOST_GROUPS, sizes
+from campaign.reporter.frames import outcomes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redemptions:
+    """A file of redemptions.
+
+    `each` has a row for each of them: `key` is the pass, `first` and `last` (Unix seconds) are between when it was redeemed; a day without
+    a time is all of it. Without `timed`, only which passes were redeemed is known.
+    """
+
+    file: str
+    rows: int
+    left_out: int
+    timed: bool
+    within_seconds: float = math.inf
+    each: pd.DataFrame
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "file": self.file,
+            "rows": self.rows,
+            "rows_left_out": self.left_out,
+            "passes": int(self.each["key"].nunique()),
+            "within_seconds": None if math.isinf(self.within_seconds) else self.within_seconds,
+        }
+
+    def of(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Those of some rows (`key`, `sent_at`) whose passes were redeemed, each once."""
+        found = rows.merge(self.each, on="key")
+        if self.timed:
+            found = found[(found["sent_at"] > 0) & (found["last"] >= found["sent_at"])]
+            found = found[found["first"] <= found["sent_at"] + self.within_seconds]
+        return found.drop_duplicates("key")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversion:
+    """`converted` of the passes that a message was `sent_to` were redeemed."""
+
+    sent_to: int
+    converted: int
+
+    @property
+    def rate(self) -> float | None:
+        return self.converted / self.sent_to if self.sent_to else None
+
+    def __add__(self, other: Self) -> "Conversion":
+        return Conversion(sent_to=self.sent_to + other.sent_to, converted=self.converted + other.converted)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "sent_to": self.sent_to,
+            "converted": self.converted,
+            "conversion_rate": None if self.rate is None else round(self.rate, 6),
+        }
+
+
+NONE = Conversion(sent_to=0, converted=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversions:
+    """Of a campaign, or of several; `by_value` is None where nobody asked for a column, or the list has none of the name."""
+
+    by_status: Mapping[str, Conversion]
+    by_value: Mapping[str, Conversion] | None
+
+    @property
+    def total(self) -> Conversion:
+        return sum(self.by_status.values(), NONE)
+
+    @classmethod
+    def together(cls, some: Sequence[Self]) -> "Conversions":
+        by_value = [one.by_value for one in some if one.by_value is not None]
+        return Conversions(by_status=_together(one.by_status for one in some), by_value=_together(by_value) if by_value else None)
+
+    def as_json(self) -> dict[str, Any]:
+        by_status = {status: one.as_json() for status, one in self.by_status.items()}
+        by_value = None if self.by_value is None else [{"value": value, **one.as_json()} for value, one in self.by_value.items()]
+        return {**self.total.as_json(), "by_status": by_status, "by_value": by_value}
+
+
+def conversions(
+    reader: LedgerReader,
+    record: CampaignRecord,
+    redemptions: Redemptions,
+    *,
+    keys: Callable[[Sequence[str]], Sequence[str]],
+    place: int | None,
+) -> Conversions:
+    """The conversions of a campaign.
+
+    Args:
+        reader: its ledger.
+        record: the campaign.
+        redemptions: what was redeemed.
+        keys: what ids of passes are compared by.
+        place: where the column that they are divided by is among the list's own; None for none.
+    """
+    own = {"id": record.spec.columns.index(record.spec.id_column)} | ({} if place is None else {"by": place})
+    counted: dict[str, Counter[str]] = {name: Counter() for name in ("status", "by")}
+    converted: dict[str, Counter[str]] = {name: Counter() for name in counted}
+    seen: set[str] = set()
+    for frame in outcomes(reader, record, statuses=SENT_TO, own=own):
+        found = redemptions.of(frame.assign(key=keys(frame["id"].astype(str).tolist())))
+        found = found[~found["key"].isin(list(seen))] if seen else found
+        seen.update(found["key"])
+        for name in ("status", *(("by",) if "by" in own else ())):
+            counted[name] += sizes(frame, name)
+            converted[name] += sizes(found, name)
+    by = {
+        name: {value: Conversion(sent_to=count, converted=converted[name][value]) for value, count in counted[name].most_common()}
+        for name in counted
+    }
+    by_status = {status.value: by["status"].get(status.value, NONE) for status in sorted(SENT_TO)}
+    return Conversions(by_status=by_status, by_value=by["by"] if "by" in own else None)
+
+
+def largest(by_value: Mapping[str, Conversion]) -> list[tuple[str | None, Conversion]]:
+    """The values of most passes, and (None) all others as one; what only one pass has is among them, as it may tell who that is."""
+    ordered = sorted(by_value.items(), key=lambda item: (-item[1].sent_to, item[0]))
+    shown = [item for item in ordered[:MOST_GROUPS] if item[1].sent_to > 1]
+    others = sum((one for _, one in ordered[len(shown) :]), NONE)
+    return [*shown, *([(None, others)] if len(ordered) > len(shown) else [])]
+
+
+def _together(some: Iterable[Mapping[str, Conversion]]) -> dict[str, Conversion]:
+    found: dict[str, Conversion] = {}
+    for one in some:
+        for value, conversion in one.items():
+            found[value] = found.get(value, NONE) + conversion
+    return found
