@@ -147,7 +147,8 @@ class Pool:
         identified = False
         slots = 0
         while self._left > 0:
-            await self._ask(read_pacer)
+            if self._sends.must_ask or self._gateway.in_doubt:
+                await self._ask(rows, read_pacer, group)
             self._held = await rows.next(most=int(min(self._left, 10**9)))
             if self._held is None:
                 if not self._workers.busy:
@@ -174,8 +175,12 @@ class Pool:
         await self._decide_refusals(read_pacer)
         self._ending.come(Ended.LIMIT)
 
-    async def _ask(self, read_pacer: Pacer) -> None:
+    async def _ask(self, rows: Claims | Baselines, read_pacer: Pacer, group: asyncio.TaskGroup) -> None:
         """See what has to be known before more is sent: whose the refusals are, and who answers."""
+        waiting = self._workers.take_back()
+        self._left += len(waiting)
+        # Shielded: what is broken off here must not lose rows that are being given back.
+        await asyncio.shield(group.create_task(rows.give_back(*waiting)))
         if self._sends.must_ask:
             await self._decide_refusals(read_pacer)
         if self._gateway.in_doubt:

@@ -138,12 +138,14 @@ class Sends:
             self._refusals.answer()
         elif proof is Proof.ROW_OR_ALL and isinstance(attempt.result, Reply):
             claim = attempt.claim
+            refused_before = claim.tries > 0 and claim.http_status is not None and rule_of(claim.http_status).proof is Proof.ROW_OR_ALL
             self._refusals.refuse(
                 attempt,
                 row=claim.row,
                 answered_at=attempt.answered_at,
                 http_status=attempt.result.http_status,
-                again=claim.tries > 0 and claim.http_status is not None and rule_of(claim.http_status).proof is Proof.ROW_OR_ALL,
+                # What is not surely PassEntry's may be a firewall's that saw the answer to a message that was taken.
+                again=refused_before or not attempt.result.signature.documented,
             )
 
     async def _settle_decided(self, decided: list[tuple[_Attempt, bool]]) -> None:

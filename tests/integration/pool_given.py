@@ -49,6 +49,7 @@ class Rig:
     clock: Clock = field(default_factory=SystemClock)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     gateway: type[HttpGateway] = HttpGateway
+    timeout_seconds: float = 1.0
     sending: list[asyncio.Task[End]] = field(default_factory=list)
 
     async def campaign(self, *ids: str, name: str = "promo", message: str = "Hello", zones: dict[str, str] | None = None) -> CampaignRecord:
@@ -71,7 +72,9 @@ class Rig:
         given = PoolSettings(**{"key": "token", "rate_per_second": None, "read_rate_per_second": 500.0, "policy": QUIET} | settings)
         runner = await self.ledger.enlist(record.id, quiet_seconds=given.policy.quiet_seconds, api=self.simulator.url)
         try:
-            gateway = self.gateway(url=self.simulator.url, token="token", concurrency=given.workers, timeouts=Timeouts(total_seconds=1.0))
+            gateway = self.gateway(
+                url=self.simulator.url, token="token", concurrency=given.workers, timeouts=Timeouts(total_seconds=self.timeout_seconds)
+            )
             async with gateway:
                 pool = Pool(
                     ledger=self.ledger,
@@ -109,12 +112,13 @@ class Rig:
 
 
 @asynccontextmanager
-async def rig(folder: Path, *, clock: Clock | None = None, **settings: Any) -> AsyncIterator[Rig]:
+async def rig(folder: Path, *, clock: Clock | None = None, timeout_seconds: float = 1.0, **settings: Any) -> AsyncIterator[Rig]:
+    """A sender that waits for an answer for so long: where none is late on purpose, for longer than a busy machine may take."""
     async with Simulator(SimulatorConfig(**{"limit_per_second": 0, "hang_seconds": 5.0, "late_seconds": 0.2} | settings)) as simulator:
         clock = clock or SystemClock()
         ledger = SqliteLedger(folder / "campaign.db", clock=clock)
         reader = SqliteReader(folder / "campaign.db", clock=clock)
-        given = Rig(simulator=simulator, ledger=ledger, reader=reader, clock=clock)
+        given = Rig(simulator=simulator, ledger=ledger, reader=reader, clock=clock, timeout_seconds=timeout_seconds)
         try:
             yield given
         finally:
