@@ -74,6 +74,11 @@ class Repeated:
         self._hashes = hashes
         self._seen: set[str] = set()
 
+    @classmethod
+    def nothing(cls) -> "Repeated":
+        """No pass is known to be."""
+        return cls(np.empty(0, np.int64))
+
     def among(self, keys: Sequence[str]) -> list[int]:
         """The positions of keys that may be of such a pass."""
         if not len(self._hashes):

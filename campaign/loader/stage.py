@@ -97,21 +97,27 @@ class Stager:
         texts = rendered.texts
         zones = self._zones(frame)
         plain = [bool(text) and zone is not None and is_plain for text, zone, is_plain in zip(texts, zones, plain_ids, strict=True)]
-        repeated = set(self.repeated.among(keys)) if self.repeated is not None else set()
+        among = self.repeated or Repeated.nothing()
+        repeated = set(among.among(keys))
         alone = sorted(repeated.union(at for at, is_plain in enumerate(plain) if not is_plain))
         others: list[StagedRow] = []
         for at, cells in zip(alone, rows_of(frame.iloc[alone]) if alone else (), strict=True):
+            is_repeated = at in repeated
             if plain[at]:
-                row = StagedRow(row=first + at, pass_id=ids[at], pass_key=keys[at], message=texts[at], cells=cells, zone=zones[at] or "")
+                outcome = _DUPLICATE if is_repeated and not among.is_first(keys[at]) else UNSENT
+                row = StagedRow(
+                    row=first + at,
+                    pass_id=ids[at],
+                    pass_key=keys[at],
+                    message=texts[at],
+                    cells=cells,
+                    zone=zones[at] or "",
+                    outcome=outcome,
+                )
             else:
                 row = self._row(first + at, cells, {}, rendered.refused.get(at) or Rendered(text=texts[at]))
-            if (
-                self.repeated is not None
-                and at in repeated
-                and row.outcome.status is Status.PENDING
-                and not self.repeated.is_first(keys[at])
-            ):
-                row = replace(row, outcome=_DUPLICATE)
+                if is_repeated and row.outcome.status is Status.PENDING and not among.is_first(keys[at]):
+                    row = replace(row, outcome=_DUPLICATE)
             plain[at] = False
             others.append(row)
         return StagedBatch(
