@@ -10,6 +10,7 @@ from typing import Final
 
 from campaign.app.sending import Stop
 from campaign.cli.logs import tell
+from campaign.loader.source import STOP_CODE
 
 AT_ONCE_SECONDS: Final = 1.0
 """What a second signal leaves for recording that the sends under way are in doubt; the ledger would find it out without that, too."""
@@ -18,6 +19,8 @@ AT_ONCE_SECONDS: Final = 1.0
 def listen() -> Stop:
     """A `Stop` that the process's signals set; to be called inside the event loop."""
     stop = Stop(gently=asyncio.Event(), now=asyncio.Event())
+    # A list that comes out of a pipe is waited for in a thread.
+    STOP_CODE.set(lambda: stop.exit_code if stop.gently.is_set() else 0)
     loop = asyncio.get_running_loop()
     for number in _heeded():
         loop.add_signal_handler(number, _heard, stop, number)

@@ -4,12 +4,16 @@ import bz2
 import gzip
 import hashlib
 import os
+import select
 import stat
 import sys
 import tempfile
+import time
 import weakref
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import partial
@@ -18,7 +22,7 @@ from pathlib import Path, PurePath
 from typing import BinaryIO, Final, Self
 
 from campaign import remote
-from campaign.domain.errors import InputError
+from campaign.domain.errors import InputError, StoppedError
 from campaign.domain.places import Place, Url, named
 
 STDIN: Final = "-"
@@ -26,6 +30,13 @@ _STDIN_NAME: Final = "stdin"
 _BLOCK_BYTES: Final = 1 << 20
 _NAMES_COMPARED: Final = 2_000
 _MAGIC_BYTES: Final = 4
+
+
+STOP_CODE: Final[ContextVar[Callable[[], int]]] = ContextVar("STOP_CODE", default=lambda: 0)
+"""What the process is to end with, as it was told to stop; 0 while it was not. Whoever listens to signals sets it."""
+
+WRITER_SECONDS: Final = 60.0
+LOOK_SECONDS: Final = 0.2
 
 
 def _unzst(file: BinaryIO) -> BinaryIO:
@@ -88,9 +99,8 @@ class Source:
             InputError: there is nothing to read, it may not be read, it is empty or damaged, or it has more than `file_bytes`.
         """
         if str(given) == STDIN:
-            return cls._spooled(
-                lambda spool: _copy(sys.stdin.buffer, spool, file_bytes), name=_STDIN_NAME, suffix="", file_bytes=file_bytes
-            )
+            stream = _stdin()
+            return cls._spooled(lambda spool: _copy(stream, spool, file_bytes), name=_STDIN_NAME, suffix="", file_bytes=file_bytes)
         path = named(given)
         name = str(given)
         if isinstance(path, Url):
@@ -101,8 +111,11 @@ class Source:
             if stat.S_ISDIR(mode):
                 raise InputError("This is a folder. Name the list file in it.", code="is_a_folder", file=name)
             if stat.S_ISFIFO(mode):
-                with path.open("rb") as pipe:
-                    return cls._spooled(lambda spool: _copy(pipe, spool, file_bytes), name=name, suffix=path.suffix, file_bytes=file_bytes)
+                with open(path, "rb", buffering=0, opener=_open_at_once) as pipe:
+                    stream = _Pipe(pipe.fileno(), name, has_writer=path.is_relative_to("/dev"))
+                    return cls._spooled(
+                        lambda spool: _copy(stream, spool, file_bytes), name=name, suffix=path.suffix, file_bytes=file_bytes
+                    )
             if not stat.S_ISREG(mode):
                 raise InputError("This is a device, not a file. Name a list file, or - for stdin.", code="not_a_file", file=name)
             return cls._read(path, name=name, suffix=path.suffix, file_bytes=file_bytes)
@@ -213,7 +226,51 @@ class _Unpacked:
             ) from None
 
 
-def _copy(stream: BinaryIO | _Unpacked, spool: Spool, most_bytes: int) -> None:
+class _Pipe:
+    """Reads a pipe as long as its writers take, and looks meanwhile whether the command was stopped.
+
+    A named pipe (`has_writer` is false) may be opened before anything writes into it.
+    """
+
+    def __init__(self, descriptor: int, name: str, *, has_writer: bool) -> None:
+        self._descriptor = descriptor
+        self._name = name
+        self._has_writer = has_writer
+        self._until = time.monotonic() + WRITER_SECONDS
+
+    def read(self, size: int) -> bytes:
+        while True:
+            if exit_code := STOP_CODE.get()():
+                raise StoppedError(
+                    "Interrupted while the list was being read; nothing was sent.", exit_code=exit_code, code="interrupted", file=self._name
+                )
+            ready = select.select([self._descriptor], [], [], LOOK_SECONDS)[0]
+            if not ready and os.get_blocking(self._descriptor):
+                continue
+            with suppress(BlockingIOError):
+                block = os.read(self._descriptor, size)
+                self._has_writer = self._has_writer or bool(block)
+                if self._has_writer:
+                    return block
+                if time.monotonic() > self._until:
+                    problem = f"Nothing has written into this pipe for {WRITER_SECONDS:g} s. Start what writes the list."
+                    raise InputError(problem, code="no_writer", file=self._name)
+                time.sleep(LOOK_SECONDS if ready else 0)
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open a pipe without waiting for its writer."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def _stdin() -> BinaryIO | _Pipe:
+    try:
+        return sys.stdin.buffer if sys.platform == "win32" else _Pipe(sys.stdin.buffer.fileno(), _STDIN_NAME, has_writer=True)
+    except OSError:  # it was replaced by what is no file
+        return sys.stdin.buffer
+
+
+def _copy(stream: BinaryIO | _Unpacked | _Pipe, spool: Spool, most_bytes: int) -> None:
     """Copy a stream, and no more of it than shows that it is too long."""
     left = most_bytes
     with spool.path.open("wb") as file:

@@ -40,6 +40,11 @@ from campaign.ledger.sqlite import SqliteLedger
 once(SqliteLedger, "stage", signals(%s), after=1)
 """
 
+WAITING = f"""{WHEN_CALLED}
+from campaign.loader import source
+once(source, "_open_at_once", signals(15))
+"""
+
 REPORTING = f"""{WHEN_CALLED}
 from campaign.reporter.atomic import Draft
 once(Draft, "%s", signals(%s), after=%s)
@@ -92,6 +97,14 @@ def test_while_staging_leaves_nothing_half_staged(desk: Desk, numbers: tuple[int
     assert desk.run("status", "--json").stdout.strip() == "[]"
     desk.run(*words, "--limit", "30", code=5)
     assert len(desk.sent()) == 30
+
+
+@pytest.mark.parametrize("words", [("run", "pipe", "--message", MESSAGE), ("retry", "list", "--rows", "pipe", "--yes")])
+def test_while_waiting_for_a_pipe_that_nothing_writes_into(desk: Desk, words: tuple[str, ...]) -> None:
+    desk.run("run", str(desk.make_list(2)), "--message", MESSAGE)
+    os.mkfifo(desk.folder / "pipe")
+    finish(start(desk, *words, before=WAITING), code=143)
+    assert len(desk.sent()) == 2
 
 
 @pytest.mark.parametrize("step", ["seal", "replace"])

@@ -1,5 +1,6 @@
 """What a list is read from: files, stdin, pipes; and what is none."""
 
+import contextvars
 import hashlib
 import io
 import os
@@ -12,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from campaign.domain.errors import InputError
+from campaign.domain.errors import InputError, StoppedError
+from campaign.loader import source
 from campaign.loader.detect import Format
 from campaign.loader.frames import rows_of
 from campaign.loader.json_text import DOCUMENT, LINES
@@ -92,6 +94,37 @@ def test_a_pipe_is_read_like_a_file(tmp_path: Path, spools: Path) -> None:
         writer.join()
         assert table.name == str(pipe)
         assert [rows_of(frame) for frame in table.frames()] == [[("1", "Anna"), ("2", "Bo")]]
+    assert list(spools.iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_a_pipe_that_nothing_writes_into_is_not_waited_for_without_end(
+    tmp_path: Path, spools: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source, "WRITER_SECONDS", 0.0)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert refused(pipe).code == "no_writer"
+    assert list(spools.iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+@pytest.mark.parametrize("has_writer", [False, True])
+def test_waiting_for_a_pipe_ends_when_the_command_is_stopped(tmp_path: Path, spools: Path, *, has_writer: bool) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    looks = iter([0, 0, 143])
+
+    def read() -> None:
+        source.STOP_CODE.set(lambda: next(looks))
+        with pytest.raises(StoppedError) as caught:
+            open_table(pipe)
+        assert (caught.value.exit_code, caught.value.code) == (143, "interrupted")
+
+    writer = os.open(pipe, os.O_RDWR) if has_writer else None
+    contextvars.copy_context().run(read)
+    if writer is not None:
+        os.close(writer)
     assert list(spools.iterdir()) == []
 
 
