@@ -24,7 +24,7 @@ EPOCH: Final = 1_790_000_000.0 - 1_000.0
 """Unix seconds at which every simulation begins, if its wall clock is right."""
 
 LONGEST_SECONDS: Final = 400 * 86_400.0
-TURNS: Final = 2_000_000
+TURNS: Final = 100_000
 """More turns of the loop than any campaign needs: what exceeds it spins."""
 
 
