@@ -31,8 +31,8 @@ def test_in_every_campaign_nothing_is_sent_twice_or_lost() -> None:
 
 
 def test_a_seed_always_tells_the_same_story() -> None:
-    first, second = (run("--seed", "1023", PYTHONHASHSEED=seed).stdout.splitlines() for seed in ("1", "2"))
-    assert len(first) > 50
+    first, second = (run("--seed", "6", PYTHONHASHSEED=seed).stdout.splitlines() for seed in ("1", "2"))
+    assert len(first) > 100
     assert first == second
 
 
