@@ -1,1 +1,94 @@
-"""Bulk notifications to wallet passes: claimed before they are sent, settled after, never sent twice by the runner's own decision."""
+"""Bulk notifications to wallet passes: claimed before they are sent, settled after, never sent twice by the runner's own decision.
+
+From Python: `check`, `run`, `resume`, `retry`, `verify`, `status` and `results`, each also to be awaited (`arun`, ...), and `Campaign`.
+Page: docs/python.md.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from campaign.api import (
+        Campaign,
+        Checked,
+        Interrupted,
+        Progress,
+        Result,
+        acheck,
+        aresults,
+        aresume,
+        aretry,
+        arun,
+        astatus,
+        averify,
+        check,
+        results,
+        resume,
+        retry,
+        run,
+        status,
+        verify,
+    )
+    from campaign.domain.errors import (
+        CampaignError,
+        DiskFullError,
+        InputError,
+        LedgerDamagedError,
+        LedgerError,
+        LedgerPlaceError,
+        LedgerVersionError,
+        OtherContentError,
+        SafeguardError,
+        StoppedError,
+        TemplateError,
+        TokenRefusedError,
+        UsageError,
+    )
+
+__all__ = [
+    "Campaign",
+    "CampaignError",
+    "Checked",
+    "DiskFullError",
+    "InputError",
+    "Interrupted",
+    "LedgerDamagedError",
+    "LedgerError",
+    "LedgerPlaceError",
+    "LedgerVersionError",
+    "OtherContentError",
+    "Progress",
+    "Result",
+    "SafeguardError",
+    "StoppedError",
+    "TemplateError",
+    "TokenRefusedError",
+    "UsageError",
+    "acheck",
+    "aresults",
+    "aresume",
+    "aretry",
+    "arun",
+    "astatus",
+    "averify",
+    "check",
+    "results",
+    "resume",
+    "retry",
+    "run",
+    "status",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # The command is one of this package as well, and needs none of it: what it shows of itself must not wait.
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module("campaign.domain.errors" if name.endswith("Error") else "campaign.api"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -12,7 +12,7 @@ from campaign.app.concerns import FIRST_ROWS, concerns_of
 from campaign.app.controls import Exclusions
 from campaign.app.ledger_checks import earlier_results
 from campaign.app.ledgers import open_reader_if_there
-from campaign.app.lists import CheckedList, opened
+from campaign.app.lists import CheckedList, ListSource, opened
 from campaign.app.staging import stage
 from campaign.domain.errors import InputError
 from campaign.domain.message_lint import Concern
@@ -110,7 +110,9 @@ class Checked:
         }
 
 
-async def check(source: str, settings: Settings, *, problem_rows: Path | None = None, progress: Progress = lambda *_: None) -> Checked:
+async def check(
+    source: ListSource, settings: Settings, *, problem_rows: Path | None = None, progress: Progress = lambda *_: None
+) -> Checked:
     """Look a list through as `run` would; nothing is sent, and nothing stays. The ledger only tells what passes were sent before.
 
     `problem_rows` is a results file to be, with the rows that can't be sent, or are left out.

@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import assert_never
 
-from campaign.app.lists import CheckedList, results_path
+from campaign.app.lists import CheckedList, ListSource, results_path
 from campaign.app.question import new_in_words
 from campaign.app.session import Session
 from campaign.domain.ledger_identity import Difference, Displaced
@@ -25,7 +25,7 @@ from campaign.reporter.target import Format, failed_path, same_file
 from campaign.settings import Settings
 
 
-async def check_known(work: Session, given: CheckedList, source: str) -> None:
+async def check_known(work: Session, given: CheckedList, source: ListSource) -> None:
     """That the list was not sent already by a campaign that this ledger does not know.
 
     Args:
@@ -43,7 +43,11 @@ async def check_known(work: Session, given: CheckedList, source: str) -> None:
     # Another process may have done all of it since the ledger was asked.
     if results is not None and work.reader.campaign(name) is None:
         work.require(
-            unknown_in_words(results, name, place), "Send to all of them again?", _ways_out(results), code="ledger_without_campaign"
+            unknown_in_words(results, name, place),
+            "Send to all of them again?",
+            _ways_out(results),
+            code="ledger_without_campaign",
+            option="--name",
         )
     await asyncio.to_thread(_warn_of_new_ledger, work, given, source)
     if given.layout.results:
@@ -55,12 +59,12 @@ async def check_known(work: Session, given: CheckedList, source: str) -> None:
         )
 
 
-def _warn_of_new_ledger(work: Session, given: CheckedList, source: str) -> None:
+def _warn_of_new_ledger(work: Session, given: CheckedList, source: ListSource) -> None:
     """Say that the ledger is new where there are signs that another one was sent from."""
     if work.reader.campaigns():
         return
     ledger = work.reader.place
-    if (results := named(source) if given.layout.results else _any_results(source, work.settings)) is not None:
+    if (results := given.table.name if given.layout.results else _any_results(source, work.settings)) is not None:
         sign, seen = f"{results} holds results of a campaign.", str(results)
     elif (other := _other_ledger(work.settings)) is not None:
         sign, seen = f"There is another one: {other}.", str(other)
@@ -69,7 +73,7 @@ def _warn_of_new_ledger(work: Session, given: CheckedList, source: str) -> None:
     work.warn("new_ledger", f"{new_in_words(ledger)} {sign}", count=1, example=seen, in_summary=True, ledger=ledger, seen=seen)
 
 
-def _any_results(source: str, settings: Settings) -> Place | None:
+def _any_results(source: ListSource, settings: Settings) -> Place | None:
     """Results of any campaign, where those of this campaign or of the list would be."""
     unnamed = settings.model_copy(update={"name": None, "results": None})
     places = chain(_places(source, settings, of_results=False), _places(source, unnamed, of_results=False))
@@ -116,6 +120,7 @@ async def check_same_ledger(work: Session) -> None:
                 "Send from this one from now on?",
                 _move(work.front.words),
                 code="ledger_displaced",
+                option="--moved-here",
             )
         before = displaced.before
         work.front.tell(
@@ -136,7 +141,7 @@ def unknown_in_words(results: Place, name: str, ledger: str) -> str:
     )
 
 
-def earlier_results(source: str, settings: Settings, *, campaign: str, of_results: bool) -> Place | None:
+def earlier_results(source: ListSource, settings: Settings, *, campaign: str, of_results: bool) -> Place | None:
     """A file with results of this campaign, where its results are to go or beside its list.
 
     Args:
@@ -146,21 +151,28 @@ def earlier_results(source: str, settings: Settings, *, campaign: str, of_result
         of_results: the list is a results file itself: only what went on from it counts.
     """
     for place in dict.fromkeys(_places(source, settings, of_results=of_results)):
-        if (source == "-" or not same_file(place, named(source))) and may_hold_results_of(place, campaign):
+        if not _is_list(place, source) and may_hold_results_of(place, campaign):
             return place
     return None
 
 
-def _places(source: str, settings: Settings, *, of_results: bool) -> Iterator[Place]:
+def _is_list(place: Place, source: ListSource) -> bool:
+    return isinstance(source, str) and source != "-" and same_file(place, named(source))
+
+
+def _places(source: ListSource, settings: Settings, *, of_results: bool) -> Iterator[Place]:
     """What knows most first."""
     unnamed = settings.model_copy(update={"results": None})
-    yield from _in_any_format(results_path(source, unnamed, results_file=True))
+    resumed, beside = (results_path(source, unnamed, results_file=results_file) for results_file in (True, False))
     target = results_path(source, settings, results_file=of_results)
-    yield target
-    if not of_results:
-        beside = results_path(source, unnamed)
+    if resumed is not None:
+        yield from _in_any_format(resumed)
+    if target is not None:
+        yield target
+    if not of_results and beside is not None:
         yield from _in_any_format(beside)
-        yield from (failed_path(target), failed_path(beside))
+    if not of_results:
+        yield from (failed_path(place) for place in (target, beside) if place is not None)
 
 
 def _in_any_format(place: Place) -> Iterator[Place]:

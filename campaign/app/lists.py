@@ -9,18 +9,22 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from campaign.domain.cells import restore
-from campaign.domain.errors import InputError
+from campaign.domain.errors import InputError, UsageError
 from campaign.domain.places import Place, named
 from campaign.ledger.port import CampaignSpec
 from campaign.loader.layout import Layout
 from campaign.loader.messages import MessageLimits, Messages, plan_messages
 from campaign.loader.names import find_message_column
+from campaign.loader.source import Source
 from campaign.loader.table import Table, open_table
 from campaign.settings import Settings
 
 if TYPE_CHECKING:
     from campaign.loader.repeats import Repeats
     from campaign.loader.stage import Stager
+
+ListSource = str | Source
+"""What a person named: a path, a URL, or `-`; or a list that a program has handed over (`loader.given`), which has no file."""
 
 _NOT_IN_FILE_NAMES: Final = re.compile(r'[/\\:*?"<>|\x00-\x1f\x7f]')
 _HEADER_ROW: Final = "use --header-row {line}"
@@ -57,7 +61,7 @@ class CheckedList:
 
 
 @contextmanager
-def opened(source: str, settings: Settings) -> Iterator[CheckedList]:
+def opened(source: ListSource, settings: Settings) -> Iterator[CheckedList]:
     """Look a list and its messages through, from start to end; nothing is staged.
 
     Raises:
@@ -84,14 +88,14 @@ def opened(source: str, settings: Settings) -> Iterator[CheckedList]:
                 lines_text=str(table.lines),
                 settings={
                     "rate": "" if settings.rate is None else str(settings.rate),
-                    "results": str(results_path(source, settings, results_file=layout.results)),
+                    "results": str(results_path(source, settings, results_file=layout.results) or ""),
                 },
             ),
         )
 
 
 @contextmanager
-def _read(source: str, settings: Settings) -> "Iterator[tuple[Table, Repeats]]":
+def _read(source: ListSource, settings: Settings) -> "Iterator[tuple[Table, Repeats]]":
     from campaign.loader.repeats import Repeats
 
     repeats = Repeats(settings.id_column)
@@ -127,12 +131,16 @@ def list_fingerprint(sha256: str, header_row: int | None) -> str:
     return sha256 if header_row is None else hashlib.sha256(f"{sha256} {header_row}".encode()).hexdigest()
 
 
-def default_name(source: str) -> str:
+def default_name(source: ListSource) -> str:
     """The campaign's name where none is given: the list's, so that the same list again is the same campaign.
 
     Raises:
-        UsageError: the list is a URL that can't be used.
+        UsageError: the list is a URL that can't be used, or has no file.
     """
+    if isinstance(source, Source):
+        raise UsageError(
+            f"A {source.name} has no file name to name its campaign after. Give the campaign a name.", code="no_name", option="--name"
+        )
     if source == "-":
         return "stdin"
     return named(source).name.split(".")[0] or "campaign"
@@ -147,10 +155,15 @@ def _named_within(table: Table, layout: Layout) -> str:
     return restore(name) if layout.neutralised else name
 
 
-def results_path(source: str, settings: Settings, *, results_file: bool = False) -> Place:
-    """Where results go: `--results`, or beside the list; named after the list, or after a campaign of another name."""
+def results_path(source: ListSource, settings: Settings, *, results_file: bool = False) -> Place | None:
+    """Where results go: `--results`, or beside the list; named after the list, or after a campaign of another name.
+
+    None is nowhere: the list has no file, and the ledger holds its results.
+    """
     if settings.results is not None:
         return settings.results.absolute()
+    if isinstance(source, Source):
+        return None
     own = default_name(source)
     beside = named(source)
     if settings.name not in {None, "", own}:

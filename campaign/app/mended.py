@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from campaign.app.lists import ListSource
 from campaign.domain.cells import restore, strip_unseen
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.model import ResultRow
@@ -117,7 +118,7 @@ class MendedFile:
 
 
 @contextmanager
-def mended_file(source: str, reader: LedgerReader) -> Iterator[MendedFile | None]:
+def mended_file(source: ListSource, reader: LedgerReader) -> Iterator[MendedFile | None]:
     """Read a corrected file from start to end; None if this ledger has no campaign that it is of.
 
     Raises:
@@ -127,7 +128,7 @@ def mended_file(source: str, reader: LedgerReader) -> Iterator[MendedFile | None
     with open_table(source) as table:
         if not set(RESULT_COLUMNS) & set(table.columns):
             raise UsageError(
-                f"{source} is not a results file: it has no delivery_ columns. Give one, or a campaign's name.", code="no_results_file"
+                f"{table.name} is not a results file: it has no delivery_ columns. Give one, or a campaign's name.", code="no_results_file"
             )
         if absent := [name for name in (CAMPAIGN, ROW) if name not in table.columns]:
             raise InputError(
@@ -143,7 +144,7 @@ def mended_file(source: str, reader: LedgerReader) -> Iterator[MendedFile | None
             return
         if record.forgotten_at:
             raise UsageError(
-                f"The campaign “{record.spec.name}” was forgotten: the ledger no longer has the rows that {source} is of.",
+                f"The campaign “{record.spec.name}” was forgotten: the ledger no longer has the rows that {table.name} is of.",
                 code="forgotten",
                 campaign=record.spec.name,
             )

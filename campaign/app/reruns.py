@@ -12,6 +12,7 @@ from campaign.app.controls import Exclusions, check_not_over, remembered, utc_no
 from campaign.app.finding import find_whole
 from campaign.app.keeping import check_here
 from campaign.app.ledger_checks import check_known, check_same_ledger
+from campaign.app.lists import ListSource
 from campaign.app.mended import MendedFile, mended_file
 from campaign.app.mending import MENDABLE, Mender, Texts, Totals, told
 from campaign.app.near import near_to_send
@@ -43,11 +44,13 @@ BY_FILE: Final = frozenset({Status.FAILED, Status.INVALID, Status.NOT_DELIVERED}
 """What a corrected file may have sent again: rows that may have arrived are decided by the ledger, not by a file."""
 
 
-async def retry(target: str, selection: Selection, settings: Settings, front: Front, *, rows: str | None = None) -> Finished:
+async def retry(
+    target: ListSource, selection: Selection, settings: Settings, front: Front, *, rows: ListSource | None = None, of: str = ""
+) -> Finished:
     """Send rows again; the target is a campaign's name, or a results file or failed-rows file, corrected or not.
 
     `selection` without statuses means the failed rows, and those of a file that were invalid and are corrected. `rows` is a list: only rows
-    of the campaign whose passes are in it are sent.
+    of the campaign whose passes are in it are sent. `of` is the campaign whose rows a file has to have, where that is known.
 
     Raises:
         CampaignError: with the exit code that says how far it came.
@@ -55,7 +58,7 @@ async def retry(target: str, selection: Selection, settings: Settings, front: Fr
     stop = front.listen()
     check_access(settings)
     async with session(settings, front, stop) as work:
-        if rows is not None or work.reader.campaign(target) is not None or not is_file(target):
+        if isinstance(target, str) and (rows is not None or work.reader.campaign(target) is not None or not is_file(target)):
             if rows is not None and work.reader.campaign(target) is None and is_file(target):
                 raise UsageError(
                     "--rows says which rows of a campaign are meant. Give the campaign's name, not a file of its rows.",
@@ -64,8 +67,14 @@ async def retry(target: str, selection: Selection, settings: Settings, front: Fr
                 )
             return await _again(work, find_whole(work.reader, target), selection, rows)
         async with _opened(target, work, stop) as file:
+            if of and (file is None or file.record.spec.name != of):
+                raise UsageError(
+                    f"These are no rows of the campaign “{of}”: their delivery_campaign says whose they are.",
+                    code="other_campaign",
+                    campaign=of,
+                )
             if file is not None:
-                return await _mend(work, target, file, selection)
+                return await _mend(work, target if isinstance(target, str) else of, file, selection)
         async with looked_through(target, settings, stop) as given:
             own_zones = given.layout.zone_place is not None
             await check_known(work, given, target)
@@ -81,7 +90,7 @@ async def retry(target: str, selection: Selection, settings: Settings, front: Fr
         return await _again(work, staged.record, selection)
 
 
-async def _again(work: Session, record: CampaignRecord, selection: Selection, source: str | None = None) -> Finished:
+async def _again(work: Session, record: CampaignRecord, selection: Selection, source: ListSource | None = None) -> Finished:
     chosen = replace(selection, statuses=selection.statuses or FAILED)
     if not chosen.statuses <= RETRYABLE:
         raise UsageError(
@@ -250,7 +259,7 @@ def _planned(work: Session, mender: Mender) -> Mender:
 
 
 @asynccontextmanager
-async def _opened(target: str, work: Session, stop: Stop) -> AsyncIterator[MendedFile | None]:
+async def _opened(target: ListSource, work: Session, stop: Stop) -> AsyncIterator[MendedFile | None]:
     """`mended_file`, in a thread, so that signals are heard meanwhile."""
     context = mended_file(target, work.reader)
     file = await asyncio.to_thread(context.__enter__)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from campaign.app.lists import ListSource
 from campaign.app.mending import Numbers, under_way
 from campaign.domain.cells import restore
 from campaign.domain.errors import InputError
@@ -90,7 +91,9 @@ class NamedRows:
         return self.kinds[kind].count if kind in self.kinds else 0
 
 
-def named_rows(source: str, reader: LedgerReader, record: CampaignRecord, selection: Selection, *, id_column: str | None) -> NamedRows:
+def named_rows(
+    source: ListSource, reader: LedgerReader, record: CampaignRecord, selection: Selection, *, id_column: str | None
+) -> NamedRows:
     """Read a list from start to end, and look its passes up in a campaign.
 
     Args:

@@ -10,7 +10,7 @@ from campaign.app.finding import find, find_whole
 from campaign.app.keeping import check_here
 from campaign.app.ledger_checks import check_known, check_same_ledger, warn_of_same_content
 from campaign.app.ledgers import open_ledger, open_reader
-from campaign.app.lists import CheckedList, opened
+from campaign.app.lists import CheckedList, ListSource, opened
 from campaign.app.sending import Stop, check_access, verify
 from campaign.app.session import Finished, Front, Session, session
 from campaign.app.staging import LOOK_SECONDS, Staged, look_at_the_rest, stage
@@ -25,7 +25,7 @@ from campaign.settings import Settings
 
 
 @asynccontextmanager
-async def looked_through(source: str, settings: Settings, stop: Stop) -> AsyncIterator[CheckedList]:
+async def looked_through(source: ListSource, settings: Settings, stop: Stop) -> AsyncIterator[CheckedList]:
     """`opened`, in a thread, so that signals are heard meanwhile."""
     context = opened(source, settings)
     given = await asyncio.to_thread(context.__enter__)
@@ -38,7 +38,7 @@ async def looked_through(source: str, settings: Settings, stop: Stop) -> AsyncIt
         context.__exit__(None, None, None)
 
 
-async def run_list(source: str, settings: Settings, front: Front) -> Finished:
+async def run_list(source: ListSource, settings: Settings, front: Front) -> Finished:
     """Stage (or find), send, report.
 
     Raises:
@@ -49,7 +49,7 @@ async def run_list(source: str, settings: Settings, front: Front) -> Finished:
         return await _go_on(work.of(staged.record), staged.record, results, resumed=staged.resumed)
 
 
-async def stage_list(source: str, settings: Settings, front: Front) -> Finished:
+async def stage_list(source: ListSource, settings: Settings, front: Front) -> Finished:
     """Stage (or find) only: any number of processes may `join` then, on any machine that has the ledger.
 
     Raises:
@@ -65,23 +65,22 @@ async def stage_list(source: str, settings: Settings, front: Front) -> Finished:
 
 
 @asynccontextmanager
-async def _staged(source: str, settings: Settings, front: Front) -> AsyncIterator[tuple[Session, Staged, Place]]:
+async def _staged(source: ListSource, settings: Settings, front: Front) -> AsyncIterator[tuple[Session, Staged, Place | None]]:
     stop = front.listen()
     async with looked_through(source, settings, stop) as given:
-        results = place_of(given.spec.settings["results"])
-        place = place_of(source)
-        list_file = None if source == "-" else place if isinstance(place, Url) else given.table.source.given
-        columns, rows = given.layout.columns, given.table.rows
-        await asyncio.to_thread(
-            check_writable,
-            results,
-            campaign=given.spec.name,
-            list_file=list_file,
-            columns=columns,
-            rows=rows,
-            batches=given.own_cells,
-            lines=given.table.lines,
-        )
+        stored = given.spec.settings["results"]
+        results = place_of(stored) if stored else None
+        if results is not None:
+            await asyncio.to_thread(
+                check_writable,
+                results,
+                campaign=given.spec.name,
+                list_file=_file_of(source, given),
+                columns=given.layout.columns,
+                rows=given.table.rows,
+                batches=given.own_cells,
+                lines=given.table.lines,
+            )
         async with session(settings, front, stop) as work:
             own_zones = given.layout.zone_place is not None
             exclusions = await asyncio.to_thread(Exclusions, settings.exclude, given.spec.id_column)
@@ -99,6 +98,14 @@ async def _staged(source: str, settings: Settings, front: Front) -> AsyncIterato
             work.keep(staged.record, staged.concerns)
             await asyncio.to_thread(warn_of_same_content, work, staged.record)
             yield work, staged, results
+
+
+def _file_of(source: ListSource, given: CheckedList) -> Place | None:
+    """The file that the results must not replace."""
+    if not isinstance(source, str) or source == "-":
+        return None
+    place = place_of(source)
+    return place if isinstance(place, Url) else given.table.source.given
 
 
 async def resume(name: str, settings: Settings, front: Front) -> Finished:

@@ -158,8 +158,8 @@ class Session:
         if not agreed:
             raise UsageError(not_sent, code="not_agreed")
 
-    def require(self, warning: str, question: str, ways_out: str, *, code: str) -> None:
-        """Have a person agree to what `--yes` does not cover; `code` is the error's where nobody does.
+    def require(self, warning: str, question: str, ways_out: str, *, code: str, option: str) -> None:
+        """Have a person agree to what `--yes` does not cover; `code` and `option`, which would say so, are the error's where nobody does.
 
         Raises:
             UsageError: nobody does; says the warning, and what to do instead.
@@ -170,7 +170,7 @@ class Session:
         except KeyboardInterrupt:
             raise StoppedError(f"Nothing was sent. {ways_out}", code="interrupted") from None
         if not agreed:
-            raise UsageError(f"{warning} Nothing was sent. {ways_out}", code=code)
+            raise UsageError(f"{warning} Nothing was sent. {ways_out}", code=code, option=option)
 
     async def send(self, record: CampaignRecord, results: Place | None, *, anew: bool = False, counts: Counts | None = None) -> Finished:
         """Send what is left of the campaign, and report; `anew` as of `sending.send`, `counts` where they were just made."""

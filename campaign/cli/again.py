@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from campaign.app.options import LOOKING, NETWORK, SENDING, WATCHED
 from campaign.cli.flags import takes
-from campaign.cli.options import LOOKING, NETWORK, SENDING, WATCHED
 from campaign.cli.send import conduct
 
 if TYPE_CHECKING:
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from campaign.app.question import Question
     from campaign.app.session import Finished, Front
-    from campaign.domain.selection import Selection
     from campaign.settings import Settings
 
 _PANEL = "Which rows"
@@ -45,8 +44,9 @@ def retry(
 ) -> None:
     from campaign.app import reruns
     from campaign.domain.model import Status
+    from campaign.domain.selection import selection_of
 
-    selection = _selection(status, reason, http_status)
+    selection = selection_of(_parts(status), _parts(reason), _parts(http_status))
     warns = Status.UNKNOWN in selection.statuses
 
     def again(front: "Front") -> "Coroutine[Any, Any, Finished]":
@@ -72,25 +72,6 @@ def _warning(front: "Front") -> "Front":
         return front.confirm(question)
 
     return replace(front, confirm=confirm)
-
-
-def _selection(statuses: list[str] | None, reasons: list[str] | None, http_statuses: list[str] | None) -> "Selection":
-    from campaign.domain.errors import UsageError
-    from campaign.domain.lifecycle import RETRYABLE
-    from campaign.domain.model import Status
-    from campaign.domain.selection import Selection, is_http_status
-
-    wanted, codes = _parts(statuses), _parts(http_statuses)
-    if unknown := [part for part in wanted if part not in RETRYABLE | {Status.INVALID}]:
-        possible = ", ".join(sorted(RETRYABLE))
-        raise UsageError(
-            f"--status {unknown[0]}: rows can be sent again that are {possible}, and invalid ones once they are corrected.",
-            code="bad_value",
-            option="--status",
-        )
-    if odd := [code for code in codes if not is_http_status(code)]:
-        raise UsageError(f"--http-status {odd[0]}: write the number of an answer, such as 422.", code="bad_value", option="--http-status")
-    return Selection(statuses=frozenset(map(Status, wanted)), reasons=frozenset(_parts(reasons)), http_statuses=frozenset(map(int, codes)))
 
 
 def _parts(given: list[str] | None) -> list[str]:

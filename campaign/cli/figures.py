@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from campaign.app.options import LOOKING
 from campaign.cli.flags import takes
-from campaign.cli.options import LOOKING
 
 if TYPE_CHECKING:
     from campaign.settings import Settings

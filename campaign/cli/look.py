@@ -1,13 +1,12 @@
 """`status`, `report`, `pause`, `cancel`: ask the ledger, print."""
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from campaign.app.options import LOOKING
 from campaign.cli.flags import takes
-from campaign.cli.options import LOOKING
 
 if TYPE_CHECKING:
     from campaign.insights import CampaignView
@@ -51,39 +50,16 @@ def report(
     by: Annotated[str, typer.Option("--by", help="A column of the list to divide the page by (.html).", metavar="COLUMN")] = "",
     settings: "Settings",
 ) -> None:
-    from campaign.app.finding import find_whole, reading
-    from campaign.app.keeping import check_here
-    from campaign.app.sending import report as write
-    from campaign.domain.errors import UsageError
-    from campaign.domain.places import named
+    from campaign.app import outcomes
     from campaign.reporter.lines import rows
     from campaign.reporter.reasons import printable
-    from campaign.reporter.results import check_writable
-    from campaign.written import given_path
 
-    is_page = output.lower().endswith(".html")
-    if by and not is_page:
-        raise UsageError(
-            "--by divides the rows on the page alone. Give --output a name that ends in .html.", code="only_for_pages", option="--by"
-        )
-    with reading(settings) as reader:
-        record = find_whole(reader, name)
-        if record.forgotten_at:
-            check_here(record)
-        place = named(output)
-        place = given_path("--output", place) if isinstance(place, Path) else place
-        if is_page:
-            from campaign.app.paging import write_report
-
-            write_report(reader, record, place, by=by, ledger=settings.ledger_to_name)
-            typer.echo(printable(f"What became of the campaign “{name}” is in {output}: open it in a browser, print it, or forward it."))
-            return
-        check_writable(place, campaign=name, columns=record.spec.columns, rows=record.rows)
-        failed = write(reader, record, place).failed
-        beside = f", and those that need someone also in {failed}" if failed is not None else ""
-        typer.echo(
-            printable(f"The {rows(record.rows)} of the campaign “{name}” {'is' if record.rows == 1 else 'are'} in {output}{beside}.")
-        )
+    written = outcomes.report(name, output, settings, by=by)
+    if written is None:
+        typer.echo(printable(f"What became of the campaign “{name}” is in {output}: open it in a browser, print it, or forward it."))
+        return
+    beside = f", and those that need someone also in {written.failed}" if written.failed is not None else ""
+    typer.echo(printable(f"The {rows(written.rows)} of the campaign “{name}” {'is' if written.rows == 1 else 'are'} in {output}{beside}."))
 
 
 @takes("ledger", "log_level")

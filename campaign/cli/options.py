@@ -83,13 +83,3 @@ OPTIONS: Final[dict[str, Any]] = {
     "ca_file": _option(Path, "Certificates to trust besides the system's, such as your company's own.", "FILE.pem", _NETWORK),
     "dry_run": _option(bool, "Do everything but sending; the same as check.", None, _SENDING, "--dry-run"),
 }
-
-MESSAGE: Final = ("message", "template", "templates", "id_column", "header_row", "max_length", "lock_screen")
-SENDING: Final = (
-    *("window", "time_zone", "start_at", "not_after", "no_wait", "exclude", "daily_cap", "sample", "seed", "canary"),
-    *("rate", "limit", "yes", "moved_here", "halt", "baseline", "on_unknown", "quiet_period", "timeout", "max_attempts", "concurrency"),
-)
-NETWORK: Final = ("proxy", "ca_file")
-LOOKING: Final = ("ledger", "json_output", "log_level")
-ENGINE: Final = ("engine", "address", "workers")
-WATCHED: Final = ("log_file", "metrics_file", "notify_on")

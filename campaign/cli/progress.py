@@ -12,9 +12,9 @@ from rich.console import RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
+from campaign.app.tally import Tally
 from campaign.cli.happenings import event_in_words
 from campaign.cli.logs import console
-from campaign.cli.tally import Tally
 from campaign.domain.durations import words
 from campaign.domain.model import Counts, Settlement, Status
 from campaign.reporter.reasons import printable

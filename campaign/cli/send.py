@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 
+from campaign.app.options import ENGINE, LOOKING, MESSAGE, NETWORK, SENDING, WATCHED
 from campaign.cli.flags import takes
-from campaign.cli.options import ENGINE, LOOKING, MESSAGE, NETWORK, SENDING, WATCHED
 
 if TYPE_CHECKING:
     from campaign.app.session import Finished, Front

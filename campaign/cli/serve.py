@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from campaign.app.options import NETWORK
 from campaign.cli.flags import takes
-from campaign.cli.options import NETWORK
 
 if TYPE_CHECKING:
     from campaign.settings import Settings

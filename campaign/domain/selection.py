@@ -1,8 +1,10 @@
 """Which rows of a campaign a person wants to have sent again."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from campaign.domain.errors import UsageError
+from campaign.domain.lifecycle import RETRYABLE
 from campaign.domain.model import Outcome, Status
 
 
@@ -29,6 +31,26 @@ class Selection:
         if self.http_statuses:
             parts.append(f"with HTTP {_either(map(str, self.http_statuses))}")
         return ", ".join(parts)
+
+
+def selection_of(statuses: Sequence[str], reasons: Iterable[str], http_statuses: Sequence[str]) -> Selection:
+    """What a person has written.
+
+    Raises:
+        UsageError: rows of such a status can't be retried, or a number is none of an answer.
+    """
+    if unknown := [status for status in statuses if status not in RETRYABLE | {Status.INVALID}]:
+        possible = ", ".join(sorted(RETRYABLE))
+        raise UsageError(
+            f"--status {unknown[0]}: rows can be sent again that are {possible}, and invalid ones once they are corrected.",
+            code="bad_value",
+            option="--status",
+        )
+    if odd := [code for code in http_statuses if not is_http_status(code)]:
+        raise UsageError(f"--http-status {odd[0]}: write the number of an answer, such as 422.", code="bad_value", option="--http-status")
+    return Selection(
+        statuses=frozenset(map(Status, statuses)), reasons=frozenset(reasons), http_statuses=frozenset(map(int, http_statuses))
+    )
 
 
 def parts_of(text: str) -> list[str]:

@@ -1,7 +1,7 @@
 """Parquet files: every column as text, nested ones as JSON, those of bytes left out; unpacked in a process of its own."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import pyarrow as pa
@@ -11,7 +11,7 @@ import pyarrow.types as kinds
 
 from campaign.domain.errors import InputError
 from campaign.loader.child import Batches, Order, read_apart
-from campaign.loader.frames import CELL_CHARACTERS, ROWS_AT_ONCE, TEXT_AT_ONCE, Header
+from campaign.loader.frames import CELL_CHARACTERS, ROWS_AT_ONCE, TEXT_AT_ONCE, Header, frame_of
 from campaign.loader.source import Source
 from campaign.loader.table import Head, Limits, List
 from campaign.loader.text_cells import converter, is_binary
@@ -42,7 +42,14 @@ def read_parquet(source: Source, limits: Limits, header_row: int | None = None) 
             code="header_row_not_possible",
             file=source.name,
         )
-    return read_apart("parquet", source, limits)
+    return _read_here(source, limits) if source.written_here else read_apart("parquet", source, limits)
+
+
+def _read_here(source: Source, limits: Limits) -> List:
+    order = Order(format="parquet", path=str(source.path), name=source.name, limits=limits)
+    head, _ = batches(order)
+    again = replace(order, columns=head.positions)
+    return head, lambda: map(frame_of, batches(again)[1])
 
 
 def batches(order: Order) -> Batches:

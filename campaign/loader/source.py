@@ -80,6 +80,7 @@ class Source:
         suffix: its ending in lower case, without that of a packed file.
         sha256: of the file's bytes as it was given, in hexadecimal.
         stamp: its device, inode, size in bytes and time of last change in ns.
+        written_here: this process has written it, so that it is no stranger's.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Source:
     sha256: str
     stamp: tuple[int, int, int, int]
     spool: Spool | None = field(default=None, repr=False, compare=False)
+    written_here: bool = False
 
     @classmethod
     def find(cls, given: Place | str, *, file_bytes: int) -> Self:

@@ -111,7 +111,7 @@ class Table:
 
 
 def open_table(
-    given: Place | str,
+    given: Place | Source | str,
     *,
     header_row: int | None = None,
     limits: Limits = DEFAULT,
@@ -120,7 +120,7 @@ def open_table(
     """Read a list from start to end, so that nothing is begun with one that can't be finished.
 
     Args:
-        given: a file, or the URL of one; a pipe, or `-` for CSV on stdin.
+        given: a file, or the URL of one; a pipe, or `-` for CSV on stdin; or one that is found already.
         header_row: the line of the header in a CSV file or a sheet; None is the first that holds something. Whether it really holds names
             can't be known.
         limits: how large a list may be.
@@ -134,7 +134,7 @@ def open_table(
         InputError: the file can't be used, with the file, row and column, and what to do; where its header seems to be in another line,
             also with that.
     """
-    source = Source.find(given, file_bytes=limits.file_bytes)
+    source = given if isinstance(given, Source) else Source.find(given, file_bytes=limits.file_bytes)
     try:
         found = detect(source)
         head, read = _reader(found)(source, limits, header_row)

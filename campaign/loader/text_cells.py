@@ -131,7 +131,12 @@ def _iso(array: pa.Array) -> list[str]:
 
 def _json(array: pa.Array) -> pa.Array:
     values = array.to_pylist(maps_as_pydicts="lossy")
-    return pa.array(["" if value is None else orjson.dumps(value, _plain, orjson.OPT_NON_STR_KEYS).decode() for value in values], TEXT)
+    return pa.array(["" if value is None else json_text(value) for value in values], TEXT)
+
+
+def json_text(value: object) -> str:
+    """A nested value as the text of one cell."""
+    return orjson.dumps(value, _plain, orjson.OPT_NON_STR_KEYS).decode()
 
 
 def _plain(value: object) -> str:

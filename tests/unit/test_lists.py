@@ -9,7 +9,9 @@ from campaign.settings import GivenSettings
 
 
 def named(source: str, name: str | None = None, *, results_file: bool = False) -> str:
-    return results_path(source, GivenSettings.read(name=name), results_file=results_file).name
+    path = results_path(source, GivenSettings.read(name=name), results_file=results_file)
+    assert path is not None
+    return path.name
 
 
 def test_results_are_beside_the_list_and_named_after_it() -> None:
@@ -33,6 +35,7 @@ def test_a_campaign_of_another_name_has_results_of_its_own() -> None:
 )
 def test_any_name_makes_a_file_name(name: str, source: str) -> None:
     path = results_path(source, GivenSettings.read(name=name))
+    assert path is not None
     assert path.parent == Path.cwd()
     assert path.name.endswith(".results.csv")
     assert len(path.name.encode()) <= 230

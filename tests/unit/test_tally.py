@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from campaign.app.tally import Tally
 from campaign.cli.happenings import event_in_words
-from campaign.cli.tally import Tally
 from campaign.domain.model import Counts, Status
 
 

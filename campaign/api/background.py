@@ -1,0 +1,181 @@
+"""A use case in a thread of its own, with an event loop of its own, and somebody who waits for it.
+
+So it works where a loop is running already, as in a notebook, and holds up nobody who awaits it. Whatever breaks the waiting off, such as
+Ctrl-C, has what is under way settled first, and only then goes on to the caller.
+"""
+
+import asyncio
+import contextvars
+import signal
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import Future, wait
+from contextlib import contextmanager, suppress
+from typing import Any, Final, Generic, TypeVar
+
+from campaign.app.sending import Stop
+from campaign.domain.errors import StoppedError
+
+T = TypeVar("T")
+
+LOOK_SECONDS: Final = 0.5
+AT_ONCE_SECONDS: Final = 1.0
+"""What a second Ctrl-C leaves for recording that the sends under way are in doubt; the ledger would find it out without that, too."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, after what was under way has settled; the same call goes on.
+
+    Attributes:
+        result: how the campaign was left, a `Result`; None where nothing was sent.
+    """
+
+    def __init__(self, result: Any = None) -> None:
+        super().__init__("Interrupted. What was under way has settled; the same call goes on.")
+        self.result = result
+
+
+class Background(Generic[T]):
+    """One call.
+
+    Args:
+        body: what to do, in the thread; it runs coroutines with `run`.
+        look: called every half second, and at the end, by whoever waits, where they wait.
+    """
+
+    def __init__(self, body: "Callable[[Background[T]], T]", look: Callable[[], object] = lambda: None) -> None:
+        self._body = body
+        self._look = look
+        self._done: Future[T] = Future()
+        self._lock = threading.Lock()
+        self._asked = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[Any] | None = None
+        self._stop: Stop | None = None
+
+    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """Run a coroutine on a loop in this thread; to be called by the body."""
+        with asyncio.Runner(loop_factory=_new_loop) as runner:
+            return runner.run(self._watched(work))
+
+    def listen(self) -> Stop:
+        """`app.session.Front.listen`."""
+        self._stop = Stop(gently=asyncio.Event(), now=asyncio.Event())
+        return self._stop
+
+    def wait(self) -> T:
+        """Start, and return what the body returns.
+
+        Raises:
+            Interrupted: Ctrl-C.
+        """
+        with _ctrl_c_is_heard():
+            try:
+                self._start()
+                while not wait([self._done], LOOK_SECONDS).done:
+                    self._look()
+                self._look()
+            except BaseException as interruption:
+                self._settle()
+                if isinstance(interruption, KeyboardInterrupt):
+                    raise self._interrupted() from interruption
+                raise
+        return self._done.result()
+
+    async def awaited(self) -> T:
+        """The same, of whoever has a loop; cancelled, it has what is under way settle first."""
+        self._start()
+        done = asyncio.wrap_future(self._done)
+        try:
+            while not (await asyncio.wait([done], timeout=LOOK_SECONDS))[0]:
+                self._look()
+            self._look()
+        except BaseException:
+            self._ask_to_stop()
+            try:
+                await asyncio.wait([done])
+            except asyncio.CancelledError:
+                self._ask_to_stop()
+                await asyncio.wait([done], timeout=AT_ONCE_SECONDS)
+            raise
+        finally:
+            # What it says no longer matters once the waiting is broken off.
+            if done.done() and not done.cancelled():
+                done.exception()
+        return done.result()
+
+    def _start(self) -> None:
+        context = contextvars.copy_context()
+        threading.Thread(target=lambda: context.run(self._do), name="campaign", daemon=True).start()
+
+    def _do(self) -> None:
+        try:
+            self._done.set_result(self._body(self))
+        except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+            self._done.set_exception(error)
+
+    async def _watched(self, work: Coroutine[Any, Any, T]) -> T:
+        with self._lock:
+            self._loop, self._task, asked = asyncio.get_running_loop(), asyncio.current_task(), self._asked
+        if asked:
+            work.close()
+            raise StoppedError("Interrupted before anything was begun; nothing was sent.", code="interrupted")
+        try:
+            return await work
+        finally:
+            with self._lock:
+                self._loop = None
+
+    def _settle(self) -> None:
+        """Wait until what is under way has settled; at once if that is broken off, too."""
+        self._ask_to_stop()
+        try:
+            while not wait([self._done], LOOK_SECONDS).done:
+                pass
+        except BaseException:
+            self._ask_to_stop()
+            with suppress(KeyboardInterrupt):
+                wait([self._done], AT_ONCE_SECONDS)
+            raise
+
+    def _interrupted(self) -> BaseException:
+        error = self._done.exception()
+        if error is None:
+            return Interrupted(self._done.result())
+        return Interrupted() if isinstance(error, StoppedError | asyncio.CancelledError) else error
+
+    def _ask_to_stop(self) -> None:
+        with self._lock:
+            self._asked += 1
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self._heed, self._asked)
+
+    def _heed(self, asked: int) -> None:
+        if self._stop is None:
+            if self._task is not None:
+                self._task.cancel()
+            return
+        self._stop.gently.set()
+        if asked > 1:
+            self._stop.now.set()
+
+
+@contextmanager
+def _ctrl_c_is_heard() -> Iterator[None]:
+    """A loop that runs in this thread would be told of a Ctrl-C, and can't do anything about it while it is held up here."""
+    if asyncio._get_running_loop() is None or threading.current_thread() is not threading.main_thread():  # noqa: SLF001 - the one that raises nothing
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    try:
+        import uvloop  # noqa: PLC0415 - there is none for Windows
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()

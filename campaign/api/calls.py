@@ -1,0 +1,425 @@
+"""`check`, `run`, `resume`, `retry`, `verify`, `status`, `results`, and each to be awaited.
+
+A list is a path, a URL, a pandas DataFrame, or any object with `__arrow_c_stream__` (polars, DuckDB, pyarrow). Text stays as it is,
+integers are exact, dates ISO 8601, what is missing is empty; docs/python.md has the whole table.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from os import PathLike, fspath
+from typing import Any, Generic, Literal, TypeAlias, TypeVar, Unpack, overload
+
+import pandas as pd
+
+from campaign.api import options as opt
+from campaign.api.background import Background
+from campaign.api.front import Progress, Watch, front
+from campaign.api.options import CheckOptions, LedgerOptions, ResumeOptions, RetryOptions, RunOptions, VerifyOptions, settings_of
+from campaign.api.result import Checked, Result
+from campaign.app import checking, outcomes, reruns, runs
+from campaign.app.finding import find, reading
+from campaign.app.keeping import all_campaigns
+from campaign.app.session import Finished, Front
+from campaign.domain.errors import CampaignError, UsageError
+from campaign.domain.model import Status
+from campaign.domain.places import place_of
+from campaign.domain.problems import problem_of
+from campaign.domain.selection import Selection, parts_of, selection_of
+from campaign.engine.sender import sender_of
+from campaign.insights import view
+from campaign.ledger.port import Control
+from campaign.loader.given import ArrowStream, given, is_given
+from campaign.settings import Settings
+
+T = TypeVar("T")
+List: TypeAlias = str | PathLike[str] | pd.DataFrame | ArrowStream
+"""A list; the module says which there are."""
+
+Words: TypeAlias = str | Iterable[str] | None
+Numbers: TypeAlias = int | Iterable[int] | None
+OnProgress = Callable[[Progress], object]
+"""Called about twice a second, in the thread or on the loop that waits; what it raises ends the run as Ctrl-C does, and is raised again."""
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """An error for a person by itself, where others were cancelled with it, with the argument that it is about."""
+    try:
+        yield
+    except (CampaignError, BaseExceptionGroup) as error:
+        problem = problem_of(error)
+        if problem is None:
+            raise
+        about: dict[str, object] = vars(problem)["values"]
+        if (option := str(about.get("option", ""))).startswith("--"):
+            about["argument"] = option.removeprefix("--").replace("-", "_")
+        if problem is error:
+            raise
+        raise problem from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call(Generic[T]):
+    """What to do in a thread of its own, and who sees how it goes."""
+
+    body: Callable[[Background[T], Watch], T]
+    progress: OnProgress | None = None
+
+    def now(self) -> T:
+        with _plain_errors():
+            return self._background().wait()
+
+    async def later(self) -> T:
+        with _plain_errors():
+            return await self._background().awaited()
+
+    def _background(self) -> Background[T]:
+        watch = Watch()
+        return Background(lambda background: self.body(background, watch), partial(_look, watch, self.progress))
+
+
+def _look(watch: Watch, progress: OnProgress | None) -> None:
+    if progress is not None and (news := watch.news()) is not None:
+        progress(news)
+
+
+def check(rows: List, /, *, name: str | None = None, **options: Unpack[CheckOptions]) -> Checked:
+    """Validate a list and its messages as `run` would; nothing is sent, and nothing is kept.
+
+    Args:
+        rows: the list.
+        name: the campaign's; without it the list's file name.
+        options: those of `campaign check`, by the names of its flags, and what would be excluded.
+
+    Raises:
+        InputError: the list or a template can't be used; with `file`, `row` and `column`.
+        UsageError: an option can't be; with `code` and `argument`.
+    """
+    return _check(rows, {"name": name, **options}).now()
+
+
+async def acheck(rows: List, /, *, name: str | None = None, **options: Unpack[CheckOptions]) -> Checked:
+    """`check`, to be awaited."""
+    return await _check(rows, {"name": name, **options}).later()
+
+
+@overload
+def run(
+    rows: List,
+    /,
+    *,
+    name: str | None = None,
+    dry_run: Literal[False] = False,
+    progress: OnProgress | None = None,
+    **options: Unpack[RunOptions],
+) -> Result: ...
+@overload
+def run(
+    rows: List, /, *, name: str | None = None, dry_run: Literal[True], progress: OnProgress | None = None, **options: Unpack[RunOptions]
+) -> Checked: ...
+def run(
+    rows: List,
+    /,
+    *,
+    name: str | None = None,
+    dry_run: bool = False,
+    progress: OnProgress | None = None,
+    **options: Unpack[RunOptions],
+) -> Result | Checked:
+    """Send a message to every pass of a list, or go on where that stopped: the same list, message and name are the same campaign.
+
+    Args:
+        rows: the list.
+        name: the campaign's; a list without a file needs one.
+        dry_run: send nothing; the same as `check`.
+        progress: called about twice a second with a `Progress`, where you wait.
+        options: those of `campaign run`, by the names of its flags: `message`, `template`, `rate` (sends a second), `limit`, `window`,
+            `exclude`, `results`, `ledger`, ...; `yes=True` is needed to send. `token` and `api_url` else come from the environment.
+
+    Raises:
+        InputError: the list or a template can't be used; with `file`, `row` and `column`. Nothing was sent.
+        UsageError: an option can't be, or a person would be asked; with `code` and `argument`. Nothing was sent.
+        OtherContentError: the campaign of this name has another list or message.
+        SafeguardError, LedgerError: it stopped, or can't begin; the same call goes on.
+        Interrupted: Ctrl-C; with the `result` so far. The same call goes on.
+    """
+    given_options = {"name": name, **options}
+    return _check(rows, given_options, function="run").now() if dry_run else _run(rows, given_options, progress).now()
+
+
+@overload
+async def arun(
+    rows: List,
+    /,
+    *,
+    name: str | None = None,
+    dry_run: Literal[False] = False,
+    progress: OnProgress | None = None,
+    **options: Unpack[RunOptions],
+) -> Result: ...
+@overload
+async def arun(
+    rows: List, /, *, name: str | None = None, dry_run: Literal[True], progress: OnProgress | None = None, **options: Unpack[RunOptions]
+) -> Checked: ...
+async def arun(
+    rows: List,
+    /,
+    *,
+    name: str | None = None,
+    dry_run: bool = False,
+    progress: OnProgress | None = None,
+    **options: Unpack[RunOptions],
+) -> Result | Checked:
+    """`run`, to be awaited. Cancelled, it settles what is under way first, for up to 10 s; cancelled again it ends at once."""
+    given_options = {"name": name, **options}
+    return await (_check(rows, given_options, function="run").later() if dry_run else _run(rows, given_options, progress).later())
+
+
+def resume(name: str, /, *, progress: OnProgress | None = None, **options: Unpack[ResumeOptions]) -> Result:
+    """Go on with a campaign that stopped or was paused. Arguments and errors are as for `run`."""
+    return _resume(name, options, progress).now()
+
+
+async def aresume(name: str, /, *, progress: OnProgress | None = None, **options: Unpack[ResumeOptions]) -> Result:
+    """`resume`, to be awaited."""
+    return await _resume(name, options, progress).later()
+
+
+def retry(
+    name: str,
+    corrected: List | None = None,
+    /,
+    *,
+    rows: List | None = None,
+    status: Words = None,
+    reason: Words = None,
+    http_status: Numbers = None,
+    progress: OnProgress | None = None,
+    **options: Unpack[RetryOptions],
+) -> Result:
+    """Send the failed rows of a campaign again, as they are or as they were corrected, and what is still pending.
+
+    Args:
+        name: the campaign's.
+        corrected: its rows, such as `Result.failed`, with what was wrong put right; only these are sent. Keep `delivery_row` and
+            `delivery_campaign`. `message` or `template` is needed where columns other than the id were changed.
+        rows: a list; of the campaign's rows only those whose passes are in it are sent.
+        status: which rows, one or several of `failed` (default), `not_delivered` and `unknown`, which may be sent twice then.
+        reason: only rows with one of these `delivery_reason`.
+        http_status: only rows that were answered so.
+        progress: as for `run`.
+        options: those of `campaign retry`, by the names of its flags.
+
+    Raises:
+        UsageError: also `other_campaign`: the corrected rows are of another one.
+        InputError: a corrected row means no row of the campaign, or can't be sent; nothing was sent.
+    """
+    return _retry(name, corrected, rows, _selected(status, reason, http_status), options, progress=progress).now()
+
+
+async def aretry(
+    name: str,
+    corrected: List | None = None,
+    /,
+    *,
+    rows: List | None = None,
+    status: Words = None,
+    reason: Words = None,
+    http_status: Numbers = None,
+    progress: OnProgress | None = None,
+    **options: Unpack[RetryOptions],
+) -> Result:
+    """`retry`, to be awaited."""
+    return await _retry(name, corrected, rows, _selected(status, reason, http_status), options, progress=progress).later()
+
+
+def verify(name: str, /, *, progress: OnProgress | None = None, **options: Unpack[VerifyOptions]) -> Result:
+    """Find out, by reading the passes, what became of unknown rows; sends nothing."""
+    return _verify(name, options, progress).now()
+
+
+async def averify(name: str, /, *, progress: OnProgress | None = None, **options: Unpack[VerifyOptions]) -> Result:
+    """`verify`, to be awaited."""
+    return await _verify(name, options, progress).later()
+
+
+@overload
+def status(name: str, /, **options: Unpack[LedgerOptions]) -> Result: ...
+@overload
+def status(name: None = None, /, **options: Unpack[LedgerOptions]) -> tuple[Result, ...]: ...
+@_plain_errors()
+def status(name: str | None = None, /, **options: Unpack[LedgerOptions]) -> Result | tuple[Result, ...]:
+    """Where a campaign stands, or without a name all of them, newest first."""
+    settings = settings_of(options, opt.LEDGER, function="status")
+    if name is None:
+        return tuple(Result.of(seen, settings) for seen in all_campaigns(settings))
+    with reading(settings) as reader:
+        return Result.of(view(reader, find(reader, name), ledger=settings.ledger_to_name), settings)
+
+
+@overload
+async def astatus(name: str, /, **options: Unpack[LedgerOptions]) -> Result: ...
+@overload
+async def astatus(name: None = None, /, **options: Unpack[LedgerOptions]) -> tuple[Result, ...]: ...
+async def astatus(name: str | None = None, /, **options: Unpack[LedgerOptions]) -> Result | tuple[Result, ...]:
+    """`status`, to be awaited."""
+    return await asyncio.to_thread(lambda: status(name, **options))
+
+
+@_plain_errors()
+def results(name: str, /, *, status: Words = None, **options: Unpack[LedgerOptions]) -> pd.DataFrame:
+    """The rows of a campaign as `Result.results` has them, in the list's order; with `status` only those of one or several statuses.
+
+    Raises:
+        UsageError: there is no such campaign or status, or its rows were removed.
+    """
+    settings = settings_of(options, opt.LEDGER, function="results")
+    return outcomes.results(name, settings, statuses=_statuses(_words(status)))
+
+
+async def aresults(name: str, /, *, status: Words = None, **options: Unpack[LedgerOptions]) -> pd.DataFrame:
+    """`results`, to be awaited."""
+    return await asyncio.to_thread(lambda: results(name, status=status, **options))
+
+
+def _check(rows: List, options: Mapping[str, Any], *, function: str = "check") -> Call[Checked]:
+    settings, excluded = _asked(options, opt.RUN if function == "run" else opt.CHECK, function=function)
+
+    def body(background: Background[Checked], _: Watch) -> Checked:
+        with ExitStack() as stack:
+            source, ready = stack.enter_context(_source(rows)), stack.enter_context(_excluding(settings, excluded))
+            if not isinstance(source, str):
+                # Nothing is kept under it.
+                ready = ready.model_copy(update={"name": ready.name or source.name})
+            return Checked.of(background.run(checking.check(source, ready)))
+
+    return Call(body=body)
+
+
+def _run(rows: List, options: Mapping[str, Any], progress: OnProgress | None) -> Call[Result]:
+    settings, excluded = _asked(options, opt.RUN, function="run")
+
+    def body(background: Background[Result], watch: Watch) -> Result:
+        with ExitStack() as stack:
+            source, ready = stack.enter_context(_source(rows)), stack.enter_context(_excluding(settings, excluded))
+            sender = stack.enter_context(sender_of(ready))
+            return _result(background.run(runs.run_list(source, ready, front(background, watch, sender=sender))), settings)
+
+    return Call(body=body, progress=progress)
+
+
+def _resume(name: str, options: Mapping[str, Any], progress: OnProgress | None) -> Call[Result]:
+    return _on_campaign(partial(runs.resume, name), options, opt.RESUME, progress, function="resume")
+
+
+def _verify(name: str, options: Mapping[str, Any], progress: OnProgress | None) -> Call[Result]:
+    return _on_campaign(partial(runs.read_back, name), options, opt.VERIFY, progress, function="verify")
+
+
+def _on_campaign(
+    work: Callable[[Settings, Front], Any],
+    options: Mapping[str, Any],
+    known: Sequence[str],
+    progress: OnProgress | None,
+    *,
+    function: str,
+) -> Call[Result]:
+    settings, excluded = _asked(options, known, function=function)
+
+    def body(background: Background[Result], watch: Watch) -> Result:
+        with _excluding(settings, excluded) as ready:
+            return _result(background.run(work(ready, front(background, watch))), settings)
+
+    return Call(body=body, progress=progress)
+
+
+def _retry(
+    name: str, corrected: List | None, rows: List | None, selection: Selection, options: Mapping[str, Any], *, progress: OnProgress | None
+) -> Call[Result]:
+    settings, excluded = _asked(options, opt.RETRY, function="retry")
+    if corrected is not None and rows is not None:
+        raise UsageError(
+            "rows says which rows of a campaign are sent, and corrected rows are sent all. Give one of them.",
+            code="rows_of_a_file",
+            option="--rows",
+        )
+
+    def body(background: Background[Result], watch: Watch) -> Result:
+        with ExitStack() as stack:
+            source, ready = stack.enter_context(_source(corrected)), stack.enter_context(_excluding(settings, excluded))
+            named = stack.enter_context(_source(rows))
+            work = reruns.retry(source or name, selection, ready, front(background, watch), rows=named, of=name if source else "")
+            return _result(background.run(work), settings)
+
+    return Call(body=body, progress=progress)
+
+
+def control(name: str, wanted: Control, options: Mapping[str, Any]) -> Call[None]:
+    """Pause or cancel a campaign, whichever process is sending it."""
+    settings = settings_of(options, opt.LEDGER, function="control")
+
+    def body(background: Background[None], _: Watch) -> None:
+        background.run(runs.control(name, wanted, settings))
+
+    return Call(body=body)
+
+
+def _result(finished: Finished, settings: Settings) -> Result:
+    return Result.of(finished.view, settings, note=finished.note, details=finished.details)
+
+
+def _asked(options: Mapping[str, Any], known: Sequence[str], *, function: str) -> tuple[Settings, list[Any]]:
+    """The settings, and the lists to exclude, which may have no file."""
+    with _plain_errors():
+        excluded = options.get("exclude")
+        several = [excluded] if isinstance(excluded, str | PathLike) or is_given(excluded) else list(excluded or ())
+        files = [one for one in several if not is_given(one)]
+        settings = settings_of({**options, **({"exclude": files or None} if "exclude" in options else {})}, known, function=function)
+        return settings, [one for one in several if is_given(one)]
+
+
+@contextmanager
+def _source(rows: Any) -> Iterator[Any]:
+    """A list as the use cases take it; None is none."""
+    match rows:
+        case None:
+            yield None
+        case str() | PathLike():
+            yield fspath(rows)
+        case _ if is_given(rows):
+            with given(rows) as source:
+                yield source
+        case _:
+            raise UsageError(
+                f"A {type(rows).__name__} is no list. Give a path, a URL, a DataFrame, or another table with __arrow_c_stream__.",
+                code="no_list",
+                type=type(rows).__name__,
+            )
+
+
+@contextmanager
+def _excluding(settings: Settings, rows: list[Any]) -> Iterator[Settings]:
+    with ExitStack() as stack:
+        files = [place_of(stack.enter_context(given(one)).path) for one in rows]
+        yield settings.model_copy(update={"exclude": (*settings.exclude, *files)}) if files else settings
+
+
+def _selected(status: Words, reason: Words, http_status: Numbers) -> Selection:
+    """Which rows to retry."""
+    with _plain_errors():
+        numbers = [http_status] if isinstance(http_status, int) else http_status or ()
+        return selection_of(_words(status), _words(reason), [str(number) for number in numbers])
+
+
+def _words(given_words: Words) -> list[str]:
+    return parts_of(given_words) if isinstance(given_words, str) else list(given_words or ())
+
+
+def _statuses(names: list[str]) -> list[Status]:
+    if unknown := [name for name in names if name not in set(Status)]:
+        possible = ", ".join(Status)
+        raise UsageError(f"There is no status {unknown[0]}. There are: {possible}.", code="bad_value", option="--status")
+    return list(map(Status, names))

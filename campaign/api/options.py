@@ -1,0 +1,143 @@
+"""Keyword arguments, by the names of the flags, as `Settings`."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from difflib import get_close_matches
+from os import PathLike, fspath
+from typing import Any, Final, TypedDict
+
+from pydantic import SecretStr
+
+from campaign.app.options import ENGINE, MESSAGE, NETWORK, SENDING
+from campaign.domain.errors import UsageError
+from campaign.settings import Settings
+from campaign.written import POSTGRES
+
+LEDGER: Final = ("ledger",)
+ACCESS: Final = ("token", "api_url")
+CHECK: Final = ("name", *MESSAGE, "rate", "exclude", "results", *LEDGER)
+RUN: Final = ("name", *MESSAGE, *SENDING, *NETWORK, *ENGINE, "results", *LEDGER, *ACCESS)
+RESUME: Final = (*SENDING, *NETWORK, "results", *LEDGER, *ACCESS)
+RETRY: Final = ("message", "template", "templates", "id_column", "max_length", *SENDING, *NETWORK, "results", *LEDGER, *ACCESS)
+VERIFY: Final = (*NETWORK, "results", *LEDGER, *ACCESS)
+ALL: Final = frozenset((*CHECK, *RUN))
+
+_FIELDS: Final = {"token": "api_key"}
+
+Span = str | float | timedelta
+"""A duration: `10s`, `5m`, seconds, or a timedelta."""
+
+Moment = str | date
+"""`18:00`, `2026-12-24`, `2026-12-24T18:00`, or a date or datetime; without a zone of its own in `time_zone`, else the machine's zone."""
+
+File = str | PathLike[str]
+
+
+class LedgerOptions(TypedDict, total=False):
+    ledger: File
+
+
+class VerifyOptions(LedgerOptions, total=False):
+    proxy: str
+    ca_file: File
+    results: File
+    token: str
+    api_url: str
+
+
+class ResumeOptions(VerifyOptions, total=False):
+    window: str
+    time_zone: str
+    start_at: Moment
+    not_after: Moment
+    no_wait: bool
+    exclude: object
+    daily_cap: int
+    sample: int
+    seed: int
+    canary: int
+    rate: float | str
+    limit: int
+    yes: bool
+    moved_here: bool
+    halt: str | int
+    baseline: bool
+    on_unknown: str
+    quiet_period: Span
+    timeout: Span
+    max_attempts: int
+    concurrency: int
+
+
+class RetryOptions(ResumeOptions, total=False):
+    message: str
+    template: File
+    templates: File
+    id_column: str
+    max_length: int
+
+
+class RunOptions(RetryOptions, total=False):
+    header_row: int
+    lock_screen: int
+    engine: str
+    address: str
+    workers: int
+
+
+class CheckOptions(LedgerOptions, total=False):
+    header_row: int
+    message: str
+    template: File
+    templates: File
+    id_column: str
+    max_length: int
+    lock_screen: int
+    rate: float | str
+    exclude: object
+    results: File
+
+
+def check_options(options: Mapping[str, Any], known: Sequence[str], *, function: str) -> None:
+    """See that a function has these options.
+
+    Raises:
+        UsageError: it has not; names what may be meant.
+    """
+    for option in options:
+        if option not in known:
+            near = get_close_matches(option, known, n=1) or [name for name in known if name.startswith(option)]
+            hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(sorted(known))}."
+            raise UsageError(
+                f"{function} has no option {option}. {hint}", code="unknown_option", option=option, suggestion=near[0] if near else ""
+            )
+
+
+def settings_of(options: Mapping[str, Any], known: Sequence[str], *, function: str) -> Settings:
+    """What the arguments say, and where they say nothing the environment and `.env`, as for the command.
+
+    Raises:
+        UsageError: there is no such option, or one can't be.
+    """
+    check_options(options, known, function=function)
+    given = {_FIELDS.get(name, name): _value(name, value) for name, value in options.items() if value is not None}
+    # A call is no command line, which everyone on the machine can read.
+    database = given.pop("ledger") if str(given.get("ledger", "")).strip().startswith(POSTGRES) else ""
+    settings = Settings.read(**given)
+    return settings.model_copy(update={"ledger": database.strip()}) if database else settings
+
+
+def _value(name: str, value: Any) -> Any:
+    match value:
+        case timedelta():
+            return value.total_seconds()
+        case date():
+            return value.isoformat()
+        case int() if name == "halt":
+            return str(value)
+        case PathLike() if name == "ledger":
+            return fspath(value)
+        case str() if name == "token":
+            return SecretStr(value)
+        case _:
+            return value

@@ -1,0 +1,133 @@
+"""What calls return."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from os import PathLike, fspath
+from typing import TYPE_CHECKING, Any, Self
+
+from campaign.app import outcomes
+from campaign.app.checking import Checked as Findings
+from campaign.domain.model import NEEDS_SOMEONE, Status
+from campaign.insights import CampaignView
+from campaign.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """Where a campaign stands.
+
+    Attributes:
+        campaign: its name.
+        state: `staged`, `sending`, `waiting`, `paused`, `finished`, `stopped` or `cancelled`.
+        exit_code: what the command would answer: 0 all settled without failure, 3 rows need someone, 4 stopped by a safeguard, 5 rows left.
+        counts: rows by status, every status included.
+        rows: of the list.
+        note: what the call itself did not do, and why, as sentences; or nothing.
+        results_file: where results were written; None if nowhere: they are in the ledger.
+        json: what the command prints under `--json`.
+    """
+
+    campaign: str
+    state: str
+    exit_code: int
+    counts: dict[str, int]
+    rows: int
+    note: str = ""
+    results_file: str | None = None
+    json: dict[str, Any] = field(default_factory=dict, repr=False)
+    _settings: Settings = field(repr=False, compare=False)
+
+    @classmethod
+    def of(cls, view: CampaignView, settings: Settings, *, note: str = "", details: dict[str, Any] | None = None) -> Self:
+        return cls(
+            campaign=view.record.spec.name,
+            state=view.state.value,
+            exit_code=view.exit_code,
+            counts={status.value: view.counts.by_status.get(status, 0) for status in Status},
+            rows=view.counts.rows,
+            note=note,
+            results_file=view.results or None,
+            json=view.as_json() | (details or {}),
+            _settings=settings,
+        )
+
+    @cached_property
+    def results(self) -> "pd.DataFrame":
+        """Every row, in the list's order: its own columns as text, then `delivery_*`, typed; read from the ledger when first asked for.
+
+        Times are `datetime64[ms, UTC]`, `delivery_latency_ms` is milliseconds, statuses and reasons are categories, numbers nullable.
+
+        Raises:
+            CampaignError: the ledger can't be read, or the campaign's rows were removed.
+        """
+        return outcomes.results(self.campaign, self._settings)
+
+    @cached_property
+    def failed(self) -> "pd.DataFrame":
+        """`results` of the rows that need someone: failed, unknown or invalid. Corrected, it goes to `retry`."""
+        return outcomes.results(self.campaign, self._settings, statuses=NEEDS_SOMEONE)
+
+    def report(self, output: str | PathLike[str], *, by: str = "") -> None:
+        """Write what became of it to a file: .csv, .parquet, .jsonl or .xlsx, or .html for a page.
+
+        Args:
+            output: the file, also as a URL of a store.
+            by: a column of the list to divide the page by.
+
+        Raises:
+            UsageError: it can't be written there; nothing was changed.
+            DiskFullError: no space left.
+        """
+        outcomes.report(self.campaign, fspath(output), self._settings, by=by)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """What a list is like, of which nothing was sent.
+
+    Attributes:
+        counts: rows by status as a run would begin with them; `pending` can be sent.
+        rows: of the list.
+        exit_code: 0, or 3 if rows can't be sent.
+        estimated_seconds: how long sending takes at `rate`; 0 without pacing.
+        json: what the command prints under `--json`.
+    """
+
+    counts: dict[str, int]
+    rows: int
+    exit_code: int
+    estimated_seconds: float
+    json: dict[str, Any] = field(repr=False)
+
+    @classmethod
+    def of(cls, found: Findings) -> Self:
+        return cls(
+            counts={status.value: found.counts.by_status[status] for status in Status},
+            rows=found.counts.rows,
+            exit_code=found.exit_code,
+            estimated_seconds=found.estimated_seconds,
+            json=found.as_json(),
+        )
+
+    @cached_property
+    def problems(self) -> "pd.DataFrame":
+        """Why rows can't be sent or are left out: `kind`, `count`, `first_rows` (counted from 1), `first_lines`, `example`."""
+        return self._frame("problems", ("kind", "count", "first_rows", "first_lines", "example"))
+
+    @cached_property
+    def warnings(self) -> "pd.DataFrame":
+        """What to look at in messages that can be sent: `kind`, `count`, `first_rows`, `first_lines`, `example`."""
+        return self._frame("warnings", ("kind", "count", "first_rows", "first_lines", "example"))
+
+    @cached_property
+    def samples(self) -> "pd.DataFrame":
+        """The first messages: `row`, `line`, `pass_id`, `message`, `length` in characters as people count them."""
+        return self._frame("samples", ("row", "line", "pass_id", "message", "length"))
+
+    def _frame(self, key: str, columns: tuple[str, ...]) -> "pd.DataFrame":
+        import pandas as pd  # noqa: PLC0415 - only who wants a DataFrame waits for it
+
+        return pd.DataFrame([{name: one.get(name) for name in columns} for one in self.json[key]], columns=list(columns))

@@ -1,0 +1,73 @@
+"""What became of a campaign's rows: as a file in any format, as a page, or as a DataFrame."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from campaign.app.finding import find_whole, reading
+from campaign.app.keeping import check_here
+from campaign.app.sending import report as write
+from campaign.domain.errors import UsageError
+from campaign.domain.model import Status
+from campaign.domain.places import named
+from campaign.ledger.port import CampaignRecord, LedgerReader
+from campaign.settings import Settings
+from campaign.written import given_path
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from campaign.reporter.results import Written
+
+
+def is_page(output: str) -> bool:
+    return output.lower().endswith(".html")
+
+
+def report(name: str, output: str, settings: Settings, *, by: str = "") -> "Written | None":
+    """Write a campaign's results, or its page, of which None is returned; `by` is a column of the list that divides a page.
+
+    Raises:
+        UsageError: there is no such campaign, or it can't be written there; nothing was changed.
+        DiskFullError: no space left.
+    """
+    if by and not is_page(output):
+        raise UsageError(
+            "--by divides the rows on the page alone. Give --output a name that ends in .html.", code="only_for_pages", option="--by"
+        )
+    with reading(settings) as reader:
+        record = _kept(reader, name)
+        place = named(output)
+        place = given_path("--output", place) if isinstance(place, Path) else place
+        if is_page(output):
+            from campaign.app.paging import write_report  # noqa: PLC0415 - its charts take a while to import
+
+            write_report(reader, record, place, by=by, ledger=settings.ledger_to_name)
+            return None
+        from campaign.reporter.results import check_writable  # noqa: PLC0415 - (same)
+
+        check_writable(place, campaign=name, columns=record.spec.columns, rows=record.rows)
+        return write(reader, record, place)
+
+
+def results(name: str, settings: Settings, *, statuses: Iterable[Status] = ()) -> "pd.DataFrame":
+    """The rows of a campaign, or those of these statuses, as `reporter.frames` has them.
+
+    Raises:
+        UsageError: there is no such campaign.
+    """
+    from campaign.reporter.frames import framed, whole  # noqa: PLC0415 - (same)
+    from campaign.reporter.target import Layout  # noqa: PLC0415 - (same)
+
+    with reading(settings) as reader:
+        record = _kept(reader, name)
+        columns = record.spec.columns
+        parts = reader.result_columns(record.id, frozenset(statuses) or None)
+        return whole(framed(parts, layout=Layout.of(columns), campaign=name), columns=columns)
+
+
+def _kept(reader: LedgerReader, name: str) -> CampaignRecord:
+    record = find_whole(reader, name)
+    if record.forgotten_at:
+        check_here(record)
+    return record
