@@ -1,0 +1,83 @@
+"""One option is declared once: what functions take, what their types say and what the commands have are the same."""
+
+import inspect
+import subprocess
+import sys
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from campaign.api import options as opt
+from campaign.api.options import CheckOptions, LedgerOptions, ResumeOptions, RetryOptions, RunOptions, VerifyOptions, settings_of
+from campaign.app.options import LOOKING, WATCHED
+from campaign.cli import again, look, send
+from campaign.settings import Settings
+
+OF_TERMINALS = {*LOOKING, *WATCHED} - {"ledger"}
+ARGUMENTS = {"source", "target", "name", "status", "reason", "http_status", "rows", "dry_run", "watch"}
+
+
+@pytest.mark.parametrize(
+    ("known", "typed", "command", "more"),
+    [
+        (opt.CHECK, CheckOptions, send.check, {"exclude", "results"}),
+        (opt.RUN, RunOptions, send.run, set()),
+        (opt.RESUME, ResumeOptions, send.resume, set()),
+        (opt.RETRY, RetryOptions, again.retry, set()),
+        (opt.VERIFY, VerifyOptions, send.verify, set()),
+        (opt.LEDGER, LedgerOptions, look.status, set()),
+    ],
+)
+def test_functions_have_the_options_of_the_commands(known: tuple[str, ...], typed: Any, command: Any, more: set[str]) -> None:
+    assert typed.__optional_keys__ == set(known) - {"name"}
+    flags = set(inspect.signature(command).parameters) - OF_TERMINALS - ARGUMENTS
+    assert set(known) - {"name", *opt.ACCESS} == flags | more
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "expected"),
+    [
+        ("rate", 9, 9.0),
+        ("rate", "unlimited", None),
+        ("quiet_period", "2m", 120.0),
+        ("quiet_period", 2, 2.0),
+        ("timeout", timedelta(minutes=1), 60.0),
+        ("not_after", date(2026, 12, 24), "2026-12-24"),
+        ("start_at", datetime(2026, 12, 24, 18, tzinfo=UTC), "2026-12-24T18:00:00+00:00"),
+        ("template", Path("offer.txt"), Path("offer.txt")),
+        ("ledger", Path("own.db"), "own.db"),
+    ],
+)
+def test_values_of_python(option: str, value: Any, expected: Any) -> None:
+    assert getattr(settings_of({option: value}, [option], function="run"), option) == expected
+
+
+@pytest.mark.parametrize(("value", "count"), [(500, 500), ("500", 500), ("20%", None)])
+def test_a_number_of_failures(value: Any, count: int | None) -> None:
+    assert settings_of({"halt": value}, ["halt"], function="run").halt.count == count
+
+
+def test_a_password_is_no_secret_from_a_call() -> None:
+    settings = settings_of({"ledger": " postgresql://anna:secret@db/campaigns"}, ["ledger"], function="run")
+    assert settings.ledger_url == "postgresql://anna:secret@db/campaigns"
+    assert settings.ledger_to_name == ""
+    assert "secret" not in repr(settings)
+
+
+def test_an_argument_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAMPAIGN_RATE", "5")
+    monkeypatch.setenv("PASSENTRY_API_KEY", "of-the-environment")
+    assert settings_of({}, ["rate"], function="run").rate == 5
+    settings = settings_of({"rate": 7, "token": "given"}, ["rate", "token"], function="run")
+    assert (settings.rate, settings.token()) == (7, "given")
+
+
+def test_every_option_is_a_setting() -> None:
+    assert opt.ALL - {"token"} <= set(Settings.model_fields)
+
+
+def test_importing_the_package_is_cheap() -> None:
+    heavy = "{'pandas', 'pyarrow', 'aiohttp', 'pydantic', 'campaign.api', 'campaign.settings', 'logging', 'asyncio'}"
+    subprocess.run([sys.executable, "-c", f"import sys, campaign; assert not {heavy} & set(sys.modules)"], check=True)
