@@ -134,6 +134,15 @@ class TestCron:
         assert office.simulator.requests() == []
 
 
+def test_the_steps_of_a_pipeline_twice(office: Desk) -> None:
+    for _ in range(2):
+        words = [sys.executable, str(office.folder / "jobs" / "pipeline.py")]
+        done = subprocess.run(words, cwd="/", env=office.environment, capture_output=True, text=True, timeout=90, check=True)
+        assert done.stdout.split() == ["delivery_status", "delivered", str(PASSES)]
+        assert {len(texts) for texts in office.sent().values()} == {1}
+        assert len(office.sent()) == PASSES
+
+
 @pytest.mark.parametrize("job", [job.name for job in JOBS])
 def test_every_job_can_be_started_as_it_stands(office: Desk, job: str) -> None:
     before = "weekly-offer.toml"
