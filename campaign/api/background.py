@@ -163,10 +163,12 @@ class Background(Generic[T]):
 @contextmanager
 def _ctrl_c_is_heard() -> Iterator[None]:
     """A loop that runs in this thread would be told of a Ctrl-C, and can't do anything about it while it is held up here."""
-    if asyncio._get_running_loop() is None or threading.current_thread() is not threading.main_thread():  # noqa: SLF001 - the one that raises nothing
+    before = signal.getsignal(signal.SIGINT)
+    in_a_loop = asyncio._get_running_loop() is not None  # noqa: SLF001 - the one that raises nothing
+    if not in_a_loop or threading.current_thread() is not threading.main_thread() or not callable(before):
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     finally:

@@ -90,6 +90,13 @@ class TestRun:
         assert (done.state, done.exit_code) == ("finished", 0)
         assert sent(simulator) == greetings(rows)
 
+    def test_results_are_a_list_that_goes_on_where_no_ledger_knows_it(self, simulator: SimulatorClient) -> None:
+        rows = people(9)
+        begun = campaign.run(rows, name="promo", limit=4, **FAST)
+        done = campaign.run(begun.results, ledger="other.db", rate=200, yes=True)
+        assert (done.campaign, done.exit_code, done.counts["delivered"]) == ("promo", 0, 9)
+        assert sent(simulator) == greetings(rows)
+
     def test_who_is_excluded_may_be_a_dataframe_as_well(self, simulator: SimulatorClient) -> None:
         rows = people(6)
         rows.iloc[:1].to_csv("no.csv", index=False)

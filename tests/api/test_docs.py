@@ -33,6 +33,7 @@ def test_the_page_from_start_to_end(simulator: SimulatorClient, capsys: pytest.C
     expected = [(pass_id, offer.format(name)) for pass_id, name in (*spring, *autumn)]
     assert sorted(sent(simulator).elements()) == sorted(expected)
     assert names["rows"]["pass_id"].tolist() == ["pass-00001", "pass-00005", "pass-00003", "pass-00004"]
+    assert names["joined"]["converted"].tolist() == [False, False, True, True]
     assert names["result"].exit_code == 0
     assert all(Path(file).exists() for file in ("spring.html", "spring.xlsx"))
     printed = capsys.readouterr().out
