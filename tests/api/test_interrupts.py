@@ -74,6 +74,18 @@ def test_the_first_settles_what_is_under_way(call: str, simulator: SimulatorClie
     assert sent(simulator) == greetings(people(500))
 
 
+def test_what_a_handler_of_the_caller_raises_is_heard_as_well(simulator: SimulatorClient) -> None:
+    """As Airflow's does, when a task is to end."""
+    handler = "import signal; signal.signal(signal.SIGTERM, lambda *_: {}['told to end']); "
+    with program(f"exec({handler!r}); call()") as process:
+        wait_for_sends(simulator, 5)
+        process.send_signal(signal.SIGTERM)
+        said = process.communicate(timeout=30)[0].splitlines()
+    assert said[-1] == '"KeyError"'
+    stopped = campaign.status("promo")
+    assert (stopped.state, stopped.counts["delivered"]) == ("stopped", len(simulator.audit()))
+
+
 def test_the_second_ends_at_once(simulator: SimulatorClient) -> None:
     simulator.set_faults(faults={"hang_after": 1.0}, hang_seconds=60)
     with program("call()") as process:
