@@ -23,6 +23,7 @@ from tests.errors import raises
 NOT_SETTINGS = {
     *("source", "target", "name", "first", "second", "to", "row", "line", "rows", "by", "status", "watch", "output", "file"),
     *("reason", "http_status", "older_than", "since", "until"),
+    *("conversions", "conversions_id", "conversions_time", "within"),
 }
 """What a command is told of this one call: its arguments, and options that make no sense for all calls."""
 
