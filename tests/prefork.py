@@ -47,8 +47,8 @@ _READ_AT_START: Final = ("PYTHON", "LANG", "LC_")
 _LONGEST_REQUEST: Final = 1 << 20
 _NUMBER_BYTES: Final = 4
 _LATE: Final = (
-    *("aiohttp", "apprise", "fsspec.core", "psycopg", "pyarrow.parquet", "python_calamine", "rich.live", "s3fs", "structlog"),
-    *("typer.rich_utils", "uvloop", "xlsxwriter"),
+    *("aiohttp", "apprise", "fsspec.core", "pandas", "psycopg", "pyarrow.pandas_compat", "pyarrow.parquet", "python_calamine"),
+    *("rich.live", "s3fs", "structlog", "typer._adapters", "typer.rich_utils", "uvloop", "xlsxwriter"),
 )
 """Libraries that commands import when they need them."""
 

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.acceptance.desk import Desk
+from tests.examples import slow_after
 
 MESSAGE = ("--message", "Hi {{ first_name }}")
 
@@ -49,7 +50,7 @@ def test_a_token_that_may_not_send_stops_the_run(desk: Desk) -> None:
     assert desk.json("resume", "list")["by_status"]["delivered"] == 200
 
 
-@pytest.mark.parametrize("portal", ["page", "json", "302"])
+@pytest.mark.parametrize("portal", slow_after(1, ["page", "json", "302"]))
 def test_somebody_else_in_passentrys_place_gets_no_message(desk: Desk, portal: str) -> None:
     path = str(desk.make_list(80))
     desk.simulator.set_faults(portal=portal)

@@ -9,6 +9,7 @@ import pytest
 from campaign.reporter.reasons import reason_in_words
 from tests.acceptance.desk import Desk, broke_off
 from tests.acceptance.screen import Terminal
+from tests.examples import slow_after
 
 MESSAGE = ("--message", "Hi {{ first_name }}")
 ODD = (
@@ -110,7 +111,7 @@ class TestQuestion:
             assert terminal.end() == 5
         assert len(desk.sent()) == 2
 
-    @pytest.mark.parametrize("answer", ["y", ""])
+    @pytest.mark.parametrize("answer", slow_after(1, ["y", ""]))
     def test_for_many_a_yes_is_not_enough(self, desk: Desk, answer: str) -> None:
         desk.make_list(10_001)
         with Terminal(desk, "run", "list.csv", *MESSAGE, CAMPAIGN_YES="false") as terminal:
@@ -121,7 +122,7 @@ class TestQuestion:
         assert "campaign resume list" in str(terminal.screen)
         assert desk.simulator.requests() == []
 
-    @pytest.mark.parametrize("answer", ["10001", "10.001"])
+    @pytest.mark.parametrize("answer", slow_after(1, ["10001", "10.001"]))
     def test_the_number_is_an_answer(self, desk: Desk, answer: str) -> None:
         desk.make_list(10_001)
         with Terminal(desk, "run", "list.csv", *MESSAGE, CAMPAIGN_YES="false") as terminal:
@@ -142,7 +143,7 @@ class TestQuestion:
 
 
 class TestToOneself:
-    @pytest.mark.parametrize("to", ["my-pass", "shop/4711?x=1#2", "Ünïcode 100% &+", "3F2504E0-4F89-11D3-9A0C-0305E82C3301"])
+    @pytest.mark.parametrize("to", slow_after(1, ["shop/4711?x=1#2", "my-pass", "Ünïcode 100% &+", "3F2504E0-4F89-11D3-9A0C-0305E82C3301"]))
     def test_one_message_to_that_pass_alone(self, desk: Desk, to: str) -> None:
         desk.make_list(3)
         done = desk.run("test", "list.csv", *MESSAGE, "--to", to)

@@ -61,6 +61,7 @@ def test_who_stands_on_a_list_to_exclude_is_skipped_however_the_id_is_written(de
     assert [row["delivery_reason"] for row in results(desk.folder / "list.results.csv")].count("excluded") == 3
 
 
+@pytest.mark.slow
 def test_a_results_file_to_exclude_means_the_passes_that_it_was_written_for(desk: Desk) -> None:
     # A spreadsheet would run such an id as a formula, so the results file has it with an apostrophe in front.
     (desk.folder / "list.csv").write_text("ext_id\n+4917012345\n=1\nplain\n", encoding="utf-8")
@@ -203,6 +204,7 @@ def test_a_sample_is_drawn_and_finished_by_the_same_command(desk: Desk) -> None:
     assert sorted(desk.sent()) != [f"pass-{row:05}" for row in range(1, 11)]
 
 
+@pytest.mark.slow
 def test_the_fourth_campaign_of_a_day_is_capped(desk: Desk) -> None:
     desk.make_list(2)
     for number in range(3):

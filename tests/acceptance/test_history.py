@@ -10,6 +10,7 @@ from tests.acceptance.desk import Desk
 from tests.acceptance.hardship import start
 from tests.acceptance.test_run import wait_for
 from tests.acceptance.webhook import webhook
+from tests.examples import slow_after
 
 RUN = ("run", "list.csv", "--message", "Hi {{ first_name }}")
 
@@ -34,7 +35,7 @@ Heart.run, SqliteLedger.dismiss = fault, not_signed_off
 
 @pytest.mark.parametrize(
     ("number", "code", "word"),
-    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated"), (signal.SIGHUP, 129, "hung_up")],
+    slow_after(1, [(signal.SIGTERM, 143, "terminated"), (signal.SIGINT, 130, "interrupted"), (signal.SIGHUP, 129, "hung_up")], unpack=True),
 )
 def test_which_signal_ended_a_run_is_kept(desk: Desk, number: signal.Signals, code: int, word: str) -> None:
     desk.make_list(200)

@@ -41,6 +41,7 @@ class TestWindow:
         everyone_once(wall.desk, 60)
         wall.each_was(lambda at: time(9) <= at.time() < time(20), BERLIN)
 
+    @pytest.mark.slow
     def test_over_midnight_it_is_open_on_both_days(self, wall: Wall) -> None:
         wall.desk.make_list(60)
         wall.set("2026-11-24T21:59:00+01:00")
@@ -71,6 +72,7 @@ class TestWindow:
         everyone_once(wall.desk, 3)
         wall.each_was(lambda at: at.date().isoformat() == "2026-03-30" and at.hour == 2, BERLIN)
 
+    @pytest.mark.slow
     def test_in_the_night_in_which_an_hour_comes_twice_both_are_used(self, wall: Wall) -> None:
         wall.desk.make_list(80)
         wall.set("2026-10-25T02:30:00+02:00")

@@ -70,6 +70,7 @@ class TestCron:
             bare, cwd="/", stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=90, check=False, start_new_session=True
         )
 
+    @pytest.mark.slow
     def test_the_weekly_job_twice(self, office: Desk, cron: tuple[dict[str, str], list[str]]) -> None:
         variables, [weekly, _] = cron
         log = office.folder / "log.jsonl"

@@ -180,6 +180,7 @@ class TestMoving:
         desk.run("retry", "list", code=0, **there)
         assert {len(texts) for texts in desk.sent().values()} == {1}
 
+    @pytest.mark.slow
     def test_its_exclusions_and_hours_go_with_it(self, desk: Desk) -> None:
         (desk.folder / "list.csv").write_text("id,time_zone\na,Asia/Tokyo\nb,\nc,Asia/Tokyo\nd,\n", encoding="utf-8")
         (desk.folder / "not.csv").write_text("id\nx\nd\n", encoding="utf-8")
@@ -194,6 +195,7 @@ class TestMoving:
         assert (seen["by_status"]["delivered"], seen["skipped_by_reason"]) == (3, {"excluded": 1})
         assert sorted(desk.sent()) == ["a", "b", "c"]
 
+    @pytest.mark.slow
     def test_its_waits_go_with_it_and_a_file_of_before_has_none(self, desk: Desk) -> None:
         desk.make_list(3)
         soon = (datetime.now(tz=UTC) + timedelta(seconds=3)).isoformat(timespec="seconds")
@@ -235,6 +237,7 @@ class TestMoving:
         desk.run("resume", "back", code=0, **there)
         assert [len(texts) for texts in desk.sent().values()] == [1] * 6
 
+    @pytest.mark.slow
     def test_a_campaign_that_was_sent_and_forgotten_does_not_come_back(self, desk: Desk) -> None:
         desk.make_list(3)
         desk.run("run", "list.csv", "--message", MESSAGE, "--limit", "1", code=5)

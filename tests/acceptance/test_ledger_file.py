@@ -212,6 +212,7 @@ class TestTogether:
             assert {len(texts) for texts in sent.values()} == {1}
             desk.simulator.reset()
 
+    @pytest.mark.slow
     def test_many_that_make_one_ledger_at_once_all_find_it(self, desk: Desk) -> None:
         code = (
             "import sys, time; from pathlib import Path; from campaign.ledger.sqlite import SqliteLedger\n"

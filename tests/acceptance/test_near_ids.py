@@ -9,6 +9,7 @@ import pytest
 
 from tests.acceptance.desk import Desk
 from tests.acceptance.screen import Terminal
+from tests.examples import slow_after
 
 MESSAGE = ("--message", "Hi {{ name }}")
 DASHED = "3f2504e0-4f89-11d3-9a0c-0305e82c3301"
@@ -34,7 +35,7 @@ def warned(stderr: str) -> dict[str, str]:
     return {event["event"]: event["detail"] for event in events if event["event"].startswith("near_")}
 
 
-@pytest.mark.parametrize("pair", PAIRS)
+@pytest.mark.parametrize("pair", slow_after(1, PAIRS))
 def test_both_are_sent_to_and_a_person_is_told(desk: Desk, pair: str) -> None:
     one, other = PAIRS[pair]
     source = write(desk.folder / "list.csv", "first", one, "third", other)

@@ -15,6 +15,7 @@ from campaign.domain.safeguard import LOGINS_REFUSED
 from tests.acceptance.desk import Desk
 from tests.authority import Authority
 from tests.corporate import LOGIN, LOGIN_IN_URL, PASSES, ConnectProxy, Fate, Office, Tunnel, office
+from tests.examples import slow_after
 
 MESSAGE = ("--message", "Hi {{ first_name }}")
 RUN = ("run", "list.csv", *MESSAGE)
@@ -127,6 +128,7 @@ class TestBreaks:
         assert found["by_status"]["accepted"] + found["by_status"]["delivered"] == 60
         sent_once(desk, 60)
 
+    @pytest.mark.slow
     def test_tunnels_that_break_anywhere(self, desk: Desk, opened: Opening) -> None:
         draw = random.Random(4)
 
@@ -154,7 +156,7 @@ class TestBreaks:
 class TestTold:
     """What stands in the way is said at once."""
 
-    @pytest.mark.parametrize("login", ["", f"{LOGIN_IN_URL}@"], ids=["none", "another"])
+    @pytest.mark.parametrize("login", slow_after(1, ["", f"{LOGIN_IN_URL}@"]), ids=["none", "another"])
     def test_a_login_that_the_proxy_does_not_accept_ends_the_run(self, desk: Desk, opened: Opening, login: str) -> None:
         desk.make_list(200)
         with opened(ConnectProxy(login=("other", "person"))) as network:
@@ -191,6 +193,7 @@ class TestTold:
                 assert told.get("proxy", "") == environment.get("HTTPS_PROXY", "")
         assert desk.sent() == {}
 
+    @pytest.mark.slow
     def test_so_is_what_a_reading_can_not_reach(self, desk: Desk, opened: Opening) -> None:
         desk.make_list(2)
         desk.simulator.set_faults(faults={"cut_after": 1.0})

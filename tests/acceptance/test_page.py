@@ -129,6 +129,7 @@ def expected_retries(ledger: apsw.Connection) -> dict[str, tuple[int, int, int]]
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.slow
 def test_every_figure_is_that_of_the_ledger(desk: Desk) -> None:
     everything_happens(desk)
     desk.run("report", "list", "--output", "report.html", "--by", "country")

@@ -8,6 +8,7 @@ import pytest
 
 from campaign.reporter.reasons import ended_in_words
 from tests.acceptance.desk import ROOT, Desk, events
+from tests.acceptance.hardship import start
 
 MESSAGE = ("--message", "Hi {{ first_name }}")
 
@@ -120,7 +121,8 @@ class TestLog:
     def test_waiting_is_told_with_its_reason(self, desk: Desk) -> None:
         desk.simulator.set_faults(faults={"refuse": 1.0}, latency=0.0)
         desk.make_list(12)
-        process = desk.start("run", "list.csv", *MESSAGE, CAMPAIGN_TIMEOUT="1s")
+        soon = "from campaign.cli import progress; progress.WAITING_LINE_SECONDS = 1.0"
+        process = start(desk, "run", "list.csv", *MESSAGE, before=soon, CAMPAIGN_TIMEOUT="1s")
         waiting = None
         assert process.stderr is not None
         for line in process.stderr:
@@ -159,6 +161,7 @@ class TestCheck:
 
 
 class TestDemo:
+    @pytest.mark.slow
     def test_a_second_demo_in_the_same_folder_is_no_riddle(self, desk: Desk) -> None:
         folder = desk.folder / "a new" / "place"
         # What is set for real campaigns must not reach a demo.

@@ -12,6 +12,7 @@ import pytest
 
 from tests.acceptance.desk import ROOT, Desk, broke_off
 from tests.acceptance.store import BUCKET, KEYS, Relay, Store, serving
+from tests.examples import slow_after
 
 MESSAGE = "Hi {{ first_name }}"
 LIST = "lists/promo.csv"
@@ -101,13 +102,13 @@ class TestRun:
         assert {row["delivery_status"] for row in table(store.text(RESULTS))} <= {"delivered", "accepted"}
         assert {len(texts) for texts in desk.sent().values()} == {1}
 
-    @pytest.mark.parametrize("name", ["promo.parquet", "promo.xlsx"])
+    @pytest.mark.parametrize("name", slow_after(1, ["promo.parquet", "promo.xlsx"]))
     def test_any_kind_of_list_is_checked_where_it_is(self, desk: Desk, store: Store, name: str) -> None:
         url = store.put(f"lists/{name}", (ROOT / "sample_data" / name).read_bytes())
         seen = desk.json("check", url, "--template", str(ROOT / "sample_data" / "templates" / "offer.txt"), code=None)
         assert (seen["list"], seen["rows"]) == (url, 504)
 
-    @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+    @pytest.mark.parametrize("suffix", slow_after(1, [".csv", ".parquet"]))
     def test_results_go_where_they_are_wanted_and_never_over_anothers(self, desk: Desk, store: Store, suffix: str) -> None:
         path, results = str(desk.make_list(3)), f"s3://{BUCKET}/out/all{suffix}"
         assert desk.json("run", path, "--message", MESSAGE, "--results", results)["results"] == results

@@ -11,6 +11,7 @@ import pytest
 from campaign.domain.results import RESULT_COLUMNS
 from tests.acceptance.desk import Desk, broke_off, events
 from tests.acceptance.screen import Terminal
+from tests.examples import slow_after
 
 MESSAGE = "Hi {{ first_name }}"
 
@@ -119,6 +120,7 @@ class TestMendedFile:
         assert desk.sent() == {"wrong-2": ["Hi Bob"], "wrong-5": ["Hi Eve"]}
         assert "nothing was corrected there: lines 4, 5 (rows 3, 4) of the list." in done.stdout
 
+    @pytest.mark.slow
     def test_a_row_taken_out_of_the_file_is_not_sent(self, desk: Desk) -> None:
         failed = run_with_failures(desk)
         desk.run("retry", write(failed, table(failed)[3:]), code=3)
@@ -164,6 +166,7 @@ class TestMendedFile:
         assert desk.sent() == {}
         assert failed.read_bytes() == content
 
+    @pytest.mark.slow
     def test_what_is_wrong_with_many_rows_is_said_once(self, desk: Desk) -> None:
         failed = run_with_failures(desk)
         rows = table(failed)
@@ -206,6 +209,7 @@ class TestMendedFile:
         assert "line 7 (row 6)" in refused
         assert desk.sent() == {}
 
+    @pytest.mark.slow
     def test_two_rows_mended_to_one_pass_tell_it_once(self, desk: Desk) -> None:
         failed = run_with_failures(desk)
         rows = table(failed)
@@ -221,6 +225,7 @@ class TestMendedFile:
         assert broke_off(desk.run("retry", write(failed, rows), code=2).stderr) == "row_does_not_match"
         assert desk.sent() == {}
 
+    @pytest.mark.slow
     def test_zeros_that_a_spreadsheet_dropped_are_told(self, desk: Desk) -> None:
         desk.simulator.set_faults(missing=["00123"])
         (desk.folder / "list.csv").write_text("pass_id\n00123\n", encoding="utf-8")
@@ -292,14 +297,18 @@ class TestMendedFile:
 
     @pytest.mark.parametrize(
         ("change", "options"),
-        [
-            ({"first_name": None}, ("--message", "Hi {{ first_name }}")),
-            ({"pass_id": None}, ()),
-            ({"delivery_row": None}, ()),
-            ({"delivery_campaign": None}, ()),
-            ({"first_name": "First Name"}, ()),
-            ({"pass_id": "Pass-ID"}, ()),
-        ],
+        slow_after(
+            2,
+            [
+                ({"first_name": None}, ("--message", "Hi {{ first_name }}")),
+                ({"pass_id": None}, ()),
+                ({"delivery_row": None}, ()),
+                ({"delivery_campaign": None}, ()),
+                ({"first_name": "First Name"}, ()),
+                ({"pass_id": "Pass-ID"}, ()),
+            ],
+            unpack=True,
+        ),
     )
     def test_a_column_that_is_needed_or_may_be_another_s_is_refused(
         self, desk: Desk, change: dict[str, str | None], options: tuple[str, ...]
@@ -312,6 +321,7 @@ class TestMendedFile:
         assert desk.sent() == {}
         assert failed.read_bytes() == content
 
+    @pytest.mark.slow
     def test_a_column_of_messages_is_needed(self, desk: Desk) -> None:
         (desk.folder / "own.csv").write_text("id,message\na,Hello\nb,\n", encoding="utf-8")
         desk.run("run", "own.csv", code=3)
@@ -350,6 +360,7 @@ class TestMendedFile:
         assert desk.sent() == {"wrong-2": ["Hi Bob"], "pass-4": ["Hi Dan"], "wrong-5": ["Hi Eve"]}
         assert "Nothing was sent" in desk.run("retry", mended, code=3).stdout
 
+    @pytest.mark.slow
     def test_a_paused_campaign_keeps_what_was_mended_in_the_file(self, desk: Desk) -> None:
         failed = run_with_failures(desk)
         rows = table(failed)
@@ -365,6 +376,7 @@ class TestMendedFile:
         shown = desk.run("status", "list").stdout
         assert re.search(rf"^    campaign retry {re.escape(str(failed))}$", shown, re.MULTILINE)
 
+    @pytest.mark.slow
     def test_the_prompt_shows_and_looks_through_the_messages_of_the_file(self, desk: Desk) -> None:
         failed = run_with_failures(desk)
         rows = table(failed)[:1]

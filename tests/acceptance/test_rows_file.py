@@ -9,6 +9,7 @@ from tests.acceptance.desk import Desk
 from tests.acceptance.screen import Terminal
 from tests.acceptance.test_jobs import write_job
 from tests.acceptance.test_reruns import table
+from tests.examples import slow_after
 from tests.unit.xlsx_given import write_workbook
 
 MESSAGE = ("--message", "Hi {{ first_name }}")
@@ -60,7 +61,7 @@ def test_in_words_with_the_lines_of_the_file(failed: Desk) -> None:
     assert "delivered already (line 5 (row 3))" in said
 
 
-@pytest.mark.parametrize("kind", ["xlsx", "jsonl", "results", "one column"])
+@pytest.mark.parametrize("kind", slow_after(1, ["xlsx", "jsonl", "results", "one column"]))
 def test_any_list_will_do(failed: Desk, kind: str) -> None:
     match kind:
         case "xlsx":
@@ -182,7 +183,7 @@ class TestJob:
         assert (found["ok"], Path(found["rows_file"]).name) == (True, "vip.csv")
         assert failed.sent() == {}
 
-    @pytest.mark.parametrize("text", ['rows = ""', 'rows = "-"', "rows = 3"])
+    @pytest.mark.parametrize("text", slow_after(1, ['rows = ""', 'rows = "-"', "rows = 3"]))
     def test_what_is_no_file_is_a_mistake(self, failed: Desk, text: str) -> None:
         job = write_job(failed, f'command = "retry"\ncampaign = "list"\n{text}\n')
         failed.run("run", job, code=2)

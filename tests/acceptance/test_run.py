@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.desk import SAMPLES, Desk
+from tests.examples import slow_after
 
 MESSAGE = "Hi {{ first_name }}, 20% off until Sunday"
 OFFER = str(SAMPLES / "templates" / "offer.txt")
@@ -51,6 +52,7 @@ class TestSample:
         assert desk.json(*words, code=3)["by_status"] == seen["by_status"]
         assert len(desk.simulator.requests()) == before
 
+    @pytest.mark.slow
     def test_one_list_in_four_formats_gives_the_same_results(self, desk: Desk) -> None:
         texts = set()
         for name in ("promo.csv", "promo-excel-de.csv", "promo.xlsx", "promo.parquet"):
@@ -83,7 +85,7 @@ class TestSample:
 
 
 class TestGoingOn:
-    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    @pytest.mark.parametrize("number", slow_after(1, [signal.SIGTERM, signal.SIGINT]))
     def test_interrupted_then_the_same_command_sends_every_pass_once(self, desk: Desk, number: signal.Signals) -> None:
         path = desk.make_list(300)
         out = desk.folder / "list.results.csv"
@@ -111,7 +113,7 @@ class TestGoingOn:
         assert {len(texts) for texts in desk.sent().values()} == {1}
         assert len(desk.sent()) == 300
 
-    @pytest.mark.parametrize("suffix", [".csv", ".xlsx", ".parquet", ".jsonl"])
+    @pytest.mark.parametrize("suffix", slow_after(2, [".csv", ".xlsx", ".parquet", ".jsonl"]))
     def test_the_results_file_alone_goes_on_on_a_ledger_that_never_saw_it(self, desk: Desk, suffix: str) -> None:
         path = desk.make_list(60)
         out = desk.folder / f"list.results{suffix}"

@@ -15,6 +15,7 @@ import pytest
 from tests.acceptance.desk import Desk
 from tests.acceptance.hardship import finish, start
 from tests.acceptance.test_run import MESSAGE, agrees, wait_for
+from tests.examples import slow_after
 
 WHEN_CALLED = """
 import functools, os, time
@@ -88,7 +89,7 @@ def goes_on_to_its_end(desk: Desk, words: tuple[str, ...], rows: int) -> None:
     agrees(desk, desk.folder / "list.results.csv")
 
 
-@pytest.mark.parametrize("numbers", [(15,), (2,), (15, 15)])
+@pytest.mark.parametrize("numbers", slow_after(1, [(15,), (2,), (15, 15)]))
 def test_while_staging_leaves_nothing_half_staged(desk: Desk, numbers: tuple[int, ...]) -> None:
     words = ("run", str(desk.make_list(5001)), "--message", MESSAGE)
     said = finish(start(desk, *words, before=STAGING % ", ".join(map(str, numbers))))
@@ -107,8 +108,7 @@ def test_while_waiting_for_a_pipe_that_nothing_writes_into(desk: Desk, words: tu
     assert len(desk.sent()) == 2
 
 
-@pytest.mark.parametrize("step", ["seal", "replace"])
-@pytest.mark.parametrize("turn", [1, 2])
+@pytest.mark.parametrize(("step", "turn"), slow_after(1, [("replace", 1), ("replace", 2), ("seal", 1), ("seal", 2)], unpack=True))
 def test_while_reporting_the_results_are_whole(desk: Desk, step: str, turn: int) -> None:
     desk.simulator.set_faults(faults={"unprocessable": 0.2})
     out = desk.folder / "list.results.csv"
@@ -123,7 +123,7 @@ def test_while_reporting_the_results_are_whole(desk: Desk, step: str, turn: int)
     assert not list(desk.folder.glob(".campaign-results-*"))
 
 
-@pytest.mark.parametrize("step", ["seal", "replace"])
+@pytest.mark.parametrize("step", slow_after(1, ["replace", "seal"]))
 def test_killed_while_reporting_the_old_results_stay_or_the_new_ones_are_there(desk: Desk, step: str) -> None:
     out = desk.folder / "list.results.csv"
     words = ("run", str(desk.make_list(60)), "--message", MESSAGE)
@@ -135,7 +135,7 @@ def test_killed_while_reporting_the_old_results_stay_or_the_new_ones_are_there(d
     goes_on_to_its_end(desk, words, 60)
 
 
-@pytest.mark.parametrize("numbers", [(15, 15), (2, 15), (15, 2)])
+@pytest.mark.parametrize("numbers", slow_after(1, [(15, 15), (2, 15), (15, 2)]))
 def test_twice_while_sending_ends_at_once_and_the_same_command_goes_on(desk: Desk, numbers: tuple[int, int]) -> None:
     desk.simulator.set_faults(latency=2.0)
     # Of the requests that are cut off, the simulator still processes some: they must be read back, not sent again.
@@ -191,7 +191,7 @@ def test_stopped_beyond_its_lease_it_sends_nothing_more_of_what_others_took_over
 
 
 class TestPipes:
-    @pytest.mark.parametrize("options", [(), ("--json",)])
+    @pytest.mark.parametrize("options", slow_after(1, [(), ("--json",)]))
     def test_a_reader_of_stdout_that_went_away_breaks_nothing(self, desk: Desk, options: tuple[str, ...]) -> None:
         words = ("run", str(desk.make_list(60)), "--message", MESSAGE)
         process = start(desk, *words, "--rate", "60", *options)
@@ -204,7 +204,7 @@ class TestPipes:
         agrees(desk, desk.folder / "list.results.csv")
         assert len(desk.sent()) == 60
 
-    @pytest.mark.parametrize("level", ["info", "debug"])
+    @pytest.mark.parametrize("level", slow_after(1, ["info", "debug"]))
     def test_a_reader_of_stderr_that_went_away_breaks_nothing(self, desk: Desk, level: str) -> None:
         words = ("run", str(desk.make_list(100)), "--message", MESSAGE)
         process = start(desk, *words, "--rate", "50", CAMPAIGN_LOG_LEVEL=level)
@@ -217,7 +217,7 @@ class TestPipes:
         assert len(desk.sent()) == 100
         agrees(desk, desk.folder / "list.results.csv")
 
-    @pytest.mark.parametrize("closed", ["1", "2", "0", "0 1 2"])
+    @pytest.mark.parametrize("closed", slow_after(1, ["0 1 2", "1", "2", "0"]))
     def test_started_without_standard_streams(self, desk: Desk, closed: str) -> None:
         words = ["run", str(desk.make_list(20)), "--message", MESSAGE]
         redirects = " ".join(f"{number}>&-" for number in closed.split())

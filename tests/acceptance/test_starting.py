@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from tests.acceptance.desk import Desk
+from tests.examples import slow_after
 
 HEAVY = {"aiohttp", "apprise", "fsspec", "numpy", "pandas", "prometheus_client", "psycopg", "pygal", "pyarrow", "ray", "xlsxwriter"}
 FELT = {"asyncio", "jinja2", "pydantic", "rich", "structlog", "uvloop"}
@@ -16,15 +17,19 @@ FELT = {"asyncio", "jinja2", "pydantic", "rich", "structlog", "uvloop"}
 
 @pytest.mark.parametrize(
     ("words", "most"),
-    [
-        (("--help",), set()),
-        (("status", "--json"), {"asyncio", "pydantic"}),
-        (("status", "list"), {"asyncio", "pydantic"}),
-        (("list",), {"asyncio", "pydantic"}),
-        (("pause", "list"), {"asyncio", "jinja2", "pydantic", "uvloop"}),
-        (("check", "list.csv", "--message", "Hi"), {"numpy", "pandas", "pyarrow"} | FELT),
-        (("run", "list.csv", "--message", "Hi {{ first_name }}"), {"aiohttp", "numpy", "pandas", "pyarrow"} | FELT),
-    ],
+    slow_after(
+        3,
+        [
+            (("check", "list.csv", "--message", "Hi"), {"numpy", "pandas", "pyarrow"} | FELT),
+            (("run", "list.csv", "--message", "Hi {{ first_name }}"), {"aiohttp", "numpy", "pandas", "pyarrow"} | FELT),
+            (("status", "--json"), {"asyncio", "pydantic"}),
+            (("--help",), set()),
+            (("status", "list"), {"asyncio", "pydantic"}),
+            (("list",), {"asyncio", "pydantic"}),
+            (("pause", "list"), {"asyncio", "jinja2", "pydantic", "uvloop"}),
+        ],
+        unpack=True,
+    ),
     ids=lambda given: " ".join(given) if isinstance(given, tuple) else "",
 )
 def test_only_what_the_command_needs_is_loaded(desk: Desk, words: tuple[str, ...], most: set[str]) -> None:

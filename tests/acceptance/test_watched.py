@@ -52,7 +52,8 @@ def figures_of(path: Path) -> dict[tuple[str, str], float]:
 
 class TestLog:
     def test_every_line_parses_and_names_run_campaign_and_row_whatever_happens(self, desk: Desk) -> None:
-        desk.simulator.set_faults(faults={"not_found": 0.1, "cut_after": 0.15, "throttle": 0.1, "error_before": 0.1, "not_delivered": 0.1})
+        faults = {"not_found": 0.1, "cut_after": 0.15, "throttle": 0.1, "error_before": 0.1, "not_delivered": 0.1}
+        desk.simulator.set_faults(faults=faults, retry_after="0.1")
         desk.make_list(60)
         runs = [desk.run(*RUN, "--limit", "30", code=None), desk.run("resume", "list", code=None), desk.run("verify", "list", code=None)]
         told = [events_of(done.stderr) for done in runs]

@@ -13,6 +13,7 @@ from tests.acceptance.desk import Desk
 from tests.acceptance.test_jobs import write_job
 from tests.acceptance.test_reruns import table
 from tests.acceptance.wallclock import Wall
+from tests.examples import slow_after
 
 RUN = ("run", "list.csv", "--message", "Hi {{ first_name }}")
 HEADER, LEFT = ("Pass ID", "why"), [("pass-00002", "left"), ("PASS-00004".lower(), "left")]
@@ -109,7 +110,11 @@ def _results(path: Path) -> None:
 class TestExclude:
     @pytest.mark.parametrize(
         ("name", "make"),
-        [("left.csv", _csv), ("left.parquet", _parquet), ("left.xlsx", _xlsx), ("left.jsonl", _jsonl), ("left.results.csv", _results)],
+        slow_after(
+            2,
+            [("left.csv", _csv), ("left.xlsx", _xlsx), ("left.parquet", _parquet), ("left.jsonl", _jsonl), ("left.results.csv", _results)],
+            unpack=True,
+        ),
     )
     def test_a_list_of_any_kind_may_be_given_and_several(self, desk: Desk, name: str, make: object) -> None:
         assert callable(make)
@@ -195,7 +200,7 @@ class TestCarefully:
             assert set(sent) <= set(everyone(bad + 1, 4))
             assert seen["by_status"]["pending"] >= 16
 
-    @pytest.mark.parametrize(("halt", "most"), [("10", 10), ("50%", 20)])
+    @pytest.mark.parametrize(("halt", "most"), slow_after(1, [("10", 10), ("50%", 20)], unpack=True))
     def test_when_too_many_fail_no_more_are_tried(self, desk: Desk, halt: str, most: int) -> None:
         desk.simulator.set_faults(faults={"unprocessable": 1.0})
         desk.make_list(400)
@@ -208,7 +213,7 @@ class TestCarefully:
 
 
 class TestBadInput:
-    @pytest.mark.parametrize("verb", ["resume", "retry"])
+    @pytest.mark.parametrize("verb", slow_after(1, ["resume", "retry"]))
     @pytest.mark.parametrize(
         ("words", "says"),
         [

@@ -14,6 +14,7 @@ from tests.acceptance.desk import Desk
 from tests.acceptance.hardship import finish, start
 from tests.acceptance.screen import Terminal
 from tests.acceptance.test_run import MESSAGE
+from tests.examples import slow_after
 
 ROWS = 12
 
@@ -111,7 +112,7 @@ class TestAnotherLedger:
         desk.run(*WORDS, "--name", "reminder", HOME=home(desk, "root"))
         assert texts(desk) == [2]
 
-    @pytest.mark.parametrize("results", ["out.csv", "list.results.xlsx"])
+    @pytest.mark.parametrize("results", slow_after(1, ["list.results.xlsx", "out.csv"]))
     def test_results_of_any_format_and_elsewhere_are_found(self, desk: Desk, results: str) -> None:
         desk.run(*WORDS, "--results", results)
         assert results in refused(desk, *WORDS, "--results", results, HOME=home(desk, "root"))
@@ -151,11 +152,13 @@ class TestAnotherLedger:
         assert found["unknown_campaign"]["results"] == str(desk.folder / "list.results.csv")
         assert not ledger_of(desk, "root").exists()
 
+    @pytest.mark.slow
     def test_results_of_a_campaign_of_another_name_say_nothing(self, desk: Desk) -> None:
         desk.run(*WORDS, "--name", "first")
         desk.run(*WORDS, "--name", "second", "--ledger", "other.db")
         assert texts(desk) == [2]
 
+    @pytest.mark.slow
     def test_on_a_terminal_it_asks_and_no_sends_nothing(self, desk: Desk) -> None:
         desk.run(*WORDS)
         asked = {"HOME": home(desk, "root"), "CAMPAIGN_YES": "false"}
@@ -351,6 +354,7 @@ class TestCopies:
         desk.run("retry", "list")
         assert (texts(desk), len(desk.sent())) == ([1], ROWS)
 
+    @pytest.mark.slow
     def test_a_new_campaign_on_a_copy_is_asked_for_and_one_that_has_ended_is_not(self, desk: Desk) -> None:
         """Two machines with one crontab would both send each new list."""
         desk.run(*WORDS)
@@ -364,6 +368,7 @@ class TestCopies:
         desk.run("run", "next.csv", "--message", "Next", "--ledger", str(copy), "--moved-here")
         assert len(desk.simulator.audit()) == ROWS + 3
 
+    @pytest.mark.slow
     def test_one_that_was_used_long_ago_goes_on(self, desk: Desk, copy: str) -> None:
         with sqlite3.connect(copy) as connection:
             connection.execute("UPDATE runners SET started_at = 1.0, ended_at = 2.0, lease_until = 2.0")

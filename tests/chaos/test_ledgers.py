@@ -15,6 +15,8 @@ from tests.chaos.ledgers import InServer
 from tests.contract import postgres_server
 from tests.contract.postgres_server import Server
 
+pytestmark = pytest.mark.slow
+
 FILL = """
 INSERT INTO campaign.rows (campaign, row, pass_id, pass_key, message, cells, status, due_at)
 SELECT 1, r, 'p' || r, 'p' || r, 'Hi', '[]', 'pending', 0 FROM generate_series({}, {}) AS r

@@ -16,6 +16,8 @@ from tests.chaos.points import MOMENTS, POINTS, LedgerKind, Phase
 from tests.chaos.victim import RECORD
 from tests.chaos.world import World, world
 
+pytestmark = pytest.mark.slow
+
 ANY = 10**6
 
 

@@ -224,6 +224,7 @@ async def test_an_upload_is_refused_that_is_forged_too_large_or_of_no_kind(tmp_p
         assert not folder.exists() or list(folder.iterdir()) == []
 
 
+@pytest.mark.slow
 async def test_what_can_not_be_sent_as_it_was_mended_is_told_before(tmp_path: Path) -> None:
     async with scene(tmp_path, SOME_MISSING) as at:
         await at.run("promo", 12, code=3)

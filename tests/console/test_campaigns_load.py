@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.bench.console import place, sends_per_second, uploading
 from tests.console.served import console
 
 
+@pytest.mark.slow
 async def test_many_who_watch_and_a_large_list_hold_up_nobody(tmp_path: Path) -> None:
     async with place(tmp_path) as at, console(tmp_path / "served", at.environment) as (_, browser):
         alone, _ = await sends_per_second(at, browser, rows=4000, watchers=0, turn=0)

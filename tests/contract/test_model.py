@@ -13,8 +13,8 @@ from tests.examples import examples
 
 pytestmark = pytest.mark.fuzz
 
-EXAMPLES = examples(40)
-"""40 take about five seconds where nobody else works."""
+EXAMPLES = examples(12)
+"""12 take a second or two where nobody else works."""
 
 STEPS = 50
 SHARE_OF_POSTGRES = 4

@@ -25,7 +25,7 @@ QUICK = AMBIGUOUS - {Fault.HUGE, Fault.GZIP_BOMB, Fault.ENDLESS_HEADERS, Fault.D
 class TestAmbiguity:
     async def test_with_every_ambiguous_fault_nothing_is_sent_twice_and_nothing_is_lost(self, tmp_path: Path) -> None:
         async with rig(tmp_path, faults=dict.fromkeys(AMBIGUOUS, 0.05), huge_bytes=2_000_000, seed=11) as given:
-            record = await given.campaign(*passes(2000))
+            record = await given.campaign(*passes(600))
             end = await given.send(record, policy=Policy(quiet_seconds=0.6, max_attempts=50))
             processed = given.processed()
             assert end.ended is Ended.FINISHED

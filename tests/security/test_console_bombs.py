@@ -11,11 +11,12 @@ from tests.console.campaigns_given import scene
 from tests.console.drafts_given import CSRF, desk
 from tests.console.test_campaigns_files import SOME_MISSING
 from tests.console.test_drafts_uploads import _parquet_bomb, _rss, _xlsx_bomb
+from tests.examples import slow_after
 
 MEGABYTE = 1 << 20
 
 
-@pytest.mark.parametrize(("name", "make"), [("promo.xlsx", _xlsx_bomb), ("promo.parquet", _parquet_bomb)])
+@pytest.mark.parametrize(("name", "make"), slow_after(1, [("promo.xlsx", _xlsx_bomb), ("promo.parquet", _parquet_bomb)], unpack=True))
 async def test_a_bomb_as_a_mended_file_is_refused_and_costs_the_console_no_memory(tmp_path: Path, name: str, make: object) -> None:
     assert callable(make)
     content = make()
@@ -30,7 +31,7 @@ async def test_a_bomb_as_a_mended_file_is_refused_and_costs_the_console_no_memor
         assert list((tmp_path / "mended").iterdir()) == []
 
 
-@pytest.mark.parametrize(("name", "make"), [("promo.xlsx", _xlsx_bomb), ("promo.parquet", _parquet_bomb)])
+@pytest.mark.parametrize(("name", "make"), slow_after(1, [("promo.xlsx", _xlsx_bomb), ("promo.parquet", _parquet_bomb)], unpack=True))
 async def test_a_bomb_as_a_list_to_leave_out_is_refused(tmp_path: Path, name: str, make: object) -> None:
     assert callable(make)
     async with desk(tmp_path) as at:
@@ -42,7 +43,7 @@ async def test_a_bomb_as_a_list_to_leave_out_is_refused(tmp_path: Path, name: st
         assert at.draft(draft).excludes == ()
 
 
-@pytest.mark.parametrize("where", ["new", "mended"])
+@pytest.mark.parametrize("where", slow_after(1, ["new", "mended"]))
 async def test_a_line_without_an_end_is_refused_and_is_in_nobody_s_memory(tmp_path: Path, where: str) -> None:
     block = b"x" * MEGABYTE
 

@@ -16,6 +16,7 @@ from tests.console.campaigns_given import scene, stream
 from tests.console.drafts_given import CSRF, LIST, MESSAGE, desk
 from tests.console.test_campaigns_files import SOME_MISSING
 from tests.console.waiting import until
+from tests.examples import slow_after
 
 SCRIPT = "<script>alert(1)</script>"
 TAG = re.compile(r"<script>alert|<(script|img|svg|b|iframe)\b[^>]*(alert\(|onerror=|evil)", re.IGNORECASE)
@@ -78,10 +79,10 @@ async def test_an_upload_is_a_list_whatever_it_is_called(tmp_path: Path, file: s
         assert answer.path.endswith(("/column", "/list"))
 
 
-COLUMNS = ["-x", "--yes", "@/etc/passwd", "1", "a,b", "$(id)", "=1+1", "%s", "ЁЖ", "a\nb"]
+COLUMNS = ["--yes", "$(id)", "-x", "@/etc/passwd", "1", "a,b", "=1+1", "%s", "ЁЖ", "a\nb"]
 
 
-@pytest.mark.parametrize("column", COLUMNS)
+@pytest.mark.parametrize("column", slow_after(2, COLUMNS))
 async def test_a_column_may_be_called_like_an_option_and_the_passes_are_in_it(tmp_path: Path, column: str) -> None:
     out = io.StringIO()
     writer = csv.writer(out)
@@ -98,7 +99,7 @@ async def test_a_column_may_be_called_like_an_option_and_the_passes_are_in_it(tm
         assert await at.finished(3) == {f"mine-{row}": ["--help @/etc/passwd $(id) `id`"] for row in range(3)}
 
 
-@pytest.mark.parametrize("name", ["--help", "-n", "@/etc/passwd", "job.toml", "a;id", "$(id)", "~root", "../x"])
+@pytest.mark.parametrize("name", slow_after(3, ["--help", "../x", "$(id)", "-n", "@/etc/passwd", "job.toml", "a;id", "~root"]))
 async def test_a_campaign_may_be_called_like_an_option_or_a_path(tmp_path: Path, name: str) -> None:
     async with desk(tmp_path) as at:
         draft = await at.begun(LIST)

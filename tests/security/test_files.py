@@ -11,6 +11,7 @@ import pytest
 from python_calamine import CalamineWorkbook
 
 from tests.acceptance.desk import Desk
+from tests.examples import slow_after
 from tests.integration.gateway.rawserver import Wire, serving
 from tests.security.command import Command, files
 
@@ -26,7 +27,7 @@ def folder_modes(folder: Path) -> set[int]:
     return {mode(path) for path in folder.rglob("*") if path.is_dir()}
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".xlsx", ".parquet", ".jsonl"])
+@pytest.mark.parametrize("suffix", slow_after(1, [".xlsx", ".csv", ".parquet", ".jsonl"]))
 async def test_every_file_is_its_owners_alone_also_under_a_umask_of_nothing(tmp_path: Path, suffix: str) -> None:
     asked = asyncio.Event()
 

@@ -13,6 +13,7 @@ import pytest
 from campaign.domain.errors import InputError
 from campaign.domain.model import Invalid
 from campaign.loader.messages import MessageLimits
+from tests.examples import slow_after
 from tests.unit.messages_given import ANNA, plan, refused, refused_at
 
 DOUBLING = "{{% set ns = namespace(a='xx') %}}{{% for i in range(60) %}}{{% set ns.a = {} %}}{{% endfor %}}"
@@ -240,7 +241,8 @@ def test_clever_structures_take_no_time(template: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("opens", "closes"), [("(", ")"), ("[", "]"), ("{1: ", "}"), ("not ", ""), ("-", ""), ("1 + ", ""), ("1 ~ ", ""), ("f(", ")")]
+    ("opens", "closes"),
+    slow_after(4, [("(", ")"), ("[", "]"), ("-", ""), ("f(", ")"), ("{1: ", "}"), ("not ", ""), ("1 + ", ""), ("1 ~ ", "")], unpack=True),
 )
 def test_a_source_nested_too_deeply_for_any_parser_is_refused(opens: str, closes: str) -> None:
     """Also where its length is no bound: minijinja itself would overflow the stack."""

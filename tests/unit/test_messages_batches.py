@@ -142,9 +142,11 @@ def test_nothing_is_escaped_whatever_a_template_is_called(tmp_path: Path, name: 
     assert messages.render(("a&b<'\"",)).text == 'A&B<\'" <b> & "a&b<\'""<'
 
 
-def test_too_many_rows_that_exhaust_a_template_stop_the_list_at_a_row_that_is_named() -> None:
+def test_too_many_rows_that_exhaust_a_template_stop_the_list_at_a_row_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    # What five such rows take.
+    monkeypatch.setattr("campaign.loader.messages.template.MAX_WASTED_UNITS", 5 * MessageLimits().work_units)
     messages = plan("{% for i in range(points | int) %}{% for j in range(points | int) %}{% endfor %}{% endfor %}Hi")
-    rows = [("p", "", "", "", "2" if number < 7 else "9999") for number in range(1_000)]
+    rows = [("p", "", "", "", "2" if number < 7 else "9999") for number in range(100)]
     with pytest.raises(InputError) as caught:
         messages.render_columns(list(zip(*rows, strict=True)))
-    assert caught.value.row == 7 + 101
+    assert caught.value.row == 7 + 6

@@ -21,6 +21,7 @@ from campaign.reporter import atomic, results
 from campaign.reporter.atomic import LEFT_BEHIND_SECONDS, Draft, writing
 from campaign.reporter.results import failed_path, write_results
 from tests.errors import raises
+from tests.examples import slow_after
 from tests.unit.reporter_given import FAILED, by_column, names, row
 
 
@@ -107,7 +108,11 @@ def test_a_kill_at_any_line_leaves_whole_files(tmp_path: Path) -> None:
 # At 12,000 kB what Excel's writer puts aside still fits, and the workbook does not.
 @pytest.mark.parametrize(
     ("suffix", "kilobytes"),
-    [*((suffix, size) for suffix in (".csv", ".parquet", ".jsonl", ".xlsx") for size in (20, 2600)), (".xlsx", 12_000)],
+    slow_after(
+        2,
+        [(".csv", 20), (".xlsx", 12_000), *((suffix, 2600) for suffix in (".csv", ".parquet", ".jsonl", ".xlsx")), (".xlsx", 20)],
+        unpack=True,
+    ),
 )
 def test_a_full_disk_is_said_and_leaves_the_old_files(suffix: str, kilobytes: int, tmp_path: Path) -> None:
     assert on_a_disk_of(kilobytes, "full", suffix, tmp_path) == "DiskFullError 0 old"

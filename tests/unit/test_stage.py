@@ -19,7 +19,7 @@ from campaign.domain.model import UNSENT, Invalid, Outcome, ResultRow, StagedRow
 from campaign.domain.results import RESULT_COLUMNS
 from campaign.loader.frames import rows_of
 from campaign.loader.layout import Layout
-from campaign.loader.messages import Messages, plan_messages
+from campaign.loader.messages import MessageLimits, Messages, plan_messages
 from campaign.loader.stage import Stager
 from campaign.loader.table import open_table
 from campaign.reporter.results import write_results
@@ -91,15 +91,20 @@ def test_many_rows_at_once_become_what_each_does_by_itself(rows: list[tuple[str,
     assert whole.content_sha256 == hashlib.sha256("".join("\x1f".join(cells) + "\x1e" for cells in rows).encode()).hexdigest()
 
 
-def test_absurd_rows_are_invalid_until_they_are_too_many() -> None:
+def test_an_absurd_row_is_invalid_alone() -> None:
     columns = ("pass_id", "n")
     loops = template("{% for i in range(n | int) %}{% for j in range(n | int) %}{% endfor %}{% endfor %}Hi", columns)
     few = [(f"p{number}", "10000" if number == 3 else "2") for number in range(10)]
     assert [row.outcome.reason for row in stage(columns, few, loops)] == ["", "", "", Invalid.TEMPLATE_FAILED, *[""] * 6]
+
+
+def test_too_many_absurd_rows_stop_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("campaign.loader.messages.template.MAX_WASTED_UNITS", 5 * MessageLimits().work_units)
+    columns = ("pass_id", "n")
+    loops = template("{% for i in range(n | int) %}{% for j in range(n | int) %}{% endfor %}{% endfor %}Hi", columns)
     with pytest.raises(InputError, match=r"^row \d+: Too many rows are like this one.*--message, line 1: It takes more than") as caught:
-        stage(columns, [(f"p{number}", "10000") for number in range(1_000)], loops)
-    assert caught.value.row is not None
-    assert 50 < caught.value.row <= 110
+        stage(columns, [(f"p{number}", "10000") for number in range(100)], loops)
+    assert caught.value.row == 6
 
 
 def test_many_rows_that_are_found_out_at_once_cost_nothing_and_stop_nothing() -> None:
