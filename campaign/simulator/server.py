@@ -26,6 +26,7 @@ _BACKLOG: Final = 1024
 _HEAD_BYTES: Final = 1 << 16
 _GRACE_SECONDS: Final = 0.5
 _ANSWER_FIRST_SECONDS: Final = 0.05
+_TURNS_TO_CONNECT: Final = 5
 
 
 class Simulator:
@@ -45,6 +46,7 @@ class Simulator:
         self._server: web.Server
         self._runner: web.ServerRunner
         self._site: web.SockSite
+        self._listener: socket.socket
         self._port = 0
 
     async def __aenter__(self) -> Self:
@@ -97,13 +99,14 @@ class Simulator:
 
     async def outage(self, seconds: float) -> None:
         """For so long nobody listens: open connections end, new ones are refused. Requests that were read are still processed."""
+        await self._accept_no_more()
         await self._site.stop()
         for connection in self._server.connections:
             connection.force_close()
         listener = await _bound_again(self._config.host, self._port)
         try:
             await asyncio.sleep(seconds)
-            self._site = web.SockSite(self._runner, listener, backlog=_BACKLOG)
+            self._listener, self._site = listener, web.SockSite(self._runner, listener, backlog=_BACKLOG)
             await self._site.start()
         except BaseException:
             listener.close()
@@ -122,11 +125,19 @@ class Simulator:
         self._runner = web.ServerRunner(self._server, shutdown_timeout=_GRACE_SECONDS)
         await self._runner.setup()
         stack.push_async_callback(self._runner.cleanup)
+        stack.push_async_callback(self._accept_no_more)
         stack.callback(api.close)
         stack.callback(self._stopping.set)
         stack.push_async_callback(self._end_outage)
-        self._site = web.SockSite(self._runner, listener, backlog=_BACKLOG)
+        self._listener, self._site = listener, web.SockSite(self._runner, listener, backlog=_BACKLOG)
         await self._site.start()
+
+    async def _accept_no_more(self) -> None:
+        """A connection that is being accepted while asyncio closes the server would stay open, and nobody's."""
+        if self._listener.fileno() >= 0:
+            asyncio.get_running_loop().remove_reader(self._listener)
+        for _ in range(_TURNS_TO_CONNECT):
+            await asyncio.sleep(0)
 
     def _outage_soon(self, seconds: float) -> None:
         if self._outage_task is not None and not self._outage_task.done():

@@ -23,7 +23,7 @@ def office(desk: Desk) -> Desk:
     """A folder as the schedules expect it, and an environment with next to nothing in it."""
     for folder in ("jobs", "sample_data"):
         shutil.copytree(ROOT / folder, desk.folder / folder, ignore=shutil.ignore_patterns("*.results.*", "*.failed.csv"))
-    kept = ("PATH", "PYTHONPATH", "CAMPAIGN_LEDGER", "CAMPAIGN_QUIET_PERIOD", "PASSENTRY_API_URL", "PASSENTRY_API_KEY")
+    kept = ("PATH", "HOME", "PYTHONPATH", "CAMPAIGN_LEDGER", "CAMPAIGN_QUIET_PERIOD", "PASSENTRY_API_URL", "PASSENTRY_API_KEY")
     return replace(desk, environment={name: desk.environment[name] for name in kept} | {"CAMPAIGN_RATE": "unlimited"})
 
 
@@ -62,7 +62,7 @@ class TestCron:
         variables = dict(line.split("=", 1) for line in lines if re.match(r"\w+=", line))
         commands = [line.split(None, 5)[5] for line in lines if not re.match(r"\w+=", line)]
         assert all("%" not in command for command in commands)
-        return variables | {"PASSENTRY_API_URL": office.simulator.url, "CAMPAIGN_RATE": "unlimited"}, commands
+        return variables | {"HOME": str(office.folder), "PASSENTRY_API_URL": office.simulator.url, "CAMPAIGN_RATE": "unlimited"}, commands
 
     def start(self, command: str, variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
         bare = ["env", "-i", "PATH=/usr/bin:/bin", *(f"{name}={value}" for name, value in variables.items()), "/bin/sh", "-c", command]

@@ -679,3 +679,18 @@ async def test_what_someone_else_wrote_is_read_back_but_not_audited() -> None:
         client.simulator.set_pass("a", PassChange(latest_message="Theirs"))
         assert await client.latest() == "Theirs"
         assert client.simulator.summary().processed == 1
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_it_ends_with_no_connection_open_not_even_one_that_came_last(turns: int) -> None:
+    async with Simulator(SimulatorConfig()) as simulator:
+        address = URL(simulator.url)
+        await asyncio.sleep(0)
+        clients = [socket.create_connection((address.host, address.port)) for _ in range(3)]
+        for _ in range(turns):
+            await asyncio.sleep(0)
+    for client in clients:
+        client.settimeout(5)
+        with client, suppress(ConnectionResetError):
+            # Also where it was never accepted.
+            assert client.recv(1) == b""
