@@ -152,6 +152,7 @@ async def _fill(
                 while (batch := await next_batch()) is not None:
                     _check_not_stopped(stop)
                     await ledger.stage(record.id, batch)
+            _check_not_stopped(stop)
             await exclude(ledger, record, exclusions, finder)
             near = await asyncio.to_thread(finder.found)
         await ledger.finish_staging(record.id, content_sha256=stager.content_sha256, duplicates_marked=stager.repeated is not None)

@@ -12,7 +12,6 @@ from pathlib import Path
 import apsw
 import pytest
 
-from campaign.loader.frames import ROWS_AT_ONCE
 from tests.acceptance.desk import Desk
 from tests.acceptance.hardship import finish, start
 from tests.acceptance.test_run import MESSAGE, agrees, wait_for
@@ -92,8 +91,7 @@ def goes_on_to_its_end(desk: Desk, words: tuple[str, ...], rows: int) -> None:
 
 @pytest.mark.parametrize("numbers", slow_after(1, [(15,), (2,), (15, 15)]))
 def test_while_staging_leaves_nothing_half_staged(desk: Desk, numbers: tuple[int, ...]) -> None:
-    # One row more than is staged at once.
-    words = ("run", str(desk.make_list(ROWS_AT_ONCE + 1)), "--message", MESSAGE)
+    words = ("run", str(desk.make_list(5001)), "--message", MESSAGE)
     said = finish(start(desk, *words, before=STAGING % ", ".join(map(str, numbers))))
     assert "nothing was sent" in said
     assert desk.simulator.requests() == []
