@@ -15,7 +15,7 @@ from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, Shee
 
 from campaign.domain.errors import InputError
 from campaign.loader.child import Batches, Order, read_apart
-from campaign.loader.frames import CELL_CHARACTERS, Header, guess_header, without_empty_end
+from campaign.loader.frames import CELL_CHARACTERS, Header, guess_header, without_empty_rows
 from campaign.loader.source import Source
 from campaign.loader.table import Head, Limits, List
 from campaign.loader.text_cells import cell_text
@@ -63,7 +63,7 @@ def batches(order: Order) -> Batches:
     head = Head(columns=header.columns, description=f"{kind}, sheet “{sheet.name}”{unread}", sheet=sheet.name, header_guess=guess)
 
     def below() -> Iterator[pa.RecordBatch]:
-        yield from without_empty_end(header.batches(_checked(rows, header)))
+        yield from without_empty_rows(header.batches(_checked(rows, header)))
         found.close()  # which has held the workbook open
 
     return head, below()

@@ -110,21 +110,18 @@ def frame_of(batch: pa.RecordBatch) -> "pd.DataFrame":
     return frame
 
 
-def without_empty_end(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """The rows up to the last one that holds something: spreadsheets save rows that were emptied as rows of nothing."""
-    held: list[pa.Array] = []
+def without_empty_rows(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The rows that hold something, in whichever format: what was emptied, or left blank between two parts of a list, is no pass."""
     for batch in batches:
-        texts = batch.columns[:-1]
-        filled = [pc.indices_nonzero(pc.not_equal(text, "")) for text in texts] if not any(text[-1].as_py() for text in texts) else []
-        end = max((int(found[-1].as_py()) + 1 for found in filled if len(found)), default=0) if filled else len(batch)
-        if end:
-            for lines in held:
-                yield pa.RecordBatch.from_arrays([*[pa.repeat(pa.scalar("", TEXT), len(lines))] * len(texts), lines], schema=batch.schema)
-            held = []
-            yield batch.slice(0, end)
-        if end < len(batch):
-            # Only where they are is kept of them: there may be millions.
-            held.append(batch.columns[-1].slice(end))
+        empty = pa.scalar(value=True)
+        for text in batch.columns[:-1]:
+            empty = pc.and_(empty, pc.equal(text, ""))
+            if not pc.any(empty).as_py():
+                yield batch
+                break
+        else:
+            if len(filled := batch.filter(pc.invert(empty))):
+                yield filled
 
 
 def rows_of(frame: "pd.DataFrame") -> list[tuple[str, ...]]:

@@ -11,7 +11,7 @@ import pyarrow.types as kinds
 
 from campaign.domain.errors import InputError
 from campaign.loader.child import Batches, Order, read_apart
-from campaign.loader.frames import CELL_CHARACTERS, ROWS_AT_ONCE, TEXT_AT_ONCE, Header, frame_of
+from campaign.loader.frames import CELL_CHARACTERS, ROWS_AT_ONCE, TEXT_AT_ONCE, Header, frame_of, without_empty_rows
 from campaign.loader.source import Source
 from campaign.loader.table import Head, Limits, List
 from campaign.loader.text_cells import converter, is_binary
@@ -75,7 +75,7 @@ def batches(order: Order) -> Batches:
         positions=tuple(kept),
         left_out=left_out,
     )
-    return head, file.rows(kept, named)
+    return head, without_empty_rows(file.rows(kept, named))
 
 
 def _check_sizes(metadata: Any, order: Order) -> None:

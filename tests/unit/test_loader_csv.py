@@ -109,10 +109,10 @@ def test_excels_own_first_line_says_the_separator(tmp_path: Path, first: str, en
     assert read(path) == (("id", "a,b"), [("1", "x,y")])
 
 
-def test_blank_lines_are_no_rows_but_lines_of_separators_are(tmp_path: Path) -> None:
+def test_blank_lines_and_lines_of_separators_are_no_rows(tmp_path: Path) -> None:
     path = tmp_path / "list.csv"
     path.write_text("\n  \nid,name\n\n1,a\n   \n,\n\n2,b\n\n")
-    assert read(path) == (("id", "name"), [("1", "a"), ("", ""), ("2", "b")])
+    assert read(path) == (("id", "name"), [("1", "a"), ("2", "b")])
 
 
 def test_values_are_kept_as_they_are_and_names_are_cleaned(tmp_path: Path) -> None:
@@ -150,11 +150,11 @@ def test_memory_does_not_grow_with_the_list(tmp_path: Path) -> None:
     assert peaks[1] - peaks[0] < 40  # the larger file has 120 MB
 
 
-def test_rows_of_nothing_but_separators_at_the_end_are_no_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_of_nothing_but_separators_are_no_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "list.csv"
     path.write_text("pass_id,name,,\na,b,,\n,,,\nc,d,,\n,,,\n\n,,,\n", encoding="utf-8")
     for rows_at_once in (1, 2, 3, 5000):
         monkeypatch.setattr(frames, "ROWS_AT_ONCE", rows_at_once)
-        assert read(path) == (("pass_id", "name"), [("a", "b"), ("", ""), ("c", "d")])
+        assert read(path) == (("pass_id", "name"), [("a", "b"), ("c", "d")])
     path.write_text("pass_id,name\n,\n,\n", encoding="utf-8")
     assert refused(path).code == "no_rows"

@@ -30,7 +30,7 @@ def test_what_is_nested_becomes_json(tmp_path: Path) -> None:
     assert read(path)[1] == [("1", '{"n":1,"t":["ä",null,1.5]}'), ("2", "[]"), ("3", "2")]
 
 
-@given(st.lists(st.tuples(st.text(), st.text()), min_size=1, max_size=20))
+@given(st.lists(st.tuples(st.text(), st.text()).filter(any), min_size=1, max_size=20))
 def test_what_json_writes_is_read_back(tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]]) -> None:
     path = lines(tmp_path_factory.mktemp("jsonl") / "a.jsonl", *(json.dumps({"id": one, "b": other}) for one, other in rows))
     assert read(path) == (("id", "b"), rows)

@@ -94,7 +94,12 @@ def test_an_id_that_was_a_float_is_seen_to_be_mangled(tmp_path: Path) -> None:
     assert check_pass_id(read(path)[1][0][0])[1] is Invalid.MANGLED_ID
 
 
-@given(st.lists(st.tuples(st.text(), st.text()), min_size=1), st.integers(1, 4), st.sampled_from(["1.0", "2.0"]), st.sampled_from(OPTIONS))
+@given(
+    st.lists(st.tuples(st.text(), st.text()).filter(any), min_size=1),
+    st.integers(1, 4),
+    st.sampled_from(["1.0", "2.0"]),
+    st.sampled_from(OPTIONS),
+)
 def test_what_is_written_is_read(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]], group: int, version: str, options: dict[str, Any]
 ) -> None:
