@@ -77,7 +77,7 @@ def _unpacked(case: Case) -> tuple[bytes, str]:
     return data, suffixes[-2] if len(suffixes) > 1 else ".csv"
 
 
-def _table(names: Sequence[str], rows: Sequence[Sequence[str]], *, cut_empty_end: bool = False) -> Said:
+def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> Said:
     """A header and rows of the same length."""
     clean = [re.sub(rf"^{_UNSEEN}|{_UNSEEN}$", "", name) for name in names]
     kept = [place for place, name in enumerate(clean) if name]
@@ -89,8 +89,7 @@ def _table(names: Sequence[str], rows: Sequence[Sequence[str]], *, cut_empty_end
         if any(not clean[place] and re.sub(_UNSEEN, "", cell) for place, cell in enumerate(row)):
             raise RefusedError("a value without a column's name")
     found = [tuple(row[place] for place in kept) for row in rows]
-    while cut_empty_end and rows and found and not any(found[-1]):
-        found.pop()
+    found = [row for row in found if any(row)]
     return Said(columns=tuple(clean[place] for place in kept), rows=found)
 
 
@@ -120,7 +119,7 @@ def _csv(case: Case, data: bytes) -> Said:
     below = [row for row, is_blank in zip(rows[first + 1 :], blank[first + 1 :], strict=True) if row and not (is_blank and width > 1)]
     if any(len(row) != width for row in below):
         raise RefusedError("a row that is longer or shorter than the header")
-    return _table(rows[first], below, cut_empty_end=True)
+    return _table(rows[first], below)
 
 
 def _json_lines(data: bytes) -> Said:
@@ -183,7 +182,7 @@ def _workbook(case: Case, data: bytes) -> Said:
         first = next((place for place, row in enumerate(found) if any(row)), None)
         if first is None:
             raise RefusedError("nothing there")
-        return _table(found[first], found[first + 1 :], cut_empty_end=True)
+        return _table(found[first], found[first + 1 :])
     raise RefusedError("nothing in it")
 
 
