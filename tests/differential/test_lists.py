@@ -34,6 +34,11 @@ CHANGED: Final = {
     "xlsx named xlsm": "the engine that reads .xlsx reads .xlsm",
     "xlsx data descriptors and no sizes": "Excel opens it",
     "xlsx errors and no sizes": "(same)",
+    "csv one column with an empty quote": "a row whose every cell is empty is no row",
+    "csv empty rows inside and at the end": "(same)",
+    "csv blank lines": "(same)",
+    "xlsx an empty row inside": "(same)",
+    "xlsx errors and formulas": "(same)",
 }
 """Why the loader says other things now of some lists, by their names or the first words of them."""
 
