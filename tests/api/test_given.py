@@ -26,7 +26,7 @@ def read(rows: Any) -> dict[str, list[str]]:
 
 
 def column(values: Any, **options: Any) -> list[str]:
-    return read(pd.DataFrame({"x": pd.Series(values, **options)}))["x"]
+    return read(pd.DataFrame({"x": pd.Series(values, **options), "pass_id": "a"}))["x"]
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
