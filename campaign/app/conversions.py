@@ -12,8 +12,7 @@ from campaign.domain.cells import restore, strip_unseen
 from campaign.domain.durations import parse_duration
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.model import Invalid
-from campaign.loader.columns import check_pass_id, find_id_column, ids_of
-from campaign.loader.names import listed, loosely, shown
+from campaign.loader.columns import check_pass_id, find_id_column, ids_of, listed, loosely, shown
 from campaign.loader.table import Table, open_table
 from campaign.reporter.conversions import Redemptions
 from campaign.settings import Settings

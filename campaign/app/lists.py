@@ -12,9 +12,8 @@ from campaign.domain.cells import restore
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.places import Place, named
 from campaign.ledger.port import CampaignSpec
-from campaign.loader.layout import Layout
+from campaign.loader.columns import Layout, find_message_column
 from campaign.loader.messages import MessageLimits, Messages, plan_messages
-from campaign.loader.names import find_message_column
 from campaign.loader.source import Source
 from campaign.loader.table import Table, open_table
 from campaign.settings import Settings

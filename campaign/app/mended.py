@@ -11,8 +11,7 @@ from campaign.domain.model import ResultRow
 from campaign.domain.results import RESULT_COLUMNS
 from campaign.domain.sheet import place
 from campaign.ledger.port import CampaignRecord, LedgerReader
-from campaign.loader.columns import pass_key
-from campaign.loader.names import find_zone_column, listed, loosely
+from campaign.loader.columns import find_zone_column, listed, loosely, pass_key
 from campaign.loader.table import Table, open_table
 
 CAMPAIGN, ROW, STATUS, MESSAGE = "delivery_campaign", "delivery_row", "delivery_status", "delivery_message"

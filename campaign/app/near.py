@@ -9,8 +9,7 @@ from campaign.domain.model import OPEN, ResultRow, Status
 from campaign.domain.near_ids import differences, near_key
 from campaign.domain.sheet import SheetLines, place
 from campaign.ledger.port import CampaignRecord, LedgerReader
-from campaign.loader.columns import pass_key
-from campaign.loader.names import shown
+from campaign.loader.columns import pass_key, shown
 from campaign.loader.near import SHOWN, NearIdFinder, NearIds
 
 Keys = Callable[[], Iterable[Sequence[str]]]

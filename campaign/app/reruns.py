@@ -34,7 +34,7 @@ from campaign.domain.places import Place
 from campaign.domain.selection import Selection
 from campaign.insights import command_line
 from campaign.ledger.port import CampaignRecord, Control, LedgerReader
-from campaign.loader.names import listed
+from campaign.loader.columns import listed
 from campaign.reporter.reasons import printable
 from campaign.sender.ending import End, Ended
 from campaign.settings import Settings

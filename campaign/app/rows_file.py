@@ -12,8 +12,7 @@ from campaign.domain.errors import InputError
 from campaign.domain.model import Invalid, Outcome, ResultRow, Status
 from campaign.domain.selection import Selection
 from campaign.ledger.port import CampaignRecord, LedgerReader
-from campaign.loader.columns import check_pass_id, find_id_column, pass_key
-from campaign.loader.names import shown
+from campaign.loader.columns import check_pass_id, find_id_column, pass_key, shown
 from campaign.loader.table import Table, open_table
 from campaign.reporter.lines import rows as rows_in_words
 

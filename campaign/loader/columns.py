@@ -3,14 +3,70 @@
 import re
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Final
+from typing import Final, Self
 
-from campaign.domain.cells import strip_unseen
+from campaign.domain.cells import restore, strip_unseen
 from campaign.domain.errors import InputError
 from campaign.domain.model import Invalid
 from campaign.domain.results import RESULT_COLUMNS
-from campaign.loader.names import listed, loosely, shown
+
+MESSAGE: Final = "message"
+TEMPLATE: Final = "template"
+ZONE: Final = "timezone"
+
+_LISTED = 20
+
+
+def same_name(name: str) -> str:
+    """The spelling under which two names count as one."""
+    return unicodedata.normalize("NFKC", name)
+
+
+def loosely(name: str) -> str:
+    """A column's name without case, spaces, dashes and underscores."""
+    return re.sub(r"[\s_-]+", "", same_name(name).casefold())
+
+
+def shown(text: str, characters: int = 60) -> str:
+    """A name or a value from a file, fit for a sentence: short and without anything a terminal would obey."""
+    cut = text if len(text) <= characters else text[: characters - 1] + "…"
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in cut)
+
+
+def listed(columns: Sequence[str]) -> str:
+    """Column names for a sentence, not more of them than people read."""
+    names = [f"“{shown(column)}”" for column in columns[:_LISTED]]
+    if len(columns) > len(names):
+        return f"{', '.join(names)} and {len(columns) - len(names)} more"
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def find_message_column(columns: Sequence[str], *, file: str | None = None) -> int | None:
+    """The position of the column that holds each row's message, if there is one; InputError if there are two."""
+    return _find_one(columns, MESSAGE, file)
+
+
+def find_template_column(columns: Sequence[str], *, file: str | None = None) -> int | None:
+    """The position of the column that names each row's template, if there is one; InputError if there are two."""
+    return _find_one(columns, TEMPLATE, file)
+
+
+def find_zone_column(columns: Sequence[str], *, file: str | None = None) -> int | None:
+    """The position of the column that names each row's time zone, if there is one; InputError if there are two."""
+    return _find_one(columns, ZONE, file, spoken="time zone")
+
+
+def _find_one(columns: Sequence[str], name: str, file: str | None, *, spoken: str = "") -> int | None:
+    found = [position for position, column in enumerate(columns) if loosely(column) == name]
+    if len(found) > 1:
+        these = listed([columns[position] for position in found])
+        raise InputError(
+            f"{these} could each be the {spoken or name} column. Rename all but one of them in the list.", code="several_columns", file=file
+        )
+    return found[0] if found else None
+
 
 ID_NAMES: Final = ("pass_id", "id", "uuid", "pass_uuid", "ext_id", "external_id")
 ID_CHARACTERS: Final = 512
@@ -70,7 +126,7 @@ def find_id_column(
         f"There is no column “{shown(asked)}”; the list has {listed(columns)}.{hint} Change --id-column.",
         code="unknown_column",
         file=file,
-        column=asked,
+        asked=asked,
     )
 
 
@@ -165,3 +221,46 @@ def _check_sendable(pass_id: str) -> tuple[Invalid | None, str]:
         # the request would reach another address, and what it answered would be taken for this pass's answer.
         return Invalid.BAD_ID, f"The id “{pass_id}” can't be part of a web address. Give this pass another external id."
     return None, ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """Which columns of a table mean what. `neutralised` says that its cells carry the marks of a spreadsheet's export."""
+
+    columns: tuple[str, ...]
+    own: tuple[int, ...]
+    id_place: int
+    results: bool
+    neutralised: bool
+    zone_place: int | None = None
+
+    @classmethod
+    def of(cls, columns: Sequence[str], *, id_column: str | None, file: str, spreadsheet: bool) -> Self:
+        """Which column is which.
+
+        Args:
+            columns: the table's, results' ones included.
+            id_column: as asked for, if it was.
+            file: the list, for messages.
+            spreadsheet: the list is in a format that spreadsheets open, so that a results file's cells are neutralised.
+
+        Raises:
+            InputError: the columns don't tell which is the pass's, or are neither a list's nor a results file's.
+        """
+        results = is_results_file(columns)
+        own = own_columns(columns, file=file)
+        neutralised = results and spreadsheet
+        names = tuple(restore(columns[place]) if neutralised else columns[place] for place in own)
+        return cls(
+            columns=names,
+            own=own,
+            id_place=find_id_column(names, id_column, file=file),
+            results=results,
+            neutralised=neutralised,
+            zone_place=find_zone_column(names, file=file),
+        )
+
+    def cells(self, row: Sequence[str]) -> tuple[str, ...]:
+        """The list's own values of a row."""
+        own = tuple(row) if len(self.own) == len(row) else tuple(row[place] for place in self.own)
+        return tuple(map(restore, own)) if self.neutralised else own

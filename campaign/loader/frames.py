@@ -9,8 +9,7 @@ import pyarrow.compute as pc
 
 from campaign.domain.cells import strip_unseen
 from campaign.domain.errors import InputError
-from campaign.loader.columns import ID_NAMES
-from campaign.loader.names import loosely
+from campaign.loader.columns import ID_NAMES, loosely
 from campaign.loader.table import Limits
 
 if TYPE_CHECKING:

@@ -1,6 +1,5 @@
 """Which column is which, and what can name a pass."""
 
-import re
 import uuid
 from collections.abc import Callable
 from urllib.parse import quote, unquote
@@ -18,11 +17,12 @@ from campaign.loader.columns import (
     ID_NAMES,
     check_pass_id,
     find_id_column,
+    find_message_column,
+    find_template_column,
     is_results_file,
     own_columns,
     pass_key,
 )
-from campaign.loader.names import find_message_column, find_template_column
 
 ordinary_ids = st.text(alphabet=st.characters(codec="utf-8", exclude_categories=("Cc", "Zl", "Zp")), min_size=1, max_size=40)
 
@@ -48,19 +48,19 @@ def test_a_column_can_be_asked_for(columns: list[str], asked: str, position: int
 
 
 @pytest.mark.parametrize(
-    ("columns", "asked", "problem"),
+    ("columns", "asked", "code"),
     [
-        (["id", "name", "UUID"], None, "“id” and “UUID” could each hold the pass ids. Say which one with --id-column."),
-        (["name", "city"], None, "The list has “name” and “city”. Say which one holds the pass ids with --id-column."),
-        (["name", "card no"], "card na", "There is no column “card na”; the list has “name” and “card no”. Did you mean “card no”?"),
-        (["Card No", "card_no"], "CARD-NO", "“Card No” and “card_no” could each hold the pass ids."),
-        ([f"c{number}" for number in range(30)], None, "“c19” and 10 more."),
+        (["id", "name", "UUID"], None, "several_id_columns"),
+        (["name", "city"], None, "missing_id_column"),
+        (["name", "card no"], "card na", "unknown_column"),
+        (["Card No", "card_no"], "CARD-NO", "several_id_columns"),
+        ([f"c{number}" for number in range(30)], None, "missing_id_column"),
     ],
 )
-def test_an_id_column_that_is_not_clear_is_an_error(columns: list[str], asked: str | None, problem: str) -> None:
-    with pytest.raises(InputError, match=re.escape(problem)) as caught:
+def test_an_id_column_that_is_not_clear_is_an_error(columns: list[str], asked: str | None, code: str) -> None:
+    with pytest.raises(InputError) as caught:
         find_id_column(columns, asked, file="promo.csv")
-    assert str(caught.value).startswith("promo.csv: ")
+    assert (caught.value.file, caught.value.code) == ("promo.csv", code)
 
 
 def test_the_message_and_template_columns_are_found() -> None:

@@ -12,8 +12,7 @@ from campaign.domain.errors import InputError
 from campaign.domain.model import Invalid
 from campaign.loader.messages import FrameColumns, MessageLimits, Messages, RenderedBatch, plan_messages
 from campaign.loader.messages.result import MAX_CELL
-from campaign.loader.messages.source import Source
-from campaign.loader.messages.template import PlainTemplate, ProgramTemplate, compile_template
+from campaign.loader.messages.template import PlainTemplate, ProgramTemplate, Source, compile_template
 from campaign.loader.messages.translate import translate
 from campaign.loader.messages.variables import Variables
 from tests.examples import examples

@@ -7,9 +7,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from campaign.domain.errors import TemplateError
+from campaign.loader.columns import same_name
 from campaign.loader.messages import plan_messages, variables
 from campaign.loader.messages.variables import RESERVED, Variables
-from campaign.loader.names import same_name
 from tests.unit.messages_given import ANNA, plan, refused, refused_at
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from campaign.domain.model import UNSENT, Outcome, Status
 from campaign.domain.results import RESULT_COLUMNS
-from campaign.loader.outcomes import LOST, UNREADABLE_STATUS, read_outcome
+from campaign.loader.stage import LOST, UNREADABLE_STATUS, read_outcome
 
 BLANK = dict.fromkeys(RESULT_COLUMNS, "")
 KEPT = [status for status in Status if status not in {Status.PENDING, Status.SENDING}]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from campaign.domain.model import Skip, StagedRow, Status
 from campaign.loader import repeats
-from campaign.loader.layout import Layout
+from campaign.loader.columns import Layout
 from campaign.loader.messages import plan_messages
 from campaign.loader.repeats import Repeats
 from campaign.loader.stage import Stager

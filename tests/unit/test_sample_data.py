@@ -10,8 +10,7 @@ import pytest
 
 from campaign.app.checking import Checked, check
 from campaign.domain.model import Invalid, Skip, Status
-from campaign.loader.columns import check_pass_id, find_id_column, pass_key
-from campaign.loader.names import find_template_column
+from campaign.loader.columns import check_pass_id, find_id_column, find_template_column, pass_key
 from campaign.loader.table import open_table
 from campaign.settings import GivenSettings
 from tests.unit.loader_given import read

@@ -7,10 +7,8 @@ from typing import Final
 from campaign.console.drafts.findings import Looked, SampleRow
 from campaign.domain.errors import InputError
 from campaign.domain.results import RESULT_COLUMNS
-from campaign.loader.columns import ID_NAMES, find_id_column, is_results_file
+from campaign.loader.columns import ID_NAMES, Layout, find_id_column, find_message_column, find_zone_column, is_results_file, loosely
 from campaign.loader.frames import rows_of
-from campaign.loader.layout import Layout
-from campaign.loader.names import find_message_column, find_zone_column, loosely
 from campaign.loader.table import Table, open_table
 
 FIRST_ROWS: Final = 100

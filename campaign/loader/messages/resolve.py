@@ -9,11 +9,10 @@ from typing import Final
 
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.model import Invalid
+from campaign.loader.columns import find_message_column, find_template_column, shown
 from campaign.loader.messages.result import Columns, MessageLimits, Messages, Rendered, RenderedBatch, finish, finish_all, refused
-from campaign.loader.messages.source import Source, file_key, read_folder, read_source, source_of
-from campaign.loader.messages.template import compile_template
+from campaign.loader.messages.template import Source, compile_template, file_key, read_folder, read_source, source_of
 from campaign.loader.messages.variables import Variables
-from campaign.loader.names import find_message_column, find_template_column, shown
 
 _DEFAULT_LIMITS: Final = MessageLimits()
 _PROBLEMS: Final = 256

@@ -10,7 +10,7 @@ import regex
 
 from campaign.domain.cells import strip_unseen
 from campaign.domain.model import Invalid
-from campaign.loader.names import shown
+from campaign.loader.columns import shown
 
 MAX_TEXT: Final = 65_536
 """Characters of any text, or items of any list, while a message is made."""

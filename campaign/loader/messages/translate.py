@@ -17,11 +17,10 @@ from typing import Final, NamedTuple
 import jinja2
 from jinja2 import nodes
 
-from campaign.loader.messages.functions import FILTERS, GIVE_TEXTS, METHODS, TESTS, Function
+from campaign.loader.columns import same_name, shown
+from campaign.loader.messages.functions import FILTERS, GIVE_TEXTS, MAX_NUMBER, METHODS, TESTS, Function
 from campaign.loader.messages.result import HALF
-from campaign.loader.messages.values import MAX_NUMBER
 from campaign.loader.messages.variables import Variables
-from campaign.loader.names import same_name, shown
 
 _PARSER: Final = jinja2.Environment(autoescape=False)  # noqa: S701 - it renders nothing
 _NOT_SETTABLE: Final = frozenset({"loop", "range", "namespace", "self", "super", "caller"})

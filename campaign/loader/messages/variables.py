@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Final
 
-from campaign.loader.names import loosely, same_name, shown
+from campaign.loader.columns import loosely, same_name, shown
 
 _NOT_WORD: Final = re.compile(r"\W+")
 _SHOWN_COLUMNS: Final = 40
