@@ -1,7 +1,7 @@
-"""A use case in a thread of its own, with an event loop of its own, and somebody who waits for it.
+"""A use case in its own thread with its own event loop, and the wait for it.
 
-So it works where a loop is running already, as in a notebook, and holds up nobody who awaits it. Whatever breaks the waiting off, such as
-Ctrl-C, has what is under way settled first, and only then goes on to the caller.
+It works inside a running loop, as in a notebook, and never blocks a loop that awaits it. Whatever ends the wait early, such as Ctrl-C, first
+lets the requests under way settle, and then reaches the caller.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ class Background(Generic[T]):
 
     Args:
         body: what to do, in the thread; it runs coroutines with `run`.
-        look: called every half second, and at the end, by whoever waits, where they wait.
+        look: called every half second, and at the end, in the thread that waits.
     """
 
     def __init__(self, body: "Callable[[Background[T]], T]", look: Callable[[], object] = lambda: None) -> None:
@@ -83,7 +83,7 @@ class Background(Generic[T]):
         return self._done.result()
 
     async def awaited(self) -> T:
-        """The same, of whoever has a loop; cancelled, it has what is under way settle first."""
+        """The same for a caller in an event loop. Cancelled, it first lets the requests under way settle."""
         self._start()
         done = asyncio.wrap_future(self._done)
         try:
@@ -162,7 +162,7 @@ class Background(Generic[T]):
 
 @contextmanager
 def _ctrl_c_is_heard() -> Iterator[None]:
-    """A loop that runs in this thread would be told of a Ctrl-C, and can't do anything about it while it is held up here."""
+    """The SIGINT handler of a loop in this thread can't run while the thread waits here: let Python's own raise instead."""
     before = signal.getsignal(signal.SIGINT)
     in_a_loop = asyncio._get_running_loop() is not None  # noqa: SLF001 - the one that raises nothing
     if not in_a_loop or threading.current_thread() is not threading.main_thread() or not callable(before):

@@ -41,7 +41,7 @@ List: TypeAlias = str | PathLike[str] | pd.DataFrame | ArrowStream
 Words: TypeAlias = str | Iterable[str] | None
 Numbers: TypeAlias = int | Iterable[int] | None
 OnProgress = Callable[[Progress], object]
-"""Called about twice a second, in the thread or on the loop that waits; what it raises ends the run as Ctrl-C does, and is raised again."""
+"""Called about twice a second, in the thread or on the loop that waits; what it raises stops the run as Ctrl-C does, and is raised to the caller."""
 
 
 @contextmanager
@@ -63,7 +63,7 @@ def _plain_errors() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call(Generic[T]):
-    """What to do in a thread of its own, and who sees how it goes."""
+    """What to do in its own thread, and the callback for progress."""
 
     body: Callable[[Background[T], Watch], T]
     progress: OnProgress | None = None

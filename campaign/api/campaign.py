@@ -100,7 +100,7 @@ class Campaign:
         return await calls.aresults(self.name, status=status, **self._with(opt.LEDGER, {}))
 
     def pause(self) -> None:
-        """Make whoever is sending it stop, until it is resumed."""
+        """Stop sending, in every process, until it is resumed."""
         calls.control(self.name, Control.PAUSED, self._with(opt.LEDGER, {})).now()
 
     async def apause(self) -> None:

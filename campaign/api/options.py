@@ -28,7 +28,7 @@ Span = str | float | timedelta
 """A duration: `10s`, `5m`, seconds, or a timedelta."""
 
 Moment = str | date
-"""`18:00`, `2026-12-24`, `2026-12-24T18:00`, or a date or datetime; without a zone of its own in `time_zone`, else the machine's zone."""
+"""`18:00`, `2026-12-24`, `2026-12-24T18:00`, or a date or datetime; without a zone in `time_zone`, else the machine's zone."""
 
 File = str | PathLike[str]
 
