@@ -1,7 +1,7 @@
 """A use case in its own thread with its own event loop, and the wait for it.
 
-It works inside a running loop, as in a notebook, and never blocks a loop that awaits it. Whatever ends the wait early, such as Ctrl-C, first
-lets the requests under way settle, and then reaches the caller.
+It works inside a running loop, as in a notebook, and never blocks a loop that awaits it. Whatever ends the wait early, such as Ctrl-C,
+first lets the requests under way settle, and then reaches the caller.
 """
 
 import asyncio

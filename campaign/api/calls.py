@@ -41,7 +41,7 @@ List: TypeAlias = str | PathLike[str] | pd.DataFrame | ArrowStream
 Words: TypeAlias = str | Iterable[str] | None
 Numbers: TypeAlias = int | Iterable[int] | None
 OnProgress = Callable[[Progress], object]
-"""Called about twice a second, in the thread or on the loop that waits; what it raises stops the run as Ctrl-C does, and is raised to the caller."""
+"""Called about twice a second, where the call waits; what it raises stops the run as Ctrl-C does, and reaches the caller."""
 
 
 @contextmanager
