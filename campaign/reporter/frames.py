@@ -5,6 +5,7 @@ categories; `delivery_http_status` and `delivery_attempts` are `Int32`, `deliver
 `NaT` for none; `delivery_latency_ms` is `float64` with one decimal, with `NaN` for none.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
@@ -41,7 +42,7 @@ TYPES: Final[dict[str, pa.DataType]] = dict.fromkeys(RESULT_COLUMNS, TEXT) | {
 }
 _OF_FIGURES: Final = ["row", "status", "reason", "attempts", "sent_at", "latency_seconds", "pass_status", "device_type"]
 _SHORT: Final = 100
-_STATUSES: Final = pa.array([status.value for status in Status], TEXT)
+_CODED: Final = ("status", "reason", "notification_status", "notification_message", "pass_status", "device_type")
 _NULLABLE: Final = {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype()}
 _READ: Final[dict[str, pa.DataType]] = {
     "row": pa.int64(),
@@ -50,7 +51,7 @@ _READ: Final[dict[str, pa.DataType]] = {
     "sent_at": pa.float64(),
     "settled_at": pa.float64(),
     "latency_seconds": pa.float64(),
-}
+} | dict.fromkeys(_CODED, pa.int32())
 
 
 def schema_of(layout: Layout) -> pa.Schema:
@@ -83,9 +84,9 @@ def outcomes(
     left out.
     """
     for table in _gathered(reader.result_columns(record.id, statuses), Layout.of(record.spec.columns)):
-        frame = table.select(_OF_FIGURES).to_pandas(strings_to_categorical=True)
+        frame = table.select(_OF_FIGURES).to_pandas(strings_to_categorical=True, use_threads=False)
         for name, place in own.items():
-            frame[name] = table.column(place).to_pandas(strings_to_categorical=True).map(str.strip)
+            frame[name] = table.column(place).to_pandas(strings_to_categorical=True, use_threads=False).map(str.strip)
         yield frame
 
 
@@ -124,34 +125,53 @@ def milliseconds(seconds: Any) -> Any:
 
 
 def _gathered(parts: Iterable[ResultColumns], layout: Layout) -> Iterator[pa.Table]:
+    """The ledger's columns, a frame's rows at a time; the list's own are named by their places."""
     names = [name for name in ResultColumns.__slots__ if name != "cells"]
     schema = pa.schema([(f"{place}", TEXT) for place in range(len(layout.own))] + [(name, _READ.get(name, TEXT)) for name in names])
-    group: list[pa.RecordBatch] = []
-    rows = size = 0
+    group, codes, rows, size = [], _new_codes(), 0, 0
     for part in parts:
         if len(part.cells) != len(layout.own):
             raise ValueError(
                 f"rows {part.row[0]} to {part.row[-1]} have {len(part.cells)} cells of their own for {len(layout.own)} columns"
             )
-        columns = (*part.cells, *(getattr(part, name) for name in names))
-        batch = pa.RecordBatch.from_arrays(
-            [_array(column, type_) for column, type_ in zip(columns, schema.types, strict=True)], schema=schema
-        )
-        group.append(batch)
-        rows += batch.num_rows
-        size += batch.get_total_buffer_size()
+        columns = [_array(column, TEXT) for column in part.cells]
+        columns += [_array(getattr(part, name), schema.field(name).type, codes.get(name)) for name in names]
+        group.append(pa.RecordBatch.from_arrays(columns, schema=schema))
+        rows += len(part)
+        size += group[-1].get_total_buffer_size()
         if rows >= FRAME_ROWS or size >= FRAME_BYTES:
-            yield pa.Table.from_batches(group).combine_chunks()
-            group, rows, size = [], 0, 0
+            yield _table(group, codes)
+            group, codes, rows, size = [], _new_codes(), 0, 0
     if group:
-        yield pa.Table.from_batches(group).combine_chunks()
+        yield _table(group, codes)
 
 
-def _array(values: Sequence[Any], type_: pa.DataType) -> pa.Array:
+def _new_codes() -> dict[str, defaultdict[str, int]]:
+    """For each column that holds few texts, the number of each of them: to look it up is quicker than to hand the text to Arrow."""
+    codes: dict[str, defaultdict[str, int]] = {name: defaultdict() for name in _CODED}
+    codes["status"].update((status.value, place) for place, status in enumerate(Status))
+    for found in codes.values():
+        found.default_factory = found.__len__
+    return codes
+
+
+def _table(group: list[pa.RecordBatch], codes: Mapping[str, Mapping[str, int]]) -> pa.Table:
+    table = pa.Table.from_batches(group).combine_chunks()
+    for name, found in codes.items():
+        texts = pa.DictionaryArray.from_arrays(table[name].chunk(0), _without_nul(pa.array(list(found), TEXT)))
+        if len(texts.dictionary.unique()) < len(found):
+            texts = texts.dictionary_decode().dictionary_encode()
+        table = table.set_column(table.schema.get_field_index(name), name, texts)
+    return table
+
+
+def _array(values: Sequence[Any], type_: pa.DataType, codes: defaultdict[str, int] | None = None) -> pa.Array:
     # Most columns of what a run has done hold one value all over: to count it costs a tenth of looking at each.
     first = values[0]
     if values.count(first) == len(values) and (not isinstance(first, str) or len(first) <= _SHORT):
-        return _repeated(first, len(values), type_)
+        return _repeated(first if codes is None else codes[first], len(values), type_)
+    if codes is not None:
+        return pa.array(np.fromiter(map(codes.__getitem__, values), np.int32, len(values)))
     return pa.array(values, type_)
 
 
@@ -167,21 +187,19 @@ def _columns(table: pa.Table, layout: Layout, campaign: str) -> Iterator[Any]:
         match name:
             case "delivery_campaign":
                 yield pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(table), dtype=np.int32)), pa.array([campaign], TEXT))
-            case "delivery_status":
-                yield pa.DictionaryArray.from_arrays(pc.index_in(table["status"].combine_chunks(), _STATUSES), _STATUSES)
             case "delivery_latency_ms":
                 yield pa.array(np.round(table["latency_seconds"].to_numpy() * 1000, 1), from_pandas=True)
             case _ if type_ == _TIMES:
                 times = milliseconds(table[name.removeprefix("delivery_")])
                 yield pa.array(times.astype("datetime64[ms]"), mask=times == 0, type=_TIMES)
-            case _ if type_ in {TEXT, CATEGORIES}:
-                texts = _without_nul(table[name.removeprefix("delivery_")])
-                yield texts if type_ == TEXT else texts.dictionary_encode()
+            case "delivery_message" | "delivery_error":
+                yield _without_nul(table[name.removeprefix("delivery_")])
             case _:
-                yield table[name.removeprefix("delivery_")]
+                # One of few texts, such as the API's notification_message, may be a plain text in a frame.
+                yield table[name.removeprefix("delivery_")].cast(type_)
 
 
-def _without_nul(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+def _without_nul(texts: Any) -> Any:
     # A reply may hold the one character that no list may: a results file with it could not be read back.
     if not pc.any(pc.match_substring(texts, "\0")).as_py():
         return texts
@@ -189,4 +207,4 @@ def _without_nul(texts: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:
-    return table.to_pandas(types_mapper=_NULLABLE.get, split_blocks=True)
+    return table.to_pandas(types_mapper=_NULLABLE.get, split_blocks=True, use_threads=False)
