@@ -19,7 +19,7 @@ from campaign.domain.errors import CampaignError, DiskFullError, LedgerDamagedEr
 from campaign.domain.model import Status
 from campaign.ledger.periods import LEASE_SECONDS
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
-from campaign.ledger.sqlite.connection import BUSY_SECONDS, in_words, prepare
+from campaign.ledger.sqlite.connection import BUSY_SECONDS, connect, in_words, prepare
 from campaign.sender.heart import BEAT_SECONDS, MARGIN_SECONDS
 from tests.contract.given import campaign_of, ends, spec, staged
 from tests.errors import raises
@@ -346,3 +346,12 @@ async def test_a_reader_is_closed_also_while_a_thread_that_nobody_waits_for_stil
     thread.join(timeout=30)
     assert not thread.is_alive()
     await ledger.close()
+
+
+def test_a_commit_waits_for_the_disk(tmp_path: Path) -> None:
+    """Only a machine that loses its power could show it otherwise."""
+    prepare(tmp_path / "campaign.db")
+    connection = connect(tmp_path / "campaign.db")
+    kept = [connection.execute(f"PRAGMA {name}").get for name in ("journal_mode", "synchronous")]
+    connection.close()
+    assert kept == ["wal", 2]

@@ -93,10 +93,10 @@ async def test_what_is_refused_for_the_new_one_leaves_the_old_one(desk: Desk) ->
 async def test_what_was_sent_in_part_is_never_replaced(desk: Desk) -> None:
     first = await desk.stage("Helo")
     await desk.send_one()
-    with pytest.raises(OtherContentError, match=r"To go on with that one: campaign resume list\. To send this"):
+    with pytest.raises(OtherContentError, match="campaign resume list"):
         await desk.stage("Hello")
     await desk.ledger.control(first.record.id, Control.CANCELLED)
-    with pytest.raises(OtherContentError, match=r"That one was cancelled, and nothing more of it is sent\. To send this") as caught:
+    with pytest.raises(OtherContentError) as caught:
         await desk.stage("Hello")
     assert "resume" not in str(caught.value)
     assert desk.texts() == ["Helo"] * 2
@@ -116,6 +116,6 @@ async def test_some_rows_of_its_results_take_nobodys_place_and_are_sent_with_ret
         await desk.send_one()
     rows = list(desk.reader.rows(first.record.id))[:1]
     write_results(desk.folder / "some.csv", campaign="list", columns=first.record.spec.columns, parts=by_column(rows), failed=None)
-    with pytest.raises(OtherContentError, match=r"To send its failed rows again: campaign retry list\."):
+    with pytest.raises(OtherContentError, match=r"campaign retry list\b"):
         await desk.stage(None, file="some.csv")
     assert len(desk.texts()) == 2
