@@ -1,7 +1,6 @@
 """Whether a command uses the ledger that knows what was sent: a new one, another one or a copy would have everybody sent to again."""
 
 import asyncio
-import os
 import shlex
 import time
 from collections.abc import Iterator, Sequence
@@ -10,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import assert_never
 
+from campaign.app.ledgers import other_ledger
 from campaign.app.lists import CheckedList, ListSource, results_path
 from campaign.app.question import new_in_words
 from campaign.app.session import Session
@@ -66,7 +66,7 @@ def _warn_of_new_ledger(work: Session, given: CheckedList, source: ListSource) -
     ledger = work.reader.place
     if (results := given.table.name if given.layout.results else _any_results(source, work.settings)) is not None:
         sign, seen = f"{results} holds results of a campaign.", str(results)
-    elif (other := _other_ledger(work.settings)) is not None:
+    elif (other := other_ledger(work.settings)) is not None:
         sign, seen = f"There is another one: {other}.", str(other)
     else:
         return
@@ -78,12 +78,6 @@ def _any_results(source: ListSource, settings: Settings) -> Place | None:
     unnamed = settings.model_copy(update={"name": None, "results": None})
     places = chain(_places(source, settings, of_results=False), _places(source, unnamed, of_results=False))
     return next((place for place in dict.fromkeys(places) if holds_results(place)), None)
-
-
-def _other_ledger(settings: Settings) -> Path | None:
-    """A ledger file that the same command would use without the setting, or without sudo."""
-    here = None if settings.ledger_url else settings.ledger_path
-    return next((path for path in settings.usual_ledgers() if os.path.isfile(path) and (here is None or not same_file(path, here))), None)  # noqa: PTH113 - pathlib's raises in a shut folder
 
 
 def warn_of_same_content(work: Session, record: CampaignRecord) -> None:

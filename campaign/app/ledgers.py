@@ -2,11 +2,13 @@
 
 import os
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from campaign.domain.errors import UsageError
 from campaign.ledger.port import Ledger, LedgerReader
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
+from campaign.reporter.target import same_file
 from campaign.settings import Settings
 
 if TYPE_CHECKING:
@@ -46,6 +48,12 @@ def open_reader_if_there(settings: Settings) -> LedgerReader | None:
     from campaign.ledger.postgres import is_there  # noqa: PLC0415 - (same)
 
     return open_reader(settings) if is_there(settings.ledger_url) else None
+
+
+def other_ledger(settings: Settings) -> Path | None:
+    """A ledger file that the same command would use without the setting, or without sudo."""
+    here = None if settings.ledger_url else settings.ledger_path
+    return next((path for path in settings.usual_ledgers() if os.path.isfile(path) and (here is None or not same_file(path, here))), None)  # noqa: PTH113 - pathlib's raises in a shut folder
 
 
 def _need_postgres() -> None:
