@@ -27,7 +27,7 @@ PYTEST = $(BIN)/python -m pytest -p tests.progress --durations=10
 TOGETHER = -n $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n > 4 ? 8 : 2 * n)))
 
 # The files that have such tests: to import all others would take longer.
-files = $(shell grep -rlE 'mark\.($(subst $() or $(),|,$(1)))\b|\b($(subst $() or $(),|,$(1)))_after\(' tests --include='test_*.py')
+files = $(shell grep -rlE 'mark\.($(subst $() or $(),|,$(1)))\b|\b($(subst $() or $(),|,$(1)))_after\b' tests --include='test_*.py')
 
 test: $(READY) ## every promise at least once; needs nothing but Python
 	@echo 'First the tests that measure time, one after the other'
