@@ -11,6 +11,7 @@ from typing import assert_never
 
 from campaign.app.ledgers import other_ledger
 from campaign.app.lists import CheckedList, ListSource, results_path
+from campaign.app.owner import holds_results, may_hold_results_of, owner_of
 from campaign.app.question import new_in_words
 from campaign.app.session import Session
 from campaign.domain.ledger_identity import Difference, Displaced
@@ -19,7 +20,6 @@ from campaign.insights import iso
 from campaign.ledger.port import CampaignRecord
 from campaign.ledger.values import MAY_HAVE_ARRIVED
 from campaign.reporter.lines import rows as rows_in_words
-from campaign.reporter.owner import holds_results, may_hold_results_of, owner_of
 from campaign.reporter.reasons import printable
 from campaign.reporter.target import Format, failed_path, same_file
 from campaign.settings import Settings

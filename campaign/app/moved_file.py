@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, Final, TypeVar
 import orjson
 
 from campaign.app.controls import checked_settings
+from campaign.atomic import Draft, writing
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.model import Outcome, StagedRow, Status
 from campaign.domain.schedule import known_zones
@@ -21,7 +22,6 @@ from campaign.ledger.port import CampaignRecord, CampaignSpec, Control, LedgerRe
 from campaign.ledger.upkeep import HandedOver, MovedAttempt, MovedRow
 from campaign.ledger.waiting import Wait, Why
 from campaign.loader.columns import check_pass_id, pass_key
-from campaign.reporter.atomic import Draft, writing
 
 T = TypeVar("T", CampaignRecord, RunnerRecord, MovedAttempt, Outcome)
 

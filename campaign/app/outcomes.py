@@ -44,7 +44,7 @@ def report(name: str, output: str, settings: Settings, *, by: str = "") -> "Writ
 
             write_report(reader, record, place, by=by, ledger=settings.ledger_to_name)
             return None
-        from campaign.reporter.results import check_writable  # noqa: PLC0415 - (same)
+        from campaign.app.writable import check_writable  # noqa: PLC0415 - (same)
 
         check_writable(place, campaign=name, columns=record.spec.columns, rows=record.rows)
         return write(reader, record, place)

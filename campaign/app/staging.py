@@ -17,7 +17,7 @@ from campaign.domain.model import StagedRow
 from campaign.insights import command_line
 from campaign.ledger.port import CampaignRecord, CampaignSpec, Control, Ledger, LedgerReader
 from campaign.loader.near import NearIdFinder
-from campaign.reporter.concerns import concern_in_words
+from campaign.reporter.reasons import concern_in_words
 
 LOOK_SECONDS: Final = 0.2
 

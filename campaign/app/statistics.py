@@ -14,9 +14,8 @@ from campaign.insights import view
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.loader.columns import ids_of
 from campaign.reporter.analysis import Figures, figures, place_of_column
-from campaign.reporter.comparison import Comparison
+from campaign.reporter.comparison import Comparison, Rates, rates
 from campaign.reporter.conversions import Conversions, Redemptions, conversions
-from campaign.reporter.rates import Rates, rates
 from campaign.settings import Settings
 
 

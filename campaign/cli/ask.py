@@ -43,9 +43,8 @@ def confirm(question: "Question") -> bool:
     from campaign.cli.signals import interruptible
     from campaign.cli.typed import agreed, line
     from campaign.domain.errors import UsageError
-    from campaign.reporter.concerns import concern_in_words
     from campaign.reporter.lines import WIDTH, wrapped
-    from campaign.reporter.reasons import printable
+    from campaign.reporter.reasons import concern_in_words, printable
 
     if not sys.stdin.isatty():
         raise UsageError("There is no terminal to ask on. Add --yes to send without being asked; nothing was sent.", code="no_terminal")

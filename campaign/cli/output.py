@@ -12,9 +12,8 @@ from campaign.domain.durations import words
 from campaign.domain.model import CampaignState, Status
 from campaign.domain.sheet import place, places, where_rows_are_counted
 from campaign.insights import CampaignView
-from campaign.reporter.concerns import concern_in_words
 from campaign.reporter.lines import rows
-from campaign.reporter.reasons import printable, reason_in_words
+from campaign.reporter.reasons import concern_in_words, printable, reason_in_words
 from campaign.reporter.summary import in_words
 
 if TYPE_CHECKING:

@@ -8,9 +8,8 @@ from typing import Final
 
 from campaign.cli.kept import LONGEST_NAME
 from campaign.domain.model import Counts, Status
-from campaign.reporter.comparison import Comparison, Line, converted_of, percent_of
+from campaign.reporter.comparison import Comparison, Line, Rate, Rates, converted_of, percent_of
 from campaign.reporter.conversions import Conversion, largest
-from campaign.reporter.rates import Rate, Rates
 from campaign.reporter.reasons import printable
 from campaign.reporter.standing import LABEL, ORDER
 

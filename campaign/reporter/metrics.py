@@ -16,9 +16,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from campaign.atomic import Draft
 from campaign.domain.errors import UsageError
 from campaign.domain.model import Status
-from campaign.reporter.atomic import Draft
 
 READABLE: Final = 0o644
 """For the collector, which is another user; there is nothing in it but names of campaigns and counts."""

@@ -12,19 +12,17 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from campaign.atomic import Draft, writing
 from campaign.domain.durations import words as duration
 from campaign.domain.errors import UsageError
 from campaign.domain.model import Status
 from campaign.domain.places import Place
 from campaign.domain.sheet import places, where_rows_are_counted
-from campaign.reporter.advice import advice
 from campaign.reporter.analysis import OTHERS, READ_BACK, Figures
-from campaign.reporter.atomic import Draft, writing
-from campaign.reporter.drawings import PAGE_COLORS, band_in_words, latency_drawing
+from campaign.reporter.drawings import PAGE_COLORS, band_in_words, latency_drawing, sends_drawing
 from campaign.reporter.lines import brief, percent, rows
 from campaign.reporter.pauses import KIND_LABEL
-from campaign.reporter.reasons import NO_REASON, ended_in_words, printable, reason_in_words
-from campaign.reporter.sends_drawing import sends_drawing
+from campaign.reporter.reasons import NO_REASON, advice, ended_in_words, printable, reason_in_words
 from campaign.reporter.standing import LABEL, MEANING, ORDER, state_in_words
 from campaign.reporter.timeline import pace
 

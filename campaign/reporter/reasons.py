@@ -1,8 +1,9 @@
-"""Why a row ended as it did, in words a marketer understands: one table of the reasons that results files hold."""
+"""What recorded reasons mean to a marketer, what to do about rows that have them, and what to look at before sending, in words."""
 
 from typing import Final
 
-from campaign.domain.model import Invalid, Skip
+from campaign.domain.message_lint import Concern, LintKind
+from campaign.domain.model import Invalid, Skip, Status
 from campaign.domain.verdict import Proof, rule_of
 
 _WORDS: Final[dict[str, str]] = {
@@ -100,3 +101,95 @@ def ended_in_words(ended: str) -> str:
 def printable(text: str) -> str:
     """Text on one line, whatever it holds."""
     return "".join(character if character.isprintable() else " " for character in text)
+
+
+_ACCESS: Final = "Whoever runs Campaign has to give it a token that PassEntry accepts. Then send these rows again."
+_THEIRS: Final = (
+    "These passes belong to somebody else, or the token may not send to them. Take them out of your list, or have them allowed and retry."
+)
+_BLOCKED: Final = (
+    "A firewall or proxy refuses them, perhaps for what the message says. Ask those who run the network. Then send these rows again."
+)
+_ID: Final = "Look the ids up in PassEntry, put the right ones into the failed-rows file, and give that file back."
+_MANGLED: Final = "Format the id column as text in the spreadsheet, put the ids in again, and give the failed-rows file back."
+_GONE: Final = "Nothing to do: take these passes out of your list."
+_REFUSED: Final = "The failed-rows file says what PassEntry answered. Mend the message or the row there, and give that file back."
+_LATER: Final = "Nothing of it arrived. Send these rows again later."
+_VERIFY: Final = "Have the passes read back: that tells most of them, and sends nothing."
+_NOBODY_KNOWS: Final = "Nobody can tell. Send them again only if twice is better than not at all."
+_MEND: Final = "Mend these rows in the failed-rows file, and give that file back."
+_WALLET: Final = "They can be sent again once the passes are in wallets."
+_NOTHING: Final = "Nothing to do."
+_ANOTHER_DAY: Final = "They can have the message another day, in a campaign of its own."
+_EXPIRED: Final = "If it is still worth telling them, start a new campaign with a later end."
+
+_BY_REASON: Final[dict[tuple[Status, str], str]] = {
+    (Status.FAILED, "http_401"): _ACCESS,
+    (Status.FAILED, "http_402"): _ACCESS,
+    (Status.FAILED, "forbidden"): _THEIRS,
+    (Status.FAILED, "http_403"): _BLOCKED,
+    (Status.FAILED, "http_404"): _ID,
+    (Status.FAILED, "http_410"): _GONE,
+    (Status.FAILED, "http_400"): _REFUSED,
+    (Status.FAILED, "http_409"): _REFUSED,
+    (Status.FAILED, "http_413"): _REFUSED,
+    (Status.FAILED, "http_422"): _REFUSED,
+    (Status.UNKNOWN, "other_message"): _NOBODY_KNOWS,
+    (Status.UNKNOWN, "same_text_before"): _NOBODY_KNOWS,
+    (Status.UNKNOWN, "no_latest_message"): _NOBODY_KNOWS,
+    (Status.UNKNOWN, "unreadable_status"): _NOBODY_KNOWS,
+    (Status.UNKNOWN, "earlier_attempt"): _VERIFY,
+    (Status.INVALID, Invalid.NO_ID): _ID,
+    (Status.INVALID, Invalid.BAD_ID): _ID,
+    (Status.INVALID, Invalid.MANGLED_ID): _MANGLED,
+    (Status.SKIPPED, Skip.FREQUENCY_CAP): _ANOTHER_DAY,
+    (Status.SKIPPED, Skip.EXPIRED): _EXPIRED,
+}
+_BY_STATUS: Final[dict[Status, str]] = {
+    Status.FAILED: _LATER,
+    Status.UNKNOWN: _VERIFY,
+    Status.INVALID: _MEND,
+    Status.NOT_DELIVERED: _WALLET,
+    Status.ACCEPTED: _NOTHING,
+    Status.SKIPPED: _NOTHING,
+}
+
+
+def advice(status: str, reason: str = "") -> str:
+    """What to do, as a sentence or two; `status` is one of those that need an explanation."""
+    known = Status(status)
+    return _BY_REASON.get((known, reason), _BY_STATUS[known])
+
+
+_ONE: Final[dict[LintKind, str]] = {
+    LintKind.NEAR_EXCLUDED: "1 pass is sent to though its id is nearly that of an excluded one",
+    LintKind.NEAR_DUPLICATE: "1 id is nearly another one",
+    LintKind.PLACEHOLDER: "1 message seems to hold a placeholder that nobody filled in",
+    LintKind.EMPTY_MERGE: "1 message seems to lack a value: there is a gap, or punctuation with nothing before it",
+    LintKind.MOJIBAKE: "1 message holds characters that a wrong encoding has broken; save the list or the template as UTF-8",
+    LintKind.BROKEN_LINK: "1 message has a link that is not whole: an address with a blank, without its end, or with an empty value",
+    LintKind.INSECURE_LINK: "1 message links to http:// instead of https://",
+    LintKind.CUT_ON_LOCK_SCREEN: "1 message is longer than the {lock_screen:,} characters that a lock screen shows",
+    LintKind.SAME_AS_LAST: "1 message is the same as the last one to its pass; an iPhone shows no alert for it",
+    LintKind.LINK: "1 message has a link",
+}
+_MANY: Final[dict[LintKind, str]] = {
+    LintKind.NEAR_EXCLUDED: "{count:,} passes are sent to though their ids are nearly those of excluded ones",
+    LintKind.NEAR_DUPLICATE: "{count:,} rows have ids that look like those of other rows; each gets a message",
+    LintKind.PLACEHOLDER: "{count:,} messages seem to hold a placeholder that nobody filled in",
+    LintKind.EMPTY_MERGE: "{count:,} messages seem to lack a value: there is a gap, or punctuation with nothing before it",
+    LintKind.MOJIBAKE: "{count:,} messages hold characters that a wrong encoding has broken; save the list or the template as UTF-8",
+    LintKind.BROKEN_LINK: (
+        "{count:,} messages have a link that is not whole: an address with a blank, without its end, or with an empty value"
+    ),
+    LintKind.INSECURE_LINK: "{count:,} messages link to http:// instead of https://",
+    LintKind.CUT_ON_LOCK_SCREEN: "{count:,} messages are longer than the {lock_screen:,} characters that a lock screen shows",
+    LintKind.SAME_AS_LAST: "{count:,} messages are the same as the last one to their pass; an iPhone shows no alert for them",
+    LintKind.LINK: "{count:,} messages have a link",
+}
+
+
+def concern_in_words(concern: Concern, *, lock_screen: int) -> str:
+    """How many messages, and what there is to look at in them."""
+    words = _ONE if concern.count == 1 else _MANY
+    return words[concern.kind].format(count=concern.count, lock_screen=lock_screen)

@@ -5,17 +5,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
+from campaign.atomic import Draft, writing
 from campaign.domain.errors import UsageError
 from campaign.domain.places import Place
 from campaign.ledger.columns import ResultColumns
-from campaign.reporter.atomic import Draft, writing
-from campaign.reporter.checks import check_writable
 from campaign.reporter.target import Format, Layout, ResultsTarget, failed_path, same_file
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Format", "ResultsTarget", "Written", "check_writable", "failed_path", "write_results"]
+__all__ = ["Format", "ResultsTarget", "Written", "failed_path", "write_results"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,11 +39,11 @@ LABEL: Final[dict[Status, str]] = {
 }
 
 MEANING: Final[dict[Status, str]] = {
-    Status.ACCEPTED: "the pass holds the message; whether a phone showed it is not known",
-    Status.NOT_DELIVERED: "the message was taken, but no phone showed it",
+    Status.ACCEPTED: "the pass holds the message; whether it was pushed is not known",
+    Status.NOT_DELIVERED: "the pass holds the message, but it was not pushed to a device",
     Status.FAILED: "the message was refused, or could not be handed over",
     Status.UNKNOWN: "the message may have arrived, so it is not sent again by itself",
-    Status.INVALID: "the rows can't be sent as they stand",
+    Status.INVALID: "the rows can't be sent as they are",
     Status.SKIPPED: "left out on purpose",
     Status.PENDING: "waiting to be sent",
 }

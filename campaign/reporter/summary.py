@@ -1,13 +1,16 @@
 """What became of a campaign and what to do next, in sentences for the person who started it. Plain text, no markup."""
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
 
-from campaign.domain.model import Counts, Status
-from campaign.insights import CampaignView
-from campaign.reporter.lines import WIDTH, rows, wrapped
+from campaign.domain.model import CampaignState, Counts, Status
+from campaign.domain.places import place_of
+from campaign.insights import CampaignView, command_line
+from campaign.reporter.lines import WIDTH, rows, to_copy, wrapped
 from campaign.reporter.reasons import printable
 from campaign.reporter.standing import LABEL, MEANING, ORDER, reasons_in_words, state_in_words
-from campaign.reporter.steps import next_steps
+from campaign.reporter.target import failed_path, may_be_there
 
 __all__ = ("WIDTH", "in_a_line", "in_brief", "in_words", "rows")
 
@@ -72,3 +75,94 @@ def _reasons(counts: Counts, status: Status) -> Iterator[str]:
     column = max((len(f"{count:,}") for _, count in reasons), default=0)
     for words, count in reasons:
         yield from wrapped(words, first=f"  {count:>{column},}  ", rest=" " * (column + 4))
+
+
+WRONG_ROW: Final = frozenset({"http_400", "http_404", "http_409", "http_410", "http_413", "http_422"})
+"""Reasons of failed rows that have to do with the row's own pass or message."""
+
+
+def next_steps(view: CampaignView, *, commands: bool) -> Iterator[str]:
+    """The files that are there, and (`commands`) what to do next, each with the command for it on a line of its own."""
+    at_work = view.state in {CampaignState.SENDING, CampaignState.WAITING}
+    written = view.results != "" and view.state is not CampaignState.STAGED and may_be_there(place_of(view.results))
+    yield from _files(view, at_work=at_work, written=written)
+    if not commands:
+        return
+    if view.half_staged:
+        if not view.staging:
+            yield "Run the same command again: campaign run LIST ..."
+    elif view.record.forgotten_at:
+        yield "It was forgotten: only these counts are left of it."
+    elif view.record.exported_at:
+        yield from to_copy("It was exported, and is sent on where this file is imported", view.record.exported_to)
+    elif at_work:
+        yield from to_copy("To see how it goes", view.command("status", "--watch"))
+        yield from to_copy("To pause it", view.command("pause"))
+    else:
+        yield from _commands(view)
+        if view.results and not written and view.state is not CampaignState.STAGED:
+            yield from to_copy("To write the results to a file", view.command("report", "--output", "FILE"))
+
+
+def _files(view: CampaignView, *, at_work: bool, written: bool) -> Iterator[str]:
+    if at_work and view.results:
+        yield from to_copy("The results will be in", view.results)
+    elif written:
+        results = place_of(view.results)
+        verb = "are in" if isinstance(results, Path) else "go to"
+        yield from to_copy(f"The results {verb}", view.results)
+        if view.counts.needs_someone and may_be_there(failed := failed_path(results)):
+            yield from to_copy(f"The rows that need someone {verb}", str(failed))
+
+
+def _commands(view: CampaignView) -> Iterator[str]:
+    count = view.counts.by_status.get
+    not_delivered = count(Status.NOT_DELIVERED, 0)
+    may_send = view.state is not CampaignState.CANCELLED
+    if may_send and view.state is CampaignState.STAGED:
+        yield from to_copy("To send it", view.command("resume"))
+    elif may_send and view.counts.open:
+        yield from to_copy(f"To go on with the {rows(view.counts.open)} left", view.command("resume"))
+    if unknown := count(Status.UNKNOWN, 0):
+        passes = "its pass" if unknown == 1 else "their passes"
+        yield from to_copy(f"To find out what became of {_the(unknown, 'unknown')} (reads {passes}, sends nothing)", view.command("verify"))
+    if may_send and unknown:
+        yield from to_copy("If that can't tell either, and twice is better than not at all", view.command("retry", "--status", "unknown"))
+    if may_send and (failed := count(Status.FAILED, 0)):
+        yield from to_copy(f"To send {_the(failed, 'failed')} again, once the cause is mended", view.command("retry"))
+    if may_send and not_delivered:
+        passes = "the pass is in a wallet" if not_delivered == 1 else "the passes are in wallets"
+        yield from to_copy(
+            f"To send {_the(not_delivered, 'not delivered')} again, once {passes}", view.command("retry", "--status", "not_delivered")
+        )
+    if may_send:
+        yield from _once_mended(view)
+    if view.state is CampaignState.FINISHED and not (view.counts.needs_someone or not_delivered):
+        yield "There is nothing left to do."
+
+
+def _once_mended(view: CampaignView) -> Iterator[str]:
+    """The way of the rows that are wrong by themselves: as they are, sending them again would change nothing."""
+    invalid, failed = (view.counts.by_status.get(status, 0) for status in (Status.INVALID, Status.FAILED))
+    refused = sum(count for reason, count in view.counts.reasons(Status.FAILED).items() if reason in WRONG_ROW)
+    if not invalid and not refused:
+        return
+    if view.state is CampaignState.STAGED:
+        yield from wrapped(f"To mend {_the(invalid, 'invalid')} before, correct the list and run it again: nothing was sent yet.")
+        return
+    kind = "invalid" if not refused else "failed and invalid" if invalid else "failed"
+    which = _the(invalid + (failed if refused else 0), kind)
+    if not view.results:
+        if invalid:
+            yield from wrapped(f"{_the(invalid, 'invalid').capitalize()} can be sent as a new list, mended, under another --name.")
+        return
+    file = failed_path(place_of(view.results))
+    if not may_be_there(file):
+        yield from wrapped(f"{which.capitalize()} can be mended in the failed-rows file, which is written with the results.")
+        return
+    command = command_line("retry", str(file), ledger=view.ledger)
+    yield from to_copy(f"To send {which}, once mended in that file (with the --template or --message again, if columns change)", command)
+
+
+def _the(count: int, kind: str) -> str:
+    return f"the {kind} row" if count == 1 else f"the {count:,} {kind} rows"

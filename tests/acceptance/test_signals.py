@@ -47,7 +47,7 @@ once(source, "_open_at_once", signals(15))
 """
 
 REPORTING = f"""{WHEN_CALLED}
-from campaign.reporter.atomic import Draft
+from campaign.atomic import Draft
 once(Draft, "%s", signals(%s), after=%s)
 """
 

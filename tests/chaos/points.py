@@ -58,7 +58,7 @@ _WRITERS: Final = {
 
 _GATEWAY: Final = "campaign.sender.gateway"
 _WIRE: Final = "campaign.sender.wire"
-_ATOMIC: Final = "campaign.reporter.atomic"
+_ATOMIC: Final = "campaign.atomic"
 
 
 def _points(kind: LedgerKind) -> tuple[Point, ...]:

@@ -6,9 +6,8 @@ from campaign.domain.model import SENT_TO, Counts, Settlement, Status
 from campaign.insights import view
 from campaign.ledger.port import CampaignRecord, Control, Ledger, LedgerReader
 from campaign.reporter.analysis import figures
-from campaign.reporter.comparison import Comparison, Line
+from campaign.reporter.comparison import Comparison, Line, rates
 from campaign.reporter.pauses import KIND_LABEL, Kind
-from campaign.reporter.rates import rates
 from campaign.reporter.reasons import reason_in_words
 from tests.contract.backends import HandClock
 from tests.contract.given import campaign_of, ends, spec, staged

@@ -12,6 +12,8 @@ import apsw
 import pytest
 
 from campaign.app.controls import check_schedule
+from campaign.app.writable import check_writable
+from campaign.atomic import writing
 from campaign.cli.sinks import LogFile
 from campaign.console.door.passwords import check_password
 from campaign.console.launch import Errand
@@ -24,10 +26,8 @@ from campaign.engine.orders import check_settings
 from campaign.ledger import refusals
 from campaign.ledger.postgres.address import parse
 from campaign.ledger.sqlite.connection import in_words, prepare
-from campaign.reporter.atomic import writing
 from campaign.reporter.metrics import write_metrics
 from campaign.reporter.page import check_page_writable
-from campaign.reporter.results import check_writable
 from campaign.reporter.target import MOST_COLUMNS, MOST_ROWS
 from campaign.sender.endpoint import check_token, check_url
 from campaign.sender.network import network_to

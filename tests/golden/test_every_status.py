@@ -19,10 +19,9 @@ from campaign.cli.tables import lines_of_rates, lines_side_by_side, lines_with_t
 from campaign.insights import view
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.reporter.analysis import Breakdown, Figures, figures
-from campaign.reporter.comparison import Comparison
+from campaign.reporter.comparison import Comparison, rates
+from campaign.reporter.drawings import sends_drawing
 from campaign.reporter.page import sends_table
-from campaign.reporter.rates import rates
-from campaign.reporter.sends_drawing import sends_drawing
 from campaign.settings import Settings
 from tests.contract.backends import HandClock, SqliteBackend
 from tests.contract.given import campaign_of, staged

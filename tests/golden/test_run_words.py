@@ -19,7 +19,7 @@ from campaign.cli.tables import lines_of_rates
 from campaign.domain.model import CampaignState, Status
 from campaign.domain.notices import Occasion, occasion_of
 from campaign.domain.schedule import Schedule, parse_window
-from campaign.reporter.rates import Rates
+from campaign.reporter.comparison import Rates
 from tests.golden.files import Golden
 from tests.unit.test_ask import BERLIN, asked, plan
 from tests.unit.test_figure_tables import rate

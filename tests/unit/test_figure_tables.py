@@ -3,7 +3,7 @@
 from campaign.cli.tables import BAR, bar, lines_of_rates
 from campaign.domain.model import Counts, Status
 from campaign.ledger.port import CampaignRecord, CampaignSpec, Control
-from campaign.reporter.rates import Rate, Rates
+from campaign.reporter.comparison import Rate, Rates
 
 
 def counts(**by_status: int) -> Counts:

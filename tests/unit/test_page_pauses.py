@@ -10,9 +10,8 @@ from campaign.ledger.port import Sends
 from campaign.ledger.upkeep import MovedAttempt
 from campaign.ledger.waiting import Wait, Why
 from campaign.reporter.analysis import MOST_REASONS, OTHERS, READ_BACK, Attempts, Retried, Tried
-from campaign.reporter.drawings import THROTTLED
+from campaign.reporter.drawings import THROTTLED, sends_drawing
 from campaign.reporter.pauses import Kind, Pause, Spell, pauses
-from campaign.reporter.sends_drawing import sends_drawing
 from campaign.reporter.timeline import Timeline, pace
 
 SPELLS = (

@@ -8,11 +8,11 @@ import pytest
 from s3fs import S3FileSystem
 
 from campaign import remote
+from campaign.app.owner import owner_of
+from campaign.atomic import Draft
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.places import Url, place_of
 from campaign.loader.source import Source
-from campaign.reporter.atomic import Draft
-from campaign.reporter.owner import owner_of
 from tests.acceptance.store import BUCKET, Relay, Store, serving
 from tests.errors import raises
 

@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 
+from campaign import atomic
+from campaign.atomic import LEFT_BEHIND_SECONDS, Draft, writing
 from campaign.domain.errors import CampaignError, DiskFullError, UsageError
 from campaign.domain.model import ResultRow
-from campaign.reporter import atomic, results
-from campaign.reporter.atomic import LEFT_BEHIND_SECONDS, Draft, writing
+from campaign.reporter import results
 from campaign.reporter.results import failed_path, write_results
 from tests.errors import raises
 from tests.examples import slow_after

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from campaign.app.owner import holds_results, may_hold_results_of, owner_of
+from campaign.app.writable import check_writable
 from campaign.domain.errors import UsageError
-from campaign.reporter.owner import holds_results, may_hold_results_of, owner_of
-from campaign.reporter.results import check_writable, failed_path, write_results
+from campaign.reporter.results import failed_path, write_results
 from tests.errors import raises
 from tests.unit.reporter_given import FAILED, OWN, by_column, row
 

@@ -10,11 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 from python_calamine import CalamineWorkbook
 
+from campaign.app.writable import check_writable
 from campaign.domain.errors import InputError, LedgerError, UsageError
 from campaign.domain.model import ResultRow
 from campaign.domain.results import RESULT_COLUMNS
 from campaign.ledger.columns import ROWS_AT_ONCE
-from campaign.reporter.results import Format, ResultsTarget, Written, check_writable, failed_path, write_results
+from campaign.reporter.results import Format, ResultsTarget, Written, failed_path, write_results
 from campaign.reporter.target import CELL_UNITS, MOST_ROWS
 from tests.errors import raises
 from tests.unit.reporter_given import DELIVERED, FAILED, INVALID, OWN, PENDING, UNKNOWN, by_column, names, row

@@ -19,8 +19,7 @@ from campaign.console.console import console_of
 from campaign.console.door.guard import DOOR, still_in
 from campaign.console.launch import launches
 from campaign.console.trail import deeds, owner_of
-from campaign.reporter.advice import advice
-from campaign.reporter.reasons import ended_in_words
+from campaign.reporter.reasons import advice, ended_in_words
 
 AT_REST_SECONDS: Final = 2.0
 SHOWN_LAUNCHES: Final = 3

@@ -16,8 +16,7 @@ from campaign.console.drafts.wording import without_paths
 from campaign.domain.errors import CampaignError
 from campaign.domain.model import Status
 from campaign.domain.sheet import place, places
-from campaign.reporter.concerns import concern_in_words
-from campaign.reporter.reasons import reason_in_words
+from campaign.reporter.reasons import concern_in_words, reason_in_words
 from campaign.settings import Settings
 
 TOLD_EVERY_SECONDS: Final = 0.5

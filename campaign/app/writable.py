@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from campaign import remote
+from campaign.app.owner import owner_of
+from campaign.atomic import Draft, writing
 from campaign.domain.cells import neutralise
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.places import Place, Url
 from campaign.domain.results import RESULT_COLUMNS
 from campaign.domain.sheet import NO_LINES, SheetLines
-from campaign.reporter.atomic import Draft, writing
-from campaign.reporter.owner import owner_of
 from campaign.reporter.reasons import printable
 from campaign.reporter.target import (
     CELL_UNITS,
