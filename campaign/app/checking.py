@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SAMPLES: Final = 5
+PROGRESS_ROWS: Final = 500
 
 Progress = Callable[[int, int], None]
 """Called now and then with how much is done, and of how much."""
@@ -216,8 +217,10 @@ class Look:
 
     def _sampled(self, samples: list[Sample], counts: Counts) -> Iterator[ResultRow]:
         """Every row that can be sent; the first are put among the samples on their way."""
-        for row in self.reader.rows(self.campaign, frozenset({Status.PENDING})):
+        rows = counts.rows
+        for place, row in enumerate(self.reader.rows(self.campaign, frozenset({Status.PENDING}))):
             if len(samples) < SAMPLES:
                 samples.append(Sample(row=row.row, pass_id=row.pass_id, message=row.message, length=length_as_shown(row.message)))
-            self.progress(counts.rows + row.row, 2 * counts.rows)
+            if place % PROGRESS_ROWS == 0:
+                self.progress(rows + row.row, 2 * rows)
             yield row

@@ -35,7 +35,7 @@ class Concerns:
             self._note(match.kind, rows[index].row, match.excerpt)
         keys = [pass_key(row.pass_id) for row in rows]
         last_texts = self._last_texts(keys)
-        for row, key in zip(rows, keys, strict=True):
+        for row, key in zip(rows, keys, strict=True) if last_texts else ():
             if last_texts.get(key) == row.message:
                 self._note(LintKind.SAME_AS_LAST, row.row, shortened(row.message))
 
