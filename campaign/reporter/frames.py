@@ -168,7 +168,7 @@ def _table(group: list[pa.RecordBatch], codes: Mapping[str, Mapping[str, int]]) 
 def _array(values: Sequence[Any], type_: pa.DataType, codes: defaultdict[str, int] | None = None) -> pa.Array:
     # Most columns of what a run has done hold one value all over: to count it costs a tenth of looking at each.
     first = values[0]
-    if values.count(first) == len(values) and (not isinstance(first, str) or len(first) <= _SHORT):
+    if first == values[-1] and values.count(first) == len(values) and (not isinstance(first, str) or len(first) <= _SHORT):
         return _repeated(first if codes is None else codes[first], len(values), type_)
     if codes is not None:
         return pa.array(np.fromiter(map(codes.__getitem__, values), np.int32, len(values)))
@@ -193,15 +193,16 @@ def _columns(table: pa.Table, layout: Layout, campaign: str) -> Iterator[Any]:
                 times = milliseconds(table[name.removeprefix("delivery_")])
                 yield pa.array(times.astype("datetime64[ms]"), mask=times == 0, type=_TIMES)
             case "delivery_message" | "delivery_error":
-                yield _without_nul(table[name.removeprefix("delivery_")])
+                yield _without_nul(table[name.removeprefix("delivery_")].chunk(0))
             case _:
                 # One of few texts, such as the API's notification_message, may be a plain text in a frame.
                 yield table[name.removeprefix("delivery_")].cast(type_)
 
 
-def _without_nul(texts: Any) -> Any:
+def _without_nul(texts: pa.Array) -> pa.Array:
     # A reply may hold the one character that no list may: a results file with it could not be read back.
-    if not pc.any(pc.match_substring(texts, "\0")).as_py():
+    held = texts.buffers()[2]
+    if held is None or b"\0" not in held.to_pybytes():
         return texts
     return pc.replace_substring(texts, "\0", "\N{REPLACEMENT CHARACTER}")
 
