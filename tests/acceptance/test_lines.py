@@ -75,6 +75,6 @@ def test_rows_of_parquet_have_no_lines(desk: Desk) -> None:
 
 
 def test_lines_of_a_workbook(desk: Desk) -> None:
-    write_workbook(desk.folder / "list.xlsx", [["", ""], ["id", "name"], ["a", "Ann"], ["", ""], ["", "Cy"]])
+    write_workbook(desk.folder / "list.xlsx", [["", ""], ["id", "name"], ["a", "Ann"], ["", ""], ["", "Bo"], ["", "Cy"]])
     found = json.loads(desk.run("check", "list.xlsx", *MESSAGE, "--json", code=3).stdout)
-    assert {line for problem in found["problems"] for line in problem["first_lines"]} == {4, 5}
+    assert {line for problem in found["problems"] for line in problem["first_lines"]} == {5, 6}

@@ -27,8 +27,8 @@ def lines_of(path: Path) -> list[int | None]:
         # A value with line breaks is one cell.
         ('id,name\n1,"a\nb\n\nc"\n\n2,b\n', [2, 4]),
         ('"id","na\nme"\n1,a\n', [2]),
-        # A row of nothing but separators is an empty row of the list, until only such rows follow.
-        ("id,name\n,\n2,b\n,\n\n,\n", [2, 3]),
+        # Nor is a row of nothing but separators a row of the list.
+        ("id,name\n,\n2,b\n,\n\n,\n", [3]),
         # Excel takes its own line for itself.
         ("sep=;\nid;name\n1;a\n", [2]),
         ("id\n1\n\n2\n", [2, 4]),
@@ -57,8 +57,7 @@ def test_blank_lines_at_the_end_are_no_gaps(tmp_path: Path) -> None:
 
 def test_lines_of_a_sheet(tmp_path: Path) -> None:
     path = write_workbook(tmp_path / "list.xlsx", [["", ""], ["id", "name"], ["1", "a"], ["", ""], ["2", "b"]])
-    # The empty row between is one of the list's.
-    assert lines_of(path) == [3, 4, 5]
+    assert lines_of(path) == [3, 5]
     path = write_workbook(tmp_path / "unnamed.xlsx", [["", ""], ["id", ""], ["1", ""], ["2", "b"]])
     assert (refused(path).row, refused(path).line) == (2, 4)
 
