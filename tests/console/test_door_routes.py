@@ -48,7 +48,9 @@ DRAFTS = (
     | dict.fromkeys(
         (f"GET /drafts/{{draft}}/{step}" for step in ("list", "column", "message", "check", "controls", "test", "send")), "sender"
     )
-    | dict.fromkeys((f"POST /drafts/{{draft}}/{step}" for step in ("list", "column", "message", "controls", "test", "send")), "sender")
+    | dict.fromkeys(
+        (f"POST /drafts/{{draft}}/{step}" for step in ("list", "header", "column", "message", "controls", "test", "send")), "sender"
+    )
     | dict.fromkeys(
         (f"POST /drafts/{{draft}}/{deed}" for deed in ("preview", "exclude", "exclude/remove", "remove", "ask", "take-back")), "sender"
     )

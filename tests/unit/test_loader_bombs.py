@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 import xlsxwriter
 
 from campaign.domain.errors import InputError
@@ -89,6 +90,7 @@ def test_a_file_that_takes_too_long(tmp_path: Path) -> None:
     assert refused(path, limits=Limits(child_seconds=1, unpacked_bytes=1 << 40)).code == "too_much_to_unpack"
 
 
+@pytest.mark.slow
 def test_no_damaged_footer_ends_this_process(tmp_path: Path) -> None:
     # Asked for the sizes of a column of some of these, pyarrow throws an exception that nothing catches.
     path = write(tmp_path / "list.parquet", pa.array(["1", "2", None]))
