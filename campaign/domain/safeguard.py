@@ -193,7 +193,7 @@ class Refusals(Generic[T]):
         return not self.stop and (self.seem_of_everything or len(self._held) >= MOST_HELD)
 
     def refuse(self, item: T, *, row: int, answered_at: float, http_status: int, again: bool) -> None:
-        """Take in a refusal, and hold it back. `again` is whether the row was refused before, or may not be sent once more to see."""
+        """Take in a refusal, and hold it back. `again` is whether the row was refused before."""
         self._held.append(_Held(item=item, row=row, answered_at=answered_at, again=again))
         self._last.append(True)
         self._http_status = http_status

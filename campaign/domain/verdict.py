@@ -186,7 +186,8 @@ def _judge_reply(reply: Reply) -> Verdict:
         return Verdict(proof=Proof.NOT_DELIVERED, reason=reply.notification_status)
     # Firewalls that read answers, too, refuse after the message was taken. And a gateway that can't find the page it wants to show for a
     # failed server answers 404: for this message only, so that others which are accepted tell nothing of it.
-    by_somebody_else = reply.signature.page and not reply.signature.documented
+    # A row that is refused for its caller is sent once more, so such a refusal has to be PassEntry's own by more than its status.
+    by_somebody_else = not reply.signature.documented and (reply.signature.page or rule_of(status).proof is Proof.ROW_OR_ALL)
     proof = Proof.AMBIGUOUS if by_somebody_else else rule_of(status).proof
     reason = "forbidden" if status == 403 and proof is Proof.ROW_OR_ALL else f"http_{status}"
     return Verdict(proof=proof, reason=reason, error=reply.error)
@@ -252,6 +253,8 @@ def foreign(answer: Reply | Reading) -> str:
     readable = answer.readable if isinstance(answer, Reply) else answer.latest is not Latest.UNREADABLE
     if signature.page and (200 <= status < 300 or 400 <= status < 500):
         return f"{status} with a web page"
+    if isinstance(answer, Reply) and rule_of(status).proof is Proof.ROW_OR_ALL:
+        return f"{status}, but not as PassEntry answers"
     return f"{status}, but not as PassEntry answers" if 200 <= status < 300 and not readable and signature.whole else ""
 
 

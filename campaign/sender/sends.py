@@ -144,8 +144,7 @@ class Sends:
                 row=claim.row,
                 answered_at=attempt.answered_at,
                 http_status=attempt.result.http_status,
-                # What is not surely PassEntry's may be a firewall's that saw the answer to a message that was taken.
-                again=refused_before or not attempt.result.signature.documented,
+                again=refused_before,
             )
 
     async def _settle_decided(self, decided: list[tuple[_Attempt, bool]]) -> None:

@@ -144,6 +144,28 @@ class TestLostWrites:
         Path(f"{ledger_of(desk)}.runners/mark").unlink()
         desk.run(*words, "--limit", "1", code=5)
 
+    @pytest.mark.parametrize("again", [True, False])
+    def test_one_that_was_renamed_without_its_wal_is_not_believed(self, desk: Desk, *, again: bool) -> None:
+        """Also one whose only run was killed, so that next to nothing stands in the file itself."""
+        if again:
+            begun(desk)
+        words = killed_while_sending(desk)
+        ledger, renamed = ledger_of(desk), desk.folder / "renamed.db"
+        ledger.rename(renamed)
+        there = [*words, "--ledger", str(renamed)]
+        assert f"came without its {ledger.name}-wal" in refused(desk, *there)
+        Path(f"{ledger}-wal").rename(f"{renamed}-wal")
+        goes_on_to_its_end(desk, there)
+
+    def test_one_that_has_two_names_is_not_believed_by_the_other(self, desk: Desk) -> None:
+        """As a backup that links has it: the log has one name only."""
+        words = begun(desk)
+        ledger, linked = ledger_of(desk), desk.folder / "linked.db"
+        linked.hardlink_to(ledger)
+        killed_while_sending(desk)
+        assert f"came without its {ledger.name}-wal" in refused(desk, *words, "--ledger", str(linked))
+        goes_on_to_its_end(desk, words)
+
     def test_a_ledger_that_is_moved_away_whole_goes_on_there(self, desk: Desk) -> None:
         words = begun(desk)
         (desk.folder / "there").mkdir()

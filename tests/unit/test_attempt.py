@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from campaign.domain.backoff import LONGEST_RETRY_AFTER_SECONDS
 from campaign.domain.lifecycle import Event, allowed
 from campaign.domain.model import Claim, Outcome, Settlement, Status
-from campaign.domain.verdict import Fault, Proof, Reply, judge
+from campaign.domain.verdict import Fault, Proof, Reply, Signature, judge
 from campaign.sender.attempt import EARLIER_ATTEMPT, OnUnknown, Policy, settle_attempt
 
 SENT_AT = 1_800_000_000.0
@@ -76,7 +76,8 @@ def test_all_that_the_answer_said_is_recorded() -> None:
         (THROTTLED, 5, Status.PENDING, "http_429", 429, 7.5, 5),
         (Reply(http_status=429), 2, Status.PENDING, "http_429", 429, 1.0, 2),
         (Reply(http_status=401), 0, Status.PENDING, "http_401", 401, 0.5, 0),
-        (Reply(http_status=403), 4, Status.PENDING, "forbidden", 403, 4.0, 4),
+        (Reply(http_status=403, signature=Signature(documented=True)), 4, Status.PENDING, "forbidden", 403, 4.0, 4),
+        (Reply(http_status=403), 4, Status.UNKNOWN, "http_403", 403, 10.0, 5),
         (Reply(http_status=408), 0, Status.UNKNOWN, "http_408", 408, 10.0, 1),
         (UNSENT, 0, Status.PENDING, "no_connection", None, 0.5, 1),
         (UNSENT, 2, Status.PENDING, "no_connection", None, 2.0, 3),

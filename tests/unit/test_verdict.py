@@ -45,11 +45,13 @@ OF_THE_CALLER = {402, 403}
 @pytest.mark.parametrize("signature", [UNSIGNED, API, API_PAGE])
 @pytest.mark.parametrize("readable", [True, False])
 def test_what_a_status_proves(signature: Signature, *, readable: bool) -> None:
-    proven = dict.fromkeys(FINAL, Proof.REFUSED) | dict.fromkeys(OF_THE_CALLER, Proof.ROW_OR_ALL)
+    # What has a row sent once more has to be PassEntry's own.
+    of_the_caller = Proof.ROW_OR_ALL if signature.documented else Proof.AMBIGUOUS
+    proven = dict.fromkeys(FINAL, Proof.REFUSED) | dict.fromkeys(OF_THE_CALLER, of_the_caller)
     proven |= {401: Proof.TOKEN_REFUSED, 429: Proof.THROTTLED}
     for http_status in (*range(100, 200), *range(300, 1000)):
         reply = Reply(http_status=http_status, readable=readable, notification_status="delivered", error="the excerpt", signature=signature)
-        reason = "forbidden" if http_status == 403 else f"http_{http_status}"
+        reason = "forbidden" if http_status == 403 and signature.documented else f"http_{http_status}"
         assert judge(reply) == Verdict(proof=proven.get(http_status, Proof.AMBIGUOUS), reason=reason, error="the excerpt")
 
 
@@ -94,6 +96,9 @@ def rows_of(text: str) -> list[list[str]]:
         (Reply(http_status=511, signature=PAGE), True),
         (Reply(http_status=403, signature=PAGE), True),
         (Reply(http_status=403, signature=API_PAGE), False),
+        (Reply(http_status=403), True),
+        (Reply(http_status=403, signature=API), False),
+        (Reading(latest=Latest.UNREADABLE, http_status=403), False),
         (Reply(http_status=404, signature=PAGE), True),
         (Reply(http_status=404), False),
         (Reply(http_status=429, signature=PAGE), False),

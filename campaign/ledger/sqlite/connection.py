@@ -12,7 +12,16 @@ import apsw
 
 from campaign.domain.errors import DiskFullError, LedgerDamagedError, LedgerError, LedgerPlaceError, LedgerVersionError
 from campaign.ledger.clock import Clock, anchor_for
-from campaign.ledger.sqlite.witness import WAY_BACK, check_not_behind, check_not_emptied, check_whole_pages, forget, marked
+from campaign.ledger.sqlite.witness import (
+    WAY_BACK,
+    check_not_behind,
+    check_not_emptied,
+    check_nothing_left_behind,
+    check_whole_pages,
+    forget,
+    is_another,
+    marked,
+)
 from campaign.ledger.statements import script, statements
 
 APPLICATION_ID: Final = 0x43414D50  # "CAMP"
@@ -63,9 +72,23 @@ def prepare(path: Path) -> None:
                 raise _no_place(path, "it may only be read")
             _migrate(connection, path, mark)
             check_whole_pages(path, page_bytes=int(connection.pragma("page_size") or 1))
-            check_not_behind(path, mark=mark, latest=connection.execute("SELECT max(latest) FROM clock").get or 0.0)
+            check_not_behind(path, mark=mark, latest=_latest(connection))
+            for before in _earlier_places(connection, path):
+                # Before the ledger is asked: a process that knows it by the other name goes on meanwhile.
+                mark = marked(before)
+                check_nothing_left_behind(path, before=before, mark=mark, latest=_latest(connection))
     finally:
         connection.close()
+
+
+def _latest(connection: apsw.Connection) -> float:
+    return float(connection.execute("SELECT max(latest) FROM clock").get or 0.0)
+
+
+def _earlier_places(connection: apsw.Connection, path: Path) -> list[Path]:
+    """Where the ledger's file was, if it is not there any more under that name alone."""
+    places = [Path(stored) for (stored,) in connection.execute("SELECT path FROM identity")]
+    return [place for place in places if place != path.absolute() and not is_another(place, path)]
 
 
 def _make(path: Path) -> None:

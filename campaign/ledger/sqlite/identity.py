@@ -1,6 +1,7 @@
 """The identity of a ledger file as it is stored in it, and as the file and its machine show it now."""
 
 import json
+import os
 import socket
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ def identity_here(path: Path) -> LedgerIdentity:
 
 
 def stored_identity(rows: list[tuple[Any, ...]]) -> LedgerIdentity | None:
-    """What the statement `identity` has found; None where nothing was staged or sent yet."""
+    """What the statement `identity` has found; None of one that an earlier version made, and none has written since."""
     for machine, known_adapters, inode, created, host, path in rows:
         return LedgerIdentity(
             machine=machine,
@@ -49,3 +50,12 @@ def store_identity(db: apsw.Connection, path: Path, *, move: bool) -> None:
     if here != known:
         values = {"machine": here.machine, "adapters": json.dumps(sorted(here.adapters)), "inode": str(here.inode)}
         db.execute(SQL["set_identity"], values | {"created_ns": here.created_ns, "host": here.host, "path": here.path})
+
+
+def place(db: apsw.Connection, path: Path) -> bool:
+    """Store where the file is if nothing is stored yet, or it was renamed; whether that was so."""
+    known = stored_identity(db.execute(SQL["identity"]).fetchall())
+    if known is not None and (os.path.exists(known.path) or difference(known, identity_here(path)) is not None):  # noqa: PTH110 - pathlib's raises in a shut folder
+        return False
+    store_identity(db, path, move=False)
+    return True

@@ -13,7 +13,7 @@ from campaign.ledger.liveness import Lifeline, is_cut
 from campaign.ledger.periods import LEASE_SECONDS
 from campaign.ledger.port import Control
 from campaign.ledger.sqlite.connection import SQL, SqliteClock, connect, errors_as_sentences, prepare
-from campaign.ledger.sqlite.identity import store_identity
+from campaign.ledger.sqlite.identity import place, store_identity
 from campaign.ledger.sqlite.reader import lifelines
 from campaign.ledger.sqlite.writer import Writer
 
@@ -37,7 +37,11 @@ class Store:
             connection.execute("BEGIN IMMEDIATE")
             self._clock = SqliteClock(connection, clock or SystemClock())
             self._clock.stamp(connection)
+            placed = place(connection, path)
             connection.execute("COMMIT")
+            if placed:
+                # Into the file itself: what stands in its log only is not known once the file is moved without it.
+                connection.pragma("wal_checkpoint")
         self._writer = Writer(connection, path, self._clock)
 
     async def close(self) -> None:

@@ -89,6 +89,13 @@ def check_whole_pages(ledger: Path, *, page_bytes: int) -> None:
         )
 
 
+def is_another(before: Path, ledger: Path) -> bool:
+    """Whether what is now at a ledger's earlier place is another file: then the ledger is a copy, and the mark there is not its own."""
+    with suppress(OSError):
+        return not before.samefile(ledger)
+    return False
+
+
 def check_not_behind(ledger: Path, *, mark: float, latest: float) -> None:
     """The ledger must know of the last commit that was noted.
 
@@ -100,6 +107,21 @@ def check_not_behind(ledger: Path, *, mark: float, latest: float) -> None:
             f"The ledger {ledger} lacks what was last written to it: its {ledger.name}-wal was removed, or an "
             f"older copy was put in its place. It would send again what was sent then. Put the missing file back. {WAY_BACK} "
             f"Only if you know that nothing was sent in that time: remove {_mark(ledger)}, then run the same command again.",
+            code="ledger_behind",
+        )
+
+
+def check_nothing_left_behind(ledger: Path, *, before: Path, mark: float, latest: float) -> None:
+    """The same of a ledger that was renamed, or has two names: its mark is where it was, and so may be its log.
+
+    Raises:
+        LedgerDamagedError: it came without the log.
+    """
+    if latest < mark - ROUNDING_SECONDS:
+        raise LedgerDamagedError(
+            f"The ledger {ledger} lacks what was last written to it: it was {before}, and came without its {before.name}-wal. It would "
+            f"send again what was sent then. Move that file, too, and name it {ledger}-wal; or give the ledger its old name back. {WAY_BACK} "
+            f"Only if you know that nothing was sent in that time: remove {_mark(before)}, then run the same command again.",
             code="ledger_behind",
         )
 
