@@ -18,6 +18,9 @@ from campaign.domain.model import Status
 _LINK: Final = re.compile(r"\[([^\[\]]{1,500})\]\([^()\s]{1,2000}\)")
 _TAG: Final = re.compile(r"<[^<>]{1,2000}>")
 
+FORBIDDEN: Final = "forbidden"
+"""The reason of a 403, unless a web page says it."""
+
 DELIVERED_VALUE: Final = "delivered"
 """The only `meta.notifications.status` that says the message was handed to the wallet's push service."""
 
@@ -189,7 +192,7 @@ def _judge_reply(reply: Reply) -> Verdict:
     # A row that is refused for its caller is sent once more, so such a refusal has to be PassEntry's own by more than its status.
     by_somebody_else = not reply.signature.documented and (reply.signature.page or rule_of(status).proof is Proof.ROW_OR_ALL)
     proof = Proof.AMBIGUOUS if by_somebody_else else rule_of(status).proof
-    reason = "forbidden" if status == 403 and proof is Proof.ROW_OR_ALL else f"http_{status}"
+    reason = FORBIDDEN if status == 403 and not (by_somebody_else and reply.signature.page) else f"http_{status}"
     return Verdict(proof=proof, reason=reason, error=reply.error)
 
 
@@ -306,13 +309,15 @@ def _of_text(text: str, *, message: str, sent_before: frozenset[str], last_befor
 def after_reading(conclusion: Conclusion, *, reason: str, tries: int, max_attempts: int) -> Conclusion:
     """What becomes of a row after a conclusion: one whose every try provably did not arrive is given up after the last.
 
+    One that was refused as forbidden, by whomever, and did not arrive, is given up at once: it is the row's own refusal.
+
     Args:
         conclusion: of the reading.
         reason: why the row was in doubt.
         tries: attempts held against the row so far.
         max_attempts: how many it may have.
     """
-    if conclusion.status is Status.PENDING and tries >= max_attempts:
+    if conclusion.status is Status.PENDING and (tries >= max_attempts or reason == FORBIDDEN):
         return Conclusion(status=Status.FAILED, reason=reason)
     return conclusion
 

@@ -1,6 +1,6 @@
 """From the end of one attempt to what is recorded of it: decided here, written by the recorder."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, assert_never
 
@@ -50,6 +50,9 @@ def settle_attempt(
         jitter: a draw from [0, 1).
         held_against: whether a try that came to nothing uses up one of the row's: not if the run broke it off, or the API is down for all.
     """
+    if verdict.proof is Proof.TOKEN_REFUSED and isinstance(result, Reply) and not result.signature.documented:
+        # It stops the run, as nothing else may be let in; but somebody between may have answered so after the message was taken.
+        verdict = replace(verdict, proof=Proof.AMBIGUOUS)
     counts = int(verdict.counts_as_attempt)
     # What may have arrived and is sent again all the same counts always: each try may be one message more on the phone.
     resends = verdict.proof is Proof.AMBIGUOUS and policy.on_unknown is OnUnknown.RESEND

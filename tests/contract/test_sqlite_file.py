@@ -20,6 +20,7 @@ from campaign.domain.model import Status
 from campaign.ledger.periods import LEASE_SECONDS
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from campaign.ledger.sqlite.connection import BUSY_SECONDS, connect, in_words, prepare
+from campaign.ledger.sqlite.witness import check_not_mounted_alone
 from campaign.sender.heart import BEAT_SECONDS, MARGIN_SECONDS
 from tests.contract.given import campaign_of, ends, spec, staged
 from tests.errors import raises
@@ -355,3 +356,18 @@ def test_a_commit_waits_for_the_disk(tmp_path: Path) -> None:
     kept = [connection.execute(f"PRAGMA {name}").get for name in ("journal_mode", "synchronous")]
     connection.close()
     assert kept == ["wal", 2]
+
+
+async def test_a_file_that_is_mounted_alone_is_refused(tmp_path: Path) -> None:
+    """Its log would stand in the container, and go with it."""
+    folder = tmp_path / "a b"
+    folder.mkdir()
+    path, mounts = folder / "campaign.db", tmp_path / "mountinfo"
+    await half_sent(path)
+    line = "36 35 98:0 /host/campaign.db {} rw,noatime shared:1 - ext4 /dev/root rw\n"
+    mounts.write_text(line.format(str(path.parent).replace(" ", "\\040")))
+    check_not_mounted_alone(path, mounts)
+    check_not_mounted_alone(path, tmp_path / "none")
+    mounts.write_text(line.format(str(path).replace(" ", "\\040")))
+    with raises(LedgerPlaceError, "ledger_mounted_alone"):
+        check_not_mounted_alone(path, mounts)

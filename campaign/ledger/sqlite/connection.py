@@ -16,6 +16,7 @@ from campaign.ledger.sqlite.witness import (
     WAY_BACK,
     check_not_behind,
     check_not_emptied,
+    check_not_mounted_alone,
     check_nothing_left_behind,
     check_whole_pages,
     forget,
@@ -109,6 +110,7 @@ def _make(path: Path) -> None:
             )
     except OSError as error:
         raise refused(error, path) from error
+    check_not_mounted_alone(path)
     check_not_emptied(path)
 
 

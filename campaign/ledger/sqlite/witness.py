@@ -11,11 +11,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from campaign.domain.errors import LedgerDamagedError, LedgerError
+from campaign.domain.errors import LedgerDamagedError, LedgerError, LedgerPlaceError
 
 _TIME: Final = struct.Struct(">d")
 ROUNDING_SECONDS: Final = 1e-6
 HEADER_BYTES: Final = 100
+MOUNTS: Final = Path("/proc/self/mountinfo")
+"""Where there is none, nothing is mounted in that way."""
 
 WAY_BACK: Final = (
     "Your results file still is a list: `campaign run RESULTS --ledger ANOTHER-FILE` goes on from it, but it knows only "
@@ -69,6 +71,22 @@ def check_not_emptied(ledger: Path) -> None:
         )
 
 
+def check_not_mounted_alone(ledger: Path, mounts: Path = MOUNTS) -> None:
+    """A file that is mounted into a container alone has its log beside it there, which goes with the container.
+
+    Raises:
+        LedgerPlaceError: it is mounted without its folder.
+    """
+    here = os.path.realpath(ledger).replace("\\", "\\134").replace(" ", "\\040").replace("\t", "\\011").replace("\n", "\\012")
+    with suppress(OSError):
+        if any(line.split(" ", 5)[4] == here for line in mounts.read_text(errors="replace").splitlines() if line.count(" ") > 5):
+            raise LedgerPlaceError(
+                f"The ledger {ledger} is mounted here as a single file. What was last written stands beside it, in "
+                f"{ledger.name}-wal, and would be lost with this container. Mount the ledger's folder instead.",
+                code="ledger_mounted_alone",
+            )
+
+
 def _size(ledger: Path) -> int:
     try:
         return ledger.stat().st_size
@@ -120,7 +138,8 @@ def check_nothing_left_behind(ledger: Path, *, before: Path, mark: float, latest
     if latest < mark - ROUNDING_SECONDS:
         raise LedgerDamagedError(
             f"The ledger {ledger} lacks what was last written to it: it was {before}, and came without its {before.name}-wal. It would "
-            f"send again what was sent then. Move that file, too, and name it {ledger}-wal; or give the ledger its old name back. {WAY_BACK} "
+            f"send again what was sent then. Move that file, too, and name it {ledger}-wal; or give the ledger its old name back. "
+            f"{WAY_BACK} "
             f"Only if you know that nothing was sent in that time: remove {_mark(before)}, then run the same command again.",
             code="ledger_behind",
         )
