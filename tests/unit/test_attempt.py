@@ -79,7 +79,7 @@ def test_all_that_the_answer_said_is_recorded() -> None:
         (Reply(http_status=401, signature=Signature(documented=True)), 0, Status.PENDING, "http_401", 401, 0.5, 0),
         (Reply(http_status=401), 0, Status.UNKNOWN, "http_401", 401, 10.0, 1),
         (Reply(http_status=403, signature=Signature(documented=True)), 4, Status.PENDING, "forbidden", 403, 4.0, 4),
-        (Reply(http_status=403), 4, Status.UNKNOWN, "http_403", 403, 10.0, 5),
+        (Reply(http_status=403), 4, Status.UNKNOWN, "forbidden", 403, 10.0, 5),
         (Reply(http_status=408), 0, Status.UNKNOWN, "http_408", 408, 10.0, 1),
         (UNSENT, 0, Status.PENDING, "no_connection", None, 0.5, 1),
         (UNSENT, 2, Status.PENDING, "no_connection", None, 2.0, 3),

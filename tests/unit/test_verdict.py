@@ -51,7 +51,7 @@ def test_what_a_status_proves(signature: Signature, *, readable: bool) -> None:
     proven |= {401: Proof.TOKEN_REFUSED, 429: Proof.THROTTLED}
     for http_status in (*range(100, 200), *range(300, 1000)):
         reply = Reply(http_status=http_status, readable=readable, notification_status="delivered", error="the excerpt", signature=signature)
-        reason = "forbidden" if http_status == 403 and signature.documented else f"http_{http_status}"
+        reason = "forbidden" if http_status == 403 else f"http_{http_status}"
         assert judge(reply) == Verdict(proof=proven.get(http_status, Proof.AMBIGUOUS), reason=reason, error="the excerpt")
 
 
