@@ -152,7 +152,7 @@ class TestLostWrites:
         words = killed_while_sending(desk)
         ledger, renamed = ledger_of(desk), desk.folder / "renamed.db"
         ledger.rename(renamed)
-        there = [*words, "--ledger", str(renamed)]
+        there = (*words, "--ledger", str(renamed))
         assert f"came without its {ledger.name}-wal" in refused(desk, *there)
         Path(f"{ledger}-wal").rename(f"{renamed}-wal")
         goes_on_to_its_end(desk, there)
