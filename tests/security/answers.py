@@ -139,6 +139,8 @@ class _Socket:
 
 def says_delivered(raw: bytes) -> bool:
     """Whether these bytes hold a whole, documented success, in the opinion of the standard library."""
+    # Empty lines before an answer are skipped by aiohttp, and by RFC 9112 before a request.
+    raw = raw.lstrip(b"\r\n")
     try:
         response = HTTPResponse(cast("Any", _Socket(raw)), method="POST")
         response.begin()

@@ -13,8 +13,6 @@ import pytest
 from tests.simulation.disk import Disk
 from tests.simulation.plan import Kind
 
-SOON_FOUND = ("lost_answers_are_sent_again", "rows_of_the_dead_are_sent_again", "readings_say_not_arrived")
-
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """A process of its own: a simulation replaces the clocks of the one that it is in."""
@@ -43,15 +41,6 @@ def test_a_bug_is_found_and_its_seed_shows_it_again() -> None:
     assert done.returncode == 1
     assert run("--bug", "server_errors_are_sent_again", "--seed", seed).returncode == 1
     assert run("--seed", seed).returncode == 0
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("bug", SOON_FOUND)
-def test_a_deliberate_bug_is_found(bug: str) -> None:
-    """Those that a few campaigns find; `python -m tests.simulation --bugs` tries all."""
-    found = json.loads(run("--bug", bug, "--campaigns", "60", "--json").stdout)
-    assert found["violations"]
 
 
 class TestDisk:
