@@ -67,7 +67,7 @@ class IdentifyingGateway:
         return self._recognition.in_doubt
 
     async def identify_again(self, pass_id: str, pacer: Pacer) -> None:
-        """Read a pass until somebody else no longer answers, and stop the run if he still does after a while."""
+        """Read a pass until PassEntry answers; stop the run if somebody else still does after a while."""
         what = ""
         for _ in range(PROBES):
             reading = await self._ask(pass_id, pacer)
@@ -80,13 +80,11 @@ class IdentifyingGateway:
 
     async def token_works(self, pass_ids: Sequence[str], pacer: Pacer) -> bool | None:
         """Whether the token is let in now, asked for passes that messages were sent to; None where that can't be told."""
-        works: bool | None = None
-        for pause_seconds in (MOMENT_SECONDS, 0.0):
-            works = await self._token_works(pass_ids, pacer)
-            if works is not False:
-                return works
+        works = await self._token_works(pass_ids, pacer)
+        if works is False:
             # It may be refused for a moment only.
-            await asyncio.sleep(pause_seconds)
+            await asyncio.sleep(MOMENT_SECONDS)
+            works = await self._token_works(pass_ids, pacer)
         return works
 
     async def _token_works(self, pass_ids: Sequence[str], pacer: Pacer) -> bool | None:

@@ -87,7 +87,7 @@ def _latest(connection: apsw.Connection) -> float:
 
 
 def _earlier_places(connection: apsw.Connection, path: Path) -> list[Path]:
-    """Where the ledger's file was, if it is not there any more under that name alone."""
+    """The other paths that this file has, or had: one that holds another file now is left out."""
     places = [Path(stored) for (stored,) in connection.execute("SELECT path FROM identity")]
     return [place for place in places if place != path.absolute() and not is_another(place, path)]
 
