@@ -65,7 +65,7 @@ chaos: $(READY) ## kills the command over and over, and counts what was lost or 
 	$(BIN)/python -m tests.chaos
 
 simulate: $(READY) ## whole campaigns with every fault in virtual time, for MINUTES=1; SEED=N shows one again, step by step
-	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seconds $(shell echo $$(( $(or $(MINUTES),1) * 60 ))))
+	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--minutes $(or $(MINUTES),1))
 
 golden: $(READY) ## write the files of tests/golden again, after a sentence or a page was reworded
 	UPDATE_GOLDEN=1 $(BIN)/python -m pytest tests/golden

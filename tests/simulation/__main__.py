@@ -18,7 +18,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="simulate this one campaign, and print each step")
     parser.add_argument("--first", type=int, default=1, help="the first seed of many (default %(default)s)")
     parser.add_argument("--campaigns", type=int, help="how many")
-    parser.add_argument("--seconds", type=float, help="for how long (default 60, unless --campaigns is given)")
+    parser.add_argument("--minutes", type=float, help="for how long (default 1, unless --campaigns is given)")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="at once (default %(default)s)")
     parser.add_argument("--bug", choices=sorted(BUGS), default="", help="with this deliberate bug in the code, until it is found")
     parser.add_argument("--bugs", action="store_true", help="with each deliberate bug in turn")
@@ -28,7 +28,8 @@ def main() -> int:
         return _again(given.seed, given.bug)
     if given.bugs:
         return _prove(given)
-    seconds = 60.0 if given.seconds is None and given.campaigns is None else given.seconds
+    minutes = 1.0 if given.minutes is None and given.campaigns is None else given.minutes
+    seconds = None if minutes is None else 60 * minutes
     began = shown = time.monotonic()
     tally = Tally()
     for tally in session(given.first, campaigns=given.campaigns, seconds=seconds, processes=given.processes, bug=given.bug):

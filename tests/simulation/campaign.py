@@ -9,7 +9,7 @@ import warnings
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 from unittest import mock
@@ -34,13 +34,16 @@ from campaign.simulator.config import SimulatorConfig
 from campaign.simulator.world import World
 from tests.simulation.disk import VFS_NAME, Disk
 from tests.simulation.machine import PROCESS, Machine, Process, StuckError, VirtualLoop, in_its_time, start
-from tests.simulation.network import Network
+from tests.simulation.network import Network, SimulatedGateway
 from tests.simulation.plan import DAY_SECONDS, LATE_SECONDS, QUIET_SECONDS, WINDOW_SECONDS, Event, Kind, Plan
 
 NAME: Final = "promo"
 TIMEOUT_SECONDS: Final = 5.0
 AGAIN: Final = 0.7
 """How often somebody begins again at once where a process was killed."""
+
+MARK_LOST: Final = 0.7
+"""How often the power takes the ledger's mark, too."""
 
 _TO_ONE: Final = frozenset({Kind.KILL, Kind.SUSPEND, Kind.TERM, Kind.TERM_TWICE})
 ATTEMPTS_TO_FINISH: Final = 40
@@ -53,11 +56,7 @@ class AttemptSeen:
 
     row: int
     fence: int
-    runner: int
     status: str
-    reason: str
-    sent_at: float
-    settled_at: float
 
 
 @dataclass(kw_only=True)
@@ -81,7 +80,6 @@ class Evidence:
     problems: list[str]
     happened: Counter[str]
     virtual_seconds: float
-    results: list[dict[str, Any]] = field(default_factory=list)
 
 
 class TurnWriter(Writer):
@@ -148,13 +146,13 @@ RUN = _Run()
 _HELD: dict[Process, list[Any]] = {}
 
 
+@dataclass(frozen=True, slots=True)
 class Runner:
     """A process with a command in it."""
 
-    def __init__(self, process: Process, task: "asyncio.Task[Any]", stop: sending.Stop) -> None:
-        self.process = process
-        self.task = task
-        self.stop = stop
+    process: Process
+    task: "asyncio.Task[Any]"
+    stop: sending.Stop
 
     @property
     def alive(self) -> bool:
@@ -255,8 +253,7 @@ class Simulation:
 
         def gateway(settings: Settings, observer: Any, *, concurrency: int, total_seconds: float = 30.0) -> Any:
             del settings, observer, concurrency
-            process = PROCESS.get()
-            return self._network.gateway(process.name if process else "", total_seconds)
+            return SimulatedGateway(self._network, total_seconds)
 
         with ExitStack() as stack:
             stack.enter_context(mock.patch.object(store, "Writer", TurnWriter))
@@ -265,8 +262,6 @@ class Simulation:
                 stack.enter_context(mock.patch.object(module, "open_ledger", opened(SqliteLedger)))
                 stack.enter_context(mock.patch.object(module, "open_reader", opened(SqliteReader)))
             yield
-
-    # -- the machine
 
     def _trace(self, text: str) -> None:
         if self._told is not None:
@@ -294,8 +289,6 @@ class Simulation:
 
     def _alive(self) -> list[Runner]:
         return [runner for runner in self._runners if runner.alive]
-
-    # -- the commands
 
     def _settings(self) -> Settings:
         if self._asked_for is None:
@@ -384,8 +377,6 @@ class Simulation:
     def _verify(self) -> Runner:
         return self._begin("verify", lambda settings, front: runs.read_back(NAME, settings, front))
 
-    # -- what happens
-
     def _happen(self, event: Event) -> None:
         self._happened[event.kind.value] += 1
         self._trace(f"*** {event.kind.value} {event.seconds or ''}")
@@ -467,7 +458,7 @@ class Simulation:
         for file in self._folder.glob("*-shm"):
             file.unlink()
         # The mark is never synced.
-        if self._luck.random() < AGAIN:
+        if self._luck.random() < MARK_LOST:
             (runners_folder(self._folder / "campaign.db") / "mark").unlink(missing_ok=True)
         self._machine.reboot()
 
@@ -564,7 +555,7 @@ class Simulation:
         connection = apsw.Connection(str(self._folder / "campaign.db"))
         try:
             fences: dict[int, int] = dict(connection.execute("SELECT row, fence FROM rows"))
-            columns = "row, fence, runner, status, reason, sent_at, settled_at"
+            columns = "row, fence, status"
             attempts = [
                 AttemptSeen(**dict(zip(columns.split(", "), values, strict=True)))
                 for values in connection.execute(f"SELECT {columns} FROM attempts ORDER BY row, fence, id")

@@ -34,7 +34,6 @@ class Disk(apsw.VFS):
         super().__init__(VFS_NAME, base="unix")
         self.full = False
         self.contents: dict[str, _Contents] = {}
-        self.syncs = 0
 
     def xOpen(self, name: Any, flags: list[int]) -> Any:  # noqa: N802 - SQLite's name
         return _File(self, name, flags)
@@ -98,7 +97,6 @@ class _File(apsw.VFSFile):
     def xSync(self, flags: int) -> None:  # noqa: N802
         del flags
         # Nothing is synced for real: the files are in memory.
-        self._disk.syncs += 1
         if self._name and (contents := self._disk.contents.get(self._name)) is not None:
             contents.dirty = False
             contents.writes.clear()

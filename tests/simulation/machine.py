@@ -73,7 +73,6 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._luck = luck
         self._now = 1_000.0
         self._turns = 0
-        self.trace: Callable[[str], None] | None = None
 
     def time(self) -> float:
         return self._now

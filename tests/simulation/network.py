@@ -25,11 +25,10 @@ LONGEST_WAY_SECONDS: Final = 0.8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """A request that left: when, from which process, and for which pass."""
+    """A request that left: when, by both clocks, and for which pass."""
 
     at: float
     wall: float
-    runner: str
     pass_id: str
 
 
@@ -49,9 +48,6 @@ class Network:
 
     def way_seconds(self) -> float:
         return self.luck.uniform(0.1, LONGEST_WAY_SECONDS) if self.luck.random() < self.slow else self.luck.uniform(0.001, 0.05)
-
-    def gateway(self, runner: str, timeout_seconds: float) -> "SimulatedGateway":
-        return SimulatedGateway(self, runner, timeout_seconds)
 
     def ask(self, method: str, path: str, body: bytes, answered: "asyncio.Future[Answer | None]") -> None:
         """The request is on its way; whatever becomes of its sender, the API takes it."""
@@ -83,9 +79,8 @@ class Network:
 class SimulatedGateway:
     """Satisfies `sender.port.Gateway`."""
 
-    def __init__(self, network: Network, runner: str, timeout_seconds: float) -> None:
+    def __init__(self, network: Network, timeout_seconds: float) -> None:
         self._network = network
-        self._runner = runner
         self._timeout = timeout_seconds
 
     async def __aenter__(self) -> Self:
@@ -106,7 +101,7 @@ class SimulatedGateway:
         # From here on it may arrive.
         if in_flight is not None:
             in_flight.written = True
-        network.written.append(Written(at=loop.time(), wall=network.wall(), runner=self._runner, pass_id=pass_id))
+        network.written.append(Written(at=loop.time(), wall=network.wall(), pass_id=pass_id))
         body = orjson.dumps({"notification": {"message": message}})
         network.ask("POST", f"/api/v1/passes/{pass_id}/notification", body, answered)
         try:
