@@ -260,10 +260,16 @@ def test_a_row_that_never_arrives_is_given_up_after_its_last_try(tries: int, sta
     assert after_reading(not_arrived, reason="http_500", tries=tries, max_attempts=5) == Conclusion(status=status, reason=reason)
 
 
+def test_a_row_that_was_forbidden_and_did_not_arrive_is_given_up_at_once() -> None:
+    not_arrived = Conclusion(status=Status.PENDING)
+    assert after_reading(not_arrived, reason="forbidden", tries=1, max_attempts=5) == Conclusion(status=Status.FAILED, reason="forbidden")
+
+
+@pytest.mark.parametrize("reason", ["http_500", "forbidden"])
 @pytest.mark.parametrize("status", [Status.ACCEPTED, Status.UNKNOWN])
-def test_what_may_have_arrived_is_not_given_up(status: Status) -> None:
+def test_what_may_have_arrived_is_not_given_up(status: Status, reason: str) -> None:
     conclusion = Conclusion(status=status, reason="other_message")
-    assert after_reading(conclusion, reason="http_500", tries=99, max_attempts=5) == conclusion
+    assert after_reading(conclusion, reason=reason, tries=99, max_attempts=5) == conclusion
 
 
 @given(st.sampled_from(Latest), TEXTS, st.frozensets(TEXTS), st.none() | TEXTS, st.booleans())
