@@ -13,6 +13,8 @@ COLUMNS: Final = ("pass_id", "First name", "code", "shop", "points")
 ANNA: Final = ("p1", "Anna", "X1", "Köln", "120")
 NOBODY: Final = ("p2", "", "", " ", "")
 LIMITS: Final = MessageLimits()
+# What has no bound takes minutes or more; what has one never comes near this, on a busy machine either.
+HANG_SECONDS: Final = 15
 
 
 def plan(message: str, *, columns: Sequence[str] = COLUMNS, limits: MessageLimits = LIMITS) -> Messages:

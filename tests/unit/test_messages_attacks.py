@@ -14,7 +14,7 @@ from campaign.domain.errors import InputError
 from campaign.domain.model import Invalid
 from campaign.loader.messages import MessageLimits
 from tests.examples import slow_after
-from tests.unit.messages_given import ANNA, plan, refused, refused_at
+from tests.unit.messages_given import ANNA, HANG_SECONDS, plan, refused, refused_at
 
 DOUBLING = "{{% set ns = namespace(a='xx') %}}{{% for i in range(60) %}}{{% set ns.a = {} %}}{{% endfor %}}"
 LOOP = "{% for i in range(10000) %}"
@@ -131,14 +131,14 @@ CONTAINED = [
 def test_what_asks_for_too_much_is_refused_before_any_row_and_before_it_is_made(template: str) -> None:
     before = time.thread_time()
     assert refused_at(template) == (1, None)
-    assert time.thread_time() - before < 0.5
+    assert time.thread_time() - before < HANG_SECONDS
 
 
 @pytest.mark.parametrize("template", REFUSED_BEFORE.values(), ids=REFUSED_BEFORE.keys())
 def test_what_a_template_may_not_say_is_refused_before_any_row(template: str) -> None:
     before = time.thread_time()
     refused(template)
-    assert time.thread_time() - before < 0.5
+    assert time.thread_time() - before < HANG_SECONDS
 
 
 def test_the_line_of_the_runaway_loop_is_named() -> None:
@@ -151,7 +151,7 @@ def test_a_row_that_runs_away_takes_little_time(template: str) -> None:
     messages = plan("{% if code == 'X1' %}" + template + "{% endif %}Hi")
     before = time.thread_time()
     assert messages.render(ANNA).reason is Invalid.TEMPLATE_FAILED
-    assert time.thread_time() - before < 2
+    assert time.thread_time() - before < HANG_SECONDS
     assert messages.render(("p2", "", "X2", "", "")).text == "Hi"
 
 
@@ -237,7 +237,7 @@ def test_clever_structures_take_no_time(template: str) -> None:
     before = time.thread_time()
     with contextlib.suppress(InputError):
         assert plan(template).render(ANNA).reason is not None
-    assert time.thread_time() - before < 0.5
+    assert time.thread_time() - before < HANG_SECONDS
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from campaign.domain.model import Invalid
 from campaign.loader.messages import Rendered
-from tests.unit.messages_given import is_sentence, plan, refused, render
+from tests.unit.messages_given import HANG_SECONDS, is_sentence, plan, refused, render
 
 COLUMNS = ("id", "n", "a", "b")
 ORDINARY = ("p1", "3", "x", "-")
@@ -61,7 +61,7 @@ def test_cells_that_ask_for_too_much_make_their_row_invalid_and_no_other(templat
     before = messages.render(ORDINARY)
     began = time.thread_time()
     rendered = messages.render(cells)
-    assert time.thread_time() - began < 1
+    assert time.thread_time() - began < HANG_SECONDS
     assert rendered == Rendered(text="", reason=Invalid.TEMPLATE_FAILED, error=rendered.error)
     assert rendered.error.startswith("--message, line 1: ")
     assert "It is this row's values that ask for so much. Correct the row" in rendered.error
@@ -71,9 +71,7 @@ def test_cells_that_ask_for_too_much_make_their_row_invalid_and_no_other(templat
 
 @pytest.mark.parametrize(("template", "cells", "words"), OTHERWISE.values(), ids=OTHERWISE.keys())
 def test_cells_that_can_not_be_computed_with_make_their_row_invalid(template: str, cells: tuple[str, ...], words: str) -> None:
-    began = time.thread_time()
     rendered = plan(template, columns=COLUMNS).render(cells)
-    assert time.thread_time() - began < 0.1
     assert rendered.reason is Invalid.TEMPLATE_FAILED
     assert words in rendered.error
 
@@ -94,8 +92,8 @@ def test_a_long_cell_that_is_named_thousands_of_times_is_never_put_together() ->
     cells = ("", "x" * 130_000, "", "", "")
     messages = plan("{{ first_name }}" * 2_000)
     began = time.thread_time()
-    found = [messages.render(cells) for _ in range(20)]
-    assert time.thread_time() - began < 0.5
+    found = [messages.render(cells) for _ in range(500)]
+    assert time.thread_time() - began < HANG_SECONDS
     assert {rendered.reason for rendered in found} == {Invalid.MESSAGE_TOO_LONG}
     assert found[0].error.startswith("The column “First name” has 130,000 characters")
 
