@@ -1,7 +1,7 @@
 """Bulk notifications to wallet passes: claimed before they are sent, settled after, never sent twice by the runner's own decision.
 
 From Python: `check`, `run`, `resume`, `retry`, `verify`, `status` and `results`, each also to be awaited (`arun`, ...), and `Campaign`.
-Page: docs/python.md.
+Page: docs/developers/python.md.
 """
 
 from importlib import import_module

@@ -1,7 +1,7 @@
 """`check`, `run`, `resume`, `retry`, `verify`, `status`, `results`, and each to be awaited.
 
 A list is a path, a URL, a pandas DataFrame, or any object with `__arrow_c_stream__` (polars, DuckDB, pyarrow). Text stays as it is,
-integers are exact, dates ISO 8601, what is missing is empty; docs/python.md has the whole table.
+integers are exact, dates ISO 8601, what is missing is empty; docs/developers/python.md has the whole table.
 """
 
 import asyncio

@@ -1,6 +1,7 @@
 """Whether a ledger still is the same file on the same machine: a copy of it knows nothing of what the other one sends.
 
-Nothing that changes in ordinary use counts: not the host's name, not the path, not the boot. See docs/decisions/ledger-identity.md.
+Nothing that changes in ordinary use counts: not the host's name, not the path, not the boot.
+See docs/developers/decisions/041-ledger-identity.md.
 """
 
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""How a row's status may change: one table, drawn in `docs/states.md` and held by the ledger's own trigger as well."""
+"""How a row's status may change: one table, drawn in `docs/developers/states.md` and held by the ledger's own trigger as well."""
 
 from enum import StrEnum
 from typing import Final

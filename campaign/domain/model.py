@@ -6,7 +6,7 @@ from typing import Final
 
 
 class Status(StrEnum):
-    """What became of one row of the list; `docs/states.md` draws how one becomes another."""
+    """What became of one row of the list; `docs/developers/states.md` draws how one becomes another."""
 
     PENDING = "pending"
     SENDING = "sending"

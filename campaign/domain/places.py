@@ -102,12 +102,12 @@ def place_of(given: Place | str) -> Place:
     if not _BUCKET.fullmatch(bucket) and not (STORES[scheme] == "az" and _CONTAINER_OF_ACCOUNT.fullmatch(bucket)):
         raise ValueError(
             f"what stands between {scheme}:// and the next slash is not a bucket's name alone; write {scheme}://bucket/folder/file.csv. "
-            "Passwords and keys never stand in a URL: they come from the environment, as docs/remote.md tells"
+            "Passwords and keys never stand in a URL: they come from the environment, as docs/operations/object-stores.md tells"
         )
     if _PARAMETERS.search(key) or (STORES[scheme] == "az" and "#" in key):
         raise ValueError(
             f"the {scheme}:// URL has parameters after its path; take them out. "
-            "Signatures and keys never stand in a URL: they come from the environment, as docs/remote.md tells"
+            "Signatures and keys never stand in a URL: they come from the environment, as docs/operations/object-stores.md tells"
         )
     if _CONTROL.search(key) or "::" in key:
         raise ValueError(f"the {scheme}:// URL has characters that can't be used: a control character, or two colons in a row")

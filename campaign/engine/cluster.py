@@ -82,7 +82,7 @@ def connected(settings: Settings) -> Iterator["RayCluster"]:
                 else f"There is no cluster of Ray at {settings.address} that lets this command in (RAY_AUTH_MODE, RAY_AUTH_TOKEN)"
             )
             raise UsageError(
-                f"{where}: {_first_line(error)} Nothing was sent. See docs/ray.md.", code="no_cluster", option="--address"
+                f"{where}: {_first_line(error)} Nothing was sent. See docs/operations/ray.md.", code="no_cluster", option="--address"
             ) from error
         yield RayCluster(ray, here=_only_here(ray, settings))
 
@@ -118,7 +118,7 @@ def _only_here(ray: Any, settings: Settings) -> str:
     if len(alive) > 1 or any(node["NodeManagerHostname"] != socket.gethostname() for node in alive):
         raise UsageError(
             f"The cluster at {settings.address} has {len(alive)} nodes, and a ledger in a file is for one machine. Put the ledger into "
-            "PostgreSQL (docs/postgresql.md), or leave --address out. Nothing was sent.",
+            "PostgreSQL (docs/operations/postgresql.md), or leave --address out. Nothing was sent.",
             code="ledger_of_one_machine",
             option="--address",
         )

@@ -1,6 +1,6 @@
 """The network between this machine and the API: which proxy, if any, and which certificates are trusted.
 
-The environment is read by the standard library, so it means here what it means to other tools: `docs/network.md`.
+The environment is read by the standard library, so it means here what it means to other tools: `docs/operations/network.md`.
 """
 
 import ipaddress

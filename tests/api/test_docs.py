@@ -1,4 +1,4 @@
-"""The examples of docs/python.md, as they stand, one after the other, against the simulator."""
+"""The examples of docs/developers/python.md, as they stand, one after the other, against the simulator."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 from campaign.simulator.client import SimulatorClient
 from tests.api.lists import sent
 
-PAGE = Path(__file__).parents[2] / "docs" / "python.md"
+PAGE = Path(__file__).parents[2] / "docs" / "developers" / "python.md"
 EXAMPLES = [
     (text.count("\n", 0, found.start()) + 2, found[1])
     for text in [PAGE.read_text(encoding="utf-8")]

@@ -133,7 +133,7 @@ def plan(wishes: Wishes, index: int) -> Plan:
 
 
 def _faults(ambiguous: float) -> dict[Fault, float]:
-    """Everything at once, but for `read_null`: an API that denies what it did is beyond any promise (see docs/reliability.md)."""
+    """Everything at once, but for `read_null`: an API that denies what it did is beyond any promise: docs/developers/reliability.md."""
     return dict.fromkeys(AMBIGUOUS, ambiguous) | {
         Fault.NOT_FOUND: 0.01,
         Fault.UNPROCESSABLE: 0.01,

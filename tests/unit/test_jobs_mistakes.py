@@ -204,6 +204,6 @@ def test_every_setting_is_a_key_but_those_that_a_job_must_not_have() -> None:
 
 
 def test_the_example_of_the_documentation_is_a_job(tmp_path: Path) -> None:
-    text = (Path(__file__).parents[2] / "docs" / "jobs.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "operations" / "jobs.md").read_text(encoding="utf-8")
     assert mistakes(write_job(tmp_path, text.split("```toml\n")[1].split("```")[0])) == ()
     assert all(f"| `{key.name}` |" in text for key in OF_JOBS)

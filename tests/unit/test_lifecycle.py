@@ -12,7 +12,7 @@ from campaign.domain.model import OPEN, Status
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = (ROOT / "campaign/ledger/sql/schema.sql").read_text(encoding="utf-8")
-DIAGRAM = ROOT / "docs/states.md"
+DIAGRAM = ROOT / "docs/developers/states.md"
 
 PAIRS = list(product(Status, Status))
 

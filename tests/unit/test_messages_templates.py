@@ -202,7 +202,7 @@ def test_one_template_serves_many_threads() -> None:
 
 @pytest.mark.parametrize(("row", "names"), [("filters", FILTERS), ("tests", TESTS), ("methods", METHODS)])
 def test_the_documentation_lists_what_there_is(row: str, names: Mapping[str, object]) -> None:
-    text = Path(__file__).parents[2].joinpath("docs/templates.md").read_text(encoding="utf-8")
+    text = Path(__file__).parents[2].joinpath("docs/marketing/messages.md").read_text(encoding="utf-8")
     listed = " ".join(re.findall(r"`([^`]*)`", next(line for line in text.splitlines() if line.startswith(f"| {row} |"))))
     assert sorted(listed.split()) == sorted(names)
 

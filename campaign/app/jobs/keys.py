@@ -163,7 +163,7 @@ def is_token(name: str) -> bool:
 
 
 def _no_key(meant: str) -> BadValueError:
-    hint = f"did you mean {meant}?" if meant else "docs/jobs.md tells which there are"
+    hint = f"did you mean {meant}?" if meant else "docs/operations/jobs.md tells which there are"
     return BadValueError(f"there is no such key; {hint}", code="unknown_key", suggestion=meant)
 
 
