@@ -1,6 +1,6 @@
 """Figures of this machine, each beside something else in the same run: `make bench`, `make bench-short`.
 
-python -m tests.bench [WHICH...] [--short] [--json FILE] [--from FILE] [--markdown [headlines]]
+python -m tests.bench [WHICH...] [--short] [--json FILE] [--from FILE] [--markdown]
 
 Ends with 1 if a ratio is beyond its floor, or a group could not be measured; no time counts, as those differ from machine to machine.
 With --from nothing is measured: it shows what an earlier run wrote with --json.
@@ -35,7 +35,7 @@ def asked_for(words: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too, after each group")
     parser.add_argument("--from", dest="earlier", type=Path, metavar="FILE", help="show the figures of that file; measure nothing")
-    parser.add_argument("--markdown", nargs="?", const="all", choices=("all", "headlines"), help="print a table for a document")
+    parser.add_argument("--markdown", action="store_true", help="print a table for a document")
     asked = parser.parse_args(words)
     if strange := sorted(set(asked.which) - set(names)):
         parser.error(f"there is nothing called {', '.join(strange)}; there is {', '.join(names)}")
@@ -67,7 +67,7 @@ def main(words: Sequence[str] | None = None) -> int:
         if short and asked.markdown:
             print(f"{asked.earlier} is of the short form, whose figures are for no document.", file=sys.stderr)
             return 2
-        print(as_markdown(machine, groups, headlines=asked.markdown == "headlines") if asked.markdown else as_texts(machine, groups))
+        print(as_markdown(machine, groups) if asked.markdown else as_texts(machine, groups))
         return _judged(groups)
     machine, groups = Machine.here(), []
     print(machine.in_a_line, file=sys.stderr, flush=True)
@@ -77,7 +77,7 @@ def main(words: Sequence[str] | None = None) -> int:
         if asked.json is not None:
             saved.write(asked.json, machine, groups, short=asked.short)
     if asked.markdown:
-        print(as_markdown(machine, groups, headlines=asked.markdown == "headlines"))
+        print(as_markdown(machine, groups))
     return _judged(groups)
 
 

@@ -174,7 +174,6 @@ def measured(folder: Path, *, short: bool) -> Found:  # noqa: ARG001 - like ever
                 beside="nobody watching",
                 beside_value=watched["sends_per_second_alone"],
                 floor=FLOOR,
-                headline=True,
             ),
             Figure(
                 name=f"longest wait for a page while {uploaded['rows']:,} rows come in",

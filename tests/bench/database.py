@@ -44,7 +44,6 @@ def _sent(server: Server, folder: Path) -> list[Figure]:
             beside="1 process",
             beside_value=sent[one],
             floor=FLOOR_SENDS,
-            headline=True,
         )
         for processes in others
     ]
@@ -62,5 +61,4 @@ def _claimed(server: Server, folder: Path, rows: int, ledgers: int) -> Figure:
         beside_value=in_sqlite,
         goal=at_least(20_000),
         floor=FLOOR,
-        headline=True,
     )

@@ -62,7 +62,6 @@ class Figure:
     goal: Bound | None = None
     ratio_goal: Bound | None = None
     floor: Floor | None = None
-    headline: bool = False
 
     def __post_init__(self) -> None:
         if not self.beside_value and (self.ratio_goal or self.floor):

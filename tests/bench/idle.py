@@ -43,7 +43,6 @@ def measured(folder: Path, *, short: bool) -> Found:
                 beside_value=theirs_percent,
                 goal=at_most(2.0),
                 floor=FLOOR,
-                headline=True,
             )
         ]
     )

@@ -96,7 +96,6 @@ def _figures(asked: Asked, ours: Came, theirs: Came) -> list[Figure]:
             beside_value=theirs.average_per_second,
             goal=at_least(0.995 * rate),
             floor=FLOOR_AVERAGE,
-            headline=asked.processes == 4 and asked.latency_seconds < 1 and not asked.competing,
         ),
         Figure(
             name=f"{asked.in_words}: most in any second",
@@ -107,7 +106,6 @@ def _figures(asked: Asked, ours: Came, theirs: Came) -> list[Figure]:
             goal=at_most(rate + max(1.0, 0.01 * rate)),
             # At 9/s the two differ by few, and one more or less is chance.
             floor=FLOOR_MOST if rate >= 100 else None,
-            headline=asked.processes == 4 and asked.latency_seconds < 1 and not asked.competing,
         ),
     ]
 

@@ -42,7 +42,6 @@ def _figures(kind: str, small: Written, large: Written) -> list[Figure]:
             beside_value=large.rows / large.pyarrow_seconds,
             goal=at_least(250_000),
             floor=SPEED,
-            headline=True,
         ),
         Figure(
             name=f"{kind}, {large.rows:,} rows: peak memory",

@@ -37,7 +37,6 @@ def measured(folder: Path, *, short: bool) -> Found:
                 beside_value=statistics.median(imported),
                 goal=at_most(1.0),
                 floor=FLOOR,
-                headline=True,
             )
         ]
     )

@@ -45,7 +45,7 @@ def _group_of(given: dict[str, Any]) -> Group:
 
 def _figure_of(given: dict[str, Any]) -> Figure:
     floor = given["floor"]
-    kept = {name: given[name] for name in ("name", "value", "unit", "beside", "beside_value", "headline")}
+    kept = {name: given[name] for name in ("name", "value", "unit", "beside", "beside_value")}
     return Figure(
         **kept,
         goal=_bound_of(given["goal"]),

@@ -73,7 +73,6 @@ def _figures(server: Server, medians: dict[str, float]) -> list[Figure]:
             beside_value=bare,
             ratio_goal=at_least(0.9),
             floor=FLOOR_ONE,
-            headline=True,
         ),
         Figure(
             name="whole runner, 2 processes on one ledger",
@@ -83,7 +82,6 @@ def _figures(server: Server, medians: dict[str, float]) -> list[Figure]:
             beside_value=bare,
             ratio_goal=at_least(1.0),
             floor=FLOOR_TWO,
-            headline=True,
         ),
         Figure(
             name="whole runner, 1 process",

@@ -72,7 +72,6 @@ def _speeds(kind: str, found: list[Staged]) -> list[Figure]:
             goal=at_least(100_000) if one is million else None,
             # Of a short list the start of the command is a part that says nothing of its rows.
             floor=FLOORS[kind] if one is found[-1] else None,
-            headline=one is million,
         )
         for one in found
     ]
@@ -101,7 +100,6 @@ def _memory(kind: str, found: list[Staged], *, short: bool) -> list[Figure]:
             goal=at_most(MOST_MB),
             ratio_goal=None if short else at_most(1.2),
             floor=FLAT,
-            headline=kind == "csv",
         )
     ]
 

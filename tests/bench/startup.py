@@ -44,7 +44,6 @@ def measured(folder: Path, *, short: bool) -> Found:
             beside_value=milliseconds["aiohttp"],
             goal=at_most(150),
             floor=FLOOR_HELP,
-            headline=True,
         ),
         Figure(
             name="campaign --help",
@@ -62,7 +61,6 @@ def measured(folder: Path, *, short: bool) -> Found:
             beside_value=milliseconds["aiohttp"],
             goal=at_most(300),
             floor=FLOOR_STATUS,
-            headline=True,
         ),
         Figure(
             name=f"campaign status NAME, {rows:,} rows",

@@ -62,16 +62,13 @@ def _notes(group: Group) -> list[str]:
     return [*group.left_out, *([group.broken] if group.broken else [])]
 
 
-def as_markdown(machine: Machine, groups: Sequence[Group], *, headlines: bool = False) -> str:
-    """One table of all groups, below the machine; of the headlines alone, or of everything, with each group's title."""
+def as_markdown(machine: Machine, groups: Sequence[Group]) -> str:
+    """One table of all groups with their titles, below the machine."""
     lines = [f"{machine.in_a_line}.", "", f"| {' | '.join(HEADER)} |", "|---|--:|---|--:|---|"]
     for group in groups:
-        figures = [figure for figure in group.figures if figure.headline or not headlines]
-        if not headlines and figures:
+        if group.figures:
             lines.append(f"| **{_escaped(group.title)}** | | | | |")
-        # Without the titles between them, each has to say what it is about.
-        before = f"{group.title}: " if headlines else ""
-        lines += [f"| {_escaped(before)}{' | '.join(_escaped(cell) for cell in cells(figure))} |" for figure in figures]
+        lines += [f"| {' | '.join(_escaped(cell) for cell in cells(figure))} |" for figure in group.figures]
     notes = [f"{group.title}: {note}" for group in groups for note in _notes(group)]
     return "\n".join([*lines, *([""] if notes else []), *notes])
 

@@ -37,7 +37,6 @@ def sends(value: float, *, floor: Floor | None = FLOOR) -> Figure:
         beside_value=10_000.0,
         ratio_goal=at_least(0.9),
         floor=floor,
-        headline=True,
     )
 
 
@@ -128,7 +127,7 @@ def test_the_table_stands_in_columns_and_says_by_how_much_a_goal_is_missed() -> 
     ]
 
 
-def test_in_markdown_there_is_all_or_only_the_headlines_and_always_the_machine() -> None:
+def test_in_markdown_there_is_all_below_the_machine() -> None:
     groups = [group(sends(9_500.0), memory(110.0))]
     machine = "A CPU, 2 cores, 8 GB; Linux 6 x86_64; Python 3.11.7, SQLite 3.54.1; 2026-11-23 20:00 UTC, commit abc1234."
     top = [machine, "", "| figure | here | beside it | ratio | goal |", "|---|--:|---|--:|---|"]
@@ -136,7 +135,6 @@ def test_in_markdown_there_is_all_or_only_the_headlines_and_always_the_machine()
     other = "| peak \\| memory | 110 MB | 100 MB, fewer rows | 1.10 | ≤ 400 MB, ratio ≤ 1.2: reached |"
     note = ["", "Sends: No nginx."]
     assert as_markdown(MACHINE, groups).splitlines() == [*top, "| **Sends** | | | | |", f"| {row}", other, *note]
-    assert as_markdown(MACHINE, groups, headlines=True).splitlines() == [*top, f"| Sends: {row}", *note]
 
 
 def test_what_was_written_gives_the_same_table_and_the_same_judgement_later(tmp_path: Path) -> None:
@@ -164,9 +162,9 @@ def test_an_earlier_run_is_shown_and_judged_again_without_measuring(tmp_path: Pa
     saved.write(bad, MACHINE, [group(sends(100.0))], short=False)
     assert main(["--from", str(good)]) == 0
     assert capsys.readouterr().out == f"{MACHINE.in_a_line}\n{as_text(group(sends(9_500.0)))}\n"
-    assert main(["--from", str(bad), "--markdown", "headlines"]) == 1
+    assert main(["--from", str(bad), "--markdown"]) == 1
     said = capsys.readouterr()
-    assert said.out == as_markdown(MACHINE, [group(sends(100.0))], headlines=True) + "\n"
+    assert said.out == as_markdown(MACHINE, [group(sends(100.0))]) + "\n"
     assert said.err.startswith("sends: one process: 100 sends/s is 0.010 of a bare loop")
 
 
