@@ -32,7 +32,7 @@ def simulate(
     from campaign.domain.errors import UsageError
     from campaign.simulator.config import Latency, SimulatorConfig
     from campaign.simulator.faults import parse_faults
-    from campaign.simulator.serve import serve
+    from campaign.simulator.server import serve
     from campaign.written import given_path
 
     try:

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 from urllib.request import OpenerDirector, ProxyHandler, Request, build_opener
 
 from campaign.domain.errors import UsageError
-from campaign.simulator.changes import changes_json
+from campaign.simulator.config import changes_json
 from campaign.simulator.passes import UNCHANGED, PassChange, Unchanged, change_json
 from campaign.simulator.records import Ending, EndpointUse, LoggedRequest, Notification, Summary
 

@@ -1,7 +1,14 @@
-"""What the simulator tells about itself, for whoever judges a campaign by it: the same values in-process and over HTTP."""
+"""What the simulator records, as values, and the audit file: every processed notification as a line of JSON."""
 
+import errno
+import os
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
+
+import orjson
+
+from campaign.domain.errors import UsageError
 
 
 class Ending(StrEnum):
@@ -95,3 +102,36 @@ class Summary:
     def max_admitted_in_a_second(self) -> int:
         """The highest over all endpoints and tokens."""
         return max((use.max_admitted_in_a_second for use in self.endpoints), default=0)
+
+
+class AuditFile:
+    """Appends to a file that only its owner may read, as it holds ids and messages.
+
+    Raises:
+        UsageError: it can't be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise UsageError(
+                f"The audit file {path} can't be written: {error.strerror}; give another one.", code="file_not_writable"
+            ) from error
+        self._size = os.fstat(self._descriptor).st_size
+
+    def append(self, entry: Notification) -> None:
+        """Writes one line whole, or none of it.
+
+        Raises:
+            OSError: it could not be written.
+        """
+        line = orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE)
+        written = os.write(self._descriptor, line)
+        if written != len(line):
+            os.ftruncate(self._descriptor, self._size)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._size += written
+
+    def close(self) -> None:
+        os.close(self._descriptor)

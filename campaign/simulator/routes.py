@@ -1,10 +1,13 @@
-"""From the request line to what is asked of which pass, on the raw path: an id is one percent-encoded segment, decoded once."""
+"""What a request says: its endpoint and pass, its message, its token."""
 
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from hashlib import sha256
 from typing import Final
 from urllib.parse import unquote_to_bytes
+
+import orjson
 
 
 class Endpoint(StrEnum):
@@ -70,3 +73,80 @@ def decode_segment(segment: str) -> str | None:
         return unquote_to_bytes(segment).decode("utf-8")
     except UnicodeDecodeError:
         return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objection:
+    """Why a request is not processed: an HTTP status and the sentence of its errors body."""
+
+    status: int
+    error: str
+
+
+def read_message(*, content_type: str, body: bytes) -> str | Objection:
+    """The message of `{"notification": {"message": "..."}}`, or what speaks against it."""
+    if content_type != "application/json" and not (content_type.startswith("application/") and content_type.endswith("+json")):
+        return Objection(status=400, error=f"Content-Type must be application/json, not {content_type}")
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        return Objection(status=400, error=f"Body is not valid JSON: {error}")
+    notification = document.get("notification") if isinstance(document, dict) else None
+    message = notification.get("message") if isinstance(notification, dict) else None
+    if message is None:
+        return Objection(status=422, error="Message is missing")
+    if not isinstance(message, str):
+        return Objection(status=422, error="Message must be a string")
+    if not message.strip():
+        return Objection(status=422, error="Message can't be blank")
+    return message
+
+
+NO_TOKEN: Final = 0
+_BEARER: Final = re.compile(r"Bearer +([^\s]+) *", re.IGNORECASE)
+
+
+def bearer_token(authorization: str | None) -> str | None:
+    """The token of an `Authorization` header, or None if it holds none."""
+    found = _BEARER.fullmatch(authorization or "")
+    return found[1] if found else None
+
+
+def fingerprint(token: str) -> str:
+    """The first 12 hex digits of the token's SHA-256."""
+    return sha256(token.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+
+
+@dataclass(slots=True)
+class Allowance:
+    """How many requests more are let in with whatever token; None is no end."""
+
+    left: int | None
+
+    def take(self) -> bool:
+        if self.left is None:
+            return True
+        if self.left == 0:
+            return False
+        self.left -= 1
+        return True
+
+
+class TokenNames:
+    """Fingerprints by number, so that a record of a request holds four bytes of them; 0 is no token."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+        self._fingerprints: list[str] = [""]
+
+    def number(self, token: str | None) -> int:
+        if token is None:
+            return NO_TOKEN
+        found = self._numbers.get(token)
+        if found is None:
+            found = self._numbers[token] = len(self._fingerprints)
+            self._fingerprints.append(fingerprint(token))
+        return found
+
+    def name(self, number: int) -> str:
+        return self._fingerprints[number]

@@ -1,26 +1,26 @@
-"""The simulator inside a program: listens, answers, and is asked and changed directly."""
+"""The simulator listening: inside a program (`Simulator`), or as one (`serve`)."""
 
 import asyncio
 import errno
 import os
+import signal
 import socket
+import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from ipaddress import ip_address
 from types import TracebackType
 from typing import Any, Final, Self
 
+import orjson
 from aiohttp import web
 
 from campaign.domain.errors import UsageError
-from campaign.simulator.api import Api
-from campaign.simulator.clock import Clock
 from campaign.simulator.config import SimulatorConfig
-from campaign.simulator.control import ROOT, Control
+from campaign.simulator.handlers import ROOT, Api, Control
 from campaign.simulator.passes import PassChange
-from campaign.simulator.records import LoggedRequest, Notification, Summary
-from campaign.simulator.sink import AuditFile
-from campaign.simulator.world import World
+from campaign.simulator.records import AuditFile, LoggedRequest, Notification, Summary
+from campaign.simulator.state import Clock, State
 
 _BACKLOG: Final = 1024
 _HEAD_BYTES: Final = 1 << 16
@@ -42,7 +42,7 @@ class Simulator:
         self._stack = AsyncExitStack()
         self._stopping = asyncio.Event()
         self._outage_task: asyncio.Task[None] | None = None
-        self._world: World
+        self._state: State
         self._server: web.Server
         self._runner: web.ServerRunner
         self._site: web.SockSite
@@ -51,11 +51,11 @@ class Simulator:
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            sink = None
+            audit_file = None
             if self._config.audit_file is not None:
-                sink = AuditFile(self._config.audit_file)
-                stack.callback(sink.close)
-            self._world = World(self._config, clock=self._clock, sink=sink)
+                audit_file = AuditFile(self._config.audit_file)
+                stack.callback(audit_file.close)
+            self._state = State(self._config, clock=self._clock, audit_file=audit_file)
             listener = bound_socket(self._config.host, self._config.port)
             stack.callback(listener.close)
             self._port = listener.getsockname()[1]
@@ -72,14 +72,14 @@ class Simulator:
 
     def audit(self) -> list[Notification]:
         """Every processed notification, in the order of processing."""
-        return list(self._world.books.notifications.entries())
+        return list(self._state.records.notifications.entries())
 
     def requests(self) -> list[LoggedRequest]:
         """Every request that arrived, in the order of arrival."""
-        return list(self._world.books.requests.entries())
+        return list(self._state.records.requests.entries())
 
     def summary(self) -> Summary:
-        return self._world.summary()
+        return self._state.summary()
 
     def configure(self, **changes: Any) -> None:
         """Changes fields of `SimulatorConfig`, all but `config.FIXED`, from now on; a storm is counted from now.
@@ -87,15 +87,15 @@ class Simulator:
         Raises:
             UsageError: no such field, or a value that can't be; nothing was changed.
         """
-        self._world.configure(changes)
+        self._state.configure(changes)
 
     def set_pass(self, pass_id: str, change: PassChange) -> None:
         """Someone else wrote to the pass."""
-        self._world.passes.change(pass_id, change)
+        self._state.passes.change(pass_id, change)
 
     def reset(self, *, passes: bool = False) -> None:
         """Forgets audit, requests and figures; with `passes` also every pass's messages, and how often it was asked for."""
-        self._world.reset(passes=passes)
+        self._state.reset(passes=passes)
 
     async def outage(self, seconds: float) -> None:
         """For so long nobody listens: open connections end, new ones are refused. Requests that were read are still processed."""
@@ -113,8 +113,8 @@ class Simulator:
             raise
 
     async def _start(self, stack: AsyncExitStack, listener: socket.socket) -> None:
-        api = Api(self._world, stopping=self._stopping, other_host=lambda: self._url("localhost"))
-        control = Control(self._world, outage=self._outage_soon)
+        api = Api(self._state, stopping=self._stopping, other_host=lambda: self._url("localhost"))
+        control = Control(self._state, outage=self._outage_soon)
         self._server = web.Server(
             _dispatcher(api, control),
             access_log=None,
@@ -193,3 +193,46 @@ async def _bound_again(host: str, port: int) -> socket.socket:
         except UsageError:
             await asyncio.sleep(0.01)
     return bound_socket(host, port)
+
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+
+def serve(config: SimulatorConfig, *, json: bool) -> int:
+    """Runs until SIGINT or SIGTERM, which is how it is meant to end, and so returns 0.
+
+    Prints one line on stdout as soon as it listens: with `json` an object with `url`, else a sentence.
+
+    Raises:
+        UsageError: the port is taken, or the audit file can't be written.
+    """
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(_serve(config, json=json))
+
+
+async def _serve(config: SimulatorConfig, *, json: bool) -> int:
+    told_to_end = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signal_number in _SIGNALS:
+        loop.add_signal_handler(signal_number, told_to_end.set)
+    async with Simulator(config) as simulator:
+        ready = (
+            orjson.dumps({"url": simulator.url}).decode() if json else f"PassEntry is simulated at {simulator.url}. Press Ctrl-C to end it."
+        )
+        sys.stdout.write(f"{ready}\n")
+        sys.stdout.flush()
+        await told_to_end.wait()
+        summary = simulator.summary()
+    sys.stderr.write(
+        f"The simulator processed {summary.processed} notifications for {summary.distinct_passes} passes, "
+        f"{summary.surplus} of them more than once, and answered {summary.throttled} requests with 429.\n"
+    )
+    return 0
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    if sys.platform == "win32":
+        return asyncio.new_event_loop
+    import uvloop  # noqa: PLC0415 - there is none for Windows
+
+    return uvloop.new_event_loop

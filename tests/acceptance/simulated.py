@@ -12,7 +12,7 @@ import orjson
 
 from campaign.simulator.client import SimulatorClient
 from campaign.simulator.config import SimulatorConfig
-from campaign.simulator.serve import serve
+from campaign.simulator.server import serve
 
 _FORKS: Final = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload([__name__])

@@ -32,8 +32,7 @@ from campaign.reporter.target import MOST_COLUMNS, MOST_ROWS
 from campaign.sender.endpoint import check_token, check_url
 from campaign.sender.network import network_to
 from campaign.settings import GivenSettings
-from campaign.simulator.changes import read_changes
-from campaign.simulator.config import FIXED, Latency, SimulatorConfig, Storm
+from campaign.simulator.config import FIXED, Latency, SimulatorConfig, Storm, read_changes
 from campaign.simulator.faults import parse_faults
 from campaign.simulator.passes import read_change
 from tests.golden.files import Golden

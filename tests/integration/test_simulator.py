@@ -21,9 +21,8 @@ from yarl import URL
 from campaign.domain.errors import UsageError
 from campaign.simulator.client import SimulatorClient
 from campaign.simulator.config import Latency, SimulatorConfig, Storm
-from campaign.simulator.faults import AMBIGUOUS, Fault
+from campaign.simulator.faults import AMBIGUOUS, PLANS, Fault, Processing
 from campaign.simulator.passes import PassChange
-from campaign.simulator.plans import PLANS, Processing
 from campaign.simulator.records import Ending, LoggedRequest
 from campaign.simulator.server import Simulator, bound_socket
 from tests.errors import raises
@@ -604,7 +603,7 @@ PROGRAM = """
 import json, sys
 from pathlib import Path
 from campaign.simulator.config import SimulatorConfig
-from campaign.simulator.serve import serve
+from campaign.simulator.server import serve
 config = SimulatorConfig(limit_per_second=0, late_seconds=0.02, slow_seconds=0.02, huge_bytes=300_000, audit_file=Path(sys.argv[1]))
 sys.exit(serve(config, json=sys.argv[2] == "json"))
 """

@@ -29,9 +29,8 @@ from campaign.ledger.sqlite.connection import SqliteClock
 from campaign.ledger.sqlite.witness import Witness, runners_folder
 from campaign.ledger.sqlite.writer import MOST_TOGETHER, MOST_WAITING, Writer, type_of_work
 from campaign.settings import Settings
-from campaign.simulator.clock import Clock
 from campaign.simulator.config import SimulatorConfig
-from campaign.simulator.world import World
+from campaign.simulator.state import Clock, State
 from tests.simulation.disk import VFS_NAME, Disk
 from tests.simulation.machine import PROCESS, Machine, Process, StuckError, VirtualLoop, in_its_time, start
 from tests.simulation.network import Network, SimulatedGateway
@@ -214,7 +213,7 @@ class Simulation:
             unix_ns=lambda: int(self._machine.wall() * 1e9),
         )
         self._network = Network(
-            world=World(self._config, clock=clock),
+            state=State(self._config, clock=clock),
             luck=random.Random(f"network {plan.seed}"),
             config=self._config,
             wall=self._machine.wall,
@@ -517,7 +516,7 @@ class Simulation:
         self._free()
         self._up()
         self._network.unreachable = 0.0
-        self._network.world.configure({"faults": {}})
+        self._network.state.configure({"faults": {}})
         for runner in self._runners:
             if runner.process.suspended:
                 self._loop.resume(runner.process)
@@ -563,8 +562,8 @@ class Simulation:
             problems = [text for (text,) in connection.execute("PRAGMA integrity_check") if text != "ok"]
         finally:
             connection.close()
-        world = self._network.world
-        entries = list(world.books.notifications.entries())
+        state = self._network.state
+        entries = list(state.records.notifications.entries())
         texts: dict[str, set[str]] = {}
         for entry in entries:
             texts.setdefault(entry.id, set()).add(entry.message)

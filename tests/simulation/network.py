@@ -1,4 +1,4 @@
-"""The way to the API, without a socket: the simulator's world, behind a network that loses, delays and cuts what it carries."""
+"""The way to the API, without a socket: the simulator's state, behind a network that loses, delays and cuts what it carries."""
 
 import asyncio
 import random
@@ -12,10 +12,10 @@ from campaign.domain.verdict import Fault, Latest, Reading, Reply
 from campaign.sender.port import InFlight
 from campaign.sender.replies import read_pass, read_reply
 from campaign.simulator.config import SimulatorConfig
-from campaign.simulator.plans import Act
-from campaign.simulator.reply import Reply as Answer
-from campaign.simulator.reply import carry_out, objection_reply
-from campaign.simulator.world import World
+from campaign.simulator.faults import Act
+from campaign.simulator.replies import Reply as Answer
+from campaign.simulator.replies import carry_out, objection_reply
+from campaign.simulator.state import State
 from tests.simulation.machine import outside
 
 TOKEN: Final = "token"
@@ -36,7 +36,7 @@ class Written:
 class Network:
     """`slow` is the chance that a way takes long; `unreachable` that no connection is made. `down` is an outage."""
 
-    world: World
+    state: State
     luck: random.Random
     config: SimulatorConfig
     wall: Callable[[], float]
@@ -61,15 +61,15 @@ class Network:
             loop.call_later(after, arrive, context=outside())
 
         def taken() -> None:
-            visit = self.world.arrive(method=method, raw_path=path, authorization=f"Bearer {TOKEN}")
+            visit = self.state.arrive(method=method, raw_path=path, authorization=f"Bearer {TOKEN}")
             if visit.objection is not None:
                 reply = objection_reply(visit, visit.objection)
             else:
-                reply = carry_out(self.world, visit, content_type="application/json", body=body, other_host="http://elsewhere")
+                reply = carry_out(self.state, visit, content_type="application/json", body=body, other_host="http://elsewhere")
             if reply.cause:
                 self.faults[reply.cause] = self.faults.get(reply.cause, 0) + 1
             if (late := reply.late_message) is not None:
-                loop.call_later(self.config.late_seconds * self.luck.random(), self.world.process, visit, late, context=outside())
+                loop.call_later(self.config.late_seconds * self.luck.random(), self.state.process, visit, late, context=outside())
             if reply.act is not Act.HANG:
                 answer(reply, self.way_seconds() + (self.config.slow_seconds if reply.act is Act.ANSWER_SLOWLY else 0.0))
 

@@ -9,11 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaign.domain.errors import UsageError
-from campaign.simulator.changes import CHANGEABLE, changes_json, read_changes, settings_json
-from campaign.simulator.config import FIXED, Latency, SimulatorConfig, Storm
+from campaign.simulator.config import CHANGEABLE, FIXED, Latency, SimulatorConfig, Storm, changes_json, read_changes, settings_json
 from campaign.simulator.faults import Fault
 from campaign.simulator.passes import UNCHANGED, PassChange, change_json, pick, read_change
-from campaign.simulator.tokens import bearer_token, fingerprint
+from campaign.simulator.routes import bearer_token, fingerprint
 from tests.errors import raises
 
 CHANGED = SimulatorConfig(

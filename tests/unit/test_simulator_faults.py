@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaign.domain.errors import UsageError
-from campaign.simulator.faults import AMBIGUOUS, Fault, FaultTable, draw, parse_faults
-from campaign.simulator.plans import PLANS, Act, Processing
+from campaign.simulator.faults import AMBIGUOUS, PLANS, Act, Fault, FaultTable, Processing, draw, parse_faults
 from tests.errors import raises
 
 PROCESSED_NOW = {

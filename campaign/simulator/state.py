@@ -1,22 +1,26 @@
 """The simulator without its network: what a request meets, and what is remembered of it. Nothing here awaits."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from campaign.simulator.books import Books
-from campaign.simulator.changes import check_names
-from campaign.simulator.clock import Clock
-from campaign.simulator.config import SimulatorConfig
+from campaign.simulator.admission import Admission
+from campaign.simulator.config import SimulatorConfig, check_names
 from campaign.simulator.faults import Draw, Fault, FaultTable, draw
-from campaign.simulator.gate import Gate
-from campaign.simulator.messages import Objection
 from campaign.simulator.passes import PassTable
-from campaign.simulator.records import Ending, Summary
-from campaign.simulator.requests import NO_PASS, STORM, Arrival
-from campaign.simulator.routes import Endpoint, Target, read_target
-from campaign.simulator.sink import AuditFile
-from campaign.simulator.tokens import TokenNames, bearer_token
+from campaign.simulator.records import AuditFile, Ending, Summary
+from campaign.simulator.request_log import NO_PASS, STORM, Arrival, Records
+from campaign.simulator.routes import Endpoint, Objection, Target, TokenNames, bearer_token, read_target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clock:
+    """Nanoseconds: since any moment but never backwards, and since 1970."""
+
+    monotonic_ns: Callable[[], int] = field(default=time.monotonic_ns)
+    unix_ns: Callable[[], int] = field(default=time.time_ns)
+
 
 NO_SUCH_PATH: Final = Objection(status=404, error="Not Found")
 NO_SUCH_PASS: Final = Objection(status=404, error="Pass not found")
@@ -46,20 +50,20 @@ class Visit:
         return self.target.pass_id or ""
 
 
-class World:
-    """Passes, limits, faults and books. Every method is one step that nothing can come between."""
+class State:
+    """Passes, limits, faults and records. Every method is one step that nothing can come between."""
 
-    def __init__(self, config: SimulatorConfig, *, clock: Clock, sink: AuditFile | None = None) -> None:
+    def __init__(self, config: SimulatorConfig, *, clock: Clock, audit_file: AuditFile | None = None) -> None:
         self.config = config
         self.passes = PassTable()
         self.late_pending = 0
         self._clock = clock
-        self._sink = sink
+        self._audit_file = audit_file
         self._started_ns = clock.monotonic_ns()
         self._tokens = TokenNames()
-        self._gate = Gate(config, now_ns=self._started_ns)
+        self._admission = Admission(config, now_ns=self._started_ns)
         self._faults = FaultTable(config.faults)
-        self.books = Books(passes=self.passes, tokens=self._tokens, started_ns=self._started_ns)
+        self.records = Records(passes=self.passes, tokens=self._tokens, started_ns=self._started_ns)
 
     def arrive(self, *, method: str, raw_path: str, authorization: str | None) -> Visit:
         """Enters the request in the log and decides what it meets."""
@@ -74,7 +78,7 @@ class World:
             at_ns=self._clock.monotonic_ns(),
             unix_ns=self._clock.unix_ns(),
         )
-        number = self.books.requests.arrive(arrival)
+        number = self.records.requests.arrive(arrival)
         match target.endpoint:
             case Endpoint.NOTIFY | Endpoint.SHOW:
                 return self._admit(number, arrival, token)
@@ -98,9 +102,9 @@ class World:
             OSError: the audit file can't be written; nothing was processed.
         """
         at_ns, unix_ns = self._clock.monotonic_ns(), self._clock.unix_ns()
-        log = self.books.notifications
-        if self._sink is not None:
-            self._sink.append(
+        log = self.records.notifications
+        if self._audit_file is not None:
+            self._audit_file.append(
                 log.notification(
                     pass_id=visit.pass_id, message=message, request=visit.number, token=visit.token, at_ns=at_ns, unix_ns=unix_ns
                 )
@@ -110,7 +114,7 @@ class World:
 
     def end(self, visit: Visit, *, status: int, ending: Ending, cause: str | None) -> None:
         """Writes down what became of the request; may be corrected by saying it again."""
-        self.books.requests.end(visit.number, status=status, ending=ending, fault=cause)
+        self.records.requests.end(visit.number, status=status, ending=ending, fault=cause)
 
     def configure(self, changes: Mapping[str, Any]) -> None:
         """Changes fields of the configuration from now on.
@@ -120,25 +124,25 @@ class World:
         """
         check_names(changes)
         config = replace(self.config, **changes)
-        self._gate.configure(config, changed=frozenset(changes), now_ns=self._clock.monotonic_ns())
+        self._admission.configure(config, changed=frozenset(changes), now_ns=self._clock.monotonic_ns())
         self._faults = FaultTable(config.faults)
         self.config = config
 
     def reset(self, *, passes: bool) -> None:
-        """Forgets the books; with `passes` also every pass's messages and turns. The limit forgets nothing."""
+        """Forgets the records; with `passes` also every pass's messages and turns. The limit forgets nothing."""
         if passes:
             self.passes = PassTable()
-        first = self.books.requests.next_number
-        self.books = Books(passes=self.passes, tokens=self._tokens, started_ns=self._started_ns, first=first)
+        first = self.records.requests.next_number
+        self.records = Records(passes=self.passes, tokens=self._tokens, started_ns=self._started_ns, first=first)
 
     def summary(self) -> Summary:
-        return self.books.summary(now_ns=self._clock.monotonic_ns(), late_pending=self.late_pending)
+        return self.records.summary(now_ns=self._clock.monotonic_ns(), late_pending=self.late_pending)
 
     def _admit(self, number: int, arrival: Arrival, token: str | None) -> Visit:
         endpoint, method = arrival.target.endpoint, arrival.method
-        meter = self.books.meter(endpoint, arrival.token)
+        meter = self.records.meter(endpoint, arrival.token)
         meter.arrive(arrival.at_ns)
-        verdict = self._gate.judge(endpoint, token=token, token_number=arrival.token, now_ns=arrival.at_ns, unix_ns=arrival.unix_ns)
+        verdict = self._admission.judge(endpoint, token=token, token_number=arrival.token, now_ns=arrival.at_ns, unix_ns=arrival.unix_ns)
         objection = verdict.objection
         if objection is None:
             meter.admit(arrival.at_ns)

@@ -1,4 +1,4 @@
-"""The judge's own books, against naive ones."""
+"""The judge's own records, against naive ones."""
 
 import os
 import stat
@@ -11,14 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaign.domain.errors import UsageError
-from campaign.simulator.audit import NotificationLog
-from campaign.simulator.passes import PassTable
-from campaign.simulator.records import Ending, Notification
-from campaign.simulator.requests import NO_PASS, STORM, Arrival, RequestLog
-from campaign.simulator.routes import read_target
-from campaign.simulator.sink import AuditFile
-from campaign.simulator.texts import NO_TEXT, TextStore
-from campaign.simulator.tokens import TokenNames, fingerprint
+from campaign.simulator.passes import NO_TEXT, PassTable, TextStore
+from campaign.simulator.records import AuditFile, Ending, Notification
+from campaign.simulator.request_log import NO_PASS, STORM, Arrival, NotificationLog, RequestLog
+from campaign.simulator.routes import TokenNames, fingerprint, read_target
 from tests.errors import raises
 
 SENT = st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from(["x", "y", "z"])), max_size=40)
@@ -149,9 +145,9 @@ ENTRY = Notification(id="a", message="x", at_seconds=1.0, unix_seconds=2.0, toke
 def test_the_audit_file_is_appended_to_and_private(tmp_path: Path) -> None:
     path = tmp_path / "audit.jsonl"
     for _ in range(2):
-        sink = AuditFile(path)
-        sink.append(ENTRY)
-        sink.close()
+        audit_file = AuditFile(path)
+        audit_file.append(ENTRY)
+        audit_file.close()
     lines = path.read_bytes().splitlines()
     assert [Notification(**orjson.loads(line)) for line in lines] == [ENTRY, ENTRY]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -181,10 +177,10 @@ def _write_until_full(path: Path) -> int:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     size = len(orjson.dumps(ENTRY, option=orjson.OPT_APPEND_NEWLINE))
     resource.setrlimit(resource.RLIMIT_FSIZE, (2 * size + size // 2, resource.RLIM_INFINITY))
-    sink = AuditFile(path)
+    audit_file = AuditFile(path)
     try:
         for _ in range(3):
-            sink.append(ENTRY)
+            audit_file.append(ENTRY)
     except OSError:
         return 0
     return 1

@@ -1,0 +1,293 @@
+"""What is answered: the vendor's bodies in full shape, the broken ones, and which a visit gets."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from http import HTTPStatus
+from typing import Any, Final, assert_never
+
+import orjson
+
+from campaign.simulator.config import VENDOR_RETRY_AFTER
+from campaign.simulator.faults import BY_SOMEBODY_ELSE, NORMAL_NOTIFY, NORMAL_SHOW, PLANS, Act, Body, End, Fault, Plan, Processing
+from campaign.simulator.passes import ISSUED, PassChange
+from campaign.simulator.routes import ELSEWHERE, Endpoint, Objection, read_message
+from campaign.simulator.state import NO_SUCH_PASS, State, Visit
+
+PASS_ID: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+DELIVERED: Final = ("delivered", "Delivered succesfully")
+NOT_DELIVERED: Final = ("notDelivered", "Pass has not been added to the wallet")
+UNHEARD_OF: Final = ("heldForReview", "Notification is held for review")
+"""Statuses of a notification as the vendor writes them, its own slip included, and one that it never wrote."""
+
+_FIRST_DAY: Final = datetime(2024, 1, 1, tzinfo=UTC)
+_ADDED: Final = frozenset({"active", "removed", "deactivated", "nullified"})
+_DESIGN: Final = {"backgroundColor": "#0B3D2E", "labelColor": "#C9E4CA", "textColor": "#FFFFFF"} | {
+    f"{image}ImageUrl": f"https://cdn.example.com/images/{image}.png"
+    for image in ("banner", "logo", "thumbnail", "artwork", "secondaryLogo", "venueMap")
+}
+_LOCATIONS: Final = [
+    {
+        "name": "West Entrance",
+        "latitude": 51.54321132456805,
+        "longitude": -0.022901231803803924,
+        "radius": 90,
+        "message": "Welcome! Enjoy the show!",
+        "address": "Mick's Garage, Queens Yard, London, England, E9 5EN, United Kingdom",
+    }
+]
+_BEACONS: Final = [
+    {
+        "proximityUuid": "E2C56DB5-DFFB-48D2-B060-D0F5A71096E0",
+        "major": 65535,
+        "minor": 8525,
+        "message": "You're near my store",
+        "name": "West Entrance",
+    }
+]
+_VENUE: Final = {
+    "name": "Fulham Green",
+    "region": "London",
+    "location": {"latitude": 51.468532, "longitude": -0.210611},
+    "contactPhoneNumber": "+447400123456",
+    "contactEmailAddress": "hello@example.com",
+    "websiteUrl": "https://www.example.com",
+}
+_GUIDE: Final = {"venueOpenDateTime": "2026-12-10T17:00:00Z", "venueCloseDateTime": "2026-12-10T22:00:00Z"} | {
+    f"{page}Url": f"https://www.example.com/{page}"
+    for page in (
+        "bagPolicy",
+        "orderFood",
+        "transitInformation",
+        "parkingInformation",
+        "directionsInformation",
+        "merchandise",
+        "accessibility",
+        "addOn",
+    )
+}
+_EVENT: Final = {"name": "PassEntry Christmas Party", "startDateTime": "2026-12-10T18:00:00Z", "endDateTime": "2026-12-10T22:00:00Z"}
+
+
+def data_object(pass_id: str, *, status: str, device_type: str, latest_message: str | None) -> dict[str, Any]:
+    """The `data` of both endpoints. An id that looks like the vendor's is the pass's own, any other its external id."""
+    digest = blake2b(pass_id.encode(), digest_size=32).digest()
+    own = bool(PASS_ID.fullmatch(pass_id))
+    key = pass_id if own else digest[:20].hex()
+    created = _FIRST_DAY + timedelta(seconds=int.from_bytes(digest[20:23]) * 3)
+    added = status in _ADDED
+    ended = _moment(created + timedelta(days=40))
+    return {
+        "id": key,
+        "type": "pass",
+        "attributes": {
+            "downloadUrl": f"https://download.example.com/{key}",
+            "passType": ("generic", "storeCard", "coupon", "eventTicket")[digest[23] % 4],
+            "deviceType": device_type,
+            "createdAt": _moment(created),
+            "status": status,
+            "extId": f"customer-{int.from_bytes(digest[24:28]) % 1_000_000:06d}" if own else pass_id,
+            "groupTag": "loyalty",
+            "groupTags": ["loyalty", ("bronze", "silver", "gold")[digest[28] % 3]],
+            "addedAt": _moment(created + timedelta(minutes=7)) if added else None,
+            "removedAt": ended if status == "removed" else None,
+            "deactivatedAt": ended if status == "deactivated" else None,
+            "nullifiedAt": ended if status == "nullified" else None,
+            "expiresAt": _moment(created + timedelta(days=3650)),
+            "passTemplateUuid": "5a0c6f1f3c0b4d2f9f6b0f4f4e8a7c1d2b3e4f50",
+            "passTemplateName": "Loyalty card",
+            "nfc": None,
+            "barcode": {"enabled": True, "type": "qr", "source": "uuid", "value": key[:12], "displayText": True},
+            "latestMessage": latest_message,
+            "passContent": {"points": {"label": "Points", "value": str(int.from_bytes(digest[29:31]))}},
+            "passDesign": _DESIGN,
+            "locations": _LOCATIONS,
+            "beacons": _BEACONS,
+            "enhancedEventData": {
+                "event": _EVENT,
+                "venue": _VENUE,
+                "seat": {"number": str(digest[31] % 40 + 1), "row": "ABCDEFGH"[digest[30] % 8], "section": "312", "gate": "26"},
+                "eventGuide": _GUIDE,
+            },
+            "passSource": {
+                "oneOf": {"appleBase64": "UEsDBAoAAAAAAA==", "googleDownloadUrl": f"https://pay.google.com/gp/v/save/{key}"},
+            },
+            "binding": {
+                "platform": "apple" if device_type == "apple" else "google",
+                "bound": added,
+                "bindingEmail": f"{key[:12]}@example.com",
+                "learnMoreUrl": "https://www.example.com/binding",
+            },
+        },
+    }
+
+
+def notification_body(data: Mapping[str, Any], notification: tuple[str, str]) -> bytes:
+    status, message = notification
+    return orjson.dumps({"data": data, "meta": {"notifications": {"status": status, "message": message}}})
+
+
+def pass_body(data: Mapping[str, Any]) -> bytes:
+    return orjson.dumps({"data": data})
+
+
+def errors_body(*errors: str) -> bytes:
+    return orjson.dumps({"errors": errors})
+
+
+def html_body(status: int) -> bytes:
+    title = {200: "We'll be right back", 502: "502 Bad Gateway", 503: "503 Service Temporarily Unavailable"}.get(status, str(status))
+    page = f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n<hr>\r\n</body>\r\n</html>\r\n"
+    return page.encode()
+
+
+def deep_body(levels: int) -> bytes:
+    return b'{"data":' + b"[" * levels + b"]" * levels + b"}"
+
+
+def _moment(when: datetime) -> str:
+    return when.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+JSON: Final = "application/json; charset=utf-8"
+HTML: Final = "text/html; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What is to be done with the connection, and said on it.
+
+    `cause` is the fault that took place, or None. `late_message` is to be processed after the answer.
+    """
+
+    act: Act
+    status: int
+    body: bytes = b""
+    content_type: str = JSON
+    headers: dict[str, str] = field(default_factory=dict)
+    cause: str | None = None
+    late_message: str | None = None
+
+
+def plan_for(visit: Visit) -> Plan:
+    if visit.fault is not None:
+        return PLANS[visit.fault]
+    return NORMAL_NOTIFY if visit.target.endpoint is Endpoint.NOTIFY else NORMAL_SHOW
+
+
+def objection_reply(visit: Visit, objection: Objection) -> Reply:
+    return Reply(
+        act=Act.ANSWER,
+        status=objection.status,
+        body=errors_body(objection.error),
+        headers=visit.headers,
+        cause=visit.cause,
+    )
+
+
+def elsewhere_reply() -> Reply:
+    """Looks like a success, so that whoever follows a redirect believes it."""
+    data = data_object("elsewhere", status="active", device_type="apple", latest_message=None)
+    return Reply(act=Act.ANSWER, status=200, body=notification_body(data, DELIVERED))
+
+
+def portal_reply(kind: str, *, other_host: str) -> Reply:
+    """What somebody else answers who stands in the API's place; `kind` is as in the configuration."""
+    match kind:
+        case "page":
+            return Reply(act=Act.ANSWER, status=200, body=html_body(200), content_type=HTML)
+        case "json":
+            return Reply(act=Act.ANSWER, status=200, body=b'{"status":"ok"}')
+        case _:
+            return Reply(act=Act.ANSWER, status=int(kind), headers={"Location": f"{other_host}/login"}, content_type=HTML)
+
+
+def carry_out(state: State, visit: Visit, *, content_type: str, body: bytes, other_host: str) -> Reply:
+    """Checks the request, processes its message if that is the plan, and says what comes of it.
+
+    Args:
+        state: where it happens.
+        visit: an admitted request.
+        content_type: of its body.
+        body: as it came.
+        other_host: this server under another name, for redirects that lead to another host.
+
+    Raises:
+        OSError: the audit file can't be written; nothing was processed.
+    """
+    plan = plan_for(visit)
+    end = plan.end(visit.draw.variant)
+    if visit.fault is Fault.TAKEN_THEN:
+        end = replace(end, status=state.config.taken_then[visit.draw.variant % len(state.config.taken_then)])
+    message: str | Objection = ""
+    if plan.needs_pass and not state.exists(visit.pass_id):
+        return objection_reply(visit, NO_SUCH_PASS)
+    if plan.needs_pass and visit.target.endpoint is Endpoint.NOTIFY:
+        message = read_message(content_type=content_type, body=body)
+    if isinstance(message, Objection):
+        return objection_reply(visit, message)
+    if plan.processing is Processing.NOW:
+        state.process(visit, message)
+    if visit.fault is Fault.NOT_DELIVERED:
+        state.passes.change(visit.pass_id, PassChange(status=ISSUED))
+    return Reply(
+        act=end.act,
+        status=end.status,
+        body=_body(state, visit, end),
+        content_type=HTML if end.body is Body.HTML else JSON,
+        headers=_headers(state, visit, end, other_host),
+        cause=visit.fault,
+        late_message=message if plan.processing is Processing.LATE else None,
+    )
+
+
+def _headers(state: State, visit: Visit, end: End, other_host: str) -> dict[str, str]:
+    own = {} if visit.fault in BY_SOMEBODY_ELSE else visit.headers
+    match end.status:
+        case HTTPStatus.TOO_MANY_REQUESTS if visit.fault not in BY_SOMEBODY_ELSE:
+            return own | {VENDOR_RETRY_AFTER: state.config.retry_after}
+        case status if 300 <= status < 400:
+            host = other_host if visit.draw.variant % 2 else ""
+            return own | {"Location": f"{host}{ELSEWHERE}{visit.number}"}
+        case _:
+            return own
+
+
+def _body(state: State, visit: Visit, end: End) -> bytes:
+    if end.act not in {Act.ANSWER, Act.ANSWER_SLOWLY, Act.CUT_BODY}:
+        return b""
+    match end.body:
+        case Body.ERRORS:
+            return errors_body("Pass not found" if end.status == HTTPStatus.NOT_FOUND else HTTPStatus(end.status).phrase)
+        case Body.HTML:
+            return html_body(end.status)
+        case Body.DEEP:
+            return deep_body(state.config.deep_levels)
+        case Body.PASS | Body.PASS_WITHOUT_MESSAGE | Body.PASS_WITH_NULL_MESSAGE:
+            return _pass_body(state, visit, end.body)
+        case Body.HALF:
+            whole = _pass_body(state, visit, Body.PASS)
+            return whole[: len(whole) // 2]
+        case _:
+            assert_never(end.body)
+
+
+def _pass_body(state: State, visit: Visit, body: Body) -> bytes:
+    status, device_type = state.traits(visit.pass_id)
+    latest = None if body is Body.PASS_WITH_NULL_MESSAGE else state.passes.latest_message(visit.pass_id)
+    data: dict[str, Any] = data_object(visit.pass_id, status=status, device_type=device_type, latest_message=latest)
+    if visit.target.endpoint is Endpoint.NOTIFY:
+        return notification_body(data, _notification(state, visit, status))
+    if body is Body.PASS_WITHOUT_MESSAGE:
+        del data["attributes"]["latestMessage"]
+    return pass_body(data)
+
+
+def _notification(state: State, visit: Visit, status: str) -> tuple[str, str]:
+    if visit.fault is Fault.UNKNOWN_STATUS:
+        return UNHEARD_OF
+    if visit.fault is Fault.NOT_DELIVERED or (state.config.undelivered_when_issued and status == ISSUED):
+        return NOT_DELIVERED
+    return DELIVERED
