@@ -18,15 +18,50 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from campaign.domain.errors import UsageError
-from campaign.engine.address import check_address
-from campaign.engine.orders import Broken, Hand, LostError, Order, check_settings
+from campaign.engine.protocol import Broken, LostError, Order, WorkerHandle, check_settings
 from campaign.engine.worker import Worker
 from campaign.sender.ending import End
 from campaign.settings import Settings
 
+AUTO: Final = "auto"
+"""The cluster that this machine is part of."""
+
+REACHING_SECONDS: Final = 5.0
+
+_WRITE: Final = "write the address of the cluster itself, such as 10.0.0.1:6379, or auto on a machine of it"
+
+
+def check_address(address: str) -> None:
+    """See that somebody listens there.
+
+    Raises:
+        UsageError: it is no address, or nobody does.
+    """
+    if address == AUTO:
+        return
+    host, _, port = address.removeprefix("[").replace("]:", ":").rpartition(":")
+    # Anything else, too, that Ray understands: by “local” it would start a cluster that is open to others.
+    if not host or "/" in host or not port.isascii() or not port.isdecimal() or not 0 < int(port) <= 65535:
+        raise UsageError(
+            f"--address: “{address}” is not where a cluster of Ray can be; {_WRITE}. ray:// addresses are not for this.",
+            code="bad_value",
+            option="--address",
+        )
+    try:
+        socket.create_connection((host, int(port)), timeout=REACHING_SECONDS).close()
+    except (OSError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(
+            f"There is no cluster of Ray at {address}: {why}. Nothing was sent. Check that its first node runs, and its port (ray start "
+            "--port, 6379 without it).",
+            code="no_cluster",
+            option="--address",
+        ) from error
+
+
 NAMESPACE: Final = "campaign"
 STARTS_SECONDS: Final = 30.0
-"""How long a process may take to be there. Less than a good life (`patience`), as it has done nothing in it."""
+"""How long a process may take to be there. Less than a good life (`GOOD_LIFE_SECONDS`), as it has done nothing in it."""
 OBJECT_STORE_BYTES: Final = 80 * 1024 * 1024
 """The least that Ray takes: nothing is kept in it."""
 
@@ -127,7 +162,7 @@ def _only_here(ray: Any, settings: Settings) -> str:
 
 
 class RayCluster:
-    """`orders.Cluster`; `here` is the node that workers must be on, if it matters."""
+    """`protocol.Cluster`; `here` is the node that workers must be on, if it matters."""
 
     def __init__(self, ray: Any, *, here: str) -> None:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: PLC0415 - an extra
@@ -138,7 +173,7 @@ class RayCluster:
         options = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": 0, "scheduling_strategy": strategy}
         self._worker = ray.remote(**options)(Worker)
 
-    def hire(self, name: str) -> Hand | None:
+    def start_worker(self, name: str) -> WorkerHandle | None:
         try:
             return _Actor(self._ray, self._worker.options(name=name).remote())
         except ValueError:
@@ -146,7 +181,7 @@ class RayCluster:
 
 
 class _Actor:
-    """`orders.Hand`."""
+    """`protocol.WorkerHandle`."""
 
     def __init__(self, ray: Any, handle: Any) -> None:
         self._ray = ray
@@ -157,7 +192,7 @@ class _Actor:
         try:
             # Ray waits without end for a node that has room, also where the last one is lost.
             async with asyncio.timeout(STARTS_SECONDS):
-                await self._handle.hear.remote()
+                await self._handle.keepalive.remote()
         except TimeoutError as error:
             why = f"No node of the cluster has begun it within {STARTS_SECONDS:g} s: they may be lost, or full."
             raise LostError(why, for_good=False) from error
@@ -174,14 +209,14 @@ class _Actor:
         with suppress(self._ray.exceptions.RayError):
             await self._handle.stop.remote(exit_code, now=now)
 
-    def hear(self) -> None:
+    def keepalive(self) -> None:
         with suppress(self._ray.exceptions.RayError):
-            self._handle.hear.remote()
+            self._handle.keepalive.remote()
 
     def _lost(self, error: Exception) -> LostError:
         return LostError(_first_line(error), for_good=not isinstance(error, self._ray.exceptions.ActorUnavailableError))
 
-    def dismiss(self) -> None:
+    def terminate(self) -> None:
         with suppress(self._ray.exceptions.RayError):
             self._ray.kill(self._handle, no_restart=True)
 

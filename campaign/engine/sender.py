@@ -5,8 +5,8 @@ from contextlib import contextmanager
 
 from campaign.app.sending import Stop, send
 from campaign.app.session import Sender
-from campaign.engine.orders import order_of
-from campaign.engine.team import Team, Work
+from campaign.engine.protocol import order_of
+from campaign.engine.supervisor import Supervisor, Work
 from campaign.ledger.port import CampaignRecord, Ledger, LedgerReader
 from campaign.sender.ending import End, Ended
 from campaign.sender.port import Observer
@@ -41,6 +41,6 @@ def sender_of(settings: Settings) -> Iterator[Sender]:
             if reader.outlook(record.id).finished:
                 return End(ended=Ended.FINISHED)
             work = Work(record=record, reader=reader, observer=observer, stop=stop)
-            return await Team(cluster, order_of(record, settings), workers=settings.workers, work=work).run()
+            return await Supervisor(cluster, order_of(record, settings), workers=settings.workers, work=work).run()
 
         yield send_by_many

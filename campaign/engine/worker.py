@@ -14,7 +14,7 @@ from campaign.app.sending import Stop, send
 from campaign.domain.errors import UsageError
 from campaign.domain.model import Settlement
 from campaign.domain.problems import fault_of, problem_of
-from campaign.engine.orders import SILENCE_SECONDS, Broken, Order
+from campaign.engine.protocol import SILENCE_SECONDS, Broken, Order
 from campaign.sender.ending import End, happens_within
 
 
@@ -46,7 +46,7 @@ class Worker:
         if order.version != version("campaign"):
             why = f"A machine of the cluster has Campaign {version('campaign')}, and this is {order.version}. Install the same everywhere."
             return Broken(why=why, for_good=True)
-        await self.hear()
+        await self.keepalive()
         watching = asyncio.create_task(self._watch())
         try:
             return await self._send(order)
@@ -61,7 +61,7 @@ class Worker:
                 # place: this one sends no more, also if it hears from the command again.
                 self._leave(1)
 
-    async def hear(self) -> None:
+    async def keepalive(self) -> None:
         """The command lives."""
         self._heard_at = asyncio.get_running_loop().time()
 

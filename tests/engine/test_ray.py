@@ -177,10 +177,10 @@ def test_a_cluster_of_its_own_settles_and_ends_with_a_command_that_is_told_to_st
     assert not folder.exists()
 
 
-# Quick to give up: the same program, whose patience is a test's.
+# Quick to give up: the same program, whose policy is a test's.
 IMPATIENT = """
-from campaign.engine import cluster, patience
-cluster.STARTS_SECONDS, patience.AWAY_SECONDS = 2.0, 5.0
+from campaign.engine import cluster, policy
+cluster.STARTS_SECONDS, policy.AWAY_SECONDS = 2.0, 5.0
 from campaign.cli.main import main
 main()
 """

@@ -21,8 +21,8 @@ from campaign.console.serving import Serving
 from campaign.domain.errors import CampaignError
 from campaign.domain.safeguard import FEWEST_FOR_A_SHARE, PATIENCE_SECONDS, Halt, Safeguard
 from campaign.domain.verdict import Proof, Verdict
-from campaign.engine.address import check_address
-from campaign.engine.orders import check_settings
+from campaign.engine.cluster import check_address
+from campaign.engine.protocol import check_settings
 from campaign.ledger import refusals
 from campaign.ledger.postgres.address import parse
 from campaign.ledger.sqlite.connection import in_words, prepare

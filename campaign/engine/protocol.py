@@ -49,7 +49,7 @@ class LostError(Exception):
         super().__init__(why)
 
 
-class Hand(Protocol):
+class WorkerHandle(Protocol):
     """A worker, wherever it is."""
 
     async def send(self, order: Order) -> End | Broken:
@@ -58,15 +58,15 @@ class Hand(Protocol):
     async def stop(self, exit_code: int, *, now: bool) -> None:
         """Settle what is in flight and come back, or wait for nothing; says nothing of a worker that is gone."""
 
-    def hear(self) -> None:
+    def keepalive(self) -> None:
         """That the command lives; a worker that hears nothing for `SILENCE_SECONDS` stops by itself."""
 
-    def dismiss(self) -> None:
+    def terminate(self) -> None:
         """End its process."""
 
 
 class Cluster(Protocol):
-    def hire(self, name: str) -> Hand | None:
+    def start_worker(self, name: str) -> WorkerHandle | None:
         """A worker of this name; None while another command has it."""
 
 

@@ -11,13 +11,45 @@ from typing import Final, assert_never
 from campaign.app.sending import Stop
 from campaign.domain.errors import LedgerError
 from campaign.domain.model import Counts, Status
-from campaign.engine.orders import SILENCE_SECONDS, Broken, Cluster, Hand, LostError, Order
-from campaign.engine.patience import Patience
+from campaign.engine.protocol import SILENCE_SECONDS, Broken, Cluster, LostError, Order, WorkerHandle
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.sender.ending import End, Ended, Ending, happens_within
 from campaign.sender.faults import Cause
 from campaign.sender.pool import DRAIN_SECONDS
 from campaign.sender.port import Observer
+
+STRIKES: Final = 8
+"""How often in a row a worker may fail while the campaign does not move."""
+
+GOOD_LIFE_SECONDS: Final = 60.0
+FIRST_PAUSE_SECONDS: Final = 0.5
+LONGEST_PAUSE_SECONDS: Final = 10.0
+AWAY_PAUSE_SECONDS: Final = 2.0
+AWAY_SECONDS: Final = 120.0
+"""How long a cluster has to see that a node is lost, and to put its workers elsewhere. Ray may take a minute for the first."""
+
+
+@dataclass(slots=True, kw_only=True)
+class RestartPolicy:
+    """Of one place; times are in seconds, by any clock that does not go back."""
+
+    strikes: int = 0
+    away: bool = False
+    _open_rows: int = -1
+    _since_seconds: float = 0.0
+
+    def failed(self, told: Broken, *, began_seconds: float, now_seconds: float, open_rows: int) -> float | None:
+        """Who has filled it since `began_seconds` has failed; returns the seconds until the next shall, None if none shall any more."""
+        lived_well = now_seconds - began_seconds > GOOD_LIFE_SECONDS
+        if lived_well or open_rows != self._open_rows:
+            # A good life is no part of the trouble after it.
+            self.strikes, self._since_seconds = 0, now_seconds if lived_well else began_seconds
+        self.strikes += 1
+        self.away, self._open_rows = told.away, open_rows
+        if now_seconds - self._since_seconds >= AWAY_SECONDS if told.away else self.strikes >= STRIKES:
+            return None
+        return min(FIRST_PAUSE_SECONDS * (1 << self.strikes - 1), AWAY_PAUSE_SECONDS if told.away else LONGEST_PAUSE_SECONDS)
+
 
 LOOK_SECONDS: Final = 1.0
 REASONS: Final = frozenset(cause.reason for cause in Cause)
@@ -41,7 +73,7 @@ class Work:
     stop: Stop
 
 
-class Team:
+class Supervisor:
     """Runs once.
 
     Args:
@@ -56,7 +88,7 @@ class Team:
         self._order = order
         self._workers = workers
         self._work = work
-        self._hands: dict[int, Hand] = {}
+        self._handles: dict[int, WorkerHandle] = {}
         self._ending = Ending()
         self._given_up = ""
         self._open = -1
@@ -75,8 +107,8 @@ class Team:
                 for task in (*besides, heeding, *places, sending):
                     task.cancel()
         finally:
-            for hand in self._hands.values():
-                hand.dismiss()
+            for handle in self._handles.values():
+                handle.terminate()
         if self._ending.end is not None:
             return self._ending.end
         if self._work.stop.gently.is_set():
@@ -89,33 +121,33 @@ class Team:
 
     async def _place(self, number: int) -> None:
         """Have one worker at work, and another in its place, until it is over."""
-        record, clock, patience = self._work.record, asyncio.get_running_loop().time, Patience()
+        record, clock, policy = self._work.record, asyncio.get_running_loop().time, RestartPolicy()
         name = f"campaign {record.spec.name} {record.id} {record.created_at:.3f} {number}"
         while not self._over:
-            hand = self._hands.get(number) or self._cluster.hire(name)
-            if hand is None:
+            handle = self._handles.get(number) or self._cluster.start_worker(name)
+            if handle is None:
                 # Another command has as many as there are to be; should it die, its workers do, and these take their places.
                 await self._pause(LOOK_SECONDS)
                 continue
-            self._hands[number] = hand
+            self._handles[number] = handle
             began = clock()
-            told = await self._sent_by(hand)
+            told = await self._sent_by(handle)
             broken = told if isinstance(told, Broken) else self._ended(told)
             if broken is None or self._over:
                 return
-            if not (broken.away and patience.away):
+            if not (broken.away and policy.away):
                 self._work.observer.event("worker_lost", worker=number, reason=broken.why)
             if broken.for_good:
-                self._hands.pop(number).dismiss()
-            pause = patience.failed(broken, began_seconds=began, now_seconds=clock(), open_rows=self._open)
+                self._handles.pop(number).terminate()
+            pause = policy.failed(broken, began_seconds=began, now_seconds=clock(), open_rows=self._open)
             if pause is None:
                 self._given_up = broken.why
                 return
             await self._pause(pause)
 
-    async def _sent_by(self, hand: Hand) -> End | Broken:
+    async def _sent_by(self, handle: WorkerHandle) -> End | Broken:
         try:
-            return await hand.send(self._order)
+            return await handle.send(self._order)
         except LostError as error:
             return Broken(why=str(error), for_good=error.for_good, away=not error.for_good)
 
@@ -150,7 +182,7 @@ class Team:
                 unreachable = await asyncio.to_thread(self._unreachable, counts)
                 finished = (await asyncio.to_thread(work.reader.outlook, work.record.id)).finished
             except LedgerError as error:
-                # The workers have their own patience with it, and say so when that ends.
+                # The workers have their own policy with it, and say so when that ends.
                 work.observer.event("ledger_not_seen", reason=str(error))
             else:
                 self._open = counts.open
@@ -182,8 +214,8 @@ class Team:
 
     async def _be_heard(self) -> None:
         while True:
-            for hand in self._hands.values():
-                hand.hear()
+            for handle in self._handles.values():
+                handle.keepalive()
             await asyncio.sleep(SILENCE_SECONDS / 5)
 
     async def _heed(self) -> None:
@@ -199,14 +231,14 @@ class Team:
         await happens_within(stop.now, DRAIN_PATIENCE_SECONDS)
         await self._tell_all(now=True)
         await asyncio.sleep(AT_ONCE_SECONDS)
-        for hand in self._hands.values():
-            hand.dismiss()
+        for handle in self._handles.values():
+            handle.terminate()
 
     async def _tell_all(self, *, now: bool) -> None:
         # One that is frozen, or cut off, never answers.
         with suppress(TimeoutError):
             async with asyncio.timeout(TELL_SECONDS):
-                await asyncio.gather(*(hand.stop(self._work.stop.exit_code, now=now) for hand in self._hands.values()))
+                await asyncio.gather(*(handle.stop(self._work.stop.exit_code, now=now) for handle in self._handles.values()))
 
     async def _pause(self, seconds: float) -> None:
         await happens_within(self._work.stop.gently, seconds)

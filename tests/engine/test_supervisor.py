@@ -1,4 +1,4 @@
-"""What a team does with its workers, which here are in this process, or fail as they are told to."""
+"""What a supervisor does with its workers, which here are in this process, or fail as they are told to."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -15,13 +15,12 @@ from campaign.app.sending import Stop
 from campaign.domain.errors import UsageError
 from campaign.domain.model import Status
 from campaign.domain.shard import Shard
-from campaign.engine import orders as orders_module
-from campaign.engine import patience as patience_module
-from campaign.engine import team as team_module
+from campaign.engine import protocol as orders_module
+from campaign.engine import supervisor as patience_module
+from campaign.engine import supervisor as team_module
 from campaign.engine import worker as worker_module
-from campaign.engine.orders import Broken, Hand, LostError, Order, check_settings, order_of
-from campaign.engine.patience import STRIKES
-from campaign.engine.team import Team, Work
+from campaign.engine.protocol import Broken, LostError, Order, WorkerHandle, check_settings, order_of
+from campaign.engine.supervisor import STRIKES, Supervisor, Work
 from campaign.engine.worker import Silence, Worker
 from campaign.ledger.port import CampaignRecord, Control
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
@@ -62,23 +61,23 @@ class Told:
         self.stopped.append(now)
         self.told_to_stop.set()
 
-    def hear(self) -> None:
+    def keepalive(self) -> None:
         self.heard += 1
 
-    def dismiss(self) -> None:
+    def terminate(self) -> None:
         self.dismissed += 1
 
 
 @dataclass
-class Hands:
+class FakeCluster:
     """A cluster of these workers."""
 
-    hands: Sequence[Told]
+    workers: Sequence[Told]
     names: list[str] = field(default_factory=list)
 
-    def hire(self, name: str) -> Hand | None:
+    def start_worker(self, name: str) -> WorkerHandle | None:
         self.names.append(name)
-        return self.hands[len(self.names) - 1] if len(self.names) <= len(self.hands) else None
+        return self.workers[len(self.names) - 1] if len(self.names) <= len(self.workers) else None
 
 
 @asynccontextmanager
@@ -97,27 +96,27 @@ def settings(folder: Path, **more: object) -> Settings:
     return GivenSettings.read(ledger=str(folder / "campaign.db"), api_key=TOKEN, **more)
 
 
-async def run(hands: Hands, work: Work, folder: Path, workers: int) -> End:
-    return await asyncio.wait_for(Team(hands, order_of(work.record, settings(folder)), workers=workers, work=work).run(), 10)
+async def run(cluster: FakeCluster, work: Work, folder: Path, workers: int) -> End:
+    return await asyncio.wait_for(Supervisor(cluster, order_of(work.record, settings(folder)), workers=workers, work=work).run(), 10)
 
 
 async def test_what_stops_one_stops_all(tmp_path: Path) -> None:
-    hands = Hands([Told(None), Told(None), Told(End(ended=Ended.SAFEGUARD, why="The token is refused."))])
+    cluster = FakeCluster([Told(None), Told(None), Told(End(ended=Ended.SAFEGUARD, why="The token is refused."))])
     async with work_in(tmp_path) as (work, _):
-        assert await run(hands, work, tmp_path, 3) == End(ended=Ended.SAFEGUARD, why="The token is refused.")
-    assert [hand.stopped for hand in hands.hands] == [[False], [False], [False]]
-    assert [hand.dismissed for hand in hands.hands] == [1, 1, 1]
-    assert len(set(hands.names)) == 3
+        assert await run(cluster, work, tmp_path, 3) == End(ended=Ended.SAFEGUARD, why="The token is refused.")
+    assert [handle.stopped for handle in cluster.workers] == [[False], [False], [False]]
+    assert [handle.dismissed for handle in cluster.workers] == [1, 1, 1]
+    assert len(set(cluster.names)) == 3
 
 
 async def test_a_signal_reaches_every_worker_and_each_knows_that_the_command_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(team_module, "SILENCE_SECONDS", 0.1)
-    hands = Hands([Told(None), Told(None)])
+    cluster = FakeCluster([Told(None), Told(None)])
     async with work_in(tmp_path) as (work, _):
         asyncio.get_running_loop().call_later(0.2, work.stop.gently.set)
-        assert (await run(hands, work, tmp_path, 2)).ended is Ended.INTERRUPTED
-    assert [hand.stopped for hand in hands.hands] == [[False], [False]]
-    assert min(hand.heard for hand in hands.hands) >= 1
+        assert (await run(cluster, work, tmp_path, 2)).ended is Ended.INTERRUPTED
+    assert [handle.stopped for handle in cluster.workers] == [[False], [False]]
+    assert min(handle.heard for handle in cluster.workers) >= 1
 
 
 @dataclass
@@ -136,26 +135,26 @@ class Frozen(Told):
 async def test_nobody_waits_for_a_worker_that_is_frozen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(team_module, "TELL_SECONDS", 0.2)
     monkeypatch.setattr(team_module, "AT_ONCE_SECONDS", 0.2)
-    hands = Hands([Told(None), Frozen(None)])
+    cluster = FakeCluster([Told(None), Frozen(None)])
     async with work_in(tmp_path) as (work, _):
         loop = asyncio.get_running_loop()
         loop.call_later(0.2, work.stop.gently.set)
         loop.call_later(0.3, work.stop.now.set)
-        assert (await run(hands, work, tmp_path, 2)).ended is Ended.INTERRUPTED
-    assert [hand.stopped for hand in hands.hands] == [[False, True]] * 2
-    assert [hand.dismissed > 0 for hand in hands.hands] == [True, True]
+        assert (await run(cluster, work, tmp_path, 2)).ended is Ended.INTERRUPTED
+    assert [handle.stopped for handle in cluster.workers] == [[False, True]] * 2
+    assert [handle.dismissed > 0 for handle in cluster.workers] == [True, True]
 
 
 async def test_failures_are_counted_over_all_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(team_module, "LOOK_SECONDS", 0.05)
-    hands = Hands([Told(None), Told(None)])
+    cluster = FakeCluster([Told(None), Told(None)])
     async with work_in(tmp_path) as (work, record):
         ledger = SqliteLedger(tmp_path / "campaign.db")
         runner = await ledger.enlist(record.id, quiet_seconds=0)
         first, second = await ledger.claim(runner, 2)
         await ledger.settle(runner, [ends(first, Status.FAILED)])
-        team = Team(hands, order_of(record, settings(tmp_path, halt="1")), workers=2, work=work)
-        running = asyncio.create_task(team.run())
+        supervisor = Supervisor(cluster, order_of(record, settings(tmp_path, halt="1")), workers=2, work=work)
+        running = asyncio.create_task(supervisor.run())
         await asyncio.sleep(0.3)
         assert not running.done(), "what failed before is not this command's"
         await ledger.settle(runner, [ends(second, Status.UNKNOWN)])
@@ -163,7 +162,7 @@ async def test_failures_are_counted_over_all_workers(tmp_path: Path, monkeypatch
         await ledger.close()
     assert end.ended is Ended.SAFEGUARD
     assert "--halt" in end.why
-    assert [hand.stopped for hand in hands.hands] == [[False], [False]]
+    assert [handle.stopped for handle in cluster.workers] == [[False], [False]]
 
 
 async def test_what_the_first_rows_could_not_reach_is_said_at_once_and_not_what_others_could_not_before(
@@ -176,7 +175,7 @@ async def test_what_the_first_rows_could_not_reach_is_said_at_once_and_not_what_
         first, second = await ledger.claim(runner, 2)
         await ledger.settle(runner, [ends(first, Status.PENDING, reason="dns", due_in_seconds=60.0)])
         log = Log()
-        running = asyncio.create_task(run(Hands([Told(None)]), replace(work, observer=log), tmp_path, 1))
+        running = asyncio.create_task(run(FakeCluster([Told(None)]), replace(work, observer=log), tmp_path, 1))
         await asyncio.sleep(0.3)
         assert log.named("unreachable") == []
         await ledger.settle(runner, [ends(second, Status.PENDING, reason="proxy", due_in_seconds=60.0)])
@@ -197,22 +196,22 @@ async def test_a_worker_that_never_gets_anywhere_is_given_up(
     monkeypatch.setattr(patience_module, "FIRST_PAUSE_SECONDS", 0.001)
     monkeypatch.setattr(patience_module, "AWAY_SECONDS", 0)
     monkeypatch.setattr(team_module, "LOOK_SECONDS", 0.01)
-    hands = Hands([Told(answer) for _ in range(2 * STRIKES)])
+    cluster = FakeCluster([Told(answer) for _ in range(2 * STRIKES)])
     async with work_in(tmp_path) as (work, _):
-        assert await run(hands, work, tmp_path, 1) == End(ended=Ended.SAFEGUARD, why="Killed.")
+        assert await run(cluster, work, tmp_path, 1) == End(ended=Ended.SAFEGUARD, why="Killed.")
     # What is seen of the campaign for the first time is news, with which it begins afresh.
-    asked = sum(hand.asked for hand in hands.hands)
+    asked = sum(handle.asked for handle in cluster.workers)
     away = isinstance(answer, LostError) and not answer.for_good
     assert (1 if away else STRIKES) <= asked < 2 * STRIKES
-    assert len(hands.names) == (asked if anew else 1)
+    assert len(cluster.names) == (asked if anew else 1)
 
 
 async def test_where_another_command_has_the_workers_it_waits_until_the_campaign_has_ended(tmp_path: Path) -> None:
     async with work_in(tmp_path) as (work, _):
         asyncio.get_running_loop().call_later(1.5, work.stop.gently.set)
-        assert (await run(hands := Hands([]), work, tmp_path, 1)).ended is Ended.INTERRUPTED
-    assert len(hands.names) >= 2
-    assert len(set(hands.names)) == 1
+        assert (await run(cluster := FakeCluster([]), work, tmp_path, 1)).ended is Ended.INTERRUPTED
+    assert len(cluster.names) >= 2
+    assert len(set(cluster.names)) == 1
 
 
 async def test_a_worker_sends_and_stops_when_nobody_speaks_to_it_any_more(
@@ -268,7 +267,7 @@ async def test_a_worker_that_hears_again_too_late_gives_up_its_place(
         sending = asyncio.create_task(worker.send(order_of(record, settings(tmp_path, api_url=simulator.url))))
         await asyncio.sleep(0.8)
         while not sending.done():
-            await worker.hear()
+            await worker.keepalive()
             await asyncio.sleep(0.1)
     assert left == [1]
     assert len(simulator.audit()) == 2
