@@ -1,6 +1,5 @@
 """What campaigns a ledger has, how each was run, and until when their rows are kept."""
 
-import shlex
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -114,9 +113,9 @@ def check_here(record: CampaignRecord) -> None:
         )
     if record.exported_at:
         raise UsageError(
-            f"The campaign “{name}” was exported to {record.exported_to} on {day(record.exported_at)}, and is sent on where that file is "
-            f"imported: from two ledgers, people would be told twice. If it was imported nowhere: "
-            f"{shlex.join(['campaign', 'import', record.exported_to, '--name', 'ANOTHER'])}",
+            f"The campaign “{name}” was exported to {record.exported_to} on {day(record.exported_at)}, so that nothing of it is sent from "
+            "this ledger: from two, people would get it twice. Resume it where that file was imported. If it was imported nowhere, go on "
+            "from its results file: campaign run RESULTS --ledger ANOTHER.",
             code="exported",
             campaign=name,
         )

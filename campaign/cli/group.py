@@ -9,6 +9,8 @@ from typing import Any, NamedTuple, cast
 import typer
 from typer.core import TyperGroup
 
+from campaign.domain.errors import UsageError
+
 
 class Said(NamedTuple):
     """What the first screen has to say of a command."""
@@ -30,6 +32,17 @@ class Commands(MutableMapping[str, Any]):
         alone = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
         alone.command(name, help=text)(function)
         self.add_group(name, alone, text=text, panel=panel)
+
+    def add_removed(self, name: str, instead: str) -> None:
+        """A command of an earlier version: with any words behind it, it says what to do instead."""
+        alone = typer.Typer(add_completion=False)
+        anything = {"ignore_unknown_options": True, "allow_extra_args": True}
+
+        @alone.command(name, hidden=True, add_help_option=False, context_settings=anything)
+        def removed() -> None:
+            raise UsageError(f"campaign {name} was removed. {instead}", code="removed_command", command=name)
+
+        self._unbuilt[name] = lambda: typer.main.get_command(alone)
 
     def add_group(self, name: str, group: typer.Typer, *, text: str, panel: str) -> None:
         self._unbuilt[name] = lambda: typer.main.get_command(group)

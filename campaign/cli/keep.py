@@ -1,7 +1,6 @@
-"""`list`, `show`, `forget`, `export`, `import`: ask the ledger, print."""
+"""`list`, `show`, `forget`: ask the ledger, print."""
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -68,54 +67,9 @@ def forget(
     if settings.json_output:
         print_json({"forgotten": names})
     elif records:
-        typer.echo(f"Forgotten: {_campaigns(names)}. Results files and exports are not the ledger's: remove those yourself.")
+        typer.echo(f"Forgotten: {_campaigns(names)}. Results files are not the ledger's: remove those yourself.")
     else:
         typer.echo("Nothing to forget: no campaign ended that long ago.")
-
-
-@takes("yes", "quiet_period", *LOOKING)
-def export(
-    name: OneName,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where to; a new file.", metavar="FILE")],
-    *,
-    settings: "Settings",
-) -> None:
-    from campaign.app.moving import export as hand_over
-    from campaign.cli.loop import run_loop
-    from campaign.cli.output import print_json
-    from campaign.reporter.reasons import printable
-    from campaign.written import given_path
-
-    output = given_path("--output", output)
-    _agree(f"Hand “{name}” over? From then on nothing of it is sent from this ledger.", "export it", settings)
-    record = run_loop(hand_over(name, output, settings))
-    if settings.json_output:
-        print_json({"campaign": name, "rows": record.rows, "file": str(output)})
-    else:
-        typer.echo(
-            f"The campaign “{printable(name)}” is in {printable(str(output))}, and is sent from this ledger no more. Import the file into "
-            "one ledger only: sent from two, people would be told twice. It holds customers' data; remove it once it is imported."
-        )
-
-
-@takes("name", *LOOKING)
-def take_in(file: Annotated[Path, typer.Argument(help="What export has written.", metavar="FILE")], *, settings: "Settings") -> None:
-    from campaign.app.moving import take_in as bring
-    from campaign.cli.loop import run_loop
-    from campaign.cli.output import print_json
-    from campaign.insights import command_line
-    from campaign.reporter.reasons import printable
-
-    record = run_loop(bring(file, settings))
-    if settings.json_output:
-        print_json({"campaign": record.spec.name, "rows": record.rows, "file": str(file)})
-    else:
-        look = command_line("status", record.spec.name, ledger=settings.ledger_to_name)
-        # The name is of whoever made the file.
-        typer.echo(
-            f"The campaign “{printable(record.spec.name)}” is in this ledger now; nothing was sent. Where it stands, and how it goes on:\n"
-            f"    {printable(look)}"
-        )
 
 
 def _campaigns(names: list[str]) -> str:

@@ -40,8 +40,6 @@ _PANELS: Final[dict[str, Entries]] = {
         ("list", keep.list_all, "All campaigns of the ledger, newest first."),
         ("show", keep.show, "All that is known of a campaign: its list, its settings, and who ran it when."),
         ("forget", keep.forget, "Remove the rows of campaigns that ended long ago: customers' data must not stay for ever."),
-        ("export", keep.export, "Hand a whole campaign over, as one file; from then on it is sent from elsewhere."),
-        ("import", keep.take_in, "Take in a campaign that was exported."),
     ),
     "In a browser": (("serve", serve.serve, "The console: a promotion from a browser, on this machine or for a team."),),
     "Rehearse, without PassEntry": (
@@ -53,6 +51,11 @@ _GROUPS: Final[dict[str, tuple[tuple[str, typer.Typer], ...]]] = {
     "2. Send": (("jobs", jobs.app),),
     "In a browser": (("user", users.app),),
 }
+_REMOVED: Final = {
+    "export": "To resume a campaign on another ledger: campaign pause NAME, then campaign run RESULTS --ledger ANOTHER.",
+    "import": "A file of campaign export is read by version 0.1.0 only: import it with that version, then go on from the results file: "
+    "campaign run RESULTS --ledger ANOTHER.",
+}
 
 
 def _all_commands() -> Commands:
@@ -62,6 +65,8 @@ def _all_commands() -> Commands:
             commands.add(name, command, text=text, panel=panel)
         for name, group in _GROUPS.get(panel, ()):
             commands.add_group(name, group, text=str(group.info.help), panel=panel)
+    for name, instead in _REMOVED.items():
+        commands.add_removed(name, instead)
     return commands
 
 

@@ -78,6 +78,22 @@ class RunnerRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRecord:
+    """An attempt that ended. `message` only where it is no longer the row's."""
+
+    row: int
+    pass_key: str
+    runner: int
+    status: str
+    reason: str
+    http_status: int | None
+    sent_at: float
+    settled_at: float
+    latency_seconds: float | None
+    message: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sends:
     """The attempts that were begun in a stretch of time; `at` is when it begins, in Unix seconds.
 

@@ -26,14 +26,6 @@ def being_staged() -> UsageError:
     )
 
 
-def imported_by_another() -> UsageError:
-    return UsageError("The campaign was imported by another process meanwhile. Run the same command again.", code="already_imported")
-
-
-def rows_lacking() -> UsageError:
-    return UsageError("The file lacks some of the campaign's rows; nothing was imported.", code="rows_missing")
-
-
 def other_api(known: str, asked: str) -> UsageError:
     return UsageError(
         f"This campaign was sent to {known}, not to {asked}. Give the new one another --name, or another --ledger.",
@@ -81,7 +73,7 @@ def not_here(*, forgotten_at: float | None, exported_at: float | None, file: str
     if exported_at is not None:
         return UsageError(
             f"The campaign was exported to {file} on {_day(exported_at)}, so that nothing of it is sent from this ledger: from two, people "
-            "would be told twice. Go on where the file was imported, or import it here under another --name.",
+            "would get it twice. Resume it where the file was imported.",
             code="exported",
         )
     return None

@@ -1,12 +1,11 @@
-"""What keeping campaigns needs of a ledger besides `ledger.port`, which includes it: to mend, forget, and move them."""
+"""What keeping campaigns needs of a ledger besides `ledger.port`, which includes it: to mend and forget them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from campaign.domain.model import ResultRow, StagedRow, Status
-from campaign.ledger.records import CampaignRecord, Control, RunnerRecord
-from campaign.ledger.waiting import Wait
+from campaign.domain.model import ResultRow, Status
+from campaign.ledger.records import AttemptRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,44 +20,6 @@ class MendedRow:
     zone: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MovedRow:
-    """A row on its way to another ledger; `due_in_seconds` is None where it waits for nothing.
-
-    For `quiet_seconds` more, reading its pass proves nothing of the last attempt.
-    """
-
-    staged: StagedRow
-    tries: int
-    due_in_seconds: float | None
-    quiet_seconds: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MovedAttempt:
-    """An attempt on its way to another ledger; `message` only where it is no longer the row's. `runner` is the old ledger's number."""
-
-    row: int
-    pass_key: str
-    runner: int
-    status: str
-    reason: str
-    http_status: int | None
-    sent_at: float
-    settled_at: float
-    latency_seconds: float | None
-    message: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HandedOver:
-    """A campaign before it was handed over: what people had asked of it, its API, and the account (a fingerprint) it was sent with."""
-
-    control: Control
-    api: str
-    account: str
-
-
 class Upkeep(Protocol):
     async def mend(self, campaign: int, mended: Sequence[MendedRow], again: Sequence[int], statuses: frozenset[Status]) -> int:
         """Make failed and invalid rows pending with what a mended list says, and `again` (of these statuses) as they are; returns how many.
@@ -71,21 +32,6 @@ class Upkeep(Protocol):
 
     async def clean(self) -> None:
         """See to it that the ledger's files hold no trace of what was forgotten; whoever writes has to wait meanwhile."""
-
-    async def hand_over(self, campaign: int, file: str) -> bool:
-        """Let nothing of it be sent from here any more; False if that was so before; UsageError while it is worked on, or in doubt."""
-
-    async def take_back(self, campaign: int) -> None:
-        """Undo `hand_over`, for a file that was never made."""
-
-    async def take_in(self, campaign: int, rows: Sequence[MovedRow], attempts: Sequence[MovedAttempt]) -> None:
-        """Add rows and attempts of another ledger to a campaign that is being staged; the runners come first."""
-
-    async def take_in_runners(self, campaign: int, runners: Sequence[RunnerRecord]) -> None:
-        """Add the history of runs of another ledger to a campaign that is being staged."""
-
-    async def finish_taking_in(self, campaign: int, record: CampaignRecord, before: HandedOver, waits: Sequence[Wait] = ()) -> None:
-        """Make the campaign what it was in the other ledger, as `record` says, and before it was handed over; with its senders' waits."""
 
 
 class UpkeepReader(Protocol):
@@ -111,13 +57,7 @@ class UpkeepReader(Protocol):
     def last_change(self, campaign: int) -> float:
         """When anything was last done about the campaign, in Unix seconds."""
 
-    def moved_rows(self, campaign: int) -> Iterator[MovedRow]:
-        """Every row as another ledger needs it, in the list's order, streamed."""
-
-    def moved_attempts(self, campaign: int) -> Iterator[MovedAttempt]:
-        """Every attempt as another ledger needs it, in the order it was recorded, streamed."""
-
-    def attempts_by_row(self, campaign: int) -> Iterator[MovedAttempt]:
+    def attempts_by_row(self, campaign: int) -> Iterator[AttemptRecord]:
         """Every attempt, by row, and of a row in the order in which they were made, streamed."""
 
     def pass_keys(self, campaign: int) -> Iterator[tuple[int, str, Status]]:
@@ -125,9 +65,6 @@ class UpkeepReader(Protocol):
 
     def exclusions(self, campaign: int) -> Iterator[str]:
         """The keys of the passes that the campaign must not be sent to, streamed."""
-
-    def handed_over(self, campaign: int) -> HandedOver:
-        """What a campaign was before it was handed over."""
 
     def to_clean(self) -> bool:
         """Whether the ledger's files may hold traces of what was forgotten."""

@@ -14,6 +14,7 @@ from campaign.domain.batch import StagedBatch
 from campaign.domain.model import UNSENT, Claim, Outcome, ResultRow, Settlement, StagedRow, Status
 from campaign.ledger.columns import ROWS_AT_ONCE, ResultColumns
 from campaign.ledger.port import CampaignRecord, CampaignSpec, Control, Doubt, Sends
+from campaign.ledger.records import AttemptRecord
 
 MAY_HAVE_ARRIVED: Final = frozenset({Status.DELIVERED, Status.NOT_DELIVERED, Status.ACCEPTED, Status.UNKNOWN})
 """Rows of a results file that count as attempts."""
@@ -151,6 +152,22 @@ def result_columns(found: Iterator[tuple[Any, ...]]) -> Iterator[ResultColumns]:
             pass_status=pass_status,
             device_type=device_type,
         )
+
+
+def attempt_record(values: tuple[Any, ...]) -> AttemptRecord:
+    row, pass_key, runner, status, reason, http_status, sent_at, settled_at, latency_seconds, message = values
+    return AttemptRecord(
+        row=row,
+        pass_key=pass_key,
+        runner=runner,
+        status=status,
+        reason=reason,
+        http_status=http_status,
+        sent_at=sent_at,
+        settled_at=settled_at,
+        latency_seconds=latency_seconds,
+        message=message,
+    )
 
 
 def doubt(campaign: int, values: tuple[Any, ...], others: Sequence[tuple[Any, ...]]) -> Doubt:

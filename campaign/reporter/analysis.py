@@ -19,7 +19,7 @@ from campaign.domain.model import Counts, Status
 from campaign.insights import CampaignView
 from campaign.ledger.columns import ResultColumns
 from campaign.ledger.port import CampaignSpec, LedgerReader
-from campaign.ledger.upkeep import MovedAttempt
+from campaign.ledger.records import AttemptRecord
 from campaign.reporter.frames import outcomes
 from campaign.reporter.pauses import Kind, Pauses, Spell, pauses, spells
 from campaign.reporter.reasons import printable
@@ -361,7 +361,7 @@ class Tried:
         over_time: whose stretches they are counted by.
     """
 
-    def __init__(self, attempts: Iterable[MovedAttempt], over_time: Timeline) -> None:
+    def __init__(self, attempts: Iterable[AttemptRecord], over_time: Timeline) -> None:
         self._left = iter(attempts)
         self._over_time = over_time
         self._by_stretch = np.zeros((2, len(over_time.sends)), dtype=np.int64)
@@ -422,7 +422,7 @@ class Tried:
             if row is not None or not some:
                 return frame
 
-    def _up_to(self, row: int | None) -> Iterator[MovedAttempt]:
+    def _up_to(self, row: int | None) -> Iterator[AttemptRecord]:
         for attempt in self._left if row is not None else islice(self._left, 10_000):
             if row is not None and attempt.row > row:
                 self._left = chain([attempt], self._left)
@@ -446,7 +446,7 @@ class Tried:
         self._by_stretch += [np.bincount(places[which], minlength=len(self._over_time.sends)) for which in (within, again)]
 
 
-def _attempts(some: list[MovedAttempt]) -> pd.DataFrame:
+def _attempts(some: list[AttemptRecord]) -> pd.DataFrame:
     columns = ("row", "runner", "status", "reason", "http_status", "sent_at", "latency_seconds")
     kinds = {
         "row": "int64",

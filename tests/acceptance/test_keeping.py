@@ -1,12 +1,6 @@
-"""Campaigns are listed and shown, forgotten down to the last byte, and moved to another ledger without anybody being told twice."""
+"""Campaigns are listed and shown, forgotten down to the last byte, and resumed on another ledger."""
 
-import gzip
-import hashlib
 import json
-import re
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import apsw
 import pytest
@@ -119,7 +113,6 @@ class TestForgetting:
             ("retry", "list.results.csv"),
             ("verify", "list"),
             ("report", "list", "--output", "list.results.csv"),
-            ("export", "list", "--output", "x"),
         ):
             assert "was forgotten" in desk.run(*words, code=2).stderr, words
         assert desk.simulator.requests() == []
@@ -154,163 +147,42 @@ class TestForgetting:
         assert desk.json("status", "old")["by_status"]["delivered"] == 100
 
 
-class TestMoving:
-    def test_a_campaign_goes_on_in_another_ledger_and_only_there(self, desk: Desk) -> None:
-        desk.simulator.set_faults(missing=["pass-00004"])
-        desk.make_list(20)
-        desk.run("run", "list.csv", "--message", MESSAGE, "--limit", "8", code=5)
-        desk.run("export", "list", "--output", "list.campaign")
-        assert (desk.folder / "list.campaign").stat().st_mode & 0o077 == 0
-        for words in (("run", "list.csv", "--message", MESSAGE), ("resume", "list"), ("retry", "list"), ("verify", "list")):
-            assert "was exported to" in desk.run(*words, code=2).stderr, words
-        assert "list.campaign" in desk.run("status", "list").stdout
-        there = {"CAMPAIGN_LEDGER": str(desk.folder / "other" / "campaign.db")}
-        desk.run("import", "list.campaign", code=0, **there)
-        before, after = desk.json("show", "list"), desk.json("show", "list", code=0, **there)
-        same = ("rows", "by_status", "failed_by_reason", "created_at", "started_at", "columns", "id_column", "list_sha256")
-        assert [after[name] for name in same] == [before[name] for name in same]
-        assert [run["attempts"] for run in after["runs"]] == [8]
-        assert after["state"] == "stopped"
-        desk.run("resume", "list", code=3, **there)
-        assert {len(texts) for texts in desk.sent().values()} == {1}
-        assert len(desk.sent()) == 19
-        desk.run("run", "list.csv", "--message", MESSAGE, code=3, **there)
-        assert len(desk.sent()) == 19
-        desk.simulator.set_faults(missing=[])
+class TestGoingOnElsewhere:
+    def test_the_results_file_resumes_on_another_ledger_and_sends_nothing_twice(self, desk: Desk) -> None:
+        """Rows of every kind: delivered, refused, in doubt, not sent yet, and excluded."""
+        desk.make_list(12)
+        (desk.folder / "not.csv").write_text("pass_id\npass-00011\n", encoding="utf-8")
+        words = ("run", "list.csv", "--message", MESSAGE, "--exclude", "not.csv")
+        desk.simulator.set_faults(missing=["pass-00002"])
+        desk.run(*words, "--limit", "3", code=5)
+        desk.simulator.set_faults(faults={"cut_after": 1.0})
+        desk.run(*words, "--on-unknown", "hold", "--limit", "3", code=5)
+        desk.simulator.set_faults(faults={}, missing=[])
+        desk.run("pause", "list")
+        before = desk.json("status", "list", code=None)["by_status"]
+        assert (before["delivered"], before["failed"], before["unknown"], before["pending"], before["skipped"]) == (2, 1, 3, 5, 1)
+        there = {"CAMPAIGN_LEDGER": str(desk.folder / "other.db")}
+        seen = desk.json("run", "list.results.csv", code=3, **there)["by_status"]
+        assert (seen["delivered"], seen["failed"], seen["unknown"], seen["pending"], seen["skipped"]) == (7, 1, 3, 0, 1)
+        seen = desk.json("verify", "list", code=3, **there)["by_status"]
+        assert (seen["accepted"], seen["unknown"]) == (3, 0)
         desk.run("retry", "list", code=0, **there)
-        assert {len(texts) for texts in desk.sent().values()} == {1}
+        assert {pass_id: len(texts) for pass_id, texts in desk.sent().items()} == {f"pass-{row:05}": 1 for row in range(1, 13) if row != 11}
 
-    @pytest.mark.slow
-    def test_its_exclusions_and_hours_go_with_it(self, desk: Desk) -> None:
-        (desk.folder / "list.csv").write_text("id,time_zone\na,Asia/Tokyo\nb,\nc,Asia/Tokyo\nd,\n", encoding="utf-8")
-        (desk.folder / "not.csv").write_text("id\nx\nd\n", encoding="utf-8")
-        hours = ("--window", "00:00-24:00", "--exclude", "not.csv")
-        desk.run("run", "list.csv", "--message", "Hi", *hours, "--limit", "1", code=5, TZ="America/New_York")
-        desk.run("export", "list", "--output", "list.campaign", TZ="America/New_York")
-        there = {"CAMPAIGN_LEDGER": str(desk.folder / "other.db")}
-        desk.run("import", "list.campaign", code=0, **there)
-        assert desk.json("show", "list", code=0, **there)["settings"]["time_zone"] == "America/New_York"
-        assert b"excluded" in gzip.decompress((desk.folder / "list.campaign").read_bytes())
-        seen = desk.json("resume", "list", code=0, **there)
-        assert (seen["by_status"]["delivered"], seen["skipped_by_reason"]) == (3, {"excluded": 1})
-        assert sorted(desk.sent()) == ["a", "b", "c"]
-
-    @pytest.mark.slow
-    def test_its_waits_go_with_it_and_a_file_of_before_has_none(self, desk: Desk) -> None:
-        desk.make_list(3)
-        soon = (datetime.now(tz=UTC) + timedelta(seconds=3)).isoformat(timespec="seconds")
-        desk.run("run", "list.csv", "--message", MESSAGE, "--start-at", soon, "--time-zone", "UTC")
-        desk.run("export", "list", "--output", "list.campaign")
-        old = desk.folder / "old.campaign"
-        old.write_bytes(_without_waits(desk.folder / "list.campaign"))
-        pages = [page_of(desk)]
-        assert "Not the time to send" in pages[0]
-        for name in ("list", "old"):
-            there = {"CAMPAIGN_LEDGER": str(desk.folder / f"{name}.db")}
-            desk.run("import", f"{name}.campaign", code=0, **there)
-            pages.append(page_of(desk, **there))
-        assert pages[1] == pages[0]
-        assert "Not the time to send" not in pages[2]
-        assert "There were no pauses." in pages[2]
-
-    def test_an_export_that_was_a_mistake_comes_back_under_another_name(self, desk: Desk) -> None:
+    def test_a_campaign_that_an_earlier_version_exported_is_sent_no_more(self, desk: Desk) -> None:
         desk.make_list(4)
         desk.run("run", "list.csv", "--message", MESSAGE, "--limit", "1", code=5)
-        desk.run("export", "list", "--output", "list.campaign")
-        assert "already" in desk.run("import", "list.campaign", code=2).stderr
-        desk.run("import", "list.campaign", "--name", "back")
-        assert "already, as “back”" in desk.run("import", "list.campaign", "--name", "twice", code=2).stderr
-        desk.run("resume", "back")
-        assert {len(texts) for texts in desk.sent().values()} == {1}
-        assert len(desk.sent()) == 4
+        db = apsw.Connection(str(desk.folder / "campaign.db"))
+        db.execute("UPDATE campaigns SET control = 'paused'")
+        db.execute("INSERT INTO exported (campaign, at, file, control) SELECT id, created_at, 'list.campaign', 'go' FROM campaigns")
+        with pytest.raises(apsw.ConstraintError):
+            db.execute("UPDATE campaigns SET control = 'go'")
+        db.close()
+        for words in (("run", "list.csv", "--message", MESSAGE), ("resume", "list"), ("retry", "list"), ("verify", "list")):
+            assert "was exported to list.campaign" in desk.run(*words, code=2).stderr, words
+        desk.run("run", "list.results.csv", CAMPAIGN_LEDGER=str(desk.folder / "other.db"))
+        assert [len(texts) for texts in desk.sent().values()] == [1] * 4
 
-    def test_a_file_that_is_older_than_what_was_sent_since_does_not_come_back(self, desk: Desk) -> None:
-        desk.make_list(6)
-        desk.run("run", "list.csv", "--message", MESSAGE, "--limit", "1", code=5)
-        desk.run("export", "list", "--output", "old.campaign")
-        there = {"CAMPAIGN_LEDGER": str(desk.folder / "other.db")}
-        desk.run("import", "old.campaign", code=0, **there)
-        desk.run("resume", "list", "--limit", "3", code=5, **there)
-        desk.run("export", "list", "--output", "new.campaign", code=0, **there)
-        assert "new.campaign" in desk.run("import", "old.campaign", "--name", "back", code=2, **there).stderr
-        desk.run("import", "new.campaign", "--name", "back", code=0, **there)
-        desk.run("resume", "back", code=0, **there)
-        assert [len(texts) for texts in desk.sent().values()] == [1] * 6
-
-    @pytest.mark.slow
-    def test_a_campaign_that_was_sent_and_forgotten_does_not_come_back(self, desk: Desk) -> None:
-        desk.make_list(3)
-        desk.run("run", "list.csv", "--message", MESSAGE, "--limit", "1", code=5)
-        desk.run("export", "list", "--output", "list.campaign")
-        there = {"CAMPAIGN_LEDGER": str(desk.folder / "other" / "campaign.db")}
-        desk.run("import", "list.campaign", code=0, **there)
-        desk.run("resume", "list", code=0, **there)
-        let_pass(replace(desk, folder=desk.folder / "other"), 2, "list")
-        desk.run("forget", "list", code=0, **there)
-        let_pass(replace(desk, folder=desk.folder / "other"), -2, "list")
-        desk.run("import", "list.campaign", "--name", "back", code=2, **there)
-
-    def test_an_export_that_fails_leaves_the_campaign_to_its_ledger(self, desk: Desk) -> None:
-        desk.make_list(4)
-        desk.run("run", "list.csv", "--message", MESSAGE, "--limit", "1", code=5)
-        assert "no folder" in desk.run("export", "list", "--output", "nowhere/list.campaign", code=2).stderr
-        (desk.folder / "there").write_text("mine", encoding="utf-8")
-        assert "is there already" in desk.run("export", "list", "--output", "there", code=2).stderr
-        assert (desk.folder / "there").read_text(encoding="utf-8") == "mine"
-        desk.run("resume", "list")
-        assert len(desk.sent()) == 4
-
-    def test_a_campaign_that_is_being_sent_or_in_doubt_stays(self, desk: Desk) -> None:
-        desk.make_list(100)
-        process = desk.start("run", "list.csv", "--message", MESSAGE, "--rate", "10")
-        while len(desk.sent()) < 3:
-            assert process.poll() is None
-        assert "is being worked on" in desk.run("export", "list", "--output", "list.campaign", code=2).stderr
-        process.kill()
-        process.communicate()
-        assert not (desk.folder / "list.campaign").exists()
-        refused = desk.run("export", "list", "--output", "list.campaign", code=None, CAMPAIGN_QUIET_PERIOD="1h")
-        if refused.returncode:  # nothing was under way when it was killed, else
-            assert "campaign verify" in refused.stderr
-
-    @pytest.mark.parametrize("damage", ["cut", "changed", "version", "another", "missing_row"])
-    def test_a_file_that_is_not_whole_is_refused_and_leaves_nothing(self, desk: Desk, damage: str) -> None:
-        desk.make_list(50)
-        desk.run("run", "list.csv", "--message", MESSAGE, "--limit", "10", code=5)
-        desk.run("export", "list", "--output", "list.campaign")
-        path = desk.folder / "list.campaign"
-        _damage(path, damage)
-        there = {"CAMPAIGN_LEDGER": str(desk.folder / "other.db")}
-        refused = desk.run("import", "list.campaign", code=2, **there).stderr
-        assert "Nothing was imported" in refused
-        assert "There are no campaigns" in desk.run("list", code=0, **there).stdout
-
-
-def page_of(desk: Desk, **environment: str) -> str:
-    """The campaign's page, but for when it was made."""
-    desk.run("report", "list", "--output", "report.html", code=0, **environment)
-    return re.sub(r"This page is of [^;]*;", "", (desk.folder / "report.html").read_text(encoding="utf-8"))
-
-
-def _without_waits(path: Path) -> bytes:
-    """The file as it was written before waits were in it."""
-    header, *lines, _ = gzip.decompress(path.read_bytes()).splitlines(keepends=True)
-    value = json.loads(header)
-    assert value.pop("waits")
-    whole = b"".join([json.dumps(value).encode() + b"\n", *lines])
-    return gzip.compress(whole + json.dumps({"sha256": hashlib.sha256(whole).hexdigest()}).encode() + b"\n")
-
-
-def _damage(path: Path, how: str) -> None:
-    lines = gzip.decompress(path.read_bytes()).splitlines(keepends=True)
-    match how:
-        case "cut":
-            path.write_bytes(path.read_bytes()[:-30])
-        case "changed":
-            path.write_bytes(gzip.compress(b"".join(lines).replace(b"pass-00030", b"pass-00031")))
-        case "version":
-            path.write_bytes(gzip.compress(b"".join(lines).replace(b'"version":1', b'"version":2')))
-        case "another":
-            path.write_text("pass_id\n1\n", encoding="utf-8")
-        case _:
-            path.write_bytes(gzip.compress(b"".join(lines[:20] + lines[21:])))
+    @pytest.mark.parametrize("words", [("export", "list", "--output", "x"), ("import", "list.campaign")])
+    def test_the_commands_of_before_say_what_to_do_instead(self, desk: Desk, words: tuple[str, ...]) -> None:
+        assert "campaign run RESULTS" in desk.run(*words, code=2).stderr

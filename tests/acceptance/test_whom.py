@@ -1,6 +1,5 @@
 """Whom a campaign is sent to, and how carefully: by the ids, texts and times of the simulator's audit."""
 
-import gzip
 import json
 from pathlib import Path
 
@@ -70,14 +69,12 @@ class TestDailyCap:
         wall.ended(waits)
         assert wall.desk.sent() == {"pass-00001": ["Offer waits"], "pass-00002": ["Offer one", "Offer two", "Offer three"]}
 
-    def test_what_was_sent_counts_in_the_ledger_that_a_campaign_was_moved_to(self, wall: Wall) -> None:
+    def test_what_was_sent_counts_in_the_ledger_that_resumes_from_the_results(self, wall: Wall) -> None:
         wall.desk.make_list(2)
         wall.set("2026-11-24T12:00:00+01:00")
         offer(wall, "one", "--limit", "1", code=5)
-        wall.run("export", "one", "--output", "one.campaign")
-        assert gzip.decompress((wall.desk.folder / "one.campaign").read_bytes())
         wall.desk.environment["CAMPAIGN_LEDGER"] = str(wall.desk.folder / "other.db")
-        wall.run("import", "one.campaign")
+        wall.run("stage", "one.results.csv")
         assert offer(wall, "two", "--daily-cap", "1") == {"frequency_cap": 1}
         assert wall.desk.sent() == {"pass-00001": ["Offer one"], "pass-00002": ["Offer two"]}
 

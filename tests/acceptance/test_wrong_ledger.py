@@ -262,7 +262,6 @@ class TestUnexpanded:
         before = sorted(path.name for path in desk.folder.iterdir())
         for words in (
             ("report", "list", "--output", "$OUT/x.csv"),
-            ("export", "list", "--output", "`pwd`.campaign"),
             ("demo", "--folder", "$(mktemp -d)"),
             ("simulate", "--audit-file", "$HOME/audit"),
         ):

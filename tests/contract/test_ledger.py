@@ -46,7 +46,6 @@ class TestStaging:
         await ledger.finish_staging(columns.id, content_sha256="c")
         rows = await campaign_of(ledger, *batch, name="rows")
         assert list(reader.rows(columns.id)) == list(reader.rows(rows.id))
-        assert list(reader.moved_rows(columns.id)) == list(reader.moved_rows(rows.id))
         assert reader.counts(columns.id).by_reason == reader.counts(rows.id).by_reason
 
     async def test_nothing_of_a_campaign_can_be_claimed_while_it_is_staged(self, ledger: Ledger) -> None:

@@ -1,13 +1,10 @@
 """Which rows come next, and what counts against a pass's share, for every backend."""
 
-import asyncio
 from dataclasses import replace
 
-from campaign.domain.errors import UsageError
 from campaign.domain.model import Status
 from campaign.domain.shard import Shard, Share
 from campaign.ledger.port import Control, Ledger, LedgerReader, Terms
-from tests.contract.backends import Backend
 from tests.contract.given import campaign_of, ends, staged
 
 BERLIN, TOKYO = "Europe/Berlin", "Asia/Tokyo"
@@ -43,31 +40,6 @@ async def test_what_another_token_has_under_way_counts_against_the_daily_cap(led
     assert await ledger.claim(two, 1, Terms(daily_cap=1)) == []
     assert reader.counts(second.id).reasons(Status.SKIPPED) == {"frequency_cap": 1}
     assert len(await ledger.claim(other, 1, Terms(daily_cap=1))) == 1, "a pass of another API is another pass"
-
-
-async def test_what_comes_twice_at_the_same_moment_comes_once(backend: Backend, reader: LedgerReader) -> None:
-    there = backend.another()
-    ledgers = [there.ledger() for _ in range(3)]
-    ledger = backend.ledger()
-    try:
-        for turn in range(4):
-            record = await campaign_of(ledger, staged(1, f"pass {turn}"), name=f"promo {turn}")
-            await ledger.hand_over(record.id, "file")
-            found, before = reader.campaign(f"promo {turn}"), reader.handed_over(record.id)
-            assert found is not None
-            made = []
-            for number, one in enumerate(ledgers):
-                # When it was made is what it is known by; on this clock all were made at once.
-                spec = replace(found.spec, name=f"{turn} {number}", list_sha256=f"list {turn}")
-                made.append(await one.create(spec))
-                await one.take_in_runners(made[-1].id, [])
-                await one.take_in(made[-1].id, list(reader.moved_rows(record.id)), [])
-            answers = await asyncio.gather(
-                *(one.finish_taking_in(new.id, found, before) for one, new in zip(ledgers, made, strict=True)), return_exceptions=True
-            )
-            assert [isinstance(answer, UsageError) for answer in answers].count(False) == 1, answers
-    finally:
-        await there.close()
 
 
 async def test_a_shard_gives_out_its_own_rows_and_knows_how_they_stand(ledger: Ledger, reader: LedgerReader) -> None:

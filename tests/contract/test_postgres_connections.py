@@ -56,7 +56,7 @@ def reader(server: Server, database: str, ledger: PostgresLedger) -> Iterator[Po
 
 
 def attempts(reader: PostgresReader, campaign: int) -> Counter[int]:
-    return Counter(made.row for made in reader.moved_attempts(campaign))
+    return Counter(made.row for made in reader.attempts_by_row(campaign))
 
 
 @pytest.mark.parametrize("fate", Fate)

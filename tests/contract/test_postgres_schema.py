@@ -117,8 +117,10 @@ class TestRefusals:
     async def test_an_exported_campaign_can_not_be_made_to_go(self, server: Server, database: str) -> None:
         ledger = PostgresLedger(server.url(database))
         record = await campaign_of(ledger, staged(1))
-        await ledger.hand_over(record.id, "file")
+        await ledger.control(record.id, Control.PAUSED)
         await ledger.close()
+        exported = f"INSERT INTO campaign.exported (campaign, at, file, control) VALUES ({record.id}, 0, 'file', 'go')"
+        server.run(exported, database=database)
         with pytest.raises(errors.IntegrityConstraintViolation, match="sent from elsewhere"):
             server.run("UPDATE campaign.campaigns SET control = 'go'", database=database)
 
@@ -152,8 +154,6 @@ class TestRole:
         await ledger.control(record.id, Control.PAUSED)
         await ledger.dismiss(runner, "paused")
         assert await ledger.bury(quiet_seconds=0) == 0
-        assert await ledger.hand_over(record.id, "file")
-        await ledger.take_back(record.id)
         other = await campaign_of(ledger, staged(1), name="other")
         assert await ledger.withdraw(other.id)
         statuses = [row.outcome.status.value for row in reader.rows(record.id)]

@@ -9,7 +9,7 @@ from typing import Any
 
 from campaign.domain.errors import UsageError
 from campaign.domain.model import Status
-from campaign.ledger.port import Control, Ledger, LedgerReader, Runner
+from campaign.ledger.port import Control, Ledger, Runner
 from tests.contract.backends import Backend, HandClock
 from tests.contract.given import campaign_of, ends, spec, staged
 
@@ -96,18 +96,3 @@ async def test_every_slot_is_given_once(backend: Backend, clock: HandClock) -> N
     first.sort()
     assert len(first) > TURNS
     assert all(later - sooner > 1 / 51 for sooner, later in pairwise(first))
-
-
-async def test_a_campaign_is_either_handed_over_or_sent(backend: Backend, reader: LedgerReader) -> None:
-    one, other = backend.ledger(), backend.ledger()
-    for turn in range(TURNS):
-        record = await campaign_of(one, staged(1, f"pass {turn}"), name=f"promo {turn}")
-
-        async def send(campaign: int) -> int:
-            runner = await other.enlist(campaign, quiet_seconds=0)
-            return len(await other.claim(runner, 1))
-
-        handed, sent = await asyncio.gather(one.hand_over(record.id, "file"), send(record.id), return_exceptions=True)
-        assert (handed is True) != (sent == 1), (handed, sent)
-        assert all(isinstance(answer, int | UsageError) for answer in (handed, sent))
-        assert reader.counts(record.id).by_status[Status.SENDING] == int(sent == 1)

@@ -1,4 +1,4 @@
-"""The promises of `ledger.upkeep`, for every backend: mending, forgetting, and moving to another ledger."""
+"""The promises of `ledger.upkeep`, for every backend: mending, forgetting, and the history of runs."""
 
 from dataclasses import replace
 
@@ -6,10 +6,8 @@ import pytest
 
 from campaign.domain.errors import UsageError
 from campaign.domain.model import Status
-from campaign.domain.verdict import Conclusion
 from campaign.ledger.port import CampaignRecord, Control, Ledger, LedgerReader, Runner
-from campaign.ledger.upkeep import HandedOver, MendedRow
-from campaign.ledger.waiting import Why
+from campaign.ledger.upkeep import MendedRow
 from tests.contract.backends import Backend, HandClock
 from tests.contract.given import campaign_of, ends, staged
 from tests.errors import raises
@@ -144,7 +142,7 @@ class TestForgetting:
         clock.advance(DAY_SECONDS + 1)
         await ledger.forget(record.id)
         assert list(reader.rows(record.id)) == []
-        assert list(reader.moved_attempts(record.id)) == []
+        assert list(reader.attempts_by_row(record.id)) == []
         assert reader.counts(record.id).by_status == counts.by_status
         assert reader.counts(record.id).reasons(Status.FAILED) == {"http_404": 1}
         found = reader.campaign("promo")
@@ -165,7 +163,7 @@ class TestForgetting:
         await ledger.forget(record.id)
         await ledger.clean()
         assert statuses(reader, other) == ["delivered"]
-        assert [made.pass_key for made in reader.moved_attempts(other.id)] == ["a"]
+        assert [made.pass_key for made in reader.attempts_by_row(other.id)] == ["a"]
 
     @pytest.mark.parametrize("left", [Status.PENDING, Status.UNKNOWN])
     async def test_what_has_not_ended_stays(self, ledger: Ledger, reader: LedgerReader, clock: HandClock, left: Status) -> None:
@@ -198,99 +196,7 @@ class TestForgetting:
         assert statuses(reader, record) == []
 
 
-class TestMoving:
-    async def test_nothing_of_an_exported_campaign_can_be_sent(self, ledger: Ledger, reader: LedgerReader) -> None:
-        record = await campaign_of(ledger, staged(1), staged(2))
-        assert await ledger.hand_over(record.id, "file")
-        assert not await ledger.hand_over(record.id, "again")
-        with raises(UsageError, "exported"):
-            await ledger.enlist(record.id, quiet_seconds=0)
-        with raises(UsageError, "exported"):
-            await ledger.control(record.id, Control.GO)
-        assert reader.handed_over(record.id) == HandedOver(control=Control.GO, api="", account="")
-        await ledger.take_back(record.id)
-        runner = await ledger.enlist(record.id, quiet_seconds=0)
-        assert len(await ledger.claim(runner, 9)) == 2
-
-    async def test_a_campaign_at_work_or_in_doubt_is_not_handed_over(self, ledger: Ledger, backend: Backend) -> None:
-        record = await campaign_of(ledger, staged(1))
-        sender = backend.ledger()
-        runner = await sender.enlist(record.id, quiet_seconds=0)
-        with raises(UsageError, "at_work"):
-            await ledger.hand_over(record.id, "file")
-        (claim,) = await sender.claim(runner, 1)
-        await sender.settle(runner, [ends(claim, Status.UNKNOWN, due_in_seconds=1)])
-        await sender.dismiss(runner, "interrupted")
-        with raises(UsageError, "in_doubt"):
-            await ledger.hand_over(record.id, "file")
-
-    async def test_it_arrives_as_it_was_and_doubts_wait_for_a_person(
-        self, ledger: Ledger, backend: Backend, reader: LedgerReader, clock: HandClock
-    ) -> None:
-        record = await campaign_of(ledger, staged(1), staged(2), staged(3), staged(4, "", status=Status.INVALID))
-        runner = await ledger.enlist(record.id, quiet_seconds=30, api="https://one", account="me")
-        await ledger.throttle("me", retry_after_seconds=2.5)
-        await ledger.note_wait(record.id, Why.HOURS, seconds=7.0)
-        one, two, three = await ledger.claim(runner, 3)
-        await ledger.settle(
-            runner,
-            [
-                ends(one, Status.DELIVERED),
-                ends(two, Status.UNKNOWN, reason="timeout", due_in_seconds=None),
-                ends(three, Status.PENDING, due_in_seconds=60),
-            ],
-        )
-        await ledger.dismiss(runner, "limit")
-        await ledger.hand_over(record.id, "file")
-        found = reader.campaign("promo")
-        assert found is not None
-        there = backend.another()
-        other = there.ledger()
-        look = there.reader()
-        made = await other.create(found.spec)
-        await other.take_in_runners(made.id, [run for run in reader.runners(record.id) if run.ended_at])
-        await other.take_in(made.id, list(reader.moved_rows(record.id)), list(reader.moved_attempts(record.id)))
-        await other.finish_taking_in(made.id, found, reader.handed_over(record.id), reader.waits(record.id))
-        try:
-            assert look.waits(made.id) == reader.waits(record.id)
-            assert {(wait.why, wait.until - wait.since) for wait in look.waits(made.id)} == {(Why.THROTTLED, 2.5), (Why.HOURS, 7.0)}
-            assert list(look.rows(made.id)) == list(reader.rows(record.id))
-            outlook = look.outlook(made.id)
-            assert outlook.pending_in_seconds == pytest.approx(60)
-            assert outlook.doubt_in_seconds is None
-            await other.hand_over(made.id, "back")
-            before = HandedOver(control=Control.GO, api="https://one", account="me")
-            assert look.handed_over(made.id) == reader.handed_over(record.id) == before
-            await other.take_back(made.id)
-            await other.recheck(made.id)
-            assert look.outlook(made.id).doubt_in_seconds == pytest.approx(30)
-            with raises(UsageError, "other_api"):
-                await other.enlist(made.id, quiet_seconds=0, api="https://two")
-            runner = await other.enlist(made.id, quiet_seconds=0, api="https://one")
-            assert await other.claim(runner, 9) == []
-            clock.advance(61)
-            (claim,) = await other.claim(runner, 9)
-            assert (claim.row, claim.tries, claim.attempts) == (3, 1, 1)
-            assert look.attempts_by_runner(made.id) == {run.id: 3 for run in look.runners(made.id) if run.ended == "limit"}
-            (doubt,) = await other.doubts(made.id, 9)
-            assert await other.conclude(doubt, Conclusion(status=Status.ACCEPTED), again_in_seconds=None)
-            assert [made.status for made in look.moved_attempts(made.id)][1] == "accepted"
-        finally:
-            await there.close()
-
-    async def test_of_two_that_take_one_campaign_in_at_the_same_time_one_is_refused(self, ledger: Ledger, reader: LedgerReader) -> None:
-        record = await campaign_of(ledger, staged(1), staged(2))
-        await ledger.hand_over(record.id, "file")
-        found, before = reader.campaign("promo"), reader.handed_over(record.id)
-        assert found is not None
-        one, two = [await ledger.create(replace(found.spec, name=name)) for name in ("one", "two")]
-        for made in (one, two):
-            await ledger.take_in_runners(made.id, [])
-            await ledger.take_in(made.id, list(reader.moved_rows(record.id)), [])
-        await ledger.finish_taking_in(one.id, found, before)
-        with pytest.raises(UsageError):
-            await ledger.finish_taking_in(two.id, found, before)
-
+class TestHistory:
     async def test_a_run_notes_who_it_was_and_what_it_left(
         self, ledger: Ledger, reader: LedgerReader, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -179,8 +179,6 @@ def test_errors_of_the_ledger(golden: Golden, tmp_path: Path) -> None:
         refusals.name_taken("promo"),
         refusals.staged_by_another(),
         refusals.being_staged(),
-        refusals.imported_by_another(),
-        refusals.rows_lacking(),
         refusals.other_api("https://one", "https://other"),
         refusals.no_control(),
         refusals.at_work(1),

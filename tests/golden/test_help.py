@@ -16,7 +16,7 @@ def commands(command: Any, *before: str) -> Iterator[tuple[str, Any]]:
     inner = getattr(command, "commands", {})
     for name, one in inner.items():
         yield from commands(one, *before, name)
-    if not inner:
+    if not inner and not command.hidden:
         yield " ".join(before), command
 
 

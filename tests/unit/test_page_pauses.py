@@ -7,7 +7,7 @@ import pytest
 
 from campaign.domain.model import Outcome, Status
 from campaign.ledger.port import Sends
-from campaign.ledger.upkeep import MovedAttempt
+from campaign.ledger.records import AttemptRecord
 from campaign.ledger.waiting import Wait, Why
 from campaign.reporter.analysis import MOST_REASONS, OTHERS, READ_BACK, Attempts, Retried, Tried
 from campaign.reporter.drawings import THROTTLED, sends_drawing
@@ -86,9 +86,9 @@ def test_a_campaign_of_a_month_is_told_in_a_unit_in_which_there_is_something_to_
     assert (pace(8.61), pace(0.5), pace(1 / 100_000)) == ("8.6 a second", "30.0 a minute", "0.9 a day")
 
 
-def made(row: int, reason: str = "", status: Status = Status.FAILED, http_status: int | None = None) -> MovedAttempt:
+def made(row: int, reason: str = "", status: Status = Status.FAILED, http_status: int | None = None) -> AttemptRecord:
     """An attempt, of which only what its row, answer and reason were matters."""
-    return MovedAttempt(
+    return AttemptRecord(
         row=row,
         pass_key="",
         runner=1,

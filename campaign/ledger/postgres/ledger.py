@@ -12,14 +12,13 @@ from campaign.ledger.postgres.connection import LONG_SECONDS, Session
 from campaign.ledger.postgres.doubts import Doubts
 from campaign.ledger.postgres.keeping import Keeping
 from campaign.ledger.postgres.mending import Mending
-from campaign.ledger.postgres.moving import Moving
 from campaign.ledger.postgres.rest import check_here
 from campaign.ledger.postgres.staging import Staging
 from campaign.ledger.postgres.store import leave_out_if_cancelled
 from campaign.ledger.postgres.values import settled
 
 
-class PostgresLedger(Staging, Claiming, Budgets, Doubts, Mending, Keeping, Moving):
+class PostgresLedger(Staging, Claiming, Budgets, Doubts, Mending, Keeping):
     """A ledger in a database, open for staging and sending."""
 
     async def enlist(self, campaign: int, *, quiet_seconds: float, hold: bool = False, api: str = "", account: str = "") -> Runner:

@@ -1,14 +1,12 @@
-"""The part of `ledger.port.LedgerReader` on PostgreSQL that re-runs, histories and moves ask."""
+"""The part of `ledger.port.LedgerReader` on PostgreSQL that re-runs and histories ask."""
 
 from collections.abc import Iterator, Sequence
 
 from campaign.domain.model import ResultRow, Status
-from campaign.ledger.moved import moved_attempt, moved_row
 from campaign.ledger.postgres.connection import LONG_SECONDS
 from campaign.ledger.postgres.looking import Looking
-from campaign.ledger.records import Control, Sends
-from campaign.ledger.upkeep import HandedOver, MovedAttempt, MovedRow
-from campaign.ledger.values import result, sends
+from campaign.ledger.records import AttemptRecord, Sends
+from campaign.ledger.values import attempt_record, result, sends
 from campaign.ledger.waiting import Wait, waits
 
 
@@ -54,21 +52,11 @@ class Lookups:
     def waits(self, campaign: int) -> list[Wait]:
         return waits(self._look.all("waits", campaign=campaign))
 
-    def handed_over(self, campaign: int) -> HandedOver:
-        control, api, account = self._look.all("handed_over", campaign=campaign)[0]
-        return HandedOver(control=Control(control), api=api, account=account)
-
     def to_clean(self) -> bool:
         return bool(self._look.all("to_clean"))
 
-    def moved_rows(self, campaign: int) -> Iterator[MovedRow]:
-        return (moved_row(values, now=0.0) for values in self._look.stream("moved_rows", campaign=campaign))
-
-    def moved_attempts(self, campaign: int) -> Iterator[MovedAttempt]:
-        return (moved_attempt(values) for values in self._look.stream("moved_attempts", campaign=campaign))
-
-    def attempts_by_row(self, campaign: int) -> Iterator[MovedAttempt]:
-        return (moved_attempt(values) for values in self._look.stream("attempts_by_row", campaign=campaign))
+    def attempts_by_row(self, campaign: int) -> Iterator[AttemptRecord]:
+        return (attempt_record(values) for values in self._look.stream("attempts_by_row", campaign=campaign))
 
     def pass_keys(self, campaign: int) -> Iterator[tuple[int, str, Status]]:
         return ((row, key, Status(status)) for row, key, status in self._look.stream("pass_keys", campaign=campaign))

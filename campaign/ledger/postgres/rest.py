@@ -1,4 +1,4 @@
-"""Whether a campaign is at rest, and still this ledger's: asked before it is sent, forgotten or handed over."""
+"""Whether a campaign is at rest, and still this ledger's: asked before it is sent or forgotten."""
 
 from campaign.ledger import refusals
 from campaign.ledger.periods import DAY_SECONDS
@@ -24,8 +24,8 @@ class Rest(Store):
             UsageError: otherwise.
         """
         control, pending_in, sending, _doubt_in = db.all("outlook", campaign=campaign)[0]
-        handed_over = bool(db.all("handed_over", campaign=campaign))
-        if control == "staging" or ((pending_in is not None or sending) and not handed_over):
+        exported = db.all("not_here", campaign=campaign)[0][1] is not None
+        if control == "staging" or ((pending_in is not None or sending) and not exported):
             raise refusals.not_ended()
         check_no_doubts(db, campaign)
         _when, seconds_ago = db.all("last_change", campaign=campaign)[0]
@@ -48,7 +48,7 @@ def check_here(db: Session, campaign: int) -> None:
     """That the campaign is still this ledger's to be sent.
 
     Raises:
-        UsageError: it was forgotten, or handed over.
+        UsageError: it was forgotten, or exported by an earlier version.
     """
     forgotten_at, exported_at, file = db.all("not_here", campaign=campaign)[0]
     if refusal := refusals.not_here(forgotten_at=forgotten_at, exported_at=exported_at, file=file):

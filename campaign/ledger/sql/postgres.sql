@@ -12,10 +12,6 @@
 -- name: lock_claims
 SELECT pg_advisory_xact_lock(1128353104, 0);
 
--- name: lock_arrivals
--- Before any of the others: of what comes twice, one must see the other.
-SELECT pg_advisory_xact_lock(1128353104, -2);
-
 -- name: lock_campaign
 SELECT pg_advisory_xact_lock(1128353104, (%(campaign)s::bigint %% 1000000000)::integer + 1);
 
@@ -249,7 +245,7 @@ WITH due AS MATERIALIZED (
             SELECT count(*) FROM campaign.attempts AS a JOIN campaign.campaigns AS c ON c.id = a.campaign + 0
             WHERE a.pass_key = d.pass_key AND a.status IN ('delivered', 'accepted', 'unknown')
               AND a.sent_at > campaign.ledger_now() - %(cap_seconds)s
-              AND c.api = (SELECT api FROM campaign.campaigns WHERE id = %(campaign)s)
+              AND c.api IN ('', (SELECT api FROM campaign.campaigns WHERE id = %(campaign)s))
         ) + (
             SELECT count(*) FROM campaign.rows AS o JOIN campaign.campaigns AS c ON c.id = o.campaign + 0
             WHERE o.pass_key = d.pass_key AND o.status || '' IN ('sending', 'unknown') AND o.status || '' = 'sending'
@@ -605,7 +601,7 @@ FROM (
 SELECT row, error FROM campaign.rows WHERE campaign = %(campaign)s AND status = %(status)s AND reason = %(reason)s ORDER BY row LIMIT %(limit)s;
 
 -- name: not_here
--- Whether a campaign is forgotten, or handed over, and when.
+-- Whether a campaign is forgotten, or was exported by an earlier version, and when.
 SELECT (SELECT at FROM campaign.forgotten WHERE campaign = %(campaign)s), (SELECT at FROM campaign.exported WHERE campaign = %(campaign)s),
        (SELECT file FROM campaign.exported WHERE campaign = %(campaign)s);
 
@@ -652,62 +648,6 @@ VACUUM (FULL, ANALYZE) campaign.rows, campaign.attempts, campaign.exclusions, ca
 
 -- name: cleaned
 UPDATE campaign.forgotten SET cleaned = true WHERE NOT cleaned;
-
--- name: export
-INSERT INTO campaign.exported (campaign, at, file, control)
-SELECT id, campaign.ledger_now(), %(file)s, control FROM campaign.campaigns WHERE id = %(campaign)s;
-
--- name: take_back
-DELETE FROM campaign.exported WHERE campaign = %(campaign)s RETURNING control;
-
--- name: put_control
-UPDATE campaign.campaigns SET control = %(control)s WHERE id = %(campaign)s;
-
--- name: handed_over
-SELECT e.control, c.api, c.account FROM campaign.exported AS e JOIN campaign.campaigns AS c ON c.id = e.campaign
-WHERE e.campaign = %(campaign)s;
-
--- name: moved_rows
--- Due and quiet in seconds from now.
-SELECT row, pass_id, pass_key, message, cells, status, reason, attempts, tries, notification_status, notification_message, http_status,
-       error, sent_at, settled_at, latency_seconds, pass_status, device_type, zone, due_at - campaign.ledger_now(),
-       quiet_until - campaign.ledger_now()
-FROM campaign.rows WHERE campaign = %(campaign)s ORDER BY row;
-
--- name: moved_attempts
-SELECT row, pass_key, runner, status, reason, http_status, sent_at, settled_at, latency_seconds, message
-FROM campaign.attempts WHERE campaign = %(campaign)s ORDER BY id;
-
--- name: take_in_rows
-COPY campaign.rows (campaign, row, pass_id, pass_key, message, cells, status, reason, attempts, tries, notification_status,
-                    notification_message, http_status, error, sent_at, settled_at, latency_seconds, pass_status, device_type, zone, due_at,
-                    quiet_until) FROM STDIN;
-
--- name: take_in_attempts
--- Without a fence: how it stands to what this ledger has sent to the pass is not known.
-COPY campaign.attempts (campaign, row, fence, pass_key, runner, status, reason, http_status, sent_at, settled_at, latency_seconds, message)
-FROM STDIN;
-
--- name: take_in_runner
-INSERT INTO campaign.runners (campaign, host, pid, username, started_at, lease_until, activity, ended_at, ended, rows_left, rows_in_need)
-VALUES (%(campaign)s, %(host)s, %(pid)s, %(username)s, %(started_at)s, 0, '', %(ended_at)s, %(ended)s, %(rows_left)s, %(rows_in_need)s)
-RETURNING id;
-
--- name: finish_taking_in
--- Unless it came under another name meanwhile.
-UPDATE campaign.campaigns
-SET control = %(control)s, stager = NULL, content_sha256 = %(content_sha256)s, created_at = %(created_at)s, started_at = %(started_at)s,
-    finished_at = %(finished_at)s, ended = %(ended)s, api = %(api)s, account = %(account)s,
-    rows = (SELECT count(*) FROM campaign.rows WHERE campaign = %(campaign)s),
-    zones = (SELECT coalesce(array_agg(zone ORDER BY zone), '{}')
-             FROM (SELECT DISTINCT zone FROM campaign.rows WHERE campaign = %(campaign)s) AS z)
-WHERE id = %(campaign)s AND control = 'staging' AND stager = %(stager)s
-  AND NOT EXISTS (SELECT 1 FROM campaign.campaigns AS o WHERE o.id <> %(campaign)s AND o.control <> 'staging' AND o.created_at = %(created_at)s
-                  AND o.list_sha256 = campaigns.list_sha256 AND NOT EXISTS (SELECT 1 FROM campaign.exported WHERE campaign = o.id))
-RETURNING rows;
-
--- name: take_in_waits
-COPY campaign.waits (campaign, why, since, until) FROM STDIN;
 
 -- name: note_wait
 -- What overlaps the last wait of its kind goes on in it, so that however often one is told, few are kept. One that is yet to begin was noted

@@ -170,7 +170,7 @@ CREATE TABLE campaign.forgotten_counts (
     PRIMARY KEY (campaign, status, reason)
 );
 
--- Campaigns that were handed over to another ledger, as a file; here nothing of them is sent any more.
+-- Campaigns that version 0.1.0 handed over to another ledger, as a file; here nothing of them is sent any more.
 CREATE TABLE campaign.exported (
     campaign bigint PRIMARY KEY REFERENCES campaign.campaigns (id),
     at       double precision NOT NULL,

@@ -155,7 +155,7 @@ CREATE TABLE forgotten_counts (
     PRIMARY KEY (campaign, status, reason)
 ) STRICT;
 
--- Campaigns that were handed over to another ledger, as a file; here nothing of them is sent any more.
+-- Campaigns that version 0.1.0 handed over to another ledger, as a file; here nothing of them is sent any more.
 CREATE TABLE exported (
     campaign INTEGER PRIMARY KEY REFERENCES campaigns (id),
     at       REAL NOT NULL,

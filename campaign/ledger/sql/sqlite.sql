@@ -166,7 +166,7 @@ WHERE EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND control = 'go')
 -- name: claimable
 -- These rows as they are claimed, and why a pass must not be told, if it must not: it is excluded; another row of the campaign has told it,
 -- or may have; or it has had its share of messages through this API since a time, those in doubt included, and those that another token has
--- under way. The + keeps SQLite from looking through all attempts of the campaign.
+-- under way. What came with a results file, of a campaign that was not sent from here, counts whatever its API was. The + keeps SQLite from looking through all attempts of the campaign.
 SELECT json_group_array(json_array(r.row, r.fence + 1, r.pass_id, r.message, r.attempts, r.tries, r.zone, r.http_status,
     r.attempts > 0 AND EXISTS (SELECT 1 FROM attempts WHERE campaign = r.campaign AND row = r.row AND status = 'unknown' AND message IS NULL),
     r.pass_key, CASE
@@ -175,7 +175,7 @@ SELECT json_group_array(json_array(r.row, r.fence + 1, r.pass_id, r.message, r.a
                  AND status IN ('delivered', 'not_delivered', 'accepted', 'unknown')) THEN 'duplicate'
     WHEN :cap > 0 AND (SELECT count(*) FROM attempts AS a JOIN campaigns AS c ON c.id = a.campaign
                        WHERE a.pass_key = r.pass_key AND a.status IN ('delivered', 'accepted', 'unknown') AND a.sent_at > :since
-                         AND c.api = (SELECT api FROM campaigns WHERE id = :campaign))
+                         AND c.api IN ('', (SELECT api FROM campaigns WHERE id = :campaign)))
                     + (SELECT count(*) FROM rows AS o JOIN campaigns AS c ON c.id = o.campaign
                        WHERE o.pass_key = r.pass_key AND o.status IN ('sending', 'unknown') AND +o.status = 'sending' AND o.campaign <> :campaign
                          AND c.api = (SELECT api FROM campaigns WHERE id = :campaign)) >= :cap THEN 'frequency_cap'
@@ -513,7 +513,7 @@ ON CONFLICT (one) DO UPDATE SET boot = excluded.boot, anchor = excluded.anchor, 
 RETURNING latest;
 
 -- name: not_here
--- Whether a campaign is forgotten, or handed over, and when.
+-- Whether a campaign is forgotten, or was exported by an earlier version, and when.
 SELECT (SELECT at FROM forgotten WHERE campaign = :campaign), (SELECT at FROM exported WHERE campaign = :campaign),
        (SELECT file FROM exported WHERE campaign = :campaign);
 
@@ -550,57 +550,6 @@ SELECT 1 FROM forgotten WHERE cleaned = 0 LIMIT 1;
 
 -- name: cleaned
 UPDATE forgotten SET cleaned = 1 WHERE cleaned = 0;
-
--- name: export
-INSERT INTO exported (campaign, at, file, control) SELECT id, :wall, :file, control FROM campaigns WHERE id = :campaign;
-
--- name: take_back
-DELETE FROM exported WHERE campaign = :campaign RETURNING control;
-
--- name: put_control
-UPDATE campaigns SET control = :control WHERE id = :campaign;
-
--- name: handed_over
-SELECT e.control, c.api, c.account FROM exported AS e JOIN campaigns AS c ON c.id = e.campaign WHERE e.campaign = :campaign;
-
--- name: moved_rows
-SELECT row, pass_id, pass_key, message, cells, status, reason, attempts, tries, notification_status, notification_message, http_status,
-       error, sent_at, settled_at, latency_seconds, pass_status, device_type, zone, due_at, quiet_until
-FROM rows WHERE campaign = :campaign ORDER BY row;
-
--- name: moved_attempts
-SELECT row, pass_key, runner, status, reason, http_status, sent_at, settled_at, latency_seconds, message
-FROM attempts WHERE campaign = :campaign ORDER BY id;
-
--- name: take_in_row
-INSERT INTO rows (campaign, row, pass_id, pass_key, message, cells, status, reason, attempts, tries, notification_status,
-                  notification_message, http_status, error, sent_at, settled_at, latency_seconds, pass_status, device_type, zone, due_at,
-                  quiet_until)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
-
--- name: take_in_attempt
--- Without a fence: how it stands to what this ledger has sent to the pass is not known.
-INSERT INTO attempts (campaign, row, fence, pass_key, runner, status, reason, http_status, sent_at, settled_at, latency_seconds, message)
-VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?);
-
--- name: take_in_runner
-INSERT INTO runners (campaign, host, pid, username, started_at, lease_until, activity, ended_at, ended, rows_left, rows_in_need)
-VALUES (:campaign, :host, :pid, :username, :started_at, 0, '', :ended_at, :ended, :rows_left, :rows_in_need)
-RETURNING id;
-
--- name: finish_taking_in
--- Unless it came under another name meanwhile.
-UPDATE campaigns
-SET control = :control, stager = NULL, content_sha256 = :content_sha256, created_at = :created_at, started_at = :started_at,
-    finished_at = :finished_at, ended = :ended, api = :api, account = :account, rows = (SELECT count(*) FROM rows WHERE campaign = :campaign),
-    zones = (SELECT json_group_array(zone) FROM (SELECT DISTINCT zone FROM rows WHERE campaign = :campaign))
-WHERE id = :campaign AND control = 'staging' AND stager = :stager
-  AND NOT EXISTS (SELECT 1 FROM campaigns AS o WHERE o.id <> :campaign AND o.control <> 'staging' AND o.created_at = :created_at
-                  AND o.list_sha256 = campaigns.list_sha256 AND NOT EXISTS (SELECT 1 FROM exported WHERE campaign = o.id))
-RETURNING rows;
-
--- name: take_in_wait
-INSERT INTO waits (campaign, why, since, until) VALUES (?, ?, ?, ?);
 
 -- name: note_wait
 -- What overlaps the last wait of its kind goes on in it, so that however often one is told, few are kept. One that is yet to begin was noted

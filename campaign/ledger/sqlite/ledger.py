@@ -12,7 +12,6 @@ from campaign.ledger.sqlite.connection import SQL
 from campaign.ledger.sqlite.doubts import Doubts
 from campaign.ledger.sqlite.keeping import Keeping
 from campaign.ledger.sqlite.mending import Mending
-from campaign.ledger.sqlite.moving import Moving
 from campaign.ledger.sqlite.reader import lifelines
 from campaign.ledger.sqlite.rest import check_here
 from campaign.ledger.sqlite.settling import Settling
@@ -20,7 +19,7 @@ from campaign.ledger.sqlite.staging import Staging
 from campaign.ledger.sqlite.store import leave_out_if_cancelled, rows
 
 
-class SqliteLedger(Staging, Claiming, Settling, Budgets, Doubts, Mending, Keeping, Moving):
+class SqliteLedger(Staging, Claiming, Settling, Budgets, Doubts, Mending, Keeping):
     """A ledger file, open for staging and sending."""
 
     async def enlist(self, campaign: int, *, quiet_seconds: float, hold: bool = False, api: str = "", account: str = "") -> Runner:

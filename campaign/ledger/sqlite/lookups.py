@@ -1,4 +1,4 @@
-"""The part of `ledger.port.LedgerReader` on SQLite that re-runs, histories and moves ask."""
+"""The part of `ledger.port.LedgerReader` on SQLite that re-runs and histories ask."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -8,11 +8,9 @@ from typing import Any
 import apsw
 
 from campaign.domain.model import ResultRow, Status
-from campaign.ledger.moved import moved_attempt, moved_row
-from campaign.ledger.records import Control, Sends
+from campaign.ledger.records import AttemptRecord, Sends
 from campaign.ledger.sqlite.connection import SQL, SqliteClock, connect, errors_as_sentences
-from campaign.ledger.upkeep import HandedOver, MovedAttempt, MovedRow
-from campaign.ledger.values import as_json, filters, result, sends
+from campaign.ledger.values import as_json, attempt_record, filters, result, sends
 from campaign.ledger.waiting import Wait, waits
 
 
@@ -60,22 +58,11 @@ class Lookups:
     def waits(self, campaign: int) -> list[Wait]:
         return waits(self._all("waits", campaign=campaign))
 
-    def handed_over(self, campaign: int) -> HandedOver:
-        control, api, account = self._all("handed_over", campaign=campaign)[0]
-        return HandedOver(control=Control(control), api=api, account=account)
-
     def to_clean(self) -> bool:
         return bool(self._all("to_clean"))
 
-    def moved_rows(self, campaign: int) -> Iterator[MovedRow]:
-        now = self._clock.now()
-        return (moved_row(values, now) for values in self._streamed("moved_rows", campaign))
-
-    def moved_attempts(self, campaign: int) -> Iterator[MovedAttempt]:
-        return (moved_attempt(values) for values in self._streamed("moved_attempts", campaign))
-
-    def attempts_by_row(self, campaign: int) -> Iterator[MovedAttempt]:
-        return (moved_attempt(values) for values in self._streamed("attempts_by_row", campaign))
+    def attempts_by_row(self, campaign: int) -> Iterator[AttemptRecord]:
+        return (attempt_record(values) for values in self._streamed("attempts_by_row", campaign))
 
     def pass_keys(self, campaign: int) -> Iterator[tuple[int, str, Status]]:
         return ((row, key, Status(status)) for row, key, status in self._streamed("pass_keys", campaign))

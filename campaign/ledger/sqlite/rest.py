@@ -1,4 +1,4 @@
-"""Whether a campaign is at rest, and still this ledger's: asked before it is sent, forgotten or handed over."""
+"""Whether a campaign is at rest, and still this ledger's: asked before it is sent or forgotten."""
 
 import apsw
 
@@ -25,8 +25,8 @@ class Rest(Store):
             UsageError: otherwise.
         """
         control, pending_at, sending, _doubt_at = rows(db, "outlook", campaign=campaign)[0]
-        handed_over = bool(rows(db, "handed_over", campaign=campaign))
-        if control == "staging" or ((pending_at is not None or sending) and not handed_over):
+        exported = rows(db, "not_here", campaign=campaign)[0][1] is not None
+        if control == "staging" or ((pending_at is not None or sending) and not exported):
             raise refusals.not_ended()
         check_no_doubts(db, campaign)
         last = rows(db, "last_change", campaign=campaign, wall=self._clock.wall())[0][0]
@@ -49,7 +49,7 @@ def check_here(db: apsw.Connection, campaign: int) -> None:
     """That the campaign is still this ledger's to be sent.
 
     Raises:
-        UsageError: it was forgotten, or handed over.
+        UsageError: it was forgotten, or exported by an earlier version.
     """
     forgotten_at, exported_at, file = rows(db, "not_here", campaign=campaign)[0]
     if refusal := refusals.not_here(forgotten_at=forgotten_at, exported_at=exported_at, file=file):
