@@ -37,7 +37,7 @@ class Workers:
         if self._idle <= self._ready.qsize():
             # Where the machine is the limit one comes back within a turn of the loop, and more of them would send no more.
             await asyncio.sleep(0)
-        while not self.free:
+        while self.free < 1:
             self._freed.clear()
             await self._freed.wait()
         return max(1, self._idle - self._ready.qsize())

@@ -48,8 +48,9 @@ def _whole(evidence: Evidence) -> Iterator[Violation]:
     for problem in evidence.problems:
         yield Violation(kind=Kind.LEDGER, words=problem)
     open_rows = [row.outcome for row in evidence.rows.values() if row.outcome.status is Status.PENDING]
-    # Where no message was ever accepted, nothing tells a refused token from refused passes: a person has to look.
-    all_refused = not evidence.messages and all(outcome.reason == "forbidden" for outcome in open_rows)
+    # Where no message is known to have been accepted, nothing tells a refused token from refused passes: a person has to look.
+    none_accepted = all(row.outcome.status not in ARRIVED for row in evidence.rows.values())
+    all_refused = none_accepted and all(outcome.reason == "forbidden" for outcome in open_rows)
     if not evidence.finished and evidence.control is not Control.CANCELLED and not all_refused:
         yield Violation(kind=Kind.STUCK, words="the same command again and again does not finish it")
     if evidence.runners_at_work:

@@ -45,7 +45,7 @@ MARK_LOST: Final = 0.7
 """How often the power takes the ledger's mark, too."""
 
 _TO_ONE: Final = frozenset({Kind.KILL, Kind.SUSPEND, Kind.TERM, Kind.TERM_TWICE})
-ATTEMPTS_TO_FINISH: Final = 40
+ATTEMPTS_TO_FINISH: Final = 20
 LONGEST_RUN_SECONDS: Final = 6 * 3600.0
 
 
@@ -520,7 +520,7 @@ class Simulation:
         for runner in self._runners:
             if runner.process.suspended:
                 self._loop.resume(runner.process)
-        for _ in range(ATTEMPTS_TO_FINISH):
+        for left in reversed(range(ATTEMPTS_TO_FINISH)):
             tasks = [runner.task for runner in self._alive()]
             if tasks:
                 _, going = await asyncio.wait(tasks, timeout=LONGEST_RUN_SECONDS)
@@ -534,6 +534,8 @@ class Simulation:
                 if record.control is Control.CANCELLED:
                     self._verify()
                     continue
+            if not left:
+                break
             self._sleep_until_it_opens()
             self._resume()
             await asyncio.sleep(1.0)

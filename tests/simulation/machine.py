@@ -24,6 +24,7 @@ EPOCH: Final = 1_790_000_000.0 - 1_000.0
 """Unix seconds at which every simulation begins, if its wall clock is right."""
 
 LONGEST_SECONDS: Final = 400 * 86_400.0
+TURN_SECONDS: Final = 1e-6
 TURNS: Final = 100_000
 """More turns of the loop than any campaign needs: what exceeds it spins."""
 
@@ -114,6 +115,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def _run_once(self) -> None:
         self._turns += 1
+        # A turn takes time: who waits for a moment that rounding puts just behind its timer would wait for ever.
+        self._now += TURN_SECONDS
         if not self._ready and not self._stopping:
             while self._scheduled and self._scheduled[0]._cancelled:
                 heapq.heappop(self._scheduled)._scheduled = False

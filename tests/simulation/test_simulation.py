@@ -20,6 +20,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     return subprocess.run(command, capture_output=True, text=True, env=os.environ | environment, timeout=300, check=False)
 
 
+@pytest.mark.timeout(300)
 def test_in_every_campaign_nothing_is_sent_twice_or_lost() -> None:
     done = run("--campaigns", "120", "--json")
     found = json.loads(done.stdout)

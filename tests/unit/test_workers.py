@@ -86,3 +86,23 @@ async def test_what_was_not_begun_is_taken_back_and_what_was_is_broken_off() -> 
         await workers.stop()
     assert (begun, broken_off) == ([0, 1], [0, 1])
     assert not workers.busy
+
+
+async def test_claims_that_wait_for_a_worker_leave_none_free() -> None:
+    """Else a slot of the rate would be used long before its request leaves, and several would leave together."""
+    answered = asyncio.Event()
+
+    async def send(_: Claim) -> None:
+        await answered.wait()
+
+    workers = Workers(2, send)
+    async with asyncio.TaskGroup() as group:
+        for row in range(3):
+            await workers.give(claim(row), group)
+        waiting = group.create_task(workers.wait())
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert not waiting.done()
+        answered.set()
+        await waiting
+        await workers.stop()
