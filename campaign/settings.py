@@ -19,7 +19,6 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from campaign.domain.errors import BadValueError, UsageError
 from campaign.domain.notices import Occasion
 from campaign.domain.safeguard import Halt
-from campaign.domain.shard import WHOLE
 from campaign.sender.attempt import OnUnknown
 from campaign.sender.network import Proxy
 from campaign.written import (
@@ -36,7 +35,6 @@ from campaign.written import (
     Occasions,
     ProxyUrl,
     Rate,
-    ShardOf,
     WindowOfDay,
 )
 
@@ -105,7 +103,6 @@ class Settings(BaseSettings):
     sample: int | None = Field(default=None, ge=1)
     seed: int = 0
     canary: int | None = Field(default=None, ge=1)
-    shard: ShardOf = WHOLE
     engine: Engine = Engine.HERE
     address: str | None = None
     workers: int = Field(default=4, ge=1, le=1000)

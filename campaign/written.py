@@ -15,7 +15,6 @@ from campaign.domain.notices import Occasion, parse_addresses, parse_occasions
 from campaign.domain.places import UNEXPANDED, Place, is_wrapped, place_of, unexpanded_variable
 from campaign.domain.safeguard import Halt, parse_halt
 from campaign.domain.schedule import Window, parse_window
-from campaign.domain.shard import Shard, parse_shard
 from campaign.sender.network import Proxy
 
 UNLIMITED: Final = "unlimited"
@@ -126,4 +125,3 @@ File = Annotated[Place | None, NoDecode, BeforeValidator(_place)]
 Files = Annotated[tuple[Place, ...], NoDecode, BeforeValidator(_files)]
 ProxyUrl = Annotated[str, BeforeValidator(_proxy)]
 LedgerPlace = Annotated[str, BeforeValidator(_ledger)]
-ShardOf = Annotated[Shard, NoDecode, BeforeValidator(lambda value: parse_shard(value) if isinstance(value, str) else value)]

@@ -129,7 +129,7 @@ async def resume(name: str, settings: Settings, front: Front) -> Finished:
 
 
 async def join(name: str, settings: Settings, front: Front) -> Finished:
-    """Help to send a campaign that was staged, here or elsewhere: all of it, or `--shard`. A paused one stays paused.
+    """Help to send a campaign that was staged, here or elsewhere. A paused one stays paused.
 
     Raises:
         CampaignError: (same)
@@ -144,9 +144,7 @@ async def join(name: str, settings: Settings, front: Front) -> Finished:
         # The results stand with whoever staged it, unless they are wanted here, too.
         results = await asyncio.to_thread(results_of, record, settings) if settings.results is not None else None
         await _look_at_the_rest(work, record, settings)
-        finished = await _go_on(work, record, results, resumed=settings.shard.is_whole)
-        share = f"This process had share {settings.shard} of the rows."
-        return finished if settings.shard.is_whole else replace(finished, note=f"{share} {finished.note}".strip())
+        return await _go_on(work, record, results, resumed=True)
 
 
 async def _look_at_the_rest(work: Session, record: CampaignRecord, settings: Settings) -> None:

@@ -40,8 +40,6 @@ EXIT_CODES = {
     Ended.CANCELLED: 0,
     Ended.PAUSED: 5,
     Ended.LIMIT: 5,
-    Ended.SHARE: 0,
-    Ended.SHARE_IN_NEED: 3,
     Ended.NOT_NOW: 5,
     Ended.SAFEGUARD: 4,
     Ended.SUPERSEDED: 4,
@@ -92,7 +90,7 @@ async def send(
         return End(ended=Ended.CANCELLED)
     await ledger.bury(quiet_seconds=settings.quiet_period)
     if reader.outlook(record.id).finished:
-        return _of_share(reader, record, settings)
+        return End(ended=Ended.FINISHED)
     pool_settings = _pool_settings(record, reader, settings, only)
     runner = await ledger.enlist(
         record.id,
@@ -135,12 +133,6 @@ async def send(
         raise
     await ledger.dismiss(runner, _in_a_word(end, stop))
     return end
-
-
-def _of_share(reader: LedgerReader, record: CampaignRecord, settings: Settings) -> End:
-    if settings.shard.is_whole:
-        return End(ended=Ended.FINISHED)
-    return End(ended=Ended.SHARE_IN_NEED if reader.share(record.id, settings.shard).needs_someone else Ended.SHARE)
 
 
 def _in_a_word(end: End, stop: Stop) -> str:
@@ -193,7 +185,6 @@ def _pool_settings(record: CampaignRecord, reader: LedgerReader, settings: Setti
         schedule=schedule_of(settings, record.spec.settings, now=utc_now()),
         wait=not settings.no_wait,
         daily_cap=settings.daily_cap,
-        shard=settings.shard,
         only=only,
     )
 
@@ -242,8 +233,6 @@ def report(reader: LedgerReader, record: CampaignRecord, results: Place) -> "Wri
 
 def exit_code(end: End, seen: CampaignView, stop: Stop) -> int:
     """What the process answers: how it ended, and how the rows stand."""
-    if end.ended in {Ended.SHARE, Ended.SHARE_IN_NEED}:
-        return EXIT_CODES[end.ended]
     if end.ended is Ended.INTERRUPTED and seen.counts.unfinished:
         return stop.exit_code
     return exit_code_of(seen.counts, rows_left_code=EXIT_CODES[end.ended] or 5)

@@ -75,7 +75,6 @@ OPTIONS: Final[dict[str, Any]] = {
     "log_file": _option(Path, "Where the log goes, one JSON line an event, instead of stderr.", "FILE", _OUTPUT),
     "metrics_file": _option(Path, "A file of figures for Prometheus's node_exporter, kept up to date.", "FILE.prom", _OUTPUT),
     "notify_on": _option(str, "When to notify: finished, failed, stopped. Default all. Whom: CAMPAIGN_NOTIFY.", "WHEN,WHEN", _OUTPUT),
-    "shard": _option(str, "Only this process's share of the rows, counted from 0: 2/8 is the third of eight.", "INDEX/COUNT", _WHOM),
     "engine": _option(str, "Who sends: here (default), this process; ray, workers of a cluster of Ray.", "ENGINE", _ENGINE),
     "address": _option(str, "The cluster's address, or auto. Without it one of this machine alone is started.", "HOST:PORT", _ENGINE),
     "workers": _option(str, "How many workers send. Default 4.", "NUMBER", _ENGINE),

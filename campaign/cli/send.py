@@ -66,10 +66,13 @@ def stage(source: List, *, settings: "Settings") -> None:
     conduct(lambda front: stage_list(source, settings, front), settings, settings.name or default_name(source))
 
 
-@takes("shard", *SENDING, *NETWORK, *ENGINE, "results", *LOOKING, *WATCHED)
-def send(name: Campaign, *, settings: "Settings") -> None:
+@takes(*SENDING, *NETWORK, *ENGINE, "results", *LOOKING, *WATCHED)
+def send(name: Campaign, *, shard: Annotated[str | None, typer.Option(hidden=True)] = None, settings: "Settings") -> None:
     from campaign.app import runs
+    from campaign.cli.logs import tell
 
+    if shard is not None:
+        tell("removed_option", "--shard was removed: all processes share a campaign's rows by themselves. Leave it out.", option="--shard")
     conduct(lambda front: runs.join(name, settings, front), settings, name, by_engine=True)
 
 

@@ -113,7 +113,7 @@ def check_settings(settings: Settings) -> None:
     Raises:
         UsageError: something is.
     """
-    counted = {"--limit": settings.limit, "--canary": settings.canary, "--shard": None if settings.shard.is_whole else settings.shard}
+    counted = {"--limit": settings.limit, "--canary": settings.canary}
     if given := [option for option, value in counted.items() if value is not None]:
         raise UsageError(
             f"{given[0]} counts the sends of one process, so it can't be with --engine ray. Take one of them out.",

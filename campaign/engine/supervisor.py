@@ -158,16 +158,7 @@ class Supervisor:
                 return Broken(why=end.why or "Its lease was over, and others have taken its rows over.")
             case Ended.INTERRUPTED:
                 return Broken(why="It was told to stop, by others than this command.")
-            case (
-                Ended.SAFEGUARD
-                | Ended.FINISHED
-                | Ended.PAUSED
-                | Ended.CANCELLED
-                | Ended.NOT_NOW
-                | Ended.LIMIT
-                | Ended.SHARE
-                | Ended.SHARE_IN_NEED
-            ):
+            case Ended.SAFEGUARD | Ended.FINISHED | Ended.PAUSED | Ended.CANCELLED | Ended.NOT_NOW | Ended.LIMIT:
                 self._ending.come(end.ended, end.why)
             case _:
                 assert_never(end.ended)

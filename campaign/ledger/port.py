@@ -10,7 +10,6 @@ from typing import Final, Protocol
 from campaign.domain.ledger_identity import Displaced
 from campaign.domain.model import Claim, Counts, ResultRow, Settlement, Skip, StagedRow, Status
 from campaign.domain.pacing import Slots
-from campaign.domain.shard import WHOLE, Shard, Share
 from campaign.domain.verdict import Conclusion, Reading
 from campaign.ledger.columns import ResultColumns
 from campaign.ledger.records import CampaignRecord, CampaignSpec, Control, Outlook, RunnerRecord, Sends
@@ -52,14 +51,12 @@ class Terms:
     """What may be claimed now.
 
     `zones` are the time zones in which it is time, the most urgent first; None is all of them. `daily_cap` is how many messages a pass may
-    have had in the 24 hours before; 0 is any number. `only` are the rows that may be claimed at all; None is all of them; of these, or of
-    all, those of the shard.
+    have had in the 24 hours before; 0 is any number. `only` are the rows that may be claimed at all; None is all of them.
     """
 
     zones: tuple[str, ...] | None = None
     daily_cap: int = 0
     only: tuple[int, ...] | None = None
-    shard: Shard = WHOLE
 
 
 ANYTHING: Final = Terms()
@@ -216,9 +213,6 @@ class LedgerReader(UpkeepReader, WaitReader, Protocol):
 
     def sample(self, campaign: int, count: int, seed: int) -> tuple[int, ...]:
         """So many rows, drawn from those that the list can be sent to; the same for the same seed, however far the campaign is."""
-
-    def share(self, campaign: int, shard: Shard) -> Share:
-        """How the rows of a shard stand."""
 
     def unfinished(self, campaign: int, only: tuple[int, ...]) -> bool:
         """Whether any of these rows is pending, in flight, or still to be read back."""

@@ -10,8 +10,6 @@ class Ended(StrEnum):
     PAUSED = "paused"
     CANCELLED = "cancelled"
     LIMIT = "limit"
-    SHARE = "share"
-    SHARE_IN_NEED = "share_in_need"
     NOT_NOW = "not_now"
     INTERRUPTED = "interrupted"
     SAFEGUARD = "safeguard"

@@ -30,8 +30,6 @@ LOOK_SECONDS: Final = 0.4
 LOOKS_FOR_THE_DEAD: Final = 3
 """Of so many looks one is for dead runners, too: what they have left waits for its quiet period anyway."""
 IDLE_SECONDS: Final = 0.1
-SHARE_IDLE_SECONDS: Final = 1.0
-"""Whoever has nothing of a share to claim looks through what is pending of all others, and need not do so often."""
 
 
 class Pool:
@@ -70,7 +68,6 @@ class Pool:
             clocks.wall,
             daily_cap=settings.daily_cap,
             only=settings.only,
-            shard=settings.shard,
         )
         self._sends = Sends(
             ledger=ledger,
@@ -156,7 +153,7 @@ class Pool:
                 if await self._is_finished():
                     self._ending.come(Ended.FINISHED)
                     return
-                await asyncio.sleep(IDLE_SECONDS if self._settings.shard.is_whole else SHARE_IDLE_SECONDS)
+                await asyncio.sleep(IDLE_SECONDS)
                 continue
             if not identified:
                 await self._gateway.identify(self._held.pass_id, read_pacer)
@@ -218,11 +215,6 @@ class Pool:
         only = self._settings.only
         if only is not None and not await asyncio.to_thread(self._reader.unfinished, self._runner.campaign, only):
             self._ending.come(Ended.LIMIT)
-        if only is None and not self._settings.shard.is_whole:
-            share = await asyncio.to_thread(self._reader.share, self._runner.campaign, self._settings.shard)
-            if not share.unfinished:
-                self._ending.come(Ended.SHARE_IN_NEED if share.needs_someone else Ended.SHARE)
-            return False
         return outlook.finished
 
     async def _until(self, opens_at: datetime, outlook: Outlook) -> None:

@@ -7,7 +7,6 @@ from typing import Final
 
 from campaign.domain.safeguard import Halt
 from campaign.domain.schedule import Schedule
-from campaign.domain.shard import WHOLE, Shard
 from campaign.sender.attempt import Policy
 
 LATENCY_CARRIED_SECONDS: Final = 10.0
@@ -23,8 +22,7 @@ class PoolSettings:
     `origin` is where the API is, for people to read.
 
     `rate_per_second` None sends without pacing; `concurrency` None follows the rate; `limit` None sends all there is. `wait` says whether
-    to wait where the schedule does not allow to send yet, or to end. `daily_cap` and `only` are as in `ledger.port.Terms`;
-    `shard`, too, where there is no `only`: a few chosen rows are everyone's.
+    to wait where the schedule does not allow to send yet, or to end. `daily_cap` and `only` are as in `ledger.port.Terms`.
     """
 
     key: str
@@ -40,7 +38,6 @@ class PoolSettings:
     wait: bool = True
     daily_cap: int = 0
     only: tuple[int, ...] | None = None
-    shard: Shard = WHOLE
 
     @property
     def workers(self) -> int:

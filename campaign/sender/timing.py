@@ -4,7 +4,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from campaign.domain.schedule import Schedule
-from campaign.domain.shard import WHOLE, Shard
 from campaign.ledger.port import Terms
 
 
@@ -15,7 +14,7 @@ class Timing:
         schedule: what was asked for.
         zones: of the campaign's rows; to be set anew as rows end, and as others are mended into another zone.
         wall: Unix seconds.
-        daily_cap, only, shard: see `ledger.port.Terms`.
+        daily_cap, only: see `ledger.port.Terms`.
     """
 
     def __init__(
@@ -26,14 +25,12 @@ class Timing:
         *,
         daily_cap: int,
         only: tuple[int, ...] | None,
-        shard: Shard = WHOLE,
     ) -> None:
         self._schedule = schedule
         self.zones = zones
         self._wall = wall
         self._daily_cap = daily_cap
         self._only = only
-        self._shard = shard if only is None else WHOLE
 
     def now(self) -> datetime:
         return datetime.fromtimestamp(self._wall(), tz=UTC)
@@ -41,7 +38,7 @@ class Timing:
     def terms(self) -> Terms:
         """On which rows may be claimed now."""
         zones = self._schedule.open_zones(self.zones, self.now())
-        return Terms(zones=zones, daily_cap=self._daily_cap, only=self._only, shard=self._shard)
+        return Terms(zones=zones, daily_cap=self._daily_cap, only=self._only)
 
     def may_send(self, zone: str) -> bool:
         """Whether a row of this zone may be sent now: it may have been claimed a while ago."""

@@ -33,7 +33,7 @@ SELECT r % 3 + 1, '', 1, 0, 0, '', CASE WHEN r > 3 THEN 1 ELSE 0 END FROM genera
 
 ALL = range(1, 501)
 VALUES: dict[str, Any] = {
-    "campaign": 1, "runner": 1, "zone": "", "only": None, "shard": 7, "shards": 100, "first": 7, "last": ROWS, "limit": 500,
+    "campaign": 1, "runner": 1, "zone": "", "only": None, "limit": 500,
     "cap": 3, "cap_seconds": 86400.0, "row": 7, "fence": 1,
     "hold": 30.0, "status": "failed", "statuses": ["failed"], "reasons": [], "http_statuses": [], "reason": "x", "held_until": 1.0,
     "due_in": 1.0, "known": True, "text": "a", "pass_status": "", "device_type": "", "rows": list(ALL), "fences": [1] * 500,
@@ -85,9 +85,6 @@ SETTLED = {
     [
         ("claim", {}, {"rows_by_status", "rows_in_doubt", "attempts_by_pass", "rows_pkey"}),
         ("claim", {"limit": 5}, {"rows_by_status", "rows_in_doubt", "attempts_by_pass", "rows_pkey"}),
-        ("due_of_share", {}, {"rows_by_status", "rows_pkey"}),
-        ("share", {}, {"rows_pkey", "rows_by_status"}),
-        ("zones_and_last_row", {}, {"rows_pkey"}),
         ("claim", {"only": list(ALL)}, {"rows_in_doubt", "attempts_by_pass", "rows_pkey"}),
         ("settle", SETTLED, {"rows_pkey"}),
         ("release", {}, {"rows_pkey"}),
@@ -123,13 +120,10 @@ def test_a_hot_statement_searches_by_its_indexes(
 
 @pytest.mark.parametrize(
     ("statement", "values"),
-    [("claim", {"limit": 100, "shard": 0, "shards": 1}), ("settle", SETTLED), ("release", {}), ("due_of_share", {})],
+    [("claim", {"limit": 100}), ("settle", SETTLED), ("release", {})],
 )
 def test_it_looks_at_no_more_rows_than_it_takes(full: "psycopg.Connection[Any]", statement: str, values: dict[str, Any]) -> None:
-    """However many are pending, in doubt or told: what is read are the rows that are taken, and what is known of their passes.
-
-    Of a share that has nothing left, only its own rows are, though all others have.
-    """
+    """However many are pending, in doubt or told: what is read are the rows that are taken, and what is known of their passes."""
     full.execute(SQL["seek"].encode())
     sql = f"EXPLAIN (ANALYZE, BUFFERS OFF, FORMAT JSON) {SQL[statement]}".encode()
     explained = full.execute(sql, VALUES | values).fetchall()[0][0]

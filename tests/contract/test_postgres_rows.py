@@ -1,17 +1,14 @@
 """What is PostgreSQL's own about a ledger's rows and runners."""
 
-import asyncio
 import signal
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 
 import pytest
 
-from campaign.domain.model import Claim, Status
-from campaign.domain.shard import Shard
+from campaign.domain.model import Status
 from campaign.domain.verdict import Latest, Reading
-from campaign.ledger.port import Terms
-from campaign.ledger.postgres import PostgresLedger, PostgresReader, shares
+from campaign.ledger.postgres import PostgresLedger, PostgresReader
 from campaign.ledger.postgres.store import lifelines
 from tests.contract.given import campaign_of, ends, staged
 from tests.contract.postgres_server import Server
@@ -113,35 +110,3 @@ async def test_a_claim_outlives_a_crash_of_a_server_that_is_not_careful(server: 
     assert reader.counts(record.id).by_status[Status.SENDING] == 1
     reader.close()
     await ledger.close()
-
-
-async def test_a_share_of_a_long_list_is_looked_through_in_parts(ledger: PostgresLedger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shares, "MOST_AT_ONCE", 3)
-    record = await campaign_of(ledger, *(staged(row) for row in range(1, 51)))
-    runner = await ledger.enlist(record.id, quiet_seconds=10)
-
-    async def asked(times: int) -> list[list[int]]:
-        claimed = [await ledger.claim(runner, 2, Terms(shard=Shard(index=0, count=5))) for _ in range(times)]
-        back.extend(claim for claims in claimed for claim in claims if claim.row == 50)
-        return [[claim.row for claim in claims] for claims in claimed]
-
-    back: list[Claim] = []
-    assert await asked(5) == [[5, 10], [15, 20], [25, 30], [35, 40], [45, 50]]
-    await ledger.settle(runner, [ends(back.pop(), Status.PENDING)])
-    assert await asked(2) == [[50], []], "all parts in one go, until all were looked through in vain"
-    await ledger.settle(runner, [ends(back.pop(), Status.PENDING)])
-    assert await asked(5) == [[], [], [], [50], []]
-
-
-async def test_who_looks_through_a_long_share_renews_its_lease_meanwhile(ledger: PostgresLedger, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of 40 zones and a million rows it took longer than a lease lasts."""
-    monkeypatch.setattr(shares, "MOST_AT_ONCE", 1)
-    monkeypatch.setattr(shares, "MOST_STATEMENTS", 5)
-    own = (staged(row, status=Status.INVALID) for row in range(2, 101, 2))
-    record = await campaign_of(ledger, *own, *(staged(row) for row in range(1, 101, 2)), staged(102))
-    runner = await ledger.enlist(record.id, quiet_seconds=10)
-    claiming = asyncio.create_task(ledger.claim(runner, 9, Terms(shard=Shard(index=0, count=2))))
-    await asyncio.sleep(0)
-    assert await ledger.renew(runner, "sending")
-    assert not claiming.done()
-    assert [claim.row for claim in await claiming] == [102]

@@ -14,7 +14,6 @@ from campaign.app.controls import schedule_of
 from campaign.app.sending import Stop
 from campaign.domain.errors import UsageError
 from campaign.domain.model import Status
-from campaign.domain.shard import Shard
 from campaign.engine import protocol as orders_module
 from campaign.engine import supervisor as patience_module
 from campaign.engine import supervisor as team_module
@@ -309,7 +308,7 @@ def test_hours_mean_the_same_on_a_machine_elsewhere_and_for_a_worker_that_comes_
     assert schedule_of(order.settings, kept, now=NOW + timedelta(hours=30)) == meant
 
 
-@pytest.mark.parametrize(("name", "value"), [("limit", 3), ("canary", 3), ("shard", Shard(index=0, count=2))])
+@pytest.mark.parametrize(("name", "value"), [("limit", 3), ("canary", 3)])
 def test_what_only_one_process_can_count_is_refused(tmp_path: Path, name: str, value: object) -> None:
     with raises(UsageError, "not_with_ray", option=f"--{name}"):
         check_settings(settings(tmp_path).model_copy(update={name: value}))

@@ -74,8 +74,6 @@ def test_errors_of_settings(golden: Golden, tmp_path: Path, monkeypatch: pytest.
         {"quiet_period": "soon"},
         {"window": "morning"},
         {"window": "09:00-09:00"},
-        {"shard": "4/4"},
-        {"shard": "half"},
         {"ledger": "mysql://db"},
         {"ledger": "postgresql://anna:secret@db.example/campaigns"},
         {"ledger": "$HOME/it.db"},

@@ -27,7 +27,9 @@ def test_help(golden: Golden, monkeypatch: pytest.MonkeyPatch) -> None:
     takes, does = [], dict[str, None]()
     for words, command in commands(typer.main.get_command(app)):
         taken = [
-            (", ".join(sorted(one.opts)) if one.param_type_name == "option" else one.metavar or one.name, one) for one in command.params
+            (", ".join(sorted(one.opts)) if one.param_type_name == "option" else one.metavar or one.name, one)
+            for one in command.params
+            if not getattr(one, "hidden", False)
         ]
         takes.append(f"{words}: {command.help}\n    {' '.join(name.replace(', ', '/') for name, _ in taken)}")
         does |= dict.fromkeys(f"{name} {one.metavar or ''}: {getattr(one, 'help', '')}" for name, one in taken)

@@ -199,7 +199,7 @@ def test_a_pipe_is_no_job_and_is_not_waited_for(tmp_path: Path) -> None:
 
 def test_every_setting_is_a_key_but_those_that_a_job_must_not_have() -> None:
     fields = {key.field for key in known_keys().values() if key.field}
-    assert fields == set(Settings.model_fields) - {"yes", "moved_here", "shard", "api_url", "api_key", "api_key_file", "ca_file"}
+    assert fields == set(Settings.model_fields) - {"yes", "moved_here", "api_url", "api_key", "api_key_file", "ca_file"}
     assert {key.name for key in known_keys().values()} >= {"json", "list", "max_age", "command", "campaign", "status", "time_zone"}
 
 

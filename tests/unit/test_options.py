@@ -15,7 +15,6 @@ from campaign.domain.errors import UsageError
 from campaign.domain.notices import Occasion
 from campaign.domain.safeguard import Halt
 from campaign.domain.schedule import parse_window
-from campaign.domain.shard import WHOLE, parse_shard
 from campaign.sender.attempt import OnUnknown
 from campaign.settings import ONLY_FLAGS, Engine, GivenSettings, Settings
 from tests.errors import raises
@@ -92,7 +91,6 @@ CASES: dict[str, tuple[str, str, Any, list[tuple[str, Any]]]] = {
     "engine": ("--engine", "CAMPAIGN_ENGINE", Engine.HERE, [("ray", Engine.RAY), ("here", Engine.HERE), ("ray", Engine.RAY)]),
     "address": ("--address", "CAMPAIGN_ADDRESS", None, [(name, name) for name in ("auto", "10.0.0.1:6379", "10.0.0.2:6379")]),
     "workers": ("--workers", "CAMPAIGN_WORKERS", 4, [("1", 1), ("2", 2), ("3", 3)]),
-    "shard": ("--shard", "CAMPAIGN_SHARD", WHOLE, [(text, parse_shard(text)) for text in ("0/1", "1/4", "3/4")]),
     "yes": ("--yes", "CAMPAIGN_YES", False, [("true", True), ("false", False), ("", True)]),
     "baseline": ("--baseline", "CAMPAIGN_BASELINE", False, [("true", True), ("false", False), ("", True)]),
     "proxy": (
@@ -158,7 +156,7 @@ def test_a_flag_wins_over_the_environment_that_over_the_file_that_over_the_defau
 def test_every_option_of_every_command_is_a_setting_or_of_that_call_alone() -> None:
     group = typer.main.get_command(app)
     for name, command in group.commands.items():  # type: ignore[attr-defined]  # typer's command of commands
-        given = {parameter.name for parameter in command.params} - {"help"}
+        given = {parameter.name for parameter in command.params if not getattr(parameter, "hidden", False)} - {"help"}
         if name not in ALONE:
             assert given <= set(OPTIONS) | NOT_SETTINGS | (set(Serving.model_fields) if name == "serve" else set()), name
             assert {"ledger", "log_level"} <= given or name == "check", name

@@ -130,21 +130,20 @@ class TestManyPods:
         plan = plan_messages(("pass_id", "first_name", "code"), message=text, template=None, templates=None, limits=limits)
         assert plan.render(("p1", "", "SPRING20")).text == "Hi there, SPRING20 gives 20 % off until Sunday"
 
-    def test_there_are_as_many_shares_as_pods(self) -> None:
+    def test_several_pods_share_the_campaign_until_it_is_finished(self) -> None:
         [job] = of_kind("Job", MANY[1])
         spec = job["spec"]
-        assert (spec["completionMode"], spec["podReplacementPolicy"]) == ("Indexed", "Failed")
-        assert f"--shard=$(JOB_COMPLETION_INDEX)/{spec['completions']}" in spec["template"]["spec"]["containers"][0]["args"]
-        assert spec["parallelism"] == spec["completions"] == spec["maxFailedIndexes"]
+        assert (spec["completionMode"], spec["podReplacementPolicy"]) == ("NonIndexed", "Failed")
+        # Without a number of completions, the first pod that ends well, as the campaign is finished, is the last that was started.
+        assert spec["parallelism"] > 1
+        assert "completions" not in spec
 
     def test_only_what_another_start_can_mend_is_started_again(self) -> None:
         [job] = of_kind("Job", MANY[1])
         actions = {code: rule["action"] for rule in job["spec"]["podFailurePolicy"]["rules"] for code in _codes(rule, "campaign")}
-        assert actions == {2: "FailJob", 3: "FailIndex"}
+        assert actions == {2: "FailJob", 3: "FailJob"}
         assert job["spec"]["podFailurePolicy"]["rules"][0]["onPodConditions"] == [{"type": "DisruptionTarget", "status": "True"}]
-        assert job["spec"]["backoffLimitPerIndex"] > 0
-        # With a limit of all pods together, one share's bad luck would be everybody's.
-        assert "backoffLimit" not in job["spec"]
+        assert job["spec"]["backoffLimit"] > job["spec"]["parallelism"]
 
     def test_the_budget_is_of_its_pods_and_lets_some_go(self) -> None:
         [job], [budget] = of_kind("Job", MANY[1]), of_kind("PodDisruptionBudget", MANY[1])

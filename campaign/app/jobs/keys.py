@@ -25,7 +25,7 @@ _TABLES: Final = {"notify": (NOTIFY, "urls"), "notify_on": (NOTIFY, "on")}
 """Settings that stand in a table of their own."""
 
 _SEVERAL: Final = (tuple, list, frozenset)
-_NOT_IN_A_JOB: Final = {"yes", "moved_here", "shard", "api_url", "api_key", "api_key_file", "ca_file"}
+_NOT_IN_A_JOB: Final = {"yes", "moved_here", "api_url", "api_key", "api_key_file", "ca_file"}
 _REFUSED: Final = {
     "yes": "a job is sent without being asked about, so it needs no such key; take it out",
     "moved_here": "it is said once, and a job is started again and again; take it out, and add --moved-here to the command once",

@@ -1,32 +1,22 @@
 """The claiming part of `ledger.port.Ledger` on PostgreSQL: which rows may be sent now is decided by the statement that takes them."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 from campaign.domain.model import Claim, Skip, Status
 from campaign.ledger.periods import DAY_SECONDS
 from campaign.ledger.port import ANYTHING, Runner, Terms
 from campaign.ledger.postgres.connection import LONG_SECONDS, Session
-from campaign.ledger.postgres.shares import Shares
 from campaign.ledger.postgres.store import Store
-
-MOST_QUESTIONS: Final = 20
-"""Of one claim, whose share has much that is not due."""
 
 
 class Claiming(Store):
-    def __init__(self, *given: Any, **named: Any) -> None:
-        super().__init__(*given, **named)
-        self._shares = Shares()
-
     async def claim(self, runner: Runner, limit: int, terms: Terms = ANYTHING) -> list[Claim]:
         only = terms.only
-        if terms.zones != () and only is None and not terms.shard.is_whole:
-            only = await self._due_of_share(runner.campaign, limit, terms)
         if terms.zones == () or only == ():
             return []
         given: dict[str, Any] = {"campaign": runner.campaign, "runner": runner.id, "cap": terms.daily_cap, "cap_seconds": DAY_SECONDS}
-        given |= {"only": None if only is None else list(only), "shard": terms.shard.index, "shards": terms.shard.count}
+        given |= {"only": None if only is None else list(only)}
 
         def work(db: Session) -> list[Claim]:
             db.all("lock_claims")
@@ -41,13 +31,6 @@ class Claiming(Store):
             return claims
 
         return await self._quick.do(work)
-
-    async def _due_of_share(self, campaign: int, limit: int, terms: Terms) -> tuple[int, ...]:
-        for _ in range(MOST_QUESTIONS):
-            found = await self._quick.ask(lambda db: self._shares.due(db, campaign, limit, terms))
-            if found is not None:
-                return tuple(found)
-        return ()
 
     async def exclude(self, campaign: int, pass_keys: Sequence[str]) -> None:
         # In order, so that two that exclude the same never wait for each other.

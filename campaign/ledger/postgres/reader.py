@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from campaign.domain.model import Counts, ResultRow, Status
-from campaign.domain.shard import Shard, Share
 from campaign.ledger import refusals
 from campaign.ledger.clock import Clock
 from campaign.ledger.periods import RECENT_SECONDS
@@ -15,7 +14,6 @@ from campaign.ledger.postgres.connection import LONG_SECONDS
 from campaign.ledger.postgres.looking import Looking
 from campaign.ledger.postgres.lookups import Lookups
 from campaign.ledger.postgres.schema import prepare
-from campaign.ledger.postgres.shares import first_row
 from campaign.ledger.postgres.store import Machine
 from campaign.ledger.values import lot, record, result, result_columns
 
@@ -94,11 +92,6 @@ class PostgresReader(Lookups):
     def sample(self, campaign: int, count: int, seed: int) -> tuple[int, ...]:
         rows = (row for (row,) in self._look.stream("sendable_rows", campaign=campaign))
         return tuple(sorted(heapq.nsmallest(count, rows, key=lambda row: lot(seed, row))))
-
-    def share(self, campaign: int, shard: Shard) -> Share:
-        given = {"first": first_row(shard), "shard": shard.index, "shards": shard.count}
-        unfinished, needs_someone = self._look.all("share", seconds=LONG_SECONDS, campaign=campaign, **given)[0]
-        return Share(unfinished=bool(unfinished), needs_someone=bool(needs_someone))
 
     def unfinished(self, campaign: int, only: tuple[int, ...]) -> bool:
         return bool(self._look.all("unfinished", campaign=campaign, only=list(only))[0][0])

@@ -228,7 +228,7 @@ FOR SHARE OF r;
 WITH due AS MATERIALIZED (
     SELECT r.row, r.pass_key FROM campaign.rows AS r
     WHERE r.campaign = %(campaign)s AND r.status = 'pending' AND r.zone = %(zone)s AND r.due_at <= campaign.ledger_now()
-      AND (%(only)s::bigint[] IS NULL OR r.row = ANY (%(only)s::bigint[])) AND r.row %% %(shards)s = %(shard)s
+      AND (%(only)s::bigint[] IS NULL OR r.row = ANY (%(only)s::bigint[]))
       AND NOT EXISTS (SELECT 1 FROM campaign.rows AS o JOIN campaign.campaigns AS c ON c.id = o.campaign
                       WHERE o.pass_key = r.pass_key AND o.status || '' IN ('sending', 'unknown') AND (o.status = 'sending' OR o.due_at IS NOT NULL)
                         AND c.account = (SELECT account FROM campaign.campaigns WHERE id = %(campaign)s)
@@ -266,20 +266,6 @@ RETURNING r.row, r.fence, r.pass_id, r.message, r.attempts, r.tries, r.zone, r.h
     r.attempts > 0 AND EXISTS (SELECT 1 FROM campaign.attempts AS a
                                WHERE a.campaign = r.campaign AND a.row = r.row AND a.status = 'unknown' AND a.message IS NULL), r.status;
 
--- name: zones_and_last_row
-SELECT zones, (SELECT max(row) FROM campaign.rows WHERE campaign = %(campaign)s) FROM campaign.campaigns WHERE id = %(campaign)s;
-
--- name: due_of_share
--- One number after the other, whatever the planner believes; none where nothing is due in the whole zone.
-SELECT r.row
-FROM (SELECT generate_series(%(first)s::bigint, %(last)s::bigint, %(shards)s::bigint) AS row
-      WHERE (SELECT due_at FROM campaign.rows WHERE campaign = %(campaign)s AND status = 'pending' AND zone = %(zone)s
-             ORDER BY due_at LIMIT 1) <= campaign.ledger_now()) AS g
-CROSS JOIN LATERAL (SELECT row FROM campaign.rows
-                    WHERE campaign = %(campaign)s AND row = g.row AND status || '' = 'pending' AND zone || '' = %(zone)s
-                      AND due_at + 0 <= campaign.ledger_now() OFFSET 0) AS r
-LIMIT %(limit)s;
-
 -- name: zones
 SELECT zones FROM campaign.campaigns WHERE id = %(campaign)s;
 
@@ -294,17 +280,6 @@ RETURNING 1;
 
 -- name: leave_out_pending
 UPDATE campaign.rows SET status = 'skipped', reason = %(reason)s, due_at = NULL WHERE campaign = %(campaign)s AND status = 'pending' RETURNING 1;
-
--- name: share
--- (same): what is left of all others may be nearly all there is. What needs someone is little.
-SELECT EXISTS (SELECT 1
-               FROM (SELECT generate_series(%(first)s::bigint, max(row), %(shards)s::bigint) AS row FROM campaign.rows
-                     WHERE campaign = %(campaign)s) AS g
-               CROSS JOIN LATERAL (SELECT 1 FROM campaign.rows
-                                   WHERE campaign = %(campaign)s AND row = g.row
-                                     AND (status || '' IN ('pending', 'sending') OR status || '' = 'unknown' AND due_at IS NOT NULL)
-                                   OFFSET 0) AS r),
-       EXISTS (SELECT 1 FROM campaign.rows WHERE campaign = %(campaign)s AND status IN ('failed', 'unknown', 'invalid') AND row %% %(shards)s = %(shard)s);
 
 -- name: unfinished
 SELECT EXISTS (SELECT 1 FROM campaign.rows WHERE campaign = %(campaign)s AND row = ANY (%(only)s::bigint[])

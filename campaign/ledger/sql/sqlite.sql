@@ -137,7 +137,7 @@ WHERE campaign = :campaign AND status = 'sending' AND runner = :runner;
 -- A pass of another API or account is another pass, however it is called.
 SELECT json_group_array(row) FROM (
     SELECT row FROM rows AS r
-    WHERE campaign = :campaign AND status = 'pending' AND zone = :zone AND due_at <= :now AND row % :shards = :shard
+    WHERE campaign = :campaign AND status = 'pending' AND zone = :zone AND due_at <= :now
       AND NOT EXISTS (SELECT 1 FROM rows AS o
                       WHERE o.pass_key = r.pass_key AND o.status IN ('sending', 'unknown')
                         AND (o.status = 'sending' OR o.due_at IS NOT NULL)
@@ -152,7 +152,7 @@ WHERE EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND control = 'go')
 -- The same of chosen rows only.
 SELECT json_group_array(row) FROM (
     SELECT r.row FROM json_each(:only) AS c CROSS JOIN rows AS r ON r.campaign = :campaign AND r.row = c.value
-    WHERE r.status = 'pending' AND r.zone = :zone AND r.due_at <= :now AND r.row % :shards = :shard
+    WHERE r.status = 'pending' AND r.zone = :zone AND r.due_at <= :now
       AND NOT EXISTS (SELECT 1 FROM rows AS o
                       WHERE o.pass_key = r.pass_key AND o.status IN ('sending', 'unknown')
                         AND (o.status = 'sending' OR o.due_at IS NOT NULL)
@@ -212,11 +212,6 @@ RETURNING 1;
 
 -- name: leave_out_pending
 UPDATE rows SET status = 'skipped', reason = :reason, due_at = NULL WHERE campaign = :campaign AND status = 'pending' RETURNING 1;
-
--- name: share
-SELECT EXISTS (SELECT 1 FROM rows WHERE campaign = :campaign AND status IN ('pending', 'sending') AND row % :shards = :shard)
-       OR EXISTS (SELECT 1 FROM rows WHERE campaign = :campaign AND status = 'unknown' AND due_at IS NOT NULL AND row % :shards = :shard),
-       EXISTS (SELECT 1 FROM rows WHERE campaign = :campaign AND status IN ('failed', 'unknown', 'invalid') AND row % :shards = :shard);
 
 -- name: unfinished
 SELECT EXISTS (SELECT 1 FROM json_each(:only) AS c CROSS JOIN rows AS r ON r.campaign = :campaign AND r.row = c.value

@@ -33,7 +33,7 @@ class Claiming(Store):
 
     def _of_zone(self, db: apsw.Connection, runner: Runner, limit: int, terms: Terms, *, zone: str, taken: set[str]) -> list[Claim]:
         own = {"campaign": runner.campaign, "runner": runner.id} | self._times()
-        where: dict[str, Any] = {"limit": limit, "zone": zone, "shard": terms.shard.index, "shards": terms.shard.count}
+        where: dict[str, Any] = {"limit": limit, "zone": zone}
         statement = "due"
         if terms.only is not None:
             statement, where["only"] = "due_of", json.dumps(terms.only)

@@ -9,7 +9,6 @@ from typing import Any
 
 from campaign.domain.ledger_identity import Displaced, difference
 from campaign.domain.model import Counts, ResultRow, Status
-from campaign.domain.shard import Shard, Share
 from campaign.ledger import refusals
 from campaign.ledger.clock import Clock, SystemClock
 from campaign.ledger.liveness import is_cut
@@ -111,10 +110,6 @@ class SqliteReader(Lookups):
                 return tuple(sorted(heapq.nsmallest(count, rows, key=lambda row: lot(seed, row))))
         finally:
             connection.close()
-
-    def share(self, campaign: int, shard: Shard) -> Share:
-        unfinished, needs_someone = self._all("share", campaign=campaign, shard=shard.index, shards=shard.count)[0]
-        return Share(unfinished=bool(unfinished), needs_someone=bool(needs_someone))
 
     def unfinished(self, campaign: int, only: tuple[int, ...]) -> bool:
         return bool(self._all("unfinished", campaign=campaign, only=json.dumps(only))[0][0])

@@ -1,6 +1,6 @@
 """Staging and sending apart, and several processes that share a campaign, by what the simulator processed."""
 
-from tests.acceptance.desk import Desk, broke_off
+from tests.acceptance.desk import Desk, broke_off, events
 
 STAGE = ("stage", "list.csv", "--message", "Hi {{ first_name }}")
 
@@ -27,37 +27,25 @@ def test_staging_needs_no_token_and_tells_of_rows_that_can_not_be_sent(desk: Des
     assert "1 invalid" in desk.run(*STAGE, code=3, PASSENTRY_API_KEY="").stdout
 
 
-def test_each_share_sends_its_own_rows_and_answers_for_them_alone(desk: Desk) -> None:
-    desk.make_list(10)
-    desk.run(*STAGE)
-    assert desk.json("send", "list", "--shard", "1/3")["exit_code"] == 0
-    assert sorted(desk.sent()) == [f"pass-{row:05}" for row in (1, 4, 7, 10)]
-    desk.simulator.set_faults(faults={"not_found": 1.0})
-    assert desk.json("send", "list", "--shard", "0/3", code=3)["by_status"]["failed"] == 3
-    desk.simulator.set_faults(faults={})
-    assert desk.json("send", "list", "--shard", "2/3")["state"] == "finished"
-    # Of a campaign that is finished, too, each answers for its own.
-    assert desk.json("send", "list", "--shard", "1/3")["exit_code"] == 0
-    assert desk.json("send", "list", "--shard", "0/3", code=3)["exit_code"] == 3
-    assert {len(texts) for texts in desk.sent().values()} == {1}
-
-
-def test_shares_that_run_together_make_the_whole(desk: Desk) -> None:
+def test_processes_that_send_together_share_the_rows(desk: Desk) -> None:
     desk.make_list(60)
     desk.run(*STAGE)
-    started = [desk.start("send", "list", "--shard", f"{share}/4", "--rate", "40") for share in range(4)]
+    started = [desk.start("send", "list", "--rate", "40") for _ in range(4)]
     assert [process.communicate(timeout=60)[1] and process.returncode for process in started] == [0, 0, 0, 0]
     assert len(desk.sent()) == 60
     assert {len(texts) for texts in desk.sent().values()} == {1}
 
 
-def test_what_is_no_share_is_refused(desk: Desk) -> None:
-    desk.make_list(2)
+def test_a_shard_is_everybody_s_and_the_option_says_that_it_is_gone(desk: Desk) -> None:
+    desk.make_list(6)
     desk.run(*STAGE)
-    for share, says in (("4/4", "0/4"), ("1", "write 0/4"), ("-1/4", "write 0/4"), ("0/0", "there is no share")):
-        assert says in desk.run("send", "list", f"--shard={share}", code=2).stderr
+    told = desk.run("send", "list", "--shard", "1/3", CAMPAIGN_SHARD="1/3").stderr
+    assert {"removed_option", "unknown_setting"} <= {event["event"] for event in events(told)}
+    assert len(desk.sent()) == 6
+
+
+def test_a_campaign_that_was_not_staged_is_refused(desk: Desk) -> None:
     assert broke_off(desk.run("send", "other", code=2).stderr) == "unknown_campaign"
-    assert desk.sent() == {}
 
 
 def test_a_paused_campaign_stays_paused(desk: Desk) -> None:
