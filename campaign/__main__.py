@@ -2,13 +2,13 @@
 
 import os
 
-from campaign.cli.streams import make_sure_of_streams
+from campaign.cli.process import ensure_stdio
 
 __all__ = ["main"]
 
 
 def main() -> None:
-    make_sure_of_streams()
+    ensure_stdio()
     # pydantic would look through everything that is installed for plugins of its own, at each start.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # Imported only now: what it opens must not get the number of a standard stream that is closed.

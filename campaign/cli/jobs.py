@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from campaign.cli.flags import takes
+from campaign.cli.options import with_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from campaign.app.jobs import Job, JobCheck
     from campaign.settings import Settings
+
 
 app = typer.Typer(help="Look job files through.", no_args_is_help=True, add_completion=False)
 
@@ -23,15 +24,15 @@ def _group() -> None:
     """Look job files through; campaign run JOB.toml starts one."""
 
 
-@takes("json_output", "log_level")
+@with_options("json_output", "log_level")
 def check(
     folder: Annotated[Path, typer.Argument(help="The folder of the job files.", metavar="DIR")],
     *,
     settings: "Settings",
 ) -> None:
     from campaign.app.jobs import check_folder
-    from campaign.cli.loop import run_loop
     from campaign.cli.output import print_json
+    from campaign.cli.process import run_loop
 
     found = run_loop(check_folder(folder, settings, now=datetime.now(UTC)))
     if settings.json_output:

@@ -5,6 +5,7 @@ import logging
 import secrets
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from campaign.insights import CampaignView
+
 
 _EXPECTED: Final[list[str | None]] = []
 """The level of a log that is to be set up when it has something to tell; most commands that only look have nothing."""
@@ -69,8 +71,7 @@ def configure(level: str | None = None, *, file: Path | None = None) -> None:
     """
     import structlog
 
-    from campaign.cli.harmless import harmless
-    from campaign.cli.sinks import LogFile, for_mails, for_terminals
+    from campaign.cli.log_sinks import LogFile, for_mails, for_terminals, sanitize
 
     terminal = sys.stderr.isatty()
     log_file = LogFile(file) if file is not None else None
@@ -85,7 +86,7 @@ def configure(level: str | None = None, *, file: Path | None = None) -> None:
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
-            harmless,
+            sanitize,
             *([log_file] if log_file is not None else []),
             *to_stderr,
         ],
@@ -129,3 +130,21 @@ def tell(event: str, sentence: str, /, *, level: str = "warning", **details: obj
 
         is_ready()
         structlog.get_logger().log(logging.getLevelNamesMapping()[level.upper()], event, detail=sentence, **details)
+
+
+class StdlibLogHandler(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        # Imported only now, since --help needs none of it.
+        import structlog
+
+        if (sys.stderr.isatty() or not is_ready()) and logging.lastResort is not None:
+            logging.lastResort.handle(record)
+            return
+        details: dict[str, Any] = {"detail": record.getMessage(), "library": record.name}
+        if record.exc_info:
+            details["exception"] = [line for part in traceback.format_exception(*record.exc_info) for line in part.splitlines()]
+        log = structlog.get_logger()
+        (log.error if record.levelno >= logging.ERROR else log.warning)("library", **details)

@@ -1,18 +1,114 @@
-"""The command's first screen and its way out: every error a person can cause ends here as a sentence and an exit code."""
+"""The command's first screen and its way out: every error that a person can cause ends here as a sentence and an exit code.
+
+Commands are built when they are needed, and rich is not loaded for the first screen: both take longer than all else that it does.
+"""
 
 import logging
+import os
 import sys
-from collections.abc import Callable
-from typing import Annotated, Final
+from collections.abc import Callable, Iterator, MutableMapping
+from itertools import groupby
+from operator import attrgetter
+from typing import Annotated, Any, Final, NamedTuple, cast
 
 import typer
+from typer.core import TyperGroup
 
-from campaign.cli import again, figures, jobs, keep, look, rehearse, send, serve, users
-from campaign.cli.group import Commands, group_of
-from campaign.cli.libraries import TakeIn
-from campaign.cli.problems import say
-from campaign.domain.errors import CampaignError
+from campaign.cli import console, demo, jobs, manage, send, stats, status
+from campaign.cli.logs import StdlibLogHandler
+from campaign.domain.errors import CampaignError, UsageError
 from campaign.domain.problems import problem_of
+
+
+class HelpEntry(NamedTuple):
+    """What the first screen has to say of a command."""
+
+    panel: str
+    name: str
+    text: str
+
+
+class Commands(MutableMapping[str, Any]):
+    """By name, in the order in which they are shown; a command's value is what typer makes of it."""
+
+    def __init__(self) -> None:
+        self._unbuilt: dict[str, Callable[[], Any]] = {}
+        self._built: dict[str, Any] = {}
+        self.said: list[HelpEntry] = []
+
+    def add(self, name: str, function: Callable[..., None], *, text: str, panel: str) -> None:
+        alone = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+        alone.command(name, help=text)(function)
+        self.add_group(name, alone, text=text, panel=panel)
+
+    def add_removed(self, name: str, instead: str) -> None:
+        """A command of an earlier version: with any words behind it, it says what to do instead."""
+        alone = typer.Typer(add_completion=False)
+        anything = {"ignore_unknown_options": True, "allow_extra_args": True}
+
+        @alone.command(name, hidden=True, add_help_option=False, context_settings=anything)
+        def removed() -> None:
+            raise UsageError(f"campaign {name} was removed. {instead}", code="removed_command", command=name)
+
+        self._unbuilt[name] = lambda: typer.main.get_command(alone)
+
+    def add_group(self, name: str, group: typer.Typer, *, text: str, panel: str) -> None:
+        self._unbuilt[name] = lambda: typer.main.get_command(group)
+        self.said.append(HelpEntry(panel, name, text.partition("\n\n")[0]))
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._built:
+            self._built[name] = self._unbuilt[name]()
+        return self._built[name]
+
+    def __setitem__(self, name: str, command: Any) -> None:
+        self._unbuilt[name] = lambda: command
+
+    def __delitem__(self, name: str) -> None:
+        del self._unbuilt[name]
+        self._built.pop(name, None)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._unbuilt)
+
+    def __len__(self) -> int:
+        return len(self._unbuilt)
+
+
+def group_of(commands: Commands) -> type[TyperGroup]:
+    """The class of a group that has these commands."""
+
+    class Group(TyperGroup):
+        def __init__(self, **attributes: Any) -> None:
+            super().__init__(**attributes | {"commands": cast("dict[str, Any]", commands)})
+
+        def list_commands(self, ctx: Any) -> list[str]:
+            del ctx
+            return list(commands)
+
+        def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+            if not args and not ctx.resilient_parsing:
+                # typer leaves it to rich to print what is no mistake, and rich has nothing to do with this screen.
+                typer.echo(ctx.get_help(), color=ctx.color)
+                ctx.exit(2)
+            return super().parse_args(ctx, args)
+
+        def format_help(self, ctx: Any, formatter: Any) -> None:
+            self.format_usage(ctx, formatter)
+            self.format_help_text(ctx, formatter)
+            self.format_options(ctx, formatter)
+            self.format_epilog(ctx, formatter)
+
+        def format_commands(self, ctx: Any, formatter: Any) -> None:
+            del ctx
+            # Off a terminal click takes it out again; this kind of terminal would print it as it is.
+            bold = os.environ.get("TERM") != "dumb"
+            for panel, of_panel in groupby(commands.said, attrgetter("panel")):
+                with formatter.section(panel):
+                    formatter.write_dl([(typer.style(said.name, bold=True) if bold else said.name, said.text) for said in of_panel])
+
+    return Group
+
 
 Entries = tuple[tuple[str, Callable[..., None], str], ...]
 _PANELS: Final[dict[str, Entries]] = {
@@ -24,32 +120,32 @@ _PANELS: Final[dict[str, Entries]] = {
         ("run", send.run, "Send a message to every pass of a list, or go on where a run stopped."),
         ("stage", send.stage, "Only the first half of run: read a list into the ledger, for other processes to send."),
         ("send", send.send, "Only the second half: help to send a campaign that was staged, from this or any machine."),
-        ("status", look.status, "Where a campaign stands, or all of them; live with --watch."),
-        ("pause", look.pause, "Make whoever is sending a campaign stop, until it is resumed."),
+        ("status", status.status, "Where a campaign stands, or all of them; live with --watch."),
+        ("pause", status.pause, "Make whoever is sending a campaign stop, until it is resumed."),
         ("resume", send.resume, "Go on with a campaign that was stopped or paused."),
-        ("cancel", look.cancel, "Stop a campaign for good; what is not sent yet is skipped."),
+        ("cancel", status.cancel, "Stop a campaign for good; what is not sent yet is skipped."),
     ),
     "3. Afterwards": (
-        ("report", look.report, "Write the results of a campaign to a file."),
+        ("report", status.report, "Write the results of a campaign to a file."),
         ("verify", send.verify, "Find out, by reading the passes, what became of unknown rows; sends nothing."),
-        ("retry", again.retry, "Send the failed rows of a campaign again, or those that were mended in its failed-rows file."),
-        ("compare", figures.compare, figures.COMPARE),
-        ("stats", figures.stats, figures.STATS),
+        ("retry", send.retry, "Send the failed rows of a campaign again, or those that were mended in its failed-rows file."),
+        ("compare", stats.compare, stats.COMPARE),
+        ("stats", stats.stats, stats.STATS),
     ),
     "4. Keep": (
-        ("list", keep.list_all, "All campaigns of the ledger, newest first."),
-        ("show", keep.show, "All that is known of a campaign: its list, its settings, and who ran it when."),
-        ("forget", keep.forget, "Remove the rows of campaigns that ended long ago: customers' data must not stay for ever."),
+        ("list", manage.list_all, "All campaigns of the ledger, newest first."),
+        ("show", manage.show, "All that is known of a campaign: its list, its settings, and who ran it when."),
+        ("forget", manage.forget, "Remove the rows of campaigns that ended long ago: customers' data must not stay for ever."),
     ),
-    "In a browser": (("serve", serve.serve, "The console: a promotion from a browser, on this machine or for a team."),),
+    "In a browser": (("serve", console.serve, "The console: a promotion from a browser, on this machine or for a team."),),
     "Rehearse, without PassEntry": (
-        ("demo", rehearse.demo, "A sample campaign from start to end, on this machine alone."),
-        ("simulate", rehearse.simulate, "A stand-in for PassEntry on this machine, with its limits and any fault."),
+        ("demo", demo.demo, "A sample campaign from start to end, on this machine alone."),
+        ("simulate", demo.simulate, "A stand-in for PassEntry on this machine, with its limits and any fault."),
     ),
 }
 _GROUPS: Final[dict[str, tuple[tuple[str, typer.Typer], ...]]] = {
     "2. Send": (("jobs", jobs.app),),
-    "In a browser": (("user", users.app),),
+    "In a browser": (("user", console.app),),
 }
 _REMOVED: Final = {
     "export": "To resume a campaign on another ledger: campaign pause NAME, then campaign run RESULTS --ledger ANOTHER.",
@@ -105,12 +201,14 @@ def _first(
 
 def main() -> None:
     """Run the command line and leave with the exit code of the design."""
-    logging.getLogger().addHandler(TakeIn())
+    logging.getLogger().addHandler(StdlibLogHandler())
     try:
         app()
     except (CampaignError, BaseExceptionGroup) as error:
         problem = problem_of(error)
         if problem is None:
             raise
-        say(problem)
+        from campaign.cli.output import print_error
+
+        print_error(problem)
         sys.exit(problem.exit_code)

@@ -1,15 +1,19 @@
-"""Results on stdout: words, or one JSON object."""
+"""Results on stdout: words, or one JSON object, once or again every second; and errors on stderr."""
 
 import re
 import shlex
 import sys
-from collections.abc import Mapping
+import time
+import traceback
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
 from campaign.domain.durations import words
+from campaign.domain.errors import CampaignError
 from campaign.domain.model import CampaignState, Status
+from campaign.domain.problems import fault_of, problem_of
 from campaign.domain.sheet import place, places, where_rows_are_counted
 from campaign.insights import CampaignView
 from campaign.reporter.lines import rows
@@ -19,6 +23,7 @@ from campaign.reporter.summary import in_words
 if TYPE_CHECKING:
     from campaign.app.checking import Checked
     from campaign.app.rehearsal import Rehearsed
+
 
 _MEANT: Final = (
     "Some passes it did not know, some were in no wallet, and some connections it cut: what became of each row stands in the results."
@@ -140,3 +145,74 @@ def _messages(count: int) -> str:
 
 def _passes(count: int) -> str:
     return f"{count:,} {'pass' if count == 1 else 'passes'}"
+
+
+def print_error(problem: CampaignError) -> None:
+    """In words, on stderr."""
+    # File names and columns are of other people's making.
+    sys.stderr.write(f"campaign: {printable(str(problem))}\n")
+
+
+def report_error(error: Exception) -> int:
+    """Tell why a run broke off; returns its exit code."""
+    import structlog
+
+    problem = problem_of(error)
+    log = structlog.get_logger()
+    if problem is None:
+        if sys.stderr.isatty():
+            traceback.print_exception(error)
+            return 1
+        lines = [printable(line) for part in traceback.format_exception(error) for line in part.splitlines()]
+        detail = f"A fault of the program: {type(fault_of(error)).__name__}. What was sent is safe in the ledger; please report it."
+        log.error("run_broke_off", detail=detail, code="internal_error", exit_code=1, exception=lines)
+        return 1
+    if sys.stderr.isatty():
+        print_error(problem)
+    else:
+        log.error("run_broke_off", detail=str(problem), code=problem.code, exit_code=problem.exit_code)
+    return problem.exit_code
+
+
+WATCH_SECONDS = 1.0
+
+Views = list[CampaignView]
+
+
+def show_views(views: Views, *, one: bool, as_json: bool) -> None:
+    """Print them; `one` says that a single campaign was asked for."""
+    if as_json and not one:
+        print_json([view.as_json() for view in views])
+    elif one:
+        print_view(views[0], as_json=as_json)
+    else:
+        sys.stdout.write(_lines(views) + "\n")
+
+
+def watch_views(look: Callable[[], Views], *, one: bool, as_json: bool, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Look again every second until nothing is being sent any more. In JSON, one line each time."""
+    if as_json or not sys.stdout.isatty():
+        while _busy(views := look()):
+            found = [view.as_json() for view in views]
+            sys.stdout.write((orjson.dumps(found[0] if one else found).decode() if as_json else _lines(views)) + "\n")
+            sys.stdout.flush()
+            sleep(WATCH_SECONDS)
+        show_views(views, one=one, as_json=as_json)
+        return
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    with Live(console=Console(), auto_refresh=False, transient=True) as live:
+        while _busy(views := look()):
+            live.update(Text(in_words(views[0]) if one else _lines(views)), refresh=True)
+            sleep(WATCH_SECONDS)
+    show_views(views, one=one, as_json=False)
+
+
+def _busy(views: Views) -> bool:
+    return any(view.state in {CampaignState.SENDING, CampaignState.WAITING} for view in views)
+
+
+def _lines(views: Views) -> str:
+    return "\n".join(map(line_of, views)) if views else none_yet()

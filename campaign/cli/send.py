@@ -1,4 +1,4 @@
-"""`run`, `check`, `resume`, `verify`, `test`: parse, call, print."""
+"""`run`, `check`, `stage`, `send`, `resume`, `verify`, `test`, `retry`: parse, call, print."""
 
 import shlex
 import sys
@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 import typer
 
 from campaign.app.options import ENGINE, LOOKING, MESSAGE, NETWORK, SENDING, WATCHED
-from campaign.cli.flags import takes
+from campaign.cli.options import with_options
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from campaign.app.question import Question
     from campaign.app.session import Finished, Front
-    from campaign.cli.attendance import Attendance
+    from campaign.cli.run_monitor import RunMonitor
     from campaign.settings import Settings
+
 
 JOB_SUFFIX: Final = ".toml"
 
@@ -30,7 +34,7 @@ ListOrJob = Annotated[
 Campaign = Annotated[str, typer.Argument(help="The campaign's name.", metavar="NAME")]
 
 
-@takes("name", *MESSAGE, *SENDING, *NETWORK, *ENGINE, "dry_run", "results", *LOOKING, *WATCHED)
+@with_options("name", *MESSAGE, *SENDING, *NETWORK, *ENGINE, "dry_run", "results", *LOOKING, *WATCHED)
 def run(source: ListOrJob, *, settings: "Settings") -> None:
     from campaign.app.lists import default_name
     from campaign.app.runs import run_list
@@ -43,7 +47,7 @@ def run(source: ListOrJob, *, settings: "Settings") -> None:
         conduct(lambda front: run_list(source, settings, front), settings, settings.name or default_name(source), by_engine=True)
 
 
-@takes(*MESSAGE, "rate", *LOOKING)
+@with_options(*MESSAGE, "rate", *LOOKING)
 def check(source: ListOrJob, *, settings: "Settings") -> None:
     if source.lower().endswith(JOB_SUFFIX):
         _run_job(source, settings, dry=True)
@@ -51,14 +55,14 @@ def check(source: ListOrJob, *, settings: "Settings") -> None:
         _check(source, settings)
 
 
-@takes(*SENDING, *NETWORK, "results", *LOOKING, *WATCHED)
+@with_options(*SENDING, *NETWORK, "results", *LOOKING, *WATCHED)
 def resume(name: Campaign, *, settings: "Settings") -> None:
     from campaign.app import runs
 
     conduct(lambda front: runs.resume(name, settings, front), settings, name)
 
 
-@takes("name", *MESSAGE, *SENDING, "results", *LOOKING, "log_file")
+@with_options("name", *MESSAGE, *SENDING, "results", *LOOKING, "log_file")
 def stage(source: List, *, settings: "Settings") -> None:
     from campaign.app.lists import default_name
     from campaign.app.runs import stage_list
@@ -66,7 +70,7 @@ def stage(source: List, *, settings: "Settings") -> None:
     conduct(lambda front: stage_list(source, settings, front), settings, settings.name or default_name(source))
 
 
-@takes(*SENDING, *NETWORK, *ENGINE, "results", *LOOKING, *WATCHED)
+@with_options(*SENDING, *NETWORK, *ENGINE, "results", *LOOKING, *WATCHED)
 def send(name: Campaign, *, shard: Annotated[str | None, typer.Option(hidden=True)] = None, settings: "Settings") -> None:
     from campaign.app import runs
     from campaign.cli.logs import tell
@@ -76,14 +80,14 @@ def send(name: Campaign, *, shard: Annotated[str | None, typer.Option(hidden=Tru
     conduct(lambda front: runs.join(name, settings, front), settings, name, by_engine=True)
 
 
-@takes(*NETWORK, "results", *LOOKING, *WATCHED)
+@with_options(*NETWORK, "results", *LOOKING, *WATCHED)
 def verify(name: Campaign, *, settings: "Settings") -> None:
     from campaign.app import runs
 
     conduct(lambda front: runs.read_back(name, settings, front), settings, name)
 
 
-@takes(*MESSAGE, "yes", "timeout", *NETWORK, *LOOKING, "log_file")
+@with_options(*MESSAGE, "yes", "timeout", *NETWORK, *LOOKING, "log_file")
 def send_to_self(
     source: List,
     to: Annotated[str, typer.Option(help="Your own pass, which gets the message.", metavar="PASS_ID")],
@@ -102,16 +106,15 @@ def send_to_self(
     conduct(lambda front: send_test(source, to, settings, front, row=row, line=line), alone, "test")
 
 
-def _front(settings: "Settings", attendance: "Attendance") -> "Front":
+def _front(settings: "Settings", monitor: "RunMonitor") -> "Front":
     from campaign.app.session import Front
-    from campaign.cli.ask import agree, confirm
     from campaign.cli.logs import tell
-    from campaign.cli.signals import listen
+    from campaign.cli.terminal import agree, confirm, listen
 
     if (file := settings.open_token_file) is not None:
         tell("token_file_is_open", f"Others may read the token in {file}. Close it with: chmod 600 {shlex.quote(str(file))}")
 
-    return Front(confirm=confirm, agree=agree, watch=attendance.watch, listen=listen, tell=tell, words=tuple(sys.argv[1:]))
+    return Front(confirm=confirm, agree=agree, watch=monitor.watch, listen=listen, tell=tell, words=tuple(sys.argv[1:]))
 
 
 def conduct(
@@ -126,15 +129,14 @@ def conduct(
         by_engine: the engine that the settings name is to send.
     """
     from campaign.cli import logs
-    from campaign.cli.attendance import Attendance
-    from campaign.cli.loop import run_loop
-    from campaign.cli.output import print_view
-    from campaign.cli.problems import tell_problem
+    from campaign.cli.output import print_view, report_error
+    from campaign.cli.process import run_loop
+    from campaign.cli.run_monitor import RunMonitor
 
-    attendance = Attendance(settings, campaign)
+    monitor = RunMonitor(settings, campaign)
     try:
-        attendance.check()
-        front = _front(settings, attendance)
+        monitor.check()
+        front = _front(settings, monitor)
         if by_engine:
             from campaign.engine.sender import sender_of
 
@@ -143,12 +145,12 @@ def conduct(
         else:
             finished = run_loop(work(front))
     except Exception as error:  # noqa: BLE001 - a fault of the program ends a run, too, and has to be told
-        exit_code = tell_problem(error)
-        attendance.broke_off(error, exit_code)
+        exit_code = report_error(error)
+        monitor.broke_off(error, exit_code)
         raise typer.Exit(exit_code) from None
     logs.run_ended(finished.view)
     print_view(finished.view, as_json=settings.json_output, note=finished.note, brief=finished.brief, details=finished.details)
-    attendance.finished(finished)
+    monitor.finished(finished)
     raise typer.Exit(finished.view.exit_code)
 
 
@@ -177,8 +179,8 @@ def _run_job(file: str, settings: "Settings", *, dry: bool = False) -> None:
 def _check(source: str, settings: "Settings") -> NoReturn:
     from campaign.app.checking import check as look_through
     from campaign.cli import logs
-    from campaign.cli.loop import run_loop
     from campaign.cli.output import print_checked
+    from campaign.cli.process import run_loop
 
     checked = run_loop(look_through(source, settings))
     if checked.earlier_results is not None:
@@ -188,3 +190,67 @@ def _check(source: str, settings: "Settings") -> NoReturn:
         logs.tell("unknown_campaign", sentence, results=str(checked.earlier_results))
     print_checked(checked, as_json=settings.json_output)
     raise typer.Exit(checked.exit_code)
+
+
+_PANEL = "Which rows"
+_TWICE = "Some of these messages may have arrived, though nobody could tell: who got one of them gets it twice."
+
+
+def _several(text: str, metavar: str) -> Any:
+    return Annotated[
+        list[str] | None, typer.Option(help=f"{text} Several: with commas, or again.", metavar=metavar, rich_help_panel=_PANEL)
+    ]
+
+
+@with_options("message", "template", "templates", "id_column", "max_length", *SENDING, *NETWORK, "results", *LOOKING, *WATCHED)
+def retry(
+    target: Annotated[
+        str,
+        typer.Argument(help="The campaign's name, or its results or failed-rows file, corrected or as it was.", metavar="NAME|RESULTS"),
+    ],
+    *,
+    rows: Annotated[
+        str | None,
+        typer.Option(help="Only rows whose pass is in this list, whatever else is in it.", metavar="FILE", rich_help_panel=_PANEL),
+    ] = None,
+    status: _several("failed (default), not_delivered or unknown.", "STATUS") = None,  # type: ignore[valid-type]  # typer reads it when run
+    reason: _several("Only rows with this delivery_reason.", "REASON") = None,  # type: ignore[valid-type]  # (same)
+    http_status: _several("Only rows that were answered so.", "CODE") = None,  # type: ignore[valid-type]  # (same)
+    settings: "Settings",
+) -> None:
+    from campaign.app import reruns
+    from campaign.domain.model import Status
+    from campaign.domain.selection import selection_of
+
+    selection = selection_of(_parts(status), _parts(reason), _parts(http_status))
+    warns = Status.UNKNOWN in selection.statuses
+
+    def again(front: "Front") -> "Coroutine[Any, Any, Finished]":
+        return reruns.retry(target, selection, settings, _warning(front) if warns else front, rows=rows)
+
+    conduct(again, settings, _label(target))
+
+
+def _label(target: str) -> str:
+    """What notices and figures call the run until its campaign is found: never a URL that may hold a secret."""
+    from campaign.domain.places import place_of
+
+    try:
+        place_of(target)
+    except ValueError:
+        return "retry"
+    return target
+
+
+def _warning(front: "Front") -> "Front":
+    def confirm(question: "Question") -> bool:
+        typer.echo(_TWICE, err=True)
+        return front.confirm(question)
+
+    return replace(front, confirm=confirm)
+
+
+def _parts(given: list[str] | None) -> list[str]:
+    from campaign.domain.selection import parts_of
+
+    return [part for text in given or [] for part in parts_of(text)]

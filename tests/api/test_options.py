@@ -12,7 +12,7 @@ import pytest
 from campaign.api import options as opt
 from campaign.api.options import CheckOptions, LedgerOptions, ResumeOptions, RetryOptions, RunOptions, VerifyOptions, settings_of
 from campaign.app.options import LOOKING, WATCHED
-from campaign.cli import again, look, send
+from campaign.cli import send, status
 from campaign.settings import Settings
 
 OF_TERMINALS = {*LOOKING, *WATCHED} - {"ledger"}
@@ -25,9 +25,9 @@ ARGUMENTS = {"source", "target", "name", "status", "reason", "http_status", "row
         (opt.CHECK, CheckOptions, send.check, {"exclude", "results"}),
         (opt.RUN, RunOptions, send.run, set()),
         (opt.RESUME, ResumeOptions, send.resume, set()),
-        (opt.RETRY, RetryOptions, again.retry, set()),
+        (opt.RETRY, RetryOptions, send.retry, set()),
         (opt.VERIFY, VerifyOptions, send.verify, set()),
-        (opt.LEDGER, LedgerOptions, look.status, set()),
+        (opt.LEDGER, LedgerOptions, status.status, set()),
     ],
 )
 def test_functions_have_the_options_of_the_commands(known: tuple[str, ...], typed: Any, command: Any, more: set[str]) -> None:

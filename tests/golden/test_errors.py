@@ -14,7 +14,7 @@ import pytest
 from campaign.app.controls import check_schedule
 from campaign.app.writable import check_writable
 from campaign.atomic import writing
-from campaign.cli.sinks import LogFile
+from campaign.cli.log_sinks import LogFile
 from campaign.console.door.passwords import check_password
 from campaign.console.launch import Errand
 from campaign.console.serving import Serving

@@ -15,7 +15,7 @@ from python_calamine import CalamineWorkbook
 from campaign.app.conversions import read_redemptions
 from campaign.app.sending import report
 from campaign.app.statistics import Joined
-from campaign.cli.tables import lines_of_rates, lines_side_by_side, lines_with_tabs
+from campaign.cli.stats_table import lines_of_rates, lines_side_by_side, lines_with_tabs
 from campaign.insights import view
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.reporter.analysis import Breakdown, Figures, figures

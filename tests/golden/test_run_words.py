@@ -12,19 +12,19 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from campaign.app.notices import notice_of, notice_of_error
-from campaign.cli.happenings import event_in_words
-from campaign.cli.misnamed import misnamed
+from campaign.cli.log_sinks import describe_event
 from campaign.cli.output import print_checked
-from campaign.cli.tables import lines_of_rates
+from campaign.cli.stats_table import lines_of_rates
+from campaign.cli.unknown_env_vars import unknown_env_vars
 from campaign.domain.model import CampaignState, Status
 from campaign.domain.notices import Occasion, occasion_of
 from campaign.domain.schedule import Schedule, parse_window
 from campaign.reporter.comparison import Rates
 from tests.golden.files import Golden
 from tests.unit.test_ask import BERLIN, asked, plan
-from tests.unit.test_figure_tables import rate
 from tests.unit.test_notices import ERRORS, FIGURES, seen
 from tests.unit.test_standing import checked_results
+from tests.unit.test_stats_table import rate
 from tests.unit.test_tally import tally
 
 
@@ -62,15 +62,15 @@ def test_plans(golden: Golden) -> None:
 
 def test_happenings(golden: Golden) -> None:
     told = [
-        event_in_words("backing_off", seconds=8.0, reason="connect"),
-        event_in_words("backing_off", seconds=1.0, reason="http_503"),
-        event_in_words("throttled", retry_after_seconds=3.0),
-        event_in_words("others_use_the_token", per_second=3.0, left_per_second=6.5),
-        event_in_words("sending_without_baselines", seconds=30.0, reason="reads are throttled"),
-        event_in_words("texts_are_not_shown_as_sent", by="the API"),
-        event_in_words("worker_lost"),
-        event_in_words("ledger_not_seen"),
-        event_in_words("waiting_for_its_time", until="2127-01-02T08:00+00:00"),
+        describe_event("backing_off", seconds=8.0, reason="connect"),
+        describe_event("backing_off", seconds=1.0, reason="http_503"),
+        describe_event("throttled", retry_after_seconds=3.0),
+        describe_event("others_use_the_token", per_second=3.0, left_per_second=6.5),
+        describe_event("sending_without_baselines", seconds=30.0, reason="reads are throttled"),
+        describe_event("texts_are_not_shown_as_sent", by="the API"),
+        describe_event("worker_lost"),
+        describe_event("ledger_not_seen"),
+        describe_event("waiting_for_its_time", until="2127-01-02T08:00+00:00"),
     ]
     run = tally(pending=1)
     told.append(run.waiting(103.0))
@@ -103,7 +103,7 @@ def test_misnamed_settings(golden: Golden, tmp_path: Path, monkeypatch: pytest.M
     for name in ("CAMPAIGN_RAET", "CAMPAIGN_SOMETHING_ELSE"):
         monkeypatch.setenv(name, "5")
     (tmp_path / ".env").write_text("CAMPAIGN_JSN=1\n", encoding="utf-8")
-    golden("\n".join(sentence for sentence in misnamed() if re.search("RAET|JSN|ELSE", sentence)))
+    golden("\n".join(sentence for sentence in unknown_env_vars() if re.search("RAET|JSN|ELSE", sentence)))
 
 
 def test_rates(golden: Golden) -> None:

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from campaign.cli import gauges
-from campaign.cli.gauges import Gauges
+from campaign.cli import metrics_writer
+from campaign.cli.metrics_writer import MetricsWriter
 from campaign.domain.errors import UsageError
 from campaign.domain.model import Counts, Status
 from campaign.reporter.metrics import Figures, render, write_metrics
@@ -129,7 +129,7 @@ class TestGauges:
 
     async def test_the_file_is_kept_up_to_date_while_a_run_lasts(self, tmp_path: Path) -> None:
         path = tmp_path / "offer.prom"
-        kept = Gauges(path, "?", every_seconds=0.02)
+        kept = MetricsWriter(path, "?", every_seconds=0.02)
         with kept.of("offer", self.COUNTS):
             times: set[float] = set()
             while len(times) < 3:
@@ -155,8 +155,8 @@ class TestGauges:
             answers.wait(30)
 
         monkeypatch.setattr(Path, "replace", hang)
-        monkeypatch.setattr(gauges, "PATIENCE_SECONDS", 0.1)
-        kept = Gauges(tmp_path / "offer.prom", "offer", every_seconds=0.001)
+        monkeypatch.setattr(metrics_writer, "PATIENCE_SECONDS", 0.1)
+        kept = MetricsWriter(tmp_path / "offer.prom", "offer", every_seconds=0.001)
         with structlog.testing.capture_logs() as events, kept.of("offer", self.COUNTS):
             while not asked.is_set():
                 await happens()
@@ -168,7 +168,7 @@ class TestGauges:
 
     async def test_what_can_not_be_written_is_told_once(self, tmp_path: Path) -> None:
         with structlog.testing.capture_logs() as events:
-            kept = Gauges(tmp_path / "nowhere" / "offer.prom", "offer", every_seconds=0.001)
+            kept = MetricsWriter(tmp_path / "nowhere" / "offer.prom", "offer", every_seconds=0.001)
             with kept.of("offer", self.COUNTS):
                 for _ in range(20):
                     await happens()

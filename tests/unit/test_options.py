@@ -7,9 +7,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from campaign.cli.flags import takes
 from campaign.cli.main import app
-from campaign.cli.options import OPTIONS
+from campaign.cli.options import OPTIONS, with_options
 from campaign.console.serving import Serving
 from campaign.domain.errors import UsageError
 from campaign.domain.notices import Occasion
@@ -26,7 +25,7 @@ NOT_SETTINGS = {
 }
 """What a command is told of this one call: its arguments, and options that make no sense for all calls."""
 
-ALONE = {"simulate", "demo", "jobs", "user"}
+ALONE = {"simulate", "demo", "jobs", "user", "export", "import"}
 """Commands that send to nobody, and heed no setting, and groups of commands."""
 
 # option: flag, its variable, its default, and for .env, environment and flag: as written, as understood
@@ -118,7 +117,7 @@ def read(*words: str) -> Settings:
     command = typer.Typer()
 
     @command.command()
-    @takes(*OPTIONS)
+    @with_options(*OPTIONS)
     def _everything(*, settings: Settings) -> None:
         found.append(settings)
 

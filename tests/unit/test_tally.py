@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from campaign.app.tally import Tally
-from campaign.cli.happenings import event_in_words
+from campaign.cli.log_sinks import describe_event
 from campaign.domain.model import Counts, Status
 
 
@@ -60,8 +60,8 @@ def test_rows_are_counted_once_wherever_they_go() -> None:
 def test_waiting_has_a_reason_once_nothing_was_settled_for_a_while() -> None:
     seen = tally(pending=1)
     seen.settled(Status.PENDING, 100.0)
-    seen.held(8.0, event_in_words("backing_off", seconds=8.0, reason="connect"), 100.0)
-    seen.held(3.0, event_in_words("throttled", retry_after_seconds=3.0), 100.0)
+    seen.held(8.0, describe_event("backing_off", seconds=8.0, reason="connect"), 100.0)
+    seen.held(3.0, describe_event("throttled", retry_after_seconds=3.0), 100.0)
     assert seen.waiting(101.9) == ""
     assert seen.waiting(103.0).endswith(" 5 s")
     held = seen.waiting(109.0)
@@ -85,7 +85,7 @@ def test_nothing_is_left_when_all_is_settled() -> None:
 @pytest.mark.usefixtures("_in_berlin")
 def test_a_closed_window_is_the_reason_until_a_row_is_settled_by_the_clock_on_the_wall() -> None:
     seen = tally(pending=2)
-    seen.closed(event_in_words("waiting_for_its_time", until="2127-01-02T08:00+00:00"))
+    seen.closed(describe_event("waiting_for_its_time", until="2127-01-02T08:00+00:00"))
     assert "09:00 on Thu 2 Jan 2127" in seen.waiting(103.0)
     seen.settled(Status.DELIVERED, 104.0)
     assert "09:00" not in seen.waiting(110.0)
@@ -100,4 +100,4 @@ def test_a_notice_is_seen_for_a_while() -> None:
 
 
 def test_an_event_of_a_row_holds_nothing_up() -> None:
-    assert event_in_words("read_back", row=1, status="accepted", reason="") == ""
+    assert describe_event("read_back", row=1, status="accepted", reason="") == ""

@@ -6,18 +6,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from campaign.app.options import LOOKING
-from campaign.cli.flags import takes
+from campaign.cli.options import with_options
 
 if TYPE_CHECKING:
     from campaign.insights import CampaignView
     from campaign.ledger.port import Control
     from campaign.settings import Settings
 
+
 Name = Annotated[str | None, typer.Argument(help="The campaign's name; without it, all of them.", metavar="[NAME]")]
 OneName = Annotated[str, typer.Argument(help="The campaign's name.", metavar="NAME")]
 
 
-@takes(*LOOKING)
+@with_options(*LOOKING)
 def status(
     name: Name = None,
     *,
@@ -25,7 +26,7 @@ def status(
     settings: "Settings",
 ) -> None:
     from campaign.app.finding import find, reading
-    from campaign.cli.watch import show, watch_views
+    from campaign.cli.output import show_views, watch_views
     from campaign.insights import view
 
     with reading(settings) as reader:
@@ -37,10 +38,10 @@ def status(
         if watch:
             watch_views(look, one=name is not None, as_json=settings.json_output)
         else:
-            show(look(), one=name is not None, as_json=settings.json_output)
+            show_views(look(), one=name is not None, as_json=settings.json_output)
 
 
-@takes("ledger", "log_level")
+@with_options("ledger", "log_level")
 def report(
     name: OneName,
     output: Annotated[
@@ -62,7 +63,7 @@ def report(
     typer.echo(printable(f"The {rows(written.rows)} of the campaign “{name}” {'is' if written.rows == 1 else 'are'} in {output}{beside}."))
 
 
-@takes("ledger", "log_level")
+@with_options("ledger", "log_level")
 def pause(name: OneName, *, settings: "Settings") -> None:
     from campaign.insights import command_line
     from campaign.ledger.port import Control
@@ -72,7 +73,7 @@ def pause(name: OneName, *, settings: "Settings") -> None:
     typer.echo(f"The campaign “{name}” is paused; what was under way settles. To let it go on:\n    {go_on}")
 
 
-@takes("ledger", "log_level", yes="Cancel without asking.")
+@with_options("ledger", "log_level", yes="Cancel without asking.")
 def cancel(name: OneName, *, settings: "Settings") -> None:
     from campaign.domain.errors import UsageError
     from campaign.insights import command_line
@@ -91,16 +92,16 @@ def cancel(name: OneName, *, settings: "Settings") -> None:
 
 
 def _agreed(name: str) -> bool:
-    from campaign.cli.typed import agreed
+    from campaign.cli.terminal import ask_yes_no
 
     try:
-        return agreed(f"Cancel “{name}” for good? What is not sent yet will never be.")
+        return ask_yes_no(f"Cancel “{name}” for good? What is not sent yet will never be.")
     except KeyboardInterrupt:
         raise typer.Abort from None
 
 
 def _control(name: str, wanted: "Control", settings: "Settings") -> None:
     from campaign.app.runs import control
-    from campaign.cli.loop import run_loop
+    from campaign.cli.process import run_loop
 
     run_loop(control(name, wanted, settings))

@@ -6,12 +6,12 @@ from datetime import datetime
 from itertools import zip_longest
 from typing import Final
 
-from campaign.cli.kept import LONGEST_NAME
 from campaign.domain.model import Counts, Status
 from campaign.reporter.comparison import Comparison, Line, Rate, Rates, converted_of, percent_of
 from campaign.reporter.conversions import Conversion, largest
 from campaign.reporter.reasons import printable
 from campaign.reporter.standing import LABEL, ORDER
+from campaign_table import LONGEST_NAME
 
 BAR: Final = 20
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉"

@@ -1,19 +1,90 @@
-"""`user ...`: who may use the console."""
+"""`serve`, the console in a browser, and `user ...`, who may use it."""
 
 import sys
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from campaign.cli.flags import takes
-from campaign.cli.serve import Folder, check_installed
+from campaign.app.options import NETWORK
+from campaign.cli.options import with_options
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from campaign.console.store import Store
     from campaign.settings import Settings
+
+
+_WHERE = "Where it listens"
+Folder = Annotated[
+    Path | None,
+    typer.Option(help="Where users, uploads and drafts are kept. Default: console, beside the ledger.", metavar="DIR", show_default=False),
+]
+
+
+@with_options("ledger", *NETWORK, "log_level", "log_file")
+def serve(
+    *,
+    host: Annotated[
+        str | None,
+        typer.Option(help="Default 127.0.0.1, this machine alone; any other needs users.", metavar="HOST", rich_help_panel=_WHERE),
+    ] = None,
+    port: Annotated[str | None, typer.Option(help="Default 8321; 0 takes any free one.", metavar="NUMBER", rich_help_panel=_WHERE)] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(help="A certificate, with its chain, in PEM; serves by https.", metavar="FILE", rich_help_panel=_WHERE)
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="The certificate's key.", metavar="FILE", rich_help_panel=_WHERE)] = None,
+    behind_proxy: Annotated[
+        bool | None, typer.Option("--behind-proxy", help="A proxy serves it by https.", rich_help_panel=_WHERE, show_default=False)
+    ] = None,
+    folder: Folder = None,
+    require_approval: Annotated[
+        str | None, typer.Option(help="More recipients than this need a second person, an approver.", metavar="NUMBER")
+    ] = None,
+    most_upload: Annotated[str | None, typer.Option(help="The largest list that may be uploaded. Default 1GB.", metavar="SIZE")] = None,
+    settings: "Settings",
+) -> None:
+    check_installed()
+    from campaign.cli.process import run_loop
+    from campaign.console.serve import serve as run
+    from campaign.console.serving import Serving
+
+    serving = Serving.read(
+        host=host,
+        port=port,
+        folder=folder,
+        require_approval=require_approval,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        behind_proxy=behind_proxy,
+        most_upload=most_upload,
+    )
+
+    def ready(url: str, link: str) -> None:
+        once = "\nThe link works once, for one browser; campaign user link makes another." if link != url else ""
+        sys.stdout.write(f"The console is at {link}{once}\nPress Ctrl-C to end it; what is being sent goes on.\n")
+        sys.stdout.flush()
+
+    raise typer.Exit(run_loop(run(serving, settings, lambda found: ready(found.url, found.link))))
+
+
+def check_installed() -> None:
+    """See that the extra is there.
+
+    Raises:
+        UsageError: it is not; says how to get it.
+    """
+    from importlib.util import find_spec
+
+    from campaign.domain.errors import UsageError
+
+    if find_spec("cryptography") is None:
+        raise UsageError(
+            "The console is an extra that is not installed: pip install 'campaign[console]'", code="extra_missing", extra="console"
+        )
+
 
 T = TypeVar("T")
 PASSWORD_VARIABLE = "CAMPAIGN_CONSOLE_PASSWORD"  # noqa: S105 - a variable's name
@@ -40,8 +111,8 @@ def _group() -> None:
     """
 
 
-@takes("ledger", "log_level")
-def add(name: UserName, role: RoleOption, *, folder: Folder = None, settings: "Settings") -> None:
+@with_options("ledger", "log_level")
+def add_user(name: UserName, role: RoleOption, *, folder: Folder = None, settings: "Settings") -> None:
     check_installed()
     from campaign.console.door import users
     from campaign.console.door.passwords import Passwords
@@ -51,7 +122,7 @@ def add(name: UserName, role: RoleOption, *, folder: Folder = None, settings: "S
     typer.echo(f"“{name}” may log in, as {role.value}.")
 
 
-@takes("ledger", "json_output", "log_level")
+@with_options("ledger", "json_output", "log_level")
 def list_users(*, folder: Folder = None, settings: "Settings") -> None:
     check_installed()
     from campaign.cli.output import print_json
@@ -65,8 +136,8 @@ def list_users(*, folder: Folder = None, settings: "Settings") -> None:
         typer.echo("\n".join(f"{user.role.name.lower():<10}{user.name}" for user in found) if found else none)
 
 
-@takes("ledger", "log_level")
-def role(name: UserName, role: RoleOption, *, folder: Folder = None, settings: "Settings") -> None:
+@with_options("ledger", "log_level")
+def set_role(name: UserName, role: RoleOption, *, folder: Folder = None, settings: "Settings") -> None:
     check_installed()
     from campaign.console.door import users
 
@@ -74,8 +145,8 @@ def role(name: UserName, role: RoleOption, *, folder: Folder = None, settings: "
     typer.echo(f"“{name}” is now {role.value}.")
 
 
-@takes("ledger", "log_level")
-def password(name: UserName, *, folder: Folder = None, settings: "Settings") -> None:
+@with_options("ledger", "log_level")
+def set_password(name: UserName, *, folder: Folder = None, settings: "Settings") -> None:
     check_installed()
     from campaign.console.door import users
     from campaign.console.door.passwords import Passwords
@@ -85,8 +156,8 @@ def password(name: UserName, *, folder: Folder = None, settings: "Settings") -> 
     typer.echo(f"“{name}” has a new password, and is logged out everywhere.")
 
 
-@takes("ledger", "log_level")
-def remove(name: UserName, *, folder: Folder = None, settings: "Settings") -> None:
+@with_options("ledger", "log_level")
+def remove_user(name: UserName, *, folder: Folder = None, settings: "Settings") -> None:
     check_installed()
     from campaign.console.door import users
 
@@ -94,8 +165,8 @@ def remove(name: UserName, *, folder: Folder = None, settings: "Settings") -> No
     typer.echo(f"“{name}” is removed, and logged out everywhere.")
 
 
-@takes("ledger", "log_level")
-def link(*, folder: Folder = None, settings: "Settings") -> None:
+@with_options("ledger", "log_level")
+def new_link(*, folder: Folder = None, settings: "Settings") -> None:
     check_installed()
     from campaign.console.door.links import another_link
 
@@ -103,12 +174,12 @@ def link(*, folder: Folder = None, settings: "Settings") -> None:
 
 
 for command, called, says in (
-    (add, "add", "Let somebody in."),
+    (add_user, "add", "Let somebody in."),
     (list_users, "list", "All users, and their roles."),
-    (role, "role", "Give a user another role."),
-    (password, "password", "Give a user another password; ends their sessions."),
-    (remove, "remove", "Let a user in no more; ends their sessions."),
-    (link, "link", "Another one-time link, for a console without users on this machine."),
+    (set_role, "role", "Give a user another role."),
+    (set_password, "password", "Give a user another password; ends their sessions."),
+    (remove_user, "remove", "Let a user in no more; ends their sessions."),
+    (new_link, "link", "Another one-time link, for a console without users on this machine."),
 ):
     app.command(called, help=says)(command)
 
@@ -124,7 +195,7 @@ def _change(settings: "Settings", folder: "Folder", work: "Callable[[Store], Awa
 
 
 def _on_store(settings: "Settings", folder: "Folder", work: "Callable[[Store], Awaitable[T]]") -> T:
-    from campaign.cli.loop import run_loop
+    from campaign.cli.process import run_loop
     from campaign.console.keeping import open_store
     from campaign.console.serving import Serving
 

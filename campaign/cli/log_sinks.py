@@ -1,17 +1,70 @@
-"""Where events go: a file for programs, stderr for whoever is there."""
+"""What becomes of events: sentences for people, without anything that a terminal acts upon, and JSON for a file."""
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import structlog
 from structlog.typing import EventDict
 
-from campaign.cli.happenings import event_in_words
 from campaign.domain.errors import UsageError
+from campaign.domain.forecast import moment_in_words
+from campaign.reporter.reasons import reason_in_words
+
+_UNREACHABLE: Final = frozenset({"dns", "connect", "connect_timeout", "tls"})
+
+_MESSAGES: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
+    "backing_off": lambda details: (
+        "PassEntry can't be reached" if details["reason"] in _UNREACHABLE else reason_in_words(details["reason"])
+    ),
+    "throttled": lambda _: "PassEntry asks to slow down",
+    "others_use_the_token": lambda details: (
+        f"others use the token, at {details['per_second']:g} a second; this run goes on at {details['left_per_second']:g}"
+    ),
+    "sending_without_baselines": lambda details: (
+        f"passes can't be read, so for {details['seconds']:.0f} s messages go out without --baseline"
+    ),
+    "texts_are_not_shown_as_sent": lambda _: (
+        "PassEntry does not show texts as they were sent, so reading back can't settle what is unknown"
+    ),
+    "worker_lost": lambda _: "a worker was lost, and is replaced; what it had under way is read back",
+    "ledger_not_seen": lambda _: "the ledger does not answer",
+    "waiting_for_its_time": lambda details: f"it is not the time to send: this goes on at {_moment(details['until'])}",
+}
+
+
+def describe_event(event: str, **details: Any) -> str:
+    """What an event of a run means, without a full stop; empty for one that speaks of rows only, or is told elsewhere."""
+    words = _MESSAGES.get(event)
+    return "" if words is None else words(details)
+
+
+def _moment(iso: str) -> str:
+    """A moment by this machine's own clock, for the person in front of it."""
+    at = datetime.fromisoformat(iso).astimezone()
+    return moment_in_words(at, now=datetime.now(UTC), in_zone=at.tzinfo or UTC)
+
+
+PRIVATE: Final = frozenset({"message", "token"})
+"""Details that no log holds, whoever tells them."""
+
+
+def sanitize(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """One of structlog's processors: the event without what is private, its texts printable and on one line."""
+    return {_printable(name): _printable(value) for name, value in event.items() if name not in PRIVATE}
+
+
+def _printable(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_printable(part) for part in value]
+    if not isinstance(value, str) or value.isprintable():
+        return value
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in value)
+
 
 SERIOUS: Final = frozenset({"warning", "error", "critical"})
 _ONCE: Final = "If it happens again, only the log tells."
@@ -86,7 +139,7 @@ def for_mails() -> Callable[[object, str, EventDict], str]:
         if event["event"] in told:
             raise structlog.DropEvent
         told.add(event["event"])
-        return f"campaign: {event.get('detail') or _in_words(event)}"
+        return f"campaign: {event.get('detail') or _sentence(event)}"
 
     return render
 
@@ -99,9 +152,9 @@ def for_terminals(_logger: object, _method: str, event: EventDict) -> EventDict:
     return {name: value for name, value in event.items() if name not in known}
 
 
-def _in_words(event: EventDict) -> str:
+def _sentence(event: EventDict) -> str:
     details: dict[str, Any] = {name: value for name, value in event.items() if name not in _FOR_FILES}
-    if said := event_in_words(event["event"], **details):
+    if said := describe_event(event["event"], **details):
         return f"{said[0].upper()}{said[1:]}. {_ONCE}"
     listed = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in details.items())
     return f"{event['event'].replace('_', ' ')}{': ' if listed else ''}{listed}. {_ONCE}"

@@ -65,10 +65,10 @@ def demo(
 ) -> None:
     from campaign.app.rehearsal import rehearse
     from campaign.cli import logs
-    from campaign.cli.loop import run_loop
     from campaign.cli.output import print_rehearsed
-    from campaign.cli.progress import RunProgress
-    from campaign.cli.signals import listen
+    from campaign.cli.process import run_loop
+    from campaign.cli.run_monitor import RunProgress
+    from campaign.cli.terminal import listen
     from campaign.written import given_path
 
     folder = given_path("--folder", folder) if folder is not None else None

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from campaign.app.options import LOOKING
-from campaign.cli.flags import takes
+from campaign.cli.options import with_options
 
 if TYPE_CHECKING:
     from campaign.settings import Settings
+
 
 RATE = (
     "The delivery rate is the share of delivered rows among all rows that a message was sent to: those that are delivered, accepted, "
@@ -33,7 +34,7 @@ STATS = f"The delivery rate of every campaign, oldest first, and of all together
 COMPARE = f"Two campaigns side by side: what became of them, why, how fast, with which settings and which message.\n\n{RATE}"
 
 
-@takes(*LOOKING)
+@with_options(*LOOKING)
 def stats(
     *,
     since: Annotated[str | None, typer.Option("--since", help="Only campaigns begun at this time or later.", metavar="TIME")] = None,
@@ -47,7 +48,7 @@ def stats(
 ) -> None:
     from campaign.app.statistics import Joined, delivery_rates
     from campaign.cli.output import print_json
-    from campaign.cli.tables import lines_of_rates
+    from campaign.cli.stats_table import lines_of_rates
 
     joined = Joined(file=conversions, within=within, by=by, id_column=conversions_id, time_column=conversions_time)
     found = delivery_rates(settings, since=since, until=until, joined=joined)
@@ -57,7 +58,7 @@ def stats(
         typer.echo("\n".join(lines_of_rates(found, bars=sys.stdout.isatty())))
 
 
-@takes(*LOOKING)
+@with_options(*LOOKING)
 def compare(
     first: Annotated[str, typer.Argument(help="A campaign's name.", metavar="NAME")],
     second: Annotated[str, typer.Argument(help="Another's.", metavar="NAME")],
@@ -71,7 +72,7 @@ def compare(
 ) -> None:
     from campaign.app.statistics import Joined, compared
     from campaign.cli.output import print_json
-    from campaign.cli.tables import lines_side_by_side, lines_with_tabs
+    from campaign.cli.stats_table import lines_side_by_side, lines_with_tabs
 
     joined = Joined(file=conversions, within=within, by=by, id_column=conversions_id, time_column=conversions_time)
     found = compared((first, second), settings, joined=joined)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from campaign.cli.typed import agreed, line
+from campaign.cli.terminal import ask_yes_no, prompt
 
 
 @pytest.fixture
@@ -25,19 +25,19 @@ def keys(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 @pytest.mark.parametrize(("typed", "expected"), [("y\n", True), ("YES \n", True), ("\n", False), ("n\n", False), ("maybe\ny\n", True)])
 def test_yes_is_yes_and_enter_alone_is_no(keys: int, typed: str, *, expected: bool) -> None:
     os.write(keys, typed.encode())
-    assert agreed("Send?") is expected
+    assert ask_yes_no("Send?") is expected
 
 
 def test_a_line_comes_without_its_end(keys: int, capsys: pytest.CaptureFixture[str]) -> None:
     os.write(keys, "12 345 ü\n".encode())
-    assert line("How many") == "12 345 ü"
+    assert prompt("How many") == "12 345 ü"
     assert capsys.readouterr().err == "How many: "
 
 
 def test_the_end_of_the_input_is_no_answer(keys: int) -> None:
     os.write(keys, b"\x04")
     with pytest.raises(KeyboardInterrupt):
-        line("How many")
+        prompt("How many")
 
 
 def test_a_ctrl_c_that_interrupts_no_read_is_heard_all_the_same(keys: int) -> None:
@@ -54,7 +54,7 @@ def test_a_ctrl_c_that_interrupts_no_read_is_heard_all_the_same(keys: int) -> No
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt):
-            line("How many")
+            prompt("How many")
         assert time.monotonic() - began < 3
     finally:
         signal.signal(signal.SIGINT, before)

@@ -1,10 +1,12 @@
-"""Standard streams that can't break a run: one that is closed leads nowhere, and a reader that went away is none."""
+"""The process itself: standard streams that can't break a run, and the event loop."""
 
 import errno
 import io
 import os
 import sys
-from typing import Any, Final, TextIO
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import Any, Final, TextIO, TypeVar
 
 GONE: Final = frozenset({errno.EPIPE, errno.EIO})
 """Nobody reads the pipe any more; the terminal was closed."""
@@ -26,7 +28,7 @@ class _Stream(io.FileIO):
             return memoryview(data).nbytes
 
 
-def make_sure_of_streams() -> None:
+def ensure_stdio() -> None:
     """To be called first of all.
 
     What a run says on stderr may get lost for any reason, such as a log on a full disk: what it does is in the ledger. Of stdout only a
@@ -49,3 +51,27 @@ def _text(before: TextIO | None, descriptor: int, ignored: frozenset[int] | None
     raw = _Stream(descriptor, ignored)
     encoding, errors = (before.encoding, before.errors) if before is not None else ("utf-8", "backslashreplace")
     return io.TextIOWrapper(io.BufferedWriter(raw), encoding=encoding, errors=errors, line_buffering=descriptor == 2 or raw.isatty())
+
+
+T = TypeVar("T")
+
+
+def _raise_open_files_limit() -> None:
+    """Shells often allow 1,024 open files, which a fast run against a slow API would need more than."""
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def run_loop(work: Coroutine[Any, Any, T]) -> T:
+    import asyncio
+
+    _raise_open_files_limit()
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(work)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)

@@ -6,19 +6,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from campaign.app.options import LOOKING
-from campaign.cli.flags import takes
+from campaign.cli.options import with_options
 
 if TYPE_CHECKING:
     from campaign.settings import Settings
 
+
 OneName = Annotated[str, typer.Argument(help="The campaign's name.", metavar="NAME")]
 
 
-@takes(*LOOKING)
+@with_options(*LOOKING)
 def list_all(*, settings: "Settings") -> None:
     from campaign.app.keeping import all_campaigns, listed
-    from campaign.cli.kept import lines_of_all
     from campaign.cli.output import none_yet, print_json
+    from campaign_table import lines_of_all
 
     views = all_campaigns(settings)
     if settings.json_output:
@@ -27,11 +28,11 @@ def list_all(*, settings: "Settings") -> None:
         typer.echo("\n".join(lines_of_all(views)) if views else none_yet())
 
 
-@takes(*LOOKING)
+@with_options(*LOOKING)
 def show(name: OneName, *, settings: "Settings") -> None:
     from campaign.app.keeping import history
-    from campaign.cli.kept import history_in_words
     from campaign.cli.output import print_json
+    from campaign_table import history_in_words
 
     found = history(name, settings)
     if settings.json_output:
@@ -40,7 +41,7 @@ def show(name: OneName, *, settings: "Settings") -> None:
         typer.echo(history_in_words(found))
 
 
-@takes("yes", "quiet_period", *LOOKING)
+@with_options("yes", "quiet_period", *LOOKING)
 def forget(
     name: Annotated[
         str | None, typer.Argument(help="The campaign's name; without it, all that ended long enough ago.", metavar="[NAME]")
@@ -50,8 +51,8 @@ def forget(
     settings: "Settings",
 ) -> None:
     from campaign.app import keeping
-    from campaign.cli.loop import run_loop
     from campaign.cli.output import print_json
+    from campaign.cli.process import run_loop
     from campaign.domain.durations import parse_duration
     from campaign.domain.errors import UsageError
 

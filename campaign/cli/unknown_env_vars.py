@@ -18,7 +18,7 @@ _OF_KUBERNETES: Final = re.compile(r"CAMPAIGN_(?:CONSOLE_)?(?:SERVICE|PORT)(?:_.
 """What it sets in every container beside a service that is named “campaign” or “campaign-console”."""
 
 
-def misnamed() -> Iterator[str]:
+def unknown_env_vars() -> Iterator[str]:
     """A sentence for each such variable of the environment and of `.env`, with the name that may be meant."""
     known = {_variable(name) for name in Settings.model_fields if name not in ONLY_FLAGS} | {
         f"{CONSOLE}{name.upper()}" for name in (*Serving.model_fields, "password")

@@ -22,7 +22,7 @@ PATIENCE_SECONDS: Final = 5.0
 """How long the command's end waits for the last writing."""
 
 
-class Gauges:
+class MetricsWriter:
     """`sender.port.Observer` of a command's runs, and a context manager around each, entered inside the event loop.
 
     Args:

@@ -1,0 +1,157 @@
+"""A person at the terminal: what they type, what they are asked before anything is sent, and Ctrl-C.
+
+The first Ctrl-C, SIGTERM or closed terminal: no new sends, what is in flight settles. The second: at once.
+"""
+
+import asyncio
+import os
+import select
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from shutil import get_terminal_size
+from typing import TYPE_CHECKING, Final
+
+import typer
+
+from campaign.app.plan import NUMBER_FROM, is_number, plan_in_words
+from campaign.app.sending import Stop
+from campaign.cli.logs import tell
+from campaign.domain.message_lint import LintKind
+from campaign.loader.source import STOP_CODE
+
+if TYPE_CHECKING:
+    from campaign.app.question import Question
+
+
+_LOOK_SECONDS: Final = 0.2
+
+
+def prompt(prompt: str) -> str:
+    """The line that is typed after a prompt, without its end.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C, or the end of the input.
+    """
+    typer.echo(f"{prompt}: ", nl=False, err=True)
+    if sys.platform != "win32":
+        # A signal that comes right before a read begins does not interrupt it: its handler would wait for Enter.
+        while not select.select([sys.stdin], [], [], _LOOK_SECONDS)[0]:
+            pass
+    typed = sys.stdin.readline()
+    if not typed:
+        raise KeyboardInterrupt
+    return typed.rstrip("\r\n")
+
+
+def ask_yes_no(question: str) -> bool:
+    """Whether the answer is yes; asked until it is yes or no, and Enter alone is no.
+
+    Raises:
+        KeyboardInterrupt: as in `line`.
+    """
+    while True:
+        match prompt(f"{question} [y/N]").strip().lower():
+            case "y" | "yes":
+                return True
+            case "" | "n" | "no":
+                return False
+            case _:
+                typer.echo("Type y or n.", err=True)
+
+
+def agree(warning: str, question: str) -> bool:
+    """Whether a person agrees, having read the warning; no where there is nobody to ask.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C, or the end of the input.
+    """
+    from campaign.reporter.lines import WIDTH, wrapped
+    from campaign.reporter.reasons import printable
+
+    if not sys.stdin.isatty():
+        return False
+    typer.echo("\n".join(wrapped(printable(warning), width=min(WIDTH, get_terminal_size().columns))), err=True)
+    with interruptible():
+        return ask_yes_no(question)
+
+
+def confirm(question: "Question") -> bool:
+    """Whether a person agrees.
+
+    Raises:
+        UsageError: there is nobody to ask.
+        KeyboardInterrupt: Ctrl-C, or the end of the input.
+    """
+    from campaign.app.question import new_in_words
+    from campaign.domain.errors import UsageError
+    from campaign.reporter.lines import WIDTH, wrapped
+    from campaign.reporter.reasons import concern_in_words, printable
+
+    if not sys.stdin.isatty():
+        raise UsageError("There is no terminal to ask on. Add --yes to send without being asked; nothing was sent.", code="no_terminal")
+    width = min(WIDTH, get_terminal_size().columns)
+
+    def say(sentence: str) -> None:
+        typer.echo("\n".join(wrapped(printable(sentence), width=width)), err=True)
+
+    reads = "It reads:" if question.messages == 1 else "The first one reads:"
+    if question.new_ledger:
+        say(new_in_words(question.new_ledger))
+    say(f"{plan_in_words(question, now=datetime.now(UTC))} {reads}")
+    typer.echo(f"  {printable(question.first)}", err=True)
+    with interruptible():
+        for concern in question.concerns():
+            if concern.kind is not LintKind.LINK:
+                where = concern.where(question.record.spec.lines, most=3)
+                say(f"Look at this: {concern_in_words(concern, lock_screen=question.lock_screen)}: {where}.")
+        if question.messages <= NUMBER_FROM:
+            return ask_yes_no("Send?")
+        return is_number(prompt("To send, type the number of recipients"), question.messages)
+
+
+AT_ONCE_SECONDS: Final = 1.0
+"""What a second signal leaves for recording that the sends under way are in doubt; the ledger would find it out without that, too."""
+
+
+def listen() -> Stop:
+    """A `Stop` that the process's signals set; to be called inside the event loop."""
+    stop = Stop(gently=asyncio.Event(), now=asyncio.Event())
+    # A list that comes out of a pipe is waited for in a thread.
+    STOP_CODE.set(lambda: stop.exit_code if stop.gently.is_set() else 0)
+    loop = asyncio.get_running_loop()
+    for number in _handled():
+        loop.add_signal_handler(number, _stop_requested, stop, number)
+    return stop
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let signals end the process as usual while a person is asked and nothing is under way."""
+    before = {number: signal.getsignal(number) for number in _handled()}
+    for number in before:
+        signal.signal(number, signal.default_int_handler if number is signal.SIGINT else signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _handled() -> list[signal.Signals]:
+    """A closed terminal is a reason to stop, except for a process that was told to outlive it."""
+    if sys.platform == "win32" or signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        return [signal.SIGINT, signal.SIGTERM]
+    return [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+
+
+def _stop_requested(stop: Stop, number: signal.Signals) -> None:
+    if stop.gently.is_set():
+        stop.now.set()
+        asyncio.get_running_loop().call_later(AT_ONCE_SECONDS, os._exit, stop.exit_code)
+        return
+    stop.exit_code = 128 + number
+    stop.gently.set()
+    tell("stopping", "Stopping: no new sends; waiting up to 10 s for the ones under way. Again to stop at once.")
