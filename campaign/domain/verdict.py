@@ -30,14 +30,20 @@ class Signature:
     """What an answer shows of who gave it.
 
     `documented`: it has what only PassEntry's answers have: an x-rate-limit header, which all of them have, or the documented JSON.
-    `page`: it is a web page, as proxies, firewalls and login portals answer. `whole`: its body came to its end. `redirects_to` is the
-    address that it names.
+    `json`: its body is some JSON object, as an API answers and few of those who stand before one. `page`: it is a web page, as proxies,
+    firewalls and login portals answer. `whole`: its body came to its end. `redirects_to` is the address that it names.
     """
 
     documented: bool = False
+    json: bool = False
     page: bool = False
     whole: bool = True
     redirects_to: str = ""
+
+    @property
+    def by_api(self) -> bool:
+        """Whether the API itself seems to answer."""
+        return self.documented or self.json
 
 
 UNSIGNED: Final = Signature()
@@ -187,12 +193,14 @@ def _judge_reply(reply: Reply) -> Verdict:
         if reply.notification_status == DELIVERED_VALUE:
             return Verdict(proof=Proof.DELIVERED)
         return Verdict(proof=Proof.NOT_DELIVERED, reason=reply.notification_status)
-    # Firewalls that read answers, too, refuse after the message was taken. And a gateway that can't find the page it wants to show for a
-    # failed server answers 404: for this message only, so that others which are accepted tell nothing of it.
-    # A row that is refused for its caller is sent once more, so such a refusal has to be PassEntry's own by more than its status.
-    by_somebody_else = not reply.signature.documented and (reply.signature.page or rule_of(status).proof is Proof.ROW_OR_ALL)
-    proof = Proof.AMBIGUOUS if by_somebody_else else rule_of(status).proof
-    reason = FORBIDDEN if status == 403 and not (by_somebody_else and reply.signature.page) else f"http_{status}"
+    proof, signature = rule_of(status).proof, reply.signature
+    # Firewalls that read answers, too, refuse after the message was taken, and gateways put a status of their own in place of a failed
+    # server's. A row that is refused for its caller is sent once more, so such a refusal has to be PassEntry's own by more than its form.
+    own = signature.documented if proof is Proof.ROW_OR_ALL else signature.by_api
+    reason = FORBIDDEN if status == 403 and (own or not signature.page) else f"http_{status}"
+    # Whoever it is that refuses the token, the run has to stop (and `settle_attempt` sees to the row).
+    if not own and (proof is not Proof.TOKEN_REFUSED or signature.page):
+        proof = Proof.AMBIGUOUS
     return Verdict(proof=proof, reason=reason, error=reply.error)
 
 
@@ -298,8 +306,8 @@ def _of_text(text: str, *, message: str, sent_before: frozenset[str], last_befor
         if any(same_text(message, other) for other in before):
             return Conclusion(status=Status.UNKNOWN, reason="same_text_before")
         return Conclusion(status=Status.ACCEPTED)
-    if seems_same(text, message) or any(same_text(message, other) for other in sent_before):
-        # Ours as the API shows it, perhaps; and where the same was sent before, what is shown may be of then or of now.
+    if may_be(text, message) or any(same_text(message, other) for other in sent_before):
+        # Ours as the API shows it, perhaps, or its beginning; and where the same was sent before, what is shown may be of then or of now.
         return Conclusion(status=Status.UNKNOWN, reason="same_text_before")
     if last_before is not None and same_text(text, last_before):
         return Conclusion(status=Status.PENDING)
@@ -322,9 +330,10 @@ def after_reading(conclusion: Conclusion, *, reason: str, tries: int, max_attemp
     return conclusion
 
 
-def seems_same(shown: str, message: str) -> bool:
-    """Whether a text may be a message as a service shows it: with entities, links turned into words, or other forms of letters."""
-    return _plain(shown) == _plain(message)
+def may_be(shown: str, message: str) -> bool:
+    """Whether a text may be a message as a service shows it: cut short, with entities, links as words, or other forms of letters."""
+    text, ours = _plain(shown), _plain(message)
+    return text == ours or (bool(text) and ours.startswith(text))
 
 
 def _plain(text: str) -> str:

@@ -13,7 +13,7 @@ from campaign.sender.limits import count, retry_after_seconds
 _MOST_ERRORS: Final = 20
 _REAL_TOKEN_LENGTH: Final = 16
 _ABSENT: Final = object()
-_DOCUMENTED: Final = Signature(documented=True)
+_DOCUMENTED: Final = Signature(documented=True, json=True)
 _DOCUMENTED_HEADERS: Final = tuple(f"x-rate-limit-{name}" for name in ("limit", "remaining", "reset", "retry-after", "url"))
 _BLANKS: Final = b" \t\r\n\xef\xbb\xbf"
 """What may stand before markup, a byte order mark included."""
@@ -33,7 +33,8 @@ def read_reply(*, http_status: int, headers: Mapping[str, str], body: bytes, who
     remaining = count(headers, "x-rate-limit-remaining")
     limit = count(headers, "x-rate-limit-limit")
     if not 200 <= http_status < 300:
-        signature = _signature(headers, body, whole=whole, documented=_has_errors(_json(body)), token=token)
+        found = _json(body)
+        signature = _signature(headers, found, body, whole=whole, documented=_has_errors(found), token=token)
         return Reply(
             http_status=http_status,
             retry_after_seconds=retry_after_seconds(headers, now=now),
@@ -52,7 +53,7 @@ def read_reply(*, http_status: int, headers: Mapping[str, str], body: bytes, who
             rate_remaining=remaining,
             rate_limit=limit,
             error=_undocumented(body, whole=whole, token=token),
-            signature=_signature(headers, body, whole=whole, documented=_has_errors(found), token=token),
+            signature=_signature(headers, found, body, whole=whole, documented=_has_errors(found), token=token),
         )
     pass_status, device_type = _pass_and_device(_object(_object(found, "data"), "attributes"), token=token)
     return Reply(
@@ -71,7 +72,8 @@ def read_reply(*, http_status: int, headers: Mapping[str, str], body: bytes, who
 def read_pass(*, http_status: int, headers: Mapping[str, str], body: bytes, whole: bool, token: str, now: float) -> Reading:
     """The answer to Show Pass; all but a whole, documented 200 is unreadable. Arguments as for `read_reply`."""
     if http_status != 200:
-        signature = _signature(headers, body, whole=whole, documented=_has_errors(_json(body)), token=token)
+        found = _json(body)
+        signature = _signature(headers, found, body, whole=whole, documented=_has_errors(found), token=token)
         return Reading(
             latest=Latest.UNREADABLE,
             http_status=http_status,
@@ -79,14 +81,15 @@ def read_pass(*, http_status: int, headers: Mapping[str, str], body: bytes, whol
             error=_error(body, token=token) or _leads_to(signature),
             signature=signature,
         )
-    attributes = _object(_object(_json(body), "data"), "attributes") if whole else None
+    found = _json(body) if whole else None
+    attributes = _object(_object(found, "data"), "attributes")
     text = attributes.get("latestMessage", _ABSENT) if attributes is not None else None
     if attributes is None or not (text is None or text is _ABSENT or isinstance(text, str)):
         return Reading(
             latest=Latest.UNREADABLE,
             http_status=http_status,
             error=_undocumented(body, whole=whole, token=token),
-            signature=_signature(headers, body, whole=whole, documented=attributes is not None, token=token),
+            signature=_signature(headers, found, body, whole=whole, documented=attributes is not None, token=token),
         )
     pass_status, device_type = _pass_and_device(attributes, token=token)
     return Reading(
@@ -99,13 +102,14 @@ def read_pass(*, http_status: int, headers: Mapping[str, str], body: bytes, whol
     )
 
 
-def _signature(headers: Mapping[str, str], body: bytes, *, whole: bool, documented: bool, token: str) -> Signature:
-    """Who gave the answer; `documented` is whether its body says so."""
+def _signature(headers: Mapping[str, str], found: object, body: bytes, *, whole: bool, documented: bool, token: str) -> Signature:
+    """Who gave the answer; `found` is its body's JSON, `documented` whether that says so."""
     markup = body[:64].lstrip(_BLANKS).startswith(b"<")
     # A page of which nothing came is one, too.
-    html = (bool(body) or not whole) and headers.get("Content-Type", "").lower().startswith("text/html") and _json(body) is None
+    html = (bool(body) or not whole) and headers.get("Content-Type", "").lower().startswith("text/html") and found is None
     return Signature(
-        documented=documented or any(name in headers for name in _DOCUMENTED_HEADERS),
+        documented=documented or any(headers.get(name, "").strip() for name in _DOCUMENTED_HEADERS),
+        json=isinstance(found, dict),
         page=markup or html,
         whole=whole,
         redirects_to=visible(_host(headers.get("Location", "")), secret=token),

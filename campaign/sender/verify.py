@@ -134,8 +134,8 @@ class Verifier:
 
     def _is_gone(self, doubt: Doubt, reading: Reading) -> bool:
         """Whether there is no such pass, by the answer to its message and to its reading: a gateway's 404 may be of a moment only."""
-        not_found = reading.http_status in {404, 410} and doubt.reason == f"http_{reading.http_status}"
-        return not_found and (not foreign(reading) or self._foreign[_key(doubt)] >= MOST_READS - 1)
+        seen = self._foreign[_key(doubt)] + self._reads[_key(doubt)]
+        return _not_found(doubt, reading) and (reading.signature.by_api or seen >= MOST_READS - 1)
 
     async def _can_read(self, campaign: int) -> bool:
         """Whether a pass that surely is there can be read now."""
@@ -147,7 +147,7 @@ class Verifier:
     async def _look(self, pass_id: str, message: str) -> "Shows | None":
         await self._pacer.slot()
         reading = await self._read(pass_id)
-        if reading.http_status == 404 and not foreign(reading):
+        if reading.http_status == 404 and reading.signature.by_api:
             return Shows.GONE
         match reading.latest:
             case Latest.UNREADABLE:
@@ -165,10 +165,15 @@ class Verifier:
         times = self._foreign if answer else self._refused if throttled else self._reads
         times[key] += 1
         over = times[key] >= (MOST_FOREIGN if answer else MOST_REFUSED if throttled else MOST_READS)
-        if over or (reading.http_status in {401, 403, 404} and not answer):
+        refused = reading.http_status in {401, 403, 404} and not answer
+        if over or (refused and (reading.signature.by_api or not _not_found(doubt, reading))):
             del self._foreign[key], self._refused[key], self._reads[key]
             return None
         return AGAIN_SECONDS if throttled else min(LONGEST_AGAIN_SECONDS, AGAIN_SECONDS * times[key])
+
+
+def _not_found(doubt: Doubt, reading: Reading) -> bool:
+    return reading.http_status in {404, 410} and doubt.reason == f"http_{reading.http_status}"
 
 
 def _key(doubt: Doubt) -> tuple[int, int, int]:

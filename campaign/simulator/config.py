@@ -83,7 +83,7 @@ class SimulatorConfig:
         existing: if given, every other pass is answered 404.
         forbidden: passes of another owner, that are answered 403.
         portal: answers everything in the API's place: a web page, JSON of another service, or a redirect; empty is nobody.
-        taken_then: the statuses that the fault `taken_then` answers with, as a web page, after the message was processed.
+        taken_then: the statuses that the fault `taken_then` answers with, in three forms, after the message was processed.
         statuses, device_types: which share of the passes is what, by weight; the id decides which.
         undelivered_when_issued: a pass whose status is `issued` is answered `notDelivered`, as there is no wallet to show it.
         faults: the probability of each, for one request.

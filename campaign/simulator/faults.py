@@ -210,6 +210,8 @@ class Body(Enum):
     PASS_WITH_NULL_MESSAGE = auto()
     ERRORS = auto()
     HTML = auto()
+    WORDS = auto()
+    NOTHING = auto()
     HALF = auto()
     DEEP = auto()
 
@@ -280,7 +282,7 @@ PLANS: Final[Mapping[Fault, Plan]] = MappingProxyType(
         Fault.ENDLESS_HEADERS: _done(End(act=Act.ENDLESS_HEADERS)),
         Fault.DEEP_JSON: _done(End(body=Body.DEEP)),
         # Its status is the configuration's.
-        Fault.TAKEN_THEN: _done(End(body=Body.HTML)),
+        Fault.TAKEN_THEN: _done(End(body=Body.HTML), End(body=Body.WORDS), End(body=Body.NOTHING)),
         Fault.BLOCKED: Plan(ends=(End(status=403, body=Body.HTML),)),
         Fault.READ_ERROR: _refusal(500),
         Fault.READ_MISSING: Plan(ends=(End(body=Body.PASS_WITHOUT_MESSAGE),)),

@@ -153,6 +153,7 @@ def _moment(when: datetime) -> str:
 
 JSON: Final = "application/json; charset=utf-8"
 HTML: Final = "text/html; charset=utf-8"
+WORDS: Final = "text/plain; charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,7 +221,9 @@ def carry_out(state: State, visit: Visit, *, content_type: str, body: bytes, oth
     plan = plan_for(visit)
     end = plan.end(visit.draw.variant)
     if visit.fault is Fault.TAKEN_THEN:
-        end = replace(end, status=state.config.taken_then[visit.draw.variant % len(state.config.taken_then)])
+        statuses = state.config.taken_then
+        # So that each status comes in each form.
+        end = replace(plan.end(visit.draw.variant // len(statuses)), status=statuses[visit.draw.variant % len(statuses)])
     message: str | Objection = ""
     if plan.needs_pass and not state.exists(visit.pass_id):
         return objection_reply(visit, NO_SUCH_PASS)
@@ -236,7 +239,7 @@ def carry_out(state: State, visit: Visit, *, content_type: str, body: bytes, oth
         act=end.act,
         status=end.status,
         body=_body(state, visit, end),
-        content_type=HTML if end.body is Body.HTML else JSON,
+        content_type={Body.HTML: HTML, Body.WORDS: WORDS}.get(end.body, JSON),
         headers=_headers(state, visit, end, other_host),
         cause=visit.fault,
         late_message=message if plan.processing is Processing.LATE else None,
@@ -263,6 +266,10 @@ def _body(state: State, visit: Visit, end: End) -> bytes:
             return errors_body("Pass not found" if end.status == HTTPStatus.NOT_FOUND else HTTPStatus(end.status).phrase)
         case Body.HTML:
             return html_body(end.status)
+        case Body.WORDS:
+            return f"{end.status}: the service is not available\n".encode()
+        case Body.NOTHING:
+            return b""
         case Body.DEEP:
             return deep_body(state.config.deep_levels)
         case Body.PASS | Body.PASS_WITHOUT_MESSAGE | Body.PASS_WITH_NULL_MESSAGE:

@@ -5,7 +5,7 @@ from hypothesis.stateful import rule
 
 from campaign.domain.lifecycle import Event
 from campaign.domain.model import Outcome, Settlement, Skip, Status
-from campaign.domain.verdict import Fault, Reply, judge
+from campaign.domain.verdict import Fault, Reply, Signature, judge
 from campaign.ledger.port import Control, Runner
 from campaign.sender.attempt import OnUnknown, Policy, settle_attempt
 from tests.contract.model_base import MARGIN_SECONDS, QUIET_SECONDS, Model, arrivals, index, some
@@ -98,7 +98,15 @@ class Sending(Model):
         elif self.world.may_still_arrive(sent):
             ends = (doubt,)
         else:
-            ends = (Reply(http_status=404), Reply(http_status=429, retry_after_seconds=2), Reply(http_status=401), doubt, doubt, doubt)
+            api = Signature(documented=True)
+            ends = (
+                Reply(http_status=404, signature=api),
+                Reply(http_status=429, retry_after_seconds=2, signature=api),
+                Reply(http_status=401),
+                doubt,
+                doubt,
+                doubt,
+            )
         policy = Policy(max_attempts=2, on_unknown=OnUnknown.HOLD if hold else OnUnknown.VERIFY, quiet_seconds=QUIET_SECONDS)
         end = ends[result % len(ends)]
         return settle_attempt(sent.claim, end, judge(end), policy=policy, sent_at=1.0, latency_seconds=0.1, jitter=0.5)

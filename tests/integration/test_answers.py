@@ -32,7 +32,7 @@ BY_GATEWAYS = tuple(
     for status in (*range(300, 309), *range(401, 600))
     if rule_of(status).proof in {Proof.AMBIGUOUS, Proof.ROW_OR_ALL, Proof.THROTTLED}
 )
-REFUSALS = tuple(status for status in range(400, 500) if rule_of(status).proof is Proof.REFUSED)
+REFUSALS = tuple(status for status in range(400, 500) if rule_of(status).proof in {Proof.REFUSED, Proof.THROTTLED})
 
 
 def posts(given: Rig) -> list[str | None]:
@@ -57,7 +57,7 @@ class TestTaken:
             seen = {request.status for request in given.simulator.requests() if request.fault == "taken_then"}
             assert len(seen) > len(statuses) / 2
 
-    async def test_a_gateways_own_page_that_refuses_is_no_refusal_though_other_messages_are_accepted(self, tmp_path: Path) -> None:
+    async def test_a_gateways_own_refusal_is_none_though_other_messages_are_accepted(self, tmp_path: Path) -> None:
         async with rig(tmp_path, faults={Fault.TAKEN_THEN: 0.3}, taken_then=REFUSALS) as given:
             record = await given.campaign(*passes(200))
             assert (await given.send(record, rate_per_second=400.0)).ended is Ended.FINISHED

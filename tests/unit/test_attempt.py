@@ -14,7 +14,8 @@ from campaign.sender.attempt import EARLIER_ATTEMPT, OnUnknown, Policy, settle_a
 
 SENT_AT = 1_800_000_000.0
 DELIVERED = Reply(http_status=200, notification_status="delivered", notification_message="Delivered succesfully")
-THROTTLED = Reply(http_status=429, retry_after_seconds=7.0, error="Too Many Requests")
+SOME_JSON = Signature(json=True)
+THROTTLED = Reply(http_status=429, retry_after_seconds=7.0, error="Too Many Requests", signature=SOME_JSON)
 BROKEN = Reply(http_status=500, error="oops")
 UNSENT = Fault(reason="no_connection", written=False, error="No connection.")
 CUT = Fault(reason="reset", written=True, error="Reset.")
@@ -27,7 +28,7 @@ RESULTS = st.one_of(
         readable=st.booleans(),
         notification_status=st.sampled_from(["delivered", "notDelivered"]),
         retry_after_seconds=st.none() | st.floats(0, 1000),
-        signature=st.builds(Signature, documented=st.booleans()),
+        signature=st.builds(Signature, documented=st.booleans(), json=st.booleans()),
     ),
 )
 
@@ -72,11 +73,14 @@ def test_all_that_the_answer_said_is_recorded() -> None:
     [
         (DELIVERED, 0, Status.DELIVERED, "", 200, None, 1),
         (Reply(http_status=200, notification_status="notDelivered"), 0, Status.NOT_DELIVERED, "notDelivered", 200, None, 1),
-        (Reply(http_status=404), 0, Status.FAILED, "http_404", 404, None, 1),
+        (Reply(http_status=404, signature=SOME_JSON), 0, Status.FAILED, "http_404", 404, None, 1),
+        (Reply(http_status=404), 0, Status.UNKNOWN, "http_404", 404, 10.0, 1),
         (THROTTLED, 0, Status.PENDING, "http_429", 429, 7.5, 0),
         (THROTTLED, 5, Status.PENDING, "http_429", 429, 7.5, 5),
-        (Reply(http_status=429), 2, Status.PENDING, "http_429", 429, 1.0, 2),
+        (Reply(http_status=429, signature=SOME_JSON), 2, Status.PENDING, "http_429", 429, 1.0, 2),
+        (Reply(http_status=429, retry_after_seconds=7.0), 2, Status.UNKNOWN, "http_429", 429, 10.0, 3),
         (Reply(http_status=401, signature=Signature(documented=True)), 0, Status.PENDING, "http_401", 401, 0.5, 0),
+        (Reply(http_status=401, signature=SOME_JSON), 0, Status.PENDING, "http_401", 401, 0.5, 0),
         (Reply(http_status=401), 0, Status.UNKNOWN, "http_401", 401, 10.0, 1),
         (Reply(http_status=403, signature=Signature(documented=True)), 4, Status.PENDING, "forbidden", 403, 4.0, 4),
         (Reply(http_status=403), 4, Status.UNKNOWN, "forbidden", 403, 10.0, 5),
@@ -123,7 +127,10 @@ def test_the_policy_decides_on_a_row_in_doubt(
 
 
 @pytest.mark.parametrize("on_unknown", OnUnknown)
-@pytest.mark.parametrize(("result", "tries"), [(Reply(http_status=404, error="None."), 1), (Reply(http_status=422), 1), (UNSENT, 4)])
+@pytest.mark.parametrize(
+    ("result", "tries"),
+    [(Reply(http_status=404, error="None.", signature=SOME_JSON), 1), (Reply(http_status=422, signature=SOME_JSON), 1), (UNSENT, 4)],
+)
 def test_what_may_have_arrived_before_stays_in_doubt_though_the_last_attempt_did_not(
     result: Reply | Fault, tries: int, on_unknown: OnUnknown
 ) -> None:
@@ -156,7 +163,7 @@ def test_every_settlement_is_one_the_ledger_takes(
     status, due = settlement.outcome.status, settlement.due_in_seconds
     assert allowed(Status.SENDING, Event.SETTLED, status)
     # A refused token that is not surely refused by PassEntry is a doubt.
-    doubt = isinstance(result, Reply) and result.http_status == 401 and not result.signature.documented
+    doubt = isinstance(result, Reply) and result.http_status == 401 and not result.signature.by_api
     assert settlement.tries == settlement.outcome.attempts == tries + (verdict.counts_as_attempt or doubt)
     if status is Status.PENDING:
         assert due is not None

@@ -228,7 +228,8 @@ def test_no_answer_makes_reading_it_raise(body: bytes, status: int, header: str,
     "".join([*texts, back.text]).encode()
 
 
-API = Signature(documented=True)
+API = Signature(documented=True, json=True)
+SOME_JSON = Signature(json=True)
 PAGE = Signature(page=True)
 MARKUP = b"<!DOCTYPE html><title>Sign in</title>"
 
@@ -239,13 +240,16 @@ MARKUP = b"<!DOCTYPE html><title>Sign in</title>"
         (200, {}, notified("delivered"), API),
         (200, {}, holding(latestMessage="x") | notified("delivered"), API),
         (404, {}, {"errors": ["Pass not found"]}, API),
-        (500, {"X-Rate-Limit-Remaining": "3"}, b"", API),
+        (500, {"X-Rate-Limit-Remaining": "3"}, b"", Signature(documented=True)),
         (502, {"x-rate-limit-url": "/api"}, MARKUP, Signature(documented=True, page=True)),
         # The name that most other services use.
-        (404, {"x-ratelimit-limit": "60"}, {"message": "Not Found"}, UNSIGNED),
-        (400, {}, {"errors": [{"code": 7}]}, UNSIGNED),
-        (400, {}, {"errors": []}, UNSIGNED),
-        (200, {}, {"status": "ok"}, UNSIGNED),
+        (404, {"x-ratelimit-limit": "60"}, {"message": "Not Found"}, SOME_JSON),
+        (400, {}, {"errors": [{"code": 7}]}, SOME_JSON),
+        (400, {}, {"errors": []}, SOME_JSON),
+        (400, {"x-rate-limit-limit": " "}, b"", UNSIGNED),
+        (400, {}, ["Not Found"], UNSIGNED),
+        (400, {}, b'{"errors": ["cut', UNSIGNED),
+        (200, {}, {"status": "ok"}, SOME_JSON),
         (200, {}, MARKUP, PAGE),
         (403, {}, b"\xef\xbb\xbf\r\n <html>", PAGE),
         (403, {}, b'<?xml version="1.0"?><Error/>', PAGE),

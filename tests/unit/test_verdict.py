@@ -33,6 +33,7 @@ TEXTS = st.sampled_from(["", " ", "ours", " ours\n", "theirs", "old", "old  text
 
 
 API = Signature(documented=True)
+SOME_JSON = Signature(json=True)
 PAGE = Signature(page=True)
 API_PAGE = Signature(documented=True, page=True)
 
@@ -42,7 +43,7 @@ FINAL = {400, 404, 409, 410, 413, 414, 415, 422}
 OF_THE_CALLER = {402, 403}
 
 
-@pytest.mark.parametrize("signature", [UNSIGNED, API, API_PAGE])
+@pytest.mark.parametrize("signature", [API, API_PAGE, SOME_JSON])
 @pytest.mark.parametrize("readable", [True, False])
 def test_what_a_status_proves(signature: Signature, *, readable: bool) -> None:
     # What has a row sent once more has to be PassEntry's own.
@@ -56,8 +57,12 @@ def test_what_a_status_proves(signature: Signature, *, readable: bool) -> None:
 
 
 @pytest.mark.parametrize("http_status", sorted(FINAL | OF_THE_CALLER | {401, 429, 408, 302, 500}))
-def test_a_web_page_without_what_passentrys_answers_have_proves_nothing(http_status: int) -> None:
-    assert judge(Reply(http_status=http_status, signature=PAGE)) == Verdict(proof=Proof.AMBIGUOUS, reason=f"http_{http_status}")
+@pytest.mark.parametrize("signature", [UNSIGNED, PAGE], ids=["bare", "page"])
+def test_an_answer_that_nothing_shows_to_be_an_apis_proves_nothing(signature: Signature, http_status: int) -> None:
+    # A 401 stops the run all the same.
+    proof = Proof.TOKEN_REFUSED if http_status == 401 and not signature.page else Proof.AMBIGUOUS
+    reason = "forbidden" if http_status == 403 and not signature.page else f"http_{http_status}"
+    assert judge(Reply(http_status=http_status, signature=signature)) == Verdict(proof=proof, reason=reason)
 
 
 def test_every_rule_says_why() -> None:
@@ -174,7 +179,7 @@ def test_only_what_says_nothing_of_the_row_costs_no_attempt() -> None:
             http_status=st.integers(100, 999),
             readable=st.booleans(),
             notification_status=st.sampled_from(["delivered", "notDelivered", ""]),
-            signature=st.builds(Signature, documented=st.booleans(), page=st.booleans(), whole=st.booleans()),
+            signature=st.builds(Signature, documented=st.booleans(), json=st.booleans(), page=st.booleans(), whole=st.booleans()),
         ),
     ),
     st.integers(1, 9),
@@ -218,6 +223,8 @@ def test_only_what_is_provably_not_accepted_is_tried_again(result: Reply | Fault
         (Latest.TEXT, "theirs", set(), None, False, Status.UNKNOWN, "other_message"),
         (Latest.TEXT, "theirs", set(), None, True, Status.UNKNOWN, "other_message"),
         (Latest.TEXT, "Ours", set(), "old", True, Status.UNKNOWN, "same_text_before"),
+        (Latest.TEXT, "ou…", set(), "ou…", True, Status.UNKNOWN, "same_text_before"),
+        (Latest.TEXT, "…", set(), "…", True, Status.PENDING, ""),
     ],
 )
 def test_what_reading_back_proves(
