@@ -104,7 +104,7 @@ def exit_code_of(counts: Counts, *, rows_left_code: int = 5) -> int:
     """0, 3 or, with rows left, what the reason for stopping says."""
     if counts.unfinished:
         return rows_left_code
-    return 3 if counts.needs_someone else 0
+    return 3 if counts.needs_attention else 0
 
 
 def has_sent(runner: RunnerRecord) -> bool:

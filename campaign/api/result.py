@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from campaign.app import outcomes
 from campaign.app.checking import Checked as Findings
-from campaign.domain.model import NEEDS_SOMEONE, Status
+from campaign.domain.model import NEEDS_ATTENTION, Status
 from campaign.insights import CampaignView
 from campaign.settings import Settings
 
@@ -68,7 +68,7 @@ class Result:
     @cached_property
     def failed(self) -> "pd.DataFrame":
         """`results` of the rows that need someone: failed, unknown or invalid. Corrected, it goes to `retry`."""
-        return outcomes.results(self.campaign, self._settings, statuses=NEEDS_SOMEONE)
+        return outcomes.results(self.campaign, self._settings, statuses=NEEDS_ATTENTION)
 
     def report(self, output: str | PathLike[str], *, by: str = "") -> None:
         """Write what became of it to a file: .csv, .parquet, .jsonl or .xlsx, or .html for a page.

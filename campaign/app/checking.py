@@ -76,7 +76,7 @@ class Checked:
 
     @property
     def exit_code(self) -> int:
-        return 3 if self.counts.needs_someone else 0
+        return 3 if self.counts.needs_attention else 0
 
     def as_json(self) -> dict[str, Any]:
         """What `check --json` prints."""

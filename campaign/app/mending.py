@@ -8,7 +8,7 @@ from campaign.app.lists import message_fingerprint
 from campaign.app.mended import Line, Matcher, MendedFile
 from campaign.domain.cells import lost_characters
 from campaign.domain.errors import InputError, UsageError
-from campaign.domain.model import NEEDS_SOMEONE, Outcome, ResultRow, Status
+from campaign.domain.model import NEEDS_ATTENTION, Outcome, ResultRow, Status
 from campaign.domain.schedule import known_zones
 from campaign.domain.selection import Selection
 from campaign.domain.sheet import NO_LINES, SheetLines, places
@@ -172,7 +172,7 @@ class Mender:
         if status not in MENDABLE and (changed or not self.selection.takes(row.outcome)):
             if (status is Status.PENDING or in_doubt) and not changed:
                 self.totals.waiting += 1
-            elif changed or line.status in NEEDS_SOMEONE:
+            elif changed or line.status in NEEDS_ATTENTION:
                 self.totals.untouched.setdefault(status, Numbers()).add(row.row)
         elif not self.selection.takes(row.outcome):
             return

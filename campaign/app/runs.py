@@ -61,7 +61,7 @@ async def stage_list(source: ListSource, settings: Settings, front: Front) -> Fi
         command = command_line("send", staged.record.spec.name, ledger=settings.ledger_to_name)
         note = f"It {how}; nothing was sent. Any number of processes may send it together, each by: {command}"
         finished = await work.end(staged.record, End(ended=Ended.LIMIT), None, note)
-        return replace(finished, view=replace(finished.view, exit_code=3 if counts.needs_someone else 0))
+        return replace(finished, view=replace(finished.view, exit_code=3 if counts.needs_attention else 0))
 
 
 @asynccontextmanager

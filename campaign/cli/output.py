@@ -30,15 +30,6 @@ _MEANT: Final = (
 )
 
 
-_SAID: Final = {
-    Status.DELIVERED: "delivered",
-    Status.ACCEPTED: "accepted",
-    Status.NOT_DELIVERED: "not delivered",
-    Status.FAILED: "failed",
-    Status.UNKNOWN: "unknown",
-}
-
-
 _COMMANDS: Final = re.compile(rb"\xc2([\x80-\x9f])|(\x7f)")
 """Characters that some terminals obey, and that JSON may hold as they are: all below are escaped anyway."""
 
@@ -92,7 +83,7 @@ def print_checked(checked: "Checked", *, as_json: bool) -> None:
         f"{printable(checked.list_name)}: {checked.description}",
         f"{rows(checked.counts.rows)}, {sendable:,} can be sent. Nothing was sent.",
     ]
-    before = [f"{count:,} {_SAID[status]}" for status, count in checked.counts.by_status.items() if count and status in _SAID]
+    before = [f"{count:,} {status.info.label}" for status, count in checked.counts.by_status.items() if count and status.info.sent_to]
     if before:
         lines.append(f"Of the others, by what the file says became of them: {', '.join(before)}; they stay as they are.")
     if checked.estimated_seconds:

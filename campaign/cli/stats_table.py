@@ -6,13 +6,12 @@ from datetime import datetime
 from itertools import zip_longest
 from typing import Final
 
-from campaign.domain.model import Counts, Status
+from campaign.domain.model import BY_OUTCOME, Counts, Status
 from campaign.reporter.comparison import Comparison, Line, Rate, Rates, converted_of, percent_of
 from campaign.reporter.conversions import Conversion, largest
 from campaign.reporter.reasons import printable
-from campaign.reporter.standing import LABEL, ORDER
-from campaign_table import LONGEST_NAME
 
+LONGEST_NAME: Final = 40
 BAR: Final = 20
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉"
 _HEAD: Final = ("CAMPAIGN", "BEGUN", "ROWS", "SENT TO", "DELIVERED", "RATE")
@@ -46,7 +45,7 @@ def _conversions(found: Rates) -> Iterator[str]:
     told: list[tuple[str, Conversion | None]] = [("CONVERTED", None)]
     told += [(shortened(one), one.conversions.total) for one in found.campaigns if one.conversions is not None]
     told += [(f"all {len(found.campaigns):,}", total.total), ("BY STATUS", None)]
-    told += [(LABEL[status], total.by_status[status]) for status in ORDER if status in total.by_status]
+    told += [(status.info.label, total.by_status[status]) for status in BY_OUTCOME if status in total.by_status]
     if total.by_value is not None:
         told += [(f"BY {printable(found.column)}", None)]
         told += [("others" if value is None else printable(value) or "empty", one) for value, one in largest(total.by_value)]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Final, assert_never
 
 
 class Status(StrEnum):
@@ -18,15 +18,99 @@ class Status(StrEnum):
     SKIPPED = "skipped"
     INVALID = "invalid"
 
+    @property
+    def info(self) -> "StatusInfo":
+        return _INFO[self]
 
-OPEN: Final = frozenset({Status.PENDING, Status.SENDING})
-"""Rows that keep a campaign from being finished."""
 
-NEEDS_SOMEONE: Final = frozenset({Status.FAILED, Status.UNKNOWN, Status.INVALID})
-"""Rows that make a finished run end with exit code 3, and that the failed-rows file holds."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusInfo:
+    """All that depends on a row's status alone. How one becomes another: `domain.lifecycle`.
 
-SENT_TO: Final = frozenset({Status.DELIVERED, Status.NOT_DELIVERED, Status.ACCEPTED, Status.UNKNOWN, Status.FAILED})
-"""Rows that a message was sent to, whatever came of it: what delivered rows are a share of in the delivery rate."""
+    `label` follows a count in a sentence, `meaning` explains it where that is not enough. `colors` are for light and dark pages.
+    """
+
+    label: str
+    colors: tuple[str, str]
+    meaning: str = ""
+    open: bool = False
+    """The row keeps its campaign from being finished."""
+    sent_to: bool = False
+    """A message was sent, whatever its outcome: the delivery rate is a share of these rows."""
+    needs_attention: bool = False
+    """The row makes a finished run end with exit code 3, and is in the failed-rows file."""
+
+
+def _info(status: Status) -> StatusInfo:
+    match status:
+        case Status.DELIVERED:
+            return StatusInfo(label="delivered", colors=("#2f9e64", "#4cc38a"), sent_to=True)
+        case Status.ACCEPTED:
+            return StatusInfo(
+                label="accepted",
+                meaning="the pass holds the message; whether it was pushed is not known",
+                colors=("#7cc7a0", "#2b7d56"),
+                sent_to=True,
+            )
+        case Status.NOT_DELIVERED:
+            return StatusInfo(
+                label="not delivered",
+                meaning="the pass holds the message, but it was not pushed to a device",
+                colors=("#e0a32e", "#e8b04a"),
+                sent_to=True,
+            )
+        case Status.FAILED:
+            return StatusInfo(
+                label="failed",
+                meaning="the message was refused, or could not be handed over",
+                colors=("#d2453d", "#ff8178"),
+                sent_to=True,
+                needs_attention=True,
+            )
+        case Status.UNKNOWN:
+            return StatusInfo(
+                label="unknown",
+                meaning="the message may have arrived, so it is not sent again automatically",
+                colors=("#8f6fd6", "#a98cf0"),
+                sent_to=True,
+                needs_attention=True,
+            )
+        case Status.INVALID:
+            return StatusInfo(
+                label="invalid", meaning="the rows can't be sent as they are", colors=("#b06a64", "#b5706a"), needs_attention=True
+            )
+        case Status.SKIPPED:
+            return StatusInfo(label="skipped", meaning="left out on purpose", colors=("#c9cbd2", "#4b4f5b"))
+        case Status.SENDING:
+            return StatusInfo(label="being sent", colors=("#4548c8", "#a3a7ff"), open=True)
+        case Status.PENDING:
+            return StatusInfo(label="not sent yet", meaning="waiting to be sent", colors=("#a9adba", "#6b7080"), open=True)
+        case _:
+            assert_never(status)
+
+
+_INFO: Final = {status: _info(status) for status in Status}
+
+BY_OUTCOME: Final = (
+    Status.DELIVERED,
+    Status.ACCEPTED,
+    Status.NOT_DELIVERED,
+    Status.FAILED,
+    Status.UNKNOWN,
+    Status.INVALID,
+    Status.SKIPPED,
+    Status.SENDING,
+    Status.PENDING,
+)
+"""The order in which people are shown them."""
+
+_EXPLAINED: Final = [status for status in BY_OUTCOME if status.info.meaning and not status.info.open]
+EXPLAINED: Final = tuple(sorted(_EXPLAINED, key=lambda status: not status.info.needs_attention))
+"""Whose reasons are worth a table: first the statuses that need attention."""
+
+OPEN: Final = frozenset(status for status in Status if status.info.open)
+NEEDS_ATTENTION: Final = frozenset(status for status in Status if status.info.needs_attention)
+SENT_TO: Final = frozenset(status for status in Status if status.info.sent_to)
 
 
 class Skip(StrEnum):
@@ -177,8 +261,8 @@ class Counts:
         return self.open + self.in_doubt
 
     @property
-    def needs_someone(self) -> int:
-        return sum(self.by_status[status] for status in NEEDS_SOMEONE)
+    def needs_attention(self) -> int:
+        return sum(self.by_status[status] for status in NEEDS_ATTENTION)
 
     @property
     def sent_to(self) -> int:

@@ -9,7 +9,6 @@ import pygal
 from pygal.style import Style
 
 from campaign.domain.model import Status
-from campaign.reporter.standing import LABEL
 from campaign.reporter.timeline import Timeline
 
 # It has put a finder of its plugins among Python's, which every later import would ask, in a way that Python warns of.
@@ -22,17 +21,6 @@ HEIGHT: Final = 300
 _LABEL_WIDTH: Final = 120
 
 _FONT: Final = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'Liberation Sans', Arial, sans-serif"
-COLORS: Final[dict[Status, tuple[str, str]]] = {
-    Status.DELIVERED: ("#2f9e64", "#4cc38a"),
-    Status.ACCEPTED: ("#7cc7a0", "#2b7d56"),
-    Status.NOT_DELIVERED: ("#e0a32e", "#e8b04a"),
-    Status.PENDING: ("#a9adba", "#6b7080"),
-    Status.UNKNOWN: ("#8f6fd6", "#a98cf0"),
-    Status.FAILED: ("#d2453d", "#ff8178"),
-    Status.SKIPPED: ("#c9cbd2", "#4b4f5b"),
-    Status.INVALID: ("#b06a64", "#b5706a"),
-    Status.SENDING: ("#4548c8", "#a3a7ff"),
-}
 _MEAN: Final = ("#4548c8", "#a3a7ff")
 _MOST: Final = ("#b9bbf0", "#4d5191")
 
@@ -66,11 +54,11 @@ text.no_data { font-size: 15px; text-anchor: middle; }
 def sends_chart(timeline: Timeline, *, title: str, nothing: str, again: str, width: int = WIDTH) -> bytes:
     """Sends a second over time, stacked by what they came to; `again` is the name of those that are tried again."""
     chart = pygal.StackedBar(
-        config([COLORS[status] for status in timeline.statuses], timeline, timeline.most_per_second, per_second, width),
+        config([status.info.colors for status in timeline.statuses], timeline, timeline.most_per_second, per_second, width),
         no_data_text=nothing,
     )
     for status in timeline.statuses:
-        label = again if status is Status.PENDING else LABEL[status]
+        label = again if status is Status.PENDING else status.info.label
         chart.add(label, [stretch.by_status.get(status, 0) / timeline.seconds for stretch in timeline.sends])
     return _drawn(chart, title)
 

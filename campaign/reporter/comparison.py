@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Any, Final
 
 from campaign.domain.durations import words as duration
-from campaign.domain.model import Counts, Status
+from campaign.domain.model import BY_OUTCOME, Counts, Status
 from campaign.insights import iso
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.reporter.analysis import Figures
@@ -17,7 +17,6 @@ from campaign.reporter.conversions import NONE, Conversion, Conversions, Redempt
 from campaign.reporter.lines import brief, percent
 from campaign.reporter.pauses import KIND_LABEL, Kind
 from campaign.reporter.reasons import NO_REASON, printable, reason_in_words
-from campaign.reporter.standing import LABEL, ORDER
 
 PERCENTILES: Final = (50, 90, 99, 100)
 NOTHING: Final = "-"
@@ -72,9 +71,9 @@ class Comparison:
         yield self._line("Sent to", lambda found: f"{found.counts.sent_to:,}")
         yield self._line("Delivery rate", lambda found: percent_of(found.counts))
         yield Line(what="Rows by what became of them", heading=True)
-        for status in ORDER:
+        for status in BY_OUTCOME:
             if any(found.counts.by_status[status] for found in self.both):
-                yield self._line(LABEL[status].capitalize(), partial(_rows_of, status=status))
+                yield self._line(status.info.label.capitalize(), partial(_rows_of, status=status))
         yield from self._reasons()
         yield from self._conversions()
         yield Line(what="Times", heading=True)
@@ -101,7 +100,7 @@ class Comparison:
         for status in _WITH_REASONS:
             reasons = dict.fromkeys(chain.from_iterable(found.counts.reasons(status) for found in self.both))
             if reasons:
-                yield Line(what=f"{LABEL[status].capitalize()}, by reason", heading=True)
+                yield Line(what=f"{status.info.label.capitalize()}, by reason", heading=True)
             for reason in reasons:
                 words = reason_in_words(reason) if reason else NO_REASON
                 yield self._line(f"{words[:1].upper()}{words[1:]}", partial(_rows_of, status=status, reason=reason))
@@ -112,10 +111,10 @@ class Comparison:
         one, other = self.conversions
         yield Line(what="Converted", heading=True)
         yield Line(what="All that it was sent to", values=(converted_of(one.total), converted_of(other.total)))
-        for status in ORDER:
+        for status in BY_OUTCOME:
             pair = one.by_status.get(status, NONE), other.by_status.get(status, NONE)
             if any(side.sent_to for side in pair):
-                yield Line(what=LABEL[status].capitalize(), values=(converted_of(pair[0]), converted_of(pair[1])))
+                yield Line(what=status.info.label.capitalize(), values=(converted_of(pair[0]), converted_of(pair[1])))
         if self.column:
             yield Line(what=f"Converted, by “{printable(self.column)}”", heading=True)
             sides = [side.by_value or {} for side in (one, other)]

@@ -10,13 +10,12 @@ from markupsafe import Markup
 
 from campaign.domain.model import Status
 from campaign.reporter.analysis import Attempts, Band, Latencies
-from campaign.reporter.charts import COLORS, NARROW, WIDTH, config, per_second, plain, ticks
+from campaign.reporter.charts import NARROW, WIDTH, config, per_second, plain, ticks
 from campaign.reporter.pauses import KIND_LABEL, Kind, Pauses
-from campaign.reporter.standing import LABEL
 from campaign.reporter.timeline import Timeline
 
 THROTTLED: Final = "throttled"
-PAGE_COLORS: Final = {status.value: pair for status, pair in COLORS.items()} | {
+PAGE_COLORS: Final = {status.value: status.info.colors for status in Status} | {
     THROTTLED: ("#b3531a", "#f0945a"),
     Kind.PERSON: ("#cfdaf0", "#3c4a6b"),
     Kind.NOBODY: ("#e3e3dd", "#474c5a"),
@@ -150,7 +149,7 @@ def _series(timeline: Timeline, attempts: Attempts, pauses: Pauses) -> Iterator[
             # The ledger may have moved on between the two looks at it.
             counts = [max(0, count - slower) for count, slower in zip(counts, slowed, strict=True)]
         if any(counts):
-            label = "tried again" if status is Status.PENDING else LABEL[status]
+            label = "tried again" if status is Status.PENDING else status.info.label
             yield Series(name=status.value, label=label, values=tuple(count / units for count in counts))
     if any(slowed):
         values = tuple(count / units for count in slowed)

@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from campaign.domain.model import NEEDS_SOMEONE, Status
+from campaign.domain.model import NEEDS_ATTENTION, Status
 from campaign.domain.results import RESULT_COLUMNS
 from campaign.ledger.columns import ResultColumns
 from campaign.ledger.port import CampaignRecord, LedgerReader
@@ -67,7 +67,7 @@ def frames(reader: LedgerReader, record: CampaignRecord, *, failed_only: bool = 
         record: the campaign.
         failed_only: only the rows that need someone: failed, unknown and invalid ones.
     """
-    parts = reader.result_columns(record.id, NEEDS_SOMEONE if failed_only else None)
+    parts = reader.result_columns(record.id, NEEDS_ATTENTION if failed_only else None)
     return framed(parts, layout=Layout.of(record.spec.columns), campaign=record.spec.name)
 
 
@@ -107,7 +107,7 @@ def framed(parts: Iterable[ResultColumns], *, layout: Layout, campaign: str) -> 
 
 def needing_someone(frame: pd.DataFrame) -> pd.DataFrame:
     """Only the rows that belong into the failed-rows file too."""
-    return frame[frame["delivery_status"].isin([status.value for status in NEEDS_SOMEONE])]
+    return frame[frame["delivery_status"].isin([status.value for status in NEEDS_ATTENTION])]
 
 
 def arrays(frame: pd.DataFrame) -> list[pa.Array]:

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from campaign.atomic import Draft, writing
 from campaign.domain.durations import words as duration
 from campaign.domain.errors import UsageError
-from campaign.domain.model import Status
+from campaign.domain.model import BY_OUTCOME, EXPLAINED, Status
 from campaign.domain.places import Place
 from campaign.domain.sheet import places, where_rows_are_counted
 from campaign.reporter.analysis import OTHERS, READ_BACK, Figures
@@ -23,7 +23,7 @@ from campaign.reporter.drawings import PAGE_COLORS, band_in_words, latency_drawi
 from campaign.reporter.lines import brief, percent, rows
 from campaign.reporter.pauses import KIND_LABEL
 from campaign.reporter.reasons import NO_REASON, advice, ended_in_words, printable, reason_in_words
-from campaign.reporter.standing import LABEL, MEANING, ORDER, state_in_words
+from campaign.reporter.standing import state_in_words
 from campaign.reporter.timeline import pace
 
 MARK: Final = '<meta name="generator" content="campaign report">'
@@ -33,7 +33,6 @@ MOST_REASONS: Final = 12
 MOST_PAUSES: Final = 12
 _MARK_WITHIN_CHARACTERS: Final = 2000
 _LONGEST_VALUE: Final = 80
-_EXPLAINED: Final = (Status.NOT_DELIVERED, Status.FAILED, Status.UNKNOWN, Status.INVALID, Status.ACCEPTED, Status.SKIPPED)
 _WITHOUT_REASON: Final = {Status.ACCEPTED: "no answer came; reading the pass back showed that it holds the message"}
 _WORDS_OF_RETRIES: Final = {READ_BACK: "no answer came, and the pass that was read back held nothing of it", OTHERS: "other reasons"}
 _UNTOLD: Final = frozenset({"results", "exclude"})
@@ -87,7 +86,7 @@ def page_of(found: Figures) -> bytes:
     )
     environment.filters.update(
         thousands=lambda number: f"{number:,}",
-        label=lambda status: LABEL[status],
+        label=lambda status: status.info.label,
         capitalized=lambda text: text[:1].upper() + text[1:],
         day_and_time=day_and_time,
         duration=duration,
@@ -100,7 +99,7 @@ def page_of(found: Figures) -> bytes:
         ended=ended_in_words,
         why=_why,
     )
-    environment.globals.update(percent=percent, colors=PAGE_COLORS, order=ORDER, mark=Markup(MARK))  # noqa: S704 - of our own making
+    environment.globals.update(percent=percent, colors=PAGE_COLORS, order=BY_OUTCOME, mark=Markup(MARK))  # noqa: S704 - of our own making
     return environment.get_template("page.html").render(_values(found)).encode()
 
 
@@ -114,9 +113,9 @@ def sentence(found: Figures) -> str:
     counts = found.view.counts
     if not counts.rows:
         return "The list has no rows."
-    parts = [(status, counts.by_status[status]) for status in ORDER if counts.by_status[status]]
+    parts = [(status, counts.by_status[status]) for status in BY_OUTCOME if counts.by_status[status]]
     told = [f"{_were(status, count)} ({percent(count, counts.rows)})" for status, count in parts[:1]]
-    told += [f"{count:,} {LABEL[status]}" for status, count in parts[1:]]
+    told += [f"{count:,} {status.info.label}" for status, count in parts[1:]]
     joined = told[0] if len(told) == 1 else f"{', '.join(told[:-1])} and {told[-1]}"
     return f"Of {rows(counts.rows)}, {joined}."
 
@@ -124,7 +123,7 @@ def sentence(found: Figures) -> str:
 def _were(status: Status, count: int, *, past: bool = True) -> str:
     """`1 was delivered`, `3 failed`; or, of how they stand now, `1 is delivered`."""
     verbs = ("was", "were") if past else ("is", "are")
-    return f"{count:,} {LABEL[status]}" if status is Status.FAILED else f"{count:,} {verbs[count != 1]} {LABEL[status]}"
+    return f"{count:,} {status.info.label}" if status is Status.FAILED else f"{count:,} {verbs[count != 1]} {status.info.label}"
 
 
 def _values(found: Figures) -> dict[str, Any]:
@@ -138,8 +137,8 @@ def _values(found: Figures) -> dict[str, Any]:
         "sentence": sentence(found),
         "state": f"It {state_in_words(found.view)}",
         "zone": f"{datetime.fromtimestamp(found.now).astimezone():%Z}",
-        "parts": [(status, counts.by_status[status]) for status in ORDER if counts.by_status[status]],
-        "reasons": [_group(found, status) for status in _EXPLAINED if counts.by_status[status]],
+        "parts": [(status, counts.by_status[status]) for status in BY_OUTCOME if counts.by_status[status]],
+        "reasons": [_group(found, status) for status in EXPLAINED if counts.by_status[status]],
         "sends": sends_drawing(found.timeline, found.attempts, found.pauses) if found.timeline.total else None,
         "table": sends_table(found, at_most=TABLE_ROWS) if found.timeline.total else None,
         "pauses": found.pauses.longest(MOST_PAUSES),
@@ -150,9 +149,9 @@ def _values(found: Figures) -> dict[str, Any]:
         if found.latencies.count
         else None,
         "tried": tried,
-        "again": [(status, again[status]) for status in ORDER if again[status]],
+        "again": [(status, again[status]) for status in BY_OUTCOME if again[status]],
         "tried_again": sum(again.values()),
-        "tried_statuses": [status for status in ORDER if any(status in by_status for by_status in found.by_attempts.values())],
+        "tried_statuses": [status for status in BY_OUTCOME if any(status in by_status for by_status in found.by_attempts.values())],
         "settings": _settings(found),
         "where_rows_are_counted": where_rows_are_counted(found.view.record.spec.lines),
         "wordings": found.wordings.shared(),
@@ -184,7 +183,7 @@ def _group(found: Figures, status: Status) -> dict[str, Any]:
     return {
         "status": status,
         "count": found.view.counts.by_status[status],
-        "meaning": MEANING[status],
+        "meaning": status.info.meaning,
         "reasons": [
             {
                 "words": _value(reason_in_words(reason)) if reason else _WITHOUT_REASON.get(status, NO_REASON),

@@ -14,40 +14,6 @@ MOST_REASONS: Final = 8
 
 _NO_TROUBLE: Final = "not tried yet"
 
-ORDER: Final = (
-    Status.DELIVERED,
-    Status.ACCEPTED,
-    Status.NOT_DELIVERED,
-    Status.FAILED,
-    Status.UNKNOWN,
-    Status.INVALID,
-    Status.SKIPPED,
-    Status.SENDING,
-    Status.PENDING,
-)
-
-LABEL: Final[dict[Status, str]] = {
-    Status.DELIVERED: "delivered",
-    Status.ACCEPTED: "accepted",
-    Status.NOT_DELIVERED: "not delivered",
-    Status.FAILED: "failed",
-    Status.UNKNOWN: "unknown",
-    Status.INVALID: "invalid",
-    Status.SKIPPED: "skipped",
-    Status.SENDING: "being sent",
-    Status.PENDING: "not sent yet",
-}
-
-MEANING: Final[dict[Status, str]] = {
-    Status.ACCEPTED: "the pass holds the message; whether it was pushed is not known",
-    Status.NOT_DELIVERED: "the pass holds the message, but it was not pushed to a device",
-    Status.FAILED: "the message was refused, or could not be handed over",
-    Status.UNKNOWN: "the message may have arrived, so it is not sent again by itself",
-    Status.INVALID: "the rows can't be sent as they are",
-    Status.SKIPPED: "left out on purpose",
-    Status.PENDING: "waiting to be sent",
-}
-
 
 def state_in_words(view: CampaignView) -> str:
     """What follows the campaign's name in a sentence: `is paused: 12 rows left.`"""

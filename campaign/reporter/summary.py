@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from campaign.domain.model import CampaignState, Counts, Status
+from campaign.domain.model import BY_OUTCOME, CampaignState, Counts, Status
 from campaign.domain.places import place_of
 from campaign.insights import CampaignView, command_line
 from campaign.reporter.lines import WIDTH, rows, to_copy, wrapped
 from campaign.reporter.reasons import printable
-from campaign.reporter.standing import LABEL, MEANING, ORDER, reasons_in_words, state_in_words
+from campaign.reporter.standing import reasons_in_words, state_in_words
 from campaign.reporter.target import failed_path, may_be_there
 
 __all__ = ("WIDTH", "in_a_line", "in_brief", "in_words", "rows")
@@ -22,7 +22,7 @@ def in_words(view: CampaignView, *, commands: bool = True) -> str:
     """
     paragraphs = [
         list(_overview(view)),
-        *(list(_reasons(view.counts, status)) for status in (() if view.half_staged else ORDER)),
+        *(list(_reasons(view.counts, status)) for status in (() if view.half_staged else BY_OUTCOME)),
         list(next_steps(view, commands=commands)),
     ]
     return "\n\n".join("\n".join(paragraph) for paragraph in paragraphs if paragraph)
@@ -39,12 +39,12 @@ def in_a_line(view: CampaignView, *, go_on: str = "") -> str:
     `go_on` is the command that goes on better than the campaign's own, such as the job's.
     """
     counts = view.counts
-    parts = [f"{counts.by_status[status]:,} {LABEL[status]}" for status in ORDER if counts.by_status.get(status)]
+    parts = [f"{counts.by_status[status]:,} {status.info.label}" for status in BY_OUTCOME if counts.by_status.get(status)]
     said = [
         f"Campaign {printable(view.record.spec.name)} {state_in_words(view)}",
         f"{rows(counts.rows)}: {', '.join(parts)}." if parts else "",
     ]
-    if needing := counts.needs_someone:
+    if needing := counts.needs_attention:
         said.append(f"{rows(needing)} {'needs' if needing == 1 else 'need'} someone.")
     steps = list(next_steps(view, commands=True))
     command = go_on or next((step.strip() for step in steps if step.startswith("    campaign ")), "")
@@ -60,18 +60,18 @@ def _overview(view: CampaignView) -> Iterator[str]:
     if view.half_staged:
         return
     counts = view.counts
-    parts = [f"{counts.by_status[status]:,} {LABEL[status]}" for status in ORDER if counts.by_status.get(status)]
+    parts = [f"{counts.by_status[status]:,} {status.info.label}" for status in BY_OUTCOME if counts.by_status.get(status)]
     yield from wrapped(f"{rows(counts.rows)}: {', '.join(parts)}." if parts else "The list has no rows.")
 
 
 def _reasons(counts: Counts, status: Status) -> Iterator[str]:
     total = counts.by_status.get(status, 0)
-    if not total or status not in MEANING:
+    if not total or not status.info.meaning:
         return
     reasons = reasons_in_words(counts, status, total)
     if status is Status.PENDING and not reasons:
         return
-    yield from wrapped(f"{LABEL[status].capitalize()} ({total:,}): {MEANING[status]}.")
+    yield from wrapped(f"{status.info.label.capitalize()} ({total:,}): {status.info.meaning}.")
     column = max((len(f"{count:,}") for _, count in reasons), default=0)
     for words, count in reasons:
         yield from wrapped(words, first=f"  {count:>{column},}  ", rest=" " * (column + 4))
@@ -111,7 +111,7 @@ def _files(view: CampaignView, *, at_work: bool, written: bool) -> Iterator[str]
         results = place_of(view.results)
         verb = "are in" if isinstance(results, Path) else "go to"
         yield from to_copy(f"The results {verb}", view.results)
-        if view.counts.needs_someone and may_be_there(failed := failed_path(results)):
+        if view.counts.needs_attention and may_be_there(failed := failed_path(results)):
             yield from to_copy(f"The rows that need someone {verb}", str(failed))
 
 
@@ -137,7 +137,7 @@ def _commands(view: CampaignView) -> Iterator[str]:
         )
     if may_send:
         yield from _once_mended(view)
-    if view.state is CampaignState.FINISHED and not (view.counts.needs_someone or not_delivered):
+    if view.state is CampaignState.FINISHED and not (view.counts.needs_attention or not_delivered):
         yield "There is nothing left to do."
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from campaign.domain.model import Status
+from campaign.domain.model import BY_OUTCOME, Status
 from campaign.ledger.port import CampaignRecord, LedgerReader, Sends
 
 STRETCHES: Final = 60
@@ -54,7 +54,7 @@ class Timeline:
     @property
     def statuses(self) -> tuple[Status, ...]:
         """What there is, in the order in which it is stacked."""
-        return tuple(status for status in _STACKED if any(status in stretch.by_status for stretch in self.sends))
+        return tuple(status for status in BY_OUTCOME if any(status in stretch.by_status for stretch in self.sends))
 
     @property
     def total(self) -> int:
@@ -95,12 +95,6 @@ class Timeline:
         by = self.together(at_most)
         groups = [self.sends[place : place + by] for place in range(0, len(self.sends), by)]
         return Timeline(since=self.since, seconds=self.seconds * by, sends=tuple(map(_together, groups)))
-
-
-_STACKED: Final = (
-    *(Status.DELIVERED, Status.ACCEPTED, Status.NOT_DELIVERED, Status.PENDING, Status.UNKNOWN, Status.FAILED),
-    *(Status.SKIPPED, Status.INVALID, Status.SENDING),
-)
 
 
 def timeline(reader: LedgerReader, record: CampaignRecord, *, now: float | None = None) -> Timeline:

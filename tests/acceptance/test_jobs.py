@@ -88,7 +88,7 @@ class TestCron:
         assert {len(texts) for texts in office.sent().values()} == {1}
         assert sum(request.method == "POST" for request in office.simulator.requests()) == PASSES
 
-    def test_an_exit_code_that_needs_someone_is_in_the_mail(self, office: Desk, cron: tuple[dict[str, str], list[str]]) -> None:
+    def test_an_exit_code_that_needs_attention_is_in_the_mail(self, office: Desk, cron: tuple[dict[str, str], list[str]]) -> None:
         variables, [weekly, nightly] = cron
         office.simulator.set_faults(faults={"not_found": 0.05})
         log = office.folder / "log.jsonl"

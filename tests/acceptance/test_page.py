@@ -17,7 +17,6 @@ from campaign.reporter.lines import percent
 from campaign.reporter.page import _why, day_and_time
 from campaign.reporter.pauses import KIND_LABEL, SHORTEST_SECONDS, Kind
 from campaign.reporter.reasons import reason_in_words
-from campaign.reporter.standing import LABEL
 from tests.acceptance.desk import Desk
 from tests.acceptance.troubled import ROWS, everything_happens
 
@@ -149,12 +148,12 @@ def test_every_figure_is_that_of_the_ledger(desk: Desk) -> None:
     head = " ".join(page.texts["list"].split())
     assert f"Of {ROWS:,} rows, {statuses[Status.DELIVERED]:,} were delivered ({percent(statuses[Status.DELIVERED], ROWS)})" in head
     for status, count in statuses.items():
-        assert f"{LABEL[status].capitalize()} {count:,}" in head, status
+        assert f"{status.info.label.capitalize()} {count:,}" in head, status
 
     # Reasons, with the first rows of each.
     for status in (Status.NOT_DELIVERED, Status.FAILED, Status.INVALID, Status.SKIPPED):
         of_status = [row for row in results if row["delivery_status"] == status]
-        told = {cells[1]: (number(cells[0]), cells[3]) for cells in page.rows(f"{LABEL[status].capitalize()}: {len(of_status):,}")}
+        told = {cells[1]: (number(cells[0]), cells[3]) for cells in page.rows(f"{status.info.label.capitalize()}: {len(of_status):,}")}
         expected = {}
         for reason in {row["delivery_reason"] for row in of_status}:
             numbers = [int(row["delivery_row"]) for row in of_status if row["delivery_reason"] == reason]

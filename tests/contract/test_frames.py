@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from campaign.domain.model import NEEDS_SOMEONE, Status
+from campaign.domain.model import NEEDS_ATTENTION, Status
 from campaign.domain.results import RESULT_COLUMNS
 from campaign.ledger.columns import ROWS_AT_ONCE
 from campaign.ledger.port import Ledger, LedgerReader
@@ -62,8 +62,8 @@ async def test_they_are_bounded_and_become_one_again(ledger: Ledger, reader: Led
 async def test_only_the_rows_that_need_someone(ledger: Ledger, reader: LedgerReader) -> None:
     record = await campaign_of(ledger, *of_every_kind(40))
     (failed,) = frames(reader, record, failed_only=True)
-    assert set(failed["delivery_status"]) == {status.value for status in NEEDS_SOMEONE}
-    assert len(failed) == sum(reader.counts(record.id).by_status[status] for status in NEEDS_SOMEONE)
+    assert set(failed["delivery_status"]) == {status.value for status in NEEDS_ATTENTION}
+    assert len(failed) == sum(reader.counts(record.id).by_status[status] for status in NEEDS_ATTENTION)
 
 
 async def test_of_no_rows_there_is_an_empty_frame_of_the_same_types(ledger: Ledger, reader: LedgerReader) -> None:

@@ -6,12 +6,11 @@ from pathlib import Path
 import pytest
 
 from campaign.cli.output import line_of
-from campaign.domain.model import CampaignState, Status
+from campaign.domain.model import BY_OUTCOME, CampaignState, Status
 from campaign.insights import CampaignView
 from campaign.ledger.port import Control
 from campaign.reporter import reasons
 from campaign.reporter.reasons import ended_in_words, reason_in_words
-from campaign.reporter.standing import MEANING
 from campaign.reporter.summary import in_a_line, in_words
 from tests.golden.files import Golden
 from tests.unit.test_summary import REASONS, STATES, counted, in_state, view
@@ -50,7 +49,7 @@ def test_summary(golden: Golden) -> None:
 def test_reasons(golden: Golden) -> None:
     known = (*reasons._WORDS, "http_302", "http_418", "http_503", "somethingNew", "")
     lines = [
-        *(f"{status}: {meaning}" for status, meaning in MEANING.items()),
+        *(f"{status}: {status.info.meaning}" for status in BY_OUTCOME if status.info.meaning),
         "",
         *(f"{reason}: {reason_in_words(reason)}" for reason in known),
         "",

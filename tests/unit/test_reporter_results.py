@@ -91,7 +91,7 @@ def test_rows_are_read_once_and_never_gathered(tmp_path: Path) -> None:
     assert most <= 3 * ROWS_AT_ONCE
 
 
-def test_an_older_failed_file_goes_when_no_row_needs_someone(tmp_path: Path) -> None:
+def test_an_older_failed_file_goes_when_no_row_needs_attention(tmp_path: Path) -> None:
     path = tmp_path / "promo.csv"
     assert write(path, STORY).failed is not None
     assert write(path, [row(1), row(2, PENDING)]) == Written(results=path, failed=None, rows=2, failed_rows=0)

@@ -16,7 +16,7 @@ from campaign.app.finding import find_whole, reading
 from campaign.app.keeping import check_here
 from campaign.app.paging import write_report
 from campaign.domain.errors import CampaignError
-from campaign.domain.model import NEEDS_SOMEONE, Counts
+from campaign.domain.model import NEEDS_ATTENTION, Counts
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.reporter.results import Format, write_results
 from campaign.settings import Settings
@@ -150,7 +150,7 @@ class Exports:
                 if wanted.which is Which.PAGE:
                     write_report(reader, record, file)
                 else:
-                    statuses = NEEDS_SOMEONE if wanted.which is Which.FAILED else None
+                    statuses = NEEDS_ATTENTION if wanted.which is Which.FAILED else None
                     parts = reader.result_columns(record.id, statuses)
                     write_results(file, campaign=wanted.name, columns=record.spec.columns, parts=parts, failed=None)
             except BaseException:

@@ -8,13 +8,12 @@ from typing import Final
 from campaign.console.addresses import campaign_page
 from campaign.domain.durations import words as duration
 from campaign.domain.lifecycle import RETRYABLE
-from campaign.domain.model import CampaignState, Status
+from campaign.domain.model import BY_OUTCOME, EXPLAINED, CampaignState, Status
 from campaign.insights import CampaignView
 from campaign.reporter.reasons import printable, reason_in_words
-from campaign.reporter.standing import LABEL, MEANING, ORDER, state_in_words
+from campaign.reporter.standing import state_in_words
 
 AT_WORK: Final = frozenset({CampaignState.SENDING, CampaignState.WAITING})
-_EXPLAINED: Final = (Status.FAILED, Status.UNKNOWN, Status.INVALID, Status.NOT_DELIVERED, Status.ACCEPTED, Status.SKIPPED)
 _STATES: Final = {
     "staged": "campaigns.state.staged",
     "sending": "campaigns.state.sending",
@@ -153,10 +152,10 @@ class Shown:
     def parts(self) -> tuple[Part, ...]:
         parts: list[Part] = []
         before = 0.0
-        for status in ORDER:
+        for status in BY_OUTCOME:
             if count := self.view.counts.by_status.get(status, 0):
                 share = 100 * count / self.rows
-                parts.append(Part(status=status.value, label=LABEL[status], count=count, share=share, before=before))
+                parts.append(Part(status=status.value, label=status.info.label, count=count, share=share, before=before))
                 before += share
         return tuple(parts)
 
@@ -169,8 +168,8 @@ class Shown:
         return tuple(
             Group(
                 status=status.value,
-                label=LABEL[status],
-                meaning=MEANING[status],
+                label=status.info.label,
+                meaning=status.info.meaning,
                 count=counts.by_status[status],
                 reasons=tuple(
                     Reason(reason=reason, words=reason_in_words(reason), count=count)
@@ -178,7 +177,7 @@ class Shown:
                     if reason
                 ),
             )
-            for status in _EXPLAINED
+            for status in EXPLAINED
             if counts.by_status.get(status)
         )
 
@@ -230,7 +229,7 @@ def when(seconds: float) -> str:
 
 
 def label(status: Status) -> str:
-    return LABEL[status]
+    return status.info.label
 
 
 def capitalized(text: str) -> str:
