@@ -14,7 +14,6 @@ from campaign.domain.verdict import Conclusion, Reading
 from campaign.ledger.columns import ResultColumns
 from campaign.ledger.records import CampaignRecord, CampaignSpec, Control, Outlook, RunnerRecord, Sends
 from campaign.ledger.upkeep import Upkeep, UpkeepReader
-from campaign.ledger.waiting import WaitNotes, WaitReader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +61,7 @@ class Terms:
 ANYTHING: Final = Terms()
 
 
-class Ledger(Upkeep, WaitNotes, Protocol):
+class Ledger(Upkeep, Protocol):
     async def create(self, spec: CampaignSpec) -> CampaignRecord:
         """Begin to stage a campaign; raises UsageError if its name is taken, unless by a staging whose process is dead."""
 
@@ -167,7 +166,7 @@ class Ledger(Upkeep, WaitNotes, Protocol):
         """Finish what was begun and let go of everything."""
 
 
-class LedgerReader(UpkeepReader, WaitReader, Protocol):
+class LedgerReader(UpkeepReader, Protocol):
     @property
     def place(self) -> str:
         """Where the ledger is, for people, without a password."""

@@ -21,7 +21,7 @@ from campaign.ledger.columns import ResultColumns
 from campaign.ledger.port import CampaignSpec, LedgerReader
 from campaign.ledger.records import AttemptRecord
 from campaign.reporter.frames import outcomes
-from campaign.reporter.pauses import Kind, Pauses, Spell, pauses, spells
+from campaign.reporter.pauses import Kind, Pauses, SentTimes, Spell, pauses, spells
 from campaign.reporter.reasons import printable
 from campaign.reporter.timeline import Timeline, timeline
 
@@ -191,12 +191,12 @@ class Figures:
 
     @property
     def working_seconds(self) -> float:
-        """How long somebody was there to send and it was time to, with all other waits: how fast it went does not depend on the nights."""
+        """How long somebody was there to send and a row was due, with all other waits: how fast it went does not depend on the nights."""
         return sum(spell.seconds for spell in self.spells) - self.idle_seconds
 
     @property
     def idle_seconds(self) -> float:
-        """How long somebody was there to send, and it was not the time to."""
+        """How long somebody was there to send, and no row was due."""
         return sum(pause.seconds for pause in self.pauses.of(Kind.HOURS))
 
     @property
@@ -250,7 +250,7 @@ def figures(reader: LedgerReader, view: CampaignView, *, by: str = "", now: floa
         timeline=over_time,
         attempts=attempts,
         spells=spent,
-        pauses=pauses(spent, reader.waits(record.id)),
+        pauses=pauses(spent, tried.times()),
         retried=tried.retried(),
         retried_unexplained=tried.unexplained,
     )
@@ -370,6 +370,7 @@ class Tried:
         self._last_seen: dict[int, float] = {}
         self._sends: Counter[str] = Counter()
         self._rows: Counter[tuple[str, str]] = Counter()
+        self._times: list[pd.DataFrame] = []
         self.unexplained = 0
 
     def add(self, rows: pd.DataFrame) -> None:
@@ -399,6 +400,16 @@ class Tried:
             throttled_by_stretch=by_stretch,
             throttled_again_by_stretch=again,
             last_seen=self._last_seen,
+        )
+
+    def times(self) -> SentTimes:
+        """When each attempt was made, once no row is left."""
+        found = pd.concat([_attempts([]), *self._times])
+        sent = found["sent_at"].to_numpy()
+        return SentTimes(
+            sent_at=sent,
+            ended_at=sent + found["latency_seconds"].fillna(0.0).to_numpy(),
+            http_status=found["http_status"].to_numpy(),
         )
 
     def retried(self) -> tuple[Retried, ...]:
@@ -433,6 +444,7 @@ class Tried:
         if attempts.empty:
             return
         self._total += len(attempts)
+        self._times.append(attempts[["sent_at", "latency_seconds", "http_status"]])
         first = float(attempts["sent_at"].min())
         self._first_at = first if self._first_at is None else min(self._first_at, first)
         seen = (attempts["sent_at"] + attempts["latency_seconds"].fillna(0.0)).groupby(attempts["runner"]).max()

@@ -1,18 +1,27 @@
-"""When somebody sent, when nothing was sent, and why: a campaign's runs, the times between them, and the waits of the runs themselves."""
+"""When somebody sent, when nothing was sent, and why: a campaign's runs, the times between them, and the gaps between their sends."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from http import HTTPStatus
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
+
+import numpy as np
 
 from campaign.insights import has_sent
 from campaign.ledger.port import RunnerRecord
-from campaign.ledger.waiting import Wait, Why
 
 SHORTEST_SECONDS: Final = 1.0
+USUAL_TIMES: Final = 10.0
+LONGEST_SEND_SECONDS: Final = 600.0
+"""Nothing that was sent longer ago can be under way."""
+
 PAUSED: Final = "paused"
 """How the ledger says that a run ended because a person had paused the campaign."""
+
+
+Numbers = np.ndarray[Any, np.dtype[np.float64]]
 
 
 class Kind(StrEnum):
@@ -30,9 +39,8 @@ KIND_LABEL: Final[dict[Kind, str]] = {
     Kind.NOBODY: "nobody was sending",
     Kind.SLOWED: "waited, as PassEntry asked to slow down",
     Kind.TROUBLE: "waited, as PassEntry was in trouble",
-    Kind.HOURS: "not the time to send",
+    Kind.HOURS: "waited until a row was due",
 }
-_KINDS: Final = {Why.THROTTLED: Kind.SLOWED, Why.TROUBLE: Kind.TROUBLE, Why.HOURS: Kind.HOURS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +72,15 @@ class Pause:
     def seconds_within(self, since: float, until: float) -> float:
         """How much of it is between two moments."""
         return max(0.0, min(self.until, until) - max(self.since, since))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentTimes:
+    """When each attempt was sent and ended, in Unix seconds, and its HTTP status, NaN where it had no answer; in any order."""
+
+    sent_at: Numbers
+    ended_at: Numbers
+    http_status: Numbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,21 +126,38 @@ def spells(runners: Iterable[RunnerRecord], *, last_seen: Mapping[int, float], n
     return tuple(found)
 
 
-def pauses(spells: Iterable[Spell], waits: Iterable[Wait]) -> Pauses:
-    """What is between the spells, and of the waits what is within one: whoever ends waits no longer."""
-    spells, waits = tuple(spells), tuple(waits)
+def pauses(spells: Iterable[Spell], sent: SentTimes) -> Pauses:
+    """What is between the spells, and the gaps between the sends within each.
+
+    A gap takes at least a second, and ten times what is usual between two sends.
+    """
+    spells = tuple(spells)
     found = [
         Pause(since=one.until, until=other.since, kind=Kind.PERSON if one.ended == PAUSED else Kind.NOBODY, after=one.ended)
         for one, other in pairwise(spells)
     ]
-    for why, kind in _KINDS.items():
-        for since, until in _merged((wait.since, wait.until) for wait in waits if wait.why is why):
-            found += [
-                Pause(since=max(since, spell.since), until=min(until, spell.until), kind=kind)
-                for spell in spells
-                if max(since, spell.since) < min(until, spell.until)
-            ]
+    if not len(sent.sent_at):
+        return Pauses(all=tuple(found))
+    order = np.argsort(sent.sent_at)
+    sent = SentTimes(sent_at=sent.sent_at[order], ended_at=sent.ended_at[order], http_status=sent.http_status[order])
+    between = np.diff(sent.sent_at)
+    shortest = max(SHORTEST_SECONDS, USUAL_TIMES * float(np.median(between)) if len(between) else 0.0)
+    for spell in spells:
+        first, last = np.searchsorted(sent.sent_at, [spell.since, spell.until], side="left")
+        moments = np.concatenate([[spell.since], sent.sent_at[first:last], [spell.until]])
+        for place in np.flatnonzero(np.diff(moments) >= shortest).tolist():
+            kind = _kind(sent, first + place, float(moments[place])) if place else Kind.HOURS
+            found.append(Pause(since=float(moments[place]), until=float(moments[place + 1]), kind=kind))
     return Pauses(all=tuple(sorted(found, key=lambda pause: (pause.since, pause.kind))))
+
+
+def _kind(sent: SentTimes, end: int, since: float) -> Kind:
+    """Why a gap began, by the answers to what was under way then: the sends before place `end` that had not ended."""
+    begin = int(np.searchsorted(sent.sent_at, since - LONGEST_SEND_SECONDS))
+    answers = sent.http_status[begin:end][sent.ended_at[begin:end] >= since]
+    if (answers == HTTPStatus.TOO_MANY_REQUESTS).any():
+        return Kind.SLOWED
+    return Kind.TROUBLE if (np.isnan(answers) | (answers >= HTTPStatus.INTERNAL_SERVER_ERROR)).any() else Kind.HOURS
 
 
 def _merged(times: Iterable[tuple[float, float]]) -> Iterator[tuple[float, float]]:

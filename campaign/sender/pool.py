@@ -15,7 +15,6 @@ from campaign.sender.claims import Claims
 from campaign.sender.ending import End, Ended, Ending, happens_within
 from campaign.sender.heart import MARGIN_SECONDS, TAKEN_OVER, Heart
 from campaign.sender.identity import NO_PASS, IdentifyingGateway
-from campaign.sender.openings import Openings
 from campaign.sender.pace import Pacer
 from campaign.sender.port import Gateway, Observer
 from campaign.sender.recorder import Recorder
@@ -61,7 +60,7 @@ class Pool:
         self._left = settings.limit if settings.limit is not None else math.inf
         self._rows: Claims | Baselines | None = None
         self._held: Claim | None = None
-        self._openings = Openings(ledger, runner, observer)
+        self._opens_at: datetime | None = None
         self._timing = Timing(
             settings.schedule,
             reader.zones(runner.campaign),
@@ -211,15 +210,17 @@ class Pool:
         busy = outlook.sending or (outlook.pending_in_seconds is not None and opens_at is None)
         self._heart.activity = "sending" if busy else "waiting"
         if opens_at is not None:
-            await self._until(opens_at, outlook)
+            self._until(opens_at, outlook)
         only = self._settings.only
         if only is not None and not await asyncio.to_thread(self._reader.unfinished, self._runner.campaign, only):
             self._ending.come(Ended.LIMIT)
         return outlook.finished
 
-    async def _until(self, opens_at: datetime, outlook: Outlook) -> None:
+    def _until(self, opens_at: datetime, outlook: Outlook) -> None:
         """It is not the time to send: say so once, and end the run if it is not to wait."""
-        await self._openings.tell(opens_at, now=self._timing.now(), waits=self._settings.wait)
+        if opens_at != self._opens_at:
+            self._opens_at = opens_at
+            self._observer.event("waiting_for_its_time", until=opens_at.isoformat(timespec="minutes"))
         if not self._settings.wait and not outlook.sending and outlook.doubt_in_seconds is None:
             self._ending.come(Ended.NOT_NOW)
 

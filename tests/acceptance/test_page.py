@@ -6,6 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from itertools import chain, pairwise
+from operator import itemgetter
+from statistics import median
 
 import apsw
 import pytest
@@ -86,7 +88,7 @@ def short(seconds: float) -> str:
 
 
 def expected_pauses(ledger: apsw.Connection) -> dict[Kind, list[float]]:
-    """By kind how long each pause was, as runners and waits have it; no two runs were at once; less than a second apart they are one."""
+    """By kind how long each pause was, as runners and attempts have it; no two runs were at once; less than a second apart they are one."""
     each = [
         (since, last_seen if ended == "lost" else until, ended)
         for since, until, ended, last_seen in ledger.execute(
@@ -103,11 +105,16 @@ def expected_pauses(ledger: apsw.Connection) -> dict[Kind, list[float]]:
     found: dict[Kind, list[float]] = defaultdict(list)
     for (_, until, ended), (since, _, _) in pairwise(runs):
         found[Kind.PERSON if ended == "paused" else Kind.NOBODY].append(since - until)
-    kinds = {"throttled": Kind.SLOWED, "trouble": Kind.TROUBLE, "hours": Kind.HOURS}
-    for since, until, why in ledger.execute("SELECT since, until, why FROM waits"):
-        for begins, ends, _ in runs:
-            if (seconds := min(until, ends) - max(since, begins)) > 0:
-                found[kinds[why]].append(seconds)
+    sent = sorted(ledger.execute("SELECT sent_at, sent_at + coalesce(latency_seconds, 0), http_status FROM attempts"), key=itemgetter(0))
+    shortest = max(SHORTEST_SECONDS, 10 * median(later[0] - sooner[0] for sooner, later in pairwise(sent)))
+    for begins, ends, _ in runs:
+        moments = [begins, *(at for at, *_ in sent if begins <= at < ends), ends]
+        for since, until in pairwise(moments):
+            if until - since >= shortest:
+                answers = [status for at, ended, status in sent if at <= since <= ended]
+                trouble = any(status is None or status >= 500 for status in answers)
+                kind = Kind.SLOWED if 429 in answers else Kind.TROUBLE if trouble else Kind.HOURS
+                found[kind].append(until - since)
     return found
 
 

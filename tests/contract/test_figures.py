@@ -9,7 +9,6 @@ import pytest
 from campaign.domain.model import Outcome, StagedRow, Status
 from campaign.insights import view
 from campaign.ledger.port import CampaignRecord, Ledger, LedgerReader
-from campaign.ledger.waiting import Why
 from campaign.reporter import frames
 from campaign.reporter.analysis import Figures, figures
 from campaign.reporter.page import day_and_time, page_of
@@ -92,7 +91,6 @@ async def test_hours_of_waiting_are_no_time_at_work(ledger: Ledger, reader: Ledg
     record = await staged_campaign(ledger, 9)
     runner = await ledger.enlist(record.id, quiet_seconds=10)
     begun = clock.wall()
-    await ledger.note_wait(record.id, Why.HOURS, seconds=3600.0)
     clock.advance(3600.0)
     for claim in await ledger.claim(runner, 5):
         settlement = ends(claim, Status.DELIVERED)

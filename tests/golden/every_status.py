@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from campaign.domain.model import Claim, Outcome, Settlement, StagedRow, Status
 from campaign.domain.verdict import Conclusion
 from campaign.ledger.port import CampaignRecord, Ledger, LedgerReader, Runner
-from campaign.ledger.waiting import Why
 from tests.contract.backends import HandClock
 from tests.contract.given import ends, spec, staged
 
@@ -102,11 +101,9 @@ async def everything_happened(ledger: Ledger, reader: LedgerReader, clock: HandC
     given = Given(ledger=ledger, clock=clock, record=record)
     clock.advance(60.0)
     first = await ledger.enlist(record.id, quiet_seconds=0, account="token")
-    await ledger.note_wait(record.id, Why.HOURS, seconds=5.0)
     clock.advance(5.0)
-    for shift, waits in ((0, Why.THROTTLED), (1, Why.TROUBLE)):
+    for shift in (0, 1):
         await given.settle(first, await ledger.claim(first, 15), shift=shift)
-        await ledger.note_wait(record.id, waits, seconds=2.5)
         clock.advance(2.0)
     await ledger.dismiss(first, "paused")
     clock.advance(300.0)

@@ -12,7 +12,6 @@ from campaign.domain.model import Skip, Status
 from campaign.domain.schedule import Schedule, parse_window, zone
 from campaign.ledger.port import Terms
 from campaign.ledger.upkeep import MendedRow
-from campaign.ledger.waiting import Why
 from campaign.sender.ending import Ended
 from tests.integration.pool_given import Rig, passes, rig
 
@@ -61,11 +60,6 @@ class TestWindow:
             sending = given.start(record, schedule=DAYTIME)
             assert await nothing_more_is_sent(given) == 0
             assert given.log.named("waiting_for_its_time") == [{"until": "2026-11-24T08:00+00:00"}]
-            (kept,) = given.reader.waits(record.id)
-            opens_at = datetime.fromisoformat("2026-11-24T09:00:00+01:00").timestamp()
-            assert kept.why is Why.HOURS
-            assert kept.until == pytest.approx(opens_at, abs=0.1)
-            assert 0 <= kept.since - (opens_at - 6 * 3600) < 5
             clock.set("2026-11-24T09:00:01+01:00")
             assert (await sending).ended is Ended.FINISHED
             assert given.processed() == dict.fromkeys(passes(5), 1)
@@ -89,8 +83,6 @@ class TestWindow:
             record = await given.campaign("a")
             assert (await given.send(record, schedule=DAYTIME, wait=False)).ended is Ended.NOT_NOW
             assert given.statuses(record) == {"a": ("pending", "")}
-            # Between its runs nobody waits.
-            assert given.reader.waits(record.id) == []
 
     async def test_each_row_has_its_own_zone_and_the_one_that_closes_first_goes_first(self, tmp_path: Path, clock: WallClock) -> None:
         zones = {"tokyo": "Asia/Tokyo", "york": "America/New_York"}

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -11,8 +12,10 @@ from campaign.ledger.port import RunnerRecord
 from campaign.reporter.analysis import MOST_GROUPS, MOST_VALUES, Latencies, Rows, Tally, without_values, wordings
 from campaign.reporter.drawings import band_in_words, scoped
 from campaign.reporter.lines import percent
-from campaign.reporter.pauses import Kind, Pause, Spell, pauses, spells
+from campaign.reporter.pauses import Kind, Pause, SentTimes, Spell, pauses, spells
 from tests.unit.reporter_given import by_column, row
+
+NOTHING_SENT = SentTimes(sent_at=np.empty(0), ended_at=np.empty(0), http_status=np.empty(0))
 
 
 def runner(
@@ -110,12 +113,12 @@ def test_rests_are_between_runs_and_end_with_the_next() -> None:
         runner(9, 0.0, 40.0, "staged", activity="staging"),
     ]
     # The third was found dead at 150, and had sent until 120.
-    found = pauses(spells(runs, last_seen={3: 120.0}, now=1000.0), [])
+    found = pauses(spells(runs, last_seen={3: 120.0}, now=1000.0), NOTHING_SENT)
     assert found.all == (
         Pause(since=110.0, until=112.0, kind=Kind.NOBODY, after="limit"),
         Pause(since=120.0, until=300.0, kind=Kind.NOBODY, after=""),
     )
-    assert pauses(spells([runner(1, 10.0, 0.0, alive=True), runner(2, 500.0, 510.0)], last_seen={}, now=1000.0), []).all == ()
+    assert pauses(spells([runner(1, 10.0, 0.0, alive=True), runner(2, 500.0, 510.0)], last_seen={}, now=1000.0), NOTHING_SENT).all == ()
 
 
 def test_spells_last_as_long_as_somebody_sends() -> None:

@@ -1,17 +1,18 @@
 """What the page says of pauses and retries: merged, clipped to the runs, counted by reason."""
 
+import math
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from campaign.domain.model import Outcome, Status
 from campaign.ledger.port import Sends
 from campaign.ledger.records import AttemptRecord
-from campaign.ledger.waiting import Wait, Why
 from campaign.reporter.analysis import MOST_REASONS, OTHERS, READ_BACK, Attempts, Retried, Tried
 from campaign.reporter.drawings import THROTTLED, sends_drawing
-from campaign.reporter.pauses import Kind, Pause, Spell, pauses
+from campaign.reporter.pauses import Kind, Pause, Pauses, SentTimes, Spell, pauses
 from campaign.reporter.timeline import Timeline, pace
 
 SPELLS = (
@@ -21,31 +22,44 @@ SPELLS = (
 )
 
 
-def wait(since: float, until: float, why: Why = Why.THROTTLED) -> Wait:
-    return Wait(since=since, until=until, why=why)
+def sent(*attempts: tuple[float, float, float]) -> SentTimes:
+    """Of attempts by when they were sent, how long they took, and their HTTP status."""
+    at, took, status = np.array(attempts or np.empty((0, 3)), dtype=np.float64).T
+    return SentTimes(sent_at=at, ended_at=at + took, http_status=status)
 
 
-def test_waits_end_with_whoever_waits_and_rests_say_why() -> None:
-    found = pauses(SPELLS, [wait(390.0, 450.0, Why.HOURS), wait(120.0, 130.0), wait(128.0, 135.0), wait(190.0, 270.0, Why.TROUBLE)])
-    assert found.all == (
-        Pause(since=120.0, until=135.0, kind=Kind.SLOWED),
-        Pause(since=190.0, until=200.0, kind=Kind.TROUBLE),
-        Pause(since=200.0, until=260.0, kind=Kind.PERSON, after="paused"),
-        Pause(since=260.0, until=270.0, kind=Kind.TROUBLE),
-        Pause(since=300.0, until=310.0, kind=Kind.NOBODY, after="limit"),
-        Pause(since=390.0, until=400.0, kind=Kind.HOURS),
+def test_a_gap_says_why_by_what_was_under_way_and_ends_with_its_run() -> None:
+    usual = [(101.0 + place / 100, 0.1, 200.0) for place in range(2000)]
+    found = pauses(
+        SPELLS,
+        sent(
+            *usual[:900],
+            *((110.0, 0.2, 429.0), (110.1, 0.5, 200.0)),
+            *[(115.0 + place / 100, 0.1, 200.0) for place in range(8490)],
+            (199.95, 3.0, math.nan),
+            *[(265.0 + place / 100, 0.1, 200.0) for place in range(3490)],
+            *[(310.0 + place / 100, 0.1, 200.0) for place in range(2000)],
+            *((330.0, 1.0, 502.0), (340.0, 0.1, 200.0)),
+            *[(340.0 + place / 100, 0.1, 404.0) for place in range(1, 5000)],
+        ),
     )
+    assert [(round(one.since, 1), round(one.until, 1), one.kind, one.after) for one in found.all] == [
+        (100.0, 101.0, Kind.HOURS, ""),
+        (110.1, 115.0, Kind.SLOWED, ""),
+        (200.0, 260.0, Kind.PERSON, "paused"),
+        (260.0, 265.0, Kind.HOURS, ""),
+        (300.0, 310.0, Kind.NOBODY, "limit"),
+        (330.0, 340.0, Kind.TROUBLE, ""),
+        (390.0, 400.0, Kind.HOURS, ""),
+    ]
     assert found.kinds == (Kind.PERSON, Kind.NOBODY, Kind.SLOWED, Kind.TROUBLE, Kind.HOURS)
-    assert found.seconds == 15 + 80 + 10 + 10
-    assert found.seconds_within(195.0, 265.0) == 70.0
-    assert [pause.since for pause in found.longest(2)] == [120.0, 200.0]
-    assert pauses(SPELLS[:1], []).all == ()
+    assert found.seconds == pytest.approx(1 + 4.9 + 65 + 10 + 10 + 10, abs=0.1)
+    assert found.seconds_within(195.0, 262.0) == pytest.approx(62.0)
+    assert found.longest(1) == (Pause(since=200.0, until=260.0, kind=Kind.PERSON, after="paused"),)
 
 
-def test_pauses_of_two_kinds_at_once_are_one_time() -> None:
-    found = pauses(SPELLS[:1], [wait(110.0, 130.0), wait(120.0, 140.0, Why.TROUBLE)])
-    assert len(found.all) == 2
-    assert (found.seconds, found.seconds_within(115.0, 135.0)) == (30.0, 20.0)
+def test_what_is_usual_at_a_low_rate_is_no_pause() -> None:
+    assert pauses((Spell(since=0.0, until=600.0, ended=""),), sent(*[(place * 60.0, 1.0, 200.0) for place in range(10)])).all == ()
 
 
 def test_the_chart_shows_what_a_stretch_has_lost_and_marks_its_429s() -> None:
@@ -54,8 +68,8 @@ def test_the_chart_shows_what_a_stretch_has_lost_and_marks_its_429s() -> None:
     attempts = Attempts(
         total=260, first_at=0.0, throttled=2, throttled_by_stretch=(0, 2, 0, 0), throttled_again_by_stretch=(0, 0, 0, 0), last_seen={}
     )
-    spells = (Spell(since=0.0, until=40.0, ended=""),)
-    found = pauses(spells, [wait(15.0, 25.0), wait(22.0, 30.0, Why.TROUBLE)])
+    first = Pause(since=15.0, until=25.0, kind=Kind.SLOWED)
+    found = Pauses(all=(first, Pause(since=22.0, until=30.0, kind=Kind.TROUBLE)))
     drawing = sends_drawing(timeline, attempts, found)
     values = {(series.name, series.mark): series.values for series in drawing.key}
     # Half of the second stretch is lost, of which 40 % are free above its sends; of the third as much as there is.
@@ -74,7 +88,7 @@ def test_a_campaign_of_a_month_is_told_in_a_unit_in_which_there_is_something_to_
     attempts = Attempts(
         total=1440, first_at=0.0, throttled=0, throttled_by_stretch=nothing, throttled_again_by_stretch=nothing, last_seen={}
     )
-    found = pauses((Spell(since=0.0, until=2 * 86_400.0, ended="limit"), Spell(since=3 * 86_400.0, until=4 * 86_400.0, ended="")), [])
+    found = pauses((Spell(since=0.0, until=2 * 86_400.0, ended="limit"), Spell(since=3 * 86_400.0, until=4 * 86_400.0, ended="")), sent())
     drawing = sends_drawing(timeline, attempts, found)
     assert {series.name: series.values for series in drawing.key} == {
         Status.DELIVERED.value: (20.0, 10.0, 0.0, 30.0),

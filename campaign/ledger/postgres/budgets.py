@@ -12,8 +12,7 @@ from typing import Final, TypeVar
 from campaign.domain.errors import LedgerError
 from campaign.domain.pacing import Pace, Slots, lease, make_room, pause, throttle
 from campaign.ledger.postgres.connection import Session
-from campaign.ledger.postgres.waiting import Waiting
-from campaign.ledger.waiting import Why
+from campaign.ledger.postgres.store import Store
 
 T = TypeVar("T")
 
@@ -21,7 +20,7 @@ MOST_TIMES: Final = 500
 """Each time that somebody was overtaken, somebody else has succeeded: so often in a row is no accident."""
 
 
-class Budgets(Waiting):
+class Budgets(Store):
     async def lease(self, key: str, *, rate_per_second: float, want: int) -> Slots:
         def leased(pace: Pace, now: float) -> tuple[Pace, Slots]:
             # Right after the database said what time it is.
@@ -32,23 +31,16 @@ class Budgets(Waiting):
         return await self._work_out(key, leased)
 
     async def throttle(self, key: str, *, retry_after_seconds: float | None) -> None:
-        await self._change(key, lambda pace, now: throttle(pace, now=now, retry_after_seconds=retry_after_seconds), why=Why.THROTTLED)
+        await self._change(key, lambda pace, now: throttle(pace, now=now, retry_after_seconds=retry_after_seconds))
 
     async def pause(self, key: str, *, seconds: float) -> None:
-        await self._change(key, lambda pace, now: pause(pace, now=now, seconds=seconds), why=Why.TROUBLE)
+        await self._change(key, lambda pace, now: pause(pace, now=now, seconds=seconds))
 
     async def make_room(self, key: str, *, share: float) -> None:
         await self._change(key, lambda pace, now: make_room(pace, now=now, share=share))
 
-    async def _change(self, key: str, change: Callable[[Pace, float], Pace], *, why: Why | None = None) -> None:
-        def changed(pace: Pace, now: float) -> tuple[Pace, float]:
-            then = change(pace, now)
-            return then, then.paused_until - now
-
-        seconds = await self._work_out(key, changed)
-        if why is not None:
-            # The budget for sending has the account's name; nobody waits with his sends for the one for reading.
-            await self._quick.ask(lambda db: db.all("note_waits", account=key, why=why.value, seconds=max(0.0, seconds)))
+    async def _change(self, key: str, change: Callable[[Pace, float], Pace]) -> None:
+        await self._work_out(key, lambda pace, now: (change(pace, now), None))
 
     async def _work_out(self, key: str, change: Callable[[Pace, float], tuple[Pace, T]]) -> T:
         def work(db: Session) -> T:

@@ -7,7 +7,6 @@ from campaign.ledger.postgres.connection import LONG_SECONDS
 from campaign.ledger.postgres.looking import Looking
 from campaign.ledger.records import AttemptRecord, Sends
 from campaign.ledger.values import attempt_record, result, sends
-from campaign.ledger.waiting import Wait, waits
 
 
 class Lookups:
@@ -48,9 +47,6 @@ class Lookups:
         width = (until - since) / buckets
         found = self._look.all("sends_over_time", seconds=LONG_SECONDS, campaign=campaign, since=since, until=until, width=width)
         return sends(found, since=since, width=width, buckets=buckets)
-
-    def waits(self, campaign: int) -> list[Wait]:
-        return waits(self._look.all("waits", campaign=campaign))
 
     def to_clean(self) -> bool:
         return bool(self._look.all("to_clean"))

@@ -14,7 +14,7 @@ from campaign.ledger.statements import script
 
 T = TypeVar("T")
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 """Of `postgres_schema.sql`; `postgres_to_N.sql` takes a ledger of version N - 1 to N."""
 
 OLDEST_SERVER: Final = 140_000

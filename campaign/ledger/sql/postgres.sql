@@ -624,36 +624,6 @@ VACUUM (FULL, ANALYZE) campaign.rows, campaign.attempts, campaign.exclusions, ca
 -- name: cleaned
 UPDATE campaign.forgotten SET cleaned = true WHERE NOT cleaned;
 
--- name: note_wait
--- What overlaps the last wait of its kind goes on in it, so that however often one is told, few are kept. One that is yet to begin was noted
--- before the clock was set back.
-INSERT INTO campaign.waits (campaign, why, since, until)
-SELECT %(campaign)s, %(why)s,
-       coalesce((SELECT w.since FROM (SELECT since, until FROM campaign.waits
-                                      WHERE campaign = %(campaign)s AND why = %(why)s AND since <= campaign.ledger_now()
-                                      ORDER BY since DESC LIMIT 1) AS w
-                 WHERE w.until >= campaign.ledger_now()), campaign.ledger_now()),
-       campaign.ledger_now() + %(seconds)s
-ON CONFLICT (campaign, why, since) DO UPDATE SET until = greatest(waits.until, EXCLUDED.until);
-
--- name: note_waits
--- The same of every campaign that is being sent with an account; in one order, so that two who do this never wait for each other.
-INSERT INTO campaign.waits (campaign, why, since, until)
-SELECT c.id, %(why)s,
-       coalesce((SELECT w.since FROM (SELECT since, until FROM campaign.waits
-                                      WHERE campaign = c.id AND why = %(why)s AND since <= campaign.ledger_now()
-                                      ORDER BY since DESC LIMIT 1) AS w
-                 WHERE w.until >= campaign.ledger_now()), campaign.ledger_now()),
-       campaign.ledger_now() + %(seconds)s
-FROM campaign.campaigns AS c
-WHERE c.account = %(account)s
-  AND EXISTS (SELECT 1 FROM campaign.runners WHERE campaign = c.id AND ended_at = 0 AND activity <> 'staging')
-ORDER BY c.id
-ON CONFLICT (campaign, why, since) DO UPDATE SET until = greatest(waits.until, EXCLUDED.until);
-
--- name: waits
-SELECT since, until, why FROM campaign.waits WHERE campaign = %(campaign)s ORDER BY since, why;
-
 -- name: attempts_by_row
 -- In the order of the index by row; those that came from elsewhere have no fence, and stand in the order in which they came.
 SELECT row, pass_key, runner, status, reason, http_status, sent_at, settled_at, latency_seconds, message

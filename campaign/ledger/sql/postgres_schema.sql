@@ -1,4 +1,4 @@
--- The ledger in PostgreSQL, version 2. What must always hold is written here as constraints, not only in the code. All of it stands in a
+-- The ledger in PostgreSQL, version 3. What must always hold is written here as constraints, not only in the code. All of it stands in a
 -- schema of its own and is named with it, so that no setting of a session matters.
 
 CREATE SCHEMA campaign;
@@ -178,15 +178,6 @@ CREATE TABLE campaign.exported (
     control  text NOT NULL                             -- what people had asked of it until then
 );
 
--- When a campaign's senders had to wait though rows were due, and why. Only reports ask for it.
-CREATE TABLE campaign.waits (
-    campaign bigint NOT NULL,
-    why      text COLLATE "C" NOT NULL CHECK (why IN ('throttled', 'trouble', 'hours')),
-    since    double precision NOT NULL,
-    until    double precision NOT NULL CHECK (until >= since),
-    PRIMARY KEY (campaign, why, since)
-);
-
 CREATE FUNCTION campaign.refuse_to_go() RETURNS trigger LANGUAGE plpgsql
 AS $$ BEGIN
     IF EXISTS (SELECT 1 FROM campaign.exported WHERE campaign = NEW.id) THEN
@@ -203,4 +194,4 @@ CREATE FUNCTION campaign.analyze() RETURNS void LANGUAGE plpgsql SECURITY DEFINE
 AS $$ BEGIN ANALYZE campaign.rows, campaign.attempts; END $$;
 REVOKE ALL ON FUNCTION campaign.analyze() FROM PUBLIC;
 
-INSERT INTO campaign.ledger (version) VALUES (2);
+INSERT INTO campaign.ledger (version) VALUES (3);

@@ -169,15 +169,6 @@ BEGIN
     SELECT RAISE (ABORT, 'an exported campaign is sent from elsewhere');
 END;
 
--- When a campaign's senders had to wait though rows were due, and why; Unix time. Only reports ask for it.
-CREATE TABLE waits (
-    campaign INTEGER NOT NULL,
-    why      TEXT NOT NULL CHECK (why IN ('throttled', 'trouble', 'hours')),
-    since    REAL NOT NULL,
-    until    REAL NOT NULL CHECK (until >= since),
-    PRIMARY KEY (campaign, why, since)
-) STRICT, WITHOUT ROWID;
-
 -- A copy of this file, here or on another machine, knows nothing of what this one sends; what can't be known is empty or 0.
 CREATE TABLE identity (
     one        INTEGER PRIMARY KEY CHECK (one = 1),

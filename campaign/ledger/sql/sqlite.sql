@@ -546,26 +546,6 @@ SELECT 1 FROM forgotten WHERE cleaned = 0 LIMIT 1;
 -- name: cleaned
 UPDATE forgotten SET cleaned = 1 WHERE cleaned = 0;
 
--- name: note_wait
--- What overlaps the last wait of its kind goes on in it, so that however often one is told, few are kept. One that is yet to begin was noted
--- before the clock was set back.
-INSERT INTO waits (campaign, why, since, until)
-SELECT :campaign, :why,
-       coalesce((SELECT since FROM (SELECT since, until FROM waits WHERE campaign = :campaign AND why = :why AND since <= :wall
-                                    ORDER BY since DESC LIMIT 1)
-                 WHERE until >= :wall), :wall),
-       :wall + :seconds
-WHERE true
-ON CONFLICT (campaign, why, since) DO UPDATE SET until = max(until, excluded.until);
-
--- name: waiting_with
--- The campaigns that are being sent with an account.
-SELECT id FROM campaigns AS c
-WHERE account = :account AND EXISTS (SELECT 1 FROM runners WHERE campaign = c.id AND ended_at = 0 AND activity <> 'staging');
-
--- name: waits
-SELECT since, until, why FROM waits WHERE campaign = :campaign ORDER BY since, why;
-
 -- name: attempts_by_row
 -- In the order of the index by row; those that came from elsewhere have no fence, and stand in the order in which they came.
 SELECT row, pass_key, runner, status, reason, http_status, sent_at, settled_at, latency_seconds, message

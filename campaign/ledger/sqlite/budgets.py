@@ -9,14 +9,12 @@ import apsw
 
 from campaign.domain.pacing import Pace, Slots, lease, make_room, pause, throttle
 from campaign.ledger.sqlite.connection import SQL
-from campaign.ledger.sqlite.store import rows
-from campaign.ledger.sqlite.waiting import Waiting
-from campaign.ledger.waiting import Why
+from campaign.ledger.sqlite.store import Store, rows
 
 _COLUMNS: Final = ("next_free", "share", "paused_until", "changed_at")
 
 
-class Budgets(Waiting):
+class Budgets(Store):
     async def lease(self, key: str, *, rate_per_second: float, want: int) -> Slots:
         def work(db: apsw.Connection) -> Slots:
             now, leased_at = self._clock.now(), time.monotonic()
@@ -28,22 +26,18 @@ class Budgets(Waiting):
         return await self._writer.do(work)
 
     async def throttle(self, key: str, *, retry_after_seconds: float | None) -> None:
-        await self._change(key, lambda pace, now: throttle(pace, now=now, retry_after_seconds=retry_after_seconds), why=Why.THROTTLED)
+        await self._change(key, lambda pace, now: throttle(pace, now=now, retry_after_seconds=retry_after_seconds))
 
     async def pause(self, key: str, *, seconds: float) -> None:
-        await self._change(key, lambda pace, now: pause(pace, now=now, seconds=seconds), why=Why.TROUBLE)
+        await self._change(key, lambda pace, now: pause(pace, now=now, seconds=seconds))
 
     async def make_room(self, key: str, *, share: float) -> None:
         await self._change(key, lambda pace, now: make_room(pace, now=now, share=share))
 
-    async def _change(self, key: str, change: Callable[[Pace, float], Pace], *, why: Why | None = None) -> None:
+    async def _change(self, key: str, change: Callable[[Pace, float], Pace]) -> None:
         def work(db: apsw.Connection) -> None:
             now = self._clock.now()
-            pace = change(_pace(db, key), now)
-            db.execute(SQL["set_pace"], _values(key, pace))
-            if why is not None:
-                # The budget for sending has the account's name; nobody waits with his sends for the one for reading.
-                self._note_wait_of_all(db, key, why, pace.paused_until - now)
+            db.execute(SQL["set_pace"], _values(key, change(_pace(db, key), now)))
 
         await self._writer.do(work)
 

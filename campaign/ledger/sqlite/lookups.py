@@ -11,7 +11,6 @@ from campaign.domain.model import ResultRow, Status
 from campaign.ledger.records import AttemptRecord, Sends
 from campaign.ledger.sqlite.connection import SQL, SqliteClock, connect, errors_as_sentences
 from campaign.ledger.values import as_json, attempt_record, filters, result, sends
-from campaign.ledger.waiting import Wait, waits
 
 
 class Lookups:
@@ -54,9 +53,6 @@ class Lookups:
         # A connection of its own: a look through all attempts takes a while, in which others want to count.
         found = self._streamed("sends_over_time", campaign, **span)
         return sends(found, since=since, width=width, buckets=buckets)
-
-    def waits(self, campaign: int) -> list[Wait]:
-        return waits(self._all("waits", campaign=campaign))
 
     def to_clean(self) -> bool:
         return bool(self._all("to_clean"))

@@ -1,0 +1,3 @@
+-- From version 2: why nothing was sent is read off the attempts.
+
+DROP TABLE campaign.waits;
