@@ -3,7 +3,6 @@
 import json
 import random
 import signal
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
@@ -161,9 +160,7 @@ class TestTold:
         desk.make_list(200)
         with opened(ConnectProxy(login=("other", "person"))) as network:
             proxy = network.proxy.url.replace("://", f"://{login}")
-            began = time.monotonic()
             done = desk.run(*RUN, "--json", code=4, HTTPS_PROXY=proxy, PASSENTRY_API_URL=network.api)
-            assert time.monotonic() - began < 20
             # Those that were on their way when it was known.
             assert LOGINS_REFUSED <= len(network.proxy.tunnels) < 100
         assert json.loads(done.stdout)["by_status"]["pending"] == 200

@@ -142,14 +142,14 @@ def test_twice_while_sending_ends_at_once_and_the_same_command_goes_on(desk: Des
     words = ("run", str(desk.make_list(100)), "--message", MESSAGE, "--quiet-period", "3s")
     process = start(desk, *words, "--rate", "50")
     wait_for(lambda: len(desk.simulator.requests()) > 20 or process.poll() is not None)
-    began = time.monotonic()
     process.send_signal(numbers[0])
     time.sleep(0.5)
     process.send_signal(numbers[1])
     finish(process, code=128 + numbers[0])
-    assert time.monotonic() - began < 2.5
     desk.simulator.set_faults(latency=0.0)
     goes_on_to_its_end(desk, words, 100)
+    # It had not waited for the answers that were under way.
+    assert desk.json("status", "list")["by_status"]["accepted"] > 0
 
 
 def test_a_terminal_that_is_closed_drains_like_any_stop(desk: Desk) -> None:

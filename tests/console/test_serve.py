@@ -3,7 +3,6 @@
 import asyncio
 import re
 import ssl
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from campaign.console.door import users
 from campaign.console.door.guard import ENDING, still_in
 from campaign.console.door.passwords import Passwords
 from campaign.console.keeping import open_store
-from campaign.console.serve import SHUTDOWN_SECONDS, served
+from campaign.console.serve import served
 from campaign.console.serving import Serving
 from campaign.domain.errors import UsageError
 from campaign.settings import GivenSettings
@@ -190,18 +189,18 @@ async def heedless(request: web.Request) -> web.StreamResponse:
     return answer
 
 
-@pytest.mark.parametrize(("handler", "most_seconds"), [(heeding, 1.0), (heedless, 2 * SHUTDOWN_SECONDS + 2.0)])
+@pytest.mark.parametrize(("handler", "patience_seconds"), [(heeding, 600.0), (heedless, 0.2)])
 async def test_answers_that_last_do_not_hold_up_the_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, handler: Handler, most_seconds: float
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, handler: Handler, patience_seconds: float
 ) -> None:
     routes = campaigns.routes()
     monkeypatch.setattr(campaigns, "routes", lambda: [*routes, web.get("/lasting", handler)])
+    monkeypatch.setattr("campaign.console.serve.SHUTDOWN_SECONDS", patience_seconds)
+    # The end comes before the time limit of a test.
     async with aiohttp.ClientSession() as session:
         async with served(Serving(port=0), settings_in(tmp_path)) as at:
             answer = await session.get(at.url + "/lasting")
             assert await answer.content.readline() == b"data: 1\n"
-            began = time.monotonic()
-        assert time.monotonic() - began < most_seconds
         answer.close()
 
 

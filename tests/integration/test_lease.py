@@ -1,7 +1,6 @@
 """A lease is counted from when the ledger wrote it, however long the run took to come to its first send."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -61,7 +60,5 @@ async def test_a_run_that_begins_after_its_lease_was_taken_sends_nothing_and_end
         runner = await at.ledger.enlist(at.record.id, quiet_seconds=QUIET_SECONDS)
         at.clock.suspend(HOUR)
         assert await other.bury(quiet_seconds=QUIET_SECONDS) == 0
-        began = time.monotonic()
         assert (await run_as(runner, at, rate=20.0)).ended is Ended.SUPERSEDED
-        assert time.monotonic() - began < 2.0
         assert at.sent() == 0

@@ -4,7 +4,6 @@ import os
 import pty
 import signal
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -47,15 +46,14 @@ def test_a_ctrl_c_that_interrupts_no_read_is_heard_all_the_same(keys: int) -> No
     assert other.ident is not None
     # It is another thread's system call that the signal breaks off, so the read goes on: as if the signal had come just before it.
     strike = threading.Timer(0.2, signal.pthread_kill, (other.ident, signal.SIGINT))
-    rescue = threading.Timer(5.0, os.write, (keys, b"\n"))
+    rescue = threading.Timer(30.0, os.write, (keys, b"\n"))
     strike.start()
     rescue.start()
-    began = time.monotonic()
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt):
             prompt("How many")
-        assert time.monotonic() - began < 3
+        assert rescue.is_alive()
     finally:
         signal.signal(signal.SIGINT, before)
         rescue.cancel()
