@@ -119,6 +119,9 @@ class Ledger(Upkeep, Protocol):
     async def witnesses(self, campaign: int) -> list[tuple[str, str]]:
         """A few passes of the campaign, or else of its account, that were surely sent a text, each with that text."""
 
+    async def witnesses_after(self, doubt: Doubt) -> list[tuple[str, str]]:
+        """The same of the campaign, of messages that were sent after the doubtful attempt was over; few, or none."""
+
     async def conclude(self, doubt: Doubt, conclusion: Conclusion, *, again_in_seconds: float | None) -> bool:
         """Record what reading back showed; a row that stays unknown is read again after the given time, or (None) waits for a person."""
 

@@ -70,7 +70,7 @@ def read_reply(*, http_status: int, headers: Mapping[str, str], body: bytes, who
 
 
 def read_pass(*, http_status: int, headers: Mapping[str, str], body: bytes, whole: bool, token: str, now: float) -> Reading:
-    """The answer to Show Pass; all but a whole, documented 200 is unreadable. Arguments as for `read_reply`."""
+    """The answer to Show Pass; all but a whole, documented 200 that comes from no cache is unreadable. Arguments as for `read_reply`."""
     if http_status != 200:
         found = _json(body)
         signature = _signature(headers, found, body, whole=whole, documented=_has_errors(found), token=token)
@@ -91,6 +91,10 @@ def read_pass(*, http_status: int, headers: Mapping[str, str], body: bytes, whol
             error=_undocumented(body, whole=whole, token=token),
             signature=_signature(headers, found, body, whole=whole, documented=attributes is not None, token=token),
         )
+    if age := count(headers, "age"):
+        # It was asked not to: what it kept is of before the message.
+        error = f"The answer comes from a cache, which made it {age} seconds ago. Have it pass on what is read of PassEntry."
+        return Reading(latest=Latest.UNREADABLE, http_status=http_status, error=error, signature=_DOCUMENTED)
     pass_status, device_type = _pass_and_device(attributes, token=token)
     return Reading(
         latest=Latest.TEXT if isinstance(text, str) else Latest.NULL if text is None else Latest.MISSING,

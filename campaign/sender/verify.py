@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import Final
 
 from campaign.domain.model import Status
-from campaign.domain.verdict import Conclusion, Latest, Reading, after_reading, foreign, read_back, same_text
+from campaign.domain.verdict import Conclusion, Latest, Reading, after_reading, foreign, may_be, read_back, same_text
 from campaign.ledger.port import Doubt, Ledger
 from campaign.sender.ending import happens_within
 from campaign.sender.pace import Pacer
@@ -27,7 +27,10 @@ LOOK_SECONDS: Final = 2.0
 
 
 class Shows(IntEnum):
-    """What reading a pass shows of a text that was surely sent to it, the best first; UNSEEN: there is no such pass yet."""
+    """What reading a pass shows of a text that was surely sent to it, the best first; UNSEEN: there is no such pass yet.
+
+    OTHERWISE may be the text, NOTHING is none or surely another.
+    """
 
     UNSEEN = 0
     TEXTS = 1
@@ -91,7 +94,7 @@ class Verifier:
             conclusion = Conclusion(status=Status.FAILED, reason=doubt.reason)
         if conclusion.status is Status.PENDING:
             # Not arrived: believed only where the API is seen to show texts, and as they were sent.
-            match await self._shows(doubt.claim.campaign):
+            match await self._shows(doubt):
                 case None:
                     # Not known now is like a reading that failed: it is made again.
                     reading = replace(reading, latest=Latest.UNREADABLE)
@@ -99,9 +102,9 @@ class Verifier:
                 case Shows.UNSEEN if doubt.claim.tries < self._max_attempts <= doubt.claim.attempts:
                     # Believed, but not for ever: an outage's attempts are not held against a row, and yet have an end.
                     conclusion = Conclusion(status=Status.UNKNOWN, reason="no_latest_message")
-                case Shows.NOTHING:
+                case Shows.NOTHING if reading.latest is not Latest.TEXT:
                     conclusion = Conclusion(status=Status.UNKNOWN, reason="no_latest_message")
-                case Shows.OTHERWISE if reading.latest is Latest.TEXT:
+                case Shows.NOTHING | Shows.OTHERWISE if reading.latest is Latest.TEXT:
                     conclusion = Conclusion(status=Status.UNKNOWN, reason="other_message")
                 case _:
                     pass
@@ -116,21 +119,34 @@ class Verifier:
             await self._pacer.throttle(reading.retry_after_seconds)
         return reading
 
-    async def _shows(self, campaign: int) -> "Shows | None":
-        """What the API shows of texts: seen once, at passes that surely hold one. None: it could not be seen now."""
+    async def _shows(self, doubt: Doubt) -> "Shows | None":
+        """What the API shows of texts, at passes that surely hold one. None: it could not be seen now.
+
+        Of texts that were sent after the one in doubt, if there are any: a server that lags behind shows older ones only.
+        """
         async with self._looking:
-            if self._shown is None:
-                seen = [await self._look(pass_id, message) for pass_id, message in await self._ledger.witnesses(campaign)]
-                known = [shows for shows in seen if shows is not Shows.GONE]
-                if not known:
-                    return Shows.UNSEEN
-                best = min((shows for shows in known if shows is not None), default=None)
-                if best is None or (best is not Shows.TEXTS and None in known):
-                    return None
-                self._shown = best
-                if best is not Shows.TEXTS:
-                    self._observer.event("texts_are_not_shown_as_sent", by="the API, when passes that hold one are read")
-            return self._shown
+            after = await self._best(await self._ledger.witnesses_after(doubt))
+            if after is not Shows.UNSEEN or self._shown is not None:
+                return self._shown if after is Shows.UNSEEN else after
+            shown = await self._best(await self._ledger.witnesses(doubt.claim.campaign))
+            if shown in {None, Shows.UNSEEN}:
+                return shown
+            self._shown = shown
+            if shown is not Shows.TEXTS:
+                self._observer.event("texts_are_not_shown_as_sent", by="the API, when passes that hold one are read")
+            return shown
+
+    async def _best(self, witnesses: list[tuple[str, str]]) -> "Shows | None":
+        known: list[Shows | None] = []
+        for pass_id, message in witnesses:
+            match await self._look(pass_id, message):
+                case Shows.TEXTS:
+                    return Shows.TEXTS
+                case Shows.GONE:
+                    pass
+                case shows:
+                    known.append(shows)
+        return None if None in known else min((shows for shows in known if shows is not None), default=Shows.UNSEEN)
 
     def _is_gone(self, doubt: Doubt, reading: Reading) -> bool:
         """Whether there is no such pass, by the answer to its message and to its reading: a gateway's 404 may be of a moment only."""
@@ -153,7 +169,9 @@ class Verifier:
             case Latest.UNREADABLE:
                 return None
             case Latest.TEXT if reading.text.strip():
-                return Shows.TEXTS if same_text(reading.text, message) else Shows.OTHERWISE
+                # Any other text may be an older one, as a server shows it that lags behind.
+                seems = Shows.OTHERWISE if may_be(reading.text, message) else Shows.NOTHING
+                return Shows.TEXTS if same_text(reading.text, message) else seems
             case _:
                 return Shows.NOTHING
 

@@ -9,7 +9,7 @@ import pytest
 
 from campaign.domain.batch import StagedBatch
 from campaign.domain.errors import UsageError
-from campaign.domain.model import Status
+from campaign.domain.model import Claim, Settlement, Status
 from campaign.domain.pacing import SPARE
 from campaign.domain.sheet import NO_LINES, SheetLines
 from campaign.domain.verdict import Conclusion, Latest, Reading
@@ -398,6 +398,22 @@ class TestDoubt:
         assert await ledger.witnesses(record.id) == []
         await ledger.settle(runner, [ends(three, Status.DELIVERED)])
         assert await ledger.witnesses(record.id) == [("pass-3", "Hello")]
+
+    async def test_a_witness_after_a_doubt_was_sent_once_its_attempt_was_over(self, ledger: Ledger) -> None:
+        record = await campaign_of(ledger, *(staged(row) for row in range(1, 6)))
+        runner = await ledger.enlist(record.id, quiet_seconds=0)
+        one, two, three, four, five = await ledger.claim(runner, 5)
+
+        def ending(claim: Claim, status: Status, sent_at: float) -> Settlement:
+            outcome = replace(ends(claim, status).outcome, sent_at=sent_at, settled_at=sent_at + 10)
+            return replace(ends(claim, status), outcome=outcome)
+
+        await ledger.settle(runner, [ending(one, Status.DELIVERED, 100), ending(two, Status.UNKNOWN, 200)])
+        (doubt,) = await ledger.doubts(record.id, 1)
+        await ledger.settle(runner, [ending(three, Status.DELIVERED, 209), ending(four, Status.UNKNOWN, 300)])
+        assert await ledger.witnesses_after(doubt) == []
+        await ledger.settle(runner, [ending(five, Status.DELIVERED, 210)])
+        assert await ledger.witnesses_after(doubt) == [("pass-5", "Hello")]
 
 
 class TestPace:

@@ -92,6 +92,7 @@ SETTLED = {
         ("doubts", {}, {"rows_by_status", "rows_pkey"}),
         ("campaigns_in_doubt", {}, {"rows_by_status"}),
         ("witnesses", {}, {"rows_by_status"}),
+        ("witnesses_after", {}, {"attempts_by_row", "attempts_pkey"}),
         ("note_baseline", {}, {"rows_pkey"}),
         ("conclude", {}, {"rows_pkey"}),
         ("conclude_attempt", {}, {"attempts_by_row"}),

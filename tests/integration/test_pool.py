@@ -10,7 +10,7 @@ import pytest
 
 from campaign.domain.model import Status
 from campaign.domain.safeguard import TROUBLES_IN_A_ROW
-from campaign.domain.verdict import Reading
+from campaign.domain.verdict import Latest, Reading
 from campaign.insights import exit_code_of
 from campaign.sender.attempt import OnUnknown, Policy
 from campaign.sender.ending import Ended
@@ -76,6 +76,20 @@ class TestAmbiguity:
             # One more is of the first run, which saw by it that it is PassEntry that answers.
             assert reads.count(witness) == 2
 
+    async def test_what_lags_behind_shows_by_no_older_text_that_a_message_did_not_arrive(self, tmp_path: Path) -> None:
+        async with rig(tmp_path) as given:
+            given.gateway = Lagging
+            record = await given.campaign(*passes(60))
+            await given.send(record, limit=8)
+            given.simulator.configure(faults={Fault.CUT_AFTER: 0.3})
+            await given.send(record, limit=44, rate_per_second=100.0)
+            cut = [request.id for request in given.simulator.requests() if request.fault == Fault.CUT_AFTER]
+            given.simulator.configure(faults={})
+            await given.send(record)
+            assert len(cut) > 5
+            assert {given.statuses(record)[str(one)] for one in cut} == {("unknown", "no_latest_message")}
+            assert given.processed() == dict.fromkeys(passes(60), 1)
+
     async def test_reading_that_is_always_refused_has_an_end(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("campaign.sender.verify.MOST_REFUSED", 3)
         monkeypatch.setattr("campaign.sender.verify.AGAIN_SECONDS", 0.1)
@@ -121,6 +135,14 @@ class TestAmbiguity:
             assert given.statuses(first) == {"a": ("accepted", "")}
             assert {status for status, _ in given.statuses(second).values()} == {"delivered"}
             assert [found.message for found in given.simulator.audit() if found.id == "a"] == ["One", "Two"]
+
+
+class Lagging(HttpGateway):
+    """The way to an API whose readings lag behind: they show what was sent to the first passes only."""
+
+    async def read(self, pass_id: str) -> Reading:
+        found = await super().read(pass_id)
+        return found if pass_id in passes(8) else replace(found, latest=Latest.NULL, text="")
 
 
 class Escaping(HttpGateway):

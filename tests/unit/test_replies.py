@@ -270,6 +270,14 @@ def test_who_gave_an_answer(status: int, headers: dict[str, str], body: object, 
     assert (read.page, read.redirects_to) == (signature.page, signature.redirects_to)
 
 
+@pytest.mark.parametrize(("age", "readable"), [("0", True), ("1", False), ("86400", False), ("", True), ("soon", True)])
+def test_what_a_cache_kept_is_not_what_the_pass_holds(age: str, *, readable: bool) -> None:
+    body = orjson.dumps(holding(latestMessage="x"))
+    found = read_pass(http_status=200, headers=CIMultiDict({"Age": age}), body=body, whole=True, token=TOKEN, now=NOON)
+    assert (found.latest is Latest.TEXT) is readable
+    assert found.signature.documented
+
+
 def test_an_answer_that_broke_off_is_known_to_be_so() -> None:
     assert not reply(b"{", whole=False).signature.whole
     assert reply(b"", status=403, headers={"Content-Type": "text/html"}, whole=False).signature.page

@@ -63,6 +63,10 @@ class Doubts(Store):
         # Those of one campaign and status only.
         return [(pass_id, message) for *place, pass_id, message in found if place == list(found[0][:2])]
 
+    async def witnesses_after(self, doubt: Doubt) -> list[tuple[str, str]]:
+        values = {"campaign": doubt.claim.campaign, "row": doubt.claim.row, "fence": doubt.claim.fence}
+        return await self._line.ask(lambda db: db.all("witnesses_after", values))
+
     async def note_baseline(self, runner: Runner, claim: Claim, reading: Reading) -> None:
         values = {
             "campaign": claim.campaign,

@@ -371,6 +371,16 @@ CROSS JOIN LATERAL (SELECT pass_id, message FROM campaign.rows WHERE campaign = 
                     ORDER BY zone, due_at, row LIMIT 3) AS r
 ORDER BY w.place, s.place;
 
+-- name: witnesses_after
+-- Of the campaign, the first that was sent once the attempt in doubt was over, and accepted. Not many attempts are looked through.
+SELECT r.pass_id, coalesce(a.message, r.message)
+FROM (SELECT id, settled_at FROM campaign.attempts
+      WHERE campaign = %(campaign)s AND row = %(row)s AND fence = %(fence)s ORDER BY id DESC LIMIT 1) AS d
+CROSS JOIN LATERAL (SELECT * FROM campaign.attempts WHERE id > d.id ORDER BY id LIMIT 1000) AS a
+JOIN campaign.rows AS r ON r.campaign = a.campaign AND r.row = a.row
+WHERE a.campaign = %(campaign)s AND a.status IN ('delivered', 'accepted') AND a.sent_at >= d.settled_at
+ORDER BY a.id LIMIT 3;
+
 -- name: texts_before
 -- What other attempts have left on some passes, newest first, and whether they came after the one that is in doubt. Of a row that a results
 -- file brought (fence 0) it is not known when it was sent.

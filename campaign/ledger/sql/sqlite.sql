@@ -311,6 +311,16 @@ WHERE campaign = :campaign AND row = :row AND fence = :fence AND runner = :runne
 -- Of the campaign itself, or else of others that were sent with the same account.
 SELECT pass_id, message FROM rows WHERE campaign = :campaign AND status = :status LIMIT 3;
 
+-- name: witnesses_after
+-- Of the campaign, the first that was sent once the attempt in doubt was over, and accepted. Not many attempts are looked through.
+SELECT r.pass_id, coalesce(sent.message, r.message)
+FROM (SELECT * FROM attempts WHERE id > (SELECT max(id) FROM attempts WHERE campaign = :campaign AND row = :row AND fence = :fence)
+      ORDER BY id LIMIT 1000) AS sent
+CROSS JOIN rows AS r ON r.campaign = sent.campaign AND r.row = sent.row
+WHERE sent.campaign = :campaign AND sent.status IN ('delivered', 'accepted')
+  AND sent.sent_at >= (SELECT max(settled_at) FROM attempts WHERE campaign = :campaign AND row = :row AND fence = :fence)
+ORDER BY sent.id LIMIT 3;
+
 -- name: campaigns_of_account
 SELECT id FROM campaigns WHERE account = (SELECT account FROM campaigns WHERE id = :campaign) AND account <> '' AND id <> :campaign
 ORDER BY id DESC LIMIT 5;

@@ -64,6 +64,10 @@ class Doubts(Store):
 
         return await self._writer.do(work)
 
+    async def witnesses_after(self, doubt: Doubt) -> list[tuple[str, str]]:
+        values = {"campaign": doubt.claim.campaign, "row": doubt.claim.row, "fence": doubt.claim.fence}
+        return await self._writer.do(lambda db: rows(db, "witnesses_after", **values))
+
     async def note_baseline(self, runner: Runner, claim: Claim, reading: Reading) -> None:
         values = {
             "campaign": claim.campaign,
