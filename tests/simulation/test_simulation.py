@@ -36,6 +36,7 @@ def test_a_seed_always_tells_the_same_story() -> None:
     assert first == second
 
 
+@pytest.mark.timeout(300)
 def test_a_bug_is_found_and_its_seed_shows_it_again() -> None:
     done = run("--bug", "server_errors_are_sent_again", "--campaigns", "10", "--json")
     seed = next(iter(json.loads(done.stdout)["violations"]))
