@@ -154,18 +154,16 @@ def to_forget(name: str | None, older_than_seconds: float | None, settings: Sett
 
 
 async def forget(records: list[CampaignRecord], settings: Settings) -> None:
-    """Remove the rows and attempts of these campaigns, and every trace of them in the ledger's files.
+    """Remove the rows and attempts of these campaigns.
 
     Raises:
-        UsageError: somebody works on a campaign, or one of these is not at rest any more.
-        LedgerError: the rows are removed, but traces are left; the same again removes them.
+        UsageError: one of these is not at rest any more.
     """
     ledger = open_ledger(settings)
     try:
         await ledger.bury(quiet_seconds=settings.quiet_period)
         for record in records:
             await ledger.forget(record.id)
-        await ledger.clean()
     finally:
         await ledger.close()
 

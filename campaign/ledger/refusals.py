@@ -39,13 +39,6 @@ def no_control() -> UsageError:
     return UsageError("The campaign is cancelled, or its list is still being staged; nothing was changed.", code="not_now")
 
 
-def at_work(campaign: int | None) -> UsageError:
-    which = "The campaign" if campaign else "A campaign of this ledger"
-    return UsageError(
-        f"{which} is being worked on by another process. Wait for its end, or pause it, then try again.", code="at_work", campaign=campaign
-    )
-
-
 def not_ended() -> UsageError:
     return UsageError("The campaign has rows that are not sent yet. Let it end, or give it up with campaign cancel.", code="not_ended")
 

@@ -28,10 +28,7 @@ class Upkeep(Protocol):
         """
 
     async def forget(self, campaign: int) -> None:
-        """Remove rows and attempts, but for how many stood where; UsageError while anybody works, or before it was at rest for a day."""
-
-    async def clean(self) -> None:
-        """See to it that the ledger's files hold no trace of what was forgotten; whoever writes has to wait meanwhile."""
+        """Remove rows and attempts, but for how many stood where; UsageError before it has ended and was at rest for a day."""
 
 
 class UpkeepReader(Protocol):
@@ -67,4 +64,4 @@ class UpkeepReader(Protocol):
         """The keys of the passes that the campaign must not be sent to, streamed."""
 
     def to_clean(self) -> bool:
-        """Whether the ledger's files may hold traces of what was forgotten."""
+        """Whether forgetting a campaign was interrupted, so that rows of it are left."""

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from campaign.domain.errors import LedgerError, LedgerPlaceError, LedgerVersionError, UsageError
+from campaign.domain.errors import LedgerPlaceError, LedgerVersionError, UsageError
 from campaign.domain.lifecycle import reachable
 from campaign.domain.model import Status
 from campaign.domain.verdict import Conclusion
@@ -174,12 +174,6 @@ class TestRole:
             ):
                 with pytest.raises(errors.InsufficientPrivilege):
                     connection.execute(sql.encode())
-
-    async def test_what_only_the_owner_may_do_is_told(self, url: str) -> None:
-        ledger = PostgresLedger(url)
-        with raises(LedgerError, "traces_left"):
-            await ledger.clean()
-        await ledger.close()
 
     def test_who_may_not_make_a_ledger_is_told(self, url: str, server: Server) -> None:
         empty = server.database()

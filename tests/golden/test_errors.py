@@ -179,8 +179,6 @@ def test_errors_of_the_ledger(golden: Golden, tmp_path: Path) -> None:
         refusals.being_staged(),
         refusals.other_api("https://one", "https://other"),
         refusals.no_control(),
-        refusals.at_work(1),
-        refusals.at_work(None),
         refusals.not_ended(),
         refusals.too_young(),
         refusals.in_doubt(),

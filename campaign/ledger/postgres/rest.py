@@ -7,16 +7,6 @@ from campaign.ledger.postgres.store import Store
 
 
 class Rest(Store):
-    def _check_idle(self, db: Session, campaign: int | None) -> None:
-        """That no live process works on the campaign, or (None) on any.
-
-        Raises:
-            UsageError: one does.
-        """
-        for runner, of_campaign, boot, late in db.all("runners_at_work"):
-            if campaign in {None, of_campaign} and not self._is_dead(runner, boot, late=late):
-                raise refusals.at_work(campaign)
-
     def _check_ended(self, db: Session, campaign: int) -> None:
         """That nothing of the campaign is left to do, and that it was at rest for a day.
 

@@ -623,16 +623,8 @@ UPDATE campaign.campaigns SET columns = '[]', id_column = '' WHERE id = %(campai
 -- name: to_clean
 SELECT 1 FROM campaign.forgotten WHERE NOT cleaned LIMIT 1;
 
--- name: may_clean
-SELECT bool_and(pg_has_role(relowner, 'USAGE')) FROM pg_catalog.pg_class
-WHERE oid IN ('campaign.rows'::regclass, 'campaign.attempts'::regclass, 'campaign.exclusions'::regclass, 'campaign.campaigns'::regclass);
-
--- name: clean
--- Old versions of rows stay in a table's pages until others take their place; only a table that is written anew holds none of them.
-VACUUM (FULL, ANALYZE) campaign.rows, campaign.attempts, campaign.exclusions, campaign.campaigns;
-
 -- name: cleaned
-UPDATE campaign.forgotten SET cleaned = true WHERE NOT cleaned;
+UPDATE campaign.forgotten SET cleaned = true WHERE campaign = %(campaign)s;
 
 -- name: attempts_by_row
 -- In the order of the index by row; those that came from elsewhere have no fence, and stand in the order in which they came.

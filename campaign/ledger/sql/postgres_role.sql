@@ -4,7 +4,7 @@
 --     psql -v role=campaign_runner -f postgres_role.sql "postgresql://owner@host/database"
 --
 -- Then give the people and jobs that send a login of their own: CREATE ROLE anna LOGIN IN ROLE campaign_runner PASSWORD '...'.
--- Upgrades of the schema, and `campaign forget` (which rewrites the tables), stay the owner's.
+-- Upgrades of the schema, and `campaign forget`, stay the owner's.
 
 CREATE ROLE :"role" NOLOGIN;
 

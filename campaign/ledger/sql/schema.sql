@@ -144,7 +144,7 @@ CREATE TABLE clock (
 CREATE TABLE forgotten (
     campaign INTEGER PRIMARY KEY REFERENCES campaigns (id),
     at       REAL NOT NULL,
-    cleaned  INTEGER NOT NULL DEFAULT 0 CHECK (cleaned IN (0, 1))  -- 1: no page of the file holds a trace of them
+    cleaned  INTEGER NOT NULL DEFAULT 0 CHECK (cleaned IN (0, 1))  -- 1: all of them are removed
 ) STRICT;
 
 CREATE TABLE forgotten_counts (

@@ -554,7 +554,7 @@ UPDATE campaigns SET columns = '[]', id_column = '' WHERE id = :campaign;
 SELECT 1 FROM forgotten WHERE cleaned = 0 LIMIT 1;
 
 -- name: cleaned
-UPDATE forgotten SET cleaned = 1 WHERE cleaned = 0;
+UPDATE forgotten SET cleaned = 1 WHERE campaign = :campaign;
 
 -- name: attempts_by_row
 -- In the order of the index by row; those that came from elsewhere have no fence, and stand in the order in which they came.

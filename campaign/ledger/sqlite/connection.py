@@ -52,7 +52,7 @@ def connect(path: Path, *, read_only: bool = False) -> apsw.Connection:
         # What a reader keeps is void with the next commit of anyone, and it looks at most pages once.
         cache_kib = 4_000 if read_only else 32_000
         connection.execute(f"PRAGMA cache_size = -{cache_kib}; PRAGMA temp_store = FILE; PRAGMA mmap_size = 0")
-        connection.execute("PRAGMA query_only = ON" if read_only else "PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA query_only = ON" if read_only else "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON")
     return connection
 
 

@@ -8,16 +8,6 @@ from campaign.ledger.sqlite.store import Store, rows
 
 
 class Rest(Store):
-    def _check_idle(self, db: apsw.Connection, campaign: int | None) -> None:
-        """That no live process works on the campaign, or (None) on any.
-
-        Raises:
-            UsageError: one does.
-        """
-        for runner, of_campaign, lease_until, *_ in rows(db, "runners_at_work"):
-            if campaign in {None, of_campaign} and (runner in self._lifelines or not self._is_dead(runner, lease_until)):
-                raise refusals.at_work(campaign)
-
     def _check_ended(self, db: apsw.Connection, campaign: int) -> None:
         """That nothing of the campaign is left to do, and that it was at rest for a day.
 
