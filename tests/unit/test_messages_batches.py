@@ -12,13 +12,11 @@ from campaign.domain.errors import InputError
 from campaign.domain.model import Invalid
 from campaign.loader.messages import FrameColumns, MessageLimits, Messages, RenderedBatch, plan_messages
 from campaign.loader.messages.result import MAX_CELL
-from campaign.loader.messages.template import PlainTemplate, ProgramTemplate, Source, compile_template
-from campaign.loader.messages.translate import translate
+from campaign.loader.messages.template import Source, Template
 from campaign.loader.messages.variables import Variables
 from tests.examples import examples
 from tests.unit.messages_given import ANNA, COLUMNS, plan
 
-VARIABLES = Variables.of(COLUMNS)
 CELL = (
     st.text(max_size=12)
     | st.text(alphabet="aé %s{}\n\t\u200b\u00a0{{", max_size=6)
@@ -46,6 +44,10 @@ PART = st.sampled_from(
         "{% for part in shop.split(' ') %}{{ part }}{{ code }}{% endfor %}",
     ]
 )
+
+
+def template(source: str) -> Template:
+    return Template(Source(text=source, file="--message"), Variables.of(COLUMNS), MessageLimits())
 
 
 def by_itself(messages: Messages, rows: Sequence[tuple[str, ...]]) -> RenderedBatch:
@@ -76,24 +78,10 @@ def test_many_at_once_are_what_each_is_by_itself(source: str, rows: list[tuple[s
 
 @settings(max_examples=examples(60))
 @given(st.lists(TEXT | FIELD, min_size=1, max_size=8).map("".join), ROWS)
-def test_plain_templates_give_what_minijinja_gives(source: str, rows: list[tuple[str, ...]]) -> None:
-    given_source = Source(text=source, file="--message")
-    plain = compile_template(given_source, VARIABLES, MessageLimits())
-    assert isinstance(plain, PlainTemplate)
-    program = ProgramTemplate(translate(source, VARIABLES), given_source, VARIABLES, MessageLimits())
-    assert [plain.render(cells) for cells in rows] == [program.render(cells) for cells in rows]
-
-
-def test_only_text_and_fields_are_left_to_a_string_format() -> None:
-    for source in (
-        "{{ code | upper }}",
-        "{% if code %}{% endif %}",
-        "{{ 'code' }}",
-        "{{ x | default(code) }}",
-        "{{ code }}" * 17,
-        "x" * 8_000,
-    ):
-        assert isinstance(compile_template(Source(text=source, file="--message"), VARIABLES, MessageLimits()), ProgramTemplate)
+def test_a_string_format_gives_what_minijinja_gives(source: str, rows: list[tuple[str, ...]]) -> None:
+    plain, program = (template(text) for text in (source, source + "{% if false %}{% endif %}"))
+    columns = list(zip(*rows, strict=True))
+    assert plain.render_columns(columns) == program.render_columns(columns)
 
 
 def test_a_row_that_fails_takes_no_other_with_it() -> None:
@@ -142,10 +130,9 @@ def test_nothing_is_escaped_whatever_a_template_is_called(tmp_path: Path, name: 
 
 
 def test_too_many_rows_that_exhaust_a_template_stop_the_list_at_a_row_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    # What five such rows take.
-    monkeypatch.setattr("campaign.loader.messages.template.MAX_WASTED_UNITS", 5 * MessageLimits().work_units)
-    messages = plan("{% for i in range(points | int) %}{% for j in range(points | int) %}{% endfor %}{% endfor %}Hi")
-    rows = [("p", "", "", "", "2" if number < 7 else "9999") for number in range(100)]
+    monkeypatch.setattr("campaign.loader.messages.template.MOST_EXHAUSTED", 5)
+    messages = plan("{% for i in shop.split(',') %}{% for j in shop.split(',') %}{% endfor %}{% endfor %}Hi")
+    rows = [("p", "", "", "a" if number < 7 else "," * 1_000, "") for number in range(100)]
     with pytest.raises(InputError) as caught:
         messages.render_columns(list(zip(*rows, strict=True)))
     assert caught.value.row == 7 + 6

@@ -12,10 +12,10 @@ from campaign.domain.cells import strip_unseen
 from campaign.domain.model import Invalid
 from campaign.loader.columns import shown
 
-MAX_TEXT: Final = 65_536
-"""Characters of any text, or items of any list, while a message is made."""
 MAX_CELL: Final = 4_096
-"""Characters of a cell that a template works on. Far below `MAX_TEXT`, so that data alone never exhausts a template."""
+"""Characters of a cell that a template works on. Below what a text may have on the way, so that data alone never exhausts a template."""
+_KEPT: Final = 65_536
+"""Characters of a message that was found good under another limit."""
 
 _CLUSTER: Final = regex.compile(r"\X")
 HALF: Final = re.compile("[\\ud800-\\udfff]")
@@ -32,12 +32,10 @@ class MessageLimits:
     Attributes:
         max_length: characters of a message, as a person counts them.
         max_source: characters of a template.
-        work_units: for one row, the instructions of a template; and, counted apart, the characters and items its functions work on.
     """
 
     max_length: int = 350
     max_source: int = 32_768
-    work_units: int = 500_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +166,7 @@ def finish_all(texts: list[str], *, max_length: int, braces_meant: bool = False)
 
 def as_it_was(text: str) -> Rendered:
     """A message that was found good once, of any length, and may have been edited since; its braces were meant."""
-    return finish(text, max_length=MAX_TEXT, braces_meant=True)
+    return finish(text, max_length=_KEPT, braces_meant=True)
 
 
 def refused(reason: Invalid, error: str) -> Rendered:

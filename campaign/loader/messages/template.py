@@ -3,10 +3,10 @@
 import re
 import stat
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from minijinja import Environment
 from minijinja import TemplateError as EngineError
@@ -14,7 +14,8 @@ from minijinja import TemplateError as EngineError
 from campaign.domain.errors import InputError, TemplateError
 from campaign.domain.model import Invalid
 from campaign.loader.columns import shown
-from campaign.loader.messages.functions import BUDGET, FUNCTIONS, Boxed, FailedError, Field, MissingFieldError, TooMuchError, marked
+from campaign.loader.messages.language import PlainField, RefusedError, translate
+from campaign.loader.messages.operations import NOT_SET, OPERATIONS, FailedError, MissingFieldError, TooMuchError
 from campaign.loader.messages.result import (
     HALF,
     MAX_CELL,
@@ -31,7 +32,6 @@ from campaign.loader.messages.result import (
     refused,
     unsendable,
 )
-from campaign.loader.messages.translate import PlainField, RefusedError, Translated, translate
 from campaign.loader.messages.variables import Variables
 
 _CONTROL: Final = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\ud800-\\udfff]")
@@ -147,169 +147,128 @@ def file_key(name: str) -> str:
     return unicodedata.normalize("NFC", name.strip())
 
 
-MAX_WASTED_UNITS: Final = 50_000_000
-"""Of all rows that ask for too much, some seconds. Beyond it the template is at fault, or a column that it takes for another."""
+FUEL: Final = 10_000
+"""Instructions of a template for one row, which take some milliseconds, whatever they are. A loop over sixty words takes some hundred."""
+MOST_EXHAUSTED: Final = 100
+"""Rows that ask for too much; if there are more, the template is at fault, or a column that it takes for another."""
 
-_MAX_PLAIN_FIELDS: Final = 16
-_MAX_PLAIN_TEXT: Final = 7_000
+_MOST_PLAIN_FIELDS: Final = 16
+_MOST_PLAIN_TEXT: Final = 7_000
 """Of a template whose texts are made before their length is looked at."""
 _PLAINEST: Final = "1"
 """A cell that can be a text and a number, and is small as both."""
 
 
-class Template(Protocol):
-    def render(self, cells: Sequence[str]) -> Rendered:
-        """The message of one row; InputError if too many rows exhaust the template."""
+class Template:
+    """A template that is checked against the columns of a list.
 
-    def render_columns(self, columns: Columns) -> RenderedBatch:
-        """The messages of many rows; `row` of an InputError counts from 1 in these columns."""
-
-
-def compile_template(source: Source, variables: Variables, limits: MessageLimits) -> Template:
-    """The template, checked against the columns of the list.
+    minijinja runs it row by row, so that one that fails takes no other with it. A template of text and fields, as nearly all are, is one
+    string format for many rows, several times as fast; only a row with an empty cell, or one that is long or no text, goes to minijinja.
 
     Raises:
         InputError: its syntax is wrong, it uses what a message may not, a variable that there is not, or more work than any message needs.
     """
-    try:
-        translated = translate(source.text, variables)
-    except RefusedError as error:
-        raise source.refused(error.line, error.problem, column=error.column) from None
-    program = ProgramTemplate(translated, source, variables, limits)
-    fields = [part for part in translated.parts or () if isinstance(part, PlainField)]
-    size = sum(len(part) for part in translated.parts or () if isinstance(part, str))
-    if translated.parts is None or len(fields) > _MAX_PLAIN_FIELDS or size > _MAX_PLAIN_TEXT:
-        return program
-    return PlainTemplate(translated.parts, program, limits, braces_meant=translated.braces_meant)
 
-
-class ProgramTemplate:
-    """A template that minijinja runs, row by row: each has its own budget, and one that fails takes no other with it."""
-
-    def __init__(self, translated: Translated, source: Source, variables: Variables, limits: MessageLimits) -> None:
-        self._braces_meant = translated.braces_meant
-        self._columns = variables.columns
-        self._limits = limits
+    def __init__(self, source: Source, variables: Variables, limits: MessageLimits) -> None:
+        try:
+            translated = translate(source.text, variables)
+        except RefusedError as error:
+            raise source.refused(error.line, error.problem, column=error.column) from None
         self._source = source
-        self._wasted_units = 0
-        self._variables = [
-            (code, place, Boxed(marked("", Field(name=name, column=None if place is None else variables.columns[place]))))
-            for code, name, place in translated.variables
-        ]
+        self._columns = variables.columns
+        self._fields = translated.fields
+        self._limits = limits
+        self._braces_meant = translated.braces_meant
+        self._exhausted = 0
+        parts = translated.parts or ()
+        self._plain = [part for part in parts if isinstance(part, PlainField)]
+        self._format = "".join(part.replace("%", "%%") if isinstance(part, str) else "%s" for part in parts)
+        size = sum(len(part) for part in parts if isinstance(part, str))
+        self._is_plain = bool(parts) and len(self._plain) <= _MOST_PLAIN_FIELDS and size <= _MOST_PLAIN_TEXT
         # A message is plain text, whatever its template's file is called, so nothing is escaped.
-        self._environment = Environment(filters=FUNCTIONS, undefined_behavior="strict", auto_escape_callback=lambda _: None, debug=False)
+        self._environment = Environment(
+            filters=OPERATIONS,
+            undefined_behavior="semi_strict",  # type: ignore[call-overload]  # its types don't know it yet
+            auto_escape_callback=lambda _: None,
+            debug=False,
+        )
+        # Ordinary cells are some ten times as long as the plainest, so what these take has to fit ten times.
+        self._environment.fuel = FUEL // 10
         try:
             self._environment.add_template("", translated.code)
+            self._run([_PLAINEST] * len(self._columns))
         except EngineError as error:
             raise source.refused(error.line or 1, f"The template can't be understood: {shown(error.message, 300)}.") from None
-        self._check()
-
-    def _check(self) -> None:
-        """Refuse a template that exhausts its budget even with the plainest of rows."""
-        # Ordinary cells are some ten times as long, so what they take has to fit ten times.
-        self._environment.fuel = units = self._limits.work_units // 10
-        try:
-            self._run([_PLAINEST] * len(self._columns), units)
         except TooMuchError as error:
-            problem = f"{error} No message needs that. Look for a loop or a number that is too large."
-            raise self._source.refused(error.line, problem) from None
+            raise source.refused(error.line, f"{error.problem}. No message needs that. Make the template simpler.") from None
         except (FailedError, MissingFieldError):
             pass
-        self._environment.fuel = self._limits.work_units
+        self._environment.fuel = FUEL
 
     def render(self, cells: Sequence[str]) -> Rendered:
-        for _, place, _ in self._variables:
+        """The message of one row; InputError if too many rows exhaust the template."""
+        for _, _, place in self._fields:
             if place is not None and len(cells[place]) > MAX_CELL:
                 return long_cell(self._columns[place], len(cells[place]))
             if place is not None and not cells[place].isprintable() and (half := HALF.search(cells[place])):
                 return unsendable(half[0])  # what is no text to minijinja either
         try:
-            text = self._run(cells, self._limits.work_units)
+            text = self._run(cells)
         except MissingFieldError as error:
-            BUDGET.printed = BUDGET.printed or error.field
-            rendered = self._failed(error.line, error.field.lacks)
-        except FailedError as error:
-            rendered = self._failed(error.line, error.problem)
+            _, name, place = self._fields[error.field]
+            return missing(name, None if place is None else self._columns[place])
         except TooMuchError as error:
-            self._wasted_units += BUDGET.units - BUDGET.left
-            rendered = self._failed(error.line, f"{error} It is this row's values that ask for so much")
-            if self._wasted_units > MAX_WASTED_UNITS:
-                raise InputError(
-                    f"Too many rows are like this one, so the list was not read to its end. {rendered.error}", code="too_much_work"
-                ) from None
-        else:
-            rendered = finish(text, max_length=self._limits.max_length, braces_meant=self._braces_meant)
-        # What was printed before anything failed comes first.
-        empty = BUDGET.printed
-        return rendered if empty is None or empty.lacks else missing(empty.name, empty.column)
+            rendered = self._failed(error.line, f"{error.problem}. It is this row's values that ask for so much")
+            self._exhausted += 1
+            if self._exhausted > MOST_EXHAUSTED:
+                problem = f"Too many rows are like this one, so the list was not read to its end. {rendered.error}"
+                raise InputError(problem, code="too_much_work") from None
+            return rendered
+        except FailedError as error:
+            return self._failed(error.line, error.problem)
+        return finish(text, max_length=self._limits.max_length, braces_meant=self._braces_meant)
 
     def render_columns(self, columns: Columns) -> RenderedBatch:
-        return by_row(self.render, columns)
+        """The messages of many rows; `row` of an InputError counts from 1 in these columns."""
+        rows = len(columns[0])
+        batch, odd = self._plain_texts(columns, rows) if self._is_plain else (RenderedBatch(texts=[""] * rows), range(rows))
+        every = [columns[place] for place in range(len(columns))] if odd else []
+        for index in odd:
+            batch.refused.pop(index, None)
+            try:
+                batch.put(index, self.render([cells[index] for cells in every]))
+            except InputError as error:
+                raise error.at(row=index + 1) from None
+        return batch
 
-    def _run(self, cells: Sequence[str], units: int) -> str:
-        context = {code: empty if place is None or is_empty(cell := cells[place]) else cell for code, place, empty in self._variables}
-        BUDGET.begin(units)
+    def _plain_texts(self, columns: Columns, rows: int) -> tuple[RenderedBatch, Sequence[int]]:
+        """The messages of the rows whose cells are plain texts, and which rows are others."""
+        longest = min(self._limits.max_length, MAX_CELL)
+        chosen: list[Sequence[str]] = []
+        odd: set[int] = set()
+        for (_, _, place), default in self._plain:
+            cells = columns[place] if place is not None else [""] * rows
+            if max(map(len, cells)) > longest or not ("".join(cells).isprintable() and all(map(str.strip, cells))):
+                empty = {index for index, cell in enumerate(cells) if is_empty(cell)}
+                others = {index for index, cell in enumerate(cells) if len(cell) > longest or HALF.search(cell)}
+                odd |= others if default is not None else others | empty
+                cells = [default or "" if index in empty else "" if index in others else cell for index, cell in enumerate(cells)]
+            chosen.append(cells)
+        texts = [self._format % values for values in zip(*chosen, strict=True)] if chosen else [self._format % ()] * rows
+        return finish_all(texts, max_length=self._limits.max_length, braces_meant=self._braces_meant), sorted(odd)
+
+    def _run(self, cells: Sequence[str]) -> str:
+        context = {code: "" if place is None or is_empty(cell := cells[place]) else cell for code, _, place in self._fields}
         try:
-            return self._environment.render_template("", **context)
+            text: str = self._environment.render_template("", **context)
         except EngineError as error:
             line = error.line or 1
             if error.kind == "OutOfFuel":
-                BUDGET.exhaust(line)
-            raise FailedError(line, _PROBLEMS.get(error.kind) or shown(error.message, 300)) from None
+                raise TooMuchError(line, f"It takes more than {self._environment.fuel:,} steps for one row") from None
+            problem = re.sub(r"^invalid operation: | \(in .*\)$", "", error.message or str(error.kind))
+            raise FailedError(line, NOT_SET if error.kind == "UndefinedError" else shown(problem, 300)) from None
+        return text
 
     def _failed(self, line: int, problem: str) -> Rendered:
         error = f"{self._source.file}, line {line}: {problem.rstrip('.')}. Correct the row, or the template."
         return refused(Invalid.TEMPLATE_FAILED, error)
-
-
-_PROBLEMS: Final = {
-    "UndefinedError": "A variable is used that is not set for this row",
-    "CannotUnpack": "There are more or fewer values than names to set",
-}
-
-
-class PlainTemplate:
-    """A template of text and fields, as nearly all are: one string format for many rows, several times as fast as any engine.
-
-    A row with an empty cell that the message needs, or with one that is long or no text, goes to the program.
-    """
-
-    def __init__(self, parts: Sequence[str | PlainField], program: ProgramTemplate, limits: MessageLimits, *, braces_meant: bool) -> None:
-        self._fields = [part for part in parts if isinstance(part, PlainField)]
-        self._format = "".join(part.replace("%", "%%") if isinstance(part, str) else "%s" for part in parts)
-        self._longest = min(limits.max_length, MAX_CELL)
-        self._finish_all: Callable[[list[str]], RenderedBatch] = lambda texts: finish_all(
-            texts, max_length=limits.max_length, braces_meant=braces_meant
-        )
-        self._program = program
-        self.render = program.render
-
-    def render_columns(self, columns: Columns) -> RenderedBatch:
-        rows = len(columns[0])
-        chosen: list[Sequence[str]] = []
-        odd: set[int] = set()
-        for (_, _, place), default in self._fields:
-            cells = columns[place] if place is not None else [""] * rows
-            if max(map(len, cells)) > self._longest or not ("".join(cells).isprintable() and all(map(str.strip, cells))):
-                empty = {index for index, cell in enumerate(cells) if is_empty(cell)}
-                others = {index for index, cell in enumerate(cells) if len(cell) > self._longest or HALF.search(cell)}
-                odd |= others if default is not None else others | empty
-                cells = [default or "" if index in empty else "" if index in others else cell for index, cell in enumerate(cells)]
-            chosen.append(cells)
-        batch = self._finish_all([self._format % values for values in zip(*chosen, strict=True)] if chosen else [self._format % ()] * rows)
-        for index in odd:
-            batch.refused.pop(index, None)
-            batch.put(index, self.render([columns[place][index] for place in range(len(columns))]))
-        return batch
-
-
-def by_row(render: Callable[[Sequence[str]], Rendered], columns: Columns) -> RenderedBatch:
-    """The messages of many rows, one after the other."""
-    every = [columns[place] for place in range(len(columns))]
-    batch = RenderedBatch(texts=[""] * len(every[0]))
-    for index, cells in enumerate(zip(*every, strict=True)):
-        try:
-            batch.put(index, render(cells))
-        except InputError as error:
-            raise error.at(row=index + 1) from None
-    return batch
