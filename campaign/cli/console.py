@@ -48,10 +48,10 @@ def serve(
 ) -> None:
     check_installed()
     from campaign.cli.process import run_loop
-    from campaign.console.serve import serve as run
-    from campaign.console.serving import Serving
+    from campaign.console.app import serve as run
+    from campaign.console.console_settings import ConsoleSettings
 
-    serving = Serving.read(
+    console_settings = ConsoleSettings.read(
         host=host,
         port=port,
         folder=folder,
@@ -67,7 +67,7 @@ def serve(
         sys.stdout.write(f"The console is at {link}{once}\nPress Ctrl-C to end it; what is being sent goes on.\n")
         sys.stdout.flush()
 
-    raise typer.Exit(run_loop(run(serving, settings, lambda found: ready(found.url, found.link))))
+    raise typer.Exit(run_loop(run(console_settings, settings, lambda found: ready(found.url, found.link))))
 
 
 def check_installed() -> None:
@@ -114,8 +114,8 @@ def _group() -> None:
 @with_options("ledger", "log_level")
 def add_user(name: UserName, role: RoleOption, *, folder: Folder = None, settings: "Settings") -> None:
     check_installed()
-    from campaign.console.door import users
-    from campaign.console.door.passwords import Passwords
+    from campaign.console.auth import users
+    from campaign.console.auth.users import Passwords
 
     hashed = Passwords().hashed(_new_password(name))
     _change(settings, folder, lambda store: users.add(store, name, role.value, hashed), f"added user as {role.value}", name)
@@ -126,7 +126,7 @@ def add_user(name: UserName, role: RoleOption, *, folder: Folder = None, setting
 def list_users(*, folder: Folder = None, settings: "Settings") -> None:
     check_installed()
     from campaign.cli.output import print_json
-    from campaign.console.door import users
+    from campaign.console.auth import users
 
     found = _on_store(settings, folder, users.everyone)
     if settings.json_output:
@@ -139,7 +139,7 @@ def list_users(*, folder: Folder = None, settings: "Settings") -> None:
 @with_options("ledger", "log_level")
 def set_role(name: UserName, role: RoleOption, *, folder: Folder = None, settings: "Settings") -> None:
     check_installed()
-    from campaign.console.door import users
+    from campaign.console.auth import users
 
     _change(settings, folder, lambda store: users.set_role(store, name, role.value), f"gave role {role.value}", name)
     typer.echo(f"“{name}” is now {role.value}.")
@@ -148,8 +148,8 @@ def set_role(name: UserName, role: RoleOption, *, folder: Folder = None, setting
 @with_options("ledger", "log_level")
 def set_password(name: UserName, *, folder: Folder = None, settings: "Settings") -> None:
     check_installed()
-    from campaign.console.door import users
-    from campaign.console.door.passwords import Passwords
+    from campaign.console.auth import users
+    from campaign.console.auth.users import Passwords
 
     hashed = Passwords().hashed(_new_password(name))
     _change(settings, folder, lambda store: users.set_password(store, name, hashed), "changed password", name)
@@ -159,7 +159,7 @@ def set_password(name: UserName, *, folder: Folder = None, settings: "Settings")
 @with_options("ledger", "log_level")
 def remove_user(name: UserName, *, folder: Folder = None, settings: "Settings") -> None:
     check_installed()
-    from campaign.console.door import users
+    from campaign.console.auth import users
 
     _change(settings, folder, lambda store: users.remove(store, name), "removed user", name)
     typer.echo(f"“{name}” is removed, and logged out everywhere.")
@@ -168,7 +168,7 @@ def remove_user(name: UserName, *, folder: Folder = None, settings: "Settings") 
 @with_options("ledger", "log_level")
 def new_link(*, folder: Folder = None, settings: "Settings") -> None:
     check_installed()
-    from campaign.console.door.links import another_link
+    from campaign.console.auth.sessions import another_link
 
     typer.echo(_on_store(settings, folder, another_link))
 
@@ -185,22 +185,22 @@ for command, called, says in (
 
 
 def _change(settings: "Settings", folder: "Folder", work: "Callable[[Store], Awaitable[None]]", action: str, name: str) -> None:
-    from campaign.console import trail
+    from campaign.console import audit_log
 
     async def change(store: "Store") -> None:
         await work(store)
-        await trail.note(store, BY, action, name)
+        await audit_log.record(store, BY, action, name)
 
     _on_store(settings, folder, change)
 
 
 def _on_store(settings: "Settings", folder: "Folder", work: "Callable[[Store], Awaitable[T]]") -> T:
     from campaign.cli.process import run_loop
-    from campaign.console.keeping import open_store
-    from campaign.console.serving import Serving
+    from campaign.console.console_settings import ConsoleSettings
+    from campaign.console.store import open_store
 
     async def run() -> T:
-        store = open_store(Serving.read(folder=folder).folder_beside(settings))
+        store = open_store(ConsoleSettings.read(folder=folder).folder_beside(settings))
         try:
             return await work(store)
         finally:
@@ -213,7 +213,7 @@ def _new_password(name: str) -> str:
     import getpass
     import os
 
-    from campaign.console.door.passwords import check_password
+    from campaign.console.auth.users import check_password
     from campaign.domain.errors import UsageError
 
     given = os.environ.get(PASSWORD_VARIABLE)

@@ -9,8 +9,8 @@ from typing import Final
 
 from dotenv.parser import parse_stream
 
-from campaign.console.serving import PREFIX as CONSOLE
-from campaign.console.serving import Serving
+from campaign.console.console_settings import PREFIX as CONSOLE
+from campaign.console.console_settings import ConsoleSettings
 from campaign.settings import DOTENV, ONLY_FLAGS, Settings
 
 _PREFIX: Final = "CAMPAIGN_"
@@ -21,7 +21,7 @@ _OF_KUBERNETES: Final = re.compile(r"CAMPAIGN_(?:CONSOLE_)?(?:SERVICE|PORT)(?:_.
 def unknown_env_vars() -> Iterator[str]:
     """A sentence for each such variable of the environment and of `.env`, with the name that may be meant."""
     known = {_variable(name) for name in Settings.model_fields if name not in ONLY_FLAGS} | {
-        f"{CONSOLE}{name.upper()}" for name in (*Serving.model_fields, "password")
+        f"{CONSOLE}{name.upper()}" for name in (*ConsoleSettings.model_fields, "password")
     }
     found = dict.fromkeys(os.environ, "the environment") | dict.fromkeys(_in_dotenv(), DOTENV)
     for name, place in sorted(found.items()):

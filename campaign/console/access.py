@@ -29,14 +29,14 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class AccessRule:
     """`streamed` handlers read their own body, and so the form's CSRF token themselves (`door.csrf.check`)."""
 
     role: Role
     streamed: bool = False
 
 
-class Door(Protocol):
+class Authentication(Protocol):
     """Tells who is at the browser."""
 
     async def person(self, request: web.Request) -> Person | None:
@@ -44,22 +44,22 @@ class Door(Protocol):
 
 
 PERSON: Final = web.RequestKey("person", Person)
-_TERMS: Final[dict[Handler, Terms]] = {}
+_RULES: Final[dict[Handler, AccessRule]] = {}
 
 
 def allow(role: Role, *, streamed: bool = False) -> Callable[[Handler], Handler]:
     """Marks a handler with the least role that may ask for it; `Role.NOBODY` needs no log-in."""
 
     def mark(handler: Handler) -> Handler:
-        _TERMS[handler] = Terms(role=role, streamed=streamed)
+        _RULES[handler] = AccessRule(role=role, streamed=streamed)
         return handler
 
     return mark
 
 
-def terms_of(handler: Handler) -> Terms | None:
+def rule_of(handler: Handler) -> AccessRule | None:
     """What a handler was marked with; None is that nobody may."""
-    return _TERMS.get(handler)
+    return _RULES.get(handler)
 
 
 def person_of(request: web.Request) -> Person:
@@ -67,6 +67,6 @@ def person_of(request: web.Request) -> Person:
     return request[PERSON]
 
 
-def may_steer(person: Person, owner: str) -> bool:
+def can_control(person: Person, owner: str) -> bool:
     """Whether a campaign or draft of this owner (empty: begun by a command or a job) is theirs to change, or to read whole."""
     return person.role >= Role.APPROVER or (person.role >= Role.SENDER and person.name == owner)

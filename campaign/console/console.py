@@ -1,9 +1,11 @@
 """What every page of the console has at hand."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import structlog
 from aiohttp import web
 
 from campaign.console.pages import Pages
@@ -36,3 +38,9 @@ CONSOLE: Final = web.AppKey("console", Console)
 def console_of(request: web.Request) -> Console:
     """The console that a request came to."""
     return request.app[CONSOLE]
+
+
+def log(level: int, event: str, **details: object) -> None:
+    """Note an event, if there is still somewhere to note it: a log without room must not keep people from their pages."""
+    with suppress(OSError, ValueError):
+        structlog.get_logger().log(level, event, **details)

@@ -1,19 +1,105 @@
-"""Pages: Jinja templates, with every text from `texts/`."""
+"""Pages: Jinja templates, with every text from `texts/`; static files, read once at the start so that no path of a request reaches
+the file system; and addresses of campaigns, whose names can be anything.
+"""
 
+import hashlib
+import mimetypes
+import re
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Any, Final, Self
+from urllib.parse import quote
 
 from aiohttp import web
+from aiohttp.helpers import ETag
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from campaign.console.access import PERSON
-from campaign.console.static_files import address_of
+from campaign.console.access import PERSON, Role, allow
 from campaign.domain.errors import CampaignError
+
+PREFIX: Final = "/static/"
+FOR_EVER: Final = "public, max-age=31536000, immutable"
+ASK_AGAIN: Final = "no-cache"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaticFile:
+    """`mark` tells one content from another."""
+
+    body: bytes
+    content_type: str
+    mark: str
+
+
+@cache
+def static_files() -> Mapping[str, StaticFile]:
+    """All of them, by their path below `static`."""
+    return dict(_below(files("campaign.console").joinpath("static"), ""))
+
+
+def address_of(name: str) -> str:
+    """Where a browser finds a file, under an address that changes with its content, so that it may be kept for ever."""
+    return f"{PREFIX}{name}?v={static_files()[name].mark}"
+
+
+@allow(Role.NOBODY)
+async def static_file(request: web.Request) -> web.StreamResponse:
+    found = static_files().get(request.match_info["name"])
+    if found is None:
+        raise web.HTTPNotFound
+    asked_for = request.if_none_match or ()
+    fresh = any(etag.value == found.mark for etag in asked_for)
+    answer = web.Response(status=304) if fresh else web.Response(body=found.body, headers={"Content-Type": found.content_type})
+    answer.etag = ETag(value=found.mark)
+    answer.headers["Cache-Control"] = FOR_EVER if request.query.get("v") == found.mark else ASK_AGAIN
+    return answer
+
+
+def static_routes() -> list[web.RouteDef]:
+    return [web.get(PREFIX + "{name:.+}", static_file)]
+
+
+def _below(folder: Traversable, prefix: str) -> Iterator[tuple[str, StaticFile]]:
+    for entry in folder.iterdir():
+        name = prefix + entry.name
+        if entry.is_dir():
+            yield from _below(entry, f"{name}/")
+        else:
+            body = entry.read_bytes()
+            yield name, StaticFile(body=body, content_type=_content_type(name), mark=hashlib.sha256(body).hexdigest()[:16])
+
+
+def _content_type(name: str) -> str:
+    # Not the machine's own table, which on some says that scripts are plain text.
+    kind = mimetypes.MimeTypes().guess_type(name)[0] or "text/plain"
+    return f"{kind}; charset=utf-8" if kind.startswith("text/") or kind.endswith("javascript") else kind
+
+
+_ODD: Final = re.compile(r"[~{}/\\%\x00-\x1f\x7f]|^\.+")
+"""What browsers, proxies or servers read as something other than a part of a name, even when it is percent-encoded."""
+_WRITTEN: Final = re.compile(r"~([0-9A-F]{2})")
+
+
+def campaign_page(name: str, *more: str) -> str:
+    """The path of a campaign's page, or of one below it."""
+    return "/".join(("/campaigns", quote(as_part(name), safe=""), *more))
+
+
+def campaign_in(request: web.Request) -> str:
+    """The name of the campaign whose page is asked for (`{name}` of the route)."""
+    return _WRITTEN.sub(lambda found: chr(int(found[1], 16)), request.match_info["name"])
+
+
+def as_part(name: str) -> str:
+    """The name as one part of a path, readable where that can be."""
+    return _ODD.sub(lambda found: "".join(f"~{ord(character):02X}" for character in found[0]), name)
+
 
 LANGUAGE: Final = "en"
 

@@ -1,4 +1,4 @@
-"""What the console itself keeps: users, sessions and the audit trail, in an SQLite file of its own."""
+"""What the console itself keeps: users, sessions and the audit log, in an SQLite file in a folder for this user alone."""
 
 import asyncio
 import os
@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 import apsw
+
+from campaign.domain.errors import UsageError
 
 T = TypeVar("T")
 BUSY_MILLISECONDS: Final = 10_000
@@ -45,3 +47,28 @@ def _connected(file: Path) -> apsw.Connection:
     db.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON").fetchall()
     db.execute(files("campaign.console").joinpath("schema.sql").read_text(encoding="utf-8"))
     return db
+
+
+def open_store(folder: Path) -> Store:
+    """What the console keeps in this folder, which is made where it is missing.
+
+    Raises:
+        UsageError: it can't be, or others may look into it.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.stat()
+        if hasattr(os, "getuid") and found.st_mode & 0o077:
+            raise UsageError(
+                f"Others may look into {folder}, where users and lists are kept. Close it: chmod 700 {folder}", code="open_to_others"
+            )
+        return Store(folder / "console.db")
+    except OSError as error:
+        raise UsageError(
+            f"The console can't keep anything in {folder}: {os.strerror(error.errno or 0)}. Name another by --folder.",
+            code="folder_not_writable",
+        ) from error
+    except apsw.Error as error:
+        raise UsageError(
+            f"{folder / 'console.db'} can't be used ({error}). Name another folder by --folder, or mend this one.", code="console_damaged"
+        ) from error

@@ -14,9 +14,9 @@ from typing import Any
 
 import orjson
 
-from campaign.console.door import users
-from campaign.console.door.passwords import Cost, Passwords
-from campaign.console.keeping import open_store
+from campaign.console.auth import users
+from campaign.console.auth.users import Cost, Passwords
+from campaign.console.store import open_store
 from campaign.domain.model import CampaignState
 from campaign.insights import CampaignView, view
 from campaign.ledger.sqlite import SqliteReader

@@ -12,8 +12,8 @@ from pathlib import Path
 from aiohttp import ClientResponse, FormData
 
 from campaign.console.access import Person, Role
-from campaign.console.addresses import campaign_page
 from campaign.console.console import Rules
+from campaign.console.pages import campaign_page
 from campaign.domain.model import CampaignState
 from campaign.insights import CampaignView, view
 from campaign.ledger.sqlite import SqliteReader

@@ -12,7 +12,7 @@ from aiohttp import ClientResponse, FormData
 
 from campaign.console.console import Rules
 from campaign.console.drafts.draft import Draft
-from campaign.console.drafts.shelf import Shelf
+from campaign.console.drafts.store import DraftStore
 from campaign.settings import GivenSettings
 from campaign.simulator.config import SimulatorConfig
 from campaign.simulator.server import Simulator
@@ -32,8 +32,8 @@ class Desk:
     simulator: Simulator
 
     @property
-    def shelf(self) -> Shelf:
-        return Shelf(self.given.console.folder)
+    def store(self) -> DraftStore:
+        return DraftStore(self.given.console.folder)
 
     async def get(self, path: str) -> Answer:
         return await _read(await self.given.client.get(path))
@@ -70,7 +70,7 @@ class Desk:
         return await self.settled(await self.get(f"{draft}/check"))
 
     def draft(self, path: str) -> Draft:
-        found = self.shelf.find(path.rsplit("/", maxsplit=1)[-1])
+        found = self.store.find(path.rsplit("/", maxsplit=1)[-1])
         assert found is not None
         return found
 

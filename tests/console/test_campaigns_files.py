@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from campaign.console.access import Role
+from campaign.console.audit_log import entries, set_owner
 from campaign.console.campaigns.downloads import attachment
 from campaign.console.campaigns.exports import MOST_KEPT, Exports, Wanted, Which
 from campaign.console.console import Rules
-from campaign.console.launch import launches
-from campaign.console.trail import deeds, own
+from campaign.console.subprocesses import started_commands
 from campaign.domain.model import CampaignState, Status
 from campaign.loader.frames import rows_of
 from campaign.loader.table import open_table
@@ -40,7 +40,7 @@ async def test_the_outcome_on_one_page_is_for_those_who_may_take_the_rows_away(t
         page = await answer.text()
         assert "Of 12 rows, 9 were delivered (75.0 %) and 3 failed." in page
         assert "<h1>page &lt;b&gt;</h1>" in page
-        assert (await deeds(at.given.console.store, "page <b>", limit=1))[0].details.endswith(".html")
+        assert (await entries(at.given.console.store, "page <b>", limit=1))[0].details.endswith(".html")
         at.is_now("vic", Role.VIEWER)
         assert (await at.get(at.page_of("page <b>", "report.html"))).status == 403
         assert '/report.html" download' not in (await at.get(at.page_of("page <b>"))).page
@@ -119,7 +119,7 @@ async def test_failed_rows_of_a_reason_are_sent_again_and_nothing_else(tmp_path:
         await until(lambda: at.state("promo").counts.by_status[Status.DELIVERED] == 12, seconds=40)
         assert at.doubles == 0
         assert len(at.simulator.audit()) == 12
-        (deed,) = [deed for deed in await deeds(at.given.console.store, "promo") if deed.action == "sent rows again"]
+        (deed,) = [deed for deed in await entries(at.given.console.store, "promo") if deed.action == "sent rows again"]
         assert deed.details == "failed: 3"
 
 
@@ -152,13 +152,13 @@ async def test_what_is_no_choice_is_refused_in_words(tmp_path: Path, fields: dic
         await at.run("promo", 12, code=3)
         refused = await at.post(at.page_of("promo", "again"), **fields)
         assert (refused.status, refused.codes) == (422, {code})
-        assert await launches(at.given.console, "promo") == []
+        assert await started_commands(at.given.console, "promo") == []
 
 
 async def test_a_large_re_run_needs_an_approver(tmp_path: Path) -> None:
     async with scene(tmp_path, SOME_MISSING, rules=Rules(approval_over=2)) as at:
         await at.run("promo", 12, code=3)
-        await own(at.given.console.store, "promo", "sid")
+        await set_owner(at.given.console.store, "promo", "sid")
         failed = await taken(at, "failed.csv")
         at.is_now("sid", Role.SENDER)
         refused = await at.post(at.page_of("promo", "again"), status="failed")
@@ -166,7 +166,7 @@ async def test_a_large_re_run_needs_an_approver(tmp_path: Path) -> None:
         shown = await at.upload(at.page_of("promo", "mended"), failed, "failed.csv")
         refused = await at.post(at.page_of("promo", "mended", "send"), file=file_in(shown.page))
         assert (refused.status, refused.says("campaigns.one.needs_approver")) == (403, True)
-        assert await launches(at.given.console, "promo") == []
+        assert await started_commands(at.given.console, "promo") == []
 
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])
@@ -196,7 +196,7 @@ async def test_the_file_of_another_campaign_sends_nothing(tmp_path: Path) -> Non
         await at.run("theirs", 12, code=3)
         await at.run("mine", 12, code=3)
         theirs = await taken(at, "failed.csv", "theirs")
-        await own(at.given.console.store, "mine", "sid")
+        await set_owner(at.given.console.store, "mine", "sid")
         at.is_now("sid", Role.SENDER)
         sent = len(at.simulator.audit())
         refused = await at.upload(at.page_of("mine", "mended"), theirs, "failed.csv")
@@ -207,7 +207,7 @@ async def test_the_file_of_another_campaign_sends_nothing(tmp_path: Path) -> Non
         for file in ("../console.db", "/etc/passwd", "0" * 32 + ".csv"):
             assert (await at.post(at.page_of("mine", "mended", "send"), file=file)).status == 422
         assert len(at.simulator.audit()) == sent
-        assert await launches(at.given.console, "mine") == []
+        assert await started_commands(at.given.console, "mine") == []
 
 
 async def test_an_upload_is_refused_that_is_forged_too_large_or_of_no_kind(tmp_path: Path) -> None:

@@ -7,17 +7,16 @@ from pathlib import Path
 import pytest
 
 from campaign.console.access import Role
-from campaign.console.campaigns.hub import Frame, Hub
-from campaign.console.campaigns.watching import WATCHING
+from campaign.console.campaigns.broadcast import HUB, Broadcaster, Snapshot
 from campaign.domain.model import CampaignState
 from tests.console.campaigns_given import Scene, scene, stream
 from tests.console.waiting import until
 
 
-def hub_of(at: Scene) -> Hub:
+def hub_of(at: Scene) -> Broadcaster:
     app = at.given.client.app
     assert app is not None
-    return app[WATCHING].hub
+    return app[HUB]
 
 
 async def test_frames_come_while_it_is_sent_and_end_when_it_is_done(tmp_path: Path) -> None:
@@ -58,7 +57,7 @@ async def test_who_may_not_steer_it_gets_no_buttons_in_frames(tmp_path: Path) ->
 
 
 async def test_a_stream_ends_when_the_watcher_is_logged_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("campaign.console.campaigns.live.CHECK_SECONDS", 0.0)
+    monkeypatch.setattr("campaign.console.campaigns.broadcast.CHECK_SECONDS", 0.0)
     async with scene(tmp_path) as at:
         await at.run("promo", 400, rate=20, code=None)
         await until(lambda: (tmp_path / "campaign.db").exists() and _begun(at))
@@ -105,12 +104,12 @@ async def test_the_list_is_live_too(tmp_path: Path) -> None:
 async def test_a_place_keeps_the_newest_frame_only_and_looks_end_with_the_last_watcher() -> None:
     looks = 0
 
-    async def look() -> Frame:
+    async def look() -> Snapshot:
         nonlocal looks
         looks += 1
-        return Frame(whole=str(looks), counts="", over=False, rest_seconds=0.01)
+        return Snapshot(whole=str(looks), counts="", over=False, rest_seconds=0.01)
 
-    hub = Hub()
+    hub = Broadcaster()
     async with hub.watch("a", look) as place:
         await until(lambda: looks >= 5)
         frame = await place.next(1)
@@ -123,17 +122,17 @@ async def test_a_place_keeps_the_newest_frame_only_and_looks_end_with_the_last_w
 
 
 async def test_who_comes_later_sees_nothing_that_was_looked_at_before() -> None:
-    state, looking, go_on = "sending", asyncio.Event(), asyncio.Event()
+    state, ledger, go_on = "sending", asyncio.Event(), asyncio.Event()
 
-    async def look() -> Frame:
+    async def look() -> Snapshot:
         seen = state
-        looking.set()
+        ledger.set()
         await go_on.wait()
-        return Frame(whole=seen, counts="", over=False, rest_seconds=0.01)
+        return Snapshot(whole=seen, counts="", over=False, rest_seconds=0.01)
 
-    hub = Hub()
+    hub = Broadcaster()
     async with hub.watch("a", look) as early:
-        await looking.wait()
+        await ledger.wait()
         state = "paused"
         async with hub.watch("a", look) as late:
             go_on.set()
@@ -146,12 +145,12 @@ async def test_who_comes_later_sees_nothing_that_was_looked_at_before() -> None:
 async def test_a_look_that_fails_ends_the_watching_and_the_next_one_begins_anew() -> None:
     failing = True
 
-    async def look() -> Frame:
+    async def look() -> Snapshot:
         if failing:
             raise OSError("the disk is gone")
-        return Frame(whole="fine", counts="", over=True)
+        return Snapshot(whole="fine", counts="", over=True)
 
-    hub = Hub()
+    hub = Broadcaster()
     async with hub.watch("a", look) as place:
         assert await place.next(5) is None
     failing = False
@@ -164,13 +163,13 @@ async def test_a_look_that_fails_ends_the_watching_and_the_next_one_begins_anew(
 async def test_a_long_look_is_made_seldom() -> None:
     looks = 0
 
-    async def look() -> Frame:
+    async def look() -> Snapshot:
         nonlocal looks
         looks += 1
         await asyncio.sleep(0.05)
-        return Frame(whole=str(looks), counts="", over=False, rest_seconds=0.0)
+        return Snapshot(whole=str(looks), counts="", over=False, rest_seconds=0.0)
 
-    hub = Hub()
+    hub = Broadcaster()
     async with hub.watch("a", look):
         await asyncio.sleep(0.3)
     assert looks == 1

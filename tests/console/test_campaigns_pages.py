@@ -10,9 +10,9 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from campaign.console.access import Role
-from campaign.console.addresses import as_part, campaign_page
 from campaign.console.campaigns.charts import Charts
-from campaign.console.campaigns.looking import Looking
+from campaign.console.campaigns.ledger_reads import LedgerReads
+from campaign.console.pages import as_part, campaign_page
 from campaign.ledger.port import LedgerReader
 from campaign.reporter.reasons import reason_in_words
 from campaign.simulator.config import SimulatorConfig
@@ -83,7 +83,7 @@ async def test_the_page_says_what_became_of_the_rows_and_what_to_do(tmp_path: Pa
         assert not [tag for tag in drawn.iter() if "script" in str(tag.tag)]
 
 
-class Slow(Looking):
+class Slow(LedgerReads):
     """A ledger so large that looking through it takes a while."""
 
     async def ask_at_length(self, question: Callable[[LedgerReader], T]) -> T:

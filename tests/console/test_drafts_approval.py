@@ -3,12 +3,12 @@
 import asyncio
 from pathlib import Path
 
-from campaign.console import trail
+from campaign.console import audit_log
 from campaign.console.access import Person, Role
 from campaign.console.console import Rules
-from campaign.console.drafts.approvals import waiting_for
 from campaign.console.drafts.draft import Stage
-from campaign.console.launch import launches
+from campaign.console.drafts.send_page import waiting_for
+from campaign.console.subprocesses import started_commands
 from tests.console.drafts_given import MESSAGE, Desk, desk
 
 RULES = Rules(approval_over=19)
@@ -32,9 +32,9 @@ async def test_over_the_limit_somebody_else_has_to_agree_and_their_word_sends_it
         assert {answer.path for answer in answers} == {"/campaigns/promo"}
         sent = await at.finished(20)
         assert {len(texts) for texts in sent.values()} == {1}
-        assert len(await launches(at.given.console, "promo")) == 1
-        assert await trail.owner_of(at.given.console.store, "promo") == "mia"
-        deeds = {(deed.person, deed.action) for deed in await trail.deeds(at.given.console.store, "promo")}
+        assert len(await started_commands(at.given.console, "promo")) == 1
+        assert await audit_log.owner_of(at.given.console.store, "promo") == "mia"
+        deeds = {(deed.person, deed.action) for deed in await audit_log.entries(at.given.console.store, "promo")}
         assert {("mia", "asked for approval"), ("ada", "approved it"), ("ada", "sent it")} <= deeds
         assert await waiting(at, "ada", Role.APPROVER) == 0
 
@@ -110,7 +110,7 @@ async def test_an_approval_is_of_what_was_looked_at(tmp_path: Path) -> None:
 async def test_a_change_after_an_approval_voids_it(tmp_path: Path) -> None:
     async with desk(tmp_path, rules=RULES) as at:
         draft = await asked(at)
-        folder = at.shelf.folder_of(at.draft(draft).id)
+        folder = at.store.folder_of(at.draft(draft).id)
         (folder / "results.csv").mkdir()
         at.given.door.is_now("ada", Role.APPROVER)
         answer = await at.post(f"{draft}/approve", content=at.draft(draft).content)

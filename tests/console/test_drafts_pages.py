@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from campaign.console.drafts.draft import Draft, Stage, Upload
-from campaign.console.drafts.shelf import KEPT_SECONDS, Shelf
+from campaign.console.drafts.store import KEPT_SECONDS, DraftStore
 from campaign.domain.model import Invalid, Skip
 from campaign.reporter.reasons import reason_in_words
 from tests.console.answers import TEXTS
@@ -137,9 +137,9 @@ async def test_the_list_may_have_the_messages(tmp_path: Path) -> None:
 
 async def test_a_control_that_can_t_be_is_told_at_its_field_and_nothing_is_kept(tmp_path: Path) -> None:
     async with desk(tmp_path) as at:
-        draft = at.shelf.begin("sam")
-        at.shelf.change(draft.id, _ready)
-        (at.shelf.folder_of(draft.id) / "list.csv").write_bytes(LIST)
+        draft = at.store.begin("sam")
+        at.store.change(draft.id, _ready)
+        (at.store.folder_of(draft.id) / "list.csv").write_bytes(LIST)
         path = f"/drafts/{draft.id}"
         await at.settled(await at.get(f"{path}/list"))
         for field, value in (
@@ -164,7 +164,7 @@ async def test_a_control_that_can_t_be_is_told_at_its_field_and_nothing_is_kept(
             answer = await at.post(f"{path}/controls", **({"name": "promo", "canary": "5", "not_after": "2099-01-01"} | {field: value}))
             assert answer.status == 422
             assert set(re.findall(r'id="(\w+)-wrong"', answer.page)) == {field}
-            assert at.shelf.find(draft.id) == _ready(draft)
+            assert at.store.find(draft.id) == _ready(draft)
 
 
 async def test_controls_reach_the_command(tmp_path: Path) -> None:
@@ -242,12 +242,12 @@ async def test_a_test_that_fails_says_why(tmp_path: Path) -> None:
 
 def test_drafts_outlive_the_console_until_nobody_has_touched_them_for_a_month(tmp_path: Path) -> None:
     now = time.time()
-    shelf = Shelf(tmp_path)
-    old, young, sent, waiting = (shelf.begin("sam") for _ in range(4))
-    shelf.change(old.id, lambda found: replace(found, changed_at=now - KEPT_SECONDS - 1))
-    shelf.change(waiting.id, lambda found: replace(found, changed_at=now - KEPT_SECONDS - 1, stage=Stage.WAITING))
-    shelf.change(sent.id, lambda found: replace(found, changed_at=0.0, stage=Stage.SENT))
-    again = Shelf(tmp_path)
+    store = DraftStore(tmp_path)
+    old, young, sent, waiting = (store.begin("sam") for _ in range(4))
+    store.change(old.id, lambda found: replace(found, changed_at=now - KEPT_SECONDS - 1))
+    store.change(waiting.id, lambda found: replace(found, changed_at=now - KEPT_SECONDS - 1, stage=Stage.WAITING))
+    store.change(sent.id, lambda found: replace(found, changed_at=0.0, stage=Stage.SENT))
+    again = DraftStore(tmp_path)
     assert {draft.id for draft in again.sweep(now)} == {old.id, waiting.id}
     assert {draft.id for draft in again.all()} == {young.id, sent.id}
     assert again.find(young.id) == young
@@ -255,19 +255,19 @@ def test_drafts_outlive_the_console_until_nobody_has_touched_them_for_a_month(tm
 
 
 def test_what_a_killed_console_left_of_an_upload_is_gone_at_the_next_start(tmp_path: Path) -> None:
-    shelf = Shelf(tmp_path)
-    half, whole = shelf.begin("sam"), shelf.begin("sam")
-    shelf.change(whole.id, _ready)
+    store = DraftStore(tmp_path)
+    half, whole = store.begin("sam"), store.begin("sam")
+    store.change(whole.id, _ready)
     for draft in (half, whole):
-        (shelf.folder_of(draft.id) / ".part-1").write_bytes(b"x")
-    Shelf(tmp_path).drop_parts()
-    assert [draft.id for draft in shelf.all()] == [whole.id]
+        (store.folder_of(draft.id) / ".part-1").write_bytes(b"x")
+    DraftStore(tmp_path).drop_parts()
+    assert [draft.id for draft in store.all()] == [whole.id]
     assert not list(tmp_path.rglob(".part-*"))
 
 
 @pytest.mark.parametrize("name", ["..", "../x", "a" * 32 + "/..", "A" * 32, "", "\0"])
 def test_only_an_id_of_ours_is_looked_for(tmp_path: Path, name: str) -> None:
-    assert Shelf(tmp_path).find(name) is None
+    assert DraftStore(tmp_path).find(name) is None
 
 
 def _ready(draft: Draft) -> Draft:

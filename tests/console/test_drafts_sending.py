@@ -5,12 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from campaign.app.finding import reading
-from campaign.console import trail
+from campaign.console import audit_log
 from campaign.console.access import Role
 from campaign.console.console import Rules
 from campaign.console.drafts.draft import Stage
-from campaign.console.drafts.shared import SENDER
-from campaign.console.launch import launches
+from campaign.console.drafts.wizard import SENDER
+from campaign.console.subprocesses import started_commands
 from tests.console.drafts_given import Desk, desk
 from tests.console.waiting import until
 
@@ -23,7 +23,7 @@ async def test_pressed_five_times_at_once_in_as_many_tabs_it_is_one_campaign(tmp
         sent = await at.finished(20)
         assert {len(texts) for texts in sent.values()} == {1}
         assert (await at.post(f"{draft}/send")).path == "/campaigns/promo"
-        assert len(await launches(at.given.console, "promo")) == 1
+        assert len(await started_commands(at.given.console, "promo")) == 1
         assert campaigns(at) == ["promo"]
 
 
@@ -56,14 +56,14 @@ async def test_two_drafts_of_one_name_sent_at_once_are_one_campaign_and_a_senten
 async def test_a_command_that_ends_at_once_says_why_on_the_draft_which_can_be_changed_again(tmp_path: Path) -> None:
     async with desk(tmp_path) as at:
         draft = await at.begun()
-        folder = at.shelf.folder_of(at.draft(draft).id)
+        folder = at.store.folder_of(at.draft(draft).id)
         (folder / "results.csv").mkdir()
         answer = await at.post(f"{draft}/send")
         assert answer.path == f"{draft}/send"
         assert 'role="alert"' in answer.page
         assert at.draft(draft).problem
         assert at.draft(draft).stage is Stage.EDITING
-        assert await trail.owner_of(at.given.console.store, "promo") == ""
+        assert await audit_log.owner_of(at.given.console.store, "promo") == ""
         (folder / "results.csv").rmdir()
         assert (await at.post(f"{draft}/send")).path == "/campaigns/promo"
         await at.finished(20)
@@ -72,7 +72,7 @@ async def test_a_command_that_ends_at_once_says_why_on_the_draft_which_can_be_ch
 async def test_files_that_are_not_what_was_checked_are_not_sent(tmp_path: Path) -> None:
     async with desk(tmp_path) as at:
         draft = await at.begun()
-        (at.shelf.folder_of(at.draft(draft).id) / "message.txt").write_text("Something else", encoding="utf-8")
+        (at.store.folder_of(at.draft(draft).id) / "message.txt").write_text("Something else", encoding="utf-8")
         answer = await at.post(f"{draft}/send")
         assert 'role="alert"' in answer.page
         assert at.draft(draft).problem
@@ -84,12 +84,12 @@ async def test_a_console_that_was_killed_before_it_started_the_command_starts_it
     async with desk(tmp_path, settings=settings) as at:
         draft = await at.begun()
         number = at.draft(draft).id
-        at.shelf.change(number, lambda found: replace(found, stage=Stage.SENDING, starter="sam"))
+        at.store.change(number, lambda found: replace(found, stage=Stage.SENDING, starter="sam"))
     async with desk(tmp_path, settings=settings) as at:
         sent = await at.finished(20)
         assert {len(texts) for texts in sent.values()} == {1}
         await until_sent(at, draft)
-        assert await trail.owner_of(at.given.console.store, "promo") == "sam"
+        assert await audit_log.owner_of(at.given.console.store, "promo") == "sam"
 
 
 async def test_a_console_that_was_killed_after_it_started_the_command_sends_nothing_twice(tmp_path: Path) -> None:
@@ -97,13 +97,13 @@ async def test_a_console_that_was_killed_after_it_started_the_command_sends_noth
         draft = await at.begun()
         await at.post(f"{draft}/send")
         await at.finished(3)
-        at.shelf.change(at.draft(draft).id, lambda found: replace(found, stage=Stage.SENDING))
+        at.store.change(at.draft(draft).id, lambda found: replace(found, stage=Stage.SENDING))
         again = at.given.client.app[SENDER]
         await again.recover()
         await until_sent(at, draft)
         sent = await at.finished(20)
         assert {len(texts) for texts in sent.values()} == {1}
-        assert len(await launches(at.given.console, "promo")) == 2
+        assert len(await started_commands(at.given.console, "promo")) == 2
 
 
 async def test_a_campaign_of_the_name_that_came_meanwhile_is_left_alone(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ async def test_a_campaign_of_the_name_that_came_meanwhile_is_left_alone(tmp_path
         first, second = await at.begun(), await at.begun(b"pass_id,first_name,code\na,b,c\n")
         await at.post(f"{first}/send")
         await at.finished(20)
-        at.shelf.change(at.draft(second).id, lambda found: replace(found, stage=Stage.SENDING, starter="sam"))
+        at.store.change(at.draft(second).id, lambda found: replace(found, stage=Stage.SENDING, starter="sam"))
         at.given.client.app[SENDER].watch(at.draft(second))
         await until(lambda: at.draft(second).stage is not Stage.SENDING)
         assert at.draft(second).stage is Stage.EDITING

@@ -18,7 +18,7 @@ import pytest
 from aiohttp import FormData
 
 from campaign.console.console import Rules
-from campaign.console.drafts.shelf import MOST_OF_A_PERSON
+from campaign.console.drafts.store import MOST_OF_A_PERSON
 from campaign.console.drafts.uploads import called
 from tests.acceptance.desk import SAMPLES
 from tests.console.answers import TEXTS
@@ -34,7 +34,7 @@ async def test_a_list_of_each_kind_is_kept_in_a_folder_of_its_own_for_this_user_
     async with desk(tmp_path) as at:
         answer = await at.upload((SAMPLES / name).read_bytes(), name)
         draft = answer.path.rpartition("/")[0]
-        folder = at.shelf.folder_of(at.draft(draft).id)
+        folder = at.store.folder_of(at.draft(draft).id)
         files = [path for path in folder.rglob("*") if path.is_file()]
         assert {str(path.relative_to(folder)) for path in files} == {f"list/promo.{kind}", "draft.json", "looked.json"}
         assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
@@ -214,7 +214,7 @@ async def test_a_form_of_another_site_is_refused_before_its_file_is_read(tmp_pat
 async def test_a_person_has_only_so_many_drafts(tmp_path: Path) -> None:
     async with desk(tmp_path) as at:
         for _ in range(MOST_OF_A_PERSON):
-            at.shelf.begin("sam")
+            at.store.begin("sam")
         answer = await at.upload()
         assert (answer.status, answer.codes) == (422, {"too_many_drafts"})
 

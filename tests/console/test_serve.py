@@ -17,15 +17,15 @@ from cryptography.x509.oid import NameOID
 
 from campaign.console import campaigns
 from campaign.console.access import Handler, Role, allow
-from campaign.console.door import users
-from campaign.console.door.guard import ENDING, still_in
-from campaign.console.door.passwords import Passwords
-from campaign.console.keeping import open_store
-from campaign.console.serve import served
-from campaign.console.serving import Serving
+from campaign.console.app import served
+from campaign.console.auth import users
+from campaign.console.auth.authorization import ENDING, is_still_allowed
+from campaign.console.auth.users import Passwords
+from campaign.console.console_settings import ConsoleSettings
+from campaign.console.store import open_store
 from campaign.domain.errors import UsageError
 from campaign.settings import GivenSettings
-from tests.console.door_given import CHEAP, PASSWORD, Browser, house, is_in
+from tests.console.auth_given import CHEAP, PASSWORD, Browser, house, is_in
 
 
 def settings_in(folder: Path) -> GivenSettings:
@@ -59,16 +59,16 @@ def certificate_in(folder: Path, password: bytes | None = None) -> tuple[Path, P
     return certificate, key
 
 
-async def refused(folder: Path, serving: Serving) -> str:
+async def refused(folder: Path, console_settings: ConsoleSettings) -> str:
     """The code of the error that keeps it from being served."""
     with pytest.raises(UsageError) as problem:
-        async with served(serving, settings_in(folder)):
+        async with served(console_settings, settings_in(folder)):
             pass
     return problem.value.code
 
 
 async def test_for_this_machine_alone_a_link_lets_the_owner_in(tmp_path: Path) -> None:
-    async with served(Serving(port=0), settings_in(tmp_path)) as at:
+    async with served(ConsoleSettings(port=0), settings_in(tmp_path)) as at:
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/enter\?key=[\w-]{43}", at.link)
         browser = Browser(at.url)
         try:
@@ -84,7 +84,7 @@ async def test_for_this_machine_alone_a_link_lets_the_owner_in(tmp_path: Path) -
 
 async def test_with_users_there_is_no_link(tmp_path: Path) -> None:
     await has_user(tmp_path)
-    async with served(Serving(port=0), settings_in(tmp_path)) as at:
+    async with served(ConsoleSettings(port=0), settings_in(tmp_path)) as at:
         assert at.link == at.url
         browser = Browser(at.url)
         try:
@@ -98,25 +98,25 @@ async def test_with_users_there_is_no_link(tmp_path: Path) -> None:
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7"])  # noqa: S104 - what must be refused
 async def test_elsewhere_it_needs_users(tmp_path: Path, host: str) -> None:
     certificate, key = certificate_in(tmp_path)
-    assert await refused(tmp_path, Serving(host=host, port=0, tls_cert=certificate, tls_key=key)) == "no_users"
+    assert await refused(tmp_path, ConsoleSettings(host=host, port=0, tls_cert=certificate, tls_key=key)) == "no_users"
 
 
 async def test_elsewhere_it_needs_https(tmp_path: Path) -> None:
     await has_user(tmp_path)
-    assert await refused(tmp_path, Serving(host="0.0.0.0", port=0)) == "needs_https"  # noqa: S104 - what must be refused
+    assert await refused(tmp_path, ConsoleSettings(host="0.0.0.0", port=0)) == "needs_https"  # noqa: S104 - what must be refused
 
 
 async def test_behind_a_proxy_it_needs_users_on_this_machine_as_well(tmp_path: Path) -> None:
-    assert await refused(tmp_path, Serving(port=0, behind_proxy=True)) == "no_users"
+    assert await refused(tmp_path, ConsoleSettings(port=0, behind_proxy=True)) == "no_users"
 
 
 async def test_approval_needs_somebody_who_may(tmp_path: Path) -> None:
-    serving = Serving(port=0, require_approval=100)
-    assert await refused(tmp_path, serving) == "no_approver"
+    console_settings = ConsoleSettings(port=0, require_approval=100)
+    assert await refused(tmp_path, console_settings) == "no_approver"
     await has_user(tmp_path, "sam", "sender")
-    assert await refused(tmp_path, serving) == "no_approver"
+    assert await refused(tmp_path, console_settings) == "no_approver"
     await has_user(tmp_path)
-    async with served(serving, settings_in(tmp_path)):
+    async with served(console_settings, settings_in(tmp_path)):
         pass
 
 
@@ -125,7 +125,7 @@ async def test_by_https_cookies_are_bound_to_it(tmp_path: Path) -> None:
     certificate, key = certificate_in(tmp_path)
     trusting = ssl.create_default_context(cafile=str(certificate))
     async with (
-        served(Serving(host="localhost", port=0, tls_cert=certificate, tls_key=key), settings_in(tmp_path)) as at,
+        served(ConsoleSettings(host="localhost", port=0, tls_cert=certificate, tls_key=key), settings_in(tmp_path)) as at,
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusting)) as session,
     ):
         assert at.url.startswith("https://localhost:")
@@ -148,7 +148,7 @@ async def test_by_https_cookies_are_bound_to_it(tmp_path: Path) -> None:
 async def test_behind_a_proxy_cookies_are_for_https_and_http_is_told_off(tmp_path: Path) -> None:
     await has_user(tmp_path)
     async with (
-        served(Serving(port=0, behind_proxy=True), settings_in(tmp_path)) as at,
+        served(ConsoleSettings(port=0, behind_proxy=True), settings_in(tmp_path)) as at,
         aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session,
     ):
         assert at.link == at.url
@@ -195,10 +195,10 @@ async def test_answers_that_last_do_not_hold_up_the_end(
 ) -> None:
     routes = campaigns.routes()
     monkeypatch.setattr(campaigns, "routes", lambda: [*routes, web.get("/lasting", handler)])
-    monkeypatch.setattr("campaign.console.serve.SHUTDOWN_SECONDS", patience_seconds)
+    monkeypatch.setattr("campaign.console.app.SHUTDOWN_SECONDS", patience_seconds)
     # The end comes before the time limit of a test.
     async with aiohttp.ClientSession() as session:
-        async with served(Serving(port=0), settings_in(tmp_path)) as at:
+        async with served(ConsoleSettings(port=0), settings_in(tmp_path)) as at:
             answer = await session.get(at.url + "/lasting")
             assert await answer.content.readline() == b"data: 1\n"
         answer.close()
@@ -210,7 +210,7 @@ async def test_an_answer_that_lasts_can_tell_when_its_visitor_is_out(tmp_path: P
     async def lasting(request: web.Request) -> web.StreamResponse:
         answer = web.StreamResponse()
         await answer.prepare(request)
-        while await still_in(request):
+        while await is_still_allowed(request):
             await answer.write(b"in\n")
             await asyncio.sleep(0.01)
         return answer
@@ -229,22 +229,22 @@ async def test_an_answer_that_lasts_can_tell_when_its_visitor_is_out(tmp_path: P
 
 async def test_what_is_wrong_with_a_certificate_is_told(tmp_path: Path) -> None:
     certificate, key = certificate_in(tmp_path)
-    assert await refused(tmp_path, Serving(port=0, tls_cert=certificate)) == "certificate_without_key"
-    assert await refused(tmp_path, Serving(port=0, tls_cert=certificate, tls_key=tmp_path / "missing.pem")) == "unreadable_file"
-    assert await refused(tmp_path, Serving(port=0, tls_cert=key, tls_key=key)) == "bad_certificate"
+    assert await refused(tmp_path, ConsoleSettings(port=0, tls_cert=certificate)) == "certificate_without_key"
+    assert await refused(tmp_path, ConsoleSettings(port=0, tls_cert=certificate, tls_key=tmp_path / "missing.pem")) == "unreadable_file"
+    assert await refused(tmp_path, ConsoleSettings(port=0, tls_cert=key, tls_key=key)) == "bad_certificate"
     certificate, key = certificate_in(tmp_path, b"a password")
-    assert await refused(tmp_path, Serving(port=0, tls_cert=certificate, tls_key=key)) == "bad_certificate"
+    assert await refused(tmp_path, ConsoleSettings(port=0, tls_cert=certificate, tls_key=key)) == "bad_certificate"
 
 
 async def test_what_is_wrong_with_the_place_is_told(tmp_path: Path) -> None:
-    async with served(Serving(port=0), settings_in(tmp_path)) as at:
-        assert await refused(tmp_path, Serving(port=int(at.url.rpartition(":")[2]))) == "port_taken"
+    async with served(ConsoleSettings(port=0), settings_in(tmp_path)) as at:
+        assert await refused(tmp_path, ConsoleSettings(port=int(at.url.rpartition(":")[2]))) == "port_taken"
     open_folder = tmp_path / "open"
     open_folder.mkdir(mode=0o755)
-    assert await refused(tmp_path, Serving(port=0, folder=open_folder)) == "open_to_others"
+    assert await refused(tmp_path, ConsoleSettings(port=0, folder=open_folder)) == "open_to_others"
     (tmp_path / "file").write_text("", encoding="utf-8")
-    assert await refused(tmp_path, Serving(port=0, folder=tmp_path / "file")) == "folder_not_writable"
+    assert await refused(tmp_path, ConsoleSettings(port=0, folder=tmp_path / "file")) == "folder_not_writable"
     damaged = tmp_path / "damaged"
     damaged.mkdir(mode=0o700)
     (damaged / "console.db").write_bytes(b"no database" * 1000)
-    assert await refused(tmp_path, Serving(port=0, folder=damaged)) == "console_damaged"
+    assert await refused(tmp_path, ConsoleSettings(port=0, folder=damaged)) == "console_damaged"

@@ -17,8 +17,8 @@ import structlog
 from typer.testing import CliRunner
 
 from campaign.cli.main import app
+from campaign.console.audit_log import entries
 from campaign.console.store import Store
-from campaign.console.trail import deeds
 from campaign.domain.errors import UsageError
 from campaign.simulator.client import SimulatorClient
 from tests.acceptance.desk import ROOT, Desk
@@ -65,7 +65,7 @@ def told(
 
 
 @contextmanager
-def serving(desk: Desk, *words: str) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+def console_settings(desk: Desk, *words: str) -> Iterator[tuple["subprocess.Popen[str]", str]]:
     """The process, and the address that it printed."""
     process = desk.start("serve", "--port", "0", *words)
     assert process.stdout is not None
@@ -80,7 +80,7 @@ def serving(desk: Desk, *words: str) -> Iterator[tuple["subprocess.Popen[str]", 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_as_it_is_meant_to_end(desk: Desk, number: signal.Signals) -> None:
-    with serving(desk) as (process, link):
+    with console_settings(desk) as (process, link):
         with urllib.request.urlopen(link, timeout=10) as page:  # noqa: S310 - loopback
             assert page.status == 200
         process.send_signal(number)
@@ -105,7 +105,7 @@ def test_what_it_prints_and_logs_is_nobody_elses_key(desk: Desk) -> None:
 
 
 def test_another_link_while_it_runs(desk: Desk) -> None:
-    with serving(desk) as (_, link):
+    with console_settings(desk) as (_, link):
         another = told(desk, "user", "link").stdout.strip()
         assert another.partition("?")[0] == link.partition("?")[0]
         assert another != link
@@ -153,7 +153,7 @@ def test_what_is_done_to_users_stands_in_the_trail(tmp_path: Path) -> None:
     here(tmp_path, "remove", "ann")
     store = Store(tmp_path / "console" / "console.db")
     try:
-        found = asyncio.run(deeds(store))
+        found = asyncio.run(entries(store))
     finally:
         store.close()
     assert [(deed.person, deed.action, deed.subject) for deed in found] == [

@@ -15,9 +15,9 @@ from campaign.app.controls import check_schedule
 from campaign.app.writable import check_writable
 from campaign.atomic import writing
 from campaign.cli.log_sinks import LogFile
-from campaign.console.door.passwords import check_password
-from campaign.console.launch import Errand
-from campaign.console.serving import Serving
+from campaign.console.auth.users import check_password
+from campaign.console.console_settings import ConsoleSettings
+from campaign.console.subprocesses import CommandSpec
 from campaign.domain.errors import CampaignError
 from campaign.domain.safeguard import FEWEST_FOR_A_SHARE, PATIENCE_SECONDS, Halt, Safeguard
 from campaign.domain.verdict import Proof, Verdict
@@ -82,7 +82,7 @@ def test_errors_of_settings(golden: Golden, tmp_path: Path, monkeypatch: pytest.
         {"results": "s3://bucket"},
     ]
     console: list[dict[str, Any]] = [{"port": "70000"}, {"most_upload": "much"}, {"require_approval": "-1"}]
-    found = list(told(*(partial(GivenSettings.read, **one) for one in wrong), *(partial(Serving.read, **one) for one in console)))
+    found = list(told(*(partial(GivenSettings.read, **one) for one in wrong), *(partial(ConsoleSettings.read, **one) for one in console)))
     schedules: list[dict[str, Any]] = [
         {"not_after": "2026-11-30"},
         {"not_after": "2026-12-24", "start_at": "2026-12-25"},
@@ -200,8 +200,8 @@ def test_errors_of_the_console(golden: Golden) -> None:
             told(
                 lambda: check_password("short"),
                 lambda: check_password("x" * 1025),
-                lambda: Errand(verb="run", arguments=("a\0b",)),
-                lambda: Errand(verb="run", arguments=(), options=("value",)),
+                lambda: CommandSpec(verb="run", arguments=("a\0b",)),
+                lambda: CommandSpec(verb="run", arguments=(), options=("value",)),
             )
         )
     )

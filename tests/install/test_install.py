@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.install, pytest.mark.timeout(300)]
 ROOT: Final = Path(__file__).resolve().parents[2]
 EXTRAS: Final = {
     "": "campaign.cli.main",
-    "console": "campaign.console.serve, cryptography",
+    "console": "campaign.console.app, cryptography",
     "notify": "apprise",
     "postgres": "campaign.ledger.postgres, psycopg",
     "ray": "campaign.engine.cluster, ray",

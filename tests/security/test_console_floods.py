@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from campaign.console import intake
+from campaign.console import upload_limits
 from campaign.console.access import Role
-from campaign.console.campaigns import hub, mended
-from campaign.console.door import sessions
+from campaign.console.auth import sessions
+from campaign.console.campaigns import broadcast, corrections
+from tests.console.auth_given import house, seen
 from tests.console.campaigns_given import scene, stream
-from tests.console.door_given import house, seen
 from tests.console.drafts_given import CSRF, LIST, desk
 from tests.console.test_campaigns_files import SOME_MISSING, taken
 from tests.console.waiting import until
@@ -32,7 +32,7 @@ async def test_a_user_has_so_many_sessions_and_the_oldest_ends(tmp_path: Path, m
 
 
 async def test_a_person_watches_only_so_much_at_once_and_others_are_not_in_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub, "MOST_OF_A_PERSON", 2)
+    monkeypatch.setattr(broadcast, "MOST_OF_A_PERSON", 2)
     headers = {"Accept": "text/event-stream", "Sec-Fetch-Mode": "cors"}
     async with scene(tmp_path) as at:
         async with AsyncExitStack() as open_:
@@ -49,12 +49,12 @@ async def test_a_person_watches_only_so_much_at_once_and_others_are_not_in_the_w
                 return answer.status == 200
 
         # A stream that is left makes room as soon as that is noticed.
-        monkeypatch.setattr("campaign.console.campaigns.live.BEAT_SECONDS", 0.1)
+        monkeypatch.setattr("campaign.console.campaigns.broadcast.KEEPALIVE_SECONDS", 0.1)
         await until(is_free)
 
 
 async def test_only_so_many_different_things_are_looked_up_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub, "MOST_WATCHED", 2)
+    monkeypatch.setattr(broadcast, "MOST_WATCHED", 2)
     headers = {"Accept": "text/event-stream", "Sec-Fetch-Mode": "cors"}
     async with scene(tmp_path) as at, AsyncExitStack() as open_:
         for words in ("a", "b", "b"):
@@ -64,7 +64,7 @@ async def test_only_so_many_different_things_are_looked_up_again_and_again(tmp_p
 
 
 async def test_a_person_uploads_only_so_many_files_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(intake, "AT_ONCE_OF_A_PERSON", 1)
+    monkeypatch.setattr(upload_limits, "AT_ONCE_OF_A_PERSON", 1)
     go_on = asyncio.Event()
 
     async def content() -> AsyncIterator[bytes]:
@@ -91,7 +91,7 @@ async def test_uploads_leave_room_on_the_disk_for_the_ledger(tmp_path: Path, mon
     async with scene(tmp_path, SOME_MISSING) as at:
         await at.run("promo", 12, code=3)
         failed = await taken(at, "failed.csv")
-        monkeypatch.setattr(intake, "LEFT_FREE_BYTES", 1 << 60)
+        monkeypatch.setattr(upload_limits, "LEFT_FREE_BYTES", 1 << 60)
         answer = await at.upload(at.page_of("promo", "mended"), failed, "failed.csv")
         assert answer.codes == {"disk_full"}
         assert list((tmp_path / "mended").iterdir()) == []
@@ -102,7 +102,7 @@ async def test_uploads_leave_room_on_the_disk_for_the_ledger(tmp_path: Path, mon
 
 
 async def test_a_person_keeps_only_so_many_mended_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mended, "MOST_OF_A_PERSON", 1)
+    monkeypatch.setattr(corrections, "MOST_OF_A_PERSON", 1)
     async with scene(tmp_path, SOME_MISSING) as at:
         await at.run("promo", 12, code=3)
         failed = await taken(at, "failed.csv")

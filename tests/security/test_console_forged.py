@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from aiohttp import FormData
 
-from campaign.console.door import users
-from campaign.console.drafts.shelf import Shelf
-from tests.console.door_given import PASSWORD, Answer, Browser, House, house
-from tests.console.test_door_routes import CAMPAIGNS, DRAFTS, ROUTES, TEXTS, a_path
+from campaign.console.auth import users
+from campaign.console.drafts.store import DraftStore
+from tests.console.auth_given import PASSWORD, Answer, Browser, House, house
+from tests.console.test_auth_routes import CAMPAIGNS, DRAFTS, ROUTES, TEXTS, a_path
 
 FORGED = "0" * 64
 TABLES = ("audit", "launches", "owners")
@@ -45,7 +45,7 @@ WAYS: dict[str, Way] = {
 async def test_a_forged_or_another_session_s_token_changes_nothing_however_it_is_sent(tmp_path: Path, way: str) -> None:
     async with house(tmp_path) as given:
         ann, other = await given.browser_of("approver"), await given.browser_of("approver")
-        draft = Shelf(tmp_path).begin("ann")
+        draft = DraftStore(tmp_path).begin("ann")
         before = await counts(given)
         for route in {**CAMPAIGNS, **DRAFTS, "POST /logout": ""}:
             method, pattern = route.split(" ", 1)
@@ -55,7 +55,7 @@ async def test_a_forged_or_another_session_s_token_changes_nothing_however_it_is
                 answer = await WAYS[way](ann, a_path(pattern.replace("{draft}", draft.id)), token)
                 assert (answer.status, TEXTS["shell.error.forged"] in answer.text) == (403, True), (route, token)
         assert await counts(given) == before
-        assert Shelf(tmp_path).find(draft.id) == draft
+        assert DraftStore(tmp_path).find(draft.id) == draft
         assert (await ann.get("/trail")).status == 200
 
 

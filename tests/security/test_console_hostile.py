@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from campaign.console.access import Role
-from campaign.console.trail import note, own
+from campaign.console.audit_log import record, set_owner
 from campaign.simulator.config import SimulatorConfig
 from campaign.simulator.faults import checked_faults
 from tests.console.campaigns_given import scene, stream
@@ -26,8 +26,8 @@ NAME = "\"><img src=x onerror=alert(1)>' {{ 7*7 }} <script>alert(1)</script>"
 async def test_a_campaign_that_is_called_like_a_page_is_text_on_every_page_frame_and_picture(tmp_path: Path) -> None:
     async with scene(tmp_path, SOME_MISSING) as at:
         await at.run(NAME, 12, code=3)
-        await own(at.given.console.store, NAME, NAME)
-        await note(at.given.console.store, NAME, NAME, NAME, NAME)
+        await set_owner(at.given.console.store, NAME, NAME)
+        await record(at.given.console.store, NAME, NAME, NAME, NAME)
         at.is_now(NAME, Role.APPROVER)
         paths = [at.page_of(NAME, *more) for more in ((), ("again",), ("sends.svg",), ("latency.svg",))]
         paths += [f"{at.page_of(NAME, 'again', 'sure')}?status=failed", "/", f"/?words={SCRIPT}", "/trail", "/new", "/approvals"]

@@ -6,12 +6,12 @@ import pytest
 from aiohttp import FormData
 
 from campaign.console.access import Role
-from campaign.console.launch import launches
-from campaign.console.trail import deeds, own
+from campaign.console.audit_log import entries, set_owner
+from campaign.console.subprocesses import started_commands
 from tests.console.campaigns_given import Scene, scene
 from tests.console.drafts_given import CSRF, desk
+from tests.console.test_auth_routes import CAMPAIGNS, DRAFTS
 from tests.console.test_campaigns_files import SOME_MISSING
-from tests.console.test_door_routes import CAMPAIGNS, DRAFTS
 
 VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND")
 READ_BY_ALL = {"/campaigns/{name}", "/campaigns/{name}/live", "/campaigns/{name}/{chart}.svg"}
@@ -30,7 +30,7 @@ async def test_a_draft_of_another_is_not_there_by_any_route_or_verb(tmp_path: Pa
     async with desk(tmp_path) as at:
         draft = await at.begun()
         before, known = at.draft(draft), at.files()
-        noted = len(await deeds(at.given.console.store))
+        noted = len(await entries(at.given.console.store))
         at.given.door.is_now("mallory", role)
         for route in DRAFTS:
             pattern = route.split(" ", 1)[1]
@@ -43,7 +43,7 @@ async def test_a_draft_of_another_is_not_there_by_any_route_or_verb(tmp_path: Pa
                     assert answer.status in {403, 404, 405}, (verb, path, answer.status)
                     assert "first_name" not in await answer.text()
         assert (at.draft(draft), at.files()) == (before, known)
-        assert len(await deeds(at.given.console.store)) == noted
+        assert len(await entries(at.given.console.store)) == noted
         assert draft not in (await at.get("/new")).page
         assert at.sent() == {}
 
@@ -52,9 +52,9 @@ async def test_a_draft_of_another_is_not_there_by_any_route_or_verb(tmp_path: Pa
 async def test_a_campaign_of_another_shows_its_counts_and_nothing_more(tmp_path: Path, role: Role) -> None:
     async with scene(tmp_path, SOME_MISSING) as at:
         await at.run("promo", 12, code=3)
-        await own(at.given.console.store, "promo", "ann")
+        await set_owner(at.given.console.store, "promo", "ann")
         at.is_now("mallory", role)
-        sent, noted = len(at.simulator.audit()), len(await deeds(at.given.console.store))
+        sent, noted = len(at.simulator.audit()), len(await entries(at.given.console.store))
         for route in CAMPAIGNS:
             pattern = route.split(" ", 1)[1]
             if "{name}" in pattern:
@@ -64,8 +64,8 @@ async def test_a_campaign_of_another_shows_its_counts_and_nothing_more(tmp_path:
             assert page.status == 200
             assert "pass-00002" not in page.page
             assert "Hello Name" not in page.page
-        assert (len(at.simulator.audit()), len(await deeds(at.given.console.store))) == (sent, noted)
-        assert await launches(at.given.console, "promo") == []
+        assert (len(at.simulator.audit()), len(await entries(at.given.console.store))) == (sent, noted)
+        assert await started_commands(at.given.console, "promo") == []
 
 
 async def _refused(at: Scene, pattern: str) -> None:

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from campaign.console.access import Role
+from campaign.console.audit_log import set_owner
 from campaign.console.console import Rules
-from campaign.console.drafts import trying
-from campaign.console.launch import launches
-from campaign.console.trail import own
+from campaign.console.drafts import test_page
+from campaign.console.subprocesses import started_commands
 from tests.console.campaigns_given import Scene, scene
 from tests.console.drafts_given import desk
 from tests.console.test_campaigns_files import SOME_MISSING, file_in, taken
@@ -19,7 +19,7 @@ NEEDS = "need an approver"
 async def a_campaign_of(at: Scene, owner: str) -> bytes:
     """Of 12 rows, of which 3 have failed; the file of those."""
     await at.run("promo", 12, code=3)
-    await own(at.given.console.store, "promo", owner)
+    await set_owner(at.given.console.store, "promo", owner)
     return await taken(at, "failed.csv")
 
 
@@ -32,10 +32,10 @@ async def test_an_approver_does_not_agree_to_a_large_re_run_of_their_own(tmp_pat
         shown = await at.upload(at.page_of("promo", "mended"), failed, "failed.csv")
         refused = await at.post(at.page_of("promo", "mended", "send"), file=file_in(shown.page))
         assert (refused.status, NEEDS in refused.words) == (403, True)
-        assert await launches(at.given.console, "promo") == []
+        assert await started_commands(at.given.console, "promo") == []
         at.is_now("bob", Role.APPROVER)
         assert (await at.post(at.page_of("promo", "again"), status="failed")).status == 200
-        assert [launch.person for launch in await launches(at.given.console, "promo")] == ["bob"]
+        assert [launch.person for launch in await started_commands(at.given.console, "promo")] == ["bob"]
 
 
 async def test_a_large_campaign_is_not_made_of_small_mended_files(tmp_path: Path) -> None:
@@ -49,11 +49,11 @@ async def test_a_large_campaign_is_not_made_of_small_mended_files(tmp_path: Path
         head, *rows = failed.splitlines(keepends=True)
         shown = await at.upload(at.page_of("promo", "mended"), head + b"".join(rows[:2]), "failed.csv")
         assert (await at.post(at.page_of("promo", "mended", "send"), file=file_in(shown.page))).status == 200
-        assert [launch.verb for launch in await launches(at.given.console, "promo")] == ["retry"]
+        assert [launch.verb for launch in await started_commands(at.given.console, "promo")] == ["retry"]
 
 
 async def test_tests_do_not_reach_everybody_one_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trying, "MOST_OF_A_PERSON", 2)
+    monkeypatch.setattr(test_page, "MOST_OF_A_PERSON", 2)
     async with desk(tmp_path, rules=Rules(approval_over=2)) as at:
         first, second = await at.begun(), await at.begun(name="other.csv")
         for number, draft in enumerate((first, second, first)):

@@ -8,10 +8,10 @@ from urllib.parse import urlencode
 
 import pytest
 
-from campaign.console import intake, trail
-from campaign.console.door import csrf, users
-from campaign.console.drafts.shelf import Shelf
-from tests.console.door_given import Browser, House, house
+from campaign.console import audit_log, upload_limits
+from campaign.console.auth import csrf, users
+from campaign.console.drafts.store import DraftStore
+from tests.console.auth_given import Browser, House, house
 from tests.console.waiting import until
 
 UPLOAD = (
@@ -53,7 +53,7 @@ async def slow(given: House, browser: Browser, path: str, *, length: int, kind: 
 
 
 async def deeds(given: House) -> list[str]:
-    return [deed.action for deed in await trail.deeds(given.console.store)]
+    return [deed.action for deed in await audit_log.entries(given.console.store)]
 
 
 FORM = "application/x-www-form-urlencoded"
@@ -63,7 +63,7 @@ FORM = "application/x-www-form-urlencoded"
 async def test_who_is_removed_while_their_form_comes_in_does_nothing_more(tmp_path: Path, *, by_header: bool) -> None:
     async with house(tmp_path) as given:
         browser = await given.browser_of("approver")
-        draft = await asyncio.to_thread(Shelf(tmp_path).begin, "ann")
+        draft = await asyncio.to_thread(DraftStore(tmp_path).begin, "ann")
         form = urlencode({"csrf": browser.csrf, "name": "x" * 1000}).encode()
         headers = {"X_CSRF_Token": browser.csrf} if by_header else {}
         async with slow(given, browser, f"/drafts/{draft.id}/remove", length=len(form), kind=FORM, **headers) as request:
@@ -113,7 +113,7 @@ async def test_a_form_that_does_not_come_is_not_waited_for(tmp_path: Path, monke
 
 
 async def test_an_upload_that_stands_still_is_not_waited_for_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(intake, "STILL_SECONDS", 0.3)
+    monkeypatch.setattr(upload_limits, "STILL_SECONDS", 0.3)
     async with house(tmp_path) as given:
         browser = await given.browser_of("sender")
         start = UPLOAD.format(csrf=browser.csrf).encode()

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from campaign.console.access import Role
+from campaign.console.audit_log import owner_of, set_owner
 from campaign.console.drafts.draft import Stage
-from campaign.console.drafts.shared import SENDER
-from campaign.console.launch import environment, launches
-from campaign.console.trail import own, owner_of
+from campaign.console.drafts.wizard import SENDER
+from campaign.console.subprocesses import environment, started_commands
 from campaign.domain.model import Status
 from tests.console.answers import Answer
 from tests.console.campaigns_given import Scene, scene
@@ -42,7 +42,7 @@ async def test_a_re_run_that_is_pressed_five_times_at_once_is_one_command(tmp_pa
         at.simulator.configure(missing=frozenset())
         statuses = await pressed(at, path, 5, **fields)
         assert sorted(statuses) == [303, 422, 422, 422, 422]
-        assert [launch.verb for launch in await launches(at.given.console, "promo")] == ["retry"]
+        assert [launch.verb for launch in await started_commands(at.given.console, "promo")] == ["retry"]
         await until(lambda: at.state("promo").counts.by_status[Status.DELIVERED] == 12, seconds=40)
         assert at.doubles == 0
         # Again, from a page that the browser has kept: nothing of it is left to send.
@@ -56,13 +56,13 @@ async def test_a_mended_file_is_its_uploader_s_alone(tmp_path: Path) -> None:
     async with scene(tmp_path, SOME_MISSING) as at:
         await at.run("promo", 12, code=3)
         failed = await taken(at, "failed.csv")
-        await own(at.given.console.store, "promo", "sid")
+        await set_owner(at.given.console.store, "promo", "sid")
         at.is_now("sid", Role.SENDER)
         shown = await at.upload(at.page_of("promo", "mended"), failed, "failed.csv")
         at.is_now("ann", Role.APPROVER)
         refused = await at.post(at.page_of("promo", "mended", "send"), file=file_in(shown.page))
         assert (refused.status, "no longer here" in refused.words) == (422, True)
-        assert await launches(at.given.console, "promo") == []
+        assert await started_commands(at.given.console, "promo") == []
 
 
 async def test_a_command_s_campaign_of_the_same_list_and_name_is_not_taken_for_the_draft_s(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ async def test_a_command_s_campaign_of_the_same_list_and_name_is_not_taken_for_t
         process = await asyncio.create_subprocess_exec(sys.executable, "-m", "campaign", *words, env=told, stdout=DEVNULL, stderr=DEVNULL)
         assert await process.wait() == 0
         # As where the command was given in the moment between the look for the name and the start.
-        at.shelf.change(at.draft(draft).id, lambda found: replace(found, stage=Stage.SENDING, starter="sam"))
+        at.store.change(at.draft(draft).id, lambda found: replace(found, stage=Stage.SENDING, starter="sam"))
         app = at.given.client.app
         assert app is not None
         app[SENDER].watch(at.draft(draft))

@@ -10,7 +10,7 @@ import yaml
 from typer.core import TyperGroup
 
 from campaign.cli.main import app
-from campaign.console.serving import PORT, Serving
+from campaign.console.console_settings import PORT, ConsoleSettings
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "compose.yaml").read_text(encoding="utf-8")
@@ -29,8 +29,8 @@ def test_its_commands_have_only_options_that_there_are(words: list[str]) -> None
     named = dict(option.partition("=")[::2] for option in options)
     assert set(named) <= known
     flags = {name.removeprefix("--").replace("-", "_"): value or "true" for name, value in named.items()}
-    assert flags.keys() <= Serving.model_fields.keys()
-    assert Serving.read(**flags).host == "0.0.0.0"  # noqa: S104 - within the container; its port is published on loopback alone
+    assert flags.keys() <= ConsoleSettings.model_fields.keys()
+    assert ConsoleSettings.read(**flags).host == "0.0.0.0"  # noqa: S104 - within the container; its port is published on loopback alone
 
 
 def test_it_can_be_reached_from_this_machine_alone_and_may_do_nothing_else() -> None:

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from campaign.cli.main import app
 from campaign.cli.options import OPTIONS, with_options
-from campaign.console.serving import Serving
+from campaign.console.console_settings import ConsoleSettings
 from campaign.domain.errors import UsageError
 from campaign.domain.notices import Occasion
 from campaign.domain.safeguard import Halt
@@ -157,7 +157,7 @@ def test_every_option_of_every_command_is_a_setting_or_of_that_call_alone() -> N
     for name, command in group.commands.items():  # type: ignore[attr-defined]  # typer's command of commands
         given = {parameter.name for parameter in command.params if not getattr(parameter, "hidden", False)} - {"help"}
         if name not in ALONE and not command.hidden:
-            assert given <= set(OPTIONS) | NOT_SETTINGS | (set(Serving.model_fields) if name == "serve" else set()), name
+            assert given <= set(OPTIONS) | NOT_SETTINGS | (set(ConsoleSettings.model_fields) if name == "serve" else set()), name
             assert {"ledger", "log_level"} <= given or name == "check", name
 
 

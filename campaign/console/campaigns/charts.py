@@ -5,8 +5,8 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from campaign.console.campaigns.hub import SHARE
-from campaign.console.campaigns.looking import Looking
+from campaign.console.campaigns.broadcast import SHARE
+from campaign.console.campaigns.ledger_reads import LedgerReads
 from campaign.console.pages import Pages
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.reporter.charts import NARROW, WIDTH, latency_chart, sends_chart
@@ -31,10 +31,10 @@ class Drawn:
 
 
 class Charts:
-    """Draws in the threads of `Looking`."""
+    """Draws in the threads of `LedgerReads`."""
 
-    def __init__(self, looking: Looking, pages: Pages) -> None:
-        self._looking = looking
+    def __init__(self, ledger: LedgerReads, pages: Pages) -> None:
+        self._ledger = ledger
         self._pages = pages
         self._drawn: dict[int, Drawn] = {}
         self._turns: dict[int, asyncio.Lock] = {}
@@ -46,7 +46,7 @@ class Charts:
         async with turn:
             drawn = self._drawn.get(record.id)
             if drawn is None or time.monotonic() >= drawn.until or (resting and drawn.at_work):
-                drawn = await self._looking.ask_at_length(lambda reader: self._draw(reader, record))
+                drawn = await self._ledger.ask_at_length(lambda reader: self._draw(reader, record))
                 while len(self._drawn) >= MOST_KEPT:
                     oldest = next(iter(self._drawn))
                     self._drawn.pop(oldest)

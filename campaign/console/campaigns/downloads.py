@@ -10,11 +10,10 @@ from aiohttp import web
 
 from campaign.app.lists import as_file_name
 from campaign.console.access import Role, allow
+from campaign.console.audit_log import record
+from campaign.console.campaigns.context import RequestedCampaign, context_of, controlled_campaign, requested_campaign
 from campaign.console.campaigns.exports import Wanted, Which
-from campaign.console.campaigns.rights import Asked, asked_about, own
-from campaign.console.campaigns.watching import watching_of
 from campaign.console.console import console_of
-from campaign.console.trail import note
 from campaign.reporter.target import Format
 
 CHUNK_BYTES: Final = 1 << 18
@@ -29,7 +28,7 @@ CONTENT_TYPES: Final = {
 
 @allow(Role.SENDER)
 async def export(request: web.Request) -> web.StreamResponse:
-    asked = await own(request)
+    asked = await controlled_campaign(request)
     which, suffix = request.match_info["which"], f".{request.match_info['format']}"
     if which not in {Which.RESULTS, Which.FAILED} or suffix not in set(Format):
         raise web.HTTPNotFound
@@ -40,14 +39,14 @@ async def export(request: web.Request) -> web.StreamResponse:
 @allow(Role.SENDER)
 async def page(request: web.Request) -> web.StreamResponse:
     """The outcome as a file: as a page of this server it would have to be styled by rules that none of ours may have."""
-    asked = await own(request)
+    asked = await controlled_campaign(request)
     return await _taken(request, asked, Wanted(name=asked.name, which=Which.PAGE), "text/html; charset=utf-8")
 
 
 @allow(Role.VIEWER)
 async def chart(request: web.Request) -> web.StreamResponse:
-    asked = await asked_about(request)
-    drawn = await watching_of(request).charts.of(asked.shown.view.record, resting=not asked.shown.at_work)
+    asked = await requested_campaign(request)
+    drawn = await context_of(request).charts.of(asked.shown.view.record, resting=not asked.shown.at_work)
     headers = {"Cache-Control": "private, max-age=60"} if "v" in request.query else {}
     picture = drawn.pictures.get(request.match_info["chart"])
     if picture is None:
@@ -55,11 +54,11 @@ async def chart(request: web.Request) -> web.StreamResponse:
     return web.Response(body=picture, content_type="image/svg+xml", charset="utf-8", headers=headers)
 
 
-async def _taken(request: web.Request, asked: Asked, wanted: Wanted, content_type: str) -> web.StreamResponse:
+async def _taken(request: web.Request, asked: RequestedCampaign, wanted: Wanted, content_type: str) -> web.StreamResponse:
     file_name = f"{as_file_name(asked.name)}.{wanted.which.value}{wanted.suffix}"
-    async with watching_of(request).exports.file(wanted) as file:
+    async with context_of(request).exports.file(wanted) as file:
         console = console_of(request)
-        await note(console.store, asked.person.name, console.pages.text("campaigns.deed.download"), asked.name, file_name)
+        await record(console.store, asked.person.name, console.pages.text("campaigns.deed.download"), asked.name, file_name)
         headers = {"Content-Type": content_type, "Content-Disposition": attachment(file_name)}
         # Within: the file is there until its last byte is sent.
         return await _given(request, file, headers)

@@ -9,14 +9,12 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from campaign.console.access import Role, allow
-from campaign.console.campaigns.hub import Frame
-from campaign.console.campaigns.live import check_is_stream, stream
-from campaign.console.campaigns.looking import Looking
-from campaign.console.campaigns.rights import owners
-from campaign.console.campaigns.shown import Shown
-from campaign.console.campaigns.watching import watching_of
+from campaign.console.auth.authorization import is_still_allowed
+from campaign.console.campaigns.broadcast import Snapshot, check_is_stream, stream
+from campaign.console.campaigns.context import context_of, owners
+from campaign.console.campaigns.ledger_reads import LedgerReads
+from campaign.console.campaigns.view_model import ShownCampaign
 from campaign.console.console import console_of
-from campaign.console.door.guard import still_in
 from campaign.ledger.port import CampaignRecord, LedgerReader
 
 A_PAGE: Final = 20
@@ -53,7 +51,7 @@ class Listed:
     """One page of them; `found` are those on all pages, `known` all of the ledger."""
 
     asked: Asked
-    campaigns: tuple[tuple[Shown, str], ...]
+    campaigns: tuple[tuple[ShownCampaign, str], ...]
     found: int
     known: int
 
@@ -82,29 +80,29 @@ async def live(request: web.Request) -> web.StreamResponse:
     check_is_stream(request, "/")
     asked = Asked.of(request)
 
-    async def look() -> Frame:
+    async def look() -> Snapshot:
         listed = await _listed(request, asked)
         drawn = console_of(request).pages.part("campaigns/list_part.html", listed=listed)
         at_work = any(shown.at_work for shown, _ in listed.campaigns)
-        return Frame(whole=drawn, counts=drawn, over=False, rest_seconds=1.0 if at_work else AT_REST_SECONDS)
+        return Snapshot(whole=drawn, counts=drawn, over=False, rest_seconds=1.0 if at_work else AT_REST_SECONDS)
 
     async def reads() -> bool | None:
-        return True if await still_in(request) else None
+        return True if await is_still_allowed(request) else None
 
     return await stream(request, f"list {asked.page} {asked.words.casefold()}", look, reads)
 
 
 async def _listed(request: web.Request, asked: Asked) -> Listed:
     whose = await owners(console_of(request).store)
-    looking = watching_of(request).looking
-    return await looking.ask(lambda reader: _read(reader, looking, asked, whose))
+    ledger = context_of(request).ledger
+    return await ledger.ask(lambda reader: _read(reader, ledger, asked, whose))
 
 
-def _read(reader: LedgerReader, looking: Looking, asked: Asked, whose: Mapping[str, str]) -> Listed:
+def _read(reader: LedgerReader, ledger: LedgerReads, asked: Asked, whose: Mapping[str, str]) -> Listed:
     known = reader.campaigns()
     found = [record for record in known if asked.takes(record, whose.get(record.spec.name, ""))]
     shown = found[(asked.page - 1) * A_PAGE : asked.page * A_PAGE]
-    campaigns = tuple((Shown(looking.roughly(reader, record)), whose.get(record.spec.name, "")) for record in shown)
+    campaigns = tuple((ShownCampaign(ledger.roughly(reader, record)), whose.get(record.spec.name, "")) for record in shown)
     return Listed(asked=asked, campaigns=campaigns, found=len(found), known=len(known))
 
 

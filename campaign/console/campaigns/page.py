@@ -1,25 +1,111 @@
-"""One campaign: where it stands, live; what became of its rows, and what to do about them; and how it came to be."""
+"""One campaign: where it is, live; what became of its rows, and what to do about them; how its last commands ended, and its history."""
 
 import asyncio
 import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
+import orjson
 from aiohttp import web
 
 from campaign.app.keeping import Run, history
-from campaign.console.access import Role, allow, may_steer
+from campaign.console.access import Role, allow, can_control
+from campaign.console.audit_log import entries, owner_of
+from campaign.console.auth.authorization import AUTHENTICATION, is_still_allowed
+from campaign.console.campaigns.broadcast import Snapshot, check_is_stream, stream
 from campaign.console.campaigns.charts import FRESH_SECONDS
-from campaign.console.campaigns.hub import Frame
-from campaign.console.campaigns.live import check_is_stream, stream
-from campaign.console.campaigns.outcomes import Outcome, outcome
-from campaign.console.campaigns.rights import asked_about
-from campaign.console.campaigns.shown import Shown
-from campaign.console.campaigns.watching import watching_of
+from campaign.console.campaigns.context import context_of, requested_campaign
+from campaign.console.campaigns.view_model import ShownCampaign
 from campaign.console.console import console_of
-from campaign.console.door.guard import DOOR, still_in
-from campaign.console.launch import launches
-from campaign.console.trail import deeds, owner_of
-from campaign.reporter.reasons import advice, ended_in_words
+from campaign.console.subprocesses import RunningCommand, started_commands
+from campaign.reporter.reasons import advice, ended_in_words, printable
+
+TAIL_BYTES: Final = 65_536
+MOST_SENTENCES: Final = 6
+_VERBS: Final = {
+    "run": "campaigns.verb.run",
+    "resume": "campaigns.verb.resume",
+    "retry": "campaigns.verb.retry",
+    "verify": "campaigns.verb.verify",
+    "test": "campaigns.verb.test",
+}
+_SPEAKER: Final = "campaign: "
+_SUMMARY: Final = "Campaign "
+_BAD: Final = frozenset({1, 2, 4})
+"""Exit codes of what went wrong; of a pause, a closed window or a Ctrl-C the campaign's own state tells."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandResult:
+    """`exit_code` is None while it runs, and of one that was killed. `sentences` are its last ones, for who may read the whole campaign."""
+
+    launch: RunningCommand
+    running: bool
+    exit_code: int | None
+    sentences: tuple[str, ...]
+
+    @property
+    def verb_text(self) -> str:
+        """The key of what pages call the command."""
+        return _VERBS[self.launch.verb]
+
+    @property
+    def failed(self) -> bool:
+        """Something went wrong with it."""
+        return self.killed or self.exit_code in _BAD
+
+    @property
+    def killed(self) -> bool:
+        """It left no word of how it ended."""
+        return not self.running and self.exit_code is None and not self.sentences
+
+
+def command_result(launch: RunningCommand) -> CommandResult:
+    """How a command has ended, or that it has not. To be called in a thread: it reads files."""
+    running = launch.running()
+    code = None if running else _exit_code(_tail(launch.log))
+    said = list(_said(_tail(launch.said)))
+    if not running and code is None and said:
+        # What is wrong with its words is told before there is a log, and nothing was sent.
+        code = 2
+    return CommandResult(launch=launch, running=running, exit_code=code, sentences=tuple(said[-MOST_SENTENCES:]))
+
+
+def _exit_code(lines: Iterable[str]) -> int | None:
+    code = None
+    for line in lines:
+        try:
+            event: Any = orjson.loads(line)
+        except orjson.JSONDecodeError:
+            continue
+        if isinstance(event, dict) and event.get("event") in {"run_ended", "run_broke_off"} and isinstance(event.get("exit_code"), int):
+            code = event["exit_code"]
+    return code
+
+
+def _said(lines: Iterable[str]) -> Iterator[str]:
+    """What it told of problems, and of what it did not do and why; not its summary, which the page shows itself."""
+    summary = False
+    for line in lines:
+        # The summary begins with the campaign's name, and all that is told after it is a part of it.
+        summary = summary or line.startswith(_SUMMARY)
+        if line.startswith(_SPEAKER):
+            yield printable(line.removeprefix(_SPEAKER)).strip()
+        elif line.strip() and not summary:
+            yield printable(line).strip()
+
+
+def _tail(file: Path) -> list[str]:
+    try:
+        with file.open("rb") as opened:
+            size = opened.seek(0, 2)
+            opened.seek(max(0, size - TAIL_BYTES))
+            return opened.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return []
+
 
 AT_REST_SECONDS: Final = 2.0
 SHOWN_LAUNCHES: Final = 3
@@ -31,11 +117,11 @@ DEEDS: Final = 50
 
 @allow(Role.VIEWER)
 async def one_campaign(request: web.Request) -> web.StreamResponse:
-    asked = await asked_about(request)
-    console, watching = console_of(request), watching_of(request)
+    asked = await requested_campaign(request)
+    console, context = console_of(request), context_of(request)
     values = await _parts(request, asked.name)
-    told = await watching.looking.run(lambda settings: history(asked.name, settings))
-    drawn = await watching.charts.soon(asked.shown.view.record, resting=not asked.shown.at_work)
+    told = await context.ledger.run(lambda settings: history(asked.name, settings))
+    drawn = await context.charts.soon(asked.shown.view.record, resting=not asked.shown.at_work)
     return console.pages.respond(
         "campaigns/one.html",
         request,
@@ -43,7 +129,7 @@ async def one_campaign(request: web.Request) -> web.StreamResponse:
         whole=asked.whole,
         owner=asked.owner,
         history=told,
-        deeds=await deeds(console.store, asked.name, limit=DEEDS),
+        deeds=await entries(console.store, asked.name, limit=DEEDS),
         table=drawn.timeline.coarser(TABLE_ROWS) if drawn is not None and drawn.timeline.total else None,
     )
 
@@ -51,15 +137,15 @@ async def one_campaign(request: web.Request) -> web.StreamResponse:
 @allow(Role.VIEWER)
 async def live(request: web.Request) -> web.StreamResponse:
     # That there is none is told before a stream begins.
-    asked = await asked_about(request)
+    asked = await requested_campaign(request)
     check_is_stream(request, asked.shown.page)
     name = asked.name
     pages = console_of(request).pages
 
-    async def look() -> Frame:
+    async def look() -> Snapshot:
         values = await _parts(request, name)
-        shown: Shown = values["shown"]
-        return Frame(
+        shown: ShownCampaign = values["shown"]
+        return Snapshot(
             whole=pages.part("campaigns/one_part.html", **values, whole=True),
             counts=pages.part("campaigns/one_part.html", **values, whole=False),
             over=not values["live"],
@@ -68,18 +154,18 @@ async def live(request: web.Request) -> web.StreamResponse:
         )
 
     async def reads() -> bool | None:
-        person = await request.app[DOOR].person(request) if await still_in(request) else None
-        return None if person is None else may_steer(person, await owner_of(console_of(request).store, name))
+        person = await request.app[AUTHENTICATION].person(request) if await is_still_allowed(request) else None
+        return None if person is None else can_control(person, await owner_of(console_of(request).store, name))
 
     return await stream(request, f"campaign {name}", look, reads)
 
 
 async def _parts(request: web.Request, name: str) -> dict[str, Any]:
     """What the live part of the page shows; `live` is that it may change by itself."""
-    console, watching = console_of(request), watching_of(request)
-    known = await launches(console, name)
-    shown = Shown(await watching.looking.found(name))
-    outcomes = await asyncio.to_thread(_outcomes, known)
+    console, context = console_of(request), context_of(request)
+    known = await started_commands(console, name)
+    shown = ShownCampaign(await context.ledger.found(name))
+    outcomes = await asyncio.to_thread(_results, known)
     working = [found for found in outcomes if found.running]
     return {
         "shown": shown,
@@ -100,9 +186,9 @@ def ended(run: Run) -> str:
     return ended_in_words("" if run.runner.ended == "lost" else run.runner.ended)
 
 
-def _outcomes(known: list[Any]) -> list[Outcome]:
+def _results(known: list[Any]) -> list[CommandResult]:
     since = time.time() - LATELY_SECONDS
-    return [outcome(launch) for launch in known[:SHOWN_LAUNCHES] if launch.at > since]
+    return [command_result(launch) for launch in known[:SHOWN_LAUNCHES] if launch.at > since]
 
 
 def routes() -> list[web.RouteDef]:

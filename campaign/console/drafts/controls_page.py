@@ -4,26 +4,91 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
 from campaign.app.controls import home_zone, utc_now
-from campaign.console import trail
+from campaign.console import audit_log
 from campaign.console.access import Role, allow, person_of
+from campaign.console.auth.authorization import check_still_allowed
 from campaign.console.console import console_of
-from campaign.console.door.guard import check_still
-from campaign.console.drafts import shared
-from campaign.console.drafts.controls import controls_of, fields_of, problem_with_name, problems_with
-from campaign.console.drafts.draft import Draft, Upload
+from campaign.console.drafts import wizard
+from campaign.console.drafts.context import context_of, draft_of
+from campaign.console.drafts.draft import Draft, Upload, problem_with_name
 from campaign.console.drafts.list_page import problem_of, size_in_words
-from campaign.console.drafts.room import draft_of, room_of
-from campaign.console.drafts.steps import Step
 from campaign.console.drafts.uploads import Received, TooLargeError, check_early, files_of, receive
-from campaign.console.intake import INTAKE
+from campaign.console.drafts.wizard import Step
 from campaign.console.pages import ErrorText
+from campaign.console.upload_limits import UPLOAD_LIMITS
 from campaign.domain.errors import CampaignError, InputError, UsageError
-from campaign.domain.schedule import known_zones
+from campaign.domain.schedule import known_zones, parse_moment, zone
+from campaign.settings import Settings, problems_of
+
+TEXTS: Final = ("rate", "time_zone", "start_at", "not_after", "daily_cap", "canary", "sample", "limit", "halt", "on_unknown", "lock_screen")
+WINDOW: Final = ("opens", "closes")
+_MOST: Final = 200
+
+
+def fields_of(controls: Mapping[str, str]) -> dict[str, str]:
+    """What the form shows for these settings."""
+    opens, _, closes = controls.get("window", "").partition("-")
+    return {name: controls.get(name, "") for name in (*TEXTS, "baseline")} | {"opens": opens, "closes": closes}
+
+
+def controls_of(form: Mapping[str, str]) -> dict[str, str]:
+    """The settings that a form says, as text, without those that are left empty."""
+    controls = {name: form[name].strip()[:_MOST] for name in TEXTS if form.get(name, "").strip()}
+    opens, closes = (form.get(name, "").strip()[:_MOST] for name in WINDOW)
+    if opens or closes:
+        controls["window"] = f"{opens}-{closes}"
+    if form.get("baseline"):
+        controls["baseline"] = "true"
+    return controls
+
+
+def problems_with(controls: Mapping[str, str], settings: Settings, *, now: datetime) -> dict[str, str]:
+    """What can't be about these settings: sentences, by field of the form."""
+    problems = {("opens" if name == "window" else name): _sentence(str(problem)) for name, problem in problems_of(controls).items()}
+    home = _home(controls, settings, problems)
+    moments = {
+        name: moment
+        for name in ("start_at", "not_after")
+        if controls.get(name) and (moment := _moment(name, controls[name], home, now, problems)) is not None
+    }
+    end = moments.get("not_after")
+    if end is not None and end <= now:
+        problems["not_after"] = "That is over: nothing would be sent. Write a moment that is to come."
+    elif end is not None and "start_at" in moments and moments["start_at"] >= end:
+        problems["not_after"] = "That is before the start: nothing would be sent. Write a later moment."
+    return problems
+
+
+def _home(controls: Mapping[str, str], settings: Settings, problems: dict[str, str]) -> ZoneInfo:
+    if "time_zone" in controls:
+        try:
+            return zone(controls["time_zone"])
+        except ValueError as error:
+            problems["time_zone"] = _sentence(str(error))
+    try:
+        return home_zone(settings)
+    except UsageError:
+        return ZoneInfo("UTC")
+
+
+def _moment(name: str, text: str, home: ZoneInfo, now: datetime, problems: dict[str, str]) -> datetime | None:
+    try:
+        return parse_moment(text, in_zone=home, now=now)
+    except (ValueError, OverflowError) as error:
+        problems[name] = _sentence(str(error))
+        return None
+
+
+def _sentence(problem: str) -> str:
+    return f"{problem[:1].upper()}{problem[1:]}."
+
 
 MOST_EXCLUDES: Final = 10
 LOOK_SECONDS: Final = 120.0
@@ -32,19 +97,19 @@ LOOK_SECONDS: Final = 120.0
 @allow(Role.SENDER)
 async def show(request: web.Request) -> web.StreamResponse:
     draft = await draft_of(request)
-    return await shared.show(request, Step.CONTROLS, draft, **_values(request, draft))
+    return await wizard.show(request, Step.CONTROLS, draft, **_values(request, draft))
 
 
 @allow(Role.SENDER)
 async def save(request: web.Request) -> web.StreamResponse:
     draft = await draft_of(request)
-    form = await shared.form_of(request)
+    form = await wizard.form_of(request)
     # A browser tells the name of a file that was chosen and not added. To go on without it would tell those who are on it.
     chosen = {"exclude": console_of(request).pages.text("drafts.controls.exclude_chosen")} if form.get("exclude") else {}
     problems = chosen or await _saved(request, draft, form)
     if problems:
-        return await shared.show(request, Step.CONTROLS, draft, status=422, **_values(request, draft, form=form, problems=problems))
-    raise web.HTTPSeeOther(shared.address(draft, Step.TEST))
+        return await wizard.show(request, Step.CONTROLS, draft, status=422, **_values(request, draft, form=form, problems=problems))
+    raise web.HTTPSeeOther(wizard.address(draft, Step.TEST))
 
 
 @allow(Role.SENDER, streamed=True)
@@ -57,12 +122,12 @@ async def add_excludes(request: web.Request) -> web.StreamResponse:
     draft = await draft_of(request)
     form: dict[str, str] = {}
     try:
-        shared.check_editable(draft)
+        wizard.check_editable(draft)
         count = 0
-        with request.app[INTAKE].turn(person_of(request).name):
+        with request.app[UPLOAD_LIMITS].turn(person_of(request).name):
             async for part in files_of(request, form):
-                most = room_of(request).console.rules.most_upload_bytes
-                received = await receive(part, room_of(request).folder(draft), most_bytes=most)
+                most = context_of(request).console.rules.most_upload_bytes
+                received = await receive(part, context_of(request).folder(draft), most_bytes=most)
                 await _add(request, draft, received)
                 count += 1
         if not count:
@@ -70,22 +135,22 @@ async def add_excludes(request: web.Request) -> web.StreamResponse:
     except (CampaignError, TooLargeError) as error:
         problem = problem_of(request, error)
         values = _values(request, draft, form=form, problems={"exclude": problem.sentence})
-        return problem.part(request) or await shared.show(request, Step.CONTROLS, draft, status=problem.status, **values)
+        return problem.part(request) or await wizard.show(request, Step.CONTROLS, draft, status=problem.status, **values)
     if form and (problems := await _saved(request, draft, form)):
         draft = await draft_of(request)
-        return await shared.show(request, Step.CONTROLS, draft, status=422, **_values(request, draft, form=form, problems=problems))
-    raise web.HTTPSeeOther(f"{shared.address(draft, Step.CONTROLS)}#exclude")
+        return await wizard.show(request, Step.CONTROLS, draft, status=422, **_values(request, draft, form=form, problems=problems))
+    raise web.HTTPSeeOther(f"{wizard.address(draft, Step.CONTROLS)}#exclude")
 
 
 @allow(Role.SENDER)
 async def remove_exclude(request: web.Request) -> web.StreamResponse:
     draft = await draft_of(request)
-    file = (await shared.form_of(request)).get("file", "")
+    file = (await wizard.form_of(request)).get("file", "")
     left = tuple(upload for upload in draft.excludes if upload.file != file)
-    await shared.change(request, draft, excludes=left)
+    await wizard.change(request, draft, excludes=left)
     if gone := [upload for upload in draft.excludes if upload.file == file]:
-        await asyncio.to_thread((room_of(request).folder(draft) / gone[0].file).unlink, missing_ok=True)
-    raise web.HTTPSeeOther(f"{shared.address(draft, Step.CONTROLS)}#exclude")
+        await asyncio.to_thread((context_of(request).folder(draft) / gone[0].file).unlink, missing_ok=True)
+    raise web.HTTPSeeOther(f"{wizard.address(draft, Step.CONTROLS)}#exclude")
 
 
 async def _saved(request: web.Request, draft: Draft, form: Mapping[str, str]) -> dict[str, str]:
@@ -96,14 +161,14 @@ async def _saved(request: web.Request, draft: Draft, form: Mapping[str, str]) ->
         problems["name"] = sentence
     if not problems:
         try:
-            await shared.change(request, draft, controls=controls, name=name)
+            await wizard.change(request, draft, controls=controls, name=name)
         except UsageError as error:
             problems[""] = ErrorText.of(error)
     return problems
 
 
 async def _add(request: web.Request, draft: Draft, received: Received) -> None:
-    room, person = room_of(request), person_of(request)
+    context, person = context_of(request), person_of(request)
 
     def change(found: Draft) -> Draft:
         if len(found.excludes) >= MOST_EXCLUDES:
@@ -116,15 +181,15 @@ async def _add(request: web.Request, draft: Draft, received: Received) -> None:
 
     try:
         await _check_readable(request, draft, received)
-        await check_still(request)
-        await shared.apply(room, draft, change)
+        await check_still_allowed(request)
+        await wizard.apply(context, draft, change)
     finally:
         await asyncio.to_thread(received.discard)
-    await trail.note(room.console.store, person.name, console_of(request).pages.text("drafts.deed.exclude"), draft.name)
+    await audit_log.record(context.console.store, person.name, console_of(request).pages.text("drafts.deed.exclude"), draft.name)
 
 
 async def _check_readable(request: web.Request, draft: Draft, received: Received) -> None:
-    job = room_of(request).look_through(draft, received.part, received.name)
+    job = context_of(request).look_through(draft, received.part, received.name)
     try:
         async with asyncio.timeout(LOOK_SECONDS):
             await job.ended.wait()
@@ -137,7 +202,7 @@ async def _check_readable(request: web.Request, draft: Draft, received: Received
 
 
 def _name_taken(request: web.Request, draft: Draft, name: str) -> str:
-    return shared.sender_of(request).name_taken(replace(draft, name=name))
+    return wizard.sender_of(request).name_taken(replace(draft, name=name))
 
 
 def _values(

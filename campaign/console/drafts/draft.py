@@ -1,16 +1,19 @@
-"""A promotion that is not sent yet, as a value: its list, its message, how it is to be sent, and how far it has come."""
+"""A promotion that is not sent yet, as a value: its list, its message, how it is to be sent, how far it is, and who has to agree."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Self
+from typing import Final, Self
 
 import orjson
 from pydantic import TypeAdapter
 
+from campaign.console.access import Person, Role
 from campaign.domain.errors import UsageError
 from campaign.domain.model import Status
+
+NAME_CHARACTERS: Final = 100
 
 
 class Stage(StrEnum):
@@ -22,7 +25,7 @@ class Stage(StrEnum):
     SENT = "sent"
 
 
-class Words(StrEnum):
+class MessageSource(StrEnum):
     """Where the text comes from: written here, or in a column of the list."""
 
     WRITTEN = "written"
@@ -40,7 +43,7 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
+class Decision:
     """Somebody's decision at a moment (Unix seconds) about a content, and what they said."""
 
     by: str
@@ -82,16 +85,16 @@ class Draft:
     excludes: tuple[Upload, ...] = ()
     header_row: int = 0
     column: str = ""
-    words: Words = Words.WRITTEN
+    words: MessageSource = MessageSource.WRITTEN
     message: str = ""
     settled: bool = False
     controls: Mapping[str, str] = field(default_factory=dict)
-    asked: Mark | None = None
-    approved: Mark | None = None
-    returned: Mark | None = None
+    asked: Decision | None = None
+    approved: Decision | None = None
+    returned: Decision | None = None
     problem: str = ""
     starter: str = ""
-    tested: Mark | None = None
+    tested: Decision | None = None
     own_pass: str = ""
 
     @property
@@ -110,7 +113,7 @@ class Draft:
             files,
             self.column,
             self.words,
-            self.message if self.words is Words.WRITTEN else "",
+            self.message if self.words is MessageSource.WRITTEN else "",
             sorted(self.controls.items()),
             # What was approved before there was a line to say stays approved.
             *([self.header_row] if self.header_row else []),
@@ -122,7 +125,7 @@ class Draft:
         """What a check is of: it stays good while this does, whatever becomes of the pace and the hours."""
         files = [upload.sha256 for upload in (self.list, *self.excludes) if upload is not None]
         fixed = [self.controls.get("lock_screen", ""), bool(self.controls.get("window")) and not self.controls.get("time_zone")]
-        said = [files, self.column, self.words, self.message if self.words is Words.WRITTEN else "", fixed]
+        said = [files, self.column, self.words, self.message if self.words is MessageSource.WRITTEN else "", fixed]
         if self.header_row:
             said.append([self.header_row])
         return hashlib.sha256(orjson.dumps(said)).hexdigest()
@@ -161,3 +164,89 @@ class Draft:
 
 
 _DRAFTS: TypeAdapter[Draft] = TypeAdapter(Draft)
+
+
+def problem_with_name(name: str) -> str:
+    """What can't be about a campaign's name; empty if it can."""
+    if not name:
+        return "Give the campaign a name."
+    if len(name) > NAME_CHARACTERS:
+        return f"The name has {len(name)} characters; at most {NAME_CHARACTERS} are allowed. Write a shorter one."
+    if not name.isprintable() or set(name) & set('/\\"?#%') or name.strip(".") == "":
+        return "A name can't have / \\ \" ? # % or line breaks in it, nor only dots. Write it with letters, digits and blanks."
+    return ""
+
+
+def name_from(file: str) -> str:
+    """A campaign's name for a list of this name: always a good one."""
+    stem = file.split(".", maxsplit=1)[0]
+    clean = " ".join("".join(character if character.isalnum() or character in "-_ ()&+,'" else " " for character in stem).split())
+    return clean[:NAME_CHARACTERS].strip() or "campaign"
+
+
+Change = Callable[[Draft], Draft]
+NOTE_CHARACTERS = 1_000
+
+
+def needs_approval(draft: Draft, recipients: int, approval_over: int | None) -> bool:
+    """Whether somebody else has still to agree to a draft with so many recipients."""
+    return approval_over is not None and recipients > approval_over and not draft.is_approved
+
+
+def asking(person: Person, *, now: float) -> Change:
+    """Hand a draft to a second person; from then on it can't be changed."""
+
+    def change(draft: Draft) -> Draft:
+        if draft.stage is Stage.WAITING:
+            return draft
+        _check_editing(draft)
+        return replace(draft, stage=Stage.WAITING, asked=Decision(by=person.name, at=now, content=draft.content), returned=None, problem="")
+
+    return change
+
+
+def taking_back(draft: Draft) -> Draft:
+    """Let its owner change a draft again."""
+    if draft.stage is not Stage.WAITING:
+        return draft
+    return replace(draft, stage=Stage.EDITING, asked=None)
+
+
+def returning(person: Person, note: str, *, now: float) -> Change:
+    """Send a draft back, with why."""
+
+    def change(draft: Draft) -> Draft:
+        check_second(person, draft)
+        note_ = note.strip()[:NOTE_CHARACTERS]
+        if not note_:
+            raise UsageError("Write what has to be changed, so that the sender knows.", code="no_reason")
+        return replace(draft, stage=Stage.EDITING, asked=None, approved=None, returned=Decision(by=person.name, at=now, note=note_))
+
+    return change
+
+
+def approving(person: Person, content: str, *, now: float) -> Change:
+    """Agree to a draft, as it was when the person looked at it (`content`)."""
+
+    def change(draft: Draft) -> Draft:
+        check_second(person, draft)
+        if draft.content != content:
+            raise UsageError("It was changed while you looked at it. Look at it again before you approve.", code="changed_meanwhile")
+        return replace(draft, approved=Decision(by=person.name, at=now, content=content))
+
+    return change
+
+
+def check_second(person: Person, draft: Draft) -> None:
+    """Raises UsageError unless this person may decide about a draft that waits."""
+    if draft.stage is not Stage.WAITING:
+        raise UsageError("This doesn't wait for a second person any more.", code="not_waiting")
+    if person.role < Role.APPROVER:
+        raise UsageError("Only an approver can decide this.", code="not_an_approver")
+    if person.name == draft.owner or person.name in draft.hands or (draft.asked is not None and person.name == draft.asked.by):
+        raise UsageError("You have worked on this yourself, so somebody else has to approve it.", code="own_work")
+
+
+def _check_editing(draft: Draft) -> None:
+    if draft.stage is not Stage.EDITING:
+        raise UsageError("This has been sent already.", code="already_sent")

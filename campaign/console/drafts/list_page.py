@@ -1,4 +1,4 @@
-"""The first step: giving a list, and seeing what it is. Also all drafts that somebody has."""
+"""The first two steps: giving a list and seeing what it is, and which column holds the passes. Also all drafts that somebody has."""
 
 import asyncio
 import time
@@ -7,20 +7,57 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from campaign.console import trail
+from campaign.console import audit_log
 from campaign.console.access import Role, allow, person_of
+from campaign.console.auth.authorization import check_still_allowed, is_page
 from campaign.console.console import console_of
-from campaign.console.door.guard import check_still, is_page
-from campaign.console.drafts import shared
-from campaign.console.drafts.controls import name_from
-from campaign.console.drafts.draft import Draft
-from campaign.console.drafts.findings import Looked
-from campaign.console.drafts.room import draft_of, may_see, room_of
-from campaign.console.drafts.steps import Step
+from campaign.console.drafts import wizard
+from campaign.console.drafts.context import context_of, draft_of, may_see
+from campaign.console.drafts.draft import Draft, name_from
+from campaign.console.drafts.inspection import ListPreview
 from campaign.console.drafts.uploads import Received, TooLargeError, check_early, files_of, receive
-from campaign.console.intake import INTAKE
+from campaign.console.drafts.wizard import Step
 from campaign.console.pages import ErrorText
+from campaign.console.upload_limits import UPLOAD_LIMITS
 from campaign.domain.errors import CampaignError, DiskFullError, UsageError
+from campaign.loader.columns import check_pass_id
+
+ROWS_SHOWN = 8
+
+
+@allow(Role.SENDER)
+async def show_columns(request: web.Request) -> web.StreamResponse:
+    draft = await draft_of(request)
+    looked = await context_of(request).looked(draft)
+    return await wizard.show(request, Step.COLUMN, draft, **_column_values(looked, draft.column))
+
+
+@allow(Role.SENDER)
+async def choose_column(request: web.Request) -> web.StreamResponse:
+    draft = await draft_of(request)
+    looked = await wizard.looked_at(request, draft, Step.COLUMN)
+    column = (await wizard.form_of(request)).get("column", "")
+    if column not in looked.columns:
+        return await wizard.show(request, Step.COLUMN, draft, status=422, **(_column_values(looked, "") | {"unchosen": True}))
+    try:
+        await wizard.change(request, draft, column=column)
+    except UsageError as error:
+        return await wizard.show(
+            request, Step.COLUMN, draft, status=422, **(_column_values(looked, column) | {"problem": ErrorText.of(error)})
+        )
+    raise web.HTTPSeeOther(wizard.address(draft, Step.MESSAGE))
+
+
+def _column_values(looked: object, column: str) -> dict[str, Any]:
+    if not isinstance(looked, ListPreview) or looked.error:
+        return {}
+    chosen = column or looked.suggested
+    places = {name: place for place, name in enumerate(looked.columns)}
+    first = looked.samples[: looked.first]
+    # How many of the first rows have something there that could be a pass.
+    fits = {name: sum(check_pass_id(sample.cells[place])[1] is None for sample in first) for name, place in places.items()}
+    return {"chosen": chosen, "rows": first[:ROWS_SHOWN], "fits": fits, "looked_at": len(first), "unchosen": False, "problem": ""}
+
 
 LIST_FOLDER: Final = "list"
 """In a draft's folder, so that no list can have the name of another file of the draft."""
@@ -38,14 +75,14 @@ async def new(request: web.Request) -> web.StreamResponse:
 
 @allow(Role.SENDER, streamed=True)
 async def begin(request: web.Request) -> web.StreamResponse:
-    room, person = room_of(request), person_of(request)
+    context, person = context_of(request), person_of(request)
     draft: Draft | None = None
     kept = False
     try:
-        with request.app[INTAKE].turn(person.name):
+        with request.app[UPLOAD_LIMITS].turn(person.name):
             async for part in files_of(request):
-                draft = await asyncio.to_thread(room.shelf.begin, person.name)
-                received = await receive(part, room.folder(draft), most_bytes=room.console.rules.most_upload_bytes)
+                draft = await asyncio.to_thread(context.store.begin, person.name)
+                received = await receive(part, context.folder(draft), most_bytes=context.console.rules.most_upload_bytes)
                 draft = await _put(request, draft, received)
                 kept = True
                 break
@@ -54,7 +91,7 @@ async def begin(request: web.Request) -> web.StreamResponse:
         return problem.part(request) or await _start_page(request, status=problem.status, problem=problem.sentence)
     finally:
         if draft is not None and not kept:
-            await asyncio.shield(asyncio.to_thread(room.shelf.remove, draft.id))
+            await asyncio.shield(asyncio.to_thread(context.store.remove, draft.id))
     if draft is None:
         missing = console_of(request).pages.text("drafts.list.choose_first")
         return await _start_page(request, status=422, problem=missing)
@@ -64,25 +101,25 @@ async def begin(request: web.Request) -> web.StreamResponse:
 @allow(Role.SENDER)
 async def show(request: web.Request) -> web.StreamResponse:
     draft = await draft_of(request)
-    return await shared.show(request, Step.LIST, draft, **_limits(request))
+    return await wizard.show(request, Step.LIST, draft, **_limits(request))
 
 
 @allow(Role.SENDER, streamed=True)
 async def replace_list(request: web.Request) -> web.StreamResponse:
     check_early(request)
     draft = await draft_of(request)
-    room = room_of(request)
+    context = context_of(request)
     try:
-        shared.check_editable(draft)
-        with request.app[INTAKE].turn(person_of(request).name):
+        wizard.check_editable(draft)
+        with request.app[UPLOAD_LIMITS].turn(person_of(request).name):
             async for part in files_of(request):
-                received = await receive(part, room.folder(draft), most_bytes=room.console.rules.most_upload_bytes)
+                received = await receive(part, context.folder(draft), most_bytes=context.console.rules.most_upload_bytes)
                 draft = await _put(request, draft, received)
                 break
     except (CampaignError, TooLargeError) as error:
         problem = problem_of(request, error)
         page = problem.part(request)
-        return page or await shared.show(request, Step.LIST, draft, status=problem.status, problem=problem.sentence, **_limits(request))
+        return page or await wizard.show(request, Step.LIST, draft, status=problem.status, problem=problem.sentence, **_limits(request))
     return await _look_at(request, draft)
 
 
@@ -90,24 +127,24 @@ async def replace_list(request: web.Request) -> web.StreamResponse:
 async def choose_header(request: web.Request) -> web.StreamResponse:
     """Say which line of the list is its header."""
     draft = await draft_of(request)
-    text = (await shared.form_of(request)).get("header_row", "").strip()
+    text = (await wizard.form_of(request)).get("header_row", "").strip()
     if not (text.isascii() and text.isdecimal() and len(text) < 8 and 0 < int(text) <= MOST_HEADER_ROW):
         problem = console_of(request).pages.text("drafts.list.header_bad")
-        return await shared.show(request, Step.LIST, draft, status=422, header_problem=problem, **_limits(request))
+        return await wizard.show(request, Step.LIST, draft, status=422, header_problem=problem, **_limits(request))
     try:
-        draft = await shared.change(request, draft, header_row=int(text), column="", settled=False, tested=None)
+        draft = await wizard.change(request, draft, header_row=int(text), column="", settled=False, tested=None)
     except UsageError as error:
-        return await shared.show(request, Step.LIST, draft, status=422, header_problem=str(error), **_limits(request))
+        return await wizard.show(request, Step.LIST, draft, status=422, header_problem=str(error), **_limits(request))
     return await _look_at(request, draft)
 
 
 @allow(Role.SENDER)
 async def remove(request: web.Request) -> web.StreamResponse:
     draft = await draft_of(request)
-    room = room_of(request)
-    room.jobs.give_up(draft.id)
-    await asyncio.to_thread(room.shelf.remove, draft.id)
-    await trail.note(room.console.store, person_of(request).name, console_of(request).pages.text("drafts.deed.remove"), draft.name)
+    context = context_of(request)
+    context.jobs.give_up(draft.id)
+    await asyncio.to_thread(context.store.remove, draft.id)
+    await audit_log.record(context.console.store, person_of(request).name, console_of(request).pages.text("drafts.deed.remove"), draft.name)
     raise web.HTTPSeeOther("/new")
 
 
@@ -140,7 +177,7 @@ def size_in_words(size_bytes: int) -> str:
 
 async def _put(request: web.Request, draft: Draft, received: Received) -> Draft:
     """Make a file that came in the draft's list."""
-    room, person = room_of(request), person_of(request)
+    context, person = context_of(request), person_of(request)
 
     def change(found: Draft) -> Draft:
         changed = found.changed(person.name, time.time(), header_row=0, column="", settled=False, tested=None)
@@ -149,38 +186,38 @@ async def _put(request: web.Request, draft: Draft, received: Received) -> Draft:
         # The ledger and the files that people take away call the list as its file is called.
         given = received.placed(f"{LIST_FOLDER}/{own_name[:FILE_CHARACTERS].strip().lstrip('-@.') or 'list'}")
         if before is not None and before.file != given.file:
-            (room.folder(found) / before.file).unlink(missing_ok=True)
+            (context.folder(found) / before.file).unlink(missing_ok=True)
         called_so = before is not None and found.name == name_from(before.name)
         return changed.changed(person.name, time.time(), list=given, name=own_name if called_so else found.name or own_name)
 
     try:
-        await check_still(request)
-        room.jobs.give_up(draft.id)
-        changed = await shared.apply(room, draft, change)
+        await check_still_allowed(request)
+        context.jobs.give_up(draft.id)
+        changed = await wizard.apply(context, draft, change)
     finally:
         await asyncio.to_thread(received.discard)
-    await trail.note(room.console.store, person.name, console_of(request).pages.text("drafts.deed.upload"), changed.name)
+    await audit_log.record(context.console.store, person.name, console_of(request).pages.text("drafts.deed.upload"), changed.name)
     return changed
 
 
 async def _look_at(request: web.Request, draft: Draft) -> web.StreamResponse:
-    room = room_of(request)
-    looked = await room.looked(draft)
-    if looked is not None and not isinstance(looked, Looked):
+    context = context_of(request)
+    looked = await context.looked(draft)
+    if looked is not None and not isinstance(looked, ListPreview):
         try:
             async with asyncio.timeout(LOOK_SECONDS):
                 await looked.ended.wait()
         except TimeoutError:
             pass
-        looked = await room.looked(draft)
-    if isinstance(looked, Looked) and not looked.error:
-        raise web.HTTPSeeOther(shared.address(draft, Step.COLUMN))
-    raise web.HTTPSeeOther(shared.address(draft, Step.LIST))
+        looked = await context.looked(draft)
+    if isinstance(looked, ListPreview) and not looked.error:
+        raise web.HTTPSeeOther(wizard.address(draft, Step.COLUMN))
+    raise web.HTTPSeeOther(wizard.address(draft, Step.LIST))
 
 
 async def _start_page(request: web.Request, *, status: int = 200, problem: str = "") -> web.Response:
-    room, person = room_of(request), person_of(request)
-    unsent = await asyncio.to_thread(room.shelf.unsent)
+    context, person = context_of(request), person_of(request)
+    unsent = await asyncio.to_thread(context.store.unsent)
     values = {
         "drafts": [draft for draft in unsent if draft.owner == person.name],
         "others": [draft for draft in unsent if draft.owner != person.name and may_see(person, draft)],

@@ -1,23 +1,123 @@
-"""The third step: the message, and how it looks."""
+"""The third step: the message, and how it looks for one row of the list, on a lock screen."""
 
 import asyncio
+from bisect import bisect_right
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aiohttp import web
 
 from campaign.console.access import Role, allow
+from campaign.console.auth.authorization import is_page
 from campaign.console.console import Console, console_of
-from campaign.console.door.guard import is_page
-from campaign.console.drafts import shared
-from campaign.console.drafts.draft import Draft, Words
-from campaign.console.drafts.findings import Looked
-from campaign.console.drafts.preview import Chip, Mistake, Preview, chips, compiled, longest, preview
-from campaign.console.drafts.room import draft_of, room_of
-from campaign.console.drafts.steps import Step
+from campaign.console.drafts import wizard
+from campaign.console.drafts.context import context_of, draft_of
+from campaign.console.drafts.draft import Draft, MessageSource
+from campaign.console.drafts.inspection import ListPreview, in_the_forms_words
+from campaign.console.drafts.wizard import Step
 from campaign.console.pages import ErrorText
-from campaign.domain.errors import UsageError
-from campaign.loader.messages import Messages
+from campaign.domain.errors import CampaignError, InputError, TemplateError, UsageError
+from campaign.loader.messages import MessageLimits, Messages, Rendered, length_as_shown, plan_messages, variables
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chip:
+    """A merge field: `written` is what puts the column's value into a message."""
+
+    column: str
+    written: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mistake:
+    """What is wrong with a message for all rows; `line` and its `excerpt` say where, if that is known."""
+
+    sentence: str
+    line: int = 0
+    excerpt: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """One row's message. `at` is which of the samples; `shown` is what a lock screen shows of the text, `rest` what it cuts.
+
+    `length` is in characters as a person counts them. `refusal` says why this row has no message.
+    """
+
+    at: int
+    place: str
+    samples: int
+    shown: str = ""
+    rest: str = ""
+    length: int = 0
+    refusal: str = ""
+    mistake: Mistake | None = None
+
+
+def chips(looked: ListPreview, *, without: str = "") -> tuple[Chip, ...]:
+    """The list's columns as they are written in a message, the pass's own left out."""
+    names: dict[int, str] = {}
+    for name, place in variables(looked.columns).items():
+        names.setdefault(place, name)
+    return tuple(
+        Chip(column=column, written=f"{{{{ {names[place]} }}}}") for place, column in enumerate(looked.columns) if column != without
+    )
+
+
+def compiled(looked: ListPreview, words: MessageSource, message: str, *, max_length: int) -> Messages | Mistake:
+    """The message, ready for rows; or what is wrong with it."""
+    text = message if words is MessageSource.WRITTEN else None
+    try:
+        return plan_messages(looked.columns, message=text, template=None, templates=None, limits=MessageLimits(max_length=max_length))
+    except CampaignError as error:
+        return mistake_of(error, message)
+
+
+def mistake_of(error: CampaignError, message: str) -> Mistake:
+    """What is wrong with a message, at its place."""
+    if not isinstance(error, TemplateError):
+        return Mistake(sentence=in_the_forms_words(error.problem if isinstance(error, InputError) else str(error)))
+    lines = message.splitlines()
+    excerpt = lines[error.template_line - 1][:200] if 0 < error.template_line <= len(lines) else ""
+    return Mistake(sentence=in_the_forms_words(error.sentence), line=error.template_line, excerpt=excerpt)
+
+
+def preview(looked: ListPreview, messages: Messages, message: str, *, at: int, lock_screen: int) -> Preview:
+    """The message of one sample row."""
+    at = min(max(at, 0), len(looked.samples) - 1)
+    sample = looked.samples[at]
+    seen = Preview(at=at, place=sample.place, samples=len(looked.samples))
+    try:
+        rendered = messages.render(sample.cells)
+    except CampaignError as error:
+        return replace(seen, mistake=mistake_of(error, message))
+    if rendered.reason is not None:
+        return replace(seen, refusal=in_the_forms_words(rendered.error))
+    shown, rest = cut(rendered.text, lock_screen)
+    return replace(seen, shown=shown, rest=rest, length=length_as_shown(rendered.text))
+
+
+def longest(looked: ListPreview, messages: Messages) -> int:
+    """Which of the samples has the longest message."""
+
+    def length(at: int) -> int:
+        try:
+            rendered: Rendered = messages.render(looked.samples[at].cells)
+        except CampaignError:
+            return -1
+        return length_as_shown(rendered.text)
+
+    return max(range(len(looked.samples)), key=length)
+
+
+def cut(text: str, characters: int) -> tuple[str, str]:
+    """The first so many characters of a text, as a person counts them, and the rest."""
+    if len(text) <= characters:
+        return text, ""
+    end = bisect_right(range(len(text) + 1), characters, key=lambda length: length_as_shown(text[:length])) - 1
+    return text[:end], text[end:]
+
 
 MOST_CHARACTERS = 40_000
 
@@ -25,46 +125,46 @@ MOST_CHARACTERS = 40_000
 @allow(Role.SENDER)
 async def show(request: web.Request) -> web.StreamResponse:
     draft = await draft_of(request)
-    looked = await room_of(request).looked(draft)
-    if not isinstance(looked, Looked) or looked.error:
-        return await shared.show(request, Step.MESSAGE, draft)
-    return await shared.show(request, Step.MESSAGE, draft, **await _values(request, draft, looked, {}))
+    looked = await context_of(request).looked(draft)
+    if not isinstance(looked, ListPreview) or looked.error:
+        return await wizard.show(request, Step.MESSAGE, draft)
+    return await wizard.show(request, Step.MESSAGE, draft, **await _values(request, draft, looked, {}))
 
 
 @allow(Role.SENDER)
 async def look(request: web.Request) -> web.StreamResponse:
     """A row's message as the form has it; nothing is kept."""
     draft = await draft_of(request)
-    looked = await shared.looked_at(request, draft, Step.MESSAGE)
-    values = await _values(request, draft, looked, await shared.form_of(request))
+    looked = await wizard.looked_at(request, draft, Step.MESSAGE)
+    values = await _values(request, draft, looked, await wizard.form_of(request))
     if is_page(request):
-        return await shared.show(request, Step.MESSAGE, draft, **values)
+        return await wizard.show(request, Step.MESSAGE, draft, **values)
     return console_of(request).pages.respond("drafts/preview.html", request, draft=draft, looked=looked, **values)
 
 
 @allow(Role.SENDER)
 async def save(request: web.Request) -> web.StreamResponse:
     draft = await draft_of(request)
-    looked = await shared.looked_at(request, draft, Step.MESSAGE)
-    form = await shared.form_of(request)
+    looked = await wizard.looked_at(request, draft, Step.MESSAGE)
+    form = await wizard.form_of(request)
     words, message = _said(draft, form)
     values = await _values(request, draft, looked, form)
     try:
-        changed = await shared.change(request, draft, words=words, message=message, settled=values["mistake"] is None)
+        changed = await wizard.change(request, draft, words=words, message=message, settled=values["mistake"] is None)
     except UsageError as error:
-        return await shared.show(request, Step.MESSAGE, draft, status=422, **(values | {"problem": ErrorText.of(error)}))
+        return await wizard.show(request, Step.MESSAGE, draft, status=422, **(values | {"problem": ErrorText.of(error)}))
     if values["mistake"] is not None:
-        return await shared.show(request, Step.MESSAGE, changed, status=422, **values)
-    raise web.HTTPSeeOther(shared.address(draft, Step.CHECK))
+        return await wizard.show(request, Step.MESSAGE, changed, status=422, **values)
+    raise web.HTTPSeeOther(wizard.address(draft, Step.CHECK))
 
 
-async def _values(request: web.Request, draft: Draft, looked: Looked, form: Mapping[str, str]) -> dict[str, Any]:
+async def _values(request: web.Request, draft: Draft, looked: ListPreview, form: Mapping[str, str]) -> dict[str, Any]:
     console = console_of(request)
     words, message = _said(draft, form)
     lock_screen = lock_screen_of(console, draft)
     seen: Preview | None = None
     mistake: Mistake | None = None
-    if words is Words.COLUMN or message.strip():
+    if words is MessageSource.COLUMN or message.strip():
         messages = await asyncio.to_thread(compiled, looked, words, message, max_length=console.settings.max_length)
         if isinstance(messages, Mistake):
             mistake = messages
@@ -87,7 +187,7 @@ async def _values(request: web.Request, draft: Draft, looked: Looked, form: Mapp
     }
 
 
-def _seen(looked: Looked, messages: Messages, message: str, form: Mapping[str, str], lock_screen: int) -> Preview:
+def _seen(looked: ListPreview, messages: Messages, message: str, form: Mapping[str, str], lock_screen: int) -> Preview:
     at = int(text) if (text := form.get("at", "0")).isdecimal() and len(text) < 6 else 0
     match form.get("go", ""):
         case "next":
@@ -112,8 +212,8 @@ def lock_screen_of(console: Console, draft: Draft) -> int:
     return int(draft.controls.get("lock_screen", console.settings.lock_screen))
 
 
-def _said(draft: Draft, form: Mapping[str, str]) -> tuple[Words, str]:
+def _said(draft: Draft, form: Mapping[str, str]) -> tuple[MessageSource, str]:
     """What the form says, or the draft where the form is not sent."""
-    words = Words(form["words"]) if form.get("words") in set(Words) else draft.words
+    words = MessageSource(form["words"]) if form.get("words") in set(MessageSource) else draft.words
     message = form["message"].replace("\r\n", "\n").replace("\r", "\n")[:MOST_CHARACTERS] if "message" in form else draft.message
     return words, message

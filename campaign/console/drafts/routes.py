@@ -2,16 +2,7 @@
 
 from aiohttp import web
 
-from campaign.console.drafts import (
-    approvals,
-    check_page,
-    column_page,
-    controls_page,
-    list_page,
-    message_page,
-    send_page,
-    test_page,
-)
+from campaign.console.drafts import controls_page, list_page, message_page, send_page, test_page
 
 _DRAFT = "/drafts/{draft}"
 
@@ -21,19 +12,19 @@ def routes() -> list[web.RouteDef]:
     return [
         web.get("/new", list_page.new),
         web.post("/new", list_page.begin),
-        web.get("/approvals", approvals.show),
-        web.get("/approvals/count", approvals.count),
+        web.get("/approvals", send_page.show_approvals),
+        web.get("/approvals/count", send_page.count_approvals),
         web.get(f"{_DRAFT}/list", list_page.show),
         web.post(f"{_DRAFT}/list", list_page.replace_list),
         web.post(f"{_DRAFT}/header", list_page.choose_header),
         web.post(f"{_DRAFT}/remove", list_page.remove),
-        web.get(f"{_DRAFT}/column", column_page.show),
-        web.post(f"{_DRAFT}/column", column_page.choose),
+        web.get(f"{_DRAFT}/column", list_page.show_columns),
+        web.post(f"{_DRAFT}/column", list_page.choose_column),
         web.get(f"{_DRAFT}/message", message_page.show),
         web.post(f"{_DRAFT}/message", message_page.save),
         web.post(f"{_DRAFT}/preview", message_page.look),
-        web.get(f"{_DRAFT}/check", check_page.show),
-        web.get(f"{_DRAFT}/problem-rows.csv", check_page.problem_rows),
+        web.get(f"{_DRAFT}/check", send_page.show_check),
+        web.get(f"{_DRAFT}/problem-rows.csv", send_page.problem_rows),
         web.get(f"{_DRAFT}/controls", controls_page.show),
         web.post(f"{_DRAFT}/controls", controls_page.save),
         web.post(f"{_DRAFT}/exclude", controls_page.add_excludes),

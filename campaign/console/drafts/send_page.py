@@ -1,4 +1,4 @@
-"""The last step: one page that says what will happen, and who has to agree."""
+"""The fourth step, what a check says; the last one, what will happen and who has to agree; and what waits for a second person."""
 
 import asyncio
 import time
@@ -9,22 +9,106 @@ from aiohttp import web
 
 from campaign.app.controls import schedule_of, utc_now
 from campaign.app.plan import NUMBER_FROM, is_number, plan_in_words
-from campaign.console import trail
-from campaign.console.access import Role, allow, person_of
-from campaign.console.addresses import campaign_page
+from campaign.console import audit_log
+from campaign.console.access import Person, Role, allow, person_of
 from campaign.console.console import Console, console_of
-from campaign.console.drafts import shared
-from campaign.console.drafts.approval import approving, asking, check_second, needs_approval, returning, taking_back
-from campaign.console.drafts.approvals import is_for
-from campaign.console.drafts.check_page import checked
-from campaign.console.drafts.draft import Draft, Stage
-from campaign.console.drafts.findings import Found
-from campaign.console.drafts.room import draft_of, room_of
-from campaign.console.drafts.steps import Step
-from campaign.console.pages import ErrorText
+from campaign.console.drafts import wizard
+from campaign.console.drafts.context import DRAFTS, DraftContext, RunningTask, context_of, draft_of
+from campaign.console.drafts.draft import Draft, Stage, approving, asking, check_second, needs_approval, returning, taking_back
+from campaign.console.drafts.inspection import PROBLEMS, ListCheck, kept_check
+from campaign.console.drafts.wizard import Step, missing
+from campaign.console.pages import ErrorText, campaign_page
+from campaign.domain.durations import words
 from campaign.domain.errors import UsageError
+from campaign.domain.message_lint import LintKind
 from campaign.domain.schedule import Schedule
 from campaign.settings import GivenSettings
+
+SOON_SECONDS = 1.5
+
+
+@allow(Role.SENDER)
+async def show_check(request: web.Request) -> web.StreamResponse:
+    draft = await draft_of(request)
+    return await wizard.show(request, Step.CHECK, draft, **await checked(request, draft))
+
+
+@allow(Role.SENDER)
+async def problem_rows(request: web.Request) -> web.StreamResponse:
+    draft = await draft_of(request)
+    folder = context_of(request).folder(draft)
+    found = await asyncio.to_thread(kept_check, folder, draft.checkable)
+    if found is None or found.error:
+        raise web.HTTPSeeOther(wizard.address(draft, Step.CHECK))
+    # Nothing of an upload is ever shown by a browser: it is saved, whatever it holds.
+    headers = {
+        "Content-Type": "text/csv; charset=utf-8",
+        "Content-Disposition": 'attachment; filename="problem-rows.csv"',
+        "Cache-Control": "no-store",
+    }
+    return web.FileResponse(folder / PROBLEMS, headers=headers)
+
+
+async def checked(request: web.Request, draft: Draft) -> dict[str, Any]:
+    """What a page tells of the draft's check: its outcome, or how far it is."""
+    context, console = context_of(request), console_of(request)
+    if missing(draft, await context.looked(draft)) is not None:
+        return {"found": None, "progress": None, "duration": ""}
+    found = await context.found(draft)
+    if isinstance(found, RunningTask):
+        try:
+            async with asyncio.timeout(SOON_SECONDS):
+                await found.ended.wait()
+        except TimeoutError:
+            return {"found": None, "progress": found, "duration": ""}
+        found = await context.found(draft)
+    if isinstance(found, RunningTask):
+        return {"found": None, "progress": found, "duration": ""}
+    rate = float(draft.controls.get("rate", console.settings.rate or 0.0)) if draft.controls.get("rate") != "unlimited" else 0.0
+    return {
+        "found": found,
+        "progress": None,
+        "concerns": [concern for concern in found.concerns if concern.kind != LintKind.LINK],
+        "links": next((concern for concern in found.concerns if concern.kind == LintKind.LINK), None),
+        "duration": words(max(1.0, found.sendable / rate)) if rate else "",
+        "rate": f"{rate:g}",
+    }
+
+
+@allow(Role.APPROVER)
+async def show_approvals(request: web.Request) -> web.StreamResponse:
+    context, person = context_of(request), person_of(request)
+    waiting = [draft for draft in await asyncio.to_thread(context.store.unsent) if draft.stage is Stage.WAITING]
+    mine = {draft.id for draft in waiting if is_for(person, draft)}
+    return console_of(request).pages.respond("drafts/approvals.html", request, waiting=waiting, mine=mine)
+
+
+@allow(Role.APPROVER)
+async def count_approvals(request: web.Request) -> web.StreamResponse:
+    """For the navigation of every page, which loads it by itself so that no page waits for it."""
+    number = await waiting_for(request.app, person_of(request))
+    return console_of(request).pages.respond("drafts/count.html", request, count=number)
+
+
+async def waiting_for(app: web.Application, person: Person) -> int:
+    """How many drafts wait for this person's decision."""
+    if person.role < Role.APPROVER:
+        return 0
+    return await asyncio.to_thread(_count, app[DRAFTS], person)
+
+
+def is_for(person: Person, draft: Draft) -> bool:
+    """Whether this person may decide about a draft."""
+    try:
+        check_second(person, draft)
+    except UsageError:
+        return False
+    return True
+
+
+def _count(context: DraftContext, person: Person) -> int:
+    return sum(is_for(person, draft) for draft in context.store.unsent())
+
 
 ALLOWED_PER_SECOND = 10.0
 """By PassEntry."""
@@ -53,7 +137,7 @@ async def show(request: web.Request) -> web.StreamResponse:
     if draft.stage is Stage.SENT:
         raise web.HTTPSeeOther(campaign_page(draft.name))
     if draft.stage is Stage.SENDING:
-        shared.sender_of(request).watch(draft)
+        wizard.sender_of(request).watch(draft)
     return await _page(request, draft)
 
 
@@ -63,10 +147,10 @@ async def send(request: web.Request) -> web.StreamResponse:
     person = person_of(request)
     if draft.stage in {Stage.EDITING, Stage.WAITING}:
         values = await _values(request, draft)
-        if sentence := _unsure(request, values, (await shared.form_of(request)).get("number", "")):
+        if sentence := _unsure(request, values, (await wizard.form_of(request)).get("number", "")):
             return await _page(request, draft, status=422, problem=sentence)
         try:
-            await shared.sender_of(request).start(draft.id, person, _not_waiting)
+            await wizard.sender_of(request).start(draft.id, person, _not_waiting)
         except UsageError as error:
             return await _page(request, draft, status=422, problem=ErrorText.of(error))
     return await _under_way(request, draft)
@@ -78,8 +162,8 @@ async def ask(request: web.Request) -> web.StreamResponse:
     draft = await draft_of(request)
     values = await _values(request, draft)
     if not values["ready"]:
-        raise web.HTTPSeeOther(shared.address(draft, Step.SEND))
-    if sentence := await asyncio.to_thread(shared.sender_of(request).name_taken, draft):
+        raise web.HTTPSeeOther(wizard.address(draft, Step.SEND))
+    if sentence := await asyncio.to_thread(wizard.sender_of(request).name_taken, draft):
         return await _page(request, draft, status=422, problem=sentence)
     return await _decide(request, draft, "drafts.deed.ask", asking(person_of(request), now=time.time()))
 
@@ -92,7 +176,7 @@ async def take_back(request: web.Request) -> web.StreamResponse:
 @allow(Role.APPROVER)
 async def send_back(request: web.Request) -> web.StreamResponse:
     draft = await draft_of(request)
-    note = (await shared.form_of(request)).get("note", "")
+    note = (await wizard.form_of(request)).get("note", "")
     return await _decide(request, draft, "drafts.deed.send_back", returning(person_of(request), note, now=time.time()))
 
 
@@ -100,7 +184,7 @@ async def send_back(request: web.Request) -> web.StreamResponse:
 async def approve(request: web.Request) -> web.StreamResponse:
     """Agree to what was looked at, and have it sent, as one: no change fits in between."""
     draft = await draft_of(request)
-    person, form = person_of(request), await shared.form_of(request)
+    person, form = person_of(request), await wizard.form_of(request)
     if draft.stage is Stage.WAITING:
         values = await _values(request, draft)
         if sentence := _unsure(request, values, form.get("number", "")):
@@ -109,8 +193,10 @@ async def approve(request: web.Request) -> web.StreamResponse:
         # Noted first: a deed that then fails is better than one that nobody knows of.
         if draft.stage is Stage.WAITING:
             check_second(person, draft)
-            await trail.note(room_of(request).console.store, person.name, console_of(request).pages.text("drafts.deed.approve"), draft.name)
-        await shared.sender_of(request).start(draft.id, person, approving(person, form.get("content", ""), now=time.time()))
+            await audit_log.record(
+                context_of(request).console.store, person.name, console_of(request).pages.text("drafts.deed.approve"), draft.name
+            )
+        await wizard.sender_of(request).start(draft.id, person, approving(person, form.get("content", ""), now=time.time()))
     except UsageError as error:
         return await _page(request, draft, status=422, problem=ErrorText.of(error))
     return await _under_way(request, draft)
@@ -123,21 +209,21 @@ def _not_waiting(draft: Draft) -> Draft:
 
 
 async def _decide(request: web.Request, draft: Draft, deed: str, what: Any) -> web.StreamResponse:
-    room = room_of(request)
+    context = context_of(request)
     try:
-        changed = await shared.apply(room, draft, what)
+        changed = await wizard.apply(context, draft, what)
     except UsageError as error:
         return await _page(request, draft, status=422, problem=ErrorText.of(error))
     if changed.stage is not draft.stage:
-        await trail.note(room.console.store, person_of(request).name, room.console.pages.text(deed), draft.name)
-    raise web.HTTPSeeOther(shared.address(draft, Step.SEND))
+        await audit_log.record(context.console.store, person_of(request).name, context.console.pages.text(deed), draft.name)
+    raise web.HTTPSeeOther(wizard.address(draft, Step.SEND))
 
 
 async def _under_way(request: web.Request, draft: Draft) -> web.StreamResponse:
-    settled = await shared.sender_of(request).settled(draft.id, seconds=START_SECONDS)
+    settled = await wizard.sender_of(request).settled(draft.id, seconds=START_SECONDS)
     if settled is not None and settled.stage is Stage.SENT:
         raise web.HTTPSeeOther(campaign_page(settled.name))
-    raise web.HTTPSeeOther(shared.address(draft, Step.SEND))
+    raise web.HTTPSeeOther(wizard.address(draft, Step.SEND))
 
 
 def _unsure(request: web.Request, values: dict[str, Any], number: str) -> str:
@@ -150,9 +236,9 @@ def _unsure(request: web.Request, values: dict[str, Any], number: str) -> str:
 
 
 async def _page(request: web.Request, draft: Draft, *, status: int = 200, problem: str = "") -> web.Response:
-    fresh = await asyncio.to_thread(room_of(request).shelf.find, draft.id)
+    fresh = await asyncio.to_thread(context_of(request).store.find, draft.id)
     draft = fresh if fresh is not None else draft
-    return await shared.show(
+    return await wizard.show(
         request, Step.SEND, draft, status=status, **(await _values(request, draft) | {"problem": problem or draft.problem})
     )
 
@@ -161,12 +247,12 @@ async def _values(request: web.Request, draft: Draft) -> dict[str, Any]:
     console, person = console_of(request), person_of(request)
     values = await checked(request, draft)
     found = values["found"]
-    if not isinstance(found, Found) or found.error or not found.sendable:
+    if not isinstance(found, ListCheck) or found.error or not found.sendable:
         return values | {"ready": False, "messages": 0, "type_number": False}
-    looked = await room_of(request).looked(draft)
+    looked = await context_of(request).looked(draft)
     intent = _intent(console, draft, found, own_zones=bool(getattr(looked, "own_zones", False)))
-    taken = await asyncio.to_thread(shared.sender_of(request).name_taken, draft) if draft.stage is Stage.EDITING else ""
-    deeds = await trail.deeds(console.store, draft.name, limit=20) if draft.name else []
+    taken = await asyncio.to_thread(wizard.sender_of(request).name_taken, draft) if draft.stage is Stage.EDITING else ""
+    deeds = await audit_log.entries(console.store, draft.name, limit=20) if draft.name else []
     return values | {
         "ready": True,
         "plan": plan_in_words(intent, now=utc_now()),
@@ -182,7 +268,7 @@ async def _values(request: web.Request, draft: Draft) -> dict[str, Any]:
     }
 
 
-def _intent(console: Console, draft: Draft, found: Found, *, own_zones: bool) -> Intent:
+def _intent(console: Console, draft: Draft, found: ListCheck, *, own_zones: bool) -> Intent:
     settings = console.settings.model_copy(update=_given(draft))
     return Intent(
         list_name=draft.list.name if draft.list is not None else "",

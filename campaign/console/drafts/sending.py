@@ -12,16 +12,13 @@ import structlog
 
 from campaign.app.finding import reading
 from campaign.app.lists import list_fingerprint
-from campaign.console import trail
+from campaign.console import audit_log
 from campaign.console.access import Person
-from campaign.console.drafts.approval import needs_approval
-from campaign.console.drafts.controls import problem_with_name
-from campaign.console.drafts.draft import Draft, Stage, Upload, Words
-from campaign.console.drafts.findings import kept_check
-from campaign.console.drafts.room import Room
-from campaign.console.drafts.shelf import MESSAGE, with_problem
-from campaign.console.drafts.wording import without_paths
-from campaign.console.launch import Errand, Launch, launch
+from campaign.console.drafts.context import DraftContext
+from campaign.console.drafts.draft import Draft, MessageSource, Stage, Upload, needs_approval, problem_with_name
+from campaign.console.drafts.inspection import kept_check, without_paths
+from campaign.console.drafts.store import MESSAGE, with_problem
+from campaign.console.subprocesses import CommandSpec, RunningCommand, start_command
 from campaign.domain.errors import CampaignError, UsageError
 from campaign.ledger.port import CampaignRecord, Control
 
@@ -36,7 +33,7 @@ RESULTS: Final = "results.csv"
 class Sender:
     """Starts campaigns, and watches each until it stands in the ledger, or is known not to."""
 
-    room: Room
+    context: DraftContext
     _watched: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
     async def start(self, draft: str, person: Person, first: Callable[[Draft], Draft] = lambda draft: draft) -> Draft:
@@ -56,9 +53,9 @@ class Sender:
             mine = True
             return replace(ready, stage=Stage.SENDING, starter=person.name, problem="", returned=None)
 
-        begun = await asyncio.to_thread(self.room.shelf.change, draft, begin)
+        begun = await asyncio.to_thread(self.context.store.change, draft, begin)
         if mine:
-            await trail.note(self.room.console.store, person.name, self.room.console.pages.text("drafts.deed.send"), begun.name)
+            await audit_log.record(self.context.console.store, person.name, self.context.console.pages.text("drafts.deed.send"), begun.name)
             self.watch(begun)
         return begun
 
@@ -77,7 +74,7 @@ class Sender:
 
     async def recover(self) -> None:
         """Go on with what a killed console had begun: the same command again is the same campaign, and sends nothing twice."""
-        for draft in await asyncio.to_thread(self.room.shelf.unsent):
+        for draft in await asyncio.to_thread(self.context.store.unsent):
             if draft.stage is Stage.SENDING:
                 self.watch(draft)
 
@@ -85,13 +82,13 @@ class Sender:
         """The draft once it is no longer being started, or after so long."""
         # Who comes second may be here before the first has begun to watch it.
         for _ in range(round(NOTED_SECONDS / LOOK_SECONDS)):
-            found = await asyncio.to_thread(self.room.shelf.find, draft)
+            found = await asyncio.to_thread(self.context.store.find, draft)
             if draft in self._watched or found is None or found.stage is not Stage.SENDING:
                 break
             await asyncio.sleep(LOOK_SECONDS)
         if (task := self._watched.get(draft)) is not None:
             await asyncio.wait([task], timeout=seconds)
-        return await asyncio.to_thread(self.room.shelf.find, draft)
+        return await asyncio.to_thread(self.context.store.find, draft)
 
     async def close(self) -> None:
         """Watch no longer; what was started goes on, and the next console finds it."""
@@ -101,44 +98,44 @@ class Sender:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _check(self, draft: Draft) -> None:
-        found = kept_check(self.room.folder(draft), draft.checkable)
+        found = kept_check(self.context.folder(draft), draft.checkable)
         if found is None or found.error or not found.sendable:
             raise UsageError("The list and the message have to be checked first. Go to the step “Check”.", code="not_checked")
-        if needs_approval(draft, found.sendable, self.room.console.rules.approval_over):
+        if needs_approval(draft, found.sendable, self.context.console.rules.approval_over):
             raise UsageError("So many recipients need a second person. Ask for approval.", code="needs_approval")
         if problem := problem_with_name(draft.name) or self.name_taken(draft):
             raise UsageError(problem, code="other_content")
 
     def name_taken(self, draft: Draft) -> str:
         """Why a draft can't have its name; empty if it can. Blocks."""
-        others = (other for other in self.room.shelf.all() if other.id != draft.id and other.stage in {Stage.SENDING, Stage.SENT})
+        others = (other for other in self.context.store.all() if other.id != draft.id and other.stage in {Stage.SENDING, Stage.SENT})
         if any(other.name == draft.name for other in others) or self._record(draft.name) is not None:
             return f"There is a campaign named “{draft.name}” already. Give this one another name, at the step “Controls”."
         return ""
 
     def _record(self, name: str) -> CampaignRecord | None:
-        with reading(self.room.console.settings) as reader:
+        with reading(self.context.console.settings) as reader:
             return reader.campaign(name)
 
     async def _see_through(self, draft: Draft) -> None:
-        room = self.room
+        context = self.context
         try:
             await asyncio.to_thread(self._check_files, draft)
-            errand = Errand(verb="run", arguments=(str(room.list_path(draft)),), options=options_of(room, draft))
-            launched = await launch(room.console, errand, campaign=draft.name, person=draft.starter)
-            problem = await self._outcome(draft, launched)
+            spec = CommandSpec(verb="run", arguments=(str(context.list_path(draft)),), options=options_of(context, draft))
+            command = await start_command(context.console, spec, campaign=draft.name, person=draft.starter)
+            problem = await self._outcome(draft, command)
         except CampaignError as error:
             problem = str(error)
         if problem:
-            await asyncio.to_thread(room.shelf.change, draft.id, with_problem(problem))
+            await asyncio.to_thread(context.store.change, draft.id, with_problem(problem))
             return
-        await trail.own(room.console.store, draft.name, draft.owner)
-        await asyncio.to_thread(room.shelf.change, draft.id, lambda found: replace(found, stage=Stage.SENT, changed_at=time.time()))
+        await audit_log.set_owner(context.console.store, draft.name, draft.owner)
+        await asyncio.to_thread(context.store.change, draft.id, lambda found: replace(found, stage=Stage.SENT, changed_at=time.time()))
 
-    async def _outcome(self, draft: Draft, launched: Launch) -> str:
+    async def _outcome(self, draft: Draft, command: RunningCommand) -> str:
         """Empty as soon as the campaign stands in the ledger, whole; what the command said if it ended before."""
         while True:
-            running = await asyncio.to_thread(launched.running)
+            running = await asyncio.to_thread(command.running)
             try:
                 record = await asyncio.to_thread(self._record, draft.name)
             except CampaignError as error:
@@ -146,30 +143,30 @@ class Sender:
                 structlog.get_logger().warning("ledger_not_read", campaign=draft.name, problem=str(error))
                 await asyncio.sleep(AGAIN_SECONDS)
                 continue
-            if _is_its_own(record, draft, self.room.folder(draft)):
+            if _is_its_own(record, draft, self.context.folder(draft)):
                 return ""
             if not running:
-                return without_paths(said(launched), self.room.names(draft))
+                return without_paths(output_of(command), self.context.names(draft))
             await asyncio.sleep(LOOK_SECONDS)
 
     def _check_files(self, draft: Draft) -> None:
         """Raises UsageError unless the files are those that were checked, and approved."""
-        folder = self.room.folder(draft)
+        folder = self.context.folder(draft)
         uploads = [upload for upload in (draft.list, *draft.excludes) if upload is not None]
         if any(_is_other(folder, upload) for upload in uploads):
             raise UsageError(
                 "A file of this draft is not what it was when it was uploaded. Upload it again; nothing was sent.", code="changed_file"
             )
-        if draft.words is Words.WRITTEN and (folder / MESSAGE).read_bytes() != draft.message.encode():
+        if draft.words is MessageSource.WRITTEN and (folder / MESSAGE).read_bytes() != draft.message.encode():
             raise UsageError("The message's file is not what was written. Save the message again; nothing was sent.", code="changed_file")
 
 
-def options_of(room: Room, draft: Draft) -> tuple[str, ...]:
+def options_of(context: DraftContext, draft: Draft) -> tuple[str, ...]:
     """What a run of this draft is told, one word an option."""
-    folder = room.folder(draft)
+    folder = context.folder(draft)
     return (
         f"--name={draft.name}",
-        *message_options(room, draft),
+        *message_options(context, draft),
         *(f"--exclude={folder / upload.file}" for upload in draft.excludes),
         *(f"--{name.replace('_', '-')}={value}" for name, value in draft.controls.items() if name != "baseline"),
         *(["--baseline"] if draft.controls.get("baseline") else []),
@@ -178,16 +175,16 @@ def options_of(room: Room, draft: Draft) -> tuple[str, ...]:
     )
 
 
-def message_options(room: Room, draft: Draft) -> tuple[str, ...]:
+def message_options(context: DraftContext, draft: Draft) -> tuple[str, ...]:
     """What any command about this draft is told of its message."""
-    template = (f"--template={room.folder(draft) / MESSAGE}",) if draft.words is Words.WRITTEN else ()
+    template = (f"--template={context.folder(draft) / MESSAGE}",) if draft.words is MessageSource.WRITTEN else ()
     header = (f"--header-row={draft.header_row}",) if draft.header_row else ()
     return (f"--id-column={draft.column}", *header, *template)
 
 
-def said(launched: Launch) -> str:
+def output_of(command: RunningCommand) -> str:
     """What a command that ended had to say."""
-    text = launched.said.read_text(encoding="utf-8", errors="replace") if launched.said.exists() else ""
+    text = command.said.read_text(encoding="utf-8", errors="replace") if command.said.exists() else ""
     return text.strip()[-SAID_CHARACTERS:] or "The command ended at once, and said nothing. Nothing was sent; try again."
 
 

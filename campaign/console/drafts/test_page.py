@@ -1,36 +1,103 @@
-"""The sixth step: the message of one row to one's own pass."""
+"""The sixth step: the message of one row to one's own pass, by the command that a person would give."""
 
+import asyncio
+import json
 import time
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from aiohttp import web
 
-from campaign.console.access import Role, allow, person_of
+from campaign.console import audit_log
+from campaign.console.access import Person, Role, allow, person_of
 from campaign.console.console import console_of
-from campaign.console.drafts import shared
-from campaign.console.drafts.draft import Draft, Mark, Stage
-from campaign.console.drafts.room import draft_of, room_of
-from campaign.console.drafts.steps import Step
-from campaign.console.drafts.trying import Tried, try_out
-from campaign.domain.errors import CampaignError
+from campaign.console.drafts import wizard
+from campaign.console.drafts.context import DraftContext, context_of, draft_of
+from campaign.console.drafts.draft import Decision, Draft, Stage
+from campaign.console.drafts.inspection import without_paths
+from campaign.console.drafts.sending import message_options, output_of
+from campaign.console.drafts.wizard import Step
+from campaign.console.subprocesses import CommandSpec, start_command
+from campaign.domain.errors import CampaignError, UsageError
 from campaign.domain.model import Status
 from campaign.loader.columns import check_pass_id
+from campaign.reporter.reasons import reason_in_words
+
+MOST_SECONDS: Final = 60.0
+LOOK_SECONDS: Final = 0.1
+MOST_OF_A_PERSON: Final = 40
+"""Tests in a day: one after the other they could reach everybody, and nobody would have agreed to that."""
+
+DAY_SECONDS: Final = 86_400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestResult:
+    """How a test ended: `status` is the message's, None where there is only a `sentence`, or nothing known yet."""
+
+    status: Status | None
+    sentence: str = ""
+
+
+async def send_test(context: DraftContext, draft: Draft, person: Person, *, to: str, row: int | None) -> TestResult:
+    """Send it, and wait for what becomes of it, for a minute at most.
+
+    Raises:
+        UsageError: this person has sent many tests lately.
+    """
+    options = (
+        *message_options(context, draft),
+        f"--to={to}",
+        *(() if row is None else (f"--row={row}",)),
+        "--yes",
+        "--json",
+        f"--timeout={MOST_SECONDS / 2:.0f}s",
+    )
+    spec = CommandSpec(verb="test", arguments=(str(context.list_path(draft)),), options=options)
+    deed = context.console.pages.text("drafts.deed.test")
+    # Noted first, so that tests of many drafts at once are counted, too.
+    if not await audit_log.record_if_few(context.console.store, person.name, deed, draft.name, most=MOST_OF_A_PERSON, seconds=DAY_SECONDS):
+        raise UsageError(context.console.pages.text("drafts.test.too_many", most=MOST_OF_A_PERSON), code="too_many_tests")
+    command = await start_command(context.console, spec, campaign=f"test of {draft.id}", person=person.name)
+    for _ in range(int(MOST_SECONDS / LOOK_SECONDS)):
+        if not await asyncio.to_thread(command.running):
+            break
+        await asyncio.sleep(LOOK_SECONDS)
+    else:
+        return TestResult(status=None)
+    text = await asyncio.to_thread(output_of, command)
+    answer = _answer(text)
+    if answer is None:
+        return TestResult(status=None, sentence=without_paths(text, context.names(draft)))
+    await audit_log.set_owner(context.console.store, str(answer["campaign"]), person.name)
+    status = next((Status(name) for name, count in answer["by_status"].items() if count), None)
+    reasons = {**answer["failed_by_reason"], **answer["skipped_by_reason"]}
+    return TestResult(status=status, sentence="; ".join(map(reason_in_words, reasons)))
+
+
+def _answer(text: str) -> dict[str, Any] | None:
+    """The object that the command printed, whatever else it said before."""
+    start = text.find("{\n")
+    try:
+        found = json.loads(text[start:]) if start >= 0 else None
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) and "by_status" in found else None
 
 
 @allow(Role.SENDER)
 async def show(request: web.Request) -> web.StreamResponse:
     draft = await draft_of(request)
-    return await shared.show(request, Step.TEST, draft, **_values(draft))
+    return await wizard.show(request, Step.TEST, draft, **_values(draft))
 
 
 @allow(Role.SENDER)
 async def send(request: web.Request) -> web.StreamResponse:
     """Send it, and show what became of it. Sent again by a reload it is another test, which is what is asked for then."""
     draft = await draft_of(request)
-    await shared.looked_at(request, draft, Step.TEST)
-    form = await shared.form_of(request)
-    row = shared.whole(given_row) if (given_row := form.get("row", "").strip()) else None
+    await wizard.looked_at(request, draft, Step.TEST)
+    form = await wizard.form_of(request)
+    row = wizard.whole(given_row) if (given_row := form.get("row", "").strip()) else None
     to, wrong, sentence = check_pass_id(form.get("to", "").strip())
     text = console_of(request).pages.text
     problem = ""
@@ -40,26 +107,26 @@ async def send(request: web.Request) -> web.StreamResponse:
         problem = sentence if to else text("drafts.test.no_pass")
     elif given_row and row is None:
         problem = text("drafts.test.no_row")
-    elif draft.id in room_of(request).testing:
+    elif draft.id in context_of(request).testing:
         problem = text("drafts.test.under_way")
     if problem:
-        return await shared.show(
+        return await wizard.show(
             request, Step.TEST, draft, status=422, **(_values(draft) | {"to": to, "row": given_row, "problem": problem})
         )
     person = person_of(request)
-    room_of(request).testing.add(draft.id)
+    context_of(request).testing.add(draft.id)
     try:
-        tried = await try_out(room_of(request), draft, person, to=to, row=row)
+        tried = await send_test(context_of(request), draft, person, to=to, row=row)
     except CampaignError as error:
-        tried = Tried(status=None, sentence=str(error))
+        tried = TestResult(status=None, sentence=str(error))
     finally:
-        room_of(request).testing.discard(draft.id)
-    mark = Mark(by=person.name, at=time.time(), content=draft.checkable, note=tried.status.value if tried.status is not None else "")
-    changed = await shared.apply(room_of(request), draft, lambda found: _noted(found, mark, to))
-    return await shared.show(request, Step.TEST, changed, **(_values(changed) | {"row": given_row, "tried": tried, "to": to}))
+        context_of(request).testing.discard(draft.id)
+    mark = Decision(by=person.name, at=time.time(), content=draft.checkable, note=tried.status.value if tried.status is not None else "")
+    changed = await wizard.apply(context_of(request), draft, lambda found: _noted(found, mark, to))
+    return await wizard.show(request, Step.TEST, changed, **(_values(changed) | {"row": given_row, "tried": tried, "to": to}))
 
 
-def _noted(draft: Draft, mark: Mark, to: str) -> Draft:
+def _noted(draft: Draft, mark: Decision, to: str) -> Draft:
     """Kept with the draft; it is no change of what is sent."""
     return replace(draft, tested=mark, own_pass=to)
 

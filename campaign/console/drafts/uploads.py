@@ -13,9 +13,9 @@ from typing import BinaryIO, Final
 from aiohttp import BodyPartReader, web
 from aiohttp.multipart import MultipartReader
 
-from campaign.console.door import csrf
+from campaign.console.auth import csrf
 from campaign.console.drafts.draft import Upload
-from campaign.console.intake import LOOK_EVERY_BYTES, check_space, form_parts, in_time, next_piece
+from campaign.console.upload_limits import LOOK_EVERY_BYTES, check_space, form_parts, in_time, next_piece
 from campaign.domain.errors import DiskFullError, InputError
 from campaign.loader.detect import suffix_of
 

@@ -1,0 +1,248 @@
+"""What many look at is looked up once, by one poller, and streamed to browsers as server-sent events: each gets the newest snapshot."""
+
+import asyncio
+import math
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+from aiohttp import web
+
+from campaign.console.access import person_of
+from campaign.domain.errors import CampaignError
+
+SHORTEST_SECONDS: Final = 1.0
+MOST_OF_A_PERSON: Final = 60
+"""Streams that one person has open; of a browser's tabs each has one."""
+MOST_WATCHED: Final = 60
+"""Different things that are looked up again and again, such as a search each; many who watch the same are one."""
+SHARE: Final = 0.1
+"""Of the time that may be spent looking: a look that takes 3 s is made every 30."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """What is shown: `whole` to those who may read everything, `counts` to all others. `over` is that nothing will change any more.
+
+    `rest_seconds` is how long it may be until the next look; more for what hardly changes. `stands` is a word for the state that it is in:
+    whoever watches is told when it turns to another.
+    """
+
+    whole: str
+    counts: str
+    over: bool
+    rest_seconds: float = SHORTEST_SECONDS
+    stands: str = ""
+
+
+Look = Callable[[], Awaitable[Snapshot]]
+
+
+class Subscription:
+    """A place of one frame: a newer one takes the place of one that was not fetched. It gets what was looked at from `since` on."""
+
+    def __init__(self, since: float) -> None:
+        self.since = since
+        self._queue: asyncio.Queue[Snapshot | None] = asyncio.Queue(maxsize=1)
+
+    def put(self, frame: Snapshot | None) -> None:
+        """Never waits; None is the end."""
+        if self._queue.full():
+            self._queue.get_nowait()
+        self._queue.put_nowait(frame)
+
+    async def next(self, seconds: float) -> Snapshot | None:
+        """The newest frame that was not fetched yet; None is the end.
+
+        Raises:
+            TimeoutError: there is none for so long.
+        """
+        async with asyncio.timeout(seconds):
+            return await self._queue.get()
+
+
+@dataclass(slots=True, kw_only=True)
+class _Poller:
+    task: "asyncio.Task[None] | None" = None
+    places: set[Subscription] = field(default_factory=set)
+    last: Snapshot | None = None
+    anew: bool = False
+
+
+class Broadcaster:
+    """To be closed; whoever still watches then comes to the end."""
+
+    def __init__(self) -> None:
+        self._pollers: dict[str, _Poller] = {}
+        self._watchers: Counter[str] = Counter()
+
+    @property
+    def watched(self) -> dict[str, int]:
+        """How many watch what."""
+        return {key: len(poller.places) for key, poller in self._pollers.items()}
+
+    def check_free(self, key: str, person: str) -> None:
+        """See that this person may watch one thing more.
+
+        Raises:
+            CampaignError: they watch too many, or all together do.
+        """
+        if self._watchers[person] >= MOST_OF_A_PERSON:
+            raise CampaignError("You have too many pages open. Close some, and load this one again.", code="too_many_pages")
+        if key not in self._pollers and len(self._pollers) >= MOST_WATCHED:
+            raise CampaignError(
+                "Too many different pages are being watched at this moment. Load this one again in a minute.", code="too_many_pages"
+            )
+
+    @contextmanager
+    def counted(self, person: str) -> Iterator[None]:
+        """One stream more of this person, for as long as it lasts."""
+        self._watchers[person] += 1
+        try:
+            yield
+        finally:
+            self._watchers[person] -= 1
+            self._watchers += Counter()
+
+    @asynccontextmanager
+    async def watch(self, key: str, look: Look) -> AsyncIterator[Subscription]:
+        """A place where the frames of a thing arrive; `look` is asked only if nobody else watches the same."""
+        poller = self._pollers.get(key)
+        if poller is None:
+            poller = self._pollers[key] = _Poller()
+            poller.task = asyncio.create_task(self._poll(key, poller, look), name=f"watch {key}")
+        place = Subscription(asyncio.get_running_loop().time())
+        poller.places.add(place)
+        # Not the last frame, nor one that is being looked at: what was steered just now would be shown as it was before.
+        poller.anew = True
+        try:
+            yield place
+        finally:
+            poller.places.discard(place)
+            if not poller.places and self._pollers.get(key) is poller:
+                del self._pollers[key]
+                if poller.task is not None:
+                    poller.task.cancel()
+
+    async def close(self) -> None:
+        """Everybody comes to the end."""
+        pollers, self._pollers = list(self._pollers.values()), {}
+        tasks = [poller.task for poller in pollers if poller.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for poller in pollers:
+            _publish(poller, None)
+
+    async def _poll(self, key: str, poller: _Poller, look: Look) -> None:
+        clock = asyncio.get_running_loop().time
+        try:
+            while True:
+                began = clock()
+                anew, poller.anew = poller.anew, False
+                frame = await look()
+                if anew or frame != poller.last:
+                    poller.last = frame
+                    _publish(poller, frame, looked_at=began)
+                if frame.over:
+                    break
+                took = clock() - began
+                await asyncio.sleep(max(frame.rest_seconds, took / SHARE) - took)
+        except Exception as error:  # noqa: BLE001 - whoever watches comes to the end and asks again, which says what is wrong
+            structlog.get_logger().warning("watching_broke_off", detail=str(error), of=key)
+        finally:
+            if self._pollers.get(key) is poller:
+                del self._pollers[key]
+            if not poller.last or not poller.last.over:
+                _publish(poller, None)
+
+
+HUB: Final = web.AppKey("hub", Broadcaster)
+
+
+def _publish(poller: _Poller, frame: Snapshot | None, *, looked_at: float = math.inf) -> None:
+    for place in poller.places:
+        if place.since <= looked_at or (frame is not None and frame.over):
+            place.put(frame)
+
+
+KEEPALIVE_SECONDS: Final = 10.0
+"""A line without meaning goes out so often where nothing happens: proxies don't hang up, and who went away is noticed."""
+CHECK_SECONDS: Final = 5.0
+PATIENCE_SECONDS: Final = 20.0
+"""How long a browser that takes nothing is waited for."""
+
+_KEEPALIVE: Final = b": nothing new\n\n"
+
+Reads = Callable[[], Awaitable[bool | None]]
+"""Whether whoever asked may read everything; None is that they may no longer read at all."""
+
+
+def check_is_stream(request: web.Request, page: str) -> None:
+    """That a script asks for a stream, and not a person for a page that never ends.
+
+    Raises:
+        HTTPSeeOther: to the page that has the stream.
+    """
+    if "text/event-stream" not in request.headers.get("Accept", ""):
+        raise web.HTTPSeeOther(page)
+
+
+async def stream(request: web.Request, key: str, look: Look, reads: Reads) -> web.StreamResponse:
+    """The frames of a thing until its end, the browser's, or the log-in's; whoever asks says as what the page shows it.
+
+    Raises:
+        CampaignError: too much is watched.
+    """
+    hub, person = request.app[HUB], person_of(request).name
+    hub.check_free(key, person)
+    with hub.counted(person):
+        return await _streamed(request, key, look, reads)
+
+
+async def _streamed(request: web.Request, key: str, look: Look, reads: Reads) -> web.StreamResponse:
+    answer = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
+    whole = await reads()
+    await answer.prepare(request)
+    clock = asyncio.get_running_loop().time
+    checked = clock()
+    stood = request.query.get("stands")
+    async with request.app[HUB].watch(key, look) as place:
+        while whole is not None:
+            try:
+                frame = await place.next(KEEPALIVE_SECONDS)
+            except TimeoutError:
+                over, event = False, _KEEPALIVE
+            else:
+                turned = frame is not None and stood not in {None, frame.stands}
+                stood = stood if frame is None else frame.stands
+                over, event = (True, b"") if frame is None else (frame.over, _event(frame, whole=whole, turned=turned))
+            if not await _sent(request, answer, event) or over:
+                break
+            if clock() - checked > CHECK_SECONDS:
+                whole, checked = await reads(), clock()
+    return answer
+
+
+def _event(frame: Snapshot, *, whole: bool, turned: bool) -> bytes:
+    lines = (frame.whole if whole else frame.counts).splitlines()
+    data = "".join(f"data: {line}\n" for line in lines)
+    end = "event: ended\ndata: -\n\n" if frame.over else "event: turned\ndata: -\n\n" if turned else ""
+    return f"{data}\n{end}".encode()
+
+
+async def _sent(request: web.Request, answer: web.StreamResponse, event: bytes) -> bool:
+    """Whether the browser still takes what it is sent."""
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await answer.write(event)
+    except TimeoutError:
+        if request.transport is not None:
+            request.transport.abort()
+        return False
+    except ConnectionError:
+        return False
+    return True

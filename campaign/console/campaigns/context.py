@@ -1,0 +1,92 @@
+"""What the pages about campaigns have at hand; whose a campaign is, and what a person may do with it."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Final
+
+from aiohttp import web
+
+from campaign.console.access import Person, Role, can_control, person_of
+from campaign.console.audit_log import owner_of
+from campaign.console.campaigns.charts import Charts
+from campaign.console.campaigns.exports import Exports
+from campaign.console.campaigns.ledger_reads import LedgerReads
+from campaign.console.campaigns.view_model import ShownCampaign
+from campaign.console.console import console_of
+from campaign.console.drafts.context import TaskRunner
+from campaign.console.pages import campaign_in
+from campaign.console.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignContext:
+    """One for a console's life. Who holds `starting` may start a command."""
+
+    ledger: LedgerReads
+    charts: Charts
+    exports: Exports
+    mending: TaskRunner
+    starting: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+CAMPAIGNS: Final = web.AppKey("watching", CampaignContext)
+
+
+def context_of(request: web.Request) -> CampaignContext:
+    """That of the console that a request came to."""
+    return request.app[CAMPAIGNS]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestedCampaign:
+    """A campaign that somebody asks about; `whole` is that they may steer it, and read all of it."""
+
+    shown: ShownCampaign
+    name: str
+    owner: str
+    person: Person
+    whole: bool
+
+
+async def requested_campaign(request: web.Request) -> RequestedCampaign:
+    """The campaign of the address.
+
+    Raises:
+        HTTPNotFound: there is none.
+    """
+    name = campaign_in(request)
+    seen = await context_of(request).ledger.campaign(name)
+    if seen is None:
+        raise web.HTTPNotFound(text=console_of(request).pages.text("campaigns.one.missing"))
+    owner, person = await owner_of(console_of(request).store, name), person_of(request)
+    return RequestedCampaign(shown=ShownCampaign(seen), name=name, owner=owner, person=person, whole=can_control(person, owner))
+
+
+async def controlled_campaign(request: web.Request) -> RequestedCampaign:
+    """The same, for those who may steer it.
+
+    Raises:
+        HTTPForbidden: it is another's.
+    """
+    asked = await requested_campaign(request)
+    if not asked.whole:
+        raise web.HTTPForbidden(text=console_of(request).pages.text("campaigns.one.not_yours"))
+    return asked
+
+
+async def owners(store: Store) -> dict[str, str]:
+    """Whose each campaign is; those that a command or a job began are not in it."""
+    found = await store.do(lambda db: db.execute("SELECT campaign, person FROM owners").fetchall())
+    return {str(campaign): str(person) for campaign, person in found}
+
+
+def check_size(request: web.Request, asked: RequestedCampaign, messages: int) -> None:
+    """That this many recipients need no second person, or that whoever asks is one: an approver whose own campaign it is not.
+
+    Raises:
+        HTTPForbidden: an approver has to do it, another than its owner.
+    """
+    console, person = console_of(request), asked.person
+    most = console.rules.approval_over
+    if most is not None and messages > most and (person.role < Role.APPROVER or person.name == asked.owner):
+        raise web.HTTPForbidden(text=console.pages.text("campaigns.one.needs_approver", count=f"{messages:,}", most=f"{most:,}"))

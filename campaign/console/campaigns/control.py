@@ -1,0 +1,103 @@
+"""Pause, go on, cancel, and read unknown rows back."""
+
+import asyncio
+
+from aiohttp import web
+
+from campaign.app.runs import control
+from campaign.console.access import Role, allow
+from campaign.console.audit_log import record
+from campaign.console.campaigns.context import RequestedCampaign, check_size, context_of, controlled_campaign
+from campaign.console.console import console_of
+from campaign.console.pages import campaign_page
+from campaign.console.subprocesses import CommandSpec, start_command, started_commands
+from campaign.domain.errors import UsageError
+from campaign.ledger.port import Control
+
+
+@allow(Role.SENDER)
+async def pause(request: web.Request) -> web.StreamResponse:
+    asked = await controlled_campaign(request)
+    _check(asked.shown.may_pause, request)
+    return await _set_control(request, asked, Control.PAUSED, "campaigns.deed.pause")
+
+
+@allow(Role.SENDER)
+async def before_cancel(request: web.Request) -> web.StreamResponse:
+    asked = await controlled_campaign(request)
+    _check(asked.shown.may_cancel, request)
+    return console_of(request).pages.respond("campaigns/cancel.html", request, shown=asked.shown)
+
+
+@allow(Role.SENDER)
+async def cancel(request: web.Request) -> web.StreamResponse:
+    asked = await controlled_campaign(request)
+    _check(asked.shown.may_cancel, request)
+    return await _set_control(request, asked, Control.CANCELLED, "campaigns.deed.cancel")
+
+
+@allow(Role.SENDER)
+async def before_resume(request: web.Request) -> web.StreamResponse:
+    asked = await controlled_campaign(request)
+    _check(asked.shown.may_go_on, request)
+    return console_of(request).pages.respond("campaigns/resume.html", request, shown=asked.shown)
+
+
+@allow(Role.SENDER)
+async def resume(request: web.Request) -> web.StreamResponse:
+    asked = await controlled_campaign(request)
+    _check(asked.shown.may_go_on, request)
+    if not asked.shown.begun:
+        # Where somebody was told, it was agreed to before.
+        check_size(request, asked, asked.shown.view.counts.open)
+    spec = CommandSpec(verb="resume", arguments=(asked.name,), options=("--yes",))
+    return await start(request, asked, spec, deed="campaigns.deed.resume")
+
+
+@allow(Role.SENDER)
+async def verify(request: web.Request) -> web.StreamResponse:
+    asked = await controlled_campaign(request)
+    _check(asked.shown.may_verify, request)
+    return await start(request, asked, CommandSpec(verb="verify", arguments=(asked.name,)), deed="campaigns.deed.verify")
+
+
+async def start(request: web.Request, asked: RequestedCampaign, spec: CommandSpec, *, deed: str, details: str = "") -> web.StreamResponse:
+    """Have the command do it, and show the campaign; `deed` is the key of how the trail calls it.
+
+    Raises:
+        UsageError: another command about the campaign is at work.
+    """
+    console = console_of(request)
+    # From the look to the start nobody else starts one: what is pressed twice is started once.
+    async with context_of(request).starting:
+        known = await started_commands(console, asked.name)
+        if await asyncio.to_thread(lambda: any(one.running() for one in known)):
+            raise UsageError(console.pages.text("campaigns.one.busy"), code="busy")
+        await record(console.store, asked.person.name, console.pages.text(deed), asked.name, details)
+        await start_command(console, spec, campaign=asked.name, person=asked.person.name)
+    raise web.HTTPSeeOther(campaign_page(asked.name))
+
+
+async def _set_control(request: web.Request, asked: RequestedCampaign, wanted: Control, deed: str) -> web.StreamResponse:
+    console = console_of(request)
+    await record(console.store, asked.person.name, console.pages.text(deed), asked.name)
+    # A loop of its own: opening a ledger may wait for others who write to it.
+    await asyncio.to_thread(asyncio.run, control(asked.name, wanted, console.settings))
+    raise web.HTTPSeeOther(campaign_page(asked.name))
+
+
+def _check(possible: bool, request: web.Request) -> None:  # noqa: FBT001 - the answer to what is checked
+    if not possible:
+        raise UsageError(console_of(request).pages.text("campaigns.one.not_now"), code="not_now")
+
+
+def routes() -> list[web.RouteDef]:
+    """What changes a campaign that is being sent."""
+    return [
+        web.post("/campaigns/{name}/pause", pause),
+        web.get("/campaigns/{name}/cancel", before_cancel),
+        web.post("/campaigns/{name}/cancel", cancel),
+        web.get("/campaigns/{name}/resume", before_resume),
+        web.post("/campaigns/{name}/resume", resume),
+        web.post("/campaigns/{name}/verify", verify),
+    ]

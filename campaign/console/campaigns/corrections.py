@@ -1,0 +1,261 @@
+"""A corrected failed-rows file: received, checked by a process of its own, and, once somebody agrees, given to `campaign retry`."""
+
+import asyncio
+import hashlib
+import os
+import re
+import secrets
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, Final
+
+from aiohttp import BodyPartReader, web
+from aiohttp.multipart import MultipartReader
+
+from campaign.console.access import Person, Role, allow
+from campaign.console.auth import csrf
+from campaign.console.auth.authorization import check_still_allowed
+from campaign.console.campaigns.context import RequestedCampaign, check_size, context_of, controlled_campaign
+from campaign.console.campaigns.control import start
+from campaign.console.console import Console, console_of
+from campaign.console.drafts.context import TaskRunner
+from campaign.console.drafts.inspection import WorkerTask, without_paths
+from campaign.console.subprocesses import CommandSpec
+from campaign.console.upload_limits import LOOK_EVERY_BYTES, UPLOAD_LIMITS, check_space, form_parts, in_time, next_piece
+from campaign.domain.errors import CampaignError, UsageError
+from campaign.domain.model import Status
+from campaign.reporter.target import Format
+
+if TYPE_CHECKING:
+    from campaign.settings import Settings
+
+
+TASK = "mended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorrectionPlan:
+    """What a file comes to: rows that would be sent, those taken from it before, and in words what else there is to say."""
+
+    sent: int
+    waiting: int
+    words: str
+
+
+def task_runner(console: Console) -> TaskRunner:
+    """For the processes that read mended files."""
+    return TaskRunner(console.settings, (sys.executable, "-P"))
+
+
+async def plan_of(jobs: TaskRunner, console: Console, *, campaign: str, file: Path, message: str) -> CorrectionPlan:
+    """What this file comes to, which somebody says is of this campaign.
+
+    Raises:
+        UsageError: it is not, or can't be sent as it was mended.
+    """
+    flags = {"ledger": console.settings.public_ledger, "message": message}
+    given = {name: value for name, value in flags.items() if value}
+    order = WorkerTask(task=TASK, folder="", source=str(file), key=campaign, flags=given, names={str(file): f"The file{file.suffix}"})
+    job = jobs.start(file.name, order, lambda: None)
+    await job.ended.wait()
+    answer: dict[str, Any] = job.answer
+    text = console.pages.text
+    if job.broken or "error" not in answer:
+        raise UsageError(text("campaigns.mended.broken"), code="file_not_readable")
+    if answer.get("other"):
+        raise UsageError(text("campaigns.mended.other"), code="other_campaign")
+    if answer["error"]:
+        raise UsageError(answer["error"], code="row_does_not_match")
+    return CorrectionPlan(**answer["plan"])
+
+
+def answer(order: WorkerTask) -> dict[str, Any]:
+    """The process's answer: `error` is empty if there is a `plan`, and `other` is that the file is of another campaign."""
+    from campaign.settings import Settings  # noqa: PLC0415 - for the process only
+
+    try:
+        plan = _counted(order, Settings.read(**order.flags))
+    except CampaignError as error:
+        return {"error": without_paths(str(error), order.names)}
+    return {"error": "", "other": True} if plan is None else {"error": "", "plan": asdict(plan)}
+
+
+def _counted(order: WorkerTask, own: "Settings") -> CorrectionPlan | None:
+    from campaign.app.finding import reading  # noqa: PLC0415 - (same)
+    from campaign.app.mended import mended_file  # noqa: PLC0415 - for the process only
+    from campaign.app.mending import MENDABLE, Mender, Texts  # noqa: PLC0415 - (same)
+    from campaign.app.mending import told as in_words  # noqa: PLC0415 - (same)
+    from campaign.domain.selection import Selection  # noqa: PLC0415 - (same)
+
+    with reading(own) as reader, mended_file(order.source, reader) as found:
+        if found is None or found.record.spec.name != order.key:
+            return None
+        settings = own.over(found.record.spec.settings)
+        settings = settings.model_copy(update={"message": order.flags.get("message"), "template": None, "templates": None})
+        texts = Texts.of(found, settings)
+        must_be_known = settings.window is not None and settings.time_zone is None
+        mender = Mender(file=found, texts=texts, selection=Selection(statuses=MENDABLE), zones_must_be_known=must_be_known)
+        for _ in mender.batches(reader):
+            pass
+        return CorrectionPlan(sent=mender.totals.sent, waiting=mender.totals.waiting, words=in_words(mender))
+
+
+KEPT_SECONDS: Final = 86_400.0
+MOST_OF_A_PERSON: Final = 20
+"""Files that somebody has uploaded, and not yet a day ago."""
+
+MOST_MESSAGE_BYTES: Final = 20_000
+_NAME: Final = re.compile(r"[0-9a-f]{32}\.(csv|parquet|jsonl|xlsx)")
+
+
+@allow(Role.SENDER, streamed=True)
+async def upload(request: web.Request) -> web.StreamResponse:
+    console = console_of(request)
+    if request.content_type != "multipart/form-data":
+        csrf.check(request, await csrf.sent(request))
+        raise web.HTTPBadRequest
+    body = await form_parts(request)
+    # The form has it first: nothing else of what comes is looked at before.
+    csrf.check(request, await _field(body, "csrf"))
+    asked = await controlled_campaign(request)
+    _check(request, asked)
+    message = _lines(await _field(body, "message"))
+    with request.app[UPLOAD_LIMITS].turn(asked.person.name):
+        file = await _taken(console, await _part(body, "file"), asked.person)
+    try:
+        await check_still_allowed(request)
+        plan = await _plan(request, asked, file, message)
+        _check_any(console, plan)
+    except BaseException:
+        file.unlink(missing_ok=True)
+        raise
+    others = asked.shown.view.counts.open
+    return console.pages.respond(
+        "campaigns/mended_sure.html", request, shown=asked.shown, plan=plan, file=file.name, message=message, others=others
+    )
+
+
+@allow(Role.SENDER)
+async def send(request: web.Request) -> web.StreamResponse:
+    console, asked = console_of(request), await controlled_campaign(request)
+    _check(request, asked)
+    form = await request.post()
+    name, message = str(form.get("file", "")), _lines(str(form.get("message", "")))
+    file = _folder(console) / name
+    if not _NAME.fullmatch(name) or not name.startswith(_mark(asked.person)) or not file.is_file():
+        raise UsageError(console.pages.text("campaigns.mended.gone"), code="upload_gone")
+    # Again: what the file is of decides which campaign the command sends.
+    plan = await _plan(request, asked, file, message)
+    # With other passes and another text it is not what anybody agreed to: all whom the campaign tells are counted, not this file's alone.
+    check_size(request, asked, plan.sent + _told(asked))
+    options = ("--yes", *((f"--message={message}",) if message else ()))
+    spec = CommandSpec(verb="retry", arguments=(str(file),), options=options)
+    return await start(request, asked, spec, deed="campaigns.deed.mended", details=f"{plan.sent:,}")
+
+
+async def _plan(request: web.Request, asked: RequestedCampaign, file: Path, message: str) -> CorrectionPlan:
+    return await plan_of(context_of(request).mending, console_of(request), campaign=asked.name, file=file, message=message)
+
+
+async def _taken(console: Console, part: BodyPartReader, person: Person) -> Path:
+    """The file, under a name of ours, by which it is this person's.
+
+    Raises:
+        UsageError: there is none, it is of no kind that can be read, or they have too many.
+        DiskFullError: there is no room for it.
+        HTTPRequestEntityTooLarge: it is larger than the console takes.
+    """
+    suffix = PurePosixPath(part.filename or "").suffix.lower()
+    if suffix not in set(Format):
+        raise UsageError(console.pages.text("campaigns.mended.kind"), code="wrong_kind_of_file")
+    folder = _folder(console)
+    await asyncio.to_thread(_tidy, folder)
+    mark = _mark(person)
+    if sum(1 for _ in folder.glob(f"{mark}*")) >= MOST_OF_A_PERSON:
+        raise UsageError(console.pages.text("campaigns.mended.too_many", most=MOST_OF_A_PERSON), code="too_many_files")
+    file = folder / f"{mark}{secrets.token_hex(8)}{suffix}"
+    most = console.rules.most_upload_bytes
+    try:
+        with await asyncio.to_thread(os.fdopen, os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+            size, looked_at = 0, 0
+            while chunk := await next_piece(part):
+                size += len(chunk)
+                _check_size(size, most)
+                if size >= looked_at:
+                    await asyncio.to_thread(check_space, folder, LOOK_EVERY_BYTES)
+                    looked_at = size + LOOK_EVERY_BYTES
+                await asyncio.to_thread(out.write, chunk)
+    except BaseException as error:
+        file.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise CampaignError(
+                f"The file could not be kept: {os.strerror(error.errno or 0)}. Nothing was sent.", code="not_kept"
+            ) from error
+        raise
+    return file
+
+
+def _mark(person: Person) -> str:
+    """What the names of this person's files begin with."""
+    return hashlib.sha256(person.name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _told(asked: RequestedCampaign) -> int:
+    """Whom the campaign has told, may have told, or will."""
+    nobody = {Status.INVALID, Status.SKIPPED, Status.FAILED}
+    return sum(count for status, count in asked.shown.view.counts.by_status.items() if status not in nobody)
+
+
+def _lines(text: str) -> str:
+    """What a browser made of the text's line ends, undone."""
+    return text.replace("\r\n", "\n").strip()
+
+
+def _check_size(size: int, most: int) -> None:
+    if size > most:
+        raise web.HTTPRequestEntityTooLarge(max_size=most, actual_size=size)
+
+
+async def _field(body: MultipartReader, name: str) -> str:
+    part = await _part(body, name)
+    text = bytearray()
+    while chunk := await next_piece(part):
+        text += chunk
+        _check_size(len(text), MOST_MESSAGE_BYTES)
+    return text.decode("utf-8", "replace")
+
+
+async def _part(body: MultipartReader, name: str) -> BodyPartReader:
+    part = await in_time(body.next())
+    if not isinstance(part, BodyPartReader) or part.name != name:
+        raise web.HTTPBadRequest
+    return part
+
+
+def _check_any(console: Console, plan: CorrectionPlan) -> None:
+    if not plan.sent and not plan.waiting:
+        raise UsageError(f"{console.pages.text('campaigns.mended.nothing')} {plan.words}".strip(), code="nothing_to_retry")
+
+
+def _folder(console: Console) -> Path:
+    return console.folder / "mended"
+
+
+def _tidy(folder: Path) -> None:
+    """Make it, and remove files that nobody can be about to use any more."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    for old in folder.iterdir():
+        if old.stat().st_mtime < time.time() - KEPT_SECONDS:
+            old.unlink(missing_ok=True)
+
+
+def _check(request: web.Request, asked: RequestedCampaign) -> None:
+    if not asked.shown.may_rerun:
+        raise UsageError(console_of(request).pages.text("campaigns.one.not_now"), code="not_now")
+
+
+def routes() -> list[web.RouteDef]:
+    """The upload of a mended file."""
+    return [web.post("/campaigns/{name}/mended", upload), web.post("/campaigns/{name}/mended/send", send)]

@@ -1,0 +1,93 @@
+"""Reads of the ledger, a few at once, in threads of their own: however long one takes, no page that needs none has to wait."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from campaign.app.finding import reading
+from campaign.domain.errors import UsageError
+from campaign.insights import CampaignView, view
+from campaign.ledger.port import CampaignRecord, LedgerReader
+from campaign.settings import Settings
+
+T = TypeVar("T")
+AT_ONCE: Final = 3
+RESTING_SECONDS: Final = 15.0
+"""How long the figures of a campaign that nobody works on are taken for what they were."""
+MOST_KEPT: Final = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kept:
+    view: CampaignView
+    until: float
+
+
+class LedgerReads:
+    """What the pages ask the ledger, through `insights`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._threads = ThreadPoolExecutor(max_workers=AT_ONCE, thread_name_prefix="console-ledger")
+        self._at_length = ThreadPoolExecutor(max_workers=AT_ONCE - 1, thread_name_prefix="console-files")
+        self._kept: dict[int, _Kept] = {}
+
+    async def ask(self, question: Callable[[LedgerReader], T]) -> T:
+        """The answer to a question; CampaignErrors come through."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._answer, question)
+
+    async def ask_at_length(self, question: Callable[[LedgerReader], T]) -> T:
+        """The same for what takes minutes, such as a whole file that is looked through: short questions don't wait for it."""
+        return await asyncio.get_running_loop().run_in_executor(self._at_length, self._answer, question)
+
+    async def run(self, work: Callable[[Settings], T]) -> T:
+        """The same for what opens the ledger itself."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, self._settings)
+
+    async def campaign(self, name: str) -> CampaignView | None:
+        """Where a campaign stands at this moment; None if there is none."""
+
+        def look(reader: LedgerReader) -> CampaignView | None:
+            record = reader.campaign(name)
+            return None if record is None else self.view(reader, record)
+
+        return await self.ask(look)
+
+    async def found(self, name: str) -> CampaignView:
+        """The same.
+
+        Raises:
+            UsageError: there is none.
+        """
+        if (seen := await self.campaign(name)) is None:
+            raise UsageError(f"There is no campaign named “{name}”.", code="unknown_campaign", campaign=name)
+        return seen
+
+    def view(self, reader: LedgerReader, record: CampaignRecord) -> CampaignView:
+        """Where the campaign stands now."""
+        return view(reader, record)
+
+    def roughly(self, reader: LedgerReader, record: CampaignRecord) -> CampaignView:
+        """The same for a list of many: of a campaign at rest, as it was some seconds ago."""
+        kept = self._kept.get(record.id)
+        resting = not any(runner.alive for runner in reader.runners(record.id))
+        if resting and kept is not None and kept.view.record == record and time.monotonic() < kept.until:
+            return kept.view
+        seen = view(reader, record)
+        if resting:
+            while len(self._kept) >= MOST_KEPT:
+                self._kept.pop(next(iter(self._kept)), None)
+            self._kept[record.id] = _Kept(view=seen, until=time.monotonic() + RESTING_SECONDS)
+        return seen
+
+    def close(self) -> None:
+        """Let go of the threads, once what is being read was read."""
+        self._threads.shutdown(cancel_futures=True)
+        self._at_length.shutdown(cancel_futures=True)
+
+    def _answer(self, question: Callable[[LedgerReader], T]) -> T:
+        with reading(self._settings) as reader:
+            return question(reader)

@@ -1,0 +1,138 @@
+"""Send failed rows again: which of them, how many that is, and then the command that a person would give."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+from multidict import MultiMapping
+
+from campaign.console.access import Role, allow
+from campaign.console.campaigns.context import RequestedCampaign, check_size, context_of, controlled_campaign
+from campaign.console.campaigns.control import start
+from campaign.console.console import console_of
+from campaign.console.subprocesses import CommandSpec
+from campaign.domain.errors import UsageError
+from campaign.domain.lifecycle import RETRYABLE
+from campaign.domain.model import Status
+from campaign.domain.selection import Selection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """Rows of one status, of some reasons (none is all), and with some HTTP statuses (none is all)."""
+
+    status: Status
+    reasons: tuple[str, ...]
+    http_statuses: tuple[int, ...]
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Those of `campaign retry`."""
+        reasons = [f"--reason={reason}" for reason in self.reasons]
+        return (f"--status={self.status.value}", *reasons, *(f"--http-status={code}" for code in self.http_statuses))
+
+    @property
+    def words(self) -> str:
+        selection = Selection(
+            statuses=frozenset({self.status}), reasons=frozenset(self.reasons), http_statuses=frozenset(self.http_statuses)
+        )
+        return selection.in_words()
+
+    @property
+    def fields(self) -> list[tuple[str, str]]:
+        """Those of the form that says the same."""
+        reasons = [(f"reason-{self.status.value}", reason) for reason in self.reasons]
+        return [("status", self.status.value), *reasons, ("http", " ".join(map(str, self.http_statuses)))]
+
+
+@allow(Role.SENDER)
+async def choose(request: web.Request) -> web.StreamResponse:
+    asked = await controlled_campaign(request)
+    _check(request, asked)
+    wanted = request.query.get("status", "")
+    statuses = [status for status in (Status.FAILED, Status.NOT_DELIVERED, Status.UNKNOWN) if status in RETRYABLE]
+    groups = [group for group in asked.shown.groups if group.status in statuses]
+    wanted = wanted if wanted in {group.status for group in groups} else groups[0].status if groups else ""
+    invalid = asked.shown.view.counts.by_status.get(Status.INVALID, 0)
+    return console_of(request).pages.respond(
+        "campaigns/again.html", request, shown=asked.shown, groups=groups, wanted=wanted, invalid=invalid
+    )
+
+
+@allow(Role.SENDER)
+async def ask(request: web.Request) -> web.StreamResponse:
+    asked = await controlled_campaign(request)
+    _check(request, asked)
+    chosen = _chosen(request, asked, request.query)
+    count = await _count(request, asked, chosen)
+    if not count:
+        raise UsageError(console_of(request).pages.text("campaigns.again.none"), code="nothing_to_retry")
+    others = asked.shown.view.counts.open
+    return console_of(request).pages.respond(
+        "campaigns/again_sure.html", request, shown=asked.shown, chosen=chosen, count=count, others=others
+    )
+
+
+@allow(Role.SENDER)
+async def send(request: web.Request) -> web.StreamResponse:
+    asked = await controlled_campaign(request)
+    _check(request, asked)
+    form = await request.post()
+    chosen = _chosen(request, asked, form)
+    pages = console_of(request).pages
+    if chosen.status is Status.UNKNOWN and form.get("twice") != "yes":
+        raise UsageError(pages.text("campaigns.again.say_twice"), code="twice_not_agreed")
+    count = await _count(request, asked, chosen)
+    check_size(request, asked, count + asked.shown.view.counts.open)
+    spec = CommandSpec(verb="retry", arguments=(asked.name,), options=("--yes", *chosen.options))
+    return await start(request, asked, spec, deed="campaigns.deed.again", details=f"{chosen.words}: {count:,}")
+
+
+async def _count(request: web.Request, asked: RequestedCampaign, chosen: Chosen) -> int:
+    return await context_of(request).ledger.ask(
+        lambda reader: reader.matching(
+            asked.shown.view.record.id,
+            frozenset({chosen.status}),
+            reasons=frozenset(chosen.reasons),
+            http_statuses=frozenset(chosen.http_statuses),
+        )
+    )
+
+
+def _chosen(request: web.Request, asked: RequestedCampaign, form: "MultiMapping[Any]") -> Chosen:
+    text = console_of(request).pages.text
+    status = form.get("status")
+    if status not in RETRYABLE:
+        raise UsageError(text("campaigns.again.no_status"), code="no_status")
+    known = [reason for reason in asked.shown.view.counts.reasons(Status(status)) if reason]
+    given = [reason for reason in form.getall(f"reason-{status}", []) if isinstance(reason, str)]
+    if any(reason not in known for reason in given):
+        raise UsageError(text("campaigns.again.no_reason"), code="no_reason")
+    return Chosen(status=Status(status), reasons=_reasons(given, known), http_statuses=_codes(request, form.get("http", "")))
+
+
+def _reasons(given: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
+    """Those to ask for; none where all are meant, which takes the rows without a reason too. The command splits them at commas."""
+    return () if set(given) == set(known) else tuple(reason for reason in given if "," not in reason)
+
+
+def _codes(request: web.Request, given: object) -> tuple[int, ...]:
+    words = given.replace(",", " ").split() if isinstance(given, str) else []
+    if odd := [word for word in words if not (word.isascii() and word.isdecimal() and len(word) == 3)]:
+        raise UsageError(console_of(request).pages.text("campaigns.again.odd_code", code=odd[0][:20]), code="bad_http_status")
+    return tuple(map(int, words))
+
+
+def _check(request: web.Request, asked: RequestedCampaign) -> None:
+    if not asked.shown.may_rerun:
+        raise UsageError(console_of(request).pages.text("campaigns.one.not_now"), code="not_now")
+
+
+def routes() -> list[web.RouteDef]:
+    """The re-run of a campaign's failed rows."""
+    return [
+        web.get("/campaigns/{name}/again", choose),
+        web.get("/campaigns/{name}/again/sure", ask),
+        web.post("/campaigns/{name}/again", send),
+    ]

@@ -1,0 +1,248 @@
+"""A campaign as its pages show it: the view's figures, in the words and the order of the field."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import PurePath
+from typing import Final
+
+from campaign.console.pages import campaign_page
+from campaign.domain.durations import words as duration
+from campaign.domain.lifecycle import RETRYABLE
+from campaign.domain.model import BY_OUTCOME, EXPLAINED, CampaignState, Status
+from campaign.insights import CampaignView
+from campaign.reporter.reasons import printable, reason_in_words
+from campaign.reporter.standing import state_in_words
+
+AT_WORK: Final = frozenset({CampaignState.SENDING, CampaignState.WAITING})
+_STATES: Final = {
+    "staged": "campaigns.state.staged",
+    "sending": "campaigns.state.sending",
+    "waiting": "campaigns.state.waiting",
+    "paused": "campaigns.state.paused",
+    "finished": "campaigns.state.finished",
+    "stopped": "campaigns.state.stopped",
+    "cancelled": "campaigns.state.cancelled",
+    "forgotten": "campaigns.state.forgotten",
+    "exported": "campaigns.state.exported",
+}
+_PLACES: Final = frozenset({"results", "exclude", "template", "templates"})
+_BADGES: Final = {
+    CampaignState.STAGED: "",
+    CampaignState.SENDING: "live",
+    CampaignState.WAITING: "live",
+    CampaignState.PAUSED: "warn",
+    CampaignState.FINISHED: "good",
+    CampaignState.STOPPED: "bad",
+    CampaignState.CANCELLED: "",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One status of the bar; `share` and `before` are in percent of all rows."""
+
+    status: str
+    label: str
+    count: int
+    share: float
+    before: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """`reason` is the recorded word, `words` what it means."""
+
+    reason: str
+    words: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """The rows of a status, and why."""
+
+    status: str
+    label: str
+    meaning: str
+    count: int
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownCampaign:
+    """A view, for templates."""
+
+    view: CampaignView
+
+    @property
+    def name(self) -> str:
+        return printable(self.view.record.spec.name)
+
+    @property
+    def list_name(self) -> str:
+        """The list's file, without where it was."""
+        return printable(PurePath(self.view.record.spec.list_name).name)
+
+    @property
+    def page(self) -> str:
+        return campaign_page(self.view.record.spec.name)
+
+    @property
+    def state(self) -> str:
+        """The state's word; also of one that is no longer here."""
+        record = self.view.record
+        return "forgotten" if record.forgotten_at else "exported" if record.exported_at else self.view.state.value
+
+    @property
+    def state_text(self) -> str:
+        """The key of the state's text."""
+        return _STATES[self.state]
+
+    @property
+    def badge(self) -> str:
+        """The class of its badge."""
+        return "" if self.gone else _BADGES[self.view.state]
+
+    @property
+    def sentence(self) -> str:
+        return state_in_words(self.view)
+
+    @property
+    def gone(self) -> bool:
+        """Nothing of it can be sent, or exported, from here."""
+        return bool(self.view.record.forgotten_at or self.view.record.exported_at)
+
+    @property
+    def at_work(self) -> bool:
+        """Some process sends it, or waits to."""
+        return self.view.state in AT_WORK or self.view.staging
+
+    @property
+    def ended(self) -> bool:
+        """Nobody works on it, and nothing of it is left."""
+        counts = self.view.counts
+        return self.view.state in {CampaignState.FINISHED, CampaignState.CANCELLED} and not counts.unfinished
+
+    @property
+    def begun(self) -> bool:
+        """Some message of it was sent, or may have been."""
+        unsent = {Status.PENDING, Status.SKIPPED, Status.INVALID}
+        return any(count for status, count in self.view.counts.by_status.items() if status not in unsent)
+
+    @property
+    def rows(self) -> int:
+        return self.view.counts.rows
+
+    @property
+    def done(self) -> int:
+        return self.rows - self.view.counts.open
+
+    @property
+    def percent(self) -> int:
+        """How far it is; 100 only when it is done."""
+        return 100 * self.done // self.rows if self.rows else 0
+
+    @property
+    def left(self) -> str:
+        """How long the rest takes, in words; empty where that is not known."""
+        eta = self.view.eta_seconds
+        return duration(max(1.0, eta)) if eta is not None and self.view.state is CampaignState.SENDING else ""
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        parts: list[Part] = []
+        before = 0.0
+        for status in BY_OUTCOME:
+            if count := self.view.counts.by_status.get(status, 0):
+                share = 100 * count / self.rows
+                parts.append(Part(status=status.value, label=status.info.label, count=count, share=share, before=before))
+                before += share
+        return tuple(parts)
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """What needs an explanation; none while the list is being read."""
+        if self.view.half_staged:
+            return ()
+        counts = self.view.counts
+        return tuple(
+            Group(
+                status=status.value,
+                label=status.info.label,
+                meaning=status.info.meaning,
+                count=counts.by_status[status],
+                reasons=tuple(
+                    Reason(reason=reason, words=reason_in_words(reason), count=count)
+                    for reason, count in counts.reasons(status).items()
+                    if reason
+                ),
+            )
+            for status in EXPLAINED
+            if counts.by_status.get(status)
+        )
+
+    @property
+    def may_pause(self) -> bool:
+        return self.view.state in AT_WORK and not self.gone
+
+    @property
+    def may_go_on(self) -> bool:
+        idle = {CampaignState.STAGED, CampaignState.PAUSED, CampaignState.STOPPED}
+        return self.view.state in idle and not self.view.half_staged and not self.gone and bool(self.view.counts.unfinished)
+
+    @property
+    def may_cancel(self) -> bool:
+        over = {CampaignState.FINISHED, CampaignState.CANCELLED}
+        return self.view.state not in over and not self.view.half_staged and not self.gone
+
+    @property
+    def may_verify(self) -> bool:
+        return bool(self.view.counts.by_status.get(Status.UNKNOWN)) and not self.at_work and not self.gone
+
+    @property
+    def may_rerun(self) -> bool:
+        again = sum(self.view.counts.by_status.get(status, 0) for status in RETRYABLE | {Status.INVALID})
+        stays = {CampaignState.CANCELLED, CampaignState.PAUSED, *AT_WORK}
+        return bool(again) and self.view.state not in stays and not self.gone and not self.view.half_staged
+
+    @property
+    def about_left(self) -> str:
+        """How long the rest would take at the rate that was asked for, in words; empty if there is none."""
+        eta = self.view.eta_seconds
+        return duration(max(1.0, eta)) if eta is not None else ""
+
+    @property
+    def settings(self) -> list[tuple[str, str]]:
+        """What it was begun with, as far as it was said, and without where files are: that tells people who have no shell nothing."""
+        given = sorted(self.view.record.spec.settings.items())
+        return [(name.replace("_", " ").capitalize(), printable(value)) for name, value in given if value and name not in _PLACES]
+
+    @property
+    def has_results(self) -> bool:
+        """Its rows are here, all of them."""
+        return not self.view.half_staged and not self.view.record.forgotten_at
+
+
+def when(seconds: float) -> str:
+    """A time as the machine's clock on the wall shows it; empty where there is none."""
+    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M") if seconds else ""
+
+
+def label(status: Status) -> str:
+    return status.info.label
+
+
+def capitalized(text: str) -> str:
+    """With a capital at its beginning, and no other letter changed."""
+    return text[:1].upper() + text[1:]
+
+
+def latency(seconds: float) -> str:
+    """`85 ms`, `1.2 s`; empty for none."""
+    if not seconds:
+        return ""
+    return f"{seconds:,.1f} s" if seconds >= 1 else f"{seconds * 1000:,.0f} ms"
+
+
+def thousands(number: int) -> str:
+    return f"{number:,}"

@@ -1,0 +1,162 @@
+"""What the process that reads lists is asked, and what it found, as it is kept beside a draft's list."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import orjson
+from pydantic import TypeAdapter, ValidationError
+
+from campaign.domain.model import Status
+from campaign.domain.sheet import place
+
+PREVIEW: Final = "looked.json"
+CHECKED: Final = "checked.json"
+PROBLEMS: Final = "problems.csv"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleRow:
+    """A row to show: `line` is its line in the sheet, if it is known; `cells` are the list's own, long ones cut."""
+
+    row: int
+    line: int | None = None
+    cells: tuple[str, ...]
+
+    @property
+    def place(self) -> str:
+        return place(self.row, self.line)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListPreview:
+    """A first look at a list.
+
+    Attributes:
+        key: the list's SHA-256.
+        error: why it can't be used; empty if it can.
+        header_guess: the line that its header seems to be in, where that may be why; 0 if there is none.
+        samples: the first rows, then some with the longest and with empty values, in the list's order.
+        first: how many of the samples are the first rows.
+        suggested: the column of the passes, if its name says so.
+        candidates: columns that could each be it.
+        message_column: the column with each row's message, if there is one.
+        own_zones: whether rows name time zones of their own.
+    """
+
+    key: str
+    error: str = ""
+    header_guess: int = 0
+    description: str = ""
+    rows: int = 0
+    columns: tuple[str, ...] = ()
+    samples: tuple[SampleRow, ...] = ()
+    first: int = 0
+    suggested: str = ""
+    candidates: tuple[str, ...] = ()
+    message_column: str = ""
+    own_zones: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One kind of row that can't be sent, or of message to look at: in words, how many, where the first are, and one of them."""
+
+    kind: str
+    words: str
+    count: int
+    places: str
+    example: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Specimen:
+    place: str
+    message: str
+    length: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListCheck:
+    """A check's outcome. `key` is what it is of (`Draft.checkable`); `problem_rows` how many rows `PROBLEMS` holds."""
+
+    key: str
+    error: str = ""
+    rows: int = 0
+    sendable: int = 0
+    by_status: dict[Status, int]
+    problems: tuple[Finding, ...] = ()
+    concerns: tuple[Finding, ...] = ()
+    samples: tuple[Specimen, ...] = ()
+    problem_rows: int = 0
+
+
+T = TypeVar("T", ListPreview, ListCheck)
+_PREVIEW: Final = TypeAdapter(ListPreview)
+_FOUND: Final = TypeAdapter(ListCheck)
+
+
+def kept_preview(folder: Path, key: str) -> ListPreview | None:
+    """What was found in a first look, if it was at this list; None if that is still to be found."""
+    return _kept(_PREVIEW, folder / PREVIEW, key)
+
+
+def kept_check(folder: Path, key: str) -> ListCheck | None:
+    """What a check found, if it was of this; None if that is still to be found."""
+    return _kept(_FOUND, folder / CHECKED, key)
+
+
+def _kept(kind: TypeAdapter[T], file: Path, key: str) -> T | None:
+    try:
+        found = kind.validate_json(file.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
+    return found if found.key == key else None
+
+
+def as_json(found: ListPreview | ListCheck) -> bytes:
+    return orjson.dumps(TypeAdapter(type(found)).dump_python(found, mode="json"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerTask:
+    """What to do: `look` at the list, `check` it with its message, or look through a `file` of passes to leave out.
+
+    `flags` are settings above the environment's; `names` what people call the files, by their paths.
+    """
+
+    task: str
+    folder: str
+    source: str
+    key: str
+    flags: Mapping[str, Any]
+    names: Mapping[str, str]
+
+
+_FIELDS: Final = {
+    "--id-column": "the step “Pass column”",
+    "--header-row": "“Line of the header”",
+    "--message": "the message",
+    "--template": "the message",
+    "--time-zone": "“Time zone”",
+    "--start-at": "“Start at”",
+    "--not-after": "“Not after”",
+    "--window": "“Send between”",
+    "--name": "name",
+    "--to": "Your pass",
+}
+_FLAG: Final = re.compile("|".join(sorted(map(re.escape, _FIELDS), key=len, reverse=True)) + r"(?![a-z-])")
+
+
+def without_paths(sentence: str, names: Mapping[str, str]) -> str:
+    """A sentence that names files by what people call them; `names` are those, by path."""
+    for path, name in names.items():
+        sentence = sentence.replace(path, name)
+    return in_the_forms_words(sentence)
+
+
+def in_the_forms_words(sentence: str) -> str:
+    """A sentence without the command's options."""
+    return _FLAG.sub(lambda found: _FIELDS.get(found[0], found[0]), sentence.removeprefix("--message: "))

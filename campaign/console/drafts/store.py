@@ -1,0 +1,190 @@
+"""Where drafts are kept: a folder each, under a name that nobody can guess, readable by this user only."""
+
+import os
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from filelock import FileLock, Timeout
+
+from campaign.console.drafts.draft import Draft, Stage
+from campaign.domain.errors import CampaignError, UsageError
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that is either as it was or whole, for good, whatever happens; nobody else may read it."""
+    part = path.with_name(f".part-{secrets.token_hex(8)}")
+    try:
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+        sync(path.parent)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def sync(folder: Path) -> None:
+    """Have what was named or renamed in a folder last."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+KEPT_SECONDS: Final = 30 * 86_400.0
+MOST_OF_A_PERSON: Final = 50
+"""Drafts that are not sent yet; each may hold a list of a gigabyte."""
+
+LOCK_SECONDS: Final = 10.0
+RECORD: Final = "draft.json"
+MESSAGE: Final = "message.txt"
+
+_ID: Final = re.compile(r"[0-9a-f]{32}")
+_MAKING: Final = ".making-"
+
+
+class DraftStore:
+    """The drafts of a console. Its methods block; changes are one after the other, also between processes.
+
+    Args:
+        folder: the console's own.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / "drafts"
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        self._lock = self._folder / ".lock"
+
+    def folder_of(self, draft: str) -> Path:
+        """Where a draft's files are."""
+        if not _ID.fullmatch(draft):
+            raise UsageError("There is no such draft.", code="no_draft")
+        return self._folder / draft
+
+    def find(self, draft: str) -> Draft | None:
+        """The draft of this id, if there is one."""
+        if not _ID.fullmatch(draft):
+            return None
+        try:
+            return Draft.of((self._folder / draft / RECORD).read_bytes())
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            return None
+
+    def all(self) -> Iterator[Draft]:
+        """Every draft, in no order."""
+        for entry in self._folder.iterdir():
+            if (found := self.find(entry.name)) is not None:
+                yield found
+
+    def unsent(self) -> list[Draft]:
+        """Those that are not sent yet, the last changed first."""
+        return sorted((draft for draft in self.all() if draft.stage is not Stage.SENT), key=lambda draft: -draft.changed_at)
+
+    def begin(self, owner: str) -> Draft:
+        """A new draft, empty.
+
+        Raises:
+            UsageError: this person has too many.
+        """
+        with self._alone():
+            if sum(draft.owner == owner for draft in self.unsent()) >= MOST_OF_A_PERSON:
+                raise UsageError(
+                    f"You have {MOST_OF_A_PERSON} campaigns that were not sent. Remove one that isn't needed, then begin again.",
+                    code="too_many_drafts",
+                )
+            now = time.time()
+            draft = Draft(id=secrets.token_hex(16), owner=owner, created_at=now, changed_at=now, hands=(owner,))
+            making = self._folder / f"{_MAKING}{draft.id}"
+            making.mkdir(mode=0o700)
+            write_whole(making / RECORD, draft.as_json())
+            making.rename(self._folder / draft.id)
+            sync(self._folder)
+            return draft
+
+    def change(self, draft: str, change: Callable[[Draft], Draft]) -> Draft:
+        """Put another draft in the place of one, as no other change happens meanwhile; what `change` raises leaves it as it was.
+
+        Raises:
+            UsageError: there is no such draft.
+        """
+        with self._alone():
+            found = self.find(draft)
+            if found is None:
+                raise UsageError("This draft is not there any more: somebody has removed it.", code="no_draft")
+            changed = change(found)
+            if changed.message != found.message:
+                write_whole(self.folder_of(draft) / MESSAGE, changed.message.encode())
+            if changed != found:
+                write_whole(self.folder_of(draft) / RECORD, changed.as_json())
+            return changed
+
+    def remove(self, draft: str) -> None:
+        """Take a draft away with all its files, unless it has become a campaign."""
+        with self._alone():
+            found = self.find(draft)
+            if found is None:
+                return
+            if found.stage in {Stage.SENDING, Stage.SENT}:
+                raise UsageError("This has been sent; its files stay with the campaign.", code="already_sent")
+            self._take_away(self.folder_of(draft))
+
+    def clear_away(self, draft: str) -> None:
+        """Take a draft away with all its files, also one that has become a campaign."""
+        with self._alone():
+            if self.find(draft) is not None:
+                self._take_away(self.folder_of(draft))
+
+    def sweep(self, now: float) -> list[Draft]:
+        """Take away drafts that nobody has touched for long, and what broken uploads have left; the drafts that went."""
+        gone = []
+        with self._alone():
+            for entry in list(self._folder.iterdir()):
+                if entry.name.startswith(_MAKING):
+                    shutil.rmtree(entry, ignore_errors=True)
+                elif (draft := self.find(entry.name)) is not None and _is_old(draft, now):
+                    self._take_away(entry)
+                    gone.append(draft)
+        return gone
+
+    def drop_parts(self) -> None:
+        """Take away what uploads that a killed console was reading have left; for its start, when it reads none."""
+        for part in self._folder.glob("*/.part-*"):
+            part.unlink(missing_ok=True)
+        with self._alone():
+            for draft in self.unsent():
+                if draft.list is None:
+                    self._take_away(self.folder_of(draft.id))
+
+    def _take_away(self, folder: Path) -> None:
+        # By one rename it is gone as a draft, so that a kill in between leaves no half of one.
+        going = folder.with_name(f"{_MAKING}{folder.name}")
+        folder.rename(going)
+        shutil.rmtree(going, ignore_errors=True)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        try:
+            # Not shared between threads: each of them waits for its own.
+            with FileLock(self._lock, timeout=LOCK_SECONDS, mode=0o600, thread_local=False):
+                yield
+        except Timeout:
+            raise CampaignError("The drafts are being worked on by another console. Try again in a moment.", code="busy") from None
+
+
+def _is_old(draft: Draft, now: float) -> bool:
+    return draft.stage in {Stage.EDITING, Stage.WAITING} and now - draft.changed_at > KEPT_SECONDS
+
+
+def with_problem(problem: str) -> Callable[[Draft], Draft]:
+    """A change that takes a draft which could not be started back to where it can be mended."""
+    return lambda draft: replace(draft, stage=Stage.EDITING, problem=problem, starter="")

@@ -1,0 +1,103 @@
+"""What uploads may take: so many at once, so much of the disk, and so long between two pieces."""
+
+import asyncio
+import shutil
+from collections import Counter
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, TypeVar
+
+from aiohttp import BodyPartReader, web
+from aiohttp.multipart import MultipartReader
+
+from campaign.console.auth.csrf import MALFORMED
+from campaign.domain.errors import CampaignError, DiskFullError
+
+T = TypeVar("T")
+
+CHUNK_BYTES: Final = 1 << 18
+STILL_SECONDS: Final = 60.0
+"""How long the next piece of an upload is waited for."""
+
+AT_ONCE: Final = 16
+AT_ONCE_OF_A_PERSON: Final = 4
+LEFT_FREE_BYTES: Final = 256 << 20
+"""What no upload takes of the disk: the ledger grows on it, and a campaign that can't write must stop."""
+
+LOOK_EVERY_BYTES: Final = 16 << 20
+
+
+@dataclass(slots=True)
+class UploadLimits:
+    """Counts the uploads that come in, by person."""
+
+    _under_way: Counter[str] = field(default_factory=Counter)
+
+    @contextmanager
+    def turn(self, person: str) -> Iterator[None]:
+        """A place for one more upload of this person.
+
+        Raises:
+            CampaignError: there is none.
+        """
+        if self._under_way[person] >= AT_ONCE_OF_A_PERSON:
+            raise CampaignError(
+                f"{AT_ONCE_OF_A_PERSON} of your files are coming in already. Wait for one of them, then upload this one again.",
+                code="too_many_uploads",
+            )
+        if self._under_way.total() >= AT_ONCE:
+            raise CampaignError("Too many files are coming in at this moment. Try again in a minute.", code="too_many_uploads")
+        self._under_way[person] += 1
+        try:
+            yield
+        finally:
+            self._under_way[person] -= 1
+            self._under_way += Counter()
+
+
+UPLOAD_LIMITS: Final = web.AppKey("intake", UploadLimits)
+
+
+async def form_parts(request: web.Request) -> MultipartReader:
+    """The parts of a form with files.
+
+    Raises:
+        HTTPBadRequest: it is none.
+    """
+    try:
+        return await request.multipart()
+    except (ValueError, AssertionError, KeyError):
+        raise web.HTTPBadRequest from None
+
+
+async def in_time(reading: Awaitable[T]) -> T:
+    """What is read of an upload.
+
+    Raises:
+        HTTPRequestTimeout: it does not come.
+        HTTPBadRequest: it is no part of a form.
+    """
+    try:
+        async with asyncio.timeout(STILL_SECONDS):
+            return await reading
+    except TimeoutError:
+        raise web.HTTPRequestTimeout from None
+    except MALFORMED as error:
+        raise web.HTTPBadRequest from error
+
+
+async def next_piece(part: BodyPartReader) -> bytes:
+    """The next piece of an upload; empty at its end. Raises as `in_time` does."""
+    return bytes(await in_time(part.read_chunk(CHUNK_BYTES)))
+
+
+def check_space(folder: Path, more_bytes: int) -> None:
+    """See that a folder's disk can take so many bytes more. Blocks.
+
+    Raises:
+        DiskFullError: it can't, or what must stay free would not.
+    """
+    if shutil.disk_usage(folder).free - more_bytes < LEFT_FREE_BYTES:
+        raise DiskFullError("There is no room left on the disk for this file. Nothing of it was kept.")

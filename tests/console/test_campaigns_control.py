@@ -1,0 +1,118 @@
+"""Pause, go on, cancel, read back, and what the console says of commands that went wrong."""
+
+from pathlib import Path
+
+import psutil
+
+from campaign.console.access import Role
+from campaign.console.audit_log import entries, set_owner
+from campaign.console.console import Rules
+from campaign.console.subprocesses import started_commands
+from campaign.domain.model import CampaignState, Status
+from campaign.simulator.config import SimulatorConfig
+from campaign.simulator.faults import Fault
+from tests.console.campaigns_given import scene
+from tests.console.waiting import until
+
+DONE = (CampaignState.FINISHED,)
+
+
+async def test_the_owner_pauses_goes_on_and_everybody_gets_it_once(tmp_path: Path) -> None:
+    async with scene(tmp_path) as at:
+        process = await at.run("promo", 120, rate=30, code=None, more=("--halt=100",))
+        await until(lambda: (tmp_path / "campaign.db").exists() and len(at.simulator.audit()) > 5)
+        await set_owner(at.given.console.store, "promo", "sid")
+        at.is_now("sid", Role.SENDER)
+        page = await at.post(at.page_of("promo", "pause"))
+        assert page.path == "/campaigns/promo"
+        assert await process.wait() == 5
+        assert "is paused" in (await at.get("/campaigns/promo")).words
+
+        asked = await at.get(at.page_of("promo", "resume"))
+        left = at.state("promo").counts.open
+        assert asked.says("campaigns.resume.sends")
+        assert f" {left} " in asked.words
+        await at.post(at.page_of("promo", "resume"))
+        await at.until_state("promo", *DONE)
+        assert (at.state("promo").counts.by_status[Status.DELIVERED], at.doubles) == (120, 0)
+        assert [(deed.person, deed.action) for deed in await entries(at.given.console.store, "promo")] == [
+            ("sid", "let it go on"),
+            ("sid", "paused it"),
+        ]
+        page = await at.get("/campaigns/promo")
+        assert "let it go on" in page.words
+
+
+async def test_cancelling_says_first_what_is_skipped(tmp_path: Path) -> None:
+    async with scene(tmp_path) as at:
+        await at.run("promo", 30, code=5, more=("--limit=10",))
+        asked = await at.get(at.page_of("promo", "cancel"))
+        assert asked.says("campaigns.cancel.skipped")
+        assert "20 rows" in asked.words
+        assert at.state("promo").state is CampaignState.STOPPED
+        await at.post(at.page_of("promo", "cancel"))
+        assert at.state("promo").counts.by_status[Status.SKIPPED] == 20
+        assert (await at.post(at.page_of("promo", "resume"))).status == 422
+        assert len(at.simulator.audit()) == 10
+
+
+async def test_unknown_rows_are_read_back(tmp_path: Path) -> None:
+    async with scene(tmp_path, SimulatorConfig(limit_per_second=0, faults={Fault.CUT_AFTER: 1.0})) as at:
+        await at.run("promo", 4, code=3, more=("--on-unknown=hold",))
+        assert at.state("promo").counts.by_status[Status.UNKNOWN] == 4
+        await at.post(at.page_of("promo", "verify"))
+        await until(lambda: at.state("promo").counts.by_status[Status.ACCEPTED] == 4, seconds=40)
+        assert len(at.simulator.audit()) == 4
+
+
+async def test_a_command_that_went_wrong_is_told_with_its_last_sentence_and_no_token(tmp_path: Path) -> None:
+    async with scene(tmp_path, SimulatorConfig(limit_per_second=0, tokens=frozenset({"another-token"}))) as at:
+        await at.run("promo", 5, code=4)
+        await at.post(at.page_of("promo", "resume"))
+        known = await started_commands(at.given.console, "promo")
+        await until(lambda: not known[0].running())
+        page = await at.get("/campaigns/promo")
+        assert page.says("campaigns.launch.failed")
+        assert "401" in page.words
+        assert "a-token-for" not in page.page + known[0].said.read_text() + known[0].log.read_text()
+        at.is_now("vera", Role.VIEWER)
+        assert (await at.get("/campaigns/promo")).says("campaigns.launch.failed")
+
+
+async def test_a_command_that_can_not_begin_is_told_too(tmp_path: Path) -> None:
+    async with scene(tmp_path, token="") as at:
+        await at.run("promo", 5, code=5, more=("--limit=1",))
+        await at.post(at.page_of("promo", "resume"))
+        (begun,) = await started_commands(at.given.console, "promo")
+        await until(lambda: not begun.running())
+        assert "PASSENTRY_API_KEY" in (await at.get("/campaigns/promo")).words
+
+
+async def test_a_second_command_waits_for_the_first(tmp_path: Path) -> None:
+    async with scene(tmp_path, SimulatorConfig(limit_per_second=0, faults={Fault.CUT_AFTER: 1.0, Fault.READ_HANG: 1.0})) as at:
+        await at.run("promo", 2, code=3, more=("--on-unknown=hold",))
+        await at.post(at.page_of("promo", "verify"))
+        refused = await at.post(at.page_of("promo", "verify"))
+        assert (refused.status, refused.codes) == (422, {"busy"})
+        assert (await at.get("/campaigns/promo")).says("campaigns.launch.working")
+        (begun,) = await started_commands(at.given.console, "promo")
+        assert begun.running()
+        await end(begun.id, at.folder)
+
+
+async def test_one_that_was_never_begun_needs_an_approver_if_it_is_large(tmp_path: Path) -> None:
+    async with scene(tmp_path, rules=Rules(approval_over=10)) as at:
+        await at.run("promo", 30, code=5, more=("--start-at=2100-01-01", "--no-wait"))
+        await set_owner(at.given.console.store, "promo", "sid")
+        at.is_now("sid", Role.SENDER)
+        refused = await at.post(at.page_of("promo", "resume"))
+        assert refused.status == 403
+        assert refused.says("campaigns.one.needs_approver")
+        assert await started_commands(at.given.console, "promo") == []
+
+
+async def end(number: int, folder: Path) -> None:
+    """Kill a launched command, found by the log on its command line."""
+    for process in psutil.process_iter(["cmdline"]):
+        if f"--log-file={folder / 'launches' / f'{number}.log'}" in (process.info["cmdline"] or []):
+            process.kill()
