@@ -10,6 +10,9 @@ READY := .venv/ready-$(VERSION)
 export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 
+# Each of a thousand processes would compile the package, and pytest rewrite every assertion, once more.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo test test-all test-more programs check bench bench-short chaos simulate golden pictures clean
 
 help:

@@ -8,8 +8,8 @@ from hypothesis import settings
 
 
 def examples(count: int) -> int:
-    """So many, times what the profile of hypothesis draws more than its hundred."""
-    return count * settings().max_examples // 100
+    """So many, times what the profile of hypothesis draws more than fifty."""
+    return count * settings().max_examples // 50
 
 
 def slow_after(count: int, cases: Iterable[Any], *, unpack: bool = False) -> list[Any]:

@@ -31,8 +31,6 @@ from functools import cache, partial
 from pathlib import Path
 from typing import IO, Any, Final, NoReturn
 
-import apprise
-
 import campaign
 
 ROOT: Final = Path(__file__).parents[1]
@@ -282,7 +280,7 @@ def serve(listening: int) -> None:
             with suppress(ImportError):
                 importlib.import_module(name)
     # It imports its many services when it is given an address.
-    apprise.Apprise.instantiate("json://localhost")
+    importlib.import_module("apprise").Apprise.instantiate("json://localhost")
     gc.collect()
     gc.freeze()
     listener = socket.socket(fileno=listening)

@@ -72,3 +72,10 @@ def test_verifying_against_somebody_else_concludes_nothing(desk: Desk) -> None:
     desk.simulator.set_faults(portal="")
     assert desk.json("verify", "list")["by_status"]["accepted"] == 6
     assert {len(texts) for texts in desk.sent().values()} == {1}
+
+
+def test_a_storm_of_429_is_waited_out_and_no_row_fails(desk: Desk) -> None:
+    desk.simulator.set_faults(faults={"throttle": 0.3}, retry_after="0.2")
+    seen = desk.json("run", str(desk.make_list(30)), *MESSAGE)
+    assert seen["by_status"]["delivered"] == 30
+    assert desk.simulator.summary().throttled > 0

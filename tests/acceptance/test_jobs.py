@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests import prefork
 from tests.acceptance.desk import ROOT, Desk, broke_off, events
 
 JOBS = sorted((ROOT / "jobs").glob("*.toml"))
@@ -44,7 +45,7 @@ class TestCron:
         """The variables and the commands of the crontab, in this folder."""
         program = office.folder / "bin" / "campaign"
         program.parent.mkdir()
-        program.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m campaign "$@"\n', encoding="utf-8")
+        program.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {prefork.executable()} -m campaign "$@"\n', encoding="utf-8")
         program.chmod(0o755)
         (office.folder / "token").write_text("a-token\n", encoding="utf-8")
         (office.folder / "token").chmod(0o600)

@@ -19,7 +19,7 @@ def test_at_the_default_rate_the_documented_limit_is_used_and_never_met() -> Non
 
 
 def test_four_processes_share_one_rate_and_take_over_what_a_dead_one_leaves() -> None:
-    found = measure(rate=100, processes=4, seconds=9, latency="50ms", kill=True)
+    found = measure(rate=100, processes=4, seconds=8, latency="50ms", kill=True)
     # What a busy machine bunches or misses is left room for; the exact figures are those of `make bench` on a quiet one.
     assert found.most_in_a_second <= 105
     assert found.killed_at is not None
@@ -29,7 +29,7 @@ def test_four_processes_share_one_rate_and_take_over_what_a_dead_one_leaves() ->
 
 def test_the_allowed_rate_is_used_and_never_exceeded(desk: Desk) -> None:
     desk.simulator.set_faults(limit_per_second=20)
-    desk.json("run", str(desk.make_list(75)), "--message", MESSAGE, "--rate", "19")
+    desk.json("run", str(desk.make_list(45)), "--message", MESSAGE, "--rate", "19")
     summary = desk.simulator.summary()
     assert summary.throttled == 0
     assert rate_of(desk) >= 0.9 * 19
@@ -37,24 +37,17 @@ def test_the_allowed_rate_is_used_and_never_exceeded(desk: Desk) -> None:
 
 def test_a_slow_api_is_driven_at_the_full_rate(desk: Desk) -> None:
     desk.simulator.set_faults(latency=2.0)
-    desk.json("run", str(desk.make_list(90)), "--message", MESSAGE, "--rate", "30")
+    desk.json("run", str(desk.make_list(75)), "--message", MESSAGE, "--rate", "30")
     assert rate_of(desk) >= 0.85 * 30
 
 
 def test_two_processes_share_one_rate(desk: Desk) -> None:
     desk.simulator.set_faults(limit_per_second=21)
-    both = [desk.start("run", str(desk.make_list(40, f"{name}.csv")), "--message", MESSAGE, "--rate", "19") for name in ("one", "two")]
+    both = [desk.start("run", str(desk.make_list(30, f"{name}.csv")), "--message", MESSAGE, "--rate", "19") for name in ("one", "two")]
     for process in both:
         _, err = process.communicate(timeout=60)
         assert process.returncode == 0, err
     assert desk.simulator.summary().throttled == 0
-
-
-def test_a_storm_of_429_is_waited_out_and_no_row_fails(desk: Desk) -> None:
-    desk.simulator.set_faults(faults={"throttle": 0.3}, retry_after="0.2")
-    seen = desk.json("run", str(desk.make_list(30)), "--message", MESSAGE)
-    assert seen["by_status"]["delivered"] == 30
-    assert desk.simulator.summary().throttled > 0
 
 
 def rate_of(desk: Desk) -> float:

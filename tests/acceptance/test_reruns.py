@@ -392,8 +392,10 @@ class TestMendedFile:
         assert desk.sent() == {}
 
 
-@pytest.mark.parametrize("fault", ["hang_after", "hang_before"])
-@pytest.mark.parametrize("words", [("list",), ("list", "--rows", "vip.csv"), ("list.results.failed.csv",)])
+@pytest.mark.parametrize(
+    ("words", "fault"),
+    [(("list",), "hang_after"), (("list", "--rows", "vip.csv"), "hang_before"), (("list.results.failed.csv",), "hang_after")],
+)
 def test_the_same_command_after_a_kill_goes_on_with_what_is_left(desk: Desk, words: tuple[str, ...], fault: str) -> None:
     """Its rows are read back first: who got the message does not get it again, and who did not does. Nobody else gets one."""
     desk.simulator.set_faults(missing=["pass-00002", "pass-00003"])

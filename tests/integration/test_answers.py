@@ -44,10 +44,8 @@ def count(given: Rig, record: CampaignRecord, status: Status) -> int:
 
 
 class TestTaken:
-    @pytest.mark.parametrize("statuses", [(408, 425, 499, 460), (401, *BY_GATEWAYS)], ids=["gateways", "all"])
-    async def test_a_message_that_was_taken_before_another_answered_is_never_sent_again(
-        self, tmp_path: Path, statuses: tuple[int, ...]
-    ) -> None:
+    async def test_a_message_that_was_taken_before_another_answered_is_never_sent_again(self, tmp_path: Path) -> None:
+        statuses = (401, *BY_GATEWAYS)
         async with rig(tmp_path, faults={Fault.TAKEN_THEN: 0.5, Fault.BLOCKED: 0.1}, taken_then=statuses) as given:
             record = await given.campaign(*passes(600))
             end = await given.send(record, policy=Policy(quiet_seconds=0.6, max_attempts=50))
@@ -95,8 +93,18 @@ class TestSentAgainThoughInDoubt:
 
 
 class TestForbiddenPasses:
-    @pytest.mark.parametrize("forbidden", [{0}, {50}, {99}, {0, 1, 2, 3, 4, 50, 95, 96, 97, 98, 99}, set(range(0, 100, 5))], ids=str)
-    @pytest.mark.parametrize("rate_per_second", [None, 300.0])
+    @pytest.mark.parametrize(
+        ("forbidden", "rate_per_second"),
+        [
+            ({0}, None),
+            ({50}, 300.0),
+            ({99}, None),
+            ({0, 1, 2, 3, 4, 50, 95, 96, 97, 98, 99}, 300.0),
+            ({0, 1, 2, 3, 4, 50, 95, 96, 97, 98, 99}, None),
+            (set(range(0, 100, 5)), 300.0),
+        ],
+        ids=str,
+    )
     async def test_a_pass_of_somebody_else_fails_alone(self, tmp_path: Path, forbidden: set[int], rate_per_second: float | None) -> None:
         theirs = frozenset(one for number, one in enumerate(passes(100)) if number in forbidden)
         async with rig(tmp_path, timeout_seconds=10.0, forbidden=theirs) as given:
@@ -234,8 +242,7 @@ class TestForbiddenToken:
             assert len(posts(given)) == rows
 
     # With a hundred rows left the last answers tell, with three nothing does but a try.
-    @pytest.mark.parametrize("left", [100, 3, 1])
-    @pytest.mark.parametrize("rate_per_second", [None, 200.0])
+    @pytest.mark.parametrize(("left", "rate_per_second"), [(100, None), (100, 200.0), (3, 200.0), (1, None)])
     async def test_revoked_on_the_way_it_fails_no_row_and_the_rest_is_sent_once_it_is_let_in_again(
         self, tmp_path: Path, left: int, rate_per_second: float | None
     ) -> None:
@@ -377,9 +384,9 @@ class TestSomebodyElse:
             assert given.processed() == dict.fromkeys(passes(80), 1)
             assert count(given, record, Status.ACCEPTED) == taken
 
-    @pytest.mark.parametrize("goes_away", [False, True])
     @pytest.mark.parametrize(
-        ("portal", "rate_per_second", "under_way"), [("page", 40.0, 4), ("307", 40.0, 4), ("page", None, UNPACED_WORKERS)]
+        ("portal", "rate_per_second", "under_way", "goes_away"),
+        [("page", 40.0, 4, True), ("307", 40.0, 4, False), ("page", None, UNPACED_WORKERS, False)],
     )
     async def test_a_login_page_that_comes_up_in_the_middle_gets_few_messages_and_the_rest_waits(
         self,

@@ -15,6 +15,9 @@ from hypothesis import strategies as st
 from campaign.domain.errors import InputError
 from campaign.loader.frames import rows_of
 from campaign.loader.table import open_table
+from tests.console.conftest import quick_start
+
+__all__ = ["quick_start"]
 
 pytestmark = pytest.mark.fuzz
 

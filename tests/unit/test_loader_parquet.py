@@ -234,9 +234,9 @@ def test_a_damaged_page_is_found_by_its_checksum(tmp_path: Path) -> None:
 
 def test_memory_does_not_grow_with_the_list(tmp_path: Path) -> None:
     peaks = []
-    for rows in (20_000, 1_000_000):
+    for rows in (20_000, 700_000):
         columns = {"pass_id": [f"{row:040x}" for row in range(rows)], "name": ["Zoë"] * rows}
         said, megabytes = measure(write(tmp_path / f"{rows}.parquet", columns, row_group_size=rows))
         assert said == str(rows)
         peaks.append(megabytes)
-    assert peaks[1] - peaks[0] < 40  # the larger list has 45 MB of text, in one row group
+    assert peaks[1] - peaks[0] < 30  # the larger list has 32 MB of text, in one row group
