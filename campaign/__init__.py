@@ -8,12 +8,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from campaign.api import (
+    from campaign.api.background import Interrupted, Progress
+    from campaign.api.calls import (
         Campaign,
-        Checked,
-        Interrupted,
-        Progress,
-        Result,
         acheck,
         aresults,
         aresume,
@@ -29,6 +26,7 @@ if TYPE_CHECKING:
         status,
         verify,
     )
+    from campaign.api.result import Checked, Result
     from campaign.domain.errors import (
         CampaignError,
         DiskFullError,
@@ -85,7 +83,8 @@ def __getattr__(name: str) -> Any:
     # The command is one of this package as well, and needs none of it: what it shows of itself must not wait.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module("campaign.domain.errors" if name.endswith("Error") else "campaign.api"), name)
+    in_api = "campaign.api.background" if name == "Interrupted" else "campaign.api.calls"
+    value = getattr(import_module("campaign.domain.errors" if name.endswith("Error") else in_api), name)
     globals()[name] = value
     return value
 

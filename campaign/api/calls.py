@@ -1,4 +1,4 @@
-"""`check`, `run`, `resume`, `retry`, `verify`, `status`, `results`, and each to be awaited.
+"""`check`, `run`, `resume`, `retry`, `verify`, `status`, `results`, each also to be awaited, and `Campaign`.
 
 A list is a path, a URL, a pandas DataFrame, or any object with `__arrow_c_stream__` (polars, DuckDB, pyarrow). Text stays as it is,
 integers are exact, dates ISO 8601, what is missing is empty; docs/developers/python.md has the whole table.
@@ -15,9 +15,17 @@ from typing import Any, Generic, Literal, TypeAlias, TypeVar, Unpack, overload
 import pandas as pd
 
 from campaign.api import options as opt
-from campaign.api.background import Background
-from campaign.api.front import Progress, Watch, front
-from campaign.api.options import CheckOptions, LedgerOptions, ResumeOptions, RetryOptions, RunOptions, VerifyOptions, settings_of
+from campaign.api.background import Background, Progress, ProgressWatch, needs_yes, user_interface
+from campaign.api.options import (
+    CheckOptions,
+    LedgerOptions,
+    ResumeOptions,
+    RetryOptions,
+    RunOptions,
+    VerifyOptions,
+    check_options,
+    settings_of,
+)
 from campaign.api.result import Checked, Result
 from campaign.app import checking, outcomes, reruns, runs
 from campaign.app.finding import find, reading
@@ -65,7 +73,7 @@ def _plain_errors() -> Iterator[None]:
 class Call(Generic[T]):
     """What to do in its own thread, and the callback for progress."""
 
-    body: Callable[[Background[T], Watch], T]
+    body: Callable[[Background[T], ProgressWatch], T]
     progress: OnProgress | None = None
 
     def now(self) -> T:
@@ -77,11 +85,11 @@ class Call(Generic[T]):
             return await self._background().awaited()
 
     def _background(self) -> Background[T]:
-        watch = Watch()
+        watch = ProgressWatch()
         return Background(lambda background: self.body(background, watch), partial(_look, watch, self.progress))
 
 
-def _look(watch: Watch, progress: OnProgress | None) -> None:
+def _look(watch: ProgressWatch, progress: OnProgress | None) -> None:
     if progress is not None and (news := watch.news()) is not None:
         progress(news)
 
@@ -288,7 +296,7 @@ async def aresults(name: str, /, *, status: Words = None, **options: Unpack[Ledg
 def _check(rows: List, options: Mapping[str, Any], *, function: str = "check") -> Call[Checked]:
     settings, excluded = _asked(options, opt.RUN if function == "run" else opt.CHECK, function=function)
 
-    def body(background: Background[Checked], _: Watch) -> Checked:
+    def body(background: Background[Checked], _: ProgressWatch) -> Checked:
         with ExitStack() as stack:
             source, ready = stack.enter_context(_source(rows)), stack.enter_context(_excluding(settings, excluded))
             if not isinstance(source, str):
@@ -302,11 +310,11 @@ def _check(rows: List, options: Mapping[str, Any], *, function: str = "check") -
 def _run(rows: List, options: Mapping[str, Any], progress: OnProgress | None) -> Call[Result]:
     settings, excluded = _asked(options, opt.RUN, function="run")
 
-    def body(background: Background[Result], watch: Watch) -> Result:
+    def body(background: Background[Result], watch: ProgressWatch) -> Result:
         with ExitStack() as stack:
             source, ready = stack.enter_context(_source(rows)), stack.enter_context(_excluding(settings, excluded))
             sender = stack.enter_context(sender_of(ready))
-            return _result(background.run(runs.run_list(source, ready, front(background, watch, sender=sender))), settings)
+            return _result(background.run(runs.run_list(source, ready, user_interface(background, watch, sender=sender))), settings)
 
     return Call(body=body, progress=progress)
 
@@ -329,9 +337,9 @@ def _on_campaign(
 ) -> Call[Result]:
     settings, excluded = _asked(options, known, function=function)
 
-    def body(background: Background[Result], watch: Watch) -> Result:
+    def body(background: Background[Result], watch: ProgressWatch) -> Result:
         with _excluding(settings, excluded) as ready:
-            return _result(background.run(work(ready, front(background, watch))), settings)
+            return _result(background.run(work(ready, user_interface(background, watch))), settings)
 
     return Call(body=body, progress=progress)
 
@@ -347,11 +355,11 @@ def _retry(
             option="--rows",
         )
 
-    def body(background: Background[Result], watch: Watch) -> Result:
+    def body(background: Background[Result], watch: ProgressWatch) -> Result:
         with ExitStack() as stack:
             source, ready = stack.enter_context(_source(corrected)), stack.enter_context(_excluding(settings, excluded))
             named = stack.enter_context(_source(rows))
-            work = reruns.retry(source or name, selection, ready, front(background, watch), rows=named, of=name if source else "")
+            work = reruns.retry(source or name, selection, ready, user_interface(background, watch), rows=named, of=name if source else "")
             return _result(background.run(work), settings)
 
     return Call(body=body, progress=progress)
@@ -361,7 +369,7 @@ def control(name: str, wanted: Control, options: Mapping[str, Any]) -> Call[None
     """Pause or cancel a campaign, whichever process is sending it."""
     settings = settings_of(options, opt.LEDGER, function="control")
 
-    def body(background: Background[None], _: Watch) -> None:
+    def body(background: Background[None], _: ProgressWatch) -> None:
         background.run(runs.control(name, wanted, settings))
 
     return Call(body=body)
@@ -423,3 +431,111 @@ def _statuses(names: list[str]) -> list[Status]:
         possible = ", ".join(Status)
         raise UsageError(f"There is no status {unknown[0]}. There are: {possible}.", code="bad_value", option="--status")
     return list(map(Status, names))
+
+
+class Campaign:
+    """One campaign.
+
+    Each method is the function of its name, which has the arguments and the errors. Options that a method does not have are left to those
+    that have them; what is given to a method counts before what the campaign has.
+
+    Args:
+        name: the campaign's; it need not be there yet.
+        options: those of any of the functions, such as `ledger`, `token` or `rate`.
+    """
+
+    def __init__(self, name: str, /, **options: Unpack[RunOptions]) -> None:
+        check_options(options, sorted(opt.ALL - {"name"}), function="Campaign")
+        self.name = name
+        self._options: dict[str, Any] = dict(options)
+
+    def __repr__(self) -> str:
+        return f"Campaign({self.name!r})"
+
+    def check(self, rows: List, /, **options: Unpack[CheckOptions]) -> Checked:
+        return check(rows, name=self.name, **self._with(opt.CHECK, options))
+
+    async def acheck(self, rows: List, /, **options: Unpack[CheckOptions]) -> Checked:
+        return await acheck(rows, name=self.name, **self._with(opt.CHECK, options))
+
+    def run(self, rows: List, /, *, progress: OnProgress | None = None, **options: Unpack[RunOptions]) -> Result:
+        return run(rows, name=self.name, dry_run=False, progress=progress, **self._with(opt.RUN, options))
+
+    async def arun(self, rows: List, /, *, progress: OnProgress | None = None, **options: Unpack[RunOptions]) -> Result:
+        return await arun(rows, name=self.name, dry_run=False, progress=progress, **self._with(opt.RUN, options))
+
+    def resume(self, *, progress: OnProgress | None = None, **options: Unpack[ResumeOptions]) -> Result:
+        return resume(self.name, progress=progress, **self._with(opt.RESUME, options))
+
+    async def aresume(self, *, progress: OnProgress | None = None, **options: Unpack[ResumeOptions]) -> Result:
+        return await aresume(self.name, progress=progress, **self._with(opt.RESUME, options))
+
+    def retry(
+        self,
+        corrected: List | None = None,
+        /,
+        *,
+        rows: List | None = None,
+        status: Words = None,
+        reason: Words = None,
+        http_status: Numbers = None,
+        progress: OnProgress | None = None,
+        **options: Unpack[RetryOptions],
+    ) -> Result:
+        which: dict[str, Any] = {"rows": rows, "status": status, "reason": reason, "http_status": http_status}
+        return retry(self.name, corrected, progress=progress, **which, **self._with(opt.RETRY, options))
+
+    async def aretry(
+        self,
+        corrected: List | None = None,
+        /,
+        *,
+        rows: List | None = None,
+        status: Words = None,
+        reason: Words = None,
+        http_status: Numbers = None,
+        progress: OnProgress | None = None,
+        **options: Unpack[RetryOptions],
+    ) -> Result:
+        which: dict[str, Any] = {"rows": rows, "status": status, "reason": reason, "http_status": http_status}
+        return await aretry(self.name, corrected, progress=progress, **which, **self._with(opt.RETRY, options))
+
+    def verify(self, *, progress: OnProgress | None = None, **options: Unpack[VerifyOptions]) -> Result:
+        return verify(self.name, progress=progress, **self._with(opt.VERIFY, options))
+
+    async def averify(self, *, progress: OnProgress | None = None, **options: Unpack[VerifyOptions]) -> Result:
+        return await averify(self.name, progress=progress, **self._with(opt.VERIFY, options))
+
+    def status(self) -> Result:
+        return status(self.name, **self._with(opt.LEDGER, {}))
+
+    async def astatus(self) -> Result:
+        return await astatus(self.name, **self._with(opt.LEDGER, {}))
+
+    def results(self, *, status: Words = None) -> pd.DataFrame:
+        return results(self.name, status=status, **self._with(opt.LEDGER, {}))
+
+    async def aresults(self, *, status: Words = None) -> pd.DataFrame:
+        return await aresults(self.name, status=status, **self._with(opt.LEDGER, {}))
+
+    def pause(self) -> None:
+        """Stop sending, in every process, until it is resumed."""
+        control(self.name, Control.PAUSED, self._with(opt.LEDGER, {})).now()
+
+    async def apause(self) -> None:
+        await control(self.name, Control.PAUSED, self._with(opt.LEDGER, {})).later()
+
+    def cancel(self, *, yes: bool = False) -> None:
+        """Stop it for good: what is not sent yet is skipped."""
+        self._cancelling(yes=yes).now()
+
+    async def acancel(self, *, yes: bool = False) -> None:
+        await self._cancelling(yes=yes).later()
+
+    def _cancelling(self, *, yes: bool) -> Call[None]:
+        if not yes and not self._options.get("yes"):
+            raise needs_yes(f"This would cancel “{self.name}” for good; nothing was changed.")
+        return control(self.name, Control.CANCELLED, self._with(opt.LEDGER, {}))
+
+    def _with(self, known: tuple[str, ...], options: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in self._options.items() if name in known} | dict(options)

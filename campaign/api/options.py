@@ -8,19 +8,9 @@ from typing import Any, Final, TypedDict
 
 from pydantic import SecretStr
 
-from campaign.app.options import ENGINE, MESSAGE, NETWORK, SENDING
 from campaign.domain.errors import UsageError
 from campaign.settings import Settings
 from campaign.written import POSTGRES
-
-LEDGER: Final = ("ledger",)
-ACCESS: Final = ("token", "api_url")
-CHECK: Final = ("name", *MESSAGE, "rate", "exclude", "results", *LEDGER)
-RUN: Final = ("name", *MESSAGE, *SENDING, *NETWORK, *ENGINE, "results", *LEDGER, *ACCESS)
-RESUME: Final = (*SENDING, *NETWORK, "results", *LEDGER, *ACCESS)
-RETRY: Final = ("message", "template", "templates", "id_column", "max_length", *SENDING, *NETWORK, "results", *LEDGER, *ACCESS)
-VERIFY: Final = (*NETWORK, "results", *LEDGER, *ACCESS)
-ALL: Final = frozenset((*CHECK, *RUN))
 
 _FIELDS: Final = {"token": "api_key"}
 
@@ -96,6 +86,16 @@ class CheckOptions(LedgerOptions, total=False):
     rate: float | str
     exclude: object
     results: File
+
+
+ACCESS: Final = ("token", "api_url")
+LEDGER: Final = tuple(LedgerOptions.__annotations__)
+CHECK: Final = ("name", *CheckOptions.__annotations__)
+RUN: Final = ("name", *RunOptions.__annotations__)
+RESUME: Final = tuple(ResumeOptions.__annotations__)
+RETRY: Final = tuple(RetryOptions.__annotations__)
+VERIFY: Final = tuple(VerifyOptions.__annotations__)
+ALL: Final = frozenset((*CHECK, *RUN))
 
 
 def check_options(options: Mapping[str, Any], known: Sequence[str], *, function: str) -> None:
