@@ -13,7 +13,7 @@ from campaign.domain.schedule import known_zones
 from campaign.domain.selection import Selection
 from campaign.domain.sheet import NO_LINES, SheetLines, places
 from campaign.ledger.port import CampaignRecord, LedgerReader
-from campaign.ledger.upkeep import MendedRow
+from campaign.ledger.records import MendedRow
 from campaign.loader.columns import check_pass_id, find_message_column, listed, pass_key, shown
 from campaign.loader.messages import MessageLimits, Messages, Rendered, as_it_was, one_line_end, plan_messages
 from campaign.reporter.lines import rows as rows_in_words

@@ -1,6 +1,7 @@
 """What tells this machine, and a file on it, from any other; as fingerprints, since a machine's id is not for others to see."""
 
 import ctypes
+import getpass
 import hashlib
 import os
 import struct
@@ -11,9 +12,9 @@ from typing import Final
 MACHINE_IDS: Final = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
 CONTAINER_MARKS: Final = (Path("/.dockerenv"), Path("/run/.containerenv"))
 ADAPTERS: Final = Path("/sys/class/net")
-
 _HYPER_V: Final = "00:15:5d:"
 """WSL 2 has a new address under this prefix each time it starts."""
+
 _AT_FDCWD: Final = -100
 _STATX_BTIME: Final = 0x800
 _STATX_BYTES: Final = 256
@@ -63,3 +64,11 @@ def created_ns(path: Path) -> int:
 
 def _fingerprint(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16, key=b"campaign ledger").hexdigest()
+
+
+def username() -> str:
+    """Who runs this; empty in a container whose user has no name."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return ""

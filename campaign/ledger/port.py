@@ -11,9 +11,17 @@ from campaign.domain.ledger_identity import Displaced
 from campaign.domain.model import Claim, Counts, ResultRow, Settlement, Skip, StagedRow, Status
 from campaign.domain.pacing import Slots
 from campaign.domain.verdict import Conclusion, Reading
-from campaign.ledger.columns import ResultColumns
-from campaign.ledger.records import CampaignRecord, CampaignSpec, Control, Outlook, RunnerRecord, Sends
-from campaign.ledger.upkeep import Upkeep, UpkeepReader
+from campaign.ledger.records import (
+    AttemptRecord,
+    CampaignRecord,
+    CampaignSpec,
+    Control,
+    MendedRow,
+    Outlook,
+    ResultColumns,
+    RunnerRecord,
+    Sends,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +69,9 @@ class Terms:
 ANYTHING: Final = Terms()
 
 
-class Ledger(Upkeep, Protocol):
+class Staging(Protocol):
+    """To read a list into the ledger."""
+
     async def create(self, spec: CampaignSpec) -> CampaignRecord:
         """Begin to stage a campaign; raises UsageError if its name is taken, unless by a staging whose process is dead."""
 
@@ -79,6 +89,10 @@ class Ledger(Upkeep, Protocol):
 
         A paused one is kept: somebody holds it back. A sender that signs on meanwhile keeps the campaign, or gets no row of it.
         """
+
+
+class Sending(Protocol):
+    """To send a campaign: by a runner with a lease, which claims rows and settles them."""
 
     async def enlist(self, campaign: int, *, quiet_seconds: float, hold: bool = False, api: str = "", account: str = "") -> Runner:
         """Register this process as a sender of the campaign; raises UsageError if anything of it was, or may be, sent to another API."""
@@ -107,6 +121,38 @@ class Ledger(Upkeep, Protocol):
     async def settle(self, runner: Runner, settlements: Sequence[Settlement]) -> list[Claim]:
         """Record how claims ended; returns those that were no longer this runner's, of which nothing was changed."""
 
+    async def exclude(self, campaign: int, pass_keys: Sequence[str]) -> None:
+        """Never claim a row of these passes from now on."""
+
+    async def apply_exclusions(self, campaign: int) -> int:
+        """Leave out at once what is pending and excluded; returns how many rows."""
+
+    async def leave_out(self, campaign: int, reason: Skip) -> int:
+        """Leave out every pending row; returns how many."""
+
+    async def control(self, campaign: int, control: Control) -> None:
+        """Pause, go on, or cancel: cancelling leaves every pending row out."""
+
+
+class RateLimits(Protocol):
+    """One rate for everyone with the same key, a fingerprint of the API and the token."""
+
+    async def lease(self, key: str, *, rate_per_second: float, want: int) -> Slots:
+        """Take timed slots of the budget that everyone with this key shares."""
+
+    async def throttle(self, key: str, *, retry_after_seconds: float | None) -> None:
+        """The rate was too high: make everyone with this key pause, and go slower if it happens again."""
+
+    async def pause(self, key: str, *, seconds: float) -> None:
+        """Make everyone with this key wait, and go on as before."""
+
+    async def make_room(self, key: str, *, share: float) -> None:
+        """Bring everyone with this key down to this share of the wanted rate, as strangers use the API too."""
+
+
+class Verification(Protocol):
+    """To read back what became of messages that may have arrived."""
+
     async def note_baseline(self, runner: Runner, claim: Claim, reading: Reading) -> None:
         """Keep what the pass held right before the claim's send, if the reading shows it."""
 
@@ -128,29 +174,9 @@ class Ledger(Upkeep, Protocol):
     async def recheck(self, campaign: int) -> int:
         """Have unknown rows that wait for a person read back now; returns how many."""
 
-    async def lease(self, key: str, *, rate_per_second: float, want: int) -> Slots:
-        """Take timed slots of the budget that everyone with this key shares."""
 
-    async def throttle(self, key: str, *, retry_after_seconds: float | None) -> None:
-        """The rate was too high: make everyone with this key pause, and go slower if it happens again."""
-
-    async def pause(self, key: str, *, seconds: float) -> None:
-        """Make everyone with this key wait, and go on as before."""
-
-    async def make_room(self, key: str, *, share: float) -> None:
-        """Bring everyone with this key down to this share of the wanted rate, as strangers use the API too."""
-
-    async def exclude(self, campaign: int, pass_keys: Sequence[str]) -> None:
-        """Never claim a row of these passes from now on."""
-
-    async def apply_exclusions(self, campaign: int) -> int:
-        """Leave out at once what is pending and excluded; returns how many rows."""
-
-    async def leave_out(self, campaign: int, reason: Skip) -> int:
-        """Leave out every pending row; returns how many."""
-
-    async def control(self, campaign: int, control: Control) -> None:
-        """Pause, go on, or cancel: cancelling leaves every pending row out."""
+class Maintenance(Protocol):
+    """What people do with a campaign besides sending it."""
 
     async def retry(
         self,
@@ -162,14 +188,29 @@ class Ledger(Upkeep, Protocol):
     ) -> int:
         """Make rows of these statuses, and of these reasons and HTTP statuses where any are given, pending again; returns how many."""
 
+    async def mend(self, campaign: int, mended: Sequence[MendedRow], again: Sequence[int], statuses: frozenset[Status]) -> int:
+        """Make failed and invalid rows pending with what a mended list says, and `again` (of these statuses) as they are; returns how many.
+
+        A mended row whose pass another row of the campaign stands for is skipped as a duplicate, and not counted.
+        """
+
+    async def forget(self, campaign: int) -> None:
+        """Remove rows and attempts, but for how many stood where; UsageError before it has ended and was at rest for a day."""
+
     async def move_here(self) -> None:
         """From now on this file on this machine is the one that is sent from."""
+
+
+class Ledger(Staging, Sending, RateLimits, Verification, Maintenance, Protocol):
+    """A ledger, open for staging and sending."""
 
     async def close(self) -> None:
         """Finish what was begun and let go of everything."""
 
 
-class LedgerReader(UpkeepReader, Protocol):
+class LedgerReader(Protocol):
+    """A ledger, open for looking."""
+
     @property
     def place(self) -> str:
         """Where the ledger is, for people, without a password."""
@@ -224,6 +265,40 @@ class LedgerReader(UpkeepReader, Protocol):
 
     def runners(self, campaign: int) -> list[RunnerRecord]:
         """Every runner that the campaign has had, newest first."""
+
+    def rows_numbered(self, campaign: int, numbers: Sequence[int]) -> dict[int, ResultRow]:
+        """The rows of these numbers, as far as there are any."""
+
+    def rows_of_passes(self, campaign: int, keys: Sequence[str]) -> dict[str, list[int]]:
+        """Which rows are of these passes; a look through the whole campaign."""
+
+    def matching(
+        self,
+        campaign: int,
+        statuses: frozenset[Status],
+        *,
+        reasons: frozenset[str] = frozenset(),
+        http_statuses: frozenset[int] = frozenset(),
+    ) -> int:
+        """How many rows `Ledger.retry` would make pending."""
+
+    def attempts_by_runner(self, campaign: int) -> dict[int, int]:
+        """How many attempts of the campaign each runner has made."""
+
+    def last_change(self, campaign: int) -> float:
+        """When anything was last done about the campaign, in Unix seconds."""
+
+    def attempts_by_row(self, campaign: int) -> Iterator[AttemptRecord]:
+        """Every attempt, by row, and of a row in the order in which they were made, streamed."""
+
+    def pass_keys(self, campaign: int) -> Iterator[tuple[int, str, Status]]:
+        """Every row that can be sent, or was: its number, the key of its pass, and where it stands; in any order, streamed."""
+
+    def exclusions(self, campaign: int) -> Iterator[str]:
+        """The keys of the passes that the campaign must not be sent to, streamed."""
+
+    def to_clean(self) -> bool:
+        """Whether forgetting a campaign was interrupted, so that rows of it are left."""
 
     def close(self) -> None:
         """Let go of everything."""

@@ -12,9 +12,8 @@ import orjson
 
 from campaign.domain.batch import StagedBatch
 from campaign.domain.model import UNSENT, Claim, Outcome, ResultRow, Settlement, StagedRow, Status
-from campaign.ledger.columns import ROWS_AT_ONCE, ResultColumns
 from campaign.ledger.port import CampaignRecord, CampaignSpec, Control, Doubt, Sends
-from campaign.ledger.records import AttemptRecord
+from campaign.ledger.records import ROWS_AT_ONCE, AttemptRecord, ResultColumns
 
 MAY_HAVE_ARRIVED: Final = frozenset({Status.DELIVERED, Status.NOT_DELIVERED, Status.ACCEPTED, Status.UNKNOWN})
 """Rows of a results file that count as attempts."""

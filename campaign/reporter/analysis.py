@@ -17,9 +17,8 @@ import pandas as pd
 from campaign.domain.errors import UsageError
 from campaign.domain.model import Counts, Status
 from campaign.insights import CampaignView
-from campaign.ledger.columns import ResultColumns
 from campaign.ledger.port import CampaignSpec, LedgerReader
-from campaign.ledger.records import AttemptRecord
+from campaign.ledger.records import AttemptRecord, ResultColumns
 from campaign.reporter.frames import outcomes
 from campaign.reporter.pauses import Kind, Pauses, SentTimes, Spell, pauses, spells
 from campaign.reporter.reasons import printable

@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 
 from campaign.domain.model import NEEDS_ATTENTION, Status
 from campaign.domain.results import RESULT_COLUMNS
-from campaign.ledger.columns import ResultColumns
 from campaign.ledger.port import CampaignRecord, LedgerReader
+from campaign.ledger.records import ResultColumns
 from campaign.reporter.target import Layout
 
 FRAME_ROWS: Final = 32_768

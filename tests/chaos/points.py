@@ -52,7 +52,7 @@ class Point:
 _LEDGERS: Final = {LedgerKind.SQLITE: "SqliteLedger", LedgerKind.POSTGRES: "PostgresLedger"}
 _WRITERS: Final = {
     LedgerKind.SQLITE: ("campaign.ledger.sqlite.writer", "Writer._commit", "Writer._one"),
-    LedgerKind.POSTGRES: ("campaign.ledger.postgres.line", "Line._transaction", "_worked"),
+    LedgerKind.POSTGRES: ("campaign.ledger.postgres.writer", "Line._transaction", "_worked"),
 }
 """By ledger: the module in which it writes, what is a whole transaction there, and what makes the changes within it."""
 

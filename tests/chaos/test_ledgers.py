@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from campaign.ledger.postgres.address import parse
+from campaign.ledger.postgres.connection import parse
 from campaign.ledger.postgres.schema import prepare
 from tests.chaos.blows import Blow, Strike
 from tests.chaos.ledgers import InServer

@@ -10,7 +10,7 @@ import psycopg
 
 from campaign.ledger.port import Ledger, LedgerReader
 from campaign.ledger.postgres import PostgresLedger, PostgresReader
-from campaign.ledger.postgres.address import parse
+from campaign.ledger.postgres.connection import parse
 from campaign.ledger.postgres.schema import prepare
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from tests.contract import postgres_server

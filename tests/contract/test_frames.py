@@ -5,8 +5,8 @@ import pytest
 
 from campaign.domain.model import NEEDS_ATTENTION, Status
 from campaign.domain.results import RESULT_COLUMNS
-from campaign.ledger.columns import ROWS_AT_ONCE
 from campaign.ledger.port import Ledger, LedgerReader
+from campaign.ledger.records import ROWS_AT_ONCE
 from campaign.reporter import frames as made
 from campaign.reporter.frames import frames, whole
 from tests.contract.given import campaign_of, staged

@@ -12,10 +12,11 @@ import pytest
 from campaign.domain.errors import LedgerError
 from campaign.domain.model import Status
 from campaign.domain.verdict import Conclusion
-from campaign.ledger.periods import LEASE_SECONDS
+from campaign.ledger.clock import LEASE_SECONDS
 from campaign.ledger.port import Control, Runner
-from campaign.ledger.postgres import PostgresLedger, PostgresReader, address, connection, line, looking, store
-from campaign.ledger.postgres.errors import LostError
+from campaign.ledger.postgres import PostgresLedger, PostgresReader, base, connection, writer
+from campaign.ledger.postgres import reader as reading
+from campaign.ledger.postgres.connection import LostError
 from campaign.sender.heart import BEAT_SECONDS, MARGIN_SECONDS
 from tests.contract.given import campaign_of, ends, spec, staged
 from tests.contract.postgres_server import Server
@@ -41,7 +42,7 @@ def proxy(server: Server) -> Iterator[Proxy]:
 @pytest.fixture
 async def ledger(proxy: Proxy, database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[PostgresLedger]:
     """Behind the proxy, with a server that is soon tired of a client that says nothing."""
-    monkeypatch.setattr(line, "IDLE_SECONDS", 0.6)
+    monkeypatch.setattr(writer, "IDLE_SECONDS", 0.6)
     ledger = PostgresLedger(proxy.url(database))
     yield ledger
     await ledger.close()
@@ -215,7 +216,7 @@ async def test_a_commit_that_stays_unknown_is_told_as_that_and_the_row_is_not_lo
     assert reader.counts(record.id).reasons(Status.UNKNOWN) == {"lost": 1}
 
 
-def _refuse(where: address.Address) -> connection.Connection:
+def _refuse(where: connection.Address) -> connection.Connection:
     raise LostError(f"{where.name} is far away")
 
 
@@ -277,7 +278,9 @@ async def test_a_closed_ledger_leaves_nothing_of_its_connections(server: Server,
 
 
 def test_who_can_not_renew_gives_up_while_he_may_still_be_sure() -> None:
-    longest = store.TRYING_TO_RENEW_SECONDS + line.LONGEST_WAIT_SECONDS + address.DEFAULTS["connect_timeout"] + connection.PATIENCE_SECONDS
+    longest = (
+        base.TRYING_TO_RENEW_SECONDS + writer.LONGEST_WAIT_SECONDS + connection.DEFAULTS["connect_timeout"] + connection.PATIENCE_SECONDS
+    )
     assert longest < LEASE_SECONDS - MARGIN_SECONDS - BEAT_SECONDS
     assert connection.IDLE_SECONDS < connection.PATIENCE_SECONDS
-    assert longest > looking.TRYING_SECONDS
+    assert longest > reading.TRYING_SECONDS

@@ -6,8 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from campaign.ledger.postgres.address import parse
-from campaign.ledger.postgres.connection import SQL
+from campaign.ledger.postgres.connection import SQL, parse
 from campaign.ledger.postgres.schema import prepare
 from tests.contract.postgres_server import Server
 

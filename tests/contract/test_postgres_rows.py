@@ -9,7 +9,7 @@ import pytest
 from campaign.domain.model import Status
 from campaign.domain.verdict import Latest, Reading
 from campaign.ledger.postgres import PostgresLedger, PostgresReader
-from campaign.ledger.postgres.store import lifelines
+from campaign.ledger.postgres.base import lifelines
 from tests.contract.given import campaign_of, ends, staged
 from tests.contract.postgres_server import Server
 

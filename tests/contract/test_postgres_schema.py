@@ -18,10 +18,9 @@ from campaign.domain.model import Status
 from campaign.domain.verdict import Conclusion
 from campaign.ledger.port import Control
 from campaign.ledger.postgres import PostgresLedger, PostgresReader
-from campaign.ledger.postgres.address import parse
-from campaign.ledger.postgres.connection import SQL
+from campaign.ledger.postgres.connection import SQL, parse
 from campaign.ledger.postgres.schema import SCHEMA_VERSION, prepare
-from campaign.ledger.statements import script
+from campaign.ledger.sql_loader import script
 from tests.contract.given import campaign_of, ends, staged
 from tests.contract.postgres_server import ASKED_FOR_A_PASSWORD, Server
 from tests.errors import raises

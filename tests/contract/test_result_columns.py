@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from campaign.domain.model import Outcome, ResultRow, StagedRow, Status
-from campaign.ledger.columns import ROWS_AT_ONCE, ResultColumns
 from campaign.ledger.port import Ledger, LedgerReader
+from campaign.ledger.records import ROWS_AT_ONCE, ResultColumns
 from tests.contract.given import campaign_of, ends, staged
 
 ODD = ('"], ["', "[", "a,b", "\\", "two\nlines", "", " ", "null", "李 👩‍👩‍👧", "\u2028", "\x7f\x01")

@@ -23,8 +23,8 @@ from campaign.domain.safeguard import FEWEST_FOR_A_SHARE, PATIENCE_SECONDS, Halt
 from campaign.domain.verdict import Proof, Verdict
 from campaign.engine.cluster import check_address
 from campaign.engine.protocol import check_settings
-from campaign.ledger import refusals
-from campaign.ledger.postgres.address import parse
+from campaign.ledger import ledger_errors
+from campaign.ledger.postgres.connection import parse
 from campaign.ledger.sqlite.connection import in_words, prepare
 from campaign.reporter.metrics import write_metrics
 from campaign.reporter.page import check_page_writable
@@ -173,17 +173,17 @@ def test_errors_of_the_ledger(golden: Golden, tmp_path: Path) -> None:
         apsw.CorruptError("bad"),
     )
     of_ledgers = (
-        refusals.gone(),
-        refusals.name_taken("promo"),
-        refusals.staged_by_another(),
-        refusals.being_staged(),
-        refusals.other_api("https://one", "https://other"),
-        refusals.no_control(),
-        refusals.not_ended(),
-        refusals.too_young(),
-        refusals.in_doubt(),
-        refusals.not_here(forgotten_at=1.8e9, exported_at=None, file=None),
-        refusals.not_here(forgotten_at=None, exported_at=1.8e9, file="promo.campaign"),
+        ledger_errors.gone(),
+        ledger_errors.name_taken("promo"),
+        ledger_errors.staged_by_another(),
+        ledger_errors.being_staged(),
+        ledger_errors.other_api("https://one", "https://other"),
+        ledger_errors.no_control(),
+        ledger_errors.not_ended(),
+        ledger_errors.too_young(),
+        ledger_errors.in_doubt(),
+        ledger_errors.not_here(forgotten_at=1.8e9, exported_at=None, file=None),
+        ledger_errors.not_here(forgotten_at=None, exported_at=1.8e9, file="promo.campaign"),
     )
     found = told(
         *(lambda name=name: prepare(tmp_path / name) for name in ("text.db", "other.db", "newer.db", "folder.db", "emptied.db")),

@@ -11,7 +11,7 @@ import pytest
 from campaign.domain.model import Skip, Status
 from campaign.domain.schedule import Schedule, parse_window, zone
 from campaign.ledger.port import Terms
-from campaign.ledger.upkeep import MendedRow
+from campaign.ledger.records import MendedRow
 from campaign.sender.ending import Ended
 from tests.integration.pool_given import Rig, passes, rig
 

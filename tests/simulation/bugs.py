@@ -15,9 +15,8 @@ from campaign.domain.model import Status
 from campaign.domain.schedule import Schedule
 from campaign.domain.verdict import Conclusion, Fault, Proof, Reply, Verdict
 from campaign.ledger.port import Control
-from campaign.ledger.sqlite import SqliteReader, connection, ledger, store
-from campaign.ledger.sqlite.budgets import Budgets
-from campaign.ledger.sqlite.store import Store
+from campaign.ledger.sqlite import SqliteReader, base, connection, ledger
+from campaign.ledger.sqlite.base import Store
 from campaign.sender import attempt, heart, sends, verify
 from tests.simulation.network import SimulatedGateway
 
@@ -73,7 +72,7 @@ def commits_are_not_synced() -> AbstractContextManager[object]:
         made.execute("PRAGMA synchronous = OFF")
         return made
 
-    return mock.patch.object(store, "connect", unsafe)
+    return mock.patch.object(base, "connect", unsafe)
 
 
 def leases_are_ignored() -> AbstractContextManager[object]:
@@ -123,12 +122,12 @@ def broken_off_was_not_written() -> AbstractContextManager[object]:
 
 def twice_the_rate() -> AbstractContextManager[object]:
     """The slots that are leased are half as far apart as they should be."""
-    lease = Budgets.lease
+    lease = ledger.SqliteLedger.lease
 
-    async def doubled(self: Budgets, key: str, *, rate_per_second: float, want: int) -> Any:
+    async def doubled(self: ledger.SqliteLedger, key: str, *, rate_per_second: float, want: int) -> Any:
         return await lease(self, key, rate_per_second=2 * rate_per_second, want=want)
 
-    return mock.patch.object(Budgets, "lease", doubled)
+    return mock.patch.object(ledger.SqliteLedger, "lease", doubled)
 
 
 def sent_at_any_hour() -> AbstractContextManager[object]:

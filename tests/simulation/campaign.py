@@ -24,9 +24,9 @@ from campaign.domain.errors import CampaignError, LedgerError
 from campaign.domain.model import Counts, Outcome, ResultRow, Settlement, Skip, StagedRow, Status
 from campaign.domain.selection import Selection
 from campaign.ledger.port import CampaignRecord, CampaignSpec, Control
-from campaign.ledger.sqlite import SqliteLedger, SqliteReader, store
+from campaign.ledger.sqlite import SqliteLedger, SqliteReader, base
 from campaign.ledger.sqlite.connection import SqliteClock
-from campaign.ledger.sqlite.witness import Witness, runners_folder
+from campaign.ledger.sqlite.integrity import Witness, runners_folder
 from campaign.ledger.sqlite.writer import MOST_TOGETHER, MOST_WAITING, Writer, type_of_work
 from campaign.settings import Settings
 from campaign.simulator.config import SimulatorConfig
@@ -255,7 +255,7 @@ class Simulation:
             return SimulatedGateway(self._network, total_seconds)
 
         with ExitStack() as stack:
-            stack.enter_context(mock.patch.object(store, "Writer", TurnWriter))
+            stack.enter_context(mock.patch.object(base, "Writer", TurnWriter))
             stack.enter_context(mock.patch.object(sending, "_gateway", gateway))
             for module in (sessions, runs):
                 stack.enter_context(mock.patch.object(module, "open_ledger", opened(SqliteLedger)))

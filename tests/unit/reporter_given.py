@@ -5,7 +5,7 @@ from itertools import islice
 from pathlib import Path
 
 from campaign.domain.model import Outcome, ResultRow, Status
-from campaign.ledger.columns import ROWS_AT_ONCE, ResultColumns
+from campaign.ledger.records import ROWS_AT_ONCE, ResultColumns
 
 OWN = ("pass_id", "name")
 

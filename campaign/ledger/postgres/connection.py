@@ -1,21 +1,40 @@
-"""A connection that waits for nothing forever, and relies on nothing that a session would keep: any pooler may stand in between."""
+"""Reaching the database: the ledger's URL, a session on it, and PostgreSQL's errors as sentences."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final, Self, TypeVar
 
 import psycopg
 from psycopg import errors
 from psycopg.abc import PQGen
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 
-from campaign.ledger.postgres.address import Address
-from campaign.ledger.postgres.errors import LostError, in_words, lost
-from campaign.ledger.statements import statements
+from campaign.domain.errors import CampaignError, DiskFullError, LedgerDamagedError, LedgerError, LedgerPlaceError, UsageError
+from campaign.ledger.sql_loader import statements
 
+# A network that is cut without a word is noticed within the time that a lease leaves; the URL may say otherwise.
+DEFAULTS: Final[dict[str, Any]] = {
+    "connect_timeout": 3,
+    "keepalives_idle": 5,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+    "application_name": "campaign",
+}
+HIDDEN: Final = "***"
+_OVERTAKEN: Final = errors.SerializationFailure | errors.DeadlockDetected | errors.LockNotAvailable
+_AWAY: Final = (
+    errors.AdminShutdown
+    | errors.CrashShutdown
+    | errors.CannotConnectNow
+    | errors.TooManyConnections
+    | errors.IdleInTransactionSessionTimeout
+    # The connection leads to what was the primary server until now.
+    | errors.ReadOnlySqlTransaction
+)
 T = TypeVar("T")
-
 SQL: Final = statements("postgres.sql")
-
 PATIENCE_SECONDS: Final = 6.0
 """How long a statement of a runner at work may take: a database that says nothing for longer is as good as gone."""
 
@@ -26,9 +45,37 @@ LONG_SECONDS: Final = 3600.0
 """The same of what goes through a whole campaign."""
 
 
-def _literal(sql: str) -> bytes:
-    """Ours, from a file: psycopg asks for this so that nobody puts values into a statement by himself."""
-    return sql.encode()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """`given` is what libpq connects with; `name` is the same for people, without user and password."""
+
+    name: str
+    given: dict[str, Any]
+
+    def __repr__(self) -> str:
+        return f"Address({self.name})"
+
+    def without_secrets(self, text: str) -> str:
+        """What the database or its library says, as one line in which no secret of the URL stands."""
+        for name in ("password", "sslpassword"):
+            if secret := self.given.get(name):
+                text = text.replace(secret, HIDDEN)
+        return " ".join(text.split())
+
+
+class LostError(Exception):
+    """The connection broke, or the database asked to try again; nothing was done, or `Line` finds out whether it was.
+
+    Args:
+        why: for people.
+        good: whether the connection may be used further.
+        made: whether there was one at all.
+    """
+
+    def __init__(self, why: str, *, good: bool = False, made: bool = True) -> None:
+        super().__init__(why)
+        self.good = good
+        self.made = made
 
 
 class Connection(psycopg.Connection[TupleRow]):
@@ -41,18 +88,6 @@ class Connection(psycopg.Connection[TupleRow]):
         except errors._WaitTimeout as error:  # noqa: SLF001 - psycopg documents it as what its `wait` raises
             self.close()
             raise errors.ConnectionTimeout(f"it did not answer within {self.patience_seconds:g} s") from error
-
-
-def connect(address: Address) -> Connection:
-    """A connection that commits each statement by itself.
-
-    Raises:
-        LostError: it can't be made at present.
-    """
-    try:
-        return Connection.connect(autocommit=True, prepare_threshold=None, **address.given)
-    except psycopg.Error as error:
-        raise LostError(address.without_secrets(str(error)), made=False) from None
 
 
 class Session:
@@ -126,3 +161,122 @@ class Session:
     def drop(self) -> None:
         if self._connection is not None:
             self._connection.close()
+
+
+def parse(url: str) -> Address:
+    """The address that a URL means.
+
+    Raises:
+        UsageError: it can't be read; no part of it is repeated, since any may be the password.
+    """
+    try:
+        given: dict[str, Any] = dict(conninfo_to_dict(url))
+    except psycopg.ProgrammingError:
+        given = {"host": "@"}
+    hosts = str(given.get("host") or given.get("hostaddr") or "localhost").split(",")
+    ports = str(given.get("port") or "").split(",")
+    # What libpq takes for a part of the host is most often one of the password.
+    if any("@" in host for host in hosts) or not all(port.isdigit() for port in ports if port):
+        raise UsageError(
+            "The ledger's URL can't be read. Write it as postgresql://USER:PASSWORD@HOST:PORT/DATABASE; in the password write %40 for @, "
+            "%2F for /, %3A for :, %23 for #, %3F for ? and %25 for %.",
+            code="bad_ledger_url",
+            option="--ledger",
+        ) from None
+    database = given.get("dbname") or given.get("user") or ""
+    if hosts[0].startswith("/"):
+        name = f"postgresql:///{database}?host={hosts[0]}"
+    else:
+        ports = ports if len(ports) == len(hosts) else ports * len(hosts)
+        places = (f"{host}:{port}" if port else host for host, port in zip(hosts, ports, strict=False))
+        name = f"postgresql://{','.join(places)}/{database}"
+    return Address(name=name, given=DEFAULTS | given | {"client_encoding": "utf8"})
+
+
+def lost(error: psycopg.Error, address: Address, *, broken: bool) -> LostError | None:
+    """What to raise where the transaction was undone for a reason that is not its own; None if it was."""
+    if broken or isinstance(error, _OVERTAKEN | _AWAY):
+        why = address.without_secrets(error.diag.message_primary or str(error))
+        return LostError(why, good=not broken and isinstance(error, _OVERTAKEN))
+    return None
+
+
+def in_words(error: psycopg.Error, address: Address, *, opening: bool = False) -> CampaignError:
+    """What an exception means to people.
+
+    Args:
+        error: psycopg's.
+        address: the ledger's.
+        opening: nothing was done with it yet, so that what it says about damage and place may promise that nothing was sent.
+    """
+    why = address.without_secrets(error.diag.message_primary or str(error)) or type(error).__name__
+    match error:
+        case errors.DiskFull():
+            return DiskFullError(
+                f"No space is left for the ledger {address.name} on its database server. Free some, then run the same command again."
+            )
+        case errors.InsufficientPrivilege():
+            return _place(
+                f"The ledger {address.name} may not be used like this: {why}. Ask its owner for the rights that postgres_role.sql gives.",
+                code="ledger_forbidden",
+                opening=opening,
+            )
+        case errors.UndefinedTable() | errors.UndefinedColumn() | errors.UndefinedFunction() | errors.InvalidSchemaName():
+            sentence = f"{address.name} is not a ledger, or is damaged ({why}). Name another database with --ledger."
+            return LedgerDamagedError(sentence) if opening else LedgerError(sentence, code=LedgerDamagedError.code)
+        case errors.QueryCanceled():
+            return LedgerError(f"The ledger {address.name} gave something up ({why}). Run the same command again.", code="ledger_busy")
+        case psycopg.OperationalError():
+            return unreachable(address, why, opening=opening)
+        case _:
+            return LedgerError(
+                f"The ledger {address.name} refused what was to be written ({why}). Nothing of it was recorded.", code="ledger_refused"
+            )
+
+
+def given_up(address: Address, error: LostError, *, opening: bool = False) -> LedgerError:
+    """What to say once trying again has not helped."""
+    if error.good:
+        return LedgerError(
+            f"The ledger {address.name} is busy: others hold what this needs ({error}). Run the same command again in a minute.",
+            code="ledger_busy",
+        )
+    return unreachable(address, str(error), opening=opening)
+
+
+def unreachable(address: Address, why: str, *, opening: bool = False) -> LedgerError:
+    return _place(
+        f"The ledger {address.name} can't be reached: {address.without_secrets(why)}. "
+        "Check the address, the network and the database server, then run the same command again.",
+        code="ledger_unreachable",
+        opening=opening,
+    )
+
+
+def unknown_end(address: Address) -> LedgerError:
+    return LedgerError(
+        f"The connection to the ledger {address.name} broke at the very moment of writing, and did not come back: whether the last of "
+        "it was recorded is not known here. The ledger knows; nothing is sent twice. Run the same command again.",
+        code="end_unknown",
+    )
+
+
+def _place(sentence: str, *, code: str, opening: bool) -> LedgerError:
+    return LedgerPlaceError(sentence, code=code) if opening else LedgerError(sentence, code=code)
+
+
+def _literal(sql: str) -> bytes:
+    """Ours, from a file: psycopg asks for this so that nobody puts values into a statement by himself."""
+    return sql.encode()
+
+
+def connect(address: Address) -> Connection:
+    """A connection that commits each statement by itself.
+
+    Raises:
+        LostError: it can't be made at present.
+    """
+    try:
+        return Connection.connect(autocommit=True, prepare_threshold=None, **address.given)
+    except psycopg.Error as error:
+        raise LostError(address.without_secrets(str(error)), made=False) from None

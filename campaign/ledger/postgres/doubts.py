@@ -4,10 +4,10 @@ from typing import Any
 
 from campaign.domain.model import Claim, Status
 from campaign.domain.verdict import Conclusion, Latest, Reading
-from campaign.ledger.periods import HOLD_SECONDS
+from campaign.ledger.clock import HOLD_SECONDS
 from campaign.ledger.port import Doubt, Runner
+from campaign.ledger.postgres.base import Store, leave_out_if_cancelled
 from campaign.ledger.postgres.connection import LONG_SECONDS, Session
-from campaign.ledger.postgres.store import Store, leave_out_if_cancelled
 from campaign.ledger.postgres.values import text
 from campaign.ledger.values import doubt
 

@@ -1,24 +1,35 @@
-"""`ledger.port.Ledger` on PostgreSQL: each method is one transaction, or a few."""
+"""`ledger.port.Ledger` on PostgreSQL: each method is one transaction, or a few.
 
-from collections.abc import Sequence
+Nobody locks the row of a rate while it is worked out: it is read, and written if it still is what was read. So a process that is slow,
+frozen or cut off keeps nobody waiting, and who was overtaken works it out again.
+"""
 
-from campaign.domain.model import Claim, Settlement, Status
-from campaign.ledger import refusals
-from campaign.ledger.periods import LEASE_SECONDS
-from campaign.ledger.port import Control, Runner
-from campaign.ledger.postgres.budgets import Budgets
-from campaign.ledger.postgres.claiming import Claiming
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from typing import Any, Final, TypeVar
+
+from campaign.domain.errors import LedgerError
+from campaign.domain.model import Claim, Settlement, Skip, Status
+from campaign.domain.pacing import Pace, Slots, lease, make_room, pause, throttle
+from campaign.ledger import ledger_errors
+from campaign.ledger.clock import DAY_SECONDS, LEASE_SECONDS
+from campaign.ledger.port import ANYTHING, Control, Runner, Terms
+from campaign.ledger.postgres.base import leave_out_if_cancelled
 from campaign.ledger.postgres.connection import LONG_SECONDS, Session
 from campaign.ledger.postgres.doubts import Doubts
-from campaign.ledger.postgres.keeping import Keeping
-from campaign.ledger.postgres.mending import Mending
-from campaign.ledger.postgres.rest import check_here
 from campaign.ledger.postgres.staging import Staging
-from campaign.ledger.postgres.store import leave_out_if_cancelled
-from campaign.ledger.postgres.values import settled
+from campaign.ledger.postgres.values import corrected_columns, settled
+from campaign.ledger.records import MendedRow
+
+T = TypeVar("T")
+MOST_TIMES: Final = 500
+"""Each time that somebody was overtaken, somebody else has succeeded: so often in a row is no accident."""
+
+FORGOTTEN_AT_ONCE: Final = 20_000
 
 
-class PostgresLedger(Staging, Claiming, Budgets, Doubts, Mending, Keeping):
+class PostgresLedger(Staging, Doubts):
     """A ledger in a database, open for staging and sending."""
 
     async def enlist(self, campaign: int, *, quiet_seconds: float, hold: bool = False, api: str = "", account: str = "") -> Runner:
@@ -26,12 +37,12 @@ class PostgresLedger(Staging, Claiming, Budgets, Doubts, Mending, Keeping):
 
         def work(db: Session) -> None:
             db.all("lock_campaign", campaign=campaign)
-            check_here(db, campaign)
+            _check_here(db, campaign)
             known = db.one("start_campaign", campaign=campaign, runner=runner, api=api, account=account)
             if known is None:
-                raise refusals.gone()
+                raise ledger_errors.gone()
             if known != api:
-                raise refusals.other_api(known, api)
+                raise ledger_errors.other_api(known, api)
 
         try:
             await self._line.do(work)
@@ -110,13 +121,179 @@ class PostgresLedger(Staging, Claiming, Budgets, Doubts, Mending, Keeping):
         def work(db: Session) -> None:
             db.all("lock_campaign", campaign=campaign)
             if control is Control.GO:
-                check_here(db, campaign)
+                _check_here(db, campaign)
             if db.one("set_control", campaign=campaign, control=control.value) is None:
-                raise refusals.no_control()
+                raise ledger_errors.no_control()
             leave_out_if_cancelled(db, campaign)
 
         await self._line.do(work, seconds=LONG_SECONDS)
 
+    async def claim(self, runner: Runner, limit: int, terms: Terms = ANYTHING) -> list[Claim]:
+        only = terms.only
+        if terms.zones == () or only == ():
+            return []
+        given: dict[str, Any] = {"campaign": runner.campaign, "runner": runner.id, "cap": terms.daily_cap, "cap_seconds": DAY_SECONDS}
+        given |= {"only": None if only is None else list(only)}
+
+        def work(db: Session) -> list[Claim]:
+            db.all("lock_claims")
+            allowed = db.one("may_claim", given)
+            zones = allowed if allowed is None or terms.zones is None else terms.zones
+            claims: list[Claim] = []
+            for zone in zones or ():
+                if len(claims) < limit:
+                    # PostgreSQL promises no order for RETURNING.
+                    taken = sorted(db.all("claim", given, zone=zone, limit=limit - len(claims)))
+                    claims += [_claim(runner.campaign, values) for *values, status in taken if status == Status.SENDING]
+            return claims
+
+        return await self._quick.do(work)
+
+    async def exclude(self, campaign: int, pass_keys: Sequence[str]) -> None:
+        # In order, so that two that exclude the same never wait for each other.
+        keys = sorted(set(pass_keys))
+        await self._line.do(lambda db: db.all("exclude", campaign=campaign, pass_keys=keys), seconds=LONG_SECONDS)
+
+    async def apply_exclusions(self, campaign: int) -> int:
+        return await self._line.do(lambda db: db.count("apply_exclusions", campaign=campaign), seconds=LONG_SECONDS)
+
+    async def leave_out(self, campaign: int, reason: Skip) -> int:
+        return await self._line.do(lambda db: db.count("leave_out_pending", campaign=campaign, reason=reason.value), seconds=LONG_SECONDS)
+
+    async def lease(self, key: str, *, rate_per_second: float, want: int) -> Slots:
+        def leased(pace: Pace, now: float) -> tuple[Pace, Slots]:
+            # Right after the database said what time it is.
+            leased_at = time.monotonic()
+            pace, slots = lease(pace, now=now, rate_per_second=rate_per_second, want=want)
+            return pace, replace(slots, leased_at=leased_at)
+
+        return await self._work_out(key, leased)
+
+    async def throttle(self, key: str, *, retry_after_seconds: float | None) -> None:
+        await self._change(key, lambda pace, now: throttle(pace, now=now, retry_after_seconds=retry_after_seconds))
+
+    async def pause(self, key: str, *, seconds: float) -> None:
+        await self._change(key, lambda pace, now: pause(pace, now=now, seconds=seconds))
+
+    async def make_room(self, key: str, *, share: float) -> None:
+        await self._change(key, lambda pace, now: make_room(pace, now=now, share=share))
+
+    async def _change(self, key: str, change: Callable[[Pace, float], Pace]) -> None:
+        await self._work_out(key, lambda pace, now: (change(pace, now), None))
+
+    async def _work_out(self, key: str, change: Callable[[Pace, float], tuple[Pace, T]]) -> T:
+        def work(db: Session) -> T:
+            for _ in range(MOST_TIMES):
+                *found, now = db.all("pace", key=key)[0]
+                known = Pace() if found[0] is None else Pace(**dict(zip(asdict(Pace()), found, strict=True)))
+                pace, answer = change(known, now)
+                if isinstance(answer, Slots) and not answer.count:
+                    return answer
+                was = {f"was_{name}": value for name, value in asdict(known).items()}
+                if db.one("set_pace", asdict(pace) | was, key=key) is not None:
+                    return answer
+            raise LedgerError(
+                "The ledger's pace is changed by others again and again. Run the same command again with fewer processes.",
+                code="ledger_busy",
+            )
+
+        # If the answer to the last step is lost, a slice of slots goes unused, and none is used twice.
+        return await self._quick.ask(work)
+
+    async def retry(
+        self,
+        campaign: int,
+        statuses: frozenset[Status],
+        *,
+        reasons: frozenset[str] = frozenset(),
+        http_statuses: frozenset[int] = frozenset(),
+    ) -> int:
+        values = {"campaign": campaign, "statuses": list(statuses), "reasons": list(reasons), "http_statuses": list(http_statuses)}
+
+        def work(db: Session) -> int:
+            db.all("share_campaign", values)
+            return db.count("retry", values)
+
+        return await self._line.do(work, seconds=LONG_SECONDS)
+
+    async def mend(self, campaign: int, mended: Sequence[MendedRow], again: Sequence[int], statuses: frozenset[Status]) -> int:
+        values = corrected_columns(campaign, mended)
+
+        def work(db: Session) -> int:
+            db.all("share_campaign", values)
+            db.all("keep_text", values)
+            changed = [row for (row,) in db.all("mend", values)]
+            count = len(changed) + db.count("retry_rows", campaign=campaign, rows=list(again), statuses=list(statuses))
+            if changed:
+                # A row of a zone that the campaign doesn't name would never be claimed.
+                db.all("add_zones", values)
+                count -= db.count("mark_mended_duplicates", campaign=campaign, rows=changed)
+            return count
+
+        return await self._line.do(work, seconds=LONG_SECONDS)
+
+    async def forget(self, campaign: int) -> None:
+        def begin(db: Session) -> None:
+            db.all("lock_campaign", campaign=campaign)
+            if db.one("not_here", campaign=campaign) is not None:
+                return
+            self._check_ended(db, campaign)
+            db.all("sum_up", campaign=campaign)
+            db.all("begin_to_forget", campaign=campaign)
+            db.all("forget_columns", campaign=campaign)
+
+        await self._line.do(begin, seconds=LONG_SECONDS)
+        for statement in ("forget_rows", "forget_attempts", "forget_exclusions"):
+            while await self._some(statement, campaign):
+                pass
+        await self._line.do(lambda db: db.all("cleaned", campaign=campaign))
+
+    async def _some(self, statement: str, campaign: int) -> int:
+        return await self._line.do(lambda db: db.count(statement, campaign=campaign, limit=FORGOTTEN_AT_ONCE), seconds=LONG_SECONDS)
+
+    def _check_ended(self, db: Session, campaign: int) -> None:
+        """That nothing of the campaign is left to do, and that it was at rest for a day.
+
+        Raises:
+            UsageError: otherwise.
+        """
+        control, pending_in, sending, doubt_in = db.all("outlook", campaign=campaign)[0]
+        exported = db.all("not_here", campaign=campaign)[0][1] is not None
+        if control == "staging" or ((pending_in is not None or sending) and not exported):
+            raise ledger_errors.not_ended()
+        if sending or doubt_in is not None:
+            raise ledger_errors.in_doubt()
+        _when, seconds_ago = db.all("last_change", campaign=campaign)[0]
+        if seconds_ago < DAY_SECONDS:
+            raise ledger_errors.too_young()
+
 
 def _key(claim: Claim) -> tuple[int, int]:
     return claim.row, claim.fence
+
+
+def _claim(campaign: int, values: list[Any]) -> Claim:
+    row, fence, pass_id, message, attempts, tries, zone, http_status, in_doubt = values
+    return Claim(
+        campaign=campaign,
+        row=row,
+        fence=fence,
+        pass_id=pass_id,
+        message=message,
+        attempts=attempts,
+        tries=tries,
+        zone=zone,
+        http_status=http_status,
+        in_doubt=in_doubt,
+    )
+
+
+def _check_here(db: Session, campaign: int) -> None:
+    """That the campaign is still this ledger's to be sent.
+
+    Raises:
+        UsageError: it was forgotten, or exported by an earlier version.
+    """
+    forgotten_at, exported_at, file = db.all("not_here", campaign=campaign)[0]
+    if refusal := ledger_errors.not_here(forgotten_at=forgotten_at, exported_at=exported_at, file=file):
+        raise refusal

@@ -1,25 +1,105 @@
 """`ledger.port.LedgerReader` on PostgreSQL."""
 
 import heapq
-from collections.abc import Iterator, Sequence
-from typing import Any
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, TypeVar
+
+import psycopg
+import stamina
+from psycopg.rows import TupleRow
 
 from campaign.domain.model import Counts, ResultRow, Status
-from campaign.ledger import refusals
-from campaign.ledger.clock import Clock
-from campaign.ledger.periods import RECENT_SECONDS
+from campaign.ledger import ledger_errors
+from campaign.ledger.clock import RECENT_SECONDS, Clock
 from campaign.ledger.port import CampaignRecord, Control, Outlook, ResultColumns, RunnerRecord
-from campaign.ledger.postgres.address import parse
-from campaign.ledger.postgres.connection import LONG_SECONDS
-from campaign.ledger.postgres.looking import Looking
-from campaign.ledger.postgres.lookups import Lookups
+from campaign.ledger.postgres.base import Machine
+from campaign.ledger.postgres.connection import LONG_SECONDS, PATIENCE_SECONDS, SQL, Address, LostError, Session, given_up, parse
 from campaign.ledger.postgres.schema import prepare
-from campaign.ledger.postgres.store import Machine
-from campaign.ledger.values import lot, record, result, result_columns
+from campaign.ledger.records import AttemptRecord, Sends
+from campaign.ledger.values import attempt_record, lot, record, result, result_columns, sends
+
+T = TypeVar("T")
+TRYING_SECONDS: Final = 9.0
+FETCHED_AT_ONCE: Final = 2000
+# All that is streamed is of one moment; and whoever writes it to a slow disk may take his time between two parts.
+_BEGIN: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL idle_in_transaction_session_timeout = '1h'"
 
 
-class PostgresReader(Lookups):
+class Looking:
+    """Safe to use from several threads."""
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+        self._one_at_a_time = threading.Lock()
+        self._session = Session(address)
+        self._spare: queue.SimpleQueue[Session] = queue.SimpleQueue()
+
+    def all(self, statement: str, /, *, seconds: float = PATIENCE_SECONDS, **values: Any) -> list[TupleRow]:
+        """Everything that a statement of `postgres.sql` answers; it may take so many seconds.
+
+        Raises:
+            LedgerError: the database can't be reached.
+        """
+        with self._one_at_a_time:
+            return self._tried(self._session, seconds, lambda session: session.all(statement, values))
+
+    def stream(self, statement: str, **values: Any) -> Iterator[TupleRow]:
+        """The rows of one moment, a part at a time.
+
+        Raises:
+            LedgerError: the connection broke; what came before is not the whole.
+        """
+        try:
+            session = self._spare.get_nowait()
+        except queue.Empty:
+            session = Session(self._address)
+        whole = False
+        try:
+            self._tried(session, LONG_SECONDS, lambda session: session.run(_BEGIN))
+            try:
+                with psycopg.ServerCursor(session.raw, "rows") as cursor:
+                    cursor.itersize = FETCHED_AT_ONCE
+                    cursor.execute(SQL[statement].encode(), values)
+                    yield from cursor
+            except psycopg.Error as error:
+                raise session.told(error) from error
+            session.run("COMMIT")
+            whole = True
+        except LostError as error:
+            raise given_up(self._address, error) from error
+        finally:
+            if whole and self._spare.empty():
+                self._spare.put(session)
+            else:
+                session.drop()
+
+    def close(self) -> None:
+        self._session.drop()
+        while not self._spare.empty():
+            self._spare.get().drop()
+
+    def _tried(self, session: Session, seconds: float, work: Callable[[Session], T]) -> T:
+        try:
+            for attempt in stamina.retry_context(
+                on=LostError, attempts=None, timeout=TRYING_SECONDS, wait_initial=0.05, wait_max=1.0, wait_jitter=0.1
+            ):
+                with attempt:
+                    try:
+                        return work(session.connected(patience_seconds=seconds))
+                    except LostError:
+                        session.drop()
+                        raise
+        except LostError as error:
+            raise given_up(self._address, error) from error
+        raise AssertionError("a retry ends with an answer or an error")
+
+
+class PostgresReader:
     """A ledger in a database, open for looking. Safe to use from several threads."""
+
+    _look: Looking
 
     def __init__(self, url: str, *, clock: Clock | None = None) -> None:
         self._address = address = parse(url)
@@ -69,7 +149,7 @@ class PostgresReader(Lookups):
     def outlook(self, campaign: int) -> Outlook:
         control, pending_in, sending, doubt_in = self._look.all("outlook", campaign=campaign)[0]
         if control is None:
-            raise refusals.gone()
+            raise ledger_errors.gone()
         return Outlook(control=Control(control), pending_in_seconds=pending_in, sending=sending, doubt_in_seconds=doubt_in)
 
     def recent_rate(self, campaign: int) -> float:
@@ -121,3 +201,49 @@ class PostgresReader(Lookups):
             rows_left=rows_left,
             rows_in_need=rows_in_need,
         )
+
+    def rows_numbered(self, campaign: int, numbers: Sequence[int]) -> dict[int, ResultRow]:
+        return {
+            values[0]: result(values)
+            for values in self._look.all("rows_numbered", seconds=LONG_SECONDS, campaign=campaign, rows=list(numbers))
+        }
+
+    def rows_of_passes(self, campaign: int, keys: Sequence[str]) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for row, key in self._look.all("rows_of_passes", seconds=LONG_SECONDS, campaign=campaign, keys=list(keys)):
+            found.setdefault(key, []).append(row)
+        return found
+
+    def matching(
+        self,
+        campaign: int,
+        statuses: frozenset[Status],
+        *,
+        reasons: frozenset[str] = frozenset(),
+        http_statuses: frozenset[int] = frozenset(),
+    ) -> int:
+        chosen = {"statuses": list(statuses), "reasons": list(reasons), "http_statuses": list(http_statuses)}
+        return int(self._look.all("matching", seconds=LONG_SECONDS, campaign=campaign, **chosen)[0][0])
+
+    def attempts_by_runner(self, campaign: int) -> dict[int, int]:
+        return dict(self._look.all("attempts_by_runner", seconds=LONG_SECONDS, campaign=campaign))
+
+    def last_change(self, campaign: int) -> float:
+        return float(self._look.all("last_change", seconds=LONG_SECONDS, campaign=campaign)[0][0])
+
+    def sends_over_time(self, campaign: int, *, since: float, until: float, buckets: int) -> list[Sends]:
+        width = (until - since) / buckets
+        found = self._look.all("sends_over_time", seconds=LONG_SECONDS, campaign=campaign, since=since, until=until, width=width)
+        return sends(found, since=since, width=width, buckets=buckets)
+
+    def to_clean(self) -> bool:
+        return bool(self._look.all("to_clean"))
+
+    def attempts_by_row(self, campaign: int) -> Iterator[AttemptRecord]:
+        return (attempt_record(values) for values in self._look.stream("attempts_by_row", campaign=campaign))
+
+    def pass_keys(self, campaign: int) -> Iterator[tuple[int, str, Status]]:
+        return ((row, key, Status(status)) for row, key, status in self._look.stream("pass_keys", campaign=campaign))
+
+    def exclusions(self, campaign: int) -> Iterator[str]:
+        return (key for (key,) in self._look.stream("exclusions", campaign=campaign))

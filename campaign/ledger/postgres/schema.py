@@ -7,10 +7,8 @@ import stamina
 from psycopg import errors
 
 from campaign.domain.errors import CampaignError, LedgerError, LedgerPlaceError, LedgerVersionError
-from campaign.ledger.postgres.address import Address, parse
-from campaign.ledger.postgres.connection import LONG_SECONDS, Session
-from campaign.ledger.postgres.errors import LostError, given_up
-from campaign.ledger.statements import script
+from campaign.ledger.postgres.connection import LONG_SECONDS, Address, LostError, Session, given_up, parse
+from campaign.ledger.sql_loader import script
 
 T = TypeVar("T")
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from campaign.domain.model import StagedRow
-from campaign.ledger import refusals
-from campaign.ledger.periods import LEASE_SECONDS
+from campaign.ledger import ledger_errors
+from campaign.ledger.clock import LEASE_SECONDS
 from campaign.ledger.port import CampaignRecord, CampaignSpec
+from campaign.ledger.postgres.base import Store
 from campaign.ledger.postgres.connection import LONG_SECONDS, Session
-from campaign.ledger.postgres.store import Store
 from campaign.ledger.postgres.values import cleaned
 from campaign.ledger.values import MAY_HAVE_ARRIVED, attempt_elsewhere, record, spec_values, staged
 
@@ -23,7 +23,7 @@ class Staging(Store):
         def work(db: Session) -> CampaignRecord:
             campaign = db.one("create_campaign", values)
             if campaign is None:
-                raise refusals.name_taken(spec.name)
+                raise ledger_errors.name_taken(spec.name)
             db.all("adopt", campaign=campaign, runner=runner)
             return record(db.all("campaign_by_name", name=spec.name)[0])
 
@@ -40,7 +40,7 @@ class Staging(Store):
         def work(db: Session) -> None:
             db.all("share_campaign", campaign=campaign)
             if db.one("renew_stager", campaign=campaign, lease=LEASE_SECONDS) is None:
-                raise refusals.staged_by_another()
+                raise ledger_errors.staged_by_another()
             db.copy("stage", values)
             db.copy("stage_attempts", sent_before)
 
@@ -51,14 +51,14 @@ class Staging(Store):
             db.all("lock_campaign", campaign=campaign)
             stager = db.one("stager_of", campaign=campaign)
             if stager not in self._lifelines:
-                raise refusals.staged_by_another()
+                raise ledger_errors.staged_by_another()
             # Before the rest, which goes through the whole campaign.
             db.all("analyze")
             db.all("apply_exclusions", campaign=campaign)
             if not duplicates_marked:
                 db.all("mark_duplicates", campaign=campaign)
             if db.one("finish_staging", campaign=campaign, content_sha256=content_sha256, stager=stager) is None:
-                raise refusals.staged_by_another()
+                raise ledger_errors.staged_by_another()
             return int(stager)
 
         await self._sign_off(await self._line.do(work, seconds=LONG_SECONDS), "staged")
@@ -67,7 +67,7 @@ class Staging(Store):
         stagers = await self._line.ask(lambda db: db.all("stager", campaign=campaign))
         for stager, boot, late, ended_at in stagers:
             if not ended_at and stager not in self._lifelines and not self._is_dead(stager, boot, late=late):
-                raise refusals.being_staged()
+                raise ledger_errors.being_staged()
         while await self._line.do(lambda db: db.count("discard_rows", campaign=campaign, limit=DISCARDED_AT_ONCE), seconds=LONG_SECONDS):
             pass
 

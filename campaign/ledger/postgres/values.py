@@ -7,7 +7,7 @@ import orjson
 
 from campaign.domain.model import Settlement, Status
 from campaign.ledger.port import Runner
-from campaign.ledger.upkeep import MendedRow
+from campaign.ledger.records import MendedRow
 
 
 def text(value: str) -> str:
@@ -51,7 +51,7 @@ def _due_in(settlement: Settlement) -> float | None:
     return settlement.due_in_seconds if settlement.outcome.status in {Status.PENDING, Status.UNKNOWN} else None
 
 
-def mended(campaign: int, rows: Sequence[MendedRow]) -> dict[str, Any]:
+def corrected_columns(campaign: int, rows: Sequence[MendedRow]) -> dict[str, Any]:
     """What `keep_text` and `mend` take."""
     return {
         "campaign": campaign,

@@ -12,7 +12,8 @@ import apsw
 
 from campaign.domain.errors import DiskFullError, LedgerDamagedError, LedgerError, LedgerPlaceError, LedgerVersionError
 from campaign.ledger.clock import Clock, anchor_for
-from campaign.ledger.sqlite.witness import (
+from campaign.ledger.sql_loader import script, statements
+from campaign.ledger.sqlite.integrity import (
     WAY_BACK,
     check_not_behind,
     check_not_emptied,
@@ -23,7 +24,6 @@ from campaign.ledger.sqlite.witness import (
     is_another,
     marked,
 )
-from campaign.ledger.statements import script, statements
 
 APPLICATION_ID: Final = 0x43414D50  # "CAMP"
 SCHEMA_VERSION: Final = 6

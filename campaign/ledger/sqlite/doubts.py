@@ -6,10 +6,10 @@ import apsw
 
 from campaign.domain.model import Claim, Status
 from campaign.domain.verdict import Conclusion, Latest, Reading
-from campaign.ledger.periods import HOLD_SECONDS
+from campaign.ledger.clock import HOLD_SECONDS
 from campaign.ledger.port import Doubt, Runner
+from campaign.ledger.sqlite.base import Store, leave_out_if_cancelled, rows
 from campaign.ledger.sqlite.connection import SQL
-from campaign.ledger.sqlite.store import Store, leave_out_if_cancelled, rows
 from campaign.ledger.values import doubt
 
 

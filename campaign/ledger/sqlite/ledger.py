@@ -1,38 +1,50 @@
-"""`ledger.port.Ledger` on SQLite: each method is one function on the writer's connection."""
+"""`ledger.port.Ledger` on SQLite: each method is one transaction, or a few."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from operator import itemgetter
+from typing import Any, Final
 
 import apsw
+import orjson
 
-from campaign.ledger import refusals
-from campaign.ledger.liveness import sweep
-from campaign.ledger.periods import LEASE_SECONDS
-from campaign.ledger.port import Control, Runner
-from campaign.ledger.sqlite.budgets import Budgets
-from campaign.ledger.sqlite.claiming import Claiming
-from campaign.ledger.sqlite.connection import SQL
+from campaign.domain.model import Claim, Settlement, Skip, Status
+from campaign.domain.pacing import Pace, Slots, lease, make_room, pause, throttle
+from campaign.ledger import ledger_errors
+from campaign.ledger.clock import DAY_SECONDS, LEASE_SECONDS
+from campaign.ledger.port import ANYTHING, Control, Runner, Terms
+from campaign.ledger.process_lock import sweep
+from campaign.ledger.records import MendedRow
+from campaign.ledger.sqlite.base import exhaust, leave_out_if_cancelled, lifelines, rows
+from campaign.ledger.sqlite.connection import SQL, connect, errors_as_sentences
 from campaign.ledger.sqlite.doubts import Doubts
-from campaign.ledger.sqlite.keeping import Keeping
-from campaign.ledger.sqlite.mending import Mending
-from campaign.ledger.sqlite.reader import lifelines
-from campaign.ledger.sqlite.rest import check_here
-from campaign.ledger.sqlite.settling import Settling
 from campaign.ledger.sqlite.staging import Staging
-from campaign.ledger.sqlite.store import leave_out_if_cancelled, rows
+from campaign.ledger.values import as_json, filters, settled
+
+FEW: Final = 3
+"""Up to so many are cheaper one by one; with more, Python's lock is waited for too often."""
+
+_COLUMNS: Final = ("next_free", "share", "paused_until", "changed_at")
+FORGOTTEN_AT_ONCE: Final = 20_000
 
 
-class SqliteLedger(Staging, Claiming, Settling, Budgets, Doubts, Mending, Keeping):
+class SqliteLedger(Staging, Doubts):
     """A ledger file, open for staging and sending."""
 
     async def enlist(self, campaign: int, *, quiet_seconds: float, hold: bool = False, api: str = "", account: str = "") -> Runner:
         runner = await self._enlist(campaign, "sending", quiet_seconds=quiet_seconds, hold=hold)
 
         def work(db: apsw.Connection) -> None:
-            check_here(db, campaign)
+            _check_here(db, campaign)
             values = {"campaign": campaign, "runner": runner, "wall": self._clock.wall(), "api": api, "account": account}
             known = db.execute(SQL["start_campaign"], values).get
             if known is None:
-                raise refusals.gone()
+                raise ledger_errors.gone()
             if known != api:
-                raise refusals.other_api(known, api)
+                raise ledger_errors.other_api(known, api)
 
         try:
             await self._writer.do(work)
@@ -83,9 +95,258 @@ class SqliteLedger(Staging, Claiming, Settling, Budgets, Doubts, Mending, Keepin
     async def control(self, campaign: int, control: Control) -> None:
         def work(db: apsw.Connection) -> None:
             if control is Control.GO:
-                check_here(db, campaign)
+                _check_here(db, campaign)
             if db.execute(SQL["set_control"], {"campaign": campaign, "control": control.value}).fetchone() is None:
-                raise refusals.no_control()
+                raise ledger_errors.no_control()
             leave_out_if_cancelled(db, campaign)
 
         await self._writer.do(work)
+
+    async def claim(self, runner: Runner, limit: int, terms: Terms = ANYTHING) -> list[Claim]:
+        def work(db: apsw.Connection) -> list[Claim]:
+            zones = json.loads(rows(db, "zones", campaign=runner.campaign)[0][0]) if terms.zones is None else terms.zones
+            claims: list[Claim] = []
+            taken: set[str] = set()
+            for zone in zones:
+                if len(claims) < limit:
+                    claims += self._of_zone(db, runner, limit - len(claims), terms, zone=zone, taken=taken)
+            return claims
+
+        if terms.zones == () or terms.only == ():
+            return []
+        return await self._writer.do(work)
+
+    def _of_zone(self, db: apsw.Connection, runner: Runner, limit: int, terms: Terms, *, zone: str, taken: set[str]) -> list[Claim]:
+        own = {"campaign": runner.campaign, "runner": runner.id} | self._times()
+        where: dict[str, Any] = {"limit": limit, "zone": zone}
+        statement = "due"
+        if terms.only is not None:
+            statement, where["only"] = "due_of", json.dumps(terms.only)
+        due = rows(db, statement, **own, **where)[0][0]
+        if due == "[]":
+            return []
+        since = self._clock.wall() - DAY_SECONDS
+        found = orjson.loads(rows(db, "claimable", **own, rows=due, cap=terms.daily_cap, since=since)[0][0])
+        claims: list[Claim] = []
+        left_out: dict[str, list[int]] = {}
+        for row, fence, *about, key, reason in sorted(found, key=itemgetter(0)):
+            if reason is not None:
+                left_out.setdefault(reason, []).append(row)
+            elif key not in taken:
+                taken.add(key)
+                pass_id, message, attempts, tries, own_zone, http_status, in_doubt = about
+                claims.append(
+                    Claim(
+                        campaign=runner.campaign,
+                        row=row,
+                        fence=fence,
+                        pass_id=pass_id,
+                        message=message,
+                        attempts=attempts,
+                        tries=tries,
+                        zone=own_zone,
+                        http_status=http_status,
+                        in_doubt=bool(in_doubt),
+                    )
+                )
+        for reason, numbers in left_out.items():
+            db.execute(SQL["leave_out"], own | {"reason": reason, "rows": as_json(numbers)})
+        db.execute(SQL["claim"], own | {"rows": as_json([claim.row for claim in claims])})
+        return claims
+
+    async def exclude(self, campaign: int, pass_keys: Sequence[str]) -> None:
+        values = [(campaign, key) for key in pass_keys]
+        await self._writer.do(lambda db: exhaust(db.executemany(SQL["exclude"], values)))
+
+    async def apply_exclusions(self, campaign: int) -> int:
+        return await self._writer.do(lambda db: len(rows(db, "apply_exclusions", campaign=campaign)))
+
+    async def leave_out(self, campaign: int, reason: Skip) -> int:
+        return await self._writer.do(lambda db: len(rows(db, "leave_out_pending", campaign=campaign, reason=reason.value)))
+
+    async def release(self, runner: Runner, claims: Sequence[Claim]) -> None:
+        def work(db: apsw.Connection) -> None:
+            own = {"campaign": runner.campaign, "runner": runner.id, "now": self._clock.now()}
+            exhaust(db.executemany(SQL["release"], [own | {"row": claim.row, "fence": claim.fence} for claim in claims]))
+            leave_out_if_cancelled(db, runner.campaign)
+
+        await self._writer.do(work)
+
+    async def settle(self, runner: Runner, settlements: Sequence[Settlement]) -> list[Claim]:
+        # Of two settlements of one claim the first counts.
+        by_claim = {_key(settlement.claim): settlement for settlement in reversed(settlements)}
+
+        def work(db: apsw.Connection) -> set[tuple[int, int]]:
+            now = self._clock.now()
+            values = [settled(settlement, now) for settlement in by_claim.values()]
+            end = _end_each if len(values) <= FEW else _end_all
+            late = end(db, runner, values, quiet_until=now + runner.quiet_seconds)
+            if any(settlement.outcome.status is Status.PENDING for settlement in settlements):
+                leave_out_if_cancelled(db, runner.campaign)
+            return late
+
+        late = await self._writer.do(work) if settlements else set()
+        return [one.claim for one in settlements if by_claim[_key(one.claim)] is not one or _key(one.claim) in late]
+
+    async def lease(self, key: str, *, rate_per_second: float, want: int) -> Slots:
+        def work(db: apsw.Connection) -> Slots:
+            now, leased_at = self._clock.now(), time.monotonic()
+            pace, slots = lease(_pace(db, key), now=now, rate_per_second=rate_per_second, want=want)
+            if slots.count:
+                db.execute(SQL["set_pace"], _pace_values(key, pace))
+            return replace(slots, leased_at=leased_at)
+
+        return await self._writer.do(work)
+
+    async def throttle(self, key: str, *, retry_after_seconds: float | None) -> None:
+        await self._change(key, lambda pace, now: throttle(pace, now=now, retry_after_seconds=retry_after_seconds))
+
+    async def pause(self, key: str, *, seconds: float) -> None:
+        await self._change(key, lambda pace, now: pause(pace, now=now, seconds=seconds))
+
+    async def make_room(self, key: str, *, share: float) -> None:
+        await self._change(key, lambda pace, now: make_room(pace, now=now, share=share))
+
+    async def _change(self, key: str, change: Callable[[Pace, float], Pace]) -> None:
+        def work(db: apsw.Connection) -> None:
+            now = self._clock.now()
+            db.execute(SQL["set_pace"], _pace_values(key, change(_pace(db, key), now)))
+
+        await self._writer.do(work)
+
+    async def retry(
+        self,
+        campaign: int,
+        statuses: frozenset[Status],
+        *,
+        reasons: frozenset[str] = frozenset(),
+        http_statuses: frozenset[int] = frozenset(),
+    ) -> int:
+        values = {"campaign": campaign, "now": self._clock.now()} | filters(reasons, http_statuses)
+
+        def work(db: apsw.Connection) -> int:
+            return sum(len(rows(db, "retry", status=status.value, **values)) for status in sorted(statuses))
+
+        return await self._writer.do(work)
+
+    async def mend(self, campaign: int, mended: Sequence[MendedRow], again: Sequence[int], statuses: frozenset[Status]) -> int:
+        values = [_corrected(campaign, row) for row in mended]
+
+        def work(db: apsw.Connection) -> int:
+            now = self._clock.now()
+            changed = []
+            for row in values:
+                db.execute(SQL["keep_text"], {name: row[name] for name in ("campaign", "row", "message")})
+                changed += [found for (found,) in rows(db, "mend", **row, now=now)]
+            as_they_are = {"rows": as_json(again), "statuses": as_json(sorted(statuses))}
+            count = len(changed) + len(rows(db, "retry_rows", campaign=campaign, now=now, **as_they_are))
+            if changed:
+                # A row of a zone that the campaign doesn't name would never be claimed.
+                db.execute(SQL["add_zones"], {"campaign": campaign, "zones": as_json(sorted({row.zone for row in mended}))})
+                count -= len(rows(db, "mark_mended_duplicates", campaign=campaign, rows=as_json(changed)))
+            return count
+
+        return await self._writer.do(work)
+
+    async def forget(self, campaign: int) -> None:
+        def begin(db: apsw.Connection) -> None:
+            if rows(db, "not_here", campaign=campaign)[0][0] is not None:
+                return
+            self._check_ended(db, campaign)
+            db.execute(SQL["sum_up"], {"campaign": campaign})
+            db.execute(SQL["begin_to_forget"], {"campaign": campaign, "wall": self._clock.wall()})
+            db.execute(SQL["forget_columns"], {"campaign": campaign})
+
+        await self._writer.do(begin)
+        for statement in ("forget_rows", "forget_attempts", "forget_exclusions"):
+            while await self._some(statement, campaign):
+                pass
+        await self._writer.do(lambda db: db.execute(SQL["cleaned"], {"campaign": campaign}))
+        await asyncio.to_thread(self._empty_wal)
+
+    async def _some(self, statement: str, campaign: int) -> int:
+        return await self._writer.do(lambda db: len(rows(db, statement, campaign=campaign, limit=FORGOTTEN_AT_ONCE)))
+
+    def _empty_wal(self) -> None:
+        """The file holds nothing of what was removed (secure_delete); its log does until it is emptied, or the last process closes it."""
+        connection = connect(self._path)
+        try:
+            with errors_as_sentences(self._path):
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        finally:
+            connection.close()
+
+    def _check_ended(self, db: apsw.Connection, campaign: int) -> None:
+        """That nothing of the campaign is left to do, and that it was at rest for a day.
+
+        Raises:
+            UsageError: otherwise.
+        """
+        control, pending_at, sending, doubt_at = rows(db, "outlook", campaign=campaign)[0]
+        exported = rows(db, "not_here", campaign=campaign)[0][1] is not None
+        if control == "staging" or ((pending_at is not None or sending) and not exported):
+            raise ledger_errors.not_ended()
+        if sending or doubt_at is not None:
+            raise ledger_errors.in_doubt()
+        last = rows(db, "last_change", campaign=campaign, wall=self._clock.wall())[0][0]
+        if self._clock.wall() - last < DAY_SECONDS:
+            raise ledger_errors.too_young()
+
+
+def _end_each(db: apsw.Connection, runner: Runner, values: list[tuple[Any, ...]], *, quiet_until: float) -> set[tuple[int, int]]:
+    late = set()
+    for one in values:
+        whose = (*one, runner.campaign, runner.id)
+        db.execute(SQL["record_one"], whose)
+        if db.changes():
+            db.execute(SQL["settle_one"], (*whose, quiet_until))
+        else:
+            late.add((one[0], one[1]))
+    return late
+
+
+def _end_all(db: apsw.Connection, runner: Runner, values: list[tuple[Any, ...]], *, quiet_until: float) -> set[tuple[int, int]]:
+    whose: dict[str, Any] = {"campaign": runner.campaign, "runner": runner.id, "settlements": orjson.dumps(values).decode()}
+    db.execute(SQL["record_attempts"], whose)
+    late = set()
+    if db.changes() < len(values):
+        late = {(row, fence) for row, fence in orjson.loads(rows(db, "late", **whose)[0][0])}
+    db.execute(SQL["settle"], whose | {"quiet_until": quiet_until})
+    return late
+
+
+def _key(claim: Claim) -> tuple[int, int]:
+    return claim.row, claim.fence
+
+
+def _pace(db: apsw.Connection, key: str) -> Pace:
+    found = rows(db, "pace", key=key)
+    return Pace(**dict(zip(_COLUMNS, found[0], strict=True))) if found else Pace()
+
+
+def _pace_values(key: str, pace: Pace) -> dict[str, Any]:
+    # Not by `asdict`, which copies each number deeply: slots are leased several times a second.
+    return {"key": key} | {column: getattr(pace, column) for column in _COLUMNS}
+
+
+def _corrected(campaign: int, row: MendedRow) -> dict[str, Any]:
+    return {
+        "campaign": campaign,
+        "row": row.row,
+        "pass_id": row.pass_id,
+        "pass_key": row.pass_key,
+        "message": row.message,
+        "cells": orjson.dumps(row.cells).decode(),
+        "zone": row.zone,
+    }
+
+
+def _check_here(db: apsw.Connection, campaign: int) -> None:
+    """That the campaign is still this ledger's to be sent.
+
+    Raises:
+        UsageError: it was forgotten, or exported by an earlier version.
+    """
+    forgotten_at, exported_at, file = rows(db, "not_here", campaign=campaign)[0]
+    if refusal := ledger_errors.not_here(forgotten_at=forgotten_at, exported_at=exported_at, file=file):
+        raise refusal

@@ -9,12 +9,11 @@ import apsw
 
 from campaign.domain.batch import StagedBatch
 from campaign.domain.model import StagedRow
-from campaign.ledger import refusals
-from campaign.ledger.periods import LEASE_SECONDS
+from campaign.ledger import ledger_errors
+from campaign.ledger.clock import LEASE_SECONDS
 from campaign.ledger.port import CampaignRecord, CampaignSpec
+from campaign.ledger.sqlite.base import Store, exhaust, rows, store_identity
 from campaign.ledger.sqlite.connection import SQL
-from campaign.ledger.sqlite.identity import store_identity
-from campaign.ledger.sqlite.store import Store, exhaust, rows
 from campaign.ledger.values import MAY_HAVE_ARRIVED, attempt_elsewhere, record, spec_values, staged, staged_plain
 
 DISCARDED_AT_ONCE: Final = 20_000
@@ -30,7 +29,7 @@ class Staging(Store):
 
         def work(db: apsw.Connection) -> CampaignRecord:
             if db.execute(SQL["campaign_by_name"], {"name": spec.name}).fetchone() is not None:
-                raise refusals.name_taken(spec.name)
+                raise ledger_errors.name_taken(spec.name)
             values = spec_values(spec) | {"stager": runner, "wall": self._clock.wall()}
             campaign = db.execute(SQL["create_campaign"], values).get
             db.execute(SQL["adopt"], {"campaign": campaign, "runner": runner})
@@ -66,7 +65,7 @@ class Staging(Store):
                 if not duplicates_marked:
                     db.execute(SQL["mark_duplicates"], {"campaign": campaign})
                 if stager not in self._lifelines or db.execute(SQL["finish_staging"], values).fetchone() is None:
-                    raise refusals.staged_by_another()
+                    raise ledger_errors.staged_by_another()
             return int(stager)
 
         await self._sign_off(await self._writer.do(work), "staged")
@@ -75,7 +74,7 @@ class Staging(Store):
         stagers = await self._writer.do(lambda db: rows(db, "stager", campaign=campaign))
         for stager, lease_until, ended_at in stagers:
             if not ended_at and stager not in self._lifelines and not self._is_dead(stager, lease_until):
-                raise refusals.being_staged()
+                raise ledger_errors.being_staged()
         values = {"campaign": campaign, "limit": DISCARDED_AT_ONCE}
         while await self._writer.do(lambda db: len(rows(db, "discard_rows", **values))):
             pass

@@ -12,7 +12,7 @@ import apsw
 
 from campaign.domain.errors import LedgerError
 from campaign.ledger.sqlite.connection import SqliteClock, errors_as_sentences, in_words
-from campaign.ledger.sqlite.witness import Witness
+from campaign.ledger.sqlite.integrity import Witness
 
 T = TypeVar("T")
 type_of_work = Callable[[apsw.Connection], Any]

@@ -17,9 +17,7 @@ import psycopg
 import stamina
 
 from campaign.domain.errors import LedgerError
-from campaign.ledger.postgres.address import Address
-from campaign.ledger.postgres.connection import IDLE_SECONDS, PATIENCE_SECONDS, SQL, Session
-from campaign.ledger.postgres.errors import LostError, given_up, unknown_end
+from campaign.ledger.postgres.connection import IDLE_SECONDS, PATIENCE_SECONDS, SQL, Address, LostError, Session, given_up, unknown_end
 
 T = TypeVar("T")
 

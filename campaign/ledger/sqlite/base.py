@@ -1,5 +1,6 @@
-"""What every part of the SQLite ledger stands on: its writer, its clock, and the runners with their lifelines."""
+"""What every part of the SQLite ledger stands on: its writer, its clock, the runners with their locks, and which file it is."""
 
+import json
 import os
 import socket
 from pathlib import Path
@@ -7,14 +8,13 @@ from typing import Any
 
 import apsw
 
-from campaign.ledger.clock import Clock, SystemClock
-from campaign.ledger.host import username
-from campaign.ledger.liveness import Lifeline, is_cut
-from campaign.ledger.periods import LEASE_SECONDS
+from campaign.domain.ledger_identity import LedgerIdentity, difference
+from campaign.ledger.clock import LEASE_SECONDS, Clock, SystemClock
+from campaign.ledger.machine import adapters, created_ns, machine_id, username
 from campaign.ledger.port import Control
+from campaign.ledger.process_lock import Lifeline, is_cut
 from campaign.ledger.sqlite.connection import SQL, SqliteClock, connect, errors_as_sentences, prepare
-from campaign.ledger.sqlite.identity import place, store_identity
-from campaign.ledger.sqlite.reader import lifelines
+from campaign.ledger.sqlite.integrity import runners_folder
 from campaign.ledger.sqlite.writer import Writer
 
 
@@ -78,6 +78,54 @@ class Store:
         return bool(is_cut(lifelines(self._path), runner)) or lease_until < self._clock.now()
 
 
+def identity_here(path: Path) -> LedgerIdentity:
+    """What the file, and this machine, show now."""
+    return LedgerIdentity(
+        machine=machine_id(),
+        adapters=adapters(),
+        inode=path.stat().st_ino,
+        created_ns=created_ns(path),
+        host=socket.gethostname(),
+        path=str(path.absolute()),
+    )
+
+
+def stored_identity(rows: list[tuple[Any, ...]]) -> LedgerIdentity | None:
+    """What the statement `identity` has found; None of one that an earlier version made, and none has written since."""
+    for machine, known_adapters, inode, created, host, path in rows:
+        return LedgerIdentity(
+            machine=machine,
+            adapters=frozenset(json.loads(known_adapters)),
+            inode=int(inode),
+            created_ns=created,
+            host=host,
+            path=path,
+        )
+    return None
+
+
+def store_identity(db: apsw.Connection, path: Path, *, move: bool) -> None:
+    """Store where the file is now, unless it is shown to be another than the one that was stored, and is not to `move`."""
+    known, here = stored_identity(db.execute(SQL["identity"]).fetchall()), identity_here(path)
+    if known is not None:
+        if difference(known, here) is None:
+            here = known.seen(here)
+        elif not move:
+            return
+    if here != known:
+        values = {"machine": here.machine, "adapters": json.dumps(sorted(here.adapters)), "inode": str(here.inode)}
+        db.execute(SQL["set_identity"], values | {"created_ns": here.created_ns, "host": here.host, "path": here.path})
+
+
+def place(db: apsw.Connection, path: Path) -> bool:
+    """Store where the file is if nothing is stored yet, or it was renamed; whether that was so."""
+    known = stored_identity(db.execute(SQL["identity"]).fetchall())
+    if known is not None and (os.path.exists(known.path) or difference(known, identity_here(path)) is not None):  # noqa: PTH110 - pathlib's raises in a shut folder
+        return False
+    store_identity(db, path, move=False)
+    return True
+
+
 def rows(db: apsw.Connection, statement: str, **values: Any) -> list[tuple[Any, ...]]:
     """Everything that a statement of `sqlite.sql` answers."""
     return db.execute(SQL[statement], values).fetchall()
@@ -93,3 +141,8 @@ def leave_out_if_cancelled(db: apsw.Connection, campaign: int) -> None:
     """What comes back to a cancelled campaign is left out at once."""
     if db.execute(SQL["get_control"], {"campaign": campaign}).get == Control.CANCELLED:
         db.execute(SQL["cancel_rows"], {"campaign": campaign})
+
+
+def lifelines(path: Path) -> Path:
+    """The folder of the lock files by which the ledger's runners know each other to be alive."""
+    return runners_folder(path)

@@ -12,15 +12,13 @@ from typing import Final
 from platformdirs import user_data_path
 
 from campaign.domain.errors import CampaignError
-from campaign.ledger.clock import Clock, SystemClock
-from campaign.ledger.host import username
-from campaign.ledger.liveness import Lifeline, is_cut
-from campaign.ledger.periods import LEASE_SECONDS
+from campaign.ledger.clock import LEASE_SECONDS, Clock, SystemClock
+from campaign.ledger.machine import username
 from campaign.ledger.port import Control
-from campaign.ledger.postgres.address import parse
-from campaign.ledger.postgres.connection import Session
-from campaign.ledger.postgres.line import Line
+from campaign.ledger.postgres.connection import Session, parse
 from campaign.ledger.postgres.schema import prepare
+from campaign.ledger.postgres.writer import Line
+from campaign.ledger.process_lock import Lifeline, is_cut
 
 TRYING_SECONDS: Final = 25.0
 """How long the database may be away before what happened can't be recorded, and the run ends."""

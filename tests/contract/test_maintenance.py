@@ -1,4 +1,4 @@
-"""The promises of `ledger.upkeep`, for every backend: mending, forgetting, and the history of runs."""
+"""The promises of `ledger.port.Maintenance`, for every backend: mending, forgetting, and the history of runs."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ import pytest
 from campaign.domain.errors import UsageError
 from campaign.domain.model import Status
 from campaign.ledger.port import CampaignRecord, Control, Ledger, LedgerReader, Runner
-from campaign.ledger.upkeep import MendedRow
+from campaign.ledger.records import MendedRow
 from tests.contract.backends import Backend, HandClock
 from tests.contract.given import campaign_of, ends, staged
 from tests.errors import raises
