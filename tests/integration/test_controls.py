@@ -72,7 +72,7 @@ class TestWindow:
             await given.until(lambda: len(given.processed()) > 10)
             clock.set("2026-11-24T20:00:00+01:00")
             sent = await nothing_more_is_sent(given)
-            assert 10 < sent < 150
+            assert 10 < sent < 200
             clock.set("2026-11-25T09:00:00+01:00")
             assert (await sending).ended is Ended.FINISHED
             assert given.processed() == dict.fromkeys(passes(200), 1)
@@ -102,7 +102,7 @@ class TestWindow:
         clock.set("2026-11-24T13:30:00+01:00")  # 21:30 in Tokyo
         async with rig(tmp_path, clock=clock) as given:
             record = await given.campaign("berlin", "tokyo", zones={"tokyo": "Asia/Tokyo"})
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 assert (await given.send(record, schedule=DAYTIME, wait=False)).ended is Ended.NOT_NOW
             assert given.processed() == {"berlin": 1}
             assert given.log.named("waiting_for_its_time") == [{"until": "2026-11-25T00:00+00:00"}]

@@ -30,6 +30,6 @@ async def test_when_the_ledger_fails_nobody_waits_for_ever_to_hand_something_ove
     await ledger.close()
     with pytest.raises(LedgerError):
         await recorder.run()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await asyncio.gather(*waiting)
         await recorder.settle(settlement(1))

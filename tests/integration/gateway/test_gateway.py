@@ -157,7 +157,7 @@ def hanging_on(method: bytes) -> Script:
 
 
 async def test_reads_do_not_hold_up_sends() -> None:
-    async with serving(hanging_on(b"GET")) as server, gateway(server.url, concurrency=2) as campaign, asyncio.timeout(5):
+    async with serving(hanging_on(b"GET")) as server, gateway(server.url, concurrency=2) as campaign, asyncio.timeout(30):
         reads = [asyncio.create_task(campaign.read("a")) for _ in range(5)]
         await server.until(lambda: server.requests == 2)
         assert await campaign.send("b", "Hello") == SENT
@@ -167,7 +167,7 @@ async def test_reads_do_not_hold_up_sends() -> None:
 
 
 async def test_sends_do_not_hold_up_reads() -> None:
-    async with serving(hanging_on(b"POST")) as server, gateway(server.url, concurrency=2) as campaign, asyncio.timeout(5):
+    async with serving(hanging_on(b"POST")) as server, gateway(server.url, concurrency=2) as campaign, asyncio.timeout(30):
         sends = [asyncio.create_task(campaign.send("a", "Hello")) for _ in range(2)]
         await server.until(lambda: server.requests == 2)
         assert (await campaign.read("b")).latest is Latest.TEXT

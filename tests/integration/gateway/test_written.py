@@ -52,14 +52,14 @@ async def test_a_refused_connection(scheme: str) -> None:
     assert (fault.reason, fault.written) == ("connect", False)
 
 
-@pytest.mark.parametrize(("connect_seconds", "total_seconds"), [(0.1, 5.0), (5.0, 0.1)])
+@pytest.mark.parametrize(("connect_seconds", "total_seconds"), [(0.1, 60.0), (60.0, 0.1)])
 async def test_a_connection_that_never_comes_about(connect_seconds: float, total_seconds: float) -> None:
     # The server takes the TCP connection and then says nothing to the greeting of TLS.
     async with (
         serving(hang) as server,
         gateway(server.url.replace("http:", "https:"), connect_seconds=connect_seconds, total_seconds=total_seconds) as campaign,
     ):
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(30):
             fault = await campaign.send("a", "Hello")
     assert isinstance(fault, Fault)
     assert (fault.reason, fault.written) == ("connect_timeout", False)
