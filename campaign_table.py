@@ -5,9 +5,10 @@ from datetime import datetime
 from typing import Final
 
 from campaign.app.keeping import History, Run
+from campaign.domain.sanitize import sanitize_for_terminal
 from campaign.insights import CampaignView
 from campaign.reporter.lines import rows
-from campaign.reporter.reasons import ended_in_words, printable
+from campaign.reporter.reasons import ended_in_words
 from campaign.reporter.summary import in_words
 
 LONGEST_NAME: Final = 40
@@ -30,14 +31,14 @@ def history_in_words(history: History) -> str:
     record = history.view.record
     gone = bool(record.forgotten_at or record.exported_at)
     facts = [
-        ("List", f"{printable(record.spec.list_name)}, {rows(record.rows)}"),
-        ("Columns", printable(", ".join(record.spec.columns))),
-        ("Pass", printable(record.spec.id_column)),
+        ("List", f"{sanitize_for_terminal(record.spec.list_name)}, {rows(record.rows)}"),
+        ("Columns", sanitize_for_terminal(", ".join(record.spec.columns))),
+        ("Pass", sanitize_for_terminal(record.spec.id_column)),
         ("Made", _when(record.created_at)),
-        ("Exported", f"{_when(record.exported_at)}, to {printable(record.exported_to)}" if record.exported_at else ""),
+        ("Exported", f"{_when(record.exported_at)}, to {sanitize_for_terminal(record.exported_to)}" if record.exported_at else ""),
         ("Forgotten", _when(record.forgotten_at)),
-        ("Message", printable(history.sample)),
-        *((name.replace("_", " ").capitalize(), printable(value)) for name, value in sorted(record.spec.settings.items())),
+        ("Message", sanitize_for_terminal(history.sample)),
+        *((name.replace("_", " ").capitalize(), sanitize_for_terminal(value)) for name, value in sorted(record.spec.settings.items())),
     ]
     width = max(len(name) for name, _ in facts) + 2
     told = [f"{name + ':':<{width}}{value}" for name, value in facts if value]
@@ -48,7 +49,7 @@ def history_in_words(history: History) -> str:
 def _runs(runs: tuple[Run, ...]) -> Iterator[str]:
     for run in runs:
         runner = run.runner
-        who = f"{printable(runner.username) or 'somebody'} on {printable(runner.host)}, process {runner.pid}"
+        who = f"{sanitize_for_terminal(runner.username) or 'somebody'} on {sanitize_for_terminal(runner.host)}, process {runner.pid}"
         until = "still at work" if runner.alive else f"until {_when(runner.ended_at)}" if runner.ended_at else "its end is not known"
         sends = f"{run.attempts:,} {'send' if run.attempts == 1 else 'sends'}"
         left = f", {rows(runner.rows_left)} left" if runner.rows_left else ""
@@ -68,7 +69,7 @@ def _end(run: Run) -> str:
 
 def _line(view: CampaignView) -> tuple[str, str, str, str, str]:
     record = view.record
-    name = printable(record.spec.name)
+    name = sanitize_for_terminal(record.spec.name)
     state = "forgotten" if record.forgotten_at else "exported" if record.exported_at else view.state.value
     shown = name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
     return shown, state, f"{view.counts.rows:,}", _when(record.created_at), _when(record.finished_at)

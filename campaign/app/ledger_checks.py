@@ -16,11 +16,11 @@ from campaign.app.question import new_in_words
 from campaign.app.session import Session
 from campaign.domain.ledger_identity import Difference, Displaced
 from campaign.domain.places import Place, named
+from campaign.domain.sanitize import sanitize_for_terminal
 from campaign.insights import iso
 from campaign.ledger.port import CampaignRecord
 from campaign.ledger.values import MAY_HAVE_ARRIVED
 from campaign.reporter.lines import rows as rows_in_words
-from campaign.reporter.reasons import printable
 from campaign.reporter.target import Format, failed_path, same_file
 from campaign.settings import Settings
 
@@ -92,7 +92,7 @@ def warn_of_same_content(work: Session, record: CampaignRecord) -> None:
         if sent := sum(by_status[status] for status in MAY_HAVE_ARRIVED):
             when = datetime.fromtimestamp(other.started_at, tz=UTC)
             sentence = (
-                f"The campaign “{printable(other.spec.name)}” had the same list and message: {rows_in_words(sent)} of it "
+                f"The campaign “{sanitize_for_terminal(other.spec.name)}” had the same list and message: {rows_in_words(sent)} of it "
                 f"{'was' if sent == 1 else 'were'} sent, from {when:%Y-%m-%d %H:%M} UTC on. This one sends them again."
             )
             details = {"before": other.spec.name, "sent": sent, "started_at": iso(other.started_at)}
@@ -128,10 +128,14 @@ async def check_same_ledger(work: Session) -> None:
 
 def unknown_in_words(results: Place, name: str, ledger: str) -> str:
     """What it means that a campaign's results are here, and the ledger does not know the campaign."""
-    holds = f"holds results of the campaign “{printable(name)}”" if owner_of(results) else "is a results file that names no campaign"
+    holds = (
+        f"holds results of the campaign “{sanitize_for_terminal(name)}”"
+        if owner_of(results)
+        else "is a results file that names no campaign"
+    )
     return (
-        f"{results} {holds}, and the ledger {ledger} does not know the campaign “{printable(name)}”: its passes may have been sent this "
-        "message already."
+        f"{results} {holds}, and the ledger {ledger} does not know the campaign “{sanitize_for_terminal(name)}”: its passes "
+        "may have been sent this message already."
     )
 
 

@@ -22,8 +22,8 @@ from pydantic import SecretStr
 
 from campaign.domain.errors import CampaignError, InputError, LedgerError, UsageError
 from campaign.domain.notices import Occasion, service_of
+from campaign.domain.sanitize import sanitize_for_terminal
 from campaign.insights import CampaignView
-from campaign.reporter.reasons import printable
 from campaign.reporter.summary import in_brief
 
 LIMIT_SECONDS: Final = 15.0
@@ -64,7 +64,7 @@ def check_notices(addresses: Sequence[SecretStr]) -> None:
 
 def notice_of(view: CampaignView, occasion: Occasion, *, run: str) -> Notice:
     """How a run ended, in counts."""
-    name = printable(view.record.spec.name)
+    name = sanitize_for_terminal(view.record.spec.name)
     return Notice(title=f"{name}: {_headline(occasion)}", text=f"{in_brief(view)}\n\n{_place(run)}", occasion=occasion)
 
 
@@ -80,15 +80,15 @@ def notice_of_error(error: BaseException, campaign: str, occasion: Occasion, *, 
     """
     match error:
         case LedgerError():
-            what = printable(str(error))
+            what = sanitize_for_terminal(str(error))
         case InputError() | UsageError():
             what = "Its list, its message or one of its options can't be used. Nothing was sent."
         case CampaignError():
             what = "It broke off. What was sent is safe in the ledger."
         case _:
             what = f"There is a fault in the program ({type(error).__name__}). What was sent is safe in the ledger."
-    name = printable(campaign)
-    more = f"The whole sentence is in {printable(log) if log else 'the log'}."
+    name = sanitize_for_terminal(campaign)
+    more = f"The whole sentence is in {sanitize_for_terminal(log) if log else 'the log'}."
     return Notice(title=f"{name}: {_headline(occasion)}", text=f"Campaign {name}: {what} {more}\n\n{_place(run)}", occasion=occasion)
 
 

@@ -31,11 +31,11 @@ from campaign.domain.errors import StoppedError, UsageError
 from campaign.domain.lifecycle import RETRYABLE
 from campaign.domain.model import OPEN, Counts, ResultRow, Status
 from campaign.domain.places import Place
+from campaign.domain.sanitize import sanitize_for_terminal
 from campaign.domain.selection import Selection
 from campaign.insights import command_line
 from campaign.ledger.port import CampaignRecord, Control, LedgerReader
 from campaign.loader.columns import listed
-from campaign.reporter.reasons import printable
 from campaign.sender.ending import End, Ended
 from campaign.settings import Settings
 
@@ -118,11 +118,11 @@ async def _again(work: Session, record: CampaignRecord, selection: Selection, so
     begun = () if again else await asyncio.to_thread(_begun, work.reader, record)
     if not again and (Status.UNKNOWN in chosen.statuses or not work.reader.unfinished(record.id, begun)):
         there = {reason for status in chosen.statuses for reason in counts.reasons(status) if reason}
-        hint = f" The reasons there are: {printable(', '.join(sorted(there)))}." if chosen.reasons and there else ""
+        hint = f" The reasons there are: {sanitize_for_terminal(', '.join(sorted(there)))}." if chosen.reasons and there else ""
         if Status.UNKNOWN in chosen.statuses and counts.in_doubt:
             read = command_line("verify", record.spec.name, ledger=work.settings.ledger_to_name)
             hint += f" Unknown rows that are still to be read back: {counts.in_doubt:,}. To do so: {read}"
-        note = f"Nothing was sent: there are no rows that are {printable(chosen.in_words())}.{hint}"
+        note = f"Nothing was sent: there are no rows that are {sanitize_for_terminal(chosen.in_words())}.{hint}"
         return await work.end(record, End(ended=Ended.LIMIT), results, note)
     if record.control is Control.PAUSED:
         return await work.end(record, End(ended=Ended.PAUSED), results, is_paused(record))
@@ -158,7 +158,7 @@ async def _again_named(
     """Send the rows that a list names, and no others of the campaign."""
     wanted = named.all_rows()
     if not wanted:
-        note = f"Nothing was sent: the file names no row that is {printable(chosen.in_words())}."
+        note = f"Nothing was sent: the file names no row that is {sanitize_for_terminal(chosen.in_words())}."
         return await work.end(record, End(ended=Ended.LIMIT), results, note)
     if record.control is Control.PAUSED:
         return await work.end(record, End(ended=Ended.PAUSED), results, is_paused(record))

@@ -10,8 +10,8 @@ from campaign.domain.cells import neutralise
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.places import Place, Url
 from campaign.domain.results import RESULT_COLUMNS
+from campaign.domain.sanitize import sanitize_for_terminal
 from campaign.domain.sheet import NO_LINES, SheetLines
-from campaign.reporter.reasons import printable
 from campaign.reporter.target import (
     CELL_UNITS,
     MOST_COLUMNS,
@@ -144,7 +144,8 @@ def _check_replaceable(file: Place) -> None:
 def _check_not_anothers(file: Place, campaign: str) -> None:
     if (owner := owner_of(file)) and owner != campaign:
         raise UsageError(
-            f"{file} holds the results of the campaign “{printable(owner)}”, which those of “{printable(campaign)}” would replace. "
+            f"{file} holds the results of the campaign “{sanitize_for_terminal(owner)}”, which those of "
+            f"“{sanitize_for_terminal(campaign)}” would replace. "
             "Give another file (--results FILE; to report it is --output FILE), or move that one away.",
             code="other_results",
             file=file,

@@ -53,12 +53,12 @@ def read(file: str) -> "Job":
         typer.Exit: it has mistakes.
     """
     from campaign.app.jobs import JobError, read_job
-    from campaign.reporter.reasons import printable
+    from campaign.domain.sanitize import sanitize_for_terminal
 
     try:
         return read_job(Path(file))
     except JobError as error:
-        sys.stderr.write("".join(f"{line}\n" for line in map(printable, (f"campaign: {error.lines[0]}", *error.lines[1:]))))
+        sys.stderr.write("".join(f"{line}\n" for line in map(sanitize_for_terminal, (f"campaign: {error.lines[0]}", *error.lines[1:]))))
         raise typer.Exit(error.exit_code) from None
 
 
@@ -67,23 +67,23 @@ def print_idle(sentence: str, *, as_json: bool) -> None:
     import structlog
 
     from campaign.cli.output import print_json
-    from campaign.reporter.reasons import printable
+    from campaign.domain.sanitize import sanitize_for_terminal
 
     structlog.get_logger().info("nothing_to_do", detail=sentence)
     if as_json:
         print_json({"campaign": None, "state": None, "exit_code": 0})
     else:
-        sys.stdout.write(printable(sentence) + "\n")
+        sys.stdout.write(sanitize_for_terminal(sentence) + "\n")
 
 
 def _table(found: "Sequence[JobCheck]") -> list[str]:
-    from campaign.reporter.reasons import printable
+    from campaign.domain.sanitize import sanitize_for_terminal
 
-    width = max(len(printable(one.file)) for one in found)
+    width = max(len(sanitize_for_terminal(one.file)) for one in found)
     lines: list[str] = []
     for one in found:
-        texts = [printable(text) for text in one.problems] or [printable(_good(one))]
-        lines.append(f"{printable(one.file):<{width}}  {'wrong' if one.problems else 'ok':<5}  {texts[0]}")
+        texts = [sanitize_for_terminal(text) for text in one.problems] or [sanitize_for_terminal(_good(one))]
+        lines.append(f"{sanitize_for_terminal(one.file):<{width}}  {'wrong' if one.problems else 'ok':<5}  {texts[0]}")
         lines += (f"{'':<{width}}         {text}" for text in texts[1:])
     wrong = sum(bool(one.problems) for one in found)
     counted = f"{len(found)} {'job' if len(found) == 1 else 'jobs'}"

@@ -13,6 +13,7 @@ from structlog.typing import EventDict
 
 from campaign.domain.errors import UsageError
 from campaign.domain.forecast import moment_in_words
+from campaign.domain.sanitize import sanitize_for_terminal
 from campaign.reporter.reasons import reason_in_words
 
 _UNREACHABLE: Final = frozenset({"dns", "connect", "connect_timeout", "tls"})
@@ -55,15 +56,13 @@ PRIVATE: Final = frozenset({"message", "token"})
 
 def sanitize(_logger: object, _method: str, event: EventDict) -> EventDict:
     """One of structlog's processors: the event without what is private, its texts printable and on one line."""
-    return {_printable(name): _printable(value) for name, value in event.items() if name not in PRIVATE}
+    return {sanitize_for_terminal(name): _sanitized(value) for name, value in event.items() if name not in PRIVATE}
 
 
-def _printable(value: Any) -> Any:
+def _sanitized(value: Any) -> Any:
     if isinstance(value, list):
-        return [_printable(part) for part in value]
-    if not isinstance(value, str) or value.isprintable():
-        return value
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in value)
+        return [_sanitized(part) for part in value]
+    return sanitize_for_terminal(value) if isinstance(value, str) else value
 
 
 SERIOUS: Final = frozenset({"warning", "error", "critical"})

@@ -74,15 +74,15 @@ def forget(
 
 
 def _campaigns(names: list[str]) -> str:
-    from campaign.reporter.reasons import printable
+    from campaign.domain.sanitize import sanitize_for_terminal
 
-    shown = ", ".join(f"“{printable(name)}”" for name in names[:5])
+    shown = ", ".join(f"“{sanitize_for_terminal(name)}”" for name in names[:5])
     return f"{shown} and {len(names) - 5:,} more" if len(names) > 5 else shown
 
 
 def _agree(question: str, to_do: str, settings: "Settings") -> None:
     from campaign.domain.errors import UsageError
-    from campaign.reporter.reasons import printable
+    from campaign.domain.sanitize import sanitize_for_terminal
 
     if settings.yes:
         return
@@ -90,5 +90,5 @@ def _agree(question: str, to_do: str, settings: "Settings") -> None:
         raise UsageError(
             f"There is no terminal to ask on. Add --yes to {to_do} without being asked; nothing was changed.", code="no_terminal"
         )
-    if not typer.confirm(printable(question), err=True):
+    if not typer.confirm(sanitize_for_terminal(question), err=True):
         raise UsageError("Nothing was changed.", code="not_agreed")

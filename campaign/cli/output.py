@@ -14,10 +14,11 @@ from campaign.domain.durations import words
 from campaign.domain.errors import CampaignError
 from campaign.domain.model import CampaignState, Status
 from campaign.domain.problems import fault_of, problem_of
+from campaign.domain.sanitize import sanitize_for_terminal
 from campaign.domain.sheet import place, places, where_rows_are_counted
 from campaign.insights import CampaignView
 from campaign.reporter.lines import rows
-from campaign.reporter.reasons import concern_in_words, printable, reason_in_words
+from campaign.reporter.reasons import concern_in_words, reason_in_words
 from campaign.reporter.summary import in_words
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def print_view(view: CampaignView, *, as_json: bool, note: str = "", brief: bool
         print_json(view.as_json() | dict(details or {}))
         return
     if brief:
-        sys.stdout.write(f"{printable(note)}\n")
+        sys.stdout.write(f"{sanitize_for_terminal(note)}\n")
         return
     if note:
         sys.stdout.write(f"{note}\n\n")
@@ -64,14 +65,14 @@ def line_of(view: CampaignView) -> str:
     """One campaign on one line: `promo: sending, 120 of 500 rows done, 9.0/s, about 42 s left`."""
     if view.half_staged:
         how = "being staged by another process" if view.staging else "not staged to its end; run the same command again"
-        return f"{printable(view.record.spec.name)}: {how}, {rows(view.counts.rows)} so far"
+        return f"{sanitize_for_terminal(view.record.spec.name)}: {how}, {rows(view.counts.rows)} so far"
     done = view.counts.rows - view.counts.open
     parts = [view.state.value, f"{done:,} of {rows(view.counts.rows)} done"]
     if view.rate_per_second:
         parts.append(f"{view.rate_per_second:.1f}/s")
     if view.state is CampaignState.SENDING and view.counts.open and view.eta_seconds is not None:
         parts.append(f"about {words(max(1.0, view.eta_seconds))} left")
-    return f"{printable(view.record.spec.name)}: {', '.join(parts)}"
+    return f"{sanitize_for_terminal(view.record.spec.name)}: {', '.join(parts)}"
 
 
 def print_checked(checked: "Checked", *, as_json: bool) -> None:
@@ -80,7 +81,7 @@ def print_checked(checked: "Checked", *, as_json: bool) -> None:
         return
     sendable = checked.counts.by_status[Status.PENDING]
     lines = [
-        f"{printable(checked.list_name)}: {checked.description}",
+        f"{sanitize_for_terminal(checked.list_name)}: {checked.description}",
         f"{rows(checked.counts.rows)}, {sendable:,} can be sent. Nothing was sent.",
     ]
     before = [f"{count:,} {status.info.label}" for status, count in checked.counts.by_status.items() if count and status.info.sent_to]
@@ -95,17 +96,17 @@ def print_checked(checked: "Checked", *, as_json: bool) -> None:
             f"    {places(problem.rows, checked.lines, count=problem.count)}",
         ]
         if problem.example:
-            lines.append(f"    {printable(problem.example)}")
+            lines.append(f"    {sanitize_for_terminal(problem.example)}")
     for concern in checked.concerns:
         lines += ["", concern_in_words(concern, lock_screen=checked.lock_screen), f"    {concern.where(checked.lines)}"]
-        lines.append(f"    {printable(concern.example)}")
+        lines.append(f"    {sanitize_for_terminal(concern.example)}")
     if checked.problems or checked.concerns:
         lines += ["", where_rows_are_counted(checked.lines)]
     if checked.samples:
         lines += ["", "Sample message:" if len(checked.samples) == 1 else "Sample messages:"]
         lines += [
             f"  {place(sample.row, checked.lines.of(sample.row))}, {sample.length} {'character' if sample.length == 1 else 'characters'}: "
-            f"{printable(sample.message)}"
+            f"{sanitize_for_terminal(sample.message)}"
             for sample in checked.samples
         ]
     sys.stdout.write("\n".join(lines) + "\n")
@@ -141,7 +142,7 @@ def _passes(count: int) -> str:
 def print_error(problem: CampaignError) -> None:
     """In words, on stderr."""
     # File names and columns are of other people's making.
-    sys.stderr.write(f"campaign: {printable(str(problem))}\n")
+    sys.stderr.write(f"campaign: {sanitize_for_terminal(str(problem))}\n")
 
 
 def report_error(error: Exception) -> int:
@@ -154,7 +155,7 @@ def report_error(error: Exception) -> int:
         if sys.stderr.isatty():
             traceback.print_exception(error)
             return 1
-        lines = [printable(line) for part in traceback.format_exception(error) for line in part.splitlines()]
+        lines = [sanitize_for_terminal(line) for part in traceback.format_exception(error) for line in part.splitlines()]
         detail = f"A fault of the program: {type(fault_of(error)).__name__}. What was sent is safe in the ledger; please report it."
         log.error("run_broke_off", detail=detail, code="internal_error", exit_code=1, exception=lines)
         return 1

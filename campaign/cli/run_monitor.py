@@ -25,7 +25,7 @@ from campaign.domain.errors import UsageError
 from campaign.domain.model import Counts, Settlement, Status
 from campaign.domain.notices import occasion_of
 from campaign.domain.problems import fault_of, problem_of
-from campaign.reporter.reasons import printable
+from campaign.domain.sanitize import sanitize_for_terminal
 from campaign.reporter.summary import in_a_line
 from campaign.sender.port import Observer
 from campaign.settings import Settings
@@ -186,7 +186,7 @@ class _Bar(Progress):
 
 def _shortened(name: str) -> str:
     """A name that leaves the bar its place on a terminal of 80 columns."""
-    shown = printable(name)
+    shown = sanitize_for_terminal(name)
     return shown if len(shown) <= LONGEST_NAME else f"{shown[: LONGEST_NAME - 1]}…"
 
 

@@ -7,9 +7,9 @@ from itertools import zip_longest
 from typing import Final
 
 from campaign.domain.model import BY_OUTCOME, Counts, Status
+from campaign.domain.sanitize import sanitize_for_terminal
 from campaign.reporter.comparison import Comparison, Line, Rate, Rates, converted_of, percent_of
 from campaign.reporter.conversions import Conversion, largest
-from campaign.reporter.reasons import printable
 
 LONGEST_NAME: Final = 40
 BAR: Final = 20
@@ -47,8 +47,8 @@ def _conversions(found: Rates) -> Iterator[str]:
     told += [(f"all {len(found.campaigns):,}", total.total), ("BY STATUS", None)]
     told += [(status.info.label, total.by_status[status]) for status in BY_OUTCOME if status in total.by_status]
     if total.by_value is not None:
-        told += [(f"BY {printable(found.column)}", None)]
-        told += [("others" if value is None else printable(value) or "empty", one) for value, one in largest(total.by_value)]
+        told += [(f"BY {sanitize_for_terminal(found.column)}", None)]
+        told += [("others" if value is None else sanitize_for_terminal(value) or "empty", one) for value, one in largest(total.by_value)]
     width = max(len(what) for what, _ in told)
     for what, one in told:
         if one is None:
@@ -59,7 +59,7 @@ def _conversions(found: Rates) -> Iterator[str]:
 
 def lines_side_by_side(found: Comparison, *, width: int) -> list[str]:
     """Three columns: what, and the figures of both; what is longer than its column goes on below."""
-    names = tuple(printable(one.view.record.spec.name) for one in found.both)
+    names = tuple(sanitize_for_terminal(one.view.record.spec.name) for one in found.both)
     lines = [Line(what="", values=(names[0], names[1])), *found.lines()]
     first = min(max(len(line.what) for line in lines if not line.heading), max(_LEAST_COLUMN, width // 2))
     other = max(_LEAST_COLUMN, (width - first - 4) // 2)
@@ -68,7 +68,7 @@ def lines_side_by_side(found: Comparison, *, width: int) -> list[str]:
 
 def lines_with_tabs(found: Comparison) -> list[str]:
     """A line for each figure, its heading before it: what, tab, the one's, tab, the other's."""
-    names = (printable(one.view.record.spec.name) for one in found.both)
+    names = (sanitize_for_terminal(one.view.record.spec.name) for one in found.both)
     lines, heading = ["\t".join(("", *names))], ""
     for line in found.lines():
         if line.heading:
@@ -79,7 +79,7 @@ def lines_with_tabs(found: Comparison) -> list[str]:
 
 
 def shortened(one: Rate) -> str:
-    name = printable(one.record.spec.name)
+    name = sanitize_for_terminal(one.record.spec.name)
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 

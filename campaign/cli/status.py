@@ -52,15 +52,21 @@ def report(
     settings: "Settings",
 ) -> None:
     from campaign.app import outcomes
+    from campaign.domain.sanitize import sanitize_for_terminal
     from campaign.reporter.lines import rows
-    from campaign.reporter.reasons import printable
 
     written = outcomes.report(name, output, settings, by=by)
     if written is None:
-        typer.echo(printable(f"What became of the campaign “{name}” is in {output}: open it in a browser, print it, or forward it."))
+        typer.echo(
+            sanitize_for_terminal(f"What became of the campaign “{name}” is in {output}: open it in a browser, print it, or forward it.")
+        )
         return
     beside = f", and those that need someone also in {written.failed}" if written.failed is not None else ""
-    typer.echo(printable(f"The {rows(written.rows)} of the campaign “{name}” {'is' if written.rows == 1 else 'are'} in {output}{beside}."))
+    typer.echo(
+        sanitize_for_terminal(
+            f"The {rows(written.rows)} of the campaign “{name}” {'is' if written.rows == 1 else 'are'} in {output}{beside}."
+        )
+    )
 
 
 @with_options("ledger", "log_level")

@@ -68,12 +68,12 @@ def agree(warning: str, question: str) -> bool:
     Raises:
         KeyboardInterrupt: Ctrl-C, or the end of the input.
     """
+    from campaign.domain.sanitize import sanitize_for_terminal
     from campaign.reporter.lines import WIDTH, wrapped
-    from campaign.reporter.reasons import printable
 
     if not sys.stdin.isatty():
         return False
-    typer.echo("\n".join(wrapped(printable(warning), width=min(WIDTH, get_terminal_size().columns))), err=True)
+    typer.echo("\n".join(wrapped(sanitize_for_terminal(warning), width=min(WIDTH, get_terminal_size().columns))), err=True)
     with interruptible():
         return ask_yes_no(question)
 
@@ -87,21 +87,22 @@ def confirm(question: "Question") -> bool:
     """
     from campaign.app.question import new_in_words
     from campaign.domain.errors import UsageError
+    from campaign.domain.sanitize import sanitize_for_terminal
     from campaign.reporter.lines import WIDTH, wrapped
-    from campaign.reporter.reasons import concern_in_words, printable
+    from campaign.reporter.reasons import concern_in_words
 
     if not sys.stdin.isatty():
         raise UsageError("There is no terminal to ask on. Add --yes to send without being asked; nothing was sent.", code="no_terminal")
     width = min(WIDTH, get_terminal_size().columns)
 
     def say(sentence: str) -> None:
-        typer.echo("\n".join(wrapped(printable(sentence), width=width)), err=True)
+        typer.echo("\n".join(wrapped(sanitize_for_terminal(sentence), width=width)), err=True)
 
     reads = "It reads:" if question.messages == 1 else "The first one reads:"
     if question.new_ledger:
         say(new_in_words(question.new_ledger))
     say(f"{plan_in_words(question, now=datetime.now(UTC))} {reads}")
-    typer.echo(f"  {printable(question.first)}", err=True)
+    typer.echo(f"  {sanitize_for_terminal(question.first)}", err=True)
     with interruptible():
         for concern in question.concerns():
             if concern.kind is not LintKind.LINK:

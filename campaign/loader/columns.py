@@ -11,6 +11,7 @@ from campaign.domain.cells import restore, strip_unseen
 from campaign.domain.errors import InputError
 from campaign.domain.model import Invalid
 from campaign.domain.results import RESULT_COLUMNS
+from campaign.domain.sanitize import sanitize_for_terminal
 
 MESSAGE: Final = "message"
 TEMPLATE: Final = "template"
@@ -30,9 +31,8 @@ def loosely(name: str) -> str:
 
 
 def shown(text: str, characters: int = 60) -> str:
-    """A name or a value from a file, fit for a sentence: short and without anything a terminal would obey."""
-    cut = text if len(text) <= characters else text[: characters - 1] + "…"
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in cut)
+    """A name or a value from a file, short enough for a sentence."""
+    return sanitize_for_terminal(text, characters)
 
 
 def listed(columns: Sequence[str]) -> str:

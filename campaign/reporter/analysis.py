@@ -16,12 +16,12 @@ import pandas as pd
 
 from campaign.domain.errors import UsageError
 from campaign.domain.model import Counts, Status
+from campaign.domain.sanitize import sanitize_for_terminal
 from campaign.insights import CampaignView
 from campaign.ledger.port import CampaignSpec, LedgerReader
 from campaign.ledger.records import AttemptRecord, ResultColumns
 from campaign.reporter.frames import outcomes
 from campaign.reporter.pauses import Kind, Pauses, SentTimes, Spell, pauses, spells
-from campaign.reporter.reasons import printable
 from campaign.reporter.timeline import Timeline, timeline
 
 EXAMPLES: Final = 5
@@ -275,7 +275,7 @@ def place_of_column(spec: CampaignSpec, by: str) -> int | None:
 
 
 def _others(spec: CampaignSpec) -> str:
-    names = [printable(name) for name in spec.columns if name != spec.id_column]
+    names = [sanitize_for_terminal(name) for name in spec.columns if name != spec.id_column]
     return f"There are: {', '.join(names)}." if names else "The list has no other column."
 
 

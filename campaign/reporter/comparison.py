@@ -10,13 +10,14 @@ from typing import Any, Final
 
 from campaign.domain.durations import words as duration
 from campaign.domain.model import BY_OUTCOME, Counts, Status
+from campaign.domain.sanitize import sanitize_for_terminal
 from campaign.insights import iso
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.reporter.analysis import Figures
 from campaign.reporter.conversions import NONE, Conversion, Conversions, Redemptions, largest
 from campaign.reporter.lines import brief, percent
 from campaign.reporter.pauses import KIND_LABEL, Kind
-from campaign.reporter.reasons import NO_REASON, printable, reason_in_words
+from campaign.reporter.reasons import NO_REASON, reason_in_words
 
 PERCENTILES: Final = (50, 90, 99, 100)
 NOTHING: Final = "-"
@@ -90,7 +91,7 @@ class Comparison:
             yield self._line(_percentile(part), partial(_milliseconds, part=part))
         yield from self._settings()
         yield Line(what="Message", heading=True)
-        yield self._line("Text", lambda found: next((printable(shared.text) for shared in found.wordings.shared()), NOTHING))
+        yield self._line("Text", lambda found: next((sanitize_for_terminal(shared.text) for shared in found.wordings.shared()), NOTHING))
 
     def _line(self, what: str, value: Callable[[Figures], str]) -> Line:
         one, other = self.both
@@ -116,20 +117,20 @@ class Comparison:
             if any(side.sent_to for side in pair):
                 yield Line(what=status.info.label.capitalize(), values=(converted_of(pair[0]), converted_of(pair[1])))
         if self.column:
-            yield Line(what=f"Converted, by “{printable(self.column)}”", heading=True)
+            yield Line(what=f"Converted, by “{sanitize_for_terminal(self.column)}”", heading=True)
             sides = [side.by_value or {} for side in (one, other)]
             for value, _ in largest(Conversions.together(self.conversions).by_value or {}):
                 if value is not None:
                     told = [converted_of(side.get(value, NONE)) for side in sides]
-                    yield Line(what=printable(value) or "empty", values=(told[0], told[1]))
+                    yield Line(what=sanitize_for_terminal(value) or "empty", values=(told[0], told[1]))
 
     def _settings(self) -> Iterator[Line]:
         yield Line(what="Settings that differ", heading=True)
         if not self.different:
             yield Line(what="None")
         for name, values in self.different.items():
-            one, other = (printable(value) or NOTHING for value in values)
-            yield Line(what=printable(name.replace("_", " ").capitalize()), values=(one, other))
+            one, other = (sanitize_for_terminal(value) or NOTHING for value in values)
+            yield Line(what=sanitize_for_terminal(name.replace("_", " ").capitalize()), values=(one, other))
 
 
 def percent_of(counts: Counts) -> str:

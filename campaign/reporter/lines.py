@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from campaign.domain.durations import words as duration
-from campaign.reporter.reasons import printable
+from campaign.domain.sanitize import sanitize_for_terminal
 
 WIDTH: Final = 100
 """Columns a line may take. Only a command or a path that is longer by itself stands on a longer one, to be copied whole."""
@@ -36,7 +36,7 @@ def brief(seconds: float) -> str:
 def to_copy(lead: str, text: str) -> Iterator[str]:
     """What a command or a path is for, and on a line of its own the command or path."""
     yield from wrapped(f"{lead}:")
-    yield f"    {printable(text)}"
+    yield f"    {sanitize_for_terminal(text)}"
 
 
 def wrapped(text: str, *, first: str = "", rest: str = "", width: int = WIDTH) -> list[str]:

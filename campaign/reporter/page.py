@@ -17,12 +17,13 @@ from campaign.domain.durations import words as duration
 from campaign.domain.errors import UsageError
 from campaign.domain.model import BY_OUTCOME, EXPLAINED, Status
 from campaign.domain.places import Place
+from campaign.domain.sanitize import sanitize_for_terminal
 from campaign.domain.sheet import places, where_rows_are_counted
 from campaign.reporter.analysis import OTHERS, READ_BACK, Figures
 from campaign.reporter.drawings import PAGE_COLORS, band_in_words, latency_drawing, sends_drawing
 from campaign.reporter.lines import brief, percent, rows
 from campaign.reporter.pauses import KIND_LABEL
-from campaign.reporter.reasons import NO_REASON, advice, ended_in_words, printable, reason_in_words
+from campaign.reporter.reasons import NO_REASON, advice, ended_in_words, reason_in_words
 from campaign.reporter.standing import state_in_words
 from campaign.reporter.timeline import pace
 
@@ -133,7 +134,7 @@ def _values(found: Figures) -> dict[str, Any]:
     return {
         "found": found,
         "counts": counts,
-        "name": printable(record.spec.name),
+        "name": sanitize_for_terminal(record.spec.name),
         "sentence": sentence(found),
         "state": f"It {state_in_words(found.view)}",
         "zone": f"{datetime.fromtimestamp(found.now).astimezone():%Z}",
@@ -222,5 +223,5 @@ def _setting(name: str, value: str) -> str:
 
 def _value(text: str) -> str:
     """A text of the list or the API on one line, and no longer than fits."""
-    text = " ".join(printable(text).split())
+    text = " ".join(sanitize_for_terminal(text).split())
     return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…"

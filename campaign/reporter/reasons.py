@@ -4,6 +4,7 @@ from typing import Final
 
 from campaign.domain.message_lint import Concern, LintKind
 from campaign.domain.model import Invalid, Skip, Status
+from campaign.domain.sanitize import sanitize_for_terminal
 from campaign.domain.verdict import Proof, rule_of
 
 _WORDS: Final[dict[str, str]] = {
@@ -90,17 +91,12 @@ def reason_in_words(reason: str) -> str:
         ambiguous = rule_of(int(code)).proof is Proof.AMBIGUOUS
         answer = "the answer does not say what became of the message" if ambiguous else "PassEntry refused the request"
         return f"{answer} (HTTP {code})"
-    return printable(reason).strip() or NO_REASON
+    return sanitize_for_terminal(reason).strip() or NO_REASON
 
 
 def ended_in_words(ended: str) -> str:
     """Why the last run of a campaign that has rows left ended, as a sentence; the ledger holds one word, a sentence, or nothing."""
-    return _ENDED.get(ended, printable(ended))
-
-
-def printable(text: str) -> str:
-    """Text on one line, whatever it holds."""
-    return "".join(character if character.isprintable() else " " for character in text)
+    return _ENDED.get(ended, sanitize_for_terminal(ended))
 
 
 _ACCESS: Final = "Whoever runs Campaign has to give it a token that PassEntry accepts. Then send these rows again."

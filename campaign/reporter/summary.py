@@ -6,9 +6,9 @@ from typing import Final
 
 from campaign.domain.model import BY_OUTCOME, CampaignState, Counts, Status
 from campaign.domain.places import place_of
+from campaign.domain.sanitize import sanitize_for_terminal
 from campaign.insights import CampaignView, command_line
 from campaign.reporter.lines import WIDTH, rows, to_copy, wrapped
-from campaign.reporter.reasons import printable
 from campaign.reporter.standing import reasons_in_words, state_in_words
 from campaign.reporter.target import failed_path, may_be_there
 
@@ -41,7 +41,7 @@ def in_a_line(view: CampaignView, *, go_on: str = "") -> str:
     counts = view.counts
     parts = [f"{counts.by_status[status]:,} {status.info.label}" for status in BY_OUTCOME if counts.by_status.get(status)]
     said = [
-        f"Campaign {printable(view.record.spec.name)} {state_in_words(view)}",
+        f"Campaign {sanitize_for_terminal(view.record.spec.name)} {state_in_words(view)}",
         f"{rows(counts.rows)}: {', '.join(parts)}." if parts else "",
     ]
     if needing := counts.needs_attention:
@@ -56,7 +56,7 @@ def in_a_line(view: CampaignView, *, go_on: str = "") -> str:
 
 
 def _overview(view: CampaignView) -> Iterator[str]:
-    yield from wrapped(f"Campaign {printable(view.record.spec.name)} {state_in_words(view)}")
+    yield from wrapped(f"Campaign {sanitize_for_terminal(view.record.spec.name)} {state_in_words(view)}")
     if view.half_staged:
         return
     counts = view.counts

@@ -33,7 +33,7 @@ def test_what_it_did_not_do_and_why_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("code", [1, 2, 4])
 def test_what_went_wrong_is_told_in_its_own_words(tmp_path: Path, code: int) -> None:
     found = of(tmp_path, "campaign: The disk is \x1b[31mfull.\n", {"event": "claimed"}, {"event": "run_broke_off", "exit_code": code})
-    assert (found.exit_code, found.failed, found.sentences) == (code, True, ("The disk is  [31mfull.",))
+    assert (found.exit_code, found.failed, found.sentences) == (code, True, ("The disk is \ufffd[31mfull.",))
 
 
 @pytest.mark.parametrize("code", [5, 130, 143])

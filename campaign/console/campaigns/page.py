@@ -20,7 +20,8 @@ from campaign.console.campaigns.context import context_of, requested_campaign
 from campaign.console.campaigns.view_model import ShownCampaign
 from campaign.console.console import console_of
 from campaign.console.subprocesses import RunningCommand, started_commands
-from campaign.reporter.reasons import advice, ended_in_words, printable
+from campaign.domain.sanitize import sanitize_for_terminal
+from campaign.reporter.reasons import advice, ended_in_words
 
 TAIL_BYTES: Final = 65_536
 MOST_SENTENCES: Final = 6
@@ -92,9 +93,9 @@ def _said(lines: Iterable[str]) -> Iterator[str]:
         # The summary begins with the campaign's name, and all that is told after it is a part of it.
         summary = summary or line.startswith(_SUMMARY)
         if line.startswith(_SPEAKER):
-            yield printable(line.removeprefix(_SPEAKER)).strip()
+            yield sanitize_for_terminal(line.removeprefix(_SPEAKER)).strip()
         elif line.strip() and not summary:
-            yield printable(line).strip()
+            yield sanitize_for_terminal(line).strip()
 
 
 def _tail(file: Path) -> list[str]:

@@ -9,8 +9,9 @@ from campaign.console.pages import campaign_page
 from campaign.domain.durations import words as duration
 from campaign.domain.lifecycle import RETRYABLE
 from campaign.domain.model import BY_OUTCOME, EXPLAINED, CampaignState, Status
+from campaign.domain.sanitize import sanitize_for_terminal
 from campaign.insights import CampaignView
-from campaign.reporter.reasons import printable, reason_in_words
+from campaign.reporter.reasons import reason_in_words
 from campaign.reporter.standing import state_in_words
 
 AT_WORK: Final = frozenset({CampaignState.SENDING, CampaignState.WAITING})
@@ -76,12 +77,12 @@ class ShownCampaign:
 
     @property
     def name(self) -> str:
-        return printable(self.view.record.spec.name)
+        return sanitize_for_terminal(self.view.record.spec.name)
 
     @property
     def list_name(self) -> str:
         """The list's file, without where it was."""
-        return printable(PurePath(self.view.record.spec.list_name).name)
+        return sanitize_for_terminal(PurePath(self.view.record.spec.list_name).name)
 
     @property
     def page(self) -> str:
@@ -215,7 +216,9 @@ class ShownCampaign:
     def settings(self) -> list[tuple[str, str]]:
         """What it was begun with, as far as it was said, and without where files are: that tells people who have no shell nothing."""
         given = sorted(self.view.record.spec.settings.items())
-        return [(name.replace("_", " ").capitalize(), printable(value)) for name, value in given if value and name not in _PLACES]
+        return [
+            (name.replace("_", " ").capitalize(), sanitize_for_terminal(value)) for name, value in given if value and name not in _PLACES
+        ]
 
     @property
     def has_results(self) -> bool:
