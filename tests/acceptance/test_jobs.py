@@ -284,15 +284,15 @@ class TestFolder:
         (office.folder / "list.csv").write_text("pass_id,first_name\na,Anna\nb,\n", encoding="utf-8")
         write_job(office, 'list = "list.csv"\nmessage = "Hi {{ first_name }}"\n', "1.toml")
         write_job(office, 'list = "list.csv"\nmessage = "Hi {{ last_name }}"\n', "2.toml")
-        write_job(office, "list = list.csv\nlimt = 3\n", "3.toml")
+        write_job(office, 'list = "list.csv"\nlimt = 3\nrate = 0\n', "3.toml")
         seen = office.run("jobs", "check", ".", code=2).stdout
         assert re.search(r"^1\.toml  ok     .*“list”", seen)
         assert re.search(r"^2\.toml  wrong  .*last_name", seen, re.MULTILINE)
-        assert re.search(r"^3\.toml  wrong  line 1, “list”: .*\n {15}line 2, “limt”: ", seen, re.MULTILINE)
+        assert re.search(r"^3\.toml  wrong  line 2, “limt”: .*\n {15}line 3, “rate”: ", seen, re.MULTILINE)
         found = json.loads(office.run("jobs", "check", ".", "--json", code=2).stdout)
         assert [(one["job"], one["ok"]) for one in found] == [("1.toml", True), ("2.toml", False), ("3.toml", False)]
         assert (found[0]["campaign"], found[0]["check"]["sendable"]) == ("list", 1)
-        assert [(mistake["line"], mistake["code"]) for mistake in found[2]["mistakes"]] == [(1, "no_quotes"), (2, "unknown_key")]
+        assert [(mistake["line"], mistake["code"]) for mistake in found[2]["mistakes"]] == [(2, "unknown_key"), (3, "bad_value")]
 
     @pytest.mark.parametrize("folder", ["none", "empty"])
     def test_a_folder_without_jobs_is_told(self, office: Desk, folder: str) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import BaseModel, BeforeValidator, Field
 
-from campaign.app.jobs.keys import keys_of
+from campaign.app.jobs.schema import keys_of
 from campaign.domain.errors import BadValueError
 from campaign.domain.safeguard import Halt
 from campaign.domain.schedule import Window, parse_window

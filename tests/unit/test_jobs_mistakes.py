@@ -1,4 +1,4 @@
-"""Every mistake of a job file is told, by line and key, all at once."""
+"""The mistakes of a job file are reported by line and key, all at once."""
 
 import os
 from pathlib import Path
@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from campaign.app.jobs import Command, read_job
-from campaign.app.jobs.keys import OF_JOBS, known_keys
-from campaign.app.jobs.mistakes import JobError
+from campaign.app.jobs.schema import OF_JOBS, JobError, known_keys
 from campaign.domain.errors import InputError
 from campaign.settings import Settings
 from tests.unit.jobs_given import mistakes, write_job
@@ -143,17 +142,6 @@ def test_a_token_is_refused_and_never_repeated(tmp_path: Path, key: str, form: s
 )
 def test_what_a_command_needs_and_what_means_nothing_to_it(tmp_path: Path, text: str, expected: list[str]) -> None:
     assert [f"{mistake.key} {mistake.code}" for mistake in mistakes(write_job(tmp_path, text))] == expected
-
-
-def test_what_is_lacking_may_stand_in_a_line_that_is_not_understood(tmp_path: Path) -> None:
-    [mistake] = mistakes(write_job(tmp_path, "list = lists/a.csv\n"))
-    assert (mistake.line, mistake.key) == (1, "list")
-
-
-def test_keys_of_an_unknown_table_are_looked_at_all_the_same(tmp_path: Path) -> None:
-    found = mistakes(write_job(tmp_path, f"{GOOD}[send]\nrate = 0\nhalt = 5\nwindw = 1\n"))
-    assert [(mistake.line, mistake.key) for mistake in found if mistake.key != "windw"] == [(3, "[send]"), (4, "rate")]
-    assert [mistake.line for mistake in found if mistake.key == "windw"] == [6]
 
 
 def test_a_key_that_slipped_into_the_table_of_notices_is_told_where_it_belongs(tmp_path: Path) -> None:

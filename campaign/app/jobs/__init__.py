@@ -1,10 +1,10 @@
-"""Job files: everything a run needs in one TOML file, for runs that start by themselves."""
+"""Job files: everything that a run needs in one TOML file, for unattended runs."""
 
-from campaign.app.jobs.carrying import carry_out, too_early
-from campaign.app.jobs.folder import JobCheck, check_folder
 from campaign.app.jobs.job import Command, Job, read_job
-from campaign.app.jobs.mistakes import JobError, Mistake
-from campaign.app.jobs.orders import Order, RetryOrder, SendOrder, order_of, settings_of
+from campaign.app.jobs.resolve import Order, RetryOrder, SendOrder, order_of, settings_of
+from campaign.app.jobs.run import carry_out, too_early
+from campaign.app.jobs.schema import JobError, Mistake
+from campaign.app.jobs.validate import JobCheck, check_folder
 
 __all__ = [
     "Command",

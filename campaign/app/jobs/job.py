@@ -9,12 +9,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
-from campaign.app.jobs import keys
-from campaign.app.jobs.keys import Key, known_keys, problem_of_unknown
-from campaign.app.jobs.mistakes import JobError, Mistake
-from campaign.app.jobs.picking import under
-from campaign.app.jobs.placeholders import ALL, LIST, OF_THE_DAY, used_in
-from campaign.app.jobs.statements import Entry, read_statements
+from campaign.app.jobs import schema as keys
+from campaign.app.jobs.document import MistakeError, line_of, parse
+from campaign.app.jobs.names import ALL, LIST, OF_THE_DAY, under, used_in
+from campaign.app.jobs.schema import JobError, Key, Mistake, known_keys, problem_of_unknown
 from campaign.domain.durations import parse_duration
 from campaign.domain.errors import BadValueError, InputError
 from campaign.domain.lifecycle import RETRYABLE
@@ -82,26 +80,28 @@ def read_job(path: Path) -> Job:
         JobError: it has mistakes; names every one of them.
         InputError: it can't be read.
     """
-    statements = read_statements(_text(path))
-    mistakes = list(statements.mistakes)
-    given: dict[tuple[str, ...], Entry] = {}
-    tables: dict[str, int] = {}
-    for entry in statements.entries:
-        found, refused = _placed(entry, tables)
-        mistakes += refused
-        if found is not None:
-            given.setdefault(found, entry)
+    text = _text(path)
+    try:
+        given = parse(text)
+    except MistakeError as error:
+        raise JobError(str(path), [error.mistake]) from None
+    mistakes: list[Mistake] = []
     values: dict[tuple[str, ...], Any] = {}
-    for name, entry in given.items():
-        key = known_keys()[name]
-        problem, value = _looked_at(key, entry.value)
-        if problem is not None:
-            mistakes.append(Mistake.of(problem, line=entry.line, key=key.name))
+    lines = {name: line_of(name, text) for name in given}
+    for name, value in given.items():
+        key = known_keys().get(name)
+        if key is not None:
+            problem, taken = _checked(key, value)
+            told = key.name
+            if problem is None:
+                values[name] = taken
         else:
-            values[name] = value
-    lines = {name: entry.line for name, entry in given.items()}
+            problem, told = _unknown(name, value)
+        # A table that there is not is one mistake, however many keys it has.
+        if problem is not None and not any(mistake.key == told for mistake in mistakes):
+            mistakes.append(Mistake.of(problem, line=lines[name], key=told))
     mistakes += _not_possible(values, lines, path.parent)
-    mistakes += _not_together(values, lines, unsure=bool(statements.mistakes))
+    mistakes += _not_together(values, lines)
     if mistakes:
         raise JobError(str(path), mistakes)
     return Job(file=path, command=Command(values.get(keys.COMMAND.path, Command.RUN)), values=values)
@@ -127,25 +127,15 @@ def _text(path: Path) -> str:
     return text
 
 
-def _placed(entry: Entry, tables: dict[str, int]) -> tuple[tuple[str, ...] | None, list[Mistake]]:
-    """Which key an entry is, None if it is none; `tables` are those that were told of before."""
-    path, known = entry.path, known_keys()
-    if path in known:
-        return path, []
-    if path[:1] in known:
-        wanted = f"this has to be {known[path[:1]].kind.value}, and not a table"
-        return None, [Mistake(line=entry.line, key=path[0], code="wrong_type", problem=wanted)]
-    is_header = entry.value == {}
-    if path[0] == keys.NOTIFY or (len(path) == 1 and not is_header):
-        fine = is_header and len(path) == 1
-        return None, [] if fine else [Mistake.of(problem_of_unknown(path), line=entry.line, key=".".join(path))]
-    # Its keys are looked at as if they stood where they belong, so that no mistake hides another.
-    told = [] if path[0] in tables else [Mistake.of(_no_table(path[0]), line=entry.line, key=f"[{path[0]}]")]
-    tables.setdefault(path[0], entry.line)
-    if is_header:
-        return None, told
-    found, more = _placed(Entry(path=path[1:], value=entry.value, line=entry.line), tables)
-    return found, told + more
+def _unknown(path: tuple[str, ...], value: object) -> tuple[BadValueError | None, str]:
+    """What is wrong with a key that there is not, and how to name it."""
+    if (key := known_keys().get(path[:1])) is not None:
+        return BadValueError(f"this has to be {key.kind.value}, and not a table", code="wrong_type"), key.name
+    if path == (keys.NOTIFY,) and value == {}:
+        return None, keys.NOTIFY
+    if value != {} and (len(path) == 1 or path[0] == keys.NOTIFY):
+        return problem_of_unknown(path), ".".join(path)
+    return _no_table(path[0]), f"[{path[0]}]"
 
 
 def _no_table(name: str) -> BadValueError:
@@ -156,7 +146,7 @@ def _no_table(name: str) -> BadValueError:
     return BadValueError(f"there is no such table; {hint}", code="unknown_table", suggestion=meant)
 
 
-def _looked_at(key: Key, value: object) -> tuple[BadValueError | None, Any]:
+def _checked(key: Key, value: object) -> tuple[BadValueError | None, Any]:
     """What is wrong with a value by itself, or nothing and the value."""
     try:
         taken = key.taken(value)
@@ -182,8 +172,8 @@ def _not_possible(values: dict[tuple[str, ...], Any], lines: dict[tuple[str, ...
     ]
 
 
-def _not_together(values: dict[tuple[str, ...], Any], lines: dict[tuple[str, ...], int], *, unsure: bool) -> list[Mistake]:
-    """Keys that exclude each other, or lack another; `unsure` says that what is lacking may stand in a line that is not understood."""
+def _not_together(values: dict[tuple[str, ...], Any], lines: dict[tuple[str, ...], int]) -> list[Mistake]:
+    """Keys that exclude each other, or lack another."""
     retries = values.get(keys.COMMAND.path) == Command.RETRY
     messages = sorted((lines[name,], name) for name in keys.MESSAGES if (name,) in lines)
     found = [
@@ -216,7 +206,7 @@ def _not_together(values: dict[tuple[str, ...], Any], lines: dict[tuple[str, ...
             problem = "a retry has no list that {list} could stand for"
             found.append(Mistake(line=lines[name], key="results", problem=problem, code="unknown_placeholder"))
     needed = keys.CAMPAIGN if retries else keys.LIST
-    if needed.path not in lines and not unsure:
+    if needed.path not in lines:
         example = 'campaign = "weekly-offer-{week}"' if retries else 'list = "lists/weekly-*.csv"'
         problem = f"this key is missing; write for example {example}"
         found.append(Mistake(line=0, key=needed.name, problem=problem, code="missing_key"))

@@ -11,7 +11,7 @@ from typing import assert_never
 from campaign.app import reruns, runs
 from campaign.app.finding import reading
 from campaign.app.jobs.job import Command, Job
-from campaign.app.jobs.orders import Order, RetryOrder, SendOrder, order_of, rows_of
+from campaign.app.jobs.resolve import Order, RetryOrder, SendOrder, order_of, rows_of
 from campaign.app.rows_file import IN_DOUBT, RETRIED
 from campaign.app.session import Finished, Front
 from campaign.domain.errors import InputError, UsageError

@@ -9,8 +9,8 @@ from typing import Any
 from campaign.app.checking import Checked, check
 from campaign.app.controls import Exclusions, remembered
 from campaign.app.jobs.job import Job, read_job
-from campaign.app.jobs.mistakes import JobError, Mistake
-from campaign.app.jobs.orders import RetryOrder, SendOrder, order_of, rows_of, settings_of
+from campaign.app.jobs.resolve import RetryOrder, SendOrder, order_of, rows_of, settings_of
+from campaign.app.jobs.schema import JobError, Mistake
 from campaign.app.lists import default_name
 from campaign.domain.errors import CampaignError, InputError
 from campaign.domain.selection import Selection

@@ -1,8 +1,10 @@
-"""`{date}`, `{week}` and `{list}` in the names and paths of a job."""
+"""`{date}`, `{week}` and `{list}` in the names and paths of a job, and where its paths start."""
 
+import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from difflib import get_close_matches
+from pathlib import Path
 from string import Formatter
 from typing import Final
 
@@ -44,3 +46,12 @@ def of_the_day(now: datetime) -> dict[str, str]:
 def filled(text: str, values: Mapping[str, str]) -> str:
     """The text with its placeholders replaced."""
     return "".join(before + (values[name] if name is not None else "") for before, name, _, _ in Formatter().parse(text))
+
+
+def under(folder: Path, text: str) -> Path:
+    """A path of a job file, which is relative to the folder of the file; a leading `~` is the home folder."""
+    return Path(os.path.normpath(folder / at_home(text)))
+
+
+def at_home(text: str) -> str:
+    return os.path.expanduser(text)  # noqa: PTH111 - pathlib's raises where there is no such user

@@ -1,0 +1,207 @@
+"""What a job means at a moment: which list or campaign, with which settings."""
+
+import glob
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, assert_never
+
+from campaign import remote
+from campaign.app.controls import home_zone
+from campaign.app.jobs import schema
+from campaign.app.jobs.job import Command, Job, in_folder, takes_placeholders
+from campaign.app.jobs.names import LIST, at_home, filled, of_the_day, under, used_in
+from campaign.app.jobs.schema import known_keys
+from campaign.app.lists import default_name
+from campaign.domain.durations import parse_duration, words
+from campaign.domain.errors import InputError
+from campaign.domain.places import Place, Url, named
+from campaign.domain.selection import Selection
+from campaign.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendOrder:
+    source: str
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryOrder:
+    """`comes_and_goes` says that the campaign's name changes with the day, so that there may be none yet.
+
+    `rows` is the list that names the rows, as the job has it: a path or a pattern; empty for all of them.
+    """
+
+    campaign: str
+    selection: Selection
+    comes_and_goes: bool
+    settings: Settings
+    rows: str = ""
+
+
+Order = SendOrder | RetryOrder
+
+
+def settings_of(job: Job, settings: Settings, *, now: datetime) -> Settings:
+    """What a run of the job is told, but for names and paths that hold its list's name, as the list is still to be found.
+
+    `settings` are what flags and the environment say, which goes before the job.
+
+    Raises:
+        UsageError: the environment names a time zone that there is not.
+    """
+    words = _words(job, settings, now)
+    given = {
+        key.field: _filled(key, value, words, job.file.parent)
+        for key, value in _of_settings(job, settings).items()
+        if not _needs_list(key, value)
+    }
+    return settings.above(given).model_copy(update={"yes": True})
+
+
+def order_of(job: Job, settings: Settings, *, now: datetime) -> Order:
+    """What the job means now; `settings` are from `settings_of`.
+
+    Raises:
+        InputError: there is no list, or it is too old.
+    """
+    words, folder = _words(job, settings, now), job.file.parent
+    match job.command:
+        case Command.RUN:
+            age = job.text(schema.MAX_AGE)
+            source = pick_list(
+                filled(job.text(schema.LIST), words),
+                folder=folder,
+                max_age_seconds=parse_duration(age) if age else None,
+                now=now,
+                job=str(job.file),
+            )
+            words[LIST] = default_name(str(source))
+            missing = {key: value for key, value in _of_settings(job, settings).items() if _needs_list(key, value)}
+            return SendOrder(
+                source=str(source),
+                settings=settings.above({key.field: _filled(key, value, words, folder) for key, value in missing.items()}),
+            )
+        case Command.RETRY:
+            return RetryOrder(
+                campaign=filled(job.text(schema.CAMPAIGN), words),
+                selection=job.selection,
+                comes_and_goes=bool(used_in(job.text(schema.CAMPAIGN))),
+                settings=settings,
+                rows=filled(job.text(schema.ROWS), words),
+            )
+        case never:
+            assert_never(never)
+
+
+def rows_of(order: RetryOrder, job: Job, *, now: datetime) -> str | None:
+    """The list that names a retry's rows, where it does.
+
+    Raises:
+        InputError: there is none.
+    """
+    if not order.rows:
+        return None
+    return str(pick_list(order.rows, folder=job.file.parent, max_age_seconds=None, now=now, job=str(job.file), key=schema.ROWS.name))
+
+
+def _of_settings(job: Job, settings: Settings) -> dict[schema.Key, Any]:
+    found = {key: job.values[path] for path, key in known_keys().items() if key.field and path in job.values}
+    if settings.model_fields_set & set(schema.MESSAGES):
+        # One that was given in their place would otherwise be one too many.
+        return {key: value for key, value in found.items() if key.field not in schema.MESSAGES}
+    return found
+
+
+def _needs_list(key: schema.Key, value: Any) -> bool:
+    return takes_placeholders(key) and any(LIST in used_in(text) for text in (value if isinstance(value, tuple) else (value,)))
+
+
+def _words(job: Job, settings: Settings, now: datetime) -> dict[str, str]:
+    """What the placeholders stand for, in the zone of the flags and the environment, else the job's, else the machine's."""
+    zoned = settings if settings.time_zone is not None else settings.model_copy(update={"time_zone": job.values.get(schema.ZONE)})
+    return of_the_day(now.astimezone(home_zone(zoned)))
+
+
+def _filled(key: schema.Key, value: Any, words: Mapping[str, str], folder: Path) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_filled(key, one, words, folder) for one in value)
+    return in_folder(key, filled(value, words) if takes_placeholders(key) else value, folder)
+
+
+_OURS: Final = (".results", ".resumed", ".failed")
+
+
+def pick_list(text: str, *, folder: Path, max_age_seconds: float | None, now: datetime, job: str, key: str = "list") -> Place:
+    """The file itself or, where `*`, `?` or `[...]` stand in it, the newest match; of two of the same moment the last by name.
+
+    Results that a run wrote beside its list are no lists, though newer and of much the same name.
+
+    Args:
+        text: a path or a pattern, relative to `folder`, or a URL.
+        folder: where the job file is.
+        max_age_seconds: how long ago the list may have been written; None for any time.
+        now: aware.
+        job: the job file, for messages.
+        key: what the job calls it, for messages.
+
+    Raises:
+        UsageError: it is a URL that can't be used.
+        InputError: there is none, or it is older than that, or its store can't be asked.
+    """
+    place = named(text)
+    ages = _objects(place) if isinstance(place, Url) else _files(text, folder)
+    if not ages:
+        alone = place if isinstance(place, Url) else under(folder, text)
+        missing = f"No list matches “{text}”" if glob.has_magic(text) else f"There is no list {alone}"
+        raise InputError(f"{missing}. Put one there, or correct “{key}”; nothing was sent.", code="no_list", file=job, source=text)
+    written, newest = max(ages, key=lambda age: (age[0], age[1].name))
+    age_seconds = now.timestamp() - written / 1e9
+    if max_age_seconds is not None and age_seconds > max_age_seconds:
+        raise InputError(
+            f"The list {newest} is {words(age_seconds)} old, and “max_age” allows {words(max_age_seconds)}. "
+            f"Put this time's list there; nothing was sent.",
+            code="list_too_old",
+            file=job,
+            source=newest,
+        )
+    return newest
+
+
+def _files(text: str, folder: Path) -> list[tuple[int, Place]]:
+    """When each was written, in Unix nanoseconds, and the file."""
+    place = under(folder, text)
+    found = [place]
+    if not place.is_file():
+        names = glob.glob(at_home(text), root_dir=folder, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
+        found = [match for name in names if (match := under(folder, name)).is_file() and _is_list(match)]
+    return [(written, path) for path in found if (written := _written(path)) is not None]
+
+
+def _objects(url: Url) -> list[tuple[int, Place]]:
+    """When each was written, in Unix nanoseconds, and the object."""
+    if (itself := remote.find(url)) is not None:
+        return [(itself.written_ns, url)]
+    if not glob.has_magic(url.key):
+        return []
+    hidden = url.name.startswith(".")
+    return [
+        (found.written_ns, found.url)
+        for found in remote.matching(url)
+        if _is_list(found.url) and (hidden or not found.url.name.startswith("."))
+    ]
+
+
+def _is_list(place: Place) -> bool:
+    # ~$ is what Excel puts beside a file that someone has open.
+    return not place.stem.endswith(_OURS) and not place.name.startswith("~$")
+
+
+def _written(path: Path) -> int | None:
+    """When it was, in Unix nanoseconds; None if it is gone meanwhile."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return None
