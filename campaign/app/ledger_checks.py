@@ -4,25 +4,33 @@ import asyncio
 import shlex
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
-from typing import assert_never
+from typing import TYPE_CHECKING, Final, assert_never
 
 from campaign.app.ledgers import other_ledger
 from campaign.app.lists import CheckedList, ListSource, results_path
 from campaign.app.owner import holds_results, may_hold_results_of, owner_of
 from campaign.app.question import new_in_words
 from campaign.app.session import Session
+from campaign.domain.errors import InputError, UsageError
 from campaign.domain.ledger_identity import Difference, Displaced
-from campaign.domain.places import Place, named
+from campaign.domain.places import Place, named, place_of
 from campaign.domain.sanitize import sanitize_for_terminal
 from campaign.insights import iso
 from campaign.ledger.port import CampaignRecord
 from campaign.ledger.values import MAY_HAVE_ARRIVED
+from campaign.loader.table import open_table
 from campaign.reporter.lines import rows as rows_in_words
 from campaign.reporter.target import Format, failed_path, same_file
 from campaign.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_ROUNDING_SECONDS: Final = 0.002
 
 
 async def check_known(work: Session, given: CheckedList, source: ListSource) -> None:
@@ -100,22 +108,23 @@ def warn_of_same_content(work: Session, record: CampaignRecord) -> None:
             return
 
 
-async def check_same_ledger(work: Session) -> None:
-    """That the ledger is no copy of one that may still be sent from; to be called when something is to be sent.
+async def check_same_ledger(work: Session, record: CampaignRecord) -> None:
+    """That the ledger is no copy of one that may still be sent from; to be called when something of the campaign is to be sent.
 
     Raises:
-        UsageError: it is, and nobody says that from now on it is the one that is sent from.
+        UsageError: it is, and nobody says that from now on it is the one that is sent from; or the campaign's results know more.
     """
     displaced = work.reader.displaced()
+    if displaced is not None and displaced.matters(time.time()) and not work.settings.moved_here:
+        work.require(
+            _in_words(displaced, work.reader.place),
+            "Send from this one from now on?",
+            _move(work.front.words),
+            code="ledger_displaced",
+            option="--moved-here",
+        )
+    await asyncio.to_thread(_check_not_behind_results, work, record)
     if displaced is not None:
-        if displaced.matters(time.time()) and not work.settings.moved_here:
-            work.require(
-                _in_words(displaced, work.reader.place),
-                "Send from this one from now on?",
-                _move(work.front.words),
-                code="ledger_displaced",
-                option="--moved-here",
-            )
         before = displaced.before
         work.front.tell(
             "ledger_moved_here",
@@ -124,6 +133,43 @@ async def check_same_ledger(work: Session) -> None:
             difference=displaced.difference.value,
         )
     await work.ledger.move_here()
+
+
+def _check_not_behind_results(work: Session, record: CampaignRecord) -> None:
+    """A ledger's folder that was put back as it was, in place, shows by nothing in it that it is older than what was sent."""
+    stored = record.spec.settings.get("results", "")
+    places = [place.absolute() for place in [work.settings.results] if place] + ([place_of(stored)] if stored else [])
+    for place in dict.fromkeys(places):
+        if owner_of(place) != record.spec.name:
+            continue
+        sent_at = _last_sent(place)
+        # That there are sends of before the campaign was staged here was asked then.
+        if sent_at > max(work.reader.last_sent(record.id), record.created_at) + _ROUNDING_SECONDS:
+            raise UsageError(
+                f"The ledger {work.reader.place} is older than the campaign's results: {place} holds a message that was sent at "
+                f"{datetime.fromtimestamp(sent_at, tz=UTC):%Y-%m-%d %H:%M:%S} UTC, which the ledger does not know. It would send again "
+                f"what was sent since it was copied. Put the newer ledger back. If there is none, go on from the results, with a new "
+                f"ledger: {shlex.join(['campaign', 'run', str(place), '--ledger', 'ANOTHER-FILE'])}",
+                code="ledger_behind_results",
+                results=str(place),
+            )
+
+
+def _last_sent(results: Place) -> float:
+    """The latest time of a send that a results file holds, in Unix seconds; 0 if none can be read there."""
+    latest: list[float] = [0.0]
+
+    def look(frame: "pd.DataFrame") -> None:
+        if "delivery_sent_at" in frame:
+            times = pd.to_datetime(frame["delivery_sent_at"], utc=True, format="ISO8601", errors="coerce")
+            if (newest := times.max()) is not pd.NaT:
+                latest.append(newest.timestamp())
+
+    import pandas as pd  # noqa: PLC0415 - where nothing was sent before, nothing is read here
+
+    with suppress(InputError), open_table(results, each=look):
+        pass
+    return max(latest)
 
 
 def unknown_in_words(results: Place, name: str, ledger: str) -> str:

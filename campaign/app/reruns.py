@@ -134,7 +134,7 @@ async def _again(work: Session, record: CampaignRecord, selection: Selection, so
         return (row for row in found if row.outcome.status in OPEN or chosen.takes(row.outcome))
 
     check_not_over(work.schedule(record), now=utc_now())
-    await check_same_ledger(work)
+    await check_same_ledger(work, record)
     await _warn_of_near(work, record, exclusions, rows)
     instead = _same_command(record.spec.name, chosen, work)
     work.ask(record, len(begun) or again + counts.open, chosen.statuses, rows=rows, instead=instead)
@@ -167,7 +167,7 @@ async def _again_named(
         return numbered(work.reader, record, wanted)
 
     check_not_over(work.schedule(record), now=utc_now())
-    await check_same_ledger(work)
+    await check_same_ledger(work, record)
     await _warn_of_near(work, record, exclusions, rows)
     instead = _same_command(record.spec.name, chosen, work, "--rows", named.table.name)
     work.ask(record, len(wanted) - len(named.in_doubt), chosen.statuses, rows=rows, instead=instead)
@@ -231,7 +231,7 @@ async def _mend(work: Session, target: str, file: MendedFile, selection: Selecti
         return chain(replace(mender, totals=Totals()).to_send(work.reader), work.reader.rows(record.id, OPEN))
 
     check_not_over(work.schedule(record), now=utc_now())
-    await check_same_ledger(work)
+    await check_same_ledger(work, record)
     for kind, sentence, columns in file.odd_columns():
         work.warn(kind, sentence, count=len(columns), example=listed(columns), columns=list(columns))
     await _warn_of_near(work, record, exclusions, rows)

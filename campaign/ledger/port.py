@@ -285,6 +285,9 @@ class LedgerReader(Protocol):
     def attempts_by_runner(self, campaign: int) -> dict[int, int]:
         """How many attempts of the campaign each runner has made."""
 
+    def last_sent(self, campaign: int) -> float:
+        """When the last message of the campaign was sent, in Unix seconds by its sender's clock; 0 if none was."""
+
     def last_change(self, campaign: int) -> float:
         """When anything was last done about the campaign, in Unix seconds."""
 

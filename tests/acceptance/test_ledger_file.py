@@ -142,7 +142,24 @@ class TestLostWrites:
         said = refused(desk, *words)
         assert "older copy" in said
         Path(f"{ledger_of(desk)}.runners/mark").unlink()
+        (desk.folder / "list.results.csv").unlink()
         desk.run(*words, "--limit", "1", code=5)
+
+    def test_an_older_copy_that_is_put_back_with_its_mark_is_not_believed_where_the_results_know_more(self, desk: Desk) -> None:
+        words = begun(desk)
+        files = {path: path.read_bytes() for path in (ledger_of(desk), Path(f"{ledger_of(desk)}.runners/mark"))}
+        results = desk.folder / "list.results.csv"
+        desk.run(*words, "--limit", "20", code=5)
+        newer = results.read_bytes()
+        for path, content in files.items():
+            path.write_bytes(content)
+        for command in (words, ("resume", "list"), ("send", "list")):
+            assert "is older than the campaign's results" in refused(desk, *command)
+        # What is to be done is said, and is right.
+        assert results.read_bytes() == newer
+        desk.run("run", str(results), "--ledger", "new.db")
+        assert {len(texts) for texts in desk.sent().values()} == {1}
+        assert len(desk.sent()) == ROWS
 
     @pytest.mark.parametrize("again", [True, False])
     def test_one_that_was_renamed_without_its_wal_is_not_believed(self, desk: Desk, *, again: bool) -> None:
@@ -258,6 +275,15 @@ class TestPlaces:
         words = (*words_for(desk, 20), "--ledger", str(link))
         desk.run(*words, "--limit", "5", code=5)
         goes_on_to_its_end(desk, words, 20)
+
+    def test_what_was_sent_through_a_link_is_missed_in_an_older_copy(self, desk: Desk) -> None:
+        words = begun(desk)
+        older = ledger_of(desk).read_bytes()
+        link = desk.folder / "link.db"
+        link.symlink_to(ledger_of(desk))
+        desk.run(*words, "--limit", "20", "--ledger", str(link), code=5)
+        ledger_of(desk).write_bytes(older)
+        assert "older copy" in refused(desk, *words)
 
     @pytest.mark.parametrize(("name", "says"), [(".", "is a folder"), ("/dev/null", "device"), ("list.csv/x.db", "is not a folder")])
     def test_what_can_be_no_file_is_told(self, desk: Desk, name: str, says: str) -> None:

@@ -372,6 +372,7 @@ class TestCopies:
         with sqlite3.connect(copy) as connection:
             connection.execute("UPDATE runners SET started_at = 1.0, ended_at = 2.0, lease_until = 2.0")
         connection.close()
+        (desk.folder / "list.results.csv").unlink()
         desk.run("resume", "list", "--limit", "1", "--ledger", copy, code=5)
 
     def test_on_a_terminal_it_asks(self, desk: Desk, copy: str) -> None:
@@ -382,6 +383,8 @@ class TestCopies:
                 terminal.type(answer)
                 assert terminal.end() == code
         assert len(desk.sent()) == before
+        # With them, what they hold and the copy does not know would be said.
+        (desk.folder / "list.results.csv").unlink()
         with Terminal(desk, "resume", "list", "--limit", "1", "--ledger", copy, CAMPAIGN_YES="false") as terminal:
             terminal.until(r"from now on\? \[y/N\]")
             terminal.type("y\n")

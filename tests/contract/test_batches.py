@@ -59,9 +59,11 @@ async def test_of_two_settlements_of_one_claim_the_first_counts(ledger: Ledger, 
     record = await campaign_of(ledger, staged(1), staged(2))
     runner = await ledger.enlist(record.id, quiet_seconds=0)
     one, other = await ledger.claim(runner, 2)
+    assert reader.last_sent(record.id) == 0.0
     late = await ledger.settle(runner, [ends(one, Status.DELIVERED), ends(other, Status.DELIVERED), ends(one, Status.FAILED)])
     assert late == [one]
     assert reader.counts(record.id).by_status[Status.DELIVERED] == 2
+    assert reader.last_sent(record.id) == 10.0
     assert reader.attempts_by_runner(record.id) == {runner.id: 2}
 
 

@@ -228,6 +228,9 @@ class PostgresReader:
     def attempts_by_runner(self, campaign: int) -> dict[int, int]:
         return dict(self._look.all("attempts_by_runner", seconds=LONG_SECONDS, campaign=campaign))
 
+    def last_sent(self, campaign: int) -> float:
+        return float(self._look.all("last_sent", seconds=LONG_SECONDS, campaign=campaign)[0][0] or 0.0)
+
     def last_change(self, campaign: int) -> float:
         return float(self._look.all("last_change", seconds=LONG_SECONDS, campaign=campaign)[0][0])
 

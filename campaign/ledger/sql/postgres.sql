@@ -572,6 +572,9 @@ SELECT trunc((sent_at - %(since)s) / %(width)s)::bigint, status, count(*), count
        coalesce(max(latency_seconds), 0.0)
 FROM campaign.attempts WHERE campaign = %(campaign)s AND sent_at >= %(since)s AND sent_at < %(until)s GROUP BY 1, status;
 
+-- name: last_sent
+SELECT max(sent_at) FROM campaign.attempts WHERE campaign = %(campaign)s;
+
 -- name: last_change
 -- When, and how many seconds ago. What a results file tells of times to come is left out.
 SELECT t.latest, campaign.ledger_now() - t.latest

@@ -506,6 +506,9 @@ SELECT max(c.created_at, c.started_at, c.finished_at,
            coalesce((SELECT max(max(started_at, ended_at)) FROM runners WHERE campaign = :campaign), 0))
 FROM campaigns AS c WHERE c.id = :campaign;
 
+-- name: last_sent
+SELECT max(sent_at) FROM attempts WHERE campaign = :campaign;
+
 -- name: examples
 SELECT row, error FROM rows WHERE campaign = :campaign AND status = :status AND reason = :reason ORDER BY row LIMIT :limit;
 

@@ -26,8 +26,13 @@ WAY_BACK: Final = (
 
 
 def runners_folder(ledger: Path) -> Path:
-    """Where the lock files of the ledger's runners are, and its mark."""
-    return ledger.with_name(f"{ledger.name}.runners")
+    """Where the lock files of the ledger's runners are, and its mark: the same whatever links lead to it."""
+    return _beside(ledger, ".runners")
+
+
+def _beside(ledger: Path, suffix: str) -> Path:
+    # SQLite, too, has its files where the file really is.
+    return Path(os.path.realpath(ledger) + suffix)
 
 
 def _mark(ledger: Path) -> Path:
@@ -61,7 +66,7 @@ def check_not_emptied(ledger: Path) -> None:
         raise LedgerDamagedError(
             f"{ledger} is not a ledger: it has {size} bytes. Choose another file with --ledger. {WAY_BACK}", code="not_a_ledger"
         )
-    wal = ledger.with_name(f"{ledger.name}-wal")
+    wal = _beside(ledger, "-wal")
     # Asked again after the others are there: another process may be making it at this moment.
     if not size and (_mark(ledger).exists() or wal.exists()) and not _size(ledger):
         raise LedgerDamagedError(
@@ -150,7 +155,7 @@ class Witness:
 
     def __init__(self, ledger: Path) -> None:
         self._ledger = ledger
-        self._wal = ledger.with_name(f"{ledger.name}-wal")
+        self._wal = _beside(ledger, "-wal")
         self._files: dict[Path, tuple[int, int]] = {}
         self._mark: BinaryIO | None = None
 

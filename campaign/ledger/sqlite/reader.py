@@ -166,6 +166,9 @@ class SqliteReader:
     def attempts_by_runner(self, campaign: int) -> dict[int, int]:
         return dict(self._all("attempts_by_runner", campaign=campaign))
 
+    def last_sent(self, campaign: int) -> float:
+        return float(self._all("last_sent", campaign=campaign)[0][0] or 0.0)
+
     def last_change(self, campaign: int) -> float:
         return float(self._all("last_change", campaign=campaign, wall=self._clock.wall())[0][0])
 
