@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final, Self
 
-from campaign import remote
+from campaign import object_store
 from campaign.domain.errors import CampaignError, DiskFullError, UsageError
 from campaign.domain.places import Place, Url
 
@@ -160,10 +160,10 @@ class _Object:
         self.name = str(url)
 
     def take(self, draft: Path) -> None:
-        remote.put(draft, self._url)
+        object_store.put(draft, self._url)
 
     def remove(self) -> None:
-        remote.remove(self._url)
+        object_store.remove(self._url)
 
 
 def _scratch(draft: Path) -> Path:

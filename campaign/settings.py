@@ -21,7 +21,7 @@ from campaign.domain.notices import Occasion
 from campaign.domain.safeguard import Halt
 from campaign.sender.attempt import OnUnknown
 from campaign.sender.network import Proxy
-from campaign.written import (
+from campaign.setting_types import (
     POSTGRES,
     UNLIMITED,
     Addresses,

@@ -9,8 +9,8 @@ from typing import Any, Final, TypedDict
 from pydantic import SecretStr
 
 from campaign.domain.errors import UsageError
+from campaign.setting_types import POSTGRES
 from campaign.settings import Settings
-from campaign.written import POSTGRES
 
 _FIELDS: Final = {"token": "api_key"}
 

@@ -11,8 +11,8 @@ from campaign.domain.errors import UsageError
 from campaign.domain.model import Status
 from campaign.domain.places import named
 from campaign.ledger.port import CampaignRecord, LedgerReader
+from campaign.setting_types import given_path
 from campaign.settings import Settings
-from campaign.written import given_path
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from campaign import remote
+from campaign import object_store
 from campaign.domain.cells import restore
 from campaign.domain.places import Place, Url
 from campaign.domain.results import RESULT_COLUMNS
@@ -50,7 +50,7 @@ def may_hold_results_of(place: Place, campaign: str) -> bool:
 def _found(place: Place) -> str | None:
     if isinstance(place, Path):
         return _owner_of(place)
-    if remote.find(place) is None:
+    if object_store.find(place) is None:
         return None
     with tempfile.TemporaryDirectory(prefix="campaign-results-") as folder:
         copy = Path(folder) / f"results{place.suffix}"
@@ -61,9 +61,9 @@ def _found(place: Place) -> str | None:
 
 def _copy(url: Url, into: Path) -> None:
     if url.suffix.lower() in {Format.CSV, Format.JSONL}:
-        remote.fetch_head(url, into, most_bytes=_HEAD_BYTES)
+        object_store.fetch_head(url, into, most_bytes=_HEAD_BYTES)
     else:
-        remote.fetch(url, into, most_bytes=_MOST_BYTES)
+        object_store.fetch(url, into, most_bytes=_MOST_BYTES)
 
 
 def _owner_of(path: Path) -> str | None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from campaign import remote
+from campaign import object_store
 from campaign.app.owner import owner_of
 from campaign.atomic import Draft, writing
 from campaign.domain.cells import neutralise
@@ -70,7 +70,7 @@ def check_writable(
         with Draft(file):
             pass
     if not isinstance(path, Path):
-        remote.check_writable(path)
+        object_store.check_writable(path)
 
 
 def _check_fits_a_sheet(

@@ -30,10 +30,10 @@ def simulate(
 ) -> None:
     from campaign.domain.durations import parse_duration
     from campaign.domain.errors import UsageError
+    from campaign.setting_types import given_path
     from campaign.simulator.config import Latency, SimulatorConfig
     from campaign.simulator.faults import parse_faults
     from campaign.simulator.server import serve
-    from campaign.written import given_path
 
     try:
         seconds = parse_duration(latency)
@@ -69,7 +69,7 @@ def demo(
     from campaign.cli.process import run_loop
     from campaign.cli.run_monitor import RunProgress
     from campaign.cli.terminal import listen
-    from campaign.written import given_path
+    from campaign.setting_types import given_path
 
     folder = given_path("--folder", folder) if folder is not None else None
     logs.configure("warning")

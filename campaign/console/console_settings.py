@@ -8,8 +8,8 @@ from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from campaign.domain.errors import UsageError
+from campaign.setting_types import LocalPath
 from campaign.settings import DOTENV, Settings
-from campaign.written import LocalPath
 
 PREFIX: Final = "CAMPAIGN_CONSOLE_"
 PORT: Final = 8321

@@ -21,7 +21,7 @@ from itertools import islice
 from pathlib import Path, PurePath
 from typing import BinaryIO, Final, Self
 
-from campaign import remote
+from campaign import object_store
 from campaign.domain.errors import InputError, StoppedError
 from campaign.domain.places import Place, Url, named
 
@@ -106,7 +106,7 @@ class Source:
         path = named(given)
         name = str(given)
         if isinstance(path, Url):
-            fetch = partial(remote.fetch, path, most_bytes=file_bytes)
+            fetch = partial(object_store.fetch, path, most_bytes=file_bytes)
             return cls._spooled(lambda spool: fetch(spool.path), name=str(path), suffix=path.suffix, file_bytes=file_bytes)
         try:
             mode = path.stat().st_mode

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, assert_never
 
-from campaign import remote
+from campaign import object_store
 from campaign.app.controls import home_zone
 from campaign.app.jobs import schema
 from campaign.app.jobs.job import Command, Job, in_folder, takes_placeholders
@@ -182,14 +182,14 @@ def _files(text: str, folder: Path) -> list[tuple[int, Place]]:
 
 def _objects(url: Url) -> list[tuple[int, Place]]:
     """When each was written, in Unix nanoseconds, and the object."""
-    if (itself := remote.find(url)) is not None:
+    if (itself := object_store.find(url)) is not None:
         return [(itself.written_ns, url)]
     if not glob.has_magic(url.key):
         return []
     hidden = url.name.startswith(".")
     return [
         (found.written_ns, found.url)
-        for found in remote.matching(url)
+        for found in object_store.matching(url)
         if _is_list(found.url) and (hidden or not found.url.name.startswith("."))
     ]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from s3fs import S3FileSystem
 
-from campaign import remote
+from campaign import object_store
 from campaign.app.owner import owner_of
 from campaign.atomic import Draft
 from campaign.domain.errors import InputError, UsageError
@@ -76,14 +76,14 @@ class TestFetching:
         monkeypatch.setattr(S3FileSystem, "get_file", get_and_replace)
         (tmp_path / "copy").touch()
         with raises(InputError, "changed_while_read"):
-            remote.fetch(url_of("promo.csv"), tmp_path / "copy", most_bytes=100)
+            object_store.fetch(url_of("promo.csv"), tmp_path / "copy", most_bytes=100)
 
     def test_the_first_lines_are_whole(self, store: Store, tmp_path: Path) -> None:
         store.put("promo.csv", "name\nÄnne\nÖrn\n")
         copy = tmp_path / "copy"
-        remote.fetch_head(url_of("promo.csv"), copy, most_bytes=12)
+        object_store.fetch_head(url_of("promo.csv"), copy, most_bytes=12)
         assert copy.read_text(encoding="utf-8") == "name\nÄnne\n"
-        remote.fetch_head(url_of("promo.csv"), copy, most_bytes=100)
+        object_store.fetch_head(url_of("promo.csv"), copy, most_bytes=100)
         assert copy.read_text(encoding="utf-8") == "name\nÄnne\nÖrn\n"
 
     def test_large_ones_come_whole(self, store: Store, tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ class TestFetching:
         store.put("promo.csv", content)
         copy = tmp_path / "copy"
         copy.touch(0o600)
-        remote.fetch(url_of("promo.csv"), copy, most_bytes=PARTS)
+        object_store.fetch(url_of("promo.csv"), copy, most_bytes=PARTS)
         assert copy.read_bytes() == content
 
 
@@ -99,20 +99,20 @@ class TestFinding:
     def test_a_pattern_means_what_it_means_for_paths(self, store: Store) -> None:
         for key in ("a/x-1.csv", "a/x-2.csv", "a/y-1.csv", "a/b/x-3.csv", "x-4.csv"):
             store.put(key, "pass_id\n")
-        assert {found.url.key for found in remote.matching(url_of("a/x-*.csv"))} == {"a/x-1.csv", "a/x-2.csv"}
-        assert {found.url.key for found in remote.matching(url_of("a/?-[12].csv"))} == {"a/x-1.csv", "a/x-2.csv", "a/y-1.csv"}
-        assert {found.url.key for found in remote.matching(url_of("**/x-*.csv"))} >= {"a/x-1.csv", "a/x-2.csv", "a/b/x-3.csv"}
-        assert remote.matching(url_of("a/z*")) == []
+        assert {found.url.key for found in object_store.matching(url_of("a/x-*.csv"))} == {"a/x-1.csv", "a/x-2.csv"}
+        assert {found.url.key for found in object_store.matching(url_of("a/?-[12].csv"))} == {"a/x-1.csv", "a/x-2.csv", "a/y-1.csv"}
+        assert {found.url.key for found in object_store.matching(url_of("**/x-*.csv"))} >= {"a/x-1.csv", "a/x-2.csv", "a/b/x-3.csv"}
+        assert object_store.matching(url_of("a/z*")) == []
 
     def test_when_it_was_written(self, store: Store) -> None:
         store.put("promo.csv", "pass_id\n")
-        found = remote.find(url_of("promo.csv"))
+        found = object_store.find(url_of("promo.csv"))
         assert found is not None
         assert found.written_ns == store.s3.head_object(Bucket=BUCKET, Key="promo.csv")["LastModified"].timestamp() * 1e9
-        assert remote.matching(url_of("promo.*")) == [found]
-        assert remote.find(url_of("promo")) is None
+        assert object_store.matching(url_of("promo.*")) == [found]
+        assert object_store.find(url_of("promo")) is None
         store.put("folder/promo.csv", "pass_id\n")
-        assert remote.find(url_of("folder")) is None
+        assert object_store.find(url_of("folder")) is None
 
 
 class TestPutting:
@@ -140,7 +140,7 @@ class TestPutting:
     def test_large_ones_go_whole(self, store: Store, tmp_path: Path) -> None:
         content = bytes(range(256)) * (PARTS // 256)
         (tmp_path / "results").write_bytes(content)
-        remote.put(tmp_path / "results", url_of("results.csv"))
+        object_store.put(tmp_path / "results", url_of("results.csv"))
         assert store.get("results.csv") == content
         assert "-3" in store.s3.head_object(Bucket=BUCKET, Key="results.csv")["ETag"]  # three parts
         assert store.uploads() == []
@@ -154,24 +154,24 @@ class TestPutting:
         with Relay(store=store, fatal=fatal) as relay:
             use(relay.environment | {"AWS_MAX_ATTEMPTS": "1"}, monkeypatch)
             with raises(UsageError, "store_failed"):
-                remote.put(tmp_path / "results", url_of("results.csv"))
+                object_store.put(tmp_path / "results", url_of("results.csv"))
             assert relay.died.is_set()
         assert store.text("results.csv") == "old"
 
     def test_whether_it_can_be_written_is_found_out_without_a_trace(self, store: Store) -> None:
         store.put("out/results.csv", "old")
-        remote.check_writable(url_of("out/results.csv"))
+        object_store.check_writable(url_of("out/results.csv"))
         assert store.names() == ["out/results.csv"]
         assert store.text("out/results.csv") == "old"
 
 
 class TestWaiting:
     def test_a_store_that_never_answers_is_given_up(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(remote, "PATIENCE_SECONDS", 0.5)
+        monkeypatch.setattr(object_store, "PATIENCE_SECONDS", 0.5)
         with Relay(store=store, fatal=b"HEAD", silent=True) as relay:
             use(relay.environment, monkeypatch)
             with raises(InputError, "store_timeout"):
-                remote.find(url_of("promo.csv"))
+                object_store.find(url_of("promo.csv"))
 
 
 class TestOwner:
