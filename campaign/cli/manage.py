@@ -18,8 +18,8 @@ OneName = Annotated[str, typer.Argument(help="The campaign's name.", metavar="NA
 @with_options(*LOOKING)
 def list_all(*, settings: "Settings") -> None:
     from campaign.app.keeping import all_campaigns, listed
+    from campaign.cli.campaign_table import lines_of_all
     from campaign.cli.output import none_yet, print_json
-    from campaign_table import lines_of_all
 
     views = all_campaigns(settings)
     if settings.json_output:
@@ -31,8 +31,8 @@ def list_all(*, settings: "Settings") -> None:
 @with_options(*LOOKING)
 def show(name: OneName, *, settings: "Settings") -> None:
     from campaign.app.keeping import history
+    from campaign.cli.campaign_table import history_in_words
     from campaign.cli.output import print_json
-    from campaign_table import history_in_words
 
     found = history(name, settings)
     if settings.json_output:
