@@ -15,7 +15,7 @@ from typing import BinaryIO, Final, Self
 
 from campaign import object_store
 from campaign.domain.errors import CampaignError, DiskFullError, UsageError
-from campaign.domain.places import Place, Url
+from campaign.domain.locations import Place, Url
 
 LEFT_BEHIND_SECONDS: Final = 3600.0
 """A draft that nobody has touched for so long is what a killed process left behind."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from campaign.domain.errors import CampaignError, InputError, UsageError
-from campaign.domain.places import Url
+from campaign.domain.locations import Url
 
 PATIENCE_SECONDS: Final = 120.0
 """How long one request may take with all its repetitions, which the stores' libraries decide on."""

@@ -11,9 +11,9 @@ from pydantic_settings import NoDecode
 
 from campaign.domain.durations import parse_duration
 from campaign.domain.errors import UsageError
+from campaign.domain.failure_guard import Halt, parse_halt
+from campaign.domain.locations import UNEXPANDED, Place, is_wrapped, place_of, unexpanded_variable
 from campaign.domain.notices import Occasion, parse_addresses, parse_occasions
-from campaign.domain.places import UNEXPANDED, Place, is_wrapped, place_of, unexpanded_variable
-from campaign.domain.safeguard import Halt, parse_halt
 from campaign.domain.schedule import Window, parse_window
 from campaign.sender.network import Proxy
 

@@ -17,8 +17,8 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from campaign.domain.errors import BadValueError, UsageError
+from campaign.domain.failure_guard import Halt
 from campaign.domain.notices import Occasion
-from campaign.domain.safeguard import Halt
 from campaign.sender.attempt import OnUnknown
 from campaign.sender.network import Proxy
 from campaign.setting_types import (

@@ -31,11 +31,10 @@ from campaign.app import checking, outcomes, reruns, runs
 from campaign.app.finding import find, reading
 from campaign.app.keeping import all_campaigns
 from campaign.app.session import Finished, Front
-from campaign.domain.errors import CampaignError, UsageError
+from campaign.domain.errors import CampaignError, UsageError, problem_of
+from campaign.domain.locations import place_of
 from campaign.domain.model import Status
-from campaign.domain.places import place_of
-from campaign.domain.problems import problem_of
-from campaign.domain.selection import Selection, parts_of, selection_of
+from campaign.domain.retry_selection import Selection, parts_of, selection_of
 from campaign.engine.sender import sender_of
 from campaign.insights import view
 from campaign.ledger.port import Control

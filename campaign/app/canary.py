@@ -4,11 +4,11 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from campaign.app.controls import utc_now
+from campaign.domain.failure_guard import Halt
 from campaign.domain.model import Counts, Status
-from campaign.domain.safeguard import Halt
 from campaign.ledger.port import LedgerReader
-from campaign.sender.ending import End, Ended
 from campaign.sender.settings import PoolSettings
+from campaign.sender.stop import End, Ended
 
 USUAL: Final = Halt(share=0.2)
 """What a canary is held to where `--halt` says nothing."""

@@ -15,9 +15,9 @@ from campaign.app.ledgers import open_reader_if_there
 from campaign.app.lists import CheckedList, ListSource, opened
 from campaign.app.staging import stage
 from campaign.domain.errors import InputError
+from campaign.domain.locations import Place
 from campaign.domain.message_lint import Concern
 from campaign.domain.model import Counts, ResultRow, Status
-from campaign.domain.places import Place
 from campaign.domain.sheet import NO_LINES, SheetLines
 from campaign.ledger.port import LedgerReader
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader

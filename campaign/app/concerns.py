@@ -9,7 +9,7 @@ from campaign.domain.model import ResultRow
 from campaign.ledger.port import LedgerReader
 from campaign.loader.columns import pass_key
 from campaign.loader.messages.lint import lint, shortened
-from campaign.sender.endpoint import Endpoint
+from campaign.sender.api_url import Endpoint
 from campaign.settings import Settings
 
 FIRST_ROWS: Final = 10

@@ -9,9 +9,9 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from campaign.app.lists import header_offered
-from campaign.domain.cells import restore
 from campaign.domain.errors import InputError, UsageError
-from campaign.domain.places import Place
+from campaign.domain.formula_escape import restore
+from campaign.domain.locations import Place
 from campaign.domain.schedule import Schedule, parse_moment, zone
 from campaign.loader.columns import check_pass_id, find_id_column, pass_key
 from campaign.loader.table import open_table

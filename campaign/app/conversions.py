@@ -8,9 +8,9 @@ from typing import Final
 import pandas as pd
 
 from campaign.app.controls import home_zone
-from campaign.domain.cells import restore, strip_unseen
 from campaign.domain.durations import parse_duration
 from campaign.domain.errors import InputError, UsageError
+from campaign.domain.formula_escape import restore, strip_unseen
 from campaign.domain.model import Invalid
 from campaign.loader.columns import check_pass_id, find_id_column, ids_of, listed, loosely, shown
 from campaign.loader.table import Table, open_table

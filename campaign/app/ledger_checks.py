@@ -17,7 +17,7 @@ from campaign.app.question import new_in_words
 from campaign.app.session import Session
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.ledger_identity import Difference, Displaced
-from campaign.domain.places import Place, named, place_of
+from campaign.domain.locations import Place, named, place_of
 from campaign.domain.sanitize import sanitize_for_terminal
 from campaign.insights import iso
 from campaign.ledger.port import CampaignRecord

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from campaign.domain.cells import restore
 from campaign.domain.errors import InputError, UsageError
-from campaign.domain.places import Place, named
+from campaign.domain.formula_escape import restore
+from campaign.domain.locations import Place, named
 from campaign.ledger.port import CampaignSpec
 from campaign.loader.columns import Layout, find_message_column
 from campaign.loader.messages import MessageLimits, Messages, plan_messages

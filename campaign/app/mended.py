@@ -5,10 +5,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from campaign.app.lists import ListSource
-from campaign.domain.cells import restore, strip_unseen
 from campaign.domain.errors import InputError, UsageError
-from campaign.domain.model import ResultRow
-from campaign.domain.results import RESULT_COLUMNS
+from campaign.domain.formula_escape import restore, strip_unseen
+from campaign.domain.model import RESULT_COLUMNS, ResultRow
 from campaign.domain.sheet import place
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.loader.columns import find_zone_column, listed, loosely, pass_key

@@ -6,11 +6,11 @@ from typing import Any, Final
 
 from campaign.app.lists import message_fingerprint
 from campaign.app.mended import Line, Matcher, MendedFile
-from campaign.domain.cells import lost_characters
 from campaign.domain.errors import InputError, UsageError
+from campaign.domain.formula_escape import lost_characters
 from campaign.domain.model import NEEDS_ATTENTION, Outcome, ResultRow, Status
+from campaign.domain.retry_selection import Selection
 from campaign.domain.schedule import known_zones
-from campaign.domain.selection import Selection
 from campaign.domain.sheet import NO_LINES, SheetLines, places
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.ledger.records import MendedRow

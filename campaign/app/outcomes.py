@@ -8,8 +8,8 @@ from campaign.app.finding import find_whole, reading
 from campaign.app.keeping import check_here
 from campaign.app.sending import report as write
 from campaign.domain.errors import UsageError
+from campaign.domain.locations import named
 from campaign.domain.model import Status
-from campaign.domain.places import named
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.setting_types import given_path
 from campaign.settings import Settings

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from campaign import object_store
-from campaign.domain.cells import restore
-from campaign.domain.places import Place, Url
-from campaign.domain.results import RESULT_COLUMNS
+from campaign.domain.formula_escape import restore
+from campaign.domain.locations import Place, Url
+from campaign.domain.model import RESULT_COLUMNS
 from campaign.reporter.target import Format
 
 _COLUMN: Final = "delivery_campaign"

@@ -1,6 +1,6 @@
 """A campaign's page, for the command and the console."""
 
-from campaign.domain.places import Place
+from campaign.domain.locations import Place
 from campaign.insights import view
 from campaign.ledger.port import CampaignRecord, LedgerReader
 

@@ -5,8 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from campaign.domain.durations import words
-from campaign.domain.forecast import ends_at, moment_in_words
-from campaign.domain.schedule import Schedule
+from campaign.domain.schedule import Schedule, ends_at, moment_in_words
 
 NUMBER_FROM: Final = 10_000
 """Over so many recipients a “y” is typed, or a button pressed, too easily."""

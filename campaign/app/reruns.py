@@ -28,15 +28,14 @@ from campaign.app.sending import Stop, check_access, send
 from campaign.app.session import Finished, Front, Session, session
 from campaign.app.staging import exclude, stage, warn
 from campaign.domain.errors import StoppedError, UsageError
-from campaign.domain.lifecycle import RETRYABLE
-from campaign.domain.model import OPEN, Counts, ResultRow, Status
-from campaign.domain.places import Place
+from campaign.domain.locations import Place
+from campaign.domain.model import OPEN, RETRYABLE, Counts, ResultRow, Status
+from campaign.domain.retry_selection import Selection
 from campaign.domain.sanitize import sanitize_for_terminal
-from campaign.domain.selection import Selection
 from campaign.insights import command_line
 from campaign.ledger.port import CampaignRecord, Control, LedgerReader
 from campaign.loader.columns import listed
-from campaign.sender.ending import End, Ended
+from campaign.sender.stop import End, Ended
 from campaign.settings import Settings
 
 FAILED: Final = frozenset({Status.FAILED})

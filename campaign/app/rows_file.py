@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from campaign.app.lists import ListSource
 from campaign.app.mending import Numbers, under_way
-from campaign.domain.cells import restore
 from campaign.domain.errors import InputError
+from campaign.domain.formula_escape import restore
 from campaign.domain.model import Invalid, Outcome, ResultRow, Status
-from campaign.domain.selection import Selection
+from campaign.domain.retry_selection import Selection
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.loader.columns import check_pass_id, find_id_column, pass_key, shown
 from campaign.loader.table import Table, open_table

@@ -16,11 +16,11 @@ from campaign.app.session import Finished, Front, Session, session
 from campaign.app.staging import LOOK_SECONDS, Staged, look_at_the_rest, stage
 from campaign.app.writable import check_writable
 from campaign.domain.errors import StoppedError, UsageError
+from campaign.domain.locations import Place, Url, named, place_of
 from campaign.domain.model import Status
-from campaign.domain.places import Place, Url, named, place_of
 from campaign.insights import command_line
 from campaign.ledger.port import CampaignRecord, Control
-from campaign.sender.ending import End, Ended, happens_within
+from campaign.sender.stop import End, Ended, happens_within
 from campaign.settings import Settings
 
 

@@ -9,22 +9,21 @@ from typing import TYPE_CHECKING
 
 from campaign.app.canary import Rows, next_rows, send_carefully
 from campaign.app.controls import schedule_of, utc_now
-from campaign.domain.errors import LedgerError
-from campaign.domain.places import Place
-from campaign.domain.problems import problem_of
+from campaign.domain.errors import LedgerError, problem_of
+from campaign.domain.locations import Place
 from campaign.insights import CODES_OF_SIGNALS, FAULT, CampaignView, exit_code_of
 from campaign.ledger.clock import SystemClock
 from campaign.ledger.port import CampaignRecord, Control, Ledger, LedgerReader
 from campaign.reporter.target import failed_path
+from campaign.sender.api_url import Endpoint
 from campaign.sender.attempt import OnUnknown, Policy
-from campaign.sender.ending import End, Ended, Ending, happens_within
-from campaign.sender.endpoint import Endpoint
 from campaign.sender.identity import IdentifyingGateway
 from campaign.sender.network import Network, network_to
-from campaign.sender.pace import Pacer
 from campaign.sender.pool import Pool
 from campaign.sender.port import Observer
+from campaign.sender.rate_limiter import Pacer
 from campaign.sender.settings import Clocks, PoolSettings
+from campaign.sender.stop import End, Ended, Ending, happens_within
 from campaign.sender.verify import Verifier
 from campaign.settings import Settings
 

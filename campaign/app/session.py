@@ -13,14 +13,14 @@ from campaign.app.near import Rows
 from campaign.app.question import Question, new_in_words, new_ledger, question_of
 from campaign.app.sending import Stop, exit_code, report, send
 from campaign.domain.errors import InputError, LedgerError, SafeguardError, StoppedError, UsageError
+from campaign.domain.locations import Place
 from campaign.domain.message_lint import Concern
 from campaign.domain.model import Counts, Status
-from campaign.domain.places import Place
 from campaign.domain.schedule import Schedule
 from campaign.insights import CampaignView, command_line, view
 from campaign.ledger.port import CampaignRecord, Ledger, LedgerReader
-from campaign.sender.ending import End, Ended
 from campaign.sender.port import Observer
+from campaign.sender.stop import End, Ended
 from campaign.settings import Settings
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from campaign import object_store
 from campaign.app.owner import owner_of
 from campaign.atomic import Draft, writing
-from campaign.domain.cells import neutralise
 from campaign.domain.errors import InputError, UsageError
-from campaign.domain.places import Place, Url
-from campaign.domain.results import RESULT_COLUMNS
+from campaign.domain.formula_escape import neutralise
+from campaign.domain.locations import Place, Url
+from campaign.domain.model import RESULT_COLUMNS
 from campaign.domain.sanitize import sanitize_for_terminal
 from campaign.domain.sheet import NO_LINES, SheetLines
 from campaign.reporter.target import (

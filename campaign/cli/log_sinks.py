@@ -12,8 +12,8 @@ import structlog
 from structlog.typing import EventDict
 
 from campaign.domain.errors import UsageError
-from campaign.domain.forecast import moment_in_words
 from campaign.domain.sanitize import sanitize_for_terminal
+from campaign.domain.schedule import moment_in_words
 from campaign.reporter.reasons import reason_in_words
 
 _UNREACHABLE: Final = frozenset({"dns", "connect", "connect_timeout", "tls"})

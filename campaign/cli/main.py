@@ -16,8 +16,7 @@ from typer.core import TyperGroup
 
 from campaign.cli import console, demo, jobs, manage, send, stats, status
 from campaign.cli.logs import StdlibLogHandler
-from campaign.domain.errors import CampaignError, UsageError
-from campaign.domain.problems import problem_of
+from campaign.domain.errors import CampaignError, UsageError, problem_of
 
 
 class HelpEntry(NamedTuple):

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from campaign.domain.durations import words
-from campaign.domain.errors import CampaignError
+from campaign.domain.errors import CampaignError, fault_of, problem_of
 from campaign.domain.model import CampaignState, Status
-from campaign.domain.problems import fault_of, problem_of
 from campaign.domain.sanitize import sanitize_for_terminal
 from campaign.domain.sheet import place, places, where_rows_are_counted
 from campaign.insights import CampaignView

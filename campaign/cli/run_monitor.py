@@ -21,10 +21,9 @@ from campaign.cli import logs
 from campaign.cli.log_sinks import describe_event
 from campaign.cli.logs import console
 from campaign.domain.durations import words
-from campaign.domain.errors import UsageError
+from campaign.domain.errors import UsageError, fault_of, problem_of
 from campaign.domain.model import Counts, Settlement, Status
 from campaign.domain.notices import occasion_of
-from campaign.domain.problems import fault_of, problem_of
 from campaign.domain.sanitize import sanitize_for_terminal
 from campaign.reporter.summary import in_a_line
 from campaign.sender.port import Observer

@@ -220,7 +220,7 @@ def retry(
 ) -> None:
     from campaign.app import reruns
     from campaign.domain.model import Status
-    from campaign.domain.selection import selection_of
+    from campaign.domain.retry_selection import selection_of
 
     selection = selection_of(_parts(status), _parts(reason), _parts(http_status))
     warns = Status.UNKNOWN in selection.statuses
@@ -233,7 +233,7 @@ def retry(
 
 def _label(target: str) -> str:
     """What notices and figures call the run until its campaign is found: never a URL that may hold a secret."""
-    from campaign.domain.places import place_of
+    from campaign.domain.locations import place_of
 
     try:
         place_of(target)
@@ -251,6 +251,6 @@ def _warning(front: "Front") -> "Front":
 
 
 def _parts(given: list[str] | None) -> list[str]:
-    from campaign.domain.selection import parts_of
+    from campaign.domain.retry_selection import parts_of
 
     return [part for text in given or [] for part in parts_of(text)]

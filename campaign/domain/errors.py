@@ -17,6 +17,7 @@ CampaignError                 exit 1 unless a subclass says otherwise
 The sentence is for people and may be reworded at any time. `code` and the values are for scripts, the log and tests, and stay.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -187,3 +188,21 @@ class TokenRefusedError(SafeguardError):
 
 class DiskFullError(SafeguardError):
     code = "disk_full"
+
+
+def problem_of(error: BaseException) -> CampaignError | None:
+    """The first error for a person, if nothing else is among them; None where there is a fault of the program, which no other may hide."""
+    return None if fault_of(error) is not None else next((one for one in _each(error) if isinstance(one, CampaignError)), None)
+
+
+def fault_of(error: BaseException) -> BaseException | None:
+    """The first error that is none for a person."""
+    return next((one for one in _each(error) if not isinstance(one, CampaignError)), None)
+
+
+def _each(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _each(inner)
+    else:
+        yield error

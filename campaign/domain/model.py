@@ -1,8 +1,10 @@
 """The values that flow through the pipeline: list row → staged row → claim → settlement → outcome."""
 
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, assert_never
+from typing import Final, assert_never, overload
 
 
 class Status(StrEnum):
@@ -25,7 +27,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusInfo:
-    """All that depends on a row's status alone. How one becomes another: `domain.lifecycle`.
+    """All that depends on a row's status alone. How one becomes another: `domain.model`.
 
     `label` follows a count in a sentence, `meaning` explains it where that is not enough. `colors` are for light and dark pages.
     """
@@ -90,7 +92,6 @@ def _info(status: Status) -> StatusInfo:
 
 
 _INFO: Final = {status: _info(status) for status in Status}
-
 BY_OUTCOME: Final = (
     Status.DELIVERED,
     Status.ACCEPTED,
@@ -278,3 +279,100 @@ class Counts:
         """The rows of one status by reason, most first."""
         found = {reason: count for (which, reason), count in self.by_reason.items() if which is status}
         return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+
+
+class Event(StrEnum):
+    CLAIMED = "claimed"
+    SETTLED = "settled"
+    RELEASED = "released"
+    LOST = "lost"
+    READ_BACK = "read_back"
+    RETRIED = "retried"
+    MENDED = "mended"
+    LEFT_OUT = "left_out"
+
+
+TRANSITIONS: Final[dict[tuple[Status, Event], frozenset[Status]]] = {
+    (Status.PENDING, Event.CLAIMED): frozenset({Status.SENDING}),
+    (Status.PENDING, Event.LEFT_OUT): frozenset({Status.SKIPPED}),
+    (Status.SENDING, Event.SETTLED): frozenset(
+        {Status.DELIVERED, Status.NOT_DELIVERED, Status.FAILED, Status.UNKNOWN, Status.PENDING, Status.SKIPPED}
+    ),
+    (Status.SENDING, Event.RELEASED): frozenset({Status.PENDING}),
+    (Status.SENDING, Event.LOST): frozenset({Status.UNKNOWN}),
+    (Status.UNKNOWN, Event.READ_BACK): frozenset({Status.ACCEPTED, Status.PENDING, Status.FAILED, Status.UNKNOWN}),
+    (Status.UNKNOWN, Event.RETRIED): frozenset({Status.PENDING}),
+    (Status.NOT_DELIVERED, Event.RETRIED): frozenset({Status.PENDING}),
+    (Status.FAILED, Event.RETRIED): frozenset({Status.PENDING}),
+    (Status.INVALID, Event.MENDED): frozenset({Status.PENDING}),
+    (Status.FAILED, Event.MENDED): frozenset({Status.PENDING}),
+}
+RETRYABLE: Final = frozenset(status for status, event in TRANSITIONS if event is Event.RETRIED)
+"""What a person may ask to have sent again."""
+
+ENDED: Final = frozenset(Status) - {status for status, _ in TRANSITIONS}
+"""Never sent again, by anybody."""
+
+
+def allowed(before: Status, event: Event, after: Status) -> bool:
+    return after in TRANSITIONS.get((before, event), frozenset())
+
+
+def reachable(before: Status) -> frozenset[Status]:
+    """Every status that some event turns `before` into."""
+    return frozenset().union(*(after for (status, _), after in TRANSITIONS.items() if status is before))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagedBatch(Sequence[StagedRow]):
+    """Rows of a list, in its order. Nearly all are plain: pending, never sent, with nothing to say of them.
+
+    Those stand here column by column, all columns equally long, and become a `StagedRow` only for who asks: of a million, making one for
+    each takes longer than to store them. `cells` are JSON arrays, as ledgers store them. The `others` are as they are.
+    """
+
+    numbers: Sequence[int]
+    pass_ids: Sequence[str]
+    pass_keys: Sequence[str]
+    messages: Sequence[str]
+    cells: Sequence[str]
+    zones: Sequence[str]
+    others: Sequence[StagedRow] = ()
+
+    def __len__(self) -> int:
+        return len(self.numbers) + len(self.others)
+
+    def __iter__(self) -> Iterator[StagedRow]:
+        return iter(self._rows())
+
+    @overload
+    def __getitem__(self, place: int) -> StagedRow: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[StagedRow]: ...
+    def __getitem__(self, place: int | slice) -> StagedRow | Sequence[StagedRow]:
+        return self._rows()[place]
+
+    def _rows(self) -> list[StagedRow]:
+        columns = zip(self.numbers, self.pass_ids, self.pass_keys, self.messages, self.cells, self.zones, strict=True)
+        plain = (
+            StagedRow(row=number, pass_id=pass_id, pass_key=pass_key, message=message, cells=tuple(json.loads(cells)), zone=zone)
+            for number, pass_id, pass_key, message, cells, zone in columns
+        )
+        return sorted([*plain, *self.others], key=lambda row: row.row)
+
+
+RESULT_COLUMNS: Final = (
+    "delivery_status",
+    "delivery_reason",
+    "delivery_message",
+    "delivery_notification_status",
+    "delivery_notification_message",
+    "delivery_http_status",
+    "delivery_error",
+    "delivery_attempts",
+    "delivery_sent_at",
+    "delivery_settled_at",
+    "delivery_latency_ms",
+    "delivery_campaign",
+    "delivery_row",
+)

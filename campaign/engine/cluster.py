@@ -20,7 +20,7 @@ from typing import Any, Final
 from campaign.domain.errors import UsageError
 from campaign.engine.protocol import Broken, LostError, Order, WorkerHandle, check_settings
 from campaign.engine.worker import Worker
-from campaign.sender.ending import End
+from campaign.sender.stop import End
 from campaign.settings import Settings
 
 AUTO: Final = "auto"

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from campaign.app.controls import home_zone, schedule_of, utc_now
 from campaign.domain.errors import UsageError
 from campaign.ledger.port import CampaignRecord
-from campaign.sender.ending import End
+from campaign.sender.stop import End
 from campaign.settings import Settings
 
 SILENCE_SECONDS: Final = 5.0

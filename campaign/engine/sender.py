@@ -8,8 +8,8 @@ from campaign.app.session import Sender
 from campaign.engine.protocol import order_of
 from campaign.engine.supervisor import Supervisor, Work
 from campaign.ledger.port import CampaignRecord, Ledger, LedgerReader
-from campaign.sender.ending import End, Ended
 from campaign.sender.port import Observer
+from campaign.sender.stop import End, Ended
 from campaign.settings import Engine, Settings
 
 

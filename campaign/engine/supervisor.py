@@ -13,10 +13,10 @@ from campaign.domain.errors import LedgerError
 from campaign.domain.model import Counts, Status
 from campaign.engine.protocol import SILENCE_SECONDS, Broken, Cluster, LostError, Order, WorkerHandle
 from campaign.ledger.port import CampaignRecord, LedgerReader
-from campaign.sender.ending import End, Ended, Ending, happens_within
-from campaign.sender.faults import Cause
+from campaign.sender.network_errors import Cause
 from campaign.sender.pool import DRAIN_SECONDS
 from campaign.sender.port import Observer
+from campaign.sender.stop import End, Ended, Ending, happens_within
 
 STRIKES: Final = 8
 """How often in a row a worker may fail while the campaign does not move."""

@@ -11,11 +11,10 @@ from importlib.metadata import version
 from campaign.app.finding import find_whole
 from campaign.app.ledgers import open_ledger, open_reader
 from campaign.app.sending import Stop, send
-from campaign.domain.errors import UsageError
+from campaign.domain.errors import UsageError, fault_of, problem_of
 from campaign.domain.model import Settlement
-from campaign.domain.problems import fault_of, problem_of
 from campaign.engine.protocol import SILENCE_SECONDS, Broken, Order
-from campaign.sender.ending import End, happens_within
+from campaign.sender.stop import End, happens_within
 
 
 class Silence:

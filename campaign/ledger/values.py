@@ -10,8 +10,7 @@ from typing import Any, Final
 
 import orjson
 
-from campaign.domain.batch import StagedBatch
-from campaign.domain.model import UNSENT, Claim, Outcome, ResultRow, Settlement, StagedRow, Status
+from campaign.domain.model import UNSENT, Claim, Outcome, ResultRow, Settlement, StagedBatch, StagedRow, Status
 from campaign.ledger.port import CampaignRecord, CampaignSpec, Control, Doubt, Sends
 from campaign.ledger.records import ROWS_AT_ONCE, AttemptRecord, ResultColumns
 

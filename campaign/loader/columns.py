@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final, Self
 
-from campaign.domain.cells import restore, strip_unseen
 from campaign.domain.errors import InputError
-from campaign.domain.model import Invalid
-from campaign.domain.results import RESULT_COLUMNS
+from campaign.domain.formula_escape import restore, strip_unseen
+from campaign.domain.model import RESULT_COLUMNS, Invalid
 from campaign.domain.sanitize import sanitize_for_terminal
 
 MESSAGE: Final = "message"

@@ -14,9 +14,8 @@ from heapq import nsmallest
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
-from campaign.domain.batch import StagedBatch
 from campaign.domain.errors import DiskFullError
-from campaign.domain.model import StagedRow, Status
+from campaign.domain.model import StagedBatch, StagedRow, Status
 from campaign.domain.near_ids import near_keys
 
 if TYPE_CHECKING:

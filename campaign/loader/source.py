@@ -23,7 +23,7 @@ from typing import BinaryIO, Final, Self
 
 from campaign import object_store
 from campaign.domain.errors import InputError, StoppedError
-from campaign.domain.places import Place, Url, named
+from campaign.domain.locations import Place, Url, named
 
 STDIN: Final = "-"
 _STDIN_NAME: Final = "stdin"

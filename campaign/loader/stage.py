@@ -14,11 +14,9 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from campaign.domain.batch import StagedBatch
-from campaign.domain.cells import restore, strip_unseen
 from campaign.domain.errors import InputError
-from campaign.domain.model import UNSENT, Invalid, Outcome, Skip, StagedRow, Status
-from campaign.domain.results import RESULT_COLUMNS
+from campaign.domain.formula_escape import restore, strip_unseen
+from campaign.domain.model import RESULT_COLUMNS, UNSENT, Invalid, Outcome, Skip, StagedBatch, StagedRow, Status
 from campaign.domain.schedule import known_zones
 from campaign.domain.sheet import NO_LINES, SheetLines
 from campaign.loader.columns import Layout, check_pass_id, ids_of, pass_key, shown

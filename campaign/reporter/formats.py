@@ -1,7 +1,7 @@
 """Frames as CSV, JSON lines and Parquet; a workbook is `xlsx_file`'s.
 
 CSV is UTF-8 with a byte order mark (Excel shows accents only then), commas, quotes where needed, lines that end in CR LF (RFC 4180, Excel).
-Cells that a spreadsheet would run are neutralised (`domain.cells`), the column names too. It is put together a column at a time by Arrow:
+Cells that a spreadsheet would run are neutralised (`domain.formula_escape`), the column names too. It is put together a column at a time by Arrow:
 `DataFrame.to_csv` writes 60,000 to 76,000 rows a second, this several times as many.
 """
 
@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from campaign.domain.cells import neutralise
+from campaign.domain.formula_escape import neutralise
 from campaign.reporter.frames import CATEGORIES, TEXT, arrays, schema_of
 from campaign.reporter.target import Layout
 
@@ -99,7 +99,7 @@ def time_texts(times: pa.Array) -> pa.Array:
 
 
 def neutralised(texts: pa.Array) -> pa.Array:
-    """The texts for a format that spreadsheets open; see `domain.cells`."""
+    """The texts for a format that spreadsheets open; see `domain.formula_escape`."""
     first = pc.utf8_slice_codeunits(texts, 0, 1)
     # No text that begins with a letter or a digit is ever changed, and most begin with one of few characters.
     suspects = [character for character in first.unique().to_pylist() if character and not character.isalnum()]

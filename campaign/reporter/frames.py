@@ -15,8 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from campaign.domain.model import NEEDS_ATTENTION, Status
-from campaign.domain.results import RESULT_COLUMNS
+from campaign.domain.model import NEEDS_ATTENTION, RESULT_COLUMNS, Status
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.ledger.records import ResultColumns
 from campaign.reporter.target import Layout

@@ -15,8 +15,8 @@ from markupsafe import Markup
 from campaign.atomic import Draft, writing
 from campaign.domain.durations import words as duration
 from campaign.domain.errors import UsageError
+from campaign.domain.locations import Place
 from campaign.domain.model import BY_OUTCOME, EXPLAINED, Status
-from campaign.domain.places import Place
 from campaign.domain.sanitize import sanitize_for_terminal
 from campaign.domain.sheet import places, where_rows_are_counted
 from campaign.reporter.analysis import OTHERS, READ_BACK, Figures

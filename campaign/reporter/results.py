@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from campaign.atomic import Draft, writing
 from campaign.domain.errors import UsageError
-from campaign.domain.places import Place
+from campaign.domain.locations import Place
 from campaign.ledger.records import ResultColumns
 from campaign.reporter.target import Format, Layout, ResultsTarget, failed_path, same_file
 

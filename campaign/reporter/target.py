@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final, Self, TypeVar
 
 from campaign.domain.errors import InputError, UsageError
-from campaign.domain.places import Place, Url
-from campaign.domain.results import RESULT_COLUMNS
+from campaign.domain.locations import Place, Url
+from campaign.domain.model import RESULT_COLUMNS
 
 MOST_ROWS: Final = 1_048_575
 MOST_COLUMNS: Final = 16_384

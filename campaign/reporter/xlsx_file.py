@@ -17,9 +17,9 @@ import pandas as pd
 from xlsxwriter import Workbook
 from xlsxwriter.exceptions import FileCreateError, FileSizeError
 
-from campaign.domain.cells import neutralise
 from campaign.domain.errors import UsageError
-from campaign.domain.places import Place
+from campaign.domain.formula_escape import neutralise
+from campaign.domain.locations import Place
 from campaign.reporter.formats import rows_of
 from campaign.reporter.target import (
     CELL_UNITS,

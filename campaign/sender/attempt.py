@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, assert_never
 
-from campaign.domain.backoff import delay_seconds
 from campaign.domain.model import Claim, Outcome, Settlement, Status
+from campaign.domain.pacing import delay_seconds
 from campaign.domain.verdict import Fault, Proof, Reply, Verdict, status_after
 
 EARLIER_ATTEMPT: Final = "earlier_attempt"

@@ -10,9 +10,9 @@ from typing import Final
 from campaign.domain.model import Claim
 from campaign.domain.verdict import Latest, Reading
 from campaign.ledger.port import Ledger, Runner
-from campaign.sender.claims import Claims
-from campaign.sender.pace import Pacer
 from campaign.sender.port import Gateway, Observer
+from campaign.sender.prefetch import Claims
+from campaign.sender.rate_limiter import Pacer
 
 AHEAD_SECONDS: Final = 1.0
 FEWEST_AHEAD: Final = 4

@@ -5,7 +5,10 @@ certificate taken on trust.
 """
 
 import asyncio
+import errno
+import ipaddress
 import math
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,17 +16,17 @@ from importlib.metadata import version
 from typing import Final, Self
 
 import orjson
-from aiohttp import ClientTimeout, TCPConnector
+from aiohttp import ClientTimeout, TCPConnector, ThreadedResolver
+from aiohttp.abc import ResolveResult
 from yarl import URL
 
 from campaign.domain.verdict import Fault, Latest, Reading, Reply
-from campaign.sender.endpoint import Endpoint, UnsendableIdError, check_token
-from campaign.sender.faults import fault_of
+from campaign.sender.api_url import Endpoint, UnsendableIdError, check_token
+from campaign.sender.http import OnceBody, TooLongError, Wire
 from campaign.sender.network import DIRECT, Network
+from campaign.sender.network_errors import fault_of
 from campaign.sender.port import InFlight
-from campaign.sender.replies import read_pass, read_reply
-from campaign.sender.resolver import LoopbackResolver
-from campaign.sender.wire import OnceBody, TooLongError, Wire
+from campaign.sender.responses import read_pass, read_reply
 
 KEEP_ALIVE_SECONDS: Final = 1.5
 """How long an idle connection is used again: less than any usual server keeps one (2 s and up), as a request that meets its closing may or
@@ -180,3 +183,14 @@ class HttpGateway:
         if self._wire is None:
             raise RuntimeError("The gateway is used outside of its “async with”.")
         return self._wire
+
+
+class LoopbackResolver(ThreadedResolver):
+    """Knows this machine's own addresses only."""
+
+    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
+        """The addresses of `host` that are on loopback; OSError if none is."""
+        found = [result for result in await super().resolve(host, port, family) if ipaddress.ip_address(result["host"]).is_loopback]
+        if not found:
+            raise OSError(errno.EADDRNOTAVAIL, f"“{host}” is not this machine here; http is for this machine only")
+        return found

@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
-from campaign.domain.safeguard import FOREIGN_ANSWERS, Recognition
+from campaign.domain.failure_guard import FOREIGN_ANSWERS, Recognition
 from campaign.domain.verdict import Fault, Latest, Reading, Reply, foreign
-from campaign.sender.pace import Pacer
 from campaign.sender.port import Gateway, InFlight
+from campaign.sender.rate_limiter import Pacer
 
 ASKING_SECONDS: Final = 5.0
 AGAIN_SECONDS: Final = 0.5

@@ -11,18 +11,16 @@ from typing import Final
 from campaign.domain.model import Claim, Skip
 from campaign.ledger.port import Control, Ledger, LedgerReader, Outlook, Runner
 from campaign.sender.baselines import Baselines
-from campaign.sender.claims import Claims
-from campaign.sender.ending import End, Ended, Ending, happens_within
-from campaign.sender.heart import MARGIN_SECONDS, TAKEN_OVER, Heart
+from campaign.sender.executor import LEASE_OVER, Sends, Timing, Workers
 from campaign.sender.identity import NO_PASS, IdentifyingGateway
-from campaign.sender.pace import Pacer
+from campaign.sender.lease import MARGIN_SECONDS, TAKEN_OVER, Heart
 from campaign.sender.port import Gateway, Observer
-from campaign.sender.recorder import Recorder
-from campaign.sender.sends import LEASE_OVER, Sends
+from campaign.sender.prefetch import Claims
+from campaign.sender.rate_limiter import Pacer
 from campaign.sender.settings import Clocks, PoolSettings
-from campaign.sender.timing import Timing
+from campaign.sender.settlement import Recorder
+from campaign.sender.stop import End, Ended, Ending, happens_within
 from campaign.sender.verify import Verifier
-from campaign.sender.workers import Workers
 
 DRAIN_SECONDS: Final = 10.0
 LOOK_SECONDS: Final = 0.4

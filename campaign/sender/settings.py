@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from campaign.domain.safeguard import Halt
+from campaign.domain.failure_guard import Halt
 from campaign.domain.schedule import Schedule
 from campaign.sender.attempt import Policy
 

@@ -9,9 +9,9 @@ from typing import Final
 from campaign.domain.model import Status
 from campaign.domain.verdict import Conclusion, Latest, Reading, after_reading, foreign, may_be, read_back, same_text
 from campaign.ledger.port import Doubt, Ledger
-from campaign.sender.ending import happens_within
-from campaign.sender.pace import Pacer
 from campaign.sender.port import Gateway, Observer
+from campaign.sender.rate_limiter import Pacer
+from campaign.sender.stop import happens_within
 
 READS_TOGETHER_SECONDS: Final = 2.0
 MOST_TOGETHER: Final = 32

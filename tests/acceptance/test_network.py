@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from campaign.domain.safeguard import LOGINS_REFUSED
+from campaign.domain.failure_guard import LOGINS_REFUSED
 from tests.acceptance.desk import Desk
 from tests.authority import Authority
 from tests.corporate import LOGIN, LOGIN_IN_URL, PASSES, ConnectProxy, Fate, Office, Tunnel, office

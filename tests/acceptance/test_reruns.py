@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from campaign.domain.results import RESULT_COLUMNS
+from campaign.domain.model import RESULT_COLUMNS
 from tests.acceptance.desk import Desk, broke_off, events
 from tests.acceptance.screen import Terminal
 from tests.examples import slow_after

@@ -1,4 +1,4 @@
-"""A simulated ledger, API and workers, whose decisions are the real ones: `domain.pacing` and `domain.lifecycle`."""
+"""A simulated ledger, API and workers, whose decisions are the real ones: `domain.pacing` and `domain.model`."""
 
 import heapq
 import itertools
@@ -9,13 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from campaign.domain.lifecycle import Event, allowed
-from campaign.domain.model import Status
+from campaign.domain.model import Event, Status, allowed
 from campaign.domain.pacing import AHEAD_SECONDS as CLAIM_AHEAD_SECONDS
-from campaign.domain.pacing import Pace, lease, retry_in_seconds, rows_ahead
-from campaign.domain.slices import Held, slots_wanted
-from campaign.sender.claims import FIRST_PART, MOST_AHEAD
-from campaign.sender.pace import AHEAD_SECONDS
+from campaign.domain.pacing import Held, Pace, lease, retry_in_seconds, rows_ahead, slots_wanted
+from campaign.sender.prefetch import FIRST_PART, MOST_AHEAD
+from campaign.sender.rate_limiter import AHEAD_SECONDS
 
 LEASE_SECONDS: Final = 30.0
 QUIET_SECONDS: Final = 10.0
@@ -92,7 +90,7 @@ class World:
             then()
 
     def step(self, worker: Worker) -> None:
-        """What `sender.claims` and `sender.pace` do: claim ahead, lease ahead, send when the slot has come."""
+        """What `sender.prefetch` and `sender.rate_limiter` do: claim ahead, lease ahead, send when the slot has come."""
         if not worker.alive:
             return
         self.claim(worker)

@@ -57,7 +57,7 @@ _WRITERS: Final = {
 """By ledger: the module in which it writes, what is a whole transaction there, and what makes the changes within it."""
 
 _GATEWAY: Final = "campaign.sender.gateway"
-_WIRE: Final = "campaign.sender.wire"
+_WIRE: Final = "campaign.sender.http"
 _ATOMIC: Final = "campaign.atomic"
 
 

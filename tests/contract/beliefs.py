@@ -4,8 +4,7 @@ from collections import Counter
 from collections.abc import Collection
 from itertools import pairwise
 
-from campaign.domain.lifecycle import ENDED, Event, allowed
-from campaign.domain.model import Counts, ResultRow, Status
+from campaign.domain.model import ENDED, Counts, Event, ResultRow, Status, allowed
 from campaign.ledger.port import Control, Outlook
 from tests.contract.world import Row, RowKey, World
 

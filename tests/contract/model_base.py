@@ -11,8 +11,7 @@ from typing import Any, TypeVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from campaign.domain.lifecycle import Event
-from campaign.domain.model import Outcome, StagedRow, Status
+from campaign.domain.model import Event, Outcome, StagedRow, Status
 from campaign.domain.verdict import Latest, Reading
 from campaign.ledger.port import Control, Doubt, Ledger, LedgerReader, Runner
 from tests.contract import beliefs

@@ -3,8 +3,7 @@
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from campaign.domain.lifecycle import Event
-from campaign.domain.model import Status
+from campaign.domain.model import Event, Status
 from campaign.domain.verdict import Conclusion, Latest, Reading, read_back
 from campaign.ledger.port import Control, Doubt
 from tests.contract.model_base import QUIET_SECONDS, Process, failures, index, some

@@ -3,8 +3,7 @@
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
-from campaign.domain.lifecycle import Event
-from campaign.domain.model import Outcome, Settlement, Skip, Status
+from campaign.domain.model import Event, Outcome, Settlement, Skip, Status
 from campaign.domain.verdict import Fault, Reply, Signature, judge
 from campaign.ledger.port import Control, Runner
 from campaign.sender.attempt import OnUnknown, Policy, settle_attempt

@@ -3,8 +3,7 @@
 import pandas as pd
 import pytest
 
-from campaign.domain.model import NEEDS_ATTENTION, Status
-from campaign.domain.results import RESULT_COLUMNS
+from campaign.domain.model import NEEDS_ATTENTION, RESULT_COLUMNS, Status
 from campaign.ledger.port import Ledger, LedgerReader
 from campaign.ledger.records import ROWS_AT_ONCE
 from campaign.reporter import frames as made

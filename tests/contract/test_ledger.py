@@ -7,9 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from campaign.domain.batch import StagedBatch
 from campaign.domain.errors import UsageError
-from campaign.domain.model import Claim, Settlement, Status
+from campaign.domain.model import Claim, Settlement, StagedBatch, Status
 from campaign.domain.pacing import SPARE
 from campaign.domain.sheet import NO_LINES, SheetLines
 from campaign.domain.verdict import Conclusion, Latest, Reading

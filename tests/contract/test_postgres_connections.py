@@ -17,7 +17,7 @@ from campaign.ledger.port import Control, Runner
 from campaign.ledger.postgres import PostgresLedger, PostgresReader, base, connection, writer
 from campaign.ledger.postgres import reader as reading
 from campaign.ledger.postgres.connection import LostError
-from campaign.sender.heart import BEAT_SECONDS, MARGIN_SECONDS
+from campaign.sender.lease import BEAT_SECONDS, MARGIN_SECONDS
 from tests.contract.given import campaign_of, ends, spec, staged
 from tests.contract.postgres_server import Server
 from tests.contract.proxy import Fate, Proxy

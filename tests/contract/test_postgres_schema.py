@@ -13,8 +13,7 @@ import pytest
 from psycopg import errors
 
 from campaign.domain.errors import LedgerPlaceError, LedgerVersionError, UsageError
-from campaign.domain.lifecycle import reachable
-from campaign.domain.model import Status
+from campaign.domain.model import Status, reachable
 from campaign.domain.verdict import Conclusion
 from campaign.ledger.port import Control
 from campaign.ledger.postgres import PostgresLedger, PostgresReader

@@ -21,7 +21,7 @@ from campaign.ledger.clock import LEASE_SECONDS
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from campaign.ledger.sqlite.connection import BUSY_SECONDS, connect, in_words, prepare
 from campaign.ledger.sqlite.integrity import check_not_mounted_alone
-from campaign.sender.heart import BEAT_SECONDS, MARGIN_SECONDS
+from campaign.sender.lease import BEAT_SECONDS, MARGIN_SECONDS
 from tests.contract.given import campaign_of, ends, spec, staged
 from tests.errors import raises
 

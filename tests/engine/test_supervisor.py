@@ -23,7 +23,7 @@ from campaign.engine.supervisor import STRIKES, Supervisor, Work
 from campaign.engine.worker import Silence, Worker
 from campaign.ledger.port import CampaignRecord, Control
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
-from campaign.sender.ending import End, Ended
+from campaign.sender.stop import End, Ended
 from campaign.settings import GivenSettings, Settings
 from campaign.simulator.client import SimulatorClient
 from campaign.simulator.config import Latency

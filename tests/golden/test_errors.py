@@ -19,7 +19,7 @@ from campaign.console.auth.users import check_password
 from campaign.console.console_settings import ConsoleSettings
 from campaign.console.subprocesses import CommandSpec
 from campaign.domain.errors import CampaignError
-from campaign.domain.safeguard import FEWEST_FOR_A_SHARE, PATIENCE_SECONDS, Halt, Safeguard
+from campaign.domain.failure_guard import FEWEST_FOR_A_SHARE, PATIENCE_SECONDS, Halt, Safeguard
 from campaign.domain.verdict import Proof, Verdict
 from campaign.engine.cluster import check_address
 from campaign.engine.protocol import check_settings
@@ -29,7 +29,7 @@ from campaign.ledger.sqlite.connection import in_words, prepare
 from campaign.reporter.metrics import write_metrics
 from campaign.reporter.page import check_page_writable
 from campaign.reporter.target import MOST_COLUMNS, MOST_ROWS
-from campaign.sender.endpoint import check_token, check_url
+from campaign.sender.api_url import check_token, check_url
 from campaign.sender.network import network_to
 from campaign.settings import GivenSettings
 from campaign.simulator.config import FIXED, Latency, SimulatorConfig, Storm, read_changes

@@ -13,10 +13,10 @@ from campaign.ledger.clock import Clock, SystemClock
 from campaign.ledger.port import CampaignRecord, CampaignSpec, LedgerReader
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from campaign.sender.attempt import Policy
-from campaign.sender.ending import End
 from campaign.sender.gateway import HttpGateway, Timeouts
 from campaign.sender.pool import Pool
 from campaign.sender.settings import Clocks, PoolSettings
+from campaign.sender.stop import End
 from campaign.simulator.config import SimulatorConfig
 from campaign.simulator.server import Simulator
 

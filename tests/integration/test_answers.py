@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
+from campaign.domain.failure_guard import FIRST_REFUSED, FOREIGN_ANSWERS, FOREIGN_SENDS, MOST_REFUSED
 from campaign.domain.model import Status
-from campaign.domain.safeguard import FIRST_REFUSED, FOREIGN_ANSWERS, FOREIGN_SENDS, MOST_REFUSED
 from campaign.domain.verdict import Fault as Failure
 from campaign.domain.verdict import Latest, Proof, Reading, Reply, Signature, rule_of
 from campaign.ledger.port import CampaignRecord
 from campaign.sender.attempt import EARLIER_ATTEMPT, OnUnknown, Policy
-from campaign.sender.ending import Ended
 from campaign.sender.gateway import HttpGateway
 from campaign.sender.port import InFlight
 from campaign.sender.settings import UNPACED_WORKERS
+from campaign.sender.stop import Ended
 from campaign.sender.verify import MOST_READS
 from campaign.simulator.config import Latency
 from campaign.simulator.faults import Fault
@@ -212,7 +212,7 @@ class TestForbiddenPasses:
     async def test_where_nothing_tells_whose_it_is_it_is_tried_as_often_as_any_row(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("campaign.domain.backoff.clamp", lambda *_: 0.0)
+        monkeypatch.setattr("campaign.domain.pacing.clamp", lambda *_: 0.0)
         async with rig(tmp_path, timeout_seconds=10.0, forbidden=frozenset({"theirs"}), faults={Fault.READ_ERROR: 1.0}) as given:
             record = await given.campaign("ours", "theirs")
             end = await given.send(record, policy=Policy(quiet_seconds=0.6, max_attempts=3))
@@ -315,7 +315,7 @@ class TestForbiddenToken:
     async def test_a_proxys_own_answer_to_a_reading_says_nothing_of_the_token(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int
     ) -> None:
-        monkeypatch.setattr("campaign.domain.backoff.clamp", lambda *_: 0.0)
+        monkeypatch.setattr("campaign.domain.pacing.clamp", lambda *_: 0.0)
         async with rig(tmp_path, timeout_seconds=10.0, forbidden=frozenset({"theirs"})) as given:
             given.gateway = _answering_reads(Reading(latest=Latest.UNREADABLE, http_status=status))
             record = await given.campaign("ours", "theirs")

@@ -12,7 +12,7 @@ from campaign.domain.model import Skip, Status
 from campaign.domain.schedule import Schedule, parse_window, zone
 from campaign.ledger.port import Terms
 from campaign.ledger.records import MendedRow
-from campaign.sender.ending import Ended
+from campaign.sender.stop import Ended
 from tests.integration.pool_given import Rig, passes, rig
 
 BERLIN = zone("Europe/Berlin")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from campaign.ledger.sqlite import SqliteLedger
-from campaign.sender.ending import Ended
+from campaign.sender.stop import Ended
 from campaign.simulator.config import Latency
 from campaign.simulator.faults import Fault
 from tests.integration.pool_given import rig

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from campaign.ledger.port import Runner
 from campaign.ledger.sqlite import SqliteLedger
-from campaign.sender.ending import End, Ended
 from campaign.sender.gateway import HttpGateway, Timeouts
 from campaign.sender.pool import Pool
 from campaign.sender.settings import Clocks, PoolSettings
+from campaign.sender.stop import End, Ended
 from tests.integration.test_time import HOUR, QUIET_SECONDS, Bench, Nobody, bench
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from campaign.domain.failure_guard import TROUBLES_IN_A_ROW
 from campaign.domain.model import Status
-from campaign.domain.safeguard import TROUBLES_IN_A_ROW
 from campaign.domain.verdict import Latest, Reading
 from campaign.insights import exit_code_of
 from campaign.sender.attempt import OnUnknown, Policy
-from campaign.sender.ending import Ended
 from campaign.sender.gateway import HttpGateway
+from campaign.sender.stop import Ended
 from campaign.simulator.faults import AMBIGUOUS, Fault
 from campaign.simulator.passes import PassChange
 from tests.integration.pool_given import QUIET, passes, rig

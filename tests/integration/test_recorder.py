@@ -9,7 +9,7 @@ from campaign.domain.errors import LedgerError
 from campaign.domain.model import Claim, Outcome, Settlement, Status
 from campaign.ledger.port import Runner
 from campaign.ledger.sqlite import SqliteLedger
-from campaign.sender.recorder import MOST_WAITING, Recorder
+from campaign.sender.settlement import MOST_WAITING, Recorder
 from tests.integration.pool_given import Log
 
 RUNNER = Runner(id=1, campaign=1, lease_seconds=30, quiet_seconds=1)

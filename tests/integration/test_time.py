@@ -12,10 +12,10 @@ import pytest
 from campaign.domain.model import Settlement, Status
 from campaign.ledger.port import CampaignRecord, Ledger, Runner
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
-from campaign.sender.ending import End, Ended
 from campaign.sender.gateway import HttpGateway, Timeouts
 from campaign.sender.pool import Pool
 from campaign.sender.settings import Clocks, PoolSettings
+from campaign.sender.stop import End, Ended
 from campaign.simulator.config import Latency, SimulatorConfig
 from campaign.simulator.server import Simulator
 from tests.contract.given import campaign_of, staged

@@ -15,7 +15,7 @@ from tests.integration.gateway.rawserver import DELIVERED, Wire, answer, http, r
 from tests.security.command import TOKEN, Command, Done, files
 
 BROKEN_INSIDE = """
-import campaign.sender.replies as replies, campaign.sender.gateway as gateway
+import campaign.sender.responses as replies, campaign.sender.gateway as gateway
 def broken(**given):
     local = dict(given)
     raise RuntimeError("a fault of the program")

@@ -17,7 +17,7 @@ from campaign.domain.verdict import Conclusion, Fault, Proof, Reply, Verdict
 from campaign.ledger.port import Control
 from campaign.ledger.sqlite import SqliteReader, base, connection, ledger
 from campaign.ledger.sqlite.base import Store
-from campaign.sender import attempt, heart, sends, verify
+from campaign.sender import attempt, executor, lease, verify
 from tests.simulation.network import SimulatedGateway
 
 Bug = Callable[[], AbstractContextManager[object]]
@@ -28,7 +28,7 @@ def _judged(is_concerned: Callable[[Reply | Fault], bool]) -> AbstractContextMan
         found = verdict.judge(result)
         return replace(found, proof=Proof.NOT_ACCEPTED) if is_concerned(result) else found
 
-    return mock.patch.object(sends, "judge", judge)
+    return mock.patch.object(executor, "judge", judge)
 
 
 def server_errors_are_sent_again() -> AbstractContextManager[object]:
@@ -77,7 +77,7 @@ def commits_are_not_synced() -> AbstractContextManager[object]:
 
 def leases_are_ignored() -> AbstractContextManager[object]:
     """A process that was away for longer than its lease goes on."""
-    return mock.patch.object(heart.Heart, "beats", return_value=True)
+    return mock.patch.object(lease.Heart, "beats", return_value=True)
 
 
 def the_living_are_buried() -> AbstractContextManager[object]:
@@ -93,7 +93,7 @@ def no_quiet_period() -> AbstractContextManager[object]:
         found = settle(*args, **values)
         return replace(found, due_in_seconds=0.0) if found.outcome.status is Status.UNKNOWN else found
 
-    return mock.patch.object(sends, "settle_attempt", at_once)
+    return mock.patch.object(executor, "settle_attempt", at_once)
 
 
 def readings_say_not_arrived() -> AbstractContextManager[object]:

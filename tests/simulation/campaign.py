@@ -22,7 +22,7 @@ from campaign.app.controls import remembered
 from campaign.app.session import Front
 from campaign.domain.errors import CampaignError, LedgerError
 from campaign.domain.model import Counts, Outcome, ResultRow, Settlement, Skip, StagedRow, Status
-from campaign.domain.selection import Selection
+from campaign.domain.retry_selection import Selection
 from campaign.ledger.port import CampaignRecord, CampaignSpec, Control
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader, base
 from campaign.ledger.sqlite.connection import SqliteClock

@@ -10,7 +10,7 @@ import orjson
 
 from campaign.domain.verdict import Fault, Latest, Reading, Reply
 from campaign.sender.port import InFlight
-from campaign.sender.replies import read_pass, read_reply
+from campaign.sender.responses import read_pass, read_reply
 from campaign.simulator.config import SimulatorConfig
 from campaign.simulator.faults import Act
 from campaign.simulator.replies import Reply as Answer

@@ -9,7 +9,7 @@ from typing import cast
 
 from campaign.domain.pacing import Pace, Slots, lease, pause, throttle
 from campaign.ledger.port import Ledger
-from campaign.sender.pace import Pacer
+from campaign.sender.rate_limiter import Pacer
 from tests.bench.arrivals import most_in_a_second
 from tests.unit.virtual_time import VirtualLoop
 

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.domain.backoff import LONGEST_RETRY_AFTER_SECONDS
-from campaign.domain.lifecycle import Event, allowed
-from campaign.domain.model import Claim, Outcome, Settlement, Status
+from campaign.domain.model import Claim, Event, Outcome, Settlement, Status, allowed
+from campaign.domain.pacing import LONGEST_RETRY_AFTER_SECONDS
 from campaign.domain.verdict import Fault, Proof, Reply, Signature, judge
 from campaign.sender.attempt import EARLIER_ATTEMPT, OnUnknown, Policy, settle_attempt
 

@@ -3,9 +3,9 @@
 import pytest
 
 from campaign.app.canary import send_carefully, verdict_on
+from campaign.domain.failure_guard import Halt
 from campaign.domain.model import Counts, Status
-from campaign.domain.safeguard import Halt
-from campaign.sender.ending import End, Ended
+from campaign.sender.stop import End, Ended
 
 
 class Campaign:

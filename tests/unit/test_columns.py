@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from campaign.domain.errors import InputError
-from campaign.domain.model import Invalid
-from campaign.domain.results import RESULT_COLUMNS
+from campaign.domain.model import RESULT_COLUMNS, Invalid
 from campaign.loader.columns import (
     ID_CHARACTERS,
     ID_NAMES,

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.domain.forecast import ends_at, moment_in_words
-from campaign.domain.schedule import Window, is_open, open_seconds_until, parse_window
+from campaign.domain.schedule import Window, ends_at, is_open, moment_in_words, open_seconds_until, parse_window
 
 BERLIN = ZoneInfo("Europe/Berlin")
 HOUR = 3600.0

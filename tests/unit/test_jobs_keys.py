@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from campaign.app.jobs.schema import keys_of
 from campaign.domain.errors import BadValueError
-from campaign.domain.safeguard import Halt
+from campaign.domain.failure_guard import Halt
 from campaign.domain.schedule import Window, parse_window
 
 

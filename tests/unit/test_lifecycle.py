@@ -7,8 +7,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from campaign.domain.lifecycle import ENDED, RETRYABLE, TRANSITIONS, Event, reachable
-from campaign.domain.model import BY_OUTCOME, OPEN, Status
+from campaign.domain.model import BY_OUTCOME, ENDED, OPEN, RETRYABLE, TRANSITIONS, Event, Status, reachable
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = (ROOT / "campaign/ledger/sql/schema.sql").read_text(encoding="utf-8")

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.domain.batch import StagedBatch
-from campaign.domain.model import Invalid, Outcome, StagedRow, Status
+from campaign.domain.model import Invalid, Outcome, StagedBatch, StagedRow, Status
 from campaign.domain.near_ids import Difference, differences, near_key, near_keys
 from campaign.loader import near
 from campaign.loader.columns import pass_key

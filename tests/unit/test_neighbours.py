@@ -5,7 +5,7 @@ from collections import deque
 
 import pytest
 
-from campaign.domain.neighbours import ANSWERS, Neighbours, share_beside
+from campaign.domain.foreign_traffic import ANSWERS, Neighbours, share_beside
 from campaign.domain.pacing import LOWEST_SHARE
 
 

@@ -11,7 +11,7 @@ from campaign import object_store
 from campaign.app.owner import owner_of
 from campaign.atomic import Draft
 from campaign.domain.errors import InputError, UsageError
-from campaign.domain.places import Url, place_of
+from campaign.domain.locations import Url, place_of
 from campaign.loader.source import Source
 from tests.acceptance.store import BUCKET, Relay, Store, serving
 from tests.errors import raises

@@ -11,8 +11,8 @@ from campaign.cli.main import app
 from campaign.cli.options import OPTIONS, with_options
 from campaign.console.console_settings import ConsoleSettings
 from campaign.domain.errors import UsageError
+from campaign.domain.failure_guard import Halt
 from campaign.domain.notices import Occasion
-from campaign.domain.safeguard import Halt
 from campaign.domain.schedule import parse_window
 from campaign.sender.attempt import OnUnknown
 from campaign.settings import ONLY_FLAGS, Engine, GivenSettings, Settings

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.domain.model import UNSENT, Outcome, Status
-from campaign.domain.results import RESULT_COLUMNS
+from campaign.domain.model import RESULT_COLUMNS, UNSENT, Outcome, Status
 from campaign.loader.stage import LOST, UNREADABLE_STATUS, read_outcome
 
 BLANK = dict.fromkeys(RESULT_COLUMNS, "")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from campaign.domain.pacing import Slots
 from campaign.ledger.port import Ledger
-from campaign.sender.pace import Pacer
+from campaign.sender.rate_limiter import Pacer
 from tests.bench.arrivals import average_per_second, most_in_a_second
 from tests.examples import examples, slow_after
 from tests.unit.pacing_world import Budget, Sender, Sent, send

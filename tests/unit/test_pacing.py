@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.domain.backoff import LONGEST_RETRY_AFTER_SECONDS
 from campaign.domain.pacing import (
     CLEAN_SECONDS,
     CONTENDED_SECONDS,
     DEFAULT_PAUSE_SECONDS,
     FALL,
     LONGEST_AHEAD_SECONDS,
+    LONGEST_RETRY_AFTER_SECONDS,
     LOWEST_SHARE,
     RISE,
     SLICES_AHEAD,

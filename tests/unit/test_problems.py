@@ -2,8 +2,7 @@
 
 import pytest
 
-from campaign.domain.errors import CampaignError, DiskFullError, LedgerError, UsageError
-from campaign.domain.problems import fault_of, problem_of
+from campaign.domain.errors import CampaignError, DiskFullError, LedgerError, UsageError, fault_of, problem_of
 
 LEDGER, USAGE, DISK = LedgerError("The ledger is gone."), UsageError("No."), DiskFullError("Full.")
 FAULT = TypeError("a fault")

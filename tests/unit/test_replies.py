@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from campaign.domain.verdict import UNSIGNED, Latest, Reading, Reply, Signature
-from campaign.sender.excerpts import LONGEST_EXCERPT
-from campaign.sender.replies import read_pass, read_reply
+from campaign.sender.responses import LONGEST_EXCERPT, read_pass, read_reply
 
 TOKEN = "pe_live_0123456789abcdef"
 NOON = 1_800_000_000.0

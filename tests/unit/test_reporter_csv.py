@@ -11,9 +11,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from campaign.domain.cells import neutralise, restore
-from campaign.domain.model import Outcome, ResultRow, Status
-from campaign.domain.results import RESULT_COLUMNS
+from campaign.domain.formula_escape import neutralise, restore
+from campaign.domain.model import RESULT_COLUMNS, Outcome, ResultRow, Status
 from campaign.insights import iso
 from campaign.loader.frames import rows_of
 from campaign.loader.table import open_table

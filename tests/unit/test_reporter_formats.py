@@ -14,10 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from python_calamine import CalamineWorkbook
 
-from campaign.domain.cells import neutralise
 from campaign.domain.errors import UsageError
-from campaign.domain.model import ResultRow
-from campaign.domain.results import RESULT_COLUMNS
+from campaign.domain.formula_escape import neutralise
+from campaign.domain.model import RESULT_COLUMNS, ResultRow
 from campaign.reporter.formats import write_jsonl, write_parquet
 from campaign.reporter.frames import FRAME_BYTES, FRAME_ROWS, framed
 from campaign.reporter.target import CELL_UNITS, MOST_ROWS, Layout

@@ -12,8 +12,7 @@ from python_calamine import CalamineWorkbook
 
 from campaign.app.writable import check_writable
 from campaign.domain.errors import InputError, LedgerError, UsageError
-from campaign.domain.model import ResultRow
-from campaign.domain.results import RESULT_COLUMNS
+from campaign.domain.model import RESULT_COLUMNS, ResultRow
 from campaign.ledger.records import ROWS_AT_ONCE
 from campaign.reporter.results import Format, ResultsTarget, Written, failed_path, write_results
 from campaign.reporter.target import CELL_UNITS, MOST_ROWS

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.domain.safeguard import (
+from campaign.domain.failure_guard import (
     FEWEST_FOR_A_SHARE,
     FIRST_REFUSED,
     FOREIGN_ANSWERS,

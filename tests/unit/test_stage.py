@@ -15,8 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from campaign.domain.errors import InputError
-from campaign.domain.model import UNSENT, Invalid, Outcome, ResultRow, StagedRow, Status
-from campaign.domain.results import RESULT_COLUMNS
+from campaign.domain.model import RESULT_COLUMNS, UNSENT, Invalid, Outcome, ResultRow, StagedRow, Status
 from campaign.loader.columns import Layout
 from campaign.loader.frames import rows_of
 from campaign.loader.messages import Messages, plan_messages

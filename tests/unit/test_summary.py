@@ -14,7 +14,7 @@ from campaign.insights import CampaignView, rows_left_code
 from campaign.ledger.port import CampaignRecord, CampaignSpec, Control
 from campaign.reporter.reasons import NO_REASON, ended_in_words, reason_in_words
 from campaign.reporter.summary import WIDTH, in_words
-from campaign.sender.ending import Ended
+from campaign.sender.stop import Ended
 
 LABELS = ("delivered", "accepted", "not delivered", "failed", "unknown", "invalid", "skipped", "being sent", "not sent yet")
 

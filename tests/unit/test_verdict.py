@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.domain.lifecycle import Event, allowed
-from campaign.domain.model import Status
+from campaign.domain.model import Event, Status, allowed
 from campaign.domain.verdict import (
     ANSWERS,
     UNLISTED,

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 
 from campaign.domain.model import Claim
-from campaign.sender.workers import Workers
+from campaign.sender.executor import Workers
 from tests.unit.virtual_time import VirtualLoop, run
 
 

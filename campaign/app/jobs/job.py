@@ -15,10 +15,9 @@ from campaign.app.jobs.names import ALL, LIST, OF_THE_DAY, under, used_in
 from campaign.app.jobs.schema import JobError, Key, Mistake, known_keys, problem_of_unknown
 from campaign.domain.durations import parse_duration
 from campaign.domain.errors import BadValueError, InputError
-from campaign.domain.lifecycle import RETRYABLE
-from campaign.domain.model import Status
+from campaign.domain.model import RETRYABLE, Status
+from campaign.domain.retry_selection import Selection, is_http_status, parts_of
 from campaign.domain.schedule import parse_moment, zone
-from campaign.domain.selection import Selection, is_http_status, parts_of
 from campaign.settings import problems_of
 
 MOST_BYTES: Final = 64 * 1024

@@ -16,8 +16,8 @@ from campaign.app.jobs.schema import known_keys
 from campaign.app.lists import default_name
 from campaign.domain.durations import parse_duration, words
 from campaign.domain.errors import InputError
-from campaign.domain.places import Place, Url, named
-from campaign.domain.selection import Selection
+from campaign.domain.locations import Place, Url, named
+from campaign.domain.retry_selection import Selection
 from campaign.settings import Settings
 
 

@@ -13,7 +13,7 @@ from campaign.app.jobs.resolve import RetryOrder, SendOrder, order_of, rows_of, 
 from campaign.app.jobs.schema import JobError, Mistake
 from campaign.app.lists import default_name
 from campaign.domain.errors import CampaignError, InputError
-from campaign.domain.selection import Selection
+from campaign.domain.retry_selection import Selection
 from campaign.loader.table import open_table
 from campaign.settings import Settings
 

@@ -87,7 +87,7 @@ def _counted(order: WorkerTask, own: "Settings") -> CorrectionPlan | None:
     from campaign.app.mended import mended_file  # noqa: PLC0415 - for the process only
     from campaign.app.mending import MENDABLE, Mender, Texts  # noqa: PLC0415 - (same)
     from campaign.app.mending import told as in_words  # noqa: PLC0415 - (same)
-    from campaign.domain.selection import Selection  # noqa: PLC0415 - (same)
+    from campaign.domain.retry_selection import Selection  # noqa: PLC0415 - (same)
 
     with reading(own) as reader, mended_file(order.source, reader) as found:
         if found is None or found.record.spec.name != order.key:

@@ -13,9 +13,8 @@ from campaign.console.campaigns.control import start
 from campaign.console.console import console_of
 from campaign.console.subprocesses import CommandSpec
 from campaign.domain.errors import UsageError
-from campaign.domain.lifecycle import RETRYABLE
-from campaign.domain.model import Status
-from campaign.domain.selection import Selection
+from campaign.domain.model import RETRYABLE, Status
+from campaign.domain.retry_selection import Selection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

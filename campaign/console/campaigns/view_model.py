@@ -7,8 +7,7 @@ from typing import Final
 
 from campaign.console.pages import campaign_page
 from campaign.domain.durations import words as duration
-from campaign.domain.lifecycle import RETRYABLE
-from campaign.domain.model import BY_OUTCOME, EXPLAINED, CampaignState, Status
+from campaign.domain.model import BY_OUTCOME, EXPLAINED, RETRYABLE, CampaignState, Status
 from campaign.domain.sanitize import sanitize_for_terminal
 from campaign.insights import CampaignView
 from campaign.reporter.reasons import reason_in_words

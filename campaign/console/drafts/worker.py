@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from campaign.console.drafts.inspection import CHECKED, PREVIEW, ListPreview, SampleRow, WorkerTask, as_json, without_paths
 from campaign.console.drafts.store import write_whole
 from campaign.domain.errors import CampaignError, InputError
-from campaign.domain.results import RESULT_COLUMNS
+from campaign.domain.model import RESULT_COLUMNS
 from campaign.loader.child import restrict
 from campaign.loader.columns import ID_NAMES, Layout, find_id_column, find_message_column, find_zone_column, is_results_file, loosely
 from campaign.loader.frames import rows_of

@@ -112,7 +112,7 @@ CREATE INDEX rows_in_doubt ON campaign.rows (pass_key) WHERE status || '' IN ('s
 CREATE FUNCTION campaign.refuse() RETURNS trigger LANGUAGE plpgsql
 AS $$ BEGIN RAISE EXCEPTION USING MESSAGE = TG_ARGV[0], ERRCODE = 'integrity_constraint_violation'; END $$;
 
--- A row changes only as domain/lifecycle.py draws it; a test holds the two together.
+-- A row changes only as domain/model.py draws it; a test holds the two together.
 CREATE TRIGGER rows_change_as_drawn BEFORE UPDATE OF status ON campaign.rows FOR EACH ROW
 WHEN (OLD.status <> NEW.status AND OLD.status || ' ' || NEW.status NOT IN (
     'pending sending', 'pending skipped', 'sending pending', 'sending delivered', 'sending not_delivered', 'sending failed', 'sending unknown',

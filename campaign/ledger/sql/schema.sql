@@ -75,7 +75,7 @@ CREATE INDEX rows_by_status ON rows (campaign, status, zone, due_at, row, reason
 -- Whether a pass has a send in flight or in doubt, in any campaign.
 CREATE INDEX rows_in_doubt ON rows (pass_key) WHERE status IN ('sending', 'unknown');
 
--- A row changes only as domain/lifecycle.py draws it; a test holds the two together.
+-- A row changes only as domain/model.py draws it; a test holds the two together.
 CREATE TRIGGER rows_change_as_drawn BEFORE UPDATE OF status ON rows
 WHEN OLD.status <> NEW.status AND OLD.status || ' ' || NEW.status NOT IN (
     'pending sending', 'pending skipped', 'sending pending', 'sending delivered', 'sending not_delivered', 'sending failed', 'sending unknown',

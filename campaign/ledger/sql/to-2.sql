@@ -26,7 +26,7 @@ CREATE INDEX campaigns_by_account ON campaigns (account);
 
 DROP TRIGGER rows_that_ended_stay;
 
--- A row changes only as domain/lifecycle.py draws it; a test holds the two together.
+-- A row changes only as domain/model.py draws it; a test holds the two together.
 CREATE TRIGGER rows_change_as_drawn BEFORE UPDATE OF status ON rows
 WHEN OLD.status <> NEW.status AND OLD.status || ' ' || NEW.status NOT IN (
     'pending sending', 'pending skipped', 'sending pending', 'sending delivered', 'sending not_delivered', 'sending failed', 'sending unknown',

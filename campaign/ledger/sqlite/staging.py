@@ -7,8 +7,7 @@ from typing import Any, Final
 
 import apsw
 
-from campaign.domain.batch import StagedBatch
-from campaign.domain.model import StagedRow
+from campaign.domain.model import StagedBatch, StagedRow
 from campaign.ledger import ledger_errors
 from campaign.ledger.clock import LEASE_SECONDS
 from campaign.ledger.port import CampaignRecord, CampaignSpec

@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 
 import regex
 
-from campaign.domain.cells import strip_unseen
+from campaign.domain.formula_escape import strip_unseen
 from campaign.domain.model import Invalid
 from campaign.loader.columns import shown
 

@@ -12,9 +12,9 @@ import pytest
 
 from campaign.domain.errors import UsageError
 from campaign.domain.verdict import Fault, Latest
-from campaign.sender.faults import Cause
 from campaign.sender.gateway import HttpGateway, Timeouts
 from campaign.sender.network import network_to
+from campaign.sender.network_errors import Cause
 from tests.authority import DAY, Authority
 from tests.integration.gateway.rawserver import TOKEN, Wire, answer, gateway, http, replying, serving
 

@@ -8,9 +8,8 @@ from typing import Final
 
 from aiolimiter import AsyncLimiter
 
-from campaign.domain.neighbours import share_beside
-from campaign.domain.pacing import LONGEST_WAIT_SECONDS, retry_in_seconds
-from campaign.domain.slices import Held, most_at_once, slots_wanted
+from campaign.domain.foreign_traffic import share_beside
+from campaign.domain.pacing import LONGEST_WAIT_SECONDS, Held, most_at_once, retry_in_seconds, slots_wanted
 from campaign.ledger.port import Ledger
 
 AHEAD_SECONDS: Final = 0.1

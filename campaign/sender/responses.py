@@ -1,14 +1,107 @@
 """What an answer of the API says: status, headers and bytes in, `Reply` or `Reading` out. Pure, and total: no bytes make it raise."""
 
+import html
+import re
 from collections.abc import Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from typing import Final
 from urllib.parse import urlsplit
 
 import orjson
 
+from campaign.domain.pacing import LONGEST_RETRY_AFTER_SECONDS
 from campaign.domain.verdict import DELIVERED_VALUE, Latest, Reading, Reply, Signature
-from campaign.sender.excerpts import excerpt, visible
-from campaign.sender.limits import count, retry_after_seconds
+
+LONGEST_EXCERPT: Final = 300
+"""Characters of a foreign text that are kept."""
+
+_HEAD: Final = 4096
+"""Characters that are looked at for them: enough to get past the markup of an error page, and cheap whatever they are."""
+
+_MASK: Final = "***"
+# Every repetition is bounded or stops at the next tag, so that no text makes them slow.
+_TITLE: Final = re.compile(r"<title\b[^<>]{0,200}>([^<]{1,600})", re.IGNORECASE)
+_HIDDEN: Final = re.compile(r"<(style|script|head)\b[^<>]{0,200}>[^<]*", re.IGNORECASE)
+_TAG: Final = re.compile(r"<[^<>]*>?")
+
+
+def visible(text: str, *, secret: str) -> str:
+    """The text as it came, but for what can't be printed (each becomes U+FFFD), the secret, and what is too long."""
+    text = text.replace(secret, _MASK)
+    if len(text) > LONGEST_EXCERPT:
+        text = text[: LONGEST_EXCERPT - 1] + "…"
+    return text if text.isprintable() else "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
+
+
+def excerpt(text: str, *, secret: str) -> str:
+    """The beginning of a text in one line; of a page of HTML its title or else its first words."""
+    if len(text) <= LONGEST_EXCERPT and text.isprintable() and not text.startswith(("<", " ")) and "  " not in text and secret not in text:
+        # What the API usually says: a short line of plain words, which the rest would not change.
+        return text.rstrip()
+    # The secret goes first: cut in two it would no longer be found.
+    text = text.replace(secret, _MASK)[:_HEAD]
+    if text.lstrip().startswith("<"):
+        text = _words_of_page(text)
+    return visible(" ".join(text.split()), secret=secret)
+
+
+def _words_of_page(page: str) -> str:
+    title = _TITLE.search(page)
+    words = title[1] if title else _TAG.sub(" ", _HIDDEN.sub(" ", page))
+    return html.unescape(words)
+
+
+_DECIMAL: Final = re.compile(r"\d{1,300}(?:\.\d{0,300})?|\.\d{1,300}", re.ASCII)
+_MOST_DIGITS: Final = 9
+
+
+def retry_after_seconds(headers: Mapping[str, str], *, now: float) -> float | None:
+    """How long the answer asks to wait: from 0 to LONGEST_RETRY_AFTER_SECONDS, None where it does not say.
+
+    Args:
+        headers: looked up by any case.
+        now: Unix seconds on this machine's clock; used where a date is given and the answer has no `Date` of its own to measure it by.
+    """
+    for name in ("x-rate-limit-retry-after", "Retry-After"):
+        value = headers.get(name)
+        if value is None:
+            continue
+        seconds = _decimal(value) if name != "Retry-After" else _decimal_or_date(value, headers, now=now)
+        if seconds is not None:
+            return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_SECONDS)
+    return None
+
+
+def count(headers: Mapping[str, str], name: str) -> int | None:
+    value = headers.get(name)
+    return int(value) if value is not None and value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS else None
+
+
+def _decimal(value: str) -> float | None:
+    value = value.strip()
+    return float(value) if _DECIMAL.fullmatch(value) else None
+
+
+def _decimal_or_date(value: str, headers: Mapping[str, str], *, now: float) -> float | None:
+    seconds = _decimal(value)
+    if seconds is not None:
+        return seconds
+    until = _date(value)
+    if until is None:
+        return None
+    # The server's own clock is the one its date was made by.
+    asked_at = _date(headers.get("Date", ""))
+    return until - (now if asked_at is None else asked_at)
+
+
+def _date(value: str) -> float | None:
+    try:
+        date = parsedate_to_datetime(value)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+
 
 _MOST_ERRORS: Final = 20
 _REAL_TOKEN_LENGTH: Final = 16

@@ -9,10 +9,10 @@ import aiohttp
 from multidict import MultiMapping
 
 from campaign.domain.verdict import Fault
-from campaign.sender.endpoint import Endpoint, is_loopback
-from campaign.sender.excerpts import excerpt
+from campaign.sender.api_url import Endpoint, is_loopback
+from campaign.sender.http import NotConnectedError, describe
 from campaign.sender.network import Proxy
-from campaign.sender.wire import NotConnectedError, describe
+from campaign.sender.responses import excerpt
 
 _SENTENCES: Final = {
     "connect": "The API could not be reached",

@@ -4,8 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from campaign.domain.errors import UsageError
-from campaign.domain.lifecycle import RETRYABLE
-from campaign.domain.model import Outcome, Status
+from campaign.domain.model import RETRYABLE, Outcome, Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

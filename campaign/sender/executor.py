@@ -1,23 +1,140 @@
 """One attempt: from a claim to its settlement, and what the answer means for the attempts after it."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Final
 
+from campaign.domain.failure_guard import Refusals, Safeguard
+from campaign.domain.foreign_traffic import Neighbours
 from campaign.domain.model import Claim, Status
-from campaign.domain.neighbours import Neighbours
-from campaign.domain.safeguard import Refusals, Safeguard
+from campaign.domain.schedule import Schedule
 from campaign.domain.verdict import ACCEPTED, Fault, Proof, Reply, Verdict, judge, rule_of
-from campaign.ledger.port import Ledger, Runner
+from campaign.ledger.port import Ledger, Runner, Terms
 from campaign.sender.attempt import settle_attempt
-from campaign.sender.ending import Ended, Ending
-from campaign.sender.heart import Heart
-from campaign.sender.pace import Pacer
+from campaign.sender.lease import Heart
 from campaign.sender.port import Gateway, Observer
-from campaign.sender.recorder import Recorder
+from campaign.sender.rate_limiter import Pacer
 from campaign.sender.settings import Clocks, PoolSettings
-from campaign.sender.timing import Timing
+from campaign.sender.settlement import Recorder
+from campaign.sender.stop import Ended, Ending
+
+MOST_READY: Final = 512
+"""Claims that wait for a worker where there is no pace: whoever gives them out then runs once for many of them."""
+
+
+class Workers:
+    """At most `most` tasks that hand the claims they are given to `send`."""
+
+    def __init__(self, most: int, send: Callable[[Claim], Awaitable[None]]) -> None:
+        self._most = most
+        self._send = send
+        self._tasks: list[asyncio.Task[None]] = []
+        self._ready: asyncio.Queue[Claim] = asyncio.Queue(MOST_READY)
+        self._freed = asyncio.Event()
+        self._idle = 0
+        self._sending = 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is being sent, or waits for it."""
+        return self._sending > 0 or not self._ready.empty()
+
+    @property
+    def free(self) -> int:
+        """How many more sends could begin now."""
+        return self._most - len(self._tasks) + self._idle - self._ready.qsize()
+
+    async def wait(self) -> int:
+        """Wait until a send could begin, as a slot that has to wait for a worker is missed; returns how many could."""
+        if self._idle <= self._ready.qsize():
+            # Where the machine is the limit one comes back within a turn of the loop, and more of them would send no more.
+            await asyncio.sleep(0)
+        while self.free < 1:
+            self._freed.clear()
+            await self._freed.wait()
+        return max(1, self._idle - self._ready.qsize())
+
+    async def give(self, claim: Claim, group: asyncio.TaskGroup) -> None:
+        """Have it sent as soon as a worker is free; waits while many wait already."""
+        if self._ready.qsize() >= self._idle and len(self._tasks) < self._most:
+            self._tasks.append(group.create_task(self._work()))
+        await self._ready.put(claim)
+
+    def take_back(self) -> list[Claim]:
+        """What waits and was not begun."""
+        return [self._ready.get_nowait() for _ in range(self._ready.qsize())]
+
+    async def stop(self) -> None:
+        """Break off what is being sent."""
+        at_work = [task for task in self._tasks if not task.done()]
+        for task in at_work:
+            task.cancel()
+        if at_work:
+            await asyncio.wait(at_work)
+
+    async def _work(self) -> None:
+        while True:
+            self._idle += 1
+            self._freed.set()
+            try:
+                claim = await self._ready.get()
+            finally:
+                self._idle -= 1
+            self._sending += 1
+            try:
+                await self._send(claim)
+            finally:
+                self._sending -= 1
+
+
+class Timing:
+    """What the schedule says now.
+
+    Args:
+        schedule: what was asked for.
+        zones: of the campaign's rows; to be set anew as rows end, and as others are mended into another zone.
+        wall: Unix seconds.
+        daily_cap, only: see `ledger.port.Terms`.
+    """
+
+    def __init__(
+        self,
+        schedule: Schedule,
+        zones: tuple[str, ...],
+        wall: Callable[[], float],
+        *,
+        daily_cap: int,
+        only: tuple[int, ...] | None,
+    ) -> None:
+        self._schedule = schedule
+        self.zones = zones
+        self._wall = wall
+        self._daily_cap = daily_cap
+        self._only = only
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self._wall(), tz=UTC)
+
+    def terms(self) -> Terms:
+        """On which rows may be claimed now."""
+        zones = self._schedule.open_zones(self.zones, self.now())
+        return Terms(zones=zones, daily_cap=self._daily_cap, only=self._only)
+
+    def may_send(self, zone: str) -> bool:
+        """Whether a row of this zone may be sent now: it may have been claimed a while ago."""
+        return self._schedule.is_time(zone, self.now())
+
+    def is_over(self) -> bool:
+        """Whether no row may be sent any more, be it that the end has come or that no window opens before it."""
+        return self._schedule.is_past(self.zones, self.now())
+
+    def opens_at(self) -> datetime | None:
+        """When the next row may be sent, if none may be now."""
+        now = self.now()
+        return None if self._schedule.open_zones(self.zones, now) else self._schedule.next_time(self.zones, now)
+
 
 LEASE_OVER: Final = "This process could not renew its lease on the ledger in time."
 
