@@ -1,8 +1,8 @@
 """Frames as CSV, JSON lines and Parquet; a workbook is `xlsx_file`'s.
 
 CSV is UTF-8 with a byte order mark (Excel shows accents only then), commas, quotes where needed, lines that end in CR LF (RFC 4180, Excel).
-Cells that a spreadsheet would run are neutralised (`domain.formula_escape`), the column names too. It is put together a column at a time by Arrow:
-`DataFrame.to_csv` writes 60,000 to 76,000 rows a second, this several times as many.
+Cells that a spreadsheet would run are neutralised (`domain.formula_escape`), the column names too. Arrow puts it together a column at a
+time: `DataFrame.to_csv` writes 60,000 to 76,000 rows a second, this several times as many.
 """
 
 import codecs
