@@ -14,11 +14,11 @@ from campaign.domain.errors import UsageError
 from campaign.domain.failure_guard import Halt, parse_halt
 from campaign.domain.locations import UNEXPANDED, Place, is_wrapped, place_of, unexpanded_variable
 from campaign.domain.notices import Occasion, parse_addresses, parse_occasions
+from campaign.domain.query import POSTGRES
 from campaign.domain.schedule import Window, parse_window
 from campaign.sender.network import Proxy
 
 UNLIMITED: Final = "unlimited"
-POSTGRES: Final = ("postgresql://", "postgres://")
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 
 # Two letters at least, as C:/ is a disk; two slashes, or one where it is plain that a URL was meant.

@@ -19,10 +19,10 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from campaign.domain.errors import BadValueError, UsageError
 from campaign.domain.failure_guard import Halt
 from campaign.domain.notices import Occasion
+from campaign.domain.query import POSTGRES, has_password
 from campaign.sender.attempt import OnUnknown
 from campaign.sender.network import Proxy
 from campaign.setting_types import (
-    POSTGRES,
     UNLIMITED,
     Addresses,
     Duration,
@@ -45,7 +45,6 @@ _READ_BY_ALL: Final = (
 )
 NO_PASSWORDS: Final = f"--ledger: {_READ_BY_ALL} Put the whole URL into CAMPAIGN_LEDGER, or only the password into PGPASSWORD or ~/.pgpass."
 NO_PROXY_PASSWORDS: Final = f"--proxy: {_READ_BY_ALL} Put the whole URL into CAMPAIGN_PROXY, or into HTTPS_PROXY."
-_PASSWORD: Final = re.compile(r"^postgres(ql)?://([^/?#@]*:[^/?#]+@|.*[?&](ssl)?password=)", re.IGNORECASE)
 _OURS: Final = re.compile(r"CAMPAIGN_|PASSENTRY_", re.IGNORECASE)
 NOT_FLAGS: Final = frozenset({"notify"})
 """Settings that hold secrets: a command line is there for everyone on the machine to read."""
@@ -78,6 +77,7 @@ class Settings(BaseSettings):
     template: LocalPath = None
     templates: LocalPath = None
     id_column: str | None = None
+    query: LocalPath = None
     header_row: int | None = Field(default=None, ge=1, le=1_048_576)
     results: File = None
     rate: Rate = 9.0
@@ -142,7 +142,7 @@ class Settings(BaseSettings):
         if cls is Settings:
             _check_variables_of_dotenv()
         settings._ledger_flag = flags.get("ledger") or ""
-        if _PASSWORD.search(settings._ledger_flag):
+        if has_password(settings._ledger_flag):
             raise UsageError(NO_PASSWORDS, code="password_in_an_option", option="--ledger")
         if given.get("proxy") and Proxy.parse(settings.proxy).password:
             raise UsageError(NO_PROXY_PASSWORDS, code="password_in_an_option", option="--proxy")

@@ -1,7 +1,7 @@
 """`check`, `run`, `resume`, `retry`, `verify`, `status`, `results`, each also to be awaited, and `Campaign`.
 
-A list is a path, a URL, a pandas DataFrame, or any object with `__arrow_c_stream__` (polars, DuckDB, pyarrow). Text stays as it is,
-integers are exact, dates ISO 8601, what is missing is empty; docs/developers/python.md has the whole table.
+A list is a path, a URL, a query, a pandas DataFrame, or any object with `__arrow_c_stream__` (polars, DuckDB, pyarrow). Text stays as
+it is, integers are exact, dates ISO 8601, what is missing is empty; docs/developers/python.md has the whole table.
 """
 
 import asyncio
@@ -298,9 +298,6 @@ def _check(rows: List, options: Mapping[str, Any], *, function: str = "check") -
     def body(background: Background[Checked], _: ProgressWatch) -> Checked:
         with ExitStack() as stack:
             source, ready = stack.enter_context(_source(rows)), stack.enter_context(_excluding(settings, excluded))
-            if not isinstance(source, str):
-                # Nothing is kept under it.
-                ready = ready.model_copy(update={"name": ready.name or source.name})
             return Checked.of(background.run(checking.check(source, ready)))
 
     return Call(body=body)

@@ -9,7 +9,7 @@ from typing import Any, Final, TypedDict
 from pydantic import SecretStr
 
 from campaign.domain.errors import UsageError
-from campaign.setting_types import POSTGRES
+from campaign.domain.query import POSTGRES
 from campaign.settings import Settings
 
 _FIELDS: Final = {"token": "api_key"}
@@ -68,6 +68,7 @@ class RetryOptions(ResumeOptions, total=False):
 
 
 class RunOptions(RetryOptions, total=False):
+    query: File
     header_row: int
     lock_screen: int
     engine: str
@@ -76,6 +77,7 @@ class RunOptions(RetryOptions, total=False):
 
 
 class CheckOptions(LedgerOptions, total=False):
+    query: File
     header_row: int
     message: str
     template: File
@@ -106,7 +108,7 @@ def check_options(options: Mapping[str, Any], known: Sequence[str], *, function:
     """
     for option in options:
         if option not in known:
-            near = get_close_matches(option, known, n=1) or [name for name in known if name.startswith(option)]
+            near = [name for name in known if name.startswith(option)] or get_close_matches(option, known, n=1)
             hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(sorted(known))}."
             raise UsageError(
                 f"{function} has no option {option}. {hint}", code="unknown_option", option=option, suggestion=near[0] if near else ""

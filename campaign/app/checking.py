@@ -12,7 +12,7 @@ from campaign.app.concerns import FIRST_ROWS, concerns_of
 from campaign.app.controls import Exclusions
 from campaign.app.ledger_checks import earlier_results
 from campaign.app.ledgers import open_reader_if_there
-from campaign.app.lists import CheckedList, ListSource, opened
+from campaign.app.lists import CheckedList, ListSource, find_list, opened, with_some_name
 from campaign.app.staging import stage
 from campaign.domain.errors import InputError
 from campaign.domain.locations import Place
@@ -121,6 +121,8 @@ async def check(
     Raises:
         CampaignError: the list, the template or an option can't be used.
     """
+    source = find_list(source, settings)
+    settings = with_some_name(source, settings)
     with (
         opened(source, settings) as given,
         _known(settings) as known,
@@ -140,7 +142,7 @@ async def check(
                 name, columns = given.spec.name, given.layout.columns
                 await asyncio.to_thread(write_results, problem_rows, campaign=name, columns=columns, parts=parts, failed=None)
             look = Look(reader=reader, campaign=campaign, known=known, settings=settings, progress=progress, concerns=staged.concerns)
-            checked = await asyncio.to_thread(look.all, given.table)
+            checked = replace(await asyncio.to_thread(look.all, given.table), list_name=given.spec.list_name)
             if known is not None and known.campaign(given.spec.name) is not None:
                 return checked
             # A store that can't be asked for results is the run's matter.

@@ -2,15 +2,18 @@
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from campaign.domain.errors import InputError, UsageError
+from campaign.domain.errors import BadValueError, InputError, UsageError
 from campaign.domain.formula_escape import restore
 from campaign.domain.locations import Place, named
+from campaign.domain.query import Query, is_query, parse_query
 from campaign.ledger.port import CampaignSpec
 from campaign.loader.columns import Layout, find_message_column
 from campaign.loader.messages import MessageLimits, Messages, plan_messages
@@ -22,8 +25,10 @@ if TYPE_CHECKING:
     from campaign.loader.repeats import Repeats
     from campaign.loader.stage import Stager
 
-ListSource = str | Source
+FileSource = str | Source
 """What a person named: a path, a URL, or `-`; or a list that a program has handed over (`loader.given`), which has no file."""
+
+ListSource = FileSource | Query
 
 _NOT_IN_FILE_NAMES: Final = re.compile(r'[/\\:*?"<>|\x00-\x1f\x7f]')
 _HEADER_ROW: Final = "use --header-row {line}"
@@ -79,7 +84,7 @@ def opened(source: ListSource, settings: Settings) -> Iterator[CheckedList]:
             zones_must_be_known=settings.window is not None and settings.time_zone is None,
             spec=CampaignSpec(
                 name=settings.name or _named_within(table, layout) or default_name(source),
-                list_name=table.name,
+                list_name=str(source) if isinstance(source, Query) else table.name,
                 list_sha256=list_fingerprint(table.source.sha256, settings.header_row),
                 message_sha256=message_fingerprint(layout.columns[layout.id_place], messages),
                 columns=layout.columns,
@@ -100,11 +105,19 @@ def _read(source: ListSource, settings: Settings) -> "Iterator[tuple[Table, Repe
     repeats = Repeats(settings.id_column)
     try:
         with header_offered(_HEADER_ROW):
-            table = open_table(source, header_row=settings.header_row, each=repeats.add)
+            table = open_table(_opened(source), header_row=settings.header_row, each=repeats.add)
         with table:
             yield table, repeats
     finally:
         repeats.close()
+
+
+def _opened(source: ListSource) -> str | Source:
+    if not isinstance(source, Query):
+        return source
+    from campaign.loader.query import read_query
+
+    return read_query(source)
 
 
 @contextmanager
@@ -130,16 +143,55 @@ def list_fingerprint(sha256: str, header_row: int | None) -> str:
     return sha256 if header_row is None else hashlib.sha256(f"{sha256} {header_row}".encode()).hexdigest()
 
 
+def find_list(source: ListSource, settings: Settings, *, folder: Path | None = None) -> ListSource:
+    """What a person named as a list, with `--query`.
+
+    Args:
+        source: it; what is found already stays as it is.
+        settings: which say where the query is, unless it is in the name.
+        folder: where relative paths in a query start, if not in the current folder.
+
+    Raises:
+        UsageError: it is a query that can't be; or it is none, and `--query` is given.
+        InputError: the file of the query can't be read.
+    """
+    if not isinstance(source, str):
+        return source
+    if not is_query(source):
+        if settings.query is not None:
+            problem = "--query is the SQL of a list that is duckdb: or postgresql://HOST/DATABASE. Name one of them as the list."
+            raise UsageError(problem, code="query_of_a_file", option="--query")
+        return source
+    try:
+        sql = None if settings.query is None else settings.query.read_text(encoding="utf-8-sig")
+        return parse_query(source, sql=sql, file=settings.query, folder=folder)
+    except BadValueError as error:
+        raise UsageError(f"The list: {error}.", code=error.code) from None
+    except OSError as error:
+        problem = f"The query can't be read: {os.strerror(error.errno or 0)}. Check the path."
+        raise InputError(problem, code="unreadable_file", file=settings.query) from None
+    except UnicodeDecodeError:
+        raise InputError("The query is not text in UTF-8. Save it as UTF-8.", code="not_utf8", file=settings.query) from None
+
+
+def with_some_name(source: ListSource, settings: Settings) -> Settings:
+    """The settings, with a name for what is not kept: not every list has one."""
+    if settings.name is not None or isinstance(source, str):
+        return settings
+    return settings.model_copy(update={"name": source.name})
+
+
 def default_name(source: ListSource) -> str:
     """The campaign's name where none is given: the list's, so that the same list again is the same campaign.
 
     Raises:
         UsageError: the list is a URL that can't be used, or has no file.
     """
-    if isinstance(source, Source):
-        raise UsageError(
-            f"A {source.name} has no file name to name its campaign after. Give the campaign a name.", code="no_name", option="--name"
-        )
+    if isinstance(source, Query) and source.file is not None:
+        return source.file.name.split(".")[0] or "campaign"
+    if not isinstance(source, str):
+        what = "A query" if isinstance(source, Query) else f"A {source.name}"
+        raise UsageError(f"{what} has no file name to name its campaign after. Give it one with --name.", code="no_name", option="--name")
     if source == "-":
         return "stdin"
     return named(source).name.split(".")[0] or "campaign"
@@ -155,7 +207,7 @@ def _named_within(table: Table, layout: Layout) -> str:
 
 
 def results_path(source: ListSource, settings: Settings, *, results_file: bool = False) -> Place | None:
-    """Where results go: `--results`, or beside the list; named after the list, or after a campaign of another name.
+    """Where results go: `--results`, or beside the list, of a query the current folder; named after the list, or another campaign's name.
 
     None is nowhere: the list has no file, and the ledger holds its results.
     """
@@ -163,6 +215,9 @@ def results_path(source: ListSource, settings: Settings, *, results_file: bool =
         return settings.results.absolute()
     if isinstance(source, Source):
         return None
+    if isinstance(source, Query):
+        name = settings.name or (default_name(source) if source.file is not None else "")
+        return Path(f"{as_file_name(name)}.results.csv").absolute() if name else None
     own = default_name(source)
     beside = named(source)
     if settings.name not in {None, "", own}:

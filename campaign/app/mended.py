@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from campaign.app.lists import ListSource
+from campaign.app.lists import FileSource
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.formula_escape import restore, strip_unseen
 from campaign.domain.model import RESULT_COLUMNS, ResultRow
@@ -116,7 +116,7 @@ class MendedFile:
 
 
 @contextmanager
-def mended_file(source: ListSource, reader: LedgerReader) -> Iterator[MendedFile | None]:
+def mended_file(source: FileSource, reader: LedgerReader) -> Iterator[MendedFile | None]:
     """Read a corrected file from start to end; None if this ledger has no campaign that it is of.
 
     Raises:

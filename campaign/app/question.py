@@ -8,6 +8,7 @@ from campaign.app.controls import schedule_of, utc_now
 from campaign.app.near import Rows
 from campaign.domain.message_lint import Concern
 from campaign.domain.model import Status
+from campaign.domain.sanitize import sanitize_for_terminal
 from campaign.domain.schedule import Schedule
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.settings import Settings
@@ -47,7 +48,7 @@ class Question:
 
     @property
     def list_name(self) -> str:
-        return self.record.spec.list_name
+        return sanitize_for_terminal(self.record.spec.list_name)
 
 
 def question_of(

@@ -12,7 +12,7 @@ from campaign.app.controls import Exclusions, check_not_over, remembered, utc_no
 from campaign.app.finding import find_whole
 from campaign.app.keeping import check_here
 from campaign.app.ledger_checks import check_known, check_same_ledger
-from campaign.app.lists import ListSource
+from campaign.app.lists import FileSource
 from campaign.app.mended import MendedFile, mended_file
 from campaign.app.mending import MENDABLE, Mender, Texts, Totals, told
 from campaign.app.near import near_to_send
@@ -44,7 +44,7 @@ BY_FILE: Final = frozenset({Status.FAILED, Status.INVALID, Status.NOT_DELIVERED}
 
 
 async def retry(
-    target: ListSource, selection: Selection, settings: Settings, front: Front, *, rows: ListSource | None = None, of: str = ""
+    target: FileSource, selection: Selection, settings: Settings, front: Front, *, rows: FileSource | None = None, of: str = ""
 ) -> Finished:
     """Send rows again; the target is a campaign's name, or a results file or failed-rows file, corrected or not.
 
@@ -89,7 +89,7 @@ async def retry(
         return await _again(work, staged.record, selection)
 
 
-async def _again(work: Session, record: CampaignRecord, selection: Selection, source: ListSource | None = None) -> Finished:
+async def _again(work: Session, record: CampaignRecord, selection: Selection, source: FileSource | None = None) -> Finished:
     chosen = replace(selection, statuses=selection.statuses or FAILED)
     if not chosen.statuses <= RETRYABLE:
         raise UsageError(
@@ -258,7 +258,7 @@ def _planned(work: Session, mender: Mender) -> Mender:
 
 
 @asynccontextmanager
-async def _opened(target: ListSource, work: Session, stop: Stop) -> AsyncIterator[MendedFile | None]:
+async def _opened(target: FileSource, work: Session, stop: Stop) -> AsyncIterator[MendedFile | None]:
     """`mended_file`, in a thread, so that signals are heard meanwhile."""
     context = mended_file(target, work.reader)
     file = await asyncio.to_thread(context.__enter__)

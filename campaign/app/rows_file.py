@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from campaign.app.lists import ListSource
+from campaign.app.lists import FileSource
 from campaign.app.mending import Numbers, under_way
 from campaign.domain.errors import InputError
 from campaign.domain.formula_escape import restore
@@ -91,7 +91,7 @@ class NamedRows:
 
 
 def named_rows(
-    source: ListSource, reader: LedgerReader, record: CampaignRecord, selection: Selection, *, id_column: str | None
+    source: FileSource, reader: LedgerReader, record: CampaignRecord, selection: Selection, *, id_column: str | None
 ) -> NamedRows:
     """Read a list from start to end, and look its passes up in a campaign.
 

@@ -10,7 +10,7 @@ from campaign.app.finding import find, find_whole
 from campaign.app.keeping import check_here
 from campaign.app.ledger_checks import check_known, check_same_ledger, warn_of_same_content
 from campaign.app.ledgers import open_ledger, open_reader
-from campaign.app.lists import CheckedList, ListSource, opened
+from campaign.app.lists import CheckedList, ListSource, find_list, opened
 from campaign.app.sending import Stop, check_access, verify
 from campaign.app.session import Finished, Front, Session, session
 from campaign.app.staging import LOOK_SECONDS, Staged, look_at_the_rest, stage
@@ -67,6 +67,7 @@ async def stage_list(source: ListSource, settings: Settings, front: Front) -> Fi
 @asynccontextmanager
 async def _staged(source: ListSource, settings: Settings, front: Front) -> AsyncIterator[tuple[Session, Staged, Place | None]]:
     stop = front.listen()
+    source = find_list(source, settings)
     async with looked_through(source, settings, stop) as given:
         stored = given.spec.settings["results"]
         results = place_of(stored) if stored else None

@@ -7,7 +7,7 @@ from itertools import count
 from typing import Final, assert_never
 
 from campaign.app.finding import find
-from campaign.app.lists import CheckedList
+from campaign.app.lists import CheckedList, find_list, with_some_name
 from campaign.app.runs import looked_through
 from campaign.app.sending import check_access
 from campaign.app.session import Finished, Front, session
@@ -49,7 +49,9 @@ async def send_test(source: str, to: str, settings: Settings, front: Front, *, r
         raise UsageError(
             f"--to: {sentence}" if pass_id else "--to names no pass. Give the id of a pass of yours.", code="bad_value", option="--to"
         )
-    async with looked_through(source, settings, stop) as given:
+    found = find_list(source, settings)
+    settings = with_some_name(found, settings)
+    async with looked_through(found, settings, stop) as given:
         chosen = await asyncio.to_thread(_chosen, given, _row_on(given, line) if line else row)
         staged = StagedRow(row=1, pass_id=pass_id, pass_key=pass_key(pass_id), message=chosen.message, cells=chosen.cells)
         async with session(settings.model_copy(update=_AT_ONCE), front, stop) as work:

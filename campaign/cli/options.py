@@ -29,6 +29,7 @@ def _option(kind: type, text: str, metavar: str | None, panel: str, *declaration
 
 OPTIONS: Final[dict[str, Any]] = {
     "name": _option(str, "The campaign's name; without it, the list's file name.", "NAME", _LIST),
+    "query": _option(Path, "The SQL of a list that is duckdb: or postgresql://..., in a file.", "FILE.sql", _LIST),
     "message": _option(str, "The text to send; {{ column }} puts in a value of the list.", "TEXT", _LIST),
     "template": _option(Path, "A file with the text to send.", "FILE", _LIST),
     "templates": _option(Path, "The folder of the files that a “template” column names.", "DIR", _LIST),

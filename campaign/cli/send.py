@@ -14,6 +14,7 @@ from campaign.cli.options import with_options
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
+    from campaign.app.lists import ListSource
     from campaign.app.question import Question
     from campaign.app.session import Finished, Front
     from campaign.cli.run_monitor import RunMonitor
@@ -23,12 +24,16 @@ if TYPE_CHECKING:
 JOB_SUFFIX: Final = ".toml"
 
 List = Annotated[
-    str, typer.Argument(help="The list: .csv, .parquet, .xlsx, .ods and others, a results file, or - for CSV on stdin.", metavar="LIST")
+    str,
+    typer.Argument(
+        help="The list: .csv, .parquet, .xlsx, .ods and others, a results file, duckdb:SELECT..., or - for CSV on stdin.", metavar="LIST"
+    ),
 ]
 ListOrJob = Annotated[
     str,
     typer.Argument(
-        help="The list: .csv, .parquet, .xlsx, .ods and others, a results file, or - for CSV on stdin; or a job: .toml.", metavar="LIST|JOB"
+        help="The list: .csv, .parquet, .xlsx, .ods and others, a results file, duckdb:SELECT..., or - for CSV on stdin; or a job: .toml.",
+        metavar="LIST|JOB",
     ),
 ]
 Campaign = Annotated[str, typer.Argument(help="The campaign's name.", metavar="NAME")]
@@ -36,7 +41,7 @@ Campaign = Annotated[str, typer.Argument(help="The campaign's name.", metavar="N
 
 @with_options("name", *MESSAGE, *SENDING, *NETWORK, *ENGINE, "dry_run", "results", *LOOKING, *WATCHED)
 def run(source: ListOrJob, *, settings: "Settings") -> None:
-    from campaign.app.lists import default_name
+    from campaign.app.lists import default_name, find_list
     from campaign.app.runs import run_list
 
     if source.lower().endswith(JOB_SUFFIX):
@@ -44,7 +49,8 @@ def run(source: ListOrJob, *, settings: "Settings") -> None:
     elif settings.dry_run:
         _check(source, settings)
     else:
-        conduct(lambda front: run_list(source, settings, front), settings, settings.name or default_name(source), by_engine=True)
+        rows = find_list(source, settings)
+        conduct(lambda front: run_list(rows, settings, front), settings, settings.name or default_name(rows), by_engine=True)
 
 
 @with_options(*MESSAGE, "rate", *LOOKING)
@@ -64,10 +70,11 @@ def resume(name: Campaign, *, settings: "Settings") -> None:
 
 @with_options("name", *MESSAGE, *SENDING, "results", *LOOKING, "log_file")
 def stage(source: List, *, settings: "Settings") -> None:
-    from campaign.app.lists import default_name
+    from campaign.app.lists import default_name, find_list
     from campaign.app.runs import stage_list
 
-    conduct(lambda front: stage_list(source, settings, front), settings, settings.name or default_name(source))
+    rows = find_list(source, settings)
+    conduct(lambda front: stage_list(rows, settings, front), settings, settings.name or default_name(rows))
 
 
 @with_options(*SENDING, *NETWORK, *ENGINE, "results", *LOOKING, *WATCHED)
@@ -176,7 +183,7 @@ def _run_job(file: str, settings: "Settings", *, dry: bool = False) -> None:
     conduct(lambda front: carry_out(job, ready, front, now=now), ready, ready.name or job.file.stem, by_engine=True)
 
 
-def _check(source: str, settings: "Settings") -> NoReturn:
+def _check(source: "ListSource", settings: "Settings") -> NoReturn:
     from campaign.app.checking import check as look_through
     from campaign.cli import logs
     from campaign.cli.output import print_checked

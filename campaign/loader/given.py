@@ -5,7 +5,7 @@ changes meanwhile changes nothing, and a stream that can be read once only can b
 """
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
@@ -52,10 +52,8 @@ def given(rows: "pd.DataFrame | ArrowStream") -> Iterator[Source]:
     name = type(rows).__name__
     spool = Spool()
     try:
-        if isinstance(rows, pd.DataFrame):
-            _write(spool.path, _table(rows, name).to_reader(_ROWS_AT_ONCE), name)
-        else:
-            _write(spool.path, _stream(rows, name), name)
+        reader = _table(rows, name).to_reader(_ROWS_AT_ONCE) if isinstance(rows, pd.DataFrame) else _stream(rows, name)
+        write(spool.path, reader.schema, reader, name)
         found = Source.find(spool.path, file_bytes=_MOST_BYTES)
         yield replace(found, name=name, suffix=".parquet", written_here=True)
     finally:
@@ -69,11 +67,12 @@ def _stream(rows: ArrowStream, name: str) -> pa.RecordBatchReader:
         raise InputError(f"It is no table ({error}). Give a table with named columns.", code="no_table", file=name) from error
 
 
-def _write(path: Path, reader: pa.RecordBatchReader, name: str) -> None:
-    schema = pa.schema([(field.name, _stored(field.type)) for field in reader.schema])
+def write(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch], name: str) -> None:
+    """Rows as a Parquet file; raises InputError if a column can't be in one."""
+    schema = pa.schema([(field.name, _stored(field.type)) for field in schema])
     try:
         with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-            for batch in reader:
+            for batch in batches:
                 arrays = [_as(kind, array) for array, kind in zip(batch.columns, schema.types, strict=True)]
                 writer.write_batch(pa.record_batch(arrays, schema=schema), row_group_size=_ROWS_AT_ONCE)
     except pa.ArrowException as error:
@@ -119,7 +118,7 @@ def _array(series: "pd.Series[Any]", column: str, name: str) -> pa.Array:
             array = pa.array(series, from_pandas=True)
             return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
     with _encoded(series, column, name):
-        return pa.array([_text(value, row, column, name) for row, value in enumerate(series.astype(object), 1)], pa.large_string())
+        return pa.array([cell_text(value, row, column, name) for row, value in enumerate(series.astype(object), 1)], pa.large_string())
 
 
 def _is_typed(kind: Any) -> bool:
@@ -140,7 +139,7 @@ def _encoded(series: "pd.Series[Any]", column: str, name: str) -> Iterator[None]
         raise _unsupported("a text with half a character", row, column, name) from error
 
 
-def _text(value: Any, row: int, column: str, name: str) -> str:
+def cell_text(value: Any, row: int, column: str, name: str) -> str:
     """A cell of a column that may hold anything, as the text that a typed column would give."""
     match value:
         case str():

@@ -49,6 +49,7 @@ def _read_here(source: Source, limits: Limits) -> List:
     order = Order(format="parquet", path=str(source.path), name=source.name, limits=limits)
     head, _ = batches(order)
     again = replace(order, columns=head.positions)
+    head = replace(head, description=_description(f"{len(head.columns)} column{'s' * (len(head.columns) != 1)}", head.left_out))
     return head, lambda: map(frame_of, batches(again)[1])
 
 
@@ -68,14 +69,17 @@ def batches(order: Order) -> Batches:
         raise _damaged(error, order) from None
     left_out = tuple(name for place, name in enumerate(header.names) if name and place not in kept)
     groups = metadata.num_row_groups
-    without = f"; left out, as they hold bytes or too much: {', '.join(f'“{name}”' for name in left_out)}" if left_out else ""
     head = Head(
         columns=named.columns,
-        description=f"Parquet, {groups} row group{'s' * (groups != 1)}{without}",
+        description=_description(f"Parquet, {groups} row group{'s' * (groups != 1)}", left_out),
         positions=tuple(kept),
         left_out=left_out,
     )
     return head, without_empty_rows(file.rows(kept, named))
+
+
+def _description(what: str, left_out: Sequence[str]) -> str:
+    return f"{what}; left out, as they hold bytes or too much: {', '.join(f'“{name}”' for name in left_out)}" if left_out else what
 
 
 def _check_sizes(metadata: Any, order: Order) -> None:

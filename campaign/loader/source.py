@@ -102,12 +102,12 @@ class Source:
         """
         if str(given) == STDIN:
             stream = _stdin()
-            return cls._spooled(lambda spool: _copy(stream, spool, file_bytes), name=_STDIN_NAME, suffix="", file_bytes=file_bytes)
+            return cls.spooled(lambda spool: _copy(stream, spool, file_bytes), name=_STDIN_NAME, suffix="", file_bytes=file_bytes)
         path = named(given)
         name = str(given)
         if isinstance(path, Url):
             fetch = partial(object_store.fetch, path, most_bytes=file_bytes)
-            return cls._spooled(lambda spool: fetch(spool.path), name=str(path), suffix=path.suffix, file_bytes=file_bytes)
+            return cls.spooled(lambda spool: fetch(spool.path), name=str(path), suffix=path.suffix, file_bytes=file_bytes)
         try:
             mode = path.stat().st_mode
             if stat.S_ISDIR(mode):
@@ -115,9 +115,7 @@ class Source:
             if stat.S_ISFIFO(mode):
                 with open(path, "rb", buffering=0, opener=_open_at_once) as pipe:
                     stream = _Pipe(pipe.fileno(), name, has_writer=path.is_relative_to("/dev"))
-                    return cls._spooled(
-                        lambda spool: _copy(stream, spool, file_bytes), name=name, suffix=path.suffix, file_bytes=file_bytes
-                    )
+                    return cls.spooled(lambda spool: _copy(stream, spool, file_bytes), name=name, suffix=path.suffix, file_bytes=file_bytes)
             if not stat.S_ISREG(mode):
                 raise InputError("This is a device, not a file. Name a list file, or - for stdin.", code="not_a_file", file=name)
             return cls._read(path, name=name, suffix=path.suffix, file_bytes=file_bytes)
@@ -159,8 +157,8 @@ class Source:
             self.spool.close()
 
     @classmethod
-    def _spooled(cls, fill: Callable[[Spool], None], *, name: str, suffix: str, file_bytes: int, packed: Self | None = None) -> Self:
-        """The source that `fill` puts into a temporary file; `packed` is what it is unpacked from."""
+    def spooled(cls, fill: Callable[[Spool], None], *, name: str, suffix: str, file_bytes: int, packed: Self | None = None) -> Self:
+        """The source that `fill` puts into a temporary file, removed when it is closed; `packed` is what it is unpacked from."""
         spool = Spool()
         try:
             fill(spool)
@@ -194,7 +192,7 @@ class Source:
                 return found
             file.seek(0)
             stream = _Unpacked(unpack(file), name)
-            inside = cls._spooled(
+            inside = cls.spooled(
                 lambda target: _copy(stream, target, file_bytes), name=name, suffix=suffix, file_bytes=file_bytes, packed=found
             )
         try:

@@ -6,7 +6,7 @@ the API as it came, no message with a person's values in it, no path, host or us
 
 import os
 from datetime import datetime
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -17,6 +17,7 @@ from campaign.domain.durations import words as duration
 from campaign.domain.errors import UsageError
 from campaign.domain.locations import Place
 from campaign.domain.model import BY_OUTCOME, EXPLAINED, Status
+from campaign.domain.query import list_title
 from campaign.domain.sanitize import sanitize_for_terminal
 from campaign.domain.sheet import places, where_rows_are_counted
 from campaign.reporter.analysis import OTHERS, READ_BACK, Figures
@@ -209,7 +210,7 @@ def _settings(found: Figures) -> list[tuple[str, str]]:
     meant = {name.removesuffix("_time"): value for name, value in spec.settings.items() if name in _MOMENTS}
     given = sorted((name, value) for name, value in (spec.settings | meant).items() if value and name not in _UNTOLD | _MOMENTS)
     return [
-        ("List", _value(PurePath(spec.list_name).name)),
+        ("List", _value(list_title(spec.list_name))),
         ("Column of the passes' ids", _value(spec.id_column)),
         *((_value(name.replace("_", " ").capitalize()), _setting(name, value)) for name, value in given),
     ]

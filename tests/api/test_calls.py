@@ -361,3 +361,15 @@ def test_every_name_is_there() -> None:
     assert set(campaign.__all__) <= set(dir(campaign))
     with pytest.raises(AttributeError):
         campaign.nothing  # noqa: B018 - on purpose
+
+
+class TestQuery:
+    def test_a_query_is_a_list(self, simulator: SimulatorClient) -> None:
+        pd.DataFrame({"pass_id": ["0012", "0013"], "first_name": ["Name 1", "Name 2"]}).to_parquet("crm.parquet")
+        query = "duckdb:FROM 'crm.parquet' ORDER BY pass_id"
+        assert campaign.check(query, message=MESSAGE).rows == 2
+        done = campaign.run(query, name="promo", **FAST)
+        assert done.results["pass_id"].tolist() == ["0012", "0013"]
+        Path("promo.sql").write_text("FROM 'crm.parquet' ORDER BY pass_id", encoding="utf-8")
+        assert campaign.run("duckdb:", query="promo.sql", **FAST).counts == done.counts
+        assert sent(simulator) == {("0012", "Hi Name 1"): 1, ("0013", "Hi Name 2"): 1}

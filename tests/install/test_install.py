@@ -21,6 +21,7 @@ EXTRAS: Final = {
     "notify": "apprise",
     "postgres": "campaign.ledger.postgres, psycopg",
     "ray": "campaign.engine.cluster, ray",
+    "sql": "duckdb, psycopg",
     "s3": "s3fs",
     "gs": "gcsfs",
     "az": "adlfs",

@@ -31,6 +31,7 @@ ALONE = {"simulate", "demo", "jobs", "user", "export", "import"}
 # option: flag, its variable, its default, and for .env, environment and flag: as written, as understood
 CASES: dict[str, tuple[str, str, Any, list[tuple[str, Any]]]] = {
     "name": ("--name", "CAMPAIGN_NAME", None, [("a", "a"), ("b", "b"), ("c", "c")]),
+    "query": ("--query", "CAMPAIGN_QUERY", None, [(name, Path(name)) for name in ("a.sql", "b.sql", "c.sql")]),
     "message": ("--message", "CAMPAIGN_MESSAGE", None, [("a", "a"), ("b", "b"), ("c", "c")]),
     "template": ("--template", "CAMPAIGN_TEMPLATE", None, [(name, Path(name)) for name in "abc"]),
     "templates": ("--templates", "CAMPAIGN_TEMPLATES", None, [(name, Path(name)) for name in "abc"]),
@@ -255,6 +256,7 @@ def test_a_command_line_holds_no_password_of_a_proxy(monkeypatch: pytest.MonkeyP
 
 PATHS = {
     "ledger": "CAMPAIGN_LEDGER",
+    "query": "CAMPAIGN_QUERY",
     "template": "CAMPAIGN_TEMPLATE",
     "templates": "CAMPAIGN_TEMPLATES",
     "results": "CAMPAIGN_RESULTS",

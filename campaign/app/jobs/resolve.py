@@ -13,17 +13,18 @@ from campaign.app.jobs import schema
 from campaign.app.jobs.job import Command, Job, in_folder, takes_placeholders
 from campaign.app.jobs.names import LIST, at_home, filled, of_the_day, under, used_in
 from campaign.app.jobs.schema import known_keys
-from campaign.app.lists import default_name
+from campaign.app.lists import ListSource, default_name, find_list
 from campaign.domain.durations import parse_duration, words
 from campaign.domain.errors import InputError
 from campaign.domain.locations import Place, Url, named
+from campaign.domain.query import is_query
 from campaign.domain.retry_selection import Selection
 from campaign.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendOrder:
-    source: str
+    source: ListSource
     settings: Settings
 
 
@@ -70,18 +71,12 @@ def order_of(job: Job, settings: Settings, *, now: datetime) -> Order:
     words, folder = _words(job, settings, now), job.file.parent
     match job.command:
         case Command.RUN:
-            age = job.text(schema.MAX_AGE)
-            source = pick_list(
-                filled(job.text(schema.LIST), words),
-                folder=folder,
-                max_age_seconds=parse_duration(age) if age else None,
-                now=now,
-                job=str(job.file),
-            )
-            words[LIST] = default_name(str(source))
+            source = _list_of(job, filled(job.text(schema.LIST), words), settings, now=now)
             missing = {key: value for key, value in _of_settings(job, settings).items() if _needs_list(key, value)}
+            if missing:
+                words[LIST] = default_name(source)
             return SendOrder(
-                source=str(source),
+                source=source,
                 settings=settings.above({key.field: _filled(key, value, words, folder) for key, value in missing.items()}),
             )
         case Command.RETRY:
@@ -94,6 +89,16 @@ def order_of(job: Job, settings: Settings, *, now: datetime) -> Order:
             )
         case never:
             assert_never(never)
+
+
+def _list_of(job: Job, text: str, settings: Settings, *, now: datetime) -> ListSource:
+    age, folder = job.text(schema.MAX_AGE), job.file.parent
+    if is_query(text):
+        if age:
+            raise InputError("“max_age” is about a file, and the list is a query. Take it out; nothing was sent.", file=job.file)
+        return find_list(text, settings, folder=folder)
+    most = parse_duration(age) if age else None
+    return find_list(str(pick_list(text, folder=folder, max_age_seconds=most, now=now, job=str(job.file))), settings)
 
 
 def rows_of(order: RetryOrder, job: Job, *, now: datetime) -> str | None:

@@ -104,7 +104,7 @@ OF_JOBS: Final = (COMMAND, LIST, MAX_AGE, CAMPAIGN, STATUS, REASON, HTTP_STATUS,
 ZONE: Final = ("time_zone",)
 
 OF_A_RUN: Final = frozenset(
-    {"list", "max_age", "name", "message", "template", "templates", "id_column", "header_row", "max_length", "dry_run"}
+    {"list", "max_age", "name", "message", "template", "templates", "id_column", "header_row", "query", "max_length", "dry_run"}
 )
 OF_A_RETRY: Final = frozenset({"campaign", "status", "reason", "http_status", "rows"})
 """Keys that mean nothing to the other command."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import Final
 from urllib.parse import urlencode
 
@@ -15,6 +14,7 @@ from campaign.console.campaigns.context import context_of, owners
 from campaign.console.campaigns.ledger_reads import LedgerReads
 from campaign.console.campaigns.view_model import ShownCampaign
 from campaign.console.console import console_of
+from campaign.domain.query import list_title
 from campaign.ledger.port import CampaignRecord, LedgerReader
 
 A_PAGE: Final = 20
@@ -36,7 +36,7 @@ class Asked:
         return cls(words=words, page=int(page) if page.isascii() and page.isdecimal() and 0 < len(page) < 7 and int(page) else 1)
 
     def takes(self, record: CampaignRecord, owner: str) -> bool:
-        text = f"{record.spec.name}\n{PurePath(record.spec.list_name).name}\n{owner}".casefold()
+        text = f"{record.spec.name}\n{list_title(record.spec.list_name)}\n{owner}".casefold()
         return all(word in text for word in self.words.casefold().split())
 
     def query(self, page: int | None = None) -> str:

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import PurePath
 from typing import Final
 
 from campaign.console.pages import campaign_page
 from campaign.domain.durations import words as duration
 from campaign.domain.model import BY_OUTCOME, EXPLAINED, RETRYABLE, CampaignState, Status
+from campaign.domain.query import list_title
 from campaign.domain.sanitize import sanitize_for_terminal
 from campaign.insights import CampaignView
 from campaign.reporter.reasons import reason_in_words
@@ -81,7 +81,7 @@ class ShownCampaign:
     @property
     def list_name(self) -> str:
         """The list's file, without where it was."""
-        return sanitize_for_terminal(PurePath(self.view.record.spec.list_name).name)
+        return sanitize_for_terminal(list_title(self.view.record.spec.list_name))
 
     @property
     def page(self) -> str:

@@ -1,0 +1,202 @@
+"""Lists from a query, which is run once: its rows are kept as a private Parquet file for as long as they are used.
+
+From there on a list is a Parquet file like any other. A query can only read: DuckDB runs one SELECT under a locked configuration,
+PostgreSQL a cursor within a transaction that is read-only.
+"""
+
+import json
+import re
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, Final, NoReturn
+
+import pyarrow as pa
+
+from campaign.domain.errors import InputError, StoppedError, UsageError
+from campaign.domain.query import Query
+from campaign.loader.given import cell_text, write
+from campaign.loader.source import LOOK_SECONDS, STOP_CODE, Source, Spool
+from campaign.loader.table import DEFAULT, Limits
+
+_ROWS_AT_ONCE: Final = 10_000
+_CONNECT_SECONDS: Final = 10
+_DUCKDB: Final[dict[str, Any]] = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "allow_community_extensions": "false",
+    "allow_persistent_secrets": "false",
+    "python_enable_replacements": "false",  # else a table's name may be that of a variable here
+    "errors_as_json": "true",
+    "lock_configuration": "true",
+}
+_EXPLAIN: Final = "EXPLAIN (FORMAT json) "
+_DECLARE: Final = "DECLARE campaign_list NO SCROLL CURSOR FOR "
+_AGAIN: Final = "Correct the query; nothing was sent."
+
+
+def read_query(query: Query, limits: Limits = DEFAULT) -> Source:
+    """The rows of a query, as a source that is removed when it is closed.
+
+    Raises:
+        UsageError: the extra is not installed, or the database's URL can't be read.
+        InputError: the query is refused, or would write; the database can't be reached; a value can't be text, with its row and column.
+        StoppedError: told to stop.
+    """
+    fill = _fill_from_postgres if query.database else _fill_from_duckdb
+    source = Source.spooled(lambda spool: fill(query, spool, limits), name=query.name, suffix=".parquet", file_bytes=limits.file_bytes)
+    return replace(source, written_here=True)
+
+
+def _fill_from_duckdb(query: Query, spool: Spool, limits: Limits) -> None:
+    try:
+        import duckdb  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise _missing_extra() from error
+    with (
+        tempfile.TemporaryDirectory(prefix="campaign-query-") as folder,
+        duckdb.connect(config=_DUCKDB | {"temp_directory": folder, "file_search_path": str(query.folder or "")}) as connection,
+        _stoppable(connection.interrupt, query),
+    ):
+        try:
+            statements = connection.extract_statements(query.text)
+            if len(statements) != 1 or statements[0].type is not duckdb.StatementType.SELECT:
+                raise InputError(
+                    f"It is not one SELECT, and a list is only ever read. {_AGAIN}", code="query_is_no_select", file=query.name
+                )
+            plan = connection.execute(_EXPLAIN + query.text).fetchall()[0][1]
+        except duckdb.Error as error:
+            _refuse_of_duckdb(error, query, before=_EXPLAIN)
+        if plan.count('"Function": "READ_CSV') > query.text.lower().count("all_varchar"):
+            # From the first 20,000 rows: an id 0012 below them would be read as 12.
+            raise InputError(
+                "DuckDB guesses the types of a CSV file's columns, and may take an id for a number and its zeros away. Write "
+                f"read_csv('…', all_varchar = true) in place of each CSV file, and cast numbers yourself. {_AGAIN}",
+                code="csv_without_all_varchar",
+                file=query.name,
+            )
+        reader = connection.sql(query.text).to_arrow_reader(_ROWS_AT_ONCE)
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            try:
+                yield from reader
+            except (duckdb.Error, pa.ArrowException, OSError) as error:
+                _refuse_of_duckdb(error, query)
+
+        write(spool.path, reader.schema, _limited(batches(), query, limits), query.name)
+
+
+def _refuse_of_duckdb(error: Exception, query: Query, before: str = "") -> NoReturn:
+    said = str(error)
+    try:
+        found = json.loads(said[said.index("{") :])
+    except ValueError:
+        found = {"exception_message": said}
+    at = None
+    if "position" in found:
+        # In bytes, of the statement as it was given. One that can't be parsed was given alone.
+        start = 0 if found.get("exception_type") == "Parser" else len(before)
+        at = len(query.text.encode()[: max(int(found["position"]) - start, 0)].decode(errors="ignore"))
+    raise _refused(query, found["exception_message"].partition("\n\n")[0], at) from None
+
+
+def _fill_from_postgres(query: Query, spool: Spool, limits: Limits) -> None:
+    try:
+        import psycopg  # noqa: PLC0415 - an extra
+        from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415 - (same)
+    except ImportError as error:
+        raise _missing_extra() from error
+    try:
+        given = conninfo_to_dict(query.database)
+    except psycopg.ProgrammingError:
+        raise UsageError(
+            "The database's URL can't be read. Write it as postgresql://USER@HOST:PORT/DATABASE?query=SELECT ...", code="bad_list_url"
+        ) from None
+    usual: dict[str, Any] = {"connect_timeout": _CONNECT_SECONDS, "application_name": "campaign"}
+    try:
+        connection = psycopg.connect(**usual | given | {"client_encoding": "utf8"})
+    except psycopg.OperationalError as error:
+        problem = (
+            f"The database can't be reached: {' '.join(str(error).split())}. Check the URL; a password comes from PGPASSWORD or ~/.pgpass."
+        )
+        raise InputError(problem, code="database_unreachable", file=query.name) from None
+    with connection, _stoppable(connection.cancel, query):
+        connection.read_only = True
+        try:
+            # In binary format only one statement can be sent at a time.
+            connection.execute((_DECLARE + query.text).encode(), binary=True)
+            cursor = connection.execute(f"FETCH {_ROWS_AT_ONCE} FROM campaign_list".encode())
+            names = [column.name for column in cursor.description or ()]
+            schema = pa.schema([(name, pa.large_string()) for name in names])
+
+            def batches() -> Iterator[pa.RecordBatch]:
+                done = 0
+                while rows := cursor.fetchall():
+                    arrays = [_texts(cells, done, name, query) for name, cells in zip(names, zip(*rows, strict=True), strict=True)]
+                    yield pa.record_batch(arrays, schema=schema)
+                    done += len(rows)
+                    cursor.execute(f"FETCH {_ROWS_AT_ONCE} FROM campaign_list".encode())
+
+            write(spool.path, schema, _limited(batches(), query, limits), query.name)
+        except psycopg.Error as error:
+            at = int(error.diag.statement_position or 0) - 1 - len(_DECLARE)
+            hint = f" {error.diag.message_hint}" if error.diag.message_hint else ""
+            raise _refused(query, f"{error.diag.message_primary or error}{hint}", at if at >= 0 else None) from None
+
+
+def _texts(cells: Sequence[object], done: int, column: str, query: Query) -> pa.Array:
+    if not {type(cell) for cell in cells} <= {str, type(None)}:
+        cells = [cell_text(cell, row, column, query.name) for row, cell in enumerate(cells, done + 1)]
+    return pa.array(cells, pa.large_string())
+
+
+def _limited(batches: Iterable[pa.RecordBatch], query: Query, limits: Limits) -> Iterator[pa.RecordBatch]:
+    """The same batches, until there are more rows than a list may have: a join without a condition would fill the disk."""
+    rows = 0
+    for batch in batches:
+        rows += len(batch)
+        if rows > limits.rows:
+            raise InputError(f"The query has more than {limits.rows:,} rows. Narrow it down.", code="too_many_rows", file=query.name)
+        yield batch
+
+
+@contextmanager
+def _stoppable(cancel: Callable[[], None], query: Query) -> Iterator[None]:
+    """Cancels the query when the process is told to stop."""
+    exit_code, over = STOP_CODE.get(), threading.Event()
+
+    def watch() -> None:
+        while not over.wait(LOOK_SECONDS):
+            if exit_code():
+                cancel()
+
+    watching = threading.Thread(target=watch, daemon=True)
+    watching.start()
+    try:
+        yield
+    except Exception:
+        if code := exit_code():
+            problem = "Interrupted while the query was being read; nothing was sent."
+            raise StoppedError(problem, exit_code=code, code="interrupted", file=query.name) from None
+        raise
+    finally:
+        over.set()
+        watching.join()
+
+
+def _refused(query: Query, problem: str, at: int | None) -> InputError:
+    """That the database does not take the query; `at` is the character of the SQL that it is about."""
+    words = re.sub(r"\s+", " ", problem).strip().rstrip(".!")
+    if at is None:
+        return InputError(f"{words}. {_AGAIN}", code="bad_query", file=query.name)
+    line = query.text.count("\n", 0, at) + 1
+    character = at - query.text.rfind("\n", 0, at)
+    return InputError(
+        f"Line {line}, character {character}: {words}. {_AGAIN}", code="bad_query", file=query.name, line=line, character=character
+    )
+
+
+def _missing_extra() -> UsageError:
+    return UsageError("A list from a query needs more to be installed: pip install 'campaign[sql]'.", code="extra_missing", extra="sql")
