@@ -42,9 +42,6 @@ from campaign.ledger.sqlite.connection import SQL, connect, prepare
         ("result_columns", "sqlite_autoindex_rows_1"),
         ("attempts_by_row", "attempts_by_row"),
         ("runners_at_work", "runners_at_work"),
-        ("waiting_with", "campaigns_by_account"),
-        ("waiting_with", "runners_at_work"),
-        ("waits", "PRIMARY KEY"),
     ],
 )
 def test_a_hot_statement_searches_by_its_index(tmp_path: Path, statement: str, index: str) -> None:
