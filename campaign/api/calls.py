@@ -244,7 +244,7 @@ async def aretry(
 
 
 def verify(name: str, /, *, progress: OnProgress | None = None, **options: Unpack[VerifyOptions]) -> Result:
-    """Find out, by reading the passes, what became of unknown rows; sends nothing."""
+    """Read the passes of unknown rows to find out whether the message arrived; sends nothing."""
     return _verify(name, options, progress).now()
 
 

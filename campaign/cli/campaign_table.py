@@ -34,7 +34,7 @@ def history_in_words(history: History) -> str:
         ("List", f"{sanitize_for_terminal(record.spec.list_name)}, {rows(record.rows)}"),
         ("Columns", sanitize_for_terminal(", ".join(record.spec.columns))),
         ("Pass", sanitize_for_terminal(record.spec.id_column)),
-        ("Made", _when(record.created_at)),
+        ("Created", _when(record.created_at)),
         ("Exported", f"{_when(record.exported_at)}, to {sanitize_for_terminal(record.exported_to)}" if record.exported_at else ""),
         ("Forgotten", _when(record.forgotten_at)),
         ("Message", sanitize_for_terminal(history.sample)),
@@ -42,7 +42,7 @@ def history_in_words(history: History) -> str:
     ]
     width = max(len(name) for name, _ in facts) + 2
     told = [f"{name + ':':<{width}}{value}" for name, value in facts if value]
-    runs = [f"Runs ({len(history.runs):,}), the last one first:", *_runs(history.runs)] if history.runs else ["It was not run yet."]
+    runs = [f"Runs ({len(history.runs):,}), newest first:", *_runs(history.runs)] if history.runs else ["It has not been run yet."]
     return "\n\n".join([in_words(history.view, commands=not gone), "\n".join(told), "\n".join(runs)])
 
 
@@ -50,7 +50,7 @@ def _runs(runs: tuple[Run, ...]) -> Iterator[str]:
     for run in runs:
         runner = run.runner
         who = f"{sanitize_for_terminal(runner.username) or 'somebody'} on {sanitize_for_terminal(runner.host)}, process {runner.pid}"
-        until = "still at work" if runner.alive else f"until {_when(runner.ended_at)}" if runner.ended_at else "its end is not known"
+        until = "still running" if runner.alive else f"until {_when(runner.ended_at)}" if runner.ended_at else "end unknown"
         sends = f"{run.attempts:,} {'send' if run.attempts == 1 else 'sends'}"
         left = f", {rows(runner.rows_left)} left" if runner.rows_left else ""
         code = f", exit code {run.exit_code}" if run.exit_code is not None else ""

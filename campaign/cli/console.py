@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _WHERE = "Where it listens"
 Folder = Annotated[
     Path | None,
-    typer.Option(help="Where users, uploads and drafts are kept. Default: console, beside the ledger.", metavar="DIR", show_default=False),
+    typer.Option(help="The folder for users, uploads and drafts. Default: console, beside the ledger.", metavar="DIR", show_default=False),
 ]
 
 
@@ -29,21 +29,27 @@ def serve(
     *,
     host: Annotated[
         str | None,
-        typer.Option(help="Default 127.0.0.1, this machine alone; any other needs users.", metavar="HOST", rich_help_panel=_WHERE),
+        typer.Option(
+            help="The address to listen at. Default 127.0.0.1, this machine alone; any other needs users.",
+            metavar="HOST",
+            rich_help_panel=_WHERE,
+        ),
     ] = None,
-    port: Annotated[str | None, typer.Option(help="Default 8321; 0 takes any free one.", metavar="NUMBER", rich_help_panel=_WHERE)] = None,
+    port: Annotated[
+        str | None, typer.Option(help="The port. Default 8321; 0 takes any free one.", metavar="NUMBER", rich_help_panel=_WHERE)
+    ] = None,
     tls_cert: Annotated[
-        Path | None, typer.Option(help="A certificate, with its chain, in PEM; serves by https.", metavar="FILE", rich_help_panel=_WHERE)
+        Path | None, typer.Option(help="A certificate with its chain, in PEM, to serve HTTPS.", metavar="FILE", rich_help_panel=_WHERE)
     ] = None,
     tls_key: Annotated[Path | None, typer.Option(help="The certificate's key.", metavar="FILE", rich_help_panel=_WHERE)] = None,
     behind_proxy: Annotated[
-        bool | None, typer.Option("--behind-proxy", help="A proxy serves it by https.", rich_help_panel=_WHERE, show_default=False)
+        bool | None, typer.Option("--behind-proxy", help="A proxy in front of it serves HTTPS.", rich_help_panel=_WHERE, show_default=False)
     ] = None,
     folder: Folder = None,
     require_approval: Annotated[
-        str | None, typer.Option(help="More recipients than this need a second person, an approver.", metavar="NUMBER")
+        str | None, typer.Option(help="Campaigns with more recipients need approval by a second person.", metavar="NUMBER")
     ] = None,
-    most_upload: Annotated[str | None, typer.Option(help="The largest list that may be uploaded. Default 1GB.", metavar="SIZE")] = None,
+    most_upload: Annotated[str | None, typer.Option(help="The largest upload. Default 1GB.", metavar="SIZE")] = None,
     settings: "Settings",
 ) -> None:
     check_installed()
@@ -64,7 +70,7 @@ def serve(
 
     def ready(url: str, link: str) -> None:
         once = "\nThe link works once, for one browser; campaign user link makes another." if link != url else ""
-        sys.stdout.write(f"The console is at {link}{once}\nPress Ctrl-C to end it; what is being sent goes on.\n")
+        sys.stdout.write(f"The console is at {link}{once}\nPress Ctrl-C to stop it; campaigns that are being sent continue.\n")
         sys.stdout.flush()
 
     raise typer.Exit(run_loop(run(console_settings, settings, lambda found: ready(found.url, found.link))))
@@ -100,14 +106,16 @@ class RoleName(StrEnum):
 
 
 UserName = Annotated[str, typer.Argument(help="The user's name.", metavar="NAME")]
-RoleOption = Annotated[RoleName, typer.Option(help="viewer: counts; sender: sends, too; approver: sees and steers all, and approves.")]
+RoleOption = Annotated[
+    RoleName, typer.Option(help="viewer: sees counts; sender: also sends; approver: also controls all campaigns, and approves.")
+]
 
 
 @app.callback()
 def _group() -> None:
     """Who may use the console.
 
-    Passwords are typed, or for scripts read from stdin or CAMPAIGN_CONSOLE_PASSWORD. All of it takes effect at once.
+    Passwords are typed, or read from stdin or CAMPAIGN_CONSOLE_PASSWORD. Changes take effect at once.
     """
 
 
@@ -153,7 +161,7 @@ def set_password(name: UserName, *, folder: Folder = None, settings: "Settings")
 
     hashed = Passwords().hashed(_new_password(name))
     _change(settings, folder, lambda store: users.set_password(store, name, hashed), "changed password", name)
-    typer.echo(f"“{name}” has a new password, and is logged out everywhere.")
+    typer.echo(f"“{name}” has a new password and is logged out everywhere.")
 
 
 @with_options("ledger", "log_level")
@@ -162,7 +170,7 @@ def remove_user(name: UserName, *, folder: Folder = None, settings: "Settings") 
     from campaign.console.auth import users
 
     _change(settings, folder, lambda store: users.remove(store, name), "removed user", name)
-    typer.echo(f"“{name}” is removed, and logged out everywhere.")
+    typer.echo(f"“{name}” is removed and logged out everywhere.")
 
 
 @with_options("ledger", "log_level")
@@ -174,12 +182,12 @@ def new_link(*, folder: Folder = None, settings: "Settings") -> None:
 
 
 for command, called, says in (
-    (add_user, "add", "Let somebody in."),
-    (list_users, "list", "All users, and their roles."),
-    (set_role, "role", "Give a user another role."),
-    (set_password, "password", "Give a user another password; ends their sessions."),
-    (remove_user, "remove", "Let a user in no more; ends their sessions."),
-    (new_link, "link", "Another one-time link, for a console without users on this machine."),
+    (add_user, "add", "Add a user."),
+    (list_users, "list", "List users and their roles."),
+    (set_role, "role", "Change a user's role."),
+    (set_password, "password", "Change a user's password, and log them out."),
+    (remove_user, "remove", "Remove a user, and log them out."),
+    (new_link, "link", "Make a new one-time link, for a console without users on this machine."),
 ):
     app.command(called, help=says)(command)
 

@@ -8,25 +8,27 @@ import typer
 
 def simulate(
     *,
-    port: Annotated[int, typer.Option(help="Where to listen on 127.0.0.1; 0 takes any free one.")] = 8080,
-    limit: Annotated[int, typer.Option(help="Requests a second that are let in; 0 is no limit.")] = 10,
+    port: Annotated[int, typer.Option(help="The port on 127.0.0.1; 0 takes any free one.")] = 8080,
+    limit: Annotated[int, typer.Option(help="Requests a second; 0 is no limit.")] = 10,
     fault: Annotated[
         list[str] | None, typer.Option(help="A fault and its probability, such as cut_after=5%. May be given several times.")
     ] = None,
     taken_then: Annotated[
-        str, typer.Option(help="What --fault taken_then=10% answers once it has taken the message.", metavar="408,499")
+        str, typer.Option(help="The statuses that --fault taken_then=10% answers after it has taken the message.", metavar="408,499")
     ] = "408,425,499,460",
     forbidden: Annotated[
-        list[str] | None, typer.Option(help="A pass of somebody else: 403. May be given several times.", metavar="ID")
+        list[str] | None, typer.Option(help="A pass of another owner, answered 403. May be given several times.", metavar="ID")
     ] = None,
     portal: Annotated[
-        str, typer.Option(help="Have somebody else answer everything: with a page, json, or a redirect, 301, 302 or 307.", metavar="page")
+        str, typer.Option(help="Answer everything as a captive portal: with a page, json, or a redirect, 301, 302 or 307.", metavar="page")
     ] = "",
-    latency: Annotated[str, typer.Option(help="How long an answer takes.", metavar="50ms")] = "0ms",
-    token: Annotated[list[str] | None, typer.Option(help="A token that is let in; without any, every one is.")] = None,
-    seed: Annotated[int, typer.Option(help="What the faults are drawn from.")] = 0,
-    audit_file: Annotated[Path | None, typer.Option(help="Where each processed message is noted at once.", metavar="FILE")] = None,
-    json_output: Annotated[bool, typer.Option("--json", help="Print its address as a JSON object.")] = False,
+    latency: Annotated[str, typer.Option(help="Response time.", metavar="50ms")] = "0ms",
+    token: Annotated[list[str] | None, typer.Option(help="A valid token; may be given several times. Default: any token is valid.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the faults.")] = 0,
+    audit_file: Annotated[
+        Path | None, typer.Option(help="A file that each processed message is appended to at once.", metavar="FILE")
+    ] = None,
+    json_output: Annotated[bool, typer.Option("--json", help="Print the address as a JSON object.")] = False,
 ) -> None:
     from campaign.domain.durations import parse_duration
     from campaign.domain.errors import UsageError
@@ -61,7 +63,9 @@ def simulate(
 def demo(
     *,
     rate: Annotated[float, typer.Option(help="Sends per second; the simulator allows ten more.", min=1)] = 100.0,
-    folder: Annotated[Path | None, typer.Option(help="Where ledger and results go; without it, a temporary folder.", metavar="DIR")] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="The folder for the ledger and results. Default: a temporary folder.", metavar="DIR")
+    ] = None,
 ) -> None:
     from campaign.app.rehearsal import rehearse
     from campaign.cli import logs

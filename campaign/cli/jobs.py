@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from campaign.settings import Settings
 
 
-app = typer.Typer(help="Look job files through.", no_args_is_help=True, add_completion=False)
+app = typer.Typer(help="Validate job files.", no_args_is_help=True, add_completion=False)
 
 
 @app.callback()
 def _group() -> None:
-    """Look job files through; campaign run JOB.toml starts one."""
+    """Validate job files; campaign run JOB.toml starts one."""
 
 
 @with_options("json_output", "log_level")
@@ -42,11 +42,11 @@ def check(
     raise typer.Exit(2 if any(one.problems for one in found) else 0)
 
 
-app.command("check", help="Look every job of a folder through, with its list and message; sends nothing.")(check)
+app.command("check", help="Validate every job of a folder, with its list and message; sends nothing.")(check)
 
 
 def read(file: str) -> "Job":
-    """A job file; a person is told every mistake of it, on a line of its own.
+    """A job file; every mistake in it is printed on its own line.
 
     Raises:
         InputError: it can't be read.
@@ -63,7 +63,7 @@ def read(file: str) -> "Job":
 
 
 def print_idle(sentence: str, *, as_json: bool) -> None:
-    """Print that there is nothing to do, nor a campaign to tell of: one line, or one JSON object."""
+    """Print that there is nothing to do, and no campaign: one line, or one JSON object."""
     import structlog
 
     from campaign.cli.output import print_json

@@ -22,19 +22,17 @@ _MESSAGES: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "backing_off": lambda details: (
         "PassEntry can't be reached" if details["reason"] in _UNREACHABLE else reason_in_words(details["reason"])
     ),
-    "throttled": lambda _: "PassEntry asks to slow down",
+    "throttled": lambda _: "PassEntry throttles the requests",
     "others_use_the_token": lambda details: (
-        f"others use the token, at {details['per_second']:g} a second; this run goes on at {details['left_per_second']:g}"
+        f"others use the token, at {details['per_second']:g} a second; this run continues at {details['left_per_second']:g}"
     ),
     "sending_without_baselines": lambda details: (
-        f"passes can't be read, so for {details['seconds']:.0f} s messages go out without --baseline"
+        f"passes can't be read, so messages are sent without --baseline for {details['seconds']:.0f} s"
     ),
-    "texts_are_not_shown_as_sent": lambda _: (
-        "PassEntry does not show texts as they were sent, so reading back can't settle what is unknown"
-    ),
-    "worker_lost": lambda _: "a worker was lost, and is replaced; what it had under way is read back",
+    "texts_are_not_shown_as_sent": lambda _: "PassEntry does not show texts as they were sent, so unknown rows can't be verified",
+    "worker_lost": lambda _: "a worker was lost and is replaced; its sends under way are verified",
     "ledger_not_seen": lambda _: "the ledger does not answer",
-    "waiting_for_its_time": lambda details: f"it is not the time to send: this goes on at {_moment(details['until'])}",
+    "waiting_for_its_time": lambda details: f"outside the time to send: this continues at {_moment(details['until'])}",
 }
 
 
@@ -66,7 +64,7 @@ def _sanitized(value: Any) -> Any:
 
 
 SERIOUS: Final = frozenset({"warning", "error", "critical"})
-_ONCE: Final = "If it happens again, only the log tells."
+_ONCE: Final = "Further occurrences are only logged."
 _FOR_FILES: Final = frozenset({"event", "detail", "level", "timestamp", "run", "campaign", "exception"})
 
 
@@ -124,7 +122,7 @@ def _check_is_log(path: Path) -> None:
                 first = file.read(1)
     if first not in {b"", b"{"}:
         raise UsageError(
-            f"The file {path} holds something else than a log, and is left as it is. Give --log-file another file.",
+            f"{path} is not a log file, so it was not changed. Give --log-file another file.",
             code="not_a_log",
             file=path,
         )

@@ -98,7 +98,7 @@ def configure(level: str | None = None, *, file: Path | None = None) -> None:
     _EXPECTED.clear()
     structlog.contextvars.bind_contextvars(run=run_id())
     if log_file is not None and log_file.open_to_others:
-        tell("log_file_is_open", f"Others may read the log in {log_file.path}; a new one would be this user's alone.")
+        tell("log_file_is_open", f"Other users can read the log {log_file.path}. A new one would be readable by you alone.")
 
 
 def run_ended(view: "CampaignView") -> None:

@@ -111,35 +111,35 @@ def group_of(commands: Commands) -> type[TyperGroup]:
 
 Entries = tuple[tuple[str, Callable[..., None], str], ...]
 _PANELS: Final[dict[str, Entries]] = {
-    "1. Look first": (
-        ("check", send.check, "Look a list and its message through; sends nothing."),
+    "1. Check first": (
+        ("check", send.check, "Validate a list and its message; sends nothing."),
         ("test", send.send_to_self, "Send one row's message to your own pass."),
     ),
     "2. Send": (
-        ("run", send.run, "Send a message to every pass of a list, or go on where a run stopped."),
-        ("stage", send.stage, "Only the first half of run: read a list into the ledger, for other processes to send."),
-        ("send", send.send, "Only the second half: help to send a campaign that was staged, from this or any machine."),
-        ("status", status.status, "Where a campaign stands, or all of them; live with --watch."),
-        ("pause", status.pause, "Make whoever is sending a campaign stop, until it is resumed."),
-        ("resume", send.resume, "Go on with a campaign that was stopped or paused."),
-        ("cancel", status.cancel, "Stop a campaign for good; what is not sent yet is skipped."),
+        ("run", send.run, "Send a message to every pass of a list, or resume a run that stopped."),
+        ("stage", send.stage, "Read a list into the ledger without sending, for other processes to send."),
+        ("send", send.send, "Send a staged campaign. Run it on several machines to share the work."),
+        ("status", status.status, "The status of a campaign, or of all; live with --watch."),
+        ("pause", status.pause, "Stop sending a campaign, in every process, until it is resumed."),
+        ("resume", send.resume, "Continue a campaign that was stopped or paused."),
+        ("cancel", status.cancel, "Stop a campaign for good; rows not sent yet are skipped."),
     ),
     "3. Afterwards": (
         ("report", status.report, "Write the results of a campaign to a file."),
-        ("verify", send.verify, "Find out, by reading the passes, what became of unknown rows; sends nothing."),
-        ("retry", send.retry, "Send the failed rows of a campaign again, or those that were mended in its failed-rows file."),
+        ("verify", send.verify, "Read the passes of unknown rows to find out whether the message arrived; sends nothing."),
+        ("retry", send.retry, "Send failed rows again, as they are or corrected in the failed-rows file."),
         ("compare", stats.compare, stats.COMPARE),
         ("stats", stats.stats, stats.STATS),
     ),
-    "4. Keep": (
+    "4. Manage": (
         ("list", manage.list_all, "All campaigns of the ledger, newest first."),
-        ("show", manage.show, "All that is known of a campaign: its list, its settings, and who ran it when."),
-        ("forget", manage.forget, "Remove the rows of campaigns that ended long ago: customers' data must not stay for ever."),
+        ("show", manage.show, "Details of a campaign: its list, its settings, and its runs."),
+        ("forget", manage.forget, "Purge the rows of campaigns that ended long ago, and keep their counts."),
     ),
-    "In a browser": (("serve", console.serve, "The console: a promotion from a browser, on this machine or for a team."),),
-    "Rehearse, without PassEntry": (
-        ("demo", demo.demo, "A sample campaign from start to end, on this machine alone."),
-        ("simulate", demo.simulate, "A stand-in for PassEntry on this machine, with its limits and any fault."),
+    "In a browser": (("serve", console.serve, "Start the console: send campaigns from a browser, on this machine or for a team."),),
+    "Try it, without PassEntry": (
+        ("demo", demo.demo, "Run a sample campaign from start to end, on this machine alone."),
+        ("simulate", demo.simulate, "Run a simulator of PassEntry on this machine, with its limits and any fault."),
     ),
 }
 _GROUPS: Final[dict[str, tuple[tuple[str, typer.Typer], ...]]] = {
@@ -168,10 +168,10 @@ def _all_commands() -> Commands:
 app = typer.Typer(
     name="campaign",
     cls=group_of(_all_commands()),
-    help="Send one message to every wallet pass of a list: never twice, and nothing lost.\n\n"
-    "Start with “campaign check LIST --message TEXT”, which sends nothing; then “campaign run” with the same words. "
-    "If anything stops it, run the same command again: it goes on where it was.",
-    epilog="campaign COMMAND --help tells more.\n\nEach option is also a variable: --max-attempts is CAMPAIGN_MAX_ATTEMPTS, also in a file "
+    help="Send one message to every wallet pass of a list: no duplicates, and nothing lost.\n\n"
+    "Start with “campaign check LIST --message TEXT”, which sends nothing; then “campaign run” with the same options. "
+    "If anything stops it, run the same command again: it resumes.",
+    epilog="campaign COMMAND --help shows more.\n\nEach option is also a variable: --max-attempts is CAMPAIGN_MAX_ATTEMPTS, also in a file "
     ".env. The token is read from PASSENTRY_API_KEY.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

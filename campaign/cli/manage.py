@@ -44,10 +44,12 @@ def show(name: OneName, *, settings: "Settings") -> None:
 @with_options("yes", "quiet_period", *LOOKING)
 def forget(
     name: Annotated[
-        str | None, typer.Argument(help="The campaign's name; without it, all that ended long enough ago.", metavar="[NAME]")
+        str | None, typer.Argument(help="The campaign's name. Default: all that ended long enough ago.", metavar="[NAME]")
     ] = None,
     *,
-    older_than: Annotated[str | None, typer.Option(help="How long nothing must have happened to it, such as 90d.", metavar="90d")] = None,
+    older_than: Annotated[
+        str | None, typer.Option(help="Only campaigns without activity for this long, such as 90d.", metavar="90d")
+    ] = None,
     settings: "Settings",
 ) -> None:
     from campaign.app import keeping
@@ -63,12 +65,12 @@ def forget(
     records = keeping.to_forget(name, age, settings)
     names = [record.spec.name for record in records]
     if records:
-        _agree(f"Remove every row of {_campaigns(names)} for good? Only the counts stay.", "forget them", settings)
+        _agree(f"Remove every row of {_campaigns(names)} for good? Only the counts are kept.", "forget them", settings)
         run_loop(keeping.forget(records, settings))
     if settings.json_output:
         print_json({"forgotten": names})
     elif records:
-        typer.echo(f"Forgotten: {_campaigns(names)}. Results files are not the ledger's: remove those yourself.")
+        typer.echo(f"Forgotten: {_campaigns(names)}. Results files are not removed: delete those yourself.")
     else:
         typer.echo("Nothing to forget: no campaign ended that long ago.")
 
@@ -88,7 +90,7 @@ def _agree(question: str, to_do: str, settings: "Settings") -> None:
         return
     if not sys.stdin.isatty():
         raise UsageError(
-            f"There is no terminal to ask on. Add --yes to {to_do} without being asked; nothing was changed.", code="no_terminal"
+            f"There is no terminal to confirm on. Nothing was changed. Add --yes to {to_do} without confirmation.", code="no_terminal"
         )
     if not typer.confirm(sanitize_for_terminal(question), err=True):
         raise UsageError("Nothing was changed.", code="not_agreed")

@@ -138,4 +138,4 @@ class _Writer:
         # Once, not every 15 s of a night.
         if why != self._told:
             self._told = why
-            tell("metrics_not_written", f"The metrics file {self._file} can't be written, and the run goes on without it: {why}")
+            tell("metrics_not_written", f"The metrics file {self._file} can't be written; the run continues without it: {why}")

@@ -15,11 +15,11 @@ import typer
 _LIST: Final = "The list and the message"
 _SENDING: Final = "Sending"
 _WHEN: Final = "When"
-_WHOM: Final = "Whom"
-_PLACES: Final = "Where things are"
+_WHOM: Final = "Recipients"
+_PLACES: Final = "Files"
 _OUTPUT: Final = "Output"
 _NETWORK: Final = "The network"
-_ENGINE: Final = "By several machines"
+_ENGINE: Final = "Several machines"
 
 
 def _option(kind: type, text: str, metavar: str | None, panel: str, *declarations: str) -> Any:
@@ -28,66 +28,68 @@ def _option(kind: type, text: str, metavar: str | None, panel: str, *declaration
 
 
 OPTIONS: Final[dict[str, Any]] = {
-    "name": _option(str, "The campaign's name; without it, the list's file name.", "NAME", _LIST),
+    "name": _option(str, "The campaign's name. Default: the list's file name.", "NAME", _LIST),
     "query": _option(Path, "The SQL of a list that is duckdb: or postgresql://..., in a file.", "FILE.sql", _LIST),
-    "message": _option(str, "The text to send; {{ column }} puts in a value of the list.", "TEXT", _LIST),
+    "message": _option(str, "The text to send; {{ column }} inserts a value of the list.", "TEXT", _LIST),
     "template": _option(Path, "A file with the text to send.", "FILE", _LIST),
     "templates": _option(Path, "The folder of the files that a “template” column names.", "DIR", _LIST),
     "id_column": _option(str, "The column of the pass IDs.", "COLUMN", _LIST),
-    "header_row": _option(str, "The line of the header, where a title is above it. Default: the first that is not blank.", "NUMBER", _LIST),
+    "header_row": _option(str, "The line of the header, if a title is above it. Default: the first that is not blank.", "NUMBER", _LIST),
     "max_length": _option(str, "Longest message, in characters. Default 350.", "NUMBER", _LIST),
-    "lock_screen": _option(str, "Characters that a lock screen shows; longer messages are warned of. Default 140.", "NUMBER", _LIST),
+    "lock_screen": _option(str, "Characters that a lock screen shows; check warns of longer messages. Default 140.", "NUMBER", _LIST),
     "rate": _option(str, "Sends per second. Default 9; the API allows 10.", "NUMBER", _SENDING),
-    "limit": _option(str, "Stop after so many sends; the rest stays for later.", "NUMBER", _SENDING),
-    "window": _option(str, "Hours of the day in which to send, over midnight too.", "09:00-20:00", _WHEN),
-    "time_zone": _option(str, "Whose hours: a zone such as Europe/Berlin; a time_zone column of the list wins.", "ZONE", _WHEN),
-    "start_at": _option(str, "Do not send before.", "TIME", _WHEN),
-    "not_after": _option(str, "The promotion's end: what is left then is skipped.", "TIME", _WHEN),
-    "no_wait": _option(bool, "End instead of waiting for the time to send.", None, _WHEN, "--no-wait"),
-    "exclude": _option(list[str], "A list of passes not to send to; may be given several times.", "FILE", _WHOM),
-    "daily_cap": _option(str, "Most messages to a pass in 24 hours, over all campaigns. Default 3; 0 is any number.", "NUMBER", _WHOM),
-    "sample": _option(str, "Send to so many rows, drawn at random; the rest stays for later.", "NUMBER", _WHOM),
-    "seed": _option(str, "Another number draws another sample.", "NUMBER", _WHOM),
-    "canary": _option(str, "Send so many first, and go on only if few of them fail (--halt, else 20%).", "NUMBER", _SENDING),
-    "yes": _option(bool, "Send without asking.", None, _SENDING, "--yes", "-y"),
+    "limit": _option(str, "Stop after this many sends; the rest can be sent later.", "NUMBER", _SENDING),
+    "window": _option(str, "Hours of the day in which to send; may span midnight.", "09:00-20:00", _WHEN),
+    "time_zone": _option(
+        str, "Time zone of the hours, such as Europe/Berlin; a time_zone column of the list takes precedence.", "ZONE", _WHEN
+    ),
+    "start_at": _option(str, "Do not send before this time.", "TIME", _WHEN),
+    "not_after": _option(str, "The promotion's end: rows not sent by then are skipped.", "TIME", _WHEN),
+    "no_wait": _option(bool, "Exit instead of waiting for the time to send.", None, _WHEN, "--no-wait"),
+    "exclude": _option(list[str], "A list of passes to exclude; may be given several times.", "FILE", _WHOM),
+    "daily_cap": _option(str, "Most messages to a pass in 24 hours, over all campaigns. Default 3; 0 is no limit.", "NUMBER", _WHOM),
+    "sample": _option(str, "Send to this many rows, drawn at random; the rest can be sent later.", "NUMBER", _WHOM),
+    "seed": _option(str, "Seed of the sample.", "NUMBER", _WHOM),
+    "canary": _option(str, "Send this many first, and continue only if few of them fail (--halt, else 20%).", "NUMBER", _SENDING),
+    "yes": _option(bool, "Send without confirmation.", None, _SENDING, "--yes", "-y"),
     "moved_here": _option(
         bool,
-        "This ledger was moved, copied or restored to here, and nothing is sent from where it was; to be said once.",
+        "Confirm, once, that this ledger was moved, copied or restored, and that nothing is sent from its old place.",
         None,
         _SENDING,
         "--moved-here",
     ),
-    "halt": _option(str, "Stop when so many sends fail: 20% of the last hundred, or 500 in all.", "20%|500", _SENDING),
+    "halt": _option(str, "Stop when this many sends fail: 20% of the last hundred, or 500 in all.", "20%|500", _SENDING),
     "baseline": _option(
         bool,
-        "Read each pass just before its message, so that what is unknown can nearly always be settled.",
+        "Read each pass just before its message, so that unknown rows can almost always be settled.",
         None,
         _SENDING,
         "--baseline",
     ),
     "on_unknown": _option(
         str,
-        "A message that may have arrived: verify (default) reads the pass back, hold leaves it to you, "
-        "resend sends it again, perhaps twice.",
+        "A message that may have arrived: verify (default) reads the pass, hold leaves it to you, "
+        "resend sends it again, with the risk of a duplicate.",
         "POLICY",
         _SENDING,
     ),
-    "quiet_period": _option(str, "How long to wait before a pass is read back. Default 10s.", "10s", _SENDING),
+    "quiet_period": _option(str, "How long to wait before a pass is read to verify a message. Default 10s.", "10s", _SENDING),
     "timeout": _option(str, "How long to wait for an answer. Default 30s.", "30s", _SENDING),
-    "max_attempts": _option(str, "Tries of a row that was provably not accepted. Default 5.", "NUMBER", _SENDING),
-    "concurrency": _option(str, "Sends under way at once; without it, as the rate needs.", "NUMBER", _SENDING),
+    "max_attempts": _option(str, "Attempts of a row that was provably not accepted. Default 5.", "NUMBER", _SENDING),
+    "concurrency": _option(str, "Concurrent sends. Default: as many as the rate needs.", "NUMBER", _SENDING),
     "results": _option(str, "Results file: .csv, .parquet, .jsonl or .xlsx. Default: beside the list.", "FILE", _PLACES),
-    "ledger": _option(str, "Where campaigns are kept: a file, or postgresql://... Default: in your own data folder.", "PATH|URL", _PLACES),
-    "json_output": _option(bool, "Print one JSON object instead of words.", None, _OUTPUT, "--json"),
-    "log_level": _option(str, "How much is told on the way: debug, info, warning or error.", "LEVEL", _OUTPUT),
-    "log_file": _option(Path, "Where the log goes, one JSON line an event, instead of stderr.", "FILE", _OUTPUT),
-    "metrics_file": _option(Path, "A file of figures for Prometheus's node_exporter, kept up to date.", "FILE.prom", _OUTPUT),
-    "notify_on": _option(str, "When to notify: finished, failed, stopped. Default all. Whom: CAMPAIGN_NOTIFY.", "WHEN,WHEN", _OUTPUT),
-    "engine": _option(str, "Who sends: here (default), this process; ray, workers of a cluster of Ray.", "ENGINE", _ENGINE),
-    "address": _option(str, "The cluster's address, or auto. Without it one of this machine alone is started.", "HOST:PORT", _ENGINE),
-    "workers": _option(str, "How many workers send. Default 4.", "NUMBER", _ENGINE),
-    "proxy": _option(str, "The HTTP proxy to reach the API by. Without it, as HTTPS_PROXY and NO_PROXY say.", "http://HOST:PORT", _NETWORK),
-    "ca_file": _option(Path, "Certificates to trust besides the system's, such as your company's own.", "FILE.pem", _NETWORK),
+    "ledger": _option(str, "The database of campaigns: a file, or postgresql://... Default: in your data folder.", "PATH|URL", _PLACES),
+    "json_output": _option(bool, "Print one JSON object instead of text.", None, _OUTPUT, "--json"),
+    "log_level": _option(str, "debug, info, warning or error.", "LEVEL", _OUTPUT),
+    "log_file": _option(Path, "A file for the log, one JSON line an event, instead of stderr.", "FILE", _OUTPUT),
+    "metrics_file": _option(Path, "A metrics file for Prometheus's node_exporter, kept up to date.", "FILE.prom", _OUTPUT),
+    "notify_on": _option(str, "When to notify: finished, failed, stopped. Default all. Addresses: CAMPAIGN_NOTIFY.", "WHEN,WHEN", _OUTPUT),
+    "engine": _option(str, "What sends: here (default), this process; ray, workers of a Ray cluster.", "ENGINE", _ENGINE),
+    "address": _option(str, "The Ray cluster's address, or auto. Default: start one on this machine alone.", "HOST:PORT", _ENGINE),
+    "workers": _option(str, "Number of workers. Default 4.", "NUMBER", _ENGINE),
+    "proxy": _option(str, "The HTTP proxy to the API. Default: HTTPS_PROXY and NO_PROXY.", "http://HOST:PORT", _NETWORK),
+    "ca_file": _option(Path, "Certificates to trust in addition to the system's, such as your company's own.", "FILE.pem", _NETWORK),
     "dry_run": _option(bool, "Do everything but sending; the same as check.", None, _SENDING, "--dry-run"),
 }
 

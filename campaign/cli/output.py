@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 _MEANT: Final = (
-    "Some passes it did not know, some were in no wallet, and some connections it cut: what became of each row stands in the results."
+    "It did not know some passes, some were in no wallet, and it cut some connections: the results show the outcome of each row."
 )
 
 
@@ -63,7 +63,7 @@ def none_yet() -> str:
 def line_of(view: CampaignView) -> str:
     """One campaign on one line: `promo: sending, 120 of 500 rows done, 9.0/s, about 42 s left`."""
     if view.half_staged:
-        how = "being staged by another process" if view.staging else "not staged to its end; run the same command again"
+        how = "being staged by another process" if view.staging else "not fully staged; run the same command again"
         return f"{sanitize_for_terminal(view.record.spec.name)}: {how}, {rows(view.counts.rows)} so far"
     done = view.counts.rows - view.counts.open
     parts = [view.state.value, f"{done:,} of {rows(view.counts.rows)} done"]
@@ -85,7 +85,7 @@ def print_checked(checked: "Checked", *, as_json: bool) -> None:
     ]
     before = [f"{count:,} {status.info.label}" for status, count in checked.counts.by_status.items() if count and status.info.sent_to]
     if before:
-        lines.append(f"Of the others, by what the file says became of them: {', '.join(before)}; they stay as they are.")
+        lines.append(f"The others have results in the file: {', '.join(before)}. They are not sent again.")
     if checked.estimated_seconds:
         lines.append(f"Sending takes about {words(max(1.0, checked.estimated_seconds))}, at {checked.rate_per_second:g} a second.")
     for problem in checked.problems:
@@ -118,15 +118,13 @@ def print_rehearsed(rehearsed: "Rehearsed") -> None:
     notes += [in_words(view, commands=False)]
     if rehearsed.processed:
         sent = f"{_messages(rehearsed.processed)} to {_passes(rehearsed.passes)}; sent twice: {rehearsed.doubles:,}"
-        notes += [f"This was a rehearsal: a simulator took the place of PassEntry. It processed {sent}.\n{_MEANT}"]
+        notes += [f"This was a demo: a simulator took the place of PassEntry. It processed {sent}.\n{_MEANT}"]
     elif not view.counts.open:
-        notes += [
-            "The simulator got no message this time, as it should be: a demo in the same folder is the same campaign, which has ended."
-        ]
+        notes += ["The simulator got no message this time, as intended: a demo in the same folder is the same campaign, which has ended."]
     if view.counts.open:
-        notes += [f"To go on:\n    {shlex.join(['campaign', 'demo', '--folder', str(rehearsed.folder)])}"]
+        notes += [f"To continue:\n    {shlex.join(['campaign', 'demo', '--folder', str(rehearsed.folder)])}"]
     else:
-        notes += ["Now look through a list of yours, which sends nothing:\n    campaign check LIST --message TEXT"]
+        notes += ["Next, check your own list; this sends nothing:\n    campaign check LIST --message TEXT"]
     sys.stdout.write("\n\n".join(notes) + "\n")
 
 

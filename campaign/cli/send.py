@@ -101,14 +101,16 @@ def send_to_self(
     *,
     row: Annotated[
         int | None,
-        typer.Option(help="Which row's message, counted below the header; without it, the first that has one.", min=1, metavar="NUMBER"),
+        typer.Option(
+            help="The row whose message is sent, counted below the header. Default: the first that has one.", min=1, metavar="NUMBER"
+        ),
     ] = None,
-    line: Annotated[int | None, typer.Option(help="The same by its line in the spreadsheet.", min=1, metavar="NUMBER")] = None,
+    line: Annotated[int | None, typer.Option(help="The row by its line in the spreadsheet.", min=1, metavar="NUMBER")] = None,
     settings: "Settings",
 ) -> None:
     from campaign.app.trial import send_test
 
-    # It is a person's own, who is there: neither the job's figures nor its notices are about it.
+    # The person is there: a test writes no metrics and sends no notices.
     alone = settings.model_copy(update={"metrics_file": None, "notify": ()})
     conduct(lambda front: send_test(source, to, settings, front, row=row, line=line), alone, "test")
 
@@ -119,7 +121,7 @@ def _front(settings: "Settings", monitor: "RunMonitor") -> "Front":
     from campaign.cli.terminal import agree, confirm, listen
 
     if (file := settings.open_token_file) is not None:
-        tell("token_file_is_open", f"Others may read the token in {file}. Close it with: chmod 600 {shlex.quote(str(file))}")
+        tell("token_file_is_open", f"Other users can read the token in {file}. Restrict it with: chmod 600 {shlex.quote(str(file))}")
 
     return Front(confirm=confirm, agree=agree, watch=monitor.watch, listen=listen, tell=tell, words=tuple(sys.argv[1:]))
 
@@ -127,7 +129,7 @@ def _front(settings: "Settings", monitor: "RunMonitor") -> "Front":
 def conduct(
     work: "Callable[[Front], Coroutine[Any, Any, Finished]]", settings: "Settings", campaign: str, *, by_engine: bool = False
 ) -> None:
-    """Do it, and tell whoever wants to know how it ended.
+    """Do it, and report how it ended: on stdout, in the log, the metrics file and notices.
 
     Args:
         work: what is to be done.
@@ -151,7 +153,7 @@ def conduct(
                 finished = run_loop(work(replace(front, sender=sender)))
         else:
             finished = run_loop(work(front))
-    except Exception as error:  # noqa: BLE001 - a fault of the program ends a run, too, and has to be told
+    except Exception as error:  # noqa: BLE001 - a fault of the program ends a run, too, and has to be reported
         exit_code = report_error(error)
         monitor.broke_off(error, exit_code)
         raise typer.Exit(exit_code) from None
@@ -175,7 +177,7 @@ def _run_job(file: str, settings: "Settings", *, dry: bool = False) -> None:
     if dry or ready.dry_run:
         order = order_of(job, ready, now=now)
         if not isinstance(order, SendOrder):
-            raise UsageError(f"{file}: a job that retries can't be tried without sending. Nothing was sent.", code="retry_not_dry")
+            raise UsageError(f"{file}: a retry job can't be checked without sending. Nothing was sent.", code="retry_not_dry")
         _check(order.source, order.settings)
     if idle := too_early(job, ready, now=now):
         print_idle(idle, as_json=ready.json_output)
@@ -192,7 +194,8 @@ def _check(source: "ListSource", settings: "Settings") -> NoReturn:
     checked = run_loop(look_through(source, settings))
     if checked.earlier_results is not None:
         sentence = (
-            f"{checked.earlier_results} holds results of this campaign, which the ledger does not know: it may have been sent already."
+            f"{checked.earlier_results} holds results of this campaign, but the ledger does not know the campaign: it may have been sent "
+            "already."
         )
         logs.tell("unknown_campaign", sentence, results=str(checked.earlier_results))
     print_checked(checked, as_json=settings.json_output)
@@ -200,12 +203,12 @@ def _check(source: "ListSource", settings: "Settings") -> NoReturn:
 
 
 _PANEL = "Which rows"
-_TWICE = "Some of these messages may have arrived, though nobody could tell: who got one of them gets it twice."
+_TWICE = "Some of these messages may have arrived. Passes that have the message get it a second time."
 
 
 def _several(text: str, metavar: str) -> Any:
     return Annotated[
-        list[str] | None, typer.Option(help=f"{text} Several: with commas, or again.", metavar=metavar, rich_help_panel=_PANEL)
+        list[str] | None, typer.Option(help=f"{text} Separate several by commas, or repeat.", metavar=metavar, rich_help_panel=_PANEL)
     ]
 
 
@@ -213,16 +216,16 @@ def _several(text: str, metavar: str) -> Any:
 def retry(
     target: Annotated[
         str,
-        typer.Argument(help="The campaign's name, or its results or failed-rows file, corrected or as it was.", metavar="NAME|RESULTS"),
+        typer.Argument(help="The campaign's name, or its results or failed-rows file, corrected or unchanged.", metavar="NAME|RESULTS"),
     ],
     *,
     rows: Annotated[
         str | None,
-        typer.Option(help="Only rows whose pass is in this list, whatever else is in it.", metavar="FILE", rich_help_panel=_PANEL),
+        typer.Option(help="Only rows whose pass is in this list.", metavar="FILE", rich_help_panel=_PANEL),
     ] = None,
     status: _several("failed (default), not_delivered or unknown.", "STATUS") = None,  # type: ignore[valid-type]  # typer reads it when run
     reason: _several("Only rows with this delivery_reason.", "REASON") = None,  # type: ignore[valid-type]  # (same)
-    http_status: _several("Only rows that were answered so.", "CODE") = None,  # type: ignore[valid-type]  # (same)
+    http_status: _several("Only rows with this HTTP status.", "CODE") = None,  # type: ignore[valid-type]  # (same)
     settings: "Settings",
 ) -> None:
     from campaign.app import reruns
@@ -239,7 +242,7 @@ def retry(
 
 
 def _label(target: str) -> str:
-    """What notices and figures call the run until its campaign is found: never a URL that may hold a secret."""
+    """The run's name in notices and metrics until its campaign is found: never a URL, which may hold a secret."""
     from campaign.domain.locations import place_of
 
     try:

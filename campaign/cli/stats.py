@@ -13,32 +13,34 @@ if TYPE_CHECKING:
 
 
 RATE = (
-    "The delivery rate is the share of delivered rows among all rows that a message was sent to: those that are delivered, accepted, "
-    "not delivered, unknown or failed, and not those that are skipped, invalid or not sent yet."
+    "The delivery rate is the share of delivered rows among all rows that a message was sent to: delivered, accepted, "
+    "not delivered, unknown and failed rows. Skipped and invalid rows, and rows not sent yet, don't count."
 )
 Conversions = Annotated[
     str | None,
     typer.Option(
         "--conversions",
-        help="A list of the passes that were redeemed, in any format of lists; with a column redeemed_at, if that is known.",
+        help="A list of redeemed passes, in any list format; optionally with a column redeemed_at.",
         metavar="FILE",
     ),
 ]
 Within = Annotated[
     str | None, typer.Option("--within", help="How long after its message a redemption counts, such as 7d or 12h.", metavar="DURATION")
 ]
-By = Annotated[str, typer.Option("--by", help="A column of the campaigns' lists to divide the conversions by.", metavar="COLUMN")]
-IdColumn = Annotated[str | None, typer.Option("--conversions-id", help="The column of the passes' ids in that list.", metavar="COLUMN")]
-TimeColumn = Annotated[str | None, typer.Option("--conversions-time", help="The column of when each pass was redeemed.", metavar="COLUMN")]
+By = Annotated[str, typer.Option("--by", help="A column of the campaigns' lists to group the conversions by.", metavar="COLUMN")]
+IdColumn = Annotated[str | None, typer.Option("--conversions-id", help="The column of the pass IDs in that list.", metavar="COLUMN")]
+TimeColumn = Annotated[
+    str | None, typer.Option("--conversions-time", help="The column of the redemption times in that list.", metavar="COLUMN")
+]
 STATS = f"The delivery rate of every campaign, oldest first, and of all together.\n\n{RATE}"
-COMPARE = f"Two campaigns side by side: what became of them, why, how fast, with which settings and which message.\n\n{RATE}"
+COMPARE = f"Two campaigns side by side: outcomes, reasons, speed, settings and message.\n\n{RATE}"
 
 
 @with_options(*LOOKING)
 def stats(
     *,
-    since: Annotated[str | None, typer.Option("--since", help="Only campaigns begun at this time or later.", metavar="TIME")] = None,
-    until: Annotated[str | None, typer.Option("--until", help="Only campaigns begun before this time.", metavar="TIME")] = None,
+    since: Annotated[str | None, typer.Option("--since", help="Only campaigns started at this time or later.", metavar="TIME")] = None,
+    until: Annotated[str | None, typer.Option("--until", help="Only campaigns started before this time.", metavar="TIME")] = None,
     conversions: Conversions = None,
     within: Within = None,
     by: By = "",
@@ -61,7 +63,7 @@ def stats(
 @with_options(*LOOKING)
 def compare(
     first: Annotated[str, typer.Argument(help="A campaign's name.", metavar="NAME")],
-    second: Annotated[str, typer.Argument(help="Another's.", metavar="NAME")],
+    second: Annotated[str, typer.Argument(help="The name of the other campaign.", metavar="NAME")],
     *,
     conversions: Conversions = None,
     within: Within = None,

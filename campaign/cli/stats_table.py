@@ -20,9 +20,9 @@ _LEAST_COLUMN: Final = 16
 
 def lines_of_rates(found: Rates, *, bars: bool) -> list[str]:
     """A line for each campaign, oldest first, and one for all together."""
-    left_out = f"{found.unsent:,} {'campaign' if found.unsent == 1 else 'campaigns'} of which nothing was sent yet left out."
+    left_out = f"{found.unsent:,} {'campaign' if found.unsent == 1 else 'campaigns'} without sends left out."
     if not found.campaigns:
-        return ["No campaign was sent in this time." if not found.unsent else f"No campaign was sent in this time; {left_out}"]
+        return ["No campaign was sent in this period." if not found.unsent else f"No campaign was sent in this period; {left_out}"]
     counted = [_cells(shortened(one), _day(one.record.started_at), one.counts) for one in found.campaigns]
     total = _cells(f"all {len(found.campaigns):,}", "", found.total)
     widths = [max(len(line[place]) for line in (_HEAD, *counted, total)) for place in range(len(_HEAD))]

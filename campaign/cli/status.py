@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from campaign.settings import Settings
 
 
-Name = Annotated[str | None, typer.Argument(help="The campaign's name; without it, all of them.", metavar="[NAME]")]
+Name = Annotated[str | None, typer.Argument(help="The campaign's name. Default: all campaigns.", metavar="[NAME]")]
 OneName = Annotated[str, typer.Argument(help="The campaign's name.", metavar="NAME")]
 
 
@@ -22,7 +22,7 @@ OneName = Annotated[str, typer.Argument(help="The campaign's name.", metavar="NA
 def status(
     name: Name = None,
     *,
-    watch: Annotated[bool, typer.Option("--watch", help="Look again every second until the campaign ends.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Refresh every second until the campaign ends.")] = False,
     settings: "Settings",
 ) -> None:
     from campaign.app.finding import find, reading
@@ -45,10 +45,10 @@ def status(
 def report(
     name: OneName,
     output: Annotated[
-        str, typer.Option("--output", "-o", help="Where to: .csv, .parquet, .jsonl or .xlsx, or .html for a page.", metavar="FILE")
+        str, typer.Option("--output", "-o", help="The file to write: .csv, .parquet, .jsonl or .xlsx, or .html for a page.", metavar="FILE")
     ],
     *,
-    by: Annotated[str, typer.Option("--by", help="A column of the list to divide the page by (.html).", metavar="COLUMN")] = "",
+    by: Annotated[str, typer.Option("--by", help="A column of the list to group the page by (.html).", metavar="COLUMN")] = "",
     settings: "Settings",
 ) -> None:
     from campaign.app import outcomes
@@ -58,10 +58,10 @@ def report(
     written = outcomes.report(name, output, settings, by=by)
     if written is None:
         typer.echo(
-            sanitize_for_terminal(f"What became of the campaign “{name}” is in {output}: open it in a browser, print it, or forward it.")
+            sanitize_for_terminal(f"The report of the campaign “{name}” is in {output}: open it in a browser, print it, or forward it.")
         )
         return
-    beside = f", and those that need someone also in {written.failed}" if written.failed is not None else ""
+    beside = f", and the rows that need attention also in {written.failed}" if written.failed is not None else ""
     typer.echo(
         sanitize_for_terminal(
             f"The {rows(written.rows)} of the campaign “{name}” {'is' if written.rows == 1 else 'are'} in {output}{beside}."
@@ -76,10 +76,10 @@ def pause(name: OneName, *, settings: "Settings") -> None:
 
     _control(name, Control.PAUSED, settings)
     go_on = command_line("resume", name, ledger=settings.ledger_to_name)
-    typer.echo(f"The campaign “{name}” is paused; what was under way settles. To let it go on:\n    {go_on}")
+    typer.echo(f"The campaign “{name}” is paused; sends under way still settle. To resume it:\n    {go_on}")
 
 
-@with_options("ledger", "log_level", yes="Cancel without asking.")
+@with_options("ledger", "log_level", yes="Cancel without confirmation.")
 def cancel(name: OneName, *, settings: "Settings") -> None:
     from campaign.domain.errors import UsageError
     from campaign.insights import command_line
@@ -88,20 +88,20 @@ def cancel(name: OneName, *, settings: "Settings") -> None:
     if not settings.yes:
         if not sys.stdin.isatty():
             raise UsageError(
-                "There is no terminal to ask on. Add --yes to cancel without being asked; nothing was changed.", code="no_terminal"
+                "There is no terminal to confirm on. Nothing was changed. Add --yes to cancel without confirmation.", code="no_terminal"
             )
         if not _agreed(name):
             raise UsageError("Nothing was changed.", code="not_agreed")
     _control(name, Control.CANCELLED, settings)
     export = command_line("report", name, "--output", "FILE", ledger=settings.ledger_to_name)
-    typer.echo(f"The campaign “{name}” is cancelled for good. What became of its rows:\n    {export}")
+    typer.echo(f"The campaign “{name}” is cancelled for good. To write its results to a file:\n    {export}")
 
 
 def _agreed(name: str) -> bool:
     from campaign.cli.terminal import ask_yes_no
 
     try:
-        return ask_yes_no(f"Cancel “{name}” for good? What is not sent yet will never be.")
+        return ask_yes_no(f"Cancel “{name}” for good? Rows not sent yet will never be sent.")
     except KeyboardInterrupt:
         raise typer.Abort from None
 

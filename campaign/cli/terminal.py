@@ -92,7 +92,9 @@ def confirm(question: "Question") -> bool:
     from campaign.reporter.reasons import concern_in_words
 
     if not sys.stdin.isatty():
-        raise UsageError("There is no terminal to ask on. Add --yes to send without being asked; nothing was sent.", code="no_terminal")
+        raise UsageError(
+            "There is no terminal to confirm on. Nothing was sent. Add --yes to send without confirmation.", code="no_terminal"
+        )
     width = min(WIDTH, get_terminal_size().columns)
 
     def say(sentence: str) -> None:
@@ -107,7 +109,7 @@ def confirm(question: "Question") -> bool:
         for concern in question.concerns():
             if concern.kind is not LintKind.LINK:
                 where = concern.where(question.record.spec.lines, most=3)
-                say(f"Look at this: {concern_in_words(concern, lock_screen=question.lock_screen)}: {where}.")
+                say(f"Check this: {concern_in_words(concern, lock_screen=question.lock_screen)}: {where}.")
         if question.messages <= NUMBER_FROM:
             return ask_yes_no("Send?")
         return is_number(prompt("To send, type the number of recipients"), question.messages)
@@ -155,4 +157,4 @@ def _stop_requested(stop: Stop, number: signal.Signals) -> None:
         return
     stop.exit_code = 128 + number
     stop.gently.set()
-    tell("stopping", "Stopping: no new sends; waiting up to 10 s for the ones under way. Again to stop at once.")
+    tell("stopping", "Stopping: no new sends; waiting up to 10 s for those under way. Press again to stop at once.")

@@ -26,12 +26,12 @@ def unknown_env_vars() -> Iterator[str]:
     found = dict.fromkeys(os.environ, "the environment") | dict.fromkeys(_in_dotenv(), DOTENV)
     for name, place in sorted(found.items()):
         if name.upper().startswith(_PREFIX) and name.upper() not in known and not _OF_KUBERNETES.fullmatch(name.upper()):
-            yield f"{name}, set in {place}, is no setting and changes nothing. {_hint(name.upper(), known)}"
+            yield f"Unknown setting {name} in {place} ignored. {_hint(name.upper(), known)}"
 
 
 def _hint(name: str, known: set[str]) -> str:
     if (field := name.removeprefix(_PREFIX).lower()) in ONLY_FLAGS:
-        return f"Give --{field.replace('_', '-')} to the one command that it is for."
+        return f"Use the flag --{field.replace('_', '-')} instead."
     near = get_close_matches(name, sorted(known), n=1, cutoff=0.75)
     return f"Did you mean {near[0]}?" if near else "campaign run --help lists them."
 

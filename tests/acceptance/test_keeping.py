@@ -72,7 +72,7 @@ class TestListAndShow:
         assert sum(run["attempts"] for run in found["runs"]) >= 30
         assert (found["columns"], found["id_column"], found["sample"]) == (["pass_id", "first_name"], "pass_id", "Hi Name 1")
         shown = desk.run("show", "list").stdout
-        assert "Runs (3), the last one first:" in shown
+        assert "Runs (3), newest first:" in shown
         assert "Cora on " in shown
         assert "exit code 3" in shown
         assert "Its process was killed" in shown

@@ -69,7 +69,7 @@ def everything_happens(desk: Desk) -> None:
     desk.run("pause", "list")
     _ended(going_on, 5)
     time.sleep(2.5)
-    # PassEntry asks to slow down, and later can't be reached.
+    # PassEntry throttles the requests, and later can't be reached.
     going_on = desk.start("resume", "list", **SENDING)
     _until_sent(desk, 2300)
     api.set_faults(storms=(Storm(seconds=1.5, retry_after="1.2"),))
