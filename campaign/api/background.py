@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Generic, Never, Self, TypeVar
 
-from campaign.app.question import Question
-from campaign.app.sending import Stop, send
+from campaign.app.confirmation import Question
+from campaign.app.progress_state import Tally
+from campaign.app.send import Stop, send
 from campaign.app.session import Front, Sender
-from campaign.app.tally import Tally
 from campaign.domain.durations import words
 from campaign.domain.errors import StoppedError, UsageError
 from campaign.domain.model import Counts, Settlement, Status

@@ -27,9 +27,12 @@ from campaign.api.options import (
     settings_of,
 )
 from campaign.api.result import Checked, Result
-from campaign.app import checking, outcomes, reruns, runs
-from campaign.app.finding import find, reading
-from campaign.app.keeping import all_campaigns
+from campaign.app import check as checks
+from campaign.app import report
+from campaign.app import retry as retries
+from campaign.app import run as runs
+from campaign.app.campaigns import all_campaigns
+from campaign.app.open_ledger import find, reading
 from campaign.app.session import Finished, Front
 from campaign.domain.errors import CampaignError, UsageError, problem_of
 from campaign.domain.locations import place_of
@@ -284,7 +287,7 @@ def results(name: str, /, *, status: Words = None, **options: Unpack[LedgerOptio
         UsageError: there is no such campaign or status, or its rows were removed.
     """
     settings = settings_of(options, opt.LEDGER, function="results")
-    return outcomes.results(name, settings, statuses=_statuses(_words(status)))
+    return report.results(name, settings, statuses=_statuses(_words(status)))
 
 
 async def aresults(name: str, /, *, status: Words = None, **options: Unpack[LedgerOptions]) -> pd.DataFrame:
@@ -298,7 +301,7 @@ def _check(rows: List, options: Mapping[str, Any], *, function: str = "check") -
     def body(background: Background[Checked], _: ProgressWatch) -> Checked:
         with ExitStack() as stack:
             source, ready = stack.enter_context(_source(rows)), stack.enter_context(_excluding(settings, excluded))
-            return Checked.of(background.run(checking.check(source, ready)))
+            return Checked.of(background.run(checks.check(source, ready)))
 
     return Call(body=body)
 
@@ -355,7 +358,7 @@ def _retry(
         with ExitStack() as stack:
             source, ready = stack.enter_context(_source(corrected)), stack.enter_context(_excluding(settings, excluded))
             named = stack.enter_context(_source(rows))
-            work = reruns.retry(source or name, selection, ready, user_interface(background, watch), rows=named, of=name if source else "")
+            work = retries.retry(source or name, selection, ready, user_interface(background, watch), rows=named, of=name if source else "")
             return _result(background.run(work), settings)
 
     return Call(body=body, progress=progress)

@@ -5,8 +5,8 @@ from functools import cached_property
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, Self
 
-from campaign.app import outcomes
-from campaign.app.checking import Checked as Findings
+from campaign.app import report
+from campaign.app.check import Checked as Findings
 from campaign.domain.model import NEEDS_ATTENTION, Status
 from campaign.insights import CampaignView
 from campaign.settings import Settings
@@ -63,12 +63,12 @@ class Result:
         Raises:
             CampaignError: the ledger can't be read, or the campaign's rows were removed.
         """
-        return outcomes.results(self.campaign, self._settings)
+        return report.results(self.campaign, self._settings)
 
     @cached_property
     def failed(self) -> "pd.DataFrame":
         """`results` of the rows that need someone: failed, unknown or invalid. Corrected, it goes to `retry`."""
-        return outcomes.results(self.campaign, self._settings, statuses=NEEDS_ATTENTION)
+        return report.results(self.campaign, self._settings, statuses=NEEDS_ATTENTION)
 
     def report(self, output: str | PathLike[str], *, by: str = "") -> None:
         """Write what became of it to a file: .csv, .parquet, .jsonl or .xlsx, or .html for a page.
@@ -81,7 +81,7 @@ class Result:
             UsageError: it can't be written there; nothing was changed.
             DiskFullError: no space left.
         """
-        outcomes.report(self.campaign, fspath(output), self._settings, by=by)
+        report.report(self.campaign, fspath(output), self._settings, by=by)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,10 +10,10 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, assert_never
 
-from campaign.app.ledgers import other_ledger
-from campaign.app.lists import CheckedList, ListSource, results_path
-from campaign.app.owner import holds_results, may_hold_results_of, owner_of
-from campaign.app.question import new_in_words
+from campaign.app.confirmation import new_in_words
+from campaign.app.list_source import CheckedList, ListSource, results_path
+from campaign.app.open_ledger import other_ledger
+from campaign.app.results_path import holds_results, may_hold_results_of, owner_of
 from campaign.app.session import Session
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.ledger_identity import Difference, Displaced

@@ -6,12 +6,11 @@ from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, Self
 
-from campaign.app.controls import cannot_finish, check_schedule, kept_of, opens_in_words, schedule_of, utc_now
-from campaign.app.finding import find
-from campaign.app.ledgers import open_ledger, open_reader
-from campaign.app.near import Rows
-from campaign.app.question import Question, new_in_words, new_ledger, question_of
-from campaign.app.sending import Stop, exit_code, report, send
+from campaign.app.campaign_settings import cannot_finish, check_schedule, kept_of, opens_in_words, schedule_of, utc_now
+from campaign.app.confirmation import Question, new_in_words, new_ledger, question_of
+from campaign.app.message_warnings import Rows
+from campaign.app.open_ledger import find, open_ledger, open_reader
+from campaign.app.send import Stop, exit_code, report, send
 from campaign.domain.errors import InputError, LedgerError, SafeguardError, StoppedError, UsageError
 from campaign.domain.locations import Place
 from campaign.domain.message_lint import Concern

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
-from campaign.app.keeping import History, Run
+from campaign.app.campaigns import History, Run
 from campaign.domain.sanitize import sanitize_for_terminal
 from campaign.insights import CampaignView
 from campaign.reporter.lines import rows

@@ -67,7 +67,7 @@ def demo(
         Path | None, typer.Option(help="The folder for the ledger and results. Default: a temporary folder.", metavar="DIR")
     ] = None,
 ) -> None:
-    from campaign.app.rehearsal import rehearse
+    from campaign.app.demo import rehearse
     from campaign.cli import logs
     from campaign.cli.output import print_rehearsed
     from campaign.cli.process import run_loop

@@ -17,7 +17,7 @@ OneName = Annotated[str, typer.Argument(help="The campaign's name.", metavar="NA
 
 @with_options(*LOOKING)
 def list_all(*, settings: "Settings") -> None:
-    from campaign.app.keeping import all_campaigns, listed
+    from campaign.app.campaigns import all_campaigns, listed
     from campaign.cli.campaign_table import lines_of_all
     from campaign.cli.output import none_yet, print_json
 
@@ -30,7 +30,7 @@ def list_all(*, settings: "Settings") -> None:
 
 @with_options(*LOOKING)
 def show(name: OneName, *, settings: "Settings") -> None:
-    from campaign.app.keeping import history
+    from campaign.app.campaigns import history
     from campaign.cli.campaign_table import history_in_words
     from campaign.cli.output import print_json
 
@@ -52,7 +52,7 @@ def forget(
     ] = None,
     settings: "Settings",
 ) -> None:
-    from campaign.app import keeping
+    from campaign.app import campaigns
     from campaign.cli.output import print_json
     from campaign.cli.process import run_loop
     from campaign.domain.durations import parse_duration
@@ -62,11 +62,11 @@ def forget(
         age = None if older_than is None else parse_duration(older_than)
     except ValueError as error:
         raise UsageError(f"--older-than: {error}.", code="bad_value", option="--older-than") from None
-    records = keeping.to_forget(name, age, settings)
+    records = campaigns.to_forget(name, age, settings)
     names = [record.spec.name for record in records]
     if records:
         _agree(f"Remove every row of {_campaigns(names)} for good? Only the counts are kept.", "forget them", settings)
-        run_loop(keeping.forget(records, settings))
+        run_loop(campaigns.forget(records, settings))
     if settings.json_output:
         print_json({"forgotten": names})
     elif records:

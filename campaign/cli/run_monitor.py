@@ -14,9 +14,9 @@ from rich.console import RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
-from campaign.app.notices import Notice, check_notices, deliver, notice_of, notice_of_error
+from campaign.app.notifications import Notice, check_notices, deliver, notice_of, notice_of_error
+from campaign.app.progress_state import Tally
 from campaign.app.session import Finished
-from campaign.app.tally import Tally
 from campaign.cli import logs
 from campaign.cli.log_sinks import describe_event
 from campaign.cli.logs import console

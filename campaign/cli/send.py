@@ -14,8 +14,8 @@ from campaign.cli.options import with_options
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from campaign.app.lists import ListSource
-    from campaign.app.question import Question
+    from campaign.app.confirmation import Question
+    from campaign.app.list_source import ListSource
     from campaign.app.session import Finished, Front
     from campaign.cli.run_monitor import RunMonitor
     from campaign.settings import Settings
@@ -41,8 +41,8 @@ Campaign = Annotated[str, typer.Argument(help="The campaign's name.", metavar="N
 
 @with_options("name", *MESSAGE, *SENDING, *NETWORK, *ENGINE, "dry_run", "results", *LOOKING, *WATCHED)
 def run(source: ListOrJob, *, settings: "Settings") -> None:
-    from campaign.app.lists import default_name, find_list
-    from campaign.app.runs import run_list
+    from campaign.app.list_source import default_name, find_list
+    from campaign.app.run import run_list
 
     if source.lower().endswith(JOB_SUFFIX):
         _run_job(source, settings)
@@ -63,15 +63,15 @@ def check(source: ListOrJob, *, settings: "Settings") -> None:
 
 @with_options(*SENDING, *NETWORK, "results", *LOOKING, *WATCHED)
 def resume(name: Campaign, *, settings: "Settings") -> None:
-    from campaign.app import runs
+    from campaign.app import run as runs
 
     conduct(lambda front: runs.resume(name, settings, front), settings, name)
 
 
 @with_options("name", *MESSAGE, *SENDING, "results", *LOOKING, "log_file")
 def stage(source: List, *, settings: "Settings") -> None:
-    from campaign.app.lists import default_name, find_list
-    from campaign.app.runs import stage_list
+    from campaign.app.list_source import default_name, find_list
+    from campaign.app.run import stage_list
 
     rows = find_list(source, settings)
     conduct(lambda front: stage_list(rows, settings, front), settings, settings.name or default_name(rows))
@@ -79,7 +79,7 @@ def stage(source: List, *, settings: "Settings") -> None:
 
 @with_options(*SENDING, *NETWORK, *ENGINE, "results", *LOOKING, *WATCHED)
 def send(name: Campaign, *, shard: Annotated[str | None, typer.Option(hidden=True)] = None, settings: "Settings") -> None:
-    from campaign.app import runs
+    from campaign.app import run as runs
     from campaign.cli.logs import tell
 
     if shard is not None:
@@ -89,7 +89,7 @@ def send(name: Campaign, *, shard: Annotated[str | None, typer.Option(hidden=Tru
 
 @with_options(*NETWORK, "results", *LOOKING, *WATCHED)
 def verify(name: Campaign, *, settings: "Settings") -> None:
-    from campaign.app import runs
+    from campaign.app import run as runs
 
     conduct(lambda front: runs.read_back(name, settings, front), settings, name)
 
@@ -108,7 +108,7 @@ def send_to_self(
     line: Annotated[int | None, typer.Option(help="The row by its line in the spreadsheet.", min=1, metavar="NUMBER")] = None,
     settings: "Settings",
 ) -> None:
-    from campaign.app.trial import send_test
+    from campaign.app.test_send import send_test
 
     # The person is there: a test writes no metrics and sends no notices.
     alone = settings.model_copy(update={"metrics_file": None, "notify": ()})
@@ -186,7 +186,7 @@ def _run_job(file: str, settings: "Settings", *, dry: bool = False) -> None:
 
 
 def _check(source: "ListSource", settings: "Settings") -> NoReturn:
-    from campaign.app.checking import check as look_through
+    from campaign.app.check import check as look_through
     from campaign.cli import logs
     from campaign.cli.output import print_checked
     from campaign.cli.process import run_loop
@@ -228,7 +228,7 @@ def retry(
     http_status: _several("Only rows with this HTTP status.", "CODE") = None,  # type: ignore[valid-type]  # (same)
     settings: "Settings",
 ) -> None:
-    from campaign.app import reruns
+    from campaign.app import retry as retries
     from campaign.domain.model import Status
     from campaign.domain.retry_selection import selection_of
 
@@ -236,7 +236,7 @@ def retry(
     warns = Status.UNKNOWN in selection.statuses
 
     def again(front: "Front") -> "Coroutine[Any, Any, Finished]":
-        return reruns.retry(target, selection, settings, _warning(front) if warns else front, rows=rows)
+        return retries.retry(target, selection, settings, _warning(front) if warns else front, rows=rows)
 
     conduct(again, settings, _label(target))
 

@@ -25,7 +25,7 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", help="Refresh every second until the campaign ends.")] = False,
     settings: "Settings",
 ) -> None:
-    from campaign.app.finding import find, reading
+    from campaign.app.open_ledger import find, reading
     from campaign.cli.output import show_views, watch_views
     from campaign.insights import view
 
@@ -51,11 +51,11 @@ def report(
     by: Annotated[str, typer.Option("--by", help="A column of the list to group the page by (.html).", metavar="COLUMN")] = "",
     settings: "Settings",
 ) -> None:
-    from campaign.app import outcomes
+    from campaign.app import report
     from campaign.domain.sanitize import sanitize_for_terminal
     from campaign.reporter.lines import rows
 
-    written = outcomes.report(name, output, settings, by=by)
+    written = report.report(name, output, settings, by=by)
     if written is None:
         typer.echo(
             sanitize_for_terminal(f"The report of the campaign “{name}” is in {output}: open it in a browser, print it, or forward it.")
@@ -107,7 +107,7 @@ def _agreed(name: str) -> bool:
 
 
 def _control(name: str, wanted: "Control", settings: "Settings") -> None:
-    from campaign.app.runs import control
+    from campaign.app.run import control
     from campaign.cli.process import run_loop
 
     run_loop(control(name, wanted, settings))

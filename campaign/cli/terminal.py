@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
-from campaign.app.plan import NUMBER_FROM, is_number, plan_in_words
-from campaign.app.sending import Stop
+from campaign.app.confirmation import NUMBER_FROM, is_number, plan_in_words
+from campaign.app.send import Stop
 from campaign.cli.logs import tell
 from campaign.domain.message_lint import LintKind
 from campaign.loader.source import STOP_CODE
 
 if TYPE_CHECKING:
-    from campaign.app.question import Question
+    from campaign.app.confirmation import Question
 
 
 _LOOK_SECONDS: Final = 0.2
@@ -85,7 +85,7 @@ def confirm(question: "Question") -> bool:
         UsageError: there is nobody to ask.
         KeyboardInterrupt: Ctrl-C, or the end of the input.
     """
-    from campaign.app.question import new_in_words
+    from campaign.app.confirmation import new_in_words
     from campaign.domain.errors import UsageError
     from campaign.domain.sanitize import sanitize_for_terminal
     from campaign.reporter.lines import WIDTH, wrapped

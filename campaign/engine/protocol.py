@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 from pydantic import SecretStr
 
-from campaign.app.controls import home_zone, schedule_of, utc_now
+from campaign.app.campaign_settings import home_zone, schedule_of, utc_now
 from campaign.domain.errors import UsageError
 from campaign.ledger.port import CampaignRecord
 from campaign.sender.stop import End

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from campaign.app.sending import Stop, send
+from campaign.app.send import Stop, send
 from campaign.app.session import Sender
 from campaign.engine.protocol import order_of
 from campaign.engine.supervisor import Supervisor, Work

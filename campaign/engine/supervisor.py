@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from campaign.app.sending import Stop
+from campaign.app.send import Stop
 from campaign.domain.errors import LedgerError
 from campaign.domain.model import Counts, Status
 from campaign.engine.protocol import SILENCE_SECONDS, Broken, Cluster, LostError, Order, WorkerHandle

@@ -8,9 +8,8 @@ import os
 from collections.abc import Callable
 from importlib.metadata import version
 
-from campaign.app.finding import find_whole
-from campaign.app.ledgers import open_ledger, open_reader
-from campaign.app.sending import Stop, send
+from campaign.app.open_ledger import find_whole, open_ledger, open_reader
+from campaign.app.send import Stop, send
 from campaign.domain.errors import UsageError, fault_of, problem_of
 from campaign.domain.model import Settlement
 from campaign.engine.protocol import SILENCE_SECONDS, Broken, Order

@@ -239,7 +239,7 @@ class TestLocks:
 class TestTogether:
     def test_two_runs_of_the_same_instant_make_one_ledger_and_one_campaign(self, desk: Desk) -> None:
         """Real time is the thing tested: both wait for the same moment."""
-        at_once = "import time, campaign.app.runs\nwhile time.time() < {}: pass"
+        at_once = "import time, campaign.app.run\nwhile time.time() < {}: pass"
         for turn in range(3):
             words = (*words_for(desk, 12), "--ledger", str(desk.folder / f"{turn}.db"), "--name", f"turn {turn}")
             before = at_once.format(time.time() + 1.5)

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import replace
 from pathlib import Path
 
-from campaign.app.finding import reading
+from campaign.app.open_ledger import reading
 from campaign.console import audit_log
 from campaign.console.access import Role
 from campaign.console.console import Rules

@@ -9,8 +9,8 @@ import campaign
 from campaign.settings import Settings
 
 ROOT = Path(campaign.__file__).parent
-KNOWING = {"settings.py", "written.py", "app/ledgers.py"}
-OF_ITS_OWN = {"app/checking.py"}
+KNOWING = {"settings.py", "written.py", "app/open_ledger.py"}
+OF_ITS_OWN = {"app/check.py"}
 """A check stages into a file that it throws away, whatever the ledger is."""
 
 TELLTALES = re.compile(r"campaign\.ledger\.(sqlite|postgres)|\b(Sqlite|Postgres)(Ledger|Reader)|postgres(ql)?://(?!\.\.\.)|\bledger_url\b")

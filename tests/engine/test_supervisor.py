@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from campaign.app.controls import schedule_of
-from campaign.app.sending import Stop
+from campaign.app.campaign_settings import schedule_of
+from campaign.app.send import Stop
 from campaign.domain.errors import UsageError
 from campaign.domain.model import Status
 from campaign.engine import protocol as orders_module

@@ -11,8 +11,8 @@ from typing import Any
 import apsw
 import pytest
 
-from campaign.app.controls import check_schedule
-from campaign.app.writable import check_writable
+from campaign.app.campaign_settings import check_schedule
+from campaign.app.results_path import check_writable
 from campaign.atomic import writing
 from campaign.cli.log_sinks import LogFile
 from campaign.console.auth.users import check_password
@@ -36,7 +36,7 @@ from campaign.simulator.config import FIXED, Latency, SimulatorConfig, Storm, re
 from campaign.simulator.faults import parse_faults
 from campaign.simulator.passes import read_change
 from tests.golden.files import Golden
-from tests.unit.test_reporter_owner import written
+from tests.unit.test_results_path import written
 
 NOW = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from campaign.app.notices import notice_of, notice_of_error
+from campaign.app.notifications import notice_of, notice_of_error
 from campaign.cli.log_sinks import describe_event
 from campaign.cli.output import print_checked
 from campaign.cli.stats_table import lines_of_rates
@@ -22,10 +22,10 @@ from campaign.domain.schedule import Schedule, parse_window
 from campaign.reporter.comparison import Rates
 from tests.golden.files import Golden
 from tests.unit.test_ask import BERLIN, asked, plan
-from tests.unit.test_notices import ERRORS, FIGURES, seen
+from tests.unit.test_notifications import ERRORS, FIGURES, seen
+from tests.unit.test_progress_state import tally
 from tests.unit.test_standing import checked_results
 from tests.unit.test_stats_table import rate
-from tests.unit.test_tally import tally
 
 
 @pytest.fixture(autouse=True)

@@ -16,9 +16,9 @@ from unittest import mock
 
 import apsw
 
-from campaign.app import reruns, runs, sending
+from campaign.app import retry, run, send
 from campaign.app import session as sessions
-from campaign.app.controls import remembered
+from campaign.app.campaign_settings import remembered
 from campaign.app.session import Front
 from campaign.domain.errors import CampaignError, LedgerError
 from campaign.domain.model import Counts, Outcome, ResultRow, Settlement, Skip, StagedRow, Status
@@ -151,7 +151,7 @@ class Runner:
 
     process: Process
     task: "asyncio.Task[Any]"
-    stop: sending.Stop
+    stop: send.Stop
 
     @property
     def alive(self) -> bool:
@@ -256,8 +256,8 @@ class Simulation:
 
         with ExitStack() as stack:
             stack.enter_context(mock.patch.object(base, "Writer", TurnWriter))
-            stack.enter_context(mock.patch.object(sending, "_gateway", gateway))
-            for module in (sessions, runs):
+            stack.enter_context(mock.patch.object(send, "_gateway", gateway))
+            for module in (sessions, run):
                 stack.enter_context(mock.patch.object(module, "open_ledger", opened(SqliteLedger)))
                 stack.enter_context(mock.patch.object(module, "open_reader", opened(SqliteReader)))
             yield
@@ -317,7 +317,7 @@ class Simulation:
             }
         )
 
-    def _front(self, stop: sending.Stop) -> Front:
+    def _front(self, stop: send.Stop) -> Front:
         @contextmanager
         def watch(name: str, counts: Counts) -> Iterator[Watcher]:
             del name, counts
@@ -332,7 +332,7 @@ class Simulation:
     def _begin(self, what: str, command: Callable[[Settings, Front], Awaitable[Any]]) -> Runner:
         self._number += 1
         process = Process(f"{what} {self._number}")
-        stop = sending.Stop(gently=asyncio.Event(), now=asyncio.Event())
+        stop = send.Stop(gently=asyncio.Event(), now=asyncio.Event())
 
         async def whole() -> str:
             try:
@@ -353,28 +353,28 @@ class Simulation:
         return runner
 
     def _resume(self) -> Runner:
-        return self._begin("resume", lambda settings, front: runs.resume(NAME, settings, front))
+        return self._begin("resume", lambda settings, front: run.resume(NAME, settings, front))
 
     def _join(self) -> Runner:
-        return self._begin("send", lambda settings, front: runs.join(NAME, settings, front))
+        return self._begin("send", lambda settings, front: run.join(NAME, settings, front))
 
     def _retry(self, status: Status) -> Runner:
         async def command(settings: Settings, front: Front) -> Any:
-            return await reruns.retry(NAME, Selection(statuses=frozenset({status})), settings, front)
+            return await retry.retry(NAME, Selection(statuses=frozenset({status})), settings, front)
 
         return self._begin("retry", command)
 
     def _control(self, wanted: Control) -> Runner:
         async def command(settings: Settings, front: Front) -> Any:
             del front
-            await runs.control(NAME, wanted, settings)
+            await run.control(NAME, wanted, settings)
             if wanted is Control.CANCELLED and self._cancelled_at is None:
                 self._cancelled_at = self._loop.time()
 
         return self._begin(wanted.value, command)
 
     def _verify(self) -> Runner:
-        return self._begin("verify", lambda settings, front: runs.read_back(NAME, settings, front))
+        return self._begin("verify", lambda settings, front: run.read_back(NAME, settings, front))
 
     def _happen(self, event: Event) -> None:
         self._happened[event.kind.value] += 1

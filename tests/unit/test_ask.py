@@ -9,8 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from campaign.app.plan import is_number, plan_in_words
-from campaign.app.question import Question
+from campaign.app.confirmation import Question, is_number, plan_in_words
 from campaign.domain.schedule import Schedule, parse_window
 from campaign.ledger.port import CampaignRecord, CampaignSpec, Control
 

@@ -8,11 +8,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
-from campaign.app import reruns, runs
-from campaign.app.finding import reading
+from campaign.app import retry, run
 from campaign.app.jobs.job import Command, Job
 from campaign.app.jobs.resolve import Order, RetryOrder, SendOrder, order_of, rows_of
-from campaign.app.rows_file import IN_DOUBT, RETRIED
+from campaign.app.open_ledger import reading
+from campaign.app.retry import IN_DOUBT, RETRIED
 from campaign.app.session import Finished, Front
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.model import CampaignState, Counts, Status
@@ -33,10 +33,10 @@ async def carry_out(job: Job, settings: Settings, front: Front, *, now: datetime
     with _told_of(job):
         match order:
             case SendOrder():
-                finished = await runs.run_list(order.source, order.settings, seen.front)
+                finished = await run.run_list(order.source, order.settings, seen.front)
             case RetryOrder():
                 rows = await asyncio.to_thread(rows_of, order, job, now=now)
-                finished = await reruns.retry(order.campaign, order.selection, order.settings, seen.front, rows=rows)
+                finished = await retry.retry(order.campaign, order.selection, order.settings, seen.front, rows=rows)
             case never:
                 assert_never(never)
     if not seen.any_run and (why := _why_idle(order, finished, settings)):

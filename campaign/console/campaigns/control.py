@@ -4,7 +4,7 @@ import asyncio
 
 from aiohttp import web
 
-from campaign.app.runs import control
+from campaign.app.run import control
 from campaign.console.access import Role, allow
 from campaign.console.audit_log import record
 from campaign.console.campaigns.context import RequestedCampaign, check_size, context_of, controlled_campaign

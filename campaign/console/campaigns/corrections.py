@@ -83,10 +83,14 @@ def answer(order: WorkerTask) -> dict[str, Any]:
 
 
 def _counted(order: WorkerTask, own: "Settings") -> CorrectionPlan | None:
-    from campaign.app.finding import reading  # noqa: PLC0415 - (same)
-    from campaign.app.mended import mended_file  # noqa: PLC0415 - for the process only
-    from campaign.app.mending import MENDABLE, Mender, Texts  # noqa: PLC0415 - (same)
-    from campaign.app.mending import told as in_words  # noqa: PLC0415 - (same)
+    from campaign.app.corrections import (  # noqa: PLC0415 - (same)
+        MENDABLE,
+        Mender,
+        Texts,
+        mended_file,
+    )
+    from campaign.app.corrections import told as in_words  # noqa: PLC0415 - (same)
+    from campaign.app.open_ledger import reading  # noqa: PLC0415 - (same)
     from campaign.domain.retry_selection import Selection  # noqa: PLC0415 - (same)
 
     with reading(own) as reader, mended_file(order.source, reader) as found:

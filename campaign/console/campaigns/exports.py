@@ -12,9 +12,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from campaign.app.finding import find_whole, reading
-from campaign.app.keeping import check_here
-from campaign.app.paging import write_report
+from campaign.app.campaigns import check_here
+from campaign.app.open_ledger import find_whole, reading
+from campaign.app.report import write_report
 from campaign.domain.errors import CampaignError
 from campaign.domain.model import NEEDS_ATTENTION, Counts
 from campaign.ledger.port import CampaignRecord, LedgerReader

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from campaign.app.finding import reading
+from campaign.app.open_ledger import reading
 from campaign.domain.errors import UsageError
 from campaign.insights import CampaignView, view
 from campaign.ledger.port import CampaignRecord, LedgerReader

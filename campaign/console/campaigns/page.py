@@ -10,7 +10,7 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 
-from campaign.app.keeping import Run, history
+from campaign.app.campaigns import Run, history
 from campaign.console.access import Role, allow, can_control
 from campaign.console.audit_log import entries, owner_of
 from campaign.console.auth.authorization import AUTHENTICATION, is_still_allowed

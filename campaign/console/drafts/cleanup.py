@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 from aiohttp import web
 
-from campaign.app.finding import reading
+from campaign.app.open_ledger import reading
 from campaign.console import audit_log
 from campaign.console.console import CONSOLE
 from campaign.console.drafts.context import DRAFTS, DraftContext

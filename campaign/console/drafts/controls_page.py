@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
-from campaign.app.controls import home_zone, utc_now
+from campaign.app.campaign_settings import home_zone, utc_now
 from campaign.console import audit_log
 from campaign.console.access import Role, allow, person_of
 from campaign.console.auth.authorization import check_still_allowed

@@ -7,8 +7,8 @@ from typing import Any
 
 from aiohttp import web
 
-from campaign.app.controls import schedule_of, utc_now
-from campaign.app.plan import NUMBER_FROM, is_number, plan_in_words
+from campaign.app.campaign_settings import schedule_of, utc_now
+from campaign.app.confirmation import NUMBER_FROM, is_number, plan_in_words
 from campaign.console import audit_log
 from campaign.console.access import Person, Role, allow, person_of
 from campaign.console.console import Console, console_of
@@ -119,7 +119,7 @@ START_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
-    """What would be sent, as `app.plan.Plan` has it."""
+    """What would be sent, as `app.confirmation.Plan` has it."""
 
     list_name: str
     messages: int

@@ -10,8 +10,8 @@ from typing import Final
 
 import structlog
 
-from campaign.app.finding import reading
-from campaign.app.lists import list_fingerprint
+from campaign.app.list_source import list_fingerprint
+from campaign.app.open_ledger import reading
 from campaign.console import audit_log
 from campaign.console.access import Person
 from campaign.console.drafts.context import DraftContext

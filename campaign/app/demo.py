@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from campaign.app.runs import run_list
-from campaign.app.sending import Stop
+from campaign.app.run import run_list
+from campaign.app.send import Stop
 from campaign.app.session import Finished, Front
 from campaign.domain.errors import UsageError
 from campaign.domain.model import Counts

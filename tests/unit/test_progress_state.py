@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from campaign.app.tally import Tally
+from campaign.app.progress_state import Tally
 from campaign.cli.log_sinks import describe_event
 from campaign.domain.model import Counts, Status
 

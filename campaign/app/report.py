@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from campaign.app.finding import find_whole, reading
-from campaign.app.keeping import check_here
-from campaign.app.sending import report as write
+from campaign.app.campaigns import check_here
+from campaign.app.open_ledger import find_whole, reading
+from campaign.app.send import report as write
 from campaign.domain.errors import UsageError
-from campaign.domain.locations import named
+from campaign.domain.locations import Place, named
 from campaign.domain.model import Status
+from campaign.insights import view
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.setting_types import given_path
 from campaign.settings import Settings
@@ -18,6 +19,20 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from campaign.reporter.results import Written
+
+
+def write_report(reader: LedgerReader, record: CampaignRecord, place: Place, *, by: str = "", ledger: str = "") -> None:
+    """Write the page to a file.
+
+    Raises:
+        UsageError: the place can't be written, or there is nothing to divide by as `by` says.
+        DiskFullError: no space left.
+    """
+    from campaign.reporter.analysis import figures
+    from campaign.reporter.page import check_page_writable, write_page
+
+    check_page_writable(place)
+    write_page(place, figures(reader, view(reader, record, ledger=ledger), by=by))
 
 
 def is_page(output: str) -> bool:
@@ -40,11 +55,11 @@ def report(name: str, output: str, settings: Settings, *, by: str = "") -> "Writ
         place = named(output)
         place = given_path("--output", place) if isinstance(place, Path) else place
         if is_page(output):
-            from campaign.app.paging import write_report  # noqa: PLC0415 - its charts take a while to import
+            from campaign.app.report import write_report
 
             write_report(reader, record, place, by=by, ledger=settings.ledger_to_name)
             return None
-        from campaign.app.writable import check_writable  # noqa: PLC0415 - (same)
+        from campaign.app.results_path import check_writable
 
         check_writable(place, campaign=name, columns=record.spec.columns, rows=record.rows)
         return write(reader, record, place)
@@ -56,8 +71,8 @@ def results(name: str, settings: Settings, *, statuses: Iterable[Status] = ()) -
     Raises:
         UsageError: there is no such campaign.
     """
-    from campaign.reporter.frames import framed, whole  # noqa: PLC0415 - (same)
-    from campaign.reporter.target import Layout  # noqa: PLC0415 - (same)
+    from campaign.reporter.frames import framed, whole
+    from campaign.reporter.target import Layout
 
     with reading(settings) as reader:
         record = _kept(reader, name)

@@ -1,42 +1,219 @@
 """`retry`: rows of a campaign sent again because a person says so, as they are or as a corrected file has them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from array import array
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
-from typing import Final
+from typing import Any, Final
 
-from campaign.app.controls import Exclusions, check_not_over, remembered, utc_now
-from campaign.app.finding import find_whole
-from campaign.app.keeping import check_here
+from campaign.app.campaign_settings import Exclusions, check_not_over, remembered, utc_now
+from campaign.app.campaigns import check_here
+from campaign.app.corrections import MENDABLE, MendedFile, Mender, Numbers, Texts, Totals, mended_file, told, under_way
 from campaign.app.ledger_checks import check_known, check_same_ledger
-from campaign.app.lists import FileSource
-from campaign.app.mended import MendedFile, mended_file
-from campaign.app.mending import MENDABLE, Mender, Texts, Totals, told
-from campaign.app.near import near_to_send
-from campaign.app.rows_file import NamedRows, named_rows, numbered
-from campaign.app.runs import (
+from campaign.app.list_source import FileSource
+from campaign.app.message_warnings import near_to_send
+from campaign.app.open_ledger import find_whole
+from campaign.app.run import (
     check_not_cancelled,
     is_file,
     is_paused,
     looked_through,
     results_of,
 )
-from campaign.app.sending import Stop, check_access, send
+from campaign.app.send import Stop, check_access, send
 from campaign.app.session import Finished, Front, Session, session
-from campaign.app.staging import exclude, stage, warn
-from campaign.domain.errors import StoppedError, UsageError
+from campaign.app.stage import exclude, stage, warn
+from campaign.domain.errors import InputError, StoppedError, UsageError
+from campaign.domain.formula_escape import restore
 from campaign.domain.locations import Place
-from campaign.domain.model import OPEN, RETRYABLE, Counts, ResultRow, Status
+from campaign.domain.model import OPEN, RETRYABLE, Counts, Invalid, Outcome, ResultRow, Status
 from campaign.domain.retry_selection import Selection
 from campaign.domain.sanitize import sanitize_for_terminal
 from campaign.insights import command_line
 from campaign.ledger.port import CampaignRecord, Control, LedgerReader
-from campaign.loader.columns import listed
+from campaign.loader.columns import check_pass_id, find_id_column, listed, pass_key, shown
+from campaign.loader.table import Table, open_table
+from campaign.reporter.lines import rows as rows_in_words
 from campaign.sender.stop import End, Ended
 from campaign.settings import Settings
+
+RETRIED: Final = "retried"
+NOT_IN_CAMPAIGN: Final = "not_in_campaign"
+NO_ID: Final = "no_id"
+BAD_ID: Final = "bad_id"
+REPEATED: Final = "repeated"
+IN_DOUBT: Final = "in_doubt"
+LINES_AT_ONCE: Final = 50_000
+"""Lines whose passes are looked up in one scan of the campaign."""
+
+ROWS_AT_ONCE: Final = 2_000
+_IN_WORDS: Final[dict[str, str]] = {
+    NOT_IN_CAMPAIGN: "not in the campaign",
+    NO_ID: "without an id",
+    BAD_ID: "with an id that can't be one",
+    REPEATED: "named before in the file",
+    Status.DELIVERED: "delivered already",
+    Status.ACCEPTED: "accepted already",
+    Status.NOT_DELIVERED: "not delivered (--status not_delivered sends them)",
+    Status.UNKNOWN: "unknown: the message may have arrived (campaign verify)",
+    Status.SKIPPED: "skipped on purpose",
+    Status.INVALID: "invalid (correct them in the failed-rows file)",
+    Status.FAILED: "failed in another way than asked for",
+    Status.SENDING: "being sent now",
+}
+_STANDS_FOR: Final = (
+    *(Status.SENDING, Status.UNKNOWN, Status.DELIVERED, Status.ACCEPTED, Status.NOT_DELIVERED, Status.FAILED, Status.INVALID),
+    Status.SKIPPED,
+)
+"""Of several rows of one pass the first of these says where the pass stands."""
+
+
+@dataclass(slots=True, kw_only=True)
+class NamedRows:
+    """What the lines of a list mean in a campaign: each is of one kind.
+
+    `chosen` are the campaign's rows that are sent again, `waiting` those that are pending anyway, and `in_doubt` those that are being sent,
+    or are still to be read back: what is shown not to have arrived is sent.
+    """
+
+    table: Table
+    chosen: "array[int]" = field(default_factory=lambda: array("q"))
+    waiting: "array[int]" = field(default_factory=lambda: array("q"))
+    in_doubt: "array[int]" = field(default_factory=lambda: array("q"))
+    kinds: dict[str, Numbers] = field(default_factory=dict)
+
+    def all_rows(self) -> tuple[int, ...]:
+        """The campaign's rows that are sent, in the list's order."""
+        return tuple(sorted((*self.chosen, *self.waiting, *self.in_doubt)))
+
+    def parts(self) -> Iterator["array[int]"]:
+        """The chosen rows, some at a time."""
+        return (self.chosen[first : first + ROWS_AT_ONCE] for first in range(0, len(self.chosen), ROWS_AT_ONCE))
+
+    def as_json(self) -> dict[str, Any]:
+        kinds = {RETRIED: 0} | {kind: numbers.count for kind, numbers in self.kinds.items()}
+        return {"rows_file": {"file": self.table.name, "rows": self.table.rows, "by_kind": kinds}}
+
+    def in_words(self) -> str:
+        """What happens to the file's rows, as sentences."""
+        waiting = f", {self._count(Status.PENDING):,} still to be sent" if self._count(Status.PENDING) else ""
+        waiting += f", {self._count(IN_DOUBT):,} to be read back first" if self._count(IN_DOUBT) else ""
+        sentence = f"{rows_in_words(self.table.rows)} of {self.table.name}: {self._count(RETRIED):,} to send again{waiting}."
+        left = [
+            f"{numbers.count:,} {_IN_WORDS[kind]} ({numbers.places(self.table.lines)})"
+            for kind, numbers in self.kinds.items()
+            if kind in _IN_WORDS
+        ]
+        return f"{sentence} Left as they are: {'; '.join(left)}." if left else sentence
+
+    def _count(self, kind: str) -> int:
+        return self.kinds[kind].count if kind in self.kinds else 0
+
+
+def named_rows(
+    source: FileSource, reader: LedgerReader, record: CampaignRecord, selection: Selection, *, id_column: str | None
+) -> NamedRows:
+    """Read a list from start to end, and look its passes up in a campaign.
+
+    Args:
+        source: a list of any kind.
+        reader: the ledger.
+        record: the campaign.
+        selection: which of its rows may be sent again.
+        id_column: as asked for; else the campaign's own, one of the usual names, or the only column.
+
+    Raises:
+        InputError: the list can't be read, or does not tell which column holds the ids.
+    """
+    with open_table(source) as table:
+        place = _id_place(table, record, id_column)
+        header = pass_key(table.columns[place])
+        if reader.rows_of_passes(record.id, [header]):
+            raise InputError(
+                f"The first line has “{shown(header)}”, a pass of the campaign, where the column's name should be. Put a header above it, "
+                "such as pass_id; nothing was sent.",
+                file=table.name,
+                code="no_header",
+            )
+        found = NamedRows(table=table)
+        lookup = _Lookup(reader=reader, record=record, selection=selection, found=found)
+        ids: list[str] = []
+        for frame in table.frames():
+            ids += frame.iloc[:, place].array.tolist()
+            if len(ids) >= LINES_AT_ONCE:
+                lookup.take_in(ids)
+                ids = []
+        lookup.take_in(ids)
+        return found
+
+
+def _id_place(table: Table, record: CampaignRecord, id_column: str | None) -> int:
+    if id_column is None and record.spec.id_column in table.columns:
+        return table.columns.index(record.spec.id_column)
+    if id_column is None and len(table.columns) == 1:
+        return 0
+    return find_id_column(table.columns, id_column, file=table.name, otherwise=record.spec.id_column)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Lookup:
+    reader: LedgerReader
+    record: CampaignRecord
+    selection: Selection
+    found: NamedRows
+    _lines: int = 0
+    _seen: set[int] = field(default_factory=set)
+
+    def take_in(self, ids: Sequence[str]) -> None:
+        keys = [_keys(text) for text in ids]
+        by_pass = self.reader.rows_of_passes(self.record.id, sorted({key for found in keys for key in found}))
+        numbers = sorted({row for rows in by_pass.values() for row in rows})
+        found = {row.row: row for row in numbered(self.reader, self.record, numbers)}
+        in_doubt = under_way(self.reader, self.record, found.values())
+        for text, own in zip(ids, keys, strict=True):
+            self._lines += 1
+            rows = next((by_pass[key] for key in own if key in by_pass), [])
+            kind = self._kind({row: found[row].outcome for row in rows}, in_doubt) if rows else _why_none(text)
+            self.found.kinds.setdefault(kind, Numbers()).add(self._lines)
+
+    def _kind(self, rows: dict[int, Outcome], in_doubt: frozenset[int]) -> str:
+        if not self._seen.isdisjoint(rows):
+            return REPEATED
+        self._seen.update(rows)
+        if chosen := [row for row, outcome in rows.items() if self.selection.takes(outcome)]:
+            self.found.chosen.extend(chosen)
+            return RETRIED
+        statuses = {outcome.status for outcome in rows.values()}
+        if Status.PENDING in statuses:
+            self.found.waiting.extend(row for row, outcome in rows.items() if outcome.status is Status.PENDING)
+            return Status.PENDING.value
+        if doubtful := in_doubt.intersection(rows):
+            self.found.in_doubt.extend(doubtful)
+            return IN_DOUBT
+        return next(status.value for status in _STANDS_FOR if status in statuses)
+
+
+def numbered(reader: LedgerReader, record: CampaignRecord, numbers: Sequence[int]) -> Iterator[ResultRow]:
+    """The rows of these numbers, in their order, some at a time."""
+    for first in range(0, len(numbers), ROWS_AT_ONCE):
+        found = reader.rows_numbered(record.id, numbers[first : first + ROWS_AT_ONCE])
+        yield from (found[number] for number in sorted(found))
+
+
+def _keys(text: str) -> list[str]:
+    """The passes that a cell may mean: whether it carries the mark of a spreadsheet's export can't be seen."""
+    ids = [check_pass_id(one) for one in dict.fromkeys((text, restore(text)))]
+    return [pass_key(pass_id) for pass_id, problem, _ in ids if problem is None]
+
+
+def _why_none(text: str) -> str:
+    """Why a line means no row of the campaign."""
+    _, problem, _ = check_pass_id(text)
+    return NOT_IN_CAMPAIGN if problem is None else NO_ID if problem is Invalid.NO_ID else BAD_ID
+
 
 FAILED: Final = frozenset({Status.FAILED})
 BY_FILE: Final = frozenset({Status.FAILED, Status.INVALID, Status.NOT_DELIVERED})

@@ -5,16 +5,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from campaign.app.controls import Exclusions, remembered, utc_now
-from campaign.app.finding import find, find_whole
-from campaign.app.keeping import check_here
+from campaign.app.campaign_settings import Exclusions, remembered, utc_now
+from campaign.app.campaigns import check_here
 from campaign.app.ledger_checks import check_known, check_same_ledger, warn_of_same_content
-from campaign.app.ledgers import open_ledger, open_reader
-from campaign.app.lists import CheckedList, ListSource, find_list, opened
-from campaign.app.sending import Stop, check_access, verify
+from campaign.app.list_source import CheckedList, ListSource, find_list, opened
+from campaign.app.open_ledger import find, find_whole, open_ledger, open_reader
+from campaign.app.results_path import check_writable
+from campaign.app.send import Stop, check_access, verify
 from campaign.app.session import Finished, Front, Session, session
-from campaign.app.staging import LOOK_SECONDS, Staged, look_at_the_rest, stage
-from campaign.app.writable import check_writable
+from campaign.app.stage import LOOK_SECONDS, Staged, look_at_the_rest, stage
 from campaign.domain.errors import StoppedError, UsageError
 from campaign.domain.locations import Place, Url, named, place_of
 from campaign.domain.model import Status

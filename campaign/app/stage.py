@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from campaign.app.controls import Exclusions
-from campaign.app.keeping import check_here
-from campaign.app.lists import CheckedList
-from campaign.app.near import ids_in_ledger, near_concerns, near_to_send
+from campaign.app.campaign_settings import Exclusions
+from campaign.app.campaigns import check_here
+from campaign.app.list_source import CheckedList
+from campaign.app.message_warnings import ids_in_ledger, near_concerns, near_to_send
 from campaign.app.session import Tell
 from campaign.domain.errors import OtherContentError, StoppedError, UsageError
 from campaign.domain.message_lint import Concern

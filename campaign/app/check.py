@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from campaign.app.concerns import FIRST_ROWS, concerns_of
-from campaign.app.controls import Exclusions
+from campaign.app.campaign_settings import Exclusions
 from campaign.app.ledger_checks import earlier_results
-from campaign.app.ledgers import open_reader_if_there
-from campaign.app.lists import CheckedList, ListSource, find_list, opened, with_some_name
-from campaign.app.staging import stage
+from campaign.app.list_source import CheckedList, ListSource, find_list, opened, with_some_name
+from campaign.app.message_warnings import FIRST_ROWS, concerns_of
+from campaign.app.open_ledger import open_reader_if_there
+from campaign.app.stage import stage
 from campaign.domain.errors import InputError
 from campaign.domain.locations import Place
 from campaign.domain.message_lint import Concern

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from campaign.app.finding import find, reading
-from campaign.app.ledgers import open_ledger
+from campaign.app.open_ledger import find, open_ledger, reading
 from campaign.domain.durations import words
 from campaign.domain.errors import UsageError
 from campaign.domain.model import OPEN, Status

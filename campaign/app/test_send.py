@@ -6,10 +6,10 @@ from dataclasses import replace
 from itertools import count
 from typing import Final, assert_never
 
-from campaign.app.finding import find
-from campaign.app.lists import CheckedList, find_list, with_some_name
-from campaign.app.runs import looked_through
-from campaign.app.sending import check_access
+from campaign.app.list_source import CheckedList, find_list, with_some_name
+from campaign.app.open_ledger import find
+from campaign.app.run import looked_through
+from campaign.app.send import check_access
 from campaign.app.session import Finished, Front, session
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.model import Invalid, Outcome, StagedRow, Status

@@ -1,0 +1,144 @@
+"""Opens the ledger that the settings name, whichever kind it is, and looks campaigns up in it."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from campaign.domain.errors import UsageError
+from campaign.ledger.port import CampaignRecord, Control, Ledger, LedgerReader
+from campaign.ledger.sqlite import SqliteLedger, SqliteReader
+from campaign.reporter.target import same_file
+from campaign.settings import Settings
+
+if TYPE_CHECKING:
+    from stamina.instrumentation import RetryDetails
+
+
+def open_ledger(settings: Settings) -> Ledger:
+    """The ledger, open for staging and sending; made if there is none.
+
+    Raises:
+        LedgerError: or one of its kinds; the sentence says what to do.
+        UsageError: its address can't be read, or what it takes is not installed.
+    """
+    if not settings.ledger_url:
+        return SqliteLedger(settings.ledger_path)
+    _need_postgres()
+    from campaign.ledger.postgres import PostgresLedger
+
+    return PostgresLedger(settings.ledger_url)
+
+
+def open_reader(settings: Settings) -> LedgerReader:
+    """The same, for looking."""
+    if not settings.ledger_url:
+        return SqliteReader(settings.ledger_path)
+    _need_postgres()
+    from campaign.ledger.postgres import PostgresReader
+
+    return PostgresReader(settings.ledger_url)
+
+
+def open_reader_if_there(settings: Settings) -> LedgerReader | None:
+    """The same, for who must not make one; None if there is none."""
+    if not settings.ledger_url:
+        return open_reader(settings) if os.path.exists(settings.ledger_path) else None  # noqa: PTH110 - pathlib's raises in a shut folder
+    _need_postgres()
+    from campaign.ledger.postgres import is_there
+
+    return open_reader(settings) if is_there(settings.ledger_url) else None
+
+
+def other_ledger(settings: Settings) -> Path | None:
+    """A ledger file that the same command would use without the setting, or without sudo."""
+    here = None if settings.ledger_url else settings.ledger_path
+    return next((path for path in settings.usual_ledgers() if os.path.isfile(path) and (here is None or not same_file(path, here))), None)  # noqa: PTH113 - pathlib's raises in a shut folder
+
+
+def _need_postgres() -> None:
+    if find_spec("psycopg") is None or find_spec("stamina") is None:
+        raise UsageError(
+            "A ledger on PostgreSQL needs more to be installed: pip install 'campaign[postgres]'. Or give --ledger a path.",
+            code="extra_missing",
+            extra="postgres",
+        )
+    from stamina.instrumentation import set_on_retry_hooks
+
+    set_on_retry_hooks([_away])
+
+
+def _away(details: "RetryDetails") -> None:
+    """Once a connection is lost it is tried again; who reads the log is told of it, and of why."""
+    import structlog
+
+    # Before the log is set up its place would be standard output.
+    if structlog.is_configured():
+        structlog.get_logger().warning("ledger_away", detail=str(details.caused_by), again_in_seconds=round(details.wait_for, 2))
+
+
+@contextmanager
+def reading(settings: Settings) -> Iterator[LedgerReader]:
+    reader = open_reader(settings)
+    try:
+        yield reader
+    finally:
+        reader.close()
+
+
+def find(reader: LedgerReader, name: str) -> CampaignRecord:
+    """The campaign of this name.
+
+    Raises:
+        UsageError: there is none; names the ones there are, the one that may be meant first.
+    """
+    record = reader.campaign(name)
+    if record is not None:
+        return record
+    if Path(name).suffix.lower() in {".csv", ".parquet", ".xlsx", ".jsonl", ".gz", ".bz2", ".zst"}:
+        raise UsageError(
+            f"There is no file {name}, nor a campaign of that name. A failed-rows file is removed once none of its rows needs anyone.",
+            code="unknown_campaign",
+            campaign=name,
+        )
+    names = [found.spec.name for found in reader.campaigns()]
+    known = (
+        f"{_meant(name, names)}There are: {', '.join(names[:20])}. The ledger is {reader.place}."
+        if names
+        else (
+            f"The ledger {reader.place} has none yet: start one with campaign run LIST, or name another ledger with --ledger or "
+            "CAMPAIGN_LEDGER."
+        )
+    )
+    raise UsageError(f"There is no campaign named “{name}”. {known}", code="unknown_campaign", campaign=name)
+
+
+def _meant(name: str, names: list[str]) -> str:
+    by_loose_name = {known.casefold(): known for known in names}
+    near = get_close_matches(name.casefold(), list(by_loose_name), n=1)
+    return f"Did you mean “{by_loose_name[near[0]]}”? " if near else ""
+
+
+def find_whole(reader: LedgerReader, name: str) -> CampaignRecord:
+    """`find`, of those whose list was read to its end.
+
+    Raises:
+        UsageError: there is none, or it is half staged; says what to do.
+    """
+    record = find(reader, name)
+    if record.control is Control.STAGING:
+        if any(runner.alive for runner in reader.runners(record.id)):
+            raise UsageError(
+                f"The campaign “{name}” is being staged by another process: wait until that has read its list, or stop it there.",
+                code="being_staged",
+                campaign=name,
+            )
+        raise UsageError(
+            f"The list of “{name}” was not read to its end, and nothing of it was sent. Run the same command again: campaign run LIST ...",
+            code="half_staged",
+            campaign=name,
+        )
+    return record
