@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from campaign.domain.errors import InputError, UsageError
+from campaign.domain.errors import InputError, TemplateError, UsageError
 from campaign.domain.model import Invalid
 from campaign.loader.messages import MessageLimits, Messages, plan_messages
+from tests.errors import raises
 from tests.unit.messages_given import ANNA, COLUMNS, is_sentence
 
 LISTED = (*COLUMNS, "Template")
@@ -63,9 +64,9 @@ def test_more_than_one_option_is_refused_naming_them(given: tuple[str | None, st
 
 
 def test_no_source_at_all_is_refused_naming_the_columns() -> None:
-    said = problem_of(lambda: from_column("id", "First name"), UsageError)
-    assert "Give --message or --template, or add a column “message”" in said
-    assert "id, first_name (“First name”)" in said
+    with raises(UsageError, "no_message") as caught:
+        from_column("id", "First name")
+    assert "id, first_name (“First name”)" in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["message", "Message", "MESSAGE", " mes-sage ", "mes_sage"])
@@ -91,10 +92,14 @@ def test_an_option_wins_over_the_columns(folder: Path) -> None:
 
 
 def test_columns_that_leave_a_choice_are_refused(folder: Path) -> None:
-    assert "both a column “Message” and a column “TEMPLATE”" in problem_of(lambda: from_column("Message", "TEMPLATE"), UsageError)
-    assert "“message” and “Message” could each be the message column" in problem_of(lambda: from_column("message", "Message"), InputError)
-    assert "Say with --templates" in problem_of(lambda: from_column("id", "template"), UsageError)
-    assert "--templates needs a column “template”" in problem_of(lambda: from_folder(folder, columns=COLUMNS), UsageError)
+    with raises(UsageError, "several_messages"):
+        from_column("Message", "TEMPLATE")
+    with pytest.raises(InputError):
+        from_column("message", "Message")
+    with raises(UsageError, "no_folder", option="--templates"):
+        from_column("id", "template")
+    with raises(UsageError, "missing_column", column="template"):
+        from_folder(folder, columns=COLUMNS)
 
 
 def test_a_template_file_in_utf8_with_or_without_a_mark(tmp_path: Path) -> None:
@@ -105,32 +110,46 @@ def test_a_template_file_in_utf8_with_or_without_a_mark(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "place"),
     [
-        ("a\nGrüße".encode("cp1252"), "Line 2: The template is not in UTF-8. Save it as UTF-8 text"),
-        ("Hi {{ first_name }}".encode("utf-16"), "not in UTF-8"),
-        (b"a\n\x00", "Line 2, column 1: There is a character that no text has (U+0000)"),
-        (b"", "The template is empty"),
-        (b"\xef\xbb\xbf \n", "The template is empty"),
-        (b"x" * 32_769, "more than 32,768 characters"),
-        ("é".encode() * 1_000_000, "more than 32,768 characters"),
-        (b"x" + "é".encode() * 1_000_000, "more than 32,768 characters"),
-        (b"x" * 1_000_000, "more than 32,768 characters"),
-        (b"one\n{{ nick }}", "Line 2, column 4: “nick” is not a column of the list"),
+        ("a\nGrüße".encode("cp1252"), (2, None)),
+        ("Hi {{ first_name }}".encode("utf-16"), (1, None)),
+        (b"a\n\x00", (2, 1)),
+        (b"one\n{{ nick }}", (2, 4)),
     ],
 )
-def test_a_template_file_that_is_refused(tmp_path: Path, content: bytes, words: str) -> None:
+def test_a_template_file_that_is_refused_where_it_is_wrong(tmp_path: Path, content: bytes, place: tuple[int, int | None]) -> None:
     path = tmp_path / "template.txt"
     path.write_bytes(content)
-    said = problem_of(lambda: from_file(path), InputError)
-    assert said.startswith(f"{path}: ")
-    assert words in said
+    with pytest.raises(TemplateError) as caught:
+        from_file(path)
+    assert str(caught.value.file) == str(path)
+    assert (caught.value.template_line, caught.value.position) == place
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"", "empty_file"),
+        (b"\xef\xbb\xbf \n", "empty_file"),
+        (b"x" * 32_769, "long_template"),
+        ("é".encode() * 1_000_000, "long_template"),
+        (b"x" + "é".encode() * 1_000_000, "long_template"),
+        (b"x" * 1_000_000, "long_template"),
+    ],
+)
+def test_a_template_file_that_is_refused_whole(tmp_path: Path, content: bytes, code: str) -> None:
+    path = tmp_path / "template.txt"
+    path.write_bytes(content)
+    with raises(InputError, code) as caught:
+        from_file(path)
+    assert str(caught.value.file) == str(path)
 
 
 def test_a_template_file_that_is_none(tmp_path: Path) -> None:
-    assert "No such file" in problem_of(lambda: from_file(tmp_path / "none.txt"), InputError)
-    assert "This is a folder" in problem_of(lambda: from_file(tmp_path), InputError)
-    assert "more than 32,768 characters" in problem_of(lambda: from_file(Path("/dev/zero")), InputError)
+    for path, code in ((tmp_path / "none.txt", "file_not_readable"), (tmp_path, "is_a_folder"), (Path("/dev/zero"), "long_template")):
+        with raises(InputError, code):
+            from_file(path)
 
 
 @pytest.mark.parametrize(
@@ -211,14 +230,15 @@ def test_accents_in_file_names_are_found_in_both_normal_forms(folder: Path) -> N
 
 def test_a_folder_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text("x", encoding="utf-8")
-    assert "none of its files ends in .txt or .j2" in problem_of(lambda: from_folder(tmp_path), InputError)
-    assert "can't be read" in problem_of(lambda: from_folder(tmp_path / "none"), InputError)
-    assert "can't be read" in problem_of(lambda: from_folder(tmp_path / "a.md"), InputError)
+    for path, code in ((tmp_path, "no_file"), (tmp_path / "none", "no_folder"), (tmp_path / "a.md", "no_folder")):
+        with raises(InputError, code):
+            from_folder(path)
     many = tmp_path / "many"
     many.mkdir()
     for number in range(1_001):
         (many / f"{number}.txt").touch()
-    assert "more than 1,000 templates" in problem_of(lambda: from_folder(many), InputError)
+    with raises(InputError, "too_many_files"):
+        from_folder(many)
 
 
 def test_the_fingerprint_tells_what_decides_the_text(folder: Path, tmp_path: Path) -> None:

@@ -3,8 +3,7 @@
 import pytest
 
 from campaign.domain.errors import TemplateError
-from campaign.domain.model import Invalid
-from tests.unit.messages_given import ANNA, invalid, refused, refused_at
+from tests.unit.messages_given import refused, refused_at
 
 
 @pytest.mark.parametrize(
@@ -132,83 +131,3 @@ def test_the_place_of_what_is_wrong_is_named(template: str, position: tuple[int,
 @pytest.mark.parametrize("template", ["", " \n", "x" * 40_000])
 def test_templates_that_are_refused_whole(template: str) -> None:
     assert not isinstance(refused(template), TemplateError)
-
-
-@pytest.mark.parametrize(
-    ("template", "words"),
-    [
-        ("a\n{{ points | int / 0 }}", "--message, line 2: unable to calculate 120 / 0."),
-        ("{{ code | int }}", "“X1” is not a number; write | int(0) to take it for 0"),
-        ("{{ code | float }}", "“X1” is not a number"),
-        ("{{ '1e30' | int }}", "is not a number"),
-        ("{{ 'nan' | float }}", "is not a number"),
-        ("{{ first_name.split(' ')[1] }}", "or a part that a text lacks"),
-        ("{{ first_name.split(' ')[1] ~ 'x' }}", "or a part that a text lacks"),
-        ("{{ first_name.split(' ')[1] | length }}", "or a part that a text lacks"),
-        ("{{ first_name.split(' ')[1][:1] }}", "or a part that a text lacks"),
-        ("{{ [first_name.split(' ')[1]] | join }}", "or a part that a text lacks"),
-        ("{{ {'a': 'b'}[code] }}", "or a part that a text lacks"),
-        ("{{ [] | first }}", "or a part that a text lacks"),
-        ("{{ '%d' | format(code) }}", "“%d” can't be filled in"),
-        ("{{ '%s%s' | format(code) }}", "“%s%s” can't be filled in"),
-        ("{{ 'abc' | truncate(1) }}", "expected length >= 3, got 1"),
-        ("{% if code == 'X2' %}{% set a = 1 %}{% endif %}{{ a }}", "A variable is used that is not set"),
-        ("{% if code == 'X2' %}{% set a = 1 %}{% endif %}{{ a ~ 'x' }}", "A variable is used that is not set"),
-        ("{% if code == 'X2' %}{% set a = 1 %}{% endif %}\n{{ a + 1 }}", "line 2: "),
-    ],
-)
-def test_a_row_that_a_template_fails_on_is_told_why(template: str, words: str) -> None:
-    assert words in invalid(template, ANNA, Invalid.TEMPLATE_FAILED)
-
-
-@pytest.mark.parametrize(
-    ("template", "words"),
-    [
-        ("{{ points * 2 }}", "“points” is a text, where a number is needed. Every column is text; to compute with it, write | int"),
-        ("{{ points + 2 }}", "Write | string after it"),
-        ("{% set p = points %}{{ 'x' if p > 2 }}", "Write p | int or | float"),
-        ("{{ 'x' if code < shop }}", "A text can't be compared with a text by “<”"),
-        ("{{ 'x' if 1 < 2 < 3 }}", "Join them with “and”"),
-        ("{{ first_name.split(' ') }}", "gives a list of texts, not a text. Write it with | join(', ')"),
-        ("{{ code == 'X1' }}", 'gives a condition, not a text. Write {{ "this" if it else "that" }}'),
-        ("{{ code and 'yes' }}", "gives a condition"),
-        ("{{ {'a': 'b'} }}", "gives a dictionary"),
-        ("{{ none }}", "There is no none"),
-        ("{{ [1, 'a'] | join }}", "A list has texts or numbers, not both"),
-        ("{{ [[1]] | length }}", "where a text or a number is needed"),
-        ("{{ '%x' | format(1) }}", "A format is a text with"),
-        ("{{ '%999999999d' | format(1) }}", "A format is a text with"),
-        ("{{ '%(a)s' | format(a=1) }}", "A format is a text with"),
-        ("{{ code | format(1) }}", "A format is a text with"),
-        ("{{ '{}'.format(1) }}", "“format” is not a method that messages have"),
-        ("{{ 1.5 | round(points | int) }}", "has to be written out"),
-        ("{{ code | truncate(points | int) }}", "has to be written out"),
-        ("{{ 1.5 | round(1, 'up') }}", "it takes precision"),
-        ("{{ '%999999999d' is odd }}", "This is a text, where a number is needed"),
-        ("{% set a, b = [1, 2, 3] %}", "This assign tag can't be used"),
-        ("{% for a, b in [[1]] %}{% endfor %}", "This for tag can't be used"),
-        ("{% for a in [1] if a %}{% endfor %}", "This for tag can't be used"),
-        ("{% for a in [1] %}{% else %}x{% endfor %}", "This for tag can't be used"),
-        ("{% for a in code %}{% endfor %}", "Write | split or .split(',') after it"),
-        ("{% with nick = 1 %}{% endwith %}", "This with tag can't be used in a message. Use {% if %}"),
-        ("{% filter upper %}{% endfilter %}", "This filterblock tag can't be used"),
-        ("{% set x %}{% endset %}", "This assignblock tag can't be used"),
-        ("{% set code = 'x' %}", "“code” means something else already"),
-        ("{% set a = 1 %}{% set a = 'x' %}", "“a” was a number, and is a text here"),
-        ("{{ 5 | join }}", "where a list of texts or a list of numbers is needed"),
-        ("{{ (5).upper() }}", "where a text is needed"),
-        ("{{ code.get('a', 'b') }}", "where a dictionary is needed"),
-        ("{{ (5)[1:] }}", "where a text is needed"),
-        ("{{ (5)[1] }}", "This is a number"),
-        ("{{ code[::2] }}", "Leave the step out"),
-        ("{{ (code ~ shop) | default('x') }}", 'Write it so: {{ first_name | default("there") }}'),
-        ("{{ points | int | default(5) }}", "where a text is needed"),
-        ("{{ code | default(5) }}", "where a text is needed"),
-        ("{{ 'a' is defined }}", "Only a column can be defined"),
-        ("{{ range(3) | join }}", "can't be used in a message"),
-        ("{% set ns = namespace(a=1) %}", "can't be used in a message"),
-        ("{% for i in ['a'] %}" + "x" * 501 + "{% endfor %}", "more than 500 characters within a loop"),
-    ],
-)
-def test_what_to_write_instead_is_said(template: str, words: str) -> None:
-    assert words in refused(template).problem
