@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
-from campaign.domain.verdict import Fault, Proof, Reading, Reply, Verdict, foreign
+from campaign.domain.verdict import REFUSALS, Fault, Proof, Reading, Reply, Verdict, foreign
 
 T = TypeVar("T")
 
@@ -114,7 +114,8 @@ class Safeguard:
             return ""
         self._recent.append(failed)
         self._failures += failed
-        if verdict.proof in {Proof.NOT_ACCEPTED, Proof.AMBIGUOUS}:
+        # What refuses a message's content says that somebody is there, though perhaps not who.
+        if verdict.proof in {Proof.NOT_ACCEPTED, Proof.AMBIGUOUS} and verdict.reason not in REFUSALS:
             self._in_a_row += 1
             if self._in_a_row >= TROUBLES_IN_A_ROW and now >= self._paused_until:
                 self.pause_seconds = min(LONGEST_PAUSE_SECONDS, 2.0 ** min(self._pauses, 10))

@@ -160,6 +160,10 @@ is answered with one after it was taken.
 """
 
 
+REFUSALS: Final = frozenset(f"http_{status}" for status, rule in ANSWERS.items() if rule.proof is Proof.REFUSED)
+"""The reasons of rows that were refused for their content, by whomever."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     proof: Proof
@@ -317,7 +321,8 @@ def _of_text(text: str, *, message: str, sent_before: frozenset[str], last_befor
 def after_reading(conclusion: Conclusion, *, reason: str, tries: int, max_attempts: int) -> Conclusion:
     """What becomes of a row after a conclusion: one whose every try provably did not arrive is given up after the last.
 
-    One that was refused as forbidden, by whomever, and did not arrive, is given up at once: it is the row's own refusal.
+    One that was refused as forbidden, by whomever, and did not arrive, is given up at once: it is the row's own refusal. So is one for its
+    content, the second time: a gateway may refuse for a moment.
 
     Args:
         conclusion: of the reading.
@@ -325,7 +330,8 @@ def after_reading(conclusion: Conclusion, *, reason: str, tries: int, max_attemp
         tries: attempts held against the row so far.
         max_attempts: how many it may have.
     """
-    if conclusion.status is Status.PENDING and (tries >= max_attempts or reason == FORBIDDEN):
+    own = reason == FORBIDDEN or (reason in REFUSALS and tries > 1)
+    if conclusion.status is Status.PENDING and (own or tries >= max_attempts):
         return Conclusion(status=Status.FAILED, reason=reason)
     return conclusion
 

@@ -122,7 +122,7 @@ def test_troubles_in_a_row_make_everyone_pause_longer_and_longer() -> None:
     assert pauses == [0.0] * (TROUBLES_IN_A_ROW - 1) + [1.0, 2.0, 4.0, 8.0, 16.0, 32.0] + [LONGEST_PAUSE_SECONDS] * 3
 
 
-@pytest.mark.parametrize("answer", [FINE, REFUSED])
+@pytest.mark.parametrize("answer", [FINE, REFUSED, Verdict(proof=Proof.AMBIGUOUS, reason="http_422")])
 def test_an_answer_ends_the_row_of_troubles(answer: Verdict) -> None:
     guard = Safeguard()
     for _ in range(TROUBLES_IN_A_ROW + 3):

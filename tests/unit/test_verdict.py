@@ -271,6 +271,13 @@ def test_a_row_that_was_forbidden_and_did_not_arrive_is_given_up_at_once() -> No
     assert after_reading(not_arrived, reason="forbidden", tries=1, max_attempts=5) == Conclusion(status=Status.FAILED, reason="forbidden")
 
 
+def test_a_row_whose_content_was_refused_twice_and_did_not_arrive_is_given_up() -> None:
+    not_arrived = Conclusion(status=Status.PENDING)
+    assert after_reading(not_arrived, reason="http_422", tries=1, max_attempts=5) == not_arrived
+    assert after_reading(not_arrived, reason="http_422", tries=2, max_attempts=5) == Conclusion(status=Status.FAILED, reason="http_422")
+    assert after_reading(not_arrived, reason="http_429", tries=2, max_attempts=5) == not_arrived
+
+
 @pytest.mark.parametrize("reason", ["http_500", "forbidden"])
 @pytest.mark.parametrize("status", [Status.ACCEPTED, Status.UNKNOWN])
 def test_what_may_have_arrived_is_not_given_up(status: Status, reason: str) -> None:
