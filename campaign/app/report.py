@@ -71,14 +71,14 @@ def results(name: str, settings: Settings, *, statuses: Iterable[Status] = ()) -
     Raises:
         UsageError: there is no such campaign.
     """
-    from campaign.reporter.frames import framed, whole
+    from campaign.reporter.frames import frame_of, tables
     from campaign.reporter.target import Layout
 
     with reading(settings) as reader:
         record = _kept(reader, name)
-        columns = record.spec.columns
+        layout = Layout.of(record.spec.columns)
         parts = reader.result_columns(record.id, frozenset(statuses) or None)
-        return whole(framed(parts, layout=Layout.of(columns), campaign=name), columns=columns)
+        return frame_of(tables(parts, layout=layout, campaign=name), layout=layout)
 
 
 def _kept(reader: LedgerReader, name: str) -> CampaignRecord:

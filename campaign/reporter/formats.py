@@ -1,4 +1,4 @@
-"""Frames as CSV, JSON lines and Parquet; a workbook is `xlsx_file`'s.
+"""Results as CSV, JSON lines and Parquet; a workbook is `xlsx_file`'s.
 
 CSV is UTF-8 with a byte order mark (Excel shows accents only then), commas, quotes where needed, lines that end in CR LF (RFC 4180, Excel).
 Cells that a spreadsheet would run are neutralised (`domain.formula_escape`), the column names too. Arrow puts it together a column at a
@@ -12,12 +12,11 @@ from itertools import chain
 from typing import Any, BinaryIO, Final
 
 import orjson
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from campaign.domain.formula_escape import neutralise
-from campaign.reporter.frames import CATEGORIES, TEXT, arrays, schema_of
+from campaign.reporter.frames import CATEGORIES, TEXT, schema_of
 from campaign.reporter.target import Layout
 
 _QUOTED_FOR: Final = (",", '"', "\r", "\n")
@@ -28,15 +27,15 @@ _ROWS_AT_ONCE: Final = 4096
 
 
 class CsvEncoder:
-    """Frames → a CSV file, its first line written at once."""
+    """Tables → a CSV file, its first line written at once."""
 
     def __init__(self, sink: BinaryIO, layout: Layout) -> None:
         self._sink = sink
         self._sink.write(codecs.BOM_UTF8)
         self._write_lines([_cells(pa.array([name], TEXT)) for name in layout.names])
 
-    def write(self, frame: pd.DataFrame) -> None:
-        self._write_lines([_written(column) for column in arrays(frame)])
+    def write(self, table: pa.Table) -> None:
+        self._write_lines([_written(column.chunk(0)) for column in table.columns])
 
     def _write_lines(self, columns: list[pa.Array]) -> None:
         *others, last = columns
@@ -45,35 +44,34 @@ class CsvEncoder:
         self._sink.write(lines.buffers()[2])
 
 
-def write_csv(sink: BinaryIO, layout: Layout, frames: Iterable[pd.DataFrame]) -> None:
-    """Write every frame."""
+def write_csv(sink: BinaryIO, layout: Layout, tables: Iterable[pa.Table]) -> None:
+    """Write every table."""
     encoder = CsvEncoder(sink, layout)
-    for frame in frames:
-        encoder.write(frame)
+    for table in tables:
+        encoder.write(table)
 
 
-def write_jsonl(sink: BinaryIO, layout: Layout, frames: Iterable[pd.DataFrame]) -> None:
-    """Write every frame: one object a row, numbers as numbers, times as ISO 8601 text, null where a number or a time is missing."""
-    rows = chain.from_iterable(map(rows_of, frames))
+def write_jsonl(sink: BinaryIO, layout: Layout, tables: Iterable[pa.Table]) -> None:
+    """Write every table: one object a row, numbers as numbers, times as ISO 8601 text, null where a number or a time is missing."""
+    rows = chain.from_iterable(map(rows_of, tables))
     sink.writelines(orjson.dumps(dict(zip(layout.names, row, strict=True)), option=orjson.OPT_APPEND_NEWLINE) for row in rows)
 
 
-def write_parquet(sink: BinaryIO, layout: Layout, frames: Iterable[pd.DataFrame]) -> None:
-    """Write every frame as a row group: typed columns, Zstandard; what is missing is null, a text that is empty is empty."""
+def write_parquet(sink: BinaryIO, layout: Layout, tables: Iterable[pa.Table]) -> None:
+    """Write every table as a row group: typed columns, Zstandard; what is missing is null, a text that is empty is empty."""
     import pyarrow.parquet as pq  # noqa: PLC0415 - it takes a while to import, and CSV does without
 
     types = (pa.string() if type_ in {TEXT, CATEGORIES} else type_ for type_ in schema_of(layout).types)
     schema = pa.schema(list(zip(layout.names, types, strict=True)))
     with pq.ParquetWriter(sink, schema, compression="zstd") as writer:
-        for frame in frames:
-            columns = [column.cast(type_) for column, type_ in zip(arrays(frame), schema.types, strict=True)]
-            writer.write_table(pa.table(columns, schema=schema), row_group_size=len(frame))
+        for table in tables:
+            writer.write_table(table.cast(schema), row_group_size=len(table))
 
 
-def rows_of(frame: pd.DataFrame, *, for_spreadsheets: bool = False) -> Iterator[tuple[Any, ...]]:
+def rows_of(table: pa.Table, *, for_spreadsheets: bool = False) -> Iterator[tuple[Any, ...]]:
     """The rows for a format that has no times: ISO 8601 in UTC with milliseconds, None where there is none."""
-    for first in range(0, len(frame), _ROWS_AT_ONCE):
-        columns = arrays(frame.iloc[first : first + _ROWS_AT_ONCE])
+    for first in range(0, len(table), _ROWS_AT_ONCE):
+        columns = [column.chunk(0) for column in table.slice(first, _ROWS_AT_ONCE).columns]
         yield from zip(*(_values(column, neutralised if for_spreadsheets else _same) for column in columns), strict=True)
 
 

@@ -1,6 +1,6 @@
-"""A campaign's rows as pandas DataFrames, streamed out of the ledger: what results files, figures and the Python API are made of.
+"""A campaign's rows, streamed out of the ledger: as Arrow tables for results files, as pandas DataFrames for figures and the Python API.
 
-A frame has the list's own columns, then `RESULT_COLUMNS`. Texts are `str`; status, reason, the API's status and the campaign are
+A DataFrame has the list's own columns, then `RESULT_COLUMNS`. Texts are `str`; status, reason, the API's status and the campaign are
 categories; `delivery_http_status` and `delivery_attempts` are `Int32`, `delivery_row` is `Int64`; times are `datetime64[ms, UTC]`, with
 `NaT` for none; `delivery_latency_ms` is `float64` with one decimal, with `NaN` for none.
 """
@@ -8,10 +8,9 @@ categories; `delivery_http_status` and `delivery_attempts` are `Int32`, `deliver
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -20,9 +19,12 @@ from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.ledger.records import ResultColumns
 from campaign.reporter.target import Layout
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 FRAME_ROWS: Final = 32_768
 FRAME_BYTES: Final = 16 << 20
-"""A frame ends with the part of the ledger's rows in which it comes to either, so that nothing ever holds much more than this."""
+"""A table ends with the part of the ledger's rows in which it comes to either, so that nothing ever holds much more than this."""
 
 TEXT: Final = pa.large_string()
 CATEGORIES: Final = pa.dictionary(pa.int32(), TEXT)
@@ -42,7 +44,6 @@ TYPES: Final[dict[str, pa.DataType]] = dict.fromkeys(RESULT_COLUMNS, TEXT) | {
 _OF_FIGURES: Final = ["row", "status", "reason", "attempts", "sent_at", "latency_seconds", "pass_status", "device_type"]
 _SHORT: Final = 100
 _CODED: Final = ("status", "reason", "notification_status", "notification_message", "pass_status", "device_type")
-_NULLABLE: Final = {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype()}
 _READ: Final[dict[str, pa.DataType]] = {
     "row": pa.int64(),
     "http_status": pa.int32(),
@@ -54,20 +55,8 @@ _READ: Final[dict[str, pa.DataType]] = {
 
 
 def schema_of(layout: Layout) -> pa.Schema:
-    """What a frame is as an Arrow table."""
+    """The columns of a table of results."""
     return pa.schema([*((name, TEXT) for name in layout.own), *TYPES.items()])
-
-
-def frames(reader: LedgerReader, record: CampaignRecord, *, failed_only: bool = False) -> Iterator[pd.DataFrame]:
-    """The rows of a campaign in the list's order, some ten thousand at a time, as of the moment of the call.
-
-    Args:
-        reader: its ledger.
-        record: the campaign.
-        failed_only: only the rows that need someone: failed, unknown and invalid ones.
-    """
-    parts = reader.result_columns(record.id, NEEDS_ATTENTION if failed_only else None)
-    return framed(parts, layout=Layout.of(record.spec.columns), campaign=record.spec.name)
 
 
 def outcomes(
@@ -76,43 +65,41 @@ def outcomes(
     *,
     own: Mapping[str, int],
     statuses: frozenset[Status] | None = None,
-) -> Iterator[pd.DataFrame]:
+) -> "pd.DataFrame":
     """What figures are made of, as the ledger has it: row, status, reason, attempts, times, and what is known of passes and devices.
 
     Texts are categories. `own` are the places of some of the list's own columns, by the name that they get; blanks around their values are
     left out.
     """
-    for table in _gathered(reader.result_columns(record.id, statuses), Layout.of(record.spec.columns)):
-        frame = table.select(_OF_FIGURES).to_pandas(strings_to_categorical=True, use_threads=False)
-        for name, place in own.items():
-            frame[name] = table.column(place).to_pandas(strings_to_categorical=True, use_threads=False).map(str.strip)
-        yield frame
+    layout = Layout.of(record.spec.columns)
+    places = [str(place) for place in own.values()]
+    found = [table.select([*_OF_FIGURES, *places]) for table in _gathered(reader.result_columns(record.id, statuses), layout)]
+    table = pa.concat_tables([_gathered_schema(layout).empty_table().select([*_OF_FIGURES, *places]), *found]).unify_dictionaries()
+    frame: pd.DataFrame = table.rename_columns([*_OF_FIGURES, *own]).to_pandas(strings_to_categorical=True, use_threads=False)
+    return frame.assign(**{name: frame[name].map(str.strip).astype("category") for name in own})
 
 
-def whole(some: Iterable[pd.DataFrame], *, columns: Sequence[str]) -> pd.DataFrame:
-    """Frames as one; of no frames an empty one with the columns of a list that has these of its own."""
-    found = list(some)
-    if not found:
-        return _frame(schema_of(Layout.of(columns)).empty_table())
-    tables = [pa.Table.from_pandas(frame, schema=schema_of(Layout.of(columns)), preserve_index=False) for frame in found]
-    return _frame(pa.concat_tables(tables).unify_dictionaries())
-
-
-def framed(parts: Iterable[ResultColumns], *, layout: Layout, campaign: str) -> Iterator[pd.DataFrame]:
-    """Parts of a ledger's rows as frames; the next part is read only when its frame is asked for."""
+def tables(parts: Iterable[ResultColumns], *, layout: Layout, campaign: str) -> Iterator[pa.Table]:
+    """Parts of a ledger's rows as tables whose columns are of one chunk; the next part is read only when its table is asked for."""
     for table in _gathered(parts, layout):
-        yield _frame(pa.table([*_columns(table, layout, campaign)], schema=schema_of(layout)))
+        yield pa.table([*_columns(table, layout, campaign)], schema=schema_of(layout))
 
 
-def needing_someone(frame: pd.DataFrame) -> pd.DataFrame:
+def frame_of(some: Iterable[pa.Table], *, layout: Layout) -> "pd.DataFrame":
+    """Tables as one DataFrame."""
+    import pandas as pd  # noqa: PLC0415 - it takes a while to import, and results files do without
+
+    nullable = {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype()}
+    table = pa.concat_tables([schema_of(layout).empty_table(), *some]).unify_dictionaries()
+    found: pd.DataFrame = table.to_pandas(types_mapper=nullable.get, split_blocks=True, use_threads=False)
+    return found
+
+
+def needing_someone(table: pa.Table) -> pa.Table:
     """Only the rows that belong into the failed-rows file too."""
-    return frame[frame["delivery_status"].isin([status.value for status in NEEDS_ATTENTION])]
-
-
-def arrays(frame: pd.DataFrame) -> list[pa.Array]:
-    """The columns of a frame for Arrow; texts are its own already, so that nothing is copied."""
-    found = (pa.array(frame[name].array, from_pandas=True) for name in frame.columns)
-    return [column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column for column in found]
+    wanted = pa.array([status.value for status in NEEDS_ATTENTION], TEXT)
+    status = table["delivery_status"].chunk(0)
+    return table.filter(pc.is_in(status.dictionary, wanted).take(status.indices)).combine_chunks()
 
 
 def milliseconds(seconds: Any) -> Any:
@@ -204,7 +191,3 @@ def _without_nul(texts: pa.Array) -> pa.Array:
     if held is None or b"\0" not in held.to_pybytes():
         return texts
     return pc.replace_substring(texts, "\0", "\N{REPLACEMENT CHARACTER}")
-
-
-def _frame(table: pa.Table) -> pd.DataFrame:
-    return table.to_pandas(types_mapper=_NULLABLE.get, split_blocks=True, use_threads=False)

@@ -12,7 +12,7 @@ from campaign.ledger.records import ResultColumns
 from campaign.reporter.target import Format, Layout, ResultsTarget, failed_path, same_file
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import pyarrow as pa
 
 __all__ = ["Format", "ResultsTarget", "Written", "failed_path", "write_results"]
 
@@ -47,7 +47,7 @@ def write_results(path: Place, *, campaign: str, columns: Sequence[str], parts: 
         DiskFullError: no space left; the old files are unchanged.
         InputError: two columns would have the same name.
     """
-    from campaign.reporter.frames import framed
+    from campaign.reporter.frames import tables
 
     target = ResultsTarget(path=path)
     layout = Layout.of(columns)
@@ -62,7 +62,7 @@ def write_results(path: Place, *, campaign: str, columns: Sequence[str], parts: 
         failures = _Failures(stack.enter_context(Draft(failed)), layout) if failed is not None else None
         tally = _Tally(failures=failures)
         with writing(path):
-            _encode(target, results, layout, tally.watched(framed(parts, layout=layout, campaign=campaign)))
+            _encode(target, results, layout, tally.watched(tables(parts, layout=layout, campaign=campaign)))
         results.seal()
         if failures is not None:
             failures.settle(empty=not tally.failed_rows)
@@ -70,20 +70,20 @@ def write_results(path: Place, *, campaign: str, columns: Sequence[str], parts: 
     return Written(results=path, failed=failed if tally.failed_rows else None, rows=tally.rows, failed_rows=tally.failed_rows)
 
 
-def _encode(target: ResultsTarget, draft: Draft, layout: Layout, frames: "Iterable[pd.DataFrame]") -> None:
+def _encode(target: ResultsTarget, draft: Draft, layout: Layout, tables: "Iterable[pa.Table]") -> None:
     from campaign.reporter.formats import write_csv, write_jsonl, write_parquet
 
     match target.format:
         case Format.CSV:
-            write_csv(draft.file, layout, frames)
+            write_csv(draft.file, layout, tables)
         case Format.PARQUET:
-            write_parquet(draft.file, layout, frames)
+            write_parquet(draft.file, layout, tables)
         case Format.JSONL:
-            write_jsonl(draft.file, layout, frames)
+            write_jsonl(draft.file, layout, tables)
         case Format.XLSX:
             from campaign.reporter.xlsx_file import write_xlsx
 
-            write_xlsx(draft.file, layout, frames, path=target.path, scratch=draft.scratch)
+            write_xlsx(draft.file, layout, tables, path=target.path, scratch=draft.scratch)
         case _:
             assert_never(target.format)
 
@@ -98,9 +98,9 @@ class _Failures:
         with writing(draft.path):
             self._encoder = CsvEncoder(draft.file, layout)
 
-    def write(self, frame: "pd.DataFrame") -> None:
+    def write(self, table: "pa.Table") -> None:
         with writing(self._draft.path):
-            self._encoder.write(frame)
+            self._encoder.write(table)
 
     def settle(self, *, empty: bool) -> None:
         if empty:
@@ -118,13 +118,13 @@ class _Tally:
     rows: int = 0
     failed_rows: int = 0
 
-    def watched(self, frames: "Iterable[pd.DataFrame]") -> "Iterator[pd.DataFrame]":
+    def watched(self, tables: "Iterable[pa.Table]") -> "Iterator[pa.Table]":
         from campaign.reporter.frames import needing_someone
 
-        for frame in frames:
-            failed = needing_someone(frame)
-            self.rows += len(frame)
+        for table in tables:
+            failed = needing_someone(table)
+            self.rows += len(table)
             self.failed_rows += len(failed)
             if self.failures is not None and len(failed):
                 self.failures.write(failed)
-            yield frame
+            yield table

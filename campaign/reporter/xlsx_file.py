@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-import pandas as pd
+import pyarrow as pa
 from xlsxwriter import Workbook
 from xlsxwriter.exceptions import FileCreateError, FileSizeError
 
@@ -40,13 +40,13 @@ _NARROWEST: Final = 10
 _WIDEST: Final = 50
 
 
-def write_xlsx(sink: BinaryIO, layout: Layout, frames: Iterable[pd.DataFrame], *, path: Place, scratch: Path) -> None:
-    """Write every frame.
+def write_xlsx(sink: BinaryIO, layout: Layout, tables: Iterable[pa.Table], *, path: Place, scratch: Path) -> None:
+    """Write every table.
 
     Args:
         sink: where the workbook goes.
         layout: its columns.
-        frames: its rows.
+        tables: its rows.
         path: the file, for messages.
         scratch: a folder to make and use for what does not fit in memory; the caller removes it.
 
@@ -61,14 +61,14 @@ def write_xlsx(sink: BinaryIO, layout: Layout, frames: Iterable[pd.DataFrame], *
         for position, name in enumerate(layout.names):
             sheet.write_string(0, position, neutralise(name), bold)
         written = 0
-        for frame in frames:
-            if written + len(frame) > MOST_ROWS:
+        for table in tables:
+            if written + len(table) > MOST_ROWS:
                 raise too_many_rows(path)
             if not written:
-                _set_widths(sheet, layout.names, rows_of(frame.head(_WIDTHS_OF), for_spreadsheets=True))
-            for number, row in enumerate(rows_of(frame, for_spreadsheets=True), start=written + 1):
+                _set_widths(sheet, layout.names, rows_of(table.slice(0, _WIDTHS_OF), for_spreadsheets=True))
+            for number, row in enumerate(rows_of(table, for_spreadsheets=True), start=written + 1):
                 _write_row(sheet, number, row)
-            written += len(frame)
+            written += len(table)
         if not written:
             _set_widths(sheet, layout.names, ())
         sheet.autofilter(0, 0, written, len(layout.names) - 1)

@@ -1,13 +1,15 @@
 """A campaign as DataFrames: typed, in the list's order, bounded, for every ledger backend."""
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from campaign.domain.model import NEEDS_ATTENTION, RESULT_COLUMNS, Status
-from campaign.ledger.port import Ledger, LedgerReader
+from campaign.ledger.port import CampaignRecord, Ledger, LedgerReader
 from campaign.ledger.records import ROWS_AT_ONCE
 from campaign.reporter import frames as made
-from campaign.reporter.frames import frames, whole
+from campaign.reporter.frames import frame_of, needing_someone, tables
+from campaign.reporter.target import Layout
 from tests.contract.given import campaign_of, staged
 from tests.contract.test_result_columns import of_every_kind
 
@@ -31,9 +33,18 @@ TYPES = {
 }
 
 
+def made_of(reader: LedgerReader, record: CampaignRecord, statuses: frozenset[Status] | None = None) -> list[pa.Table]:
+    parts = reader.result_columns(record.id, statuses)
+    return list(tables(parts, layout=Layout.of(record.spec.columns), campaign=record.spec.name))
+
+
+def one_frame(some: list[pa.Table], record: CampaignRecord) -> pd.DataFrame:
+    return frame_of(some, layout=Layout.of(record.spec.columns))
+
+
 async def test_they_hold_the_rows_typed(ledger: Ledger, reader: LedgerReader) -> None:
     record = await campaign_of(ledger, *of_every_kind(COUNT))
-    (frame,) = frames(reader, record)
+    frame = one_frame(made_of(reader, record), record)
     assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == TYPES
     rows = list(reader.rows(record.id))
     assert frame["delivery_row"].tolist() == [row.row for row in rows]
@@ -49,18 +60,18 @@ async def test_they_hold_the_rows_typed(ledger: Ledger, reader: LedgerReader) ->
 
 async def test_they_are_bounded_and_become_one_again(ledger: Ledger, reader: LedgerReader, monkeypatch: pytest.MonkeyPatch) -> None:
     record = await campaign_of(ledger, *of_every_kind(COUNT))
-    (at_once,) = frames(reader, record)
+    (at_once,) = made_of(reader, record)
     monkeypatch.setattr(made, "FRAME_ROWS", ROWS_AT_ONCE)
-    some = list(frames(reader, record))
-    assert [len(frame) for frame in some] == [ROWS_AT_ONCE, ROWS_AT_ONCE, 5]
-    one = whole(some, columns=record.spec.columns)
+    some = made_of(reader, record)
+    assert [len(table) for table in some] == [ROWS_AT_ONCE, ROWS_AT_ONCE, 5]
+    one = one_frame(some, record)
     assert {name: str(dtype) for name, dtype in one.dtypes.items()} == TYPES
-    pd.testing.assert_frame_equal(one, at_once, check_categorical=False)
+    pd.testing.assert_frame_equal(one, one_frame([at_once], record), check_categorical=False)
 
 
 async def test_only_the_rows_that_need_someone(ledger: Ledger, reader: LedgerReader) -> None:
     record = await campaign_of(ledger, *of_every_kind(40))
-    (failed,) = frames(reader, record, failed_only=True)
+    (failed,) = (needing_someone(table).to_pandas() for table in made_of(reader, record))
     assert set(failed["delivery_status"]) == {status.value for status in NEEDS_ATTENTION}
     assert len(failed) == sum(reader.counts(record.id).by_status[status] for status in NEEDS_ATTENTION)
 
@@ -68,6 +79,6 @@ async def test_only_the_rows_that_need_someone(ledger: Ledger, reader: LedgerRea
 async def test_of_no_rows_there_is_an_empty_frame_of_the_same_types(ledger: Ledger, reader: LedgerReader) -> None:
     record = await campaign_of(ledger, *(staged(row) for row in range(1, 4)))
     assert reader.counts(record.id).by_status[Status.PENDING] == 3
-    empty = whole(frames(reader, record, failed_only=True), columns=record.spec.columns)
+    empty = one_frame(made_of(reader, record, NEEDS_ATTENTION), record)
     assert {name: str(dtype) for name, dtype in empty.dtypes.items()} == TYPES
     assert (len(empty), list(empty.columns)) == (0, ["id", "name", *RESULT_COLUMNS])

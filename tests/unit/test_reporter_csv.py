@@ -17,7 +17,7 @@ from campaign.insights import iso
 from campaign.loader.frames import rows_of
 from campaign.loader.table import open_table
 from campaign.reporter.formats import neutralised, time_texts, write_csv
-from campaign.reporter.frames import TEXT, framed, milliseconds
+from campaign.reporter.frames import TEXT, milliseconds, tables
 from campaign.reporter.target import Layout
 from tests.unit.reporter_given import DELIVERED, FAILED, OWN, PENDING, by_column, row
 
@@ -61,7 +61,7 @@ text = st.one_of(
 def csv_of(rows: list[ResultRow], columns: tuple[str, ...] = OWN) -> bytes:
     sink = io.BytesIO()
     layout = Layout.of(columns)
-    write_csv(sink, layout, framed(by_column(rows), layout=layout, campaign="promo"))
+    write_csv(sink, layout, tables(by_column(rows), layout=layout, campaign="promo"))
     return sink.getvalue()
 
 
@@ -117,7 +117,7 @@ def test_no_first_character_is_passed_over_that_neutralise_would_change() -> Non
 def test_column_names_and_the_campaign_are_neutralised_too() -> None:
     sink = io.BytesIO()
     layout = Layout.of(("=cmd", "name"))
-    write_csv(sink, layout, framed(by_column([row(1)]), layout=layout, campaign="-promo"))
+    write_csv(sink, layout, tables(by_column([row(1)]), layout=layout, campaign="-promo"))
     header, line = parsed(sink.getvalue())
     assert header[0] == "'=cmd"
     assert line[header.index("delivery_campaign")] == "'-promo"

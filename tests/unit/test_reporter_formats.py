@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -18,7 +17,7 @@ from campaign.domain.errors import UsageError
 from campaign.domain.formula_escape import neutralise
 from campaign.domain.model import RESULT_COLUMNS, ResultRow
 from campaign.reporter.formats import write_jsonl, write_parquet
-from campaign.reporter.frames import FRAME_BYTES, FRAME_ROWS, framed
+from campaign.reporter.frames import FRAME_BYTES, FRAME_ROWS, tables
 from campaign.reporter.target import CELL_UNITS, MOST_ROWS, Layout
 from campaign.reporter.xlsx_file import CUT_MARK, write_xlsx
 from tests.errors import raises
@@ -33,14 +32,14 @@ any_text = st.text(st.characters(exclude_characters="\0", exclude_categories=["C
 def parquet_of(rows: list[ResultRow]) -> pq.ParquetFile:
     sink = io.BytesIO()
     layout = Layout.of(OWN)
-    write_parquet(sink, layout, framed(by_column(rows), layout=layout, campaign="promo"))
+    write_parquet(sink, layout, tables(by_column(rows), layout=layout, campaign="promo"))
     return pq.ParquetFile(io.BytesIO(sink.getvalue()))
 
 
 def jsonl_of(rows: list[ResultRow]) -> list[dict[str, object]]:
     sink = io.BytesIO()
     layout = Layout.of(OWN)
-    write_jsonl(sink, layout, framed(by_column(rows), layout=layout, campaign="promo"))
+    write_jsonl(sink, layout, tables(by_column(rows), layout=layout, campaign="promo"))
     return [orjson.loads(line) for line in sink.getvalue().splitlines()]
 
 
@@ -48,7 +47,7 @@ def xlsx_of(rows: list[ResultRow], folder: Path, columns: tuple[str, ...] = OWN)
     path = folder / "results.xlsx"
     layout = Layout.of(columns)
     with path.open("wb") as sink:
-        frames = framed(by_column(rows), layout=layout, campaign="promo")
+        frames = tables(by_column(rows), layout=layout, campaign="promo")
         write_xlsx(sink, layout, frames, path=path, scratch=folder / "scratch")
     return path
 
@@ -188,8 +187,8 @@ def test_xlsx_cuts_what_no_cell_can_hold_and_marks_it(tmp_path: Path, character:
 
 def test_xlsx_has_a_limit_and_the_error_names_the_other_formats(tmp_path: Path) -> None:
     layout = Layout(())
-    one = next(framed(by_column([row(1, cells=())]), layout=layout, campaign="promo"))
-    frames = [one, pd.DataFrame({"delivery_row": range(MOST_ROWS)})]
+    one = next(tables(by_column([row(1, cells=())]), layout=layout, campaign="promo"))
+    frames = [one, pa.table({"delivery_row": range(MOST_ROWS)})]
     path = tmp_path / "results.xlsx"
     with path.open("wb") as sink, raises(UsageError, "too_many_rows"):
         write_xlsx(sink, layout, frames, path=path, scratch=tmp_path / "scratch")
