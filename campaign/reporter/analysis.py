@@ -1,15 +1,13 @@
-"""Every figure of a campaign, as values: one pass over its rows and one over its attempts, both as DataFrames of a bounded size.
-
-What a frame tells is counted at once, by groupby and merge, and added to what the frames before it told.
-"""
+"""Every figure of a campaign, as values: from its rows and its attempts, each as one DataFrame of some 50 bytes a row."""
 
 import re
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import chain, islice, pairwise
-from typing import Any, Final
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from itertools import islice, pairwise
+from typing import Any, Final, Self
 
 import numpy as np
 import pandas as pd
@@ -27,7 +25,7 @@ from campaign.reporter.timeline import Timeline, timeline
 EXAMPLES: Final = 5
 MOST_GROUPS: Final = 20
 MOST_VALUES: Final = 10_000
-"""Kept apart while counting: a column with more of them divides nothing."""
+"""A column with more of them divides nothing."""
 MOST_REASONS: Final = 50
 """There are far fewer, unless an API invents them: what is beyond counts as one."""
 READ_BACK: Final = "read_back"
@@ -40,7 +38,6 @@ _LONGEST_MS: Final = 600_000
 MOST_TEXTS: Final = 3
 LOOKED_AT: Final = 500
 """Messages, from the list's beginning."""
-_TOO_MANY_REQUESTS: Final = 429
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +80,11 @@ class Latencies:
     """How many sends took how many whole milliseconds."""
 
     by_ms: Counter[int]
+
+    @classmethod
+    def of(cls, seconds: pd.Series) -> Self:
+        ms = (seconds.dropna() * 1000).round().clip(0, _LONGEST_MS).astype(int)
+        return cls(Counter(ms.value_counts().to_dict()))
 
     @property
     def count(self) -> int:
@@ -220,38 +222,44 @@ def figures(reader: LedgerReader, view: CampaignView, *, by: str = "", now: floa
     record = view.record
     place = place_of_column(record.spec, by)
     over_time = timeline(reader, record, now=now)
-    rows, tried = Rows(), Tried(reader.attempts_by_row(record.id), over_time)
-    for frame in outcomes(reader, record, own={} if place is None else {"by": place}):
-        rows.add(frame)
-        tried.add(frame)
-        if rows.by_column.overflowed:
-            raise UsageError(
-                f"--by {by}: the column has more than {MOST_VALUES:,} different values, so it divides the rows into nothing that can be "
-                f"shown. Choose another. {_others(record.spec)}",
-                code="too_many_values",
-                option="--by",
-            )
-    attempts = tried.all()
-    spent = spells(reader.runners(record.id), last_seen=attempts.last_seen, now=now)
+    rows = outcomes(reader, record, own={} if place is None else {"by": place})
+    if by and rows["by"].nunique() > MOST_VALUES:
+        raise UsageError(
+            f"--by {by}: the column has more than {MOST_VALUES:,} different values, so it divides the rows into nothing that can be "
+            f"shown. Choose another. {_others(record.spec)}",
+            code="too_many_values",
+            option="--by",
+        )
+    attempts = attempts_of(reader.attempts_by_row(record.id))
+    counted = count_attempts(attempts, over_time)
+    again, unexplained = retried(attempts, rows)
+    spent = spells(reader.runners(record.id), last_seen=counted.last_seen, now=now)
     return Figures(
         # Of one that is forgotten the counts are all that is left.
-        view=view if record.forgotten_at else replace(view, counts=rows.counts(in_doubt=view.counts.in_doubt)),
+        view=view if record.forgotten_at else replace(view, counts=_counts(rows, in_doubt=view.counts.in_doubt)),
         now=now,
-        examples={key: tuple(numbers) for key, numbers in rows.examples.items()},
-        latencies=Latencies(rows.by_ms),
-        by_attempts=rows.by_attempts(),
-        by_pass_status=rows.by_pass_status.breakdown(),
-        by_device=rows.by_device.breakdown(),
+        examples=_examples(rows),
+        latencies=Latencies.of(rows["latency_seconds"]),
+        by_attempts=_by_attempts(rows),
+        by_pass_status=breakdown(rows, "pass_status"),
+        by_device=breakdown(rows, "device_type"),
         # What only one row has, such as a name, may tell who that is.
-        by_column=rows.by_column.breakdown(least_rows=2) if by else None,
+        by_column=breakdown(rows, "by", least_rows=2) if by else None,
         column=by,
         wordings=wordings(reader.result_columns(record.id), record.spec.columns),
         timeline=over_time,
-        attempts=attempts,
+        attempts=counted,
         spells=spent,
-        pauses=pauses(spent, tried.times()),
-        retried=tried.retried(),
-        retried_unexplained=tried.unexplained,
+        pauses=pauses(
+            spent,
+            SentTimes(
+                sent_at=attempts["sent_at"].to_numpy(),
+                ended_at=_ended_at(attempts).to_numpy(),
+                http_status=attempts["http_status"].to_numpy(),
+            ),
+        ),
+        retried=again,
+        retried_unexplained=unexplained,
     )
 
 
@@ -284,190 +292,92 @@ def sizes(frame: pd.DataFrame, *columns: str) -> Counter[Any]:
     return Counter(frame.groupby([*columns], observed=True, sort=False).size().to_dict())
 
 
-class Tally:
-    """Counts rows by value and status; `overflowed` once there were more values than are kept apart."""
-
-    def __init__(self) -> None:
-        self._found: dict[str, Counter[Status]] = {}
-        self._beyond: Counter[Status] = Counter()
-        self.overflowed = False
-
-    def add(self, frame: pd.DataFrame, column: str) -> None:
-        for (value, status), count in sizes(frame, column, "status").items():
-            if value not in self._found and len(self._found) >= MOST_VALUES:
-                self.overflowed = True
-                self._beyond[Status(status)] += count
-            else:
-                self._found.setdefault(value, Counter())[Status(status)] += count
-
-    def breakdown(self, *, least_rows: int = 1) -> Breakdown:
-        """What was counted; values of fewer rows than `least_rows` are among the others."""
-        groups = sorted(
-            (Group(value=value, by_status=by_status) for value, by_status in self._found.items()),
-            key=lambda group: (-group.rows, group.value),
-        )
-        shown = [group for group in groups[:MOST_GROUPS] if group.rows >= least_rows]
-        rest = groups[len(shown) :]
-        together = sum((Counter(group.by_status) for group in rest), self._beyond)
-        return Breakdown(groups=tuple(shown), others=Group(value="", by_status=together, values=len(rest)) if together else None)
+def breakdown(rows: pd.DataFrame, column: str, *, least_rows: int = 1) -> Breakdown:
+    """Rows by the values of a column and by status; values of fewer rows than `least_rows` are among the others."""
+    by_value: dict[str, dict[Status, int]] = {}
+    for (value, status), count in sizes(rows, column, "status").items():
+        by_value.setdefault(value, {})[Status(status)] = count
+    groups = sorted((Group(value=value, by_status=found) for value, found in by_value.items()), key=lambda one: (-one.rows, one.value))
+    shown = [group for group in groups[:MOST_GROUPS] if group.rows >= least_rows]
+    rest = groups[len(shown) :]
+    together = sum((Counter(group.by_status) for group in rest), Counter())
+    return Breakdown(groups=tuple(shown), others=Group(value="", by_status=together, values=len(rest)) if together else None)
 
 
-@dataclass(slots=True)
-class Rows:
-    """What is counted of rows, a frame of `outcomes` at a time."""
-
-    by_reason: Counter[tuple[Status, str]] = field(default_factory=Counter)
-    examples: dict[tuple[Status, str], list[int]] = field(default_factory=dict)
-    by_ms: Counter[int] = field(default_factory=Counter)
-    by_pass_status: Tally = field(default_factory=Tally)
-    by_device: Tally = field(default_factory=Tally)
-    by_column: Tally = field(default_factory=Tally)
-    _tried: Counter[tuple[int, str]] = field(default_factory=Counter)
-
-    def add(self, frame: pd.DataFrame) -> None:
-        self.by_reason += Counter({(Status(status), reason): n for (status, reason), n in sizes(frame, "status", "reason").items()})
-        first = frame[frame.groupby(["status", "reason"], observed=True).cumcount() < EXAMPLES]
-        for status, reason, row in zip(first["status"], first["reason"], first["row"], strict=True):
-            found = self.examples.setdefault((Status(status), reason), [])
-            if len(found) < EXAMPLES:
-                found.append(row)
-        ms = (frame["latency_seconds"].dropna() * 1000).round().clip(0, _LONGEST_MS).astype(int)
-        self.by_ms += Counter(ms.value_counts().to_dict())
-        self._tried += sizes(frame[frame["attempts"] > 0], "attempts", "status")
-        self.by_pass_status.add(frame, "pass_status")
-        self.by_device.add(frame, "device_type")
-        if "by" in frame:
-            self.by_column.add(frame, "by")
-
-    def counts(self, *, in_doubt: int) -> Counts:
-        by_status = dict.fromkeys(Status, 0)
-        for (status, _), count in self.by_reason.items():
-            by_status[status] += count
-        return Counts(by_status=by_status, by_reason=dict(self.by_reason), in_doubt=in_doubt)
-
-    def by_attempts(self) -> dict[int, dict[Status, int]]:
-        found: dict[int, dict[Status, int]] = {}
-        for (attempts, status), count in sorted(self._tried.items()):
-            found.setdefault(attempts, {})[Status(status)] = count
-        return found
+def _counts(rows: pd.DataFrame, *, in_doubt: int) -> Counts:
+    by_reason = {(Status(status), reason): count for (status, reason), count in sizes(rows, "status", "reason").items()}
+    by_status = sizes(rows, "status")
+    return Counts(by_status={status: by_status[status.value] for status in Status}, by_reason=by_reason, in_doubt=in_doubt)
 
 
-class Tried:
-    """What is counted of attempts beside their rows, whatever rows are asked for.
-
-    Args:
-        attempts: by row, and of a row in the order in which they were made.
-        over_time: whose stretches they are counted by.
-    """
-
-    def __init__(self, attempts: Iterable[AttemptRecord], over_time: Timeline) -> None:
-        self._left = iter(attempts)
-        self._over_time = over_time
-        self._by_stretch = np.zeros((2, len(over_time.sends)), dtype=np.int64)
-        self._total = self._throttled = 0
-        self._first_at: float | None = None
-        self._last_seen: dict[int, float] = {}
-        self._sends: Counter[str] = Counter()
-        self._rows: Counter[tuple[str, str]] = Counter()
-        self._times: list[pd.DataFrame] = []
-        self.unexplained = 0
-
-    def add(self, rows: pd.DataFrame) -> None:
-        """The next rows of a campaign, in their order."""
-        attempts = self._until(rows["row"].iloc[-1])
-        # All but the last of each row.
-        earlier = attempts[attempts.duplicated("row", keep="last")].merge(rows[["row", "status"]], on="row", suffixes=("", "_of_row"))
-        self.unexplained += int(((rows["attempts"] > 1) & ~rows["row"].isin(earlier["row"])).sum())
-        if earlier.empty:
-            return
-        # Once it is settled what became of a send, the ledger no longer says why it was in doubt, but still how it was answered.
-        answers = earlier["http_status"].map(lambda status: READ_BACK if pd.isna(status) or status == 200 else f"http_{int(status)}")
-        why = earlier["reason"].where((earlier["reason"] != "") | (earlier["status"] != Status.PENDING), answers)
-        kept = [*self._sends, *why[~why.isin(list(self._sends))].unique()][:MOST_REASONS]
-        earlier["why"] = why.where(why.isin([*kept, OTHERS]), OTHERS)
-        self._sends += sizes(earlier, "why")
-        self._rows += sizes(earlier.drop_duplicates(["row", "why"]), "why", "status_of_row")
-
-    def all(self) -> Attempts:
-        """What was counted, once no row is left."""
-        self._until(None)
-        by_stretch, again = (tuple(counts) for counts in self._by_stretch.tolist())
-        return Attempts(
-            total=self._total,
-            first_at=self._first_at,
-            throttled=self._throttled,
-            throttled_by_stretch=by_stretch,
-            throttled_again_by_stretch=again,
-            last_seen=self._last_seen,
-        )
-
-    def times(self) -> SentTimes:
-        """When each attempt was made, once no row is left."""
-        found = pd.concat([_attempts([]), *self._times])
-        sent = found["sent_at"].to_numpy()
-        return SentTimes(
-            sent_at=sent,
-            ended_at=sent + found["latency_seconds"].fillna(0.0).to_numpy(),
-            http_status=found["http_status"].to_numpy(),
-        )
-
-    def retried(self) -> tuple[Retried, ...]:
-        """By reason, the most frequent first; a row that was sent again for two reasons counts for both."""
-        told = [
-            Retried(
-                reason=reason,
-                sends=sends,
-                by_status={Status(status): count for (which, status), count in self._rows.items() if which == reason},
-            )
-            for reason, sends in self._sends.items()
-        ]
-        return tuple(sorted(told, key=lambda one: (-one.sends, one.reason)))
-
-    def _until(self, row: int | None) -> pd.DataFrame:
-        """The attempts up to a row, counted; of None all that are left, some at a time, of which the last are returned."""
-        while True:
-            some = list(self._up_to(row))
-            frame = _attempts(some)
-            self._count(frame)
-            if row is not None or not some:
-                return frame
-
-    def _up_to(self, row: int | None) -> Iterator[AttemptRecord]:
-        for attempt in self._left if row is not None else islice(self._left, 10_000):
-            if row is not None and attempt.row > row:
-                self._left = chain([attempt], self._left)
-                return
-            yield attempt
-
-    def _count(self, attempts: pd.DataFrame) -> None:
-        if attempts.empty:
-            return
-        self._total += len(attempts)
-        self._times.append(attempts[["sent_at", "latency_seconds", "http_status"]])
-        first = float(attempts["sent_at"].min())
-        self._first_at = first if self._first_at is None else min(self._first_at, first)
-        seen = (attempts["sent_at"] + attempts["latency_seconds"].fillna(0.0)).groupby(attempts["runner"]).max()
-        for runner, until in seen.items():
-            self._last_seen[runner] = max(self._last_seen.get(runner, 0.0), until)
-        slowed = attempts[attempts["http_status"] == _TOO_MANY_REQUESTS]
-        self._throttled += len(slowed)
-        places = ((slowed["sent_at"] - self._over_time.since) // self._over_time.seconds).astype(int)
-        within = places.between(0, len(self._over_time.sends) - 1)
-        again = within & (slowed["status"] == Status.PENDING)
-        self._by_stretch += [np.bincount(places[which], minlength=len(self._over_time.sends)) for which in (within, again)]
+def _examples(rows: pd.DataFrame) -> dict[tuple[Status, str], tuple[int, ...]]:
+    first = rows.groupby(["status", "reason"], observed=True).head(EXAMPLES).groupby(["status", "reason"], observed=True)["row"]
+    return {(Status(status), reason): tuple(numbers.tolist()) for (status, reason), numbers in first}
 
 
-def _attempts(some: list[AttemptRecord]) -> pd.DataFrame:
-    columns = ("row", "runner", "status", "reason", "http_status", "sent_at", "latency_seconds")
+def _by_attempts(rows: pd.DataFrame) -> dict[int, dict[Status, int]]:
+    found: dict[int, dict[Status, int]] = {}
+    for (attempts, status), count in sorted(sizes(rows[rows["attempts"] > 0], "attempts", "status").items()):
+        found.setdefault(attempts, {})[Status(status)] = count
+    return found
+
+
+def attempts_of(some: Iterable[AttemptRecord]) -> pd.DataFrame:
+    """Attempts as a DataFrame, in their order."""
     kinds = {
         "row": "int64",
-        "status": "object",
-        "reason": "object",
-        "http_status": "float64",
-        "sent_at": "float64",
-        "latency_seconds": "float64",
+        "runner": "int64",
+        "status": "str",
+        "reason": "str",
+        **dict.fromkeys(("http_status", "sent_at", "latency_seconds"), "float64"),
     }
-    return pd.DataFrame({name: [getattr(attempt, name) for attempt in some] for name in columns}).astype(kinds)
+    left = iter(some)
+    parts = iter(lambda: [*islice(left, 10_000)], [])
+    frames = [pd.DataFrame({name: [getattr(one, name) for one in part] for name in kinds}).astype(kinds) for part in parts]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=[*kinds]).astype(kinds)
+
+
+def _ended_at(attempts: pd.DataFrame) -> pd.Series:
+    return attempts["sent_at"] + attempts["latency_seconds"].fillna(0.0)
+
+
+def count_attempts(attempts: pd.DataFrame, over_time: Timeline) -> Attempts:
+    """What is counted of attempts, whatever rows are asked for; `over_time` has the stretches that they are counted by."""
+    slowed = attempts[attempts["http_status"] == HTTPStatus.TOO_MANY_REQUESTS]
+    places = ((slowed["sent_at"] - over_time.since) // over_time.seconds).astype(int)
+    within = places.between(0, len(over_time.sends) - 1)
+    again = within & (slowed["status"] == Status.PENDING)
+    by_stretch, again_by_stretch = (tuple(np.bincount(places[which], minlength=len(over_time.sends)).tolist()) for which in (within, again))
+    return Attempts(
+        total=len(attempts),
+        first_at=float(attempts["sent_at"].min()) if len(attempts) else None,
+        throttled=len(slowed),
+        throttled_by_stretch=by_stretch,
+        throttled_again_by_stretch=again_by_stretch,
+        last_seen=_ended_at(attempts).groupby(attempts["runner"]).max().to_dict(),
+    )
+
+
+def retried(attempts: pd.DataFrame, rows: pd.DataFrame) -> tuple[tuple[Retried, ...], int]:
+    """Why rows were sent again, the most frequent reason first, and of how many rows that is not known.
+
+    A row that was sent again for two reasons counts for both. Of each row the attempts are in the order in which they were made.
+    """
+    # All but the last of each row.
+    earlier = attempts[attempts.duplicated("row", keep="last")].merge(rows[["row", "status"]], on="row", suffixes=("", "_of_row"))
+    unexplained = int(((rows["attempts"] > 1) & ~rows["row"].isin(earlier["row"])).sum())
+    # Once it is settled what became of a send, the ledger no longer says why it was in doubt, but still how it was answered.
+    answers = earlier["http_status"].map(lambda status: READ_BACK if pd.isna(status) or status == HTTPStatus.OK else f"http_{int(status)}")
+    why = earlier["reason"].where((earlier["reason"] != "") | (earlier["status"] != Status.PENDING), answers)
+    earlier["why"] = why.where(why.isin(why.unique()[:MOST_REASONS]), OTHERS)
+    by_row = sizes(earlier.drop_duplicates(["row", "why"]), "why", "status_of_row")
+    found = [
+        Retried(
+            reason=reason, sends=sends, by_status={Status(status): count for (which, status), count in by_row.items() if which == reason}
+        )
+        for reason, sends in sizes(earlier, "why").items()
+    ]
+    return tuple(sorted(found, key=lambda one: (-one.sends, one.reason))), unexplained
 
 
 def wordings(parts: Iterable[ResultColumns], columns: Sequence[str]) -> Wordings:

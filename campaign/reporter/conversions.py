@@ -1,7 +1,6 @@
 """Conversions: which passes of a campaign were redeemed after their message was sent, by status and by any column of its list."""
 
 import math
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -112,22 +111,14 @@ def conversions(
         place: where the column that they are divided by is among the list's own; None for none.
     """
     own = {"id": record.spec.columns.index(record.spec.id_column)} | ({} if place is None else {"by": place})
-    counted: dict[str, Counter[str]] = {name: Counter() for name in ("status", "by")}
-    converted: dict[str, Counter[str]] = {name: Counter() for name in counted}
-    seen: set[str] = set()
-    for frame in outcomes(reader, record, statuses=SENT_TO, own=own):
-        found = redemptions.of(frame.assign(key=keys(frame["id"].astype(str).tolist())))
-        found = found[~found["key"].isin(list(seen))] if seen else found
-        seen.update(found["key"])
-        for name in ("status", *(("by",) if "by" in own else ())):
-            counted[name] += sizes(frame, name)
-            converted[name] += sizes(found, name)
-    by = {
-        name: {value: Conversion(sent_to=count, converted=converted[name][value]) for value, count in counted[name].most_common()}
-        for name in counted
-    }
+    rows = outcomes(reader, record, statuses=SENT_TO, own=own)
+    redeemed = redemptions.of(rows.assign(key=keys(rows["id"].astype(str).tolist())))
+    by: dict[str, dict[str, Conversion]] = {}
+    for name in ("status", "by")[: 1 if place is None else 2]:
+        converted = sizes(redeemed, name)
+        by[name] = {value: Conversion(sent_to=count, converted=converted[value]) for value, count in sizes(rows, name).most_common()}
     by_status = {status.value: by["status"].get(status.value, NONE) for status in sorted(SENT_TO)}
-    return Conversions(by_status=by_status, by_value=by["by"] if "by" in own else None)
+    return Conversions(by_status=by_status, by_value=by.get("by"))
 
 
 def largest(by_value: Mapping[str, Conversion]) -> list[tuple[str | None, Conversion]]:

@@ -72,10 +72,11 @@ def outcomes(
     left out.
     """
     layout = Layout.of(record.spec.columns)
-    places = [str(place) for place in own.values()]
-    found = [table.select([*_OF_FIGURES, *places]) for table in _gathered(reader.result_columns(record.id, statuses), layout)]
-    table = pa.concat_tables([_gathered_schema(layout).empty_table().select([*_OF_FIGURES, *places]), *found]).unify_dictionaries()
-    frame: pd.DataFrame = table.rename_columns([*_OF_FIGURES, *own]).to_pandas(strings_to_categorical=True, use_threads=False)
+    of_figures = [(name, CATEGORIES if name in _CODED else _READ[name]) for name in _OF_FIGURES]
+    schema = pa.schema([*of_figures, *((str(place), TEXT) for place in own.values())])
+    found = (table.select(schema.names) for table in _gathered(reader.result_columns(record.id, statuses), layout))
+    table = pa.concat_tables([schema.empty_table(), *found]).unify_dictionaries().rename_columns([*_OF_FIGURES, *own])
+    frame: pd.DataFrame = table.to_pandas(strings_to_categorical=True, use_threads=False)
     return frame.assign(**{name: frame[name].map(str.strip).astype("category") for name in own})
 
 

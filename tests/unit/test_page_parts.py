@@ -9,7 +9,7 @@ import pytest
 
 from campaign.domain.model import Status
 from campaign.ledger.port import RunnerRecord
-from campaign.reporter.analysis import MOST_GROUPS, MOST_VALUES, Latencies, Rows, Tally, without_values, wordings
+from campaign.reporter.analysis import MOST_GROUPS, Latencies, breakdown, without_values, wordings
 from campaign.reporter.drawings import band_in_words, scoped
 from campaign.reporter.lines import percent
 from campaign.reporter.pauses import Kind, Pause, SentTimes, Spell, pauses, spells
@@ -57,33 +57,18 @@ def frame(values: Iterable[str], status: Status = Status.DELIVERED) -> pd.DataFr
 
 
 def test_the_largest_groups_are_kept_and_the_rest_is_summed() -> None:
-    tally = Tally()
-    for place in range(MOST_GROUPS + 5):
-        tally.add(frame([f"value {place:02}"] * (place + 1)), "value")
-    found = tally.breakdown()
+    values = [f"value {place:02}" for place in range(MOST_GROUPS + 5) for _ in range(place + 1)]
+    found = breakdown(frame(values), "value")
     assert [group.rows for group in found.groups] == list(range(MOST_GROUPS + 5, 5, -1))
     assert found.others is not None
     assert (found.others.rows, found.others.values) == (1 + 2 + 3 + 4 + 5, 5)
 
 
 def test_a_value_of_one_row_alone_is_not_named() -> None:
-    tally = Tally()
-    tally.add(frame(["north", "north", "Ms Unique"], Status.FAILED), "value")
-    tally.add(frame(["south", "south"], Status.FAILED), "value")
-    found = tally.breakdown(least_rows=2)
+    found = breakdown(frame(["north", "north", "Ms Unique", "south", "south"], Status.FAILED), "value", least_rows=2)
     assert [group.value for group in found.groups] == ["north", "south"]
     assert found.others is not None
     assert (found.others.rows, found.others.values) == (1, 1)
-
-
-def test_more_values_than_can_be_kept_apart_lose_no_row() -> None:
-    tally = Tally()
-    for first in (0, 5_000, 10_000):
-        tally.add(frame(str(place) for place in range(first, min(first + 5_000, MOST_VALUES + 7))), "value")
-    found = tally.breakdown()
-    assert tally.overflowed
-    assert found.others is not None
-    assert sum(group.rows for group in found.groups) + found.others.rows == MOST_VALUES + 7
 
 
 def test_percentiles_are_those_of_the_nearest_rank() -> None:
@@ -97,11 +82,10 @@ def test_percentiles_are_those_of_the_nearest_rank() -> None:
 
 
 def test_latencies_are_counted_by_whole_milliseconds_and_the_longest_as_ten_minutes() -> None:
-    rows = Rows()
     seconds = [0.0005, 0.0015, 0.0025, None, 12.3456, 9999.0]
-    made = pd.DataFrame({"row": range(6), "attempts": 1, "latency_seconds": pd.Series(seconds, dtype=float)})
-    rows.add(made.assign(status="delivered", reason="", pass_status="", device_type=""))
-    assert rows.by_ms == Counter(round(second * 1000) if second < 600 else 600_000 for second in seconds if second is not None)
+    assert Latencies.of(pd.Series(seconds, dtype=float)).by_ms == Counter(
+        round(second * 1000) if second < 600 else 600_000 for second in seconds if second is not None
+    )
 
 
 def test_rests_are_between_runs_and_end_with_the_next() -> None:

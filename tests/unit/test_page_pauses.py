@@ -10,7 +10,7 @@ import pytest
 from campaign.domain.model import Outcome, Status
 from campaign.ledger.port import Sends
 from campaign.ledger.records import AttemptRecord
-from campaign.reporter.analysis import MOST_REASONS, OTHERS, READ_BACK, Attempts, Retried, Tried
+from campaign.reporter.analysis import MOST_REASONS, OTHERS, READ_BACK, Attempts, Retried, attempts_of, count_attempts, retried
 from campaign.reporter.drawings import THROTTLED, sends_drawing
 from campaign.reporter.pauses import Kind, Pause, Pauses, SentTimes, Spell, pauses
 from campaign.reporter.timeline import Timeline, pace
@@ -119,29 +119,27 @@ def made(row: int, reason: str = "", status: Status = Status.FAILED, http_status
 NOWHEN = Timeline(since=0.0, seconds=10, sends=(Sends(at=0.0),))
 
 
-def rows(*outcomes: Outcome, first: int = 1) -> pd.DataFrame:
-    """Rows of these outcomes, numbered from the first."""
+def rows(*outcomes: Outcome) -> pd.DataFrame:
+    """Rows of these outcomes, numbered from 1."""
     return pd.DataFrame(
         {
-            "row": range(first, first + len(outcomes)),
+            "row": range(1, len(outcomes) + 1),
             "status": [outcome.status.value for outcome in outcomes],
             "attempts": [outcome.attempts for outcome in outcomes],
         }
     )
 
 
-def test_all_attempts_are_counted_whichever_rows_are_asked_for() -> None:
-    tried = Tried([made(1), made(3, "http_429", Status.PENDING, 429), made(3), made(4), made(9, http_status=429)], NOWHEN)
-    tried.add(rows(Outcome(status=Status.FAILED, attempts=1)))
-    found = tried.all()
+def test_all_attempts_are_counted() -> None:
+    attempts = [made(1), made(3, "http_429", Status.PENDING, 429), made(3), made(4), made(9, http_status=429)]
+    found = count_attempts(attempts_of(attempts), NOWHEN)
     assert (found.total, found.throttled, found.throttled_by_stretch, found.throttled_again_by_stretch) == (5, 2, (2,), (1,))
     assert (found.first_at, found.last_seen) == (0.0, {1: 0.0})
-    nothing = Tried([], NOWHEN).all()
+    nothing = count_attempts(attempts_of([]), NOWHEN)
     assert (nothing.total, nothing.first_at) == (0, None)
 
 
-@pytest.mark.parametrize("at_once", [1, 2, 6])
-def test_why_rows_were_sent_again_and_what_became_of_them(at_once: int) -> None:
+def test_why_rows_were_sent_again_and_what_became_of_them() -> None:
     slowed, in_doubt, broken = ("http_429", Status.PENDING, 429), ("", Status.PENDING, None), ("", Status.PENDING, 502)
     attempts = [
         made(1),
@@ -159,25 +157,19 @@ def test_why_rows_were_sent_again_and_what_became_of_them(at_once: int) -> None:
         Outcome(status=Status.ACCEPTED, attempts=2),
         Outcome(status=Status.SKIPPED),
     ]
-    tried = Tried(attempts, NOWHEN)
-    for first in range(0, len(outcomes), at_once):
-        tried.add(rows(*outcomes[first : first + at_once], first=first + 1))
-    assert tried.retried() == (
+    found, unexplained = retried(attempts_of(attempts), rows(*outcomes))
+    assert found == (
         Retried(reason="http_429", sends=3, by_status={Status.DELIVERED: 2}),
         Retried(reason=READ_BACK, sends=2, by_status={Status.DELIVERED: 1, Status.FAILED: 1}),
         Retried(reason="http_502", sends=1, by_status={Status.FAILED: 1}),
     )
-    assert tried.unexplained == 1
-    assert tried.all().total == len(attempts)
+    assert unexplained == 1
 
 
-@pytest.mark.parametrize("at_once", [7, 100])
-def test_more_reasons_than_are_kept_apart_lose_no_row(at_once: int) -> None:
+def test_more_reasons_than_are_kept_apart_lose_no_row() -> None:
     count = MOST_REASONS + 20
-    tried = Tried([attempt for number in range(1, count + 1) for attempt in (made(number, f"reason {number}"), made(number))], NOWHEN)
-    for first in range(1, count + 1, at_once):
-        tried.add(rows(*[Outcome(status=Status.DELIVERED, attempts=2)] * min(at_once, count + 1 - first), first=first))
-    found = tried.retried()
+    attempts = [attempt for number in range(1, count + 1) for attempt in (made(number, f"reason {number}"), made(number))]
+    found, _ = retried(attempts_of(attempts), rows(*[Outcome(status=Status.DELIVERED, attempts=2)] * count))
     assert len(found) == MOST_REASONS + 1
     assert (found[0].reason, found[0].sends) == (OTHERS, 20)
     assert sum(one.rows for one in found) == sum(one.sends for one in found) == MOST_REASONS + 20
