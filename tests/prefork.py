@@ -9,6 +9,7 @@ import atexit
 import fcntl
 import gc
 import importlib
+import io
 import json
 import os
 import pkgutil
@@ -25,13 +26,16 @@ import threading
 import time
 import traceback
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import asdict, dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import IO, Any, Final, NoReturn
 
+import structlog
+
 import campaign
+from campaign.cli import main
 
 ROOT: Final = Path(__file__).parents[1]
 PYTHON: Final = sys.executable
@@ -281,6 +285,7 @@ def serve(listening: int) -> None:
                 importlib.import_module(name)
     # It imports its many services when it is given an address.
     importlib.import_module("apprise").Apprise.instantiate("json://localhost")
+    _warm_up()
     gc.collect()
     gc.freeze()
     listener = socket.socket(fileno=listening)
@@ -289,6 +294,17 @@ def serve(listening: int) -> None:
     forker = _Forker(listener)
     while True:
         forker.wait()
+
+
+def _warm_up() -> None:
+    """Do once what libraries then keep: which type is a kind of which, the schemas of options, compiled expressions."""
+    with tempfile.TemporaryDirectory() as folder, redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        source = Path(folder, "list.csv")
+        source.write_text("pass_id,name\na,Anna\n", encoding="utf-8")
+        ledger = ("--ledger", str(Path(folder, "campaign.db")))
+        for words in (("status", *ledger), ("check", str(source), "--message", "Hi {{ name }}", *ledger)):
+            main.app(list(words), standalone_mode=False)
+    structlog.reset_defaults()
 
 
 class _Forker:
