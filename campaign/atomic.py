@@ -15,7 +15,7 @@ from typing import BinaryIO, Final, Self
 
 from campaign import object_store
 from campaign.domain.errors import CampaignError, DiskFullError, UsageError
-from campaign.domain.locations import Place, Url
+from campaign.domain.locations import Location, ObjectUrl
 
 LEFT_BEHIND_SECONDS: Final = 3600.0
 """A draft that nobody has touched for so long is what a killed process left behind."""
@@ -27,7 +27,7 @@ _FOLDER_CANNOT_SYNC: Final = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EACCE
 
 
 @contextmanager
-def writing(place: Place) -> Iterator[None]:
+def writing(place: Location) -> Iterator[None]:
     """Whatever the system refuses while `place` is written, in words.
 
     Raises:
@@ -40,7 +40,7 @@ def writing(place: Place) -> Iterator[None]:
         raise _in_words(error, place) from error
 
 
-def _in_words(error: OSError, place: Place) -> CampaignError:
+def _in_words(error: OSError, place: Location) -> CampaignError:
     path = place if isinstance(place, Path) else Path(tempfile.gettempdir()) / place.name
     if error.errno in _NO_SPACE:
         return DiskFullError(
@@ -80,9 +80,9 @@ class Draft:
     scratch: Path
     """A folder for what an encoder has to put aside; it is not there until the encoder makes it, and goes with the draft."""
 
-    def __init__(self, path: Place) -> None:
+    def __init__(self, path: Location) -> None:
         self.path = path
-        self._target = _Object(path) if isinstance(path, Url) else _File(path)
+        self._target = _Object(path) if isinstance(path, ObjectUrl) else _File(path)
         folder = self._target.folder
         prefix = f".campaign-results-{hashlib.sha256(os.fsencode(self._target.name)).hexdigest()[:12]}-"
         with writing(path):
@@ -154,7 +154,7 @@ class _File:
 class _Object:
     """An object that drafts take the place of; they are made among the temporary files."""
 
-    def __init__(self, url: Url) -> None:
+    def __init__(self, url: ObjectUrl) -> None:
         self._url = url
         self.folder = Path(tempfile.gettempdir())
         self.name = str(url)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from campaign.domain.model import CampaignState, Counts, Status
-from campaign.ledger.port import CampaignRecord, Control, LedgerReader, RunnerRecord
+from campaign.ledger.port import CampaignRecord, DesiredState, LedgerReader, RunnerRecord
 
 CODES_OF_SIGNALS: Final = {"interrupted": 130, "terminated": 143, "hung_up": 129}
 """What a run that was told to stop has answered, by the word that the ledger keeps: Ctrl-C, SIGTERM, a terminal that was closed."""
@@ -40,7 +40,7 @@ class CampaignView:
     @property
     def half_staged(self) -> bool:
         """Its list was not read to its end, or is being read: its rows are not all there yet, and nothing of it was sent."""
-        return self.record.control is Control.STAGING
+        return self.record.control is DesiredState.STAGING
 
     def command(self, verb: str, *options: str) -> str:
         """A command line about this campaign, to be copied into a shell."""
@@ -77,7 +77,7 @@ def iso(seconds: float) -> str | None:
     return datetime.fromtimestamp(seconds, tz=UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if seconds else None
 
 
-def state_of(*, control: Control, counts: Counts, activities: tuple[str, ...], has_run: bool) -> CampaignState:
+def state_of(*, control: DesiredState, counts: Counts, activities: tuple[str, ...], has_run: bool) -> CampaignState:
     """What a campaign is doing.
 
     Args:
@@ -86,14 +86,14 @@ def state_of(*, control: Control, counts: Counts, activities: tuple[str, ...], h
         activities: what each live runner says it does, "sending" or "waiting".
         has_run: whether any runner has ever begun to send it.
     """
-    if control is Control.STAGING:
+    if control is DesiredState.STAGING:
         return CampaignState.STAGED
-    if control is Control.CANCELLED:
+    if control is DesiredState.CANCELLED:
         return CampaignState.CANCELLED
     # Whoever still signs off, or writes results, has no row left either.
     if not counts.unfinished:
         return CampaignState.FINISHED
-    if control is Control.PAUSED:
+    if control is DesiredState.PAUSED:
         return CampaignState.PAUSED
     if activities:
         return CampaignState.SENDING if "sending" in activities else CampaignState.WAITING
@@ -131,7 +131,7 @@ def view(reader: LedgerReader, record: CampaignRecord, *, ledger: str = "") -> C
     runners = reader.runners(record.id)
     activities = tuple(runner.activity for runner in runners if runner.alive)
     state = state_of(control=record.control, counts=counts, activities=activities, has_run=bool(record.started_at))
-    half_staged = record.control is Control.STAGING
+    half_staged = record.control is DesiredState.STAGING
     rate = reader.recent_rate(record.id) if state is CampaignState.SENDING else 0.0
     expected = rate or float(record.spec.settings.get("rate") or 0.0)
     return CampaignView(

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from campaign.domain.errors import CampaignError, InputError, UsageError
-from campaign.domain.locations import Url
+from campaign.domain.locations import ObjectUrl
 
 PATIENCE_SECONDS: Final = 120.0
 """How long one request may take with all its repetitions, which the stores' libraries decide on."""
@@ -59,11 +59,11 @@ _VERSION: Final = (*_WHEN_WRITTEN, "ETag", "etag", "generation", "size")
 class Found:
     """An object that is there; `written_ns` are Unix nanoseconds."""
 
-    url: Url
+    url: ObjectUrl
     written_ns: int
 
 
-def fetch(url: Url, into: Path, *, most_bytes: int) -> None:
+def fetch(url: ObjectUrl, into: Path, *, most_bytes: int) -> None:
     """Copy an object into a file that is there already, so that who may read it stays as it is.
 
     Raises:
@@ -88,7 +88,7 @@ def fetch(url: Url, into: Path, *, most_bytes: int) -> None:
             )
 
 
-def fetch_head(url: Url, into: Path, *, most_bytes: int) -> None:
+def fetch_head(url: ObjectUrl, into: Path, *, most_bytes: int) -> None:
     """Copy the first lines of an object into a file, as many as fit whole into so many bytes.
 
     Raises:
@@ -101,7 +101,7 @@ def fetch_head(url: Url, into: Path, *, most_bytes: int) -> None:
         into.write_bytes(head if len(head) >= size else head[: head.rfind(b"\n") + 1])
 
 
-def find(url: Url) -> Found | None:
+def find(url: ObjectUrl) -> Found | None:
     """The object, if it is there.
 
     Raises:
@@ -116,7 +116,7 @@ def find(url: Url) -> Found | None:
         return _found(url, info)
 
 
-def matching(pattern: Url) -> list[Found]:
+def matching(pattern: ObjectUrl) -> list[Found]:
     """The objects that match a pattern; `*` stays within a folder, `**` does not. All names in its first folder without a pattern are read.
 
     Raises:
@@ -132,7 +132,7 @@ def matching(pattern: Url) -> list[Found]:
         return [found for name, info in infos.items() if (found := _found(urls[name], info)) is not None]
 
 
-def check_writable(url: Url) -> None:
+def check_writable(url: ObjectUrl) -> None:
     """See that objects can be put beside `url` and removed again: one is.
 
     Raises:
@@ -145,7 +145,7 @@ def check_writable(url: Url) -> None:
     remove(draft)
 
 
-def put(file: Path, url: Url) -> None:
+def put(file: Path, url: ObjectUrl) -> None:
     """Make a file's bytes the object, or leave the one that is there.
 
     Raises:
@@ -156,7 +156,7 @@ def put(file: Path, url: Url) -> None:
         store.put_file(str(file), path, timeout=_seconds_for(file.stat().st_size), **_STORES[url.store].put)
 
 
-def remove(url: Url) -> None:
+def remove(url: ObjectUrl) -> None:
     """Remove the object, if it is there.
 
     Raises:
@@ -169,7 +169,7 @@ def remove(url: Url) -> None:
             store.rm_file(path, timeout=PATIENCE_SECONDS)
 
 
-def _opened(url: Url) -> tuple[Any, str]:
+def _opened(url: ObjectUrl) -> tuple[Any, str]:
     """The file system of a URL's store, and the object's path in it."""
     import fsspec.core  # noqa: PLC0415 - an extra, which brings a whole client of its store; only who names a URL needs it
 
@@ -181,7 +181,7 @@ def _opened(url: Url) -> tuple[Any, str]:
 
 
 @contextmanager
-def _telling(url: Url, done: str, told: Callable[[str, str], CampaignError]) -> Iterator[None]:
+def _telling(url: ObjectUrl, done: str, told: Callable[[str, str], CampaignError]) -> Iterator[None]:
     """Whatever goes wrong with an object, in words. The libraries under fsspec have no error in common."""
     try:
         yield
@@ -191,7 +191,7 @@ def _telling(url: Url, done: str, told: Callable[[str, str], CampaignError]) -> 
         raise told(*_in_words(error, url, done)) from error
 
 
-def _in_words(error: Exception, url: Url, done: str) -> tuple[str, str]:
+def _in_words(error: Exception, url: ObjectUrl, done: str) -> tuple[str, str]:
     """What went wrong and what to do, and its code."""
     if isinstance(error, ImportError):
         return f"{url.scheme}:// URLs need the extra “{url.store}”. Install it: pip install 'campaign[{url.store}]'", "extra_missing"
@@ -215,7 +215,7 @@ def _in_words(error: Exception, url: Url, done: str) -> tuple[str, str]:
     return problem, "store_failed"
 
 
-def _found(url: Url, info: dict[str, Any]) -> Found | None:
+def _found(url: ObjectUrl, info: dict[str, Any]) -> Found | None:
     when = next((info[name] for name in _WHEN_WRITTEN if info.get(name)), None)
     if info["type"] != "file" or not isinstance(when, datetime):
         return None

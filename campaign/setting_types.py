@@ -12,7 +12,7 @@ from pydantic_settings import NoDecode
 from campaign.domain.durations import parse_duration
 from campaign.domain.errors import UsageError
 from campaign.domain.failure_guard import Halt, parse_halt
-from campaign.domain.locations import UNEXPANDED, Place, is_wrapped, place_of, unexpanded_variable
+from campaign.domain.locations import UNEXPANDED, Location, is_wrapped, place_of, unexpanded_variable
 from campaign.domain.notices import Occasion, parse_addresses, parse_occasions
 from campaign.domain.query import POSTGRES
 from campaign.domain.schedule import Window, parse_window
@@ -121,7 +121,7 @@ Occasions = Annotated[frozenset[Occasion], NoDecode, BeforeValidator(parse_occas
 
 WindowOfDay = Annotated[Window | None, NoDecode, BeforeValidator(lambda value: parse_window(value) if isinstance(value, str) else value)]
 LocalPath = Annotated[Path | None, BeforeValidator(_path)]
-File = Annotated[Place | None, NoDecode, BeforeValidator(_place)]
-Files = Annotated[tuple[Place, ...], NoDecode, BeforeValidator(_files)]
+File = Annotated[Location | None, NoDecode, BeforeValidator(_place)]
+Files = Annotated[tuple[Location, ...], NoDecode, BeforeValidator(_files)]
 ProxyUrl = Annotated[str, BeforeValidator(_proxy)]
 LedgerPlace = Annotated[str, BeforeValidator(_ledger)]

@@ -40,7 +40,7 @@ from campaign.domain.model import Status
 from campaign.domain.retry_selection import Selection, parts_of, selection_of
 from campaign.engine.sender import sender_of
 from campaign.insights import view
-from campaign.ledger.port import Control
+from campaign.ledger.port import DesiredState
 from campaign.loader.given import ArrowStream, given, is_given
 from campaign.settings import Settings
 
@@ -364,7 +364,7 @@ def _retry(
     return Call(body=body, progress=progress)
 
 
-def control(name: str, wanted: Control, options: Mapping[str, Any]) -> Call[None]:
+def control(name: str, wanted: DesiredState, options: Mapping[str, Any]) -> Call[None]:
     """Pause or cancel a campaign, whichever process is sending it."""
     settings = settings_of(options, opt.LEDGER, function="control")
 
@@ -519,10 +519,10 @@ class Campaign:
 
     def pause(self) -> None:
         """Stop sending, in every process, until it is resumed."""
-        control(self.name, Control.PAUSED, self._with(opt.LEDGER, {})).now()
+        control(self.name, DesiredState.PAUSED, self._with(opt.LEDGER, {})).now()
 
     async def apause(self) -> None:
-        await control(self.name, Control.PAUSED, self._with(opt.LEDGER, {})).later()
+        await control(self.name, DesiredState.PAUSED, self._with(opt.LEDGER, {})).later()
 
     def cancel(self, *, yes: bool = False) -> None:
         """Stop it for good: what is not sent yet is skipped."""
@@ -534,7 +534,7 @@ class Campaign:
     def _cancelling(self, *, yes: bool) -> Call[None]:
         if not yes and not self._options.get("yes"):
             raise needs_yes(f"This would cancel “{self.name}” for good; nothing was changed.")
-        return control(self.name, Control.CANCELLED, self._with(opt.LEDGER, {}))
+        return control(self.name, DesiredState.CANCELLED, self._with(opt.LEDGER, {}))
 
     def _with(self, known: tuple[str, ...], options: Mapping[str, Any]) -> dict[str, Any]:
         return {name: value for name, value in self._options.items() if name in known} | dict(options)

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 from campaign.app.list_source import header_offered
 from campaign.domain.errors import InputError, UsageError
-from campaign.domain.formula_escape import restore
-from campaign.domain.locations import Place
+from campaign.domain.formula_escape import unescape_formula
+from campaign.domain.locations import Location
 from campaign.domain.schedule import Schedule, parse_moment, zone
 from campaign.loader.columns import check_pass_id, find_id_column, pass_key
 from campaign.loader.table import open_table
@@ -180,7 +180,7 @@ class Exclusions:
         InputError: one of them can't be read, or holds an id that can't be told: somebody would be sent to by mistake.
     """
 
-    files: tuple[Place, ...]
+    files: tuple[Location, ...]
     id_column: str
     """What the column of the passes is called in the list that is sent to; meant where a file has none of the usual names."""
 
@@ -203,7 +203,7 @@ class Exclusions:
                         if not cell.strip():
                             continue
                         # Whether a column was copied out of a results file can't be seen: an id with such a mark is taken both ways.
-                        for text in {cell, restore(cell)}:
+                        for text in {cell, unescape_formula(cell)}:
                             pass_id, problem, sentence = check_pass_id(text)
                             if problem is not None:
                                 why = f"{sentence} The pass that it means would be sent to."

@@ -10,7 +10,7 @@ from campaign.domain.durations import words
 from campaign.domain.errors import UsageError
 from campaign.domain.model import OPEN, Status
 from campaign.insights import FAULT, CampaignView, has_sent, iso, rows_left_code, view
-from campaign.ledger.port import CampaignRecord, Control, LedgerReader, RunnerRecord
+from campaign.ledger.port import CampaignRecord, DesiredState, LedgerReader, RunnerRecord
 from campaign.settings import Settings
 
 SHORTEST_SECONDS: Final = 86_400.0
@@ -121,7 +121,7 @@ def check_here(record: CampaignRecord) -> None:
 
 
 def to_forget(name: str | None, older_than_seconds: float | None, settings: Settings) -> list[CampaignRecord]:
-    """The campaigns that `forget` would remove: the named one, or all that ended and were at rest for so long.
+    """The campaigns that `purge` would remove: the named one, or all that ended and were at rest for so long.
 
     Raises:
         UsageError: the named one can't be forgotten yet, or the time is too short.
@@ -143,11 +143,11 @@ def to_forget(name: str | None, older_than_seconds: float | None, settings: Sett
             if not record.forgotten_at:
                 _check_may_be_forgotten(reader, record, age)
                 return [record]
-            return [record] if reader.to_clean() else []
+            return [record] if reader.has_unfinished_purge() else []
         return [
             record
             for record in reader.campaigns()
-            if (record.forgotten_at and reader.to_clean())
+            if (record.forgotten_at and reader.has_unfinished_purge())
             or (not record.forgotten_at and _has_ended(reader, record) and _at_rest_seconds(reader, record) >= age)
         ]
 
@@ -160,9 +160,9 @@ async def forget(records: list[CampaignRecord], settings: Settings) -> None:
     """
     ledger = open_ledger(settings)
     try:
-        await ledger.bury(quiet_seconds=settings.quiet_period)
+        await ledger.reap_dead_runners(quiet_seconds=settings.quiet_period)
         for record in records:
-            await ledger.forget(record.id)
+            await ledger.purge(record.id)
     finally:
         await ledger.close()
 
@@ -191,7 +191,7 @@ def _check_may_be_forgotten(reader: LedgerReader, record: CampaignRecord, age: f
 
 
 def _has_ended(reader: LedgerReader, record: CampaignRecord) -> bool:
-    if record.control is Control.STAGING:
+    if record.control is DesiredState.STAGING:
         return False
     counts, outlook = reader.counts(record.id), reader.outlook(record.id)
     open_rows = sum(counts.by_status[status] for status in OPEN)

@@ -15,8 +15,8 @@ from campaign.app.message_warnings import FIRST_ROWS, concerns_of
 from campaign.app.open_ledger import open_reader_if_there
 from campaign.app.stage import stage
 from campaign.domain.errors import InputError
-from campaign.domain.locations import Place
-from campaign.domain.message_lint import Concern
+from campaign.domain.locations import Location
+from campaign.domain.message_lint import LintFinding
 from campaign.domain.model import Counts, ResultRow, Status
 from campaign.domain.sheet import NO_LINES, SheetLines
 from campaign.ledger.port import LedgerReader
@@ -67,11 +67,11 @@ class Checked:
     counts: Counts
     problems: tuple[Problem, ...]
     samples: tuple[Sample, ...]
-    concerns: tuple[Concern, ...]
+    concerns: tuple[LintFinding, ...]
     lock_screen: int
     rate_per_second: float | None
     estimated_seconds: float
-    earlier_results: Place | None = None
+    earlier_results: Location | None = None
     lines: SheetLines = NO_LINES
 
     @property
@@ -190,7 +190,7 @@ class Look:
     known: LedgerReader | None
     settings: Settings
     progress: Progress = lambda *_: None
-    concerns: tuple[Concern, ...] = ()
+    concerns: tuple[LintFinding, ...] = ()
 
     def all(self, table: Table) -> Checked:
         """What was found in a list."""

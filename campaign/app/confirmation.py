@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from campaign.app.campaign_settings import schedule_of, utc_now
 from campaign.app.message_warnings import Rows, concerns_of
 from campaign.domain.durations import words
-from campaign.domain.message_lint import Concern
+from campaign.domain.message_lint import LintFinding
 from campaign.domain.model import Status
 from campaign.domain.sanitize import sanitize_for_terminal
 from campaign.domain.schedule import Schedule, ends_at, moment_in_words
@@ -130,7 +130,7 @@ class Question:
     schedule: Schedule
     zones: tuple[str, ...]
     first: str
-    concerns: Callable[[], tuple[Concern, ...]]
+    concerns: Callable[[], tuple[LintFinding, ...]]
     lock_screen: int
     to: str = ""
     new_ledger: str = ""

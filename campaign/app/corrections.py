@@ -7,13 +7,13 @@ from typing import Any, Final
 
 from campaign.app.list_source import FileSource, message_fingerprint
 from campaign.domain.errors import InputError, UsageError
-from campaign.domain.formula_escape import lost_characters, restore, strip_unseen
+from campaign.domain.formula_escape import lost_characters, strip_unseen, unescape_formula
 from campaign.domain.model import NEEDS_ATTENTION, RESULT_COLUMNS, Outcome, ResultRow, Status
 from campaign.domain.retry_selection import Selection
 from campaign.domain.schedule import known_zones
 from campaign.domain.sheet import NO_LINES, SheetLines, place, places
 from campaign.ledger.port import CampaignRecord, LedgerReader
-from campaign.ledger.records import MendedRow
+from campaign.ledger.records import CorrectedRow
 from campaign.loader.columns import check_pass_id, find_message_column, find_zone_column, listed, loosely, pass_key, shown
 from campaign.loader.messages import MessageLimits, Messages, Rendered, as_it_was, one_line_end, plan_messages
 from campaign.loader.table import Table, open_table
@@ -74,7 +74,7 @@ class MendedFile:
         Raises:
             InputError: a row is of another campaign.
         """
-        clean = restore if _is_neutralised(self.table) else str
+        clean = unescape_formula if _is_neutralised(self.table) else str
         columns = self.table.columns
         delivery = {name: columns.index(name) for name in (CAMPAIGN, ROW, STATUS, MESSAGE) if name in columns}
         from campaign.loader.frames import rows_of
@@ -141,7 +141,7 @@ def mended_file(source: FileSource, reader: LedgerReader) -> Iterator[MendedFile
                 file=table.name,
                 code="missing_column",
             )
-        clean = restore if _is_neutralised(table) else str
+        clean = unescape_formula if _is_neutralised(table) else str
         name = clean(str(next(table.frames()).iat[0, table.columns.index(CAMPAIGN)])) if table.rows else ""
         record = reader.campaign(name)
         if record is None:
@@ -291,7 +291,7 @@ class Totals:
 
 @dataclass(slots=True)
 class Batch:
-    mended: list[MendedRow] = field(default_factory=list)
+    mended: list[CorrectedRow] = field(default_factory=list)
     again: list[int] = field(default_factory=list)
 
 
@@ -428,7 +428,7 @@ class Mender:
             else:
                 self.totals.still_invalid.add(row.row)
             return
-        mended = MendedRow(row=row.row, pass_id=pass_id, pass_key=pass_key(pass_id), message=rendered.text, cells=cells, zone=zone)
+        mended = CorrectedRow(row=row.row, pass_id=pass_id, pass_key=pass_key(pass_id), message=rendered.text, cells=cells, zone=zone)
         batch.mended.append(mended)
         self.totals.mended += 1
         self.totals.rendered += again

@@ -17,7 +17,7 @@ from campaign.app.results_path import holds_results, may_hold_results_of, owner_
 from campaign.app.session import Session
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.ledger_identity import Difference, Displaced
-from campaign.domain.locations import Place, named, place_of
+from campaign.domain.locations import Location, parse_location, place_of
 from campaign.domain.sanitize import sanitize_for_terminal
 from campaign.insights import iso
 from campaign.ledger.port import CampaignRecord
@@ -81,7 +81,7 @@ def _warn_of_new_ledger(work: Session, given: CheckedList, source: ListSource) -
     work.warn("new_ledger", f"{new_in_words(ledger)} {sign}", count=1, example=seen, in_summary=True, ledger=ledger, seen=seen)
 
 
-def _any_results(source: ListSource, settings: Settings) -> Place | None:
+def _any_results(source: ListSource, settings: Settings) -> Location | None:
     """Results of any campaign, where those of this campaign or of the list would be."""
     unnamed = settings.model_copy(update={"name": None, "results": None})
     places = chain(_places(source, settings, of_results=False), _places(source, unnamed, of_results=False))
@@ -155,7 +155,7 @@ def _check_not_behind_results(work: Session, record: CampaignRecord) -> None:
             )
 
 
-def _last_sent(results: Place) -> float:
+def _last_sent(results: Location) -> float:
     """The latest time of a send that a results file holds, in Unix seconds; 0 if none can be read there."""
     latest: list[float] = [0.0]
 
@@ -172,7 +172,7 @@ def _last_sent(results: Place) -> float:
     return max(latest)
 
 
-def unknown_in_words(results: Place, name: str, ledger: str) -> str:
+def unknown_in_words(results: Location, name: str, ledger: str) -> str:
     """What it means that a campaign's results are here, and the ledger does not know the campaign."""
     holds = (
         f"holds results of the campaign “{sanitize_for_terminal(name)}”"
@@ -185,7 +185,7 @@ def unknown_in_words(results: Place, name: str, ledger: str) -> str:
     )
 
 
-def earlier_results(source: ListSource, settings: Settings, *, campaign: str, of_results: bool) -> Place | None:
+def earlier_results(source: ListSource, settings: Settings, *, campaign: str, of_results: bool) -> Location | None:
     """A file with results of this campaign, where its results are to go or beside its list.
 
     Args:
@@ -200,11 +200,11 @@ def earlier_results(source: ListSource, settings: Settings, *, campaign: str, of
     return None
 
 
-def _is_list(place: Place, source: ListSource) -> bool:
-    return isinstance(source, str) and source != "-" and same_file(place, named(source))
+def _is_list(place: Location, source: ListSource) -> bool:
+    return isinstance(source, str) and source != "-" and same_file(place, parse_location(source))
 
 
-def _places(source: ListSource, settings: Settings, *, of_results: bool) -> Iterator[Place]:
+def _places(source: ListSource, settings: Settings, *, of_results: bool) -> Iterator[Location]:
     """What knows most first."""
     unnamed = settings.model_copy(update={"results": None})
     resumed, beside = (results_path(source, unnamed, results_file=results_file) for results_file in (True, False))
@@ -219,12 +219,12 @@ def _places(source: ListSource, settings: Settings, *, of_results: bool) -> Iter
         yield from (failed_path(place) for place in (target, beside) if place is not None)
 
 
-def _in_any_format(place: Place) -> Iterator[Place]:
+def _in_any_format(place: Location) -> Iterator[Location]:
     # An object is asked for over the network: only under its usual name.
     return (place.with_suffix(suffix) for suffix in Format) if isinstance(place, Path) else iter([place])
 
 
-def _ways_out(results: Place) -> str:
+def _ways_out(results: Location) -> str:
     way = "Name the ledger that it was sent from with --ledger or CAMPAIGN_LEDGER."
     if not results.stem.endswith(".failed") and owner_of(results):
         again = ["campaign", "run", str(results)]

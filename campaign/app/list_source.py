@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from campaign.domain.errors import BadValueError, InputError, UsageError
-from campaign.domain.formula_escape import restore
-from campaign.domain.locations import Place, named
+from campaign.domain.formula_escape import unescape_formula
+from campaign.domain.locations import Location, parse_location
 from campaign.domain.query import Query, is_query, parse_query
 from campaign.ledger.port import CampaignSpec
 from campaign.loader.columns import Layout, find_message_column
@@ -194,7 +194,7 @@ def default_name(source: ListSource) -> str:
         raise UsageError(f"{what} has no file name to name its campaign after. Give it one with --name.", code="no_name", option="--name")
     if source == "-":
         return "stdin"
-    return named(source).name.split(".")[0] or "campaign"
+    return parse_location(source).name.split(".")[0] or "campaign"
 
 
 def _named_within(table: Table, layout: Layout) -> str:
@@ -203,10 +203,10 @@ def _named_within(table: Table, layout: Layout) -> str:
         return ""
     place = table.columns.index("delivery_campaign")
     name = str(next(table.frames()).iat[0, place])
-    return restore(name) if layout.neutralised else name
+    return unescape_formula(name) if layout.neutralised else name
 
 
-def results_path(source: ListSource, settings: Settings, *, results_file: bool = False) -> Place | None:
+def results_path(source: ListSource, settings: Settings, *, results_file: bool = False) -> Location | None:
     """Where results go: `--results`, or beside the list, of a query the current folder; named after the list, or another campaign's name.
 
     None is nowhere: the list has no file, and the ledger holds its results.
@@ -219,7 +219,7 @@ def results_path(source: ListSource, settings: Settings, *, results_file: bool =
         name = settings.name or (default_name(source) if source.file is not None else "")
         return Path(f"{as_file_name(name)}.results.csv").absolute() if name else None
     own = default_name(source)
-    beside = named(source)
+    beside = parse_location(source)
     if settings.name not in {None, "", own}:
         return beside.with_name(f"{as_file_name(settings.name or own)}.results.csv").absolute()
     return beside.with_name(f"{own}.{'resumed' if results_file else 'results'}.csv").absolute()

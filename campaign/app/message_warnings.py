@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Final, TypeVar
 
-from campaign.domain.message_lint import Concern, LintKind
+from campaign.domain.message_lint import LintFinding, LintKind
 from campaign.domain.model import OPEN, ResultRow, Status
 from campaign.domain.near_ids import differences, near_key
 from campaign.domain.sheet import SheetLines, place
@@ -12,7 +12,7 @@ from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.loader.columns import pass_key, shown
 from campaign.loader.messages.lint import lint, shortened
 from campaign.loader.near import SHOWN, NearIdFinder, NearIds
-from campaign.sender.api_url import Endpoint
+from campaign.sender.api_url import ApiUrl
 from campaign.settings import Settings
 
 FIRST_ROWS: Final = 10
@@ -41,10 +41,10 @@ class Concerns:
             if last_texts.get(key) == row.message:
                 self._note(LintKind.SAME_AS_LAST, row.row, shortened(row.message))
 
-    def found(self) -> tuple[Concern, ...]:
+    def found(self) -> tuple[LintFinding, ...]:
         """What there is so far, gravest first."""
         return tuple(
-            Concern(kind=kind, count=self._counts[kind], rows=tuple(self._rows[kind]), example=self._examples[kind])
+            LintFinding(kind=kind, count=self._counts[kind], rows=tuple(self._rows[kind]), example=self._examples[kind])
             for kind in LintKind
             if kind in self._counts
         )
@@ -58,7 +58,7 @@ class Concerns:
             first.append(row)
 
 
-def concerns_of(rows: Iterable[ResultRow], *, settings: Settings, ledger: LedgerReader | None) -> tuple[Concern, ...]:
+def concerns_of(rows: Iterable[ResultRow], *, settings: Settings, ledger: LedgerReader | None) -> tuple[LintFinding, ...]:
     """What there is to look at in the messages of these rows.
 
     Args:
@@ -77,7 +77,7 @@ def texts_known_to(ledger: LedgerReader | None, settings: Settings) -> LastTexts
     """The last texts that a ledger knows passes to have been sent."""
     if ledger is None:
         return lambda _: {}
-    api = Endpoint.of(settings.api_url).place
+    api = ApiUrl.of(settings.api_url).place
     return lambda keys: ledger.last_texts(keys, api=api)
 
 
@@ -95,7 +95,7 @@ _LEFT: Final = OPEN | {Status.UNKNOWN}
 
 def near_concerns(
     found: NearIds, *, ids: Callable[[Sequence[int]], Mapping[int, str]], excluded: Keys, lines: SheetLines
-) -> tuple[Concern, ...]:
+) -> tuple[LintFinding, ...]:
     """What there is to look at, each kind with an example.
 
     Args:
@@ -111,7 +111,7 @@ def near_concerns(
         key = pass_key(listed)
         other = next((one for one in chain.from_iterable(excluded()) if near_key(one) == near_key(key)), "")
         example = f"“{shown(listed)}” in {place(row, lines.of(row))} and “{shown(other)}”, which is excluded, {_differ(key, other)}"
-        concerns.append(Concern(kind=LintKind.NEAR_EXCLUDED, count=found.excluded, rows=found.excluded_rows, example=example))
+        concerns.append(LintFinding(kind=LintKind.NEAR_EXCLUDED, count=found.excluded, rows=found.excluded_rows, example=example))
     if found.duplicates:
         first, second, *_ = found.groups[0]
         texts = ids([first, second])
@@ -119,11 +119,13 @@ def near_concerns(
         example = f"{' and '.join(named)} {_differ(*map(pass_key, (texts[first], texts[second])))}"
         groups = found.groups[: SHOWN // 2]
         rows = tuple(chain.from_iterable(groups))
-        concerns.append(Concern(kind=LintKind.NEAR_DUPLICATE, count=found.duplicates, rows=rows, example=example, groups=groups))
+        concerns.append(LintFinding(kind=LintKind.NEAR_DUPLICATE, count=found.duplicates, rows=rows, example=example, groups=groups))
     return tuple(concerns)
 
 
-def near_to_send(reader: LedgerReader, record: CampaignRecord, *, rows: Rows | None = None, excluded: Keys = list) -> tuple[Concern, ...]:
+def near_to_send(
+    reader: LedgerReader, record: CampaignRecord, *, rows: Rows | None = None, excluded: Keys = list
+) -> tuple[LintFinding, ...]:
     """What there is about rows of a staged campaign that are to be sent, beside those that were; goes through all of them.
 
     Args:

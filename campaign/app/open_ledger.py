@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from campaign.domain.errors import UsageError
-from campaign.ledger.port import CampaignRecord, Control, Ledger, LedgerReader
+from campaign.ledger.port import CampaignRecord, DesiredState, Ledger, LedgerReader
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from campaign.reporter.target import same_file
 from campaign.settings import Settings
@@ -129,7 +129,7 @@ def find_whole(reader: LedgerReader, name: str) -> CampaignRecord:
         UsageError: there is none, or it is half staged; says what to do.
     """
     record = find(reader, name)
-    if record.control is Control.STAGING:
+    if record.control is DesiredState.STAGING:
         if any(runner.alive for runner in reader.runners(record.id)):
             raise UsageError(
                 f"The campaign “{name}” is being staged by another process: wait until that has read its list, or stop it there.",

@@ -8,7 +8,7 @@ from campaign.app.campaigns import check_here
 from campaign.app.open_ledger import find_whole, reading
 from campaign.app.send import report as write
 from campaign.domain.errors import UsageError
-from campaign.domain.locations import Place, named
+from campaign.domain.locations import Location, parse_location
 from campaign.domain.model import Status
 from campaign.insights import view
 from campaign.ledger.port import CampaignRecord, LedgerReader
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from campaign.reporter.results import Written
 
 
-def write_report(reader: LedgerReader, record: CampaignRecord, place: Place, *, by: str = "", ledger: str = "") -> None:
+def write_report(reader: LedgerReader, record: CampaignRecord, place: Location, *, by: str = "", ledger: str = "") -> None:
     """Write the page to a file.
 
     Raises:
@@ -52,7 +52,7 @@ def report(name: str, output: str, settings: Settings, *, by: str = "") -> "Writ
         )
     with reading(settings) as reader:
         record = _kept(reader, name)
-        place = named(output)
+        place = parse_location(output)
         place = given_path("--output", place) if isinstance(place, Path) else place
         if is_page(output):
             from campaign.app.report import write_report

@@ -16,8 +16,8 @@ from typing import Any, Final
 from campaign import object_store
 from campaign.atomic import Draft, writing
 from campaign.domain.errors import InputError, UsageError
-from campaign.domain.formula_escape import neutralise, restore
-from campaign.domain.locations import Place, Url
+from campaign.domain.formula_escape import escape_formula, unescape_formula
+from campaign.domain.locations import Location, ObjectUrl
 from campaign.domain.model import RESULT_COLUMNS
 from campaign.domain.sanitize import sanitize_for_terminal
 from campaign.domain.sheet import NO_LINES, SheetLines
@@ -48,7 +48,7 @@ _HEAD_BYTES: Final = 16 << 20
 _MOST_BYTES: Final = 4 << 30
 
 
-def owner_of(place: Place) -> str:
+def owner_of(place: Location) -> str:
     """The campaign that the first row of a file is of; empty if there is no such file, or it is no results file, or has no row.
 
     Raises:
@@ -57,17 +57,17 @@ def owner_of(place: Place) -> str:
     return _found(place) or ""
 
 
-def holds_results(place: Place) -> bool:
+def holds_results(place: Location) -> bool:
     """Whether a file is a results file, of whichever campaign; raises as `owner_of` does."""
     return _found(place) is not None
 
 
-def may_hold_results_of(place: Place, campaign: str) -> bool:
+def may_hold_results_of(place: Location, campaign: str) -> bool:
     """Whether a file is this campaign's results, or a results file without a row, which may be anybody's; raises as `owner_of` does."""
     return _found(place) in {campaign, _NO_ROW}
 
 
-def _found(place: Place) -> str | None:
+def _found(place: Location) -> str | None:
     if isinstance(place, Path):
         return _owner_of(place)
     if object_store.find(place) is None:
@@ -79,7 +79,7 @@ def _found(place: Place) -> str | None:
         return _owner_of(copy)
 
 
-def _copy(url: Url, into: Path) -> None:
+def _copy(url: ObjectUrl, into: Path) -> None:
     if url.suffix.lower() in {Format.CSV, Format.JSONL}:
         object_store.fetch_head(url, into, most_bytes=_HEAD_BYTES)
     else:
@@ -115,7 +115,7 @@ def _of_csv(path: Path) -> str | None:
         rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
         if _COLUMN in (rows.fieldnames or []):
             row = next(rows, None)
-            return _of_header(rows.fieldnames or ()) if row is None else restore(row.get(_COLUMN) or "")
+            return _of_header(rows.fieldnames or ()) if row is None else unescape_formula(row.get(_COLUMN) or "")
     return None
 
 
@@ -149,14 +149,14 @@ def _of_xlsx(path: Path) -> str | None:
 
     with CalamineWorkbook.from_path(path) as workbook:
         header, *rows = workbook.get_sheet_by_index(0).to_python(nrows=2)
-    return restore(str(rows[0][header.index(_COLUMN)])) if rows else _of_header(header)
+    return unescape_formula(str(rows[0][header.index(_COLUMN)])) if rows else _of_header(header)
 
 
 def check_writable(
-    path: Place,
+    path: Location,
     *,
     campaign: str = "",
-    list_file: Place | None = None,
+    list_file: Location | None = None,
     columns: Sequence[str] = (),
     rows: int | None = None,
     batches: Callable[[], Iterable[Sequence[Sequence[str]]]] | None = None,
@@ -198,12 +198,12 @@ def check_writable(
 
 
 def _check_fits_a_sheet(
-    path: Place,
+    path: Location,
     columns: Sequence[str],
     rows: int | None,
     batches: Callable[[], Iterable[Sequence[Sequence[str]]]] | None,
     *,
-    list_file: Place | None,
+    list_file: Location | None,
     lines: SheetLines,
 ) -> None:
     if rows is not None and rows > MOST_ROWS:
@@ -219,17 +219,17 @@ def _check_fits_a_sheet(
 
 
 def _check_cells(
-    path: Place, columns: Sequence[str], row: Sequence[str], number: int, *, list_file: Place | None, line: int | None
+    path: Location, columns: Sequence[str], row: Sequence[str], number: int, *, list_file: Location | None, line: int | None
 ) -> None:
     for position, text in enumerate(row):
-        if not fits(neutralise(text)):
+        if not fits(escape_formula(text)):
             problem = (
                 f"The value has {len(text):,} characters, and a cell of {path.name} holds at most {CELL_UNITS:,}. "
                 "Shorten it, or write the results as .csv or .parquet."
             )
             raise InputError(
                 problem,
-                file=str(list_file) if isinstance(list_file, Url) else list_file,
+                file=str(list_file) if isinstance(list_file, ObjectUrl) else list_file,
                 row=number,
                 line=line,
                 column=columns[position] if position < len(columns) else None,
@@ -237,7 +237,7 @@ def _check_cells(
             )
 
 
-def _check_not_the_list(path: Place, failed: Place, list_file: Place) -> None:
+def _check_not_the_list(path: Location, failed: Location, list_file: Location) -> None:
     if same_file(path, list_file):
         raise UsageError(
             f"{path} is the list itself, which would be written over. Choose another place for the results.",
@@ -252,7 +252,7 @@ def _check_not_the_list(path: Place, failed: Place, list_file: Place) -> None:
         )
 
 
-def _check_replaceable(file: Place) -> None:
+def _check_replaceable(file: Location) -> None:
     if not isinstance(file, Path):
         return
     if file.is_dir():
@@ -265,7 +265,7 @@ def _check_replaceable(file: Place) -> None:
         )
 
 
-def _check_not_anothers(file: Place, campaign: str) -> None:
+def _check_not_anothers(file: Location, campaign: str) -> None:
     if (owner := owner_of(file)) and owner != campaign:
         raise UsageError(
             f"{file} holds the results of the campaign “{sanitize_for_terminal(owner)}”, which those of "

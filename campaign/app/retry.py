@@ -27,17 +27,17 @@ from campaign.app.send import Stop, check_access, send
 from campaign.app.session import Finished, Front, Session, session
 from campaign.app.stage import exclude, stage, warn
 from campaign.domain.errors import InputError, StoppedError, UsageError
-from campaign.domain.formula_escape import restore
-from campaign.domain.locations import Place
+from campaign.domain.formula_escape import unescape_formula
+from campaign.domain.locations import Location
 from campaign.domain.model import OPEN, RETRYABLE, Counts, Invalid, Outcome, ResultRow, Status
 from campaign.domain.retry_selection import Selection
 from campaign.domain.sanitize import sanitize_for_terminal
 from campaign.insights import command_line
-from campaign.ledger.port import CampaignRecord, Control, LedgerReader
+from campaign.ledger.port import CampaignRecord, DesiredState, LedgerReader
 from campaign.loader.columns import check_pass_id, find_id_column, listed, pass_key, shown
 from campaign.loader.table import Table, open_table
 from campaign.reporter.lines import rows as rows_in_words
-from campaign.sender.stop import End, Ended
+from campaign.sender.stop import End, StopReason
 from campaign.settings import Settings
 
 RETRIED: Final = "retried"
@@ -205,7 +205,7 @@ def numbered(reader: LedgerReader, record: CampaignRecord, numbers: Sequence[int
 
 def _keys(text: str) -> list[str]:
     """The passes that a cell may mean: whether it carries the mark of a spreadsheet's export can't be seen."""
-    ids = [check_pass_id(one) for one in dict.fromkeys((text, restore(text)))]
+    ids = [check_pass_id(one) for one in dict.fromkeys((text, unescape_formula(text)))]
     return [pass_key(pass_id) for pass_id, problem, _ in ids if problem is None]
 
 
@@ -299,9 +299,9 @@ async def _again(work: Session, record: CampaignRecord, selection: Selection, so
             read = command_line("verify", record.spec.name, ledger=work.settings.ledger_to_name)
             hint += f" Unknown rows that are still to be read back: {counts.in_doubt:,}. To do so: {read}"
         note = f"Nothing was sent: there are no rows that are {sanitize_for_terminal(chosen.in_words())}.{hint}"
-        return await work.end(record, End(ended=Ended.LIMIT), results, note)
-    if record.control is Control.PAUSED:
-        return await work.end(record, End(ended=Ended.PAUSED), results, is_paused(record))
+        return await work.end(record, End(ended=StopReason.LIMIT), results, note)
+    if record.control is DesiredState.PAUSED:
+        return await work.end(record, End(ended=StopReason.PAUSED), results, is_paused(record))
 
     def rows() -> Iterator[ResultRow]:
         if begun:
@@ -328,16 +328,16 @@ async def _again_named(
     named: NamedRows,
     *,
     exclusions: Exclusions,
-    results: Place | None,
+    results: Location | None,
     counts: Counts,
 ) -> Finished:
     """Send the rows that a list names, and no others of the campaign."""
     wanted = named.all_rows()
     if not wanted:
         note = f"Nothing was sent: the file names no row that is {sanitize_for_terminal(chosen.in_words())}."
-        return await work.end(record, End(ended=Ended.LIMIT), results, note)
-    if record.control is Control.PAUSED:
-        return await work.end(record, End(ended=Ended.PAUSED), results, is_paused(record))
+        return await work.end(record, End(ended=StopReason.LIMIT), results, note)
+    if record.control is DesiredState.PAUSED:
+        return await work.end(record, End(ended=StopReason.PAUSED), results, is_paused(record))
 
     def rows() -> Iterator[ResultRow]:
         return numbered(work.reader, record, wanted)
@@ -348,7 +348,7 @@ async def _again_named(
     instead = _same_command(record.spec.name, chosen, work, "--rows", named.table.name)
     work.ask(record, len(wanted) - len(named.in_doubt), chosen.statuses, rows=rows, instead=instead)
     await exclude(work.ledger, record, exclusions)
-    count = sum([await work.ledger.mend(record.id, [], numbers, chosen.statuses) for numbers in named.parts()])
+    count = sum([await work.ledger.apply_corrections(record.id, [], numbers, chosen.statuses) for numbers in named.parts()])
     if counts.unfinished > len(named.waiting) + len(named.in_doubt):
         work = _only(work, wanted)
     finished = await work.send(record, results, anew=True)
@@ -398,10 +398,10 @@ async def _mend(work: Session, target: str, file: MendedFile, selection: Selecti
     # Without a results file to write: it would take the place of the failed rows, and of what was corrected in them.
     if not plan.totals.sent and not plan.totals.waiting:
         nothing = f"Nothing was sent: the file has no row that can be sent again. {note}"
-        finished = await work.end(record, End(ended=Ended.LIMIT), None, nothing)
+        finished = await work.end(record, End(ended=StopReason.LIMIT), None, nothing)
         return replace(finished, details=finished.details | details)
-    if record.control is Control.PAUSED:
-        return await work.end(record, End(ended=Ended.PAUSED), None, is_paused(record))
+    if record.control is DesiredState.PAUSED:
+        return await work.end(record, End(ended=StopReason.PAUSED), None, is_paused(record))
 
     def rows() -> Iterator[ResultRow]:
         return chain(replace(mender, totals=Totals()).to_send(work.reader), work.reader.rows(record.id, OPEN))
@@ -416,7 +416,7 @@ async def _mend(work: Session, target: str, file: MendedFile, selection: Selecti
     count = 0
     decided = replace(mender, totals=Totals()).batches(work.reader)
     while (batch := await asyncio.to_thread(next, decided, None)) is not None:
-        count += await work.ledger.mend(record.id, batch.mended, batch.again, chosen.statuses)
+        count += await work.ledger.apply_corrections(record.id, batch.mended, batch.again, chosen.statuses)
     if duplicates := plan.totals.sent - count:
         note += (
             f" {duplicates:,} of the rows sent again would have been the second of their pass, or were changed meanwhile, and were left."

@@ -15,11 +15,11 @@ from campaign.app.send import Stop, check_access, verify
 from campaign.app.session import Finished, Front, Session, session
 from campaign.app.stage import LOOK_SECONDS, Staged, look_at_the_rest, stage
 from campaign.domain.errors import StoppedError, UsageError
-from campaign.domain.locations import Place, Url, named, place_of
+from campaign.domain.locations import Location, ObjectUrl, parse_location, place_of
 from campaign.domain.model import Status
 from campaign.insights import command_line
-from campaign.ledger.port import CampaignRecord, Control
-from campaign.sender.stop import End, Ended, happens_within
+from campaign.ledger.port import CampaignRecord, DesiredState
+from campaign.sender.stop import End, StopReason, happens_within
 from campaign.settings import Settings
 
 
@@ -59,12 +59,12 @@ async def stage_list(source: ListSource, settings: Settings, front: Front) -> Fi
         how = "was staged before" if staged.resumed else "is staged"
         command = command_line("send", staged.record.spec.name, ledger=settings.ledger_to_name)
         note = f"It {how}; nothing was sent. Any number of processes may send it together, each by: {command}"
-        finished = await work.end(staged.record, End(ended=Ended.LIMIT), None, note)
+        finished = await work.end(staged.record, End(ended=StopReason.LIMIT), None, note)
         return replace(finished, view=replace(finished.view, exit_code=3 if counts.needs_attention else 0))
 
 
 @asynccontextmanager
-async def _staged(source: ListSource, settings: Settings, front: Front) -> AsyncIterator[tuple[Session, Staged, Place | None]]:
+async def _staged(source: ListSource, settings: Settings, front: Front) -> AsyncIterator[tuple[Session, Staged, Location | None]]:
     stop = front.listen()
     source = find_list(source, settings)
     async with looked_through(source, settings, stop) as given:
@@ -100,12 +100,12 @@ async def _staged(source: ListSource, settings: Settings, front: Front) -> Async
             yield work, staged, results
 
 
-def _file_of(source: ListSource, given: CheckedList) -> Place | None:
+def _file_of(source: ListSource, given: CheckedList) -> Location | None:
     """The file that the results must not replace."""
     if not isinstance(source, str) or source == "-":
         return None
     place = place_of(source)
-    return place if isinstance(place, Url) else given.table.source.given
+    return place if isinstance(place, ObjectUrl) else given.table.source.given
 
 
 async def resume(name: str, settings: Settings, front: Front) -> Finished:
@@ -123,8 +123,8 @@ async def resume(name: str, settings: Settings, front: Front) -> Finished:
         if counts.unfinished:
             await check_same_ledger(work, record)
         work.ask(record, counts.open, frozenset({Status.PENDING}))
-        if record.control is Control.PAUSED:
-            await work.ledger.control(record.id, Control.GO)
+        if record.control is DesiredState.PAUSED:
+            await work.ledger.control(record.id, DesiredState.GO)
         return await _go_on(work, find(begun.reader, name), results, resumed=True, asked=True)
 
 
@@ -156,7 +156,7 @@ async def _staged_by_others(work: Session, name: str) -> CampaignRecord:
     """The campaign, once its list is read; for so long as somebody is at it."""
     while True:
         record = work.reader.campaign(name)
-        if record is None or record.control is not Control.STAGING or not any(one.alive for one in work.reader.runners(record.id)):
+        if record is None or record.control is not DesiredState.STAGING or not any(one.alive for one in work.reader.runners(record.id)):
             return find_whole(work.reader, name)
         if await happens_within(work.stop.gently, LOOK_SECONDS):
             raise StoppedError(
@@ -179,7 +179,7 @@ async def read_back(name: str, settings: Settings, front: Front) -> Finished:
         return await work.end(record, end, results, end.why)
 
 
-async def control(name: str, wanted: Control, settings: Settings) -> None:
+async def control(name: str, wanted: DesiredState, settings: Settings) -> None:
     """Pause or cancel, whichever process is sending."""
     ledger = open_ledger(settings)
     reader = open_reader(settings)
@@ -190,13 +190,13 @@ async def control(name: str, wanted: Control, settings: Settings) -> None:
         reader.close()
 
 
-async def _go_on(work: Session, record: CampaignRecord, results: Place | None, *, resumed: bool, asked: bool = False) -> Finished:
+async def _go_on(work: Session, record: CampaignRecord, results: Location | None, *, resumed: bool, asked: bool = False) -> Finished:
     counts = await work.counts(record)
-    if record.control is Control.PAUSED and counts.open:
-        return await work.end(record, End(ended=Ended.PAUSED), results, is_paused(record))
+    if record.control is DesiredState.PAUSED and counts.open:
+        return await work.end(record, End(ended=StopReason.PAUSED), results, is_paused(record))
     if resumed and work.reader.outlook(record.id).finished:
         note = "Nothing was sent: every row of this campaign has ended before, and what has ended is never sent again by itself."
-        return await work.end(record, End(ended=Ended.FINISHED), results, note)
+        return await work.end(record, End(ended=StopReason.FINISHED), results, note)
     if not asked:
         if counts.unfinished:
             await check_same_ledger(work, record)
@@ -209,7 +209,7 @@ def is_paused(record: CampaignRecord) -> str:
     return f"Nothing was sent: the campaign “{record.spec.name}” is paused, and only resume lets it go on."
 
 
-def results_of(record: CampaignRecord, settings: Settings) -> Place | None:
+def results_of(record: CampaignRecord, settings: Settings) -> Location | None:
     """Where the campaign's results go, seen to be writable: for an object its store is asked, which takes time."""
     stored = record.spec.settings.get("results", "")
     results = settings.results.absolute() if settings.results is not None else place_of(stored) if stored else None
@@ -219,12 +219,12 @@ def results_of(record: CampaignRecord, settings: Settings) -> Place | None:
 
 
 def is_file(name: str) -> bool:
-    place = named(name)
-    return isinstance(place, Url) or place.is_file()
+    place = parse_location(name)
+    return isinstance(place, ObjectUrl) or place.is_file()
 
 
 def check_not_cancelled(record: CampaignRecord) -> None:
-    if record.control is Control.CANCELLED:
+    if record.control is DesiredState.CANCELLED:
         raise UsageError(
             f"The campaign “{record.spec.name}” was cancelled; nothing more of it is sent. Start a new one with campaign run.",
             code="cancelled",

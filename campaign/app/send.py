@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING, Final
 from campaign.app.campaign_settings import schedule_of, utc_now
 from campaign.domain.errors import LedgerError, problem_of
 from campaign.domain.failure_guard import Halt
-from campaign.domain.locations import Place
+from campaign.domain.locations import Location
 from campaign.domain.model import Counts, Status
 from campaign.insights import CODES_OF_SIGNALS, FAULT, CampaignView, exit_code_of
 from campaign.ledger.clock import SystemClock
-from campaign.ledger.port import CampaignRecord, Control, Ledger, LedgerReader
+from campaign.ledger.port import CampaignRecord, DesiredState, Ledger, LedgerReader
 from campaign.reporter.target import failed_path
-from campaign.sender.api_url import Endpoint
+from campaign.sender.api_url import ApiUrl
 from campaign.sender.attempt import OnUnknown, Policy
 from campaign.sender.identity import IdentifyingGateway
 from campaign.sender.network import Network, network_to
 from campaign.sender.pool import Pool
 from campaign.sender.port import Observer
-from campaign.sender.rate_limiter import Pacer
+from campaign.sender.rate_limiter import RateLimiter
 from campaign.sender.settings import Clocks, PoolSettings
-from campaign.sender.stop import End, Ended, Ending, happens_within
+from campaign.sender.stop import End, Ending, StopReason, happens_within
 from campaign.sender.verify import Verifier
 from campaign.settings import Settings
 
@@ -70,18 +70,18 @@ async def send_carefully(
     if far and not anew and not verdict_on(tried, failed, halt):
         return await run(limit, None)
     before, failed_before = (tried, failed) if far else (0, 0)
-    end = End(ended=Ended.LIMIT)
+    end = End(ended=StopReason.LIMIT)
     while (wanted := canary - (tried - before)) > 0 and limit != 0:
         rows = await choose(wanted if limit is None else min(wanted, limit))
         if not rows:
             return await run(limit, None)
         end = await run(None, rows)
-        if end.ended is not Ended.LIMIT:
+        if end.ended is not StopReason.LIMIT:
             return end
         tried, failed = _ended(counts())
         limit = None if limit is None else limit - len(rows)
     if why := verdict_on(tried - before, failed - failed_before, halt):
-        return End(ended=Ended.SAFEGUARD, why=why)
+        return End(ended=StopReason.SAFEGUARD, why=why)
     return end if limit == 0 else await run(limit, None)
 
 
@@ -110,14 +110,14 @@ def _ended(counts: Counts) -> tuple[int, int]:
 UNPACED_READS_PER_SECOND = 50.0
 CLOCK = SystemClock()
 EXIT_CODES = {
-    Ended.FINISHED: 0,
-    Ended.CANCELLED: 0,
-    Ended.PAUSED: 5,
-    Ended.LIMIT: 5,
-    Ended.NOT_NOW: 5,
-    Ended.SAFEGUARD: 4,
-    Ended.SUPERSEDED: 4,
-    Ended.INTERRUPTED: 130,
+    StopReason.FINISHED: 0,
+    StopReason.CANCELLED: 0,
+    StopReason.PAUSED: 5,
+    StopReason.LIMIT: 5,
+    StopReason.OUTSIDE_WINDOW: 5,
+    StopReason.SAFEGUARD: 4,
+    StopReason.LEASE_LOST: 4,
+    StopReason.INTERRUPTED: 130,
 }
 
 
@@ -160,17 +160,17 @@ async def send(
     Raises:
         CampaignError: the ledger can't be used any more; the same command goes on later.
     """
-    if record.control is Control.CANCELLED:
-        return End(ended=Ended.CANCELLED)
-    await ledger.bury(quiet_seconds=settings.quiet_period)
+    if record.control is DesiredState.CANCELLED:
+        return End(ended=StopReason.CANCELLED)
+    await ledger.reap_dead_runners(quiet_seconds=settings.quiet_period)
     if reader.outlook(record.id).finished:
-        return End(ended=Ended.FINISHED)
+        return End(ended=StopReason.FINISHED)
     pool_settings = _pool_settings(record, reader, settings, only)
-    runner = await ledger.enlist(
+    runner = await ledger.register_runner(
         record.id,
         quiet_seconds=settings.quiet_period,
         hold=settings.on_unknown is OnUnknown.HOLD,
-        api=Endpoint.of(settings.api_url).place,
+        api=ApiUrl.of(settings.api_url).place,
         account=budget_key(settings),
     )
     try:
@@ -203,15 +203,15 @@ async def send(
     except BaseException as error:
         # What broke it off is what has to be told, though signing off may fail as well.
         with suppress(LedgerError):
-            await ledger.dismiss(runner, _broken_off_by(error))
+            await ledger.deregister_runner(runner, _broken_off_by(error))
         raise
-    await ledger.dismiss(runner, _in_a_word(end, stop))
+    await ledger.deregister_runner(runner, _in_a_word(end, stop))
     return end
 
 
 def _in_a_word(end: End, stop: Stop) -> str:
     """How a run ended, as the ledger keeps it: a word, or the sentence that there is."""
-    if end.ended is Ended.INTERRUPTED:
+    if end.ended is StopReason.INTERRUPTED:
         return next((word for word, code in CODES_OF_SIGNALS.items() if code == stop.exit_code), end.ended.value)
     return end.why or end.ended.value
 
@@ -228,7 +228,7 @@ def _network(settings: Settings) -> Network:
 def _gateway(settings: Settings, observer: Observer, *, concurrency: int, total_seconds: float = 30.0) -> "HttpGateway":
     from campaign.sender.gateway import HttpGateway, Timeouts
 
-    network, api = _network(settings), Endpoint.of(settings.api_url)
+    network, api = _network(settings), ApiUrl.of(settings.api_url)
     proxy = {} if network.proxy is None else {"proxy": network.proxy.url, "proxy_from": network.proxy.source}
     where = {"host": f"{api.host}:{api.port}"} | proxy
     observer.event("connecting", **where)
@@ -248,7 +248,7 @@ def _pool_settings(record: CampaignRecord, reader: LedgerReader, settings: Setti
         only = sample if only is None else tuple(sorted(set(sample) & set(only)))
     return PoolSettings(
         key=budget_key(settings),
-        origin=Endpoint.of(settings.api_url).origin,
+        origin=ApiUrl.of(settings.api_url).origin,
         rate_per_second=settings.rate,
         # The API limits reading like sending, each by itself; where sending has no limit, reading finds its own by 429.
         read_rate_per_second=settings.rate or UNPACED_READS_PER_SECOND,
@@ -267,8 +267,8 @@ async def verify(
     record: CampaignRecord, ledger: Ledger, reader: LedgerReader, settings: Settings, *, observer: Observer, stop: Stop
 ) -> End:
     """Read every unknown row's pass back, also those that wait for a person; sends nothing, and returns why it ended."""
-    await ledger.bury(quiet_seconds=settings.quiet_period)
-    await ledger.recheck(record.id)
+    await ledger.reap_dead_runners(quiet_seconds=settings.quiet_period)
+    await ledger.reschedule_verification(record.id)
     async with _gateway(settings, observer, concurrency=16) as gateway:
         return await _read_back(record, ledger, reader, gateway, settings, observer=observer, stop=stop)
 
@@ -284,8 +284,8 @@ async def _read_back(
     stop: Stop,
 ) -> End:
     ending = Ending()
-    identifying = IdentifyingGateway(gateway, origin=Endpoint.of(settings.api_url).origin, stop=partial(ending.come, Ended.SAFEGUARD))
-    pacer = Pacer(ledger, f"{budget_key(settings)} read", settings.rate or UNPACED_READS_PER_SECOND)
+    identifying = IdentifyingGateway(gateway, origin=ApiUrl.of(settings.api_url).origin, stop=partial(ending.come, StopReason.SAFEGUARD))
+    pacer = RateLimiter(ledger, f"{budget_key(settings)} read", settings.rate or UNPACED_READS_PER_SECOND)
     verifier = Verifier(ledger, identifying, pacer, observer, campaign=record.id, max_attempts=settings.max_attempts)
     async with asyncio.TaskGroup() as group:
         pacing = group.create_task(pacer.run())
@@ -294,10 +294,10 @@ async def _read_back(
             if ending.came():
                 break
         pacing.cancel()
-    return ending.end or End(ended=Ended.LIMIT)
+    return ending.end or End(ended=StopReason.LIMIT)
 
 
-def report(reader: LedgerReader, record: CampaignRecord, results: Place) -> "Written":
+def report(reader: LedgerReader, record: CampaignRecord, results: Location) -> "Written":
     """Write the results file, and the failed rows beside it."""
     from campaign.reporter.results import write_results
 
@@ -307,6 +307,6 @@ def report(reader: LedgerReader, record: CampaignRecord, results: Place) -> "Wri
 
 def exit_code(end: End, seen: CampaignView, stop: Stop) -> int:
     """What the process answers: how it ended, and how the rows stand."""
-    if end.ended is Ended.INTERRUPTED and seen.counts.unfinished:
+    if end.ended is StopReason.INTERRUPTED and seen.counts.unfinished:
         return stop.exit_code
     return exit_code_of(seen.counts, rows_left_code=EXIT_CODES[end.ended] or 5)

@@ -12,14 +12,14 @@ from campaign.app.message_warnings import Rows
 from campaign.app.open_ledger import find, open_ledger, open_reader
 from campaign.app.send import Stop, exit_code, report, send
 from campaign.domain.errors import InputError, LedgerError, SafeguardError, StoppedError, UsageError
-from campaign.domain.locations import Place
-from campaign.domain.message_lint import Concern
+from campaign.domain.locations import Location
+from campaign.domain.message_lint import LintFinding
 from campaign.domain.model import Counts, Status
 from campaign.domain.schedule import Schedule
 from campaign.insights import CampaignView, command_line, view
 from campaign.ledger.port import CampaignRecord, Ledger, LedgerReader
 from campaign.sender.port import Observer
-from campaign.sender.stop import End, Ended
+from campaign.sender.stop import End, StopReason
 from campaign.settings import Settings
 
 
@@ -96,7 +96,7 @@ class Session:
         self.sentences.extend([sentence] if in_summary else [])
         self.warnings.append({"kind": kind, "count": count, "first_rows": [], "first_lines": None, "example": example, **details})
 
-    def keep(self, record: CampaignRecord, concerns: Iterable[Concern]) -> None:
+    def keep(self, record: CampaignRecord, concerns: Iterable[LintFinding]) -> None:
         """Keep for `--json` what was said of a list."""
         self.warnings.extend(concern.as_json(record.spec.lines) for concern in concerns)
 
@@ -116,7 +116,7 @@ class Session:
 
     async def counts(self, record: CampaignRecord) -> Counts:
         """Where the rows stand, those of dead processes included."""
-        await self.ledger.bury(quiet_seconds=self.settings.quiet_period)
+        await self.ledger.reap_dead_runners(quiet_seconds=self.settings.quiet_period)
         return self.reader.counts(record.id)
 
     def ask(
@@ -171,7 +171,7 @@ class Session:
         if not agreed:
             raise UsageError(f"{warning} Nothing was sent. {ways_out}", code=code, option=option)
 
-    async def send(self, record: CampaignRecord, results: Place | None, *, anew: bool = False, counts: Counts | None = None) -> Finished:
+    async def send(self, record: CampaignRecord, results: Location | None, *, anew: bool = False, counts: Counts | None = None) -> Finished:
         """Send what is left of the campaign, and report; `anew` as of `sending.send`, `counts` where they were just made."""
         counts = counts or self.reader.counts(record.id)
         if late := cannot_finish(self.schedule(record), counts.open, self.settings.rate, now=utc_now()):
@@ -187,15 +187,15 @@ class Session:
     def _is_warned_of(self, kind: str) -> bool:
         return any(warning["kind"] == kind for warning in self.warnings)
 
-    async def end(self, record: CampaignRecord, end: End, results: Place | None, note: str = "") -> Finished:
+    async def end(self, record: CampaignRecord, end: End, results: Location | None, note: str = "") -> Finished:
         """Write the results, and say where the campaign stands."""
         return await asyncio.to_thread(self._end, record, end, results, note)
 
-    def _end(self, record: CampaignRecord, end: End, results: Place | None, note: str) -> Finished:
+    def _end(self, record: CampaignRecord, end: End, results: Location | None, note: str) -> Finished:
         # First of all: what else is asked of the ledger may fail, and people need their file.
         if results is not None:
             self._report(record, results)
-        if end.ended is Ended.NOT_NOW:
+        if end.ended is StopReason.OUTSIDE_WINDOW:
             note = opens_in_words(self.schedule(record), self.reader.pending_zones(record.id), now=utc_now())
         fresh = find(self.reader, record.spec.name)
         seen = view(self.reader, fresh, ledger=self.settings.ledger_to_name)
@@ -204,7 +204,7 @@ class Session:
         note = " ".join(filter(None, [*self.sentences, note]))
         return Finished(view=replace(seen, exit_code=exit_code(end, seen, self.stop)), note=note, details=details)
 
-    def _report(self, record: CampaignRecord, results: Place) -> None:
+    def _report(self, record: CampaignRecord, results: Location) -> None:
         try:
             report(self.reader, record, results)
         except (UsageError, InputError, LedgerError) as error:

@@ -12,10 +12,10 @@ from campaign.app.list_source import CheckedList
 from campaign.app.message_warnings import ids_in_ledger, near_concerns, near_to_send
 from campaign.app.session import Tell
 from campaign.domain.errors import OtherContentError, StoppedError, UsageError
-from campaign.domain.message_lint import Concern
+from campaign.domain.message_lint import LintFinding
 from campaign.domain.model import StagedRow
 from campaign.insights import command_line
-from campaign.ledger.port import CampaignRecord, CampaignSpec, Control, Ledger, LedgerReader
+from campaign.ledger.port import CampaignRecord, CampaignSpec, DesiredState, Ledger, LedgerReader
 from campaign.loader.near import NearIdFinder
 from campaign.reporter.reasons import concern_in_words
 
@@ -28,7 +28,7 @@ class Staged:
 
     record: CampaignRecord
     resumed: bool
-    concerns: tuple[Concern, ...] = ()
+    concerns: tuple[LintFinding, ...] = ()
 
 
 async def stage(
@@ -68,7 +68,7 @@ async def stage(
             staged = await _fill(ledger, reader, record, given, stop=stop, exclusions=exclusions)
             warn(staged.concerns, staged.record, tell)
             return staged
-        if record.control is not Control.STAGING:
+        if record.control is not DesiredState.STAGING:
             check_here(record)
             if other := await _differences(record, given):
                 begun = await _withdraw(ledger, record, given, other, ledger_name=ledger_name, begin=begin, tell=tell)
@@ -95,7 +95,7 @@ async def exclude(ledger: Ledger, record: CampaignRecord, exclusions: Exclusions
 
 async def look_at_the_rest(
     ledger: Ledger, reader: LedgerReader, record: CampaignRecord, exclusions: Exclusions | None, *, tell: Tell
-) -> tuple[Concern, ...]:
+) -> tuple[LintFinding, ...]:
     """`exclude` of a campaign that is staged, with a warning of rows that are left though their ids are near to others."""
     if await exclude(ledger, record, exclusions):
         await ledger.apply_exclusions(record.id)
@@ -106,7 +106,7 @@ async def look_at_the_rest(
     return found
 
 
-def warn(concerns: Iterable[Concern], record: CampaignRecord, tell: Tell) -> None:
+def warn(concerns: Iterable[LintFinding], record: CampaignRecord, tell: Tell) -> None:
     """Say what there is to look at, by the names of its kinds."""
     for concern in concerns:
         what = concern_in_words(concern, lock_screen=0)
@@ -129,7 +129,7 @@ async def _withdraw(
     if given.layout.results:
         raise _other_content(record, given, differences, ledger_name)
     begun = begin(given.spec)
-    if not await ledger.withdraw(record.id):
+    if not await ledger.delete_if_unsent(record.id):
         raise _other_content(record, given, differences, ledger_name)
     tell("replaced", f"Nothing of the campaign “{record.spec.name}” was ever sent: this one takes its place, as {differences}.")
     return begun
@@ -216,7 +216,7 @@ async def _differences(record: CampaignRecord, given: CheckedList) -> str:
 
 def _other_content(record: CampaignRecord, given: CheckedList, differences: str, ledger_name: str) -> OtherContentError:
     name = record.spec.name
-    if record.control is Control.CANCELLED:
+    if record.control is DesiredState.CANCELLED:
         go_on = "That one was cancelled, and nothing more of it is sent."
     elif given.layout.results:
         go_on = f"To send its failed rows again: {command_line('retry', name, ledger=ledger_name)}."

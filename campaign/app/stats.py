@@ -11,7 +11,7 @@ from campaign.app.campaign_settings import home_zone, utc_now
 from campaign.app.open_ledger import find_whole, reading
 from campaign.domain.durations import parse_duration
 from campaign.domain.errors import InputError, UsageError
-from campaign.domain.formula_escape import restore, strip_unseen
+from campaign.domain.formula_escape import strip_unseen, unescape_formula
 from campaign.domain.model import Invalid
 from campaign.domain.schedule import parse_moment
 from campaign.insights import view
@@ -84,7 +84,7 @@ class _Reading:
         """The redemptions of a frame: pass, and between which times."""
         ids = frame.iloc[:, self.id_place].array.tolist()
         if self.table.format.is_spreadsheet:
-            ids = list(map(restore, ids))
+            ids = list(map(unescape_formula, ids))
         times = [None] * len(ids) if self.time_place is None else frame.iloc[:, self.time_place].array.tolist()
         found = [self._redemption(*one) for one in zip(ids, *ids_of(ids), times, strict=True)]
         redeemed = [one for one in found if one is not None]

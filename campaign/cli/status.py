@@ -10,7 +10,7 @@ from campaign.cli.options import with_options
 
 if TYPE_CHECKING:
     from campaign.insights import CampaignView
-    from campaign.ledger.port import Control
+    from campaign.ledger.port import DesiredState
     from campaign.settings import Settings
 
 
@@ -72,9 +72,9 @@ def report(
 @with_options("ledger", "log_level")
 def pause(name: OneName, *, settings: "Settings") -> None:
     from campaign.insights import command_line
-    from campaign.ledger.port import Control
+    from campaign.ledger.port import DesiredState
 
-    _control(name, Control.PAUSED, settings)
+    _control(name, DesiredState.PAUSED, settings)
     go_on = command_line("resume", name, ledger=settings.ledger_to_name)
     typer.echo(f"The campaign “{name}” is paused; sends under way still settle. To resume it:\n    {go_on}")
 
@@ -83,7 +83,7 @@ def pause(name: OneName, *, settings: "Settings") -> None:
 def cancel(name: OneName, *, settings: "Settings") -> None:
     from campaign.domain.errors import UsageError
     from campaign.insights import command_line
-    from campaign.ledger.port import Control
+    from campaign.ledger.port import DesiredState
 
     if not settings.yes:
         if not sys.stdin.isatty():
@@ -92,7 +92,7 @@ def cancel(name: OneName, *, settings: "Settings") -> None:
             )
         if not _agreed(name):
             raise UsageError("Nothing was changed.", code="not_agreed")
-    _control(name, Control.CANCELLED, settings)
+    _control(name, DesiredState.CANCELLED, settings)
     export = command_line("report", name, "--output", "FILE", ledger=settings.ledger_to_name)
     typer.echo(f"The campaign “{name}” is cancelled for good. To write its results to a file:\n    {export}")
 
@@ -106,7 +106,7 @@ def _agreed(name: str) -> bool:
         raise typer.Abort from None
 
 
-def _control(name: str, wanted: "Control", settings: "Settings") -> None:
+def _control(name: str, wanted: "DesiredState", settings: "Settings") -> None:
     from campaign.app.run import control
     from campaign.cli.process import run_loop
 

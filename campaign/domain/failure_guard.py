@@ -74,7 +74,7 @@ def parse_halt(text: str) -> Halt:
 
 
 @dataclass(slots=True, kw_only=True)
-class Safeguard:
+class FailureGuard:
     """Watches a run's attempts. `note` says why to stop, or nothing; `pause_seconds` how long everyone should back off now, mostly 0."""
 
     halt: Halt = field(default_factory=Halt)

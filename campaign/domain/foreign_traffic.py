@@ -30,7 +30,7 @@ SPARE: Final = 0.05
 
 
 @dataclass(slots=True)
-class Neighbours:
+class ForeignTrafficEstimator:
     """What the answers of one endpoint say: `note` each; `per_second` is what the strangers use, 0 if nothing shows any."""
 
     per_second: float = 0.0

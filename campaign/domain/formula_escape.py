@@ -21,13 +21,13 @@ _UNSEEN: Final = "\xad\u180e\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u20
 _ONE_UNIT: Final = 0xFFFF
 
 
-def neutralise(text: str) -> str:
+def escape_formula(text: str) -> str:
     """The cell to write for `text`: itself, or with one apostrophe more in front where a spreadsheet could run it."""
     return f"'{text}" if _UNSAFE.match(text) else text
 
 
-def restore(text: str) -> str:
-    """The text that `neutralise` was given for this cell."""
+def unescape_formula(text: str) -> str:
+    """The text that `escape_formula` was given for this cell."""
     return text[1:] if _NEUTRALISED.match(text) else text
 
 

@@ -22,7 +22,7 @@ _VARIABLE: Final = re.compile(r"\$(?:\{[^}]*\}?|\([^)]*\)*|[A-Za-z_]\w*)|`[^`]*`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Url:
+class ObjectUrl:
     """An object of a store, whether it is there or not. It has of `Path` what both can have.
 
     `bucket` is the container on Azure, with its account as `container@account.dfs.core.windows.net` where that is given.
@@ -52,25 +52,25 @@ class Url:
         return PurePosixPath(self.name).suffix
 
     @property
-    def parent(self) -> "Url":
+    def parent(self) -> "ObjectUrl":
         """The folder that it is in, which is no object."""
         return replace(self, key=self.key.rpartition("/")[0])
 
-    def with_name(self, name: str) -> "Url":
+    def with_name(self, name: str) -> "ObjectUrl":
         """The object of this name beside it."""
         folder = self.parent.key
         return replace(self, key=f"{folder}/{name}" if folder else name)
 
-    def absolute(self) -> "Url":
+    def absolute(self) -> "ObjectUrl":
         """Itself: a URL is relative to nothing."""
         return self
 
     def is_same(self, other: object) -> bool:
         """Whether both are one object, whatever the scheme is called."""
-        return isinstance(other, Url) and (self.store, self.bucket, self.key) == (other.store, other.bucket, other.key)
+        return isinstance(other, ObjectUrl) and (self.store, self.bucket, self.key) == (other.store, other.bucket, other.key)
 
 
-Place = Path | Url
+Location = Path | ObjectUrl
 
 
 def is_wrapped(path: str) -> bool:
@@ -84,7 +84,7 @@ def unexpanded_variable(path: str) -> str:
     return found[0] if found else ""
 
 
-def place_of(given: Place | str) -> Place:
+def place_of(given: Location | str) -> Location:
     """What a person has named.
 
     Raises:
@@ -115,10 +115,10 @@ def place_of(given: Place | str) -> Place:
         raise ValueError(f"“{variable}” in the {scheme}:// URL is not replaced by a value: {UNEXPANDED}")
     if not key or key.endswith("/"):
         raise ValueError(f"the {scheme}:// URL names no file; write {scheme}://bucket/folder/file.csv")
-    return Url(scheme=scheme, bucket=bucket, key=key)
+    return ObjectUrl(scheme=scheme, bucket=bucket, key=key)
 
 
-def named(given: Place | str) -> Place:
+def parse_location(given: Location | str) -> Location:
     """`place_of` for what stands on a command line.
 
     Raises:

@@ -31,7 +31,7 @@ class LintMatch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Concern:
+class LintFinding:
     """Every message with one thing to look at.
 
     `rows` are the first of them, in the list's order; `example` is from the first. Of near ids `groups` are the rows that belong together,

@@ -9,7 +9,7 @@ from campaign.engine.protocol import order_of
 from campaign.engine.supervisor import Supervisor, Work
 from campaign.ledger.port import CampaignRecord, Ledger, LedgerReader
 from campaign.sender.port import Observer
-from campaign.sender.stop import End, Ended
+from campaign.sender.stop import End, StopReason
 from campaign.settings import Engine, Settings
 
 
@@ -37,9 +37,9 @@ def sender_of(settings: Settings) -> Iterator[Sender]:
             stop: Stop,
             anew: bool = False,  # noqa: ARG001 - it is about canaries, which there are none of
         ) -> End:
-            await ledger.bury(quiet_seconds=settings.quiet_period)
+            await ledger.reap_dead_runners(quiet_seconds=settings.quiet_period)
             if reader.outlook(record.id).finished:
-                return End(ended=Ended.FINISHED)
+                return End(ended=StopReason.FINISHED)
             work = Work(record=record, reader=reader, observer=observer, stop=stop)
             return await Supervisor(cluster, order_of(record, settings), workers=settings.workers, work=work).run()
 

@@ -16,7 +16,7 @@ from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.sender.network_errors import Cause
 from campaign.sender.pool import DRAIN_SECONDS
 from campaign.sender.port import Observer
-from campaign.sender.stop import End, Ended, Ending, happens_within
+from campaign.sender.stop import End, Ending, StopReason, happens_within
 
 STRIKES: Final = 8
 """How often in a row a worker may fail while the campaign does not move."""
@@ -112,8 +112,8 @@ class Supervisor:
         if self._ending.end is not None:
             return self._ending.end
         if self._work.stop.gently.is_set():
-            return End(ended=Ended.INTERRUPTED)
-        return End(ended=Ended.SAFEGUARD, why=self._given_up)
+            return End(ended=StopReason.INTERRUPTED)
+        return End(ended=StopReason.SAFEGUARD, why=self._given_up)
 
     @property
     def _over(self) -> bool:
@@ -154,11 +154,18 @@ class Supervisor:
     def _ended(self, end: End) -> Broken | None:
         """Note how a worker ended; returns why another is to go on in its place, if it is."""
         match end.ended:
-            case Ended.SUPERSEDED:
+            case StopReason.LEASE_LOST:
                 return Broken(why=end.why or "Its lease was over, and others have taken its rows over.")
-            case Ended.INTERRUPTED:
+            case StopReason.INTERRUPTED:
                 return Broken(why="It was told to stop, by others than this command.")
-            case Ended.SAFEGUARD | Ended.FINISHED | Ended.PAUSED | Ended.CANCELLED | Ended.NOT_NOW | Ended.LIMIT:
+            case (
+                StopReason.SAFEGUARD
+                | StopReason.FINISHED
+                | StopReason.PAUSED
+                | StopReason.CANCELLED
+                | StopReason.OUTSIDE_WINDOW
+                | StopReason.LIMIT
+            ):
                 self._ending.come(end.ended, end.why)
             case _:
                 assert_never(end.ended)
@@ -182,7 +189,7 @@ class Supervisor:
                     work.observer.event("unreachable", reason=reason, detail=detail)
                 work.observer.event("standing", counts=counts)
                 if finished:
-                    self._ending.come(Ended.FINISHED)
+                    self._ending.come(StopReason.FINISHED)
             await asyncio.sleep(LOOK_SECONDS)
 
     def _halt(self, counts: Counts) -> None:
@@ -191,7 +198,7 @@ class Supervisor:
         if self._failed_before is None:
             self._failed_before = failed
         if limit is not None and failed - self._failed_before >= limit:
-            self._ending.come(Ended.SAFEGUARD, f"{failed - self._failed_before} sends failed, which is the limit set by --halt.")
+            self._ending.come(StopReason.SAFEGUARD, f"{failed - self._failed_before} sends failed, which is the limit set by --halt.")
 
     def _unreachable(self, counts: Counts) -> dict[str, str]:
         """Why the API can't be reached, as the first rows that failed now say: the workers say nothing. Each cause once."""
@@ -214,7 +221,7 @@ class Supervisor:
         stop = self._work.stop
         while not self._ending.came() and not await happens_within(stop.gently, HEED_SECONDS):
             pass
-        if self._ending.end == End(ended=Ended.FINISHED):
+        if self._ending.end == End(ended=StopReason.FINISHED):
             # Nothing is in flight any more. Of a node that is lost Ray may wait for half a minute.
             await happens_within(stop.gently, FAREWELL_SECONDS)
             return

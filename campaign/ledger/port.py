@@ -15,9 +15,9 @@ from campaign.ledger.records import (
     AttemptRecord,
     CampaignRecord,
     CampaignSpec,
-    Control,
-    MendedRow,
-    Outlook,
+    CorrectedRow,
+    DesiredState,
+    PendingWork,
     ResultColumns,
     RunnerRecord,
     Sends,
@@ -39,7 +39,7 @@ class Runner:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Doubt:
+class UnverifiedRow:
     """An unknown row whose quiet period is over, why it is in doubt, and what is known of its pass's texts (see `verdict.read_back`).
 
     A conclusion counts only while nobody else was handed the doubt: `held_until`, on the ledger's clock, tells one from another.
@@ -54,7 +54,7 @@ class Doubt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class ClaimFilter:
     """What may be claimed now.
 
     `zones` are the time zones in which it is time, the most urgent first; None is all of them. `daily_cap` is how many messages a pass may
@@ -66,7 +66,7 @@ class Terms:
     only: tuple[int, ...] | None = None
 
 
-ANYTHING: Final = Terms()
+ANY_ROW: Final = ClaimFilter()
 
 
 class Staging(Protocol):
@@ -84,7 +84,7 @@ class Staging(Protocol):
     async def discard(self, campaign: int) -> None:
         """Forget a campaign whose staging did not end."""
 
-    async def withdraw(self, campaign: int) -> bool:
+    async def delete_if_unsent(self, campaign: int) -> bool:
         """Forget a campaign of which nothing was ever sent, here or elsewhere, and that nobody has begun to send; False if it is not so.
 
         A paused one is kept: somebody holds it back. A sender that signs on meanwhile keeps the campaign, or gets no row of it.
@@ -94,22 +94,22 @@ class Staging(Protocol):
 class Sending(Protocol):
     """To send a campaign: by a runner with a lease, which claims rows and settles them."""
 
-    async def enlist(self, campaign: int, *, quiet_seconds: float, hold: bool = False, api: str = "", account: str = "") -> Runner:
+    async def register_runner(self, campaign: int, *, quiet_seconds: float, hold: bool = False, api: str = "", account: str = "") -> Runner:
         """Register this process as a sender of the campaign; raises UsageError if anything of it was, or may be, sent to another API."""
 
-    async def renew(self, runner: Runner, activity: str) -> bool:
+    async def heartbeat(self, runner: Runner, activity: str) -> bool:
         """Prolong the runner's lease; False if it is no longer its own, and it must stop sending."""
 
-    async def dismiss(self, runner: Runner, ended: str) -> None:
+    async def deregister_runner(self, runner: Runner, ended: str) -> None:
         """Sign the runner off, with how it ended; what it still holds counts as lost."""
 
-    async def bury(self, *, quiet_seconds: float) -> int:
+    async def reap_dead_runners(self, *, quiet_seconds: float) -> int:
         """Make the rows of runners known dead, of any campaign, `unknown`; returns how many.
 
         They are read back after the longer of this quiet period and the dead runner's own.
         """
 
-    async def claim(self, runner: Runner, limit: int, terms: Terms = ANYTHING) -> list[Claim]:
+    async def claim(self, runner: Runner, limit: int, terms: ClaimFilter = ANY_ROW) -> list[Claim]:
         """Take rows that are due, in the list's order; never a row whose pass has a send in flight or in doubt.
 
         On the way a row is left out (skipped) whose pass has had its share of messages, is excluded, or was told by another row.
@@ -127,10 +127,10 @@ class Sending(Protocol):
     async def apply_exclusions(self, campaign: int) -> int:
         """Leave out at once what is pending and excluded; returns how many rows."""
 
-    async def leave_out(self, campaign: int, reason: Skip) -> int:
+    async def skip_pending(self, campaign: int, reason: Skip) -> int:
         """Leave out every pending row; returns how many."""
 
-    async def control(self, campaign: int, control: Control) -> None:
+    async def control(self, campaign: int, control: DesiredState) -> None:
         """Pause, go on, or cancel: cancelling leaves every pending row out."""
 
 
@@ -146,32 +146,32 @@ class RateLimits(Protocol):
     async def pause(self, key: str, *, seconds: float) -> None:
         """Make everyone with this key wait, and go on as before."""
 
-    async def make_room(self, key: str, *, share: float) -> None:
+    async def set_rate_factor(self, key: str, *, share: float) -> None:
         """Bring everyone with this key down to this share of the wanted rate, as strangers use the API too."""
 
 
 class Verification(Protocol):
     """To read back what became of messages that may have arrived."""
 
-    async def note_baseline(self, runner: Runner, claim: Claim, reading: Reading) -> None:
+    async def record_baseline(self, runner: Runner, claim: Claim, reading: Reading) -> None:
         """Keep what the pass held right before the claim's send, if the reading shows it."""
 
-    async def doubts(self, campaign: int, limit: int) -> list[Doubt]:
+    async def claim_unverified(self, campaign: int, limit: int) -> list[UnverifiedRow]:
         """Take unknown rows that may be read back now, longest waiting first; for some seconds nobody else gets them."""
 
-    async def doubts_elsewhere(self, campaign: int, limit: int) -> list[Doubt]:
+    async def claim_unverified_orphans(self, campaign: int, limit: int) -> list[UnverifiedRow]:
         """The same of the account's other campaigns that nobody works on: their doubts may keep this one's rows waiting."""
 
     async def witnesses(self, campaign: int) -> list[tuple[str, str]]:
         """A few passes of the campaign, or else of its account, that were surely sent a text, each with that text."""
 
-    async def witnesses_after(self, doubt: Doubt) -> list[tuple[str, str]]:
+    async def witnesses_after(self, doubt: UnverifiedRow) -> list[tuple[str, str]]:
         """The same of the campaign, of messages that were sent after the doubtful attempt was over; few, or none."""
 
-    async def conclude(self, doubt: Doubt, conclusion: Conclusion, *, again_in_seconds: float | None) -> bool:
+    async def record_verification(self, doubt: UnverifiedRow, conclusion: Conclusion, *, again_in_seconds: float | None) -> bool:
         """Record what reading back showed; a row that stays unknown is read again after the given time, or (None) waits for a person."""
 
-    async def recheck(self, campaign: int) -> int:
+    async def reschedule_verification(self, campaign: int) -> int:
         """Have unknown rows that wait for a person read back now; returns how many."""
 
 
@@ -188,13 +188,15 @@ class Maintenance(Protocol):
     ) -> int:
         """Make rows of these statuses, and of these reasons and HTTP statuses where any are given, pending again; returns how many."""
 
-    async def mend(self, campaign: int, mended: Sequence[MendedRow], again: Sequence[int], statuses: frozenset[Status]) -> int:
+    async def apply_corrections(
+        self, campaign: int, mended: Sequence[CorrectedRow], again: Sequence[int], statuses: frozenset[Status]
+    ) -> int:
         """Make failed and invalid rows pending with what a mended list says, and `again` (of these statuses) as they are; returns how many.
 
         A mended row whose pass another row of the campaign stands for is skipped as a duplicate, and not counted.
         """
 
-    async def forget(self, campaign: int) -> None:
+    async def purge(self, campaign: int) -> None:
         """Remove rows and attempts, but for how many stood where; UsageError before it has ended and was at rest for a day."""
 
     async def move_here(self) -> None:
@@ -236,7 +238,7 @@ class LedgerReader(Protocol):
     def examples(self, campaign: int, status: Status, reason: str, limit: int) -> list[tuple[int, str]]:
         """The first rows of a status and reason, each with its error."""
 
-    def outlook(self, campaign: int) -> Outlook:
+    def outlook(self, campaign: int) -> PendingWork:
         """What is left to do, found without counting."""
 
     def recent_rate(self, campaign: int) -> float:
@@ -300,7 +302,7 @@ class LedgerReader(Protocol):
     def exclusions(self, campaign: int) -> Iterator[str]:
         """The keys of the passes that the campaign must not be sent to, streamed."""
 
-    def to_clean(self) -> bool:
+    def has_unfinished_purge(self) -> bool:
         """Whether forgetting a campaign was interrupted, so that rows of it are left."""
 
     def close(self) -> None:
@@ -308,17 +310,17 @@ class LedgerReader(Protocol):
 
 
 __all__ = [
-    "ANYTHING",
+    "ANY_ROW",
     "CampaignRecord",
     "CampaignSpec",
-    "Control",
-    "Doubt",
+    "ClaimFilter",
+    "DesiredState",
     "Ledger",
     "LedgerReader",
-    "Outlook",
+    "PendingWork",
     "ResultColumns",
     "Runner",
     "RunnerRecord",
     "Sends",
-    "Terms",
+    "UnverifiedRow",
 ]

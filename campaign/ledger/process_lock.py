@@ -12,8 +12,8 @@ from filelock import FileLock, Timeout
 from campaign.domain.errors import DiskFullError, LedgerPlaceError
 
 
-class Lifeline:
-    """A runner's lock file; held until `cut`, `let_go` or the end of the process.
+class ProcessLock:
+    """A runner's lock file; held until `release_and_delete`, `release` or the end of the process.
 
     Raises:
         LedgerPlaceError: it can't be made or locked; nobody could know whether the runner lives.
@@ -35,11 +35,11 @@ class Lifeline:
                 "Check who may write to it, or choose another ledger with --ledger or CAMPAIGN_LEDGER."
             ) from error
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """As the end of the process would: others find the runner dead."""
         self._lock.release()
 
-    def cut(self) -> None:
+    def release_and_delete(self) -> None:
         """For a runner that is signed off."""
         self._lock.release()
         # What can't be removed is the file of a runner that is signed off, which nobody asks for.
@@ -47,7 +47,7 @@ class Lifeline:
             Path(self._lock.lock_file).unlink(missing_ok=True)
 
 
-def is_cut(folder: Path, runner: int) -> bool | None:
+def is_owner_dead(folder: Path, runner: int) -> bool | None:
     """True if the runner's process is surely dead, False if it surely lives, None if its lock can't tell (no file)."""
     path = _path(folder, runner)
     lock = FileLock(path, mode=0o600, thread_local=False)
@@ -63,7 +63,7 @@ def is_cut(folder: Path, runner: int) -> bool | None:
     return True
 
 
-def sweep(folder: Path, runner: int) -> None:
+def delete_stale(folder: Path, runner: int) -> None:
     """Remove the lock file of a runner that is signed off."""
     with suppress(OSError):
         _path(folder, runner).unlink(missing_ok=True)

@@ -15,7 +15,7 @@ More are slower: beyond 700 objects that come at once Python looks for garbage a
 """
 
 
-class Control(StrEnum):
+class DesiredState(StrEnum):
     """What people have asked of a campaign; what it is doing is worked out from this, its counts and its runners."""
 
     STAGING = "staging"
@@ -54,7 +54,7 @@ class CampaignRecord:
     spec: CampaignSpec
     content_sha256: str
     rows: int
-    control: Control
+    control: DesiredState
     created_at: float
     started_at: float
     finished_at: float
@@ -116,10 +116,10 @@ class Sends:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outlook:
+class PendingWork:
     """What is left of a campaign. Seconds are from now, 0 or less for what is due; None where there is nothing of the kind."""
 
-    control: Control
+    control: DesiredState
     pending_in_seconds: float | None
     sending: bool
     doubt_in_seconds: float | None
@@ -159,7 +159,7 @@ class ResultColumns:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MendedRow:
+class CorrectedRow:
     """What a row of a mended list says now; it can be sent, so neither its id nor its message is empty."""
 
     row: int

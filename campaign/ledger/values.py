@@ -11,7 +11,7 @@ from typing import Any, Final
 import orjson
 
 from campaign.domain.model import UNSENT, Claim, Outcome, ResultRow, Settlement, StagedBatch, StagedRow, Status
-from campaign.ledger.port import CampaignRecord, CampaignSpec, Control, Doubt, Sends
+from campaign.ledger.port import CampaignRecord, CampaignSpec, DesiredState, Sends, UnverifiedRow
 from campaign.ledger.records import ROWS_AT_ONCE, AttemptRecord, ResultColumns
 
 MAY_HAVE_ARRIVED: Final = frozenset({Status.DELIVERED, Status.NOT_DELIVERED, Status.ACCEPTED, Status.UNKNOWN})
@@ -90,7 +90,7 @@ def record(values: tuple[Any, ...]) -> CampaignRecord:
         ),
         content_sha256=content_sha256,
         rows=rows,
-        control=Control(control),
+        control=DesiredState(control),
         created_at=created_at,
         started_at=started_at,
         finished_at=finished_at,
@@ -168,13 +168,13 @@ def attempt_record(values: tuple[Any, ...]) -> AttemptRecord:
     )
 
 
-def doubt(campaign: int, values: tuple[Any, ...], others: Sequence[tuple[Any, ...]]) -> Doubt:
+def doubt(campaign: int, values: tuple[Any, ...], others: Sequence[tuple[Any, ...]]) -> UnverifiedRow:
     """A doubt from its row, and what other attempts have left on its pass: text, status, whether it came after; newest first."""
     row, fence, pass_id, _pass_key, message, attempts, tries, reason, baseline, baseline_text, held_until = values
     # What others have left there since then hides what this one did.
     hidden = any(later for _, _, later in others)
     newest_known = others[0][0] if others and others[0][1] != Status.UNKNOWN else None
-    return Doubt(
+    return UnverifiedRow(
         claim=Claim(campaign=campaign, row=row, fence=fence, pass_id=pass_id, message=message, attempts=attempts, tries=tries),
         reason=reason,
         held_until=held_until,

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Final, Self
 
 from campaign.domain.errors import InputError
-from campaign.domain.formula_escape import restore, strip_unseen
+from campaign.domain.formula_escape import strip_unseen, unescape_formula
 from campaign.domain.model import RESULT_COLUMNS, Invalid
 from campaign.domain.sanitize import sanitize_for_terminal
 
@@ -249,7 +249,7 @@ class Layout:
         results = is_results_file(columns)
         own = own_columns(columns, file=file)
         neutralised = results and spreadsheet
-        names = tuple(restore(columns[place]) if neutralised else columns[place] for place in own)
+        names = tuple(unescape_formula(columns[place]) if neutralised else columns[place] for place in own)
         return cls(
             columns=names,
             own=own,
@@ -262,4 +262,4 @@ class Layout:
     def cells(self, row: Sequence[str]) -> tuple[str, ...]:
         """The list's own values of a row."""
         own = tuple(row) if len(self.own) == len(row) else tuple(row[place] for place in self.own)
-        return tuple(map(restore, own)) if self.neutralised else own
+        return tuple(map(unescape_formula, own)) if self.neutralised else own

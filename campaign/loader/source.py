@@ -23,7 +23,7 @@ from typing import BinaryIO, Final, Self
 
 from campaign import object_store
 from campaign.domain.errors import InputError, StoppedError
-from campaign.domain.locations import Place, Url, named
+from campaign.domain.locations import Location, ObjectUrl, parse_location
 
 STDIN: Final = "-"
 _STDIN_NAME: Final = "stdin"
@@ -93,7 +93,7 @@ class Source:
     written_here: bool = False
 
     @classmethod
-    def find(cls, given: Place | str, *, file_bytes: int) -> Self:
+    def find(cls, given: Location | str, *, file_bytes: int) -> Self:
         """The list at a path or a URL, or on stdin (`-`).
 
         Raises:
@@ -103,9 +103,9 @@ class Source:
         if str(given) == STDIN:
             stream = _stdin()
             return cls.spooled(lambda spool: _copy(stream, spool, file_bytes), name=_STDIN_NAME, suffix="", file_bytes=file_bytes)
-        path = named(given)
+        path = parse_location(given)
         name = str(given)
-        if isinstance(path, Url):
+        if isinstance(path, ObjectUrl):
             fetch = partial(object_store.fetch, path, most_bytes=file_bytes)
             return cls.spooled(lambda spool: fetch(spool.path), name=str(path), suffix=path.suffix, file_bytes=file_bytes)
         try:

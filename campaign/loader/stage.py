@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from campaign.domain.errors import InputError
-from campaign.domain.formula_escape import restore, strip_unseen
+from campaign.domain.formula_escape import strip_unseen, unescape_formula
 from campaign.domain.model import RESULT_COLUMNS, UNSENT, Invalid, Outcome, Skip, StagedBatch, StagedRow, Status
 from campaign.domain.schedule import known_zones
 from campaign.domain.sheet import NO_LINES, SheetLines
@@ -79,7 +79,7 @@ class Stager:
         """Rows that may have been sent."""
         rows = list(map(self.layout.cells, rows_of(frame)))
         self._hash.update(b"".join(["\x1f".join(cells).encode() + b"\x1e" for cells in rows]))
-        clean = restore if self.layout.neutralised else str
+        clean = unescape_formula if self.layout.neutralised else str
         delivery = {name: list(map(clean, frame[name].array.tolist())) for name in RESULT_COLUMNS if self.layout.results}
         befores = [{name: texts[at] for name, texts in delivery.items()} for at in range(len(rows))]
         return [self._row(number, cells, before) for number, (cells, before) in enumerate(zip(rows, befores, strict=True), first)]

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, assert_never
 
 from campaign.domain.errors import InputError
-from campaign.domain.locations import Place
+from campaign.domain.locations import Location
 from campaign.domain.sheet import MOST_GAPS, NO_LINES, SheetLines
 from campaign.loader.detect import Format, detect
 from campaign.loader.source import Source
@@ -111,7 +111,7 @@ class Table:
 
 
 def open_table(
-    given: Place | Source | str,
+    given: Location | Source | str,
     *,
     header_row: int | None = None,
     limits: Limits = DEFAULT,

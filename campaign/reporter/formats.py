@@ -15,7 +15,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from campaign.domain.formula_escape import neutralise
+from campaign.domain.formula_escape import escape_formula
 from campaign.reporter.frames import CATEGORIES, TEXT, schema_of
 from campaign.reporter.target import Layout
 
@@ -104,7 +104,7 @@ def neutralised(texts: pa.Array) -> pa.Array:
     if not suspects:
         return texts
     suspect = pc.is_in(first, pa.array(suspects, TEXT))
-    return pc.replace_with_mask(texts, suspect, pa.array([neutralise(text) for text in texts.filter(suspect).to_pylist()], TEXT))
+    return pc.replace_with_mask(texts, suspect, pa.array([escape_formula(text) for text in texts.filter(suspect).to_pylist()], TEXT))
 
 
 def _written(column: pa.Array) -> pa.Array:

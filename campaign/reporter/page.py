@@ -15,7 +15,7 @@ from markupsafe import Markup
 from campaign.atomic import Draft, writing
 from campaign.domain.durations import words as duration
 from campaign.domain.errors import UsageError
-from campaign.domain.locations import Place
+from campaign.domain.locations import Location
 from campaign.domain.model import BY_OUTCOME, EXPLAINED, Status
 from campaign.domain.query import list_title
 from campaign.domain.sanitize import sanitize_for_terminal
@@ -42,7 +42,7 @@ _UNTOLD: Final = frozenset({"results", "exclude"})
 _MOMENTS: Final = frozenset({"start_at_time", "not_after_time"})
 
 
-def write_page(place: Place, found: Figures) -> None:
+def write_page(place: Location, found: Figures) -> None:
     """Write the page, whole or not at all.
 
     Raises:
@@ -57,7 +57,7 @@ def write_page(place: Place, found: Figures) -> None:
         draft.replace()
 
 
-def check_page_writable(place: Place) -> None:
+def check_page_writable(place: Location) -> None:
     """See that a page may be written to the place.
 
     Raises:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from campaign.domain.message_lint import Concern, LintKind
+from campaign.domain.message_lint import LintFinding, LintKind
 from campaign.domain.model import Invalid, Skip, Status
 from campaign.domain.sanitize import sanitize_for_terminal
 from campaign.domain.verdict import Proof, rule_of
@@ -185,7 +185,7 @@ _MANY: Final[dict[LintKind, str]] = {
 }
 
 
-def concern_in_words(concern: Concern, *, lock_screen: int) -> str:
+def concern_in_words(concern: LintFinding, *, lock_screen: int) -> str:
     """How many messages, and what there is to look at in them."""
     words = _ONE if concern.count == 1 else _MANY
     return words[concern.kind].format(count=concern.count, lock_screen=lock_screen)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from campaign.atomic import Draft, writing
 from campaign.domain.errors import UsageError
-from campaign.domain.locations import Place
+from campaign.domain.locations import Location
 from campaign.ledger.records import ResultColumns
 from campaign.reporter.target import Format, Layout, ResultsTarget, failed_path, same_file
 
@@ -21,13 +21,15 @@ __all__ = ["Format", "ResultsTarget", "Written", "failed_path", "write_results"]
 class Written:
     """What stands on the disk now. `failed` is None if there was no row for it, or nobody asked for it."""
 
-    results: Place
-    failed: Place | None
+    results: Location
+    failed: Location | None
     rows: int
     failed_rows: int
 
 
-def write_results(path: Place, *, campaign: str, columns: Sequence[str], parts: Iterable[ResultColumns], failed: Place | None) -> Written:
+def write_results(
+    path: Location, *, campaign: str, columns: Sequence[str], parts: Iterable[ResultColumns], failed: Location | None
+) -> Written:
     """Write one row per row, in the order they come, and those that need someone into `failed` as well.
 
     The rows are read once and never held. Both files are complete on the disk before either takes its place; `failed` goes first,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, Self, TypeVar
 
 from campaign.domain.errors import InputError, UsageError
-from campaign.domain.locations import Place, Url
+from campaign.domain.locations import Location, ObjectUrl
 from campaign.domain.model import RESULT_COLUMNS
 
 MOST_ROWS: Final = 1_048_575
@@ -18,7 +18,7 @@ SURELY_FITS: Final = CELL_UNITS // 2 - 1
 """Characters: none of them is more than two units, and an apostrophe may come before them."""
 INSTEAD: Final = "Write the results as .csv or .parquet, which have no such limit."
 
-PlaceT = TypeVar("PlaceT", Path, Url, Place)
+PlaceT = TypeVar("PlaceT", Path, ObjectUrl, Location)
 
 
 class Format(StrEnum):
@@ -38,7 +38,7 @@ class ResultsTarget:
         UsageError: it names none.
     """
 
-    path: Place
+    path: Location
 
     def __post_init__(self) -> None:
         if self.path.suffix.lower() not in set(Format):
@@ -58,15 +58,15 @@ def failed_path(results: PlaceT) -> PlaceT:
     return results.with_name(f"{results.stem}.failed.csv")
 
 
-def may_be_there(file: Place) -> bool:
+def may_be_there(file: Location) -> bool:
     """Whether a file is there; of an object only its store knows, which nobody should have to wait for."""
     return not isinstance(file, Path) or file.is_file()
 
 
-def same_file(one: Place, other: Place) -> bool:
+def same_file(one: Location, other: Location) -> bool:
     """Whether both places are, or would be, one file: links of both kinds are followed."""
-    if isinstance(one, Url) or isinstance(other, Url):
-        return isinstance(one, Url) and one.is_same(other)
+    if isinstance(one, ObjectUrl) or isinstance(other, ObjectUrl):
+        return isinstance(one, ObjectUrl) and one.is_same(other)
     try:
         return one.samefile(other)
     except OSError:
@@ -99,13 +99,13 @@ class Layout:
         return *self.own, *RESULT_COLUMNS
 
 
-def too_many_rows(path: Place) -> UsageError:
+def too_many_rows(path: Location) -> UsageError:
     return UsageError(
         f"{path}: an Excel sheet holds at most {MOST_ROWS:,} rows, and the list has more. {INSTEAD}", code="too_many_rows", file=path
     )
 
 
-def too_many_columns(path: Place, columns: int) -> UsageError:
+def too_many_columns(path: Location, columns: int) -> UsageError:
     return UsageError(
         f"{path}: an Excel sheet holds at most {MOST_COLUMNS:,} columns, and there are {columns:,}. {INSTEAD}",
         code="too_many_columns",

@@ -18,8 +18,8 @@ from xlsxwriter import Workbook
 from xlsxwriter.exceptions import FileCreateError, FileSizeError
 
 from campaign.domain.errors import UsageError
-from campaign.domain.formula_escape import neutralise
-from campaign.domain.locations import Place
+from campaign.domain.formula_escape import escape_formula
+from campaign.domain.locations import Location
 from campaign.reporter.formats import rows_of
 from campaign.reporter.target import (
     CELL_UNITS,
@@ -40,7 +40,7 @@ _NARROWEST: Final = 10
 _WIDEST: Final = 50
 
 
-def write_xlsx(sink: BinaryIO, layout: Layout, tables: Iterable[pa.Table], *, path: Place, scratch: Path) -> None:
+def write_xlsx(sink: BinaryIO, layout: Layout, tables: Iterable[pa.Table], *, path: Location, scratch: Path) -> None:
     """Write every table.
 
     Args:
@@ -59,7 +59,7 @@ def write_xlsx(sink: BinaryIO, layout: Layout, tables: Iterable[pa.Table], *, pa
     with _sheet(sink, scratch) as (workbook, sheet):
         bold = workbook.add_format({"bold": True})
         for position, name in enumerate(layout.names):
-            sheet.write_string(0, position, neutralise(name), bold)
+            sheet.write_string(0, position, escape_formula(name), bold)
         written = 0
         for table in tables:
             if written + len(table) > MOST_ROWS:
@@ -128,7 +128,7 @@ def _write_row(sheet: Any, number: int, row: tuple[Any, ...]) -> None:
             sheet.write_number(number, position, value)
 
 
-def _close(workbook: Any, path: Place) -> None:
+def _close(workbook: Any, path: Location) -> None:
     try:
         workbook.close()
     except FileCreateError as error:

@@ -27,7 +27,7 @@ class UnsendableIdError(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
+class ApiUrl:
     """`origin` is `scheme://host[:port]`; `passes` the path of all passes, with the slash at its end."""
 
     origin: str

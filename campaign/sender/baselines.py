@@ -11,8 +11,8 @@ from campaign.domain.model import Claim
 from campaign.domain.verdict import Latest, Reading
 from campaign.ledger.port import Ledger, Runner
 from campaign.sender.port import Gateway, Observer
-from campaign.sender.prefetch import Claims
-from campaign.sender.rate_limiter import Pacer
+from campaign.sender.prefetch import ClaimPrefetcher
+from campaign.sender.rate_limiter import RateLimiter
 
 AHEAD_SECONDS: Final = 1.0
 FEWEST_AHEAD: Final = 4
@@ -23,15 +23,15 @@ PAUSE_SECONDS: Final = 30.0
 
 
 class Baselines:
-    """Claims, handed out once their pass was read, or could not be. Stands in for `Claims`, whose rows it takes."""
+    """Claims, handed out once their pass was read, or could not be. Stands in for `ClaimPrefetcher`, whose rows it takes."""
 
     def __init__(
         self,
-        claims: Claims,
+        claims: ClaimPrefetcher,
         *,
         ledger: Ledger,
         gateway: Gateway,
-        pacer: Pacer,
+        pacer: RateLimiter,
         runner: Runner,
         observer: Observer,
         rate_per_second: float | None,
@@ -107,7 +107,7 @@ class Baselines:
                 await self._pacer.throttle(reading.retry_after_seconds)
         if reading.latest is not Latest.UNREADABLE:
             self._failed = 0
-            await self._ledger.note_baseline(self._runner, claim, reading)
+            await self._ledger.record_baseline(self._runner, claim, reading)
             return
         self._failed += 1
         if self._failed >= MOST_FAILED and loop.time() >= self._none_until:

@@ -6,19 +6,19 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
-from campaign.domain.failure_guard import Refusals, Safeguard
-from campaign.domain.foreign_traffic import Neighbours
+from campaign.domain.failure_guard import FailureGuard, Refusals
+from campaign.domain.foreign_traffic import ForeignTrafficEstimator
 from campaign.domain.model import Claim, Status
 from campaign.domain.schedule import Schedule
 from campaign.domain.verdict import ACCEPTED, Fault, Proof, Reply, Verdict, judge, rule_of
-from campaign.ledger.port import Ledger, Runner, Terms
+from campaign.ledger.port import ClaimFilter, Ledger, Runner
 from campaign.sender.attempt import settle_attempt
-from campaign.sender.lease import Heart
+from campaign.sender.lease import LeaseKeeper
 from campaign.sender.port import Gateway, Observer
-from campaign.sender.rate_limiter import Pacer
+from campaign.sender.rate_limiter import RateLimiter
 from campaign.sender.settings import Clocks, PoolSettings
-from campaign.sender.settlement import Recorder
-from campaign.sender.stop import Ended, Ending
+from campaign.sender.settlement import SettlementBatcher
+from campaign.sender.stop import Ending, StopReason
 
 MOST_READY: Final = 512
 """Claims that wait for a worker where there is no pace: whoever gives them out then runs once for many of them."""
@@ -89,14 +89,14 @@ class Workers:
                 self._sending -= 1
 
 
-class Timing:
+class SendWindow:
     """What the schedule says now.
 
     Args:
         schedule: what was asked for.
         zones: of the campaign's rows; to be set anew as rows end, and as others are mended into another zone.
         wall: Unix seconds.
-        daily_cap, only: see `ledger.port.Terms`.
+        daily_cap, only: see `ledger.port.ClaimFilter`.
     """
 
     def __init__(
@@ -117,10 +117,10 @@ class Timing:
     def now(self) -> datetime:
         return datetime.fromtimestamp(self._wall(), tz=UTC)
 
-    def terms(self) -> Terms:
+    def terms(self) -> ClaimFilter:
         """On which rows may be claimed now."""
         zones = self._schedule.open_zones(self.zones, self.now())
-        return Terms(zones=zones, daily_cap=self._daily_cap, only=self._only)
+        return ClaimFilter(zones=zones, daily_cap=self._daily_cap, only=self._only)
 
     def may_send(self, zone: str) -> bool:
         """Whether a row of this zone may be sent now: it may have been claimed a while ago."""
@@ -159,7 +159,7 @@ class _Attempt:
     answered_at: float
 
 
-class Sends:
+class AttemptExecutor:
     """Sends for the workers of one pool."""
 
     def __init__(
@@ -169,11 +169,11 @@ class Sends:
         gateway: Gateway,
         observer: Observer,
         runner: Runner,
-        recorder: Recorder,
-        heart: Heart,
-        pacer: Pacer | None,
+        recorder: SettlementBatcher,
+        heart: LeaseKeeper,
+        pacer: RateLimiter | None,
         ending: Ending,
-        timing: Timing,
+        timing: SendWindow,
         settings: PoolSettings,
         clocks: Clocks,
         jitter: Callable[[], float],
@@ -190,21 +190,21 @@ class Sends:
         self._settings = settings
         self._clocks = clocks
         self._jitter = jitter
-        self._safeguard = Safeguard(halt=settings.halt)
+        self._safeguard = FailureGuard(halt=settings.halt)
         self._refusals = Refusals[_Attempt]()
-        self._neighbours = Neighbours()
+        self._neighbours = ForeignTrafficEstimator()
         self.last_accepted = ""
         """The pass of the last message that was accepted; empty if none was yet."""
 
     async def send(self, claim: Claim) -> None:
         """Send one row, unless the run has ended or its lease is over, and hand the outcome to the recorder."""
-        if not self._heart.beats():
+        if not self._heart.is_held():
             # Somebody else may already take this row for lost: to send it now could be to send it twice.
-            self._ending.come(Ended.SUPERSEDED, LEASE_OVER)
+            self._ending.come(StopReason.LEASE_LOST, LEASE_OVER)
         if self._ending.came() or not self._timing.may_send(claim.zone):
             await self._ledger.release(self._runner, [claim])
             return
-        in_flight = _InFlight(self._heart.beats)
+        in_flight = _InFlight(self._heart.is_held)
         clock = asyncio.get_running_loop().time
         sent_at, began = self._clocks.wall(), clock()
 
@@ -234,7 +234,7 @@ class Sends:
         """See `Refusals.asked`."""
         decided = self._refusals.asked(works=works, readable=readable)
         if self._refusals.stop:
-            self._ending.come(Ended.SAFEGUARD, self._refusals.stop)
+            self._ending.come(StopReason.SAFEGUARD, self._refusals.stop)
         await self._settle_decided(decided)
 
     async def let_refusals_go(self) -> None:
@@ -286,7 +286,7 @@ class Sends:
         failed = settlement.outcome.status in {Status.FAILED, Status.UNKNOWN}
         shown = replace(verdict, proof=Proof.REFUSED) if failed and proves is not None else attempt.verdict
         if why := self._safeguard.note(shown, failed=failed, now=self._clocks.ticks()):
-            self._ending.come(Ended.SAFEGUARD, why)
+            self._ending.come(StopReason.SAFEGUARD, why)
 
     async def _slow_down(self, verdict: Verdict, result: Reply | Fault) -> None:
         pause = self._safeguard.pause_seconds
@@ -301,7 +301,7 @@ class Sends:
             self._observer.event("backing_off", seconds=pause, reason=verdict.reason)
             await self._pacer.pause(pause)
 
-    async def _make_room(self, pacer: Pacer, reply: Reply) -> None:
+    async def _make_room(self, pacer: RateLimiter, reply: Reply) -> None:
         ours = pacer.rate_per_second
         self._neighbours.note(
             limit=reply.rate_limit, remaining=reply.rate_remaining, throttled=reply.http_status == 429, ours_per_second=ours
@@ -310,5 +310,5 @@ class Sends:
             room = self._neighbours.room_per_second()
             self._observer.event("others_use_the_token", per_second=round(self._neighbours.per_second, 1), left_per_second=round(room, 1))
             # What was seen at the old rate says nothing of the new one.
-            self._neighbours = Neighbours()
-            await pacer.make_room(room)
+            self._neighbours = ForeignTrafficEstimator()
+            await pacer.set_rate_factor(room)

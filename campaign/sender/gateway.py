@@ -21,8 +21,8 @@ from aiohttp.abc import ResolveResult
 from yarl import URL
 
 from campaign.domain.verdict import Fault, Latest, Reading, Reply
-from campaign.sender.api_url import Endpoint, UnsendableIdError, check_token
-from campaign.sender.http import OnceBody, TooLongError, Wire
+from campaign.sender.api_url import ApiUrl, UnsendableIdError, check_token
+from campaign.sender.http import SingleUseBody, TooLongError, Wire
 from campaign.sender.network import DIRECT, Network
 from campaign.sender.network_errors import fault_of
 from campaign.sender.port import InFlight
@@ -74,7 +74,7 @@ class HttpGateway:
         network: Network = DIRECT,
         on_unreachable: Callable[[Fault], None] | None = None,
     ) -> None:
-        self._endpoint = Endpoint.of(url)
+        self._endpoint = ApiUrl.of(url)
         self._network = network
         self._on_unreachable = on_unreachable
         self._heard_at: dict[str, float] = {}
@@ -125,7 +125,9 @@ class HttpGateway:
         wire = self._opened()
         try:
             path = self._endpoint.notification_path(pass_id)
-            body = OnceBody(orjson.dumps({"notification": {"message": message}}), in_flight.may_write if in_flight is not None else None)
+            body = SingleUseBody(
+                orjson.dumps({"notification": {"message": message}}), in_flight.may_write if in_flight is not None else None
+            )
         except UnsendableIdError as problem:
             return Fault(reason="bad_id", written=False, error=f"Nothing was sent: {problem}.")
         except orjson.JSONEncodeError:

@@ -43,7 +43,7 @@ class NotConnectedError(ClientConnectionError):
         self.why = why
 
 
-class OnceBody:
+class SingleUseBody:
     """A request's JSON body that is written once at most, together with the head, and knows whether it was.
 
     Until `written` is set not one byte of the request has left.
@@ -119,7 +119,7 @@ class Wire:
         lines = host | dict(headers) | (login if is_read_by_proxy else {})
         self._headers = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
 
-    async def post(self, path: str, body: OnceBody, limits: ClientTimeout) -> Answer:
+    async def post(self, path: str, body: SingleUseBody, limits: ClientTimeout) -> Answer:
         """Send a JSON body to a path, which must be percent-encoded.
 
         Raises:
@@ -132,10 +132,10 @@ class Wire:
     async def get(self, path: str, headers: str, limits: ClientTimeout) -> Answer:
         """The same without a body; `headers` are more lines, each with its end."""
         return await self._exchange(
-            f"GET {self._target}{path} HTTP/1.1\r\n{self._headers}{headers}\r\n".encode("ascii"), OnceBody(b""), limits
+            f"GET {self._target}{path} HTTP/1.1\r\n{self._headers}{headers}\r\n".encode("ascii"), SingleUseBody(b""), limits
         )
 
-    async def _exchange(self, head: bytes, body: OnceBody, limits: ClientTimeout) -> Answer:
+    async def _exchange(self, head: bytes, body: SingleUseBody, limits: ClientTimeout) -> Answer:
         answer = Answer()
         try:
             async with asyncio.timeout(limits.total):
@@ -147,7 +147,7 @@ class Wire:
             answer.broken = error
         return answer
 
-    async def _on_a_connection(self, head: bytes, body: OnceBody, limits: ClientTimeout, answer: Answer) -> None:
+    async def _on_a_connection(self, head: bytes, body: SingleUseBody, limits: ClientTimeout, answer: Answer) -> None:
         try:
             connection = await self._connector.connect(self._where_to, [], limits)
         except Exception as error:

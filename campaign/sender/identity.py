@@ -8,7 +8,7 @@ from typing import Final
 from campaign.domain.failure_guard import FOREIGN_ANSWERS, Recognition
 from campaign.domain.verdict import Fault, Latest, Reading, Reply, foreign
 from campaign.sender.port import Gateway, InFlight
-from campaign.sender.rate_limiter import Pacer
+from campaign.sender.rate_limiter import RateLimiter
 
 ASKING_SECONDS: Final = 5.0
 AGAIN_SECONDS: Final = 0.5
@@ -47,7 +47,7 @@ class IdentifyingGateway:
             self._stop(why)
         return reading
 
-    async def identify(self, pass_id: str, pacer: Pacer) -> None:
+    async def identify(self, pass_id: str, pacer: RateLimiter) -> None:
         """Before a first message leaves, see by reading its pass that it is PassEntry that would get it.
 
         What keeps the pass from being read, an outage for example, keeps nothing from being sent: only somebody else's answers do.
@@ -66,7 +66,7 @@ class IdentifyingGateway:
         """Whether somebody else has answered several messages in a row, so that `identify_again` has to see who answers."""
         return self._recognition.in_doubt
 
-    async def identify_again(self, pass_id: str, pacer: Pacer) -> None:
+    async def identify_again(self, pass_id: str, pacer: RateLimiter) -> None:
         """Read a pass until PassEntry answers; stop the run if somebody else still does after a while."""
         what = ""
         for _ in range(PROBES):
@@ -78,7 +78,7 @@ class IdentifyingGateway:
             await asyncio.sleep(PROBE_SECONDS)
         self._stop(self._recognition.sentence(what))
 
-    async def token_works(self, pass_ids: Sequence[str], pacer: Pacer) -> bool | None:
+    async def token_works(self, pass_ids: Sequence[str], pacer: RateLimiter) -> bool | None:
         """Whether the token is let in now, asked for passes that messages were sent to; None where that can't be told."""
         works = await self._token_works(pass_ids, pacer)
         if works is False:
@@ -87,7 +87,7 @@ class IdentifyingGateway:
             works = await self._token_works(pass_ids, pacer)
         return works
 
-    async def _token_works(self, pass_ids: Sequence[str], pacer: Pacer) -> bool | None:
+    async def _token_works(self, pass_ids: Sequence[str], pacer: RateLimiter) -> bool | None:
         for pass_id in pass_ids:
             reading = await self._ask(pass_id, pacer)
             if reading is None:
@@ -99,7 +99,7 @@ class IdentifyingGateway:
                 return False
         return None
 
-    async def can_read(self, pass_id: str, pacer: Pacer) -> bool | None:
+    async def can_read(self, pass_id: str, pacer: RateLimiter) -> bool | None:
         """Whether the token may read a pass that is there, by PassEntry's own answer; None where that can't be told."""
         reading = await self._ask(pass_id, pacer)
         if reading is None:
@@ -108,7 +108,7 @@ class IdentifyingGateway:
             return True
         return False if reading.signature.documented and reading.http_status in {403, 404, 410} else None
 
-    async def _ask(self, pass_id: str, pacer: Pacer) -> Reading | None:
+    async def _ask(self, pass_id: str, pacer: RateLimiter) -> Reading | None:
         """One reading; None if it took too long."""
         with suppress(TimeoutError):
             async with asyncio.timeout(ASKING_SECONDS):

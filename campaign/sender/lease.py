@@ -14,7 +14,7 @@ MARGIN_SECONDS: Final = 5.0
 TAKEN_OVER: Final = "Another process took this one for dead and has taken over its rows."
 
 
-class Heart:
+class LeaseKeeper:
     """Renews the lease from time to time; it does not beat before `begin`, as nobody here knows how old the lease is.
 
     Args:
@@ -31,7 +31,7 @@ class Heart:
         self.activity = "sending"
         self.lost = False
 
-    def beats(self) -> bool:
+    def is_held(self) -> bool:
         """Whether this process may send now."""
         return not self.lost and self._ticks() < self._good_until
 
@@ -48,16 +48,16 @@ class Heart:
         """Renew until cancelled or the lease is lost."""
         while not self.lost:
             await asyncio.sleep(BEAT_SECONDS)
-            await self.renew()
+            await self.heartbeat()
 
-    async def renew(self) -> None:
-        # A ledger that can't be written now may be in a moment; until then `beats` turns False in time.
+    async def heartbeat(self) -> None:
+        # A ledger that can't be written now may be in a moment; until then `is_held` turns False in time.
         with suppress(LedgerError):
             await self._renew()
 
     async def _renew(self) -> None:
         began = self._ticks()
-        if await self._ledger.renew(self._runner, self.activity):
+        if await self._ledger.heartbeat(self._runner, self.activity):
             self._good_until = began + self._runner.lease_seconds - MARGIN_SECONDS
         else:
             self.lost = True

@@ -13,7 +13,7 @@ from typing import Final, Self
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from campaign.domain.errors import UsageError
-from campaign.sender.api_url import Endpoint, is_loopback
+from campaign.sender.api_url import ApiUrl, is_loopback
 
 _HOST: Final = re.compile(r"[\w.-]+|[0-9a-f:.]*:[0-9a-f:.]*", re.ASCII | re.IGNORECASE)
 _VARIABLES: Final = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
@@ -96,7 +96,7 @@ def network_to(url: str, *, proxy: str, ca_file: Path | None) -> Network:
     Raises:
         UsageError: the URL, the proxy or the certificates can't be used; says which setting is meant.
     """
-    endpoint = Endpoint.of(url)
+    endpoint = ApiUrl.of(url)
     found = _given_proxy(proxy, endpoint) if proxy else _proxy_of_environment(endpoint)
     if endpoint.scheme == "https" and (file := os.environ.get("SSL_CERT_FILE")):
         # OpenSSL would pass over it in silence, and trust nobody.
@@ -104,7 +104,7 @@ def network_to(url: str, *, proxy: str, ca_file: Path | None) -> Network:
     return Network(proxy=found, tls=None if ca_file is None else _trusting(ca_file))
 
 
-def _given_proxy(text: str, endpoint: Endpoint) -> Proxy | None:
+def _given_proxy(text: str, endpoint: ApiUrl) -> Proxy | None:
     try:
         proxy = Proxy.parse(text)
     except ValueError as error:
@@ -112,7 +112,7 @@ def _given_proxy(text: str, endpoint: Endpoint) -> Proxy | None:
     return proxy if endpoint.scheme == "https" or proxy.is_here else None
 
 
-def _proxy_of_environment(endpoint: Endpoint) -> Proxy | None:
+def _proxy_of_environment(endpoint: ApiUrl) -> Proxy | None:
     if endpoint.scheme == "http":
         return None
     from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415 - slow to load, and most commands send nothing

@@ -9,7 +9,7 @@ import aiohttp
 from multidict import MultiMapping
 
 from campaign.domain.verdict import Fault
-from campaign.sender.api_url import Endpoint, is_loopback
+from campaign.sender.api_url import ApiUrl, is_loopback
 from campaign.sender.http import NotConnectedError, describe
 from campaign.sender.network import Proxy
 from campaign.sender.responses import excerpt
@@ -75,7 +75,7 @@ _UNKNOWN_CA: Final = frozenset({2, 7, 18, 19, 20, 21})
 _OTHER_NAME: Final = frozenset({62, 64})
 
 
-def fault_of(error: Exception, *, written: bool, token: str, api: Endpoint, proxy: Proxy | None, http_status: int | None = None) -> Fault:
+def fault_of(error: Exception, *, written: bool, token: str, api: ApiUrl, proxy: Proxy | None, http_status: int | None = None) -> Fault:
     """The fault that an exception of a request, or of reading its answer, stands for.
 
     Args:
@@ -140,7 +140,7 @@ def _of_certificate(code: int) -> Cause:
     return Cause.TLS_NAME if code in _OTHER_NAME else Cause.TLS
 
 
-def _sentence(cause: Cause, error: Exception, api: Endpoint, proxy: Proxy | None) -> str:
+def _sentence(cause: Cause, error: Exception, api: ApiUrl, proxy: Proxy | None) -> str:
     # A simulator on this machine needs no proxy.
     needs_one = proxy is None and not is_loopback(api.host)
     look = "the network, its firewall and PASSENTRY_API_URL" if proxy is None else "that the proxy is up, and may go there"

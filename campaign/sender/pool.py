@@ -9,17 +9,17 @@ from functools import partial
 from typing import Final
 
 from campaign.domain.model import Claim, Skip
-from campaign.ledger.port import Control, Ledger, LedgerReader, Outlook, Runner
+from campaign.ledger.port import DesiredState, Ledger, LedgerReader, PendingWork, Runner
 from campaign.sender.baselines import Baselines
-from campaign.sender.executor import LEASE_OVER, Sends, Timing, Workers
+from campaign.sender.executor import LEASE_OVER, AttemptExecutor, SendWindow, Workers
 from campaign.sender.identity import NO_PASS, IdentifyingGateway
-from campaign.sender.lease import MARGIN_SECONDS, TAKEN_OVER, Heart
+from campaign.sender.lease import MARGIN_SECONDS, TAKEN_OVER, LeaseKeeper
 from campaign.sender.port import Gateway, Observer
-from campaign.sender.prefetch import Claims
-from campaign.sender.rate_limiter import Pacer
+from campaign.sender.prefetch import ClaimPrefetcher
+from campaign.sender.rate_limiter import RateLimiter
 from campaign.sender.settings import Clocks, PoolSettings
-from campaign.sender.settlement import Recorder
-from campaign.sender.stop import End, Ended, Ending, happens_within
+from campaign.sender.settlement import SettlementBatcher
+from campaign.sender.stop import End, Ending, StopReason, happens_within
 from campaign.sender.verify import Verifier
 
 DRAIN_SECONDS: Final = 10.0
@@ -47,26 +47,26 @@ class Pool:
         self._ledger = ledger
         self._reader = reader
         self._ending = Ending()
-        self._gateway = IdentifyingGateway(gateway, origin=settings.origin, stop=partial(self._ending.come, Ended.SAFEGUARD))
+        self._gateway = IdentifyingGateway(gateway, origin=settings.origin, stop=partial(self._ending.come, StopReason.SAFEGUARD))
         self._observer = observer
         self._runner = runner
         self._settings = settings
-        self._heart = Heart(ledger, runner, clocks.ticks)
-        self._recorder = Recorder(ledger, runner, observer)
+        self._heart = LeaseKeeper(ledger, runner, clocks.ticks)
+        self._recorder = SettlementBatcher(ledger, runner, observer)
         rate = settings.rate_per_second
-        self._pacer = Pacer(ledger, settings.key, rate, usable=self._usable) if rate is not None else None
+        self._pacer = RateLimiter(ledger, settings.key, rate, usable=self._usable) if rate is not None else None
         self._left = settings.limit if settings.limit is not None else math.inf
-        self._rows: Claims | Baselines | None = None
+        self._rows: ClaimPrefetcher | Baselines | None = None
         self._held: Claim | None = None
         self._opens_at: datetime | None = None
-        self._timing = Timing(
+        self._timing = SendWindow(
             settings.schedule,
             reader.zones(runner.campaign),
             clocks.wall,
             daily_cap=settings.daily_cap,
             only=settings.only,
         )
-        self._sends = Sends(
+        self._sends = AttemptExecutor(
             ledger=ledger,
             gateway=self._gateway,
             observer=observer,
@@ -93,8 +93,8 @@ class Pool:
             CampaignError: the ledger can't be used any more; everything claimed is found by the next run.
         """
         if not await self._heart.begin():
-            return End(ended=Ended.SUPERSEDED, why=TAKEN_OVER)
-        read_pacer = Pacer(self._ledger, f"{self._settings.key} read", self._settings.read_rate_per_second)
+            return End(ended=StopReason.LEASE_LOST, why=TAKEN_OVER)
+        read_pacer = RateLimiter(self._ledger, f"{self._settings.key} read", self._settings.read_rate_per_second)
         verifier = Verifier(
             self._ledger,
             self._gateway,
@@ -119,11 +119,11 @@ class Pool:
             await recorder
             for helper in helpers:
                 helper.cancel()
-        return self._ending.end or End(ended=Ended.FINISHED)
+        return self._ending.end or End(ended=StopReason.FINISHED)
 
-    def _source(self, read_pacer: Pacer, group: asyncio.TaskGroup) -> Claims | Baselines:
+    def _source(self, read_pacer: RateLimiter, group: asyncio.TaskGroup) -> ClaimPrefetcher | Baselines:
         rate = self._settings.rate_per_second
-        claims = Claims(self._ledger, self._runner, rate_per_second=rate, terms=self._timing.terms, group=group)
+        claims = ClaimPrefetcher(self._ledger, self._runner, rate_per_second=rate, terms=self._timing.terms, group=group)
         if not self._settings.baseline:
             return claims
         return Baselines(
@@ -137,7 +137,7 @@ class Pool:
             group=group,
         )
 
-    async def _dispatch(self, rows: Claims | Baselines, read_pacer: Pacer, group: asyncio.TaskGroup) -> None:
+    async def _dispatch(self, rows: ClaimPrefetcher | Baselines, read_pacer: RateLimiter, group: asyncio.TaskGroup) -> None:
         identified = False
         slots = 0
         while self._left > 0:
@@ -148,7 +148,7 @@ class Pool:
                 if not self._workers.busy:
                     await self._decide_refusals(read_pacer)
                 if await self._is_finished():
-                    self._ending.come(Ended.FINISHED)
+                    self._ending.come(StopReason.FINISHED)
                     return
                 await asyncio.sleep(IDLE_SECONDS)
                 continue
@@ -167,9 +167,9 @@ class Pool:
         while self._workers.busy:  # noqa: ASYNC110 - what a limit has let out is sent before the run ends
             await asyncio.sleep(IDLE_SECONDS / 4)
         await self._decide_refusals(read_pacer)
-        self._ending.come(Ended.LIMIT)
+        self._ending.come(StopReason.LIMIT)
 
-    async def _ask(self, rows: Claims | Baselines, read_pacer: Pacer, group: asyncio.TaskGroup) -> None:
+    async def _ask(self, rows: ClaimPrefetcher | Baselines, read_pacer: RateLimiter, group: asyncio.TaskGroup) -> None:
         """See what has to be known before more is sent: whose the refusals are, and who answers."""
         waiting = self._workers.take_back()
         self._left += len(waiting)
@@ -180,7 +180,7 @@ class Pool:
         if self._gateway.in_doubt:
             await self._gateway.identify_again(self._sends.last_accepted or NO_PASS, read_pacer)
 
-    async def _decide_refusals(self, read_pacer: Pacer) -> None:
+    async def _decide_refusals(self, read_pacer: RateLimiter) -> None:
         """Where no accepted message tells whose the refusals are, their passes are read, and before and after them one that was sent to."""
         held = self._sends.held_refusals
         if not held:
@@ -211,49 +211,49 @@ class Pool:
             self._until(opens_at, outlook)
         only = self._settings.only
         if only is not None and not await asyncio.to_thread(self._reader.unfinished, self._runner.campaign, only):
-            self._ending.come(Ended.LIMIT)
+            self._ending.come(StopReason.LIMIT)
         return outlook.finished
 
-    def _until(self, opens_at: datetime, outlook: Outlook) -> None:
+    def _until(self, opens_at: datetime, outlook: PendingWork) -> None:
         """It is not the time to send: say so once, and end the run if it is not to wait."""
         if opens_at != self._opens_at:
             self._opens_at = opens_at
             self._observer.event("waiting_for_its_time", until=opens_at.isoformat(timespec="minutes"))
         if not self._settings.wait and not outlook.sending and outlook.doubt_in_seconds is None:
-            self._ending.come(Ended.NOT_NOW)
+            self._ending.come(StopReason.OUTSIDE_WINDOW)
 
     async def _watch(self, stop: asyncio.Event, verifier: Verifier) -> None:
         """Hear of what others want of this run: signals, pause and cancel, the death of other runners."""
         looks = 0
         while not await happens_within(stop, LOOK_SECONDS):
             looks += 1
-            if looks % LOOKS_FOR_THE_DEAD == 1 and (lost := await self._ledger.bury(quiet_seconds=self._runner.quiet_seconds)):
+            if looks % LOOKS_FOR_THE_DEAD == 1 and (lost := await self._ledger.reap_dead_runners(quiet_seconds=self._runner.quiet_seconds)):
                 self._observer.event("rows_of_a_dead_runner", rows=lost)
             # Somebody may have mended a row meanwhile, into a zone that there was not.
             self._timing.zones, outlook = await asyncio.to_thread(self._look)
-            if self._timing.is_over() and (expired := await self._ledger.leave_out(self._runner.campaign, Skip.EXPIRED)):
+            if self._timing.is_over() and (expired := await self._ledger.skip_pending(self._runner.campaign, Skip.EXPIRED)):
                 self._observer.event("expired", rows=expired)
             if outlook.doubt_in_seconds is not None and outlook.doubt_in_seconds <= 0:
                 verifier.tell_due()
-            if outlook.control is Control.PAUSED:
-                self._ending.come(Ended.PAUSED)
-            elif outlook.control is Control.CANCELLED:
-                self._ending.come(Ended.CANCELLED)
+            if outlook.control is DesiredState.PAUSED:
+                self._ending.come(StopReason.PAUSED)
+            elif outlook.control is DesiredState.CANCELLED:
+                self._ending.come(StopReason.CANCELLED)
             elif self._heart.lost:
-                self._ending.come(Ended.SUPERSEDED, TAKEN_OVER)
-            elif not self._heart.beats():
-                self._ending.come(Ended.SUPERSEDED, LEASE_OVER)
-        self._ending.come(Ended.INTERRUPTED)
+                self._ending.come(StopReason.LEASE_LOST, TAKEN_OVER)
+            elif not self._heart.is_held():
+                self._ending.come(StopReason.LEASE_LOST, LEASE_OVER)
+        self._ending.come(StopReason.INTERRUPTED)
 
-    def _look(self) -> tuple[tuple[str, ...], Outlook]:
+    def _look(self) -> tuple[tuple[str, ...], PendingWork]:
         """Both in one go: each way to a thread and back costs more than what is asked there."""
         return self._reader.zones(self._runner.campaign), self._reader.outlook(self._runner.campaign)
 
-    async def _drain(self, rows: Claims | Baselines, stop_now: asyncio.Event) -> None:
+    async def _drain(self, rows: ClaimPrefetcher | Baselines, stop_now: asyncio.Event) -> None:
         held = [self._held] if self._held is not None else []
         await rows.give_back(*held, *self._workers.take_back())
         # Without a lease nothing may be under way for longer than it lasts: others count the quiet period from there.
-        patience_seconds = DRAIN_SECONDS if self._heart.beats() else MARGIN_SECONDS
+        patience_seconds = DRAIN_SECONDS if self._heart.is_held() else MARGIN_SECONDS
         deadline = asyncio.get_running_loop().time() + patience_seconds
         while self._workers.busy and asyncio.get_running_loop().time() < deadline and not await happens_within(stop_now, 0.02):
             pass

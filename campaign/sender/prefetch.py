@@ -8,7 +8,7 @@ from typing import Final
 
 from campaign.domain.model import Claim
 from campaign.domain.pacing import AHEAD_SECONDS, rows_ahead
-from campaign.ledger.port import Ledger, Runner, Terms
+from campaign.ledger.port import ClaimFilter, Ledger, Runner
 
 MOST_AHEAD: Final = 1000
 """A tenth of a second's at the rate at which this many are reached; a commit that serves fewer could not keep up with it."""
@@ -17,11 +17,11 @@ FIRST_PART: Final = 10
 """The first claim is of a part only: others may be sending the same campaign."""
 
 
-class Claims:
+class ClaimPrefetcher:
     """Rows claimed and not yet handed out, on the terms of the moment. Call `give_back` at the end: none of them was sent."""
 
     def __init__(
-        self, ledger: Ledger, runner: Runner, *, rate_per_second: float | None, terms: Callable[[], Terms], group: asyncio.TaskGroup
+        self, ledger: Ledger, runner: Runner, *, rate_per_second: float | None, terms: Callable[[], ClaimFilter], group: asyncio.TaskGroup
     ) -> None:
         self._ledger = ledger
         self._runner = runner

@@ -23,7 +23,7 @@ def plenty() -> tuple[float, float]:
     return math.inf, math.inf
 
 
-class Pacer:
+class RateLimiter:
     """Hands out slots, never early, and drops those that were missed, so that nothing bunches.
 
     `run` leases slots ahead while somebody wants them, so that the ledger's disk sync costs no slot.
@@ -137,6 +137,6 @@ class Pacer:
         self._held.clear()
         self._pauses += 1
 
-    async def make_room(self, room_per_second: float) -> None:
+    async def set_rate_factor(self, room_per_second: float) -> None:
         """Strangers use the API too: bring everyone down to what is left."""
-        await self._ledger.make_room(self._key, share=share_beside(room_per_second, rate_per_second=self._rate))
+        await self._ledger.set_rate_factor(self._key, share=share_beside(room_per_second, rate_per_second=self._rate))

@@ -22,7 +22,7 @@ class PoolSettings:
     `origin` is where the API is, for people to read.
 
     `rate_per_second` None sends without pacing; `concurrency` None follows the rate; `limit` None sends all there is. `wait` says whether
-    to wait where the schedule does not allow to send yet, or to end. `daily_cap` and `only` are as in `ledger.port.Terms`.
+    to wait where the schedule does not allow to send yet, or to end. `daily_cap` and `only` are as in `ledger.port.ClaimFilter`.
     """
 
     key: str

@@ -15,7 +15,7 @@ MOST_TOGETHER: Final = 2000
 MOST_WAITING: Final = 2000
 
 
-class Recorder:
+class SettlementBatcher:
     """Takes settlements from the workers; `run` writes them until `close`, after which nothing is left unwritten."""
 
     def __init__(self, ledger: Ledger, runner: Runner, observer: Observer) -> None:

@@ -5,20 +5,20 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Ended(StrEnum):
+class StopReason(StrEnum):
     FINISHED = "finished"
     PAUSED = "paused"
     CANCELLED = "cancelled"
     LIMIT = "limit"
-    NOT_NOW = "not_now"
+    OUTSIDE_WINDOW = "not_now"
     INTERRUPTED = "interrupted"
     SAFEGUARD = "safeguard"
-    SUPERSEDED = "superseded"
+    LEASE_LOST = "superseded"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class End:
-    ended: Ended
+    ended: StopReason
     why: str = ""
 
 
@@ -29,7 +29,7 @@ class Ending:
         self.end: End | None = None
         self._event = asyncio.Event()
 
-    def come(self, ended: Ended, why: str = "") -> None:
+    def come(self, ended: StopReason, why: str = "") -> None:
         if self.end is None:
             self.end = End(ended=ended, why=why)
             self._event.set()

@@ -8,9 +8,9 @@ from typing import Final
 
 from campaign.domain.model import Status
 from campaign.domain.verdict import Conclusion, Latest, Reading, after_reading, foreign, may_be, read_back, same_text
-from campaign.ledger.port import Doubt, Ledger
+from campaign.ledger.port import Ledger, UnverifiedRow
 from campaign.sender.port import Gateway, Observer
-from campaign.sender.rate_limiter import Pacer
+from campaign.sender.rate_limiter import RateLimiter
 from campaign.sender.stop import happens_within
 
 READS_TOGETHER_SECONDS: Final = 2.0
@@ -51,7 +51,9 @@ class Verifier:
         max_attempts: how many tries a row has; one that never arrived is given up after them.
     """
 
-    def __init__(self, ledger: Ledger, gateway: Gateway, pacer: Pacer, observer: Observer, *, campaign: int, max_attempts: int) -> None:
+    def __init__(
+        self, ledger: Ledger, gateway: Gateway, pacer: RateLimiter, observer: Observer, *, campaign: int, max_attempts: int
+    ) -> None:
         self._ledger = ledger
         self._gateway = gateway
         self._pacer = pacer
@@ -69,7 +71,9 @@ class Verifier:
     async def run(self) -> None:
         while True:
             self._due.clear()
-            if not await self.round() and not await self._conclude(await self._ledger.doubts_elsewhere(self._campaign, self._together)):
+            if not await self.round() and not await self._conclude(
+                await self._ledger.claim_unverified_orphans(self._campaign, self._together)
+            ):
                 await happens_within(self._due, LOOK_SECONDS)
 
     def tell_due(self) -> None:
@@ -78,16 +82,16 @@ class Verifier:
 
     async def round(self) -> int:
         """Read back what may be read back now; returns how many rows that was."""
-        return await self._conclude(await self._ledger.doubts(self._campaign, self._together))
+        return await self._conclude(await self._ledger.claim_unverified(self._campaign, self._together))
 
-    async def _conclude(self, doubts: list[Doubt]) -> int:
+    async def _conclude(self, doubts: list[UnverifiedRow]) -> int:
         async with asyncio.TaskGroup() as group:
             for doubt in doubts:
                 await self._pacer.slot()
                 group.create_task(self._verify(doubt))
         return len(doubts)
 
-    async def _verify(self, doubt: Doubt) -> None:
+    async def _verify(self, doubt: UnverifiedRow) -> None:
         reading = await self._read(doubt.claim.pass_id)
         conclusion = _read_back(doubt, reading)
         if self._is_gone(doubt, reading) and await self._can_read(doubt.claim.campaign):
@@ -110,7 +114,7 @@ class Verifier:
                     pass
         again = self._again_in_seconds(doubt, reading) if conclusion.reason == "unreadable" else None
         conclusion = after_reading(conclusion, reason=doubt.reason, tries=doubt.claim.tries, max_attempts=self._max_attempts)
-        if await self._ledger.conclude(doubt, conclusion, again_in_seconds=again):
+        if await self._ledger.record_verification(doubt, conclusion, again_in_seconds=again):
             self._observer.event("read_back", row=doubt.claim.row, status=conclusion.status.value, reason=conclusion.reason)
 
     async def _read(self, pass_id: str) -> Reading:
@@ -119,7 +123,7 @@ class Verifier:
             await self._pacer.throttle(reading.retry_after_seconds)
         return reading
 
-    async def _shows(self, doubt: Doubt) -> "Shows | None":
+    async def _shows(self, doubt: UnverifiedRow) -> "Shows | None":
         """What the API shows of texts, at passes that surely hold one. None: it could not be seen now.
 
         Of texts that were sent after the one in doubt, if there are any: a server that lags behind shows older ones only.
@@ -148,7 +152,7 @@ class Verifier:
                     known.append(shows)
         return None if None in known else min((shows for shows in known if shows is not None), default=Shows.UNSEEN)
 
-    def _is_gone(self, doubt: Doubt, reading: Reading) -> bool:
+    def _is_gone(self, doubt: UnverifiedRow, reading: Reading) -> bool:
         """Whether there is no such pass, by the answer to its message and to its reading: a gateway's 404 may be of a moment only."""
         seen = self._foreign[_key(doubt)] + self._reads[_key(doubt)]
         return _not_found(doubt, reading) and (reading.signature.by_api or seen >= MOST_READS - 1)
@@ -175,7 +179,7 @@ class Verifier:
             case _:
                 return Shows.NOTHING
 
-    def _again_in_seconds(self, doubt: Doubt, reading: Reading) -> float | None:
+    def _again_in_seconds(self, doubt: UnverifiedRow, reading: Reading) -> float | None:
         """Only a reading that failed is made again, and not for ever."""
         key = _key(doubt)
         answer = foreign(reading)
@@ -190,15 +194,15 @@ class Verifier:
         return AGAIN_SECONDS if throttled else min(LONGEST_AGAIN_SECONDS, AGAIN_SECONDS * times[key])
 
 
-def _not_found(doubt: Doubt, reading: Reading) -> bool:
+def _not_found(doubt: UnverifiedRow, reading: Reading) -> bool:
     return reading.http_status in {404, 410} and doubt.reason == f"http_{reading.http_status}"
 
 
-def _key(doubt: Doubt) -> tuple[int, int, int]:
+def _key(doubt: UnverifiedRow) -> tuple[int, int, int]:
     return doubt.claim.campaign, doubt.claim.row, doubt.claim.fence
 
 
-def _read_back(doubt: Doubt, reading: Reading) -> Conclusion:
+def _read_back(doubt: UnverifiedRow, reading: Reading) -> Conclusion:
     return read_back(
         reading,
         message=doubt.claim.message,

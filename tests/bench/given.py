@@ -91,13 +91,13 @@ async def _settle(given: Given, rows: int) -> None:
     try:
         record = reader.campaign(given.name)
         assert record is not None
-        runner = await ledger.enlist(record.id, quiet_seconds=0)
+        runner = await ledger.register_runner(record.id, quiet_seconds=0)
         for left in range(rows, 0, -SETTLED_AT_ONCE):
             claims = await ledger.claim(runner, min(left, SETTLED_AT_ONCE))
             late = await ledger.settle(runner, [_delivered(claim) for claim in claims])
             assert not late
-            await ledger.renew(runner, "")
-        await ledger.dismiss(runner, "")
+            await ledger.heartbeat(runner, "")
+        await ledger.deregister_runner(runner, "")
     finally:
         reader.close()
         await ledger.close()

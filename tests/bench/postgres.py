@@ -71,7 +71,7 @@ async def measured(open_ledger: Callable[[], Ledger], rows: int, senders: int) -
     await ledgers[0].finish_staging(record.id, content_sha256="c")
     staging = rows / (time.perf_counter() - began)
     # An account of its own: what another measurement has told these passes is no matter.
-    runners = [await ledger.enlist(record.id, quiet_seconds=0, account=f"{senders}") for ledger in ledgers]
+    runners = [await ledger.register_runner(record.id, quiet_seconds=0, account=f"{senders}") for ledger in ledgers]
     began = time.perf_counter()
     done = await asyncio.gather(*(work_off(ledger, runner) for ledger, runner in zip(ledgers, runners, strict=True)))
     seconds = time.perf_counter() - began

@@ -6,7 +6,7 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Final
 
-from campaign.domain.formula_escape import neutralise
+from campaign.domain.formula_escape import escape_formula
 from tests.chaos.evidence import Attempt, Evidence, Row
 
 ARRIVED: Final = frozenset({"delivered", "not_delivered", "accepted"})
@@ -128,7 +128,7 @@ def _files(evidence: Evidence) -> Iterator[Violation]:
         if row is None:
             continue
         says = (line["pass_id"], line["delivery_message"], line["delivery_status"], line["delivery_reason"], line["delivery_attempts"])
-        knows = (neutralise(row.pass_id), neutralise(row.message), row.status, row.reason, str(row.attempts))
+        knows = (escape_formula(row.pass_id), escape_formula(row.message), row.status, row.reason, str(row.attempts))
         if says != knows:
             yield Violation(kind=Kind.FILES, row=row.row, words=f"the results say {says}, the ledger {knows}")
     wanted = [line for line in evidence.results if line["delivery_status"] in NEEDS_SOMEONE]

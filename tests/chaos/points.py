@@ -52,7 +52,7 @@ class Point:
 _LEDGERS: Final = {LedgerKind.SQLITE: "SqliteLedger", LedgerKind.POSTGRES: "PostgresLedger"}
 _WRITERS: Final = {
     LedgerKind.SQLITE: ("campaign.ledger.sqlite.writer", "Writer._commit", "Writer._one"),
-    LedgerKind.POSTGRES: ("campaign.ledger.postgres.writer", "Line._transaction", "_worked"),
+    LedgerKind.POSTGRES: ("campaign.ledger.postgres.writer", "SerialConnection._transaction", "_worked"),
 }
 """By ledger: the module in which it writes, what is a whole transaction there, and what makes the changes within it."""
 
@@ -82,23 +82,23 @@ _METHODS: Final = (
     ("stage", Phase.STAGING, 1),
     ("finish_staging", Phase.STAGING, 1),
     ("discard", Phase.STAGING, 1),
-    ("enlist", Phase.SENDING, 1),
-    ("bury", Phase.SENDING, 4),
+    ("register_runner", Phase.SENDING, 1),
+    ("reap_dead_runners", Phase.SENDING, 4),
     ("claim", Phase.SENDING, 8),
     ("lease", Phase.SENDING, 20),
-    ("renew", Phase.SENDING, 2),
+    ("heartbeat", Phase.SENDING, 2),
     ("settle", Phase.SENDING, 20),
-    ("doubts", Phase.SENDING, 8),
-    ("conclude", Phase.SENDING, 60),
+    ("claim_unverified", Phase.SENDING, 8),
+    ("record_verification", Phase.SENDING, 60),
     # Only where passes are read before their send.
-    ("note_baseline", Phase.SENDING, 100),
+    ("record_baseline", Phase.SENDING, 100),
     ("release", Phase.STOPPING, 1),
-    ("dismiss", Phase.STOPPING, 1),
+    ("deregister_runner", Phase.STOPPING, 1),
 )
 _OF_ANY_LEDGER: Final = (
     # Before the bytes of a request are handed over; right after; and a moment later, when they have left.
-    Point(name="write", module=_WIRE, target="OnceBody.write", phase=Phase.SENDING, most=150),
-    Point(name="left", module=_WIRE, target="OnceBody.write", phase=Phase.SENDING, most=150, before=False, delay_seconds=0.015),
+    Point(name="write", module=_WIRE, target="SingleUseBody.write", phase=Phase.SENDING, most=150),
+    Point(name="left", module=_WIRE, target="SingleUseBody.write", phase=Phase.SENDING, most=150, before=False, delay_seconds=0.015),
     # The head of an answer came; all of it was read.
     Point(name="answer", module=_WIRE, target="receive", phase=Phase.SENDING, most=150),
     Point(name="send", module=_GATEWAY, target="HttpGateway.send", phase=Phase.SENDING, most=150),

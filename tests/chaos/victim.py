@@ -20,13 +20,13 @@ RECORD: Final = "record"
 TEMPO: Final = {
     ("campaign.sender.verify", "AGAIN_SECONDS"): 0.5,
     ("campaign.sender.lease", "BEAT_SECONDS"): 0.7,
-    ("campaign.ledger.{kind}.doubts", "HOLD_SECONDS"): 3.0,
+    ("campaign.ledger.{kind}.verification", "HOLD_SECONDS"): 3.0,
 }
 """What is quicker than in the product, so that a thousand kills fit into half an hour. Nothing that the promise rests on."""
 
 SHORT_LEASE_SECONDS: Final = 5.0
 SHORT_LEASE: Final = {
-    **{(f"campaign.ledger.{{kind}}.{module}", "LEASE_SECONDS"): SHORT_LEASE_SECONDS for module in ("store", "staging", "ledger")},
+    **{(f"campaign.ledger.{{kind}}.{module}", "LEASE_SECONDS"): SHORT_LEASE_SECONDS for module in ("base", "staging", "ledger")},
     ("campaign.sender.lease", "MARGIN_SECONDS"): 1.0,
 }
 """In addition where the end of leases is waited for; set by CHAOS_SHORT_LEASE=1."""

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from itertools import pairwise
 
 from campaign.domain.model import ENDED, Counts, Event, ResultRow, Status, allowed
-from campaign.ledger.port import Control, Outlook
+from campaign.ledger.port import DesiredState, PendingWork
 from tests.contract.world import Row, RowKey, World
 
 NEVER_SENT = frozenset({Status.PENDING, Status.FAILED})
@@ -39,13 +39,13 @@ def counted_as_listed(counts: Counts, rows: list[ResultRow]) -> None:
         assert counts.reasons(status) == dict(reasons)
 
 
-def foreseen_as_listed(outlook: Outlook, rows: list[Row], *, control: Control) -> None:
+def foreseen_as_listed(outlook: PendingWork, rows: list[Row], *, control: DesiredState) -> None:
     statuses = {row.status for row in rows}
     assert outlook.control is control
     assert (outlook.pending_in_seconds is not None) == (Status.PENDING in statuses)
     assert outlook.sending == (Status.SENDING in statuses)
     assert (outlook.doubt_in_seconds is not None) == any(row.in_doubt_since is not None for row in rows)
-    if control is Control.CANCELLED:
+    if control is DesiredState.CANCELLED:
         assert Status.PENDING not in statuses
 
 

@@ -12,11 +12,11 @@ class LedgerModel(Doubts):
     """With deaths, and clocks that jump."""
 
     @rule(by=index)
-    def dismiss(self, by: int) -> None:
+    def deregister_runner(self, by: int) -> None:
         process = self.pick(by)
         if process.runner is not None:
             self.events = (Event.LOST,)
-            self.do(process.ledger.dismiss(process.runner, "interrupted"))
+            self.do(process.ledger.deregister_runner(process.runner, "interrupted"))
             self.lose({process.runner.id})
             self.nothing_is_read_back_too_soon(process)
             self.late += process.hand
@@ -37,10 +37,10 @@ class LedgerModel(Doubts):
         self.late += process.hand
 
     @rule(by=index)
-    def bury(self, by: int) -> None:
+    def reap_dead_runners(self, by: int) -> None:
         process = self.pick(by)
         self.events = (Event.LOST,)
-        lost = self.do(process.ledger.bury(quiet_seconds=QUIET_SECONDS))
+        lost = self.do(process.ledger.reap_dead_runners(quiet_seconds=QUIET_SECONDS))
         alive = {other.runner.id for other in self.processes if other.runner is not None and (other is process or self.is_leased(other))}
         alive |= {runner for runner, until in self.of_an_earlier_boot.items() if self.world.now <= until}
         holders = {row.holder for row in self.world.rows.values() if row.holder is not None}
@@ -70,4 +70,4 @@ class LedgerModel(Doubts):
         self.clock.unix += seconds
         if len(self.processes) < MOST_PROCESSES:
             self.another_process()
-            self.bury(len(self.processes) - 1)
+            self.reap_dead_runners(len(self.processes) - 1)

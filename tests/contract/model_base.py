@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from campaign.domain.model import Event, Outcome, StagedRow, Status
 from campaign.domain.verdict import Latest, Reading
-from campaign.ledger.port import Control, Doubt, Ledger, LedgerReader, Runner
+from campaign.ledger.port import DesiredState, Ledger, LedgerReader, Runner, UnverifiedRow
 from tests.contract import beliefs
 from tests.contract.backends import Backend, HandClock
 from tests.contract.given import spec
@@ -63,11 +63,11 @@ class Model(RuleBasedStateMachine):
         self.backend = type(self).open_backend(folder, self.clock)
         self.world = World()
         self.processes: list[Process] = []
-        self.controls: dict[int, Control] = {}
+        self.controls: dict[int, DesiredState] = {}
         self.late: list[Sent] = []
         self.of_an_earlier_boot: dict[int, float] = {}
-        self.doubts: list[tuple[Doubt, Reading | None]] = []
-        self.old_doubts: list[Doubt] = []
+        self.claim_unverified: list[tuple[UnverifiedRow, Reading | None]] = []
+        self.old_doubts: list[UnverifiedRow] = []
         self.asked_again: set[RowKey] = set()
         self.events: tuple[Event, ...] = ()
         self.statuses: dict[RowKey, Status] = {}
@@ -108,7 +108,7 @@ class Model(RuleBasedStateMachine):
         ]
         self.do(ledger.stage(record.id, staged))
         self.do(ledger.finish_staging(record.id, content_sha256="c"))
-        self.controls[record.id] = Control.GO
+        self.controls[record.id] = DesiredState.GO
         for one in staged:
             row = Row(campaign=record.id, row=one.row, pass_key=one.pass_key, message=one.message, status=one.outcome.status)
             self.world.rows[row.key] = row

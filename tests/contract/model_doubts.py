@@ -5,7 +5,7 @@ from hypothesis.stateful import precondition, rule
 
 from campaign.domain.model import Event, Status
 from campaign.domain.verdict import Conclusion, Latest, Reading, read_back
-from campaign.ledger.port import Control, Doubt
+from campaign.ledger.port import DesiredState, UnverifiedRow
 from tests.contract.model_base import QUIET_SECONDS, Process, failures, index, some
 from tests.contract.model_sending import Sending
 
@@ -15,14 +15,14 @@ class Doubts(Sending):
     def verify(self, by: int, fails: Latest | None) -> None:
         """What is to be read back is, in one step; another process has looked as well, and concludes later."""
         self.time_passes(QUIET_SECONDS + 0.5)
-        others = len(self.doubts)
+        others = len(self.claim_unverified)
         for campaign in self.controls:
-            self.doubts += self.taken(self.pick(by), campaign, 4)
-        first = len(self.doubts) - others
+            self.claim_unverified += self.taken(self.pick(by), campaign, 4)
+        first = len(self.claim_unverified) - others
         self.look(by, 0, 4)
         for _ in range(first):
             self.read(others, fails)
-            self.conclude(by, others)
+            self.record_verification(by, others)
             self.holds()
 
     @rule(by=index, which=st.integers(0, 50), status=st.sampled_from([Status.PENDING, Status.ACCEPTED, Status.UNKNOWN]))
@@ -35,15 +35,15 @@ class Doubts(Sending):
         unknown = [doubt for doubt in late if rows[id(doubt)].status is Status.UNKNOWN]
         if late:
             doubt, before = (unknown or late)[which % len(unknown or late)], self.everything()
-            assert not self.do(self.pick(by).ledger.conclude(doubt, Conclusion(status=status), again_in_seconds=None))
+            assert not self.do(self.pick(by).ledger.record_verification(doubt, Conclusion(status=status), again_in_seconds=None))
             assert self.everything() == before
 
     @rule(by=index, of=index, limit=some)
     def look(self, by: int, of: int, limit: int) -> None:
-        self.doubts += self.taken(self.pick(by), self.campaign(of), limit)
+        self.claim_unverified += self.taken(self.pick(by), self.campaign(of), limit)
 
-    def taken(self, process: Process, campaign: int, limit: int) -> list[tuple[Doubt, Reading | None]]:
-        doubts = self.do(process.ledger.doubts(campaign, limit))
+    def taken(self, process: Process, campaign: int, limit: int) -> list[tuple[UnverifiedRow, Reading | None]]:
+        doubts = self.do(process.ledger.claim_unverified(campaign, limit))
         for doubt in doubts:
             since = self.world.rows[doubt.claim.campaign, doubt.claim.row].in_doubt_since
             assert since is not None
@@ -53,20 +53,20 @@ class Doubts(Sending):
 
     def nothing_is_read_back_too_soon(self, process: Process) -> None:
         for campaign in self.controls:
-            self.doubts += self.taken(process, campaign, 9)
+            self.claim_unverified += self.taken(process, campaign, 9)
 
-    @precondition(lambda self: self.doubts)
+    @precondition(lambda self: self.claim_unverified)
     @rule(which=index, fails=failures)
     def read(self, which: int, fails: Latest | None) -> None:
-        place = which % len(self.doubts)
-        doubt, _ = self.doubts[place]
+        place = which % len(self.claim_unverified)
+        doubt, _ = self.claim_unverified[place]
         reading = Reading(latest=fails) if fails else self.world.read(doubt.claim.pass_id)
-        self.doubts[place] = (doubt, reading)
+        self.claim_unverified[place] = (doubt, reading)
 
-    @precondition(lambda self: self.doubts)
+    @precondition(lambda self: self.claim_unverified)
     @rule(by=index, which=index)
-    def conclude(self, by: int, which: int) -> None:
-        doubt, reading = self.doubts.pop(which % len(self.doubts))
+    def record_verification(self, by: int, which: int) -> None:
+        doubt, reading = self.claim_unverified.pop(which % len(self.claim_unverified))
         if reading is None:
             return
         conclusion = read_back(
@@ -74,25 +74,25 @@ class Doubts(Sending):
         )
         self.record(by, doubt, conclusion, again=5.0 if reading.latest is Latest.UNREADABLE else None)
 
-    def record(self, by: int, doubt: Doubt, conclusion: Conclusion, *, again: float | None) -> None:
+    def record(self, by: int, doubt: UnverifiedRow, conclusion: Conclusion, *, again: float | None) -> None:
         self.events = (Event.READ_BACK, Event.LEFT_OUT)
         row = self.world.rows[doubt.claim.campaign, doubt.claim.row]
-        if self.do(self.pick(by).ledger.conclude(doubt, conclusion, again_in_seconds=again)):
+        if self.do(self.pick(by).ledger.record_verification(doubt, conclusion, again_in_seconds=again)):
             assert row.fence == doubt.claim.fence
             again = again if conclusion.status is Status.UNKNOWN else None
             row.in_doubt_since = None if again is None else self.world.now + again - QUIET_SECONDS
 
     @rule(by=index, of=index)
-    def recheck(self, by: int, of: int) -> None:
+    def reschedule_verification(self, by: int, of: int) -> None:
         waiting = [row for row in self.rows_of(self.campaign(of)) if row.status is Status.UNKNOWN and row.in_doubt_since is None]
-        assert self.do(self.pick(by).ledger.recheck(self.campaign(of))) == len(waiting)
+        assert self.do(self.pick(by).ledger.reschedule_verification(self.campaign(of))) == len(waiting)
         for row in waiting:
             row.in_doubt_since = max(self.world.now - QUIET_SECONDS, row.over_since)
             self.asked_again.add(row.key)
 
     @rule(by=index, of=index, statuses=st.sets(st.sampled_from([Status.FAILED, Status.UNKNOWN, Status.NOT_DELIVERED])))
     def retry(self, by: int, of: int, statuses: set[Status]) -> None:
-        if self.controls[self.campaign(of)] is Control.CANCELLED:
+        if self.controls[self.campaign(of)] is DesiredState.CANCELLED:
             return
         again = [row for row in self.rows_of(self.campaign(of)) if row.status in statuses and row.in_doubt_since is None]
         self.events = (Event.RETRIED, Event.LEFT_OUT)
@@ -101,10 +101,10 @@ class Doubts(Sending):
             row.allowed += row.status is not Status.FAILED
             row.in_doubt_since = None
 
-    @rule(by=index, of=index, control=st.sampled_from([Control.PAUSED, *[Control.GO] * 8, Control.CANCELLED]))
-    def control(self, by: int, of: int, control: Control) -> None:
+    @rule(by=index, of=index, control=st.sampled_from([DesiredState.PAUSED, *[DesiredState.GO] * 8, DesiredState.CANCELLED]))
+    def control(self, by: int, of: int, control: DesiredState) -> None:
         campaign = self.campaign(of)
-        if self.controls[campaign] is not Control.CANCELLED:
+        if self.controls[campaign] is not DesiredState.CANCELLED:
             self.events = (Event.LEFT_OUT,)
             self.do(self.pick(by).ledger.control(campaign, control))
             self.controls[campaign] = control

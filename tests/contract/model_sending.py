@@ -5,7 +5,7 @@ from hypothesis.stateful import rule
 
 from campaign.domain.model import Event, Outcome, Settlement, Skip, Status
 from campaign.domain.verdict import Fault, Reply, Signature, judge
-from campaign.ledger.port import Control, Runner
+from campaign.ledger.port import DesiredState, Runner
 from campaign.sender.attempt import OnUnknown, Policy, settle_attempt
 from tests.contract.model_base import MARGIN_SECONDS, QUIET_SECONDS, Model, arrivals, index, some
 from tests.contract.world import Sent
@@ -13,29 +13,29 @@ from tests.contract.world import Sent
 
 class Sending(Model):
     @rule(by=index, of=index)
-    def enlist(self, by: int, of: int) -> None:
+    def register_runner(self, by: int, of: int) -> None:
         process = self.pick(by)
         if process.runner is None:
             process.sends_until = self.clock.seconds - MARGIN_SECONDS
-            process.runner = self.do(process.ledger.enlist(self.campaign(of), quiet_seconds=QUIET_SECONDS))
+            process.runner = self.do(process.ledger.register_runner(self.campaign(of), quiet_seconds=QUIET_SECONDS))
             process.sends_until += process.runner.lease_seconds
 
     @rule(by=index)
-    def renew(self, by: int) -> None:
+    def heartbeat(self, by: int) -> None:
         process = self.pick(by)
-        if process.runner is not None and self.do(process.ledger.renew(process.runner, "sending")):
+        if process.runner is not None and self.do(process.ledger.heartbeat(process.runner, "sending")):
             process.sends_until = self.clock.seconds + process.runner.lease_seconds - MARGIN_SECONDS
 
     @rule(by=index, limit=some)
     def claim(self, by: int, limit: int) -> None:
         process = self.pick(by)
         if process.runner is None:
-            self.enlist(by, limit)
+            self.register_runner(by, limit)
         assert process.runner is not None
         self.events = (Event.CLAIMED, Event.LEFT_OUT)
         claims = self.do(process.ledger.claim(process.runner, limit))
         assert len(claims) <= limit
-        assert not claims or self.controls[process.runner.campaign] is Control.GO
+        assert not claims or self.controls[process.runner.campaign] is DesiredState.GO
         for claim in claims:
             row = self.world.rows[claim.campaign, claim.row]
             assert (row.holder, row.campaign) == (None, process.runner.campaign)
@@ -53,7 +53,7 @@ class Sending(Model):
     @rule(by=index, of=index, limit=some, arrives=arrivals, result=st.integers(0, 9), hold=st.booleans())
     def send(self, by: int, of: int, limit: int, arrives: float | None, result: int, *, hold: bool) -> None:
         """What a process mostly does, in one step, so that long stories are told too."""
-        self.enlist(by, of)
+        self.register_runner(by, of)
         self.claim(by, limit)
         self.holds()
         for _ in range(limit):
@@ -144,5 +144,5 @@ class Sending(Model):
         self.holds()
         process, other = self.pick(by), self.pick(then)
         if other.runner is None:
-            self.enlist(then, by if process.runner is None else list(self.controls).index(process.runner.campaign))
+            self.register_runner(then, by if process.runner is None else list(self.controls).index(process.runner.campaign))
         self.claim(then, limit)

@@ -29,7 +29,7 @@ ODD: Final = (
 async def test_texts_and_numbers_of_a_batch_come_back_as_they_went(ledger: Ledger, reader: LedgerReader, together: int) -> None:
     """SQLite takes few one by one."""
     record = await campaign_of(ledger, *(staged(row, f"p {text}", message=text) for row, text in enumerate(ODD, 1)))
-    runner = await ledger.enlist(record.id, quiet_seconds=0)
+    runner = await ledger.register_runner(record.id, quiet_seconds=0)
     claims = await ledger.claim(runner, 100)
     assert [(claim.row, claim.pass_id, claim.message) for claim in claims] == [(row, f"p {text}", text) for row, text in enumerate(ODD, 1)]
     outcomes = [
@@ -57,7 +57,7 @@ async def test_texts_and_numbers_of_a_batch_come_back_as_they_went(ledger: Ledge
 
 async def test_of_two_settlements_of_one_claim_the_first_counts(ledger: Ledger, reader: LedgerReader) -> None:
     record = await campaign_of(ledger, staged(1), staged(2))
-    runner = await ledger.enlist(record.id, quiet_seconds=0)
+    runner = await ledger.register_runner(record.id, quiet_seconds=0)
     one, other = await ledger.claim(runner, 2)
     assert reader.last_sent(record.id) == 0.0
     late = await ledger.settle(runner, [ends(one, Status.DELIVERED), ends(other, Status.DELIVERED), ends(one, Status.FAILED)])
@@ -69,7 +69,7 @@ async def test_of_two_settlements_of_one_claim_the_first_counts(ledger: Ledger, 
 
 async def test_an_old_claim_and_the_new_one_of_a_row_in_one_batch_are_told_apart(ledger: Ledger, reader: LedgerReader) -> None:
     record = await campaign_of(ledger, staged(1), staged(2))
-    runner = await ledger.enlist(record.id, quiet_seconds=0)
+    runner = await ledger.register_runner(record.id, quiet_seconds=0)
     new, other = await ledger.claim(runner, 2)
     old = replace(new, fence=new.fence - 1)
     late = await ledger.settle(runner, [ends(old, Status.FAILED), ends(other, Status.DELIVERED), ends(new, Status.DELIVERED)])
@@ -80,7 +80,7 @@ async def test_an_old_claim_and_the_new_one_of_a_row_in_one_batch_are_told_apart
 
 async def test_of_a_large_batch_only_what_is_late_is_refused(ledger: Ledger, reader: LedgerReader) -> None:
     record = await campaign_of(ledger, *(staged(row) for row in range(1, 301)))
-    runner = await ledger.enlist(record.id, quiet_seconds=0)
+    runner = await ledger.register_runner(record.id, quiet_seconds=0)
     claims = await ledger.claim(runner, 300)
     given_back = [claim for claim in claims if claim.row % 7 == 0]
     await ledger.release(runner, given_back)

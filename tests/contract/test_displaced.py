@@ -150,9 +150,9 @@ async def test_when_it_was_last_used_is_known(path: Path, tmp_path: Path) -> Non
     async with opened(path, clock) as ledger:
         record = await campaign_of(ledger, staged(1))
         clock.advance(50)
-        runner = await ledger.enlist(record.id, quiet_seconds=0)
+        runner = await ledger.register_runner(record.id, quiet_seconds=0)
         clock.advance(5)
-        await ledger.dismiss(runner, "over")
+        await ledger.deregister_runner(runner, "over")
         ended = clock.wall()
     clock.advance(1000)
     copy = tmp_path / "copy.db"

@@ -33,7 +33,7 @@ async def staged_campaign(ledger: Ledger, rows: int, *, name: str = "promo") -> 
 
 async def sent_campaign(ledger: Ledger, clock: HandClock, *, name: str = "promo") -> CampaignRecord:
     record = await staged_campaign(ledger, 9, name=name)
-    runner = await ledger.enlist(record.id, quiet_seconds=10)
+    runner = await ledger.register_runner(record.id, quiet_seconds=10)
     first = await ledger.claim(runner, 6)
     shown = [Status.DELIVERED, Status.DELIVERED, Status.NOT_DELIVERED, Status.FAILED, Status.FAILED, Status.PENDING]
     settlements = []
@@ -52,7 +52,7 @@ async def sent_campaign(ledger: Ledger, clock: HandClock, *, name: str = "promo"
         status=Status.DELIVERED, attempts=2, http_status=200, sent_at=clock.wall(), settled_at=clock.wall(), latency_seconds=2.0
     )
     await ledger.settle(runner, [replace(ends(again, Status.DELIVERED), outcome=outcome)])
-    await ledger.dismiss(runner, "limit")
+    await ledger.deregister_runner(runner, "limit")
     return record
 
 
@@ -89,14 +89,14 @@ async def test_every_figure_is_what_the_ledger_holds(ledger: Ledger, reader: Led
 async def test_hours_of_waiting_are_no_time_at_work(ledger: Ledger, reader: LedgerReader, clock: HandClock) -> None:
     """It was begun in the evening, and its window opened an hour later: the first message is of then, and so is its pace."""
     record = await staged_campaign(ledger, 9)
-    runner = await ledger.enlist(record.id, quiet_seconds=10)
+    runner = await ledger.register_runner(record.id, quiet_seconds=10)
     begun = clock.wall()
     clock.advance(3600.0)
     for claim in await ledger.claim(runner, 5):
         settlement = ends(claim, Status.DELIVERED)
         await ledger.settle(runner, [replace(settlement, outcome=replace(settlement.outcome, sent_at=clock.wall()))])
         clock.advance(2.0)
-    await ledger.dismiss(runner, "limit")
+    await ledger.deregister_runner(runner, "limit")
     found = figures(reader, view(reader, reader.campaign("promo") or record), now=clock.wall())
     assert found.attempts.first_at == begun + 3600.0
     assert (found.working_seconds, found.idle_seconds, found.sends_per_second) == (10.0, 3600.0, 0.5)
@@ -124,11 +124,11 @@ async def test_a_campaign_of_which_nothing_was_sent_has_a_page_too(ledger: Ledge
 
 async def test_the_axes_of_one_row_that_failed_count_whole_rows(ledger: Ledger, reader: LedgerReader, clock: HandClock) -> None:
     record = await staged_campaign(ledger, 1)
-    runner = await ledger.enlist(record.id, quiet_seconds=10)
+    runner = await ledger.register_runner(record.id, quiet_seconds=10)
     (claim,) = await ledger.claim(runner, 1)
     settlement = ends(claim, Status.FAILED, reason="http_404")
     await ledger.settle(runner, [replace(settlement, outcome=replace(settlement.outcome, sent_at=clock.wall()))])
-    await ledger.dismiss(runner, "finished")
+    await ledger.deregister_runner(runner, "finished")
     page = page_of(figures(reader, view(reader, reader.campaign("promo") or record), now=clock.wall())).decode()
     # The axes: 0, 0.25, ... 1 message a second, and whole rows.
     assert ">0.25<" in page

@@ -13,11 +13,11 @@ PASSES = ["a", "b", "c"]
 async def sent(ledger: Ledger, name: str, *rows: StagedRow, status: Status = Status.DELIVERED, api: str = HERE) -> None:
     """A campaign whose rows have all ended so."""
     record = await campaign_of(ledger, *rows, name=name)
-    runner = await ledger.enlist(record.id, quiet_seconds=1.0, api=api)
+    runner = await ledger.register_runner(record.id, quiet_seconds=1.0, api=api)
     claims = await ledger.claim(runner, 10)
     assert len(claims) == len(rows)
     await ledger.settle(runner, [ends(claim, status, due_in_seconds=None) for claim in claims])
-    await ledger.dismiss(runner, "finished")
+    await ledger.deregister_runner(runner, "finished")
 
 
 async def test_the_latest_campaign_counts(ledger: Ledger, reader: LedgerReader) -> None:

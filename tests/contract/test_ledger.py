@@ -12,7 +12,7 @@ from campaign.domain.model import Claim, Settlement, StagedBatch, Status
 from campaign.domain.pacing import SPARE
 from campaign.domain.sheet import NO_LINES, SheetLines
 from campaign.domain.verdict import Conclusion, Latest, Reading
-from campaign.ledger.port import Control, Ledger, LedgerReader
+from campaign.ledger.port import DesiredState, Ledger, LedgerReader
 from tests.contract.backends import Backend, HandClock
 from tests.contract.given import campaign_of, ends, spec, staged
 from tests.errors import raises
@@ -50,7 +50,7 @@ class TestStaging:
     async def test_nothing_of_a_campaign_can_be_claimed_while_it_is_staged(self, ledger: Ledger) -> None:
         record = await ledger.create(spec())
         await ledger.stage(record.id, [staged(1)])
-        runner = await ledger.enlist(record.id, quiet_seconds=10)
+        runner = await ledger.register_runner(record.id, quiet_seconds=10)
         assert await ledger.claim(runner, 10) == []
 
     async def test_the_first_sendable_row_stands_for_its_pass(self, ledger: Ledger, reader: LedgerReader) -> None:
@@ -108,13 +108,13 @@ class TestClaiming:
     async def test_each_row_is_claimed_once_in_the_lists_order(self, backend: Backend, ledger: Ledger) -> None:
         record = await campaign_of(ledger, *(staged(row) for row in range(1, 8)))
         other = backend.ledger()
-        mine, theirs = await ledger.enlist(record.id, quiet_seconds=10), await other.enlist(record.id, quiet_seconds=10)
+        mine, theirs = await ledger.register_runner(record.id, quiet_seconds=10), await other.register_runner(record.id, quiet_seconds=10)
         claims = [*await ledger.claim(mine, 3), *await other.claim(theirs, 3), *await ledger.claim(mine, 3), *await other.claim(theirs, 3)]
         assert [claim.row for claim in claims] == [1, 2, 3, 4, 5, 6, 7]
 
     async def test_a_row_is_not_claimed_before_it_is_due(self, ledger: Ledger, clock: HandClock, reader: LedgerReader) -> None:
         record = await campaign_of(ledger, staged(1))
-        runner = await ledger.enlist(record.id, quiet_seconds=10)
+        runner = await ledger.register_runner(record.id, quiet_seconds=10)
         (claim,) = await ledger.claim(runner, 1)
         await ledger.settle(runner, [ends(claim, Status.PENDING, due_in_seconds=60)])
         assert reader.outlook(record.id).pending_in_seconds == pytest.approx(60)
@@ -126,34 +126,34 @@ class TestClaiming:
 
     async def test_a_claim_says_that_an_earlier_attempt_may_have_arrived_until_that_is_concluded(self, ledger: Ledger) -> None:
         record = await campaign_of(ledger, staged(1), staged(2), staged(3))
-        runner = await ledger.enlist(record.id, quiet_seconds=10)
+        runner = await ledger.register_runner(record.id, quiet_seconds=10)
         first, second, third = await ledger.claim(runner, 3)
         sent_again = replace(ends(first, Status.PENDING), may_have_arrived=True)
         await ledger.settle(runner, [sent_again, ends(second, Status.UNKNOWN), ends(third, Status.UNKNOWN, due_in_seconds=None)])
-        (doubt,) = await ledger.doubts(record.id, 9)
-        assert await ledger.conclude(doubt, Conclusion(status=Status.PENDING), again_in_seconds=None)
+        (doubt,) = await ledger.claim_unverified(record.id, 9)
+        assert await ledger.record_verification(doubt, Conclusion(status=Status.PENDING), again_in_seconds=None)
         assert await ledger.retry(record.id, frozenset({Status.UNKNOWN})) == 1
         assert {claim.row: claim.in_doubt for claim in await ledger.claim(runner, 9)} == {1: True, 2: False, 3: True}
 
     async def test_a_released_claim_is_pending_as_if_nothing_had_been(self, ledger: Ledger) -> None:
         record = await campaign_of(ledger, staged(1))
-        runner = await ledger.enlist(record.id, quiet_seconds=10)
+        runner = await ledger.register_runner(record.id, quiet_seconds=10)
         claims = await ledger.claim(runner, 1)
         await ledger.release(runner, claims)
         (again,) = await ledger.claim(runner, 1)
         assert (again.row, again.attempts) == (1, 0)
 
-    @pytest.mark.parametrize("control", [Control.PAUSED, Control.CANCELLED])
-    async def test_nothing_is_claimed_of_a_campaign_that_was_stopped(self, ledger: Ledger, control: Control) -> None:
+    @pytest.mark.parametrize("control", [DesiredState.PAUSED, DesiredState.CANCELLED])
+    async def test_nothing_is_claimed_of_a_campaign_that_was_stopped(self, ledger: Ledger, control: DesiredState) -> None:
         record = await campaign_of(ledger, staged(1))
-        runner = await ledger.enlist(record.id, quiet_seconds=10)
+        runner = await ledger.register_runner(record.id, quiet_seconds=10)
         await ledger.control(record.id, control)
         assert await ledger.claim(runner, 1) == []
 
     async def test_a_pass_with_a_send_in_flight_waits_in_every_campaign(self, ledger: Ledger) -> None:
         first = await campaign_of(ledger, staged(1, "A"), name="first")
         second = await campaign_of(ledger, staged(1, "a"), staged(2, "B"), name="second")
-        one, two = await ledger.enlist(first.id, quiet_seconds=10), await ledger.enlist(second.id, quiet_seconds=10)
+        one, two = await ledger.register_runner(first.id, quiet_seconds=10), await ledger.register_runner(second.id, quiet_seconds=10)
         (claim,) = await ledger.claim(one, 5)
         assert [waiting.pass_id for waiting in await ledger.claim(two, 5)] == ["B"]
         assert claim.pass_id == "A"
@@ -164,7 +164,7 @@ class TestClaiming:
 class TestSettling:
     async def test_an_outcome_reads_back_whole(self, ledger: Ledger, reader: LedgerReader) -> None:
         record = await campaign_of(ledger, staged(1))
-        runner = await ledger.enlist(record.id, quiet_seconds=10)
+        runner = await ledger.register_runner(record.id, quiet_seconds=10)
         (claim,) = await ledger.claim(runner, 1)
         settlement = ends(claim, Status.NOT_DELIVERED, reason="notDelivered")
         assert await ledger.settle(runner, [settlement]) == []
@@ -173,7 +173,7 @@ class TestSettling:
 
     async def test_a_settlement_of_an_older_claim_changes_nothing_and_is_told(self, ledger: Ledger, reader: LedgerReader) -> None:
         record = await campaign_of(ledger, staged(1))
-        runner = await ledger.enlist(record.id, quiet_seconds=10)
+        runner = await ledger.register_runner(record.id, quiet_seconds=10)
         (old,) = await ledger.claim(runner, 1)
         await ledger.settle(runner, [ends(old, Status.PENDING)])
         (new,) = await ledger.claim(runner, 1)
@@ -183,7 +183,7 @@ class TestSettling:
 
     async def test_of_one_batch_only_what_is_still_held_is_settled(self, ledger: Ledger, reader: LedgerReader) -> None:
         record = await campaign_of(ledger, staged(1), staged(2))
-        runner = await ledger.enlist(record.id, quiet_seconds=10)
+        runner = await ledger.register_runner(record.id, quiet_seconds=10)
         one, two = await ledger.claim(runner, 2)
         await ledger.settle(runner, [ends(one, Status.DELIVERED)])
         assert await ledger.settle(runner, [ends(one, Status.FAILED), ends(two, Status.DELIVERED)]) == [one]
@@ -200,22 +200,22 @@ class TestSettling:
             ledger, staged(1, status=Status.FAILED), staged(2, status=Status.NOT_DELIVERED), staged(3, status=Status.DELIVERED)
         )
         assert await ledger.retry(record.id, frozenset({Status.FAILED})) == 1
-        runner = await ledger.enlist(record.id, quiet_seconds=10)
+        runner = await ledger.register_runner(record.id, quiet_seconds=10)
         assert [claim.row for claim in await ledger.claim(runner, 9)] == [1]
         assert reader.counts(record.id).by_status[Status.NOT_DELIVERED] == 1
 
     async def test_cancelling_leaves_out_what_is_pending_also_what_comes_back_later(self, ledger: Ledger, reader: LedgerReader) -> None:
         record = await campaign_of(ledger, *(staged(row) for row in range(1, 5)))
-        runner = await ledger.enlist(record.id, quiet_seconds=10)
+        runner = await ledger.register_runner(record.id, quiet_seconds=10)
         one, two, three = await ledger.claim(runner, 3)
-        await ledger.control(record.id, Control.CANCELLED)
+        await ledger.control(record.id, DesiredState.CANCELLED)
         await ledger.settle(runner, [ends(one, Status.PENDING, due_in_seconds=5), ends(two, Status.DELIVERED)])
         await ledger.release(runner, [three])
         counts = reader.counts(record.id)
         assert counts.reasons(Status.SKIPPED) == {"cancelled": 3}
         assert counts.by_status[Status.DELIVERED] == 1
         with pytest.raises(UsageError):
-            await ledger.control(record.id, Control.GO)
+            await ledger.control(record.id, DesiredState.GO)
 
 
 class TestDeath:
@@ -224,37 +224,37 @@ class TestDeath:
     ) -> None:
         record = await campaign_of(ledger, staged(1), staged(2))
         doomed = backend.ledger()
-        runner = await doomed.enlist(record.id, quiet_seconds=10)
+        runner = await doomed.register_runner(record.id, quiet_seconds=10)
         (claim,) = await doomed.claim(runner, 1)
         await doomed.close()
-        assert await ledger.bury(quiet_seconds=10) == 1
+        assert await ledger.reap_dead_runners(quiet_seconds=10) == 1
         assert await ledger.settle(runner, [ends(claim, Status.DELIVERED)]) == [claim]
         assert reader.counts(record.id).reasons(Status.UNKNOWN) == {"lost": 1}
-        assert await ledger.doubts(record.id, 9) == []
+        assert await ledger.claim_unverified(record.id, 9) == []
         clock.advance(10.5)
-        (doubt,) = await ledger.doubts(record.id, 9)
+        (doubt,) = await ledger.claim_unverified(record.id, 9)
         assert (doubt.claim.row, doubt.claim.attempts, doubt.last_before) == (1, 1, None)
 
     async def test_a_live_runner_is_not_buried_until_its_lease_is_over(self, backend: Backend, ledger: Ledger, clock: HandClock) -> None:
         record = await campaign_of(ledger, staged(1))
         slow = backend.ledger()
-        runner = await slow.enlist(record.id, quiet_seconds=10)
+        runner = await slow.register_runner(record.id, quiet_seconds=10)
         await slow.claim(runner, 1)
         clock.advance(20)
-        assert await ledger.bury(quiet_seconds=10) == 0
-        assert await slow.renew(runner, "sending")
+        assert await ledger.reap_dead_runners(quiet_seconds=10) == 0
+        assert await slow.heartbeat(runner, "sending")
         clock.advance(20)
-        assert await ledger.bury(quiet_seconds=10) == 0
+        assert await ledger.reap_dead_runners(quiet_seconds=10) == 0
         clock.advance(20)
-        assert await ledger.bury(quiet_seconds=10) == 1
-        assert not await slow.renew(runner, "sending")
+        assert await ledger.reap_dead_runners(quiet_seconds=10) == 1
+        assert not await slow.heartbeat(runner, "sending")
         assert await slow.claim(runner, 1) == []
 
     async def test_signing_off_leaves_no_claim_behind(self, ledger: Ledger, reader: LedgerReader) -> None:
         record = await campaign_of(ledger, staged(1))
-        runner = await ledger.enlist(record.id, quiet_seconds=10)
+        runner = await ledger.register_runner(record.id, quiet_seconds=10)
         await ledger.claim(runner, 1)
-        await ledger.dismiss(runner, "interrupted")
+        await ledger.deregister_runner(runner, "interrupted")
         assert reader.counts(record.id).reasons(Status.UNKNOWN) == {"lost": 1}
         assert reader.outlook(record.id).doubt_in_seconds == pytest.approx(10)
         (entry,) = [entry for entry in reader.runners(record.id) if entry.id == runner.id]
@@ -265,7 +265,7 @@ class TestDoubt:
     async def test_a_pass_in_doubt_waits_in_every_campaign_and_a_held_one_does_not(self, ledger: Ledger) -> None:
         first = await campaign_of(ledger, staged(1, "A"), name="first")
         second = await campaign_of(ledger, staged(1, "A"), name="second")
-        one, two = await ledger.enlist(first.id, quiet_seconds=10), await ledger.enlist(second.id, quiet_seconds=10)
+        one, two = await ledger.register_runner(first.id, quiet_seconds=10), await ledger.register_runner(second.id, quiet_seconds=10)
         (claim,) = await ledger.claim(one, 1)
         assert await ledger.claim(two, 1) == []
         await ledger.settle(one, [ends(claim, Status.UNKNOWN, due_in_seconds=10)])
@@ -287,79 +287,79 @@ class TestDoubt:
         self, ledger: Ledger, reader: LedgerReader, conclusion: Conclusion, again: float | None
     ) -> None:
         record = await campaign_of(ledger, staged(1))
-        runner = await ledger.enlist(record.id, quiet_seconds=0)
+        runner = await ledger.register_runner(record.id, quiet_seconds=0)
         (claim,) = await ledger.claim(runner, 1)
         await ledger.settle(runner, [ends(claim, Status.UNKNOWN, due_in_seconds=0, reason="timeout")])
-        (doubt,) = await ledger.doubts(record.id, 5)
+        (doubt,) = await ledger.claim_unverified(record.id, 5)
         assert doubt.reason == "timeout"
-        assert await ledger.conclude(doubt, conclusion, again_in_seconds=again)
+        assert await ledger.record_verification(doubt, conclusion, again_in_seconds=again)
         (row,) = reader.rows(record.id)
         # While it is to be read again, the reason stays why it is in doubt.
         assert (row.outcome.status, row.outcome.reason) == (conclusion.status, conclusion.reason if again is None else "timeout")
-        assert await ledger.doubts(record.id, 5) == []
+        assert await ledger.claim_unverified(record.id, 5) == []
         if conclusion.status is not Status.UNKNOWN:
-            assert not await ledger.conclude(doubt, Conclusion(status=Status.PENDING), again_in_seconds=None)
+            assert not await ledger.record_verification(doubt, Conclusion(status=Status.PENDING), again_in_seconds=None)
 
     async def test_a_doubt_knows_what_was_sent_to_its_pass_before(self, ledger: Ledger) -> None:
         first = await campaign_of(ledger, staged(1, "A", message="Old"), name="first")
         second = await campaign_of(ledger, staged(1, "A", message="New"), name="second")
-        one = await ledger.enlist(first.id, quiet_seconds=0)
+        one = await ledger.register_runner(first.id, quiet_seconds=0)
         (claim,) = await ledger.claim(one, 1)
         await ledger.settle(one, [ends(claim, Status.DELIVERED)])
-        two = await ledger.enlist(second.id, quiet_seconds=0)
+        two = await ledger.register_runner(second.id, quiet_seconds=0)
         (claim,) = await ledger.claim(two, 1)
         await ledger.settle(two, [ends(claim, Status.UNKNOWN, due_in_seconds=0)])
-        (doubt,) = await ledger.doubts(second.id, 5)
+        (doubt,) = await ledger.claim_unverified(second.id, 5)
         assert (doubt.sent_before, doubt.last_before) == (frozenset({"Old"}), "Old")
 
     async def test_a_doubt_is_handed_out_once_and_again_if_nothing_comes_of_it(
         self, backend: Backend, ledger: Ledger, clock: HandClock
     ) -> None:
         record = await campaign_of(ledger, staged(1), staged(2))
-        runner = await ledger.enlist(record.id, quiet_seconds=0)
+        runner = await ledger.register_runner(record.id, quiet_seconds=0)
         await ledger.settle(runner, [ends(claim, Status.UNKNOWN) for claim in await ledger.claim(runner, 2)])
-        assert [doubt.claim.row for doubt in await ledger.doubts(record.id, 5)] == [1, 2]
-        assert await backend.ledger().doubts(record.id, 5) == []
+        assert [doubt.claim.row for doubt in await ledger.claim_unverified(record.id, 5)] == [1, 2]
+        assert await backend.ledger().claim_unverified(record.id, 5) == []
         clock.advance(60)
-        assert len(await backend.ledger().doubts(record.id, 5)) == 2
+        assert len(await backend.ledger().claim_unverified(record.id, 5)) == 2
 
     async def test_doubts_of_a_campaign_that_nobody_works_on_are_found_by_others_of_the_same_account(self, ledger: Ledger) -> None:
         first = await campaign_of(ledger, staged(1, "A"), name="first")
         second = await campaign_of(ledger, staged(1, "A"), name="second")
         third = await campaign_of(ledger, staged(1, "A"), name="third")
-        one = await ledger.enlist(first.id, quiet_seconds=0, api="https://one", account="one")
+        one = await ledger.register_runner(first.id, quiet_seconds=0, api="https://one", account="one")
         await ledger.settle(one, [ends(claim, Status.UNKNOWN) for claim in await ledger.claim(one, 1)])
-        two = await ledger.enlist(second.id, quiet_seconds=0, api="https://one", account="one")
-        three = await ledger.enlist(third.id, quiet_seconds=0, api="https://one", account="other")
-        assert await ledger.doubts_elsewhere(second.id, 5) == [], "its own runner reads it back"
+        two = await ledger.register_runner(second.id, quiet_seconds=0, api="https://one", account="one")
+        three = await ledger.register_runner(third.id, quiet_seconds=0, api="https://one", account="other")
+        assert await ledger.claim_unverified_orphans(second.id, 5) == [], "its own runner reads it back"
         assert await ledger.claim(two, 1) == []
         assert len(await ledger.claim(three, 1)) == 1, "a pass of another account is another pass"
-        await ledger.dismiss(one, "paused")
-        assert await ledger.doubts_elsewhere(third.id, 5) == []
-        (doubt,) = await ledger.doubts_elsewhere(second.id, 5)
+        await ledger.deregister_runner(one, "paused")
+        assert await ledger.claim_unverified_orphans(third.id, 5) == []
+        (doubt,) = await ledger.claim_unverified_orphans(second.id, 5)
         assert doubt.claim.campaign == first.id
-        await ledger.conclude(doubt, Conclusion(status=Status.ACCEPTED), again_in_seconds=None)
+        await ledger.record_verification(doubt, Conclusion(status=Status.ACCEPTED), again_in_seconds=None)
         assert len(await ledger.claim(two, 1)) == 1
 
     async def test_a_campaign_belongs_to_one_api(self, ledger: Ledger, reader: LedgerReader) -> None:
         record = await campaign_of(ledger, staged(1))
-        await ledger.enlist(record.id, quiet_seconds=0, api="https://one")
+        await ledger.register_runner(record.id, quiet_seconds=0, api="https://one")
         with raises(UsageError, "other_api"):
-            await ledger.enlist(record.id, quiet_seconds=0, api="https://other")
+            await ledger.register_runner(record.id, quiet_seconds=0, api="https://other")
         assert [runner.ended for runner in reader.runners(record.id) if runner.ended] == ["refused", "staged"]
 
     async def test_a_campaign_of_which_nothing_was_sent_may_be_sent_to_another_api(self, ledger: Ledger) -> None:
         record = await campaign_of(ledger, staged(1), staged(2))
-        one = await ledger.enlist(record.id, quiet_seconds=0, api="https://wrong")
+        one = await ledger.register_runner(record.id, quiet_seconds=0, api="https://wrong")
         claims = await ledger.claim(one, 2)
         await ledger.release(one, claims)
-        await ledger.dismiss(one, "safeguard")
-        two = await ledger.enlist(record.id, quiet_seconds=0, api="https://right")
+        await ledger.deregister_runner(one, "safeguard")
+        two = await ledger.register_runner(record.id, quiet_seconds=0, api="https://right")
         (claim,) = await ledger.claim(two, 1)
         await ledger.settle(two, [ends(claim, Status.PENDING)])
-        await ledger.dismiss(two, "limit")
+        await ledger.deregister_runner(two, "limit")
         with pytest.raises(UsageError, match="was sent to https://right"):
-            await ledger.enlist(record.id, quiet_seconds=0, api="https://wrong")
+            await ledger.register_runner(record.id, quiet_seconds=0, api="https://wrong")
 
     @pytest.mark.parametrize(
         ("reading", "baseline", "before"),
@@ -374,24 +374,24 @@ class TestDoubt:
         self, ledger: Ledger, *, reading: Reading, baseline: bool, before: str | None
     ) -> None:
         first = await campaign_of(ledger, staged(1, "A", message="Old"), name="first")
-        one = await ledger.enlist(first.id, quiet_seconds=0)
+        one = await ledger.register_runner(first.id, quiet_seconds=0)
         await ledger.settle(one, [ends(claim, Status.DELIVERED) for claim in await ledger.claim(one, 1)])
         second = await campaign_of(ledger, staged(1, "A", message="New"), name="second")
-        runner = await ledger.enlist(second.id, quiet_seconds=0)
+        runner = await ledger.register_runner(second.id, quiet_seconds=0)
         (claim,) = await ledger.claim(runner, 1)
-        await ledger.note_baseline(runner, claim, reading)
+        await ledger.record_baseline(runner, claim, reading)
         await ledger.settle(runner, [ends(claim, Status.UNKNOWN)])
-        (doubt,) = await ledger.doubts(second.id, 1)
+        (doubt,) = await ledger.claim_unverified(second.id, 1)
         assert (doubt.baseline, doubt.last_before, doubt.sent_before) == (baseline, before, frozenset({"Old"}))
-        await ledger.conclude(doubt, Conclusion(status=Status.PENDING), again_in_seconds=None)
+        await ledger.record_verification(doubt, Conclusion(status=Status.PENDING), again_in_seconds=None)
         (claim,) = await ledger.claim(runner, 1)
         await ledger.settle(runner, [ends(claim, Status.UNKNOWN)])
-        (doubt,) = await ledger.doubts(second.id, 1)
+        (doubt,) = await ledger.claim_unverified(second.id, 1)
         assert (doubt.baseline, doubt.last_before) == (False, "Old")
 
     async def test_a_witness_is_a_pass_that_surely_holds_a_text(self, ledger: Ledger) -> None:
         record = await campaign_of(ledger, *(staged(row) for row in range(1, 5)))
-        runner = await ledger.enlist(record.id, quiet_seconds=0)
+        runner = await ledger.register_runner(record.id, quiet_seconds=0)
         one, two, three = await ledger.claim(runner, 3)
         await ledger.settle(runner, [ends(one, Status.FAILED), ends(two, Status.UNKNOWN)])
         assert await ledger.witnesses(record.id) == []
@@ -400,7 +400,7 @@ class TestDoubt:
 
     async def test_a_witness_after_a_doubt_was_sent_once_its_attempt_was_over(self, ledger: Ledger) -> None:
         record = await campaign_of(ledger, *(staged(row) for row in range(1, 6)))
-        runner = await ledger.enlist(record.id, quiet_seconds=0)
+        runner = await ledger.register_runner(record.id, quiet_seconds=0)
         one, two, three, four, five = await ledger.claim(runner, 5)
 
         def ending(claim: Claim, status: Status, sent_at: float) -> Settlement:
@@ -408,7 +408,7 @@ class TestDoubt:
             return replace(ends(claim, status), outcome=outcome)
 
         await ledger.settle(runner, [ending(one, Status.DELIVERED, 100), ending(two, Status.UNKNOWN, 200)])
-        (doubt,) = await ledger.doubts(record.id, 1)
+        (doubt,) = await ledger.claim_unverified(record.id, 1)
         await ledger.settle(runner, [ending(three, Status.DELIVERED, 209), ending(four, Status.UNKNOWN, 300)])
         assert await ledger.witnesses_after(doubt) == []
         await ledger.settle(runner, [ending(five, Status.DELIVERED, 210)])
@@ -436,7 +436,7 @@ class TestPace:
         assert (await ledger.lease("two", rate_per_second=10, want=9)).first_in_seconds == 0
 
     async def test_making_room_slows_everyone_down_and_a_pause_does_not(self, backend: Backend, ledger: Ledger, clock: HandClock) -> None:
-        await ledger.make_room("token", share=0.5)
+        await ledger.set_rate_factor("token", share=0.5)
         assert (await backend.ledger().lease("token", rate_per_second=10, want=9)).interval_seconds == pytest.approx(0.2 * SPARE)
         await ledger.pause("other", seconds=5)
         assert (await ledger.lease("other", rate_per_second=10, want=9)).count == 0
@@ -455,25 +455,25 @@ class TestPace:
 class TestClock:
     async def test_setting_the_wall_clock_moves_nothing(self, ledger: Ledger, clock: HandClock, reader: LedgerReader) -> None:
         record = await campaign_of(ledger, staged(1))
-        runner = await ledger.enlist(record.id, quiet_seconds=10)
+        runner = await ledger.register_runner(record.id, quiet_seconds=10)
         (claim,) = await ledger.claim(runner, 1)
         await ledger.settle(runner, [ends(claim, Status.UNKNOWN, due_in_seconds=10)])
         clock.unix += 86_400
-        assert await ledger.doubts(record.id, 1) == []
+        assert await ledger.claim_unverified(record.id, 1) == []
         clock.unix -= 2 * 86_400
         clock.advance(11)
         assert reader.outlook(record.id).doubt_in_seconds == pytest.approx(-1)
-        assert len(await ledger.doubts(record.id, 1)) == 1
+        assert len(await ledger.claim_unverified(record.id, 1)) == 1
 
     async def test_after_another_boot_time_goes_on_from_the_latest(self, backend: Backend, ledger: Ledger, clock: HandClock) -> None:
         record = await campaign_of(ledger, staged(1))
-        runner = await ledger.enlist(record.id, quiet_seconds=10)
+        runner = await ledger.register_runner(record.id, quiet_seconds=10)
         (claim,) = await ledger.claim(runner, 1)
         await ledger.settle(runner, [ends(claim, Status.UNKNOWN, due_in_seconds=10)])
-        await ledger.renew(runner, "sending")
+        await ledger.heartbeat(runner, "sending")
         await ledger.close()
         clock.boot_again("second", away_seconds=0, wall_seconds=-3600)
         later = backend.ledger()
-        assert await later.doubts(record.id, 1) == []
+        assert await later.claim_unverified(record.id, 1) == []
         clock.advance(10.5)
-        assert len(await later.doubts(record.id, 1)) == 1
+        assert len(await later.claim_unverified(record.id, 1)) == 1

@@ -6,8 +6,8 @@ import pytest
 
 from campaign.domain.errors import UsageError
 from campaign.domain.model import Status
-from campaign.ledger.port import CampaignRecord, Control, Ledger, LedgerReader, Runner
-from campaign.ledger.records import MendedRow
+from campaign.ledger.port import CampaignRecord, DesiredState, Ledger, LedgerReader, Runner
+from campaign.ledger.records import CorrectedRow
 from tests.contract.backends import Backend, HandClock
 from tests.contract.given import campaign_of, ends, staged
 from tests.errors import raises
@@ -16,8 +16,8 @@ DAY_SECONDS = 86_400.0
 FAILED = frozenset({Status.FAILED})
 
 
-def mended(row: int, pass_id: str, message: str = "Mended") -> MendedRow:
-    return MendedRow(row=row, pass_id=pass_id, pass_key=pass_id.lower(), message=message, cells=(pass_id, "New"))
+def mended(row: int, pass_id: str, message: str = "Mended") -> CorrectedRow:
+    return CorrectedRow(row=row, pass_id=pass_id, pass_key=pass_id.lower(), message=message, cells=(pass_id, "New"))
 
 
 def statuses(reader: LedgerReader, record: CampaignRecord) -> list[str]:
@@ -26,7 +26,7 @@ def statuses(reader: LedgerReader, record: CampaignRecord) -> list[str]:
 
 async def settled(ledger: Ledger, record: CampaignRecord, *ended: Status, reasons: tuple[str, ...] = ()) -> Runner:
     """Every row claimed and ended, in turn."""
-    runner = await ledger.enlist(record.id, quiet_seconds=0)
+    runner = await ledger.register_runner(record.id, quiet_seconds=0)
     claims = await ledger.claim(runner, len(ended))
     reasons = reasons or ("",) * len(ended)
     given = zip(claims, ended, reasons, strict=True)
@@ -38,7 +38,7 @@ async def settled(ledger: Ledger, record: CampaignRecord, *ended: Status, reason
 class TestChosenRows:
     async def test_every_filter_holds_and_counting_agrees(self, ledger: Ledger, reader: LedgerReader) -> None:
         record = await campaign_of(ledger, *(staged(row) for row in range(1, 5)))
-        runner = await ledger.enlist(record.id, quiet_seconds=0)
+        runner = await ledger.register_runner(record.id, quiet_seconds=0)
         one, two, three, four = await ledger.claim(runner, 4)
         gone = ends(two, Status.FAILED, reason="http_404")
         await ledger.settle(
@@ -63,12 +63,12 @@ class TestChosenRows:
 
     async def test_a_row_that_is_still_to_be_read_back_is_not_sent_again(self, ledger: Ledger, reader: LedgerReader) -> None:
         record = await campaign_of(ledger, staged(1), staged(2))
-        runner = await ledger.enlist(record.id, quiet_seconds=0)
+        runner = await ledger.register_runner(record.id, quiet_seconds=0)
         one, two = await ledger.claim(runner, 2)
         await ledger.settle(runner, [ends(one, Status.UNKNOWN, due_in_seconds=5), ends(two, Status.UNKNOWN, due_in_seconds=None)])
         unknown = frozenset({Status.UNKNOWN})
         assert reader.matching(record.id, unknown) == 1
-        assert await ledger.mend(record.id, [], [1], unknown) == 0
+        assert await ledger.apply_corrections(record.id, [], [1], unknown) == 0
         assert await ledger.retry(record.id, unknown) == 1
         assert statuses(reader, record) == ["unknown", "pending"]
 
@@ -77,7 +77,7 @@ class TestMending:
     async def test_failed_and_invalid_rows_are_sent_as_they_are_mended(self, ledger: Ledger, reader: LedgerReader) -> None:
         record = await campaign_of(ledger, staged(1), staged(2, "", status=Status.INVALID), staged(3))
         runner = await settled(ledger, record, Status.FAILED, Status.FAILED)
-        assert await ledger.mend(record.id, [mended(1, "new-1"), mended(2, "new-2")], [3], FAILED) == 3
+        assert await ledger.apply_corrections(record.id, [mended(1, "new-1"), mended(2, "new-2")], [3], FAILED) == 3
         one, two, three = reader.rows(record.id)
         assert (one.pass_id, one.message, one.cells, one.outcome.attempts) == ("new-1", "Mended", ("new-1", "New"), 1)
         assert (two.outcome.status, two.outcome.error) == (Status.PENDING, "")
@@ -94,14 +94,14 @@ class TestMending:
         record = await campaign_of(ledger, staged(1))
         await settled(ledger, record, status)
         before = list(reader.rows(record.id))
-        assert await ledger.mend(record.id, [mended(1, "other")], [1], FAILED) == 0
+        assert await ledger.apply_corrections(record.id, [mended(1, "other")], [1], FAILED) == 0
         assert list(reader.rows(record.id)) == before
 
     async def test_nothing_of_a_cancelled_campaign_is_mended(self, ledger: Ledger, reader: LedgerReader) -> None:
         record = await campaign_of(ledger, staged(1), staged(2, "", status=Status.INVALID))
         await settled(ledger, record, Status.FAILED)
-        await ledger.control(record.id, Control.CANCELLED)
-        assert await ledger.mend(record.id, [mended(2, "new")], [1], FAILED) == 0
+        await ledger.control(record.id, DesiredState.CANCELLED)
+        assert await ledger.apply_corrections(record.id, [mended(2, "new")], [1], FAILED) == 0
         assert statuses(reader, record) == ["failed", "invalid"]
 
     @pytest.mark.parametrize("other", [Status.DELIVERED, Status.UNKNOWN, Status.FAILED, Status.NOT_DELIVERED])
@@ -110,12 +110,12 @@ class TestMending:
     ) -> None:
         record = await campaign_of(ledger, staged(1, "", status=Status.INVALID), staged(2, "A"))
         await settled(ledger, record, other)
-        assert await ledger.mend(record.id, [mended(1, "a")], [], FAILED) == 0
+        assert await ledger.apply_corrections(record.id, [mended(1, "a")], [], FAILED) == 0
         assert statuses(reader, record) == ["skipped", other.value]
 
     async def test_of_two_rows_mended_to_one_pass_the_first_is_sent(self, ledger: Ledger, reader: LedgerReader) -> None:
         record = await campaign_of(ledger, staged(1, "", status=Status.INVALID), staged(2, "", status=Status.INVALID))
-        assert await ledger.mend(record.id, [mended(2, "A"), mended(1, "a")], [], FAILED) == 1
+        assert await ledger.apply_corrections(record.id, [mended(2, "A"), mended(1, "a")], [], FAILED) == 1
         assert statuses(reader, record) == ["pending", "skipped"]
 
     async def test_what_was_sent_to_a_pass_before_the_mending_is_not_forgotten(self, ledger: Ledger, reader: LedgerReader) -> None:
@@ -123,12 +123,12 @@ class TestMending:
         await settled(ledger, first, Status.UNKNOWN)
         await ledger.retry(first.id, frozenset({Status.UNKNOWN}))
         await settled(ledger, first, Status.FAILED)
-        assert await ledger.mend(first.id, [mended(1, "B", "New")], [], FAILED) == 1
+        assert await ledger.apply_corrections(first.id, [mended(1, "B", "New")], [], FAILED) == 1
         second = await campaign_of(ledger, staged(1, "A", message="Second"), name="second")
-        runner = await ledger.enlist(second.id, quiet_seconds=0)
+        runner = await ledger.register_runner(second.id, quiet_seconds=0)
         claims = await ledger.claim(runner, 1)
         await ledger.settle(runner, [ends(claims[0], Status.UNKNOWN, due_in_seconds=0)])
-        (doubt,) = await ledger.doubts(second.id, 1)
+        (doubt,) = await ledger.claim_unverified(second.id, 1)
         assert doubt.sent_before == {"Old"}
         assert reader.rows_of_passes(first.id, ["b", "a"]) == {"b": [1]}
 
@@ -137,10 +137,10 @@ class TestForgetting:
     async def test_rows_go_and_counts_stay(self, ledger: Ledger, reader: LedgerReader, clock: HandClock) -> None:
         record = await campaign_of(ledger, staged(1), staged(2), staged(3, "", status=Status.INVALID))
         runner = await settled(ledger, record, Status.DELIVERED, Status.FAILED, reasons=("", "http_404"))
-        await ledger.dismiss(runner, "finished")
+        await ledger.deregister_runner(runner, "finished")
         counts = reader.counts(record.id)
         clock.advance(DAY_SECONDS + 1)
-        await ledger.forget(record.id)
+        await ledger.purge(record.id)
         assert list(reader.rows(record.id)) == []
         assert list(reader.attempts_by_row(record.id)) == []
         assert reader.counts(record.id).by_status == counts.by_status
@@ -148,30 +148,30 @@ class TestForgetting:
         found = reader.campaign("promo")
         assert found is not None
         assert (found.forgotten_at, found.rows, found.spec.columns) == (clock.wall(), 3, ())
-        assert not reader.to_clean()
+        assert not reader.has_unfinished_purge()
         with raises(UsageError, "forgotten"):
-            await ledger.enlist(record.id, quiet_seconds=0)
+            await ledger.register_runner(record.id, quiet_seconds=0)
 
     async def test_another_campaign_keeps_all_that_is_its_own(self, ledger: Ledger, reader: LedgerReader, clock: HandClock) -> None:
         record = await campaign_of(ledger, staged(1, "A"), name="old")
         other = await campaign_of(ledger, staged(1, "A"), name="other")
         for one in (record, other):
-            await ledger.dismiss(await settled(ledger, one, Status.DELIVERED), "finished")
+            await ledger.deregister_runner(await settled(ledger, one, Status.DELIVERED), "finished")
         clock.advance(DAY_SECONDS + 1)
-        await ledger.forget(record.id)
+        await ledger.purge(record.id)
         assert statuses(reader, other) == ["delivered"]
         assert [made.pass_key for made in reader.attempts_by_row(other.id)] == ["a"]
 
     @pytest.mark.parametrize("left", [Status.PENDING, Status.UNKNOWN])
     async def test_what_has_not_ended_stays(self, ledger: Ledger, reader: LedgerReader, clock: HandClock, left: Status) -> None:
         record = await campaign_of(ledger, staged(1))
-        runner = await ledger.enlist(record.id, quiet_seconds=0)
+        runner = await ledger.register_runner(record.id, quiet_seconds=0)
         (claim,) = await ledger.claim(runner, 1)
         await ledger.settle(runner, [ends(claim, left, due_in_seconds=5)])
-        await ledger.dismiss(runner, "limit")
+        await ledger.deregister_runner(runner, "limit")
         clock.advance(DAY_SECONDS + 1)
         with pytest.raises(UsageError):
-            await ledger.forget(record.id)
+            await ledger.purge(record.id)
         assert statuses(reader, record) == [left.value]
 
     async def test_nothing_is_forgotten_within_a_day_and_others_may_send_meanwhile(
@@ -179,14 +179,14 @@ class TestForgetting:
     ) -> None:
         record = await campaign_of(ledger, staged(1))
         other = await campaign_of(ledger, staged(1, "B"), name="other")
-        await ledger.dismiss(await settled(ledger, record, Status.DELIVERED), "finished")
+        await ledger.deregister_runner(await settled(ledger, record, Status.DELIVERED), "finished")
         clock.advance(DAY_SECONDS - 1)
         with raises(UsageError, "too_recent"):
-            await ledger.forget(record.id)
+            await ledger.purge(record.id)
         clock.advance(2)
         sender = backend.ledger()
-        runner = await sender.enlist(other.id, quiet_seconds=0)
-        await ledger.forget(record.id)
+        runner = await sender.register_runner(other.id, quiet_seconds=0)
+        await ledger.purge(record.id)
         assert statuses(reader, record) == []
         assert len(await sender.claim(runner, 1)) == 1
 
@@ -198,16 +198,16 @@ class TestHistory:
         monkeypatch.setenv("LOGNAME", "Anna")
         record = await campaign_of(ledger, staged(1), staged(2), staged(3, "", status=Status.INVALID))
         runner = await settled(ledger, record, Status.DELIVERED)
-        await ledger.dismiss(runner, "limit")
+        await ledger.deregister_runner(runner, "limit")
         (found,) = [run for run in reader.runners(record.id) if run.id == runner.id]
         assert (found.username, found.rows_left, found.rows_in_need) == ("Anna", 1, 1)
 
     async def test_what_is_still_to_be_read_back_is_left_too(self, ledger: Ledger, reader: LedgerReader) -> None:
         record = await campaign_of(ledger, staged(1), staged(2))
-        runner = await ledger.enlist(record.id, quiet_seconds=0)
+        runner = await ledger.register_runner(record.id, quiet_seconds=0)
         one, two = await ledger.claim(runner, 2)
         await ledger.settle(runner, [ends(one, Status.UNKNOWN, due_in_seconds=5), ends(two, Status.UNKNOWN, due_in_seconds=None)])
-        await ledger.dismiss(runner, "limit")
+        await ledger.deregister_runner(runner, "limit")
         (found,) = [run for run in reader.runners(record.id) if run.id == runner.id]
         assert (found.rows_left, found.rows_in_need) == (1, 2)
 

@@ -13,7 +13,7 @@ from campaign.domain.errors import LedgerError
 from campaign.domain.model import Status
 from campaign.domain.verdict import Conclusion
 from campaign.ledger.clock import LEASE_SECONDS
-from campaign.ledger.port import Control, Runner
+from campaign.ledger.port import DesiredState, Runner
 from campaign.ledger.postgres import PostgresLedger, PostgresReader, base, connection, writer
 from campaign.ledger.postgres import reader as reading
 from campaign.ledger.postgres.connection import LostError
@@ -73,13 +73,13 @@ class TestACommitWhoseAnswerIsLost:
         await ledger.finish_staging(record.id, content_sha256="c")
         assert proxy.has_struck()
         assert [row.row for row in reader.rows(record.id)] == list(range(1, ROWS + 1))
-        assert reader.outlook(record.id).control is Control.GO
+        assert reader.outlook(record.id).control is DesiredState.GO
 
     async def test_a_claim_is_neither_lost_nor_doubled(
         self, ledger: PostgresLedger, reader: PostgresReader, proxy: Proxy, fate: Fate
     ) -> None:
         record = await campaign_of(ledger, *(staged(row) for row in range(1, ROWS + 1)))
-        runner = await ledger.enlist(record.id, quiet_seconds=0)
+        runner = await ledger.register_runner(record.id, quiet_seconds=0)
         proxy.strike_next(fate)
         claims = await ledger.claim(runner, 20)
         assert proxy.has_struck()
@@ -102,15 +102,15 @@ class TestACommitWhoseAnswerIsLost:
             assert proxy.has_struck()
             return answer
 
-        runner = await struck(ledger.enlist(record.id, quiet_seconds=0))
+        runner = await struck(ledger.register_runner(record.id, quiet_seconds=0))
         assert isinstance(runner, Runner)
         one, two, three, four = await ledger.claim(runner, 4)
         await struck(ledger.release(runner, [four]))
         await ledger.settle(runner, [ends(one, Status.UNKNOWN), ends(two, Status.FAILED)])
-        (doubt,) = await ledger.doubts(record.id, 9)
-        assert await struck(ledger.conclude(doubt, Conclusion(status=Status.ACCEPTED), again_in_seconds=None)) is True
+        (doubt,) = await ledger.claim_unverified(record.id, 9)
+        assert await struck(ledger.record_verification(doubt, Conclusion(status=Status.ACCEPTED), again_in_seconds=None)) is True
         assert await struck(ledger.retry(record.id, frozenset({Status.FAILED}))) == 1
-        await struck(ledger.dismiss(runner, "interrupted"))
+        await struck(ledger.deregister_runner(runner, "interrupted"))
         assert [row.outcome.status.value for row in reader.rows(record.id)] == ["accepted", "pending", "unknown", "pending"]
         assert attempts(reader, record.id) == {1: 1, 2: 1, three.row: 1}
         (made,) = [found for found in reader.runners(record.id) if found.id == runner.id]
@@ -119,12 +119,12 @@ class TestACommitWhoseAnswerIsLost:
 
 async def worked_off(ledger: PostgresLedger, campaign: int, taken: Counter[int], *, pause_seconds: float = 0.0) -> None:
     """Claim and settle until nothing is left, as a sender does."""
-    runner = await ledger.enlist(campaign, quiet_seconds=0)
+    runner = await ledger.register_runner(campaign, quiet_seconds=0)
     while claims := await ledger.claim(runner, 3):
         taken.update(claim.row for claim in claims)
         await asyncio.sleep(pause_seconds)
         assert await ledger.settle(runner, [ends(claim, Status.DELIVERED) for claim in claims]) == []
-    await ledger.dismiss(runner, "finished")
+    await ledger.deregister_runner(runner, "finished")
 
 
 async def disturbed(server: Server, database: str, disturb: Callable[[], object], *, times: int) -> None:
@@ -182,7 +182,7 @@ async def test_a_database_that_stays_away_is_told_in_a_sentence_and_nothing_is_d
     ledger: PostgresLedger, reader: PostgresReader, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record = await campaign_of(ledger, staged(1))
-    runner = await ledger.enlist(record.id, quiet_seconds=0)
+    runner = await ledger.register_runner(record.id, quiet_seconds=0)
     for each in (ledger._line, ledger._quick):
         monkeypatch.setattr(each, "_trying_seconds", 0.3)
     monkeypatch.setattr(connection.Connection, "patience_seconds", 0.2)
@@ -202,7 +202,7 @@ async def test_a_commit_that_stays_unknown_is_told_as_that_and_the_row_is_not_lo
     ledger: PostgresLedger, reader: PostgresReader, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, server: Server
 ) -> None:
     record = await campaign_of(ledger, staged(1))
-    runner = await ledger.enlist(record.id, quiet_seconds=0)
+    runner = await ledger.register_runner(record.id, quiet_seconds=0)
     await ledger.claim(replace(runner, id=-1), 1)
     monkeypatch.setattr(ledger._quick, "_trying_seconds", 0.2)
     proxy.strike_next(Fate.ARRIVES_AND_ITS_ANSWER_IS_LOST)
@@ -212,7 +212,7 @@ async def test_a_commit_that_stays_unknown_is_told_as_that_and_the_row_is_not_lo
     monkeypatch.undo()
     del server
     assert reader.counts(record.id).by_status[Status.SENDING] == 1
-    await ledger.dismiss(runner, "interrupted")
+    await ledger.deregister_runner(runner, "interrupted")
     assert reader.counts(record.id).reasons(Status.UNKNOWN) == {"lost": 1}
 
 
@@ -224,10 +224,10 @@ async def test_who_is_cut_off_or_frozen_within_a_claim_keeps_nobody_waiting(
     ledger: PostgresLedger, server: Server, database: str, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record = await campaign_of(ledger, *(staged(row) for row in range(1, 5)))
-    runner = await ledger.enlist(record.id, quiet_seconds=0)
+    runner = await ledger.register_runner(record.id, quiet_seconds=0)
     other = PostgresLedger(server.url(database))
-    theirs = await other.enlist(record.id, quiet_seconds=0)
-    assert [await one.renew(runner, "sending") for one in (ledger, other)] == [True, True]
+    theirs = await other.register_runner(record.id, quiet_seconds=0)
+    assert [await one.heartbeat(runner, "sending") for one in (ledger, other)] == [True, True]
     with monkeypatch.context() as away:
         away.setattr(connection, "connect", _refuse)
         proxy.strike_next(Fate.IS_LOST_AND_THE_SERVER_DOES_NOT_NOTICE)
@@ -241,7 +241,7 @@ async def test_who_is_cut_off_or_frozen_within_a_claim_keeps_nobody_waiting(
 
 async def test_one_that_is_refused_does_no_harm_to_those_written_with_it(ledger: PostgresLedger, reader: PostgresReader) -> None:
     record = await campaign_of(ledger, *(staged(row) for row in range(1, 11)))
-    runner = await ledger.enlist(record.id, quiet_seconds=0)
+    runner = await ledger.register_runner(record.id, quiet_seconds=0)
     claims = await ledger.claim(runner, 10)
     # A status that the table refuses.
     bad = replace(ends(claims[0], Status.DELIVERED), outcome=replace(ends(claims[0], Status.DELIVERED).outcome, http_status=10**12))
@@ -264,9 +264,9 @@ async def test_who_waits_for_others_for_too_long_is_told_that_and_keeps_his_conn
     with psycopg.connect(server.url(database)) as other:
         other.execute("SELECT * FROM campaign.campaigns FOR UPDATE")
         with raises(LedgerError, "ledger_busy"):
-            await ledger.control(record.id, Control.PAUSED)
+            await ledger.control(record.id, DesiredState.PAUSED)
     before = ledger._line._session.raw
-    await ledger.control(record.id, Control.PAUSED)
+    await ledger.control(record.id, DesiredState.PAUSED)
     assert ledger._line._session.raw is before
 
 

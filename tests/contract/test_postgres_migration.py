@@ -68,7 +68,7 @@ async def test_an_old_ledger_becomes_as_a_new_one_and_keeps_its_rows(server: Ser
         record = reader.campaign("old")
         assert record is not None
         assert [row.outcome.status for row in reader.rows(record.id)] == [Status.DELIVERED, Status.PENDING]
-        runner = await ledger.enlist(record.id, quiet_seconds=0, account="token")
+        runner = await ledger.register_runner(record.id, quiet_seconds=0, account="token")
         assert [claim.row for claim in await ledger.claim(runner, 9)] == [2]
         await ledger.throttle("token", retry_after_seconds=1.0)
         await ledger.close()
@@ -127,7 +127,7 @@ async def test_what_an_administrator_upgrades_stays_its_owners(server: Server, d
         prepare(parse(server.url(old)))
         ledger = PostgresLedger(url)
         record = await campaign_of(ledger, staged(1))
-        await ledger.enlist(record.id, quiet_seconds=0, account="token")
+        await ledger.register_runner(record.id, quiet_seconds=0, account="token")
         await ledger.throttle("token", retry_after_seconds=1.0)
         await ledger.close()
     finally:

@@ -119,16 +119,16 @@ async def test_a_campaign_is_sent_by_many_through_few_sessions(url: str, server:
     taken: Counter[int] = Counter()
 
     async def work(ledger: PostgresLedger) -> None:
-        runner = await ledger.enlist(record.id, quiet_seconds=0)
+        runner = await ledger.register_runner(record.id, quiet_seconds=0)
         while claims := await ledger.claim(runner, 7):
             taken.update(claim.row for claim in claims)
-            assert await ledger.renew(runner, "sending")
+            assert await ledger.heartbeat(runner, "sending")
             assert (await ledger.lease("token", rate_per_second=1e6, want=7)).interval_seconds > 0
             assert (
                 await ledger.settle(runner, [ends(claim, Status.UNKNOWN if claim.row % 50 == 0 else Status.DELIVERED) for claim in claims])
                 == []
             )
-        await ledger.dismiss(runner, "finished")
+        await ledger.deregister_runner(runner, "finished")
 
     rows = reader.rows(record.id)
     next(rows)
@@ -136,7 +136,7 @@ async def test_a_campaign_is_sent_by_many_through_few_sessions(url: str, server:
     assert {row.outcome.status for row in rows} == {Status.PENDING}, "it is of the moment of the call, whatever came then"
     assert taken == dict.fromkeys(range(1, 301), 1)
     assert reader.counts(record.id).by_status[Status.DELIVERED] == 294
-    assert [doubt.claim.row for doubt in await ledgers[1].doubts(record.id, 9)] == [50, 100, 150, 200, 250, 300]
+    assert [doubt.claim.row for doubt in await ledgers[1].claim_unverified(record.id, 9)] == [50, 100, 150, 200, 250, 300]
     ((sessions,),) = server.run(f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}'")
     assert 0 < sessions <= SESSIONS
     for ledger in ledgers:
@@ -147,7 +147,7 @@ async def test_a_campaign_is_sent_by_many_through_few_sessions(url: str, server:
 async def test_sessions_that_end_behind_the_pooler_lose_nothing(url: str, server: Server, database: str) -> None:
     ledger, reader = PostgresLedger(url), PostgresReader(url)
     record = await campaign_of(ledger, *(staged(row) for row in range(1, 101)))
-    runner = await ledger.enlist(record.id, quiet_seconds=0)
+    runner = await ledger.register_runner(record.id, quiet_seconds=0)
     while claims := await ledger.claim(runner, 10):
         server.terminate(database)
         assert await ledger.settle(runner, [ends(claim, Status.DELIVERED) for claim in claims]) == []

@@ -9,7 +9,7 @@ import pytest
 from campaign.domain.model import Status
 from campaign.domain.verdict import Latest, Reading
 from campaign.ledger.postgres import PostgresLedger, PostgresReader
-from campaign.ledger.postgres.base import lifelines
+from campaign.ledger.postgres.base import lock_dir
 from tests.contract.given import campaign_of, ends, staged
 from tests.contract.postgres_server import Server
 
@@ -39,16 +39,16 @@ def reader(server: Server, database: str, ledger: PostgresLedger) -> Iterator[Po
 async def test_a_character_that_the_database_can_not_hold_stops_nothing(ledger: PostgresLedger, reader: PostgresReader) -> None:
     odd = replace(staged(1, "a\0b", status=Status.INVALID, message="\0"), cells=("a\0b", "x"))
     record = await campaign_of(ledger, odd, staged(2), staged(3))
-    runner = await ledger.enlist(record.id, quiet_seconds=0)
+    runner = await ledger.register_runner(record.id, quiet_seconds=0)
     one, two = await ledger.claim(runner, 2)
-    await ledger.note_baseline(runner, two, Reading(latest=Latest.TEXT, text="Old\0"))
+    await ledger.record_baseline(runner, two, Reading(latest=Latest.TEXT, text="Old\0"))
     settled = ends(one, Status.FAILED, reason="http_422")
     answer = replace(settled.outcome, error="no\0thing", notification_message="\0")
     assert await ledger.settle(runner, [replace(settled, outcome=answer), ends(two, Status.UNKNOWN)]) == []
     first, second, _ = reader.rows(record.id)
     assert (first.cells, first.pass_id) == (("a\0b", "x"), "a\ufffdb"), "cells come back as they were"
     assert (second.outcome.error, second.outcome.notification_message) == ("no\ufffdthing", "\ufffd")
-    (doubt,) = await ledger.doubts(record.id, 1)
+    (doubt,) = await ledger.claim_unverified(record.id, 1)
     assert doubt.last_before == "Old\ufffd"
 
 
@@ -63,36 +63,36 @@ async def test_a_runner_of_another_boot_lives_until_its_lease_is_over_whatever_i
     """In a folder that several machines share, a lock that another machine holds may seem to be free."""
     record = await campaign_of(ledger, staged(1))
     far = PostgresLedger(server.url(database))
-    runner = await far.enlist(record.id, quiet_seconds=0)
+    runner = await far.register_runner(record.id, quiet_seconds=0)
     await far.claim(runner, 1)
     await far.close()
     server.run("UPDATE campaign.runners SET boot = 'another' WHERE ended_at = 0", database=database)
-    assert await ledger.bury(quiet_seconds=0) == 0
+    assert await ledger.reap_dead_runners(quiet_seconds=0) == 0
     assert [found.alive for found in reader.runners(record.id)] == [True, False]
     server.run("UPDATE campaign.runners SET lease_until = campaign.ledger_now() - 1 WHERE ended_at = 0", database=database)
-    assert await ledger.bury(quiet_seconds=0) == 1
+    assert await ledger.reap_dead_runners(quiet_seconds=0) == 1
 
 
 async def test_where_no_lock_can_be_had_the_lease_alone_counts(
     ledger: PostgresLedger, reader: PostgresReader, server: Server, database: str
 ) -> None:
     ((identity,),) = server.run("SELECT identity::text FROM campaign.ledger", database=database)
-    folder = lifelines(identity)
+    folder = lock_dir(identity)
     folder.parent.mkdir(parents=True, exist_ok=True)
     folder.write_text("not a folder", encoding="ascii")
     record = await campaign_of(ledger, staged(1))
     doomed = PostgresLedger(server.url(database))
-    await doomed.claim(await doomed.enlist(record.id, quiet_seconds=0), 1)
+    await doomed.claim(await doomed.register_runner(record.id, quiet_seconds=0), 1)
     await doomed.close()
-    assert await ledger.bury(quiet_seconds=0) == 0
+    assert await ledger.reap_dead_runners(quiet_seconds=0) == 0
     server.run("UPDATE campaign.runners SET lease_until = campaign.ledger_now() - 1 WHERE ended_at = 0", database=database)
-    assert await ledger.bury(quiet_seconds=0) == 1
+    assert await ledger.reap_dead_runners(quiet_seconds=0) == 1
     assert reader.counts(record.id).by_status[Status.UNKNOWN] == 1
 
 
 async def test_of_two_ends_of_one_claim_the_first_counts(ledger: PostgresLedger, reader: PostgresReader) -> None:
     record = await campaign_of(ledger, staged(1))
-    runner = await ledger.enlist(record.id, quiet_seconds=0)
+    runner = await ledger.register_runner(record.id, quiet_seconds=0)
     (claim,) = await ledger.claim(runner, 1)
     assert await ledger.settle(runner, [ends(claim, Status.DELIVERED), ends(claim, Status.FAILED)]) == [claim]
     assert [made.status for made in reader.attempts_by_row(record.id)] == ["delivered"]
@@ -102,7 +102,7 @@ async def test_a_claim_outlives_a_crash_of_a_server_that_is_not_careful(server: 
     server.run(f"ALTER DATABASE {database} SET synchronous_commit = off")
     ledger = PostgresLedger(server.url(database))
     record = await campaign_of(ledger, staged(1))
-    runner = await ledger.enlist(record.id, quiet_seconds=0)
+    runner = await ledger.register_runner(record.id, quiet_seconds=0)
     await ledger.claim(runner, 1)
     server.stop(signal.SIGQUIT)
     server.start()

@@ -15,7 +15,7 @@ from psycopg import errors
 from campaign.domain.errors import LedgerPlaceError, LedgerVersionError, UsageError
 from campaign.domain.model import Status, reachable
 from campaign.domain.verdict import Conclusion
-from campaign.ledger.port import Control
+from campaign.ledger.port import DesiredState
 from campaign.ledger.postgres import PostgresLedger, PostgresReader
 from campaign.ledger.postgres.connection import SQL, parse
 from campaign.ledger.postgres.schema import SCHEMA_VERSION, prepare
@@ -115,7 +115,7 @@ class TestRefusals:
     async def test_an_exported_campaign_can_not_be_made_to_go(self, server: Server, database: str) -> None:
         ledger = PostgresLedger(server.url(database))
         record = await campaign_of(ledger, staged(1))
-        await ledger.control(record.id, Control.PAUSED)
+        await ledger.control(record.id, DesiredState.PAUSED)
         await ledger.close()
         exported = f"INSERT INTO campaign.exported (campaign, at, file, control) VALUES ({record.id}, 0, 'file', 'go')"
         server.run(exported, database=database)
@@ -140,20 +140,20 @@ class TestRole:
         record = await campaign_of(ledger, *(staged(row) for row in range(1, 9)))
         await ledger.exclude(record.id, ["pass-8"])
         assert await ledger.apply_exclusions(record.id) == 1
-        runner = await ledger.enlist(record.id, quiet_seconds=0)
-        assert await ledger.renew(runner, "sending")
+        runner = await ledger.register_runner(record.id, quiet_seconds=0)
+        assert await ledger.heartbeat(runner, "sending")
         assert (await ledger.lease("token", rate_per_second=9, want=1)).count == 1
         one, two, three, four = await ledger.claim(runner, 4)
         await ledger.settle(runner, [ends(one, Status.DELIVERED), ends(two, Status.UNKNOWN), ends(three, Status.FAILED)])
         await ledger.release(runner, [four])
-        (doubt,) = await ledger.doubts(record.id, 9)
-        assert await ledger.conclude(doubt, Conclusion(status=Status.ACCEPTED), again_in_seconds=None)
+        (doubt,) = await ledger.claim_unverified(record.id, 9)
+        assert await ledger.record_verification(doubt, Conclusion(status=Status.ACCEPTED), again_in_seconds=None)
         assert await ledger.retry(record.id, frozenset({Status.FAILED})) == 1
-        await ledger.control(record.id, Control.PAUSED)
-        await ledger.dismiss(runner, "paused")
-        assert await ledger.bury(quiet_seconds=0) == 0
+        await ledger.control(record.id, DesiredState.PAUSED)
+        await ledger.deregister_runner(runner, "paused")
+        assert await ledger.reap_dead_runners(quiet_seconds=0) == 0
         other = await campaign_of(ledger, staged(1), name="other")
-        assert await ledger.withdraw(other.id)
+        assert await ledger.delete_if_unsent(other.id)
         statuses = [row.outcome.status.value for row in reader.rows(record.id)]
         assert statuses == ["delivered", "accepted", *["pending"] * 5, "skipped"]
         await ledger.close()

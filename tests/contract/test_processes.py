@@ -20,7 +20,7 @@ from tests.contract.backends import ledger_at
 
 async def main():
     ledger = ledger_at(sys.argv[1])
-    runner = await ledger.enlist(1, quiet_seconds=0)
+    runner = await ledger.register_runner(1, quiet_seconds=0)
     taken = []
     while claims := await ledger.claim(runner, 7):
         taken += [claim.row for claim in claims]
@@ -68,14 +68,14 @@ async def test_a_killed_process_is_known_dead_at_once_and_a_live_one_is_left_alo
     with claimers(place, 7, 2) as processes:
         for process in processes:
             await asyncio.to_thread(rows_of, process)
-        assert await ledger.bury(quiet_seconds=0) == 0
+        assert await ledger.reap_dead_runners(quiet_seconds=0) == 0
         processes[0].send_signal(signal.SIGKILL)
         await asyncio.to_thread(processes[0].wait, 10)
-        assert await ledger.bury(quiet_seconds=0) == 7
+        assert await ledger.reap_dead_runners(quiet_seconds=0) == 7
         counts = reader.counts(record.id)
         assert (counts.reasons(Status.UNKNOWN), counts.by_status[Status.SENDING]) == ({"lost": 7}, 7)
-    assert await ledger.bury(quiet_seconds=0) == 7
-    runner = await ledger.enlist(record.id, quiet_seconds=0)
+    assert await ledger.reap_dead_runners(quiet_seconds=0) == 7
+    runner = await ledger.register_runner(record.id, quiet_seconds=0)
     (claim,) = await ledger.claim(runner, 1)
     assert await ledger.settle(runner, [ends(claim, Status.DELIVERED)]) == []
     await ledger.close()

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from campaign.domain.model import SENT_TO, Counts, Settlement, Status
 from campaign.insights import view
-from campaign.ledger.port import CampaignRecord, Control, Ledger, LedgerReader
+from campaign.ledger.port import CampaignRecord, DesiredState, Ledger, LedgerReader
 from campaign.reporter.analysis import figures
 from campaign.reporter.comparison import Comparison, Line, rates
 from campaign.reporter.reasons import reason_in_words
@@ -20,7 +20,7 @@ async def sent(
     """A campaign of so many rows and two more, which are left unsent; its runner ends ten seconds after it began."""
     rows = [staged(row, f"{name}-{row}") for row in range(1, len(outcomes) + 3)]
     record = await campaign_of(ledger, *rows, name=name)
-    runner = await ledger.enlist(record.id, quiet_seconds=10, account="token")
+    runner = await ledger.register_runner(record.id, quiet_seconds=10, account="token")
     claims = await ledger.claim(runner, len(outcomes))
 
     def settled(settlement: Settlement) -> Settlement:
@@ -36,7 +36,7 @@ async def sent(
         ],
     )
     clock.advance(10.0)
-    await ledger.dismiss(runner, "limit")
+    await ledger.deregister_runner(runner, "limit")
     found = reader.campaign(name)
     assert found is not None
     return found
@@ -69,10 +69,10 @@ async def test_campaigns_come_oldest_first_with_all_of_them_together(ledger: Led
 async def test_what_is_forgotten_keeps_its_rate(ledger: Ledger, reader: LedgerReader, clock: HandClock) -> None:
     record = await sent(ledger, reader, clock, "first", *[Status.DELIVERED] * 3, Status.FAILED)
     other = await sent(ledger, reader, clock, "second", Status.NOT_DELIVERED)
-    await ledger.control(record.id, Control.CANCELLED)
+    await ledger.control(record.id, DesiredState.CANCELLED)
     clock.advance(86_401.0)
     before = rates(reader).as_json()
-    await ledger.forget(record.id)
+    await ledger.purge(record.id)
     assert rates(reader).as_json() == before
     first, second = (next(one for one in reader.campaigns() if one.id == which.id) for which in (record, other))
     found = Comparison(both=(figures(reader, view(reader, first)), figures(reader, view(reader, second))))

@@ -16,8 +16,8 @@ def settled(claim: Claim, clock: HandClock) -> Settlement:
 async def test_the_last_ten_seconds_of_this_campaign_count(ledger: Ledger, reader: LedgerReader, clock: HandClock) -> None:
     record = await campaign_of(ledger, *(staged(row) for row in range(1, 61)))
     other = await campaign_of(ledger, *(staged(row, f"other-{row}") for row in range(1, 61)), name="other")
-    runner = await ledger.enlist(record.id, quiet_seconds=10)
-    elsewhere = await ledger.enlist(other.id, quiet_seconds=10)
+    runner = await ledger.register_runner(record.id, quiet_seconds=10)
+    elsewhere = await ledger.register_runner(other.id, quiet_seconds=10)
     assert reader.recent_rate(record.id) == 0.0
     for _ in range(20):
         await ledger.settle(runner, [settled(claim, clock) for claim in await ledger.claim(runner, 3)])
@@ -33,7 +33,7 @@ async def test_the_last_ten_seconds_of_this_campaign_count(ledger: Ledger, reade
 
 async def test_the_first_second_is_not_blown_up(ledger: Ledger, reader: LedgerReader, clock: HandClock) -> None:
     record = await campaign_of(ledger, staged(1), staged(2))
-    runner = await ledger.enlist(record.id, quiet_seconds=10)
+    runner = await ledger.register_runner(record.id, quiet_seconds=10)
     await ledger.settle(runner, [settled(claim, clock) for claim in await ledger.claim(runner, 2)])
     clock.advance(0.01)
     assert reader.recent_rate(record.id) == 2.0

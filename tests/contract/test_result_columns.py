@@ -70,7 +70,7 @@ def of_every_kind(count: int) -> Iterator[StagedRow]:
 async def test_they_are_the_same_rows(ledger: Ledger, reader: LedgerReader) -> None:
     count = 2 * ROWS_AT_ONCE + 5
     record = await campaign_of(ledger, *of_every_kind(count))
-    runner = await ledger.enlist(record.id, quiet_seconds=0)
+    runner = await ledger.register_runner(record.id, quiet_seconds=0)
     *settled, _ = await ledger.claim(runner, 20)
     await ledger.settle(runner, [ends(claim, Status.NOT_DELIVERED) for claim in settled])
     rows = as_written(reader.rows(record.id))
@@ -91,7 +91,7 @@ async def test_a_look_at_columns_is_of_one_moment(ledger: Ledger, reader: Ledger
     record = await campaign_of(ledger, *(staged(row) for row in range(1, 5 * ROWS_AT_ONCE)))
     parts = reader.result_columns(record.id)
     assert next(parts).row[0] == 1
-    runner = await ledger.enlist(record.id, quiet_seconds=0)
+    runner = await ledger.register_runner(record.id, quiet_seconds=0)
     await ledger.settle(runner, [ends(claim, Status.DELIVERED) for claim in await ledger.claim(runner, 5 * ROWS_AT_ONCE)])
     assert {status for part in parts for status in part.status} == {"pending"}
     assert reader.counts(record.id).by_status[Status.DELIVERED] == 5 * ROWS_AT_ONCE - 1

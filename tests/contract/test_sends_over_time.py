@@ -19,7 +19,7 @@ def sent(claim: Claim, status: Status, clock: HandClock, latency_seconds: float 
 async def test_each_attempt_counts_when_it_was_begun_with_what_it_came_to(ledger: Ledger, reader: LedgerReader, clock: HandClock) -> None:
     record = await campaign_of(ledger, *(staged(row) for row in range(1, 11)))
     other = await campaign_of(ledger, *(staged(row, f"other-{row}") for row in range(1, 11)), name="other")
-    runner, elsewhere = await ledger.enlist(record.id, quiet_seconds=10), await ledger.enlist(other.id, quiet_seconds=10)
+    runner, elsewhere = await ledger.register_runner(record.id, quiet_seconds=10), await ledger.register_runner(other.id, quiet_seconds=10)
 
     first, second, third = await ledger.claim(runner, 3)
     await ledger.settle(runner, [sent(first, Status.DELIVERED, clock, 1.0), sent(second, Status.DELIVERED, clock, 3.0)])
@@ -39,7 +39,7 @@ async def test_each_attempt_counts_when_it_was_begun_with_what_it_came_to(ledger
 
 async def test_what_is_before_or_after_is_left_out(ledger: Ledger, reader: LedgerReader, clock: HandClock) -> None:
     record = await campaign_of(ledger, *(staged(row) for row in range(1, 4)))
-    runner = await ledger.enlist(record.id, quiet_seconds=10)
+    runner = await ledger.register_runner(record.id, quiet_seconds=10)
     for _ in range(3):
         await ledger.settle(runner, [sent(claim, Status.DELIVERED, clock) for claim in await ledger.claim(runner, 1)])
         clock.advance(1.0)
@@ -49,12 +49,12 @@ async def test_what_is_before_or_after_is_left_out(ledger: Ledger, reader: Ledge
 
 async def test_a_row_that_was_read_back_counts_as_what_it_is_now(ledger: Ledger, reader: LedgerReader, clock: HandClock) -> None:
     record = await campaign_of(ledger, staged(1))
-    runner = await ledger.enlist(record.id, quiet_seconds=0)
+    runner = await ledger.register_runner(record.id, quiet_seconds=0)
     (claim,) = await ledger.claim(runner, 1)
     await ledger.settle(runner, [sent(claim, Status.UNKNOWN, clock, None)])
     (before,) = reader.sends_over_time(record.id, since=BEGIN, until=BEGIN + 1, buckets=1)
-    (doubt,) = await ledger.doubts(record.id, 1)
-    await ledger.conclude(doubt, Conclusion(status=Status.ACCEPTED, reason=""), again_in_seconds=None)
+    (doubt,) = await ledger.claim_unverified(record.id, 1)
+    await ledger.record_verification(doubt, Conclusion(status=Status.ACCEPTED, reason=""), again_in_seconds=None)
     (after,) = reader.sends_over_time(record.id, since=BEGIN, until=BEGIN + 1, buckets=1)
     assert (before.by_status, after.by_status) == ({Status.UNKNOWN: 1}, {Status.ACCEPTED: 1})
 

@@ -51,20 +51,20 @@ async def half_sent(path: Path, rows: int = 200) -> int:
     """A ledger whose first half is delivered, closed, so that all of it is in its one file; returns the campaign."""
     async with opened(path) as ledger:
         record = await campaign_of(ledger, *(staged(row) for row in range(1, rows + 1)))
-        runner = await ledger.enlist(record.id, quiet_seconds=0)
+        runner = await ledger.register_runner(record.id, quiet_seconds=0)
         await ledger.settle(runner, [ends(claim, Status.DELIVERED) for claim in await ledger.claim(runner, rows // 2)])
-        await ledger.dismiss(runner, "over")
+        await ledger.deregister_runner(runner, "over")
     return record.id
 
 
 async def use(path: Path) -> list[int]:
     """What a run, a status and a report would do with the ledger; the rows that would be sent."""
     async with opened(path) as ledger:
-        await ledger.bury(quiet_seconds=0)
-        runner = await ledger.enlist(1, quiet_seconds=0)
+        await ledger.reap_dead_runners(quiet_seconds=0)
+        runner = await ledger.register_runner(1, quiet_seconds=0)
         claims = await ledger.claim(runner, 1000)
         await ledger.settle(runner, [ends(claim, Status.DELIVERED) for claim in claims])
-        await ledger.dismiss(runner, "over")
+        await ledger.deregister_runner(runner, "over")
         with read(path) as reader:
             reader.counts(1)
             list(reader.rows(1))
@@ -141,7 +141,7 @@ from tests.contract.given import campaign_of, ends, staged
 async def main():
     ledger = SqliteLedger(Path(sys.argv[1]))
     record = await campaign_of(ledger, *(staged(row) for row in range(1, 101)))
-    runner = await ledger.enlist(record.id, quiet_seconds=0)
+    runner = await ledger.register_runner(record.id, quiet_seconds=0)
     for _ in range(5):
         await ledger.settle(runner, [ends(claim, Status.DELIVERED) for claim in await ledger.claim(runner, 10)])
     await ledger.claim(runner, 7)
@@ -163,7 +163,7 @@ asyncio.run(main())
         counts = reader.counts(1).by_status
     assert (counts[Status.DELIVERED], counts[Status.SENDING], counts[Status.PENDING]) == (50, 7, 43)
     async with opened(path) as ledger:
-        assert await ledger.bury(quiet_seconds=0) == 7
+        assert await ledger.reap_dead_runners(quiet_seconds=0) == 7
 
 
 async def test_after_a_checkpoint_a_lost_log_is_noticed_all_the_same(tmp_path: Path) -> None:
@@ -171,11 +171,11 @@ async def test_after_a_checkpoint_a_lost_log_is_noticed_all_the_same(tmp_path: P
     path = tmp_path / "campaign.db"
     await half_sent(path)
     async with opened(path) as ledger:
-        runner = await ledger.enlist(1, quiet_seconds=0)
+        runner = await ledger.register_runner(1, quiet_seconds=0)
         await ledger.claim(runner, 5)
         shutil.copy(path, tmp_path / "older")
         await ledger.settle(runner, [])
-        await ledger.renew(runner, "sending")
+        await ledger.heartbeat(runner, "sending")
     shutil.copy(tmp_path / "older", path)
     with raises(LedgerDamagedError, "ledger_behind"):
         SqliteReader(path)
@@ -218,8 +218,8 @@ async def test_what_only_looks_leaves_nothing_to_write(tmp_path: Path) -> None:
         wal = tmp_path / "campaign.db-wal"
         before = wal.stat().st_size
         for _ in range(50):
-            await ledger.doubts(1, 10)
-            await ledger.bury(quiet_seconds=0)
+            await ledger.claim_unverified(1, 10)
+            await ledger.reap_dead_runners(quiet_seconds=0)
         assert wal.stat().st_size == before
 
 
@@ -229,9 +229,9 @@ async def test_many_processes_on_one_ledger_never_fall_behind_its_mark(tmp_path:
     async with opened(path) as one, opened(path) as other:
 
         async def work(ledger: SqliteLedger) -> None:
-            runner = await ledger.enlist(1, quiet_seconds=0)
+            runner = await ledger.register_runner(1, quiet_seconds=0)
             for _ in range(150):
-                await ledger.renew(runner, "sending")
+                await ledger.heartbeat(runner, "sending")
 
         def look() -> None:
             for _ in range(60):
@@ -245,7 +245,7 @@ async def test_a_ledger_whose_file_is_taken_away_takes_no_more_writes(tmp_path: 
     path = tmp_path / "campaign.db"
     await half_sent(path)
     async with opened(path) as ledger:
-        runner = await ledger.enlist(1, quiet_seconds=0)
+        runner = await ledger.register_runner(1, quiet_seconds=0)
         taken = path.with_name(path.name + suffix)
         os.rename(taken, tmp_path / "elsewhere")  # noqa: PTH104 - a rename is quick
         with raises(LedgerError, "ledger_replaced"):

@@ -55,7 +55,7 @@ async def test_an_old_ledger_becomes_as_a_new_one_and_keeps_its_rows(tmp_path: P
     record = reader.campaign("old")
     assert record is not None
     assert [row.outcome.status for row in reader.rows(record.id)] == [Status.DELIVERED, Status.UNKNOWN, Status.PENDING]
-    runner = await ledger.enlist(record.id, quiet_seconds=0, api="https://one")
+    runner = await ledger.register_runner(record.id, quiet_seconds=0, api="https://one")
     assert [claim.row for claim in await ledger.claim(runner, 9)] == [3]
     await ledger.close()
     reader.close()

@@ -4,12 +4,12 @@ import pytest
 
 from campaign.domain.model import Status
 from campaign.domain.verdict import Conclusion, Latest, Reading, read_back
-from campaign.ledger.port import Control, Doubt, Ledger, LedgerReader, Runner
+from campaign.ledger.port import DesiredState, Ledger, LedgerReader, Runner, UnverifiedRow
 from tests.contract.backends import Backend, HandClock
 from tests.contract.given import campaign_of, ends, staged
 
 
-def concluded(doubt: Doubt, latest_text: str | None) -> Conclusion:
+def concluded(doubt: UnverifiedRow, latest_text: str | None) -> Conclusion:
     reading = Reading(latest=Latest.NULL) if latest_text is None else Reading(latest=Latest.TEXT, text=latest_text)
     return read_back(
         reading, message=doubt.claim.message, sent_before=doubt.sent_before, last_before=doubt.last_before, baseline=doubt.baseline
@@ -18,7 +18,7 @@ def concluded(doubt: Doubt, latest_text: str | None) -> Conclusion:
 
 async def sent(ledger: Ledger, campaign: int, status: Status, *, due_in_seconds: float | None = 0.0) -> Runner:
     """The one row of a campaign claimed and settled like this."""
-    runner = await ledger.enlist(campaign, quiet_seconds=10)
+    runner = await ledger.register_runner(campaign, quiet_seconds=10)
     (claim,) = await ledger.claim(runner, 1)
     await ledger.settle(runner, [ends(claim, status, due_in_seconds=due_in_seconds)])
     return runner
@@ -27,7 +27,7 @@ async def sent(ledger: Ledger, campaign: int, status: Status, *, due_in_seconds:
 async def test_two_rows_of_one_pass_are_not_claimed_together(ledger: Ledger) -> None:
     record = await campaign_of(ledger, staged(1, "A", status=Status.FAILED), staged(2, "A", status=Status.FAILED))
     await ledger.retry(record.id, frozenset({Status.FAILED}))
-    runner = await ledger.enlist(record.id, quiet_seconds=10)
+    runner = await ledger.register_runner(record.id, quiet_seconds=10)
     assert len(await ledger.claim(runner, 2)) == 1
 
 
@@ -37,8 +37,8 @@ async def test_what_was_sent_to_the_pass_after_a_held_row_makes_its_reading_prov
     await sent(ledger, first.id, Status.UNKNOWN, due_in_seconds=None)
     await sent(ledger, second.id, Status.DELIVERED)
     clock.advance(10)
-    await ledger.recheck(first.id)
-    (doubt,) = await ledger.doubts(first.id, 1)
+    await ledger.reschedule_verification(first.id)
+    (doubt,) = await ledger.claim_unverified(first.id, 1)
     assert concluded(doubt, "Sale").status is Status.UNKNOWN  # the second campaign put it there
 
 
@@ -53,8 +53,8 @@ async def test_an_old_text_that_was_sent_again_meanwhile_does_not_make_a_held_ro
         if name == "held":
             held = record
     clock.advance(10)
-    await ledger.recheck(held.id)
-    (doubt,) = await ledger.doubts(held.id, 1)
+    await ledger.reschedule_verification(held.id)
+    (doubt,) = await ledger.claim_unverified(held.id, 1)
     # “Sale” may have arrived in between: to send it again could be to send it twice.
     assert concluded(doubt, "Old").status is Status.UNKNOWN
 
@@ -64,10 +64,10 @@ async def test_what_a_results_file_says_was_sent_is_known_to_a_doubt(ledger: Led
     await campaign_of(ledger, staged(1, "A", message="Sale", status=Status.DELIVERED), name="from a file")
     record = await campaign_of(ledger, staged(1, "A", message="Sale", status=Status.UNKNOWN if held else Status.PENDING), name="now")
     if held:
-        await ledger.recheck(record.id)
+        await ledger.reschedule_verification(record.id)
     else:
         await sent(ledger, record.id, Status.UNKNOWN)
-    (doubt,) = await ledger.doubts(record.id, 1)
+    (doubt,) = await ledger.claim_unverified(record.id, 1)
     assert concluded(doubt, "Sale").status is Status.UNKNOWN
 
 
@@ -76,19 +76,19 @@ async def test_a_reading_concluded_late_does_not_overrule_a_row_that_waits_for_a
 ) -> None:
     record = await campaign_of(ledger, staged(1, "A"))
     await sent(ledger, record.id, Status.UNKNOWN)
-    (slow,) = await ledger.doubts(record.id, 1)
+    (slow,) = await ledger.claim_unverified(record.id, 1)
     clock.advance(3600)  # far longer than any reading takes, as after a suspended hour
-    (quick,) = await ledger.doubts(record.id, 1)
-    assert await ledger.conclude(quick, Conclusion(status=Status.UNKNOWN, reason="other_message"), again_in_seconds=None)
+    (quick,) = await ledger.claim_unverified(record.id, 1)
+    assert await ledger.record_verification(quick, Conclusion(status=Status.UNKNOWN, reason="other_message"), again_in_seconds=None)
     other = await campaign_of(ledger, staged(1, "A", message="Old"), name="meanwhile")
     await sent(ledger, other.id, Status.DELIVERED)
-    assert not await ledger.conclude(slow, Conclusion(status=Status.PENDING), again_in_seconds=None)
+    assert not await ledger.record_verification(slow, Conclusion(status=Status.PENDING), again_in_seconds=None)
     assert reader.counts(record.id).by_status[Status.UNKNOWN] == 1
 
 
 async def test_nothing_of_a_cancelled_campaign_becomes_pending_by_a_retry(ledger: Ledger, reader: LedgerReader) -> None:
     record = await campaign_of(ledger, staged(1, status=Status.FAILED))
-    await ledger.control(record.id, Control.CANCELLED)
+    await ledger.control(record.id, DesiredState.CANCELLED)
     await ledger.retry(record.id, frozenset({Status.FAILED}))
     assert reader.counts(record.id).by_status[Status.PENDING] == 0
 
@@ -96,23 +96,23 @@ async def test_nothing_of_a_cancelled_campaign_becomes_pending_by_a_retry(ledger
 async def test_a_conclusion_of_an_older_claim_changes_nothing(ledger: Ledger, reader: LedgerReader, clock: HandClock) -> None:
     record = await campaign_of(ledger, staged(1, "A"))
     runner = await sent(ledger, record.id, Status.UNKNOWN)
-    (old,) = await ledger.doubts(record.id, 1)
-    assert await ledger.conclude(old, Conclusion(status=Status.PENDING), again_in_seconds=None)
+    (old,) = await ledger.claim_unverified(record.id, 1)
+    assert await ledger.record_verification(old, Conclusion(status=Status.PENDING), again_in_seconds=None)
     (claim,) = await ledger.claim(runner, 1)
     await ledger.settle(runner, [ends(claim, Status.UNKNOWN, due_in_seconds=10)])
     before = list(reader.rows(record.id))
     for status in (Status.ACCEPTED, Status.PENDING, Status.UNKNOWN):
-        assert not await ledger.conclude(old, Conclusion(status=status), again_in_seconds=None)
+        assert not await ledger.record_verification(old, Conclusion(status=status), again_in_seconds=None)
     assert list(reader.rows(record.id)) == before
     clock.advance(10.5)
-    assert len(await ledger.doubts(record.id, 1)) == 1
+    assert len(await ledger.claim_unverified(record.id, 1)) == 1
 
 
 async def test_what_is_settled_as_pending_after_a_cancel_is_left_out(ledger: Ledger, reader: LedgerReader) -> None:
     record = await campaign_of(ledger, staged(1))
-    runner = await ledger.enlist(record.id, quiet_seconds=10)
+    runner = await ledger.register_runner(record.id, quiet_seconds=10)
     (claim,) = await ledger.claim(runner, 1)
-    await ledger.control(record.id, Control.CANCELLED)
+    await ledger.control(record.id, DesiredState.CANCELLED)
     await ledger.settle(runner, [ends(claim, Status.PENDING, due_in_seconds=5)])
     assert reader.counts(record.id).reasons(Status.SKIPPED) == {"cancelled": 1}
 
@@ -120,7 +120,7 @@ async def test_what_is_settled_as_pending_after_a_cancel_is_left_out(ledger: Led
 async def test_a_pass_that_was_told_by_one_row_is_not_told_again_by_another(ledger: Ledger, reader: LedgerReader) -> None:
     record = await campaign_of(ledger, staged(1, "A", status=Status.FAILED), staged(2, "A", status=Status.FAILED), staged(3, "B"))
     await ledger.retry(record.id, frozenset({Status.FAILED}))
-    runner = await ledger.enlist(record.id, quiet_seconds=10)
+    runner = await ledger.register_runner(record.id, quiet_seconds=10)
     claims = await ledger.claim(runner, 9)
     assert [claim.row for claim in claims] == [1, 3]
     await ledger.settle(runner, [ends(claim, Status.DELIVERED) for claim in claims])
@@ -131,7 +131,7 @@ async def test_a_pass_that_was_told_by_one_row_is_not_told_again_by_another(ledg
 async def test_a_pass_that_a_results_file_says_was_told_is_not_told_again_by_another_row(ledger: Ledger, reader: LedgerReader) -> None:
     record = await campaign_of(ledger, staged(1, "A", status=Status.DELIVERED), staged(2, "A", status=Status.FAILED))
     await ledger.retry(record.id, frozenset({Status.FAILED}))
-    runner = await ledger.enlist(record.id, quiet_seconds=10)
+    runner = await ledger.register_runner(record.id, quiet_seconds=10)
     assert await ledger.claim(runner, 9) == []
     assert reader.counts(record.id).reasons(Status.SKIPPED) == {"duplicate": 1}
 
@@ -139,33 +139,33 @@ async def test_a_pass_that_a_results_file_says_was_told_is_not_told_again_by_ano
 async def test_a_person_who_asks_at_once_still_waits_for_the_quiet_period(ledger: Ledger, clock: HandClock) -> None:
     record = await campaign_of(ledger, staged(1))
     await sent(ledger, record.id, Status.UNKNOWN, due_in_seconds=None)
-    assert await ledger.recheck(record.id) == 1
-    assert await ledger.doubts(record.id, 1) == []
+    assert await ledger.reschedule_verification(record.id) == 1
+    assert await ledger.claim_unverified(record.id, 1) == []
     clock.advance(10)
-    assert len(await ledger.doubts(record.id, 1)) == 1
+    assert len(await ledger.claim_unverified(record.id, 1)) == 1
 
 
 async def test_the_dead_are_given_their_own_quiet_period(backend: Backend, ledger: Ledger, clock: HandClock) -> None:
     record = await campaign_of(ledger, staged(1))
     other = backend.ledger()
-    patient = await other.enlist(record.id, quiet_seconds=60)
+    patient = await other.register_runner(record.id, quiet_seconds=60)
     await other.claim(patient, 1)
     await other.close()
-    assert await ledger.bury(quiet_seconds=1) == 1
+    assert await ledger.reap_dead_runners(quiet_seconds=1) == 1
     clock.advance(59)
-    assert await ledger.doubts(record.id, 1) == []
+    assert await ledger.claim_unverified(record.id, 1) == []
     clock.advance(2)
-    assert len(await ledger.doubts(record.id, 1)) == 1
+    assert len(await ledger.claim_unverified(record.id, 1)) == 1
 
 
 async def test_what_the_dead_held_for_a_person_waits_for_one(backend: Backend, ledger: Ledger, clock: HandClock) -> None:
     record = await campaign_of(ledger, staged(1))
     other = backend.ledger()
-    await other.claim(await other.enlist(record.id, quiet_seconds=1, hold=True), 1)
+    await other.claim(await other.register_runner(record.id, quiet_seconds=1, hold=True), 1)
     await other.close()
-    assert await ledger.bury(quiet_seconds=1) == 1
+    assert await ledger.reap_dead_runners(quiet_seconds=1) == 1
     clock.advance(3600)
-    assert await ledger.doubts(record.id, 1) == []
+    assert await ledger.claim_unverified(record.id, 1) == []
 
 
 async def test_a_row_that_is_still_to_be_read_back_is_not_retried(ledger: Ledger, reader: LedgerReader) -> None:
@@ -177,7 +177,7 @@ async def test_a_row_that_is_still_to_be_read_back_is_not_retried(ledger: Ledger
 
 async def test_a_row_that_waits_beside_a_failed_one_of_its_pass_is_sent(ledger: Ledger) -> None:
     record = await campaign_of(ledger, staged(1, "A", status=Status.FAILED), staged(2, "A"))
-    runner = await ledger.enlist(record.id, quiet_seconds=10)
+    runner = await ledger.register_runner(record.id, quiet_seconds=10)
     assert [claim.row for claim in await ledger.claim(runner, 9)] == [2]
 
 
@@ -185,6 +185,6 @@ async def test_a_row_that_waits_beside_a_failed_one_of_its_pass_is_sent(ledger: 
 async def test_a_pass_that_may_hold_the_message_is_not_told_by_another_row(ledger: Ledger, reader: LedgerReader, status: Status) -> None:
     record = await campaign_of(ledger, staged(1, "A", status=status), staged(2, "A", status=Status.FAILED))
     await ledger.retry(record.id, frozenset({Status.FAILED}))
-    runner = await ledger.enlist(record.id, quiet_seconds=10)
+    runner = await ledger.register_runner(record.id, quiet_seconds=10)
     assert await ledger.claim(runner, 9) == []
     assert reader.counts(record.id).reasons(Status.SKIPPED) == {"duplicate": 1}

@@ -9,7 +9,7 @@ from typing import Any
 
 from campaign.domain.errors import UsageError
 from campaign.domain.model import Status
-from campaign.ledger.port import Control, Ledger, Runner
+from campaign.ledger.port import DesiredState, Ledger, Runner
 from tests.contract.backends import Backend, HandClock
 from tests.contract.given import campaign_of, ends, spec, staged
 
@@ -25,7 +25,7 @@ async def test_of_one_pass_no_two_rows_are_claimed_whoever_claims(backend: Backe
     two = await campaign_of(first, *(staged(number, f"pass {number}") for number in range(1, PASSES)), name="two")
     await first.retry(one.id, frozenset({Status.FAILED}))
     ledgers = [first, backend.ledger(), backend.ledger(), backend.ledger()]
-    runners = [await ledger.enlist((one, two)[place % 2].id, quiet_seconds=0) for place, ledger in enumerate(ledgers)]
+    runners = [await ledger.register_runner((one, two)[place % 2].id, quiet_seconds=0) for place, ledger in enumerate(ledgers)]
     in_flight: Counter[str] = Counter()
 
     async def work(ledger: Ledger, runner: Runner) -> None:
@@ -53,13 +53,13 @@ async def test_what_comes_back_while_a_campaign_is_cancelled_is_left_out(backend
 
     for turn in range(25):
         record = await campaign_of(one, *(staged(row, f"pass {turn} {row}") for row in range(1, 41)), name=f"promo {turn}")
-        runners = [await ledger.enlist(record.id, quiet_seconds=0) for ledger in (one, other)]
+        runners = [await ledger.register_runner(record.id, quiet_seconds=0) for ledger in (one, other)]
         some, more = await one.claim(runners[0], 20), await other.claim(runners[1], 20)
         pending = [ends(claim, Status.PENDING, due_in_seconds=9) for claim in some]
         await asyncio.gather(
             later(one.settle(runners[0], pending)),
             later(other.release(runners[1], more)),
-            later(third.control(record.id, Control.CANCELLED)),
+            later(third.control(record.id, DesiredState.CANCELLED)),
         )
         assert reader.counts(record.id).reasons(Status.SKIPPED) == {"cancelled": 40}
 
@@ -69,9 +69,9 @@ async def test_who_is_buried_while_claiming_leaves_no_row_that_nobody_would_ever
     record = await campaign_of(one, *(staged(row) for row in range(1, 201)))
     reader = backend.reader()
     for _ in range(TURNS):
-        runner = await one.enlist(record.id, quiet_seconds=0)
+        runner = await one.register_runner(record.id, quiet_seconds=0)
         clock.advance(31)
-        taken, lost, *_ = await asyncio.gather(one.claim(runner, 5), other.bury(quiet_seconds=0), one.claim(runner, 5))
+        taken, lost, *_ = await asyncio.gather(one.claim(runner, 5), other.reap_dead_runners(quiet_seconds=0), one.claim(runner, 5))
         del taken, lost
         assert reader.counts(record.id).by_status[Status.SENDING] == 0
         assert await one.claim(runner, 5) == []

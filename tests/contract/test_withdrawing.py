@@ -6,7 +6,7 @@ import pytest
 
 from campaign.domain.errors import UsageError
 from campaign.domain.model import Status
-from campaign.ledger.port import Control, Ledger, LedgerReader
+from campaign.ledger.port import DesiredState, Ledger, LedgerReader
 from tests.contract.backends import Backend
 from tests.contract.given import campaign_of, ends, spec, staged
 from tests.errors import raises
@@ -14,17 +14,17 @@ from tests.errors import raises
 MIXED = (staged(1), staged(2, "", status=Status.INVALID), staged(3, "pass-1"))
 
 
-@pytest.mark.parametrize("control", [Control.GO, Control.CANCELLED])
-async def test_what_was_never_sent_is_forgotten_and_its_name_is_free(ledger: Ledger, reader: LedgerReader, control: Control) -> None:
+@pytest.mark.parametrize("control", [DesiredState.GO, DesiredState.CANCELLED])
+async def test_what_was_never_sent_is_forgotten_and_its_name_is_free(ledger: Ledger, reader: LedgerReader, control: DesiredState) -> None:
     record = await campaign_of(ledger, *MIXED)
     await ledger.exclude(record.id, ["pass-1"])
     await ledger.control(record.id, control)
-    assert await ledger.withdraw(record.id)
+    assert await ledger.delete_if_unsent(record.id)
     assert reader.campaigns() == []
     assert list(reader.rows(record.id)) == []
     again = await campaign_of(ledger, staged(1))
     assert again.id != record.id
-    runner = await ledger.enlist(again.id, quiet_seconds=0)
+    runner = await ledger.register_runner(again.id, quiet_seconds=0)
     assert [claim.pass_id for claim in await ledger.claim(runner, 10)] == ["pass-1"]
 
 
@@ -33,19 +33,19 @@ async def test_what_was_never_sent_is_forgotten_and_its_name_is_free(ledger: Led
 )
 async def test_what_was_sent_elsewhere_is_kept(ledger: Ledger, reader: LedgerReader, status: Status) -> None:
     record = await campaign_of(ledger, staged(1), staged(2, status=status))
-    assert not await ledger.withdraw(record.id)
+    assert not await ledger.delete_if_unsent(record.id)
     assert reader.counts(record.id).rows == 2
 
 
 async def test_what_anybody_has_begun_to_send_is_kept(ledger: Ledger, reader: LedgerReader) -> None:
     record = await campaign_of(ledger, staged(1))
-    runner = await ledger.enlist(record.id, quiet_seconds=0)
-    assert not await ledger.withdraw(record.id)
+    runner = await ledger.register_runner(record.id, quiet_seconds=0)
+    assert not await ledger.delete_if_unsent(record.id)
     (claim,) = await ledger.claim(runner, 1)
-    assert not await ledger.withdraw(record.id)
+    assert not await ledger.delete_if_unsent(record.id)
     await ledger.settle(runner, [ends(claim, Status.DELIVERED)])
-    await ledger.dismiss(runner, "finished")
-    assert not await ledger.withdraw(record.id)
+    await ledger.deregister_runner(runner, "finished")
+    assert not await ledger.delete_if_unsent(record.id)
     assert reader.counts(record.id).by_status[Status.DELIVERED] == 1
 
 
@@ -53,21 +53,21 @@ async def test_what_is_held_back_or_half_staged_is_kept(ledger: Ledger, reader: 
     half = await ledger.create(spec("half"))
     await ledger.stage(half.id, [staged(1)])
     record = await campaign_of(ledger, staged(1))
-    await ledger.control(record.id, Control.PAUSED)
-    assert not await ledger.withdraw(record.id)
-    assert not await ledger.withdraw(half.id)
+    await ledger.control(record.id, DesiredState.PAUSED)
+    assert not await ledger.delete_if_unsent(record.id)
+    assert not await ledger.delete_if_unsent(half.id)
     assert len(reader.campaigns()) == 2
 
 
 async def test_who_agrees_to_send_what_was_taken_back_meanwhile_gets_nothing(ledger: Ledger, reader: LedgerReader) -> None:
     record = await campaign_of(ledger, staged(1))
-    await ledger.withdraw(record.id)
+    await ledger.delete_if_unsent(record.id)
     with raises(UsageError, "replaced"):
-        await ledger.enlist(record.id, quiet_seconds=0)
+        await ledger.register_runner(record.id, quiet_seconds=0)
     with raises(UsageError, "replaced"):
         reader.outlook(record.id)
     assert not any(runner.alive for runner in reader.runners(record.id))
-    assert not await ledger.withdraw(record.id)
+    assert not await ledger.delete_if_unsent(record.id)
 
 
 async def test_a_sender_that_signs_on_meanwhile_keeps_the_campaign_or_gets_no_row(backend: Backend) -> None:
@@ -78,12 +78,14 @@ async def test_a_sender_that_signs_on_meanwhile_keeps_the_campaign_or_gets_no_ro
 
         async def send(campaign: int) -> int:
             try:
-                runner = await other.enlist(campaign, quiet_seconds=0)
+                runner = await other.register_runner(campaign, quiet_seconds=0)
             except UsageError:
                 return 0
             return len(await other.claim(runner, 1))
 
-        first, second = (one.withdraw(record.id), send(record.id)) if turn % 2 else (send(record.id), one.withdraw(record.id))
+        first, second = (
+            (one.delete_if_unsent(record.id), send(record.id)) if turn % 2 else (send(record.id), one.delete_if_unsent(record.id))
+        )
         answers = await asyncio.gather(first, second)
         withdrawn, sent = answers if turn % 2 else reversed(answers)
         assert bool(withdrawn) != bool(sent)

@@ -21,9 +21,9 @@ from campaign.engine import worker as worker_module
 from campaign.engine.protocol import Broken, LostError, Order, WorkerHandle, check_settings, order_of
 from campaign.engine.supervisor import STRIKES, Supervisor, Work
 from campaign.engine.worker import Silence, Worker
-from campaign.ledger.port import CampaignRecord, Control
+from campaign.ledger.port import CampaignRecord, DesiredState
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
-from campaign.sender.stop import End, Ended
+from campaign.sender.stop import End, StopReason
 from campaign.settings import GivenSettings, Settings
 from campaign.simulator.client import SimulatorClient
 from campaign.simulator.config import Latency
@@ -53,7 +53,7 @@ class Told:
             raise self.answer
         if self.answer is None:
             await self.told_to_stop.wait()
-        return self.answer or End(ended=Ended.INTERRUPTED)
+        return self.answer or End(ended=StopReason.INTERRUPTED)
 
     async def stop(self, exit_code: int, *, now: bool) -> None:
         assert exit_code == 130
@@ -100,9 +100,9 @@ async def run(cluster: FakeCluster, work: Work, folder: Path, workers: int) -> E
 
 
 async def test_what_stops_one_stops_all(tmp_path: Path) -> None:
-    cluster = FakeCluster([Told(None), Told(None), Told(End(ended=Ended.SAFEGUARD, why="The token is refused."))])
+    cluster = FakeCluster([Told(None), Told(None), Told(End(ended=StopReason.SAFEGUARD, why="The token is refused."))])
     async with work_in(tmp_path) as (work, _):
-        assert await run(cluster, work, tmp_path, 3) == End(ended=Ended.SAFEGUARD, why="The token is refused.")
+        assert await run(cluster, work, tmp_path, 3) == End(ended=StopReason.SAFEGUARD, why="The token is refused.")
     assert [handle.stopped for handle in cluster.workers] == [[False], [False], [False]]
     assert [handle.dismissed for handle in cluster.workers] == [1, 1, 1]
     assert len(set(cluster.names)) == 3
@@ -113,7 +113,7 @@ async def test_a_signal_reaches_every_worker_and_each_knows_that_the_command_liv
     cluster = FakeCluster([Told(None), Told(None)])
     async with work_in(tmp_path) as (work, _):
         asyncio.get_running_loop().call_later(0.2, work.stop.gently.set)
-        assert (await run(cluster, work, tmp_path, 2)).ended is Ended.INTERRUPTED
+        assert (await run(cluster, work, tmp_path, 2)).ended is StopReason.INTERRUPTED
     assert [handle.stopped for handle in cluster.workers] == [[False], [False]]
     assert min(handle.heard for handle in cluster.workers) >= 1
 
@@ -139,7 +139,7 @@ async def test_nobody_waits_for_a_worker_that_is_frozen(tmp_path: Path, monkeypa
         loop = asyncio.get_running_loop()
         loop.call_later(0.2, work.stop.gently.set)
         loop.call_later(0.3, work.stop.now.set)
-        assert (await run(cluster, work, tmp_path, 2)).ended is Ended.INTERRUPTED
+        assert (await run(cluster, work, tmp_path, 2)).ended is StopReason.INTERRUPTED
     assert [handle.stopped for handle in cluster.workers] == [[False, True]] * 2
     assert [handle.dismissed > 0 for handle in cluster.workers] == [True, True]
 
@@ -149,7 +149,7 @@ async def test_failures_are_counted_over_all_workers(tmp_path: Path, monkeypatch
     cluster = FakeCluster([Told(None), Told(None)])
     async with work_in(tmp_path) as (work, record):
         ledger = SqliteLedger(tmp_path / "campaign.db")
-        runner = await ledger.enlist(record.id, quiet_seconds=0)
+        runner = await ledger.register_runner(record.id, quiet_seconds=0)
         first, second = await ledger.claim(runner, 2)
         await ledger.settle(runner, [ends(first, Status.FAILED)])
         supervisor = Supervisor(cluster, order_of(record, settings(tmp_path, halt="1")), workers=2, work=work)
@@ -159,7 +159,7 @@ async def test_failures_are_counted_over_all_workers(tmp_path: Path, monkeypatch
         await ledger.settle(runner, [ends(second, Status.UNKNOWN)])
         end = await asyncio.wait_for(running, 10)
         await ledger.close()
-    assert end.ended is Ended.SAFEGUARD
+    assert end.ended is StopReason.SAFEGUARD
     assert "--halt" in end.why
     assert [handle.stopped for handle in cluster.workers] == [[False], [False]]
 
@@ -170,7 +170,7 @@ async def test_what_the_first_rows_could_not_reach_is_said_at_once_and_not_what_
     monkeypatch.setattr(team_module, "LOOK_SECONDS", 0.05)
     async with work_in(tmp_path) as (work, record):
         ledger = SqliteLedger(tmp_path / "campaign.db")
-        runner = await ledger.enlist(record.id, quiet_seconds=0)
+        runner = await ledger.register_runner(record.id, quiet_seconds=0)
         first, second = await ledger.claim(runner, 2)
         await ledger.settle(runner, [ends(first, Status.PENDING, reason="dns", due_in_seconds=60.0)])
         log = Log()
@@ -197,7 +197,7 @@ async def test_a_worker_that_never_gets_anywhere_is_given_up(
     monkeypatch.setattr(team_module, "LOOK_SECONDS", 0.01)
     cluster = FakeCluster([Told(answer) for _ in range(2 * STRIKES)])
     async with work_in(tmp_path) as (work, _):
-        assert await run(cluster, work, tmp_path, 1) == End(ended=Ended.SAFEGUARD, why="Killed.")
+        assert await run(cluster, work, tmp_path, 1) == End(ended=StopReason.SAFEGUARD, why="Killed.")
     # What is seen of the campaign for the first time is news, with which it begins afresh.
     asked = sum(handle.asked for handle in cluster.workers)
     away = isinstance(answer, LostError) and not answer.for_good
@@ -208,7 +208,7 @@ async def test_a_worker_that_never_gets_anywhere_is_given_up(
 async def test_where_another_command_has_the_workers_it_waits_until_the_campaign_has_ended(tmp_path: Path) -> None:
     async with work_in(tmp_path) as (work, _):
         asyncio.get_running_loop().call_later(1.5, work.stop.gently.set)
-        assert (await run(cluster := FakeCluster([]), work, tmp_path, 1)).ended is Ended.INTERRUPTED
+        assert (await run(cluster := FakeCluster([]), work, tmp_path, 1)).ended is StopReason.INTERRUPTED
     assert len(cluster.names) >= 2
     assert len(set(cluster.names)) == 1
 
@@ -221,7 +221,7 @@ async def test_a_worker_sends_and_stops_when_nobody_speaks_to_it_any_more(
     async with work_in(tmp_path) as (_, record):
         order = order_of(record, settings(tmp_path, api_url=simulator.url, rate="1"))
         told = await asyncio.wait_for(Worker(left.append).send(order), 10)
-    assert told == End(ended=Ended.INTERRUPTED)
+    assert told == End(ended=StopReason.INTERRUPTED)
     assert left == [1]
     assert len(simulator.audit()) == 1
 
@@ -233,7 +233,7 @@ def record_of(name: str = "promo", **kept: str) -> CampaignRecord:
         spec=replace(spec(name), settings=kept),
         content_sha256="c",
         rows=2,
-        control=Control.GO,
+        control=DesiredState.GO,
         created_at=5.0,
         started_at=0.0,
         finished_at=0.0,

@@ -19,7 +19,7 @@ from campaign.console.auth.users import check_password
 from campaign.console.console_settings import ConsoleSettings
 from campaign.console.subprocesses import CommandSpec
 from campaign.domain.errors import CampaignError
-from campaign.domain.failure_guard import FEWEST_FOR_A_SHARE, PATIENCE_SECONDS, Halt, Safeguard
+from campaign.domain.failure_guard import FEWEST_FOR_A_SHARE, PATIENCE_SECONDS, FailureGuard, Halt
 from campaign.domain.verdict import Proof, Verdict
 from campaign.engine.cluster import check_address
 from campaign.engine.protocol import check_settings
@@ -243,17 +243,17 @@ def test_errors_of_the_simulator(golden: Golden) -> None:
 
 def test_safeguards(golden: Golden) -> None:
     def lasting(verdict: Verdict) -> str:
-        guard = Safeguard()
+        guard = FailureGuard()
         said = [guard.note(verdict, failed=False, now=float(now)) for now in range(0, int(PATIENCE_SECONDS) + 1, 50)]
         return said[-1]
 
-    failing = [Safeguard(halt=Halt(count=3)), Safeguard(halt=Halt(share=0.2))]
+    failing = [FailureGuard(halt=Halt(count=3)), FailureGuard(halt=Halt(share=0.2))]
     refused = Verdict(proof=Proof.REFUSED, reason="http_404")
     said = [[guard.note(refused, failed=True, now=0.0) for _ in range(FEWEST_FOR_A_SHARE)] for guard in failing]
     golden(
         "\n".join(
             [
-                Safeguard().note(Verdict(proof=Proof.TOKEN_REFUSED, reason="http_401"), failed=False, now=0.0),
+                FailureGuard().note(Verdict(proof=Proof.TOKEN_REFUSED, reason="http_401"), failed=False, now=0.0),
                 lasting(Verdict(proof=Proof.THROTTLED, reason="http_429")),
                 lasting(Verdict(proof=Proof.AMBIGUOUS, reason="http_500")),
                 lasting(Verdict(proof=Proof.NOT_ACCEPTED, reason="dns", error="Check the DNS.")),

@@ -8,7 +8,7 @@ import pytest
 from campaign.cli.output import line_of
 from campaign.domain.model import BY_OUTCOME, CampaignState, Status
 from campaign.insights import CampaignView
-from campaign.ledger.port import Control
+from campaign.ledger.port import DesiredState
 from campaign.reporter import reasons
 from campaign.reporter.reasons import ended_in_words, reason_in_words
 from campaign.reporter.summary import in_a_line, in_words
@@ -28,7 +28,7 @@ def test_summary(golden: Golden) -> None:
     many = {(Status.NOT_DELIVERED, f"status{number:02}"): 100 - number for number in range(20)}
     one_of_each: dict[tuple[Status, str], int] = {(status, ""): 1 for status in Status if status is not Status.SENDING}
     ready = view(counted({(Status.PENDING, ""): 3}), CampaignState.STAGED)
-    half_staged = replace(ready, record=replace(ready.record, control=Control.STAGING))
+    half_staged = replace(ready, record=replace(ready.record, control=DesiredState.STAGING))
     seen: list[CampaignView] = [
         view(counted(REASONS)),
         view(counted({(Status.DELIVERED, ""): 1}), name="spring 25"),

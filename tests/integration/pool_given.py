@@ -70,7 +70,7 @@ class Rig:
     async def send(self, record: CampaignRecord, **settings: Any) -> End:
         """One run of the pool, unpaced unless told otherwise."""
         given = PoolSettings(**{"key": "token", "rate_per_second": None, "read_rate_per_second": 500.0, "policy": QUIET} | settings)
-        runner = await self.ledger.enlist(record.id, quiet_seconds=given.policy.quiet_seconds, api=self.simulator.url)
+        runner = await self.ledger.register_runner(record.id, quiet_seconds=given.policy.quiet_seconds, api=self.simulator.url)
         try:
             gateway = self.gateway(
                 url=self.simulator.url, token="token", concurrency=given.workers, timeouts=Timeouts(total_seconds=self.timeout_seconds)
@@ -87,7 +87,7 @@ class Rig:
                 )
                 return await pool.run(stop=self.stop, stop_now=asyncio.Event())
         finally:
-            await self.ledger.dismiss(runner, "test")
+            await self.ledger.deregister_runner(runner, "test")
 
     def start(self, record: CampaignRecord, **settings: Any) -> asyncio.Task[End]:
         """`send` beside the test; what a test that failed leaves of it ends before the ledger is closed."""

@@ -20,7 +20,7 @@ from campaign.sender.attempt import EARLIER_ATTEMPT, OnUnknown, Policy
 from campaign.sender.gateway import HttpGateway
 from campaign.sender.port import InFlight
 from campaign.sender.settings import UNPACED_WORKERS
-from campaign.sender.stop import Ended
+from campaign.sender.stop import StopReason
 from campaign.sender.verify import MOST_READS
 from campaign.simulator.config import Latency
 from campaign.simulator.faults import Fault
@@ -49,7 +49,7 @@ class TestTaken:
         async with rig(tmp_path, faults={Fault.TAKEN_THEN: 0.5, Fault.BLOCKED: 0.1}, taken_then=statuses) as given:
             record = await given.campaign(*passes(600))
             end = await given.send(record, policy=Policy(quiet_seconds=0.6, max_attempts=50))
-            assert end.ended is Ended.FINISHED
+            assert end.ended is StopReason.FINISHED
             assert given.processed() == dict.fromkeys(passes(600), 1)
             assert {status for status, _ in given.statuses(record).values()} == {"delivered", "accepted"}
             seen = {request.status for request in given.simulator.requests() if request.fault == "taken_then"}
@@ -58,11 +58,11 @@ class TestTaken:
     async def test_a_gateways_own_refusal_is_none_though_other_messages_are_accepted(self, tmp_path: Path) -> None:
         async with rig(tmp_path, faults={Fault.TAKEN_THEN: 0.3}, taken_then=REFUSALS) as given:
             record = await given.campaign(*passes(200))
-            assert (await given.send(record, rate_per_second=400.0)).ended is Ended.FINISHED
+            assert (await given.send(record, rate_per_second=400.0)).ended is StopReason.FINISHED
             assert count(given, record, Status.DELIVERED) + count(given, record, Status.ACCEPTED) == 200
             given.simulator.configure(faults={})
             await given.ledger.retry(record.id, frozenset({Status.FAILED}))
-            assert (await given.send(record)).ended is Ended.FINISHED
+            assert (await given.send(record)).ended is StopReason.FINISHED
             assert given.processed() == dict.fromkeys(passes(200), 1)
 
 
@@ -77,7 +77,7 @@ class TestSentAgainThoughInDoubt:
             if again == "person":
                 assert await given.ledger.retry(record.id, frozenset({Status.UNKNOWN})) == 2
             given.simulator.configure(faults={then: 1.0})
-            assert (await given.send(record, policy=policy)).ended is Ended.FINISHED
+            assert (await given.send(record, policy=policy)).ended is StopReason.FINISHED
             assert set(given.statuses(record).values()) == {("unknown", EARLIER_ATTEMPT)}
             # What `retry` sends again by itself.
             assert await given.ledger.retry(record.id, frozenset({Status.FAILED})) == 0
@@ -86,9 +86,9 @@ class TestSentAgainThoughInDoubt:
     async def test_a_row_that_was_shown_not_to_have_arrived_fails_like_any_other(self, tmp_path: Path) -> None:
         async with rig(tmp_path, faults={Fault.CUT_BEFORE: 1.0}) as given:
             record = await given.campaign("a")
-            assert (await given.send(record, limit=1)).ended is Ended.LIMIT
+            assert (await given.send(record, limit=1)).ended is StopReason.LIMIT
             given.simulator.configure(faults={Fault.NOT_FOUND: 1.0})
-            assert (await given.send(record)).ended is Ended.FINISHED
+            assert (await given.send(record)).ended is StopReason.FINISHED
             assert given.statuses(record) == {"a": ("failed", "http_404")}
 
 
@@ -110,7 +110,7 @@ class TestForbiddenPasses:
         async with rig(tmp_path, timeout_seconds=10.0, forbidden=theirs) as given:
             record = await given.campaign(*passes(100))
             end = await given.send(record, rate_per_second=rate_per_second)
-            assert (end.ended, end.why) == (Ended.FINISHED, "")
+            assert (end.ended, end.why) == (StopReason.FINISHED, "")
             found = given.statuses(record)
             assert found == {one: ("failed", "forbidden") if one in theirs else ("delivered", "") for one in passes(100)}
             tries = Counter(posts(given))
@@ -123,9 +123,9 @@ class TestForbiddenPasses:
         async with rig(tmp_path, timeout_seconds=10.0, forbidden=theirs) as given:
             record = await given.campaign(*passes(200))
             if runs_before:
-                assert (await given.send(record, limit=100)).ended is Ended.LIMIT
+                assert (await given.send(record, limit=100)).ended is StopReason.LIMIT
             end = await given.send(record, rate_per_second=200.0)
-            assert (end.ended, end.why) == (Ended.FINISHED, "")
+            assert (end.ended, end.why) == (StopReason.FINISHED, "")
             assert given.reader.counts(record.id).reasons(Status.FAILED) == {"forbidden": 100}
             tries = Counter(posts(given))
             assert {tries[one] for one in theirs} == {1}
@@ -136,7 +136,7 @@ class TestForbiddenPasses:
             theirs = set(passes(100)[5::20])
             given.gateway = refusing_messages_to(theirs)
             record = await given.campaign(*passes(100))
-            assert (await given.send(record, rate_per_second=200.0)).ended is Ended.FINISHED
+            assert (await given.send(record, rate_per_second=200.0)).ended is StopReason.FINISHED
             assert {one for one, outcome in given.statuses(record).items() if outcome == ("failed", "forbidden")} == theirs
             assert given.processed() == dict.fromkeys(set(passes(100)) - theirs, 1)
 
@@ -144,7 +144,7 @@ class TestForbiddenPasses:
         theirs = frozenset(passes(100)[50:])
         async with rig(tmp_path, timeout_seconds=10.0, forbidden=theirs) as given:
             record = await given.campaign(*passes(100))
-            assert (await given.send(record, rate_per_second=200.0, baseline=True)).ended is Ended.FINISHED
+            assert (await given.send(record, rate_per_second=200.0, baseline=True)).ended is StopReason.FINISHED
             assert given.reader.counts(record.id).reasons(Status.FAILED) == {"forbidden": 50}
             assert given.processed() == dict.fromkeys(passes(50), 1)
 
@@ -155,7 +155,7 @@ class TestForbiddenPasses:
         async with rig(tmp_path, timeout_seconds=10.0) as given:
             given.gateway = _TakingAndForbidding
             record = await given.campaign(*passes(100))
-            assert (await given.send(record, rate_per_second=rate_per_second)).ended is Ended.FINISHED
+            assert (await given.send(record, rate_per_second=rate_per_second)).ended is StopReason.FINISHED
             assert count(given, record, Status.ACCEPTED) == len(passes(100)[2::9])
             assert given.processed() == dict.fromkeys(passes(100), 1)
 
@@ -174,7 +174,7 @@ class TestForbiddenPasses:
         async with rig(tmp_path, timeout_seconds=10.0, forbidden=theirs, latency=Latency(low_seconds=0.01, high_seconds=0.05)) as given:
             record = await given.campaign(*passes(240))
             ends = await asyncio.gather(*(given.send(record, rate_per_second=200.0) for _ in range(3)))
-            assert {end.ended for end in ends} == {Ended.FINISHED}
+            assert {end.ended for end in ends} == {StopReason.FINISHED}
             assert {one for one, outcome in given.statuses(record).items() if outcome == ("failed", "forbidden")} == theirs
             assert given.processed() == dict.fromkeys(set(passes(240)) - theirs, 1)
 
@@ -189,24 +189,24 @@ class TestForbiddenPasses:
             sending.cancel()
             await asyncio.wait([sending])
             assert count(given, record, Status.FAILED) == 0
-            assert (await given.send(record)).ended is Ended.FINISHED
+            assert (await given.send(record)).ended is StopReason.FINISHED
             assert {given.statuses(record)[one][0] for one in theirs} <= {"unknown", "failed"}
             assert given.processed() == dict.fromkeys(set(passes(40)) - theirs, 1)
 
     async def test_alone_in_a_run_it_fails_if_the_token_is_let_in_elsewhere(self, tmp_path: Path) -> None:
         async with rig(tmp_path, timeout_seconds=10.0, forbidden=frozenset({"theirs"})) as given:
             record = await given.campaign("ours", "theirs")
-            assert (await given.send(record, limit=1)).ended is Ended.LIMIT
-            assert (await given.send(record)).ended is Ended.FINISHED
+            assert (await given.send(record, limit=1)).ended is StopReason.LIMIT
+            assert (await given.send(record)).ended is StopReason.FINISHED
             assert given.statuses(record)["theirs"] == ("failed", "forbidden")
             await given.ledger.retry(record.id, frozenset({Status.FAILED}))
-            assert (await given.send(record)).ended is Ended.FINISHED
+            assert (await given.send(record)).ended is StopReason.FINISHED
             assert given.statuses(record)["theirs"] == ("failed", "forbidden")
 
     async def test_a_limit_does_not_leave_it_undecided(self, tmp_path: Path) -> None:
         async with rig(tmp_path, timeout_seconds=10.0, forbidden=frozenset({"theirs"})) as given:
             record = await given.campaign("ours", "theirs", "more")
-            assert (await given.send(record, limit=2)).ended is Ended.LIMIT
+            assert (await given.send(record, limit=2)).ended is StopReason.LIMIT
             assert given.statuses(record) == {"ours": ("delivered", ""), "theirs": ("failed", "forbidden"), "more": ("pending", "")}
 
     async def test_where_nothing_tells_whose_it_is_it_is_tried_as_often_as_any_row(
@@ -216,7 +216,7 @@ class TestForbiddenPasses:
         async with rig(tmp_path, timeout_seconds=10.0, forbidden=frozenset({"theirs"}), faults={Fault.READ_ERROR: 1.0}) as given:
             record = await given.campaign("ours", "theirs")
             end = await given.send(record, policy=Policy(quiet_seconds=0.6, max_attempts=3))
-            assert end.ended is Ended.FINISHED
+            assert end.ended is StopReason.FINISHED
             assert given.statuses(record) == {"ours": ("delivered", ""), "theirs": ("failed", "forbidden")}
             assert posts(given).count("theirs") == 3
             assert given.rows(record)["theirs"].outcome.attempts == 3
@@ -227,7 +227,7 @@ class TestForbiddenToken:
         async with rig(tmp_path, timeout_seconds=10.0, forbidden_tokens=frozenset({TOKEN})) as given:
             record = await given.campaign(*passes(100))
             end = await given.send(record, rate_per_second=50.0, concurrency=2)
-            assert end.ended is Ended.SAFEGUARD
+            assert end.ended is StopReason.SAFEGUARD
             assert "PASSENTRY_API_KEY" in end.why
             assert count(given, record, Status.PENDING) == 100
             assert FIRST_REFUSED <= len(posts(given)) <= FIRST_REFUSED + 2
@@ -237,7 +237,7 @@ class TestForbiddenToken:
         async with rig(tmp_path, timeout_seconds=10.0, forbidden_tokens=frozenset({TOKEN})) as given:
             record = await given.campaign(*passes(rows))
             end = await given.send(record)
-            assert end.ended is Ended.SAFEGUARD
+            assert end.ended is StopReason.SAFEGUARD
             assert count(given, record, Status.PENDING) == rows
             assert len(posts(given)) == rows
 
@@ -248,14 +248,14 @@ class TestForbiddenToken:
     ) -> None:
         async with rig(tmp_path, timeout_seconds=10.0) as given:
             record = await given.campaign(*passes(60 + left))
-            assert (await given.send(record, limit=60)).ended is Ended.LIMIT
+            assert (await given.send(record, limit=60)).ended is StopReason.LIMIT
             given.simulator.configure(forbidden_tokens=frozenset({TOKEN}))
             end = await given.send(record, rate_per_second=rate_per_second)
-            assert end.ended is Ended.SAFEGUARD
+            assert end.ended is StopReason.SAFEGUARD
             assert count(given, record, Status.FAILED) == 0
             assert count(given, record, Status.PENDING) == left
             given.simulator.configure(forbidden_tokens=frozenset())
-            assert (await given.send(record)).ended is Ended.FINISHED
+            assert (await given.send(record)).ended is StopReason.FINISHED
             assert given.processed() == dict.fromkeys(passes(60 + left), 1)
             assert count(given, record, Status.DELIVERED) == 60 + left
 
@@ -266,7 +266,7 @@ class TestForbiddenToken:
             await given.until(lambda: len(given.processed()) >= 150)
             given.simulator.configure(forbidden_tokens=frozenset({TOKEN}))
             end = await sending
-            assert end.ended is Ended.SAFEGUARD
+            assert end.ended is StopReason.SAFEGUARD
             assert count(given, record, Status.FAILED) == 0
             assert count(given, record, Status.DELIVERED) == len(given.processed())
             assert count(given, record, Status.PENDING) == 400 - len(given.processed())
@@ -285,7 +285,7 @@ class TestForbiddenToken:
             given.simulator.configure(forbidden_tokens=frozenset({TOKEN}))
             await given.until(lambda: sum(request.status == 403 for request in given.simulator.requests()) >= refused)
             given.simulator.configure(forbidden_tokens=frozenset())
-            assert (await sending).ended is Ended.FINISHED
+            assert (await sending).ended is StopReason.FINISHED
             assert given.processed() == dict.fromkeys(passes(rows), 1)
 
     @pytest.mark.parametrize("left", [FIRST_REFUSED, 30, 100])
@@ -293,10 +293,10 @@ class TestForbiddenToken:
         async with rig(tmp_path, timeout_seconds=10.0) as given:
             given.gateway = refusing_messages_to(set(passes(60 + left)[60:]))
             record = await given.campaign(*passes(60 + left))
-            assert (await given.send(record, rate_per_second=200.0)).ended is Ended.SAFEGUARD
+            assert (await given.send(record, rate_per_second=200.0)).ended is StopReason.SAFEGUARD
             assert count(given, record, Status.PENDING) == left
             given.gateway = HttpGateway
-            assert (await given.send(record)).ended is Ended.FINISHED
+            assert (await given.send(record)).ended is StopReason.FINISHED
             assert given.processed() == dict.fromkeys(passes(60 + left), 1)
 
     async def test_refused_with_several_runners_at_work_it_stops_them_all_and_fails_no_row(self, tmp_path: Path) -> None:
@@ -305,10 +305,10 @@ class TestForbiddenToken:
             sending = [given.start(record, rate_per_second=200.0) for _ in range(3)]
             await given.until(lambda: len(given.processed()) >= 50)
             given.simulator.configure(forbidden_tokens=frozenset({TOKEN}))
-            assert {(await one).ended for one in sending} == {Ended.SAFEGUARD}
+            assert {(await one).ended for one in sending} == {StopReason.SAFEGUARD}
             assert count(given, record, Status.FAILED) == 0
             given.simulator.configure(forbidden_tokens=frozenset())
-            assert (await given.send(record)).ended is Ended.FINISHED
+            assert (await given.send(record)).ended is StopReason.FINISHED
             assert given.processed() == dict.fromkeys(passes(400), 1)
 
     @pytest.mark.parametrize("status", [401, 403])
@@ -319,7 +319,7 @@ class TestForbiddenToken:
         async with rig(tmp_path, timeout_seconds=10.0, forbidden=frozenset({"theirs"})) as given:
             given.gateway = _answering_reads(Reading(latest=Latest.UNREADABLE, http_status=status))
             record = await given.campaign("ours", "theirs")
-            assert (await given.send(record)).ended is Ended.FINISHED
+            assert (await given.send(record)).ended is StopReason.FINISHED
             assert given.statuses(record) == {"ours": ("delivered", ""), "theirs": ("failed", "forbidden")}
 
     async def test_a_run_that_ends_before_it_is_known_leaves_the_row_pending(self, tmp_path: Path) -> None:
@@ -330,7 +330,7 @@ class TestForbiddenToken:
             sending = given.start(record, rate_per_second=20.0)
             await given.until(lambda: bool([1 for request in given.simulator.requests() if request.status == 403]))
             given.stop.set()
-            assert (await sending).ended is Ended.INTERRUPTED
+            assert (await sending).ended is StopReason.INTERRUPTED
             status, _ = given.statuses(record)["theirs"]
             assert status == "pending"
             assert count(given, record, Status.SENDING) == 0
@@ -342,13 +342,13 @@ class TestSomebodyElse:
         async with rig(tmp_path, portal=portal) as given:
             record = await given.campaign(*passes(80))
             end = await given.send(record, origin="https://api.example")
-            assert end.ended is Ended.SAFEGUARD
+            assert end.ended is StopReason.SAFEGUARD
             assert "https://api.example" in end.why
             assert (portal if portal.isdigit() else "200") in end.why
             assert [request.method for request in given.simulator.requests()] == ["GET"] * FOREIGN_ANSWERS
             assert count(given, record, Status.PENDING) == 80
             given.simulator.configure(portal="")
-            assert (await given.send(record)).ended is Ended.FINISHED
+            assert (await given.send(record)).ended is StopReason.FINISHED
             assert given.processed() == dict.fromkeys(passes(80), 1)
 
     async def test_one_strange_answer_before_passentrys_own_stops_nothing(self, tmp_path: Path) -> None:
@@ -357,14 +357,14 @@ class TestSomebodyElse:
             sending = given.start(record)
             await given.until(lambda: bool(given.simulator.requests()))
             given.simulator.configure(portal="")
-            assert (await sending).ended is Ended.FINISHED
+            assert (await sending).ended is StopReason.FINISHED
             assert given.processed() == {"a": 1}
 
     @pytest.mark.parametrize("fault", [Fault.READ_ERROR, Fault.READ_HANG, Fault.READ_CUT, Fault.READ_THROTTLE])
     async def test_a_pass_that_can_not_be_read_keeps_nothing_from_being_sent(self, tmp_path: Path, fault: Fault) -> None:
         async with rig(tmp_path, faults={fault: 1.0}) as given:
             record = await given.campaign("a")
-            assert (await given.send(record)).ended is Ended.FINISHED
+            assert (await given.send(record)).ended is StopReason.FINISHED
             assert given.processed() == {"a": 1}
 
     async def test_a_gateway_that_takes_messages_and_shows_its_own_page_stops_the_run_and_nothing_is_sent_again(
@@ -375,12 +375,12 @@ class TestSomebodyElse:
             record = await given.campaign(*passes(80))
             # So many under way at once that the run need not wait out the pauses between them.
             end = await given.send(record, rate_per_second=100.0, concurrency=FOREIGN_SENDS + 4)
-            assert end.ended is Ended.SAFEGUARD
+            assert end.ended is StopReason.SAFEGUARD
             taken = len(given.processed())
             assert FOREIGN_SENDS <= taken <= FOREIGN_SENDS + 8
             assert count(given, record, Status.PENDING) == 80 - taken
             given.gateway = HttpGateway
-            assert (await given.send(record)).ended is Ended.FINISHED
+            assert (await given.send(record)).ended is StopReason.FINISHED
             assert given.processed() == dict.fromkeys(passes(80), 1)
             assert count(given, record, Status.ACCEPTED) == taken
 
@@ -410,12 +410,12 @@ class TestSomebodyElse:
                 await given.until(lambda: count(given, record, Status.UNKNOWN) >= FOREIGN_ANSWERS)
                 await asyncio.sleep(0.3)
                 given.simulator.configure(portal="")
-                assert (await sending).ended is Ended.FINISHED
+                assert (await sending).ended is StopReason.FINISHED
             else:
-                assert (await sending).ended is Ended.SAFEGUARD
+                assert (await sending).ended is StopReason.SAFEGUARD
                 assert FOREIGN_ANSWERS <= count(given, record, Status.UNKNOWN) <= 2 * (FOREIGN_ANSWERS + under_way)
                 given.simulator.configure(portal="")
-                assert (await given.send(record)).ended is Ended.FINISHED
+                assert (await given.send(record)).ended is StopReason.FINISHED
             assert given.processed() == dict.fromkeys(passes(rows), 1)
 
     async def test_reading_back_against_somebody_else_concludes_nothing_and_uses_nothing_up(
@@ -424,16 +424,16 @@ class TestSomebodyElse:
         monkeypatch.setattr("campaign.sender.verify.AGAIN_SECONDS", 0.01)
         monkeypatch.setattr("campaign.sender.verify.MOST_READS", 2)
         # A reading that the end of the run broke off is made by nobody else for so long.
-        monkeypatch.setattr("campaign.ledger.sqlite.doubts.HOLD_SECONDS", 0.3)
+        monkeypatch.setattr("campaign.ledger.sqlite.verification.HOLD_SECONDS", 0.3)
         async with rig(tmp_path, faults={Fault.CUT_AFTER: 1.0}) as given:
             record = await given.campaign(*passes(8))
-            assert (await given.send(record, limit=8)).ended is Ended.LIMIT
+            assert (await given.send(record, limit=8)).ended is StopReason.LIMIT
             given.simulator.configure(portal="page", faults={})
             end = await given.send(record)
-            assert end.ended is Ended.SAFEGUARD
+            assert end.ended is StopReason.SAFEGUARD
             assert given.reader.counts(record.id).in_doubt == 8
             given.simulator.configure(portal="")
-            assert (await given.send(record)).ended is Ended.FINISHED
+            assert (await given.send(record)).ended is StopReason.FINISHED
             assert count(given, record, Status.ACCEPTED) == 8
             assert given.processed() == dict.fromkeys(passes(8), 1)
 
@@ -442,11 +442,11 @@ class TestSomebodyElse:
             given.gateway = _NotFoundPage
             record = await given.campaign(*passes(80))
             end = await given.send(record)
-            assert end.ended is Ended.SAFEGUARD
+            assert end.ended is StopReason.SAFEGUARD
             assert count(given, record, Status.UNKNOWN) >= FOREIGN_SENDS
             assert count(given, record, Status.UNKNOWN) + count(given, record, Status.PENDING) == 80
             given.gateway = HttpGateway
-            assert (await given.send(record)).ended is Ended.FINISHED
+            assert (await given.send(record)).ended is StopReason.FINISHED
             assert given.processed() == dict.fromkeys(passes(80), 1)
 
     async def test_a_404_that_comes_as_a_web_page_is_the_rows_if_its_pass_is_not_found_either_and_others_are(
@@ -456,7 +456,7 @@ class TestSomebodyElse:
         async with rig(tmp_path) as given:
             given.gateway = _NotFoundPageForTheFirst
             record = await given.campaign(*passes(20))
-            assert (await given.send(record, rate_per_second=100.0)).ended is Ended.FINISHED
+            assert (await given.send(record, rate_per_second=100.0)).ended is StopReason.FINISHED
             assert given.statuses(record)[passes(1)[0]] == ("failed", "http_404")
             assert count(given, record, Status.DELIVERED) == 19
 
@@ -467,7 +467,7 @@ class TestSomebodyElse:
         async with rig(tmp_path, faults={Fault.TAKEN_THEN: 0.3}, taken_then=(404,)) as given:
             given.gateway = _NotFoundAtFirst
             record = await given.campaign(*passes(50))
-            assert (await given.send(record, rate_per_second=200.0)).ended is Ended.FINISHED
+            assert (await given.send(record, rate_per_second=200.0)).ended is StopReason.FINISHED
             assert count(given, record, Status.ACCEPTED) > 0
             assert count(given, record, Status.DELIVERED) + count(given, record, Status.ACCEPTED) == 50
             assert given.processed() == dict.fromkeys(passes(50), 1)
@@ -480,7 +480,7 @@ class TestSomebodyElse:
         async with rig(tmp_path) as given:
             given.gateway = _NotFoundPageForAllThatIsRead
             record = await given.campaign(*passes(20))
-            assert (await given.send(record, rate_per_second=100.0)).ended is Ended.FINISHED
+            assert (await given.send(record, rate_per_second=100.0)).ended is StopReason.FINISHED
             assert given.statuses(record)[passes(1)[0]] == ("unknown", "unreadable")
 
     async def test_alone_in_a_list_a_404_that_comes_as_a_web_page_is_settled_by_reading_back(self, tmp_path: Path) -> None:
@@ -488,14 +488,14 @@ class TestSomebodyElse:
             given.gateway = _NotFoundPage
             record = await given.campaign("a")
             end = await given.send(record, policy=Policy(quiet_seconds=0.1, max_attempts=2))
-            assert end.ended is Ended.FINISHED
+            assert end.ended is StopReason.FINISHED
             assert given.statuses(record) == {"a": ("failed", "http_404")}
 
     async def test_one_odd_id_is_not_taken_for_the_whole_way(self, tmp_path: Path) -> None:
         async with rig(tmp_path) as given:
             given.gateway = _LeadingElsewhere
             record = await given.campaign(*passes(20))
-            assert (await given.send(record)).ended is Ended.FINISHED
+            assert (await given.send(record)).ended is StopReason.FINISHED
             assert given.processed() == dict.fromkeys(passes(20), 1)
 
 

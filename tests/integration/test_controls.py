@@ -10,9 +10,9 @@ import pytest
 
 from campaign.domain.model import Skip, Status
 from campaign.domain.schedule import Schedule, parse_window, zone
-from campaign.ledger.port import Terms
-from campaign.ledger.records import MendedRow
-from campaign.sender.stop import Ended
+from campaign.ledger.port import ClaimFilter
+from campaign.ledger.records import CorrectedRow
+from campaign.sender.stop import StopReason
 from tests.integration.pool_given import Rig, passes, rig
 
 BERLIN = zone("Europe/Berlin")
@@ -61,7 +61,7 @@ class TestWindow:
             assert await nothing_more_is_sent(given) == 0
             assert given.log.named("waiting_for_its_time") == [{"until": "2026-11-24T08:00+00:00"}]
             clock.set("2026-11-24T09:00:01+01:00")
-            assert (await sending).ended is Ended.FINISHED
+            assert (await sending).ended is StopReason.FINISHED
             assert given.processed() == dict.fromkeys(passes(5), 1)
 
     async def test_when_it_closes_in_the_middle_nothing_more_leaves(self, tmp_path: Path, clock: WallClock) -> None:
@@ -74,14 +74,14 @@ class TestWindow:
             sent = await nothing_more_is_sent(given)
             assert 10 < sent < 200
             clock.set("2026-11-25T09:00:00+01:00")
-            assert (await sending).ended is Ended.FINISHED
+            assert (await sending).ended is StopReason.FINISHED
             assert given.processed() == dict.fromkeys(passes(200), 1)
 
     async def test_without_waiting_the_run_ends_and_leaves_the_rows(self, tmp_path: Path, clock: WallClock) -> None:
         clock.set("2026-11-24T03:00:00+01:00")
         async with rig(tmp_path, clock=clock) as given:
             record = await given.campaign("a")
-            assert (await given.send(record, schedule=DAYTIME, wait=False)).ended is Ended.NOT_NOW
+            assert (await given.send(record, schedule=DAYTIME, wait=False)).ended is StopReason.OUTSIDE_WINDOW
             assert given.statuses(record) == {"a": ("pending", "")}
 
     async def test_each_row_has_its_own_zone_and_the_one_that_closes_first_goes_first(self, tmp_path: Path, clock: WallClock) -> None:
@@ -93,7 +93,7 @@ class TestWindow:
             await given.until(lambda: len(given.processed()) == 2)
             assert await nothing_more_is_sent(given) == 2
             clock.set("2026-11-24T15:00:01+01:00")
-            assert (await sending).ended is Ended.FINISHED
+            assert (await sending).ended is StopReason.FINISHED
             assert [found.id for found in given.simulator.audit()] == ["tokyo", "berlin", "york"]
 
     async def test_without_waiting_the_run_ends_when_only_zones_are_left_in_which_it_is_not_the_time(
@@ -103,7 +103,7 @@ class TestWindow:
         async with rig(tmp_path, clock=clock) as given:
             record = await given.campaign("berlin", "tokyo", zones={"tokyo": "Asia/Tokyo"})
             async with asyncio.timeout(30):
-                assert (await given.send(record, schedule=DAYTIME, wait=False)).ended is Ended.NOT_NOW
+                assert (await given.send(record, schedule=DAYTIME, wait=False)).ended is StopReason.OUTSIDE_WINDOW
             assert given.processed() == {"berlin": 1}
             assert given.log.named("waiting_for_its_time") == [{"until": "2026-11-25T00:00+00:00"}]
 
@@ -113,10 +113,10 @@ class TestWindow:
             record = await given.campaign("gone", *passes(60))
             sending = given.start(record, schedule=DAYTIME, rate_per_second=30.0)
             await given.until(lambda: given.statuses(record)["gone"][0] == "failed")
-            mended = MendedRow(row=1, pass_id="found", pass_key="found", message="Hello", cells=("found",), zone="Asia/Tokyo")
-            assert await given.ledger.mend(record.id, [mended], [], frozenset({Status.FAILED})) == 1
+            mended = CorrectedRow(row=1, pass_id="found", pass_key="found", message="Hello", cells=("found",), zone="Asia/Tokyo")
+            assert await given.ledger.apply_corrections(record.id, [mended], [], frozenset({Status.FAILED})) == 1
             async with asyncio.timeout(20):
-                assert (await sending).ended is Ended.FINISHED
+                assert (await sending).ended is StopReason.FINISHED
             assert given.processed()["found"] == 1
 
     async def test_in_a_night_without_two_o_clock_nothing_is_sent_from_two_to_three(self, tmp_path: Path, clock: WallClock) -> None:
@@ -129,18 +129,18 @@ class TestWindow:
             clock.set("2026-03-29T03:00:30+02:00")
             assert await nothing_more_is_sent(given) == 0
             clock.set("2026-03-30T02:00:01+02:00")
-            assert (await sending).ended is Ended.FINISHED
+            assert (await sending).ended is StopReason.FINISHED
 
     async def test_the_hour_that_comes_twice_is_used_twice(self, tmp_path: Path, clock: WallClock) -> None:
         night = Schedule(home=BERLIN, window=parse_window("02:30-02:45"))
         clock.set("2026-10-25T02:31:00+02:00")
         async with rig(tmp_path, clock=clock) as given:
             record = await given.campaign(*passes(3))
-            assert (await given.send(record, schedule=night, limit=1)).ended is Ended.LIMIT
+            assert (await given.send(record, schedule=night, limit=1)).ended is StopReason.LIMIT
             clock.set("2026-10-25T02:50:00+02:00")
-            assert (await given.send(record, schedule=night, wait=False)).ended is Ended.NOT_NOW
+            assert (await given.send(record, schedule=night, wait=False)).ended is StopReason.OUTSIDE_WINDOW
             clock.set("2026-10-25T02:31:00+01:00")
-            assert (await given.send(record, schedule=night)).ended is Ended.FINISHED
+            assert (await given.send(record, schedule=night)).ended is StopReason.FINISHED
             assert given.processed() == dict.fromkeys(passes(3), 1)
 
 
@@ -153,7 +153,7 @@ class TestStartAndEnd:
             sending = given.start(record, schedule=schedule)
             assert await nothing_more_is_sent(given) == 0
             clock.set("2026-11-24T18:00:00+00:00")
-            assert (await sending).ended is Ended.FINISHED
+            assert (await sending).ended is StopReason.FINISHED
 
     async def test_what_is_left_at_the_end_is_skipped_and_never_sent(self, tmp_path: Path, clock: WallClock) -> None:
         clock.set("2026-11-24T12:00:00+00:00")
@@ -163,7 +163,7 @@ class TestStartAndEnd:
             sending = given.start(record, schedule=schedule, rate_per_second=50.0)
             await given.until(lambda: len(given.processed()) > 10)
             clock.set("2026-11-24T18:00:00+00:00")
-            assert (await sending).ended is Ended.FINISHED
+            assert (await sending).ended is StopReason.FINISHED
             counts = given.reader.counts(record.id)
             assert counts.reasons(Status.SKIPPED) == {"expired": 200 - len(given.processed())}
             assert counts.by_status[Status.DELIVERED] == len(given.processed()) < 150
@@ -176,7 +176,7 @@ class TestStartAndEnd:
             sending = given.start(record, schedule=schedule)
             await given.until(lambda: given.statuses(record)["a"][0] == "unknown")
             clock.set("2026-11-24T18:00:00+00:00")
-            assert (await sending).ended is Ended.FINISHED
+            assert (await sending).ended is StopReason.FINISHED
             assert given.statuses(record) == {"a": ("skipped", "expired")}
 
 
@@ -200,12 +200,12 @@ class TestWhom:
     async def test_a_message_that_another_token_has_under_way_counts(self, tmp_path: Path) -> None:
         async with rig(tmp_path) as given:
             first, second = [await given.campaign("a", name=name, message=name) for name in ("first", "second")]
-            one = await given.ledger.enlist(first.id, quiet_seconds=1.0, api=given.simulator.url, account="one")
-            two = await given.ledger.enlist(second.id, quiet_seconds=1.0, api=given.simulator.url, account="two")
-            terms = Terms(daily_cap=1)
+            one = await given.ledger.register_runner(first.id, quiet_seconds=1.0, api=given.simulator.url, account="one")
+            two = await given.ledger.register_runner(second.id, quiet_seconds=1.0, api=given.simulator.url, account="two")
+            terms = ClaimFilter(daily_cap=1)
             assert len(await given.ledger.claim(one, 1, terms)) == 1
             assert await given.ledger.claim(two, 1, terms) == []
-            await given.ledger.dismiss(one, "test")
+            await given.ledger.deregister_runner(one, "test")
             assert await given.ledger.claim(two, 1, terms) == []
 
     async def test_what_reached_nobody_does_not_count_and_no_cap_is_no_cap(self, tmp_path: Path) -> None:
@@ -233,14 +233,14 @@ class TestWhom:
         async with rig(tmp_path) as given:
             record = await given.campaign(*passes(100))
             only = given.reader.sample(record.id, 20, 7)
-            assert (await given.send(record, only=only, limit=8)).ended is Ended.LIMIT
+            assert (await given.send(record, only=only, limit=8)).ended is StopReason.LIMIT
             assert given.reader.sample(record.id, 20, 7) == only != given.reader.sample(record.id, 20, 8)
-            assert (await given.send(record, only=only)).ended is Ended.LIMIT
+            assert (await given.send(record, only=only)).ended is StopReason.LIMIT
             rows = {row.pass_id: row.row for row in given.rows(record).values()}
             assert sorted(rows[one] for one in given.processed()) == sorted(only)
             assert len(set(only)) == 20
             assert given.reader.counts(record.id).by_status[Status.PENDING] == 80
-            assert (await given.send(record, only=only)).ended is Ended.LIMIT
+            assert (await given.send(record, only=only)).ended is StopReason.LIMIT
             assert len(given.simulator.audit()) == 20
 
 
@@ -249,7 +249,7 @@ async def test_leaving_out_takes_what_is_pending_and_nothing_else(tmp_path: Path
     async with rig(tmp_path) as given:
         record = await given.campaign(*passes(4))
         await given.send(record, limit=1)
-        assert await given.ledger.leave_out(record.id, reason) == 3
+        assert await given.ledger.skip_pending(record.id, reason) == 3
         assert given.reader.counts(record.id).reasons(Status.SKIPPED) == {reason.value: 3}
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from campaign.ledger.sqlite import SqliteLedger
-from campaign.sender.stop import Ended
+from campaign.sender.stop import StopReason
 from campaign.simulator.config import Latency
 from campaign.simulator.faults import Fault
 from tests.integration.pool_given import rig
@@ -23,7 +23,7 @@ class Counted(SqliteLedger):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self.asked: Counter[str] = Counter()
-        for name in ("bury", "doubts", "doubts_elsewhere", "lease", "settle"):
+        for name in ("reap_dead_runners", "claim_unverified", "claim_unverified_orphans", "lease", "settle"):
             setattr(self, name, self._counting(getattr(self, name)))
 
     def _counting(self, method: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
@@ -40,10 +40,10 @@ async def test_while_an_answer_is_waited_for_the_ledger_is_hardly_asked(tmp_path
         await given.ledger.close()
         given.ledger = ledger = Counted(tmp_path / "campaign.db")
         record = await given.campaign("a")
-        assert (await given.send(record, rate_per_second=9.0)).ended is Ended.FINISHED
+        assert (await given.send(record, rate_per_second=9.0)).ended is StopReason.FINISHED
         assert given.processed() == {"a": 1}
     # One slot is of the reading that shows who answers.
-    once = {"lease": 2, "settle": 1, "bury": 1, "doubts": 1, "doubts_elsewhere": 1}
+    once = {"lease": 2, "settle": 1, "reap_dead_runners": 1, "claim_unverified": 1, "claim_unverified_orphans": 1}
     assert ledger.asked == once
 
 

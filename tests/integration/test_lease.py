@@ -10,7 +10,7 @@ from campaign.ledger.sqlite import SqliteLedger
 from campaign.sender.gateway import HttpGateway, Timeouts
 from campaign.sender.pool import Pool
 from campaign.sender.settings import Clocks, PoolSettings
-from campaign.sender.stop import End, Ended
+from campaign.sender.stop import End, StopReason
 from tests.integration.test_time import HOUR, QUIET_SECONDS, Bench, Nobody, bench
 
 
@@ -43,22 +43,22 @@ async def another(at: Bench) -> AsyncIterator[SqliteLedger]:
 
 async def test_a_run_that_begins_late_in_its_lease_is_taken_for_dead_by_nobody(tmp_path: Path) -> None:
     async with bench(tmp_path / "campaign.db", 40) as at, another(at) as other:
-        runner = await at.ledger.enlist(at.record.id, quiet_seconds=QUIET_SECONDS)
+        runner = await at.ledger.register_runner(at.record.id, quiet_seconds=QUIET_SECONDS)
         at.clock.suspend(runner.lease_seconds - 1)
         async with asyncio.TaskGroup() as group:
             run = group.create_task(run_as(runner, at, rate=20.0))
             await at.until(lambda: at.sent() >= 5)
             # By the lease of its beginning alone, all that it holds would now be another's to send.
             at.clock.suspend(2.0)
-            assert await other.bury(quiet_seconds=QUIET_SECONDS) == 0
-        assert run.result().ended is Ended.FINISHED
+            assert await other.reap_dead_runners(quiet_seconds=QUIET_SECONDS) == 0
+        assert run.result().ended is StopReason.FINISHED
         at.every_pass_once(40)
 
 
 async def test_a_run_that_begins_after_its_lease_was_taken_sends_nothing_and_ends_at_once(tmp_path: Path) -> None:
     async with bench(tmp_path / "campaign.db", 3) as at, another(at) as other:
-        runner = await at.ledger.enlist(at.record.id, quiet_seconds=QUIET_SECONDS)
+        runner = await at.ledger.register_runner(at.record.id, quiet_seconds=QUIET_SECONDS)
         at.clock.suspend(HOUR)
-        assert await other.bury(quiet_seconds=QUIET_SECONDS) == 0
-        assert (await run_as(runner, at, rate=20.0)).ended is Ended.SUPERSEDED
+        assert await other.reap_dead_runners(quiet_seconds=QUIET_SECONDS) == 0
+        assert (await run_as(runner, at, rate=20.0)).ended is StopReason.LEASE_LOST
         assert at.sent() == 0

@@ -14,7 +14,7 @@ from campaign.domain.verdict import Latest, Reading
 from campaign.insights import exit_code_of
 from campaign.sender.attempt import OnUnknown, Policy
 from campaign.sender.gateway import HttpGateway
-from campaign.sender.stop import Ended
+from campaign.sender.stop import StopReason
 from campaign.simulator.faults import AMBIGUOUS, Fault
 from campaign.simulator.passes import PassChange
 from tests.integration.pool_given import QUIET, passes, rig
@@ -28,7 +28,7 @@ class TestAmbiguity:
             record = await given.campaign(*passes(600))
             end = await given.send(record, policy=Policy(quiet_seconds=0.6, max_attempts=50))
             processed = given.processed()
-            assert end.ended is Ended.FINISHED
+            assert end.ended is StopReason.FINISHED
             assert max(processed.values()) == 1
             for one, (status, reason) in given.statuses(record).items():
                 assert status in {"delivered", "accepted"} or (status == "unknown" and reason), (one, status, reason)
@@ -39,7 +39,7 @@ class TestAmbiguity:
         async with rig(tmp_path, faults={Fault.ERROR_BEFORE: 1.0}) as given:
             record = await given.campaign("a")
             end = await given.send(record, policy=Policy(quiet_seconds=0.1, max_attempts=3))
-            assert end.ended is Ended.FINISHED
+            assert end.ended is StopReason.FINISHED
             status, reason = given.statuses(record)["a"]
             assert (status, reason[:6]) == ("failed", "http_5")
             assert given.rows(record)["a"].outcome.attempts == 3
@@ -50,7 +50,7 @@ class TestAmbiguity:
         async with rig(tmp_path, faults={Fault.READ_NULL: 1.0, Fault.CUT_AFTER: 1.0}) as given:
             record = await given.campaign(*passes(3))
             policy = Policy(quiet_seconds=0.05, max_attempts=2)
-            assert (await given.send(record, rate_per_second=20.0, policy=policy)).ended is Ended.FINISHED
+            assert (await given.send(record, rate_per_second=20.0, policy=policy)).ended is StopReason.FINISHED
             assert max(given.processed().values()) == 2
             assert {status for status, _ in given.statuses(record).values()} == {"failed", "unknown"}
 
@@ -96,7 +96,7 @@ class TestAmbiguity:
         async with rig(tmp_path, faults={Fault.CUT_AFTER: 1.0, Fault.READ_THROTTLE: 1.0}, retry_after="0.1") as given:
             record = await given.campaign("a")
             end = await given.send(record)
-            assert end.ended is Ended.FINISHED
+            assert end.ended is StopReason.FINISHED
             assert given.statuses(record) == {"a": ("unknown", "unreadable")}
             assert given.processed() == {"a": 1}
             methods = [request.method for request in given.simulator.requests()]
@@ -119,7 +119,7 @@ class TestAmbiguity:
         async with rig(tmp_path, faults={Fault.CUT_AFTER: 1.0}) as given:
             record = await given.campaign("a")
             end = await given.send(record, policy=Policy(on_unknown=policy, max_attempts=2))
-            assert end.ended is Ended.FINISHED
+            assert end.ended is StopReason.FINISHED
             assert given.statuses(record)["a"][0] == "unknown"
             assert given.processed() == {"a": sent}
             assert [request.method for request in given.simulator.requests()] == ["GET", *["POST"] * sent]
@@ -220,7 +220,7 @@ class TestBaseline:
         async with rig(tmp_path) as given:
             record = await given.campaign(*passes(120))
             end = await given.send(record, baseline=True, limit=50, rate_per_second=200.0)
-            assert end.ended is Ended.LIMIT
+            assert end.ended is StopReason.LIMIT
             assert sorted(given.processed()) == passes(50)
             seen: dict[str | None, list[str]] = {}
             for request in given.simulator.requests():
@@ -242,7 +242,7 @@ class TestBaseline:
             sending = given.start(record, baseline=True, rate_per_second=20.0)
             await given.until(lambda: len(given.processed()) >= 5)
             given.stop.set()
-            assert (await sending).ended is Ended.INTERRUPTED
+            assert (await sending).ended is StopReason.INTERRUPTED
             counts = given.reader.counts(record.id).by_status
             assert counts[Status.DELIVERED] == len(given.processed())
             assert counts[Status.DELIVERED] + counts[Status.PENDING] == 100
@@ -251,7 +251,7 @@ class TestBaseline:
 async def test_what_is_still_to_be_read_back_keeps_a_campaign_from_being_finished(tmp_path: Path) -> None:
     async with rig(tmp_path, faults={Fault.CUT_BEFORE: 1.0}) as given:
         record = await given.campaign("a")
-        assert (await given.send(record, limit=1)).ended is Ended.LIMIT
+        assert (await given.send(record, limit=1)).ended is StopReason.LIMIT
         counts = given.reader.counts(record.id)
         assert (counts.open, counts.in_doubt, counts.unfinished) == (0, 1, 1)
         assert exit_code_of(counts, rows_left_code=5) == 5
@@ -272,7 +272,7 @@ class TestSafeguards:
         async with rig(tmp_path, tokens_accepted_for=10) as given:
             record = await given.campaign(*passes(100))
             end = await given.send(record, rate_per_second=50.0)
-            assert end.ended is Ended.SAFEGUARD
+            assert end.ended is StopReason.SAFEGUARD
             assert "PASSENTRY_API_KEY" in end.why
             refused = [request for request in given.simulator.requests() if request.status == 401]
             assert len(refused) == 1, "nothing more is sent after the first refusal"

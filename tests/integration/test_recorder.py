@@ -9,7 +9,7 @@ from campaign.domain.errors import LedgerError
 from campaign.domain.model import Claim, Outcome, Settlement, Status
 from campaign.ledger.port import Runner
 from campaign.ledger.sqlite import SqliteLedger
-from campaign.sender.settlement import MOST_WAITING, Recorder
+from campaign.sender.settlement import MOST_WAITING, SettlementBatcher
 from tests.integration.pool_given import Log
 
 RUNNER = Runner(id=1, campaign=1, lease_seconds=30, quiet_seconds=1)
@@ -22,7 +22,7 @@ def settlement(row: int) -> Settlement:
 
 async def test_when_the_ledger_fails_nobody_waits_for_ever_to_hand_something_over(tmp_path: Path) -> None:
     ledger = SqliteLedger(tmp_path / "campaign.db")
-    recorder = Recorder(ledger, RUNNER, Log())
+    recorder = SettlementBatcher(ledger, RUNNER, Log())
     for row in range(MOST_WAITING):
         await recorder.settle(settlement(row))
     waiting = [asyncio.create_task(recorder.settle(settlement(row))) for row in range(1024)]

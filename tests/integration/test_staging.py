@@ -11,7 +11,7 @@ from campaign.app.list_source import opened
 from campaign.app.stage import Staged, stage
 from campaign.domain.errors import OtherContentError, UsageError
 from campaign.domain.model import Status
-from campaign.ledger.port import CampaignSpec, Control
+from campaign.ledger.port import CampaignSpec, DesiredState
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from campaign.reporter.results import write_results
 from campaign.settings import GivenSettings
@@ -43,10 +43,10 @@ class Desk:
     async def send_one(self) -> None:
         record = self.reader.campaign("list")
         assert record is not None
-        runner = await self.ledger.enlist(record.id, quiet_seconds=0)
+        runner = await self.ledger.register_runner(record.id, quiet_seconds=0)
         (claim,) = await self.ledger.claim(runner, 1)
         await self.ledger.settle(runner, [ends(claim, Status.FAILED)])
-        await self.ledger.dismiss(runner, "limit")
+        await self.ledger.deregister_runner(runner, "limit")
 
     def texts(self) -> list[str]:
         (record,) = self.reader.campaigns()
@@ -68,13 +68,13 @@ async def test_the_same_list_and_message_are_the_same_campaign(desk: Desk) -> No
     assert not desk.told
 
 
-@pytest.mark.parametrize("control", [Control.GO, Control.CANCELLED])
-async def test_a_corrected_message_takes_the_place_of_one_that_was_never_sent(desk: Desk, control: Control) -> None:
+@pytest.mark.parametrize("control", [DesiredState.GO, DesiredState.CANCELLED])
+async def test_a_corrected_message_takes_the_place_of_one_that_was_never_sent(desk: Desk, control: DesiredState) -> None:
     first = await desk.stage("Helo")
     await desk.ledger.control(first.record.id, control)
     again = await desk.stage("Hello", rows=3, begin=lambda spec: replace(spec, settings=spec.settings | {"window": "09:00-10:00"}))
     assert not again.resumed
-    assert again.record.control is Control.GO
+    assert again.record.control is DesiredState.GO
     assert again.record.spec.settings["window"] == "09:00-10:00"
     assert desk.texts() == ["Hello"] * 3
     assert [text.partition(":")[0] for text in desk.told] == ["Nothing of the campaign “list” was ever sent"]
@@ -95,7 +95,7 @@ async def test_what_was_sent_in_part_is_never_replaced(desk: Desk) -> None:
     await desk.send_one()
     with pytest.raises(OtherContentError, match="campaign resume list"):
         await desk.stage("Hello")
-    await desk.ledger.control(first.record.id, Control.CANCELLED)
+    await desk.ledger.control(first.record.id, DesiredState.CANCELLED)
     with pytest.raises(OtherContentError) as caught:
         await desk.stage("Hello")
     assert "resume" not in str(caught.value)
@@ -104,7 +104,7 @@ async def test_what_was_sent_in_part_is_never_replaced(desk: Desk) -> None:
 
 async def test_what_is_held_back_is_not_replaced(desk: Desk) -> None:
     first = await desk.stage("Helo")
-    await desk.ledger.control(first.record.id, Control.PAUSED)
+    await desk.ledger.control(first.record.id, DesiredState.PAUSED)
     with pytest.raises(OtherContentError, match="campaign resume list"):
         await desk.stage("Hello")
 

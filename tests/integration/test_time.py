@@ -15,7 +15,7 @@ from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from campaign.sender.gateway import HttpGateway, Timeouts
 from campaign.sender.pool import Pool
 from campaign.sender.settings import Clocks, PoolSettings
-from campaign.sender.stop import End, Ended
+from campaign.sender.stop import End, StopReason
 from campaign.simulator.config import Latency, SimulatorConfig
 from campaign.simulator.server import Simulator
 from tests.contract.given import campaign_of, staged
@@ -73,7 +73,7 @@ class Bench:
     path: Path
 
     async def send(self, *, rate: float | None, concurrency: int | None = None, seconds: float = 30.0) -> End:
-        runner = await self.ledger.enlist(self.record.id, quiet_seconds=QUIET_SECONDS)
+        runner = await self.ledger.register_runner(self.record.id, quiet_seconds=QUIET_SECONDS)
         settings = PoolSettings(key="token", rate_per_second=rate, read_rate_per_second=100.0, concurrency=concurrency)
         try:
             async with HttpGateway(url=self.simulator.url, token="t", concurrency=settings.workers, timeouts=Timeouts()) as gateway:
@@ -89,7 +89,7 @@ class Bench:
                 async with asyncio.timeout(seconds):
                     return await pool.run(stop=asyncio.Event(), stop_now=asyncio.Event())
         finally:
-            await self.ledger.dismiss(runner, "over")
+            await self.ledger.deregister_runner(runner, "over")
 
     @asynccontextmanager
     async def sending(self, **how: float) -> AsyncIterator[asyncio.Task[End]]:
@@ -134,7 +134,7 @@ async def test_setting_the_wall_clock_neither_stops_nor_hurries_a_run(tmp_path: 
             for step, share in ((DAY, 0.25), (-2 * DAY, 0.5), (DAY, 0.75)):
                 await at.until(lambda share=share: at.sent() >= 120 * share)  # type: ignore[misc]  # mypy can't infer defaults of lambdas
                 at.clock.wall_ahead += step
-        assert run.result().ended is Ended.FINISHED
+        assert run.result().ended is StopReason.FINISHED
         assert time.monotonic() - began > 120 / 60 * 0.9
         at.every_pass_once(120)
         sent_at = [row.outcome.sent_at for row in at.reader.rows(at.record.id)]
@@ -155,15 +155,15 @@ async def test_what_throttles_a_run_is_not_ended_by_setting_the_wall_clock(tmp_p
 async def test_a_lease_and_a_quiet_period_are_not_moved_by_setting_the_wall_clock(tmp_path: Path, jump: float) -> None:
     async with bench(tmp_path / "campaign.db", 2) as at:
         other = SqliteLedger(at.path, clock=at.clock)
-        runner = await other.enlist(at.record.id, quiet_seconds=QUIET_SECONDS)
+        runner = await other.register_runner(at.record.id, quiet_seconds=QUIET_SECONDS)
         await other.claim(runner, 1)
         at.clock.wall_ahead += jump
-        assert await at.ledger.bury(quiet_seconds=QUIET_SECONDS) == 0
+        assert await at.ledger.reap_dead_runners(quiet_seconds=QUIET_SECONDS) == 0
         await other.close()
-        assert await at.ledger.bury(quiet_seconds=QUIET_SECONDS) == 1
-        assert await at.ledger.doubts(at.record.id, 9) == []
+        assert await at.ledger.reap_dead_runners(quiet_seconds=QUIET_SECONDS) == 1
+        assert await at.ledger.claim_unverified(at.record.id, 9) == []
         at.clock.ticks_ahead += QUIET_SECONDS
-        assert len(await at.ledger.doubts(at.record.id, 9)) == 1
+        assert len(await at.ledger.claim_unverified(at.record.id, 9)) == 1
 
 
 async def test_suspended_with_rows_in_hand_sends_none_of_them_and_the_next_run_sends_all(tmp_path: Path) -> None:
@@ -174,9 +174,9 @@ async def test_suspended_with_rows_in_hand_sends_none_of_them_and_the_next_run_s
             before = at.sent()
         # What was on its way at that moment may still come; what waited for its turn may not.
         assert at.sent() <= before + 1
-        assert run.result().ended is Ended.SUPERSEDED
+        assert run.result().ended is StopReason.LEASE_LOST
         assert set(at.statuses()) <= {Status.DELIVERED, Status.PENDING, Status.UNKNOWN}
-        assert (await at.send(rate=100.0)).ended is Ended.FINISHED
+        assert (await at.send(rate=100.0)).ended is StopReason.FINISHED
         at.every_pass_once(60)
 
 
@@ -185,7 +185,7 @@ async def test_suspended_while_it_waits_for_answers_settles_them_if_nobody_has_t
         async with at.sending() as run:
             await at.until(lambda: len(at.simulator.requests()) == 10 or at.sent() == 10)
             at.clock.suspend(HOUR)
-        assert run.result().ended in {Ended.FINISHED, Ended.SUPERSEDED}
+        assert run.result().ended in {StopReason.FINISHED, StopReason.LEASE_LOST}
         at.every_pass_once(10)
         assert at.statuses() == {Status.DELIVERED: 10}
 
@@ -197,14 +197,14 @@ async def test_suspended_while_another_takes_its_rows_changes_nothing_of_theirs(
             async with at.sending(rate=40.0) as run:
                 await at.until(lambda: at.sent() >= 10)
                 at.clock.suspend(HOUR)
-                assert await other.bury(quiet_seconds=QUIET_SECONDS) > 0
+                assert await other.reap_dead_runners(quiet_seconds=QUIET_SECONDS) > 0
                 before = at.sent()
-            assert run.result().ended is Ended.SUPERSEDED
+            assert run.result().ended is StopReason.LEASE_LOST
             # Those that were with the API when the machine slept are processed there; no new one is begun.
             assert at.sent() <= before + 14
         finally:
             await other.close()
-        assert (await at.send(rate=100.0)).ended is Ended.FINISHED
+        assert (await at.send(rate=100.0)).ended is StopReason.FINISHED
         at.every_pass_once(40)
         assert at.statuses()[Status.DELIVERED] + at.statuses()[Status.ACCEPTED] == 40
 
@@ -216,17 +216,17 @@ async def test_suspended_between_two_renewals_goes_on_or_stops_but_never_doubles
             for nap in range(1, 6):
                 await at.until(lambda nap=nap: at.sent() >= nap * 5 or run.done())  # type: ignore[misc]  # (same)
                 at.clock.suspend(9.0)
-        assert run.result().ended in {Ended.FINISHED, Ended.SUPERSEDED}
-        assert (await at.send(rate=100.0)).ended is Ended.FINISHED
+        assert run.result().ended in {StopReason.FINISHED, StopReason.LEASE_LOST}
+        assert (await at.send(rate=100.0)).ended is StopReason.FINISHED
         at.every_pass_once(80)
 
 
 async def test_a_runner_that_slept_is_told_so_by_its_next_renewal(tmp_path: Path) -> None:
     async with bench(tmp_path / "campaign.db", 1) as at:
         other: Ledger = SqliteLedger(at.path, clock=at.clock)
-        runner: Runner = await other.enlist(at.record.id, quiet_seconds=QUIET_SECONDS)
+        runner: Runner = await other.register_runner(at.record.id, quiet_seconds=QUIET_SECONDS)
         at.clock.suspend(HOUR)
-        assert await at.ledger.bury(quiet_seconds=QUIET_SECONDS) == 0
-        assert not await other.renew(runner, "sending")
+        assert await at.ledger.reap_dead_runners(quiet_seconds=QUIET_SECONDS) == 0
+        assert not await other.heartbeat(runner, "sending")
         assert await other.claim(runner, 1) == []
         await other.close()

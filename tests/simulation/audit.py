@@ -8,7 +8,7 @@ from math import floor
 from typing import Final
 
 from campaign.domain.model import Outcome, StagedRow, Status
-from campaign.ledger.port import Control
+from campaign.ledger.port import DesiredState
 from campaign.sender.attempt import OnUnknown
 from tests.simulation.campaign import Evidence
 from tests.simulation.plan import DAY_SECONDS, WINDOW_SECONDS
@@ -51,7 +51,7 @@ def _whole(evidence: Evidence) -> Iterator[Violation]:
     # Where no message is known to have been accepted, nothing tells a refused token from refused passes: a person has to look.
     none_accepted = all(row.outcome.status not in ARRIVED for row in evidence.rows.values())
     all_refused = none_accepted and all(outcome.reason == "forbidden" for outcome in open_rows)
-    if not evidence.finished and evidence.control is not Control.CANCELLED and not all_refused:
+    if not evidence.finished and evidence.control is not DesiredState.CANCELLED and not all_refused:
         yield Violation(kind=Kind.STUCK, words="the same command again and again does not finish it")
     if evidence.runners_at_work:
         yield Violation(kind=Kind.LEDGER, words=f"{evidence.runners_at_work} runners are still said to be at work")

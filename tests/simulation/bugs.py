@@ -14,7 +14,7 @@ from campaign.domain import verdict
 from campaign.domain.model import Status
 from campaign.domain.schedule import Schedule
 from campaign.domain.verdict import Conclusion, Fault, Proof, Reply, Verdict
-from campaign.ledger.port import Control
+from campaign.ledger.port import DesiredState
 from campaign.ledger.sqlite import SqliteReader, base, connection, ledger
 from campaign.ledger.sqlite.base import Store
 from campaign.sender import attempt, executor, lease, verify
@@ -77,7 +77,7 @@ def commits_are_not_synced() -> AbstractContextManager[object]:
 
 def leases_are_ignored() -> AbstractContextManager[object]:
     """A process that was away for longer than its lease goes on."""
-    return mock.patch.object(lease.Heart, "beats", return_value=True)
+    return mock.patch.object(lease.LeaseKeeper, "is_held", return_value=True)
 
 
 def the_living_are_buried() -> AbstractContextManager[object]:
@@ -149,7 +149,7 @@ def a_cancel_is_not_heard() -> AbstractContextManager[object]:
 
     def deaf(self: SqliteReader, campaign: int) -> Any:
         found = outlook(self, campaign)
-        return replace(found, control=Control.GO) if found.control is Control.CANCELLED else found
+        return replace(found, control=DesiredState.GO) if found.control is DesiredState.CANCELLED else found
 
     stack = ExitStack()
     stack.enter_context(mock.patch.object(SqliteReader, "outlook", deaf))

@@ -23,10 +23,10 @@ from campaign.app.session import Front
 from campaign.domain.errors import CampaignError, LedgerError
 from campaign.domain.model import Counts, Outcome, ResultRow, Settlement, Skip, StagedRow, Status
 from campaign.domain.retry_selection import Selection
-from campaign.ledger.port import CampaignRecord, CampaignSpec, Control
+from campaign.ledger.port import CampaignRecord, CampaignSpec, DesiredState
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader, base
 from campaign.ledger.sqlite.connection import SqliteClock
-from campaign.ledger.sqlite.integrity import Witness, runners_folder
+from campaign.ledger.sqlite.integrity import RollbackGuard, runners_folder
 from campaign.ledger.sqlite.writer import MOST_TOGETHER, MOST_WAITING, Writer, type_of_work
 from campaign.settings import Settings
 from campaign.simulator.config import SimulatorConfig
@@ -71,7 +71,7 @@ class Evidence:
     texts: dict[str, set[str]]
     requests: Counter[str]
     network: Network
-    control: Control
+    control: DesiredState
     runners_at_work: int
     finished: bool
     by_person: Counter[int]
@@ -88,7 +88,7 @@ class TurnWriter(Writer):
         self._connection = connection
         self._path = path
         self._clock = clock
-        self._witness = Witness(path)
+        self._witness = RollbackGuard(path)
         self._asked: list[tuple[type_of_work, asyncio.Future[Any]]] = []
         self._closed = False
         self._turn_comes = False
@@ -279,8 +279,8 @@ class Simulation:
                     held._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
                 held.cut()
             elif isinstance(held, SqliteLedger):
-                for lifeline in held._lifelines.values():
-                    lifeline.let_go()
+                for lifeline in held._locks.values():
+                    lifeline.release()
             else:
                 with suppress(apsw.Error):
                     held._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
@@ -364,11 +364,11 @@ class Simulation:
 
         return self._begin("retry", command)
 
-    def _control(self, wanted: Control) -> Runner:
+    def _control(self, wanted: DesiredState) -> Runner:
         async def command(settings: Settings, front: Front) -> Any:
             del front
             await run.control(NAME, wanted, settings)
-            if wanted is Control.CANCELLED and self._cancelled_at is None:
+            if wanted is DesiredState.CANCELLED and self._cancelled_at is None:
                 self._cancelled_at = self._loop.time()
 
         return self._begin(wanted.value, command)
@@ -428,9 +428,9 @@ class Simulation:
             case Kind.RESUME:
                 self._resume()
             case Kind.PAUSE:
-                self._control(Control.PAUSED)
+                self._control(DesiredState.PAUSED)
             case Kind.CANCEL:
-                self._control(Control.CANCELLED)
+                self._control(DesiredState.CANCELLED)
             case Kind.RETRY_FAILED:
                 self._retry(Status.FAILED)
             case Kind.RETRY_UNKNOWN:
@@ -531,7 +531,7 @@ class Simulation:
                 outlook = reader.outlook(record.id)
                 if outlook.finished and not any(one.alive for one in reader.runners(record.id)):
                     return True
-                if record.control is Control.CANCELLED:
+                if record.control is DesiredState.CANCELLED:
                     self._verify()
                     continue
             if not left:

@@ -9,7 +9,7 @@ from typing import cast
 
 from campaign.domain.pacing import Pace, Slots, lease, pause, throttle
 from campaign.ledger.port import Ledger
-from campaign.sender.rate_limiter import Pacer
+from campaign.sender.rate_limiter import RateLimiter
 from tests.bench.arrivals import most_in_a_second
 from tests.unit.virtual_time import VirtualLoop
 
@@ -92,7 +92,7 @@ class Process:
 
     async def run(self, budget: Budget, rate: float, jitter: Callable[[], float]) -> None:
         await asyncio.sleep(self._sender.starts_after)
-        pacer = Pacer(cast("Ledger", budget), "key", rate, usable=lambda: (self._free, self._left), jitter=jitter)
+        pacer = RateLimiter(cast("Ledger", budget), "key", rate, usable=lambda: (self._free, self._left), jitter=jitter)
         async with asyncio.TaskGroup() as group:
             leasing = group.create_task(pacer.run())
             while self._left:

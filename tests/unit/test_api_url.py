@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from campaign.domain.errors import UsageError
-from campaign.sender.api_url import Endpoint, UnsendableIdError, check_token, check_url, id_problem
+from campaign.sender.api_url import ApiUrl, UnsendableIdError, check_token, check_url, id_problem
 from tests.errors import raises
 
 GOOD_URLS = {
@@ -64,7 +64,7 @@ NO_URLS = [
 @pytest.mark.parametrize(("url", "parts"), GOOD_URLS.items())
 def test_a_good_url(url: str, parts: tuple[str, str]) -> None:
     check_url(url)
-    endpoint = Endpoint.of(url)
+    endpoint = ApiUrl.of(url)
     assert (endpoint.origin, endpoint.passes) == parts
     # What connects later reads the same host in it.
     assert str(URL(endpoint.origin).origin()).rstrip("/") == endpoint.origin
@@ -131,7 +131,7 @@ def test_a_token_that_can_not_be_one_is_refused_and_not_repeated(token: str) -> 
     assert "s3cr" not in str(error.value)
 
 
-ENDPOINT = Endpoint.of("https://api.passentry.com")
+ENDPOINT = ApiUrl.of("https://api.passentry.com")
 
 
 @given(st.text(min_size=1).filter(lambda text: not id_problem(text)))

@@ -11,7 +11,7 @@ import pytest
 
 from campaign.app.confirmation import Question, is_number, plan_in_words
 from campaign.domain.schedule import Schedule, parse_window
-from campaign.ledger.port import CampaignRecord, CampaignSpec, Control
+from campaign.ledger.port import CampaignRecord, CampaignSpec, DesiredState
 
 NOW = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -19,7 +19,7 @@ SPEC = CampaignSpec(
     name="promo", list_name="promo.csv", list_sha256="", message_sha256="", columns=("id",), id_column="id", settings={"rate": "9"}
 )
 RECORD = CampaignRecord(
-    id=1, spec=SPEC, content_sha256="", rows=1, control=Control.GO, created_at=1.0, started_at=0.0, finished_at=0.0, ended=""
+    id=1, spec=SPEC, content_sha256="", rows=1, control=DesiredState.GO, created_at=1.0, started_at=0.0, finished_at=0.0, ended=""
 )
 
 

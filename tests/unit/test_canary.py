@@ -5,7 +5,7 @@ import pytest
 from campaign.app.send import send_carefully, verdict_on
 from campaign.domain.failure_guard import Halt
 from campaign.domain.model import Counts, Status
-from campaign.sender.stop import End, Ended
+from campaign.sender.stop import End, StopReason
 
 
 class Campaign:
@@ -21,7 +21,7 @@ class Campaign:
         self.limits.append(limit if rows is None else len(rows))
         most = max(rows) if rows else self.sent + limit if limit is not None else len(self.fates)
         self.sent = min(most, len(self.fates))
-        return End(ended=Ended.FINISHED if self.sent == len(self.fates) else Ended.LIMIT)
+        return End(ended=StopReason.FINISHED if self.sent == len(self.fates) else StopReason.LIMIT)
 
     async def choose(self, count: int) -> tuple[int, ...]:
         return tuple(range(self.sent + 1, min(self.sent + count, len(self.fates)) + 1))
@@ -41,20 +41,20 @@ GOOD, BAD = Status.DELIVERED, Status.FAILED
 
 async def test_without_a_canary_everything_is_sent_at_once() -> None:
     campaign = Campaign(*[GOOD] * 10)
-    assert (await campaign.send(limit=4)).ended is Ended.LIMIT
+    assert (await campaign.send(limit=4)).ended is StopReason.LIMIT
     assert campaign.limits == [4]
 
 
 async def test_after_a_good_canary_the_rest_follows() -> None:
     campaign = Campaign(*[GOOD] * 10)
-    assert (await campaign.send(canary=3)).ended is Ended.FINISHED
+    assert (await campaign.send(canary=3)).ended is StopReason.FINISHED
     assert campaign.limits == [3, None]
 
 
 async def test_after_a_bad_canary_nothing_follows() -> None:
     campaign = Campaign(BAD, GOOD, GOOD, GOOD, *[GOOD] * 10)
     end = await campaign.send(canary=4)
-    assert end.ended is Ended.SAFEGUARD
+    assert end.ended is StopReason.SAFEGUARD
     assert "1 of the first 4" in end.why
     assert campaign.limits == [4]
 
@@ -74,34 +74,34 @@ async def test_a_canary_that_was_broken_off_is_completed() -> None:
 async def test_what_failed_before_a_canary_was_broken_off_counts() -> None:
     campaign = Campaign(BAD, BAD, *[GOOD] * 10, sent=2)
     end = await campaign.send(canary=4, halt=Halt(share=0.5))
-    assert end.ended is Ended.SAFEGUARD
+    assert end.ended is StopReason.SAFEGUARD
     assert "2 of the first 4" in end.why
 
 
 async def test_a_canary_that_was_cut_off_before_it_was_judged_is_not_a_good_one() -> None:
     # Killed, or beside another process that still waits for what becomes of its canary: nobody has said that the rest may follow.
     campaign = Campaign(*[BAD] * 40, sent=5)
-    assert (await campaign.send(canary=5)).ended is Ended.SAFEGUARD
+    assert (await campaign.send(canary=5)).ended is StopReason.SAFEGUARD
     assert campaign.limits == [5]
 
 
 async def test_after_a_bad_canary_the_same_command_tries_another_first() -> None:
     campaign = Campaign(*[BAD] * 4, *[GOOD] * 10)
-    assert (await campaign.send(canary=4)).ended is Ended.SAFEGUARD
-    assert (await campaign.send(canary=4)).ended is Ended.FINISHED
+    assert (await campaign.send(canary=4)).ended is StopReason.SAFEGUARD
+    assert (await campaign.send(canary=4)).ended is StopReason.FINISHED
     assert campaign.limits == [4, 4, None]
 
 
 async def test_rows_that_are_left_out_are_no_canary() -> None:
     campaign = Campaign(GOOD, Status.SKIPPED, Status.SKIPPED, BAD, GOOD, *[GOOD] * 10)
-    assert (await campaign.send(canary=3, halt=Halt(share=0.5))).ended is Ended.FINISHED
+    assert (await campaign.send(canary=3, halt=Halt(share=0.5))).ended is StopReason.FINISHED
     assert campaign.limits == [3, 2, None]
 
 
 async def test_what_a_person_has_sent_again_gets_a_canary_of_its_own() -> None:
     campaign = Campaign(*[GOOD] * 50, *[BAD] * 20, sent=50)
     end = await campaign.send(canary=4, anew=True)
-    assert end.ended is Ended.SAFEGUARD
+    assert end.ended is StopReason.SAFEGUARD
     assert "4 of the first 4" in end.why
 
 
@@ -113,7 +113,7 @@ async def test_what_is_still_to_be_read_back_has_no_outcome_yet() -> None:
         return ()
 
     async def run(_limit: int | None, _rows: tuple[int, ...] | None) -> End:
-        return End(ended=Ended.FINISHED)
+        return End(ended=StopReason.FINISHED)
 
     counts = Counts(by_status=dict.fromkeys(Status, 0) | {GOOD: 3, Status.UNKNOWN: 2}, in_doubt=2)
     await send_carefully(run, choose, lambda: counts, canary=5, limit=None, halt=Halt())
@@ -123,13 +123,13 @@ async def test_what_is_still_to_be_read_back_has_no_outcome_yet() -> None:
 @pytest.mark.parametrize(("limit", "limits"), [(2, [2]), (3, [3]), (5, [3, 2])])
 async def test_a_limit_counts_the_canary(limit: int, limits: list[int]) -> None:
     campaign = Campaign(*[GOOD] * 10)
-    assert (await campaign.send(canary=3, limit=limit)).ended is Ended.LIMIT
+    assert (await campaign.send(canary=3, limit=limit)).ended is StopReason.LIMIT
     assert campaign.limits == limits
 
 
 async def test_a_list_shorter_than_the_canary_just_ends() -> None:
     campaign = Campaign(GOOD, BAD)
-    assert (await campaign.send(canary=5)).ended is Ended.FINISHED
+    assert (await campaign.send(canary=5)).ended is StopReason.FINISHED
     assert campaign.limits == [2]
 
 

@@ -107,10 +107,10 @@ async def test_a_campaign_is_shown_from_its_first_run_to_its_last(tmp_path: Path
     ledger: Ledger = backend.ledger()
     reader: LedgerReader = backend.reader()
     record = await campaign_of(ledger, *(staged(row) for row in range(1, 4)))
-    runner = await ledger.enlist(record.id, quiet_seconds=0)
+    runner = await ledger.register_runner(record.id, quiet_seconds=0)
     clock.advance(100.0)
     await ledger.settle(runner, [ends(claim, Status.DELIVERED) for claim in await ledger.claim(runner, 3)])
-    await ledger.dismiss(runner, "finished")
+    await ledger.deregister_runner(runner, "finished")
     fresh = reader.campaign("promo")
     assert fresh is not None
     found = timeline(reader, fresh, now=clock.wall() + 1e6)

@@ -19,10 +19,10 @@ from campaign.domain.failure_guard import (
     PROXY_AUTH,
     RECENT,
     TROUBLES_IN_A_ROW,
+    FailureGuard,
     Halt,
     Recognition,
     Refusals,
-    Safeguard,
     parse_halt,
 )
 from campaign.domain.verdict import Fault, Latest, Proof, Reading, Reply, Signature, Verdict
@@ -64,11 +64,11 @@ def test_any_text_is_one_limit_or_refused(text: str) -> None:
 
 
 def test_a_refused_token_stops_at_once() -> None:
-    assert Safeguard().note(Verdict(proof=Proof.TOKEN_REFUSED, reason="http_401"), failed=False, now=0.0)
+    assert FailureGuard().note(Verdict(proof=Proof.TOKEN_REFUSED, reason="http_401"), failed=False, now=0.0)
 
 
 def test_a_refusal_of_a_row_or_of_all_is_no_failure_yet_but_ends_the_row_of_troubles() -> None:
-    guard = Safeguard(halt=Halt(count=1))
+    guard = FailureGuard(halt=Halt(count=1))
     for _ in range(TROUBLES_IN_A_ROW):
         guard.note(UNREACHED, failed=False, now=0.0)
     assert not guard.note(Verdict(proof=Proof.ROW_OR_ALL, reason="forbidden"), failed=False, now=0.0)
@@ -76,21 +76,21 @@ def test_a_refusal_of_a_row_or_of_all_is_no_failure_yet_but_ends_the_row_of_trou
 
 
 def test_a_number_of_failures_stops_exactly_there() -> None:
-    guard = Safeguard(halt=Halt(count=3))
+    guard = FailureGuard(halt=Halt(count=3))
     said = [guard.note(verdict, failed=verdict is REFUSED, now=0.0) for verdict in (REFUSED, FINE, REFUSED, FINE, REFUSED)]
     assert [bool(one) for one in said] == [False, False, False, False, True]
     assert "--halt" in said[-1]
 
 
 def test_a_share_is_not_judged_before_there_are_enough() -> None:
-    guard = Safeguard(halt=Halt(share=0.2))
+    guard = FailureGuard(halt=Halt(share=0.2))
     said = [guard.note(REFUSED, failed=True, now=0.0) for _ in range(FEWEST_FOR_A_SHARE)]
     assert said[:-1] == [""] * (FEWEST_FOR_A_SHARE - 1)
     assert said[-1] == "100% of the last 20 sends failed; --halt allows 20%."
 
 
 def test_only_the_recent_sends_count_towards_a_share() -> None:
-    guard = Safeguard(halt=Halt(share=0.2))
+    guard = FailureGuard(halt=Halt(share=0.2))
     for _ in range(10 * RECENT):
         assert not guard.note(FINE, failed=False, now=0.0)
     said = [guard.note(REFUSED, failed=True, now=0.0) for _ in range(RECENT // 5)]
@@ -100,7 +100,7 @@ def test_only_the_recent_sends_count_towards_a_share() -> None:
 
 @given(st.integers(1, 100), st.lists(st.booleans(), max_size=300))
 def test_a_share_stops_just_when_it_is_reached(percent: int, failures: list[bool]) -> None:
-    guard = Safeguard(halt=Halt(share=percent / 100))
+    guard = FailureGuard(halt=Halt(share=percent / 100))
     for at, failed in enumerate(failures, start=1):
         recent = failures[max(0, at - RECENT) : at]
         reached = len(recent) >= FEWEST_FOR_A_SHARE and 100 * sum(recent) >= percent * len(recent)
@@ -108,12 +108,12 @@ def test_a_share_stops_just_when_it_is_reached(percent: int, failures: list[bool
 
 
 def test_without_a_limit_failures_never_stop_a_run() -> None:
-    guard = Safeguard()
+    guard = FailureGuard()
     assert not any(guard.note(REFUSED, failed=True, now=float(second)) for second in range(5000))
 
 
 def test_troubles_in_a_row_make_everyone_pause_longer_and_longer() -> None:
-    guard, pauses = Safeguard(), list[float]()
+    guard, pauses = FailureGuard(), list[float]()
     now = 0.0
     for _ in range(TROUBLES_IN_A_ROW + 8):
         guard.note(TROUBLE, failed=True, now=now)
@@ -124,7 +124,7 @@ def test_troubles_in_a_row_make_everyone_pause_longer_and_longer() -> None:
 
 @pytest.mark.parametrize("answer", [FINE, REFUSED, Verdict(proof=Proof.AMBIGUOUS, reason="http_422")])
 def test_an_answer_ends_the_row_of_troubles(answer: Verdict) -> None:
-    guard = Safeguard()
+    guard = FailureGuard()
     for _ in range(TROUBLES_IN_A_ROW + 3):
         guard.note(UNREACHED, failed=False, now=0.0)
     guard.note(answer, failed=False, now=0.0)
@@ -141,14 +141,14 @@ def test_an_answer_ends_the_row_of_troubles(answer: Verdict) -> None:
     [(THROTTLED, "429"), (TROUBLE, "15 minutes"), (UNREACHED, UNREACHED.error)],
 )
 def test_trouble_that_lasts_stops_the_run(verdict: Verdict, why: str) -> None:
-    guard = Safeguard()
+    guard = FailureGuard()
     for seconds in range(0, int(PATIENCE_SECONDS), 50):
         assert not guard.note(verdict, failed=False, now=50.0 + seconds)
     assert why in guard.note(verdict, failed=False, now=50.0 + PATIENCE_SECONDS)
 
 
 def test_troubles_of_requests_that_were_under_way_together_are_one_pause() -> None:
-    guard = Safeguard()
+    guard = FailureGuard()
     for _ in range(TROUBLES_IN_A_ROW):
         guard.note(TROUBLE, failed=True, now=10.0)
     assert guard.pause_seconds == 1.0
@@ -160,26 +160,26 @@ def test_troubles_of_requests_that_were_under_way_together_are_one_pause() -> No
 
 
 def test_two_troubles_with_a_long_silence_between_are_not_one_that_lasts() -> None:
-    guard = Safeguard()
+    guard = FailureGuard()
     assert not guard.note(THROTTLED, failed=False, now=0.0)
     assert not guard.note(THROTTLED, failed=False, now=10 * PATIENCE_SECONDS)
 
 
 def test_one_answer_renews_the_patience() -> None:
-    guard = Safeguard()
+    guard = FailureGuard()
     guard.note(THROTTLED, failed=False, now=0.0)
     guard.note(FINE, failed=False, now=PATIENCE_SECONDS - 1)
     assert not guard.note(THROTTLED, failed=False, now=PATIENCE_SECONDS + 1)
 
 
 def test_a_429_is_no_failure_of_a_row() -> None:
-    guard = Safeguard(halt=Halt(share=0.01))
+    guard = FailureGuard(halt=Halt(share=0.01))
     assert not any(guard.note(THROTTLED, failed=False, now=0.0) for _ in range(2 * RECENT))
     assert guard.pause_seconds == 0.0
 
 
 def test_it_is_in_trouble_from_the_fifth_in_a_row_until_something_is_answered() -> None:
-    guard = Safeguard()
+    guard = FailureGuard()
     for number in range(1, TROUBLES_IN_A_ROW + 3):
         guard.note(UNREACHED, failed=False, now=float(number))
         assert guard.in_trouble is (number >= TROUBLES_IN_A_ROW)

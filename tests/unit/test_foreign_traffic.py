@@ -5,7 +5,7 @@ from collections import deque
 
 import pytest
 
-from campaign.domain.foreign_traffic import ANSWERS, Neighbours, share_beside
+from campaign.domain.foreign_traffic import ANSWERS, ForeignTrafficEstimator, share_beside
 from campaign.domain.pacing import LOWEST_SHARE
 
 
@@ -17,7 +17,7 @@ def seen(*, limit: int, ours: float, theirs: float, seconds: float = 20.0, jitte
     if theirs:
         arrivals += [((n + phase) / theirs + rng.uniform(0, jitter), False) for n in range(int(seconds * theirs))]
     window: deque[float] = deque()
-    neighbours = Neighbours()
+    neighbours = ForeignTrafficEstimator()
     found = []
     for at, is_ours in sorted(arrivals):
         while window and window[0] <= at - 1:
@@ -55,7 +55,7 @@ def test_room_is_made_step_by_step_until_both_fit() -> None:
         estimate = max(seen(limit=limit, ours=ours, theirs=theirs, seconds=10.0, seed=step))
         if not estimate:
             break
-        neighbours = Neighbours(per_second=estimate)
+        neighbours = ForeignTrafficEstimator(per_second=estimate)
         neighbours._limit, neighbours._ours = limit, ours
         ours = min(ours, 9.0 * share_beside(neighbours.room_per_second(), rate_per_second=9.0))
     assert 5.0 <= ours <= 7.2
@@ -63,7 +63,7 @@ def test_room_is_made_step_by_step_until_both_fit() -> None:
 
 @pytest.mark.parametrize(("limit", "remaining"), [(None, None), (10, None), (None, 0), (0, 0)])
 def test_an_answer_that_does_not_say_starts_the_count_anew(limit: int | None, remaining: int | None) -> None:
-    neighbours = Neighbours()
+    neighbours = ForeignTrafficEstimator()
     for _ in range(ANSWERS):
         neighbours.note(limit=10, remaining=0, throttled=False, ours_per_second=5.0)
     assert neighbours.per_second == 3.5
@@ -72,7 +72,7 @@ def test_an_answer_that_does_not_say_starts_the_count_anew(limit: int | None, re
 
 
 def test_the_window_of_a_minute_is_not_mistaken_for_strangers() -> None:
-    neighbours = Neighbours()
+    neighbours = ForeignTrafficEstimator()
     for _ in range(200):
         neighbours.note(limit=600, remaining=60, throttled=False, ours_per_second=9.0)
     assert neighbours.per_second == 0
@@ -84,7 +84,7 @@ def test_there_is_always_some_room(room: float, share: float) -> None:
 
 
 def test_a_rate_of_our_own_that_was_too_high_is_not_laid_to_strangers() -> None:
-    neighbours = Neighbours()
+    neighbours = ForeignTrafficEstimator()
     for _ in range(ANSWERS):
         neighbours.note(limit=12, remaining=0, throttled=True, ours_per_second=30.0)
     for _ in range(ANSWERS - 1):

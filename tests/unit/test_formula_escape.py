@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.domain.formula_escape import lost_characters, neutralise, restore, strip_unseen
+from campaign.domain.formula_escape import escape_formula, lost_characters, strip_unseen, unescape_formula
 
 RUNS = "=+-@\t\r\n＝＋－＠"  # noqa: RUF001 - Excel in Japan runs the full-width forms, too
 cells = st.text(alphabet=st.one_of(st.sampled_from(f"'{RUNS} a1"), st.characters(codec="utf-8")), max_size=12)
@@ -12,29 +12,29 @@ cells = st.text(alphabet=st.one_of(st.sampled_from(f"'{RUNS} a1"), st.characters
 
 @pytest.mark.parametrize("first", RUNS)
 def test_what_a_spreadsheet_would_run_gets_one_apostrophe(first: str) -> None:
-    assert neutralise(f"{first}1+1") == f"'{first}1+1"
-    assert neutralise(f"'{first}1+1") == f"''{first}1+1"
-    assert neutralise(f"  {first}1+1") == f"'  {first}1+1"
+    assert escape_formula(f"{first}1+1") == f"'{first}1+1"
+    assert escape_formula(f"'{first}1+1") == f"''{first}1+1"
+    assert escape_formula(f"  {first}1+1") == f"'  {first}1+1"
 
 
 @pytest.mark.parametrize("text", ["", "Anna", "0017", "a=b", "'", "'Anna'", "’s-Hertogenbosch", " x", "1-2", "#N/A"])  # noqa: RUF001 - a typographic apostrophe
 def test_everything_else_stays(text: str) -> None:
-    assert neutralise(text) == restore(text) == text
+    assert escape_formula(text) == unescape_formula(text) == text
 
 
 @given(cells)
 def test_restoring_gives_back_what_was_neutralised(text: str) -> None:
-    assert restore(neutralise(text)) == text
+    assert unescape_formula(escape_formula(text)) == text
 
 
 @given(cells, cells)
 def test_two_texts_never_become_the_same_cell(one: str, other: str) -> None:
-    assert (neutralise(one) == neutralise(other)) == (one == other)
+    assert (escape_formula(one) == escape_formula(other)) == (one == other)
 
 
 @given(cells)
 def test_no_cell_runs(text: str) -> None:
-    assert not neutralise(text).lstrip(" ").startswith(tuple(RUNS))
+    assert not escape_formula(text).lstrip(" ").startswith(tuple(RUNS))
 
 
 @given(st.text(max_size=8), st.text(alphabet=" \t\n\xa0\u200b\u200d\u2060\ufeff\u3000", max_size=5))

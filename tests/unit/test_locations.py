@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from campaign.domain.errors import UsageError
-from campaign.domain.locations import Url, named, place_of, unexpanded_variable
+from campaign.domain.locations import ObjectUrl, parse_location, place_of, unexpanded_variable
 from campaign.reporter.target import failed_path, same_file
 from campaign.settings import GivenSettings, Settings
 from tests.errors import raises
@@ -90,7 +90,7 @@ def test_a_container_of_azure_may_begin_with_a_dollar() -> None:
 )
 def test_urls_of_stores(text: str, store: str, bucket: str, key: str) -> None:
     url = place_of(text)
-    assert isinstance(url, Url)
+    assert isinstance(url, ObjectUrl)
     assert (url.store, url.bucket, url.key) == (store, bucket, key)
     assert str(url) == text.replace("S3:", "s3:")
     assert place_of(url) is url
@@ -122,7 +122,7 @@ def test_urls_of_stores(text: str, store: str, bucket: str, key: str) -> None:
 )
 def test_other_urls_are_refused_and_not_repeated(text: str) -> None:
     with pytest.raises(UsageError) as caught:
-        named(text)
+        parse_location(text)
     said = str(caught.value)
     assert "hunter" not in said
     assert said.endswith(".")
@@ -132,26 +132,26 @@ def test_other_urls_are_refused_and_not_repeated(text: str) -> None:
 
 
 def test_what_stands_beside_an_object() -> None:
-    url = named("s3://shop/a/promo.csv")
+    url = parse_location("s3://shop/a/promo.csv")
     assert str(failed_path(url)) == "s3://shop/a/promo.failed.csv"
-    assert str(failed_path(named("s3://shop/promo.tar.csv"))) == "s3://shop/promo.tar.failed.csv"
+    assert str(failed_path(parse_location("s3://shop/promo.tar.csv"))) == "s3://shop/promo.tar.failed.csv"
     assert str(url.parent) == "s3://shop/a"
     assert (url.name, url.stem, url.suffix, url.absolute()) == ("promo.csv", "promo", ".csv", url)
 
 
 def test_an_object_is_itself_whatever_its_store_is_called() -> None:
-    assert same_file(named("az://lists/promo.csv"), named("abfs://lists/promo.csv"))
-    assert not same_file(named("s3://lists/promo.csv"), named("gs://lists/promo.csv"))
-    assert not same_file(named("s3://lists/promo.csv"), named("s3://lists/Promo.csv"))
-    assert not same_file(Path("promo.csv"), named("s3://lists/promo.csv"))
-    assert not same_file(named("s3://lists/promo.csv"), Path("promo.csv"))
+    assert same_file(parse_location("az://lists/promo.csv"), parse_location("abfs://lists/promo.csv"))
+    assert not same_file(parse_location("s3://lists/promo.csv"), parse_location("gs://lists/promo.csv"))
+    assert not same_file(parse_location("s3://lists/promo.csv"), parse_location("s3://lists/Promo.csv"))
+    assert not same_file(Path("promo.csv"), parse_location("s3://lists/promo.csv"))
+    assert not same_file(parse_location("s3://lists/promo.csv"), Path("promo.csv"))
 
 
 def test_settings_take_both(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CAMPAIGN_RESULTS", "s3://shop/results.csv")
     monkeypatch.setenv("CAMPAIGN_EXCLUDE", "a.csv:s3://shop/b.csv:/c.csv:gs://shop/d.csv:az://e/f.csv")
     settings = Settings.read()
-    assert settings.results == named("s3://shop/results.csv")
+    assert settings.results == parse_location("s3://shop/results.csv")
     assert [str(place) for place in settings.exclude] == ["a.csv", "s3://shop/b.csv", "/c.csv", "gs://shop/d.csv", "az://e/f.csv"]
     assert Settings.read(results=Path("here.csv"), exclude=["s3://shop/b.csv"]).results == Path("here.csv")
-    assert Settings.read(exclude=["s3://shop/b.csv"]).exclude == (named("s3://shop/b.csv"),)
+    assert Settings.read(exclude=["s3://shop/b.csv"]).exclude == (parse_location("s3://shop/b.csv"),)

@@ -14,7 +14,7 @@ from campaign.domain.errors import CampaignError, InputError, LedgerError, Safeg
 from campaign.domain.model import CampaignState, Counts, Status
 from campaign.domain.notices import Occasion, occasion_of, parse_addresses, parse_occasions, service_of
 from campaign.insights import CampaignView
-from campaign.ledger.port import CampaignRecord, CampaignSpec, Control
+from campaign.ledger.port import CampaignRecord, CampaignSpec, DesiredState
 from campaign.reporter.summary import in_a_line, in_brief
 from campaign.settings import GivenSettings
 from tests.errors import raises
@@ -36,7 +36,15 @@ def seen(figures: dict[Status, int], state: CampaignState, *, ended: str = "") -
     )
     counts = Counts(by_status=dict.fromkeys(Status, 0) | figures)
     record = CampaignRecord(
-        id=1, spec=spec, content_sha256="", rows=counts.rows, control=Control.GO, created_at=1, started_at=1, finished_at=0, ended=ended
+        id=1,
+        spec=spec,
+        content_sha256="",
+        rows=counts.rows,
+        control=DesiredState.GO,
+        created_at=1,
+        started_at=1,
+        finished_at=0,
+        ended=ended,
     )
     return CampaignView(record=record, state=state, counts=counts, results="offer.results.csv")
 

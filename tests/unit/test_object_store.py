@@ -11,7 +11,7 @@ from campaign import object_store
 from campaign.app.results_path import owner_of
 from campaign.atomic import Draft
 from campaign.domain.errors import InputError, UsageError
-from campaign.domain.locations import Url, place_of
+from campaign.domain.locations import ObjectUrl, place_of
 from campaign.loader.source import Source
 from tests.acceptance.store import BUCKET, Relay, Store, serving
 from tests.errors import raises
@@ -41,9 +41,9 @@ def use(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     S3FileSystem.clear_instance_cache()
 
 
-def url_of(key: str) -> Url:
+def url_of(key: str) -> ObjectUrl:
     url = place_of(f"s3://{BUCKET}/{key}")
-    assert isinstance(url, Url)
+    assert isinstance(url, ObjectUrl)
     return url
 
 

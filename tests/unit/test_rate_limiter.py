@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from campaign.domain.pacing import Slots
 from campaign.ledger.port import Ledger
-from campaign.sender.rate_limiter import Pacer
+from campaign.sender.rate_limiter import RateLimiter
 from tests.bench.arrivals import average_per_second, most_in_a_second
 from tests.examples import examples, slow_after
 from tests.unit.pacing_world import Budget, Sender, Sent, send
@@ -120,7 +120,7 @@ def test_whoever_has_the_rate_to_itself_leases_twice_a_second() -> None:
     assert average(sent, 0, 60) >= 0.995 * 9
 
 
-async def taken(loop: VirtualLoop, pacer: Pacer, *, seconds: float) -> list[float]:
+async def taken(loop: VirtualLoop, pacer: RateLimiter, *, seconds: float) -> list[float]:
     at: list[float] = []
 
     async def take() -> None:
@@ -146,7 +146,7 @@ class Damaged(Budget):
 
 @pytest.mark.parametrize("rate", [9, 200, 1000, 5000])
 def test_whatever_a_damaged_ledger_says_one_process_keeps_to_its_rate(rate: float) -> None:
-    at = run(lambda loop: taken(loop, Pacer(cast("Ledger", Damaged()), "key", rate), seconds=3.0))
+    at = run(lambda loop: taken(loop, RateLimiter(cast("Ledger", Damaged()), "key", rate), seconds=3.0))
     assert most_in_a_second(at) <= rate + max(2.0, 0.01 * rate)
     assert len(at) >= 0.9 * 3 * rate
 
@@ -156,7 +156,7 @@ def test_in_a_pause_no_slot_is_used_not_even_one_that_was_being_leased(*, while_
     budget = Budget(seconds=lambda: 0.05)
 
     async def work(loop: VirtualLoop) -> tuple[float, list[float]]:
-        pacer = Pacer(cast("Ledger", budget), "key", 100)
+        pacer = RateLimiter(cast("Ledger", budget), "key", 100)
         taking = asyncio.create_task(taken(loop, pacer, seconds=4.0))
         await asyncio.sleep(1.0)
         leases = budget.leases
@@ -173,7 +173,7 @@ def test_in_a_pause_no_slot_is_used_not_even_one_that_was_being_leased(*, while_
 
 def test_many_who_wait_get_their_turns_in_order() -> None:
     async def work(loop: VirtualLoop) -> list[tuple[int, float]]:
-        pacer = Pacer(cast("Ledger", Budget()), "key", 50)
+        pacer = RateLimiter(cast("Ledger", Budget()), "key", 50)
         leasing, order = asyncio.create_task(pacer.run()), list[tuple[int, float]]()
 
         async def wait(number: int) -> None:
@@ -193,7 +193,7 @@ def test_many_who_wait_get_their_turns_in_order() -> None:
 
 def test_who_gives_up_waiting_keeps_nobody_else_from_it() -> None:
     async def work(loop: VirtualLoop) -> list[float]:
-        pacer = Pacer(cast("Ledger", Budget()), "key", 2)
+        pacer = RateLimiter(cast("Ledger", Budget()), "key", 2)
         leasing = asyncio.create_task(pacer.run())
         await pacer.slot()
         with pytest.raises(TimeoutError):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from campaign.domain.formula_escape import neutralise, restore
+from campaign.domain.formula_escape import escape_formula, unescape_formula
 from campaign.domain.model import RESULT_COLUMNS, Outcome, ResultRow, Status
 from campaign.insights import iso
 from campaign.loader.frames import rows_of
@@ -96,7 +96,7 @@ def test_every_cell_comes_back_exactly(cells: list[tuple[str, str, str]]) -> Non
     ]
     header, *lines = parsed(csv_of(rows))
     for (first, second, third), line in zip(cells, lines, strict=True):
-        found = dict(zip(header, map(restore, line), strict=True))
+        found = dict(zip(header, map(unescape_formula, line), strict=True))
         assert (found["pass_id"], found["name"], found["delivery_message"]) == (first, second, third)
         assert (found["delivery_reason"], found["delivery_notification_message"], found["delivery_error"]) == (third, first, third)
 
@@ -105,13 +105,13 @@ def test_every_cell_comes_back_exactly(cells: list[tuple[str, str, str]]) -> Non
 @settings(deadline=None)
 def test_what_is_written_is_what_neutralise_says(cells: list[tuple[str, str]]) -> None:
     _, *lines = parsed(csv_of([row(n, cells=cell) for n, cell in enumerate(cells, start=1)]))
-    assert [tuple(line[:2]) for line in lines] == [(neutralise(first), neutralise(second)) for first, second in cells]
+    assert [tuple(line[:2]) for line in lines] == [(escape_formula(first), escape_formula(second)) for first, second in cells]
 
 
 def test_no_first_character_is_passed_over_that_neutralise_would_change() -> None:
     every = [chr(code) for code in range(1, 0x10000) if not 0xD800 <= code <= 0xDFFF]
     texts = ["", *every, *(f"{character}=1" for character in every)]
-    assert neutralised(pa.array(texts, TEXT)).to_pylist() == list(map(neutralise, texts))
+    assert neutralised(pa.array(texts, TEXT)).to_pylist() == list(map(escape_formula, texts))
 
 
 def test_column_names_and_the_campaign_are_neutralised_too() -> None:
@@ -135,8 +135,8 @@ def test_the_loader_reads_back_what_was_written(tmp_path: Path) -> None:
         assert table.columns == (*OWN, *RESULT_COLUMNS)
         found = [line for frame in table.frames() for line in rows_of(frame)]
     at = table.columns.index("delivery_message")
-    assert [restore(line[1]) for line in found] == list(CELLS)
-    assert [restore(line[at]) for line in found] == list(CELLS)
+    assert [unescape_formula(line[1]) for line in found] == list(CELLS)
+    assert [unescape_formula(line[at]) for line in found] == list(CELLS)
 
 
 @given(st.lists(st.one_of(st.just(0.0), st.floats(min_value=1.0, max_value=4e9)), min_size=1, max_size=20))

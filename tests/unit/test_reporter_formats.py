@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from python_calamine import CalamineWorkbook
 
 from campaign.domain.errors import UsageError
-from campaign.domain.formula_escape import neutralise
+from campaign.domain.formula_escape import escape_formula
 from campaign.domain.model import RESULT_COLUMNS, ResultRow
 from campaign.reporter.formats import write_jsonl, write_parquet
 from campaign.reporter.frames import FRAME_BYTES, FRAME_ROWS, tables
@@ -147,7 +147,7 @@ def test_xlsx_texts_are_texts_and_numbers_numbers(tmp_path: Path) -> None:
     path = xlsx_of([row(number, cells=(f"id {number}", cell)) for number, cell in enumerate(RISKY, start=1)], tmp_path)
     header, *lines = cells_of(path)
     assert header == [*OWN, *RESULT_COLUMNS]
-    assert [line[1] for line in lines] == [neutralise(cell) for cell in RISKY]
+    assert [line[1] for line in lines] == [escape_formula(cell) for cell in RISKY]
     first = dict(zip(header, lines[0], strict=True))
     assert (first["delivery_http_status"], first["delivery_latency_ms"]) == (200.0, 234.6)
     assert first["delivery_sent_at"] == "2025-10-09T08:53:20.250Z"

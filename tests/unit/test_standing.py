@@ -9,7 +9,7 @@ from campaign.app.check import Checked, Sample
 from campaign.cli.output import line_of, print_checked
 from campaign.domain.model import CampaignState, Status
 from campaign.insights import state_of, view
-from campaign.ledger.port import Control
+from campaign.ledger.port import DesiredState
 from campaign.reporter.summary import in_words
 from tests.contract.backends import Backend, HandClock, SqliteBackend
 from tests.contract.given import campaign_of, ends, spec, staged
@@ -56,10 +56,10 @@ async def test_one_that_was_staged_and_never_sent_is_ready(backend: Backend) -> 
     record = await campaign_of(ledger, staged(1), staged(2))
     (ready,) = reader.campaigns()
     assert (view(reader, ready).state, view(reader, ready).half_staged) == (CampaignState.STAGED, False)
-    runner = await ledger.enlist(record.id, quiet_seconds=0)
+    runner = await ledger.register_runner(record.id, quiet_seconds=0)
     (claim,) = await ledger.claim(runner, 1)
     await ledger.settle(runner, [ends(claim, Status.DELIVERED)])
-    await ledger.dismiss(runner, "interrupted")
+    await ledger.deregister_runner(runner, "interrupted")
     found = reader.campaign("promo")
     assert found is not None
     assert (view(reader, found).state, view(reader, found).counts.open) == (CampaignState.STOPPED, 1)
@@ -70,13 +70,13 @@ async def test_one_that_was_staged_and_never_sent_is_ready(backend: Backend) -> 
 def test_a_half_staged_campaign_is_staged_whoever_works_on_it() -> None:
     counts = counted({(Status.PENDING, ""): 3})
     for activities in ((), ("staging",)):
-        assert state_of(control=Control.STAGING, counts=counts, activities=activities, has_run=False) is CampaignState.STAGED
+        assert state_of(control=DesiredState.STAGING, counts=counts, activities=activities, has_run=False) is CampaignState.STAGED
 
 
 def test_one_without_rows_left_is_finished_also_while_processes_sign_off() -> None:
     counts = counted({(Status.DELIVERED, ""): 2, (Status.FAILED, "http_404"): 1})
     for activities in ((), ("waiting",), ("sending", "waiting")):
-        for control in (Control.GO, Control.PAUSED):
+        for control in (DesiredState.GO, DesiredState.PAUSED):
             assert state_of(control=control, counts=counts, activities=activities, has_run=True) is CampaignState.FINISHED
 
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from campaign.domain.model import CampaignState, Counts, Invalid, Skip, Status
 from campaign.insights import CampaignView, rows_left_code
-from campaign.ledger.port import CampaignRecord, CampaignSpec, Control
+from campaign.ledger.port import CampaignRecord, CampaignSpec, DesiredState
 from campaign.reporter.reasons import NO_REASON, ended_in_words, reason_in_words
 from campaign.reporter.summary import WIDTH, in_words
-from campaign.sender.stop import Ended
+from campaign.sender.stop import StopReason
 
 LABELS = ("delivered", "accepted", "not delivered", "failed", "unknown", "invalid", "skipped", "being sent", "not sent yet")
 
@@ -51,7 +51,15 @@ def view(
         name=name, list_name="promo.csv", list_sha256="", message_sha256="", columns=("id",), id_column="id", settings={"results": results}
     )
     record = CampaignRecord(
-        id=1, spec=spec, content_sha256="", rows=counts.rows, control=Control.GO, created_at=1, started_at=1, finished_at=0, ended=ended
+        id=1,
+        spec=spec,
+        content_sha256="",
+        rows=counts.rows,
+        control=DesiredState.GO,
+        created_at=1,
+        started_at=1,
+        finished_at=0,
+        ended=ended,
     )
     return CampaignView(record=record, state=state, counts=counts, results=results, eta_seconds=eta_seconds, ledger=ledger)
 
@@ -156,7 +164,7 @@ def test_why_a_campaign_stopped_decides_the_exit_code(ended: str, code: int) -> 
 
 
 def test_every_end_that_a_run_can_have_has_words() -> None:
-    assert all(ended_in_words(ended) != ended.value for ended in Ended)
+    assert all(ended_in_words(ended) != ended.value for ended in StopReason)
 
 
 def test_an_unknown_reason_is_shown_but_never_run_by_a_terminal() -> None:

@@ -16,7 +16,7 @@ from campaign.app.jobs.schema import known_keys
 from campaign.app.list_source import ListSource, default_name, find_list
 from campaign.domain.durations import parse_duration, words
 from campaign.domain.errors import InputError
-from campaign.domain.locations import Place, Url, named
+from campaign.domain.locations import Location, ObjectUrl, parse_location
 from campaign.domain.query import is_query
 from campaign.domain.retry_selection import Selection
 from campaign.settings import Settings
@@ -139,7 +139,7 @@ def _filled(key: schema.Key, value: Any, words: Mapping[str, str], folder: Path)
 _OURS: Final = (".results", ".resumed", ".failed")
 
 
-def pick_list(text: str, *, folder: Path, max_age_seconds: float | None, now: datetime, job: str, key: str = "list") -> Place:
+def pick_list(text: str, *, folder: Path, max_age_seconds: float | None, now: datetime, job: str, key: str = "list") -> Location:
     """The file itself or, where `*`, `?` or `[...]` stand in it, the newest match; of two of the same moment the last by name.
 
     Results that a run wrote beside its list are no lists, though newer and of much the same name.
@@ -156,10 +156,10 @@ def pick_list(text: str, *, folder: Path, max_age_seconds: float | None, now: da
         UsageError: it is a URL that can't be used.
         InputError: there is none, or it is older than that, or its store can't be asked.
     """
-    place = named(text)
-    ages = _objects(place) if isinstance(place, Url) else _files(text, folder)
+    place = parse_location(text)
+    ages = _objects(place) if isinstance(place, ObjectUrl) else _files(text, folder)
     if not ages:
-        alone = place if isinstance(place, Url) else under(folder, text)
+        alone = place if isinstance(place, ObjectUrl) else under(folder, text)
         missing = f"No list matches “{text}”" if glob.has_magic(text) else f"There is no list {alone}"
         raise InputError(f"{missing}. Put one there, or correct “{key}”; nothing was sent.", code="no_list", file=job, source=text)
     written, newest = max(ages, key=lambda age: (age[0], age[1].name))
@@ -175,7 +175,7 @@ def pick_list(text: str, *, folder: Path, max_age_seconds: float | None, now: da
     return newest
 
 
-def _files(text: str, folder: Path) -> list[tuple[int, Place]]:
+def _files(text: str, folder: Path) -> list[tuple[int, Location]]:
     """When each was written, in Unix nanoseconds, and the file."""
     place = under(folder, text)
     found = [place]
@@ -185,7 +185,7 @@ def _files(text: str, folder: Path) -> list[tuple[int, Place]]:
     return [(written, path) for path in found if (written := _written(path)) is not None]
 
 
-def _objects(url: Url) -> list[tuple[int, Place]]:
+def _objects(url: ObjectUrl) -> list[tuple[int, Location]]:
     """When each was written, in Unix nanoseconds, and the object."""
     if (itself := object_store.find(url)) is not None:
         return [(itself.written_ns, url)]
@@ -199,7 +199,7 @@ def _objects(url: Url) -> list[tuple[int, Place]]:
     ]
 
 
-def _is_list(place: Place) -> bool:
+def _is_list(place: Location) -> bool:
     # ~$ is what Excel puts beside a file that someone has open.
     return not place.stem.endswith(_OURS) and not place.name.startswith("~$")
 

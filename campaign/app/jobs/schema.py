@@ -17,7 +17,7 @@ from typing import Annotated, Any, Final, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from campaign.domain.errors import BadValueError, UsageError
-from campaign.domain.locations import Url
+from campaign.domain.locations import ObjectUrl
 from campaign.settings import Settings
 
 NOTIFY: Final = "notify"
@@ -197,7 +197,7 @@ def _kind(kinds: list[Any]) -> Kind:
         return Kind.FLAG
     if kinds == [int]:
         return Kind.WHOLE
-    return Kind.TEXT if set(kinds) <= {str, Path, Url} else Kind.WRITTEN
+    return Kind.TEXT if set(kinds) <= {str, Path, ObjectUrl} else Kind.WRITTEN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

@@ -12,14 +12,14 @@ from campaign.console.console import console_of
 from campaign.console.pages import campaign_page
 from campaign.console.subprocesses import CommandSpec, start_command, started_commands
 from campaign.domain.errors import UsageError
-from campaign.ledger.port import Control
+from campaign.ledger.port import DesiredState
 
 
 @allow(Role.SENDER)
 async def pause(request: web.Request) -> web.StreamResponse:
     asked = await controlled_campaign(request)
     _check(asked.shown.may_pause, request)
-    return await _set_control(request, asked, Control.PAUSED, "campaigns.deed.pause")
+    return await _set_control(request, asked, DesiredState.PAUSED, "campaigns.deed.pause")
 
 
 @allow(Role.SENDER)
@@ -33,7 +33,7 @@ async def before_cancel(request: web.Request) -> web.StreamResponse:
 async def cancel(request: web.Request) -> web.StreamResponse:
     asked = await controlled_campaign(request)
     _check(asked.shown.may_cancel, request)
-    return await _set_control(request, asked, Control.CANCELLED, "campaigns.deed.cancel")
+    return await _set_control(request, asked, DesiredState.CANCELLED, "campaigns.deed.cancel")
 
 
 @allow(Role.SENDER)
@@ -78,7 +78,7 @@ async def start(request: web.Request, asked: RequestedCampaign, spec: CommandSpe
     raise web.HTTPSeeOther(campaign_page(asked.name))
 
 
-async def _set_control(request: web.Request, asked: RequestedCampaign, wanted: Control, deed: str) -> web.StreamResponse:
+async def _set_control(request: web.Request, asked: RequestedCampaign, wanted: DesiredState, deed: str) -> web.StreamResponse:
     console = console_of(request)
     await record(console.store, asked.person.name, console.pages.text(deed), asked.name)
     # A loop of its own: opening a ledger may wait for others who write to it.

@@ -20,7 +20,7 @@ from campaign.console.drafts.inspection import kept_check, without_paths
 from campaign.console.drafts.store import MESSAGE, with_problem
 from campaign.console.subprocesses import CommandSpec, RunningCommand, start_command
 from campaign.domain.errors import CampaignError, UsageError
-from campaign.ledger.port import CampaignRecord, Control
+from campaign.ledger.port import CampaignRecord, DesiredState
 
 LOOK_SECONDS: Final = 0.2
 AGAIN_SECONDS: Final = 5.0
@@ -196,7 +196,7 @@ def _is_its_own(record: CampaignRecord | None, draft: Draft, folder: Path) -> bo
         return False
     # Where its results go nobody else can name: a command may have begun the same list under the same name with another text.
     own = Path(record.spec.settings.get("results", "")).absolute() == (folder / RESULTS).absolute()
-    return own and record.control is not Control.STAGING
+    return own and record.control is not DesiredState.STAGING
 
 
 def _is_other(folder: Path, upload: Upload) -> bool:

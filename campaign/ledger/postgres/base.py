@@ -14,11 +14,11 @@ from platformdirs import user_data_path
 from campaign.domain.errors import CampaignError
 from campaign.ledger.clock import LEASE_SECONDS, Clock, SystemClock
 from campaign.ledger.machine import username
-from campaign.ledger.port import Control
+from campaign.ledger.port import DesiredState
 from campaign.ledger.postgres.connection import Session, parse
 from campaign.ledger.postgres.schema import prepare
-from campaign.ledger.postgres.writer import Line
-from campaign.ledger.process_lock import Lifeline, is_cut
+from campaign.ledger.postgres.writer import SerialConnection
+from campaign.ledger.process_lock import ProcessLock, is_owner_dead
 
 TRYING_SECONDS: Final = 25.0
 """How long the database may be away before what happened can't be recorded, and the run ends."""
@@ -27,7 +27,7 @@ TRYING_TO_RENEW_SECONDS: Final = 9.0
 """The same of claims and renewals: a runner must give up while it may still be sure that nobody takes its rows for lost."""
 
 
-def lifelines(identity: str) -> Path:
+def lock_dir(identity: str) -> Path:
     """The folder of the lock files by which runners of one machine know each other to be alive."""
     return user_data_path("campaign", appauthor=False) / f"{identity}.runners"
 
@@ -41,23 +41,23 @@ class Machine:
 
     def __init__(self, identity: str, *, clock: Clock | None = None) -> None:
         self.boot = (clock or SystemClock()).boot()
-        self._folder = lifelines(identity)
+        self._folder = lock_dir(identity)
 
-    def lifeline(self, runner: int) -> Lifeline | None:
+    def lifeline(self, runner: int) -> ProcessLock | None:
         """None where no lock can be had; then others wait for the end of the lease."""
         if not self.boot:
             return None
         try:
             self._folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            return Lifeline(self._folder, runner)
+            return ProcessLock(self._folder, runner)
         except (OSError, CampaignError):
             return None
 
-    def is_cut(self, runner: int, boot: str) -> bool:
+    def is_owner_dead(self, runner: int, boot: str) -> bool:
         """Whether it surely is dead."""
-        return bool(boot) and boot == self.boot and bool(is_cut(self._folder, runner))
+        return bool(boot) and boot == self.boot and bool(is_owner_dead(self._folder, runner))
 
-    def sweep(self, runner: int) -> None:
+    def delete_stale(self, runner: int) -> None:
         with suppress(OSError):
             (self._folder / f"{runner}.lock").unlink(missing_ok=True)
 
@@ -75,21 +75,21 @@ class Store:
         self._address = parse(url)
         self._machine = Machine(prepare(self._address), clock=clock)
         self._host = host or socket.gethostname()
-        self._lifelines: dict[int, Lifeline | None] = {}
-        self._line = Line(self._address, "ledger-writer", trying_seconds=TRYING_SECONDS)
-        self._quick = Line(self._address, "ledger-claims", trying_seconds=TRYING_TO_RENEW_SECONDS)
+        self._locks: dict[int, ProcessLock | None] = {}
+        self._line = SerialConnection(self._address, "ledger-writer", trying_seconds=TRYING_SECONDS)
+        self._quick = SerialConnection(self._address, "ledger-claims", trying_seconds=TRYING_TO_RENEW_SECONDS)
 
     async def close(self) -> None:
         await self._quick.close()
         await self._line.close()
-        for lifeline in self._lifelines.values():
+        for lifeline in self._locks.values():
             if lifeline is not None:
-                lifeline.let_go()
+                lifeline.release()
 
     async def _enlist(self, campaign: int, activity: str, *, quiet_seconds: float = 0.0, hold: bool = False) -> int:
         values = {"campaign": campaign, "host": self._host, "pid": os.getpid(), "boot": self._machine.boot, "activity": activity}
         values |= {"lease": LEASE_SECONDS, "username": username(), "quiet": quiet_seconds, "hold": hold}
-        made: dict[int, Lifeline | None] = {}
+        made: dict[int, ProcessLock | None] = {}
 
         def work(db: Session) -> int:
             runner = int(db.one("enlist", values))
@@ -100,10 +100,10 @@ class Store:
             return runner
 
         runner = await self._line.do(work)
-        self._lifelines[runner] = made.pop(runner)
+        self._locks[runner] = made.pop(runner)
         for lifeline in made.values():
             if lifeline is not None:
-                lifeline.cut()
+                lifeline.release_and_delete()
         return runner
 
     async def _sign_off(self, runner: int, ended: str) -> None:
@@ -111,14 +111,14 @@ class Store:
         self._cut(runner)
 
     def _cut(self, runner: int) -> None:
-        if lifeline := self._lifelines.pop(runner, None):
-            lifeline.cut()
+        if lifeline := self._locks.pop(runner, None):
+            lifeline.release_and_delete()
 
     def _is_dead(self, runner: int, boot: str, *, late: bool) -> bool:
-        return runner not in self._lifelines and (late or self._machine.is_cut(runner, boot))
+        return runner not in self._locks and (late or self._machine.is_owner_dead(runner, boot))
 
 
 def leave_out_if_cancelled(db: Session, campaign: int) -> None:
     """What comes back to a cancelled campaign is left out at once; to be called under a lock of the campaign."""
-    if db.one("get_control", campaign=campaign) == Control.CANCELLED:
+    if db.one("get_control", campaign=campaign) == DesiredState.CANCELLED:
         db.all("cancel_rows", campaign=campaign)

@@ -14,13 +14,13 @@ from campaign.domain.model import Claim, Settlement, Skip, Status
 from campaign.domain.pacing import Pace, Slots, lease, make_room, pause, throttle
 from campaign.ledger import ledger_errors
 from campaign.ledger.clock import DAY_SECONDS, LEASE_SECONDS
-from campaign.ledger.port import ANYTHING, Control, Runner, Terms
+from campaign.ledger.port import ANY_ROW, ClaimFilter, DesiredState, Runner
 from campaign.ledger.postgres.base import leave_out_if_cancelled
 from campaign.ledger.postgres.connection import LONG_SECONDS, Session
-from campaign.ledger.postgres.doubts import Doubts
 from campaign.ledger.postgres.staging import Staging
 from campaign.ledger.postgres.values import corrected_columns, settled
-from campaign.ledger.records import MendedRow
+from campaign.ledger.postgres.verification import Verification
+from campaign.ledger.records import CorrectedRow
 
 T = TypeVar("T")
 MOST_TIMES: Final = 500
@@ -29,10 +29,10 @@ MOST_TIMES: Final = 500
 FORGOTTEN_AT_ONCE: Final = 20_000
 
 
-class PostgresLedger(Staging, Doubts):
+class PostgresLedger(Staging, Verification):
     """A ledger in a database, open for staging and sending."""
 
-    async def enlist(self, campaign: int, *, quiet_seconds: float, hold: bool = False, api: str = "", account: str = "") -> Runner:
+    async def register_runner(self, campaign: int, *, quiet_seconds: float, hold: bool = False, api: str = "", account: str = "") -> Runner:
         runner = await self._enlist(campaign, "sending", quiet_seconds=quiet_seconds, hold=hold)
 
         def work(db: Session) -> None:
@@ -54,11 +54,11 @@ class PostgresLedger(Staging, Doubts):
     async def move_here(self) -> None:
         """Nothing: a database is one, wherever it is asked from."""
 
-    async def renew(self, runner: Runner, activity: str) -> bool:
+    async def heartbeat(self, runner: Runner, activity: str) -> bool:
         values = {"runner": runner.id, "activity": activity, "lease": LEASE_SECONDS}
         return await self._quick.ask(lambda db: db.one("renew", values) is not None)
 
-    async def dismiss(self, runner: Runner, ended: str) -> None:
+    async def deregister_runner(self, runner: Runner, ended: str) -> None:
         values = {"campaign": runner.campaign, "runner": runner.id, "ended": ended, "quiet": runner.quiet_seconds, "hold": runner.hold}
 
         def work(db: Session) -> None:
@@ -71,10 +71,10 @@ class PostgresLedger(Staging, Doubts):
         await self._line.do(work, seconds=LONG_SECONDS)
         self._cut(runner.id)
 
-    async def bury(self, *, quiet_seconds: float) -> int:
+    async def reap_dead_runners(self, *, quiet_seconds: float) -> int:
         found = await self._line.ask(lambda db: db.all("runners_at_work"))
-        at_work = [runner for runner in found if runner[0] not in self._lifelines]
-        cut = [runner for runner, _campaign, boot, _late in at_work if self._machine.is_cut(runner, boot)]
+        at_work = [runner for runner in found if runner[0] not in self._locks]
+        cut = [runner for runner, _campaign, boot, _late in at_work if self._machine.is_owner_dead(runner, boot)]
         late = [runner for runner, _campaign, _boot, late in at_work if late]
 
         def work(db: Session) -> tuple[int, list[int]]:
@@ -87,7 +87,7 @@ class PostgresLedger(Staging, Doubts):
         # Asked again and again; where nobody is dead, nothing is written.
         lost, buried = await self._line.do(work) if cut or late else (0, [])
         for runner in buried:
-            self._machine.sweep(runner)
+            self._machine.delete_stale(runner)
         return lost
 
     async def release(self, runner: Runner, claims: Sequence[Claim]) -> None:
@@ -117,10 +117,10 @@ class PostgresLedger(Staging, Doubts):
         changed = await self._line.do(work, together=True) if settlements else set()
         return [one.claim for one in settlements if by_claim[one.claim.row, one.claim.fence] is not one or _key(one.claim) not in changed]
 
-    async def control(self, campaign: int, control: Control) -> None:
+    async def control(self, campaign: int, control: DesiredState) -> None:
         def work(db: Session) -> None:
             db.all("lock_campaign", campaign=campaign)
-            if control is Control.GO:
+            if control is DesiredState.GO:
                 _check_here(db, campaign)
             if db.one("set_control", campaign=campaign, control=control.value) is None:
                 raise ledger_errors.no_control()
@@ -128,7 +128,7 @@ class PostgresLedger(Staging, Doubts):
 
         await self._line.do(work, seconds=LONG_SECONDS)
 
-    async def claim(self, runner: Runner, limit: int, terms: Terms = ANYTHING) -> list[Claim]:
+    async def claim(self, runner: Runner, limit: int, terms: ClaimFilter = ANY_ROW) -> list[Claim]:
         only = terms.only
         if terms.zones == () or only == ():
             return []
@@ -157,7 +157,7 @@ class PostgresLedger(Staging, Doubts):
     async def apply_exclusions(self, campaign: int) -> int:
         return await self._line.do(lambda db: db.count("apply_exclusions", campaign=campaign), seconds=LONG_SECONDS)
 
-    async def leave_out(self, campaign: int, reason: Skip) -> int:
+    async def skip_pending(self, campaign: int, reason: Skip) -> int:
         return await self._line.do(lambda db: db.count("leave_out_pending", campaign=campaign, reason=reason.value), seconds=LONG_SECONDS)
 
     async def lease(self, key: str, *, rate_per_second: float, want: int) -> Slots:
@@ -175,7 +175,7 @@ class PostgresLedger(Staging, Doubts):
     async def pause(self, key: str, *, seconds: float) -> None:
         await self._change(key, lambda pace, now: pause(pace, now=now, seconds=seconds))
 
-    async def make_room(self, key: str, *, share: float) -> None:
+    async def set_rate_factor(self, key: str, *, share: float) -> None:
         await self._change(key, lambda pace, now: make_room(pace, now=now, share=share))
 
     async def _change(self, key: str, change: Callable[[Pace, float], Pace]) -> None:
@@ -216,7 +216,9 @@ class PostgresLedger(Staging, Doubts):
 
         return await self._line.do(work, seconds=LONG_SECONDS)
 
-    async def mend(self, campaign: int, mended: Sequence[MendedRow], again: Sequence[int], statuses: frozenset[Status]) -> int:
+    async def apply_corrections(
+        self, campaign: int, mended: Sequence[CorrectedRow], again: Sequence[int], statuses: frozenset[Status]
+    ) -> int:
         values = corrected_columns(campaign, mended)
 
         def work(db: Session) -> int:
@@ -232,7 +234,7 @@ class PostgresLedger(Staging, Doubts):
 
         return await self._line.do(work, seconds=LONG_SECONDS)
 
-    async def forget(self, campaign: int) -> None:
+    async def purge(self, campaign: int) -> None:
         def begin(db: Session) -> None:
             db.all("lock_campaign", campaign=campaign)
             if db.one("not_here", campaign=campaign) is not None:

@@ -13,7 +13,7 @@ from psycopg.rows import TupleRow
 from campaign.domain.model import Counts, ResultRow, Status
 from campaign.ledger import ledger_errors
 from campaign.ledger.clock import RECENT_SECONDS, Clock
-from campaign.ledger.port import CampaignRecord, Control, Outlook, ResultColumns, RunnerRecord
+from campaign.ledger.port import CampaignRecord, DesiredState, PendingWork, ResultColumns, RunnerRecord
 from campaign.ledger.postgres.base import Machine
 from campaign.ledger.postgres.connection import LONG_SECONDS, PATIENCE_SECONDS, SQL, Address, LostError, Session, given_up, parse
 from campaign.ledger.postgres.schema import prepare
@@ -27,7 +27,7 @@ FETCHED_AT_ONCE: Final = 2000
 _BEGIN: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL idle_in_transaction_session_timeout = '1h'"
 
 
-class Looking:
+class ReadConnection:
     """Safe to use from several threads."""
 
     def __init__(self, address: Address) -> None:
@@ -99,12 +99,12 @@ class Looking:
 class PostgresReader:
     """A ledger in a database, open for looking. Safe to use from several threads."""
 
-    _look: Looking
+    _look: ReadConnection
 
     def __init__(self, url: str, *, clock: Clock | None = None) -> None:
         self._address = address = parse(url)
         self._machine = Machine(prepare(address), clock=clock)
-        self._look = Looking(address)
+        self._look = ReadConnection(address)
 
     @property
     def place(self) -> str:
@@ -146,11 +146,11 @@ class PostgresReader:
         found = self._look.all("examples", seconds=LONG_SECONDS, campaign=campaign, status=status.value, reason=reason, limit=limit)
         return [(row, error) for row, error in found]
 
-    def outlook(self, campaign: int) -> Outlook:
+    def outlook(self, campaign: int) -> PendingWork:
         control, pending_in, sending, doubt_in = self._look.all("outlook", campaign=campaign)[0]
         if control is None:
             raise ledger_errors.gone()
-        return Outlook(control=Control(control), pending_in_seconds=pending_in, sending=sending, doubt_in_seconds=doubt_in)
+        return PendingWork(control=DesiredState(control), pending_in_seconds=pending_in, sending=sending, doubt_in_seconds=doubt_in)
 
     def recent_rate(self, campaign: int) -> float:
         count, seconds = self._look.all("recent", campaign=campaign, within=RECENT_SECONDS)[0]
@@ -196,7 +196,7 @@ class PostgresReader:
             ended_at=ended_at,
             ended=ended,
             activity=activity,
-            alive=not ended_at and not late and not self._machine.is_cut(runner, boot),
+            alive=not ended_at and not late and not self._machine.is_owner_dead(runner, boot),
             username=username,
             rows_left=rows_left,
             rows_in_need=rows_in_need,
@@ -239,7 +239,7 @@ class PostgresReader:
         found = self._look.all("sends_over_time", seconds=LONG_SECONDS, campaign=campaign, since=since, until=until, width=width)
         return sends(found, since=since, width=width, buckets=buckets)
 
-    def to_clean(self) -> bool:
+    def has_unfinished_purge(self) -> bool:
         return bool(self._look.all("to_clean"))
 
     def attempts_by_row(self, campaign: int) -> Iterator[AttemptRecord]:

@@ -50,7 +50,7 @@ class Staging(Store):
         def work(db: Session) -> int:
             db.all("lock_campaign", campaign=campaign)
             stager = db.one("stager_of", campaign=campaign)
-            if stager not in self._lifelines:
+            if stager not in self._locks:
                 raise ledger_errors.staged_by_another()
             # Before the rest, which goes through the whole campaign.
             db.all("analyze")
@@ -66,7 +66,7 @@ class Staging(Store):
     async def discard(self, campaign: int) -> None:
         stagers = await self._line.ask(lambda db: db.all("stager", campaign=campaign))
         for stager, boot, late, ended_at in stagers:
-            if not ended_at and stager not in self._lifelines and not self._is_dead(stager, boot, late=late):
+            if not ended_at and stager not in self._locks and not self._is_dead(stager, boot, late=late):
                 raise ledger_errors.being_staged()
         while await self._line.do(lambda db: db.count("discard_rows", campaign=campaign, limit=DISCARDED_AT_ONCE), seconds=LONG_SECONDS):
             pass
@@ -83,7 +83,7 @@ class Staging(Store):
         for stager, *_ in stagers:
             await self._sign_off(stager, "discarded")
 
-    async def withdraw(self, campaign: int) -> bool:
+    async def delete_if_unsent(self, campaign: int) -> bool:
         def work(db: Session) -> bool:
             db.all("lock_campaign", campaign=campaign)
             return db.one("withdraw", campaign=campaign) is not None

@@ -7,7 +7,7 @@ import orjson
 
 from campaign.domain.model import Settlement, Status
 from campaign.ledger.port import Runner
-from campaign.ledger.records import MendedRow
+from campaign.ledger.records import CorrectedRow
 
 
 def text(value: str) -> str:
@@ -51,8 +51,8 @@ def _due_in(settlement: Settlement) -> float | None:
     return settlement.due_in_seconds if settlement.outcome.status in {Status.PENDING, Status.UNKNOWN} else None
 
 
-def corrected_columns(campaign: int, rows: Sequence[MendedRow]) -> dict[str, Any]:
-    """What `keep_text` and `mend` take."""
+def corrected_columns(campaign: int, rows: Sequence[CorrectedRow]) -> dict[str, Any]:
+    """What `keep_text` and `apply_corrections` take."""
     return {
         "campaign": campaign,
         "rows": [row.row for row in rows],

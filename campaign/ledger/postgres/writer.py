@@ -41,7 +41,7 @@ class Task:
     seconds: float
 
 
-class Line:
+class SerialConnection:
     """Args:
     address: the ledger's.
     name: the thread's.

@@ -11,8 +11,8 @@ import apsw
 from campaign.domain.ledger_identity import LedgerIdentity, difference
 from campaign.ledger.clock import LEASE_SECONDS, Clock, SystemClock
 from campaign.ledger.machine import adapters, created_ns, machine_id, username
-from campaign.ledger.port import Control
-from campaign.ledger.process_lock import Lifeline, is_cut
+from campaign.ledger.port import DesiredState
+from campaign.ledger.process_lock import ProcessLock, is_owner_dead
 from campaign.ledger.sqlite.connection import SQL, SqliteClock, connect, errors_as_sentences, prepare
 from campaign.ledger.sqlite.integrity import runners_folder
 from campaign.ledger.sqlite.writer import Writer
@@ -31,7 +31,7 @@ class Store:
         prepare(path)
         self._path = path
         self._host = host or socket.gethostname()
-        self._lifelines: dict[int, Lifeline] = {}
+        self._locks: dict[int, ProcessLock] = {}
         connection = connect(path)
         with errors_as_sentences(path):
             connection.execute("BEGIN IMMEDIATE")
@@ -46,8 +46,8 @@ class Store:
 
     async def close(self) -> None:
         await self._writer.close()
-        for lifeline in self._lifelines.values():
-            lifeline.let_go()
+        for lifeline in self._locks.values():
+            lifeline.release()
 
     async def move_here(self) -> None:
         await self._writer.do(lambda db: store_identity(db, self._path, move=True))
@@ -61,7 +61,7 @@ class Store:
             values |= {"username": username(), "quiet": quiet_seconds, "hold": hold}
             runner = int(db.execute(SQL["enlist"], values | self._times()).get)
             # Inside the transaction: nobody may ever see the runner without its lifeline.
-            self._lifelines[runner] = Lifeline(lifelines(self._path), runner)
+            self._locks[runner] = ProcessLock(lock_dir(self._path), runner)
             return runner
 
         return await self._writer.do(work)
@@ -71,11 +71,11 @@ class Store:
             db.execute(SQL["dismiss"], {"runner": runner, "ended": ended, "wall": self._clock.wall()})
 
         await self._writer.do(work)
-        if lifeline := self._lifelines.pop(runner, None):
-            lifeline.cut()
+        if lifeline := self._locks.pop(runner, None):
+            lifeline.release_and_delete()
 
     def _is_dead(self, runner: int, lease_until: float) -> bool:
-        return bool(is_cut(lifelines(self._path), runner)) or lease_until < self._clock.now()
+        return bool(is_owner_dead(lock_dir(self._path), runner)) or lease_until < self._clock.now()
 
 
 def identity_here(path: Path) -> LedgerIdentity:
@@ -139,10 +139,10 @@ def exhaust(cursor: Any) -> None:
 
 def leave_out_if_cancelled(db: apsw.Connection, campaign: int) -> None:
     """What comes back to a cancelled campaign is left out at once."""
-    if db.execute(SQL["get_control"], {"campaign": campaign}).get == Control.CANCELLED:
+    if db.execute(SQL["get_control"], {"campaign": campaign}).get == DesiredState.CANCELLED:
         db.execute(SQL["cancel_rows"], {"campaign": campaign})
 
 
-def lifelines(path: Path) -> Path:
+def lock_dir(path: Path) -> Path:
     """The folder of the lock files by which the ledger's runners know each other to be alive."""
     return runners_folder(path)

@@ -20,7 +20,7 @@ from campaign.ledger.sqlite.integrity import (
     check_not_mounted_alone,
     check_nothing_left_behind,
     check_whole_pages,
-    forget,
+    forget_mark,
     is_another,
     marked,
 )
@@ -96,7 +96,7 @@ def _make(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not path.exists():
-            forget(path)
+            forget_mark(path)
         # SQLite would make it readable for everyone; it holds personal data.
         with suppress(FileExistsError):
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))

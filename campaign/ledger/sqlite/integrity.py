@@ -47,7 +47,7 @@ def marked(ledger: Path) -> float:
     return 0.0
 
 
-def forget(ledger: Path) -> None:
+def forget_mark(ledger: Path) -> None:
     """A ledger is made where there is none: what was noted of an earlier one says nothing of it."""
     with suppress(OSError):
         _mark(ledger).unlink(missing_ok=True)
@@ -150,7 +150,7 @@ def check_nothing_left_behind(ledger: Path, *, before: Path, mark: float, latest
         )
 
 
-class Witness:
+class RollbackGuard:
     """Watches one open ledger: notes its commits, and that its files are still those that were opened."""
 
     def __init__(self, ledger: Path) -> None:

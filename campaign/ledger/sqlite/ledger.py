@@ -15,13 +15,13 @@ from campaign.domain.model import Claim, Settlement, Skip, Status
 from campaign.domain.pacing import Pace, Slots, lease, make_room, pause, throttle
 from campaign.ledger import ledger_errors
 from campaign.ledger.clock import DAY_SECONDS, LEASE_SECONDS
-from campaign.ledger.port import ANYTHING, Control, Runner, Terms
-from campaign.ledger.process_lock import sweep
-from campaign.ledger.records import MendedRow
-from campaign.ledger.sqlite.base import exhaust, leave_out_if_cancelled, lifelines, rows
+from campaign.ledger.port import ANY_ROW, ClaimFilter, DesiredState, Runner
+from campaign.ledger.process_lock import delete_stale
+from campaign.ledger.records import CorrectedRow
+from campaign.ledger.sqlite.base import exhaust, leave_out_if_cancelled, lock_dir, rows
 from campaign.ledger.sqlite.connection import SQL, connect, errors_as_sentences
-from campaign.ledger.sqlite.doubts import Doubts
 from campaign.ledger.sqlite.staging import Staging
+from campaign.ledger.sqlite.verification import Verification
 from campaign.ledger.values import as_json, filters, settled
 
 FEW: Final = 3
@@ -31,10 +31,10 @@ _COLUMNS: Final = ("next_free", "share", "paused_until", "changed_at")
 FORGOTTEN_AT_ONCE: Final = 20_000
 
 
-class SqliteLedger(Staging, Doubts):
+class SqliteLedger(Staging, Verification):
     """A ledger file, open for staging and sending."""
 
-    async def enlist(self, campaign: int, *, quiet_seconds: float, hold: bool = False, api: str = "", account: str = "") -> Runner:
+    async def register_runner(self, campaign: int, *, quiet_seconds: float, hold: bool = False, api: str = "", account: str = "") -> Runner:
         runner = await self._enlist(campaign, "sending", quiet_seconds=quiet_seconds, hold=hold)
 
         def work(db: apsw.Connection) -> None:
@@ -53,7 +53,7 @@ class SqliteLedger(Staging, Doubts):
             raise
         return Runner(id=runner, campaign=campaign, lease_seconds=LEASE_SECONDS, quiet_seconds=quiet_seconds, hold=hold)
 
-    async def renew(self, runner: Runner, activity: str) -> bool:
+    async def heartbeat(self, runner: Runner, activity: str) -> bool:
         def work(db: apsw.Connection) -> bool:
             self._clock.stamp(db)
             values = {"runner": runner.id, "activity": activity, "lease": LEASE_SECONDS}
@@ -61,7 +61,7 @@ class SqliteLedger(Staging, Doubts):
 
         return await self._writer.do(work)
 
-    async def dismiss(self, runner: Runner, ended: str) -> None:
+    async def deregister_runner(self, runner: Runner, ended: str) -> None:
         def work(db: apsw.Connection) -> None:
             self._lose(db, runner.campaign, runner.id, quiet_seconds=runner.quiet_seconds, hold=runner.hold)
             db.execute(SQL["end_campaign"], {"campaign": runner.campaign, "ended": ended, "wall": self._clock.wall()})
@@ -70,11 +70,11 @@ class SqliteLedger(Staging, Doubts):
         await self._writer.do(work)
         await self._sign_off(runner.id, ended)
 
-    async def bury(self, *, quiet_seconds: float) -> int:
+    async def reap_dead_runners(self, *, quiet_seconds: float) -> int:
         def work(db: apsw.Connection) -> tuple[int, list[int]]:
             lost, buried = 0, []
             for runner, of_campaign, lease_until, own_quiet_seconds, hold in rows(db, "runners_at_work"):
-                if runner in self._lifelines or not self._is_dead(runner, lease_until):
+                if runner in self._locks or not self._is_dead(runner, lease_until):
                     continue
                 db.execute(SQL["dismiss"], {"runner": runner, "ended": "lost", "wall": self._clock.wall()})
                 lost += self._lose(db, of_campaign, runner, quiet_seconds=max(quiet_seconds, own_quiet_seconds), hold=bool(hold))
@@ -83,7 +83,7 @@ class SqliteLedger(Staging, Doubts):
 
         lost, buried = await self._writer.do(work)
         for runner in buried:
-            sweep(lifelines(self._path), runner)
+            delete_stale(lock_dir(self._path), runner)
         return lost
 
     def _lose(self, db: apsw.Connection, campaign: int, runner: int, *, quiet_seconds: float, hold: bool) -> int:
@@ -92,9 +92,9 @@ class SqliteLedger(Staging, Doubts):
         db.execute(SQL["lose_rows"], values | self._times())
         return db.changes()
 
-    async def control(self, campaign: int, control: Control) -> None:
+    async def control(self, campaign: int, control: DesiredState) -> None:
         def work(db: apsw.Connection) -> None:
-            if control is Control.GO:
+            if control is DesiredState.GO:
                 _check_here(db, campaign)
             if db.execute(SQL["set_control"], {"campaign": campaign, "control": control.value}).fetchone() is None:
                 raise ledger_errors.no_control()
@@ -102,7 +102,7 @@ class SqliteLedger(Staging, Doubts):
 
         await self._writer.do(work)
 
-    async def claim(self, runner: Runner, limit: int, terms: Terms = ANYTHING) -> list[Claim]:
+    async def claim(self, runner: Runner, limit: int, terms: ClaimFilter = ANY_ROW) -> list[Claim]:
         def work(db: apsw.Connection) -> list[Claim]:
             zones = json.loads(rows(db, "zones", campaign=runner.campaign)[0][0]) if terms.zones is None else terms.zones
             claims: list[Claim] = []
@@ -116,7 +116,7 @@ class SqliteLedger(Staging, Doubts):
             return []
         return await self._writer.do(work)
 
-    def _of_zone(self, db: apsw.Connection, runner: Runner, limit: int, terms: Terms, *, zone: str, taken: set[str]) -> list[Claim]:
+    def _of_zone(self, db: apsw.Connection, runner: Runner, limit: int, terms: ClaimFilter, *, zone: str, taken: set[str]) -> list[Claim]:
         own = {"campaign": runner.campaign, "runner": runner.id} | self._times()
         where: dict[str, Any] = {"limit": limit, "zone": zone}
         statement = "due"
@@ -161,7 +161,7 @@ class SqliteLedger(Staging, Doubts):
     async def apply_exclusions(self, campaign: int) -> int:
         return await self._writer.do(lambda db: len(rows(db, "apply_exclusions", campaign=campaign)))
 
-    async def leave_out(self, campaign: int, reason: Skip) -> int:
+    async def skip_pending(self, campaign: int, reason: Skip) -> int:
         return await self._writer.do(lambda db: len(rows(db, "leave_out_pending", campaign=campaign, reason=reason.value)))
 
     async def release(self, runner: Runner, claims: Sequence[Claim]) -> None:
@@ -204,7 +204,7 @@ class SqliteLedger(Staging, Doubts):
     async def pause(self, key: str, *, seconds: float) -> None:
         await self._change(key, lambda pace, now: pause(pace, now=now, seconds=seconds))
 
-    async def make_room(self, key: str, *, share: float) -> None:
+    async def set_rate_factor(self, key: str, *, share: float) -> None:
         await self._change(key, lambda pace, now: make_room(pace, now=now, share=share))
 
     async def _change(self, key: str, change: Callable[[Pace, float], Pace]) -> None:
@@ -229,7 +229,9 @@ class SqliteLedger(Staging, Doubts):
 
         return await self._writer.do(work)
 
-    async def mend(self, campaign: int, mended: Sequence[MendedRow], again: Sequence[int], statuses: frozenset[Status]) -> int:
+    async def apply_corrections(
+        self, campaign: int, mended: Sequence[CorrectedRow], again: Sequence[int], statuses: frozenset[Status]
+    ) -> int:
         values = [_corrected(campaign, row) for row in mended]
 
         def work(db: apsw.Connection) -> int:
@@ -248,7 +250,7 @@ class SqliteLedger(Staging, Doubts):
 
         return await self._writer.do(work)
 
-    async def forget(self, campaign: int) -> None:
+    async def purge(self, campaign: int) -> None:
         def begin(db: apsw.Connection) -> None:
             if rows(db, "not_here", campaign=campaign)[0][0] is not None:
                 return
@@ -329,7 +331,7 @@ def _pace_values(key: str, pace: Pace) -> dict[str, Any]:
     return {"key": key} | {column: getattr(pace, column) for column in _COLUMNS}
 
 
-def _corrected(campaign: int, row: MendedRow) -> dict[str, Any]:
+def _corrected(campaign: int, row: CorrectedRow) -> dict[str, Any]:
     return {
         "campaign": campaign,
         "row": row.row,

@@ -13,10 +13,10 @@ from campaign.domain.ledger_identity import Displaced, difference
 from campaign.domain.model import Counts, ResultRow, Status
 from campaign.ledger import ledger_errors
 from campaign.ledger.clock import RECENT_SECONDS, Clock, SystemClock
-from campaign.ledger.port import CampaignRecord, Control, Outlook, ResultColumns, RunnerRecord
-from campaign.ledger.process_lock import is_cut
+from campaign.ledger.port import CampaignRecord, DesiredState, PendingWork, ResultColumns, RunnerRecord
+from campaign.ledger.process_lock import is_owner_dead
 from campaign.ledger.records import AttemptRecord, Sends
-from campaign.ledger.sqlite.base import identity_here, lifelines, stored_identity
+from campaign.ledger.sqlite.base import identity_here, lock_dir, stored_identity
 from campaign.ledger.sqlite.connection import SQL, SqliteClock, connect, errors_as_sentences, prepare
 from campaign.ledger.values import as_json, attempt_record, filters, lot, record, result, result_columns, sends
 
@@ -73,13 +73,13 @@ class SqliteReader:
     def examples(self, campaign: int, status: Status, reason: str, limit: int) -> list[tuple[int, str]]:
         return [(row, error) for row, error in self._all("examples", campaign=campaign, status=status.value, reason=reason, limit=limit)]
 
-    def outlook(self, campaign: int) -> Outlook:
+    def outlook(self, campaign: int) -> PendingWork:
         control, pending_at, sending, doubt_at = self._all("outlook", campaign=campaign)[0]
         if control is None:
             raise ledger_errors.gone()
         now = self._clock.now()
-        return Outlook(
-            control=Control(control),
+        return PendingWork(
+            control=DesiredState(control),
             pending_in_seconds=None if pending_at is None else pending_at - now,
             sending=bool(sending),
             doubt_in_seconds=None if doubt_at is None else doubt_at - now,
@@ -127,7 +127,7 @@ class SqliteReader:
 
     def _runner(self, values: tuple[Any, ...]) -> RunnerRecord:
         runner, campaign, host, pid, username, started_at, lease_until, activity, ended_at, ended, rows_left, rows_in_need = values
-        alive = not ended_at and lease_until >= self._clock.now() and not is_cut(lifelines(self._path), runner)
+        alive = not ended_at and lease_until >= self._clock.now() and not is_owner_dead(lock_dir(self._path), runner)
         return RunnerRecord(
             id=runner,
             campaign=campaign,
@@ -179,7 +179,7 @@ class SqliteReader:
         found = self._streamed("sends_over_time", campaign, **span)
         return sends(found, since=since, width=width, buckets=buckets)
 
-    def to_clean(self) -> bool:
+    def has_unfinished_purge(self) -> bool:
         return bool(self._all("to_clean"))
 
     def attempts_by_row(self, campaign: int) -> Iterator[AttemptRecord]:

@@ -63,7 +63,7 @@ class Staging(Store):
                 db.execute(SQL["apply_exclusions"], {"campaign": campaign}).fetchall()
                 if not duplicates_marked:
                     db.execute(SQL["mark_duplicates"], {"campaign": campaign})
-                if stager not in self._lifelines or db.execute(SQL["finish_staging"], values).fetchone() is None:
+                if stager not in self._locks or db.execute(SQL["finish_staging"], values).fetchone() is None:
                     raise ledger_errors.staged_by_another()
             return int(stager)
 
@@ -72,7 +72,7 @@ class Staging(Store):
     async def discard(self, campaign: int) -> None:
         stagers = await self._writer.do(lambda db: rows(db, "stager", campaign=campaign))
         for stager, lease_until, ended_at in stagers:
-            if not ended_at and stager not in self._lifelines and not self._is_dead(stager, lease_until):
+            if not ended_at and stager not in self._locks and not self._is_dead(stager, lease_until):
                 raise ledger_errors.being_staged()
         values = {"campaign": campaign, "limit": DISCARDED_AT_ONCE}
         while await self._writer.do(lambda db: len(rows(db, "discard_rows", **values))):
@@ -87,7 +87,7 @@ class Staging(Store):
         for stager, *_ in stagers:
             await self._sign_off(stager, "discarded")
 
-    async def withdraw(self, campaign: int) -> bool:
+    async def delete_if_unsent(self, campaign: int) -> bool:
         if not await self._writer.do(lambda db: rows(db, "withdraw", campaign=campaign)):
             return False
         await self.discard(campaign)

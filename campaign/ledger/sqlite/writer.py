@@ -12,7 +12,7 @@ import apsw
 
 from campaign.domain.errors import LedgerError
 from campaign.ledger.sqlite.connection import SqliteClock, errors_as_sentences, in_words
-from campaign.ledger.sqlite.integrity import Witness
+from campaign.ledger.sqlite.integrity import RollbackGuard
 
 T = TypeVar("T")
 type_of_work = Callable[[apsw.Connection], Any]
@@ -30,7 +30,7 @@ class Writer:
         self._connection = connection
         self._path = path
         self._clock = clock
-        self._witness = Witness(path)
+        self._witness = RollbackGuard(path)
         self._waiting: queue.Queue[tuple[type_of_work, asyncio.Future[Any]] | None] = queue.Queue(MOST_WAITING)
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
         self._closed = False

@@ -11,7 +11,7 @@ from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 from campaign.domain.verdict import Fault, Latest, Reply
-from campaign.sender.http import OnceBody
+from campaign.sender.http import SingleUseBody
 from campaign.sender.http import Wire as OneWire
 from tests.integration.gateway.rawserver import OK, Script, Wire, gateway, hang, http, replying, serving
 
@@ -193,7 +193,7 @@ async def test_whatever_the_moment_of_the_cancel_unwritten_means_not_one_byte(*,
 class TestOnceBody:
     """Against a real connection, whatever is tried with it."""
 
-    async def post_twice(self, body: OnceBody) -> int:
+    async def post_twice(self, body: SingleUseBody) -> int:
         async with serving(replying(OK, OK)) as server, aiohttp.TCPConnector() as connector:
             wire = OneWire(connector, URL(server.url), {})
             with suppress(aiohttp.ClientConnectionError):
@@ -202,17 +202,17 @@ class TestOnceBody:
             return server.requests
 
     async def test_it_is_written_once(self) -> None:
-        body = OnceBody(b"{}")
+        body = SingleUseBody(b"{}")
         assert (await self.post_twice(body), body.written) == (1, True)
 
     async def test_it_is_not_written_after_it_was_sealed(self) -> None:
-        body = OnceBody(b"{}")
+        body = SingleUseBody(b"{}")
         assert not body.seal()
         assert (await self.post_twice(body), body.written) == (0, False)
 
     async def test_it_is_not_written_to_a_connection_that_is_closing(self) -> None:
         loop = asyncio.get_running_loop()
-        body = OnceBody(b"{}")
+        body = SingleUseBody(b"{}")
         async with serving(hang) as server:
             transport, _ = await loop.create_connection(lambda: ResponseHandler(loop), "127.0.0.1", server.port)
             transport.close()

@@ -7,19 +7,19 @@ import apsw
 from campaign.domain.model import Claim, Status
 from campaign.domain.verdict import Conclusion, Latest, Reading
 from campaign.ledger.clock import HOLD_SECONDS
-from campaign.ledger.port import Doubt, Runner
+from campaign.ledger.port import Runner, UnverifiedRow
 from campaign.ledger.sqlite.base import Store, leave_out_if_cancelled, rows
 from campaign.ledger.sqlite.connection import SQL
 from campaign.ledger.values import doubt
 
 
-class Doubts(Store):
-    async def doubts(self, campaign: int, limit: int) -> list[Doubt]:
+class Verification(Store):
+    async def claim_unverified(self, campaign: int, limit: int) -> list[UnverifiedRow]:
         return await self._writer.do(lambda db: self._take(db, campaign, limit))
 
-    async def doubts_elsewhere(self, campaign: int, limit: int) -> list[Doubt]:
-        def work(db: apsw.Connection) -> list[Doubt]:
-            found: list[Doubt] = []
+    async def claim_unverified_orphans(self, campaign: int, limit: int) -> list[UnverifiedRow]:
+        def work(db: apsw.Connection) -> list[UnverifiedRow]:
+            found: list[UnverifiedRow] = []
             for (other,) in rows(db, "campaigns_in_doubt", campaign=campaign, now=self._clock.now()):
                 found += self._take(db, other, limit - len(found))
                 if len(found) >= limit:
@@ -28,7 +28,7 @@ class Doubts(Store):
 
         return await self._writer.do(work)
 
-    async def conclude(self, doubt: Doubt, conclusion: Conclusion, *, again_in_seconds: float | None) -> bool:
+    async def record_verification(self, doubt: UnverifiedRow, conclusion: Conclusion, *, again_in_seconds: float | None) -> bool:
         claim = doubt.claim
 
         def work(db: apsw.Connection) -> bool:
@@ -50,7 +50,7 @@ class Doubts(Store):
 
         return await self._writer.do(work)
 
-    async def recheck(self, campaign: int) -> int:
+    async def reschedule_verification(self, campaign: int) -> int:
         return await self._writer.do(lambda db: len(rows(db, "recheck", campaign=campaign, now=self._clock.now())))
 
     async def witnesses(self, campaign: int) -> list[tuple[str, str]]:
@@ -64,11 +64,11 @@ class Doubts(Store):
 
         return await self._writer.do(work)
 
-    async def witnesses_after(self, doubt: Doubt) -> list[tuple[str, str]]:
+    async def witnesses_after(self, doubt: UnverifiedRow) -> list[tuple[str, str]]:
         values = {"campaign": doubt.claim.campaign, "row": doubt.claim.row, "fence": doubt.claim.fence}
         return await self._writer.do(lambda db: rows(db, "witnesses_after", **values))
 
-    async def note_baseline(self, runner: Runner, claim: Claim, reading: Reading) -> None:
+    async def record_baseline(self, runner: Runner, claim: Claim, reading: Reading) -> None:
         values = {
             "campaign": claim.campaign,
             "row": claim.row,
@@ -81,11 +81,11 @@ class Doubts(Store):
         }
         await self._writer.do(lambda db: db.execute(SQL["note_baseline"], values))
 
-    def _take(self, db: apsw.Connection, campaign: int, limit: int) -> list[Doubt]:
+    def _take(self, db: apsw.Connection, campaign: int, limit: int) -> list[UnverifiedRow]:
         values = {"campaign": campaign, "now": self._clock.now(), "hold": HOLD_SECONDS, "limit": limit}
         return [self._doubt(db, campaign, row) for row in sorted(rows(db, "doubts", **values))]
 
     @staticmethod
-    def _doubt(db: apsw.Connection, campaign: int, values: tuple[Any, ...]) -> Doubt:
+    def _doubt(db: apsw.Connection, campaign: int, values: tuple[Any, ...]) -> UnverifiedRow:
         row, fence, _pass_id, pass_key, *_ = values
         return doubt(campaign, values, rows(db, "texts_before", campaign=campaign, row=row, fence=fence, pass_key=pass_key))

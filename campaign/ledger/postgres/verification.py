@@ -5,25 +5,25 @@ from typing import Any
 from campaign.domain.model import Claim, Status
 from campaign.domain.verdict import Conclusion, Latest, Reading
 from campaign.ledger.clock import HOLD_SECONDS
-from campaign.ledger.port import Doubt, Runner
+from campaign.ledger.port import Runner, UnverifiedRow
 from campaign.ledger.postgres.base import Store, leave_out_if_cancelled
 from campaign.ledger.postgres.connection import LONG_SECONDS, Session
 from campaign.ledger.postgres.values import text
 from campaign.ledger.values import doubt
 
 
-class Doubts(Store):
-    async def doubts(self, campaign: int, limit: int) -> list[Doubt]:
+class Verification(Store):
+    async def claim_unverified(self, campaign: int, limit: int) -> list[UnverifiedRow]:
         # Asked again and again; where there is none, nothing is written.
         if not await self._line.ask(lambda db: db.one("is_in_doubt", campaign=campaign)):
             return []
         return await self._line.do(lambda db: _take(db, campaign, limit))
 
-    async def doubts_elsewhere(self, campaign: int, limit: int) -> list[Doubt]:
+    async def claim_unverified_orphans(self, campaign: int, limit: int) -> list[UnverifiedRow]:
         others = [other for (other,) in await self._line.ask(lambda db: db.all("campaigns_in_doubt", campaign=campaign))]
 
-        def work(db: Session) -> list[Doubt]:
-            found: list[Doubt] = []
+        def work(db: Session) -> list[UnverifiedRow]:
+            found: list[UnverifiedRow] = []
             for other in others:
                 found += _take(db, other, limit - len(found))
                 if len(found) >= limit:
@@ -32,7 +32,7 @@ class Doubts(Store):
 
         return await self._line.do(work) if others else []
 
-    async def conclude(self, doubt: Doubt, conclusion: Conclusion, *, again_in_seconds: float | None) -> bool:
+    async def record_verification(self, doubt: UnverifiedRow, conclusion: Conclusion, *, again_in_seconds: float | None) -> bool:
         claim = doubt.claim
         match conclusion.status:
             case Status.PENDING:
@@ -55,7 +55,7 @@ class Doubts(Store):
 
         return await self._line.do(work, together=True)
 
-    async def recheck(self, campaign: int) -> int:
+    async def reschedule_verification(self, campaign: int) -> int:
         return await self._line.do(lambda db: db.count("recheck", campaign=campaign), seconds=LONG_SECONDS)
 
     async def witnesses(self, campaign: int) -> list[tuple[str, str]]:
@@ -63,11 +63,11 @@ class Doubts(Store):
         # Those of one campaign and status only.
         return [(pass_id, message) for *place, pass_id, message in found if place == list(found[0][:2])]
 
-    async def witnesses_after(self, doubt: Doubt) -> list[tuple[str, str]]:
+    async def witnesses_after(self, doubt: UnverifiedRow) -> list[tuple[str, str]]:
         values = {"campaign": doubt.claim.campaign, "row": doubt.claim.row, "fence": doubt.claim.fence}
         return await self._line.ask(lambda db: db.all("witnesses_after", values))
 
-    async def note_baseline(self, runner: Runner, claim: Claim, reading: Reading) -> None:
+    async def record_baseline(self, runner: Runner, claim: Claim, reading: Reading) -> None:
         values = {
             "campaign": claim.campaign,
             "row": claim.row,
@@ -81,7 +81,7 @@ class Doubts(Store):
         await self._line.do(lambda db: db.all("note_baseline", values), together=True)
 
 
-def _take(db: Session, campaign: int, limit: int) -> list[Doubt]:
+def _take(db: Session, campaign: int, limit: int) -> list[UnverifiedRow]:
     taken = sorted(db.all("doubts", campaign=campaign, limit=limit, hold=HOLD_SECONDS))
     if not taken:
         return []
