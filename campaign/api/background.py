@@ -129,7 +129,7 @@ class Background(Generic[T]):
             self._loop, self._task, asked = asyncio.get_running_loop(), asyncio.current_task(), self._asked
         if asked:
             work.close()
-            raise StoppedError("Interrupted before anything was begun; nothing was sent.", code="interrupted")
+            raise StoppedError("Interrupted before the start; nothing was sent.", code="interrupted")
         try:
             return await work
         finally:

@@ -349,7 +349,7 @@ def _retry(
     settings, excluded = _asked(options, opt.RETRY, function="retry")
     if corrected is not None and rows is not None:
         raise UsageError(
-            "rows says which rows of a campaign are sent, and corrected rows are sent all. Give one of them.",
+            "rows selects rows of a campaign, and corrected rows are all sent. Give one of them.",
             code="rows_of_a_file",
             option="--rows",
         )
@@ -401,7 +401,7 @@ def _source(rows: Any) -> Iterator[Any]:
                 yield source
         case _:
             raise UsageError(
-                f"A {type(rows).__name__} is no list. Give a path, a URL, a DataFrame, or another table with __arrow_c_stream__.",
+                f"A {type(rows).__name__} is not a list. Give a path, a URL, a DataFrame, or another table with __arrow_c_stream__.",
                 code="no_list",
                 type=type(rows).__name__,
             )

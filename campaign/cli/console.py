@@ -87,9 +87,7 @@ def check_installed() -> None:
     from campaign.domain.errors import UsageError
 
     if find_spec("cryptography") is None:
-        raise UsageError(
-            "The console is an extra that is not installed: pip install 'campaign[console]'", code="extra_missing", extra="console"
-        )
+        raise UsageError("The console is not installed. Install it: pip install 'campaign[console]'", code="extra_missing", extra="console")
 
 
 T = TypeVar("T")
@@ -127,7 +125,7 @@ def add_user(name: UserName, role: RoleOption, *, folder: Folder = None, setting
 
     hashed = Passwords().hashed(_new_password(name))
     _change(settings, folder, lambda store: users.add(store, name, role.value, hashed), f"added user as {role.value}", name)
-    typer.echo(f"“{name}” may log in, as {role.value}.")
+    typer.echo(f"“{name}” may log in as {role.value}.")
 
 
 @with_options("ledger", "json_output", "log_level")
@@ -231,6 +229,6 @@ def _new_password(name: str) -> str:
         given = getpass.getpass(f"New password of {name}: ", stream=sys.stderr)
         check_password(given)
         if getpass.getpass("The same again: ", stream=sys.stderr) != given:
-            raise UsageError("The two were not the same. Nothing was changed.", code="passwords_differ")
+            raise UsageError("The two passwords differ. Nothing was changed.", code="passwords_differ")
     check_password(given)
     return given

@@ -141,13 +141,13 @@ async def _check_users(console_settings: ConsoleSettings, store: Store, *, by_li
         raise UsageError(f"{where} the console needs users. Add the first: campaign user add NAME --role approver", code="no_users")
     if not is_loopback(console_settings.host) and not console_settings.behind_proxy and console_settings.tls_cert is None:
         raise UsageError(
-            f"At {console_settings.host}, where others reach it, the console is served by https only: give it --tls-cert and --tls-key, "
-            "or --behind-proxy where a proxy does that.",
+            f"At {console_settings.host}, where others reach it, the console needs HTTPS: give --tls-cert and --tls-key, "
+            "or --behind-proxy if a proxy serves HTTPS.",
             code="needs_https",
         )
     if console_settings.require_approval is not None and not any(user.role >= Role.APPROVER for user in known):
         raise UsageError(
-            "--require-approval needs a user who may approve: campaign user add NAME --role approver",
+            "--require-approval needs an approver. Add one: campaign user add NAME --role approver",
             code="no_approver",
             option="--require-approval",
         )
@@ -165,7 +165,7 @@ def _certificate(console_settings: ConsoleSettings) -> ssl.SSLContext | None:
         context.load_cert_chain(console_settings.tls_cert, console_settings.tls_key, password=_no_password)
     except (ssl.SSLError, ValueError) as error:
         raise UsageError(
-            f"{console_settings.tls_cert} and {console_settings.tls_key} are not a certificate and its key, in PEM and without a password "
+            f"{console_settings.tls_cert} and {console_settings.tls_key} are not a certificate and its key in PEM without a password "
             f"({error}).",
             code="bad_certificate",
         ) from error
@@ -192,7 +192,7 @@ def _listening(console_settings: ConsoleSettings) -> socket.socket:
         listening = socket.socket(family, kind, protocol)
     except OSError as error:
         raise UsageError(
-            f"--host (or CAMPAIGN_CONSOLE_HOST): there is no “{console_settings.host}” to listen at ({error.strerror}).",
+            f"--host (or CAMPAIGN_CONSOLE_HOST): can't listen at “{console_settings.host}” ({error.strerror}).",
             code="bad_value",
             option="--host",
         ) from error
@@ -203,7 +203,7 @@ def _listening(console_settings: ConsoleSettings) -> socket.socket:
         listening.close()
         raise UsageError(
             f"The console can't listen at {console_settings.host}, port {console_settings.port}: {os.strerror(error.errno or 0)}. "
-            "Give another by --port, or --port 0 for any free one.",
+            "Choose another port with --port, or --port 0 for any free one.",
             code="port_taken",
             option="--port",
         ) from error

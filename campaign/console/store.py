@@ -60,15 +60,15 @@ def open_store(folder: Path) -> Store:
         found = folder.stat()
         if hasattr(os, "getuid") and found.st_mode & 0o077:
             raise UsageError(
-                f"Others may look into {folder}, where users and lists are kept. Close it: chmod 700 {folder}", code="open_to_others"
+                f"Other users can read {folder}, where users and lists are kept. Restrict it: chmod 700 {folder}", code="open_to_others"
             )
         return Store(folder / "console.db")
     except OSError as error:
         raise UsageError(
-            f"The console can't keep anything in {folder}: {os.strerror(error.errno or 0)}. Name another by --folder.",
+            f"The console can't write to {folder}: {os.strerror(error.errno or 0)}. Choose another with --folder.",
             code="folder_not_writable",
         ) from error
     except apsw.Error as error:
         raise UsageError(
-            f"{folder / 'console.db'} can't be used ({error}). Name another folder by --folder, or mend this one.", code="console_damaged"
+            f"{folder / 'console.db'} can't be used ({error}). Repair it, or choose another folder with --folder.", code="console_damaged"
         ) from error

@@ -38,10 +38,10 @@ class CommandSpec:
 
     def __post_init__(self) -> None:
         if odd := [option for option in self.options if not option.startswith("--")]:
-            raise UsageError(f"“{odd[0]}” is no option; nothing was started.", code="odd_option")
+            raise UsageError(f"“{odd[0]}” is not an option. Nothing was started.", code="odd_option")
         if any("\0" in word for word in (*self.arguments, *self.options)):
             raise UsageError(
-                "A name or a text has a character in it that no command can be given (NUL). Take it out; nothing was started.",
+                "A name or a text contains a NUL character. Nothing was started. Remove it.",
                 code="odd_character",
             )
 

@@ -44,11 +44,11 @@ class UploadLimits:
         """
         if self._under_way[person] >= AT_ONCE_OF_A_PERSON:
             raise CampaignError(
-                f"{AT_ONCE_OF_A_PERSON} of your files are coming in already. Wait for one of them, then upload this one again.",
+                f"{AT_ONCE_OF_A_PERSON} of your files are being uploaded already. Wait for one of them, then upload this one again.",
                 code="too_many_uploads",
             )
         if self._under_way.total() >= AT_ONCE:
-            raise CampaignError("Too many files are coming in at this moment. Try again in a minute.", code="too_many_uploads")
+            raise CampaignError("Too many files are being uploaded. Try again in a minute.", code="too_many_uploads")
         self._under_way[person] += 1
         try:
             yield
@@ -100,4 +100,4 @@ def check_space(folder: Path, more_bytes: int) -> None:
         DiskFullError: it can't, or what must stay free would not.
     """
     if shutil.disk_usage(folder).free - more_bytes < LEFT_FREE_BYTES:
-        raise DiskFullError("There is no room left on the disk for this file. Nothing of it was kept.")
+        raise DiskFullError("The disk is full. Nothing of this file was kept. Ask the person who runs this console.")

@@ -43,7 +43,7 @@ def check_address(address: str) -> None:
     # Anything else, too, that Ray understands: by “local” it would start a cluster that is open to others.
     if not host or "/" in host or not port.isascii() or not port.isdecimal() or not 0 < int(port) <= 65535:
         raise UsageError(
-            f"--address: “{address}” is not where a cluster of Ray can be; {_WRITE}. ray:// addresses are not for this.",
+            f"--address: “{address}” is not the address of a Ray cluster; {_WRITE}. ray:// addresses don't work here.",
             code="bad_value",
             option="--address",
         )
@@ -92,7 +92,7 @@ def connected(settings: Settings) -> Iterator["RayCluster"]:
     check_settings(settings)
     if find_spec("ray") is None:
         raise UsageError(
-            "Ray is an extra that is not installed: pip install 'campaign[ray]'. Or take --engine out.", code="extra_missing", extra="ray"
+            "Ray is not installed. Install it: pip install 'campaign[ray]'. Or leave --engine out.", code="extra_missing", extra="ray"
         )
     if settings.address is not None:
         check_address(settings.address)

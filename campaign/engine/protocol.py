@@ -116,7 +116,7 @@ def check_settings(settings: Settings) -> None:
     counted = {"--limit": settings.limit, "--canary": settings.canary}
     if given := [option for option, value in counted.items() if value is not None]:
         raise UsageError(
-            f"{given[0]} counts the sends of one process, so it can't be with --engine ray. Take one of them out.",
+            f"{given[0]} counts the sends of one process, so it can't be used with --engine ray. Leave one of them out.",
             code="not_with_ray",
             option=given[0],
         )

@@ -83,7 +83,7 @@ class Worker:
             record = find_whole(reader, order.campaign)
             if (record.id, record.created_at) != (order.id, order.created_at):
                 raise UsageError(
-                    f"The campaign “{order.campaign}” is another one here than where this command was given: its list was staged anew "
+                    f"The campaign “{order.campaign}” on this machine is not the one of the command: its list was staged again "
                     "meanwhile, or this worker's ledger is not the command's. Run the same command again.",
                     code="other_campaign",
                     campaign=order.campaign,

@@ -24,7 +24,7 @@ class SimulatorClient:
 
     def __init__(self, url: str) -> None:
         if urlsplit(url).scheme != "http":
-            raise UsageError(f"{url} is no simulator; give the http URL that it printed.", code="bad_url")
+            raise UsageError(f"{url} is not the simulator's address; give the http URL that it printed.", code="bad_url")
         self.url = url.rstrip("/")
         self._root = f"{self.url}/_simulator/"
         self._opener: OpenerDirector = build_opener(ProxyHandler({}))

@@ -171,7 +171,7 @@ class SimulatorConfig:
 
 def check_header_text(text: str) -> None:
     if not text.isprintable() or not text.isascii():
-        raise UsageError(f"{text!r} can't stand in a header; give printable ASCII text on one line.", code="bad_header")
+        raise UsageError(f"{text!r} can't be in a header; give printable ASCII text on one line.", code="bad_header")
 
 
 def _loopback(host: str) -> str:
@@ -182,7 +182,7 @@ def _loopback(host: str) -> str:
         found = None
     if found is None or not found.is_loopback:
         raise UsageError(
-            f"The simulator can't listen on “{host}”: it is for this machine only; give 127.0.0.1 or ::1.", code="not_loopback"
+            f"The simulator can't listen on “{host}”: it works on this machine only; give 127.0.0.1 or ::1.", code="not_loopback"
         )
     return str(found)
 
@@ -195,7 +195,7 @@ def _check_seconds(name: str, seconds: float) -> None:
 def _check_weights(name: str, weights: Mapping[str, float]) -> None:
     if not all(isfinite(weight) and weight >= 0 for weight in weights.values()) or sum(weights.values()) <= 0:
         raise UsageError(
-            f"The {name} have weights that can't be shared out: {dict(weights)}; give at least one above 0, none below.",
+            f"The {name} have invalid weights: {dict(weights)}; give at least one above 0, none below.",
             code="bad_value",
             setting=name,
         )
@@ -232,7 +232,7 @@ def read_changes(document: object) -> dict[str, Any]:
         UsageError: no object, an unknown or fixed setting, or a value of another type.
     """
     if not isinstance(document, dict):
-        raise UsageError("The settings are no JSON object; send one such as {“limit_per_second”: 10}.", code="not_an_object")
+        raise UsageError("The settings are not a JSON object; send one such as {“limit_per_second”: 10}.", code="not_an_object")
     check_names(document)
     return {name: _READERS[name](name, value) for name, value in document.items()}
 

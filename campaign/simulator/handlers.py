@@ -212,7 +212,7 @@ async def _document(request: web.BaseRequest) -> object:
     try:
         return orjson.loads(await request.read())
     except orjson.JSONDecodeError as error:
-        raise UsageError(f"The body is no JSON: {error}.", code="not_json") from error
+        raise UsageError(f"The body is not JSON: {error}.", code="not_json") from error
 
 
 async def _lines(request: web.BaseRequest, entries: Iterator[Any]) -> web.StreamResponse:

@@ -158,8 +158,8 @@ async def another_link(store: Store) -> str:
         UsageError: this console has users, or was never served for this machine alone.
     """
     if await users.everyone(store):
-        raise UsageError("This console has users: they log in with their passwords. campaign user password changes one.", code="has_users")
+        raise UsageError("This console has users, who log in with passwords. To change one: campaign user password NAME", code="has_users")
     rows = await store.do(lambda db: db.execute("SELECT url FROM served WHERE url <> ''").fetchall())
     if not rows:
-        raise UsageError("No console was served from this folder for this machine alone. Start one: campaign serve", code="not_served")
+        raise UsageError("No console without users was started from this folder. Start one: campaign serve", code="not_served")
     return await make_link(store, str(rows[0][0]), time.time())

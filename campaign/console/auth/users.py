@@ -105,11 +105,13 @@ def check_password(password: str) -> None:
     """
     if len(password) < LEAST_CHARACTERS:
         raise UsageError(
-            f"A password has at least {LEAST_CHARACTERS} characters; this one has {len(password)}. Nothing was changed.",
+            f"A password needs at least {LEAST_CHARACTERS} characters; this one has {len(password)}. Nothing was changed.",
             code="password_too_short",
         )
     if is_too_long(password):
-        raise UsageError(f"A password has at most {MOST_BYTES} bytes; this one is longer. Nothing was changed.", code="password_too_long")
+        raise UsageError(
+            f"A password may have at most {MOST_BYTES} bytes; this one is longer. Nothing was changed.", code="password_too_long"
+        )
 
 
 def is_too_long(password: str) -> bool:
@@ -155,7 +157,7 @@ async def add(store: Store, name: str, role: str, password: str) -> None:
     name = name.strip()
     if not name or len(name) > MOST_CHARACTERS or not name.isprintable() or key_of(name) == OWNER:
         raise UsageError(
-            f"“{name}” can't be a user's name: it has 1 to {MOST_CHARACTERS} printable characters, and is not “{OWNER}”.",
+            f"“{name}” can't be a user's name. Choose 1 to {MOST_CHARACTERS} printable characters, other than “{OWNER}”.",
             code="bad_user_name",
         )
     row = (key_of(name), name, role, password, time.time())
@@ -163,7 +165,7 @@ async def add(store: Store, name: str, role: str, password: str) -> None:
         await store.do(lambda db: db.execute("INSERT INTO users (key, name, role, password, since) VALUES (?, ?, ?, ?, ?)", row).fetchall())
     except apsw.ConstraintError:
         raise UsageError(
-            f"There is a user “{name}” already. campaign user role and campaign user password change them.", code="user_exists"
+            f"The user “{name}” exists already. To change it: campaign user role, campaign user password", code="user_exists"
         ) from None
 
 
@@ -224,7 +226,7 @@ async def _change(store: Store, name: str, statement: str, *values: str, ends_se
         return bool(changed)
 
     if not await store.do(change):
-        raise UsageError(f"There is no user “{name}”. campaign user list shows them all.", code="unknown_user")
+        raise UsageError(f"There is no user “{name}”. To see all users: campaign user list", code="unknown_user")
 
 
 def _user(row: tuple[Any, ...]) -> User:

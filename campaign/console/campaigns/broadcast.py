@@ -91,11 +91,9 @@ class Broadcaster:
             CampaignError: they watch too many, or all together do.
         """
         if self._watchers[person] >= MOST_OF_A_PERSON:
-            raise CampaignError("You have too many pages open. Close some, and load this one again.", code="too_many_pages")
+            raise CampaignError("You have too many pages open. Close some, and reload this one.", code="too_many_pages")
         if key not in self._pollers and len(self._pollers) >= MOST_WATCHED:
-            raise CampaignError(
-                "Too many different pages are being watched at this moment. Load this one again in a minute.", code="too_many_pages"
-            )
+            raise CampaignError("Too many different pages are open on this console. Reload this one in a minute.", code="too_many_pages")
 
     @contextmanager
     def counted(self, person: str) -> Iterator[None]:

@@ -117,7 +117,7 @@ class Exports:
 
     async def _in_turn(self, wanted: Wanted) -> _Made:
         if sum(turn.waiting for turn in self._turns.values()) >= MOST_WAITING:
-            raise CampaignError("Too many files are being made at this moment. Try again in a minute.", code="busy")
+            raise CampaignError("Too many files are being prepared. Try again in a minute.", code="busy")
         turn = self._turns.setdefault(wanted.name, _Turn())
         turn.waiting += 1
         try:

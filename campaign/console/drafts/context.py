@@ -131,9 +131,7 @@ class TaskRunner:
                 job.answer = told
 
 
-_BROKE: Final = (
-    "The list could not be looked through: it needs more memory or time than there is. Split it into several, or save it as .csv."
-)
+_BROKE: Final = "The list could not be read within the memory and time limits. Split it into several, or save it as .csv."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,9 +60,9 @@ def problems_with(controls: Mapping[str, str], settings: Settings, *, now: datet
     }
     end = moments.get("not_after")
     if end is not None and end <= now:
-        problems["not_after"] = "That is over: nothing would be sent. Write a moment that is to come."
+        problems["not_after"] = "That is in the past: nothing would be sent. Write a later time."
     elif end is not None and "start_at" in moments and moments["start_at"] >= end:
-        problems["not_after"] = "That is before the start: nothing would be sent. Write a later moment."
+        problems["not_after"] = "That is before the start: nothing would be sent. Write a later time."
     return problems
 
 
@@ -172,7 +172,7 @@ async def _add(request: web.Request, draft: Draft, received: Received) -> None:
 
     def change(found: Draft) -> Draft:
         if len(found.excludes) >= MOST_EXCLUDES:
-            raise UsageError(f"There are {MOST_EXCLUDES} lists to leave out already. Put several into one file.", code="too_many_files")
+            raise UsageError(f"There are {MOST_EXCLUDES} lists to exclude already. Merge several into one file.", code="too_many_files")
         taken = {upload.file.partition(".")[0] for upload in found.excludes}
         stem = next(name for number in range(1, MOST_EXCLUDES + 1) if (name := f"exclude-{number}") not in taken)
         found.changed(person.name, time.time())
@@ -194,9 +194,9 @@ async def _check_readable(request: web.Request, draft: Draft, received: Received
         async with asyncio.timeout(LOOK_SECONDS):
             await job.ended.wait()
     except TimeoutError:
-        raise InputError("It takes too long to look through. Split it into several.", file=received.name, code="too_slow_to_read") from None
+        raise InputError("It takes too long to read. Split it into several.", file=received.name, code="too_slow_to_read") from None
     if job.broken or "error" not in job.answer:
-        raise InputError("It could not be looked through. Save it as .csv and try again.", file=received.name, code="file_not_readable")
+        raise InputError("It could not be read. Save it as .csv and try again.", file=received.name, code="file_not_readable")
     if job.answer["error"]:
         raise InputError(job.answer["error"], code="exclusion_not_usable")
 

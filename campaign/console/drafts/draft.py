@@ -150,7 +150,7 @@ class Draft:
         if self.stage is not Stage.EDITING:
             if self.stage is Stage.WAITING:
                 raise UsageError("This waits for a second person, so it can't be changed. Take it back first.", code="waiting_for_approval")
-            raise UsageError("This has been sent, so it can't be changed any more. Begin a new campaign.", code="already_sent")
+            raise UsageError("This has been sent, so it can no longer be changed. Start a new campaign.", code="already_sent")
         hands = self.hands if by in self.hands else (*self.hands, by)
         return replace(self, changed_at=now, hands=hands, problem="", **changes)  # type: ignore[arg-type]  # named by callers of this package
 
@@ -173,7 +173,7 @@ def problem_with_name(name: str) -> str:
     if len(name) > NAME_CHARACTERS:
         return f"The name has {len(name)} characters; at most {NAME_CHARACTERS} are allowed. Write a shorter one."
     if not name.isprintable() or set(name) & set('/\\"?#%') or name.strip(".") == "":
-        return "A name can't have / \\ \" ? # % or line breaks in it, nor only dots. Write it with letters, digits and blanks."
+        return "A name can't contain / \\ \" ? # % or line breaks, or consist of dots. Use letters, digits and blanks."
     return ""
 
 
@@ -219,7 +219,7 @@ def returning(person: Person, note: str, *, now: float) -> Change:
         check_second(person, draft)
         note_ = note.strip()[:NOTE_CHARACTERS]
         if not note_:
-            raise UsageError("Write what has to be changed, so that the sender knows.", code="no_reason")
+            raise UsageError("Write what has to be changed.", code="no_reason")
         return replace(draft, stage=Stage.EDITING, asked=None, approved=None, returned=Decision(by=person.name, at=now, note=note_))
 
     return change
@@ -231,7 +231,7 @@ def approving(person: Person, content: str, *, now: float) -> Change:
     def change(draft: Draft) -> Draft:
         check_second(person, draft)
         if draft.content != content:
-            raise UsageError("It was changed while you looked at it. Look at it again before you approve.", code="changed_meanwhile")
+            raise UsageError("It was changed while you reviewed it. Review it again before you approve.", code="changed_meanwhile")
         return replace(draft, approved=Decision(by=person.name, at=now, content=content))
 
     return change
@@ -240,11 +240,11 @@ def approving(person: Person, content: str, *, now: float) -> Change:
 def check_second(person: Person, draft: Draft) -> None:
     """Raises UsageError unless this person may decide about a draft that waits."""
     if draft.stage is not Stage.WAITING:
-        raise UsageError("This doesn't wait for a second person any more.", code="not_waiting")
+        raise UsageError("This no longer waits for approval.", code="not_waiting")
     if person.role < Role.APPROVER:
         raise UsageError("Only an approver can decide this.", code="not_an_approver")
     if person.name == draft.owner or person.name in draft.hands or (draft.asked is not None and person.name == draft.asked.by):
-        raise UsageError("You have worked on this yourself, so somebody else has to approve it.", code="own_work")
+        raise UsageError("You have worked on this yourself, so another approver has to approve it.", code="own_work")
 
 
 def _check_editing(draft: Draft) -> None:

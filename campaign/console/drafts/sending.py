@@ -100,9 +100,9 @@ class Sender:
     def _check(self, draft: Draft) -> None:
         found = kept_check(self.context.folder(draft), draft.checkable)
         if found is None or found.error or not found.sendable:
-            raise UsageError("The list and the message have to be checked first. Go to the step “Check”.", code="not_checked")
+            raise UsageError("The list and the message are not checked yet. Go to the step “Check”.", code="not_checked")
         if needs_approval(draft, found.sendable, self.context.console.rules.approval_over):
-            raise UsageError("So many recipients need a second person. Ask for approval.", code="needs_approval")
+            raise UsageError("This many recipients need a second person. Ask for approval.", code="needs_approval")
         if problem := problem_with_name(draft.name) or self.name_taken(draft):
             raise UsageError(problem, code="other_content")
 
@@ -154,11 +154,11 @@ class Sender:
         folder = self.context.folder(draft)
         uploads = [upload for upload in (draft.list, *draft.excludes) if upload is not None]
         if any(_is_other(folder, upload) for upload in uploads):
-            raise UsageError(
-                "A file of this draft is not what it was when it was uploaded. Upload it again; nothing was sent.", code="changed_file"
-            )
+            raise UsageError("A file of this draft has changed since its upload. Nothing was sent. Upload it again.", code="changed_file")
         if draft.words is MessageSource.WRITTEN and (folder / MESSAGE).read_bytes() != draft.message.encode():
-            raise UsageError("The message's file is not what was written. Save the message again; nothing was sent.", code="changed_file")
+            raise UsageError(
+                "The message's file has changed since it was saved. Nothing was sent. Save the message again.", code="changed_file"
+            )
 
 
 def options_of(context: DraftContext, draft: Draft) -> tuple[str, ...]:
@@ -185,7 +185,7 @@ def message_options(context: DraftContext, draft: Draft) -> tuple[str, ...]:
 def output_of(command: RunningCommand) -> str:
     """What a command that ended had to say."""
     text = command.said.read_text(encoding="utf-8", errors="replace") if command.said.exists() else ""
-    return text.strip()[-SAID_CHARACTERS:] or "The command ended at once, and said nothing. Nothing was sent; try again."
+    return text.strip()[-SAID_CHARACTERS:] or "The command ended at once without a message. Nothing was sent. Try again."
 
 
 def _is_its_own(record: CampaignRecord | None, draft: Draft, folder: Path) -> bool:

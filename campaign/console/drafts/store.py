@@ -99,7 +99,7 @@ class DraftStore:
         with self._alone():
             if sum(draft.owner == owner for draft in self.unsent()) >= MOST_OF_A_PERSON:
                 raise UsageError(
-                    f"You have {MOST_OF_A_PERSON} campaigns that were not sent. Remove one that isn't needed, then begin again.",
+                    f"You have {MOST_OF_A_PERSON} campaigns that are not sent. Remove one, then start again.",
                     code="too_many_drafts",
                 )
             now = time.time()
@@ -120,7 +120,7 @@ class DraftStore:
         with self._alone():
             found = self.find(draft)
             if found is None:
-                raise UsageError("This draft is not there any more: somebody has removed it.", code="no_draft")
+                raise UsageError("This draft no longer exists: somebody has removed it.", code="no_draft")
             changed = change(found)
             if changed.message != found.message:
                 write_whole(self.folder_of(draft) / MESSAGE, changed.message.encode())
@@ -178,7 +178,7 @@ class DraftStore:
             with FileLock(self._lock, timeout=LOCK_SECONDS, mode=0o600, thread_local=False):
                 yield
         except Timeout:
-            raise CampaignError("The drafts are being worked on by another console. Try again in a moment.", code="busy") from None
+            raise CampaignError("Another console is changing the drafts. Try again in a moment.", code="busy") from None
 
 
 def _is_old(draft: Draft, now: float) -> bool:

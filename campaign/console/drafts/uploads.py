@@ -130,7 +130,7 @@ async def receive(part: BodyPartReader, folder: Path, *, most_bytes: int) -> Rec
     except OSError as error:
         await asyncio.to_thread(path.unlink, missing_ok=True)
         if error.errno in _FULL:
-            raise DiskFullError("There is no room left on the disk for this list. Nothing of it was kept.") from error
+            raise DiskFullError("The disk is full. Nothing of this list was kept. Ask the person who runs this console.") from error
         raise
     except BaseException:
         # Cancelled too, when whoever sends it has gone.
