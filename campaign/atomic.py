@@ -66,10 +66,10 @@ def _in_words(error: OSError, place: Location) -> CampaignError:
     )
 
 
-class Draft:
+class AtomicFile:
     """What will be `path`, beside it under a name of its own, readable by its owner only; for a URL, among this machine's temporary files.
 
-    Write to `file`, then `seal`, then `replace`; leaving the context without `replace` removes the draft and keeps the old file.
+    Write to `file`, then `sync`, then `commit`; leaving the context without `commit` removes the draft and keeps the old file.
     A symbolic link is written through to its target. A file that is replaced hands down its mode and, where the system lets us, its owner.
 
     Raises:
@@ -77,7 +77,7 @@ class Draft:
     """
 
     file: BinaryIO
-    scratch: Path
+    temp_path: Path
     """A folder for what an encoder has to put aside; it is not there until the encoder makes it, and goes with the draft."""
 
     def __init__(self, path: Location) -> None:
@@ -89,7 +89,7 @@ class Draft:
             _sweep(folder, prefix)
             descriptor, name = tempfile.mkstemp(prefix=prefix, suffix=".tmp", dir=folder)
         self._draft = Path(name)
-        self.scratch = _scratch(self._draft)
+        self.temp_path = _scratch(self._draft)
         self.file = os.fdopen(descriptor, "wb", buffering=1 << 20)
 
     def __enter__(self) -> Self:
@@ -99,19 +99,19 @@ class Draft:
         # Closing writes what is left in the buffer, which a full disk refuses once more; nobody needs those bytes.
         with suppress(OSError):
             self.file.close()
-        shutil.rmtree(self.scratch, ignore_errors=True)
+        shutil.rmtree(self.temp_path, ignore_errors=True)
         with suppress(OSError):
             self._draft.unlink(missing_ok=True)
 
-    def seal(self) -> None:
+    def sync(self) -> None:
         """Bring every byte to the disk."""
         with writing(self.path):
             self.file.flush()
             os.fsync(self.file.fileno())
             self.file.close()
 
-    def replace(self) -> None:
-        """Put the sealed draft in the target's place, for good."""
+    def commit(self) -> None:
+        """Put the file in the target's place, for good."""
         with writing(self.path):
             self._target.take(self._draft)
 
@@ -132,12 +132,12 @@ class _File:
     def take(self, draft: Path) -> None:
         self._hand_down(draft)
         draft.replace(self._path)
-        _sync_folder(self.folder)
+        sync_folder(self.folder)
 
     def remove(self) -> None:
         with suppress(FileNotFoundError):
             self._path.unlink()
-            _sync_folder(self.folder)
+            sync_folder(self.folder)
 
     def _hand_down(self, draft: Path) -> None:
         try:
@@ -179,7 +179,7 @@ def _sweep(folder: Path, prefix: str) -> None:
                 draft.unlink()
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make a rename durable, on file systems that can."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)

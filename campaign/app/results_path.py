@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from campaign import object_store
-from campaign.atomic import Draft, writing
+from campaign.atomic import AtomicFile, writing
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.formula_escape import escape_formula, unescape_formula
 from campaign.domain.locations import Location, ObjectUrl
@@ -191,7 +191,7 @@ def check_writable(
             _check_replaceable(file)
             if campaign:
                 _check_not_anothers(file, campaign)
-        with Draft(file):
+        with AtomicFile(file):
             pass
     if not isinstance(path, Path):
         object_store.check_writable(path)

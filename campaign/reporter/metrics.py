@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from campaign.atomic import Draft
+from campaign.atomic import AtomicFile
 from campaign.domain.errors import UsageError
 from campaign.domain.model import Status
 
@@ -59,12 +59,12 @@ def write_metrics(path: Path, figures: Figures) -> None:
     """
     lasting = _read(path)
     text = render(figures, lasting)
-    with Draft(path) as draft:
+    with AtomicFile(path) as draft:
         if sys.platform != "win32":
             os.fchmod(draft.file.fileno(), READABLE)
         draft.file.write(text)
-        draft.seal()
-        draft.replace()
+        draft.sync()
+        draft.commit()
 
 
 def render(figures: Figures, before: Lasting) -> bytes:

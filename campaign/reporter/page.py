@@ -12,7 +12,7 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from campaign.atomic import Draft, writing
+from campaign.atomic import AtomicFile, writing
 from campaign.domain.durations import words as duration
 from campaign.domain.errors import UsageError
 from campaign.domain.locations import Location
@@ -50,11 +50,11 @@ def write_page(place: Location, found: Figures) -> None:
         DiskFullError: no space left.
     """
     page = page_of(found)
-    with Draft(place) as draft:
+    with AtomicFile(place) as draft:
         with writing(place):
             draft.file.write(page)
-        draft.seal()
-        draft.replace()
+        draft.sync()
+        draft.commit()
 
 
 def check_page_writable(place: Location) -> None:
@@ -77,7 +77,7 @@ def check_page_writable(place: Location) -> None:
                 code="not_a_page",
                 file=place,
             )
-    with Draft(place):
+    with AtomicFile(place):
         pass
 
 

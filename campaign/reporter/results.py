@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
-from campaign.atomic import Draft, writing
+from campaign.atomic import AtomicFile, writing
 from campaign.domain.errors import UsageError
 from campaign.domain.locations import Location
 from campaign.ledger.records import ResultColumns
@@ -60,19 +60,19 @@ def write_results(
             file=path,
         )
     with ExitStack() as stack:
-        results = stack.enter_context(Draft(path))
-        failures = _Failures(stack.enter_context(Draft(failed)), layout) if failed is not None else None
+        results = stack.enter_context(AtomicFile(path))
+        failures = _Failures(stack.enter_context(AtomicFile(failed)), layout) if failed is not None else None
         tally = _Tally(failures=failures)
         with writing(path):
             _encode(target, results, layout, tally.watched(tables(parts, layout=layout, campaign=campaign)))
-        results.seal()
+        results.sync()
         if failures is not None:
             failures.settle(empty=not tally.failed_rows)
-        results.replace()
+        results.commit()
     return Written(results=path, failed=failed if tally.failed_rows else None, rows=tally.rows, failed_rows=tally.failed_rows)
 
 
-def _encode(target: ResultsTarget, draft: Draft, layout: Layout, tables: "Iterable[pa.Table]") -> None:
+def _encode(target: ResultsTarget, draft: AtomicFile, layout: Layout, tables: "Iterable[pa.Table]") -> None:
     from campaign.reporter.formats import write_csv, write_jsonl, write_parquet
 
     match target.format:
@@ -85,7 +85,7 @@ def _encode(target: ResultsTarget, draft: Draft, layout: Layout, tables: "Iterab
         case Format.XLSX:
             from campaign.reporter.xlsx_file import write_xlsx
 
-            write_xlsx(draft.file, layout, tables, path=target.path, scratch=draft.scratch)
+            write_xlsx(draft.file, layout, tables, path=target.path, scratch=draft.temp_path)
         case _:
             assert_never(target.format)
 
@@ -93,7 +93,7 @@ def _encode(target: ResultsTarget, draft: Draft, layout: Layout, tables: "Iterab
 class _Failures:
     """The failed-rows file as it comes to be."""
 
-    def __init__(self, draft: Draft, layout: Layout) -> None:
+    def __init__(self, draft: AtomicFile, layout: Layout) -> None:
         from campaign.reporter.formats import CsvEncoder
 
         self._draft = draft
@@ -108,8 +108,8 @@ class _Failures:
         if empty:
             self._draft.remove_target()
             return
-        self._draft.seal()
-        self._draft.replace()
+        self._draft.sync()
+        self._draft.commit()
 
 
 @dataclass(slots=True, kw_only=True)

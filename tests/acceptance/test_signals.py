@@ -47,8 +47,8 @@ once(source, "_open_at_once", signals(15))
 """
 
 REPORTING = f"""{WHEN_CALLED}
-from campaign.atomic import Draft
-once(Draft, "%s", signals(%s), after=%s)
+from campaign.atomic import AtomicFile
+once(AtomicFile, "%s", signals(%s), after=%s)
 """
 
 SHORT_LEASE = """
@@ -108,7 +108,7 @@ def test_while_waiting_for_a_pipe_that_nothing_writes_into(desk: Desk, words: tu
     assert len(desk.sent()) == 2
 
 
-@pytest.mark.parametrize(("step", "turn"), slow_after(1, [("replace", 1), ("replace", 2), ("seal", 1), ("seal", 2)], unpack=True))
+@pytest.mark.parametrize(("step", "turn"), slow_after(1, [("commit", 1), ("commit", 2), ("sync", 1), ("sync", 2)], unpack=True))
 def test_while_reporting_the_results_are_whole(desk: Desk, step: str, turn: int) -> None:
     desk.simulator.set_faults(faults={"unprocessable": 0.2})
     out = desk.folder / "list.results.csv"
@@ -123,7 +123,7 @@ def test_while_reporting_the_results_are_whole(desk: Desk, step: str, turn: int)
     assert not list(desk.folder.glob(".campaign-results-*"))
 
 
-@pytest.mark.parametrize("step", slow_after(1, ["replace", "seal"]))
+@pytest.mark.parametrize("step", slow_after(1, ["commit", "sync"]))
 def test_killed_while_reporting_the_old_results_stay_or_the_new_ones_are_there(desk: Desk, step: str) -> None:
     out = desk.folder / "list.results.csv"
     words = ("run", str(desk.make_list(60)), "--message", MESSAGE)

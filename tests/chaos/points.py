@@ -105,10 +105,10 @@ _OF_ANY_LEDGER: Final = (
     Point(name="read_back", module=_GATEWAY, target="HttpGateway.read", phase=Phase.SENDING, most=60),
     Point(name="report", module="campaign.app.session", target="report", phase=Phase.REPORTING),
     # The file of results, and that of failed rows, each pass these; drafts are also made to see whether they can be.
-    Point(name="draft", module=_ATOMIC, target="Draft.__init__", phase=Phase.REPORTING, most=4),
-    Point(name="seal", module=_ATOMIC, target="Draft.seal", phase=Phase.REPORTING, most=2),
-    Point(name="replace", module=_ATOMIC, target="Draft.replace", phase=Phase.REPORTING, most=2),
-    Point(name="renamed", module=_ATOMIC, target="_sync_folder", phase=Phase.REPORTING, most=2, after=False),
+    Point(name="draft", module=_ATOMIC, target="AtomicFile.__init__", phase=Phase.REPORTING, most=4),
+    Point(name="file_sync", module=_ATOMIC, target="AtomicFile.sync", phase=Phase.REPORTING, most=2),
+    Point(name="file_commit", module=_ATOMIC, target="AtomicFile.commit", phase=Phase.REPORTING, most=2),
+    Point(name="renamed", module=_ATOMIC, target="sync_folder", phase=Phase.REPORTING, most=2, after=False),
 )
 POINTS: Final = {kind: _points(kind) for kind in LedgerKind}
 MOMENTS: Final = {moment: point for point in POINTS[LedgerKind.SQLITE] for moment in point.moments}

@@ -36,11 +36,11 @@ async def test_the_owner_pauses_goes_on_and_everybody_gets_it_once(tmp_path: Pat
         await at.until_state("promo", *DONE)
         assert (at.state("promo").counts.by_status[Status.DELIVERED], at.doubles) == (120, 0)
         assert [(deed.person, deed.action) for deed in await entries(at.given.console.store, "promo")] == [
-            ("sid", "let it go on"),
+            ("sid", "resumed it"),
             ("sid", "paused it"),
         ]
         page = await at.get("/campaigns/promo")
-        assert "let it go on" in page.words
+        assert "resumed it" in page.words
 
 
 async def test_cancelling_says_first_what_is_skipped(tmp_path: Path) -> None:

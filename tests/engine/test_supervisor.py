@@ -276,7 +276,7 @@ async def test_a_worker_sends_no_other_campaign_of_the_same_name(tmp_path: Path,
     async with work_in(tmp_path) as (_, record):
         order = order_of(record, settings(tmp_path, api_url=simulator.url))
         told = [await Worker().send(other) for other in (replace(order, id=2), replace(order, created_at=5.0))]
-    assert ["is another one here" in broken.why for broken in told if isinstance(broken, Broken)] == [True, True]
+    assert ["is not the one of the command" in broken.why for broken in told if isinstance(broken, Broken)] == [True, True]
     assert simulator.audit() == []
 
 

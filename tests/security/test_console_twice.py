@@ -61,7 +61,7 @@ async def test_a_mended_file_is_its_uploader_s_alone(tmp_path: Path) -> None:
         shown = await at.upload(at.page_of("promo", "mended"), failed, "failed.csv")
         at.is_now("ann", Role.APPROVER)
         refused = await at.post(at.page_of("promo", "mended", "send"), file=file_in(shown.page))
-        assert (refused.status, "no longer here" in refused.words) == (422, True)
+        assert (refused.status, "no longer on this console" in refused.words) == (422, True)
         assert await started_commands(at.given.console, "promo") == []
 
 

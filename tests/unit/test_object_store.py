@@ -9,7 +9,7 @@ from s3fs import S3FileSystem
 
 from campaign import object_store
 from campaign.app.results_path import owner_of
-from campaign.atomic import Draft
+from campaign.atomic import AtomicFile
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.locations import ObjectUrl, place_of
 from campaign.loader.source import Source
@@ -118,13 +118,13 @@ class TestFinding:
 class TestPutting:
     def test_a_draft_takes_the_place_of_an_object(self, store: Store, tmp_path: Path) -> None:
         store.put("results.csv", "old")
-        with Draft(url_of("results.csv")) as draft:
+        with AtomicFile(url_of("results.csv")) as draft:
             draft.file.write(b"new")
-            draft.seal()
+            draft.sync()
             assert store.text("results.csv") == "old"
-            draft.replace()
+            draft.commit()
         assert store.text("results.csv") == "new"
-        with Draft(url_of("results.csv")) as draft:
+        with AtomicFile(url_of("results.csv")) as draft:
             draft.remove_target()
             draft.remove_target()
         assert store.names() == []
@@ -132,7 +132,7 @@ class TestPutting:
 
     def test_a_draft_that_is_given_up_leaves_the_object(self, store: Store, tmp_path: Path) -> None:
         store.put("results.csv", "old")
-        with Draft(url_of("results.csv")) as draft:
+        with AtomicFile(url_of("results.csv")) as draft:
             draft.file.write(b"new")
         assert store.text("results.csv") == "old"
         assert list(tmp_path.iterdir()) == []

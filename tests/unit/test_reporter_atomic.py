@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from campaign import atomic
-from campaign.atomic import LEFT_BEHIND_SECONDS, Draft, writing
+from campaign.atomic import LEFT_BEHIND_SECONDS, AtomicFile, writing
 from campaign.domain.errors import CampaignError, DiskFullError, UsageError
 from campaign.domain.model import ResultRow
 from campaign.reporter import results
@@ -27,23 +27,23 @@ from tests.unit.reporter_given import FAILED, by_column, names, row
 
 
 def written(path: Path, text: bytes) -> None:
-    with Draft(path) as draft:
+    with AtomicFile(path) as draft:
         draft.file.write(text)
-        draft.seal()
-        draft.replace()
+        draft.sync()
+        draft.commit()
 
 
 def test_nothing_is_seen_before_it_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(b"old")
-    with Draft(path) as draft:
+    with AtomicFile(path) as draft:
         draft.file.write(b"new")
-        draft.seal()
+        draft.sync()
         assert path.read_bytes() == b"old"
         (beside,) = names(tmp_path) - {"a.csv"}
         assert beside.startswith(".")
         assert (tmp_path / beside).stat().st_mode & 0o777 == 0o600
-        draft.replace()
+        draft.commit()
     assert path.read_bytes() == b"new"
     assert names(tmp_path) == {"a.csv"}
 
@@ -51,10 +51,10 @@ def test_nothing_is_seen_before_it_is_replaced(tmp_path: Path) -> None:
 def test_what_is_not_replaced_is_gone(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(b"old")
-    with suppress(KeyboardInterrupt), Draft(path) as draft:
+    with suppress(KeyboardInterrupt), AtomicFile(path) as draft:
         draft.file.write(b"new")
-        draft.scratch.mkdir()
-        (draft.scratch / "part").write_bytes(b"part")
+        draft.temp_path.mkdir()
+        (draft.temp_path / "part").write_bytes(b"part")
         raise KeyboardInterrupt
     assert path.read_bytes() == b"old"
     assert names(tmp_path) == {"a.csv"}
@@ -67,15 +67,15 @@ def test_a_name_as_long_as_the_system_allows(tmp_path: Path) -> None:
 
 
 def test_what_killed_processes_left_is_swept_and_what_is_being_written_is_not(tmp_path: Path) -> None:
-    old, young, other = Draft(tmp_path / "a.csv"), Draft(tmp_path / "a.csv"), Draft(tmp_path / "b.csv")
+    old, young, other = AtomicFile(tmp_path / "a.csv"), AtomicFile(tmp_path / "a.csv"), AtomicFile(tmp_path / "b.csv")
     for draft in (old, young, other):
-        draft.scratch.mkdir()
+        draft.temp_path.mkdir()
         draft.file.close()
     long_ago = time.time() - LEFT_BEHIND_SECONDS - 60
     for left in (old, other):
-        os.utime(left.scratch.with_suffix(""), (long_ago, long_ago))
+        os.utime(left.temp_path.with_suffix(""), (long_ago, long_ago))
     written(tmp_path / "a.csv", b"new")
-    kept = {draft.scratch.name.removesuffix(".parts") for draft in (young, other)}
+    kept = {draft.temp_path.name.removesuffix(".parts") for draft in (young, other)}
     assert names(tmp_path) == {"a.csv"} | kept | {f"{name}.parts" for name in kept}
 
 

@@ -20,7 +20,7 @@ from campaign.console.access import Person, Role, can_control, person_of
 from campaign.console.console import Console
 from campaign.console.drafts.draft import Draft, MessageSource
 from campaign.console.drafts.inspection import CHECKED, PREVIEW, ListCheck, ListPreview, WorkerTask, as_json, kept_check, kept_preview
-from campaign.console.drafts.store import DraftStore, write_whole
+from campaign.console.drafts.store import DraftStore, write_atomically
 from campaign.console.subprocesses import environment
 from campaign.settings import Settings
 
@@ -208,7 +208,7 @@ class DraftContext:
 
     def _broken(self, draft: Draft, name: str, instead: ListPreview | ListCheck) -> Callable[[], None]:
         # Kept like an answer: to look at such a list again and again would break it again and again.
-        return lambda: write_whole(self.folder(draft) / name, as_json(instead)) if self.folder(draft).is_dir() else None
+        return lambda: write_atomically(self.folder(draft) / name, as_json(instead)) if self.folder(draft).is_dir() else None
 
 
 DRAFTS: Final = web.AppKey("drafts", DraftContext)

@@ -1,6 +1,5 @@
 """Where drafts are kept: a folder each, under a name that nobody can guess, readable by this user only."""
 
-import os
 import re
 import secrets
 import shutil
@@ -13,32 +12,17 @@ from typing import Final
 
 from filelock import FileLock, Timeout
 
+from campaign.atomic import AtomicFile, sync_folder
 from campaign.console.drafts.draft import Draft, Stage
 from campaign.domain.errors import CampaignError, UsageError
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is either as it was or whole, for good, whatever happens; nobody else may read it."""
-    part = path.with_name(f".part-{secrets.token_hex(8)}")
-    try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-        sync(path.parent)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-
-
-def sync(folder: Path) -> None:
-    """Have what was named or renamed in a folder last."""
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file whole, readable by this user alone, or leave it as it was. Raises as `campaign.atomic.AtomicFile` does."""
+    with AtomicFile(path) as draft:
+        draft.file.write(content)
+        draft.sync()
+        draft.commit()
 
 
 KEPT_SECONDS: Final = 30 * 86_400.0
@@ -106,9 +90,9 @@ class DraftStore:
             draft = Draft(id=secrets.token_hex(16), owner=owner, created_at=now, changed_at=now, hands=(owner,))
             making = self._folder / f"{_MAKING}{draft.id}"
             making.mkdir(mode=0o700)
-            write_whole(making / RECORD, draft.as_json())
+            write_atomically(making / RECORD, draft.as_json())
             making.rename(self._folder / draft.id)
-            sync(self._folder)
+            sync_folder(self._folder)
             return draft
 
     def change(self, draft: str, change: Callable[[Draft], Draft]) -> Draft:
@@ -123,9 +107,9 @@ class DraftStore:
                 raise UsageError("This draft no longer exists: somebody has removed it.", code="no_draft")
             changed = change(found)
             if changed.message != found.message:
-                write_whole(self.folder_of(draft) / MESSAGE, changed.message.encode())
+                write_atomically(self.folder_of(draft) / MESSAGE, changed.message.encode())
             if changed != found:
-                write_whole(self.folder_of(draft) / RECORD, changed.as_json())
+                write_atomically(self.folder_of(draft) / RECORD, changed.as_json())
             return changed
 
     def remove(self, draft: str) -> None:
@@ -158,8 +142,9 @@ class DraftStore:
 
     def drop_parts(self) -> None:
         """Take away what uploads that a killed console was reading have left; for its start, when it reads none."""
-        for part in self._folder.glob("*/.part-*"):
-            part.unlink(missing_ok=True)
+        for pattern in ("*/.part-*", "*/.campaign-results-*"):
+            for part in self._folder.glob(pattern):
+                part.unlink(missing_ok=True)
         with self._alone():
             for draft in self.unsent():
                 if draft.list is None:

@@ -14,7 +14,7 @@ from typing import Final
 from pydantic import TypeAdapter
 
 from campaign.console.drafts.inspection import CHECKED, PREVIEW, ListPreview, SampleRow, WorkerTask, as_json, without_paths
-from campaign.console.drafts.store import write_whole
+from campaign.console.drafts.store import write_atomically
 from campaign.domain.errors import CampaignError, InputError
 from campaign.domain.model import RESULT_COLUMNS
 from campaign.loader.child import restrict
@@ -142,11 +142,11 @@ def main() -> None:
     folder = Path(order.folder)
     match order.task:
         case "look":
-            write_whole(folder / PREVIEW, as_json(_preview(order)))
+            write_atomically(folder / PREVIEW, as_json(_preview(order)))
         case "check":
             from campaign.console.drafts.list_check import inspect  # noqa: PLC0415 - what it stands on takes half a second to import
 
-            write_whole(folder / CHECKED, as_json(inspect(order)))
+            write_atomically(folder / CHECKED, as_json(inspect(order)))
         case "mended":
             from campaign.console.campaigns.corrections import answer  # noqa: PLC0415 - (same)
 
