@@ -37,7 +37,7 @@ _MESSAGES: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
 
 
 def describe_event(event: str, **details: Any) -> str:
-    """What an event of a run means, without a full stop; empty for one that speaks of rows only, or is told elsewhere."""
+    """What an event of a run means, without a full stop; empty for one about rows only, or that is reported elsewhere."""
     words = _MESSAGES.get(event)
     return "" if words is None else words(details)
 
@@ -49,7 +49,7 @@ def _moment(iso: str) -> str:
 
 
 PRIVATE: Final = frozenset({"message", "token"})
-"""Details that no log holds, whoever tells them."""
+"""Details that no log ever holds."""
 
 
 def sanitize(_logger: object, _method: str, event: EventDict) -> EventDict:

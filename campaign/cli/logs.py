@@ -1,4 +1,4 @@
-"""What happens, told on stderr: readable lines above the bar on a terminal, JSON elsewhere, or in a file. The token is in none of them."""
+"""The log, on stderr: readable lines above the bar on a terminal, JSON elsewhere, or in a file. The token is in none of them."""
 
 import functools
 import logging
@@ -29,7 +29,7 @@ def console() -> "Console":
 
 @functools.cache
 def run_id() -> str:
-    """What tells this process's events from those of any other; in the order of time."""
+    """The id of this process in its events; sorts by time."""
     return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(3)}"
 
 
@@ -50,7 +50,7 @@ def expect(level: str | None = None) -> None:
 
 
 def is_ready() -> bool:
-    """Whether there is a log; one that was expected is set up now. To be asked before anything is told that `tell` does not tell."""
+    """Whether there is a log; one that was expected is set up now. Ask it before logging anything other than by `tell`."""
     import structlog
 
     # Of a copy, as another thread may do the same meanwhile.
@@ -63,7 +63,7 @@ def configure(level: str | None = None, *, file: Path | None = None) -> None:
     """Set the log up; the last call counts.
 
     Args:
-        level: debug, info, warning or error; None is info, and on a terminal, where the bar tells the rest, warning.
+        level: debug, info, warning or error; None is info, and on a terminal, where the bar shows the rest, warning.
         file: where the log goes, as JSON. stderr is then for what is serious, in words.
 
     Raises:
@@ -122,7 +122,7 @@ def run_ended(view: "CampaignView") -> None:
 
 
 def tell(event: str, sentence: str, /, *, level: str = "warning", **details: object) -> None:
-    """Say something to whoever is there: a sentence on a terminal, an event elsewhere."""
+    """Report something: a sentence on a terminal, an event elsewhere."""
     if sys.stderr.isatty():
         console().print(sentence, markup=False, highlight=False)
     else:

@@ -110,7 +110,7 @@ def with_options(*names: str, **said: str) -> Callable[[Callable[..., None]], Ca
             # Once before the settings are known: something may be wrong with a line of `.env`.
             logs.expect()
             settings = Settings.read(**{name: given.pop(name) for name in (*names, *said)})
-            # A database that is lost and found again is told of by the ledger, which knows of no expectations.
+            # The ledger logs a database that is lost and found again, and does not set up a log by itself.
             if "log_file" in names or not settings.ledger_is_a_file:
                 logs.configure(settings.log_level, file=settings.log_file if "log_file" in names else None)
             else:

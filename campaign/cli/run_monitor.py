@@ -69,7 +69,7 @@ class RunProgress:
     def __init__(self, campaign: str, counts: Counts) -> None:
         # Everything that is begun from here on, threads included, says so in its events.
         structlog.contextvars.bind_contextvars(campaign=campaign)
-        # Bound now, as it would be anew for each event.
+        # Bound once, instead of again for each event.
         self._log = structlog.get_logger().bind()
         self._tally = Tally(counts, time.monotonic())
         self._line_at = 0.0
@@ -244,7 +244,7 @@ class RunMonitor:
         settings = self._settings
         if not settings.notify or notice.occasion not in settings.notify_on:
             return
-        # Whoever reads stdout has all of it before a service is waited for.
+        # Readers of stdout have all of it before a service is waited for.
         sys.stdout.flush()
         log = structlog.get_logger()
         for delivery in deliver(notice, settings.notify, secret=_token(settings)):

@@ -133,7 +133,7 @@ def conduct(
 
     Args:
         work: what is to be done.
-        settings: for whom is told how.
+        settings: where it is reported.
         campaign: its name, as far as it is known before it is found.
         by_engine: the engine that the settings name is to send.
     """

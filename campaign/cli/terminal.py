@@ -144,7 +144,7 @@ def interruptible() -> Iterator[None]:
 
 
 def _handled() -> list[signal.Signals]:
-    """A closed terminal is a reason to stop, except for a process that was told to outlive it."""
+    """A closed terminal is a reason to stop, except for a process under nohup."""
     if sys.platform == "win32" or signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         return [signal.SIGINT, signal.SIGTERM]
     return [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]

@@ -1,4 +1,4 @@
-"""Variables that look like settings and are none: nobody reads them, and whoever set them believes otherwise."""
+"""Variables that look like settings but are not, such as a misspelled name."""
 
 import os
 import re

@@ -30,7 +30,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessRule:
-    """`streamed` handlers read their own body, and so the form's CSRF token themselves (`door.csrf.check`)."""
+    """`streamed` handlers read their own body, and so the form's CSRF token themselves (`auth.csrf.check`)."""
 
     role: Role
     streamed: bool = False

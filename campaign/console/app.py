@@ -1,4 +1,4 @@
-"""The console's application, put together, and as a program of its own until it is told to end."""
+"""The console's application, and the server that runs it until a signal ends it."""
 
 import asyncio
 import logging
@@ -39,7 +39,7 @@ MOST_FORM_BYTES: Final = 1 << 20
 
 
 def make_app(console: Console, door: Authentication, place: Site | None = None) -> web.Application:
-    """The application of a console whose visitors this door knows."""
+    """The console's application; `door` identifies its visitors."""
     app = web.Application(client_max_size=MOST_FORM_BYTES, middlewares=[error_pages(), guard(door)])
     app[CONSOLE] = console
     app[AUTHENTICATION] = door

@@ -28,7 +28,7 @@ def _size(written: Any) -> Any:
 
 
 def _port(written: Any) -> Any:
-    # Kubernetes tells every container of a service that is named “campaign-console” by this very variable.
+    # Kubernetes sets this variable in every container beside a service named “campaign-console”.
     return PORT if isinstance(written, str) and written.startswith("tcp://") else written
 
 

@@ -168,7 +168,7 @@ class Pages:
         return self._environment.get_template(template).render(shared | values)
 
     def part(self, template: str, **values: Any) -> str:
-        """A part of a page that is the same for whoever asks: `person` and `path` are not known in it."""
+        """A part of a page that is the same for everybody: `person` and `path` are not known in it."""
         return self._environment.get_template(template).render(values)
 
     def respond(self, template: str, request: web.Request, *, status: int = 200, **values: Any) -> web.Response:

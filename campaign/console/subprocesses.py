@@ -65,7 +65,7 @@ class RunningCommand:
     said: Path
 
     def running(self) -> bool:
-        """Whether its process lives, whoever started it."""
+        """Whether its process is alive, also if another console started it."""
         try:
             with self.said.open("rb") as file:
                 # Shared, so that two who look at once don't take each other for the process.
@@ -106,7 +106,7 @@ async def started_commands(console: Console, campaign: str) -> list[RunningComma
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """What the process is told besides its words: the console's own environment, its API, token and code."""
+    """The environment of the process: the console's own, with its API, token and code."""
     own = {
         "PASSENTRY_API_URL": settings.api_url,
         "PASSENTRY_API_KEY": settings.api_key.get_secret_value(),

@@ -42,7 +42,7 @@ class Broken:
 
 
 class LostError(Exception):
-    """The process of a worker is gone, and with it what it would have told; `for_good` if no other takes its place by itself."""
+    """The process of a worker is gone, without a result; `for_good` if no other takes its place by itself."""
 
     def __init__(self, why: str, *, for_good: bool) -> None:
         self.for_good = for_good
@@ -53,7 +53,7 @@ class WorkerHandle(Protocol):
     """A worker, wherever it is."""
 
     async def send(self, order: Order) -> End | Broken:
-        """Send until the campaign has ended, or it is told to stop; raises LostError."""
+        """Send until the campaign has ended, or `stop` is called; raises LostError."""
 
     async def stop(self, exit_code: int, *, now: bool) -> None:
         """Settle what is in flight and come back, or wait for nothing; says nothing of a worker that is gone."""

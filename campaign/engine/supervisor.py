@@ -157,7 +157,7 @@ class Supervisor:
             case StopReason.LEASE_LOST:
                 return Broken(why=end.why or "Its lease was over, and others have taken its rows over.")
             case StopReason.INTERRUPTED:
-                return Broken(why="It was told to stop, by others than this command.")
+                return Broken(why="Something other than this command stopped it.")
             case (
                 StopReason.SAFEGUARD
                 | StopReason.FINISHED
@@ -193,7 +193,7 @@ class Supervisor:
             await asyncio.sleep(LOOK_SECONDS)
 
     def _halt(self, counts: Counts) -> None:
-        """Each worker counts its own failures only, and one that is replaced begins anew."""
+        """Each worker counts its own failures only, and a replacement starts from zero."""
         limit, failed = self._order.settings.halt.count, counts.by_status[Status.FAILED] + counts.by_status[Status.UNKNOWN]
         if self._failed_before is None:
             self._failed_before = failed

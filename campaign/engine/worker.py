@@ -1,4 +1,4 @@
-"""What runs in a worker's process: the same sending as a command's own, told of by nothing but how it ended.
+"""What runs in a worker's process: the same sending as a command's own, which reports only how it ended.
 
 It logs nothing: Ray keeps what its processes print, and lists hold what customers are called.
 """
@@ -17,7 +17,7 @@ from campaign.sender.stop import End, happens_within
 
 
 class Silence:
-    """`sender.port.Observer`; where the campaign stands is in the ledger, for whoever asks."""
+    """`sender.port.Observer`; progress is in the ledger."""
 
     def settled(self, settlement: Settlement) -> None:
         pass
@@ -27,7 +27,7 @@ class Silence:
 
 
 class Worker:
-    """One process that sends. Once told to stop it sends no more, whatever it is asked later.
+    """One process that sends. Once stopped it sends no more, whatever it is asked later.
 
     Args:
         leave: ends the process.
@@ -48,7 +48,7 @@ class Worker:
         watching = asyncio.create_task(self._watch())
         try:
             return await self._send(order)
-        except Exception as error:  # noqa: BLE001 - told as what it is
+        except Exception as error:  # noqa: BLE001 - reported as what it is
             problem = problem_of(error)
             why = f"A fault of the program: {type(fault_of(error)).__name__}. Please report it." if problem is None else str(problem)
             return Broken(why=why, for_good=problem is None)

@@ -2,5 +2,5 @@
 
 `config.SimulatorConfig` says how it behaves, `server.Simulator` runs it inside a program, `serve.serve` as one,
 `faults.parse_faults` reads faults from options, and `client.SimulatorClient` asks a running one. Nothing is imported here, so
-that whoever needs the names of the faults does not pay for a web server.
+that a program that needs the names of the faults does not load a web server.
 """

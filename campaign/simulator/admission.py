@@ -110,7 +110,7 @@ def limit_headers(room: Room, *, limit: int, endpoint_path: str, unix_ns: int) -
 
 
 def retry_after(room: Room) -> str:
-    """Decimal seconds, rounded up so that whoever waits so long is let in."""
+    """Decimal seconds, rounded up, so that a client that waits this long is admitted."""
     return f"{-(-room.frees_in_ns // 1_000_000) / 1000:.3f}"
 
 

@@ -31,7 +31,7 @@ _WHILE_SENDING: Final = {
     Act.GZIP_BOMB: Ending.OPEN,
     Act.ENDLESS_HEADERS: Ending.CUT,
 }
-"""Written down before the first byte leaves, so that whoever has the answer finds it in the log."""
+"""Logged before the first byte leaves, so that a client that has the answer finds it in the log."""
 
 
 class Api:

@@ -189,7 +189,7 @@ def objection_reply(visit: Visit, objection: Objection) -> Reply:
 
 
 def elsewhere_reply() -> Reply:
-    """Looks like a success, so that whoever follows a redirect believes it."""
+    """Looks like a success to a client that follows a redirect."""
     data = data_object("elsewhere", status="active", device_type="apple", latest_message=None)
     return Reply(act=Act.ANSWER, status=200, body=notification_body(data, DELIVERED))
 

@@ -26,7 +26,7 @@ class Endpoint(StrEnum):
 PASSES: Final = "/api/v1/passes/"
 NOTIFICATION: Final = "/notification"
 ELSEWHERE: Final = "/elsewhere/"
-"""Where a redirect leads; whoever comes here with a token gave it away."""
+"""Where a redirect leads; a client that comes here with a token leaked it."""
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@-]+")
 _ENCODED: Final = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})+")

@@ -153,7 +153,7 @@ async def _endless_headers(request: web.BaseRequest, seconds: float, stopping: a
 
 
 async def _hold(request: web.BaseRequest, seconds: float, stopping: asyncio.Event) -> None:
-    """Keeps silent for so long, or until the client is gone, which nothing but looking tells."""
+    """Keeps silent for so long, or until the client is gone, which only polling shows."""
     loop = asyncio.get_running_loop()
     give_up_at = loop.time() + seconds
     while request.transport is not None and (left := give_up_at - loop.time()) > 0:

@@ -12,9 +12,9 @@ from campaign.console.auth import csrf
 from campaign.console.auth.site import SITE
 from campaign.console.console import console_of
 
-AUTHENTICATION: Final = web.AppKey("door", Authentication)
+AUTHENTICATION: Final = web.AppKey("authentication", Authentication)
 ENDING: Final = web.AppKey("ending", asyncio.Event)
-"""Set when the console is told to end: answers that last should, too."""
+"""Set when the console shuts down: streams should end, too."""
 
 
 def guard(door: Authentication) -> Middleware:
@@ -47,7 +47,7 @@ def guard(door: Authentication) -> Middleware:
 
 
 async def is_still_allowed(request: web.Request) -> bool:
-    """Whether whoever asked is still logged in and may still have this page: for answers that last, to be asked every few seconds.
+    """Whether the person is still logged in and may still have this page: streams check it every few seconds.
 
     False, too, when the console is about to end.
     """
@@ -59,7 +59,7 @@ async def is_still_allowed(request: web.Request) -> bool:
 
 
 async def check_still_allowed(request: web.Request) -> None:
-    """See that whoever began to send something may still do it now that all of it is in: a body can take hours.
+    """See that the person may still send this, now that all of it has arrived: a body can take hours.
 
     Raises:
         HTTPException: they are out, or may do less than when they began.

@@ -93,7 +93,7 @@ class LoginThrottle:
         self._left = min(FREE_OF_ALL, self._left + max(0.0, now - self._left_at) * ALL_PER_SECOND)
         self._left_at = now
         wait = self._pairs.wait(pair, now)
-        # Whoever has come in from there before is not kept out by what others try.
+        # Somebody who has logged in from there before is not kept out by what others try.
         if pair not in self._known:
             wait = max(wait, self._addresses.wait(place, now), (1.0 - self._left) / ALL_PER_SECOND)
         if wait > 0:
@@ -172,7 +172,7 @@ class Authenticator:
 
 
 def authenticator_of(request: web.Request) -> Authenticator:
-    """The door that a request came to.
+    """The authenticator of the console that a request came to.
 
     Raises:
         HTTPNotFound: it has no log-in.

@@ -92,7 +92,7 @@ class Sessions:
         return await self._store.do(read)
 
     async def end(self, held: str) -> None:
-        """Whoever holds it is in no more."""
+        """End this session."""
         mark = self._mark(held)
         if mark is not None:
             hashed = _hash(mark)

@@ -67,7 +67,7 @@ class Passwords:
         return same and hashed is not None
 
     async def stronger(self, password: str, hashed: str) -> str | None:
-        """The same password hashed anew, if this hash is of a lower cost than is asked for now."""
+        """The same password hashed again, if this hash has a lower cost than required now."""
         cost = cost_of(hashed)
         target = replace(
             self._cost,
@@ -192,7 +192,7 @@ async def set_role(store: Store, name: str, role: str) -> None:
 
 
 async def set_password(store: Store, name: str, password: str) -> None:
-    """A new password; whoever is logged in with the old one is not any more.
+    """Set a new password, and end the user's sessions.
 
     Raises:
         UsageError: there is no such user.
@@ -208,7 +208,7 @@ async def strengthen(store: Store, user: User, password: str) -> User:
 
 
 async def remove(store: Store, name: str) -> None:
-    """They are logged out, and can't come back; what they did stays in the trail.
+    """Remove a user and end their sessions; their entries stay in the audit log.
 
     Raises:
         UsageError: there is no such user.

@@ -28,7 +28,7 @@ class Snapshot:
     """What is shown: `whole` to those who may read everything, `counts` to all others. `over` is that nothing will change any more.
 
     `rest_seconds` is how long it may be until the next look; more for what hardly changes. `stands` is a word for the state that it is in:
-    whoever watches is told when it turns to another.
+    watchers get an event when it changes.
     """
 
     whole: str
@@ -69,11 +69,11 @@ class _Poller:
     task: "asyncio.Task[None] | None" = None
     places: set[Subscription] = field(default_factory=set)
     last: Snapshot | None = None
-    anew: bool = False
+    is_new_watcher: bool = False
 
 
 class Broadcaster:
-    """To be closed; whoever still watches then comes to the end."""
+    """To be closed; streams that are still open then end."""
 
     def __init__(self) -> None:
         self._pollers: dict[str, _Poller] = {}
@@ -115,7 +115,7 @@ class Broadcaster:
         place = Subscription(asyncio.get_running_loop().time())
         poller.places.add(place)
         # Not the last frame, nor one that is being looked at: what was steered just now would be shown as it was before.
-        poller.anew = True
+        poller.is_new_watcher = True
         try:
             yield place
         finally:
@@ -140,16 +140,16 @@ class Broadcaster:
         try:
             while True:
                 began = clock()
-                anew, poller.anew = poller.anew, False
+                is_new, poller.is_new_watcher = poller.is_new_watcher, False
                 frame = await look()
-                if anew or frame != poller.last:
+                if is_new or frame != poller.last:
                     poller.last = frame
                     _publish(poller, frame, looked_at=began)
                 if frame.over:
                     break
                 took = clock() - began
                 await asyncio.sleep(max(frame.rest_seconds, took / SHARE) - took)
-        except Exception as error:  # noqa: BLE001 - whoever watches comes to the end and asks again, which says what is wrong
+        except Exception as error:  # noqa: BLE001 - streams end, and their browsers ask again, which says what is wrong
             structlog.get_logger().warning("watching_broke_off", detail=str(error), of=key)
         finally:
             if self._pollers.get(key) is poller:
@@ -176,7 +176,7 @@ PATIENCE_SECONDS: Final = 20.0
 _KEEPALIVE: Final = b": nothing new\n\n"
 
 Reads = Callable[[], Awaitable[bool | None]]
-"""Whether whoever asked may read everything; None is that they may no longer read at all."""
+"""Whether the person may read everything; None if they may no longer read at all."""
 
 
 def check_is_stream(request: web.Request, page: str) -> None:
@@ -190,7 +190,7 @@ def check_is_stream(request: web.Request, page: str) -> None:
 
 
 async def stream(request: web.Request, key: str, look: Look, reads: Reads) -> web.StreamResponse:
-    """The frames of a thing until its end, the browser's, or the log-in's; whoever asks says as what the page shows it.
+    """The frames of a thing until its end, the browser's, or the log-in's; `stands` of the query is the state that the page shows.
 
     Raises:
         CampaignError: too much is watched.

@@ -81,7 +81,7 @@ async def owners(store: Store) -> dict[str, str]:
 
 
 def check_size(request: web.Request, asked: RequestedCampaign, messages: int) -> None:
-    """That this many recipients need no second person, or that whoever asks is one: an approver whose own campaign it is not.
+    """Check that this many recipients need no second person, or that the person is one: an approver who does not own the campaign.
 
     Raises:
         HTTPForbidden: an approver has to do it, another than its owner.

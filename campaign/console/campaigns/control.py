@@ -62,7 +62,7 @@ async def verify(request: web.Request) -> web.StreamResponse:
 
 
 async def start(request: web.Request, asked: RequestedCampaign, spec: CommandSpec, *, deed: str, details: str = "") -> web.StreamResponse:
-    """Have the command do it, and show the campaign; `deed` is the key of how the trail calls it.
+    """Have the command do it, and show the campaign; `deed` is the key of its text in the audit log.
 
     Raises:
         UsageError: another command about the campaign is at work.

@@ -45,7 +45,7 @@ class CorrectionPlan:
 
 
 def task_runner(console: Console) -> TaskRunner:
-    """For the processes that read mended files."""
+    """For the processes that read corrected files."""
     return TaskRunner(console.settings, (sys.executable, "-P"))
 
 
@@ -152,7 +152,7 @@ async def send(request: web.Request) -> web.StreamResponse:
         raise UsageError(console.pages.text("campaigns.mended.gone"), code="upload_gone")
     # Again: what the file is of decides which campaign the command sends.
     plan = await _plan(request, asked, file, message)
-    # With other passes and another text it is not what anybody agreed to: all whom the campaign tells are counted, not this file's alone.
+    # With other passes and another text it is not what anybody agreed to: all recipients of the campaign count, not this file's alone.
     check_size(request, asked, plan.sent + _told(asked))
     options = ("--yes", *((f"--message={message}",) if message else ()))
     spec = CommandSpec(verb="retry", arguments=(str(file),), options=options)
@@ -261,5 +261,5 @@ def _check(request: web.Request, asked: RequestedCampaign) -> None:
 
 
 def routes() -> list[web.RouteDef]:
-    """The upload of a mended file."""
+    """The upload of a corrected file."""
     return [web.post("/campaigns/{name}/mended", upload), web.post("/campaigns/{name}/mended/send", send)]

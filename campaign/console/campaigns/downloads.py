@@ -71,7 +71,7 @@ async def _given(request: web.Request, file: Path, headers: dict[str, str]) -> w
         answer.content_length = os.fstat(opened.fileno()).st_size
         await answer.prepare(request)
         while request.method != "HEAD" and (chunk := await asyncio.to_thread(opened.read, CHUNK_BYTES)):
-            # Else whoever takes nothing would keep the file, and its room on the disk, for good.
+            # Else a browser that reads nothing would keep the file, and its disk space, for good.
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await answer.write(chunk)
     except TimeoutError:

@@ -30,7 +30,7 @@ _PREFIX: Final = "export-"
 
 
 class Which(StrEnum):
-    """Which rows: all of them, or those that need someone; or the page that tells of all of them."""
+    """Which rows: all of them, or those that need attention; or the page about all of them."""
 
     RESULTS = "results"
     FAILED = "failed"

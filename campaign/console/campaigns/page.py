@@ -35,7 +35,7 @@ _VERBS: Final = {
 _SPEAKER: Final = "campaign: "
 _SUMMARY: Final = "Campaign "
 _BAD: Final = frozenset({1, 2, 4})
-"""Exit codes of what went wrong; of a pause, a closed window or a Ctrl-C the campaign's own state tells."""
+"""Exit codes of what went wrong; a pause, a closed window or a Ctrl-C shows in the campaign's own state."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,7 @@ def command_result(launch: RunningCommand) -> CommandResult:
     code = None if running else _exit_code(_tail(launch.log))
     said = list(_said(_tail(launch.said)))
     if not running and code is None and said:
-        # What is wrong with its words is told before there is a log, and nothing was sent.
+        # Wrong options are reported before there is a log, and nothing was sent.
         code = 2
     return CommandResult(launch=launch, running=running, exit_code=code, sentences=tuple(said[-MOST_SENTENCES:]))
 
@@ -87,10 +87,10 @@ def _exit_code(lines: Iterable[str]) -> int | None:
 
 
 def _said(lines: Iterable[str]) -> Iterator[str]:
-    """What it told of problems, and of what it did not do and why; not its summary, which the page shows itself."""
+    """Its sentences about problems and about what it did not do; not its summary, which the page shows itself."""
     summary = False
     for line in lines:
-        # The summary begins with the campaign's name, and all that is told after it is a part of it.
+        # The summary begins with the campaign's name, and lasts to the end.
         summary = summary or line.startswith(_SUMMARY)
         if line.startswith(_SPEAKER):
             yield sanitize_for_terminal(line.removeprefix(_SPEAKER)).strip()
@@ -111,7 +111,7 @@ def _tail(file: Path) -> list[str]:
 AT_REST_SECONDS: Final = 2.0
 SHOWN_LAUNCHES: Final = 3
 LATELY_SECONDS: Final = 86_400.0
-"""How long it is told of a command how it has ended."""
+"""How long the page shows how a command has ended."""
 TABLE_ROWS: Final = 12
 DEEDS: Final = 50
 
@@ -137,7 +137,7 @@ async def one_campaign(request: web.Request) -> web.StreamResponse:
 
 @allow(Role.VIEWER)
 async def live(request: web.Request) -> web.StreamResponse:
-    # That there is none is told before a stream begins.
+    # A missing campaign is reported before a stream begins.
     asked = await requested_campaign(request)
     check_is_stream(request, asked.shown.page)
     name = asked.name

@@ -213,7 +213,7 @@ class ShownCampaign:
 
     @property
     def settings(self) -> list[tuple[str, str]]:
-        """What it was begun with, as far as it was said, and without where files are: that tells people who have no shell nothing."""
+        """The settings that were given, without paths, which mean nothing to people without a shell."""
         given = sorted(self.view.record.spec.settings.items())
         return [
             (name.replace("_", " ").capitalize(), sanitize_for_terminal(value)) for name, value in given if value and name not in _PLACES

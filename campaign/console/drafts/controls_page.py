@@ -104,7 +104,7 @@ async def show(request: web.Request) -> web.StreamResponse:
 async def save(request: web.Request) -> web.StreamResponse:
     draft = await draft_of(request)
     form = await wizard.form_of(request)
-    # A browser tells the name of a file that was chosen and not added. To go on without it would tell those who are on it.
+    # A browser sends the name of a file that was chosen and not added. To continue without it would send to the passes on it.
     chosen = {"exclude": console_of(request).pages.text("drafts.controls.exclude_chosen")} if form.get("exclude") else {}
     problems = chosen or await _saved(request, draft, form)
     if problems:
@@ -116,7 +116,7 @@ async def save(request: web.Request) -> web.StreamResponse:
 async def add_excludes(request: web.Request) -> web.StreamResponse:
     """Take lists of passes that must not be sent to; one that can't be read is refused whole, or somebody on it would be told.
 
-    What else the form says is saved with them, as the page is opened anew.
+    The rest of the form is saved with them, as the page is loaded again.
     """
     check_early(request)
     draft = await draft_of(request)

@@ -106,7 +106,7 @@ class Draft:
 
     @property
     def content(self) -> str:
-        """What an approval is of: SHA-256 over everything that decides who is told what, and how."""
+        """What an approval is of: SHA-256 over everything that decides who gets which message, and how."""
         files = [[upload.sha256, upload.file] for upload in (self.list, *self.excludes) if upload is not None]
         said = [
             self.name,

@@ -50,7 +50,7 @@ async def problem_rows(request: web.Request) -> web.StreamResponse:
 
 
 async def checked(request: web.Request, draft: Draft) -> dict[str, Any]:
-    """What a page tells of the draft's check: its outcome, or how far it is."""
+    """The draft's check for a page: its outcome, or its progress."""
     context, console = context_of(request), console_of(request)
     if missing(draft, await context.looked(draft)) is not None:
         return {"found": None, "progress": None, "duration": ""}

@@ -1,4 +1,4 @@
-"""From a draft to a campaign: one command is started for it, whoever presses what how often, and however the console ends meanwhile."""
+"""From a draft to a campaign: exactly one command is started for it, however often people press, and also if the console is killed."""
 
 import asyncio
 import hashlib
@@ -37,7 +37,7 @@ class Sender:
     _watched: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
     async def start(self, draft: str, person: Person, first: Callable[[Draft], Draft] = lambda draft: draft) -> Draft:
-        """Have a draft sent; `first` is a change that belongs to it, as one. Whoever comes second finds it under way.
+        """Have a draft sent; `first` is a change made in the same step. A second caller finds it under way.
 
         Raises:
             UsageError: it can't be sent as it is; nothing was changed.
@@ -176,7 +176,7 @@ def options_of(context: DraftContext, draft: Draft) -> tuple[str, ...]:
 
 
 def message_options(context: DraftContext, draft: Draft) -> tuple[str, ...]:
-    """What any command about this draft is told of its message."""
+    """The options for this draft's message that every command gets."""
     template = (f"--template={context.folder(draft) / MESSAGE}",) if draft.words is MessageSource.WRITTEN else ()
     header = (f"--header-row={draft.header_row}",) if draft.header_row else ()
     return (f"--id-column={draft.column}", *header, *template)

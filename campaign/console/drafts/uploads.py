@@ -133,7 +133,7 @@ async def receive(part: BodyPartReader, folder: Path, *, most_bytes: int) -> Rec
             raise DiskFullError("The disk is full. Nothing of this list was kept. Ask the person who runs this console.") from error
         raise
     except BaseException:
-        # Cancelled too, when whoever sends it has gone.
+        # Cancelled too, when the browser has gone.
         path.unlink(missing_ok=True)
         raise
 

@@ -18,7 +18,7 @@ from campaign.console.drafts.sending import Sender
 
 
 class Step(StrEnum):
-    """In the order of the way; the value is the last part of the page's address."""
+    """In the wizard's order; the value is the last part of the page's address."""
 
     LIST = "list"
     COLUMN = "column"

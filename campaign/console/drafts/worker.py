@@ -46,7 +46,7 @@ def look(path: Path, key: str, *, header_row: int | None = None) -> ListPreview:
                 code="results_file",
             )
         candidates = _candidates(columns)
-        # What is wrong with any other column is told now, not after the message is written.
+        # Problems of any other column are reported now, not after the message is written.
         Layout.of(columns, id_column=(candidates or columns)[0], file=table.name, spreadsheet=False)
         message = find_message_column(columns, file=table.name)
         first, samples = _samples(table)
