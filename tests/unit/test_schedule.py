@@ -59,6 +59,12 @@ def test_a_window_that_never_opens_is_told() -> None:
         parse_window("09:00-09:00")
 
 
+@pytest.mark.parametrize("text", ["09:00-20:00", "22:00-02:00"])
+def test_it_is_open_as_it_opens_and_shut_as_it_closes(text: str) -> None:
+    window = parse_window(text)
+    assert (window.holds(window.opens), window.holds(window.closes)) == (True, False)
+
+
 def test_the_whole_day_is_always_open() -> None:
     assert all(parse_window("00:00-24:00").holds(time(hour, minute)) for hour in range(24) for minute in (0, 59))
 
