@@ -1,6 +1,5 @@
 """`list`, `show`, `forget`: ask the ledger, print."""
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -65,7 +64,10 @@ def forget(
     records = campaigns.to_forget(name, age, settings)
     names = [record.spec.name for record in records]
     if records:
-        _agree(f"Remove every row of {_campaigns(names)} for good? Only the counts are kept.", "forget them", settings)
+        if not settings.yes:
+            from campaign.cli.terminal import require_agreement
+
+            require_agreement(f"Remove every row of {_campaigns(names)} for good? Only the counts are kept.", "forget them")
         run_loop(campaigns.forget(records, settings))
     if settings.json_output:
         print_json({"forgotten": names})
@@ -80,17 +82,3 @@ def _campaigns(names: list[str]) -> str:
 
     shown = ", ".join(f"“{sanitize_for_terminal(name)}”" for name in names[:5])
     return f"{shown} and {len(names) - 5:,} more" if len(names) > 5 else shown
-
-
-def _agree(question: str, to_do: str, settings: "Settings") -> None:
-    from campaign.domain.errors import UsageError
-    from campaign.domain.sanitize import sanitize_for_terminal
-
-    if settings.yes:
-        return
-    if not sys.stdin.isatty():
-        raise UsageError(
-            f"There is no terminal to confirm on. Nothing was changed. Add --yes to {to_do} without confirmation.", code="no_terminal"
-        )
-    if not typer.confirm(sanitize_for_terminal(question), err=True):
-        raise UsageError("Nothing was changed.", code="not_agreed")

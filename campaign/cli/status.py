@@ -1,6 +1,5 @@
 """`status`, `report`, `pause`, `cancel`: ask the ledger, print."""
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -81,29 +80,16 @@ def pause(name: OneName, *, settings: "Settings") -> None:
 
 @with_options("ledger", "log_level", yes="Cancel without confirmation.")
 def cancel(name: OneName, *, settings: "Settings") -> None:
-    from campaign.domain.errors import UsageError
     from campaign.insights import command_line
     from campaign.ledger.port import DesiredState
 
     if not settings.yes:
-        if not sys.stdin.isatty():
-            raise UsageError(
-                "There is no terminal to confirm on. Nothing was changed. Add --yes to cancel without confirmation.", code="no_terminal"
-            )
-        if not _agreed(name):
-            raise UsageError("Nothing was changed.", code="not_agreed")
+        from campaign.cli.terminal import require_agreement
+
+        require_agreement(f"Cancel “{name}” for good? Rows not sent yet will never be sent.", "cancel")
     _control(name, DesiredState.CANCELLED, settings)
     export = command_line("report", name, "--output", "FILE", ledger=settings.ledger_to_name)
     typer.echo(f"The campaign “{name}” is cancelled for good. To write its results to a file:\n    {export}")
-
-
-def _agreed(name: str) -> bool:
-    from campaign.cli.terminal import ask_yes_no
-
-    try:
-        return ask_yes_no(f"Cancel “{name}” for good? Rows not sent yet will never be sent.")
-    except KeyboardInterrupt:
-        raise typer.Abort from None
 
 
 def _control(name: str, wanted: "DesiredState", settings: "Settings") -> None:

@@ -50,7 +50,7 @@ def ask_yes_no(question: str) -> bool:
     """Whether the answer is yes; asked until it is yes or no, and Enter alone is no.
 
     Raises:
-        KeyboardInterrupt: as in `line`.
+        KeyboardInterrupt: as in `prompt`.
     """
     while True:
         match prompt(f"{question} [y/N]").strip().lower():
@@ -60,6 +60,27 @@ def ask_yes_no(question: str) -> bool:
                 return False
             case _:
                 typer.echo("Type y or n.", err=True)
+
+
+def require_agreement(question: str, to_do: str) -> None:
+    """Ask a person before something is changed for good; `to_do` says what --yes would do.
+
+    Raises:
+        UsageError: there is nobody to ask, or the answer is no.
+    """
+    from campaign.domain.errors import UsageError
+    from campaign.domain.sanitize import sanitize_for_terminal
+
+    if not sys.stdin.isatty():
+        raise UsageError(
+            f"There is no terminal to confirm on. Nothing was changed. Add --yes to {to_do} without confirmation.", code="no_terminal"
+        )
+    try:
+        agreed = ask_yes_no(sanitize_for_terminal(question))
+    except KeyboardInterrupt:
+        raise typer.Abort from None
+    if not agreed:
+        raise UsageError("Nothing was changed.", code="not_agreed")
 
 
 def agree(warning: str, question: str) -> bool:

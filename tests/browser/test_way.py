@@ -116,7 +116,7 @@ async def _test(sofia: Person, at: Stage) -> None:
     await page.get_by_label(TEXTS["drafts.test.to"]).fill(OWN)
     await page.get_by_label("Row").fill("4")
     await sofia.press(TEXTS["drafts.test.send"])
-    await expect(page.get_by_role("status")).to_contain_text("It was delivered")
+    await expect(page.get_by_role("status")).to_contain_text(TEXTS["drafts.test.delivered"])
     assert at.sent() == {OWN: [text(4)]}
     await sofia.press(TEXTS["drafts.steps.next"], role="link")
 
