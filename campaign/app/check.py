@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from campaign.app.campaign_settings import Exclusions
 from campaign.app.ledger_checks import earlier_results
@@ -25,9 +25,6 @@ from campaign.loader.messages import length_as_shown
 from campaign.loader.table import Table
 from campaign.reporter.results import write_results
 from campaign.settings import Settings
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SAMPLES: Final = 5
 PROGRESS_ROWS: Final = 500
@@ -156,16 +153,9 @@ async def check(
 
 
 def _watched(given: CheckedList, progress: Progress) -> CheckedList:
-    """The same list, of whose rows it is told how many were read: they are the first half of the work."""
-
-    def read() -> "Iterator[pd.DataFrame]":
-        done = 0
-        for frame in given.table.read():
-            yield frame
-            done += len(frame)
-            progress(done, 2 * given.table.rows)
-
-    return replace(given, table=replace(given.table, read=read))
+    """The same list, of whose rows it is told how many were taken: they are the first half of the work."""
+    rows = given.table.rows
+    return replace(given, table=replace(given.table, progress=lambda done: progress(done, 2 * rows)))
 
 
 @contextmanager

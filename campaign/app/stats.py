@@ -16,7 +16,7 @@ from campaign.domain.model import Invalid
 from campaign.domain.schedule import parse_moment
 from campaign.insights import view
 from campaign.ledger.port import CampaignRecord, LedgerReader
-from campaign.loader.columns import check_pass_id, find_id_column, ids_of, listed, loosely, shown
+from campaign.loader.columns import check_pass_id, find_id_column, ids_of, is_plain_id, listed, loosely, shown
 from campaign.loader.table import Table, open_table
 from campaign.reporter.analysis import Figures, figures, place_of_column
 from campaign.reporter.comparison import Comparison, Rates, rates
@@ -86,14 +86,14 @@ class _Reading:
         if self.table.format.is_spreadsheet:
             ids = list(map(unescape_formula, ids))
         times = [None] * len(ids) if self.time_place is None else frame.iloc[:, self.time_place].array.tolist()
-        found = [self._redemption(*one) for one in zip(ids, *ids_of(ids), times, strict=True)]
+        found = [self._redemption(*one) for one in zip(ids, ids_of(ids)[1], times, strict=True)]
         redeemed = [one for one in found if one is not None]
         self.left_out += len(found) - len(redeemed)
         return redeemed
 
-    def _redemption(self, text: str, plain: bool, key: str, at: str | None) -> tuple[str, float, float] | None:  # noqa: FBT001 - columns side by side
+    def _redemption(self, text: str, key: str, at: str | None) -> tuple[str, float, float] | None:
         self._row += 1
-        if not plain:
+        if not is_plain_id(text):
             _, invalid, sentence = check_pass_id(text)
             if invalid is Invalid.NO_ID:
                 return None

@@ -29,6 +29,7 @@ _LENGTHS_WITHOUT_DASHES: Final = frozenset(range(32, 36))
 
 _UUID: Final = re.compile(r"(?:urn:uuid:)?\{?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})\}?", re.IGNORECASE)
 _ZEROS: Final = re.compile(r"0*([0-9]+?)(?:\.0+)?")
+_ANY_ZEROS: Final = re.compile(r"\n0[0-9]{1,14}(?!.)")
 _NUMBER_DIGITS: Final = 15
 """Of more than these a spreadsheet makes 1.23E+15, and drops no zeros."""
 _SEEN_AS_NOTHING: Final = frozenset({"Cf", "Cc", "Zs", "Zl", "Zp"})
@@ -55,7 +56,7 @@ def near_keys(pass_keys: Sequence[str]) -> tuple[Sequence[str], str]:
     keys: Sequence[str] = joined.lower().split("\n") if capitals else pass_keys
     lengths = set(map(len, keys))
     lacks_dashes = not lengths.isdisjoint(_LENGTHS_WITHOUT_DASHES)
-    zeros = {at for at, key in enumerate(keys) if _has_zeros(key)} if joined[:1] == "0" or "\n0" in joined else set()
+    zeros = {at for at, key in enumerate(keys) if _has_zeros(key)} if _ANY_ZEROS.search(f"\n{joined}") else set()
     if lacks_dashes:
         keys = list(map(_folded_plain, keys))
     elif zeros:

@@ -12,14 +12,14 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
 import pyarrow as pa
 
 from campaign.domain.errors import InputError
-from campaign.loader.frames import LINE, TEXT, frame_of
+from campaign.loader.frames import LINE, TEXT
 from campaign.loader.source import Source
 from campaign.loader.table import Head, Limits, List
 
@@ -35,14 +35,13 @@ _META: Final = b"campaign"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What the process reads. `columns` are the positions of those to read, None for all that can be."""
+    """What the process reads."""
 
     format: str
     path: str
     name: str
     limits: Limits
     header_row: int | None = None
-    columns: tuple[int, ...] | None = None
 
 
 Batches = tuple[Head, Iterator[pa.RecordBatch]]
@@ -50,31 +49,19 @@ Batches = tuple[Head, Iterator[pa.RecordBatch]]
 
 
 def read_apart(format_: str, source: Source, limits: Limits, header_row: int | None = None) -> List:
-    """A list that a process of its own reads each time that its rows are asked for; raises InputError, also while they are read."""
-    order = Order(format=format_, path=str(source.path), name=source.name, limits=limits, header_row=header_row)
-    # Of the first one the rows are still to come.
-    waiting = [_stream(order)]
-    head: Head = next(waiting[0])
-
-    def frames() -> Iterator[Any]:
-        if waiting:
-            yield from waiting.pop()
-        else:
-            again = _stream(replace(order, columns=head.positions))
-            next(again)
-            yield from again
-
-    return head, frames
+    """A list that a process of its own reads; raises InputError, also while its rows are read."""
+    rows = _stream(Order(format=format_, path=str(source.path), name=source.name, limits=limits, header_row=header_row))
+    return next(rows), rows
 
 
 def _stream(order: Order) -> Iterator[Any]:
-    """The head of a file, then its frames."""
+    """The head of a file, then its batches."""
     whole = False
     # What ends amid what it says is the process, of which `_process` says why.
     with _process(order) as process, suppress(pa.ArrowInvalid, OSError):
         reader = pa.ipc.open_stream(process.stdout)
         yield Head(**_tuples(json.loads(reader.schema.metadata[_META])))
-        yield from (frame_of(batch) for batch in reader if len(batch))
+        yield from (batch for batch in reader if len(batch))
         whole = True
     if not whole:
         raise InputError(TOO_MUCH, code="too_much_to_unpack", file=order.name)

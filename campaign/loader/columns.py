@@ -160,15 +160,6 @@ def is_plain_id(text: str) -> bool:
     return _PLAIN_ID.fullmatch(text) is not None
 
 
-def plain_ids(texts: Sequence[str]) -> list[bool]:
-    """`is_plain_id` of many; where it is so of all of them, as nearly always, in a fraction of the time."""
-    others = "\n".join(texts).encode("utf-8", "surrogatepass").translate(None, _PLAIN_BYTES)
-    lengths = set(map(len, texts))
-    if texts and others == b"\n" * (len(texts) - 1) and 0 not in lengths and max(lengths) <= ID_CHARACTERS:
-        return [True] * len(texts)
-    return list(map(is_plain_id, texts))
-
-
 def check_pass_id(text: str) -> tuple[str, Invalid | None, str]:
     """What a cell of the id column says: the id to send to, why it can't be sent to (None if it can), and that as a sentence.
 
@@ -196,18 +187,18 @@ def pass_key(pass_id: str) -> str:
     return pass_id.lower() if len(pass_id) in _UUID_CHARACTERS and _PASS_UUID.fullmatch(pass_id) else pass_id
 
 
-def pass_keys(pass_ids: Sequence[str]) -> list[str]:
-    """`pass_key` of many."""
-    return [pass_key(pass_id) if len(pass_id) in _UUID_CHARACTERS else pass_id for pass_id in pass_ids]
-
-
-def ids_of(texts: Sequence[str]) -> tuple[list[bool], list[str]]:
-    """Of cells of the id column: `plain_ids`, and the `pass_key` of what `check_pass_id` makes of each."""
-    plain, keys = plain_ids(texts), pass_keys(texts)
-    for place, is_plain in enumerate(plain):
-        if not is_plain:
-            keys[place] = pass_key(check_pass_id(texts[place])[0])
-    return plain, keys
+def ids_of(texts: Sequence[str]) -> tuple[Sequence[int], Sequence[str]]:
+    """Of cells of the id column: the positions of those that `is_plain_id` is not true of, and the `pass_key` of each id."""
+    joined, lengths = "\n".join(texts), set(map(len, texts))
+    others = joined.encode("utf-8", "surrogatepass").translate(None, _PLAIN_BYTES)
+    is_plain = others == b"\n" * (len(texts) - 1) and 0 not in lengths and max(lengths, default=0) <= ID_CHARACTERS
+    odd = [] if is_plain else [place for place, text in enumerate(texts) if not is_plain_id(text)]
+    if not odd and (_UUID_CHARACTERS.isdisjoint(lengths) or joined.islower()):
+        return odd, texts
+    keys = list(map(pass_key, texts))
+    for place in odd:
+        keys[place] = pass_key(check_pass_id(texts[place])[0])
+    return odd, keys
 
 
 def _check_sendable(pass_id: str) -> tuple[Invalid | None, str]:

@@ -22,7 +22,7 @@ import pyarrow.csv as pa_csv
 from campaign.domain.errors import InputError
 from campaign.loader.csv_strict import CsvFile, StrictPass, is_blank, label_of
 from campaign.loader.encoding import UTF_8, find_encoding
-from campaign.loader.frames import CELL_CHARACTERS, TEXT, Header, frame_of, guess_header, without_empty_rows
+from campaign.loader.frames import CELL_CHARACTERS, TEXT, Header, guess_header, without_empty_rows
 from campaign.loader.source import Source
 from campaign.loader.table import Head, Limits, List
 
@@ -75,7 +75,7 @@ def read_csv(source: Source, limits: Limits, header_row: int | None = None) -> L
         separator=separator,
         header_guess=guess,
     )
-    return head, lambda: map(frame_of, without_empty_rows(_batches(file, header, header_ends=ends, header_line=line)))
+    return head, without_empty_rows(_batches(file, header, header_ends=ends, header_line=line))
 
 
 def _batches(file: CsvFile, header: Header, *, header_ends: int, header_line: int) -> Iterator[pa.RecordBatch]:
@@ -83,7 +83,7 @@ def _batches(file: CsvFile, header: Header, *, header_ends: int, header_line: in
     done = 0
     try:
         for batch in _regular(file, len(header.names), header_ends):
-            lines = pa.array(range(header_line + done + 1, header_line + done + len(batch) + 1))
+            lines = pa.array(np.arange(header_line + done + 1, header_line + done + len(batch) + 1))
             yield header.batch(batch.columns, lines, rows_before=done)
             done += len(batch)
     except (_IrregularError, pa.ArrowInvalid):

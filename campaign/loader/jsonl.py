@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Final
 
 from campaign.domain.errors import InputError
-from campaign.loader.frames import CELL_CHARACTERS, Header, frame_of, without_empty_rows
+from campaign.loader.frames import CELL_CHARACTERS, Header, without_empty_rows
 from campaign.loader.source import Source
 from campaign.loader.table import Head, Limits, List
 
@@ -31,9 +31,7 @@ def read_jsonl(source: Source, limits: Limits, header_row: int | None = None) ->
         raise InputError(f"The file has no rows. {_SAVE_AGAIN}", code="no_rows", file=source.name)
     names = tuple(first[2])
     header = Header.check(names, file=source.name, limits=limits)
-    return Head(columns=header.columns, description="JSON lines"), lambda: map(
-        frame_of, without_empty_rows(header.batches(file.rows(names)))
-    )
+    return Head(columns=header.columns, description="JSON lines"), without_empty_rows(header.batches(file.rows(names)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,9 +14,9 @@ from heapq import nsmallest
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
-from campaign.domain.errors import DiskFullError
 from campaign.domain.model import StagedBatch, StagedRow, Status
 from campaign.domain.near_ids import near_keys
+from campaign.loader.source import no_room
 
 if TYPE_CHECKING:
     import numpy as np
@@ -197,10 +197,7 @@ class _Columns:
             for file, numbers in zip(self._files, columns, strict=True):
                 file.write(numbers.tobytes())
         except OSError as error:
-            raise DiskFullError(
-                f"There is no room for temporary files in {tempfile.gettempdir()} ({error.strerror}). Make room there, or name another "
-                "folder in TMPDIR; nothing was sent."
-            ) from error
+            raise no_room(error) from error
         self.count += len(columns[0])
 
     def chosen(self, place: int, is_chosen: Callable[["Hashes"], "Mask"]) -> list["Hashes"]:

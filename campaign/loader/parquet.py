@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -11,7 +12,7 @@ import pyarrow.types as kinds
 
 from campaign.domain.errors import InputError
 from campaign.loader.child import Batches, Order, read_apart
-from campaign.loader.frames import CELL_CHARACTERS, ROWS_AT_ONCE, TEXT_AT_ONCE, Header, frame_of, without_empty_rows
+from campaign.loader.frames import CELL_CHARACTERS, ROWS_AT_ONCE, TEXT_AT_ONCE, Header, without_empty_rows
 from campaign.loader.source import Source
 from campaign.loader.table import Head, Limits, List
 from campaign.loader.text_cells import converter, is_binary
@@ -42,15 +43,11 @@ def read_parquet(source: Source, limits: Limits, header_row: int | None = None) 
             code="header_row_not_possible",
             file=source.name,
         )
-    return _read_here(source, limits) if source.written_here else read_apart("parquet", source, limits)
-
-
-def _read_here(source: Source, limits: Limits) -> List:
-    order = Order(format="parquet", path=str(source.path), name=source.name, limits=limits)
-    head, _ = batches(order)
-    again = replace(order, columns=head.positions)
-    head = replace(head, description=_description(f"{len(head.columns)} column{'s' * (len(head.columns) != 1)}", head.left_out))
-    return head, lambda: map(frame_of, batches(again)[1])
+    if not source.written_here:
+        return read_apart("parquet", source, limits)
+    head, rows = batches(Order(format="parquet", path=str(source.path), name=source.name, limits=limits))
+    columns = f"{len(head.columns)} column{'s' * (len(head.columns) != 1)}"
+    return replace(head, description=_description(columns, head.left_out)), rows
 
 
 def batches(order: Order) -> Batches:
@@ -61,7 +58,7 @@ def batches(order: Order) -> Batches:
         with pq.ParquetFile(order.path, metadata=metadata, **_OPTIONS) as opened:
             file = _ParquetFile(order=order, metadata=metadata, schema=opened.schema_arrow)
         header = Header.check(file.schema.names, file=order.name, limits=order.limits)
-        kept = file.usable() if order.columns is None else order.columns
+        kept = file.usable()
         named = Header.check([header.names[place] for place in kept], file=order.name, limits=order.limits)
     except MemoryError:
         raise
@@ -72,7 +69,6 @@ def batches(order: Order) -> Batches:
     head = Head(
         columns=named.columns,
         description=_description(f"Parquet, {groups} row group{'s' * (groups != 1)}", left_out),
-        positions=tuple(kept),
         left_out=left_out,
     )
     return head, without_empty_rows(file.rows(kept, named))
@@ -133,7 +129,7 @@ class _ParquetFile:
                 if left_bytes < 0:
                     problem = f"The list unpacks to more than {self.order.limits.unpacked_bytes:,} bytes of text."
                     raise InputError(f"{problem} Split it, or leave out columns.", code="too_much_to_unpack", file=self.order.name)
-                lines = pa.array(range(done + 1, done + len(batch) + 1), pa.int64())
+                lines = pa.array(np.arange(done + 1, done + len(batch) + 1))
                 yield header.batch(arrays, lines, rows_before=done)
                 done += len(batch)
         except MemoryError:

@@ -22,7 +22,7 @@ from pathlib import Path, PurePath
 from typing import BinaryIO, Final, Self
 
 from campaign import object_store
-from campaign.domain.errors import InputError, StoppedError
+from campaign.domain.errors import DiskFullError, InputError, StoppedError
 from campaign.domain.locations import Location, ObjectUrl, parse_location
 
 STDIN: Final = "-"
@@ -52,6 +52,14 @@ _UNPACKERS: Final[dict[str, tuple[bytes, Callable[[BinaryIO], BinaryIO]]]] = {
     ".zst": (b"\x28\xb5\x2f\xfd", _unzst),
 }
 """How a file that begins so is unpacked, by its ending. Each holds a block at a time, whatever the file says of its size."""
+
+
+def no_room(error: OSError) -> DiskFullError:
+    """That temporary files have no room."""
+    return DiskFullError(
+        f"There is no room for temporary files in {tempfile.gettempdir()} ({error.strerror}). Make room there, or name another folder in "
+        "TMPDIR; nothing was sent."
+    )
 
 
 class Spool:

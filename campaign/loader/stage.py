@@ -21,7 +21,7 @@ from campaign.domain.schedule import known_zones
 from campaign.domain.sheet import NO_LINES, SheetLines
 from campaign.loader.columns import Layout, check_pass_id, ids_of, pass_key, shown
 from campaign.loader.frames import TEXT, rows_of
-from campaign.loader.messages import FrameColumns, Messages, Rendered, as_it_was
+from campaign.loader.messages import Columns, Messages, Rendered, as_it_was
 from campaign.loader.repeats import Repeated
 
 if TYPE_CHECKING:
@@ -86,45 +86,48 @@ class Stager:
 
     def _of_list(self, messages: Messages, first: int, frame: "pd.DataFrame") -> StagedBatch:
         """Rows that were never sent: plain ones at once, each of the others by itself."""
-        ids = frame.iloc[:, self.layout.id_place].array.tolist()
-        plain_ids, keys = ids_of(ids)
+        columns = Columns(frame)
+        ids = columns[self.layout.id_place]
+        odd, keys = ids_of(ids)
         try:
-            rendered = messages.render_columns(FrameColumns(frame))
+            rendered = messages.render_columns(columns)
         except InputError as error:
             raise self._at_row(error, first - 1 + (error.row or 1)) from error
         texts = rendered.texts
-        zones = self._zones(frame)
-        plain = [bool(text) and zone is not None and is_plain for text, zone, is_plain in zip(texts, zones, plain_ids, strict=True)]
+        zones = self._zones(columns)
         among = self.repeated or Repeated.nothing()
         repeated = set(among.among(keys))
-        alone = sorted(repeated.union(at for at, is_plain in enumerate(plain) if not is_plain))
+        alone = {*rendered.refused, *odd, *(at for at, zone in enumerate(zones or ()) if zone is None)}
+        looked_at = sorted(alone | repeated)
+        plain = [True] * len(ids)
         others: list[StagedRow] = []
-        for at, cells in zip(alone, rows_of(frame.iloc[alone]) if alone else (), strict=True):
-            is_repeated = at in repeated
-            if plain[at]:
-                outcome = _DUPLICATE if is_repeated and not among.is_first(keys[at]) else UNSENT
+        for at, cells in zip(looked_at, rows_of(frame.iloc[looked_at]) if looked_at else (), strict=True):
+            if at in alone:
+                row = self._row(first + at, cells, {}, rendered.refused.get(at) or Rendered(text=texts[at]))
+                if at in repeated and row.outcome.status is Status.PENDING and not among.is_first(keys[at]):
+                    row = replace(row, outcome=_DUPLICATE)
+            elif among.is_first(keys[at]):
+                continue
+            else:
+                zone = zones[at] if zones is not None else ""
                 row = StagedRow(
                     row=first + at,
                     pass_id=ids[at],
                     pass_key=keys[at],
                     message=texts[at],
                     cells=cells,
-                    zone=zones[at] or "",
-                    outcome=outcome,
+                    zone=zone or "",
+                    outcome=_DUPLICATE,
                 )
-            else:
-                row = self._row(first + at, cells, {}, rendered.refused.get(at) or Rendered(text=texts[at]))
-                if is_repeated and row.outcome.status is Status.PENDING and not among.is_first(keys[at]):
-                    row = replace(row, outcome=_DUPLICATE)
             plain[at] = False
             others.append(row)
         return StagedBatch(
-            numbers=list(compress(range(first, first + len(plain)), plain)),
+            numbers=list(compress(range(first, first + len(ids)), plain)),
             pass_ids=list(compress(ids, plain)),
             pass_keys=list(compress(keys, plain)),
             messages=list(compress(texts, plain)),
             cells=list(compress(_as_json(frame), plain)),
-            zones=[zone or "" for zone in compress(zones, plain)],
+            zones=[""] * plain.count(True) if zones is None else [zone or "" for zone in compress(zones, plain)],
             others=others,
         )
 
@@ -150,10 +153,10 @@ class Stager:
             outcome = replace(outcome, status=Status.INVALID, reason=reason, error=error)
         return StagedRow(row=number, pass_id=pass_id, pass_key=pass_key(pass_id), message=text, cells=cells, outcome=outcome, zone=zone)
 
-    def _zones(self, frame: "pd.DataFrame") -> Sequence[str | None]:
-        """Each row's time zone, as `_zone`."""
+    def _zones(self, columns: Columns) -> Sequence[str | None] | None:
+        """Each row's time zone, as `_zone`; None if the list has none."""
         place = self.layout.zone_place
-        return [""] * len(frame) if place is None else [self._zone(named) for named in frame.iloc[:, place].array.tolist()]
+        return None if place is None else list(map(self._zone, columns[place]))
 
     def _zone(self, named: str) -> str | None:
         """A row's time zone, empty for the run's own; None if it is none and has to be one."""

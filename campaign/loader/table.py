@@ -9,10 +9,11 @@ from campaign.domain.errors import InputError
 from campaign.domain.locations import Location
 from campaign.domain.sheet import MOST_GAPS, NO_LINES, SheetLines
 from campaign.loader.detect import Format, detect
-from campaign.loader.source import Source
+from campaign.loader.source import Source, Spool, no_room
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +40,7 @@ class Head:
     """What is known of a list before its rows are read; `description` is for people.
 
     `encoding`, whether it was `guessed`, and `separator` (empty for one column) are a CSV file's, `sheet` a workbook's. `left_out` are
-    columns that can't be text, `positions` those that are read. `header_guess` is the line that the header seems to be in, if another.
+    columns that can't be text. `header_guess` is the line that the header seems to be in, if another.
     """
 
     columns: tuple[str, ...]
@@ -49,24 +50,24 @@ class Head:
     separator: str = ""
     sheet: str = ""
     left_out: tuple[str, ...] = ()
-    positions: tuple[int, ...] | None = None
     header_guess: int | None = None
 
 
-List = tuple[Head, "Callable[[], Iterator[pd.DataFrame]]"]
-"""A list's head, and its rows, as often as they are asked for: the columns are the head's, the index is each row's line in the file."""
+List = tuple[Head, "Iterator[pa.RecordBatch]"]
+"""A list's head and its rows: the columns are the head's, and the line in the file of each row."""
 
 
 DEFAULT: Final = Limits()
-KEPT_BYTES: Final = 8 << 20
-"""A list that takes no more than this is kept from its check, and not read again."""
+HELD_BYTES: Final = 8 << 20
+"""Of a list that takes no more than this the text is kept in memory, else in a temporary file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """A list whose whole structure has been checked. Use it in a `with` block: what was read from stdin is removed at its end.
+    """A list whose whole structure has been checked. Use it in a `with` block: what was kept of it is removed at its end.
 
-    `rows` counts data rows, without the header; `lines` says which line of the sheet, or of a file of JSON lines, each of them is on.
+    `rows` counts data rows, without the header; `lines` says which line of the sheet, or of a file of JSON lines, each of them is on;
+    `progress` is called with the number of rows that were taken.
     """
 
     source: Source = field(repr=False)
@@ -74,7 +75,8 @@ class Table:
     head: Head
     rows: int
     lines: SheetLines = field(default=NO_LINES, repr=False)
-    read: "Callable[[], Iterator[pd.DataFrame]]" = field(repr=False, compare=False)
+    text: "Text" = field(repr=False, compare=False)
+    progress: Callable[[int], None] = field(default=lambda _: None, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -86,21 +88,22 @@ class Table:
         return self.head.columns
 
     def frames(self) -> "Iterator[pd.DataFrame]":
-        """The data rows, in order, some thousand at a time.
+        """The data rows, in order, some thousand at a time, as they were when they were checked.
 
         Raises:
-            InputError: the file is no longer the one that was checked. What was read until then must not be used.
+            InputError: the file is no longer the one that was checked.
         """
+        from campaign.loader.frames import frame_of  # noqa: PLC0415 - pandas takes a while to import
+
         self.source.check_unchanged()
-        rows = 0
-        for frame in self.read():
-            rows += len(frame)
-            yield frame
-        self.source.check_unchanged()
-        if rows != self.rows:
-            raise self.source.changed()
+        done = 0
+        for batch in self.text.batches():
+            yield frame_of(batch)
+            done += len(batch)
+            self.progress(done)
 
     def close(self) -> None:
+        self.text.close()
         self.source.close()
 
     def __enter__(self) -> Self:
@@ -137,20 +140,17 @@ def open_table(
     source = given if isinstance(given, Source) else Source.find(given, file_bytes=limits.file_bytes)
     try:
         found = detect(source)
-        head, read = _reader(found)(source, limits, header_row)
-        check = _Check(source.name, limits)
+        head, batches = _reader(found)(source, limits, header_row)
+        text = Text()
         try:
-            for frame in read():
-                check.add(frame)
-                each(frame)
-            check.finish()
-        except InputError as error:
-            error.header_row = head.header_guess
+            lines = _checked(batches, text, source, limits, each)
+        except BaseException as error:
+            text.close()
+            if isinstance(error, InputError):
+                error.header_row = head.header_guess
             raise
-        lines = SheetLines.counted(check.first_line, check.gaps) if found is not Format.PARQUET else NO_LINES
-        kept = check.kept
         return Table(
-            source=source, format=found, head=head, rows=check.rows, lines=lines, read=read if kept is None else lambda: iter(kept)
+            source=source, format=found, head=head, rows=text.rows, lines=lines if found is not Format.PARQUET else NO_LINES, text=text
         )
     except BaseException:
         source.close()
@@ -179,36 +179,80 @@ def _reader(found: Format) -> Callable[[Source, Limits, int | None], List]:
             assert_never(never)
 
 
-class _Check:
-    """What is noted of a list while it is read for the first time.
+class Text:
+    """The rows of a list as they were read, once: in memory, or if they are many in a temporary file. `rows` counts them."""
 
-    `first_line` and `gaps` are as in `SheetLines`; `kept` are all frames, if they are small.
-    """
-
-    def __init__(self, name: str, limits: Limits) -> None:
-        self._name = name
-        self._limits = limits
-        self._size = 0
+    def __init__(self) -> None:
         self.rows = 0
-        self.first_line = 0
-        self.gaps: list[int] = []
-        self.kept: list[pd.DataFrame] | None = []
+        self._held: list[pa.RecordBatch] = []
+        self._held_bytes = 0
+        self._spool: Spool | None = None
+        self._writer: pa.ipc.RecordBatchStreamWriter | None = None
 
-    def add(self, frame: "pd.DataFrame") -> None:
-        self.first_line = self.first_line or int(frame.index[0])
-        blank = int(frame.index[-1]) - self.first_line - (self.rows + len(frame) - 1) - len(self.gaps)
-        for row, line in enumerate(frame.index if blank else (), self.rows + 1):
-            self.gaps += [row] * min(int(line) - self.first_line - (row - 1) - len(self.gaps), MOST_GAPS + 1 - len(self.gaps))
-        self.rows += len(frame)
-        if self.rows > self._limits.rows:
-            raise InputError(
-                f"The list has more than {self._limits.rows:,} rows. Split it into several.", code="too_many_rows", file=self._name
-            )
-        self._size += int(frame.memory_usage(index=False).sum())
-        self.kept = [*self.kept, frame] if self.kept is not None and self._size <= KEPT_BYTES else None
+    def add(self, batch: "pa.RecordBatch") -> None:
+        """Keep some rows; raises DiskFullError if there is no room for them."""
+        import pyarrow as pa  # noqa: PLC0415 - it takes a while to import
+
+        self.rows += len(batch)
+        self._held.append(batch)
+        self._held_bytes += batch.nbytes
+        if self._held_bytes <= HELD_BYTES:
+            return
+        try:
+            if self._writer is None:
+                self._spool = Spool()
+                options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
+                self._writer = pa.ipc.new_stream(str(self._spool.path), batch.schema, options=options)
+            for held in self._held:
+                self._writer.write_batch(held)
+        except OSError as error:
+            raise no_room(error) from error
+        self._held.clear()
 
     def finish(self) -> None:
-        if not self.rows:
-            raise InputError(
-                "The list has a header but no rows. Add the passes below it, or save the list again.", code="no_rows", file=self._name
-            )
+        """Nothing more is added; raises as `add` does."""
+        if self._writer is not None:
+            try:
+                self._writer.close()
+            except OSError as error:
+                raise no_room(error) from error
+
+    def batches(self) -> "Iterator[pa.RecordBatch]":
+        import pyarrow as pa  # noqa: PLC0415 - (same)
+
+        if self._spool is None:
+            yield from self._held
+            return
+        with pa.OSFile(str(self._spool.path)) as file, pa.ipc.open_stream(file, options=pa.ipc.IpcReadOptions(use_threads=False)) as reader:
+            yield from reader
+
+    def close(self) -> None:
+        if self._spool is not None:
+            self._spool.close()
+
+
+def _checked(
+    batches: "Iterator[pa.RecordBatch]", text: Text, source: Source, limits: Limits, each: "Callable[[pd.DataFrame], None]"
+) -> SheetLines:
+    """Put the rows into `text`; where they are in the sheet."""
+    from campaign.loader.frames import frame_of  # noqa: PLC0415 - pandas takes a while to import
+
+    first_line = 0
+    gaps: list[int] = []
+    for batch in batches:
+        lines = batch.column(batch.num_columns - 1).to_numpy()
+        first_line = first_line or int(lines[0])
+        blank = int(lines[-1]) - first_line - (text.rows + len(batch) - 1) - len(gaps)
+        for row, line in enumerate(lines if blank else (), text.rows + 1):
+            gaps += [row] * min(int(line) - first_line - (row - 1) - len(gaps), MOST_GAPS + 1 - len(gaps))
+        text.add(batch)
+        if text.rows > limits.rows:
+            raise InputError(f"The list has more than {limits.rows:,} rows. Split it into several.", code="too_many_rows", file=source.name)
+        each(frame_of(batch))
+    if not text.rows:
+        raise InputError(
+            "The list has a header but no rows. Add the passes below it, or save the list again.", code="no_rows", file=source.name
+        )
+    text.finish()
+    source.check_unchanged()
+    return SheetLines.counted(first_line, gaps)

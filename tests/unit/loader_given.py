@@ -12,7 +12,7 @@ import pytest
 from campaign.domain.errors import InputError
 from campaign.loader import child
 from campaign.loader import table as table_module
-from campaign.loader.frames import frame_of, rows_of
+from campaign.loader.frames import rows_of
 from campaign.loader.table import DEFAULT, Limits, open_table
 
 Row = tuple[str, ...]
@@ -21,7 +21,7 @@ Row = tuple[str, ...]
 def read(path: Path, *, header_row: int | None = None, limits: Limits = DEFAULT) -> tuple[tuple[str, ...], list[Row]]:
     """The columns and all rows, read once more than for the check."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(table_module, "KEPT_BYTES", -1)
+        patch.setattr(table_module, "HELD_BYTES", -1)
         opened = open_table(path, header_row=header_row, limits=limits)
     with opened as table:
         rows = [row for frame in table.frames() for row in rows_of(frame)]
@@ -55,7 +55,7 @@ def reading_here() -> Iterator[None]:
     def stream(order: child.Order) -> Iterator[Any]:
         head, rows = child.opened(order)
         yield head
-        yield from (frame_of(batch) for batch in rows if len(batch))
+        yield from (batch for batch in rows if len(batch))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(child, "_stream", stream)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from campaign.domain.errors import InputError
 from campaign.domain.model import Invalid
-from campaign.loader.messages import FrameColumns, MessageLimits, Messages, RenderedBatch, plan_messages
+from campaign.loader.messages import Columns, MessageLimits, Messages, RenderedBatch, plan_messages
 from campaign.loader.messages.result import MAX_CELL
 from campaign.loader.messages.template import Source, Template
 from campaign.loader.messages.variables import Variables
@@ -20,7 +20,7 @@ from tests.unit.messages_given import ANNA, COLUMNS, plan
 CELL = (
     st.text(max_size=12)
     | st.text(alphabet="aé %s{}\n\t\u200b\u00a0{{", max_size=6)
-    | st.sampled_from(["", " ", "\u200b", "x" * 400, "x" * (MAX_CELL + 1), "%s", "{{ code }}", "\ud800", "👩\u200d👧", "\x1e", "\x1f"])
+    | st.sampled_from(["", " ", "\u200b", "x" * 400, "x" * (MAX_CELL + 1), "%s", "{{ code }}", "👩\u200d👧", "\x1e", "\x1f"])
 )
 ROWS = st.lists(st.tuples(CELL, CELL, CELL, CELL, CELL), min_size=1, max_size=6)
 TEXT = st.text(alphabet="abé %s,.!\n", max_size=10) | st.sampled_from(
@@ -50,6 +50,10 @@ def template(source: str) -> Template:
     return Template(Source(text=source, file="--message"), Variables.of(COLUMNS), MessageLimits())
 
 
+def columns(rows: Sequence[tuple[str, ...]]) -> Columns:
+    return Columns(pd.DataFrame(rows, dtype="str"))
+
+
 def by_itself(messages: Messages, rows: Sequence[tuple[str, ...]]) -> RenderedBatch:
     found = [messages.render(cells) for cells in rows]
     return RenderedBatch(
@@ -73,20 +77,19 @@ def test_many_at_once_are_what_each_is_by_itself(source: str, rows: list[tuple[s
     except InputError:
         assert not source.strip()
         return
-    assert messages.render_columns(list(zip(*rows, strict=True))) == by_itself(messages, rows)
+    assert messages.render_columns(columns(rows)) == by_itself(messages, rows)
 
 
 @settings(max_examples=examples(60))
 @given(st.lists(TEXT | FIELD, min_size=1, max_size=8).map("".join), ROWS)
 def test_a_string_format_gives_what_minijinja_gives(source: str, rows: list[tuple[str, ...]]) -> None:
     plain, program = (template(text) for text in (source, source + "{% if false %}{% endif %}"))
-    columns = list(zip(*rows, strict=True))
-    assert plain.render_columns(columns) == program.render_columns(columns)
+    assert plain.render_columns(columns(rows)) == program.render_columns(columns(rows))
 
 
 def test_a_row_that_fails_takes_no_other_with_it() -> None:
     rows = [("p", "Anna", code, "", "") for code in ("1", "x", "", "2", "9" * 400)]
-    batch = plan("{{ first_name }} {{ 7 - (code | int) }}").render_columns(list(zip(*rows, strict=True)))
+    batch = plan("{{ first_name }} {{ 7 - (code | int) }}").render_columns(columns(rows))
     assert batch.texts == ["Anna 6", "", "", "Anna 5", ""]
     assert {index: rendered.reason for index, rendered in batch.refused.items()} == {
         1: Invalid.TEMPLATE_FAILED,
@@ -98,7 +101,7 @@ def test_a_row_that_fails_takes_no_other_with_it() -> None:
 def test_messages_of_a_column_at_once_are_what_each_is_by_itself() -> None:
     messages = plan_messages(("pass_id", "message"), message=None, template=None, templates=None)
     rows = [("p", text) for text in (" Hi\nthere ", "", "{{ name }}", "x" * 351, "Hi \x07", "👩\u200d👧", "Zoë")]
-    batch = messages.render_columns(list(zip(*rows, strict=True)))
+    batch = messages.render_columns(columns(rows))
     assert batch == by_itself(messages, rows)
     assert batch.texts == ["Hi\nthere", "", "", "", "", "👩\u200d👧", "Zoë"]
 
@@ -106,9 +109,8 @@ def test_messages_of_a_column_at_once_are_what_each_is_by_itself() -> None:
 def test_a_frame_gives_its_columns_as_lists() -> None:
     frame = pd.DataFrame({"name": ["007", "", "Zoë"], "code": ["X1", "X2", "X3"]}, dtype="str")
     messages = plan_messages(list(frame.columns), message="Hi {{ name }}, {{ code | lower }}", template=None, templates=None)
-    batch = messages.render_columns(FrameColumns(frame))
+    batch = messages.render_columns(Columns(frame))
     assert batch.texts == ["Hi 007, x1", "", "Hi Zoë, x3"]
-    assert batch == messages.render_columns([["007", "", "Zoë"], ["X1", "X2", "X3"]])
 
 
 def test_messages_of_a_folder_at_once_are_what_each_is_by_itself(tmp_path: Path) -> None:
@@ -116,7 +118,7 @@ def test_messages_of_a_folder_at_once_are_what_each_is_by_itself(tmp_path: Path)
     (tmp_path / "page.html.j2").write_text("<b>{{ name | upper }}</b> & co", encoding="utf-8")
     messages = plan_messages(("name", "template"), message=None, template=None, templates=tmp_path)
     rows = [("Zoë <3", name) for name in ("plain", "page.html", "none", "", "plain.txt", "page.html.j2")] + [("", "plain")]
-    batch = messages.render_columns(list(zip(*rows, strict=True)))
+    batch = messages.render_columns(columns(rows))
     assert batch == by_itself(messages, rows)
     assert batch.texts == ["Hi Zoë <3", "<b>ZOË <3</b> & co", "", "", "Hi Zoë <3", "<b>ZOË <3</b> & co", ""]
 
@@ -134,5 +136,5 @@ def test_too_many_rows_that_exhaust_a_template_stop_the_list_at_a_row_that_is_na
     messages = plan("{% for i in shop.split(',') %}{% for j in shop.split(',') %}{% endfor %}{% endfor %}Hi")
     rows = [("p", "", "", "a" if number < 7 else "," * 1_000, "") for number in range(100)]
     with pytest.raises(InputError) as caught:
-        messages.render_columns(list(zip(*rows, strict=True)))
+        messages.render_columns(columns(rows))
     assert caught.value.row == 7 + 6

@@ -7,7 +7,6 @@ are known to be harmless; `template` runs it.
 from campaign.loader.messages.resolve import plan_messages
 from campaign.loader.messages.result import (
     Columns,
-    FrameColumns,
     MessageLimits,
     Messages,
     Rendered,
@@ -20,7 +19,6 @@ from campaign.loader.messages.variables import variables
 
 __all__ = [
     "Columns",
-    "FrameColumns",
     "MessageLimits",
     "Messages",
     "Rendered",

@@ -83,7 +83,7 @@ class ColumnMessages:
         return finish(cells[self._place], max_length=self._max_length)
 
     def render_columns(self, columns: Columns) -> RenderedBatch:
-        return finish_all(list(columns[self._place]), max_length=self._max_length)
+        return finish_all(columns.arrow(self._place), max_length=self._max_length)
 
 
 class FolderMessages:
@@ -110,8 +110,7 @@ class FolderMessages:
         return refused(Invalid.NO_TEMPLATE, self._problem(name)) if template is None else template.render(cells)
 
     def render_columns(self, columns: Columns) -> RenderedBatch:
-        every = [columns[place] for place in range(len(columns))]
-        names = [file_key(cell) for cell in every[self._place]]
+        names = list(map(file_key, columns[self._place]))
         batch = RenderedBatch(texts=[""] * len(names))
         rows: dict[str, list[int]] = {}
         for index, name in enumerate(names):
@@ -121,7 +120,7 @@ class FolderMessages:
                 batch.refused.update(dict.fromkeys(indexes, refused(Invalid.NO_TEMPLATE, self._problem(name))))
                 continue
             try:
-                found = template.render_columns([[values[index] for index in indexes] for values in every])
+                found = template.render_columns(columns.chosen(indexes))
             except InputError as error:
                 raise error.at(row=indexes[(error.row or 1) - 1] + 1) from None
             for at, index in enumerate(indexes):

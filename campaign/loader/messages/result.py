@@ -4,13 +4,16 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import regex
 
 from campaign.domain.formula_escape import strip_unseen
 from campaign.domain.model import Invalid
 from campaign.loader.columns import shown
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 MAX_CELL: Final = 4_096
 """Characters of a cell that a template works on. Below what a text may have on the way, so that data alone never exhausts a template."""
@@ -82,29 +85,36 @@ class Messages(Protocol):
         """
 
 
-class Columns(Protocol):
-    """Some rows of a list: the values of each column, by its position in the list."""
-
-    def __len__(self) -> int:
-        """The number of columns."""
-
-    def __getitem__(self, place: int, /) -> Sequence[str]: ...
-
-
-class FrameColumns:
-    """The columns of a pandas DataFrame of texts, each made a list when it is first used."""
+class Columns:
+    """Some rows of a list: the columns of a DataFrame of texts, each made a list when it is first used."""
 
     def __init__(self, frame: Any) -> None:
-        self._frame = frame
+        self.frame = frame
         self._lists: dict[int, list[str]] = {}
 
-    def __len__(self) -> int:
-        return int(self._frame.shape[1])
+    @property
+    def rows(self) -> int:
+        return len(self.frame)
 
     def __getitem__(self, place: int) -> list[str]:
         if place not in self._lists:
-            self._lists[place] = self._frame.iloc[:, place].array.tolist()
+            self._lists[place] = self.frame.iloc[:, place].array.tolist()
         return self._lists[place]
+
+    def arrow(self, place: int) -> "pa.Array":
+        """A column as Arrow has it."""
+        import pyarrow as pa  # noqa: PLC0415 - it takes a while to import
+
+        return pa.array(self.frame.iloc[:, place])
+
+    def chosen(self, indexes: Sequence[int]) -> "Columns":
+        """Some of the rows."""
+        return Columns(self.frame.iloc[indexes])
+
+
+def together(array: "pa.Array") -> str:
+    """The texts of an array, as they lie there one behind the other."""
+    return str(array.buffers()[2] or b"", "utf-8")
 
 
 def is_empty(cell: str) -> bool:
@@ -152,14 +162,16 @@ def finish(text: str, *, max_length: int, braces_meant: bool = False) -> Rendere
     return Rendered(text=text)
 
 
-def finish_all(texts: list[str], *, max_length: int, braces_meant: bool = False) -> RenderedBatch:
+def finish_all(texts: "pa.Array", *, max_length: int, braces_meant: bool = False) -> RenderedBatch:
     """`finish` of many texts."""
-    batch = RenderedBatch(texts=[text.strip() for text in texts])
-    if not (all(batch.texts) and _is_ordinary("".join(batch.texts), max_length=1 << 62, braces_meant=braces_meant)) or (
-        max(map(len, batch.texts), default=0) > max_length
-    ):
+    import pyarrow.compute as pc  # noqa: PLC0415 - it takes a while to import
+
+    trimmed = pc.utf8_trim_whitespace(texts)
+    batch = RenderedBatch(texts=trimmed.to_pylist())
+    shortest, longest = pc.min_max(pc.utf8_length(trimmed)).as_py().values()
+    if not (shortest and longest <= max_length and _is_ordinary(together(trimmed), max_length=1 << 62, braces_meant=braces_meant)):
         for index, text in enumerate(batch.texts):
-            if not _is_ordinary(text, max_length=max_length, braces_meant=braces_meant):
+            if not _is_ordinary(text.strip(), max_length=max_length, braces_meant=braces_meant):
                 batch.put(index, finish(text, max_length=max_length, braces_meant=braces_meant))
     return batch
 
