@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-import regex
-
 from campaign.domain.formula_escape import strip_unseen
 from campaign.domain.model import Invalid
 from campaign.loader.columns import shown
@@ -20,7 +18,6 @@ MAX_CELL: Final = 4_096
 _KEPT: Final = 65_536
 """Characters of a message that was found good under another limit."""
 
-_CLUSTER: Final = regex.compile(r"\X")
 HALF: Final = re.compile("[\\ud800-\\udfff]")
 _UNSENDABLE: Final = re.compile("[\\x00-\\x09\\x0b-\\x1f\\x7f-\\x9f\\ud800-\\udfff]")
 _LEFTOVER: Final = re.compile(r"\{[{%].{0,60}")
@@ -124,7 +121,11 @@ def is_empty(cell: str) -> bool:
 
 def length_as_shown(text: str) -> int:
     """The characters of a text as a person counts them: a letter with its accents, a flag or a family of emoji is one."""
-    return len(text) - text.count("\r\n") if text.isascii() else sum(1 for _ in _CLUSTER.finditer(text))
+    if text.isascii():
+        return len(text) - text.count("\r\n")
+    import regex  # noqa: PLC0415 - it takes a tenth of a second to import, and few texts need it
+
+    return sum(1 for _ in regex.finditer(r"\X", text))
 
 
 def one_line_end(text: str) -> str:
@@ -162,14 +163,15 @@ def finish(text: str, *, max_length: int, braces_meant: bool = False) -> Rendere
     return Rendered(text=text)
 
 
-def finish_all(texts: "pa.Array", *, max_length: int, braces_meant: bool = False) -> RenderedBatch:
-    """`finish` of many texts."""
+def finish_all(texts: "pa.Array", *, max_length: int, braces_meant: bool = False, printable: bool = False) -> RenderedBatch:
+    """`finish` of many texts; `printable` says that they are known to be, but for line feeds."""
     import pyarrow.compute as pc  # noqa: PLC0415 - it takes a while to import
 
     trimmed = pc.utf8_trim_whitespace(texts)
     batch = RenderedBatch(texts=trimmed.to_pylist())
     shortest, longest = pc.min_max(pc.utf8_length(trimmed)).as_py().values()
-    if not (shortest and longest <= max_length and _is_ordinary(together(trimmed), max_length=1 << 62, braces_meant=braces_meant)):
+    ordinary = shortest and longest <= max_length and (braces_meant or not pc.any(pc.match_substring(trimmed, "{")).as_py())
+    if not (ordinary and (printable or together(trimmed).replace("\n", "").isprintable())):
         for index, text in enumerate(batch.texts):
             if not _is_ordinary(text.strip(), max_length=max_length, braces_meant=braces_meant):
                 batch.put(index, finish(text, max_length=max_length, braces_meant=braces_meant))

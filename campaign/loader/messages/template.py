@@ -269,7 +269,10 @@ class Template:
             odd |= wrong
             chosen.append(pc.if_else(pa.array(wrong), nothing, cells) if wrong.any() else cells)
         texts = pc.binary_join_element_wise(*chosen, nothing) if self._plain else pa.array(["".join(map(str, self._parts))] * rows, kind)
-        return finish_all(texts, max_length=self._limits.max_length, braces_meant=self._braces_meant), np.flatnonzero(odd).tolist()
+        written = "".join(part if isinstance(part, str) else part.default or "" for part in self._parts)
+        printable = written.replace("\n", "").isprintable()
+        batch = finish_all(texts, max_length=self._limits.max_length, braces_meant=self._braces_meant, printable=printable)
+        return batch, np.flatnonzero(odd).tolist()
 
     def _run(self, cells: Sequence[str]) -> str:
         context = {code: "" if place is None or is_empty(cell := cells[place]) else cell for code, _, place in self._fields}
