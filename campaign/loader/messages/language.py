@@ -377,6 +377,8 @@ class _Translator:
                 raise self._unknown(owner, f".{node.attr}")
             case nodes.Getattr():
                 raise self._refused(node, f"“.{shown(node.attr)}” can't be used here: a column has no parts. Remove it.", node.attr)
+            case nodes.Call(node=nodes.Name(name=name)):
+                raise self._refused(node, f"{shown(name)}() can't be used in a message. Write the text out instead.", name)
             case _:
                 raise self._refused(node, "This can't be used in a message. Write the text out instead.")
 
