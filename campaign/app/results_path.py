@@ -38,7 +38,6 @@ from campaign.reporter.target import (
 
 _COLUMN: Final = "delivery_campaign"
 _NO_ROW: Final = ""
-_SEPARATORS: Final = ",;\t|"
 _MOST_UNITS: Final = 10_000_000
 """More than a header and a row of results take; a file of another kind may be one line from start to end."""
 
@@ -109,9 +108,11 @@ def _of_header(names: Iterable[object]) -> str | None:
 
 
 def _of_csv(path: Path) -> str | None:
+    from campaign.loader.csv import SEPARATORS
+
     with path.open("rb") as file:
         text = _decoded(file.read(_MOST_UNITS))
-    for separator in _SEPARATORS:
+    for separator in SEPARATORS:
         rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
         if _COLUMN in (rows.fieldnames or []):
             row = next(rows, None)

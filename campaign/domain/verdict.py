@@ -85,7 +85,7 @@ class Fault:
 class Proof(StrEnum):
     """All but DELIVERED, NOT_DELIVERED and AMBIGUOUS prove that the message was not accepted.
 
-    ROW_OR_ALL may be of this row or of everything, which only other answers can tell (`safeguard.Refusals`).
+    ROW_OR_ALL may be of this row or of everything, which only other answers can tell (`failure_guard.Refusals`).
     """
 
     DELIVERED = "delivered"

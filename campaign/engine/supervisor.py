@@ -23,7 +23,7 @@ STRIKES: Final = 8
 
 GOOD_LIFE_SECONDS: Final = 60.0
 FIRST_PAUSE_SECONDS: Final = 0.5
-LONGEST_PAUSE_SECONDS: Final = 10.0
+LONGEST_RESTART_PAUSE_SECONDS: Final = 10.0
 AWAY_PAUSE_SECONDS: Final = 2.0
 AWAY_SECONDS: Final = 120.0
 """How long a cluster has to see that a node is lost, and to put its workers elsewhere. Ray may take a minute for the first."""
@@ -48,7 +48,7 @@ class RestartPolicy:
         self.away, self._open_rows = told.away, open_rows
         if now_seconds - self._since_seconds >= AWAY_SECONDS if told.away else self.strikes >= STRIKES:
             return None
-        return min(FIRST_PAUSE_SECONDS * (1 << self.strikes - 1), AWAY_PAUSE_SECONDS if told.away else LONGEST_PAUSE_SECONDS)
+        return min(FIRST_PAUSE_SECONDS * (1 << self.strikes - 1), AWAY_PAUSE_SECONDS if told.away else LONGEST_RESTART_PAUSE_SECONDS)
 
 
 LOOK_SECONDS: Final = 1.0

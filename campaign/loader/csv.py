@@ -30,7 +30,7 @@ BLOCK_BYTES: Final = 1 << 20
 
 _SAMPLE_BYTES: Final = 1 << 16
 _SAMPLE_ROWS: Final = 200
-_SEPARATORS: Final = ("\t", "|", ";", ",")
+SEPARATORS: Final = ("\t", "|", ";", ",")
 """The rarer inside a value, the sooner it is believed to separate: `price,eur;code` has two columns either way."""
 
 _NO_SEPARATOR: Final = "\x1f"
@@ -205,7 +205,7 @@ def _said_separator(first_line: str) -> str:
 def _find_separator(lines: Sequence[str]) -> str:
     """The separator that gives the header several columns, and the most rows just as many; empty for a file of one column."""
     best, best_score = "", (0.0, 0)
-    widths = {character: [len(row) for row in _rows(lines, character).values()] for character in _SEPARATORS}
+    widths = {character: [len(row) for row in _rows(lines, character).values()] for character in SEPARATORS}
     for character, (header, *rows) in ((character, found or [0]) for character, found in widths.items()):
         score = (sum(width == header for width in rows) / len(rows) if rows else 1.0, header)
         if header > 1 and score > best_score:
@@ -217,7 +217,7 @@ def _find_separator(lines: Sequence[str]) -> str:
 def _guess(lines: Sequence[str]) -> int | None:
     """The line that the header seems to be in, if not the first."""
     below = _find_separator(lines[len(lines) // 2 :])
-    return next((found for separator in (below, *_SEPARATORS, "") if (found := guess_header(_rows(lines, separator))) is not None), None)
+    return next((found for separator in (below, *SEPARATORS, "") if (found := guess_header(_rows(lines, separator))) is not None), None)
 
 
 def _rows(lines: Sequence[str], separator: str) -> dict[int, list[str]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Self, assert_never
 from campaign.domain.errors import InputError
 from campaign.domain.locations import Location
 from campaign.domain.sheet import MOST_GAPS, NO_LINES, SheetLines
-from campaign.loader.detect import Format, detect
+from campaign.loader.file_format import Format, detect
 from campaign.loader.source import Source, Spool, no_room
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from campaign.reporter.drawings import PAGE_COLORS, band_in_words, latency_drawi
 from campaign.reporter.lines import brief, percent, rows
 from campaign.reporter.pauses import KIND_LABEL
 from campaign.reporter.reasons import NO_REASON, advice, ended_in_words, reason_in_words
-from campaign.reporter.standing import state_in_words
+from campaign.reporter.status_text import state_in_words
 from campaign.reporter.timeline import pace
 
 MARK: Final = '<meta name="generator" content="campaign report">'

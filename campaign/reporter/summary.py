@@ -9,7 +9,7 @@ from campaign.domain.model import BY_OUTCOME, CampaignState, Counts, Status
 from campaign.domain.sanitize import sanitize_for_terminal
 from campaign.insights import CampaignView, command_line
 from campaign.reporter.lines import WIDTH, rows, to_copy, wrapped
-from campaign.reporter.standing import reasons_in_words, state_in_words
+from campaign.reporter.status_text import reasons_in_words, state_in_words
 from campaign.reporter.target import failed_path, may_be_there
 
 __all__ = ("WIDTH", "in_a_line", "in_brief", "in_words", "rows")

@@ -190,7 +190,7 @@ class AttemptExecutor:
         self._settings = settings
         self._clocks = clocks
         self._jitter = jitter
-        self._safeguard = FailureGuard(halt=settings.halt)
+        self._failure_guard = FailureGuard(halt=settings.halt)
         self._refusals = Refusals[_Attempt]()
         self._neighbours = ForeignTrafficEstimator()
         self.last_accepted = ""
@@ -247,7 +247,7 @@ class AttemptExecutor:
         if proof is not Proof.ROW_OR_ALL:
             await self._settle(attempt)
         else:
-            self._safeguard.note(attempt.verdict, failed=False, now=self._clocks.ticks())
+            self._failure_guard.note(attempt.verdict, failed=False, now=self._clocks.ticks())
         if proof in ACCEPTED:
             self.last_accepted = attempt.claim.pass_id
             await self._settle_decided(self._refusals.accept(sent_at=attempt.began))
@@ -280,16 +280,16 @@ class AttemptExecutor:
             sent_at=attempt.sent_at,
             latency_seconds=attempt.answered_at - attempt.began,
             jitter=self._jitter(),
-            held_against=not (broken_off or self._safeguard.in_trouble),
+            held_against=not (broken_off or self._failure_guard.in_trouble),
         )
         await self._recorder.settle(settlement)
         failed = settlement.outcome.status in {Status.FAILED, Status.UNKNOWN}
         shown = replace(verdict, proof=Proof.REFUSED) if failed and proves is not None else attempt.verdict
-        if why := self._safeguard.note(shown, failed=failed, now=self._clocks.ticks()):
+        if why := self._failure_guard.note(shown, failed=failed, now=self._clocks.ticks()):
             self._ending.come(StopReason.SAFEGUARD, why)
 
     async def _slow_down(self, verdict: Verdict, result: Reply | Fault) -> None:
-        pause = self._safeguard.pause_seconds
+        pause = self._failure_guard.pause_seconds
         if self._pacer is None:
             return
         if isinstance(result, Reply):

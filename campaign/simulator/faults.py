@@ -15,7 +15,7 @@ from campaign.domain.errors import UsageError
 
 
 class Fault(StrEnum):
-    """What may befall one request; `plans.PLANS` says what each does. Those that begin with `read_` befall a GET, the others a POST."""
+    """What may befall one request; `PLANS` says what each does. Those that begin with `read_` befall a GET, the others a POST."""
 
     REFUSE = "refuse"
     CUT_BEFORE = "cut_before"

@@ -14,7 +14,7 @@ from campaign.domain.model import Status
 from campaign.domain.verdict import Conclusion
 from campaign.ledger.clock import LEASE_SECONDS
 from campaign.ledger.port import DesiredState, Runner
-from campaign.ledger.postgres import PostgresLedger, PostgresReader, base, connection, writer
+from campaign.ledger.postgres import PostgresLedger, PostgresReader, connection, writer
 from campaign.ledger.postgres import reader as reading
 from campaign.ledger.postgres.connection import LostError
 from campaign.sender.lease import BEAT_SECONDS, MARGIN_SECONDS
@@ -279,8 +279,8 @@ async def test_a_closed_ledger_leaves_nothing_of_its_connections(server: Server,
 
 def test_who_can_not_renew_gives_up_while_he_may_still_be_sure() -> None:
     longest = (
-        base.TRYING_TO_RENEW_SECONDS + writer.LONGEST_WAIT_SECONDS + connection.DEFAULTS["connect_timeout"] + connection.PATIENCE_SECONDS
+        writer.TRYING_TO_RENEW_SECONDS + writer.LONGEST_WAIT_SECONDS + connection.DEFAULTS["connect_timeout"] + connection.PATIENCE_SECONDS
     )
     assert longest < LEASE_SECONDS - MARGIN_SECONDS - BEAT_SECONDS
     assert connection.IDLE_SECONDS < connection.PATIENCE_SECONDS
-    assert longest > reading.TRYING_SECONDS
+    assert longest > reading.TRYING_TO_READ_SECONDS

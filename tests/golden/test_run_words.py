@@ -24,8 +24,8 @@ from tests.golden.files import Golden
 from tests.unit.test_ask import BERLIN, asked, plan
 from tests.unit.test_notifications import ERRORS, FIGURES, seen
 from tests.unit.test_progress_state import tally
-from tests.unit.test_standing import checked_results
 from tests.unit.test_stats_table import rate
+from tests.unit.test_status_text import checked_results
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ import pytest
 
 from campaign.domain.errors import InputError, StoppedError
 from campaign.loader import source
-from campaign.loader.detect import DOCUMENT, LINES, Format
+from campaign.loader.file_format import DOCUMENT, LINES, Format
 from campaign.loader.frames import rows_of
 from campaign.loader.table import Limits, open_table
 from tests.unit.loader_given import read, refused

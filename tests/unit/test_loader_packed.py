@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from campaign.loader.detect import Format, suffix_of
+from campaign.loader.file_format import Format, suffix_of
 from campaign.loader.frames import rows_of
 from campaign.loader.table import Limits, open_table
 from tests.unit.loader_given import read, refused

@@ -37,9 +37,9 @@ def test_what_the_answer_asks_for_wins_whatever_the_count(asked: float, seconds:
 
 @given(st.integers(0, 10**12), JITTER, st.floats(0.001, 10), st.floats(0.001, 1000))
 def test_without_an_answer_the_wait_stays_within_its_bounds(attempts: int, jitter: float, base: float, longest: float) -> None:
-    delay = delay_seconds(attempts=attempts, jitter=jitter, base_seconds=base, longest_seconds=longest)
+    delay = delay_seconds(attempts=attempts, jitter=jitter, base_seconds=base, longest_retry_seconds=longest)
     assert 0 <= delay <= longest
-    assert delay <= delay_seconds(attempts=attempts + 1, jitter=jitter, base_seconds=base, longest_seconds=longest)
+    assert delay <= delay_seconds(attempts=attempts + 1, jitter=jitter, base_seconds=base, longest_retry_seconds=longest)
 
 
 @given(st.integers(0, 1000), JITTER, st.floats())

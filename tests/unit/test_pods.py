@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from campaign.cli.main import app
-from campaign.ledger.postgres.base import TRYING_SECONDS
+from campaign.ledger.postgres.writer import TRYING_SECONDS
 from campaign.loader.messages import MessageLimits, plan_messages
 from campaign.sender.pool import DRAIN_SECONDS
 from tests.unit.manifests_given import ROOT, of_kind

@@ -11,7 +11,7 @@ from campaign.domain.query import list_title
 from campaign.domain.sanitize import sanitize_for_terminal
 from campaign.insights import CampaignView
 from campaign.reporter.reasons import reason_in_words
-from campaign.reporter.standing import state_in_words
+from campaign.reporter.status_text import state_in_words
 
 AT_WORK: Final = frozenset({CampaignState.SENDING, CampaignState.WAITING})
 _STATES: Final = {

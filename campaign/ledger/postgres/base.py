@@ -7,7 +7,6 @@ import os
 import socket
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
 
 from platformdirs import user_data_path
 
@@ -17,14 +16,8 @@ from campaign.ledger.machine import username
 from campaign.ledger.port import DesiredState
 from campaign.ledger.postgres.connection import Session, parse
 from campaign.ledger.postgres.schema import prepare
-from campaign.ledger.postgres.writer import SerialConnection
+from campaign.ledger.postgres.writer import TRYING_SECONDS, TRYING_TO_RENEW_SECONDS, SerialConnection
 from campaign.ledger.process_lock import ProcessLock, is_owner_dead
-
-TRYING_SECONDS: Final = 25.0
-"""How long the database may be away before what happened can't be recorded, and the run ends."""
-
-TRYING_TO_RENEW_SECONDS: Final = 9.0
-"""The same of claims and renewals: a runner must give up while it may still be sure that nobody takes its rows for lost."""
 
 
 def lock_dir(identity: str) -> Path:

@@ -21,7 +21,7 @@ from campaign.ledger.records import AttemptRecord, Sends
 from campaign.ledger.values import attempt_record, lot, record, result, result_columns, sends
 
 T = TypeVar("T")
-TRYING_SECONDS: Final = 9.0
+TRYING_TO_READ_SECONDS: Final = 9.0
 FETCHED_AT_ONCE: Final = 2000
 # All that is streamed is of one moment; and whoever writes it to a slow disk may take his time between two parts.
 _BEGIN: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL idle_in_transaction_session_timeout = '1h'"
@@ -83,7 +83,7 @@ class ReadConnection:
     def _tried(self, session: Session, seconds: float, work: Callable[[Session], T]) -> T:
         try:
             for attempt in stamina.retry_context(
-                on=LostError, attempts=None, timeout=TRYING_SECONDS, wait_initial=0.05, wait_max=1.0, wait_jitter=0.1
+                on=LostError, attempts=None, timeout=TRYING_TO_READ_SECONDS, wait_initial=0.05, wait_max=1.0, wait_jitter=0.1
             ):
                 with attempt:
                     try:

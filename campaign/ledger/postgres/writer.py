@@ -21,6 +21,12 @@ from campaign.ledger.postgres.connection import IDLE_SECONDS, PATIENCE_SECONDS, 
 
 T = TypeVar("T")
 
+TRYING_SECONDS: Final = 25.0
+"""How long the database may be away before what happened can't be recorded, and the run ends."""
+
+TRYING_TO_RENEW_SECONDS: Final = 9.0
+"""The same of claims and renewals: a runner must give up while it may still be sure that nobody takes its rows for lost."""
+
 MOST_WAITING: Final = 1000
 MOST_TOGETHER: Final = 64
 WAIT_SECONDS: Final = 0.01
