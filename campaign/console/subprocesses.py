@@ -54,7 +54,7 @@ class CommandSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningCommand:
-    """A command that was started. `log` is JSON, a line an event; `said` what it printed, in words. `at` is Unix seconds."""
+    """A command that was started. `log` is JSON, a line an event; `said` its stderr. `at` is Unix seconds."""
 
     id: int
     campaign: str
@@ -63,6 +63,11 @@ class RunningCommand:
     at: float
     log: Path
     said: Path
+
+    @property
+    def printed(self) -> Path:
+        """Its stdout."""
+        return self.said.with_suffix(".out")
 
     def running(self) -> bool:
         """Whether its process is alive, also if another console started it."""
@@ -144,20 +149,23 @@ def _command(folder: Path, row: Sequence[Any]) -> RunningCommand:
 
 def _start(spec: CommandSpec, begun: RunningCommand, settings: Settings) -> None:
     begun.said.parent.mkdir(mode=0o700, exist_ok=True)
-    said = os.open(begun.said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+    said = os.open(begun.said, flags, 0o600)
+    printed = os.open(begun.printed, flags, 0o600)
     try:
         # The lock is of what is opened, not of who opened it: the process inherits it with its streams, and holds it when this one lets go.
         fcntl.flock(said, fcntl.LOCK_EX)
         process = subprocess.Popen(  # noqa: S603 - a list of words, and no shell
             spec.words(settings, begun.log),
             stdin=subprocess.DEVNULL,
-            stdout=said,
+            stdout=printed,
             stderr=said,
             env=environment(settings),
             start_new_session=True,
         )
     finally:
         os.close(said)
+        os.close(printed)
     # Somebody has to take note of its end, or it would stay in the table of processes for as long as the console lives.
     threading.Thread(target=process.wait, name=f"launch-{begun.id}", daemon=True).start()
 
@@ -167,3 +175,4 @@ def _remove(launches: Sequence[RunningCommand]) -> None:
         if not old.running():
             old.log.unlink(missing_ok=True)
             old.said.unlink(missing_ok=True)
+            old.printed.unlink(missing_ok=True)

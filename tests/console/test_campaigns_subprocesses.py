@@ -24,7 +24,7 @@ async def test_what_a_command_says_is_kept_for_this_user_alone(tmp_path: Path) -
         )
         await until(lambda: not begun.running())
         assert "PASSENTRY_API_KEY" in begun.said.read_text(encoding="utf-8")
-        assert begun.said.stat().st_mode & 0o777 == 0o600
+        assert [file.stat().st_mode & 0o777 for file in (begun.said, begun.printed)] == [0o600, 0o600]
         assert begun.said.parent.stat().st_mode & 0o777 == 0o700
 
 

@@ -67,7 +67,7 @@ def command_result(launch: RunningCommand) -> CommandResult:
     """How a command has ended, or that it has not. To be called in a thread: it reads files."""
     running = launch.running()
     code = None if running else _exit_code(_tail(launch.log))
-    said = list(_said(_tail(launch.said)))
+    said = list(_said([*_tail(launch.said), *_tail(launch.printed)]))
     if not running and code is None and said:
         # Wrong options are reported before there is a log, and nothing was sent.
         code = 2

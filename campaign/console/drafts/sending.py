@@ -184,7 +184,8 @@ def message_options(context: DraftContext, draft: Draft) -> tuple[str, ...]:
 
 def output_of(command: RunningCommand) -> str:
     """What a command that ended had to say."""
-    text = command.said.read_text(encoding="utf-8", errors="replace") if command.said.exists() else ""
+    files = [file for file in (command.said, command.printed) if file.exists()]
+    text = "".join(file.read_text(encoding="utf-8", errors="replace") for file in files)
     return text.strip()[-SAID_CHARACTERS:] or "The command ended at once without a message. Nothing was sent. Try again."
 
 

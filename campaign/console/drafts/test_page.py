@@ -17,7 +17,7 @@ from campaign.console.drafts.draft import Decision, Draft, Stage
 from campaign.console.drafts.inspection import without_paths
 from campaign.console.drafts.sending import message_options, output_of
 from campaign.console.drafts.wizard import Step
-from campaign.console.subprocesses import CommandSpec, start_command
+from campaign.console.subprocesses import CommandSpec, RunningCommand, start_command
 from campaign.domain.errors import CampaignError, UsageError
 from campaign.domain.model import Status
 from campaign.loader.columns import check_pass_id
@@ -65,9 +65,9 @@ async def send_test(context: DraftContext, draft: Draft, person: Person, *, to: 
         await asyncio.sleep(LOOK_SECONDS)
     else:
         return TestResult(status=None)
-    text = await asyncio.to_thread(output_of, command)
-    answer = _answer(text)
+    answer = await asyncio.to_thread(_answer, command)
     if answer is None:
+        text = await asyncio.to_thread(output_of, command)
         return TestResult(status=None, sentence=without_paths(text, context.names(draft)))
     await audit_log.set_owner(context.console.store, str(answer["campaign"]), person.name)
     status = next((Status(name) for name, count in answer["by_status"].items() if count), None)
@@ -75,14 +75,13 @@ async def send_test(context: DraftContext, draft: Draft, person: Person, *, to: 
     return TestResult(status=status, sentence="; ".join(map(reason_in_words, reasons)))
 
 
-def _answer(text: str) -> dict[str, Any] | None:
-    """The object that the command printed, whatever else it said before."""
-    start = text.find("{\n")
+def _answer(command: RunningCommand) -> dict[str, Any] | None:
+    """The object that the command printed; None if it ended before."""
     try:
-        found = json.loads(text[start:]) if start >= 0 else None
-    except ValueError:
+        found: dict[str, Any] = json.loads(command.printed.read_bytes())
+    except (FileNotFoundError, ValueError):
         return None
-    return found if isinstance(found, dict) and "by_status" in found else None
+    return found
 
 
 @allow(Role.SENDER)
