@@ -15,7 +15,7 @@ from campaign.domain.locations import Location
 from campaign.domain.schedule import Schedule, parse_moment, zone
 from campaign.loader.columns import check_pass_id, find_id_column, pass_key
 from campaign.loader.table import open_table
-from campaign.settings import Settings, problems_of
+from campaign.settings import Settings
 
 REMEMBERED: Final[tuple[str, ...]] = (
     *("window", "time_zone", "start_at", "not_after", "daily_cap"),
@@ -30,24 +30,6 @@ _MOMENTS: Final[tuple[str, ...]] = ("start_at_time", "not_after_time")
 def kept_of(stored: dict[str, str]) -> dict[str, str]:
     """What may be taken of a campaign's stored settings: a file from elsewhere may have said anything, even where the token is sent."""
     return {name: text for name, text in stored.items() if name in {"rate", *REMEMBERED, *_MOMENTS}}
-
-
-def checked_settings(stored: dict[str, str]) -> dict[str, str]:
-    """`kept_of` settings that another machine has stored.
-
-    Raises:
-        ValueError: one of them can't be.
-    """
-    kept = kept_of(stored)
-    if not all(isinstance(text, str) for text in kept.values()):
-        raise ValueError("its settings are no texts")
-    if problems := problems_of({name: text for name, text in kept.items() if text and name not in _MOMENTS}):
-        name, problem = next(iter(problems.items()))
-        raise ValueError(f"of its settings, {name} can't be: {problem}")
-    for name in _MOMENTS:
-        if name in kept and datetime.fromisoformat(kept[name]).tzinfo is None:
-            raise ValueError(f"of its settings, {name} has no time zone")
-    return kept
 
 
 def remembered(settings: Settings, *, now: datetime, own_zones: bool) -> dict[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
-from campaign.domain.verdict import REFUSALS, Fault, Proof, Reading, Reply, Verdict, foreign
+from campaign.domain.verdict import REFUSALS, AttemptOutcome, Evidence, Fault, PassReading, Reply, foreign
 
 T = TypeVar("T")
 
@@ -92,7 +92,7 @@ class FailureGuard:
         """Whether the API, and not this or that row, is what fails: attempts made now are not held against their rows."""
         return self._in_a_row >= TROUBLES_IN_A_ROW
 
-    def note(self, verdict: Verdict, *, failed: bool, now: float) -> str:
+    def note(self, verdict: AttemptOutcome, *, failed: bool, now: float) -> str:
         """Take in the end of one attempt.
 
         Args:
@@ -104,24 +104,24 @@ class FailureGuard:
             A sentence on why the run must stop; empty if it need not.
         """
         self.pause_seconds = 0.0
-        if verdict.proof is Proof.TOKEN_REFUSED:
+        if verdict.proof is Evidence.TOKEN_REFUSED:
             return f"The API refused the token ({verdict.reason.removeprefix('http_')}). Check PASSENTRY_API_KEY."
-        if verdict.proof is Proof.THROTTLED:
+        if verdict.proof is Evidence.THROTTLED:
             return self._lasting(now, "answered only 429 (too many requests)")
-        if verdict.proof is Proof.ROW_OR_ALL and not failed:
+        if verdict.proof is Evidence.ROW_OR_ALL and not failed:
             # Whether the row failed is not known yet, but the API is there.
             self._calm()
             return ""
         self._recent.append(failed)
         self._failures += failed
         # What refuses a message's content says that somebody is there, though perhaps not who.
-        if verdict.proof in {Proof.NOT_ACCEPTED, Proof.AMBIGUOUS} and verdict.reason not in REFUSALS:
+        if verdict.proof in {Evidence.NOT_ACCEPTED, Evidence.AMBIGUOUS} and verdict.reason not in REFUSALS:
             self._in_a_row += 1
             if self._in_a_row >= TROUBLES_IN_A_ROW and now >= self._paused_until:
                 self.pause_seconds = min(LONGEST_PAUSE_SECONDS, 2.0 ** min(self._pauses, 10))
                 self._pauses += 1
                 self._paused_until = now + self.pause_seconds
-            why = verdict.error if verdict.proof is Proof.NOT_ACCEPTED else ""
+            why = verdict.error if verdict.proof is Evidence.NOT_ACCEPTED else ""
             return self._over_the_limit() or self._lasting(now, "could not be reached, or failed,", why)
         self._calm()
         return self._over_the_limit()
@@ -294,7 +294,7 @@ class Recognition:
         most = FOREIGN_SENDS if self._reads_known else FOREIGN_ANSWERS
         return "" if self._sends_known or self._foreign_sends < most else self.sentence(what)
 
-    def note_read(self, reading: Reading) -> str:
+    def note_read(self, reading: PassReading) -> str:
         """Take in the end of a GET. Where messages are answered by PassEntry, they are sent, also if passes can't be read."""
         if why := self._login_refused(reading.cause, reading.error):
             return why

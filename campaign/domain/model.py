@@ -288,13 +288,13 @@ class Event(StrEnum):
     LOST = "lost"
     READ_BACK = "read_back"
     RETRIED = "retried"
-    MENDED = "mended"
-    LEFT_OUT = "left_out"
+    CORRECTED = "corrected"
+    SKIPPED = "skipped"
 
 
 TRANSITIONS: Final[dict[tuple[Status, Event], frozenset[Status]]] = {
     (Status.PENDING, Event.CLAIMED): frozenset({Status.SENDING}),
-    (Status.PENDING, Event.LEFT_OUT): frozenset({Status.SKIPPED}),
+    (Status.PENDING, Event.SKIPPED): frozenset({Status.SKIPPED}),
     (Status.SENDING, Event.SETTLED): frozenset(
         {Status.DELIVERED, Status.NOT_DELIVERED, Status.FAILED, Status.UNKNOWN, Status.PENDING, Status.SKIPPED}
     ),
@@ -304,8 +304,8 @@ TRANSITIONS: Final[dict[tuple[Status, Event], frozenset[Status]]] = {
     (Status.UNKNOWN, Event.RETRIED): frozenset({Status.PENDING}),
     (Status.NOT_DELIVERED, Event.RETRIED): frozenset({Status.PENDING}),
     (Status.FAILED, Event.RETRIED): frozenset({Status.PENDING}),
-    (Status.INVALID, Event.MENDED): frozenset({Status.PENDING}),
-    (Status.FAILED, Event.MENDED): frozenset({Status.PENDING}),
+    (Status.INVALID, Event.CORRECTED): frozenset({Status.PENDING}),
+    (Status.FAILED, Event.CORRECTED): frozenset({Status.PENDING}),
 }
 RETRYABLE: Final = frozenset(status for status, event in TRANSITIONS if event is Event.RETRIED)
 """What a person may ask to have sent again."""

@@ -82,7 +82,7 @@ class Fault:
     cause: str = ""
 
 
-class Proof(StrEnum):
+class Evidence(StrEnum):
     """All but DELIVERED, NOT_DELIVERED and AMBIGUOUS prove that the message was not accepted.
 
     ROW_OR_ALL may be of this row or of everything, which only other answers can tell (`failure_guard.Refusals`).
@@ -98,23 +98,23 @@ class Proof(StrEnum):
     AMBIGUOUS = "ambiguous"
 
 
-ACCEPTED: Final = frozenset({Proof.DELIVERED, Proof.NOT_DELIVERED})
+ACCEPTED: Final = frozenset({Evidence.DELIVERED, Evidence.NOT_DELIVERED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """What a status proves, and `why`: who can have answered so, and whether the message can have been taken before."""
 
-    proof: Proof
+    proof: Evidence
     why: str
 
 
 def _refused(why: str) -> Rule:
-    return Rule(proof=Proof.REFUSED, why=why)
+    return Rule(proof=Evidence.REFUSED, why=why)
 
 
 def _ambiguous(why: str) -> Rule:
-    return Rule(proof=Proof.AMBIGUOUS, why=why)
+    return Rule(proof=Evidence.AMBIGUOUS, why=why)
 
 
 _GATEWAY: Final = "a gateway gives up on the connection or on the server behind it, which may have taken the message"
@@ -122,9 +122,9 @@ UNLISTED: Final = _ambiguous("documented nowhere, so nobody knows who gives it, 
 ANSWERS: Final[Mapping[int, Rule]] = MappingProxyType(
     {
         400: _refused("the request can't be read: a server or proxy says so before it hands it on, the API before it does anything"),
-        401: Rule(proof=Proof.TOKEN_REFUSED, why="the API checks the token before anything else, and never for a single pass"),
-        402: Rule(proof=Proof.ROW_OR_ALL, why="the API refuses the caller before it does anything"),
-        403: Rule(proof=Proof.ROW_OR_ALL, why="the API refuses the caller, for this pass or for all, before it does anything"),
+        401: Rule(proof=Evidence.TOKEN_REFUSED, why="the API checks the token before anything else, and never for a single pass"),
+        402: Rule(proof=Evidence.ROW_OR_ALL, why="the API refuses the caller before it does anything"),
+        403: Rule(proof=Evidence.ROW_OR_ALL, why="the API refuses the caller, for this pass or for all, before it does anything"),
         404: _refused("there is no such pass, or no such path: there is nothing that could take the message"),
         405: _ambiguous("the API does take POST; gateways say so when they fall back to a static page after the server behind them failed"),
         406: _ambiguous("frameworks look at which form of answer is wanted after the work is done"),
@@ -140,7 +140,7 @@ ANSWERS: Final[Mapping[int, Rule]] = MappingProxyType(
         423: _ambiguous("the pass is locked, perhaps by the very message that is being processed"),
         424: _ambiguous("something that the API depends on failed, perhaps after the pass had taken the message"),
         425: _ambiguous("speaks of the connection, not of the request; a gateway may have handed it on"),
-        429: Rule(proof=Proof.THROTTLED, why="a limit counts requests before they are handed on or looked at"),
+        429: Rule(proof=Evidence.THROTTLED, why="a limit counts requests before they are handed on or looked at"),
         440: _ambiguous(_GATEWAY),
         444: _ambiguous(_GATEWAY),
         449: _ambiguous(_GATEWAY),
@@ -160,52 +160,52 @@ is answered with one after it was taken.
 """
 
 
-REFUSALS: Final = frozenset(f"http_{status}" for status, rule in ANSWERS.items() if rule.proof is Proof.REFUSED)
+REFUSALS: Final = frozenset(f"http_{status}" for status, rule in ANSWERS.items() if rule.proof is Evidence.REFUSED)
 """The reasons of rows that were refused for their content, by whomever."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    proof: Proof
+class AttemptOutcome:
+    proof: Evidence
     reason: str = ""
     error: str = ""
 
     @property
     def counts_as_attempt(self) -> bool:
         """A 429, a refused token, or a refusal of everything says nothing about the row, so it uses up none of the row's attempts."""
-        return self.proof not in {Proof.THROTTLED, Proof.TOKEN_REFUSED, Proof.ROW_OR_ALL}
+        return self.proof not in {Evidence.THROTTLED, Evidence.TOKEN_REFUSED, Evidence.ROW_OR_ALL}
 
 
-def judge(result: Reply | Fault) -> Verdict:
+def classify(result: Reply | Fault) -> AttemptOutcome:
     """What the end of one POST proves about its message."""
     match result:
         case Fault(written=False):
-            return Verdict(proof=Proof.NOT_ACCEPTED, reason=result.reason, error=result.error)
+            return AttemptOutcome(proof=Evidence.NOT_ACCEPTED, reason=result.reason, error=result.error)
         case Fault():
-            return Verdict(proof=Proof.AMBIGUOUS, reason=result.reason, error=result.error)
+            return AttemptOutcome(proof=Evidence.AMBIGUOUS, reason=result.reason, error=result.error)
         case Reply():
             return _judge_reply(result)
         case _:
             assert_never(result)
 
 
-def _judge_reply(reply: Reply) -> Verdict:
+def _judge_reply(reply: Reply) -> AttemptOutcome:
     status = reply.http_status
     if 200 <= status < 300:
         if not reply.readable:
-            return Verdict(proof=Proof.AMBIGUOUS, reason="unreadable_reply", error=reply.error)
+            return AttemptOutcome(proof=Evidence.AMBIGUOUS, reason="unreadable_reply", error=reply.error)
         if reply.notification_status == DELIVERED_VALUE:
-            return Verdict(proof=Proof.DELIVERED)
-        return Verdict(proof=Proof.NOT_DELIVERED, reason=reply.notification_status)
+            return AttemptOutcome(proof=Evidence.DELIVERED)
+        return AttemptOutcome(proof=Evidence.NOT_DELIVERED, reason=reply.notification_status)
     proof, signature = rule_of(status).proof, reply.signature
     # Firewalls that read answers, too, refuse after the message was taken, and gateways put a status of their own in place of a failed
     # server's. A row that is refused for its caller is sent once more, so such a refusal has to be PassEntry's own by more than its form.
-    own = signature.documented if proof is Proof.ROW_OR_ALL else signature.by_api
+    own = signature.documented if proof is Evidence.ROW_OR_ALL else signature.by_api
     reason = FORBIDDEN if status == 403 and (own or not signature.page) else f"http_{status}"
     # Whoever it is that refuses the token, the run has to stop (and `settle_attempt` sees to the row).
-    if not own and (proof is not Proof.TOKEN_REFUSED or signature.page):
-        proof = Proof.AMBIGUOUS
-    return Verdict(proof=proof, reason=reason, error=reply.error)
+    if not own and (proof is not Evidence.TOKEN_REFUSED or signature.page):
+        proof = Evidence.AMBIGUOUS
+    return AttemptOutcome(proof=proof, reason=reason, error=reply.error)
 
 
 def rule_of(http_status: int) -> Rule:
@@ -213,20 +213,20 @@ def rule_of(http_status: int) -> Rule:
     return ANSWERS.get(http_status, UNLISTED)
 
 
-def status_after(proof: Proof, *, attempts: int, max_attempts: int) -> Status:
+def status_after(proof: Evidence, *, attempts: int, max_attempts: int) -> Status:
     """Where a row goes after an attempt that proved this; `attempts` counts that attempt."""
     match proof:
-        case Proof.DELIVERED:
+        case Evidence.DELIVERED:
             return Status.DELIVERED
-        case Proof.NOT_DELIVERED:
+        case Evidence.NOT_DELIVERED:
             return Status.NOT_DELIVERED
-        case Proof.REFUSED:
+        case Evidence.REFUSED:
             return Status.FAILED
-        case Proof.NOT_ACCEPTED:
+        case Evidence.NOT_ACCEPTED:
             return Status.PENDING if attempts < max_attempts else Status.FAILED
-        case Proof.THROTTLED | Proof.TOKEN_REFUSED | Proof.ROW_OR_ALL:
+        case Evidence.THROTTLED | Evidence.TOKEN_REFUSED | Evidence.ROW_OR_ALL:
             return Status.PENDING
-        case Proof.AMBIGUOUS:
+        case Evidence.AMBIGUOUS:
             return Status.UNKNOWN
         case _:
             assert_never(proof)
@@ -242,7 +242,7 @@ class Latest(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class PassReading:
     """The end of one GET of a pass. `text` is the `latestMessage` where `latest` is TEXT; `cause` is as in `Fault` where no answer came."""
 
     latest: Latest
@@ -256,7 +256,7 @@ class Reading:
     signature: Signature = field(default=UNSIGNED, compare=False)
 
 
-def foreign(answer: Reply | Reading) -> str:
+def foreign(answer: Reply | PassReading) -> str:
     """What was answered, in words, if it is no answer of PassEntry's; empty if it may be one."""
     signature, status = answer.signature, answer.http_status
     if status is None or signature.documented or status == 429:
@@ -268,18 +268,18 @@ def foreign(answer: Reply | Reading) -> str:
     readable = answer.readable if isinstance(answer, Reply) else answer.latest is not Latest.UNREADABLE
     if signature.page and (200 <= status < 300 or 400 <= status < 500):
         return f"{status} with a web page"
-    if isinstance(answer, Reply) and rule_of(status).proof is Proof.ROW_OR_ALL:
+    if isinstance(answer, Reply) and rule_of(status).proof is Evidence.ROW_OR_ALL:
         return f"{status}, but not as PassEntry answers"
     return f"{status}, but not as PassEntry answers" if 200 <= status < 300 and not readable and signature.whole else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Conclusion:
+class Resolution:
     status: Status
     reason: str = ""
 
 
-def read_back(reading: Reading, *, message: str, sent_before: frozenset[str], last_before: str | None, baseline: bool) -> Conclusion:
+def read_back(reading: PassReading, *, message: str, sent_before: frozenset[str], last_before: str | None, baseline: bool) -> Resolution:
     """What a reading proves about an unknown row, made after its quiet period.
 
     Args:
@@ -291,34 +291,34 @@ def read_back(reading: Reading, *, message: str, sent_before: frozenset[str], la
     """
     match reading.latest:
         case Latest.UNREADABLE:
-            return Conclusion(status=Status.UNKNOWN, reason="unreadable")
+            return Resolution(status=Status.UNKNOWN, reason="unreadable")
         case Latest.MISSING:
-            return Conclusion(status=Status.UNKNOWN, reason="no_latest_message")
+            return Resolution(status=Status.UNKNOWN, reason="no_latest_message")
         case Latest.TEXT if reading.text.strip():
             return _of_text(reading.text, message=message, sent_before=sent_before, last_before=last_before, baseline=baseline)
         case Latest.TEXT | Latest.NULL:
             # Where the pass is known to have held a text, none shown means only that the API does not tell.
             unknown = bool(last_before) or (bool(sent_before) and not baseline)
-            return Conclusion(status=Status.UNKNOWN, reason="no_latest_message") if unknown else Conclusion(status=Status.PENDING)
+            return Resolution(status=Status.UNKNOWN, reason="no_latest_message") if unknown else Resolution(status=Status.PENDING)
         case _:
             assert_never(reading.latest)
 
 
-def _of_text(text: str, *, message: str, sent_before: frozenset[str], last_before: str | None, baseline: bool) -> Conclusion:
+def _of_text(text: str, *, message: str, sent_before: frozenset[str], last_before: str | None, baseline: bool) -> Resolution:
     before = {last_before or ""} if baseline else sent_before | {last_before or ""}
     if same_text(text, message):
         if any(same_text(message, other) for other in before):
-            return Conclusion(status=Status.UNKNOWN, reason="same_text_before")
-        return Conclusion(status=Status.ACCEPTED)
+            return Resolution(status=Status.UNKNOWN, reason="same_text_before")
+        return Resolution(status=Status.ACCEPTED)
     if may_be(text, message) or any(same_text(message, other) for other in sent_before):
         # Ours as the API shows it, perhaps, or its beginning; and where the same was sent before, what is shown may be of then or of now.
-        return Conclusion(status=Status.UNKNOWN, reason="same_text_before")
+        return Resolution(status=Status.UNKNOWN, reason="same_text_before")
     if last_before is not None and same_text(text, last_before):
-        return Conclusion(status=Status.PENDING)
-    return Conclusion(status=Status.UNKNOWN, reason="other_message")
+        return Resolution(status=Status.PENDING)
+    return Resolution(status=Status.UNKNOWN, reason="other_message")
 
 
-def after_reading(conclusion: Conclusion, *, reason: str, tries: int, max_attempts: int) -> Conclusion:
+def after_reading(conclusion: Resolution, *, reason: str, tries: int, max_attempts: int) -> Resolution:
     """What becomes of a row after a conclusion: one whose every try provably did not arrive is given up after the last.
 
     One that was refused as forbidden, by whomever, and did not arrive, is given up at once: it is the row's own refusal. So is one for its
@@ -332,7 +332,7 @@ def after_reading(conclusion: Conclusion, *, reason: str, tries: int, max_attemp
     """
     own = reason == FORBIDDEN or (reason in REFUSALS and tries > 1)
     if conclusion.status is Status.PENDING and (own or tries >= max_attempts):
-        return Conclusion(status=Status.FAILED, reason=reason)
+        return Resolution(status=Status.FAILED, reason=reason)
     return conclusion
 
 

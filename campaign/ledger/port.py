@@ -10,7 +10,7 @@ from typing import Final, Protocol
 from campaign.domain.ledger_identity import Displaced
 from campaign.domain.model import Claim, Counts, ResultRow, Settlement, Skip, StagedRow, Status
 from campaign.domain.pacing import Slots
-from campaign.domain.verdict import Conclusion, Reading
+from campaign.domain.verdict import PassReading, Resolution
 from campaign.ledger.records import (
     AttemptRecord,
     CampaignRecord,
@@ -153,7 +153,7 @@ class RateLimits(Protocol):
 class Verification(Protocol):
     """To read back what became of messages that may have arrived."""
 
-    async def record_baseline(self, runner: Runner, claim: Claim, reading: Reading) -> None:
+    async def record_baseline(self, runner: Runner, claim: Claim, reading: PassReading) -> None:
         """Keep what the pass held right before the claim's send, if the reading shows it."""
 
     async def claim_unverified(self, campaign: int, limit: int) -> list[UnverifiedRow]:
@@ -162,13 +162,13 @@ class Verification(Protocol):
     async def claim_unverified_orphans(self, campaign: int, limit: int) -> list[UnverifiedRow]:
         """The same of the account's other campaigns that nobody works on: their doubts may keep this one's rows waiting."""
 
-    async def witnesses(self, campaign: int) -> list[tuple[str, str]]:
+    async def reference_passes(self, campaign: int) -> list[tuple[str, str]]:
         """A few passes of the campaign, or else of its account, that were surely sent a text, each with that text."""
 
-    async def witnesses_after(self, doubt: UnverifiedRow) -> list[tuple[str, str]]:
+    async def reference_passes_after(self, doubt: UnverifiedRow) -> list[tuple[str, str]]:
         """The same of the campaign, of messages that were sent after the doubtful attempt was over; few, or none."""
 
-    async def record_verification(self, doubt: UnverifiedRow, conclusion: Conclusion, *, again_in_seconds: float | None) -> bool:
+    async def record_verification(self, doubt: UnverifiedRow, conclusion: Resolution, *, again_in_seconds: float | None) -> bool:
         """Record what reading back showed; a row that stays unknown is read again after the given time, or (None) waits for a person."""
 
     async def reschedule_verification(self, campaign: int) -> int:

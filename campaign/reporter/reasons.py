@@ -5,7 +5,7 @@ from typing import Final
 from campaign.domain.message_lint import LintFinding, LintKind
 from campaign.domain.model import Invalid, Skip, Status
 from campaign.domain.sanitize import sanitize_for_terminal
-from campaign.domain.verdict import Proof, rule_of
+from campaign.domain.verdict import Evidence, rule_of
 
 _WORDS: Final[dict[str, str]] = {
     # Left out on purpose
@@ -88,7 +88,7 @@ def reason_in_words(reason: str) -> str:
     if code != reason and code.isdecimal():
         if code.startswith("5"):
             return f"PassEntry had an error of its own (HTTP {code})"
-        ambiguous = rule_of(int(code)).proof is Proof.AMBIGUOUS
+        ambiguous = rule_of(int(code)).proof is Evidence.AMBIGUOUS
         answer = "the answer does not say what became of the message" if ambiguous else "PassEntry refused the request"
         return f"{answer} (HTTP {code})"
     return sanitize_for_terminal(reason).strip() or NO_REASON

@@ -6,7 +6,7 @@ from typing import Final, assert_never
 
 from campaign.domain.model import Claim, Outcome, Settlement, Status
 from campaign.domain.pacing import delay_seconds
-from campaign.domain.verdict import Fault, Proof, Reply, Verdict, status_after
+from campaign.domain.verdict import AttemptOutcome, Evidence, Fault, Reply, status_after
 
 EARLIER_ATTEMPT: Final = "earlier_attempt"
 """The reason of a row that the API refused, or that is out of tries, while an earlier attempt may have arrived."""
@@ -30,7 +30,7 @@ class Policy:
 def settle_attempt(
     claim: Claim,
     result: Reply | Fault,
-    verdict: Verdict,
+    verdict: AttemptOutcome,
     *,
     policy: Policy,
     sent_at: float,
@@ -50,12 +50,12 @@ def settle_attempt(
         jitter: a draw from [0, 1).
         held_against: whether a try that came to nothing uses up one of the row's: not if the run broke it off, or the API is down for all.
     """
-    if verdict.proof is Proof.TOKEN_REFUSED and isinstance(result, Reply) and not result.signature.by_api:
+    if verdict.proof is Evidence.TOKEN_REFUSED and isinstance(result, Reply) and not result.signature.by_api:
         # It stops the run, as nothing else may be let in; but somebody between may have answered so after the message was taken.
-        verdict = replace(verdict, proof=Proof.AMBIGUOUS)
+        verdict = replace(verdict, proof=Evidence.AMBIGUOUS)
     counts = int(verdict.counts_as_attempt)
     # What may have arrived and is sent again all the same counts always: each try may be one message more on the phone.
-    resends = verdict.proof is Proof.AMBIGUOUS and policy.on_unknown is OnUnknown.RESEND
+    resends = verdict.proof is Evidence.AMBIGUOUS and policy.on_unknown is OnUnknown.RESEND
     tries = claim.tries + counts * (held_against or resends)
     status = status_after(verdict.proof, attempts=tries, max_attempts=policy.max_attempts)
     asked = result.retry_after_seconds if isinstance(result, Reply) else None

@@ -8,7 +8,7 @@ from itertools import takewhile
 from typing import Final
 
 from campaign.domain.model import Claim
-from campaign.domain.verdict import Latest, Reading
+from campaign.domain.verdict import Latest, PassReading
 from campaign.ledger.port import Ledger, Runner
 from campaign.sender.port import Gateway, Observer
 from campaign.sender.prefetch import ClaimPrefetcher
@@ -98,7 +98,7 @@ class Baselines:
         loop = asyncio.get_running_loop()
         if loop.time() < self._none_until:
             return
-        reading = Reading(latest=Latest.UNREADABLE)
+        reading = PassReading(latest=Latest.UNREADABLE)
         with suppress(TimeoutError):
             async with asyncio.timeout(SLOT_SECONDS):
                 await self._pacer.slot()

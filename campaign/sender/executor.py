@@ -10,7 +10,7 @@ from campaign.domain.failure_guard import FailureGuard, Refusals
 from campaign.domain.foreign_traffic import ForeignTrafficEstimator
 from campaign.domain.model import Claim, Status
 from campaign.domain.schedule import Schedule
-from campaign.domain.verdict import ACCEPTED, Fault, Proof, Reply, Verdict, judge, rule_of
+from campaign.domain.verdict import ACCEPTED, AttemptOutcome, Evidence, Fault, Reply, classify, rule_of
 from campaign.ledger.port import ClaimFilter, Ledger, Runner
 from campaign.sender.attempt import settle_attempt
 from campaign.sender.lease import LeaseKeeper
@@ -153,7 +153,7 @@ class _Attempt:
 
     claim: Claim
     result: Reply | Fault
-    verdict: Verdict
+    verdict: AttemptOutcome
     sent_at: float
     began: float
     answered_at: float
@@ -209,7 +209,7 @@ class AttemptExecutor:
         sent_at, began = self._clocks.wall(), clock()
 
         def ended(result: Reply | Fault) -> _Attempt:
-            return _Attempt(claim=claim, result=result, verdict=judge(result), sent_at=sent_at, began=began, answered_at=clock())
+            return _Attempt(claim=claim, result=result, verdict=classify(result), sent_at=sent_at, began=began, answered_at=clock())
 
         try:
             attempt = ended(await self._gateway.send(claim.pass_id, claim.message, in_flight=in_flight))
@@ -244,18 +244,18 @@ class AttemptExecutor:
 
     async def _take(self, attempt: _Attempt) -> None:
         proof = attempt.verdict.proof
-        if proof is not Proof.ROW_OR_ALL:
+        if proof is not Evidence.ROW_OR_ALL:
             await self._settle(attempt)
         else:
             self._failure_guard.note(attempt.verdict, failed=False, now=self._clocks.ticks())
         if proof in ACCEPTED:
             self.last_accepted = attempt.claim.pass_id
             await self._settle_decided(self._refusals.accept(sent_at=attempt.began))
-        elif proof is Proof.REFUSED:
+        elif proof is Evidence.REFUSED:
             self._refusals.answer()
-        elif proof is Proof.ROW_OR_ALL and isinstance(attempt.result, Reply):
+        elif proof is Evidence.ROW_OR_ALL and isinstance(attempt.result, Reply):
             claim = attempt.claim
-            refused_before = claim.tries > 0 and claim.http_status is not None and rule_of(claim.http_status).proof is Proof.ROW_OR_ALL
+            refused_before = claim.tries > 0 and claim.http_status is not None and rule_of(claim.http_status).proof is Evidence.ROW_OR_ALL
             self._refusals.refuse(
                 attempt,
                 row=claim.row,
@@ -267,9 +267,9 @@ class AttemptExecutor:
     async def _settle_decided(self, decided: list[tuple[_Attempt, bool]]) -> None:
         for attempt, own in decided:
             # What is not the row's own is tried again, as often as any other row that was not accepted.
-            await self._settle(attempt, proves=Proof.REFUSED if own else Proof.NOT_ACCEPTED)
+            await self._settle(attempt, proves=Evidence.REFUSED if own else Evidence.NOT_ACCEPTED)
 
-    async def _settle(self, attempt: _Attempt, *, proves: Proof | None = None, broken_off: bool = False) -> None:
+    async def _settle(self, attempt: _Attempt, *, proves: Evidence | None = None, broken_off: bool = False) -> None:
         """Hand over the outcome; `proves` is what other answers have shown, where the attempt's own did not tell."""
         verdict = attempt.verdict if proves is None else replace(attempt.verdict, proof=proves)
         settlement = settle_attempt(
@@ -284,11 +284,11 @@ class AttemptExecutor:
         )
         await self._recorder.settle(settlement)
         failed = settlement.outcome.status in {Status.FAILED, Status.UNKNOWN}
-        shown = replace(verdict, proof=Proof.REFUSED) if failed and proves is not None else attempt.verdict
+        shown = replace(verdict, proof=Evidence.REFUSED) if failed and proves is not None else attempt.verdict
         if why := self._failure_guard.note(shown, failed=failed, now=self._clocks.ticks()):
             self._ending.come(StopReason.SAFEGUARD, why)
 
-    async def _slow_down(self, verdict: Verdict, result: Reply | Fault) -> None:
+    async def _slow_down(self, verdict: AttemptOutcome, result: Reply | Fault) -> None:
         pause = self._failure_guard.pause_seconds
         if self._pacer is None:
             return

@@ -20,7 +20,7 @@ from aiohttp import ClientTimeout, TCPConnector, ThreadedResolver
 from aiohttp.abc import ResolveResult
 from yarl import URL
 
-from campaign.domain.verdict import Fault, Latest, Reading, Reply
+from campaign.domain.verdict import Fault, Latest, PassReading, Reply
 from campaign.sender.api_url import ApiUrl, UnsendableIdError, check_token
 from campaign.sender.http import SingleUseBody, TooLongError, Wire
 from campaign.sender.network import DIRECT, Network
@@ -151,19 +151,19 @@ class HttpGateway:
             now=time.time(),
         )
 
-    async def read(self, pass_id: str) -> Reading:
+    async def read(self, pass_id: str) -> PassReading:
         """Read the pass back once; whatever keeps it from being read is told in `error`."""
         wire = self._opened()
         try:
             path = self._endpoint.pass_path(pass_id)
         except UnsendableIdError as problem:
-            return Reading(latest=Latest.UNREADABLE, error=f"Nothing was read: {problem}.")
+            return PassReading(latest=Latest.UNREADABLE, error=f"Nothing was read: {problem}.")
         async with self._reads:
             try:
                 answer = await wire.get(path, NOT_FROM_A_CACHE, self._read_timeout)
             except Exception as error:  # noqa: BLE001 - as in `send`
                 fault = self._fault(error, written=True)
-                return Reading(latest=Latest.UNREADABLE, error=fault.error, cause=fault.cause)
+                return PassReading(latest=Latest.UNREADABLE, error=fault.error, cause=fault.cause)
         return read_pass(
             http_status=answer.status,
             headers=answer.headers,

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Final
 
 from campaign.domain.failure_guard import FOREIGN_ANSWERS, Recognition
-from campaign.domain.verdict import Fault, Latest, Reading, Reply, foreign
+from campaign.domain.verdict import Fault, Latest, PassReading, Reply, foreign
 from campaign.sender.port import Gateway, InFlight
 from campaign.sender.rate_limiter import RateLimiter
 
@@ -40,7 +40,7 @@ class IdentifyingGateway:
             self._stop(why)
         return result
 
-    async def read(self, pass_id: str) -> Reading:
+    async def read(self, pass_id: str) -> PassReading:
         reading = await self._gateway.read(pass_id)
         self._has_read |= reading.latest is not Latest.UNREADABLE
         if why := self._recognition.note_read(reading):
@@ -108,7 +108,7 @@ class IdentifyingGateway:
             return True
         return False if reading.signature.documented and reading.http_status in {403, 404, 410} else None
 
-    async def _ask(self, pass_id: str, pacer: RateLimiter) -> Reading | None:
+    async def _ask(self, pass_id: str, pacer: RateLimiter) -> PassReading | None:
         """One reading; None if it took too long."""
         with suppress(TimeoutError):
             async with asyncio.timeout(ASKING_SECONDS):

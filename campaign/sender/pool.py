@@ -186,7 +186,7 @@ class Pool:
         if not held:
             return
         passes = [self._sends.last_accepted] if self._sends.last_accepted else []
-        passes += [pass_id for pass_id, _ in await self._ledger.witnesses(self._runner.campaign)]
+        passes += [pass_id for pass_id, _ in await self._ledger.reference_passes(self._runner.campaign)]
         readable: dict[int, bool | None] = dict.fromkeys(held)
         works = await self._gateway.token_works(passes, read_pacer)
         if works:

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from campaign.domain.model import Settlement
-from campaign.domain.verdict import Fault, Reading, Reply
+from campaign.domain.verdict import Fault, PassReading, Reply
 
 
 class InFlight(Protocol):
@@ -19,7 +19,7 @@ class Gateway(Protocol):
     async def send(self, pass_id: str, message: str, *, in_flight: InFlight | None = None) -> Reply | Fault:
         """Make one attempt, exactly one; it never raises for what the network or the API does."""
 
-    async def read(self, pass_id: str) -> Reading:
+    async def read(self, pass_id: str) -> PassReading:
         """Read the pass back once."""
 
 

@@ -1,4 +1,4 @@
-"""What an answer of the API says: status, headers and bytes in, `Reply` or `Reading` out. Pure, and total: no bytes make it raise."""
+"""What an answer of the API says: status, headers and bytes in, `Reply` or `PassReading` out. Pure, and total: no bytes make it raise."""
 
 import html
 import re
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from campaign.domain.pacing import LONGEST_RETRY_AFTER_SECONDS
-from campaign.domain.verdict import DELIVERED_VALUE, Latest, Reading, Reply, Signature
+from campaign.domain.verdict import DELIVERED_VALUE, Latest, PassReading, Reply, Signature
 
 LONGEST_EXCERPT: Final = 300
 """Characters of a foreign text that are kept."""
@@ -162,12 +162,12 @@ def read_reply(*, http_status: int, headers: Mapping[str, str], body: bytes, who
     )
 
 
-def read_pass(*, http_status: int, headers: Mapping[str, str], body: bytes, whole: bool, token: str, now: float) -> Reading:
+def read_pass(*, http_status: int, headers: Mapping[str, str], body: bytes, whole: bool, token: str, now: float) -> PassReading:
     """The answer to Show Pass; all but a whole, documented 200 that comes from no cache is unreadable. Arguments as for `read_reply`."""
     if http_status != 200:
         found = _json(body)
         signature = _signature(headers, found, body, whole=whole, documented=_has_errors(found), token=token)
-        return Reading(
+        return PassReading(
             latest=Latest.UNREADABLE,
             http_status=http_status,
             retry_after_seconds=retry_after_seconds(headers, now=now),
@@ -178,7 +178,7 @@ def read_pass(*, http_status: int, headers: Mapping[str, str], body: bytes, whol
     attributes = _object(_object(found, "data"), "attributes")
     text = attributes.get("latestMessage", _ABSENT) if attributes is not None else None
     if attributes is None or not (text is None or text is _ABSENT or isinstance(text, str)):
-        return Reading(
+        return PassReading(
             latest=Latest.UNREADABLE,
             http_status=http_status,
             error=_undocumented(body, whole=whole, token=token),
@@ -187,9 +187,9 @@ def read_pass(*, http_status: int, headers: Mapping[str, str], body: bytes, whol
     if age := count(headers, "age"):
         # It was asked not to: what it kept is of before the message.
         error = f"The answer comes from a cache, which made it {age} seconds ago. Have it pass on what is read of PassEntry."
-        return Reading(latest=Latest.UNREADABLE, http_status=http_status, error=error, signature=_DOCUMENTED)
+        return PassReading(latest=Latest.UNREADABLE, http_status=http_status, error=error, signature=_DOCUMENTED)
     pass_status, device_type = _pass_and_device(attributes, token=token)
-    return Reading(
+    return PassReading(
         latest=Latest.TEXT if isinstance(text, str) else Latest.NULL if text is None else Latest.MISSING,
         text=_exact(text, token=token) if isinstance(text, str) else "",
         http_status=http_status,

@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import Final
 
 from campaign.domain.model import Status
-from campaign.domain.verdict import Conclusion, Latest, Reading, after_reading, foreign, may_be, read_back, same_text
+from campaign.domain.verdict import Latest, PassReading, Resolution, after_reading, foreign, may_be, read_back, same_text
 from campaign.ledger.port import Ledger, UnverifiedRow
 from campaign.sender.port import Gateway, Observer
 from campaign.sender.rate_limiter import RateLimiter
@@ -95,7 +95,7 @@ class Verifier:
         reading = await self._read(doubt.claim.pass_id)
         conclusion = _read_back(doubt, reading)
         if self._is_gone(doubt, reading) and await self._can_read(doubt.claim.campaign):
-            conclusion = Conclusion(status=Status.FAILED, reason=doubt.reason)
+            conclusion = Resolution(status=Status.FAILED, reason=doubt.reason)
         if conclusion.status is Status.PENDING:
             # Not arrived: believed only where the API is seen to show texts, and as they were sent.
             match await self._shows(doubt):
@@ -105,11 +105,11 @@ class Verifier:
                     conclusion = _read_back(doubt, reading)
                 case Shows.UNSEEN if doubt.claim.tries < self._max_attempts <= doubt.claim.attempts:
                     # Believed, but not for ever: an outage's attempts are not held against a row, and yet have an end.
-                    conclusion = Conclusion(status=Status.UNKNOWN, reason="no_latest_message")
+                    conclusion = Resolution(status=Status.UNKNOWN, reason="no_latest_message")
                 case Shows.NOTHING if reading.latest is not Latest.TEXT:
-                    conclusion = Conclusion(status=Status.UNKNOWN, reason="no_latest_message")
+                    conclusion = Resolution(status=Status.UNKNOWN, reason="no_latest_message")
                 case Shows.NOTHING | Shows.OTHERWISE if reading.latest is Latest.TEXT:
-                    conclusion = Conclusion(status=Status.UNKNOWN, reason="other_message")
+                    conclusion = Resolution(status=Status.UNKNOWN, reason="other_message")
                 case _:
                     pass
         again = self._again_in_seconds(doubt, reading) if conclusion.reason == "unreadable" else None
@@ -117,7 +117,7 @@ class Verifier:
         if await self._ledger.record_verification(doubt, conclusion, again_in_seconds=again):
             self._observer.event("read_back", row=doubt.claim.row, status=conclusion.status.value, reason=conclusion.reason)
 
-    async def _read(self, pass_id: str) -> Reading:
+    async def _read(self, pass_id: str) -> PassReading:
         reading = await self._gateway.read(pass_id)
         if reading.http_status == 429:
             await self._pacer.throttle(reading.retry_after_seconds)
@@ -129,10 +129,10 @@ class Verifier:
         Of texts that were sent after the one in doubt, if there are any: a server that lags behind shows older ones only.
         """
         async with self._looking:
-            after = await self._best(await self._ledger.witnesses_after(doubt))
+            after = await self._best(await self._ledger.reference_passes_after(doubt))
             if after is not Shows.UNSEEN or self._shown is not None:
                 return self._shown if after is Shows.UNSEEN else after
-            shown = await self._best(await self._ledger.witnesses(doubt.claim.campaign))
+            shown = await self._best(await self._ledger.reference_passes(doubt.claim.campaign))
             if shown in {None, Shows.UNSEEN}:
                 return shown
             self._shown = shown
@@ -152,14 +152,14 @@ class Verifier:
                     known.append(shows)
         return None if None in known else min((shows for shows in known if shows is not None), default=Shows.UNSEEN)
 
-    def _is_gone(self, doubt: UnverifiedRow, reading: Reading) -> bool:
+    def _is_gone(self, doubt: UnverifiedRow, reading: PassReading) -> bool:
         """Whether there is no such pass, by the answer to its message and to its reading: a gateway's 404 may be of a moment only."""
         seen = self._foreign[_key(doubt)] + self._reads[_key(doubt)]
         return _not_found(doubt, reading) and (reading.signature.by_api or seen >= MOST_READS - 1)
 
     async def _can_read(self, campaign: int) -> bool:
         """Whether a pass that surely is there can be read now."""
-        for pass_id, message in await self._ledger.witnesses(campaign):
+        for pass_id, message in await self._ledger.reference_passes(campaign):
             if await self._look(pass_id, message) not in {None, Shows.GONE}:
                 return True
         return False
@@ -179,7 +179,7 @@ class Verifier:
             case _:
                 return Shows.NOTHING
 
-    def _again_in_seconds(self, doubt: UnverifiedRow, reading: Reading) -> float | None:
+    def _again_in_seconds(self, doubt: UnverifiedRow, reading: PassReading) -> float | None:
         """Only a reading that failed is made again, and not for ever."""
         key = _key(doubt)
         answer = foreign(reading)
@@ -194,7 +194,7 @@ class Verifier:
         return AGAIN_SECONDS if throttled else min(LONGEST_AGAIN_SECONDS, AGAIN_SECONDS * times[key])
 
 
-def _not_found(doubt: UnverifiedRow, reading: Reading) -> bool:
+def _not_found(doubt: UnverifiedRow, reading: PassReading) -> bool:
     return reading.http_status in {404, 410} and doubt.reason == f"http_{reading.http_status}"
 
 
@@ -202,7 +202,7 @@ def _key(doubt: UnverifiedRow) -> tuple[int, int, int]:
     return doubt.claim.campaign, doubt.claim.row, doubt.claim.fence
 
 
-def _read_back(doubt: UnverifiedRow, reading: Reading) -> Conclusion:
+def _read_back(doubt: UnverifiedRow, reading: PassReading) -> Resolution:
     return read_back(
         reading,
         message=doubt.claim.message,

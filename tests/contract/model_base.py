@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from campaign.domain.model import Event, Outcome, StagedRow, Status
-from campaign.domain.verdict import Latest, Reading
+from campaign.domain.verdict import Latest, PassReading
 from campaign.ledger.port import DesiredState, Ledger, LedgerReader, Runner, UnverifiedRow
 from tests.contract import beliefs
 from tests.contract.backends import Backend, HandClock
@@ -66,7 +66,7 @@ class Model(RuleBasedStateMachine):
         self.controls: dict[int, DesiredState] = {}
         self.late: list[Sent] = []
         self.of_an_earlier_boot: dict[int, float] = {}
-        self.claim_unverified: list[tuple[UnverifiedRow, Reading | None]] = []
+        self.claim_unverified: list[tuple[UnverifiedRow, PassReading | None]] = []
         self.old_doubts: list[UnverifiedRow] = []
         self.asked_again: set[RowKey] = set()
         self.events: tuple[Event, ...] = ()

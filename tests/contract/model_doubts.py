@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from campaign.domain.model import Event, Status
-from campaign.domain.verdict import Conclusion, Latest, Reading, read_back
+from campaign.domain.verdict import Latest, PassReading, Resolution, read_back
 from campaign.ledger.port import DesiredState, UnverifiedRow
 from tests.contract.model_base import QUIET_SECONDS, Process, failures, index, some
 from tests.contract.model_sending import Sending
@@ -35,14 +35,14 @@ class Doubts(Sending):
         unknown = [doubt for doubt in late if rows[id(doubt)].status is Status.UNKNOWN]
         if late:
             doubt, before = (unknown or late)[which % len(unknown or late)], self.everything()
-            assert not self.do(self.pick(by).ledger.record_verification(doubt, Conclusion(status=status), again_in_seconds=None))
+            assert not self.do(self.pick(by).ledger.record_verification(doubt, Resolution(status=status), again_in_seconds=None))
             assert self.everything() == before
 
     @rule(by=index, of=index, limit=some)
     def look(self, by: int, of: int, limit: int) -> None:
         self.claim_unverified += self.taken(self.pick(by), self.campaign(of), limit)
 
-    def taken(self, process: Process, campaign: int, limit: int) -> list[tuple[UnverifiedRow, Reading | None]]:
+    def taken(self, process: Process, campaign: int, limit: int) -> list[tuple[UnverifiedRow, PassReading | None]]:
         doubts = self.do(process.ledger.claim_unverified(campaign, limit))
         for doubt in doubts:
             since = self.world.rows[doubt.claim.campaign, doubt.claim.row].in_doubt_since
@@ -60,7 +60,7 @@ class Doubts(Sending):
     def read(self, which: int, fails: Latest | None) -> None:
         place = which % len(self.claim_unverified)
         doubt, _ = self.claim_unverified[place]
-        reading = Reading(latest=fails) if fails else self.world.read(doubt.claim.pass_id)
+        reading = PassReading(latest=fails) if fails else self.world.read(doubt.claim.pass_id)
         self.claim_unverified[place] = (doubt, reading)
 
     @precondition(lambda self: self.claim_unverified)
@@ -74,8 +74,8 @@ class Doubts(Sending):
         )
         self.record(by, doubt, conclusion, again=5.0 if reading.latest is Latest.UNREADABLE else None)
 
-    def record(self, by: int, doubt: UnverifiedRow, conclusion: Conclusion, *, again: float | None) -> None:
-        self.events = (Event.READ_BACK, Event.LEFT_OUT)
+    def record(self, by: int, doubt: UnverifiedRow, conclusion: Resolution, *, again: float | None) -> None:
+        self.events = (Event.READ_BACK, Event.SKIPPED)
         row = self.world.rows[doubt.claim.campaign, doubt.claim.row]
         if self.do(self.pick(by).ledger.record_verification(doubt, conclusion, again_in_seconds=again)):
             assert row.fence == doubt.claim.fence
@@ -95,7 +95,7 @@ class Doubts(Sending):
         if self.controls[self.campaign(of)] is DesiredState.CANCELLED:
             return
         again = [row for row in self.rows_of(self.campaign(of)) if row.status in statuses and row.in_doubt_since is None]
-        self.events = (Event.RETRIED, Event.LEFT_OUT)
+        self.events = (Event.RETRIED, Event.SKIPPED)
         assert self.do(self.pick(by).ledger.retry(self.campaign(of), frozenset(statuses))) == len(again)
         for row in again:
             row.allowed += row.status is not Status.FAILED
@@ -105,6 +105,6 @@ class Doubts(Sending):
     def control(self, by: int, of: int, control: DesiredState) -> None:
         campaign = self.campaign(of)
         if self.controls[campaign] is not DesiredState.CANCELLED:
-            self.events = (Event.LEFT_OUT,)
+            self.events = (Event.SKIPPED,)
             self.do(self.pick(by).ledger.control(campaign, control))
             self.controls[campaign] = control

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from campaign.domain.model import Event, Outcome, Settlement, Skip, Status
-from campaign.domain.verdict import Fault, Reply, Signature, judge
+from campaign.domain.verdict import Fault, Reply, Signature, classify
 from campaign.ledger.port import DesiredState, Runner
 from campaign.sender.attempt import OnUnknown, Policy, settle_attempt
 from tests.contract.model_base import MARGIN_SECONDS, QUIET_SECONDS, Model, arrivals, index, some
@@ -32,7 +32,7 @@ class Sending(Model):
         if process.runner is None:
             self.register_runner(by, limit)
         assert process.runner is not None
-        self.events = (Event.CLAIMED, Event.LEFT_OUT)
+        self.events = (Event.CLAIMED, Event.SKIPPED)
         claims = self.do(process.ledger.claim(process.runner, limit))
         assert len(claims) <= limit
         assert not claims or self.controls[process.runner.campaign] is DesiredState.GO
@@ -67,7 +67,7 @@ class Sending(Model):
             return
         ended, process.hand = process.hand[:number], process.hand[number:]
         settlements = [self.end_of(sent, result, hold=hold) for sent in ended]
-        self.events = (Event.SETTLED, Event.LEFT_OUT)
+        self.events = (Event.SETTLED, Event.SKIPPED)
         late = self.do(process.ledger.settle(process.runner, settlements))
         rows = [self.world.rows[sent.claim.campaign, sent.claim.row] for sent in ended]
         assert late == [sent.claim for sent in ended if not self.is_held(sent)]
@@ -108,7 +108,7 @@ class Sending(Model):
             )
         policy = Policy(max_attempts=2, on_unknown=OnUnknown.HOLD if hold else OnUnknown.VERIFY, quiet_seconds=QUIET_SECONDS)
         end = ends[result % len(ends)]
-        return settle_attempt(sent.claim, end, judge(end), policy=policy, sent_at=1.0, latency_seconds=0.1, jitter=0.5)
+        return settle_attempt(sent.claim, end, classify(end), policy=policy, sent_at=1.0, latency_seconds=0.1, jitter=0.5)
 
     @rule(by=index, which=st.integers(0, 50), result=st.integers(0, 9))
     def settle_late(self, by: int, which: int, result: int) -> None:
@@ -128,7 +128,7 @@ class Sending(Model):
         process = self.pick(by)
         unsent = [sent for sent in process.hand if not sent.written]
         if process.runner is not None and unsent:
-            self.events = (Event.RELEASED, Event.LEFT_OUT)
+            self.events = (Event.RELEASED, Event.SKIPPED)
             self.do(process.ledger.release(process.runner, [sent.claim for sent in unsent]))
             process.hand = [sent for sent in process.hand if sent.written]
             self.late += unsent

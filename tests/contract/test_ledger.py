@@ -11,7 +11,7 @@ from campaign.domain.errors import UsageError
 from campaign.domain.model import Claim, Settlement, StagedBatch, Status
 from campaign.domain.pacing import SPARE
 from campaign.domain.sheet import NO_LINES, SheetLines
-from campaign.domain.verdict import Conclusion, Latest, Reading
+from campaign.domain.verdict import Latest, PassReading, Resolution
 from campaign.ledger.port import DesiredState, Ledger, LedgerReader
 from tests.contract.backends import Backend, HandClock
 from tests.contract.given import campaign_of, ends, spec, staged
@@ -131,7 +131,7 @@ class TestClaiming:
         sent_again = replace(ends(first, Status.PENDING), may_have_arrived=True)
         await ledger.settle(runner, [sent_again, ends(second, Status.UNKNOWN), ends(third, Status.UNKNOWN, due_in_seconds=None)])
         (doubt,) = await ledger.claim_unverified(record.id, 9)
-        assert await ledger.record_verification(doubt, Conclusion(status=Status.PENDING), again_in_seconds=None)
+        assert await ledger.record_verification(doubt, Resolution(status=Status.PENDING), again_in_seconds=None)
         assert await ledger.retry(record.id, frozenset({Status.UNKNOWN})) == 1
         assert {claim.row: claim.in_doubt for claim in await ledger.claim(runner, 9)} == {1: True, 2: False, 3: True}
 
@@ -276,15 +276,15 @@ class TestDoubt:
     @pytest.mark.parametrize(
         ("conclusion", "again"),
         [
-            (Conclusion(status=Status.ACCEPTED), None),
-            (Conclusion(status=Status.PENDING), None),
-            (Conclusion(status=Status.FAILED, reason="timeout"), None),
-            (Conclusion(status=Status.UNKNOWN, reason="other_message"), None),
-            (Conclusion(status=Status.UNKNOWN, reason="unreadable"), 30.0),
+            (Resolution(status=Status.ACCEPTED), None),
+            (Resolution(status=Status.PENDING), None),
+            (Resolution(status=Status.FAILED, reason="timeout"), None),
+            (Resolution(status=Status.UNKNOWN, reason="other_message"), None),
+            (Resolution(status=Status.UNKNOWN, reason="unreadable"), 30.0),
         ],
     )
     async def test_a_conclusion_is_recorded_once(
-        self, ledger: Ledger, reader: LedgerReader, conclusion: Conclusion, again: float | None
+        self, ledger: Ledger, reader: LedgerReader, conclusion: Resolution, again: float | None
     ) -> None:
         record = await campaign_of(ledger, staged(1))
         runner = await ledger.register_runner(record.id, quiet_seconds=0)
@@ -298,7 +298,7 @@ class TestDoubt:
         assert (row.outcome.status, row.outcome.reason) == (conclusion.status, conclusion.reason if again is None else "timeout")
         assert await ledger.claim_unverified(record.id, 5) == []
         if conclusion.status is not Status.UNKNOWN:
-            assert not await ledger.record_verification(doubt, Conclusion(status=Status.PENDING), again_in_seconds=None)
+            assert not await ledger.record_verification(doubt, Resolution(status=Status.PENDING), again_in_seconds=None)
 
     async def test_a_doubt_knows_what_was_sent_to_its_pass_before(self, ledger: Ledger) -> None:
         first = await campaign_of(ledger, staged(1, "A", message="Old"), name="first")
@@ -338,7 +338,7 @@ class TestDoubt:
         assert await ledger.claim_unverified_orphans(third.id, 5) == []
         (doubt,) = await ledger.claim_unverified_orphans(second.id, 5)
         assert doubt.claim.campaign == first.id
-        await ledger.record_verification(doubt, Conclusion(status=Status.ACCEPTED), again_in_seconds=None)
+        await ledger.record_verification(doubt, Resolution(status=Status.ACCEPTED), again_in_seconds=None)
         assert len(await ledger.claim(two, 1)) == 1
 
     async def test_a_campaign_belongs_to_one_api(self, ledger: Ledger, reader: LedgerReader) -> None:
@@ -364,14 +364,14 @@ class TestDoubt:
     @pytest.mark.parametrize(
         ("reading", "baseline", "before"),
         [
-            (Reading(latest=Latest.TEXT, text="Theirs"), True, "Theirs"),
-            (Reading(latest=Latest.NULL), True, None),
-            (Reading(latest=Latest.MISSING), False, "Old"),
-            (Reading(latest=Latest.UNREADABLE), False, "Old"),
+            (PassReading(latest=Latest.TEXT, text="Theirs"), True, "Theirs"),
+            (PassReading(latest=Latest.NULL), True, None),
+            (PassReading(latest=Latest.MISSING), False, "Old"),
+            (PassReading(latest=Latest.UNREADABLE), False, "Old"),
         ],
     )
     async def test_a_baseline_tells_what_the_pass_held_for_this_claim_only(
-        self, ledger: Ledger, *, reading: Reading, baseline: bool, before: str | None
+        self, ledger: Ledger, *, reading: PassReading, baseline: bool, before: str | None
     ) -> None:
         first = await campaign_of(ledger, staged(1, "A", message="Old"), name="first")
         one = await ledger.register_runner(first.id, quiet_seconds=0)
@@ -383,7 +383,7 @@ class TestDoubt:
         await ledger.settle(runner, [ends(claim, Status.UNKNOWN)])
         (doubt,) = await ledger.claim_unverified(second.id, 1)
         assert (doubt.baseline, doubt.last_before, doubt.sent_before) == (baseline, before, frozenset({"Old"}))
-        await ledger.record_verification(doubt, Conclusion(status=Status.PENDING), again_in_seconds=None)
+        await ledger.record_verification(doubt, Resolution(status=Status.PENDING), again_in_seconds=None)
         (claim,) = await ledger.claim(runner, 1)
         await ledger.settle(runner, [ends(claim, Status.UNKNOWN)])
         (doubt,) = await ledger.claim_unverified(second.id, 1)
@@ -394,9 +394,9 @@ class TestDoubt:
         runner = await ledger.register_runner(record.id, quiet_seconds=0)
         one, two, three = await ledger.claim(runner, 3)
         await ledger.settle(runner, [ends(one, Status.FAILED), ends(two, Status.UNKNOWN)])
-        assert await ledger.witnesses(record.id) == []
+        assert await ledger.reference_passes(record.id) == []
         await ledger.settle(runner, [ends(three, Status.DELIVERED)])
-        assert await ledger.witnesses(record.id) == [("pass-3", "Hello")]
+        assert await ledger.reference_passes(record.id) == [("pass-3", "Hello")]
 
     async def test_a_witness_after_a_doubt_was_sent_once_its_attempt_was_over(self, ledger: Ledger) -> None:
         record = await campaign_of(ledger, *(staged(row) for row in range(1, 6)))
@@ -410,9 +410,9 @@ class TestDoubt:
         await ledger.settle(runner, [ending(one, Status.DELIVERED, 100), ending(two, Status.UNKNOWN, 200)])
         (doubt,) = await ledger.claim_unverified(record.id, 1)
         await ledger.settle(runner, [ending(three, Status.DELIVERED, 209), ending(four, Status.UNKNOWN, 300)])
-        assert await ledger.witnesses_after(doubt) == []
+        assert await ledger.reference_passes_after(doubt) == []
         await ledger.settle(runner, [ending(five, Status.DELIVERED, 210)])
-        assert await ledger.witnesses_after(doubt) == [("pass-5", "Hello")]
+        assert await ledger.reference_passes_after(doubt) == [("pass-5", "Hello")]
 
 
 class TestPace:

@@ -11,7 +11,7 @@ import pytest
 
 from campaign.domain.errors import LedgerError
 from campaign.domain.model import Status
-from campaign.domain.verdict import Conclusion
+from campaign.domain.verdict import Resolution
 from campaign.ledger.clock import LEASE_SECONDS
 from campaign.ledger.port import DesiredState, Runner
 from campaign.ledger.postgres import PostgresLedger, PostgresReader, connection, writer
@@ -108,7 +108,7 @@ class TestACommitWhoseAnswerIsLost:
         await struck(ledger.release(runner, [four]))
         await ledger.settle(runner, [ends(one, Status.UNKNOWN), ends(two, Status.FAILED)])
         (doubt,) = await ledger.claim_unverified(record.id, 9)
-        assert await struck(ledger.record_verification(doubt, Conclusion(status=Status.ACCEPTED), again_in_seconds=None)) is True
+        assert await struck(ledger.record_verification(doubt, Resolution(status=Status.ACCEPTED), again_in_seconds=None)) is True
         assert await struck(ledger.retry(record.id, frozenset({Status.FAILED}))) == 1
         await struck(ledger.deregister_runner(runner, "interrupted"))
         assert [row.outcome.status.value for row in reader.rows(record.id)] == ["accepted", "pending", "unknown", "pending"]

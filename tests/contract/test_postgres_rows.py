@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from campaign.domain.model import Status
-from campaign.domain.verdict import Latest, Reading
+from campaign.domain.verdict import Latest, PassReading
 from campaign.ledger.postgres import PostgresLedger, PostgresReader
 from campaign.ledger.postgres.base import lock_dir
 from tests.contract.given import campaign_of, ends, staged
@@ -41,7 +41,7 @@ async def test_a_character_that_the_database_can_not_hold_stops_nothing(ledger: 
     record = await campaign_of(ledger, odd, staged(2), staged(3))
     runner = await ledger.register_runner(record.id, quiet_seconds=0)
     one, two = await ledger.claim(runner, 2)
-    await ledger.record_baseline(runner, two, Reading(latest=Latest.TEXT, text="Old\0"))
+    await ledger.record_baseline(runner, two, PassReading(latest=Latest.TEXT, text="Old\0"))
     settled = ends(one, Status.FAILED, reason="http_422")
     answer = replace(settled.outcome, error="no\0thing", notification_message="\0")
     assert await ledger.settle(runner, [replace(settled, outcome=answer), ends(two, Status.UNKNOWN)]) == []

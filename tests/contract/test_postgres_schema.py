@@ -14,7 +14,7 @@ from psycopg import errors
 
 from campaign.domain.errors import LedgerPlaceError, LedgerVersionError, UsageError
 from campaign.domain.model import Status, reachable
-from campaign.domain.verdict import Conclusion
+from campaign.domain.verdict import Resolution
 from campaign.ledger.port import DesiredState
 from campaign.ledger.postgres import PostgresLedger, PostgresReader
 from campaign.ledger.postgres.connection import SQL, parse
@@ -147,7 +147,7 @@ class TestRole:
         await ledger.settle(runner, [ends(one, Status.DELIVERED), ends(two, Status.UNKNOWN), ends(three, Status.FAILED)])
         await ledger.release(runner, [four])
         (doubt,) = await ledger.claim_unverified(record.id, 9)
-        assert await ledger.record_verification(doubt, Conclusion(status=Status.ACCEPTED), again_in_seconds=None)
+        assert await ledger.record_verification(doubt, Resolution(status=Status.ACCEPTED), again_in_seconds=None)
         assert await ledger.retry(record.id, frozenset({Status.FAILED})) == 1
         await ledger.control(record.id, DesiredState.PAUSED)
         await ledger.deregister_runner(runner, "paused")

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from campaign.domain.model import Claim, Settlement, Status
-from campaign.domain.verdict import Conclusion
+from campaign.domain.verdict import Resolution
 from campaign.ledger.port import Ledger, LedgerReader
 from tests.contract.backends import HandClock
 from tests.contract.given import campaign_of, ends, staged
@@ -54,7 +54,7 @@ async def test_a_row_that_was_read_back_counts_as_what_it_is_now(ledger: Ledger,
     await ledger.settle(runner, [sent(claim, Status.UNKNOWN, clock, None)])
     (before,) = reader.sends_over_time(record.id, since=BEGIN, until=BEGIN + 1, buckets=1)
     (doubt,) = await ledger.claim_unverified(record.id, 1)
-    await ledger.record_verification(doubt, Conclusion(status=Status.ACCEPTED, reason=""), again_in_seconds=None)
+    await ledger.record_verification(doubt, Resolution(status=Status.ACCEPTED, reason=""), again_in_seconds=None)
     (after,) = reader.sends_over_time(record.id, since=BEGIN, until=BEGIN + 1, buckets=1)
     assert (before.by_status, after.by_status) == ({Status.UNKNOWN: 1}, {Status.ACCEPTED: 1})
 

@@ -3,14 +3,14 @@
 import pytest
 
 from campaign.domain.model import Status
-from campaign.domain.verdict import Conclusion, Latest, Reading, read_back
+from campaign.domain.verdict import Latest, PassReading, Resolution, read_back
 from campaign.ledger.port import DesiredState, Ledger, LedgerReader, Runner, UnverifiedRow
 from tests.contract.backends import Backend, HandClock
 from tests.contract.given import campaign_of, ends, staged
 
 
-def concluded(doubt: UnverifiedRow, latest_text: str | None) -> Conclusion:
-    reading = Reading(latest=Latest.NULL) if latest_text is None else Reading(latest=Latest.TEXT, text=latest_text)
+def concluded(doubt: UnverifiedRow, latest_text: str | None) -> Resolution:
+    reading = PassReading(latest=Latest.NULL) if latest_text is None else PassReading(latest=Latest.TEXT, text=latest_text)
     return read_back(
         reading, message=doubt.claim.message, sent_before=doubt.sent_before, last_before=doubt.last_before, baseline=doubt.baseline
     )
@@ -79,10 +79,10 @@ async def test_a_reading_concluded_late_does_not_overrule_a_row_that_waits_for_a
     (slow,) = await ledger.claim_unverified(record.id, 1)
     clock.advance(3600)  # far longer than any reading takes, as after a suspended hour
     (quick,) = await ledger.claim_unverified(record.id, 1)
-    assert await ledger.record_verification(quick, Conclusion(status=Status.UNKNOWN, reason="other_message"), again_in_seconds=None)
+    assert await ledger.record_verification(quick, Resolution(status=Status.UNKNOWN, reason="other_message"), again_in_seconds=None)
     other = await campaign_of(ledger, staged(1, "A", message="Old"), name="meanwhile")
     await sent(ledger, other.id, Status.DELIVERED)
-    assert not await ledger.record_verification(slow, Conclusion(status=Status.PENDING), again_in_seconds=None)
+    assert not await ledger.record_verification(slow, Resolution(status=Status.PENDING), again_in_seconds=None)
     assert reader.counts(record.id).by_status[Status.UNKNOWN] == 1
 
 
@@ -97,12 +97,12 @@ async def test_a_conclusion_of_an_older_claim_changes_nothing(ledger: Ledger, re
     record = await campaign_of(ledger, staged(1, "A"))
     runner = await sent(ledger, record.id, Status.UNKNOWN)
     (old,) = await ledger.claim_unverified(record.id, 1)
-    assert await ledger.record_verification(old, Conclusion(status=Status.PENDING), again_in_seconds=None)
+    assert await ledger.record_verification(old, Resolution(status=Status.PENDING), again_in_seconds=None)
     (claim,) = await ledger.claim(runner, 1)
     await ledger.settle(runner, [ends(claim, Status.UNKNOWN, due_in_seconds=10)])
     before = list(reader.rows(record.id))
     for status in (Status.ACCEPTED, Status.PENDING, Status.UNKNOWN):
-        assert not await ledger.record_verification(old, Conclusion(status=status), again_in_seconds=None)
+        assert not await ledger.record_verification(old, Resolution(status=status), again_in_seconds=None)
     assert list(reader.rows(record.id)) == before
     clock.advance(10.5)
     assert len(await ledger.claim_unverified(record.id, 1)) == 1

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from campaign.domain.model import Claim, Status
-from campaign.domain.verdict import Latest, Reading
+from campaign.domain.verdict import Latest, PassReading
 
 RowKey = tuple[int, int]
 """Campaign and row."""
@@ -86,10 +86,10 @@ class World:
         self.texts.setdefault(row.pass_key, []).append(row.message)
         self.arrivals[row.key] += 1
 
-    def read(self, pass_key: str) -> Reading:
+    def read(self, pass_key: str) -> PassReading:
         """What Show Pass says."""
         texts = self.texts.get(pass_key)
-        return Reading(latest=Latest.TEXT, text=texts[-1]) if texts else Reading(latest=Latest.NULL)
+        return PassReading(latest=Latest.TEXT, text=texts[-1]) if texts else PassReading(latest=Latest.NULL)
 
     def _arrive(self, sent: Sent) -> None:
         row = self.rows[sent.claim.campaign, sent.claim.row]

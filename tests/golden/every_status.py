@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from campaign.domain.model import Claim, Outcome, Settlement, StagedRow, Status
-from campaign.domain.verdict import Conclusion
+from campaign.domain.verdict import Resolution
 from campaign.ledger.port import CampaignRecord, Ledger, LedgerReader, Runner
 from tests.contract.backends import HandClock
 from tests.contract.given import ends, spec, staged
@@ -110,7 +110,7 @@ async def everything_happened(ledger: Ledger, reader: LedgerReader, clock: HandC
     second = await ledger.register_runner(record.id, quiet_seconds=0, account="token")
     for place, doubt in enumerate(await ledger.claim_unverified(record.id, 9)):
         status = (Status.ACCEPTED, Status.PENDING, Status.UNKNOWN)[place % 3]
-        conclusion = Conclusion(status=status, reason="other_message" if status is Status.UNKNOWN else "")
+        conclusion = Resolution(status=status, reason="other_message" if status is Status.UNKNOWN else "")
         await ledger.record_verification(doubt, conclusion, again_in_seconds=None)
     await given.settle(second, await ledger.claim(second, 15), shift=2)
     await ledger.deregister_runner(second, "limit")

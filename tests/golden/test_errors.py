@@ -20,7 +20,7 @@ from campaign.console.console_settings import ConsoleSettings
 from campaign.console.subprocesses import CommandSpec
 from campaign.domain.errors import CampaignError
 from campaign.domain.failure_guard import FEWEST_FOR_A_SHARE, PATIENCE_SECONDS, FailureGuard, Halt
-from campaign.domain.verdict import Proof, Verdict
+from campaign.domain.verdict import AttemptOutcome, Evidence
 from campaign.engine.cluster import check_address
 from campaign.engine.protocol import check_settings
 from campaign.ledger import ledger_errors
@@ -242,21 +242,21 @@ def test_errors_of_the_simulator(golden: Golden) -> None:
 
 
 def test_safeguards(golden: Golden) -> None:
-    def lasting(verdict: Verdict) -> str:
+    def lasting(verdict: AttemptOutcome) -> str:
         guard = FailureGuard()
         said = [guard.note(verdict, failed=False, now=float(now)) for now in range(0, int(PATIENCE_SECONDS) + 1, 50)]
         return said[-1]
 
     failing = [FailureGuard(halt=Halt(count=3)), FailureGuard(halt=Halt(share=0.2))]
-    refused = Verdict(proof=Proof.REFUSED, reason="http_404")
+    refused = AttemptOutcome(proof=Evidence.REFUSED, reason="http_404")
     said = [[guard.note(refused, failed=True, now=0.0) for _ in range(FEWEST_FOR_A_SHARE)] for guard in failing]
     golden(
         "\n".join(
             [
-                FailureGuard().note(Verdict(proof=Proof.TOKEN_REFUSED, reason="http_401"), failed=False, now=0.0),
-                lasting(Verdict(proof=Proof.THROTTLED, reason="http_429")),
-                lasting(Verdict(proof=Proof.AMBIGUOUS, reason="http_500")),
-                lasting(Verdict(proof=Proof.NOT_ACCEPTED, reason="dns", error="Check the DNS.")),
+                FailureGuard().note(AttemptOutcome(proof=Evidence.TOKEN_REFUSED, reason="http_401"), failed=False, now=0.0),
+                lasting(AttemptOutcome(proof=Evidence.THROTTLED, reason="http_429")),
+                lasting(AttemptOutcome(proof=Evidence.AMBIGUOUS, reason="http_500")),
+                lasting(AttemptOutcome(proof=Evidence.NOT_ACCEPTED, reason="dns", error="Check the DNS.")),
                 said[0][2],
                 said[1][-1],
             ]

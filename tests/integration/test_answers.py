@@ -13,8 +13,8 @@ import pytest
 
 from campaign.domain.failure_guard import FIRST_REFUSED, FOREIGN_ANSWERS, FOREIGN_SENDS, MOST_REFUSED
 from campaign.domain.model import Status
+from campaign.domain.verdict import Evidence, Latest, PassReading, Reply, Signature, rule_of
 from campaign.domain.verdict import Fault as Failure
-from campaign.domain.verdict import Latest, Proof, Reading, Reply, Signature, rule_of
 from campaign.ledger.port import CampaignRecord
 from campaign.sender.attempt import EARLIER_ATTEMPT, OnUnknown, Policy
 from campaign.sender.gateway import HttpGateway
@@ -30,9 +30,9 @@ TOKEN = "token"
 BY_GATEWAYS = tuple(
     status
     for status in (*range(300, 309), *range(401, 600))
-    if rule_of(status).proof in {Proof.AMBIGUOUS, Proof.ROW_OR_ALL, Proof.THROTTLED}
+    if rule_of(status).proof in {Evidence.AMBIGUOUS, Evidence.ROW_OR_ALL, Evidence.THROTTLED}
 )
-REFUSALS = tuple(status for status in range(400, 500) if rule_of(status).proof in {Proof.REFUSED, Proof.THROTTLED})
+REFUSALS = tuple(status for status in range(400, 500) if rule_of(status).proof in {Evidence.REFUSED, Evidence.THROTTLED})
 
 
 def posts(given: Rig) -> list[str | None]:
@@ -317,7 +317,7 @@ class TestForbiddenToken:
     ) -> None:
         monkeypatch.setattr("campaign.domain.pacing.clamp", lambda *_: 0.0)
         async with rig(tmp_path, timeout_seconds=10.0, forbidden=frozenset({"theirs"})) as given:
-            given.gateway = _answering_reads(Reading(latest=Latest.UNREADABLE, http_status=status))
+            given.gateway = _answering_reads(PassReading(latest=Latest.UNREADABLE, http_status=status))
             record = await given.campaign("ours", "theirs")
             assert (await given.send(record)).ended is StopReason.FINISHED
             assert given.statuses(record) == {"ours": ("delivered", ""), "theirs": ("failed", "forbidden")}
@@ -511,7 +511,7 @@ def refusing_messages_to(theirs: AbstractSet[str]) -> type[HttpGateway]:
     return Refusing
 
 
-def _answering_reads(reading: Reading) -> type[HttpGateway]:
+def _answering_reads(reading: PassReading) -> type[HttpGateway]:
     """The way through a proxy that gives this answer to whatever is read, once messages are sent."""
 
     class Answering(HttpGateway):
@@ -521,7 +521,7 @@ def _answering_reads(reading: Reading) -> type[HttpGateway]:
             self.sends = True
             return await super().send(pass_id, message, in_flight=in_flight)
 
-        async def read(self, pass_id: str) -> Reading:
+        async def read(self, pass_id: str) -> PassReading:
             return reading if self.sends else await super().read(pass_id)
 
     return Answering
@@ -546,8 +546,8 @@ class _TakingAndForbiddingAll(HttpGateway):
 class _TakingAndForbiddingAllAndReads(_TakingAndForbiddingAll):
     """The same where the token may not read."""
 
-    async def read(self, pass_id: str) -> Reading:  # noqa: ARG002 - it reads nothing
-        return Reading(latest=Latest.UNREADABLE, http_status=403, signature=Signature(documented=True))
+    async def read(self, pass_id: str) -> PassReading:  # noqa: ARG002 - it reads nothing
+        return PassReading(latest=Latest.UNREADABLE, http_status=403, signature=Signature(documented=True))
 
 
 class _ShowingItsOwnPage(HttpGateway):
@@ -562,9 +562,9 @@ class _ShowingItsOwnPage(HttpGateway):
 class _LeadingElsewhere(HttpGateway):
     """The way to a server that redirects reads of the first pass."""
 
-    async def read(self, pass_id: str) -> Reading:
+    async def read(self, pass_id: str) -> PassReading:
         if pass_id == passes(1)[0]:
-            return Reading(latest=Latest.UNREADABLE, http_status=301, signature=Signature(redirects_to="/elsewhere"))
+            return PassReading(latest=Latest.UNREADABLE, http_status=301, signature=Signature(redirects_to="/elsewhere"))
         return await super().read(pass_id)
 
 
@@ -576,9 +576,9 @@ class _NotFoundPageForTheFirst(HttpGateway):
             return Reply(http_status=404, signature=Signature(page=True))
         return await super().send(pass_id, message, in_flight=in_flight)
 
-    async def read(self, pass_id: str) -> Reading:
+    async def read(self, pass_id: str) -> PassReading:
         if pass_id == passes(1)[0]:
-            return Reading(latest=Latest.UNREADABLE, http_status=404, signature=Signature(page=True))
+            return PassReading(latest=Latest.UNREADABLE, http_status=404, signature=Signature(page=True))
         return await super().read(pass_id)
 
 
@@ -591,10 +591,10 @@ class _NotFoundPageForAllThatIsRead(_NotFoundPageForTheFirst):
         self.sends = True
         return await super().send(pass_id, message, in_flight=in_flight)
 
-    async def read(self, pass_id: str) -> Reading:
+    async def read(self, pass_id: str) -> PassReading:
         if not self.sends:
             return await HttpGateway.read(self, pass_id)
-        return Reading(latest=Latest.UNREADABLE, http_status=404, signature=Signature(page=True))
+        return PassReading(latest=Latest.UNREADABLE, http_status=404, signature=Signature(page=True))
 
 
 class _NotFoundAtFirst(HttpGateway):
@@ -604,10 +604,10 @@ class _NotFoundAtFirst(HttpGateway):
         super().__init__(**settings)
         self.reads = Counter[str]()
 
-    async def read(self, pass_id: str) -> Reading:
+    async def read(self, pass_id: str) -> PassReading:
         self.reads[pass_id] += 1
         if self.reads.total() > 1 and self.reads[pass_id] < MOST_READS:
-            return Reading(latest=Latest.UNREADABLE, http_status=404, signature=Signature(page=True))
+            return PassReading(latest=Latest.UNREADABLE, http_status=404, signature=Signature(page=True))
         return await super().read(pass_id)
 
 

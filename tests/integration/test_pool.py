@@ -10,7 +10,7 @@ import pytest
 
 from campaign.domain.failure_guard import TROUBLES_IN_A_ROW
 from campaign.domain.model import Status
-from campaign.domain.verdict import Latest, Reading
+from campaign.domain.verdict import Latest, PassReading
 from campaign.insights import exit_code_of
 from campaign.sender.attempt import OnUnknown, Policy
 from campaign.sender.gateway import HttpGateway
@@ -140,7 +140,7 @@ class TestAmbiguity:
 class Lagging(HttpGateway):
     """The way to an API whose readings lag behind: they show what was sent to the first passes only."""
 
-    async def read(self, pass_id: str) -> Reading:
+    async def read(self, pass_id: str) -> PassReading:
         found = await super().read(pass_id)
         return found if pass_id in passes(8) else replace(found, latest=Latest.NULL, text="")
 
@@ -148,7 +148,7 @@ class Lagging(HttpGateway):
 class Escaping(HttpGateway):
     """The way to an API that shows texts as a web page would hold them."""
 
-    async def read(self, pass_id: str) -> Reading:
+    async def read(self, pass_id: str) -> PassReading:
         found = await super().read(pass_id)
         return replace(found, text=html.escape(found.text))
 
@@ -156,7 +156,7 @@ class Escaping(HttpGateway):
 class Adding(HttpGateway):
     """The way to an API that shows something beside each text."""
 
-    async def read(self, pass_id: str) -> Reading:
+    async def read(self, pass_id: str) -> PassReading:
         found = await super().read(pass_id)
         return replace(found, text=f"{found.text} (see the back of your pass)" if found.text else "")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 
-from campaign.domain.verdict import Latest, Proof, Reply, judge
+from campaign.domain.verdict import Evidence, Latest, Reply, classify
 from campaign.sender.gateway import HttpGateway
 from tests.examples import examples
 from tests.integration.gateway.rawserver import DELIVERED, OK, RawServer, Wire, gateway, http, serving
@@ -81,9 +81,9 @@ def test_no_bytes_make_a_send_raise_hang_or_claim_too_much(api: Api, answer: Ans
         async with asyncio.timeout(TOTAL_SECONDS + SLACK_SECONDS):
             result = await api.client.send("first", "Hello")
         assert len(api.seen) == 1
-        proof = judge(result).proof
-        assert proof is not Proof.NOT_ACCEPTED
-        assert proof is not Proof.DELIVERED or says_delivered(answer.raw), (answer, result)
+        proof = classify(result).proof
+        assert proof is not Evidence.NOT_ACCEPTED
+        assert proof is not Evidence.DELIVERED or says_delivered(answer.raw), (answer, result)
         assert len(repr(result)) < 2_000
         async with asyncio.timeout(TOTAL_SECONDS + SLACK_SECONDS):
             after = await api.client.send("next", "Hello")

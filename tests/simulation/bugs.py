@@ -13,7 +13,7 @@ import apsw
 from campaign.domain import verdict
 from campaign.domain.model import Status
 from campaign.domain.schedule import Schedule
-from campaign.domain.verdict import Conclusion, Fault, Proof, Reply, Verdict
+from campaign.domain.verdict import AttemptOutcome, Evidence, Fault, Reply, Resolution
 from campaign.ledger.port import DesiredState
 from campaign.ledger.sqlite import SqliteReader, base, connection, ledger
 from campaign.ledger.sqlite.base import Store
@@ -24,11 +24,11 @@ Bug = Callable[[], AbstractContextManager[object]]
 
 
 def _judged(is_concerned: Callable[[Reply | Fault], bool]) -> AbstractContextManager[object]:
-    def judge(result: Reply | Fault) -> Verdict:
-        found = verdict.judge(result)
-        return replace(found, proof=Proof.NOT_ACCEPTED) if is_concerned(result) else found
+    def judge(result: Reply | Fault) -> AttemptOutcome:
+        found = verdict.classify(result)
+        return replace(found, proof=Evidence.NOT_ACCEPTED) if is_concerned(result) else found
 
-    return mock.patch.object(executor, "judge", judge)
+    return mock.patch.object(executor, "classify", judge)
 
 
 def server_errors_are_sent_again() -> AbstractContextManager[object]:
@@ -98,12 +98,12 @@ def no_quiet_period() -> AbstractContextManager[object]:
 
 def readings_say_not_arrived() -> AbstractContextManager[object]:
     """Whatever a pass shows, the message is sent again."""
-    return mock.patch.object(verify, "read_back", return_value=Conclusion(status=Status.PENDING))
+    return mock.patch.object(verify, "read_back", return_value=Resolution(status=Status.PENDING))
 
 
 def any_text_is_the_message() -> AbstractContextManager[object]:
     """Whatever a pass shows is taken for the message."""
-    return mock.patch.object(verify, "read_back", return_value=Conclusion(status=Status.ACCEPTED))
+    return mock.patch.object(verify, "read_back", return_value=Resolution(status=Status.ACCEPTED))
 
 
 def broken_off_was_not_written() -> AbstractContextManager[object]:

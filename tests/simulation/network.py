@@ -8,7 +8,7 @@ from typing import Final, Self
 
 import orjson
 
-from campaign.domain.verdict import Fault, Latest, Reading, Reply
+from campaign.domain.verdict import Fault, Latest, PassReading, Reply
 from campaign.sender.port import InFlight
 from campaign.sender.responses import read_pass, read_reply
 from campaign.simulator.config import SimulatorConfig
@@ -118,19 +118,19 @@ class SimulatedGateway:
             case _:
                 return Fault(reason="disconnected", written=True, error="The connection was cut.")
 
-    async def read(self, pass_id: str) -> Reading:
+    async def read(self, pass_id: str) -> PassReading:
         network = self._network
         await asyncio.sleep(network.luck.uniform(0.0, 0.01))
         if network.down or network.luck.random() < network.unreachable:
-            return Reading(latest=Latest.UNREADABLE, error="No connection.")
+            return PassReading(latest=Latest.UNREADABLE, error="No connection.")
         answered: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
         network.ask("GET", f"/api/v1/passes/{pass_id}", b"", answered)
         try:
             async with asyncio.timeout(15.0):
                 answer = await answered
         except TimeoutError:
-            return Reading(latest=Latest.UNREADABLE, error="No answer in time.")
+            return PassReading(latest=Latest.UNREADABLE, error="No answer in time.")
         if answer is None or answer.act is not Act.ANSWER:
-            return Reading(latest=Latest.UNREADABLE, error="The connection was cut.")
+            return PassReading(latest=Latest.UNREADABLE, error="The connection was cut.")
         headers = {"Content-Type": answer.content_type} | answer.headers
         return read_pass(http_status=answer.status, headers=headers, body=answer.body, whole=True, token=TOKEN, now=network.wall())

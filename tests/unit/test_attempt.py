@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from campaign.domain.model import Claim, Event, Outcome, Settlement, Status, allowed
 from campaign.domain.pacing import LONGEST_RETRY_AFTER_SECONDS
-from campaign.domain.verdict import Fault, Proof, Reply, Signature, judge
+from campaign.domain.verdict import Evidence, Fault, Reply, Signature, classify
 from campaign.sender.attempt import EARLIER_ATTEMPT, OnUnknown, Policy, settle_attempt
 
 SENT_AT = 1_800_000_000.0
@@ -40,7 +40,7 @@ def settled(result: Reply | Fault, policy: Policy | None = None, *, attempts: in
     return settle_attempt(
         claim(attempts=attempts, tries=tries),
         result,
-        judge(result),
+        classify(result),
         policy=policy or Policy(),
         sent_at=SENT_AT,
         latency_seconds=0.25,
@@ -135,7 +135,7 @@ def test_what_may_have_arrived_before_stays_in_doubt_though_the_last_attempt_did
 ) -> None:
     doubtful = replace(claim(attempts=tries, tries=tries), in_doubt=True)
     policy = Policy(on_unknown=on_unknown)
-    found = settle_attempt(doubtful, result, judge(result), policy=policy, sent_at=SENT_AT, latency_seconds=0.25, jitter=0.5)
+    found = settle_attempt(doubtful, result, classify(result), policy=policy, sent_at=SENT_AT, latency_seconds=0.25, jitter=0.5)
     assert (found.outcome.status, found.outcome.reason, found.outcome.error) == (Status.UNKNOWN, EARLIER_ATTEMPT, result.error)
     assert found.due_in_seconds is None
 
@@ -149,7 +149,7 @@ def test_a_resend_waits_for_what_a_503_asked() -> None:
 def test_every_settlement_is_one_the_ledger_takes(
     result: Reply | Fault, on_unknown: OnUnknown, tries: int, most: int, jitter: float
 ) -> None:
-    verdict = judge(result)
+    verdict = classify(result)
     settlement = settle_attempt(
         claim(attempts=tries, tries=tries),
         result,
@@ -168,7 +168,7 @@ def test_every_settlement_is_one_the_ledger_takes(
         assert due is not None
         assert 0 <= due <= LONGEST_RETRY_AFTER_SECONDS + 1
         assert settlement.tries < most or not verdict.counts_as_attempt
-        assert verdict.proof is not Proof.AMBIGUOUS or on_unknown is OnUnknown.RESEND
+        assert verdict.proof is not Evidence.AMBIGUOUS or on_unknown is OnUnknown.RESEND
     elif status is not Status.UNKNOWN:
         assert due is None
 
@@ -178,7 +178,7 @@ def test_what_is_not_held_against_the_row_uses_up_no_try_and_never_fails_it(resu
     settlement = settle_attempt(
         claim(attempts=9, tries=4),
         result,
-        judge(result),
+        classify(result),
         policy=Policy(max_attempts=5),
         sent_at=SENT_AT,
         latency_seconds=0.25,

@@ -25,13 +25,13 @@ from campaign.domain.failure_guard import (
     Refusals,
     parse_halt,
 )
-from campaign.domain.verdict import Fault, Latest, Proof, Reading, Reply, Signature, Verdict
+from campaign.domain.verdict import AttemptOutcome, Evidence, Fault, Latest, PassReading, Reply, Signature
 
-FINE = Verdict(proof=Proof.DELIVERED)
-REFUSED = Verdict(proof=Proof.REFUSED, reason="http_404")
-TROUBLE = Verdict(proof=Proof.AMBIGUOUS, reason="http_500")
-UNREACHED = Verdict(proof=Proof.NOT_ACCEPTED, reason="dns", error="Check the DNS.")
-THROTTLED = Verdict(proof=Proof.THROTTLED, reason="http_429")
+FINE = AttemptOutcome(proof=Evidence.DELIVERED)
+REFUSED = AttemptOutcome(proof=Evidence.REFUSED, reason="http_404")
+TROUBLE = AttemptOutcome(proof=Evidence.AMBIGUOUS, reason="http_500")
+UNREACHED = AttemptOutcome(proof=Evidence.NOT_ACCEPTED, reason="dns", error="Check the DNS.")
+THROTTLED = AttemptOutcome(proof=Evidence.THROTTLED, reason="http_429")
 
 
 @pytest.mark.parametrize(
@@ -64,14 +64,14 @@ def test_any_text_is_one_limit_or_refused(text: str) -> None:
 
 
 def test_a_refused_token_stops_at_once() -> None:
-    assert FailureGuard().note(Verdict(proof=Proof.TOKEN_REFUSED, reason="http_401"), failed=False, now=0.0)
+    assert FailureGuard().note(AttemptOutcome(proof=Evidence.TOKEN_REFUSED, reason="http_401"), failed=False, now=0.0)
 
 
 def test_a_refusal_of_a_row_or_of_all_is_no_failure_yet_but_ends_the_row_of_troubles() -> None:
     guard = FailureGuard(halt=Halt(count=1))
     for _ in range(TROUBLES_IN_A_ROW):
         guard.note(UNREACHED, failed=False, now=0.0)
-    assert not guard.note(Verdict(proof=Proof.ROW_OR_ALL, reason="forbidden"), failed=False, now=0.0)
+    assert not guard.note(AttemptOutcome(proof=Evidence.ROW_OR_ALL, reason="forbidden"), failed=False, now=0.0)
     assert not guard.in_trouble
 
 
@@ -122,8 +122,8 @@ def test_troubles_in_a_row_make_everyone_pause_longer_and_longer() -> None:
     assert pauses == [0.0] * (TROUBLES_IN_A_ROW - 1) + [1.0, 2.0, 4.0, 8.0, 16.0, 32.0] + [LONGEST_PAUSE_SECONDS] * 3
 
 
-@pytest.mark.parametrize("answer", [FINE, REFUSED, Verdict(proof=Proof.AMBIGUOUS, reason="http_422")])
-def test_an_answer_ends_the_row_of_troubles(answer: Verdict) -> None:
+@pytest.mark.parametrize("answer", [FINE, REFUSED, AttemptOutcome(proof=Evidence.AMBIGUOUS, reason="http_422")])
+def test_an_answer_ends_the_row_of_troubles(answer: AttemptOutcome) -> None:
     guard = FailureGuard()
     for _ in range(TROUBLES_IN_A_ROW + 3):
         guard.note(UNREACHED, failed=False, now=0.0)
@@ -140,7 +140,7 @@ def test_an_answer_ends_the_row_of_troubles(answer: Verdict) -> None:
     ("verdict", "why"),
     [(THROTTLED, "429"), (TROUBLE, "15 minutes"), (UNREACHED, UNREACHED.error)],
 )
-def test_trouble_that_lasts_stops_the_run(verdict: Verdict, why: str) -> None:
+def test_trouble_that_lasts_stops_the_run(verdict: AttemptOutcome, why: str) -> None:
     guard = FailureGuard()
     for seconds in range(0, int(PATIENCE_SECONDS), 50):
         assert not guard.note(verdict, failed=False, now=50.0 + seconds)
@@ -384,7 +384,7 @@ class TestRecognition:
 
     def test_a_proxy_that_does_not_accept_the_login_stops_after_a_few_whatever_it_is_asked_for(self) -> None:
         sent = Fault(reason=PROXY_AUTH, written=False, error="No login.")
-        read = Reading(latest=Latest.UNREADABLE, cause=PROXY_AUTH, error="No login.")
+        read = PassReading(latest=Latest.UNREADABLE, cause=PROXY_AUTH, error="No login.")
         guard = Recognition(origin="https://api.example")
         for _ in range(LOGINS_REFUSED - 1):
             assert not guard.note_send(sent)
@@ -393,11 +393,11 @@ class TestRecognition:
 
     def test_a_gateway_that_lets_reads_through_and_keeps_messages_back_is_noticed(self) -> None:
         guard = Recognition(origin="https://api.example")
-        assert not guard.note_read(Reading(latest=Latest.NULL, http_status=200, signature=Signature(documented=True)))
+        assert not guard.note_read(PassReading(latest=Latest.NULL, http_status=200, signature=Signature(documented=True)))
         assert [bool(guard.note_send(PORTAL)) for _ in range(FOREIGN_SENDS)] == [False] * (FOREIGN_SENDS - 1) + [True]
 
     def test_reads_that_somebody_else_answers_stop_only_a_run_that_passentry_never_answered(self) -> None:
-        elsewhere = Reading(latest=Latest.UNREADABLE, http_status=302, signature=Signature(redirects_to="portal.example"))
+        elsewhere = PassReading(latest=Latest.UNREADABLE, http_status=302, signature=Signature(redirects_to="portal.example"))
         guard = Recognition(origin="https://api.example")
         said = [guard.note_read(elsewhere) for _ in range(FOREIGN_ANSWERS)]
         assert said[:-1] == [""] * (FOREIGN_ANSWERS - 1)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from campaign.domain.verdict import UNSIGNED, Latest, Reading, Reply, Signature
+from campaign.domain.verdict import UNSIGNED, Latest, PassReading, Reply, Signature
 from campaign.sender.responses import LONGEST_EXCERPT, read_pass, read_reply
 
 TOKEN = "pe_live_0123456789abcdef"
@@ -24,7 +24,7 @@ def notified(status: object, message: object = "Delivered succesfully") -> dict[
     return {"data": {}, "meta": {"notifications": {"status": status, "message": message}}}
 
 
-def reading(body: object, *, status: int = 200, whole: bool = True) -> Reading:
+def reading(body: object, *, status: int = 200, whole: bool = True) -> PassReading:
     raw = body if isinstance(body, bytes) else orjson.dumps(body)
     return read_pass(http_status=status, headers=CIMultiDict(), body=raw, whole=whole, token=TOKEN, now=NOON)
 
@@ -160,11 +160,11 @@ def test_a_429_tells_how_long_to_wait() -> None:
 
 
 def test_a_pass_that_was_read() -> None:
-    assert reading(holding(latestMessage=" Hello\n🎁 ", status="active", deviceType="apple")) == Reading(
+    assert reading(holding(latestMessage=" Hello\n🎁 ", status="active", deviceType="apple")) == PassReading(
         latest=Latest.TEXT, text=" Hello\n🎁 ", http_status=200, pass_status="active", device_type="apple"
     )
-    assert reading(holding(latestMessage=None, status=None)) == Reading(latest=Latest.NULL, http_status=200)
-    assert reading(holding(status="issued")) == Reading(latest=Latest.MISSING, http_status=200, pass_status="issued")
+    assert reading(holding(latestMessage=None, status=None)) == PassReading(latest=Latest.NULL, http_status=200)
+    assert reading(holding(status="issued")) == PassReading(latest=Latest.MISSING, http_status=200, pass_status="issued")
     assert reading(holding(latestMessage="x" * 9999)).text == "x" * 9999
 
 
@@ -190,7 +190,7 @@ def test_a_pass_that_can_not_be_read(body: object) -> None:
 
 @pytest.mark.parametrize("status", [201, 204, 302, 404, 429, 500])
 def test_only_a_200_is_a_reading(status: int) -> None:
-    assert reading({"errors": ["no"]}, status=status) == Reading(latest=Latest.UNREADABLE, http_status=status, error="no")
+    assert reading({"errors": ["no"]}, status=status) == PassReading(latest=Latest.UNREADABLE, http_status=status, error="no")
     assert reading(holding(latestMessage="Hello"), status=status).latest is Latest.UNREADABLE
     assert reading(holding(latestMessage="Hello"), whole=False).latest is Latest.UNREADABLE
 

@@ -12,17 +12,17 @@ from campaign.domain.verdict import (
     ANSWERS,
     UNLISTED,
     UNSIGNED,
-    Conclusion,
+    AttemptOutcome,
+    Evidence,
     Fault,
     Latest,
-    Proof,
-    Reading,
+    PassReading,
     Reply,
+    Resolution,
     Signature,
-    Verdict,
     after_reading,
+    classify,
     foreign,
-    judge,
     read_back,
     same_text,
     status_after,
@@ -46,22 +46,22 @@ OF_THE_CALLER = {402, 403}
 @pytest.mark.parametrize("readable", [True, False])
 def test_what_a_status_proves(signature: Signature, *, readable: bool) -> None:
     # What has a row sent once more has to be PassEntry's own.
-    of_the_caller = Proof.ROW_OR_ALL if signature.documented else Proof.AMBIGUOUS
-    proven = dict.fromkeys(FINAL, Proof.REFUSED) | dict.fromkeys(OF_THE_CALLER, of_the_caller)
-    proven |= {401: Proof.TOKEN_REFUSED, 429: Proof.THROTTLED}
+    of_the_caller = Evidence.ROW_OR_ALL if signature.documented else Evidence.AMBIGUOUS
+    proven = dict.fromkeys(FINAL, Evidence.REFUSED) | dict.fromkeys(OF_THE_CALLER, of_the_caller)
+    proven |= {401: Evidence.TOKEN_REFUSED, 429: Evidence.THROTTLED}
     for http_status in (*range(100, 200), *range(300, 1000)):
         reply = Reply(http_status=http_status, readable=readable, notification_status="delivered", error="the excerpt", signature=signature)
         reason = "forbidden" if http_status == 403 else f"http_{http_status}"
-        assert judge(reply) == Verdict(proof=proven.get(http_status, Proof.AMBIGUOUS), reason=reason, error="the excerpt")
+        assert classify(reply) == AttemptOutcome(proof=proven.get(http_status, Evidence.AMBIGUOUS), reason=reason, error="the excerpt")
 
 
 @pytest.mark.parametrize("http_status", sorted(FINAL | OF_THE_CALLER | {401, 429, 408, 302, 500}))
 @pytest.mark.parametrize("signature", [UNSIGNED, PAGE], ids=["bare", "page"])
 def test_an_answer_that_nothing_shows_to_be_an_apis_proves_nothing(signature: Signature, http_status: int) -> None:
     # A 401 stops the run all the same.
-    proof = Proof.TOKEN_REFUSED if http_status == 401 and not signature.page else Proof.AMBIGUOUS
+    proof = Evidence.TOKEN_REFUSED if http_status == 401 and not signature.page else Evidence.AMBIGUOUS
     reason = "forbidden" if http_status == 403 and not signature.page else f"http_{http_status}"
-    assert judge(Reply(http_status=http_status, signature=signature)) == Verdict(proof=proof, reason=reason)
+    assert classify(Reply(http_status=http_status, signature=signature)) == AttemptOutcome(proof=proof, reason=reason)
 
 
 def test_every_rule_says_why() -> None:
@@ -80,7 +80,7 @@ def rows_of(text: str) -> list[list[str]]:
     """The cells of the lines of the table of statuses."""
     lines = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("| ") and line.count("|") == 4]
     found = [[cell.strip(" `") for cell in cells] for cells in lines]
-    return [cells for cells in found if cells[1] in set(Proof)]
+    return [cells for cells in found if cells[1] in set(Evidence)]
 
 
 @pytest.mark.parametrize(
@@ -102,71 +102,71 @@ def rows_of(text: str) -> list[list[str]]:
         (Reply(http_status=403, signature=API_PAGE), False),
         (Reply(http_status=403), True),
         (Reply(http_status=403, signature=API), False),
-        (Reading(latest=Latest.UNREADABLE, http_status=403), False),
+        (PassReading(latest=Latest.UNREADABLE, http_status=403), False),
         (Reply(http_status=404, signature=PAGE), True),
         (Reply(http_status=404), False),
         (Reply(http_status=429, signature=PAGE), False),
         (Reply(http_status=502, signature=PAGE), False),
-        (Reading(latest=Latest.UNREADABLE, http_status=200, signature=PAGE), True),
-        (Reading(latest=Latest.UNREADABLE, http_status=302), True),
-        (Reading(latest=Latest.UNREADABLE, http_status=404), False),
-        (Reading(latest=Latest.UNREADABLE, http_status=503, signature=PAGE), False),
-        (Reading(latest=Latest.UNREADABLE), False),
-        (Reading(latest=Latest.NULL, http_status=200, signature=API), False),
+        (PassReading(latest=Latest.UNREADABLE, http_status=200, signature=PAGE), True),
+        (PassReading(latest=Latest.UNREADABLE, http_status=302), True),
+        (PassReading(latest=Latest.UNREADABLE, http_status=404), False),
+        (PassReading(latest=Latest.UNREADABLE, http_status=503, signature=PAGE), False),
+        (PassReading(latest=Latest.UNREADABLE), False),
+        (PassReading(latest=Latest.NULL, http_status=200, signature=API), False),
     ],
 )
-def test_what_passentry_never_answers(answer: Reply | Reading, *, is_foreign: bool) -> None:
+def test_what_passentry_never_answers(answer: Reply | PassReading, *, is_foreign: bool) -> None:
     assert bool(foreign(answer)) is is_foreign
 
 
 @pytest.mark.parametrize(
     ("reply", "verdict"),
     [
-        (Reply(http_status=200, notification_status="delivered"), Verdict(proof=Proof.DELIVERED)),
-        (Reply(http_status=201, notification_status="delivered"), Verdict(proof=Proof.DELIVERED)),
-        (Reply(http_status=200, notification_status="notDelivered"), Verdict(proof=Proof.NOT_DELIVERED, reason="notDelivered")),
-        (Reply(http_status=200, notification_status="Delivered"), Verdict(proof=Proof.NOT_DELIVERED, reason="Delivered")),
-        (Reply(http_status=200, notification_status="queued"), Verdict(proof=Proof.NOT_DELIVERED, reason="queued")),
+        (Reply(http_status=200, notification_status="delivered"), AttemptOutcome(proof=Evidence.DELIVERED)),
+        (Reply(http_status=201, notification_status="delivered"), AttemptOutcome(proof=Evidence.DELIVERED)),
+        (Reply(http_status=200, notification_status="notDelivered"), AttemptOutcome(proof=Evidence.NOT_DELIVERED, reason="notDelivered")),
+        (Reply(http_status=200, notification_status="Delivered"), AttemptOutcome(proof=Evidence.NOT_DELIVERED, reason="Delivered")),
+        (Reply(http_status=200, notification_status="queued"), AttemptOutcome(proof=Evidence.NOT_DELIVERED, reason="queued")),
         (
             Reply(http_status=200, readable=False, notification_status="delivered", error="cut off"),
-            Verdict(proof=Proof.AMBIGUOUS, reason="unreadable_reply", error="cut off"),
+            AttemptOutcome(proof=Evidence.AMBIGUOUS, reason="unreadable_reply", error="cut off"),
         ),
-        (Reply(http_status=204, readable=False), Verdict(proof=Proof.AMBIGUOUS, reason="unreadable_reply")),
+        (Reply(http_status=204, readable=False), AttemptOutcome(proof=Evidence.AMBIGUOUS, reason="unreadable_reply")),
     ],
 )
-def test_a_2xx_says_what_its_body_says(reply: Reply, verdict: Verdict) -> None:
-    assert judge(reply) == verdict
+def test_a_2xx_says_what_its_body_says(reply: Reply, verdict: AttemptOutcome) -> None:
+    assert classify(reply) == verdict
 
 
-@pytest.mark.parametrize(("written", "proof"), [(False, Proof.NOT_ACCEPTED), (True, Proof.AMBIGUOUS)])
-def test_a_fault_is_safe_only_if_nothing_was_written(proof: Proof, *, written: bool) -> None:
-    assert judge(Fault(reason="reset", written=written, error="Reset.")) == Verdict(proof=proof, reason="reset", error="Reset.")
+@pytest.mark.parametrize(("written", "proof"), [(False, Evidence.NOT_ACCEPTED), (True, Evidence.AMBIGUOUS)])
+def test_a_fault_is_safe_only_if_nothing_was_written(proof: Evidence, *, written: bool) -> None:
+    assert classify(Fault(reason="reset", written=written, error="Reset.")) == AttemptOutcome(proof=proof, reason="reset", error="Reset.")
 
 
 @pytest.mark.parametrize(
     ("proof", "before_the_last", "at_the_last"),
     [
-        (Proof.DELIVERED, Status.DELIVERED, Status.DELIVERED),
-        (Proof.NOT_DELIVERED, Status.NOT_DELIVERED, Status.NOT_DELIVERED),
-        (Proof.REFUSED, Status.FAILED, Status.FAILED),
-        (Proof.NOT_ACCEPTED, Status.PENDING, Status.FAILED),
-        (Proof.THROTTLED, Status.PENDING, Status.PENDING),
-        (Proof.TOKEN_REFUSED, Status.PENDING, Status.PENDING),
-        (Proof.ROW_OR_ALL, Status.PENDING, Status.PENDING),
-        (Proof.AMBIGUOUS, Status.UNKNOWN, Status.UNKNOWN),
+        (Evidence.DELIVERED, Status.DELIVERED, Status.DELIVERED),
+        (Evidence.NOT_DELIVERED, Status.NOT_DELIVERED, Status.NOT_DELIVERED),
+        (Evidence.REFUSED, Status.FAILED, Status.FAILED),
+        (Evidence.NOT_ACCEPTED, Status.PENDING, Status.FAILED),
+        (Evidence.THROTTLED, Status.PENDING, Status.PENDING),
+        (Evidence.TOKEN_REFUSED, Status.PENDING, Status.PENDING),
+        (Evidence.ROW_OR_ALL, Status.PENDING, Status.PENDING),
+        (Evidence.AMBIGUOUS, Status.UNKNOWN, Status.UNKNOWN),
     ],
 )
-def test_where_a_row_goes(proof: Proof, before_the_last: Status, at_the_last: Status) -> None:
+def test_where_a_row_goes(proof: Evidence, before_the_last: Status, at_the_last: Status) -> None:
     assert status_after(proof, attempts=4, max_attempts=5) is before_the_last
     assert status_after(proof, attempts=5, max_attempts=5) is at_the_last
     assert status_after(proof, attempts=6, max_attempts=5) is at_the_last
 
 
 def test_only_what_says_nothing_of_the_row_costs_no_attempt() -> None:
-    assert {proof for proof in Proof if not Verdict(proof=proof).counts_as_attempt} == {
-        Proof.THROTTLED,
-        Proof.TOKEN_REFUSED,
-        Proof.ROW_OR_ALL,
+    assert {proof for proof in Evidence if not AttemptOutcome(proof=proof).counts_as_attempt} == {
+        Evidence.THROTTLED,
+        Evidence.TOKEN_REFUSED,
+        Evidence.ROW_OR_ALL,
     }
 
 
@@ -185,7 +185,7 @@ def test_only_what_says_nothing_of_the_row_costs_no_attempt() -> None:
     st.integers(1, 9),
 )
 def test_only_what_is_provably_not_accepted_is_tried_again(result: Reply | Fault, attempts: int, most: int) -> None:
-    status = status_after(judge(result).proof, attempts=attempts, max_attempts=most)
+    status = status_after(classify(result).proof, attempts=attempts, max_attempts=most)
     assert allowed(Status.SENDING, Event.SETTLED, status)
     if status is Status.PENDING:
         assert not result.written if isinstance(result, Fault) else result.http_status in {401, 402, 403, 429}
@@ -229,7 +229,7 @@ def test_only_what_is_provably_not_accepted_is_tried_again(result: Reply | Fault
 def test_what_reading_back_proves(
     *, latest: Latest, text: str, sent_before: set[str], last_before: str | None, status: Status, reason: str, baseline: bool
 ) -> None:
-    reading = Reading(latest=latest, text=text)
+    reading = PassReading(latest=latest, text=text)
     conclusion = read_back(reading, message="ours", sent_before=frozenset(sent_before), last_before=last_before, baseline=baseline)
     assert (conclusion.status, conclusion.reason) == (status, reason)
 
@@ -240,20 +240,20 @@ def test_what_reading_back_proves(
 )
 def test_a_text_that_may_be_ours_as_the_api_shows_it_is_not_taken_for_another(shown: str) -> None:
     ours = "It's 20 % off: [our shop](https://shop.example)"
-    reading = Reading(latest=Latest.TEXT, text=shown)
+    reading = PassReading(latest=Latest.TEXT, text=shown)
     conclusion = read_back(reading, message=ours, sent_before=frozenset(), last_before=shown, baseline=True)
-    assert conclusion == Conclusion(status=Status.UNKNOWN, reason="same_text_before")
+    assert conclusion == Resolution(status=Status.UNKNOWN, reason="same_text_before")
 
 
 def test_where_the_same_was_sent_before_an_older_text_proves_nothing() -> None:
-    reading = Reading(latest=Latest.TEXT, text="shown otherwise")
+    reading = PassReading(latest=Latest.TEXT, text="shown otherwise")
     conclusion = read_back(reading, message="ours", sent_before=frozenset({"ours"}), last_before="shown otherwise", baseline=True)
-    assert conclusion == Conclusion(status=Status.UNKNOWN, reason="same_text_before")
+    assert conclusion == Resolution(status=Status.UNKNOWN, reason="same_text_before")
 
 
 def test_an_empty_text_is_none() -> None:
     for text in ("", " \n"):
-        reading = Reading(latest=Latest.TEXT, text=text)
+        reading = PassReading(latest=Latest.TEXT, text=text)
         assert read_back(reading, message="ours", sent_before=frozenset(), last_before=None, baseline=False).status is Status.PENDING
         assert read_back(reading, message="ours", sent_before=frozenset(), last_before="old", baseline=True).status is Status.UNKNOWN
 
@@ -262,26 +262,26 @@ def test_an_empty_text_is_none() -> None:
     ("tries", "status", "reason"), [(4, Status.PENDING, ""), (5, Status.FAILED, "http_500"), (6, Status.FAILED, "http_500")]
 )
 def test_a_row_that_never_arrives_is_given_up_after_its_last_try(tries: int, status: Status, reason: str) -> None:
-    not_arrived = Conclusion(status=Status.PENDING)
-    assert after_reading(not_arrived, reason="http_500", tries=tries, max_attempts=5) == Conclusion(status=status, reason=reason)
+    not_arrived = Resolution(status=Status.PENDING)
+    assert after_reading(not_arrived, reason="http_500", tries=tries, max_attempts=5) == Resolution(status=status, reason=reason)
 
 
 def test_a_row_that_was_forbidden_and_did_not_arrive_is_given_up_at_once() -> None:
-    not_arrived = Conclusion(status=Status.PENDING)
-    assert after_reading(not_arrived, reason="forbidden", tries=1, max_attempts=5) == Conclusion(status=Status.FAILED, reason="forbidden")
+    not_arrived = Resolution(status=Status.PENDING)
+    assert after_reading(not_arrived, reason="forbidden", tries=1, max_attempts=5) == Resolution(status=Status.FAILED, reason="forbidden")
 
 
 def test_a_row_whose_content_was_refused_twice_and_did_not_arrive_is_given_up() -> None:
-    not_arrived = Conclusion(status=Status.PENDING)
+    not_arrived = Resolution(status=Status.PENDING)
     assert after_reading(not_arrived, reason="http_422", tries=1, max_attempts=5) == not_arrived
-    assert after_reading(not_arrived, reason="http_422", tries=2, max_attempts=5) == Conclusion(status=Status.FAILED, reason="http_422")
+    assert after_reading(not_arrived, reason="http_422", tries=2, max_attempts=5) == Resolution(status=Status.FAILED, reason="http_422")
     assert after_reading(not_arrived, reason="http_429", tries=2, max_attempts=5) == not_arrived
 
 
 @pytest.mark.parametrize("reason", ["http_500", "forbidden"])
 @pytest.mark.parametrize("status", [Status.ACCEPTED, Status.UNKNOWN])
 def test_what_may_have_arrived_is_not_given_up(status: Status, reason: str) -> None:
-    conclusion = Conclusion(status=status, reason="other_message")
+    conclusion = Resolution(status=status, reason="other_message")
     assert after_reading(conclusion, reason=reason, tries=99, max_attempts=5) == conclusion
 
 
@@ -293,7 +293,7 @@ def test_a_reading_frees_a_row_only_on_proof(
     last_before: str | None,
     baseline: bool,  # noqa: FBT001 - drawn by hypothesis
 ) -> None:
-    reading = Reading(latest=latest, text=text)
+    reading = PassReading(latest=latest, text=text)
     conclusion = read_back(reading, message="ours", sent_before=sent_before, last_before=last_before, baseline=baseline)
     assert allowed(Status.UNKNOWN, Event.READ_BACK, conclusion.status)
     assert bool(conclusion.reason) == (conclusion.status is Status.UNKNOWN)

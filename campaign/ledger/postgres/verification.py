@@ -3,7 +3,7 @@
 from typing import Any
 
 from campaign.domain.model import Claim, Status
-from campaign.domain.verdict import Conclusion, Latest, Reading
+from campaign.domain.verdict import Latest, PassReading, Resolution
 from campaign.ledger.clock import HOLD_SECONDS
 from campaign.ledger.port import Runner, UnverifiedRow
 from campaign.ledger.postgres.base import Store, leave_out_if_cancelled
@@ -32,7 +32,7 @@ class Verification(Store):
 
         return await self._line.do(work) if others else []
 
-    async def record_verification(self, doubt: UnverifiedRow, conclusion: Conclusion, *, again_in_seconds: float | None) -> bool:
+    async def record_verification(self, doubt: UnverifiedRow, conclusion: Resolution, *, again_in_seconds: float | None) -> bool:
         claim = doubt.claim
         match conclusion.status:
             case Status.PENDING:
@@ -58,16 +58,16 @@ class Verification(Store):
     async def reschedule_verification(self, campaign: int) -> int:
         return await self._line.do(lambda db: db.count("recheck", campaign=campaign), seconds=LONG_SECONDS)
 
-    async def witnesses(self, campaign: int) -> list[tuple[str, str]]:
+    async def reference_passes(self, campaign: int) -> list[tuple[str, str]]:
         found = await self._line.ask(lambda db: db.all("witnesses", campaign=campaign))
         # Those of one campaign and status only.
         return [(pass_id, message) for *place, pass_id, message in found if place == list(found[0][:2])]
 
-    async def witnesses_after(self, doubt: UnverifiedRow) -> list[tuple[str, str]]:
+    async def reference_passes_after(self, doubt: UnverifiedRow) -> list[tuple[str, str]]:
         values = {"campaign": doubt.claim.campaign, "row": doubt.claim.row, "fence": doubt.claim.fence}
         return await self._line.ask(lambda db: db.all("witnesses_after", values))
 
-    async def record_baseline(self, runner: Runner, claim: Claim, reading: Reading) -> None:
+    async def record_baseline(self, runner: Runner, claim: Claim, reading: PassReading) -> None:
         values = {
             "campaign": claim.campaign,
             "row": claim.row,

@@ -5,7 +5,7 @@ from typing import Any
 import apsw
 
 from campaign.domain.model import Claim, Status
-from campaign.domain.verdict import Conclusion, Latest, Reading
+from campaign.domain.verdict import Latest, PassReading, Resolution
 from campaign.ledger.clock import HOLD_SECONDS
 from campaign.ledger.port import Runner, UnverifiedRow
 from campaign.ledger.sqlite.base import Store, leave_out_if_cancelled, rows
@@ -28,7 +28,7 @@ class Verification(Store):
 
         return await self._writer.do(work)
 
-    async def record_verification(self, doubt: UnverifiedRow, conclusion: Conclusion, *, again_in_seconds: float | None) -> bool:
+    async def record_verification(self, doubt: UnverifiedRow, conclusion: Resolution, *, again_in_seconds: float | None) -> bool:
         claim = doubt.claim
 
         def work(db: apsw.Connection) -> bool:
@@ -53,7 +53,7 @@ class Verification(Store):
     async def reschedule_verification(self, campaign: int) -> int:
         return await self._writer.do(lambda db: len(rows(db, "recheck", campaign=campaign, now=self._clock.now())))
 
-    async def witnesses(self, campaign: int) -> list[tuple[str, str]]:
+    async def reference_passes(self, campaign: int) -> list[tuple[str, str]]:
         def work(db: apsw.Connection) -> list[tuple[str, str]]:
             others = [other for (other,) in rows(db, "campaigns_of_account", campaign=campaign)]
             for one in (campaign, *others):
@@ -64,11 +64,11 @@ class Verification(Store):
 
         return await self._writer.do(work)
 
-    async def witnesses_after(self, doubt: UnverifiedRow) -> list[tuple[str, str]]:
+    async def reference_passes_after(self, doubt: UnverifiedRow) -> list[tuple[str, str]]:
         values = {"campaign": doubt.claim.campaign, "row": doubt.claim.row, "fence": doubt.claim.fence}
         return await self._writer.do(lambda db: rows(db, "witnesses_after", **values))
 
-    async def record_baseline(self, runner: Runner, claim: Claim, reading: Reading) -> None:
+    async def record_baseline(self, runner: Runner, claim: Claim, reading: PassReading) -> None:
         values = {
             "campaign": claim.campaign,
             "row": claim.row,
