@@ -3,7 +3,7 @@
 from collections import Counter, deque
 from typing import Final
 
-from campaign.domain.model import Counts, Status
+from campaign.domain.model import OPEN, Counts, Status
 
 WINDOW_SECONDS: Final = 10.0
 QUIET_SECONDS: Final = 2.0
@@ -27,7 +27,7 @@ class Tally:
     @property
     def open(self) -> int:
         """Rows that are not settled yet."""
-        return max(0, self.by_status[Status.PENDING] + self.by_status[Status.SENDING])
+        return _open(self.by_status)
 
     def settled(self, status: Status, now: float) -> None:
         self._move(Status.PENDING, status)
@@ -46,8 +46,7 @@ class Tally:
     def stands(self, counts: Counts, now: float) -> bool:
         """Where the rows stand by the ledger, whoever has sent them; returns whether that is news."""
         before, self.by_status = self.by_status, Counter(counts.by_status)
-        open_before = max(0, before[Status.PENDING] + before[Status.SENDING])
-        self._recent.extend([now] * max(0, open_before - self.open))
+        self._recent.extend([now] * max(0, _open(before) - self.open))
         if self.by_status == before:
             return False
         self._last = now
@@ -102,3 +101,7 @@ class Tally:
     def _move(self, before: Status, after: Status, count: int = 1) -> None:
         self.by_status[before] -= count
         self.by_status[after] += count
+
+
+def _open(by_status: Counter[Status]) -> int:
+    return max(0, sum(by_status[status] for status in OPEN))

@@ -29,7 +29,7 @@ from campaign.app.stage import exclude, stage, warn
 from campaign.domain.errors import InputError, StoppedError, UsageError
 from campaign.domain.formula_escape import unescape_formula
 from campaign.domain.locations import Location
-from campaign.domain.model import OPEN, RETRYABLE, Counts, Invalid, Outcome, ResultRow, Status
+from campaign.domain.model import BY_OUTCOME, OPEN, RETRYABLE, Counts, Invalid, Outcome, ResultRow, Status
 from campaign.domain.retry_selection import Selection
 from campaign.domain.sanitize import sanitize_for_terminal
 from campaign.insights import command_line
@@ -64,10 +64,7 @@ _IN_WORDS: Final[dict[str, str]] = {
     Status.FAILED: "failed in another way than asked for",
     Status.SENDING: "being sent now",
 }
-_STANDS_FOR: Final = (
-    *(Status.SENDING, Status.UNKNOWN, Status.DELIVERED, Status.ACCEPTED, Status.NOT_DELIVERED, Status.FAILED, Status.INVALID),
-    Status.SKIPPED,
-)
+_STANDS_FOR: Final = tuple(dict.fromkeys((Status.SENDING, Status.UNKNOWN, *BY_OUTCOME)))
 """Of several rows of one pass the first of these says where the pass stands."""
 
 
@@ -103,9 +100,9 @@ class NamedRows:
         waiting += f", {self._count(IN_DOUBT):,} to be read back first" if self._count(IN_DOUBT) else ""
         sentence = f"{rows_in_words(self.table.rows)} of {self.table.name}: {self._count(RETRIED):,} to send again{waiting}."
         left = [
-            f"{numbers.count:,} {_IN_WORDS[kind]} ({numbers.places(self.table.lines)})"
+            f"{numbers.count:,} {_IN_WORDS.get(kind, kind)} ({numbers.places(self.table.lines)})"
             for kind, numbers in self.kinds.items()
-            if kind in _IN_WORDS
+            if kind not in {RETRIED, Status.PENDING, IN_DOUBT}
         ]
         return f"{sentence} Left as they are: {'; '.join(left)}." if left else sentence
 

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 USUAL: Final = Halt(share=0.2)
 """What a canary is held to where `--halt` says nothing."""
 
-_TRIED: Final = (Status.DELIVERED, Status.NOT_DELIVERED, Status.ACCEPTED, Status.FAILED, Status.UNKNOWN)
 Rows = tuple[int, ...]
 
 
@@ -102,7 +101,7 @@ def verdict_on(tried: int, failed: int, halt: Halt) -> str:
 
 def _ended(counts: Counts) -> tuple[int, int]:
     """How many rows have an outcome, and how many of them failed; what is still to be read back has none yet."""
-    tried = sum(counts.by_status[status] for status in _TRIED) - counts.in_doubt
+    tried = counts.sent_to - counts.in_doubt
     failed = counts.by_status[Status.FAILED] + counts.by_status[Status.UNKNOWN] - counts.in_doubt
     return tried, failed
 

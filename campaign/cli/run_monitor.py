@@ -22,7 +22,7 @@ from campaign.cli.log_sinks import describe_event
 from campaign.cli.logs import console
 from campaign.domain.durations import words
 from campaign.domain.errors import UsageError, fault_of, problem_of
-from campaign.domain.model import Counts, Settlement, Status
+from campaign.domain.model import BY_OUTCOME, Counts, Settlement, Status
 from campaign.domain.notices import occasion_of
 from campaign.domain.sanitize import sanitize_for_terminal
 from campaign.reporter.summary import in_a_line
@@ -36,13 +36,7 @@ if TYPE_CHECKING:
 LINE_SECONDS: Final = 1.0
 WAITING_LINE_SECONDS: Final = 10.0
 LONGEST_NAME: Final = 16
-_SHOWN: Final = {
-    Status.DELIVERED: "delivered",
-    Status.ACCEPTED: "accepted",
-    Status.NOT_DELIVERED: "not delivered",
-    Status.FAILED: "failed",
-    Status.UNKNOWN: "unknown",
-}
+_SHOWN: Final = tuple(status for status in BY_OUTCOME if status.info.sent_to)
 _WARNINGS: Final = frozenset(
     {
         "backing_off",
@@ -167,7 +161,7 @@ class RunProgress:
         tally = self._tally
         eta_seconds = tally.eta_seconds(now)
         pace = f"{tally.rate_per_second(now):.1f}/s" + (f", about {words(eta_seconds)} left" if eta_seconds is not None else "")
-        counts = ", ".join(f"{tally.by_status[status]:,} {name}" for status, name in _SHOWN.items() if tally.by_status[status] > 0)
+        counts = ", ".join(f"{tally.by_status[status]:,} {status.info.label}" for status in _SHOWN if tally.by_status[status] > 0)
         bar.below = tuple(f"  {line}" for line in (counts, tally.notice(now), tally.waiting(now)) if line)
         bar.update(self._task, completed=tally.rows - tally.open, pace=pace)
 

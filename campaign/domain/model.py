@@ -225,6 +225,11 @@ class Settlement:
     due_in_seconds: float | None = 0.0
     may_have_arrived: bool = False
 
+    @property
+    def waits_seconds(self) -> float | None:
+        """`due_in_seconds`; None also where nothing is still to be done."""
+        return self.due_in_seconds if self.outcome.status in OPEN or self.outcome.status is Status.UNKNOWN else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultRow:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import orjson
 
-from campaign.domain.model import UNSENT, Claim, Outcome, ResultRow, Settlement, StagedBatch, StagedRow, Status
+from campaign.domain.model import OPEN, UNSENT, Claim, Outcome, ResultRow, Settlement, StagedBatch, StagedRow, Status
 from campaign.ledger.port import CampaignRecord, CampaignSpec, DesiredState, Sends, UnverifiedRow
 from campaign.ledger.records import ROWS_AT_ONCE, AttemptRecord, ResultColumns
 
@@ -30,7 +30,7 @@ def staged(campaign: int, row: StagedRow) -> tuple[Any, ...]:
     start = (campaign, row.row, row.pass_id, row.pass_key, row.message, orjson.dumps(row.cells).decode())
     if outcome is UNSENT:
         return (*start, Status.PENDING, "", 0.0, "", "", None, "", 0, 0.0, 0.0, None, row.zone)
-    due_at = 0.0 if outcome.status is Status.PENDING else None
+    due_at = 0.0 if outcome.status in OPEN else None
     return (
         *start,
         *(outcome.status, outcome.reason, due_at, outcome.notification_status, outcome.notification_message),
@@ -47,12 +47,11 @@ def staged_plain(campaign: int, batch: StagedBatch) -> list[Any]:
 
 def settled(settlement: Settlement, now: float) -> tuple[Any, ...]:
     """What SQLite's statements take of a settlement; they know each by its place. The third is what the attempt is noted as."""
-    outcome, claim, due_in = settlement.outcome, settlement.claim, settlement.due_in_seconds
-    waits = due_in is not None and outcome.status in {Status.PENDING, Status.UNKNOWN}
+    outcome, claim, due_in = settlement.outcome, settlement.claim, settlement.waits_seconds
     return (
         *(claim.row, claim.fence, Status.UNKNOWN if settlement.may_have_arrived else outcome.status, outcome.status, outcome.reason),
         *(outcome.http_status, outcome.sent_at, outcome.settled_at, outcome.latency_seconds),
-        *(now + due_in if waits and due_in is not None else None, outcome.attempts, settlement.tries),
+        *(None if due_in is None else now + due_in, outcome.attempts, settlement.tries),
         *(outcome.notification_status, outcome.notification_message, outcome.error, outcome.pass_status, outcome.device_type),
     )
 

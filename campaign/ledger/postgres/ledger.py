@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from typing import Any, Final, TypeVar
 
 from campaign.domain.errors import LedgerError
-from campaign.domain.model import Claim, Settlement, Skip, Status
+from campaign.domain.model import OPEN, Claim, Settlement, Skip, Status
 from campaign.domain.pacing import Pace, Slots, lease, make_room, pause, throttle
 from campaign.ledger import ledger_errors
 from campaign.ledger.clock import DAY_SECONDS, LEASE_SECONDS
@@ -104,7 +104,7 @@ class PostgresLedger(Staging, Verification):
     async def settle(self, runner: Runner, settlements: Sequence[Settlement]) -> list[Claim]:
         by_claim = {(settlement.claim.row, settlement.claim.fence): settlement for settlement in reversed(settlements)}
         values = settled(runner, list(by_claim.values()))
-        some_come_back = any(settlement.outcome.status is Status.PENDING for settlement in settlements)
+        some_come_back = any(settlement.outcome.status in OPEN for settlement in settlements)
 
         def work(db: Session) -> set[tuple[int, int]]:
             if some_come_back:

@@ -29,7 +29,7 @@ def settled(runner: Runner, settlements: Sequence[Settlement]) -> dict[str, Any]
         "quiet": runner.quiet_seconds,
         "row": [claim.row for claim in claims],
         "fence": [claim.fence for claim in claims],
-        "due_in": [_due_in(settlement) for settlement in settlements],
+        "due_in": [settlement.waits_seconds for settlement in settlements],
         "tries": [settlement.tries for settlement in settlements],
         "noted_as": [(Status.UNKNOWN if one.may_have_arrived else one.outcome.status).value for one in settlements],
         "status": [outcome.status.value for outcome in outcomes],
@@ -45,10 +45,6 @@ def settled(runner: Runner, settlements: Sequence[Settlement]) -> dict[str, Any]
         "pass_status": [text(outcome.pass_status) for outcome in outcomes],
         "device_type": [text(outcome.device_type) for outcome in outcomes],
     }
-
-
-def _due_in(settlement: Settlement) -> float | None:
-    return settlement.due_in_seconds if settlement.outcome.status in {Status.PENDING, Status.UNKNOWN} else None
 
 
 def corrected_columns(campaign: int, rows: Sequence[CorrectedRow]) -> dict[str, Any]:

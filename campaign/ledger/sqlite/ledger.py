@@ -11,7 +11,7 @@ from typing import Any, Final
 import apsw
 import orjson
 
-from campaign.domain.model import Claim, Settlement, Skip, Status
+from campaign.domain.model import OPEN, Claim, Settlement, Skip, Status
 from campaign.domain.pacing import Pace, Slots, lease, make_room, pause, throttle
 from campaign.ledger import ledger_errors
 from campaign.ledger.clock import DAY_SECONDS, LEASE_SECONDS
@@ -181,7 +181,7 @@ class SqliteLedger(Staging, Verification):
             values = [settled(settlement, now) for settlement in by_claim.values()]
             end = _end_each if len(values) <= FEW else _end_all
             late = end(db, runner, values, quiet_until=now + runner.quiet_seconds)
-            if any(settlement.outcome.status is Status.PENDING for settlement in settlements):
+            if any(settlement.outcome.status in OPEN for settlement in settlements):
                 leave_out_if_cancelled(db, runner.campaign)
             return late
 
