@@ -12,11 +12,13 @@ from campaign.domain.errors import InputError
 from campaign.domain.model import Invalid
 from campaign.loader.messages import Columns, MessageLimits, Messages, RenderedBatch, plan_messages
 from campaign.loader.messages.result import MAX_CELL
-from campaign.loader.messages.template import Source, Template
+from campaign.loader.messages.template import PlainTemplate, ProgramTemplate, Source, compile_template
+from campaign.loader.messages.translate import translate
 from campaign.loader.messages.variables import Variables
 from tests.examples import examples
 from tests.unit.messages_given import ANNA, COLUMNS, plan
 
+VARIABLES = Variables.of(COLUMNS)
 CELL = (
     st.text(max_size=12)
     | st.text(alphabet="aé %s{}\n\t\u200b\u00a0{{", max_size=6)
@@ -44,10 +46,6 @@ PART = st.sampled_from(
         "{% for part in shop.split(' ') %}{{ part }}{{ code }}{% endfor %}",
     ]
 )
-
-
-def template(source: str) -> Template:
-    return Template(Source(text=source, file="--message"), Variables.of(COLUMNS), MessageLimits())
 
 
 def columns(rows: Sequence[tuple[str, ...]]) -> Columns:
@@ -82,9 +80,24 @@ def test_many_at_once_are_what_each_is_by_itself(source: str, rows: list[tuple[s
 
 @settings(max_examples=examples(60))
 @given(st.lists(TEXT | FIELD, min_size=1, max_size=8).map("".join), ROWS)
-def test_a_string_format_gives_what_minijinja_gives(source: str, rows: list[tuple[str, ...]]) -> None:
-    plain, program = (template(text) for text in (source, source + "{% if false %}{% endif %}"))
+def test_plain_templates_give_what_minijinja_gives(source: str, rows: list[tuple[str, ...]]) -> None:
+    given_source = Source(text=source, file="--message")
+    plain = compile_template(given_source, VARIABLES, MessageLimits())
+    assert isinstance(plain, PlainTemplate)
+    program = ProgramTemplate(translate(source, VARIABLES), given_source, VARIABLES, MessageLimits())
     assert plain.render_columns(columns(rows)) == program.render_columns(columns(rows))
+
+
+def test_only_text_and_fields_are_left_to_a_string_format() -> None:
+    for source in (
+        "{{ code | upper }}",
+        "{% if code %}{% endif %}",
+        "{{ 'code' }}",
+        "{{ x | default(code) }}",
+        "{{ code }}" * 17,
+        "x" * 8_000,
+    ):
+        assert isinstance(compile_template(Source(text=source, file="--message"), VARIABLES, MessageLimits()), ProgramTemplate)
 
 
 def test_a_row_that_fails_takes_no_other_with_it() -> None:
@@ -111,6 +124,7 @@ def test_a_frame_gives_its_columns_as_lists() -> None:
     messages = plan_messages(list(frame.columns), message="Hi {{ name }}, {{ code | lower }}", template=None, templates=None)
     batch = messages.render_columns(Columns(frame))
     assert batch.texts == ["Hi 007, x1", "", "Hi Zoë, x3"]
+    assert batch == by_itself(messages, [("007", "X1"), ("", "X2"), ("Zoë", "X3")])
 
 
 def test_messages_of_a_folder_at_once_are_what_each_is_by_itself(tmp_path: Path) -> None:
@@ -132,9 +146,10 @@ def test_nothing_is_escaped_whatever_a_template_is_called(tmp_path: Path, name: 
 
 
 def test_too_many_rows_that_exhaust_a_template_stop_the_list_at_a_row_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("campaign.loader.messages.template.MOST_EXHAUSTED", 5)
-    messages = plan("{% for i in shop.split(',') %}{% for j in shop.split(',') %}{% endfor %}{% endfor %}Hi")
-    rows = [("p", "", "", "a" if number < 7 else "," * 1_000, "") for number in range(100)]
+    # What five such rows take.
+    monkeypatch.setattr("campaign.loader.messages.template.MAX_WASTED_UNITS", 5 * MessageLimits().work_units)
+    messages = plan("{% for i in range(points | int) %}{% for j in range(points | int) %}{% endfor %}{% endfor %}Hi")
+    rows = [("p", "", "", "", "2" if number < 7 else "9999") for number in range(100)]
     with pytest.raises(InputError) as caught:
         messages.render_columns(columns(rows))
     assert caught.value.row == 7 + 6

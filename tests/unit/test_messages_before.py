@@ -1,10 +1,14 @@
-"""What 2,174 templates made of six rows with the sandboxed Jinja2 that minijinja replaced: a template makes the same, or is refused.
+"""The language of templates is what it was: what 2,174 templates made of six rows with the sandboxed Jinja2 that minijinja replaced.
 
 `messages_before.json` was recorded from that implementation: null for a template that was refused, or for each row the reason, if it had
-none, and the text. `now` is what differs since then: a part that a value lacks is false in a condition, and `none` was no value.
+none, and the text. `now` is what differs on purpose, for one of two reasons:
+
+- part: a part that a value lacks, such as the second word of one, is false in a condition; it made the row invalid.
+- none: `none` and a variable that is not set are one; `default` takes the place of both.
 """
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -29,28 +33,14 @@ def outcome(template: str) -> list[list[str]] | None:
     return [[rendered.reason or "", rendered.text] for rendered in found]
 
 
-NUMBERS_ARE_WRITTEN_OTHERWISE = {
-    "{{ 42 | round }}",
-    "{{ 0.00001 }}",
-    "{{ 1000000000000000.0 * 10 }}",
-    "{{ 123456789.0 * 1000000000 }}",
-    "{{ (7) ~ (points | float(0.5)) }}",
-    "{{ (points | float(2)) | round }}",
-    "{{ (points | float(2)) | round(1) }}",
-}
-
-
 @pytest.mark.parametrize("part", range(10))
-def test_a_template_makes_what_it_made_or_is_refused(part: int) -> None:
-    cases = [case for case in GIVEN["cases"][part::10] if case["template"] not in NUMBERS_ARE_WRITTEN_OTHERWISE]
-    accepted = 0
-    for case in cases:
-        before, now = case.get("now", case["before"]), outcome(case["template"])
-        if now is not None:
-            accepted += 1
-            assert before is not None, case
-            # A row may be invalid that was not, and no other text may be sent.
-            assert [text or kept for (_, text), (_, kept) in zip(now, before, strict=True)] == [kept for _, kept in before], case
-            assert all(bool(reason) != bool(text) for reason, text in now)
+def test_templates_make_what_they_made(part: int) -> None:
+    cases = GIVEN["cases"][part::10]
     assert len(cases) > 200
-    assert accepted > 30
+    assert {case["template"]: outcome(case["template"]) for case in cases} == {
+        case["template"]: case["now"] if "now" in case else case["before"] for case in cases
+    }
+
+
+def test_little_differs() -> None:
+    assert Counter(case["why"] for case in GIVEN["cases"] if "now" in case) == {"part": 15, "none": 4}

@@ -13,16 +13,16 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from campaign.domain.errors import InputError
 from campaign.loader.messages import MessageLimits, Rendered, plan_messages
-from campaign.loader.messages.language import FILTERS, METHODS, TESTS
+from campaign.loader.messages.functions import FILTERS, METHODS, TESTS
 from campaign.loader.messages.variables import Variables
 from tests.examples import examples
 from tests.unit.messages_given import ANNA, COLUMNS, HANG_SECONDS, NOBODY, is_sentence
 
 pytestmark = pytest.mark.fuzz
 
-LIMITS = MessageLimits(max_length=5_000)
+LIMITS = MessageLimits(max_length=5_000, work_units=20_000)
 JINJA = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False)
-JINJA.filters["default"] = lambda value, other="": value if str(value).strip() else other  # which is meant to differ, for blank texts
+JINJA.filters |= {"default": FILTERS["default"]}  # which is meant to differ, for blank texts
 NAMES = list(Variables.of(COLUMNS).places)
 
 
@@ -132,8 +132,33 @@ def test_any_source_ends_as_it_should(source: str) -> None:
 
 TEXTS = st.sampled_from(["''", "'a b'", "'Größe'", "' x '", "'12'", "'%s'", *NAMES])
 NUMBERS = st.sampled_from(["0", "1", "2", "3", "7", "1.5", "points | int", "points | float", "-1"])
-UNARY = ["upper", "lower", "title", "capitalize", "trim", "length", "urlencode", "string"]
-CALLS = ["split(' ')[0]", "upper()", "strip()", "replace('a', 'bb')", "lstrip('A')", "capitalize()"]
+UNARY = [
+    "upper",
+    "lower",
+    "title",
+    "capitalize",
+    "trim",
+    "length",
+    "wordcount",
+    "urlencode",
+    "reverse",
+    "string",
+    "list | join('-')",
+    "first",
+    "last",
+]
+CALLS = [
+    "split(' ')[0]",
+    "upper()",
+    "strip()",
+    "replace('a', 'bb')",
+    "startswith('A')",
+    "zfill(4)",
+    "center(9)",
+    "find('n')",
+    "swapcase()",
+    "count('a')",
+]
 
 
 def grow(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
@@ -141,17 +166,17 @@ def grow(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     return st.one_of(
         st.tuples(inner, st.sampled_from(UNARY)).map(lambda pair: f"({pair[0]}) | {pair[1]}"),
         st.tuples(inner, st.sampled_from(CALLS)).map(lambda pair: f"({pair[0]}).{pair[1]}"),
-        st.tuples(inner, st.sampled_from("~+"), inner).map(lambda three: f"({three[0]}) {three[1]} ({three[2]})"),
-        st.tuples(inner, st.sampled_from(["and", "or", "==", "in"]), inner).map(
-            lambda three: f"'yes' if ({three[0]}) {three[1]} ({three[2]}) else 'no'"
+        st.tuples(inner, st.sampled_from(["~", "+", "and", "or", "==", "in", "<"]), inner).map(
+            lambda three: f"({three[0]}) {three[1]} ({three[2]})"
         ),
         pairs.map(lambda pair: f"[{pair[0]}, {pair[1]}] | join('/')"),
         pairs.map(lambda pair: f"'%s:%s' | format({pair[0]}, {pair[1]})"),
+        pairs.map(lambda pair: f"'{{}}{{:>5}}'.format({pair[0]}, {pair[1]})"),
         pairs.map(lambda pair: f"({pair[0]}) if ({pair[1]}) else 'no'"),
         pairs.map(lambda pair: f"({pair[0]}) | default({pair[1]})"),
         st.tuples(inner, NUMBERS, NUMBERS).map(lambda three: f"({three[0]})[{three[1]}:{three[2]}]"),
         st.tuples(inner, NUMBERS).map(lambda pair: f"({pair[0]})[{pair[1]}]"),
-        st.tuples(inner, NUMBERS).map(lambda pair: f"({pair[0]}) | truncate(5, true)"),
+        st.tuples(inner, NUMBERS).map(lambda pair: f"({pair[0]}) | truncate({pair[1]} + 5, true)"),
         st.tuples(NUMBERS, st.sampled_from("+-/%"), NUMBERS).map(lambda three: f"({three[0]}) {three[1]} ({three[2]})"),
         st.tuples(NUMBERS, st.sampled_from(["//", "*", "<", ">="]), NUMBERS).map(lambda three: f"({three[0]}) {three[1]} ({three[2]})"),
     )
@@ -166,8 +191,16 @@ def wrap(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         st.tuples(inner, inner).map("".join),
         st.tuples(expression, inner, inner).map(lambda three: f"{{% if {three[0]} %}}{three[1]}{{% else %}}{three[2]}{{% endif %}}"),
         st.tuples(expression, inner).map(lambda pair: f"{{% set x = {pair[0]} %}}{pair[1]}{{{{ x }}}}"),
+        st.tuples(expression, inner).map(lambda pair: f"{{% with code = {pair[0]} %}}{pair[1]}{{% endwith %}}"),
         st.tuples(expression, inner).map(
-            lambda pair: f"{{% for x in [{pair[0]}] %}}{pair[1]}{{{{ loop.index }}}}{{{{ x }}}}{{% endfor %}}"
+            lambda pair: f"{{% for x in [{pair[0]}, 1] %}}{pair[1]}{{{{ loop.index }}}}{{{{ x }}}}{{% endfor %}}"
+        ),
+        inner.map(lambda text: f"{{% set y %}}{text}{{% endset %}}{{{{ y | upper }}}}"),
+        inner.map(lambda text: f"{{% filter lower %}}{text}{{% endfilter %}}"),
+        inner.map(
+            lambda text: (
+                f"{{% set ns = namespace(n=1) %}}{{% for i in range(3) %}}{{% set ns.n = ns.n + i %}}{text}{{% endfor %}}{{{{ ns.n }}}}"
+            )
         ),
     )
 

@@ -127,6 +127,7 @@ def test_names_that_a_template_can_not_tell_apart_are_no_error_if_it_uses_none()
     cells = ("p1", "Anna", "X1", "Ann", "A")
     assert plan("{{ code }} {{ pass_id }}", columns=ALIKE).render(cells).text == "X1 p1"
     assert plan("{{ first_name_2 }}", columns=("First name", "first_name")).render(("Anna", "Ann")).text == "Anna"
+    assert plan("{% set first_name = 'me' %}{{ first_name }}", columns=ALIKE).render(cells).text == "me"
 
 
 def test_a_message_column_beside_names_that_are_alike_is_sent() -> None:

@@ -18,7 +18,7 @@ from campaign.domain.errors import InputError
 from campaign.domain.model import RESULT_COLUMNS, UNSENT, Invalid, Outcome, ResultRow, StagedRow, Status
 from campaign.loader.columns import Layout
 from campaign.loader.frames import rows_of
-from campaign.loader.messages import Messages, plan_messages
+from campaign.loader.messages import MessageLimits, Messages, plan_messages
 from campaign.loader.stage import Stager
 from campaign.loader.table import open_table
 from campaign.reporter.results import write_results
@@ -91,27 +91,25 @@ def test_many_rows_at_once_become_what_each_does_by_itself(rows: list[tuple[str,
     assert whole.content_sha256 == hashlib.sha256("".join("\x1f".join(cells) + "\x1e" for cells in rows).encode()).hexdigest()
 
 
-LOOPS = "{% for i in n.split(',') %}{% for j in n.split(',') %}{% endfor %}{% endfor %}Hi"
-
-
 def test_an_absurd_row_is_invalid_alone() -> None:
     columns = ("pass_id", "n")
-    loops = template(LOOPS, columns)
-    few = [(f"p{number}", "," * 1_000 if number == 3 else "2") for number in range(10)]
+    loops = template("{% for i in range(n | int) %}{% for j in range(n | int) %}{% endfor %}{% endfor %}Hi", columns)
+    few = [(f"p{number}", "10000" if number == 3 else "2") for number in range(10)]
     assert [row.outcome.reason for row in stage(columns, few, loops)] == ["", "", "", Invalid.TEMPLATE_FAILED, *[""] * 6]
 
 
 def test_too_many_absurd_rows_stop_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("campaign.loader.messages.template.MOST_EXHAUSTED", 5)
+    monkeypatch.setattr("campaign.loader.messages.template.MAX_WASTED_UNITS", 5 * MessageLimits().work_units)
     columns = ("pass_id", "n")
+    loops = template("{% for i in range(n | int) %}{% for j in range(n | int) %}{% endfor %}{% endfor %}Hi", columns)
     with raises(InputError, "too_much_work", row=6):
-        stage(columns, [(f"p{number}", "," * 1_000) for number in range(100)], template(LOOPS, columns))
+        stage(columns, [(f"p{number}", "10000") for number in range(100)], loops)
 
 
-def test_many_rows_that_fail_stop_nothing() -> None:
+def test_many_rows_that_are_found_out_at_once_cost_nothing_and_stop_nothing() -> None:
     columns = ("pass_id", "n")
-    rows = [(f"p{number}", "x") for number in range(3_000)]
-    found = stage(columns, rows, template("{{ n | int }}", columns))
+    rows = [(f"p{number}", "9" * 15) for number in range(3_000)]
+    found = stage(columns, rows, template("{% for i in range(n | int) %}{% endfor %}Hi", columns))
     assert {row.outcome.reason for row in found} == {Invalid.TEMPLATE_FAILED}
 
 

@@ -13,10 +13,10 @@ from campaign.loader.columns import shown
 if TYPE_CHECKING:
     import pyarrow as pa
 
+MAX_TEXT: Final = 65_536
+"""Characters of any text, or items of any list, while a message is made."""
 MAX_CELL: Final = 4_096
-"""Characters of a cell that a template works on. Below what a text may have on the way, so that data alone never exhausts a template."""
-_KEPT: Final = 65_536
-"""Characters of a message that was found good under another limit."""
+"""Characters of a cell that a template works on. Far below `MAX_TEXT`, so that data alone never exhausts a template."""
 
 HALF: Final = re.compile("[\\ud800-\\udfff]")
 _UNSENDABLE: Final = re.compile("[\\x00-\\x09\\x0b-\\x1f\\x7f-\\x9f\\ud800-\\udfff]")
@@ -32,10 +32,12 @@ class MessageLimits:
     Attributes:
         max_length: characters of a message, as a person counts them.
         max_source: characters of a template.
+        work_units: for one row, the instructions of a template; and, counted apart, the characters and items its functions work on.
     """
 
     max_length: int = 350
     max_source: int = 32_768
+    work_units: int = 500_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +182,7 @@ def finish_all(texts: "pa.Array", *, max_length: int, braces_meant: bool = False
 
 def as_it_was(text: str) -> Rendered:
     """A message that was found good once, of any length, and may have been edited since; its braces were meant."""
-    return finish(text, max_length=_KEPT, braces_meant=True)
+    return finish(text, max_length=MAX_TEXT, braces_meant=True)
 
 
 def refused(reason: Invalid, error: str) -> Rendered:

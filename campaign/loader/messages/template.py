@@ -3,10 +3,10 @@
 import re
 import stat
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from minijinja import Environment
 from minijinja import TemplateError as EngineError
@@ -14,8 +14,7 @@ from minijinja import TemplateError as EngineError
 from campaign.domain.errors import InputError, TemplateError
 from campaign.domain.model import Invalid
 from campaign.loader.columns import shown
-from campaign.loader.messages.language import PlainField, RefusedError, translate
-from campaign.loader.messages.operations import NOT_SET, OPERATIONS, FailedError, MissingFieldError, TooMuchError
+from campaign.loader.messages.functions import BUDGET, FUNCTIONS, Boxed, FailedError, Field, MissingFieldError, TooMuchError, marked
 from campaign.loader.messages.result import (
     HALF,
     MAX_CELL,
@@ -33,6 +32,7 @@ from campaign.loader.messages.result import (
     together,
     unsendable,
 )
+from campaign.loader.messages.translate import PlainField, RefusedError, Translated, translate
 from campaign.loader.messages.variables import Variables
 
 _CONTROL: Final = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\ud800-\\udfff]")
@@ -148,101 +148,142 @@ def file_key(name: str) -> str:
     return unicodedata.normalize("NFC", name.strip())
 
 
-FUEL: Final = 10_000
-"""Instructions of a template for one row, which take some milliseconds, whatever they are. A loop over sixty words takes some hundred."""
-MOST_EXHAUSTED: Final = 100
-"""Rows that ask for too much; if there are more, the template is at fault, or a column that it takes for another."""
+MAX_WASTED_UNITS: Final = 50_000_000
+"""Of all rows that ask for too much, some seconds. Beyond it the template is at fault, or a column that it takes for another."""
 
-_MOST_PLAIN_FIELDS: Final = 16
-_MOST_PLAIN_TEXT: Final = 7_000
+_MAX_PLAIN_FIELDS: Final = 16
+_MAX_PLAIN_TEXT: Final = 7_000
 """Of a template whose texts are made before their length is looked at."""
 _PLAINEST: Final = "1"
 """A cell that can be a text and a number, and is small as both."""
 
 
-class Template:
-    """A template that is checked against the columns of a list.
+class Template(Protocol):
+    def render(self, cells: Sequence[str]) -> Rendered:
+        """The message of one row; InputError if too many rows exhaust the template."""
 
-    minijinja runs it row by row, so that one that fails takes no other with it. A template of text and fields, as nearly all are, is joined
-    from whole columns, many times as fast; only a row with an empty cell, or one that is long or no text, goes to minijinja.
+    def render_columns(self, columns: Columns) -> RenderedBatch:
+        """The messages of many rows; `row` of an InputError counts from 1 in these columns."""
+
+
+def compile_template(source: Source, variables: Variables, limits: MessageLimits) -> Template:
+    """The template, checked against the columns of the list.
 
     Raises:
         InputError: its syntax is wrong, it uses what a message may not, a variable that there is not, or more work than any message needs.
     """
+    try:
+        translated = translate(source.text, variables)
+    except RefusedError as error:
+        raise source.refused(error.line, error.problem, column=error.column) from None
+    program = ProgramTemplate(translated, source, variables, limits)
+    fields = [part for part in translated.parts or () if isinstance(part, PlainField)]
+    size = sum(len(part) for part in translated.parts or () if isinstance(part, str))
+    if translated.parts is None or len(fields) > _MAX_PLAIN_FIELDS or size > _MAX_PLAIN_TEXT:
+        return program
+    return PlainTemplate(translated.parts, program, limits, braces_meant=translated.braces_meant)
 
-    def __init__(self, source: Source, variables: Variables, limits: MessageLimits) -> None:
-        try:
-            translated = translate(source.text, variables)
-        except RefusedError as error:
-            raise source.refused(error.line, error.problem, column=error.column) from None
-        self._source = source
-        self._columns = variables.columns
-        self._fields = translated.fields
-        self._limits = limits
+
+class ProgramTemplate:
+    """A template that minijinja runs, row by row: each has its own budget, and one that fails takes no other with it."""
+
+    def __init__(self, translated: Translated, source: Source, variables: Variables, limits: MessageLimits) -> None:
         self._braces_meant = translated.braces_meant
-        self._exhausted = 0
-        self._parts = translated.parts or ()
-        self._plain = sum(isinstance(part, PlainField) for part in self._parts)
-        size = sum(len(part) for part in self._parts if isinstance(part, str))
-        self._is_plain = len(self._parts) > 0 and self._plain <= _MOST_PLAIN_FIELDS and size <= _MOST_PLAIN_TEXT
+        self._columns = variables.columns
+        self._limits = limits
+        self._source = source
+        self._wasted_units = 0
+        self._variables = [
+            (code, place, Boxed(marked("", Field(name=name, column=None if place is None else variables.columns[place]))))
+            for code, name, place in translated.variables
+        ]
         # A message is plain text, whatever its template's file is called, so nothing is escaped.
-        self._environment = Environment(
-            filters=OPERATIONS,
-            undefined_behavior="semi_strict",  # type: ignore[call-overload]  # its types don't know it yet
-            auto_escape_callback=lambda _: None,
-            debug=False,
-        )
-        # Ordinary cells are some ten times as long as the plainest, so what these take has to fit ten times.
-        self._environment.fuel = FUEL // 10
+        self._environment = Environment(filters=FUNCTIONS, undefined_behavior="strict", auto_escape_callback=lambda _: None, debug=False)
         try:
             self._environment.add_template("", translated.code)
-            self._run([_PLAINEST] * len(self._columns))
         except EngineError as error:
             raise source.refused(error.line or 1, f"The template can't be understood: {shown(error.message, 300)}.") from None
+        self._check()
+
+    def _check(self) -> None:
+        """Refuse a template that exhausts its budget even with the plainest of rows."""
+        # Ordinary cells are some ten times as long, so what they take has to fit ten times.
+        self._environment.fuel = units = self._limits.work_units // 10
+        try:
+            self._run([_PLAINEST] * len(self._columns), units)
         except TooMuchError as error:
-            raise source.refused(error.line, f"{error.problem}. No message needs that. Make the template simpler.") from None
+            problem = f"{error} No message needs that. Look for a loop or a number that is too large."
+            raise self._source.refused(error.line, problem) from None
         except (FailedError, MissingFieldError):
             pass
-        self._environment.fuel = FUEL
+        self._environment.fuel = self._limits.work_units
 
     def render(self, cells: Sequence[str]) -> Rendered:
-        """The message of one row; InputError if too many rows exhaust the template."""
-        for _, _, place in self._fields:
+        for _, place, _ in self._variables:
             if place is not None and len(cells[place]) > MAX_CELL:
                 return long_cell(self._columns[place], len(cells[place]))
             if place is not None and not cells[place].isprintable() and (half := HALF.search(cells[place])):
                 return unsendable(half[0])  # what is no text to minijinja either
         try:
-            text = self._run(cells)
+            text = self._run(cells, self._limits.work_units)
         except MissingFieldError as error:
-            _, name, place = self._fields[error.field]
-            return missing(name, None if place is None else self._columns[place])
-        except TooMuchError as error:
-            rendered = self._failed(error.line, f"{error.problem}. It is this row's values that ask for so much")
-            self._exhausted += 1
-            if self._exhausted > MOST_EXHAUSTED:
-                problem = f"Too many rows are like this one, so the list was not read to its end. {rendered.error}"
-                raise InputError(problem, code="too_much_work") from None
-            return rendered
+            BUDGET.printed = BUDGET.printed or error.field
+            rendered = self._failed(error.line, error.field.lacks)
         except FailedError as error:
-            return self._failed(error.line, error.problem)
-        return finish(text, max_length=self._limits.max_length, braces_meant=self._braces_meant)
+            rendered = self._failed(error.line, error.problem)
+        except TooMuchError as error:
+            self._wasted_units += BUDGET.units - BUDGET.left
+            rendered = self._failed(error.line, f"{error} It is this row's values that ask for so much")
+            if self._wasted_units > MAX_WASTED_UNITS:
+                raise InputError(
+                    f"Too many rows are like this one, so the list was not read to its end. {rendered.error}", code="too_much_work"
+                ) from None
+        else:
+            rendered = finish(text, max_length=self._limits.max_length, braces_meant=self._braces_meant)
+        # What was printed before anything failed comes first.
+        empty = BUDGET.printed
+        return rendered if empty is None or empty.lacks else missing(empty.name, empty.column)
 
     def render_columns(self, columns: Columns) -> RenderedBatch:
-        """The messages of many rows; `row` of an InputError counts from 1 in these columns."""
-        from campaign.loader.frames import rows_of  # noqa: PLC0415 - it imports pyarrow, which takes a while
+        return by_row(self.render, columns, RenderedBatch(texts=[""] * columns.rows), range(columns.rows))
 
-        batch, odd = self._all_at_once(columns) if self._is_plain else (RenderedBatch(texts=[""] * columns.rows), range(columns.rows))
-        for index, cells in zip(odd, rows_of(columns.frame.iloc[odd]) if len(odd) else (), strict=True):
-            batch.refused.pop(index, None)
-            try:
-                batch.put(index, self.render(cells))
-            except InputError as error:
-                raise error.at(row=index + 1) from None
-        return batch
+    def _run(self, cells: Sequence[str], units: int) -> str:
+        context = {code: empty if place is None or is_empty(cell := cells[place]) else cell for code, place, empty in self._variables}
+        BUDGET.begin(units)
+        try:
+            return self._environment.render_template("", **context)
+        except EngineError as error:
+            line = error.line or 1
+            if error.kind == "OutOfFuel":
+                BUDGET.exhaust(line)
+            raise FailedError(line, _PROBLEMS.get(error.kind) or shown(error.message, 300)) from None
 
-    def _all_at_once(self, columns: Columns) -> tuple[RenderedBatch, Sequence[int]]:
-        """The messages of rows whose cells are plain texts, and which rows are others."""
+    def _failed(self, line: int, problem: str) -> Rendered:
+        error = f"{self._source.file}, line {line}: {problem.rstrip('.')}. Correct the row, or the template."
+        return refused(Invalid.TEMPLATE_FAILED, error)
+
+
+_PROBLEMS: Final = {
+    "UndefinedError": "A variable is used that is not set for this row",
+    "CannotUnpack": "There are more or fewer values than names to set",
+}
+
+
+class PlainTemplate:
+    """A template of text and fields, as nearly all are, joined from whole columns, many times as fast as any engine.
+
+    A row with an empty cell that the message needs, or with one that is long or no text, goes to the program.
+    """
+
+    def __init__(self, parts: Sequence[str | PlainField], program: ProgramTemplate, limits: MessageLimits, *, braces_meant: bool) -> None:
+        self._parts = parts
+        self._longest = min(limits.max_length, MAX_CELL)
+        self._max_length = limits.max_length
+        self._braces_meant = braces_meant
+        self._program = program
+        self.render = program.render
+
+    def render_columns(self, columns: Columns) -> RenderedBatch:
         import numpy as np  # noqa: PLC0415 - it takes a while to import
         import pyarrow as pa  # noqa: PLC0415 - (same)
         import pyarrow.compute as pc  # noqa: PLC0415 - (same)
@@ -258,7 +299,7 @@ class Template:
                 continue
             (_, _, place), default = part
             cells = columns.arrow(place) if place is not None else pa.nulls(rows, kind).fill_null("")
-            wrong = pc.greater(pc.utf8_length(cells), min(self._limits.max_length, MAX_CELL)).to_numpy(zero_copy_only=False)
+            wrong = pc.greater(pc.utf8_length(cells), self._longest).to_numpy(zero_copy_only=False)
             if not together(cells).isprintable():
                 wrong = wrong | np.fromiter((not cell.isprintable() for cell in cells.to_pylist()), bool, rows)
             blank = pc.equal(pc.ascii_trim(cells, " "), "")
@@ -268,24 +309,22 @@ class Template:
                 wrong = wrong | blank.to_numpy(zero_copy_only=False)
             odd |= wrong
             chosen.append(pc.if_else(pa.array(wrong), nothing, cells) if wrong.any() else cells)
-        texts = pc.binary_join_element_wise(*chosen, nothing) if self._plain else pa.array(["".join(map(str, self._parts))] * rows, kind)
         written = "".join(part if isinstance(part, str) else part.default or "" for part in self._parts)
+        any_field = any(isinstance(part, PlainField) for part in self._parts)
+        texts = pc.binary_join_element_wise(*chosen, nothing) if any_field else pa.array([written] * rows, kind)
         printable = written.replace("\n", "").isprintable()
-        batch = finish_all(texts, max_length=self._limits.max_length, braces_meant=self._braces_meant, printable=printable)
-        return batch, np.flatnonzero(odd).tolist()
+        batch = finish_all(texts, max_length=self._max_length, braces_meant=self._braces_meant, printable=printable)
+        return by_row(self.render, columns, batch, np.flatnonzero(odd).tolist())
 
-    def _run(self, cells: Sequence[str]) -> str:
-        context = {code: "" if place is None or is_empty(cell := cells[place]) else cell for code, _, place in self._fields}
+
+def by_row(render: Callable[[Sequence[str]], Rendered], columns: Columns, batch: RenderedBatch, rows: Sequence[int]) -> RenderedBatch:
+    """The batch, with the messages of these rows, rendered one after the other."""
+    from campaign.loader.frames import rows_of  # noqa: PLC0415 - it imports pyarrow, which takes a while
+
+    for index, cells in zip(rows, rows_of(columns.frame.iloc[rows]) if len(rows) else (), strict=True):
+        batch.refused.pop(index, None)
         try:
-            text: str = self._environment.render_template("", **context)
-        except EngineError as error:
-            line = error.line or 1
-            if error.kind == "OutOfFuel":
-                raise TooMuchError(line, f"It takes more than {self._environment.fuel:,} steps for one row") from None
-            problem = re.sub(r"^invalid operation: | \(in .*\)$", "", error.message or str(error.kind))
-            raise FailedError(line, NOT_SET if error.kind == "UndefinedError" else shown(problem, 300)) from None
-        return text
-
-    def _failed(self, line: int, problem: str) -> Rendered:
-        error = f"{self._source.file}, line {line}: {problem.rstrip('.')}. Correct the row, or the template."
-        return refused(Invalid.TEMPLATE_FAILED, error)
+            batch.put(index, render(cells))
+        except InputError as error:
+            raise error.at(row=index + 1) from None
+    return batch
