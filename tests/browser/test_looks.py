@@ -44,7 +44,7 @@ async def test_every_page_of_the_way(tmp_path: Path, browser: Browser) -> None:
         await sofia.press(TEXTS["drafts.steps.save_next"])
         await sofia.page.get_by_label(TEXTS["drafts.test.to"]).fill(PASS)
         await sofia.press(TEXTS["drafts.test.send"])
-        await expect(sofia.page.get_by_role("status")).to_contain_text("delivered")
+        await expect(sofia.page.get_by_role("status")).to_contain_text(TEXTS["drafts.test.delivered"])
         await sofia.judge("test")
         await sofia.page.goto(f"{draft}/send")
         await sofia.judge("send")

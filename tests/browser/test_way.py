@@ -156,7 +156,7 @@ async def _watch(sofia: Person, at: Stage) -> None:
     await expect(page.locator("#runs-title ~ *")).to_contain_text("It was paused.")
     await expect(page.locator("#deeds-title ~ *")).to_contain_text(TEXTS["campaigns.deed.pause"])
     await sofia.press(TEXTS["campaigns.steer.go_on"], role="link")
-    await sofia.heading("Go on with “Spring for members”?")
+    await sofia.heading("Resume “Spring for members”?")
     await sofia.press(TEXTS["campaigns.steer.go_on"])
     await sofia.heading("Spring for members")
     await expect(page.locator(".now .badge").first).to_have_text("Finished")
