@@ -46,7 +46,7 @@ async def take() -> None:
             await sofia.heading("Test")
             await sofia.page.get_by_label(TEXTS["drafts.test.to"]).fill("my-own-pass")
             await sofia.press(TEXTS["drafts.test.send"])
-            await expect(sofia.page.get_by_role("status")).to_contain_text("delivered")
+            await expect(sofia.page.get_by_role("status")).to_contain_text(TEXTS["drafts.test.delivered"])
             await sofia.page.goto(f"{draft}/send")
             await _picture(sofia, "send", 890)
             await sofia.press(f"Send {ROWS - 3} messages")
