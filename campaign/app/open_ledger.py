@@ -98,7 +98,9 @@ def find(reader: LedgerReader, name: str) -> CampaignRecord:
     record = reader.campaign(name)
     if record is not None:
         return record
-    if Path(name).suffix.lower() in {".csv", ".parquet", ".xlsx", ".jsonl", ".gz", ".bz2", ".zst"}:
+    from campaign.loader.file_format import LIST_SUFFIXES
+
+    if Path(name).suffix.lower() in LIST_SUFFIXES:
         raise UsageError(
             f"There is no file {name}, nor a campaign of that name. A failed-rows file is removed once none of its rows needs anyone.",
             code="unknown_campaign",

@@ -32,6 +32,7 @@ from campaign.console.pages import Pages
 from campaign.console.store import Store, open_store
 from campaign.console.upload_limits import UPLOAD_LIMITS, UploadLimits
 from campaign.domain.errors import UsageError
+from campaign.loader.file_format import LIST_SUFFIXES
 from campaign.settings import Settings
 
 MOST_FORM_BYTES: Final = 1 << 20
@@ -48,6 +49,7 @@ def make_app(console: Console, door: Authentication, place: Site | None = None) 
     app[UPLOAD_LIMITS] = UploadLimits()
     app.on_shutdown.append(_end_streams)
     console.pages.give("api_url", console.settings.api_url)
+    console.pages.give("list_suffixes", ",".join(LIST_SUFFIXES))
     console.pages.give("approvals", console.rules.approval_over is not None)
     app.on_response_prepare.append(add_headers)
     app.cleanup_ctx.append(cleanup.background)

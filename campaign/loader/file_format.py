@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from campaign.domain.errors import InputError
-from campaign.loader.source import Source, inner_suffix
+from campaign.loader.source import PACKED_SUFFIXES, Source, inner_suffix
 
 DOCUMENT: Final = "a JSON document"
 LINES: Final = "a file of JSON lines"
@@ -66,6 +66,9 @@ _BY_SUFFIX: Final = {
     **dict.fromkeys((".xlsx", ".xlsm", ".xlsb", ".xls", ".xltx", ".xltm", ".xlt", ".ods"), Format.EXCEL),
     **dict.fromkeys((".jsonl", ".ndjson"), Format.JSONL),
 }
+LIST_SUFFIXES: Final = (*_BY_SUFFIX, *PACKED_SUFFIXES)
+"""The endings of files that a list can be in."""
+
 _SAVE_AS: Final = "Save the list as .csv (CSV UTF-8), .xlsx or .parquet."
 _ADVICE: Final = {
     ".fods": "LibreOffice files of this kind aren't read. Open it in LibreOffice and save it as .ods or .xlsx.",

@@ -52,6 +52,7 @@ _UNPACKERS: Final[dict[str, tuple[bytes, Callable[[BinaryIO], BinaryIO]]]] = {
     ".zst": (b"\x28\xb5\x2f\xfd", _unzst),
 }
 """How a file that begins so is unpacked, by its ending. Each holds a block at a time, whatever the file says of its size."""
+PACKED_SUFFIXES: Final = tuple(_UNPACKERS)
 
 
 def no_room(error: OSError) -> DiskFullError:

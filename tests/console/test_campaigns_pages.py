@@ -12,7 +12,8 @@ import pytest
 from campaign.console.access import Role
 from campaign.console.campaigns.charts import Charts
 from campaign.console.campaigns.ledger_reads import LedgerReads
-from campaign.console.pages import as_part, campaign_page
+from campaign.console.pages import as_part, campaign_page, static_files
+from campaign.domain.model import Status
 from campaign.ledger.port import LedgerReader
 from campaign.reporter.reasons import reason_in_words
 from campaign.simulator.config import SimulatorConfig
@@ -43,6 +44,11 @@ def test_no_part_of_a_name_is_one_of_the_path() -> None:
     assert len(set(parts)) == len(parts)
     assert not any(set("/\\%") & set(part) or set(part) <= {"."} for part in parts)
     assert campaign_page("a/b", "live") == "/campaigns/a~2Fb/live"
+
+
+def test_the_bar_has_a_colour_for_each_status() -> None:
+    css = static_files()["campaigns.css"].body.decode()
+    assert set(re.findall(r"^\.fill-(\w+) ", css, re.MULTILINE)) >= set(Status)
 
 
 async def test_an_empty_ledger_leads_to_the_first_campaign(tmp_path: Path) -> None:

@@ -131,6 +131,11 @@ def test_the_table_of_cases_is_complete() -> None:
     assert set(CASES) | ONLY_FLAGS == set(OPTIONS) <= set(Settings.model_fields)
 
 
+def test_some_command_has_each_option() -> None:
+    group = typer.main.get_command(app)
+    assert set(OPTIONS) <= {parameter.name for command in group.commands.values() for parameter in command.params}  # type: ignore[attr-defined]  # typer's command of commands
+
+
 @pytest.mark.parametrize("name", sorted(ONLY_FLAGS))
 def test_what_is_about_one_run_is_no_variable(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / ".env").write_text(f"CAMPAIGN_{name.upper()}=1\n", encoding="utf-8")
