@@ -68,6 +68,11 @@ class Reply:
     device_type: str = ""
     signature: Signature = field(default=UNSIGNED, compare=False)
 
+    @property
+    def completes(self) -> bool:
+        """Whether it is a whole answer of PassEntry's own, so that no other to the same request can follow."""
+        return self.readable and self.signature.documented and self.signature.whole
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
@@ -254,6 +259,12 @@ class PassReading:
     error: str = ""
     cause: str = ""
     signature: Signature = field(default=UNSIGNED, compare=False)
+
+    @property
+    def completes(self) -> bool:
+        """As `Reply.completes`."""
+        refused = self.http_status is not None and self.http_status >= 300
+        return (refused or self.latest is not Latest.UNREADABLE) and self.signature.documented and self.signature.whole
 
 
 def foreign(answer: Reply | PassReading) -> str:

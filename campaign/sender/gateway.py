@@ -86,32 +86,36 @@ class HttpGateway:
             total=min(timeouts.total_seconds, READ_SECONDS), connect=min(timeouts.connect_seconds, READ_SECONDS)
         )
         self._timeout = ClientTimeout(total=timeouts.total_seconds, connect=timeouts.connect_seconds)
-        self._connector: TCPConnector | None = None
-        self._wire: Wire | None = None
+        self._connectors: list[TCPConnector] = []
+        self._wires: tuple[Wire, Wire] | None = None
 
     def __repr__(self) -> str:
         return f"HttpGateway({self._endpoint.origin})"
 
     async def __aenter__(self) -> Self:
-        self._connector = TCPConnector(
-            limit=2 * self._concurrency,
-            keepalive_timeout=KEEP_ALIVE_SECONDS,
-            resolver=LoopbackResolver() if self._origin.scheme == "http" else None,
-            ssl=self._network.tls or True,
-        )
+        self._connectors = [
+            TCPConnector(
+                limit=self._concurrency,
+                keepalive_timeout=KEEP_ALIVE_SECONDS,
+                resolver=LoopbackResolver() if self._origin.scheme == "http" else None,
+                ssl=self._network.tls or True,
+            )
+            for _ in range(2)
+        ]
         headers = {
             "Authorization": f"Bearer {self._token}",
             "Accept": "application/json",
             "Accept-Encoding": "identity",
             "User-Agent": f"campaign/{version('campaign')}",
         }
-        self._wire = Wire(self._connector, self._origin, headers, self._network.proxy)
+        sends, reads = (Wire(connector, self._origin, headers, self._network.proxy) for connector in self._connectors)
+        self._wires = sends, reads
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._connector is not None:
-            await self._connector.close()
-            self._connector = self._wire = None
+        self._wires = None
+        while self._connectors:
+            await self._connectors.pop().close()
 
     async def send(self, pass_id: str, message: str, *, in_flight: InFlight | None = None) -> Reply | Fault:
         """Make one attempt, exactly one; it never raises for what the network or the API does.
@@ -122,7 +126,7 @@ class HttpGateway:
             in_flight: asked in the very moment of writing whether it still may be; and its `written` is set before this ends, however it
                 ends: a caller that cancels it can tell from that whether the attempt may have arrived.
         """
-        wire = self._opened()
+        wire, _ = self._opened()
         try:
             path = self._endpoint.notification_path(pass_id)
             body = SingleUseBody(
@@ -142,18 +146,21 @@ class HttpGateway:
                 in_flight.written = written
         if answer.broken is not None and not isinstance(answer.broken, TooLongError) and 200 <= answer.status < 300:
             return self._fault(answer.broken, written=True, http_status=answer.status)
-        return read_reply(
-            http_status=answer.status,
-            headers=answer.headers,
-            body=answer.body,
-            whole=answer.broken is None,
-            token=self._token,
-            now=time.time(),
-        )
+        with answer:
+            reply = read_reply(
+                http_status=answer.status,
+                headers=answer.headers,
+                body=answer.body,
+                whole=answer.broken is None,
+                token=self._token,
+                now=time.time(),
+            )
+            answer.reusable = reply.completes
+        return reply
 
     async def read(self, pass_id: str) -> PassReading:
         """Read the pass back once; whatever keeps it from being read is told in `error`."""
-        wire = self._opened()
+        _, wire = self._opened()
         try:
             path = self._endpoint.pass_path(pass_id)
         except UnsendableIdError as problem:
@@ -164,14 +171,17 @@ class HttpGateway:
             except Exception as error:  # noqa: BLE001 - as in `send`
                 fault = self._fault(error, written=True)
                 return PassReading(latest=Latest.UNREADABLE, error=fault.error, cause=fault.cause)
-        return read_pass(
-            http_status=answer.status,
-            headers=answer.headers,
-            body=answer.body,
-            whole=answer.broken is None,
-            token=self._token,
-            now=time.time(),
-        )
+        with answer:
+            reading = read_pass(
+                http_status=answer.status,
+                headers=answer.headers,
+                body=answer.body,
+                whole=answer.broken is None,
+                token=self._token,
+                now=time.time(),
+            )
+            answer.reusable = reading.completes
+        return reading
 
     def _fault(self, error: Exception, *, written: bool, http_status: int | None = None) -> Fault:
         fault = fault_of(error, written=written, token=self._token, api=self._endpoint, proxy=self._network.proxy, http_status=http_status)
@@ -181,10 +191,11 @@ class HttpGateway:
             self._on_unreachable(fault)
         return fault
 
-    def _opened(self) -> Wire:
-        if self._wire is None:
+    def _opened(self) -> tuple[Wire, Wire]:
+        """Of sends and of reads: what the API owes to one is never taken for the answer to the other."""
+        if self._wires is None:
             raise RuntimeError("The gateway is used outside of its “async with”.")
-        return self._wire
+        return self._wires
 
 
 class LoopbackResolver(ThreadedResolver):

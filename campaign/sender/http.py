@@ -19,6 +19,7 @@ from aiohttp import (
     encode_basic_auth,
 )
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.connector import Connection
 from aiohttp.http import HttpProcessingError
 from multidict import CIMultiDict
 from yarl import URL
@@ -82,12 +83,27 @@ class SingleUseBody:
 class Answer:
     """What came: a status of 0 is none. `broken` is what kept the body from being whole: TooLongError, a timeout, or what aiohttp says of
     a body cut short or garbled.
+
+    Where the body is whole the connection is held until the end of a `with` block; it is used again only if `reusable` is set there, as a
+    gateway that answers in place of the API may still pass on what the API answers.
     """
 
     status: int = 0
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     broken: Exception | None = None
+    connection: Connection | None = None
+    reusable: bool = False
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        if self.connection is not None:
+            if self.reusable:
+                self.connection.release()
+            else:
+                self.connection.close()
 
 
 class Wire:
@@ -152,7 +168,6 @@ class Wire:
             connection = await self._connector.connect(self._where_to, [], limits)
         except Exception as error:
             raise NotConnectedError(error) from error
-        whole = False
         try:
             protocol = connection.protocol
             if protocol is None:
@@ -165,12 +180,11 @@ class Wire:
             body.write(head, protocol.transport)
             content = await _begin(protocol, answer)
             await receive(content, answer)
-            whole = content.is_eof()
+            if content.is_eof():
+                answer.connection = connection
         finally:
             # What is not at its end is not used again.
-            if whole:
-                connection.release()
-            else:
+            if answer.connection is None:
                 connection.close()
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from campaign.sender.gateway import HttpGateway, Timeouts
 from campaign.settings import Settings
-from tests.integration.gateway.rawserver import DELIVERED, Wire, answer, http, replying, serving
+from tests.integration.gateway.rawserver import DELIVERED, Wire, answer, http, in_turn, serving
 from tests.security.command import TOKEN, Command, Done, files
 
 BROKEN_INSIDE = """
@@ -42,7 +42,7 @@ async def test_an_api_that_repeats_it_everywhere_gets_it_into_no_file_log_or_res
         f"HTTP/1.1 999 {TOKEN}\r\n\r\n".encode(),
         f"{TOKEN}\r\n\r\n".encode(),
     ]
-    async with serving(replying(*pages * 4)) as server:
+    async with serving(in_turn(*pages * 4)) as server:
         command = Command(folder=tmp_path, url=server.url)
         words = ("run", command.make_list("a", "b", "c", "d", "e", "f"), "--message", "Hello", "--concurrency", "1", "--on-unknown", "hold")
         done = await command.run(*words, "--results", "out.jsonl", CAMPAIGN_LOG_LEVEL="debug", CAMPAIGN_TIMEOUT="1s")
@@ -118,7 +118,7 @@ async def test_no_redirect_takes_it_elsewhere(tmp_path: Path, status: int) -> No
     async with serving(answer) as elsewhere:
         headers = (f"Location: {elsewhere.url}/api/v1/passes/a/notification", f"Refresh: 0; url={elsewhere.url}")
         # The first request reads a pass, to see that PassEntry answers.
-        async with serving(replying(http(200, DELIVERED), *[http(status, DELIVERED, *headers)] * 9)) as server:
+        async with serving(in_turn(http(200, DELIVERED), *[http(status, DELIVERED, *headers)] * 9)) as server:
             command = Command(folder=tmp_path, url=server.url)
             done = await command.run("run", command.make_list("a"), "--message", "Hello", "--json", "--on-unknown", "hold")
             assert server.requests == 2

@@ -5,6 +5,7 @@ import re
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from itertools import chain, repeat
 
 import orjson
 
@@ -107,6 +108,18 @@ def replying(*replies: bytes, then: Callable[[Wire], None] = Wire.close) -> Scri
             await wire.request()
             await wire.write(reply)
         then(wire)
+
+    return script
+
+
+def in_turn(*replies: bytes) -> Script:
+    """Answer each request with the next of these, on whichever connection it comes."""
+    left = chain(replies, repeat(b""))
+
+    async def script(wire: Wire) -> None:
+        while True:
+            await wire.request()
+            await wire.write(next(left))
 
     return script
 

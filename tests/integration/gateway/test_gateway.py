@@ -93,13 +93,15 @@ async def test_an_answer_nobody_asked_for_is_never_taken_for_the_next_one(*, rea
     async def script(wire: Wire) -> None:
         await wire.request()
         await wire.write(OK)
-        if len(server.wires) == 1:
+        if len(server.wires) == 1 + reading:
             await answered.wait()
             await wire.write(http(404, b'{"errors": ["stale"]}'))
         await answer(wire)
 
     async with serving(script) as server, gateway(server.url) as campaign:
         assert await campaign.send("a", "Hello") == SENT
+        if reading:
+            await campaign.read("a")
         answered.set()
         await asyncio.sleep(0.05)  # real time, for it to arrive
         if reading:
@@ -110,7 +112,29 @@ async def test_an_answer_nobody_asked_for_is_never_taken_for_the_next_one(*, rea
             assert isinstance(fault, Fault)
             assert (fault.reason, fault.written) == ("connect", False)
             assert await campaign.send("b", "Hello") == SENT
-        assert (server.requests, len(server.wires)) == (2, 2)
+        assert (server.requests, len(server.wires)) == ((3, 3) if reading else (2, 2))
+
+
+GATEWAY = http(504, b"gateway")
+PAGE = http(200, b"<html>login</html>")
+NOT_FOUND = http(404, b'{"errors": ["Pass not found"]}')
+LIMITED = http(429, b"", "x-rate-limit-limit: 10")
+
+
+@pytest.mark.parametrize(("reply", "kept"), [(GATEWAY, False), (PAGE, False), (NOT_FOUND, True), (LIMITED, True), (OK, True)])
+async def test_a_connection_is_used_again_after_a_whole_answer_of_passentry_only(reply: bytes, *, kept: bool) -> None:
+    async def script(wire: Wire) -> None:
+        await wire.request()
+        await wire.write(reply)
+        await answer(wire)
+
+    async with serving(script) as server, gateway(server.url) as campaign:
+        await campaign.send("a", "Hello")
+        await campaign.send("b", "Hello")
+        assert len(server.wires) == (1 if kept else 2)
+        await campaign.read("a")
+        await campaign.read("b")
+        assert len(server.wires) == (2 if kept else 4)
 
 
 async def test_connections_are_kept_but_not_for_long() -> None:

@@ -67,7 +67,7 @@ async def test_a_connection_that_never_comes_about(connect_seconds: float, total
 
 
 async def test_no_free_connection_in_time() -> None:
-    async with serving(hang) as server, gateway(server.url, concurrency=1, connect_seconds=0.1, total_seconds=0.4) as campaign:
+    async with serving(hang) as server, gateway(server.url, concurrency=2, connect_seconds=0.1, total_seconds=0.4) as campaign:
         faults = await asyncio.gather(*(campaign.send(str(i), "Hello") for i in range(4)))
     told = [(fault.reason, fault.written) for fault in faults if isinstance(fault, Fault)]
     assert told == [("timeout", True), ("timeout", True), ("connect_timeout", False), ("connect_timeout", False)]
@@ -148,7 +148,7 @@ async def test_a_status_that_came_stays_known_though_its_body_did_not() -> None:
 
 
 async def test_a_cancelled_send_tells_whether_it_was_written() -> None:
-    async with serving(hang) as server, gateway(server.url, concurrency=1) as campaign:
+    async with serving(hang) as server, gateway(server.url, concurrency=2) as campaign:
         notes = [Note() for _ in range(3)]
         tasks = [asyncio.create_task(campaign.send("a", "Hello", in_flight=note)) for note in notes]
         await server.until(lambda: server.requests == 2)
@@ -198,7 +198,8 @@ class TestOnceBody:
             wire = OneWire(connector, URL(server.url), {})
             with suppress(aiohttp.ClientConnectionError):
                 for _ in range(2):
-                    await wire.post("/", body, aiohttp.ClientTimeout(total=5))
+                    with await wire.post("/", body, aiohttp.ClientTimeout(total=5)):
+                        pass
             return server.requests
 
     async def test_it_is_written_once(self) -> None:
