@@ -79,7 +79,7 @@ def test_all_that_the_answer_said_is_recorded() -> None:
         (Reply(http_status=429, signature=SOME_JSON), 2, Status.PENDING, "http_429", 429, 1.0, 2),
         (Reply(http_status=429, retry_after_seconds=7.0), 2, Status.UNKNOWN, "http_429", 429, 10.0, 3),
         (Reply(http_status=401, signature=Signature(documented=True)), 0, Status.PENDING, "http_401", 401, 0.5, 0),
-        (Reply(http_status=401, signature=SOME_JSON), 0, Status.PENDING, "http_401", 401, 0.5, 0),
+        (Reply(http_status=401, signature=SOME_JSON), 0, Status.UNKNOWN, "http_401", 401, 10.0, 1),
         (Reply(http_status=401), 0, Status.UNKNOWN, "http_401", 401, 10.0, 1),
         (Reply(http_status=403, signature=Signature(documented=True)), 4, Status.PENDING, "forbidden", 403, 4.0, 4),
         (Reply(http_status=403), 4, Status.UNKNOWN, "forbidden", 403, 10.0, 5),
@@ -162,7 +162,7 @@ def test_every_settlement_is_one_the_ledger_takes(
     status, due = settlement.outcome.status, settlement.due_in_seconds
     assert allowed(Status.SENDING, Event.SETTLED, status)
     # A refused token that is not surely refused by PassEntry is a doubt.
-    doubt = isinstance(result, Reply) and result.http_status == 401 and not result.signature.by_api
+    doubt = isinstance(result, Reply) and result.http_status == 401 and not result.signature.documented
     assert settlement.tries == settlement.outcome.attempts == tries + (verdict.counts_as_attempt or doubt)
     if status is Status.PENDING:
         assert due is not None
