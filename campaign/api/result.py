@@ -22,7 +22,7 @@ class Result:
     Attributes:
         campaign: its name.
         state: `staged`, `sending`, `waiting`, `paused`, `finished`, `stopped` or `cancelled`.
-        exit_code: what the command would answer: 0 all settled without failure, 3 rows need someone, 4 stopped by a safeguard, 5 rows left.
+        exit_code: the command's: 0 all settled without failure, 3 rows need attention, 4 stopped by a safeguard, 5 rows left.
         counts: rows by status, every status included.
         rows: of the list.
         note: what the call itself did not do, and why, as sentences; or nothing.
@@ -67,7 +67,7 @@ class Result:
 
     @cached_property
     def failed(self) -> "pd.DataFrame":
-        """`results` of the rows that need someone: failed, unknown or invalid. Corrected, it goes to `retry`."""
+        """`results` of the rows that need attention: failed, unknown or invalid. Corrected, it goes to `retry`."""
         return report.results(self.campaign, self._settings, statuses=NEEDS_ATTENTION)
 
     def report(self, output: str | PathLike[str], *, by: str = "") -> None:

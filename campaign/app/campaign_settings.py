@@ -21,7 +21,7 @@ REMEMBERED: Final[tuple[str, ...]] = (
     *("window", "time_zone", "start_at", "not_after", "daily_cap"),
     *("baseline", "halt", "on_unknown", "quiet_period"),
 )
-"""Settings that a campaign is resumed with, unless they are given anew: who resumes it at night must not send at night."""
+"""Settings that a campaign is resumed with, unless they are given again: a resume at night must not send at night."""
 
 _HOURS: Final = ("window", "time_zone", "start_at", "not_after")
 _MOMENTS: Final[tuple[str, ...]] = ("start_at_time", "not_after_time")
@@ -61,24 +61,24 @@ def check_schedule(settings: Settings, kept: dict[str, str], *, zones: Iterable[
         now: the present moment.
 
     Raises:
-        UsageError: a moment or a zone is none, or by what is given anew nothing could be sent before the end.
+        UsageError: a moment or a zone is none, or by what is given now nothing could be sent before the end.
     """
     schedule = schedule_of(settings, kept, now=now)
     given = {name: settings.as_text(name) for name in _HOURS if getattr(settings, name) is not None}
-    anew = {name for name, text in given.items() if kept.get(name) != text}
-    if "not_after" in anew and schedule.is_over(now):
+    changed = {name for name, text in given.items() if kept.get(name) != text}
+    if "not_after" in changed and schedule.is_over(now):
         raise UsageError(
             f"--not-after {settings.not_after}: that is over ({_shown(schedule.end, schedule.home)}); nothing was sent.",
             code="end_is_over",
             option="--not-after",
         )
-    if anew and schedule.start is not None and schedule.is_over(schedule.start):
+    if changed and schedule.start is not None and schedule.is_over(schedule.start):
         raise UsageError(
             f"--start-at {settings.start_at} is not before --not-after {settings.not_after}; nothing would ever be sent.",
             code="start_after_end",
             option="--start-at",
         )
-    if anew and not schedule.is_over(now) and schedule.is_past(zones, now):
+    if changed and not schedule.is_over(now) and schedule.is_past(zones, now):
         raise UsageError(
             f"--window {settings.window} does not open before --not-after {settings.not_after}; nothing would ever be sent.",
             code="window_never_opens",

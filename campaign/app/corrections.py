@@ -43,7 +43,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MendedFile:
+class CorrectionFile:
     """The file, its campaign, and where the file has the campaign's columns (None: it lacks one).
 
     `ignored` are the columns that someone has added, `missing` those of the campaign that the file lacks.
@@ -123,7 +123,7 @@ class MendedFile:
 
 
 @contextmanager
-def mended_file(source: FileSource, reader: LedgerReader) -> Iterator[MendedFile | None]:
+def correction_file(source: FileSource, reader: LedgerReader) -> Iterator[CorrectionFile | None]:
     """Read a corrected file from start to end; None if this ledger has no campaign that it is of.
 
     Raises:
@@ -154,7 +154,7 @@ def mended_file(source: FileSource, reader: LedgerReader) -> Iterator[MendedFile
                 campaign=record.spec.name,
             )
         own = {clean(column): at for at, column in enumerate(table.columns) if column not in RESULT_COLUMNS}
-        file = MendedFile(
+        file = CorrectionFile(
             table=table,
             record=record,
             places=tuple(own.get(column) for column in record.spec.columns),
@@ -169,7 +169,7 @@ def _is_neutralised(table: Table) -> bool:
     return table.format.is_spreadsheet
 
 
-def _check_columns(file: MendedFile) -> None:
+def _check_columns(file: CorrectionFile) -> None:
     """Raises InputError if the file lacks the ids, or has a column that may be one of the campaign's under another name."""
     id_column = file.record.spec.id_column
     renamed = {loosely(name): name for name in file.ignored}
@@ -195,7 +195,7 @@ class Matcher:
     """Finds the campaign's row of each line: by its pass within the campaign, or, where the id was corrected, by its `delivery_row`."""
 
     reader: LedgerReader
-    file: MendedFile
+    file: CorrectionFile
     _seen: bytearray = field(default_factory=bytearray)
 
     def match(self, lines: Sequence[Line]) -> list[ResultRow]:
@@ -249,7 +249,7 @@ class Matcher:
 
 
 SHOWN: Final = 10
-MENDABLE: Final = frozenset({Status.FAILED, Status.INVALID})
+CORRECTABLE: Final = frozenset({Status.FAILED, Status.INVALID})
 
 
 def under_way(reader: LedgerReader, record: CampaignRecord, rows: Iterable[ResultRow]) -> frozenset[int]:
@@ -279,7 +279,7 @@ class Totals:
     """What happens to the rows of a whole file; `waiting` are rows that were taken from it before, and are sent or read back now."""
 
     sent: int = 0
-    mended: int = 0
+    corrected: int = 0
     new_ids: int = 0
     rendered: int = 0
     waiting: int = 0
@@ -291,7 +291,7 @@ class Totals:
 
 @dataclass(slots=True)
 class Batch:
-    mended: list[CorrectedRow] = field(default_factory=list)
+    corrected: list[CorrectedRow] = field(default_factory=list)
     again: list[int] = field(default_factory=list)
 
 
@@ -304,7 +304,7 @@ class Texts:
     same: bool
 
     @classmethod
-    def of(cls, file: MendedFile, settings: Settings) -> "Texts":
+    def of(cls, file: CorrectionFile, settings: Settings) -> "Texts":
         """What the options and the campaign's columns say.
 
         Raises:
@@ -333,7 +333,7 @@ class Texts:
         return self.given or self.own
 
 
-def _check_needed(file: MendedFile, planned: Callable[[Sequence[str]], Messages]) -> None:
+def _check_needed(file: CorrectionFile, planned: Callable[[Sequence[str]], Messages]) -> None:
     """Raises InputError if the file lacks a column without which the messages can't be made."""
 
     def is_needed(column: str) -> bool:
@@ -352,10 +352,10 @@ def _check_needed(file: MendedFile, planned: Callable[[Sequence[str]], Messages]
 
 
 @dataclass(slots=True, kw_only=True)
-class Mender:
+class Corrector:
     """Decides over one file. A row's message is rendered again only if the row's values were changed or it had none."""
 
-    file: MendedFile
+    file: CorrectionFile
     texts: Texts
     selection: Selection
     zones_must_be_known: bool
@@ -385,7 +385,7 @@ class Mender:
     def to_send(self, reader: LedgerReader) -> Iterator[ResultRow]:
         """The rows that would be sent, as they would be; raises as `batches` does."""
         for batch in self.batches(reader):
-            for row in batch.mended:
+            for row in batch.corrected:
                 outcome = Outcome(status=Status.PENDING)
                 yield ResultRow(row=row.row, pass_id=row.pass_id, message=row.message, cells=row.cells, outcome=outcome)
             yield from reader.rows_numbered(self.file.record.id, batch.again).values()
@@ -398,7 +398,7 @@ class Mender:
         changed = bool(changes or new_text)
         if changed:
             self._check_saved_whole(line, row, cells)
-        if status not in MENDABLE and (changed or not self.selection.takes(row.outcome)):
+        if status not in CORRECTABLE and (changed or not self.selection.takes(row.outcome)):
             if (status is Status.PENDING or in_doubt) and not changed:
                 self.totals.waiting += 1
             elif changed or line.status in NEEDS_ATTENTION:
@@ -409,9 +409,9 @@ class Mender:
             batch.again.append(row.row)
             self.totals.sent += 1
         else:
-            self._mend(line, row, batch, cells=cells, changes=changes, new_text=new_text)
+            self._correct(line, row, batch, cells=cells, changes=changes, new_text=new_text)
 
-    def _mend(self, line: Line, row: ResultRow, batch: Batch, *, cells: tuple[str, ...], changes: list[str], new_text: str) -> None:
+    def _correct(self, line: Line, row: ResultRow, batch: Batch, *, cells: tuple[str, ...], changes: list[str], new_text: str) -> None:
         pass_id, _reason, error = check_pass_id(cells[self.file.id_place])
         if row.pass_id != pass_id and row.pass_id.lstrip("0") == pass_id:
             error = f"The id {row.pass_id} has become {pass_id}: a spreadsheet has dropped its zeros. Format the column as text."
@@ -428,11 +428,11 @@ class Mender:
             else:
                 self.totals.still_invalid.add(row.row)
             return
-        mended = CorrectedRow(row=row.row, pass_id=pass_id, pass_key=pass_key(pass_id), message=rendered.text, cells=cells, zone=zone)
-        batch.mended.append(mended)
-        self.totals.mended += 1
+        corrected = CorrectedRow(row=row.row, pass_id=pass_id, pass_key=pass_key(pass_id), message=rendered.text, cells=cells, zone=zone)
+        batch.corrected.append(corrected)
+        self.totals.corrected += 1
         self.totals.rendered += again
-        self.totals.new_ids += mended.pass_key != pass_key(row.pass_id)
+        self.totals.new_ids += corrected.pass_key != pass_key(row.pass_id)
         self.totals.sent += 1
 
     def _message(self, cells: tuple[str, ...], row: ResultRow, changes: list[str], new_text: str) -> tuple[Rendered, bool]:
@@ -474,13 +474,13 @@ class Mender:
             self.totals.others += 1
 
 
-def told(mender: Mender) -> str:
+def told(corrector: Corrector) -> str:
     """What was done with the file, and what was not, as sentences; empty if there is nothing to say."""
-    totals, texts, lines = mender.totals, mender.texts, mender.file.record.spec.lines
-    parts = [sentence for _, sentence, _ in mender.file.odd_columns()]
-    if totals.mended:
+    totals, texts, lines = corrector.totals, corrector.texts, corrector.file.record.spec.lines
+    parts = [sentence for _, sentence, _ in corrector.file.odd_columns()]
+    if totals.corrected:
         ids = f", {totals.new_ids:,} of them with another pass" if totals.new_ids else ""
-        parts.append(f"{rows_in_words(totals.mended)} of the file {'was' if totals.mended == 1 else 'were'} corrected{ids}.")
+        parts.append(f"{rows_in_words(totals.corrected)} of the file {'was' if totals.corrected == 1 else 'were'} corrected{ids}.")
     if totals.rendered and not texts.same:
         parts.append(f"The messages of {rows_in_words(totals.rendered)} were made from another text than the campaign's.")
     if totals.still_invalid.count:

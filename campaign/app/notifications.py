@@ -184,7 +184,7 @@ def _headline(occasion: Occasion) -> str:
         case Occasion.FINISHED:
             return "finished"
         case Occasion.FAILED:
-            return "needs someone"
+            return "needs attention"
         case Occasion.STOPPED:
             return "stopped with rows left"
         case _:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from campaign.app.campaign_settings import Exclusions, check_not_over, remembered, utc_now
 from campaign.app.campaigns import check_here
-from campaign.app.corrections import MENDABLE, MendedFile, Mender, Numbers, Texts, Totals, mended_file, told, under_way
+from campaign.app.corrections import CORRECTABLE, CorrectionFile, Corrector, Numbers, Texts, Totals, correction_file, told, under_way
 from campaign.app.ledger_checks import check_known, check_same_ledger
 from campaign.app.list_source import FileSource
 from campaign.app.message_warnings import near_to_send
@@ -247,7 +247,7 @@ async def retry(
                     campaign=of,
                 )
             if file is not None:
-                return await _mend(work, target if isinstance(target, str) else of, file, selection)
+                return await _correct(work, target if isinstance(target, str) else of, file, selection)
         async with looked_through(target, settings, stop) as given:
             own_zones = given.layout.zone_place is not None
             await check_known(work, given, target)
@@ -315,7 +315,7 @@ async def _again(work: Session, record: CampaignRecord, selection: Selection, so
     if begun:
         work = _only(work, begun)
     await work.ledger.retry(record.id, chosen.statuses, **filters)  # type: ignore[arg-type]  # each by its name
-    return await work.send(record, results, anew=True)
+    return await work.send(record, results, fresh_canary=True)
 
 
 async def _again_named(
@@ -348,7 +348,7 @@ async def _again_named(
     count = sum([await work.ledger.apply_corrections(record.id, [], numbers, chosen.statuses) for numbers in named.parts()])
     if counts.unfinished > len(named.waiting) + len(named.in_doubt):
         work = _only(work, wanted)
-    finished = await work.send(record, results, anew=True)
+    finished = await work.send(record, results, fresh_canary=True)
     if left := len(named.chosen) - count:
         note = f"{left:,} of them are still to be read back, or were changed meanwhile, and were left."
         return replace(finished, note=f"{note} {finished.note}".strip())
@@ -372,13 +372,13 @@ async def _warn_of_near(work: Session, record: CampaignRecord, exclusions: Exclu
     work.keep(record, found)
 
 
-async def _mend(work: Session, target: str, file: MendedFile, selection: Selection) -> Finished:
+async def _correct(work: Session, target: str, file: CorrectionFile, selection: Selection) -> Finished:
     record = file.record
     check_here(record)
     check_not_cancelled(record)
     work = work.of(record)
     exclusions = await asyncio.to_thread(Exclusions, work.settings.exclude, record.spec.id_column)
-    chosen = replace(selection, statuses=selection.statuses or MENDABLE)
+    chosen = replace(selection, statuses=selection.statuses or CORRECTABLE)
     if not chosen.statuses <= BY_FILE:
         again = command_line("retry", record.spec.name, "--status", "unknown", ledger=work.settings.ledger_to_name)
         raise UsageError(
@@ -389,8 +389,8 @@ async def _mend(work: Session, target: str, file: MendedFile, selection: Selecti
     texts = await asyncio.to_thread(Texts.of, file, work.settings)
     counts = await work.counts(record)
     must_be_known = work.settings.window is not None and work.settings.time_zone is None
-    mender = Mender(file=file, texts=texts, selection=chosen, zones_must_be_known=must_be_known)
-    plan = await asyncio.to_thread(_planned, work, mender)
+    corrector = Corrector(file=file, texts=texts, selection=chosen, zones_must_be_known=must_be_known)
+    plan = await asyncio.to_thread(_planned, work, corrector)
     note, details = told(plan), {"columns": {"ignored": list(file.ignored), "from_ledger": list(file.missing)}}
     # Without a results file to write: it would take the place of the failed rows, and of what was corrected in them.
     if not plan.totals.sent and not plan.totals.waiting:
@@ -401,7 +401,7 @@ async def _mend(work: Session, target: str, file: MendedFile, selection: Selecti
         return await work.end(record, End(ended=StopReason.PAUSED), None, is_paused(record))
 
     def rows() -> Iterator[ResultRow]:
-        return chain(replace(mender, totals=Totals()).to_send(work.reader), work.reader.rows(record.id, OPEN))
+        return chain(replace(corrector, totals=Totals()).to_send(work.reader), work.reader.rows(record.id, OPEN))
 
     check_not_over(work.schedule(record), now=utc_now())
     await check_same_ledger(work, record)
@@ -411,30 +411,30 @@ async def _mend(work: Session, target: str, file: MendedFile, selection: Selecti
     work.ask(record, plan.totals.sent + counts.open, chosen.statuses, rows=rows, instead=_same_command(target, selection, work))
     await exclude(work.ledger, record, exclusions)
     count = 0
-    decided = replace(mender, totals=Totals()).batches(work.reader)
+    decided = replace(corrector, totals=Totals()).batches(work.reader)
     while (batch := await asyncio.to_thread(next, decided, None)) is not None:
-        count += await work.ledger.apply_corrections(record.id, batch.mended, batch.again, chosen.statuses)
+        count += await work.ledger.apply_corrections(record.id, batch.corrected, batch.again, chosen.statuses)
     if duplicates := plan.totals.sent - count:
         note += (
             f" {duplicates:,} of the rows sent again would have been the second of their pass, or were changed meanwhile, and were left."
         )
-    finished = await work.send(record, await asyncio.to_thread(results_of, record, work.settings), anew=True)
+    finished = await work.send(record, await asyncio.to_thread(results_of, record, work.settings), fresh_canary=True)
     return replace(finished, note=f"{note} {finished.note}".strip(), details=finished.details | details)
 
 
-def _planned(work: Session, mender: Mender) -> Mender:
-    for _ in mender.batches(work.reader):
+def _planned(work: Session, corrector: Corrector) -> Corrector:
+    for _ in corrector.batches(work.reader):
         if work.stop.gently.is_set():
             raise StoppedError(
                 "Interrupted while the file was being read; nothing was sent. Run the same command again.", code="interrupted"
             )
-    return mender
+    return corrector
 
 
 @asynccontextmanager
-async def _opened(target: FileSource, work: Session, stop: Stop) -> AsyncIterator[MendedFile | None]:
-    """`mended_file`, in a thread, so that signals are heard meanwhile."""
-    context = mended_file(target, work.reader)
+async def _opened(target: FileSource, work: Session, stop: Stop) -> AsyncIterator[CorrectionFile | None]:
+    """`correction_file`, in a thread, so that signals are heard meanwhile."""
+    context = correction_file(target, work.reader)
     file = await asyncio.to_thread(context.__enter__)
     try:
         yield file

@@ -47,7 +47,7 @@ async def send_carefully(
     canary: int | None,
     limit: int | None,
     halt: Halt,
-    anew: bool = False,
+    fresh_canary: bool = False,
 ) -> End:
     """Send, a canary first unless the campaign has come so far before, and well.
 
@@ -60,13 +60,13 @@ async def send_carefully(
         canary: how many to send first, if any.
         limit: how many to send in all, None for all there are.
         halt: how many of the canary may fail.
-        anew: what the campaign sent before says nothing of what is sent now.
+        fresh_canary: what the campaign sent before says nothing of what is sent now.
     """
     if canary is None:
         return await run(limit, None)
     tried, failed = _ended(counts())
-    far = anew or tried >= canary
-    if far and not anew and not verdict_on(tried, failed, halt):
+    far = fresh_canary or tried >= canary
+    if far and not fresh_canary and not verdict_on(tried, failed, halt):
         return await run(limit, None)
     before, failed_before = (tried, failed) if far else (0, 0)
     end = End(ended=StopReason.LIMIT)
@@ -148,13 +148,13 @@ async def send(
     *,
     observer: Observer,
     stop: Stop,
-    anew: bool = False,
+    fresh_canary: bool = False,
     only: tuple[int, ...] | None = None,
 ) -> End:
     """Send what is left of the campaign, with `--canary` a few first; returns why it ended.
 
-    `anew` says that what it sent before tells a canary nothing: a person has had rows sent again, perhaps corrected. With `only` no other
-    rows are sent.
+    `fresh_canary`: what it sent before tells a canary nothing, because a person has rows sent again, perhaps corrected. With `only` no
+    other rows are sent.
 
     Raises:
         CampaignError: the ledger can't be used any more; the same command goes on later.
@@ -197,7 +197,7 @@ async def send(
                 canary=settings.canary,
                 limit=settings.limit,
                 halt=settings.halt,
-                anew=anew,
+                fresh_canary=fresh_canary,
             )
     except BaseException as error:
         # What broke it off is what has to be told, though signing off may fail as well.

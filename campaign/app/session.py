@@ -36,7 +36,7 @@ class Sender(Protocol):
         *,
         observer: Observer,
         stop: Stop,
-        anew: bool = False,
+        fresh_canary: bool = False,
     ) -> End: ...
 
 
@@ -101,7 +101,7 @@ class Session:
         self.warnings.extend(concern.as_json(record.spec.lines) for concern in concerns)
 
     def of(self, record: CampaignRecord) -> Self:
-        """The same with what the campaign remembers of its settings, where it was not given anew.
+        """The same with what the campaign remembers of its settings, where it was not given again.
 
         Raises:
             UsageError: a moment or a zone is none, or can't be meant; nothing of the campaign was changed.
@@ -171,8 +171,10 @@ class Session:
         if not agreed:
             raise UsageError(f"{warning} Nothing was sent. {ways_out}", code=code, option=option)
 
-    async def send(self, record: CampaignRecord, results: Location | None, *, anew: bool = False, counts: Counts | None = None) -> Finished:
-        """Send what is left of the campaign, and report; `anew` as of `sending.send`, `counts` where they were just made."""
+    async def send(
+        self, record: CampaignRecord, results: Location | None, *, fresh_canary: bool = False, counts: Counts | None = None
+    ) -> Finished:
+        """Send what is left of the campaign, and report; `fresh_canary` as of `sending.send`, `counts` where they were just made."""
         counts = counts or self.reader.counts(record.id)
         if late := cannot_finish(self.schedule(record), counts.open, self.settings.rate, now=utc_now()):
             self.front.tell("cannot_finish_in_time", late)
@@ -181,7 +183,9 @@ class Session:
             if place and self.settings.yes and not self._is_warned_of("new_ledger"):
                 self.front.tell("new_ledger", new_in_words(place), level="info", ledger=place)
             sender = self.front.sender
-            end = await sender(record, self.ledger, self.reader, self.settings, observer=observer, stop=self.stop, anew=anew)
+            end = await sender(
+                record, self.ledger, self.reader, self.settings, observer=observer, stop=self.stop, fresh_canary=fresh_canary
+            )
         return await self.end(record, end, results)
 
     def _is_warned_of(self, kind: str) -> bool:

@@ -225,7 +225,7 @@ def _other_content(record: CampaignRecord, given: CheckedList, differences: str,
     return OtherContentError(
         f"There is a campaign named “{name}” already, and {differences}. {go_on} To send this as a new campaign, "
         "give it another --name; whoever got the first will get this one too. "
-        "If you only mended rows, mend them in its failed-rows file instead: campaign retry FILE.",
+        "If you only corrected rows, correct them in its failed-rows file instead: campaign retry FILE.",
         campaign=name,
     )
 

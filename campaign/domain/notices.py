@@ -13,7 +13,7 @@ class Occasion(StrEnum):
     FINISHED = "finished"
     """Every row is settled, and none needs anyone."""
     FAILED = "failed"
-    """Rows need someone, or the run could not start."""
+    """Rows need attention, or the run could not start."""
     STOPPED = "stopped"
     """Rows are left, and the run can go on."""
 

@@ -35,7 +35,7 @@ def sender_of(settings: Settings) -> Iterator[Sender]:
             *,
             observer: Observer,
             stop: Stop,
-            anew: bool = False,  # noqa: ARG001 - it is about canaries, which there are none of
+            fresh_canary: bool = False,  # noqa: ARG001 - it is about canaries, which there are none of
         ) -> End:
             await ledger.reap_dead_runners(quiet_seconds=settings.quiet_period)
             if reader.outlook(record.id).finished:

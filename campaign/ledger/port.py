@@ -189,11 +189,11 @@ class Maintenance(Protocol):
         """Make rows of these statuses, and of these reasons and HTTP statuses where any are given, pending again; returns how many."""
 
     async def apply_corrections(
-        self, campaign: int, mended: Sequence[CorrectedRow], again: Sequence[int], statuses: frozenset[Status]
+        self, campaign: int, corrected: Sequence[CorrectedRow], again: Sequence[int], statuses: frozenset[Status]
     ) -> int:
-        """Make failed and invalid rows pending with what a mended list says, and `again` (of these statuses) as they are; returns how many.
+        """Make failed and invalid rows pending as corrected, and `again` (of these statuses) as they are; returns how many.
 
-        A mended row whose pass another row of the campaign stands for is skipped as a duplicate, and not counted.
+        A corrected row whose pass another row of the campaign stands for is skipped as a duplicate, and not counted.
         """
 
     async def purge(self, campaign: int) -> None:

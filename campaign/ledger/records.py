@@ -160,7 +160,7 @@ class ResultColumns:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorrectedRow:
-    """What a row of a mended list says now; it can be sent, so neither its id nor its message is empty."""
+    """What a row of a corrected list says now; it can be sent, so neither its id nor its message is empty."""
 
     row: int
     pass_id: str

@@ -174,7 +174,7 @@ def check_pass_id(text: str) -> tuple[str, Invalid | None, str]:
         sentence = f"The id {pass_id} has lost its digits in a spreadsheet. Format the column as text there and paste the ids again."
         return pass_id, Invalid.MANGLED_ID, sentence
     if _SPREADSHEET_ERROR.fullmatch(pass_id):
-        sentence = f"The id is {pass_id}, an error in a spreadsheet's formula. Mend the formula, or paste the ids as values."
+        sentence = f"The id is {pass_id}, an error in a spreadsheet's formula. Correct the formula, or paste the ids as values."
         return pass_id, Invalid.MANGLED_ID, sentence
     if _TOO_NARROW.fullmatch(pass_id):
         sentence = "The id is only # signs: its column was too narrow when the spreadsheet was saved. Widen it and save again."

@@ -30,7 +30,7 @@ _COMPLETE: Final = "campaign_last_complete_timestamp_seconds"
 _EXIT_CODE: Final = "campaign_last_exit_code"
 _LASTING: Final = {
     _SUCCESS: "Unix time of the end of the last run with exit code 0: every row settled without failure.",
-    _COMPLETE: "Unix time of the end of the last run that left no row unsent, with exit code 0, or 3 where rows need someone.",
+    _COMPLETE: "Unix time of the end of the last run that left no row unsent, with exit code 0, or 3 where rows need attention.",
     _EXIT_CODE: "Exit code of the last run that ended.",
 }
 

@@ -66,7 +66,7 @@ _ENDED: Final[dict[str, str]] = {
     "paused": "It was paused.",
     "limit": "The number of sends that was asked for was reached.",
     "share": "The last process has done its share of the rows.",
-    "share_in_need": "The last process has done its share of the rows, some of which need someone.",
+    "share_in_need": "The last process has done its share of the rows, some of which need attention.",
     "not_now": "It is not the time to send (--window, --start-at).",
     "interrupted": "It was told to stop, with Ctrl-C.",
     "terminated": "It was told to stop (SIGTERM).",
@@ -109,11 +109,11 @@ _BLOCKED: Final = (
 _ID: Final = "Look the ids up in PassEntry, put the right ones into the failed-rows file, and give that file back."
 _MANGLED: Final = "Format the id column as text in the spreadsheet, put the ids in again, and give the failed-rows file back."
 _GONE: Final = "Nothing to do: take these passes out of your list."
-_REFUSED: Final = "The failed-rows file says what PassEntry answered. Mend the message or the row there, and give that file back."
+_REFUSED: Final = "The failed-rows file says what PassEntry answered. Correct the message or the row there, and give that file back."
 _LATER: Final = "Nothing of it arrived. Send these rows again later."
 _VERIFY: Final = "Have the passes read back: that tells most of them, and sends nothing."
 _NOBODY_KNOWS: Final = "Nobody can tell. Send them again only if twice is better than not at all."
-_MEND: Final = "Mend these rows in the failed-rows file, and give that file back."
+_CORRECT: Final = "Correct these rows in the failed-rows file, and give that file back."
 _WALLET: Final = "They can be sent again once the passes are in wallets."
 _NOTHING: Final = "Nothing to do."
 _ANOTHER_DAY: Final = "They can have the message another day, in a campaign of its own."
@@ -144,7 +144,7 @@ _BY_REASON: Final[dict[tuple[Status, str], str]] = {
 _BY_STATUS: Final[dict[Status, str]] = {
     Status.FAILED: _LATER,
     Status.UNKNOWN: _VERIFY,
-    Status.INVALID: _MEND,
+    Status.INVALID: _CORRECT,
     Status.NOT_DELIVERED: _WALLET,
     Status.ACCEPTED: _NOTHING,
     Status.SKIPPED: _NOTHING,

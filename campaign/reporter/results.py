@@ -1,4 +1,4 @@
-"""The results file and, beside it, the rows that need someone: one pass over the ledger's rows writes both, whole or not at all."""
+"""The results file and, beside it, the rows that need attention: one pass over the ledger's rows writes both, whole or not at all."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -30,10 +30,10 @@ class Written:
 def write_results(
     path: Location, *, campaign: str, columns: Sequence[str], parts: Iterable[ResultColumns], failed: Location | None
 ) -> Written:
-    """Write one row per row, in the order they come, and those that need someone into `failed` as well.
+    """Write one row per row, in the order they come, and those that need attention into `failed` as well.
 
     The rows are read once and never held. Both files are complete on the disk before either takes its place; `failed` goes first,
-    so that a kill in between can't leave a list of failed rows older than the results. If no row needs someone, a `failed` that
+    so that a kill in between can't leave a list of failed rows older than the results. If no row needs attention, a `failed` that
     an earlier run left is removed: it would ask for rows to be sent again that have been settled since. In a store the results may fail to
     follow `failed`, as after a kill; each of the two is whole.
 
@@ -42,7 +42,7 @@ def write_results(
         campaign: the campaign's name, for `delivery_campaign`.
         columns: the list's own columns, without the `delivery_` ones if the list was a results file.
         parts: the rows, their cells in the order of `columns`.
-        failed: the file for the rows that need someone, always CSV (see `failed_path`); None for none.
+        failed: the file for the rows that need attention, always CSV (see `failed_path`); None for none.
 
     Raises:
         UsageError: the path can't be written, or its format can't hold the rows; the old files are unchanged.
@@ -114,7 +114,7 @@ class _Failures:
 
 @dataclass(slots=True, kw_only=True)
 class _Tally:
-    """Counts what passes by, and copies the rows that need someone."""
+    """Counts what passes by, and copies the rows that need attention."""
 
     failures: _Failures | None
     rows: int = 0

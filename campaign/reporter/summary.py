@@ -112,7 +112,7 @@ def _files(view: CampaignView, *, at_work: bool, written: bool) -> Iterator[str]
         verb = "are in" if isinstance(results, Path) else "go to"
         yield from to_copy(f"The results {verb}", view.results)
         if view.counts.needs_attention and may_be_there(failed := failed_path(results)):
-            yield from to_copy(f"The rows that need someone {verb}", str(failed))
+            yield from to_copy(f"The rows that need attention {verb}", str(failed))
 
 
 def _commands(view: CampaignView) -> Iterator[str]:
@@ -129,39 +129,39 @@ def _commands(view: CampaignView) -> Iterator[str]:
     if may_send and unknown:
         yield from to_copy("If that can't tell either, and twice is better than not at all", view.command("retry", "--status", "unknown"))
     if may_send and (failed := count(Status.FAILED, 0)):
-        yield from to_copy(f"To send {_the(failed, 'failed')} again, once the cause is mended", view.command("retry"))
+        yield from to_copy(f"To send {_the(failed, 'failed')} again, once the cause is fixed", view.command("retry"))
     if may_send and not_delivered:
         passes = "the pass is in a wallet" if not_delivered == 1 else "the passes are in wallets"
         yield from to_copy(
             f"To send {_the(not_delivered, 'not delivered')} again, once {passes}", view.command("retry", "--status", "not_delivered")
         )
     if may_send:
-        yield from _once_mended(view)
+        yield from _once_corrected(view)
     if view.state is CampaignState.FINISHED and not (view.counts.needs_attention or not_delivered):
         yield "There is nothing left to do."
 
 
-def _once_mended(view: CampaignView) -> Iterator[str]:
+def _once_corrected(view: CampaignView) -> Iterator[str]:
     """The way of the rows that are wrong by themselves: as they are, sending them again would change nothing."""
     invalid, failed = (view.counts.by_status.get(status, 0) for status in (Status.INVALID, Status.FAILED))
     refused = sum(count for reason, count in view.counts.reasons(Status.FAILED).items() if reason in WRONG_ROW)
     if not invalid and not refused:
         return
     if view.state is CampaignState.STAGED:
-        yield from wrapped(f"To mend {_the(invalid, 'invalid')} before, correct the list and run it again: nothing was sent yet.")
+        yield from wrapped(f"To correct {_the(invalid, 'invalid')} before, correct the list and run it again: nothing was sent yet.")
         return
     kind = "invalid" if not refused else "failed and invalid" if invalid else "failed"
     which = _the(invalid + (failed if refused else 0), kind)
     if not view.results:
         if invalid:
-            yield from wrapped(f"{_the(invalid, 'invalid').capitalize()} can be sent as a new list, mended, under another --name.")
+            yield from wrapped(f"{_the(invalid, 'invalid').capitalize()} can be sent as a new list, corrected, under another --name.")
         return
     file = failed_path(place_of(view.results))
     if not may_be_there(file):
-        yield from wrapped(f"{which.capitalize()} can be mended in the failed-rows file, which is written with the results.")
+        yield from wrapped(f"{which.capitalize()} can be corrected in the failed-rows file, which is written with the results.")
         return
     command = command_line("retry", str(file), ledger=view.ledger)
-    yield from to_copy(f"To send {which}, once mended in that file (with the --template or --message again, if columns change)", command)
+    yield from to_copy(f"To send {which}, once corrected in that file (with the --template or --message again, if columns change)", command)
 
 
 def _the(count: int, kind: str) -> str:

@@ -54,7 +54,7 @@ class ResultsTarget:
 
 
 def failed_path(results: PlaceT) -> PlaceT:
-    """The file beside the results that holds only the rows that need someone; always CSV."""
+    """The file beside the results that holds only the rows that need attention; always CSV."""
     return results.with_name(f"{results.stem}.failed.csv")
 
 

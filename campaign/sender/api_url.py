@@ -79,7 +79,7 @@ def id_problem(pass_id: str) -> str:
     if pass_id in {".", ".."}:
         return f"the pass id “{pass_id}” can't stand in a URL"
     if not _is_text(pass_id):
-        return "the pass id holds half a character, which can't be sent; mend the encoding of the list"
+        return "the pass id holds half a character, which can't be sent; correct the encoding of the list"
     return ""
 
 

@@ -94,7 +94,7 @@ class SendWindow:
 
     Args:
         schedule: what was asked for.
-        zones: of the campaign's rows; to be set anew as rows end, and as others are mended into another zone.
+        zones: of the campaign's rows; to be set again as rows end, and as others are corrected into another zone.
         wall: Unix seconds.
         daily_cap, only: see `ledger.port.ClaimFilter`.
     """

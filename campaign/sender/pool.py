@@ -229,7 +229,7 @@ class Pool:
             looks += 1
             if looks % LOOKS_FOR_THE_DEAD == 1 and (lost := await self._ledger.reap_dead_runners(quiet_seconds=self._runner.quiet_seconds)):
                 self._observer.event("rows_of_a_dead_runner", rows=lost)
-            # Somebody may have mended a row meanwhile, into a zone that there was not.
+            # Somebody may have corrected a row meanwhile, into a zone that there was not.
             self._timing.zones, outlook = await asyncio.to_thread(self._look)
             if self._timing.is_over() and (expired := await self._ledger.skip_pending(self._runner.campaign, Skip.EXPIRED)):
                 self._observer.event("expired", rows=expired)

@@ -96,7 +96,7 @@ class TestCron:
         first = self.start(weekly, variables)
         assert first.stderr == ""
         assert first.stdout.endswith(
-            " rows need someone. Next: campaign retry " + re.findall(r"weekly-offer-\S+", first.stdout)[0] + "\nExit code 3\n"
+            " rows need attention. Next: campaign retry " + re.findall(r"weekly-offer-\S+", first.stdout)[0] + "\nExit code 3\n"
         )
         failed = {one.id for one in office.simulator.requests()} - set(office.sent())
         assert 0 < len(failed) < PASSES / 4

@@ -1,4 +1,4 @@
-"""A promotion as the README's chapters for marketers have it: from an Excel file to a mended re-run, by what the simulator processed."""
+"""A promotion as the README's chapters for marketers have it: from an Excel file to a corrected re-run, by what the simulator processed."""
 
 import csv
 import datetime as dt
@@ -49,7 +49,7 @@ def workbook(path: Path) -> list[list[object]]:
         return [list(row) for row in book.get_sheet_by_index(0).to_python()]
 
 
-def mend(rows: list[list[object]]) -> None:
+def correct(rows: list[list[object]]) -> None:
     """What a person types into the wrong cells."""
     header = rows[0]
     for row in rows[1:]:
@@ -92,12 +92,12 @@ def test_what_is_wrong_with_a_workbook_is_told_before_anything_is_sent(promo: De
     assert promo.simulator.requests() == []
 
 
-def test_from_a_workbook_to_results_in_excel_that_are_mended_and_given_back(promo: Desk) -> None:
+def test_from_a_workbook_to_results_in_excel_that_are_corrected_and_given_back(promo: Desk) -> None:
     run(promo, "--results", "herbst.xlsx")
     rows = workbook(promo.folder / "herbst.xlsx")
     # An id that is text stays text, zeros and all.
     assert [row[0] for row in rows[1:4]] == ["0001", "0002", "0003"]
-    mend(rows)
+    correct(rows)
     save_workbook(promo.folder / "herbst.xlsx", rows)
     all_is_settled(promo, promo.run("retry", "herbst.xlsx", *MESSAGE).stdout)
 
@@ -106,18 +106,18 @@ def test_from_a_workbook_to_failed_rows_that_a_german_excel_saved(promo: Desk) -
     run(promo)
     with (promo.folder / "Herbst Aktion.results.failed.csv").open(encoding="utf-8-sig", newline="") as file:
         rows: list[list[object]] = [list(row) for row in csv.reader(file)]
-    mend(rows)
+    correct(rows)
     for row in rows[1:]:
         row[HEADER.index("Gültig bis")] = "24.12.2026"
-    with (promo.folder / "mended.csv").open("w", encoding="cp1252", newline="") as file:
+    with (promo.folder / "corrected.csv").open("w", encoding="cp1252", newline="") as file:
         csv.writer(file, delimiter=";").writerows(rows)
-    all_is_settled(promo, promo.run("retry", "mended.csv", *MESSAGE).stdout)
+    all_is_settled(promo, promo.run("retry", "corrected.csv", *MESSAGE).stdout)
 
 
-def test_ids_that_have_lost_their_zeros_are_not_taken_for_mended(promo: Desk) -> None:
+def test_ids_that_have_lost_their_zeros_are_not_taken_for_corrected(promo: Desk) -> None:
     run(promo, "--results", "herbst.xlsx")
     rows = workbook(promo.folder / "herbst.xlsx")
-    mend(rows)
+    correct(rows)
     rows[3][0] = 3
     save_workbook(promo.folder / "lost.xlsx", rows)
     before = promo.sent()
@@ -125,7 +125,7 @@ def test_ids_that_have_lost_their_zeros_are_not_taken_for_mended(promo: Desk) ->
     assert promo.sent() == before
 
 
-def test_whoever_mends_the_list_itself_is_shown_the_way(promo: Desk) -> None:
+def test_whoever_corrects_the_list_itself_is_shown_the_way(promo: Desk) -> None:
     run(promo)
     save_workbook(promo.folder / "Herbst Aktion.xlsx", [HEADER, *ROWS[:2], ["0003", "Eva", "A3", END], *ROWS[3:]])
     before = promo.sent()

@@ -64,7 +64,7 @@ def test_who_asked_is_told_how_it_ended_and_nothing_else(desk: Desk) -> None:
         done = desk.run(*RUN, code=3, CAMPAIGN_NOTIFY=f"{hook.url}, {hook.url}/other")
     assert len(hook.told) == 2
     told = hook.told[0]
-    assert told["title"] == "list: needs someone"
+    assert told["title"] == "list: needs attention"
     assert told["type"] == "warning"
     failed = json.loads(desk.run("status", "list", "--json").stdout)["by_status"]["failed"]
     assert f"20 rows: {20 - failed} delivered, {failed} failed." in told["message"]
@@ -92,7 +92,7 @@ def test_a_job_says_whom_to_tell_and_of_what(desk: Desk) -> None:
         assert hook.told == []
         desk.simulator.set_faults(faults={"not_found": 1.0})
         desk.run("run", "job.toml", "--name", "badly", code=3)
-    assert [told["title"] for told in hook.told] == ["badly: needs someone"]
+    assert [told["title"] for told in hook.told] == ["badly: needs attention"]
 
 
 def test_a_run_that_had_nothing_to_do_tells_nobody_again(desk: Desk) -> None:
@@ -120,7 +120,7 @@ def test_a_run_that_can_not_start_is_told_without_what_the_list_holds(desk: Desk
     with webhook() as hook:
         done = desk.run(*RUN, code=2, CAMPAIGN_NOTIFY=hook.url)
     assert "Anna Smith" in done.stderr
-    assert hook.told[0]["title"] == "list: needs someone"
+    assert hook.told[0]["title"] == "list: needs attention"
     assert "Nothing was sent" in hook.told[0]["message"]
     assert b"Anna" not in b"".join(hook.raw)
     assert desk.simulator.requests() == []
@@ -205,7 +205,7 @@ def test_a_signal_while_notices_are_sent_ends_them_and_not_the_exit_code(desk: D
         process.send_signal(number)
         out, err = process.communicate(timeout=HELD_SECONDS - 20)
     assert process.returncode == 3
-    assert "3 rows need someone. Next: campaign retry list" in out
+    assert "3 rows need attention. Next: campaign retry list" in out
     assert json.loads(err.splitlines()[-1])["event"] == "notice_not_sent"
 
 

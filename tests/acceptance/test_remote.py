@@ -139,7 +139,7 @@ class TestRun:
 
 
 class TestRetry:
-    def test_failed_rows_are_mended_in_the_store(self, desk: Desk, store: Store) -> None:
+    def test_failed_rows_are_corrected_in_the_store(self, desk: Desk, store: Store) -> None:
         store.put(LIST, rows(2) + "pass-3,\n")
         desk.json("run", URL, "--message", MESSAGE, code=3)
         store.put(FAILED, store.text(FAILED).replace("pass-3,,", "pass-3,Cleo,"))
@@ -147,7 +147,7 @@ class TestRetry:
         assert seen["by_status"]["delivered"] == 3
         assert desk.sent()["pass-3"] == ["Hi Cleo"]
         assert {row["delivery_status"] for row in table(store.text(RESULTS))} == {"delivered"}
-        # Nobody is left who needs someone: the file that said so would have them sent again.
+        # Nobody is left who needs attention: the file that said so would have them sent again.
         assert store.names() == [LIST, RESULTS]
 
     def test_results_that_no_ledger_knows_are_gone_on_from(self, desk: Desk, store: Store) -> None:

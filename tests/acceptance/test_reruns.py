@@ -99,7 +99,7 @@ class TestChosenRows:
         assert desk.sent() == {}
 
 
-class TestMendedFile:
+class TestCorrectionFile:
     def test_changed_ids_and_columns_are_taken_and_only_these_rows_are_sent(self, desk: Desk) -> None:
         failed = run_with_failures(desk)
         rows = table(failed)
@@ -150,7 +150,7 @@ class TestMendedFile:
         desk.run("retry", write(failed, rows), code=3)
         assert desk.sent() == {"wrong-2": ["Hi Bob 🎉"]}
 
-    def test_a_mended_template_gives_those_a_message_that_had_none(self, desk: Desk) -> None:
+    def test_a_corrected_template_gives_those_a_message_that_had_none(self, desk: Desk) -> None:
         failed = run_with_failures(desk)
         desk.run("retry", str(failed), "--message", 'Hello {{ first_name | default("there") }}', code=3)
         assert desk.sent() == {"wrong-2": ["Hi Bob"], "pass-3": ["Hello there"], "wrong-5": ["Hi Eve"]}
@@ -181,9 +181,9 @@ class TestMendedFile:
         (desk.folder / "own.csv").write_text("id,message\na,Hello\nb,\n", encoding="utf-8")
         desk.run("run", "own.csv", code=3)
         rows = table(desk.folder / "own.results.failed.csv")
-        rows[0]["message"] = "Mended"
+        rows[0]["message"] = "Corrected"
         desk.run("retry", write(desk.folder / "own.results.failed.csv", rows))
-        assert desk.sent() == {"a": ["Hello"], "b": ["Mended"]}
+        assert desk.sent() == {"a": ["Hello"], "b": ["Corrected"]}
 
     def test_nobody_who_was_told_is_told_again_whatever_the_file_says(self, desk: Desk) -> None:
         failed = run_with_failures(desk)
@@ -200,7 +200,7 @@ class TestMendedFile:
         assert "lines 2, 3, 6, 7 (rows 1, 2, 5, 6) of the list" in refused
         assert desk.sent() == {}
 
-    def test_a_row_mended_to_a_pass_that_was_told_is_a_duplicate(self, desk: Desk) -> None:
+    def test_a_row_corrected_to_a_pass_that_was_told_is_a_duplicate(self, desk: Desk) -> None:
         failed = run_with_failures(desk)
         rows = [row for row in table(failed) if row["delivery_row"] == "4"]
         rows[0]["pass_id"] = "pass-6"
@@ -210,7 +210,7 @@ class TestMendedFile:
         assert desk.sent() == {}
 
     @pytest.mark.slow
-    def test_two_rows_mended_to_one_pass_tell_it_once(self, desk: Desk) -> None:
+    def test_two_rows_corrected_to_one_pass_tell_it_once(self, desk: Desk) -> None:
         failed = run_with_failures(desk)
         rows = table(failed)
         for row in (rows[0], rows[2]):
@@ -332,7 +332,7 @@ class TestMendedFile:
         desk.run("retry", write(failed, rows), "--message", "Hi {{ id }}")
         assert desk.sent() == {"a": ["Hello"], "b": ["Hi b"]}
 
-    def test_a_mended_time_zone_is_the_rows_own_and_one_that_is_none_is_refused(self, desk: Desk) -> None:
+    def test_a_corrected_time_zone_is_the_rows_own_and_one_that_is_none_is_refused(self, desk: Desk) -> None:
         (desk.folder / "list.csv").write_text("id,time_zone\na,Asia/Tokyo\nb,Asia/Tokio\n", encoding="utf-8")
         desk.run("run", "list.csv", "--message", "Hi", "--window", "00:00-24:00", code=None)
         failed = desk.folder / "list.results.failed.csv"
@@ -353,15 +353,15 @@ class TestMendedFile:
     def test_the_same_command_again_goes_on_with_what_was_taken_in(self, desk: Desk) -> None:
         rows = table(run_with_failures(desk))
         rows[2]["pass_id"] = "pass-4"
-        mended = write(desk.folder / "mended.csv", rows)
-        desk.run("retry", mended, "--limit", "1", code=5)
+        corrected = write(desk.folder / "corrected.csv", rows)
+        desk.run("retry", corrected, "--limit", "1", code=5)
         assert len(desk.sent()) == 1
-        desk.run("retry", mended, code=3)
+        desk.run("retry", corrected, code=3)
         assert desk.sent() == {"wrong-2": ["Hi Bob"], "pass-4": ["Hi Dan"], "wrong-5": ["Hi Eve"]}
-        assert "Nothing was sent" in desk.run("retry", mended, code=3).stdout
+        assert "Nothing was sent" in desk.run("retry", corrected, code=3).stdout
 
     @pytest.mark.slow
-    def test_a_paused_campaign_keeps_what_was_mended_in_the_file(self, desk: Desk) -> None:
+    def test_a_paused_campaign_keeps_what_was_corrected_in_the_file(self, desk: Desk) -> None:
         failed = run_with_failures(desk)
         rows = table(failed)
         rows[2]["pass_id"] = "pass-4"
@@ -371,7 +371,7 @@ class TestMendedFile:
         assert table(failed) == rows
         assert desk.sent() == {}
 
-    def test_the_hint_after_a_run_is_the_command_that_takes_the_mended_file(self, desk: Desk) -> None:
+    def test_the_hint_after_a_run_is_the_command_that_takes_the_correction_file(self, desk: Desk) -> None:
         failed = run_with_failures(desk)
         shown = desk.run("status", "list").stdout
         assert re.search(rf"^    campaign retry {re.escape(str(failed))}$", shown, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""The promises of `ledger.port.Maintenance`, for every backend: mending, forgetting, and the history of runs."""
+"""The promises of `ledger.port.Maintenance`, for every backend: correcting, forgetting, and the history of runs."""
 
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ DAY_SECONDS = 86_400.0
 FAILED = frozenset({Status.FAILED})
 
 
-def mended(row: int, pass_id: str, message: str = "Mended") -> CorrectedRow:
+def corrected(row: int, pass_id: str, message: str = "Corrected") -> CorrectedRow:
     return CorrectedRow(row=row, pass_id=pass_id, pass_key=pass_id.lower(), message=message, cells=(pass_id, "New"))
 
 
@@ -73,19 +73,19 @@ class TestChosenRows:
         assert statuses(reader, record) == ["unknown", "pending"]
 
 
-class TestMending:
-    async def test_failed_and_invalid_rows_are_sent_as_they_are_mended(self, ledger: Ledger, reader: LedgerReader) -> None:
+class TestCorrecting:
+    async def test_failed_and_invalid_rows_are_sent_as_they_are_corrected(self, ledger: Ledger, reader: LedgerReader) -> None:
         record = await campaign_of(ledger, staged(1), staged(2, "", status=Status.INVALID), staged(3))
         runner = await settled(ledger, record, Status.FAILED, Status.FAILED)
-        assert await ledger.apply_corrections(record.id, [mended(1, "new-1"), mended(2, "new-2")], [3], FAILED) == 3
+        assert await ledger.apply_corrections(record.id, [corrected(1, "new-1"), corrected(2, "new-2")], [3], FAILED) == 3
         one, two, three = reader.rows(record.id)
-        assert (one.pass_id, one.message, one.cells, one.outcome.attempts) == ("new-1", "Mended", ("new-1", "New"), 1)
+        assert (one.pass_id, one.message, one.cells, one.outcome.attempts) == ("new-1", "Corrected", ("new-1", "New"), 1)
         assert (two.outcome.status, two.outcome.error) == (Status.PENDING, "")
         assert (three.pass_id, three.message) == ("pass-3", "Hello")
         claims = await ledger.claim(runner, 9)
         assert [(claim.row, claim.pass_id, claim.message, claim.tries) for claim in claims] == [
-            (1, "new-1", "Mended", 0),
-            (2, "new-2", "Mended", 0),
+            (1, "new-1", "Corrected", 0),
+            (2, "new-2", "Corrected", 0),
             (3, "pass-3", "Hello", 0),
         ]
 
@@ -94,36 +94,36 @@ class TestMending:
         record = await campaign_of(ledger, staged(1))
         await settled(ledger, record, status)
         before = list(reader.rows(record.id))
-        assert await ledger.apply_corrections(record.id, [mended(1, "other")], [1], FAILED) == 0
+        assert await ledger.apply_corrections(record.id, [corrected(1, "other")], [1], FAILED) == 0
         assert list(reader.rows(record.id)) == before
 
-    async def test_nothing_of_a_cancelled_campaign_is_mended(self, ledger: Ledger, reader: LedgerReader) -> None:
+    async def test_nothing_of_a_cancelled_campaign_is_corrected(self, ledger: Ledger, reader: LedgerReader) -> None:
         record = await campaign_of(ledger, staged(1), staged(2, "", status=Status.INVALID))
         await settled(ledger, record, Status.FAILED)
         await ledger.control(record.id, DesiredState.CANCELLED)
-        assert await ledger.apply_corrections(record.id, [mended(2, "new")], [1], FAILED) == 0
+        assert await ledger.apply_corrections(record.id, [corrected(2, "new")], [1], FAILED) == 0
         assert statuses(reader, record) == ["failed", "invalid"]
 
     @pytest.mark.parametrize("other", [Status.DELIVERED, Status.UNKNOWN, Status.FAILED, Status.NOT_DELIVERED])
-    async def test_a_row_mended_to_a_pass_that_another_row_stands_for_is_a_duplicate(
+    async def test_a_row_corrected_to_a_pass_that_another_row_stands_for_is_a_duplicate(
         self, ledger: Ledger, reader: LedgerReader, other: Status
     ) -> None:
         record = await campaign_of(ledger, staged(1, "", status=Status.INVALID), staged(2, "A"))
         await settled(ledger, record, other)
-        assert await ledger.apply_corrections(record.id, [mended(1, "a")], [], FAILED) == 0
+        assert await ledger.apply_corrections(record.id, [corrected(1, "a")], [], FAILED) == 0
         assert statuses(reader, record) == ["skipped", other.value]
 
-    async def test_of_two_rows_mended_to_one_pass_the_first_is_sent(self, ledger: Ledger, reader: LedgerReader) -> None:
+    async def test_of_two_rows_corrected_to_one_pass_the_first_is_sent(self, ledger: Ledger, reader: LedgerReader) -> None:
         record = await campaign_of(ledger, staged(1, "", status=Status.INVALID), staged(2, "", status=Status.INVALID))
-        assert await ledger.apply_corrections(record.id, [mended(2, "A"), mended(1, "a")], [], FAILED) == 1
+        assert await ledger.apply_corrections(record.id, [corrected(2, "A"), corrected(1, "a")], [], FAILED) == 1
         assert statuses(reader, record) == ["pending", "skipped"]
 
-    async def test_what_was_sent_to_a_pass_before_the_mending_is_not_forgotten(self, ledger: Ledger, reader: LedgerReader) -> None:
+    async def test_what_was_sent_to_a_pass_before_the_correcting_is_not_forgotten(self, ledger: Ledger, reader: LedgerReader) -> None:
         first = await campaign_of(ledger, staged(1, "A", message="Old"), name="first")
         await settled(ledger, first, Status.UNKNOWN)
         await ledger.retry(first.id, frozenset({Status.UNKNOWN}))
         await settled(ledger, first, Status.FAILED)
-        assert await ledger.apply_corrections(first.id, [mended(1, "B", "New")], [], FAILED) == 1
+        assert await ledger.apply_corrections(first.id, [corrected(1, "B", "New")], [], FAILED) == 1
         second = await campaign_of(ledger, staged(1, "A", message="Second"), name="second")
         runner = await ledger.register_runner(second.id, quiet_seconds=0)
         claims = await ledger.claim(runner, 1)

@@ -31,7 +31,7 @@ from campaign.ledger.sqlite.connection import SQL, connect, prepare
         ("retry", "rows_by_status"),
         ("matching", "rows_by_status"),
         ("retry_rows", "sqlite_autoindex_rows_1"),
-        ("mend", "sqlite_autoindex_rows_1"),
+        ("correct", "sqlite_autoindex_rows_1"),
         ("keep_text", "attempts_by_row"),
         ("rows_numbered", "sqlite_autoindex_rows_1"),
         ("attempts_by_runner", "attempts_by_row"),

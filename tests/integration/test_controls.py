@@ -107,14 +107,14 @@ class TestWindow:
             assert given.processed() == {"berlin": 1}
             assert given.log.named("waiting_for_its_time") == [{"until": "2026-11-25T00:00+00:00"}]
 
-    async def test_a_row_that_was_mended_into_another_zone_meanwhile_is_sent_too(self, tmp_path: Path, clock: WallClock) -> None:
+    async def test_a_row_that_was_corrected_into_another_zone_meanwhile_is_sent_too(self, tmp_path: Path, clock: WallClock) -> None:
         clock.set("2026-11-24T10:30:00+01:00")
         async with rig(tmp_path, clock=clock, missing=["gone"]) as given:
             record = await given.campaign("gone", *passes(60))
             sending = given.start(record, schedule=DAYTIME, rate_per_second=30.0)
             await given.until(lambda: given.statuses(record)["gone"][0] == "failed")
-            mended = CorrectedRow(row=1, pass_id="found", pass_key="found", message="Hello", cells=("found",), zone="Asia/Tokyo")
-            assert await given.ledger.apply_corrections(record.id, [mended], [], frozenset({Status.FAILED})) == 1
+            corrected = CorrectedRow(row=1, pass_id="found", pass_key="found", message="Hello", cells=("found",), zone="Asia/Tokyo")
+            assert await given.ledger.apply_corrections(record.id, [corrected], [], frozenset({Status.FAILED})) == 1
             async with asyncio.timeout(20):
                 assert (await sending).ended is StopReason.FINISHED
             assert given.processed()["found"] == 1

@@ -32,8 +32,12 @@ class Campaign:
             by_status[fate if number < self.sent else Status.PENDING] += 1
         return Counts(by_status=by_status)
 
-    async def send(self, *, canary: int | None = None, limit: int | None = None, halt: Halt | None = None, anew: bool = False) -> End:
-        return await send_carefully(self.run, self.choose, self.counts, canary=canary, limit=limit, halt=halt or Halt(), anew=anew)
+    async def send(
+        self, *, canary: int | None = None, limit: int | None = None, halt: Halt | None = None, fresh_canary: bool = False
+    ) -> End:
+        return await send_carefully(
+            self.run, self.choose, self.counts, canary=canary, limit=limit, halt=halt or Halt(), fresh_canary=fresh_canary
+        )
 
 
 GOOD, BAD = Status.DELIVERED, Status.FAILED
@@ -100,7 +104,7 @@ async def test_rows_that_are_left_out_are_no_canary() -> None:
 
 async def test_what_a_person_has_sent_again_gets_a_canary_of_its_own() -> None:
     campaign = Campaign(*[GOOD] * 50, *[BAD] * 20, sent=50)
-    end = await campaign.send(canary=4, anew=True)
+    end = await campaign.send(canary=4, fresh_canary=True)
     assert end.ended is StopReason.SAFEGUARD
     assert "4 of the first 4" in end.why
 

@@ -1,4 +1,4 @@
-"""A fault of the program is never hidden by what a person could mend."""
+"""A fault of the program is never hidden by what a person could correct."""
 
 import pytest
 

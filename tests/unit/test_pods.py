@@ -138,7 +138,7 @@ class TestManyPods:
         assert spec["parallelism"] > 1
         assert "completions" not in spec
 
-    def test_only_what_another_start_can_mend_is_started_again(self) -> None:
+    def test_only_what_another_start_can_correct_is_started_again(self) -> None:
         [job] = of_kind("Job", MANY[1])
         actions = {code: rule["action"] for rule in job["spec"]["podFailurePolicy"]["rules"] for code in _codes(rule, "campaign")}
         assert actions == {2: "FailJob", 3: "FailJob"}

@@ -140,7 +140,7 @@ def test_an_id_that_a_spreadsheet_has_changed_is_never_sent_to(status: str) -> N
     assert of_results(pass_id="1,23E+15", status=status).outcome.reason == Invalid.MANGLED_ID
 
 
-def test_an_invalid_row_is_judged_anew_and_sent_once_it_is_mended() -> None:
+def test_an_invalid_row_is_judged_anew_and_sent_once_it_is_corrected() -> None:
     said = {"status": "invalid", "reason": "no_id", "error": "The row has no pass id."}
     assert of_results(**said).outcome == UNSENT
     assert of_results(**said).message == "Hi!"
@@ -152,8 +152,8 @@ def test_an_invalid_row_is_judged_anew_and_sent_once_it_is_mended() -> None:
         "Ada",
         *("invalid" if name == "delivery_status" else "missing_field" if name == "delivery_reason" else "" for name in RESULT_COLUMNS),
     )
-    (mended,) = stage(columns, [row], template("Hi {{ name }}", columns))
-    assert (mended.message, mended.outcome) == ("Hi Ada", UNSENT)
+    (corrected,) = stage(columns, [row], template("Hi {{ name }}", columns))
+    assert (corrected.message, corrected.outcome) == ("Hi Ada", UNSENT)
     (still_empty,) = stage(columns, [("p1", "", *row[2:])], template("Hi {{ name }}", columns))
     assert still_empty.outcome.reason == Invalid.MISSING_FIELD
 

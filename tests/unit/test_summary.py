@@ -78,7 +78,7 @@ def commands(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("reasons", "mends"),
+    ("reasons", "corrects"),
     [
         ({(Status.FAILED, "http_404"): 1}, True),
         ({(Status.FAILED, "http_422"): 2, (Status.FAILED, "connect"): 1}, True),
@@ -86,11 +86,11 @@ def commands(text: str) -> list[str]:
         ({(Status.FAILED, "connect"): 1}, False),
     ],
 )
-def test_rows_that_are_wrong_by_themselves_are_mended_in_their_file(reasons: dict[tuple[Status, str], int], *, mends: bool) -> None:
-    assert ("campaign retry promo.results.failed.csv" in commands(in_words(view(counted(reasons))))) is mends
+def test_rows_that_are_wrong_by_themselves_are_corrected_in_their_file(reasons: dict[tuple[Status, str], int], *, corrects: bool) -> None:
+    assert ("campaign retry promo.results.failed.csv" in commands(in_words(view(counted(reasons))))) is corrects
 
 
-def test_a_file_that_is_not_there_is_not_a_place_to_mend_in(tmp_path: Path) -> None:
+def test_a_file_that_is_not_there_is_not_a_place_to_correct_in(tmp_path: Path) -> None:
     reasons = {(Status.INVALID, "no_id"): 2, (Status.PENDING, ""): 5}
     assert "failed.csv" not in in_words(view(counted(reasons), CampaignState.STAGED))
     assert "failed.csv" in in_words(view(counted(reasons), CampaignState.PAUSED))

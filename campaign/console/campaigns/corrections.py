@@ -84,23 +84,23 @@ def answer(order: WorkerTask) -> dict[str, Any]:
 
 def _counted(order: WorkerTask, own: "Settings") -> CorrectionPlan | None:
     from campaign.app.corrections import (  # noqa: PLC0415 - (same)
-        MENDABLE,
-        Mender,
+        CORRECTABLE,
+        Corrector,
         Texts,
-        mended_file,
+        correction_file,
     )
     from campaign.app.corrections import told as in_words  # noqa: PLC0415 - (same)
     from campaign.app.open_ledger import reading  # noqa: PLC0415 - (same)
     from campaign.domain.retry_selection import Selection  # noqa: PLC0415 - (same)
 
-    with reading(own) as reader, mended_file(order.source, reader) as found:
+    with reading(own) as reader, correction_file(order.source, reader) as found:
         if found is None or found.record.spec.name != order.key:
             return None
         settings = own.over(found.record.spec.settings)
         settings = settings.model_copy(update={"message": order.flags.get("message"), "template": None, "templates": None})
         texts = Texts.of(found, settings)
         must_be_known = settings.window is not None and settings.time_zone is None
-        mender = Mender(file=found, texts=texts, selection=Selection(statuses=MENDABLE), zones_must_be_known=must_be_known)
+        mender = Corrector(file=found, texts=texts, selection=Selection(statuses=CORRECTABLE), zones_must_be_known=must_be_known)
         for _ in mender.batches(reader):
             pass
         return CorrectionPlan(sent=mender.totals.sent, waiting=mender.totals.waiting, words=in_words(mender))

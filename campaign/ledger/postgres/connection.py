@@ -91,7 +91,7 @@ class Connection(psycopg.Connection[TupleRow]):
 
 
 class Session:
-    """One connection, made when it is needed, and made anew after it broke.
+    """One connection, made when it is needed, and made again after it broke.
 
     Every method but `close` raises LostError when it broke meanwhile, and a sentence of the error tree when the database refused.
     """

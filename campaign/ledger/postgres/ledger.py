@@ -217,19 +217,19 @@ class PostgresLedger(Staging, Verification):
         return await self._line.do(work, seconds=LONG_SECONDS)
 
     async def apply_corrections(
-        self, campaign: int, mended: Sequence[CorrectedRow], again: Sequence[int], statuses: frozenset[Status]
+        self, campaign: int, corrected: Sequence[CorrectedRow], again: Sequence[int], statuses: frozenset[Status]
     ) -> int:
-        values = corrected_columns(campaign, mended)
+        values = corrected_columns(campaign, corrected)
 
         def work(db: Session) -> int:
             db.all("share_campaign", values)
             db.all("keep_text", values)
-            changed = [row for (row,) in db.all("mend", values)]
+            changed = [row for (row,) in db.all("correct", values)]
             count = len(changed) + db.count("retry_rows", campaign=campaign, rows=list(again), statuses=list(statuses))
             if changed:
                 # A row of a zone that the campaign doesn't name would never be claimed.
                 db.all("add_zones", values)
-                count -= db.count("mark_mended_duplicates", campaign=campaign, rows=changed)
+                count -= db.count("mark_corrected_duplicates", campaign=campaign, rows=changed)
             return count
 
         return await self._line.do(work, seconds=LONG_SECONDS)

@@ -480,7 +480,7 @@ FROM unnest(%(rows)s::bigint[], %(messages)s::text[]) AS g (row, message)
 JOIN campaign.rows AS r ON r.campaign = %(campaign)s AND r.row = g.row AND r.message <> g.message
 WHERE a.campaign = %(campaign)s AND a.row = g.row AND a.message IS NULL;
 
--- name: mend
+-- name: correct
 -- What is known of the pass's device goes with the pass.
 UPDATE campaign.rows AS r
 SET status = 'pending', reason = '', error = '', due_at = campaign.ledger_now(), tries = 0, pass_id = g.pass_id, pass_key = g.pass_key,
@@ -498,8 +498,8 @@ UPDATE campaign.campaigns
 SET zones = (SELECT array_agg(zone ORDER BY zone) FROM (SELECT unnest(zones) AS zone UNION SELECT unnest(%(zones)s::text[])) AS z)
 WHERE id = %(campaign)s;
 
--- name: mark_mended_duplicates
--- A row that was mended gives way to every other one of its pass.
+-- name: mark_corrected_duplicates
+-- A row that was corrected gives way to every other one of its pass.
 UPDATE campaign.rows AS r SET status = 'skipped', reason = 'duplicate', due_at = NULL
 FROM (
     SELECT row, row_number() OVER (PARTITION BY pass_key ORDER BY row = ANY (%(rows)s::bigint[]), row) AS place

@@ -408,7 +408,7 @@ UPDATE attempts SET message = (SELECT message FROM rows WHERE campaign = :campai
 WHERE campaign = :campaign AND row = :row AND message IS NULL
   AND EXISTS (SELECT 1 FROM rows WHERE campaign = :campaign AND row = :row AND message <> :message);
 
--- name: mend
+-- name: correct
 -- What is known of the pass's device goes with the pass.
 UPDATE rows
 SET status = 'pending', reason = '', error = '', due_at = :now, tries = 0, pass_id = :pass_id, pass_key = :pass_key, message = :message,
@@ -423,8 +423,8 @@ UPDATE campaigns
 SET zones = (SELECT json_group_array(value) FROM (SELECT value FROM json_each(zones) UNION SELECT value FROM json_each(:zones)))
 WHERE id = :campaign;
 
--- name: mark_mended_duplicates
--- A row that was mended gives way to every other one of its pass.
+-- name: mark_corrected_duplicates
+-- A row that was corrected gives way to every other one of its pass.
 UPDATE rows SET status = 'skipped', reason = 'duplicate', due_at = NULL
 WHERE campaign = :campaign AND status = 'pending' AND row IN (
     SELECT row FROM (

@@ -230,22 +230,22 @@ class SqliteLedger(Staging, Verification):
         return await self._writer.do(work)
 
     async def apply_corrections(
-        self, campaign: int, mended: Sequence[CorrectedRow], again: Sequence[int], statuses: frozenset[Status]
+        self, campaign: int, corrected: Sequence[CorrectedRow], again: Sequence[int], statuses: frozenset[Status]
     ) -> int:
-        values = [_corrected(campaign, row) for row in mended]
+        values = [_corrected(campaign, row) for row in corrected]
 
         def work(db: apsw.Connection) -> int:
             now = self._clock.now()
             changed = []
             for row in values:
                 db.execute(SQL["keep_text"], {name: row[name] for name in ("campaign", "row", "message")})
-                changed += [found for (found,) in rows(db, "mend", **row, now=now)]
+                changed += [found for (found,) in rows(db, "correct", **row, now=now)]
             as_they_are = {"rows": as_json(again), "statuses": as_json(sorted(statuses))}
             count = len(changed) + len(rows(db, "retry_rows", campaign=campaign, now=now, **as_they_are))
             if changed:
                 # A row of a zone that the campaign doesn't name would never be claimed.
-                db.execute(SQL["add_zones"], {"campaign": campaign, "zones": as_json(sorted({row.zone for row in mended}))})
-                count -= len(rows(db, "mark_mended_duplicates", campaign=campaign, rows=as_json(changed)))
+                db.execute(SQL["add_zones"], {"campaign": campaign, "zones": as_json(sorted({row.zone for row in corrected}))})
+                count -= len(rows(db, "mark_corrected_duplicates", campaign=campaign, rows=as_json(changed)))
             return count
 
         return await self._writer.do(work)
