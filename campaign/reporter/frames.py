@@ -96,7 +96,7 @@ def frame_of(some: Iterable[pa.Table], *, layout: Layout) -> "pd.DataFrame":
     return found
 
 
-def needing_someone(table: pa.Table) -> pa.Table:
+def needing_attention(table: pa.Table) -> pa.Table:
     """Only the rows that belong into the failed-rows file too."""
     wanted = pa.array([status.value for status in NEEDS_ATTENTION], TEXT)
     status = table["delivery_status"].chunk(0)

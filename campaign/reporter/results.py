@@ -121,10 +121,10 @@ class _Tally:
     failed_rows: int = 0
 
     def watched(self, tables: "Iterable[pa.Table]") -> "Iterator[pa.Table]":
-        from campaign.reporter.frames import needing_someone
+        from campaign.reporter.frames import needing_attention
 
         for table in tables:
-            failed = needing_someone(table)
+            failed = needing_attention(table)
             self.rows += len(table)
             self.failed_rows += len(failed)
             if self.failures is not None and len(failed):

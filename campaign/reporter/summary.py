@@ -45,7 +45,7 @@ def in_a_line(view: CampaignView, *, go_on: str = "") -> str:
         f"{rows(counts.rows)}: {', '.join(parts)}." if parts else "",
     ]
     if needing := counts.needs_attention:
-        said.append(f"{rows(needing)} {'needs' if needing == 1 else 'need'} someone.")
+        said.append(f"{rows(needing)} {'needs' if needing == 1 else 'need'} attention.")
     steps = list(next_steps(view, commands=True))
     command = go_on or next((step.strip() for step in steps if step.startswith("    campaign ")), "")
     if command:

@@ -8,7 +8,7 @@ from campaign.domain.model import NEEDS_ATTENTION, RESULT_COLUMNS, Status
 from campaign.ledger.port import CampaignRecord, Ledger, LedgerReader
 from campaign.ledger.records import ROWS_AT_ONCE
 from campaign.reporter import frames as made
-from campaign.reporter.frames import frame_of, needing_someone, tables
+from campaign.reporter.frames import frame_of, needing_attention, tables
 from campaign.reporter.target import Layout
 from tests.contract.given import campaign_of, staged
 from tests.contract.test_result_columns import of_every_kind
@@ -71,7 +71,7 @@ async def test_they_are_bounded_and_become_one_again(ledger: Ledger, reader: Led
 
 async def test_only_the_rows_that_need_someone(ledger: Ledger, reader: LedgerReader) -> None:
     record = await campaign_of(ledger, *of_every_kind(40))
-    (failed,) = (needing_someone(table).to_pandas() for table in made_of(reader, record))
+    (failed,) = (needing_attention(table).to_pandas() for table in made_of(reader, record))
     assert set(failed["delivery_status"]) == {status.value for status in NEEDS_ATTENTION}
     assert len(failed) == sum(reader.counts(record.id).by_status[status] for status in NEEDS_ATTENTION)
 
