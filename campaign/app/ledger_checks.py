@@ -4,33 +4,25 @@ import asyncio
 import shlex
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, assert_never
+from typing import assert_never
 
 from campaign.app.confirmation import new_in_words
 from campaign.app.list_source import CheckedList, ListSource, results_path
 from campaign.app.open_ledger import other_ledger
-from campaign.app.results_path import holds_results, may_hold_results_of, owner_of
+from campaign.app.results_path import check_not_newer, holds_results, may_hold_results_of, owner_of
 from campaign.app.session import Session
-from campaign.domain.errors import InputError, UsageError
 from campaign.domain.ledger_identity import Difference, Displaced
 from campaign.domain.locations import Location, parse_location, place_of
 from campaign.domain.sanitize import sanitize_for_terminal
 from campaign.insights import iso
 from campaign.ledger.port import CampaignRecord
 from campaign.ledger.values import MAY_HAVE_ARRIVED
-from campaign.loader.table import open_table
 from campaign.reporter.lines import rows as rows_in_words
 from campaign.reporter.target import Format, failed_path, same_file
 from campaign.settings import Settings
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-_ROUNDING_SECONDS: Final = 0.002
 
 
 async def check_known(work: Session, given: CheckedList, source: ListSource) -> None:
@@ -108,7 +100,7 @@ def warn_of_same_content(work: Session, record: CampaignRecord) -> None:
             return
 
 
-async def check_same_ledger(work: Session, record: CampaignRecord) -> None:
+async def check_same_ledger(work: Session, record: CampaignRecord, results: Location | None = None) -> None:
     """That the ledger is no copy of one that may still be sent from; to be called when something of the campaign is to be sent.
 
     Raises:
@@ -123,7 +115,7 @@ async def check_same_ledger(work: Session, record: CampaignRecord) -> None:
             code="ledger_displaced",
             option="--moved-here",
         )
-    await asyncio.to_thread(_check_not_behind_results, work, record)
+    await asyncio.to_thread(_check_not_behind_results, work, record, results)
     if displaced is not None:
         before = displaced.before
         work.front.tell(
@@ -135,41 +127,12 @@ async def check_same_ledger(work: Session, record: CampaignRecord) -> None:
     await work.ledger.move_here()
 
 
-def _check_not_behind_results(work: Session, record: CampaignRecord) -> None:
-    """A ledger's folder that was put back as it was, in place, shows by nothing in it that it is older than what was sent."""
+def _check_not_behind_results(work: Session, record: CampaignRecord, results: Location | None) -> None:
+    """Where this run writes, where `--results` says, and where the campaign's were written."""
     stored = record.spec.settings.get("results", "")
-    places = [place.absolute() for place in [work.settings.results] if place] + ([place_of(stored)] if stored else [])
+    places = [place.absolute() for place in (results, work.settings.results) if place] + ([place_of(stored)] if stored else [])
     for place in dict.fromkeys(places):
-        if owner_of(place) != record.spec.name:
-            continue
-        sent_at = _last_sent(place)
-        # That there are sends of before the campaign was staged here was asked then.
-        if sent_at > max(work.reader.last_sent(record.id), record.created_at) + _ROUNDING_SECONDS:
-            raise UsageError(
-                f"The ledger {work.reader.place} is older than the campaign's results: {place} holds a message that was sent at "
-                f"{datetime.fromtimestamp(sent_at, tz=UTC):%Y-%m-%d %H:%M:%S} UTC, which the ledger does not know. It would send again "
-                f"what was sent since it was copied. Put the newer ledger back. If there is none, go on from the results, with a new "
-                f"ledger: {shlex.join(['campaign', 'run', str(place), '--ledger', 'ANOTHER-FILE'])}",
-                code="ledger_behind_results",
-                results=str(place),
-            )
-
-
-def _last_sent(results: Location) -> float:
-    """The latest time of a send that a results file holds, in Unix seconds; 0 if none can be read there."""
-    latest: list[float] = [0.0]
-
-    def look(frame: "pd.DataFrame") -> None:
-        if "delivery_sent_at" in frame:
-            times = pd.to_datetime(frame["delivery_sent_at"], utc=True, format="ISO8601", errors="coerce")
-            if (newest := times.max()) is not pd.NaT:
-                latest.append(newest.timestamp())
-
-    import pandas as pd  # noqa: PLC0415 - where nothing was sent before, nothing is read here
-
-    with suppress(InputError), open_table(results, each=look):
-        pass
-    return max(latest)
+        check_not_newer(place, work.reader, record)
 
 
 def unknown_in_words(results: Location, name: str, ledger: str) -> str:

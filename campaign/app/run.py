@@ -121,7 +121,7 @@ async def resume(name: str, settings: Settings, front: Front) -> Finished:
         await _look_at_the_rest(work, record, settings)
         counts = await work.counts(record)
         if counts.unfinished:
-            await check_same_ledger(work, record)
+            await check_same_ledger(work, record, results)
         work.ask(record, counts.open, frozenset({Status.PENDING}))
         if record.control is DesiredState.PAUSED:
             await work.ledger.control(record.id, DesiredState.GO)
@@ -199,7 +199,7 @@ async def _go_on(work: Session, record: CampaignRecord, results: Location | None
         return await work.end(record, End(ended=StopReason.FINISHED), results, note)
     if not asked:
         if counts.unfinished:
-            await check_same_ledger(work, record)
+            await check_same_ledger(work, record, results)
         work.ask(record, counts.open, frozenset({Status.PENDING}))
     # Counted again only where a person took time to answer: of a million rows it takes longer than all else before the first send.
     return await work.send(record, results, counts=counts if work.settings.yes else None)

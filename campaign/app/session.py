@@ -10,6 +10,7 @@ from campaign.app.campaign_settings import cannot_finish, check_schedule, kept_o
 from campaign.app.confirmation import Question, new_in_words, new_ledger, question_of
 from campaign.app.message_warnings import Rows
 from campaign.app.open_ledger import find, open_ledger, open_reader
+from campaign.app.results_path import check_not_newer
 from campaign.app.send import Stop, exit_code, report, send
 from campaign.domain.errors import InputError, LedgerError, SafeguardError, StoppedError, UsageError
 from campaign.domain.locations import Location
@@ -209,6 +210,7 @@ class Session:
         return Finished(view=replace(seen, exit_code=exit_code(end, seen, self.stop)), note=note, details=details)
 
     def _report(self, record: CampaignRecord, results: Location) -> None:
+        check_not_newer(results, self.reader, record)
         try:
             report(self.reader, record, results)
         except (UsageError, InputError, LedgerError) as error:

@@ -155,11 +155,29 @@ class TestLostWrites:
             path.write_bytes(content)
         for command in (words, ("resume", "list"), ("send", "list")):
             assert "is older than the campaign's results" in refused(desk, *command)
+        # Nor is the proof written over where nothing is to be sent.
+        report = ("report", "list", "--output", str(results))
+        for command in (("verify", "list"), ("retry", "list"), report):
+            assert "is older than the campaign's results" in refused(desk, *command)
+        desk.run("pause", "list")
+        assert "is older than the campaign's results" in refused(desk, *words)
         # What is to be done is said, and is right.
         assert results.read_bytes() == newer
         desk.run("run", str(results), "--ledger", "new.db")
         assert {len(texts) for texts in desk.sent().values()} == {1}
         assert len(desk.sent()) == ROWS
+
+    def test_neither_is_one_whose_folder_has_moved(self, desk: Desk) -> None:
+        words = begun(desk)
+        files = {path: path.read_bytes() for path in (ledger_of(desk), Path(f"{ledger_of(desk)}.runners/mark"))}
+        desk.run(*words, "--limit", "20", code=5)
+        moved = desk.folder / "moved"
+        moved.mkdir()
+        for name in ("list.csv", "list.results.csv"):
+            (desk.folder / name).rename(moved / name)
+        for path, content in files.items():
+            path.write_bytes(content)
+        assert "is older than the campaign's results" in refused(desk, "run", str(moved / "list.csv"), *words[2:], "--moved-here")
 
     @pytest.mark.parametrize("again", [True, False])
     def test_one_that_was_renamed_without_its_wal_is_not_believed(self, desk: Desk, *, again: bool) -> None:
