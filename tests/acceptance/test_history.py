@@ -16,7 +16,7 @@ RUN = ("run", "list.csv", "--message", "Hi {{ first_name }}")
 
 BROKEN_IN = """
 from campaign.domain.errors import LedgerError
-from campaign.sender.lease import Heart
+from campaign.sender.lease import LeaseKeeper
 from campaign.sender.verify import Verifier
 async def fault(self):
     raise TypeError("a fault of the program")
@@ -24,12 +24,12 @@ async def gone(self):
     raise LedgerError("The ledger is gone. Bring it back.")
 """
 LEDGER_ALONE = f"{BROKEN_IN}\nVerifier.run = gone"
-FAULT_BESIDE = f"{BROKEN_IN}\nHeart.run, Verifier.run = gone, fault"
+FAULT_BESIDE = f"{BROKEN_IN}\nLeaseKeeper.run, Verifier.run = gone, fault"
 NEITHER_SIGNS_OFF = f"""{BROKEN_IN}
 from campaign.ledger.sqlite import SqliteLedger
 async def not_signed_off(self, runner, ended):
     raise LedgerError("The ledger is gone. Bring it back.")
-Heart.run, SqliteLedger.dismiss = fault, not_signed_off
+LeaseKeeper.run, SqliteLedger.deregister_runner = fault, not_signed_off
 """
 
 

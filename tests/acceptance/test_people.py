@@ -173,7 +173,7 @@ class TestDemo:
         assert (folder / "promo.results.csv").exists()
         assert commands(first) == [["check", "LIST", "--message", "TEXT"]]
         second = desk_of_project.run("demo", "--rate", "300", "--folder", str(folder)).stdout
-        assert "as it should be" in second
+        assert "Nothing was sent" in second
         assert commands(second) == [["check", "LIST", "--message", "TEXT"]]
         assert desk.simulator.requests() == []
         assert not (desk.folder / "campaign.db").exists()
@@ -251,8 +251,8 @@ def test_watching_off_a_terminal_is_a_line_at_a_time(desk: Desk) -> None:
 
 def test_the_first_screen_is_grouped_in_the_order_one_works(desk: Desk) -> None:
     seen = desk.run("--help").stdout
-    order = ["1. Look first:", "check", "test", "2. Send:", "run", "status", "pause", "resume", "cancel", "3. Afterwards:", "report"]
-    order += ["verify", "retry", "Rehearse, without PassEntry:", "demo", "simulate"]
+    order = ["1. Check first:", "check", "test", "2. Send:", "run", "status", "pause", "resume", "cancel", "3. Afterwards:", "report"]
+    order += ["verify", "retry", "Try it, without PassEntry:", "demo", "simulate"]
     places = [re.search(rf"^ *{re.escape(word)}(  |$)", seen, re.MULTILINE) for word in order]
     starts = [place.start() for place in places if place is not None]
     assert len(starts) == len(places)
