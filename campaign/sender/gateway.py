@@ -154,7 +154,6 @@ class HttpGateway:
                 whole=answer.broken is None,
                 token=self._token,
                 now=time.time(),
-                pass_id=pass_id,
             )
             answer.reusable = reply.completes
         return reply
@@ -180,7 +179,6 @@ class HttpGateway:
                 whole=answer.broken is None,
                 token=self._token,
                 now=time.time(),
-                pass_id=pass_id,
             )
             answer.reusable = reading.completes
         return reading

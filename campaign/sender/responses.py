@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from campaign.domain.near_ids import near_key
 from campaign.domain.pacing import LONGEST_RETRY_AFTER_SECONDS
 from campaign.domain.verdict import DELIVERED_VALUE, Latest, PassReading, Reply, Signature
 
@@ -104,9 +103,6 @@ def _date(value: str) -> float | None:
     return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
 
 
-_OWN_ID: Final = re.compile(r"(?:[0-9a-f]{8}-?)(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}|[0-9a-f]{40}", re.IGNORECASE)
-"""A pass's own id, in the forms that are seen."""
-
 _MOST_ERRORS: Final = 20
 _REAL_TOKEN_LENGTH: Final = 16
 _ABSENT: Final = object()
@@ -116,9 +112,7 @@ _BLANKS: Final = b" \t\r\n\xef\xbb\xbf"
 """What may stand before markup, a byte order mark included."""
 
 
-def read_reply(
-    *, http_status: int, headers: Mapping[str, str], body: bytes, whole: bool, token: str, now: float, pass_id: str = ""
-) -> Reply:
+def read_reply(*, http_status: int, headers: Mapping[str, str], body: bytes, whole: bool, token: str, now: float) -> Reply:
     """The answer to a notification.
 
     Args:
@@ -128,7 +122,6 @@ def read_reply(
         whole: whether that is all of it.
         token: masked wherever the answer repeats it.
         now: Unix seconds, for a `Retry-After` that is a date.
-        pass_id: that was asked for: a 2xx of another pass is not readable. Empty for any.
     """
     remaining = count(headers, "x-rate-limit-remaining")
     limit = count(headers, "x-rate-limit-limit")
@@ -155,10 +148,6 @@ def read_reply(
             error=_undocumented(body, whole=whole, token=token),
             signature=_signature(headers, found, body, whole=whole, documented=_has_errors(found), token=token),
         )
-    if other := _other_pass(found, pass_id):
-        return Reply(
-            http_status=http_status, readable=False, rate_remaining=remaining, rate_limit=limit, error=other, signature=_DOCUMENTED
-        )
     pass_status, device_type = _pass_and_device(_object(_object(found, "data"), "attributes"), token=token)
     return Reply(
         http_status=http_status,
@@ -173,9 +162,7 @@ def read_reply(
     )
 
 
-def read_pass(
-    *, http_status: int, headers: Mapping[str, str], body: bytes, whole: bool, token: str, now: float, pass_id: str = ""
-) -> PassReading:
+def read_pass(*, http_status: int, headers: Mapping[str, str], body: bytes, whole: bool, token: str, now: float) -> PassReading:
     """The answer to Show Pass; all but a whole, documented 200 that comes from no cache is unreadable. Arguments as for `read_reply`."""
     if http_status != 200:
         found = _json(body)
@@ -201,8 +188,6 @@ def read_pass(
         # It was asked not to: what it kept is of before the message.
         error = f"The answer comes from a cache, which made it {age} seconds ago. Have it pass on what is read of PassEntry."
         return PassReading(latest=Latest.UNREADABLE, http_status=http_status, error=error, signature=_DOCUMENTED)
-    if other := _other_pass(found, pass_id):
-        return PassReading(latest=Latest.UNREADABLE, http_status=http_status, error=other, signature=_DOCUMENTED)
     pass_status, device_type = _pass_and_device(attributes, token=token)
     return PassReading(
         latest=Latest.TEXT if isinstance(text, str) else Latest.NULL if text is None else Latest.MISSING,
@@ -244,27 +229,6 @@ def _has_errors(document: object) -> bool:
     """Whether it is the documented `{"errors": ["text", ...]}`."""
     errors = document.get("errors") if isinstance(document, dict) else None
     return isinstance(errors, list) and bool(errors) and all(isinstance(error, str) for error in errors)
-
-
-def _text(found: dict[str, object] | None, key: str) -> str:
-    text = found.get(key) if found else None
-    return text if isinstance(text, str) else ""
-
-
-def _other_pass(found: object, pass_id: str) -> str:
-    """What is wrong if a documented answer says by its ids that it is of another pass; empty if it may be of this one."""
-    data = _object(found, "data")
-    attributes = _object(data, "attributes")
-    own, external = _text(data, "id"), _text(attributes, "extId")
-    if not pass_id or not (own or external) or pass_id in {own, external} or near_key(pass_id) in {near_key(own), near_key(external)}:
-        return ""
-    own_asked = bool(_OWN_ID.fullmatch(pass_id))
-    # One of its two ids alone says nothing of the other; nor does an id in another of the vendor's forms.
-    if not (own and external) and bool(own) != own_asked:
-        return ""
-    if own_asked and _OWN_ID.fullmatch(own) and len(own.replace("-", "")) != len(pass_id.replace("-", "")):
-        return ""
-    return "The answer is of another pass"
 
 
 def _pass_and_device(attributes: dict[str, object] | None, *, token: str) -> tuple[str, str]:

@@ -16,7 +16,9 @@ from typing import Final, cast
 
 import uvloop
 
-BODY: Final = b'{"data":{"type":"pass","attributes":{}},"meta":{"notifications":{"status":"delivered","message":"Delivered succesfully"}}}'
+BODY: Final = (
+    b'{"data":{"id":"x","type":"pass","attributes":{}},"meta":{"notifications":{"status":"delivered","message":"Delivered succesfully"}}}'
+)
 HEAD: Final = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 REPLY: Final = HEAD % len(BODY) + BODY
 

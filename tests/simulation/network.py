@@ -112,15 +112,7 @@ class SimulatedGateway:
         match answer:
             case Answer(act=Act.ANSWER | Act.ANSWER_SLOWLY):
                 headers = {"Content-Type": answer.content_type} | answer.headers
-                return read_reply(
-                    http_status=answer.status,
-                    headers=headers,
-                    body=answer.body,
-                    whole=True,
-                    token=TOKEN,
-                    now=network.wall(),
-                    pass_id=pass_id,
-                )
+                return read_reply(http_status=answer.status, headers=headers, body=answer.body, whole=True, token=TOKEN, now=network.wall())
             case Answer(act=Act.CUT_BODY | Act.HUGE | Act.GZIP_BOMB | Act.ENDLESS_HEADERS):
                 return Fault(reason="bad_reply", written=True, error="The answer was not whole.")
             case _:
@@ -141,6 +133,4 @@ class SimulatedGateway:
         if answer is None or answer.act is not Act.ANSWER:
             return PassReading(latest=Latest.UNREADABLE, error="The connection was cut.")
         headers = {"Content-Type": answer.content_type} | answer.headers
-        return read_pass(
-            http_status=answer.status, headers=headers, body=answer.body, whole=True, token=TOKEN, now=network.wall(), pass_id=pass_id
-        )
+        return read_pass(http_status=answer.status, headers=headers, body=answer.body, whole=True, token=TOKEN, now=network.wall())

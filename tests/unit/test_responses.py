@@ -281,37 +281,3 @@ def test_an_answer_that_broke_off_is_known_to_be_so() -> None:
     assert not reply(b"{", whole=False).signature.whole
     assert reply(b"", status=403, headers={"Content-Type": "text/html"}, whole=False).signature.page
     assert not reading(b"{", whole=False).signature.whole
-
-
-UUID = "0a1b2c3d-0000-4000-8000-0123456789ab"
-OTHER_UUID = "ffffffff-0000-4000-8000-0123456789ab"
-
-
-@pytest.mark.parametrize(
-    ("asked", "own", "external", "is_other"),
-    [
-        (UUID, UUID, "c-1", False),
-        (UUID, UUID.replace("-", "").upper(), None, False),
-        ("c-1", UUID, "c-1", False),
-        (UUID, OTHER_UUID, UUID, False),
-        ("c-1", UUID, None, False),
-        (UUID, None, "c-1", False),
-        ("c-1", None, None, False),
-        ("c-1", 7, ["c-2"], False),
-        ("c-1", UUID, "", False),
-        (UUID, 40 * "f", "c-1", False),
-        ("c-1", UUID, "c-2", True),
-        ("c-1", None, "c-2", True),
-        (UUID, OTHER_UUID, None, True),
-        (UUID, OTHER_UUID, "c-1", True),
-    ],
-)
-def test_an_answer_of_another_pass_settles_nothing(asked: str, own: object, external: object, *, is_other: bool) -> None:
-    data = {"id": own, "attributes": {"extId": external, "latestMessage": "Hello"}}
-    body = orjson.dumps({"data": data, "meta": {"notifications": {"status": "delivered", "message": ""}}})
-    sent = read_reply(http_status=200, headers=CIMultiDict(), body=body, whole=True, token=TOKEN, now=NOON, pass_id=asked)
-    read = read_pass(http_status=200, headers=CIMultiDict(), body=body, whole=True, token=TOKEN, now=NOON, pass_id=asked)
-    assert (not sent.readable, read.latest is Latest.UNREADABLE) == (is_other, is_other)
-    # It is PassEntry's all the same, but the connection that it came on may be one answer behind.
-    assert sent.signature.documented
-    assert (sent.completes, read.completes) == (not is_other, not is_other)
