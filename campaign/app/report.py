@@ -55,13 +55,12 @@ def report(name: str, output: str, settings: Settings, *, by: str = "") -> "Writ
         place = parse_location(output)
         place = given_path("--output", place) if isinstance(place, Path) else place
         if is_page(output):
-            from campaign.app.report import write_report
-
             write_report(reader, record, place, by=by, ledger=settings.ledger_to_name)
             return None
-        from campaign.app.results_path import check_writable
+        from campaign.app.results_path import check_not_newer, check_writable
 
         check_writable(place, campaign=name, columns=record.spec.columns, rows=record.rows)
+        check_not_newer(place, reader, record)
         return write(reader, record, place)
 
 
