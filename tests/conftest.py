@@ -2,10 +2,9 @@
 
 import os
 import signal
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import psutil
 import pytest
@@ -15,7 +14,6 @@ from hypothesis import HealthCheck, settings
 from tests.programs import programs
 
 SEED = "20"
-TESTS = Path(__file__).parent
 
 # How long an example takes says more of the machine, and of who else works on it, than of the code.
 settings.register_profile("campaign", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
@@ -36,18 +34,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs a program that is not there, and mix the suites, so that each process has its part of the tests that wait."""
+    """Skip what needs a program that is not there. Every test of a browser, or of a whole cluster, needs one."""
     for item in items:
         if item.path.parent.name == "browser":
             item.add_marker("browser")
         for name in {mark.name for mark in item.iter_markers()} & programs().keys():
             if (program := programs()[name]).path is None:
                 item.add_marker(pytest.mark.skip(reason=program.missing))
-    modules: dict[Path, list[Path]] = defaultdict(list)
-    for path in dict.fromkeys(item.path for item in items):
-        modules[path.relative_to(TESTS).parents[-2] if path.is_relative_to(TESTS) else path].append(path)
-    place = {path: (index + 0.5) / len(suite) for suite in modules.values() for index, path in enumerate(suite)}
-    items.sort(key=lambda item: (place[item.path], str(item.path)))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -205,7 +205,7 @@ def _judge_reply(reply: Reply) -> AttemptOutcome:
     proof, signature = rule_of(status).proof, reply.signature
     # Firewalls that read answers, too, refuse after the message was taken, and gateways put a status of their own in place of a failed
     # server's. A row that is refused for its caller is sent once more, so such a refusal has to be PassEntry's own by more than its form.
-    own = signature.documented if proof is Evidence.ROW_OR_ALL else signature.by_api
+    own = signature.whole and (signature.documented if proof is Evidence.ROW_OR_ALL else signature.by_api)
     reason = FORBIDDEN if status == 403 and (own or not signature.page) else f"http_{status}"
     # Whoever it is that refuses the token, the run has to stop (and `settle_attempt` sees to the row).
     if not own and (proof is not Evidence.TOKEN_REFUSED or signature.page):

@@ -19,7 +19,7 @@ WIDTHS: Final = {1280: 900, 390: 844}
 SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
 
 # A page may take long to come on a machine that does many things at once; it never is what a test waits for.
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=60_000)
 
 
 @dataclass
@@ -109,7 +109,7 @@ async def person(browser: Browser, *, javascript: bool = True, expected: tuple[s
         timezone_id="Europe/Berlin",
         reduced_motion="reduce",
     )
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(60_000)
     try:
         found = Person(context=context, page=await context.new_page())
         context.on("console", lambda message: _noted(found, message))

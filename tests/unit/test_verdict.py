@@ -55,8 +55,11 @@ def test_what_a_status_proves(signature: Signature, *, readable: bool) -> None:
         assert classify(reply) == AttemptOutcome(proof=proven.get(http_status, Evidence.AMBIGUOUS), reason=reason, error="the excerpt")
 
 
+CUT = Signature(documented=True, json=True, whole=False)
+
+
 @pytest.mark.parametrize("http_status", sorted(FINAL | OF_THE_CALLER | {401, 429, 408, 302, 500}))
-@pytest.mark.parametrize("signature", [UNSIGNED, PAGE], ids=["bare", "page"])
+@pytest.mark.parametrize("signature", [UNSIGNED, PAGE, CUT], ids=["bare", "page", "cut"])
 def test_an_answer_that_nothing_shows_to_be_an_apis_proves_nothing(signature: Signature, http_status: int) -> None:
     # A 401 stops the run all the same.
     proof = Evidence.TOKEN_REFUSED if http_status == 401 and not signature.page else Evidence.AMBIGUOUS
