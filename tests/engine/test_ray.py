@@ -179,8 +179,8 @@ def test_a_cluster_of_its_own_settles_and_ends_with_a_command_that_is_told_to_st
 
 # Quick to give up: the same program, whose policy is a test's.
 IMPATIENT = """
-from campaign.engine import cluster, policy
-cluster.STARTS_SECONDS, policy.AWAY_SECONDS = 2.0, 5.0
+from campaign.engine import cluster, supervisor
+cluster.STARTS_SECONDS, supervisor.AWAY_SECONDS = 2.0, 5.0
 from campaign.cli.main import main
 main()
 """
