@@ -123,5 +123,6 @@ WindowOfDay = Annotated[Window | None, NoDecode, BeforeValidator(lambda value: p
 LocalPath = Annotated[Path | None, BeforeValidator(_path)]
 File = Annotated[Location | None, NoDecode, BeforeValidator(_place)]
 Files = Annotated[tuple[Location, ...], NoDecode, BeforeValidator(_files)]
+BudgetName = Annotated[str, BeforeValidator(lambda value: value.strip() if isinstance(value, str) else value)]
 ProxyUrl = Annotated[str, BeforeValidator(_proxy)]
 LedgerPlace = Annotated[str, BeforeValidator(_ledger)]

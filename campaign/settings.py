@@ -25,6 +25,7 @@ from campaign.sender.network import Proxy
 from campaign.setting_types import (
     UNLIMITED,
     Addresses,
+    BudgetName,
     Duration,
     File,
     Files,
@@ -90,6 +91,7 @@ class Settings(BaseSettings):
     on_unknown: OnUnknown = OnUnknown.VERIFY
     quiet_period: Duration = 10.0
     timeout: Duration = 30.0
+    budget: BudgetName = ""
     proxy: ProxyUrl = Field(default="", repr=False)
     ca_file: LocalPath = None
     baseline: bool = False

@@ -28,6 +28,7 @@ class LedgerOptions(TypedDict, total=False):
 
 
 class VerifyOptions(LedgerOptions, total=False):
+    budget: str
     proxy: str
     ca_file: File
     results: File

@@ -7,7 +7,7 @@ SENDING: Final = (
     *("window", "time_zone", "start_at", "not_after", "no_wait", "exclude", "daily_cap", "sample", "seed", "canary"),
     *("rate", "limit", "yes", "moved_here", "halt", "baseline", "on_unknown", "quiet_period", "timeout", "max_attempts", "concurrency"),
 )
-NETWORK: Final = ("proxy", "ca_file")
+NETWORK: Final = ("budget", "proxy", "ca_file")
 LOOKING: Final = ("ledger", "json_output", "log_level")
 ENGINE: Final = ("engine", "address", "workers")
 WATCHED: Final = ("log_file", "metrics_file", "notify_on")

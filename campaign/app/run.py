@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from campaign.app.campaign_settings import Exclusions, remembered, utc_now
+from campaign.app.campaign_settings import Exclusions, kept_of, remembered, utc_now
 from campaign.app.campaigns import check_here
 from campaign.app.ledger_checks import check_known, check_same_ledger, warn_of_same_content
 from campaign.app.list_source import CheckedList, ListSource, find_list, opened
@@ -175,7 +175,8 @@ async def read_back(name: str, settings: Settings, front: Front) -> Finished:
         check_here(record)
         results = await asyncio.to_thread(results_of, record, settings)
         with front.watch(name, await work.counts(record)) as observer:
-            end = await verify(record, work.ledger, work.reader, settings, observer=observer, stop=stop)
+            kept = settings.over(kept_of(record.spec.settings))
+            end = await verify(record, work.ledger, work.reader, kept, observer=observer, stop=stop)
         return await work.end(record, end, results, end.why)
 
 

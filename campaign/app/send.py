@@ -129,9 +129,22 @@ class Stop:
     exit_code: int = 130
 
 
+def account_key(settings: Settings) -> str:
+    """Whose passes they are: the token's at this API, as a fingerprint that tells nothing of the token."""
+    return _fingerprint(settings.api_url, settings.token())
+
+
 def budget_key(settings: Settings) -> str:
-    """Whose rate it is: the token's at this API, as a fingerprint that tells nothing of the token."""
-    return hashlib.sha256(f"{settings.api_url}\n{settings.token()}".encode()).hexdigest()[:16]
+    """Whose rate it is: that of everyone who gives `--budget` this name at this API, else the token's."""
+    if not settings.budget:
+        return account_key(settings)
+    api = ApiUrl.of(settings.api_url)
+    # No token holds a line break, so a name is never taken for one.
+    return _fingerprint(f"{api.origin}{api.passes}", "budget", settings.budget)
+
+
+def _fingerprint(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 def check_access(settings: Settings) -> None:
@@ -170,7 +183,7 @@ async def send(
         quiet_seconds=settings.quiet_period,
         hold=settings.on_unknown is OnUnknown.HOLD,
         api=ApiUrl.of(settings.api_url).place,
-        account=budget_key(settings),
+        account=account_key(settings),
     )
     try:
         async with _gateway(settings, observer, concurrency=pool_settings.workers, total_seconds=settings.timeout) as gateway:

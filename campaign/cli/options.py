@@ -38,6 +38,12 @@ OPTIONS: Final[dict[str, Any]] = {
     "max_length": _option(str, "Longest message, in characters. Default 350.", "NUMBER", _LIST),
     "lock_screen": _option(str, "Characters that a lock screen shows; check warns of longer messages. Default 140.", "NUMBER", _LIST),
     "rate": _option(str, "Sends per second. Default 9; the API allows 10.", "NUMBER", _SENDING),
+    "budget": _option(
+        str,
+        "Share one rate with all tokens that use this name, as limits count per organisation. Default: one rate for each token.",
+        "NAME",
+        _SENDING,
+    ),
     "limit": _option(str, "Stop after this many sends; the rest can be sent later.", "NUMBER", _SENDING),
     "window": _option(str, "Hours of the day in which to send; may span midnight.", "09:00-20:00", _WHEN),
     "time_zone": _option(

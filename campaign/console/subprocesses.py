@@ -116,6 +116,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "PASSENTRY_API_URL": settings.api_url,
         "PASSENTRY_API_KEY": settings.api_key.get_secret_value(),
         "PASSENTRY_API_KEY_FILE": str(settings.api_key_file.absolute()) if settings.api_key_file is not None else "",
+        "CAMPAIGN_BUDGET": settings.budget,
         "CAMPAIGN_PROXY": settings.proxy,
         "CAMPAIGN_CA_FILE": str(settings.ca_file.absolute()) if settings.ca_file is not None else "",
         "CAMPAIGN_JSON": "false",

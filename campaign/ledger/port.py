@@ -135,7 +135,7 @@ class Sending(Protocol):
 
 
 class RateLimits(Protocol):
-    """One rate for everyone with the same key, a fingerprint of the API and the token."""
+    """One rate for everyone with the same key, a fingerprint of the API and the token, or of the API and the name of `--budget`."""
 
     async def lease(self, key: str, *, rate_per_second: float, want: int) -> Slots:
         """Take timed slots of the budget that everyone with this key shares."""

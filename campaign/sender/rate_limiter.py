@@ -1,4 +1,4 @@
-"""Waits for this process's turns in the budget that everyone with the token shares."""
+"""Waits for this process's turns in the budget that everyone with the token, or with the name of `--budget`, shares."""
 
 import asyncio
 import math

@@ -1,8 +1,12 @@
 """The rate as the simulator sees it: never exceeded, shared by processes, and not lost with one that dies. Real time is what is tested."""
 
+from contextlib import closing
+
+import apsw
 import pytest
 
 from tests.acceptance.desk import Desk
+from tests.bench.arrivals import most_in_a_second
 from tests.bench.simulated_pace import measure
 
 pytestmark = pytest.mark.alone
@@ -48,6 +52,23 @@ def test_two_processes_share_one_rate(desk: Desk) -> None:
         _, err = process.communicate(timeout=60)
         assert process.returncode == 0, err
     assert desk.simulator.summary().throttled == 0
+
+
+@pytest.mark.parametrize("budget", ["acme", ""])
+def test_tokens_share_the_rate_of_a_budget_and_have_a_rate_each_without_one(desk: Desk, budget: str) -> None:
+    desk.environment["CAMPAIGN_BUDGET"] = budget
+    both = [
+        desk.start("run", str(desk.make_list(70, f"{name}.csv")), "--message", MESSAGE, "--rate", "19", PASSENTRY_API_KEY=f"token-{name}")
+        for name in ("one", "two")
+    ]
+    for process in both:
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 0, err
+    found = most_in_a_second([request.at_seconds for request in desk.simulator.requests() if request.method == "POST"])
+    assert found <= 21 if budget else found > 21
+    # A shared rate does not say whose passes they are: those of one token are never taken for those of another.
+    with closing(apsw.Connection(desk.environment["CAMPAIGN_LEDGER"])) as db:
+        assert db.execute("SELECT count(DISTINCT account) FROM campaigns").get == 2
 
 
 def rate_of(desk: Desk) -> float:

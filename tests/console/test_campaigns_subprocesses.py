@@ -93,8 +93,9 @@ def test_what_it_starts_uses_the_same_network(tmp_path: Path, monkeypatch: pytes
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
     monkeypatch.setenv("CAMPAIGN_PROXY", "http://anna:secret@proxy.example:3128")
-    settings = Settings.read(ca_file="company.pem")
+    settings = Settings.read(ca_file="company.pem", budget="acme")
     told = environment(settings)
+    assert told["CAMPAIGN_BUDGET"] == "acme"
     assert told["CAMPAIGN_PROXY"] == "http://anna:secret@proxy.example:3128"
     assert told["HTTPS_PROXY"] == "http://proxy.example:3128"
     assert told["CAMPAIGN_CA_FILE"] == str(tmp_path / "company.pem")

@@ -93,6 +93,7 @@ CASES: dict[str, tuple[str, str, Any, list[tuple[str, Any]]]] = {
     "workers": ("--workers", "CAMPAIGN_WORKERS", 4, [("1", 1), ("2", 2), ("3", 3)]),
     "yes": ("--yes", "CAMPAIGN_YES", False, [("true", True), ("false", False), ("", True)]),
     "baseline": ("--baseline", "CAMPAIGN_BASELINE", False, [("true", True), ("false", False), ("", True)]),
+    "budget": ("--budget", "CAMPAIGN_BUDGET", "", [("acme", "acme"), (" Acme GmbH ", "Acme GmbH"), ("a", "a")]),
     "proxy": (
         "--proxy",
         "CAMPAIGN_PROXY",
