@@ -22,6 +22,19 @@ def simulate(
     portal: Annotated[
         str, typer.Option(help="Answer everything as a captive portal: with a page, json, or a redirect, 301, 302 or 307.", metavar="page")
     ] = "",
+    entity: Annotated[
+        list[str] | None,
+        typer.Option(help="An entity that can send batches. May be given several times. Default: simulated-entity.", metavar="ID"),
+    ] = None,
+    batches: Annotated[
+        str, typer.Option(help="on, off (batches are refused as a beta feature), or terms (refused until the terms are accepted).")
+    ] = "on",
+    batch_fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A fault of batches and its probability, such as create_cut_after=5% or sending_stuck=5%. May be given several times."
+        ),
+    ] = None,
     latency: Annotated[str, typer.Option(help="Response time.", metavar="50ms")] = "0ms",
     token: Annotated[list[str] | None, typer.Option(help="A valid token; may be given several times. Default: any token is valid.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the faults.")] = 0,
@@ -33,7 +46,8 @@ def simulate(
     from campaign.domain.durations import parse_duration
     from campaign.domain.errors import UsageError
     from campaign.setting_types import given_path
-    from campaign.simulator.config import Latency, SimulatorConfig
+    from campaign.simulator.batches.faults import parse_batch_faults
+    from campaign.simulator.config import ENTITY, Latency, SimulatorConfig
     from campaign.simulator.faults import parse_faults
     from campaign.simulator.server import serve
 
@@ -52,6 +66,9 @@ def simulate(
         forbidden=frozenset(forbidden or []),
         portal=portal,
         faults=parse_faults(fault or []),
+        entities=frozenset(entity or [ENTITY]),
+        batches=batches,
+        batch_faults=parse_batch_faults(batch_fault or []),
         latency=Latency(low_seconds=seconds, high_seconds=seconds),
         tokens=frozenset(token or []),
         seed=seed,

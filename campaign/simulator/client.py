@@ -8,9 +8,9 @@ from urllib.parse import quote, urlsplit
 from urllib.request import OpenerDirector, ProxyHandler, Request, build_opener
 
 from campaign.domain.errors import UsageError
-from campaign.simulator.config import changes_json
+from campaign.simulator.config_json import changes_json
 from campaign.simulator.passes import UNCHANGED, PassChange, Unchanged, change_json
-from campaign.simulator.records import Ending, EndpointUse, LoggedRequest, Notification, Summary
+from campaign.simulator.records import BatchRecord, Ending, EndpointUse, LoggedRequest, Notification, Summary
 
 _TIMEOUT_SECONDS: Final = 60.0
 
@@ -36,6 +36,10 @@ class SimulatorClient:
     def requests(self) -> list[LoggedRequest]:
         """Every request that arrived, in the order of arrival."""
         return [LoggedRequest(**line | {"ending": Ending(line["ending"])}) for line in self._lines("requests")]
+
+    def batches(self) -> list[BatchRecord]:
+        """Every batch, in the order of creation."""
+        return [BatchRecord(**line) for line in self._lines("batches")]
 
     def summary(self) -> Summary:
         found = self._call("GET", "summary")
@@ -66,7 +70,7 @@ class SimulatorClient:
         self._call("PUT", "outage", {"seconds": seconds})
 
     def reset(self, *, passes: bool = False) -> None:
-        """Forgets audit, requests and figures; with `passes` also every pass's messages, and how often it was asked for."""
+        """Forgets audit, requests and figures; with `passes` also all batches, every pass's messages, and how often it was asked for."""
         self._call("DELETE", "audit?passes=true" if passes else "audit")
 
     def _call(self, method: str, path: str, document: object = None) -> dict[str, Any]:

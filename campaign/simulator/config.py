@@ -1,18 +1,20 @@
 """How the simulator behaves. All but `FIXED` can also be changed while it runs."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from ipaddress import ip_address
 from math import isfinite
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from campaign.domain.errors import UsageError
+from campaign.simulator.batches.faults import checked_batch_faults
 from campaign.simulator.faults import Fault, checked_faults
-from campaign.simulator.routes import fingerprint
 
 VENDOR_RETRY_AFTER: Final = "x-rate-limit-retry-after"
+ENTITY: Final = "simulated-entity"
+BATCHES: Final = ("on", "off", "terms")
 PORTALS: Final = ("", "page", "json", "301", "302", "307")
 FIXED: Final = frozenset({"host", "port", "seed", "audit_file", "keep_alive_seconds"})
 
@@ -92,6 +94,11 @@ class SimulatorConfig:
         slow_seconds, late_seconds, hang_seconds: how long the faults of that name take.
         huge_bytes: the size of the bodies of `huge` and (unpacked) `gzip_bomb`.
         deep_levels: how many brackets `deep_json` opens.
+        batches: `off` answers 403 to everything about batches, `terms` to creating and sending them, until terms are accepted.
+        entities: whose batches can be created; all others are answered 404.
+        batch_faults: the probability of each, for one batch, or for one request at the step that the name begins with.
+        validation_seconds: how long a batch is validated.
+        sending_seconds, batch_messages_per_second: how long a batch is sent, and by how much longer for its recipients; 0 is no longer.
 
     Raises:
         UsageError: a value that can't be.
@@ -124,10 +131,17 @@ class SimulatorConfig:
     hang_seconds: float = 300.0
     huge_bytes: int = 100_000_000
     deep_levels: int = 100_000
+    batches: str = "on"
+    entities: frozenset[str] = frozenset({ENTITY})
+    batch_faults: Mapping[str, float] = field(default_factory=dict)
+    validation_seconds: float = 0.2
+    sending_seconds: float = 0.5
+    batch_messages_per_second: float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "host", _loopback(self.host))
         object.__setattr__(self, "faults", checked_faults({str(name): probability for name, probability in self.faults.items()}))
+        object.__setattr__(self, "batch_faults", checked_batch_faults(self.batch_faults))
         if not 0 <= self.port <= 65535:
             raise UsageError(
                 f"{self.port} is not a port; give one from 1 to 65535, or 0 for any free one.", code="bad_value", setting="port"
@@ -150,7 +164,7 @@ class SimulatorConfig:
                 code="bad_value",
                 setting="keep_alive_seconds",
             )
-        for name in ("slow", "late", "hang"):
+        for name in ("slow", "late", "hang", "validation", "sending"):
             _check_seconds(name, getattr(self, f"{name}_seconds"))
         if min(self.huge_bytes, self.deep_levels) < 1:
             raise UsageError(
@@ -165,6 +179,7 @@ class SimulatorConfig:
                 code="bad_value",
                 setting="taken_then",
             )
+        _check_batches(self.batches, self.batch_messages_per_second)
         _check_weights("statuses", self.statuses)
         _check_weights("device types", self.device_types)
 
@@ -192,6 +207,17 @@ def _check_seconds(name: str, seconds: float) -> None:
         raise UsageError(f"The {name} can't take {seconds:g} seconds; give 0 or more.", code="bad_value", setting=name)
 
 
+def _check_batches(batches: str, per_second: float) -> None:
+    if batches not in BATCHES:
+        raise UsageError(f"Batches can't be “{batches}”; give {', '.join(BATCHES)}.", code="bad_value", setting="batches")
+    if not isfinite(per_second) or per_second < 0:
+        raise UsageError(
+            f"A batch can't send {per_second:g} messages a second; give 0 or more.",
+            code="bad_value",
+            setting="batch_messages_per_second",
+        )
+
+
 def _check_weights(name: str, weights: Mapping[str, float]) -> None:
     if not all(isfinite(weight) and weight >= 0 for weight in weights.values()) or sum(weights.values()) <= 0:
         raise UsageError(
@@ -202,7 +228,6 @@ def _check_weights(name: str, weights: Mapping[str, float]) -> None:
 
 
 CHANGEABLE: Final = tuple(item.name for item in fields(SimulatorConfig) if item.name not in FIXED)
-_SECRET: Final = ("tokens", "forbidden_tokens")
 
 
 def check_names(names: Iterable[str]) -> None:
@@ -223,157 +248,3 @@ def check_names(names: Iterable[str]) -> None:
                 code="unknown_setting",
                 setting=name,
             )
-
-
-def read_changes(document: object) -> dict[str, Any]:
-    """The fields of the configuration that a JSON object gives.
-
-    Raises:
-        UsageError: no object, an unknown or fixed setting, or a value of another type.
-    """
-    if not isinstance(document, dict):
-        raise UsageError("The settings are not a JSON object; send one such as {“limit_per_second”: 10}.", code="not_an_object")
-    check_names(document)
-    return {name: _READERS[name](name, value) for name, value in document.items()}
-
-
-def settings_json(config: SimulatorConfig) -> dict[str, Any]:
-    """What can be changed, as it stands; tokens by their fingerprints."""
-    values: dict[str, Any] = {name: getattr(config, name) for name in CHANGEABLE}
-    shown = {name: sorted(value) if isinstance(value, frozenset) else value for name, value in values.items()}
-    return shown | {
-        "taken_then": list(config.taken_then),
-        **{name: sorted(map(fingerprint, values[name])) for name in _SECRET},
-        "faults": {fault.value: probability for fault, probability in config.faults.items()},
-        "latency": [config.latency.low_seconds, config.latency.high_seconds],
-        "read_latency": [config.read_latency.low_seconds, config.read_latency.high_seconds],
-        "storms": [asdict(storm) for storm in config.storms],
-    }
-
-
-def changes_json(changes: Mapping[str, object]) -> dict[str, object]:
-    """The other way round: fields of the configuration as `read_changes` takes them."""
-    return {name: _plain(value) for name, value in changes.items()}
-
-
-def _plain(value: object) -> object:
-    match value:
-        case Latency():
-            return [value.low_seconds, value.high_seconds]
-        case frozenset():
-            return sorted(value)
-        case tuple():
-            return [asdict(item) if isinstance(item, Storm) else item for item in value]
-        case _:
-            return value
-
-
-def _wrong(name: str, value: object, wanted: str) -> UsageError:
-    return UsageError(f"The setting “{name}” can't be {value!r}; give {wanted}.", code="bad_value", setting=name)
-
-
-def _number(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _wrong(name, value, "a number")
-    return value
-
-
-def _whole(name: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise _wrong(name, value, "a whole number")
-    return value
-
-
-def _whole_or_none(name: str, value: object) -> int | None:
-    return None if value is None else _whole(name, value)
-
-
-def _flag(name: str, value: object) -> bool:
-    if not isinstance(value, bool):
-        raise _wrong(name, value, "true or false")
-    return value
-
-
-def _text(name: str, value: object) -> str:
-    if not isinstance(value, str):
-        raise _wrong(name, value, "a text")
-    return value
-
-
-def _text_or_none(name: str, value: object) -> str | None:
-    return None if value is None else _text(name, value)
-
-
-def _texts(name: str, value: object) -> frozenset[str]:
-    if not isinstance(value, list):
-        raise _wrong(name, value, "a list of texts")
-    return frozenset(_text(name, item) for item in value)
-
-
-def _texts_or_none(name: str, value: object) -> frozenset[str] | None:
-    return None if value is None else _texts(name, value)
-
-
-def _wholes(name: str, value: object) -> tuple[int, ...]:
-    if not isinstance(value, list):
-        raise _wrong(name, value, "a list of whole numbers")
-    return tuple(_whole(name, item) for item in value)
-
-
-def _shares(name: str, value: object) -> dict[str, float]:
-    if not isinstance(value, dict):
-        raise _wrong(name, value, "an object of numbers by name")
-    return {key: _number(name, item) for key, item in value.items()}
-
-
-def _latency(name: str, value: object) -> Latency:
-    match value:
-        case [low, high]:
-            return Latency(low_seconds=_number(name, low), high_seconds=_number(name, high))
-        case _:
-            seconds = _number(name, value)
-            return Latency(low_seconds=seconds, high_seconds=seconds)
-
-
-def _storms(name: str, value: object) -> tuple[Storm, ...]:
-    known = _STORM_READERS.keys()
-    if not isinstance(value, list) or not all(isinstance(item, dict) and {"seconds"} <= item.keys() <= known for item in value):
-        raise _wrong(name, value, f"a list of objects with “seconds”, and of {', '.join(known)} what is wanted")
-    return tuple(_storm(item) for item in value)
-
-
-def _storm(item: Mapping[str, object]) -> Storm:
-    known: dict[str, Any] = {name: _STORM_READERS[name](f"storms.{name}", value) for name, value in item.items()}
-    return Storm(**known)
-
-
-_STORM_READERS: Final[dict[str, Callable[[str, object], object]]] = {
-    "seconds": _number,
-    "after_seconds": _number,
-    "retry_after": _text_or_none,
-    "header": _text,
-}
-_READERS: Final[dict[str, Callable[[str, object], object]]] = {
-    "limit_per_second": _whole,
-    "latency": _latency,
-    "read_latency": _latency,
-    "tokens": _texts,
-    "forbidden_tokens": _texts,
-    "tokens_accepted_for": _whole_or_none,
-    "missing": _texts,
-    "existing": _texts_or_none,
-    "forbidden": _texts,
-    "portal": _text,
-    "taken_then": _wholes,
-    "statuses": _shares,
-    "device_types": _shares,
-    "undelivered_when_issued": _flag,
-    "faults": _shares,
-    "storms": _storms,
-    "retry_after": _text,
-    "slow_seconds": _number,
-    "late_seconds": _number,
-    "hang_seconds": _number,
-    "huge_bytes": _whole,
-    "deep_levels": _whole,
-}

@@ -1,7 +1,7 @@
 """The faults by name, which one a request gets (the same for the same seed, method, pass and turn), and what each does."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum, StrEnum, auto
@@ -9,7 +9,7 @@ from hashlib import blake2b
 from itertools import accumulate
 from math import isfinite
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from campaign.domain.errors import UsageError
 
@@ -101,20 +101,32 @@ def _fraction(eight_bytes: bytes) -> float:
     return (int.from_bytes(eight_bytes) >> 11) / (1 << 53)
 
 
+Named = TypeVar("Named")
+
+
+class Chances(Generic[Named]):
+    """Cuts [0, 1) into one stretch a fault, as wide as its probability, in the order given."""
+
+    def __init__(self, faults: Mapping[Named, float]) -> None:
+        asked = {fault: probability for fault, probability in faults.items() if probability > 0}
+        self._faults = tuple(asked)
+        self._ends = list(accumulate(asked.values()))
+
+    def choose(self, chance: float) -> Named | None:
+        place = bisect_right(self._ends, chance)
+        return self._faults[place] if place < len(self._faults) else None
+
+
 class FaultTable:
-    """Cuts [0, 1) into one stretch a fault, as wide as its probability, in the order of the enumeration."""
+    """In the order of the enumeration."""
 
     def __init__(self, faults: Mapping[Fault, float]) -> None:
-        self._faults: dict[str, list[Fault]] = {}
-        self._ends: dict[str, list[float]] = {}
-        for method in ("GET", "POST"):
-            asked = [fault for fault in Fault if fault.method == method and faults.get(fault, 0) > 0]
-            self._faults[method] = asked
-            self._ends[method] = list(accumulate(faults[fault] for fault in asked))
+        self._chances = {
+            method: Chances({fault: faults.get(fault, 0.0) for fault in Fault if fault.method == method}) for method in ("GET", "POST")
+        }
 
     def choose(self, method: str, chance: float) -> Fault | None:
-        place = bisect_right(self._ends[method], chance)
-        return self._faults[method][place] if place < len(self._faults[method]) else None
+        return self._chances[method].choose(chance)
 
 
 def checked_faults(faults: Mapping[str, float]) -> dict[Fault, float]:
@@ -123,24 +135,31 @@ def checked_faults(faults: Mapping[str, float]) -> dict[Fault, float]:
     Raises:
         UsageError: no such fault, not a probability, or together more than certain for one method.
     """
-    known = {fault_named(name): _checked(name, probability) for name, probability in faults.items()}
+    known = {fault_named(name): checked_probability(name, probability) for name, probability in faults.items()}
     for method in ("GET", "POST"):
         total = sum(probability for fault, probability in known.items() if fault.method == method)
-        if total > 1 + 1e-9:
-            raise UsageError(
-                f"The faults of {method} requests add up to {total:.0%}, and a request has at most one; ask for 100% or less.",
-                code="bad_probability",
-            )
+        check_total(f"of {method} requests", total, one="a request")
     return known
+
+
+def check_total(whose: str, total: float, *, one: str) -> None:
+    if total > 1 + 1e-9:
+        raise UsageError(
+            f"The faults {whose} add up to {total:.0%}, and {one} has at most one; ask for 100% or less.", code="bad_probability"
+        )
 
 
 def fault_named(name: str) -> Fault:
     try:
         return Fault(name)
     except ValueError:
-        near = get_close_matches(name, list(Fault), n=1)
-        hint = f"did you mean “{near[0]}”?" if near else f"known are {', '.join(Fault)}."
-        raise UsageError(f"There is no fault “{name}”; {hint}", code="unknown_fault", fault=name) from None
+        raise unknown_fault(name, list(Fault)) from None
+
+
+def unknown_fault(name: str, known: Sequence[str]) -> UsageError:
+    near = get_close_matches(name, known, n=1)
+    hint = f"did you mean “{near[0]}”?" if near else f"known are {', '.join(known)}."
+    return UsageError(f"There is no fault “{name}”; {hint}", code="unknown_fault", fault=name)
 
 
 def parse_faults(texts: Iterable[str]) -> dict[Fault, float]:
@@ -149,6 +168,10 @@ def parse_faults(texts: Iterable[str]) -> dict[Fault, float]:
     Raises:
         UsageError: not of that form, no such fault (the nearest is named), given twice, not a probability.
     """
+    return checked_faults(read_probabilities(texts))
+
+
+def read_probabilities(texts: Iterable[str]) -> dict[str, float]:
     found: dict[str, float] = {}
     for text in texts:
         name, equals, probability = (part.strip() for part in text.partition("="))
@@ -159,7 +182,7 @@ def parse_faults(texts: Iterable[str]) -> dict[Fault, float]:
         if name in found:
             raise UsageError(f"The fault “{name}” is given twice; give it once.", code="repeated_fault", fault=name)
         found[name] = _read_probability(name, probability)
-    return checked_faults(found)
+    return found
 
 
 def _read_probability(name: str, text: str) -> float:
@@ -169,7 +192,7 @@ def _read_probability(name: str, text: str) -> float:
         raise UsageError(_not_a_probability(name, text), code="bad_probability", fault=name) from None
 
 
-def _checked(name: str, probability: float) -> float:
+def checked_probability(name: str, probability: float) -> float:
     if not isfinite(probability) or not 0 <= probability <= 1:
         raise UsageError(_not_a_probability(name, f"{probability:g}"), code="bad_probability", fault=name)
     return probability

@@ -11,7 +11,8 @@ import orjson
 from aiohttp import web
 
 from campaign.domain.errors import UsageError
-from campaign.simulator.config import read_changes, settings_json
+from campaign.simulator.batches.replies import carry_out_batch
+from campaign.simulator.config_json import read_changes, settings_json
 from campaign.simulator.faults import NO_STATUS, Act
 from campaign.simulator.passes import read_change
 from campaign.simulator.records import Ending
@@ -34,29 +35,36 @@ _WHILE_SENDING: Final = {
 """Logged before the first byte leaves, so that a client that has the answer finds it in the log."""
 
 
+_BATCH_BYTES: Final = 1 << 23
+_SOON_SECONDS: Final = 0.001
+
+
 class Api:
     """Requests in, answers out.
 
     Args:
         state: what requests meet.
         stopping: set when the simulator ends, so that what hangs hangs no longer.
-        other_host: this server's URL under another name, known once it listens.
+        own_host: this server's URL, known once it listens.
+        other_host: the same under another name.
     """
 
-    def __init__(self, state: State, *, stopping: asyncio.Event, other_host: Callable[[], str]) -> None:
+    def __init__(self, state: State, *, stopping: asyncio.Event, own_host: Callable[[], str], other_host: Callable[[], str]) -> None:
         self._state = state
         self._stopping = stopping
+        self._own_host = own_host
         self._other_host = other_host
         self._late: dict[int, asyncio.TimerHandle] = {}
+        self._batches_due: asyncio.TimerHandle | None = None
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         visit = self._state.arrive(method=request.method, raw_path=request.raw_path, authorization=request.headers.get("Authorization"))
         config = self._state.config
-        latency = config.latency if visit.target.endpoint is Endpoint.NOTIFY else config.read_latency
+        latency = config.read_latency if request.method == "GET" else config.latency
         half = latency.at(visit.draw.share) / 2
         body: bytes | Objection | None = b""
         if visit.objection is None and request.method == "POST" and plan_for(visit).reads_body:
-            body = await _read(request)
+            body = await _read(request.clone(client_max_size=_BATCH_BYTES) if visit.target.endpoint.step else request)
         if body is None:
             self._state.end(visit, status=NO_STATUS, ending=Ending.LOST, cause=None)
             return web.Response()
@@ -70,6 +78,8 @@ class Api:
         for handle in self._late.values():
             handle.cancel()
         self._late.clear()
+        if self._batches_due is not None:
+            self._batches_due.cancel()
 
     def _reply(self, request: web.BaseRequest, visit: Visit, body: bytes | Objection) -> Reply:
         if portal := self._state.config.portal:
@@ -79,14 +89,16 @@ class Api:
             return objection_reply(visit, objection)
         if visit.target.endpoint is Endpoint.ELSEWHERE:
             return elsewhere_reply()
-        try:
-            reply = carry_out(
-                self._state,
-                visit,
-                content_type=request.content_type,
-                body=body if isinstance(body, bytes) else b"",
-                other_host=self._other_host(),
+        content_type, said = request.content_type, body if isinstance(body, bytes) else b""
+        other_host = self._other_host()
+        if visit.target.endpoint.step:
+            reply = carry_out_batch(
+                self._state, visit, content_type=content_type, body=said, own_host=self._own_host(), other_host=other_host
             )
+            self._wait_for_batches()
+            return reply
+        try:
+            reply = carry_out(self._state, visit, content_type=content_type, body=said, other_host=other_host)
         except OSError as error:
             return objection_reply(visit, Objection(status=500, error=f"The audit file can't be written, nothing was processed: {error}"))
         if reply.late_message is not None:
@@ -102,6 +114,16 @@ class Api:
             status = NO_STATUS if sent is Sent.NOTHING else reply.status
             self._state.end(visit, status=status, ending=Ending.ANSWERED if whole else Ending.LOST, cause=reply.cause)
         return response
+
+    def _wait_for_batches(self) -> None:
+        """So that the audit file holds a batch's messages in time though nobody asks."""
+        if self._batches_due is not None:
+            self._batches_due.cancel()
+            self._batches_due = None
+        next_ns = self._state.batches.next_ns
+        if next_ns is not None:
+            seconds = max(_SOON_SECONDS, (next_ns - self._state.now_ns) / 1e9)
+            self._batches_due = asyncio.get_running_loop().call_later(seconds, self._wait_for_batches)
 
     def _process_late(self, visit: Visit, message: str) -> None:
         self._state.late_pending += 1
@@ -149,6 +171,7 @@ class Control:
             ("GET", "audit"): self._audit,
             ("DELETE", "audit"): self._reset,
             ("GET", "requests"): self._requests,
+            ("GET", "batches"): self._batches,
             ("GET", "summary"): self._summary,
             ("GET", "faults"): self._settings,
             ("PUT", "faults"): self._configure,
@@ -175,6 +198,9 @@ class Control:
 
     async def _requests(self, request: web.BaseRequest) -> web.StreamResponse:
         return await _lines(request, self._state.records.requests.entries())
+
+    async def _batches(self, request: web.BaseRequest) -> web.StreamResponse:
+        return await _lines(request, self._state.batches.records())
 
     async def _summary(self, _request: web.BaseRequest) -> web.StreamResponse:
         return _json(orjson.dumps(self._state.summary()))

@@ -143,6 +143,10 @@ class PassTable:
     def put_message(self, pass_id: str, message: str | None) -> None:
         self._latest[self.number(pass_id)] = NO_TEXT if message is None else self.texts.number(message)
 
+    def put_text(self, number: int, text: int) -> None:
+        """`put_message` with both already numbers."""
+        self._latest[number] = text
+
     def change(self, pass_id: str, change: PassChange) -> None:
         number = self.number(pass_id)
         if change.latest_message is not UNCHANGED:

@@ -2,7 +2,7 @@
 
 import errno
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -27,7 +27,10 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
-    """One processed message. `at_seconds` counts from the start of the simulator; `token` is the beginning of its SHA-256."""
+    """One processed message. `at_seconds` counts from the start of the simulator; `token` is the beginning of its SHA-256.
+
+    `way` is `single` or `batch`. A batch's messages have its id and name, and the number of the request that created it.
+    """
 
     id: str
     message: str
@@ -35,6 +38,29 @@ class Notification:
     unix_seconds: float
     token: str
     request: int
+    way: str = "single"
+    batch_id: str | None = None
+    batch_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchRecord:
+    """One batch as it stands.
+
+    `total_recipients` were given, `refused` of them by validation; `processed` are in the audit. `fault` befell the batch itself.
+    """
+
+    id: str
+    name: str
+    tag: str | None
+    status: str
+    scheduled_at: str | None
+    created_unix_seconds: float
+    request: int
+    total_recipients: int
+    refused: int
+    processed: int
+    fault: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +106,7 @@ class Summary:
 
     `duplicates` counts the pairs of pass and message that were processed more than once, `surplus` how many times too often.
     `late_pending` are those that the fault `late` has not processed yet. `throttled` are all answers 429.
+    `processed_in_batches` are those of `processed` that a batch sent, and `batches` counts batches by status.
     """
 
     processed: int
@@ -97,6 +124,8 @@ class Summary:
     by_fault: dict[str, int]
     endpoints: tuple[EndpointUse, ...]
     up_seconds: float
+    processed_in_batches: int = 0
+    batches: dict[str, int] = field(default_factory=dict)
 
     @property
     def max_admitted_in_a_second(self) -> int:
@@ -120,15 +149,15 @@ class AuditFile:
             ) from error
         self._size = os.fstat(self._descriptor).st_size
 
-    def append(self, entry: Notification) -> None:
-        """Writes one line whole, or none of it.
+    def append(self, *entries: Notification) -> None:
+        """Writes a line for each, whole, or none of them.
 
         Raises:
             OSError: it could not be written.
         """
-        line = orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE)
-        written = os.write(self._descriptor, line)
-        if written != len(line):
+        lines = b"".join(orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE) for entry in entries)
+        written = os.write(self._descriptor, lines)
+        if written != len(lines):
             os.ftruncate(self._descriptor, self._size)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self._size += written

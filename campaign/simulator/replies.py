@@ -1,9 +1,10 @@
 """What is answered: the vendor's bodies in full shape, the broken ones, and which a visit gets."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from hashlib import blake2b
 from http import HTTPStatus
 from typing import Any, Final, assert_never
@@ -71,11 +72,18 @@ _GUIDE: Final = {"venueOpenDateTime": "2026-12-10T17:00:00Z", "venueCloseDateTim
 _EVENT: Final = {"name": "PassEntry Christmas Party", "startDateTime": "2026-12-10T18:00:00Z", "endDateTime": "2026-12-10T22:00:00Z"}
 
 
-def data_object(pass_id: str, *, status: str, device_type: str, latest_message: str | None) -> dict[str, Any]:
-    """The `data` of both endpoints. An id that looks like the vendor's is the pass's own, any other its external id."""
+def names_of(pass_id: str) -> tuple[str, str]:
+    """The pass's own id and its external id. An id that looks like the vendor's is its own, any other the external one."""
     digest = blake2b(pass_id.encode(), digest_size=32).digest()
-    own = bool(PASS_ID.fullmatch(pass_id))
-    key = pass_id if own else digest[:20].hex()
+    if PASS_ID.fullmatch(pass_id):
+        return pass_id, f"customer-{int.from_bytes(digest[24:28]) % 1_000_000:06d}"
+    return digest[:20].hex(), pass_id
+
+
+def data_object(pass_id: str, *, status: str, device_type: str, latest_message: str | None) -> dict[str, Any]:
+    """The `data` of both endpoints."""
+    digest = blake2b(pass_id.encode(), digest_size=32).digest()
+    key, ext_id = names_of(pass_id)
     created = _FIRST_DAY + timedelta(seconds=int.from_bytes(digest[20:23]) * 3)
     added = status in _ADDED
     ended = _moment(created + timedelta(days=40))
@@ -88,7 +96,7 @@ def data_object(pass_id: str, *, status: str, device_type: str, latest_message: 
             "deviceType": device_type,
             "createdAt": _moment(created),
             "status": status,
-            "extId": f"customer-{int.from_bytes(digest[24:28]) % 1_000_000:06d}" if own else pass_id,
+            "extId": ext_id,
             "groupTag": "loyalty",
             "groupTags": ["loyalty", ("bronze", "silver", "gold")[digest[28] % 3]],
             "addedAt": _moment(created + timedelta(minutes=7)) if added else None,
@@ -175,7 +183,16 @@ class Reply:
 def plan_for(visit: Visit) -> Plan:
     if visit.fault is not None:
         return PLANS[visit.fault]
-    return NORMAL_NOTIFY if visit.target.endpoint is Endpoint.NOTIFY else NORMAL_SHOW
+    return NORMAL_SHOW if visit.target.endpoint.reads else NORMAL_NOTIFY
+
+
+def end_for(state: State, visit: Visit) -> End:
+    plan, variant = plan_for(visit), visit.draw.variant
+    if visit.fault is Fault.TAKEN_THEN:
+        statuses = state.config.taken_then
+        # So that each status comes in each form.
+        return replace(plan.end(variant // len(statuses)), status=statuses[variant % len(statuses)])
+    return plan.end(variant)
 
 
 def objection_reply(visit: Visit, objection: Objection) -> Reply:
@@ -219,11 +236,6 @@ def carry_out(state: State, visit: Visit, *, content_type: str, body: bytes, oth
         OSError: the audit file can't be written; nothing was processed.
     """
     plan = plan_for(visit)
-    end = plan.end(visit.draw.variant)
-    if visit.fault is Fault.TAKEN_THEN:
-        statuses = state.config.taken_then
-        # So that each status comes in each form.
-        end = replace(plan.end(visit.draw.variant // len(statuses)), status=statuses[visit.draw.variant % len(statuses)])
     message: str | Objection = ""
     if plan.needs_pass and not state.exists(visit.pass_id):
         return objection_reply(visit, NO_SUCH_PASS)
@@ -235,14 +247,19 @@ def carry_out(state: State, visit: Visit, *, content_type: str, body: bytes, oth
         state.process(visit, message)
     if visit.fault is Fault.NOT_DELIVERED:
         state.passes.change(visit.pass_id, PassChange(status=ISSUED))
+    reply = end_reply(state, visit, end_for(state, visit), other_host=other_host, whole=partial(_pass_body, state, visit))
+    return replace(reply, late_message=message if plan.processing is Processing.LATE else None)
+
+
+def end_reply(state: State, visit: Visit, end: End, *, other_host: str, whole: Callable[[Body], bytes]) -> Reply:
+    """What is done and said in the end; `whole` makes the body of a success."""
     return Reply(
         act=end.act,
         status=end.status,
-        body=_body(state, visit, end),
+        body=_body(state, end, whole),
         content_type={Body.HTML: HTML, Body.WORDS: WORDS}.get(end.body, JSON),
         headers=_headers(state, visit, end, other_host),
-        cause=visit.fault,
-        late_message=message if plan.processing is Processing.LATE else None,
+        cause=visit.fault_name,
     )
 
 
@@ -258,7 +275,7 @@ def _headers(state: State, visit: Visit, end: End, other_host: str) -> dict[str,
             return own
 
 
-def _body(state: State, visit: Visit, end: End) -> bytes:
+def _body(state: State, end: End, whole: Callable[[Body], bytes]) -> bytes:
     if end.act not in {Act.ANSWER, Act.ANSWER_SLOWLY, Act.CUT_BODY}:
         return b""
     match end.body:
@@ -273,10 +290,10 @@ def _body(state: State, visit: Visit, end: End) -> bytes:
         case Body.DEEP:
             return deep_body(state.config.deep_levels)
         case Body.PASS | Body.PASS_WITHOUT_MESSAGE | Body.PASS_WITH_NULL_MESSAGE:
-            return _pass_body(state, visit, end.body)
+            return whole(end.body)
         case Body.HALF:
-            whole = _pass_body(state, visit, Body.PASS)
-            return whole[: len(whole) // 2]
+            body = whole(Body.PASS)
+            return body[: len(body) // 2]
         case _:
             assert_never(end.body)
 
@@ -295,6 +312,4 @@ def _pass_body(state: State, visit: Visit, body: Body) -> bytes:
 def _notification(state: State, visit: Visit, status: str) -> tuple[str, str]:
     if visit.fault is Fault.UNKNOWN_STATUS:
         return UNHEARD_OF
-    if visit.fault is Fault.NOT_DELIVERED or (state.config.undelivered_when_issued and status == ISSUED):
-        return NOT_DELIVERED
-    return DELIVERED
+    return NOT_DELIVERED if visit.fault is Fault.NOT_DELIVERED or not state.delivers_to(status) else DELIVERED

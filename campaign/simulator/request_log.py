@@ -2,11 +2,12 @@
 
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from campaign.simulator.admission import Meter
+from campaign.simulator.batches.faults import STEP_FAULTS
 from campaign.simulator.faults import NO_STATUS, Fault
 from campaign.simulator.passes import NO_TEXT, PassTable
 from campaign.simulator.records import Ending, EndpointUse, LoggedRequest, Notification, Summary
@@ -14,6 +15,10 @@ from campaign.simulator.routes import NO_TOKEN, Endpoint, Target, TokenNames
 
 NS: Final = 1_000_000_000
 """Whole, so that dividing by it rounds only once."""
+
+
+SINGLE: Final = 0
+"""The number that stands for no batch."""
 
 
 class NotificationLog:
@@ -29,10 +34,14 @@ class NotificationLog:
         self._at_ns = array("q")
         self._unix_ns = array("q")
         self._message = array("I")
+        self._batch = array("I")
+        self._batches: list[tuple[str | None, str | None]] = [(None, None)]
+        self._batch_numbers: dict[tuple[str | None, str | None], int] = {}
         self._first = array("I")
         self._times: dict[tuple[int, str], int] = {}
         self.distinct_passes = 0
         self.surplus = 0
+        self.in_batches = 0
 
     def __len__(self) -> int:
         return len(self._message)
@@ -41,6 +50,15 @@ class NotificationLog:
     def duplicates(self) -> int:
         """Pairs of pass and message that were processed more than once."""
         return sum(1 for times in self._times.values() if times > 1)
+
+    def batch(self, batch_id: str, name: str) -> int:
+        """The batch's number here; numbers begin after `SINGLE`."""
+        key = (batch_id, name)
+        found = self._batch_numbers.get(key)
+        if found is None:
+            found = self._batch_numbers[key] = len(self._batches)
+            self._batches.append(key)
+        return found
 
     def add(self, *, pass_id: str, message: str, request: int, token: int, at_ns: int, unix_ns: int) -> None:
         number = self._passes.number(pass_id)
@@ -51,10 +69,33 @@ class NotificationLog:
         self._at_ns.append(at_ns)
         self._unix_ns.append(unix_ns)
         self._message.append(text)
-        self._count(number, message, text)
+        self._batch.append(SINGLE)
+        self._count(number, text)
 
-    def notification(self, *, pass_id: str, message: str, request: int, token: int, at_ns: int, unix_ns: int) -> Notification:
+    def add_many(
+        self, numbers: Sequence[int], texts: Sequence[int], *, request: int, token: int, at_ns: int, unix_ns: int, batch: int
+    ) -> None:
+        """The messages of a batch, with passes and messages as `PassTable` numbers them."""
+        count = len(numbers)
+        self._pass.extend(numbers)
+        self._message.extend(texts)
+        for column, value in (
+            (self._request, request),
+            (self._token, token),
+            (self._at_ns, at_ns),
+            (self._unix_ns, unix_ns),
+            (self._batch, batch),
+        ):
+            column.extend(array(column.typecode, [value]) * count)
+        self.in_batches += count
+        for number, text in zip(numbers, texts, strict=True):
+            self._count(number, text)
+
+    def notification(
+        self, *, pass_id: str, message: str, request: int, token: int, at_ns: int, unix_ns: int, batch: int = SINGLE
+    ) -> Notification:
         """The same values as they are shown."""
+        batch_id, batch_name = self._batches[batch]
         return Notification(
             id=pass_id,
             message=message,
@@ -62,6 +103,9 @@ class NotificationLog:
             unix_seconds=unix_ns / NS,
             token=self._tokens.name(token),
             request=request,
+            way="single" if batch == SINGLE else "batch",
+            batch_id=batch_id,
+            batch_name=batch_name,
         )
 
     def entry(self, index: int) -> Notification:
@@ -72,13 +116,14 @@ class NotificationLog:
             token=self._token[index],
             at_ns=self._at_ns[index],
             unix_ns=self._unix_ns[index],
+            batch=self._batch[index],
         )
 
     def entries(self) -> Iterator[Notification]:
         """Those there are now; what is added meanwhile is left out."""
         return map(self.entry, range(len(self)))
 
-    def _count(self, number: int, message: str, text: int) -> None:
+    def _count(self, number: int, text: int) -> None:
         """A pass's first message stands in a column; only what comes after it costs an entry of its own."""
         if number >= len(self._first):
             self._first.extend([NO_TEXT] * (number + 1 - len(self._first)))
@@ -86,6 +131,7 @@ class NotificationLog:
             self._first[number] = text
             self.distinct_passes += 1
             return
+        message = self._passes.texts.text(text)
         key = (number, message)
         before = self._times.get(key)
         if before is None:
@@ -99,7 +145,7 @@ STORM: Final = "storm"
 NO_PASS: Final = -1
 _ENDINGS: Final = tuple(Ending)
 _ENDPOINTS: Final = tuple(Endpoint)
-_FAULTS: Final = (None, *(fault.value for fault in Fault), STORM)
+_FAULTS: Final = (None, *(fault.value for fault in Fault), STORM, *STEP_FAULTS)
 _ENDING_NUMBERS: Final = {ending: number for number, ending in enumerate(_ENDINGS)}
 _ENDPOINT_NUMBERS: Final = {endpoint: number for number, endpoint in enumerate(_ENDPOINTS)}
 _FAULT_NUMBERS: Final = {fault: number for number, fault in enumerate(_FAULTS)}
@@ -133,7 +179,7 @@ class RequestLog:
         self._status = array("H")
         self._endpoint = array("B")
         self._ending = array("B")
-        self._fault = array("B")
+        self._fault = array("H")
         self._unusual: dict[int, tuple[str, str]] = {}
 
     def __len__(self) -> int:
@@ -231,7 +277,7 @@ class Records:
             meter = self._meters[key] = Meter()
         return meter
 
-    def summary(self, *, now_ns: int, late_pending: int) -> Summary:
+    def summary(self, *, now_ns: int, late_pending: int, batches: dict[str, int]) -> Summary:
         by_status = self.requests.by_status()
         by_ending = self.requests.by_ending()
         followed, followed_with_token = self.requests.followed_redirects()
@@ -251,6 +297,8 @@ class Records:
             by_fault=self.requests.by_fault(),
             endpoints=tuple(self._use(endpoint, token, meter) for (endpoint, token), meter in self._meters.items()),
             up_seconds=(now_ns - self._started_ns) / NS,
+            processed_in_batches=self.notifications.in_batches,
+            batches=batches,
         )
 
     def _use(self, endpoint: Endpoint, token: int, meter: Meter) -> EndpointUse:

@@ -1,4 +1,4 @@
-"""What a request says: its endpoint and pass, its message, its token."""
+"""What a request says: its endpoint and pass or batch, its message, its token."""
 
 import re
 from dataclasses import dataclass
@@ -15,6 +15,12 @@ class Endpoint(StrEnum):
 
     NOTIFY = "POST /api/v1/passes/:id/notification"
     SHOW = "GET /api/v1/passes/:id"
+    CREATE_BATCH = "POST /api/v1/entities/:id/messaging/wallet"
+    LIST_BATCHES = "GET /api/v1/batches"
+    SHOW_BATCH = "GET /api/v1/batches/:id"
+    CANCEL_BATCH = "PATCH /api/v1/batches/:id/cancel"
+    SEND_BATCH = "POST /api/v1/batches/:id/send-now"
+    BATCH_FILE = "GET /files/:name"
     ELSEWHERE = "elsewhere"
     OTHER = "other"
 
@@ -22,7 +28,28 @@ class Endpoint(StrEnum):
     def path(self) -> str:
         return self.value.partition(" ")[2]
 
+    @property
+    def step(self) -> str:
+        """What it does in the life of a batch, as the faults of batches name it; empty where it has nothing to do with one."""
+        return _STEPS.get(self, "")
 
+    @property
+    def reads(self) -> bool:
+        return self.value.startswith("GET ")
+
+
+_STEPS: Final = {
+    Endpoint.CREATE_BATCH: "create",
+    Endpoint.SHOW_BATCH: "look",
+    Endpoint.LIST_BATCHES: "list",
+    Endpoint.SEND_BATCH: "send_now",
+    Endpoint.CANCEL_BATCH: "cancel",
+    Endpoint.BATCH_FILE: "csv",
+}
+STEPS: Final = tuple(_STEPS.values())
+ENTITIES: Final = "/api/v1/entities/"
+BATCHES: Final = "/api/v1/batches"
+FILES: Final = "/files/"
 PASSES: Final = "/api/v1/passes/"
 NOTIFICATION: Final = "/notification"
 ELSEWHERE: Final = "/elsewhere/"
@@ -34,7 +61,11 @@ _ENCODED: Final = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What a request asks for; `pass_id` is None where there is none, or it is not UTF-8 percent-encoded as RFC 3986 has it."""
+    """What a request asks for; `pass_id` is None where there is none, or it is not UTF-8 percent-encoded as RFC 3986 has it.
+
+    `segment` is the part of the path that varies: the id of a pass, batch or entity as it came, the name of a file with its query;
+    of a list of batches, the query.
+    """
 
     endpoint: Endpoint
     segment: str = ""
@@ -46,11 +77,27 @@ class Target:
         return PASSES + self.segment + (NOTIFICATION if self.endpoint is Endpoint.NOTIFY else "")
 
 
+_OF_ENTITIES: Final = {("POST", "messaging/wallet"): Endpoint.CREATE_BATCH}
+_OF_BATCHES: Final = {
+    ("GET", ""): Endpoint.SHOW_BATCH,
+    ("PATCH", "cancel"): Endpoint.CANCEL_BATCH,
+    ("POST", "send-now"): Endpoint.SEND_BATCH,
+}
+
+
 def read_target(method: str, raw_path: str) -> Target:
     """Finds the endpoint. An empty segment, `.` and `..` name no pass, for a proxy would have taken them away."""
-    path = raw_path.partition("?")[0]
+    path, _, query = raw_path.partition("?")
     if path.startswith(ELSEWHERE):
         return Target(endpoint=Endpoint.ELSEWHERE)
+    if path.startswith(FILES) and method == "GET":
+        return Target(endpoint=Endpoint.BATCH_FILE, segment=raw_path.removeprefix(FILES))
+    if path == BATCHES and method == "GET":
+        return Target(endpoint=Endpoint.LIST_BATCHES, segment=query)
+    for root, endpoints in ((ENTITIES, _OF_ENTITIES), (f"{BATCHES}/", _OF_BATCHES)):
+        segment, _, rest = path.removeprefix(root).partition("/")
+        if path.startswith(root) and segment and (endpoint := endpoints.get((method, rest))):
+            return Target(endpoint=endpoint, segment=segment)
     if not path.startswith(PASSES):
         return Target(endpoint=Endpoint.OTHER)
     segment, slash, rest = path[len(PASSES) :].partition("/")
@@ -85,21 +132,33 @@ class Objection:
 
 def read_message(*, content_type: str, body: bytes) -> str | Objection:
     """The message of `{"notification": {"message": "..."}}`, or what speaks against it."""
+    document = read_json(content_type=content_type, body=body)
+    if isinstance(document, Objection):
+        return document
+    notification = document.get("notification") if isinstance(document, dict) else None
+    message = notification.get("message") if isinstance(notification, dict) else None
+    return read_text("Message", message)
+
+
+def read_text(name: str, text: object) -> str | Objection:
+    if text is None:
+        return Objection(status=422, error=f"{name} is missing")
+    if not isinstance(text, str):
+        return Objection(status=422, error=f"{name} must be a string")
+    if not text.strip():
+        return Objection(status=422, error=f"{name} can't be blank")
+    return text
+
+
+def read_json(*, content_type: str, body: bytes) -> object:
+    """The document, or an `Objection`."""
     if content_type != "application/json" and not (content_type.startswith("application/") and content_type.endswith("+json")):
         return Objection(status=400, error=f"Content-Type must be application/json, not {content_type}")
     try:
-        document = orjson.loads(body)
+        document: object = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         return Objection(status=400, error=f"Body is not valid JSON: {error}")
-    notification = document.get("notification") if isinstance(document, dict) else None
-    message = notification.get("message") if isinstance(notification, dict) else None
-    if message is None:
-        return Objection(status=422, error="Message is missing")
-    if not isinstance(message, str):
-        return Objection(status=422, error="Message must be a string")
-    if not message.strip():
-        return Objection(status=422, error="Message can't be blank")
-    return message
+    return document
 
 
 NO_TOKEN: Final = 0

@@ -19,7 +19,7 @@ from campaign.domain.errors import UsageError
 from campaign.simulator.config import SimulatorConfig
 from campaign.simulator.handlers import ROOT, Api, Control
 from campaign.simulator.passes import PassChange
-from campaign.simulator.records import AuditFile, LoggedRequest, Notification, Summary
+from campaign.simulator.records import AuditFile, BatchRecord, LoggedRequest, Notification, Summary
 from campaign.simulator.state import Clock, State
 
 _BACKLOG: Final = 1024
@@ -78,6 +78,10 @@ class Simulator:
         """Every request that arrived, in the order of arrival."""
         return list(self._state.records.requests.entries())
 
+    def batches(self) -> list[BatchRecord]:
+        """Every batch, in the order of creation."""
+        return list(self._state.batches.records())
+
     def summary(self) -> Summary:
         return self._state.summary()
 
@@ -94,7 +98,7 @@ class Simulator:
         self._state.passes.change(pass_id, change)
 
     def reset(self, *, passes: bool = False) -> None:
-        """Forgets audit, requests and figures; with `passes` also every pass's messages, and how often it was asked for."""
+        """Forgets audit, requests and figures; with `passes` also all batches, every pass's messages, and how often it was asked for."""
         self._state.reset(passes=passes)
 
     async def outage(self, seconds: float) -> None:
@@ -113,7 +117,7 @@ class Simulator:
             raise
 
     async def _start(self, stack: AsyncExitStack, listener: socket.socket) -> None:
-        api = Api(self._state, stopping=self._stopping, other_host=lambda: self._url("localhost"))
+        api = Api(self._state, stopping=self._stopping, own_host=lambda: self.url, other_host=lambda: self._url("localhost"))
         control = Control(self._state, outage=self._outage_soon)
         self._server = web.Server(
             _dispatcher(api, control),

@@ -32,7 +32,8 @@ from campaign.reporter.target import MOST_COLUMNS, MOST_ROWS
 from campaign.sender.api_url import check_token, check_url
 from campaign.sender.network import network_to
 from campaign.settings import GivenSettings
-from campaign.simulator.config import FIXED, Latency, SimulatorConfig, Storm, read_changes
+from campaign.simulator.config import FIXED, Latency, SimulatorConfig, Storm
+from campaign.simulator.config_json import read_changes
 from campaign.simulator.faults import parse_faults
 from campaign.simulator.passes import read_change
 from tests.golden.files import Golden

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaign.domain.errors import UsageError
-from campaign.simulator.config import CHANGEABLE, FIXED, Latency, SimulatorConfig, Storm, changes_json, read_changes, settings_json
+from campaign.simulator.config import CHANGEABLE, FIXED, Latency, SimulatorConfig, Storm
+from campaign.simulator.config_json import changes_json, read_changes, settings_json
 from campaign.simulator.faults import Fault
 from campaign.simulator.passes import UNCHANGED, PassChange, change_json, pick, read_change
 from campaign.simulator.routes import bearer_token, fingerprint
@@ -38,6 +39,12 @@ CHANGED = SimulatorConfig(
     hang_seconds=0.7,
     huge_bytes=1000,
     deep_levels=10,
+    batches="terms",
+    entities=frozenset({"one"}),
+    batch_faults={"create_late": 0.5, "sending_stuck": 0.25},
+    validation_seconds=0.8,
+    sending_seconds=0.9,
+    batch_messages_per_second=100.0,
 )
 
 
@@ -65,6 +72,9 @@ CHANGED = SimulatorConfig(
         ({"retry_after": "später"}, "bad_header"),
         ({"statuses": {}}, "bad_value"),
         ({"device_types": {"apple": -1.0, "android": 2.0}}, "bad_value"),
+        ({"batches": "maybe"}, "bad_value"),
+        ({"batch_messages_per_second": -1.0}, "bad_value"),
+        ({"batch_faults": {"sending_stuk": 0.5}}, "unknown_fault"),
         ({"faults": {"lat": 0.5}}, "unknown_fault"),
         ({"faults": {Fault.LATE: 2.0}}, "bad_probability"),
     ],

@@ -1,6 +1,5 @@
 """Arrival to processing without a network, on a clock that the test owns."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -10,24 +9,10 @@ from campaign.simulator.config import SimulatorConfig, Storm
 from campaign.simulator.faults import Fault
 from campaign.simulator.passes import PassChange
 from campaign.simulator.records import AuditFile, Ending
-from campaign.simulator.state import Clock, State, Visit
+from campaign.simulator.state import State, Visit
+from tests.unit.simulator_given import Time
 
 BODY = b'{"notification":{"message":"Hello"}}'
-
-
-@dataclass
-class Time:
-    """Seconds that pass when the test says so; the wall clock may be set apart."""
-
-    now_seconds: float = 100.0
-    unix_seconds: float = 1_700_000_000.0
-
-    def pass_by(self, seconds: float) -> None:
-        self.now_seconds += seconds
-        self.unix_seconds += seconds
-
-    def clock(self) -> Clock:
-        return Clock(monotonic_ns=lambda: round(self.now_seconds * 1e9), unix_ns=lambda: round(self.unix_seconds * 1e9))
 
 
 @pytest.fixture

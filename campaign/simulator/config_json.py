@@ -1,0 +1,171 @@
+"""Settings on their way through JSON."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any, Final
+
+from campaign.domain.errors import UsageError
+from campaign.simulator.config import CHANGEABLE, Latency, SimulatorConfig, Storm, check_names
+from campaign.simulator.routes import fingerprint
+
+_SECRET: Final = ("tokens", "forbidden_tokens")
+
+
+def read_changes(document: object) -> dict[str, Any]:
+    """The fields of the configuration that a JSON object gives.
+
+    Raises:
+        UsageError: no object, an unknown or fixed setting, or a value of another type.
+    """
+    if not isinstance(document, dict):
+        raise UsageError("The settings are not a JSON object; send one such as {“limit_per_second”: 10}.", code="not_an_object")
+    check_names(document)
+    return {name: _READERS[name](name, value) for name, value in document.items()}
+
+
+def settings_json(config: SimulatorConfig) -> dict[str, Any]:
+    """What can be changed, as it stands; tokens by their fingerprints."""
+    values: dict[str, Any] = {name: getattr(config, name) for name in CHANGEABLE}
+    shown = {name: sorted(value) if isinstance(value, frozenset) else value for name, value in values.items()}
+    return shown | {
+        "taken_then": list(config.taken_then),
+        **{name: sorted(map(fingerprint, values[name])) for name in _SECRET},
+        "faults": {fault.value: probability for fault, probability in config.faults.items()},
+        "latency": [config.latency.low_seconds, config.latency.high_seconds],
+        "read_latency": [config.read_latency.low_seconds, config.read_latency.high_seconds],
+        "storms": [asdict(storm) for storm in config.storms],
+    }
+
+
+def changes_json(changes: Mapping[str, object]) -> dict[str, object]:
+    """The other way round: fields of the configuration as `read_changes` takes them."""
+    return {name: _plain(value) for name, value in changes.items()}
+
+
+def _plain(value: object) -> object:
+    match value:
+        case Latency():
+            return [value.low_seconds, value.high_seconds]
+        case frozenset():
+            return sorted(value)
+        case tuple():
+            return [asdict(item) if isinstance(item, Storm) else item for item in value]
+        case _:
+            return value
+
+
+def _wrong(name: str, value: object, wanted: str) -> UsageError:
+    return UsageError(f"The setting “{name}” can't be {value!r}; give {wanted}.", code="bad_value", setting=name)
+
+
+def _number(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _wrong(name, value, "a number")
+    return value
+
+
+def _whole(name: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise _wrong(name, value, "a whole number")
+    return value
+
+
+def _whole_or_none(name: str, value: object) -> int | None:
+    return None if value is None else _whole(name, value)
+
+
+def _flag(name: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise _wrong(name, value, "true or false")
+    return value
+
+
+def _text(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise _wrong(name, value, "a text")
+    return value
+
+
+def _text_or_none(name: str, value: object) -> str | None:
+    return None if value is None else _text(name, value)
+
+
+def _texts(name: str, value: object) -> frozenset[str]:
+    if not isinstance(value, list):
+        raise _wrong(name, value, "a list of texts")
+    return frozenset(_text(name, item) for item in value)
+
+
+def _texts_or_none(name: str, value: object) -> frozenset[str] | None:
+    return None if value is None else _texts(name, value)
+
+
+def _wholes(name: str, value: object) -> tuple[int, ...]:
+    if not isinstance(value, list):
+        raise _wrong(name, value, "a list of whole numbers")
+    return tuple(_whole(name, item) for item in value)
+
+
+def _shares(name: str, value: object) -> dict[str, float]:
+    if not isinstance(value, dict):
+        raise _wrong(name, value, "an object of numbers by name")
+    return {key: _number(name, item) for key, item in value.items()}
+
+
+def _latency(name: str, value: object) -> Latency:
+    match value:
+        case [low, high]:
+            return Latency(low_seconds=_number(name, low), high_seconds=_number(name, high))
+        case _:
+            seconds = _number(name, value)
+            return Latency(low_seconds=seconds, high_seconds=seconds)
+
+
+def _storms(name: str, value: object) -> tuple[Storm, ...]:
+    known = _STORM_READERS.keys()
+    if not isinstance(value, list) or not all(isinstance(item, dict) and {"seconds"} <= item.keys() <= known for item in value):
+        raise _wrong(name, value, f"a list of objects with “seconds”, and of {', '.join(known)} what is wanted")
+    return tuple(_storm(item) for item in value)
+
+
+def _storm(item: Mapping[str, object]) -> Storm:
+    known: dict[str, Any] = {name: _STORM_READERS[name](f"storms.{name}", value) for name, value in item.items()}
+    return Storm(**known)
+
+
+_STORM_READERS: Final[dict[str, Callable[[str, object], object]]] = {
+    "seconds": _number,
+    "after_seconds": _number,
+    "retry_after": _text_or_none,
+    "header": _text,
+}
+_READERS: Final[dict[str, Callable[[str, object], object]]] = {
+    "limit_per_second": _whole,
+    "latency": _latency,
+    "read_latency": _latency,
+    "tokens": _texts,
+    "forbidden_tokens": _texts,
+    "tokens_accepted_for": _whole_or_none,
+    "missing": _texts,
+    "existing": _texts_or_none,
+    "forbidden": _texts,
+    "portal": _text,
+    "taken_then": _wholes,
+    "statuses": _shares,
+    "device_types": _shares,
+    "undelivered_when_issued": _flag,
+    "faults": _shares,
+    "storms": _storms,
+    "retry_after": _text,
+    "slow_seconds": _number,
+    "late_seconds": _number,
+    "hang_seconds": _number,
+    "huge_bytes": _whole,
+    "deep_levels": _whole,
+    "batches": _text,
+    "entities": _texts,
+    "batch_faults": _shares,
+    "validation_seconds": _number,
+    "sending_seconds": _number,
+    "batch_messages_per_second": _number,
+}
