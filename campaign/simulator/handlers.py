@@ -116,7 +116,7 @@ class Api:
         return response
 
     def _wait_for_batches(self) -> None:
-        """So that the audit file holds a batch's messages in time though nobody asks."""
+        """Sets a timer, so that the audit file holds a batch's messages in time although nobody asks."""
         if self._batches_due is not None:
             self._batches_due.cancel()
             self._batches_due = None

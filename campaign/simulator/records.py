@@ -47,7 +47,7 @@ class Notification:
 class BatchRecord:
     """One batch as it stands.
 
-    `total_recipients` were given, `refused` of them by validation; `processed` are in the audit. `fault` befell the batch itself.
+    `total_recipients` were given, `refused` of them by validation; `processed` are in the audit. `fault` is that of the batch itself.
     """
 
     id: str

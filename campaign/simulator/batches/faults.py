@@ -1,4 +1,4 @@
-"""The faults of batches: any fault of a POST at each step of a batch's life, and what befalls a batch itself."""
+"""The faults of batches: any fault of a POST at each step, and what goes wrong with a batch itself."""
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
@@ -10,7 +10,7 @@ from campaign.simulator.routes import STEPS
 
 
 class BatchFault(StrEnum):
-    """What may befall one batch.
+    """What can go wrong with one batch.
 
     VALIDATION_STUCK: it stays `validating`. SENDING_STUCK: it stays `sending`, with none, half or all of its messages processed.
     BATCH_FAILED: it ends as `failed`, and nothing is sent. RECIPIENTS_FAILED: every third recipient fails and gets nothing.

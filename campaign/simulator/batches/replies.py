@@ -43,7 +43,7 @@ from campaign.simulator.routes import BATCHES, FILES, Endpoint, Objection
 from campaign.simulator.state import State, Visit
 
 Asked = Callable[[int], bytes]
-"""Does what was asked, at this moment, and gives the body of the answer."""
+"""Does what was asked, at the given moment, and returns the body of the answer."""
 
 TYPE: Final = "walletMessaging"
 CSV: Final = "text/csv; charset=utf-8"
@@ -63,7 +63,7 @@ _NO_SUCH_FILE: Final = Objection(status=404, error="File not found")
 
 
 def carry_out_batch(state: State, visit: Visit, *, content_type: str, body: bytes, own_host: str, other_host: str) -> Reply:
-    """Checks the request, does what it asks if that is the plan, and says what comes of it.
+    """Checks the request, does what it asks if the plan says so, and makes the answer.
 
     Args:
         state: where it happens.

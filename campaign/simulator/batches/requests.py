@@ -54,7 +54,7 @@ class NewBatch:
 
 
 def read_batch(*, content_type: str, body: bytes, unix_ns: int) -> NewBatch | Objection:
-    """The batch that the body of a POST describes, or what speaks against it. What is wrong with one recipient stands there."""
+    """The batch that the body of a POST describes, or why it is refused. A recipient that is wrong is refused alone."""
     document = read_json(content_type=content_type, body=body)
     if isinstance(document, Objection):
         return document

@@ -1,4 +1,4 @@
-"""The batches and how each goes on by itself: nothing waits here, whoever looks brings all of them up to the moment first."""
+"""The batches, and how each moves from state to state. Nothing waits here: before anybody looks, every event that is due is applied."""
 
 from array import array
 from collections import Counter
@@ -20,7 +20,7 @@ from campaign.simulator.records import BatchRecord
 
 PAGE_SIZE: Final = 25
 _PORTIONS: Final = 8
-"""The moments at which a batch's messages are processed, so that a look in between finds some of them."""
+"""A batch's messages are processed in this many parts, so that a look in between finds some of them."""
 
 
 class BatchStatus(StrEnum):
@@ -67,7 +67,7 @@ PROCESSED: Final = frozenset({Outcome.DELIVERED, Outcome.NOT_DELIVERED})
 class Batch:
     """`passes`, `texts` and `outcomes` have one entry a recipient that validation let through: numbers, as `PassTable` has them.
 
-    `request` and `token` are of the request that created it. `done` counts the recipients whose turn has come. `variant` picks
+    `request` and `token` are of the request that created it. `done` counts the recipients that were handled. `variant` picks
     among the forms that the fault has.
     """
 
@@ -93,7 +93,7 @@ class Batch:
     completed_unix_ns: int | None = None
 
     def third(self, row: int) -> bool:
-        """Whether the row is one of those that a fault of every third row befalls: at least one of each batch."""
+        """Whether a fault of every third row affects this one. It affects at least one row of each batch."""
         return row % 3 == self.variant % min(3, max(1, len(self.passes)))
 
     @property
@@ -124,7 +124,7 @@ class _Event:
 
 
 class Batches:
-    """All batches, and what is due to happen to them. Times are nanoseconds of one clock that does not run backwards.
+    """All batches and the events to come. Times are nanoseconds of one clock that does not run backwards.
 
     Args:
         passes: where recipients and texts become numbers.
@@ -161,17 +161,17 @@ class Batches:
 
     @property
     def next_ns(self) -> int | None:
-        """When something is due again."""
+        """When the next event is due."""
         return self._events[0].at_ns if self._events else None
 
     def advance(self, now_ns: int) -> None:
-        """Lets happen what is due by now, in the order of its time."""
+        """Applies the events that are due, in the order of their times."""
         while self._events and self._events[0].at_ns <= now_ns:
             event = heappop(self._events)
             event.happen(event.at_ns)
 
     def do_late(self, at_ns: int, do: Callable[[int], object]) -> None:
-        """At that moment; until then it is counted in `late_pending`."""
+        """Does it at that moment. Until then `late_pending` counts it."""
 
         def due(due_ns: int) -> None:
             self.late_pending -= 1
@@ -181,7 +181,7 @@ class Batches:
         self._later(at_ns, due)
 
     def create(self, new: NewBatch, *, request: int, token: int, now_ns: int, reject: Callable[[str], str | None]) -> Batch:
-        """A batch that is being validated.
+        """Enters a batch and starts its validation.
 
         Args:
             new: what was asked for.
@@ -229,7 +229,7 @@ class Batches:
         return self._by_id.get(batch_id)
 
     def file_name(self, batch: Batch, *, delivery: bool) -> str:
-        """The name of the errors or the delivery CSV, with a signature that nobody guesses."""
+        """The name of the errors or the delivery CSV, with a signature that can't be guessed."""
         kind = "delivery" if delivery else "errors"
         signature = blake2b(f"{self._config.seed}\0{kind}\0{batch.id}".encode(), digest_size=20).hexdigest()
         return f"{batch.id}-{kind}.csv?signature={signature}"
@@ -253,14 +253,14 @@ class Batches:
         return {status.value: counts[status] for status in BatchStatus if counts[status]}
 
     def cancel(self, batch: Batch) -> bool:
-        """Whether it could be."""
+        """False, and nothing changes, once it is sending or at its end."""
         if batch.status not in CANCELLABLE:
             return False
         batch.status = BatchStatus.CANCELLED
         return True
 
     def send_now(self, batch: Batch, now_ns: int) -> bool:
-        """Whether it could be."""
+        """False, and nothing changes, unless it is scheduled."""
         if batch.status not in SENDABLE:
             return False
         self._start(batch, now_ns)
