@@ -3,30 +3,37 @@
 import asyncio
 import shlex
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import chain
-from pathlib import Path
 from typing import assert_never
 
 from campaign.app.confirmation import new_in_words
-from campaign.app.list_source import CheckedList, ListSource, results_path
+from campaign.app.known_results import (
+    SENT_AGAIN,
+    check_not_newer,
+    fingerprint,
+    is_list,
+    places_of_campaign,
+    results_places,
+    resume_from,
+)
+from campaign.app.list_source import CheckedList, ListSource
 from campaign.app.open_ledger import other_ledger
-from campaign.app.results_path import check_not_newer, holds_results, may_hold_results_of, owner_of
+from campaign.app.results_path import holds_results, may_hold_results_of, owner_of
 from campaign.app.session import Session
 from campaign.domain.ledger_identity import Difference, Displaced
-from campaign.domain.locations import Location, parse_location, place_of
+from campaign.domain.locations import Location
 from campaign.domain.sanitize import sanitize_for_terminal
 from campaign.insights import iso
 from campaign.ledger.port import CampaignRecord
 from campaign.ledger.values import MAY_HAVE_ARRIVED
 from campaign.reporter.lines import rows as rows_in_words
-from campaign.reporter.target import Format, failed_path, same_file
 from campaign.settings import Settings
 
 
-async def check_known(work: Session, given: CheckedList, source: ListSource) -> None:
-    """That the list was not sent already by a campaign that this ledger does not know.
+async def check_known(work: Session, given: CheckedList, source: ListSource) -> dict[str, str]:
+    """That the list was not sent already by a campaign that this ledger does not know; what the campaign is to remember of it.
 
     Args:
         work: with the ledger.
@@ -37,8 +44,9 @@ async def check_known(work: Session, given: CheckedList, source: ListSource) -> 
         UsageError: its results are here, and nobody says that it is to be sent again.
     """
     name, place = given.spec.name, work.reader.place
-    if work.reader.campaign(name) is not None:
-        return
+    if (known := work.reader.campaign(name)) is not None:
+        return {SENT_AGAIN: known.spec.settings.get(SENT_AGAIN, "")}
+    agreed: dict[str, str] = {}
     results = await asyncio.to_thread(earlier_results, source, work.settings, campaign=name, of_results=bool(given.layout.results))
     # Another process may have done all of it since the ledger was asked.
     if results is not None and work.reader.campaign(name) is None:
@@ -49,6 +57,7 @@ async def check_known(work: Session, given: CheckedList, source: ListSource) -> 
             code="ledger_without_campaign",
             option="--name",
         )
+        agreed = {SENT_AGAIN: await asyncio.to_thread(_fingerprints, work, given, source)}
     await asyncio.to_thread(_warn_of_new_ledger, work, given, source)
     if given.layout.results:
         work.front.tell(
@@ -57,6 +66,14 @@ async def check_known(work: Session, given: CheckedList, source: ListSource) -> 
             "until it was written.",
             ledger=place,
         )
+    return agreed
+
+
+def _fingerprints(work: Session, given: CheckedList, source: ListSource) -> str:
+    """Of all results there are of the campaign."""
+    named = work.settings.model_copy(update={"name": given.spec.name})
+    places = dict.fromkeys(results_places(source, named, of_results=False))
+    return " ".join(fingerprint(place) for place in places if owner_of(place) == given.spec.name)
 
 
 def _warn_of_new_ledger(work: Session, given: CheckedList, source: ListSource) -> None:
@@ -76,7 +93,7 @@ def _warn_of_new_ledger(work: Session, given: CheckedList, source: ListSource) -
 def _any_results(source: ListSource, settings: Settings) -> Location | None:
     """Results of any campaign, where those of this campaign or of the list would be."""
     unnamed = settings.model_copy(update={"name": None, "results": None})
-    places = chain(_places(source, settings, of_results=False), _places(source, unnamed, of_results=False))
+    places = chain(results_places(source, settings, of_results=False), results_places(source, unnamed, of_results=False))
     return next((place for place in dict.fromkeys(places) if holds_results(place)), None)
 
 
@@ -100,8 +117,16 @@ def warn_of_same_content(work: Session, record: CampaignRecord) -> None:
             return
 
 
-async def check_same_ledger(work: Session, record: CampaignRecord, results: Location | None = None) -> None:
+async def check_same_ledger(
+    work: Session, record: CampaignRecord, *, source: ListSource | None = None, results: Location | None = None
+) -> None:
     """That the ledger is no copy of one that may still be sent from; to be called when something of the campaign is to be sent.
+
+    Args:
+        work: with the ledger.
+        record: the campaign.
+        source: its list, where that was named.
+        results: where this run writes.
 
     Raises:
         UsageError: it is, and nobody says that from now on it is the one that is sent from; or the campaign's results know more.
@@ -115,7 +140,7 @@ async def check_same_ledger(work: Session, record: CampaignRecord, results: Loca
             code="ledger_displaced",
             option="--moved-here",
         )
-    await asyncio.to_thread(_check_not_behind_results, work, record, results)
+    await asyncio.to_thread(_check_not_behind_results, work, record, source, results)
     if displaced is not None:
         before = displaced.before
         work.front.tell(
@@ -127,12 +152,9 @@ async def check_same_ledger(work: Session, record: CampaignRecord, results: Loca
     await work.ledger.move_here()
 
 
-def _check_not_behind_results(work: Session, record: CampaignRecord, results: Location | None) -> None:
-    """Where this run writes, where `--results` says, and where the campaign's were written."""
-    stored = record.spec.settings.get("results", "")
-    places = [place.absolute() for place in (results, work.settings.results) if place] + ([place_of(stored)] if stored else [])
-    for place in dict.fromkeys(places):
-        check_not_newer(place, work.reader, record)
+def _check_not_behind_results(work: Session, record: CampaignRecord, source: ListSource | None, results: Location | None) -> None:
+    for place in places_of_campaign(record, work.settings, source=source, results=results):
+        check_not_newer(place, work.reader, record, work.compared)
 
 
 def unknown_in_words(results: Location, name: str, ledger: str) -> str:
@@ -157,43 +179,16 @@ def earlier_results(source: ListSource, settings: Settings, *, campaign: str, of
         campaign: its name.
         of_results: the list is a results file itself: only what went on from it counts.
     """
-    for place in dict.fromkeys(_places(source, settings, of_results=of_results)):
-        if not _is_list(place, source) and may_hold_results_of(place, campaign):
+    for place in dict.fromkeys(results_places(source, settings, of_results=of_results)):
+        if not is_list(place, source) and may_hold_results_of(place, campaign):
             return place
     return None
 
 
-def _is_list(place: Location, source: ListSource) -> bool:
-    return isinstance(source, str) and source != "-" and same_file(place, parse_location(source))
-
-
-def _places(source: ListSource, settings: Settings, *, of_results: bool) -> Iterator[Location]:
-    """What knows most first."""
-    unnamed = settings.model_copy(update={"results": None})
-    resumed, beside = (results_path(source, unnamed, results_file=results_file) for results_file in (True, False))
-    target = results_path(source, settings, results_file=of_results)
-    if resumed is not None:
-        yield from _in_any_format(resumed)
-    if target is not None:
-        yield target
-    if not of_results and beside is not None:
-        yield from _in_any_format(beside)
-    if not of_results:
-        yield from (failed_path(place) for place in (target, beside) if place is not None)
-
-
-def _in_any_format(place: Location) -> Iterator[Location]:
-    # An object is asked for over the network: only under its usual name.
-    return (place.with_suffix(suffix) for suffix in Format) if isinstance(place, Path) else iter([place])
-
-
 def _ways_out(results: Location) -> str:
     way = "Name the ledger that it was sent from with --ledger or CAMPAIGN_LEDGER."
-    if not results.stem.endswith(".failed") and owner_of(results):
-        again = ["campaign", "run", str(results)]
-        if results.stem.endswith(".resumed"):
-            again += ["--results", str(results.with_name(f"{results.stem}-again.csv"))]
-        way += f" If that is lost, go on from the results: {shlex.join(again)}"
+    if owner_of(results) and (go_on := resume_from(results)):
+        way += f" If that is lost, go on from the results: {go_on}"
     return f"{way} To send to everybody again, give it another --name."
 
 

@@ -12,6 +12,7 @@ from campaign.domain.locations import Location, parse_location
 from campaign.domain.model import Status
 from campaign.insights import view
 from campaign.ledger.port import CampaignRecord, LedgerReader
+from campaign.reporter.target import failed_path
 from campaign.setting_types import given_path
 from campaign.settings import Settings
 
@@ -57,10 +58,12 @@ def report(name: str, output: str, settings: Settings, *, by: str = "") -> "Writ
         if is_page(output):
             write_report(reader, record, place, by=by, ledger=settings.ledger_to_name)
             return None
-        from campaign.app.results_path import check_not_newer, check_writable
+        from campaign.app.known_results import check_not_newer
+        from campaign.app.results_path import check_writable
 
         check_writable(place, campaign=name, columns=record.spec.columns, rows=record.rows)
-        check_not_newer(place, reader, record)
+        for file in (place, failed_path(place)):
+            check_not_newer(file, reader, record)
         return write(reader, record, place)
 
 

@@ -8,13 +8,10 @@ import codecs
 import csv
 import io
 import json
-import shlex
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from campaign import object_store
 from campaign.atomic import AtomicFile, writing
@@ -24,8 +21,6 @@ from campaign.domain.locations import Location, ObjectUrl
 from campaign.domain.model import RESULT_COLUMNS
 from campaign.domain.sanitize import sanitize_for_terminal
 from campaign.domain.sheet import NO_LINES, SheetLines
-from campaign.ledger.port import CampaignRecord, LedgerReader
-from campaign.loader.table import open_table
 from campaign.reporter.target import (
     CELL_UNITS,
     MOST_COLUMNS,
@@ -41,9 +36,6 @@ from campaign.reporter.target import (
     too_many_rows,
 )
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 _COLUMN: Final = "delivery_campaign"
 _NO_ROW: Final = ""
 _MOST_UNITS: Final = 10_000_000
@@ -51,10 +43,6 @@ _MOST_UNITS: Final = 10_000_000
 
 _HEAD_BYTES: Final = 16 << 20
 """More than that in UTF-8: a line of a list is at most a megabyte."""
-
-_ROUNDING_SECONDS: Final = 0.002
-_CLOCKS_DIFFER_SECONDS: Final = 300.0
-"""A file that is older than the ledger's last send by more than that need not be read."""
 
 _MOST_BYTES: Final = 4 << 30
 
@@ -88,45 +76,6 @@ def _found(place: Location) -> str | None:
         copy.touch()
         _copy(place, copy)
         return _owner_of(copy)
-
-
-def check_not_newer(place: Location, reader: LedgerReader, record: CampaignRecord) -> None:
-    """That a campaign's results hold no later send than the ledger: a ledger put back in place shows its age by nothing else.
-
-    Raises:
-        UsageError: they do. They are what proves what was sent since, so they must not be replaced, and nothing may be sent.
-    """
-    # That there are sends of before the campaign was staged here was asked then.
-    known = max(reader.last_sent(record.id), record.created_at) + _ROUNDING_SECONDS
-    if isinstance(place, Path) and place.is_file() and place.stat().st_mtime + _CLOCKS_DIFFER_SECONDS < known:
-        return
-    if owner_of(place) != record.spec.name or (sent_at := _last_sent(place)) <= known:
-        return
-    raise UsageError(
-        f"The ledger is older than the campaign's results: {place} holds a message that was sent at "
-        f"{datetime.fromtimestamp(sent_at, tz=UTC):%Y-%m-%d %H:%M:%S} UTC, which the ledger does not know. It would send again "
-        f"what was sent since it was copied. Put the newer ledger back. If there is none, go on from the results, with a new "
-        f"ledger: {shlex.join(['campaign', 'run', str(place), '--ledger', 'ANOTHER-FILE'])}",
-        code="ledger_behind_results",
-        results=str(place),
-    )
-
-
-def _last_sent(results: Location) -> float:
-    """The latest time of a send that a results file holds, in Unix seconds; 0 if none can be read there."""
-    latest: list[float] = [0.0]
-
-    def look(frame: "pd.DataFrame") -> None:
-        if "delivery_sent_at" in frame:
-            times = pd.to_datetime(frame["delivery_sent_at"], utc=True, format="ISO8601", errors="coerce")
-            if (newest := times.max()) is not pd.NaT:
-                latest.append(newest.timestamp())
-
-    import pandas as pd
-
-    with suppress(InputError), open_table(results, each=look):
-        pass
-    return max(latest)
 
 
 def _copy(url: ObjectUrl, into: Path) -> None:

@@ -250,14 +250,16 @@ async def retry(
                 return await _correct(work, target if isinstance(target, str) else of, file, selection)
         async with looked_through(target, settings, stop) as given:
             own_zones = given.layout.zone_place is not None
-            await check_known(work, given, target)
+            agreed = await check_known(work, given, target)
             staged = await stage(
                 work.ledger,
                 work.reader,
                 given,
                 stop=stop.gently,
                 ledger_name=settings.ledger_to_name,
-                begin=lambda spec: replace(spec, settings=spec.settings | remembered(settings, now=utc_now(), own_zones=own_zones)),
+                begin=lambda spec: replace(
+                    spec, settings=spec.settings | remembered(settings, now=utc_now(), own_zones=own_zones) | agreed
+                ),
                 tell=front.tell,
             )
         return await _again(work, staged.record, selection)

@@ -44,8 +44,9 @@ async def run_list(source: ListSource, settings: Settings, front: Front) -> Fini
         CampaignError: with the exit code that says how far it came.
     """
     check_access(settings)
+    source = find_list(source, settings)
     async with _staged(source, settings, front) as (work, staged, results):
-        return await _go_on(work.of(staged.record), staged.record, results, resumed=staged.resumed)
+        return await _go_on(work.of(staged.record), staged.record, results, resumed=staged.resumed, source=source)
 
 
 async def stage_list(source: ListSource, settings: Settings, front: Front) -> Finished:
@@ -84,7 +85,7 @@ async def _staged(source: ListSource, settings: Settings, front: Front) -> Async
         async with session(settings, front, stop) as work:
             own_zones = given.layout.zone_place is not None
             exclusions = await asyncio.to_thread(Exclusions, settings.exclude, given.spec.id_column)
-            await check_known(work, given, source)
+            agreed = await check_known(work, given, source)
             staged = await stage(
                 work.ledger,
                 work.reader,
@@ -92,7 +93,9 @@ async def _staged(source: ListSource, settings: Settings, front: Front) -> Async
                 stop=stop.gently,
                 ledger_name=settings.ledger_to_name,
                 exclusions=exclusions,
-                begin=lambda spec: replace(spec, settings=spec.settings | remembered(settings, now=utc_now(), own_zones=own_zones)),
+                begin=lambda spec: replace(
+                    spec, settings=spec.settings | remembered(settings, now=utc_now(), own_zones=own_zones) | agreed
+                ),
                 tell=front.tell,
             )
             work.keep(staged.record, staged.concerns)
@@ -121,7 +124,7 @@ async def resume(name: str, settings: Settings, front: Front) -> Finished:
         await _look_at_the_rest(work, record, settings)
         counts = await work.counts(record)
         if counts.unfinished:
-            await check_same_ledger(work, record, results)
+            await check_same_ledger(work, record, results=results)
         work.ask(record, counts.open, frozenset({Status.PENDING}))
         if record.control is DesiredState.PAUSED:
             await work.ledger.control(record.id, DesiredState.GO)
@@ -191,7 +194,15 @@ async def control(name: str, wanted: DesiredState, settings: Settings) -> None:
         reader.close()
 
 
-async def _go_on(work: Session, record: CampaignRecord, results: Location | None, *, resumed: bool, asked: bool = False) -> Finished:
+async def _go_on(
+    work: Session,
+    record: CampaignRecord,
+    results: Location | None,
+    *,
+    resumed: bool,
+    asked: bool = False,
+    source: ListSource | None = None,
+) -> Finished:
     counts = await work.counts(record)
     if record.control is DesiredState.PAUSED and counts.open:
         return await work.end(record, End(ended=StopReason.PAUSED), results, is_paused(record))
@@ -200,7 +211,7 @@ async def _go_on(work: Session, record: CampaignRecord, results: Location | None
         return await work.end(record, End(ended=StopReason.FINISHED), results, note)
     if not asked:
         if counts.unfinished:
-            await check_same_ledger(work, record, results)
+            await check_same_ledger(work, record, source=source, results=results)
         work.ask(record, counts.open, frozenset({Status.PENDING}))
     # Counted again only where a person took time to answer: of a million rows it takes longer than all else before the first send.
     return await work.send(record, results, counts=counts if work.settings.yes else None)

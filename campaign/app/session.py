@@ -8,9 +8,9 @@ from typing import Any, Protocol, Self
 
 from campaign.app.campaign_settings import cannot_finish, check_schedule, kept_of, opens_in_words, schedule_of, utc_now
 from campaign.app.confirmation import Question, new_in_words, new_ledger, question_of
+from campaign.app.known_results import check_not_newer
 from campaign.app.message_warnings import Rows
 from campaign.app.open_ledger import find, open_ledger, open_reader
-from campaign.app.results_path import check_not_newer
 from campaign.app.send import Stop, exit_code, report, send
 from campaign.domain.errors import InputError, LedgerError, SafeguardError, StoppedError, UsageError
 from campaign.domain.locations import Location
@@ -19,6 +19,7 @@ from campaign.domain.model import Counts, Status
 from campaign.domain.schedule import Schedule
 from campaign.insights import CampaignView, command_line, view
 from campaign.ledger.port import CampaignRecord, Ledger, LedgerReader
+from campaign.reporter.target import failed_path
 from campaign.sender.port import Observer
 from campaign.sender.stop import End, StopReason
 from campaign.settings import Settings
@@ -80,7 +81,8 @@ class Finished:
 class Session:
     """One command's hold of the ledger, and who watches it.
 
-    `warnings` are what there was to look at, as `--json` has it; `sentences` are those of them that the summary repeats.
+    `warnings` are what there was to look at, as `--json` has it; `sentences` are those of them that the summary repeats. `compared` are
+    the results files that were compared with the ledger, as they were then.
     """
 
     ledger: Ledger
@@ -90,6 +92,7 @@ class Session:
     stop: Stop
     warnings: list[dict[str, Any]] = field(default_factory=list)
     sentences: list[str] = field(default_factory=list)
+    compared: dict[Location, object] = field(default_factory=dict)
 
     def warn(self, kind: str, sentence: str, *, count: int, example: str, in_summary: bool = False, **details: Any) -> None:
         """Say what there is to look at before anything is sent, and keep it for `--json`."""
@@ -187,19 +190,19 @@ class Session:
             end = await sender(
                 record, self.ledger, self.reader, self.settings, observer=observer, stop=self.stop, fresh_canary=fresh_canary
             )
-        return await self.end(record, end, results)
+        return await asyncio.to_thread(self._end, record, end, results, sent=True)
 
     def _is_warned_of(self, kind: str) -> bool:
         return any(warning["kind"] == kind for warning in self.warnings)
 
     async def end(self, record: CampaignRecord, end: End, results: Location | None, note: str = "") -> Finished:
-        """Write the results, and say where the campaign stands."""
-        return await asyncio.to_thread(self._end, record, end, results, note)
+        """Write the results of a campaign of which nothing was sent, and say where it stands."""
+        return await asyncio.to_thread(self._end, record, end, results, note=note)
 
-    def _end(self, record: CampaignRecord, end: End, results: Location | None, note: str) -> Finished:
+    def _end(self, record: CampaignRecord, end: End, results: Location | None, *, note: str = "", sent: bool = False) -> Finished:
         # First of all: what else is asked of the ledger may fail, and people need their file.
         if results is not None:
-            self._report(record, results)
+            self._report(record, results, sent=sent)
         if end.ended is StopReason.OUTSIDE_WINDOW:
             note = opens_in_words(self.schedule(record), self.reader.pending_zones(record.id), now=utc_now())
         fresh = find(self.reader, record.spec.name)
@@ -209,14 +212,23 @@ class Session:
         note = " ".join(filter(None, [*self.sentences, note]))
         return Finished(view=replace(seen, exit_code=exit_code(end, seen, self.stop)), note=note, details=details)
 
-    def _report(self, record: CampaignRecord, results: Location) -> None:
-        check_not_newer(results, self.reader, record)
+    def _report(self, record: CampaignRecord, results: Location, *, sent: bool) -> None:
+        try:
+            for place in (results, failed_path(results)):
+                check_not_newer(place, self.reader, record, self.compared)
+        except UsageError as error:
+            if not sent:
+                raise
+            raise self._not_written(record, f"{results} was left as it is. {error}") from error
         try:
             report(self.reader, record, results)
         except (UsageError, InputError, LedgerError) as error:
-            # Their exit code says that nothing was sent, and that is no longer so.
-            export = command_line("report", record.spec.name, "--output", "FILE", ledger=self.settings.ledger_to_name)
-            raise SafeguardError(f"{error} What was sent is safe in the ledger: {export}", code="results_not_written") from error
+            raise self._not_written(record, str(error)) from error
+
+    def _not_written(self, record: CampaignRecord, why: str) -> SafeguardError:
+        """What to raise in place of an error whose exit code says that nothing was sent."""
+        export = command_line("report", record.spec.name, "--output", "FILE", ledger=self.settings.ledger_to_name)
+        return SafeguardError(f"{why} What was sent is safe in the ledger: {export}", code="results_not_written")
 
 
 @asynccontextmanager

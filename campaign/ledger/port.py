@@ -10,6 +10,7 @@ from typing import Final, Protocol
 from campaign.domain.ledger_identity import Displaced
 from campaign.domain.model import Claim, Counts, ResultRow, Settlement, Skip, StagedRow, Status
 from campaign.domain.pacing import Slots
+from campaign.domain.standing import Standing
 from campaign.domain.verdict import PassReading, Resolution
 from campaign.ledger.records import (
     AttemptRecord,
@@ -271,6 +272,9 @@ class LedgerReader(Protocol):
     def rows_numbered(self, campaign: int, numbers: Sequence[int]) -> dict[int, ResultRow]:
         """The rows of these numbers, as far as there are any."""
 
+    def standings(self, campaign: int, numbers: Sequence[int]) -> list[Standing]:
+        """How the rows of these numbers stand, as far as there are any; in any order."""
+
     def rows_of_passes(self, campaign: int, keys: Sequence[str]) -> dict[str, list[int]]:
         """Which rows are of these passes; a look through the whole campaign."""
 
@@ -286,9 +290,6 @@ class LedgerReader(Protocol):
 
     def attempts_by_runner(self, campaign: int) -> dict[int, int]:
         """How many attempts of the campaign each runner has made."""
-
-    def last_sent(self, campaign: int) -> float:
-        """When the last message of the campaign was sent, in Unix seconds by its sender's clock; 0 if none was."""
 
     def last_change(self, campaign: int) -> float:
         """When anything was last done about the campaign, in Unix seconds."""

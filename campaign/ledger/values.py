@@ -11,6 +11,7 @@ from typing import Any, Final
 import orjson
 
 from campaign.domain.model import OPEN, UNSENT, Claim, Outcome, ResultRow, Settlement, StagedBatch, StagedRow, Status
+from campaign.domain.standing import Standing
 from campaign.ledger.port import CampaignRecord, CampaignSpec, DesiredState, Sends, UnverifiedRow
 from campaign.ledger.records import ROWS_AT_ONCE, AttemptRecord, ResultColumns
 
@@ -98,6 +99,11 @@ def record(values: tuple[Any, ...]) -> CampaignRecord:
         exported_at=exported_at,
         exported_to=exported_to,
     )
+
+
+def standing(values: tuple[Any, ...]) -> Standing:
+    row, pass_key, status, attempts, sent_at = values
+    return Standing(row, pass_key, _STATUSES[status], attempts, sent_at)
 
 
 def result(values: tuple[Any, ...]) -> ResultRow:

@@ -6,6 +6,7 @@ from typing import Final
 import pytest
 
 from campaign.domain.model import Outcome, Settlement, Status
+from campaign.domain.standing import Standing
 from campaign.ledger.port import Ledger, LedgerReader
 from tests.contract.given import campaign_of, ends, staged
 
@@ -59,11 +60,10 @@ async def test_of_two_settlements_of_one_claim_the_first_counts(ledger: Ledger, 
     record = await campaign_of(ledger, staged(1), staged(2))
     runner = await ledger.register_runner(record.id, quiet_seconds=0)
     one, other = await ledger.claim(runner, 2)
-    assert reader.last_sent(record.id) == 0.0
     late = await ledger.settle(runner, [ends(one, Status.DELIVERED), ends(other, Status.DELIVERED), ends(one, Status.FAILED)])
     assert late == [one]
     assert reader.counts(record.id).by_status[Status.DELIVERED] == 2
-    assert reader.last_sent(record.id) == 10.0
+    assert reader.standings(record.id, [2, 3]) == [Standing(2, staged(2).pass_key, Status.DELIVERED, 1, 10.0)]
     assert reader.attempts_by_runner(record.id) == {runner.id: 2}
 
 

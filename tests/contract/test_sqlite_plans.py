@@ -34,6 +34,7 @@ from campaign.ledger.sqlite.connection import SQL, connect, prepare
         ("correct", "sqlite_autoindex_rows_1"),
         ("keep_text", "attempts_by_row"),
         ("rows_numbered", "sqlite_autoindex_rows_1"),
+        ("standings", "sqlite_autoindex_rows_1"),
         ("attempts_by_runner", "attempts_by_row"),
         ("sends_over_time", "attempts_by_row"),
         ("forget_rows", "sqlite_autoindex_rows_1"),
@@ -75,7 +76,19 @@ def test_what_is_streamed_is_in_order_without_being_sorted(tmp_path: Path, state
 
 @pytest.mark.parametrize(
     "statement",
-    ["retry_rows", "rows_numbered", "due_of", "claimable", "claim", "leave_out", "settle", "record_attempts", "late", "unfinished"],
+    [
+        "retry_rows",
+        "rows_numbered",
+        "standings",
+        "due_of",
+        "claimable",
+        "claim",
+        "leave_out",
+        "settle",
+        "record_attempts",
+        "late",
+        "unfinished",
+    ],
 )
 def test_chosen_rows_are_looked_up_one_by_one(tmp_path: Path, statement: str) -> None:
     """Not the other way round: each row of a campaign looked for in the whole array takes minutes."""

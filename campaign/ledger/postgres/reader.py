@@ -11,6 +11,7 @@ import stamina
 from psycopg.rows import TupleRow
 
 from campaign.domain.model import Counts, ResultRow, Status
+from campaign.domain.standing import Standing
 from campaign.ledger import ledger_errors
 from campaign.ledger.clock import RECENT_SECONDS, Clock
 from campaign.ledger.port import CampaignRecord, DesiredState, PendingWork, ResultColumns, RunnerRecord
@@ -18,7 +19,7 @@ from campaign.ledger.postgres.base import Machine
 from campaign.ledger.postgres.connection import LONG_SECONDS, PATIENCE_SECONDS, SQL, Address, LostError, Session, given_up, parse
 from campaign.ledger.postgres.schema import prepare
 from campaign.ledger.records import AttemptRecord, Sends
-from campaign.ledger.values import attempt_record, lot, record, result, result_columns, sends
+from campaign.ledger.values import attempt_record, lot, record, result, result_columns, sends, standing
 
 T = TypeVar("T")
 TRYING_TO_READ_SECONDS: Final = 9.0
@@ -208,6 +209,10 @@ class PostgresReader:
             for values in self._look.all("rows_numbered", seconds=LONG_SECONDS, campaign=campaign, rows=list(numbers))
         }
 
+    def standings(self, campaign: int, numbers: Sequence[int]) -> list[Standing]:
+        found = self._look.all("standings", seconds=LONG_SECONDS, campaign=campaign, rows=list(numbers))
+        return [standing(values) for values in found]
+
     def rows_of_passes(self, campaign: int, keys: Sequence[str]) -> dict[str, list[int]]:
         found: dict[str, list[int]] = {}
         for row, key in self._look.all("rows_of_passes", seconds=LONG_SECONDS, campaign=campaign, keys=list(keys)):
@@ -227,9 +232,6 @@ class PostgresReader:
 
     def attempts_by_runner(self, campaign: int) -> dict[int, int]:
         return dict(self._look.all("attempts_by_runner", seconds=LONG_SECONDS, campaign=campaign))
-
-    def last_sent(self, campaign: int) -> float:
-        return float(self._look.all("last_sent", seconds=LONG_SECONDS, campaign=campaign)[0][0] or 0.0)
 
     def last_change(self, campaign: int) -> float:
         return float(self._look.all("last_change", seconds=LONG_SECONDS, campaign=campaign)[0][0])

@@ -560,6 +560,9 @@ SELECT row, pass_id, message, cells, status, reason, notification_status, notifi
        settled_at, latency_seconds, pass_status, device_type
 FROM campaign.rows WHERE campaign = %(campaign)s AND row = ANY (%(rows)s::bigint[]);
 
+-- name: standings
+SELECT row, pass_key, status, attempts, sent_at FROM campaign.rows WHERE campaign = %(campaign)s AND row = ANY (%(rows)s::bigint[]);
+
 -- name: rows_of_passes
 SELECT row, pass_key FROM campaign.rows WHERE campaign = %(campaign)s AND pass_key = ANY (%(keys)s::text[]) ORDER BY row;
 
@@ -571,9 +574,6 @@ SELECT runner, count(*) FROM campaign.attempts WHERE campaign = %(campaign)s GRO
 SELECT trunc((sent_at - %(since)s) / %(width)s)::bigint, status, count(*), count(latency_seconds), coalesce(sum(latency_seconds), 0.0),
        coalesce(max(latency_seconds), 0.0)
 FROM campaign.attempts WHERE campaign = %(campaign)s AND sent_at >= %(since)s AND sent_at < %(until)s GROUP BY 1, status;
-
--- name: last_sent
-SELECT max(sent_at) FROM campaign.attempts WHERE campaign = %(campaign)s;
 
 -- name: last_change
 -- When, and how many seconds ago. What a results file tells of times to come is left out.

@@ -487,6 +487,9 @@ SELECT row, pass_id, message, cells, status, reason, notification_status, notifi
        settled_at, latency_seconds, pass_status, device_type
 FROM rows WHERE campaign = :campaign AND row IN (SELECT value FROM json_each(:rows));
 
+-- name: standings
+SELECT row, pass_key, status, attempts, sent_at FROM rows WHERE campaign = :campaign AND row IN (SELECT value FROM json_each(:rows));
+
 -- name: rows_of_passes
 SELECT row, pass_key FROM rows WHERE campaign = :campaign AND pass_key IN (SELECT value FROM json_each(:keys));
 
@@ -505,9 +508,6 @@ SELECT max(c.created_at, c.started_at, c.finished_at,
            coalesce((SELECT max(sent_at) FROM attempts WHERE campaign = :campaign AND sent_at <= :wall), 0),
            coalesce((SELECT max(max(started_at, ended_at)) FROM runners WHERE campaign = :campaign), 0))
 FROM campaigns AS c WHERE c.id = :campaign;
-
--- name: last_sent
-SELECT max(sent_at) FROM attempts WHERE campaign = :campaign;
 
 -- name: examples
 SELECT row, error FROM rows WHERE campaign = :campaign AND status = :status AND reason = :reason ORDER BY row LIMIT :limit;

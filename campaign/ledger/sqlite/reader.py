@@ -11,6 +11,7 @@ import apsw
 
 from campaign.domain.ledger_identity import Displaced, difference
 from campaign.domain.model import Counts, ResultRow, Status
+from campaign.domain.standing import Standing
 from campaign.ledger import ledger_errors
 from campaign.ledger.clock import RECENT_SECONDS, Clock, SystemClock
 from campaign.ledger.port import CampaignRecord, DesiredState, PendingWork, ResultColumns, RunnerRecord
@@ -18,7 +19,7 @@ from campaign.ledger.process_lock import is_owner_dead
 from campaign.ledger.records import AttemptRecord, Sends
 from campaign.ledger.sqlite.base import identity_here, lock_dir, stored_identity
 from campaign.ledger.sqlite.connection import SQL, SqliteClock, connect, errors_as_sentences, prepare
-from campaign.ledger.values import as_json, attempt_record, filters, lot, record, result, result_columns, sends
+from campaign.ledger.values import as_json, attempt_record, filters, lot, record, result, result_columns, sends, standing
 
 
 class SqliteReader:
@@ -146,6 +147,9 @@ class SqliteReader:
     def rows_numbered(self, campaign: int, numbers: Sequence[int]) -> dict[int, ResultRow]:
         return {values[0]: result(values) for values in self._all("rows_numbered", campaign=campaign, rows=as_json(numbers))}
 
+    def standings(self, campaign: int, numbers: Sequence[int]) -> list[Standing]:
+        return [standing(values) for values in self._all("standings", campaign=campaign, rows=as_json(numbers))]
+
     def rows_of_passes(self, campaign: int, keys: Sequence[str]) -> dict[str, list[int]]:
         found: dict[str, list[int]] = {}
         for row, key in sorted(self._all("rows_of_passes", campaign=campaign, keys=as_json(keys))):
@@ -165,9 +169,6 @@ class SqliteReader:
 
     def attempts_by_runner(self, campaign: int) -> dict[int, int]:
         return dict(self._all("attempts_by_runner", campaign=campaign))
-
-    def last_sent(self, campaign: int) -> float:
-        return float(self._all("last_sent", campaign=campaign)[0][0] or 0.0)
 
     def last_change(self, campaign: int) -> float:
         return float(self._all("last_change", campaign=campaign, wall=self._clock.wall())[0][0])

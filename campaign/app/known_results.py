@@ -1,0 +1,231 @@
+"""Where results of a campaign may be, and whether they know more than the ledger: one that was put back shows its age by nothing else.
+
+What each says of the rows is compared, never a time: clocks differ, go back, and get lost when a file is copied.
+"""
+
+import shlex
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from campaign import object_store
+from campaign.app.list_source import ListSource, results_path
+from campaign.app.results_path import owner_of
+from campaign.domain.errors import InputError, UsageError
+from campaign.domain.formula_escape import escape_formula, unescape_formula
+from campaign.domain.locations import Location, parse_location, place_of
+from campaign.domain.model import ENDED, Outcome, Status
+from campaign.domain.query import is_query
+from campaign.domain.sheet import place as row_in_words
+from campaign.domain.standing import Standing, same_attempt, tells_more
+from campaign.ledger.port import CampaignRecord, LedgerReader
+from campaign.loader.columns import Layout, ids_of
+from campaign.loader.source import Source
+from campaign.loader.table import DEFAULT, open_table
+from campaign.reporter.target import Format, failed_path, same_file
+from campaign.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SENT_AGAIN: Final = "sent_again"
+"""The campaign's setting that holds the hashes of results that a person has agreed to send again in spite of."""
+
+ROWS_AT_ONCE: Final = 50_000
+"""Rows whose passes are looked up in one scan of the campaign."""
+
+_SENT: Final = frozenset({Status.DELIVERED, Status.ACCEPTED})
+_ESCAPING: Final = frozenset({Format.CSV, Format.XLSX})
+
+
+def results_places(source: ListSource, settings: Settings, *, of_results: bool = False) -> Iterator[Location]:
+    """Where results of a list's campaign may be; what knows most first.
+
+    Args:
+        source: the list.
+        settings: which say where the results go, and the campaign's name.
+        of_results: the list is a results file itself: only what went on from it counts.
+    """
+    unnamed = settings.model_copy(update={"results": None})
+    resumed, beside = (results_path(source, unnamed, results_file=results_file) for results_file in (True, False))
+    target = results_path(source, settings, results_file=of_results)
+    if resumed is not None:
+        yield from _in_any_format(resumed)
+    if target is not None:
+        yield target
+        yield from _in_any_format(target)
+    if not of_results and beside is not None:
+        yield from _in_any_format(beside)
+    if not of_results:
+        yield from (failed_path(place) for place in (target, beside) if place is not None)
+
+
+def _in_any_format(place: Location) -> Iterator[Location]:
+    # An object is asked for over the network: only under its usual name.
+    return (place.with_suffix(suffix) for suffix in Format) if isinstance(place, Path) else iter([place])
+
+
+def is_list(place: Location, source: ListSource) -> bool:
+    return isinstance(source, str) and source != "-" and same_file(place, parse_location(source))
+
+
+def places_of_campaign(
+    record: CampaignRecord, settings: Settings, *, source: ListSource | None = None, results: Location | None = None
+) -> list[Location]:
+    """Where results of a campaign that the ledger knows may be.
+
+    Args:
+        record: the campaign.
+        settings: which may say where its results go.
+        source: its list, where that was named.
+        results: where this run writes.
+    """
+    stored = record.spec.settings.get("results", "")
+    named = settings.model_copy(update={"name": record.spec.name})
+    lists = [source] if source is not None else [record.spec.list_name] if stored and not is_query(record.spec.list_name) else []
+    written = [place.absolute() for place in (results, settings.results) if place] + ([place_of(stored)] if stored else [])
+    found: list[Location] = [place for one in lists for place in results_places(one, named)]
+    for place in written:
+        found += [place, *_in_any_format(place), failed_path(place)]
+    return list(dict.fromkeys(found))
+
+
+def fingerprint(place: Location) -> str:
+    """The hash by which a results file is known again; empty if it can't be read."""
+    with suppress(InputError):
+        source = Source.find(place, file_bytes=DEFAULT.file_bytes)
+        source.close()
+        return source.sha256
+    return ""
+
+
+def resume_from(results: Location) -> str:
+    """The command that goes on from results alone, but for `--ledger`; empty if they are not of all rows."""
+    if results.stem.endswith(".failed"):
+        return ""
+    again = ["campaign", "run", str(results)]
+    if results.stem.endswith(".resumed"):
+        again += ["--results", str(results.with_name(f"{results.stem}-again.csv"))]
+    return shlex.join(again)
+
+
+def check_not_newer(place: Location, reader: LedgerReader, record: CampaignRecord, compared: dict[Location, object] | None = None) -> None:
+    """That a campaign's results tell of nothing that the ledger does not know.
+
+    They are read only if they are this campaign's, and the ledger has rows that may be sent again: nothing is known better of the others.
+
+    Args:
+        place: the results, in any format; there may be none.
+        reader: the ledger.
+        record: the campaign.
+        compared: which files were compared before, and are not read again unless they were changed.
+
+    Raises:
+        UsageError: they do. They are what proves what was sent since, so they must not be replaced, and nothing may be sent.
+    """
+    version = _version(place)
+    if version is None or (compared is not None and compared.get(place) == version):
+        return
+    if owner_of(place) == record.spec.name and _may_send(reader, record):
+        comparison = _Comparison(place, reader, record)
+        with suppress(InputError):
+            source = Source.find(place, file_bytes=DEFAULT.file_bytes)
+            if source.sha256 in record.spec.settings.get(SENT_AGAIN, "").split():
+                source.close()
+            else:
+                open_table(source, each=comparison.compare).close()
+        comparison.compare_by_pass()
+    if compared is not None:
+        compared[place] = version
+
+
+def _version(place: Location) -> object:
+    """What changes when a file does; None if there is none."""
+    if not isinstance(place, Path):
+        return object_store.find(place)
+    try:
+        found = place.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _may_send(reader: LedgerReader, record: CampaignRecord) -> bool:
+    by_status = reader.counts(record.id).by_status
+    return any(count for status, count in by_status.items() if status not in ENDED)
+
+
+class _Comparison:
+    """Compares the rows of a results file, some at a time, with those of the ledger, which may be sent from meanwhile: so it is asked last.
+
+    They are found by their numbers, or else by their passes: another ledger may have gone on from some of the results, or in another order.
+    """
+
+    def __init__(self, place: Location, reader: LedgerReader, record: CampaignRecord) -> None:
+        self._place = place
+        self._reader = reader
+        self._record = record
+        self._names = {record.spec.name, escape_formula(record.spec.name)}
+        self._escaped = place.suffix.lower() in _ESCAPING
+        self._elsewhere: list[tuple[str, Outcome]] = []
+
+    def compare(self, frame: "pd.DataFrame") -> None:
+        import pandas as pd
+
+        from campaign.loader.stage import read_outcome
+
+        layout = Layout.of(tuple(frame.columns), id_column=self._record.spec.id_column, file=str(self._place), spreadsheet=self._escaped)
+        if not layout.results:
+            return
+        frame = frame[frame["delivery_campaign"].isin(self._names) & (frame["delivery_status"] != Status.PENDING)]
+        numbers = pd.to_numeric(frame["delivery_row"], errors="coerce").fillna(0).astype("int64").tolist()
+        ids = frame.iloc[:, layout.own[layout.id_place]].array.tolist()
+        _, keys = ids_of([unescape_formula(text) for text in ids] if self._escaped else ids)
+        known = {one.row: one for one in self._reader.standings(self._record.id, numbers)}
+        told = zip(numbers, keys, *(frame[name].array.tolist() for name in ("delivery_status", "delivery_attempts")), strict=True)
+        unlike = [place for place, (number, key, *texts) in enumerate(told) if not _is_as_told(known.get(number), key, texts)]
+        for place, row in zip(unlike, frame.iloc[unlike].to_dict("records"), strict=True):
+            outcome, one = read_outcome(row), known.get(numbers[place])
+            if one is not None and one.pass_key == keys[place]:
+                self._refuse_if_newer(outcome, one)
+            elif one is None or not same_attempt(outcome, one):
+                self._elsewhere.append((keys[place], outcome))
+        if len(self._elsewhere) >= ROWS_AT_ONCE:
+            self.compare_by_pass()
+
+    def compare_by_pass(self) -> None:
+        """Compare what was not found by its number; each time the whole campaign is searched."""
+        rows, self._elsewhere = self._elsewhere, []
+        by_pass = self._reader.rows_of_passes(self._record.id, sorted({key for key, _ in rows})) if rows else {}
+        numbers = [number for numbers in by_pass.values() for number in numbers]
+        known = {one.row: one for one in self._reader.standings(self._record.id, numbers)}
+        for key, told in rows:
+            ours = [known[number] for number in by_pass.get(key, ())]
+            # What one of them was sent keeps the others from being sent.
+            if ours and not any(one.status in _SENT for one in ours):
+                self._refuse_if_newer(told, max(ours, key=lambda one: (one.status not in ENDED, one.attempts)))
+
+    def _refuse_if_newer(self, told: Outcome, known: Standing) -> None:
+        if not tells_more(told, known):
+            return
+        lines, go_on = self._record.spec.lines, resume_from(self._place)
+        way = f" If there is none, go on from the results, with a new ledger: {go_on} --ledger ANOTHER-FILE." if go_on else ""
+        raise UsageError(
+            f"The ledger is older than the campaign's results: in {self._place}, {row_in_words(known.row, lines.of(known.row))} is "
+            f"{_in_words(told)}; in the ledger it is {_in_words(known)}. It would send again what was sent since it was copied. "
+            f"Put the newer ledger back.{way} If the results are of something else, such as a rehearsal, move them away.",
+            code="ledger_behind_results",
+            results=str(self._place),
+        )
+
+
+def _is_as_told(known: Standing | None, key: str, told: list[str]) -> bool:
+    """Whether it is seen at once that a row tells nothing more, as of nearly all."""
+    if known is None or known.pass_key != key:
+        return False
+    return known.status in ENDED or [known.status, str(known.attempts)] == told
+
+
+def _in_words(found: Outcome | Standing) -> str:
+    return f"{found.status.info.label} (attempts: {found.attempts})"

@@ -1,0 +1,37 @@
+import pytest
+
+from campaign.domain.model import Outcome, Skip, Status
+from campaign.domain.standing import Standing, same_attempt, tells_more
+
+
+def told(status: Status, attempts: int = 0, *, reason: str = "", sent_at: float = 0.0) -> Outcome:
+    return Outcome(status=status, attempts=attempts, reason=reason, sent_at=sent_at)
+
+
+def known(status: Status, attempts: int = 0, *, sent_at: float = 0.0) -> Standing:
+    return Standing(1, "a", status, attempts, sent_at)
+
+
+@pytest.mark.parametrize("status", [status for status in Status if status is not Status.PENDING])
+def test_an_attempt_more_is_news_of_a_row_that_may_be_sent(status: Status) -> None:
+    assert tells_more(told(status, 2), known(Status.PENDING, 1))
+    assert tells_more(told(status, 2), known(Status.FAILED, 1))
+
+
+@pytest.mark.parametrize("ended", [Status.DELIVERED, Status.ACCEPTED, Status.SKIPPED])
+def test_an_outcome_that_never_changes_is_news_unless_the_ledger_has_one(ended: Status) -> None:
+    assert tells_more(told(ended, 1), known(Status.UNKNOWN, 1))
+    assert not tells_more(told(ended, 9), known(Status.DELIVERED, 1))
+    assert not tells_more(told(Status.UNKNOWN, 9), known(ended, 1))
+
+
+def test_no_more_attempts_are_no_news_and_neither_is_a_duplicate() -> None:
+    assert not tells_more(told(Status.FAILED, 1), known(Status.PENDING, 1))
+    assert not tells_more(told(Status.SKIPPED, reason=Skip.DUPLICATE), known(Status.PENDING))
+    assert tells_more(told(Status.SKIPPED, reason=Skip.CANCELLED), known(Status.PENDING))
+
+
+def test_an_attempt_is_known_by_the_millisecond_in_which_it_began() -> None:
+    assert same_attempt(told(Status.FAILED, 1, sent_at=10.123), known(Status.PENDING, 1, sent_at=10.12345))
+    assert not same_attempt(told(Status.FAILED, 1, sent_at=10.125), known(Status.PENDING, 1, sent_at=10.12345))
+    assert not same_attempt(told(Status.SKIPPED), known(Status.PENDING))
