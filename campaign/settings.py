@@ -101,6 +101,7 @@ class Settings(BaseSettings):
     not_after: str | None = None
     no_wait: bool = False
     exclude: Files = ()
+    only_reachable: bool = False
     daily_cap: int = Field(default=3, ge=0, le=1000)
     sample: int | None = Field(default=None, ge=1)
     seed: int = 0

@@ -259,6 +259,8 @@ class ProgressWatch:
                 self._tally.read_back(Status(details["status"]), time.monotonic())
             case "rows_of_a_dead_runner":
                 self._tally.lost(details["rows"])
+            case "rows_skipped":
+                self._tally.skipped(details["rows"])
             case _:
                 _LOG.info("%s %s", name, details, extra={"event": name, "details": details})
 

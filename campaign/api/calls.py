@@ -96,24 +96,27 @@ def _look(watch: ProgressWatch, progress: OnProgress | None) -> None:
         progress(news)
 
 
-def check(rows: List, /, *, name: str | None = None, **options: Unpack[CheckOptions]) -> Checked:
-    """Validate a list and its messages as `run` would; nothing is sent, and nothing is kept.
+def check(rows: List, /, *, name: str | None = None, reach: bool = False, **options: Unpack[CheckOptions]) -> Checked:
+    """Validate a list and its messages as `run` would; nothing is sent.
 
     Args:
         rows: the list.
         name: the campaign's; without it the list's file name.
+        reach: read the passes, too, and count in `Checked.reach` how many are in a wallet. Readings are kept for 6 hours.
         options: those of `campaign check`, by the names of its flags, and what would be excluded.
 
     Raises:
         InputError: the list or a template can't be used; with `file`, `row` and `column`.
         UsageError: an option can't be; with `code` and `argument`.
+        SafeguardError, LedgerError: with `reach`, the passes can't be read; the same call goes on.
+        Interrupted: Ctrl-C.
     """
-    return _check(rows, {"name": name, **options}).now()
+    return _check(rows, {"name": name, **options}, reach=reach).now()
 
 
-async def acheck(rows: List, /, *, name: str | None = None, **options: Unpack[CheckOptions]) -> Checked:
+async def acheck(rows: List, /, *, name: str | None = None, reach: bool = False, **options: Unpack[CheckOptions]) -> Checked:
     """`check`, to be awaited."""
-    return await _check(rows, {"name": name, **options}).later()
+    return await _check(rows, {"name": name, **options}, reach=reach).later()
 
 
 @overload
@@ -295,12 +298,14 @@ async def aresults(name: str, /, *, status: Words = None, **options: Unpack[Ledg
     return await asyncio.to_thread(lambda: results(name, status=status, **options))
 
 
-def _check(rows: List, options: Mapping[str, Any], *, function: str = "check") -> Call[Checked]:
+def _check(rows: List, options: Mapping[str, Any], *, function: str = "check", reach: bool = False) -> Call[Checked]:
     settings, excluded = _asked(options, opt.RUN if function == "run" else opt.CHECK, function=function)
 
-    def body(background: Background[Checked], _: ProgressWatch) -> Checked:
+    def body(background: Background[Checked], watch: ProgressWatch) -> Checked:
         with ExitStack() as stack:
             source, ready = stack.enter_context(_source(rows)), stack.enter_context(_excluding(settings, excluded))
+            if reach or (function == "run" and ready.only_reachable):
+                return Checked.of(background.run(checks.check(source, ready, reach=watch, stop=background.listen())))
             return Checked.of(background.run(checks.check(source, ready)))
 
     return Call(body=body)

@@ -43,6 +43,7 @@ class ResumeOptions(VerifyOptions, total=False):
     not_after: Moment
     no_wait: bool
     exclude: object
+    only_reachable: bool
     daily_cap: int
     sample: int
     seed: int
@@ -89,6 +90,11 @@ class CheckOptions(LedgerOptions, total=False):
     rate: float | str
     exclude: object
     results: File
+    budget: str
+    proxy: str
+    ca_file: File
+    token: str
+    api_url: str
 
 
 ACCESS: Final = ("token", "api_url")

@@ -93,6 +93,7 @@ class Checked:
         rows: of the list.
         exit_code: 0, or 3 if rows can't be sent.
         estimated_seconds: how long sending takes at `rate`; 0 without pacing.
+        reach: with `check(reach=True)`, how many passes are `in_wallet`, `issued`, `removed`, ...; else None.
         json: what the command prints under `--json`.
     """
 
@@ -100,6 +101,7 @@ class Checked:
     rows: int
     exit_code: int
     estimated_seconds: float
+    reach: dict[str, int] | None = None
     json: dict[str, Any] = field(repr=False)
 
     @classmethod
@@ -109,6 +111,7 @@ class Checked:
             rows=found.counts.rows,
             exit_code=found.exit_code,
             estimated_seconds=found.estimated_seconds,
+            reach=None if found.reach is None else {place.value: count for place, count in found.reach.counts.items()},
             json=found.as_json(),
         )
 

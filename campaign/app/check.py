@@ -12,7 +12,9 @@ from campaign.app.campaign_settings import Exclusions
 from campaign.app.ledger_checks import earlier_results
 from campaign.app.list_source import CheckedList, ListSource, find_list, opened, with_some_name
 from campaign.app.message_warnings import FIRST_ROWS, concerns_of
-from campaign.app.open_ledger import open_reader_if_there
+from campaign.app.open_ledger import open_ledger, open_reader_if_there
+from campaign.app.reach import Reached, count_reach
+from campaign.app.send import Stop, check_access
 from campaign.app.stage import stage
 from campaign.domain.errors import InputError
 from campaign.domain.locations import Location
@@ -24,6 +26,7 @@ from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from campaign.loader.messages import length_as_shown
 from campaign.loader.table import Table
 from campaign.reporter.results import write_results
+from campaign.sender.port import Observer
 from campaign.settings import Settings
 
 SAMPLES: Final = 5
@@ -56,7 +59,7 @@ class Checked:
     """`rate_per_second` None is without pacing; `concerns` are of messages that can be sent as they are, and change no exit code.
 
     `earlier_results` are the campaign's, of which the ledger knows nothing: `run` will not send before that is cleared up.
-    `lines` are those of the list, in which people look the rows up.
+    `lines` are those of the list, in which people look the rows up. `reach` is None where no pass was read.
     """
 
     list_name: str
@@ -70,6 +73,7 @@ class Checked:
     estimated_seconds: float
     earlier_results: Location | None = None
     lines: SheetLines = NO_LINES
+    reach: Reached | None = None
 
     @property
     def exit_code(self) -> int:
@@ -104,20 +108,36 @@ class Checked:
             ],
             "warnings": [concern.as_json(self.lines) for concern in self.concerns],
             "estimated_seconds": round(self.estimated_seconds, 1),
+            **({} if self.reach is None else {"reach": self.reach.as_json()}),
             "exit_code": self.exit_code,
         }
 
 
 async def check(
-    source: ListSource, settings: Settings, *, problem_rows: Path | None = None, progress: Progress = lambda *_: None
+    source: ListSource,
+    settings: Settings,
+    *,
+    problem_rows: Path | None = None,
+    progress: Progress = lambda *_: None,
+    reach: Observer | None = None,
+    stop: Stop | None = None,
 ) -> Checked:
-    """Look a list through as `run` would; nothing is sent, and nothing stays. The ledger only tells what passes were sent before.
+    """Look a list through as `run` would; nothing is sent. The ledger only tells what passes were sent before.
 
-    `problem_rows` is a results file to be, with the rows that can't be sent, or are left out.
+    Args:
+        source: the list.
+        settings: how it is read.
+        problem_rows: a results file to be, with the rows that can't be sent, or are left out.
+        progress: of looking the list through.
+        reach: have the passes read, too, and hear how far that is; the readings are kept, and share the ledger's rate of reading.
+        stop: what was read until then is kept.
 
     Raises:
-        CampaignError: the list, the template or an option can't be used.
+        CampaignError: the list, the template or an option can't be used; or with `reach`, as `app.reach.count_reach`.
     """
+    stop = stop or Stop(gently=asyncio.Event(), now=asyncio.Event())
+    if reach is not None:
+        check_access(settings)
     source = find_list(source, settings)
     settings = with_some_name(source, settings)
     with (
@@ -130,7 +150,7 @@ async def check(
         reader = SqliteReader(path)
         try:
             exclusions = Exclusions(settings.exclude, given.spec.id_column)
-            staged = await stage(ledger, reader, _watched(given, progress), stop=asyncio.Event(), exclusions=exclusions)
+            staged = await stage(ledger, reader, _watched(given, progress), stop=stop.gently, exclusions=exclusions)
             campaign = staged.record.id
             if settings.exclude:
                 await ledger.apply_exclusions(campaign)
@@ -140,6 +160,8 @@ async def check(
                 await asyncio.to_thread(write_results, problem_rows, campaign=name, columns=columns, parts=parts, failed=None)
             look = Look(reader=reader, campaign=campaign, known=known, settings=settings, progress=progress, concerns=staged.concerns)
             checked = replace(await asyncio.to_thread(look.all, given.table), list_name=given.spec.list_name)
+            if reach is not None:
+                checked = replace(checked, reach=await _reach(reader, campaign, settings, observer=reach, stop=stop))
             if known is not None and known.campaign(given.spec.name) is not None:
                 return checked
             # A store that can't be asked for results is the run's matter.
@@ -150,6 +172,14 @@ async def check(
         finally:
             await ledger.close()
             reader.close()
+
+
+async def _reach(reader: LedgerReader, campaign: int, settings: Settings, *, observer: Observer, stop: Stop) -> Reached:
+    shared = open_ledger(settings)
+    try:
+        return await count_reach(reader, campaign, shared, settings, observer=observer, stop=stop)
+    finally:
+        await shared.close()
 
 
 def _watched(given: CheckedList, progress: Progress) -> CheckedList:

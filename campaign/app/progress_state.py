@@ -56,6 +56,11 @@ class Tally:
         """Rows of a process that died."""
         self._move(Status.SENDING, Status.UNKNOWN, count)
 
+    def skipped(self, count: int) -> None:
+        """Rows that are left out, which says nothing of the rate of sending."""
+        self._move(Status.PENDING, Status.SKIPPED, count)
+        self._closed = ""
+
     def held(self, seconds: float, why: str, now: float) -> None:
         """Nothing is sent for so long."""
         if now + seconds > self._held_until:

@@ -15,7 +15,7 @@ from campaign.domain.locations import Location
 from campaign.domain.model import Counts, Status
 from campaign.insights import CODES_OF_SIGNALS, FAULT, CampaignView, exit_code_of
 from campaign.ledger.clock import SystemClock
-from campaign.ledger.port import CampaignRecord, DesiredState, Ledger, LedgerReader
+from campaign.ledger.port import CampaignRecord, DesiredState, Ledger, LedgerReader, RateLimits
 from campaign.reporter.target import failed_path
 from campaign.sender.api_url import ApiUrl
 from campaign.sender.attempt import OnUnknown, Policy
@@ -147,6 +147,11 @@ def _fingerprint(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
+def read_limiter(ledger: RateLimits, settings: Settings) -> RateLimiter:
+    """The turns of this process in the budget that all reads share."""
+    return RateLimiter(ledger, f"{budget_key(settings)} read", settings.rate or UNPACED_READS_PER_SECOND)
+
+
 def check_access(settings: Settings) -> None:
     """See that the token, the URL and the network to it can be used, before anything is staged."""
     _network(settings)
@@ -186,7 +191,7 @@ async def send(
         account=account_key(settings),
     )
     try:
-        async with _gateway(settings, observer, concurrency=pool_settings.workers, total_seconds=settings.timeout) as gateway:
+        async with open_gateway(settings, observer, concurrency=pool_settings.workers, total_seconds=settings.timeout) as gateway:
 
             async def run(limit: int | None, rows: Rows | None) -> End:
                 pool = Pool(
@@ -237,7 +242,7 @@ def _network(settings: Settings) -> Network:
     return network_to(settings.api_url, proxy=settings.proxy, ca_file=settings.ca_file)
 
 
-def _gateway(settings: Settings, observer: Observer, *, concurrency: int, total_seconds: float = 30.0) -> "HttpGateway":
+def open_gateway(settings: Settings, observer: Observer, *, concurrency: int, total_seconds: float = 30.0) -> "HttpGateway":
     from campaign.sender.gateway import HttpGateway, Timeouts
 
     network, api = _network(settings), ApiUrl.of(settings.api_url)
@@ -281,7 +286,7 @@ async def verify(
     """Read every unknown row's pass back, also those that wait for a person; sends nothing, and returns why it ended."""
     await ledger.reap_dead_runners(quiet_seconds=settings.quiet_period)
     await ledger.reschedule_verification(record.id)
-    async with _gateway(settings, observer, concurrency=16) as gateway:
+    async with open_gateway(settings, observer, concurrency=16) as gateway:
         return await _read_back(record, ledger, reader, gateway, settings, observer=observer, stop=stop)
 
 
@@ -297,7 +302,7 @@ async def _read_back(
 ) -> End:
     ending = Ending()
     identifying = IdentifyingGateway(gateway, origin=ApiUrl.of(settings.api_url).origin, stop=partial(ending.come, StopReason.SAFEGUARD))
-    pacer = RateLimiter(ledger, f"{budget_key(settings)} read", settings.rate or UNPACED_READS_PER_SECOND)
+    pacer = read_limiter(ledger, settings)
     verifier = Verifier(ledger, identifying, pacer, observer, campaign=record.id, max_attempts=settings.max_attempts)
     async with asyncio.TaskGroup() as group:
         pacing = group.create_task(pacer.run())

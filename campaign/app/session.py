@@ -11,6 +11,7 @@ from campaign.app.confirmation import Question, new_in_words, new_ledger, questi
 from campaign.app.known_results import check_not_newer
 from campaign.app.message_warnings import Rows
 from campaign.app.open_ledger import find, open_ledger, open_reader
+from campaign.app.reach import skip_unreachable
 from campaign.app.send import Stop, exit_code, report, send
 from campaign.domain.errors import InputError, LedgerError, SafeguardError, StoppedError, UsageError
 from campaign.domain.locations import Location
@@ -186,11 +187,25 @@ class Session:
         with self.front.watch(record.spec.name, counts) as observer:
             if place and self.settings.yes and not self._is_warned_of("new_ledger"):
                 self.front.tell("new_ledger", new_in_words(place), level="info", ledger=place)
+            stopped = await self._skip_unreachable(record, observer) if self.settings.only_reachable else None
             sender = self.front.sender
-            end = await sender(
+            end = stopped or await sender(
                 record, self.ledger, self.reader, self.settings, observer=observer, stop=self.stop, fresh_canary=fresh_canary
             )
+        if stopped:
+            return await self.end(record, stopped, results, stopped.why)
         return await asyncio.to_thread(self._end, record, end, results, sent=True)
+
+    async def _skip_unreachable(self, record: CampaignRecord, observer: Observer) -> End | None:
+        """Returns why nothing may be sent, if that is so."""
+        try:
+            skipped = await skip_unreachable(self.reader, record.id, self.ledger, self.settings, observer=observer, stop=self.stop)
+        except StoppedError as error:
+            return End(ended=StopReason.INTERRUPTED, why=f"Nothing was sent. {error}")
+        except SafeguardError as error:
+            return End(ended=StopReason.SAFEGUARD, why=f"Nothing was sent. {error}")
+        observer.event("rows_skipped", rows=skipped)
+        return None
 
     def _is_warned_of(self, kind: str) -> bool:
         return any(warning["kind"] == kind for warning in self.warnings)

@@ -11,6 +11,7 @@ from typing import Any, Final
 import structlog
 from structlog.typing import EventDict
 
+from campaign.domain.durations import words
 from campaign.domain.errors import UsageError
 from campaign.domain.sanitize import sanitize_for_terminal
 from campaign.domain.schedule import moment_in_words
@@ -30,10 +31,17 @@ _MESSAGES: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
         f"passes can't be read, so messages are sent without --baseline for {details['seconds']:.0f} s"
     ),
     "texts_are_not_shown_as_sent": lambda _: "PassEntry does not show texts as they were sent, so unknown rows can't be verified",
+    "reading_passes": lambda details: f"reading which passes are in a wallet: {details['done']:,} of {details['of']:,}{_pace(details)}",
+    "pass_list_not_used": lambda details: f"the list of passes can't be used, so each pass is read by itself: {details['reason']}",
     "worker_lost": lambda _: "a worker was lost and is replaced; its sends under way are verified",
     "ledger_not_seen": lambda _: "the ledger does not answer",
     "waiting_for_its_time": lambda details: f"outside the time to send: this continues at {_moment(details['until'])}",
 }
+
+
+def _pace(details: Mapping[str, Any]) -> str:
+    left = "" if details["eta_seconds"] is None else f", about {words(max(1, details['eta_seconds']))} left"
+    return f", {details['rate_per_second']:.1f}/s{left}" if details["rate_per_second"] else ""
 
 
 def describe_event(event: str, **details: Any) -> str:

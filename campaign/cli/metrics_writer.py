@@ -69,6 +69,8 @@ class MetricsWriter:
                 self._tally.stands(details["counts"], time.monotonic())
             case "rows_of_a_dead_runner":
                 self._tally.lost(details["rows"])
+            case "rows_skipped":
+                self._tally.skipped(details["rows"])
             case "throttled":
                 self._sends["throttled"] += 1
             case _:

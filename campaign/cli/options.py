@@ -53,6 +53,7 @@ OPTIONS: Final[dict[str, Any]] = {
     "not_after": _option(str, "The promotion's end: rows not sent by then are skipped.", "TIME", _WHEN),
     "no_wait": _option(bool, "Exit instead of waiting for the time to send.", None, _WHEN, "--no-wait"),
     "exclude": _option(list[str], "A list of passes to exclude; may be given several times.", "FILE", _WHOM),
+    "only_reachable": _option(bool, "Read the passes first, and skip those that are not in a wallet.", None, _WHOM, "--only-reachable"),
     "daily_cap": _option(str, "Most messages to a pass in 24 hours, over all campaigns. Default 3; 0 is no limit.", "NUMBER", _WHOM),
     "sample": _option(str, "Send to this many rows, drawn at random; the rest can be sent later.", "NUMBER", _WHOM),
     "seed": _option(str, "Seed of the sample.", "NUMBER", _WHOM),

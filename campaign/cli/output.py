@@ -13,6 +13,7 @@ import orjson
 from campaign.domain.durations import words
 from campaign.domain.errors import CampaignError, fault_of, problem_of
 from campaign.domain.model import CampaignState, Status
+from campaign.domain.reach import WORDS, Reach
 from campaign.domain.sanitize import sanitize_for_terminal
 from campaign.domain.sheet import place, places, where_rows_are_counted
 from campaign.insights import CampaignView
@@ -23,6 +24,7 @@ from campaign.reporter.summary import in_words
 if TYPE_CHECKING:
     from campaign.app.check import Checked
     from campaign.app.demo import Rehearsed
+    from campaign.app.reach import Reached
 
 
 _MEANT: Final = (
@@ -88,6 +90,8 @@ def print_checked(checked: "Checked", *, as_json: bool) -> None:
         lines.append(f"The others have results in the file: {', '.join(before)}. They are not sent again.")
     if checked.estimated_seconds:
         lines.append(f"Sending takes about {words(max(1.0, checked.estimated_seconds))}, at {checked.rate_per_second:g} a second.")
+    if checked.reach is not None:
+        lines += ["", *_reach_in_words(checked.reach)]
     for problem in checked.problems:
         lines += [
             "",
@@ -109,6 +113,13 @@ def print_checked(checked: "Checked", *, as_json: bool) -> None:
             for sample in checked.samples
         ]
     sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _reach_in_words(reached: "Reached") -> list[str]:
+    """Every place that passes are in; where they are all in wallets, that alone."""
+    width = len(f"{reached.passes:,}")
+    found = [(reach, count) for reach, count in reached.counts.items() if count or reach is Reach.IN_WALLET]
+    return [f"{_passes(reached.passes)} read:", *(f"  {count:>{width},} {WORDS[reach]}" for reach, count in found)]
 
 
 def print_rehearsed(rehearsed: "Rehearsed") -> None:

@@ -46,6 +46,7 @@ _WARNINGS: Final = frozenset(
         "ledger_not_seen",
         "late_settlement_ignored",
         "others_use_the_token",
+        "pass_list_not_used",
         "sending_without_baselines",
         "texts_are_not_shown_as_sent",
     }
@@ -118,11 +119,13 @@ class RunProgress:
                 self._changed = True
             case "rows_of_a_dead_runner":
                 self._tally.lost(details["rows"])
+            case "rows_skipped":
+                self._tally.skipped(details["rows"])
             case "backing_off":
                 self._tally.held(details["seconds"], said, now)
             case "throttled":
                 self._tally.held(details["retry_after_seconds"] or 0.0, said, now)
-            case "waiting_for_its_time":
+            case "waiting_for_its_time" | "reading_passes":
                 self._tally.closed(said)
             case _ if said:
                 self._tally.noticed(said, now)
@@ -164,6 +167,42 @@ class RunProgress:
         counts = ", ".join(f"{tally.by_status[status]:,} {status.info.label}" for status in _SHOWN if tally.by_status[status] > 0)
         bar.below = tuple(f"  {line}" for line in (counts, tally.notice(now), tally.waiting(now)) if line)
         bar.update(self._task, completed=tally.rows - tally.open, pace=pace)
+
+
+class ReadingProgress:
+    """`sender.port.Observer` of reading passes before anything is sent; a context manager."""
+
+    def __init__(self) -> None:
+        self._log = structlog.get_logger().bind()
+        self._bar: _Bar | None = None
+        self._task = TaskID(0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def settled(self, settlement: Settlement) -> None:
+        """Nothing is sent."""
+
+    def event(self, name: str, **details: Any) -> None:
+        if name == "reading_passes" and sys.stderr.isatty():
+            self._draw(**details)
+        elif name in _WARNINGS:
+            self._log.warning(name, **details)
+        else:
+            self._log.info(name, **details)
+
+    def _draw(self, *, done: int, of: int, rate_per_second: float, eta_seconds: int | None) -> None:
+        if self._bar is None:
+            columns = (TextColumn("{task.description}", markup=False), BarColumn(bar_width=20), MofNCompleteColumn())
+            self._bar = _Bar(*columns, TextColumn("{task.fields[pace]}", markup=False), console=console())
+            self._task = self._bar.add_task("reading passes", total=of, pace="")
+            self._bar.start()
+        left = f", about {words(max(1, eta_seconds))} left" if eta_seconds is not None else ""
+        self._bar.update(self._task, completed=done, pace=f"{rate_per_second:.1f}/s{left}")
 
 
 class _Bar(Progress):

@@ -14,6 +14,7 @@ from campaign.cli.options import with_options
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
+    from campaign.app.check import Checked
     from campaign.app.confirmation import Question
     from campaign.app.list_source import ListSource
     from campaign.app.session import Finished, Front
@@ -47,18 +48,23 @@ def run(source: ListOrJob, *, settings: "Settings") -> None:
     if source.lower().endswith(JOB_SUFFIX):
         _run_job(source, settings)
     elif settings.dry_run:
-        _check(source, settings)
+        _check(source, settings, reach=settings.only_reachable)
     else:
         rows = find_list(source, settings)
         conduct(lambda front: run_list(rows, settings, front), settings, settings.name or default_name(rows), by_engine=True)
 
 
-@with_options(*MESSAGE, "rate", *LOOKING)
-def check(source: ListOrJob, *, settings: "Settings") -> None:
+@with_options(*MESSAGE, "rate", *NETWORK, *LOOKING)
+def check(
+    source: ListOrJob,
+    *,
+    reach: Annotated[bool, typer.Option("--reach", help="Read the passes, too, and count how many are in a wallet.")] = False,
+    settings: "Settings",
+) -> None:
     if source.lower().endswith(JOB_SUFFIX):
-        _run_job(source, settings, dry=True)
+        _run_job(source, settings, dry=True, reach=reach)
     else:
-        _check(source, settings)
+        _check(source, settings, reach=reach)
 
 
 @with_options(*SENDING, *NETWORK, "results", *LOOKING, *WATCHED)
@@ -163,7 +169,7 @@ def conduct(
     raise typer.Exit(finished.view.exit_code)
 
 
-def _run_job(file: str, settings: "Settings", *, dry: bool = False) -> None:
+def _run_job(file: str, settings: "Settings", *, dry: bool = False, reach: bool = False) -> None:
     from datetime import UTC, datetime
 
     from campaign.app.jobs import SendOrder, carry_out, order_of, settings_of, too_early
@@ -178,20 +184,30 @@ def _run_job(file: str, settings: "Settings", *, dry: bool = False) -> None:
         order = order_of(job, ready, now=now)
         if not isinstance(order, SendOrder):
             raise UsageError(f"{file}: a retry job can't be checked without sending. Nothing was sent.", code="retry_not_dry")
-        _check(order.source, order.settings)
+        _check(order.source, order.settings, reach=reach or (ready.dry_run and ready.only_reachable))
     if idle := too_early(job, ready, now=now):
         print_idle(idle, as_json=ready.json_output)
         raise typer.Exit(0)
     conduct(lambda front: carry_out(job, ready, front, now=now), ready, ready.name or job.file.stem, by_engine=True)
 
 
-def _check(source: "ListSource", settings: "Settings") -> NoReturn:
+def _check(source: "ListSource", settings: "Settings", *, reach: bool) -> NoReturn:
     from campaign.app.check import check as look_through
     from campaign.cli import logs
     from campaign.cli.output import print_checked
     from campaign.cli.process import run_loop
 
-    checked = run_loop(look_through(source, settings))
+    async def checked_with_reach() -> "Checked":
+        from campaign.cli.run_monitor import ReadingProgress
+        from campaign.cli.terminal import listen
+
+        stop = listen("Stopping: what was read is kept.")
+        with ReadingProgress() as observer:
+            return await look_through(source, settings, reach=observer, stop=stop)
+
+    if reach:
+        logs.configure(settings.log_level, file=settings.log_file)
+    checked = run_loop(checked_with_reach() if reach else look_through(source, settings))
     if checked.earlier_results is not None:
         sentence = (
             f"{checked.earlier_results} holds results of this campaign, but the ledger does not know the campaign: it may have been sent "

@@ -140,14 +140,17 @@ AT_ONCE_SECONDS: Final = 1.0
 """What a second signal leaves for recording that the sends under way are in doubt; the ledger would find it out without that, too."""
 
 
-def listen() -> Stop:
-    """A `Stop` that the process's signals set; to be called inside the event loop."""
+STOPPING: Final = "Stopping: no new sends; waiting up to 10 s for those under way. Press again to stop at once."
+
+
+def listen(saying: str = STOPPING) -> Stop:
+    """A `Stop` that the process's signals set, of which the person is told; to be called inside the event loop."""
     stop = Stop(gently=asyncio.Event(), now=asyncio.Event())
     # A list that comes out of a pipe is waited for in a thread.
     STOP_CODE.set(lambda: stop.exit_code if stop.gently.is_set() else 0)
     loop = asyncio.get_running_loop()
     for number in _handled():
-        loop.add_signal_handler(number, _stop_requested, stop, number)
+        loop.add_signal_handler(number, _stop_requested, stop, number, saying)
     return stop
 
 
@@ -171,11 +174,11 @@ def _handled() -> list[signal.Signals]:
     return [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
-def _stop_requested(stop: Stop, number: signal.Signals) -> None:
+def _stop_requested(stop: Stop, number: signal.Signals, saying: str) -> None:
     if stop.gently.is_set():
         stop.now.set()
         asyncio.get_running_loop().call_later(AT_ONCE_SECONDS, os._exit, stop.exit_code)
         return
     stop.exit_code = 128 + number
     stop.gently.set()
-    tell("stopping", "Stopping: no new sends; waiting up to 10 s for those under way. Press again to stop at once.")
+    tell("stopping", saying)

@@ -122,6 +122,7 @@ class Skip(StrEnum):
     FREQUENCY_CAP = "frequency_cap"
     EXPIRED = "expired"
     CANCELLED = "cancelled"
+    NOT_IN_WALLET = "not_in_wallet"
 
 
 class Invalid(StrEnum):

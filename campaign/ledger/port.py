@@ -131,6 +131,9 @@ class Sending(Protocol):
     async def skip_pending(self, campaign: int, reason: Skip) -> int:
         """Leave out every pending row; returns how many."""
 
+    async def skip_rows(self, campaign: int, rows: Sequence[int], reason: Skip) -> int:
+        """Leave out those of these rows that are pending; returns how many."""
+
     async def control(self, campaign: int, control: DesiredState) -> None:
         """Pause, go on, or cancel: cancelling leaves every pending row out."""
 

@@ -13,6 +13,7 @@ _WORDS: Final[dict[str, str]] = {
     Skip.EXCLUDED: "the pass is on the list of those to leave out",
     Skip.FREQUENCY_CAP: "the pass has had as many messages as it may get in a day",
     Skip.EXPIRED: "the time to send them was over",
+    Skip.NOT_IN_WALLET: "the pass was in no wallet when it was read before sending, or was deactivated (--only-reachable)",
     Skip.CANCELLED: "the campaign was cancelled before they were sent",
     # Can't be sent as they stand
     Invalid.NO_ID: "the row has no pass id",
@@ -140,6 +141,7 @@ _BY_REASON: Final[dict[tuple[Status, str], str]] = {
     (Status.INVALID, Invalid.MANGLED_ID): _MANGLED,
     (Status.SKIPPED, Skip.FREQUENCY_CAP): _ANOTHER_DAY,
     (Status.SKIPPED, Skip.EXPIRED): _EXPIRED,
+    (Status.SKIPPED, Skip.NOT_IN_WALLET): _ANOTHER_DAY,
 }
 _BY_STATUS: Final[dict[Status, str]] = {
     Status.FAILED: _LATER,

@@ -63,6 +63,10 @@ class ApiUrl:
         """The path of one pass, percent-encoded. Raises UnsendableIdError."""
         return self.passes + _segment(pass_id)
 
+    def page_path(self, number: int) -> str:
+        """The path of a page of the list of passes."""
+        return f"{self.passes.removesuffix('/')}?page={number}"
+
     def notification_path(self, pass_id: str) -> str:
         """Where a notification to one pass is posted, percent-encoded. Raises UnsendableIdError."""
         return f"{self.passes}{_segment(pass_id)}/notification"

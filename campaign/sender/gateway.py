@@ -25,6 +25,7 @@ from campaign.sender.api_url import ApiUrl, UnsendableIdError, check_token
 from campaign.sender.http import SingleUseBody, TooLongError, Wire
 from campaign.sender.network import DIRECT, Network
 from campaign.sender.network_errors import fault_of
+from campaign.sender.pass_list import PageReading, read_page
 from campaign.sender.port import InFlight
 from campaign.sender.responses import read_pass, read_reply
 
@@ -181,6 +182,26 @@ class HttpGateway:
                 now=time.time(),
             )
             answer.reusable = reading.completes
+        return reading
+
+    async def read_page(self, number: int) -> PageReading:
+        """Read a page of the list of all passes once; pages count from 1."""
+        _, wire = self._opened()
+        async with self._reads:
+            try:
+                answer = await wire.get(self._endpoint.page_path(number), NOT_FROM_A_CACHE, self._read_timeout)
+            except Exception as error:  # noqa: BLE001 - as in `send`
+                return PageReading(cause=self._fault(error, written=True).cause)
+        with answer:
+            reading = read_page(
+                number,
+                http_status=answer.status,
+                headers=answer.headers,
+                body=answer.body,
+                whole=answer.broken is None,
+                now=time.time(),
+            )
+            answer.reusable = reading.page is not None
         return reading
 
     def _fault(self, error: Exception, *, written: bool, http_status: int | None = None) -> Fault:

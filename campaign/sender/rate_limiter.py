@@ -10,7 +10,7 @@ from aiolimiter import AsyncLimiter
 
 from campaign.domain.foreign_traffic import share_beside
 from campaign.domain.pacing import LONGEST_WAIT_SECONDS, Held, most_at_once, retry_in_seconds, slots_wanted
-from campaign.ledger.port import Ledger
+from campaign.ledger.port import RateLimits
 
 AHEAD_SECONDS: Final = 0.1
 """How long before the last slot that is held more are asked for: a ledger that takes so long costs none."""
@@ -38,7 +38,7 @@ class RateLimiter:
 
     def __init__(
         self,
-        ledger: Ledger,
+        ledger: RateLimits,
         key: str,
         rate_per_second: float,
         *,

@@ -83,6 +83,7 @@ class SimulatorConfig:
         tokens_accepted_for: after so many requests more, from whomever, every token is answered 401.
         missing: passes that are answered 404.
         existing: if given, every other pass is answered 404.
+        passes_per_page: of the list of passes; 0 answers it 404.
         forbidden: passes of another owner, that are answered 403.
         portal: answers everything in the API's place: a web page, JSON of another service, or a redirect; empty is nobody.
         taken_then: the statuses that the fault `taken_then` answers with, in three forms, after the message was processed.
@@ -117,6 +118,7 @@ class SimulatorConfig:
     tokens_accepted_for: int | None = None
     missing: frozenset[str] = frozenset()
     existing: frozenset[str] | None = None
+    passes_per_page: int = 25
     forbidden: frozenset[str] = frozenset()
     portal: str = ""
     taken_then: tuple[int, ...] = (408, 425, 499, 460)
@@ -145,6 +147,12 @@ class SimulatorConfig:
         if not 0 <= self.port <= 65535:
             raise UsageError(
                 f"{self.port} is not a port; give one from 1 to 65535, or 0 for any free one.", code="bad_value", setting="port"
+            )
+        if self.passes_per_page < 0:
+            raise UsageError(
+                f"{self.passes_per_page} passes a page can't be; give a whole number, 0 for no list.",
+                code="bad_value",
+                setting="passes_per_page",
             )
         if self.limit_per_second < 0:
             raise UsageError(

@@ -141,6 +141,7 @@ _STORM_READERS: Final[dict[str, Callable[[str, object], object]]] = {
 }
 _READERS: Final[dict[str, Callable[[str, object], object]]] = {
     "limit_per_second": _whole,
+    "passes_per_page": _whole,
     "latency": _latency,
     "read_latency": _latency,
     "tokens": _texts,

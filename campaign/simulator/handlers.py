@@ -16,7 +16,7 @@ from campaign.simulator.config_json import read_changes, settings_json
 from campaign.simulator.faults import NO_STATUS, Act
 from campaign.simulator.passes import read_change
 from campaign.simulator.records import Ending
-from campaign.simulator.replies import Reply, carry_out, elsewhere_reply, objection_reply, plan_for, portal_reply
+from campaign.simulator.replies import Reply, carry_out, elsewhere_reply, list_reply, objection_reply, plan_for, portal_reply
 from campaign.simulator.routes import Endpoint, Objection, decode_segment
 from campaign.simulator.state import State, Visit
 from campaign.simulator.wire import Sent, perform
@@ -89,6 +89,8 @@ class Api:
             return objection_reply(visit, objection)
         if visit.target.endpoint is Endpoint.ELSEWHERE:
             return elsewhere_reply()
+        if visit.target.endpoint is Endpoint.LIST:
+            return list_reply(self._state, visit)
         content_type, said = request.content_type, body if isinstance(body, bytes) else b""
         other_host = self._other_host()
         if visit.target.endpoint.step:

@@ -124,6 +124,9 @@ class PassTable:
             self._segments[number] = segment
         return number
 
+    def ids(self) -> list[str]:
+        return list(self._ids)
+
     def pass_id(self, number: int) -> str:
         return self._ids[number]
 

@@ -14,7 +14,7 @@ import orjson
 from campaign.simulator.config import VENDOR_RETRY_AFTER
 from campaign.simulator.faults import BY_SOMEBODY_ELSE, NORMAL_NOTIFY, NORMAL_SHOW, PLANS, Act, Body, End, Fault, Plan, Processing
 from campaign.simulator.passes import ISSUED, PassChange
-from campaign.simulator.routes import ELSEWHERE, Endpoint, Objection, read_message
+from campaign.simulator.routes import ELSEWHERE, Endpoint, Objection, list_meta, read_message, read_page
 from campaign.simulator.state import NO_SUCH_PASS, State, Visit
 
 PASS_ID: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -209,6 +209,22 @@ def elsewhere_reply() -> Reply:
     """Looks like a success to a client that follows a redirect."""
     data = data_object("elsewhere", status="active", device_type="apple", latest_message=None)
     return Reply(act=Act.ANSWER, status=200, body=notification_body(data, DELIVERED))
+
+
+def list_reply(state: State, visit: Visit) -> Reply:
+    """A page of the organisation's passes."""
+    page = read_page(visit.target.segment)
+    if isinstance(page, Objection):
+        return objection_reply(visit, page)
+    passes, size = state.listed(), state.config.passes_per_page
+    data = [_data_of(state, pass_id) for pass_id in passes[(page - 1) * size : page * size]]
+    body = orjson.dumps({"data": data, "meta": list_meta(total=len(passes), size=size, page=page)})
+    return Reply(act=Act.ANSWER, status=200, body=body, headers=visit.headers)
+
+
+def _data_of(state: State, pass_id: str) -> dict[str, Any]:
+    status, device_type = state.traits(pass_id)
+    return data_object(pass_id, status=status, device_type=device_type, latest_message=state.passes.latest_message(pass_id))
 
 
 def portal_reply(kind: str, *, other_host: str) -> Reply:

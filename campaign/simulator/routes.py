@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 from typing import Final
-from urllib.parse import unquote_to_bytes
+from urllib.parse import parse_qs, unquote_to_bytes
 
 import orjson
 
@@ -15,6 +15,7 @@ class Endpoint(StrEnum):
 
     NOTIFY = "POST /api/v1/passes/:id/notification"
     SHOW = "GET /api/v1/passes/:id"
+    LIST = "GET /api/v1/passes"
     CREATE_BATCH = "POST /api/v1/entities/:id/messaging/wallet"
     LIST_BATCHES = "GET /api/v1/batches"
     SHOW_BATCH = "GET /api/v1/batches/:id"
@@ -56,6 +57,7 @@ ELSEWHERE: Final = "/elsewhere/"
 """Where a redirect leads; a client that comes here with a token leaked it."""
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@-]+")
+_PAGE: Final = re.compile(r"[1-9][0-9]{0,8}")
 _ENCODED: Final = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})+")
 
 
@@ -64,7 +66,7 @@ class Target:
     """What a request asks for; `pass_id` is None where there is none, or it is not UTF-8 percent-encoded as RFC 3986 has it.
 
     `segment` is the part of the path that varies: the id of a pass, batch or entity as it came, the name of a file with its query;
-    of a list of batches, the query.
+    of a list, the query.
     """
 
     endpoint: Endpoint
@@ -85,6 +87,9 @@ _OF_BATCHES: Final = {
 }
 
 
+_LISTS: Final = {BATCHES: Endpoint.LIST_BATCHES, Endpoint.LIST.path: Endpoint.LIST}
+
+
 def read_target(method: str, raw_path: str) -> Target:
     """Finds the endpoint. An empty segment, `.` and `..` name no pass, for a proxy would have taken them away."""
     path, _, query = raw_path.partition("?")
@@ -92,8 +97,8 @@ def read_target(method: str, raw_path: str) -> Target:
         return Target(endpoint=Endpoint.ELSEWHERE)
     if path.startswith(FILES) and method == "GET":
         return Target(endpoint=Endpoint.BATCH_FILE, segment=raw_path.removeprefix(FILES))
-    if path == BATCHES and method == "GET":
-        return Target(endpoint=Endpoint.LIST_BATCHES, segment=query)
+    if method == "GET" and (listed := _LISTS.get(path)):
+        return Target(endpoint=listed, segment=query)
     for root, endpoints in ((ENTITIES, _OF_ENTITIES), (f"{BATCHES}/", _OF_BATCHES)):
         segment, _, rest = path.removeprefix(root).partition("/")
         if path.startswith(root) and segment and (endpoint := endpoints.get((method, rest))):
@@ -128,6 +133,17 @@ class Objection:
 
     status: int
     error: str
+
+
+def read_page(query: str) -> int | Objection:
+    """Which page of a list a query asks for, from 1 on, or what speaks against it."""
+    page = parse_qs(query).get("page", ["1"])[-1]
+    return int(page) if _PAGE.fullmatch(page) else Objection(status=422, error="Page must be a whole number above 0")
+
+
+def list_meta(*, total: int, size: int, page: int) -> dict[str, int]:
+    """The `meta` that the vendor documents for a page of a list."""
+    return {"totalCount": total, "resultsPerPage": size, "currentPage": page, "totalPages": -(-total // size)}
 
 
 def read_message(*, content_type: str, body: bytes) -> str | Objection:

@@ -127,6 +127,11 @@ class State:
         existing = self.config.existing
         return pass_id not in self.config.missing and (existing is None or pass_id in existing)
 
+    def listed(self) -> list[str]:
+        """The organisation's passes: those that exist by the configuration, else those that were asked for."""
+        existing = self.config.existing
+        return [pass_id for pass_id in (self.passes.ids() if existing is None else sorted(existing)) if self.exists(pass_id)]
+
     def traits(self, pass_id: str) -> tuple[str, str]:
         """The pass's status and device type."""
         return self.passes.traits(pass_id, statuses=self.config.statuses, device_types=self.config.device_types)
@@ -200,7 +205,7 @@ class State:
         objection = verdict.objection
         if objection is None:
             meter.admit(arrival.at_ns)
-            objection = self._objection_to_batch(arrival.target) if endpoint.step else self._objection_to_pass(arrival.target.pass_id)
+            objection = self._objection_to_batch(arrival.target) if endpoint.step else self._objection_to_pass(arrival.target)
         visit = Visit(
             number=number,
             target=arrival.target,
@@ -209,9 +214,13 @@ class State:
             cause=STORM if verdict.in_storm else None,
             headers=verdict.headers,
         )
-        return visit if objection is not None else self._with_luck(visit, arrival)
+        # Faults happen to passes and batches.
+        return visit if objection is not None or endpoint is Endpoint.LIST else self._with_luck(visit, arrival)
 
-    def _objection_to_pass(self, pass_id: str | None) -> Objection | None:
+    def _objection_to_pass(self, target: Target) -> Objection | None:
+        pass_id = target.pass_id
+        if target.endpoint is Endpoint.LIST:
+            return None if self.config.passes_per_page else NO_SUCH_PATH
         return _BAD_ID if pass_id is None else _FORBIDDEN_PASS if pass_id in self.config.forbidden else None
 
     def _objection_to_batch(self, target: Target) -> Objection | None:

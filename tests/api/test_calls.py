@@ -373,3 +373,17 @@ class TestQuery:
         Path("promo.sql").write_text("FROM 'crm.parquet' ORDER BY pass_id", encoding="utf-8")
         assert campaign.run("duckdb:", query="promo.sql", **FAST).counts == done.counts
         assert sent(simulator) == {("0012", "Hi Name 1"): 1, ("0013", "Hi Name 2"): 1}
+
+
+def test_who_can_be_reached_is_counted_and_alone_sent_to(simulator: SimulatorClient) -> None:
+    simulator.set_pass("pass-1", status="removed")
+    rows = pd.DataFrame({"pass_id": ["pass-1", "pass-2", "pass-3"]})
+    assert campaign.check(rows, message="Hi there").reach is None
+    reach = campaign.check(rows, message="Hi there", reach=True, name="promo").reach
+    assert reach is not None
+    assert {place: count for place, count in reach.items() if count} == {"in_wallet": 2, "removed": 1}
+    dry = campaign.run(rows, name="promo", message="Hi there", only_reachable=True, dry_run=True)
+    assert dry.reach == reach
+    done = campaign.run(rows, name="promo", message="Hi there", only_reachable=True, yes=True)
+    assert done.json["skipped_by_reason"] == {"not_in_wallet": 1}
+    assert {sent.id for sent in simulator.audit()} == {"pass-2", "pass-3"}

@@ -16,7 +16,7 @@ from campaign.cli import send, status
 from campaign.settings import Settings
 
 OF_TERMINALS = {*LOOKING, *WATCHED} - {"ledger"}
-ARGUMENTS = {"source", "target", "name", "status", "reason", "http_status", "rows", "dry_run", "watch"}
+ARGUMENTS = {"source", "target", "name", "status", "reason", "http_status", "rows", "dry_run", "reach", "watch"}
 
 
 @pytest.mark.parametrize(

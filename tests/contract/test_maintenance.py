@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from campaign.domain.errors import UsageError
-from campaign.domain.model import Status
+from campaign.domain.model import Skip, Status
 from campaign.ledger.port import CampaignRecord, DesiredState, Ledger, LedgerReader, Runner
 from campaign.ledger.records import CorrectedRow
 from tests.contract.backends import Backend, HandClock
@@ -218,3 +218,14 @@ async def test_pass_keys_are_of_rows_that_can_be_sent_or_were(ledger: Ledger, re
     record = await campaign_of(ledger, *(staged(row, f"P{row}", status=status) for row, status in enumerate(states, 1)))
     kept = {(row, f"p{row}", status) for row, status in enumerate(states, 1) if status not in {Status.INVALID, Status.SKIPPED}}
     assert set(reader.pass_keys(record.id)) == kept
+
+
+async def test_chosen_rows_are_skipped_as_far_as_they_are_pending(ledger: Ledger, reader: LedgerReader) -> None:
+    record = await campaign_of(ledger, *(staged(row) for row in range(1, 6)))
+    other = await campaign_of(ledger, staged(2), name="other")
+    await settled(ledger, record, Status.DELIVERED)
+    assert await ledger.skip_rows(record.id, [3, 1, 2, 99], Skip.NOT_IN_WALLET) == 2
+    assert await ledger.skip_rows(record.id, [3, 1, 2, 99], Skip.NOT_IN_WALLET) == 0
+    assert statuses(reader, record) == ["delivered", "skipped", "skipped", "pending", "pending"]
+    assert reader.counts(record.id).reasons(Status.SKIPPED) == {"not_in_wallet": 2}
+    assert statuses(reader, other) == ["pending"]

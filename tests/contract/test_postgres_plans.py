@@ -98,6 +98,7 @@ SETTLED = {
         ("texts_before", {}, {"attempts_by_pass", "rows_pkey"}),
         ("last_texts", {}, {"attempts_by_pass", "rows_pkey"}),
         ("outlook", {}, {"rows_by_status"}),
+        ("leave_out_rows", {}, {"rows_pkey"}),
         ("retry_rows", {}, {"rows_pkey"}),
         ("keep_text", {"rows": [1, 2, 3], "messages": ["New"] * 3}, {"attempts_by_row", "rows_pkey"}),
         ("rows_numbered", {}, {"rows_pkey"}),

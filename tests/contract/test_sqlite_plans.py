@@ -30,6 +30,7 @@ from campaign.ledger.sqlite.connection import SQL, connect, prepare
         ("count_by_reason", "rows_by_status"),
         ("retry", "rows_by_status"),
         ("matching", "rows_by_status"),
+        ("leave_out", "sqlite_autoindex_rows_1"),
         ("retry_rows", "sqlite_autoindex_rows_1"),
         ("correct", "sqlite_autoindex_rows_1"),
         ("keep_text", "attempts_by_row"),

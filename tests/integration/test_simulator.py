@@ -25,6 +25,7 @@ from campaign.simulator.faults import AMBIGUOUS, PLANS, Fault, Processing
 from campaign.simulator.passes import PassChange
 from campaign.simulator.records import Ending, LoggedRequest
 from campaign.simulator.server import Simulator, bound_socket
+from campaign.simulator.state import Clock
 from tests.errors import raises
 
 TOKEN = {"Authorization": "Bearer secret-token"}
@@ -115,6 +116,31 @@ async def test_an_id_of_thousands_of_letters_gets_through() -> None:
     async with running() as client:
         assert (await client.post("%C3%A9" * 5000))[0] == 200
         assert client.simulator.audit()[0].id == "é" * 5000
+
+
+async def test_passes_are_listed_in_pages() -> None:
+    config = SimulatorConfig(existing=frozenset(f"pass-{number:02}" for number in range(30)), limit_per_second=2)
+    stopped = Clock(monotonic_ns=lambda: 0, unix_ns=lambda: 0)
+    async with Simulator(config, clock=stopped) as simulator, aiohttp.ClientSession() as session:
+        client = Client(simulator, session)
+        client.simulator.set_pass("pass-26", PassChange(status="removed"))
+
+        async def page(query: str) -> tuple[int, dict[str, Any]]:
+            async with client.session.get(client.url(f"/api/v1/passes{query}"), headers=TOKEN) as answer:
+                return answer.status, await answer.json()
+
+        first, second, throttled = await page(""), await page("?page=2"), await page("?page=3")
+        assert [document["meta"] for _, document in (first, second)] == [
+            {"totalCount": 30, "resultsPerPage": 25, "currentPage": number, "totalPages": 2} for number in (1, 2)
+        ]
+        shown = [row["attributes"] for _, document in (first, second) for row in document["data"]]
+        assert [row["extId"] for row in shown] == [f"pass-{number:02}" for number in range(30)]
+        assert [row["extId"] for row in shown if row["status"] == "removed"] == ["pass-26"]
+        # Its limit is one of its own.
+        assert throttled[0] == 429
+        assert (await client.get("pass-01"))[0] == 200
+        client.simulator.configure(passes_per_page=0, limit_per_second=100)
+        assert (await page(""))[0] == 404
 
 
 async def test_a_slash_that_is_not_encoded_leads_nowhere() -> None:

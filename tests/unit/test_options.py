@@ -20,7 +20,7 @@ from tests.errors import raises
 
 NOT_SETTINGS = {
     *("source", "target", "name", "first", "second", "to", "row", "line", "rows", "by", "status", "watch", "output", "file"),
-    *("reason", "http_status", "older_than", "since", "until"),
+    *("reach", "reason", "http_status", "older_than", "since", "until"),
     *("conversions", "conversions_id", "conversions_time", "within"),
 }
 """What a command is told of this one call: its arguments, and options that make no sense for all calls."""
@@ -76,6 +76,7 @@ CASES: dict[str, tuple[str, str, Any, list[tuple[str, Any]]]] = {
         (),
         [("a.csv:b.csv", (Path("a.csv"), Path("b.csv"))), ("c.csv", (Path("c.csv"),)), ("d.csv", (Path("d.csv"),))],
     ),
+    "only_reachable": ("--only-reachable", "CAMPAIGN_ONLY_REACHABLE", False, [("true", True), ("false", False), ("", True)]),
     "daily_cap": ("--daily-cap", "CAMPAIGN_DAILY_CAP", 3, [("1", 1), ("2", 2), ("0", 0)]),
     "sample": ("--sample", "CAMPAIGN_SAMPLE", None, [("1", 1), ("2", 2), ("3", 3)]),
     "seed": ("--seed", "CAMPAIGN_SEED", 0, [("1", 1), ("2", 2), ("3", 3)]),

@@ -17,6 +17,7 @@ from campaign.simulator.routes import bearer_token, fingerprint
 from tests.errors import raises
 
 CHANGED = SimulatorConfig(
+    passes_per_page=3,
     limit_per_second=0,
     latency=Latency(low_seconds=0.1, high_seconds=0.2),
     read_latency=Latency(high_seconds=1.0),

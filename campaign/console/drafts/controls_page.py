@@ -17,7 +17,7 @@ from campaign.console.auth.authorization import check_still_allowed
 from campaign.console.console import console_of
 from campaign.console.drafts import wizard
 from campaign.console.drafts.context import context_of, draft_of
-from campaign.console.drafts.draft import Draft, Upload, problem_with_name
+from campaign.console.drafts.draft import FLAGS, Draft, Upload, problem_with_name
 from campaign.console.drafts.list_page import problem_of, size_in_words
 from campaign.console.drafts.uploads import Received, TooLargeError, check_early, files_of, receive
 from campaign.console.drafts.wizard import Step
@@ -35,7 +35,7 @@ _MOST: Final = 200
 def fields_of(controls: Mapping[str, str]) -> dict[str, str]:
     """What the form shows for these settings."""
     opens, _, closes = controls.get("window", "").partition("-")
-    return {name: controls.get(name, "") for name in (*TEXTS, "baseline")} | {"opens": opens, "closes": closes}
+    return {name: controls.get(name, "") for name in (*TEXTS, *FLAGS)} | {"opens": opens, "closes": closes}
 
 
 def controls_of(form: Mapping[str, str]) -> dict[str, str]:
@@ -44,9 +44,7 @@ def controls_of(form: Mapping[str, str]) -> dict[str, str]:
     opens, closes = (form.get(name, "").strip()[:_MOST] for name in WINDOW)
     if opens or closes:
         controls["window"] = f"{opens}-{closes}"
-    if form.get("baseline"):
-        controls["baseline"] = "true"
-    return controls
+    return controls | {name: "true" for name in FLAGS if form.get(name)}
 
 
 def problems_with(controls: Mapping[str, str], settings: Settings, *, now: datetime) -> dict[str, str]:

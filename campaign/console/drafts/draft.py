@@ -14,6 +14,8 @@ from campaign.domain.errors import UsageError
 from campaign.domain.model import Status
 
 NAME_CHARACTERS: Final = 100
+FLAGS: Final = ("only_reachable", "baseline")
+"""Controls that are on or left out."""
 
 
 class Stage(StrEnum):

@@ -15,7 +15,7 @@ from campaign.app.open_ledger import reading
 from campaign.console import audit_log
 from campaign.console.access import Person
 from campaign.console.drafts.context import DraftContext
-from campaign.console.drafts.draft import Draft, MessageSource, Stage, Upload, needs_approval, problem_with_name
+from campaign.console.drafts.draft import FLAGS, Draft, MessageSource, Stage, Upload, needs_approval, problem_with_name
 from campaign.console.drafts.inspection import kept_check, without_paths
 from campaign.console.drafts.store import MESSAGE, with_problem
 from campaign.console.subprocesses import CommandSpec, RunningCommand, start_command
@@ -168,8 +168,7 @@ def options_of(context: DraftContext, draft: Draft) -> tuple[str, ...]:
         f"--name={draft.name}",
         *message_options(context, draft),
         *(f"--exclude={folder / upload.file}" for upload in draft.excludes),
-        *(f"--{name.replace('_', '-')}={value}" for name, value in draft.controls.items() if name != "baseline"),
-        *(["--baseline"] if draft.controls.get("baseline") else []),
+        *(f"--{name.replace('_', '-')}{'' if name in FLAGS else f'={value}'}" for name, value in draft.controls.items()),
         f"--results={folder / RESULTS}",
         "--yes",
     )

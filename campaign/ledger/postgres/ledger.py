@@ -160,6 +160,12 @@ class PostgresLedger(Staging, Verification):
     async def skip_pending(self, campaign: int, reason: Skip) -> int:
         return await self._line.do(lambda db: db.count("leave_out_pending", campaign=campaign, reason=reason.value), seconds=LONG_SECONDS)
 
+    async def skip_rows(self, campaign: int, rows: Sequence[int], reason: Skip) -> int:
+        def work(db: Session) -> int:
+            return db.count("leave_out_rows", campaign=campaign, rows=sorted(rows), reason=reason.value)
+
+        return await self._line.do(work, seconds=LONG_SECONDS)
+
     async def lease(self, key: str, *, rate_per_second: float, want: int) -> Slots:
         def leased(pace: Pace, now: float) -> tuple[Pace, Slots]:
             # Right after the database said what time it is.

@@ -278,6 +278,10 @@ WHERE r.campaign = %(campaign)s AND r.status = 'pending'
   AND EXISTS (SELECT 1 FROM campaign.exclusions AS e WHERE e.campaign = %(campaign)s AND e.pass_key = r.pass_key)
 RETURNING 1;
 
+-- name: leave_out_rows
+UPDATE campaign.rows SET status = 'skipped', reason = %(reason)s, due_at = NULL
+WHERE campaign = %(campaign)s AND row = ANY (%(rows)s) AND status = 'pending' RETURNING 1;
+
 -- name: leave_out_pending
 UPDATE campaign.rows SET status = 'skipped', reason = %(reason)s, due_at = NULL WHERE campaign = %(campaign)s AND status = 'pending' RETURNING 1;
 

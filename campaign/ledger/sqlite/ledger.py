@@ -164,6 +164,13 @@ class SqliteLedger(Staging, Verification):
     async def skip_pending(self, campaign: int, reason: Skip) -> int:
         return await self._writer.do(lambda db: len(rows(db, "leave_out_pending", campaign=campaign, reason=reason.value)))
 
+    async def skip_rows(self, campaign: int, rows: Sequence[int], reason: Skip) -> int:
+        def work(db: apsw.Connection) -> int:
+            db.execute(SQL["leave_out"], {"campaign": campaign, "reason": reason.value, "rows": as_json(rows)})
+            return db.changes()
+
+        return await self._writer.do(work)
+
     async def release(self, runner: Runner, claims: Sequence[Claim]) -> None:
         def work(db: apsw.Connection) -> None:
             own = {"campaign": runner.campaign, "runner": runner.id, "now": self._clock.now()}

@@ -1,7 +1,6 @@
 """What is answered about batches: their JSON, their lists, their CSV files."""
 
 import csv
-import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -39,7 +38,7 @@ from campaign.simulator.replies import (
     objection_reply,
     plan_for,
 )
-from campaign.simulator.routes import BATCHES, FILES, Endpoint, Objection
+from campaign.simulator.routes import BATCHES, FILES, Endpoint, Objection, list_meta, read_page
 from campaign.simulator.state import State, Visit
 
 Asked = Callable[[int], bytes]
@@ -127,19 +126,12 @@ def _steer(batches: Batches, batch: Batch, own_host: str, *, cancel: bool) -> As
 
 
 def _list(batches: Batches, query: str, own_host: str) -> Asked | Objection:
-    asked = parse_qs(query)
-    page = asked.get("page", ["1"])[-1]
-    if not re.fullmatch(r"[1-9][0-9]{0,8}", page):
-        return Objection(status=422, error="Page must be a whole number above 0")
-    known = asked.get("type", [TYPE])[-1] == TYPE
-    total = len(batches) if known else 0
-    meta = {
-        "totalCount": total,
-        "resultsPerPage": PAGE_SIZE,
-        "currentPage": int(page),
-        "totalPages": -(-total // PAGE_SIZE),
-    }
-    found = batches.page(int(page)) if known else []
+    page = read_page(query)
+    if isinstance(page, Objection):
+        return page
+    known = parse_qs(query).get("type", [TYPE])[-1] == TYPE
+    meta = list_meta(total=len(batches) if known else 0, size=PAGE_SIZE, page=page)
+    found = batches.page(page) if known else []
     return lambda _: orjson.dumps({"data": [batch_data(batch, batches, own_host) for batch in found], "meta": meta})
 
 

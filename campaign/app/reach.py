@@ -1,0 +1,117 @@
+"""Which passes of a list can be reached: reads them, counts them, and leaves the others out of a campaign."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from campaign.app.send import Stop, account_key, open_gateway, read_limiter
+from campaign.domain.durations import words
+from campaign.domain.errors import SafeguardError, StoppedError, problem_of
+from campaign.domain.model import Skip, Status
+from campaign.domain.reach import FRESH_SECONDS, NOT_IN_WALLET, Reach
+from campaign.ledger.port import Ledger, LedgerReader, RateLimits
+from campaign.ledger.readings import Readings
+from campaign.loader.columns import pass_key
+from campaign.sender.api_url import ApiUrl
+from campaign.sender.port import Observer
+from campaign.sender.reach import TOGETHER, ReachReader
+from campaign.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reached:
+    """How many passes are where: all of `Reach`, also those at 0."""
+
+    counts: dict[Reach, int]
+
+    @property
+    def passes(self) -> int:
+        return sum(self.counts.values())
+
+    def as_json(self) -> dict[str, Any]:
+        return {"passes": self.passes} | {reach.value: count for reach, count in self.counts.items()}
+
+
+async def count_reach(
+    reader: LedgerReader, campaign: int, ledger: RateLimits, settings: Settings, *, observer: Observer, stop: Stop
+) -> Reached:
+    """Read the passes that a campaign's pending rows are sent to, as far as that was not done within the last hours.
+
+    Args:
+        reader: where the campaign is.
+        campaign: its number.
+        ledger: where the rate of reading is shared.
+        settings: how the API is reached.
+        observer: hears how far it is.
+        stop: what was read until then is kept.
+
+    Raises:
+        StoppedError: told to stop.
+        SafeguardError: the token is refused, or nothing can be read.
+        LedgerError: the readings can't be kept.
+    """
+    async with _read(reader, campaign, ledger, settings, observer=observer, stop=stop) as readings:
+        return Reached(counts=await asyncio.to_thread(readings.counts))
+
+
+async def skip_unreachable(
+    reader: LedgerReader, campaign: int, ledger: Ledger, settings: Settings, *, observer: Observer, stop: Stop
+) -> int:
+    """Read as `count_reach`, and leave out the pending rows whose pass is not in a wallet; returns how many."""
+    await ledger.apply_exclusions(campaign)
+    skipped = 0
+    async with _read(reader, campaign, ledger, settings, observer=observer, stop=stop) as readings:
+        for rows in readings.rows(NOT_IN_WALLET):
+            skipped += await ledger.skip_rows(campaign, rows, Skip.NOT_IN_WALLET)
+    return skipped
+
+
+@asynccontextmanager
+async def _read(
+    reader: LedgerReader, campaign: int, ledger: RateLimits, settings: Settings, *, observer: Observer, stop: Stop
+) -> AsyncIterator[Readings]:
+    with Readings(settings.ledger_folder, account=account_key(settings), now=time.time()) as readings:
+        await asyncio.to_thread(readings.want, _passes(reader, campaign))
+        if readings.left:
+            await _until_stopped(_read_the_rest(readings, ledger, settings, observer), readings, stop)
+        yield readings
+
+
+def _passes(reader: LedgerReader, campaign: int) -> Iterator[tuple[str, str, int]]:
+    for row in reader.rows(campaign, frozenset({Status.PENDING})):
+        yield pass_key(row.pass_id), row.pass_id, row.row
+
+
+async def _until_stopped(reading: Coroutine[None, None, None], readings: Readings, stop: Stop) -> None:
+    work, stopped = asyncio.create_task(reading), asyncio.create_task(stop.gently.wait())
+    try:
+        await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        # Nothing is lost with the requests that are under way.
+        for task in (work, stopped):
+            task.cancel()
+        await asyncio.wait({work, stopped})
+    kept = (
+        f"{readings.passes - readings.left:,} of {readings.passes:,} passes are read, and kept for {words(FRESH_SECONDS)}. "
+        "The same command goes on from there."
+    )
+    if work.cancelled():
+        raise StoppedError(f"Interrupted. {kept}", exit_code=stop.exit_code, code="interrupted")
+    if (error := work.exception()) is not None:
+        problem = problem_of(error)
+        if isinstance(problem, SafeguardError):
+            raise type(problem)(f"{problem} {kept}", code=problem.code) from error
+        raise problem or error
+
+
+async def _read_the_rest(readings: Readings, ledger: RateLimits, settings: Settings, observer: Observer) -> None:
+    async with open_gateway(settings, observer, concurrency=TOGETHER, total_seconds=settings.timeout) as gateway:
+        pacer, origin = read_limiter(ledger, settings), ApiUrl.of(settings.api_url).origin
+        reader = ReachReader(readings, gateway=gateway, origin=origin, pacer=pacer, observer=observer, pass_key=pass_key)
+        async with asyncio.TaskGroup() as group:
+            pacing = group.create_task(pacer.run())
+            await reader.run()
+            pacing.cancel()

@@ -1,0 +1,73 @@
+"""The list of an organisation's passes, `GET /api/v1/passes?page=N`: what its answer says, as a value. Pure, and total.
+
+No page of the vendor's shows such an answer. What is assumed, each checked on every page; one that does not fit is not used:
+
+- `data` is a list of the objects that Show Pass returns, each with `id`, `attributes.status` and `attributes.extId` (null if it has none).
+- `meta.currentPage` and `meta.totalPages` are as in the vendor's list of batches; `page` counts from 1.
+- Only the last page may be empty. How many passes a page has does not matter, as long as the answer stays below 256 KiB.
+- A pass may be missing, as when others are created while pages are read: what is on no page is read by itself.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from campaign.domain.reach import Reach, reach_of_status
+from campaign.sender.responses import count, retry_after_seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassPage:
+    """`passes` are the ids of each, its own and perhaps an external one, and where it is."""
+
+    passes: tuple[tuple[tuple[str, ...], Reach], ...]
+    total_pages: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageReading:
+    """The end of one GET of a page. `misfit` says why it is no page, as a clause; empty where there is one, or none came.
+
+    `cause` is as in `domain.verdict.Fault` where no answer came.
+    """
+
+    page: PassPage | None = None
+    http_status: int | None = None
+    misfit: str = ""
+    cause: str = ""
+    retry_after_seconds: float | None = None
+
+
+def read_page(number: int, *, http_status: int, headers: Mapping[str, str], body: bytes, whole: bool, now: float) -> PageReading:
+    """What page `number` holds; arguments as for `responses.read_reply`."""
+    if http_status != 200:
+        misfit = f"it was answered {http_status}" if 300 <= http_status < 500 and http_status != 429 else ""
+        return PageReading(http_status=http_status, misfit=misfit, retry_after_seconds=retry_after_seconds(headers, now=now))
+    if count(headers, "age"):
+        return PageReading(http_status=200, misfit="the answer comes from a cache")
+    try:
+        document = orjson.loads(body) if whole else None
+    except orjson.JSONDecodeError:
+        document = None
+    page = _page_of(document, number)
+    return PageReading(page=page, http_status=200, misfit="" if page is not None else "the answer has another form than expected")
+
+
+def _page_of(document: Any, number: int) -> PassPage | None:
+    match document:
+        case {"data": list() as rows, "meta": {"currentPage": int() as current, "totalPages": int() as total}} if current == number:
+            passes = tuple(found for row in rows if (found := _pass_of(row)) is not None)
+            fits = len(passes) == len(rows) and (passes or number >= total)
+            return PassPage(passes=passes, total_pages=total) if fits else None
+        case _:
+            return None
+
+
+def _pass_of(row: Any) -> tuple[tuple[str, ...], Reach] | None:
+    match row:
+        case {"id": str() as own, "attributes": {"status": str() as status, "extId": str() | None as external}}:
+            return (own, external) if external else (own,), reach_of_status(status)
+        case _:
+            return None
