@@ -1,6 +1,8 @@
 """Results and failed rows taken away, sent again, and mended."""
 
 import asyncio
+import csv
+import gzip
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,7 @@ from campaign.simulator.config import SimulatorConfig
 from campaign.simulator.faults import Fault
 from tests.console.campaigns_given import Scene, scene
 from tests.console.waiting import until
+from tests.unit.xlsx_given import write_ods
 
 MISSING = frozenset({"pass-00002", "pass-00005", "pass-00009"})
 SOME_MISSING = SimulatorConfig(limit_per_second=0, missing=MISSING)
@@ -169,11 +172,19 @@ async def test_a_large_re_run_needs_an_approver(tmp_path: Path) -> None:
         assert await started_commands(at.given.console, "promo") == []
 
 
-@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def as_ods(failed: bytes, folder: Path) -> bytes:
+    return write_ods(folder / "failed.ods", list(csv.reader(failed.decode("utf-8-sig").splitlines()))).read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx", "ods", "csv.gz"])
 async def test_mended_rows_are_shown_first_and_then_sent_once(tmp_path: Path, kind: str) -> None:
     async with scene(tmp_path, SOME_MISSING) as at:
         await at.run("promo", 12, code=3)
-        failed = await taken(at, f"failed.{kind}")
+        failed = await taken(at, "failed.xlsx" if kind == "xlsx" else "failed.csv")
+        if kind == "ods":
+            failed = as_ods(failed, tmp_path)
+        if kind == "csv.gz":
+            failed = gzip.compress(failed)
         if kind == "csv":
             failed = failed.replace(b"pass-00002", b"pass-00002-new").replace(b"pass-00005", b"pass-00005-new")
         else:

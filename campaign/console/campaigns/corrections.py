@@ -26,7 +26,7 @@ from campaign.console.subprocesses import CommandSpec
 from campaign.console.upload_limits import LOOK_EVERY_BYTES, UPLOAD_LIMITS, check_space, form_parts, in_time, next_piece
 from campaign.domain.errors import CampaignError, UsageError
 from campaign.domain.model import Status
-from campaign.reporter.target import Format
+from campaign.loader.file_format import LIST_SUFFIXES
 
 if TYPE_CHECKING:
     from campaign.settings import Settings
@@ -111,7 +111,7 @@ MOST_OF_A_PERSON: Final = 20
 """Files that somebody has uploaded, and not yet a day ago."""
 
 MOST_MESSAGE_BYTES: Final = 20_000
-_NAME: Final = re.compile(r"[0-9a-f]{32}\.(csv|parquet|jsonl|xlsx)")
+_NAME: Final = re.compile(rf"[0-9a-f]{{32}}({'|'.join(map(re.escape, LIST_SUFFIXES))})")
 
 
 @allow(Role.SENDER, streamed=True)
@@ -172,7 +172,7 @@ async def _taken(console: Console, part: BodyPartReader, person: Person) -> Path
         HTTPRequestEntityTooLarge: it is larger than the console takes.
     """
     suffix = PurePosixPath(part.filename or "").suffix.lower()
-    if suffix not in set(Format):
+    if suffix not in LIST_SUFFIXES:
         raise UsageError(console.pages.text("campaigns.mended.kind"), code="wrong_kind_of_file")
     folder = _folder(console)
     await asyncio.to_thread(_tidy, folder)
