@@ -21,6 +21,7 @@ from campaign.app.known_results import (
 from campaign.app.list_source import CheckedList, ListSource
 from campaign.app.open_ledger import other_ledger
 from campaign.app.results_path import holds_results, may_hold_results_of, owner_of
+from campaign.app.send import account_key
 from campaign.app.session import Session
 from campaign.domain.ledger_identity import Difference, Displaced
 from campaign.domain.locations import Location
@@ -140,6 +141,8 @@ async def check_same_ledger(
             code="ledger_displaced",
             option="--moved-here",
         )
+    if sentence := other_token(record, work.settings):
+        work.warn("other_token", sentence, count=1, example=record.spec.name, in_summary=True)
     await asyncio.to_thread(_check_not_behind_results, work, record, source, results)
     if displaced is not None:
         before = displaced.before
@@ -150,6 +153,20 @@ async def check_same_ledger(
             difference=displaced.difference.value,
         )
     await work.ledger.move_here()
+
+
+def other_token(record: CampaignRecord, settings: Settings) -> str:
+    """That the campaign would go on with another token, in words; empty if not. Tokens are renewed, but one of another has other passes.
+
+    Raises:
+        UsageError: there is no token, or its file can't be read.
+    """
+    if not record.account or record.account == account_key(settings):
+        return ""
+    return (
+        f"The campaign “{sanitize_for_terminal(record.spec.name)}” was last sent with another PASSENTRY_API_KEY, or PASSENTRY_API_URL was "
+        "written in another way. It goes on with this one: make sure that it is of the same organisation."
+    )
 
 
 def _check_not_behind_results(work: Session, record: CampaignRecord, source: ListSource | None, results: Location | None) -> None:

@@ -48,7 +48,10 @@ class CampaignSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignRecord:
-    """A campaign as the ledger has it. Times are Unix seconds, 0 where there is none."""
+    """A campaign as the ledger has it. Times are Unix seconds, 0 where there is none.
+
+    `account` is the fingerprint of the API and the token that it was last sent with, empty if it never was.
+    """
 
     id: int
     spec: CampaignSpec
@@ -62,6 +65,7 @@ class CampaignRecord:
     forgotten_at: float = 0.0
     exported_at: float = 0.0
     exported_to: str = ""
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

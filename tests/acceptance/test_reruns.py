@@ -442,3 +442,18 @@ def test_a_results_file_that_is_retried_on_another_ledger_keeps_its_hours_when_i
     desk.json("retry", "list.results.csv", "--window", closed, "--time-zone", "UTC", "--no-wait", code=5, **there)
     assert desk.json("resume", "list", "--no-wait", code=5, **there)["by_status"]["pending"] == 1
     assert len(desk.sent()) == 2
+
+
+def test_another_token_is_told_of_before_it_is_sent_once_and_goes_on(desk: Desk) -> None:
+    words = ("run", str(desk.make_list(6)), "--message", MESSAGE)
+    new = "a-renewed-token"
+    first = desk.run(*words, "--limit", "2", code=5)
+    assert "other_token" not in [event["event"] for event in events(first.stderr)]
+    renewed = desk.run("resume", "list", "--limit", "2", "--json", code=5, PASSENTRY_API_KEY=new)
+    [told, begun] = [event for event in events(renewed.stderr) if event["event"] in {"other_token", "run_started"}]
+    assert (told["event"], told["level"], begun["event"]) == ("other_token", "warning", "run_started")
+    assert new not in renewed.stderr
+    assert [warning["kind"] for warning in json.loads(renewed.stdout)["warnings"]] == ["other_token"]
+    last = desk.run(*words, PASSENTRY_API_KEY=new)
+    assert "other_token" not in [event["event"] for event in events(last.stderr)]
+    assert {len(texts) for texts in desk.sent().values()} == {1}

@@ -1,5 +1,6 @@
 """Pause, go on, cancel, read back, and what the console says of commands that went wrong."""
 
+import sqlite3
 from pathlib import Path
 
 import psutil
@@ -41,6 +42,19 @@ async def test_the_owner_pauses_goes_on_and_everybody_gets_it_once(tmp_path: Pat
         ]
         page = await at.get("/campaigns/promo")
         assert "resumed it" in page.words
+
+
+async def test_another_token_than_before_is_told_of_before_it_goes_on(tmp_path: Path) -> None:
+    async with scene(tmp_path, SimulatorConfig(limit_per_second=0, missing=frozenset({"pass-00002"}))) as at:
+        await at.run("promo", 6, code=5, more=("--limit=3",))
+        pages = [at.page_of("promo", "resume"), at.page_of("promo", "again", "sure") + "?status=failed"]
+        for page in pages:
+            assert "PASSENTRY_API_KEY" not in (await at.get(page)).words
+        with sqlite3.connect(tmp_path / "campaign.db") as ledger:
+            ledger.execute("UPDATE campaigns SET account = 'of another token'")
+        ledger.close()
+        for page in pages:
+            assert "was last sent with another PASSENTRY_API_KEY" in (await at.get(page)).words
 
 
 async def test_cancelling_says_first_what_is_skipped(tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 """What the pages about campaigns have at hand; whose a campaign is, and what a person may do with it."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
 from aiohttp import web
 
+from campaign.app.ledger_checks import other_token
 from campaign.console.access import Person, Role, can_control, person_of
 from campaign.console.audit_log import owner_of
 from campaign.console.campaigns.charts import Charts
@@ -16,6 +18,7 @@ from campaign.console.console import console_of
 from campaign.console.drafts.context import TaskRunner
 from campaign.console.pages import campaign_in
 from campaign.console.store import Store
+from campaign.domain.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +75,13 @@ async def controlled_campaign(request: web.Request) -> RequestedCampaign:
     if not asked.whole:
         raise web.HTTPForbidden(text=console_of(request).pages.text("campaigns.one.not_yours"))
     return asked
+
+
+def token_note(request: web.Request, asked: RequestedCampaign) -> str:
+    """That the campaign was sent with another token than the console's, in words; empty if not, or if the console has none."""
+    with suppress(UsageError):
+        return other_token(asked.shown.view.record, console_of(request).settings)
+    return ""
 
 
 async def owners(store: Store) -> dict[str, str]:

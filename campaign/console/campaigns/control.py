@@ -7,7 +7,7 @@ from aiohttp import web
 from campaign.app.run import control
 from campaign.console.access import Role, allow
 from campaign.console.audit_log import record
-from campaign.console.campaigns.context import RequestedCampaign, check_size, context_of, controlled_campaign
+from campaign.console.campaigns.context import RequestedCampaign, check_size, context_of, controlled_campaign, token_note
 from campaign.console.console import console_of
 from campaign.console.pages import campaign_page
 from campaign.console.subprocesses import CommandSpec, start_command, started_commands
@@ -40,7 +40,7 @@ async def cancel(request: web.Request) -> web.StreamResponse:
 async def before_resume(request: web.Request) -> web.StreamResponse:
     asked = await controlled_campaign(request)
     _check(asked.shown.may_go_on, request)
-    return console_of(request).pages.respond("campaigns/resume.html", request, shown=asked.shown)
+    return console_of(request).pages.respond("campaigns/resume.html", request, shown=asked.shown, token_note=token_note(request, asked))
 
 
 @allow(Role.SENDER)

@@ -17,7 +17,7 @@ from aiohttp.multipart import MultipartReader
 from campaign.console.access import Person, Role, allow
 from campaign.console.auth import csrf
 from campaign.console.auth.authorization import check_still_allowed
-from campaign.console.campaigns.context import RequestedCampaign, check_size, context_of, controlled_campaign
+from campaign.console.campaigns.context import RequestedCampaign, check_size, context_of, controlled_campaign, token_note
 from campaign.console.campaigns.control import start
 from campaign.console.console import Console, console_of
 from campaign.console.drafts.context import TaskRunner
@@ -137,7 +137,14 @@ async def upload(request: web.Request) -> web.StreamResponse:
         raise
     others = asked.shown.view.counts.open
     return console.pages.respond(
-        "campaigns/mended_sure.html", request, shown=asked.shown, plan=plan, file=file.name, message=message, others=others
+        "campaigns/mended_sure.html",
+        request,
+        shown=asked.shown,
+        plan=plan,
+        file=file.name,
+        message=message,
+        others=others,
+        token_note=token_note(request, asked),
     )
 
 

@@ -8,7 +8,7 @@ from aiohttp import web
 from multidict import MultiMapping
 
 from campaign.console.access import Role, allow
-from campaign.console.campaigns.context import RequestedCampaign, check_size, context_of, controlled_campaign
+from campaign.console.campaigns.context import RequestedCampaign, check_size, context_of, controlled_campaign, token_note
 from campaign.console.campaigns.control import start
 from campaign.console.console import console_of
 from campaign.console.subprocesses import CommandSpec
@@ -69,7 +69,13 @@ async def ask(request: web.Request) -> web.StreamResponse:
         raise UsageError(console_of(request).pages.text("campaigns.again.none"), code="nothing_to_retry")
     others = asked.shown.view.counts.open
     return console_of(request).pages.respond(
-        "campaigns/again_sure.html", request, shown=asked.shown, chosen=chosen, count=count, others=others
+        "campaigns/again_sure.html",
+        request,
+        shown=asked.shown,
+        chosen=chosen,
+        count=count,
+        others=others,
+        token_note=token_note(request, asked),
     )
 
 

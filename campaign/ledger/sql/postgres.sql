@@ -56,13 +56,13 @@ SELECT identity::text FROM campaign.ledger;
 -- name: campaign_by_name
 SELECT c.*, coalesce((SELECT at FROM campaign.forgotten WHERE campaign = c.id), 0),
        coalesce((SELECT at FROM campaign.exported WHERE campaign = c.id), 0),
-       coalesce((SELECT file FROM campaign.exported WHERE campaign = c.id), '')
+       coalesce((SELECT file FROM campaign.exported WHERE campaign = c.id), ''), c.account
 FROM campaign.campaigns AS c WHERE c.name = %(name)s;
 
 -- name: campaigns
 SELECT c.*, coalesce((SELECT at FROM campaign.forgotten WHERE campaign = c.id), 0),
        coalesce((SELECT at FROM campaign.exported WHERE campaign = c.id), 0),
-       coalesce((SELECT file FROM campaign.exported WHERE campaign = c.id), '')
+       coalesce((SELECT file FROM campaign.exported WHERE campaign = c.id), ''), c.account
 FROM campaign.campaigns AS c ORDER BY c.id DESC;
 
 -- name: create_campaign
