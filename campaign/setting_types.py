@@ -16,6 +16,7 @@ from campaign.domain.locations import UNEXPANDED, Location, is_wrapped, place_of
 from campaign.domain.notices import Occasion, parse_addresses, parse_occasions
 from campaign.domain.query import POSTGRES
 from campaign.domain.schedule import Window, parse_window
+from campaign.sender.batches.wire import Shape
 from campaign.sender.network import Proxy
 
 UNLIMITED: Final = "unlimited"
@@ -119,6 +120,7 @@ HaltLimit = Annotated[Halt, NoDecode, BeforeValidator(lambda value: parse_halt(v
 Addresses = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(parse_addresses)]
 Occasions = Annotated[frozenset[Occasion], NoDecode, BeforeValidator(parse_occasions)]
 
+BatchShape = Annotated[Shape, NoDecode, BeforeValidator(lambda value: Shape.parse(value) if isinstance(value, str) else value)]
 WindowOfDay = Annotated[Window | None, NoDecode, BeforeValidator(lambda value: parse_window(value) if isinstance(value, str) else value)]
 LocalPath = Annotated[Path | None, BeforeValidator(_path)]
 File = Annotated[Location | None, NoDecode, BeforeValidator(_place)]

@@ -21,10 +21,12 @@ from campaign.domain.failure_guard import Halt
 from campaign.domain.notices import Occasion
 from campaign.domain.query import POSTGRES, has_password
 from campaign.sender.attempt import OnUnknown
+from campaign.sender.batches.wire import USUAL
 from campaign.sender.network import Proxy
 from campaign.setting_types import (
     UNLIMITED,
     Addresses,
+    BatchShape,
     BudgetName,
     Duration,
     File,
@@ -47,8 +49,8 @@ _READ_BY_ALL: Final = (
 NO_PASSWORDS: Final = f"--ledger: {_READ_BY_ALL} Put the whole URL into CAMPAIGN_LEDGER, or only the password into PGPASSWORD or ~/.pgpass."
 NO_PROXY_PASSWORDS: Final = f"--proxy: {_READ_BY_ALL} Put the whole URL into CAMPAIGN_PROXY, or into HTTPS_PROXY."
 _OURS: Final = re.compile(r"CAMPAIGN_|PASSENTRY_", re.IGNORECASE)
-NOT_FLAGS: Final = frozenset({"notify"})
-"""Settings that hold secrets: a command line is there for everyone on the machine to read."""
+NOT_FLAGS: Final = frozenset({"notify", "batch_shape"})
+"""Settings that hold secrets, as everyone on the machine can read a command line; and one that is about the API, as its address is."""
 ONLY_FLAGS: Final = frozenset({"moved_here"})
 """Settings about one run: a variable stays, in a crontab or a profile, and would say the same about every later run."""
 
@@ -58,6 +60,13 @@ class Engine(StrEnum):
 
     HERE = "here"
     RAY = "ray"
+
+
+class Via(StrEnum):
+    """How rows are sent: each in a request of its own, or many in one of the vendor's batches."""
+
+    SINGLE = "single"
+    BATCH = "batch"
 
 
 class Settings(BaseSettings):
@@ -82,6 +91,9 @@ class Settings(BaseSettings):
     header_row: int | None = Field(default=None, ge=1, le=1_048_576)
     results: File = None
     rate: Rate = 9.0
+    via: Via = Via.SINGLE
+    entity: str | None = Field(default=None, max_length=200)
+    batch_shape: BatchShape = USUAL
     concurrency: int | None = Field(default=None, ge=1, le=4096)
     max_attempts: int = Field(default=5, ge=1, le=100)
     max_length: int = Field(default=350, ge=1, le=5000)

@@ -48,6 +48,8 @@ class ResumeOptions(VerifyOptions, total=False):
     sample: int
     seed: int
     canary: int
+    via: str
+    entity: str
     rate: float | str
     limit: int
     yes: bool

@@ -20,6 +20,7 @@ from campaign.settings import Settings
 REMEMBERED: Final[tuple[str, ...]] = (
     *("window", "time_zone", "start_at", "not_after", "daily_cap"),
     *("baseline", "halt", "on_unknown", "quiet_period", "budget", "only_reachable"),
+    *("via", "entity"),
 )
 """Settings that a campaign is resumed with, unless they are given again: a resume at night must not send at night."""
 

@@ -5,6 +5,7 @@ from typing import Final
 MESSAGE: Final = ("query", "message", "template", "templates", "id_column", "header_row", "max_length", "lock_screen")
 SENDING: Final = (
     *("window", "time_zone", "start_at", "not_after", "no_wait", "exclude", "only_reachable", "daily_cap", "sample", "seed", "canary"),
+    *("via", "entity"),
     *("rate", "limit", "yes", "moved_here", "halt", "baseline", "on_unknown", "quiet_period", "timeout", "max_attempts", "concurrency"),
 )
 NETWORK: Final = ("budget", "proxy", "ca_file")

@@ -5,13 +5,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+from campaign.app.batches import check_can_undo, orphans
 from campaign.app.campaign_settings import Exclusions, kept_of, remembered, utc_now
 from campaign.app.campaigns import check_here
 from campaign.app.ledger_checks import check_known, check_same_ledger, warn_of_same_content
 from campaign.app.list_source import CheckedList, ListSource, find_list, opened
 from campaign.app.open_ledger import find, find_whole, open_ledger, open_reader
 from campaign.app.results_path import check_writable
-from campaign.app.send import Stop, check_access, verify
+from campaign.app.send import Stop, check_access, send, verify
 from campaign.app.session import Finished, Front, Session, session
 from campaign.app.stage import LOOK_SECONDS, Staged, look_at_the_rest, stage
 from campaign.domain.errors import StoppedError, UsageError
@@ -19,6 +20,7 @@ from campaign.domain.locations import Location, ObjectUrl, parse_location, place
 from campaign.domain.model import Status
 from campaign.insights import command_line
 from campaign.ledger.port import CampaignRecord, DesiredState
+from campaign.sender.port import Silence
 from campaign.sender.stop import End, StopReason, happens_within
 from campaign.settings import Settings
 
@@ -183,12 +185,31 @@ async def read_back(name: str, settings: Settings, front: Front) -> Finished:
         return await work.end(record, end, results, end.why)
 
 
-async def control(name: str, wanted: DesiredState, settings: Settings) -> None:
-    """Pause or cancel, whichever process is sending."""
+async def control(name: str, wanted: DesiredState, settings: Settings) -> int:
+    """Pause or cancel, whichever process is sending.
+
+    Cancelling also cancels what an earlier run left scheduled at PassEntry; returns how many rows are still there: a process that sends
+    has them, or they were released before.
+
+    Raises:
+        UsageError: there is no such campaign, or it has ended; or there is no token to cancel batches with.
+    """
     ledger = open_ledger(settings)
     reader = open_reader(settings)
     try:
-        await ledger.control(find_whole(reader, name).id, wanted)
+        record = find_whole(reader, name)
+        is_again = record.control is wanted is DesiredState.CANCELLED and reader.batches(record.id)
+        if not is_again:
+            await ledger.control(record.id, wanted)
+        if wanted is not DesiredState.CANCELLED:
+            return 0
+        await ledger.reap_dead_runners(quiet_seconds=settings.quiet_period)
+        if orphans(reader, record):
+            check_can_undo(record, orphans(reader, record), settings)
+            stop = Stop(gently=asyncio.Event(), now=asyncio.Event())
+            kept = settings.over(kept_of(record.spec.settings))
+            await send(find_whole(reader, name), ledger, reader, kept, observer=Silence(), stop=stop)
+        return sum(batch.rows for batch in reader.batches(record.id))
     finally:
         await ledger.close()
         reader.close()

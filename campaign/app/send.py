@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from campaign.app.batches import TAG, check_batch_settings, check_texts, open_batches, orphans
 from campaign.app.campaign_settings import schedule_of, utc_now
 from campaign.domain.errors import LedgerError, problem_of
 from campaign.domain.failure_guard import Halt
@@ -15,10 +16,11 @@ from campaign.domain.locations import Location
 from campaign.domain.model import Counts, Status
 from campaign.insights import CODES_OF_SIGNALS, FAULT, CampaignView, exit_code_of
 from campaign.ledger.clock import SystemClock
-from campaign.ledger.port import CampaignRecord, DesiredState, Ledger, LedgerReader, RateLimits
+from campaign.ledger.port import CampaignRecord, DesiredState, Ledger, LedgerReader, RateLimits, Runner
 from campaign.reporter.target import failed_path
 from campaign.sender.api_url import ApiUrl
 from campaign.sender.attempt import OnUnknown, Policy
+from campaign.sender.batches.pool import BatchPool, BatchSettings
 from campaign.sender.identity import IdentifyingGateway
 from campaign.sender.network import Network, network_to
 from campaign.sender.pool import Pool
@@ -27,7 +29,7 @@ from campaign.sender.rate_limiter import RateLimiter
 from campaign.sender.settings import Clocks, PoolSettings
 from campaign.sender.stop import End, Ending, StopReason, happens_within
 from campaign.sender.verify import Verifier
-from campaign.settings import Settings
+from campaign.settings import Settings, Via
 
 if TYPE_CHECKING:
     from campaign.reporter.results import Written
@@ -156,6 +158,7 @@ def check_access(settings: Settings) -> None:
     """See that the token, the URL and the network to it can be used, before anything is staged."""
     _network(settings)
     settings.token()
+    check_batch_settings(settings)
 
 
 async def send(
@@ -177,11 +180,13 @@ async def send(
     Raises:
         CampaignError: the ledger can't be used any more; the same command goes on later.
     """
-    if record.control is DesiredState.CANCELLED:
-        return End(ended=StopReason.CANCELLED)
     await ledger.reap_dead_runners(quiet_seconds=settings.quiet_period)
+    if record.control is DesiredState.CANCELLED and not orphans(reader, record):
+        return End(ended=StopReason.CANCELLED)
     if reader.outlook(record.id).finished:
         return End(ended=StopReason.FINISHED)
+    if settings.via is Via.BATCH and record.control is not DesiredState.CANCELLED:
+        check_texts(record, reader)
     pool_settings = _pool_settings(record, reader, settings, only)
     runner = await ledger.register_runner(
         record.id,
@@ -192,24 +197,13 @@ async def send(
     )
     try:
         async with open_gateway(settings, observer, concurrency=pool_settings.workers, total_seconds=settings.timeout) as gateway:
-
-            async def run(limit: int | None, rows: Rows | None) -> End:
-                pool = Pool(
-                    ledger=ledger,
-                    reader=reader,
-                    gateway=gateway,
-                    observer=observer,
-                    runner=runner,
-                    settings=replace(pool_settings, limit=limit, only=pool_settings.only if rows is None else rows),
-                    clocks=Clocks(wall=CLOCK.wall, ticks=CLOCK.ticks),
-                )
-                return await pool.run(stop=stop.gently, stop_now=stop.now)
+            sending = _Sending(record, ledger, reader, settings, observer, stop, runner, gateway, pool_settings)
 
             async def choose(count: int) -> Rows:
                 return await asyncio.to_thread(next_rows, record.id, reader, pool_settings, count)
 
             end = await send_carefully(
-                run,
+                sending.run,
                 choose,
                 lambda: reader.counts(record.id),
                 canary=settings.canary,
@@ -224,6 +218,67 @@ async def send(
         raise
     await ledger.deregister_runner(runner, _in_a_word(end, stop))
     return end
+
+
+@dataclass(frozen=True, slots=True)
+class _Sending:
+    """One registered runner's sending, once for a canary and once for the rest."""
+
+    record: CampaignRecord
+    ledger: Ledger
+    reader: LedgerReader
+    settings: Settings
+    observer: Observer
+    stop: Stop
+    runner: Runner
+    gateway: "HttpGateway"
+    pool_settings: PoolSettings
+
+    async def run(self, limit: int | None, rows: Rows | None) -> End:
+        run_settings = replace(self.pool_settings, limit=limit, only=self.pool_settings.only if rows is None else rows)
+        is_cancelled = self.record.control is DesiredState.CANCELLED
+        if self.settings.via is Via.BATCH and not is_cancelled:
+            return await self._by_batches(run_settings, creates=True)
+        end = End(ended=StopReason.BATCHES_LEFT)
+        while end.ended is StopReason.BATCHES_LEFT:
+            # What an earlier run left in batches is ended before its rows are sent otherwise.
+            if orphans(self.reader, self.record):
+                end = await self._by_batches(run_settings, creates=False)
+                if end.ended is not StopReason.FINISHED:
+                    return end
+            if is_cancelled:
+                return End(ended=StopReason.CANCELLED)
+            end = await self._one_by_one(run_settings)
+        return end
+
+    async def _by_batches(self, run_settings: PoolSettings, *, creates: bool) -> End:
+        settings = self.settings
+        async with open_batches(settings) as batches:
+            pool = BatchPool(
+                ledger=self.ledger,
+                reader=self.reader,
+                gateway=self.gateway,
+                batch_gateway=batches,
+                observer=self.observer,
+                runner=self.runner,
+                settings=run_settings,
+                batches=BatchSettings(entity=settings.entity or "", creates=creates, shape=settings.batch_shape, tag=TAG),
+                clocks=Clocks(wall=CLOCK.wall, ticks=CLOCK.ticks),
+                campaign=self.record.spec.name,
+            )
+            return await pool.run(stop=self.stop.gently, stop_now=self.stop.now)
+
+    async def _one_by_one(self, run_settings: PoolSettings) -> End:
+        pool = Pool(
+            ledger=self.ledger,
+            reader=self.reader,
+            gateway=self.gateway,
+            observer=self.observer,
+            runner=self.runner,
+            settings=run_settings,
+            clocks=Clocks(wall=CLOCK.wall, ticks=CLOCK.ticks),
+        )
+        return await pool.run(stop=self.stop.gently, stop_now=self.stop.now)
 
 
 def _in_a_word(end: End, stop: Stop) -> str:

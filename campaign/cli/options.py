@@ -44,6 +44,13 @@ OPTIONS: Final[dict[str, Any]] = {
         "NAME",
         _SENDING,
     ),
+    "via": _option(
+        str,
+        "How to send: single (default), one request per row, or batch, by PassEntry's batches (unconfirmed).",
+        "WAY",
+        _SENDING,
+    ),
+    "entity": _option(str, "For batches: the ID of your entity at PassEntry.", "ID", _SENDING),
     "limit": _option(str, "Stop after this many sends; the rest can be sent later.", "NUMBER", _SENDING),
     "window": _option(str, "Hours of the day in which to send; may span midnight.", "09:00-20:00", _WHEN),
     "time_zone": _option(

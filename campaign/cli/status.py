@@ -87,13 +87,15 @@ def cancel(name: OneName, *, settings: "Settings") -> None:
         from campaign.cli.terminal import require_agreement
 
         require_agreement(f"Cancel “{name}” for good? Rows not sent yet will never be sent.", "cancel")
-    _control(name, DesiredState.CANCELLED, settings)
+    left = _control(name, DesiredState.CANCELLED, settings)
     export = command_line("report", name, "--output", "FILE", ledger=settings.ledger_to_name)
+    if left:
+        typer.echo(f"{left:,} rows are in batches at PassEntry that were released before, or that a process is cancelling now.")
     typer.echo(f"The campaign “{name}” is cancelled for good. To write its results to a file:\n    {export}")
 
 
-def _control(name: str, wanted: "DesiredState", settings: "Settings") -> None:
+def _control(name: str, wanted: "DesiredState", settings: "Settings") -> int:
     from campaign.app.run import control
     from campaign.cli.process import run_loop
 
-    run_loop(control(name, wanted, settings))
+    return run_loop(control(name, wanted, settings))

@@ -21,6 +21,16 @@ _TAG: Final = re.compile(r"<[^<>]{1,2000}>")
 FORBIDDEN: Final = "forbidden"
 """The reason of a 403, unless a web page says it."""
 
+EARLIER_ATTEMPT: Final = "earlier_attempt"
+"""The reason of a row that the API refused, or that is out of tries, while an earlier attempt may have arrived."""
+
+NO_REPORT: Final = "no_delivery_report"
+NOT_REPORTED: Final = "not_in_delivery_report"
+BATCH_FAILED: Final = "batch_failed"
+BATCH_CANCELLED: Final = "batch_cancelled"
+BATCH_DOUBTS: Final = frozenset({NO_REPORT, NOT_REPORTED, BATCH_FAILED, BATCH_CANCELLED})
+"""Why a row that went out in a batch is in doubt. No page says that a batch sets `latestMessage`, so an absent text proves nothing."""
+
 DELIVERED_VALUE: Final = "delivered"
 """The only `meta.notifications.status` that says the message was handed to the wallet's push service."""
 
@@ -333,7 +343,7 @@ def after_reading(conclusion: Resolution, *, reason: str, tries: int, max_attemp
     """What becomes of a row after a conclusion: one whose every try provably did not arrive is given up after the last.
 
     One that was refused as forbidden, by whomever, and did not arrive, is given up at once: it is the row's own refusal. So is one for its
-    content, the second time: a gateway may refuse for a moment.
+    content, the second time: a gateway may refuse for a moment. One that went out in a batch stays in doubt unless it is seen to be there.
 
     Args:
         conclusion: of the reading.
@@ -341,6 +351,8 @@ def after_reading(conclusion: Resolution, *, reason: str, tries: int, max_attemp
         tries: attempts held against the row so far.
         max_attempts: how many it may have.
     """
+    if reason in BATCH_DOUBTS and conclusion.status is not Status.ACCEPTED:
+        return Resolution(status=Status.UNKNOWN, reason=reason)
     own = reason == FORBIDDEN or (reason in REFUSALS and tries > 1)
     if conclusion.status is Status.PENDING and (own or tries >= max_attempts):
         return Resolution(status=Status.FAILED, reason=reason)

@@ -156,7 +156,7 @@ class Supervisor:
         match end.ended:
             case StopReason.LEASE_LOST:
                 return Broken(why=end.why or "Its lease was over, and others have taken its rows over.")
-            case StopReason.INTERRUPTED:
+            case StopReason.INTERRUPTED | StopReason.BATCHES_LEFT:
                 return Broken(why="Something other than this command stopped it.")
             case (
                 StopReason.SAFEGUARD

@@ -11,19 +11,9 @@ from importlib.metadata import version
 from campaign.app.open_ledger import find_whole, open_ledger, open_reader
 from campaign.app.send import Stop, send
 from campaign.domain.errors import UsageError, fault_of, problem_of
-from campaign.domain.model import Settlement
 from campaign.engine.protocol import SILENCE_SECONDS, Broken, Order
+from campaign.sender.port import Silence
 from campaign.sender.stop import End, happens_within
-
-
-class Silence:
-    """`sender.port.Observer`; progress is in the ledger."""
-
-    def settled(self, settlement: Settlement) -> None:
-        pass
-
-    def event(self, name: str, **details: object) -> None:
-        pass
 
 
 class Worker:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from campaign.domain.batches import Batch
 from campaign.domain.ledger_identity import Displaced
 from campaign.domain.model import Claim, Counts, ResultRow, Settlement, Skip, StagedRow, Status
 from campaign.domain.pacing import Slots
@@ -138,6 +139,33 @@ class Sending(Protocol):
         """Pause, go on, or cancel: cancelling leaves every pending row out."""
 
 
+class Batches(Protocol):
+    """To send rows together, by the vendor's batches. A batch belongs to the runner that claimed or adopted it until that one ends."""
+
+    async def claim_batch(
+        self, runner: Runner, limit: int, terms: ClaimFilter, *, name: str, entity: str
+    ) -> tuple[Batch, list[Claim]] | None:
+        """Take rows as `claim` does, and record them as one batch; None where no row is due.
+
+        A runner that dies leaves rows of a batch `sending`: they are found again with their batch, and are not lost to `unknown`.
+        """
+
+    async def adopt_batches(self, runner: Runner) -> list[Batch]:
+        """Take over the campaign's batches that nobody works on; returns all that are this runner's, oldest first."""
+
+    async def batch_claims(self, batch: Batch) -> list[Claim]:
+        """The rows of a batch that have no outcome yet."""
+
+    async def record_batch(self, runner: Runner, batch: Batch) -> bool:
+        """Record where a batch stands; False if it is no longer this runner's, and nothing may be done about it."""
+
+    async def settle_batch(self, runner: Runner, batch: Batch, settlements: Sequence[Settlement]) -> bool:
+        """Record how rows of a batch ended; False, and nothing changed, if the batch is no longer this runner's."""
+
+    async def release_batch(self, runner: Runner, batch: Batch) -> bool:
+        """Give back the rows that have no outcome, of which surely nothing was sent, and end the batch; False as above."""
+
+
 class RateLimits(Protocol):
     """One rate for everyone with the same key, a fingerprint of the API and the token, or of the API and the name of `--budget`."""
 
@@ -207,7 +235,7 @@ class Maintenance(Protocol):
         """From now on this file on this machine is the one that is sent from."""
 
 
-class Ledger(Staging, Sending, RateLimits, Verification, Maintenance, Protocol):
+class Ledger(Staging, Sending, Batches, RateLimits, Verification, Maintenance, Protocol):
     """A ledger, open for staging and sending."""
 
     async def close(self) -> None:
@@ -244,6 +272,12 @@ class LedgerReader(Protocol):
 
     def outlook(self, campaign: int) -> PendingWork:
         """What is left to do, found without counting."""
+
+    def batches(self, campaign: int) -> list[Batch]:
+        """The campaign's batches that have not ended, oldest first."""
+
+    def first_with_text(self, campaign: int, text: str) -> int | None:
+        """The first row that is, or may still become, pending and whose message holds a text."""
 
     def recent_rate(self, campaign: int) -> float:
         """Attempts of the campaign a second, by whichever process, that ended in the last ten seconds."""

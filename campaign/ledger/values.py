@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import orjson
 
+from campaign.domain.batches import Batch, BatchState
 from campaign.domain.model import OPEN, UNSENT, Claim, Outcome, ResultRow, Settlement, StagedBatch, StagedRow, Status
 from campaign.domain.standing import Standing
 from campaign.ledger.port import CampaignRecord, CampaignSpec, DesiredState, Sends, UnverifiedRow
@@ -44,6 +45,55 @@ def staged_plain(campaign: int, batch: StagedBatch) -> list[Any]:
     numbers = batch.numbers
     columns = (repeat(campaign, len(numbers)), numbers, batch.pass_ids, batch.pass_keys, batch.messages, batch.cells, batch.zones)
     return list(chain.from_iterable(zip(*columns, strict=True)))
+
+
+def claim_of(campaign: int, values: Sequence[Any]) -> Claim:
+    """A claim from what `claimable` and `batch_claims` find of its row."""
+    row, fence, pass_id, message, attempts, tries, zone, http_status, in_doubt = values
+    return Claim(
+        campaign=campaign,
+        row=row,
+        fence=fence,
+        pass_id=pass_id,
+        message=message,
+        attempts=attempts,
+        tries=tries,
+        zone=zone,
+        http_status=http_status,
+        in_doubt=bool(in_doubt),
+    )
+
+
+def batches(found: Iterable[Sequence[Any]]) -> list[Batch]:
+    """What the statement `batches` finds."""
+    return [
+        Batch(
+            id=batch,
+            campaign=campaign,
+            name=name,
+            entity=entity,
+            state=BatchState(state),
+            rows=count,
+            remote_id=remote_id,
+            creates=creates,
+            scheduled_at=scheduled_at,
+            released_at=released_at,
+            worked_on=bool(worked_on),
+        )
+        for batch, campaign, name, entity, state, count, remote_id, creates, scheduled_at, released_at, worked_on in found
+    ]
+
+
+def batch_values(batch: Batch, *, ended: bool = False) -> dict[str, Any]:
+    """What `record_batch` takes, but for the runner."""
+    return {
+        "batch": batch.id,
+        "state": (BatchState.ENDED if ended else batch.state).value,
+        "remote_id": batch.remote_id,
+        "creates": batch.creates,
+        "scheduled_at": batch.scheduled_at,
+        "released_at": batch.released_at,
+    }
 
 
 def settled(settlement: Settlement, now: float) -> tuple[Any, ...]:

@@ -54,6 +54,12 @@ _WORDS: Final[dict[str, str]] = {
     "unreadable_status": "the results file does not say clearly what became of the row",
     "lost": "the program was stopped before the answer was recorded",
     "earlier_attempt": "an earlier attempt may have arrived; the last one did not",
+    # What became of a batch
+    "refused_by_batch": "PassEntry refused the pass or the message in a batch",
+    "no_delivery_report": "PassEntry sent the batch and showed no delivery report",
+    "not_in_delivery_report": "the delivery report of the batch does not name the pass",
+    "batch_failed": "PassEntry says that the batch failed, and not what became of the row",
+    "batch_cancelled": "somebody else cancelled the batch at PassEntry",
     # What reading back could not settle
     "unreadable": "the pass could not be read back",
     "no_latest_message": "PassEntry does not tell which message the pass holds",
@@ -75,6 +81,7 @@ _ENDED: Final[dict[str, str]] = {
     "fault": "A fault of the program broke it off.",
     "safeguard": "A safeguard stopped it.",
     "superseded": "Another process has taken over its rows.",
+    "batches_left": "Batches were left at PassEntry.",
     "": "Its process was killed, or the machine went down.",
 }
 
@@ -131,6 +138,7 @@ _BY_REASON: Final[dict[tuple[Status, str], str]] = {
     (Status.FAILED, "http_409"): _REFUSED,
     (Status.FAILED, "http_413"): _REFUSED,
     (Status.FAILED, "http_422"): _REFUSED,
+    (Status.FAILED, "refused_by_batch"): _REFUSED,
     (Status.UNKNOWN, "other_message"): _NOBODY_KNOWS,
     (Status.UNKNOWN, "same_text_before"): _NOBODY_KNOWS,
     (Status.UNKNOWN, "no_latest_message"): _NOBODY_KNOWS,

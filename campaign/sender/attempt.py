@@ -2,14 +2,11 @@
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final, assert_never
+from typing import assert_never
 
 from campaign.domain.model import Claim, Outcome, Settlement, Status
 from campaign.domain.pacing import delay_seconds
-from campaign.domain.verdict import AttemptOutcome, Evidence, Fault, Reply, status_after
-
-EARLIER_ATTEMPT: Final = "earlier_attempt"
-"""The reason of a row that the API refused, or that is out of tries, while an earlier attempt may have arrived."""
+from campaign.domain.verdict import EARLIER_ATTEMPT, AttemptOutcome, Evidence, Fault, Reply, status_after
 
 
 class OnUnknown(StrEnum):

@@ -103,12 +103,7 @@ class HttpGateway:
             )
             for _ in range(2)
         ]
-        headers = {
-            "Authorization": f"Bearer {self._token}",
-            "Accept": "application/json",
-            "Accept-Encoding": "identity",
-            "User-Agent": f"campaign/{version('campaign')}",
-        }
+        headers = headers_of(self._token)
         sends, reads = (Wire(connector, self._origin, headers, self._network.proxy) for connector in self._connectors)
         self._wires = sends, reads
         return self
@@ -168,7 +163,7 @@ class HttpGateway:
             return PassReading(latest=Latest.UNREADABLE, error=f"Nothing was read: {problem}.")
         async with self._reads:
             try:
-                answer = await wire.get(path, NOT_FROM_A_CACHE, self._read_timeout)
+                answer = await wire.ask("GET", path, self._read_timeout, headers=NOT_FROM_A_CACHE)
             except Exception as error:  # noqa: BLE001 - as in `send`
                 fault = self._fault(error, written=True)
                 return PassReading(latest=Latest.UNREADABLE, error=fault.error, cause=fault.cause)
@@ -189,7 +184,7 @@ class HttpGateway:
         _, wire = self._opened()
         async with self._reads:
             try:
-                answer = await wire.get(self._endpoint.page_path(number), NOT_FROM_A_CACHE, self._read_timeout)
+                answer = await wire.ask("GET", self._endpoint.page_path(number), self._read_timeout, headers=NOT_FROM_A_CACHE)
             except Exception as error:  # noqa: BLE001 - as in `send`
                 return PageReading(cause=self._fault(error, written=True).cause)
         with answer:
@@ -217,6 +212,12 @@ class HttpGateway:
         if self._wires is None:
             raise RuntimeError("The gateway is used outside of its “async with”.")
         return self._wires
+
+
+def headers_of(token: str) -> dict[str, str]:
+    """What every request carries; without a token it is not for the API."""
+    login = {"Authorization": f"Bearer {token}", "Accept": "application/json"} if token else {}
+    return login | {"Accept-Encoding": "identity", "User-Agent": f"campaign/{version('campaign')}"}
 
 
 class LoopbackResolver(ThreadedResolver):

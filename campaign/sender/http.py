@@ -33,7 +33,7 @@ READ_BUFFER_BYTES: Final = 64 * 1024
 
 
 class TooLongError(Exception):
-    """The answer's body is longer than LONGEST_BODY_BYTES."""
+    """The answer's body is longer than it may be."""
 
 
 class NotConnectedError(ClientConnectionError):
@@ -145,17 +145,22 @@ class Wire:
         size = f"Content-Length: {len(body.json)}\r\nContent-Type: application/json\r\n\r\n"
         return await self._exchange(f"POST {self._target}{path} HTTP/1.1\r\n{self._headers}{size}".encode("ascii"), body, limits)
 
-    async def get(self, path: str, headers: str, limits: ClientTimeout) -> Answer:
-        """The same without a body; `headers` are more lines, each with its end."""
-        return await self._exchange(
-            f"GET {self._target}{path} HTTP/1.1\r\n{self._headers}{headers}\r\n".encode("ascii"), SingleUseBody(b""), limits
-        )
+    async def ask(
+        self, method: str, path: str, limits: ClientTimeout, *, headers: str = "", most_bytes: int = LONGEST_BODY_BYTES
+    ) -> Answer:
+        """A request without a body; `headers` are more lines, each with its end; the answer may have so many bytes.
 
-    async def _exchange(self, head: bytes, body: SingleUseBody, limits: ClientTimeout) -> Answer:
+        Raises as `post` does.
+        """
+        head = f"{method} {self._target}{path} HTTP/1.1\r\n{self._headers}{headers}"
+        length = "" if method == "GET" else "Content-Length: 0\r\n"
+        return await self._exchange(f"{head}{length}\r\n".encode("ascii"), SingleUseBody(b""), limits, most_bytes=most_bytes)
+
+    async def _exchange(self, head: bytes, body: SingleUseBody, limits: ClientTimeout, *, most_bytes: int = LONGEST_BODY_BYTES) -> Answer:
         answer = Answer()
         try:
             async with asyncio.timeout(limits.total):
-                await self._on_a_connection(head, body, limits, answer)
+                await self._on_a_connection(head, body, limits, answer, most_bytes)
         except Exception as error:
             # A hostile body has many ways; whichever it is, the status that came stays known.
             if not answer.status:
@@ -163,7 +168,7 @@ class Wire:
             answer.broken = error
         return answer
 
-    async def _on_a_connection(self, head: bytes, body: SingleUseBody, limits: ClientTimeout, answer: Answer) -> None:
+    async def _on_a_connection(self, head: bytes, body: SingleUseBody, limits: ClientTimeout, answer: Answer, most_bytes: int) -> None:
         try:
             connection = await self._connector.connect(self._where_to, [], limits)
         except Exception as error:
@@ -179,7 +184,7 @@ class Wire:
                 raise ClientConnectionResetError("The connection held an answer that nobody had asked for.")
             body.write(head, protocol.transport)
             content = await _begin(protocol, answer)
-            await receive(content, answer)
+            await receive(content, answer, most_bytes)
             if content.is_eof():
                 answer.connection = connection
         finally:
@@ -197,22 +202,22 @@ async def _begin(protocol: ResponseHandler, answer: Answer) -> StreamReader:
             return content
 
 
-async def receive(content: StreamReader, answer: Answer) -> None:
-    """Read the body into the answer, as far as it comes and no further than LONGEST_BODY_BYTES."""
-    if content.is_eof() and content.total_bytes <= LONGEST_BODY_BYTES:
+async def receive(content: StreamReader, answer: Answer, most_bytes: int) -> None:
+    """Read the body into the answer, as far as it comes and no further than `most_bytes`."""
+    if content.is_eof() and content.total_bytes <= most_bytes:
         # It came in one piece with its head, as nearly all do.
         answer.body = content.read_nowait()
         return
     chunks: list[bytes] = []
     size = 0
     try:
-        while size <= LONGEST_BODY_BYTES and not content.at_eof():
+        while size <= most_bytes and not content.at_eof():
             chunk = await content.readany()
             chunks.append(chunk)
             size += len(chunk)
     finally:
-        answer.body = b"".join(chunks)[:LONGEST_BODY_BYTES]
-    if size > LONGEST_BODY_BYTES:
+        answer.body = b"".join(chunks)[:most_bytes]
+    if size > most_bytes:
         raise TooLongError
 
 

@@ -8,10 +8,11 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
-from campaign.domain.model import Claim, Skip
-from campaign.ledger.port import DesiredState, Ledger, LedgerReader, PendingWork, Runner
+from campaign.domain.model import Claim
+from campaign.ledger.port import Ledger, LedgerReader, PendingWork, Runner
 from campaign.sender.baselines import Baselines
-from campaign.sender.executor import LEASE_OVER, AttemptExecutor, SendWindow, Workers
+from campaign.sender.control import Control
+from campaign.sender.executor import AttemptExecutor, SendWindow, Workers
 from campaign.sender.identity import NO_PASS, IdentifyingGateway
 from campaign.sender.lease import MARGIN_SECONDS, TAKEN_OVER, LeaseKeeper
 from campaign.sender.port import Gateway, Observer
@@ -23,9 +24,6 @@ from campaign.sender.stop import End, Ending, StopReason, happens_within
 from campaign.sender.verify import Verifier
 
 DRAIN_SECONDS: Final = 10.0
-LOOK_SECONDS: Final = 0.4
-LOOKS_FOR_THE_DEAD: Final = 3
-"""Of so many looks one is for dead runners, too: what they have left waits for its quiet period anyway."""
 IDLE_SECONDS: Final = 0.1
 
 
@@ -103,9 +101,19 @@ class Pool:
             campaign=self._runner.campaign,
             max_attempts=self._settings.policy.max_attempts,
         )
+        control = Control(
+            ledger=self._ledger,
+            reader=self._reader,
+            runner=self._runner,
+            observer=self._observer,
+            heart=self._heart,
+            timing=self._timing,
+            ending=self._ending,
+            doubts_are_due=verifier.tell_due,
+        )
         async with asyncio.TaskGroup() as group:
             recorder = group.create_task(self._recorder.run())
-            works = (self._heart.run(), self._watch(stop, verifier), read_pacer.run(), verifier.run())
+            works = (self._heart.run(), control.run(stop), read_pacer.run(), verifier.run())
             helpers = [group.create_task(work) for work in works]
             if self._pacer is not None:
                 helpers.append(group.create_task(self._pacer.run()))
@@ -203,6 +211,8 @@ class Pool:
         if self._workers.busy:
             return False
         outlook = await asyncio.to_thread(self._reader.outlook, self._runner.campaign)
+        if outlook.sending and any(not batch.worked_on for batch in await asyncio.to_thread(self._reader.batches, self._runner.campaign)):
+            self._ending.come(StopReason.BATCHES_LEFT)
         self._timing.zones = await asyncio.to_thread(self._reader.pending_zones, self._runner.campaign, self._settings.only)
         opens_at = self._timing.opens_at() if outlook.pending_in_seconds is not None else None
         busy = outlook.sending or (outlook.pending_in_seconds is not None and opens_at is None)
@@ -221,33 +231,6 @@ class Pool:
             self._observer.event("waiting_for_its_time", until=opens_at.isoformat(timespec="minutes"))
         if not self._settings.wait and not outlook.sending and outlook.doubt_in_seconds is None:
             self._ending.come(StopReason.OUTSIDE_WINDOW)
-
-    async def _watch(self, stop: asyncio.Event, verifier: Verifier) -> None:
-        """Hear of what others want of this run: signals, pause and cancel, the death of other runners."""
-        looks = 0
-        while not await happens_within(stop, LOOK_SECONDS):
-            looks += 1
-            if looks % LOOKS_FOR_THE_DEAD == 1 and (lost := await self._ledger.reap_dead_runners(quiet_seconds=self._runner.quiet_seconds)):
-                self._observer.event("rows_of_a_dead_runner", rows=lost)
-            # Somebody may have corrected a row meanwhile, into a zone that there was not.
-            self._timing.zones, outlook = await asyncio.to_thread(self._look)
-            if self._timing.is_over() and (expired := await self._ledger.skip_pending(self._runner.campaign, Skip.EXPIRED)):
-                self._observer.event("expired", rows=expired)
-            if outlook.doubt_in_seconds is not None and outlook.doubt_in_seconds <= 0:
-                verifier.tell_due()
-            if outlook.control is DesiredState.PAUSED:
-                self._ending.come(StopReason.PAUSED)
-            elif outlook.control is DesiredState.CANCELLED:
-                self._ending.come(StopReason.CANCELLED)
-            elif self._heart.lost:
-                self._ending.come(StopReason.LEASE_LOST, TAKEN_OVER)
-            elif not self._heart.is_held():
-                self._ending.come(StopReason.LEASE_LOST, LEASE_OVER)
-        self._ending.come(StopReason.INTERRUPTED)
-
-    def _look(self) -> tuple[tuple[str, ...], PendingWork]:
-        """Both in one go: each way to a thread and back costs more than what is asked there."""
-        return self._reader.zones(self._runner.campaign), self._reader.outlook(self._runner.campaign)
 
     async def _drain(self, rows: ClaimPrefetcher | Baselines, stop_now: asyncio.Event) -> None:
         held = [self._held] if self._held is not None else []

@@ -31,3 +31,13 @@ class Observer(Protocol):
 
     def event(self, name: str, **details: object) -> None:
         """Something that a person may want to know of, in snake_case, happened to the run."""
+
+
+class Silence:
+    """An observer for a run that nobody watches: its progress is in the ledger."""
+
+    def settled(self, settlement: Settlement) -> None:
+        pass
+
+    def event(self, name: str, **details: object) -> None:
+        pass

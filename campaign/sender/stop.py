@@ -14,6 +14,7 @@ class StopReason(StrEnum):
     INTERRUPTED = "interrupted"
     SAFEGUARD = "safeguard"
     LEASE_LOST = "superseded"
+    BATCHES_LEFT = "batches_left"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

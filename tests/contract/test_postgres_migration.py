@@ -11,7 +11,6 @@ from campaign.domain.model import Status
 from campaign.ledger.postgres import PostgresLedger, PostgresReader
 from campaign.ledger.postgres.connection import parse
 from campaign.ledger.postgres.schema import SCHEMA_VERSION, prepare
-from campaign.ledger.sql_loader import script
 from tests.contract.given import campaign_of, staged
 from tests.contract.postgres_server import ASKED_FOR_A_PASSWORD, Server
 from tests.errors import raises
@@ -48,8 +47,8 @@ def old_ledger(server: Server, database: str, version: int) -> None:
 
 
 def grants_of_old() -> str:
-    """The rights of version 1, as psql would put the name in."""
-    return script("postgres_role.sql").replace(':"role"', ROLE)
+    """The rights of versions 1 to 3, as psql would put the name in."""
+    return (OLD / "role-of-postgres-3.sql").read_text(encoding="utf-8").replace(':"role"', ROLE)
 
 
 @pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))

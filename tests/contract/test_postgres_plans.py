@@ -37,7 +37,7 @@ VALUES: dict[str, Any] = {
     "hold": 30.0, "status": "failed", "statuses": ["failed"], "reasons": [], "http_statuses": [], "reason": "x", "held_until": 1.0,
     "due_in": 1.0, "known": True, "text": "a", "pass_status": "", "device_type": "", "rows": list(ALL), "fences": [1] * 500,
     "pass_keys": [f"p{row}" for row in ALL], "messages": ["New"] * 500, "api": "", "quiet": 1.0, "within": 10.0, "lease": 30.0,
-    "activity": "", "ended": "", "cut": [1], "late": [2],
+    "activity": "", "batch": None, "ended": "", "cut": [1], "late": [2],
 }  # fmt: skip
 
 

@@ -44,6 +44,11 @@ from campaign.ledger.sqlite.connection import SQL, connect, prepare
         ("result_columns", "sqlite_autoindex_rows_1"),
         ("attempts_by_row", "attempts_by_row"),
         ("runners_at_work", "runners_at_work"),
+        ("batches", "batches_at_work"),
+        ("adopt_batches", "batches_at_work"),
+        ("leave_batches", "batches_at_work"),
+        ("batch_claims", "sqlite_autoindex_rows_1"),
+        ("release_batch", "sqlite_autoindex_rows_1"),
     ],
 )
 def test_a_hot_statement_searches_by_its_index(tmp_path: Path, statement: str, index: str) -> None:

@@ -20,9 +20,10 @@ from campaign.engine import supervisor as team_module
 from campaign.engine import worker as worker_module
 from campaign.engine.protocol import Broken, LostError, Order, WorkerHandle, check_settings, order_of
 from campaign.engine.supervisor import STRIKES, Supervisor, Work
-from campaign.engine.worker import Silence, Worker
+from campaign.engine.worker import Worker
 from campaign.ledger.port import CampaignRecord, DesiredState
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
+from campaign.sender.port import Silence
 from campaign.sender.stop import End, StopReason
 from campaign.settings import GivenSettings, Settings
 from campaign.simulator.client import SimulatorClient

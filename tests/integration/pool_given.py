@@ -45,6 +45,7 @@ class Rig:
     simulator: Simulator
     ledger: SqliteLedger
     reader: LedgerReader
+    folder: Path
     log: Log = field(default_factory=Log)
     clock: Clock = field(default_factory=SystemClock)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
@@ -118,7 +119,7 @@ async def rig(folder: Path, *, clock: Clock | None = None, timeout_seconds: floa
         clock = clock or SystemClock()
         ledger = SqliteLedger(folder / "campaign.db", clock=clock)
         reader = SqliteReader(folder / "campaign.db", clock=clock)
-        given = Rig(simulator=simulator, ledger=ledger, reader=reader, clock=clock, timeout_seconds=timeout_seconds)
+        given = Rig(simulator=simulator, ledger=ledger, reader=reader, folder=folder, clock=clock, timeout_seconds=timeout_seconds)
         try:
             yield given
         finally:

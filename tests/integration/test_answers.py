@@ -13,10 +13,10 @@ import pytest
 
 from campaign.domain.failure_guard import FIRST_REFUSED, FOREIGN_ANSWERS, FOREIGN_SENDS, MOST_REFUSED
 from campaign.domain.model import Status
-from campaign.domain.verdict import Evidence, Latest, PassReading, Reply, Signature, rule_of
+from campaign.domain.verdict import EARLIER_ATTEMPT, Evidence, Latest, PassReading, Reply, Signature, rule_of
 from campaign.domain.verdict import Fault as Failure
 from campaign.ledger.port import CampaignRecord
-from campaign.sender.attempt import EARLIER_ATTEMPT, OnUnknown, Policy
+from campaign.sender.attempt import OnUnknown, Policy
 from campaign.sender.gateway import HttpGateway
 from campaign.sender.port import InFlight
 from campaign.sender.settings import UNPACED_WORKERS

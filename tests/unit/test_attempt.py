@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from campaign.domain.model import Claim, Event, Outcome, Settlement, Status, allowed
 from campaign.domain.pacing import LONGEST_RETRY_AFTER_SECONDS
-from campaign.domain.verdict import Evidence, Fault, Reply, Signature, classify
-from campaign.sender.attempt import EARLIER_ATTEMPT, OnUnknown, Policy, settle_attempt
+from campaign.domain.verdict import EARLIER_ATTEMPT, Evidence, Fault, Reply, Signature, classify
+from campaign.sender.attempt import OnUnknown, Policy, settle_attempt
 
 SENT_AT = 1_800_000_000.0
 DELIVERED = Reply(http_status=200, notification_status="delivered", notification_message="Delivered succesfully")

@@ -15,7 +15,7 @@ from campaign.domain.failure_guard import Halt
 from campaign.domain.notices import Occasion
 from campaign.domain.schedule import parse_window
 from campaign.sender.attempt import OnUnknown
-from campaign.settings import ONLY_FLAGS, Engine, GivenSettings, Settings
+from campaign.settings import ONLY_FLAGS, Engine, GivenSettings, Settings, Via
 from tests.errors import raises
 
 NOT_SETTINGS = {
@@ -40,6 +40,8 @@ CASES: dict[str, tuple[str, str, Any, list[tuple[str, Any]]]] = {
     "max_length": ("--max-length", "CAMPAIGN_MAX_LENGTH", 350, [("1", 1), ("2", 2), ("3", 3)]),
     "lock_screen": ("--lock-screen", "CAMPAIGN_LOCK_SCREEN", 140, [("1", 1), ("2", 2), ("3", 3)]),
     "rate": ("--rate", "CAMPAIGN_RATE", 9.0, [("1", 1.0), ("2.5", 2.5), ("unlimited", None)]),
+    "via": ("--via", "CAMPAIGN_VIA", Via.SINGLE, [("batch", Via.BATCH), ("single", Via.SINGLE), ("batch", Via.BATCH)]),
+    "entity": ("--entity", "CAMPAIGN_ENTITY", None, [("a", "a"), ("b", "b"), ("c", "c")]),
     "limit": ("--limit", "CAMPAIGN_LIMIT", None, [("1", 1), ("2", 2), ("3", 3)]),
     "halt": ("--halt", "CAMPAIGN_HALT", Halt(), [("5", Halt(count=5)), ("20%", Halt(share=0.2)), ("7", Halt(count=7))]),
     "on_unknown": (

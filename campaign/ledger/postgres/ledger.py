@@ -7,18 +7,20 @@ frozen or cut off keeps nobody waiting, and who was overtaken works it out again
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from campaign.domain.errors import LedgerError
-from campaign.domain.model import OPEN, Claim, Settlement, Skip, Status
+from campaign.domain.model import Claim, Settlement, Skip, Status
 from campaign.domain.pacing import Pace, Slots, lease, make_room, pause, throttle
 from campaign.ledger import ledger_errors
 from campaign.ledger.clock import DAY_SECONDS, LEASE_SECONDS
 from campaign.ledger.port import ANY_ROW, ClaimFilter, DesiredState, Runner
 from campaign.ledger.postgres.base import leave_out_if_cancelled
+from campaign.ledger.postgres.batches import Batches
+from campaign.ledger.postgres.claims import claim_rows, settle_rows
 from campaign.ledger.postgres.connection import LONG_SECONDS, Session
 from campaign.ledger.postgres.staging import Staging
-from campaign.ledger.postgres.values import corrected_columns, settled
+from campaign.ledger.postgres.values import corrected_columns
 from campaign.ledger.postgres.verification import Verification
 from campaign.ledger.records import CorrectedRow
 
@@ -29,7 +31,7 @@ MOST_TIMES: Final = 500
 FORGOTTEN_AT_ONCE: Final = 20_000
 
 
-class PostgresLedger(Staging, Verification):
+class PostgresLedger(Staging, Batches, Verification):
     """A ledger in a database, open for staging and sending."""
 
     async def register_runner(self, campaign: int, *, quiet_seconds: float, hold: bool = False, api: str = "", account: str = "") -> Runner:
@@ -65,6 +67,7 @@ class PostgresLedger(Staging, Verification):
             # First, so that a claim that is under way ends before, and none comes after.
             db.all("dismiss", values)
             db.all("lose_rows", values)
+            db.all("leave_batches", values)
             db.all("end_campaign", values)
             db.all("note_rows_left", values)
 
@@ -81,6 +84,7 @@ class PostgresLedger(Staging, Verification):
             lost, buried = 0, []
             for runner, campaign, quiet, hold in db.all("bury", cut=cut, late=late, quiet=quiet_seconds):
                 lost += db.count("lose_rows", campaign=campaign, runner=runner, quiet=quiet, hold=hold)
+                db.all("leave_batches", campaign=campaign, runner=runner)
                 buried.append(runner)
             return lost, buried
 
@@ -102,20 +106,16 @@ class PostgresLedger(Staging, Verification):
         await self._line.do(work, together=True)
 
     async def settle(self, runner: Runner, settlements: Sequence[Settlement]) -> list[Claim]:
-        by_claim = {(settlement.claim.row, settlement.claim.fence): settlement for settlement in reversed(settlements)}
-        values = settled(runner, list(by_claim.values()))
-        some_come_back = any(settlement.outcome.status in OPEN for settlement in settlements)
-
-        def work(db: Session) -> set[tuple[int, int]]:
-            if some_come_back:
-                db.all("share_campaign", values)
-            changed = {(row, fence) for row, fence in db.all("settle", values)}
-            if some_come_back:
-                leave_out_if_cancelled(db, runner.campaign)
-            return changed
-
-        changed = await self._line.do(work, together=True) if settlements else set()
-        return [one.claim for one in settlements if by_claim[one.claim.row, one.claim.fence] is not one or _key(one.claim) not in changed]
+        if not settlements:
+            return []
+        changed = await self._line.do(lambda db: settle_rows(db, runner, settlements), together=True)
+        refused = []
+        for settlement in settlements:
+            key = (settlement.claim.row, settlement.claim.fence)
+            if key not in changed:
+                refused.append(settlement.claim)
+            changed.discard(key)
+        return refused
 
     async def control(self, campaign: int, control: DesiredState) -> None:
         def work(db: Session) -> None:
@@ -129,25 +129,9 @@ class PostgresLedger(Staging, Verification):
         await self._line.do(work, seconds=LONG_SECONDS)
 
     async def claim(self, runner: Runner, limit: int, terms: ClaimFilter = ANY_ROW) -> list[Claim]:
-        only = terms.only
-        if terms.zones == () or only == ():
+        if terms.zones == () or terms.only == ():
             return []
-        given: dict[str, Any] = {"campaign": runner.campaign, "runner": runner.id, "cap": terms.daily_cap, "cap_seconds": DAY_SECONDS}
-        given |= {"only": None if only is None else list(only)}
-
-        def work(db: Session) -> list[Claim]:
-            db.all("lock_claims")
-            allowed = db.one("may_claim", given)
-            zones = allowed if allowed is None or terms.zones is None else terms.zones
-            claims: list[Claim] = []
-            for zone in zones or ():
-                if len(claims) < limit:
-                    # PostgreSQL promises no order for RETURNING.
-                    taken = sorted(db.all("claim", given, zone=zone, limit=limit - len(claims)))
-                    claims += [_claim(runner.campaign, values) for *values, status in taken if status == Status.SENDING]
-            return claims
-
-        return await self._quick.do(work)
+        return await self._quick.do(lambda db: claim_rows(db, runner, limit, terms))
 
     async def exclude(self, campaign: int, pass_keys: Sequence[str]) -> None:
         # In order, so that two that exclude the same never wait for each other.
@@ -274,26 +258,6 @@ class PostgresLedger(Staging, Verification):
         _when, seconds_ago = db.all("last_change", campaign=campaign)[0]
         if seconds_ago < DAY_SECONDS:
             raise ledger_errors.too_young()
-
-
-def _key(claim: Claim) -> tuple[int, int]:
-    return claim.row, claim.fence
-
-
-def _claim(campaign: int, values: list[Any]) -> Claim:
-    row, fence, pass_id, message, attempts, tries, zone, http_status, in_doubt = values
-    return Claim(
-        campaign=campaign,
-        row=row,
-        fence=fence,
-        pass_id=pass_id,
-        message=message,
-        attempts=attempts,
-        tries=tries,
-        zone=zone,
-        http_status=http_status,
-        in_doubt=in_doubt,
-    )
 
 
 def _check_here(db: Session, campaign: int) -> None:

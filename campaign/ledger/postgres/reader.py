@@ -10,6 +10,7 @@ import psycopg
 import stamina
 from psycopg.rows import TupleRow
 
+from campaign.domain.batches import Batch
 from campaign.domain.model import Counts, ResultRow, Status
 from campaign.domain.standing import Standing
 from campaign.ledger import ledger_errors
@@ -19,7 +20,7 @@ from campaign.ledger.postgres.base import Machine
 from campaign.ledger.postgres.connection import LONG_SECONDS, PATIENCE_SECONDS, SQL, Address, LostError, Session, given_up, parse
 from campaign.ledger.postgres.schema import prepare
 from campaign.ledger.records import AttemptRecord, Sends
-from campaign.ledger.values import attempt_record, lot, record, result, result_columns, sends, standing
+from campaign.ledger.values import attempt_record, batches, lot, record, result, result_columns, sends, standing
 
 T = TypeVar("T")
 TRYING_TO_READ_SECONDS: Final = 9.0
@@ -152,6 +153,13 @@ class PostgresReader:
         if control is None:
             raise ledger_errors.gone()
         return PendingWork(control=DesiredState(control), pending_in_seconds=pending_in, sending=sending, doubt_in_seconds=doubt_in)
+
+    def batches(self, campaign: int) -> list[Batch]:
+        return batches(self._look.all("batches", campaign=campaign, runner=0))
+
+    def first_with_text(self, campaign: int, text: str) -> int | None:
+        found = self._look.all("first_with_text", campaign=campaign, text=text, seconds=LONG_SECONDS)
+        return next((row for (row,) in found), None)
 
     def recent_rate(self, campaign: int) -> float:
         count, seconds = self._look.all("recent", campaign=campaign, within=RECENT_SECONDS)[0]

@@ -12,7 +12,7 @@ from campaign.ledger.sql_loader import script
 
 T = TypeVar("T")
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 """Of `postgres_schema.sql`; `postgres_to_N.sql` takes a ledger of version N - 1 to N."""
 
 OLDEST_SERVER: Final = 140_000

@@ -208,7 +208,8 @@ WITH lost AS (
         quiet_until = campaign.ledger_now() + %(quiet)s, attempts = attempts + 1, sent_at = claimed_at, settled_at = campaign.ledger_now(),
         latency_seconds = NULL, http_status = NULL, notification_status = '', notification_message = '',
         error = 'the process that sent it ended before the answer was recorded'
-    WHERE campaign = %(campaign)s AND status = 'sending' AND runner = %(runner)s
+    -- What is in a batch is found again there.
+    WHERE campaign = %(campaign)s AND status = 'sending' AND runner = %(runner)s AND batch IS NULL
     RETURNING row, fence, pass_key, claimed_at
 )
 INSERT INTO campaign.attempts (campaign, row, fence, pass_key, runner, status, reason, sent_at, settled_at)
@@ -259,7 +260,7 @@ WITH due AS MATERIALIZED (
 UPDATE campaign.rows AS r
 SET status = CASE WHEN why_not IS NULL THEN 'sending' ELSE 'skipped' END, reason = coalesce(why_not, ''),
     runner = CASE WHEN why_not IS NULL THEN %(runner)s::bigint END, fence = fence + 1, claimed_at = campaign.ledger_now(), due_at = NULL,
-    baseline = false, baseline_text = NULL
+    baseline = false, baseline_text = NULL, batch = %(batch)s::bigint
 FROM chosen AS c
 WHERE r.campaign = %(campaign)s AND r.row = c.row AND (c.why_not IS NOT NULL OR c.place = 1)
 RETURNING r.row, r.fence, r.pass_id, r.message, r.attempts, r.tries, r.zone, r.http_status,
@@ -336,6 +337,57 @@ WITH given AS (
 INSERT INTO campaign.attempts (campaign, row, fence, pass_key, runner, status, reason, http_status, sent_at, settled_at, latency_seconds)
 SELECT %(campaign)s, row, fence, pass_key, %(runner)s, noted_as, reason, http_status, sent_at, settled_at, latency_seconds FROM changed
 RETURNING row, fence;
+
+-- name: begin_batch
+INSERT INTO campaign.batches (campaign, name, entity, state, claimant, runner)
+VALUES (%(campaign)s, %(name)s, %(entity)s, 'claimed', %(runner)s, %(runner)s)
+RETURNING id;
+
+-- name: fill_batch
+UPDATE campaign.batches SET rows = %(rows)s::bigint[] WHERE id = %(batch)s;
+
+-- name: drop_batch
+DELETE FROM campaign.batches WHERE id = %(batch)s;
+
+-- name: adopt_batches
+UPDATE campaign.batches SET runner = %(runner)s WHERE campaign = %(campaign)s AND state <> 'ended' AND runner IS NULL;
+
+-- name: leave_batches
+UPDATE campaign.batches SET runner = NULL WHERE campaign = %(campaign)s AND state <> 'ended' AND runner = %(runner)s;
+
+-- name: batches
+SELECT id, campaign, name, entity, state, cardinality(rows), remote_id, creates, scheduled_at, released_at, runner IS NOT NULL
+FROM campaign.batches
+WHERE campaign = %(campaign)s AND state <> 'ended' AND (%(runner)s = 0 OR runner = %(runner)s) ORDER BY id;
+
+-- name: record_batch
+UPDATE campaign.batches
+SET state = %(state)s, remote_id = %(remote_id)s, creates = %(creates)s, scheduled_at = %(scheduled_at)s, released_at = %(released_at)s,
+    runner = CASE WHEN %(state)s = 'ended' THEN NULL ELSE runner END
+WHERE id = %(batch)s AND runner = %(runner)s AND state <> 'ended'
+RETURNING id;
+
+-- name: claimant
+-- Locked, so that nobody takes the batch over before the rest of the transaction.
+SELECT claimant FROM campaign.batches WHERE id = %(batch)s AND runner = %(runner)s AND state <> 'ended' FOR UPDATE;
+
+-- name: batch_claims
+-- Of rows that have no outcome yet.
+SELECT r.row, r.fence, r.pass_id, r.message, r.attempts, r.tries, r.zone, r.http_status,
+       r.attempts > 0 AND EXISTS (SELECT 1 FROM campaign.attempts AS a
+                                  WHERE a.campaign = r.campaign AND a.row = r.row AND a.status = 'unknown' AND a.message IS NULL)
+FROM campaign.batches AS b CROSS JOIN unnest(b.rows) AS n (row) JOIN campaign.rows AS r ON r.campaign = b.campaign AND r.row = n.row
+WHERE b.id = %(batch)s AND r.batch = b.id AND r.status || '' = 'sending' ORDER BY r.row;
+
+-- name: release_batch
+UPDATE campaign.rows AS r SET status = 'pending', runner = NULL, due_at = campaign.ledger_now()
+FROM campaign.batches AS b CROSS JOIN unnest(b.rows) AS n (row)
+WHERE b.id = %(batch)s AND r.campaign = b.campaign AND r.row = n.row AND r.batch = b.id AND r.status || '' = 'sending';
+
+-- name: first_with_text
+SELECT row FROM campaign.rows
+WHERE campaign = %(campaign)s AND status IN ('pending', 'failed', 'not_delivered', 'unknown') AND strpos(message, %(text)s) > 0
+ORDER BY row LIMIT 1;
 
 -- name: doubts
 -- Whoever gets one has it to himself for a while, so that no pass is read twice at once.

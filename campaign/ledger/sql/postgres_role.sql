@@ -10,8 +10,9 @@ CREATE ROLE :"role" NOLOGIN;
 
 GRANT USAGE ON SCHEMA campaign TO :"role";
 GRANT SELECT ON ALL TABLES IN SCHEMA campaign TO :"role";
-GRANT INSERT, UPDATE ON campaign.campaigns, campaign.rows, campaign.attempts, campaign.runners, campaign.paces, campaign.writers TO :"role";
+GRANT INSERT, UPDATE ON campaign.campaigns, campaign.rows, campaign.attempts, campaign.runners, campaign.batches, campaign.paces,
+    campaign.writers TO :"role";
 GRANT INSERT ON campaign.exclusions TO :"role";
 -- A staging that did not end, and a campaign that was never sent, are removed.
-GRANT DELETE ON campaign.campaigns, campaign.rows, campaign.attempts, campaign.exclusions, campaign.writers TO :"role";
+GRANT DELETE ON campaign.campaigns, campaign.rows, campaign.batches, campaign.attempts, campaign.exclusions, campaign.writers TO :"role";
 GRANT EXECUTE ON FUNCTION campaign.ledger_now(), campaign.analyze() TO :"role";

@@ -1,4 +1,4 @@
--- The ledger in PostgreSQL, version 3. What must always hold is written here as constraints, not only in the code. All of it stands in a
+-- The ledger in PostgreSQL, version 4. What must always hold is written here as constraints, not only in the code. All of it stands in a
 -- schema of its own and is named with it, so that no setting of a session matters.
 
 CREATE SCHEMA campaign;
@@ -96,6 +96,7 @@ CREATE TABLE campaign.rows (
     device_type          text NOT NULL DEFAULT '',
     zone                 text COLLATE "C" NOT NULL DEFAULT '',
     quiet_until          double precision NOT NULL DEFAULT 0,  -- before then reading the pass proves nothing of the last attempt
+    batch                bigint,                       -- that it was last claimed for; NULL: by itself
     PRIMARY KEY (campaign, row),
     CHECK ((status = 'sending') = (runner IS NOT NULL)),
     CHECK (status <> 'pending' OR due_at IS NOT NULL),
@@ -138,6 +139,26 @@ CREATE TABLE campaign.attempts (
 
 CREATE INDEX attempts_by_pass ON campaign.attempts (pass_key, id);
 CREATE INDEX attempts_by_row ON campaign.attempts (campaign, row, fence);
+
+-- Rows that are sent together, by the vendor's batches (domain/batches.py).
+CREATE TABLE campaign.batches (
+    id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    campaign     bigint NOT NULL,
+    name         text NOT NULL UNIQUE CHECK (name <> ''),
+    entity       text NOT NULL,
+    state        text NOT NULL CHECK (state IN ('claimed', 'creating', 'created', 'releasing', 'cancelling', 'ended')),
+    claimant     bigint NOT NULL,                      -- the runner that claimed its rows, and stands in them
+    runner       bigint,                               -- the one that works on it; NULL: nobody
+    rows         bigint[] NOT NULL DEFAULT '{}',
+    remote_id    text NOT NULL DEFAULT '',             -- the vendor's
+    creates      integer NOT NULL DEFAULT 0,           -- requests that may have created it
+    scheduled_at double precision NOT NULL DEFAULT 0,
+    released_at  double precision NOT NULL DEFAULT 0,
+    CHECK (state <> 'ended' OR runner IS NULL),
+    CHECK (state NOT IN ('created', 'releasing', 'cancelling') OR remote_id <> '')
+);
+
+CREATE INDEX batches_at_work ON campaign.batches (campaign) WHERE state <> 'ended';
 
 -- One shared budget per token and endpoint (domain/pacing.py).
 CREATE TABLE campaign.paces (
@@ -194,4 +215,4 @@ CREATE FUNCTION campaign.analyze() RETURNS void LANGUAGE plpgsql SECURITY DEFINE
 AS $$ BEGIN ANALYZE campaign.rows, campaign.attempts; END $$;
 REVOKE ALL ON FUNCTION campaign.analyze() FROM PUBLIC;
 
-INSERT INTO campaign.ledger (version) VALUES (3);
+INSERT INTO campaign.ledger (version) VALUES (4);

@@ -63,6 +63,7 @@ CREATE TABLE rows (
     device_type          TEXT NOT NULL DEFAULT '',
     zone                 TEXT NOT NULL DEFAULT '',
     quiet_until          REAL NOT NULL DEFAULT 0,  -- ledger clock; before then reading the pass proves nothing of the last attempt
+    batch                INTEGER,                  -- that it was last claimed for; NULL: by itself
     PRIMARY KEY (campaign, row),
     CHECK ((status = 'sending') = (runner IS NOT NULL)),
     CHECK (status <> 'pending' OR due_at IS NOT NULL),
@@ -122,6 +123,26 @@ CREATE TABLE runners (
 ) STRICT;
 
 CREATE INDEX runners_at_work ON runners (campaign) WHERE ended_at = 0;
+
+-- Rows that are sent together, by the vendor's batches (domain/batches.py).
+CREATE TABLE batches (
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
+    campaign     INTEGER NOT NULL,
+    name         TEXT NOT NULL UNIQUE CHECK (name <> ''),
+    entity       TEXT NOT NULL,
+    state        TEXT NOT NULL CHECK (state IN ('claimed', 'creating', 'created', 'releasing', 'cancelling', 'ended')),
+    claimant     INTEGER NOT NULL,           -- the runner that claimed its rows, and stands in them
+    runner       INTEGER,                    -- the one that works on it; NULL: nobody
+    rows         TEXT NOT NULL DEFAULT '[]', -- JSON array of row numbers
+    remote_id    TEXT NOT NULL DEFAULT '',   -- the vendor's
+    creates      INTEGER NOT NULL DEFAULT 0, -- requests that may have created it
+    scheduled_at REAL NOT NULL DEFAULT 0,    -- Unix time
+    released_at  REAL NOT NULL DEFAULT 0,    -- Unix time
+    CHECK (state <> 'ended' OR runner IS NULL),
+    CHECK (state NOT IN ('created', 'releasing', 'cancelling') OR remote_id <> '')
+) STRICT;
+
+CREATE INDEX batches_at_work ON batches (campaign) WHERE state <> 'ended';
 
 -- One shared budget per token and endpoint (domain/pacing.py).
 CREATE TABLE paces (

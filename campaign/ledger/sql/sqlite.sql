@@ -121,7 +121,7 @@ FROM runners WHERE campaign = :campaign ORDER BY id DESC;
 -- To be done before `lose_rows`.
 INSERT INTO attempts (campaign, row, fence, pass_key, runner, status, reason, sent_at, settled_at)
 SELECT campaign, row, fence, pass_key, runner, 'unknown', 'lost', claimed_at, :wall
-FROM rows INDEXED BY rows_by_status WHERE campaign = :campaign AND status = 'sending' AND runner = :runner ORDER BY row;
+FROM rows INDEXED BY rows_by_status WHERE campaign = :campaign AND status = 'sending' AND runner = :runner AND batch IS NULL ORDER BY row;
 
 -- name: lose_rows
 UPDATE rows
@@ -129,7 +129,8 @@ SET status = 'unknown', reason = 'lost', runner = NULL, due_at = iif(:hold, NULL
     attempts = attempts + 1,
     sent_at = claimed_at, settled_at = :wall, latency_seconds = NULL, http_status = NULL, notification_status = '', notification_message = '',
     error = 'the process that sent it ended before the answer was recorded'
-WHERE campaign = :campaign AND status = 'sending' AND runner = :runner;
+-- What is in a batch is found again there.
+WHERE campaign = :campaign AND status = 'sending' AND runner = :runner AND batch IS NULL;
 
 -- name: due
 -- What may be claimed now. Here and below a batch goes in and comes out as one JSON array: for each row that SQLite hands over by itself
@@ -185,7 +186,8 @@ FROM json_each(:rows) AS j CROSS JOIN rows AS r ON r.campaign = :campaign AND r.
 -- name: claim
 -- By rowid: else SQLite would look for them among all that is pending.
 UPDATE rows
-SET status = 'sending', reason = '', runner = :runner, fence = fence + 1, claimed_at = :wall, due_at = NULL, baseline = 0, baseline_text = NULL
+SET status = 'sending', reason = '', runner = :runner, fence = fence + 1, claimed_at = :wall, due_at = NULL, baseline = 0, baseline_text = NULL,
+    batch = :batch
 WHERE rowid IN (
     SELECT r.rowid FROM json_each(:rows) AS j CROSS JOIN rows AS r ON r.campaign = :campaign AND r.row = j.value WHERE r.status = 'pending'
 );
@@ -287,6 +289,54 @@ WHERE campaign = ?18 AND row = ?1 AND fence = ?2 AND runner = ?19 AND status = '
 -- name: record_attempt
 INSERT INTO attempts (campaign, row, fence, pass_key, runner, status, reason, http_status, sent_at, settled_at, latency_seconds)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: begin_batch
+INSERT INTO batches (campaign, name, entity, state, claimant, runner) VALUES (:campaign, :name, :entity, 'claimed', :runner, :runner)
+RETURNING id;
+
+-- name: fill_batch
+UPDATE batches SET rows = :rows WHERE id = :batch;
+
+-- name: drop_batch
+DELETE FROM batches WHERE id = :batch;
+
+-- name: adopt_batches
+UPDATE batches SET runner = :runner WHERE campaign = :campaign AND state <> 'ended' AND runner IS NULL;
+
+-- name: leave_batches
+UPDATE batches SET runner = NULL WHERE campaign = :campaign AND state <> 'ended' AND runner = :runner;
+
+-- name: batches
+SELECT id, campaign, name, entity, state, json_array_length(rows), remote_id, creates, scheduled_at, released_at, runner IS NOT NULL
+FROM batches WHERE campaign = :campaign AND state <> 'ended' AND (:runner = 0 OR runner = :runner) ORDER BY id;
+
+-- name: record_batch
+UPDATE batches
+SET state = :state, remote_id = :remote_id, creates = :creates, scheduled_at = :scheduled_at, released_at = :released_at,
+    runner = iif(:state = 'ended', NULL, runner)
+WHERE id = :batch AND runner = :runner AND state <> 'ended'
+RETURNING id;
+
+-- name: claimant
+SELECT claimant FROM batches WHERE id = :batch AND runner = :runner AND state <> 'ended';
+
+-- name: batch_claims
+-- Of rows that have no outcome yet.
+SELECT r.row, r.fence, r.pass_id, r.message, r.attempts, r.tries, r.zone, r.http_status,
+       r.attempts > 0 AND EXISTS (SELECT 1 FROM attempts WHERE campaign = r.campaign AND row = r.row AND status = 'unknown' AND message IS NULL)
+FROM batches AS b CROSS JOIN json_each(b.rows) AS j CROSS JOIN rows AS r ON r.campaign = b.campaign AND r.row = j.value
+WHERE b.id = :batch AND r.batch = b.id AND r.status = 'sending' ORDER BY r.row;
+
+-- name: release_batch
+UPDATE rows SET status = 'pending', runner = NULL, due_at = :now
+WHERE rowid IN (
+    SELECT r.rowid FROM batches AS b CROSS JOIN json_each(b.rows) AS j CROSS JOIN rows AS r ON r.campaign = b.campaign AND r.row = j.value
+    WHERE b.id = :batch AND r.batch = b.id AND r.status = 'sending'
+);
+
+-- name: first_with_text
+SELECT row FROM rows WHERE campaign = :campaign AND status IN ('pending', 'failed', 'not_delivered', 'unknown') AND instr(message, :text)
+ORDER BY row LIMIT 1;
 
 -- name: doubts
 -- Whoever gets one has it to himself for a while, so that no pass is read twice at once.

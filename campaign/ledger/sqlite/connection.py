@@ -26,7 +26,7 @@ from campaign.ledger.sqlite.integrity import (
 )
 
 APPLICATION_ID: Final = 0x43414D50  # "CAMP"
-SCHEMA_VERSION: Final = 6
+SCHEMA_VERSION: Final = 7
 """Of `schema.sql`; `to-N.sql` takes a ledger of version N - 1 to N."""
 
 # Before this version several connections that checkpoint a WAL can lose committed writes.

@@ -1,17 +1,15 @@
 """`ledger.port.Ledger` on SQLite: each method is one transaction, or a few."""
 
 import asyncio
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from operator import itemgetter
 from typing import Any, Final
 
 import apsw
 import orjson
 
-from campaign.domain.model import OPEN, Claim, Settlement, Skip, Status
+from campaign.domain.model import Claim, Settlement, Skip, Status
 from campaign.domain.pacing import Pace, Slots, lease, make_room, pause, throttle
 from campaign.ledger import ledger_errors
 from campaign.ledger.clock import DAY_SECONDS, LEASE_SECONDS
@@ -19,19 +17,18 @@ from campaign.ledger.port import ANY_ROW, ClaimFilter, DesiredState, Runner
 from campaign.ledger.process_lock import delete_stale
 from campaign.ledger.records import CorrectedRow
 from campaign.ledger.sqlite.base import exhaust, leave_out_if_cancelled, lock_dir, rows
+from campaign.ledger.sqlite.batches import Batches
+from campaign.ledger.sqlite.claims import claim_rows, settle_rows
 from campaign.ledger.sqlite.connection import SQL, connect, errors_as_sentences
 from campaign.ledger.sqlite.staging import Staging
 from campaign.ledger.sqlite.verification import Verification
-from campaign.ledger.values import as_json, filters, settled
-
-FEW: Final = 3
-"""Up to so many are cheaper one by one; with more, Python's lock is waited for too often."""
+from campaign.ledger.values import as_json, filters
 
 _COLUMNS: Final = ("next_free", "share", "paused_until", "changed_at")
 FORGOTTEN_AT_ONCE: Final = 20_000
 
 
-class SqliteLedger(Staging, Verification):
+class SqliteLedger(Staging, Batches, Verification):
     """A ledger file, open for staging and sending."""
 
     async def register_runner(self, campaign: int, *, quiet_seconds: float, hold: bool = False, api: str = "", account: str = "") -> Runner:
@@ -90,7 +87,9 @@ class SqliteLedger(Staging, Verification):
         values = {"campaign": campaign, "runner": runner, "quiet": quiet_seconds, "hold": hold}
         db.execute(SQL["record_lost"], values | self._times())
         db.execute(SQL["lose_rows"], values | self._times())
-        return db.changes()
+        lost = db.changes()
+        db.execute(SQL["leave_batches"], values)
+        return lost
 
     async def control(self, campaign: int, control: DesiredState) -> None:
         def work(db: apsw.Connection) -> None:
@@ -103,56 +102,9 @@ class SqliteLedger(Staging, Verification):
         await self._writer.do(work)
 
     async def claim(self, runner: Runner, limit: int, terms: ClaimFilter = ANY_ROW) -> list[Claim]:
-        def work(db: apsw.Connection) -> list[Claim]:
-            zones = json.loads(rows(db, "zones", campaign=runner.campaign)[0][0]) if terms.zones is None else terms.zones
-            claims: list[Claim] = []
-            taken: set[str] = set()
-            for zone in zones:
-                if len(claims) < limit:
-                    claims += self._of_zone(db, runner, limit - len(claims), terms, zone=zone, taken=taken)
-            return claims
-
         if terms.zones == () or terms.only == ():
             return []
-        return await self._writer.do(work)
-
-    def _of_zone(self, db: apsw.Connection, runner: Runner, limit: int, terms: ClaimFilter, *, zone: str, taken: set[str]) -> list[Claim]:
-        own = {"campaign": runner.campaign, "runner": runner.id} | self._times()
-        where: dict[str, Any] = {"limit": limit, "zone": zone}
-        statement = "due"
-        if terms.only is not None:
-            statement, where["only"] = "due_of", json.dumps(terms.only)
-        due = rows(db, statement, **own, **where)[0][0]
-        if due == "[]":
-            return []
-        since = self._clock.wall() - DAY_SECONDS
-        found = orjson.loads(rows(db, "claimable", **own, rows=due, cap=terms.daily_cap, since=since)[0][0])
-        claims: list[Claim] = []
-        left_out: dict[str, list[int]] = {}
-        for row, fence, *about, key, reason in sorted(found, key=itemgetter(0)):
-            if reason is not None:
-                left_out.setdefault(reason, []).append(row)
-            elif key not in taken:
-                taken.add(key)
-                pass_id, message, attempts, tries, own_zone, http_status, in_doubt = about
-                claims.append(
-                    Claim(
-                        campaign=runner.campaign,
-                        row=row,
-                        fence=fence,
-                        pass_id=pass_id,
-                        message=message,
-                        attempts=attempts,
-                        tries=tries,
-                        zone=own_zone,
-                        http_status=http_status,
-                        in_doubt=bool(in_doubt),
-                    )
-                )
-        for reason, numbers in left_out.items():
-            db.execute(SQL["leave_out"], own | {"reason": reason, "rows": as_json(numbers)})
-        db.execute(SQL["claim"], own | {"rows": as_json([claim.row for claim in claims])})
-        return claims
+        return await self._writer.do(lambda db: claim_rows(db, runner, limit, terms, now=self._clock.now(), wall=self._clock.wall()))
 
     async def exclude(self, campaign: int, pass_keys: Sequence[str]) -> None:
         values = [(campaign, key) for key in pass_keys]
@@ -180,20 +132,15 @@ class SqliteLedger(Staging, Verification):
         await self._writer.do(work)
 
     async def settle(self, runner: Runner, settlements: Sequence[Settlement]) -> list[Claim]:
-        # Of two settlements of one claim the first counts.
-        by_claim = {_key(settlement.claim): settlement for settlement in reversed(settlements)}
-
-        def work(db: apsw.Connection) -> set[tuple[int, int]]:
-            now = self._clock.now()
-            values = [settled(settlement, now) for settlement in by_claim.values()]
-            end = _end_each if len(values) <= FEW else _end_all
-            late = end(db, runner, values, quiet_until=now + runner.quiet_seconds)
-            if any(settlement.outcome.status in OPEN for settlement in settlements):
-                leave_out_if_cancelled(db, runner.campaign)
-            return late
-
-        late = await self._writer.do(work) if settlements else set()
-        return [one.claim for one in settlements if by_claim[_key(one.claim)] is not one or _key(one.claim) in late]
+        late = await self._writer.do(lambda db: settle_rows(db, runner, settlements, now=self._clock.now())) if settlements else set()
+        seen: set[tuple[int, int]] = set()
+        refused = []
+        for settlement in settlements:
+            key = (settlement.claim.row, settlement.claim.fence)
+            if key in late or key in seen:
+                refused.append(settlement.claim)
+            seen.add(key)
+        return refused
 
     async def lease(self, key: str, *, rate_per_second: float, want: int) -> Slots:
         def work(db: apsw.Connection) -> Slots:
@@ -300,32 +247,6 @@ class SqliteLedger(Staging, Verification):
         last = rows(db, "last_change", campaign=campaign, wall=self._clock.wall())[0][0]
         if self._clock.wall() - last < DAY_SECONDS:
             raise ledger_errors.too_young()
-
-
-def _end_each(db: apsw.Connection, runner: Runner, values: list[tuple[Any, ...]], *, quiet_until: float) -> set[tuple[int, int]]:
-    late = set()
-    for one in values:
-        whose = (*one, runner.campaign, runner.id)
-        db.execute(SQL["record_one"], whose)
-        if db.changes():
-            db.execute(SQL["settle_one"], (*whose, quiet_until))
-        else:
-            late.add((one[0], one[1]))
-    return late
-
-
-def _end_all(db: apsw.Connection, runner: Runner, values: list[tuple[Any, ...]], *, quiet_until: float) -> set[tuple[int, int]]:
-    whose: dict[str, Any] = {"campaign": runner.campaign, "runner": runner.id, "settlements": orjson.dumps(values).decode()}
-    db.execute(SQL["record_attempts"], whose)
-    late = set()
-    if db.changes() < len(values):
-        late = {(row, fence) for row, fence in orjson.loads(rows(db, "late", **whose)[0][0])}
-    db.execute(SQL["settle"], whose | {"quiet_until": quiet_until})
-    return late
-
-
-def _key(claim: Claim) -> tuple[int, int]:
-    return claim.row, claim.fence
 
 
 def _pace(db: apsw.Connection, key: str) -> Pace:

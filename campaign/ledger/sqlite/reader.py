@@ -9,6 +9,7 @@ from typing import Any
 
 import apsw
 
+from campaign.domain.batches import Batch
 from campaign.domain.ledger_identity import Displaced, difference
 from campaign.domain.model import Counts, ResultRow, Status
 from campaign.domain.standing import Standing
@@ -19,7 +20,7 @@ from campaign.ledger.process_lock import is_owner_dead
 from campaign.ledger.records import AttemptRecord, Sends
 from campaign.ledger.sqlite.base import identity_here, lock_dir, stored_identity
 from campaign.ledger.sqlite.connection import SQL, SqliteClock, connect, errors_as_sentences, prepare
-from campaign.ledger.values import as_json, attempt_record, filters, lot, record, result, result_columns, sends, standing
+from campaign.ledger.values import as_json, attempt_record, batches, filters, lot, record, result, result_columns, sends, standing
 
 
 class SqliteReader:
@@ -85,6 +86,12 @@ class SqliteReader:
             sending=bool(sending),
             doubt_in_seconds=None if doubt_at is None else doubt_at - now,
         )
+
+    def batches(self, campaign: int) -> list[Batch]:
+        return batches(self._all("batches", campaign=campaign, runner=0))
+
+    def first_with_text(self, campaign: int, text: str) -> int | None:
+        return next((row for (row,) in self._all("first_with_text", campaign=campaign, text=text)), None)
 
     def recent_rate(self, campaign: int) -> float:
         now = self._clock.wall()

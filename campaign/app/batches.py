@@ -1,0 +1,87 @@
+"""Sending by the vendor's batches: what a run needs for it, and undoing what was left scheduled."""
+
+from typing import TYPE_CHECKING, Final
+
+from campaign.domain.batches import PLACEHOLDER, Batch
+from campaign.domain.errors import UsageError
+from campaign.ledger.port import CampaignRecord, LedgerReader
+from campaign.sender.network import network_to
+from campaign.settings import Engine, Settings, Via
+
+if TYPE_CHECKING:
+    from campaign.sender.batches.gateway import HttpBatchGateway
+
+TAG: Final = "campaign"
+
+
+def check_batch_settings(settings: Settings) -> None:
+    """See that the settings say what batches need, before anything is staged.
+
+    Raises:
+        UsageError: there is no entity, or a cluster is to send.
+    """
+    if settings.via is not Via.BATCH:
+        return
+    if not settings.entity:
+        raise UsageError(
+            "--via batch needs the ID of your entity at PassEntry, which the dashboard shows. Name it with --entity or CAMPAIGN_ENTITY.",
+            code="no_entity",
+            option="--entity",
+        )
+    if settings.engine is not Engine.HERE:
+        raise UsageError(
+            "--via batch sends from this machine: PassEntry does the work, so that a cluster is of no use. Leave out --engine.",
+            code="batches_and_engine",
+            option="--engine",
+        )
+
+
+def check_texts(record: CampaignRecord, reader: LedgerReader) -> None:
+    """See that a batch can say every message.
+
+    Raises:
+        UsageError: one holds what PassEntry would take for a variable.
+    """
+    if (row := reader.first_with_text(record.id, PLACEHOLDER)) is not None:
+        raise UsageError(
+            f"Row {row}: its message holds “{PLACEHOLDER}”, which PassEntry takes for a variable in a batch. Nothing was sent. "
+            "Change the text, or send with --via single.",
+            code="text_not_for_batches",
+            row=row,
+        )
+
+
+def orphans(reader: LedgerReader, record: CampaignRecord) -> list[Batch]:
+    """Batches of the campaign that nobody works on."""
+    return [batch for batch in reader.batches(record.id) if not batch.worked_on]
+
+
+def check_can_undo(record: CampaignRecord, batches: list[Batch], settings: Settings) -> None:
+    """See that the batches of a cancelled campaign can be cancelled at PassEntry.
+
+    Raises:
+        UsageError: there is no token.
+    """
+    try:
+        settings.token()
+    except UsageError as error:
+        rows = sum(batch.rows for batch in batches)
+        raise UsageError(
+            f"The campaign “{record.spec.name}” is cancelled here, but {rows:,} of its rows are in batches at PassEntry, which may be sent "
+            f"yet. To cancel these, too, run the same command with a token. {error}",
+            code="batches_left",
+            campaign=record.spec.name,
+        ) from None
+
+
+def open_batches(settings: Settings) -> "HttpBatchGateway":
+    from campaign.sender.batches.gateway import HttpBatchGateway
+    from campaign.sender.gateway import Timeouts
+
+    return HttpBatchGateway(
+        url=settings.api_url,
+        token=settings.token(),
+        timeouts=Timeouts(total_seconds=settings.timeout),
+        network=network_to(settings.api_url, proxy=settings.proxy, ca_file=settings.ca_file),
+        shape=settings.batch_shape,
+    )

@@ -1,0 +1,306 @@
+"""The vendor's batches: where one of ours stands, what an answer about one proves, and what a message looks like in one. Pure.
+
+Source: `docs/api.md`. What no page of the vendor says stands in `sender/batches/wire.py`.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from campaign.domain.model import Claim, Outcome, Settlement, Status
+from campaign.domain.verdict import BATCH_CANCELLED, BATCH_FAILED, DELIVERED_VALUE, EARLIER_ATTEMPT, NO_REPORT, NOT_REPORTED
+
+MOST_RECIPIENTS: Final = 500
+"""Of one call, by the vendor's documentation."""
+
+HELD_SECONDS: Final = 7 * 86_400.0
+"""How far ahead a batch is scheduled: nothing of it is sent before it is released, unless nobody works on it for so long."""
+
+VARIABLE: Final = "message"
+"""What a recipient's own text is called."""
+
+PLACEHOLDER: Final = "%{"
+"""What the vendor takes for the beginning of a variable."""
+
+REFUSED_IN_BATCH: Final = "refused_by_batch"
+
+
+class BatchState(StrEnum):
+    """Where a batch stands, by what the ledger knows. Each is recorded before the request that it names is made.
+
+    CLAIMED: its rows are claimed, and nothing was asked. CREATING: it may exist. CREATED: it exists under a known id, and waits.
+    RELEASING: it may be on its way to the phones. CANCELLING: it is being cancelled, so that its rows can be sent otherwise. ENDED: each of
+    its rows has an outcome, or is pending again.
+    """
+
+    CLAIMED = "claimed"
+    CREATING = "creating"
+    CREATED = "created"
+    RELEASING = "releasing"
+    CANCELLING = "cancelling"
+    ENDED = "ended"
+
+
+class RemoteState(StrEnum):
+    """What the vendor says of a batch."""
+
+    VALIDATING = "validating"
+    SCHEDULED = "scheduled"
+    SENDING = "sending"
+    SUCCESSFUL = "successful"
+    COMPLETED_WITH_ERRORS = "completedWithErrors"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+REMOTE_ENDED: Final = frozenset({RemoteState.SUCCESSFUL, RemoteState.COMPLETED_WITH_ERRORS, RemoteState.FAILED, RemoteState.CANCELLED})
+UNSENT: Final = frozenset({RemoteState.VALIDATING, RemoteState.SCHEDULED})
+"""Nothing was sent, and it can still be cancelled."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """One of ours, as the ledger knows it. Times are Unix seconds, 0 where there is none.
+
+    `creates` counts the requests that may have created it: the vendor's names are not unique, so two may have made two. `worked_on` says
+    whether a runner has it.
+    """
+
+    id: int
+    campaign: int
+    name: str
+    entity: str
+    state: BatchState
+    rows: int
+    remote_id: str = ""
+    creates: int = 0
+    scheduled_at: float = 0.0
+    released_at: float = 0.0
+    worked_on: bool = True
+
+    @property
+    def may_be_two(self) -> bool:
+        return self.creates > 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteBatch:
+    """A batch as the vendor shows it. Addresses are empty where there is none yet."""
+
+    id: str
+    name: str
+    state: RemoteState
+    errors_url: str = ""
+    deliveries_url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One line of a delivery report: its `status` as it came."""
+
+    status: str
+    detail: str = ""
+
+
+class Proof(StrEnum):
+    """What an answer about a batch proves.
+
+    DONE: it is as asked. THROTTLED, NOT_SENT: nothing was done, and it can be asked again. REFUSED: nothing was done, for what was asked.
+    NO_ACCESS: nothing is done for this token or entity. UNKNOWN: it may have been done.
+    """
+
+    DONE = "done"
+    THROTTLED = "throttled"
+    NOT_SENT = "not_sent"
+    REFUSED = "refused"
+    NO_ACCESS = "no_access"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchAnswer:
+    """The end of one request about batches. `http_status` is None where no answer came; `written` is False only if no byte of it left.
+
+    `by_api` says that the answer has what only PassEntry's have.
+    """
+
+    http_status: int | None
+    written: bool = True
+    by_api: bool = True
+    readable: bool = True
+    error: str = ""
+    retry_after_seconds: float | None = None
+    batches: tuple[RemoteBatch, ...] = ()
+    pages: int = 1
+
+    @property
+    def batch(self) -> RemoteBatch | None:
+        return self.batches[0] if self.batches else None
+
+
+def proof_of(answer: BatchAnswer) -> Proof:
+    """What an answer proves, by the question of every verdict: who can have given it, and can it have been done before?"""
+    status = answer.http_status
+    if status is None:
+        return Proof.UNKNOWN if answer.written else Proof.NOT_SENT
+    if 200 <= status < 300:
+        return Proof.DONE if answer.readable else Proof.UNKNOWN
+    if not answer.by_api:
+        return Proof.UNKNOWN
+    if status == 429:
+        return Proof.THROTTLED
+    if status in {401, 403, 404}:
+        return Proof.NO_ACCESS
+    return Proof.REFUSED if status in {400, 409, 410, 413, 415, 422} else Proof.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wording:
+    """A batch's message, and each row's own text where they differ."""
+
+    message: str
+    texts: tuple[str, ...] | None
+
+
+def wording(messages: Sequence[str]) -> Wording:
+    """How the texts of a batch's rows are said: one that all share as it is, others as the value of a variable."""
+    first = messages[0]
+    if all(message == first for message in messages):
+        return Wording(message=first, texts=None)
+    return Wording(message=f"%{{{VARIABLE}}}", texts=tuple(messages))
+
+
+def can_be_said(message: str) -> bool:
+    """Whether a batch says a text as it is: the vendor reads `%{...}` as a variable."""
+    return PLACEHOLDER not in message
+
+
+def name_of(campaign: str, *, runner: int, number: str) -> str:
+    """A batch's name, by which it is found again: for people its campaign, and what nobody else calls one."""
+    words = re.sub(r"[^A-Za-z0-9._-]+", "-", campaign).strip("-")[:40] or "campaign"
+    return f"{words} {runner}-{number}"
+
+
+@dataclass(slots=True, kw_only=True)
+class Size:
+    """How many rows the next batch takes.
+
+    A batch that is refused as a whole is tried again in halves, until the row that is refused stands alone; each success doubles it again.
+    """
+
+    rows: int = MOST_RECIPIENTS
+    _alone: int = field(default=0, init=False)
+    _accepted: bool = field(default=False, init=False)
+
+    def accepted(self) -> None:
+        self.rows = min(MOST_RECIPIENTS, self.rows * 2)
+        self._accepted = True
+        self._alone = 0
+
+    def refused(self, rows: int) -> None:
+        self.rows = max(1, rows // 2)
+        if rows == 1:
+            self._alone += 1
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether it is not the rows: some were refused alone, one after the other, and nothing was ever accepted."""
+        return not self._accepted and self._alone >= 3
+
+
+def settlement(claim: Claim, delivery: Delivery | None, remote: RemoteState, *, sent_at: float, now: float) -> Settlement:
+    """What becomes of a row, by its line in the delivery report of a batch that has ended; None where it has none."""
+    if delivery is None:
+        reason = {RemoteState.FAILED: BATCH_FAILED, RemoteState.CANCELLED: BATCH_CANCELLED}.get(remote, NOT_REPORTED)
+        return in_doubt(claim, reason, sent_at=sent_at, now=now)
+    word = delivery.status
+    if word == "failed":
+        return _failed(claim, REFUSED_IN_BATCH, delivery.detail, sent_at=sent_at, now=now, notification_status=word)
+    delivered = word == DELIVERED_VALUE
+    outcome = Outcome(
+        status=Status.DELIVERED if delivered else Status.NOT_DELIVERED,
+        reason="" if delivered else word,
+        notification_status=word,
+        notification_message=delivery.detail,
+        attempts=claim.attempts + 1,
+        sent_at=sent_at,
+        settled_at=now,
+    )
+    return _settled(claim, outcome)
+
+
+def in_doubt(claim: Claim, reason: str, *, sent_at: float, now: float) -> Settlement:
+    """A row that may have been sent: it waits for a person, as nothing can show that it was not."""
+    words = {
+        NO_REPORT: "PassEntry sent the batch and never showed a delivery report that could be read",
+        NOT_REPORTED: "the delivery report of the batch does not name this pass",
+        BATCH_FAILED: "PassEntry says that the batch failed, and not what became of this row",
+        BATCH_CANCELLED: "the batch was cancelled by somebody else after it was released",
+    }
+    outcome = Outcome(
+        status=Status.UNKNOWN, reason=reason, error=words[reason], attempts=claim.attempts + 1, sent_at=sent_at, settled_at=now
+    )
+    return _settled(claim, outcome)
+
+
+def refused(claim: Claim, error: str, *, http_status: int | None, now: float) -> Settlement:
+    """A row that the vendor refuses before anything is sent."""
+    return _failed(claim, REFUSED_IN_BATCH, error, sent_at=now, now=now, http_status=http_status)
+
+
+def cancelled_elsewhere(claim: Claim, *, now: float) -> Settlement:
+    """A row of a batch that somebody else cancelled before it was released: nothing was sent, and a person meant it so."""
+    return _failed(claim, BATCH_CANCELLED, "somebody cancelled the batch at PassEntry before it was sent", sent_at=now, now=now)
+
+
+def _failed(
+    claim: Claim,
+    reason: str,
+    error: str,
+    *,
+    sent_at: float,
+    now: float,
+    http_status: int | None = None,
+    notification_status: str = "",
+) -> Settlement:
+    # That this attempt did not arrive says nothing of an earlier one: as failed it would be sent again by a retry.
+    status, reason = (Status.UNKNOWN, EARLIER_ATTEMPT) if claim.in_doubt else (Status.FAILED, reason)
+    outcome = Outcome(
+        status=status,
+        reason=reason,
+        notification_status=notification_status,
+        http_status=http_status,
+        error=error,
+        attempts=claim.attempts + 1,
+        sent_at=sent_at,
+        settled_at=now,
+    )
+    return _settled(claim, outcome)
+
+
+def _settled(claim: Claim, outcome: Outcome) -> Settlement:
+    return Settlement(claim=claim, outcome=outcome, tries=claim.tries + 1, due_in_seconds=None)
+
+
+PATIENCE_SECONDS: Final = 900.0
+PROGRESS_SECONDS: Final = 3600.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Patience:
+    """Says when an API that answers nothing useful has done so for too long."""
+
+    _since: float | None = field(default=None, init=False)
+
+    def note(self, *, is_trouble: bool, now: float) -> str:
+        """Take in the end of one request; why to stop, as a sentence, or nothing."""
+        if not is_trouble:
+            self._since = None
+            return ""
+        if self._since is None:
+            self._since = now
+        if now - self._since < PATIENCE_SECONDS:
+            return ""
+        return f"PassEntry answered no request about batches for {PATIENCE_SECONDS / 60:.0f} minutes."

@@ -1,0 +1,115 @@
+"""Requests about batches, paced: each endpoint has a budget of its own, which everyone with the key shares."""
+
+import asyncio
+import random
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from campaign.domain.batches import BatchAnswer, Patience, Proof, RemoteBatch, proof_of
+from campaign.ledger.port import Ledger
+from campaign.sender.batches.port import BatchGateway
+from campaign.sender.port import InFlight, Observer
+from campaign.sender.rate_limiter import RateLimiter
+from campaign.sender.stop import Ending, StopReason
+
+UNPACED_PER_SECOND: Final = 50.0
+ENDPOINTS: Final = ("create", "look", "list", "send-now", "cancel")
+DOWNLOADS: Final = 4
+MOST_UNLIKE: Final = 5
+"""So many answers in a row that say nothing of a batch are no accident."""
+
+MOST_PAGES: Final = 4000
+"""Of a list: 100,000 batches."""
+
+WHERE: Final = "Look at what `campaign probe` prints, and at docs/developers/batches.md."
+
+
+class Calls:
+    """Args:
+    gateway: to the API.
+    ledger: where the budgets stand.
+    observer: hears of 429s and troubles.
+    key: whose budgets they are.
+    rate_per_second: of each endpoint; None where there is no limit.
+    ending: is told when the API refuses all, says what can't be read, or does not answer for long.
+    ticks: seconds on a clock that only goes forward.
+    """
+
+    def __init__(
+        self,
+        gateway: BatchGateway,
+        ledger: Ledger,
+        observer: Observer,
+        *,
+        key: str,
+        rate_per_second: float | None,
+        ending: Ending,
+        ticks: Callable[[], float],
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        rate = rate_per_second or UNPACED_PER_SECOND
+        self._gateway = gateway
+        self._observer = observer
+        self._ending = ending
+        self._ticks = ticks
+        self._paces = {one: RateLimiter(ledger, f"{key} batch-{one}", rate, jitter=jitter) for one in ENDPOINTS}
+        self._patience = Patience()
+        self._unlike = 0
+        self._downloads = asyncio.Semaphore(DOWNLOADS)
+
+    def works(self) -> list[Coroutine[Any, Any, None]]:
+        """What has to run meanwhile; to be cancelled at the end."""
+        return [pace.run() for pace in self._paces.values()]
+
+    async def turn_to_create(self) -> None:
+        """Wait for this; then `create` goes out at once."""
+        await self._paces["create"].slot()
+
+    async def create(self, entity: str, body: bytes, in_flight: InFlight) -> BatchAnswer:
+        return await self._noted("create", await self._gateway.create(entity, body, in_flight=in_flight))
+
+    async def look(self, batch_id: str) -> BatchAnswer:
+        await self._paces["look"].slot()
+        return await self._noted("look", await self._gateway.look(batch_id))
+
+    async def send_now(self, batch_id: str) -> BatchAnswer:
+        await self._paces["send-now"].slot()
+        return await self._noted("send-now", await self._gateway.send_now(batch_id))
+
+    async def cancel(self, batch_id: str) -> BatchAnswer:
+        await self._paces["cancel"].slot()
+        return await self._noted("cancel", await self._gateway.cancel(batch_id))
+
+    async def page(self, number: int) -> BatchAnswer:
+        await self._paces["list"].slot()
+        return await self._noted("list", await self._gateway.page(number))
+
+    async def named(self, name: str) -> list[RemoteBatch] | None:
+        """Every batch of this name; None where the list could not be read to its end."""
+        found: dict[str, RemoteBatch] = {}
+        number = pages = 1
+        while number <= min(pages, MOST_PAGES):
+            answer = await self.page(number)
+            if proof_of(answer) is not Proof.DONE:
+                return None
+            found |= {batch.id: batch for batch in answer.batches if batch.name == name}
+            number, pages = number + 1, answer.pages
+        return list(found.values())
+
+    async def download(self, url: str) -> bytes | str:
+        async with self._downloads:
+            return await self._gateway.download(url)
+
+    async def _noted(self, endpoint: str, answer: BatchAnswer) -> BatchAnswer:
+        proof = proof_of(answer)
+        if proof is Proof.THROTTLED:
+            self._observer.event("throttled", retry_after_seconds=answer.retry_after_seconds)
+            await self._paces[endpoint].throttle(answer.retry_after_seconds)
+        if proof is Proof.NO_ACCESS and answer.http_status != 404:
+            self._ending.come(StopReason.SAFEGUARD, f"PassEntry does not let this token use batches ({answer.http_status}): {answer.error}")
+        self._unlike = self._unlike + 1 if proof is Proof.UNKNOWN and not answer.readable else 0
+        if self._unlike >= MOST_UNLIKE:
+            self._ending.come(StopReason.SAFEGUARD, f"What PassEntry says of a batch is not as expected. {answer.error}. {WHERE}")
+        if why := self._patience.note(is_trouble=proof in {Proof.UNKNOWN, Proof.NOT_SENT, Proof.THROTTLED}, now=self._ticks()):
+            self._ending.come(StopReason.SAFEGUARD, f"{why} {answer.error}".rstrip())
+        return answer

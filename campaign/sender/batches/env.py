@@ -1,0 +1,130 @@
+"""What the batches of a run share, and how each step of one is recorded."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from campaign.domain.batches import Batch, BatchState, Size
+from campaign.domain.model import Claim, Settlement
+from campaign.domain.pacing import delay_seconds
+from campaign.ledger.port import Ledger, Runner
+from campaign.sender.batches.calls import Calls
+from campaign.sender.batches.watcher import Watcher
+from campaign.sender.batches.wire import Shape
+from campaign.sender.port import Observer
+from campaign.sender.stop import Ending, happens_within
+
+SHORTEST_WAIT_SECONDS: Final = 0.25
+
+
+class LeftError(Exception):
+    """The batch stays where it is recorded: another runner has it, or this run ends."""
+
+
+@dataclass(slots=True)
+class Guard:
+    """A create may be written only while the runner's lease is held."""
+
+    may_write: Callable[[], bool]
+    written: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Env:
+    """What all batches of a run share.
+
+    `closing` is set when the run ends: what was not released is cancelled. `creates` says whether the run makes batches, or only ends what
+    others have left. `may_release` whether it is the time to send a row of a zone. `settled` hears of each row, and says why to stop.
+    `suspects` are names of which a late batch may still turn up.
+    """
+
+    ledger: Ledger
+    runner: Runner
+    calls: Calls
+    watcher: Watcher
+    observer: Observer
+    ending: Ending
+    size: Size
+    shape: Shape
+    tag: str
+    creates: bool
+    quiet_seconds: float
+    report_seconds: float
+    wall: Callable[[], float]
+    ticks: Callable[[], float]
+    is_held: Callable[[], bool]
+    may_release: Callable[[str], bool]
+    settled: Callable[[Sequence[Settlement]], None]
+    jitter: Callable[[], float]
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+    suspects: set[str] = field(default_factory=set)
+
+    @property
+    def winds_up(self) -> bool:
+        """Whether nothing more may be created or released."""
+        return self.closing.is_set() or not self.creates
+
+
+class RecordedBatch:
+    """One batch of a run, as it is recorded. `released` is set once no other has to wait for it; `given_back` counts its rows that are
+    pending again.
+
+    Args:
+        batch: as it is recorded.
+        env: of the run.
+        claims: its rows, if they are known.
+    """
+
+    def __init__(self, batch: Batch, env: Env, claims: list[Claim] | None = None) -> None:
+        self.batch = batch
+        self.env = env
+        self._claims = claims
+        self.tries = 0
+        self.released = asyncio.Event()
+        self.given_back = 0
+
+    @property
+    def batch_id(self) -> int:
+        return self.batch.id
+
+    async def rows(self) -> list[Claim]:
+        if self._claims is None:
+            self._claims = await self.env.ledger.batch_claims(self.batch)
+        return self._claims
+
+    async def record(self, batch: Batch) -> None:
+        if not await self.env.ledger.record_batch(self.env.runner, batch):
+            raise LeftError
+        self.batch = batch
+
+    async def settle_rows(self, settlements: list[Settlement]) -> None:
+        if settlements:
+            if not await self.env.ledger.settle_batch(self.env.runner, self.batch, settlements):
+                raise LeftError
+            settled = {settlement.claim.row for settlement in settlements}
+            self._claims = [claim for claim in await self.rows() if claim.row not in settled]
+            self.env.settled(settlements)
+
+    async def end(self, settlements: list[Settlement]) -> None:
+        await self.settle_rows(settlements)
+        await self.record(replace(self.batch, state=BatchState.ENDED))
+        self.env.observer.event("batch_ended", batch=self.batch.name, rows=len(settlements))
+
+    async def give_back(self) -> None:
+        if self.batch.may_be_two or (self.batch.creates and not self.batch.remote_id):
+            # One may still turn up, from a request that was long on its way.
+            self.env.suspects.add(self.batch.name)
+        rows = len(await self.rows())
+        if not await self.env.ledger.release_batch(self.env.runner, self.batch):
+            raise LeftError
+        self.given_back = rows
+
+    async def pause(self, asked_seconds: float | None) -> None:
+        """Wait before the next try; each wait of a row of them is longer. The end of the run cuts it short."""
+        self.tries += 1
+        jitter = self.env.jitter()
+        seconds = delay_seconds(attempts=self.tries, jitter=jitter, retry_after_seconds=asked_seconds, longest_retry_seconds=30.0)
+        await happens_within(self.env.closing, max(seconds, SHORTEST_WAIT_SECONDS))
+        if self.env.closing.is_set():
+            await asyncio.sleep(SHORTEST_WAIT_SECONDS)

@@ -1,0 +1,323 @@
+"""The life of one batch, from its claim to its last row: each step is on disk before the request that it names is made.
+
+```
+CLAIMED ─▶ CREATING ─▶ CREATED ─▶ RELEASING ─▶ ENDED
+   │          │ found by its name, or created once more
+   │          ▼            │ the run ends, or it is not the time
+   └────────▶ ENDED ◀── CANCELLING
+```
+Whoever takes a batch over goes on at the step that is recorded. Nothing is sent before RELEASING, and a release is never two: PassEntry
+releases only what is still scheduled.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from campaign.domain import batches as rules
+from campaign.domain.batches import BatchAnswer, BatchState, Proof, RemoteBatch, RemoteState, proof_of, wording
+from campaign.domain.model import Claim, Settlement
+from campaign.domain.verdict import BATCH_CANCELLED, BATCH_FAILED, NO_REPORT
+from campaign.sender.batches.calls import WHERE
+from campaign.sender.batches.env import SHORTEST_WAIT_SECONDS, Guard, LeftError, RecordedBatch
+from campaign.sender.batches.wire import Report, ReportError, create_body, read_deliveries, read_errors
+from campaign.sender.stop import StopReason
+
+REPORT_SECONDS: Final = 600.0
+"""How long the CSV file of a batch is waited for."""
+
+MOST_READS: Final = 5
+"""How often a CSV file is read again that is not as assumed, or does not name every row."""
+
+VALIDATING_SECONDS: Final = 1800.0
+
+
+class Life(RecordedBatch):
+    """`run` takes the batch to its end, or leaves it where it is recorded."""
+
+    async def run(self) -> None:
+        try:
+            await self._live()
+        except LeftError:
+            self.env.observer.event("batch_left", batch=self.batch.name, state=self.batch.state.value)
+        finally:
+            self.released.set()
+
+    async def _live(self) -> None:
+        looks = self.batch.state is BatchState.RELEASING
+        if self.batch.state is BatchState.CREATING and not await self._find():
+            await self.record(replace(self.batch, state=BatchState.CLAIMED))
+        if self.batch.state is BatchState.CLAIMED and not await self._create():
+            return
+        if self.batch.state is BatchState.CREATED and not await self._prepare():
+            return
+        if self.batch.state is BatchState.CANCELLING or not await self._release(looks=looks):
+            await self._cancel()
+        else:
+            self.released.set()
+            await self._settle()
+
+    # Creating
+
+    async def _create(self) -> bool:
+        """Whether it exists now."""
+        created: bool | None = None
+        while created is None:
+            if not self.env.winds_up:
+                await self.env.calls.turn_to_create()
+            claims = await self.rows()
+            if self.env.winds_up or not claims:
+                await self.give_back()
+                return False
+            created = await self._request(claims)
+        return created
+
+    async def _request(self, claims: list[Claim]) -> bool | None:
+        """Ask once; whether it exists, or None where it has to be asked again."""
+        scheduled_at = self.env.wall() + rules.HELD_SECONDS
+        said, ids = wording([claim.message for claim in claims]), [claim.pass_id for claim in claims]
+        body = create_body(said, ids, name=self.batch.name, tag=self.env.tag, scheduled_at=scheduled_at, shape=self.env.shape)
+        await self.record(replace(self.batch, state=BatchState.CREATING, creates=self.batch.creates + 1, scheduled_at=scheduled_at))
+        answer = await self.env.calls.create(self.batch.entity, body, Guard(self.env.is_held))
+        proof = proof_of(answer)
+        if proof is Proof.DONE and answer.batch is not None:
+            await self._created(answer.batch)
+            return True
+        if proof in {Proof.DONE, Proof.UNKNOWN}:
+            self.env.observer.event("batch_in_doubt", batch=self.batch.name, reason=answer.error)
+            if await self._find():
+                return True
+            await self.record(replace(self.batch, state=BatchState.CLAIMED))
+            return None
+        # Of this request it is sure; of an earlier one it was made sure.
+        await self.record(replace(self.batch, state=BatchState.CLAIMED, creates=self.batch.creates - 1))
+        if proof is Proof.REFUSED:
+            await self._refused(claims, answer)
+            return False
+        if proof is Proof.NO_ACCESS:
+            if answer.http_status == 404:
+                why = f"PassEntry knows no entity “{self.batch.entity}”: {answer.error}. Correct --entity."
+                self.env.ending.come(StopReason.SAFEGUARD, why)
+            await self.give_back()
+            return False
+        await self.pause(answer.retry_after_seconds)
+        return None
+
+    async def _created(self, remote: RemoteBatch) -> None:
+        await self.record(replace(self.batch, state=BatchState.CREATED, remote_id=remote.id))
+        self.env.size.accepted()
+        self.env.observer.event("batch_created", batch=self.batch.name, id=remote.id, rows=self.batch.rows)
+
+    async def _refused(self, claims: list[Claim], answer: BatchAnswer) -> None:
+        self.env.size.refused(len(claims))
+        self.env.observer.event("batch_refused", rows=len(claims), http_status=answer.http_status, reason=answer.error)
+        if self.env.size.hopeless:
+            words = f"PassEntry refuses every batch ({answer.http_status}): {answer.error}. {WHERE}"
+            self.env.ending.come(StopReason.SAFEGUARD, words)
+        elif len(claims) == 1:
+            refusals = [rules.refused(claims[0], answer.error, http_status=answer.http_status, now=self.env.wall())]
+            return await self.end(refusals)
+        return await self.give_back()
+
+    async def _find(self) -> bool:
+        """Whether a batch of this name exists; that there is none is believed only after the quiet period."""
+        began = self.env.ticks()
+        while True:
+            found = await self.env.calls.named(self.batch.name)
+            if found:
+                if len(found) > 1:
+                    await self.record(replace(self.batch, creates=max(2, self.batch.creates)))
+                await self._created(found[0])
+                return True
+            left = self.env.quiet_seconds - (self.env.ticks() - began)
+            if found is not None and left <= 0:
+                return False
+            if found is None:
+                if self.env.ending.came():
+                    raise LeftError
+                await self.pause(None)
+            else:
+                await asyncio.sleep(max(left, SHORTEST_WAIT_SECONDS))
+
+    # Before it is released
+
+    async def _prepare(self) -> bool:
+        """See that all of it is right, and record that it may be released; False if it ends here."""
+        await self.rows()
+        remote = await self._validated()
+        if remote is None:
+            await self._cancel()
+            return False
+        match remote.state:
+            case RemoteState.SCHEDULED:
+                pass
+            case RemoteState.CANCELLED | RemoteState.FAILED if self._is_held():
+                await self._end_unsent(remote)
+                return False
+            case _:
+                # Somebody released it, or its time came while nobody worked on it.
+                await self.record(replace(self.batch, state=BatchState.RELEASING, released_at=self.env.wall()))
+                return True
+        if not await self._settle_refusals(remote) or self._winds_up() or not await self._is_alone():
+            await self._cancel()
+            return False
+        await self.record(replace(self.batch, state=BatchState.RELEASING, released_at=self.env.wall()))
+        return True
+
+    def _winds_up(self) -> bool:
+        return self.env.winds_up or any(not self.env.may_release(claim.zone) for claim in self._claims or ())
+
+    async def _validated(self) -> RemoteBatch | None:
+        """The batch once it is validated; None if the run ends, or that takes too long."""
+        began = self.env.ticks()
+        while not self._winds_up():
+            answer = await self.env.calls.look(self.batch.remote_id)
+            if answer.batch is not None and answer.batch.state is not RemoteState.VALIDATING:
+                self.tries = 0
+                return answer.batch
+            if self.env.ticks() - began > VALIDATING_SECONDS:
+                why = f"PassEntry has been validating a batch ({self.batch.name}) for {VALIDATING_SECONDS / 60:.0f} minutes. {answer.error}"
+                self.env.ending.come(StopReason.SAFEGUARD, why.rstrip())
+                return None
+            await self.pause(answer.retry_after_seconds)
+        return None
+
+    async def _settle_refusals(self, remote: RemoteBatch) -> bool:
+        """Settle what the validation refused; whether anything is left to send."""
+        claims = await self.rows()
+        if not remote.errors_url:
+            return bool(claims)
+        report = await self._file(remote.errors_url, lambda content: read_errors(content, shape=self.env.shape))
+        if report is None:
+            return False
+        now = self.env.wall()
+        refused = [
+            rules.refused(claim, found.detail or "PassEntry refused this recipient", http_status=None, now=now)
+            for claim in claims
+            if (found := report.of(claim.pass_id)) is not None
+        ]
+        await self.settle_rows(refused)
+        return len(refused) < len(claims)
+
+    async def _is_alone(self) -> bool:
+        """Cancel what an answer that was lost may have created besides; False if the run ends meanwhile."""
+        while self.batch.may_be_two:
+            found = await self.env.calls.named(self.batch.name)
+            others = [one for one in found or () if one.id != self.batch.remote_id and one.state is not RemoteState.CANCELLED]
+            if found is not None and not others:
+                self.env.suspects.add(self.batch.name)
+                break
+            if self.env.winds_up:
+                return False
+            for one in others:
+                self.env.observer.event("batch_twice", batch=self.batch.name, id=one.id)
+                await self.env.calls.cancel(one.id)
+            if found is None:
+                await self.pause(None)
+        return True
+
+    async def _end_unsent(self, remote: RemoteBatch) -> None:
+        """It failed or was cancelled before anything of it was sent."""
+        if remote.state is RemoteState.CANCELLED:
+            return await self.end([rules.cancelled_elsewhere(claim, now=self.env.wall()) for claim in await self.rows()])
+        await self._settle_refusals(remote)
+        words = "PassEntry refused the batch when it validated it"
+        return await self.end([rules.refused(claim, words, http_status=None, now=self.env.wall()) for claim in await self.rows()])
+
+    def _is_held(self) -> bool:
+        """Whether nothing of it can have been sent yet, whatever its state is: it was not released, nor has its time come."""
+        return not self.batch.released_at and self.env.wall() < self.batch.scheduled_at
+
+    # Cancelling
+
+    async def _cancel(self) -> None:
+        if self.batch.state is not BatchState.CANCELLING:
+            await self.record(replace(self.batch, state=BatchState.CANCELLING))
+        if await self._cancelled():
+            return await self.give_back()
+        await self.record(replace(self.batch, state=BatchState.RELEASING, released_at=self.batch.released_at or self.env.wall()))
+        self.released.set()
+        return await self._settle()
+
+    async def _cancelled(self) -> bool:
+        """Cancel it, and all of its name; False if it was sent before that."""
+        while True:
+            answer = await self.env.calls.cancel(self.batch.remote_id)
+            remote = answer.batch
+            if remote is None or remote.state is not RemoteState.CANCELLED:
+                remote = (await self.env.calls.look(self.batch.remote_id)).batch
+            if remote is not None and (remote.state is RemoteState.CANCELLED or (remote.state is RemoteState.FAILED and self._is_held())):
+                return True
+            if remote is not None and remote.state not in rules.UNSENT:
+                return False
+            await self.pause(answer.retry_after_seconds)
+
+    # Releasing
+
+    async def _release(self, *, looks: bool) -> bool:
+        """Whether it is on its way to the phones; False if it still waits, and the run ends. `looks`: it may have been released before."""
+        while True:
+            if looks or self.env.winds_up:
+                remote = (await self.env.calls.look(self.batch.remote_id)).batch
+                if remote is not None and remote.state not in rules.UNSENT:
+                    break
+                if remote is not None and self.env.winds_up:
+                    return False
+            if not self.env.winds_up and proof_of(await self.env.calls.send_now(self.batch.remote_id)) is Proof.DONE:
+                break
+            looks = True
+            await self.pause(None)
+        self.tries = 0
+        self._claims = None
+        self.env.observer.event("batch_released", batch=self.batch.name, rows=self.batch.rows)
+        return True
+
+    # After it was sent
+
+    async def _settle(self) -> None:
+        """Settle each row by the delivery report."""
+        remote = await self.env.watcher.ended(self.batch.remote_id)
+        claims = await self.rows()
+        reads = 0
+        began = self.env.ticks()
+        while True:
+            if not claims:
+                return await self.end([])
+            if not remote.deliveries_url:
+                answer = await self.env.calls.look(self.batch.remote_id)
+                remote = answer.batch or remote
+            if remote.deliveries_url:
+                report = await self._file(remote.deliveries_url, lambda content: read_deliveries(content, shape=self.env.shape))
+                if report is None:
+                    raise LeftError
+                reads += 1
+                if reads >= MOST_READS or all(report.of(claim.pass_id) is not None for claim in claims):
+                    return await self.end(self._judged(claims, report, remote))
+            elif self.env.ticks() - began > self.env.report_seconds:
+                reason = {RemoteState.FAILED: BATCH_FAILED, RemoteState.CANCELLED: BATCH_CANCELLED}
+                why = reason.get(remote.state, NO_REPORT)
+                now, sent_at = self.env.wall(), self.batch.released_at
+                return await self.end([rules.in_doubt(claim, why, sent_at=sent_at, now=now) for claim in claims])
+            await self.pause(None)
+
+    def _judged(self, claims: list[Claim], report: Report, remote: RemoteBatch) -> list[Settlement]:
+        now, sent_at = self.env.wall(), self.batch.released_at
+        return [rules.settlement(claim, report.of(claim.pass_id), remote.state, sent_at=sent_at, now=now) for claim in claims]
+
+    async def _file(self, url: str, read: Callable[[bytes], Report]) -> Report | None:
+        """A CSV file of the batch; None, and the run ends, where it can't be had or is not as assumed."""
+        began, unlike = self.env.ticks(), 0
+        while True:
+            content = await self.env.calls.download(url)
+            try:
+                if isinstance(content, bytes):
+                    return read(content)
+                why = f"could not be read ({content})"
+            except ReportError as error:
+                unlike += 1
+                why = f"is not as expected: {error}"
+            if unlike >= MOST_READS or self.env.ticks() - began > self.env.report_seconds or self.env.ending.came():
+                self.env.ending.come(StopReason.SAFEGUARD, f"A file of the batch “{self.batch.name}” {why}. {WHERE}")
+                return None
+            await self.pause(None)

@@ -1,0 +1,253 @@
+"""Sending a campaign by the vendor's batches: claim → create → check → release → read the report, many at once."""
+
+import asyncio
+import math
+import random
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from campaign.domain.batches import UNSENT, Size, name_of
+from campaign.domain.failure_guard import FailureGuard
+from campaign.domain.model import Settlement, Status
+from campaign.domain.verdict import AttemptOutcome, Evidence
+from campaign.ledger.port import Ledger, LedgerReader, Runner
+from campaign.sender.batches.calls import UNPACED_PER_SECOND, Calls
+from campaign.sender.batches.env import Env
+from campaign.sender.batches.life import REPORT_SECONDS, Life
+from campaign.sender.batches.port import BatchGateway
+from campaign.sender.batches.watcher import Watcher
+from campaign.sender.batches.wire import USUAL, Shape
+from campaign.sender.control import Control
+from campaign.sender.executor import SendWindow
+from campaign.sender.lease import MARGIN_SECONDS, TAKEN_OVER, LeaseKeeper
+from campaign.sender.port import Gateway, Observer
+from campaign.sender.rate_limiter import RateLimiter
+from campaign.sender.settings import Clocks, PoolSettings
+from campaign.sender.stop import End, Ending, StopReason, happens_within
+from campaign.sender.verify import Verifier
+
+DRAIN_SECONDS: Final = 10.0
+IDLE_SECONDS: Final = 0.1
+LOOK_FOR_ORPHANS_SECONDS: Final = 2.0
+
+UNRELEASED_SECONDS: Final = 6.0
+"""So many seconds' worth of batches are under way before their release: enough that no call has to wait for another, and few to cancel."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchSettings:
+    """`entity` is whose passes they are, at the vendor; `creates` says whether batches are made, or only those ended that were left."""
+
+    entity: str = ""
+    creates: bool = True
+    shape: Shape = field(default_factory=lambda: USUAL)
+    tag: str = ""
+    report_seconds: float = REPORT_SECONDS
+
+
+class BatchPool:
+    """One process's share of a campaign. Use once: `run`. `gateway` is for reading passes back, `batch_gateway` for batches."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        reader: LedgerReader,
+        gateway: Gateway,
+        batch_gateway: BatchGateway,
+        observer: Observer,
+        runner: Runner,
+        settings: PoolSettings,
+        batches: BatchSettings,
+        clocks: Clocks,
+        campaign: str,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._ledger = ledger
+        self._reader = reader
+        self._gateway = gateway
+        self._observer = observer
+        self._runner = runner
+        self._settings = settings
+        self._batches = batches
+        self._clocks = clocks
+        self._campaign = campaign
+        self._ending = Ending()
+        self._heart = LeaseKeeper(ledger, runner, clocks.ticks)
+        self._guard = FailureGuard(halt=settings.halt)
+        self._left = settings.limit if settings.limit is not None else math.inf
+        zones = reader.zones(runner.campaign)
+        self._timing = SendWindow(settings.schedule, zones, clocks.wall, daily_cap=settings.daily_cap, only=settings.only)
+        self._calls = Calls(
+            batch_gateway,
+            ledger,
+            observer,
+            key=settings.key,
+            rate_per_second=settings.rate_per_second,
+            ending=self._ending,
+            ticks=clocks.ticks,
+            jitter=jitter,
+        )
+        self._watcher = Watcher(self._calls, self._ending, clocks.ticks)
+        self._env = Env(
+            ledger=ledger,
+            runner=runner,
+            calls=self._calls,
+            watcher=self._watcher,
+            observer=observer,
+            ending=self._ending,
+            size=Size(),
+            shape=batches.shape,
+            tag=batches.tag,
+            creates=batches.creates,
+            quiet_seconds=settings.policy.quiet_seconds,
+            report_seconds=batches.report_seconds,
+            wall=clocks.wall,
+            ticks=clocks.ticks,
+            is_held=self._heart.is_held,
+            may_release=self._timing.may_send,
+            settled=self._settled,
+            jitter=jitter,
+        )
+        self._lives: dict[asyncio.Task[None], Life] = {}
+        self._most_unreleased = max(2, math.ceil((settings.rate_per_second or UNPACED_PER_SECOND) * UNRELEASED_SECONDS))
+        self._waits_until = ""
+
+    async def run(self, *, stop: asyncio.Event, stop_now: asyncio.Event) -> End:
+        """Send until nothing is left, or until told to stop; arguments and errors as of `Pool.run`."""
+        if not await self._heart.begin():
+            return End(ended=StopReason.LEASE_LOST, why=TAKEN_OVER)
+        read_pacer = RateLimiter(self._ledger, f"{self._settings.key} read", self._settings.read_rate_per_second)
+        verifier = Verifier(
+            self._ledger,
+            self._gateway,
+            read_pacer,
+            self._observer,
+            campaign=self._runner.campaign,
+            max_attempts=self._settings.policy.max_attempts,
+        )
+        control = Control(
+            ledger=self._ledger,
+            reader=self._reader,
+            runner=self._runner,
+            observer=self._observer,
+            heart=self._heart,
+            timing=self._timing,
+            ending=self._ending,
+            doubts_are_due=verifier.tell_due,
+            tidies=not self._batches.creates,
+        )
+        async with asyncio.TaskGroup() as group:
+            works = (self._heart.run(), control.run(stop), read_pacer.run(), verifier.run(), self._watcher.run(), *self._calls.works())
+            helpers = [group.create_task(work) for work in works]
+            dispatcher = group.create_task(self._dispatch(group))
+            await self._ending.wait()
+            dispatcher.cancel()
+            await asyncio.wait([dispatcher])
+            await self._drain(stop_now)
+            for helper in helpers:
+                helper.cancel()
+        return self._ending.end or End(ended=StopReason.FINISHED)
+
+    async def _dispatch(self, group: asyncio.TaskGroup) -> None:
+        adopted_at = -math.inf
+        while True:
+            if self._clocks.ticks() - adopted_at >= LOOK_FOR_ORPHANS_SECONDS:
+                adopted_at = self._clocks.ticks()
+                at_work = {life.batch_id for life in self._lives.values()}
+                for batch in await self._ledger.adopt_batches(self._runner):
+                    if batch.id not in at_work:
+                        self._begin(Life(batch, self._env), group)
+            claimed = await self._claim(group) if self._batches.creates and self._left > 0 else False
+            if not claimed:
+                if await self._is_finished():
+                    break
+                await asyncio.sleep(IDLE_SECONDS)
+        await self._cancel_late_ones()
+        self._ending.come(StopReason.FINISHED if self._left > 0 and self._settings.only is None else StopReason.LIMIT)
+
+    async def _claim(self, group: asyncio.TaskGroup) -> bool:
+        """Begin one more batch; False if there is nothing to claim now, or enough is under way."""
+        if sum(not life.released.is_set() for life in self._lives.values()) >= self._most_unreleased:
+            return False
+        made = await self._ledger.claim_batch(
+            self._runner,
+            int(min(self._env.size.rows, self._left)),
+            self._timing.terms(),
+            name=name_of(self._campaign, runner=self._runner.id, number=secrets.token_hex(6)),
+            entity=self._batches.entity,
+        )
+        if made is None:
+            return False
+        batch, claims = made
+        self._left -= len(claims)
+        self._begin(Life(batch, self._env, claims), group)
+        return True
+
+    def _begin(self, life: Life, group: asyncio.TaskGroup) -> None:
+        task = group.create_task(life.run())
+        self._lives[task] = life
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        life = self._lives.pop(task)
+        # What was claimed and not sent is there to be sent again.
+        self._left += life.given_back
+
+    async def _is_finished(self) -> bool:
+        if self._lives:
+            return False
+        if not self._batches.creates:
+            return not await asyncio.to_thread(self._reader.batches, self._runner.campaign)
+        if self._left <= 0:
+            return True
+        outlook = await asyncio.to_thread(self._reader.outlook, self._runner.campaign)
+        only = self._settings.only
+        if only is not None and not await asyncio.to_thread(self._reader.unfinished, self._runner.campaign, only):
+            return True
+        if outlook.pending_in_seconds is not None and (opens_at := self._timing.opens_at()) is not None:
+            self._heart.activity = "waiting"
+            if not self._settings.wait and not outlook.sending and outlook.doubt_in_seconds is None:
+                self._ending.come(StopReason.OUTSIDE_WINDOW)
+            self._observe_waiting(opens_at.isoformat(timespec="minutes"))
+        else:
+            self._heart.activity = "sending"
+        return outlook.finished
+
+    def _observe_waiting(self, until: str) -> None:
+        """Say once that it is not the time to send."""
+        if until != self._waits_until:
+            self._waits_until = until
+            self._observer.event("waiting_for_its_time", until=until)
+
+    def _settled(self, settlements: Sequence[Settlement]) -> None:
+        for settlement in settlements:
+            self._observer.settled(settlement)
+            failed = settlement.outcome.status in {Status.FAILED, Status.UNKNOWN}
+            proof = Evidence.REFUSED if failed else Evidence.DELIVERED
+            if why := self._guard.note(AttemptOutcome(proof=proof), failed=failed, now=self._clocks.ticks()):
+                self._ending.come(StopReason.SAFEGUARD, why)
+
+    async def _drain(self, stop_now: asyncio.Event) -> None:
+        """Cancel what was not released, and wait a little for what was."""
+        self._env.closing.set()
+        patience_seconds = DRAIN_SECONDS if self._heart.is_held() else MARGIN_SECONDS
+        deadline = self._clocks.ticks() + patience_seconds
+        while self._lives and self._clocks.ticks() < deadline and not await happens_within(stop_now, 0.02):
+            pass
+        left = list(self._lives)
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(left)
+
+    async def _cancel_late_ones(self) -> None:
+        """Of names whose creation was in doubt: cancel what has turned up since, and is not one that is known."""
+        for name in sorted(self._env.suspects):
+            known = {batch.remote_id for batch in await asyncio.to_thread(self._reader.batches, self._runner.campaign)}
+            for found in await self._calls.named(name) or ():
+                if found.id not in known and found.state in UNSENT:
+                    self._observer.event("batch_twice", batch=name, id=found.id)
+                    await self._calls.cancel(found.id)

@@ -1,0 +1,236 @@
+"""What the batch API is told, and what it says: the one module that knows its JSON and its CSV files. Pure.
+
+The vendor documents how a batch is created, looked at, released and cancelled. What no page of it shows is assumed here, once, each with a
+number that `docs/developers/batches.md` explains. `Shape` changes the names, and `campaign probe` shows what really comes. What does not
+fit is said with what came, and never guessed at.
+"""
+
+import csv
+import io
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
+from typing import Any, Final, Self
+
+import orjson
+
+from campaign.domain.batches import VARIABLE, BatchAnswer, Delivery, RemoteBatch, RemoteState, Wording
+from campaign.sender.responses import excerpt, read_reply
+
+MOST_ROWS: Final = 100_000
+"""Of a CSV file that is read."""
+
+KNOWN: Final = frozenset({"delivered", "notDelivered", "failed"})
+"""The words for what became of a recipient, as far as they can be known; any other is recorded as it came."""
+
+_ID: Final = re.compile(r"[A-Za-z0-9._~-]{1,200}")
+"""Of a batch: it becomes part of a path."""
+
+
+class ReportError(Exception):
+    """A CSV file of a batch is not as assumed; the text says what came."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """The names that no page of the vendor shows. A name of a column is found whatever its case, blanks, dashes and underscores are.
+
+    1. `recipients` is the key of the list of recipients, 2. `recipient_id` that of a recipient's pass UUID or external id; 3. a variable's
+    value stands beside it under the variable's own name. 4. `errors_url` and `deliveries_url` are the attributes with the addresses of the
+    CSV files. 5. In these a pass stands under one of `id_columns`, 6. its status under `status_column`, in the words of `delivered`,
+    `notDelivered` and `failed`; 7. what went wrong under `detail_columns`. 8. `type` of a batch's list is as documented.
+    """
+
+    recipients: str = "recipients"
+    recipient_id: str = "passId"
+    errors_url: str = "errorsCsvUrl"
+    deliveries_url: str = "deliveryCsvUrl"
+    id_columns: tuple[str, ...] = ("passId", "extId")
+    status_column: str = "status"
+    detail_columns: tuple[str, ...] = ("detail", "error", "message", "reason")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """A JSON object with the names that differ.
+
+        Raises:
+            ValueError: it is none, or a key is unknown.
+        """
+        try:
+            found = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            found = None
+        known: dict[str, Any] = {name.name: name.default for name in fields(cls)}
+        if not isinstance(found, dict) or set(found) - set(known):
+            raise ValueError(f"this is not a JSON object with some of the keys {', '.join(known)}")
+        for key, value in found.items():
+            texts = value if isinstance(known[key], tuple) else [value]
+            if not isinstance(texts, list) or not texts or not all(isinstance(text, str) and text for text in texts):
+                raise ValueError(f"{key}: this should be {'a list of names' if isinstance(known[key], tuple) else 'a name'}")
+        given: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in found.items()}
+        return cls(**given)
+
+
+USUAL: Final = Shape()
+
+
+def create_body(wording: Wording, ids: Sequence[str], *, name: str, tag: str, scheduled_at: float, shape: Shape = USUAL) -> bytes:
+    """The JSON that creates a batch which is sent at `scheduled_at`, Unix seconds, if nobody releases it before.
+
+    Raises:
+        ValueError: a text holds half a character.
+    """
+    texts = wording.texts or ()
+    recipients = [{shape.recipient_id: pass_id} | ({VARIABLE: texts[place]} if texts else {}) for place, pass_id in enumerate(ids)]
+    at = datetime.fromtimestamp(scheduled_at, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    batch = {"message": wording.message, shape.recipients: recipients, "scheduledAt": at, "name": name, "tag": tag}
+    return orjson.dumps({"batch": batch})
+
+
+def read_answer(
+    *, http_status: int, headers: Mapping[str, str], body: bytes, whole: bool, token: str, now: float, shape: Shape = USUAL
+) -> BatchAnswer:
+    """The answer to any request about batches. Arguments as for `responses.read_reply`."""
+    reply = read_reply(http_status=http_status, headers=headers, body=body, whole=whole, token=token, now=now)
+    if not 200 <= http_status < 300:
+        return BatchAnswer(
+            http_status=http_status,
+            by_api=reply.signature.documented and reply.signature.whole and not reply.signature.page,
+            error=reply.error,
+            retry_after_seconds=reply.retry_after_seconds,
+        )
+    document = _loads(body) if whole else None
+    data = document.get("data") if isinstance(document, dict) else None
+    found = data if isinstance(data, list) else [data]
+    batches = tuple(one for one in (_batch(item, shape) for item in found) if one is not None)
+    readable = data is not None and len(batches) == len(found)
+    return BatchAnswer(
+        http_status=http_status,
+        readable=readable,
+        error="" if readable else _unlike(body, found, token=token),
+        batches=batches,
+        pages=_pages(document),
+    )
+
+
+def _batch(item: Any, shape: Shape) -> RemoteBatch | None:
+    attributes = item.get("attributes") if isinstance(item, dict) else None
+    if not isinstance(attributes, dict) or not isinstance(item.get("id"), str) or not _ID.fullmatch(item["id"]):
+        return None
+    try:
+        state = RemoteState(str(attributes.get("status")))
+    except ValueError:
+        return None
+    name, errors, deliveries = (attributes.get(key) for key in ("name", shape.errors_url, shape.deliveries_url))
+    return RemoteBatch(
+        id=item["id"],
+        name=name if isinstance(name, str) else "",
+        state=state,
+        errors_url=errors if isinstance(errors, str) else "",
+        deliveries_url=deliveries if isinstance(deliveries, str) else "",
+    )
+
+
+def _unlike(body: bytes, found: Sequence[Any], *, token: str) -> str:
+    states = ", ".join(state.value for state in RemoteState)
+    item = next((item for item in found if not isinstance(item, dict) or _batch(item, USUAL) is None), None)
+    attributes = item.get("attributes") if isinstance(item, dict) else None
+    if isinstance(attributes, dict) and "status" in attributes:
+        return excerpt(f"The batch's status is {attributes['status']!r}, and only {states} are known", secret=token)
+    return excerpt(
+        f"The answer does not show a batch with data.id and data.attributes.status: {body[:2000].decode(errors='replace')}", secret=token
+    )
+
+
+def _pages(document: Any) -> int:
+    meta = document.get("meta") if isinstance(document, dict) else None
+    pages = meta.get("totalPages") if isinstance(meta, dict) else None
+    return pages if isinstance(pages, int) and 0 < pages < 100_000 else 1
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Lines of a CSV file by the id that a list has of a pass: exactly, or where that leads to one line only, whatever its case is."""
+
+    _exact: dict[str, Delivery]
+    _loose: dict[str, list[Delivery]] = field(default_factory=dict)
+
+    def of(self, pass_id: str) -> Delivery | None:
+        if (found := self._exact.get(pass_id)) is not None:
+            return found
+        near = self._loose.get(pass_id.casefold(), [])
+        return near[0] if len(near) == 1 else None
+
+
+def read_deliveries(content: bytes, *, shape: Shape = USUAL) -> Report:
+    """The delivery report of a batch that has ended.
+
+    Raises:
+        ReportError: it has other columns, is cut short, or is no CSV.
+    """
+    return _report(content, shape, status=shape.status_column)
+
+
+def read_errors(content: bytes, *, shape: Shape = USUAL) -> Report:
+    """The recipients that the vendor refused; each one's `detail` says why.
+
+    Raises:
+        ReportError: as for `read_deliveries`.
+    """
+    return _report(content, shape, status=None)
+
+
+def _report(content: bytes, shape: Shape, *, status: str | None) -> Report:
+    rows = _rows(content)
+    header = next(rows, [])
+    places = {_plain(name): place for place, name in enumerate(header)}
+    ids = [places[_plain(name)] for name in shape.id_columns if _plain(name) in places]
+    state = None if status is None else places.get(_plain(status))
+    if not ids or (status is not None and state is None):
+        wanted = f"{' or '.join(shape.id_columns)}" + ("" if status is None else f" and {status}")
+        raise ReportError(f"its columns are {', '.join(header)[:300] or 'none'}, without {wanted}")
+    detail = next((places[_plain(name)] for name in shape.detail_columns if _plain(name) in places and places[_plain(name)] != state), None)
+    exact: dict[str, Delivery] = {}
+    loose: dict[str, list[Delivery]] = defaultdict(list)
+    last = ""
+    for number, row in enumerate(rows, 2):
+        if len(row) != len(header):
+            raise ReportError(f"its line {number} has {len(row)} values for {len(header)} columns, so it may be cut short")
+        word = "" if state is None else row[state].strip()
+        if state is not None and not word:
+            raise ReportError(f"its line {number} has no {status}")
+        delivery = Delivery(status=word[:100], detail="" if detail is None else row[detail][:300])
+        for place in ids:
+            if row[place]:
+                exact[row[place]] = delivery
+                loose[row[place].casefold()].append(delivery)
+        last = word
+    # Half a last line may end with half a word.
+    if status is not None and not content.endswith(b"\n") and last not in KNOWN:
+        raise ReportError("its last line has no end, so it may be cut short")
+    return Report(exact, dict(loose))
+
+
+def _rows(content: bytes) -> Iterator[list[str]]:
+    try:
+        text = content.decode("utf-8-sig")
+        for number, row in enumerate(csv.reader(io.StringIO(text, newline=""), strict=True)):
+            if number > MOST_ROWS:
+                raise ReportError(f"it has more than {MOST_ROWS:,} lines")
+            if row:
+                yield row
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ReportError(f"it is no CSV in UTF-8 ({error})") from error
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_-]+", "", name).casefold()
+
+
+def _loads(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None

@@ -1,0 +1,81 @@
+"""What others want of a run while it sends: signals, pause and cancel, the end of its time, and the death of other runners."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from campaign.domain.model import Skip
+from campaign.ledger.port import DesiredState, Ledger, LedgerReader, PendingWork, Runner
+from campaign.sender.executor import LEASE_OVER, SendWindow
+from campaign.sender.lease import TAKEN_OVER, LeaseKeeper
+from campaign.sender.port import Observer
+from campaign.sender.stop import Ending, StopReason, happens_within
+
+LOOK_SECONDS: Final = 0.4
+LOOKS_FOR_THE_DEAD: Final = 3
+"""Of so many looks one is for dead runners, too: what they have left waits for its quiet period anyway."""
+
+
+class Control:
+    """Ends a run when it is asked to, or may not go on.
+
+    Args:
+        ledger, reader, runner, observer: of the run.
+        heart: its lease.
+        timing: when it may send; its zones are kept up to date.
+        ending: is told why the run ends.
+        doubts_are_due: called when a row may be read back.
+        tidies: the run only ends what was begun, so that a pause or a cancellation is no reason to stop.
+    """
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        reader: LedgerReader,
+        runner: Runner,
+        observer: Observer,
+        heart: LeaseKeeper,
+        timing: SendWindow,
+        ending: Ending,
+        doubts_are_due: Callable[[], None],
+        tidies: bool = False,
+    ) -> None:
+        self._ledger = ledger
+        self._reader = reader
+        self._runner = runner
+        self._observer = observer
+        self._heart = heart
+        self._timing = timing
+        self._ending = ending
+        self._doubts_are_due = doubts_are_due
+        self._tidies = tidies
+
+    async def run(self, stop: asyncio.Event) -> None:
+        looks = 0
+        while not await happens_within(stop, LOOK_SECONDS):
+            looks += 1
+            if looks % LOOKS_FOR_THE_DEAD == 1 and (lost := await self._ledger.reap_dead_runners(quiet_seconds=self._runner.quiet_seconds)):
+                self._observer.event("rows_of_a_dead_runner", rows=lost)
+            # Somebody may have corrected a row meanwhile, into a zone that there was not.
+            self._timing.zones, outlook = await asyncio.to_thread(self._look)
+            if self._timing.is_over() and (expired := await self._ledger.skip_pending(self._runner.campaign, Skip.EXPIRED)):
+                self._observer.event("expired", rows=expired)
+            if outlook.doubt_in_seconds is not None and outlook.doubt_in_seconds <= 0:
+                self._doubts_are_due()
+            self._judge(outlook.control)
+        self._ending.come(StopReason.INTERRUPTED)
+
+    def _judge(self, control: DesiredState) -> None:
+        if control is DesiredState.PAUSED and not self._tidies:
+            self._ending.come(StopReason.PAUSED)
+        elif control is DesiredState.CANCELLED and not self._tidies:
+            self._ending.come(StopReason.CANCELLED)
+        elif self._heart.lost:
+            self._ending.come(StopReason.LEASE_LOST, TAKEN_OVER)
+        elif not self._heart.is_held():
+            self._ending.come(StopReason.LEASE_LOST, LEASE_OVER)
+
+    def _look(self) -> tuple[tuple[str, ...], PendingWork]:
+        """Both in one go: each way to a thread and back costs more than what is asked there."""
+        return self._reader.zones(self._runner.campaign), self._reader.outlook(self._runner.campaign)

@@ -1,0 +1,125 @@
+"""Rows that go out in one of the vendor's batches: held together, found again, and nobody's to send otherwise."""
+
+from dataclasses import replace
+
+from campaign.domain.batches import BatchState
+from campaign.domain.model import Status
+from campaign.ledger.port import ANY_ROW, ClaimFilter, DesiredState, Ledger, LedgerReader
+from tests.contract.backends import Backend, HandClock
+from tests.contract.given import campaign_of, ends, staged
+
+
+async def test_a_batch_takes_rows_as_a_claim_does(ledger: Ledger, reader: LedgerReader) -> None:
+    record = await campaign_of(ledger, *(staged(row) for row in range(1, 6)), staged(6, "out"))
+    await ledger.exclude(record.id, ["out"])
+    runner = await ledger.register_runner(record.id, quiet_seconds=0)
+    assert await ledger.claim_batch(runner, 9, ClaimFilter(zones=()), name="none", entity="e") is None
+    made = await ledger.claim_batch(runner, 3, ANY_ROW, name="one", entity="e")
+    assert made is not None
+    batch, claims = made
+    assert (batch.state, batch.rows, batch.name, batch.entity, batch.creates) == (BatchState.CLAIMED, 3, "one", "e", 0)
+    assert [claim.row for claim in claims] == [1, 2, 3]
+    assert await ledger.batch_claims(batch) == claims
+    rest = await ledger.claim_batch(runner, 9, ANY_ROW, name="two", entity="e")
+    assert rest is not None
+    assert [claim.row for claim in rest[1]] == [4, 5]
+    assert await ledger.claim_batch(runner, 9, ANY_ROW, name="three", entity="e") is None
+    assert [one.name for one in reader.batches(record.id)] == ["one", "two"]
+    assert reader.counts(record.id).by_status[Status.SKIPPED] == 1
+
+
+async def test_where_a_batch_stands_is_kept(ledger: Ledger, reader: LedgerReader) -> None:
+    record = await campaign_of(ledger, staged(1))
+    runner = await ledger.register_runner(record.id, quiet_seconds=0)
+    made = await ledger.claim_batch(runner, 1, ANY_ROW, name="one", entity="e")
+    assert made is not None
+    later = replace(
+        made[0], state=BatchState.RELEASING, remote_id="r-1", creates=2, scheduled_at=1_800_000_000.5, released_at=1_800_000_001.25
+    )
+    assert await ledger.record_batch(runner, later)
+    assert reader.batches(record.id) == [later]
+    assert await ledger.record_batch(runner, replace(later, state=BatchState.ENDED))
+    assert reader.batches(record.id) == []
+    assert not await ledger.record_batch(runner, later)
+
+
+async def test_a_dead_runner_leaves_its_batches_to_the_next_and_its_other_rows_in_doubt(
+    backend: Backend, ledger: Ledger, reader: LedgerReader
+) -> None:
+    record = await campaign_of(ledger, *(staged(row) for row in range(1, 5)))
+    doomed = backend.ledger()
+    dead = await doomed.register_runner(record.id, quiet_seconds=0)
+    made = await doomed.claim_batch(dead, 2, ANY_ROW, name="one", entity="e")
+    assert made is not None
+    batch, claims = made
+    await doomed.claim(dead, 1)
+    await doomed.close()
+    assert await ledger.reap_dead_runners(quiet_seconds=0) == 1
+    assert [row.outcome.status for row in reader.rows(record.id)] == [Status.SENDING, Status.SENDING, Status.UNKNOWN, Status.PENDING]
+    runner = await ledger.register_runner(record.id, quiet_seconds=0)
+    assert not reader.batches(record.id)[0].worked_on
+    assert [one.name for one in await ledger.adopt_batches(runner)] == ["one"]
+    assert await ledger.batch_claims(batch) == claims
+    # The dead one, if it was only asleep, changes nothing any more.
+    late = backend.ledger()
+    assert not await late.record_batch(dead, batch)
+    assert not await late.settle_batch(dead, batch, [ends(claims[0], Status.DELIVERED)])
+    assert not await late.release_batch(dead, batch)
+    assert await ledger.settle_batch(runner, batch, [ends(claims[0], Status.DELIVERED)])
+    assert await ledger.batch_claims(batch) == claims[1:]
+    assert await ledger.release_batch(runner, batch)
+    assert [row.outcome.status for row in reader.rows(record.id)] == [Status.DELIVERED, Status.PENDING, Status.UNKNOWN, Status.PENDING]
+    assert reader.batches(record.id) == []
+
+
+async def test_a_batch_that_somebody_works_on_is_not_adopted(backend: Backend, ledger: Ledger) -> None:
+    record = await campaign_of(ledger, staged(1))
+    runner = await ledger.register_runner(record.id, quiet_seconds=0)
+    await ledger.claim_batch(runner, 1, ANY_ROW, name="one", entity="e")
+    other = backend.ledger()
+    beside = await other.register_runner(record.id, quiet_seconds=0)
+    assert await other.adopt_batches(beside) == []
+
+
+async def test_a_runner_that_signs_off_leaves_its_batches_as_they_are(ledger: Ledger, reader: LedgerReader) -> None:
+    record = await campaign_of(ledger, staged(1))
+    runner = await ledger.register_runner(record.id, quiet_seconds=0)
+    await ledger.claim_batch(runner, 1, ANY_ROW, name="one", entity="e")
+    await ledger.deregister_runner(runner, "interrupted")
+    assert [(one.name, one.worked_on) for one in reader.batches(record.id)] == [("one", False)]
+    assert reader.counts(record.id).by_status[Status.SENDING] == 1
+
+
+async def test_a_row_that_was_in_a_batch_and_is_claimed_again_belongs_to_its_last_claim(
+    ledger: Ledger, reader: LedgerReader, clock: HandClock
+) -> None:
+    record = await campaign_of(ledger, staged(1))
+    runner = await ledger.register_runner(record.id, quiet_seconds=0)
+    made = await ledger.claim_batch(runner, 1, ANY_ROW, name="one", entity="e")
+    assert made is not None
+    batch, claims = made
+    await ledger.settle_batch(runner, batch, [ends(claims[0], Status.FAILED)])
+    await ledger.retry(record.id, frozenset({Status.FAILED}))
+    clock.advance(1)
+    (single,) = await ledger.claim(runner, 1)
+    assert await ledger.batch_claims(batch) == []
+    assert await ledger.release_batch(runner, batch)
+    assert await ledger.settle(runner, [ends(single, Status.DELIVERED)]) == []
+    assert reader.counts(record.id).by_status[Status.DELIVERED] == 1
+
+
+async def test_what_a_cancelled_campaign_gets_back_is_skipped(ledger: Ledger, reader: LedgerReader) -> None:
+    record = await campaign_of(ledger, staged(1), staged(2))
+    runner = await ledger.register_runner(record.id, quiet_seconds=0)
+    made = await ledger.claim_batch(runner, 1, ANY_ROW, name="one", entity="e")
+    assert made is not None
+    await ledger.control(record.id, DesiredState.CANCELLED)
+    assert reader.counts(record.id).by_status[Status.SENDING] == 1
+    await ledger.release_batch(runner, made[0])
+    assert reader.counts(record.id).by_status[Status.SKIPPED] == 2
+
+
+async def test_the_first_message_with_a_text_is_found(ledger: Ledger, reader: LedgerReader) -> None:
+    record = await campaign_of(ledger, staged(1, message="100%"), staged(2, message="a %{b}"), staged(3, message="%{c}"))
+    assert reader.first_with_text(record.id, "%{") == 2
+    assert reader.first_with_text(record.id, "$") is None

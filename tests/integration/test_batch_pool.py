@@ -1,0 +1,314 @@
+"""Sending by the vendor's batches: the real ledger, gateway and pool, against the simulator's batches on its socket.
+
+The simulator's own audit says what was sent, and how often.
+"""
+
+import asyncio
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from campaign.domain.batches import BatchState, RemoteState, wording
+from campaign.domain.failure_guard import Halt
+from campaign.domain.schedule import Schedule, parse_window
+from campaign.ledger.port import CampaignRecord, ClaimFilter, DesiredState
+from campaign.ledger.sqlite import SqliteLedger
+from campaign.sender.batches.gateway import HttpBatchGateway
+from campaign.sender.batches.pool import BatchPool, BatchSettings
+from campaign.sender.batches.wire import Shape, create_body
+from campaign.sender.gateway import HttpGateway, Timeouts
+from campaign.sender.settings import Clocks, PoolSettings
+from campaign.sender.stop import End, StopReason
+from campaign.simulator.batches.faults import STEP_FAULTS
+from campaign.simulator.passes import PassChange
+from tests.integration.pool_given import QUIET, Rig, passes, rig
+
+ENTITY = "simulated-entity"
+
+
+async def send(given: Rig, record: CampaignRecord, *, batches: dict[str, Any] | None = None, **settings: Any) -> End:
+    """One run by batches, unpaced."""
+    pool_settings = PoolSettings(**{"key": "token", "rate_per_second": None, "read_rate_per_second": 500.0, "policy": QUIET} | settings)
+    runner = await given.ledger.register_runner(record.id, quiet_seconds=QUIET.quiet_seconds, api=given.simulator.url)
+    timeouts = Timeouts(total_seconds=given.timeout_seconds)
+    url, token = given.simulator.url, "token"
+    given_batches: dict[str, Any] = {"entity": ENTITY, "report_seconds": 1.0, "shape": Shape()} | (batches or {})
+    try:
+        async with (
+            HttpGateway(url=url, token=token, concurrency=8, timeouts=timeouts) as gateway,
+            HttpBatchGateway(url=url, token=token, timeouts=timeouts, shape=given_batches["shape"]) as batch_gateway,
+        ):
+            pool = BatchPool(
+                ledger=given.ledger,
+                reader=given.reader,
+                gateway=gateway,
+                batch_gateway=batch_gateway,
+                observer=given.log,
+                runner=runner,
+                settings=pool_settings,
+                batches=BatchSettings(**given_batches),
+                clocks=Clocks(wall=given.clock.wall, ticks=given.clock.ticks),
+                campaign=record.spec.name,
+                jitter=lambda: 0.0,
+            )
+            return await pool.run(stop=given.stop, stop_now=asyncio.Event())
+    finally:
+        await given.ledger.deregister_runner(runner, "test")
+
+
+def scheduled(given: Rig) -> list[str]:
+    """The names of batches that the vendor would still send by itself."""
+    return [batch.name for batch in given.simulator.batches() if batch.status in {"validating", "scheduled"}]
+
+
+def statuses(given: Rig, record: CampaignRecord) -> Counter[tuple[str, str]]:
+    return Counter(given.statuses(record).values())
+
+
+async def test_many_rows_go_out_in_few_calls_each_with_its_own_text(tmp_path: Path) -> None:
+    async with rig(tmp_path) as given:
+        record = await given.campaign(*passes(1200))
+        assert (await send(given, record)).ended is StopReason.FINISHED
+        assert given.processed() == Counter(dict.fromkeys(passes(1200), 1))
+        assert statuses(given, record) == {("delivered", ""): 1200}
+        assert len(given.simulator.batches()) == 3
+        assert {row.outcome.attempts for row in given.rows(record).values()} == {1}
+
+
+REFUSALS = ("not_found", "unprocessable", "conflict", "gone")
+LOST = sorted(name for name in STEP_FAULTS if not name.endswith(REFUSALS))
+TYPICAL = (
+    "create_cut_after",
+    "create_error_after",
+    "create_late",
+    "create_throttle",
+    "send_now_cut_after",
+    "send_now_late",
+    "list_html_ok",
+)
+
+
+@pytest.mark.parametrize("fault", [pytest.param(name, marks=() if name in TYPICAL else pytest.mark.slow) for name in LOST])
+async def test_an_answer_that_is_lost_at_any_step_sends_nothing_twice_and_loses_nothing(tmp_path: Path, fault: str) -> None:
+    async with rig(tmp_path, batch_faults={fault: 0.5}, seed=3) as given:
+        record = await given.campaign(*passes(40))
+        ended = await send(given, record, batches={"report_seconds": 60.0})
+        assert ended.ended is StopReason.FINISHED, ended.why
+        assert given.processed() == Counter(dict.fromkeys(passes(40), 1))
+        assert statuses(given, record) == {("delivered", ""): 40}
+        assert scheduled(given) == []
+
+
+async def test_the_report_decides_what_became_of_each_row(tmp_path: Path) -> None:
+    async with rig(tmp_path, forbidden=frozenset({"of another"}), undelivered_when_issued=True) as given:
+        record = await given.campaign("yes", "issued", "of another")
+        given.simulator.set_pass("issued", PassChange(status="issued"))
+        assert (await send(given, record)).ended is StopReason.FINISHED
+        assert given.statuses(record) == {
+            "yes": ("delivered", ""),
+            "issued": ("not_delivered", "notDelivered"),
+            "of another": ("failed", "refused_by_batch"),
+        }
+        assert given.processed() == {"yes": 1, "issued": 1}
+
+
+@pytest.mark.parametrize(
+    ("fault", "found"),
+    [
+        ("recipients_failed", {("delivered", ""), ("failed", "refused_by_batch")}),
+        ("delivery_csv_lacks_rows", {("delivered", ""), ("unknown", "not_in_delivery_report")}),
+        ("delivery_csv_unknown_status", {("delivered", ""), ("not_delivered", "heldForReview")}),
+        ("delivery_csv_missing", {("unknown", "no_delivery_report")}),
+        ("batch_failed", {("failed", "refused_by_batch")}),
+    ],
+)
+async def test_what_the_report_does_not_say_stays_in_doubt_for_a_person(tmp_path: Path, fault: str, found: set[tuple[str, str]]) -> None:
+    async with rig(tmp_path, batch_faults={fault: 1.0}) as given:
+        record = await given.campaign(*passes(9))
+        assert (await send(given, record)).ended is StopReason.FINISHED
+        assert set(statuses(given, record)) == found
+        assert max(given.processed().values(), default=0) <= 1
+        # Asked to send again what is in doubt, a run does not: only a person may.
+        assert (await send(given, record)).ended is StopReason.FINISHED
+        assert max(given.processed().values(), default=0) <= 1
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_half_a_report_is_never_taken_for_the_whole(tmp_path: Path, seed: int) -> None:
+    async with rig(tmp_path, batch_faults={"delivery_csv_cut": 1.0}, seed=seed) as given:
+        record = await given.campaign(*passes(9))
+        await send(given, record)
+        assert given.processed() == Counter(dict.fromkeys(passes(9), 1))
+        assert set(statuses(given, record)) <= {("sending", ""), ("delivered", ""), ("unknown", "not_in_delivery_report")}
+
+
+async def test_a_report_of_another_shape_stops_the_run_and_is_read_once_the_shape_is_said(tmp_path: Path) -> None:
+    async with rig(tmp_path, batch_faults={"delivery_csv_other_columns": 1.0}) as given:
+        record = await given.campaign(*passes(9))
+        ended = await send(given, record)
+        assert (ended.ended, "pass_uuid" in ended.why) == (StopReason.SAFEGUARD, True)
+        assert statuses(given, record) == {("sending", ""): 9}
+        shape = Shape.parse('{"id_columns": ["external_id"], "status_column": "result", "detail_columns": ["info"]}')
+        assert (await send(given, record, batches={"shape": shape})).ended is StopReason.FINISHED
+        assert statuses(given, record) == {("delivered", ""): 9}
+        assert given.processed() == Counter(dict.fromkeys(passes(9), 1))
+
+
+@pytest.mark.parametrize(("batches", "code"), [("off", "403"), ("terms", "403")])
+async def test_a_refusal_of_batches_stops_before_anything_is_sent(tmp_path: Path, batches: str, code: str) -> None:
+    async with rig(tmp_path, batches=batches) as given:
+        record = await given.campaign(*passes(9))
+        ended = await send(given, record)
+        assert (ended.ended, code in ended.why) == (StopReason.SAFEGUARD, True)
+        assert statuses(given, record) == {("pending", ""): 9}
+
+
+async def test_an_unknown_entity_stops_before_anything_is_sent(tmp_path: Path) -> None:
+    async with rig(tmp_path) as given:
+        record = await given.campaign(*passes(3))
+        ended = await send(given, record, batches={"entity": "other"})
+        assert (ended.ended, "“other”" in ended.why) == (StopReason.SAFEGUARD, True)
+        assert statuses(given, record) == {("pending", ""): 3}
+
+
+async def test_of_a_batch_that_is_refused_as_a_whole_only_the_row_that_is_refused_alone_fails(tmp_path: Path) -> None:
+    async with rig(tmp_path, batch_faults={"create_unprocessable": 0.5}, seed=5) as given:
+        record = await given.campaign(*passes(20))
+        ended = await send(given, record)
+        found = statuses(given, record)
+        assert ended.ended is StopReason.FINISHED, ended.why
+        assert set(found) <= {("delivered", ""), ("failed", "refused_by_batch")}
+        assert found["delivered", ""] == given.processed().total() > 0
+
+
+async def test_where_every_batch_is_refused_the_run_stops(tmp_path: Path) -> None:
+    async with rig(tmp_path, batch_faults={"create_unprocessable": 1.0}) as given:
+        record = await given.campaign(*passes(20))
+        assert (await send(given, record)).ended is StopReason.SAFEGUARD
+        assert given.processed() == Counter()
+        assert statuses(given, record)["failed", "refused_by_batch"] <= 3
+
+
+@pytest.mark.parametrize("wanted", [DesiredState.PAUSED, DesiredState.CANCELLED])
+async def test_until_it_is_released_a_batch_is_undone(tmp_path: Path, wanted: DesiredState) -> None:
+    async with rig(tmp_path, validation_seconds=600.0) as given:
+        record = await given.campaign(*passes(30))
+        running = asyncio.create_task(send(given, record))
+        await given.until(lambda: bool(given.log.named("batch_created")))
+        await given.ledger.control(record.id, wanted)
+        assert (await running).ended.value == wanted.value
+        assert scheduled(given) == []
+        after = ("skipped", "cancelled") if wanted is DesiredState.CANCELLED else ("pending", "")
+        assert statuses(given, record) == {after: 30}
+        assert given.processed() == Counter()
+
+
+async def test_outside_of_its_hours_nothing_is_created(tmp_path: Path) -> None:
+    async with rig(tmp_path) as given:
+        record = await given.campaign(*passes(3))
+        now = datetime.now(tz=UTC)
+        window = parse_window(f"{(now.hour + 2) % 24:02}:00-{(now.hour + 3) % 24:02}:00")
+        ended = await send(given, record, schedule=Schedule(window=window, home=ZoneInfo("UTC")), wait=False)
+        assert ended.ended is StopReason.OUTSIDE_WINDOW
+        assert given.simulator.batches() == []
+
+
+async def test_a_limit_counts_rows(tmp_path: Path) -> None:
+    async with rig(tmp_path) as given:
+        record = await given.campaign(*passes(30))
+        assert (await send(given, record, limit=7)).ended is StopReason.LIMIT
+        assert given.processed().total() == 7
+
+
+async def test_too_many_failures_release_nothing_more(tmp_path: Path) -> None:
+    async with rig(tmp_path, batch_faults={"recipients_failed": 1.0}) as given:
+        record = await given.campaign(*passes(60))
+        assert (await send(given, record, limit=30, halt=Halt(share=0.2))).ended is StopReason.SAFEGUARD
+
+
+class Step(StrEnum):
+    """How far a runner came before it was killed: by what it had recorded, and what the vendor has."""
+
+    CLAIMED = "claimed"
+    ASKED = "asked, and the request never left"
+    CREATED_UNSEEN = "created, and the answer was lost"
+    CREATED = "created"
+    RELEASING = "about to be released"
+    RELEASED = "released"
+    CANCELLING = "about to be cancelled"
+    CANCELLED = "cancelled"
+
+
+@pytest.mark.parametrize("creates", [True, False])
+@pytest.mark.parametrize("step", Step)
+async def test_whoever_comes_after_a_kill_goes_on_where_it_happened(tmp_path: Path, step: Step, *, creates: bool) -> None:
+    async with rig(tmp_path) as given:
+        record = await given.campaign(*passes(5))
+        await killed(given, record, step)
+        ended = await send(given, record, batches={"creates": creates})
+        assert ended.ended is StopReason.FINISHED, ended.why
+        assert given.reader.batches(record.id) == []
+        assert scheduled(given) == []
+        is_sent = creates or step is Step.RELEASED
+        assert given.processed() == Counter(dict.fromkeys(passes(5), 1) if is_sent else {})
+        assert statuses(given, record) == {("delivered" if is_sent else "pending", ""): 5}
+
+
+async def killed(given: Rig, record: CampaignRecord, step: Step) -> None:
+    """A runner that came as far as this and died."""
+    doomed = SqliteLedger(given.folder / "campaign.db", clock=given.clock)
+    dead = await doomed.register_runner(record.id, quiet_seconds=0.0, api=given.simulator.url)
+    made = await doomed.claim_batch(dead, 5, ClaimFilter(), name="mine", entity=ENTITY)
+    assert made is not None
+    batch, claims = made
+    asked = replace(batch, state=BatchState.CREATING, creates=1, scheduled_at=given.clock.wall() + 86_400.0)
+    if step is not Step.CLAIMED:
+        assert await doomed.record_batch(dead, asked)
+    async with HttpBatchGateway(url=given.simulator.url, token="token", timeouts=Timeouts()) as gateway:
+        if step not in {Step.CLAIMED, Step.ASKED}:
+            said = wording([claim.message for claim in claims])
+            ids = [claim.pass_id for claim in claims]
+            body = create_body(said, ids, name="mine", tag="t", scheduled_at=asked.scheduled_at)
+            remote = (await gateway.create(ENTITY, body)).batch
+            assert remote is not None
+            while (await gateway.look(remote.id)).batch != replace(remote, state=RemoteState.SCHEDULED):  # noqa: ASYNC110 - the vendor tells nobody
+                await asyncio.sleep(0.05)
+            if step is not Step.CREATED_UNSEEN:
+                created = replace(asked, state=BatchState.CREATED, remote_id=remote.id)
+                assert await doomed.record_batch(dead, created)
+                if step in {Step.RELEASING, Step.RELEASED}:
+                    assert await doomed.record_batch(dead, replace(created, state=BatchState.RELEASING, released_at=given.clock.wall()))
+                if step in {Step.CANCELLING, Step.CANCELLED}:
+                    assert await doomed.record_batch(dead, replace(created, state=BatchState.CANCELLING))
+                if step is Step.RELEASED:
+                    await gateway.send_now(remote.id)
+                if step is Step.CANCELLED:
+                    await gateway.cancel(remote.id)
+    await doomed.close()
+    await given.ledger.reap_dead_runners(quiet_seconds=0.0)
+
+
+async def test_of_two_batches_of_one_name_one_is_cancelled_before_the_other_is_released(tmp_path: Path) -> None:
+    async with rig(tmp_path, batch_faults={"create_late": 1.0}, late_seconds=1.2, timeout_seconds=0.4) as given:
+        record = await given.campaign(*passes(5))
+        running = asyncio.create_task(send(given, record))
+        await given.until(lambda: len(given.log.named("batch_in_doubt")) >= 2)
+        given.simulator.configure(batch_faults={})
+        assert (await running).ended is StopReason.FINISHED
+        assert given.processed() == Counter(dict.fromkeys(passes(5), 1))
+        assert len(given.simulator.batches()) >= 2
+        assert scheduled(given) == []
+
+
+async def test_two_runners_share_a_campaign(tmp_path: Path) -> None:
+    async with rig(tmp_path) as given:
+        record = await given.campaign(*passes(3000))
+        ends = await asyncio.gather(send(given, record), send(given, record))
+        assert {end.ended for end in ends} == {StopReason.FINISHED}
+        assert given.processed() == Counter(dict.fromkeys(passes(3000), 1))
