@@ -47,7 +47,11 @@ def settle_attempt(
         jitter: a draw from [0, 1).
         held_against: whether a try that came to nothing uses up one of the row's: not if the run broke it off, or the API is down for all.
     """
-    if verdict.proof is Evidence.TOKEN_REFUSED and isinstance(result, Reply) and not result.signature.documented:
+    if (
+        verdict.proof is Evidence.TOKEN_REFUSED
+        and isinstance(result, Reply)
+        and not (result.signature.documented and result.signature.whole)
+    ):
         # It stops the run, as nothing else may be let in; but somebody between may have answered so after the message was taken.
         verdict = replace(verdict, proof=Evidence.AMBIGUOUS)
     counts = int(verdict.counts_as_attempt)

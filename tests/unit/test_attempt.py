@@ -79,6 +79,7 @@ def test_all_that_the_answer_said_is_recorded() -> None:
         (Reply(http_status=429, signature=SOME_JSON), 2, Status.PENDING, "http_429", 429, 1.0, 2),
         (Reply(http_status=429, retry_after_seconds=7.0), 2, Status.UNKNOWN, "http_429", 429, 10.0, 3),
         (Reply(http_status=401, signature=Signature(documented=True)), 0, Status.PENDING, "http_401", 401, 0.5, 0),
+        (Reply(http_status=401, signature=Signature(documented=True, whole=False)), 0, Status.UNKNOWN, "http_401", 401, 10.0, 1),
         (Reply(http_status=401, signature=SOME_JSON), 0, Status.UNKNOWN, "http_401", 401, 10.0, 1),
         (Reply(http_status=401), 0, Status.UNKNOWN, "http_401", 401, 10.0, 1),
         (Reply(http_status=403, signature=Signature(documented=True)), 4, Status.PENDING, "forbidden", 403, 4.0, 4),
