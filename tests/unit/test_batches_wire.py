@@ -16,8 +16,15 @@ LIMITED = {"x-rate-limit-limit": "10"}
 
 def answer(document: Any, *, status: int = 200, **changes: Any) -> Any:
     body = document if isinstance(document, bytes) else orjson.dumps(document)
-    given = {"http_status": status, "headers": LIMITED, "body": body, "whole": True, "token": "secret-token-of-ours", "now": 0.0} | changes
-    return read_answer(**given)
+    values: dict[str, Any] = {
+        "http_status": status,
+        "headers": LIMITED,
+        "body": body,
+        "whole": True,
+        "token": "secret-token-of-ours",
+        "now": 0.0,
+    }
+    return read_answer(**values | changes)
 
 
 def batch(**attributes: Any) -> dict[str, Any]:
