@@ -1,0 +1,86 @@
+"""The command with --via batch: the same results as one by one, and nothing twice after a kill."""
+
+import csv
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from campaign.simulator.config import ENTITY, SimulatorConfig
+from tests.acceptance.desk import Desk
+from tests.acceptance.simulated import simulated
+
+BY_BATCH = ("--via", "batch", "--entity", ENTITY)
+MESSAGE = ("--message", "Hi {{ first_name }}", "--yes")
+
+OF_THE_WAY = {
+    *("delivery_sent_at", "delivery_settled_at", "delivery_latency_ms", "delivery_campaign"),
+    *("delivery_http_status", "delivery_reason", "delivery_error"),
+}
+"""Times, the campaign's name, and what only one of the ways can say: an HTTP status, and in whose words a refusal is."""
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return [{name: value for name, value in row.items() if name not in OF_THE_WAY} for row in csv.DictReader(file)]
+
+
+def test_both_ways_give_the_same_results(desk: Desk) -> None:
+    listed = "".join(f"pass-{row},Name {row}\n" for row in range(1, 31))
+    (desk.folder / "list.csv").write_text(
+        f"pass_id,first_name\n{listed}pass-3,Again\n,Nobody\npass-99,\n1.23E+15,Lost\nforbidden,Bo\nissued,Di\n", encoding="utf-8"
+    )
+    config = SimulatorConfig(limit_per_second=0, forbidden=frozenset({"forbidden"}), undelivered_when_issued=True)
+    found = []
+    for way in ("single", "batch"):
+        with simulated(config) as vendor:
+            vendor.set_pass("issued", status="issued")
+            there = Desk(desk.folder, vendor, desk.environment | {"PASSENTRY_API_URL": vendor.url})
+            options = BY_BATCH if way == "batch" else ()
+            there.run("run", "list.csv", *MESSAGE, *options, "--name", way, "--results", f"{way}.csv", "--rate", "unlimited", code=3)
+            found.append((rows(desk.folder / f"{way}.csv"), sorted(there.sent().items())))
+    assert found[0] == found[1]
+    assert {row["delivery_status"] for row in found[0][0]} == {"delivered", "not_delivered", "failed", "skipped", "invalid"}
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--via", "batch"), "--entity"),
+        (("--via", "post"), "--via"),
+        ((*BY_BATCH, "--message", "50 %{off}"), "Row 1"),
+        ((*BY_BATCH, "--engine", "ray"), "--engine"),
+    ],
+)
+def test_what_a_batch_can_not_do_is_told_before_anything_is_sent(desk: Desk, words: tuple[str, ...], says: str) -> None:
+    desk.make_list(3)
+    done = desk.run("run", "list.csv", *MESSAGE, *words, code=2)
+    assert says in done.stderr, done.stderr
+    assert desk.sent() == {}
+
+
+@pytest.mark.parametrize("then", ["resume", "single", "cancel"])
+def test_after_a_kill_nothing_is_sent_twice_and_what_was_not_released_can_be_undone(desk: Desk, then: str) -> None:
+    with simulated(SimulatorConfig(limit_per_second=0, validation_seconds=15.0)) as vendor:
+        there = Desk(desk.folder, vendor, desk.environment | {"PASSENTRY_API_URL": vendor.url})
+        there.make_list(600)
+        process = there.start("run", "list.csv", *MESSAGE, *BY_BATCH, "--rate", "unlimited")
+        while len(vendor.batches()) < 2:
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=10)
+        assert there.sent() == {}
+        if then == "cancel":
+            there.run("cancel", "list", "--yes")
+            assert {batch.status for batch in vendor.batches()} == {"cancelled"}
+            assert there.json("status", "list")["by_status"]["skipped"] == 600
+            return
+        vendor.set_faults(validation_seconds=0.1)
+        words = ("--via", "single") if then == "single" else ()
+        found = there.json("resume", "list", "--yes", "--rate", "unlimited", "--quiet-period", "1s", *words)
+        assert found["by_status"]["delivered"] == 600
+        assert {len(texts) for texts in there.sent().values()} == {1}
+        assert len(there.sent()) == 600
+        assert {batch.status for batch in vendor.batches()} <= {"cancelled", "successful"}
