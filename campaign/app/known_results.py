@@ -4,7 +4,7 @@ What each says of the rows is compared, never a time: clocks differ, go back, an
 """
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -15,12 +15,12 @@ from campaign.app.results_path import owner_of
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.formula_escape import escape_formula, unescape_formula
 from campaign.domain.locations import Location, parse_location, place_of
-from campaign.domain.model import ENDED, Outcome, Status
+from campaign.domain.model import ENDED, RESULT_COLUMNS, Outcome, Status
 from campaign.domain.query import is_query
 from campaign.domain.sheet import place as row_in_words
 from campaign.domain.standing import Standing, same_attempt, tells_more
 from campaign.ledger.port import CampaignRecord, LedgerReader
-from campaign.loader.columns import Layout, ids_of
+from campaign.loader.columns import ids_of, loosely
 from campaign.loader.source import Source
 from campaign.loader.table import DEFAULT, open_table
 from campaign.reporter.target import Format, failed_path, same_file
@@ -110,8 +110,8 @@ def resume_from(results: Location) -> str:
     return shlex.join(again)
 
 
-def check_not_newer(place: Location, reader: LedgerReader, record: CampaignRecord, compared: dict[Location, object] | None = None) -> None:
-    """That a campaign's results tell of nothing that the ledger does not know.
+def check_not_newer(place: Location, reader: LedgerReader, record: CampaignRecord, compared: dict[Location, object] | None = None) -> str:
+    """That a campaign's results tell of nothing that the ledger does not know; why they can't be read to their end, if they can't.
 
     They are read only if they are this campaign's, and the ledger has rows that may be sent again: nothing is known better of the others.
 
@@ -126,18 +126,22 @@ def check_not_newer(place: Location, reader: LedgerReader, record: CampaignRecor
     """
     version = _version(place)
     if version is None or (compared is not None and compared.get(place) == version):
-        return
+        return ""
+    problem = ""
     if owner_of(place) == record.spec.name and _may_send(reader, record):
         comparison = _Comparison(place, reader, record)
-        with suppress(InputError):
+        try:
             source = Source.find(place, file_bytes=DEFAULT.file_bytes)
             if source.sha256 in record.spec.settings.get(SENT_AGAIN, "").split():
                 source.close()
             else:
                 open_table(source, each=comparison.compare).close()
+        except InputError as error:
+            problem = str(error)
         comparison.compare_by_pass()
     if compared is not None:
         compared[place] = version
+    return problem
 
 
 def _version(place: Location) -> object:
@@ -175,17 +179,16 @@ class _Comparison:
 
         from campaign.loader.stage import read_outcome
 
-        layout = Layout.of(tuple(frame.columns), id_column=self._record.spec.id_column, file=str(self._place), spreadsheet=self._escaped)
-        if not layout.results:
-            return
-        frame = frame[frame["delivery_campaign"].isin(self._names) & (frame["delivery_status"] != Status.PENDING)]
-        numbers = pd.to_numeric(frame["delivery_row"], errors="coerce").fillna(0).astype("int64").tolist()
-        ids = frame.iloc[:, layout.own[layout.id_place]].array.tolist()
-        _, keys = ids_of([unescape_formula(text) for text in ids] if self._escaped else ids)
+        told = {name: _texts(frame, name) for name in RESULT_COLUMNS}
+        ours = told["delivery_campaign"].isin(self._names) & (told["delivery_status"] != Status.PENDING)
+        rows = pd.DataFrame(told)[ours]
+        numbers = pd.to_numeric(rows["delivery_row"], errors="coerce").fillna(0).astype("int64").tolist()
+        keys = self._keys(frame[ours])
         known = {one.row: one for one in self._reader.standings(self._record.id, numbers)}
-        told = zip(numbers, keys, *(frame[name].array.tolist() for name in ("delivery_status", "delivery_attempts")), strict=True)
-        unlike = [place for place, (number, key, *texts) in enumerate(told) if not _is_as_told(known.get(number), key, texts)]
-        for place, row in zip(unlike, frame.iloc[unlike].to_dict("records"), strict=True):
+        keys = keys or [known[number].pass_key if number in known else "" for number in numbers]
+        texts = zip(numbers, keys, *(rows[name].array.tolist() for name in ("delivery_status", "delivery_attempts")), strict=True)
+        unlike = [place for place, (number, key, *said) in enumerate(texts) if not _is_as_told(known.get(number), key, said)]
+        for place, row in zip(unlike, rows.iloc[unlike].to_dict("records"), strict=True):
             outcome, one = read_outcome(row), known.get(numbers[place])
             if one is not None and one.pass_key == keys[place]:
                 self._refuse_if_newer(outcome, one)
@@ -193,6 +196,18 @@ class _Comparison:
                 self._elsewhere.append((keys[place], outcome))
         if len(self._elsewhere) >= ROWS_AT_ONCE:
             self.compare_by_pass()
+
+    def _keys(self, frame: "pd.DataFrame") -> Sequence[str]:
+        """The passes of the rows; none if no column holds them any more."""
+        asked = self._record.spec.id_column
+        names = [unescape_formula(name) if self._escaped else name for name in frame.columns]
+        found = [place for place, name in enumerate(names) if name == asked] or [
+            place for place, name in enumerate(names) if loosely(name) == loosely(asked)
+        ]
+        if not found:
+            return ()
+        ids = frame.iloc[:, found[0]].array.tolist()
+        return ids_of([unescape_formula(text) for text in ids] if self._escaped else ids)[1]
 
     def compare_by_pass(self) -> None:
         """Compare what was not found by its number; each time the whole campaign is searched."""
@@ -218,6 +233,13 @@ class _Comparison:
             code="ledger_behind_results",
             results=str(self._place),
         )
+
+
+def _texts(frame: "pd.DataFrame", name: str) -> "pd.Series[str]":
+    """A column, empty where people have removed it."""
+    import pandas as pd
+
+    return frame[name] if name in frame else pd.Series("", index=frame.index, dtype="object")
 
 
 def _is_as_told(known: Standing | None, key: str, told: list[str]) -> bool:

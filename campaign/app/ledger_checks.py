@@ -171,7 +171,9 @@ def other_token(record: CampaignRecord, settings: Settings) -> str:
 
 def _check_not_behind_results(work: Session, record: CampaignRecord, source: ListSource | None, results: Location | None) -> None:
     for place in places_of_campaign(record, work.settings, source=source, results=results):
-        check_not_newer(place, work.reader, record, work.compared)
+        if problem := check_not_newer(place, work.reader, record, work.compared):
+            sentence = f"Whether the results know more than the ledger can't be seen, as they can't be read: {problem}"
+            work.front.tell("results_not_compared", sentence, results=str(place))
 
 
 def unknown_in_words(results: Location, name: str, ledger: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.acceptance.desk import Desk, broke_off
+from tests.acceptance.desk import Desk, broke_off, events
 from tests.acceptance.screen import Terminal
 from tests.acceptance.test_ledger_file import ROWS, begun, ledger_of, refused, words_for
 from tests.acceptance.test_run import wait_for
@@ -52,6 +52,15 @@ def saved_by_a_spreadsheet(desk: Desk) -> None:
     edit(desk.folder / "list.results.csv", lambda frame: frame.sort_values("first_name", ascending=False), sep=";", encoding="utf-16")
 
 
+def without_some_columns(desk: Desk) -> None:
+    kept = ["delivery_campaign", "delivery_row", "delivery_status"]
+    edit(desk.folder / "list.results.csv", lambda frame: frame[["first_name", *kept]])
+
+
+def without_numbers(desk: Desk) -> None:
+    edit(desk.folder / "list.results.csv", lambda frame: frame.drop(columns=["delivery_row", "delivery_latency_ms"]))
+
+
 def only_the_failed(desk: Desk) -> None:
     (desk.folder / "list.results.csv").unlink()
 
@@ -67,6 +76,8 @@ def from_another_ledger(desk: Desk) -> None:
 LATER: dict[str, Callable[[Desk], None]] = {
     "earlier times": with_earlier_times,
     "another ledger": from_another_ledger,
+    "fewer columns": without_some_columns,
+    "no numbers": without_numbers,
     "a workbook": other_format("list.results.xlsx"),
     "a spreadsheet": saved_by_a_spreadsheet,
     "parquet": other_format("list.results.parquet"),
@@ -89,6 +100,14 @@ def test_results_beside_the_list_keep_an_older_ledger_from_sending(desk: Desk, w
         assert OLDER in refused(desk, *command)
     assert {path: path.read_bytes() for path in desk.folder.glob("list.*")} == before
     assert {len(texts) for texts in desk.sent().values()} == {1}
+
+
+def test_results_that_can_not_be_read_are_told_of(desk: Desk) -> None:
+    words = begun(desk)
+    with (desk.folder / "list.results.csv").open("a", encoding="utf-8") as results:
+        results.write("one,value,too,few\n")
+    told = {event["event"]: event for event in events(desk.run(*words, "--limit", "1", code=5).stderr)}
+    assert told["results_not_compared"]["results"] == str(desk.folder / "list.results.csv")
 
 
 def test_what_was_cancelled_since_is_not_sent(desk: Desk) -> None:
