@@ -74,15 +74,17 @@ async def _read(
     reader: LedgerReader, campaign: int, ledger: RateLimits, settings: Settings, *, observer: Observer, stop: Stop
 ) -> AsyncIterator[Readings]:
     with Readings(settings.ledger_folder, account=account_key(settings), now=time.time()) as readings:
-        await asyncio.to_thread(readings.want, _passes(reader, campaign))
+        await asyncio.to_thread(readings.want, _passes(reader, campaign, settings))
         if readings.left:
             await _until_stopped(_read_the_rest(readings, ledger, settings, observer), readings, stop)
         yield readings
 
 
-def _passes(reader: LedgerReader, campaign: int) -> Iterator[tuple[str, str, int]]:
+def _passes(reader: LedgerReader, campaign: int, settings: Settings) -> Iterator[tuple[str, str, int]]:
+    only = None if settings.sample is None else frozenset(reader.sample(campaign, settings.sample, settings.seed))
     for row in reader.rows(campaign, frozenset({Status.PENDING})):
-        yield pass_key(row.pass_id), row.pass_id, row.row
+        if only is None or row.row in only:
+            yield pass_key(row.pass_id), row.pass_id, row.row
 
 
 async def _until_stopped(reading: Coroutine[None, None, None], readings: Readings, stop: Stop) -> None:

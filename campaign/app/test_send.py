@@ -19,7 +19,10 @@ from campaign.loader.columns import check_pass_id, pass_key
 from campaign.reporter.reasons import reason_in_words
 from campaign.settings import Settings
 
-_AT_ONCE: Final = dict.fromkeys(("window", "start_at", "not_after", "sample", "canary", "limit")) | {"daily_cap": 0}
+_AT_ONCE: Final = dict.fromkeys(("window", "start_at", "not_after", "sample", "canary", "limit")) | {
+    "daily_cap": 0,
+    "only_reachable": False,
+}
 """What holds a campaign back, or keeps it from passes that have had enough, is not meant for somebody who is waiting for a message."""
 
 _ABOUT_THE_ID: Final = frozenset({Invalid.NO_ID, Invalid.MANGLED_ID, Invalid.BAD_ID})

@@ -71,6 +71,20 @@ def test_tokens_share_the_rate_of_a_budget_and_have_a_rate_each_without_one(desk
         assert db.execute("SELECT count(DISTINCT account) FROM campaigns").get == 2
 
 
+def test_checks_of_passes_share_the_rate_of_reading(desk: Desk) -> None:
+    desk.simulator.set_faults(passes_per_page=0)
+    rows = "pass_id\n" + "".join(f"other-{row}\n" for row in range(70))
+    (desk.folder / "two.csv").write_text(rows, encoding="utf-8")
+    desk.make_list(70, "one.csv")
+    both = [desk.start("check", f"{name}.csv", "--message", "Hi there", "--reach", "--rate", "19") for name in ("one", "two")]
+    for process in both:
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 0, err
+    times = [request.at_seconds for request in desk.simulator.requests() if request.method == "GET"]
+    assert len(times) == 142
+    assert most_in_a_second(times) <= 21
+
+
 def rate_of(desk: Desk) -> float:
     """Requests a second between the first that arrived and the last."""
     times = sorted(request.at_seconds for request in desk.simulator.requests() if request.method == "POST")

@@ -137,3 +137,16 @@ def test_progress_is_told_where_there_is_no_terminal(desk: Desk) -> None:
     assert [told[0]["done"], told[-1]["done"], told[-1]["of"]] == [0, 60, 60]
     assert any(event["eta_seconds"] and event["rate_per_second"] for event in told)
     assert json.dumps(told).count("pass-0") == 0
+
+
+def test_of_a_sample_only_its_own_passes_are_read(desk: Desk) -> None:
+    organisation(desk, 40, passes_per_page=0)
+    desk.run(*RUN, "--sample", "10", code=None)
+    assert len(asked(desk, Endpoint.SHOW)) <= 11
+
+
+def test_a_test_to_one_s_own_pass_is_sent_wherever_that_is(desk: Desk) -> None:
+    organisation(desk, 3)
+    words = ("test", "list.csv", "--message", "Hi {{ first_name }}", "--to", "pass-00001")
+    desk.run(*words, CAMPAIGN_ONLY_REACHABLE="true")
+    assert set(desk.sent()) == {"pass-00001"}
