@@ -2,23 +2,27 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from campaign.app.send import Stop, account_key, open_gateway, read_limiter
 from campaign.domain.durations import words
 from campaign.domain.errors import SafeguardError, StoppedError, problem_of
 from campaign.domain.model import Skip, Status
 from campaign.domain.reach import FRESH_SECONDS, NOT_IN_WALLET, Reach
-from campaign.ledger.port import Ledger, LedgerReader, RateLimits
+from campaign.ledger.port import DesiredState, Ledger, LedgerReader, RateLimits
 from campaign.ledger.readings import Readings
 from campaign.loader.columns import pass_key
 from campaign.sender.api_url import ApiUrl
 from campaign.sender.port import Observer
 from campaign.sender.reach import TOGETHER, ReachReader
 from campaign.settings import Settings
+
+LOOK_SECONDS: Final = 1.0
+NOT_WANTED: Final = "not_wanted"
+"""The code of the error where the campaign was paused or cancelled meanwhile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +64,11 @@ async def count_reach(
 async def skip_unreachable(
     reader: LedgerReader, campaign: int, ledger: Ledger, settings: Settings, *, observer: Observer, stop: Stop
 ) -> int:
-    """Read as `count_reach`, and leave out the pending rows whose pass is not in a wallet; returns how many."""
+    """Read as `count_reach`, and leave out the pending rows whose pass is not in a wallet; returns how many.
+
+    Raises:
+        StoppedError: also where somebody pauses or cancels the campaign, with the code NOT_WANTED.
+    """
     await ledger.apply_exclusions(campaign)
     skipped = 0
     async with _read(reader, campaign, ledger, settings, observer=observer, stop=stop) as readings:
@@ -76,7 +84,8 @@ async def _read(
     with Readings(settings.ledger_folder, account=account_key(settings), now=time.time()) as readings:
         await asyncio.to_thread(readings.want, _passes(reader, campaign, settings))
         if readings.left:
-            await _until_stopped(_read_the_rest(readings, ledger, settings, observer), readings, stop)
+            reading = _read_the_rest(readings, ledger, settings, observer)
+            await _until_stopped(reading, readings, stop, lambda: reader.outlook(campaign).control is DesiredState.GO)
         yield readings
 
 
@@ -87,10 +96,11 @@ def _passes(reader: LedgerReader, campaign: int, settings: Settings) -> Iterator
             yield pass_key(row.pass_id), row.pass_id, row.row
 
 
-async def _until_stopped(reading: Coroutine[None, None, None], readings: Readings, stop: Stop) -> None:
+async def _until_stopped(reading: Coroutine[None, None, None], readings: Readings, stop: Stop, is_wanted: Callable[[], bool]) -> None:
     work, stopped = asyncio.create_task(reading), asyncio.create_task(stop.gently.wait())
     try:
-        await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        while not (await asyncio.wait({work, stopped}, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED))[0] and is_wanted():
+            pass
     finally:
         # Nothing is lost with the requests that are under way.
         for task in (work, stopped):
@@ -100,6 +110,8 @@ async def _until_stopped(reading: Coroutine[None, None, None], readings: Reading
         f"{readings.passes - readings.left:,} of {readings.passes:,} passes are read, and kept for {words(FRESH_SECONDS)}. "
         "The same command goes on from there."
     )
+    if work.cancelled() and not stop.gently.is_set():
+        raise StoppedError(f"The campaign was paused or cancelled while its passes were read. {kept}", code=NOT_WANTED)
     if work.cancelled():
         raise StoppedError(f"Interrupted. {kept}", exit_code=stop.exit_code, code="interrupted")
     if (error := work.exception()) is not None:

@@ -11,7 +11,7 @@ from campaign.app.confirmation import Question, new_in_words, new_ledger, questi
 from campaign.app.known_results import check_not_newer
 from campaign.app.message_warnings import Rows
 from campaign.app.open_ledger import find, open_ledger, open_reader
-from campaign.app.reach import skip_unreachable
+from campaign.app.reach import NOT_WANTED, skip_unreachable
 from campaign.app.send import Stop, exit_code, report, send
 from campaign.domain.errors import InputError, LedgerError, SafeguardError, StoppedError, UsageError
 from campaign.domain.locations import Location
@@ -19,7 +19,7 @@ from campaign.domain.message_lint import LintFinding
 from campaign.domain.model import Counts, Status
 from campaign.domain.schedule import Schedule
 from campaign.insights import CampaignView, command_line, view
-from campaign.ledger.port import CampaignRecord, Ledger, LedgerReader
+from campaign.ledger.port import CampaignRecord, DesiredState, Ledger, LedgerReader
 from campaign.reporter.target import failed_path
 from campaign.sender.port import Observer
 from campaign.sender.stop import End, StopReason
@@ -201,7 +201,11 @@ class Session:
         try:
             skipped = await skip_unreachable(self.reader, record.id, self.ledger, self.settings, observer=observer, stop=self.stop)
         except StoppedError as error:
-            return End(ended=StopReason.INTERRUPTED, why=f"Nothing was sent. {error}")
+            ended = StopReason.INTERRUPTED
+            if error.code == NOT_WANTED:
+                cancelled = find(self.reader, record.spec.name).control is DesiredState.CANCELLED
+                ended = StopReason.CANCELLED if cancelled else StopReason.PAUSED
+            return End(ended=ended, why=f"Nothing was sent. {error}")
         except SafeguardError as error:
             return End(ended=StopReason.SAFEGUARD, why=f"Nothing was sent. {error}")
         observer.event("rows_skipped", rows=skipped)

@@ -46,7 +46,6 @@ _WARNINGS: Final = frozenset(
         "ledger_not_seen",
         "late_settlement_ignored",
         "others_use_the_token",
-        "pass_list_not_used",
         "sending_without_baselines",
         "texts_are_not_shown_as_sent",
     }

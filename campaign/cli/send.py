@@ -58,7 +58,12 @@ def run(source: ListOrJob, *, settings: "Settings") -> None:
 def check(
     source: ListOrJob,
     *,
-    reach: Annotated[bool, typer.Option("--reach", help="Read the passes, too, and count how many are in a wallet.")] = False,
+    reach: Annotated[
+        bool,
+        typer.Option(
+            "--reach", help="Read the passes, too, and count how many are in a wallet. If it is interrupted, the same command goes on."
+        ),
+    ] = False,
     settings: "Settings",
 ) -> None:
     if source.lower().endswith(JOB_SUFFIX):

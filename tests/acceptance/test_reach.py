@@ -150,3 +150,17 @@ def test_a_test_to_one_s_own_pass_is_sent_wherever_that_is(desk: Desk) -> None:
     words = ("test", "list.csv", "--message", "Hi {{ first_name }}", "--to", "pass-00001")
     desk.run(*words, CAMPAIGN_ONLY_REACHABLE="true")
     assert set(desk.sent()) == {"pass-00001"}
+
+
+@pytest.mark.parametrize(("verb", "code"), [("pause", 5), ("cancel", 0)])
+def test_a_campaign_that_is_paused_or_cancelled_is_read_no_further(desk: Desk, verb: str, code: int) -> None:
+    organisation(desk, 400, passes_per_page=0)
+    process = desk.start(*RUN, "--rate", "30")
+    while len(asked(desk, Endpoint.SHOW)) < 10:
+        time.sleep(0.02)
+    desk.run(verb, "list", *(["--yes"] if verb == "cancel" else []))
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == code, err
+    assert "Nothing was sent." in out
+    assert asked(desk, Endpoint.SHOW).total() < 300
+    assert desk.sent() == {}
