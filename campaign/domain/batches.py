@@ -87,13 +87,14 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteBatch:
-    """A batch as the vendor shows it. Addresses are empty where there is none yet."""
+    """A batch as the vendor shows it. Addresses are empty where there is none yet; `detailed` says that they would be shown."""
 
     id: str
     name: str
     state: RemoteState
     errors_url: str = ""
     deliveries_url: str = ""
+    detailed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

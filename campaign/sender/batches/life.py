@@ -30,7 +30,7 @@ REPORT_SECONDS: Final = 600.0
 MOST_READS: Final = 5
 """How often a CSV file is read again that is not as assumed, or does not name every row."""
 
-VALIDATING_SECONDS: Final = 1800.0
+VALIDATED: Final = frozenset(RemoteState) - {RemoteState.VALIDATING}
 
 
 class Life(RecordedBatch):
@@ -169,19 +169,16 @@ class Life(RecordedBatch):
         return self.env.winds_up or any(not self.env.may_release(claim.zone) for claim in self._claims or ())
 
     async def _validated(self) -> RemoteBatch | None:
-        """The batch once it is validated; None if the run ends, or that takes too long."""
-        began = self.env.ticks()
-        while not self._winds_up():
+        """The batch once it is validated, with all that is known of it; None if the run ends."""
+        if self._winds_up():
+            return None
+        remote = await self.env.watcher.until(self.batch.remote_id, VALIDATED, unless=self.env.closing)
+        while remote is not None and not remote.detailed and not self._winds_up():
             answer = await self.env.calls.look(self.batch.remote_id)
-            if answer.batch is not None and answer.batch.state is not RemoteState.VALIDATING:
-                self.tries = 0
+            if answer.batch is not None:
                 return answer.batch
-            if self.env.ticks() - began > VALIDATING_SECONDS:
-                why = f"PassEntry has been validating a batch ({self.batch.name}) for {VALIDATING_SECONDS / 60:.0f} minutes. {answer.error}"
-                self.env.ending.come(StopReason.SAFEGUARD, why.rstrip())
-                return None
             await self.pause(answer.retry_after_seconds)
-        return None
+        return remote
 
     async def _settle_refusals(self, remote: RemoteBatch) -> bool:
         """Settle what the validation refused; whether anything is left to send."""
@@ -277,7 +274,9 @@ class Life(RecordedBatch):
 
     async def _settle(self) -> None:
         """Settle each row by the delivery report."""
-        remote = await self.env.watcher.ended(self.batch.remote_id)
+        remote = await self.env.watcher.until(self.batch.remote_id, rules.REMOTE_ENDED)
+        if remote is None:
+            raise LeftError
         claims = await self.rows()
         reads = 0
         began = self.env.ticks()

@@ -130,6 +130,7 @@ def _batch(item: Any, shape: Shape) -> RemoteBatch | None:
         state=state,
         errors_url=errors if isinstance(errors, str) else "",
         deliveries_url=deliveries if isinstance(deliveries, str) else "",
+        detailed=shape.errors_url in attributes,
     )
 
 
