@@ -36,6 +36,8 @@ import structlog
 
 import campaign
 from campaign.cli import main
+from campaign.domain.schedule import known_zones
+from campaign.settings import GivenSettings
 
 ROOT: Final = Path(__file__).parents[1]
 PYTHON: Final = sys.executable
@@ -304,6 +306,8 @@ def _warm_up() -> None:
         ledger = ("--ledger", str(Path(folder, "campaign.db")))
         for words in (("status", *ledger), ("check", str(source), "--message", "Hi {{ name }}", *ledger)):
             main.app(list(words), standalone_mode=False)
+    GivenSettings.model_rebuild()
+    known_zones()
     structlog.reset_defaults()
 
 

@@ -30,6 +30,11 @@ for kind in ("user", "mnt"):
         assert ctypes.CDLL(None).setns(namespace.fileno(), 0) == 0
 os.chdir(folder)
 """
+SHORT_LEASE = """
+import campaign.ledger.sqlite.ledger as ledger, campaign.ledger.sqlite.base as store, campaign.sender.lease as heart
+ledger.LEASE_SECONDS = store.LEASE_SECONDS = 3.0
+heart.BEAT_SECONDS, heart.MARGIN_SECONDS = 0.4, 1.0
+"""
 
 
 def start_python(desk: Desk, code: str, *words: str) -> "subprocess.Popen[str]":

@@ -11,7 +11,7 @@ import apsw
 import pytest
 
 from tests.acceptance.desk import Desk
-from tests.acceptance.hardship import finish, start, start_python
+from tests.acceptance.hardship import SHORT_LEASE, finish, start, start_python
 from tests.acceptance.test_run import MESSAGE, wait_for
 
 ROWS = 60
@@ -46,7 +46,7 @@ def begun(desk: Desk) -> tuple[str, ...]:
 
 def killed_while_sending(desk: Desk) -> tuple[str, ...]:
     words = words_for(desk)
-    process = start(desk, *words, "--rate", "40")
+    process = start(desk, *words, "--rate", "40", before=SHORT_LEASE)
     wait_for(lambda: len(desk.sent()) > 25)
     process.kill()
     process.communicate(timeout=10)

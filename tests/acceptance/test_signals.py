@@ -13,7 +13,7 @@ import apsw
 import pytest
 
 from tests.acceptance.desk import Desk
-from tests.acceptance.hardship import finish, start
+from tests.acceptance.hardship import SHORT_LEASE, finish, start
 from tests.acceptance.test_run import MESSAGE, agrees, wait_for
 from tests.examples import slow_after
 
@@ -50,13 +50,6 @@ REPORTING = f"""{WHEN_CALLED}
 from campaign.atomic import AtomicFile
 once(AtomicFile, "%s", signals(%s), after=%s)
 """
-
-SHORT_LEASE = """
-import campaign.ledger.sqlite.ledger as ledger, campaign.ledger.sqlite.base as store, campaign.sender.lease as heart
-ledger.LEASE_SECONDS = store.LEASE_SECONDS = 3.0
-heart.BEAT_SECONDS, heart.MARGIN_SECONDS = 0.4, 1.0
-"""
-
 
 AS_NOHUP_DOES = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)"
 

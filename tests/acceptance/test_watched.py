@@ -23,6 +23,8 @@ import campaign.sender.gateway as gateway
 def broken(**given):
     raise RuntimeError("a fault\\nof the program")
 gateway.read_reply = broken
+import campaign.sender.pool as pool
+pool.DRAIN_SECONDS = 0.5
 from campaign.__main__ import main
 main()
 """
