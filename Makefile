@@ -42,7 +42,7 @@ test-all: programs test test-more ## all that CI runs; as root on Debian or Ubun
 
 test-more: $(READY)
 	@echo 'What needs more than Python, or takes longer'
-	HYPOTHESIS_PROFILE=thorough $(PYTEST) $(TOGETHER) --dist worksteal -m '(fuzz or $(MORE)) and not alone' tests/browser $(call files,fuzz or $(MORE))
+	HYPOTHESIS_PROFILE=thorough $(PYTEST) $(TOGETHER) --dist worksteal -m '(fuzz or $(MORE)) and not alone' tests/browser tests/integration/gateway $(call files,fuzz or $(MORE))
 	$(PYTEST) -m 'alone and ($(MORE))' $(call files,alone)
 
 programs:

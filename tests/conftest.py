@@ -2,9 +2,10 @@
 
 import os
 import signal
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 import pytest
@@ -33,7 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Skip what needs a program that is not there. Every test of a browser, or of a whole cluster, needs one."""
     for item in items:
         if item.path.parent.name == "browser":
@@ -41,6 +42,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for name in {mark.name for mark in item.iter_markers()} & programs().keys():
             if (program := programs()[name]).path is None:
                 item.add_marker(pytest.mark.skip(reason=program.missing))
+    if hasattr(config, "workerinput"):
+        _mix(items)
+
+
+def _mix(items: list[pytest.Item]) -> None:
+    """Each of the processes that share the tests begins with a part of all suites: some only compute, others mostly wait."""
+    files: dict[Path, list[Path]] = defaultdict(list)
+    for path in dict.fromkeys(item.path for item in items):
+        files[path.parent].append(path)
+    place = {path: (number + 0.5) / len(suite) for suite in files.values() for number, path in enumerate(suite)}
+    items.sort(key=lambda item: place[item.path])
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

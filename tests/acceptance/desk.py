@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -64,6 +66,12 @@ class Desk:
         path = self.folder / name
         path.write_text("pass_id,first_name\n" + "".join(f"pass-{row:05},Name {row}\n" for row in range(1, rows + 1)), encoding="utf-8")
         return path
+
+    def until(self, process: "subprocess.Popen[str]", happens: Callable[[], object]) -> None:
+        """Waits for what a process that goes on is about to do; fails by the test's own time limit."""
+        while not happens():
+            assert process.poll() is None
+            time.sleep(0.05)
 
     def sent(self) -> dict[str, list[str]]:
         """What the simulator really processed: texts by pass."""

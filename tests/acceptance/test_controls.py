@@ -6,6 +6,7 @@ import pytest
 
 from tests.acceptance.desk import Desk, events
 from tests.acceptance.test_run import results
+from tests.examples import slow_after
 
 MESSAGE = "Hi {{ first_name }}"
 
@@ -16,20 +17,24 @@ def hours_from_now(hours: float) -> str:
 
 @pytest.mark.parametrize(
     ("words", "says"),
-    [
-        (["--window", "09:00-09:00"], "never opens"),
-        (["--window", "9 to 5"], "is not a window"),
-        (["--window", "09:00-20:00", "--time-zone", "Europe/Berln"], "did you mean Europe/Berlin"),
-        (["--not-after", "2020-01-01"], "is over"),
-        (["--not-after", "soon"], "is not a time"),
-        (["--start-at", "2099-01-02", "--not-after", "2099-01-01"], "--start-at"),
-        (["--exclude", "missing.csv"], "no such file"),
-        (["--exclude", "names.csv"], "names.csv"),
-        (["--exclude", "mangled.csv"], "would be sent to"),
-        (["--daily-cap", "-1"], "greater than or equal to 0"),
-        (["--sample", "0"], "greater than or equal to 1"),
-        (["--canary", "none"], "integer"),
-    ],
+    slow_after(
+        3,
+        [
+            (["--window", "09:00-09:00"], "never opens"),
+            (["--window", "9 to 5"], "is not a window"),
+            (["--window", "09:00-20:00", "--time-zone", "Europe/Berln"], "did you mean Europe/Berlin"),
+            (["--not-after", "2020-01-01"], "is over"),
+            (["--not-after", "soon"], "is not a time"),
+            (["--start-at", "2099-01-02", "--not-after", "2099-01-01"], "--start-at"),
+            (["--exclude", "missing.csv"], "no such file"),
+            (["--exclude", "names.csv"], "names.csv"),
+            (["--exclude", "mangled.csv"], "would be sent to"),
+            (["--daily-cap", "-1"], "greater than or equal to 0"),
+            (["--sample", "0"], "greater than or equal to 1"),
+            (["--canary", "none"], "integer"),
+        ],
+        unpack=True,
+    ),
 )
 def test_what_cannot_be_is_told_and_nothing_is_sent_or_staged(desk: Desk, words: list[str], says: str) -> None:
     desk.make_list(3)
@@ -141,6 +146,7 @@ def test_a_bad_canary_stops_before_the_rest(desk: Desk) -> None:
     assert (seen["by_status"]["failed"], seen["by_status"]["delivered"]) == (5, 55)
 
 
+@pytest.mark.slow
 def test_a_bad_canary_is_bad_again_when_the_job_starts_the_next_day(desk: Desk) -> None:
     desk.make_list(60)
     desk.simulator.set_faults(faults={"unprocessable": 1.0})
@@ -155,8 +161,7 @@ def test_a_canary_that_the_api_has_not_answered_yet_is_waited_for(desk: Desk) ->
     desk.make_list(30)
     desk.simulator.set_faults(faults={"throttle": 1.0})
     process = desk.start("run", "list.csv", "--message", MESSAGE, "--canary", "3")
-    while len({request.id for request in desk.simulator.requests()}) < 3:
-        assert process.poll() is None
+    desk.until(process, lambda: len({request.id for request in desk.simulator.requests()}) >= 3)
     desk.simulator.set_faults(faults={"unprocessable": 1.0})
     process.communicate(timeout=60)
     assert process.returncode == 4
@@ -166,10 +171,9 @@ def test_a_canary_that_the_api_has_not_answered_yet_is_waited_for(desk: Desk) ->
 def test_processes_share_one_canary_and_what_it_shows(desk: Desk) -> None:
     desk.make_list(60)
     desk.simulator.set_faults(faults={"cut_after": 1.0})
-    words = ("run", "list.csv", "--message", MESSAGE, "--canary", "5", "--rate", "20", "--quiet-period", "8s")
+    words = ("run", "list.csv", "--message", MESSAGE, "--canary", "5", "--rate", "20", "--quiet-period", "4s")
     first = desk.start(*words)
-    while len(desk.sent()) < 5:
-        assert first.poll() is None
+    desk.until(first, lambda: len(desk.sent()) >= 5)
     # The first waits for what became of its canary: for whoever joins now there is no other.
     second = desk.start(*words)
     desk.simulator.set_faults(faults={})
@@ -187,8 +191,7 @@ def test_a_canary_that_was_killed_is_judged_by_the_same_command(desk: Desk) -> N
     desk.simulator.set_faults(faults={"unprocessable": 1.0})
     words = ("run", "list.csv", "--message", MESSAGE, "--canary", "5", "--rate", "5")
     process = desk.start(*words)
-    while len(desk.simulator.requests()) < 3:
-        assert process.poll() is None
+    desk.until(process, lambda: len(desk.simulator.requests()) >= 3)
     process.kill()
     process.communicate()
     desk.json(*words, code=4)

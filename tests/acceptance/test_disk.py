@@ -11,6 +11,7 @@ import pytest
 from tests.acceptance.desk import Desk
 from tests.acceptance.hardship import DISKS, Disk, disk, finish, mode, start, unprivileged
 from tests.acceptance.test_run import MESSAGE, agrees, wait_for
+from tests.examples import slow_after
 
 ROWS = 150
 
@@ -24,7 +25,7 @@ results.write_results = limited
 """
 
 
-@pytest.fixture(params=DISKS)
+@pytest.fixture(params=slow_after(1, DISKS))
 def small(request: pytest.FixtureRequest, desk: Desk) -> Iterator[Disk]:
     """A disk of 24 MB that holds the ledger; the list and the results are elsewhere."""
     with disk(request.param, desk.folder / "disk", 24_000) as made:
@@ -90,7 +91,7 @@ class TestFullDisk:
 
 
 class TestFullDiskForResults:
-    @pytest.mark.parametrize("kind", DISKS)
+    @pytest.mark.parametrize("kind", slow_after(1, DISKS))
     def test_while_exporting_keeps_the_old_file_whole_and_the_same_command_writes_the_new_one(self, desk: Desk, kind: str) -> None:
         with disk(kind, desk.folder / "out", 2000) as small:
             words = (*run_words(desk), "--results", str(small.folder / "out.csv"))
@@ -137,7 +138,10 @@ class TestForbidden:
         desk.run(*words)
         every_pass_once(desk, 20)
 
-    @pytest.mark.parametrize(("what", "bits"), [("campaign.db", 0o400), ("campaign.db", 0), (".", 0o500), ("campaign.db.runners", 0o500)])
+    @pytest.mark.parametrize(
+        ("what", "bits"),
+        slow_after(1, [("campaign.db", 0o400), ("campaign.db", 0), (".", 0o500), ("campaign.db.runners", 0o500)], unpack=True),
+    )
     def test_a_ledger_that_may_no_longer_be_written(self, desk: Desk, what: str, bits: int) -> None:
         place = desk.folder / "place"
         place.mkdir()

@@ -8,17 +8,6 @@ from tests.acceptance.desk import Desk
 MESSAGE = "Hi {{ first_name }}"
 
 
-def test_an_end_that_is_over_is_refused_also_for_a_campaign_that_goes_on(desk: Desk) -> None:
-    desk.make_list(6)
-    words = ("run", "list.csv", "--message", MESSAGE)
-    desk.json(*words, "--limit", "2", code=5)
-    for again in (words, ("resume", "list"), ("retry", "list", "--status", "not_delivered")):
-        refused = desk.run(*again, "--not-after", "2020-01-24", code=2)
-        assert "is over" in refused.stderr, again
-    assert desk.json("status", "list")["by_status"]["pending"] == 4
-    assert desk.json(*words)["by_status"]["delivered"] == 6
-
-
 def test_failed_rows_are_not_given_up_because_the_promotion_is_over(desk: Desk) -> None:
     desk.make_list(3)
     desk.simulator.set_faults(missing=["pass-00002"])

@@ -59,11 +59,15 @@ def test_which_signal_ended_a_run_is_kept(desk: Desk, number: signal.Signals, co
 
 @pytest.mark.parametrize(
     ("before", "code", "kept"),
-    [
-        (LEDGER_ALONE, 4, ("The run broke off. The ledger is gone. Bring it back.", 4)),
-        (FAULT_BESIDE, 1, ("fault", 1)),
-        (NEITHER_SIGNS_OFF, 1, ("lost", None)),
-    ],
+    slow_after(
+        1,
+        [
+            (LEDGER_ALONE, 4, ("The run broke off. The ledger is gone. Bring it back.", 4)),
+            (FAULT_BESIDE, 1, ("fault", 1)),
+            (NEITHER_SIGNS_OFF, 1, ("lost", None)),
+        ],
+        unpack=True,
+    ),
 )
 def test_a_fault_of_the_program_is_not_hidden_by_a_ledger_that_failed_beside_it(
     desk: Desk, before: str, code: int, kept: tuple[str, int | None]

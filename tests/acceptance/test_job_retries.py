@@ -7,6 +7,7 @@ import pytest
 from tests.acceptance.desk import Desk
 from tests.acceptance.test_jobs import write_job
 from tests.acceptance.test_reruns import table
+from tests.examples import slow_after
 
 MESSAGE = ("--message", "Hi {{ first_name }}")
 
@@ -30,7 +31,7 @@ def answered(failed: dict[str, str], code: str) -> set[str]:
 
 @pytest.mark.parametrize(
     ("line", "code"),
-    [("http_status = 422", "422"), ('http_status = ["422", "409"]', "422"), ('reason = "http_404"', "404")],
+    slow_after(1, [("http_status = 422", "422"), ('http_status = ["422", "409"]', "422"), ('reason = "http_404"', "404")], unpack=True),
 )
 def test_only_the_rows_that_are_meant_are_sent_and_then_there_is_nothing_to_do(
     desk: Desk, failed: dict[str, str], line: str, code: str
@@ -62,7 +63,15 @@ def test_what_a_job_would_send_again_is_told_by_looking_through(desk: Desk) -> N
 
 @pytest.mark.parametrize(
     ("lines", "says"),
-    [("http_status = 4040", "line 3, “http_status”: "), ('reason = ""', "line 3, “reason”: "), ('reasn = "timeout"', "line 3, “reasn”: ")],
+    slow_after(
+        1,
+        [
+            ("http_status = 4040", "line 3, “http_status”: "),
+            ('reason = ""', "line 3, “reason”: "),
+            ('reasn = "timeout"', "line 3, “reasn”: "),
+        ],
+        unpack=True,
+    ),
 )
 def test_a_mistake_in_them_is_told_by_line_and_key_and_nothing_is_sent(desk: Desk, failed: dict[str, str], lines: str, says: str) -> None:
     job = write_job(desk, f'command = "retry"\ncampaign = "list"\n{lines}\n')

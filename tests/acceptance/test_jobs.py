@@ -14,6 +14,7 @@ import pytest
 
 from tests import prefork
 from tests.acceptance.desk import ROOT, Desk, broke_off, events
+from tests.examples import slow_after
 
 JOBS = sorted((ROOT / "jobs").glob("*.toml"))
 PASSES = 504
@@ -236,16 +237,20 @@ def test_another_list_under_the_same_name_is_refused(office: Desk) -> None:
 
 @pytest.mark.parametrize(
     ("text", "says"),
-    [
-        ('list = "none/*.csv"\nmessage = "a"\n', "“none/*.csv”"),
-        ('list = "list.csv"\nmessage = "a"\nmax_age = "1s"\n', "“max_age”"),
-        ('list = "list.csv"\nmesage = "a"\n', "\n  line 2, “mesage”: "),
-        ('list = "list.csv"\nmesage = "a"\nrate = "x"\n', "\n  line 2, “mesage”: "),
-        ('list = "list.csv"\nmessage = "a"\napi_key = "sekret"\n', "PASSENTRY_API_KEY"),
-        ('list = "list.csv"\ntemplate = "none.txt"\n', "none.txt"),
-        ('list = "list.csv"\nmessage = "a"\nexclude = "none.csv"\n', "none.csv"),
-        ('list = "list.csv"\nmessage = "a"\nnot_after = 2020-01-01\n', "--not-after"),
-    ],
+    slow_after(
+        2,
+        [
+            ('list = "none/*.csv"\nmessage = "a"\n', "“none/*.csv”"),
+            ('list = "list.csv"\nmessage = "a"\nmax_age = "1s"\n', "“max_age”"),
+            ('list = "list.csv"\nmesage = "a"\n', "\n  line 2, “mesage”: "),
+            ('list = "list.csv"\nmesage = "a"\nrate = "x"\n', "\n  line 2, “mesage”: "),
+            ('list = "list.csv"\nmessage = "a"\napi_key = "sekret"\n', "PASSENTRY_API_KEY"),
+            ('list = "list.csv"\ntemplate = "none.txt"\n', "none.txt"),
+            ('list = "list.csv"\nmessage = "a"\nexclude = "none.csv"\n', "none.csv"),
+            ('list = "list.csv"\nmessage = "a"\nnot_after = 2020-01-01\n', "--not-after"),
+        ],
+        unpack=True,
+    ),
 )
 def test_a_wrong_job_is_told_and_nothing_is_sent(office: Desk, text: str, says: str) -> None:
     old = time.time() - 60

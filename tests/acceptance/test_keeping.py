@@ -57,8 +57,7 @@ class TestListAndShow:
         desk.make_list(30)
         desk.run("run", "list.csv", "--message", MESSAGE, "--limit", "4", code=5, LOGNAME="Anna")
         process = desk.start("run", "list.csv", "--message", MESSAGE, "--rate", "10", LOGNAME="Bert")
-        while len(desk.sent()) < 8:
-            assert process.poll() is None
+        desk.until(process, lambda: len(desk.sent()) >= 8)
         process.kill()
         process.communicate()
         desk.simulator.set_faults(missing=["pass-00030"])

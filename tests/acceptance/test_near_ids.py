@@ -8,6 +8,7 @@ import pytest
 
 from tests.acceptance.desk import Desk
 from tests.acceptance.screen import Terminal
+from tests.examples import slow_after
 
 MESSAGE = ("--message", "Hi {{ name }}")
 DASHED = "3f2504e0-4f89-11d3-9a0c-0305e82c3301"
@@ -90,7 +91,7 @@ def test_a_person_is_asked_with_it_before_the_first_and_before_the_rest(desk: De
     assert set(desk.sent()) == {"vip7"}
 
 
-@pytest.mark.parametrize("words", [("run", "list.csv", *MESSAGE), ("resume", "list"), ("send", "list")])
+@pytest.mark.parametrize("words", slow_after(1, [("run", "list.csv", *MESSAGE), ("resume", "list"), ("send", "list")]))
 def test_it_is_said_again_where_rows_of_it_are_left(desk: Desk, words: tuple[str, ...]) -> None:
     write(desk.folder / "list.csv", "a1", "A1", "vip7", "VIP7", "other")
     desk.run("run", "list.csv", *MESSAGE, "--limit", "3", "--concurrency", "1", code=5)
@@ -105,7 +106,7 @@ def test_it_is_said_again_where_rows_of_it_are_left(desk: Desk, words: tuple[str
     assert (warned(done.stderr), "warnings" in json.loads(done.stdout)) == ({}, False)
 
 
-@pytest.mark.parametrize("way", ["corrected_file", "rows", "name"])
+@pytest.mark.parametrize("way", slow_after(1, ["corrected_file", "rows", "name"]))
 def test_so_is_it_of_rows_that_are_sent_again(desk: Desk, way: str) -> None:
     """An id that is nearly that of a delivered row: in a corrected file, in a list of rows, or as it was."""
     one, other = DASHED, UNDASHED

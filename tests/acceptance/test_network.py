@@ -50,6 +50,7 @@ def sent_once(desk: Desk, rows: int) -> None:
 
 
 class TestProxy:
+    @pytest.mark.slow
     def test_the_environment_names_it_as_it_does_for_other_tools(self, desk: Desk, opened: Opening) -> None:
         desk.make_list(40)
         with opened(ConnectProxy(login=LOGIN)) as network:
@@ -199,6 +200,7 @@ class TestTold:
             told = self.first_told(desk, "verify", "list", HTTPS_PROXY=network.proxy.url, PASSENTRY_API_URL=network.api)
         assert told["reason"] == "proxy_refused"
 
+    @pytest.mark.slow
     def test_a_login_that_the_proxy_does_not_accept_ends_reading_back_like_a_run(self, desk: Desk, opened: Opening) -> None:
         desk.make_list(6)
         desk.simulator.set_faults(faults={"cut_after": 1.0})

@@ -20,6 +20,7 @@ from campaign.domain.notices import Occasion
 from tests.acceptance.desk import Desk
 from tests.acceptance.hardship import start
 from tests.acceptance.webhook import Mood, Webhook, webhook
+from tests.examples import slow_after
 
 RUN = ("run", "list.csv", "--message", "Hi {{ first_name }}, only today")
 TOKEN = "a-token-for-the-simulator"
@@ -126,7 +127,7 @@ def test_a_run_that_can_not_start_is_told_without_what_the_list_holds(desk: Desk
     assert desk.simulator.requests() == []
 
 
-@pytest.mark.parametrize("mood", [Mood.ANGRY, Mood.SILENT])
+@pytest.mark.parametrize("mood", slow_after(1, [Mood.ANGRY, Mood.SILENT]))
 def test_a_service_that_fails_or_hangs_changes_nothing_of_the_run(desk: Desk, mood: Mood) -> None:
     desk.make_list(5)
     undisturbed = desk.json(*RUN, "--name", "undisturbed", "--results", "undisturbed.csv")
@@ -194,7 +195,7 @@ def test_a_process_that_can_not_be_started_is_told(monkeypatch: pytest.MonkeyPat
     assert [(delivery.number, "FileNotFoundError" in delivery.why) for delivery in found] == [(1, True), (2, True)]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", slow_after(1, [signal.SIGTERM, signal.SIGINT]))
 def test_a_signal_while_notices_are_sent_ends_them_and_not_the_exit_code(desk: Desk, number: signal.Signals) -> None:
     desk.simulator.set_faults(faults={"not_found": 1.0})
     desk.make_list(3)

@@ -71,8 +71,7 @@ def test_the_same_command_again_says_that_nothing_was_sent(desk: Desk) -> None:
 def test_a_kill_is_told_and_how_to_go_on(desk: Desk) -> None:
     desk.make_list(100)
     process = desk.start("run", "list.csv", *MESSAGE, "--rate", "20")
-    while len(desk.sent()) < 3:
-        assert process.poll() is None
+    desk.until(process, lambda: len(desk.sent()) >= 3)
     process.kill()
     process.communicate()
     seen = desk.run("status", "list").stdout
@@ -236,8 +235,7 @@ def test_the_keys_of_json_are_the_contract(desk: Desk) -> None:
 def test_watching_off_a_terminal_is_a_line_at_a_time(desk: Desk) -> None:
     desk.make_list(2000)
     sending = desk.start("run", "list.csv", *MESSAGE, "--rate", "15")
-    while not desk.sent():
-        assert sending.poll() is None
+    desk.until(sending, desk.sent)
     watching = desk.start("status", "list", "--watch")
     assert watching.stdout is not None
     for _ in range(2):

@@ -10,6 +10,7 @@ import pytest
 from tests.acceptance.desk import Desk
 from tests.contract import postgres_server
 from tests.contract.postgres_server import ASKED_FOR_A_PASSWORD, Server
+from tests.examples import slow_after
 
 MESSAGE = "Hi {{ first_name }}, 20% off until Sunday"
 SECRET = "S3cret-of-the-ledger"
@@ -110,11 +111,14 @@ class TestSecret:
 
     @pytest.mark.parametrize(
         "url",
-        [
-            f"postgresql://anna:{SECRET}@localhost/db",
-            f"postgres://anna:a@{SECRET}@localhost/db",
-            f"postgresql://localhost/db?user=anna&password={SECRET}",
-        ],
+        slow_after(
+            1,
+            [
+                f"postgresql://anna:{SECRET}@localhost/db",
+                f"postgres://anna:a@{SECRET}@localhost/db",
+                f"postgresql://localhost/db?user=anna&password={SECRET}",
+            ],
+        ),
     )
     def test_it_is_refused_where_everyone_could_read_it(self, desk: Desk, url: str) -> None:
         refused = desk.run("status", "--ledger", url, code=2)
@@ -129,11 +133,15 @@ class TestSecret:
 
 @pytest.mark.parametrize(
     ("url", "words"),
-    [
-        ("postgresql://anna@127.0.0.1:1/campaigns", "can't be reached"),
-        ("postgresql://anna@nowhere.invalid/campaigns", "can't be reached"),
-        ("postgresql://anna@127.0.0.1:port/campaigns", "can't be read"),
-    ],
+    slow_after(
+        1,
+        [
+            ("postgresql://anna@127.0.0.1:1/campaigns", "can't be reached"),
+            ("postgresql://anna@nowhere.invalid/campaigns", "can't be reached"),
+            ("postgresql://anna@127.0.0.1:port/campaigns", "can't be read"),
+        ],
+        unpack=True,
+    ),
 )
 def test_a_ledger_that_is_not_there_is_told_in_a_sentence(desk: Desk, url: str, words: str) -> None:
     refused = desk.run("status", "--ledger", url, code=2)

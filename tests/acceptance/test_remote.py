@@ -150,6 +150,7 @@ class TestRetry:
         # Nobody is left who needs attention: the file that said so would have them sent again.
         assert store.names() == [LIST, RESULTS]
 
+    @pytest.mark.slow
     def test_results_that_no_ledger_knows_are_gone_on_from(self, desk: Desk, store: Store) -> None:
         store.put(LIST, rows(6))
         desk.json("run", URL, "--message", MESSAGE, "--limit", "2", code=5)
@@ -201,6 +202,7 @@ class TestTrouble:
         assert {row["delivery_status"] for row in table(store.text(RESULTS))} == {"delivered"}
         assert {len(texts) for texts in desk.sent().values()} == {1}
 
+    @pytest.mark.slow
     def test_what_is_not_there_is_said(self, desk: Desk, store: Store) -> None:
         store.put(LIST, rows(3))
         misspelt, elsewhere = f"s3://{BUCKET}/lists/prom.csv", "s3://nobodys/lists/promo.csv"
@@ -251,6 +253,7 @@ class TestPermissions:
             reader.run("run", URL, "--message", MESSAGE, "--results", "here.csv")
             assert len(desk.sent()) == 3
 
+    @pytest.mark.slow
     def test_who_may_not_remove_is_told_what_is_left(self, desk: Desk) -> None:
         with serving() as store:
             store.put(LIST, rows(3))
@@ -260,6 +263,7 @@ class TestPermissions:
                 rf"s3://{BUCKET}/lists/\.campaign-results-\w+-\w+\.tmp: It can't be removed: Access Denied\. Check whose", said
             )
 
+    @pytest.mark.slow
     def test_who_may_not_read_is_told(self, desk: Desk) -> None:
         with serving() as store:
             store.put(LIST, rows(3))
@@ -283,7 +287,7 @@ class TestSecrets:
         """Where others hear how runs end, and read their figures."""
         return within(desk, {"CAMPAIGN_NOTIFY": "json://127.0.0.1:9", "CAMPAIGN_METRICS_FILE": str(desk.folder / "figures.prom")})
 
-    @pytest.mark.parametrize("url", WITH_SECRETS)
+    @pytest.mark.parametrize("url", slow_after(2, WITH_SECRETS))
     def test_a_url_with_a_secret_is_refused_and_repeated_nowhere(self, told: Desk, url: str) -> None:
         self.check_silence(told, refused(told, "run", url, "--message", MESSAGE))
 

@@ -114,6 +114,7 @@ class TestCorrectionFile:
         assert {row["delivery_status"] for row in written} == {"delivered"}
         assert not failed.exists()
 
+    @pytest.mark.slow
     def test_an_unchanged_file_is_a_plain_retry_of_its_rows(self, desk: Desk) -> None:
         failed = run_with_failures(desk)
         done = desk.run("retry", str(failed), code=3)
@@ -133,6 +134,7 @@ class TestCorrectionFile:
         desk.run("retry", write(failed, rows), code=3)
         assert desk.sent() == {"wrong-2": ["Dear Bob, {{ as it is }}"]}
 
+    @pytest.mark.slow
     def test_a_file_that_was_saved_without_some_of_its_characters_is_refused(self, desk: Desk) -> None:
         desk.simulator.set_faults(missing=["wrong-2"])
         (desk.folder / "list.csv").write_text("pass_id,first_name\npass-1,Ann\nwrong-2,Bob\n,Cy\n", encoding="utf-8")
@@ -250,6 +252,7 @@ class TestCorrectionFile:
         assert broke_off(desk.run("retry", write(failed, plain), code=2).stderr) == "no_results_file"
         assert desk.sent() == {}
 
+    @pytest.mark.slow
     def test_a_column_that_someone_has_added_is_ignored_with_a_word(self, desk: Desk) -> None:
         failed = run_with_failures(desk)
         rows = [row | {"Note": "=1+1", "delivery_note": "x"} for row in table(failed)]
@@ -332,6 +335,7 @@ class TestCorrectionFile:
         desk.run("retry", write(failed, rows), "--message", "Hi {{ id }}")
         assert desk.sent() == {"a": ["Hello"], "b": ["Hi b"]}
 
+    @pytest.mark.slow
     def test_a_corrected_time_zone_is_the_rows_own_and_one_that_is_none_is_refused(self, desk: Desk) -> None:
         (desk.folder / "list.csv").write_text("id,time_zone\na,Asia/Tokyo\nb,Asia/Tokio\n", encoding="utf-8")
         desk.run("run", "list.csv", "--message", "Hi", "--window", "00:00-24:00", code=None)
@@ -394,7 +398,11 @@ class TestCorrectionFile:
 
 @pytest.mark.parametrize(
     ("words", "fault"),
-    [(("list",), "hang_after"), (("list", "--rows", "vip.csv"), "hang_before"), (("list.results.failed.csv",), "hang_after")],
+    slow_after(
+        1,
+        [(("list",), "hang_after"), (("list", "--rows", "vip.csv"), "hang_before"), (("list.results.failed.csv",), "hang_after")],
+        unpack=True,
+    ),
 )
 def test_the_same_command_after_a_kill_goes_on_with_what_is_left(desk: Desk, words: tuple[str, ...], fault: str) -> None:
     """Its rows are read back first: who got the message does not get it again, and who did not does. Nobody else gets one."""
@@ -405,8 +413,7 @@ def test_the_same_command_after_a_kill_goes_on_with_what_is_left(desk: Desk, wor
     desk.simulator.reset()
     (desk.folder / "vip.csv").write_text("pass_id\npass-00002\npass-00003\npass-00004\n", encoding="utf-8")
     process = desk.start("retry", *words)
-    while len({request.raw_path for request in desk.simulator.requests() if request.method == "POST"}) < 2:
-        assert process.poll() is None
+    desk.until(process, lambda: len({request.raw_path for request in desk.simulator.requests() if request.method == "POST"}) >= 2)
     process.kill()
     process.communicate()
     desk.simulator.set_faults(faults={})
@@ -422,8 +429,7 @@ def test_what_another_run_left_is_not_sent_by_a_retry_of_rows_that_a_kill_left(d
     (desk.folder / "vip.csv").write_text("pass_id\npass-00001\n", encoding="utf-8")
     desk.simulator.reset()
     process = desk.start("retry", "list", "--rows", "vip.csv")
-    while not any(request.method == "POST" for request in desk.simulator.requests()):
-        assert process.poll() is None
+    desk.until(process, lambda: any(request.method == "POST" for request in desk.simulator.requests()))
     process.kill()
     process.communicate()
     desk.simulator.set_faults(faults={})

@@ -132,12 +132,16 @@ def test_a_person_is_asked_with_the_number_that_is_sent(failed: Desk) -> None:
 
 @pytest.mark.parametrize(
     ("lines", "words"),
-    [
-        (("name,other", "x,pass-00002"), ("--rows", "vip.csv")),
-        (("pass-00002", "pass-00004"), ("--rows", "vip.csv")),
-        (("pass_id", "pass-00002"), ("--rows", "gone.csv")),
-        (("pass_id", "pass-00002"), ("--rows", "vip.csv", "--status", "invalid")),
-    ],
+    slow_after(
+        1,
+        [
+            (("name,other", "x,pass-00002"), ("--rows", "vip.csv")),
+            (("pass-00002", "pass-00004"), ("--rows", "vip.csv")),
+            (("pass_id", "pass-00002"), ("--rows", "gone.csv")),
+            (("pass_id", "pass-00002"), ("--rows", "vip.csv", "--status", "invalid")),
+        ],
+        unpack=True,
+    ),
 )
 def test_what_can_not_be_meant_is_refused(failed: Desk, lines: tuple[str, ...], words: tuple[str, ...]) -> None:
     write(failed.folder / "vip.csv", *lines)

@@ -113,7 +113,7 @@ class TestGoingOn:
         assert {len(texts) for texts in desk.sent().values()} == {1}
         assert len(desk.sent()) == 300
 
-    @pytest.mark.parametrize("suffix", slow_after(2, [".csv", ".xlsx", ".parquet", ".jsonl"]))
+    @pytest.mark.parametrize("suffix", slow_after(1, [".csv", ".xlsx", ".parquet", ".jsonl"]))
     def test_the_results_file_alone_goes_on_on_a_ledger_that_never_saw_it(self, desk: Desk, suffix: str) -> None:
         path = desk.make_list(60)
         out = desk.folder / f"list.results{suffix}"
@@ -209,15 +209,19 @@ class TestDoubt:
 class TestRefusals:
     @pytest.mark.parametrize(
         ("content", "says"),
-        [
-            (b"", "empty"),
-            (b"name,city\nAnna,Berlin\n", "column"),
-            (b"id,pass_id\n1,2\n", "column"),
-            (b"id,name\n1,Anna\n2\n", "row 2"),
-            (b'id,name\n1,"Anna\n2,Bob\n', "quot"),
-            (b"id,name\n1,An\x00na\n", "NUL"),
-            (b"PK\x03\x04rubbish", "list.csv"),
-        ],
+        slow_after(
+            2,
+            [
+                (b"", "empty"),
+                (b"name,city\nAnna,Berlin\n", "column"),
+                (b"id,pass_id\n1,2\n", "column"),
+                (b"id,name\n1,Anna\n2\n", "row 2"),
+                (b'id,name\n1,"Anna\n2,Bob\n', "quot"),
+                (b"id,name\n1,An\x00na\n", "NUL"),
+                (b"PK\x03\x04rubbish", "list.csv"),
+            ],
+            unpack=True,
+        ),
     )
     def test_a_broken_list_is_told_and_nothing_is_sent(self, desk: Desk, content: bytes, says: str) -> None:
         path = desk.folder / "list.csv"
@@ -230,17 +234,21 @@ class TestRefusals:
 
     @pytest.mark.parametrize(
         ("words", "environment", "says"),
-        [
-            (("--message", "Hi {{ nobody }}"), {}, "nobody"),
-            (("--message", "Hi {{ first_name"), {}, "--message"),
-            (("--message", "{% for a in range(99999) %}{% for b in range(99999) %}x{% endfor %}{% endfor %}"), {}, "Line 1"),
-            ((), {}, "--message"),
-            (("--message", "Hi"), {"PASSENTRY_API_KEY": ""}, "PASSENTRY_API_KEY"),
-            (("--message", "Hi"), {"PASSENTRY_API_URL": "http://example.com"}, "https"),
-            (("--message", "Hi", "--rate", "-1"), {}, "--rate"),
-            (("--message", "Hi", "--quiet-period", "soon"), {}, "10s"),
-            (("--message", "Hi", "--results", "nowhere/out.csv"), {}, "nowhere"),
-        ],
+        slow_after(
+            2,
+            [
+                (("--message", "Hi {{ nobody }}"), {}, "nobody"),
+                (("--message", "Hi {{ first_name"), {}, "--message"),
+                (("--message", "{% for a in range(99999) %}{% for b in range(99999) %}x{% endfor %}{% endfor %}"), {}, "Line 1"),
+                ((), {}, "--message"),
+                (("--message", "Hi"), {"PASSENTRY_API_KEY": ""}, "PASSENTRY_API_KEY"),
+                (("--message", "Hi"), {"PASSENTRY_API_URL": "http://example.com"}, "https"),
+                (("--message", "Hi", "--rate", "-1"), {}, "--rate"),
+                (("--message", "Hi", "--quiet-period", "soon"), {}, "10s"),
+                (("--message", "Hi", "--results", "nowhere/out.csv"), {}, "nowhere"),
+            ],
+            unpack=True,
+        ),
     )
     def test_a_wrong_option_is_told_and_nothing_is_sent(
         self, desk: Desk, words: tuple[str, ...], environment: dict[str, str], says: str

@@ -107,7 +107,7 @@ def test_a_second_ctrl_c_ends_at_once_and_nothing_is_doubled(desk: Desk) -> None
 
 
 def test_watching_redraws_in_place_and_ends_with_the_campaign(desk: Desk) -> None:
-    desk.make_list(180)
+    desk.make_list(90)
     sending = desk.start("run", "list.csv", "--message", MESSAGE, "--rate", "15")
     while not desk.sent():
         time.sleep(0.05)

@@ -14,6 +14,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.acceptance.desk import Desk
+from tests.examples import slow_after
 
 MESSAGE = ("--message", "Hi {{ first_name }}, only today")
 RUN = ("run", "list.csv", *MESSAGE)
@@ -234,7 +235,7 @@ class TestMetrics:
         assert after["campaign_last_exit_code", "list"] == 2
         assert after[success] == before[success]
 
-    @pytest.mark.parametrize("place", ["nowhere/list.prom", ".", "list.csv", "/dev/null"])
+    @pytest.mark.parametrize("place", slow_after(1, ["nowhere/list.prom", ".", "list.csv", "/dev/null"]))
     def test_a_file_that_can_not_be_written_changes_nothing(self, desk: Desk, place: str) -> None:
         desk.make_list(3)
         before = (desk.folder / "list.csv").read_bytes()
@@ -253,7 +254,7 @@ def test_commands_that_only_look_leave_the_log_alone(desk: Desk) -> None:
     assert "2 rows" in desk.run("status", "list", CAMPAIGN_LOG_FILE="nowhere/log.json").stdout
 
 
-@pytest.mark.parametrize("file", ["list.csv", "campaign.db"])
+@pytest.mark.parametrize("file", slow_after(1, ["list.csv", "campaign.db"]))
 def test_the_log_is_not_written_into_something_else(desk: Desk, file: str) -> None:
     desk.make_list(3)
     desk.run(*RUN, "--limit", "1", code=5)

@@ -45,6 +45,7 @@ class TestDailyCap:
         seconds = [wall.shown(one)[-1].timestamp() for one in wall.desk.simulator.audit()]
         assert all(later - first > 86_400 for first, later in zip(seconds, seconds[3:], strict=False))
 
+    @pytest.mark.slow
     def test_0_is_any_number_and_another_number_is_that(self, wall: Wall) -> None:
         wall.desk.make_list(1)
         wall.set("2026-11-24T12:00:00+01:00")
@@ -173,8 +174,7 @@ class TestCarefully:
         desk.simulator.set_faults(faults={"cut_after": 1.0})
         desk.make_list(12)
         process = desk.start(*RUN, "--canary", "3", "--quiet-period", "2s")
-        while len(desk.sent()) < 3:
-            assert process.poll() is None
+        desk.until(process, lambda: len(desk.sent()) >= 3)
         desk.simulator.set_faults(faults={})
         assert process.wait(timeout=60) == 0
         process.communicate()
@@ -184,7 +184,7 @@ class TestCarefully:
         assert audit[3].at_seconds - audit[2].at_seconds >= 2.0
         assert [row["delivery_status"] for row in table(desk.folder / "list.results.csv")] == ["accepted"] * 3 + ["delivered"] * 9
 
-    @pytest.mark.parametrize(("halt", "bad", "code"), [("50%", 1, 3), ("50%", 2, 4), ("3", 2, 3), ("2", 2, 4)])
+    @pytest.mark.parametrize(("halt", "bad", "code"), slow_after(2, [("50%", 1, 3), ("50%", 2, 4), ("3", 2, 3), ("2", 2, 4)], unpack=True))
     def test_it_is_held_to_what_halt_says(self, desk: Desk, halt: str, bad: int, code: int) -> None:
         desk.make_list(20)
         desk.simulator.set_faults(missing=everyone(1, bad))
@@ -213,15 +213,19 @@ class TestBadInput:
     @pytest.mark.parametrize("verb", slow_after(1, ["resume", "retry"]))
     @pytest.mark.parametrize(
         ("words", "says"),
-        [
-            (("--window", "20:00-20:00"), "never opens"),
-            (("--time-zone", "Mars/One"), "“Mars/One” is no time zone"),
-            (("--not-after", "soon"), "is not a time"),
-            (("--not-after", "2020-01-01"), "that is over"),
-            (("--not-after", "2099-01-01", "--start-at", "2099-01-02"), "--start-at"),
-            (("--exclude", "names.csv"), "names.csv"),
-            (("--exclude", "none.csv"), "none.csv"),
-        ],
+        slow_after(
+            2,
+            [
+                (("--window", "20:00-20:00"), "never opens"),
+                (("--time-zone", "Mars/One"), "“Mars/One” is no time zone"),
+                (("--not-after", "soon"), "is not a time"),
+                (("--not-after", "2020-01-01"), "that is over"),
+                (("--not-after", "2099-01-01", "--start-at", "2099-01-02"), "--start-at"),
+                (("--exclude", "names.csv"), "names.csv"),
+                (("--exclude", "none.csv"), "none.csv"),
+            ],
+            unpack=True,
+        ),
     )
     def test_what_can_not_be_is_refused_of_a_campaign_that_goes_on_too(
         self, desk: Desk, verb: str, words: tuple[str, ...], says: str
@@ -238,13 +242,17 @@ class TestBadInput:
 
     @pytest.mark.parametrize(
         ("line", "says"),
-        [
-            ('window = "09:00-09:00"', "never opens"),
-            ('time_zone = "Europe/Berln"', "did you mean Europe/Berlin?"),
-            ("not_after = 2020-01-01", "that is over"),
-            ('windw = "09:00-20:00"', "windw"),
-            ('start_at = "2099-01-02"\nnot_after = "2099-01-01"', "--start-at"),
-        ],
+        slow_after(
+            1,
+            [
+                ('window = "09:00-09:00"', "never opens"),
+                ('time_zone = "Europe/Berln"', "did you mean Europe/Berlin?"),
+                ("not_after = 2020-01-01", "that is over"),
+                ('windw = "09:00-20:00"', "windw"),
+                ('start_at = "2099-01-02"\nnot_after = "2099-01-01"', "--start-at"),
+            ],
+            unpack=True,
+        ),
     )
     def test_of_a_job_too(self, desk: Desk, line: str, says: str) -> None:
         desk.make_list(4)

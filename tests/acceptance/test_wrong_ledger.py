@@ -230,6 +230,7 @@ class TestSameContent:
         assert "“tuesday”" in desk.run(*WORDS, "--name", "wednesday").stdout
         assert texts(desk) == [3]
 
+    @pytest.mark.slow
     def test_on_a_terminal_it_is_asked_with_it(self, desk: Desk) -> None:
         desk.run(*WORDS)
         with Terminal(desk, *WORDS, "--name", "again", CAMPAIGN_YES="false") as terminal:
@@ -239,6 +240,7 @@ class TestSameContent:
             assert terminal.end() == 2
         assert texts(desk) == [1]
 
+    @pytest.mark.slow
     def test_other_content_and_what_was_never_sent_say_nothing(self, desk: Desk) -> None:
         desk.run("stage", *WORDS[1:], "--name", "staged")
         first = desk.run(*WORDS)
@@ -334,6 +336,7 @@ class TestCopies:
         assert desk.json("run", "list.results.csv", "--ledger", "new.db")["by_status"]["delivered"] == ROWS
         assert (texts(desk), len(desk.sent())) == ([1], ROWS)
 
+    @pytest.mark.slow
     def test_rows_to_be_sent_again_are_asked_for_too(self, desk: Desk) -> None:
         desk.simulator.set_faults(faults={"not_found": 0.5})
         desk.run(*WORDS, code=3)
@@ -375,6 +378,7 @@ class TestCopies:
         (desk.folder / "list.results.csv").unlink()
         desk.run("resume", "list", "--limit", "1", "--ledger", copy, code=5)
 
+    @pytest.mark.slow
     def test_on_a_terminal_it_asks(self, desk: Desk, copy: str) -> None:
         before = len(desk.sent())
         for answer, code in (("n\n", 2), ("\x03", 130)):
@@ -423,6 +427,7 @@ class TestMachines:
         self.on(desk, "two", *WORDS, code=0)
         assert (texts(desk), len(desk.sent())) == ([1], ROWS)
 
+    @pytest.mark.slow
     def test_containers_on_one_volume_are_one(self, desk: Desk) -> None:
         """Each has another name, and what its image has for an id; its ledger is on a volume that the machine itself may use, too."""
         for count, name in enumerate(["one", "3f2ab1", "one", "77c0de", "one"]):

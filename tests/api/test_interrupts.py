@@ -15,6 +15,7 @@ import pytest
 import campaign
 from campaign.simulator.client import SimulatorClient
 from tests.api.lists import greetings, people, sent
+from tests.examples import slow_after
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
@@ -57,7 +58,7 @@ def wait_for_sends(simulator: SimulatorClient, count: int) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("call", ["call()", "asyncio.run(in_a_loop())"])
+@pytest.mark.parametrize("call", slow_after(1, ["call()", "asyncio.run(in_a_loop())"]))
 def test_the_first_settles_what_is_under_way(call: str, simulator: SimulatorClient) -> None:
     simulator.set_faults(latency=[0.3, 0.3])
     with program(call) as process:

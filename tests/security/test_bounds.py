@@ -58,7 +58,7 @@ HOSTILE = {
 }
 
 
-@pytest.mark.parametrize("story", slow_after(4, HOSTILE))
+@pytest.mark.parametrize("story", slow_after(2, HOSTILE))
 async def test_a_hostile_answer_is_bounded(tmp_path: Path, story: str) -> None:
     async with serving(HOSTILE[story]) as server:
         command = Command(folder=tmp_path, url=server.url)

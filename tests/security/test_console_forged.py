@@ -11,6 +11,7 @@ from campaign.console.auth import users
 from campaign.console.drafts.store import DraftStore
 from tests.console.auth_given import PASSWORD, Answer, Browser, House, house
 from tests.console.test_auth_routes import CAMPAIGNS, DRAFTS, ROUTES, TEXTS, a_path
+from tests.examples import slow_after
 
 FORGED = "0" * 64
 TABLES = ("audit", "launches", "owners")
@@ -41,7 +42,7 @@ WAYS: dict[str, Way] = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", slow_after(3, WAYS))
 async def test_a_forged_or_another_session_s_token_changes_nothing_however_it_is_sent(tmp_path: Path, way: str) -> None:
     async with house(tmp_path) as given:
         ann, other = await given.browser_of("approver"), await given.browser_of("approver")

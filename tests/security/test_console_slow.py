@@ -31,8 +31,9 @@ class Slow:
         await self._writer.drain()
 
     async def answer(self) -> str:
+        """Its head: a server that answers before the body has come holds the connection open for a while."""
         async with asyncio.timeout(20):
-            return (await self._reader.read()).decode("utf-8", "replace")
+            return (await self._reader.readuntil(b"\r\n\r\n")).decode("utf-8", "replace")
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ import pytest
 
 from campaign.sender.gateway import HttpGateway, Timeouts
 from campaign.settings import Settings
+from tests.examples import slow_after
 from tests.integration.gateway.rawserver import DELIVERED, Wire, answer, http, in_turn, serving
 from tests.security.command import TOKEN, Command, Done, files
 
@@ -88,15 +89,18 @@ async def test_a_fault_of_the_program_tells_where_it_was_and_not_the_token(tmp_p
 
 @pytest.mark.parametrize(
     "environment",
-    [
-        {"PASSENTRY_API_URL": f"https://user:{TOKEN}@api.example"},
-        {"PASSENTRY_API_URL": TOKEN},
-        {"PASSENTRY_API_URL": f"https://api.example/?key={TOKEN}"},
-        {"PASSENTRY_API_KEY": f"{TOKEN} {TOKEN}"},
-        {"PASSENTRY_API_KEY": f"Bearer {TOKEN}"},
-        {"PASSENTRY_API_KEY": f"{TOKEN}\r\nX-Evil: 1"},
-        {"PASSENTRY_API_KEY": f"{TOKEN}ä"},
-    ],
+    slow_after(
+        2,
+        [
+            {"PASSENTRY_API_URL": f"https://user:{TOKEN}@api.example"},
+            {"PASSENTRY_API_URL": TOKEN},
+            {"PASSENTRY_API_URL": f"https://api.example/?key={TOKEN}"},
+            {"PASSENTRY_API_KEY": f"{TOKEN} {TOKEN}"},
+            {"PASSENTRY_API_KEY": f"Bearer {TOKEN}"},
+            {"PASSENTRY_API_KEY": f"{TOKEN}\r\nX-Evil: 1"},
+            {"PASSENTRY_API_KEY": f"{TOKEN}ä"},
+        ],
+    ),
 )
 async def test_a_token_in_the_wrong_place_or_form_is_refused_without_being_repeated(tmp_path: Path, environment: dict[str, str]) -> None:
     command = Command(folder=tmp_path, url="http://127.0.0.1:1")
@@ -113,7 +117,7 @@ def test_what_holds_it_does_not_show_it() -> None:
     assert settings.token() == TOKEN
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("status", slow_after(1, [301, 302, 303, 307, 308]))
 async def test_no_redirect_takes_it_elsewhere(tmp_path: Path, status: int) -> None:
     async with serving(answer) as elsewhere:
         headers = (f"Location: {elsewhere.url}/api/v1/passes/a/notification", f"Refresh: 0; url={elsewhere.url}")

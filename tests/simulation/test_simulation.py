@@ -10,6 +10,7 @@ from pathlib import Path
 import apsw
 import pytest
 
+from tests.examples import slow_after
 from tests.simulation.disk import Disk
 from tests.simulation.plan import Kind
 
@@ -21,21 +22,24 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 
 @pytest.mark.timeout(300)
-def test_in_every_campaign_nothing_is_sent_twice_or_lost() -> None:
-    done = run("--campaigns", "60", "--json")
+@pytest.mark.parametrize("campaigns", slow_after(1, [20, 100]))
+def test_in_every_campaign_nothing_is_sent_twice_or_lost(campaigns: int) -> None:
+    done = run("--campaigns", str(campaigns), "--json")
     found = json.loads(done.stdout)
     assert found["violations"] == {}
-    assert found["campaigns"] == 60
+    assert found["campaigns"] == campaigns
     assert found["happened"].keys() == set(Kind)
     assert done.returncode == 0
 
 
+@pytest.mark.slow
 def test_a_seed_always_tells_the_same_story() -> None:
     first, second = (run("--seed", "6", PYTHONHASHSEED=seed).stdout.splitlines() for seed in ("1", "2"))
     assert len(first) > 100
     assert first == second
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_bug_is_found_and_its_seed_shows_it_again() -> None:
     done = run("--bug", "server_errors_are_sent_again", "--campaigns", "10", "--json")

@@ -232,6 +232,7 @@ def test_a_damaged_page_is_found_by_its_checksum(tmp_path: Path) -> None:
     assert refused(path).code == "damaged_file"
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_list(tmp_path: Path) -> None:
     peaks = []
     for rows in (20_000, 700_000):

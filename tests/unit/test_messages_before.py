@@ -17,6 +17,7 @@ import pytest
 
 from campaign.domain.errors import InputError
 from campaign.loader.messages import Columns, MessageLimits, plan_messages
+from tests.examples import slow_after
 
 GIVEN: dict[str, Any] = json.loads(Path(__file__).with_name("data").joinpath("messages_before.json").read_text(encoding="utf-8"))
 LIMITS = MessageLimits(max_length=5_000)
@@ -33,7 +34,7 @@ def outcome(template: str) -> list[list[str]] | None:
     return [[rendered.reason or "", rendered.text] for rendered in found]
 
 
-@pytest.mark.parametrize("part", range(10))
+@pytest.mark.parametrize("part", slow_after(3, range(10)))
 def test_templates_make_what_they_made(part: int) -> None:
     cases = GIVEN["cases"][part::10]
     assert len(cases) > 200
