@@ -117,7 +117,7 @@ def check_options(options: Mapping[str, Any], known: Sequence[str], *, function:
     """
     for option in options:
         if option not in known:
-            near = [name for name in known if name.startswith(option)] or get_close_matches(option, known, n=1)
+            near = [name for name in known if name.startswith(option)] or get_close_matches(option, known, n=1, cutoff=0.7)
             hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(sorted(known))}."
             raise UsageError(
                 f"{function} has no option {option}. {hint}", code="unknown_option", option=option, suggestion=near[0] if near else ""

@@ -13,7 +13,7 @@ _WORDS: Final[dict[str, str]] = {
     Skip.EXCLUDED: "the pass is on the list of those to leave out",
     Skip.FREQUENCY_CAP: "the pass has had as many messages as it may get in a day",
     Skip.EXPIRED: "the time to send them was over",
-    Skip.NOT_IN_WALLET: "the pass was in no wallet when it was read before sending, or was deactivated (--only-reachable)",
+    Skip.NOT_IN_WALLET: "the pass was in no wallet when it was read before sending, or was deactivated",
     Skip.CANCELLED: "the campaign was cancelled before they were sent",
     # Can't be sent as they stand
     Invalid.NO_ID: "the row has no pass id",

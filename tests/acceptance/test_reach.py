@@ -1,7 +1,6 @@
 """Who can be reached: counted by `check --reach`, and alone sent to with `--only-reachable`."""
 
 import json
-import os
 import signal
 import time
 from collections import Counter
@@ -11,6 +10,7 @@ import pytest
 
 from campaign.simulator.routes import Endpoint
 from tests.acceptance.desk import Desk, events
+from tests.acceptance.screen import Terminal
 from tests.acceptance.test_jobs import write_job
 from tests.acceptance.test_reruns import table
 
@@ -66,7 +66,6 @@ def test_a_check_that_was_killed_reads_nothing_again(desk: Desk, endpoint: Endpo
     assert asked(desk, endpoint) == every
 
 
-@pytest.mark.skipif(os.name == "nt", reason="signals")
 def test_ctrl_c_keeps_what_was_read_and_says_so(desk: Desk) -> None:
     organisation(desk, 120, passes_per_page=0)
     process = desk.start(*CHECK, "--rate", "40")
@@ -164,3 +163,16 @@ def test_a_campaign_that_is_paused_or_cancelled_is_read_no_further(desk: Desk, v
     assert "Nothing was sent." in out
     assert asked(desk, Endpoint.SHOW).total() < 300
     assert desk.sent() == {}
+
+
+def test_a_person_sees_how_far_it_is_and_what_ctrl_c_keeps(desk: Desk) -> None:
+    organisation(desk, 120, passes_per_page=0)
+    with Terminal(desk, *CHECK, "--rate", "40") as terminal:
+        terminal.until(r"reading passes .* [1-9]\d*/120 [\d.]+/s, about \d+ s left")
+        terminal.type("\x03")
+        assert terminal.end() == 130
+        assert "of 120 passes are read, and kept for 6 h" in str(terminal.screen)
+    with Terminal(desk, *RUN, "--rate", "40") as terminal:
+        terminal.until("reading which passes are in a wallet: .* of 120, ")
+        assert terminal.end() == 3
+        assert "115 delivered, 1 failed, 4 skipped" in str(terminal.screen)
