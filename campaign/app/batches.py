@@ -28,6 +28,12 @@ def check_batch_settings(settings: Settings) -> None:
             code="no_entity",
             option="--entity",
         )
+    if settings.baseline:
+        raise UsageError(
+            "--baseline reads each pass just before its message, which a batch can't do. Leave it out, or send with --via single.",
+            code="batches_and_baseline",
+            option="--baseline",
+        )
     if settings.engine is not Engine.HERE:
         raise UsageError(
             "--via batch sends from this machine: PassEntry does the work, so that a cluster is of no use. Leave out --engine.",

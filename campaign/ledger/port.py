@@ -276,6 +276,9 @@ class LedgerReader(Protocol):
     def batches(self, campaign: int) -> list[Batch]:
         """The campaign's batches that have not ended, oldest first."""
 
+    def doubtful_batches(self, campaign: int, *, since: float) -> list[str]:
+        """Names of ended batches of which one more may exist than was ended, and is scheduled for after a Unix time."""
+
     def first_with_text(self, campaign: int, text: str) -> int | None:
         """The first row that is, or may still become, pending and whose message holds a text."""
 

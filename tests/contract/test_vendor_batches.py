@@ -123,3 +123,17 @@ async def test_the_first_message_with_a_text_is_found(ledger: Ledger, reader: Le
     record = await campaign_of(ledger, staged(1, message="100%"), staged(2, message="a %{b}"), staged(3, message="%{c}"))
     assert reader.first_with_text(record.id, "%{") == 2
     assert reader.first_with_text(record.id, "$") is None
+
+
+async def test_of_an_ended_batch_it_is_known_whether_another_may_exist(ledger: Ledger, reader: LedgerReader) -> None:
+    record = await campaign_of(ledger, *(staged(row) for row in range(1, 6)))
+    runner = await ledger.register_runner(record.id, quiet_seconds=0)
+    for name, creates, remote_id in (("never asked", 0, ""), ("asked", 1, ""), ("made", 1, "r"), ("asked twice", 2, "s"), ("open", 2, "t")):
+        made = await ledger.claim_batch(runner, 1, ANY_ROW, name=name, entity="e")
+        assert made is not None
+        asked = replace(made[0], creates=creates, remote_id=remote_id, scheduled_at=100.0)
+        await ledger.record_batch(runner, asked)
+        if name != "open":
+            await ledger.release_batch(runner, asked)
+    assert reader.doubtful_batches(record.id, since=99.0) == ["asked", "asked twice"]
+    assert reader.doubtful_batches(record.id, since=100.0) == []

@@ -312,3 +312,18 @@ async def test_two_runners_share_a_campaign(tmp_path: Path) -> None:
         ends = await asyncio.gather(send(given, record), send(given, record))
         assert {end.ended for end in ends} == {StopReason.FINISHED}
         assert given.processed() == Counter(dict.fromkeys(passes(3000), 1))
+
+
+async def test_a_batch_that_turns_up_after_its_rows_were_given_back_is_cancelled_by_the_next_run(tmp_path: Path) -> None:
+    async with rig(tmp_path, batch_faults={"create_late": 1.0}, late_seconds=2.5, timeout_seconds=0.3) as given:
+        record = await given.campaign(*passes(5))
+        running = asyncio.create_task(send(given, record))
+        await given.until(lambda: bool(given.log.named("batch_in_doubt")))
+        given.stop.set()
+        assert (await running).ended is StopReason.INTERRUPTED
+        given.stop.clear()
+        given.simulator.configure(batch_faults={})
+        await given.until(lambda: bool(scheduled(given)))
+        assert (await send(given, record)).ended is StopReason.FINISHED
+        assert given.processed() == Counter(dict.fromkeys(passes(5), 1))
+        assert scheduled(given) == []

@@ -157,6 +157,9 @@ class PostgresReader:
     def batches(self, campaign: int) -> list[Batch]:
         return batches(self._look.all("batches", campaign=campaign, runner=0))
 
+    def doubtful_batches(self, campaign: int, *, since: float) -> list[str]:
+        return [name for (name,) in self._look.all("doubtful_batches", campaign=campaign, since=since)]
+
     def first_with_text(self, campaign: int, text: str) -> int | None:
         found = self._look.all("first_with_text", campaign=campaign, text=text, seconds=LONG_SECONDS)
         return next((row for (row,) in found), None)

@@ -360,6 +360,10 @@ SELECT id, campaign, name, entity, state, cardinality(rows), remote_id, creates,
 FROM campaign.batches
 WHERE campaign = %(campaign)s AND state <> 'ended' AND (%(runner)s = 0 OR runner = %(runner)s) ORDER BY id;
 
+-- name: doubtful_batches
+SELECT name FROM campaign.batches
+WHERE campaign = %(campaign)s AND state = 'ended' AND creates > (remote_id <> '')::int AND scheduled_at > %(since)s ORDER BY id;
+
 -- name: record_batch
 UPDATE campaign.batches
 SET state = %(state)s, remote_id = %(remote_id)s, creates = %(creates)s, scheduled_at = %(scheduled_at)s, released_at = %(released_at)s,

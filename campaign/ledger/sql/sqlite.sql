@@ -310,6 +310,9 @@ UPDATE batches SET runner = NULL WHERE campaign = :campaign AND state <> 'ended'
 SELECT id, campaign, name, entity, state, json_array_length(rows), remote_id, creates, scheduled_at, released_at, runner IS NOT NULL
 FROM batches WHERE campaign = :campaign AND state <> 'ended' AND (:runner = 0 OR runner = :runner) ORDER BY id;
 
+-- name: doubtful_batches
+SELECT name FROM batches WHERE campaign = :campaign AND state = 'ended' AND creates > (remote_id <> '') AND scheduled_at > :since ORDER BY id;
+
 -- name: record_batch
 UPDATE batches
 SET state = :state, remote_id = :remote_id, creates = :creates, scheduled_at = :scheduled_at, released_at = :released_at,

@@ -90,6 +90,9 @@ class SqliteReader:
     def batches(self, campaign: int) -> list[Batch]:
         return batches(self._all("batches", campaign=campaign, runner=0))
 
+    def doubtful_batches(self, campaign: int, *, since: float) -> list[str]:
+        return [name for (name,) in self._all("doubtful_batches", campaign=campaign, since=since)]
+
     def first_with_text(self, campaign: int, text: str) -> int | None:
         return next((row for (row,) in self._all("first_with_text", campaign=campaign, text=text)), None)
 

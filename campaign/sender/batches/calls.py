@@ -110,6 +110,8 @@ class Calls:
         self._unlike = self._unlike + 1 if proof is Proof.UNKNOWN and not answer.readable else 0
         if self._unlike >= MOST_UNLIKE:
             self._ending.come(StopReason.SAFEGUARD, f"What PassEntry says of a batch is not as expected. {answer.error}. {WHERE}")
-        if why := self._patience.note(is_trouble=proof in {Proof.UNKNOWN, Proof.NOT_SENT, Proof.THROTTLED}, now=self._ticks()):
+        is_gone = answer.http_status == 404 and endpoint != "create"
+        is_trouble = is_gone or proof in {Proof.UNKNOWN, Proof.NOT_SENT, Proof.THROTTLED}
+        if why := self._patience.note(is_trouble=is_trouble, now=self._ticks()):
             self._ending.come(StopReason.SAFEGUARD, f"{why} {answer.error}".rstrip())
         return answer

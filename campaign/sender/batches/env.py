@@ -36,7 +36,6 @@ class Env:
 
     `closing` is set when the run ends: what was not released is cancelled. `creates` says whether the run makes batches, or only ends what
     others have left. `may_release` whether it is the time to send a row of a zone. `settled` hears of each row, and says why to stop.
-    `suspects` are names of which a late batch may still turn up.
     """
 
     ledger: Ledger
@@ -58,7 +57,6 @@ class Env:
     settled: Callable[[Sequence[Settlement]], None]
     jitter: Callable[[], float]
     closing: asyncio.Event = field(default_factory=asyncio.Event)
-    suspects: set[str] = field(default_factory=set)
 
     @property
     def winds_up(self) -> bool:
@@ -112,9 +110,6 @@ class RecordedBatch:
         self.env.observer.event("batch_ended", batch=self.batch.name, rows=len(settlements))
 
     async def give_back(self) -> None:
-        if self.batch.may_be_two or (self.batch.creates and not self.batch.remote_id):
-            # One may still turn up, from a request that was long on its way.
-            self.env.suspects.add(self.batch.name)
         rows = len(await self.rows())
         if not await self.env.ledger.release_batch(self.env.runner, self.batch):
             raise LeftError

@@ -128,7 +128,7 @@ class Life(RecordedBatch):
             if found:
                 if len(found) > 1:
                     await self.record(replace(self.batch, creates=max(2, self.batch.creates)))
-                await self._created(found[0])
+                await self._created(next((one for one in found if one.state is not RemoteState.CANCELLED), found[0]))
                 return True
             left = self.env.quiet_seconds - (self.env.ticks() - began)
             if found is not None and left <= 0:
@@ -203,7 +203,6 @@ class Life(RecordedBatch):
             found = await self.env.calls.named(self.batch.name)
             others = [one for one in found or () if one.id != self.batch.remote_id and one.state is not RemoteState.CANCELLED]
             if found is not None and not others:
-                self.env.suspects.add(self.batch.name)
                 break
             if self.env.winds_up:
                 return False

@@ -5,6 +5,7 @@ import math
 import random
 import secrets
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -153,6 +154,7 @@ class BatchPool:
 
     async def _dispatch(self, group: asyncio.TaskGroup) -> None:
         adopted_at = -math.inf
+        await self._cancel_late_ones()
         while True:
             if self._clocks.ticks() - adopted_at >= LOOK_FOR_ORPHANS_SECONDS:
                 adopted_at = self._clocks.ticks()
@@ -165,7 +167,6 @@ class BatchPool:
                 if await self._is_finished():
                     break
                 await asyncio.sleep(IDLE_SECONDS)
-        await self._cancel_late_ones()
         self._ending.come(StopReason.FINISHED if self._left > 0 and self._settings.only is None else StopReason.LIMIT)
 
     async def _claim(self, group: asyncio.TaskGroup) -> bool:
@@ -237,6 +238,10 @@ class BatchPool:
         deadline = self._clocks.ticks() + patience_seconds
         while self._lives and self._clocks.ticks() < deadline and not await happens_within(stop_now, 0.02):
             pass
+        if not self._lives and not stop_now.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max(0.0, deadline - self._clocks.ticks())):
+                    await self._cancel_late_ones()
         left = list(self._lives)
         for task in left:
             task.cancel()
@@ -244,8 +249,8 @@ class BatchPool:
             await asyncio.wait(left)
 
     async def _cancel_late_ones(self) -> None:
-        """Of names whose creation was in doubt: cancel what has turned up since, and is not one that is known."""
-        for name in sorted(self._env.suspects):
+        """Cancel what turned up late: batches whose creation was in doubt, and of which the campaign has no row."""
+        for name in await asyncio.to_thread(self._reader.doubtful_batches, self._runner.campaign, since=self._clocks.wall()):
             known = {batch.remote_id for batch in await asyncio.to_thread(self._reader.batches, self._runner.campaign)}
             for found in await self._calls.named(name) or ():
                 if found.id not in known and found.state in UNSENT:
