@@ -1,5 +1,6 @@
 """Sending by the vendor's batches: what a run needs for it, and undoing what was left scheduled."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from campaign.domain.batches import PLACEHOLDER, Batch
@@ -22,12 +23,7 @@ def check_batch_settings(settings: Settings) -> None:
     """
     if settings.via is not Via.BATCH:
         return
-    if not settings.entity:
-        raise UsageError(
-            "--via batch needs the ID of your entity at PassEntry, which the dashboard shows. Name it with --entity or CAMPAIGN_ENTITY.",
-            code="no_entity",
-            option="--entity",
-        )
+    entity_of(settings)
     if settings.baseline:
         raise UsageError(
             "--baseline reads each pass just before its message, which a batch can't do. Leave it out, or send with --via single.",
@@ -40,6 +36,17 @@ def check_batch_settings(settings: Settings) -> None:
             code="batches_and_engine",
             option="--engine",
         )
+
+
+def entity_of(settings: Settings) -> str:
+    """Raises UsageError where none is named."""
+    if not settings.entity:
+        raise UsageError(
+            "Batches need the ID of your entity at PassEntry, which the dashboard shows. Name it with --entity or CAMPAIGN_ENTITY.",
+            code="no_entity",
+            option="--entity",
+        )
+    return settings.entity
 
 
 def check_texts(record: CampaignRecord, reader: LedgerReader) -> None:
@@ -80,7 +87,11 @@ def check_can_undo(record: CampaignRecord, batches: list[Batch], settings: Setti
         ) from None
 
 
-def open_batches(settings: Settings) -> "HttpBatchGateway":
+Heard = Callable[[str, str, bytes, int, bytes], None]
+"""As of `HttpBatchGateway`."""
+
+
+def open_batches(settings: Settings, *, heard: Heard | None = None) -> "HttpBatchGateway":
     from campaign.sender.batches.gateway import HttpBatchGateway
     from campaign.sender.gateway import Timeouts
 
@@ -90,4 +101,5 @@ def open_batches(settings: Settings) -> "HttpBatchGateway":
         timeouts=Timeouts(total_seconds=settings.timeout),
         network=network_to(settings.api_url, proxy=settings.proxy, ca_file=settings.ca_file),
         shape=settings.batch_shape,
+        heard=heard,
     )

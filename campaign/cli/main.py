@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final, NamedTuple, cast
 import typer
 from typer.core import TyperGroup
 
-from campaign.cli import console, demo, jobs, manage, send, stats, status
+from campaign.cli import console, demo, jobs, manage, probe, send, stats, status
 from campaign.cli.logs import StdlibLogHandler
 from campaign.domain.errors import CampaignError, UsageError, problem_of
 
@@ -114,6 +114,7 @@ _PANELS: Final[dict[str, Entries]] = {
     "1. Check first": (
         ("check", send.check, "Validate a list and its message; sends nothing."),
         ("test", send.send_to_self, "Send one row's message to your own pass."),
+        ("probe", probe.probe, "Try PassEntry's batches with one message to your own pass."),
     ),
     "2. Send": (
         ("run", send.run, "Send a message to every pass of a list, or resume a run that stopped."),

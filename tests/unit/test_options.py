@@ -20,7 +20,7 @@ from tests.errors import raises
 
 NOT_SETTINGS = {
     *("source", "target", "name", "first", "second", "to", "row", "line", "rows", "by", "status", "watch", "output", "file"),
-    *("reach", "reason", "http_status", "older_than", "since", "until"),
+    *("cancel", "reach", "reason", "http_status", "older_than", "since", "until"),
     *("conversions", "conversions_id", "conversions_time", "within"),
 }
 """What a command is told of this one call: its arguments, and options that make no sense for all calls."""
@@ -168,7 +168,7 @@ def test_every_option_of_every_command_is_a_setting_or_of_that_call_alone() -> N
         given = {parameter.name for parameter in command.params if not getattr(parameter, "hidden", False)} - {"help"}
         if name not in ALONE and not command.hidden:
             assert given <= set(OPTIONS) | NOT_SETTINGS | (set(ConsoleSettings.model_fields) if name == "serve" else set()), name
-            assert {"ledger", "log_level"} <= given or name == "check", name
+            assert {"ledger", "log_level"} <= given or name == "probe", name
 
 
 @pytest.mark.parametrize(

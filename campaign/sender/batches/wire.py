@@ -40,7 +40,8 @@ class Shape:
     1. `recipients` is the key of the list of recipients, 2. `recipient_id` that of a recipient's pass UUID or external id; 3. a variable's
     value stands beside it under the variable's own name. 4. `errors_url` and `deliveries_url` are the attributes with the addresses of the
     CSV files. 5. In these a pass stands under one of `id_columns`, 6. its status under `status_column`, in the words of `delivered`,
-    `notDelivered` and `failed`; 7. what went wrong under `detail_columns`. 8. `type` of a batch's list is as documented.
+    `notDelivered` and `failed`; 7. what went wrong under `detail_columns`. 8. The list of type `walletMessaging` shows a batch as soon as
+    it is created, 9. under the name that it was given. 10. Every answer shows the batch, with a documented status.
     """
 
     recipients: str = "recipients"
@@ -184,15 +185,15 @@ def read_errors(content: bytes, *, shape: Shape = USUAL) -> Report:
 
 
 def _report(content: bytes, shape: Shape, *, status: str | None) -> Report:
-    rows = _rows(content)
+    rows = csv_rows(content)
     header = next(rows, [])
-    places = {_plain(name): place for place, name in enumerate(header)}
-    ids = [places[_plain(name)] for name in shape.id_columns if _plain(name) in places]
-    state = None if status is None else places.get(_plain(status))
+    places = {plain(name): place for place, name in enumerate(header)}
+    ids = [places[plain(name)] for name in shape.id_columns if plain(name) in places]
+    state = None if status is None else places.get(plain(status))
     if not ids or (status is not None and state is None):
         wanted = f"{' or '.join(shape.id_columns)}" + ("" if status is None else f" and {status}")
         raise ReportError(f"its columns are {', '.join(header)[:300] or 'none'}, without {wanted}")
-    detail = next((places[_plain(name)] for name in shape.detail_columns if _plain(name) in places and places[_plain(name)] != state), None)
+    detail = next((places[plain(name)] for name in shape.detail_columns if plain(name) in places and places[plain(name)] != state), None)
     exact: dict[str, Delivery] = {}
     loose: dict[str, list[Delivery]] = defaultdict(list)
     last = ""
@@ -214,7 +215,8 @@ def _report(content: bytes, shape: Shape, *, status: str | None) -> Report:
     return Report(exact, dict(loose))
 
 
-def _rows(content: bytes) -> Iterator[list[str]]:
+def csv_rows(content: bytes) -> Iterator[list[str]]:
+    """The lines of a CSV file that are not blank, the header first; raises ReportError."""
     try:
         text = content.decode("utf-8-sig")
         for number, row in enumerate(csv.reader(io.StringIO(text, newline=""), strict=True)):
@@ -226,7 +228,7 @@ def _rows(content: bytes) -> Iterator[list[str]]:
         raise ReportError(f"it is no CSV in UTF-8 ({error})") from error
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
     return re.sub(r"[\s_-]+", "", name).casefold()
 
 
