@@ -30,8 +30,11 @@ from campaign.sender.stop import End, Ending, StopReason, happens_within
 from campaign.sender.verify import Verifier
 
 DRAIN_SECONDS: Final = 10.0
+DISPATCH_SECONDS: Final = 5.0
 IDLE_SECONDS: Final = 0.1
 LOOK_FOR_ORPHANS_SECONDS: Final = 2.0
+
+CLAIMS_TOGETHER: Final = 4
 
 UNRELEASED_SECONDS: Final = 6.0
 """So many seconds' worth of batches are under way before their release: enough that no call has to wait for another, and few to cancel."""
@@ -115,6 +118,7 @@ class BatchPool:
         self._lives: dict[asyncio.Task[None], Life] = {}
         self._most_unreleased = max(2, math.ceil((settings.rate_per_second or UNPACED_PER_SECOND) * UNRELEASED_SECONDS))
         self._waits_until = ""
+        self._claiming = 0
 
     async def run(self, *, stop: asyncio.Event, stop_now: asyncio.Event) -> End:
         """Send until nothing is left, or until told to stop; arguments and errors as of `Pool.run`."""
@@ -145,6 +149,9 @@ class BatchPool:
             helpers = [group.create_task(work) for work in works]
             dispatcher = group.create_task(self._dispatch(group))
             await self._ending.wait()
+            self._env.closing.set()
+            # What is being claimed is known a moment later, and given back.
+            await asyncio.wait([dispatcher], timeout=DISPATCH_SECONDS)
             dispatcher.cancel()
             await asyncio.wait([dispatcher])
             await self._drain(stop_now)
@@ -155,37 +162,42 @@ class BatchPool:
     async def _dispatch(self, group: asyncio.TaskGroup) -> None:
         adopted_at = -math.inf
         await self._cancel_late_ones()
-        while True:
+        while not self._ending.came():
             if self._clocks.ticks() - adopted_at >= LOOK_FOR_ORPHANS_SECONDS:
                 adopted_at = self._clocks.ticks()
                 at_work = {life.batch_id for life in self._lives.values()}
                 for batch in await self._ledger.adopt_batches(self._runner):
                     if batch.id not in at_work:
                         self._begin(Life(batch, self._env), group)
-            claimed = await self._claim(group) if self._batches.creates and self._left > 0 else False
-            if not claimed:
+            # Several at once share a disk sync, and none of them keeps a turn to create waiting.
+            if not any(await asyncio.gather(*(self._claim(group) for _ in range(CLAIMS_TOGETHER)))):
                 if await self._is_finished():
-                    break
+                    self._ending.come(StopReason.FINISHED if self._left > 0 and self._settings.only is None else StopReason.LIMIT)
                 await asyncio.sleep(IDLE_SECONDS)
-        self._ending.come(StopReason.FINISHED if self._left > 0 and self._settings.only is None else StopReason.LIMIT)
 
     async def _claim(self, group: asyncio.TaskGroup) -> bool:
         """Begin one more batch; False if there is nothing to claim now, or enough is under way."""
-        if sum(not life.released.is_set() for life in self._lives.values()) >= self._most_unreleased:
+        under_way = sum(not life.released.is_set() for life in self._lives.values()) + self._claiming
+        wanted = int(min(self._env.size.rows, self._left))
+        if not self._batches.creates or wanted <= 0 or under_way >= self._most_unreleased:
             return False
-        made = await self._ledger.claim_batch(
-            self._runner,
-            int(min(self._env.size.rows, self._left)),
-            self._timing.terms(),
-            name=name_of(self._campaign, runner=self._runner.id, number=secrets.token_hex(6)),
-            entity=self._batches.entity,
-        )
-        if made is None:
-            return False
-        batch, claims = made
-        self._left -= len(claims)
-        self._begin(Life(batch, self._env, claims), group)
-        return True
+        self._left -= wanted
+        self._claiming += 1
+        try:
+            made = await self._ledger.claim_batch(
+                self._runner,
+                wanted,
+                self._timing.terms(),
+                name=name_of(self._campaign, runner=self._runner.id, number=secrets.token_hex(6)),
+                entity=self._batches.entity,
+            )
+        finally:
+            self._claiming -= 1
+        batch, claims = made or (None, [])
+        self._left += wanted - len(claims)
+        if batch is not None:
+            self._begin(Life(batch, self._env, claims), group)
+        return batch is not None
 
     def _begin(self, life: Life, group: asyncio.TaskGroup) -> None:
         task = group.create_task(life.run())
@@ -233,7 +245,6 @@ class BatchPool:
 
     async def _drain(self, stop_now: asyncio.Event) -> None:
         """Cancel what was not released, and wait a little for what was."""
-        self._env.closing.set()
         patience_seconds = DRAIN_SECONDS if self._heart.is_held() else MARGIN_SECONDS
         deadline = self._clocks.ticks() + patience_seconds
         while self._lives and self._clocks.ticks() < deadline and not await happens_within(stop_now, 0.02):
