@@ -104,7 +104,8 @@ def as_part(name: str) -> str:
 LANGUAGE: Final = "en"
 
 
-def texts(language: str = LANGUAGE) -> dict[str, str]:
+@cache
+def texts(language: str = LANGUAGE) -> Mapping[str, str]:
     """Every text of a language, by `file.section.name`."""
     found: dict[str, str] = {}
     for file in files("campaign.console").joinpath("texts", language).iterdir():
@@ -134,7 +135,7 @@ class Pages:
     `person` who asks (or None), `path` the page's own.
     """
 
-    _texts: dict[str, str] = field(default_factory=texts)
+    _texts: Mapping[str, str] = field(default_factory=texts)
     _environment: Environment = field(init=False)
 
     def __post_init__(self) -> None:
