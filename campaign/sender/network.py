@@ -18,6 +18,7 @@ from campaign.sender.api_url import ApiUrl, is_loopback
 _HOST: Final = re.compile(r"[\w.-]+|[0-9a-f:.]*:[0-9a-f:.]*", re.ASCII | re.IGNORECASE)
 _VARIABLES: Final = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 """In the order in which they count."""
+_AUTHORITIES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 _CERTIFICATE: Final = re.compile(rb"-----BEGIN (TRUSTED |X509 )?CERTIFICATE-----")
 _PORTS: Final = {"http": 80, "https": 443}
@@ -98,10 +99,11 @@ def network_to(url: str, *, proxy: str, ca_file: Path | None) -> Network:
     """
     endpoint = ApiUrl.of(url)
     found = _given_proxy(proxy, endpoint) if proxy else _proxy_of_environment(endpoint)
-    if endpoint.scheme == "https" and (file := os.environ.get("SSL_CERT_FILE")):
+    of_environment = endpoint.scheme == "https" and any(map(os.environ.get, _AUTHORITIES))
+    if of_environment and (file := os.environ.get("SSL_CERT_FILE")):
         # OpenSSL would pass over it in silence, and trust nobody.
         _check_certificates(Path(file), setting="SSL_CERT_FILE")
-    return Network(proxy=found, tls=None if ca_file is None else _trusting(ca_file))
+    return Network(proxy=found, tls=_trusting(ca_file) if ca_file is not None or of_environment else None)
 
 
 def _given_proxy(text: str, endpoint: ApiUrl) -> Proxy | None:
@@ -146,10 +148,20 @@ def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
         return None
 
 
-def _trusting(ca_file: Path) -> ssl.SSLContext:
+def _trusting(ca_file: Path | None) -> ssl.SSLContext:
+    """What the system or the environment trusts, and these certificates."""
+    context = ssl.create_default_context()
+    if ca_file is not None:
+        _load(context, ca_file)
+    # Python 3.13 refuses certificates that lack what RFC 5280 wants of them, as those of many companies' own authorities do.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _load(context: ssl.SSLContext, ca_file: Path) -> None:
     setting = "--ca-file (or CAMPAIGN_CA_FILE)"
     _check_certificates(ca_file, setting=setting)
-    context = ssl.create_default_context()
     try:
         context.load_verify_locations(cafile=ca_file)
     except ssl.SSLError as error:
@@ -158,10 +170,6 @@ def _trusting(ca_file: Path) -> ssl.SSLContext:
             code="bad_certificate",
             option=setting,
         ) from None
-    # Python 3.13 refuses certificates that lack what RFC 5280 wants of them, as those of many companies' own authorities do.
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    context.set_alpn_protocols(["http/1.1"])
-    return context
 
 
 def _check_certificates(file: Path, *, setting: str) -> None:

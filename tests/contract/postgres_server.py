@@ -67,8 +67,12 @@ class Server:
         if os.getuid() == 0:
             shutil.chown(self.folder, "nobody")
             if any(not parent.stat().st_mode & 0o001 for parent in self._bin.parents):
-                # Nobody else may go there, so the programs must come here.
-                self._bin = Path(shutil.copytree(programs(), self.folder / "programs")) / "bin"
+                # Nobody else may go there, so the programs must come here, and the libraries that they look for beside the package.
+                package = programs().parent
+                for part in (programs(), package.with_name(f"{package.name}.libs")):
+                    if part.is_dir():
+                        shutil.copytree(part, self.folder / "package" / part.relative_to(package.parent))
+                self._bin = self.folder / "package" / programs().relative_to(package.parent) / "bin"
         how = ["--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C"]
         subprocess.run([self._bin / "initdb", *how, self.data], check=True, capture_output=True, cwd=self.folder, **other_user())
         rules = self.data / "pg_hba.conf"

@@ -10,7 +10,7 @@ from tests.examples import slow_after
 from tests.integration.gateway.rawserver import Script, Wire, http, replying, serving
 from tests.security.command import MEGABYTE, Command
 
-RUN_BYTES = 200 * MEGABYTE
+RUN_BYTES = 240 * MEGABYTE
 """What a run may hold; the interpreter and its libraries take about half of it."""
 
 ANNOUNCEMENTS_BYTES = 400 * MEGABYTE
