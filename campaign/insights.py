@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from campaign.domain.batches import MOST_RECIPIENTS
 from campaign.domain.model import CampaignState, Counts, Status
 from campaign.ledger.port import CampaignRecord, DesiredState, LedgerReader, RunnerRecord
 
@@ -133,7 +134,8 @@ def view(reader: LedgerReader, record: CampaignRecord, *, ledger: str = "") -> C
     state = state_of(control=record.control, counts=counts, activities=activities, has_run=bool(record.started_at))
     half_staged = record.control is DesiredState.STAGING
     rate = reader.recent_rate(record.id) if state is CampaignState.SENDING else 0.0
-    expected = rate or float(record.spec.settings.get("rate") or 0.0)
+    many = MOST_RECIPIENTS if record.spec.settings.get("via") == "batch" else 1
+    expected = rate or many * float(record.spec.settings.get("rate") or 0.0)
     return CampaignView(
         record=record,
         state=state,

@@ -16,6 +16,7 @@ from pydantic import Field, PrivateAttr, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from campaign.domain.batches import MOST_RECIPIENTS
 from campaign.domain.errors import BadValueError, UsageError
 from campaign.domain.failure_guard import Halt
 from campaign.domain.notices import Occasion
@@ -186,6 +187,12 @@ class Settings(BaseSettings):
         if "ledger" in added:
             settings._ledger_flag = given.ledger  # noqa: SLF001 - its own
         return settings
+
+    @property
+    def messages_per_second(self) -> float | None:
+        """How many messages the rate allows at most; None is no limit. In batches each call has many."""
+        many = MOST_RECIPIENTS if self.via is Via.BATCH else 1
+        return None if self.rate is None else self.rate * many
 
     @property
     def ledger_to_name(self) -> str:

@@ -217,7 +217,7 @@ class Look:
         counts = self.reader.counts(self.campaign)
         samples: list[Sample] = []
         concerns = (*self.concerns, *concerns_of(self._sampled(samples, counts), settings=self.settings, ledger=self.known))
-        rate_per_second = self.settings.rate
+        rate_per_second = self.settings.messages_per_second
         return Checked(
             list_name=table.name,
             lines=table.lines,

@@ -161,7 +161,7 @@ def question_of(
         messages=min(messages, settings.limit or messages, settings.sample or messages),
         left=messages,
         left_out=sum(reader.counts(record.id).by_status[status] for status in (Status.INVALID, Status.SKIPPED)),
-        rate_per_second=settings.rate,
+        rate_per_second=settings.messages_per_second,
         schedule=schedule_of(settings, record.spec.settings, now=utc_now()),
         zones=reader.zones(record.id),
         first=next((row.message for row in looked_up()), ""),

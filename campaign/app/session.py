@@ -181,7 +181,7 @@ class Session:
     ) -> Finished:
         """Send what is left of the campaign, and report; `fresh_canary` as of `sending.send`, `counts` where they were just made."""
         counts = counts or self.reader.counts(record.id)
-        if late := cannot_finish(self.schedule(record), counts.open, self.settings.rate, now=utc_now()):
+        if late := cannot_finish(self.schedule(record), counts.open, self.settings.messages_per_second, now=utc_now()):
             self.front.tell("cannot_finish_in_time", late)
         place = new_ledger(self.reader, record)
         with self.front.watch(record.spec.name, counts) as observer:

@@ -399,3 +399,8 @@ def test_usual_ledgers_are_of_the_user_and_of_who_used_sudo(tmp_path: Path, monk
     assert list(Settings.read().usual_ledgers()) == [own]
     monkeypatch.setenv("HOME", "relative")
     assert list(Settings.read().usual_ledgers()) == []
+
+
+@pytest.mark.parametrize(("words", "found"), [({}, 9.0), ({"via": "batch"}, 4500.0), ({"via": "batch", "rate": "unlimited"}, None)])
+def test_a_batch_has_many_messages_in_each_call(words: dict[str, str], found: float | None) -> None:
+    assert Settings.read(**words).messages_per_second == found
