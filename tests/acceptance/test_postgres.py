@@ -90,6 +90,15 @@ def test_a_check_makes_no_ledger_and_asks_the_one_there_is(desk: Desk, server: S
     assert "same_as_last" in str(concerns)
 
 
+def test_only_passes_in_a_wallet_are_sent_to_by_what_this_machine_has_read(desk: Desk) -> None:
+    desk.simulator.set_pass("pass-00002", status="issued")
+    path = str(desk.make_list(5))
+    assert desk.json("check", path, "--message", MESSAGE, "--reach")["reach"]["issued"] == 1
+    assert (desk.folder / "data" / "campaign" / "readings.db").is_file()
+    assert desk.json("run", path, "--message", MESSAGE, "--only-reachable")["skipped_by_reason"] == {"not_in_wallet": 1}
+    assert set(desk.sent()) == {f"pass-{row:05}" for row in (1, 3, 4, 5)}
+
+
 class TestSecret:
     def test_it_is_in_nothing_that_is_printed_logged_kept_or_listed(self, desk: Desk, server: Server, database: str) -> None:
         words = ("run", str(desk.make_list(150)), "--message", MESSAGE, "--log-level", "debug", "--json")
