@@ -256,7 +256,7 @@ class Simulation:
 
         with ExitStack() as stack:
             stack.enter_context(mock.patch.object(base, "Writer", TurnWriter))
-            stack.enter_context(mock.patch.object(send, "_gateway", gateway))
+            stack.enter_context(mock.patch.object(send, "open_gateway", gateway))
             for module in (sessions, run):
                 stack.enter_context(mock.patch.object(module, "open_ledger", opened(SqliteLedger)))
                 stack.enter_context(mock.patch.object(module, "open_reader", opened(SqliteReader)))
