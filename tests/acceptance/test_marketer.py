@@ -125,6 +125,7 @@ def test_ids_that_have_lost_their_zeros_are_not_taken_for_corrected(promo: Desk)
     assert promo.sent() == before
 
 
+@pytest.mark.slow
 def test_whoever_corrects_the_list_itself_is_shown_the_way(promo: Desk) -> None:
     run(promo)
     save_workbook(promo.folder / "Herbst Aktion.xlsx", [HEADER, *ROWS[:2], ["0003", "Eva", "A3", END], *ROWS[3:]])

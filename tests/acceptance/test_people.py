@@ -206,6 +206,7 @@ class TestFromCron:
         again = bare.run("run", "list.csv", "--message", "Grüße, {{ vorname }}!")
         assert "encoding_guessed" not in again.stderr
 
+    @pytest.mark.slow
     def test_words_with_accents_come_out_whatever_the_locale(self, bare: Desk) -> None:
         (bare.folder / "list.csv").write_text("pass_id,first_name\na-1,Zoë\n", encoding="utf-8")
         done = bare.run("check", "list.csv", *MESSAGE, LC_ALL="C")

@@ -126,6 +126,7 @@ class TestRun:
         assert "is the list itself" in refused(desk, "run", URL, "--message", MESSAGE, "--results", URL)
         assert store.text(LIST) == rows(3)
 
+    @pytest.mark.slow
     def test_who_is_excluded_there_is_not_sent_to(self, desk: Desk, store: Store) -> None:
         first, second = store.put("never 1.csv", "pass_id\npass-00002\n"), store.put("never 2.csv", "pass_id\npass-00003\n")
         seen = desk.json("run", str(desk.make_list(4)), "--message", MESSAGE, CAMPAIGN_EXCLUDE=f"{first}:{second}")
@@ -139,6 +140,7 @@ class TestRun:
 
 
 class TestRetry:
+    @pytest.mark.slow
     def test_failed_rows_are_corrected_in_the_store(self, desk: Desk, store: Store) -> None:
         store.put(LIST, rows(2) + "pass-3,\n")
         desk.json("run", URL, "--message", MESSAGE, code=3)
@@ -218,6 +220,7 @@ class TestTrouble:
         said = refused(desk, "run", URL, "--message", MESSAGE, "--results", elsewhere)
         assert f"{elsewhere}: There is no such bucket." in said
 
+    @pytest.mark.slow
     def test_an_empty_object_and_a_folder_are_no_lists(self, desk: Desk, store: Store) -> None:
         store.put(LIST, "")
         assert f"{URL}: The file is empty." in refused(desk, "run", URL, "--message", MESSAGE)
@@ -233,6 +236,7 @@ class TestTrouble:
         desk.environment |= {"HOME": str(desk.folder), "AWS_REGION": "us-east-1"}
         assert broke_off(refused(desk, "run", URL, "--message", MESSAGE)) == "no_credentials"
 
+    @pytest.mark.slow
     def test_a_missing_extra_is_named(self, desk: Desk) -> None:
         (desk.folder / "without").mkdir()
         (desk.folder / "without" / "s3fs.py").write_text("raise ModuleNotFoundError(name='s3fs')\n", encoding="utf-8")

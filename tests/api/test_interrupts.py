@@ -75,6 +75,7 @@ def test_the_first_settles_what_is_under_way(call: str, simulator: SimulatorClie
     assert sent(simulator) == greetings(people(500))
 
 
+@pytest.mark.slow
 def test_what_a_handler_of_the_caller_raises_is_heard_as_well(simulator: SimulatorClient) -> None:
     """As Airflow's does, when a task is to end."""
     handler = "import signal; signal.signal(signal.SIGTERM, lambda *_: {}['told to end']); "

@@ -4,6 +4,8 @@ import asyncio
 import signal
 from pathlib import Path
 
+import pytest
+
 from campaign.domain.model import CampaignState, Status
 from tests.console.campaigns_given import environment, scene
 from tests.console.served import console
@@ -38,6 +40,7 @@ async def test_a_killed_console_interrupts_nothing_and_the_next_one_finds_it_goi
         assert (len(at.simulator.audit()), at.doubles) == (ROWS, 0)
 
 
+@pytest.mark.slow
 async def test_a_console_that_is_told_to_end_does_so_at_once_with_streams_open_and_leaves_the_campaign_going(tmp_path: Path) -> None:
     async with scene(tmp_path) as at:
         await at.run("promo", ROWS, rate=2, code=5, more=("--limit=1",))

@@ -84,6 +84,7 @@ async def test_a_file_name_in_what_was_checked_gives_no_orders(tmp_path: Path) -
     assert not obeys(done.told)
 
 
+@pytest.mark.slow
 async def test_on_a_terminal_a_file_name_gives_no_orders(tmp_path: Path) -> None:
     (tmp_path / f"{EVIL_NAME}.csv").write_text("pass_id\n1\n")
     environment = Command(folder=tmp_path, url="http://127.0.0.1:1").environment() | {"CAMPAIGN_YES": "false", "TERM": "xterm"}
