@@ -59,6 +59,8 @@ REMOTE_ENDED: Final = frozenset({RemoteState.SUCCESSFUL, RemoteState.COMPLETED_W
 UNSENT: Final = frozenset({RemoteState.VALIDATING, RemoteState.SCHEDULED})
 """Nothing was sent, and it can still be cancelled."""
 
+MAY_BE_SENT: Final = frozenset({RemoteState.SENDING, RemoteState.SUCCESSFUL, RemoteState.COMPLETED_WITH_ERRORS})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:

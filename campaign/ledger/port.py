@@ -160,7 +160,7 @@ class Batches(Protocol):
         """Record where a batch stands; False if it is no longer this runner's, and nothing may be done about it."""
 
     async def settle_batch(self, runner: Runner, batch: Batch, settlements: Sequence[Settlement]) -> bool:
-        """Record how rows of a batch ended; False, and nothing changed, if the batch is no longer this runner's."""
+        """Record how rows of a batch ended, and where it stands; False, and nothing changed, if it is no longer this runner's."""
 
     async def release_batch(self, runner: Runner, batch: Batch) -> bool:
         """Give back the rows that have no outcome, of which surely nothing was sent, and end the batch; False as above."""

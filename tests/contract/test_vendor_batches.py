@@ -72,6 +72,16 @@ async def test_a_dead_runner_leaves_its_batches_to_the_next_and_its_other_rows_i
     assert reader.batches(record.id) == []
 
 
+async def test_rows_and_their_batch_end_together(ledger: Ledger, reader: LedgerReader) -> None:
+    record = await campaign_of(ledger, staged(1))
+    runner = await ledger.register_runner(record.id, quiet_seconds=0)
+    made = await ledger.claim_batch(runner, 1, ANY_ROW, name="one", entity="e")
+    assert made is not None
+    batch, (claim,) = made
+    assert await ledger.settle_batch(runner, replace(batch, state=BatchState.ENDED), [ends(claim, Status.DELIVERED)])
+    assert (reader.batches(record.id), reader.counts(record.id).by_status[Status.DELIVERED]) == ([], 1)
+
+
 async def test_a_batch_that_somebody_works_on_is_not_adopted(backend: Backend, ledger: Ledger) -> None:
     record = await campaign_of(ledger, staged(1))
     runner = await ledger.register_runner(record.id, quiet_seconds=0)
@@ -79,6 +89,18 @@ async def test_a_batch_that_somebody_works_on_is_not_adopted(backend: Backend, l
     other = backend.ledger()
     beside = await other.register_runner(record.id, quiet_seconds=0)
     assert await other.adopt_batches(beside) == []
+
+
+async def test_a_runner_that_was_taken_for_dead_adopts_nothing(backend: Backend, ledger: Ledger, reader: LedgerReader) -> None:
+    record = await campaign_of(ledger, staged(1))
+    doomed = backend.ledger()
+    dead = await doomed.register_runner(record.id, quiet_seconds=0)
+    await doomed.claim_batch(dead, 1, ANY_ROW, name="one", entity="e")
+    await doomed.close()
+    assert await ledger.reap_dead_runners(quiet_seconds=0) == 0
+    assert await backend.ledger().adopt_batches(dead) == []
+    # Nobody would ever find it again.
+    assert not reader.batches(record.id)[0].worked_on
 
 
 async def test_a_runner_that_signs_off_leaves_its_batches_as_they_are(ledger: Ledger, reader: LedgerReader) -> None:

@@ -14,9 +14,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from campaign.domain.batches import BatchState, RemoteState, wording
+from campaign.domain.batches import BatchAnswer, BatchState, RemoteState, wording
 from campaign.domain.failure_guard import Halt
-from campaign.domain.schedule import Schedule, parse_window
+from campaign.domain.schedule import Schedule, Window, parse_window
 from campaign.ledger.port import CampaignRecord, ClaimFilter, DesiredState
 from campaign.ledger.sqlite import SqliteLedger
 from campaign.sender.batches.gateway import HttpBatchGateway
@@ -32,7 +32,14 @@ from tests.integration.pool_given import QUIET, Rig, passes, rig
 ENTITY = "simulated-entity"
 
 
-async def send(given: Rig, record: CampaignRecord, *, batches: dict[str, Any] | None = None, **settings: Any) -> End:
+async def send(
+    given: Rig,
+    record: CampaignRecord,
+    *,
+    batches: dict[str, Any] | None = None,
+    gateway_type: type[HttpBatchGateway] = HttpBatchGateway,
+    **settings: Any,
+) -> End:
     """One run by batches, unpaced."""
     pool_settings = PoolSettings(**{"key": "token", "rate_per_second": None, "read_rate_per_second": 500.0, "policy": QUIET} | settings)
     runner = await given.ledger.register_runner(record.id, quiet_seconds=QUIET.quiet_seconds, api=given.simulator.url)
@@ -42,7 +49,7 @@ async def send(given: Rig, record: CampaignRecord, *, batches: dict[str, Any] | 
     try:
         async with (
             HttpGateway(url=url, token=token, concurrency=8, timeouts=timeouts) as gateway,
-            HttpBatchGateway(url=url, token=token, timeouts=timeouts, shape=given_batches["shape"]) as batch_gateway,
+            gateway_type(url=url, token=token, timeouts=timeouts, shape=given_batches["shape"]) as batch_gateway,
         ):
             pool = BatchPool(
                 ledger=given.ledger,
@@ -65,6 +72,11 @@ async def send(given: Rig, record: CampaignRecord, *, batches: dict[str, Any] | 
 def scheduled(given: Rig) -> list[str]:
     """The names of batches that the vendor would still send by itself."""
     return [batch.name for batch in given.simulator.batches() if batch.status in {"validating", "scheduled"}]
+
+
+def not_now() -> Window:
+    now = datetime.now(tz=UTC)
+    return parse_window(f"{(now.hour + 2) % 24:02}:00-{(now.hour + 3) % 24:02}:00")
 
 
 def statuses(given: Rig, record: CampaignRecord) -> Counter[tuple[str, str]]:
@@ -212,9 +224,7 @@ async def test_until_it_is_released_a_batch_is_undone(tmp_path: Path, wanted: De
 async def test_outside_of_its_hours_nothing_is_created(tmp_path: Path) -> None:
     async with rig(tmp_path) as given:
         record = await given.campaign(*passes(3))
-        now = datetime.now(tz=UTC)
-        window = parse_window(f"{(now.hour + 2) % 24:02}:00-{(now.hour + 3) % 24:02}:00")
-        ended = await send(given, record, schedule=Schedule(window=window, home=ZoneInfo("UTC")), wait=False)
+        ended = await send(given, record, schedule=Schedule(window=not_now(), home=ZoneInfo("UTC")), wait=False)
         assert ended.ended is StopReason.OUTSIDE_WINDOW
         assert given.simulator.batches() == []
 
@@ -239,9 +249,11 @@ class Step(StrEnum):
     ASKED = "asked, and the request never left"
     CREATED_UNSEEN = "created, and the answer was lost"
     CREATED = "created"
+    CREATED_TWICE = "created twice, as an answer was lost"
     RELEASING = "about to be released"
     RELEASED = "released"
     CANCELLING = "about to be cancelled"
+    CANCELLING_TWICE = "about to be cancelled, and created twice"
     CANCELLED = "cancelled"
 
 
@@ -275,8 +287,11 @@ async def killed(given: Rig, record: CampaignRecord, step: Step) -> None:
             said = wording([claim.message for claim in claims])
             ids = [claim.pass_id for claim in claims]
             body = create_body(said, ids, name="mine", tag="t", scheduled_at=asked.scheduled_at)
-            remote = (await gateway.create(ENTITY, body)).batch
+            twice = step in {Step.CREATED_TWICE, Step.CANCELLING_TWICE}
+            remotes = [(await gateway.create(ENTITY, body)).batch for _ in range(1 + twice)]
+            remote = remotes[0]
             assert remote is not None
+            asked = replace(asked, creates=len(remotes))
             while (await gateway.look(remote.id)).batch != replace(remote, state=RemoteState.SCHEDULED):  # noqa: ASYNC110 - the vendor tells nobody
                 await asyncio.sleep(0.05)
             if step is not Step.CREATED_UNSEEN:
@@ -284,7 +299,7 @@ async def killed(given: Rig, record: CampaignRecord, step: Step) -> None:
                 assert await doomed.record_batch(dead, created)
                 if step in {Step.RELEASING, Step.RELEASED}:
                     assert await doomed.record_batch(dead, replace(created, state=BatchState.RELEASING, released_at=given.clock.wall()))
-                if step in {Step.CANCELLING, Step.CANCELLED}:
+                if step in {Step.CANCELLING, Step.CANCELLING_TWICE, Step.CANCELLED}:
                     assert await doomed.record_batch(dead, replace(created, state=BatchState.CANCELLING))
                 if step is Step.RELEASED:
                     await gateway.send_now(remote.id)
@@ -304,6 +319,62 @@ async def test_of_two_batches_of_one_name_one_is_cancelled_before_the_other_is_r
         assert given.processed() == Counter(dict.fromkeys(passes(5), 1))
         assert len(given.simulator.batches()) >= 2
         assert scheduled(given) == []
+
+
+async def test_a_look_that_began_before_the_end_of_the_quiet_period_does_not_show_that_there_is_no_batch(tmp_path: Path) -> None:
+    class Slow(HttpBatchGateway):
+        async def page(self, number: int) -> BatchAnswer:
+            answer = await super().page(number)
+            await asyncio.sleep(QUIET.quiet_seconds + 0.1)
+            return answer
+
+    async with rig(tmp_path, batch_faults={"create_late": 1.0}, late_seconds=0.3) as given:
+        record = await given.campaign(*passes(5))
+        assert (await send(given, record, gateway_type=Slow)).ended is StopReason.FINISHED
+        assert len(given.simulator.batches()) == 1
+
+
+@pytest.mark.parametrize("person", ["send-now", "cancel"])
+async def test_where_a_person_steers_one_of_two_batches_the_other_is_not_sent_as_well(tmp_path: Path, person: str) -> None:
+    async with rig(tmp_path) as given:
+        record = await given.campaign(*passes(5))
+        await killed(given, record, Step.CREATED_TWICE)
+        async with HttpBatchGateway(url=given.simulator.url, token="token", timeouts=Timeouts()) as gateway:
+            first, second = (batch.id for batch in given.simulator.batches())
+            await (gateway.send_now(second) if person == "send-now" else gateway.cancel(first))
+        assert (await send(given, record)).ended is StopReason.FINISHED
+        assert scheduled(given) == []
+        is_sent = person == "send-now"
+        assert given.processed() == Counter(dict.fromkeys(passes(5), 1) if is_sent else {})
+        assert statuses(given, record) == {("delivered", "") if is_sent else ("failed", "batch_cancelled"): 5}
+
+
+@pytest.mark.parametrize("step", [Step.CREATED_TWICE, Step.RELEASING, Step.CANCELLING_TWICE])
+async def test_outside_of_its_hours_what_another_left_is_cancelled_whole(tmp_path: Path, step: Step) -> None:
+    async with rig(tmp_path) as given:
+        record = await given.campaign(*passes(5))
+        await killed(given, record, step)
+        ended = await send(given, record, schedule=Schedule(window=not_now(), home=ZoneInfo("UTC")), wait=False)
+        assert ended.ended is StopReason.OUTSIDE_WINDOW
+        assert (given.processed(), scheduled(given), statuses(given, record)) == (Counter(), [], {("pending", ""): 5})
+
+
+@pytest.mark.parametrize("step", [Step.CLAIMED, Step.CREATED, Step.RELEASED])
+async def test_a_limited_run_sends_no_batch_that_another_left_besides(tmp_path: Path, step: Step) -> None:
+    async with rig(tmp_path) as given:
+        record = await given.campaign(*passes(8))
+        await killed(given, record, step)
+        assert (await send(given, record, limit=2)).ended is StopReason.LIMIT
+        assert given.processed().total() == 2 + (5 if step is Step.RELEASED else 0)
+        assert scheduled(given) == []
+
+
+async def test_what_another_left_is_ended_whatever_limit_the_run_has(tmp_path: Path) -> None:
+    async with rig(tmp_path) as given:
+        record = await given.campaign(*passes(8))
+        await killed(given, record, Step.CREATED)
+        assert (await send(given, record, batches={"creates": False}, limit=2, only=(7,))).ended is StopReason.FINISHED
+        assert given.reader.batches(record.id) == []
 
 
 async def test_two_runners_share_a_campaign(tmp_path: Path) -> None:

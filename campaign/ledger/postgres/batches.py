@@ -34,6 +34,8 @@ class Batches(Store):
         own = {"campaign": runner.campaign, "runner": runner.id}
 
         def work(db: Session) -> list[Batch]:
+            if db.one("may_adopt", own) is None:
+                return []
             db.all("adopt_batches", own)
             return batches(db.all("batches", own))
 
@@ -47,7 +49,11 @@ class Batches(Store):
         return await self._quick.do(lambda db: db.one("record_batch", batch_values(batch), runner=runner.id) is not None)
 
     async def settle_batch(self, runner: Runner, batch: Batch, settlements: Sequence[Settlement]) -> bool:
-        return await self._as_claimant(runner, batch, lambda db, claimant: settle_rows(db, claimant, settlements))
+        def work(db: Session, claimant: Runner) -> None:
+            settle_rows(db, claimant, settlements)
+            db.all("record_batch", batch_values(batch), runner=runner.id)
+
+        return await self._as_claimant(runner, batch, work)
 
     async def release_batch(self, runner: Runner, batch: Batch) -> bool:
         def work(db: Session, _claimant: Runner) -> None:

@@ -349,6 +349,10 @@ UPDATE campaign.batches SET rows = %(rows)s::bigint[] WHERE id = %(batch)s;
 -- name: drop_batch
 DELETE FROM campaign.batches WHERE id = %(batch)s;
 
+-- name: may_adopt
+-- In a statement of its own, as `may_claim`. What a runner took that was taken for dead, nobody would find again.
+SELECT 1 FROM campaign.runners WHERE id = %(runner)s AND ended_at = 0 FOR SHARE;
+
 -- name: adopt_batches
 UPDATE campaign.batches SET runner = %(runner)s WHERE campaign = %(campaign)s AND state <> 'ended' AND runner IS NULL;
 

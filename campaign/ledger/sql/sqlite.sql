@@ -301,7 +301,9 @@ UPDATE batches SET rows = :rows WHERE id = :batch;
 DELETE FROM batches WHERE id = :batch;
 
 -- name: adopt_batches
-UPDATE batches SET runner = :runner WHERE campaign = :campaign AND state <> 'ended' AND runner IS NULL;
+-- What a runner took that was taken for dead, nobody would find again.
+UPDATE batches SET runner = :runner WHERE campaign = :campaign AND state <> 'ended' AND runner IS NULL
+  AND EXISTS (SELECT 1 FROM runners WHERE id = :runner AND ended_at = 0);
 
 -- name: leave_batches
 UPDATE batches SET runner = NULL WHERE campaign = :campaign AND state <> 'ended' AND runner = :runner;

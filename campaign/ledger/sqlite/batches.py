@@ -46,7 +46,11 @@ class Batches(Store):
         return await self._writer.do(lambda db: bool(rows(db, "record_batch", **batch_values(batch), runner=runner.id)))
 
     async def settle_batch(self, runner: Runner, batch: Batch, settlements: Sequence[Settlement]) -> bool:
-        return await self._as_claimant(runner, batch, lambda db, claimant: settle_rows(db, claimant, settlements, now=self._clock.now()))
+        def work(db: apsw.Connection, claimant: Runner) -> None:
+            settle_rows(db, claimant, settlements, now=self._clock.now())
+            rows(db, "record_batch", **batch_values(batch), runner=runner.id)
+
+        return await self._as_claimant(runner, batch, work)
 
     async def release_batch(self, runner: Runner, batch: Batch) -> bool:
         def work(db: apsw.Connection, _claimant: Runner) -> None:

@@ -72,12 +72,14 @@ class RecordedBatch:
         batch: as it is recorded.
         env: of the run.
         claims: its rows, if they are known.
+        is_undone: it is given back unless it was released.
     """
 
-    def __init__(self, batch: Batch, env: Env, claims: list[Claim] | None = None) -> None:
+    def __init__(self, batch: Batch, env: Env, claims: list[Claim] | None = None, *, is_undone: bool = False) -> None:
         self.batch = batch
         self.env = env
         self._claims = claims
+        self._is_undone = is_undone
         self.tries = 0
         self.released = asyncio.Event()
         self.given_back = 0
@@ -85,6 +87,11 @@ class RecordedBatch:
     @property
     def batch_id(self) -> int:
         return self.batch.id
+
+    @property
+    def winds_up(self) -> bool:
+        """Whether it may not be created or released now."""
+        return self.env.winds_up or self._is_undone or any(not self.env.may_release(claim.zone) for claim in self._claims or ())
 
     async def rows(self) -> list[Claim]:
         if self._claims is None:
@@ -96,17 +103,21 @@ class RecordedBatch:
             raise LeftError
         self.batch = batch
 
-    async def settle_rows(self, settlements: list[Settlement]) -> None:
+    async def settle_rows(self, settlements: list[Settlement], *, state: BatchState | None = None) -> None:
+        """Settle them and record the batch's new state, if there is one, both or neither."""
         if settlements:
-            if not await self.env.ledger.settle_batch(self.env.runner, self.batch, settlements):
+            batch = replace(self.batch, state=state or self.batch.state)
+            if not await self.env.ledger.settle_batch(self.env.runner, batch, settlements):
                 raise LeftError
+            self.batch = batch
             settled = {settlement.claim.row for settlement in settlements}
             self._claims = [claim for claim in await self.rows() if claim.row not in settled]
             self.env.settled(settlements)
 
     async def end(self, settlements: list[Settlement]) -> None:
-        await self.settle_rows(settlements)
-        await self.record(replace(self.batch, state=BatchState.ENDED))
+        await self.settle_rows(settlements, state=BatchState.ENDED)
+        if not settlements:
+            await self.record(replace(self.batch, state=BatchState.ENDED))
         self.env.observer.event("batch_ended", batch=self.batch.name, rows=len(settlements))
 
     async def give_back(self) -> None:

@@ -64,10 +64,10 @@ class Life(RecordedBatch):
         """Whether it exists now."""
         created: bool | None = None
         while created is None:
-            if not self.env.winds_up:
+            if not self.winds_up:
                 await self.env.calls.turn_to_create()
             claims = await self.rows()
-            if self.env.winds_up or not claims:
+            if self.winds_up or not claims:
                 await self.give_back()
                 return False
             created = await self._request(claims)
@@ -124,20 +124,22 @@ class Life(RecordedBatch):
         """Whether a batch of this name exists; that there is none is believed only after the quiet period."""
         began = self.env.ticks()
         while True:
+            asked_at = self.env.ticks()
             found = await self.env.calls.named(self.batch.name)
             if found:
                 if len(found) > 1:
                     await self.record(replace(self.batch, creates=max(2, self.batch.creates)))
                 await self._created(next((one for one in found if one.state is not RemoteState.CANCELLED), found[0]))
                 return True
-            left = self.env.quiet_seconds - (self.env.ticks() - began)
-            if found is not None and left <= 0:
+            # A list of many pages takes long, and the first of them is as old as the question.
+            if found is not None and asked_at - began >= self.env.quiet_seconds:
                 return False
             if found is None:
                 if self.env.ending.came():
                     raise LeftError
                 await self.pause(None)
             else:
+                left = self.env.quiet_seconds - (self.env.ticks() - began)
                 await asyncio.sleep(max(left, SHORTEST_WAIT_SECONDS))
 
     # Before it is released
@@ -149,6 +151,9 @@ class Life(RecordedBatch):
         if remote is None:
             await self._cancel()
             return False
+        await self._cancel_others()
+        if remote.id != self.batch.remote_id:
+            return await self._prepare()
         match remote.state:
             case RemoteState.SCHEDULED:
                 pass
@@ -159,67 +164,66 @@ class Life(RecordedBatch):
                 # Somebody released it, or its time came while nobody worked on it.
                 await self.record(replace(self.batch, state=BatchState.RELEASING, released_at=self.env.wall()))
                 return True
-        if not await self._settle_refusals(remote) or self._winds_up() or not await self._is_alone():
+        refusals = await self._refusals(remote)
+        await self.settle_rows(refusals or [])
+        if refusals is None or not await self.rows() or self.winds_up:
             await self._cancel()
             return False
         await self.record(replace(self.batch, state=BatchState.RELEASING, released_at=self.env.wall()))
         return True
 
-    def _winds_up(self) -> bool:
-        return self.env.winds_up or any(not self.env.may_release(claim.zone) for claim in self._claims or ())
-
     async def _validated(self) -> RemoteBatch | None:
         """The batch once it is validated, with all that is known of it; None if the run ends."""
-        if self._winds_up():
+        if self.winds_up:
             return None
         remote = await self.env.watcher.until(self.batch.remote_id, VALIDATED, unless=self.env.closing)
-        while remote is not None and not remote.detailed and not self._winds_up():
+        while remote is not None and not remote.detailed and not self.winds_up:
             answer = await self.env.calls.look(self.batch.remote_id)
             if answer.batch is not None:
                 return answer.batch
             await self.pause(answer.retry_after_seconds)
         return remote
 
-    async def _settle_refusals(self, remote: RemoteBatch) -> bool:
-        """Settle what the validation refused; whether anything is left to send."""
+    async def _refusals(self, remote: RemoteBatch) -> list[Settlement] | None:
+        """What the validation refused; None, and the run ends, where that can't be read."""
         claims = await self.rows()
         if not remote.errors_url:
-            return bool(claims)
+            return []
         report = await self._file(remote.errors_url, lambda content: read_errors(content, shape=self.env.shape))
         if report is None:
-            return False
+            return None
         now = self.env.wall()
-        refused = [
+        return [
             rules.refused(claim, found.detail or "PassEntry refused this recipient", http_status=None, now=now)
             for claim in claims
             if (found := report.of(claim.pass_id)) is not None
         ]
-        await self.settle_rows(refused)
-        return len(refused) < len(claims)
 
-    async def _is_alone(self) -> bool:
-        """Cancel what an answer that was lost may have created besides; False if the run ends meanwhile."""
+    async def _cancel_others(self) -> None:
+        """Of all that an answer that was lost may have created leave one: the recorded one, unless somebody released another."""
         while self.batch.may_be_two:
             found = await self.env.calls.named(self.batch.name)
-            others = [one for one in found or () if one.id != self.batch.remote_id and one.state is not RemoteState.CANCELLED]
-            if found is not None and not others:
-                break
-            if self.env.winds_up:
-                return False
-            for one in others:
-                self.env.observer.event("batch_twice", batch=self.batch.name, id=one.id)
-                await self.env.calls.cancel(one.id)
             if found is None:
                 await self.pause(None)
-        return True
+                continue
+            sent = [one.id for one in found if one.state in rules.MAY_BE_SENT]
+            if sent and self.batch.remote_id not in sent:
+                await self.record(replace(self.batch, remote_id=sent[0]))
+            waiting = [one.id for one in found if one.state in rules.UNSENT and one.id != self.batch.remote_id]
+            if not waiting:
+                break
+            for one in waiting:
+                self.env.observer.event("batch_twice", batch=self.batch.name, id=one)
+                await self.env.calls.cancel(one)
 
     async def _end_unsent(self, remote: RemoteBatch) -> None:
         """It failed or was cancelled before anything of it was sent."""
         if remote.state is RemoteState.CANCELLED:
             return await self.end([rules.cancelled_elsewhere(claim, now=self.env.wall()) for claim in await self.rows()])
-        await self._settle_refusals(remote)
-        words = "PassEntry refused the batch when it validated it"
-        return await self.end([rules.refused(claim, words, http_status=None, now=self.env.wall()) for claim in await self.rows()])
+        refusals = {refusal.claim.row: refusal for refusal in await self._refusals(remote) or []}
+        words, now = "PassEntry refused the batch when it validated it", self.env.wall()
+        claims = await self.rows()
+        return await self.end([refusals.get(claim.row) or rules.refused(claim, words, http_status=None, now=now) for claim in claims])
 
     def _is_held(self) -> bool:
         """Whether nothing of it can have been sent yet, whatever its state is: it was not released, nor has its time come."""
@@ -230,6 +234,7 @@ class Life(RecordedBatch):
     async def _cancel(self) -> None:
         if self.batch.state is not BatchState.CANCELLING:
             await self.record(replace(self.batch, state=BatchState.CANCELLING))
+        await self._cancel_others()
         if await self._cancelled():
             return await self.give_back()
         await self.record(replace(self.batch, state=BatchState.RELEASING, released_at=self.batch.released_at or self.env.wall()))
@@ -237,7 +242,7 @@ class Life(RecordedBatch):
         return await self._settle()
 
     async def _cancelled(self) -> bool:
-        """Cancel it, and all of its name; False if it was sent before that."""
+        """Cancel it; False if it was sent before that."""
         while True:
             answer = await self.env.calls.cancel(self.batch.remote_id)
             remote = answer.batch
@@ -253,14 +258,15 @@ class Life(RecordedBatch):
 
     async def _release(self, *, looks: bool) -> bool:
         """Whether it is on its way to the phones; False if it still waits, and the run ends. `looks`: it may have been released before."""
+        await self.rows()
         while True:
-            if looks or self.env.winds_up:
+            if looks or self.winds_up:
                 remote = (await self.env.calls.look(self.batch.remote_id)).batch
                 if remote is not None and remote.state not in rules.UNSENT:
                     break
-                if remote is not None and self.env.winds_up:
+                if remote is not None and self.winds_up:
                     return False
-            if not self.env.winds_up and proof_of(await self.env.calls.send_now(self.batch.remote_id)) is Proof.DONE:
+            if not self.winds_up and proof_of(await self.env.calls.send_now(self.batch.remote_id)) is Proof.DONE:
                 break
             looks = True
             await self.pause(None)

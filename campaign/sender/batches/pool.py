@@ -168,11 +168,13 @@ class BatchPool:
                 at_work = {life.batch_id for life in self._lives.values()}
                 for batch in await self._ledger.adopt_batches(self._runner):
                     if batch.id not in at_work:
-                        self._begin(Life(batch, self._env), group)
+                        # A limit, or a choice of rows, is of what this run claims.
+                        self._begin(Life(batch, self._env, is_undone=self._is_limited), group, is_own=False)
             # Several at once share a disk sync, and none of them keeps a turn to create waiting.
             if not any(await asyncio.gather(*(self._claim(group) for _ in range(CLAIMS_TOGETHER)))):
                 if await self._is_finished():
-                    self._ending.come(StopReason.FINISHED if self._left > 0 and self._settings.only is None else StopReason.LIMIT)
+                    is_limit = self._batches.creates and (self._left <= 0 or self._settings.only is not None)
+                    self._ending.come(StopReason.LIMIT if is_limit else StopReason.FINISHED)
                 await asyncio.sleep(IDLE_SECONDS)
 
     async def _claim(self, group: asyncio.TaskGroup) -> bool:
@@ -196,18 +198,23 @@ class BatchPool:
         batch, claims = made or (None, [])
         self._left += wanted - len(claims)
         if batch is not None:
-            self._begin(Life(batch, self._env, claims), group)
+            self._begin(Life(batch, self._env, claims), group, is_own=True)
         return batch is not None
 
-    def _begin(self, life: Life, group: asyncio.TaskGroup) -> None:
+    def _begin(self, life: Life, group: asyncio.TaskGroup, *, is_own: bool) -> None:
+        def ended(task: asyncio.Task[None]) -> None:
+            del self._lives[task]
+            if is_own:
+                # What was claimed and not sent is there to be sent again.
+                self._left += life.given_back
+
         task = group.create_task(life.run())
         self._lives[task] = life
-        task.add_done_callback(self._ended)
+        task.add_done_callback(ended)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        life = self._lives.pop(task)
-        # What was claimed and not sent is there to be sent again.
-        self._left += life.given_back
+    @property
+    def _is_limited(self) -> bool:
+        return self._settings.limit is not None or self._settings.only is not None
 
     async def _is_finished(self) -> bool:
         if self._lives:
