@@ -12,6 +12,7 @@ from tests.chaos.evidence import Attempt, Evidence, Row
 ARRIVED: Final = frozenset({"delivered", "not_delivered", "accepted"})
 NEEDS_SOMEONE: Final = frozenset({"failed", "unknown", "invalid"})
 SETTLED: Final = ARRIVED | NEEDS_SOMEONE | {"skipped"}
+ENDED_BATCHES: Final = frozenset({"successful", "completedWithErrors", "failed", "cancelled"})
 CLOCK_SECONDS: Final = 0.1
 """By how much two readings of the wall clock may disagree."""
 
@@ -24,6 +25,7 @@ class Kind(StrEnum):
     FILES = "files"
     LEDGER = "ledger"
     ENDS = "ends"
+    LEFT = "left"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,7 @@ def judge(evidence: Evidence, *, quiet_seconds: float) -> list[Violation]:
         *_passes(evidence),
         *(found for row in evidence.rows.values() for found in _history(evidence, row, quiet_seconds)),
         *_files(evidence),
+        *_batches(evidence),
     ]
 
 
@@ -135,3 +138,12 @@ def _files(evidence: Evidence) -> Iterator[Violation]:
     if (evidence.failed or []) != wanted or (evidence.failed is not None and not wanted):
         words = f"the failed-rows file has {len(evidence.failed or [])} rows, or other ones, for {len(wanted)}"
         yield Violation(kind=Kind.FILES, row=0, words=words)
+
+
+def _batches(evidence: Evidence) -> Iterator[Violation]:
+    """That nothing is left which the API would send by itself one day."""
+    for batch in evidence.batches:
+        if batch.status not in ENDED_BATCHES:
+            yield Violation(kind=Kind.LEFT, row=0, words=f"the batch “{batch.name}” ({batch.id}) is {batch.status} at the end")
+    if evidence.open_batches:
+        yield Violation(kind=Kind.LEDGER, row=0, words=f"{evidence.open_batches} batches are still open")

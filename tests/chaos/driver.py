@@ -89,7 +89,7 @@ class Driver:
             time.sleep(SHORT_LEASE_SECONDS)
         while not self._ended_well and not self._is_late():
             self._clean += 1
-            self._start(Life(number=self._clean, messages=sys.maxsize, seconds=float("inf")))
+            self._start(Life(number=self._clean, messages=sys.maxsize, seconds=float("inf"), via=self._world.plan.via))
             self._wait_until_running(0)
         self.story.finished = self._ended_well
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from campaign.simulator.records import LoggedRequest, Notification
+from campaign.simulator.records import BatchRecord, LoggedRequest, Notification
 from tests.chaos.plan import LATE_SECONDS
 from tests.chaos.world import ListRow, World
 
@@ -41,7 +41,10 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """`results` and `failed` are the files' rows, None where there is no file. `problems` is what is wrong with the ledger itself."""
+    """`results` and `failed` are the files' rows, None where there is no file. `problems` is what is wrong with the ledger itself.
+
+    `batches` are the simulator's, `open_batches` how many the ledger has that did not end.
+    """
 
     listed: tuple[ListRow, ...]
     rows: Mapping[int, Row]
@@ -54,6 +57,9 @@ class Evidence:
     requests: Mapping[str, list[LoggedRequest]]
     """By pass, in the order of arrival: those that would send."""
 
+    batches: tuple[BatchRecord, ...]
+    open_batches: int
+
 
 def gather(world: World) -> Evidence:
     """Once nothing can come any more: what the simulator processes late it may process after the campaign's end."""
@@ -65,6 +71,7 @@ def gather(world: World) -> Evidence:
     for found in select(f"SELECT {columns} FROM attempts ORDER BY id"):
         attempts[found["row"]].append(Attempt(**found))
     (at_work,) = select("SELECT count(*) AS runners FROM runners WHERE ended_at = 0")
+    (in_batches,) = select("SELECT count(*) AS open FROM batches WHERE state <> 'ended'")
     campaigns = select("SELECT id FROM campaigns")
     problems = world.kept.problems()
     if len(campaigns) != 1:
@@ -86,6 +93,8 @@ def gather(world: World) -> Evidence:
         failed=_table(world.failed),
         processed=processed,
         requests=requests,
+        batches=tuple(world.simulator.batches()),
+        open_batches=in_batches["open"],
     )
 
 

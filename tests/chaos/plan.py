@@ -7,9 +7,12 @@ from enum import StrEnum
 from itertools import cycle
 from typing import Final
 
+from campaign.settings import Via
+from campaign.simulator.batches.faults import BatchFault
 from campaign.simulator.faults import AMBIGUOUS, Fault
+from campaign.simulator.routes import STEPS
 from tests.chaos.blows import Strike, strikes
-from tests.chaos.points import MOMENTS, LedgerKind, Phase
+from tests.chaos.points import LedgerKind, Phase, moments_of
 
 STAGING_KILLS: Final = 4
 REPORTING_KILLS: Final = 6
@@ -24,6 +27,12 @@ LONGEST_RANDOM_LIFE: Final = 0.075
 """Of the rows, so that a short list sees as many deaths as a long one."""
 
 USUAL_ROWS: Final = 2000
+ROWS_OF_A_STEP: Final = 10
+"""So many rows in batches cost as many calls and commits as one that is sent by itself."""
+
+SINGLE_LIVES: Final = 0.15
+"""The share of processes that send one by one what others began in batches."""
+
 APART: Final = 0.3
 
 
@@ -54,6 +63,7 @@ class Life:
     seconds: float = LONGEST_LIFE_SECONDS
     interrupted: int | None = None
     strike: Strike | None = None
+    via: Via = Via.SINGLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +79,9 @@ class Plan:
     rate_per_second: float
     max_attempts: int
     simulator_seed: int
+    via: Via
     faults: Mapping[Fault, float]
+    batch_faults: Mapping[str, float]
     storms: tuple[tuple[float, float, str | None], ...]
     sending: tuple[Life, ...]
     reporting: tuple[Life, ...]
@@ -91,6 +103,7 @@ class Wishes:
 
     seed: int
     ledger: LedgerKind = LedgerKind.SQLITE
+    via: Via = Via.SINGLE
     rows: int = 2000
     rate_per_second: float = 400.0
     kills: int = 50
@@ -110,9 +123,10 @@ def plan(wishes: Wishes, index: int) -> Plan:
     server_luck = random.Random(f"{seed} server")
     blows = strikes(server_luck, wishes.blows, _part(wishes.rows, LONGEST_RANDOM_LIFE))
     in_server = wishes.ledger is LedgerKind.POSTGRES
+    ways = _ways(wishes.via, random.Random(f"{seed} via"))
 
-    def struck(lives: Iterator[Life]) -> tuple[Life, ...]:
-        return tuple(replace(life, strike=next(blows)) if in_server else life for life in lives)
+    def lived(lives: Iterator[Life]) -> tuple[Life, ...]:
+        return tuple(replace(life, via=next(ways), strike=next(blows) if in_server else None) for life in lives)
 
     return Plan(
         index=index,
@@ -122,11 +136,13 @@ def plan(wishes: Wishes, index: int) -> Plan:
         # Mostly enough that a row which dies with its process again and again is sent in the end; else rows run out of attempts, too.
         max_attempts=luck.choice((100, 100, 100, 5)),
         simulator_seed=luck.getrandbits(31),
+        via=wishes.via,
         faults=_faults(wishes.ambiguous),
+        batch_faults=_batch_faults(wishes.ambiguous),
         storms=tuple(_storm(luck) for _ in range(luck.randint(0, 2))),
-        sending=struck(_sending(luck, wishes, staging, wishes.kills - reporting)),
-        reporting=struck(_reporting(luck, wishes.rows, reporting)),
-        baseline=luck.random() < 0.3,
+        sending=lived(_sending(luck, wishes, staging, wishes.kills - reporting)),
+        reporting=lived(_reporting(luck, wishes, reporting)),
+        baseline=luck.random() < 0.3 and wishes.via is Via.SINGLE,
         freezes=wishes.freezes > 0,
         apart=in_server and server_luck.random() < APART,
     )
@@ -153,6 +169,30 @@ def _faults(ambiguous: float) -> dict[Fault, float]:
     }
 
 
+def _batch_faults(ambiguous: float) -> dict[str, float]:
+    """Everything that a run gets over by itself. A create that finds no entity, and a report that can't be read, stop it for a person."""
+    of_steps: dict[str, float] = {}
+    for step in STEPS:
+        # What is read is read again and again.
+        share = ambiguous if step in {"create", "send_now", "cancel"} else ambiguous / 4 if step == "csv" else ambiguous / 2
+        refusals = {Fault.UNPROCESSABLE, Fault.CONFLICT, Fault.GONE} | (set() if step == "create" else {Fault.NOT_FOUND})
+        of_steps |= {f"{step}_{fault}": share for fault in AMBIGUOUS}
+        of_steps |= {f"{step}_{fault}": 0.005 for fault in refusals} | {f"{step}_{Fault.SLOW}": 0.01, f"{step}_{Fault.REDIRECT}": 0.01}
+        of_steps[f"{step}_{Fault.THROTTLE}"] = 0.01
+    return of_steps | {
+        BatchFault.BATCH_FAILED: 0.02,
+        BatchFault.RECIPIENTS_FAILED: 0.05,
+        BatchFault.DELIVERY_CSV_LACKS_ROWS: 0.05,
+        BatchFault.DELIVERY_CSV_UNKNOWN_STATUS: 0.05,
+        BatchFault.DELIVERY_CSV_MISSING: 0.02,
+    }
+
+
+def _ways(via: Via, luck: random.Random) -> Iterator[Via]:
+    while True:
+        yield Via.SINGLE if via is Via.BATCH and luck.random() < SINGLE_LIVES else via
+
+
 def _storm(luck: random.Random) -> tuple[float, float, str | None]:
     """When it begins, how long it lasts, and what it says of it."""
     return luck.uniform(1, 20), luck.uniform(0.2, 1.0), luck.choice(("0.3", "1", None, "soon"))
@@ -161,10 +201,10 @@ def _storm(luck: random.Random) -> tuple[float, float, str | None]:
 def _sending(luck: random.Random, wishes: Wishes, staging: int, kills: int) -> Iterator[Life]:
     rows = wishes.rows
     most, longest = _part(rows, LONGEST_LIFE), _part(rows, LONGEST_RANDOM_LIFE)
-    first = _deck(luck, rows, Phase.STAGING)
+    first = _deck(luck, wishes, Phase.STAGING)
     # A process that was told to stop also reports.
-    stopping = _deck(luck, rows, Phase.STOPPING, Phase.REPORTING)
-    sending = _deck(luck, rows, Phase.SENDING)
+    stopping = _deck(luck, wishes, Phase.STOPPING, Phase.REPORTING)
+    sending = _deck(luck, wishes, Phase.SENDING)
     for number in range(1, kills + 1):
         if number <= staging:
             moment, count = next(first)
@@ -196,16 +236,17 @@ def _sending(luck: random.Random, wishes: Wishes, staging: int, kills: int) -> I
                 )
 
 
-def _reporting(luck: random.Random, rows: int, kills: int) -> Iterator[Life]:
-    deck = _deck(luck, rows, Phase.REPORTING)
+def _reporting(luck: random.Random, wishes: Wishes, kills: int) -> Iterator[Life]:
+    deck = _deck(luck, wishes, Phase.REPORTING)
     for number in range(1, kills + 1):
         moment, count = next(deck)
-        yield Life(number=1000 + number, death=Death.AT_MOMENT, moment=moment, count=count, messages=rows)
+        yield Life(number=1000 + number, death=Death.AT_MOMENT, moment=moment, count=count, messages=wishes.rows)
 
 
-def _deck(luck: random.Random, rows: int, *phases: Phase) -> Iterator[tuple[str, int]]:
+def _deck(luck: random.Random, wishes: Wishes, *phases: Phase) -> Iterator[tuple[str, int]]:
     """Moments of these phases with the pass at which to die, each moment once before any comes again."""
-    moments = [(moment, point.most) for moment, point in MOMENTS.items() if point.phase in phases]
+    rows = wishes.rows if wishes.via is Via.SINGLE else wishes.rows // ROWS_OF_A_STEP
+    moments = [(moment, point.most) for moment, point in moments_of(wishes.via).items() if point.phase in phases]
     luck.shuffle(moments)
     for moment, most in cycle(moments):
         # Those that are passed often are passed the more often the longer the list is.

@@ -11,6 +11,8 @@ from enum import Enum, StrEnum, auto
 from functools import wraps
 from typing import Any, Final
 
+from campaign.settings import Via
+
 
 class LedgerKind(StrEnum):
     """What a campaign's ledger is kept in; also the name of the package that does it."""
@@ -33,6 +35,7 @@ class Point:
     """One function of the product, with a moment before its call, one after it, or both.
 
     `most` is how often a process that is to die here may pass before it does. `delay_seconds` lets the process go on for so long.
+    `via` is the one way of sending that passes it, None is every way.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Point:
     before: bool = True
     after: bool = True
     delay_seconds: float = 0.0
+    via: Via | None = None
 
     @property
     def moments(self) -> tuple[str, ...]:
@@ -56,8 +60,9 @@ _WRITERS: Final = {
 }
 """By ledger: the module in which it writes, what is a whole transaction there, and what makes the changes within it."""
 
-_GATEWAY: Final = "campaign.sender.gateway"
-_WIRE: Final = "campaign.sender.http"
+_SENDER: Final = "campaign.sender"
+_GATEWAY: Final = f"{_SENDER}.gateway"
+_WIRE: Final = f"{_SENDER}.http"
 _ATOMIC: Final = "campaign.atomic"
 
 
@@ -66,8 +71,9 @@ def _points(kind: LedgerKind) -> tuple[Point, ...]:
 
 
 def _of_ledger(kind: LedgerKind) -> Iterator[Point]:
-    for method, phase, most in _METHODS:
-        yield Point(name=method, module=f"campaign.ledger.{kind}.ledger", target=f"{_LEDGERS[kind]}.{method}", phase=phase, most=most)
+    for method, phase, most, via in _METHODS:
+        target = f"{_LEDGERS[kind]}.{method}"
+        yield Point(name=method, module=f"campaign.ledger.{kind}.ledger", target=target, phase=phase, most=most, via=via)
 
 
 def _of_writer(module: str, whole: str, within: str) -> Iterator[Point]:
@@ -78,31 +84,57 @@ def _of_writer(module: str, whole: str, within: str) -> Iterator[Point]:
 
 
 _METHODS: Final = (
-    ("create", Phase.STAGING, 1),
-    ("stage", Phase.STAGING, 1),
-    ("finish_staging", Phase.STAGING, 1),
-    ("discard", Phase.STAGING, 1),
-    ("register_runner", Phase.SENDING, 1),
-    ("reap_dead_runners", Phase.SENDING, 4),
-    ("claim", Phase.SENDING, 8),
-    ("lease", Phase.SENDING, 20),
-    ("heartbeat", Phase.SENDING, 2),
-    ("settle", Phase.SENDING, 20),
-    ("claim_unverified", Phase.SENDING, 8),
-    ("record_verification", Phase.SENDING, 60),
+    ("create", Phase.STAGING, 1, None),
+    ("stage", Phase.STAGING, 1, None),
+    ("finish_staging", Phase.STAGING, 1, None),
+    ("discard", Phase.STAGING, 1, None),
+    ("register_runner", Phase.SENDING, 1, None),
+    ("reap_dead_runners", Phase.SENDING, 4, None),
+    ("claim", Phase.SENDING, 8, Via.SINGLE),
+    ("claim_batch", Phase.SENDING, 60, Via.BATCH),
+    ("adopt_batches", Phase.SENDING, 2, Via.BATCH),
+    ("record_batch", Phase.SENDING, 150, Via.BATCH),
+    ("settle_batch", Phase.SENDING, 60, Via.BATCH),
+    ("lease", Phase.SENDING, 20, None),
+    ("heartbeat", Phase.SENDING, 2, None),
+    ("settle", Phase.SENDING, 20, Via.SINGLE),
+    ("claim_unverified", Phase.SENDING, 8, Via.SINGLE),
+    ("record_verification", Phase.SENDING, 60, Via.SINGLE),
     # Only where passes are read before their send.
-    ("record_baseline", Phase.SENDING, 100),
-    ("release", Phase.STOPPING, 1),
-    ("deregister_runner", Phase.STOPPING, 1),
+    ("record_baseline", Phase.SENDING, 100, Via.SINGLE),
+    ("release", Phase.STOPPING, 1, Via.SINGLE),
+    ("release_batch", Phase.STOPPING, 4, Via.BATCH),
+    ("deregister_runner", Phase.STOPPING, 1, None),
 )
+_STEPS: Final = (
+    ("create", Phase.SENDING, 150),
+    ("look", Phase.SENDING, 150),
+    ("page", Phase.SENDING, 60),
+    ("send_now", Phase.SENDING, 60),
+    ("download", Phase.SENDING, 60),
+    ("cancel", Phase.STOPPING, 4),
+)
+"""Requests about batches."""
+
 _OF_ANY_LEDGER: Final = (
     # Before the bytes of a request are handed over; right after; and a moment later, when they have left.
     Point(name="write", module=_WIRE, target="SingleUseBody.write", phase=Phase.SENDING, most=150),
     Point(name="left", module=_WIRE, target="SingleUseBody.write", phase=Phase.SENDING, most=150, before=False, delay_seconds=0.015),
     # The head of an answer came; all of it was read.
     Point(name="answer", module=_WIRE, target="receive", phase=Phase.SENDING, most=150),
-    Point(name="send", module=_GATEWAY, target="HttpGateway.send", phase=Phase.SENDING, most=150),
-    Point(name="read_back", module=_GATEWAY, target="HttpGateway.read", phase=Phase.SENDING, most=60),
+    Point(name="send", module=_GATEWAY, target="HttpGateway.send", phase=Phase.SENDING, most=150, via=Via.SINGLE),
+    Point(name="read_back", module=_GATEWAY, target="HttpGateway.read", phase=Phase.SENDING, most=60, via=Via.SINGLE),
+    *(
+        Point(
+            name=f"batch_{method}",
+            module=f"{_SENDER}.batches.gateway",
+            target=f"HttpBatchGateway.{method}",
+            phase=phase,
+            most=most,
+            via=Via.BATCH,
+        )
+        for method, phase, most in _STEPS
+    ),
     Point(name="report", module="campaign.app.session", target="report", phase=Phase.REPORTING),
     # The file of results, and that of failed rows, each pass these; drafts are also made to see whether they can be.
     Point(name="draft", module=_ATOMIC, target="AtomicFile.__init__", phase=Phase.REPORTING, most=4),
@@ -113,6 +145,11 @@ _OF_ANY_LEDGER: Final = (
 POINTS: Final = {kind: _points(kind) for kind in LedgerKind}
 MOMENTS: Final = {moment: point for point in POINTS[LedgerKind.SQLITE] for moment in point.moments}
 """The same with every ledger; where in the code each is passed stands in `POINTS`."""
+
+
+def moments_of(via: Via) -> dict[str, Point]:
+    """Those that a process passes which sends this way."""
+    return {moment: point for moment, point in MOMENTS.items() if point.via in {None, via}}
 
 
 def install(kind: LedgerKind, passing: Callable[[str], None]) -> None:

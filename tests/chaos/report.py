@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from campaign.settings import Via
 from tests.chaos.audit import Kind, Violation
 from tests.chaos.driver import Story
 from tests.chaos.evidence import Evidence
@@ -19,7 +20,9 @@ class Session:
 
     seed: int
     ledger: LedgerKind
+    via: Via
     campaigns: int = 0
+    batches: int = 0
     rows: int = 0
     processes: int = 0
     most_at_once: int = 0
@@ -37,6 +40,7 @@ class Session:
     def add(self, story: Story, evidence: Evidence, violations: list[Violation]) -> None:
         self.campaigns += 1
         self.rows += len(evidence.listed)
+        self.batches += len(evidence.batches)
         self.processes += story.processes
         self.most_at_once = max(self.most_at_once, story.most_at_once)
         self.freezes += story.freezes
@@ -54,6 +58,7 @@ class Session:
         return {
             "seed": self.seed,
             "ledger": self.ledger.value,
+            "via": self.via.value,
             "machine": f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}",
             "campaigns": self.campaigns,
             "kills": self.kills.total(),
@@ -67,6 +72,7 @@ class Session:
             "rows": self.rows,
             "rows_by_status": dict(sorted(self.statuses.items())),
             "unknown_by_reason": dict(sorted(self.unknown_reasons.items())),
+            "batches": self.batches,
             "requests": self.requests,
             "processed": self.processed,
             "doubles": self.violations[Kind.DOUBLE],
@@ -104,7 +110,8 @@ def row_in_full(row: int, evidence: Evidence, *, quiet_seconds: float) -> Iterat
         yield f"    request  {request.number} at {request.unix_seconds:.3f}: {request.status} {request.ending} {request.fault or ''}"
     messages = evidence.processed.get(pass_id, [])
     for message in messages:
-        yield f"    processed request {message.request} at {message.unix_seconds:.3f}"
+        batch = f" in the batch {message.batch_name} ({message.batch_id})" if message.batch_id else ""
+        yield f"    processed request {message.request} at {message.unix_seconds:.3f}{batch}"
     arrivals = {request.number: request.unix_seconds for request in evidence.requests.get(pass_id, [])}
     for message in messages:
         took = message.unix_seconds - arrivals.get(message.request, message.unix_seconds)

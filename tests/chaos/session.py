@@ -37,11 +37,11 @@ def hold(wishes: Wishes, limits: Limits, folder: Path, say: Callable[[str], None
         folder: for the campaigns; those that broke nothing are removed from it.
         say: told how each campaign went.
     """
-    session = Session(seed=wishes.seed, ledger=wishes.ledger)
+    session = Session(seed=wishes.seed, ledger=wishes.ledger, via=wishes.via)
     broken: list[int] = []
     with ledgers(wishes.ledger) as make:
         for index in count(1) if limits.only is None else (limits.only,):
-            place = folder / f"{wishes.ledger}-{index}"
+            place = folder / f"{wishes.ledger}-{wishes.via}-{index}"
             place.mkdir(parents=True)
             with world(plan(wishes, index), place, make(place)) as stage:
                 violations = _one(stage, limits, session, say)
@@ -60,7 +60,7 @@ def _one(place: World, limits: Limits, session: Session, say: Callable[[str], No
     violations = [*_of_story(story), *judge(evidence, quiet_seconds=QUIET_SECONDS)]
     session.add(story, evidence, violations)
     say(
-        f"campaign {place.plan.index} in {place.kept.kind}: {story.kills.total()} kills, {story.blows.total()} blows, "
+        f"campaign {place.plan.index} in {place.kept.kind} via {place.plan.via}: {story.kills.total()} kills, {story.blows.total()} blows, "
         f"{story.processes} processes, {story.seconds:.0f} s, {session.kills.total()} kills so far, {len(violations)} violations"
     )
     for violation in violations[:MOST_SHOWN]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from campaign.simulator.records import Ending, LoggedRequest, Notification
+from campaign.simulator.records import BatchRecord, Ending, LoggedRequest, Notification
 from tests.chaos.audit import Kind, judge
 from tests.chaos.evidence import Attempt, Evidence, Row
 from tests.chaos.world import ListRow, text_of
@@ -48,6 +48,22 @@ def request(row: int, number: int) -> LoggedRequest:
     )
 
 
+def batch(status: str) -> BatchRecord:
+    return BatchRecord(
+        id="b",
+        name="promo 1-a",
+        tag=None,
+        status=status,
+        scheduled_at=None,
+        created_unix_seconds=0,
+        request=1,
+        total_recipients=1,
+        refused=0,
+        processed=1,
+        fault=None,
+    )
+
+
 def lines(evidence: Evidence) -> list[dict[str, str]]:
     return [
         {
@@ -85,6 +101,8 @@ def in_order(**changes: Any) -> Evidence:
         failed=None,
         processed={"p1": [message(1, 1)], "p2": [message(2, 5)], "p3": [message(3, 3)]},
         requests={"p1": [request(1, 1)], "p2": [request(2, 2), request(2, 5)], "p3": [request(3, 3)], "p4": [request(4, 4)]},
+        batches=(batch("successful"), batch("cancelled")),
+        open_batches=0,
     )
     evidence = replace(evidence, **{name: change(getattr(evidence, name)) for name, change in changes.items()})
     results = lines(evidence)
@@ -118,6 +136,8 @@ def test_a_campaign_in_order_passes() -> None:
         (Kind.HISTORY, 2, "attempts", lambda old: old | {2: [tried(2, "pending"), tried(2, "accepted", fence=2, sent_at=11.5)]}),
         (Kind.HISTORY, 2, "attempts", lambda old: old | {2: [tried(2, "pending", fence=2), tried(2, "accepted", fence=2, sent_at=20)]}),
         (Kind.LEDGER, 0, "runners_at_work", lambda _: 1),
+        (Kind.LEDGER, 0, "open_batches", lambda _: 1),
+        (Kind.LEFT, 0, "batches", lambda old: (*old, batch("scheduled"))),
         (Kind.LEDGER, 0, "problems", lambda _: ("row 7 missing from index",)),
     ],
 )

@@ -10,22 +10,33 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from campaign.domain.batches import Size
+from campaign.sender.batches.pool import BatchSettings
 from tests.chaos.points import MOMENTS, LedgerKind, install
 
 NONE: Final = "none"
 RECORD: Final = "record"
-TEMPO: Final = {
+ROWS_OF_A_BATCH: Final = 25
+"""Few, so that a short list makes many batches, and a kill finds some of them at every step."""
+
+REPORT_SECONDS: Final = 12.0
+TEMPO: Final[dict[tuple[str, str], Any]] = {
     ("campaign.sender.verify", "AGAIN_SECONDS"): 0.5,
     ("campaign.sender.lease", "BEAT_SECONDS"): 0.7,
     ("campaign.ledger.{kind}.verification", "HOLD_SECONDS"): 3.0,
+    ("campaign.domain.batches", "MOST_RECIPIENTS"): ROWS_OF_A_BATCH,
+    ("campaign.sender.batches.pool", "Size"): partial(Size, rows=ROWS_OF_A_BATCH),
+    ("campaign.sender.batches.gateway", "DOWNLOAD_SECONDS"): 1.0,
+    ("campaign.app.send", "BatchSettings"): partial(BatchSettings, report_seconds=REPORT_SECONDS),
 }
 """What is quicker than in the product, so that a thousand kills fit into half an hour. Nothing that the promise rests on."""
 
 SHORT_LEASE_SECONDS: Final = 5.0
-SHORT_LEASE: Final = {
+SHORT_LEASE: Final[dict[tuple[str, str], Any]] = {
     **{(f"campaign.ledger.{{kind}}.{module}", "LEASE_SECONDS"): SHORT_LEASE_SECONDS for module in ("base", "staging", "ledger")},
     ("campaign.sender.lease", "MARGIN_SECONDS"): 1.0,
 }

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from campaign.simulator.client import SimulatorClient
-from campaign.simulator.config import Latency, Storm
+from campaign.simulator.config import ENTITY, Latency, Storm
 from tests import prefork
 from tests.chaos.ledgers import Kept
 from tests.chaos.plan import LATE_SECONDS, QUIET_SECONDS, TIMEOUT_SECONDS, Death, Life, Plan
@@ -82,6 +82,8 @@ class World:
             "CAMPAIGN_RATE": str(plan.rate_per_second),
             "CAMPAIGN_MAX_ATTEMPTS": str(plan.max_attempts),
             "CAMPAIGN_BASELINE": str(plan.baseline).lower(),
+            "CAMPAIGN_VIA": life.via,
+            "CAMPAIGN_ENTITY": ENTITY,
             "CAMPAIGN_QUIET_PERIOD": f"{QUIET_SECONDS:g}s",
             "CAMPAIGN_TIMEOUT": f"{TIMEOUT_SECONDS:g}s",
             "PASSENTRY_API_URL": self.simulator.url,
@@ -145,7 +147,14 @@ def _simulator(plan: Plan, audit_file: Path) -> Iterator[SimulatorClient]:
         assert process.stdout is not None
         client = SimulatorClient(json.loads(process.stdout.readline())["url"])
         storms = tuple(Storm(after_seconds=after, seconds=seconds, retry_after=said) for after, seconds, said in plan.storms)
-        client.set_faults(late_seconds=LATE_SECONDS, latency=LATENCY, read_latency=LATENCY, storms=storms, **FAULTS_OF_SETTINGS)
+        client.set_faults(
+            late_seconds=LATE_SECONDS,
+            latency=LATENCY,
+            read_latency=LATENCY,
+            storms=storms,
+            batch_faults=plan.batch_faults,
+            **FAULTS_OF_SETTINGS,
+        )
         yield client
     finally:
         process.send_signal(signal.SIGKILL)
