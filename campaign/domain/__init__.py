@@ -1,1 +1,1 @@
-"""Plain values and decisions: no asyncio, no files, no network, no clock of its own."""
+"""Plain values and decisions: no asyncio, no files, no network, no clock."""

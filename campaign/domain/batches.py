@@ -1,6 +1,6 @@
-"""The vendor's batches: where one of ours stands, what an answer about one proves, and what a message looks like in one. Pure.
+"""The vendor's batches: the state of a batch, the proof in an answer about one, and the form of a message in one. Pure.
 
-Source: `docs/api.md`. What no page of the vendor says stands in `sender/batches/wire.py`.
+Source: `docs/api.md`. `sender/batches/wire.py` names what the vendor does not document.
 """
 
 import re
@@ -13,24 +13,24 @@ from campaign.domain.model import Claim, Outcome, Settlement, Status
 from campaign.domain.verdict import BATCH_CANCELLED, BATCH_FAILED, DELIVERED_VALUE, EARLIER_ATTEMPT, NO_REPORT, NOT_REPORTED
 
 MOST_RECIPIENTS: Final = 500
-"""Of one call, by the vendor's documentation."""
+"""The limit of one call, from the vendor's documentation."""
 
 HELD_SECONDS: Final = 7 * 86_400.0
-"""How far ahead a batch is scheduled: nothing of it is sent before it is released, unless nobody works on it for so long."""
+"""A batch is scheduled this far ahead: PassEntry sends nothing of it before its release, unless nobody works on it for so long."""
 
 VARIABLE: Final = "message"
-"""What a recipient's own text is called."""
+"""The name of the variable that holds a recipient's text."""
 
 PLACEHOLDER: Final = "%{"
-"""What the vendor takes for the beginning of a variable."""
+"""The vendor reads this as the beginning of a variable."""
 
 REFUSED_IN_BATCH: Final = "refused_by_batch"
 
 
 class BatchState(StrEnum):
-    """Where a batch stands, by what the ledger knows. Each is recorded before the request that it names is made.
+    """The state of a batch in the ledger. Each state is recorded before the request that it names.
 
-    CLAIMED: its rows are claimed, and nothing was asked. CREATING: it may exist. CREATED: it exists under a known id, and waits.
+    CLAIMED: its rows are claimed, and no request was made. CREATING: it may exist. CREATED: it exists under a known id, and waits.
     RELEASING: it may be on its way to the phones. CANCELLING: it is being cancelled, so that its rows can be sent otherwise. ENDED: each of
     its rows has an outcome, or is pending again.
     """
@@ -44,7 +44,7 @@ class BatchState(StrEnum):
 
 
 class RemoteState(StrEnum):
-    """What the vendor says of a batch."""
+    """The vendor's states of a batch."""
 
     VALIDATING = "validating"
     SCHEDULED = "scheduled"
@@ -57,17 +57,17 @@ class RemoteState(StrEnum):
 
 REMOTE_ENDED: Final = frozenset({RemoteState.SUCCESSFUL, RemoteState.COMPLETED_WITH_ERRORS, RemoteState.FAILED, RemoteState.CANCELLED})
 UNSENT: Final = frozenset({RemoteState.VALIDATING, RemoteState.SCHEDULED})
-"""Nothing was sent, and it can still be cancelled."""
+"""Nothing was sent, and the batch can still be cancelled."""
 
 MAY_BE_SENT: Final = frozenset({RemoteState.SENDING, RemoteState.SUCCESSFUL, RemoteState.COMPLETED_WITH_ERRORS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """One of ours, as the ledger knows it. Times are Unix seconds, 0 where there is none.
+    """One of our batches, from the ledger. Times are Unix seconds, 0 where there is none.
 
-    `creates` counts the requests that may have created it: the vendor's names are not unique, so two may have made two. `worked_on` says
-    whether a runner has it.
+    `creates` counts the requests that may have created it: names are not unique at PassEntry, so two requests may have made two batches.
+    `worked_on` says whether a runner has it.
     """
 
     id: int
@@ -89,7 +89,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteBatch:
-    """A batch as the vendor shows it. Addresses are empty where there is none yet; `detailed` says that they would be shown."""
+    """A batch as the vendor shows it. The URLs are empty where there is none yet; `detailed` says that the answer would contain them."""
 
     id: str
     name: str
@@ -101,7 +101,7 @@ class RemoteBatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One line of a delivery report: its `status` as it came."""
+    """One line of a delivery report. `status` is the vendor's word."""
 
     status: str
     detail: str = ""
@@ -110,8 +110,8 @@ class Delivery:
 class Proof(StrEnum):
     """What an answer about a batch proves.
 
-    DONE: it is as asked. THROTTLED, NOT_SENT: nothing was done, and it can be asked again. REFUSED: nothing was done, for what was asked.
-    NO_ACCESS: nothing is done for this token or entity. UNKNOWN: it may have been done.
+    DONE: the request was carried out. THROTTLED, NOT_SENT: it was not, and can be repeated. REFUSED: it was not, because of its content.
+    NO_ACCESS: this token or entity may not do it. UNKNOWN: it may have been carried out.
     """
 
     DONE = "done"
@@ -126,7 +126,7 @@ class Proof(StrEnum):
 class BatchAnswer:
     """The end of one request about batches. `http_status` is None where no answer came; `written` is False only if no byte of it left.
 
-    `by_api` says that the answer has what only PassEntry's have.
+    `by_api` says that the answer has the marks of PassEntry.
     """
 
     http_status: int | None
@@ -144,7 +144,7 @@ class BatchAnswer:
 
 
 def proof_of(answer: BatchAnswer) -> Proof:
-    """What an answer proves, by the question of every verdict: who can have given it, and can it have been done before?"""
+    """The proof in an answer. As for every verdict: who can have given it, and can the request have been carried out before?"""
     status = answer.http_status
     if status is None:
         return Proof.UNKNOWN if answer.written else Proof.NOT_SENT
@@ -161,14 +161,14 @@ def proof_of(answer: BatchAnswer) -> Proof:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wording:
-    """A batch's message, and each row's own text where they differ."""
+    """A batch's message, and the text of each row where the texts differ."""
 
     message: str
     texts: tuple[str, ...] | None
 
 
 def wording(messages: Sequence[str]) -> Wording:
-    """How the texts of a batch's rows are said: one that all share as it is, others as the value of a variable."""
+    """The form of a batch's texts: a text that all rows share is the message itself; different texts become values of a variable."""
     first = messages[0]
     if all(message == first for message in messages):
         return Wording(message=first, texts=None)
@@ -176,12 +176,12 @@ def wording(messages: Sequence[str]) -> Wording:
 
 
 def can_be_said(message: str) -> bool:
-    """Whether a batch says a text as it is: the vendor reads `%{...}` as a variable."""
+    """Whether a batch can send a text unchanged: the vendor reads `%{...}` as a variable."""
     return PLACEHOLDER not in message
 
 
 def name_of(campaign: str, *, runner: int, number: str) -> str:
-    """A batch's name, by which it is found again: for people its campaign, and what nobody else calls one."""
+    """A unique name by which a batch is found again. It begins with the campaign's name, for people."""
     words = re.sub(r"[^A-Za-z0-9._-]+", "-", campaign).strip("-")[:40] or "campaign"
     return f"{words} {runner}-{number}"
 
@@ -190,7 +190,7 @@ def name_of(campaign: str, *, runner: int, number: str) -> str:
 class Size:
     """How many rows the next batch takes.
 
-    A batch that is refused as a whole is tried again in halves, until the row that is refused stands alone; each success doubles it again.
+    After a batch is refused as a whole, the next one is half as large, until the refused row is alone. Each success doubles the size.
     """
 
     rows: int = MOST_RECIPIENTS
@@ -209,12 +209,12 @@ class Size:
 
     @property
     def hopeless(self) -> bool:
-        """Whether it is not the rows: some were refused alone, one after the other, and nothing was ever accepted."""
+        """Whether the rows are not the cause: three were refused alone, one after the other, and nothing was ever accepted."""
         return not self._accepted and self._alone >= 3
 
 
 def settlement(claim: Claim, delivery: Delivery | None, remote: RemoteState, *, sent_at: float, now: float) -> Settlement:
-    """What becomes of a row, by its line in the delivery report of a batch that has ended; None where it has none."""
+    """The settlement of a row of a batch that has ended. `delivery` is its line in the delivery report; None if it has none."""
     if delivery is None:
         reason = {RemoteState.FAILED: BATCH_FAILED, RemoteState.CANCELLED: BATCH_CANCELLED}.get(remote, NOT_REPORTED)
         return in_doubt(claim, reason, sent_at=sent_at, now=now)
@@ -235,7 +235,7 @@ def settlement(claim: Claim, delivery: Delivery | None, remote: RemoteState, *, 
 
 
 def in_doubt(claim: Claim, reason: str, *, sent_at: float, now: float) -> Settlement:
-    """A row that may have been sent: it waits for a person, as nothing can show that it was not."""
+    """The settlement of a row that may have been sent. It waits for a person, as nothing can show that it was not sent."""
     words = {
         NO_REPORT: "PassEntry sent the batch and never showed a delivery report that could be read",
         NOT_REPORTED: "the delivery report of the batch does not name this pass",
@@ -249,12 +249,12 @@ def in_doubt(claim: Claim, reason: str, *, sent_at: float, now: float) -> Settle
 
 
 def refused(claim: Claim, error: str, *, http_status: int | None, now: float) -> Settlement:
-    """A row that the vendor refuses before anything is sent."""
+    """The settlement of a row that the vendor refused before anything was sent."""
     return _failed(claim, REFUSED_IN_BATCH, error, sent_at=now, now=now, http_status=http_status)
 
 
 def cancelled_elsewhere(claim: Claim, *, now: float) -> Settlement:
-    """A row of a batch that somebody else cancelled before it was released: nothing was sent, and a person meant it so."""
+    """The settlement of a row whose batch somebody else cancelled before its release: nothing was sent, and that was intended."""
     return _failed(claim, BATCH_CANCELLED, "somebody cancelled the batch at PassEntry before it was sent", sent_at=now, now=now)
 
 
@@ -268,7 +268,7 @@ def _failed(
     http_status: int | None = None,
     notification_status: str = "",
 ) -> Settlement:
-    # That this attempt did not arrive says nothing of an earlier one: as failed it would be sent again by a retry.
+    # This attempt did not arrive, but an earlier one may have: with the status failed, a retry would send the row again.
     status, reason = (Status.UNKNOWN, EARLIER_ATTEMPT) if claim.in_doubt else (Status.FAILED, reason)
     outcome = Outcome(
         status=status,
@@ -293,12 +293,12 @@ PROGRESS_SECONDS: Final = 3600.0
 
 @dataclass(slots=True, kw_only=True)
 class Patience:
-    """Says when an API that answers nothing useful has done so for too long."""
+    """Detects that the API has given no useful answer for too long."""
 
     _since: float | None = field(default=None, init=False)
 
     def note(self, *, is_trouble: bool, now: float) -> str:
-        """Take in the end of one request; why to stop, as a sentence, or nothing."""
+        """Record the end of one request. Returns why to stop, as a sentence; empty if there is no need."""
         if not is_trouble:
             self._since = None
             return ""

@@ -12,7 +12,7 @@ def parse_duration(text: str) -> float:
     """Seconds in a text such as `500ms`, `10s`, `5m`, `2h`.
 
     Raises:
-        ValueError: it is none of these.
+        ValueError: the text is not a duration.
     """
     found = _FORM.fullmatch(text)
     seconds = float(found[1]) * _UNITS[found[2].lower()] if found else math.inf
@@ -22,7 +22,7 @@ def parse_duration(text: str) -> float:
 
 
 def clamp(value: float, lowest: float, highest: float) -> float:
-    """`value` within the bounds; what is not a number becomes `highest`, the careful end of a wait."""
+    """`value` within the bounds. NaN becomes `highest`, the careful end of a wait."""
     return highest if math.isnan(value) else min(max(value, lowest), highest)
 
 

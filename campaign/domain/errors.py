@@ -7,10 +7,10 @@ CampaignError                 exit 1 unless a subclass says otherwise
 │   └── TemplateError         exit 2: a template can't be used; names its line and column
 ├── StoppedError              exit 130 or 143: told to stop before anything was sent
 ├── LedgerError               exit 4: the ledger can't be read or written
-│   ├── LedgerPlaceError      exit 2: it can't be made or written where it is to be
+│   ├── LedgerPlaceError      exit 2: the file can't be created or written at its path
 │   ├── LedgerVersionError    exit 2: made by a newer version, or the SQLite library is too old
 │   └── LedgerDamagedError    exit 2: the file is not a ledger, or is damaged
-└── SafeguardError            exit 4: stopped on purpose, rows are left, resumable
+└── SafeguardError            exit 4: stopped on purpose; rows are left, and the run can be resumed
     ├── TokenRefusedError     401 or 403
     └── DiskFullError         no space left for the ledger or the results
 
@@ -30,7 +30,7 @@ class CampaignError(Exception):
     Args:
         problem: what is wrong and what to do, as a sentence.
         code: the kind, one word of `snake_case`; a class that means one thing has its own.
-        values: what it is about, such as `option`, `file` or `column`; each is an attribute.
+        values: the subject, such as `option`, `file` or `column`; each is an attribute.
     """
 
     exit_code = 1
@@ -50,7 +50,7 @@ class CampaignError(Exception):
 
 
 class BadValueError(ValueError):
-    """A value that a person has written and that can't be; says why, as the end of a sentence.
+    """A value that a person has written and that is not valid; says why, as the end of a sentence.
 
     Args:
         problem: the end of the sentence.
@@ -65,7 +65,7 @@ class BadValueError(ValueError):
 
     @classmethod
     def of(cls, error: Exception) -> "BadValueError":
-        """Itself, or what another error says of a value."""
+        """`error` itself, or a BadValueError with the text of another error."""
         return error if isinstance(error, BadValueError) else cls(str(error))
 
 
@@ -84,12 +84,12 @@ class InputError(CampaignError):
     Args:
         problem: what is wrong and what to do, as a sentence.
         code: the kind.
-        file: the file it is about.
+        file: the file.
         row: 1-based, counted from the first row after the header.
-        line: of that row, as a spreadsheet numbers it; None where that is not known.
-        column: the column's name as the file has it.
+        line: the line of that row, as a spreadsheet numbers it; None if unknown.
+        column: the column's name in the file.
         header_row: the line that the header seems to be in, where that may be the reason.
-        values: what else it is about.
+        values: further values, as in CampaignError.
     """
 
     exit_code = 2
@@ -119,12 +119,12 @@ class InputError(CampaignError):
         super().__init__(f"{at}: {problem}" if at else problem, code=code, **values)
 
     def said(self) -> dict[str, object]:
-        """The arguments that it is made from."""
+        """The arguments of the constructor."""
         names = ("problem", "code", "file", "row", "line", "column", "header_row")
         return {name: getattr(self, name) for name in names} | self.values
 
     def at(self, **changes: object) -> "InputError":
-        """The same with other values, such as another `row`."""
+        """The same error with other values, such as another `row`."""
         return InputError(**(self.said() | changes))  # type: ignore[arg-type]  # they are its own
 
 
@@ -134,8 +134,8 @@ class TemplateError(InputError):
     Args:
         sentence: what is wrong and what to do.
         file: the template, or the option that holds it.
-        template_line: 1-based, of the template.
-        position: the character of the line, 1-based, where it is known.
+        template_line: the line of the template, 1-based.
+        position: the character of the line, 1-based; None if unknown.
     """
 
     code = "template"
@@ -148,7 +148,7 @@ class TemplateError(InputError):
 
 
 class StoppedError(CampaignError):
-    """Which signal it was decides the exit code."""
+    """The signal decides the exit code: 130 or 143."""
 
     code = "stopped"
 
@@ -191,12 +191,12 @@ class DiskFullError(SafeguardError):
 
 
 def problem_of(error: BaseException) -> CampaignError | None:
-    """The first error for a person, if nothing else is among them; None where there is a fault of the program, which no other may hide."""
+    """The first error for a person; None if any of the errors is a fault of the program, which no other error may hide."""
     return None if fault_of(error) is not None else next((one for one in _each(error) if isinstance(one, CampaignError)), None)
 
 
 def fault_of(error: BaseException) -> BaseException | None:
-    """The first error that is none for a person."""
+    """The first error that is not a CampaignError; None if there is none."""
     return next((one for one in _each(error) if not isinstance(one, CampaignError)), None)
 
 

@@ -1,4 +1,4 @@
-"""When a run must stop or back off by itself: plain arithmetic over how its attempts ended."""
+"""When a run must stop or back off by itself: plain arithmetic over the ends of its attempts."""
 
 import math
 import re
@@ -17,49 +17,49 @@ TROUBLES_IN_A_ROW: Final = 5
 LONGEST_PAUSE_SECONDS: Final = 60.0
 PATIENCE_SECONDS: Final = 900.0
 LOGINS_REFUSED: Final = 3
-"""By a proxy, in a row: it does not change its mind, and might lock the user out."""
+"""In a row, by a proxy: it does not change its mind, and might lock the user out."""
 
 PROXY_AUTH: Final = "proxy_auth"
 """The reason of an attempt, and the cause of a reading, whose proxy did not accept the user and password (407)."""
 
 FORGOTTEN_SECONDS: Final = 400.0
-"""Longer than any pause: with nothing sent for so long, two troubles are not one that lasts."""
+"""Longer than any pause: if nothing was sent for so long, two errors are not one lasting outage."""
 
 FIRST_REFUSED: Final = 10
-"""So many refusals, and no other answer before, seem to be of everything."""
+"""So many refusals with no other answer before suggest that the API refuses everything."""
 
 LAST_ANSWERS: Final = 40
 MOST_REFUSED: Final = 36
-"""So many refusals among the last answers seem to be of everything, though there were others before."""
+"""So many refusals among the last answers suggest that the API refuses everything, though there were other answers before."""
 
 _WHAT_TO_DO: Final = "Check PASSENTRY_API_KEY, or leave these passes out with --exclude."
 
 MOST_HELD: Final = 100
-"""So many refusals are held at most before it is asked whose they are; those of messages under way come on top."""
+"""At most so many refusals are held before the runner finds out their cause; those of messages under way come on top."""
 
 FOREIGN_ANSWERS: Final = 5
-"""So many answers of somebody else in a row, and none of PassEntry's before, show that it is not PassEntry that answers."""
+"""So many answers of somebody else in a row, and none of PassEntry before, show that it is not PassEntry that answers."""
 
 FOREIGN_SENDS: Final = 20
-"""The same of messages where PassEntry answers reads: then it is there, and something between may let only reads through."""
+"""The same for messages while PassEntry answers reads: it is there, and a gateway between may let only reads through."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Halt:
-    """`--halt`: stop at this share of failures among the last 100 sends, or at this many in all; at most one of the two is set."""
+    """`--halt`: stop at this share of failures among the last 100 sends, or at this total number. At most one of the two is set."""
 
     share: float | None = None
     count: int | None = None
 
     def __str__(self) -> str:
-        """As `parse_halt` reads it; empty if nothing is set."""
+        """The text that `parse_halt` reads; empty if nothing is set."""
         if self.share is not None:
             return f"{self.share * 100:.10g}%"
         return "" if self.count is None else str(self.count)
 
 
 def parse_halt(text: str) -> Halt:
-    """`20%` or `500`.
+    """The limit in a text such as `20%` or `500`.
 
     Raises:
         ValueError: it is neither.
@@ -75,7 +75,7 @@ def parse_halt(text: str) -> Halt:
 
 @dataclass(slots=True, kw_only=True)
 class FailureGuard:
-    """Watches a run's attempts. `note` says why to stop, or nothing; `pause_seconds` how long everyone should back off now, mostly 0."""
+    """Watches a run's attempts. `note` returns why to stop. `pause_seconds` is how long everyone should back off now, mostly 0."""
 
     halt: Halt = field(default_factory=Halt)
     pause_seconds: float = 0.0
@@ -89,19 +89,19 @@ class FailureGuard:
 
     @property
     def in_trouble(self) -> bool:
-        """Whether the API, and not this or that row, is what fails: attempts made now are not held against their rows."""
+        """Whether the API fails rather than single rows: attempts made now are not counted against their rows."""
         return self._in_a_row >= TROUBLES_IN_A_ROW
 
     def note(self, verdict: AttemptOutcome, *, failed: bool, now: float) -> str:
-        """Take in the end of one attempt.
+        """Record the end of one attempt.
 
         Args:
-            verdict: what it proved.
+            verdict: what the attempt proved.
             failed: whether the row failed or is in doubt because of it.
-            now: seconds on any clock that only goes forward.
+            now: seconds on any monotonic clock.
 
         Returns:
-            A sentence on why the run must stop; empty if it need not.
+            Why the run must stop, as a sentence; empty if it need not.
         """
         self.pause_seconds = 0.0
         if verdict.proof is Evidence.TOKEN_REFUSED:
@@ -114,7 +114,7 @@ class FailureGuard:
             return ""
         self._recent.append(failed)
         self._failures += failed
-        # What refuses a message's content says that somebody is there, though perhaps not who.
+        # A refusal of a message's content shows that somebody answers, though perhaps not who.
         if verdict.proof in {Evidence.NOT_ACCEPTED, Evidence.AMBIGUOUS} and verdict.reason not in REFUSALS:
             self._in_a_row += 1
             if self._in_a_row >= TROUBLES_IN_A_ROW and now >= self._paused_until:
@@ -157,14 +157,14 @@ class _Held(Generic[T]):
 
 @dataclass(slots=True)
 class Refusals(Generic[T]):
-    """Holds refusals back until it is known whether they are of single rows or of everything, as when the token was revoked.
+    """Holds refusals back until it is known whether the API refuses single rows or everything, as after the token was revoked.
 
-    A refusal is its row's own if the row was refused twice, with a message accepted in between that was sent after the first refusal. A
-    message accepted later but sent before it proves nothing: the token may have been revoked between the two. Or if its pass can't be read
-    either, while one that a message was sent to can.
+    A refusal concerns only its row in two cases. Either the row was refused twice, and between the two a message was accepted that was sent
+    after the first refusal. (A message that was sent before the refusal and accepted later proves nothing: the token may have been revoked
+    between the two.) Or the row's pass can't be read either, while a pass that a message was sent to can.
 
-    What is released comes with whether it is its row's own; the others are to be sent once more. Every time is of one clock that only goes
-    forward.
+    Released items come as pairs: the item, and whether the refusal concerns only its row. If not, the row is to be sent once more. All
+    times are seconds on one monotonic clock.
     """
 
     stop: str = ""
@@ -178,48 +178,51 @@ class Refusals(Generic[T]):
 
     @property
     def held(self) -> list[tuple[int, T]]:
-        """What is held back, by row."""
+        """The held items, each with its row."""
         return [(held.row, held.item) for held in self._held]
 
     @property
     def seem_of_everything(self) -> bool:
-        """Whether nothing more may be sent before it is known whose the refusals are."""
+        """Whether the API seems to refuse everything, so that nothing may be sent before the cause is known."""
         refused = sum(self._last)
         first = not self._shown and refused == len(self._last) >= FIRST_REFUSED
         return first or refused >= MOST_REFUSED
 
     @property
     def must_ask(self) -> bool:
-        """Whether it is time to ask whose they are, though there is more to send."""
+        """Whether to find out the cause now, though there is more to send."""
         return not self.stop and (self.seem_of_everything or len(self._held) >= MOST_HELD)
 
     def refuse(self, item: T, *, row: int, answered_at: float, http_status: int, again: bool) -> None:
-        """Take in a refusal, and hold it back. `again` is whether the row was refused before."""
+        """Hold a refusal back. `again` says whether the row was refused before."""
         self._held.append(_Held(item=item, row=row, answered_at=answered_at, again=again))
         self._last.append(True)
         self._http_status = http_status
 
     def answer(self) -> None:
-        """Take in an answer about the content of a message: not everything is refused."""
+        """Record an answer about the content of a message: not everything is refused."""
         self._last.append(False)
 
     def accept(self, *, sent_at: float) -> list[tuple[T, bool]]:
-        """Take in that a message was accepted which was sent then; returns what is decided by it."""
+        """Record that a message that was sent at `sent_at` was accepted. Returns the items that this decides."""
         self._accepted = True
         self._last.append(False)
         if self.stop or not self._held:
             return []
-        # Answers are taken in in nearly the order in which they came, so all are looked at.
+        # Answers are recorded only nearly in the order in which they came, so every item is compared.
         decided = [(held.item, held.again) for held in self._held if held.answered_at <= sent_at]
         self._held = deque(held for held in self._held if held.answered_at > sent_at)
         return decided
 
     def asked(self, *, works: bool | None, readable: Mapping[int, bool | None]) -> list[tuple[T, bool]]:
-        """Decide on rows that are held; after it `stop` may be set.
+        """Decide on held rows, after their passes were read. May set `stop`.
 
         Args:
-            works: whether the token may read a pass that it had sent to before; None: not known.
-            readable: of each row that is to be decided on, whether its pass can be read; None: not known.
+            works: whether the token can read a pass that it sent to before; None if unknown.
+            readable: for each row to decide on, whether its pass can be read; None if unknown.
+
+        Returns:
+            The decided items.
         """
         if works is False or (not works and (self.seem_of_everything or not self._accepted)):
             self.stop = self.stop or self._all_refused()
@@ -235,7 +238,7 @@ class Refusals(Generic[T]):
         return decided
 
     def let_go(self) -> list[T]:
-        """What is still held, which is held no longer: nobody knows whose it was."""
+        """Return and drop the items that are still held: their cause stays unknown."""
         left = [held.item for held in self._held]
         self._held.clear()
         return left
@@ -257,10 +260,10 @@ class Refusals(Generic[T]):
 
 @dataclass(slots=True, kw_only=True)
 class Recognition:
-    """Whether it is PassEntry that answers, and whether a proxy lets anything through: what notes an end says why to stop, or nothing.
+    """Whether PassEntry answers, and whether a proxy lets anything through. The `note_*` methods return why to stop; empty if not.
 
     Args:
-        origin: of whom the answers are, for the sentence.
+        origin: the origin that is asked, for the sentence.
     """
 
     origin: str
@@ -277,15 +280,15 @@ class Recognition:
 
     @property
     def in_doubt(self) -> bool:
-        """Whether it has to be seen who answers before more is sent: somebody else did several times in a row, after PassEntry had."""
+        """Whether to check who answers before more is sent: after PassEntry had answered, somebody else did several times in a row."""
         return self._sends_known and self._foreign_sends >= FOREIGN_ANSWERS
 
     def go_on(self) -> None:
-        """It was seen that it is not somebody else who answers."""
+        """Record that a check found no foreign answer."""
         self._foreign_sends = 0
 
     def note_send(self, result: Reply | Fault) -> str:
-        """Take in the end of a POST. A gateway that lets reads through may keep messages back, so answers to reads don't count here."""
+        """Record the end of a POST. Answers to reads don't count here, as a gateway may let reads through and hold messages back."""
         if why := self._login_refused(result.reason if isinstance(result, Fault) else "", result.error):
             return why
         what = foreign(result) if isinstance(result, Reply) else ""
@@ -295,7 +298,7 @@ class Recognition:
         return "" if self._sends_known or self._foreign_sends < most else self.sentence(what)
 
     def note_read(self, reading: PassReading) -> str:
-        """Take in the end of a GET. Where messages are answered by PassEntry, they are sent, also if passes can't be read."""
+        """Record the end of a GET. Once PassEntry has answered a message, foreign answers to reads don't stop the run."""
         if why := self._login_refused(reading.cause, reading.error):
             return why
         self._reads_known |= reading.signature.documented
@@ -308,7 +311,7 @@ class Recognition:
         return error if self._logins_refused >= LOGINS_REFUSED else ""
 
     def sentence(self, what: str) -> str:
-        """Why to stop if somebody else answers, and what he answers."""
+        """Why to stop if somebody else answers. `what` is the answer in words."""
         return (
             f"This is not PassEntry: {self.origin} answered {what}. Look for a login page of the network, a proxy or a firewall, and check "
             "PASSENTRY_API_URL."

@@ -1,8 +1,8 @@
-"""The text of one cell: made harmless for spreadsheets and restored exactly; freed of what nobody sees around it.
+"""The text of one cell: escaped for spreadsheets and restored exactly; stripped of invisible characters.
 
-A spreadsheet runs a cell that begins with `=`, `+`, `-` or `@`, also after blanks, also in their full-width forms (Excel in Japan), and
-may split a value that begins with a tab or a line break so that the rest does (OWASP, "CSV Injection"). One apostrophe in front stops it.
-Since a value that has apostrophes already gets one more, `restore(neutralise(text)) == text` for every text.
+A spreadsheet runs a cell that begins with `=`, `+`, `-` or `@`, also after blanks, also in their full-width forms (Excel in Japan). It may
+split a value that begins with a tab or a line break, and run the rest (OWASP, "CSV Injection"). One apostrophe in front stops it. A value
+that has apostrophes already gets one more, so `unescape_formula(escape_formula(text)) == text` for every text.
 """
 
 import re
@@ -22,7 +22,7 @@ _ONE_UNIT: Final = 0xFFFF
 
 
 def escape_formula(text: str) -> str:
-    """The cell to write for `text`: itself, or with one apostrophe more in front where a spreadsheet could run it."""
+    """The cell to write for `text`: with one more apostrophe in front if a spreadsheet could run it, else unchanged."""
     return f"'{text}" if _UNSAFE.match(text) else text
 
 
@@ -32,12 +32,12 @@ def unescape_formula(text: str) -> str:
 
 
 def strip_unseen(text: str) -> str:
-    """`text` without the blanks and zero-width characters around it, which copying from a web page or a mail leaves."""
+    """`text` without the blanks and zero-width characters around it that copying from a web page or a mail leaves."""
     return text.strip(_BLANKS + _UNSEEN)
 
 
 def lost_characters(before: str, now: str) -> str:
-    """The characters that became question marks, if nothing else was changed: what a program does that saves in too small an encoding."""
+    """The characters that became question marks, if nothing else changed: a program saved them in too small an encoding."""
     if before.isascii() or now == before:
         return ""
     lost = "".join(dict.fromkeys(character for character in before if not character.isascii() and character not in now))

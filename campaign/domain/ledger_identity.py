@@ -1,4 +1,4 @@
-"""Whether a ledger still is the same file on the same machine: a copy of it knows nothing of what the other one sends.
+"""Whether a ledger is still the same file on the same machine: a copy knows nothing of what the original sends.
 
 Nothing that changes in ordinary use counts: not the host's name, not the path, not the boot.
 See docs/developers/decisions/041-ledger-identity.md.
@@ -9,20 +9,20 @@ from enum import StrEnum
 from typing import Final, Self
 
 RECENT_SECONDS: Final = 35 * 86_400.0
-"""What was last sent from elsewhere longer ago than this is not sent from there any more; a monthly job still is."""
+"""A ledger that was last sent from elsewhere longer ago than this is no longer used there. A monthly job still is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerIdentity:
-    """What tells a ledger file, where it is now, from a copy of it. What is empty, or 0, can't be known here and tells nothing.
+    """What distinguishes a ledger file from a copy of it. An empty value, or 0, is unknown here and decides nothing.
 
     Attributes:
-        machine: the machine's id, as a fingerprint; empty in a container, which has none that lasts.
-        adapters: its built-in network adapters, as fingerprints: a machine that was cloned with its id has others.
+        machine: the machine's id, as a fingerprint; empty in a container, whose id does not last.
+        adapters: the built-in network adapters, as fingerprints: a machine that was cloned with its id has others.
         inode: the file's number on its file system; a copy has another.
-        created_ns: when the file was made, in Unix nanoseconds; numbers are used again, moments are not.
+        created_ns: when the file was made, in Unix nanoseconds. A file system reuses numbers, but not this time.
         host: the machine's name, for people.
-        path: the file's, for people.
+        path: the file's path, for people.
     """
 
     machine: str
@@ -33,7 +33,7 @@ class LedgerIdentity:
     path: str
 
     def seen(self, here: Self) -> Self:
-        """This identity as it is known once it was seen `here`: what can't be known there is kept."""
+        """`here`, with the values that are unknown there taken from this identity."""
         return replace(
             here,
             machine=here.machine or self.machine,
@@ -44,7 +44,7 @@ class LedgerIdentity:
 
 
 class Difference(StrEnum):
-    """Why a ledger is not the one that was sent from."""
+    """Why a ledger is not the original."""
 
     OTHER_MACHINE = "other_machine"
     CLONED_MACHINE = "cloned_machine"
@@ -53,20 +53,20 @@ class Difference(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Displaced:
-    """A ledger that was last sent from elsewhere: from where, when (Unix seconds), and how that is known."""
+    """A ledger that was last sent from elsewhere: where, when (Unix seconds), and the difference that shows it."""
 
     difference: Difference
     before: LedgerIdentity
     last_run_at: float
 
     def matters(self, now: float) -> bool:
-        """Whether the one that it was copied from may still be sent from."""
+        """Whether the original may still be in use."""
         return now - self.last_run_at < RECENT_SECONDS
 
 
 def difference(known: LedgerIdentity, here: LedgerIdentity) -> Difference | None:
-    """How the ledger is shown to be another than the known one; None where nothing shows it."""
-    # A machine that draws a new id at each start, or was installed again, still has its adapters.
+    """The difference that shows that the ledger is not the known one; None if there is none."""
+    # A machine that gets a new id at each start, or was installed again, still has its adapters.
     if known.machine and here.machine and not known.adapters & here.adapters:
         if known.machine != here.machine:
             return Difference.OTHER_MACHINE

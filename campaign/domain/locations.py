@@ -8,7 +8,7 @@ from typing import Final
 from campaign.domain.errors import UsageError
 
 STORES: Final = {"s3": "s3", "gs": "gs", "gcs": "gs", "az": "az", "abfs": "az", "abfss": "az"}
-"""By the scheme of a URL, the store it is of, which is the name of the extra that reads it."""
+"""The store of each URL scheme, which is also the name of the extra that reads it."""
 
 UNEXPANDED: Final = "only a shell does that, and cron, systemd, .env and job files are none; write the value itself"
 
@@ -17,15 +17,15 @@ _BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _CONTAINER_OF_ACCOUNT: Final = re.compile(r"[A-Za-z0-9$][A-Za-z0-9-]*@[A-Za-z0-9][A-Za-z0-9-]*(\.[A-Za-z0-9-]+)+")
 _PARAMETERS: Final = re.compile(r"\?[^/]*=")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
-# Two hexadecimal digits between percent signs are a character that is written in a URL.
+# Two hexadecimal digits between percent signs are an escaped character of a URL, not a variable.
 _VARIABLE: Final = re.compile(r"\$(?:\{[^}]*\}?|\([^)]*\)*|[A-Za-z_]\w*)|`[^`]*`|%(?![0-9A-Fa-f]{2}%)[A-Za-z_]\w*%", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectUrl:
-    """An object of a store, whether it is there or not. It has of `Path` what both can have.
+    """An object of a store, whether it exists or not. Its attributes are those of `Path` that an object can have.
 
-    `bucket` is the container on Azure, with its account as `container@account.dfs.core.windows.net` where that is given.
+    On Azure, `bucket` is the container, as `container@account.dfs.core.windows.net` where the account is given.
     """
 
     scheme: str
@@ -53,11 +53,11 @@ class ObjectUrl:
 
     @property
     def parent(self) -> "ObjectUrl":
-        """The folder that it is in, which is no object."""
+        """The folder of the object. A folder is not an object itself."""
         return replace(self, key=self.key.rpartition("/")[0])
 
     def with_name(self, name: str) -> "ObjectUrl":
-        """The object of this name beside it."""
+        """The object of this name in the same folder."""
         folder = self.parent.key
         return replace(self, key=f"{folder}/{name}" if folder else name)
 
@@ -74,21 +74,21 @@ Location = Path | ObjectUrl
 
 
 def is_wrapped(path: str) -> bool:
-    """Whether a path has quotes, blanks or a line's end around it, as a file of variables leaves them that no shell reads."""
+    """Whether a path has quotes, blanks or a line break around it, as an environment file leaves them that no shell reads."""
     return path != path.strip() or (len(path) > 1 and path[0] == path[-1] and path[0] in "\"'")
 
 
 def unexpanded_variable(path: str) -> str:
-    """The first `$NAME`, `${NAME}`, `$(COMMAND)`, `` `COMMAND` `` or `%NAME%` of a path, which a shell would have replaced; else empty."""
+    """The first `$NAME`, `${NAME}`, `$(COMMAND)`, `` `COMMAND` `` or `%NAME%` that a shell would have replaced; empty if none."""
     found = _VARIABLE.search(path)
     return found[0] if found else ""
 
 
 def place_of(given: Location | str) -> Location:
-    """What a person has named.
+    """The location that a person has named.
 
     Raises:
-        ValueError: it is a URL that can't be used; the end of a sentence, which repeats nothing of it, as that may be a secret.
+        ValueError: the URL can't be used. The text is the end of a sentence, and repeats no part of the URL that may be a secret.
     """
     if not isinstance(given, str):
         return given
@@ -119,10 +119,10 @@ def place_of(given: Location | str) -> Location:
 
 
 def parse_location(given: Location | str) -> Location:
-    """`place_of` for what stands on a command line.
+    """`place_of` for a command line.
 
     Raises:
-        UsageError: it is a URL that can't be used.
+        UsageError: the URL can't be used.
     """
     try:
         return place_of(given)

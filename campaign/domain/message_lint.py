@@ -1,4 +1,4 @@
-"""What may be wrong with messages that can be sent: one kind each, how many messages, where, and one of them. Nothing here stops a run."""
+"""Lint findings: what may be wrong with messages that can be sent. Nothing here stops a run."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,7 +8,7 @@ from campaign.domain.sheet import SheetLines, places
 
 
 class LintKind(StrEnum):
-    """What to look at before sending, gravest first."""
+    """The kinds of finding, gravest first."""
 
     NEAR_EXCLUDED = "near_excluded"
     NEAR_DUPLICATE = "near_duplicate"
@@ -24,7 +24,7 @@ class LintKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LintMatch:
-    """One thing to look at in one message. `excerpt` is the part of the text that shows it; empty where that is all of it."""
+    """One finding in one message. `excerpt` is the part of the text that shows it; empty if that is the whole text."""
 
     kind: LintKind
     excerpt: str = ""
@@ -32,10 +32,10 @@ class LintMatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LintFinding:
-    """Every message with one thing to look at.
+    """One kind of finding in all the messages that have it.
 
-    `rows` are the first of them, in the list's order; `example` is from the first. Of near ids `groups` are the rows that belong together,
-    and `rows` the same one after the other.
+    `rows` are the first of these, in the list's order; `example` is from the first. For near ids, `groups` are the rows that belong
+    together, and `rows` are the same rows in sequence.
     """
 
     kind: LintKind
@@ -53,7 +53,7 @@ class LintFinding:
         return "; ".join(places(group, lines) for group in shown) + (f"; and {more:,} more" if more else "")
 
     def as_json(self, lines: SheetLines) -> dict[str, Any]:
-        """As `--json` has it."""
+        """The value in the output of `--json`."""
         return {
             "kind": self.kind.value,
             "count": self.count,

@@ -8,7 +8,7 @@ from typing import Final, assert_never, overload
 
 
 class Status(StrEnum):
-    """What became of one row of the list; `docs/developers/states.md` draws how one becomes another."""
+    """The status of one row of the list. `docs/developers/states.md` shows the transitions."""
 
     PENDING = "pending"
     SENDING = "sending"
@@ -27,9 +27,9 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusInfo:
-    """All that depends on a row's status alone. How one becomes another: `domain.model`.
+    """All that depends on a row's status alone. The transitions are in `TRANSITIONS`.
 
-    `label` follows a count in a sentence, `meaning` explains it where that is not enough. `colors` are for light and dark pages.
+    `label` follows a count in a sentence; `meaning` explains it where that is not enough. `colors` are for light and dark pages.
     """
 
     label: str
@@ -103,11 +103,11 @@ BY_OUTCOME: Final = (
     Status.SENDING,
     Status.PENDING,
 )
-"""The order in which people are shown them."""
+"""The order in which people see them."""
 
 _EXPLAINED: Final = [status for status in BY_OUTCOME if status.info.meaning and not status.info.open]
 EXPLAINED: Final = tuple(sorted(_EXPLAINED, key=lambda status: not status.info.needs_attention))
-"""Whose reasons are worth a table: first the statuses that need attention."""
+"""The statuses whose reasons are worth a table, first those that need attention."""
 
 OPEN: Final = frozenset(status for status in Status if status.info.open)
 NEEDS_ATTENTION: Final = frozenset(status for status in Status if status.info.needs_attention)
@@ -126,7 +126,7 @@ class Skip(StrEnum):
 
 
 class Invalid(StrEnum):
-    """Why a row can't be sent as it stands."""
+    """Why a row can't be sent as it is."""
 
     NO_ID = "no_id"
     MANGLED_ID = "mangled_id"
@@ -152,7 +152,7 @@ class CampaignState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What is known of a row: the `delivery_*` columns of the results file, and what the API said of the pass and its device.
+    """The outcome of a row: the `delivery_*` columns of the results file, and the API's statement about the pass and its device.
 
     Times are Unix seconds, 0 where there is none.
     """
@@ -178,8 +178,8 @@ UNSENT: Final = Outcome(status=Status.PENDING)
 class StagedRow:
     """One row of the list, checked and rendered.
 
-    `row` is 1-based, counted from the first row after the header. `cells` are the list's own values in its column order, as text.
-    Two rows with an equal `pass_key` mean the same pass. `zone` is the row's own time zone, by its IANA name, where the list gives one.
+    `row` is 1-based, counted from the first row after the header. `cells` are the values of the list in its column order, as text.
+    Two rows with an equal `pass_key` mean the same pass. `zone` is the row's time zone, by its IANA name, where the list gives one.
     """
 
     row: int
@@ -195,9 +195,9 @@ class StagedRow:
 class Claim:
     """A row that one runner, and nobody else, may send (or read back) now.
 
-    `fence` is the number of this claim: a settlement with an older one changes nothing. `attempts` counts every attempt made so far,
-    `tries` those since the row was staged or a person had it sent again: the ones held against the limit. `http_status` is what the last
-    attempt was answered; `in_doubt` says that an earlier attempt may have arrived, though the row is sent again all the same.
+    `fence` is the number of this claim: a settlement with an older one changes nothing. `attempts` counts every attempt made so far.
+    `tries` counts those since the row was staged or a person had it sent again; only these count against the limit. `http_status` is the
+    answer to the last attempt. `in_doubt` says that an earlier attempt may have arrived, though the row is sent again.
     """
 
     campaign: int
@@ -217,7 +217,7 @@ class Settlement:
     """The end of one claim.
 
     `due_in_seconds` says when a pending row may be tried again, or an unknown one read back (None: it waits for a person).
-    `tries` is the new count. `may_have_arrived` stands even where the row is sent again all the same.
+    `tries` is the new count. `may_have_arrived` stays true even if the row is sent again.
     """
 
     claim: Claim
@@ -228,13 +228,13 @@ class Settlement:
 
     @property
     def waits_seconds(self) -> float | None:
-        """`due_in_seconds`; None also where nothing is still to be done."""
+        """`due_in_seconds`; None also if nothing is left to do."""
         return self.due_in_seconds if self.outcome.status in OPEN or self.outcome.status is Status.UNKNOWN else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultRow:
-    """One row as the reporter writes it: the list's own cells and the outcome."""
+    """One row as the reporter writes it: the cells of the list and the outcome."""
 
     row: int
     pass_id: str
@@ -245,9 +245,9 @@ class ResultRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """How many rows of a campaign stand where.
+    """How many rows of a campaign have which status.
 
-    `by_status` has every status, also those at 0; `in_doubt` are unknown and still to be read back.
+    `by_status` has every status, also those at 0. `in_doubt` counts the unknown rows that are still to be read back.
     """
 
     by_status: dict[Status, int]
@@ -264,7 +264,7 @@ class Counts:
 
     @property
     def unfinished(self) -> int:
-        """Rows that a run has still to do with."""
+        """Rows that a run still has to send or read back."""
         return self.open + self.in_doubt
 
     @property
@@ -278,11 +278,11 @@ class Counts:
 
     @property
     def delivery_rate(self) -> float | None:
-        """Delivered rows as a share, 0 to 1, of those that a message was sent to; None if it was sent to none."""
+        """Delivered rows as a share, 0 to 1, of the rows that a message was sent to; None if there are none."""
         return self.by_status[Status.DELIVERED] / self.sent_to if self.sent_to else None
 
     def reasons(self, status: Status) -> dict[str, int]:
-        """The rows of one status by reason, most first."""
+        """The number of rows of one status by reason, most first."""
         found = {reason: count for (which, reason), count in self.by_reason.items() if which is status}
         return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
@@ -314,10 +314,10 @@ TRANSITIONS: Final[dict[tuple[Status, Event], frozenset[Status]]] = {
     (Status.FAILED, Event.CORRECTED): frozenset({Status.PENDING}),
 }
 RETRYABLE: Final = frozenset(status for status, event in TRANSITIONS if event is Event.RETRIED)
-"""What a person may ask to have sent again."""
+"""A person may have rows with these statuses sent again."""
 
 ENDED: Final = frozenset(Status) - {status for status, _ in TRANSITIONS}
-"""Never sent again, by anybody."""
+"""Rows with these statuses are never sent again, by anybody."""
 
 
 def allowed(before: Status, event: Event, after: Status) -> bool:
@@ -331,10 +331,10 @@ def reachable(before: Status) -> frozenset[Status]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StagedBatch(Sequence[StagedRow]):
-    """Rows of a list, in its order. Nearly all are plain: pending, never sent, with nothing to say of them.
+    """Rows of a list, in its order. Nearly all are plain: pending, never sent, with no reason or error.
 
-    Those stand here column by column, all columns equally long, and become a `StagedRow` only for who asks: of a million, making one for
-    each takes longer than to store them. `cells` are JSON arrays, as ledgers store them. The `others` are as they are.
+    The plain rows are kept in columns of equal length, and become a `StagedRow` only on access: for a million rows, making one for each
+    takes longer than storing them. `cells` are JSON arrays, as ledgers store them. `others` are the rows that are not plain.
     """
 
     numbers: Sequence[int]

@@ -1,6 +1,6 @@
-"""Ids that are one pass to a person and two to PassEntry: what they have in common, and what they differ in.
+"""Ids that are one pass to a person and two to PassEntry: what they have in common, and how they differ.
 
-Nothing is decided by it: such ids are never merged, a person is told of them.
+Such ids are never merged; a person sees a warning.
 """
 
 import re
@@ -11,7 +11,7 @@ from typing import Final
 
 
 class Difference(StrEnum):
-    """What two near ids differ in, in the words of a sentence."""
+    """How two near ids differ, in the words of a sentence."""
 
     FORM = "how the same characters are written (composed or decomposed, full-width)"
     UNSEEN = "blanks or unseen characters"
@@ -25,27 +25,27 @@ _DIGITS_AND_DASHES: Final = b"0123456789_-\n"
 _SMALL_LETTERS: Final = b"abcdefghijklmnopqrstuvwxyz"
 _CAPITALS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _LENGTHS_WITHOUT_DASHES: Final = frozenset(range(32, 36))
-"""Of a UUID that lacks some of its dashes, or all."""
+"""The lengths of a UUID that lacks some or all of its dashes."""
 
 _UUID: Final = re.compile(r"(?:urn:uuid:)?\{?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})\}?", re.IGNORECASE)
 _ZEROS: Final = re.compile(r"0*([0-9]+?)(?:\.0+)?")
 _ANY_ZEROS: Final = re.compile(r"\n0[0-9]{1,14}(?!.)")
 _NUMBER_DIGITS: Final = 15
-"""Of more than these a spreadsheet makes 1.23E+15, and drops no zeros."""
+"""A spreadsheet turns a longer number into 1.23E+15, and drops no zeros in front."""
 _SEEN_AS_NOTHING: Final = frozenset({"Cf", "Cc", "Zs", "Zl", "Zp"})
 _VARIATION_SELECTORS: Final = frozenset(map(chr, range(0xFE00, 0xFE10)))
 _MINUS: Final = "\N{MINUS SIGN}"
 
 
 def near_key(pass_key: str) -> str:
-    """The form under which two ids are one pass to a person; that of most ids is the id itself."""
+    """The normal form of an id: two ids with the same one are one pass to a person. Most ids are their own normal form."""
     return _folded_plain(pass_key) if _PLAIN.fullmatch(pass_key) else _folded(pass_key)
 
 
 def near_keys(pass_keys: Sequence[str]) -> tuple[Sequence[str], str]:
-    """`near_key` of many, the same object if it is of each the id itself; and the style that all of them are written in.
+    """The `near_key` of each id, as the same object if none differs from its id; and the style that all ids are written in.
 
-    Two different ids of one style are never near. The style is empty where some of these may be.
+    Two different ids of one style are never near. The style is empty if some of these ids may be near each other.
     """
     joined = "\n".join(pass_keys)
     letters = joined.encode("utf-8", "surrogatepass").translate(None, _DIGITS_AND_DASHES)
@@ -68,10 +68,10 @@ def near_keys(pass_keys: Sequence[str]) -> tuple[Sequence[str], str]:
 
 
 def differences(one: str, other: str) -> tuple[Difference, ...]:
-    """What two ids with an equal `near_key` differ in; nothing if they are equal, or not near."""
+    """How two ids with an equal `near_key` differ; empty if they are equal, or not near."""
     if one == other or near_key(one) != near_key(other):
         return ()
-    # Where one of two would do, the one that stays is what people know a name for.
+    # Where one of two differences explains enough, the one that people know a name for is kept: the later one.
     needed = list(_FOLDS)
     for which in _FOLDS:
         others = [kept for kept in needed if kept is not which]
@@ -127,7 +127,7 @@ _FOLDS: Final[dict[Difference, Callable[[str], str]]] = {
     Difference.CASE: _case,
     Difference.ZEROS: _zeros,
 }
-"""One after the other."""
+"""Applied in this order."""
 
 
 def _folded(text: str, folds: Iterable[Difference] = tuple(Difference)) -> str:

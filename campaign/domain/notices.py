@@ -1,4 +1,4 @@
-"""Who is told of a run's end, and of which."""
+"""Who gets a notice at the end of a run, and on which occasions."""
 
 import re
 from difflib import get_close_matches
@@ -11,7 +11,7 @@ class Occasion(StrEnum):
     """Why a notice is sent."""
 
     FINISHED = "finished"
-    """Every row is settled, and none needs anyone."""
+    """Every row is settled, and none needs attention."""
     FAILED = "failed"
     """Rows need attention, or the run could not start."""
     STOPPED = "stopped"
@@ -19,7 +19,7 @@ class Occasion(StrEnum):
 
 
 def occasion_of(exit_code: int) -> Occasion:
-    """What a command that ended with this exit code has to tell."""
+    """The occasion of a command that ended with this exit code."""
     match exit_code:
         case 0:
             return Occasion.FINISHED
@@ -30,10 +30,10 @@ def occasion_of(exit_code: int) -> Occasion:
 
 
 def parse_occasions(value: object) -> frozenset[Occasion]:
-    """A text such as `failed,stopped`, or a list of such words.
+    """The occasions in a text such as `failed,stopped`, or in a list of such words.
 
     Raises:
-        ValueError: one of them is none; says which there are.
+        ValueError: a word is not an occasion. The text names all occasions.
     """
     names = value.replace(",", " ").split() if isinstance(value, str) else value
     if isinstance(names, list | tuple | set | frozenset):
@@ -47,10 +47,10 @@ def parse_occasions(value: object) -> frozenset[Occasion]:
 
 
 def parse_addresses(value: object) -> list[str]:
-    """Addresses such as `slack://…`, in a text with commas or spaces between them, or in a list.
+    """Addresses such as `slack://…`, from a text with commas or spaces between them, or from a list.
 
     Raises:
-        ValueError: one of them is none; says which by its number, since they hold secrets.
+        ValueError: one is not an address. The text gives only its number, since addresses hold secrets.
     """
     # A comma may be a part of an address, as in the recipients of a mail.
     parts = re.split(r"[\s,]+(?=[A-Za-z][A-Za-z0-9]*://)", value.strip(" ,\r\n\t")) if isinstance(value, str) else value
@@ -62,5 +62,5 @@ def parse_addresses(value: object) -> list[str]:
 
 
 def service_of(address: str) -> str:
-    """The part of an address that is no secret."""
+    """The part of an address that is not secret."""
     return address.split("://", 1)[0].lower()

@@ -1,7 +1,7 @@
-"""The shared budget of one token and endpoint, as arithmetic: who may send when (GCRA), and what a 429 changes for everyone.
+"""The shared rate limit of one token and endpoint, as arithmetic: who may send when (GCRA), and how a 429 slows everyone down.
 
-One `Pace` value stands in the ledger per token and endpoint. A process leases a slice of timed slots from it; only the ledger
-writes it, only the sender sleeps. Times are seconds on the ledger's clock.
+The ledger keeps one `Pace` value per token and endpoint. A process leases a slice of timed slots from it. Only the ledger writes it; only
+the sender sleeps. Times are seconds on the ledger's clock.
 """
 
 import math
@@ -12,7 +12,7 @@ from typing import Final
 from campaign.domain.durations import clamp
 
 LONGEST_RETRY_AFTER_SECONDS: Final = 300.0
-"""A reply that asks for more is believed up to here: beyond it the run would rather stop than wait."""
+"""A reply that asks for a longer wait counts as this much: beyond it the run would rather stop than wait."""
 
 
 def delay_seconds(
@@ -27,10 +27,10 @@ def delay_seconds(
 
     Args:
         attempts: tries made so far, at least 1.
-        jitter: a draw from [0, 1).
-        retry_after_seconds: what the reply asked for, clamped; a little jitter is added so that not everyone comes back at once.
-        base_seconds: upper end of the first wait.
-        longest_retry_seconds: upper end of every wait.
+        jitter: a random number from [0, 1).
+        retry_after_seconds: the wait that the reply asked for, clamped. Jitter is added, so that not everyone returns at once.
+        base_seconds: the longest first wait.
+        longest_retry_seconds: the longest wait of all.
     """
     if retry_after_seconds is not None:
         return clamp(retry_after_seconds, 0.0, LONGEST_RETRY_AFTER_SECONDS) + jitter * base_seconds
@@ -39,27 +39,27 @@ def delay_seconds(
 
 
 CONTENDED_SECONDS: Final = 0.05
-"""Processes that share a rate lease slots for so long each, in turn. Smaller slices would wear the budget out."""
+"""Processes that share a rate lease slots for so long each, in turn. Smaller slices would overload the ledger with requests."""
 
 SLICES_AHEAD: Final = 20
 LONGEST_AHEAD_SECONDS: Final = 2.5
-"""How far ahead slots are leased: so many processes find room for a slice each, and none has to ask twice. So long, where that many share
-a rate, the others go on after a 429."""
+"""How far ahead slots are leased. So many processes find room for a slice each, and none has to ask twice. Where that many share a rate,
+the others go on for so long after a 429."""
 
 SUSTAINED_SECONDS: Final = 30.0
 """A second pause within this time of the last one means that the rate itself is too high."""
 
 CLEAN_SECONDS: Final = 10.0
-"""Clean running that earns one step back towards the wanted rate."""
+"""After so long without a pause or a change, the rate rises by one step towards the wanted rate."""
 
 SPARE: Final = 1.004
-"""Slots are so much further apart than the rate says: what the way to the API bunches together then still fits into its second."""
+"""Slots are this factor further apart than the rate says, so that requests that bunch on the way still fit into the API's second."""
 
 RETRY_SECONDS: Final = 0.02
 LONGEST_WAIT_SECONDS: Final = 1.0
 LONGEST_RETRY_SECONDS: Final = 5.0
 AHEAD_SECONDS: Final = 0.5
-"""How long the rows that a process has claimed ahead of their turn last."""
+"""A process claims rows for so long ahead of their turn."""
 
 FALL: Final = 0.7
 RISE: Final = 1.15
@@ -69,7 +69,7 @@ DEFAULT_PAUSE_SECONDS: Final = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """`share` is the part of the wanted rate that is used at present; `changed_at` the last time it fell or rose, or a pause began."""
+    """`share` is the part of the wanted rate in use at present. `changed_at` is the last time it fell or rose, or a pause began."""
 
     next_free: float = 0.0
     share: float = 1.0
@@ -81,8 +81,9 @@ class Pace:
 class Slots:
     """`count` sends, the first `first_in_seconds` after `leased_at`, each `interval_seconds` after the last.
 
-    With a count of 0 there is none yet: ask again after `first_in_seconds`. `leased_at` is on the ledger's clock where they are leased, and
-    on the process's (`time.monotonic`) where they are used: counted from the ledger's answer they would be as late as its commit was slow.
+    If `count` is 0, there is no slot yet: ask again after `first_in_seconds`. `leased_at` is on the ledger's clock when slots are leased,
+    and on the process's clock (`time.monotonic`) when they are used. It is not the time of the ledger's answer, as a slow commit would
+    then delay every slot.
     """
 
     count: int
@@ -92,7 +93,7 @@ class Slots:
 
 
 def lease(pace: Pace, *, now: float, rate_per_second: float, want: int) -> tuple[Pace, Slots]:
-    """Take up to `want` slots, behind those of all others, if there is room ahead for a slice."""
+    """Take up to `want` slots, after those of all others, if there is room ahead for a slice."""
     longest_interval = 1.0 / (rate_per_second * LOWEST_SHARE)
     furthest = now + LONGEST_AHEAD_SECONDS + max(LONGEST_RETRY_AFTER_SECONDS, longest_interval)
     if not pace.next_free <= furthest:
@@ -115,36 +116,36 @@ def lease(pace: Pace, *, now: float, rate_per_second: float, want: int) -> tuple
 
 
 def retry_in_seconds(slots: Slots, *, refused: int, jitter: float) -> float:
-    """When to ask again for a budget that had no slot.
+    """Seconds until the next request for slots, after there was none.
 
-    The more often others were faster, the longer: with any number of processes somebody asks several times in each slice, and the
-    budget is not asked more than it can bear.
+    The wait grows with each request in vain: with any number of processes, some ask several times in each slice, and the ledger gets no
+    more requests than it can bear.
 
     Args:
-        slots: what was answered.
-        refused: how many times in a row there was none.
-        jitter: from 0 to below 1, other for each process.
+        slots: the answer.
+        refused: how many times in a row there was no slot.
+        jitter: from 0 to below 1, different for each process.
     """
     doubled = RETRY_SECONDS * 2.0 ** min(refused, 16)
     return min(slots.first_in_seconds, LONGEST_WAIT_SECONDS) + min(doubled, LONGEST_RETRY_SECONDS) * (0.5 + jitter)
 
 
 def rows_ahead(*, last: int, taken: int, seconds: float, starved: bool, most: int) -> int:
-    """How many rows to claim next, so that they last AHEAD_SECONDS. Enough that no slot is lost, few enough for a kill.
+    """How many rows to claim next, so that they last AHEAD_SECONDS: enough that no slot is lost, and few in case of a kill.
 
     Args:
         last: how many were claimed last.
         taken: how many were used since.
         seconds: how long that took.
-        starved: whether somebody had to wait for them.
-        most: never more than this.
+        starved: whether a sender had to wait for rows.
+        most: the maximum.
     """
     wanted = 2 * last if starved else math.ceil(AHEAD_SECONDS * taken / max(seconds, 0.001))
     return max(1, min(most, max(wanted, last // 2)))
 
 
 def throttle(pace: Pace, *, now: float, retry_after_seconds: float | None) -> Pace:
-    """A 429 came: everyone pauses; pauses that follow each other closely also lower the rate, once per pause."""
+    """The pace after a 429: everyone pauses. Pauses that follow each other closely also lower the rate, once per pause."""
     pace = _plausible(pace, now)
     asked = DEFAULT_PAUSE_SECONDS if retry_after_seconds is None else clamp(retry_after_seconds, 0.05, LONGEST_RETRY_AFTER_SECONDS)
     until = max(pace.paused_until, now + asked)
@@ -156,18 +157,18 @@ def throttle(pace: Pace, *, now: float, retry_after_seconds: float | None) -> Pa
 
 
 def pause(pace: Pace, *, now: float, seconds: float) -> Pace:
-    """Everyone waits, at most LONGEST_RETRY_AFTER_SECONDS, and goes on at the rate of before."""
+    """The pace with a pause for everyone, of at most LONGEST_RETRY_AFTER_SECONDS. The rate stays as it was."""
     pace = _plausible(pace, now)
     return replace(pace, paused_until=max(pace.paused_until, now + clamp(seconds, 0.0, LONGEST_RETRY_AFTER_SECONDS)))
 
 
 def make_room(pace: Pace, *, now: float, share: float) -> Pace:
-    """Strangers use the token too: everyone goes down to this share at once, and no faster until they have not been seen for a while."""
+    """The pace beside foreign traffic: everyone goes down to this share at once, and speeds up only after a while without any."""
     return replace(_plausible(pace, now), share=min(pace.share, max(LOWEST_SHARE, share)), changed_at=now)
 
 
 def _plausible(pace: Pace, now: float) -> Pace:
-    """Without what only a clock set back, or a damaged row, explains: nobody may wait for it."""
+    """The pace without impossible times, which a clock that was set back or a damaged row leaves: nobody may wait for them."""
     furthest = now + LONGEST_RETRY_AFTER_SECONDS + LONGEST_AHEAD_SECONDS
     paused_until = pace.paused_until if pace.paused_until <= furthest else now
     return replace(pace, paused_until=paused_until, changed_at=min(pace.changed_at, now))
@@ -180,23 +181,23 @@ def _risen(pace: Pace, now: float) -> Pace:
 
 
 SLICE_SECONDS: Final = 0.5
-"""A process that has the rate to itself leases slots for so long: what its successor waits for at most when it is killed."""
+"""A process that has the rate to itself leases slots for so long. If it is killed, its successor waits at most this long for them."""
 
 OFTEN_PER_SECOND: Final = 20.0
-"""A process that uses fewer slots leases just those that it can use; another whole stretches of time, whatever it can use of them, as a
-lease for each few of its sends would hold it up."""
+"""A process that uses fewer slots leases only those that it can use. A faster process leases whole slices, whether it can use them or
+not, as a lease for every few sends would slow it down."""
 
 FEW: Final = 100
-"""When fewer rows than this are left, just so many slots are leased."""
+"""If fewer rows than this are left, a process leases only as many slots as rows."""
 
 BATCH_SECONDS: Final = 0.002
-"""Slots closer together than this are used together: a process wakes up once for them."""
+"""Slots closer together than this are used together, so that a process wakes up once for them."""
 
 LATE_SECONDS: Final = 0.007
-"""How late a slot may be used; half an interval where that is more. A second then never holds more than the rate and one (or 1 %)."""
+"""How late a slot may be used, or half an interval if that is more. A second then never has more than the rate plus one (or 1 %)."""
 
 NOISE_SECONDS: Final = 0.01
-"""By so much a database's time may seem to go faster or slower, as answers are faster or slower."""
+"""A database's clock may seem this much faster or slower, as answers are faster or slower."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,25 +218,25 @@ class Slice:
         return min(self.last_at, self.first_at + math.floor(BATCH_SECONDS / self.interval_seconds) * self.interval_seconds)
 
     def missed(self, now: float) -> int:
-        """How many slots are too late to be used. A division, not a loop: at a rate beyond any machine's nearly all of them are."""
+        """How many slots are too late. A division, not a loop: at a rate that no machine reaches, nearly all slots are late."""
         late = now - self.first_at - max(LATE_SECONDS, self.interval_seconds / 2)
         return min(self.count, math.ceil(late / self.interval_seconds)) if late > 0 else 0
 
     def due(self, now: float) -> int:
-        """How many slots have come, none of them missed."""
+        """How many slots are due now, if none was missed."""
         return min(self.count, 1 + math.floor((now - self.first_at) / self.interval_seconds)) if self.first_at <= now else 0
 
     def after(self, count: int) -> "Slice":
-        """What is left of it after its first slots."""
+        """The rest of the slice after its first `count` slots."""
         first_at = self.first_at + count * self.interval_seconds
         return Slice(count=self.count - count, first_at=first_at, interval_seconds=self.interval_seconds)
 
 
 @dataclass(slots=True)
 class Held:
-    """All the slots a process holds.
+    """All the slots that a process holds.
 
-    `slice_seconds` is for how long it leases them next: little while others hold slots of the same rate, and at first, as nobody knows.
+    `slice_seconds` is the length of the next slice: short while others hold slots of the same rate, and at first, when that is unknown.
     """
 
     slice_seconds: float = CONTENDED_SECONDS
@@ -243,7 +244,7 @@ class Held:
     _ends_at: float = -math.inf
 
     def add(self, slots: Slots) -> None:
-        """Take over what was leased."""
+        """Add leased slots."""
         first_at = slots.leased_at + slots.first_in_seconds
         contended = first_at - max(slots.leased_at, self._ends_at) > max(slots.interval_seconds / 2, NOISE_SECONDS)
         self.slice_seconds = CONTENDED_SECONDS if contended else min(SLICE_SECONDS, 2 * self.slice_seconds)
@@ -251,13 +252,13 @@ class Held:
         self._slices.append(Slice(count=slots.count, first_at=first_at, interval_seconds=slots.interval_seconds))
 
     def next(self, now: float) -> Slice | None:
-        """The slice whose first slot is to be used next; None if none is left. Slots that were missed are dropped."""
+        """The slice whose first slot is next; None if none is left. Drops missed slots."""
         while self._slices and (missed := self._slices[0].missed(now)):
             self.use(missed)
         return self._slices[0] if self._slices else None
 
     def use(self, count: int) -> None:
-        """The first slots of the next slice are used, or missed."""
+        """Remove the first slots of the next slice, as used or missed."""
         slice_ = self._slices.popleft()
         if count < slice_.count:
             self._slices.appendleft(slice_.after(count))
@@ -275,14 +276,14 @@ class Held:
 
 
 def slots_wanted(held: Held, *, rate_per_second: float, ready: float, used_per_second: float, left: float) -> int:
-    """How many slots to lease next: a slice of them, or fewer if fewer can be used; 0 if those that are held are enough.
+    """How many slots to lease next: a slice, or fewer if fewer can be used; 0 if the held ones are enough.
 
     Args:
-        held: what the process holds.
-        rate_per_second: what everyone sends at present.
+        held: the slots that the process holds.
+        rate_per_second: what everyone together sends at present.
         ready: how many sends could begin at once.
-        used_per_second: how many slots a second were used of late.
-        left: how many rows are left to send; inf if that is not known.
+        used_per_second: how many slots a second were used recently.
+        left: how many rows are left to send; inf if unknown.
     """
     whole = max(1, round(rate_per_second * held.slice_seconds))
     usable = whole if used_per_second >= OFTEN_PER_SECOND else math.ceil(min(whole, ready + used_per_second * SLICE_SECONDS))
@@ -291,5 +292,5 @@ def slots_wanted(held: Held, *, rate_per_second: float, ready: float, used_per_s
 
 
 def most_at_once(rate_per_second: float) -> int:
-    """How many sends one process may make at once: what a second may hold beyond the rate."""
+    """How many sends one process may make at once, which is how far a second may exceed the rate."""
     return max(2, math.floor(0.01 * rate_per_second))

@@ -1,4 +1,4 @@
-"""A list that a database gives: `duckdb:SELECT ...` over files, or `postgresql://HOST/DATABASE?query=SELECT ...`."""
+"""A list that comes from a database: `duckdb:SELECT ...` over files, or `postgresql://HOST/DATABASE?query=SELECT ...`."""
 
 import re
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ _EXAMPLES: Final = '"duckdb:SELECT ... FROM \'crm/*.parquet\'" or "postgresql://
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """What is asked, and whom.
+    """A query and its database.
 
     Attributes:
         text: the SQL, as it was written.
         database: the URL of a PostgreSQL database, without the query; empty for DuckDB.
-        file: what the SQL was read from; None if it stands in the list's name.
-        folder: where relative paths in DuckDB's SQL start; None is the current folder.
+        file: the file that the SQL was read from; None if the list's name contains it.
+        folder: the folder that relative paths in DuckDB's SQL start from; None is the current folder.
     """
 
     text: str
@@ -31,14 +31,14 @@ class Query:
     folder: Path | None = None
 
     def __str__(self) -> str:
-        """As it may be given as a list."""
+        """The form in which it can be given as a list."""
         if not self.database:
             return f"{_DUCKDB}{self.text}"
         return f"{self.database}{'&' if '?' in self.database else '?'}query={self.text}"
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """The name in messages."""
         return str(self.file) if self.file is not None else "the query"
 
 
@@ -47,7 +47,7 @@ def is_query(given: str) -> bool:
 
 
 def has_password(url: str) -> bool:
-    """Whether a password stands in the URL of a database."""
+    """Whether the URL of a database contains a password."""
     return _PASSWORD.search(url) is not None
 
 
@@ -55,13 +55,13 @@ def parse_query(given: str, *, sql: str | None = None, file: Path | None = None,
     """The query that a list's name means.
 
     Args:
-        given: one for which `is_query` is true.
-        sql: the text, where the name leaves it out.
-        file: what that was read from.
+        given: a name for which `is_query` is true.
+        sql: the SQL, if the name leaves it out.
+        file: the file that `sql` was read from.
         folder: as in `Query`.
 
     Raises:
-        BadValueError: there is no query, or two, or a password; nothing of it is repeated, as any part may be the password.
+        BadValueError: there is no query, or two, or a password. The text repeats no part of `given`, as any part may be the password.
     """
     if given.lower().startswith(_DUCKDB):
         database, text = "", given[len(_DUCKDB) :]
@@ -83,5 +83,5 @@ def parse_query(given: str, *, sql: str | None = None, file: Path | None = None,
 
 
 def list_title(name: str) -> str:
-    """What to call a list in a heading: a file without its folder, a query as it is."""
+    """The name of a list in a heading: a file without its folder, a query unchanged."""
     return name if is_query(name) else PurePath(name).name

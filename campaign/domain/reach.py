@@ -1,4 +1,4 @@
-"""Whether a pass can be reached: what its status says, which passes are left out for it, and which way of reading costs less."""
+"""Whether a pass can be reached: the meaning of its status, the passes that are left out, and the cheaper way to read."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -7,17 +7,17 @@ from typing import Final
 from campaign.domain.verdict import Latest, PassReading
 
 FRESH_SECONDS: Final = 6 * 3600.0
-"""How old a reading may be that is used again: customers add and remove passes all the time."""
+"""A reading is used again until it is this old: customers add and remove passes all the time."""
 
 FEW_PASSES: Final = 25
-"""So few are read one by one: whether a list of passes would be shorter costs a request, too."""
+"""So few passes are read one by one: it also costs a request to find out whether the list of all passes would be shorter."""
 
 PAGES_IN_VAIN: Final = 20
-"""After so many pages without one of the passes, the organisation's others are not paged through any further."""
+"""After so many pages without one of the wanted passes, the list of all passes is not read further."""
 
 
 class Reach(StrEnum):
-    """What reading a pass says of where it is, by the vendor's words where there is one. The order is that in which people are told."""
+    """Where a pass is, by its reading, in the vendor's word where there is one. People see the values in this order."""
 
     IN_WALLET = "in_wallet"
     ISSUED = "issued"
@@ -30,7 +30,7 @@ class Reach(StrEnum):
 
 
 NOT_IN_WALLET: Final = frozenset({Reach.ISSUED, Reach.REMOVED, Reach.DEACTIVATED, Reach.NULLIFIED})
-"""What `--only-reachable` leaves out: what PassEntry says clearly. An unknown id is sent to, and fails, so that somebody corrects it."""
+"""`--only-reachable` skips these, on which PassEntry is clear. A send to an unknown id fails, so that somebody corrects it."""
 
 WORDS: Final[Mapping[Reach, str]] = {
     Reach.IN_WALLET: "in a wallet",
@@ -46,24 +46,24 @@ _OF_STATUS: Final = {"active": Reach.IN_WALLET} | {reach.value: reach for reach 
 
 
 def reach_of_status(status: str) -> Reach:
-    """What a pass's status means, by the vendor's word."""
+    """The reach that the vendor's status of a pass means."""
     return _OF_STATUS.get(status, Reach.OTHER_STATUS)
 
 
 def reach_of(reading: PassReading) -> Reach:
-    """What one reading says; UNREADABLE where that is nothing about the pass."""
+    """The reach in one reading; UNREADABLE if it says nothing about the pass."""
     if reading.http_status in {404, 410} and reading.signature.by_api:
         return Reach.UNKNOWN_ID
     return Reach.UNREADABLE if reading.latest is Latest.UNREADABLE else reach_of_status(reading.pass_status)
 
 
 def pages_cost_less(*, pages_left: int, passes_left: int, pages_read: int, passes_found: int) -> bool:
-    """Whether to read on in the list of all passes, instead of each pass by itself.
+    """Whether to read on in the list of all passes, instead of reading each pass by itself.
 
     Args:
-        pages_left: of the list.
-        passes_left: not read yet.
-        pages_read: by this process.
-        passes_found: on those pages, of the passes that are asked about.
+        pages_left: the pages of the list that are left.
+        passes_left: the wanted passes that are not read yet.
+        pages_read: the pages that this process has read.
+        passes_found: the wanted passes on those pages.
     """
     return pages_left < passes_left and (passes_found > 0 or pages_read < PAGES_IN_VAIN)

@@ -9,7 +9,7 @@ from campaign.domain.model import RETRYABLE, Outcome, Status
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Rows of one of the statuses, and of one of the reasons and one of the HTTP statuses where any are given."""
+    """Rows with one of the statuses, and with one of the reasons and one of the HTTP statuses if any are given."""
 
     statuses: frozenset[Status]
     reasons: frozenset[str] = frozenset()
@@ -33,10 +33,10 @@ class Selection:
 
 
 def selection_of(statuses: Sequence[str], reasons: Iterable[str], http_statuses: Sequence[str]) -> Selection:
-    """What a person has written.
+    """The selection that a person has written.
 
     Raises:
-        UsageError: rows of such a status can't be retried, or a number is none of an answer.
+        UsageError: rows with one of the statuses can't be retried, or a number is not an HTTP status.
     """
     if unknown := [status for status in statuses if status not in RETRYABLE | {Status.INVALID}]:
         possible = ", ".join(sorted(RETRYABLE))
@@ -53,12 +53,12 @@ def selection_of(statuses: Sequence[str], reasons: Iterable[str], http_statuses:
 
 
 def parts_of(text: str) -> list[str]:
-    """What stands between the commas of a text, without what is empty."""
+    """The parts of a text between its commas, without empty ones."""
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def is_http_status(text: str) -> bool:
-    """Whether a text can be the number of an answer, such as 422."""
+    """Whether a text can be an HTTP status, such as 422."""
     return text.isascii() and text.isdecimal() and len(text) == 3
 
 

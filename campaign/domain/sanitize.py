@@ -1,8 +1,8 @@
-"""Text of other people's making, before a person sees it."""
+"""Makes text from outside safe to show."""
 
 
 def sanitize_for_terminal(text: str, longest: int | None = None) -> str:
-    """Text on one line, without anything that a terminal obeys: blanks for white space, U+FFFD for what else can't be printed."""
+    """`text` on one line, without control sequences: white space becomes blanks, other unprintable characters become U+FFFD."""
     if longest is not None and len(text) > longest:
         text = text[: longest - 1] + "…"
     if text.isprintable():

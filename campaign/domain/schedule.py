@@ -1,6 +1,6 @@
-"""When sending is allowed: daily windows in a zone's own time, over midnight and through the nights in which the clocks change.
+"""When sending is allowed: daily windows in the local time of a zone, over midnight and through the nights in which the clocks change.
 
-Moments are aware datetimes; what a window means is decided by the clock on the wall of the zone, and by nothing else.
+Moments are aware datetimes. A window is always in the zone's local time.
 """
 
 import re
@@ -21,7 +21,7 @@ _SECOND: Final = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """From `opens` to before `closes` on every day; where it closes before it opens, it lasts over midnight."""
+    """From `opens` to before `closes` on every day. If it closes before it opens, it lasts over midnight."""
 
     opens: time
     closes: time
@@ -30,7 +30,7 @@ class Window:
         return f"{self.opens:%H:%M}-{self.closes:%H:%M}" if self.closes != time.min else f"{self.opens:%H:%M}-{_MIDNIGHT}"
 
     def holds(self, local: time) -> bool:
-        """Whether it is open when a clock on the wall shows this."""
+        """Whether the window is open at this local time."""
         if self.opens < self.closes:
             return self.opens <= local < self.closes
         return local >= self.opens or local < self.closes
@@ -38,7 +38,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """When a campaign may be sent: in the window of each row's zone, or of `home` where a row has none, from `start` to before `end`."""
+    """When a campaign may be sent: in the window in each row's zone (`home` if a row has none), from `start` to before `end`."""
 
     home: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     window: Window | None = None
@@ -58,7 +58,7 @@ class Schedule:
         return self.window is None or is_open(self.window, self.zone_of(name), now)
 
     def open_zones(self, names: Iterable[str], now: datetime) -> tuple[str, ...]:
-        """Those in which it is time, the one in which it ends first being the first."""
+        """The zones in which rows may be sent now, first the one whose window closes first."""
         names = [name for name in names if self.is_time(name, now)]
         if self.window is None:
             return tuple(names)
@@ -66,24 +66,24 @@ class Schedule:
         return tuple(sorted(names, key=lambda name: (_closing(window, self.zone_of(name), now), name)))
 
     def first_zones(self, names: Sequence[str], now: datetime) -> tuple[str, ...]:
-        """Those in which it is time or, where it is in none, those in which it is time first; all of them if it never is."""
+        """The zones in which rows may be sent now, else those that open next; all of them if none ever opens."""
         at = self.next_time(names, now)
         return tuple(names) if at is None else self.open_zones(names, at)
 
     def next_time(self, names: Iterable[str], now: datetime) -> datetime | None:
-        """The first moment from now on at which it is time in one of the zones; None if there is none before the end."""
+        """The first moment from now on at which rows of one of the zones may be sent; None if there is none before the end."""
         at = max(now, self.start) if self.start is not None else now
         openings = [at if self.window is None else next_opening(self.window, self.zone_of(name), at) for name in names]
         first = min(openings, default=None)
         return None if first is None or self.is_over(first) else first
 
     def is_past(self, names: Iterable[str], now: datetime) -> bool:
-        """Whether the end has come, or no window will open before it in any of these zones."""
+        """Whether the end has passed, or no window opens before it in any of these zones."""
         names = tuple(names)
         return self.is_over(now) or (self.end is not None and bool(names) and self.next_time(names, now) is None)
 
     def seconds_left(self, name: str, now: datetime) -> float | None:
-        """For how long, all windows until the end together, rows of a zone may still be sent; None is for ever."""
+        """Seconds of all windows until the end together in which rows of a zone may still be sent; None if there is no end."""
         if self.end is None:
             return None
         first = max(now, self.start) if self.start is not None else now
@@ -91,10 +91,10 @@ class Schedule:
 
 
 def parse_window(text: str) -> Window:
-    """`09:00-20:00`, or `22:00-06:00` over midnight.
+    """The window in a text such as `09:00-20:00`, or `22:00-06:00` over midnight.
 
     Raises:
-        ValueError: it is not one, or never opens.
+        ValueError: the text is not a window, or the window never opens.
     """
     opens, dash, closes = (part.strip() for part in text.replace("\u2013", "-").partition("-"))
     if not dash or not _TIME.fullmatch(opens) or not (_TIME.fullmatch(closes) or closes == _MIDNIGHT):
@@ -115,7 +115,7 @@ def zone(name: str) -> ZoneInfo:
     """A time zone by its IANA name, such as Europe/Berlin.
 
     Raises:
-        ValueError: there is none; names the nearest.
+        ValueError: there is no such zone. The text suggests the nearest name.
     """
     try:
         if name in known_zones():
@@ -132,7 +132,7 @@ def parse_moment(text: str, *, in_zone: ZoneInfo, now: datetime) -> datetime:
     """`2026-12-24T18:00`, with or without an offset, `2026-12-24 18:00`, `2026-12-24` (its first moment), or `18:00` (the next one).
 
     Raises:
-        ValueError: it is none of them.
+        ValueError: the text is not a time.
     """
     text = text.strip()
     if _TIME.fullmatch(text):
@@ -153,7 +153,7 @@ def is_open(window: Window, in_zone: ZoneInfo, at: datetime) -> bool:
 
 
 def next_opening(window: Window, in_zone: ZoneInfo, at: datetime) -> datetime:
-    """The first moment from `at` on at which the window is open, in UTC; `at` itself if it is open then."""
+    """The first moment from `at` on at which the window is open, in UTC: `at` itself if it is open then."""
     if is_open(window, in_zone, at):
         return at.astimezone(UTC)
     yesterday = at.astimezone(in_zone).date() - timedelta(days=1)
@@ -161,7 +161,7 @@ def next_opening(window: Window, in_zone: ZoneInfo, at: datetime) -> datetime:
 
 
 def open_seconds_until(window: Window | None, in_zone: ZoneInfo, *, first: datetime, last: datetime) -> float:
-    """How long the window is open between two moments; all the time without a window."""
+    """How many seconds the window is open between two moments; without a window, all of them."""
     if last <= first:
         return 0.0
     if window is None:
@@ -175,7 +175,7 @@ def open_seconds_until(window: Window | None, in_zone: ZoneInfo, *, first: datet
 
 
 def _closing(window: Window, in_zone: ZoneInfo, at: datetime) -> datetime:
-    """The first moment after `at`, at which it is open, at which it is not; the day after tomorrow at the latest."""
+    """The first moment after `at` at which the window is closed, `at` being in it; two days after `at` if it never closes."""
     turned = Window(opens=window.closes, closes=window.opens)
     if window.opens == window.closes:
         return at + timedelta(days=2)
@@ -183,7 +183,7 @@ def _closing(window: Window, in_zone: ZoneInfo, at: datetime) -> datetime:
 
 
 def _starts(window: Window, in_zone: ZoneInfo, first: date) -> Iterator[datetime]:
-    """Every moment of some days at which the window may open, in UTC."""
+    """Every moment of four days at which the window may open, in UTC."""
     for day in range(4):
         local = datetime.combine(first + timedelta(days=day), window.opens)
         for fold in (0, 1):
@@ -196,7 +196,7 @@ def _starts(window: Window, in_zone: ZoneInfo, first: date) -> Iterator[datetime
 
 
 def _first_at_or_after(local: datetime, in_zone: ZoneInfo) -> datetime:
-    """When a clock of the zone first shows this or, where it jumps over it, what comes next; in UTC."""
+    """When a clock of the zone first shows `local`, or the moment of the change if the clock jumps over it; in UTC."""
     start = local.replace(tzinfo=in_zone, fold=0).astimezone(UTC)
     if start.astimezone(in_zone).replace(tzinfo=None) == local:
         return start
@@ -205,7 +205,7 @@ def _first_at_or_after(local: datetime, in_zone: ZoneInfo) -> datetime:
 
 
 def _change(day: date, in_zone: ZoneInfo) -> datetime | None:
-    """The moment, if any, at which the zone's clocks are changed on a day, in UTC."""
+    """The moment at which the zone's clocks change around a day, in UTC; None if they don't."""
     before = datetime.combine(day, time.min, tzinfo=UTC) - timedelta(hours=15)
     after = before + timedelta(hours=54)
     if before.astimezone(in_zone).utcoffset() == after.astimezone(in_zone).utcoffset():
@@ -228,13 +228,13 @@ _MOST_DAYS: Final = 3660
 
 
 def ends_at(seconds: float, *, window: Window | None, in_zone: ZoneInfo, start: datetime) -> datetime | None:
-    """When sending that takes so long, and only goes on while the window is open, ends; None if that is ten years away.
+    """When sending ends that only goes on while the window is open, in UTC; None if that is ten years away.
 
     Args:
-        seconds: of sending.
+        seconds: how long sending takes.
         window: None is always open.
-        in_zone: where the window's times are those on the wall.
-        start: aware; when sending may begin.
+        in_zone: the zone of the window's local times.
+        start: when sending may begin; aware.
     """
     if seconds > timedelta(days=_MOST_DAYS).total_seconds():
         return None
@@ -253,7 +253,7 @@ def ends_at(seconds: float, *, window: Window | None, in_zone: ZoneInfo, start: 
 
 
 def moment_in_words(at: datetime, *, now: datetime, in_zone: tzinfo) -> str:
-    """A moment for people: `14:32` today, `03:10 on Wed 2 Dec`, with the year if it is another."""
+    """A moment for people: `14:32` today, else `03:10 on Wed 2 Dec`, with the year if it is not this one."""
     local, today = at.astimezone(in_zone), now.astimezone(in_zone)
     if local.date() == today.date():
         return f"{local:%H:%M}"
@@ -261,6 +261,6 @@ def moment_in_words(at: datetime, *, now: datetime, in_zone: tzinfo) -> str:
     return f"{local:%H:%M} on {_DAYS[local.weekday()]} {local.day} {_MONTHS[local.month - 1]}{year}"
 
 
-# Not by strftime: its names are those of the machine's language, and everything else here is English.
+# strftime would use the machine's language, and everything else here is English.
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

@@ -1,15 +1,15 @@
-"""How a row stands in a ledger, and whether a results file tells more of it."""
+"""The state of a row in a ledger, and whether a results file knows more."""
 
 from typing import Final, NamedTuple
 
 from campaign.domain.model import ENDED, Outcome, Skip, Status
 
 _SAME_TIME_SECONDS: Final = 0.0015
-"""Results hold times in milliseconds."""
+"""Results files have times in milliseconds."""
 
 
 class Standing(NamedTuple):
-    """`attempts` counts all that ended; `sent_at` is when the last of them began, in Unix seconds, 0 if there was none."""
+    """`attempts` counts all that ended. `sent_at` is when the last of them began, in Unix seconds; 0 if there was none."""
 
     row: int
     pass_key: str
@@ -19,9 +19,9 @@ class Standing(NamedTuple):
 
 
 def tells_more(told: Outcome, known: Standing) -> bool:
-    """Whether results tell of a row what its ledger, which may still send it, does not know: an attempt, or an outcome that never changes.
+    """Whether a results file has an attempt or a final outcome of a row that its ledger, which may still send the row, does not have.
 
-    That a row is a duplicate is no news of its pass, which another row stands for.
+    The outcome "duplicate" does not count: it says nothing about the pass, which another row stands for.
     """
     if known.status in ENDED:
         return False
@@ -30,5 +30,5 @@ def tells_more(told: Outcome, known: Standing) -> bool:
 
 
 def same_attempt(told: Outcome, known: Standing) -> bool:
-    """Whether the last attempt of both is one and the same, whatever pass either row is of by now: ids get corrected."""
+    """Whether the last attempt of both is the same one. The pass is not compared, as ids get corrected."""
     return told.attempts == known.attempts > 0 and abs(told.sent_at - known.sent_at) < _SAME_TIME_SECONDS

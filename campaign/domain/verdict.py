@@ -1,7 +1,7 @@
 """What one attempt proves: every reply and every fault → verdict, in one table. Source: `docs/api.md`.
 
-The API has no idempotency key, so only what is *provably* not accepted may be tried again by itself. Each answer is judged by one question:
-who can have given it, and can the message have been taken before?
+The API has no idempotency key, so only a message that was *provably* not accepted may be retried automatically. One question decides each
+verdict: who can have given the answer, and can the message have been accepted before?
 """
 
 import html
@@ -19,17 +19,17 @@ _LINK: Final = re.compile(r"\[([^\[\]]{1,500})\]\([^()\s]{1,2000}\)")
 _TAG: Final = re.compile(r"<[^<>]{1,2000}>")
 
 FORBIDDEN: Final = "forbidden"
-"""The reason of a 403, unless a web page says it."""
+"""The reason of a 403, unless it comes as a web page."""
 
 EARLIER_ATTEMPT: Final = "earlier_attempt"
-"""The reason of a row that the API refused, or that is out of tries, while an earlier attempt may have arrived."""
+"""The reason of a row that the API refused, or that has no tries left, while an earlier attempt may have arrived."""
 
 NO_REPORT: Final = "no_delivery_report"
 NOT_REPORTED: Final = "not_in_delivery_report"
 BATCH_FAILED: Final = "batch_failed"
 BATCH_CANCELLED: Final = "batch_cancelled"
 BATCH_DOUBTS: Final = frozenset({NO_REPORT, NOT_REPORTED, BATCH_FAILED, BATCH_CANCELLED})
-"""Why a row that went out in a batch is in doubt. No page says that a batch sets `latestMessage`, so an absent text proves nothing."""
+"""Why a row of a batch is in doubt. No page of the vendor says that a batch sets `latestMessage`, so an absent text proves nothing."""
 
 DELIVERED_VALUE: Final = "delivered"
 """The only `meta.notifications.status` that says the message was handed to the wallet's push service."""
@@ -37,11 +37,11 @@ DELIVERED_VALUE: Final = "delivered"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signature:
-    """What an answer shows of who gave it.
+    """The marks of an answer that show who gave it.
 
-    `documented`: it has what only PassEntry's answers have: an x-rate-limit header, which all of them have, or the documented JSON.
-    `json`: its body is some JSON object, as an API answers and few of those who stand before one. `page`: it is a web page, as proxies,
-    firewalls and login portals answer. `whole`: its body came to its end. `redirects_to` is the address that it names.
+    `documented`: it has an x-rate-limit header, as every answer of PassEntry has, or the documented JSON. `json`: its body is some JSON
+    object, as an API answers and few gateways do. `page`: it is a web page, as proxies, firewalls and login portals answer. `whole`: its
+    body is complete. `redirects_to`: the address that it redirects to.
     """
 
     documented: bool = False
@@ -52,7 +52,7 @@ class Signature:
 
     @property
     def by_api(self) -> bool:
-        """Whether the API itself seems to answer."""
+        """Whether the answer seems to come from the API itself."""
         return self.documented or self.json
 
 
@@ -61,9 +61,9 @@ UNSIGNED: Final = Signature()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """An answer came. `readable` says that its body is the documented one and whole.
+    """An answer came. `readable` says that its body is the documented one, and complete.
 
-    `rate_remaining` of `rate_limit` requests are left in the API's window, None where the answer does not say.
+    `rate_remaining` of `rate_limit` requests are left in the API's window; None if the answer does not say.
     """
 
     http_status: int
@@ -80,15 +80,15 @@ class Reply:
 
     @property
     def completes(self) -> bool:
-        """Whether it is a whole answer of PassEntry's own, so that no other to the same request can follow."""
+        """Whether it is a complete answer of PassEntry, so that no second answer to the same request can follow."""
         return self.readable and self.signature.documented and self.signature.whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """No answer came. `written` is False only if it is certain that no byte of the request left.
+    """No answer came. `written` is False only if certainly no byte of the request left.
 
-    `cause` says more exactly than `reason` why there was no connection; it is empty if there was one.
+    `cause` says more exactly than `reason` why there was no connection; empty if there was one.
     """
 
     reason: str
@@ -100,7 +100,7 @@ class Fault:
 class Evidence(StrEnum):
     """All but DELIVERED, NOT_DELIVERED and AMBIGUOUS prove that the message was not accepted.
 
-    ROW_OR_ALL may be of this row or of everything, which only other answers can tell (`failure_guard.Refusals`).
+    ROW_OR_ALL refuses this row or everything; only other answers show which (`failure_guard.Refusals`).
     """
 
     DELIVERED = "delivered"
@@ -118,7 +118,7 @@ ACCEPTED: Final = frozenset({Evidence.DELIVERED, Evidence.NOT_DELIVERED})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """What a status proves, and `why`: who can have answered so, and whether the message can have been taken before."""
+    """What a status proves, and `why`: who can have answered so, and whether the message can have been accepted before."""
 
     proof: Evidence
     why: str
@@ -170,13 +170,13 @@ ANSWERS: Final[Mapping[int, Rule]] = MappingProxyType(
         **dict.fromkeys(range(520, 531), _ambiguous("a content network can't reach the server behind it, or lost it on the way")),
     }
 )
-"""All that is known to be more than a guess. What is not listed is AMBIGUOUS, redirects among it: none is followed, and as many a form
-is answered with one after it was taken.
+"""Every status whose meaning is more than a guess. All others are AMBIGUOUS. So are redirects: none is followed, and many servers answer
+a form with one after they accepted it.
 """
 
 
 REFUSALS: Final = frozenset(f"http_{status}" for status, rule in ANSWERS.items() if rule.proof is Evidence.REFUSED)
-"""The reasons of rows that were refused for their content, by whomever."""
+"""The reasons of rows that were refused for their content, no matter by whom."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +187,7 @@ class AttemptOutcome:
 
     @property
     def counts_as_attempt(self) -> bool:
-        """A 429, a refused token, or a refusal of everything says nothing about the row, so it uses up none of the row's attempts."""
+        """False for a 429, a refused token and a refusal that may concern everything: they say nothing about the row."""
         return self.proof not in {Evidence.THROTTLED, Evidence.TOKEN_REFUSED, Evidence.ROW_OR_ALL}
 
 
@@ -213,11 +213,11 @@ def _judge_reply(reply: Reply) -> AttemptOutcome:
             return AttemptOutcome(proof=Evidence.DELIVERED)
         return AttemptOutcome(proof=Evidence.NOT_DELIVERED, reason=reply.notification_status)
     proof, signature = rule_of(status).proof, reply.signature
-    # Firewalls that read answers, too, refuse after the message was taken, and gateways put a status of their own in place of a failed
-    # server's. A row that is refused for its caller is sent once more, so such a refusal has to be PassEntry's own by more than its form.
+    # A firewall that reads answers may refuse after the message was accepted, and a gateway may replace the status of a failed server.
+    # A row that is refused for its caller is sent once more, so for such a refusal the JSON form alone is not enough.
     own = signature.whole and (signature.documented if proof is Evidence.ROW_OR_ALL else signature.by_api)
     reason = FORBIDDEN if status == 403 and (own or not signature.page) else f"http_{status}"
-    # Whoever it is that refuses the token, the run has to stop (and `settle_attempt` sees to the row).
+    # The run must stop no matter who refuses the token; `settle_attempt` handles the row.
     if not own and (proof is not Evidence.TOKEN_REFUSED or signature.page):
         proof = Evidence.AMBIGUOUS
     return AttemptOutcome(proof=proof, reason=reason, error=reply.error)
@@ -229,7 +229,7 @@ def rule_of(http_status: int) -> Rule:
 
 
 def status_after(proof: Evidence, *, attempts: int, max_attempts: int) -> Status:
-    """Where a row goes after an attempt that proved this; `attempts` counts that attempt."""
+    """The status of a row after an attempt with this proof. `attempts` includes that attempt."""
     match proof:
         case Evidence.DELIVERED:
             return Status.DELIVERED
@@ -248,7 +248,7 @@ def status_after(proof: Evidence, *, attempts: int, max_attempts: int) -> Status
 
 
 class Latest(StrEnum):
-    """What reading a pass back showed of its `latestMessage`."""
+    """What a reading of a pass showed of its `latestMessage`."""
 
     TEXT = "text"
     NULL = "null"
@@ -258,7 +258,7 @@ class Latest(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassReading:
-    """The end of one GET of a pass. `text` is the `latestMessage` where `latest` is TEXT; `cause` is as in `Fault` where no answer came."""
+    """The end of one GET of a pass. `text` is the `latestMessage` if `latest` is TEXT. `cause` is as in `Fault` if no answer came."""
 
     latest: Latest
     text: str = ""
@@ -278,7 +278,7 @@ class PassReading:
 
 
 def foreign(answer: Reply | PassReading) -> str:
-    """What was answered, in words, if it is no answer of PassEntry's; empty if it may be one."""
+    """The answer in words if it is not from PassEntry; empty if it may be."""
     signature, status = answer.signature, answer.http_status
     if status is None or signature.documented or status == 429:
         return ""
@@ -301,13 +301,13 @@ class Resolution:
 
 
 def read_back(reading: PassReading, *, message: str, sent_before: frozenset[str], last_before: str | None, baseline: bool) -> Resolution:
-    """What a reading proves about an unknown row, made after its quiet period.
+    """What a reading, made after the quiet period, proves about an unknown row.
 
     Args:
         reading: what the pass holds now.
-        message: what the row would have sent.
-        sent_before: every text that the ledger knows to have gone to the pass by other attempts.
-        last_before: the text the pass held before the attempt, by the baseline or else by the ledger; None if neither knows one.
+        message: the row's message.
+        sent_before: every text that other attempts sent to the pass, as far as the ledger knows.
+        last_before: the text that the pass held before the attempt, from the baseline or else from the ledger; None if neither knows one.
         baseline: whether `last_before` was read from the pass right before the attempt, so that None means that it held nothing.
     """
     match reading.latest:
@@ -318,7 +318,7 @@ def read_back(reading: PassReading, *, message: str, sent_before: frozenset[str]
         case Latest.TEXT if reading.text.strip():
             return _of_text(reading.text, message=message, sent_before=sent_before, last_before=last_before, baseline=baseline)
         case Latest.TEXT | Latest.NULL:
-            # Where the pass is known to have held a text, none shown means only that the API does not tell.
+            # If the pass is known to have held a text, an absent one only means that the API does not show it.
             unknown = bool(last_before) or (bool(sent_before) and not baseline)
             return Resolution(status=Status.UNKNOWN, reason="no_latest_message") if unknown else Resolution(status=Status.PENDING)
         case _:
@@ -332,7 +332,8 @@ def _of_text(text: str, *, message: str, sent_before: frozenset[str], last_befor
             return Resolution(status=Status.UNKNOWN, reason="same_text_before")
         return Resolution(status=Status.ACCEPTED)
     if may_be(text, message) or any(same_text(message, other) for other in sent_before):
-        # Ours as the API shows it, perhaps, or its beginning; and where the same was sent before, what is shown may be of then or of now.
+        # The text may be ours in the API's form, or its beginning. Or an earlier attempt sent the same message, and it is not known which
+        # of the two is shown.
         return Resolution(status=Status.UNKNOWN, reason="same_text_before")
     if last_before is not None and same_text(text, last_before):
         return Resolution(status=Status.PENDING)
@@ -340,15 +341,16 @@ def _of_text(text: str, *, message: str, sent_before: frozenset[str], last_befor
 
 
 def after_reading(conclusion: Resolution, *, reason: str, tries: int, max_attempts: int) -> Resolution:
-    """What becomes of a row after a conclusion: one whose every try provably did not arrive is given up after the last.
+    """The resolution of a row after its reading.
 
-    One that was refused as forbidden, by whomever, and did not arrive, is given up at once: it is the row's own refusal. So is one for its
-    content, the second time: a gateway may refuse for a moment. One that went out in a batch stays in doubt unless it is seen to be there.
+    A row whose tries all provably did not arrive fails after the last. A row that was refused as forbidden, no matter by whom, and did not
+    arrive, fails at once: the refusal concerns this row. A row that was refused for its content fails at the second refusal, as a gateway
+    may refuse for a moment. A row of a batch stays in doubt unless the reading shows its message.
 
     Args:
-        conclusion: of the reading.
+        conclusion: what the reading proves.
         reason: why the row was in doubt.
-        tries: attempts held against the row so far.
+        tries: attempts that count against the row so far.
         max_attempts: how many it may have.
     """
     if reason in BATCH_DOUBTS and conclusion.status is not Status.ACCEPTED:
@@ -360,7 +362,7 @@ def after_reading(conclusion: Resolution, *, reason: str, tries: int, max_attemp
 
 
 def may_be(shown: str, message: str) -> bool:
-    """Whether a text may be a message as a service shows it: cut short, with entities, links as words, or other forms of letters."""
+    """Whether a text may be the message in the form in which a service shows it: cut, with entities, links as words, or other letters."""
     text, ours = _plain(shown), _plain(message)
     return text == ours or (bool(text) and ours.startswith(text))
 
@@ -371,5 +373,5 @@ def _plain(text: str) -> str:
 
 
 def same_text(one: str, other: str) -> bool:
-    """Whether two texts are the same message, blanks aside: services trim and fold them."""
+    """Whether two texts are the same message, apart from white space, which services trim and fold."""
     return one == other or one.split() == other.split()
