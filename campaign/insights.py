@@ -1,11 +1,12 @@
 """The one read-only service that command, console and report ask: where a campaign stands, as values."""
 
 import shlex
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from campaign.domain.batches import MOST_RECIPIENTS
+from campaign.domain.batches import MOST_RECIPIENTS, NONE_IN_BATCHES, InBatches
 from campaign.domain.model import CampaignState, Counts, Status
 from campaign.ledger.port import CampaignRecord, DesiredState, LedgerReader, RunnerRecord
 
@@ -25,7 +26,7 @@ class CampaignView:
 
     `rate_per_second` is what is really being sent, 0 where nothing is; `eta_seconds` goes by it, or else by the rate that was asked for.
     `staging` is True while another process reads the list of one that is half staged. `ledger` is what a command line has to give as
-    `--ledger` to mean this campaign, empty if nothing.
+    `--ledger` to mean this campaign, empty if nothing. `is_worked_on` says that some process sends it, or waits to.
     """
 
     record: CampaignRecord
@@ -37,6 +38,8 @@ class CampaignView:
     exit_code: int = 0
     staging: bool = False
     ledger: str = ""
+    in_batches: InBatches = NONE_IN_BATCHES
+    is_worked_on: bool = False
 
     @property
     def half_staged(self) -> bool:
@@ -61,9 +64,24 @@ class CampaignView:
             "eta_seconds": None if self.eta_seconds is None else round(self.eta_seconds, 1),
             "started_at": iso(self.record.started_at),
             "finished_at": iso(self.record.finished_at),
+            "batches": self._batches_as_json(),
             "results": self.results or None,
             "exit_code": self.exit_code,
         }
+
+    def _batches_as_json(self) -> dict[str, Any] | None:
+        found = self.in_batches
+        return (
+            {
+                "batches": found.batches,
+                "rows": found.rows,
+                "unreleased_rows": found.held,
+                "send_themselves_at": iso(found.send_themselves_at),
+                "worked_on": self.is_worked_on,
+            }
+            if found.batches
+            else None
+        )
 
 
 def command_line(verb: str, name: str, *options: str, ledger: str = "") -> str:
@@ -146,4 +164,6 @@ def view(reader: LedgerReader, record: CampaignRecord, *, ledger: str = "") -> C
         exit_code=5 if half_staged else exit_code_of(counts, rows_left_code=rows_left_code(record.ended)),
         staging=half_staged and bool(activities),
         ledger=ledger,
+        in_batches=InBatches.of(reader.batches(record.id), now=time.time()),
+        is_worked_on=bool(activities),
     )

@@ -371,7 +371,7 @@ def _retry(
 
 def control(name: str, wanted: DesiredState, options: Mapping[str, Any]) -> Call[None]:
     """Pause or cancel a campaign, whichever process is sending it."""
-    settings = settings_of(options, opt.LEDGER, function="control")
+    settings = settings_of(options, opt.CONTROL, function="control")
 
     def body(background: Background[None], _: ProgressWatch) -> None:
         background.run(runs.control(name, wanted, settings))
@@ -524,13 +524,13 @@ class Campaign:
 
     def pause(self) -> None:
         """Stop sending, in every process, until it is resumed."""
-        control(self.name, DesiredState.PAUSED, self._with(opt.LEDGER, {})).now()
+        control(self.name, DesiredState.PAUSED, self._with(opt.CONTROL, {})).now()
 
     async def apause(self) -> None:
-        await control(self.name, DesiredState.PAUSED, self._with(opt.LEDGER, {})).later()
+        await control(self.name, DesiredState.PAUSED, self._with(opt.CONTROL, {})).later()
 
     def cancel(self, *, yes: bool = False) -> None:
-        """Stop it for good: what is not sent yet is skipped."""
+        """Stop it for good: what is not sent yet is skipped, and what is held in batches at PassEntry is cancelled there."""
         self._cancelling(yes=yes).now()
 
     async def acancel(self, *, yes: bool = False) -> None:
@@ -539,7 +539,7 @@ class Campaign:
     def _cancelling(self, *, yes: bool) -> Call[None]:
         if not yes and not self._options.get("yes"):
             raise needs_yes(f"This would cancel “{self.name}” for good; nothing was changed.")
-        return control(self.name, DesiredState.CANCELLED, self._with(opt.LEDGER, {}))
+        return control(self.name, DesiredState.CANCELLED, self._with(opt.CONTROL, {}))
 
     def _with(self, known: tuple[str, ...], options: Mapping[str, Any]) -> dict[str, Any]:
         return {name: value for name, value in self._options.items() if name in known} | dict(options)

@@ -100,6 +100,7 @@ class CheckOptions(LedgerOptions, total=False):
 
 
 ACCESS: Final = ("token", "api_url")
+CONTROL: Final = ("ledger", "budget", "proxy", "ca_file", *ACCESS)
 LEDGER: Final = tuple(LedgerOptions.__annotations__)
 CHECK: Final = ("name", *CheckOptions.__annotations__)
 RUN: Final = ("name", *RunOptions.__annotations__)

@@ -1,15 +1,19 @@
 """Sending by the vendor's batches: what a run needs for it, and undoing what was left scheduled."""
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from campaign.domain.batches import PLACEHOLDER, Batch
-from campaign.domain.errors import UsageError
+from campaign.domain.batches import PLACEHOLDER, Batch, InBatches
+from campaign.domain.errors import SafeguardError, StoppedError, UsageError
 from campaign.ledger.port import CampaignRecord, LedgerReader
+from campaign.reporter.lines import rows
 from campaign.sender.network import network_to
+from campaign.sender.stop import End, StopReason
 from campaign.settings import Engine, Settings, Via
 
 if TYPE_CHECKING:
+    from campaign.app.send import Stop
     from campaign.sender.batches.gateway import HttpBatchGateway
 
 TAG: Final = "campaign"
@@ -69,7 +73,7 @@ def orphans(reader: LedgerReader, record: CampaignRecord) -> list[Batch]:
     return [batch for batch in reader.batches(record.id) if not batch.worked_on]
 
 
-def check_can_undo(record: CampaignRecord, batches: list[Batch], settings: Settings) -> None:
+def check_can_undo(record: CampaignRecord, left: list[Batch], settings: Settings) -> None:
     """See that the batches of a cancelled campaign can be cancelled at PassEntry.
 
     Raises:
@@ -78,13 +82,28 @@ def check_can_undo(record: CampaignRecord, batches: list[Batch], settings: Setti
     try:
         settings.token()
     except UsageError as error:
-        rows = sum(batch.rows for batch in batches)
-        raise UsageError(
-            f"The campaign “{record.spec.name}” is cancelled here, but {rows:,} of its rows are in batches at PassEntry, which may be sent "
-            f"yet. To cancel these, too, run the same command with a token. {error}",
-            code="batches_left",
-            campaign=record.spec.name,
-        ) from None
+        again = "To cancel these, too, run the same command with a token."
+        raise UsageError(f"{_left_in_words(record, left)} {again} {error}", code="batches_left", campaign=record.spec.name) from None
+
+
+def check_undone(record: CampaignRecord, left: list[Batch], end: End, stop: "Stop") -> None:
+    """See that no batch of a cancelled campaign is left that nobody works on.
+
+    Raises:
+        SafeguardError: one is; or StoppedError, where a person broke it off.
+    """
+    if not left:
+        return
+    why = f"{_left_in_words(record, left)} {end.why}".rstrip() + " Run the same command again."
+    if end.ended is StopReason.INTERRUPTED:
+        raise StoppedError(why, exit_code=stop.exit_code, code="batches_left", campaign=record.spec.name)
+    raise SafeguardError(why, code="batches_left", campaign=record.spec.name)
+
+
+def _left_in_words(record: CampaignRecord, left: list[Batch]) -> str:
+    found = InBatches.of(left, now=time.time())
+    fate = "PassEntry sends them, if nobody cancels them there" if found.held else "what became of them was not read"
+    return f"The campaign “{record.spec.name}” is cancelled here, but {rows(found.rows)} of it are in batches at PassEntry: {fate}."
 
 
 Heard = Callable[[str, str, bytes, int, bytes], None]

@@ -1,5 +1,6 @@
 """What will happen, in one sentence, what to look at before, and whether somebody means it: the same wherever people are asked."""
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,13 +9,14 @@ from typing import Final, Protocol
 
 from campaign.app.campaign_settings import schedule_of, utc_now
 from campaign.app.message_warnings import Rows, concerns_of
+from campaign.domain.batches import MOST_RECIPIENTS
 from campaign.domain.durations import words
 from campaign.domain.message_lint import LintFinding
 from campaign.domain.model import Status
 from campaign.domain.sanitize import sanitize_for_terminal
 from campaign.domain.schedule import Schedule, ends_at, moment_in_words
 from campaign.ledger.port import CampaignRecord, LedgerReader
-from campaign.settings import Settings
+from campaign.settings import Settings, Via
 
 NUMBER_FROM: Final = 10_000
 """Over so many recipients a “y” is typed, or a button pressed, too easily."""
@@ -43,6 +45,8 @@ class Plan(Protocol):
 
     @property
     def to(self) -> str: ...
+    @property
+    def by_batches(self) -> bool: ...
 
 
 def is_number(answer: str, number: int) -> bool:
@@ -61,7 +65,10 @@ def plan_in_words(plan: Plan, *, now: datetime) -> str:
     first = start if plan.zones is None else schedule.next_time(plan.zones or ("",), now) or start
     if first > now:
         parts.append(f"from {_shown(first, plan, now)} on")
-    if rate := plan.rate_per_second:
+    if plan.by_batches:
+        count = math.ceil(plan.messages / MOST_RECIPIENTS)
+        parts.append(f"in at least {count:,} of PassEntry's batches, which it sends at its own pace")
+    elif rate := plan.rate_per_second:
         seconds = max(1.0, plan.messages / rate)
         parts.append(f"which takes about {words(seconds)} at {rate:g} a second{_until(plan, seconds, start, now)}")
     if schedule.window is not None:
@@ -120,6 +127,7 @@ class Question:
         lock_screen: how many characters a lock screen is taken to show.
         to: the only pass that gets one, whatever the list says.
         new_ledger: where the ledger is, if nothing was ever sent from it.
+        by_batches: they go out in the vendor's batches.
     """
 
     record: CampaignRecord
@@ -134,6 +142,7 @@ class Question:
     lock_screen: int
     to: str = ""
     new_ledger: str = ""
+    by_batches: bool = False
 
     @property
     def list_name(self) -> str:
@@ -169,6 +178,7 @@ def question_of(
         lock_screen=settings.lock_screen,
         to=to,
         new_ledger=new_ledger(reader, record),
+        by_batches=settings.via is Via.BATCH,
     )
 
 

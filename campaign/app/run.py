@@ -1,11 +1,11 @@
 """Whole commands: what `run`, `stage`, `send`, `resume` and `verify` do from start to end."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from campaign.app.batches import check_can_undo, orphans
+from campaign.app.batches import check_can_undo, check_undone, orphans
 from campaign.app.campaign_settings import Exclusions, kept_of, remembered, utc_now
 from campaign.app.campaigns import check_here
 from campaign.app.ledger_checks import check_known, check_same_ledger, warn_of_same_content
@@ -15,6 +15,7 @@ from campaign.app.results_path import check_writable
 from campaign.app.send import Stop, check_access, send, verify
 from campaign.app.session import Finished, Front, Session, session
 from campaign.app.stage import LOOK_SECONDS, Staged, look_at_the_rest, stage
+from campaign.domain.batches import InBatches
 from campaign.domain.errors import StoppedError, UsageError
 from campaign.domain.locations import Location, ObjectUrl, parse_location, place_of
 from campaign.domain.model import Status
@@ -185,14 +186,25 @@ async def read_back(name: str, settings: Settings, front: Front) -> Finished:
         return await work.end(record, end, results, end.why)
 
 
-async def control(name: str, wanted: DesiredState, settings: Settings) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undone:
+    """Rows of batches that a cancelled campaign had at PassEntry: cancelled there, and left, as a process that sends has them."""
+
+    rows: int = 0
+    left: int = 0
+
+
+async def control(
+    name: str, wanted: DesiredState, settings: Settings, *, stop: Stop | None = None, tell: Callable[[InBatches], None] = lambda _: None
+) -> Undone:
     """Pause or cancel, whichever process is sending.
 
-    Cancelling also cancels what an earlier run left scheduled at PassEntry; returns how many rows are still there: a process that sends
-    has them, or they were released before.
+    Cancelling also cancels what an earlier run left scheduled at PassEntry, and reads what became of what it released. That takes a while:
+    `tell` hears of it before.
 
     Raises:
         UsageError: there is no such campaign, or it has ended; or there is no token to cancel batches with.
+        SafeguardError: batches are left at PassEntry, and nobody works on them.
     """
     ledger = open_ledger(settings)
     reader = open_reader(settings)
@@ -202,14 +214,19 @@ async def control(name: str, wanted: DesiredState, settings: Settings) -> int:
         if not is_again:
             await ledger.control(record.id, wanted)
         if wanted is not DesiredState.CANCELLED:
-            return 0
+            return Undone()
         await ledger.reap_dead_runners(quiet_seconds=settings.quiet_period)
-        if orphans(reader, record):
-            check_can_undo(record, orphans(reader, record), settings)
-            stop = Stop(gently=asyncio.Event(), now=asyncio.Event())
+        left, undone = orphans(reader, record), 0
+        if left:
+            check_can_undo(record, left, settings)
+            tell(InBatches.of(left, now=utc_now().timestamp()))
             kept = settings.over(kept_of(record.spec.settings))
-            await send(find_whole(reader, name), ledger, reader, kept, observer=Silence(), stop=stop)
-        return sum(batch.rows for batch in reader.batches(record.id))
+            skipped = reader.counts(record.id).by_status[Status.SKIPPED]
+            stop = stop or Stop(gently=asyncio.Event(), now=asyncio.Event())
+            end = await send(find_whole(reader, name), ledger, reader, kept, observer=Silence(), stop=stop)
+            undone = reader.counts(record.id).by_status[Status.SKIPPED] - skipped
+            check_undone(record, orphans(reader, record), end, stop)
+        return Undone(rows=undone, left=sum(batch.rows for batch in reader.batches(record.id)))
     finally:
         await ledger.close()
         reader.close()

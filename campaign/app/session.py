@@ -23,7 +23,7 @@ from campaign.ledger.port import CampaignRecord, DesiredState, Ledger, LedgerRea
 from campaign.reporter.target import failed_path
 from campaign.sender.port import Observer
 from campaign.sender.stop import End, StopReason
-from campaign.settings import Settings
+from campaign.settings import Settings, Via
 
 
 class Sender(Protocol):
@@ -187,6 +187,9 @@ class Session:
         with self.front.watch(record.spec.name, counts) as observer:
             if place and self.settings.yes and not self._is_warned_of("new_ledger"):
                 self.front.tell("new_ledger", new_in_words(place), level="info", ledger=place)
+            if self.settings.via is Via.BATCH:
+                sentence = f"It is sent by PassEntry's batches, for the entity {self.settings.entity} (unconfirmed)."
+                self.front.tell("by_batches", sentence, level="info", entity=self.settings.entity)
             stopped = await self._skip_unreachable(record, observer) if self.settings.only_reachable else None
             sender = self.front.sender
             end = stopped or await sender(

@@ -4,10 +4,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from campaign.app.options import LOOKING
+from campaign.app.options import LOOKING, NETWORK
 from campaign.cli.options import with_options
+from campaign.domain.sanitize import sanitize_for_terminal
 
 if TYPE_CHECKING:
+    from campaign.app.run import Undone
     from campaign.insights import CampaignView
     from campaign.ledger.port import DesiredState
     from campaign.settings import Settings
@@ -51,7 +53,6 @@ def report(
     settings: "Settings",
 ) -> None:
     from campaign.app import report
-    from campaign.domain.sanitize import sanitize_for_terminal
     from campaign.reporter.lines import rows
 
     written = report.report(name, output, settings, by=by)
@@ -78,24 +79,38 @@ def pause(name: OneName, *, settings: "Settings") -> None:
     typer.echo(f"The campaign “{name}” is paused; sends under way still settle. To resume it:\n    {go_on}")
 
 
-@with_options("ledger", "log_level", yes="Cancel without confirmation.")
+@with_options("ledger", "log_level", "log_file", *NETWORK, yes="Cancel without confirmation.")
 def cancel(name: OneName, *, settings: "Settings") -> None:
     from campaign.insights import command_line
     from campaign.ledger.port import DesiredState
+    from campaign.reporter.lines import rows
 
     if not settings.yes:
         from campaign.cli.terminal import require_agreement
 
         require_agreement(f"Cancel “{name}” for good? Rows not sent yet will never be sent.", "cancel")
-    left = _control(name, DesiredState.CANCELLED, settings)
+    undone = _control(name, DesiredState.CANCELLED, settings)
+    if undone.rows:
+        typer.echo(f"{rows(undone.rows)} were in batches at PassEntry. These are cancelled: nothing of them was sent.")
+    if undone.left:
+        typer.echo(f"{rows(undone.left)} are in batches at PassEntry. The process that sends is cancelling what it has not released.")
     export = command_line("report", name, "--output", "FILE", ledger=settings.ledger_to_name)
-    if left:
-        typer.echo(f"{left:,} rows are in batches at PassEntry that were released before, or that a process is cancelling now.")
-    typer.echo(f"The campaign “{name}” is cancelled for good. To write its results to a file:\n    {export}")
+    typer.echo(f"Campaign {sanitize_for_terminal(name)} is cancelled for good. To write its results to a file:\n    {export}")
 
 
-def _control(name: str, wanted: "DesiredState", settings: "Settings") -> int:
+def _control(name: str, wanted: "DesiredState", settings: "Settings") -> "Undone":
     from campaign.app.run import control
     from campaign.cli.process import run_loop
+    from campaign.cli.terminal import listen
+    from campaign.domain.batches import InBatches
+    from campaign.ledger.port import DesiredState
+    from campaign.reporter.lines import rows
 
-    return run_loop(control(name, wanted, settings))
+    def tell(found: InBatches) -> None:
+        typer.echo(f"{rows(found.rows)} are in batches at PassEntry. Cancelling those that were not released ...", err=True)
+
+    async def work() -> "Undone":
+        stop = listen("Stopping: what is left at PassEntry stays there.") if wanted is DesiredState.CANCELLED else None
+        return await control(name, wanted, settings, stop=stop, tell=tell)
+
+    return run_loop(work())

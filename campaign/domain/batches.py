@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Final, Self
 
 from campaign.domain.model import Claim, Outcome, Settlement, Status
 from campaign.domain.verdict import BATCH_CANCELLED, BATCH_FAILED, DELIVERED_VALUE, EARLIER_ATTEMPT, NO_REPORT, NOT_REPORTED
@@ -85,6 +85,32 @@ class Batch:
     @property
     def may_be_two(self) -> bool:
         return self.creates > 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InBatches:
+    """The rows of a campaign that are in batches. `held` of them are in batches that were not released yet, nor have come due.
+
+    `send_themselves_at` is when PassEntry sends the first of these by itself, Unix seconds, 0 where none is known to exist.
+    """
+
+    batches: int = 0
+    rows: int = 0
+    held: int = 0
+    send_themselves_at: float = 0.0
+
+    @classmethod
+    def of(cls, batches: Sequence[Batch], *, now: float) -> Self:
+        held = [batch for batch in batches if not batch.released_at and not 0 < batch.scheduled_at <= now]
+        return cls(
+            batches=len(batches),
+            rows=sum(batch.rows for batch in batches),
+            held=sum(batch.rows for batch in held),
+            send_themselves_at=min((batch.scheduled_at for batch in held if batch.scheduled_at), default=0.0),
+        )
+
+
+NONE_IN_BATCHES: Final = InBatches()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """Where a campaign stands, in the words that command and console share."""
 
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Final, assert_never
 
 from campaign.domain.durations import words as duration
@@ -43,6 +44,33 @@ def state_in_words(view: CampaignView) -> str:
             return "is finished."
         case _:
             assert_never(view.state)
+
+
+def batches_in_words(view: CampaignView) -> str:
+    """Where rows are in the vendor's batches, and what that means; empty where none is."""
+    found = view.in_batches
+    if not found.batches:
+        return ""
+    said = [f"{rows(found.rows)} {_are(found.rows)} in {found.batches:,} {'batch' if found.batches == 1 else 'batches'} at PassEntry."]
+    if view.is_worked_on:
+        return said[0]
+    cancelled = view.state is CampaignState.CANCELLED
+    if found.held:
+        few = f"{found.held:,} of these {'was' if found.held == 1 else 'were'} not sent yet"
+        unsent = "None of these was sent yet" if found.held == found.rows else few
+        way = "cancel, given again with a token, undoes that" if cancelled else "resume goes on with them, and cancel undoes them"
+        said.append(f"{unsent}: {way}.")
+        if found.send_themselves_at:
+            at = datetime.fromtimestamp(found.send_themselves_at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+            said.append(f"PassEntry sends by itself what nobody releases or cancels before {at}.")
+    if found.held < found.rows:
+        which = "The others" if found.held else "They"
+        said.append(f"{which} were released, or have come due: {'cancel' if cancelled else 'resume'} reads what became of them.")
+    return " ".join(said)
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 def reasons_in_words(counts: Counts, status: Status, total: int) -> list[tuple[str, int]]:

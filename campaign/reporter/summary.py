@@ -9,7 +9,7 @@ from campaign.domain.model import BY_OUTCOME, CampaignState, Counts, Status
 from campaign.domain.sanitize import sanitize_for_terminal
 from campaign.insights import CampaignView, command_line
 from campaign.reporter.lines import WIDTH, rows, to_copy, wrapped
-from campaign.reporter.status_text import reasons_in_words, state_in_words
+from campaign.reporter.status_text import batches_in_words, reasons_in_words, state_in_words
 from campaign.reporter.target import failed_path, may_be_there
 
 __all__ = ("WIDTH", "in_a_line", "in_brief", "in_words", "rows")
@@ -44,6 +44,7 @@ def in_a_line(view: CampaignView, *, go_on: str = "") -> str:
         f"Campaign {sanitize_for_terminal(view.record.spec.name)} {state_in_words(view)}",
         f"{rows(counts.rows)}: {', '.join(parts)}." if parts else "",
     ]
+    said.append(batches_in_words(view))
     if needing := counts.needs_attention:
         said.append(f"{rows(needing)} {'needs' if needing == 1 else 'need'} attention.")
     steps = list(next_steps(view, commands=True))
@@ -62,6 +63,8 @@ def _overview(view: CampaignView) -> Iterator[str]:
     counts = view.counts
     parts = [f"{counts.by_status[status]:,} {status.info.label}" for status in BY_OUTCOME if counts.by_status.get(status)]
     yield from wrapped(f"{rows(counts.rows)}: {', '.join(parts)}." if parts else "The list has no rows.")
+    if said := batches_in_words(view):
+        yield from wrapped(said)
 
 
 def _reasons(counts: Counts, status: Status) -> Iterator[str]:
@@ -119,6 +122,8 @@ def _commands(view: CampaignView) -> Iterator[str]:
     count = view.counts.by_status.get
     not_delivered = count(Status.NOT_DELIVERED, 0)
     may_send = view.state is not CampaignState.CANCELLED
+    if not may_send and view.in_batches.batches:
+        yield from to_copy("To cancel its batches at PassEntry, too", view.command("cancel"))
     if may_send and view.state is CampaignState.STAGED:
         yield from to_copy("To send it", view.command("resume"))
     elif may_send and view.counts.open:

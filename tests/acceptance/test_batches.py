@@ -3,6 +3,7 @@
 import csv
 import signal
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -73,9 +74,17 @@ def test_after_a_kill_nothing_is_sent_twice_and_what_was_not_released_can_be_und
         process.communicate(timeout=10)
         assert there.sent() == {}
         if then == "cancel":
-            there.run("cancel", "list", "--yes")
+            seen = there.json("status", "list", code=None)["batches"]
+            assert (seen["rows"], seen["unreleased_rows"], seen["worked_on"]) == (600, 600, False)
+            due = datetime.fromisoformat(seen["send_themselves_at"]) - datetime.now(UTC)
+            assert timedelta(days=6) < due < timedelta(days=7)
+            without = there.run("cancel", "list", "--yes", code=2, PASSENTRY_API_KEY="")
+            assert "600 rows" in without.stderr
+            assert {batch.status for batch in vendor.batches()} == {"validating"}
+            assert "600 rows" in there.run("cancel", "list", "--yes").stdout
             assert {batch.status for batch in vendor.batches()} == {"cancelled"}
             assert there.json("status", "list")["by_status"]["skipped"] == 600
+            assert there.json("status", "list", code=None)["batches"] is None
             return
         vendor.set_faults(validation_seconds=0.1)
         words = ("--via", "single") if then == "single" else ()

@@ -56,6 +56,7 @@ def test_plans(golden: Golden) -> None:
         replace(asked(1), to="my/pass"),
         asked(37, left_out=4),
         asked(37, left_out=1),
+        replace(asked(12_345), by_batches=True),
     ]
     golden("\n".join(map(plan, questions)))
 

@@ -1,11 +1,13 @@
 """What is said of a campaign: where it stands, why, and what can be done."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from campaign.cli.output import line_of
+from campaign.domain.batches import InBatches
 from campaign.domain.model import BY_OUTCOME, CampaignState, Status
 from campaign.insights import CampaignView
 from campaign.ledger.port import DesiredState
@@ -22,6 +24,17 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("promo.results.csv", "promo.results.failed.csv"):
         (tmp_path / name).touch()
+
+
+def batches_left() -> Iterator[CampaignView]:
+    """Rows in batches, with and without a process that works on them; of a campaign that stopped, and of one that was cancelled."""
+    waiting = InBatches(batches=3, rows=1500, held=1500, send_themselves_at=1_796_000_000.0)
+    rows = counted({(Status.SENDING, ""): 1500})
+    yield replace(view(rows, CampaignState.SENDING), in_batches=waiting, is_worked_on=True)
+    for found in (waiting, replace(waiting, held=500), replace(waiting, held=0), InBatches(batches=1, rows=1, held=1)):
+        yield replace(view(rows, CampaignState.STOPPED, ended="lost"), in_batches=found)
+    for found in (waiting, replace(waiting, held=0)):
+        yield replace(view(rows, CampaignState.CANCELLED), in_batches=found)
 
 
 def test_summary(golden: Golden) -> None:
@@ -42,6 +55,7 @@ def test_summary(golden: Golden) -> None:
         view(counted(many)),
         *(in_state(state) for state, _ in STATES),
         *(replace(half_staged, staging=staging) for staging in (False, True)),
+        *batches_left(),
     ]
     golden("\n\n---\n\n".join(f"{line_of(one)}\n{in_a_line(one)}\n\n{in_words(one)}" for one in seen))
 

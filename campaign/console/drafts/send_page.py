@@ -22,7 +22,7 @@ from campaign.domain.durations import words
 from campaign.domain.errors import UsageError
 from campaign.domain.message_lint import LintKind
 from campaign.domain.schedule import Schedule
-from campaign.settings import GivenSettings
+from campaign.settings import GivenSettings, Via
 
 SOON_SECONDS = 1.5
 
@@ -129,6 +129,7 @@ class Intent:
     zones: tuple[str, ...] | None
     left_out: int
     to: str = ""
+    by_batches: bool = False
 
 
 @allow(Role.SENDER)
@@ -264,7 +265,7 @@ async def _values(request: web.Request, draft: Draft) -> dict[str, Any]:
         "name_taken": taken,
         "deeds": deeds,
         "tested": draft.test_arrived,
-        "too_fast": intent.rate_per_second is None or intent.rate_per_second > ALLOWED_PER_SECOND,
+        "too_fast": not intent.by_batches and (intent.rate_per_second is None or intent.rate_per_second > ALLOWED_PER_SECOND),
     }
 
 
@@ -278,6 +279,7 @@ def _intent(console: Console, draft: Draft, found: ListCheck, *, own_zones: bool
         schedule=schedule_of(settings, {}, now=utc_now()),
         zones=None if own_zones else (),
         left_out=found.problem_rows,
+        by_batches=settings.via is Via.BATCH,
     )
 
 
