@@ -1,8 +1,8 @@
-"""Files that have to be unpacked are read in a process of their own, with a limit of memory and time that the system holds it to.
+"""Reads files that have to be unpacked in a child process, whose memory and time the operating system limits.
 
-What such a file says of its sizes may be untrue, and no library that reads it is proof against every lie: here the worst that one can do
-is to end this process. The rows come as an Arrow stream on stdout, after a schema whose metadata is the head; a refusal comes as JSON on
-stderr, with exit code 3.
+The sizes that such a file declares may be untrue, and no library is proof against every false one. In a child process the worst result is
+that the process ends. The child writes the rows as an Arrow stream to stdout, after a schema whose metadata is the head. If it refuses the
+file, it writes JSON to stderr and exits with code 3.
 """
 
 import json
@@ -35,7 +35,7 @@ _META: Final = b"campaign"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What the process reads."""
+    """What the child process reads."""
 
     format: str
     path: str
@@ -45,19 +45,19 @@ class Order:
 
 
 Batches = tuple[Head, Iterator[pa.RecordBatch]]
-"""What a format's module gives in the process: the head, then the rows."""
+"""What a format's module returns in the child process: the head and the rows."""
 
 
 def read_apart(format_: str, source: Source, limits: Limits, header_row: int | None = None) -> List:
-    """A list that a process of its own reads; raises InputError, also while its rows are read."""
+    """Return a list that a child process reads. Raises InputError, also while the rows are read."""
     rows = _stream(Order(format=format_, path=str(source.path), name=source.name, limits=limits, header_row=header_row))
     return next(rows), rows
 
 
 def _stream(order: Order) -> Iterator[Any]:
-    """The head of a file, then its batches."""
+    """Yield the head of a file, then its batches."""
     whole = False
-    # What ends amid what it says is the process, of which `_process` says why.
+    # The stream breaks off when the process dies; `_process` then raises the reason.
     with _process(order) as process, suppress(pa.ArrowInvalid, OSError):
         reader = pa.ipc.open_stream(process.stdout)
         yield Head(**_tuples(json.loads(reader.schema.metadata[_META])))
@@ -69,11 +69,11 @@ def _stream(order: Order) -> Iterator[Any]:
 
 @contextmanager
 def _process(order: Order) -> Iterator["subprocess.Popen[bytes]"]:
-    """The process at work; it has ended afterwards. Raises InputError if it has refused the file, or died over it."""
-    # It reads what strangers gave, and needs no token.
+    """The running child process; it has ended when the block ends. Raises InputError if it refused the file or died."""
+    # The child reads untrusted files and needs no token.
     env = {name: value for name, value in os.environ.items() if name not in _TOKENS}
     words = [sys.executable, "-P", "-m", "campaign.loader.child", json.dumps(asdict(order))]
-    # In a group of its own, so that Ctrl-C reaches this process alone, which then ends that one.
+    # A separate process group: Ctrl-C reaches only this process, which then ends the child.
     group: dict[str, Any] = {"process_group": 0} if os.name == "posix" else {}
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, env=env, **group)  # noqa: S603 - our own words
@@ -92,7 +92,7 @@ def _process(order: Order) -> Iterator["subprocess.Popen[bytes]"]:
 
 
 def _refusal(code: int, errors: IO[bytes], order: Order) -> InputError:
-    # A library may have said something before.
+    # Libraries may have written to stderr before, so only the last line counts.
     with suppress(ValueError, IndexError):
         if code == _REFUSED and errors.seek(0) == 0:
             return InputError(**json.loads(errors.read().splitlines()[-1]))
@@ -104,7 +104,7 @@ def _tuples(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def restrict(most_bytes: int, seconds: int) -> None:
-    """Hold this process to so much memory and processor time; the system ends it, and no other, if it needs more."""
+    """Limit the memory and processor time of this process; the system ends it, and no other process, if it needs more."""
     with suppress(ImportError):
         import resource  # noqa: PLC0415 - Windows has none
 
@@ -112,13 +112,13 @@ def restrict(most_bytes: int, seconds: int) -> None:
             hard = resource.getrlimit(kind)[1]
             with suppress(ValueError, OSError):
                 resource.setrlimit(kind, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
-    # Where the machine itself runs out of memory, this process goes first.
+    # If the machine itself runs out of memory, the system ends this process first.
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
 
 
 class _WithoutPandas:
-    """Arrow would import it at the first text, which takes longer than most lists do."""
+    """Hides pandas: Arrow would import it at the first text, which takes longer than reading most lists."""
 
     @staticmethod
     def find_spec(name: str, _path: object = None, _target: object = None) -> None:
@@ -127,7 +127,7 @@ class _WithoutPandas:
 
 
 def main() -> None:
-    """Read what the only argument says."""
+    """Read the file that the only argument describes, an `Order` as JSON."""
     sys.meta_path.insert(0, _WithoutPandas())
     given = json.loads(sys.argv[1])
     order = Order(**_tuples(given) | {"limits": Limits(**given["limits"])})
@@ -143,14 +143,14 @@ def main() -> None:
         sys.stderr.write(f"\n{json.dumps(error.said())}\n")
         sys.exit(_REFUSED)
     except BrokenPipeError:
-        # Nobody wants the rest.
+        # The parent process needs no more rows.
         pass
-    # What the libraries would still tidy up takes longer than a list.
+    # The libraries' own clean-up takes longer than reading a list.
     os._exit(0)
 
 
 def opened(order: Order) -> Batches:
-    """The head and the rows of a file, in this process."""
+    """Return the head and the rows of a file, read in this process."""
     if order.format == "parquet":
         from campaign.loader.parquet import batches as parquet_batches  # noqa: PLC0415 - the other's libraries are not needed
 

@@ -1,4 +1,4 @@
-"""Which column is which, and whether a cell of the id column can name a pass."""
+"""Finds out what each column means, and whether a cell of the id column can be a pass id."""
 
 import re
 import unicodedata
@@ -20,12 +20,12 @@ _LISTED = 20
 
 
 def same_name(name: str) -> str:
-    """The spelling under which two names count as one."""
+    """The normalised spelling; names that share it count as the same."""
     return unicodedata.normalize("NFKC", name)
 
 
 def loosely(name: str) -> str:
-    """A column's name without case, spaces, dashes and underscores."""
+    """A column's name in lower case, without spaces, dashes and underscores."""
     return re.sub(r"[\s_-]+", "", same_name(name).casefold())
 
 
@@ -35,7 +35,7 @@ def shown(text: str, characters: int = 60) -> str:
 
 
 def listed(columns: Sequence[str]) -> str:
-    """Column names for a sentence, not more of them than people read."""
+    """Column names for a sentence: at most 20, then how many more there are."""
     names = [f"“{shown(column)}”" for column in columns[:_LISTED]]
     if len(columns) > len(names):
         return f"{', '.join(names)} and {len(columns) - len(names)} more"
@@ -43,17 +43,17 @@ def listed(columns: Sequence[str]) -> str:
 
 
 def find_message_column(columns: Sequence[str], *, file: str | None = None) -> int | None:
-    """The position of the column that holds each row's message, if there is one; InputError if there are two."""
+    """The position of the column that holds each row's message, or None. Raises InputError if there are two."""
     return _find_one(columns, MESSAGE, file)
 
 
 def find_template_column(columns: Sequence[str], *, file: str | None = None) -> int | None:
-    """The position of the column that names each row's template, if there is one; InputError if there are two."""
+    """The position of the column that names each row's template, or None. Raises InputError if there are two."""
     return _find_one(columns, TEMPLATE, file)
 
 
 def find_zone_column(columns: Sequence[str], *, file: str | None = None) -> int | None:
-    """The position of the column that names each row's time zone, if there is one; InputError if there are two."""
+    """The position of the column that names each row's time zone, or None. Raises InputError if there are two."""
     return _find_one(columns, ZONE, file, spoken="time zone")
 
 
@@ -69,7 +69,7 @@ def _find_one(columns: Sequence[str], name: str, file: str | None, *, spoken: st
 
 ID_NAMES: Final = ("pass_id", "id", "uuid", "pass_uuid", "ext_id", "external_id")
 ID_CHARACTERS: Final = 512
-"""The longest id that is sent: beyond it servers cut or refuse the address."""
+"""The longest id that is sent. Servers cut or refuse longer addresses."""
 
 _RESULT_NAMES: Final = frozenset(map(loosely, RESULT_COLUMNS))
 _PLAIN_ID: Final = re.compile(rf"[0-9A-Za-z_-]{{1,{ID_CHARACTERS}}}")
@@ -95,13 +95,13 @@ def find_id_column(
 
     Args:
         columns: the list's column names.
-        asked: what `--id-column` says: matched exactly first, then without regard to case, spaces, dashes and underscores.
-        file: the list, for the message.
-        how: how a person says which column it is, for the message.
-        otherwise: the name that is meant where nothing is asked for and none of the usual names is there.
+        asked: the value of `--id-column`. It is matched exactly first, then ignoring case, spaces, dashes and underscores.
+        file: the list, for the error message.
+        how: how a person can say which column it is, for the error message.
+        otherwise: the name to look for if `asked` is None and the list has none of the usual names.
 
     Raises:
-        InputError: no column, or more than one, can be meant.
+        InputError: no column matches, or more than one does.
     """
     if asked is None:
         names = {loosely(name) for name in ID_NAMES}
@@ -130,16 +130,16 @@ def find_id_column(
 
 
 def is_results_file(columns: Sequence[str]) -> bool:
-    """Whether a list with these columns is what a run has written, to be resumed or retried from."""
+    """Whether these are the columns of a results file, from which a run can be resumed or retried."""
     return set(RESULT_COLUMNS) <= set(columns)
 
 
 def own_columns(columns: Sequence[str], *, file: str | None = None) -> tuple[int, ...]:
-    """The positions of the columns that are the list's own, in its order.
+    """The positions of all columns but the results columns, in the list's order.
 
     Raises:
-        InputError: the list has some of the names that results use, or has them in another spelling: neither a list nor a results file,
-            and taken for a new list it would be sent to everyone again.
+        InputError: the list has only some of the results columns, or has them in another spelling. It is neither a list nor a results
+            file; as a new list it would be sent to everyone again.
     """
     taken = [column for column in columns if column in RESULT_COLUMNS]
     alike = [column for column in columns if loosely(column) in _RESULT_NAMES]
@@ -156,14 +156,14 @@ def own_columns(columns: Sequence[str], *, file: str | None = None) -> tuple[int
 
 
 def is_plain_id(text: str) -> bool:
-    """Whether a cell of the id column is an id of which `check_pass_id` has nothing to say."""
+    """Whether a cell of the id column is an id that `check_pass_id` accepts unchanged."""
     return _PLAIN_ID.fullmatch(text) is not None
 
 
 def check_pass_id(text: str) -> tuple[str, Invalid | None, str]:
-    """What a cell of the id column says: the id to send to, why it can't be sent to (None if it can), and that as a sentence.
+    """Return the id in a cell, why it can't be sent to (None if it can), and the reason as a sentence.
 
-    The id is any text (an external id has no fixed form), without the blanks and unseen characters around it.
+    The id is any text, because an external id has no fixed form. Blanks and invisible characters around it are removed.
     """
     if is_plain_id(text):
         return text, None, ""
@@ -183,12 +183,12 @@ def check_pass_id(text: str) -> tuple[str, Invalid | None, str]:
 
 
 def pass_key(pass_id: str) -> str:
-    """The form under which two ids are the same pass: UUIDs of both forms without regard to case, external ids exactly."""
+    """The key of a pass; ids with the same key are the same pass. UUIDs of both forms ignore case, external ids don't."""
     return pass_id.lower() if len(pass_id) in _UUID_CHARACTERS and _PASS_UUID.fullmatch(pass_id) else pass_id
 
 
 def ids_of(texts: Sequence[str]) -> tuple[Sequence[int], Sequence[str]]:
-    """Of cells of the id column: the positions of those that `is_plain_id` is not true of, and the `pass_key` of each id."""
+    """Return the positions of the cells for which `is_plain_id` is false, and the `pass_key` of every cell."""
     joined, lengths = "\n".join(texts), set(map(len, texts))
     others = joined.encode("utf-8", "surrogatepass").translate(None, _PLAIN_BYTES)
     is_plain = others == b"\n" * (len(texts) - 1) and 0 not in lengths and max(lengths, default=0) <= ID_CHARACTERS
@@ -207,15 +207,15 @@ def _check_sendable(pass_id: str) -> tuple[Invalid | None, str]:
     if any(unicodedata.category(character) in _CONTROL for character in pass_id):
         return Invalid.BAD_ID, "The id has a line break or another control character inside. Remove it."
     if pass_id in {".", ".."}:
-        # "%2E" is the same as "." to every URL library and proxy (RFC 3986, 6.2.2), and as a path segment it is dropped:
-        # the request would reach another address, and what it answered would be taken for this pass's answer.
+        # Every URL library and proxy treats "%2E" like "." (RFC 3986, 6.2.2) and drops it as a path segment. The request would
+        # reach another address, and its answer would be taken for this pass's answer.
         return Invalid.BAD_ID, f"The id “{pass_id}” can't be part of a web address. Give this pass another external id."
     return None, ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """Which columns of a table mean what. `neutralised` says that its cells carry the marks of a spreadsheet's export."""
+    """What each column of a table means. `neutralised` says that its cells carry the marks that escape formulas."""
 
     columns: tuple[str, ...]
     own: tuple[int, ...]
@@ -226,16 +226,16 @@ class Layout:
 
     @classmethod
     def of(cls, columns: Sequence[str], *, id_column: str | None, file: str, spreadsheet: bool) -> Self:
-        """Which column is which.
+        """Find out what each column means.
 
         Args:
-            columns: the table's, results' ones included.
-            id_column: as asked for, if it was.
-            file: the list, for messages.
-            spreadsheet: the list is in a format that spreadsheets open, so that a results file's cells are neutralised.
+            columns: all columns of the table, the results columns included.
+            id_column: the column that holds the pass ids, if a person named it.
+            file: the list, for error messages.
+            spreadsheet: spreadsheets open the list's format, so the cells of a results file are neutralised.
 
         Raises:
-            InputError: the columns don't tell which is the pass's, or are neither a list's nor a results file's.
+            InputError: no column, or more than one, can hold the pass ids; or the columns are neither a list's nor a results file's.
         """
         results = is_results_file(columns)
         own = own_columns(columns, file=file)
@@ -251,6 +251,6 @@ class Layout:
         )
 
     def cells(self, row: Sequence[str]) -> tuple[str, ...]:
-        """The list's own values of a row."""
+        """A row's cells without those of the results columns, and without the marks that escape formulas."""
         own = tuple(row) if len(self.own) == len(row) else tuple(row[place] for place in self.own)
         return tuple(map(unescape_formula, own)) if self.neutralised else own

@@ -1,8 +1,8 @@
-"""CSV files, by two readers that agree: pyarrow where a file is regular, and the csv module, strict, wherever it is not.
+"""Reads CSV files with two readers that agree: pyarrow while a file is regular, and the csv module in strict mode otherwise.
 
-pyarrow is several times as fast, but lets pass what must not (`"Ann"x`, a NUL, a quotation mark that is never closed) and can't say where
-a fault is. So its input is looked at first, block by block; whatever is not plainly regular is left to the csv module, which goes on from
-there, or names the fault with its row, line and column.
+pyarrow is several times as fast, but it accepts what must be refused (`"Ann"x`, a NUL, a quotation mark that is never closed) and can't
+say where a fault is. So each block is checked before pyarrow gets it. At the first irregular block the csv module takes over. It either
+reads the remaining rows, or reports the fault with its row, line and column.
 """
 
 import codecs
@@ -31,25 +31,25 @@ BLOCK_BYTES: Final = 1 << 20
 _SAMPLE_BYTES: Final = 1 << 16
 _SAMPLE_ROWS: Final = 200
 SEPARATORS: Final = ("\t", "|", ";", ",")
-"""The rarer inside a value, the sooner it is believed to separate: `price,eur;code` has two columns either way."""
+"""The rarest inside values comes first and wins a tie: `price,eur;code` has two columns with a comma and with a semicolon."""
 
 _NO_SEPARATOR: Final = "\x1f"
-"""For pyarrow, which needs one in any case; a file that has it is not regular."""
+"""pyarrow needs a separator even for one column. A file that contains this one is not regular."""
 
 _QUOTE, _LINE_FEED, _RETURN = b'"\n\r'
 _BLANK_LINES: Final = (b"\n\n", b"\n\r", b"\r\r")
 
 
 def read_csv(source: Source, limits: Limits, header_row: int | None = None) -> List:
-    """A CSV file, whose header is its first line that is not blank, or the line `header_row`.
+    """Return the list in a CSV file. Its header is the first line that is not blank, or the first such line from `header_row` on.
 
     Raises:
-        InputError: it has no header; while its rows are read also any row that has not as many values as the header, or can't be read.
+        InputError: the file has no header. While the rows are read: a row has more or fewer values than the header, or can't be read.
     """
     encoding = find_encoding(source.path)
     sample = _first_lines(source.path, encoding.codec)
     said = _said_separator(sample[0]) if sample else ""
-    # Excel takes its own line for itself, so that in a sheet it is none.
+    # Excel doesn't show its own `sep=` line, so the line has no number in a sheet.
     sample = sample[1:] if said else sample
     above = (header_row or 1) - 1
     skipped = _lines_of_rows(sample, above)
@@ -79,7 +79,7 @@ def read_csv(source: Source, limits: Limits, header_row: int | None = None) -> L
 
 
 def _batches(file: CsvFile, header: Header, *, header_ends: int, header_line: int) -> Iterator[pa.RecordBatch]:
-    """The rows, each as long as the header; raises InputError for the first that is not."""
+    """Yield the rows, each as long as the header. Raises InputError at the first that is not."""
     done = 0
     try:
         for batch in _regular(file, len(header.names), header_ends):
@@ -91,10 +91,10 @@ def _batches(file: CsvFile, header: Header, *, header_ends: int, header_line: in
 
 
 def _regular(file: CsvFile, width: int, header_ends: int) -> Iterator[pa.RecordBatch]:
-    """The rows by pyarrow, as far as the file is regular.
+    """Yield the rows that pyarrow reads, as far as the file is regular.
 
     Raises:
-        _IrregularError, pa.ArrowInvalid: it goes on otherwise.
+        _IrregularError, pa.ArrowInvalid: the next part of the file is not regular.
     """
     separator = file.separator or _NO_SEPARATOR
     names = list(map(str, range(width)))
@@ -118,18 +118,18 @@ def _is_too_long(array: pa.Array) -> bool:
 
 
 class _IrregularError(Exception):
-    """The file is not plainly regular, which is not to say that it is wrong."""
+    """The file is not plainly regular; it may still be correct."""
 
 
 class _RegularBlocks(io.RawIOBase):
-    """A file's text in UTF-8, a block at a time, for pyarrow.
+    """A file's text in UTF-8, block by block, for pyarrow.
 
-    Of quotation marks every second one, counted from the first of the file, has to close a value: a separator, a line end or another mark
-    follows it; and the others have to open one: a separator, a line end or another mark is before them. Then no mark stands anywhere else,
-    and whoever reads the file finds the same values in it.
+    In a regular file the first, third, fifth ... quotation mark opens a value: a separator, a line end or another mark comes before it.
+    The others close a value: a separator, a line end or another mark follows them. Then no mark is anywhere else, and every reader finds
+    the same values.
 
     Raises:
-        _IrregularError: while it is read, before a block is handed on in which that, or anything else, is not so.
+        _IrregularError: while the file is read, before a block is returned that breaks this rule or is irregular in another way.
     """
 
     def __init__(self, file: io.FileIO, codec: str, separator: str) -> None:
@@ -148,10 +148,10 @@ class _RegularBlocks(io.RawIOBase):
         return True
 
     def read(self, size: int = -1) -> bytes:
-        del size  # twice a block, so that a block and what was left of the one before fit
+        del size  # twice a block, so that a block and the rest of the one before fit
         while block := self._file.read(BLOCK_BYTES):
             text = self._rest + self._in_utf_8(block)
-            # What follows a quotation mark, or a line end, is in the next block.
+            # The character after a quotation mark or a line end may be in the next block.
             body = text.rstrip(b'\r\n"')
             self._rest = text[len(body) :]
             if len(self._rest) > BLOCK_BYTES // 2:
@@ -188,7 +188,7 @@ class _RegularBlocks(io.RawIOBase):
 
 
 def _first_lines(path: Path, codec: str) -> list[str]:
-    """Whole lines from the start of a file, to find out from how it is written; what can't be decoded is replaced."""
+    """Whole lines from the start of a file, from which its format is guessed. Bytes that can't be decoded are replaced."""
     with path.open(encoding=codec, errors="replace", newline="") as file:
         text = file.read(_SAMPLE_BYTES).removeprefix("\ufeff")
         lines = list(io.StringIO(text, newline=""))
@@ -196,38 +196,38 @@ def _first_lines(path: Path, codec: str) -> list[str]:
 
 
 def _said_separator(first_line: str) -> str:
-    """The separator that the file's first line states, as Excel's own `sep=;` does."""
+    """The separator that the file's first line declares, as in Excel's `sep=;`; empty if it declares none."""
     said = first_line.rstrip("\r\n")
     stated = len(said) == len("sep=;") and said[:4].lower() == "sep=" and not said[4].isalnum() and said[4] not in "\"' "
     return said[4] if stated else ""
 
 
 def _find_separator(lines: Sequence[str]) -> str:
-    """The separator that gives the header several columns, and the most rows just as many; empty for a file of one column."""
+    """The separator that gives the header several columns and the most rows the same number; empty for a file of one column."""
     best, best_score = "", (0.0, 0)
     widths = {character: [len(row) for row in _rows(lines, character).values()] for character in SEPARATORS}
     for character, (header, *rows) in ((character, found or [0]) for character, found in widths.items()):
         score = (sum(width == header for width in rows) / len(rows) if rows else 1.0, header)
         if header > 1 and score > best_score:
             best, best_score = character, score
-    # Where all rows have as many values, but the header one: better refused as uneven than sent to as one long id.
+    # All rows have the same number of values, but the header has one: refuse the list as uneven, rather than take each row for a long id.
     return best or next((character for character, found in widths.items() if len(set(found[1:])) == 1 and found[1] > 1), "")
 
 
 def _guess(lines: Sequence[str]) -> int | None:
-    """The line that the header seems to be in, if not the first."""
+    """The line that the header seems to be in; None if that is the first, or not known."""
     below = _find_separator(lines[len(lines) // 2 :])
     return next((found for separator in (below, *SEPARATORS, "") if (found := guess_header(_rows(lines, separator))) is not None), None)
 
 
 def _rows(lines: Sequence[str], separator: str) -> dict[int, list[str]]:
-    """The first rows by their lines in a sheet, blank ones left out."""
+    """The first rows by their lines in a sheet, without blank ones."""
     rows = csv.reader(lines, delimiter=separator or "\0")
     return {line: cells for line, cells in enumerate(islice(rows, _SAMPLE_ROWS), 1) if not is_blank(cells)}
 
 
 def _lines_of_rows(lines: Sequence[str], rows: int) -> int:
-    """How many lines of the file the first rows take: a title may have several."""
+    """How many lines of the file the first `rows` rows take: a quoted title may span several."""
     reader = csv.reader(lines)
     read = sum(1 for _ in islice(reader, rows))
     return reader.line_num + rows - read

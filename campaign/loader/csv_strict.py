@@ -1,4 +1,4 @@
-"""CSV files by the csv module: strictly, and with the row, the line and the column of every fault."""
+"""Reads CSV files with the csv module in strict mode, and reports every fault with its row, line and column."""
 
 import codecs
 import csv
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from _csv import Reader
 
 ROW_CHARACTERS: Final = 8 << 20
-"""A quoted value may hold line breaks, so that one row spans many lines; one that spans so much text has a quote too many."""
+"""A quoted value may hold line breaks, so one row can span many lines. A row longer than this has a stray quotation mark."""
 
 _NAMES: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 _NO_TEXT: Final = re.compile("\0|[\udc00-\udcff]{1,4}")
@@ -27,7 +27,7 @@ _MARKED: Final = "campaign-marked"
 
 
 def _mark(error: UnicodeError) -> tuple[str, int]:
-    """Bytes that are no text, as signs that no text has."""
+    """Replace bytes that can't be decoded by characters that no text has."""
     if not isinstance(error, UnicodeDecodeError):
         raise error
     return "".join(chr(0xDC00 + byte) for byte in error.object[error.start : error.end]), error.end
@@ -38,7 +38,7 @@ codecs.register_error(_MARKED, _mark)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CsvFile:
-    """How a file is read. `skipped` are the lines of the file before the header, which are `above` rows of the sheet."""
+    """How a file is read. `skipped` counts the file's lines before the header, `above` the sheet's rows before it."""
 
     source: Source
     limits: Limits
@@ -48,12 +48,12 @@ class CsvFile:
     above: int
 
     def reader(self, lines: Iterable[str], *, strict: bool = True) -> "Reader":
-        # The csv module needs a separator in any case: a NUL can't be in a list.
+        # The csv module needs a separator even for one column. A list can't contain a NUL.
         return csv.reader(lines, delimiter=self.separator or "\0", strict=strict)
 
 
 class _BadLineError(Exception):
-    """What is wrong with the line after the last good one; `before` is the line up to there, if it is one place that is wrong."""
+    """The line after the last good one is wrong. `before` is its text up to the fault, if the fault is in one place."""
 
     def __init__(self, code: str, problem: str, before: str | None = None) -> None:
         super().__init__(problem)
@@ -63,7 +63,7 @@ class _BadLineError(Exception):
 
 
 class StrictPass:
-    """One pass over a file: the header first, then its rows. Close it, or read it to its end."""
+    """One pass over a file: the header first, then the rows. Close it, or read it to its end."""
 
     def __init__(self, file: CsvFile) -> None:
         self._file = file
@@ -73,10 +73,10 @@ class StrictPass:
         self._header: Header | None = None
         self._rows = 0
         self._above = file.above
-        """How many lines the sheet has so far that are none of the list's rows."""
+        """How many lines of the sheet so far are not rows of the list."""
 
         self.line = file.skipped
-        """The last line of the last row, in the file."""
+        """The line of the file on which the last row ended."""
 
     def close(self) -> None:
         self._open.close()
@@ -94,7 +94,7 @@ class StrictPass:
         raise self._error("no_header", f"The file has no header. {why} Save the list again.")
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
-        """Each row with its line in the sheet, as long as the header; raises InputError for the first that is not, or can't be read."""
+        """Yield each row with its line in the sheet. Raises InputError at a row that is not as long as the header, or can't be read."""
         header, _ = self.header()
         width = len(header.names)
         with closing(self), self._faults():
@@ -140,7 +140,7 @@ class StrictPass:
         try:
             yield
         except _BadLineError as error:
-            # Of a row of several lines it is not known in which column the bad one is.
+            # If the row spans several lines, the column of the bad one is not known.
             column = None if error.before is None or self._last_line != self.line else self._column_at_end([error.before])
             raise self._error(error.code, error.problem, column=column, line=self._last_line + 1) from None
         except csv.Error as error:
@@ -173,7 +173,7 @@ class StrictPass:
         return self._error("unreadable_row", f"The row can't be read ({error}). Save the list again as CSV UTF-8.", line=begin)
 
     def _column_at_end(self, lines: Iterable[str]) -> str | None:
-        """The column that a row which begins with these lines has come to at their end."""
+        """The column in which a row that begins with these lines is at their end; None if that is not known."""
         self._row_characters = 0
         try:
             cells = next((cells for cells in self._file.reader(lines, strict=False) if not is_blank(cells)), [])
@@ -185,7 +185,7 @@ class StrictPass:
     def _error(self, code: str, problem: str, *, line: int = 0, column: str | None = None) -> InputError:
         row = self._rows + 1 if self._header else None
         in_sheet = self._above + row if row else None
-        # A text editor counts other lines than a spreadsheet where values hold line breaks.
+        # If values hold line breaks, a text editor counts lines differently from a spreadsheet.
         where = f" (In a text editor: line {line}.)" if line and line != in_sheet else ""
         return InputError(
             f"{problem}{where}", code=code, file=self._file.source.name, row=row, line=in_sheet, column=column, text_line=line
@@ -193,7 +193,7 @@ class StrictPass:
 
 
 def is_blank(cells: Sequence[str]) -> bool:
-    """Whether the csv module made this of a blank line, or of one with nothing but blanks."""
+    """Whether the csv module read these cells from an empty line, or from one of blanks only."""
     return not cells or (len(cells) == 1 and not cells[0].strip())
 
 

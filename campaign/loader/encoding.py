@@ -1,4 +1,4 @@
-"""The encoding of a text file: by its byte order mark, else UTF-8 if all of it is, else what its letters suggest."""
+"""Finds the encoding of a text file: from its byte order mark; else UTF-8 if the whole file is valid; else a guess from its letters."""
 
 import codecs
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ UTF_8: Final = "utf-8"
 _WINDOWS_1252: Final = "cp1252"
 _MARKS: Final = (
     (codecs.BOM_UTF8, UTF_8),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, because it begins with the mark of UTF-16
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
@@ -29,7 +29,7 @@ _CANDIDATES: Final = {
     "big5": "Big5",
     "cp949": "Korean (949)",
 }
-"""What spreadsheets write where they don't write UTF-8, the most usual first."""
+"""The encodings that spreadsheets write besides UTF-8, the most usual first."""
 
 _LABELS: Final = {UTF_8: "UTF-8", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16", "utf-32-le": "UTF-32", "utf-32-be": "UTF-32", **_CANDIDATES}
 _BLOCK_BYTES: Final = 1 << 20
@@ -40,7 +40,7 @@ _SAME_COHERENCE: Final = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encoding:
-    """`codec` is Python's name, `label` people's. `guessed`: the file doesn't say, and another one would decode, too."""
+    """`codec` is the name for Python, `label` for people. `guessed`: the file doesn't declare it, and others may fit too."""
 
     codec: str
     label: str
@@ -48,7 +48,7 @@ class Encoding:
 
 
 def find_encoding(path: Path) -> Encoding:
-    """The encoding of a text file. What can't be decoded in any is reported by whoever reads it, who knows the row."""
+    """The encoding of a text file. The reader reports bytes that can't be decoded, because it knows their row."""
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
     for mark, codec in _MARKS:
@@ -67,10 +67,10 @@ def find_encoding(path: Path) -> Encoding:
 
 
 def _unmarked_utf_16(head: bytes) -> str:
-    """The codec of text whose every other byte is 0, as that of Western letters is in UTF-16; empty if it is not so."""
+    """The UTF-16 codec if mostly every other byte is 0, as for Western letters in UTF-16; empty otherwise."""
     pairs = len(head) // 2
     first, second = head[: 2 * pairs : 2].count(0), head[1 : 2 * pairs : 2].count(0)
-    # No text has a NUL, so a file with others is left to whoever reports them.
+    # No text has a NUL. If other bytes are 0, the reader reports them.
     if pairs and second > pairs // 2 and not first:
         return "utf-16-le"
     return "utf-16-be" if pairs and first > pairs // 2 and not second else ""
@@ -96,7 +96,7 @@ def _blocks(path: Path) -> Iterator[bytes]:
 
 
 def _sample(path: Path) -> bytes:
-    """The first lines that are not plain ASCII: only they tell encodings apart."""
+    """The first lines that are not plain ASCII, because only these tell encodings apart."""
     lines: list[bytes] = []
     size = 0
     for block in _blocks(path):
@@ -112,7 +112,7 @@ def _sample(path: Path) -> bytes:
 
 
 def _is_damaged_utf_8(sample: bytes) -> bool:
-    """Whether most letters are good UTF-8: read as anything else, a list with one broken byte would be all wrong letters."""
+    """Whether most letters are valid UTF-8. Read in another encoding, a list with one broken byte would have only wrong letters."""
     text = sample.decode(UTF_8, "replace")
     broken = text.count("\N{REPLACEMENT CHARACTER}")
     good = sum(not character.isascii() for character in text) - broken
@@ -120,7 +120,7 @@ def _is_damaged_utf_8(sample: bytes) -> bool:
 
 
 def _likely(sample: bytes) -> list[str]:
-    """The candidates, the likeliest first. Windows-1252 stands before one that fits hardly better: it is what most lists are in."""
+    """The candidates, the likeliest first. Windows-1252 precedes one that fits hardly better, because most lists use it."""
     matches = [match for match in from_bytes(sample, cp_isolation=list(_CANDIDATES)) if match.encoding in _CANDIDATES]
     found = [match.encoding for match in matches]
     best = matches[0] if matches else None
@@ -130,6 +130,6 @@ def _likely(sample: bytes) -> list[str]:
 
 
 def _is_windows_1252(match: CharsetMatch, best: CharsetMatch) -> bool:
-    """Whether a match gives the text that Windows-1252 gives, and is as good as the best."""
+    """Whether a match decodes to the same text as Windows-1252, and is as good as the best match."""
     as_good = match.chaos <= best.chaos and match.coherence >= best.coherence - _SAME_COHERENCE
     return as_good and _WINDOWS_1252 in match.could_be_from_charset

@@ -1,4 +1,4 @@
-"""Workbooks (.xlsx, .xlsm, .xlsb, .xls, .ods): the first visible sheet that holds something, as text; unpacked in a process of its own."""
+"""Reads workbooks (.xlsx, .xlsm, .xlsb, .xls, .ods) in a child process: the first visible sheet that is not empty, as text."""
 
 import re
 import tempfile
@@ -21,7 +21,7 @@ from campaign.loader.table import Head, Limits, List
 from campaign.loader.text_cells import cell_text
 
 Row = tuple[int, list[str]]
-"""A row of a sheet: its number there, from 1, and its cells."""
+"""A row of a sheet: its number, from 1, and its cells."""
 
 _FIRST_ROWS: Final = 50
 _BLOCK_BYTES: Final = 1 << 18
@@ -33,16 +33,16 @@ _DAMAGED: Final = (CalamineError, zipfile.BadZipFile, zlib.error, OSError, Value
 
 
 def read_excel(source: Source, limits: Limits, header_row: int | None = None) -> List:
-    """A workbook, whose header is the sheet's first row that holds something, or the row `header_row`.
+    """Return the list in a workbook. Its header is the sheet's first row that is not empty, or the first from `header_row` on.
 
     Raises:
-        InputError: it is damaged, or larger than a list can be; while its rows are read also a value that can't be a cell.
+        InputError: the workbook is damaged, or exceeds the limits. While the rows are read: a value is too long for a cell.
     """
     return read_apart("xlsx", source, limits, header_row)
 
 
 def batches(order: Order) -> Batches:
-    """A workbook's head and rows, in the process that unpacks it."""
+    """Return a workbook's head and rows; called in the child process."""
     found = _sheet(order)
     sheet = next(found)
     first = list(islice(sheet.rows, _FIRST_ROWS))
@@ -64,14 +64,14 @@ def batches(order: Order) -> Batches:
 
     def below() -> Iterator[pa.RecordBatch]:
         yield from without_empty_rows(header.batches(_checked(rows, header)))
-        found.close()  # which has held the workbook open
+        found.close()  # closes the workbook
 
     return head, below()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Sheet:
-    """The sheet that is read; `others` are visible, too."""
+    """The sheet that is read. `others` are the names of the visible sheets after it."""
 
     name: str
     others: tuple[str, ...]
@@ -79,7 +79,7 @@ class _Sheet:
 
 
 def _sheet(order: Order) -> Generator[_Sheet, None, None]:
-    """The first visible sheet that holds something; the workbook stays open until the generator is closed."""
+    """Yield the first visible sheet that is not empty. The workbook stays open until the generator is closed."""
     with _calamine(order) as workbook:
         sheets = [sheet for sheet in workbook.sheets_metadata if sheet.typ is SheetTypeEnum.WorkSheet]
         visible = [sheet.name for sheet in sheets if sheet.visible is SheetVisibleEnum.Visible]
@@ -109,7 +109,7 @@ def _checked(rows: Iterator[Row], header: Header) -> Iterator[Row]:
 
 @contextmanager
 def _calamine(order: Order) -> Iterator[CalamineWorkbook]:
-    """The workbook, as Excel opens it."""
+    """Open the workbook. Raises InputError if it is damaged, protected or too large."""
     with open(order.path, "rb") as file, tempfile.TemporaryFile() as copy:  # noqa: PTH123 - a text in an order
         is_zip = file.read(len(_ZIP)) == _ZIP
         file.seek(0)
@@ -119,7 +119,7 @@ def _calamine(order: Order) -> Iterator[CalamineWorkbook]:
             with CalamineWorkbook.from_filelike(copy if is_zip else file) as workbook:
                 yield workbook
         except _DAMAGED as error:
-            # What is protected is not packed as a zip archive, as what is damaged may not be.
+            # A protected workbook is no zip archive, and a damaged one may be none.
             what = "damaged or cut off" if is_zip else "damaged, or protected by a password"
             problem = (
                 f"The workbook is {what} ({str(error) or type(error).__name__}). Open it in Excel and save it again without a password."
@@ -128,12 +128,12 @@ def _calamine(order: Order) -> Iterator[CalamineWorkbook]:
 
 
 def _copy_parts(file: IO[bytes], copy: IO[bytes], order: Order) -> None:
-    """Copy an archive so that it is what it says, and so that its error cells (#N/A), which calamine leaves out, are texts.
+    """Copy an archive so that its declared sizes are true and its error cells (#N/A), which calamine leaves out, are texts.
 
-    What its directory says of a part's size may be untrue, or nothing, where the size stands behind the part.
+    The size of a part in the archive's directory may be untrue, or missing if the size follows the part.
 
     Raises:
-        InputError: it unpacks to more than a list can be.
+        InputError: the archive unpacks to more than `workbook_bytes`.
         BadZipFile and others: it is damaged.
     """
     most = order.limits.workbook_bytes
@@ -144,7 +144,7 @@ def _copy_parts(file: IO[bytes], copy: IO[bytes], order: Order) -> None:
             raise InputError(too_much, code="too_much_to_unpack", file=order.name)
         left = most
         for part in {part.filename: part for part in parts}.values():
-            part.file_size = 2 * most  # as far as it goes, and farther than it may
+            part.file_size = 2 * most  # so that the part is read to its end, or beyond the limit
             if part.flag_bits & _SIZES_FOLLOW and not part.CRC:
                 del part.CRC
             with old.open(part) as packed, new.open(part.filename, "w", force_zip64=True) as unpacked:
@@ -157,7 +157,7 @@ def _copy_parts(file: IO[bytes], copy: IO[bytes], order: Order) -> None:
 
 
 def _blocks(part: IO[bytes]) -> Iterator[bytes]:
-    """A part's content, in blocks that end before a tag."""
+    """Yield a part's content in blocks that end before a tag."""
     rest = b""
     while block := part.read(_BLOCK_BYTES):
         block = rest + block

@@ -1,4 +1,4 @@
-"""What kind of file a list is, by its name and by its first bytes, and what to do with one that can't be read."""
+"""Detects a list's file format by its name and its first bytes, and says what to do with a file that can't be read."""
 
 import codecs
 import json
@@ -16,11 +16,11 @@ LINES: Final = "a file of JSON lines"
 
 _HEAD_BYTES: Final = 1 << 20
 _BEGINS: Final = re.compile(r'\s*(?:\{\s*["}]|\[\s*(?:[{\["\]]|(?:true|false|null|-?\d[\d.eE+-]*)\s*(?:,|\]\s*$)))')
-"""A header in brackets, `[id],[name]`, is none."""
+"""Matches the start of JSON, but not a CSV header in brackets such as `[id],[name]`."""
 
 
 def json_kind(path: Path) -> str:
-    """`DOCUMENT`, `LINES`, or empty for a text that is not JSON."""
+    """Return `DOCUMENT`, `LINES`, or an empty text if the file is not JSON."""
     with path.open("rb") as file:
         head = file.read(512)
         if not _BEGINS.match(_decoded(head)):
@@ -47,7 +47,7 @@ def _decoded(head: bytes) -> str:
 
 
 class Format(StrEnum):
-    """How a list is read. Its value is the usual ending."""
+    """A list's format. The value is its usual file name extension."""
 
     CSV = "csv"
     PARQUET = "parquet"
@@ -56,7 +56,7 @@ class Format(StrEnum):
 
     @property
     def is_spreadsheet(self) -> bool:
-        """Whether spreadsheets open it, so that a results file's cells carry the marks against formulas."""
+        """Whether spreadsheets open this format; the cells of such a results file carry the marks that escape formulas."""
         return self in {Format.CSV, Format.EXCEL}
 
 
@@ -67,7 +67,7 @@ _BY_SUFFIX: Final = {
     **dict.fromkeys((".jsonl", ".ndjson"), Format.JSONL),
 }
 LIST_SUFFIXES: Final = (*_BY_SUFFIX, *PACKED_SUFFIXES)
-"""The endings of files that a list can be in."""
+"""The file name extensions that a list can have."""
 
 _SAVE_AS: Final = "Save the list as .csv (CSV UTF-8), .xlsx or .parquet."
 _ADVICE: Final = {
@@ -130,14 +130,14 @@ _PARTS: Final = (
 
 
 def detect(source: Source) -> Format:
-    """The format to read a list as; raises InputError if it is none of them, or is not what its name says."""
+    """The format of a list. Raises InputError if it has none of the formats, or not the one that its name says."""
     if advice := _ADVICE.get(source.suffix):
         raise InputError(advice, code="wrong_kind_of_file", file=source.name)
     named = Format.CSV if source.is_stdin else _BY_SUFFIX.get(source.suffix)
     content = content_of(source)
     found = _READ_AS.get(content)
     if named is Format.JSONL and (found is Format.CSV or content == DOCUMENT):
-        # Its reader says which line is wrong.
+        # The reader of JSON lines reports which line is wrong.
         return Format.JSONL
     if found is not None and named in {None, found}:
         return found
@@ -145,7 +145,7 @@ def detect(source: Source) -> Format:
 
 
 def suffix_of(name: str, head: bytes) -> str:
-    """The ending under which a file is read that is called so and begins with these bytes: lower case, with its dot."""
+    """The extension for a file with this name and these first bytes, in lower case and with its dot."""
     own = inner_suffix(name).lower()
     known = _BY_SUFFIX.get(own)
     if known is Format.EXCEL or own in _ADVICE:
@@ -158,7 +158,7 @@ def suffix_of(name: str, head: bytes) -> str:
 
 
 def content_of(source: Source) -> str:
-    """What the file's first bytes show it to be (“a PDF document”), empty for what can only be text."""
+    """The kind of a file by its first bytes, such as “a PDF document”; empty for text."""
     with source.path.open("rb") as file:
         head = file.read(512)
     if head.startswith(_ZIP):
@@ -171,7 +171,7 @@ def content_of(source: Source) -> str:
 def _archive(source: Source) -> str:
     try:
         with zipfile.ZipFile(source.path) as archive:
-            # Some programs write the other slash.
+            # Some programs write backslashes.
             names = {name.replace("\\", "/") for name in archive.namelist()}
             if "mimetype" in names and archive.getinfo("mimetype").file_size < 200 and archive.read("mimetype").startswith(_ODS_TYPE):
                 return _OPEN_DOCUMENT

@@ -1,4 +1,4 @@
-"""What every format's module gives: a list's head, and its rows as pandas DataFrames of text, some thousand at a time."""
+"""What the readers of all formats share: the checked header, and the rows as Arrow batches of text or as pandas DataFrames."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CELL_CHARACTERS: Final = 131_072
-"""The longest value of one cell: where Python's csv module stops, too."""
+"""The longest value of a cell, in characters: the limit of Python's csv module."""
 
 ROWS_AT_ONCE: Final = 20_000
 TEXT_AT_ONCE: Final = 8 << 20
-"""A frame ends after about so many characters even if it could have more rows: long rows must not add up to gigabytes."""
+"""A batch ends after about this many characters, so that long rows don't add up to gigabytes."""
 
 TEXT: Final = pa.large_string()
 LINE: Final = "line"
-"""The last column of a batch: where each row is in the file, as a spreadsheet counts; a frame's index."""
+"""The last column of a batch, and the index of a frame: each row's line in the file, as a spreadsheet counts."""
 
 _ROWS_SEARCHED: Final = 25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """`names` are the file's, cleaned, empty where a column has none; `kept` are the positions of those that have one."""
+    """`names` are the file's column names, cleaned, empty for a column without one; `kept` are the positions of the named columns."""
 
     file: str
     names: tuple[str, ...]
@@ -39,7 +39,7 @@ class Header:
 
     @classmethod
     def check(cls, names: Sequence[str], *, file: str, limits: Limits) -> "Header":
-        """Raises InputError if there are no names, too many, or the same one twice."""
+        """Clean the names. Raises InputError if there are no names, too many, or the same one twice."""
         if len(names) > limits.columns:
             problem = f"The list has {len(names):,} columns; at most {limits.columns:,} are read. Remove those that aren't needed."
             raise InputError(problem, code="too_many_columns", file=file)
@@ -62,7 +62,7 @@ class Header:
         return tuple(self.names[position] for position in self.kept)
 
     def batch(self, arrays: Sequence[pa.Array], lines: pa.Array, *, rows_before: int) -> pa.RecordBatch:
-        """Rows of the named columns, from an array of text for each name; raises InputError if one without a name holds something."""
+        """The batch of the named columns, from one array of text a column. Raises InputError if a column without a name has a value."""
         for position, name in enumerate(self.names):
             if not name and (at := _first_seen(arrays[position])) is not None:
                 problem = f"Column {position + 1} has no name, but this row has a value in it. Name the column or empty it."
@@ -70,7 +70,7 @@ class Header:
         return pa.RecordBatch.from_arrays([*(arrays[position] for position in self.kept), lines], [*self.columns, LINE])
 
     def batches(self, rows: Iterable[tuple[int, Sequence[str]]], *, rows_before: int = 0) -> Iterator[pa.RecordBatch]:
-        """Rows, each with its line, in batches; of very long rows a batch has few."""
+        """Yield rows, each with its line, in batches; a batch of very long rows has few."""
         held: list[Sequence[str]] = []
         lines: list[int] = []
         characters = 0
@@ -93,13 +93,13 @@ class Header:
 
 
 def _first_seen(array: pa.Array) -> int | None:
-    """The position of the first value with something to see in it."""
+    """The position of the first value with a visible character."""
     filled = pc.indices_nonzero(pc.not_equal(array, "")).to_pylist()
     return next((at for at in filled if strip_unseen(array[at].as_py())), None)
 
 
 def frame_of(batch: pa.RecordBatch) -> "pd.DataFrame":
-    """A batch as a DataFrame."""
+    """A batch as a DataFrame, whose index is the line of each row."""
     import pandas as pd  # noqa: PLC0415 - the process that unpacks files does without
 
     frame: pd.DataFrame = batch.select(range(batch.num_columns - 1)).to_pandas()
@@ -110,7 +110,7 @@ def frame_of(batch: pa.RecordBatch) -> "pd.DataFrame":
 
 
 def without_empty_rows(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """The rows that hold something, in whichever format: what was emptied, or left blank between two parts of a list, is no pass."""
+    """Yield the batches without their empty rows: a row that was emptied, or left blank between two parts of a list, is no pass."""
     for batch in batches:
         empty = pa.scalar(value=True)
         for text in batch.columns[:-1]:
@@ -129,9 +129,9 @@ def rows_of(frame: "pd.DataFrame") -> list[tuple[str, ...]]:
 
 
 def guess_header(rows: Mapping[int, Sequence[str]]) -> int | None:
-    """The line that the header seems to be in, if not the first: below a title, as many exports have it.
+    """The line that the header seems to be in, often below a title; None if that is the first line, or not known.
 
-    `rows` are the first ones of a file by their lines, blank ones left out.
+    `rows` maps lines to the first rows of a file, without blank ones.
     """
     known = {loosely(name) for name in ID_NAMES}
     found = [(line, [strip_unseen(cell) for cell in cells]) for line, cells in list(rows.items())[:_ROWS_SEARCHED]]

@@ -1,7 +1,7 @@
-"""Lists that a program has in memory: DataFrames and Arrow streams, kept as a private Parquet file for as long as they are used.
+"""Lists that a program has in memory: DataFrames and Arrow streams, written to a private Parquet file while they are used.
 
-From there on a list is a Parquet file like any other: the same text, the same limits, the same errors by row and column. What the caller
-changes meanwhile changes nothing, and a stream that can be read once only can be read twice.
+From then on such a list is a Parquet file like any other: the same text, the same limits, the same errors by row and column. The caller's
+later changes have no effect, and a stream that can be read only once can be read twice.
 """
 
 import datetime as dt
@@ -27,18 +27,18 @@ _ROWS_AT_ONCE: Final = 65_536
 _MOST_BYTES: Final = 4 << 30
 _NO_CATEGORY: Final = -1
 _NUMPY_KINDS: Final = frozenset("biufmM")
-"""Types of numpy whose every value Arrow has, too: truths, numbers, times and time spans."""
+"""The kinds of numpy types whose values Arrow has too: booleans, numbers, times and durations."""
 
 
 @runtime_checkable
 class ArrowStream(Protocol):
-    """A table of any library: polars, DuckDB, pyarrow, ..."""
+    """A table of any library with Arrow's stream interface: polars, DuckDB, pyarrow, ..."""
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
 
 
 def is_given(rows: object) -> TypeGuard["pd.DataFrame | ArrowStream"]:
-    """Whether it is a list of this kind."""
+    """Whether `rows` is a list in memory; a DataFrame has Arrow's stream interface too."""
     return isinstance(rows, ArrowStream)
 
 
@@ -47,7 +47,7 @@ def given(rows: "pd.DataFrame | ArrowStream") -> Iterator[Source]:
     """The rows as a list's source, until the block ends.
 
     Raises:
-        InputError: a column can't be text, with its name and the first row that is to blame.
+        InputError: a column can't be text; with its name and the first row that causes it.
     """
     name = type(rows).__name__
     spool = Spool()
@@ -68,7 +68,7 @@ def _stream(rows: ArrowStream, name: str) -> pa.RecordBatchReader:
 
 
 def write(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch], name: str) -> None:
-    """Rows as a Parquet file; raises InputError if a column can't be in one."""
+    """Write rows to a Parquet file. Raises InputError if Parquet can't store a column."""
     schema = pa.schema([(field.name, _stored(field.type)) for field in schema])
     try:
         with pq.ParquetWriter(path, schema, compression="zstd") as writer:
@@ -80,7 +80,7 @@ def write(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch], name
 
 
 def _stored(kind: pa.DataType) -> pa.DataType:
-    """The type that a Parquet file has for values of this one."""
+    """The type in which a Parquet file stores values of this type."""
     if kinds.is_dictionary(kind):
         return _stored(kind.value_type)
     if kinds.is_string_view(kind):
@@ -93,7 +93,7 @@ def _as(kind: pa.DataType, array: pa.Array) -> pa.Array:
 
 
 def _table(frame: pd.DataFrame, name: str) -> pa.Table:
-    """A DataFrame, with the levels of its index that have a name as columns."""
+    """A DataFrame as a table; the named levels of its index become columns."""
     if isinstance(frame.columns, pd.MultiIndex):
         raise InputError("Its columns have several levels. Give each column one name.", code="column_levels", file=name)
     if named := [level for level in frame.index.names if level is not None]:
@@ -105,13 +105,13 @@ def _table(frame: pd.DataFrame, name: str) -> pa.Table:
 
 
 def _array(series: "pd.Series[Any]", column: str, name: str) -> pa.Array:
-    """A column, typed where its type says all of it; one of Python's objects as text, cell by cell."""
+    """A column with its type if Arrow has that type; else as text, cell by cell."""
     kind = series.dtype
     if isinstance(kind, pd.CategoricalDtype):
         codes = series.cat.codes.to_numpy()
         return _array(pd.Series(kind.categories), column, name).take(pa.array(codes, mask=codes == _NO_CATEGORY))
     if isinstance(kind, np.dtype) and kind.kind == "M" and (series.isna() | (series == series.dt.normalize())).all():
-        # pandas has no type for dates, and writes such a column as dates, too.
+        # pandas has no type for dates, and writes such a column as dates too.
         return pa.array(series.to_numpy().astype("datetime64[D]"), from_pandas=True)
     if _is_typed(kind):
         with _encoded(series, column, name):
@@ -124,14 +124,14 @@ def _array(series: "pd.Series[Any]", column: str, name: str) -> pa.Array:
 def _is_typed(kind: Any) -> bool:
     if isinstance(kind, np.dtype):
         return kind.kind in _NUMPY_KINDS
-    # The nullable numbers and truths of pandas are those of numpy behind a mask.
+    # The nullable numbers and booleans of pandas are numpy arrays with a mask.
     is_masked = isinstance(getattr(kind, "numpy_dtype", None), np.dtype)
     return is_masked or isinstance(kind, pd.StringDtype | pd.ArrowDtype | pd.DatetimeTZDtype)
 
 
 @contextmanager
 def _encoded(series: "pd.Series[Any]", column: str, name: str) -> Iterator[None]:
-    """Raises InputError for a text that UTF-8 does not have: half of a surrogate pair."""
+    """Raises InputError for a text that UTF-8 can't encode: half of a surrogate pair."""
     try:
         yield
     except UnicodeEncodeError as error:
@@ -140,7 +140,7 @@ def _encoded(series: "pd.Series[Any]", column: str, name: str) -> Iterator[None]
 
 
 def cell_text(value: Any, row: int, column: str, name: str) -> str:
-    """A cell of a column that may hold anything, as the text that a typed column would give."""
+    """A cell of an untyped column as text, the same text as in a typed column. Raises InputError if its type can't be text."""
     match value:
         case str():
             return value

@@ -1,4 +1,4 @@
-"""JSON lines, above all results files of that form: one object a line, each with the keys of the first."""
+"""Reads JSON lines, mostly results files: one object a line, each with the keys of the first."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -16,10 +16,11 @@ _ONE_A_LINE: Final = "JSON lines are one object a line; a JSON document is saved
 
 
 def read_jsonl(source: Source, limits: Limits, header_row: int | None = None) -> List:
-    """A file of JSON lines.
+    """Return the list in a file of JSON lines.
 
     Raises:
-        InputError: its first line is no object; while its rows are read also any other that is not, or has other keys.
+        InputError: `header_row` is given, the file has no rows, or its first line is no object. While the rows are read: a line is no
+            object, or has other keys.
     """
     if header_row is not None:
         raise InputError(
@@ -43,7 +44,7 @@ class _JsonlFile:
         return ((line, self._cells(values, names, row, line)) for row, line, values in self.objects())
 
     def objects(self) -> Iterator[tuple[int, int, dict[str, Any]]]:
-        """Each row's number, line and object; raises InputError for a line that is none."""
+        """Yield each row's number, line and object. Raises InputError for a line that is no object."""
         row = line = 0
         try:
             with self.source.path.open(encoding="utf-8-sig", newline="\n") as file:
@@ -60,7 +61,7 @@ class _JsonlFile:
 
     def _object(self, text: str, row: int, line: int) -> dict[str, Any]:
         try:
-            # Numbers stay as they are written: ids keep all their digits.
+            # Numbers stay as they are written, so that ids keep all their digits.
             found = json.loads(text, parse_int=str, parse_float=str, object_pairs_hook=partial(self._once, row, line))
         except (ValueError, RecursionError):
             advice = f"{_ONE_A_LINE}." if row == 1 else _SAVE_AGAIN

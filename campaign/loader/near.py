@@ -1,7 +1,8 @@
-"""Finds ids of a list that are near to each other, or to an excluded one, in memory that does not grow with the list.
+"""Finds ids of a list that are near to each other, or to an excluded id, in memory that does not grow with the list.
 
-Of each id two hashes of 64 bits go to a temporary file: of its pass, and of what near ids have in common (`near_key`). Of two near ids at
-least one is unusual: its key is not itself. A list without unusual ids, or whose ids are all of one style, is not compared at all.
+Each id puts two hashes of 64 bits into a temporary file: one of its pass key, and one of the key that near ids share (`near_keys`). Of two
+near ids at least one is unusual: its near key differs from its pass key. Without unusual ids, or if all ids have one style, nothing is
+compared.
 """
 
 import tempfile
@@ -35,9 +36,10 @@ _NOT_SENT: Final = frozenset({Status.INVALID, Status.SKIPPED})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NearIds:
-    """How many rows have near ids, and the first of them; of several rows of one pass, the first counts.
+    """How many rows have near ids, and the first of them. Only the first row of a pass counts.
 
-    `groups` are of `duplicates`: rows near to each other. `excluded_rows` are of `excluded`: rows near to an excluded pass.
+    `duplicates` counts rows near to each other, `groups` are the first groups of these. `excluded` counts rows near to an excluded pass,
+    `excluded_rows` are the first of these.
     """
 
     duplicates: int = 0
@@ -47,7 +49,7 @@ class NearIds:
 
 
 class NearIdFinder:
-    """Takes in the ids of a list, and those that are excluded. To be closed, or used in a `with` block."""
+    """Collects the ids of a list and the excluded ids. Close it, or use it in a `with` block."""
 
     def __init__(self) -> None:
         self._listed = _Columns(3)
@@ -56,7 +58,7 @@ class NearIdFinder:
         self._styles: set[str] = set()
 
     def watching(self, batches: Iterable[Sequence[StagedRow]]) -> Iterator[Sequence[StagedRow]]:
-        """The same batches, whose rows are taken in on their way.
+        """Yield the same batches, and add the rows that can be sent, or were.
 
         Raises:
             DiskFullError: there is no room for temporary files.
@@ -71,17 +73,17 @@ class NearIdFinder:
             yield batch
 
     def add(self, numbers: Sequence[int], pass_keys: Sequence[str]) -> None:
-        """Take in rows that can be sent, or were; raises as `watching` does."""
+        """Add rows that can be sent, or were. Raises as `watching` does."""
         if pass_keys:
             self._listed.add(array("q", numbers), *self._hashes(pass_keys))
 
     def exclude(self, pass_keys: Sequence[str]) -> None:
-        """Take in excluded passes; raises as `watching` does."""
+        """Add excluded passes. Raises as `watching` does."""
         if pass_keys:
             self._excluded.add(*self._hashes(pass_keys))
 
     def found(self, to_send: bytearray | None = None) -> NearIds:
-        """What there is among all that was taken in; with `to_send` (by a row's number) only about rows for which it is true."""
+        """The near ids among all that were added. With `to_send`, indexed by row number, only rows count for which it is true."""
         of_one_style = len(self._styles) == 1 and "" not in self._styles
         parts = list(self._compared(to_send)) if self._unusual.count and not of_one_style else []
         return NearIds(
@@ -102,7 +104,7 @@ class NearIdFinder:
         self.close()
 
     def _hashes(self, pass_keys: Sequence[str]) -> tuple["array[int]", "array[int]"]:
-        """What near ids have in common, and the passes."""
+        """The hashes of the near keys, and of the pass keys."""
         keys, style = near_keys(pass_keys)
         self._styles.add(style)
         passes = array("q", map(hash, pass_keys))
@@ -113,10 +115,10 @@ class NearIdFinder:
         return near, passes
 
     def _compared(self, to_send: bytearray | None) -> Iterator[NearIds]:
-        """The unusual ids and what is near to them, a part at a time."""
+        """Yield the near ids of the unusual ids, one part of the hashes at a time."""
         import numpy as np  # noqa: PLC0415 - few lists need it
 
-        # As many parts as a power of two, so that some bits of a hash say which it belongs to.
+        # The number of parts is a power of two, so that the low bits of a hash give its part.
         parts = 1 << max(0, (self._unusual.count - 1) // COMPARED_AT_ONCE).bit_length()
         for part in range(parts):
             (unusual,) = self._unusual.chosen(0, partial(_is_in, part, parts))
@@ -127,13 +129,13 @@ class NearIdFinder:
 
 
 def _is_in(part: int, parts: int, hashes: "Hashes") -> "Mask":
-    """Which hashes belong to one of so many parts."""
+    """Which hashes belong to this one of `parts` parts."""
     found: Mask = hashes & (parts - 1) == part
     return found
 
 
 def _is_among(part: int, parts: int, wanted: "Hashes", hashes: "Hashes") -> "Mask":
-    """Which hashes are among the wanted ones, which are of a part, and in ascending order."""
+    """Which hashes are among `wanted`, the sorted hashes of one part."""
     import numpy as np  # noqa: PLC0415 - (same)
 
     found = _is_in(part, parts, hashes)
@@ -148,7 +150,7 @@ def _near_ids(
 ) -> NearIds:
     import numpy as np  # noqa: PLC0415 - (same)
 
-    # Nearly all stand alone: what more is asked is asked of the others.
+    # Nearly all hashes occur once; only the others need more work.
     kept = ~_stands_alone(near)
     if len(excluded_near):
         kept = (kept | np.isin(near, excluded_near)) & ~np.isin(passes, excluded_passes)
@@ -174,7 +176,7 @@ def _near_ids(
 
 
 def _stands_alone(near: "Hashes") -> "Mask":
-    """Which of the hashes are there once."""
+    """Which of the hashes occur once."""
     import numpy as np  # noqa: PLC0415 - (same)
 
     order = np.argsort(near)
@@ -186,7 +188,7 @@ def _stands_alone(near: "Hashes") -> "Mask":
 
 
 class _Columns:
-    """Numbers of 64 bits in columns, on disk unless they are few; `count` is that of their lines."""
+    """Columns of 64-bit numbers, on disk unless they are few; `count` is the number of lines."""
 
     def __init__(self, width: int) -> None:
         self.count = 0
@@ -201,7 +203,7 @@ class _Columns:
         self.count += len(columns[0])
 
     def chosen(self, place: int, is_chosen: Callable[["Hashes"], "Mask"]) -> list["Hashes"]:
-        """The columns, of the lines that are chosen by what one of the columns has."""
+        """All columns, but only the lines that `is_chosen` selects by the column at `place`."""
         import numpy as np  # noqa: PLC0415 - (same)
 
         for file in self._files:
@@ -216,6 +218,6 @@ class _Columns:
 
     def close(self) -> None:
         for file in self._files:
-            # What was not written yet is not needed.
+            # Unwritten data is not needed.
             with suppress(OSError):
                 file.close()

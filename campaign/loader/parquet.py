@@ -1,4 +1,4 @@
-"""Parquet files: every column as text, nested ones as JSON, those of bytes left out; unpacked in a process of its own."""
+"""Reads Parquet files in a child process: every column as text, nested ones as JSON; columns that can't be text are left out."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,24 +18,24 @@ from campaign.loader.table import Head, Limits, List
 from campaign.loader.text_cells import converter, is_binary
 
 _ROWS_AT_ONCE: Final = 1_000
-"""Read together: of the longest cells these are 130 MB. What they come to is not known before, whatever the file says."""
+"""Rows read at once. A column of the longest cells takes 130 MB; the real size is not known before, whatever the file declares."""
 
 _OPTIONS: Final[dict[str, Any]] = {
-    "buffer_size": 1 << 18,  # else a whole column chunk is held, packed
+    "buffer_size": 1 << 18,  # otherwise a whole packed column chunk is in memory
     "pre_buffer": False,  # (same)
-    "page_checksum_verification": True,  # of pages that have one
-    "arrow_extensions_enabled": True,  # UUIDs as such, not as 16 bytes
-    "coerce_int96_timestamp_unit": "us",  # years after 2262, too
+    "page_checksum_verification": True,  # for pages that have one
+    "arrow_extensions_enabled": True,  # UUIDs as UUIDs, not as 16 bytes
+    "coerce_int96_timestamp_unit": "us",  # for years after 2262
 }
 _DAMAGED: Final = (pa.ArrowException, OSError, ValueError, KeyError, IndexError, OverflowError, RuntimeError)
-"""What pyarrow raises over a file that is not as it should be, fuzzed ones included."""
+"""What pyarrow raises for a damaged file, as fuzzing showed too."""
 
 
 def read_parquet(source: Source, limits: Limits, header_row: int | None = None) -> List:
-    """A Parquet file.
+    """Return the list in a Parquet file. A file that this process wrote is read here, any other in a child process.
 
     Raises:
-        InputError: it is damaged, or larger than a list can be; while its rows are read also a value that can't be a cell.
+        InputError: `header_row` is given, or the file is damaged or exceeds the limits. While the rows are read: a value can't be a cell.
     """
     if header_row is not None:
         raise InputError(
@@ -51,7 +51,7 @@ def read_parquet(source: Source, limits: Limits, header_row: int | None = None) 
 
 
 def batches(order: Order) -> Batches:
-    """A Parquet file's head and rows, in the process that unpacks it."""
+    """Return a Parquet file's head and rows, unpacked in this process."""
     try:
         metadata = pq.read_metadata(order.path)
         _check_sizes(metadata, order)
@@ -79,7 +79,7 @@ def _description(what: str, left_out: Sequence[str]) -> str:
 
 
 def _check_sizes(metadata: Any, order: Order) -> None:
-    """What the file says of itself; raises InputError if that is more than a list can be."""
+    """Check the sizes that the file declares. Raises InputError if one exceeds its limit."""
     limits = order.limits
     unpacked = sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
     for found, most, what, code in (
@@ -108,7 +108,7 @@ class _ParquetFile:
     schema: pa.Schema
 
     def usable(self) -> list[int]:
-        """The positions of the columns that can be text. Of those that hold bytes or nested values it is not known before they are read."""
+        """The positions of the columns that can be text. Columns of bytes or nested values have to be read to know."""
         doubtful = [place for place, field in enumerate(self.schema) if is_binary(field.type) or kinds.is_nested(field.type)]
         bad: set[int] = set()
         if doubtful:
@@ -119,7 +119,7 @@ class _ParquetFile:
         return [place for place in range(len(self.schema)) if place not in bad]
 
     def rows(self, kept: Sequence[int], header: Header) -> Iterator[pa.RecordBatch]:
-        """The rows of these columns, all of them text."""
+        """Yield the rows of these columns, as text."""
         done = 0
         left_bytes = self.order.limits.unpacked_bytes
         try:
@@ -142,7 +142,7 @@ class _ParquetFile:
             )
 
     def _read(self, columns: Sequence[int]) -> Iterator[pa.RecordBatch]:
-        """Batches of some columns, in the file's order."""
+        """Yield batches of some columns, in the file's order."""
         names = [self.schema.field(place).name for place in columns]
         whole = len(columns) == len(self.schema)
         with pq.ParquetFile(self.order.path, metadata=self.metadata, **_OPTIONS) as file:
@@ -180,9 +180,9 @@ def _is_cells(array: pa.Array) -> bool:
 
 
 def _too_long(array: pa.Array) -> int | None:
-    """The position of the longest text, if it is longer than a cell can be.
+    """The position of the longest text, if it is longer than a cell can be; None otherwise.
 
-    A dictionary is looked at as it is: of one long value a few bytes can make a million, which nobody has to unpack to see it.
+    A dictionary is checked packed: a few bytes can repeat one long value a million times, and unpacking it would take the memory.
     """
     if kinds.is_dictionary(array.type):
         at = _too_long(array.dictionary)
@@ -199,7 +199,7 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _first_bad(array: pa.Array) -> int:
-    """The position of the first value that can't be text."""
+    """The position of the first value that can't be text; 0 if each can by itself."""
     convert = converter(array.type)
     for position in range(len(array)):
         try:
@@ -210,7 +210,7 @@ def _first_bad(array: pa.Array) -> int:
 
 
 def _together(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """The same rows, in larger batches."""
+    """Yield the same rows in larger batches."""
     held: list[pa.RecordBatch] = []
     rows = size = 0
     for batch in batches:
@@ -225,7 +225,7 @@ def _together(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 
 def _unpacked_bytes(array: pa.Array) -> int:
-    """About how large an array is as text."""
+    """The approximate size of an array as text, in bytes."""
     if not kinds.is_dictionary(array.type) or not _is_text(array.type.value_type):
         return int(array.nbytes)
     return int(pc.sum(pc.take(pc.binary_length(array.dictionary), array.indices)).as_py() or 0)

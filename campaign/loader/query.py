@@ -1,7 +1,7 @@
-"""Lists from a query, which is run once: its rows are kept as a private Parquet file for as long as they are used.
+"""Lists from a query. The query runs once, and its rows are written to a private Parquet file while they are used.
 
-From there on a list is a Parquet file like any other. A query can only read: DuckDB runs one SELECT under a locked configuration,
-PostgreSQL a cursor within a transaction that is read-only.
+From then on such a list is a Parquet file like any other. A query can only read: DuckDB runs one SELECT under a locked configuration,
+PostgreSQL runs a cursor in a read-only transaction.
 """
 
 import json
@@ -28,7 +28,7 @@ _DUCKDB: Final[dict[str, Any]] = {
     "autoload_known_extensions": "false",
     "allow_community_extensions": "false",
     "allow_persistent_secrets": "false",
-    "python_enable_replacements": "false",  # else a table's name may be that of a variable here
+    "python_enable_replacements": "false",  # otherwise a table's name could refer to a Python variable of this module
     "errors_as_json": "true",
     "lock_configuration": "true",
 }
@@ -38,12 +38,13 @@ _AGAIN: Final = "Correct the query; nothing was sent."
 
 
 def read_query(query: Query, limits: Limits = DEFAULT) -> Source:
-    """The rows of a query, as a source that is removed when it is closed.
+    """Return the rows of a query as a source, whose file is removed when the source is closed.
 
     Raises:
         UsageError: the extra is not installed, or the database's URL can't be read.
-        InputError: the query is refused, or would write; the database can't be reached; a value can't be text, with its row and column.
-        StoppedError: told to stop.
+        InputError: the database refuses the query, or the query would write; the database can't be reached; a value can't be text, with
+            its row and column.
+        StoppedError: the process got a signal to stop.
     """
     fill = _fill_from_postgres if query.database else _fill_from_duckdb
     source = Source.spooled(lambda spool: fill(query, spool, limits), name=query.name, suffix=".parquet", file_bytes=limits.file_bytes)
@@ -70,7 +71,7 @@ def _fill_from_duckdb(query: Query, spool: Spool, limits: Limits) -> None:
         except duckdb.Error as error:
             _refuse_of_duckdb(error, query, before=_EXPLAIN)
         if plan.count('"Function": "READ_CSV') > query.text.lower().count("all_varchar"):
-            # From the first 20,000 rows: an id 0012 below them would be read as 12.
+            # DuckDB guesses from the first 20,000 rows: it would read an id 0012 below them as 12.
             raise InputError(
                 "DuckDB guesses the types of a CSV file's columns, and may take an id for a number and its zeros away. Write "
                 f"read_csv('…', all_varchar = true) in place of each CSV file, and cast numbers yourself. {_AGAIN}",
@@ -96,7 +97,7 @@ def _refuse_of_duckdb(error: Exception, query: Query, before: str = "") -> NoRet
         found = {"exception_message": said}
     at = None
     if "position" in found:
-        # In bytes, of the statement as it was given. One that can't be parsed was given alone.
+        # The position counts bytes of the statement as it was sent. A query that can't be parsed was sent without `before`.
         start = 0 if found.get("exception_type") == "Parser" else len(before)
         at = len(query.text.encode()[: max(int(found["position"]) - start, 0)].decode(errors="ignore"))
     raise _refused(query, found["exception_message"].partition("\n\n")[0], at) from None
@@ -125,7 +126,7 @@ def _fill_from_postgres(query: Query, spool: Spool, limits: Limits) -> None:
     with connection, _stoppable(connection.cancel, query):
         connection.read_only = True
         try:
-            # In binary format only one statement can be sent at a time.
+            # The binary format allows only one statement at a time.
             connection.execute((_DECLARE + query.text).encode(), binary=True)
             cursor = connection.execute(f"FETCH {_ROWS_AT_ONCE} FROM campaign_list".encode())
             names = [column.name for column in cursor.description or ()]
@@ -153,7 +154,7 @@ def _texts(cells: Sequence[object], done: int, column: str, query: Query) -> pa.
 
 
 def _limited(batches: Iterable[pa.RecordBatch], query: Query, limits: Limits) -> Iterator[pa.RecordBatch]:
-    """The same batches, until there are more rows than a list may have: a join without a condition would fill the disk."""
+    """Yield the same batches. Raises InputError beyond `limits.rows`, so that a join without a condition doesn't fill the disk."""
     rows = 0
     for batch in batches:
         rows += len(batch)
@@ -164,7 +165,7 @@ def _limited(batches: Iterable[pa.RecordBatch], query: Query, limits: Limits) ->
 
 @contextmanager
 def _stoppable(cancel: Callable[[], None], query: Query) -> Iterator[None]:
-    """Cancels the query when the process is told to stop."""
+    """Cancel the query when the process gets a signal to stop, and raise StoppedError."""
     exit_code, over = STOP_CODE.get(), threading.Event()
 
     def watch() -> None:
@@ -187,7 +188,7 @@ def _stoppable(cancel: Callable[[], None], query: Query) -> Iterator[None]:
 
 
 def _refused(query: Query, problem: str, at: int | None) -> InputError:
-    """That the database does not take the query; `at` is the character of the SQL that it is about."""
+    """The error for a query that the database refuses; `at` is the position of the fault in the SQL, in characters from 0."""
     words = re.sub(r"\s+", " ", problem).strip().rstrip(".!")
     if at is None:
         return InputError(f"{words}. {_AGAIN}", code="bad_query", file=query.name)

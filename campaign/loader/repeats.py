@@ -1,6 +1,6 @@
-"""Which passes are in a list more than once, found out while it is checked, so that duplicates are staged as such.
+"""Finds the passes that are in a list more than once while the list is checked, so that duplicates are staged as duplicates.
 
-To find them in the ledger afterwards, and mark them there, takes as long as to store the list.
+Finding and marking them in the ledger later would take as long as storing the list.
 """
 
 import tempfile
@@ -20,25 +20,25 @@ Hashes = np.ndarray[tuple[int], np.dtype[np.int64]]
 HELD_BYTES: Final = 16 << 20
 SORTED_AT_ONCE: Final = 2_000_000
 MOST_REPEATED: Final = 250_000
-"""Passes whose keys are remembered; where more are in a list twice, the ledger finds the duplicates."""
+"""How many repeated passes are remembered. If a list has more, the ledger finds the duplicates."""
 
 
 class Repeats:
-    """Takes a list's frames, and tells the passes that were in more than one row.
+    """Collects a list's frames, and finds the passes that are in more than one row.
 
     Args:
-        id_column: as asked for, if it was.
+        id_column: the column that holds the pass ids, if a person named it.
     """
 
     def __init__(self, id_column: str | None) -> None:
         self._id_column = id_column
         self._place: int | None = None
         self._rows = 0
-        # Eight bytes a row, on the disk where they are many.
+        # Eight bytes a row, on disk if there are many.
         self._hashes: IO[bytes] = tempfile.SpooledTemporaryFile(HELD_BYTES)  # noqa: SIM115 - closed by `close`
 
     def add(self, frame: "pd.DataFrame") -> None:
-        """Take some rows of the list."""
+        """Add some rows of the list."""
         if not self._rows:
             self._place = _id_place(tuple(frame.columns), self._id_column)
         self._rows += len(frame)
@@ -46,7 +46,7 @@ class Repeats:
             self._hashes.write(_hashes(ids_of(frame.iloc[:, self._place].array.tolist())[1]).tobytes())
 
     def found(self) -> "Repeated | None":
-        """The passes that are in more than one row; None if that is not known, or they are too many to remember."""
+        """The passes that are in more than one row; None if the id column is not known, or there are too many to remember."""
         if self._place is None:
             return None
         parts = self._rows // SORTED_AT_ONCE + 1
@@ -68,7 +68,7 @@ class Repeats:
 
 
 class Repeated:
-    """The passes that are in a list more than once, by their hashes; which of them have had a row that can be sent."""
+    """The passes that are in a list more than once, by hash; remembers which of them already have a row that can be sent."""
 
     def __init__(self, hashes: Hashes) -> None:
         self._hashes = hashes
@@ -76,11 +76,11 @@ class Repeated:
 
     @classmethod
     def nothing(cls) -> "Repeated":
-        """No pass is known to be."""
+        """No repeated passes."""
         return cls(np.empty(0, np.int64))
 
     def among(self, keys: Sequence[str]) -> list[int]:
-        """The positions of keys that may be of such a pass."""
+        """The positions of the keys that may be of a repeated pass, as two passes can share a hash."""
         if not len(self._hashes):
             return []
         hashes = _hashes(keys)
@@ -88,7 +88,7 @@ class Repeated:
         return np.flatnonzero(self._hashes[nearest] == hashes).tolist()
 
     def is_first(self, key: str) -> bool:
-        """Whether this is the first row of a pass; asked once for each row that can be sent."""
+        """Whether this is the first row of a pass. Call it once for each row that can be sent."""
         if key in self._seen:
             return False
         self._seen.add(key)
@@ -101,7 +101,7 @@ def _id_place(columns: Sequence[str], id_column: str | None) -> int | None:
     try:
         return find_id_column(columns, id_column)
     except InputError:
-        # Said where it is asked which column it is.
+        # Staging looks for the id column again, and reports the error.
         return None
 
 
@@ -110,6 +110,6 @@ def _hashes(keys: Sequence[str]) -> Hashes:
 
 
 def _twice(hashes: Hashes) -> Hashes:
-    """The hashes that are there more than once."""
+    """The hashes that occur more than once."""
     ordered = np.sort(hashes)
     return np.unique(ordered[1:][ordered[1:] == ordered[:-1]])

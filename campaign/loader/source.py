@@ -1,4 +1,4 @@
-"""The bytes of a list: found by path, or put into a private temporary file: from stdin, a pipe, a store or a packed file."""
+"""The bytes of a list: a file, or a private temporary copy of stdin, a pipe, an object in a store or a packed file's content."""
 
 import bz2
 import gzip
@@ -33,7 +33,7 @@ _MAGIC_BYTES: Final = 4
 
 
 STOP_CODE: Final[ContextVar[Callable[[], int]]] = ContextVar("STOP_CODE", default=lambda: 0)
-"""What the process is to end with, as it was told to stop; 0 while it was not. Whoever listens to signals sets it."""
+"""Returns the exit code for the signal to stop that the process got; 0 if it got none. The signal handler's owner sets it."""
 
 WRITER_SECONDS: Final = 60.0
 LOOK_SECONDS: Final = 0.2
@@ -51,12 +51,12 @@ _UNPACKERS: Final[dict[str, tuple[bytes, Callable[[BinaryIO], BinaryIO]]]] = {
     ".bz2": (b"BZh", bz2.BZ2File),  # type: ignore[dict-item]  # (same)
     ".zst": (b"\x28\xb5\x2f\xfd", _unzst),
 }
-"""How a file that begins so is unpacked, by its ending. Each holds a block at a time, whatever the file says of its size."""
+"""The first bytes of a packed file and how to unpack it, by its extension. Each holds one block at a time in memory."""
 PACKED_SUFFIXES: Final = tuple(_UNPACKERS)
 
 
 def no_room(error: OSError) -> DiskFullError:
-    """That temporary files have no room."""
+    """The error for a disk without room for temporary files."""
     return DiskFullError(
         f"There is no room for temporary files in {tempfile.gettempdir()} ({error.strerror}). Make room there, or name another folder in "
         "TMPDIR; nothing was sent."
@@ -64,7 +64,7 @@ def no_room(error: OSError) -> DiskFullError:
 
 
 class Spool:
-    """A temporary file that only its owner can read, removed when closed, forgotten or at exit."""
+    """A temporary file that only its owner can read. It is removed when it is closed, garbage-collected, or at exit."""
 
     __slots__ = ("__weakref__", "_remove", "path")
 
@@ -80,16 +80,17 @@ class Spool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A file that stays as it was when it was found.
+    """A list's file as it was when it was found; `check_unchanged` tells whether it still is.
 
     Attributes:
         name: what a person called it.
-        path: where its bytes are.
-        given: the file that was named; the same as `path` unless that is a temporary copy, or was unpacked.
-        suffix: its ending in lower case, without that of a packed file.
-        sha256: of the file's bytes as it was given, in hexadecimal.
-        stamp: its device, inode, size in bytes and time of last change in ns.
-        written_here: this process has written it, so that it is no stranger's.
+        path: the file with the bytes to read.
+        given: the file before it was unpacked; the same as `path` if it was not packed.
+        suffix: its extension in lower case, without that of a packed file.
+        sha256: of the file's bytes before unpacking, in hexadecimal.
+        stamp: device, inode, size in bytes and time of last change in ns of `path`.
+        spool: the temporary file at `path`, if it is one.
+        written_here: this process wrote the file, so its content is trusted.
     """
 
     name: str
@@ -106,8 +107,9 @@ class Source:
         """The list at a path or a URL, or on stdin (`-`).
 
         Raises:
-            UsageError: it is a URL that can't be used.
-            InputError: there is nothing to read, it may not be read, it is empty or damaged, or it has more than `file_bytes`.
+            UsageError: the URL can't be used.
+            InputError: there is no such file, it may not be read, it is empty or damaged, or it has more than `file_bytes` bytes.
+            StoppedError: the process got a signal to stop while it read a pipe.
         """
         if str(given) == STDIN:
             stream = _stdin()
@@ -148,7 +150,7 @@ class Source:
         return self.stamp[2]
 
     def check_unchanged(self) -> None:
-        """Raises InputError if the file is not the one that was found."""
+        """Raises InputError if the file has changed since it was found."""
         try:
             same = _stamp(self.path) == self.stamp
         except OSError:
@@ -167,7 +169,7 @@ class Source:
 
     @classmethod
     def spooled(cls, fill: Callable[[Spool], None], *, name: str, suffix: str, file_bytes: int, packed: Self | None = None) -> Self:
-        """The source that `fill` puts into a temporary file, removed when it is closed; `packed` is what it is unpacked from."""
+        """The source that `fill` writes into a temporary file, which is removed on close; `packed` is the source it is unpacked from."""
         spool = Spool()
         try:
             fill(spool)
@@ -214,13 +216,13 @@ class Source:
 
 
 def inner_suffix(name: str) -> str:
-    """A file's ending, without that of a packed one: `.csv` of `list.csv.gz`."""
+    """A file's extension, without that of a packed file: `.csv` of `list.csv.gz`."""
     path = PurePath(name)
     return PurePath(path.stem).suffix if path.suffix.lower() in _UNPACKERS else path.suffix
 
 
 class _Unpacked:
-    """Reads what is inside a packed file."""
+    """Reads the content of a packed file. Raises InputError if it is damaged."""
 
     def __init__(self, stream: BinaryIO, name: str) -> None:
         self._stream = stream
@@ -236,9 +238,9 @@ class _Unpacked:
 
 
 class _Pipe:
-    """Reads a pipe as long as its writers take, and looks meanwhile whether the command was stopped.
+    """Reads a pipe until its writers close it, and checks meanwhile whether the process got a signal to stop.
 
-    A named pipe (`has_writer` is false) may be opened before anything writes into it.
+    A named pipe (`has_writer` is false) may be opened before it has a writer; it must get one within `WRITER_SECONDS`.
     """
 
     def __init__(self, descriptor: int, name: str, *, has_writer: bool) -> None:
@@ -275,12 +277,12 @@ def _open_at_once(path: str, flags: int) -> int:
 def _stdin() -> BinaryIO | _Pipe:
     try:
         return sys.stdin.buffer if sys.platform == "win32" else _Pipe(sys.stdin.buffer.fileno(), _STDIN_NAME, has_writer=True)
-    except OSError:  # it was replaced by what is no file
+    except OSError:  # a program replaced stdin by an object that is no file
         return sys.stdin.buffer
 
 
 def _copy(stream: BinaryIO | _Unpacked | _Pipe, spool: Spool, most_bytes: int) -> None:
-    """Copy a stream, and no more of it than shows that it is too long."""
+    """Copy a stream, but at most one byte more than `most_bytes`, which shows that it is too long."""
     left = most_bytes
     with spool.path.open("wb") as file:
         while left >= 0 and (block := stream.read(min(_BLOCK_BYTES, left + 1))):
@@ -294,7 +296,7 @@ def _stamp(path: Path) -> tuple[int, int, int, int]:
 
 
 def _missing(path: Path, name: str) -> InputError:
-    """That there is no such file, with what may have been meant."""
+    """The error for a missing file, with files of a similar name."""
     try:
         names = [entry.name for entry in islice(path.parent.iterdir(), _NAMES_COMPARED)]
     except OSError:

@@ -1,4 +1,4 @@
-"""From frames to staged rows: every row of the list becomes pending, invalid, a duplicate or (a results file's) what it already was."""
+"""Makes staged rows from frames: each row is pending, invalid or a duplicate; a row of a results file keeps its outcome."""
 
 import hashlib
 import math
@@ -28,30 +28,30 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _MAY_BE_SENT: Final = frozenset({Status.PENDING, Status.FAILED, Status.UNKNOWN})
-"""So that the row has to be one that can be; what is known of its attempts is kept."""
+"""A row with one of these statuses must have a valid id and message. If it is invalid, it keeps what is known of its attempts."""
 
 _DUPLICATE: Final = Outcome(status=Status.SKIPPED, reason=Skip.DUPLICATE)
 _ESCAPED: Final = np.isin(np.arange(256), [*range(0x20), ord('"'), ord("\\")])
-"""Whether JSON can't have a byte of a text as it is."""
+"""Whether JSON has to escape a byte of a text, by byte."""
 
 
 def _never_tried(outcome: Outcome) -> bool:
-    """Whether a row could not be sent, and nothing tells of an attempt: an invalid one may have been another thing before."""
+    """Whether a row is invalid without a trace of an attempt. An invalid row may have had another status before."""
     traces = (outcome.attempts, outcome.sent_at, outcome.settled_at, outcome.http_status, outcome.notification_status)
     return outcome.status is Status.INVALID and not any(traces)
 
 
 @dataclass(slots=True)
 class Stager:
-    """Makes staged rows, and the hash of the list's own values by which the same list is known again in another file.
+    """Makes staged rows, and hashes the list's values, so that the same list is recognised in another file.
 
     Args:
-        layout: which columns mean what.
-        messages: where the texts come from; None takes a results file's own.
-        zones_must_be_known: a row whose time zone is none is invalid, as nobody says which else to take.
-        lines: of the list's rows, for errors.
-        repeated: tells the passes that are in the list more than once, of which all rows but the first that can be sent are duplicates;
-            None leaves them for the ledger to find.
+        layout: what each column means.
+        messages: where the texts come from; None keeps those of a results file.
+        zones_must_be_known: a row with an unknown time zone is invalid, because the run has no other one for it.
+        lines: the lines of the list's rows, for errors.
+        repeated: the passes that are in the list more than once. Their rows after the first that can be sent are duplicates. None leaves
+            the search to the ledger.
     """
 
     layout: Layout
@@ -76,7 +76,7 @@ class Stager:
             first += len(frame)
 
     def _of_results(self, first: int, frame: "pd.DataFrame") -> list[StagedRow]:
-        """Rows that may have been sent."""
+        """Rows that may have been sent before."""
         rows = list(map(self.layout.cells, rows_of(frame)))
         self._hash.update(b"".join(["\x1f".join(cells).encode() + b"\x1e" for cells in rows]))
         clean = unescape_formula if self.layout.neutralised else str
@@ -85,7 +85,7 @@ class Stager:
         return [self._row(number, cells, before) for number, (cells, before) in enumerate(zip(rows, befores, strict=True), first)]
 
     def _of_list(self, messages: Messages, first: int, frame: "pd.DataFrame") -> StagedBatch:
-        """Rows that were never sent: plain ones at once, each of the others by itself."""
+        """Rows that were never sent: plain rows by column, the others one by one."""
         columns = Columns(frame)
         ids = columns[self.layout.id_place]
         odd, keys = ids_of(ids)
@@ -136,7 +136,7 @@ class Stager:
         outcome = read_outcome(before) if before else UNSENT
         text = before.get("delivery_message", "")
         if outcome is not UNSENT and _never_tried(outcome) and (text or self.messages is not None):
-            # What was wrong with it may have been corrected since.
+            # A person may have corrected the row since.
             outcome = UNSENT
         if self.messages is not None and (not text or outcome.status is Status.PENDING):
             rendered = rendered or self._render(self.messages, number, cells)
@@ -154,12 +154,12 @@ class Stager:
         return StagedRow(row=number, pass_id=pass_id, pass_key=pass_key(pass_id), message=text, cells=cells, outcome=outcome, zone=zone)
 
     def _zones(self, columns: Columns) -> Sequence[str | None] | None:
-        """Each row's time zone, as `_zone`; None if the list has none."""
+        """Each row's time zone, as `_zone` returns it; None if the list has no column of time zones."""
         place = self.layout.zone_place
         return None if place is None else list(map(self._zone, columns[place]))
 
     def _zone(self, named: str) -> str | None:
-        """A row's time zone, empty for the run's own; None if it is none and has to be one."""
+        """A row's time zone, empty for the run's time zone; None if it is unknown and `zones_must_be_known`."""
         name = named.strip()
         if not name or name in known_zones():
             return name
@@ -176,10 +176,10 @@ class Stager:
 
 
 def _add_content(digest: "hashlib._Hash", frame: "pd.DataFrame") -> None:
-    """Add rows to the hash, each cell but the last with one sign behind it and each row with another."""
+    """Add rows to the hash, with one separator between cells and another after each row."""
     between, after, nothing = _texts("\x1f", "\x1e", "")
     rows = pc.binary_join_element_wise(pc.binary_join_element_wise(*_arrays(frame), between), nothing, after)
-    # The texts of an array lie one behind the other.
+    # The texts of an array are contiguous in its third buffer.
     digest.update(rows.buffers()[2])
 
 
@@ -211,14 +211,14 @@ _NOT_ARRIVED: Final = frozenset({Status.PENDING, Status.FAILED, Status.NOT_DELIV
 _SHOWN_BY_A_PHONE: Final = "delivered"
 _MOST_ATTEMPTS: Final = 1_000_000
 _LAST_SECOND: Final = 253_402_300_799.0
-"""Of the year 9999."""
+"""The last second of the year 9999, since the epoch."""
 
 
 def read_outcome(delivery: Mapping[str, str]) -> Outcome:
-    """The outcome that a row's `delivery_` cells describe; details that can't be read are left out.
+    """The outcome that a row's `delivery_` cells describe, without details that can't be read.
 
-    A row without a status is pending if nothing else in it tells of an attempt: someone has added it. `sending` means that the run never
-    learnt how it ended.
+    A row without a status and without a trace of an attempt is pending, because a person added it. `sending` becomes `unknown`, because
+    the run ended before it knew the outcome. A status that can't be read becomes `unknown` too.
     """
     status = _status(delivery)
     if status is Status.PENDING:
@@ -242,20 +242,20 @@ def _text(delivery: Mapping[str, str], name: str) -> str:
 
 
 def _status(delivery: Mapping[str, str]) -> Status | None:
-    """The status, None if it can't be told."""
+    """The status, or None if it can't be read."""
     word = re.sub(r"[\s-]+", "_", strip_unseen(_text(delivery, "status")).casefold())
     if not word:
         tried = _attempts(_text(delivery, "attempts")) > 0 or any(strip_unseen(_text(delivery, name)) for name in _TRACES)
         return None if tried else Status.PENDING
     status = _STATUSES.get(word)
-    # Sorting one column of a sheet alone gives rows the statuses of others.
+    # If a person sorts only one column of a sheet, rows get the statuses of other rows.
     if status in _NOT_ARRIVED and _text(delivery, "notification_status").strip().casefold() == _SHOWN_BY_A_PHONE:
         return None
     return status
 
 
 def _number(text: str) -> float | None:
-    """A number, with a decimal comma, too, as some spreadsheets save it."""
+    """A finite number from 0, also with a decimal comma, as some spreadsheets save it; None if the text is none."""
     try:
         number = float(text.replace(",", "."))
     except ValueError:

@@ -1,4 +1,4 @@
-"""From what a person named to a list that can be read: `open_table` checks it from start to end, `Table.frames` then reads it."""
+"""Opens the list that a person named: `open_table` checks it from start to end, then `Table.frames` reads it."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How large a list may be. All are far above any real one: they keep a damaged or hostile file from taking the machine's memory.
+    """How large a list may be. All limits are far above any real list; they keep a damaged or hostile file from exhausting the memory.
 
-    `unpacked_bytes` and `workbook_bytes` are what a Parquet file or a workbook may unpack to. `child_bytes` and `child_seconds` are what
-    the process that unpacks it may take.
+    `unpacked_bytes` and `workbook_bytes` limit the unpacked size of a Parquet file and of a workbook. `child_bytes` and `child_seconds`
+    limit the memory and processor time of the child process that unpacks them.
     """
 
     file_bytes: int = 4 << 30
@@ -39,8 +39,9 @@ class Limits:
 class Head:
     """What is known of a list before its rows are read; `description` is for people.
 
-    `encoding`, whether it was `guessed`, and `separator` (empty for one column) are a CSV file's, `sheet` a workbook's. `left_out` are
-    columns that can't be text. `header_guess` is the line that the header seems to be in, if another.
+    A CSV file has an `encoding`, which may be `guessed`, and a `separator`, which is empty for one column. A workbook has a `sheet`.
+    `left_out` are the columns of a Parquet file that can't be text. `header_guess` is the line that the header seems to be in, if it
+    differs from the first.
     """
 
     columns: tuple[str, ...]
@@ -54,20 +55,20 @@ class Head:
 
 
 List = tuple[Head, "Iterator[pa.RecordBatch]"]
-"""A list's head and its rows: the columns are the head's, and the line in the file of each row."""
+"""A list's head and its rows; each batch has the head's columns, then each row's line in the file."""
 
 
 DEFAULT: Final = Limits()
 HELD_BYTES: Final = 8 << 20
-"""Of a list that takes no more than this the text is kept in memory, else in a temporary file."""
+"""A list of up to this size stays in memory; a larger one is kept in a temporary file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """A list whose whole structure has been checked. Use it in a `with` block: what was kept of it is removed at its end.
+    """A list whose whole structure has been checked. Use it in a `with` block, which removes temporary files at its end.
 
-    `rows` counts data rows, without the header; `lines` says which line of the sheet, or of a file of JSON lines, each of them is on;
-    `progress` is called with the number of rows that were taken.
+    `rows` counts data rows, without the header. `lines` maps each row to its line in the sheet or the file of JSON lines. `progress` is
+    called with the number of rows that `frames` has yielded.
     """
 
     source: Source = field(repr=False)
@@ -80,7 +81,7 @@ class Table:
 
     @property
     def name(self) -> str:
-        """What to call the list in messages: the path as it was given, or “stdin”."""
+        """The list's name in messages: the path as it was given, or “stdin”."""
         return self.source.name
 
     @property
@@ -88,10 +89,10 @@ class Table:
         return self.head.columns
 
     def frames(self) -> "Iterator[pd.DataFrame]":
-        """The data rows, in order, some thousand at a time, as they were when they were checked.
+        """Yield the data rows in order, as they were when they were checked, in frames of some thousand rows.
 
         Raises:
-            InputError: the file is no longer the one that was checked.
+            InputError: the file has changed since it was checked.
         """
         from campaign.loader.frames import frame_of  # noqa: PLC0415 - pandas takes a while to import
 
@@ -120,22 +121,23 @@ def open_table(
     limits: Limits = DEFAULT,
     each: "Callable[[pd.DataFrame], None]" = lambda _: None,
 ) -> Table:
-    """Read a list from start to end, so that nothing is begun with one that can't be finished.
+    """Read a list from start to end, so that no run begins with a list that it can't finish.
 
     Args:
-        given: a file, or the URL of one; a pipe, or `-` for CSV on stdin; or one that is found already.
-        header_row: the line of the header in a CSV file or a sheet; None is the first that holds something. Whether it really holds names
-            can't be known.
+        given: a path, a URL, `-` for CSV on stdin, or a source.
+        header_row: the line of the header in a CSV file or a sheet; None takes the first line that is not empty. Whether that line really
+            holds names can't be known.
         limits: how large a list may be.
-        each: takes each frame that was found good.
+        each: is called with each frame, once it has been checked.
 
     Returns:
-        The table; close it (or use `with`) to remove what was copied from stdin or a store.
+        The table. Close it, or use `with`, to remove temporary files.
 
     Raises:
-        UsageError: it is a URL that can't be used.
-        InputError: the file can't be used, with the file, row and column, and what to do; where its header seems to be in another line,
-            also with that.
+        UsageError: the URL can't be used.
+        InputError: the list can't be used; with the file, row and column, what to do, and the line that the header seems to be in, if it
+            differs from the first.
+        DiskFullError: there is no room for temporary files.
     """
     source = given if isinstance(given, Source) else Source.find(given, file_bytes=limits.file_bytes)
     try:
@@ -180,7 +182,7 @@ def _reader(found: Format) -> Callable[[Source, Limits, int | None], List]:
 
 
 class Text:
-    """The rows of a list as they were read, once: in memory, or if they are many in a temporary file. `rows` counts them."""
+    """The checked rows of a list, in memory or, if they take more than `HELD_BYTES`, in a temporary file. `rows` counts them."""
 
     def __init__(self) -> None:
         self.rows = 0
@@ -190,7 +192,7 @@ class Text:
         self._writer: pa.ipc.RecordBatchStreamWriter | None = None
 
     def add(self, batch: "pa.RecordBatch") -> None:
-        """Keep some rows; raises DiskFullError if there is no room for them."""
+        """Store some rows. Raises DiskFullError if there is no room for them."""
         import pyarrow as pa  # noqa: PLC0415 - it takes a while to import
 
         self.rows += len(batch)
@@ -210,7 +212,7 @@ class Text:
         self._held.clear()
 
     def finish(self) -> None:
-        """Nothing more is added; raises as `add` does."""
+        """Complete the file after the last `add`. Raises as `add` does."""
         if self._writer is not None:
             try:
                 self._writer.close()
@@ -234,7 +236,7 @@ class Text:
 def _checked(
     batches: "Iterator[pa.RecordBatch]", text: Text, source: Source, limits: Limits, each: "Callable[[pd.DataFrame], None]"
 ) -> SheetLines:
-    """Put the rows into `text`; where they are in the sheet."""
+    """Store the rows in `text`, and return their lines in the sheet. Raises InputError for no rows, or more than `limits.rows`."""
     from campaign.loader.frames import frame_of  # noqa: PLC0415 - pandas takes a while to import
 
     first_line = 0

@@ -1,4 +1,4 @@
-"""Values of every type as the text of a cell: of a workbook's cells, and of Arrow's columns."""
+"""Converts values of every type to the text of a cell: values of a workbook's cells and of Arrow columns."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -10,21 +10,21 @@ import pyarrow.types as kinds
 
 TEXT: Final = pa.large_string()
 Converter = Callable[[pa.Array], pa.Array]
-"""From an array to its cells, as `TEXT`. Raises ValueError, OverflowError or an ArrowException for a value that can't be text."""
+"""Converts an array to its cells, as `TEXT`. Raises ValueError, OverflowError or an ArrowException for a value that can't be text."""
 
 Value = str | float | bool | dt.date | dt.time | dt.timedelta
-"""What a workbook's cell holds; an int can stand for a float, and a datetime is a date."""
+"""The value of a workbook's cell. In Python's types an int counts as a float, and a datetime is a date."""
 
 _DIGITS_LOST: Final = 1e15
-"""From here on neither a spreadsheet nor a float column can be trusted to have every digit of an id."""
+"""From this number on, a spreadsheet or a float column may have lost digits of an id."""
 
 
 def number_text(value: float, *, digits: str) -> str:
-    """A float as text: whole ones without a fraction, but in E-notation once digits may be lost, so that it is seen that they are.
+    """A float as text. A whole number has no fraction, but E-notation if digits may be lost, so that the loss is visible.
 
     Args:
-        value: NaN is an empty cell.
-        digits: the text to use for a number that is not whole.
+        value: the number; NaN becomes an empty cell.
+        digits: the text for a number that is not whole.
     """
     if value != value:  # noqa: PLR0124 - only NaN differs from itself
         return ""
@@ -37,7 +37,7 @@ def number_text(value: float, *, digits: str) -> str:
 
 
 def cell_text(value: Value) -> str:
-    """A workbook's cell as text: numbers, truths and errors as Excel writes them into a CSV file, dates and times in ISO 8601."""
+    """A workbook's cell as text: numbers and booleans as Excel writes them into a CSV file, dates and times in ISO 8601."""
     match value:
         case str():
             return value
@@ -56,7 +56,7 @@ def cell_text(value: Value) -> str:
 
 
 def _duration(value: dt.timedelta) -> str:
-    """Hours, minutes and seconds, as Excel's own format for durations has them: 30:00:00."""
+    """Hours, minutes and seconds in Excel's format for durations, such as 30:00:00."""
     sign = "-" if value < dt.timedelta() else ""
     seconds, rest = divmod(abs(value), dt.timedelta(seconds=1))
     fraction = f".{rest.microseconds:06}".rstrip("0") if rest else ""
@@ -64,12 +64,12 @@ def _duration(value: dt.timedelta) -> str:
 
 
 def is_binary(kind: pa.DataType) -> bool:
-    """Whether a column holds bytes, which are text only if they happen to be UTF-8."""
+    """Whether a column holds bytes, which can be text only if they are valid UTF-8."""
     return any(test(kind) for test in (kinds.is_binary, kinds.is_large_binary, kinds.is_binary_view, kinds.is_fixed_size_binary))
 
 
 def converter(kind: pa.DataType) -> Converter:
-    """How to make text of a column of this type; what is nested becomes JSON."""
+    """The converter to text for a column of this type. Nested values become JSON."""
     if isinstance(kind, pa.BaseExtensionType):
         return _each(str) if isinstance(kind, pa.UuidType) else _within(kind.storage_type, lambda array: array.storage)
     if kinds.is_dictionary(kind):
@@ -83,7 +83,7 @@ def _within(kind: pa.DataType, unwrap: Callable[[pa.Array], pa.Array]) -> Conver
 
 
 def _text(array: pa.Array) -> pa.Array:
-    """By Arrow's own cast: exact for integers, and for bytes only if they are UTF-8."""
+    """Convert with Arrow's cast: exact for integers, and possible for bytes only if they are UTF-8."""
     text = array.cast(TEXT)
     return text.fill_null("") if text.null_count else text
 
@@ -105,7 +105,7 @@ def _each(text: Callable[[Any], str], *, cast_to: pa.DataType | None = None) -> 
 
 
 def _short_floats(array: pa.Array) -> pa.Array:
-    """Floats of 16 and 32 bits, with no more digits than tell them apart: 0.1, not 0.10000000149011612."""
+    """Floats of 16 and 32 bits, with the fewest digits that identify them: 0.1, not 0.10000000149011612."""
     numbers = array.to_numpy(zero_copy_only=False)
     return pa.array([number_text(float(number), digits=str(number)) for number in numbers], TEXT)
 
@@ -116,13 +116,13 @@ def _dates(array: pa.Array) -> pa.Array:
 
 def _times(array: pa.Array) -> pa.Array:
     if array.type.tz:
-        # As they are in their zone, with the offset: 2026-07-02T18:00:00+02:00; to the microsecond.
+        # Local time with the offset of the column's zone, to the microsecond: 2026-07-02T18:00:00+02:00.
         return _each(lambda value: str(value.isoformat()), cast_to=pa.timestamp("us", array.type.tz))(array)
     return pa.array([text.rstrip("0").rstrip(".") if "." in text else text for text in _iso(array)], TEXT)
 
 
 def _iso(array: pa.Array) -> list[str]:
-    """ISO 8601, for any year, which Python's own dates can't hold."""
+    """Times in ISO 8601, also for years that Python's dates can't hold."""
     import numpy as np  # noqa: PLC0415 - few lists have times
 
     texts: list[str] = np.datetime_as_string(array.to_numpy(zero_copy_only=False)).tolist()
@@ -135,12 +135,12 @@ def _json(array: pa.Array) -> pa.Array:
 
 
 def json_text(value: object) -> str:
-    """A nested value as the text of one cell."""
+    """A nested value as JSON, the text of one cell."""
     return orjson.dumps(value, _plain, orjson.OPT_NON_STR_KEYS).decode()
 
 
 def _plain(value: object) -> str:
-    """A value that JSON has no form for, inside a nested one."""
+    """A text for a value inside a nested one that JSON has no form for."""
     if isinstance(value, bytes):
         try:
             return value.decode()

@@ -1,7 +1,7 @@
 """The messages of a list: one text per row, from `--message`, `--template`, a `message` column, or a `template` column.
 
-Templates are written by people who are not trusted with a program. `syntax` parses one and rewrites it for minijinja, so that every
-operation is a function of `functions`, bounded before it runs; `template` runs it, with a budget for each row.
+Templates are untrusted. `translate` parses one and rewrites it for minijinja, so that every operation is a function of `functions`, whose
+cost is bounded before it runs. `template` runs it with a budget for each row.
 """
 
 from campaign.loader.messages.resolve import plan_messages

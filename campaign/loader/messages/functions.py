@@ -1,8 +1,8 @@
 """The filters, tests, methods and operators of a template, as functions on texts, numbers and flat lists.
 
-They are Jinja2's, except that `default` also takes the place of an empty field, that `int` and `float` refuse what is no number instead of
-making it 0, and that what has no place in a short plain text is left out. minijinja itself only decides which of them run: it has neither
-texts that can't be compared with numbers nor a bound on the size of a text.
+They are Jinja2's, with three differences: `default` also replaces an empty field; `int` and `float` refuse a text that is no number instead
+of returning 0; and what a short plain text doesn't need is missing. minijinja only decides which of them run, because it compares texts
+with numbers and doesn't limit the size of a text.
 """
 
 import operator
@@ -25,14 +25,14 @@ _PLAIN: Final = frozenset({str, int, bool})
 
 
 class TooMuchError(Exception):
-    """A template that asks for more than any message needs. `line` is added where it is known."""
+    """A template needs more work or memory than any message should. `line` is set once it is known."""
 
     line = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """Where an empty value comes from: a column; a variable that no column goes by (`column` is None); or a part that something lacks."""
+    """Where an empty value comes from: a column, a variable without a column (`column` is None), or a missing part (`lacks` says which)."""
 
     name: str
     column: str | None = None
@@ -58,7 +58,7 @@ class _EmptyFloat(Empty, float):
 
 
 class Boxed:
-    """A value inside a template that minijinja would turn into another: an empty one into a text, 1.0 into 1."""
+    """Wraps a value that minijinja would change: it would turn an empty value into a text, and 1.0 into 1."""
 
     __slots__ = ("value",)
 
@@ -69,14 +69,14 @@ class Boxed:
         return bool(self.value)
 
     def __str__(self) -> str:
-        """What minijinja prints. It ignores errors here, so an empty field is only taken note of."""
+        """The text that minijinja prints. It ignores errors here, so an empty field is only recorded."""
         if isinstance(self.value, Empty):
             BUDGET.printed = BUDGET.printed or self.value.field
         return str(self.value)
 
 
 def marked(value: object, field: Field | None) -> object:
-    """The value with the empty field it was computed from; truth values stay as they are: they were only tested."""
+    """The value, marked with the empty field that it was computed from. Booleans stay unmarked, because they only test a value."""
     made: _EmptyText | _EmptyInt | _EmptyFloat
     if field is None or isinstance(value, bool):
         return value
@@ -96,12 +96,12 @@ def marked(value: object, field: Field | None) -> object:
 
 
 def field_of(*values: object) -> Field | None:
-    """The empty field that the first of the marked values comes from."""
+    """The empty field of the first marked value; None if no value is marked."""
     return next((value.field for value in values if isinstance(value, Empty)), None)
 
 
 def boxed(value: object) -> object:
-    """A value for minijinja."""
+    """A value as minijinja gets it: empty values and floats in a `Boxed`."""
     if type(value) in _PLAIN:
         return value
     match value:
@@ -116,7 +116,7 @@ def boxed(value: object) -> object:
 
 
 def unboxed(value: object) -> object:
-    """A value from minijinja."""
+    """A value from minijinja, without any `Boxed`."""
     if type(value) in _PLAIN:
         return value
     match value:
@@ -131,12 +131,12 @@ def unboxed(value: object) -> object:
 
 
 def is_blank(value: object) -> bool:
-    """Whether `default` takes the place of a value. None is also what a variable is that was never set."""
+    """Whether `default` replaces a value. A variable that was never set is None."""
     return value is None or isinstance(value, Empty) or (isinstance(value, str) and is_empty(value))
 
 
 class Budget(threading.local):
-    """The work that is left for the row that this thread renders, and the empty field that was printed, if one was."""
+    """The remaining work units for the row that this thread renders, and the first empty field that was printed."""
 
     units = 0
     left = 0
@@ -162,18 +162,18 @@ BUDGET: Final = Budget()
 
 
 def check_size(characters: int) -> None:
-    """Raises TooMuchError for a text that is about to be made."""
+    """Raises TooMuchError if a text or list of this size, which is about to be made, exceeds `MAX_TEXT`."""
     if characters > MAX_TEXT:
         raise TooMuchError(f"It makes a text or a list of {characters:,} characters.")
 
 
 def measure(value: object, depth: int = 0) -> int:
-    """What a value weighs in characters and items.
+    """The size of a value in characters and items.
 
     Raises:
-        TooMuchError: it is larger than any message needs.
-        OverflowError: a number of more than 18 digits.
-        TypeError: it is nothing that a template may work on, or nested so deeply that comparing it could take for ever.
+        TooMuchError: the value is larger than any message needs.
+        OverflowError: a number has more than 18 digits.
+        TypeError: a template may not use a value of this type, or the value is nested so deeply that comparing it could take for ever.
     """
     weight = 1
     match value:
@@ -197,7 +197,7 @@ def measure(value: object, depth: int = 0) -> int:
 
 
 def as_text(value: object) -> str:
-    """A single value as the message would show it."""
+    """A text or number as the message shows it. Raises TypeError for any other value."""
     if isinstance(value, str | int | float):
         return value if isinstance(value, str) else str(value)
     raise TypeError(f"{_named(value)} is not a text")
@@ -225,13 +225,13 @@ Function = Callable[..., object]
 
 MAX_RANGE: Final = 10_000
 _STEP: Final = 5
-"""What an operation costs besides the size of what it works on and makes: about as long as five characters take."""
+"""The fixed cost of an operation, besides the size of its arguments and its result: about the time of five characters."""
 _MAX_PRECISION: Final = 10
 _ABSENT: Final = object()
 
 
 class FailedError(Exception):
-    """A row's values don't suit an operation of its template."""
+    """An operation of the template can't use a row's values."""
 
     def __init__(self, line: int, problem: str) -> None:
         super().__init__(problem)
@@ -240,7 +240,7 @@ class FailedError(Exception):
 
 
 class MissingFieldError(Exception):
-    """An empty value is about to be printed."""
+    """The template prints an empty value."""
 
     def __init__(self, field: Field) -> None:
         super().__init__(field.name)
@@ -347,7 +347,7 @@ def _without_case(value: object) -> object:
 
 def in_order(value: object, reverse: object = False, case_sensitive: object = False) -> list[object]:  # noqa: FBT002 - (same)
     by = (lambda item: item) if case_sensitive else _without_case
-    # Items that can't be compared raise TypeError, which is the row's error.
+    # Items that can't be compared raise TypeError, which makes the row invalid.
     return sorted(as_items(value), key=by, reverse=bool(reverse))  # type: ignore[arg-type]  # (same)
 
 
@@ -383,19 +383,19 @@ def mapped(value: object, name: str, *args: object) -> list[object]:
     results = []
     for item in as_items(value):
         result = function(item, *args)
-        # Each is paid for before the next: many of them would be large together.
+        # The budget pays for each result before the next, because many results together could be large.
         BUDGET.spend(_STEP + measure(result))
         results.append(result if absorbs else marked(result, field_of(item, *args)))
     return results
 
 
 _CONVERSION: Final = re.compile(r"%(?:%|[-+ #0]*\d{0,2}(?:\.\d{1,2})?[sdifeg])")
-# No "c", which makes half characters of numbers.
+# No "c", which can turn a number into half a character.
 _REPLACEMENT: Final = re.compile(r"\{\{|\}\}|\{\w*(?::(?:[^{}\dc]|(?<!\d)\d{1,2}(?!\d))*)?\}")
 
 
 def percent(value: object, *values: object) -> str:
-    """`template % values`, where no conversion makes a text much longer than what goes in."""
+    """`template % values`, with only such conversions as make a text little longer than the values."""
     template = as_text(value)
     if "%" in _CONVERSION.sub("", template):
         raise ValueError("A format may have only %s, %d, %i, %f, %e, %g and %%, without names, and with a width of at most 99")
@@ -404,7 +404,7 @@ def percent(value: object, *values: object) -> str:
 
 
 def braces(value: object, /, *values: object, **named: object) -> str:
-    """`template.format(*values, **named)`, where no field can look into a value."""
+    """`template.format(*values, **named)`, without fields that access attributes or items of a value."""
     template = _receiver(value, "format")
     if set("{}") & set(_REPLACEMENT.sub("", template)):
         raise ValueError("A format may have only {}, {0} and {name}, each with what follows a colon, and with a width of at most 99")
@@ -500,7 +500,7 @@ def _get(value: object, key: object, default: object = None) -> object:
     return value.get(key, default)
 
 
-# None of these makes a text longer than a few times what it is given.
+# The result of each of these is at most a few times as long as its arguments.
 _LINEAR: Final = (
     "capitalize casefold count endswith find isalnum isalpha isascii isdecimal isdigit islower isnumeric isspace istitle isupper lower "
     "lstrip partition removeprefix removesuffix rfind rpartition rsplit rstrip split splitlines startswith strip swapcase title upper"
@@ -547,7 +547,7 @@ _COMPARISONS: Final[dict[str, Callable[[Any, Any], bool]]] = {
 
 
 def _compare(left: object, *rest: object) -> bool:
-    """`a < b <= c`, given as a, "<", b, "<=", c."""
+    """The value of `a < b <= c`, whose arguments are a, "<", b, "<=", c."""
     for sign, right in zip(rest[::2], rest[1::2], strict=True):
         if not _COMPARISONS[str(sign)](left, right):
             return False
@@ -602,7 +602,7 @@ _OPERATIONS: Final[dict[str, Function]] = {
     "op_compare": _compare,
     "op_item": _item,
     "op_slice": _slice,
-    # The first argument of these is a place holder, as a filter has to have one.
+    # The first argument of these is a placeholder, because a filter needs one.
     "op_list": lambda _, *items: list(items),
     "op_tuple": lambda _, *items: items,
     "op_dict": lambda _, *pairs: dict(zip(pairs[::2], pairs[1::2], strict=True)),
@@ -613,13 +613,13 @@ _OPERATIONS: Final[dict[str, Function]] = {
 _ABSORBING: Final = frozenset(
     ["f_default", "f_d", "f_int", "f_float", "f_map", "m_get", "op_item", "op_list", "op_tuple", "op_dict", "op_print"]
 )
-"""Those that decide themselves what an empty field makes of their result."""
+"""Functions that handle empty fields themselves; the results of the others are marked with the empty field."""
 _FREE: Final = frozenset({"t_defined", "t_undefined", "t_none"})
-"""Tests that may be asked of anything."""
+"""Tests of any value, at the same cost whatever its size."""
 
 
 def _guarded(name: str, function: Function) -> Function:
-    """The function as minijinja calls it: with the line of the template after its value, and paid for out of the row's budget."""
+    """The function as minijinja calls it: the template's line follows the value, and the row's budget pays for the call."""
     absorbs = name in _ABSORBING or name.startswith("t_")
     weigh = (lambda _: 1) if name in _FREE else measure
 
@@ -635,7 +635,7 @@ def _guarded(name: str, function: Function) -> Function:
     def call(value: object, line: int, /, *args: object, **named: object) -> object:
         try:
             if type(value) is str and not args and not named:
-                # The most usual case, made quick: a text that is not empty.
+                # The usual case, a text that is not empty, takes a fast path.
                 BUDGET.spend(_STEP + len(value))
                 result = function(value)
             else:
@@ -663,7 +663,7 @@ _METHODS_TO_TEXT: Final = "capitalize casefold format lower lstrip removeprefix 
 GIVE_TEXTS: Final = frozenset(
     ["op_concat", *(f"f_{name}" for name in _FILTERS_TO_TEXT.split()), *(f"m_{name}" for name in _METHODS_TO_TEXT.split())]
 )
-"""Those that give nothing but texts, so that minijinja can print them as they are."""
+"""Functions that return only texts, which minijinja can print as they are."""
 
 FUNCTIONS: Final = {
     name: _guarded(name, function)
@@ -674,4 +674,4 @@ FUNCTIONS: Final = {
         **_OPERATIONS,
     }.items()
 }
-"""What the code that minijinja runs is made of: `f_` for filters, `m_` for methods, `t_` for tests, `op_` for the rest."""
+"""The functions in the code that minijinja runs: `f_` for filters, `m_` for methods, `t_` for tests, `op_` for the rest."""

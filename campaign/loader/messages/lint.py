@@ -1,4 +1,4 @@
-"""What a person should look at before messages go out. Each finding is a guess; none makes a message invalid."""
+"""Lint findings: what a person should check before messages are sent. Each finding is a guess; none makes a message invalid."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -13,8 +13,8 @@ _PLACEHOLDER: Final = re.compile(
     "|".join(
         (
             r"\{\{|\}\}|\{%|%\}|[$%#]\{|\{[^\W\d][\w .-]{0,40}\}|\{\}",
-            # In front of a message brackets hold the sender's name, or “[NEW]”, unless it goes on like a sentence; before a parenthesis
-            # they are half a link.
+            # At the start of a message, brackets hold the sender's name, or “[NEW]”, unless a sentence goes on after them. Brackets
+            # before a parenthesis are half a link.
             rf"(?<=[\s\S])\[{_NAME}\](?!\s?\()|^\[(?:[a-z][a-z ]*|\w+_\w+)\](?!\s?\()|^\[{_NAME}\](?=[,.!?:])|\[\]",
             rf"<{_NAME}>|\*\|[^|\n]{{1,40}}\|\*|%[^\W\d]\w{{2,40}}%",
         )
@@ -26,12 +26,12 @@ _GREETING: Final = r"\b(?i:hi|hello|hey|dear|hallo|hej|hola|ciao|liebe[rs]?|good
 _EMPTY_MERGE: Final = re.compile(
     "|".join(
         (
-            # Two blanks, except between sentences, where some people write them.
+            # Two blanks, except between sentences, where some people write two.
             r"(?<=[^\s.!?:])[ \u00a0]{2,}(?=\S)",
             r"(?<=\S)[ \u00a0]+[,.](?=\s|$)",
             r"^[,;:.!?](?=\s)|[,;:]$|[,;:]\s*[,;](?=\s|$)|,\s?[.!?:](?=\s|$)|:\s?\.(?=\s|$)",
             r"\(\s*\)|\"\s?\"|“\s?”|„\s?“|«\s*»",
-            # In French a blank stands before these anyway, so only behind the greetings of other languages.
+            # French has a blank before these signs, so only greetings of other languages count.
             rf"{_GREETING}[ \u00a0][!?:;]|{_GREETING}[ ](?i:nan|none|null)\b",
             r"\bNaN\b|\bundefined\b|#N/A\b|\[object Object\]",
             # A percentage or a price without its number.
@@ -42,11 +42,11 @@ _EMPTY_MERGE: Final = re.compile(
 _AROUND: Final = 24
 
 
-# Text in UTF-8 that something has read as Windows-1252: `Ã©` for é, `Â£` for the pound, `ðŸŽ‰` for an emoji. Not every such sequence is
-# damage: „Spaß“, “café…” and « Nescafé® » hold some by chance. So only those first bytes count that begin the letters and signs of
-# messages, and signs that stand behind a word by themselves count only where no word ends.
+# UTF-8 text that a program read as Windows-1252: `Ã©` for é, `Â£` for the pound, `ðŸŽ‰` for an emoji. Not every such sequence is damage:
+# „Spaß“, “café…” and « Nescafé® » contain some by chance. So a sequence counts only if its first byte begins a letter or sign that is
+# usual in messages. A sign that can follow a word counts only if no word ends there.
 _NO_CHARACTERS: Final = "\x81\x8d\x8f\x90\x9d"
-"""Bytes that Windows-1252 gives no character; some readers leave them as they are."""
+"""Bytes without a character in Windows-1252. Some programs keep them as they are."""
 
 
 def _as_windows(byte: int) -> str:
@@ -64,13 +64,13 @@ _MOJIBAKE: Final = re.compile(
         (
             # Latin, Greek, Cyrillic, Hebrew and Arabic: two bytes.
             f"[ÂÃÄÅÎÏÐÑ×ØÙ](?:{_SURE}|{_SIGN}(?=[^\\W\\d_]))",  # noqa: RUF001 - the sign is meant
-            # Romanian, whose first byte ends words in Italian.
+            # Romanian. Its first byte, read as È, ends words in Italian.
             "È(?:[˜š]|[™›](?=[^\\W\\d_]))",  # noqa: RUF001 - the signs are meant
-            # Letters with an accent, and the signs of Latin-1, even at the end of a word.
+            # Letters with an accent, and signs of Latin-1, also at the end of a word.
             "Ã[©®]|[ÃÐ]\u00a0|Â[©®«»\u00a0]|Â(?=[ ])(?<![^\\W\\d_].)",
             # Quotes, dashes, the euro, hearts and arrows; Indian scripts and Thai; Japanese.
             f"â[€‚„…†‡ˆ‹Œ‘˜™š›œžŸ]{_ANY}|à(?!{_SIGN})[¤-¹]{_ANY}|ã[\x81€‚ƒ]{_ANY}",  # noqa: RUF001 - the quotes are meant
-            # Chinese and Korean. What begins a question in Spanish stands behind any sign.
+            # Chinese and Korean. The Spanish ¿ and ¡ can follow any sign.
             f"[äåæçèéêëìí](?![¡¿])(?:{_SURE}(?:{_SURE}|{_SIGN})|{_SIGN}(?![¡¿]){_SURE})",
             # Emoji, and the mark at the start of a file.
             f"ðŸ{_ANY}{_ANY}|ï»¿",
@@ -79,7 +79,7 @@ _MOJIBAKE: Final = re.compile(
     )
 )
 
-# What each text has in which something is found. In the syntax of RE2, which looks neither ahead nor behind, but is many times as fast.
+# Every text with a finding matches one of these. They use the syntax of RE2, which has no lookaround but is many times as fast.
 _BLANK: Final = r"\s\x{0b}\x{1c}-\x{1f}\x{85}\p{Z}"
 _MARKS: Final = r"[{}\[<|]|%[\pL_]"
 _GAPS: Final = (
@@ -91,11 +91,11 @@ _SUSPICIOUS: Final = rf"[/\]]|{_MARKS}|{_GAPS}|{_MISREAD}"
 
 
 def lint(texts: Sequence[str], *, lock_screen: int) -> Iterator[tuple[int, LintMatch]]:
-    """What there is to look at in some messages, each kind once, with the message's index.
+    """Yield the findings in some messages, each kind once a message, with the message's index.
 
     Args:
-        texts: as they are sent.
-        lock_screen: how many characters, as a person counts them, a phone shows before it is unlocked.
+        texts: the messages as they are sent.
+        lock_screen: how many characters, as a person counts them, a phone shows on its lock screen.
     """
     different = list(dict.fromkeys(texts))
     found = dict(_lint_all([different[index] for index in _suspects(different, _SUSPICIOUS, longer_than=lock_screen)], lock_screen))
@@ -111,11 +111,11 @@ def _lint_all(texts: Sequence[str], lock_screen: int) -> Iterator[tuple[str, lis
 
 
 def _suspects(texts: Sequence[str], pattern: str, *, longer_than: int = 1 << 30) -> list[int]:
-    """The indexes of the texts that match, or are long."""
+    """The indexes of the texts that match, or have more than `longer_than` code points."""
     import pyarrow as pa  # noqa: PLC0415 - only a check looks, and other commands start sooner
     import pyarrow.compute as pc  # noqa: PLC0415 - (same)
 
-    # Half a character is no text to Arrow, nor to anyone; a list may hold one that was staged before these were refused.
+    # Arrow refuses half a character. A ledger may have such a message, staged before the loader refused these.
     array = pa.array([text if text.isprintable() else text.encode("utf-8", "replace").decode() for text in texts], pa.string())
     found = pc.or_(pc.match_substring_regex(array, pattern), pc.greater(pc.utf8_length(array), longer_than))
     indexes: list[int] = pc.indices_nonzero(found).to_pylist()
@@ -123,7 +123,7 @@ def _suspects(texts: Sequence[str], pattern: str, *, longer_than: int = 1 << 30)
 
 
 def shortened(text: str, start: int = 0, end: int | None = None) -> str:
-    """A part of a text and a little of what is around it."""
+    """A part of a text with a few characters around it."""
     end = start if end is None else end
     first, last = max(0, start - _AROUND), end + _AROUND * (1 if start else 3)
     return f"{'…' if first else ''}{text[first:last]}{'…' if last < len(text) else ''}"
@@ -142,7 +142,7 @@ def _lint(text: str, links: "Links", lock_screen: int, *, marks: bool, gaps: boo
         yield LintMatch(kind=LintKind.BROKEN_LINK, excerpt=links.broken)
     if links.insecure:
         yield LintMatch(kind=LintKind.INSECURE_LINK, excerpt=links.insecure)
-    # Counting what a person sees is slow; fewer code points than the limit can't be more characters.
+    # Counting characters as a person does is slow. A text has at least as many code points as such characters.
     if len(links.shown) > lock_screen and (length := length_as_shown(links.shown)) > lock_screen:
         yield LintMatch(kind=LintKind.CUT_ON_LOCK_SCREEN, excerpt=f"{length:,} characters: {shortened(links.shown)}")
     if links.addresses:
@@ -154,7 +154,7 @@ def _excerpt(text: str, found: re.Match[str]) -> str:
 
 
 def find_mojibake(text: str) -> re.Match[str] | None:
-    """Where the first damage of this kind is, if any."""
+    """The first sequence of UTF-8 text read as Windows-1252; None if there is none."""
     return None if text.isascii() else _MOJIBAKE.search(text)
 
 
@@ -162,18 +162,23 @@ def find_mojibake(text: str) -> re.Match[str] | None:
 _MARKDOWN: Final = re.compile(r"\[([^\[\]\n]{1,300})\]\((https?://[^\s()]*(?:\([^\s()]*\)[^\s()]*)*)\)", re.IGNORECASE)
 _BARE: Final = re.compile(r"\bhttps?:\S*", re.IGNORECASE)
 _HALF: Final = re.compile(r"\]\s?\(\s*(?:https?\b\S*|www\.\S*|\)|$)|\bhttps?//\S*", re.IGNORECASE)
-"""The beginning of one that has a blank in it, or no end, or no address, or that lacks its colon."""
+"""The beginning of a link with a blank in it, without an end, without an address, or without its colon."""
 _WHOLE: Final = re.compile(r"https?://[^\s/?#.]+(?:\.[^\s/?#.]+)+\.?(?:[/?#]\S*)?|https?://\[[\da-f:.]+\]\S*", re.IGNORECASE)
 _UNFILLED: Final = re.compile(r"[=&]$|[=&][&#]|https?://[^/?#]*/(?:[^/?#]*/)*/", re.IGNORECASE)
-"""A value that came out empty: `?code=`, `?code=&x=1`, `/shop//offer`."""
+"""An empty value in an address: `?code=`, `?code=&x=1`, `/shop//offer`."""
 _ADDRESS: Final = "https://…"
 _BEHIND: Final = ".,;:!?)]>'\"»”’“…"  # noqa: RUF001 - the quotes are meant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Links:
-    """`addresses` are those of whole links, `broken` is the first that is none. `shown` is the text with each link as a reader sees it;
-    `words` is the same without addresses, each being one word.
+    """The links of a text.
+
+    Attributes:
+        addresses: the addresses of whole links.
+        broken: the first broken link; empty if there is none.
+        shown: the text with each link as a reader sees it.
+        words: the same, with one word in place of each address.
     """
 
     addresses: tuple[str, ...]
@@ -199,7 +204,7 @@ class Links:
 
     @property
     def insecure(self) -> str:
-        """The first that others can read along, or change, on its way; empty if there is none."""
+        """The first address without encryption (`http:`); empty if there is none."""
         return next((address for address in self.addresses if address[:5].lower() == "http:"), "")
 
 
@@ -208,5 +213,5 @@ def _is_whole(address: str) -> bool:
 
 
 def _without_what_follows(found: str) -> str:
-    """An address without the punctuation of the sentence it stands in."""
+    """An address without the punctuation of the sentence around it."""
     return found.rstrip(_BEHIND)

@@ -1,4 +1,4 @@
-"""Which one source the messages of a list come from."""
+"""Decides which source the messages of a list come from."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ from campaign.loader.messages.variables import Variables
 
 _DEFAULT_LIMITS: Final = MessageLimits()
 _PROBLEMS: Final = 256
-"""Wrong names remembered: comparing one with a thousand templates takes milliseconds, and a list has the same one in many rows."""
+"""How many wrong names are cached. Comparing a name with a thousand templates takes milliseconds, and many rows have the same one."""
 
 
 def plan_messages(
@@ -28,18 +28,18 @@ def plan_messages(
     limits: MessageLimits = _DEFAULT_LIMITS,
     file: str | None = None,
 ) -> Messages:
-    """Where each row's message comes from, checked as far as it can be without a row.
+    """Return the source of each row's message, checked as far as possible without a row.
 
-    An option wins over a column. A `message` column is the text to send, as it is in the list: whoever has it there wants to see what is
-    sent, and braces in data are never run. A `template` column needs the folder.
+    An option takes precedence over a column. A `message` column holds the texts to send, as they are; braces in data are never run as a
+    template. A `template` column needs the folder.
 
     Args:
         columns: the list's columns, in the order of each row's cells.
         message: `--message`, a template.
-        template: `--template`, a file with one.
+        template: `--template`, a file with a template.
         templates: `--templates`, the folder with the files that the `template` column names.
-        limits: what messages and templates may take.
-        file: the list, for messages.
+        limits: the limits of messages and templates.
+        file: the list, for error messages.
 
     Raises:
         UsageError: no source is given, or more than one.
@@ -72,7 +72,7 @@ class TemplateMessages:
 
 
 class ColumnMessages:
-    """Each row's message as its cell has it."""
+    """Each row's message is the text of its cell."""
 
     def __init__(self, place: int, column: str, limits: MessageLimits) -> None:
         self.fingerprint = _fingerprint("column", column)
@@ -87,7 +87,7 @@ class ColumnMessages:
 
 
 class FolderMessages:
-    """Each row by the template that its cell names, with or without the suffix."""
+    """Each row uses the template that its cell names, with or without the extension."""
 
     def __init__(self, place: int, sources: dict[str, Source], variables: Variables, limits: MessageLimits) -> None:
         texts = [part for name, source in sorted(sources.items()) for part in (name, source.text)]
@@ -180,7 +180,7 @@ def _from_column(variables: Variables, limits: MessageLimits, file: str | None) 
 def _fingerprint(*parts: str) -> str:
     digest = hashlib.sha256()
     for part in _encoded(parts):
-        # With its length before it, no part can be taken for the end of another.
+        # The length before each part keeps the parts apart.
         digest.update(len(part).to_bytes(8, "big") + part)
     return digest.hexdigest()
 

@@ -1,4 +1,4 @@
-"""A row's message, or why it has none; and the rules that every message keeps."""
+"""A row's message, or why it has none; and the rules that every message must meet."""
 
 import re
 import unicodedata
@@ -14,25 +14,25 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MAX_TEXT: Final = 65_536
-"""Characters of any text, or items of any list, while a message is made."""
+"""The most characters of any text, or items of any list, while a message is rendered."""
 MAX_CELL: Final = 4_096
-"""Characters of a cell that a template works on. Far below `MAX_TEXT`, so that data alone never exhausts a template."""
+"""The most characters of a cell that a template uses. It is far below `MAX_TEXT`, so that data alone never exhausts a template."""
 
 HALF: Final = re.compile("[\\ud800-\\udfff]")
 _UNSENDABLE: Final = re.compile("[\\x00-\\x09\\x0b-\\x1f\\x7f-\\x9f\\ud800-\\udfff]")
 _LEFTOVER: Final = re.compile(r"\{[{%].{0,60}")
 _WORTH_COUNTING: Final = 20
-"""Times the allowed length: a text beyond that is too long however its characters combine."""
+"""A multiple of the allowed length. A text of more code points is too long, however they combine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageLimits:
-    """What a message and a template may take.
+    """The limits of a message and a template.
 
     Attributes:
         max_length: characters of a message, as a person counts them.
         max_source: characters of a template.
-        work_units: for one row, the instructions of a template; and, counted apart, the characters and items its functions work on.
+        work_units: for one row, the instructions of a template; and, counted separately, the characters and items its functions process.
     """
 
     max_length: int = 350
@@ -67,25 +67,25 @@ class Messages(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 in hex over everything that decides the text besides the cells."""
+        """SHA-256 in hex of everything but the cells that determines the texts."""
 
     def render(self, cells: Sequence[str]) -> Rendered:
-        """The message of a row whose cells are in the order of the list's columns.
+        """The message of a row; `cells` are in the order of the list's columns.
 
         Raises:
-            InputError: too many rows exhaust the template.
+            InputError: too many rows exhaust the template's budget.
         """
 
     def render_columns(self, columns: "Columns") -> RenderedBatch:
-        """The messages of many rows, as `render` gives them.
+        """The messages of many rows, the same as `render` returns.
 
         Raises:
-            InputError: as `render`; `row` counts from 1 in these columns.
+            InputError: as `render`; its `row` counts from 1 in these columns.
         """
 
 
 class Columns:
-    """Some rows of a list: the columns of a DataFrame of texts, each made a list when it is first used."""
+    """Some rows of a list: the columns of a DataFrame of texts. Each column becomes a list at its first use."""
 
     def __init__(self, frame: Any) -> None:
         self.frame = frame
@@ -101,7 +101,7 @@ class Columns:
         return self._lists[place]
 
     def arrow(self, place: int) -> "pa.Array":
-        """A column as Arrow has it."""
+        """A column as an Arrow array."""
         import pyarrow as pa  # noqa: PLC0415 - it takes a while to import
 
         return pa.array(self.frame.iloc[:, place])
@@ -112,17 +112,17 @@ class Columns:
 
 
 def together(array: "pa.Array") -> str:
-    """The texts of an array, as they lie there one behind the other."""
+    """The texts of an array, joined without a separator."""
     return str(array.buffers()[2] or b"", "utf-8")
 
 
 def is_empty(cell: str) -> bool:
-    """Whether a cell has nothing that a person would see."""
+    """Whether a cell has no visible character."""
     return not (cell.strip() and (cell.isprintable() or strip_unseen(cell)))
 
 
 def length_as_shown(text: str) -> int:
-    """The characters of a text as a person counts them: a letter with its accents, a flag or a family of emoji is one."""
+    """The number of characters as a person counts them: a letter with its accents, a flag or a family of emoji is one."""
     if text.isascii():
         return len(text) - text.count("\r\n")
     import regex  # noqa: PLC0415 - it takes a tenth of a second to import, and few texts need it
@@ -131,17 +131,17 @@ def length_as_shown(text: str) -> int:
 
 
 def one_line_end(text: str) -> str:
-    """The text with every line ended by a line feed only."""
+    """The text with a line feed as the only line end."""
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def finish(text: str, *, max_length: int, braces_meant: bool = False) -> Rendered:
-    """The message for a text, or why it can't be sent: one kind of line ends, no blanks around it, everything else as it was.
+    """The message for a text, or why it can't be sent. Line ends become line feeds, and blanks around the text are removed.
 
     Args:
-        text: as it was written or rendered.
+        text: the text as it was written or rendered.
         max_length: in characters as a person counts them.
-        braces_meant: `{{` is wanted in the message, and not what is left of a merge field that nobody has filled in.
+        braces_meant: `{{` belongs to the message, and is not an unfilled merge field.
     """
     text = text.strip()
     if _is_ordinary(text, max_length=max_length, braces_meant=braces_meant):
@@ -166,7 +166,7 @@ def finish(text: str, *, max_length: int, braces_meant: bool = False) -> Rendere
 
 
 def finish_all(texts: "pa.Array", *, max_length: int, braces_meant: bool = False, printable: bool = False) -> RenderedBatch:
-    """`finish` of many texts; `printable` says that they are known to be, but for line feeds."""
+    """`finish` for many texts; `printable` says that all are known to be printable, except for line feeds."""
     import pyarrow.compute as pc  # noqa: PLC0415 - it takes a while to import
 
     trimmed = pc.utf8_trim_whitespace(texts)
@@ -181,7 +181,7 @@ def finish_all(texts: "pa.Array", *, max_length: int, braces_meant: bool = False
 
 
 def as_it_was(text: str) -> Rendered:
-    """A message that was found good once, of any length, and may have been edited since; its braces were meant."""
+    """A message of a results file, checked again because a person may have edited it; any braces are meant, up to `MAX_TEXT` characters."""
     return finish(text, max_length=MAX_TEXT, braces_meant=True)
 
 
@@ -201,7 +201,7 @@ def long_cell(column: str, length: int) -> Rendered:
 
 
 def missing(name: str, column: str | None) -> Rendered:
-    """The row has no value for a variable; `column` is None for one that the list has no column for."""
+    """The refusal of a row without a value for a variable; `column` is None if the list has no column for it."""
     what = f"The list has no column “{shown(name)}”" if column is None else f"The column “{shown(column)}” is empty"
     return refused(
         Invalid.MISSING_FIELD,
@@ -210,9 +210,9 @@ def missing(name: str, column: str | None) -> Rendered:
 
 
 def _is_ordinary(text: str, *, max_length: int, braces_meant: bool) -> bool:
-    """Whether a text without blanks around it is plainly a message, as nearly every one is; `finish` decides on the others.
+    """Whether a text without blanks around it is clearly a valid message, as nearly all are; `finish` decides about the others.
 
-    `isprintable` is also False for joined emoji, which `finish` accepts.
+    `isprintable` is false for joined emoji, for example, which `finish` accepts.
     """
     printable = text.isprintable() or text.replace("\n", "").isprintable()
     return printable and 0 < len(text) <= max_length and (braces_meant or "{" not in text)

@@ -1,4 +1,4 @@
-"""One template, made ready for many rows."""
+"""Reads templates, and compiles each for many rows."""
 
 import re
 import stat
@@ -42,7 +42,7 @@ _MAX_FILES: Final = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """`file` is what errors name: the path as it was given, or the option that holds the text itself."""
+    """A template's text. `file` is its name in errors: the path as it was given, or the option that holds the text."""
 
     text: str
     file: str
@@ -52,10 +52,10 @@ class Source:
 
 
 def source_of(text: str, file: str, *, max_characters: int) -> Source:
-    """A template's text, checked.
+    """Check a template's text.
 
     Raises:
-        InputError: it is empty, too long, or holds characters that no text has.
+        InputError: it is empty, too long, or contains control characters or half a character.
     """
     text = one_line_end(text)
     if not text.strip():
@@ -71,14 +71,14 @@ def source_of(text: str, file: str, *, max_characters: int) -> Source:
 
 
 def read_source(path: Path, *, max_characters: int) -> Source:
-    """The template in a file, which is UTF-8, with or without a byte order mark.
+    """The template in a file in UTF-8, with or without a byte order mark.
 
     Raises:
-        InputError: it can't be read, or is no text, or as in `source_of`.
+        InputError: the file can't be read, is not UTF-8, or as in `source_of`.
     """
     try:
         with path.open("rb") as file:
-            # A character takes up to four bytes; whatever is longer is not read at all.
+            # A character takes up to four bytes, so a valid template is never longer.
             content = file.read(4 * max_characters + 4)
     except IsADirectoryError:
         raise InputError(
@@ -107,12 +107,12 @@ def _too_long(file: Path | str, max_characters: int) -> InputError:
 
 
 def read_folder(folder: Path, *, max_characters: int) -> dict[str, Source]:
-    """The templates in a folder by file name: every `.txt` and `.j2` file in it that is not hidden and no link out of it.
+    """The templates in a folder by file name: every `.txt` and `.j2` file that is neither hidden nor a link to a file outside.
 
-    What a cell says is only ever looked up among these names, so it can't lead to any other file.
+    A cell can only name one of these, so it can't lead to any other file.
 
     Raises:
-        InputError: there is no such folder, nothing in it, too much in it, or a file that `read_source` refuses.
+        InputError: there is no such folder, it has no templates or more than 1,000, or `read_source` refuses a file.
     """
     try:
         root = folder.resolve(strict=True)
@@ -139,38 +139,39 @@ def _is_inside(path: Path, root: Path) -> bool:
     try:
         real = path.resolve(strict=True)
         return real.is_relative_to(root) and stat.S_ISREG(real.stat().st_mode)
-    except (OSError, RuntimeError):  # a link that leads nowhere, or in a circle
+    except (OSError, RuntimeError):  # a broken or circular link
         return False
 
 
 def file_key(name: str) -> str:
-    """The spelling under which a cell names a file: some file systems take accents apart, spreadsheets don't."""
+    """The normalised spelling of a file name. Some file systems store accents as separate characters, spreadsheets don't."""
     return unicodedata.normalize("NFC", name.strip())
 
 
 MAX_WASTED_UNITS: Final = 50_000_000
-"""Of all rows that ask for too much, some seconds. Beyond it the template is at fault, or a column that it takes for another."""
+"""The most work for all rows that exceed their budget, some seconds. Beyond it the template, or a column that it uses, is at fault."""
 
 _MAX_PLAIN_FIELDS: Final = 16
 _MAX_PLAIN_TEXT: Final = 7_000
-"""Of a template whose texts are made before their length is looked at."""
+"""The most constant text of a template whose texts are joined before their length is checked."""
 _PLAINEST: Final = "1"
-"""A cell that can be a text and a number, and is small as both."""
+"""A cell that is valid as a text and as a number, and small as both."""
 
 
 class Template(Protocol):
     def render(self, cells: Sequence[str]) -> Rendered:
-        """The message of one row; InputError if too many rows exhaust the template."""
+        """The message of one row. Raises InputError if too many rows exhaust the template's budget."""
 
     def render_columns(self, columns: Columns) -> RenderedBatch:
-        """The messages of many rows; `row` of an InputError counts from 1 in these columns."""
+        """The messages of many rows. The `row` of an InputError counts from 1 in these columns."""
 
 
 def compile_template(source: Source, variables: Variables, limits: MessageLimits) -> Template:
     """The template, checked against the columns of the list.
 
     Raises:
-        InputError: its syntax is wrong, it uses what a message may not, a variable that there is not, or more work than any message needs.
+        InputError: the syntax is wrong; the template uses a forbidden construct or an unknown variable; or it takes more work than any
+            message needs.
     """
     try:
         translated = translate(source.text, variables)
@@ -185,7 +186,7 @@ def compile_template(source: Source, variables: Variables, limits: MessageLimits
 
 
 class ProgramTemplate:
-    """A template that minijinja runs, row by row: each has its own budget, and one that fails takes no other with it."""
+    """A template that minijinja runs row by row. Each row has its own budget, and a row that fails doesn't affect the others."""
 
     def __init__(self, translated: Translated, source: Source, variables: Variables, limits: MessageLimits) -> None:
         self._braces_meant = translated.braces_meant
@@ -197,7 +198,7 @@ class ProgramTemplate:
             (code, place, Boxed(marked("", Field(name=name, column=None if place is None else variables.columns[place]))))
             for code, name, place in translated.variables
         ]
-        # A message is plain text, whatever its template's file is called, so nothing is escaped.
+        # A message is plain text, whatever the template's file name, so nothing is escaped.
         self._environment = Environment(filters=FUNCTIONS, undefined_behavior="strict", auto_escape_callback=lambda _: None, debug=False)
         try:
             self._environment.add_template("", translated.code)
@@ -206,8 +207,8 @@ class ProgramTemplate:
         self._check()
 
     def _check(self) -> None:
-        """Refuse a template that exhausts its budget even with the plainest of rows."""
-        # Ordinary cells are some ten times as long, so what they take has to fit ten times.
+        """Refuse a template that exhausts its budget even with the smallest cells."""
+        # Ordinary cells are about ten times as long, so the smallest may take a tenth of the budget.
         self._environment.fuel = units = self._limits.work_units // 10
         try:
             self._run([_PLAINEST] * len(self._columns), units)
@@ -223,7 +224,7 @@ class ProgramTemplate:
             if place is not None and len(cells[place]) > MAX_CELL:
                 return long_cell(self._columns[place], len(cells[place]))
             if place is not None and not cells[place].isprintable() and (half := HALF.search(cells[place])):
-                return unsendable(half[0])  # what is no text to minijinja either
+                return unsendable(half[0])  # minijinja can't take it either
         try:
             text = self._run(cells, self._limits.work_units)
         except MissingFieldError as error:
@@ -240,7 +241,7 @@ class ProgramTemplate:
                 ) from None
         else:
             rendered = finish(text, max_length=self._limits.max_length, braces_meant=self._braces_meant)
-        # What was printed before anything failed comes first.
+        # An empty field that was printed comes before the failure, and is reported first.
         empty = BUDGET.printed
         return rendered if empty is None or empty.lacks else missing(empty.name, empty.column)
 
@@ -270,9 +271,9 @@ _PROBLEMS: Final = {
 
 
 class PlainTemplate:
-    """A template of text and fields, as nearly all are, joined from whole columns, many times as fast as any engine.
+    """A template of only text and fields, as nearly all are. It joins whole columns, which is many times as fast as an engine.
 
-    A row with an empty cell that the message needs, or with one that is long or no text, goes to the program.
+    A row goes to the program if a cell that the message needs is empty, or a cell is long or not printable.
     """
 
     def __init__(self, parts: Sequence[str | PlainField], program: ProgramTemplate, limits: MessageLimits, *, braces_meant: bool) -> None:
@@ -318,7 +319,7 @@ class PlainTemplate:
 
 
 def by_row(render: Callable[[Sequence[str]], Rendered], columns: Columns, batch: RenderedBatch, rows: Sequence[int]) -> RenderedBatch:
-    """The batch, with the messages of these rows, rendered one after the other."""
+    """The batch, in which `rows` are rendered again, one by one. Raises InputError as `render`, with the row."""
     from campaign.loader.frames import rows_of  # noqa: PLC0415 - it imports pyarrow, which takes a while
 
     for index, cells in zip(rows, rows_of(columns.frame.iloc[rows]) if len(rows) else (), strict=True):

@@ -1,9 +1,9 @@
-"""From a template as people write it to the code that minijinja runs.
+"""Translates a template as people write it to the code that minijinja runs.
 
-minijinja never sees a person's text: it overflows the stack on a long expression, compares texts with numbers, repeats a text by `*`, and
-counts instructions, not bytes. So Jinja2 parses a template, and it is written again from parts known to be harmless: names become `v1`,
-and every filter, method and operator a call of `functions`. minijinja decides which of them run: conditions, loops, scopes, assignments.
-Nodes are allowed by name, so that whatever Jinja2 learns in future stays out until someone has thought about it.
+minijinja never gets the template itself: it overflows the stack on a long expression, compares texts with numbers, repeats a text by `*`,
+and counts instructions, not bytes. So Jinja2 parses the template, and this module writes it again from parts that are known to be harmless.
+Names become `v1`, and every filter, method and operator becomes a call of `functions`. minijinja handles conditions, loops, scopes and
+assignments. Nodes are allowed by name, so that a new construct of Jinja2 is refused until someone has reviewed it.
 """
 
 import inspect
@@ -52,7 +52,7 @@ _WithArguments = nodes.Call | nodes.Filter | nodes.Test
 
 
 class RefusedError(Exception):
-    """A template that can't be used; `problem` are whole sentences. `column` is where the line has what is wrong, if that is known."""
+    """A template can't be used. `problem` is in whole sentences; `column` is the position in the line, from 1, if it is known."""
 
     def __init__(self, line: int, problem: str, *, column: int | None = None) -> None:
         super().__init__(problem)
@@ -62,7 +62,7 @@ class RefusedError(Exception):
 
 
 class Variable(NamedTuple):
-    """A name in the code for minijinja, as it was written, and the position of its column (None if the list has none)."""
+    """A variable: its name in the code for minijinja, its name in the template, and its column's position (None without a column)."""
 
     code: str
     name: str
@@ -81,10 +81,10 @@ class Translated:
     """A template for minijinja.
 
     Attributes:
-        code: what minijinja runs.
-        variables: those of the code.
-        parts: the texts and fields of a template that has nothing else in it.
-        braces_meant: whether it writes `{{` itself.
+        code: the code that minijinja runs.
+        variables: the variables of the code.
+        parts: the texts and fields, if the template has nothing else; None otherwise.
+        braces_meant: whether the template's text contains `{{` or `{%`.
     """
 
     code: str
@@ -94,10 +94,10 @@ class Translated:
 
 
 def translate(text: str, variables: Variables) -> Translated:
-    """The template for minijinja.
+    """Translate a template.
 
     Raises:
-        RefusedError: its syntax is wrong, it uses what a message may not, or a variable that no column goes by or that could mean two.
+        RefusedError: the syntax is wrong, or the template uses a forbidden construct, an unknown variable or an ambiguous one.
     """
     try:
         return _Translator(text, variables).translated(_parsed(text, variables))
@@ -111,7 +111,7 @@ def _parsed(text: str, variables: Variables) -> nodes.Template:
     except jinja2.TemplateSyntaxError as error:
         raise RefusedError(error.lineno, _syntax_problem(error, text, variables)) from None
     except ValueError:
-        # Only Python's own limit on the digits of a number gets here.
+        # Only Python's limit on the digits of a number raises this.
         raise RefusedError(1, _TOO_MANY_DIGITS) from None
 
 
@@ -128,8 +128,8 @@ def _syntax_problem(error: jinja2.TemplateSyntaxError, text: str, variables: Var
 class _Value:
     """An expression for minijinja, which filters can follow.
 
-    `variable` is what it prints if it is nothing else; with a `default`, which is a text, where that is empty. `is_text` says that it can
-    only be a text, so that minijinja prints it as it is.
+    `variable` is set if the expression is only a variable, `default` if it is a variable with a default text. `is_text` says that the value
+    is always a text, which minijinja can print as it is.
     """
 
     code: str
@@ -140,7 +140,7 @@ class _Value:
 
     @property
     def column(self) -> str | None:
-        """The name of the column that it is."""
+        """The variable, if the expression is only a column; None otherwise."""
         return self.variable.name if self.variable and self.variable.place is not None and self.default is None else None
 
 
@@ -185,10 +185,10 @@ class _Translator:
         )
 
     def _refused(self, node: nodes.Node, problem: str, near: str = "") -> RefusedError:
-        # The parser leaves some nodes without a line that only hold others.
+        # The parser gives no line to some nodes that only contain others.
         line = next(inner.lineno for inner in (node, *node.find_all(nodes.Node)) if inner.lineno)
         written = self.text.split("\n")[line - 1]
-        # Jinja2 tells no columns. What stands in a tag has its end before another begins.
+        # Jinja2 reports no columns. A word is inside a tag if the tag's end follows before another tag begins.
         found = re.search(rf"\b{re.escape(near)}\b(?=[^{{]*[}}%]}})", written) if near else None
         return RefusedError(line, problem, column=found.start() + 1 if found else None)
 
@@ -210,7 +210,7 @@ class _Translator:
     # Statements
 
     def _body(self, body: Sequence[nodes.Node], scope: set[str] | None = None) -> None:
-        """The statements of a body, with the names of its own scope if it has one."""
+        """Write the statements of a body; `scope` are the names of its scope, if it has one."""
         self._scopes += [scope] if scope is not None else []
         for node in body:
             with self._deeper(node):
@@ -218,7 +218,7 @@ class _Translator:
         self._scopes = self._scopes[:-1] if scope is not None else self._scopes
 
     def _write(self, code: str, node: nodes.Node, *, prints: bool = False) -> None:
-        """A tag on the line on which it is in the template, so that what fails is found there."""
+        """Write a tag on the same line as in the template, so that errors have the right line."""
         opens, closes = ("{{", "}}") if prints else ("{%", "%}")
         self._code.append(f"{opens}{chr(10) * (node.lineno - self._line)} {code} {closes}")
         self._line = max(self._line, node.lineno)
@@ -265,7 +265,7 @@ class _Translator:
             self._code.append(part)
             self._line += part.count("\n")
             return
-        # What minijinja prints by itself is not paid for, so it may do that only outside loops, and not often.
+        # The budget doesn't pay for what minijinja prints itself, so that is allowed only outside loops, and not often.
         self._quick_prints += value.is_text
         quick = value.is_text and not self._loops and self._quick_prints <= _MAX_QUICK_PRINTS
         self._write((value if quick else self._call("op_print", value, node)).code, node, prints=True)
@@ -309,12 +309,12 @@ class _Translator:
             case target, value:
                 found = self._value(value)
                 code, names = self._target(target)
-                # A text is taken apart into its letters.
+                # `op_items` also splits a text into its letters.
                 self._write(f"set {code} = {(self._call('op_items', found, node) if len(names) > 1 else found).code}", node)
         self._scopes[-1].update(names)
 
     def _scoped(self, node: nodes.Node, body: Sequence[nodes.Node], opens: str, closes: str) -> None:
-        """A body that has a scope to Jinja2 and none to minijinja."""
+        """Write a body that has a scope in Jinja2 but none in minijinja."""
         for code in (opens, "with"):
             self._write(code, node)
         self._body(body, set())
@@ -322,7 +322,7 @@ class _Translator:
             self._write(code, node)
 
     def _target(self, node: nodes.Node) -> tuple[str, list[str]]:
-        """What is assigned to, for minijinja, and its names."""
+        """The target of an assignment for minijinja, and its names."""
         match node:
             case nodes.Name(name=name) if name not in _NOT_SETTABLE:
                 self._namespaces.discard(same_name(name))
@@ -334,7 +334,7 @@ class _Translator:
                 raise self._refused(node, "This can't be set, as it means something in every template. Take another name.")
 
     def _chain(self, node: nodes.Filter) -> str:
-        """The filters of a block, which follow its content."""
+        """The filters of a block, as they follow its content."""
         before = f"{self._chain(node.node)}|" if isinstance(node.node, nodes.Filter) else ""
         return before + self._filter(node, _Value(code="")).code.removeprefix("|")
 
@@ -428,7 +428,7 @@ class _Translator:
         args: Sequence[_Value] = (),
         keywords: Mapping[str, _Value] | None = None,
     ) -> _Value:
-        """A call of one of the functions, which gets the line too."""
+        """A call of a function of `functions`; the template's line is its second argument."""
         given = [str(node.lineno), *(arg.code for arg in args), *(f"{key}={value.code}" for key, value in (keywords or {}).items())]
         if len(given) > _MAX_VALUES:
             raise self._refused(node, f"More than {_MAX_VALUES:,} values are joined or listed here. Write it in simpler parts.")
@@ -439,7 +439,7 @@ class _Translator:
             case int() | float() as number if abs(number) > MAX_NUMBER:
                 raise self._refused(node, _TOO_MANY_DIGITS)
             case float() as number:
-                # As a text, since minijinja takes 1.0 for 1.
+                # Passed as a text, because minijinja turns 1.0 into 1.
                 return replace(self._call("op_float", _constant(str(number)), node), constant=number)
             case str() as text if HALF.search(text):
                 raise self._refused(node, "Half of a character is no text. Remove it.")
@@ -458,7 +458,7 @@ class _Translator:
             remedy = f'Compare it with a text, as in {name} == "yes".' if isinstance(number, bool) else f"Write {name} | int or | float."
             raise self._refused(node, f"“{name}” is text, as every column is, so it can't be compared with {number}. {remedy}", name)
         if signs in (["=="], ["!="]) and columns and any(isinstance(side.constant, str) and side.constant.strip() for side in sides):
-            return _Value(code=f"({sides[0].code} {signs[0]} {sides[1].code})")  # to minijinja, too, an empty column is no such text
+            return _Value(code=f"({sides[0].code} {signs[0]} {sides[1].code})")  # minijinja too finds an empty column unequal to this text
         rest = [value for sign, side in zip(signs, sides[1:], strict=True) for value in (_constant(sign), side)]
         return self._call("op_compare", sides[0], node, rest)
 
@@ -503,7 +503,7 @@ class _Translator:
     def _arguments(
         self, node: _WithArguments, name: str, kind: str, functions: Mapping[str, Function], *, skip: int = 0
     ) -> tuple[list[_Value], dict[str, _Value]]:
-        """The arguments of a filter, test or method, if it can be called with them, or with those after the first."""
+        """The arguments of a filter, test or method. Raises RefusedError if it can't be called with them, without the first `skip`."""
         args, keywords = self._positional(node), self._keywords(node)
         if name not in functions:
             raise self._refused(node, f"“{shown(name)}” is not a {kind}, but {', '.join(sorted(functions))} are.", name)
@@ -527,7 +527,7 @@ class _Translator:
         if node.name in {"default", "d"}:
             del self._unknown[receiver]
             if value.variable is not None and value.default is None:
-                # A column is true exactly if it is not empty.
+                # A column is true exactly when it is not empty.
                 otherwise = args[0] if args else keywords.get("default_value", _constant(""))
                 text = otherwise.constant if isinstance(otherwise.constant, str) else None
                 variable = value.variable if text is not None else None

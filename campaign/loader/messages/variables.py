@@ -1,7 +1,8 @@
-"""The names that a template has for the columns of a list.
+"""The variables of a template for the columns of a list.
 
-A column goes by its exact name if that is an identifier, and by a cleaned one (`First name` → `first_name`). Exact names win over cleaned
-ones, columns on the left over those on the right; a column that is left without a name gets the next free `first_name_2`.
+A column's variable is its exact name, if that is an identifier, and its cleaned name (`First name` → `first_name`). Exact names take
+precedence over cleaned ones, and columns on the left over those on the right. A column without a name after that gets the next free
+number: `first_name_2`.
 """
 
 import re
@@ -20,11 +21,11 @@ _RESERVED: Final = (
     "and or not in is if else elif for set true false none True False None loop range namespace self super caller varargs kwargs"
 )
 RESERVED: Final = frozenset(_RESERVED.split())
-"""Names that mean something in a template, so a column of that name goes by `column_...`."""
+"""Names with a meaning in every template. The variable of such a column is `column_...`."""
 
 
 def variables(columns: Sequence[str]) -> dict[str, int]:
-    """The variables of a template, each with the position of its column, counted from 0; a column's own name comes first."""
+    """The variables of a template, each with the position of its column, counted from 0. Exact names come before cleaned ones."""
     exact: dict[str, int] = {}
     for index, column in enumerate(columns):
         name = same_name(column)
@@ -48,10 +49,10 @@ def variables(columns: Sequence[str]) -> dict[str, int]:
 
 
 def _cleaned(column: str, index: int) -> str:
-    # Lowering a normalised text can leave it unnormalised ("İ"), and only a normalised name is found again.
+    # A normalised text in lower case may no longer be normalised ("İ"), and only normalised names are found.
     name = same_name(_NOT_WORD.sub("_", same_name(column).lower()))
     name = _NOT_WORD.sub("_", name)
-    # Some numbers, such as ¹ or Roman ones, count as part of a word but not of a name.
+    # Some numbers, such as ¹ or Roman numerals, are valid in a word but not in an identifier.
     name = "".join(character if f"_{character}".isidentifier() else "_" for character in name).strip("_")
     if not name:
         return f"column_{index + 1}"
@@ -60,7 +61,7 @@ def _cleaned(column: str, index: int) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variables:
-    """The columns of a list and their names in a template. `alike` are the columns, in order, that one name could mean."""
+    """The columns of a list and their variables. `places` maps variables to columns; `alike` maps loose names to all columns they fit."""
 
     columns: tuple[str, ...]
     places: Mapping[str, int]
@@ -75,7 +76,7 @@ class Variables:
         return cls(columns=tuple(columns), places=MappingProxyType(variables(columns)), alike=MappingProxyType(alike))
 
     def ambiguous(self, name: str) -> str | None:
-        """The sentences for a variable that could mean more than one column; None if it can't."""
+        """The error for a variable that could mean more than one column; None if it means one at most."""
         alike = self.alike.get(loosely(name), ())
         if len(alike) < 2:
             return None
@@ -83,7 +84,7 @@ class Variables:
         return f"“{shown(name)}” could mean {these}. Rename all but one of them in the list."
 
     def unknown(self, name: str, *, part: str = "") -> str:
-        """The sentences for a variable that no column goes by; `part` is what follows its dot, if anything."""
+        """The error for a variable without a column; `part` is what follows its dot, if anything."""
         found = ""
         if nearest := self._nearest(name, part):
             found = f" Did you mean {{{{ {nearest} }}}} (column “{shown(self.columns[self.places[nearest]])}”)?"
@@ -93,12 +94,12 @@ class Variables:
         )
 
     def meant(self, text: str) -> str | None:
-        """The name of the column that a text which is no name seems to mean."""
+        """The variable of the column that a text seems to mean, ignoring case and separators; None if there is none."""
         wanted = loosely(text)
         return next((name for name, index in self.places.items() if wanted and loosely(self.columns[index]) == wanted), None)
 
     def offered(self) -> str:
-        """Every column by the shortest of its names, the column's own beside it where it differs."""
+        """The columns for a sentence, at most 40: each by its first variable, with the column's name if it differs."""
         names: dict[int, str] = {}
         for name, index in self.places.items():
             names.setdefault(index, name)
