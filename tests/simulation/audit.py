@@ -1,5 +1,6 @@
 """Judges a simulated campaign by what the API processed: nothing twice, nothing lost, nothing early, and a ledger that says the same."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,9 +9,8 @@ from math import floor
 from typing import Final
 
 from campaign.domain.model import Outcome, StagedRow, Status
-from campaign.ledger.port import DesiredState
 from campaign.sender.attempt import OnUnknown
-from tests.simulation.campaign import Evidence
+from tests.simulation.evidence import Evidence
 from tests.simulation.plan import DAY_SECONDS, WINDOW_SECONDS
 from tests.simulation.plan import Kind as Event
 
@@ -30,6 +30,7 @@ class Kind(StrEnum):
     CANCELLED = "sent after a cancel"
     STUCK = "does not end"
     LEDGER = "the ledger is wrong"
+    RESULTS = "the results are wrong"
     BROKEN = "the code broke off"
 
 
@@ -41,31 +42,61 @@ class Violation:
 
 def judge(evidence: Evidence) -> list[Violation]:
     """Everything that breaks an invariant of the design."""
-    return [*_whole(evidence), *_rows(evidence), *_history(evidence), *_pace(evidence), *_hours(evidence)]
+    return [
+        *_whole(evidence),
+        *_runners(evidence),
+        *_cancelled(evidence),
+        *_rows(evidence),
+        *_history(evidence),
+        *_pace(evidence),
+        *_hours(evidence),
+    ]
 
 
 def _whole(evidence: Evidence) -> Iterator[Violation]:
-    for problem in evidence.problems:
+    for problem in (*evidence.problems, *evidence.stored.problems):
         yield Violation(kind=Kind.LEDGER, words=problem)
-    open_rows = [row.outcome for row in evidence.rows.values() if row.outcome.status is Status.PENDING]
+    open_rows = [row.outcome for row in evidence.stored.rows.values() if row.outcome.status is Status.PENDING]
     # Where no message is known to have been accepted, nothing tells a refused token from refused passes: a person has to look.
-    none_accepted = all(row.outcome.status not in ARRIVED for row in evidence.rows.values())
+    none_accepted = all(row.outcome.status not in ARRIVED for row in evidence.stored.rows.values())
     all_refused = none_accepted and all(outcome.reason == "forbidden" for outcome in open_rows)
-    if not evidence.finished and evidence.control is not DesiredState.CANCELLED and not all_refused:
+    if not evidence.finished and not all_refused:
         yield Violation(kind=Kind.STUCK, words="the same command again and again does not finish it")
-    if evidence.runners_at_work:
-        yield Violation(kind=Kind.LEDGER, words=f"{evidence.runners_at_work} runners are still said to be at work")
-    if sorted(evidence.rows) != [row.row for row in evidence.staged]:
+    if sorted(evidence.stored.rows) != [row.row for row in evidence.staged]:
         yield Violation(kind=Kind.LOST, words="the ledger has other rows than were staged")
-    if evidence.cancelled_at is not None:
-        late = [one for one in evidence.network.written if one.at > evidence.cancelled_at + DRAIN_SECONDS]
-        if late:
-            yield Violation(kind=Kind.CANCELLED, words=f"{len(late)} requests left after it was cancelled")
+    if evidence.sent_at_the_end:
+        yield Violation(
+            kind=Kind.DOUBLE, words=f"{evidence.sent_at_the_end} requests left when all had ended, and the same command ran once more"
+        )
+    if (
+        evidence.plan.from_list
+        and evidence.finished
+        and evidence.results != {row.row: row.outcome.status.value for row in evidence.stored.rows.values()}
+    ):
+        yield Violation(kind=Kind.RESULTS, words="the results file says something else than the ledger")
+
+
+def _runners(evidence: Evidence) -> Iterator[Violation]:
+    if evidence.stored.runners_at_work:
+        yield Violation(kind=Kind.LEDGER, words=f"{evidence.stored.runners_at_work} runners are still said to be at work")
+    # Of a ledger that can't be written no lease is renewed.
+    if not {Event.FULL, Event.SLEEP} & evidence.happened.keys():
+        for process in sorted(evidence.stored.buried & evidence.at_work):
+            yield Violation(kind=Kind.LEDGER, words=f"“{process}” was at work all the time, and was taken for dead")
+
+
+def _cancelled(evidence: Evidence) -> Iterator[Violation]:
+    if evidence.cancelled_at is None:
+        return
+    # Who was suspended has not heard of it yet.
+    late = [one for one in evidence.network.written if one.at > evidence.cancelled_at + DRAIN_SECONDS and one.awake_seconds > DRAIN_SECONDS]
+    if late:
+        yield Violation(kind=Kind.CANCELLED, words=f"{len(late)} requests left after it was cancelled")
 
 
 def _rows(evidence: Evidence) -> Iterator[Violation]:
     for staged in evidence.staged:
-        row = evidence.rows.get(staged.row)
+        row = evidence.stored.rows.get(staged.row)
         if row is None:
             continue
         if staged.outcome.status is Status.SKIPPED:
@@ -84,7 +115,8 @@ def _row(evidence: Evidence, staged: StagedRow, outcome: Outcome) -> Iterator[Vi
     resends = plan.max_attempts * (1 + evidence.by_person.total()) if plan.on_unknown is OnUnknown.RESEND else 0
     if count > 1 + by_person + resends:
         yield Violation(kind=Kind.DOUBLE, words=f"row {staged.row} got {count} messages")
-    if evidence.texts.get(staged.pass_id, {staged.message}) != {staged.message}:
+    # A correction adds to the text.
+    if not all(text.startswith(staged.message) for text in evidence.texts.get(staged.pass_id, ())):
         yield Violation(kind=Kind.WRONG, words=f"row {staged.row} got {evidence.texts[staged.pass_id]}")
     refused_again = status is Status.FAILED and bool(by_person or resends)
     if count and status not in ARRIVED | {Status.UNKNOWN} and not refused_again:
@@ -93,24 +125,42 @@ def _row(evidence: Evidence, staged: StagedRow, outcome: Outcome) -> Iterator[Vi
         yield Violation(kind=Kind.WRONG, words=f"row {staged.row} is {status.value} and was never processed")
     if evidence.finished and status in {Status.PENDING, Status.SENDING}:
         yield Violation(kind=Kind.LOST, words=f"row {staged.row} is {status.value} at the end")
-    if left > evidence.fences[staged.row]:
-        words = f"row {staged.row} was claimed {evidence.fences[staged.row]} times, and {left} requests left"
+    if left > evidence.stored.fences[staged.row]:
+        words = f"row {staged.row} was claimed {evidence.stored.fences[staged.row]} times, and {left} requests left"
         yield Violation(kind=Kind.HISTORY, words=words)
 
 
 def _history(evidence: Evidence) -> Iterator[Violation]:
-    for number, found in groupby(evidence.attempts, key=lambda attempt: attempt.row):
+    for number, found in groupby(evidence.stored.attempts, key=lambda attempt: attempt.row):
         attempts = list(found)
         fences = [attempt.fence for attempt in attempts]
-        if fences != sorted(set(fences)) or fences[-1] > evidence.fences[number]:
-            yield Violation(kind=Kind.HISTORY, words=f"row {number}: attempts {fences}, last claim {evidence.fences[number]}")
+        if fences != sorted(set(fences)) or fences[-1] > evidence.stored.fences[number]:
+            yield Violation(kind=Kind.HISTORY, words=f"row {number}: attempts {fences}, last claim {evidence.stored.fences[number]}")
         for earlier, _ in pairwise(attempts):
             if earlier.status in {Status.DELIVERED, Status.ACCEPTED}:
                 yield Violation(kind=Kind.HISTORY, words=f"row {number} was tried again after it was {earlier.status}")
-        last, row = attempts[-1], evidence.rows[number]
+        last, row = attempts[-1], evidence.stored.rows[number]
         settled = ARRIVED | {Status.UNKNOWN, Status.FAILED}
         if row.outcome.status in settled and last.status != row.outcome.status.value:
             yield Violation(kind=Kind.HISTORY, words=f"row {number} is {row.outcome.status.value}, its last attempt {last.status}")
+
+
+def _answers(evidence: Evidence) -> Iterator[Violation]:
+    """What was answered to a process is in the ledger as its own, and nothing else is."""
+    passes = {row.row: row.pass_id for row in evidence.staged}
+    told = Counter(
+        (attempt.process, passes[attempt.row], attempt.http_status)
+        for attempt in evidence.stored.attempts
+        if attempt.http_status is not None
+    )
+    came = evidence.network.answers
+    for process, pass_id, http_status in sorted(told - came):
+        yield Violation(kind=Kind.HISTORY, words=f"the ledger has an answer {http_status} of {pass_id} that never came to “{process}”")
+    if {Event.FULL, Event.SLEEP} & evidence.happened.keys():
+        return
+    for process, pass_id, http_status in sorted(came - told):
+        if process in evidence.at_work:
+            yield Violation(kind=Kind.HISTORY, words=f"an answer {http_status} of {pass_id} came to “{process}” and is not in the ledger")
 
 
 def _pace(evidence: Evidence) -> Iterator[Violation]:

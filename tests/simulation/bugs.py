@@ -1,6 +1,8 @@
 """Deliberate bugs, each in the place where it would be made: a simulation that does not find them proves nothing."""
 
-from collections.abc import Callable, Iterable, Iterator
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -10,13 +12,15 @@ from unittest import mock
 
 import apsw
 
+from campaign.app import corrections, retry
 from campaign.domain import verdict
-from campaign.domain.model import Status
+from campaign.domain.model import Claim, Outcome, Settlement, Status
 from campaign.domain.schedule import Schedule
-from campaign.domain.verdict import AttemptOutcome, Evidence, Fault, Reply, Resolution
-from campaign.ledger.port import DesiredState
-from campaign.ledger.sqlite import SqliteReader, base, connection, ledger
+from campaign.domain.verdict import AttemptOutcome, Evidence, Fault, Latest, PassReading, Reply, Resolution
+from campaign.ledger.port import DesiredState, Runner
+from campaign.ledger.sqlite import SqliteReader, base, claims, connection, ledger
 from campaign.ledger.sqlite.base import Store
+from campaign.loader import stage
 from campaign.sender import attempt, executor, lease, verify
 from tests.simulation.network import SimulatedGateway
 
@@ -153,8 +157,80 @@ def a_cancel_is_not_heard() -> AbstractContextManager[object]:
 
     stack = ExitStack()
     stack.enter_context(mock.patch.object(SqliteReader, "outlook", deaf))
-    stack.enter_context(mock.patch.object(ledger, "leave_out_if_cancelled"))
+    for module in (ledger, claims):
+        stack.enter_context(mock.patch.object(module, "leave_out_if_cancelled"))
     return stack
+
+
+@contextmanager
+def claims_are_written_after_the_send() -> Iterator[None]:
+    """A row is claimed in the ledger only when its answer is recorded."""
+    claim, settle = connection.SQL["claim"], ledger.SqliteLedger.settle
+
+    async def claimed(self: ledger.SqliteLedger, runner: Runner, settlements: Sequence[Settlement]) -> list[Claim]:
+        values = {"campaign": runner.campaign, "runner": runner.id, "wall": time.time()}
+        rows = json.dumps([settlement.claim.row for settlement in settlements])
+        await self._writer.do(lambda db: db.execute(claim, values | {"rows": rows}))
+        return await settle(self, runner, settlements)
+
+    with mock.patch.dict(connection.SQL, claim="SELECT 1"), mock.patch.object(ledger.SqliteLedger, "settle", claimed):
+        yield
+
+
+def slots_are_leased_again() -> AbstractContextManager[object]:
+    """The slots that were leased are not written down, so the next lease gives the same ones."""
+    return mock.patch.dict(connection.SQL, set_pace="SELECT 1")
+
+
+def other_texts_say_not_arrived() -> AbstractContextManager[object]:
+    """A pass that shows somebody else's text is taken for one that the message has not reached."""
+
+    def believing(reading: PassReading, *, message: str, **values: Any) -> Resolution:
+        if reading.latest is Latest.TEXT and not verdict.same_text(reading.text, message):
+            return Resolution(status=Status.PENDING)
+        return verdict.read_back(reading, message=message, **values)
+
+    return mock.patch.object(verify, "read_back", believing)
+
+
+def a_retry_takes_unknown_rows() -> AbstractContextManager[object]:
+    """Who has failed rows sent again gets those sent again, too, that may have arrived."""
+    again = ledger.SqliteLedger.retry
+
+    async def generous(self: ledger.SqliteLedger, campaign: int, statuses: frozenset[Status], **filters: Any) -> int:
+        return await again(self, campaign, statuses | {Status.UNKNOWN}, **filters)
+
+    return mock.patch.object(ledger.SqliteLedger, "retry", generous)
+
+
+def a_corrected_file_sends_what_arrived() -> AbstractContextManager[object]:
+    """Every row of a failed-rows file is sent again, also one that may have arrived."""
+    stack = ExitStack()
+    every = frozenset({Status.FAILED, Status.INVALID, Status.UNKNOWN, Status.NOT_DELIVERED})
+    for module, name in ((corrections, "CORRECTABLE"), (retry, "CORRECTABLE"), (retry, "BY_FILE")):
+        stack.enter_context(mock.patch.object(module, name, every))
+    stack.enter_context(_sql(correct=("status IN ('failed', 'invalid')", "status NOT IN ('pending', 'sending')")))
+    return stack
+
+
+def duplicates_are_sent() -> AbstractContextManager[object]:
+    """The second row of a pass is a row like any other."""
+    stack = ExitStack()
+    stack.enter_context(mock.patch.object(stage, "_DUPLICATE", Outcome(status=Status.PENDING)))
+    stack.enter_context(_sql(claimable=("THEN 'duplicate'", "AND 0 THEN 'duplicate'"), mark_duplicates=("WHERE", "WHERE 0 AND")))
+    return stack
+
+
+@contextmanager
+def half_a_list_is_taken_for_whole() -> Iterator[None]:
+    """A staging that was broken off is not begun again."""
+    finish = connection.SQL["finish_staging"].replace("AND stager = :stager", "")
+
+    async def taken(self: ledger.SqliteLedger, campaign: int) -> None:
+        await self._writer.do(lambda db: db.execute(finish, {"campaign": campaign, "content_sha256": ""}))
+
+    with mock.patch.object(ledger.SqliteLedger, "discard", taken):
+        yield
 
 
 BUGS: Final[dict[str, Bug]] = {
@@ -174,5 +250,12 @@ BUGS: Final[dict[str, Bug]] = {
         twice_the_rate,
         sent_at_any_hour,
         a_cancel_is_not_heard,
+        claims_are_written_after_the_send,
+        slots_are_leased_again,
+        other_texts_say_not_arrived,
+        a_retry_takes_unknown_rows,
+        a_corrected_file_sends_what_arrived,
+        duplicates_are_sent,
+        half_a_list_is_taken_for_whole,
     )
 }

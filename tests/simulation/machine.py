@@ -6,6 +6,7 @@ Everything that real time, threads and the scheduler of the system decide elsewh
 import asyncio
 import contextvars
 import heapq
+import math
 import random
 import sys
 import time
@@ -40,6 +41,8 @@ class Process:
     name: str
     killed: bool = False
     suspended: bool = False
+    was_suspended: bool = False
+    resumed_at: float = -math.inf
     waiting: list[asyncio.Handle] = field(default_factory=list)
 
 
@@ -104,6 +107,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def resume(self, process: Process) -> None:
         """Let a suspended process go on with all that has become due."""
         process.suspended = False
+        process.resumed_at = self._now
         self._ready.extend(process.waiting)
         process.waiting.clear()
 

@@ -1,8 +1,10 @@
 """The way to the API, without a socket: the simulator's state, behind a network that loses, delays and cuts what it carries."""
 
 import asyncio
+import math
 import random
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Self
 
@@ -15,26 +17,35 @@ from campaign.simulator.config import SimulatorConfig
 from campaign.simulator.faults import Act
 from campaign.simulator.replies import Reply as Answer
 from campaign.simulator.replies import carry_out, objection_reply
-from campaign.simulator.state import State
-from tests.simulation.machine import outside
+from campaign.simulator.routes import read_target
+from campaign.simulator.state import Clock, State, Visit
+from tests.simulation.machine import PROCESS, Machine, outside
+from tests.simulation.plan import LATE_SECONDS, Plan
 
 TOKEN: Final = "token"
 LONGEST_WAY_SECONDS: Final = 0.8
 """A request that is not taken by then never is. With `late_seconds` it is less than any quiet period, as the promise assumes."""
 
+FOREIGN_TEXT: Final = "A message of somebody else."
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """A request that left: when, by both clocks, and for which pass."""
+    """A request that left: when, by both clocks, for which pass, and for how long its process was not suspended before."""
 
     at: float
     wall: float
     pass_id: str
+    awake_seconds: float
 
 
 @dataclass(kw_only=True)
 class Network:
-    """`slow` is the chance that a way takes long; `unreachable` that no connection is made. `down` is an outage."""
+    """The API, and the way to it.
+
+    `slow` is the chance that a way takes long; `unreachable` that no connection is made. `down` is an outage. `left` hears of each pass to
+    which a request leaves. `answers` counts what came back: to which process, of which pass, with which HTTP status.
+    """
 
     state: State
     luck: random.Random
@@ -43,15 +54,48 @@ class Network:
     slow: float = 0.05
     unreachable: float = 0.0
     down: bool = False
+    left: Callable[[str], None] = lambda _: None
     written: list[Written] = field(default_factory=list)
+    answers: Counter[tuple[str, str, int]] = field(default_factory=Counter)
     faults: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, plan: Plan, machine: Machine, *, missing: Sequence[str]) -> Self:
+        """As the plan has it; of `missing` passes, some are not there, and the rest may not be written to."""
+        config = SimulatorConfig(
+            seed=plan.seed % 2**31,
+            faults=plan.faults,
+            missing=frozenset(missing[: plan.missing]),
+            forbidden=frozenset(missing[plan.missing :]),
+            statuses={"active": 1.0 - plan.issued, "issued": plan.issued} if plan.issued else {"active": 1.0},
+            undelivered_when_issued=True,
+            limit_per_second=plan.limit_per_second,
+            late_seconds=LATE_SECONDS,
+            hang_seconds=1.0,
+            deep_levels=1000,
+        )
+        clock = Clock(monotonic_ns=lambda: int(machine.monotonic() * 1e9), unix_ns=lambda: int(machine.wall() * 1e9))
+        return cls(
+            state=State(config, clock=clock),
+            luck=random.Random(f"network {plan.seed}"),
+            config=config,
+            wall=machine.wall,
+            slow=plan.slow,
+            unreachable=plan.unreachable,
+        )
+
+    def write_foreign(self, pass_id: str) -> None:
+        """Another program sends its message to the pass."""
+        visit = Visit(number=0, target=read_target("POST", f"/api/v1/passes/{pass_id}/notification"), token=0)
+        self.state.process(visit, FOREIGN_TEXT)
 
     def way_seconds(self) -> float:
         return self.luck.uniform(0.1, LONGEST_WAY_SECONDS) if self.luck.random() < self.slow else self.luck.uniform(0.001, 0.05)
 
     def ask(self, method: str, path: str, body: bytes, answered: "asyncio.Future[Answer | None]") -> None:
-        """The request is on its way; whatever becomes of its sender, the API takes it."""
+        """The request is on its way; the API takes it also if its sender is killed, and perhaps if it is suspended."""
         loop = asyncio.get_running_loop()
+        process = PROCESS.get()
 
         def answer(reply: Answer | None, after: float) -> None:
             def arrive() -> None:
@@ -61,6 +105,8 @@ class Network:
             loop.call_later(after, arrive, context=outside())
 
         def taken() -> None:
+            if process is not None and process.suspended and self.luck.random() < 0.5:
+                return
             visit = self.state.arrive(method=method, raw_path=path, authorization=f"Bearer {TOKEN}")
             if visit.objection is not None:
                 reply = objection_reply(visit, visit.objection)
@@ -101,7 +147,9 @@ class SimulatedGateway:
         # From here on it may arrive.
         if in_flight is not None:
             in_flight.written = True
-        network.written.append(Written(at=loop.time(), wall=network.wall(), pass_id=pass_id))
+        awake_seconds = loop.time() - process.resumed_at if (process := PROCESS.get()) is not None else math.inf
+        network.written.append(Written(at=loop.time(), wall=network.wall(), pass_id=pass_id, awake_seconds=awake_seconds))
+        network.left(pass_id)
         body = orjson.dumps({"notification": {"message": message}})
         network.ask("POST", f"/api/v1/passes/{pass_id}/notification", body, answered)
         try:
@@ -111,6 +159,8 @@ class SimulatedGateway:
             return Fault(reason="timeout", written=True, error="No answer in time.")
         match answer:
             case Answer(act=Act.ANSWER | Act.ANSWER_SLOWLY):
+                if process is not None:
+                    network.answers[process.name, pass_id, answer.status] += 1
                 headers = {"Content-Type": answer.content_type} | answer.headers
                 return read_reply(http_status=answer.status, headers=headers, body=answer.body, whole=True, token=TOKEN, now=network.wall())
             case Answer(act=Act.CUT_BODY | Act.HUGE | Act.GZIP_BOMB | Act.ENDLESS_HEADERS):

@@ -14,6 +14,9 @@ QUIET_SECONDS: Final = 10.0
 BELIEVED: Final = frozenset({Fault.READ_ERROR, Fault.READ_HANG, Fault.READ_HTML, Fault.READ_CUT, Fault.READ_THROTTLE, Fault.READ_MISSING})
 """Readings that say nothing. One that lies (`read_null`) is left out: the promise rests on what a pass says."""
 
+FROM_LIST: Final = 0.25
+"""Of the campaigns; they take twice the time of others."""
+
 DAY_SECONDS: Final = 86_400
 WINDOW: Final = "14:14-14:17"
 """Every simulation begins 40 seconds before it opens."""
@@ -46,6 +49,8 @@ class Kind(StrEnum):
     RETRY_UNKNOWN = "retry the unknown rows"
     RETRY_NOT_DELIVERED = "retry the not delivered rows"
     VERIFY = "verify"
+    CORRECT = "correct the failed rows"
+    OTHERS = "others write to the same passes"
 
 
 WEIGHTS: Final[Mapping[Kind, float]] = {
@@ -62,11 +67,13 @@ WEIGHTS: Final[Mapping[Kind, float]] = {
     Kind.TERM_TWICE: 1,
     Kind.PAUSE: 0.7,
     Kind.RESUME: 2,
-    Kind.CANCEL: 0.15,
+    Kind.CANCEL: 0.4,
     Kind.RETRY_FAILED: 1.5,
     Kind.RETRY_UNKNOWN: 0.3,
     Kind.RETRY_NOT_DELIVERED: 0.3,
     Kind.VERIFY: 0.7,
+    Kind.CORRECT: 1,
+    Kind.OTHERS: 0.7,
 }
 
 
@@ -75,23 +82,33 @@ THEMES: Final[tuple[Mapping[Kind, float], ...]] = (
     {},
     {Kind.SUSPEND: 60, Kind.START: 15},
     {Kind.POWER: 30, Kind.KILL_ALL: 10},
-    {Kind.RETRY_FAILED: 15, Kind.CANCEL: 3, Kind.PAUSE: 6, Kind.RESUME: 10},
+    {Kind.TERM_TWICE: 20, Kind.KILL: 20, Kind.RESUME: 20},
+    {Kind.RETRY_FAILED: 15, Kind.CORRECT: 15, Kind.CANCEL: 3, Kind.PAUSE: 6, Kind.RESUME: 10},
 )
 """What happens more often in some campaigns: two rare things meet only where one of them is not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """`after` seconds after the one before; `seconds` is how long it lasts, or by how much a clock is set."""
+    """`after` seconds after the one before; `seconds` is how long it lasts, or by how much a clock is set.
+
+    It comes just after the next request has left if it is to come `in_flight`. A process that is suspended `until_taken`
+    goes on before, if another one sends what it had claimed.
+    """
 
     kind: Kind
     after: float
     seconds: float = 0.0
+    in_flight: bool = False
+    until_taken: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
+    """`from_list` is a campaign that begins with a file, which is staged under the same faults, and ends with a results file."""
+
     seed: int
+    from_list: bool
     rows: int
     rate: float | None
     concurrency: int | None
@@ -128,9 +145,15 @@ def plan(seed: int) -> Plan:
     faults = {fault: chance / max(1.0, reads / 0.8) if fault.method == "GET" else chance for fault, chance in faults.items()}
     seconds = 3.0 + rows / (rate or 30.0)
     weights = {**WEIGHTS, **luck.choice(THEMES)}
-    events = tuple(_event(luck, seconds, weights) for _ in range(luck.choice((0, 2, 4, 8, 16))))
+    events = [_event(luck, seconds, weights) for _ in range(luck.choice((0, 2, 4, 8, 16)))]
+    from_list = luck.random() < FROM_LIST
+    if from_list and luck.random() < 0.5:
+        # While the list is staged.
+        kind = luck.choice((Kind.KILL, Kind.KILL_ALL, Kind.POWER, Kind.TERM, Kind.SUSPEND, Kind.START))
+        events.insert(0, Event(kind=kind, after=luck.uniform(0.0, 0.1), seconds=luck.choice((1.0, 60.0))))
     return Plan(
         seed=seed,
+        from_list=from_list,
         rows=rows,
         rate=rate,
         concurrency=luck.choice((None, None, 1, 3, 16)),
@@ -147,7 +170,7 @@ def plan(seed: int) -> Plan:
         unreachable=luck.choice((0.0, 0.0, 0.05)),
         slow=luck.choice((0.0, 0.05, 0.3)),
         limit_per_second=0 if rate is None or rate > 9 else luck.choice((0, 10)),
-        events=events,
+        events=tuple(events),
     )
 
 
@@ -156,7 +179,7 @@ def _event(luck: random.Random, seconds: float, weights: Mapping[Kind, float]) -
     after = luck.choice((luck.uniform(0.0, 0.3), luck.uniform(0.0, seconds), luck.uniform(0.0, 60.0)))
     match kind:
         case Kind.SUSPEND:
-            lasts = luck.choice((1.0, 20.0, 40.0, 300.0))
+            lasts = luck.choice((1.0, 20.0, 60.0, 300.0))
         case Kind.SLEEP:
             lasts = luck.choice((5.0, 40.0, 3600.0))
         case Kind.STEP:
@@ -165,4 +188,10 @@ def _event(luck: random.Random, seconds: float, weights: Mapping[Kind, float]) -
             lasts = luck.uniform(0.5, 90.0)
         case _:
             lasts = 0.0
-    return Event(kind=kind, after=after, seconds=lasts)
+    return Event(
+        kind=kind,
+        after=after,
+        seconds=lasts,
+        in_flight=luck.random() < (0.7 if kind is Kind.SUSPEND else 0.3),
+        until_taken=luck.random() < 0.7,
+    )

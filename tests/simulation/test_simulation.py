@@ -18,11 +18,11 @@ from tests.simulation.plan import Kind
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """A process of its own: a simulation replaces the clocks of the one that it is in."""
     command = [sys.executable, "-m", "tests.simulation", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=os.environ | environment, timeout=300, check=False)
+    return subprocess.run(command, capture_output=True, text=True, env=os.environ | environment, timeout=600, check=False)
 
 
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize("campaigns", slow_after(1, [20, 100]))
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("campaigns", slow_after(1, [200, 500]))
 def test_in_every_campaign_nothing_is_sent_twice_or_lost(campaigns: int) -> None:
     done = run("--campaigns", str(campaigns), "--json")
     found = json.loads(done.stdout)
@@ -34,13 +34,13 @@ def test_in_every_campaign_nothing_is_sent_twice_or_lost(campaigns: int) -> None
 
 @pytest.mark.slow
 def test_a_seed_always_tells_the_same_story() -> None:
-    first, second = (run("--seed", "6", PYTHONHASHSEED=seed).stdout.splitlines() for seed in ("1", "2"))
-    assert len(first) > 100
+    first, second = (run("--seed", "17", PYTHONHASHSEED=seed).stdout.splitlines() for seed in ("1", "2"))
+    assert len(first) > 50
     assert first == second
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_bug_is_found_and_its_seed_shows_it_again() -> None:
     done = run("--bug", "server_errors_are_sent_again", "--campaigns", "10", "--json")
     seed = next(iter(json.loads(done.stdout)["violations"]))

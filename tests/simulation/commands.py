@@ -1,0 +1,236 @@
+"""The commands that people give, each in a process of its own, and the list that they give them."""
+
+import asyncio
+import csv
+import random
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from campaign.app import retry, run, send
+from campaign.app.campaign_settings import remembered
+from campaign.app.session import Front
+from campaign.domain.errors import CampaignError, LedgerError, problem_of
+from campaign.domain.model import Counts, Settlement, StagedRow, Status
+from campaign.domain.retry_selection import Selection
+from campaign.ledger.port import CampaignSpec, DesiredState
+from campaign.ledger.sqlite import SqliteLedger, SqliteReader
+from campaign.settings import Settings
+from tests.simulation import ledger
+from tests.simulation.machine import Process, start
+from tests.simulation.plan import QUIET_SECONDS, Plan
+
+NAME: Final = "promo"
+TIMEOUT_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """A process with a command in it; `held` are the passes of the rows that it had claimed when it was suspended."""
+
+    process: Process
+    task: "asyncio.Task[Any]"
+    stop: send.Stop
+    held: set[str] = field(default_factory=set)
+
+    @property
+    def alive(self) -> bool:
+        return not self.process.killed and not self.task.done()
+
+
+@dataclass(eq=False)
+class Watcher:
+    """An observer that writes into the trace."""
+
+    trace: Callable[[str], None]
+
+    def settled(self, settlement: Settlement) -> None:
+        outcome = settlement.outcome
+        self.trace(f"row {settlement.claim.row} attempt {settlement.claim.fence}: {outcome.status.value} {outcome.reason}")
+
+    def event(self, name: str, **details: object) -> None:
+        self.trace(f"{name} {details}" if details else name)
+
+
+class Commands:
+    """Begins them. `problems` are ends that none of them may have; `cancelled_at` is by the loop's clock."""
+
+    def __init__(self, plan: Plan, folder: Path, staged: list[StagedRow], luck: random.Random, trace: Callable[[str], None]) -> None:
+        self._plan = plan
+        self._folder = folder
+        self._staged = staged
+        self._luck = luck
+        self._trace = trace
+        self._number = 0
+        self._corrections = 0
+        self._asked_for: Settings | None = None
+        self.runners: list[Runner] = []
+        self.problems: list[str] = []
+        self.cancelled_at: float | None = None
+
+    @property
+    def _list(self) -> Path:
+        return self._folder / f"{NAME}.csv"
+
+    @property
+    def ledger(self) -> Path:
+        return self._folder / "campaign.db"
+
+    @property
+    def results(self) -> Path:
+        return self._folder / f"{NAME}.results.csv"
+
+    def write_list(self) -> None:
+        with self._list.open("w", newline="", encoding="utf-8") as lines:
+            csv.writer(lines).writerows([("pass_id", "message"), *((row.pass_id, row.message) for row in self._staged)])
+
+    def alive(self) -> list[Runner]:
+        return [runner for runner in self.runners if runner.alive]
+
+    def _settings(self) -> Settings:
+        if self._asked_for is None:
+            self._asked_for = self._given_settings()
+        return self._asked_for
+
+    def _given_settings(self) -> Settings:
+        plan = self._plan
+        return Settings.model_validate(
+            {
+                "ledger": str(self.ledger),
+                "rate": plan.rate if plan.rate is not None else "unlimited",
+                "concurrency": plan.concurrency,
+                "max_attempts": plan.max_attempts,
+                "on_unknown": plan.on_unknown,
+                "quiet_period": QUIET_SECONDS,
+                "timeout": TIMEOUT_SECONDS,
+                "baseline": plan.baseline,
+                "window": plan.window,
+                # To wait for hours takes a turn of the loop ten times a second of them.
+                "no_wait": True,
+                "time_zone": "UTC",
+                "daily_cap": 0,
+                "yes": True,
+                "PASSENTRY_API_KEY": "token",
+                "PASSENTRY_API_URL": "http://127.0.0.1:1",
+            }
+        )
+
+    def _front(self, stop: send.Stop) -> Front:
+        @contextmanager
+        def watch(name: str, counts: Counts) -> Iterator[Watcher]:
+            del name, counts
+            yield Watcher(self._trace)
+
+        def tell(event: str, sentence: str, /, *, level: str = "warning", **details: object) -> None:
+            del sentence, level
+            self._trace(f"{event} {details}")
+
+        return Front(confirm=lambda _: True, agree=lambda *_: True, watch=watch, listen=lambda: stop, tell=tell)
+
+    def _begin(self, what: str, command: Callable[[Settings, Front], Awaitable[Any]]) -> Runner:
+        self._number += 1
+        process = Process(f"{what} {self._number}")
+        stop = send.Stop(gently=asyncio.Event(), now=asyncio.Event())
+
+        async def whole() -> str:
+            try:
+                finished = await command(self._settings(), self._front(stop))
+            except (CampaignError, BaseExceptionGroup) as raised:
+                # As the command line does.
+                if (error := problem_of(raised)) is None:
+                    raise
+                self._trace(f"ended with {type(error).__name__} {error.code}: {error}")
+                if error.code in {"fault", ""} and not isinstance(error, LedgerError):
+                    self.problems.append(f"{what}: {error}")
+                return error.code or type(error).__name__
+            finally:
+                ledger.release(process)
+            self._trace(f"ended: {finished.view.state.value if finished else ''}")
+            return ""
+
+        runner = Runner(process, start(process, whole), stop)
+        self.runners.append(runner)
+        self._trace(f"begins: {process.name}")
+        return runner
+
+    def run(self) -> Runner:
+        return self._begin("run", lambda settings, front: run.run_list(str(self._list), settings, front))
+
+    def resume(self) -> Runner:
+        """The same command again, or the one that it names where it was broken off."""
+        if self._plan.from_list and (self._luck.random() < 0.5 or self.control_now() in {None, DesiredState.STAGING}):
+            return self.run()
+        return self._begin("resume", lambda settings, front: run.resume(NAME, settings, front))
+
+    def join(self) -> Runner:
+        return self._begin("send", lambda settings, front: run.join(NAME, settings, front))
+
+    def retry(self, status: Status) -> Runner:
+        async def command(settings: Settings, front: Front) -> Any:
+            return await retry.retry(NAME, Selection(statuses=frozenset({status})), settings, front)
+
+        return self._begin("retry", command)
+
+    def correct(self) -> None:
+        """Somebody changes the texts in the failed-rows file, and sends it."""
+        failed = self._folder / f"{NAME}.results.failed.csv"
+        if not failed.exists():
+            return
+        self._corrections += 1
+        corrected = self._folder / f"corrected {self._corrections}.csv"
+        with failed.open(newline="", encoding="utf-8-sig") as lines:
+            rows = list(csv.DictReader(lines))
+        with corrected.open("w", newline="", encoding="utf-8") as lines:
+            writer = csv.DictWriter(lines, list(rows[0]) if rows else [])
+            writer.writeheader()
+            writer.writerows(row | {"message": f"{row['message']} Corrected {self._corrections}."} for row in rows)
+
+        async def command(settings: Settings, front: Front) -> Any:
+            return await retry.retry(str(corrected), Selection(statuses=frozenset()), settings, front)
+
+        self._begin("correct", command)
+
+    def control(self, wanted: DesiredState) -> Runner:
+        async def command(settings: Settings, front: Front) -> Any:
+            del front
+            await run.control(NAME, wanted, settings)
+            if wanted is DesiredState.CANCELLED and self.cancelled_at is None:
+                self.cancelled_at = asyncio.get_running_loop().time()
+
+        return self._begin(wanted.value, command)
+
+    def verify(self) -> Runner:
+        return self._begin("verify", lambda settings, front: run.read_back(NAME, settings, front))
+
+    @contextmanager
+    def reader(self) -> Iterator[SqliteReader]:
+        reader = SqliteReader(self.ledger)
+        try:
+            yield reader
+        finally:
+            reader.close()
+
+    def control_now(self) -> DesiredState | None:
+        if not self.ledger.exists():
+            return None
+        with self.reader() as reader:
+            record = reader.campaign(NAME)
+            return None if record is None else record.control
+
+    async def stage(self, now: datetime) -> None:
+        """Without a list: it takes a fifth of the time, and has no results file."""
+        store = SqliteLedger(self.ledger)
+        try:
+            settings = remembered(self._settings(), now=now, own_zones=False)
+            columns = ("pass_id", "message")
+            spec = CampaignSpec(
+                name=NAME, list_name="list", list_sha256="a", message_sha256="b", columns=columns, id_column="pass_id", settings=settings
+            )
+            record = await store.create(spec)
+            await store.stage(record.id, self._staged)
+            await store.finish_staging(record.id, content_sha256="c")
+        finally:
+            await store.close()

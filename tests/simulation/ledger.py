@@ -1,0 +1,129 @@
+"""The ledger's connections as the processes of the machine hold them: a commit is one moment, and ends with its process."""
+
+import asyncio
+import random
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+from unittest import mock
+
+import apsw
+
+from campaign.app import run
+from campaign.app import session as sessions
+from campaign.domain.errors import LedgerError
+from campaign.ledger.sqlite import SqliteLedger, SqliteReader, base
+from campaign.ledger.sqlite.connection import SqliteClock
+from campaign.ledger.sqlite.integrity import RollbackGuard
+from campaign.ledger.sqlite.writer import MOST_TOGETHER, MOST_WAITING, Writer, type_of_work
+from campaign.settings import Settings
+from tests.simulation.machine import PROCESS, Process
+
+
+class TurnWriter(Writer):
+    """The ledger's writer without its thread: a commit is one moment, and its answer comes after another."""
+
+    def __init__(self, connection: apsw.Connection, path: Path, clock: SqliteClock) -> None:
+        self._connection = connection
+        self._path = path
+        self._clock = clock
+        self._witness = RollbackGuard(path)
+        self._asked: list[tuple[type_of_work, asyncio.Future[Any]]] = []
+        self._closed = False
+        self._turn_comes = False
+        held = PROCESS.get()
+        if held is not None:
+            HELD.setdefault(held, []).append(self)
+
+    async def do(self, work: Callable[[apsw.Connection], Any]) -> Any:
+        if self._closed:
+            raise LedgerError("The ledger is closed.", code="ledger_closed")
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+        assert len(self._asked) < MOST_WAITING
+        self._asked.append((work, future))
+        self._come(loop)
+        return await future
+
+    def _come(self, loop: asyncio.AbstractEventLoop) -> None:
+        if not self._turn_comes:
+            self._turn_comes = True
+            loop.call_later(RUN.luck.choice((0.0, 0.001, 0.02)) * RUN.luck.random(), self._turn)
+
+    def _turn(self) -> None:
+        self._turn_comes = False
+        batch, self._asked = self._asked[:MOST_TOGETHER], self._asked[MOST_TOGETHER:]
+        if batch and not self._closed:
+            self._commit(batch)
+        if self._asked:
+            self._come(asyncio.get_running_loop())
+
+    async def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            if self._asked:
+                self._commit(self._asked)
+                self._asked = []
+            self.cut()
+
+    def cut(self) -> None:
+        """As the end of the process does."""
+        self._closed = True
+        self._asked = []
+        self._connection.close()
+        self._witness.close()
+
+
+class _Run:
+    """What the parts that replace the system's look up."""
+
+    luck: random.Random = random.Random(0)
+
+
+RUN = _Run()
+HELD: Final[dict[Process, list[Any]]] = {}
+
+
+def release(process: Process) -> None:
+    """Let go of what a process has open, as the system does when it ends."""
+    for held in HELD.pop(process, []):
+        if isinstance(held, TurnWriter):
+            # Whoever is killed brings nothing from the log into the file.
+            with suppress(apsw.Error):
+                held._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+            held.cut()
+        elif isinstance(held, SqliteLedger):
+            for lifeline in held._locks.values():
+                lifeline.release()
+        else:
+            with suppress(apsw.Error):
+                held._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+            held.close()
+
+
+@contextmanager
+def in_place() -> Iterator[None]:
+    """The ledger of the processes: its writer has no thread, and what they open is closed with them."""
+
+    def opened(kind: Callable[..., Any]) -> Callable[..., Any]:
+        def open_it(settings: Settings) -> Any:
+            made = kind(settings.ledger_path)
+            if (process := PROCESS.get()) is not None:
+                HELD.setdefault(process, []).append(made)
+            return made
+
+        return open_it
+
+    def whose() -> str:
+        return process.name if (process := PROCESS.get()) is not None else ""
+
+    with ExitStack() as stack:
+        stack.enter_context(mock.patch.object(base, "Writer", TurnWriter))
+        stack.enter_context(mock.patch.object(base, "username", whose))
+        # To read which network cards there are costs more than all else of an opening.
+        stack.enter_context(mock.patch.object(base, "adapters", return_value=frozenset({"card"})))
+        for module in (sessions, run):
+            stack.enter_context(mock.patch.object(module, "open_ledger", opened(SqliteLedger)))
+            stack.enter_context(mock.patch.object(module, "open_reader", opened(SqliteReader)))
+        yield
