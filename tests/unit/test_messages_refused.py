@@ -3,8 +3,7 @@
 import pytest
 
 from campaign.domain.errors import TemplateError
-from campaign.domain.model import Invalid
-from tests.unit.messages_given import ANNA, invalid, refused, refused_at
+from tests.unit.messages_given import refused, refused_at
 
 
 @pytest.mark.parametrize(
@@ -138,49 +137,3 @@ def test_the_place_of_what_is_wrong_is_named(template: str, position: tuple[int,
 @pytest.mark.parametrize("template", ["", " \n", "x" * 40_000])
 def test_templates_that_are_refused_whole(template: str) -> None:
     assert not isinstance(refused(template), TemplateError)
-
-
-@pytest.mark.parametrize(
-    ("template", "words"),
-    [
-        ("a\n{{ points | int / 0 }}", "--message, line 2: division by zero."),
-        ("{{ code | int }}", "“X1” is not a number; write | int(0) to take it for 0"),
-        ("{{ code | float }}", "“X1” is not a number"),
-        ("{{ '1e30' | int }}", "is not a number"),
-        ("{{ 'nan' | float }}", "is not a number"),
-        ("{{ 10000000000 * 10000000000 }}", "more than 18 digits"),
-        ("{{ points * 2 }}", "“120” is not a number; every column is text, so write | int or | float after it"),
-        ("{{ points + 2 }}", "“120” is not a number"),
-        ("{% set p = points %}{{ 'x' if p > 2 }}", "to compare with a number, write | int or | float after it"),
-        ("{{ first_name.split(' ')[1] }}", "It has no part [1]"),
-        ("{{ {'a': 1}[code] }}", "It has no part [X1]"),
-        ("{{ first_name.split(' ') }}", "gives a list, not a text"),
-        ("{{ none }}", "gives nothing, not a text"),
-        ("{{ [[[1]]] | list | length }}", "nested more than two deep"),
-        ("{{ '%x' % 1 }}", "A format may have only"),
-        ("{{ '%(a)s' % {'a': 1} }}", "A format may have only"),
-        ("{{ '{0.a}'.format(1) }}", "A format may have only"),
-        ("{{ '{a[0]}'.format(a='x') }}", "A format may have only"),
-        ("{{ '{!r}'.format(1) }}", "A format may have only"),
-        ("{{ '{:c}'.format(55296) }}", "A format may have only"),
-        ("{{ '{}{}'.format(1) }}", "more fields than it is given values"),
-        ("{{ [] | first }}", "The list is empty"),
-        ("{{ 1.5 | round(300000000) }}", "can be rounded to 0 to 10 digits"),
-        ("{{ 'abc' | truncate(1) }}", "can't be cut to 1 characters"),
-        ("{{ '%999999999d' is odd }}", "is not a number"),
-        ("{% if code == 'X2' %}{% set a = 1 %}{% endif %}{{ a }}", "gives nothing"),
-        ("{% if code == 'X2' %}{% set a = 1 %}{% endif %}{{ a ~ 'x' }}", "A value that is not set is not a text"),
-        ("{% if code == 'X2' %}{% set a = 1 %}{% endif %}\n{% if a %}x{% endif %}", "line 2: A variable is used that is not set"),
-        ("{% set a, b = [1, 2, 3] %}", "more or fewer values than names"),
-        ("x\n\n{% for a, b in [[1]] %}{% endfor %}", "line 3: There are more or fewer values"),
-        ("{{ 5 | join }}", "a int is not a list"),
-        ("{{ (5).upper() }}", "Only a text has .upper()"),
-        ("{{ code.get('a') }}", "Only a dictionary has .get()"),
-        ("{{ 1.5 | round(1, 'up') }}", "The method of round is"),
-        ("{{ (5)[1:] }}", "Only a text or a list can be cut"),
-        ("{{ (5)[1] }}", "Only a text, a list or a dictionary has [ ]"),
-        ("{{ [1, 'a'] | sort | join }}", "not supported between"),
-    ],
-)
-def test_a_row_that_a_template_fails_on_is_told_why(template: str, words: str) -> None:
-    assert words in invalid(template, ANNA, Invalid.TEMPLATE_FAILED)

@@ -40,18 +40,19 @@ BY_CELLS = {
         ("p", "40", "x", "-"),
     ),
 }
+ASKS_FOR_TOO_MUCH = "It is this row's values that ask for so much."
 OTHERWISE = {
-    "a format's width": ("{{ a | format(n) }}", ("p", "3", "%999999999s", "-"), "width of at most 99"),
-    "a format's width from another value": ("{{ a | format(n | int, b) }}", ("p", "3", "%*s", "-"), "width of at most 99"),
-    "a width in braces": ("{{ a.format(n) }}", ("p", "3", "{:>999999999}", "-"), "width of at most 99"),
-    "a width in braces in braces": ("{{ a.format(n, b) }}", ("p", "3", "{:>{}}", "-"), "width of at most 99"),
-    "repetition": ("{{ a * (n | int) }}", ("p", NINES, "x", "-"), "is not a number"),
-    "repetition the other way": ("{{ (n | int) * a }}", ("p", NINES, "x", "-"), "is not a number"),
-    "a large product": ("{{ (n | int) * (n | int) }}", ("p", NINES, "x", "-"), "more than 18 digits"),
-    "rounding": ("{{ 1.5 | round(n | int) }}", ("p", NINES, "x", "-"), "rounded to 0 to 10 digits"),
-    "a number of many digits": ("{{ n | int }}", ("p", "9" * 4_000, "x", "-"), "is not a number"),
-    "infinity": ("{{ n | float | int }}", ("p", "inf", "x", "-"), "is not a number"),
-    "an exponent": ("{% for i in range(n | int) %}.{% endfor %}", ("p", "1e999", "x", "-"), "is not a number"),
+    "a format's width": ("{{ a | format(n) }}", ("p", "3", "%999999999s", "-")),
+    "a format's width from another value": ("{{ a | format(n | int, b) }}", ("p", "3", "%*s", "-")),
+    "a width in braces": ("{{ a.format(n) }}", ("p", "3", "{:>999999999}", "-")),
+    "a width in braces in braces": ("{{ a.format(n, b) }}", ("p", "3", "{:>{}}", "-")),
+    "repetition": ("{{ a * (n | int) }}", ("p", NINES, "x", "-")),
+    "repetition the other way": ("{{ (n | int) * a }}", ("p", NINES, "x", "-")),
+    "a large product": ("{{ (n | int) * (n | int) }}", ("p", NINES, "x", "-")),
+    "rounding": ("{{ 1.5 | round(n | int) }}", ("p", NINES, "x", "-")),
+    "a number of many digits": ("{{ n | int }}", ("p", "9" * 4_000, "x", "-")),
+    "infinity": ("{{ n | float | int }}", ("p", "inf", "x", "-")),
+    "an exponent": ("{% for i in range(n | int) %}.{% endfor %}", ("p", "1e999", "x", "-")),
 }
 
 
@@ -64,16 +65,17 @@ def test_cells_that_ask_for_too_much_make_their_row_invalid_and_no_other(templat
     assert time.thread_time() - began < HANG_SECONDS
     assert rendered == Rendered(text="", reason=Invalid.TEMPLATE_FAILED, error=rendered.error)
     assert rendered.error.startswith("--message, line 1: ")
-    assert "It is this row's values that ask for so much. Correct the row" in rendered.error
+    assert ASKS_FOR_TOO_MUCH in rendered.error
     assert is_sentence(rendered.error)
     assert messages.render(ORDINARY) == before
 
 
-@pytest.mark.parametrize(("template", "cells", "words"), OTHERWISE.values(), ids=OTHERWISE.keys())
-def test_cells_that_can_not_be_computed_with_make_their_row_invalid(template: str, cells: tuple[str, ...], words: str) -> None:
+@pytest.mark.parametrize(("template", "cells"), OTHERWISE.values(), ids=OTHERWISE.keys())
+def test_cells_that_can_not_be_computed_with_make_their_row_invalid(template: str, cells: tuple[str, ...]) -> None:
     rendered = plan(template, columns=COLUMNS).render(cells)
     assert rendered.reason is Invalid.TEMPLATE_FAILED
-    assert words in rendered.error
+    assert is_sentence(rendered.error)
+    assert ASKS_FOR_TOO_MUCH not in rendered.error
 
 
 def test_a_template_that_is_absurd_by_itself_is_refused_whole_whatever_the_cells() -> None:
