@@ -1,4 +1,4 @@
-"""Every figure of a campaign, as values: from its rows and its attempts, each as one DataFrame of some 50 bytes a row."""
+"""Computes every figure of a campaign from two DataFrames, of its rows and of its attempts, which take about 50 bytes a row."""
 
 import re
 import time
@@ -25,24 +25,24 @@ from campaign.reporter.timeline import Timeline, timeline
 EXAMPLES: Final = 5
 MOST_GROUPS: Final = 20
 MOST_VALUES: Final = 10_000
-"""A column with more of them divides nothing."""
+"""A column with more values makes no useful groups."""
 MOST_REASONS: Final = 50
-"""There are far fewer, unless an API invents them: what is beyond counts as one."""
+"""There are far fewer reasons, unless an API invents them; the reasons beyond this number count as one."""
 READ_BACK: Final = "read_back"
-"""The reason of sends that got no answer, after which the pass was read, and held nothing of them."""
+"""The reason of a send without a clear answer, after which the pass was read back and didn't hold the message."""
 OTHERS: Final = "other_reasons"
 LIMITS_MS: Final = (0, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 30_000)
-"""Where the bands of latencies begin; the last one has no end."""
+"""The lower limits of the latency bands; the last band has no upper limit."""
 _LONGEST_MS: Final = 600_000
-"""No request waits so long; whatever a ledger holds beyond it counts as that."""
+"""No request waits this long; a longer latency in a ledger counts as this."""
 MOST_TEXTS: Final = 3
 LOOKED_AT: Final = 500
-"""Messages, from the list's beginning."""
+"""How many messages are examined, from the start of the list."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """The rows that have a value; of `others`, the number of values is `values`."""
+    """The rows with a value. The group of all others has an empty value, and `values` is the number of its values."""
 
     value: str
     by_status: Mapping[Status, int]
@@ -55,20 +55,20 @@ class Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Breakdown:
-    """The largest groups, largest first, and all others as one, None if there are none: together, all the rows that were counted."""
+    """The largest groups, largest first, and all other groups as one (None if there are none). Together they have all counted rows."""
 
     groups: tuple[Group, ...]
     others: Group | None
 
     @property
     def known(self) -> bool:
-        """Whether any row has a value."""
+        """Whether any row has a value in this column."""
         return any(group.value for group in self.groups) or self.others is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Band:
-    """Sends that took from `low_ms` until before `high_ms` (None: or longer)."""
+    """The number of sends with a latency from `low_ms` to below `high_ms`; None for no upper limit."""
 
     low_ms: int
     high_ms: int | None
@@ -77,7 +77,7 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class Latencies:
-    """How many sends took how many whole milliseconds."""
+    """The number of rows by latency in whole milliseconds; a row counts once, with the latency that the ledger has for it."""
 
     by_ms: Counter[int]
 
@@ -91,14 +91,14 @@ class Latencies:
         return self.by_ms.total()
 
     def percentile_ms(self, percent: int) -> int:
-        """The least time within which so many percent of the sends ended (nearest rank); 0 if there are none."""
+        """The percentile in milliseconds, by nearest rank; 0 if there are no latencies."""
         if not self.count:
             return 0
         within = pd.Series(self.by_ms).sort_index().cumsum()
         return int(within.index[within.searchsorted(-(-self.count * percent // 100))])
 
     def bands(self) -> tuple[Band, ...]:
-        """From the first band that has a send to the last that has."""
+        """The bands from the first to the last that is not empty."""
         counted = pd.Series(self.by_ms).groupby(np.searchsorted(LIMITS_MS, list(self.by_ms), side="right") - 1).sum().to_dict()
         limits = [*pairwise((*LIMITS_MS, None))]
         filled = range(min(counted), max(counted) + 1) if counted else ()
@@ -107,7 +107,7 @@ class Latencies:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retried:
-    """`sends` ended for this reason and were not their row's last; `by_status` are those rows, by what has become of them."""
+    """`sends` ended for this reason and were followed by another send. `by_status` counts their rows by their present status."""
 
     reason: str
     sends: int
@@ -120,9 +120,15 @@ class Retried:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempts:
-    """`throttled` are those answered with 429, by stretch beside `Timeline.sends`; `throttled_again` those of them that were tried again.
+    """The counted attempts of a campaign; times are in Unix seconds.
 
-    `first_at` is when the first of them left, None if there are none; `last_seen` until when each runner was seen to send, in Unix seconds.
+    Attributes:
+        total: all attempts.
+        first_at: when the first attempt was sent; None if there are none.
+        throttled: the attempts that were answered with 429.
+        throttled_by_stretch: these, by the stretches of `Timeline.sends`.
+        throttled_again_by_stretch: those of them after which the row was pending again.
+        last_seen: the end of each runner's last attempt, by runner.
     """
 
     total: int
@@ -135,7 +141,7 @@ class Attempts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wording:
-    """A text with `«column»` for values; `rows` of those that were looked at have it."""
+    """A text with `«column»` in place of values; `rows` of the examined messages have it."""
 
     text: str
     rows: int
@@ -143,10 +149,10 @@ class Wording:
 
 @dataclass(frozen=True, slots=True)
 class Wordings:
-    """What the first messages say without whom they are to: the list's values in them give way to the names of their columns.
+    """The first messages without personal values: the list's values in them are replaced by the names of their columns.
 
-    The ledger keeps messages, not the template they were made of. A text that several rows share once their own values are out of it is
-    the template's, as far as it can be found; one that stands alone may still hold what only one person should read.
+    The ledger keeps messages, not their template. If several rows share a text after the replacement, it is probably the template's. A
+    text of one row may still contain personal values.
     """
 
     found: Counter[str]
@@ -156,17 +162,17 @@ class Wordings:
         return self.found.total()
 
     def shared(self) -> tuple[Wording, ...]:
-        """The texts that at least two rows have, most first."""
+        """The most frequent texts that at least two rows have."""
         return tuple(Wording(text=text, rows=count) for text, count in self.found.most_common(MOST_TEXTS) if count > 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """A campaign at one moment. `view.counts` are those of the rows that all other figures are of.
+    """A campaign at one moment. `view.counts` count the same rows as all other figures.
 
-    `examples` are the first rows of each status and reason. `by_attempts` is how many rows of each status have had how many attempts; those
-    that were never tried are left out. `by_column` is None where nobody asked. `retried_unexplained` are rows that were sent more than
-    once, but of whose earlier sends the ledger knows nothing.
+    `examples` are the first rows of each status and reason. `by_attempts` counts rows by number of attempts and status, without rows that
+    were never tried. `by_column` is None if no column was asked for. `retried_unexplained` counts rows that were sent more than once, but
+    whose earlier sends are not in the ledger.
     """
 
     view: CampaignView
@@ -192,31 +198,31 @@ class Figures:
 
     @property
     def working_seconds(self) -> float:
-        """How long somebody was there to send and a row was due, with all other waits: how fast it went does not depend on the nights."""
+        """The time with a runner, except while no row was due, in seconds. So nights don't lower the speed, but all other waits do."""
         return sum(spell.seconds for spell in self.spells) - self.idle_seconds
 
     @property
     def idle_seconds(self) -> float:
-        """How long somebody was there to send, and no row was due."""
+        """The time with a runner while no row was due, in seconds."""
         return sum(pause.seconds for pause in self.pauses.of(Kind.HOURS))
 
     @property
     def sends_per_second(self) -> float:
-        """In the time at work; 0 if nothing was sent."""
+        """The sends a second of working time; 0 if nothing was sent."""
         return self.attempts.total / self.working_seconds if self.working_seconds > 0 else 0.0
 
 
 def figures(reader: LedgerReader, view: CampaignView, *, by: str = "", now: float | None = None) -> Figures:
-    """Every figure of a campaign.
+    """Compute every figure of a campaign.
 
     Args:
-        reader: its ledger.
+        reader: the campaign's ledger.
         view: the campaign at this moment.
-        by: a column of the list to divide the rows by; empty for none.
-        now: Unix time; None for the present.
+        by: a column of the list to group the rows by; empty for none.
+        now: Unix time in seconds; None for the present.
 
     Raises:
-        UsageError: there is no such column, or it has too many values; says which there are.
+        UsageError: there is no such column, or it has too many values; the error names the other columns.
     """
     now = time.time() if now is None else now
     record = view.record
@@ -235,7 +241,7 @@ def figures(reader: LedgerReader, view: CampaignView, *, by: str = "", now: floa
     again, unexplained = retried(attempts, rows)
     spent = spells(reader.runners(record.id), last_seen=counted.last_seen, now=now)
     return Figures(
-        # Of one that is forgotten the counts are all that is left.
+        # A purged campaign has only its counts.
         view=view if record.forgotten_at else replace(view, counts=_counts(rows, in_doubt=view.counts.in_doubt)),
         now=now,
         examples=_examples(rows),
@@ -243,7 +249,7 @@ def figures(reader: LedgerReader, view: CampaignView, *, by: str = "", now: floa
         by_attempts=_by_attempts(rows),
         by_pass_status=breakdown(rows, "pass_status"),
         by_device=breakdown(rows, "device_type"),
-        # What only one row has, such as a name, may tell who that is.
+        # A value of only one row, such as a name, may identify a person.
         by_column=breakdown(rows, "by", least_rows=2) if by else None,
         column=by,
         wordings=wordings(reader.result_columns(record.id), record.spec.columns),
@@ -264,10 +270,10 @@ def figures(reader: LedgerReader, view: CampaignView, *, by: str = "", now: floa
 
 
 def place_of_column(spec: CampaignSpec, by: str) -> int | None:
-    """Where a column that rows are to be divided by is among the list's own; None for none.
+    """The position of a column to group by among the list's columns; None if `by` is empty.
 
     Raises:
-        UsageError: there is no such column, or it is that of the ids.
+        UsageError: there is no such column, or it is the column of the ids.
     """
     if not by:
         return None
@@ -288,12 +294,12 @@ def _others(spec: CampaignSpec) -> str:
 
 
 def sizes(frame: pd.DataFrame, *columns: str) -> Counter[Any]:
-    """How many rows of a frame have which values in these columns."""
+    """The number of a frame's rows by their values in these columns."""
     return Counter(frame.groupby([*columns], observed=True, sort=False).size().to_dict())
 
 
 def breakdown(rows: pd.DataFrame, column: str, *, least_rows: int = 1) -> Breakdown:
-    """Rows by the values of a column and by status; values of fewer rows than `least_rows` are among the others."""
+    """Rows by the values of a column and by status. Values with fewer than `least_rows` rows go to the others."""
     by_value: dict[str, dict[Status, int]] = {}
     for (value, status), count in sizes(rows, column, "status").items():
         by_value.setdefault(value, {})[Status(status)] = count
@@ -323,7 +329,7 @@ def _by_attempts(rows: pd.DataFrame) -> dict[int, dict[Status, int]]:
 
 
 def attempts_of(some: Iterable[AttemptRecord]) -> pd.DataFrame:
-    """Attempts as a DataFrame, in their order."""
+    """Attempts as a DataFrame, in the given order."""
     kinds = {
         "row": "int64",
         "runner": "int64",
@@ -342,7 +348,7 @@ def _ended_at(attempts: pd.DataFrame) -> pd.Series:
 
 
 def count_attempts(attempts: pd.DataFrame, over_time: Timeline) -> Attempts:
-    """What is counted of attempts, whatever rows are asked for; `over_time` has the stretches that they are counted by."""
+    """Count the attempts, in total and by the stretches of `over_time`."""
     slowed = attempts[attempts["http_status"] == HTTPStatus.TOO_MANY_REQUESTS]
     places = ((slowed["sent_at"] - over_time.since) // over_time.seconds).astype(int)
     within = places.between(0, len(over_time.sends) - 1)
@@ -359,14 +365,14 @@ def count_attempts(attempts: pd.DataFrame, over_time: Timeline) -> Attempts:
 
 
 def retried(attempts: pd.DataFrame, rows: pd.DataFrame) -> tuple[tuple[Retried, ...], int]:
-    """Why rows were sent again, the most frequent reason first, and of how many rows that is not known.
+    """Why rows were sent again, the most frequent reason first, and the number of rows for which that is not known.
 
-    A row that was sent again for two reasons counts for both. Of each row the attempts are in the order in which they were made.
+    A row that was sent again for two reasons counts for both. The attempts of each row have to be in the order of their sends.
     """
-    # All but the last of each row.
+    # All attempts but the last of each row.
     earlier = attempts[attempts.duplicated("row", keep="last")].merge(rows[["row", "status"]], on="row", suffixes=("", "_of_row"))
     unexplained = int(((rows["attempts"] > 1) & ~rows["row"].isin(earlier["row"])).sum())
-    # Once it is settled what became of a send, the ledger no longer says why it was in doubt, but still how it was answered.
+    # After a send is verified, the ledger no longer has the reason why it was unverified, but still has its HTTP status.
     answers = earlier["http_status"].map(lambda status: READ_BACK if pd.isna(status) or status == HTTPStatus.OK else f"http_{int(status)}")
     why = earlier["reason"].where((earlier["reason"] != "") | (earlier["status"] != Status.PENDING), answers)
     earlier["why"] = why.where(why.isin(why.unique()[:MOST_REASONS]), OTHERS)
@@ -381,15 +387,15 @@ def retried(attempts: pd.DataFrame, rows: pd.DataFrame) -> tuple[tuple[Retried, 
 
 
 def wordings(parts: Iterable[ResultColumns], columns: Sequence[str]) -> Wordings:
-    """What the first messages say; see `Wordings`."""
+    """The wordings of the first `LOOKED_AT` messages."""
     texts = ((text, cells) for part in parts for text, cells in zip(part.message, zip(*part.cells, strict=True), strict=True) if text)
     return Wordings(Counter(without_values(text, columns, cells) for text, cells in islice(texts, LOOKED_AT)))
 
 
 def without_values(message: str, columns: Sequence[str], cells: Sequence[str]) -> str:
-    """The message with each cell that stands in it, in whatever case, replaced by `«column»`; longer cells first.
+    """The message with each cell that occurs in it replaced by `«column»`, ignoring case; longer cells first.
 
-    A cell that is the message whole says nothing of how it was made, and is passed over.
+    A cell that equals the whole message is skipped, because it says nothing about the template.
     """
     names: dict[str, str] = {}
     for column, cell in zip(columns, cells, strict=True):
@@ -399,6 +405,6 @@ def without_values(message: str, columns: Sequence[str], cells: Sequence[str]) -
     if not names:
         return message
     longest_first = sorted(names, key=len, reverse=True)
-    # Not within a word or a number: a country “DE” is not the end of “made”.
+    # Only whole words and numbers: a country “DE” is not the end of “made”.
     any_of = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)", re.IGNORECASE)
     return any_of.sub(lambda found: f"«{names.get(found[0].casefold(), '…')}»", message)

@@ -1,4 +1,4 @@
-"""Charts of a campaign as SVG, for pages: no scripts, nothing from elsewhere, light or dark as the reader's system is."""
+"""Charts of a campaign as SVG for pages: without scripts and external resources, light or dark like the reader's system."""
 
 import math
 import sys
@@ -11,12 +11,12 @@ from pygal.style import Style
 from campaign.domain.model import Status
 from campaign.reporter.timeline import Timeline
 
-# It has put a finder of its plugins among Python's, which every later import would ask, in a way that Python warns of.
+# pygal adds a finder for its plugins to `sys.meta_path`. Every later import would use it, and Python warns about it.
 sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != pygal.__name__]
 
 WIDTH: Final = 920
 NARROW: Final = 400
-"""For a phone, where the letters of a wide one would be too small."""
+"""The width for phones, where the letters of a wide chart would be too small."""
 HEIGHT: Final = 300
 _LABEL_WIDTH: Final = 120
 
@@ -52,7 +52,7 @@ text.no_data { font-size: 15px; text-anchor: middle; }
 
 
 def sends_chart(timeline: Timeline, *, title: str, nothing: str, again: str, width: int = WIDTH) -> bytes:
-    """Sends a second over time, stacked by what they came to; `again` is the name of those that are tried again."""
+    """Sends a second over time, stacked by outcome; `again` is the label of sends that are tried again."""
     chart = pygal.StackedBar(
         config([status.info.colors for status in timeline.statuses], timeline, timeline.most_per_second, per_second, width),
         no_data_text=nothing,
@@ -64,7 +64,7 @@ def sends_chart(timeline: Timeline, *, title: str, nothing: str, again: str, wid
 
 
 def latency_chart(timeline: Timeline, *, title: str, nothing: str, mean: str, most: str, width: int = WIDTH) -> bytes:
-    """How long answers took over time, on average and at most, in seconds."""
+    """The mean and the highest latency over time, in seconds."""
     chart = pygal.Line(
         config([_MOST, _MEAN], timeline, timeline.most_latency_seconds, _seconds, width),
         no_data_text=nothing,
@@ -80,7 +80,7 @@ def latency_chart(timeline: Timeline, *, title: str, nothing: str, mean: str, mo
 
 
 def ticks(most: float, *, whole: bool = False) -> list[float]:
-    """From 0 to `most` or a little more, some round numbers; whole ones where they count something."""
+    """Round numbers from 0 to `most` or a little more; with `whole`, only whole numbers."""
     if most <= 0:
         return [0.0, 1.0]
     magnitude = 10.0 ** max(math.floor(math.log10(most / 4)), 0 if whole else -math.inf)
@@ -96,7 +96,7 @@ def config(
     formatter: Callable[[float], str],
     width: int,
 ) -> pygal.Config:
-    """How charts over time look; a color is one for the light and one for the dark."""
+    """The configuration of the charts; each color is a pair for light and for dark."""
     own = "".join(_coloured(place, light, dark) for place, (light, dark) in enumerate(colors))
     return pygal.Config(
         css=[f"inline:{_CSS.replace('FONT', _FONT)}{own}"],
@@ -107,7 +107,7 @@ def config(
         height=HEIGHT,
         margin=4,
         margin_top=10,
-        # The last label stands below the middle of its bar: half of it needs room beside.
+        # The last label is centred below its bar, so half of it needs room to the right.
         margin_right=8 + 4 * len(timeline.clock(timeline.until)),
         spacing=10,
         legend_at_bottom=True,
@@ -117,7 +117,7 @@ def config(
         truncate_label=-1,
         include_x_axis=True,
         show_minor_x_labels=False,
-        # Of a chart without a single value pygal can't place labels.
+        # pygal can't place labels in a chart without values.
         x_labels=[timeline.clock(stretch.at) for stretch in timeline.sends] if most else None,
         x_labels_major_every=max(1, math.ceil(len(timeline.sends) * _LABEL_WIDTH / width)) if most else None,
         y_labels=ticks(most) if most else None,
@@ -126,7 +126,7 @@ def config(
 
 
 def _coloured(place: int, light: str, dark: str) -> str:
-    """A series, in its own colour."""
+    """The CSS for the color of one series."""
     of = f".color-{place}"
     return (
         f"{of} .rect, {of} circle, .legend rect{of} {{ fill: {light}; }} {of} .line {{ stroke: {light}; }}\n"
@@ -142,7 +142,7 @@ def _drawn(chart: Any, title: str) -> bytes:
 
 
 def plain(root: Any, title: str) -> Any:
-    """The picture without what only its scripts would use, and without what tells when and by what it was made."""
+    """The chart without the parts that only scripts use, and without comments about when and by what it was made."""
     for parent in root.iter():
         for child in list(parent):
             tag = child.tag.rpartition("}")[2] if isinstance(child.tag, str) else ""
@@ -154,7 +154,7 @@ def plain(root: Any, title: str) -> Any:
 
 
 def per_second(value: float) -> str:
-    """What stands at the axis of sends."""
+    """A label of the axis of sends."""
     return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:.3g}"
 
 

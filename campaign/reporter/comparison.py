@@ -1,4 +1,4 @@
-"""Two campaigns side by side, and the delivery rates of all campaigns of a ledger: as values and in words."""
+"""Compares two campaigns, and collects the delivery rates of all campaigns of a ledger: as values and in words."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator
@@ -21,15 +21,15 @@ from campaign.reporter.reasons import NO_REASON, reason_in_words
 
 PERCENTILES: Final = (50, 90, 99, 100)
 NOTHING: Final = "-"
-"""What stands where there is no figure."""
+"""Shown in place of a missing figure."""
 _WITH_REASONS: Final = (Status.FAILED, Status.NOT_DELIVERED, Status.UNKNOWN)
 _OF_ITS_OWN: Final = frozenset({"results"})
-"""Settings that differ between any two campaigns, and tell nothing of either."""
+"""Settings that always differ between two campaigns, so the difference means nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One figure of both; `heading` says that it is the title of those that follow."""
+    """One figure of both campaigns; `heading` marks the title of the lines that follow."""
 
     what: str
     values: tuple[str, str] = ("", "")
@@ -38,7 +38,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """The campaigns in the order in which they were named."""
+    """Two campaigns, in the order in which they were named."""
 
     both: tuple[Figures, Figures]
     redemptions: Redemptions | None = None
@@ -47,13 +47,13 @@ class Comparison:
 
     @property
     def different(self) -> dict[str, tuple[str, str]]:
-        """Settings that are not the same, an empty text where one has none."""
+        """The settings that differ, with an empty text for a missing one."""
         one, other = (found.view.record.spec.settings for found in self.both)
         names = sorted((one.keys() | other.keys()) - _OF_ITS_OWN)
         return {name: (one.get(name, ""), other.get(name, "")) for name in names if one.get(name, "") != other.get(name, "")}
 
     def as_json(self) -> dict[str, Any]:
-        """What `compare --json` prints; its keys are part of the contract with scripts."""
+        """The output of `compare --json`; scripts rely on its keys."""
         sides = [_as_json(found) for found in self.both]
         found: dict[str, Any] = {
             "campaigns": sides,
@@ -66,7 +66,7 @@ class Comparison:
         return found
 
     def lines(self) -> Iterator[Line]:
-        """Every figure, in the order in which people ask."""
+        """Yield every figure, the most important first."""
         yield self._line("State", lambda found: found.view.state.value)
         yield self._line("Rows", lambda found: f"{found.counts.rows:,}")
         yield self._line("Sent to", lambda found: f"{found.counts.sent_to:,}")
@@ -134,12 +134,12 @@ class Comparison:
 
 
 def percent_of(counts: Counts) -> str:
-    """The delivery rate in words."""
+    """The delivery rate as text, or `NOTHING` if nothing was sent."""
     return percent(counts.by_status[Status.DELIVERED], counts.sent_to) if counts.sent_to else NOTHING
 
 
 def converted_of(found: Conversion) -> str:
-    """How many of how many, and their share."""
+    """The converted passes, the passes sent to, and the share, as text; `NOTHING` if nothing was sent."""
     return f"{found.converted:,} of {found.sent_to:,} ({percent(found.converted, found.sent_to)})" if found.sent_to else NOTHING
 
 
@@ -202,7 +202,7 @@ def _as_json(found: Figures) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
-    """A campaign that was sent, and where its rows stand; a forgotten one has kept its counts."""
+    """A campaign that was sent, and its rows by status; a purged campaign keeps its counts."""
 
     record: CampaignRecord
     counts: Counts
@@ -222,7 +222,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rates:
-    """`campaigns` are in the order in which they were begun; of `unsent` others nothing was sent yet."""
+    """`campaigns` are in the order in which their sending began. `unsent` counts the campaigns that have not begun."""
 
     campaigns: tuple[Rate, ...]
     unsent: int
@@ -235,12 +235,12 @@ class Rates:
 
     @property
     def conversions(self) -> Conversions | None:
-        """Those of all campaigns; a pass that several were sent to counts for each."""
+        """The conversions of all campaigns together; a pass counts once for each campaign that was sent to it."""
         found = [one.conversions for one in self.campaigns if one.conversions is not None]
         return Conversions.together(found) if self.redemptions is not None else None
 
     def as_json(self) -> dict[str, Any]:
-        """What `stats --json` prints; its keys are part of the contract with scripts."""
+        """The output of `stats --json`; scripts rely on its keys."""
         return {
             "campaigns": [one.as_json() for one in self.campaigns],
             "total": _figures(self.total),
@@ -263,7 +263,7 @@ def rates(
     converted: Callable[[CampaignRecord], Conversions | None] = lambda _: None,
     column: str = "",
 ) -> Rates:
-    """Of the campaigns whose sending was begun from `since` until before `until`, in Unix seconds; with the conversions of each."""
+    """The rates of the campaigns whose sending began from `since` to before `until`, in Unix seconds, with their conversions."""
     sent, unsent = _parted(reader.campaigns())
     chosen = sorted((record for record in sent if since <= record.started_at < until), key=lambda record: (record.started_at, record.id))
     found = tuple(Rate(record=record, counts=reader.counts(record.id), conversions=converted(record)) for record in chosen)

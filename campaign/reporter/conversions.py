@@ -1,4 +1,4 @@
-"""Conversions: which passes of a campaign were redeemed after their message was sent, by status and by any column of its list."""
+"""Conversions: passes of a campaign that were redeemed after their message was sent, by status and by a column of the list."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,8 +17,9 @@ from campaign.reporter.frames import outcomes
 class Redemptions:
     """A file of redemptions.
 
-    `each` has a row for each of them: `key` is the pass, `first` and `last` (Unix seconds) are between when it was redeemed; a day without
-    a time is all of it. Without `timed`, only which passes were redeemed is known.
+    `each` has one row a redemption. `key` is the pass; the redemption was between `first` and `last`, in Unix seconds, which span the
+    whole day if the file has no time. Without `timed`, the file only says which passes were redeemed. `rows` counts the file's rows,
+    `left_out` those that were not used. Redemptions later than `within_seconds` after the send don't count.
     """
 
     file: str
@@ -38,7 +39,7 @@ class Redemptions:
         }
 
     def of(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Those of some rows (`key`, `sent_at`) whose passes were redeemed, each once."""
+        """The rows whose passes were redeemed, each pass once; `rows` has the columns `key` and `sent_at`."""
         found = rows.merge(self.each, on="key")
         if self.timed:
             found = found[(found["sent_at"] > 0) & (found["last"] >= found["sent_at"])]
@@ -48,7 +49,7 @@ class Redemptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversion:
-    """`converted` of the passes that a message was `sent_to` were redeemed."""
+    """The number of passes that a message was sent to, and of those that were redeemed."""
 
     sent_to: int
     converted: int
@@ -73,7 +74,7 @@ NONE = Conversion(sent_to=0, converted=0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversions:
-    """Of a campaign, or of several; `by_value` is None where nobody asked for a column, or the list has none of the name."""
+    """The conversions of one campaign or several. `by_value` is None if no column was asked for, or the list doesn't have it."""
 
     by_status: Mapping[str, Conversion]
     by_value: Mapping[str, Conversion] | None
@@ -101,14 +102,14 @@ def conversions(
     keys: Callable[[Sequence[str]], Sequence[str]],
     place: int | None,
 ) -> Conversions:
-    """The conversions of a campaign.
+    """Compute the conversions of a campaign.
 
     Args:
-        reader: its ledger.
+        reader: the campaign's ledger.
         record: the campaign.
-        redemptions: what was redeemed.
-        keys: what ids of passes are compared by.
-        place: where the column that they are divided by is among the list's own; None for none.
+        redemptions: the redeemed passes.
+        keys: returns the keys by which ids are compared.
+        place: the position of the column to group by among the list's columns; None for none.
     """
     own = {"id": record.spec.columns.index(record.spec.id_column)} | ({} if place is None else {"by": place})
     rows = outcomes(reader, record, statuses=SENT_TO, own=own)
@@ -122,7 +123,10 @@ def conversions(
 
 
 def largest(by_value: Mapping[str, Conversion]) -> list[tuple[str | None, Conversion]]:
-    """The values of most passes, and (None) all others as one; what only one pass has is among them, as it may tell who that is."""
+    """The values with the most passes, and all others together, under None.
+
+    A value of only one pass is among the others, because it may identify a person.
+    """
     ordered = sorted(by_value.items(), key=lambda item: (-item[1].sent_to, item[0]))
     shown = [item for item in ordered[:MOST_GROUPS] if item[1].sent_to > 1]
     others = sum((one for _, one in ordered[len(shown) :]), NONE)

@@ -1,4 +1,4 @@
-"""The page's charts: SVG that stands within HTML, several on one page, each with styles that reach no other and no id."""
+"""The page's charts: inline SVG without ids, several on one page, each with styles that apply to no other chart."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -23,16 +23,16 @@ PAGE_COLORS: Final = {status.value: status.info.colors for status in Status} | {
     Kind.TROUBLE: ("#f3cfd0", "#6a3437"),
     Kind.HOURS: ("#ddd5ee", "#4d4166"),
 }
-"""Each for the light and for the dark."""
+"""Each color is a pair for light and for dark."""
 _ANSWERS: Final = ("#4548c8", "#a3a7ff")
 _RULE: Final = re.compile(r"(?P<media>@media[^{]*)\{|(?P<selectors>[^{}]*)\{")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """What a color stands for, which is told beside the chart; `name` is the color's in the page's styles.
+    """An entry of a chart's key; `name` is the color's name in the page's styles.
 
-    A `mark` is no bar, but a sign above those places that have a value.
+    A `mark` is not a bar, but a sign above each stretch with a value.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Drawing:
 
 
 def latency_drawing(latencies: Latencies, timeline: Timeline, *, title: str) -> Drawing:
-    """How many rows took how long."""
+    """The number of rows by latency band."""
     bands = latencies.bands()
     most = max((band.count for band in bands), default=0)
 
@@ -79,7 +79,7 @@ def band_in_words(band: Band) -> str:
 
 
 def scoped(css: str, scope: str) -> str:
-    """The rules of a chart for what is within `scope` alone; the dark is for screens, as paper is white."""
+    """A chart's CSS, restricted to `scope`. Dark colors apply only to screens, because paper is white."""
 
     def rule(found: re.Match[str]) -> str:
         if found["media"]:
@@ -90,7 +90,7 @@ def scoped(css: str, scope: str) -> str:
 
 
 def both(name: str, chart: Callable[[int], Any], title: str) -> Markup:
-    """The chart of a width, for wide pages and for phones; styles show one of them."""
+    """The chart in two widths, for wide pages and for phones; the page's styles show one of them."""
     return Markup("").join(
         Markup('<div class="{} chart" id="{}-{}">{}</div>').format(size, name, size, _inline(chart(width), title, f"#{name}-{size}"))
         for size, width in (("wide", WIDTH), ("narrow", NARROW))
@@ -109,7 +109,7 @@ def _inline(chart: Any, title: str, scope: str) -> Markup:
 
     chart.add_xml_filter(within)
     drawn = chart.render().decode("utf-8")
-    # pygal has escaped every text in it, and what it draws are figures and words of our own.
+    # pygal escapes every text, and the chart has only our own figures and words.
     return Markup(drawn[drawn.index("<svg") :])  # noqa: S704 - (same)
 
 
@@ -118,7 +118,7 @@ _MARK_WIDTH: Final = 10.0
 
 
 def sends_drawing(timeline: Timeline, attempts: Attempts, pauses: Pauses) -> Drawing:
-    """Sends over time, in their unit, those answered with 429 apart; what a stretch lost to pauses stands above, in a paler color."""
+    """Sends over time in the timeline's unit. Sends answered with 429 are a separate series, and pauses are in a paler color above."""
     unit, most = timeline.unit, timeline.most_per_second * timeline.unit.seconds
     title = f"Messages over time, at most {per_second(round(most, 1))} in any {unit.name}. The figures are in the table below."
     key = tuple(_series(timeline, attempts, pauses))
@@ -146,7 +146,7 @@ def _series(timeline: Timeline, attempts: Attempts, pauses: Pauses) -> Iterator[
     for status in timeline.statuses:
         counts = [stretch.by_status.get(status, 0) for stretch in timeline.sends]
         if status is Status.PENDING:
-            # The ledger may have moved on between the two looks at it.
+            # The ledger may have changed between the two reads.
             counts = [max(0, count - slower) for count, slower in zip(counts, slowed, strict=True)]
         if any(counts):
             label = "tried again" if status is Status.PENDING else status.info.label
@@ -162,7 +162,7 @@ def _series(timeline: Timeline, attempts: Attempts, pauses: Pauses) -> Iterator[
 
 
 def _paused(timeline: Timeline, pauses: Pauses) -> Iterator[Series]:
-    """Of each stretch as much of the height as of the time was lost, and never more than is left above its sends."""
+    """For each stretch, the part of the height that equals the paused part of its time, but at most the room above its sends."""
     units, most = timeline.seconds / timeline.unit.seconds, timeline.most_per_second * timeline.unit.seconds
     room = [most - sum(stretch.by_status.values()) / units for stretch in timeline.sends]
     for kind in pauses.kinds:
@@ -176,7 +176,7 @@ def _paused(timeline: Timeline, pauses: Pauses) -> Iterator[Series]:
 
 
 def _marked(root: Any, marks: Series) -> Any:
-    """A small triangle above each bar whose stretch has a mark."""
+    """Draw a small triangle above each bar whose stretch has a mark."""
     plot = next(element for element in root.iter("g") if element.get("class") == "plot")
     bars = [bar for series in plot.iter("g") if "serie-0" in series.get("class", "").split() for bar in series.iter("rect")]
     for bar, value in zip(bars, marks.values, strict=True):

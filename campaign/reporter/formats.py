@@ -1,8 +1,8 @@
-"""Results as CSV, JSON lines and Parquet; a workbook is `xlsx_file`'s.
+"""Writes results as CSV, JSON lines and Parquet; `xlsx_file` writes workbooks.
 
-CSV is UTF-8 with a byte order mark (Excel shows accents only then), commas, quotes where needed, lines that end in CR LF (RFC 4180, Excel).
-Cells that a spreadsheet would run are neutralised (`domain.formula_escape`), the column names too. Arrow puts it together a column at a
-time: `DataFrame.to_csv` writes 60,000 to 76,000 rows a second, this several times as many.
+CSV is UTF-8 with a byte order mark (Excel needs it for accents), commas, quotes where needed, and line ends of CR LF (RFC 4180, Excel).
+Cells and column names that a spreadsheet would run as formulas are neutralised (`domain.formula_escape`). Arrow joins whole columns, which
+is several times as fast as `DataFrame.to_csv` with its 60,000 to 76,000 rows a second.
 """
 
 import codecs
@@ -23,11 +23,11 @@ _QUOTED_FOR: Final = (",", '"', "\r", "\n")
 _DECIMAL: Final = pa.decimal64(17, 1)
 _LARGEST_DECIMAL: Final = 1e15
 _ROWS_AT_ONCE: Final = 4096
-"""Objects for each cell of them are held at once."""
+"""The rows whose cells are Python objects at the same time."""
 
 
 class CsvEncoder:
-    """Tables → a CSV file, its first line written at once."""
+    """Writes tables to a CSV file; the header is written at once."""
 
     def __init__(self, sink: BinaryIO, layout: Layout) -> None:
         self._sink = sink
@@ -40,25 +40,25 @@ class CsvEncoder:
     def _write_lines(self, columns: list[pa.Array]) -> None:
         *others, last = columns
         lines = _joined(*others, _joined(last, "\r\n"), by=",")
-        # The bytes of an Arrow column of texts are the texts, one after the other.
+        # The third buffer of an Arrow column of texts is the texts, joined.
         self._sink.write(lines.buffers()[2])
 
 
 def write_csv(sink: BinaryIO, layout: Layout, tables: Iterable[pa.Table]) -> None:
-    """Write every table."""
+    """Write every table as CSV."""
     encoder = CsvEncoder(sink, layout)
     for table in tables:
         encoder.write(table)
 
 
 def write_jsonl(sink: BinaryIO, layout: Layout, tables: Iterable[pa.Table]) -> None:
-    """Write every table: one object a row, numbers as numbers, times as ISO 8601 text, null where a number or a time is missing."""
+    """Write every table as JSON lines: one object a row, numbers as numbers, times as ISO 8601 texts, null for a missing number or time."""
     rows = chain.from_iterable(map(rows_of, tables))
     sink.writelines(orjson.dumps(dict(zip(layout.names, row, strict=True)), option=orjson.OPT_APPEND_NEWLINE) for row in rows)
 
 
 def write_parquet(sink: BinaryIO, layout: Layout, tables: Iterable[pa.Table]) -> None:
-    """Write every table as a row group: typed columns, Zstandard; what is missing is null, a text that is empty is empty."""
+    """Write every table as a Parquet row group: typed columns, Zstandard, null for missing values; an empty text stays empty."""
     import pyarrow.parquet as pq  # noqa: PLC0415 - it takes a while to import, and CSV does without
 
     types = (pa.string() if type_ in {TEXT, CATEGORIES} else type_ for type_ in schema_of(layout).types)
@@ -69,7 +69,7 @@ def write_parquet(sink: BinaryIO, layout: Layout, tables: Iterable[pa.Table]) ->
 
 
 def rows_of(table: pa.Table, *, for_spreadsheets: bool = False) -> Iterator[tuple[Any, ...]]:
-    """The rows for a format that has no times: ISO 8601 in UTC with milliseconds, None where there is none."""
+    """Yield the rows for a format without a type for times: times are ISO 8601 texts in UTC with milliseconds, or None."""
     for first in range(0, len(table), _ROWS_AT_ONCE):
         columns = [column.chunk(0) for column in table.slice(first, _ROWS_AT_ONCE).columns]
         yield from zip(*(_values(column, neutralised if for_spreadsheets else _same) for column in columns), strict=True)
@@ -90,16 +90,16 @@ def _same(texts: pa.Array) -> pa.Array:
 
 
 def time_texts(times: pa.Array) -> pa.Array:
-    """What `insights.iso` says of each time, for all of them at once."""
-    # Without their time zone, UTC, they become texts fifteen times as fast.
+    """The times as texts, the same as `insights.iso` returns."""
+    # Without the time zone, UTC, the conversion is fifteen times as fast.
     plain = times.view(pa.int64()).view(pa.timestamp("ms")).cast(TEXT)
     return _joined(pc.binary_replace_slice(plain.view(pa.large_binary()), 10, 11, b"T").view(TEXT), "Z")
 
 
 def neutralised(texts: pa.Array) -> pa.Array:
-    """The texts for a format that spreadsheets open; see `domain.formula_escape`."""
+    """The texts, with formulas escaped for spreadsheets; see `domain.formula_escape`."""
     first = pc.utf8_slice_codeunits(texts, 0, 1)
-    # No text that begins with a letter or a digit is ever changed, and most begin with one of few characters.
+    # A text that begins with a letter or a digit never changes, and there are few different first characters.
     suspects = [character for character in first.unique().to_pylist() if character and not character.isalnum()]
     if not suspects:
         return texts
@@ -131,7 +131,7 @@ def _cells(texts: pa.Array) -> pa.Array:
 
 
 def _decimals(numbers: pa.Array) -> pa.Array:
-    """As Python writes a float of one decimal."""
+    """Numbers of one decimal as texts, the same as Python's `str`."""
     largest = pc.max(pc.abs(numbers)).as_py()
     if largest is not None and not largest < _LARGEST_DECIMAL:
         return pa.array([None if number is None else str(number) for number in numbers.to_pylist()], TEXT)
@@ -139,5 +139,5 @@ def _decimals(numbers: pa.Array) -> pa.Array:
 
 
 def _joined(*parts: pa.Array | str, by: str = "") -> pa.Array:
-    """Columns and texts side by side, as one column."""
+    """Columns and constant texts, joined row by row."""
     return pc.binary_join_element_wise(*(pa.scalar(part, TEXT) if isinstance(part, str) else part for part in (*parts, by)))

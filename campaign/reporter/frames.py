@@ -1,6 +1,6 @@
-"""A campaign's rows, streamed out of the ledger: as Arrow tables for results files, as pandas DataFrames for figures and the Python API.
+"""Streams a campaign's rows from the ledger: as Arrow tables for results files, as pandas DataFrames for figures and the Python API.
 
-A DataFrame has the list's own columns, then `RESULT_COLUMNS`. Texts are `str`; status, reason, the API's status and the campaign are
+A DataFrame has the list's columns, then `RESULT_COLUMNS`. Texts are `str`; status, reason, the API's status and the campaign are
 categories; `delivery_http_status` and `delivery_attempts` are `Int32`, `delivery_row` is `Int64`; times are `datetime64[ms, UTC]`, with
 `NaT` for none; `delivery_latency_ms` is `float64` with one decimal, with `NaN` for none.
 """
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 FRAME_ROWS: Final = 32_768
 FRAME_BYTES: Final = 16 << 20
-"""A table ends with the part of the ledger's rows in which it comes to either, so that nothing ever holds much more than this."""
+"""A table ends with the part of rows that reaches either limit, so that memory use stays close to it."""
 
 TEXT: Final = pa.large_string()
 CATEGORIES: Final = pa.dictionary(pa.int32(), TEXT)
@@ -55,7 +55,7 @@ _READ: Final[dict[str, pa.DataType]] = {
 
 
 def schema_of(layout: Layout) -> pa.Schema:
-    """The columns of a table of results."""
+    """The schema of a table of results."""
     return pa.schema([*((name, TEXT) for name in layout.own), *TYPES.items()])
 
 
@@ -66,10 +66,9 @@ def outcomes(
     own: Mapping[str, int],
     statuses: frozenset[Status] | None = None,
 ) -> "pd.DataFrame":
-    """What figures are made of, as the ledger has it: row, status, reason, attempts, times, and what is known of passes and devices.
+    """The input of figures as one DataFrame: row, status, reason, attempts, sent_at, latency_seconds, pass_status and device_type.
 
-    Texts are categories. `own` are the places of some of the list's own columns, by the name that they get; blanks around their values are
-    left out.
+    Texts are categories. `own` maps names of further columns to positions of the list's columns; blanks around their values are removed.
     """
     layout = Layout.of(record.spec.columns)
     of_figures = [(name, CATEGORIES if name in _CODED else _READ[name]) for name in _OF_FIGURES]
@@ -81,7 +80,7 @@ def outcomes(
 
 
 def tables(parts: Iterable[ResultColumns], *, layout: Layout, campaign: str) -> Iterator[pa.Table]:
-    """Parts of a ledger's rows as tables whose columns are of one chunk; the next part is read only when its table is asked for."""
+    """Yield a ledger's rows as tables whose columns have one chunk. A part is read only when its table is needed."""
     for table in _gathered(parts, layout):
         yield pa.table([*_columns(table, layout, campaign)], schema=schema_of(layout))
 
@@ -97,14 +96,14 @@ def frame_of(some: Iterable[pa.Table], *, layout: Layout) -> "pd.DataFrame":
 
 
 def needing_attention(table: pa.Table) -> pa.Table:
-    """Only the rows that belong into the failed-rows file too."""
+    """Only the rows that need attention, which also go to the failed-rows file."""
     wanted = pa.array([status.value for status in NEEDS_ATTENTION], TEXT)
     status = table["delivery_status"].chunk(0)
     return table.filter(pc.is_in(status.dictionary, wanted).take(status.indices)).combine_chunks()
 
 
 def milliseconds(seconds: Any) -> Any:
-    """Unix milliseconds; 0 for no time. The fraction goes through whole microseconds, as `datetime` has them, so that both agree."""
+    """Unix seconds as whole milliseconds; 0 for no time. It rounds to microseconds first, like `datetime`, so that both agree."""
     times = np.asarray(seconds, dtype=np.float64)
     whole_seconds = np.floor(times)
     micros = np.rint((times - whole_seconds) * 1e6).astype(np.int64)
@@ -112,7 +111,7 @@ def milliseconds(seconds: Any) -> Any:
 
 
 def _gathered(parts: Iterable[ResultColumns], layout: Layout) -> Iterator[pa.Table]:
-    """The ledger's columns, a frame's rows at a time; the list's own are named by their places."""
+    """Yield the ledger's columns as tables; the list's columns are named by their positions."""
     names = [name for name in ResultColumns.__slots__ if name != "cells"]
     schema = pa.schema([(f"{place}", TEXT) for place in range(len(layout.own))] + [(name, _READ.get(name, TEXT)) for name in names])
     group, codes, rows, size = [], _new_codes(), 0, 0
@@ -134,7 +133,7 @@ def _gathered(parts: Iterable[ResultColumns], layout: Layout) -> Iterator[pa.Tab
 
 
 def _new_codes() -> dict[str, defaultdict[str, int]]:
-    """For each column that holds few texts, the number of each of them: to look it up is quicker than to hand the text to Arrow."""
+    """For each column with few different texts, a code for each text: looking a code up is faster than passing the text to Arrow."""
     codes: dict[str, defaultdict[str, int]] = {name: defaultdict() for name in _CODED}
     codes["status"].update((status.value, place) for place, status in enumerate(Status))
     for found in codes.values():
@@ -153,7 +152,7 @@ def _table(group: list[pa.RecordBatch], codes: Mapping[str, Mapping[str, int]]) 
 
 
 def _array(values: Sequence[Any], type_: pa.DataType, codes: defaultdict[str, int] | None = None) -> pa.Array:
-    # Most columns of what a run has done hold one value all over: to count it costs a tenth of looking at each.
+    # Most result columns have the same value in all rows. Counting it takes a tenth of the time of converting each.
     first = values[0]
     if first == values[-1] and values.count(first) == len(values) and (not isinstance(first, str) or len(first) <= _SHORT):
         return _repeated(first if codes is None else codes[first], len(values), type_)
@@ -182,12 +181,12 @@ def _columns(table: pa.Table, layout: Layout, campaign: str) -> Iterator[Any]:
             case "delivery_message" | "delivery_error":
                 yield _without_nul(table[name.removeprefix("delivery_")].chunk(0))
             case _:
-                # One of few texts, such as the API's notification_message, may be a plain text in a frame.
+                # Some coded columns, such as `notification_message`, are plain texts in a frame.
                 yield table[name.removeprefix("delivery_")].cast(type_)
 
 
 def _without_nul(texts: pa.Array) -> pa.Array:
-    # A reply may hold the one character that no list may: a results file with it could not be read back.
+    # A reply may contain a NUL, which no list may: the loader would refuse the results file.
     held = texts.buffers()[2]
     if held is None or b"\0" not in held.to_pybytes():
         return texts

@@ -1,4 +1,4 @@
-"""Lines of text for people: counted, wrapped, or to be copied whole."""
+"""Text for people: counts, wrapped lines, and commands or paths to copy."""
 
 import math
 import textwrap
@@ -10,7 +10,7 @@ from campaign.domain.durations import words as duration
 from campaign.domain.sanitize import sanitize_for_terminal
 
 WIDTH: Final = 100
-"""Columns a line may take. Only a command or a path that is longer by itself stands on a longer one, to be copied whole."""
+"""The most columns of a line. Only a command or a path may take a longer line, so that it can be copied whole."""
 
 
 def rows(count: int) -> str:
@@ -19,7 +19,7 @@ def rows(count: int) -> str:
 
 
 def percent(part: int, whole: int) -> str:
-    """`88.2 %`; never 100 % of what is not all, nor 0 % of what is something."""
+    """`88.2 %`; 100 % only if `part` is the whole, and 0 % only if it is 0."""
     tenths = math.floor(1000 * part / whole + 0.5) if whole else 0
     if tenths == 1000 and part < whole:
         return "over 99.9 %"
@@ -29,19 +29,19 @@ def percent(part: int, whole: int) -> str:
 
 
 def brief(seconds: float) -> str:
-    """`1.2 s`, `12 s`, `3 min 5 s`: of a short time the tenths count."""
+    """`1.2 s`, `12 s`, `3 min 5 s`: tenths only below ten seconds."""
     return duration(seconds) if seconds >= 9.95 else f"{seconds:.1f} s"
 
 
 def to_copy(lead: str, text: str) -> Iterator[str]:
-    """What a command or a path is for, and on a line of its own the command or path."""
+    """Yield the lead, then the command or path on a separate line."""
     yield from wrapped(f"{lead}:")
     yield f"    {sanitize_for_terminal(text)}"
 
 
 def wrapped(text: str, *, first: str = "", rest: str = "", width: int = WIDTH) -> list[str]:
-    """A text in lines of so many columns."""
-    # A character of Chinese, Japanese or Korean, or an emoji, takes two columns.
+    """A text in lines of at most `width` columns."""
+    # A Chinese, Japanese or Korean character, or an emoji, takes two columns.
     wide = any(unicodedata.east_asian_width(character) in "WF" for character in text)
     columns = len(first) + (width - len(first)) // (2 if wide else 1)
     return textwrap.wrap(text, width=columns, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)

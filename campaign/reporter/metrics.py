@@ -1,7 +1,7 @@
-"""A campaign's figures as a file for Prometheus's node_exporter (its textfile collector): nothing here has to serve them.
+"""Writes a campaign's figures to a file for the textfile collector of Prometheus's node_exporter, so no server is needed.
 
-Every sample names its campaign, so that several jobs of a machine may each have their file. What is to outlive a run that fails
-(when one last succeeded) is taken over from the file before, under the name of the campaign that it was true of.
+Every sample names its campaign, so several jobs on a machine can each have a file. Figures that outlive a failed run, such as the time of
+the last success, are copied from the previous file, with the name of their campaign.
 """
 
 import os
@@ -21,7 +21,7 @@ from campaign.domain.errors import UsageError
 from campaign.domain.model import Status
 
 READABLE: Final = 0o644
-"""For the collector, which is another user; there is nothing in it but names of campaigns and counts."""
+"""The collector runs as another user. The file has only names of campaigns and figures."""
 
 LARGEST_BYTES: Final = 1 << 20
 
@@ -35,12 +35,12 @@ _LASTING: Final = {
 }
 
 Lasting = dict[str, tuple[str, float]]
-"""By metric: the campaign it is true of, and the value."""
+"""By metric: the name of its campaign, and the value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """A campaign at one moment, `at` in Unix seconds. `exit_code` is None while the run lasts; `sends` counts this run's, by outcome."""
+    """A campaign at one moment, `at` in Unix seconds. `exit_code` is None during the run; `sends` counts the run's attempts by outcome."""
 
     campaign: str
     at: float
@@ -51,11 +51,11 @@ class Figures:
 
 
 def write_metrics(path: Path, figures: Figures) -> None:
-    """Put the file in place, whole; one that is there keeps its mode, a new one can be read by everyone.
+    """Write the file atomically. An existing file keeps its mode; everyone can read a new one.
 
     Raises:
-        CampaignError: it can't be written.
-        UsageError: what is there is something else, which is left as it is.
+        CampaignError: the file can't be written.
+        UsageError: the path holds another kind of file, which stays unchanged.
     """
     lasting = _read(path)
     text = render(figures, lasting)
@@ -68,7 +68,7 @@ def write_metrics(path: Path, figures: Figures) -> None:
 
 
 def render(figures: Figures, before: Lasting) -> bytes:
-    """The text format of Prometheus."""
+    """The figures in the text format of Prometheus."""
     registry = CollectorRegistry()
     registry.register(_Collector(list(_families(figures, before))))
     return generate_latest(registry)
@@ -83,7 +83,7 @@ class _Collector:
 
 
 def _families(figures: Figures, before: Lasting) -> Iterator[Metric]:
-    # A name from a command line may hold bytes that are no text.
+    # A name from the command line may contain bytes that are not valid UTF-8.
     name = figures.campaign.encode(errors="replace").decode()
     rows = GaugeMetricFamily("campaign_rows", "Rows of the campaign, by where they stand.", labels=["campaign", "status"])
     for status, count in figures.rows.items():
@@ -119,10 +119,10 @@ def _gauge(metric: str, words: str, campaign: str, value: float) -> Metric:
 
 
 def _read(path: Path) -> Lasting:
-    """What the file before says that is still true.
+    """The figures of the previous file that are still valid.
 
     Raises:
-        UsageError: it is no such file, and must not be replaced: a slip of the keyboard might name the list.
+        UsageError: the path holds another kind of file, which must not be replaced: a typing error might name the list.
     """
     try:
         found = path.stat()
@@ -144,6 +144,6 @@ def _read(path: Path) -> Lasting:
             for sample in family.samples if family.name in _LASTING else ():
                 lasting[family.name] = (sample.labels["campaign"], sample.value)
     except (ValueError, KeyError):
-        # It was cut off by whoever copied it; the run's own figures are worth more than the last one's.
+        # The file is damaged, perhaps by a partial copy. The new run's figures matter more than the old ones.
         return {}
     return lasting

@@ -1,7 +1,7 @@
-"""A campaign's outcome as one HTML file that needs nothing else: to be read, printed, and forwarded to people who were not there.
+"""A campaign's outcome as one self-contained HTML file, to read, print and forward.
 
-It tells of rows by their numbers alone: no pass's id, no cell of the list but the values of a column that was asked for, no answer of
-the API as it came, no message with a person's values in it, no path, host or user.
+The page identifies rows only by number. It contains no pass id, no cell of the list except the values of a column that was asked for, no
+raw answer of the API, no message with a person's values, and no path, host or user.
 """
 
 import os
@@ -29,7 +29,7 @@ from campaign.reporter.status_text import state_in_words
 from campaign.reporter.timeline import pace
 
 MARK: Final = '<meta name="generator" content="campaign report">'
-"""By which a page of ours is known, and may be replaced."""
+"""Identifies a page that this module wrote, and so may replace."""
 TABLE_ROWS: Final = 12
 MOST_REASONS: Final = 12
 MOST_PAUSES: Final = 12
@@ -38,16 +38,16 @@ _LONGEST_VALUE: Final = 80
 _WITHOUT_REASON: Final = {Status.ACCEPTED: "no answer came; reading the pass back showed that it holds the message"}
 _WORDS_OF_RETRIES: Final = {READ_BACK: "no answer came, and the pass that was read back held nothing of it", OTHERS: "other reasons"}
 _UNTOLD: Final = frozenset({"results", "exclude"})
-"""Settings that name files of the machine it ran on."""
+"""Settings that name files of the machine on which the campaign ran."""
 _MOMENTS: Final = frozenset({"start_at_time", "not_after_time"})
 
 
 def write_page(place: Location, found: Figures) -> None:
-    """Write the page, whole or not at all.
+    """Write the page atomically.
 
     Raises:
-        UsageError: the place can't be written, or holds something else.
-        DiskFullError: no space left.
+        UsageError: the place can't be written.
+        DiskFullError: there is no space left.
     """
     page = page_of(found)
     with AtomicFile(place) as draft:
@@ -58,10 +58,11 @@ def write_page(place: Location, found: Figures) -> None:
 
 
 def check_page_writable(place: Location) -> None:
-    """See that a page may be written to the place.
+    """Check that a page may be written to the place.
 
     Raises:
-        UsageError: a file is there that is no page of ours, or none can be made.
+        UsageError: the place holds something other than a campaign's page, or can't be written.
+        DiskFullError: there is no space left.
     """
     if isinstance(place, Path) and os.path.lexists(place):
         with writing(place):
@@ -106,12 +107,12 @@ def page_of(found: Figures) -> bytes:
 
 
 def day_and_time(seconds: float) -> str:
-    """In this machine's time zone, which is named once on the page."""
+    """A moment in this machine's time zone, which the page names once; empty for 0."""
     return f"{datetime.fromtimestamp(seconds).astimezone():%d %b %Y, %H:%M:%S}" if seconds else ""
 
 
 def sentence(found: Figures) -> str:
-    """The outcome in one."""
+    """The outcome in one sentence."""
     counts = found.view.counts
     if not counts.rows:
         return "The list has no rows."
@@ -123,7 +124,7 @@ def sentence(found: Figures) -> str:
 
 
 def _were(status: Status, count: int, *, past: bool = True) -> str:
-    """`1 was delivered`, `3 failed`; or, of how they stand now, `1 is delivered`."""
+    """`1 was delivered`, `3 failed`; in the present tense `1 is delivered`."""
     verbs = ("was", "were") if past else ("is", "are")
     return f"{count:,} {status.info.label}" if status is Status.FAILED else f"{count:,} {verbs[count != 1]} {status.info.label}"
 
@@ -161,7 +162,7 @@ def _values(found: Figures) -> dict[str, Any]:
 
 
 def sends_table(found: Figures, *, at_most: int) -> dict[str, Any]:
-    """At most so many stretches: by what their sends came to, how many were answered with 429, and how long it was paused."""
+    """The table of sends in at most `at_most` stretches: sends by outcome, answers of 429, and seconds paused."""
     coarse = found.timeline.coarser(at_most)
     by, slowed = found.timeline.together(at_most), found.attempts.throttled_by_stretch
     return {
@@ -179,7 +180,7 @@ def sends_table(found: Figures, *, at_most: int) -> dict[str, Any]:
 
 
 def _group(found: Figures, status: Status) -> dict[str, Any]:
-    """A status, and its rows by reason: those beyond the largest are summed up."""
+    """A status and its rows by reason; the smaller reasons are added up."""
     reasons = list(found.view.counts.reasons(status).items())
     shown, others = reasons[:MOST_REASONS], reasons[MOST_REASONS:]
     return {
@@ -200,13 +201,13 @@ def _group(found: Figures, status: Status) -> dict[str, Any]:
 
 
 def _why(reason: str) -> str:
-    """Why a send was not its row's last."""
+    """Why a row was sent again, in words."""
     return _WORDS_OF_RETRIES.get(reason) or _value(reason_in_words(reason))
 
 
 def _settings(found: Figures) -> list[tuple[str, str]]:
     spec = found.view.record.spec
-    # Of what was given as an hour, the moment that it meant is told.
+    # A setting that was given as a time of day is shown as the moment that it meant.
     meant = {name.removesuffix("_time"): value for name, value in spec.settings.items() if name in _MOMENTS}
     given = sorted((name, value) for name, value in (spec.settings | meant).items() if value and name not in _UNTOLD | _MOMENTS)
     return [
@@ -223,6 +224,6 @@ def _setting(name: str, value: str) -> str:
 
 
 def _value(text: str) -> str:
-    """A text of the list or the API on one line, and no longer than fits."""
+    """A text from the list or the API on one line, cut to 80 characters."""
     text = " ".join(sanitize_for_terminal(text).split())
     return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…"

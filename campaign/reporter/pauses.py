@@ -1,4 +1,4 @@
-"""When somebody sent, when nothing was sent, and why: a campaign's runs, the times between them, and the gaps between their sends."""
+"""Finds a campaign's pauses and their causes: the times between its runs, and the gaps between the sends of a run."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -15,17 +15,17 @@ from campaign.ledger.port import RunnerRecord
 SHORTEST_SECONDS: Final = 1.0
 USUAL_TIMES: Final = 10.0
 LONGEST_SEND_SECONDS: Final = 600.0
-"""Nothing that was sent longer ago can be under way."""
+"""A send takes less time than this."""
 
 PAUSED: Final = "paused"
-"""How the ledger says that a run ended because a person had paused the campaign."""
+"""The ledger's word for a run that ended because a person paused the campaign."""
 
 
 Numbers = np.ndarray[Any, np.dtype[np.float64]]
 
 
 class Kind(StrEnum):
-    """Why; the values name colors of the page."""
+    """The cause of a pause; the values name colors of the page."""
 
     PERSON = "person"
     NOBODY = "nobody"
@@ -45,7 +45,7 @@ KIND_LABEL: Final[dict[Kind, str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spell:
-    """A time in which there was always somebody who sent, in Unix seconds; `ended` is how the last of them did, as in `Pause.after`."""
+    """A time during which a runner was always at work, in Unix seconds. `ended` is how the last runner ended, as in `Pause.after`."""
 
     since: float
     until: float
@@ -58,7 +58,7 @@ class Spell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pause:
-    """Unix seconds; `after` is, between runs, the ledger's word or sentence for how the one before ended."""
+    """A pause, in Unix seconds. Between runs, `after` is the ledger's word or sentence for how the previous run ended."""
 
     since: float
     until: float
@@ -70,13 +70,13 @@ class Pause:
         return self.until - self.since
 
     def seconds_within(self, since: float, until: float) -> float:
-        """How much of it is between two moments."""
+        """The part of the pause between two moments, in seconds."""
         return max(0.0, min(self.until, until) - max(self.since, since))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentTimes:
-    """When each attempt was sent and ended, in Unix seconds, and its HTTP status, NaN where it had no answer; in any order."""
+    """When each attempt was sent and ended, in Unix seconds, and its HTTP status (NaN without an answer); in any order."""
 
     sent_at: Numbers
     ended_at: Numbers
@@ -85,7 +85,7 @@ class SentTimes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pauses:
-    """Every pause of a campaign, in the order in which they began; those of two kinds may overlap."""
+    """Every pause of a campaign, in the order in which they began. Pauses of different kinds may overlap."""
 
     all: tuple[Pause, ...]
 
@@ -94,11 +94,11 @@ class Pauses:
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
-        """Those that there are."""
+        """The kinds that occur."""
         return tuple(kind for kind in Kind if self.of(kind))
 
     def seconds_within(self, since: float, until: float) -> float:
-        """How long it was paused for any reason between two moments."""
+        """The time between two moments with a pause of any kind, in seconds."""
         return sum(max(0.0, min(last, until) - max(first, since)) for first, last in _merged((one.since, one.until) for one in self.all))
 
     @property
@@ -106,14 +106,14 @@ class Pauses:
         return sum(last - first for first, last in _merged((one.since, one.until) for one in self.all))
 
     def longest(self, at_most: int) -> tuple[Pause, ...]:
-        """In the order in which they began."""
+        """The longest pauses, at most `at_most`, in the order in which they began."""
         return tuple(sorted(sorted(self.all, key=lambda pause: -pause.seconds)[:at_most], key=lambda pause: pause.since))
 
 
 def spells(runners: Iterable[RunnerRecord], *, last_seen: Mapping[int, float], now: float) -> tuple[Spell, ...]:
-    """The spells of a campaign, in their order; runs may overlap.
+    """The spells of a campaign, in order; runs may overlap.
 
-    `last_seen` is until when each runner is known to have sent, for those that left no end.
+    `last_seen` is the end of each runner's last attempt, for runners without a recorded end.
     """
     found: list[Spell] = []
     for runner in sorted(filter(has_sent, runners), key=lambda runner: runner.started_at):
@@ -127,9 +127,9 @@ def spells(runners: Iterable[RunnerRecord], *, last_seen: Mapping[int, float], n
 
 
 def pauses(spells: Iterable[Spell], sent: SentTimes) -> Pauses:
-    """What is between the spells, and the gaps between the sends within each.
+    """The pauses between the spells, and the gaps between sends within each spell.
 
-    A gap takes at least a second, and ten times what is usual between two sends.
+    A gap takes at least a second, and at least ten times the median time between two sends.
     """
     spells = tuple(spells)
     found = [
@@ -152,7 +152,7 @@ def pauses(spells: Iterable[Spell], sent: SentTimes) -> Pauses:
 
 
 def _kind(sent: SentTimes, end: int, since: float) -> Kind:
-    """Why a gap began, by the answers to what was under way then: the sends before place `end` that had not ended."""
+    """Why a gap began, by the answers to the sends in flight at that time: those before position `end` that had not ended."""
     begin = int(np.searchsorted(sent.sent_at, since - LONGEST_SEND_SECONDS))
     answers = sent.http_status[begin:end][sent.ended_at[begin:end] >= since]
     if (answers == HTTPStatus.TOO_MANY_REQUESTS).any():
@@ -161,7 +161,7 @@ def _kind(sent: SentTimes, end: int, since: float) -> Kind:
 
 
 def _merged(times: Iterable[tuple[float, float]]) -> Iterator[tuple[float, float]]:
-    """The same times, in their order, none of them overlapping another."""
+    """Yield the same times in order, with overlapping ones merged."""
     last: tuple[float, float] | None = None
     for since, until in sorted(times):
         if last is None or since > last[1]:
@@ -175,7 +175,7 @@ def _merged(times: Iterable[tuple[float, float]]) -> Iterator[tuple[float, float
 
 
 def _end(runner: RunnerRecord, last_seen: Mapping[int, float]) -> float:
-    # One that was killed is signed off by whoever finds it out, perhaps hours later.
+    # Another process reaps a killed runner, perhaps hours later, so the recorded end is too late.
     if runner.ended in {"", "lost"}:
         return max(runner.started_at, last_seen.get(runner.id, 0.0))
     return runner.ended_at

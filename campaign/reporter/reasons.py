@@ -1,4 +1,4 @@
-"""What recorded reasons mean to a marketer, what to do about rows that have them, and what to look at before sending, in words."""
+"""Explains recorded reasons to marketers, advises what to do about their rows, and words lint findings."""
 
 from typing import Final
 
@@ -8,14 +8,14 @@ from campaign.domain.sanitize import sanitize_for_terminal
 from campaign.domain.verdict import Evidence, rule_of
 
 _WORDS: Final[dict[str, str]] = {
-    # Left out on purpose
+    # Skipped
     Skip.DUPLICATE: "the same pass stands further up in the list",
     Skip.EXCLUDED: "the pass is on the list of those to leave out",
     Skip.FREQUENCY_CAP: "the pass has had as many messages as it may get in a day",
     Skip.EXPIRED: "the time to send them was over",
     Skip.NOT_IN_WALLET: "the pass was in no wallet when it was read before sending, or was deactivated",
     Skip.CANCELLED: "the campaign was cancelled before they were sent",
-    # Can't be sent as they stand
+    # Invalid
     Invalid.NO_ID: "the row has no pass id",
     Invalid.BAD_TIME_ZONE: "the time zone is not known",
     Invalid.MANGLED_ID: "a spreadsheet has changed the pass id, such as into 1.23E+15",
@@ -26,9 +26,9 @@ _WORDS: Final[dict[str, str]] = {
     Invalid.NO_TEMPLATE: "the template that the row names is not there",
     Invalid.TEMPLATE_FAILED: "the template can't be filled in with the row's values",
     Invalid.BAD_MESSAGE: "the message holds a character or braces that can't be sent",
-    # What the API says of a pass
+    # The API's statement about a pass
     "notDelivered": "the pass is not in a wallet",
-    # What the API answers
+    # Answers of the API
     "http_400": "PassEntry could not make sense of the request (HTTP 400)",
     "http_401": "PassEntry does not accept the token (HTTP 401)",
     "forbidden": "PassEntry does not let this token send to this pass (HTTP 403)",
@@ -40,7 +40,7 @@ _WORDS: Final[dict[str, str]] = {
     "http_413": "the message is too large for PassEntry (HTTP 413)",
     "http_422": "PassEntry does not accept this message or pass (HTTP 422)",
     "http_429": "PassEntry asked us to slow down (HTTP 429)",
-    # What went wrong on the way
+    # Transport errors, and attempts without a clear outcome
     "dns": "the address of PassEntry could not be found",
     "connect": "PassEntry could not be reached",
     "connect_timeout": "no connection to PassEntry came about in time",
@@ -54,13 +54,13 @@ _WORDS: Final[dict[str, str]] = {
     "unreadable_status": "the results file does not say clearly what became of the row",
     "lost": "the program was stopped before the answer was recorded",
     "earlier_attempt": "an earlier attempt may have arrived; the last one did not",
-    # What became of a batch
+    # Outcomes of batches
     "refused_by_batch": "PassEntry refused the pass or the message in a batch",
     "no_delivery_report": "PassEntry sent the batch and showed no delivery report",
     "not_in_delivery_report": "the delivery report of the batch does not name the pass",
     "batch_failed": "PassEntry says that the batch failed, and not what became of the row",
     "batch_cancelled": "somebody else cancelled the batch at PassEntry",
-    # What reading back could not settle
+    # Verification without a clear outcome
     "unreadable": "the pass could not be read back",
     "no_latest_message": "PassEntry does not tell which message the pass holds",
     "other_message": "the pass holds another message, perhaps written over ours",
@@ -89,7 +89,7 @@ NO_REASON: Final = "no reason given"
 
 
 def reason_in_words(reason: str) -> str:
-    """What a recorded reason means; one that is not known here is shown as it is, without what a terminal would act upon."""
+    """The meaning of a recorded reason. An unknown reason is returned as it is, without terminal control characters."""
     if words := _WORDS.get(reason):
         return words
     code = reason.removeprefix("http_")
@@ -103,7 +103,7 @@ def reason_in_words(reason: str) -> str:
 
 
 def ended_in_words(ended: str) -> str:
-    """Why the last run of a campaign that has rows left ended, as a sentence; the ledger holds one word, a sentence, or nothing."""
+    """Why a campaign's last run ended before its end, as a sentence. The ledger has a word, a sentence or nothing for it."""
     return _ENDED.get(ended, sanitize_for_terminal(ended))
 
 
@@ -162,7 +162,7 @@ _BY_STATUS: Final[dict[Status, str]] = {
 
 
 def advice(status: str, reason: str = "") -> str:
-    """What to do, as a sentence or two; `status` is one of those that need an explanation."""
+    """What to do about rows, in a sentence or two; `status` is one that needs an explanation."""
     known = Status(status)
     return _BY_REASON.get((known, reason), _BY_STATUS[known])
 
@@ -196,6 +196,6 @@ _MANY: Final[dict[LintKind, str]] = {
 
 
 def concern_in_words(concern: LintFinding, *, lock_screen: int) -> str:
-    """How many messages, and what there is to look at in them."""
+    """A lint finding in words: the number of messages, and what to check in them."""
     words = _ONE if concern.count == 1 else _MANY
     return words[concern.kind].format(count=concern.count, lock_screen=lock_screen)

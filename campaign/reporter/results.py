@@ -1,4 +1,4 @@
-"""The results file and, beside it, the rows that need attention: one pass over the ledger's rows writes both, whole or not at all."""
+"""Writes the results file, and beside it the rows that need attention, atomically and in one pass over the ledger's rows."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -19,7 +19,7 @@ __all__ = ["Format", "ResultsTarget", "Written", "failed_path", "write_results"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """What stands on the disk now. `failed` is None if there was no row for it, or nobody asked for it."""
+    """The files that were written. `failed` is None if no row needs attention, or the file was not asked for."""
 
     results: Location
     failed: Location | None
@@ -30,23 +30,23 @@ class Written:
 def write_results(
     path: Location, *, campaign: str, columns: Sequence[str], parts: Iterable[ResultColumns], failed: Location | None
 ) -> Written:
-    """Write one row per row, in the order they come, and those that need attention into `failed` as well.
+    """Write the rows in the given order, and those that need attention to `failed` too.
 
-    The rows are read once and never held. Both files are complete on the disk before either takes its place; `failed` goes first,
-    so that a kill in between can't leave a list of failed rows older than the results. If no row needs attention, a `failed` that
-    an earlier run left is removed: it would ask for rows to be sent again that have been settled since. In a store the results may fail to
-    follow `failed`, as after a kill; each of the two is whole.
+    The rows are read once and never all in memory. Both files are complete on disk before either replaces its old file. `failed` is
+    replaced first, so that a kill in between can't leave failed rows that are older than the results. If no row needs attention, an old
+    `failed` file is removed, because its rows have been settled since. In an object store the upload of the results can fail after that of
+    `failed`, which has the same effect as a kill; each file is complete.
 
     Args:
-        path: the results file, also as a URL; its suffix chooses the format. A symbolic link is written through.
+        path: the results file, also as a URL; its suffix determines the format. A symbolic link is written through.
         campaign: the campaign's name, for `delivery_campaign`.
-        columns: the list's own columns, without the `delivery_` ones if the list was a results file.
-        parts: the rows, their cells in the order of `columns`.
+        columns: the list's columns; without the `delivery_` columns if the list was a results file.
+        parts: the rows, with cells in the order of `columns`.
         failed: the file for the rows that need attention, always CSV (see `failed_path`); None for none.
 
     Raises:
         UsageError: the path can't be written, or its format can't hold the rows; the old files are unchanged.
-        DiskFullError: no space left; the old files are unchanged.
+        DiskFullError: there is no space left; the old files are unchanged.
         InputError: two columns would have the same name.
     """
     from campaign.reporter.frames import tables
@@ -91,7 +91,7 @@ def _encode(target: ResultsTarget, draft: AtomicFile, layout: Layout, tables: "I
 
 
 class _Failures:
-    """The failed-rows file as it comes to be."""
+    """The draft of the failed-rows file."""
 
     def __init__(self, draft: AtomicFile, layout: Layout) -> None:
         from campaign.reporter.formats import CsvEncoder
@@ -114,7 +114,7 @@ class _Failures:
 
 @dataclass(slots=True, kw_only=True)
 class _Tally:
-    """Counts what passes by, and copies the rows that need attention."""
+    """Counts the rows of the tables, and copies those that need attention to the failed-rows file."""
 
     failures: _Failures | None
     rows: int = 0

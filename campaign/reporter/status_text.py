@@ -1,4 +1,4 @@
-"""Where a campaign stands, in the words that command and console share."""
+"""A campaign's state in words, for the command and the console."""
 
 from collections import Counter
 from datetime import UTC, datetime
@@ -11,13 +11,13 @@ from campaign.reporter.lines import rows
 from campaign.reporter.reasons import NO_REASON, ended_in_words, reason_in_words
 
 MOST_REASONS: Final = 8
-"""Reasons shown per status; the rest are added up."""
+"""The most reasons shown for a status; the others are added up."""
 
 _NO_TROUBLE: Final = "not tried yet"
 
 
 def state_in_words(view: CampaignView) -> str:
-    """What follows the campaign's name in a sentence: `is paused: 12 rows left.`"""
+    """The state as the end of a sentence that begins with the campaign's name: `is paused: 12 rows left.`"""
     left = f"{rows(view.counts.open)} left"
     match view.state:
         case CampaignState.STAGED if view.staging:
@@ -47,7 +47,7 @@ def state_in_words(view: CampaignView) -> str:
 
 
 def batches_in_words(view: CampaignView) -> str:
-    """Where rows are in the vendor's batches, and what that means; empty where none is."""
+    """The rows in batches at the vendor, and what that means, in sentences; empty if there are none."""
     found = view.in_batches
     if not found.batches:
         return ""
@@ -74,7 +74,7 @@ def _are(count: int) -> str:
 
 
 def reasons_in_words(counts: Counts, status: Status, total: int) -> list[tuple[str, int]]:
-    """Reasons with their counts, most first; they add up to `total`. Empty if no row of the status has one."""
+    """The reasons of a status with their counts, the largest first; they add up to `total`. Empty if no row of the status has one."""
     if not any(counts.reasons(status)):
         return []
     merged: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""What became of a campaign and what to do next, in sentences for the person who started it. Plain text, no markup."""
+"""A campaign's outcome and the next steps, in sentences for the person who started it. Plain text, no markup."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,9 +16,9 @@ __all__ = ("WIDTH", "in_a_line", "in_brief", "in_words", "rows")
 
 
 def in_words(view: CampaignView, *, commands: bool = True) -> str:
-    """The campaign at this moment: where it stands, every row by what became of it and why, and (`commands`) what to do next.
+    """The campaign at this moment: its state, all rows by outcome and reason, and with `commands` the next steps.
 
-    The files it names are there. The counts of the second line add up to the number of rows, and so do the reasons below each count.
+    All result files that it names exist. The counts of the overview add up to the number of rows, and the reasons of a status to its count.
     """
     paragraphs = [
         list(_overview(view)),
@@ -29,14 +29,14 @@ def in_words(view: CampaignView, *, commands: bool = True) -> str:
 
 
 def in_brief(view: CampaignView) -> str:
-    """Where the campaign stands and what to do next, without the reasons: for a message on a phone."""
+    """The campaign's state and the next steps, without reasons: for a message on a phone."""
     return "\n".join([*_overview(view), "", *next_steps(view, commands=True)])
 
 
 def in_a_line(view: CampaignView, *, go_on: str = "") -> str:
-    """The same in one line that needs no other: for who reads the mail of a scheduled job, and a search through many of them.
+    """The same in one self-contained line, for the mail of a scheduled job and for searches through many of them.
 
-    `go_on` is the command that goes on better than the campaign's own, such as the job's.
+    `go_on` is a command that continues better than the campaign's own, such as the job's.
     """
     counts = view.counts
     parts = [f"{counts.by_status[status]:,} {status.info.label}" for status in BY_OUTCOME if counts.by_status.get(status)]
@@ -81,11 +81,11 @@ def _reasons(counts: Counts, status: Status) -> Iterator[str]:
 
 
 WRONG_ROW: Final = frozenset({"http_400", "http_404", "http_409", "http_410", "http_413", "http_422"})
-"""Reasons of failed rows that have to do with the row's own pass or message."""
+"""Reasons of failed rows whose cause is the row's pass or message."""
 
 
 def next_steps(view: CampaignView, *, commands: bool) -> Iterator[str]:
-    """The files that are there, and (`commands`) what to do next, each with the command for it on a line of its own."""
+    """Yield the files and, with `commands`, the next steps, each with its command on a separate line."""
     at_work = view.state in {CampaignState.SENDING, CampaignState.WAITING}
     written = view.results != "" and view.state is not CampaignState.STAGED and may_be_there(place_of(view.results))
     yield from _files(view, at_work=at_work, written=written)
@@ -147,7 +147,7 @@ def _commands(view: CampaignView) -> Iterator[str]:
 
 
 def _once_corrected(view: CampaignView) -> Iterator[str]:
-    """The way of the rows that are wrong by themselves: as they are, sending them again would change nothing."""
+    """Yield the next steps for rows that have to be corrected, because sending them again unchanged would fail again."""
     invalid, failed = (view.counts.by_status.get(status, 0) for status in (Status.INVALID, Status.FAILED))
     refused = sum(count for reason, count in view.counts.reasons(Status.FAILED).items() if reason in WRONG_ROW)
     if not invalid and not refused:

@@ -1,4 +1,4 @@
-"""Where results go, in which format and columns, and what an Excel sheet can hold. Asked before anything heavy is imported."""
+"""The path, format and columns of a results file, and the limits of an Excel sheet. This module imports nothing heavy."""
 
 import os
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ MOST_ROWS: Final = 1_048_575
 MOST_COLUMNS: Final = 16_384
 CELL_UNITS: Final = 32_767
 SURELY_FITS: Final = CELL_UNITS // 2 - 1
-"""Characters: none of them is more than two units, and an apostrophe may come before them."""
+"""Any text of this many characters fits: each takes at most two units, and an apostrophe may come before them."""
 INSTEAD: Final = "Write the results as .csv or .parquet, which have no such limit."
 
 PlaceT = TypeVar("PlaceT", Path, ObjectUrl, Location)
 
 
 class Format(StrEnum):
-    """The value is the suffix that chooses it, in any case."""
+    """A format of results; the value is its suffix, which ignores case."""
 
     CSV = ".csv"
     PARQUET = ".parquet"
@@ -32,10 +32,10 @@ class Format(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultsTarget:
-    """A path whose suffix names a format.
+    """A path whose suffix determines the format.
 
     Raises:
-        UsageError: it names none.
+        UsageError: no format has this suffix.
     """
 
     path: Location
@@ -59,12 +59,12 @@ def failed_path(results: PlaceT) -> PlaceT:
 
 
 def may_be_there(file: Location) -> bool:
-    """Whether a file is there; of an object only its store knows, which nobody should have to wait for."""
+    """Whether a file exists. Always true for an object in a store, because asking the store would take time."""
     return not isinstance(file, Path) or file.is_file()
 
 
 def same_file(one: Location, other: Location) -> bool:
-    """Whether both places are, or would be, one file: links of both kinds are followed."""
+    """Whether both places are, or would be, the same file; symbolic and hard links are followed."""
     if isinstance(one, ObjectUrl) or isinstance(other, ObjectUrl):
         return isinstance(one, ObjectUrl) and one.is_same(other)
     try:
@@ -75,16 +75,16 @@ def same_file(one: Location, other: Location) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The columns of a results file: the list's own, then RESULT_COLUMNS."""
+    """The columns of a results file: the list's columns, then RESULT_COLUMNS."""
 
     own: tuple[str, ...]
 
     @classmethod
     def of(cls, columns: Sequence[str]) -> Self:
-        """The layout for a list with these columns of its own.
+        """The layout for a list with these columns.
 
         Raises:
-            InputError: two columns of the file would have the same name, and a reader could not tell them apart.
+            InputError: two columns of the file would have the same name, so a reader could not tell them apart.
         """
         seen = set(RESULT_COLUMNS)
         for column in columns:
@@ -114,5 +114,5 @@ def too_many_columns(path: Location, columns: int) -> UsageError:
 
 
 def fits(text: str) -> bool:
-    """Whether a cell can hold a text whole."""
+    """Whether a text fits into a cell of an Excel sheet."""
     return len(text) <= SURELY_FITS or len(text.encode("utf-16-le")) <= 2 * CELL_UNITS

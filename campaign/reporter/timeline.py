@@ -1,4 +1,4 @@
-"""Sends over time as a chart and a table show them: stretches of a length that clocks know."""
+"""Sends over time for charts and tables, in stretches of a round length such as 5 minutes."""
 
 import math
 import time
@@ -10,7 +10,7 @@ from campaign.domain.model import BY_OUTCOME, Status
 from campaign.ledger.port import CampaignRecord, LedgerReader, Sends
 
 STRETCHES: Final = 60
-"""At most."""
+"""The most stretches of a timeline."""
 
 _LENGTHS: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
 _MINUTE: Final = 60
@@ -33,7 +33,7 @@ UNITS: Final = (
 
 
 def unit_of(per_second: float) -> Unit:
-    """The shortest in which there is at least one; days if there is none."""
+    """The shortest unit of time with at least one send; a day if there is none."""
     return next((unit for unit in UNITS if per_second * unit.seconds >= 1), UNITS[-1])
 
 
@@ -45,7 +45,7 @@ def pace(per_second: float) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeline:
-    """The stretches are `seconds` long each, the first begins at `since` (Unix time)."""
+    """Sends by stretches of `seconds` each; the first begins at `since`, in Unix seconds."""
 
     since: float
     seconds: int
@@ -53,7 +53,7 @@ class Timeline:
 
     @property
     def statuses(self) -> tuple[Status, ...]:
-        """What there is, in the order in which it is stacked."""
+        """The statuses that occur, in the order in which charts stack them."""
         return tuple(status for status in BY_OUTCOME if any(status in stretch.by_status for stretch in self.sends))
 
     @property
@@ -66,7 +66,7 @@ class Timeline:
 
     @property
     def unit(self) -> Unit:
-        """In which its sends are told."""
+        """The unit of time in which charts show the sends."""
         return unit_of(self.most_per_second)
 
     @property
@@ -78,7 +78,7 @@ class Timeline:
         return self.since + self.seconds * len(self.sends)
 
     def clock(self, at: float) -> str:
-        """A moment as short as the whole allows it."""
+        """A moment as text, as short as the length of the timeline allows."""
         moment = datetime.fromtimestamp(at).astimezone()
         if self.seconds >= _DAY:
             return moment.strftime("%d %b")
@@ -87,18 +87,18 @@ class Timeline:
         return moment.strftime("%H:%M" if self.seconds >= _MINUTE else "%H:%M:%S")
 
     def together(self, at_most: int) -> int:
-        """How many stretches become one if there are to be so few."""
+        """How many stretches to merge into one, so that at most `at_most` are left."""
         return math.ceil(len(self.sends) / at_most)
 
     def coarser(self, at_most: int) -> "Timeline":
-        """The same in few stretches, for a table."""
+        """The same sends in at most `at_most` stretches."""
         by = self.together(at_most)
         groups = [self.sends[place : place + by] for place in range(0, len(self.sends), by)]
         return Timeline(since=self.since, seconds=self.seconds * by, sends=tuple(map(_together, groups)))
 
 
 def timeline(reader: LedgerReader, record: CampaignRecord, *, now: float | None = None) -> Timeline:
-    """A campaign's sends, from its first run until the last has ended, or until now."""
+    """A campaign's sends, from its first run to the end of its last run, or to now if one is alive."""
     now = time.time() if now is None else now
     runners = [runner for runner in reader.runners(record.id) if runner.activity != "staging"]
     begins = record.started_at or now
@@ -111,7 +111,7 @@ def timeline(reader: LedgerReader, record: CampaignRecord, *, now: float | None 
 
 
 def length_of(seconds: float) -> int:
-    """How long stretches are of which so many seconds have no more than can be shown."""
+    """The length of a stretch, in seconds, with which `seconds` take at most `STRETCHES` of them."""
     for length in _LENGTHS:
         if seconds / length <= STRETCHES - 2:
             return length
@@ -123,7 +123,7 @@ def _together(some: tuple[Sends, ...]) -> Sends:
     for stretch in some:
         for status, count in stretch.by_status.items():
             by_status[status] = by_status.get(status, 0) + count
-    # Weighed by attempts: how many of them were answered is not known here, and nearly all are.
+    # The weights are attempts, because the number of answers is not known here; nearly all attempts get one.
     weights = [sum(stretch.by_status.values()) if stretch.mean_latency_seconds else 0 for stretch in some]
     weighed = sum(weight * stretch.mean_latency_seconds for weight, stretch in zip(weights, some, strict=True))
     return Sends(

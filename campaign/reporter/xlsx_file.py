@@ -1,10 +1,10 @@
-"""Results as an Excel workbook: every text a text, never a formula or a link, so that ids keep their digits; numbers as numbers.
+"""Writes results as an Excel workbook. Every text is a text, never a formula or a link, so ids keep their digits; numbers are numbers.
 
-Cells that a spreadsheet would run are neutralised all the same, as in CSV: the workbook may be saved as one, and a CSV file as a workbook,
-and in both the loader has to find the same marks.
+Texts that look like formulas are neutralised, as in CSV. People save workbooks as CSV and CSV files as workbooks, and the loader has to
+find the same marks in both.
 
-Excel holds 1,048,576 rows, one of them the header, and 32,767 characters in a cell (it counts UTF-16 units): longer text is cut, and
-ends in `CUT_MARK` to say so. The other formats hold it whole.
+A sheet of Excel holds 1,048,576 rows, one of them the header. A cell holds 32,767 characters, which Excel counts in UTF-16 units. Longer
+text is cut and ends in `CUT_MARK`; the other formats hold it whole.
 """
 
 import os
@@ -41,18 +41,18 @@ _WIDEST: Final = 50
 
 
 def write_xlsx(sink: BinaryIO, layout: Layout, tables: Iterable[pa.Table], *, path: Location, scratch: Path) -> None:
-    """Write every table.
+    """Write every table to a workbook.
 
     Args:
-        sink: where the workbook goes.
-        layout: its columns.
-        tables: its rows.
-        path: the file, for messages.
-        scratch: a folder to make and use for what does not fit in memory; the caller removes it.
+        sink: the file to write.
+        layout: the columns.
+        tables: the rows.
+        path: the file, for error messages.
+        scratch: a folder for temporary files. It must not exist yet; the caller removes it.
 
     Raises:
-        UsageError: Excel can't hold so much.
-        OSError: as it comes.
+        UsageError: the results exceed a limit of Excel.
+        OSError: a file can't be written.
     """
     if len(layout.names) > MOST_COLUMNS:
         raise too_many_columns(path, len(layout.names))
@@ -76,9 +76,10 @@ def write_xlsx(sink: BinaryIO, layout: Layout, tables: Iterable[pa.Table], *, pa
 
 
 class _Gate:
-    """The sink, until something fails.
+    """Passes everything to the sink until an error occurs, then nothing.
 
-    `ZipFile` writes a last part even when it is collected after an error, long after the sink was closed, and complains on stderr.
+    After an error, `ZipFile` still writes its last part when it is garbage-collected. The sink is closed by then, and Python would print
+    the failure to stderr.
     """
 
     def __init__(self, sink: BinaryIO) -> None:
@@ -101,13 +102,13 @@ class _Gate:
 
 @contextmanager
 def _sheet(sink: BinaryIO, scratch: Path) -> Iterator[tuple[Any, Any]]:
-    """A workbook with one empty sheet; after an error nothing of it stays open."""
+    """A workbook with one empty sheet; after an error, its files are closed."""
     scratch.mkdir(mode=0o700)
     gate = _Gate(sink)
     workbook = Workbook(gate, {"constant_memory": True, "tmpdir": str(scratch)})
     sheet = workbook.add_worksheet("Results")
     sheet.freeze_panes(1, 0)
-    # Ids are digits kept as text on purpose: no green corner in every cell of them.
+    # Ids are digits kept as text on purpose, so Excel must not mark every id with a green corner.
     sheet.ignore_errors({"number_stored_as_text": f"A1:XFD{MOST_ROWS + 1}"})
     try:
         yield workbook, sheet
@@ -140,15 +141,15 @@ def _close(workbook: Any, path: Location) -> None:
 
 
 def _set_widths(sheet: Any, names: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
-    """As wide as the first rows need, within reason; the others are likely to be like them."""
+    """Set the widths of the columns by the first rows, between 10 and 50 characters."""
     for position, column in enumerate(zip(names, *rows, strict=True)):
         sheet.set_column(position, position, min(max(max(len(str(value)) for value in column) + 2, _NARROWEST), _WIDEST))
 
 
 def _cut(text: str) -> str:
-    # No character is more than two units, so nearly all texts need no closer look.
+    # A character takes at most two units, so short texts, which are nearly all, need no exact count.
     if len(text) <= SURELY_FITS or fits(text):
         return text
     units = text.encode("utf-16-le")
-    # A pair of units that the cut would part is left out whole.
+    # If the cut splits a pair of units, the whole pair is dropped.
     return units[: 2 * (CELL_UNITS - len(CUT_MARK))].decode("utf-16-le", errors="ignore") + CUT_MARK
