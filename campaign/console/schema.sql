@@ -10,14 +10,14 @@ CREATE TABLE IF NOT EXISTS audit (
 CREATE INDEX IF NOT EXISTS audit_of_subject ON audit (subject);
 CREATE INDEX IF NOT EXISTS audit_of_person ON audit (person, action, at);
 
--- Whose a campaign is: who had this console start it.
+-- The owner of a campaign: the person who started it in this console.
 CREATE TABLE IF NOT EXISTS owners (
     campaign TEXT PRIMARY KEY,
     person TEXT NOT NULL,
     at REAL NOT NULL
 ) STRICT;
 
--- Commands that this console has started; their logs and words are in files named by the id.
+-- Commands that this console has started. Their logs and arguments are in files named by the id.
 CREATE TABLE IF NOT EXISTS launches (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     campaign TEXT NOT NULL,
@@ -27,7 +27,7 @@ CREATE TABLE IF NOT EXISTS launches (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS launches_of_a_campaign ON launches (campaign, id);
 
--- `key` is the name as it is compared: case and the ways to write a letter make no other user.
+-- `key` is the name in its form for comparisons: names that differ only in case or Unicode form are one user.
 CREATE TABLE IF NOT EXISTS users (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     key TEXT NOT NULL UNIQUE,
@@ -37,8 +37,8 @@ CREATE TABLE IF NOT EXISTS users (
     since REAL NOT NULL
 ) STRICT;
 
--- Sessions and links by the SHA-256 of what the browser holds: who reads this file can't come in by it.
--- Without a user it is the session of whoever came by the link that a console without users prints.
+-- Sessions and links by the SHA-256 of the browser's secret, so that nobody can sign in with the contents of this file.
+-- A session without a user came by the link that a console without users prints.
 CREATE TABLE IF NOT EXISTS sessions (
     hash BLOB PRIMARY KEY,
     user INTEGER REFERENCES users (id) ON DELETE CASCADE,
@@ -52,7 +52,7 @@ CREATE TABLE IF NOT EXISTS links (
     ends_at REAL NOT NULL
 ) STRICT;
 
--- Where the console last listened, for `campaign user link`.
+-- The address at which the console last listened, for `campaign user link`.
 CREATE TABLE IF NOT EXISTS served (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     url TEXT NOT NULL

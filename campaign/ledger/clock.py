@@ -1,4 +1,4 @@
-"""Time as a ledger counts it: within one boot of the machine no setting of the wall clock moves it, and a suspended hour counts."""
+"""The ledger's time: within one boot of the machine, setting the wall clock does not change it, and suspended time counts."""
 
 import time
 from functools import cache
@@ -9,24 +9,24 @@ LEASE_SECONDS: Final = 30.0
 """How long a runner may send after its last renewal."""
 
 HOLD_SECONDS: Final = 30.0
-"""How long who took a doubt has it to himself: longer than the reading of what is taken together may last."""
+"""How long an unverified row belongs to the process that claimed it: longer than reading one claimed set of rows may take."""
 
 DAY_SECONDS: Final = 86_400.0
-"""How far back a cap on messages per pass looks; nothing younger is forgotten."""
+"""The period of the daily cap; nothing younger may be purged."""
 
 RECENT_SECONDS: Final = 10.0
-"""Over how long the rate of a campaign is taken."""
+"""The period over which the rate of a campaign is measured."""
 
 
 class Clock(Protocol):
     def ticks(self) -> float:
-        """Seconds since some moment of this boot, suspended time included; the same for every process of the machine."""
+        """Seconds since some moment of this boot, including suspended time; the same for every process of the machine."""
 
     def wall(self) -> float:
-        """Unix seconds, as the machine believes."""
+        """Unix seconds by the machine's wall clock."""
 
     def boot(self) -> str:
-        """What tells this boot of the machine from any other; empty if nothing does."""
+        """An id of this boot of the machine; empty if there is none."""
 
 
 class SystemClock:
@@ -43,7 +43,7 @@ class SystemClock:
 
 @cache
 def _boot() -> str:
-    # Read once, as no process outlives its boot: every commit to a ledger asks for it.
+    # Read once, as every commit to a ledger needs it, and no process outlives its boot.
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
@@ -51,16 +51,17 @@ def _boot() -> str:
 
 
 def anchor_for(*, known: tuple[str, float, float] | None, boot: str, ticks: float, wall: float) -> float:
-    """What to add to the ticks to get the ledger's time.
+    """The anchor: seconds to add to the ticks to get the ledger's time.
 
     Args:
-        known: boot, anchor and latest time that the ledger has stored, if any.
+        known: the boot, anchor and latest time in the ledger, if any.
         boot: this boot of the machine.
         ticks: seconds since this boot.
         wall: Unix seconds.
 
     Returns:
-        The stored anchor within the same boot; after another boot one that follows the wall clock, but never goes behind the latest time.
+        The stored anchor within the same boot; after another boot, an anchor that follows the wall clock, but never goes behind the latest
+        time.
     """
     if known is None:
         return wall - ticks

@@ -1,4 +1,4 @@
-"""Why a ledger does not do what it was asked, in the same words whichever ledger it is."""
+"""Why a ledger refuses a request, in the same words for every backend."""
 
 from datetime import UTC, datetime
 
@@ -58,7 +58,7 @@ def in_doubt() -> UsageError:
 
 
 def not_here(*, forgotten_at: float | None, exported_at: float | None, file: str | None) -> UsageError | None:
-    """Why a campaign is no longer this ledger's to be sent; None if it is."""
+    """Why this ledger may no longer send a campaign; None if it may."""
     if forgotten_at is not None:
         return UsageError(
             f"The campaign was forgotten on {_day(forgotten_at)}: its rows are gone. Start a new one with campaign run.", code="forgotten"

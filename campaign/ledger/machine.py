@@ -1,4 +1,4 @@
-"""What tells this machine, and a file on it, from any other; as fingerprints, since a machine's id is not for others to see."""
+"""Identifies this machine, and a file on it, by fingerprints, since a machine's id is confidential."""
 
 import ctypes
 import getpass
@@ -22,7 +22,7 @@ _STATX_BTIME_AT: Final = 80
 
 
 def machine_id() -> str:
-    """This machine's; empty where there is none, or none that lasts: a container may have its image's, or a new one at each start."""
+    """The id of this machine; empty if it has none that lasts: a container may have its image's id, or a new one at each start."""
     if "KUBERNETES_SERVICE_HOST" in os.environ or any(mark.exists() for mark in CONTAINER_MARKS):
         return ""
     for file in MACHINE_IDS:
@@ -33,7 +33,7 @@ def machine_id() -> str:
 
 
 def adapters() -> frozenset[str]:
-    """The wired network adapters that are built into this machine: one in a dock is shared, a wireless one may change its address."""
+    """The wired network adapters that are built into this machine. One in a dock is shared; a wireless one may change its address."""
     found = set()
     with suppress(OSError):
         for adapter in ADAPTERS.iterdir():
@@ -46,7 +46,7 @@ def adapters() -> frozenset[str]:
 
 
 def created_ns(path: Path) -> int:
-    """When a file was made, in Unix nanoseconds; 0 where the system or its file system does not say."""
+    """When a file was made, in Unix nanoseconds; 0 if the system or its file system does not say."""
     found = path.stat()
     if (born := getattr(found, "st_birthtime", None)) is not None:
         return int(born * 1_000_000_000)
@@ -55,7 +55,7 @@ def created_ns(path: Path) -> int:
         if ctypes.CDLL(None).statx(_AT_FDCWD, os.fsencode(path), 0, _STATX_BTIME, buffer) != 0:
             return 0
     except AttributeError:
-        # A C library without it.
+        # The C library lacks `statx`.
         return 0
     mask = struct.unpack_from("=I", buffer)[0]
     seconds, nanoseconds = struct.unpack_from("=qI", buffer, _STATX_BTIME_AT)
@@ -67,7 +67,7 @@ def _fingerprint(text: str) -> str:
 
 
 def username() -> str:
-    """Who runs this; empty in a container whose user has no name."""
+    """The name of the user; empty in a container whose user has no name."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):

@@ -1,6 +1,6 @@
-"""Whether a process of this machine still lives: it holds a lock on a file of its own, which the kernel lets go of when it dies.
+"""Whether a process of this machine is alive: each process holds a lock on its own file, and the kernel releases it when the process dies.
 
-Unlike a process number, a lock is never re-used, and it works between containers that share the ledger's folder.
+Unlike a process number, a lock is never reused, and it works between containers that share the ledger's folder.
 """
 
 import errno
@@ -16,7 +16,7 @@ class ProcessLock:
     """A runner's lock file; held until `release_and_delete`, `release` or the end of the process.
 
     Raises:
-        LedgerPlaceError: it can't be made or locked; nobody could know whether the runner lives.
+        LedgerPlaceError: the file can't be made or locked, so that nobody could know whether the runner is alive.
         DiskFullError: not even an empty file fits.
     """
 
@@ -36,19 +36,19 @@ class ProcessLock:
             ) from error
 
     def release(self) -> None:
-        """As the end of the process would: others find the runner dead."""
+        """Release the lock as the end of the process would: others then find the runner dead."""
         self._lock.release()
 
     def release_and_delete(self) -> None:
-        """For a runner that is signed off."""
+        """Release the lock of a deregistered runner."""
         self._lock.release()
-        # What can't be removed is the file of a runner that is signed off, which nobody asks for.
+        # If the file stays, it does no harm: nobody looks for the lock of a deregistered runner.
         with suppress(OSError):
             Path(self._lock.lock_file).unlink(missing_ok=True)
 
 
 def is_owner_dead(folder: Path, runner: int) -> bool | None:
-    """True if the runner's process is surely dead, False if it surely lives, None if its lock can't tell (no file)."""
+    """True if the runner's process is certainly dead, False if it is certainly alive, None if unknown (no file, or it can't be opened)."""
     path = _path(folder, runner)
     lock = FileLock(path, mode=0o600, thread_local=False)
     try:
@@ -64,7 +64,7 @@ def is_owner_dead(folder: Path, runner: int) -> bool | None:
 
 
 def delete_stale(folder: Path, runner: int) -> None:
-    """Remove the lock file of a runner that is signed off."""
+    """Remove the lock file of a deregistered runner."""
     with suppress(OSError):
         _path(folder, runner).unlink(missing_ok=True)
 

@@ -1,6 +1,6 @@
-"""What was read of passes, with its time, in an SQLite file beside the ledger: an interrupted check goes on from it.
+"""The readings of passes, with their times, in an SQLite file beside the ledger, from which an interrupted check goes on.
 
-It may be removed at any time: then passes are read again.
+The file may be removed at any time: then passes are read again.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ CREATE TABLE IF NOT EXISTS readings (
     read_at  REAL NOT NULL,
     PRIMARY KEY (account, pass_key)
 ) WITHOUT ROWID;
--- Pages of the account's list of passes that were read for the passes of one list.
+-- The pages of the account's list of passes that were read for the passes of one campaign list.
 CREATE TABLE IF NOT EXISTS pages (
     account TEXT NOT NULL,
     wanted  TEXT NOT NULL, -- hash of these passes
@@ -45,12 +45,12 @@ class Readings:
     """The readings of the passes of one list; a context manager.
 
     Args:
-        folder: the ledger's.
-        account: whose passes they are, see `app.send.account_key`.
-        now: Unix seconds; what was read too long before is read again.
+        folder: the ledger's folder.
+        account: the account of the passes, see `app.send.account_key`.
+        now: Unix seconds. Readings older than FRESH_SECONDS are read again.
 
     Raises:
-        LedgerError: the file can't be used. So may every method.
+        LedgerError: the file can't be used. Every method may raise it.
     """
 
     def __init__(self, folder: Path, *, account: str, now: float) -> None:
@@ -79,7 +79,7 @@ class Readings:
         self._db.close()
 
     def want(self, passes: Iterable[tuple[str, str, int]]) -> None:
-        """Ask about these passes, each with its key, its id and its row; of equal keys one counts. What is known of them is taken over."""
+        """Set the wanted passes, each as (key, id, row); of equal keys the first counts. Known fresh readings are taken over."""
         fingerprint = hashlib.sha256()
 
         def each() -> Iterator[tuple[str, str, int]]:
@@ -101,16 +101,16 @@ class Readings:
         [(self.passes, self.left)] = self._rows("SELECT count(*), count(*) - count(reach) FROM wanted")
 
     def unread(self, after: str = "") -> list[tuple[str, str]]:
-        """The next passes that are not read yet, by key, each with its id; none are left if it is empty."""
+        """The next passes that are not read yet, as (key, id) in the order of keys after `after`; empty if none are left."""
         query = "SELECT pass_key, pass_id FROM wanted WHERE reach IS NULL AND pass_key > ? ORDER BY pass_key LIMIT ?"
         return self._rows(query, after, _AT_ONCE)
 
     def keep(self, key: str, reach: Reach, *, now: float) -> bool:
-        """Keep what was read of a pass, unless nobody asks about it; returns whether somebody does."""
+        """Store the reading of a pass if it is a wanted one; returns whether it is."""
         found = self._rows("SELECT reach FROM wanted WHERE pass_key = ?", key)
         if not found:
             return False
-        # An external id may be that of several passes, of which one is in use.
+        # Several passes may have the same external id; one of them is in use.
         if found[0][0] is None or reach is Reach.IN_WALLET:
             self.left -= found[0][0] is None
             self._rows("UPDATE wanted SET reach = ? WHERE pass_key = ?", reach, key)
@@ -118,7 +118,7 @@ class Readings:
         return True
 
     def keep_page(self, page: int, passes: Iterable[tuple[str, Reach]], *, now: float) -> int:
-        """Keep what a page of the list of passes says of each key; returns how many of them are asked about."""
+        """Store the readings of one page of the list of passes; returns how many of them are of wanted passes."""
         try:
             with self._db:
                 found = sum(self.keep(key, reach, now=now) for key, reach in passes)
@@ -128,17 +128,17 @@ class Readings:
         return found
 
     def pages(self) -> set[int]:
-        """The pages that were read for these passes."""
+        """The numbers of the pages that were read for the wanted passes."""
         query = "SELECT page FROM pages WHERE account = ? AND wanted = ? AND read_at >= ?"
         return {page for (page,) in self._rows(query, self._account, self._wanted, self._since)}
 
     def counts(self) -> dict[Reach, int]:
-        """How many passes are where; a pass that was not read is UNREADABLE."""
+        """How many passes have which reach; a pass that was not read is UNREADABLE."""
         found = dict(self._rows("SELECT coalesce(reach, ?), count(*) FROM wanted GROUP BY 1", Reach.UNREADABLE))
         return {reach: found.get(reach, 0) for reach in Reach}
 
     def rows(self, reaches: Iterable[Reach]) -> Iterator[list[int]]:
-        """The rows whose passes are there, some at a time."""
+        """The rows whose passes have one of these reaches, a part at a time."""
         values, after = tuple(reaches), ""
         marks = ",".join("?" * len(values))
         query = f"SELECT pass_key, row FROM wanted WHERE pass_key > ? AND reach IN ({marks}) ORDER BY pass_key LIMIT ?"  # noqa: S608 - marks

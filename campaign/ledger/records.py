@@ -1,4 +1,4 @@
-"""Campaigns, rows, attempts and runners as a ledger keeps them."""
+"""The records of a ledger: campaigns, rows, attempts and runners."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,14 +9,14 @@ from campaign.domain.model import Status
 from campaign.domain.sheet import SheetLines
 
 ROWS_AT_ONCE: Final = 512
-"""Few enough that rows of huge cells stay small in memory, enough that the work for each part is not felt.
+"""Few enough that rows with huge cells take little memory, and enough that the work for each part does not matter.
 
-More are slower: beyond 700 objects that come at once Python looks for garbage among them, and finds none.
+More are slower: after 700 new objects Python runs its garbage collector, in vain.
 """
 
 
 class DesiredState(StrEnum):
-    """What people have asked of a campaign; what it is doing is worked out from this, its counts and its runners."""
+    """What people want of a campaign. What it is doing follows from this, its counts and its runners."""
 
     STAGING = "staging"
     GO = "go"
@@ -26,9 +26,9 @@ class DesiredState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignSpec:
-    """What makes a campaign this one: run again with an equal `sha256` and `message_sha256`, it is resumed.
+    """The identity of a campaign: a new run with an equal `list_sha256` and `message_sha256` resumes it.
 
-    `lines_text` is what is remembered of `lines`.
+    `lines_text` is the stored form of `lines`.
     """
 
     name: str
@@ -42,15 +42,15 @@ class CampaignSpec:
 
     @property
     def lines(self) -> SheetLines:
-        """Which line of the list each row is on, as far as it is known."""
+        """The line of each row in the list, as far as it is known."""
         return SheetLines.parse(self.lines_text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignRecord:
-    """A campaign as the ledger has it. Times are Unix seconds, 0 where there is none.
+    """A campaign in the ledger. Times are Unix seconds, 0 where there is none.
 
-    `account` is the fingerprint of the API and the token that it was last sent with, empty if it never was.
+    `account` is the fingerprint of the API and the token that it was last sent with; empty if it never was.
     """
 
     id: int
@@ -70,9 +70,10 @@ class CampaignRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunnerRecord:
-    """One process that sends, or has sent. `alive` is what can be known of it from here and now.
+    """One process that sends, or has sent. `alive` is an estimate from this machine, at this moment.
 
-    `rows_left` and `rows_in_need` (failed, unknown, invalid) are the campaign's when it ended; None where they were not counted.
+    `rows_left` and `rows_in_need` (failed, unknown, invalid) are the campaign's counts when the runner ended; None if they were not
+    counted.
     """
 
     id: int
@@ -91,7 +92,7 @@ class RunnerRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptRecord:
-    """An attempt that ended. `message` only where it is no longer the row's."""
+    """An attempt that ended. `message` is None if it is still the row's message."""
 
     row: int
     pass_key: str
@@ -107,10 +108,10 @@ class AttemptRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sends:
-    """The attempts that were begun in a stretch of time; `at` is when it begins, in Unix seconds.
+    """The attempts that began in a period of time; `at` is the beginning of the period, in Unix seconds.
 
-    `by_status` is what each attempt came to (pending: it is tried again), only those that there are. Of the attempts that were answered,
-    the time that took on average, and at most; 0 if there are none.
+    `by_status` counts the attempts by result (pending: it is tried again), without zeros. The latencies are those of attempts that got an
+    answer; 0 if there are none.
     """
 
     at: float
@@ -121,7 +122,7 @@ class Sends:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingWork:
-    """What is left of a campaign. Seconds are from now, 0 or less for what is due; None where there is nothing of the kind."""
+    """The work that is left of a campaign. Seconds count from now, 0 or less if due; None if there is no such row."""
 
     control: DesiredState
     pending_in_seconds: float | None
@@ -130,16 +131,16 @@ class PendingWork:
 
     @property
     def finished(self) -> bool:
-        """Nothing is pending, in flight, or still to be read back."""
+        """Whether nothing is pending, in flight, or still to be read back."""
         return self.pending_in_seconds is None and not self.sending and self.doubt_in_seconds is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultColumns:
-    """At most ROWS_AT_ONCE rows, at least one, in the list's order; each column has one value for each of them.
+    """Between one and ROWS_AT_ONCE rows in the list's order; each column has one value per row.
 
-    They are the fields of `ResultRow` and of its `Outcome`; `cells` are columns themselves, the list's own, and `status` has the texts.
-    Times are Unix seconds, 0 where there is none.
+    The columns are the fields of `ResultRow` and of its `Outcome`. `cells` has one column per column of the list; `status` has the values
+    of `Status`. Times are Unix seconds, 0 where there is none.
     """
 
     row: Sequence[int]
@@ -164,7 +165,7 @@ class ResultColumns:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorrectedRow:
-    """What a row of a corrected list says now; it can be sent, so neither its id nor its message is empty."""
+    """A row of a corrected list. It can be sent, so neither its id nor its message is empty."""
 
     row: int
     pass_id: str

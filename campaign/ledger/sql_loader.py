@@ -1,4 +1,4 @@
-"""SQL stands in `.sql` files; this finds a statement there by the name in the comment above it."""
+"""Finds a statement in a `.sql` file by the name in the comment above it."""
 
 import re
 from functools import cache
@@ -10,7 +10,7 @@ _NAME: Final = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 
 @cache
 def script(file: str) -> str:
-    """The whole text of a file in `campaign/ledger/sql`."""
+    """The text of a file in `campaign/ledger/sql`."""
     return resources.files("campaign.ledger").joinpath("sql", file).read_text(encoding="utf-8")
 
 
@@ -19,7 +19,7 @@ def statements(file: str) -> dict[str, str]:
     """The statements of a file by name.
 
     Raises:
-        ValueError: a name stands twice.
+        ValueError: the file uses a name twice.
     """
     parts = _NAME.split(script(file))[1:]
     names = parts[::2]

@@ -1,4 +1,4 @@
-"""Values of the domain as tuples of a ledger's tables, and back; every backend has their columns in this order."""
+"""Converts values of the domain to tuples of a ledger's tables, and back. The order of columns is the same in every backend."""
 
 import hashlib
 import json
@@ -17,18 +17,18 @@ from campaign.ledger.port import CampaignRecord, CampaignSpec, DesiredState, Sen
 from campaign.ledger.records import ROWS_AT_ONCE, AttemptRecord, ResultColumns
 
 MAY_HAVE_ARRIVED: Final = frozenset({Status.DELIVERED, Status.NOT_DELIVERED, Status.ACCEPTED, Status.UNKNOWN})
-"""Rows of a results file that count as attempts."""
+"""Rows of a results file with these statuses count as attempts."""
 
 _LINES: Final = "lines"
-"""Kept among the settings of a campaign, though it is none."""
+"""Stored among the settings of a campaign, though it is not one."""
 
 _STATUSES: Final[dict[str, Status]] = {status.value: status for status in Status}
-"""Looked up rather than called: of a million rows that is felt."""
+"""A lookup is faster than a call of `Status`, which matters for a million rows."""
 
 
 def staged(campaign: int, row: StagedRow) -> tuple[Any, ...]:
     outcome = row.outcome
-    # A status is bound as the text that it is: its `value` costs a third as much as all the rest here.
+    # A status is a str, and bound as it is: reading its `value` would cost a third as much as everything else here.
     start = (campaign, row.row, row.pass_id, row.pass_key, row.message, orjson.dumps(row.cells).decode())
     if outcome is UNSENT:
         return (*start, Status.PENDING, "", 0.0, "", "", None, "", 0, 0.0, 0.0, None, row.zone)
@@ -41,14 +41,14 @@ def staged(campaign: int, row: StagedRow) -> tuple[Any, ...]:
 
 
 def staged_plain(campaign: int, batch: StagedBatch) -> list[Any]:
-    """What `stage_plain` takes of each of the plain rows, one row after the other; all else of them is what the statement says."""
+    """The parameters of `stage_plain` for all plain rows, row after row. The statement sets all other columns."""
     numbers = batch.numbers
     columns = (repeat(campaign, len(numbers)), numbers, batch.pass_ids, batch.pass_keys, batch.messages, batch.cells, batch.zones)
     return list(chain.from_iterable(zip(*columns, strict=True)))
 
 
 def claim_of(campaign: int, values: Sequence[Any]) -> Claim:
-    """A claim from what `claimable` and `batch_claims` find of its row."""
+    """A claim from the columns of `claimable` and `batch_claims`."""
     row, fence, pass_id, message, attempts, tries, zone, http_status, in_doubt = values
     return Claim(
         campaign=campaign,
@@ -65,7 +65,7 @@ def claim_of(campaign: int, values: Sequence[Any]) -> Claim:
 
 
 def batches(found: Iterable[Sequence[Any]]) -> list[Batch]:
-    """What the statement `batches` finds."""
+    """The batches in the result of the statement `batches`."""
     return [
         Batch(
             id=batch,
@@ -85,7 +85,7 @@ def batches(found: Iterable[Sequence[Any]]) -> list[Batch]:
 
 
 def batch_values(batch: Batch, *, ended: bool = False) -> dict[str, Any]:
-    """What `record_batch` takes, but for the runner."""
+    """The parameters of `record_batch`, without the runner."""
     return {
         "batch": batch.id,
         "state": (BatchState.ENDED if ended else batch.state).value,
@@ -97,7 +97,7 @@ def batch_values(batch: Batch, *, ended: bool = False) -> dict[str, Any]:
 
 
 def settled(settlement: Settlement, now: float) -> tuple[Any, ...]:
-    """What SQLite's statements take of a settlement; they know each by its place. The third is what the attempt is noted as."""
+    """The positional parameters of SQLite's statements for a settlement. The third is the status that the attempt is recorded with."""
     outcome, claim, due_in = settlement.outcome, settlement.claim, settlement.waits_seconds
     return (
         *(claim.row, claim.fence, Status.UNKNOWN if settlement.may_have_arrived else outcome.status, outcome.status, outcome.reason),
@@ -108,7 +108,7 @@ def settled(settlement: Settlement, now: float) -> tuple[Any, ...]:
 
 
 def attempt_elsewhere(campaign: int, row: StagedRow) -> tuple[Any, ...]:
-    """What a results file tells of a row that was sent by another ledger."""
+    """The attempt of a row that another ledger sent, from a results file."""
     outcome = row.outcome
     return (
         *(campaign, row.row, 0, row.pass_key, 0, outcome.status.value, outcome.reason, outcome.http_status),
@@ -117,7 +117,7 @@ def attempt_elsewhere(campaign: int, row: StagedRow) -> tuple[Any, ...]:
 
 
 def spec_values(spec: CampaignSpec) -> dict[str, Any]:
-    """What `create_campaign` takes of a spec."""
+    """The parameters of `create_campaign` for a spec."""
     settings = spec.settings | {_LINES: spec.lines_text} if spec.lines_text else spec.settings
     return asdict(spec) | {"columns": json.dumps(spec.columns), "settings": json.dumps(settings)}
 
@@ -183,11 +183,11 @@ def result(values: tuple[Any, ...]) -> ResultRow:
 
 
 def result_columns(found: Iterator[tuple[Any, ...]]) -> Iterator[ResultColumns]:
-    """What the statement `result_columns` finds, a part at a time."""
+    """The result of the statement `result_columns`, a part at a time."""
     while columns := list(zip(*islice(found, ROWS_AT_ONCE), strict=True)):
         row, message, cells, status, reason, notification_status, notification_message, http_status, error, *more = columns
         attempts, sent_at, settled_at, latency_seconds, pass_status, device_type = more
-        # All of them as one text: to parse each by itself takes three times as long.
+        # Parsed as one text: parsing each row by itself takes three times as long.
         own = orjson.loads(f"[{','.join(cells)}]")
         yield ResultColumns(
             row=row,
@@ -225,9 +225,9 @@ def attempt_record(values: tuple[Any, ...]) -> AttemptRecord:
 
 
 def doubt(campaign: int, values: tuple[Any, ...], others: Sequence[tuple[Any, ...]]) -> UnverifiedRow:
-    """A doubt from its row, and what other attempts have left on its pass: text, status, whether it came after; newest first."""
+    """An unverified row from its columns. `others` are the other attempts to its pass as (text, status, came after it), newest first."""
     row, fence, pass_id, _pass_key, message, attempts, tries, reason, baseline, baseline_text, held_until = values
-    # What others have left there since then hides what this one did.
+    # A later attempt hides what this one left on the pass.
     hidden = any(later for _, _, later in others)
     newest_known = others[0][0] if others and others[0][1] != Status.UNKNOWN else None
     return UnverifiedRow(
@@ -241,7 +241,7 @@ def doubt(campaign: int, values: tuple[Any, ...], others: Sequence[tuple[Any, ..
 
 
 def filters(reasons: frozenset[str], http_statuses: frozenset[int]) -> dict[str, str]:
-    """What the statements that choose rows by more than their status take; an empty list means all."""
+    """The parameters of statements that select rows by more than their status; an empty list means all."""
     return {"reasons": as_json(sorted(reasons)), "http_statuses": as_json(sorted(http_statuses))}
 
 
@@ -251,13 +251,13 @@ def as_json(values: Sequence[Any]) -> str:
 
 
 def sends(found: Iterable[tuple[Any, ...]], *, since: float, width: float, buckets: int) -> list[Sends]:
-    """What `sends_over_time` finds, (bucket, status, attempts, answers, seconds in all, most seconds), as one value for each bucket."""
+    """One value per bucket from `sends_over_time`, whose columns are bucket, status, attempts, answers, total seconds, longest seconds."""
     by_status: dict[int, dict[Status, int]] = defaultdict(dict)
     answered: dict[int, int] = defaultdict(int)
     seconds: dict[int, float] = defaultdict(float)
     most: dict[int, float] = defaultdict(float)
     for place, status, attempts, answers, in_all, longest in found:
-        # The last moment may be rounded into a bucket that there is not.
+        # Rounding may put the last moment into a bucket that does not exist.
         bucket = min(place, buckets - 1)
         by_status[bucket][Status(status)] = by_status[bucket].get(Status(status), 0) + attempts
         answered[bucket] += answers
@@ -275,5 +275,5 @@ def sends(found: Iterable[tuple[Any, ...]], *, since: float, width: float, bucke
 
 
 def lot(seed: int, row: int) -> bytes:
-    """What decides whether a row is in a sample: the same for the same seed, in every ledger."""
+    """The number of a row in the draw for a sample: the same for the same seed, in every ledger."""
     return hashlib.blake2b(f"{seed} {row}".encode(), digest_size=8).digest()

@@ -1,6 +1,6 @@
-"""What every part of the PostgreSQL ledger stands on: its two lines, and the runners with their lifelines.
+"""The base of the PostgreSQL ledger: its two connections, and the runners with their locks.
 
-One line is for what rows can't be sent without: claims, renewals, the pace. The other is for settlements, and all that may take its time.
+One connection is for requests that sending waits for: claims, heartbeats, slots. The other is for settlements and slow requests.
 """
 
 import os
@@ -21,15 +21,15 @@ from campaign.ledger.process_lock import ProcessLock, is_owner_dead
 
 
 def lock_dir(identity: str) -> Path:
-    """The folder of the lock files by which runners of one machine know each other to be alive."""
+    """The folder of the lock files that show whether the runners of this machine are alive."""
     return user_data_path("campaign", appauthor=False) / f"{identity}.runners"
 
 
 class Machine:
-    """What can be known of runners from this machine without waiting for the end of their leases.
+    """Shows whether runners are dead without waiting for the end of their leases.
 
-    A lock tells something of a process only within one boot of one machine: in a folder that several machines share, a lock that
-    another one holds may seem to be free.
+    A lock is valid only within one boot of one machine: in a folder that several machines share, a lock that another machine holds may
+    seem to be free.
     """
 
     def __init__(self, identity: str, *, clock: Clock | None = None) -> None:
@@ -37,7 +37,7 @@ class Machine:
         self._folder = lock_dir(identity)
 
     def lifeline(self, runner: int) -> ProcessLock | None:
-        """None where no lock can be had; then others wait for the end of the lease."""
+        """The runner's lock; None if it can't be taken, and others then wait for the end of the lease."""
         if not self.boot:
             return None
         try:
@@ -47,7 +47,7 @@ class Machine:
             return None
 
     def is_owner_dead(self, runner: int, boot: str) -> bool:
-        """Whether it surely is dead."""
+        """Whether the runner is certainly dead."""
         return bool(boot) and boot == self.boot and bool(is_owner_dead(self._folder, runner))
 
     def delete_stale(self, runner: int) -> None:
@@ -59,9 +59,9 @@ class Store:
     """A ledger in a database, open for writing.
 
     Args:
-        url: `postgresql://...`; made if there is none.
-        host: what names this machine to people.
-        clock: the machine's, or a test's; only its boot matters, as all time is the database's.
+        url: `postgresql://...`; the ledger is created if missing.
+        host: the name of this machine, for people.
+        clock: the machine's clock, or a test's. Only its boot is used, as all times are the database's.
     """
 
     def __init__(self, url: str, *, host: str | None = None, clock: Clock | None = None) -> None:
@@ -86,7 +86,7 @@ class Store:
 
         def work(db: Session) -> int:
             runner = int(db.one("enlist", values))
-            # Inside the transaction: nobody may ever see the runner without its lifeline.
+            # Inside the transaction: nobody may ever see the runner without its lock.
             made[runner] = self._machine.lifeline(runner)
             if made[runner] is None:
                 db.all("without_lifeline", runner=runner)
@@ -112,6 +112,6 @@ class Store:
 
 
 def leave_out_if_cancelled(db: Session, campaign: int) -> None:
-    """What comes back to a cancelled campaign is left out at once; to be called under a lock of the campaign."""
+    """Skip the pending rows of a cancelled campaign, which come back from claims. Call it under a lock of the campaign."""
     if db.one("get_control", campaign=campaign) == DesiredState.CANCELLED:
         db.all("cancel_rows", campaign=campaign)

@@ -65,7 +65,7 @@ class Batches(Store):
         return await self._as_claimant(runner, batch, work)
 
     async def _as_claimant(self, runner: Runner, batch: Batch, work: Callable[[Session, Runner], object]) -> bool:
-        """Do it as the runner that claimed the rows, if the batch is this one's now; whether it is."""
+        """Do `work` as the runner that claimed the rows, if the batch belongs to `runner` now; returns whether it does."""
 
         def checked(db: Session) -> bool:
             claimant = db.one("claimant", batch=batch.id, runner=runner.id)

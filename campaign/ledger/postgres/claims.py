@@ -1,4 +1,4 @@
-"""Rows claimed and settled: parts of a transaction, for those that send one by one and those that send in batches."""
+"""Claims and settles rows, as parts of a transaction: for single sends and for batches."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from campaign.ledger.values import claim_of
 
 
 def claim_rows(db: Session, runner: Runner, limit: int, terms: ClaimFilter, *, batch: int | None = None) -> list[Claim]:
-    """What `Ledger.claim` takes, for a batch or each by itself."""
+    """Claim rows as `Ledger.claim` does, for a batch or one by one."""
     only = None if terms.only is None else list(terms.only)
     given = {
         "campaign": runner.campaign,
@@ -35,7 +35,7 @@ def claim_rows(db: Session, runner: Runner, limit: int, terms: ClaimFilter, *, b
 
 
 def settle_rows(db: Session, runner: Runner, settlements: Sequence[Settlement]) -> set[tuple[int, int]]:
-    """Record how claims ended; returns the row and fence of those that were still the runner's. Of two of one claim the first counts."""
+    """Record how claims ended; returns (row, fence) of those that were still the runner's. Of two for one claim the first counts."""
     by_claim = {(settlement.claim.row, settlement.claim.fence): settlement for settlement in reversed(settlements)}
     values = settled(runner, list(by_claim.values()))
     some_come_back = any(settlement.outcome.status in OPEN for settlement in settlements)

@@ -1,4 +1,4 @@
-"""Reaching the database: the ledger's URL, a session on it, and PostgreSQL's errors as sentences."""
+"""Connects to the database: the ledger's URL, a session, and PostgreSQL's errors as sentences."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from psycopg.rows import TupleRow
 from campaign.domain.errors import CampaignError, DiskFullError, LedgerDamagedError, LedgerError, LedgerPlaceError, UsageError
 from campaign.ledger.sql_loader import statements
 
-# A network that is cut without a word is noticed within the time that a lease leaves; the URL may say otherwise.
+# A silently broken network is noticed before a lease ends. The URL may override these.
 DEFAULTS: Final[dict[str, Any]] = {
     "connect_timeout": 3,
     "keepalives_idle": 5,
@@ -30,24 +30,24 @@ _AWAY: Final = (
     | errors.CannotConnectNow
     | errors.TooManyConnections
     | errors.IdleInTransactionSessionTimeout
-    # The connection leads to what was the primary server until now.
+    # The connection leads to a server that was the primary until now.
     | errors.ReadOnlySqlTransaction
 )
 T = TypeVar("T")
 SQL: Final = statements("postgres.sql")
 PATIENCE_SECONDS: Final = 6.0
-"""How long a statement of a runner at work may take: a database that says nothing for longer is as good as gone."""
+"""How long a statement of a working runner may take: a database that is silent for longer counts as unreachable."""
 
 IDLE_SECONDS: Final = 5.0
-"""After so long the database gives up a transaction whose client is gone, cut off or frozen; and one that waits for a lock."""
+"""After so long the database aborts a transaction whose client is gone, cut off or frozen, or that waits for a lock."""
 
 LONG_SECONDS: Final = 3600.0
-"""The same of what goes through a whole campaign."""
+"""How long a statement that goes through a whole campaign may take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """`given` is what libpq connects with; `name` is the same for people, without user and password."""
+    """`given` has the parameters for libpq; `name` is the address for people, without user and password."""
 
     name: str
     given: dict[str, Any]
@@ -56,7 +56,7 @@ class Address:
         return f"Address({self.name})"
 
     def without_secrets(self, text: str) -> str:
-        """What the database or its library says, as one line in which no secret of the URL stands."""
+        """A text of the database or its library as one line, without the secrets of the URL."""
         for name in ("password", "sslpassword"):
             if secret := self.given.get(name):
                 text = text.replace(secret, HIDDEN)
@@ -64,12 +64,12 @@ class Address:
 
 
 class LostError(Exception):
-    """The connection broke, or the database asked to try again; nothing was done, or `Line` finds out whether it was.
+    """The connection broke, or the database asked to try again. Nothing was done, or `SerialConnection` finds out whether it was.
 
     Args:
-        why: for people.
-        good: whether the connection may be used further.
-        made: whether there was one at all.
+        why: the reason, for people.
+        good: whether the connection is still usable.
+        made: whether there was a connection at all.
     """
 
     def __init__(self, why: str, *, good: bool = False, made: bool = True) -> None:
@@ -82,7 +82,7 @@ class Connection(psycopg.Connection[TupleRow]):
     patience_seconds = PATIENCE_SECONDS
 
     def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
-        """As psycopg's own; breaks the connection when the database says nothing for too long."""
+        """As in psycopg, but closes the connection when the database is silent for too long."""
         try:
             return super().wait(gen, interval, self.patience_seconds if timeout is None else timeout)
         except errors._WaitTimeout as error:  # noqa: SLF001 - psycopg documents it as what its `wait` raises
@@ -91,9 +91,9 @@ class Connection(psycopg.Connection[TupleRow]):
 
 
 class Session:
-    """One connection, made when it is needed, and made again after it broke.
+    """One connection, made when it is needed, and again after it broke.
 
-    Every method but `close` raises LostError when it broke meanwhile, and a sentence of the error tree when the database refused.
+    Every method but `roll_back` and `drop` raises LostError if the connection broke, and a CampaignError if the database refused.
     """
 
     def __init__(self, address: Address) -> None:
@@ -113,12 +113,12 @@ class Session:
         return self._connection
 
     def all(self, statement: str, values: Mapping[str, Any] | None = None, /, **more: Any) -> list[TupleRow]:
-        """Everything that a statement of `postgres.sql` answers."""
+        """All rows that a statement of `postgres.sql` returns."""
         cursor = self.run(SQL[statement], {**(values or {}), **more})
         return cursor.fetchall() if cursor.description else []
 
     def one(self, statement: str, values: Mapping[str, Any] | None = None, /, **more: Any) -> Any:
-        """The first value of the first row that a statement answers; None if there is none."""
+        """The first value of the first row that a statement returns; None if there is none."""
         found = self.all(statement, values, **more)
         return found[0][0] if found else None
 
@@ -138,19 +138,19 @@ class Session:
             raise self.told(error) from error
 
     def run(self, sql: str, values: Mapping[str, Any] | None = None) -> psycopg.Cursor[TupleRow]:
-        """Run any statement; without values it may be several in one message."""
+        """Run any statement. Without values, `sql` may have several statements in one message."""
         try:
             return self.raw.execute(_literal(sql), values or None)
         except psycopg.Error as error:
             raise self.told(error) from error
 
     def told(self, error: psycopg.Error) -> Exception:
-        """What to raise for an exception of psycopg."""
+        """The error to raise for an exception of psycopg."""
         broken = bool(self.raw.closed or self.raw.broken)
         return lost(error, self.address, broken=broken) or in_words(error, self.address)
 
     def roll_back(self) -> None:
-        """Undo what was begun; if even that fails, the database does it."""
+        """Roll back; if that fails, close the connection, so that the database does it."""
         if self._connection is None or self._connection.closed:
             return
         try:
@@ -164,10 +164,10 @@ class Session:
 
 
 def parse(url: str) -> Address:
-    """The address that a URL means.
+    """The address in a URL.
 
     Raises:
-        UsageError: it can't be read; no part of it is repeated, since any may be the password.
+        UsageError: the URL can't be read. The text repeats no part of it, as any part may be the password.
     """
     try:
         given: dict[str, Any] = dict(conninfo_to_dict(url))
@@ -175,7 +175,7 @@ def parse(url: str) -> Address:
         given = {"host": "@"}
     hosts = str(given.get("host") or given.get("hostaddr") or "localhost").split(",")
     ports = str(given.get("port") or "").split(",")
-    # What libpq takes for a part of the host is most often one of the password.
+    # An @ that libpq finds in the host most often belongs to the password.
     if any("@" in host for host in hosts) or not all(port.isdigit() for port in ports if port):
         raise UsageError(
             "The ledger's URL can't be read. Write it as postgresql://USER:PASSWORD@HOST:PORT/DATABASE; in the password write %40 for @, "
@@ -194,7 +194,7 @@ def parse(url: str) -> Address:
 
 
 def lost(error: psycopg.Error, address: Address, *, broken: bool) -> LostError | None:
-    """What to raise where the transaction was undone for a reason that is not its own; None if it was."""
+    """The error to raise if the transaction was undone for a reason outside it; None if the reason is the transaction."""
     if broken or isinstance(error, _OVERTAKEN | _AWAY):
         why = address.without_secrets(error.diag.message_primary or str(error))
         return LostError(why, good=not broken and isinstance(error, _OVERTAKEN))
@@ -202,12 +202,12 @@ def lost(error: psycopg.Error, address: Address, *, broken: bool) -> LostError |
 
 
 def in_words(error: psycopg.Error, address: Address, *, opening: bool = False) -> CampaignError:
-    """What an exception means to people.
+    """An exception of psycopg as an error for people.
 
     Args:
-        error: psycopg's.
-        address: the ledger's.
-        opening: nothing was done with it yet, so that what it says about damage and place may promise that nothing was sent.
+        error: the exception.
+        address: the ledger's address.
+        opening: whether the ledger is only being opened, so that nothing was sent: damage and bad addresses then exit with 2.
     """
     why = address.without_secrets(error.diag.message_primary or str(error)) or type(error).__name__
     match error:
@@ -235,7 +235,7 @@ def in_words(error: psycopg.Error, address: Address, *, opening: bool = False) -
 
 
 def given_up(address: Address, error: LostError, *, opening: bool = False) -> LedgerError:
-    """What to say once trying again has not helped."""
+    """The error after retries did not help."""
     if error.good:
         return LedgerError(
             f"The ledger {address.name} is busy: others hold what this needs ({error}). Run the same command again in a minute.",
@@ -266,12 +266,12 @@ def _place(sentence: str, *, code: str, opening: bool) -> LedgerError:
 
 
 def _literal(sql: str) -> bytes:
-    """Ours, from a file: psycopg asks for this so that nobody puts values into a statement by himself."""
+    """A statement as bytes: psycopg wants a literal, so that nobody formats values into it. Ours come from a file."""
     return sql.encode()
 
 
 def connect(address: Address) -> Connection:
-    """A connection that commits each statement by itself.
+    """A connection in autocommit mode.
 
     Raises:
         LostError: it can't be made at present.

@@ -1,7 +1,7 @@
 """`ledger.port.Ledger` on PostgreSQL: each method is one transaction, or a few.
 
-Nobody locks the row of a rate while it is worked out: it is read, and written if it still is what was read. So a process that is slow,
-frozen or cut off keeps nobody waiting, and who was overtaken works it out again.
+A rate is updated without a lock: its row is read, and written only if it is still the same. So a process that is slow, frozen or cut off
+keeps nobody waiting, and a process that was overtaken tries again.
 """
 
 import time
@@ -26,7 +26,7 @@ from campaign.ledger.records import CorrectedRow
 
 T = TypeVar("T")
 MOST_TIMES: Final = 500
-"""Each time that somebody was overtaken, somebody else has succeeded: so often in a row is no accident."""
+"""Whenever one process is overtaken, another has succeeded: so many times in a row are no accident."""
 
 FORGOTTEN_AT_ONCE: Final = 20_000
 
@@ -54,7 +54,7 @@ class PostgresLedger(Staging, Batches, Verification):
         return Runner(id=runner, campaign=campaign, lease_seconds=LEASE_SECONDS, quiet_seconds=quiet_seconds, hold=hold)
 
     async def move_here(self) -> None:
-        """Nothing: a database is one, wherever it is asked from."""
+        """Does nothing: a database has no copies on other machines."""
 
     async def heartbeat(self, runner: Runner, activity: str) -> bool:
         values = {"runner": runner.id, "activity": activity, "lease": LEASE_SECONDS}
@@ -64,7 +64,7 @@ class PostgresLedger(Staging, Batches, Verification):
         values = {"campaign": runner.campaign, "runner": runner.id, "ended": ended, "quiet": runner.quiet_seconds, "hold": runner.hold}
 
         def work(db: Session) -> None:
-            # First, so that a claim that is under way ends before, and none comes after.
+            # First, so that a running claim ends before the rest, and none begins after it.
             db.all("dismiss", values)
             db.all("lose_rows", values)
             db.all("leave_batches", values)
@@ -88,7 +88,7 @@ class PostgresLedger(Staging, Batches, Verification):
                 buried.append(runner)
             return lost, buried
 
-        # Asked again and again; where nobody is dead, nothing is written.
+        # This runs all the time, so nothing is written if nobody is dead.
         lost, buried = await self._line.do(work) if cut or late else (0, [])
         for runner in buried:
             self._machine.delete_stale(runner)
@@ -134,7 +134,7 @@ class PostgresLedger(Staging, Batches, Verification):
         return await self._quick.do(lambda db: claim_rows(db, runner, limit, terms))
 
     async def exclude(self, campaign: int, pass_keys: Sequence[str]) -> None:
-        # In order, so that two that exclude the same never wait for each other.
+        # In order, so that two processes that exclude the same passes never deadlock.
         keys = sorted(set(pass_keys))
         await self._line.do(lambda db: db.all("exclude", campaign=campaign, pass_keys=keys), seconds=LONG_SECONDS)
 
@@ -152,7 +152,7 @@ class PostgresLedger(Staging, Batches, Verification):
 
     async def lease(self, key: str, *, rate_per_second: float, want: int) -> Slots:
         def leased(pace: Pace, now: float) -> tuple[Pace, Slots]:
-            # Right after the database said what time it is.
+            # Read right after the database's time.
             leased_at = time.monotonic()
             pace, slots = lease(pace, now=now, rate_per_second=rate_per_second, want=want)
             return pace, replace(slots, leased_at=leased_at)
@@ -187,7 +187,7 @@ class PostgresLedger(Staging, Batches, Verification):
                 code="ledger_busy",
             )
 
-        # If the answer to the last step is lost, a slice of slots goes unused, and none is used twice.
+        # If the answer to the last step is lost, a slice of slots stays unused, and none is used twice.
         return await self._quick.ask(work)
 
     async def retry(
@@ -217,7 +217,7 @@ class PostgresLedger(Staging, Batches, Verification):
             changed = [row for (row,) in db.all("correct", values)]
             count = len(changed) + db.count("retry_rows", campaign=campaign, rows=list(again), statuses=list(statuses))
             if changed:
-                # A row of a zone that the campaign doesn't name would never be claimed.
+                # A row in a zone that the campaign does not list would never be claimed.
                 db.all("add_zones", values)
                 count -= db.count("mark_corrected_duplicates", campaign=campaign, rows=changed)
             return count
@@ -244,10 +244,10 @@ class PostgresLedger(Staging, Batches, Verification):
         return await self._line.do(lambda db: db.count(statement, campaign=campaign, limit=FORGOTTEN_AT_ONCE), seconds=LONG_SECONDS)
 
     def _check_ended(self, db: Session, campaign: int) -> None:
-        """That nothing of the campaign is left to do, and that it was at rest for a day.
+        """Check that the campaign has ended, and did not change for a day.
 
         Raises:
-            UsageError: otherwise.
+            UsageError: it has not ended, has rows in doubt, or changed since.
         """
         control, pending_in, sending, doubt_in = db.all("outlook", campaign=campaign)[0]
         exported = db.all("not_here", campaign=campaign)[0][1] is not None
@@ -261,10 +261,10 @@ class PostgresLedger(Staging, Batches, Verification):
 
 
 def _check_here(db: Session, campaign: int) -> None:
-    """That the campaign is still this ledger's to be sent.
+    """Check that this ledger may send the campaign.
 
     Raises:
-        UsageError: it was forgotten, or exported by an earlier version.
+        UsageError: it was purged, or exported by an earlier version.
     """
     forgotten_at, exported_at, file = db.all("not_here", campaign=campaign)[0]
     if refusal := ledger_errors.not_here(forgotten_at=forgotten_at, exported_at=exported_at, file=file):

@@ -25,12 +25,12 @@ from campaign.ledger.values import attempt_record, batches, lot, record, result,
 T = TypeVar("T")
 TRYING_TO_READ_SECONDS: Final = 9.0
 FETCHED_AT_ONCE: Final = 2000
-# All that is streamed is of one moment; and whoever writes it to a slow disk may take his time between two parts.
+# A stream shows one moment; and writing it to a slow disk may leave the transaction idle between two parts.
 _BEGIN: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL idle_in_transaction_session_timeout = '1h'"
 
 
 class ReadConnection:
-    """Safe to use from several threads."""
+    """Reads from the database. Safe to use from several threads."""
 
     def __init__(self, address: Address) -> None:
         self._address = address
@@ -39,7 +39,7 @@ class ReadConnection:
         self._spare: queue.SimpleQueue[Session] = queue.SimpleQueue()
 
     def all(self, statement: str, /, *, seconds: float = PATIENCE_SECONDS, **values: Any) -> list[TupleRow]:
-        """Everything that a statement of `postgres.sql` answers; it may take so many seconds.
+        """All rows that a statement of `postgres.sql` returns; it may take `seconds`.
 
         Raises:
             LedgerError: the database can't be reached.
@@ -48,10 +48,10 @@ class ReadConnection:
             return self._tried(self._session, seconds, lambda session: session.all(statement, values))
 
     def stream(self, statement: str, **values: Any) -> Iterator[TupleRow]:
-        """The rows of one moment, a part at a time.
+        """The rows at one moment, a part at a time.
 
         Raises:
-            LedgerError: the connection broke; what came before is not the whole.
+            LedgerError: the connection broke, so that the rows before are not all.
         """
         try:
             session = self._spare.get_nowait()
@@ -99,7 +99,7 @@ class ReadConnection:
 
 
 class PostgresReader:
-    """A ledger in a database, open for looking. Safe to use from several threads."""
+    """A ledger in a database, open for reading. Safe to use from several threads."""
 
     _look: ReadConnection
 
@@ -113,7 +113,7 @@ class PostgresReader:
         return self._address.name
 
     def displaced(self) -> None:
-        """A database is one, wherever it is asked from."""
+        """None: a database has no copies on other machines."""
 
     def campaign(self, name: str) -> CampaignRecord | None:
         found = self._look.all("campaign_by_name", name=name)

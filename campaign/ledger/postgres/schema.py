@@ -1,4 +1,4 @@
-"""Makes the ledger's tables where there are none, and brings them to this version: one process at a time, in one transaction."""
+"""Creates the ledger's tables if they are missing, and migrates them to this version: one process at a time, in one transaction."""
 
 from collections.abc import Callable
 from typing import Final, TypeVar
@@ -13,13 +13,13 @@ from campaign.ledger.sql_loader import script
 T = TypeVar("T")
 
 SCHEMA_VERSION: Final = 4
-"""Of `postgres_schema.sql`; `postgres_to_N.sql` takes a ledger of version N - 1 to N."""
+"""The version of `postgres_schema.sql`. `postgres_to_N.sql` migrates a ledger from version N - 1 to N."""
 
 OLDEST_SERVER: Final = 140_000
 OPENING_SECONDS: Final = 4.0
 
 _LOCK: Final = "SELECT pg_advisory_xact_lock(1128353104, -1)"
-# By their tables: what a session has once been told of a name by a function, it believes longer.
+# From the catalog tables: functions such as to_regclass may answer from a session's cache.
 _THERE: Final = """
 SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_tables WHERE schemaname = 'campaign' AND tablename = 'ledger'),
        EXISTS (SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = 'campaign')
@@ -38,21 +38,21 @@ _KNOCK_AGAIN: Final = (
     "No such file",
     "too many",
 )
-"""While a connection is made, the library tells the server's reasons in words only."""
+"""While connecting, the library gives the server's reason only as a text."""
 
 
 def prepare(address: Address) -> str:
-    """Make the ledger if there is none, and bring it to this version; returns what tells it from any other.
+    """Create the ledger if it is missing, and migrate it to this version; returns its identity.
 
     Raises:
-        LedgerPlaceError: it can't be reached, or made by this user, or its schema's name is taken.
+        LedgerPlaceError: the database can't be reached, this user may not create the ledger, or the schema's name is taken.
         LedgerVersionError: a newer Campaign made it, or the server is too old.
     """
     return _opening(address, _prepared)
 
 
 def is_there(url: str) -> bool:
-    """Whether there is a ledger; makes none.
+    """Whether there is a ledger. Creates none.
 
     Raises:
         UsageError: the URL can't be read.
@@ -70,7 +70,7 @@ def _opening(address: Address, work: Callable[[Session, Address], T]) -> T:
     except LostError as error:
         raise given_up(address, error, opening=True) from error
     except CampaignError as error:
-        # Nothing was sent yet, and what is wrong here is wrong with the place.
+        # Nothing was sent yet, so the error counts as one of the address.
         raise LedgerPlaceError(str(error), code=error.code) if type(error) is LedgerError else error from error.__cause__
     finally:
         session.roll_back()
@@ -120,7 +120,7 @@ def _check_server(db: Session, address: Address) -> None:
 
 
 def _version(db: Session, address: Address) -> int:
-    """0 where there is no ledger."""
+    """The ledger's version; 0 if there is no ledger."""
     ledger, schema = db.run(_THERE).fetchall()[0]
     if not ledger:
         if schema:
@@ -142,7 +142,7 @@ def _version(db: Session, address: Address) -> int:
 def _migrate(db: Session, address: Address) -> None:
     db.run("BEGIN")
     db.run(_LOCK)
-    # Another process may have done it while this one waited for the lock.
+    # Another process may have migrated it while this one waited for the lock.
     version = _version(db, address)
     if version == 0:
         db.run(script("postgres_schema.sql"))
@@ -158,5 +158,5 @@ def _upgrade(db: Session, version: int) -> None:
 
 
 def _may_pass(error: Exception) -> bool:
-    """Whether it may go better in a moment: where the password is wrong, it is of no use to knock again."""
+    """Whether a retry may help. With a wrong password, it does not."""
     return isinstance(error, LostError) and (error.made or any(word in str(error) for word in _KNOCK_AGAIN))

@@ -1,4 +1,4 @@
-"""The staging half of `ledger.port.Ledger` on PostgreSQL."""
+"""`ledger.port.Staging` on PostgreSQL."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -52,7 +52,7 @@ class Staging(Store):
             stager = db.one("stager_of", campaign=campaign)
             if stager not in self._locks:
                 raise ledger_errors.staged_by_another()
-            # Before the rest, which goes through the whole campaign.
+            # First, as the rest goes through the whole campaign.
             db.all("analyze")
             db.all("apply_exclusions", campaign=campaign)
             if not duplicates_marked:
@@ -73,7 +73,7 @@ class Staging(Store):
 
         def work(db: Session) -> None:
             db.all("lock_campaign", campaign=campaign)
-            # What was staged since then by a process that only seemed to be dead: after this it stages nothing more.
+            # A process that only seemed to be dead may have staged rows since then. After this it can't stage any more.
             db.all("discard_rows", campaign=campaign, limit=None)
             if db.all("discard_campaign", campaign=campaign):
                 db.all("discard_attempts", campaign=campaign)

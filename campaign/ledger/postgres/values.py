@@ -1,4 +1,4 @@
-"""Values of the domain as parameters of PostgreSQL's statements: one array a column."""
+"""Converts values of the domain to parameters of PostgreSQL's statements: one array per column."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from campaign.ledger.records import CorrectedRow
 
 
 def text(value: str) -> str:
-    """PostgreSQL's text can't hold a NUL. What is sent never has one; answers, and cells that can't be sent, may."""
+    """`value` with each NUL replaced by U+FFFD, as PostgreSQL's text can't hold one. Messages never have one; answers and cells may."""
     return value.replace("\0", "\ufffd") if "\0" in value else value
 
 
@@ -20,7 +20,7 @@ def cleaned(values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def settled(runner: Runner, settlements: Sequence[Settlement]) -> dict[str, Any]:
-    """What `settle` takes; times to come in seconds from now."""
+    """The parameters of `settle`. Future times are in seconds from now."""
     outcomes = [settlement.outcome for settlement in settlements]
     claims = [settlement.claim for settlement in settlements]
     return {
@@ -48,7 +48,7 @@ def settled(runner: Runner, settlements: Sequence[Settlement]) -> dict[str, Any]
 
 
 def corrected_columns(campaign: int, rows: Sequence[CorrectedRow]) -> dict[str, Any]:
-    """What `keep_text` and `apply_corrections` take."""
+    """The parameters of `keep_text`, `correct` and `add_zones`."""
     return {
         "campaign": campaign,
         "rows": [row.row for row in rows],

@@ -1,4 +1,4 @@
-"""The reading-back part of `ledger.port.Ledger` on PostgreSQL."""
+"""`ledger.port.Verification` on PostgreSQL."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from campaign.ledger.values import doubt
 
 class Verification(Store):
     async def claim_unverified(self, campaign: int, limit: int) -> list[UnverifiedRow]:
-        # Asked again and again; where there is none, nothing is written.
+        # This runs all the time, so nothing is written if no row is in doubt.
         if not await self._line.ask(lambda db: db.one("is_in_doubt", campaign=campaign)):
             return []
         return await self._line.do(lambda db: _take(db, campaign, limit))
@@ -60,7 +60,7 @@ class Verification(Store):
 
     async def reference_passes(self, campaign: int) -> list[tuple[str, str]]:
         found = await self._line.ask(lambda db: db.all("witnesses", campaign=campaign))
-        # Those of one campaign and status only.
+        # Only those of the first campaign and status.
         return [(pass_id, message) for *place, pass_id, message in found if place == list(found[0][:2])]
 
     async def reference_passes_after(self, doubt: UnverifiedRow) -> list[tuple[str, str]]:

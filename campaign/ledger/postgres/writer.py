@@ -1,7 +1,7 @@
-"""A connection with a thread of its own: what it is asked it does in order, each whole or not at all, also when the connection breaks.
+"""A connection with a thread: it does its tasks in order, each completely or not at all, even if the connection breaks.
 
-A commit whose answer is lost is the hard case: it may have been made or not. So each transaction begins by writing its number into the row
-that the line has in `campaign.writers`. Who asks that row waits until the old transaction is over, wherever it hangs, and then knows.
+The hard case is a commit whose answer is lost: it may have been made or not. So each transaction begins by writing its number into the
+connection's row in `campaign.writers`. A read of that row waits until the old transaction is over, wherever it hangs, and shows its end.
 """
 
 import asyncio
@@ -22,10 +22,10 @@ from campaign.ledger.postgres.connection import IDLE_SECONDS, PATIENCE_SECONDS, 
 T = TypeVar("T")
 
 TRYING_SECONDS: Final = 25.0
-"""How long the database may be away before what happened can't be recorded, and the run ends."""
+"""How long the database may be unreachable before the run ends, because it can't record anything."""
 
 TRYING_TO_RENEW_SECONDS: Final = 9.0
-"""The same of claims and renewals: a runner must give up while it may still be sure that nobody takes its rows for lost."""
+"""The same for claims and heartbeats: a runner must give up while its lease still protects its rows."""
 
 MOST_WAITING: Final = 1000
 MOST_TOGETHER: Final = 64
@@ -33,12 +33,12 @@ WAIT_SECONDS: Final = 0.01
 MOST_WAITS: Final = 3000
 
 LONGEST_WAIT_SECONDS: Final = 1.0
-"""Between two attempts to do the same."""
+"""The longest wait between two tries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """`together` may share a transaction with others of the kind; `bare` is none: each statement is one, and it may be repeated."""
+    """`together`: it may share a transaction with other such tasks. `bare`: it has no transaction around it, and may be repeated."""
 
     work: Callable[[Session], Any]
     future: asyncio.Future[Any]
@@ -48,10 +48,12 @@ class Task:
 
 
 class SerialConnection:
-    """Args:
-    address: the ledger's.
-    name: the thread's.
-    trying_seconds: for so long what fails because of the connection is tried again.
+    """Runs tasks in order on one connection, in its own thread.
+
+    Args:
+        address: the ledger's address.
+        name: the thread's name.
+        trying_seconds: for so long a task is retried that failed because of the connection.
     """
 
     def __init__(self, address: Address, name: str, *, trying_seconds: float) -> None:
@@ -67,11 +69,11 @@ class SerialConnection:
         self._thread.start()
 
     async def do(self, work: Callable[[Session], T], *, together: bool = False, seconds: float = PATIENCE_SECONDS) -> T:
-        """What `work` returns, once its changes are durable. It may be called more than once, and must change nothing but the database.
+        """The result of `work`, once its changes are durable. It may be called more than once, and must change only the database.
 
         Args:
-            work: what to do in one transaction.
-            together: others may share the transaction; only for what takes no lock that anybody waits for.
+            work: called in one transaction.
+            together: whether other tasks may share the transaction. Only for tasks that take no lock that others wait for.
             seconds: how long a statement of it may take.
 
         Raises:
@@ -80,7 +82,7 @@ class SerialConnection:
         return await self._asked(work, together=together, bare=False, seconds=seconds)
 
     async def ask(self, work: Callable[[Session], T], *, seconds: float = PATIENCE_SECONDS) -> T:
-        """The same without a transaction around it: each statement is durable by itself, and `work` may be done twice without harm."""
+        """The same without a transaction: each statement is durable by itself, and `work` must do no harm if it runs twice."""
         return await self._asked(work, together=False, bare=True, seconds=seconds)
 
     async def close(self) -> None:
@@ -113,7 +115,7 @@ class SerialConnection:
         self._sign_off()
 
     def _gathered(self, first: Task) -> tuple[list[Task], Task | None, bool]:
-        """What goes into one transaction with the first, the one that was taken too many, and whether it was the last."""
+        """The tasks of one transaction, one more task that can't share it (or None), and whether the queue has ended."""
         batch = [first]
         while first.together and len(batch) < MOST_TOGETHER:
             try:
@@ -130,10 +132,10 @@ class SerialConnection:
     def _perform(self, batch: list[Task]) -> None:
         try:
             results = self._tried(batch)
-        except BaseException as error:  # noqa: BLE001 - a thread has nobody above it: whoever waits gets the error
+        except BaseException as error:  # noqa: BLE001 - a thread has no caller: those who wait get the error
             self._session.roll_back()
             if len(batch) > 1 and not self._session_is_gone(error):
-                # One of them is refused, and which one is not known: each by itself.
+                # One of them was refused, and it is not known which: each is tried by itself.
                 for task in batch:
                     self._perform([task])
                 return
@@ -210,6 +212,6 @@ def _answer(batch: Sequence[Task], answers: Sequence[Any], *, failed: bool) -> N
             else:
                 task.future.set_result(answer)
 
-    # The loop is gone only if the process is ending; what was committed stays.
+    # The loop is closed only if the process is ending. Commits stay.
     with suppress(RuntimeError):
         batch[0].future.get_loop().call_soon_threadsafe(hand_over)

@@ -1,13 +1,14 @@
 -- Every statement of the PostgreSQL ledger, by name. Every time is the database's, by campaign.ledger_now().
 --
--- Transactions run side by side here, at READ COMMITTED, so each statement sees what was committed before it began. Three kinds of locks keep
--- what SQLite has for nothing; they are taken in this order, and the database lets go of them at the end of the transaction:
---   1. lock_claims: one claim at a time, or two could take rows of one pass that don't see each other;
---   2. lock_campaign: shared by what may bring a row back to pending, held alone by what changes the campaign itself;
---   3. the runner's own row: a claim shares it, so that who is signed off or buried meanwhile gets no row that nobody would ever lose.
+-- Transactions run concurrently, at READ COMMITTED, so each statement sees what was committed before it began. Three kinds of locks give
+-- what SQLite has by itself. They are taken in this order, and the database releases them at the end of the transaction:
+--   1. lock_claims: one claim at a time, as two could take rows of one pass without seeing each other;
+--   2. lock_campaign: shared by statements that may bring a row back to pending, exclusive for those that change the campaign itself;
+--   3. the runner's row: a claim shares it, so that a runner that is deregistered or reaped meanwhile gets no row, which would
+--      stay `sending`.
 --
--- Where a row's number, or its pass, is known, other columns are written (status || '') or (campaign + 0), which no index has: each row leaves
--- a dead entry behind under each status that it ever had, and a planner that knows the table of an hour ago would look through all of them.
+-- Where a row's number or pass is known, other columns are written as (status || '') or (campaign + 0), which no index has. Each row leaves
+-- a dead entry in the index under each status that it ever had, and a planner with old statistics would scan all of them.
 
 -- name: lock_claims
 SELECT pg_advisory_xact_lock(1128353104, 0);
@@ -19,19 +20,19 @@ SELECT pg_advisory_xact_lock(1128353104, (%(campaign)s::bigint %% 1000000000)::i
 SELECT pg_advisory_xact_lock_shared(1128353104, (%(campaign)s::bigint %% 1000000000)::integer + 1);
 
 -- name: begin
--- In one message. A transaction whose client is gone, or frozen, must not keep others from their leases. The writer's own row stays locked
--- until the transaction is over, one way or the other: who asks it with `done` waits for that.
+-- In one message. A transaction whose client is gone or frozen must not keep others from their leases. The writer's row stays locked until
+-- the transaction is over, whatever its end: a reader with `done` waits for that.
 BEGIN;
 SET LOCAL idle_in_transaction_session_timeout = {idle_ms};
 SET LOCAL lock_timeout = {idle_ms};
--- Whatever the server does by default: a claim that a crash could undo would be sent twice.
+-- Set explicitly, whatever the server's default: a claim that a crash could undo would be sent twice.
 SET LOCAL synchronous_commit = on;
 INSERT INTO campaign.writers (id, done, at) VALUES ('{writer}', {number}, campaign.ledger_now())
 ON CONFLICT (id) DO UPDATE SET done = EXCLUDED.done, at = EXCLUDED.at;
 
 -- name: seek
--- For the statements that run all the time: each takes some rows by their numbers, whatever the planner believes of a table that was empty
--- when it was last looked at.
+-- For statements that run all the time: each finds a few rows by their numbers, even if the table was empty when the planner last
+-- analyzed it.
 SET LOCAL enable_seqscan = off;
 SET LOCAL random_page_cost = 1;
 
@@ -44,7 +45,7 @@ RETURNING done;
 DELETE FROM campaign.writers WHERE id = %(writer)s;
 
 -- name: forget_old_writers
--- Of processes that were killed: a row is only asked for within seconds of its last change.
+-- Rows of killed processes: a row is only read within seconds of its last change.
 DELETE FROM campaign.writers WHERE at < campaign.ledger_now() - 86400;
 
 -- name: set_version
@@ -66,7 +67,7 @@ SELECT c.*, coalesce((SELECT at FROM campaign.forgotten WHERE campaign = c.id), 
 FROM campaign.campaigns AS c ORDER BY c.id DESC;
 
 -- name: create_campaign
--- No row where the name is taken, also by another process at this moment.
+-- Returns no row if the name is taken, also if another process takes it at this moment.
 INSERT INTO campaign.campaigns (name, list_name, list_sha256, message_sha256, columns, id_column, settings, control, stager, created_at)
 VALUES (%(name)s, %(list_name)s, %(list_sha256)s, %(message_sha256)s, %(columns)s, %(id_column)s, %(settings)s, 'staging', %(stager)s,
         campaign.ledger_now())
@@ -81,7 +82,7 @@ COPY campaign.rows (campaign, row, pass_id, pass_key, message, cells, status, re
 COPY campaign.attempts (campaign, row, fence, pass_key, runner, status, reason, http_status, sent_at, settled_at, latency_seconds) FROM STDIN;
 
 -- name: mark_duplicates
--- The first row that can be sent, or was, stands for its pass; the sorter spills to disk, so memory stays flat.
+-- The first row that can be sent, or was, stands for its pass. The sorter spills to disk, so memory stays flat.
 UPDATE campaign.rows AS r SET status = 'skipped', reason = 'duplicate', due_at = NULL
 FROM (
     SELECT row, status, row_number() OVER (PARTITION BY pass_key ORDER BY status = 'pending', row) AS place
@@ -99,11 +100,11 @@ WHERE id = %(campaign)s AND control = 'staging' AND stager = %(stager)s
 RETURNING id;
 
 -- name: analyze
--- Settles are several times slower while the planner believes that the table is empty.
+-- Settlements are several times slower while the planner takes the table for empty.
 SELECT campaign.analyze();
 
 -- name: withdraw
--- From here on it is one whose staging did not end: a kill before the last of it is gone leaves nothing that can be sent.
+-- From here on the campaign counts as one whose staging did not end: a kill before its last row is gone leaves nothing that can be sent.
 UPDATE campaign.campaigns SET control = 'staging', stager = NULL
 WHERE id = %(campaign)s AND control IN ('go', 'cancelled') AND started_at = 0
   AND NOT EXISTS (SELECT 1 FROM campaign.rows WHERE campaign = %(campaign)s
@@ -152,8 +153,8 @@ UPDATE campaign.runners SET boot = '' WHERE id = %(runner)s;
 UPDATE campaign.runners SET campaign = %(campaign)s WHERE id = %(runner)s;
 
 -- name: start_campaign
--- Not of one that is being withdrawn, which has no stager. One of which no message ever left, and that nobody else sends, may change its API:
--- the address may have been a mistake.
+-- Not a campaign that is being deleted, which has no stager. The API may change if no message was ever sent, and nobody else sends the
+-- campaign: the address may have been a mistake.
 UPDATE campaign.campaigns
 SET started_at = CASE WHEN started_at = 0 THEN campaign.ledger_now() ELSE started_at END, finished_at = 0, ended = '', account = %(account)s,
     api = CASE WHEN api = ''
@@ -196,7 +197,7 @@ SELECT id, campaign, host, pid, username, started_at, boot, lease_until < campai
 FROM campaign.runners WHERE campaign = %(campaign)s ORDER BY id DESC;
 
 -- name: bury
--- Whether the lease is over is asked again here: one that was renewed meanwhile lives.
+-- Checks the end of the lease again: a runner that renewed it meanwhile is alive.
 UPDATE campaign.runners SET ended_at = campaign.ledger_now(), ended = 'lost', activity = ''
 WHERE ended_at = 0 AND (id = ANY (%(cut)s::bigint[]) OR id = ANY (%(late)s::bigint[]) AND lease_until < campaign.ledger_now())
 RETURNING id, campaign, greatest(quiet, %(quiet)s), hold;
@@ -208,7 +209,7 @@ WITH lost AS (
         quiet_until = campaign.ledger_now() + %(quiet)s, attempts = attempts + 1, sent_at = claimed_at, settled_at = campaign.ledger_now(),
         latency_seconds = NULL, http_status = NULL, notification_status = '', notification_message = '',
         error = 'the process that sent it ended before the answer was recorded'
-    -- What is in a batch is found again there.
+    -- Rows of a batch are found again through the batch.
     WHERE campaign = %(campaign)s AND status = 'sending' AND runner = %(runner)s AND batch IS NULL
     RETURNING row, fence, pass_key, claimed_at
 )
@@ -217,15 +218,16 @@ SELECT %(campaign)s, row, fence, pass_key, %(runner)s, 'unknown', 'lost', claime
 RETURNING 1;
 
 -- name: may_claim
--- In a statement of its own, before the claim: what it waits for, the claim then sees.
+-- In a separate statement before the claim, so that the claim sees the changes that this one waits for.
 SELECT c.zones FROM campaign.runners AS r JOIN campaign.campaigns AS c ON c.id = %(campaign)s
 WHERE r.id = %(runner)s AND r.ended_at + 0 = 0 AND c.control = 'go'
 FOR SHARE OF r;
 
 -- name: claim
--- The first due rows of a zone (or of chosen rows), judged, and taken or left out. A pass of another API or account is another pass, however it
--- is called. Why a pass must not be told, if it must not: it is excluded; another row of the campaign has told it, or may have; or it has had
--- its share of messages through this API in a day, those in doubt included, and those that another token has under way. Of two rows of one pass the second stays as it is.
+-- The first due rows of a zone (or of chosen rows), each claimed or skipped. A pass of another API or account is another pass, even with
+-- the same id. A row is skipped if its pass is excluded; if another row of the campaign has sent it the message, or may have; or if it has
+-- reached the daily cap through this API. The cap counts messages in doubt, and those that another token has under way. Of two rows of one
+-- pass the second stays pending.
 WITH due AS MATERIALIZED (
     SELECT r.row, r.pass_key FROM campaign.rows AS r
     WHERE r.campaign = %(campaign)s AND r.status = 'pending' AND r.zone = %(zone)s AND r.due_at <= campaign.ledger_now()
@@ -233,7 +235,7 @@ WITH due AS MATERIALIZED (
       AND NOT EXISTS (SELECT 1 FROM campaign.rows AS o JOIN campaign.campaigns AS c ON c.id = o.campaign
                       WHERE o.pass_key = r.pass_key AND o.status || '' IN ('sending', 'unknown') AND (o.status = 'sending' OR o.due_at IS NOT NULL)
                         AND c.account = (SELECT account FROM campaign.campaigns WHERE id = %(campaign)s)
-                      -- A join of all that is in doubt with all that is due takes the longer, the more there is of both.
+                      -- OFFSET 0 prevents a join of all rows in doubt with all due ones, which gets slow with many of both.
                       OFFSET 0)
     ORDER BY CASE WHEN %(only)s::bigint[] IS NULL THEN r.due_at END, r.row LIMIT %(limit)s
     FOR UPDATE OF r SKIP LOCKED
@@ -299,7 +301,7 @@ SELECT DISTINCT zone FROM campaign.rows
 WHERE campaign = %(campaign)s AND row = ANY (%(only)s::bigint[]) AND status || '' = 'pending';
 
 -- name: next_rows
--- What is under way may be another process's: it is waited for, and counts.
+-- Rows under way may be another process's: the caller waits for them, so they count.
 SELECT row FROM campaign.rows
 WHERE campaign = %(campaign)s AND status IN ('sending', 'unknown', 'pending') AND (status <> 'unknown' OR due_at IS NOT NULL)
   AND (status <> 'pending' OR zone = ANY (%(zones)s::text[])) AND (%(only)s::bigint[] IS NULL OR row = ANY (%(only)s::bigint[]))
@@ -350,7 +352,7 @@ UPDATE campaign.batches SET rows = %(rows)s::bigint[] WHERE id = %(batch)s;
 DELETE FROM campaign.batches WHERE id = %(batch)s;
 
 -- name: may_adopt
--- In a statement of its own, as `may_claim`. What a runner took that was taken for dead, nobody would find again.
+-- In a separate statement, like `may_claim`. Nobody would find the batches of a runner that adopts them after it was reaped.
 SELECT 1 FROM campaign.runners WHERE id = %(runner)s AND ended_at = 0 FOR SHARE;
 
 -- name: adopt_batches
@@ -376,11 +378,11 @@ WHERE id = %(batch)s AND runner = %(runner)s AND state <> 'ended'
 RETURNING id;
 
 -- name: claimant
--- Locked, so that nobody takes the batch over before the rest of the transaction.
+-- Locks the batch, so that nobody takes it over before the rest of the transaction.
 SELECT claimant FROM campaign.batches WHERE id = %(batch)s AND runner = %(runner)s AND state <> 'ended' FOR UPDATE;
 
 -- name: batch_claims
--- Of rows that have no outcome yet.
+-- The rows that have no outcome yet.
 SELECT r.row, r.fence, r.pass_id, r.message, r.attempts, r.tries, r.zone, r.http_status,
        r.attempts > 0 AND EXISTS (SELECT 1 FROM campaign.attempts AS a
                                   WHERE a.campaign = r.campaign AND a.row = r.row AND a.status = 'unknown' AND a.message IS NULL)
@@ -398,7 +400,7 @@ WHERE campaign = %(campaign)s AND status IN ('pending', 'failed', 'not_delivered
 ORDER BY row LIMIT 1;
 
 -- name: doubts
--- Whoever gets one has it to himself for a while, so that no pass is read twice at once.
+-- Nobody else gets these rows for a while, so that no pass is read twice at once.
 UPDATE campaign.rows AS r SET due_at = campaign.ledger_now() + %(hold)s
 FROM (SELECT row FROM campaign.rows
       WHERE campaign = %(campaign)s AND status = 'unknown' AND due_at <= campaign.ledger_now()
@@ -410,7 +412,7 @@ RETURNING r.row, r.fence, r.pass_id, r.pass_key, r.message, r.attempts, r.tries,
 SELECT EXISTS (SELECT 1 FROM campaign.rows WHERE campaign = %(campaign)s AND status = 'unknown' AND due_at <= campaign.ledger_now());
 
 -- name: campaigns_in_doubt
--- Campaigns that nobody works on, whose doubts may keep this one's passes from being sent to.
+-- Campaigns that nobody works on, and whose doubts may block passes of this one.
 SELECT c.id FROM campaign.campaigns AS c
 WHERE c.id <> %(campaign)s AND c.account = (SELECT account FROM campaign.campaigns WHERE id = %(campaign)s)
   AND NOT EXISTS (SELECT 1 FROM campaign.runners AS r WHERE r.campaign = c.id AND r.ended_at = 0)
@@ -421,7 +423,7 @@ UPDATE campaign.rows SET baseline = %(known)s, baseline_text = %(text)s, pass_st
 WHERE campaign = %(campaign)s AND row = %(row)s AND fence = %(fence)s AND runner = %(runner)s AND status || '' = 'sending';
 
 -- name: witnesses
--- Of the campaign itself, or else of others that were sent with the same account.
+-- Passes of the campaign, or else of others that were sent with the same account.
 SELECT w.place, s.place, r.pass_id, r.message
 FROM (
     SELECT 0 AS place, %(campaign)s::bigint AS id
@@ -436,7 +438,7 @@ CROSS JOIN LATERAL (SELECT pass_id, message FROM campaign.rows WHERE campaign = 
 ORDER BY w.place, s.place;
 
 -- name: witnesses_after
--- Of the campaign, the first that was sent once the attempt in doubt was over, and accepted. Not many attempts are looked through.
+-- Passes of the campaign: the first accepted ones that were sent after the attempt in doubt was over. Scans at most 1000 attempts.
 SELECT r.pass_id, coalesce(a.message, r.message)
 FROM (SELECT id, settled_at FROM campaign.attempts
       WHERE campaign = %(campaign)s AND row = %(row)s AND fence = %(fence)s ORDER BY id DESC LIMIT 1) AS d
@@ -446,8 +448,8 @@ WHERE a.campaign = %(campaign)s AND a.status IN ('delivered', 'accepted') AND a.
 ORDER BY a.id LIMIT 3;
 
 -- name: texts_before
--- What other attempts have left on some passes, newest first, and whether they came after the one that is in doubt. Of a row that a results
--- file brought (fence 0) it is not known when it was sent.
+-- The texts that other attempts have left on some passes, newest first, and whether they came after the one in doubt. The time of a row
+-- from a results file (fence 0) is unknown.
 SELECT g.row, t.message, t.status, t.later
 FROM unnest(%(rows)s::bigint[], %(fences)s::bigint[], %(pass_keys)s::text[]) AS g (row, fence, pass_key)
 CROSS JOIN LATERAL (
@@ -465,7 +467,7 @@ CROSS JOIN LATERAL (
 ORDER BY g.row, t.id DESC;
 
 -- name: last_texts
--- What each of some passes was last sent through an API, or may have been, as far as this ledger knows.
+-- The last text that was, or may have been, sent to each of these passes through an API, as far as this ledger knows.
 SELECT k.pass_key, coalesce(l.message, r.message) FROM unnest(%(pass_keys)s::text[]) AS k (pass_key)
 CROSS JOIN LATERAL (
     SELECT a.campaign, a.row, a.message FROM campaign.attempts AS a
@@ -476,7 +478,7 @@ CROSS JOIN LATERAL (
 JOIN campaign.rows AS r ON r.campaign = l.campaign AND r.row = l.row;
 
 -- name: conclude
--- While it is to be read again, the reason stays why it is in doubt.
+-- As long as the row is to be read again, its reason stays the one of the doubt.
 UPDATE campaign.rows
 SET status = %(status)s, reason = CASE WHEN %(status)s = 'unknown' AND %(due_in)s::double precision IS NOT NULL THEN reason ELSE %(reason)s END,
     due_at = campaign.ledger_now() + %(due_in)s::double precision, settled_at = campaign.ledger_now()
@@ -497,7 +499,8 @@ SELECT p.next_free, p.share, p.paused_until, p.changed_at, campaign.ledger_now()
 FROM (SELECT 1) AS always LEFT JOIN campaign.paces AS p ON p.key = %(key)s;
 
 -- name: set_pace
--- No row if somebody else was quicker: then it is worked out anew. So nobody ever waits for a process that is slow, frozen or cut off.
+-- Returns no row if another process was faster; the caller then tries again. So nobody ever waits for a process that is slow, frozen or
+-- cut off.
 INSERT INTO campaign.paces (key, next_free, share, paused_until, changed_at)
 VALUES (%(key)s, %(next_free)s, %(share)s, %(paused_until)s, %(changed_at)s)
 ON CONFLICT (key) DO UPDATE SET next_free = EXCLUDED.next_free, share = EXCLUDED.share, paused_until = EXCLUDED.paused_until,
@@ -517,7 +520,7 @@ UPDATE campaign.rows SET status = 'skipped', reason = 'cancelled', due_at = NULL
 
 -- name: retry
 UPDATE campaign.rows SET status = 'pending', reason = '', due_at = campaign.ledger_now(), tries = 0
--- A row that is still to be read back is not a person's to decide yet.
+-- A person can't decide yet on a row that is still to be read back.
 WHERE campaign = %(campaign)s AND status = ANY (%(statuses)s::text[]) AND NOT (status = 'unknown' AND due_at IS NOT NULL)
   AND (%(reasons)s::text[] = '{}' OR reason = ANY (%(reasons)s::text[]))
   AND (%(http_statuses)s::integer[] = '{}' OR http_status = ANY (%(http_statuses)s::integer[]))
@@ -538,14 +541,14 @@ WHERE campaign = %(campaign)s AND row = ANY (%(rows)s::bigint[]) AND status || '
 RETURNING 1;
 
 -- name: keep_text
--- Of the attempts of rows that are told something else from now on: what they have sent.
+-- Keeps the text that the attempts of these rows have sent, before the rows get another one.
 UPDATE campaign.attempts AS a SET message = r.message
 FROM unnest(%(rows)s::bigint[], %(messages)s::text[]) AS g (row, message)
 JOIN campaign.rows AS r ON r.campaign = %(campaign)s AND r.row = g.row AND r.message <> g.message
 WHERE a.campaign = %(campaign)s AND a.row = g.row AND a.message IS NULL;
 
 -- name: correct
--- What is known of the pass's device goes with the pass.
+-- The device belongs to the pass, so a corrected id clears it.
 UPDATE campaign.rows AS r
 SET status = 'pending', reason = '', error = '', due_at = campaign.ledger_now(), tries = 0, pass_id = g.pass_id, pass_key = g.pass_key,
     message = g.message, cells = g.cells, zone = g.zone, baseline = false, baseline_text = NULL,
@@ -563,7 +566,7 @@ SET zones = (SELECT array_agg(zone ORDER BY zone) FROM (SELECT unnest(zones) AS 
 WHERE id = %(campaign)s;
 
 -- name: mark_corrected_duplicates
--- A row that was corrected gives way to every other one of its pass.
+-- A corrected row gives way to every other row of its pass.
 UPDATE campaign.rows AS r SET status = 'skipped', reason = 'duplicate', due_at = NULL
 FROM (
     SELECT row, row_number() OVER (PARTITION BY pass_key ORDER BY row = ANY (%(rows)s::bigint[]), row) AS place
@@ -593,7 +596,7 @@ WHERE campaign = %(campaign)s
   AND (status IN ('failed', 'unknown', 'skipped', 'invalid', 'not_delivered') OR status = 'pending' AND reason <> '');
 
 -- name: outlook
--- Seconds from now. By zone, so that each is the first entry of its part of the index.
+-- Seconds from now. By zone, so that each minimum is the first entry of its part of the index.
 SELECT (SELECT control FROM campaign.campaigns WHERE id = %(campaign)s),
        (SELECT min((SELECT due_at FROM campaign.rows WHERE campaign = %(campaign)s AND status = 'pending' AND zone = z.zone
                     ORDER BY due_at LIMIT 1))
@@ -604,7 +607,7 @@ SELECT (SELECT control FROM campaign.campaigns WHERE id = %(campaign)s),
         FROM (SELECT unnest(zones) AS zone FROM campaign.campaigns WHERE id = %(campaign)s) AS z) - campaign.ledger_now();
 
 -- name: recent
--- Of the latest attempts only: however long the history is, and whatever the rate, this takes some milliseconds.
+-- Reads only the latest attempts, so that it takes some milliseconds for any history and any rate.
 SELECT count(*), campaign.ledger_now() - min(settled_at)
 FROM (SELECT campaign, settled_at FROM campaign.attempts ORDER BY id DESC LIMIT 10000) AS latest
 WHERE campaign = %(campaign)s AND settled_at >= campaign.ledger_now() - %(within)s;
@@ -634,7 +637,7 @@ SELECT row, pass_key FROM campaign.rows WHERE campaign = %(campaign)s AND pass_k
 SELECT runner, count(*) FROM campaign.attempts WHERE campaign = %(campaign)s GROUP BY runner;
 
 -- name: sends_over_time
--- Of the attempts that one row has had there are few, so those of a campaign stand together in the index by row.
+-- A row has few attempts, so the index by row keeps those of a campaign together.
 SELECT trunc((sent_at - %(since)s) / %(width)s)::bigint, status, count(*), count(latency_seconds), coalesce(sum(latency_seconds), 0.0),
        coalesce(max(latency_seconds), 0.0)
 FROM campaign.attempts WHERE campaign = %(campaign)s AND sent_at >= %(since)s AND sent_at < %(until)s GROUP BY 1, status;
@@ -653,7 +656,7 @@ FROM (
 SELECT row, error FROM campaign.rows WHERE campaign = %(campaign)s AND status = %(status)s AND reason = %(reason)s ORDER BY row LIMIT %(limit)s;
 
 -- name: not_here
--- Whether a campaign is forgotten, or was exported by an earlier version, and when.
+-- Whether a campaign was purged, or exported by an earlier version, and when.
 SELECT (SELECT at FROM campaign.forgotten WHERE campaign = %(campaign)s), (SELECT at FROM campaign.exported WHERE campaign = %(campaign)s),
        (SELECT file FROM campaign.exported WHERE campaign = %(campaign)s);
 
@@ -684,7 +687,7 @@ SELECT pass_key FROM campaign.exclusions WHERE campaign = %(campaign)s;
 DELETE FROM campaign.attempts WHERE id = ANY (ARRAY(SELECT id FROM campaign.attempts WHERE campaign = %(campaign)s LIMIT %(limit)s)) RETURNING 1;
 
 -- name: forget_columns
--- Of a list without a header its first customer stands there.
+-- In a list without a header, the column names are the first customer's data.
 UPDATE campaign.campaigns SET columns = '[]', id_column = '' WHERE id = %(campaign)s;
 
 -- name: to_clean
@@ -694,6 +697,6 @@ SELECT 1 FROM campaign.forgotten WHERE NOT cleaned LIMIT 1;
 UPDATE campaign.forgotten SET cleaned = true WHERE campaign = %(campaign)s;
 
 -- name: attempts_by_row
--- In the order of the index by row; those that came from elsewhere have no fence, and stand in the order in which they came.
+-- In the order of the index by row. Attempts from a results file have fence 0, and keep the order in which they were added.
 SELECT row, pass_key, runner, status, reason, http_status, sent_at, settled_at, latency_seconds, message
 FROM campaign.attempts WHERE campaign = %(campaign)s ORDER BY row, fence, id;

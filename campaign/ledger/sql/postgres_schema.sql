@@ -1,16 +1,16 @@
--- The ledger in PostgreSQL, version 4. What must always hold is written here as constraints, not only in the code. All of it stands in a
--- schema of its own and is named with it, so that no setting of a session matters.
+-- The ledger in PostgreSQL, version 4. Its invariants are constraints here, not only code. Everything is in one schema, and every name is
+-- qualified with it, so that no setting of a session matters.
 
 CREATE SCHEMA campaign;
 
--- What this is. `identity` tells one ledger from another: runners of one machine find each other's lock files by it.
+-- The version and identity of the ledger. Runners of one machine find each other's lock files by the identity.
 CREATE TABLE campaign.ledger (
     one      boolean PRIMARY KEY DEFAULT true CHECK (one),
     version  integer NOT NULL,
     identity uuid NOT NULL DEFAULT gen_random_uuid()
 );
 
--- The ledger's time, in Unix seconds: the clock of the database's machine, whoever asks.
+-- The ledger's time, in Unix seconds: the clock of the database's machine, for every client.
 CREATE FUNCTION campaign.ledger_now() RETURNS double precision LANGUAGE sql STABLE PARALLEL SAFE
 AS $$ SELECT extract(epoch FROM statement_timestamp())::double precision $$;
 
@@ -19,17 +19,17 @@ CREATE TABLE campaign.runners (
     campaign     bigint NOT NULL,
     host         text NOT NULL,
     pid          bigint NOT NULL,
-    boot         text NOT NULL DEFAULT '',             -- what tells this boot of its machine from any other; '' where its lock can't be asked
+    boot         text NOT NULL DEFAULT '',             -- the id of its machine's boot; '' if it has no lock to check
     started_at   double precision NOT NULL,
     lease_until  double precision NOT NULL,
     activity     text NOT NULL,
     ended_at     double precision NOT NULL DEFAULT 0,
     ended        text NOT NULL DEFAULT '',
     quiet        double precision NOT NULL DEFAULT 0,  -- its quiet period, in seconds
-    hold         boolean NOT NULL DEFAULT false,       -- what it leaves in doubt waits for a person
+    hold         boolean NOT NULL DEFAULT false,       -- its rows in doubt wait for a person
     username     text NOT NULL DEFAULT '',
-    rows_left    bigint,                               -- when it ended; NULL where that was not counted
-    rows_in_need bigint                                -- (same) of a person: failed, unknown, invalid
+    rows_left    bigint,                               -- when it ended; NULL: not counted
+    rows_in_need bigint                                -- (same) failed, unknown, invalid
 ) WITH (fillfactor = 70);
 
 CREATE INDEX runners_at_work ON campaign.runners (campaign) WHERE ended_at = 0;
@@ -42,7 +42,7 @@ CREATE TABLE campaign.campaigns (
     list_sha256    text NOT NULL,
     message_sha256 text NOT NULL,
     content_sha256 text NOT NULL DEFAULT '',
-    columns        text NOT NULL,                      -- JSON array of the list's own column names
+    columns        text NOT NULL,                      -- JSON array of the list's column names
     id_column      text NOT NULL,
     settings       text NOT NULL,                      -- JSON object
     control        text NOT NULL CHECK (control IN ('staging', 'go', 'paused', 'cancelled')),
@@ -52,12 +52,12 @@ CREATE TABLE campaign.campaigns (
     started_at     double precision NOT NULL DEFAULT 0,
     finished_at    double precision NOT NULL DEFAULT 0,
     ended          text NOT NULL DEFAULT '',
-    api            text NOT NULL DEFAULT '',           -- where it is sent, once it was
+    api            text NOT NULL DEFAULT '',           -- where it was sent; '' before the first send
     account        text NOT NULL DEFAULT '',           -- fingerprint of the API and the token that it was last sent with
     zones          text[] NOT NULL DEFAULT '{""}'      -- its rows' time zones
 );
 
--- Whose doubts may keep a campaign's passes waiting.
+-- To find the campaigns whose doubts may block a campaign's passes.
 CREATE INDEX campaigns_by_account ON campaign.campaigns (account);
 
 -- Passes that a campaign must not be sent to.
@@ -90,37 +90,37 @@ CREATE TABLE campaign.rows (
     sent_at              double precision NOT NULL DEFAULT 0,
     settled_at           double precision NOT NULL DEFAULT 0,
     latency_seconds      double precision,
-    baseline             boolean NOT NULL DEFAULT false,  -- read before the claim's send, and it held baseline_text
+    baseline             boolean NOT NULL DEFAULT false,  -- the pass was read before the claim's send, and held baseline_text
     baseline_text        text,
     pass_status          text NOT NULL DEFAULT '',
     device_type          text NOT NULL DEFAULT '',
     zone                 text COLLATE "C" NOT NULL DEFAULT '',
-    quiet_until          double precision NOT NULL DEFAULT 0,  -- before then reading the pass proves nothing of the last attempt
-    batch                bigint,                       -- that it was last claimed for; NULL: by itself
+    quiet_until          double precision NOT NULL DEFAULT 0,  -- before then, a reading of the pass proves nothing about the last attempt
+    batch                bigint,                       -- the batch that it was last claimed for; NULL: none
     PRIMARY KEY (campaign, row),
     CHECK ((status = 'sending') = (runner IS NOT NULL)),
     CHECK (status <> 'pending' OR due_at IS NOT NULL),
     CHECK (status NOT IN ('pending', 'sending') OR (pass_id <> '' AND message <> ''))
--- Every claim and every settlement leaves an old version behind; if they were collected as seldom as usual, claims would wade through them.
+-- Every claim and every settlement leaves a dead row version; if they were vacuumed as rarely as by default, claims would scan them.
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.05);
 
--- Claims take the first due rows of a campaign from it, counts are read off it without touching the rows.
+-- Claims take the first due rows of a campaign from this index, and counts read it without the rows.
 CREATE INDEX rows_by_status ON campaign.rows (campaign, status, zone, due_at, row, reason);
 
--- Whether a pass has a send in flight or in doubt, in any campaign. Written so that nobody looks for the doubts of one campaign among all.
+-- Whether a pass has a send in flight or in doubt, in any campaign. The || keeps the planner from using it for the doubts of a campaign.
 CREATE INDEX rows_in_doubt ON campaign.rows (pass_key) WHERE status || '' IN ('sending', 'unknown');
 
 CREATE FUNCTION campaign.refuse() RETURNS trigger LANGUAGE plpgsql
 AS $$ BEGIN RAISE EXCEPTION USING MESSAGE = TG_ARGV[0], ERRCODE = 'integrity_constraint_violation'; END $$;
 
--- A row changes only as domain/model.py draws it; a test holds the two together.
+-- A row changes only along the transitions in domain/model.py; a test compares the two.
 CREATE TRIGGER rows_change_as_drawn BEFORE UPDATE OF status ON campaign.rows FOR EACH ROW
 WHEN (OLD.status <> NEW.status AND OLD.status || ' ' || NEW.status NOT IN (
     'pending sending', 'pending skipped', 'sending pending', 'sending delivered', 'sending not_delivered', 'sending failed', 'sending unknown',
     'sending skipped', 'unknown accepted', 'unknown pending', 'unknown failed', 'not_delivered pending', 'failed pending', 'invalid pending'))
 EXECUTE FUNCTION campaign.refuse('a row can not change like this');
 
--- Every attempt that ended, in the order it was recorded; of one pass no two are ever recorded at once.
+-- Every attempt that ended, in the order of recording. No two attempts to one pass are ever recorded at once.
 CREATE TABLE campaign.attempts (
     id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     campaign        bigint NOT NULL,
@@ -134,7 +134,7 @@ CREATE TABLE campaign.attempts (
     sent_at         double precision NOT NULL,
     settled_at      double precision NOT NULL,
     latency_seconds double precision,
-    message         text                               -- only where it is no longer the row's
+    message         text                               -- NULL: still the row's message
 );
 
 CREATE INDEX attempts_by_pass ON campaign.attempts (pass_key, id);
@@ -147,10 +147,10 @@ CREATE TABLE campaign.batches (
     name         text NOT NULL UNIQUE CHECK (name <> ''),
     entity       text NOT NULL,
     state        text NOT NULL CHECK (state IN ('claimed', 'creating', 'created', 'releasing', 'cancelling', 'ended')),
-    claimant     bigint NOT NULL,                      -- the runner that claimed its rows, and stands in them
+    claimant     bigint NOT NULL,                      -- the runner that claimed its rows; rows.runner has it
     runner       bigint,                               -- the one that works on it; NULL: nobody
     rows         bigint[] NOT NULL DEFAULT '{}',
-    remote_id    text NOT NULL DEFAULT '',             -- the vendor's
+    remote_id    text NOT NULL DEFAULT '',             -- the vendor's id
     creates      integer NOT NULL DEFAULT 0,           -- requests that may have created it
     scheduled_at double precision NOT NULL DEFAULT 0,
     released_at  double precision NOT NULL DEFAULT 0,
@@ -160,7 +160,7 @@ CREATE TABLE campaign.batches (
 
 CREATE INDEX batches_at_work ON campaign.batches (campaign) WHERE state <> 'ended';
 
--- One shared budget per token and endpoint (domain/pacing.py).
+-- One shared rate per token and endpoint (domain/pacing.py).
 CREATE TABLE campaign.paces (
     key          text PRIMARY KEY,
     next_free    double precision NOT NULL,
@@ -169,18 +169,18 @@ CREATE TABLE campaign.paces (
     changed_at   double precision NOT NULL
 ) WITH (fillfactor = 50);
 
--- The last transaction of each open connection that writes: after a commit whose answer was lost it tells whether there was one.
+-- The last transaction of each open connection that writes: if the answer to a commit is lost, it shows whether the commit was made.
 CREATE TABLE campaign.writers (
     id   uuid PRIMARY KEY,
     done bigint NOT NULL,
     at   double precision NOT NULL
 ) WITH (fillfactor = 50);
 
--- Campaigns whose rows and attempts were removed for good, and (below) how many rows had stood where.
+-- Campaigns that were purged, and (below) how many rows had which status.
 CREATE TABLE campaign.forgotten (
     campaign bigint PRIMARY KEY REFERENCES campaign.campaigns (id),
     at       double precision NOT NULL,
-    cleaned  boolean NOT NULL DEFAULT false            -- no page of the tables holds a trace of them
+    cleaned  boolean NOT NULL DEFAULT false            -- all rows are removed
 );
 
 CREATE TABLE campaign.forgotten_counts (
@@ -191,12 +191,12 @@ CREATE TABLE campaign.forgotten_counts (
     PRIMARY KEY (campaign, status, reason)
 );
 
--- Campaigns that version 0.1.0 handed over to another ledger, as a file; here nothing of them is sent any more.
+-- Campaigns that version 0.1.0 exported to another ledger, as a file. This ledger sends nothing more of them.
 CREATE TABLE campaign.exported (
     campaign bigint PRIMARY KEY REFERENCES campaign.campaigns (id),
     at       double precision NOT NULL,
     file     text NOT NULL,
-    control  text NOT NULL                             -- what people had asked of it until then
+    control  text NOT NULL                             -- the control before the export
 );
 
 CREATE FUNCTION campaign.refuse_to_go() RETURNS trigger LANGUAGE plpgsql
@@ -210,7 +210,7 @@ END $$;
 CREATE TRIGGER exported_campaigns_rest BEFORE UPDATE OF control ON campaign.campaigns FOR EACH ROW WHEN (NEW.control = 'go')
 EXECUTE FUNCTION campaign.refuse_to_go();
 
--- Only an owner may analyze a table; whoever may use this one may have it done.
+-- Only an owner may analyze a table; through this function, other roles of the ledger may, too.
 CREATE FUNCTION campaign.analyze() RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
 AS $$ BEGIN ANALYZE campaign.rows, campaign.attempts; END $$;
 REVOKE ALL ON FUNCTION campaign.analyze() FROM PUBLIC;

@@ -1,4 +1,4 @@
--- The ledger in SQLite. What must always hold is written here as constraints, not only in the code.
+-- The ledger in SQLite. Its invariants are constraints here, not only code.
 
 CREATE TABLE campaigns (
     id             INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -7,7 +7,7 @@ CREATE TABLE campaigns (
     list_sha256    TEXT NOT NULL,
     message_sha256 TEXT NOT NULL,
     content_sha256 TEXT NOT NULL DEFAULT '',
-    columns        TEXT NOT NULL,            -- JSON array of the list's own column names
+    columns        TEXT NOT NULL,            -- JSON array of the list's column names
     id_column      TEXT NOT NULL,
     settings       TEXT NOT NULL,            -- JSON object
     control        TEXT NOT NULL CHECK (control IN ('staging', 'go', 'paused', 'cancelled')),
@@ -17,12 +17,12 @@ CREATE TABLE campaigns (
     started_at     REAL NOT NULL DEFAULT 0,
     finished_at    REAL NOT NULL DEFAULT 0,
     ended          TEXT NOT NULL DEFAULT '',
-    api            TEXT NOT NULL DEFAULT '', -- where it is sent, once it was
+    api            TEXT NOT NULL DEFAULT '', -- where it was sent; '' before the first send
     account        TEXT NOT NULL DEFAULT '', -- fingerprint of the API and the token that it was last sent with
     zones          TEXT NOT NULL DEFAULT '[""]'  -- JSON array of its rows' time zones
 ) STRICT;
 
--- Whose doubts may keep a campaign's passes waiting.
+-- To find the campaigns whose doubts may block a campaign's passes.
 CREATE INDEX campaigns_by_account ON campaigns (account);
 
 -- Passes that a campaign must not be sent to.
@@ -39,7 +39,7 @@ CREATE TABLE rows (
     pass_key             TEXT NOT NULL,      -- equal for every way of writing the same pass id
     message              TEXT NOT NULL,
     cells                TEXT NOT NULL,      -- JSON array, in the order of campaigns.columns
-    -- Written out, as SQLite would put the texts of an IN into a table for each statement, and search that for each row.
+    -- Not as IN, for which SQLite would make a table in each statement, and search it for each row.
     status               TEXT NOT NULL CHECK (status = 'pending' OR status = 'sending' OR status = 'delivered' OR status = 'not_delivered'
                                               OR status = 'accepted' OR status = 'failed' OR status = 'unknown' OR status = 'skipped'
                                               OR status = 'invalid'),
@@ -57,26 +57,26 @@ CREATE TABLE rows (
     sent_at              REAL NOT NULL DEFAULT 0,
     settled_at           REAL NOT NULL DEFAULT 0,
     latency_seconds      REAL,
-    baseline             INTEGER NOT NULL DEFAULT 0 CHECK (baseline IN (0, 1)),  -- 1: read before the claim's send, and it held baseline_text
+    baseline             INTEGER NOT NULL DEFAULT 0 CHECK (baseline IN (0, 1)),  -- 1: read before the send; the text is next
     baseline_text        TEXT,
     pass_status          TEXT NOT NULL DEFAULT '',
     device_type          TEXT NOT NULL DEFAULT '',
     zone                 TEXT NOT NULL DEFAULT '',
-    quiet_until          REAL NOT NULL DEFAULT 0,  -- ledger clock; before then reading the pass proves nothing of the last attempt
-    batch                INTEGER,                  -- that it was last claimed for; NULL: by itself
+    quiet_until          REAL NOT NULL DEFAULT 0,  -- ledger clock; before then, a reading of the pass proves nothing about the last attempt
+    batch                INTEGER,                  -- the batch that it was last claimed for; NULL: none
     PRIMARY KEY (campaign, row),
     CHECK ((status = 'sending') = (runner IS NOT NULL)),
     CHECK (status <> 'pending' OR due_at IS NOT NULL),
     CHECK (status NOT IN ('pending', 'sending') OR (pass_id <> '' AND message <> ''))
 ) STRICT;
 
--- Claims take the first due rows of a campaign from it, counts are read off it without touching the rows.
+-- Claims take the first due rows of a campaign from this index, and counts read it without the rows.
 CREATE INDEX rows_by_status ON rows (campaign, status, zone, due_at, row, reason);
 
 -- Whether a pass has a send in flight or in doubt, in any campaign.
 CREATE INDEX rows_in_doubt ON rows (pass_key) WHERE status IN ('sending', 'unknown');
 
--- A row changes only as domain/model.py draws it; a test holds the two together.
+-- A row changes only along the transitions in domain/model.py; a test compares the two.
 CREATE TRIGGER rows_change_as_drawn BEFORE UPDATE OF status ON rows
 WHEN OLD.status <> NEW.status AND OLD.status || ' ' || NEW.status NOT IN (
     'pending sending', 'pending skipped', 'sending pending', 'sending delivered', 'sending not_delivered', 'sending failed', 'sending unknown',
@@ -99,7 +99,7 @@ CREATE TABLE attempts (
     sent_at         REAL NOT NULL,
     settled_at      REAL NOT NULL,
     latency_seconds REAL,
-    message         TEXT                     -- only where it is no longer the row's
+    message         TEXT                     -- NULL: still the row's message
 ) STRICT;
 
 CREATE INDEX attempts_by_pass ON attempts (pass_key, id);
@@ -116,10 +116,10 @@ CREATE TABLE runners (
     ended_at    REAL NOT NULL DEFAULT 0,
     ended       TEXT NOT NULL DEFAULT '',
     quiet       REAL NOT NULL DEFAULT 0,     -- its quiet period, in seconds
-    hold        INTEGER NOT NULL DEFAULT 0 CHECK (hold IN (0, 1)),  -- 1: what it leaves in doubt waits for a person
+    hold        INTEGER NOT NULL DEFAULT 0 CHECK (hold IN (0, 1)),  -- 1: its rows in doubt wait for a person
     username    TEXT NOT NULL DEFAULT '',
-    rows_left   INTEGER,                     -- when it ended; NULL where that was not counted
-    rows_in_need INTEGER                     -- (same) of a person: failed, unknown, invalid
+    rows_left   INTEGER,                     -- when it ended; NULL: not counted
+    rows_in_need INTEGER                     -- (same) failed, unknown, invalid
 ) STRICT;
 
 CREATE INDEX runners_at_work ON runners (campaign) WHERE ended_at = 0;
@@ -131,10 +131,10 @@ CREATE TABLE batches (
     name         TEXT NOT NULL UNIQUE CHECK (name <> ''),
     entity       TEXT NOT NULL,
     state        TEXT NOT NULL CHECK (state IN ('claimed', 'creating', 'created', 'releasing', 'cancelling', 'ended')),
-    claimant     INTEGER NOT NULL,           -- the runner that claimed its rows, and stands in them
+    claimant     INTEGER NOT NULL,           -- the runner that claimed its rows; rows.runner has it
     runner       INTEGER,                    -- the one that works on it; NULL: nobody
     rows         TEXT NOT NULL DEFAULT '[]', -- JSON array of row numbers
-    remote_id    TEXT NOT NULL DEFAULT '',   -- the vendor's
+    remote_id    TEXT NOT NULL DEFAULT '',   -- the vendor's id
     creates      INTEGER NOT NULL DEFAULT 0, -- requests that may have created it
     scheduled_at REAL NOT NULL DEFAULT 0,    -- Unix time
     released_at  REAL NOT NULL DEFAULT 0,    -- Unix time
@@ -144,7 +144,7 @@ CREATE TABLE batches (
 
 CREATE INDEX batches_at_work ON batches (campaign) WHERE state <> 'ended';
 
--- One shared budget per token and endpoint (domain/pacing.py).
+-- One shared rate per token and endpoint (domain/pacing.py).
 CREATE TABLE paces (
     key          TEXT PRIMARY KEY,
     next_free    REAL NOT NULL,
@@ -153,7 +153,7 @@ CREATE TABLE paces (
     changed_at   REAL NOT NULL
 ) STRICT;
 
--- The ledger's own clock: within one boot of the machine it is the boot's ticks plus `anchor`, so that setting the wall clock moves nothing.
+-- The ledger's clock: within one boot of the machine it is the boot's ticks plus `anchor`, so that setting the wall clock changes nothing.
 CREATE TABLE clock (
     one     INTEGER PRIMARY KEY CHECK (one = 1),
     boot    TEXT NOT NULL,
@@ -161,11 +161,11 @@ CREATE TABLE clock (
     latest  REAL NOT NULL
 ) STRICT;
 
--- Campaigns whose rows and attempts were removed for good, and (below) how many rows had stood where.
+-- Campaigns that were purged, and (below) how many rows had which status.
 CREATE TABLE forgotten (
     campaign INTEGER PRIMARY KEY REFERENCES campaigns (id),
     at       REAL NOT NULL,
-    cleaned  INTEGER NOT NULL DEFAULT 0 CHECK (cleaned IN (0, 1))  -- 1: all of them are removed
+    cleaned  INTEGER NOT NULL DEFAULT 0 CHECK (cleaned IN (0, 1))  -- 1: all rows are removed
 ) STRICT;
 
 CREATE TABLE forgotten_counts (
@@ -176,12 +176,12 @@ CREATE TABLE forgotten_counts (
     PRIMARY KEY (campaign, status, reason)
 ) STRICT;
 
--- Campaigns that version 0.1.0 handed over to another ledger, as a file; here nothing of them is sent any more.
+-- Campaigns that version 0.1.0 exported to another ledger, as a file. This ledger sends nothing more of them.
 CREATE TABLE exported (
     campaign INTEGER PRIMARY KEY REFERENCES campaigns (id),
     at       REAL NOT NULL,
     file     TEXT NOT NULL,
-    control  TEXT NOT NULL                    -- what people had asked of it until then
+    control  TEXT NOT NULL                    -- the control before the export
 ) STRICT;
 
 CREATE TRIGGER exported_campaigns_rest BEFORE UPDATE OF control ON campaigns
@@ -190,13 +190,13 @@ BEGIN
     SELECT RAISE (ABORT, 'an exported campaign is sent from elsewhere');
 END;
 
--- A copy of this file, here or on another machine, knows nothing of what this one sends; what can't be known is empty or 0.
+-- To detect a copy of this file, which would know nothing of what this one sends. Unknown values are empty or 0.
 CREATE TABLE identity (
     one        INTEGER PRIMARY KEY CHECK (one = 1),
     machine    TEXT NOT NULL,                -- fingerprint of the machine's id
     adapters   TEXT NOT NULL,                -- JSON array: fingerprints of its network adapters
-    inode      TEXT NOT NULL,                -- more than INTEGER holds, on some file systems
+    inode      TEXT NOT NULL,                -- on some file systems too large for INTEGER
     created_ns INTEGER NOT NULL,             -- when the file was made, in Unix nanoseconds
-    host       TEXT NOT NULL,                -- for people, as is the path
+    host       TEXT NOT NULL,                -- for people, like the path
     path       TEXT NOT NULL
 ) STRICT;

@@ -21,11 +21,11 @@ INSERT INTO rows (campaign, row, pass_id, pass_key, message, cells, status, reas
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: stage_plain
--- Rows that were never sent, of which there is nothing to say: what is not named here has its default.
+-- Plain rows, which were never sent: all other columns have their defaults.
 INSERT INTO rows (campaign, row, pass_id, pass_key, message, cells, zone, status, due_at) VALUES (?, ?, ?, ?, ?, ?, ?, 'pending', 0.0);
 
 -- name: mark_duplicates
--- The first row that can be sent, or was, stands for its pass; the sorter spills to disk, so memory stays flat.
+-- The first row that can be sent, or was, stands for its pass. The sorter spills to disk, so memory stays flat.
 UPDATE rows SET status = 'skipped', reason = 'duplicate', due_at = NULL
 WHERE campaign = :campaign AND status = 'pending' AND row IN (
     SELECT row FROM (
@@ -42,7 +42,7 @@ WHERE id = :campaign AND control = 'staging' AND stager = :stager
 RETURNING id;
 
 -- name: withdraw
--- From here on it is one whose staging did not end: a kill before the last of it is gone leaves nothing that can be sent.
+-- From here on the campaign counts as one whose staging did not end: a kill before its last row is gone leaves nothing that can be sent.
 UPDATE campaigns SET control = 'staging', stager = NULL
 WHERE id = :campaign AND control IN ('go', 'cancelled') AND started_at = 0
   AND NOT EXISTS (SELECT 1 FROM rows WHERE campaign = :campaign
@@ -81,8 +81,8 @@ RETURNING id;
 UPDATE runners SET campaign = :campaign WHERE id = :runner;
 
 -- name: start_campaign
--- Not of one that is being withdrawn, which has no stager. One of which no message ever left, and that nobody else sends, may change its API:
--- the address may have been a mistake.
+-- Not a campaign that is being deleted, which has no stager. The API may change if no message was ever sent, and nobody else sends the
+-- campaign: the address may have been a mistake.
 UPDATE campaigns SET started_at = iif(started_at = 0, :wall, started_at), finished_at = 0, ended = '', account = :account,
     api = iif(api = '' OR NOT EXISTS (SELECT 1 FROM attempts WHERE campaign = :campaign)
                           AND NOT EXISTS (SELECT 1 FROM rows WHERE campaign = :campaign AND status = 'sending')
@@ -118,7 +118,7 @@ SELECT id, campaign, host, pid, username, started_at, lease_until, activity, end
 FROM runners WHERE campaign = :campaign ORDER BY id DESC;
 
 -- name: record_lost
--- To be done before `lose_rows`.
+-- Run it before `lose_rows`.
 INSERT INTO attempts (campaign, row, fence, pass_key, runner, status, reason, sent_at, settled_at)
 SELECT campaign, row, fence, pass_key, runner, 'unknown', 'lost', claimed_at, :wall
 FROM rows INDEXED BY rows_by_status WHERE campaign = :campaign AND status = 'sending' AND runner = :runner AND batch IS NULL ORDER BY row;
@@ -129,13 +129,13 @@ SET status = 'unknown', reason = 'lost', runner = NULL, due_at = iif(:hold, NULL
     attempts = attempts + 1,
     sent_at = claimed_at, settled_at = :wall, latency_seconds = NULL, http_status = NULL, notification_status = '', notification_message = '',
     error = 'the process that sent it ended before the answer was recorded'
--- What is in a batch is found again there.
+-- Rows of a batch are found again through the batch.
 WHERE campaign = :campaign AND status = 'sending' AND runner = :runner AND batch IS NULL;
 
 -- name: due
--- What may be claimed now. Here and below a batch goes in and comes out as one JSON array: for each row that SQLite hands over by itself
--- Python's lock is waited for, which the event loop holds most of the time.
--- A pass of another API or account is another pass, however it is called.
+-- The rows that may be claimed now. Here and below, sets of rows are passed in and out as one JSON array: for each row that SQLite returns
+-- by itself, the thread waits for Python's lock, which the event loop holds most of the time.
+-- A pass of another API or account is another pass, even with the same id.
 SELECT json_group_array(row) FROM (
     SELECT row FROM rows AS r
     WHERE campaign = :campaign AND status = 'pending' AND zone = :zone AND due_at <= :now
@@ -150,7 +150,7 @@ WHERE EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND control = 'go')
   AND EXISTS (SELECT 1 FROM runners WHERE id = :runner AND ended_at = 0);
 
 -- name: due_of
--- The same of chosen rows only.
+-- The same for chosen rows only.
 SELECT json_group_array(row) FROM (
     SELECT r.row FROM json_each(:only) AS c CROSS JOIN rows AS r ON r.campaign = :campaign AND r.row = c.value
     WHERE r.status = 'pending' AND r.zone = :zone AND r.due_at <= :now
@@ -165,9 +165,10 @@ WHERE EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND control = 'go')
   AND EXISTS (SELECT 1 FROM runners WHERE id = :runner AND ended_at = 0);
 
 -- name: claimable
--- These rows as they are claimed, and why a pass must not be told, if it must not: it is excluded; another row of the campaign has told it,
--- or may have; or it has had its share of messages through this API since a time, those in doubt included, and those that another token has
--- under way. What came with a results file, of a campaign that was not sent from here, counts whatever its API was. The + keeps SQLite from looking through all attempts of the campaign.
+-- These rows in the form of claims, each with the reason to skip it, if there is one. The pass is excluded; or another row of the
+-- campaign has sent it the message, or may have; or it has reached the daily cap through this API since :since. The cap counts messages
+-- in doubt, and those that another token has under way. Attempts from a results file, of a campaign that was not sent from here, count
+-- for every API. The + keeps SQLite from scanning all attempts of the campaign.
 SELECT json_group_array(json_array(r.row, r.fence + 1, r.pass_id, r.message, r.attempts, r.tries, r.zone, r.http_status,
     r.attempts > 0 AND EXISTS (SELECT 1 FROM attempts WHERE campaign = r.campaign AND row = r.row AND status = 'unknown' AND message IS NULL),
     r.pass_key, CASE
@@ -184,7 +185,7 @@ END))
 FROM json_each(:rows) AS j CROSS JOIN rows AS r ON r.campaign = :campaign AND r.row = j.value;
 
 -- name: claim
--- By rowid: else SQLite would look for them among all that is pending.
+-- By rowid: otherwise SQLite would look for the rows among all pending ones.
 UPDATE rows
 SET status = 'sending', reason = '', runner = :runner, fence = fence + 1, claimed_at = :wall, due_at = NULL, baseline = 0, baseline_text = NULL,
     batch = :batch
@@ -207,7 +208,7 @@ INSERT OR IGNORE INTO exclusions (campaign, pass_key) VALUES (?, ?);
 -- name: apply_exclusions
 UPDATE rows SET status = 'skipped', reason = 'excluded', due_at = NULL
 WHERE campaign = :campaign AND status = 'pending'
-  -- Asked once, before any row is looked at.
+  -- Evaluated once, before any row is read.
   AND EXISTS (SELECT 1 FROM exclusions WHERE campaign = :campaign)
   AND EXISTS (SELECT 1 FROM exclusions AS e WHERE e.campaign = :campaign AND e.pass_key = rows.pass_key)
 RETURNING 1;
@@ -228,7 +229,7 @@ SELECT DISTINCT r.zone FROM json_each(:only) AS c CROSS JOIN rows AS r ON r.camp
 WHERE r.status = 'pending';
 
 -- name: next_rows
--- What is under way may be another process's: it is waited for, and counts.
+-- Rows under way may be another process's: the caller waits for them, so they count.
 SELECT row FROM rows
 WHERE campaign = :campaign
   AND (status = 'sending' OR status = 'unknown' AND due_at IS NOT NULL
@@ -244,7 +245,7 @@ UPDATE rows SET status = 'pending', runner = NULL, due_at = :now
 WHERE campaign = :campaign AND row = :row AND fence = :fence AND runner = :runner AND status = 'sending';
 
 -- name: late
--- Which of the settlements come from a claim that is no longer the runner's.
+-- The settlements of claims that are no longer the runner's.
 SELECT json_group_array(json_array(j.value ->> 0, j.value ->> 1))
 FROM json_each(:settlements) AS j
 WHERE NOT EXISTS (SELECT 1 FROM rows AS r
@@ -252,14 +253,14 @@ WHERE NOT EXISTS (SELECT 1 FROM rows AS r
                     AND r.status = 'sending');
 
 -- name: record_attempts
--- Of claims that are still the runner's; to be done before `settle`.
+-- For claims that are still the runner's. Run it before `settle`.
 INSERT INTO attempts (campaign, row, fence, pass_key, runner, status, reason, http_status, sent_at, settled_at, latency_seconds)
 SELECT r.campaign, r.row, r.fence, r.pass_key, r.runner, j.value ->> 2, j.value ->> 4, j.value ->> 5, j.value ->> 6, j.value ->> 7, j.value ->> 8
 FROM json_each(:settlements) AS j CROSS JOIN rows AS r ON r.campaign = :campaign AND r.row = j.value ->> 0
 WHERE r.fence = j.value ->> 1 AND r.runner = :runner AND r.status = 'sending';
 
 -- name: settle
--- The limit, which is none, has SQLite go from the settlements to the rows.
+-- The LIMIT limits nothing, but makes SQLite go from the settlements to the rows.
 UPDATE rows
 SET status = s.value ->> 3, reason = s.value ->> 4, http_status = s.value ->> 5, sent_at = s.value ->> 6, settled_at = s.value ->> 7,
     latency_seconds = s.value ->> 8, due_at = s.value ->> 9, attempts = s.value ->> 10, tries = s.value ->> 11,
@@ -273,8 +274,8 @@ FROM (
 WHERE rows.rowid = s.id;
 
 -- name: record_one
--- `record_attempts` and `settle`, of one: where they come one by one, taking them out of JSON costs more than all the rest. ?1 to ?17 are a
--- settlement's values in their order, ?18 the campaign, ?19 the runner, ?20 `quiet_until`.
+-- `record_attempts` and `settle` for one settlement: reading a single one from JSON costs more than all the rest. ?1 to ?17 are the values
+-- of a settlement in their order, ?18 the campaign, ?19 the runner, ?20 `quiet_until`.
 INSERT INTO attempts (campaign, row, fence, pass_key, runner, status, reason, http_status, sent_at, settled_at, latency_seconds)
 SELECT campaign, row, fence, pass_key, runner, ?3, ?5, ?6, ?7, ?8, ?9 FROM rows
 WHERE campaign = ?18 AND row = ?1 AND fence = ?2 AND runner = ?19 AND status = 'sending';
@@ -301,7 +302,7 @@ UPDATE batches SET rows = :rows WHERE id = :batch;
 DELETE FROM batches WHERE id = :batch;
 
 -- name: adopt_batches
--- What a runner took that was taken for dead, nobody would find again.
+-- Nobody would find the batches of a runner that adopts them after it was reaped.
 UPDATE batches SET runner = :runner WHERE campaign = :campaign AND state <> 'ended' AND runner IS NULL
   AND EXISTS (SELECT 1 FROM runners WHERE id = :runner AND ended_at = 0);
 
@@ -326,7 +327,7 @@ RETURNING id;
 SELECT claimant FROM batches WHERE id = :batch AND runner = :runner AND state <> 'ended';
 
 -- name: batch_claims
--- Of rows that have no outcome yet.
+-- The rows that have no outcome yet.
 SELECT r.row, r.fence, r.pass_id, r.message, r.attempts, r.tries, r.zone, r.http_status,
        r.attempts > 0 AND EXISTS (SELECT 1 FROM attempts WHERE campaign = r.campaign AND row = r.row AND status = 'unknown' AND message IS NULL)
 FROM batches AS b CROSS JOIN json_each(b.rows) AS j CROSS JOIN rows AS r ON r.campaign = b.campaign AND r.row = j.value
@@ -344,7 +345,7 @@ SELECT row FROM rows WHERE campaign = :campaign AND status IN ('pending', 'faile
 ORDER BY row LIMIT 1;
 
 -- name: doubts
--- Whoever gets one has it to himself for a while, so that no pass is read twice at once.
+-- Nobody else gets these rows for a while, so that no pass is read twice at once.
 UPDATE rows SET due_at = :now + :hold
 WHERE campaign = :campaign AND row IN (
     SELECT row FROM rows WHERE campaign = :campaign AND status = 'unknown' AND due_at <= :now ORDER BY due_at, row LIMIT :limit
@@ -352,7 +353,7 @@ WHERE campaign = :campaign AND row IN (
 RETURNING row, fence, pass_id, pass_key, message, attempts, tries, reason, baseline, baseline_text, due_at;
 
 -- name: campaigns_in_doubt
--- Campaigns that nobody works on, whose doubts may keep this one's passes from being sent to.
+-- Campaigns that nobody works on, and whose doubts may block passes of this one.
 SELECT c.id FROM campaigns AS c
 WHERE c.id <> :campaign AND c.account = (SELECT account FROM campaigns WHERE id = :campaign)
   AND NOT EXISTS (SELECT 1 FROM runners AS r WHERE r.campaign = c.id AND r.ended_at = 0)
@@ -363,11 +364,11 @@ UPDATE rows SET baseline = :known, baseline_text = :text, pass_status = :pass_st
 WHERE campaign = :campaign AND row = :row AND fence = :fence AND runner = :runner AND status = 'sending';
 
 -- name: witnesses
--- Of the campaign itself, or else of others that were sent with the same account.
+-- Passes of the campaign, or else of others that were sent with the same account.
 SELECT pass_id, message FROM rows WHERE campaign = :campaign AND status = :status LIMIT 3;
 
 -- name: witnesses_after
--- Of the campaign, the first that was sent once the attempt in doubt was over, and accepted. Not many attempts are looked through.
+-- Passes of the campaign: the first accepted ones that were sent after the attempt in doubt was over. Scans at most 1000 attempts.
 SELECT r.pass_id, coalesce(sent.message, r.message)
 FROM (SELECT * FROM attempts WHERE id > (SELECT max(id) FROM attempts WHERE campaign = :campaign AND row = :row AND fence = :fence)
       ORDER BY id LIMIT 1000) AS sent
@@ -381,8 +382,8 @@ SELECT id FROM campaigns WHERE account = (SELECT account FROM campaigns WHERE id
 ORDER BY id DESC LIMIT 5;
 
 -- name: texts_before
--- What other attempts have left on a pass, newest first, and whether they came after the one that is in doubt. Of a row that a results
--- file brought (fence 0) it is not known when it was sent.
+-- The texts that other attempts have left on a pass, newest first, and whether they came after the one in doubt. The time of a row from a
+-- results file (fence 0) is unknown.
 SELECT coalesce(a.message, r.message) AS message, a.status,
        :fence = 0 OR a.fence = 0 OR a.id > (SELECT max(id) FROM attempts WHERE pass_key = :pass_key AND campaign = :campaign AND row = :row
                                             AND fence = :fence) AS later
@@ -394,7 +395,7 @@ WHERE a.pass_key = :pass_key AND a.status IN ('delivered', 'not_delivered', 'acc
 ORDER BY a.id DESC LIMIT 1000;
 
 -- name: last_texts
--- What each of some passes was last sent through an API, or may have been, as far as this ledger knows.
+-- The last text that was, or may have been, sent to each of these passes through an API, as far as this ledger knows.
 SELECT k.value, coalesce(a.message, r.message) FROM json_each(:pass_keys) AS k
 JOIN attempts AS a ON a.id = (SELECT l.id FROM attempts AS l
                               WHERE l.pass_key = k.value AND l.status IN ('delivered', 'not_delivered', 'accepted', 'unknown')
@@ -403,7 +404,7 @@ JOIN attempts AS a ON a.id = (SELECT l.id FROM attempts AS l
 JOIN rows AS r ON r.campaign = a.campaign AND r.row = a.row;
 
 -- name: conclude
--- While it is to be read again, the reason stays why it is in doubt.
+-- As long as the row is to be read again, its reason stays the one of the doubt.
 UPDATE rows
 SET status = :status, reason = iif(:status = 'unknown' AND :due_at IS NOT NULL, reason, :reason), due_at = :due_at, settled_at = :wall
 WHERE campaign = :campaign AND row = :row AND fence = :fence AND status = 'unknown' AND due_at = :held_until
@@ -434,7 +435,7 @@ UPDATE rows SET status = 'skipped', reason = 'cancelled', due_at = NULL WHERE ca
 
 -- name: retry
 UPDATE rows SET status = 'pending', reason = '', due_at = :now, tries = 0
--- A row that is still to be read back is not a person's to decide yet.
+-- A person can't decide yet on a row that is still to be read back.
 WHERE campaign = :campaign AND status = :status AND NOT (status = 'unknown' AND due_at IS NOT NULL)
   AND (:reasons = '[]' OR reason IN (SELECT value FROM json_each(:reasons)))
   AND (:http_statuses = '[]' OR http_status IN (SELECT value FROM json_each(:http_statuses)))
@@ -448,7 +449,7 @@ WHERE campaign = :campaign AND status = :status AND NOT (status = 'unknown' AND 
   AND (:http_statuses = '[]' OR http_status IN (SELECT value FROM json_each(:http_statuses)));
 
 -- name: retry_rows
--- A cross join keeps its order: the other way round each row of the campaign would look through the whole array.
+-- A cross join keeps its order: in the other order, each row of the campaign would scan the whole array.
 UPDATE rows SET status = 'pending', reason = '', due_at = :now, tries = 0
 WHERE campaign = :campaign AND row IN (
     SELECT r.row FROM json_each(:rows) AS c CROSS JOIN rows AS r ON r.campaign = :campaign AND r.row = c.value
@@ -458,13 +459,13 @@ WHERE campaign = :campaign AND row IN (
 RETURNING 1;
 
 -- name: keep_text
--- Of the attempts of a row that is told something else from now on: what they have sent.
+-- Keeps the text that the attempts of a row have sent, before the row gets another one.
 UPDATE attempts SET message = (SELECT message FROM rows WHERE campaign = :campaign AND row = :row)
 WHERE campaign = :campaign AND row = :row AND message IS NULL
   AND EXISTS (SELECT 1 FROM rows WHERE campaign = :campaign AND row = :row AND message <> :message);
 
 -- name: correct
--- What is known of the pass's device goes with the pass.
+-- The device belongs to the pass, so a corrected id clears it.
 UPDATE rows
 SET status = 'pending', reason = '', error = '', due_at = :now, tries = 0, pass_id = :pass_id, pass_key = :pass_key, message = :message,
     cells = :cells, zone = :zone, baseline = 0, baseline_text = NULL, pass_status = iif(pass_key = :pass_key, pass_status, ''),
@@ -479,7 +480,7 @@ SET zones = (SELECT json_group_array(value) FROM (SELECT value FROM json_each(zo
 WHERE id = :campaign;
 
 -- name: mark_corrected_duplicates
--- A row that was corrected gives way to every other one of its pass.
+-- A corrected row gives way to every other row of its pass.
 UPDATE rows SET status = 'skipped', reason = 'duplicate', due_at = NULL
 WHERE campaign = :campaign AND status = 'pending' AND row IN (
     SELECT row FROM (
@@ -491,7 +492,7 @@ WHERE campaign = :campaign AND status = 'pending' AND row IN (
 RETURNING 1;
 
 -- name: count_by_status
--- One by one: in the index each status stands together, and to count what stands together is quicker than to group it.
+-- One by one: the index keeps the rows of a status together, and counting each such range is faster than grouping.
 SELECT s.column1, (SELECT count(*) FROM rows WHERE campaign = :campaign AND status = s.column1)
 FROM (VALUES ('pending'), ('sending'), ('delivered'), ('not_delivered'), ('accepted'), ('failed'), ('unknown'), ('skipped'), ('invalid')) AS s
 WHERE NOT EXISTS (SELECT 1 FROM forgotten WHERE campaign = :campaign)
@@ -506,7 +507,7 @@ SELECT status, reason, count(*) FROM rows
 WHERE campaign = :campaign AND status IN ('failed', 'unknown', 'skipped', 'invalid', 'not_delivered')
   AND NOT EXISTS (SELECT 1 FROM forgotten WHERE campaign = :campaign) GROUP BY status, reason
 UNION ALL
--- Apart from the others: SQLite would group a million that have none to leave them out in the end.
+-- Separate from the others: SQLite would otherwise group a million rows without a reason, only to drop them in the end.
 SELECT status, reason, count(*) FROM rows
 WHERE campaign = :campaign AND status = 'pending' AND reason <> ''
   AND NOT EXISTS (SELECT 1 FROM forgotten WHERE campaign = :campaign) GROUP BY status, reason
@@ -523,7 +524,7 @@ SELECT (SELECT control FROM campaigns WHERE id = :campaign),
                     ORDER BY due_at LIMIT 1)) FROM json_each((SELECT zones FROM campaigns WHERE id = :campaign)) AS z);
 
 -- name: recent
--- Of the latest attempts only: however long the history is, and whatever the rate, this takes some milliseconds.
+-- Reads only the latest attempts, so that it takes some milliseconds for any history and any rate.
 SELECT count(*), min(settled_at) FROM (SELECT campaign, settled_at FROM attempts ORDER BY id DESC LIMIT 10000)
 WHERE campaign = :campaign AND settled_at >= :since;
 
@@ -552,13 +553,13 @@ SELECT row, pass_key FROM rows WHERE campaign = :campaign AND pass_key IN (SELEC
 SELECT runner, count(*) FROM attempts WHERE campaign = :campaign GROUP BY runner;
 
 -- name: sends_over_time
--- Of the attempts that one row has had there are few, so those of a campaign stand together in the index by row.
+-- A row has few attempts, so the index by row keeps those of a campaign together.
 SELECT CAST((sent_at - :since) / :width AS INTEGER), status, count(*), count(latency_seconds), total(latency_seconds),
        coalesce(max(latency_seconds), 0.0)
 FROM attempts WHERE campaign = :campaign AND sent_at >= :since AND sent_at < :until GROUP BY 1, status;
 
 -- name: last_change
--- What a results file tells of times to come is left out.
+-- Ignores future times, which a results file may have.
 SELECT max(c.created_at, c.started_at, c.finished_at,
            coalesce((SELECT max(sent_at) FROM attempts WHERE campaign = :campaign AND sent_at <= :wall), 0),
            coalesce((SELECT max(max(started_at, ended_at)) FROM runners WHERE campaign = :campaign), 0))
@@ -576,7 +577,7 @@ ON CONFLICT (one) DO UPDATE SET boot = excluded.boot, anchor = excluded.anchor, 
 RETURNING latest;
 
 -- name: not_here
--- Whether a campaign is forgotten, or was exported by an earlier version, and when.
+-- Whether a campaign was purged, or exported by an earlier version, and when.
 SELECT (SELECT at FROM forgotten WHERE campaign = :campaign), (SELECT at FROM exported WHERE campaign = :campaign),
        (SELECT file FROM exported WHERE campaign = :campaign);
 
@@ -605,7 +606,7 @@ SELECT pass_key FROM exclusions WHERE campaign = :campaign;
 DELETE FROM attempts WHERE id IN (SELECT id FROM attempts WHERE campaign = :campaign LIMIT :limit) RETURNING 1;
 
 -- name: forget_columns
--- Of a list without a header its first customer stands there.
+-- In a list without a header, the column names are the first customer's data.
 UPDATE campaigns SET columns = '[]', id_column = '' WHERE id = :campaign;
 
 -- name: to_clean
@@ -615,7 +616,7 @@ SELECT 1 FROM forgotten WHERE cleaned = 0 LIMIT 1;
 UPDATE forgotten SET cleaned = 1 WHERE campaign = :campaign;
 
 -- name: attempts_by_row
--- In the order of the index by row; those that came from elsewhere have no fence, and stand in the order in which they came.
+-- In the order of the index by row. Attempts from a results file have fence 0, and keep the order in which they were added.
 SELECT row, pass_key, runner, status, reason, http_status, sent_at, settled_at, latency_seconds, message
 FROM attempts WHERE campaign = :campaign ORDER BY row, fence, id;
 
@@ -627,5 +628,5 @@ INSERT OR REPLACE INTO identity (one, machine, adapters, inode, created_ns, host
 VALUES (1, :machine, :adapters, :inode, :created_ns, :host, :path);
 
 -- name: last_run
--- A runner that was killed never ended, but its lease did; that is on the ledger's clock, which follows the wall's.
+-- A runner that was killed never ended, but its lease did. The lease is on the ledger's clock, which follows the wall clock.
 SELECT coalesce(max(max(started_at, ended_at, min(lease_until, :now))), 0) FROM runners;

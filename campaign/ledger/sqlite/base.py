@@ -1,4 +1,4 @@
-"""What every part of the SQLite ledger stands on: its writer, its clock, the runners with their locks, and which file it is."""
+"""The base of the SQLite ledger: its writer, its clock, the runners with their locks, and the identity of the file."""
 
 import json
 import os
@@ -22,9 +22,9 @@ class Store:
     """A ledger file, open for writing.
 
     Args:
-        path: the file; made if there is none.
-        clock: the machine's, or a test's.
-        host: what names this machine to people.
+        path: the file; created if missing.
+        clock: the machine's clock, or a test's.
+        host: the name of this machine, for people.
     """
 
     def __init__(self, path: Path, *, clock: Clock | None = None, host: str | None = None) -> None:
@@ -40,7 +40,7 @@ class Store:
             placed = place(connection, path)
             connection.execute("COMMIT")
             if placed:
-                # Into the file itself: what stands in its log only is not known once the file is moved without it.
+                # Written to the file itself: if the file is moved without its log, an identity in the log would be lost.
                 connection.pragma("wal_checkpoint")
         self._writer = Writer(connection, path, self._clock)
 
@@ -60,7 +60,7 @@ class Store:
             values = {"campaign": campaign, "host": self._host, "pid": os.getpid(), "activity": activity, "lease": LEASE_SECONDS}
             values |= {"username": username(), "quiet": quiet_seconds, "hold": hold}
             runner = int(db.execute(SQL["enlist"], values | self._times()).get)
-            # Inside the transaction: nobody may ever see the runner without its lifeline.
+            # Inside the transaction: nobody may ever see the runner without its lock.
             self._locks[runner] = ProcessLock(lock_dir(self._path), runner)
             return runner
 
@@ -79,7 +79,7 @@ class Store:
 
 
 def identity_here(path: Path) -> LedgerIdentity:
-    """What the file, and this machine, show now."""
+    """The identity of the file on this machine now."""
     return LedgerIdentity(
         machine=machine_id(),
         adapters=adapters(),
@@ -91,7 +91,7 @@ def identity_here(path: Path) -> LedgerIdentity:
 
 
 def stored_identity(rows: list[tuple[Any, ...]]) -> LedgerIdentity | None:
-    """What the statement `identity` has found; None of one that an earlier version made, and none has written since."""
+    """The identity in the result of the statement `identity`; None if an earlier version made the ledger, and no newer one has written."""
     for machine, known_adapters, inode, created, host, path in rows:
         return LedgerIdentity(
             machine=machine,
@@ -105,7 +105,7 @@ def stored_identity(rows: list[tuple[Any, ...]]) -> LedgerIdentity | None:
 
 
 def store_identity(db: apsw.Connection, path: Path, *, move: bool) -> None:
-    """Store where the file is now, unless it is shown to be another than the one that was stored, and is not to `move`."""
+    """Store the file's identity, unless it differs from the stored one and `move` is False."""
     known, here = stored_identity(db.execute(SQL["identity"]).fetchall()), identity_here(path)
     if known is not None:
         if difference(known, here) is None:
@@ -118,7 +118,7 @@ def store_identity(db: apsw.Connection, path: Path, *, move: bool) -> None:
 
 
 def place(db: apsw.Connection, path: Path) -> bool:
-    """Store where the file is if nothing is stored yet, or it was renamed; whether that was so."""
+    """Store the file's identity if none is stored yet, or the file was renamed; returns whether it did."""
     known = stored_identity(db.execute(SQL["identity"]).fetchall())
     if known is not None and (os.path.exists(known.path) or difference(known, identity_here(path)) is not None):  # noqa: PTH110 - pathlib's raises in a shut folder
         return False
@@ -127,22 +127,22 @@ def place(db: apsw.Connection, path: Path) -> bool:
 
 
 def rows(db: apsw.Connection, statement: str, **values: Any) -> list[tuple[Any, ...]]:
-    """Everything that a statement of `sqlite.sql` answers."""
+    """All rows that a statement of `sqlite.sql` returns."""
     return db.execute(SQL[statement], values).fetchall()
 
 
 def exhaust(cursor: Any) -> None:
-    """Run a statement for all its values: apsw makes one step at a time."""
+    """Run a statement for all its values: apsw only makes one step at a time."""
     for _ in cursor:
         pass
 
 
 def leave_out_if_cancelled(db: apsw.Connection, campaign: int) -> None:
-    """What comes back to a cancelled campaign is left out at once."""
+    """Skip the pending rows of a cancelled campaign, which come back from claims."""
     if db.execute(SQL["get_control"], {"campaign": campaign}).get == DesiredState.CANCELLED:
         db.execute(SQL["cancel_rows"], {"campaign": campaign})
 
 
 def lock_dir(path: Path) -> Path:
-    """The folder of the lock files by which the ledger's runners know each other to be alive."""
+    """The folder of the lock files that show whether the ledger's runners are alive."""
     return runners_folder(path)

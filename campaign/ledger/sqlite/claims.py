@@ -1,4 +1,4 @@
-"""Rows claimed and settled: parts of a transaction, for those that send one by one and those that send in batches."""
+"""Claims and settles rows, as parts of a transaction: for single sends and for batches."""
 
 import json
 from collections.abc import Sequence
@@ -16,13 +16,13 @@ from campaign.ledger.sqlite.connection import SQL
 from campaign.ledger.values import as_json, claim_of, settled
 
 FEW: Final = 3
-"""Up to so many are cheaper one by one; with more, Python's lock is waited for too often."""
+"""Up to so many rows are cheaper one by one; with more, the thread waits for Python's lock too often."""
 
 
 def claim_rows(
     db: apsw.Connection, runner: Runner, limit: int, terms: ClaimFilter, *, now: float, wall: float, batch: int | None = None
 ) -> list[Claim]:
-    """What `Ledger.claim` takes, for a batch or each by itself."""
+    """Claim rows as `Ledger.claim` does, for a batch or one by one."""
     zones = json.loads(rows(db, "zones", campaign=runner.campaign)[0][0]) if terms.zones is None else terms.zones
     own = {"campaign": runner.campaign, "runner": runner.id, "batch": batch, "now": now, "wall": wall}
     claims: list[Claim] = []
@@ -57,7 +57,7 @@ def _of_zone(db: apsw.Connection, own: dict[str, Any], limit: int, terms: ClaimF
 
 
 def settle_rows(db: apsw.Connection, runner: Runner, settlements: Sequence[Settlement], *, now: float) -> set[tuple[int, int]]:
-    """Record how claims ended; returns the row and fence of those that are no longer the runner's. Of two of one claim the first counts."""
+    """Record how claims ended; returns (row, fence) of those that are no longer the runner's. Of two for one claim the first counts."""
     by_claim = {(settlement.claim.row, settlement.claim.fence): settlement for settlement in reversed(settlements)}
     values = [settled(settlement, now) for settlement in by_claim.values()]
     end = _end_each if len(values) <= FEW else _end_all

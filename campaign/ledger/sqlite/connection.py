@@ -1,4 +1,4 @@
-"""Opening a ledger file: settings, schema, its clock, and SQLite's errors as sentences."""
+"""Opens a ledger file: settings, schema, clock, and SQLite's errors as sentences."""
 
 import errno
 import os
@@ -27,9 +27,9 @@ from campaign.ledger.sqlite.integrity import (
 
 APPLICATION_ID: Final = 0x43414D50  # "CAMP"
 SCHEMA_VERSION: Final = 7
-"""Of `schema.sql`; `to-N.sql` takes a ledger of version N - 1 to N."""
+"""The version of `schema.sql`. `to-N.sql` migrates a ledger from version N - 1 to N."""
 
-# Before this version several connections that checkpoint a WAL can lose committed writes.
+# Before this version, several connections that checkpoint a WAL can lose committed writes.
 OLDEST_SQLITE: Final = (3, 51, 3)
 BUSY_SECONDS: Final = 15.0
 
@@ -37,19 +37,19 @@ SQL: Final = statements("sqlite.sql")
 
 
 def connect(path: Path, *, read_only: bool = False) -> apsw.Connection:
-    """A connection with the ledger's settings; the file must have been made by `prepare`.
+    """A connection with the ledger's settings. Requires `prepare`.
 
     Raises:
-        LedgerError: or one of its kinds; the sentence says what to do.
+        LedgerError: the file can't be opened; also as a subclass.
     """
     version = apsw.sqlite_lib_version()
     if tuple(int(part) for part in version.split(".")) < OLDEST_SQLITE:
         raise LedgerVersionError(f"SQLite {version} can lose committed writes; install apsw 3.51.3 or newer.", code="sqlite_too_old")
     with errors_as_sentences(path, opening=True):
-        # Absolute, so that no name means something of its own to SQLite, as “:memory:” would.
+        # Absolute, as some names mean something else to SQLite, such as “:memory:”.
         connection = apsw.Connection(str(path.absolute()), flags=apsw.SQLITE_OPEN_READWRITE)
         connection.set_busy_timeout(int(BUSY_SECONDS * 1000))
-        # What a reader keeps is void with the next commit of anyone, and it looks at most pages once.
+        # Any commit invalidates a reader's cache, and a reader reads most pages once.
         cache_kib = 4_000 if read_only else 32_000
         connection.execute(f"PRAGMA cache_size = -{cache_kib}; PRAGMA temp_store = FILE; PRAGMA mmap_size = 0")
         connection.execute("PRAGMA query_only = ON" if read_only else "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON")
@@ -57,11 +57,11 @@ def connect(path: Path, *, read_only: bool = False) -> apsw.Connection:
 
 
 def prepare(path: Path) -> None:
-    """Make the ledger file if there is none, and bring it to this version.
+    """Create the ledger file if it is missing, and migrate it to this version.
 
     Raises:
-        LedgerDamagedError: the file is something else, or damaged, or lacks what was last written to it.
-        LedgerPlaceError: it can't be made or written there.
+        LedgerDamagedError: the file is not a ledger, or is damaged, or lacks its last writes.
+        LedgerPlaceError: the file can't be created or written at this path.
         LedgerVersionError: a newer Campaign made it.
     """
     _make(path)
@@ -75,7 +75,7 @@ def prepare(path: Path) -> None:
             check_whole_pages(path, page_bytes=int(connection.pragma("page_size") or 1))
             check_not_behind(path, mark=mark, latest=_latest(connection))
             for before in _earlier_places(connection, path):
-                # Before the ledger is asked: a process that knows it by the other name goes on meanwhile.
+                # Read before the ledger: a process that has it open under the other name may write meanwhile.
                 mark = marked(before)
                 check_nothing_left_behind(path, before=before, mark=mark, latest=_latest(connection))
     finally:
@@ -87,7 +87,7 @@ def _latest(connection: apsw.Connection) -> float:
 
 
 def _earlier_places(connection: apsw.Connection, path: Path) -> list[Path]:
-    """The other paths that this file has, or had: one that holds another file now is left out."""
+    """The other paths that this file has, or had, without those that another file has now."""
     places = [Path(stored) for (stored,) in connection.execute("SELECT path FROM identity")]
     return [place for place in places if place != path.absolute() and not is_another(place, path)]
 
@@ -97,7 +97,7 @@ def _make(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not path.exists():
             forget_mark(path)
-        # SQLite would make it readable for everyone; it holds personal data.
+        # SQLite would make the file readable for everyone, and it holds personal data.
         with suppress(FileExistsError):
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         if path.is_dir():
@@ -120,12 +120,12 @@ def _migrate(connection: apsw.Connection, path: Path, mark: float) -> None:
         return
     if version == 0:
         check_not_behind(path, mark=mark, latest=0.0)
-    # A page size that fits the rows; it can only be set before the first write, and WAL stays set in the file.
+    # This page size fits the rows. It can only be set before the first write. WAL mode stays set in the file.
     connection.execute("PRAGMA page_size = 8192")
     _use_wal(connection)
     connection.execute("BEGIN IMMEDIATE")
     try:
-        # Another process may have done it while this one waited for the lock.
+        # Another process may have migrated the file while this one waited for the lock.
         version = _version(connection, path)
         if version == 0:
             connection.execute(script("schema.sql"))
@@ -140,7 +140,7 @@ def _migrate(connection: apsw.Connection, path: Path, mark: float) -> None:
 
 
 def _use_wal(connection: apsw.Connection) -> None:
-    """SQLite doesn't wait for others here, whatever the busy timeout: two that make one ledger would fail each other."""
+    """Set WAL mode. SQLite ignores the busy timeout here, so two processes that create one ledger would make each other fail."""
     deadline = time.monotonic() + BUSY_SECONDS
     while True:
         try:
@@ -154,7 +154,7 @@ def _use_wal(connection: apsw.Connection) -> None:
 
 
 def _version(connection: apsw.Connection, path: Path) -> int:
-    # Of one moment: another process may be making the file.
+    # In one transaction, as another process may be creating the file.
     with connection:
         tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
         application = connection.pragma("application_id")
@@ -172,7 +172,7 @@ def _version(connection: apsw.Connection, path: Path) -> int:
 
 
 class SqliteClock:
-    """The ledger's time, from the anchor that all processes of one boot share through the file."""
+    """The ledger's time, from the anchor in the file, which all processes of one boot share."""
 
     def __init__(self, connection: apsw.Connection, clock: Clock) -> None:
         known: Any = connection.execute(SQL["clock"]).fetchone()
@@ -186,18 +186,18 @@ class SqliteClock:
         return self._clock.wall()
 
     def stamp(self, connection: apsw.Connection) -> float:
-        """Keep the latest time, so that after another boot the ledger's time never goes back; returns it."""
+        """Store the latest time, so that the ledger's time never goes back after another boot; returns it."""
         values = {"boot": self._clock.boot(), "anchor": self._anchor, "now": self.now()}
         return float(connection.execute(SQL["set_clock"], values).get)
 
 
 @contextmanager
 def errors_as_sentences(path: Path, *, opening: bool = False) -> Iterator[None]:
-    """Turn SQLite's exceptions into the error tree's.
+    """Turn SQLite's exceptions into those of the error tree.
 
     Args:
         path: the ledger.
-        opening: nothing was done with it yet, so that what it says about damage and place may promise that nothing was sent.
+        opening: whether the ledger is only being opened, so that nothing was sent: damage and bad paths then exit with 2.
     """
     try:
         yield
@@ -209,7 +209,7 @@ def errors_as_sentences(path: Path, *, opening: bool = False) -> Iterator[None]:
 
 
 def in_words(error: apsw.Error, path: Path, *, opening: bool = False) -> LedgerError | DiskFullError | None:
-    """What an exception of SQLite means to people; None if it is a fault of the program."""
+    """An exception of SQLite as an error for people; None if it is a fault of the program."""
     match error:
         case apsw.BusyError() | apsw.LockedError():
             return LedgerError(
@@ -218,7 +218,7 @@ def in_words(error: apsw.Error, path: Path, *, opening: bool = False) -> LedgerE
             )
         case apsw.FullError():
             return DiskFullError(f"No space is left for the ledger {path}. Free some, then run the same command again.")
-        # A page that should be there and is not: the disk has done its part, the file is not whole.
+        # After a short read the fault is the file's, not the disk's: a page is missing.
         case apsw.IOError() if getattr(error, "extendedresult", None) != apsw.SQLITE_IOERR_SHORT_READ:
             return DiskFullError(
                 f"The ledger {path} can't be read or written ({error}). Check the disk and its quota, then run the same command again."
@@ -233,7 +233,7 @@ def in_words(error: apsw.Error, path: Path, *, opening: bool = False) -> LedgerE
 
 
 def refused(error: OSError, path: Path) -> LedgerError | DiskFullError:
-    """What the system said when a file of the ledger was to be made."""
+    """The system's refusal to make a file of the ledger, as an error for people."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         return DiskFullError(f"No space is left for the ledger {path}. Free some, then run the same command again.")
     if error.errno in {errno.EEXIST, errno.ENOTDIR}:

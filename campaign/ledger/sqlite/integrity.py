@@ -1,8 +1,8 @@
-"""What stands beside a ledger file and tells when the file is not what it was: emptied, gone back in time, or taken away.
+"""Detects a ledger file that was emptied, rolled back, or removed, by a mark beside the file.
 
-SQLite alone can't tell. Without its `-wal`, or out of an old copy, a ledger opens as if the last sends had never been made, and the same
-command would make them again. So after each commit its time is noted in a file of its own, `<ledger>.runners/mark`: a ledger that is behind
-its mark has lost something. The mark is written after the ledger and never synced, so whatever ends the machine, it is not ahead by itself.
+SQLite alone can't detect it. A ledger without its `-wal`, or from an old copy, opens as if the last sends had never been made, and the same
+command would make them again. So the time of each commit is recorded in a separate file, `<ledger>.runners/mark`: a ledger that is behind
+its mark has lost something. The mark is written after the ledger and never synced, so that no crash puts it ahead of the ledger.
 """
 
 import os
@@ -17,7 +17,7 @@ _TIME: Final = struct.Struct(">d")
 ROUNDING_SECONDS: Final = 1e-6
 HEADER_BYTES: Final = 100
 MOUNTS: Final = Path("/proc/self/mountinfo")
-"""Where there is none, nothing is mounted in that way."""
+"""On a system without this file, single files are not mounted."""
 
 WAY_BACK: Final = (
     "Your results file still is a list: `campaign run RESULTS --ledger ANOTHER-FILE` goes on from it, but it knows only "
@@ -26,12 +26,12 @@ WAY_BACK: Final = (
 
 
 def runners_folder(ledger: Path) -> Path:
-    """Where the lock files of the ledger's runners are, and its mark: the same whatever links lead to it."""
+    """The folder of the lock files of the ledger's runners, and of its mark; the same for every link to the ledger."""
     return _beside(ledger, ".runners")
 
 
 def _beside(ledger: Path, suffix: str) -> Path:
-    # SQLite, too, has its files where the file really is.
+    # SQLite, too, keeps its files beside the real file, not beside a link.
     return Path(os.path.realpath(ledger) + suffix)
 
 
@@ -40,7 +40,7 @@ def _mark(ledger: Path) -> Path:
 
 
 def marked(ledger: Path) -> float:
-    """The time of the last commit that was noted; 0 if none was. To be asked before the ledger itself, which goes on meanwhile."""
+    """The time of the last recorded commit; 0 if none. Read it before the ledger itself, which others may write meanwhile."""
     with suppress(OSError, struct.error):
         time: float = _TIME.unpack(_mark(ledger).read_bytes())[0]
         return time
@@ -48,18 +48,18 @@ def marked(ledger: Path) -> float:
 
 
 def forget_mark(ledger: Path) -> None:
-    """A ledger is made where there is none: what was noted of an earlier one says nothing of it."""
+    """Remove the mark of an earlier ledger at this path, before a new one is created."""
     with suppress(OSError):
         _mark(ledger).unlink(missing_ok=True)
 
 
 def check_not_emptied(ledger: Path) -> None:
-    """A file of no bytes is a ledger that is just being made, but not if it left something behind.
+    """Check that an empty file is a new ledger: one with a mark or a WAL beside it was emptied.
 
-    The file is never opened here: to close it again would let go of the locks that SQLite holds on it for this process.
+    The file is never opened here: closing it would release the locks that SQLite holds on it for this process.
 
     Raises:
-        LedgerDamagedError: it was a ledger, or is a scrap that SQLite would take for an empty file, and write over.
+        LedgerDamagedError: the ledger was emptied, or the file is so short that SQLite would take it for an empty one and overwrite it.
     """
     size = _size(ledger)
     if 0 < size < HEADER_BYTES:
@@ -67,7 +67,7 @@ def check_not_emptied(ledger: Path) -> None:
             f"{ledger} is not a ledger: it has {size} bytes. Choose another file with --ledger. {WAY_BACK}", code="not_a_ledger"
         )
     wal = _beside(ledger, "-wal")
-    # Asked again after the others are there: another process may be making it at this moment.
+    # The size is read again after the others were found: another process may be creating the ledger at this moment.
     if not size and (_mark(ledger).exists() or wal.exists()) and not _size(ledger):
         raise LedgerDamagedError(
             f"The ledger {ledger} is empty, and it was not: what was sent is known to it no longer. Put a copy of it back, if you "
@@ -77,10 +77,10 @@ def check_not_emptied(ledger: Path) -> None:
 
 
 def check_not_mounted_alone(ledger: Path, mounts: Path = MOUNTS) -> None:
-    """A file that is mounted into a container alone has its log beside it there, which goes with the container.
+    """Check that the file is not mounted into a container by itself: its log would be in the container, and be lost with it.
 
     Raises:
-        LedgerPlaceError: it is mounted without its folder.
+        LedgerPlaceError: the file is mounted without its folder.
     """
     here = os.path.realpath(ledger).replace("\\", "\\134").replace(" ", "\\040").replace("\t", "\\011").replace("\n", "\\012")
     with suppress(OSError):
@@ -100,10 +100,10 @@ def _size(ledger: Path) -> int:
 
 
 def check_whole_pages(ledger: Path, *, page_bytes: int) -> None:
-    """SQLite finds pages that are missing at the end, but takes the first part of a page for the whole.
+    """Check that the last page is complete: SQLite detects missing pages, but not a cut one.
 
     Raises:
-        LedgerDamagedError: the last page is not whole.
+        LedgerDamagedError: the last page is cut.
     """
     size = _size(ledger)
     if size % page_bytes:
@@ -113,17 +113,17 @@ def check_whole_pages(ledger: Path, *, page_bytes: int) -> None:
 
 
 def is_another(before: Path, ledger: Path) -> bool:
-    """Whether what is now at a ledger's earlier place is another file: then the ledger is a copy, and the mark there is not its own."""
+    """Whether another file is now at a ledger's earlier path: then the ledger is a copy, and the mark there is not its mark."""
     with suppress(OSError):
         return not before.samefile(ledger)
     return False
 
 
 def check_not_behind(ledger: Path, *, mark: float, latest: float) -> None:
-    """The ledger must know of the last commit that was noted.
+    """Check that the ledger has the last recorded commit.
 
     Raises:
-        LedgerDamagedError: it doesn't.
+        LedgerDamagedError: it does not.
     """
     if latest < mark - ROUNDING_SECONDS:
         raise LedgerDamagedError(
@@ -135,10 +135,10 @@ def check_not_behind(ledger: Path, *, mark: float, latest: float) -> None:
 
 
 def check_nothing_left_behind(ledger: Path, *, before: Path, mark: float, latest: float) -> None:
-    """The same of a ledger that was renamed, or has two names: its mark is where it was, and so may be its log.
+    """The same for a ledger that was renamed, or has two names: its mark is at the other path, and so may be its log.
 
     Raises:
-        LedgerDamagedError: it came without the log.
+        LedgerDamagedError: the ledger was moved without its log.
     """
     if latest < mark - ROUNDING_SECONDS:
         raise LedgerDamagedError(
@@ -151,7 +151,7 @@ def check_nothing_left_behind(ledger: Path, *, before: Path, mark: float, latest
 
 
 class RollbackGuard:
-    """Watches one open ledger: notes its commits, and that its files are still those that were opened."""
+    """Watches one open ledger: records its commits, and checks that its files are still those that were opened."""
 
     def __init__(self, ledger: Path) -> None:
         self._ledger = ledger
@@ -160,10 +160,10 @@ class RollbackGuard:
         self._mark: BinaryIO | None = None
 
     def check_in_place(self) -> None:
-        """To be called inside a transaction, when SQLite has its files open.
+        """Check the files. Call it inside a transaction, when SQLite has them open.
 
         Raises:
-            LedgerError: one was removed, or another put in its place: what is written now, nobody would find again.
+            LedgerError: a file was removed or replaced, so that nobody would find what is written now.
         """
         for path in (self._ledger, self._wal):
             try:
@@ -181,7 +181,7 @@ class RollbackGuard:
                 )
 
     def note(self, latest: float) -> None:
-        """A commit is durable. What can't be noted is not: the ledger itself is whole."""
+        """Record a durable commit. An error is ignored, as the ledger itself is complete."""
         with suppress(OSError):
             if self._mark is None:
                 runners_folder(self._ledger).mkdir(mode=0o700, exist_ok=True)

@@ -197,7 +197,7 @@ class SqliteLedger(Staging, Batches, Verification):
             as_they_are = {"rows": as_json(again), "statuses": as_json(sorted(statuses))}
             count = len(changed) + len(rows(db, "retry_rows", campaign=campaign, now=now, **as_they_are))
             if changed:
-                # A row of a zone that the campaign doesn't name would never be claimed.
+                # A row in a zone that the campaign does not list would never be claimed.
                 db.execute(SQL["add_zones"], {"campaign": campaign, "zones": as_json(sorted({row.zone for row in corrected}))})
                 count -= len(rows(db, "mark_corrected_duplicates", campaign=campaign, rows=as_json(changed)))
             return count
@@ -224,7 +224,7 @@ class SqliteLedger(Staging, Batches, Verification):
         return await self._writer.do(lambda db: len(rows(db, statement, campaign=campaign, limit=FORGOTTEN_AT_ONCE)))
 
     def _empty_wal(self) -> None:
-        """The file holds nothing of what was removed (secure_delete); its log does until it is emptied, or the last process closes it."""
+        """Empty the log, which still holds the removed rows. The file itself does not (secure_delete)."""
         connection = connect(self._path)
         try:
             with errors_as_sentences(self._path):
@@ -233,10 +233,10 @@ class SqliteLedger(Staging, Batches, Verification):
             connection.close()
 
     def _check_ended(self, db: apsw.Connection, campaign: int) -> None:
-        """That nothing of the campaign is left to do, and that it was at rest for a day.
+        """Check that the campaign has ended, and did not change for a day.
 
         Raises:
-            UsageError: otherwise.
+            UsageError: it has not ended, has rows in doubt, or changed since.
         """
         control, pending_at, sending, doubt_at = rows(db, "outlook", campaign=campaign)[0]
         exported = rows(db, "not_here", campaign=campaign)[0][1] is not None
@@ -255,7 +255,7 @@ def _pace(db: apsw.Connection, key: str) -> Pace:
 
 
 def _pace_values(key: str, pace: Pace) -> dict[str, Any]:
-    # Not by `asdict`, which copies each number deeply: slots are leased several times a second.
+    # `asdict` is too slow, as it makes deep copies, and slots are leased several times a second.
     return {"key": key} | {column: getattr(pace, column) for column in _COLUMNS}
 
 
@@ -272,10 +272,10 @@ def _corrected(campaign: int, row: CorrectedRow) -> dict[str, Any]:
 
 
 def _check_here(db: apsw.Connection, campaign: int) -> None:
-    """That the campaign is still this ledger's to be sent.
+    """Check that this ledger may send the campaign.
 
     Raises:
-        UsageError: it was forgotten, or exported by an earlier version.
+        UsageError: it was purged, or exported by an earlier version.
     """
     forgotten_at, exported_at, file = rows(db, "not_here", campaign=campaign)[0]
     if refusal := ledger_errors.not_here(forgotten_at=forgotten_at, exported_at=exported_at, file=file):

@@ -1,4 +1,4 @@
-"""`ledger.port.LedgerReader` on SQLite: a connection of its own that can't write."""
+"""`ledger.port.LedgerReader` on SQLite: a separate connection that can't write."""
 
 import heapq
 import json
@@ -24,7 +24,7 @@ from campaign.ledger.values import as_json, attempt_record, batches, filters, lo
 
 
 class SqliteReader:
-    """A ledger file, open for looking. Safe to use from several threads."""
+    """A ledger file, open for reading. Safe to use from several threads."""
 
     _path: Path
     _clock: SqliteClock
@@ -63,7 +63,7 @@ class SqliteReader:
 
     def rows(self, campaign: int, statuses: frozenset[Status] | None = None) -> Iterator[ResultRow]:
         wanted = {status.value for status in statuses} if statuses is not None else None
-        # Streamed on a connection of its own, so that a long export and a quick count don't get into each other's transaction.
+        # Streamed on a separate connection, so that a long export and a quick count don't share a transaction.
         found = self._streamed("rows", campaign)
         return (result(values) for values in found if wanted is None or values[4] in wanted)
 
@@ -132,7 +132,7 @@ class SqliteReader:
         return [self._runner(values) for values in self._all("runners", campaign=campaign)]
 
     def close(self) -> None:
-        # Whoever was cancelled while a thread asked for him has left that thread at it.
+        # A caller that was cancelled may have left a thread that still reads.
         with self._one_at_a_time:
             self._connection.close()
 
@@ -186,7 +186,7 @@ class SqliteReader:
     def sends_over_time(self, campaign: int, *, since: float, until: float, buckets: int) -> list[Sends]:
         width = (until - since) / buckets
         span = {"since": since, "until": until, "width": width}
-        # A connection of its own: a look through all attempts takes a while, in which others want to count.
+        # A separate connection: a scan of all attempts takes a while, and others want to count meanwhile.
         found = self._streamed("sends_over_time", campaign, **span)
         return sends(found, since=since, width=width, buckets=buckets)
 

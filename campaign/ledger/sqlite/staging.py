@@ -1,4 +1,4 @@
-"""The staging half of `ledger.port.Ledger` on SQLite."""
+"""`ledger.port.Staging` on SQLite."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,9 +17,9 @@ from campaign.ledger.values import MAY_HAVE_ARRIVED, attempt_elsewhere, record, 
 
 DISCARDED_AT_ONCE: Final = 20_000
 STAGED_AT_ONCE: Final = 200
-"""Rows in one statement: more make it no quicker."""
+"""Rows in one statement: more make it no faster."""
 CACHE_KIB: Final = 4_000
-"""While rows are stored and sorted, so that a long list takes no more memory than a short one."""
+"""The cache while rows are stored and sorted, so that a long list takes no more memory than a short one."""
 
 
 class Staging(Store):
@@ -96,7 +96,7 @@ class Staging(Store):
 
 @contextmanager
 def _little_cache(db: apsw.Connection) -> Iterator[None]:
-    """Rows are put behind each other, and sorted in pieces: what more memory than this would hold is of no more use."""
+    """Use a small cache: rows are appended, and sorted in pieces, so more memory would not help."""
     before = db.pragma("cache_size")
     db.pragma("cache_size", -CACHE_KIB)
     try:
@@ -106,7 +106,7 @@ def _little_cache(db: apsw.Connection) -> Iterator[None]:
 
 
 def _insert(db: apsw.Connection, one: str, values: Sequence[Any]) -> None:
-    """Run an INSERT of one row for the values of many, which stand one after the other."""
+    """Run an INSERT of one row for many rows. `values` has the values of all rows, one after the other."""
     places = one[one.rindex("(") :]
     width = places.count("?")
     together = one + f", {places}" * (STAGED_AT_ONCE - 1)

@@ -1,4 +1,4 @@
-"""The reading-back part of `ledger.port.Ledger` on SQLite."""
+"""`ledger.port.Verification` on SQLite."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The one thread that writes: it takes what is asked meanwhile into one transaction, so that a sync to disk serves many."""
+"""The one thread that writes. It puts all waiting requests into one transaction, so that one sync to disk serves many."""
 
 import asyncio
 import queue
@@ -24,7 +24,7 @@ MOST_PATIENCE: Final = 3000
 
 
 class Writer:
-    """Runs functions on one connection, in order, each whole or not at all, and answers once they are on disk."""
+    """Runs functions on one connection, in order, each completely or not at all, and answers once they are on disk."""
 
     def __init__(self, connection: apsw.Connection, path: Path, clock: SqliteClock) -> None:
         self._connection = connection
@@ -37,7 +37,7 @@ class Writer:
         self._thread.start()
 
     async def do(self, work: Callable[[apsw.Connection], T]) -> T:
-        """What `work` returns, once its changes are durable.
+        """The result of `work`, once its changes are durable.
 
         Raises:
             LedgerError: nothing of it was written.
@@ -66,7 +66,7 @@ class Writer:
         while (item := self._waiting.get()) is not None:
             batch = [item]
             last = False
-            # Nobody else takes from it, so what is there stays there.
+            # Nobody else takes items from the queue, so `get_nowait` does not fail.
             while len(batch) < MOST_TOGETHER and not self._waiting.empty():
                 more = self._waiting.get_nowait()
                 if more is None:
@@ -85,17 +85,17 @@ class Writer:
                 self._witness.check_in_place()
                 before = self._connection.total_changes()
                 if len(batch) == 1:
-                    # What is alone fails with its transaction.
+                    # A single request fails with its transaction, and needs no savepoint.
                     (work, future), *_ = batch
                     answers.append((future, work(self._connection), None))
                 else:
                     answers.extend((future, *self._one(work)) for work, future in batch)
-                # What only looked needs no sync to disk, and leaves nothing to note.
+                # A transaction that only read needs no sync to disk, and no mark.
                 latest = self._clock.stamp(self._connection) if self._connection.total_changes() > before else None
                 self._connection.execute("COMMIT")
                 if latest is not None:
                     self._witness.note(latest)
-        except BaseException as error:  # noqa: BLE001 - a thread has nobody above it: whoever waits gets the error
+        except BaseException as error:  # noqa: BLE001 - a thread has no caller: those who wait get the error
             with suppress(apsw.Error):
                 self._connection.execute("ROLLBACK")
             answers = [(future, None, error) for _, future in batch]
@@ -106,7 +106,7 @@ class Writer:
         try:
             result = work(self._connection)
         except (apsw.FullError, apsw.IOError, apsw.CorruptError, apsw.NotADBError):
-            # SQLite may have rolled the whole transaction back by itself, so nothing of the batch can be kept.
+            # SQLite may have rolled back the whole transaction, so nothing of the batch can be kept.
             raise
         except BaseException as error:  # noqa: BLE001 - (same)
             self._connection.execute("ROLLBACK TO one; RELEASE one")
@@ -125,6 +125,6 @@ def _answer(answers: list[tuple[asyncio.Future[Any], Any, BaseException | None]]
             else:
                 future.set_result(result)
 
-    # The loop is gone only if the process is ending; what was committed stays.
+    # The loop is closed only if the process is ending. Commits stay.
     with suppress(RuntimeError):
         answers[0][0].get_loop().call_soon_threadsafe(hand_over)
