@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from campaign.app.batches import check_batch_settings, check_texts
 from campaign.app.campaign_settings import Exclusions
 from campaign.app.ledger_checks import earlier_results
 from campaign.app.list_source import CheckedList, ListSource, find_list, opened, with_some_name
@@ -27,7 +28,7 @@ from campaign.loader.messages import length_as_shown
 from campaign.loader.table import Table
 from campaign.reporter.results import write_results
 from campaign.sender.port import Observer
-from campaign.settings import Settings
+from campaign.settings import Settings, Via
 
 SAMPLES: Final = 5
 PROGRESS_ROWS: Final = 500
@@ -136,6 +137,7 @@ async def check(
         CampaignError: the list, the template or an option can't be used; or with `reach`, as `app.reach.count_reach`.
     """
     stop = stop or Stop(gently=asyncio.Event(), now=asyncio.Event())
+    check_batch_settings(settings)
     if reach is not None:
         check_access(settings)
     source = find_list(source, settings)
@@ -152,6 +154,8 @@ async def check(
             exclusions = Exclusions(settings.exclude, given.spec.id_column)
             staged = await stage(ledger, reader, _watched(given, progress), stop=stop.gently, exclusions=exclusions)
             campaign = staged.record.id
+            if settings.via is Via.BATCH:
+                check_texts(staged.record, reader)
             if settings.exclude:
                 await ledger.apply_exclusions(campaign)
             if problem_rows is not None:

@@ -81,7 +81,9 @@ def pause(name: OneName, *, settings: "Settings") -> None:
 
 @with_options("ledger", "log_level", "log_file", *NETWORK, yes="Cancel without confirmation.")
 def cancel(name: OneName, *, settings: "Settings") -> None:
-    from campaign.insights import command_line
+    from campaign.app.open_ledger import find, reading
+    from campaign.cli import logs
+    from campaign.insights import command_line, view
     from campaign.ledger.port import DesiredState
     from campaign.reporter.lines import rows
 
@@ -94,6 +96,9 @@ def cancel(name: OneName, *, settings: "Settings") -> None:
         typer.echo(f"{rows(undone.rows)} were in batches at PassEntry. These are cancelled: nothing of them was sent.")
     if undone.left:
         typer.echo(f"{rows(undone.left)} are in batches at PassEntry. The process that sends is cancelling what it has not released.")
+    if settings.log_file is not None:
+        with reading(settings) as reader:
+            logs.run_ended(view(reader, find(reader, name)))
     export = command_line("report", name, "--output", "FILE", ledger=settings.ledger_to_name)
     typer.echo(f"Campaign {sanitize_for_terminal(name)} is cancelled for good. To write its results to a file:\n    {export}")
 

@@ -11,6 +11,7 @@ import pytest
 from campaign.simulator.config import ENTITY, SimulatorConfig
 from tests.acceptance.desk import Desk
 from tests.acceptance.simulated import simulated
+from tests.acceptance.test_jobs import write_job
 
 BY_BATCH = ("--via", "batch", "--entity", ENTITY)
 MESSAGE = ("--message", "Hi {{ first_name }}", "--yes")
@@ -93,3 +94,16 @@ def test_after_a_kill_nothing_is_sent_twice_and_what_was_not_released_can_be_und
         assert {len(texts) for texts in there.sent().values()} == {1}
         assert len(there.sent()) == 600
         assert {batch.status for batch in vendor.batches()} <= {"cancelled", "successful"}
+
+
+def test_a_job_sends_by_batches_and_is_refused_without_its_entity_by_a_check(desk: Desk) -> None:
+    desk.make_list(3)
+    job = 'list = "list.csv"\nmessage = "Hi {{ first_name }}"\nvia = "batch"\n'
+    write_job(desk, f'{job}entity = "{ENTITY}"\n')
+    assert desk.run("jobs", "check", ".").returncode == 0
+    done = desk.json("run", "job.toml", "--yes")
+    assert done["by_status"]["delivered"] == 3
+    assert [batch.total_recipients for batch in desk.simulator.batches()] == [3]
+    for wrong in (job, f'{job}entity = "{ENTITY}"\n'.replace("Hi", "Hi %{{ '{' }}")):
+        write_job(desk, wrong)
+        assert desk.run("jobs", "check", ".", code=2).returncode == 2

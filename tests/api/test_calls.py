@@ -5,7 +5,10 @@ import logging
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ import structlog
 
 import campaign
 from campaign.simulator.client import SimulatorClient
+from campaign.simulator.config import ENTITY
 from tests.api.lists import MESSAGE, Stream, greetings, people, sent
 
 FAST: dict[str, Any] = {"message": MESSAGE, "rate": 200, "yes": True}
@@ -387,3 +391,27 @@ def test_who_can_be_reached_is_counted_and_alone_sent_to(simulator: SimulatorCli
     done = campaign.run(rows, name="promo", message="Hi there", only_reachable=True, yes=True)
     assert done.json["skipped_by_reason"] == {"not_in_wallet": 1}
     assert {sent.id for sent in simulator.audit()} == {"pass-2", "pass-3"}
+
+
+def test_batches_are_an_argument_and_what_a_run_left_in_them_is_cancelled_with_its_token(
+    simulator: SimulatorClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = campaign.run(people(4), name="sent", via="batch", entity=ENTITY, limit=2, **FAST)
+    assert (done.counts["delivered"], [batch.total_recipients for batch in simulator.batches()]) == (2, [2])
+    assert done.json["batches"] is None
+    people(4).to_csv("list.csv", index=False)
+    simulator.set_faults(validation_seconds=60.0)
+    words = ("run", "list.csv", "--name", "promo", "--message", MESSAGE, "--via", "batch", "--entity", ENTITY, "--yes")
+    with subprocess.Popen([sys.executable, "-m", "campaign", *words], stderr=subprocess.DEVNULL) as process:
+        while len(simulator.batches()) < 2:
+            time.sleep(0.05)
+        process.kill()
+    monkeypatch.delenv("PASSENTRY_API_KEY")
+    with pytest.raises(campaign.UsageError) as error:
+        campaign.Campaign("promo").cancel(yes=True)
+    assert error.value.code == "batches_left"
+    left = campaign.Campaign("promo").status().json["batches"]
+    assert (left["rows"], left["unreleased_rows"]) == (4, 4)
+    campaign.Campaign("promo", token="of-the-caller").cancel(yes=True)
+    assert [batch.status for batch in simulator.batches()] == ["successful", "cancelled"]
+    assert campaign.Campaign("promo").status().counts["skipped"] == 4

@@ -10,7 +10,7 @@ from campaign.console.audit_log import entries, set_owner
 from campaign.console.console import Rules
 from campaign.console.subprocesses import started_commands
 from campaign.domain.model import CampaignState, Status
-from campaign.simulator.config import SimulatorConfig
+from campaign.simulator.config import ENTITY, SimulatorConfig
 from campaign.simulator.faults import Fault
 from tests.console.campaigns_given import scene
 from tests.console.waiting import until
@@ -68,6 +68,26 @@ async def test_cancelling_says_first_what_is_skipped(tmp_path: Path) -> None:
         assert at.state("promo").counts.by_status[Status.SKIPPED] == 20
         assert (await at.post(at.page_of("promo", "resume"))).status == 422
         assert len(at.simulator.audit()) == 10
+
+
+async def test_batches_that_a_killed_run_left_are_shown_and_cancelled_at_passentry(tmp_path: Path) -> None:
+    async with scene(tmp_path, SimulatorConfig(limit_per_second=0, validation_seconds=60.0)) as at:
+        process = await at.run("promo", 30, code=None, more=("--via=batch", f"--entity={ENTITY}"))
+        await until(lambda: bool(at.simulator.batches()), seconds=40)
+        process.kill()
+        await process.wait()
+        page = at.page_of("promo", "cancel")
+        assert "30 rows are in 1 batch at PassEntry" in (await at.get("/campaigns/promo")).words
+        assert (await at.get(page)).says("campaigns.cancel.batches")
+        assert (await at.post(page)).path == "/campaigns/promo"
+        await until(lambda: at.state("promo").counts.by_status[Status.SKIPPED] == 30, seconds=40)
+        assert [batch.status for batch in at.simulator.batches()] == ["cancelled"]
+        (begun,) = await started_commands(at.given.console, "promo")
+        await until(lambda: not begun.running())
+        shown = await at.get("/campaigns/promo")
+        assert not shown.says("campaigns.launch.failed")
+        assert "30 rows were in batches at PassEntry" in shown.words
+        assert (await at.get(page)).status == 422
 
 
 async def test_unknown_rows_are_read_back(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from campaign.console.drafts.draft import Draft, Stage, Upload
 from campaign.console.drafts.store import KEPT_SECONDS, DraftStore
 from campaign.domain.model import Invalid, Skip
 from campaign.reporter.reasons import reason_in_words
+from campaign.simulator.config import ENTITY
 from campaign.simulator.passes import PassChange
 from tests.console.answers import TEXTS
 from tests.console.drafts_given import LIST, MESSAGE, desk
@@ -197,6 +198,28 @@ async def test_controls_reach_the_command(tmp_path: Path) -> None:
         assert answer.path == "/campaigns/-- odd; name --yes"
         sent = await at.finished(5)
         assert set(sent) == {f"pass-{row:04}" for row in (4, 6, 7, 8, 9)}
+
+
+async def test_batches_are_chosen_with_an_entity_and_send_the_campaign(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        draft = await at.begun()
+        for fields, wrong in (({}, "entity"), ({"entity": ENTITY, "baseline": "true"}, "baseline")):
+            answer = await at.post(f"{draft}/controls", name="promo", via="batch", **fields)
+            assert (answer.status, f'id="{wrong}-wrong"' in answer.page) == (422, True), answer.words
+        answer = await at.post(f"{draft}/controls", name="promo", via="batch", entity=ENTITY)
+        assert answer.path == f"{draft}/test", answer.words
+        assert "PassEntry's batches" in (await at.get(f"{draft}/send")).words
+        assert (await at.post(f"{draft}/send")).path == "/campaigns/promo"
+        assert len(await at.finished(20)) == 20
+        assert [batch.total_recipients for batch in at.simulator.batches()] == [20]
+
+
+async def test_a_message_that_batches_can_t_say_is_refused_where_they_are_chosen(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        draft = await at.begun(message="50 %{off}")
+        answer = await at.post(f"{draft}/controls", name="promo", via="batch", entity=ENTITY)
+        assert (answer.status, 'id="via-wrong"' in answer.page) == (422, True)
+        assert (await at.post(f"{draft}/controls", name="promo", entity=ENTITY)).path == f"{draft}/test"
 
 
 async def test_an_exclude_list_that_can_t_be_read_is_refused_whole(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ _VERBS: Final = {
     "retry": "campaigns.verb.retry",
     "verify": "campaigns.verb.verify",
     "test": "campaigns.verb.test",
+    "cancel": "campaigns.verb.cancel",
 }
 _SPEAKER: Final = "campaign: "
 _SUMMARY: Final = "Campaign "

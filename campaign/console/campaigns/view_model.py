@@ -11,7 +11,7 @@ from campaign.domain.query import list_title
 from campaign.domain.sanitize import sanitize_for_terminal
 from campaign.insights import CampaignView
 from campaign.reporter.reasons import reason_in_words
-from campaign.reporter.status_text import state_in_words
+from campaign.reporter.status_text import batches_in_words, state_in_words
 
 AT_WORK: Final = frozenset({CampaignState.SENDING, CampaignState.WAITING})
 _STATES: Final = {
@@ -108,6 +108,11 @@ class ShownCampaign:
         return state_in_words(self.view)
 
     @property
+    def batches(self) -> str:
+        """What there is to know of its rows in batches, as sentences; empty if there are none."""
+        return batches_in_words(self.view)
+
+    @property
     def gone(self) -> bool:
         """Nothing of it can be sent, or exported, from here."""
         return bool(self.view.record.forgotten_at or self.view.record.exported_at)
@@ -193,7 +198,8 @@ class ShownCampaign:
     @property
     def may_cancel(self) -> bool:
         over = {CampaignState.FINISHED, CampaignState.CANCELLED}
-        return self.view.state not in over and not self.view.half_staged and not self.gone
+        left = self.view.state is CampaignState.CANCELLED and self.view.in_batches.batches and not self.view.is_worked_on
+        return (bool(left) or self.view.state not in over) and not self.view.half_staged and not self.gone
 
     @property
     def may_verify(self) -> bool:

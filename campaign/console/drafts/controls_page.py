@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
+from campaign.app.batches import check_batch_settings
 from campaign.app.campaign_settings import home_zone, utc_now
 from campaign.console import audit_log
 from campaign.console.access import Role, allow, person_of
@@ -17,17 +18,21 @@ from campaign.console.auth.authorization import check_still_allowed
 from campaign.console.console import console_of
 from campaign.console.drafts import wizard
 from campaign.console.drafts.context import context_of, draft_of
-from campaign.console.drafts.draft import FLAGS, Draft, Upload, problem_with_name
+from campaign.console.drafts.draft import FLAGS, Draft, Upload, given_of, problem_with_name
 from campaign.console.drafts.list_page import problem_of, size_in_words
 from campaign.console.drafts.uploads import Received, TooLargeError, check_early, files_of, receive
 from campaign.console.drafts.wizard import Step
 from campaign.console.pages import ErrorText
 from campaign.console.upload_limits import UPLOAD_LIMITS
+from campaign.domain.batches import PLACEHOLDER
 from campaign.domain.errors import CampaignError, InputError, UsageError
 from campaign.domain.schedule import known_zones, parse_moment, zone
-from campaign.settings import Settings, problems_of
+from campaign.settings import Settings, Via, problems_of
 
-TEXTS: Final = ("rate", "time_zone", "start_at", "not_after", "daily_cap", "canary", "sample", "limit", "halt", "on_unknown", "lock_screen")
+TEXTS: Final = (
+    *("rate", "time_zone", "start_at", "not_after", "daily_cap", "canary", "sample", "limit", "halt", "on_unknown", "lock_screen"),
+    *("via", "entity"),
+)
 WINDOW: Final = ("opens", "closes")
 _MOST: Final = 200
 
@@ -50,6 +55,7 @@ def controls_of(form: Mapping[str, str]) -> dict[str, str]:
 def problems_with(controls: Mapping[str, str], settings: Settings, *, now: datetime) -> dict[str, str]:
     """What can't be about these settings: sentences, by field of the form."""
     problems = {("opens" if name == "window" else name): _sentence(str(problem)) for name, problem in problems_of(controls).items()}
+    problems = problems or _problem_with_batches(settings.model_copy(update=given_of(controls)))
     home = _home(controls, settings, problems)
     moments = {
         name: moment
@@ -62,6 +68,21 @@ def problems_with(controls: Mapping[str, str], settings: Settings, *, now: datet
     elif end is not None and "start_at" in moments and moments["start_at"] >= end:
         problems["not_after"] = "That is before the start: nothing would be sent. Write a later time."
     return problems
+
+
+_NO_BATCHES: Final = {
+    "--entity": "Batches need the ID of your entity. PassEntry's dashboard shows it.",
+    "--baseline": "A pass can't be read before each message of a batch. Leave this out, or send one by one.",
+}
+
+
+def _problem_with_batches(settings: Settings) -> dict[str, str]:
+    try:
+        check_batch_settings(settings)
+    except UsageError as error:
+        field = error.option.removeprefix("--") if error.option in _NO_BATCHES else "via"
+        return {field: _NO_BATCHES.get(error.option, str(error))}
+    return {}
 
 
 def _home(controls: Mapping[str, str], settings: Settings, problems: dict[str, str]) -> ZoneInfo:
@@ -155,6 +176,8 @@ async def _saved(request: web.Request, draft: Draft, form: Mapping[str, str]) ->
     """Save what the form says, unless something of it can't be: sentences, by field."""
     controls, name = controls_of(form), form.get("name", "").strip()
     problems = problems_with(controls, console_of(request).settings, now=utc_now())
+    if PLACEHOLDER in draft.message and not problems and controls.get("via", console_of(request).settings.via) == Via.BATCH:
+        problems["via"] = console_of(request).pages.text("drafts.controls.no_placeholder", placeholder=PLACEHOLDER)
     if sentence := problem_with_name(name) or await asyncio.to_thread(_name_taken, request, draft, name):
         problems["name"] = sentence
     if not problems:

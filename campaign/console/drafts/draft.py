@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import orjson
 from pydantic import TypeAdapter
@@ -12,10 +12,17 @@ from pydantic import TypeAdapter
 from campaign.console.access import Person, Role
 from campaign.domain.errors import UsageError
 from campaign.domain.model import Status
+from campaign.settings import GivenSettings
 
 NAME_CHARACTERS: Final = 100
 FLAGS: Final = ("only_reachable", "baseline")
 """Controls that are on or left out."""
+
+
+def given_of(controls: Mapping[str, str]) -> dict[str, Any]:
+    """What controls mean, by setting; raises UsageError where one can't be."""
+    given = GivenSettings.read(**controls)
+    return {name: getattr(given, name) for name in controls}
 
 
 class Stage(StrEnum):

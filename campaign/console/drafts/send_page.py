@@ -14,7 +14,7 @@ from campaign.console.access import Person, Role, allow, person_of
 from campaign.console.console import Console, console_of
 from campaign.console.drafts import wizard
 from campaign.console.drafts.context import DRAFTS, DraftContext, RunningTask, context_of, draft_of
-from campaign.console.drafts.draft import Draft, Stage, approving, asking, check_second, needs_approval, returning, taking_back
+from campaign.console.drafts.draft import Draft, Stage, approving, asking, check_second, given_of, needs_approval, returning, taking_back
 from campaign.console.drafts.inspection import PROBLEMS, ListCheck, kept_check
 from campaign.console.drafts.wizard import Step, missing
 from campaign.console.pages import ErrorText, campaign_page
@@ -22,7 +22,7 @@ from campaign.domain.durations import words
 from campaign.domain.errors import UsageError
 from campaign.domain.message_lint import LintKind
 from campaign.domain.schedule import Schedule
-from campaign.settings import GivenSettings, Via
+from campaign.settings import Via
 
 SOON_SECONDS = 1.5
 
@@ -270,7 +270,7 @@ async def _values(request: web.Request, draft: Draft) -> dict[str, Any]:
 
 
 def _intent(console: Console, draft: Draft, found: ListCheck, *, own_zones: bool) -> Intent:
-    settings = console.settings.model_copy(update=_given(draft))
+    settings = console.settings.model_copy(update=given_of(draft.controls))
     return Intent(
         list_name=draft.list.name if draft.list is not None else "",
         messages=min(found.sendable, settings.limit or found.sendable, settings.sample or found.sendable),
@@ -281,8 +281,3 @@ def _intent(console: Console, draft: Draft, found: ListCheck, *, own_zones: bool
         left_out=found.problem_rows,
         by_batches=settings.via is Via.BATCH,
     )
-
-
-def _given(draft: Draft) -> dict[str, Any]:
-    given = GivenSettings.read(**draft.controls)
-    return {name: getattr(given, name) for name in draft.controls}
