@@ -1,8 +1,8 @@
-"""A use case in its own thread with its own event loop, the wait for it, and what a program sees of it meanwhile.
+"""Runs a use case in its own thread with its own event loop, waits for it, and reports its progress.
 
-It works inside a running loop, as in a notebook, and never blocks a loop that awaits it. Whatever ends the wait early, such as Ctrl-C,
-first lets the requests under way settle, and then reaches the caller. Nobody is asked; what there is to say goes to Python's own log, and
-progress to a function.
+It works inside a running loop, as in a notebook, and never blocks a loop that awaits it. If something ends the wait early, such as Ctrl-C,
+the requests under way settle first, and then it reaches the caller. There are no questions. Notes go to Python's `logging`, and progress
+to a function.
 """
 
 import asyncio
@@ -30,14 +30,14 @@ T = TypeVar("T")
 
 LOOK_SECONDS: Final = 0.5
 AT_ONCE_SECONDS: Final = 1.0
-"""What a second Ctrl-C leaves for recording that the sends under way are in doubt; the ledger would find it out without that, too."""
+"""After a second Ctrl-C, the time to record that the sends under way are in doubt. Without it, the ledger would find out later."""
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C, after what was under way has settled; the same call goes on.
+    """Raised after Ctrl-C, once the sends under way have settled. The same call goes on.
 
     Attributes:
-        result: how the campaign was left, a `Result`; None where nothing was sent.
+        result: the state of the campaign, a `Result`; None if nothing was sent.
     """
 
     def __init__(self, result: Any = None) -> None:
@@ -49,7 +49,7 @@ class Background(Generic[T]):
     """One call.
 
     Args:
-        body: what to do, in the thread; it runs coroutines with `run`.
+        body: called in the thread; it runs coroutines with `run`.
         look: called every half second, and at the end, in the thread that waits.
     """
 
@@ -64,7 +64,7 @@ class Background(Generic[T]):
         self._stop: Stop | None = None
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        """Run a coroutine on a loop in this thread; to be called by the body."""
+        """Run a coroutine on a loop in this thread. Only the body calls it."""
         with asyncio.Runner(loop_factory=_new_loop) as runner:
             return runner.run(self._watched(work))
 
@@ -74,7 +74,7 @@ class Background(Generic[T]):
         return self._stop
 
     def wait(self) -> T:
-        """Start, and return what the body returns.
+        """Start, and return the result of the body.
 
         Raises:
             Interrupted: Ctrl-C.
@@ -93,7 +93,7 @@ class Background(Generic[T]):
         return self._done.result()
 
     async def awaited(self) -> T:
-        """The same for a caller in an event loop. Cancelled, it first lets the requests under way settle."""
+        """The same for a caller in an event loop. If it is cancelled, the requests under way settle first."""
         self._start()
         done = asyncio.wrap_future(self._done)
         try:
@@ -109,7 +109,7 @@ class Background(Generic[T]):
                 await asyncio.wait([done], timeout=AT_ONCE_SECONDS)
             raise
         finally:
-            # What it says no longer matters once the waiting is broken off.
+            # After an interrupted wait its error no longer matters, but must be fetched, or asyncio reports it.
             if done.done() and not done.cancelled():
                 done.exception()
         return done.result()
@@ -137,7 +137,7 @@ class Background(Generic[T]):
                 self._loop = None
 
     def _settle(self) -> None:
-        """Wait until what is under way has settled; at once if that is broken off, too."""
+        """Wait until the sends under way have settled; a second interruption ends them at once."""
         self._ask_to_stop()
         try:
             while not wait([self._done], LOOK_SECONDS).done:
@@ -172,9 +172,9 @@ class Background(Generic[T]):
 
 @contextmanager
 def _ctrl_c_raises() -> Iterator[None]:
-    """The SIGINT handler of a loop in this thread can't run while the thread waits here: let Python's own raise instead."""
+    """Install Python's SIGINT handler: that of a loop in this thread can't run while the thread waits here."""
     before = signal.getsignal(signal.SIGINT)
-    in_a_loop = asyncio._get_running_loop() is not None  # noqa: SLF001 - the one that raises nothing
+    in_a_loop = asyncio._get_running_loop() is not None  # noqa: SLF001 - the public function raises without a loop
     if not in_a_loop or threading.current_thread() is not threading.main_thread() or not callable(before):
         yield
         return
@@ -198,15 +198,15 @@ _LOG: Final = logging.getLogger("campaign")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """Where a run is; as text one line.
+    """The progress of a run; as text, one line.
 
     Attributes:
-        campaign: its name.
-        rows: of the list.
-        done: rows that are settled.
+        campaign: the campaign's name.
+        rows: the number of rows in the list.
+        done: the number of settled rows.
         counts: rows by status.
-        rate_per_second: attempts that ended a second, over the last ten seconds.
-        eta_seconds: how long the rest takes at this rate; None if nothing moves.
+        rate_per_second: attempts that ended per second, over the last ten seconds.
+        eta_seconds: how long the rest takes at this rate; None if there is no progress.
     """
 
     campaign: str
@@ -222,7 +222,7 @@ class Progress:
 
 
 class ProgressWatch:
-    """`app.session.Front.watch`: keeps what is news, for another thread to take."""
+    """`app.session.Front.watch`: keeps the newest progress, for another thread to take."""
 
     def __init__(self) -> None:
         self._latest: Progress | None = None
@@ -244,7 +244,7 @@ class ProgressWatch:
         self._note()
 
     def news(self) -> Progress | None:
-        """Where the run is, unless that was said already."""
+        """The newest progress; None if it was taken already."""
         news, self._latest = self._latest, None
         return news
 
@@ -286,7 +286,7 @@ def user_interface(background: Background[Any], watch: ProgressWatch, *, sender:
 
 
 def tell(event: str, sentence: str, /, *, level: str = "warning", **details: object) -> None:
-    """`app.session.Tell`, to the logger “campaign”, which the caller sets up or not."""
+    """`app.session.Tell`: writes to the logger “campaign”, which the caller may configure."""
     _LOG.log(logging.getLevelNamesMapping()[level.upper()], "%s", sentence, extra={"event": event, "details": details})
 
 
@@ -295,5 +295,5 @@ def _confirm(question: Question) -> Never:
 
 
 def needs_yes(what: str, **values: object) -> UsageError:
-    """What the command would ask a person."""
+    """The error in place of a question that the command would ask."""
     return UsageError(f"{what} Say yes=True to do it.", code="needs_yes", option="--yes", **values)

@@ -1,7 +1,7 @@
-"""`check`, `run`, `resume`, `retry`, `verify`, `status`, `results`, each also to be awaited, and `Campaign`.
+"""`check`, `run`, `resume`, `retry`, `verify`, `status`, `results`, each also as a coroutine, and `Campaign`.
 
-A list is a path, a URL, a query, a pandas DataFrame, or any object with `__arrow_c_stream__` (polars, DuckDB, pyarrow). Text stays as
-it is, integers are exact, dates ISO 8601, what is missing is empty; docs/developers/python.md has the whole table.
+A list is a path, a URL, a query, a pandas DataFrame, or any object with `__arrow_c_stream__` (polars, DuckDB, pyarrow). Text stays
+unchanged, integers are exact, dates are ISO 8601, missing values are empty. docs/developers/python.md has the whole table.
 """
 
 import asyncio
@@ -46,17 +46,17 @@ from campaign.settings import Settings
 
 T = TypeVar("T")
 List: TypeAlias = str | PathLike[str] | pd.DataFrame | ArrowStream
-"""A list; the module says which there are."""
+"""A list, of one of the kinds in the module's docstring."""
 
 Words: TypeAlias = str | Iterable[str] | None
 Numbers: TypeAlias = int | Iterable[int] | None
 OnProgress = Callable[[Progress], object]
-"""Called about twice a second, where the call waits; what it raises stops the run as Ctrl-C does, and reaches the caller."""
+"""Called about twice a second, in the thread that waits. An exception stops the run as Ctrl-C does, and reaches the caller."""
 
 
 @contextmanager
 def _plain_errors() -> Iterator[None]:
-    """An error for a person by itself, where others were cancelled with it, with the argument that it is about."""
+    """Raise an error for a person by itself, not in a group with others that were cancelled, and add the `argument` that it is about."""
     try:
         yield
     except (CampaignError, BaseExceptionGroup) as error:
@@ -73,7 +73,7 @@ def _plain_errors() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call(Generic[T]):
-    """What to do in its own thread, and the callback for progress."""
+    """The body of a call, for its own thread, and the callback for progress."""
 
     body: Callable[[Background[T], ProgressWatch], T]
     progress: OnProgress | None = None
@@ -97,17 +97,17 @@ def _look(watch: ProgressWatch, progress: OnProgress | None) -> None:
 
 
 def check(rows: List, /, *, name: str | None = None, reach: bool = False, **options: Unpack[CheckOptions]) -> Checked:
-    """Validate a list and its messages as `run` would; nothing is sent.
+    """Validate a list and its messages as `run` would; sends nothing.
 
     Args:
         rows: the list.
-        name: the campaign's; without it the list's file name.
-        reach: read the passes, too, and count in `Checked.reach` how many are in a wallet. Readings are kept for 6 hours.
-        options: those of `campaign check`, by the names of its flags, and what would be excluded.
+        name: the campaign's name; by default the list's file name.
+        reach: read the passes, too, and count in `Checked.reach` how many are in a wallet. Readings are reused for 6 hours.
+        options: the options of `campaign check`, by the names of its flags, and `exclude`.
 
     Raises:
         InputError: the list or a template can't be used; with `file`, `row` and `column`.
-        UsageError: an option can't be; with `code` and `argument`.
+        UsageError: an option is not valid; with `code` and `argument`.
         SafeguardError, LedgerError: with `reach`, the passes can't be read; the same call goes on.
         Interrupted: Ctrl-C.
     """
@@ -115,7 +115,7 @@ def check(rows: List, /, *, name: str | None = None, reach: bool = False, **opti
 
 
 async def acheck(rows: List, /, *, name: str | None = None, reach: bool = False, **options: Unpack[CheckOptions]) -> Checked:
-    """`check`, to be awaited."""
+    """`check` as a coroutine."""
     return await _check(rows, {"name": name, **options}, reach=reach).later()
 
 
@@ -142,21 +142,21 @@ def run(
     progress: OnProgress | None = None,
     **options: Unpack[RunOptions],
 ) -> Result | Checked:
-    """Send a message to every pass of a list, or go on where that stopped: the same list, message and name are the same campaign.
+    """Send a message to every pass of a list, or resume an earlier call: the same list, message and name are the same campaign.
 
     Args:
         rows: the list.
-        name: the campaign's; a list without a file needs one.
+        name: the campaign's name; a list without a file needs one.
         dry_run: send nothing; the same as `check`.
-        progress: called about twice a second with a `Progress`, where you wait.
-        options: those of `campaign run`, by the names of its flags: `message`, `template`, `rate` (sends a second), `limit`, `window`,
-            `exclude`, `results`, `ledger`, ...; `yes=True` is needed to send. `token` and `api_url` else come from the environment.
+        progress: called about twice a second with a `Progress`, in the thread that waits.
+        options: the options of `campaign run`, by the names of its flags: `message`, `template`, `rate` (sends a second), `limit`,
+            `window`, `exclude`, `results`, `ledger`, ... `yes=True` is needed to send. `token` and `api_url` default to the environment.
 
     Raises:
         InputError: the list or a template can't be used; with `file`, `row` and `column`. Nothing was sent.
-        UsageError: an option can't be, or a person would be asked; with `code` and `argument`. Nothing was sent.
+        UsageError: an option is not valid, or the command would ask a question; with `code` and `argument`. Nothing was sent.
         OtherContentError: the campaign of this name has another list or message.
-        SafeguardError, LedgerError: it stopped, or can't begin; the same call goes on.
+        SafeguardError, LedgerError: the run stopped, or can't begin; the same call goes on.
         Interrupted: Ctrl-C; with the `result` so far. The same call goes on.
     """
     given_options = {"name": name, **options}
@@ -186,18 +186,18 @@ async def arun(
     progress: OnProgress | None = None,
     **options: Unpack[RunOptions],
 ) -> Result | Checked:
-    """`run`, to be awaited. Cancelled, it settles what is under way first, for up to 10 s; cancelled again it ends at once."""
+    """`run` as a coroutine. If it is cancelled, the sends under way settle first, for up to 10 s; a second cancel ends it at once."""
     given_options = {"name": name, **options}
     return await (_check(rows, given_options, function="run").later() if dry_run else _run(rows, given_options, progress).later())
 
 
 def resume(name: str, /, *, progress: OnProgress | None = None, **options: Unpack[ResumeOptions]) -> Result:
-    """Go on with a campaign that stopped or was paused. Arguments and errors are as for `run`."""
+    """Resume a campaign that stopped or was paused. Arguments and errors are as for `run`."""
     return _resume(name, options, progress).now()
 
 
 async def aresume(name: str, /, *, progress: OnProgress | None = None, **options: Unpack[ResumeOptions]) -> Result:
-    """`resume`, to be awaited."""
+    """`resume` as a coroutine."""
     return await _resume(name, options, progress).later()
 
 
@@ -213,22 +213,22 @@ def retry(
     progress: OnProgress | None = None,
     **options: Unpack[RetryOptions],
 ) -> Result:
-    """Send the failed rows of a campaign again, as they are or as they were corrected, and what is still pending.
+    """Send the failed rows of a campaign again, unchanged or corrected, and those that are still pending.
 
     Args:
-        name: the campaign's.
-        corrected: its rows, such as `Result.failed`, with what was wrong put right; only these are sent. Keep `delivery_row` and
-            `delivery_campaign`. `message` or `template` is needed where columns other than the id were changed.
-        rows: a list; of the campaign's rows only those whose passes are in it are sent.
-        status: which rows, one or several of `failed` (default), `not_delivered` and `unknown`, which may be sent twice then.
+        name: the campaign's name.
+        corrected: rows of the campaign, such as `Result.failed`, with corrections; only these are sent. Keep `delivery_row` and
+            `delivery_campaign`. `message` or `template` is needed if columns other than the id were changed.
+        rows: a list; only rows of the campaign whose passes are in it are sent.
+        status: one or several of `failed` (default), `not_delivered` and `unknown`. An unknown row may then be sent twice.
         reason: only rows with one of these `delivery_reason`.
-        http_status: only rows that were answered so.
+        http_status: only rows with one of these `delivery_http_status`.
         progress: as for `run`.
-        options: those of `campaign retry`, by the names of its flags.
+        options: the options of `campaign retry`, by the names of its flags.
 
     Raises:
-        UsageError: also `other_campaign`: the corrected rows are of another one.
-        InputError: a corrected row means no row of the campaign, or can't be sent; nothing was sent.
+        UsageError: as for `run`; with code `other_campaign`, the corrected rows belong to another campaign.
+        InputError: a corrected row matches no row of the campaign, or can't be sent; nothing was sent.
     """
     return _retry(name, corrected, rows, _selected(status, reason, http_status), options, progress=progress).now()
 
@@ -245,7 +245,7 @@ async def aretry(
     progress: OnProgress | None = None,
     **options: Unpack[RetryOptions],
 ) -> Result:
-    """`retry`, to be awaited."""
+    """`retry` as a coroutine."""
     return await _retry(name, corrected, rows, _selected(status, reason, http_status), options, progress=progress).later()
 
 
@@ -255,7 +255,7 @@ def verify(name: str, /, *, progress: OnProgress | None = None, **options: Unpac
 
 
 async def averify(name: str, /, *, progress: OnProgress | None = None, **options: Unpack[VerifyOptions]) -> Result:
-    """`verify`, to be awaited."""
+    """`verify` as a coroutine."""
     return await _verify(name, options, progress).later()
 
 
@@ -265,7 +265,7 @@ def status(name: str, /, **options: Unpack[LedgerOptions]) -> Result: ...
 def status(name: None = None, /, **options: Unpack[LedgerOptions]) -> tuple[Result, ...]: ...
 @_plain_errors()
 def status(name: str | None = None, /, **options: Unpack[LedgerOptions]) -> Result | tuple[Result, ...]:
-    """Where a campaign stands, or without a name all of them, newest first."""
+    """The state of a campaign, or without a name the states of all campaigns, newest first."""
     settings = settings_of(options, opt.LEDGER, function="status")
     if name is None:
         return tuple(Result.of(seen, settings) for seen in all_campaigns(settings))
@@ -278,23 +278,23 @@ async def astatus(name: str, /, **options: Unpack[LedgerOptions]) -> Result: ...
 @overload
 async def astatus(name: None = None, /, **options: Unpack[LedgerOptions]) -> tuple[Result, ...]: ...
 async def astatus(name: str | None = None, /, **options: Unpack[LedgerOptions]) -> Result | tuple[Result, ...]:
-    """`status`, to be awaited."""
+    """`status` as a coroutine."""
     return await asyncio.to_thread(lambda: status(name, **options))
 
 
 @_plain_errors()
 def results(name: str, /, *, status: Words = None, **options: Unpack[LedgerOptions]) -> pd.DataFrame:
-    """The rows of a campaign as `Result.results` has them, in the list's order; with `status` only those of one or several statuses.
+    """The rows of a campaign in the form of `Result.results`, in the list's order; with `status`, only rows with one of these statuses.
 
     Raises:
-        UsageError: there is no such campaign or status, or its rows were removed.
+        UsageError: there is no such campaign or status, or the campaign's rows were removed.
     """
     settings = settings_of(options, opt.LEDGER, function="results")
     return report.results(name, settings, statuses=_statuses(_words(status)))
 
 
 async def aresults(name: str, /, *, status: Words = None, **options: Unpack[LedgerOptions]) -> pd.DataFrame:
-    """`results`, to be awaited."""
+    """`results` as a coroutine."""
     return await asyncio.to_thread(lambda: results(name, status=status, **options))
 
 
@@ -370,7 +370,7 @@ def _retry(
 
 
 def control(name: str, wanted: DesiredState, options: Mapping[str, Any]) -> Call[None]:
-    """Pause or cancel a campaign, whichever process is sending it."""
+    """Pause or cancel a campaign, no matter which process sends it."""
     settings = settings_of(options, opt.CONTROL, function="control")
 
     def body(background: Background[None], _: ProgressWatch) -> None:
@@ -384,7 +384,7 @@ def _result(finished: Finished, settings: Settings) -> Result:
 
 
 def _asked(options: Mapping[str, Any], known: Sequence[str], *, function: str) -> tuple[Settings, list[Any]]:
-    """The settings, and the lists to exclude, which may have no file."""
+    """The settings, and the excluded lists that are in memory."""
     with _plain_errors():
         excluded = options.get("exclude")
         several = [excluded] if isinstance(excluded, str | PathLike) or is_given(excluded) else list(excluded or ())
@@ -395,7 +395,7 @@ def _asked(options: Mapping[str, Any], known: Sequence[str], *, function: str) -
 
 @contextmanager
 def _source(rows: Any) -> Iterator[Any]:
-    """A list as the use cases take it; None is none."""
+    """A list in the form that the use cases take; None for None."""
     match rows:
         case None:
             yield None
@@ -420,7 +420,7 @@ def _excluding(settings: Settings, rows: list[Any]) -> Iterator[Settings]:
 
 
 def _selected(status: Words, reason: Words, http_status: Numbers) -> Selection:
-    """Which rows to retry."""
+    """The rows to retry."""
     with _plain_errors():
         numbers = [http_status] if isinstance(http_status, int) else http_status or ()
         return selection_of(_words(status), _words(reason), [str(number) for number in numbers])
@@ -440,12 +440,12 @@ def _statuses(names: list[str]) -> list[Status]:
 class Campaign:
     """One campaign.
 
-    Each method is the function of its name, which has the arguments and the errors. Options that a method does not have are left to those
-    that have them; what is given to a method counts before what the campaign has.
+    Each method calls the function of its name, with the same arguments and errors. It takes from `options` those that it has; options of
+    the method itself come first.
 
     Args:
-        name: the campaign's; it need not be there yet.
-        options: those of any of the functions, such as `ledger`, `token` or `rate`.
+        name: the campaign's name. The campaign need not exist yet.
+        options: options of any of the functions, such as `ledger`, `token` or `rate`.
     """
 
     def __init__(self, name: str, /, **options: Unpack[RunOptions]) -> None:
@@ -523,7 +523,7 @@ class Campaign:
         return await aresults(self.name, status=status, **self._with(opt.LEDGER, {}))
 
     def pause(self) -> None:
-        """Stop sending, in every process, until it is resumed."""
+        """Stop sending, in every process, until the campaign is resumed."""
         control(self.name, DesiredState.PAUSED, self._with(opt.CONTROL, {})).now()
 
     async def apause(self) -> None:

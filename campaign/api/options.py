@@ -1,4 +1,4 @@
-"""Keyword arguments, by the names of the flags, as `Settings`."""
+"""Converts keyword arguments, which have the names of the flags, to `Settings`."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
@@ -18,7 +18,7 @@ Span = str | float | timedelta
 """A duration: `10s`, `5m`, seconds, or a timedelta."""
 
 Moment = str | date
-"""`18:00`, `2026-12-24`, `2026-12-24T18:00`, or a date or datetime; without a zone in `time_zone`, else the machine's zone."""
+"""`18:00`, `2026-12-24`, `2026-12-24T18:00`, or a date or datetime. Without a zone it is in `time_zone`, or else in the machine's zone."""
 
 File = str | PathLike[str]
 
@@ -111,10 +111,10 @@ ALL: Final = frozenset((*CHECK, *RUN))
 
 
 def check_options(options: Mapping[str, Any], known: Sequence[str], *, function: str) -> None:
-    """See that a function has these options.
+    """Check that a function has these options.
 
     Raises:
-        UsageError: it has not; names what may be meant.
+        UsageError: it lacks one. The text suggests the nearest.
     """
     for option in options:
         if option not in known:
@@ -126,14 +126,14 @@ def check_options(options: Mapping[str, Any], known: Sequence[str], *, function:
 
 
 def settings_of(options: Mapping[str, Any], known: Sequence[str], *, function: str) -> Settings:
-    """What the arguments say, and where they say nothing the environment and `.env`, as for the command.
+    """The settings from the arguments, and for missing ones from the environment and `.env`, as for the command.
 
     Raises:
-        UsageError: there is no such option, or one can't be.
+        UsageError: there is no such option, or a value is not valid.
     """
     check_options(options, known, function=function)
     given = {_FIELDS.get(name, name): _value(name, value) for name, value in options.items() if value is not None}
-    # A call is no command line, which everyone on the machine can read.
+    # A URL with a password is allowed here: everyone on the machine can read a command line, but not a call.
     database = given.pop("ledger") if str(given.get("ledger", "")).strip().startswith(POSTGRES) else ""
     settings = Settings.read(**given)
     return settings.model_copy(update={"ledger": database.strip()}) if database else settings

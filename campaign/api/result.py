@@ -1,4 +1,4 @@
-"""What calls return."""
+"""The results of calls."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """Where a campaign stands.
+    """The state of a campaign.
 
     Attributes:
-        campaign: its name.
+        campaign: the campaign's name.
         state: `staged`, `sending`, `waiting`, `paused`, `finished`, `stopped` or `cancelled`.
-        exit_code: the command's: 0 all settled without failure, 3 rows need attention, 4 stopped by a safeguard, 5 rows left.
-        counts: rows by status, every status included.
-        rows: of the list.
-        note: what the call itself did not do, and why, as sentences; or nothing.
-        results_file: where results were written; None if nowhere: they are in the ledger.
-        json: what the command prints under `--json`.
+        exit_code: as of the command: 0 all settled without failure, 3 rows need attention, 4 stopped by a safeguard, 5 rows left.
+        counts: rows by status, with every status.
+        rows: the number of rows in the list.
+        note: what the call did not do, and why, as sentences; empty if there is nothing to say.
+        results_file: the file that results were written to; None if there is none. The ledger has them, too.
+        json: the output of the command with `--json`.
     """
 
     campaign: str
@@ -56,9 +56,9 @@ class Result:
 
     @cached_property
     def results(self) -> "pd.DataFrame":
-        """Every row, in the list's order: its own columns as text, then `delivery_*`, typed; read from the ledger when first asked for.
+        """Every row, in the list's order: the columns of the list as text, then `delivery_*`, typed. Read from the ledger on first access.
 
-        Times are `datetime64[ms, UTC]`, `delivery_latency_ms` is milliseconds, statuses and reasons are categories, numbers nullable.
+        Times are `datetime64[ms, UTC]`, `delivery_latency_ms` is milliseconds, statuses and reasons are categories, numbers are nullable.
 
         Raises:
             CampaignError: the ledger can't be read, or the campaign's rows were removed.
@@ -67,34 +67,34 @@ class Result:
 
     @cached_property
     def failed(self) -> "pd.DataFrame":
-        """`results` of the rows that need attention: failed, unknown or invalid. Corrected, it goes to `retry`."""
+        """`results` of the rows that need attention: failed, unknown or invalid. Correct it, and pass it to `retry`."""
         return report.results(self.campaign, self._settings, statuses=NEEDS_ATTENTION)
 
     def report(self, output: str | PathLike[str], *, by: str = "") -> None:
-        """Write what became of it to a file: .csv, .parquet, .jsonl or .xlsx, or .html for a page.
+        """Write the results to a file: .csv, .parquet, .jsonl or .xlsx, or .html for a page.
 
         Args:
             output: the file, also as a URL of a store.
             by: a column of the list to divide the page by.
 
         Raises:
-            UsageError: it can't be written there; nothing was changed.
-            DiskFullError: no space left.
+            UsageError: the file can't be written there; nothing was changed.
+            DiskFullError: no space is left.
         """
         report.report(self.campaign, fspath(output), self._settings, by=by)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Checked:
-    """What a list is like, of which nothing was sent.
+    """The findings about a list, of which nothing was sent.
 
     Attributes:
-        counts: rows by status as a run would begin with them; `pending` can be sent.
-        rows: of the list.
+        counts: rows by status at the start of a run; `pending` can be sent.
+        rows: the number of rows in the list.
         exit_code: 0, or 3 if rows can't be sent.
         estimated_seconds: how long sending takes at `rate`; 0 without pacing.
         reach: with `check(reach=True)`, how many passes are `in_wallet`, `issued`, `removed`, ...; else None.
-        json: what the command prints under `--json`.
+        json: the output of the command with `--json`.
     """
 
     counts: dict[str, int]
@@ -117,20 +117,20 @@ class Checked:
 
     @cached_property
     def problems(self) -> "pd.DataFrame":
-        """Why rows can't be sent or are left out: `kind`, `count`, `first_rows` (counted from 1), `first_lines`, `example`."""
+        """Why rows can't be sent or are skipped: `kind`, `count`, `first_rows` (counted from 1), `first_lines`, `example`."""
         return self._frame("problems", ("kind", "count", "first_rows", "first_lines", "example"))
 
     @cached_property
     def warnings(self) -> "pd.DataFrame":
-        """What to look at in messages that can be sent: `kind`, `count`, `first_rows`, `first_lines`, `example`."""
+        """Lint findings in messages that can be sent: `kind`, `count`, `first_rows`, `first_lines`, `example`."""
         return self._frame("warnings", ("kind", "count", "first_rows", "first_lines", "example"))
 
     @cached_property
     def samples(self) -> "pd.DataFrame":
-        """The first messages: `row`, `line`, `pass_id`, `message`, `length` in characters as people count them."""
+        """The first messages: `row`, `line`, `pass_id`, `message`, `length` (in characters as people count them)."""
         return self._frame("samples", ("row", "line", "pass_id", "message", "length"))
 
     def _frame(self, key: str, columns: tuple[str, ...]) -> "pd.DataFrame":
-        import pandas as pd  # noqa: PLC0415 - only who wants a DataFrame waits for it
+        import pandas as pd  # noqa: PLC0415 - slow to load, and needed only for a DataFrame
 
         return pd.DataFrame([{name: one.get(name) for name in columns} for one in self.json[key]], columns=list(columns))

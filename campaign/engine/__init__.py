@@ -1,1 +1,1 @@
-"""Where the processes that send are placed by something else than a person: a cluster of Ray."""
+"""Sends with the processes of a Ray cluster."""

@@ -1,8 +1,7 @@
-"""Ray: a cluster that is there, or one of this machine alone for as long as the command lasts; and workers that are its actors.
+"""Ray: an existing cluster, or one on this machine alone for the life of the command; and workers, which are Ray actors.
 
-Actors die with the command that made them, and have names, so that the same command given twice does not make more of them. A
-process that is lost is replaced (`max_restarts`), and what it was doing is never repeated by Ray (`max_task_retries=0`): only the ledger
-knows what may be.
+Actors die with the command that made them. They have names, so that the same command given twice does not make more of them. Ray replaces
+a lost process (`max_restarts`), but never repeats its work (`max_task_retries=0`): only the ledger knows what may be repeated.
 """
 
 import asyncio
@@ -24,7 +23,7 @@ from campaign.sender.stop import End
 from campaign.settings import Settings
 
 AUTO: Final = "auto"
-"""The cluster that this machine is part of."""
+"""Means the cluster that this machine belongs to."""
 
 REACHING_SECONDS: Final = 5.0
 
@@ -32,15 +31,15 @@ _WRITE: Final = "write the address of the cluster itself, such as 10.0.0.1:6379,
 
 
 def check_address(address: str) -> None:
-    """See that somebody listens there.
+    """Check that something listens at the address.
 
     Raises:
-        UsageError: it is no address, or nobody does.
+        UsageError: the address is not valid, or nothing listens there.
     """
     if address == AUTO:
         return
     host, _, port = address.removeprefix("[").replace("]:", ":").rpartition(":")
-    # Anything else, too, that Ray understands: by “local” it would start a cluster that is open to others.
+    # This also refuses other words that Ray understands: with “local” it would start a cluster that is open to others.
     if not host or "/" in host or not port.isascii() or not port.isdecimal() or not 0 < int(port) <= 65535:
         raise UsageError(
             f"--address: “{address}” is not the address of a Ray cluster; {_WRITE}. ray:// addresses don't work here.",
@@ -61,33 +60,33 @@ def check_address(address: str) -> None:
 
 NAMESPACE: Final = "campaign"
 STARTS_SECONDS: Final = 30.0
-"""How long a process may take to be there. Less than a good life (`GOOD_LIFE_SECONDS`), as it has done nothing in it."""
+"""How long a process may take to start. Less than GOOD_LIFE_SECONDS, as a process that starts has done nothing yet."""
 OBJECT_STORE_BYTES: Final = 80 * 1024 * 1024
-"""The least that Ray takes: nothing is kept in it."""
+"""The minimum of Ray. Nothing is stored there."""
 
 _SECRETS: Final = ("PASSENTRY_API_KEY", "CAMPAIGN_LEDGER", "CAMPAIGN_NOTIFY", "CAMPAIGN_PROXY")
-"""Variables that hold them; in small letters they mean the same."""
+"""Environment variables that hold secrets, in upper or lower case."""
 _QUIET: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    # Ray would tell on standard output what happens to its processes, where the results go.
+    # Otherwise Ray reports on its processes on standard output, where the results go.
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".",
-    # A signal is the command's own to hear.
+    # The command handles signals itself.
     "RAY_DISABLE_FAILURE_SIGNAL_HANDLER": "1",
 }
 _ALONE: Final = {
     "RAY_AUTH_MODE": "token",
-    # Without it Ray takes the address that the machine has for others, and listens on all interfaces, whatever it is told.
+    # Otherwise Ray takes the machine's public address, and listens on all interfaces, whatever it is told.
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
 }
-_SHORT: Final = "/tmp"  # noqa: S108 - a folder of its own is made there; the path of a socket may have about a hundred characters
+_SHORT: Final = "/tmp"  # noqa: S108 - a private folder is made in it; the path of a socket may have only about a hundred characters
 
 
 @contextmanager
 def connected(settings: Settings) -> Iterator["RayCluster"]:
-    """A cluster with room for workers; to be entered before the event loop, as its processes end with the thread that starts them.
+    """A cluster for workers. Enter it before the event loop, as its processes end with the thread that starts them.
 
     Raises:
-        UsageError: Ray is not installed, can't be reached, or may not be used with this ledger.
+        UsageError: Ray is not installed, can't be reached, or may not be used with these settings.
     """
     check_settings(settings)
     if find_spec("ray") is None:
@@ -96,7 +95,7 @@ def connected(settings: Settings) -> Iterator["RayCluster"]:
         )
     if settings.address is not None:
         check_address(settings.address)
-    # Ray reads all of them when it is loaded. A cluster of its own has a token that nobody else knows.
+    # Ray reads these variables on import. A cluster of this machine alone gets a token that nobody else knows.
     os.environ.update(_QUIET if settings.address is not None else _QUIET | _ALONE | {"RAY_AUTH_TOKEN": secrets.token_hex(32)})
     import ray  # noqa: PLC0415 - an extra, and slow to load
 
@@ -123,7 +122,7 @@ def connected(settings: Settings) -> Iterator["RayCluster"]:
 
 
 def _start_one(ray: Any, workers: int, folder: Path) -> None:
-    """A cluster of this machine alone, whose processes know no secret by their environment, and whose sockets nobody else can reach."""
+    """Start a cluster on this machine alone, without secrets in its environment, and with sockets that no other user can reach."""
     kept = {name: os.environ.pop(name) for name in [*os.environ] if name.upper() in _SECRETS}
     try:
         ray.init(
@@ -134,7 +133,7 @@ def _start_one(ray: Any, workers: int, folder: Path) -> None:
             namespace=NAMESPACE,
             log_to_driver=False,
             configure_logging=False,
-            # Ray opens to everybody what it is given; nobody else comes through the folder around it.
+            # Ray makes this folder readable for everybody, but nobody else can pass its parent.
             _temp_dir=str(folder / "r"),
         )
     finally:
@@ -142,10 +141,10 @@ def _start_one(ray: Any, workers: int, folder: Path) -> None:
 
 
 def _only_here(ray: Any, settings: Settings) -> str:
-    """The node that workers must be on, empty if any will do.
+    """The node that workers must run on; empty if any will do.
 
     Raises:
-        UsageError: the ledger is a file, and the cluster is more than this machine.
+        UsageError: the ledger is a file, and the cluster has other machines.
     """
     if not settings.ledger_is_a_file:
         return ""
@@ -162,13 +161,13 @@ def _only_here(ray: Any, settings: Settings) -> str:
 
 
 class RayCluster:
-    """`protocol.Cluster`; `here` is the node that workers must be on, if it matters."""
+    """`protocol.Cluster`; `here` is the node that workers must run on; empty for any."""
 
     def __init__(self, ray: Any, *, here: str) -> None:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: PLC0415 - an extra
 
         self._ray = ray
-        # They wait for the network nearly always: it is not by processors that they are counted.
+        # Workers wait for the network nearly all the time, so they take no processor (`num_cpus`).
         strategy = NodeAffinitySchedulingStrategy(node_id=here, soft=False) if here else "SPREAD"
         options = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": 0, "scheduling_strategy": strategy}
         self._worker = ray.remote(**options)(Worker)
@@ -190,7 +189,7 @@ class _Actor:
     async def send(self, order: Order) -> End | Broken:
         errors = self._ray.exceptions
         try:
-            # Ray waits without end for a node that has room, also where the last one is lost.
+            # Ray waits for ever for a node with room, even if the last one is lost.
             async with asyncio.timeout(STARTS_SECONDS):
                 await self._handle.keepalive.remote()
         except TimeoutError as error:
@@ -199,7 +198,7 @@ class _Actor:
         except errors.RayError as error:
             raise self._lost(error) from error
         try:
-            # As an argument of a call it goes from process to process, and is neither listed nor kept.
+            # An argument of a call goes from process to process, and Ray neither lists nor stores it.
             told: End | Broken = await self._handle.send.remote(order)
         except errors.RayError as error:
             raise self._lost(error) from error

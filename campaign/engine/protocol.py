@@ -1,4 +1,4 @@
-"""What goes between the command and the processes that send for it."""
+"""The protocol between the command and the processes that send for it."""
 
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -17,9 +17,9 @@ SILENCE_SECONDS: Final = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What to send, and with which settings, the token among them; `version` is that of the command that gives it.
+    """The campaign to send, and the settings, including the token. `version` is the version of the command.
 
-    `id` and `created_at`, of the ledger, tell the campaign from another that has come to have its name.
+    `id` and `created_at` are from the ledger: they distinguish the campaign from a later one of the same name.
     """
 
     campaign: str
@@ -34,7 +34,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Broken:
-    """A worker could not go on; `for_good` says that it never will, `away` that its process, or one in its place, may come by itself."""
+    """A worker could not go on. `for_good`: it never will. `away`: its process, or a replacement, may come back by itself."""
 
     why: str
     for_good: bool = False
@@ -42,7 +42,7 @@ class Broken:
 
 
 class LostError(Exception):
-    """The process of a worker is gone, without a result; `for_good` if no other takes its place by itself."""
+    """The process of a worker is gone, without a result; `for_good` if no other replaces it by itself."""
 
     def __init__(self, why: str, *, for_good: bool) -> None:
         self.for_good = for_good
@@ -53,13 +53,17 @@ class WorkerHandle(Protocol):
     """A worker, wherever it is."""
 
     async def send(self, order: Order) -> End | Broken:
-        """Send until the campaign has ended, or `stop` is called; raises LostError."""
+        """Send until the campaign has ended, or `stop` is called.
+
+        Raises:
+            LostError: the worker's process is gone.
+        """
 
     async def stop(self, exit_code: int, *, now: bool) -> None:
-        """Settle what is in flight and come back, or wait for nothing; says nothing of a worker that is gone."""
+        """Have the worker settle what is in flight and return; with `now`, at once. A worker that is gone raises nothing."""
 
     def keepalive(self) -> None:
-        """That the command lives; a worker that hears nothing for `SILENCE_SECONDS` stops by itself."""
+        """Tell the worker that the command is alive. A worker that hears nothing for SILENCE_SECONDS stops by itself."""
 
     def terminate(self) -> None:
         """End its process."""
@@ -71,14 +75,14 @@ class Cluster(Protocol):
 
 
 def order_of(record: CampaignRecord, settings: Settings) -> Order:
-    """Settings as they mean the same on another machine, and later: the token itself, and nothing that is this command's own to do.
+    """An order whose settings mean the same on another machine, and later. It has the token itself, and nothing that only the command does.
 
     Args:
-        record: the campaign as it was found, and perhaps asked about.
-        settings: with what the campaign remembers.
+        record: the campaign as it was found, and perhaps confirmed.
+        settings: those of the command, with those that the campaign remembers.
 
     Raises:
-        UsageError: there is no token, or a moment or a zone is none.
+        UsageError: there is no token, or a time or a zone is not valid.
     """
     own: dict[str, object] = {
         "api_key": SecretStr(settings.token()),
@@ -94,7 +98,7 @@ def order_of(record: CampaignRecord, settings: Settings) -> Order:
         own["ca_file"] = settings.ca_file.absolute()
     if settings.ledger_is_a_file:
         own["ledger"] = str(settings.ledger_path.absolute())
-    # Another machine has another zone of its own, and who comes later another next six o'clock.
+    # Another machine may be in another zone, and for a later process the next six o'clock is another.
     schedule = schedule_of(settings, record.spec.settings, now=utc_now())
     own["time_zone"] = home_zone(settings).key
     own |= {name: moment.isoformat() for name, moment in (("start_at", schedule.start), ("not_after", schedule.end)) if moment is not None}
@@ -108,10 +112,10 @@ def order_of(record: CampaignRecord, settings: Settings) -> Order:
 
 
 def check_settings(settings: Settings) -> None:
-    """See that nothing is asked for that only one process by itself can do.
+    """Check that no option is given that works only in a single process.
 
     Raises:
-        UsageError: something is.
+        UsageError: one is.
     """
     counted = {"--limit": settings.limit, "--canary": settings.canary}
     if given := [option for option, value in counted.items() if value is not None]:

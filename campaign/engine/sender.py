@@ -1,4 +1,4 @@
-"""The engine that the settings name, as what sends for a command."""
+"""The function that sends for a command, by the engine in the settings."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,10 +15,10 @@ from campaign.settings import Engine, Settings
 
 @contextmanager
 def sender_of(settings: Settings) -> Iterator[Sender]:
-    """What sends, ready to; to be entered before the event loop.
+    """The sender for these settings. Enter it before the event loop.
 
     Raises:
-        UsageError: it can't be had; says what to do.
+        UsageError: the engine can't be used.
     """
     if settings.engine is Engine.HERE:
         yield send
@@ -35,7 +35,7 @@ def sender_of(settings: Settings) -> Iterator[Sender]:
             *,
             observer: Observer,
             stop: Stop,
-            fresh_canary: bool = False,  # noqa: ARG001 - it is about canaries, which there are none of
+            fresh_canary: bool = False,  # noqa: ARG001 - there are no canaries with this engine
         ) -> End:
             await ledger.reap_dead_runners(quiet_seconds=settings.quiet_period)
             if reader.outlook(record.id).finished:

@@ -1,6 +1,6 @@
-"""Keeps as many workers sending as were asked for, and comes back when the campaign has ended. It knows nothing of Ray.
+"""Keeps the wanted number of workers sending, and returns when the campaign has ended. It knows nothing about Ray.
 
-What happens to a worker needs no repair: whatever it had under way, the others find by the ledger, and read back.
+A lost worker needs no repair: the others find its rows in the ledger, and read them back.
 """
 
 import asyncio
@@ -19,19 +19,19 @@ from campaign.sender.port import Observer
 from campaign.sender.stop import End, Ending, StopReason, happens_within
 
 STRIKES: Final = 8
-"""How often in a row a worker may fail while the campaign does not move."""
+"""How often in a row a worker may fail while the campaign makes no progress."""
 
 GOOD_LIFE_SECONDS: Final = 60.0
 FIRST_PAUSE_SECONDS: Final = 0.5
 LONGEST_RESTART_PAUSE_SECONDS: Final = 10.0
 AWAY_PAUSE_SECONDS: Final = 2.0
 AWAY_SECONDS: Final = 120.0
-"""How long a cluster has to see that a node is lost, and to put its workers elsewhere. Ray may take a minute for the first."""
+"""How long a cluster may take to detect a lost node, and to start its workers elsewhere. Ray may take a minute to detect it."""
 
 
 @dataclass(slots=True, kw_only=True)
 class RestartPolicy:
-    """Of one place; times are in seconds, by any clock that does not go back."""
+    """Decides when one worker's place is filled again. Times are seconds on any monotonic clock."""
 
     strikes: int = 0
     away: bool = False
@@ -39,10 +39,10 @@ class RestartPolicy:
     _since_seconds: float = 0.0
 
     def failed(self, told: Broken, *, began_seconds: float, now_seconds: float, open_rows: int) -> float | None:
-        """Who has filled it since `began_seconds` has failed; returns the seconds until the next shall, None if none shall any more."""
+        """Record that the worker that began at `began_seconds` has failed; returns the seconds until its replacement, None for none."""
         lived_well = now_seconds - began_seconds > GOOD_LIFE_SECONDS
         if lived_well or open_rows != self._open_rows:
-            # A good life is no part of the trouble after it.
+            # After a good life, the trouble counts from now.
             self.strikes, self._since_seconds = 0, now_seconds if lived_well else began_seconds
         self.strikes += 1
         self.away, self._open_rows = told.away, open_rows
@@ -53,10 +53,10 @@ class RestartPolicy:
 
 LOOK_SECONDS: Final = 1.0
 REASONS: Final = frozenset(cause.reason for cause in Cause)
-"""Why there was no connection, as rows have it."""
+"""The reasons of rows whose attempts got no connection."""
 HEED_SECONDS: Final = 0.1
 DRAIN_PATIENCE_SECONDS: Final = DRAIN_SECONDS + 35.0
-"""What is in flight settles, also in a ledger that has to be waited for."""
+"""How long workers may take to settle what is in flight, also in a slow ledger."""
 
 TELL_SECONDS: Final = 2.0
 AT_ONCE_SECONDS: Final = 2.0
@@ -65,7 +65,7 @@ FAREWELL_SECONDS: Final = 3.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """The campaign, who asks how it stands, who hears of it, and who may stop it."""
+    """The campaign, the reader of its state, the observer of its events, and the signal to stop."""
 
     record: CampaignRecord
     reader: LedgerReader
@@ -77,10 +77,10 @@ class Supervisor:
     """Runs once.
 
     Args:
-        cluster: where workers come from.
-        order: what each is told.
-        workers: how many there are to be.
-        work: what they do it for.
+        cluster: starts the workers.
+        order: the order for each worker.
+        workers: the wanted number of workers.
+        work: the campaign and its surroundings.
     """
 
     def __init__(self, cluster: Cluster, order: Order, *, workers: int, work: Work) -> None:
@@ -120,13 +120,13 @@ class Supervisor:
         return self._work.stop.gently.is_set() or self._ending.came()
 
     async def _place(self, number: int) -> None:
-        """Have one worker at work, and another in its place, until it is over."""
+        """Keep one worker at work, and replace it, until the campaign is over."""
         record, clock, policy = self._work.record, asyncio.get_running_loop().time, RestartPolicy()
         name = f"campaign {record.spec.name} {record.id} {record.created_at:.3f} {number}"
         while not self._over:
             handle = self._handles.get(number) or self._cluster.start_worker(name)
             if handle is None:
-                # Another command has as many as there are to be; should it die, its workers do, and these take their places.
+                # Another command has the workers of these names. If it dies, its workers do, too, and ours take their places.
                 await self._pause(LOOK_SECONDS)
                 continue
             self._handles[number] = handle
@@ -152,7 +152,7 @@ class Supervisor:
             return Broken(why=str(error), for_good=error.for_good, away=not error.for_good)
 
     def _ended(self, end: End) -> Broken | None:
-        """Note how a worker ended; returns why another is to go on in its place, if it is."""
+        """Record how a worker ended; returns why another must replace it, None if none must."""
         match end.ended:
             case StopReason.LEASE_LOST:
                 return Broken(why=end.why or "Its lease was over, and others have taken its rows over.")
@@ -172,7 +172,7 @@ class Supervisor:
         return None
 
     async def _look(self) -> None:
-        """Have people see how the campaign stands, and see whether others have ended it."""
+        """Report the state of the campaign, and detect that others have ended it."""
         work = self._work
         while True:
             try:
@@ -180,7 +180,7 @@ class Supervisor:
                 unreachable = await asyncio.to_thread(self._unreachable, counts)
                 finished = (await asyncio.to_thread(work.reader.outlook, work.record.id)).finished
             except LedgerError as error:
-                # The workers have their own policy with it, and say so when that ends.
+                # The workers have their own policy for this, and report when it ends.
                 work.observer.event("ledger_not_seen", reason=str(error))
             else:
                 self._open = counts.open
@@ -193,7 +193,7 @@ class Supervisor:
             await asyncio.sleep(LOOK_SECONDS)
 
     def _halt(self, counts: Counts) -> None:
-        """Each worker counts its own failures only, and a replacement starts from zero."""
+        """Stop at the limit of `--halt` over all workers: each worker counts only its own failures, and a replacement starts from zero."""
         limit, failed = self._order.settings.halt.count, counts.by_status[Status.FAILED] + counts.by_status[Status.UNKNOWN]
         if self._failed_before is None:
             self._failed_before = failed
@@ -201,9 +201,9 @@ class Supervisor:
             self._ending.come(StopReason.SAFEGUARD, f"{failed - self._failed_before} sends failed, which is the limit set by --halt.")
 
     def _unreachable(self, counts: Counts) -> dict[str, str]:
-        """Why the API can't be reached, as the first rows that failed now say: the workers say nothing. Each cause once."""
+        """Why the API can't be reached, by reason, each one once. It comes from the first failed rows, as the workers report nothing."""
         found = {reason for status, reason in counts.by_reason if status is Status.PENDING} & REASONS
-        # What an earlier command has left says nothing of this one.
+        # Reasons that an earlier command left behind don't count for this one.
         self._known = found if self._known is None else self._known & found | self._told
         new = found - self._known
         self._told |= new
@@ -217,12 +217,12 @@ class Supervisor:
             await asyncio.sleep(SILENCE_SECONDS / 5)
 
     async def _heed(self) -> None:
-        """Pass on that it is to stop, or that one of them was stopped, and wait for nobody for ever."""
+        """Pass on a request to stop, or the end of one worker, to all workers. Waits for none of them for ever."""
         stop = self._work.stop
         while not self._ending.came() and not await happens_within(stop.gently, HEED_SECONDS):
             pass
         if self._ending.end == End(ended=StopReason.FINISHED):
-            # Nothing is in flight any more. Of a node that is lost Ray may wait for half a minute.
+            # Nothing is in flight any more, so this wait is short. Ray may wait half a minute for a lost node.
             await happens_within(stop.gently, FAREWELL_SECONDS)
             return
         await self._tell_all(now=False)
@@ -233,7 +233,7 @@ class Supervisor:
             handle.terminate()
 
     async def _tell_all(self, *, now: bool) -> None:
-        # One that is frozen, or cut off, never answers.
+        # A frozen or cut-off worker never answers.
         with suppress(TimeoutError):
             async with asyncio.timeout(TELL_SECONDS):
                 await asyncio.gather(*(handle.stop(self._work.stop.exit_code, now=now) for handle in self._handles.values()))

@@ -1,6 +1,6 @@
-"""What runs in a worker's process: the same sending as a command's own, which reports only how it ended.
+"""Runs in a worker's process: it sends as a single command does, and reports only how it ended.
 
-It logs nothing: Ray keeps what its processes print, and lists hold what customers are called.
+It logs nothing: Ray stores the output of its processes, and lists contain customers' names.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from campaign.sender.stop import End, happens_within
 
 
 class Worker:
-    """One process that sends. Once stopped it sends no more, whatever it is asked later.
+    """One process that sends. Once stopped, it never sends again.
 
     Args:
         leave: ends the process.
@@ -30,7 +30,7 @@ class Worker:
         self._forsaken = False
 
     async def send(self, order: Order) -> End | Broken:
-        """Send until the campaign has ended, or `stop`. It raises nothing: what it would raise might hold what is a customer's."""
+        """Send until the campaign has ended, or `stop`. It raises nothing, as an exception might contain customers' data."""
         if order.version != version("campaign"):
             why = f"A machine of the cluster has Campaign {version('campaign')}, and this is {order.version}. Install the same everywhere."
             return Broken(why=why, for_good=True)
@@ -45,12 +45,12 @@ class Worker:
         finally:
             watching.cancel()
             if self._forsaken:
-                # Ray may take a minute to see that a command was killed. If it was only frozen, or this process was, another one takes its
-                # place: this one sends no more, also if it hears from the command again.
+                # Ray may take a minute to see that a command was killed. If the command or this process was only frozen, another process
+                # replaces this one, which sends no more even if it hears from the command again.
                 self._leave(1)
 
     async def keepalive(self) -> None:
-        """The command lives."""
+        """Record that the command is alive."""
         self._heard_at = asyncio.get_running_loop().time()
 
     async def stop(self, exit_code: int, *, now: bool) -> None:
