@@ -1,6 +1,6 @@
-"""PassEntry on loopback: its answers, its limit, any fault asked for, and an audit of what it really processed.
+"""Simulates PassEntry on loopback: its answers, its rate limit, faults on request, and an audit of what it really processed.
 
-`config.SimulatorConfig` says how it behaves, `server.Simulator` runs it inside a program, `serve.serve` as one,
-`faults.parse_faults` reads faults from options, and `client.SimulatorClient` asks a running one. Nothing is imported here, so
-that a program that needs the names of the faults does not load a web server.
+`config.SimulatorConfig` defines the behaviour, `server.Simulator` runs the simulator inside a program, and `server.serve` runs it as a
+program. `faults.parse_faults` reads faults from options, and `client.SimulatorClient` controls a running simulator. This module imports
+nothing, so a program that only needs the names of the faults doesn't load a web server.
 """

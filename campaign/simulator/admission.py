@@ -1,4 +1,4 @@
-"""Who is let in: token, storm, limit, in this order, and what the answer says of the limit."""
+"""Decides whether a request is admitted, by token, storm and rate limit in this order, and makes the rate limit's headers."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -12,14 +12,14 @@ SECOND_NS: Final = 1_000_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
-    """What an answer says of the limit: how many requests more may come now, and how long until one more than that may."""
+    """The state of the rate limit: how many more requests are admitted now, and the time until one more than that is."""
 
     remaining: int
     frees_in_ns: int
 
 
 class SlidingWindow:
-    """The admitted requests of the last second, of one endpoint, method and token. Times must not run backwards."""
+    """The admitted requests of the last second, for one endpoint, method and token. Times must not decrease."""
 
     __slots__ = ("_times",)
 
@@ -27,7 +27,7 @@ class SlidingWindow:
         self._times: deque[int] = deque()
 
     def admit(self, now_ns: int, limit: int) -> bool:
-        """Admits and remembers the request if fewer than `limit` came in the second that ends now."""
+        """Admit and record the request if fewer than `limit` were admitted in the second that ends now."""
         _forget(self._times, now_ns)
         if len(self._times) >= limit:
             return False
@@ -43,7 +43,7 @@ class SlidingWindow:
 
 
 class Peak:
-    """The most requests that came within any one second; two exactly a second apart are not within one."""
+    """The most requests within any one second; two requests exactly a second apart are not within one."""
 
     __slots__ = ("_times", "highest")
 
@@ -58,7 +58,7 @@ class Peak:
 
 
 class Meter:
-    """What came from one token to one endpoint, and what of it was admitted. Times are nanoseconds that do not run backwards."""
+    """Counts the requests of one token to one endpoint, arrived and admitted. Times are in nanoseconds and must not decrease."""
 
     __slots__ = ("_admitted_peak", "_arrived_peak", "_first_ns", "_last_ns", "admitted", "arrived")
 
@@ -89,7 +89,7 @@ class Meter:
 
     @property
     def admitted_per_second(self) -> float:
-        """The average between the first and the last admitted request, 0 if they are not apart."""
+        """The average rate between the first and the last admitted request; 0 if there is no time between them."""
         span_ns = self._last_ns - self._first_ns
         return (self.admitted - 1) * SECOND_NS / span_ns if span_ns else 0.0
 
@@ -100,7 +100,7 @@ def _forget(times: deque[int], now_ns: int) -> None:
 
 
 def limit_headers(room: Room, *, limit: int, endpoint_path: str, unix_ns: int) -> dict[str, str]:
-    """What the vendor documents for every answer; the reset is in whole Unix seconds, rounded up."""
+    """The headers that the vendor documents for every answer; the reset is in whole Unix seconds, rounded up."""
     return {
         "x-rate-limit-limit": str(limit),
         "x-rate-limit-remaining": str(room.remaining),
@@ -110,7 +110,7 @@ def limit_headers(room: Room, *, limit: int, endpoint_path: str, unix_ns: int) -
 
 
 def retry_after(room: Room) -> str:
-    """Decimal seconds, rounded up, so that a client that waits this long is admitted."""
+    """The time to wait in decimal seconds, rounded up, so that a client that waits this long is admitted."""
     return f"{-(-room.frees_in_ns // 1_000_000) / 1000:.3f}"
 
 
@@ -121,7 +121,7 @@ THROTTLED: Final = Objection(status=429, error="Too Many Requests")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """`objection` is None for a request that was admitted, and counts against the limit."""
+    """`objection` is None for an admitted request, which counts against the limit."""
 
     objection: Objection | None = None
     headers: dict[str, str] = field(default_factory=dict)
@@ -136,7 +136,7 @@ class _DatedStorm:
 
 
 class Admission:
-    """Remembers what was admitted, how often a token may still be used, and when there is a storm. Times do not run backwards."""
+    """Keeps the admitted requests, the number of uses left for tokens, and the times of storms. Times must not decrease."""
 
     def __init__(self, config: SimulatorConfig, *, now_ns: int) -> None:
         self._windows: dict[tuple[Endpoint, int], SlidingWindow] = {}
@@ -145,7 +145,7 @@ class Admission:
         self._storms = _dated(config.storms, now_ns)
 
     def configure(self, config: SimulatorConfig, *, changed: frozenset[str], now_ns: int) -> None:
-        """Takes over what was changed; storms that were asked for now are counted from now."""
+        """Apply the changed settings; the times of changed storms count from now."""
         self._config = config
         if "tokens_accepted_for" in changed:
             self._allowance = Allowance(config.tokens_accepted_for)
@@ -153,7 +153,7 @@ class Admission:
             self._storms = _dated(config.storms, now_ns)
 
     def judge(self, endpoint: Endpoint, *, token: str | None, token_number: int, now_ns: int, unix_ns: int) -> Verdict:
-        """Admits the request, or says why not. A refused one counts for nothing."""
+        """Admit the request, or return why not. A refused request doesn't count against the limit."""
         limit = self._config.limit_per_second
         window = self._windows.setdefault((endpoint, token_number), SlidingWindow())
         objection = self._objection_to(token)

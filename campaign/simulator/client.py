@@ -1,4 +1,4 @@
-"""Asks and steers a running simulator, from tests, drivers and the demo. Blocks; from the simulator's own loop use `Simulator` itself."""
+"""Controls a running simulator from tests, drivers and the demo. Calls block; inside the simulator's event loop, use `Simulator`."""
 
 import json
 from collections.abc import Iterator
@@ -16,10 +16,10 @@ _TIMEOUT_SECONDS: Final = 60.0
 
 
 class SimulatorClient:
-    """Every method raises UsageError for what the simulator refuses, with its sentence, and OSError if it does not answer.
+    """Every method raises UsageError, with the simulator's message, if the simulator refuses the call, and OSError without an answer.
 
     Args:
-        url: as the simulator gave it; http, on loopback.
+        url: the http URL on loopback that the simulator printed.
     """
 
     def __init__(self, url: str) -> None:
@@ -46,11 +46,11 @@ class SimulatorClient:
         return Summary(**found | {"endpoints": tuple(EndpointUse(**use) for use in found["endpoints"])})
 
     def set_faults(self, **changes: object) -> dict[str, Any]:
-        """Changes fields of `SimulatorConfig` from now on, `faults` or any other but `config.FIXED`, and returns all as they stand."""
+        """Change any fields of `SimulatorConfig` except `config.FIXED`, and return all changeable settings."""
         return self._call("PUT", "faults", changes_json(changes))
 
     def settings(self) -> dict[str, Any]:
-        """What can be changed, as it stands; tokens by their fingerprints."""
+        """The present values of all changeable settings, with tokens as fingerprints."""
         return self._call("GET", "faults")
 
     def set_pass(
@@ -61,16 +61,16 @@ class SimulatorClient:
         status: str | None = None,
         device_type: str | None = None,
     ) -> None:
-        """Someone else wrote to the pass; what is not given stays."""
+        """Change a pass as if someone else wrote to it; arguments that are not given leave it unchanged."""
         change = PassChange(latest_message=latest_message, status=status, device_type=device_type)
         self._call("PUT", f"passes/{quote(pass_id, safe='')}", change_json(change))
 
     def outage(self, seconds: float) -> None:
-        """For so long nobody listens, beginning a moment after this returns."""
+        """Stop listening for this time, a moment after this call returns."""
         self._call("PUT", "outage", {"seconds": seconds})
 
     def reset(self, *, passes: bool = False) -> None:
-        """Forgets audit, requests and figures; with `passes` also all batches, every pass's messages, and how often it was asked for."""
+        """Clear audit, requests and figures; with `passes` also all batches, and every pass with its messages and turns."""
         self._call("DELETE", "audit?passes=true" if passes else "audit")
 
     def _call(self, method: str, path: str, document: object = None) -> dict[str, Any]:

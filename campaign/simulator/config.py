@@ -1,4 +1,4 @@
-"""How the simulator behaves. All but `FIXED` can also be changed while it runs."""
+"""The simulator's settings. All but `FIXED` can change while it runs."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
@@ -21,7 +21,7 @@ FIXED: Final = frozenset({"host", "port", "seed", "audit_file", "keep_alive_seco
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
-    """How long an answer takes, drawn evenly from this range. Half of it passes before the request is processed, half after."""
+    """The time that an answer takes, drawn evenly from this range. Half of it passes before the request is processed, half after."""
 
     low_seconds: float = 0.0
     high_seconds: float = 0.0
@@ -35,19 +35,19 @@ class Latency:
             )
 
     def at(self, share: float) -> float:
-        """Seconds at `share` of the way through the range."""
+        """The latency in seconds at a position in the range, from 0 to 1."""
         return self.low_seconds + (self.high_seconds - self.low_seconds) * share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Storm:
-    """For a while every POST is answered 429.
+    """A time during which every POST that sends a single notification is answered 429.
 
     Args:
-        seconds: how long it lasts.
-        after_seconds: when it begins, counted from the start of the simulator, or from when it was asked for.
-        retry_after: the text of the header, sensible or not; None leaves it out.
-        header: its name; the vendor's own, or plain `retry-after`.
+        seconds: the length of the storm.
+        after_seconds: when the storm begins, counted from the simulator's start, or from the change of the setting.
+        retry_after: the text of the header, valid or not; None sends no header.
+        header: the name of the header, either the vendor's or `retry-after`.
     """
 
     seconds: float
@@ -68,41 +68,42 @@ class Storm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatorConfig:
-    """What the simulator is and does.
+    """All settings of the simulator.
 
     Args:
-        host: a loopback address.
-        port: 0 takes any free one.
-        seed: what the faults and latencies are drawn from.
-        audit_file: to which every processed notification is appended as a line of JSON, at once.
-        keep_alive_seconds: after which an idle connection is closed.
-        limit_per_second: admitted requests in any second, for each endpoint, method and token; 0 is no limit.
-        latency, read_latency: of a POST, and of a GET.
-        tokens: those that are let in; empty lets in any.
-        forbidden_tokens: those that are answered 403.
-        tokens_accepted_for: after so many requests more, from whomever, every token is answered 401.
+        host: a loopback address, or `localhost`.
+        port: the port; 0 takes any free one.
+        seed: the seed of faults and latencies.
+        audit_file: a file to which every processed notification is appended at once, as a line of JSON.
+        keep_alive_seconds: the time after which an idle connection is closed.
+        limit_per_second: the most admitted requests in any second, for each endpoint, method and token; 0 is no limit.
+        latency, read_latency: the latency of a POST or PATCH, and of a GET.
+        tokens: the accepted tokens; empty accepts any.
+        forbidden_tokens: tokens that are answered 403.
+        tokens_accepted_for: after this many more requests with an accepted token, every token is answered 401; None is no end.
         missing: passes that are answered 404.
         existing: if given, every other pass is answered 404.
-        passes_per_page: of the list of passes; 0 answers it 404.
-        forbidden: passes of another owner, that are answered 403.
-        portal: answers everything in the API's place: a web page, JSON of another service, or a redirect; empty is nobody.
+        passes_per_page: the page size of the list of passes; 0 answers the list with 404.
+        forbidden: passes of another owner, which are answered 403.
+        portal: answers everything in place of the API: a web page, JSON of another service, or a redirect; empty for none.
         taken_then: the statuses that the fault `taken_then` answers with, in three forms, after the message was processed.
-        statuses, device_types: which share of the passes is what, by weight; the id decides which.
-        undelivered_when_issued: a pass whose status is `issued` is answered `notDelivered`, as there is no wallet to show it.
-        faults: the probability of each, for one request.
-        storms: when every POST is throttled.
-        retry_after: the text of the header that goes with the faults `throttle` and `read_throttle`.
-        slow_seconds, late_seconds, hang_seconds: how long the faults of that name take.
+        statuses, device_types: the shares of passes by status and by device type, as weights; the id determines the value.
+        undelivered_when_issued: a pass with the status `issued` is answered `notDelivered`, because it is in no wallet.
+        faults: the probability of each fault for one request.
+        storms: the times during which single notifications are throttled.
+        retry_after: the text of the header that answers with a throttling fault have.
+        slow_seconds, late_seconds, hang_seconds: the duration of the faults of that name.
         huge_bytes: the size of the bodies of `huge` and (unpacked) `gzip_bomb`.
-        deep_levels: how many brackets `deep_json` opens.
-        batches: `off` answers 403 to everything about batches, `terms` to creating and sending them, until terms are accepted.
-        entities: whose batches can be created; all others are answered 404.
-        batch_faults: the probability of each, for one batch, or for one request at the step that the name begins with.
-        validation_seconds: how long a batch is validated.
-        sending_seconds, batch_messages_per_second: how long a batch is sent, and by how much longer for its recipients; 0 is no longer.
+        deep_levels: the number of brackets that `deep_json` opens.
+        batches: `on`; `off` answers every request about batches with 403; `terms` answers creating and sending batches with 403.
+        entities: the entities whose batches can be created; all others are answered 404.
+        batch_faults: the probability of each fault, for one batch, or for one request at the step that begins the fault's name.
+        validation_seconds: the time to validate a batch.
+        sending_seconds, batch_messages_per_second: the fixed time to send a batch, and the rate that determines the time added for its
+            recipients; a rate of 0 adds none.
 
     Raises:
-        UsageError: a value that can't be.
+        UsageError: a value is invalid.
     """
 
     host: str = "127.0.0.1"
@@ -198,7 +199,7 @@ def check_header_text(text: str) -> None:
 
 
 def _loopback(host: str) -> str:
-    """`localhost` is made an address, or port 0 would be another port for IPv4 than for IPv6."""
+    """The address of a loopback host. `localhost` becomes an address, because port 0 would be different ports for IPv4 and IPv6."""
     try:
         found = ip_address("127.0.0.1" if host == "localhost" else host)
     except ValueError:
@@ -239,10 +240,10 @@ CHANGEABLE: Final = tuple(item.name for item in fields(SimulatorConfig) if item.
 
 
 def check_names(names: Iterable[str]) -> None:
-    """Lets only those through that can be changed.
+    """Check that all settings can be changed.
 
     Raises:
-        UsageError: no such setting (the nearest is named), or one that is fixed while the simulator runs.
+        UsageError: there is no such setting (the error names the nearest), or it is fixed while the simulator runs.
     """
     for name in names:
         if name in FIXED:

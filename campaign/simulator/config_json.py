@@ -1,4 +1,4 @@
-"""Settings on their way through JSON."""
+"""Converts settings to and from JSON."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -12,10 +12,10 @@ _SECRET: Final = ("tokens", "forbidden_tokens")
 
 
 def read_changes(document: object) -> dict[str, Any]:
-    """The fields of the configuration that a JSON object gives.
+    """The fields of the configuration that a JSON object has.
 
     Raises:
-        UsageError: no object, an unknown or fixed setting, or a value of another type.
+        UsageError: the document is no object, a setting is unknown or fixed, or a value has the wrong type.
     """
     if not isinstance(document, dict):
         raise UsageError("The settings are not a JSON object; send one such as {“limit_per_second”: 10}.", code="not_an_object")
@@ -24,7 +24,7 @@ def read_changes(document: object) -> dict[str, Any]:
 
 
 def settings_json(config: SimulatorConfig) -> dict[str, Any]:
-    """What can be changed, as it stands; tokens by their fingerprints."""
+    """The present values of all changeable settings, with tokens as fingerprints."""
     values: dict[str, Any] = {name: getattr(config, name) for name in CHANGEABLE}
     shown = {name: sorted(value) if isinstance(value, frozenset) else value for name, value in values.items()}
     return shown | {
@@ -38,7 +38,7 @@ def settings_json(config: SimulatorConfig) -> dict[str, Any]:
 
 
 def changes_json(changes: Mapping[str, object]) -> dict[str, object]:
-    """The other way round: fields of the configuration as `read_changes` takes them."""
+    """Fields of the configuration as JSON values, which `read_changes` reads."""
     return {name: _plain(value) for name, value in changes.items()}
 
 

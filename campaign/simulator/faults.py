@@ -1,4 +1,4 @@
-"""The faults by name, which one a request gets (the same for the same seed, method, pass and turn), and what each does."""
+"""The faults by name, the choice for a request (the same for the same seed, method, pass and turn), and the effect of each."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ from campaign.domain.errors import UsageError
 
 
 class Fault(StrEnum):
-    """What may befall one request; `PLANS` says what each does. Those that begin with `read_` befall a GET, the others a POST."""
+    """The faults of one request; `PLANS` defines their effects. Faults that begin with `read_` are for GET, the others for POST."""
 
     REFUSE = "refuse"
     CUT_BEFORE = "cut_before"
@@ -79,12 +79,12 @@ AMBIGUOUS: Final = frozenset(
         Fault.BLOCKED,
     }
 )
-"""Those after which a sender can't know from the answer whether its message was processed."""
+"""Faults after which a sender can't tell from the answer whether its message was processed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draw:
-    """The luck of one request: `chance` and `share` lie in [0, 1), `variant` picks among the forms that a fault has."""
+    """The random values of one request: `chance` and `share` are in [0, 1), `variant` selects one of a fault's forms."""
 
     chance: float
     share: float
@@ -92,7 +92,7 @@ class Draw:
 
 
 def draw(*, seed: int, method: str, pass_id: str, turn: int) -> Draw:
-    """The luck of the `turn`-th admitted request (1-based) with this method to this pass."""
+    """The random values of the `turn`-th admitted request (from 1) with this method to this pass."""
     digest = blake2b(f"{seed}\0{method}\0{turn}\0{pass_id}".encode(), digest_size=24).digest()
     return Draw(chance=_fraction(digest[:8]), share=_fraction(digest[8:16]), variant=int.from_bytes(digest[16:]))
 
@@ -105,7 +105,7 @@ Named = TypeVar("Named")
 
 
 class Chances(Generic[Named]):
-    """Cuts [0, 1) into one stretch a fault, as wide as its probability, in the order given."""
+    """Divides [0, 1) into one interval a fault, as wide as its probability, in the given order."""
 
     def __init__(self, faults: Mapping[Named, float]) -> None:
         asked = {fault: probability for fault, probability in faults.items() if probability > 0}
@@ -118,7 +118,7 @@ class Chances(Generic[Named]):
 
 
 class FaultTable:
-    """In the order of the enumeration."""
+    """Chooses a request's fault by method; the intervals are in the order of `Fault`."""
 
     def __init__(self, faults: Mapping[Fault, float]) -> None:
         self._chances = {
@@ -130,10 +130,10 @@ class FaultTable:
 
 
 def checked_faults(faults: Mapping[str, float]) -> dict[Fault, float]:
-    """The same by member of `Fault`.
+    """The same probabilities by member of `Fault`.
 
     Raises:
-        UsageError: no such fault, not a probability, or together more than certain for one method.
+        UsageError: there is no such fault, a value is no probability, or those of one method add up to more than 1.
     """
     known = {fault_named(name): checked_probability(name, probability) for name, probability in faults.items()}
     for method in ("GET", "POST"):
@@ -163,10 +163,11 @@ def unknown_fault(name: str, known: Sequence[str]) -> UsageError:
 
 
 def parse_faults(texts: Iterable[str]) -> dict[Fault, float]:
-    """Faults as options give them: `cut_after=0.05`, or `cut_after=5%`.
+    """Read faults from options: `cut_after=0.05`, or `cut_after=5%`.
 
     Raises:
-        UsageError: not of that form, no such fault (the nearest is named), given twice, not a probability.
+        UsageError: a text has another form, there is no such fault (the error names the nearest), a fault is given twice, or a value is no
+            probability.
     """
     return checked_faults(read_probabilities(texts))
 
@@ -212,7 +213,7 @@ class Processing(Enum):
 
 
 class Act(Enum):
-    """What is done with the connection. CLOSE ends it in good order, RESET as if the power had gone; both say nothing more."""
+    """The effect on the connection. CLOSE ends it properly, RESET abruptly; both without an answer."""
 
     ANSWER = auto()
     ANSWER_SLOWLY = auto()
@@ -226,7 +227,7 @@ class Act(Enum):
 
 
 class Body(Enum):
-    """What an answer says."""
+    """The body of an answer."""
 
     PASS = auto()
     PASS_WITHOUT_MESSAGE = auto()
@@ -248,7 +249,7 @@ class End:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """`ends` are the forms that the fault takes; a request's luck picks one. Without `reads_body` nothing of it is waited for."""
+    """The effect of a fault. `ends` are its forms, of which `Draw.variant` selects one. Without `reads_body` the body isn't read."""
 
     ends: tuple[End, ...] = (End(),)
     processing: Processing = Processing.NEVER
@@ -256,7 +257,7 @@ class Plan:
 
     @property
     def needs_pass(self) -> bool:
-        """Whether a pass that does not exist, or a message that can't be, is answered as ever, and the fault does not happen."""
+        """Whether the fault is skipped, with the usual refusal, if the pass doesn't exist or the message is invalid."""
         return self.processing is not Processing.NEVER or any(end.status == 200 and end.body is not Body.HTML for end in self.ends)
 
     def end(self, variant: int) -> End:
@@ -304,7 +305,7 @@ PLANS: Final[Mapping[Fault, Plan]] = MappingProxyType(
         Fault.GZIP_BOMB: _done(End(act=Act.GZIP_BOMB)),
         Fault.ENDLESS_HEADERS: _done(End(act=Act.ENDLESS_HEADERS)),
         Fault.DEEP_JSON: _done(End(body=Body.DEEP)),
-        # Its status is the configuration's.
+        # The configuration defines the status.
         Fault.TAKEN_THEN: _done(End(body=Body.HTML), End(body=Body.WORDS), End(body=Body.NOTHING)),
         Fault.BLOCKED: Plan(ends=(End(status=403, body=Body.HTML),)),
         Fault.READ_ERROR: _refusal(500),
@@ -317,7 +318,7 @@ PLANS: Final[Mapping[Fault, Plan]] = MappingProxyType(
     }
 )
 BY_SOMEBODY_ELSE: Final = frozenset({Fault.TAKEN_THEN, Fault.BLOCKED})
-"""Answered by what stands between: without any of the headers that the API's own answers have."""
+"""Faults whose answer comes from an intermediary, without the headers of the API's answers."""
 
 NORMAL_NOTIFY: Final = _done()
 NORMAL_SHOW: Final = Plan()

@@ -1,4 +1,4 @@
-"""The HTTP handlers: the API itself, and what lies under `/_simulator/`."""
+"""The HTTP handlers of the API, and of the control routes under `/_simulator/`."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -32,7 +32,7 @@ _WHILE_SENDING: Final = {
     Act.GZIP_BOMB: Ending.OPEN,
     Act.ENDLESS_HEADERS: Ending.CUT,
 }
-"""Logged before the first byte leaves, so that a client that has the answer finds it in the log."""
+"""The ending that is logged before the first byte is sent, so that a client with the answer finds it in the log."""
 
 
 _BATCH_BYTES: Final = 1 << 23
@@ -40,13 +40,13 @@ _SOON_SECONDS: Final = 0.001
 
 
 class Api:
-    """Requests in, answers out.
+    """Answers requests to the simulated API.
 
     Args:
-        state: what requests meet.
-        stopping: set when the simulator ends, so that what hangs hangs no longer.
-        own_host: this server's URL, known once it listens.
-        other_host: the same under another name.
+        state: the simulator's state.
+        stopping: is set when the simulator ends, to end hanging requests.
+        own_host: returns this server's URL, which is known once it listens.
+        other_host: returns the URL of this server with another host name.
     """
 
     def __init__(self, state: State, *, stopping: asyncio.Event, own_host: Callable[[], str], other_host: Callable[[], str]) -> None:
@@ -74,7 +74,7 @@ class Api:
         return await self._send(request, visit, reply)
 
     def close(self) -> None:
-        """What was to be processed late never is."""
+        """Cancel all timers; late messages are never processed."""
         for handle in self._late.values():
             handle.cancel()
         self._late.clear()
@@ -118,7 +118,7 @@ class Api:
         return response
 
     def _wait_for_batches(self) -> None:
-        """Sets a timer, so that the audit file holds a batch's messages in time although nobody asks."""
+        """Set a timer for the next event of a batch, so that the audit file gets its messages in time without a request."""
         if self._batches_due is not None:
             self._batches_due.cancel()
             self._batches_due = None
@@ -144,7 +144,7 @@ async def _pause(seconds: float) -> None:
 
 
 async def _read(request: web.BaseRequest) -> bytes | Objection | None:
-    """The whole body, or what speaks against it, or None if the client went before it was through."""
+    """The whole body, or an objection to it, or None if the client disconnected before its end."""
     try:
         return await request.read()
     except web.HTTPRequestEntityTooLarge:
@@ -159,11 +159,11 @@ _LINES_AT_ONCE: Final = 1000
 
 
 class Control:
-    """One small handler for each thing that can be asked.
+    """Answers requests that read or change the simulator.
 
     Args:
-        state: what is asked about and changed.
-        outage: makes the server unreachable for some seconds, soon after it was called.
+        state: the simulator's state.
+        outage: makes the server unreachable for some seconds, shortly after the call.
     """
 
     def __init__(self, state: State, *, outage: Callable[[float], None]) -> None:
@@ -244,7 +244,7 @@ async def _document(request: web.BaseRequest) -> object:
 
 
 async def _lines(request: web.BaseRequest, entries: Iterator[Any]) -> web.StreamResponse:
-    """A line of JSON each, some at a time, so that the requests meanwhile do not wait."""
+    """Send each entry as a line of JSON, in parts, so that other requests don't wait."""
     response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
     await response.prepare(request)
     while lines := [orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE) for entry in islice(entries, _LINES_AT_ONCE)]:

@@ -1,4 +1,4 @@
-"""Messages by number, in one block of bytes: a million texts as objects of their own would cost twice as much."""
+"""The passes and their messages, in little memory: a million texts as Python objects would take twice as much as one block of bytes."""
 
 from array import array
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ _RECENT: Final = 4096
 
 
 class TextStore:
-    """Only ever grows. A text that comes again soon is not stored again; equal texts may still have two numbers."""
+    """Texts by number; it only grows. A text that was stored recently is not stored again, but equal texts may have two numbers."""
 
     def __init__(self) -> None:
         self._block = bytearray()
@@ -23,7 +23,7 @@ class TextStore:
         self._recent: dict[str, int] = {}
 
     def number(self, text: str) -> int:
-        """Stores the text; numbers begin after `NO_TEXT`."""
+        """Store the text and return its number; numbers begin after `NO_TEXT`."""
         found = self._recent.get(text)
         if found is not None:
             return found
@@ -43,7 +43,7 @@ _PASS_FIELDS: Final = frozenset({"latestMessage", "status", "deviceType"})
 
 
 class Unchanged(Enum):
-    """Told apart from None, which is a value that `latestMessage` can be given."""
+    """The value for no change, because None is a valid value of `latestMessage`."""
 
     UNCHANGED = "unchanged"
 
@@ -53,7 +53,7 @@ UNCHANGED: Final = Unchanged.UNCHANGED
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassChange:
-    """What someone else wrote to a pass; None leaves status and device type as they are, and clears the message."""
+    """A change that someone else makes to a pass. None clears the message, but leaves status and device type unchanged."""
 
     latest_message: str | Unchanged | None = UNCHANGED
     status: str | None = None
@@ -61,7 +61,7 @@ class PassChange:
 
 
 def change_json(change: PassChange) -> dict[str, str | None]:
-    """The fields that are given, under the names that the API has for them."""
+    """The given fields, under their names in the API."""
     found: dict[str, str | None] = {}
     if change.latest_message is not UNCHANGED:
         found["latestMessage"] = change.latest_message
@@ -73,10 +73,10 @@ def change_json(change: PassChange) -> dict[str, str | None]:
 
 
 def read_change(document: object) -> PassChange:
-    """The other way round.
+    """The change that a JSON object describes, as `change_json` writes it.
 
     Raises:
-        UsageError: no object, another field, or a value that can't be.
+        UsageError: the document is no object, or has no field, another field or an invalid value.
     """
     if not isinstance(document, dict) or not document or not document.keys() <= _PASS_FIELDS:
         raise UsageError(f"A change of a pass is a JSON object with some of {', '.join(sorted(_PASS_FIELDS))}.", code="not_an_object")
@@ -95,7 +95,7 @@ def read_change(document: object) -> PassChange:
 
 
 class PassTable:
-    """Ids by number, in order of appearance, and what is known of each: the turn of its next request, and its latest message."""
+    """The passes by number, in order of appearance, each with its latest message and its count of requests by method."""
 
     def __init__(self) -> None:
         self.texts = TextStore()
@@ -110,7 +110,7 @@ class PassTable:
         return len(self._ids)
 
     def number(self, pass_id: str, segment: str = "") -> int:
-        """The pass's number; a new pass is entered, with the form that its id had in the path if that is not the id itself."""
+        """The pass's number. A new pass is added, with the encoded form of its id in the path, if that differs from the id."""
         found = self._numbers.get(pass_id)
         if found is not None:
             return found
@@ -134,7 +134,7 @@ class PassTable:
         return self._segments.get(number, self._ids[number])
 
     def next_turn(self, number: int, method: str) -> int:
-        """Counts one more request with this method; the first is 1."""
+        """Count a request with this method, and return its turn; the first is 1."""
         turns = self._turns[method]
         turns[number] += 1
         return turns[number]
@@ -147,7 +147,7 @@ class PassTable:
         self._latest[self.number(pass_id)] = NO_TEXT if message is None else self.texts.number(message)
 
     def put_text(self, number: int, text: int) -> None:
-        """`put_message` with both already numbers."""
+        """`put_message` by the numbers of pass and text."""
         self._latest[number] = text
 
     def change(self, pass_id: str, change: PassChange) -> None:
@@ -158,13 +158,13 @@ class PassTable:
         self._by_hand[number] = (change.status or status, change.device_type or device_type)
 
     def traits(self, pass_id: str, *, statuses: Mapping[str, float], device_types: Mapping[str, float]) -> tuple[str, str]:
-        """Status and device type: by hand if they were set so, else by the id."""
+        """Status and device type: as they were set, else chosen by the id."""
         status, device_type = self._by_hand.get(self.number(pass_id), (None, None))
         return status or pick(statuses, f"status\0{pass_id}"), device_type or pick(device_types, f"device\0{pass_id}")
 
 
 def pick(weights: Mapping[str, float], key: str) -> str:
-    """One of the names, as often as its weight says, and always the same for the same key."""
+    """One of the names, chosen by weight, and always the same for the same key."""
     if len(weights) == 1:
         return next(iter(weights))
     point = int.from_bytes(blake2b(key.encode(), digest_size=8).digest()) / 2**64 * sum(weights.values())

@@ -1,4 +1,4 @@
-"""What the simulator records, as values, and the audit file: every processed notification as a line of JSON."""
+"""The simulator's records as values, and the audit file with every processed notification as a line of JSON."""
 
 import errno
 import os
@@ -12,10 +12,10 @@ from campaign.domain.errors import UsageError
 
 
 class Ending(StrEnum):
-    """What became of a request.
+    """How a request ended.
 
-    OPEN: not answered yet. ANSWERED: the whole answer was handed to the network. CUT: the simulator ended the connection
-    before or within the answer. HUNG: no answer will come. LOST: the client was gone when its request or the answer was due.
+    OPEN: not answered yet. ANSWERED: the whole answer was passed to the network. CUT: the simulator ended the connection
+    before or within the answer. HUNG: no answer will come. LOST: the client disconnected before the end of its request or of the answer.
     """
 
     OPEN = "open"
@@ -27,9 +27,9 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
-    """One processed message. `at_seconds` counts from the start of the simulator; `token` is the beginning of its SHA-256.
+    """One processed message. `at_seconds` counts from the simulator's start; `token` is the token's fingerprint.
 
-    `way` is `single` or `batch`. A batch's messages have its id and name, and the number of the request that created it.
+    `way` is `single` or `batch`. A message of a batch has the batch's id and name, and the number of the request that created it.
     """
 
     id: str
@@ -45,9 +45,10 @@ class Notification:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchRecord:
-    """One batch as it stands.
+    """The present state of a batch.
 
-    `total_recipients` were given, `refused` of them by validation; `processed` are in the audit. `fault` is that of the batch itself.
+    `total_recipients` counts the given recipients, `refused` those that validation refused, and `processed` those in the audit. `fault` is
+    the fault of the batch, not of a request.
     """
 
     id: str
@@ -65,10 +66,10 @@ class BatchRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedRequest:
-    """One request that arrived; numbers begin at 1 and go on over a reset.
+    """One request that arrived; numbers begin at 1 and continue after a reset.
 
-    `id` is None where the path names no pass or is badly encoded, `token` where none was given. `status` is None if no status
-    line was sent. `fault` is the one that took place, or `storm`.
+    `id` is None if the path has no pass or is badly encoded, and `token` is None if there was none. `status` is None if no status line
+    was sent. `fault` is the fault that occurred, or `storm`.
     """
 
     number: int
@@ -88,7 +89,7 @@ class LoggedRequest:
 class EndpointUse:
     """The requests of one token to one endpoint and method; `endpoint` names both.
 
-    The two maxima are exact over arrival times, in any window of one second.
+    The two maxima are exact for any window of one second, by arrival times.
     """
 
     endpoint: str
@@ -102,11 +103,11 @@ class EndpointUse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """The audit and the requests in figures.
+    """The figures of the audit and the requests.
 
-    `duplicates` counts the pairs of pass and message that were processed more than once, `surplus` how many times too often.
-    `late_pending` are those that the fault `late` has not processed yet. `throttled` are all answers 429.
-    `processed_in_batches` are those of `processed` that a batch sent, and `batches` counts batches by status.
+    `duplicates` counts the pairs of pass and message that were processed more than once, `surplus` the messages beyond the first of each
+    pair. `late_pending` counts what the fault `late` has not processed yet. `throttled` counts all answers with 429.
+    `processed_in_batches` counts the processed messages of batches, and `batches` the batches by status.
     """
 
     processed: int
@@ -134,10 +135,10 @@ class Summary:
 
 
 class AuditFile:
-    """Appends to a file that only its owner may read, as it holds ids and messages.
+    """Appends to a file. A new file can be read only by its owner, because it contains ids and messages.
 
     Raises:
-        UsageError: it can't be opened.
+        UsageError: the file can't be opened.
     """
 
     def __init__(self, path: Path) -> None:
@@ -150,10 +151,10 @@ class AuditFile:
         self._size = os.fstat(self._descriptor).st_size
 
     def append(self, *entries: Notification) -> None:
-        """Writes a line for each, whole, or none of them.
+        """Write a line for each entry: all lines or none.
 
         Raises:
-            OSError: it could not be written.
+            OSError: the lines can't be written.
         """
         lines = b"".join(orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE) for entry in entries)
         written = os.write(self._descriptor, lines)

@@ -1,4 +1,4 @@
-"""What is answered: the vendor's bodies in full shape, the broken ones, and which a visit gets."""
+"""Makes the answers: complete bodies like the vendor's, broken bodies, and the choice for a visit."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -21,7 +21,7 @@ PASS_ID: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]
 DELIVERED: Final = ("delivered", "Delivered succesfully")
 NOT_DELIVERED: Final = ("notDelivered", "Pass has not been added to the wallet")
 UNHEARD_OF: Final = ("heldForReview", "Notification is held for review")
-"""Statuses of a notification as the vendor writes them, its own slip included, and one that it never wrote."""
+"""Statuses of a notification: as the vendor writes them, including its spelling mistake, and one that the vendor doesn't have."""
 
 _FIRST_DAY: Final = datetime(2024, 1, 1, tzinfo=UTC)
 _ADDED: Final = frozenset({"active", "removed", "deactivated", "nullified"})
@@ -73,7 +73,7 @@ _EVENT: Final = {"name": "PassEntry Christmas Party", "startDateTime": "2026-12-
 
 
 def names_of(pass_id: str) -> tuple[str, str]:
-    """The pass's own id and its external id. An id that looks like the vendor's is its own, any other the external one."""
+    """The pass's UUID and its external id. An id in the vendor's form is the UUID; any other is the external id."""
     digest = blake2b(pass_id.encode(), digest_size=32).digest()
     if PASS_ID.fullmatch(pass_id):
         return pass_id, f"customer-{int.from_bytes(digest[24:28]) % 1_000_000:06d}"
@@ -81,7 +81,7 @@ def names_of(pass_id: str) -> tuple[str, str]:
 
 
 def data_object(pass_id: str, *, status: str, device_type: str, latest_message: str | None) -> dict[str, Any]:
-    """The `data` of both endpoints."""
+    """The `data` of an answer about a pass."""
     digest = blake2b(pass_id.encode(), digest_size=32).digest()
     key, ext_id = names_of(pass_id)
     created = _FIRST_DAY + timedelta(seconds=int.from_bytes(digest[20:23]) * 3)
@@ -166,9 +166,9 @@ WORDS: Final = "text/plain; charset=utf-8"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What is to be done with the connection, and said on it.
+    """An answer, or another effect on the connection.
 
-    `cause` is the fault that took place, or None. `late_message` is to be processed after the answer.
+    `cause` is the fault that occurred, or None. `late_message` is a message to process later, after `late_seconds`.
     """
 
     act: Act
@@ -190,7 +190,7 @@ def end_for(state: State, visit: Visit) -> End:
     plan, variant = plan_for(visit), visit.draw.variant
     if visit.fault is Fault.TAKEN_THEN:
         statuses = state.config.taken_then
-        # So that each status comes in each form.
+        # The division combines each status with each form.
         return replace(plan.end(variant // len(statuses)), status=statuses[variant % len(statuses)])
     return plan.end(variant)
 
@@ -206,7 +206,7 @@ def objection_reply(visit: Visit, objection: Objection) -> Reply:
 
 
 def elsewhere_reply() -> Reply:
-    """Looks like a success to a client that follows a redirect."""
+    """An answer that looks like a success to a client that follows a redirect."""
     data = data_object("elsewhere", status="active", device_type="apple", latest_message=None)
     return Reply(act=Act.ANSWER, status=200, body=notification_body(data, DELIVERED))
 
@@ -228,7 +228,7 @@ def _data_of(state: State, pass_id: str) -> dict[str, Any]:
 
 
 def portal_reply(kind: str, *, other_host: str) -> Reply:
-    """What somebody else answers who stands in the API's place; `kind` is as in the configuration."""
+    """The answer of a portal in place of the API; `kind` is the setting `portal`."""
     match kind:
         case "page":
             return Reply(act=Act.ANSWER, status=200, body=html_body(200), content_type=HTML)
@@ -239,14 +239,14 @@ def portal_reply(kind: str, *, other_host: str) -> Reply:
 
 
 def carry_out(state: State, visit: Visit, *, content_type: str, body: bytes, other_host: str) -> Reply:
-    """Checks the request, processes its message if that is the plan, and says what comes of it.
+    """Check the request, process its message if the plan says so, and return the reply.
 
     Args:
-        state: where it happens.
+        state: the simulator's state.
         visit: an admitted request.
-        content_type: of its body.
-        body: as it came.
-        other_host: this server under another name, for redirects that lead to another host.
+        content_type: the content type of the body.
+        body: the body as it was received.
+        other_host: the URL of this server with another host name, for redirects to another host.
 
     Raises:
         OSError: the audit file can't be written; nothing was processed.
@@ -268,7 +268,7 @@ def carry_out(state: State, visit: Visit, *, content_type: str, body: bytes, oth
 
 
 def end_reply(state: State, visit: Visit, end: End, *, other_host: str, whole: Callable[[Body], bytes]) -> Reply:
-    """What is done and said in the end; `whole` makes the body of a success."""
+    """The reply for the end of a plan; `whole` makes the body of a success."""
     return Reply(
         act=end.act,
         status=end.status,

@@ -1,4 +1,4 @@
-"""Every request and every processed notification between two resets, and the figures drawn from them."""
+"""Records every request and every processed notification since the last reset, and computes their figures."""
 
 from array import array
 from collections import Counter
@@ -14,15 +14,15 @@ from campaign.simulator.records import Ending, EndpointUse, LoggedRequest, Notif
 from campaign.simulator.routes import NO_TOKEN, Endpoint, Target, TokenNames
 
 NS: Final = 1_000_000_000
-"""Whole, so that dividing by it rounds only once."""
+"""An integer, so that a division by it rounds only once."""
 
 
 SINGLE: Final = 0
-"""The number that stands for no batch."""
+"""The number for no batch."""
 
 
 class NotificationLog:
-    """One entry a processed message, in the order of processing."""
+    """The processed messages, in the order of processing."""
 
     def __init__(self, *, passes: PassTable, tokens: TokenNames, started_ns: int) -> None:
         self._passes = passes
@@ -52,7 +52,7 @@ class NotificationLog:
         return sum(1 for times in self._times.values() if times > 1)
 
     def batch(self, batch_id: str, name: str) -> int:
-        """The batch's number here; numbers begin after `SINGLE`."""
+        """The batch's number in this log; numbers begin after `SINGLE`."""
         key = (batch_id, name)
         found = self._batch_numbers.get(key)
         if found is None:
@@ -75,7 +75,7 @@ class NotificationLog:
     def add_many(
         self, numbers: Sequence[int], texts: Sequence[int], *, request: int, token: int, at_ns: int, unix_ns: int, batch: int
     ) -> None:
-        """The messages of a batch, with passes and messages as `PassTable` numbers them."""
+        """Add the messages of a batch; passes and messages are numbers of `PassTable`."""
         count = len(numbers)
         self._pass.extend(numbers)
         self._message.extend(texts)
@@ -94,7 +94,7 @@ class NotificationLog:
     def notification(
         self, *, pass_id: str, message: str, request: int, token: int, at_ns: int, unix_ns: int, batch: int = SINGLE
     ) -> Notification:
-        """The same values as they are shown."""
+        """The values of an entry as a `Notification`."""
         batch_id, batch_name = self._batches[batch]
         return Notification(
             id=pass_id,
@@ -120,11 +120,11 @@ class NotificationLog:
         )
 
     def entries(self) -> Iterator[Notification]:
-        """Those there are now; what is added meanwhile is left out."""
+        """The present entries, without those that are added during the iteration."""
         return map(self.entry, range(len(self)))
 
     def _count(self, number: int, text: int) -> None:
-        """A pass's first message stands in a column; only what comes after it costs an entry of its own."""
+        """Count a message. A pass's first message is in a column; only later messages need an entry in a dictionary."""
         if number >= len(self._first):
             self._first.extend([NO_TEXT] * (number + 1 - len(self._first)))
         if self._first[number] == NO_TEXT:
@@ -153,7 +153,7 @@ _FAULT_NUMBERS: Final = {fault: number for number, fault in enumerate(_FAULTS)}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
-    """The head of a request as it came in; `pass_number` is `NO_PASS` where there is none."""
+    """The head of a request as it arrived; `pass_number` is `NO_PASS` if the path has no pass."""
 
     method: str
     target: Target
@@ -165,7 +165,7 @@ class Arrival:
 
 
 class RequestLog:
-    """One entry a request, by number, which goes on from `first` over a reset."""
+    """The requests by number; `first` is the first number, so that numbers continue after a reset."""
 
     def __init__(self, *, passes: PassTable, tokens: TokenNames, started_ns: int, first: int) -> None:
         self._passes = passes
@@ -190,7 +190,7 @@ class RequestLog:
         return self._first + len(self)
 
     def arrive(self, arrival: Arrival) -> int:
-        """Enters the request and returns its number."""
+        """Record the request and return its number."""
         number = self.next_number
         if arrival.pass_number == NO_PASS or arrival.raw_path != self._usual_path(arrival.target.endpoint, arrival.pass_number):
             self._unusual[number] = (arrival.method, _printable(arrival.raw_path))
@@ -205,7 +205,7 @@ class RequestLog:
         return number
 
     def end(self, number: int, *, status: int, ending: Ending, fault: str | None) -> None:
-        """Says what became of a request; may be said again. One that a reset has forgotten stays forgotten."""
+        """Record how a request ended; a later call replaces it. Requests from before a reset are ignored."""
         index = number - self._first
         if index >= 0:
             self._status[index] = status
@@ -213,7 +213,7 @@ class RequestLog:
             self._fault[index] = _FAULT_NUMBERS[fault]
 
     def entries(self) -> Iterator[LoggedRequest]:
-        """Those there are now; what arrives meanwhile is left out."""
+        """The present requests, without those that arrive during the iteration."""
         return map(self._entry, range(len(self)))
 
     def by_status(self) -> dict[str, int]:
@@ -227,7 +227,7 @@ class RequestLog:
         return {_FAULTS[number] or "": count for number, count in sorted(Counter(self._fault).items()) if number}
 
     def followed_redirects(self) -> tuple[int, int]:
-        """Requests that came where a redirect leads, and how many of them brought a token."""
+        """The number of requests to a redirect's target, and how many of them had a token."""
         here = _ENDPOINT_NUMBERS[Endpoint.ELSEWHERE]
         tokens = [token for token, endpoint in zip(self._token, self._endpoint, strict=True) if endpoint == here]
         return len(tokens), sum(1 for token in tokens if token != NO_TOKEN)
@@ -256,7 +256,7 @@ class RequestLog:
 
 
 def _printable(raw_path: str) -> str:
-    r"""Bytes that are no UTF-8, which JSON could not hold, become `\\xNN`."""
+    r"""The path with invalid UTF-8, which JSON can't hold, as `\xNN`."""
     return raw_path if raw_path.isascii() else raw_path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 

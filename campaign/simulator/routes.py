@@ -1,4 +1,4 @@
-"""What a request says: its endpoint and pass or batch, its message, its token."""
+"""Reads a request: its endpoint, pass or batch, message and token."""
 
 import re
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ import orjson
 
 
 class Endpoint(StrEnum):
-    """What the API has, under the names that its limit goes by, and what it has not."""
+    """The API's endpoints, by the names that its rate limit uses, and the paths that it doesn't have."""
 
     NOTIFY = "POST /api/v1/passes/:id/notification"
     SHOW = "GET /api/v1/passes/:id"
@@ -31,7 +31,7 @@ class Endpoint(StrEnum):
 
     @property
     def step(self) -> str:
-        """What it does in the life of a batch, as the faults of batches name it; empty where it has nothing to do with one."""
+        """The endpoint's step in the life of a batch, by its name in the batch faults; empty for other endpoints."""
         return _STEPS.get(self, "")
 
     @property
@@ -54,7 +54,7 @@ FILES: Final = "/files/"
 PASSES: Final = "/api/v1/passes/"
 NOTIFICATION: Final = "/notification"
 ELSEWHERE: Final = "/elsewhere/"
-"""Where a redirect leads; a client that comes here with a token leaked it."""
+"""The target of redirects; a client that sends its token here leaks it."""
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@-]+")
 _PAGE: Final = re.compile(r"[1-9][0-9]{0,8}")
@@ -63,10 +63,9 @@ _ENCODED: Final = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What a request asks for; `pass_id` is None where there is none, or it is not UTF-8 percent-encoded as RFC 3986 has it.
+    """The target of a request. `pass_id` is None if there is none, or it is not percent-encoded UTF-8 by RFC 3986.
 
-    `segment` is the part of the path that varies: the id of a pass, batch or entity as it came, the name of a file with its query;
-    of a list, the query.
+    `segment` is the variable part of the URL: the encoded id of a pass, batch or entity; a file's name with its query; or a list's query.
     """
 
     endpoint: Endpoint
@@ -75,7 +74,7 @@ class Target:
 
     @property
     def raw_path(self) -> str:
-        """The path as it is normally written, without a query."""
+        """The usual path of a pass's endpoint, without a query."""
         return PASSES + self.segment + (NOTIFICATION if self.endpoint is Endpoint.NOTIFY else "")
 
 
@@ -91,7 +90,7 @@ _LISTS: Final = {BATCHES: Endpoint.LIST_BATCHES, Endpoint.LIST.path: Endpoint.LI
 
 
 def read_target(method: str, raw_path: str) -> Target:
-    """Finds the endpoint. An empty segment, `.` and `..` name no pass, for a proxy would have taken them away."""
+    """Find the endpoint. An empty segment, `.` and `..` are no pass ids, because a proxy would have removed them."""
     path, _, query = raw_path.partition("?")
     if path.startswith(ELSEWHERE):
         return Target(endpoint=Endpoint.ELSEWHERE)
@@ -116,7 +115,7 @@ def read_target(method: str, raw_path: str) -> Target:
 
 
 def decode_segment(segment: str) -> str | None:
-    """The text behind one path segment, or None if it is not well encoded."""
+    """The decoded text of a path segment; None if the encoding is invalid."""
     if _PLAIN.fullmatch(segment):
         return segment
     if not _ENCODED.fullmatch(segment):
@@ -136,7 +135,7 @@ class Objection:
 
 
 def read_page(query: str) -> int | Objection:
-    """Which page of a list a query asks for, from 1 on, or what speaks against it."""
+    """The page of a list that a query asks for, from 1, or an objection."""
     page = parse_qs(query).get("page", ["1"])[-1]
     return int(page) if _PAGE.fullmatch(page) else Objection(status=422, error="Page must be a whole number above 0")
 
@@ -147,7 +146,7 @@ def list_meta(*, total: int, size: int, page: int) -> dict[str, int]:
 
 
 def read_message(*, content_type: str, body: bytes) -> str | Objection:
-    """The message of `{"notification": {"message": "..."}}`, or what speaks against it."""
+    """The message of `{"notification": {"message": "..."}}`, or an objection."""
     document = read_json(content_type=content_type, body=body)
     if isinstance(document, Objection):
         return document
@@ -167,7 +166,7 @@ def read_text(name: str, text: object) -> str | Objection:
 
 
 def read_json(*, content_type: str, body: bytes) -> object:
-    """The document, or an `Objection`."""
+    """The decoded document, or an `Objection`."""
     if content_type != "application/json" and not (content_type.startswith("application/") and content_type.endswith("+json")):
         return Objection(status=400, error=f"Content-Type must be application/json, not {content_type}")
     try:
@@ -182,7 +181,7 @@ _BEARER: Final = re.compile(r"Bearer +([^\s]+) *", re.IGNORECASE)
 
 
 def bearer_token(authorization: str | None) -> str | None:
-    """The token of an `Authorization` header, or None if it holds none."""
+    """The token of an `Authorization` header, or None if it has none."""
     found = _BEARER.fullmatch(authorization or "")
     return found[1] if found else None
 
@@ -194,7 +193,7 @@ def fingerprint(token: str) -> str:
 
 @dataclass(slots=True)
 class Allowance:
-    """How many requests more are let in with whatever token; None is no end."""
+    """The number of requests that are still accepted, with any token; None for no limit."""
 
     left: int | None
 
@@ -208,7 +207,7 @@ class Allowance:
 
 
 class TokenNames:
-    """Fingerprints by number, so that a record of a request holds four bytes of them; 0 is no token."""
+    """Fingerprints of tokens by number, so that a request's record needs only four bytes; 0 is no token."""
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""The simulator listening: inside a program (`Simulator`), or as one (`serve`)."""
+"""Runs the simulator's server, inside a program (`Simulator`) or as a program (`serve`)."""
 
 import asyncio
 import errno
@@ -30,10 +30,10 @@ _TURNS_TO_CONNECT: Final = 5
 
 
 class Simulator:
-    """PassEntry on loopback for the length of an `async with`.
+    """PassEntry on loopback, for the length of an `async with` block.
 
     Raises:
-        UsageError: on entering, if the port is taken or the audit file can't be written.
+        UsageError: on entry, if the port is taken or the audit file can't be written.
     """
 
     def __init__(self, config: SimulatorConfig | None = None, *, clock: Clock | None = None) -> None:
@@ -86,23 +86,23 @@ class Simulator:
         return self._state.summary()
 
     def configure(self, **changes: Any) -> None:
-        """Changes fields of `SimulatorConfig`, all but `config.FIXED`, from now on; a storm is counted from now.
+        """Change any fields of `SimulatorConfig` except `config.FIXED`; the times of changed storms count from now.
 
         Raises:
-            UsageError: no such field, or a value that can't be; nothing was changed.
+            UsageError: there is no such field, or a value is invalid; nothing was changed.
         """
         self._state.configure(changes)
 
     def set_pass(self, pass_id: str, change: PassChange) -> None:
-        """Someone else wrote to the pass."""
+        """Change a pass as if someone else wrote to it."""
         self._state.passes.change(pass_id, change)
 
     def reset(self, *, passes: bool = False) -> None:
-        """Forgets audit, requests and figures; with `passes` also all batches, every pass's messages, and how often it was asked for."""
+        """Clear audit, requests and figures; with `passes` also all batches, and every pass with its messages and turns."""
         self._state.reset(passes=passes)
 
     async def outage(self, seconds: float) -> None:
-        """For so long nobody listens: open connections end, new ones are refused. Requests that were read are still processed."""
+        """Stop listening for this time: open connections end, new ones are refused. Requests that were read are still processed."""
         await self._accept_no_more()
         await self._site.stop()
         for connection in self._server.connections:
@@ -137,7 +137,7 @@ class Simulator:
         await self._site.start()
 
     async def _accept_no_more(self) -> None:
-        """A connection that is being accepted while asyncio closes the server would stay open, and nobody's."""
+        """Stop accepting. A connection that asyncio accepts while it closes the server would stay open without an owner."""
         if self._listener.fileno() >= 0:
             asyncio.get_running_loop().remove_reader(self._listener)
         for _ in range(_TURNS_TO_CONNECT):
@@ -153,7 +153,7 @@ class Simulator:
         await self.outage(seconds)
 
     async def _end_outage(self) -> None:
-        """The task can't live in a group: a group must be left by the task that entered it, and fixtures are not."""
+        """Cancel the outage. A task group is not possible: the task that enters it must leave it, which fixtures don't ensure."""
         if self._outage_task is not None:
             self._outage_task.cancel()
             await asyncio.gather(self._outage_task, return_exceptions=True)
@@ -170,10 +170,10 @@ def _dispatcher(api: Api, control: Control) -> Callable[[web.BaseRequest], Any]:
 
 
 def bound_socket(host: str, port: int) -> socket.socket:
-    """A socket that has the port but does not listen yet.
+    """A socket that is bound to the port but doesn't listen yet.
 
     Raises:
-        UsageError: the port can't be had.
+        UsageError: the port is taken, or can't be bound.
     """
     family = socket.AF_INET6 if ip_address(host).version == 6 else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -190,7 +190,7 @@ def bound_socket(host: str, port: int) -> socket.socket:
 
 
 async def _bound_again(host: str, port: int) -> socket.socket:
-    """Takes the port again at once, so that nobody else gets it meanwhile; the loop may need a moment to let go of it."""
+    """Bind the port again at once, before another program takes it; the event loop may need a moment to release it."""
     for _ in range(50):
         try:
             return bound_socket(host, port)
@@ -203,9 +203,9 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 def serve(config: SimulatorConfig, *, json: bool) -> int:
-    """Runs until SIGINT or SIGTERM, which is how it is meant to end, and so returns 0.
+    """Run until SIGINT or SIGTERM, the normal end, and return 0.
 
-    Prints one line on stdout as soon as it listens: with `json` an object with `url`, else a sentence.
+    It prints one line to stdout as soon as it listens: with `json` an object with `url`, otherwise a sentence.
 
     Raises:
         UsageError: the port is taken, or the audit file can't be written.
@@ -237,6 +237,6 @@ async def _serve(config: SimulatorConfig, *, json: bool) -> int:
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     if sys.platform == "win32":
         return asyncio.new_event_loop
-    import uvloop  # noqa: PLC0415 - there is none for Windows
+    import uvloop  # noqa: PLC0415 - not available on Windows
 
     return uvloop.new_event_loop

@@ -1,4 +1,4 @@
-"""The simulator without its network: what a request meets, and what is remembered of it. Nothing here awaits."""
+"""The simulator without its network: decides how a request is handled, and records it. Nothing here awaits."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ from campaign.simulator.routes import Endpoint, Objection, Target, TokenNames, b
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clock:
-    """Nanoseconds: since any moment but never backwards, and since 1970."""
+    """Two clocks in nanoseconds: one that never decreases, and one since 1970."""
 
     monotonic_ns: Callable[[], int] = field(default=time.monotonic_ns)
     unix_ns: Callable[[], int] = field(default=time.time_ns)
@@ -37,9 +37,9 @@ _CALM: Final = Draw(chance=0.0, share=0.0, variant=0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:
-    """One request from its arrival on: refused with an `objection`, or admitted to its pass, with the fault that befalls it, if any.
+    """One request after its arrival: refused with an `objection`, or admitted, perhaps with a fault.
 
-    `cause` is what a refusal is put down to in the log, where it is not the client's own doing.
+    `cause` is the logged cause of a refusal that is not the client's fault.
     """
 
     number: int
@@ -62,7 +62,7 @@ class Visit:
 
 
 class State:
-    """Passes, batches, limits, faults and records. Every method is one step that nothing can come between."""
+    """Passes, batches, limits, faults and records. Every method is atomic, because nothing awaits."""
 
     def __init__(self, config: SimulatorConfig, *, clock: Clock, audit_file: AuditFile | None = None) -> None:
         self.config = config
@@ -80,13 +80,13 @@ class State:
 
     @property
     def records(self) -> Records:
-        """As of now: what batches have done meanwhile is in them."""
+        """The records as of now, including what batches have sent meanwhile."""
         self._advance()
         return self._records
 
     @property
     def batches(self) -> Batches:
-        """As of now."""
+        """The batches as of now."""
         self._advance()
         return self._batches
 
@@ -99,7 +99,7 @@ class State:
         return self._clock.unix_ns()
 
     def arrive(self, *, method: str, raw_path: str, authorization: str | None) -> Visit:
-        """Enters the request in the log and decides what it meets."""
+        """Record the request, and decide how it is handled."""
         self._advance()
         target = read_target(method, raw_path)
         token = bearer_token(authorization)
@@ -128,7 +128,7 @@ class State:
         return pass_id not in self.config.missing and (existing is None or pass_id in existing)
 
     def listed(self) -> list[str]:
-        """The organisation's passes: those that exist by the configuration, else those that were asked for."""
+        """The organisation's passes: those of the setting `existing`, or else those that were asked for; without `missing` ones."""
         existing = self.config.existing
         return [pass_id for pass_id in (self.passes.ids() if existing is None else sorted(existing)) if self.exists(pass_id)]
 
@@ -137,7 +137,7 @@ class State:
         return self.passes.traits(pass_id, statuses=self.config.statuses, device_types=self.config.device_types)
 
     def process(self, visit: Visit, message: str) -> None:
-        """The moment that counts: the message is in the audit, and the pass holds it.
+        """Process a message: write it to the audit, then to the pass.
 
         Raises:
             OSError: the audit file can't be written; nothing was processed.
@@ -158,20 +158,20 @@ class State:
         return not (self.config.undelivered_when_issued and status == ISSUED)
 
     def objection_to(self, pass_id: str) -> str | None:
-        """Why a batch can't message the pass."""
+        """Why a batch can't send to the pass; None if it can."""
         if not self.exists(pass_id):
             return NO_SUCH_PASS.error
         return _FORBIDDEN_PASS.error if pass_id in self.config.forbidden else None
 
     def end(self, visit: Visit, *, status: int, ending: Ending, cause: str | None) -> None:
-        """Writes down what became of the request; may be corrected by saying it again."""
+        """Record how the request ended; a later call replaces it."""
         self._records.requests.end(visit.number, status=status, ending=ending, fault=cause)
 
     def configure(self, changes: Mapping[str, Any]) -> None:
-        """Changes fields of the configuration from now on.
+        """Change fields of the configuration.
 
         Raises:
-            UsageError: no such field, a fixed one, or a value that can't be; nothing was changed.
+            UsageError: there is no such field, it is fixed, or a value is invalid; nothing was changed.
         """
         check_names(changes)
         config = replace(self.config, **changes)
@@ -182,7 +182,7 @@ class State:
         self.config = config
 
     def reset(self, *, passes: bool) -> None:
-        """Forgets the records; with `passes` also all batches and every pass's messages and turns. The limit forgets nothing."""
+        """Clear the records; with `passes` also all batches, and every pass with its messages and turns. The rate limit keeps its state."""
         self._advance()
         if passes:
             self.passes = PassTable()
@@ -214,7 +214,7 @@ class State:
             cause=STORM if verdict.in_storm else None,
             headers=verdict.headers,
         )
-        # Faults happen to passes and batches.
+        # Faults apply only to passes and batches.
         return visit if objection is not None or endpoint is Endpoint.LIST else self._with_luck(visit, arrival)
 
     def _objection_to_pass(self, target: Target) -> Objection | None:
@@ -273,7 +273,7 @@ class State:
                     )
                 )
             except OSError:
-                # What the file does not hold was not processed.
+                # A message that is not in the audit file was not processed.
                 outcomes, rows = [Outcome.BROKEN] * (until - first), []
         batch.outcomes[first:until] = bytes(outcomes)
         numbers, texts = [batch.passes[row] for row in rows], [batch.texts[row] for row in rows]

@@ -1,4 +1,4 @@
-"""What is done with a connection: answers, and every way of not answering."""
+"""Acts on a connection: sends an answer, or fails in one of many ways."""
 
 import asyncio
 import socket
@@ -23,7 +23,7 @@ _HUGE_END: Final = b'"}}}'
 
 
 class Sent(Enum):
-    """How much of an answer was handed to the network while the client was there."""
+    """How much of an answer was passed to the network while the client was connected."""
 
     NOTHING = auto()
     PART = auto()
@@ -33,7 +33,7 @@ class Sent(Enum):
 async def perform(
     request: web.BaseRequest, reply: Reply, *, config: SimulatorConfig, stopping: asyncio.Event
 ) -> tuple[web.StreamResponse, Sent]:
-    """Does it, and says how far it came; the response is what aiohttp wants back, already sent or never to be."""
+    """Perform the reply's act, and return how much was sent. The response is for aiohttp; it is already sent, or never will be."""
     match reply.act:
         case Act.ANSWER | Act.ANSWER_SLOWLY:
             return await _answer(request, reply)
@@ -59,7 +59,7 @@ async def perform(
 
 
 def reset(request: web.BaseRequest) -> None:
-    """Ends the connection at once, so that the client sees a reset rather than an orderly end."""
+    """End the connection abruptly, so that the client gets a reset instead of a normal close."""
     transport = request.transport
     if transport is None:
         return
@@ -137,7 +137,7 @@ def _packed(unpacked_bytes: int) -> bytes:
 
 
 async def _endless_headers(request: web.BaseRequest, seconds: float, stopping: asyncio.Event) -> None:
-    """A kilobyte a header, some six megabytes a second, until the client goes."""
+    """Send headers of a kilobyte each, about six megabytes a second, until the client disconnects, `seconds` are over, or the end."""
     loop = asyncio.get_running_loop()
     give_up_at = loop.time() + seconds
     line = b"x-filler: " + b"x" * 1012 + b"\r\n"
@@ -153,7 +153,7 @@ async def _endless_headers(request: web.BaseRequest, seconds: float, stopping: a
 
 
 async def _hold(request: web.BaseRequest, seconds: float, stopping: asyncio.Event) -> None:
-    """Keeps silent for so long, or until the client is gone, which only polling shows."""
+    """Wait for this time, or until the client disconnects or the simulator ends. Only polling shows a disconnect."""
     loop = asyncio.get_running_loop()
     give_up_at = loop.time() + seconds
     while request.transport is not None and (left := give_up_at - loop.time()) > 0:

@@ -1,4 +1,4 @@
-"""The vendor's batches: one call messages up to 500 passes, asynchronously and outside the rate limit.
+"""The vendor's batches: one request sends to up to 500 passes, asynchronously and outside the rate limit for single notifications.
 
-What the vendor does not document is assumed here: the JSON of a recipient, the columns and words of the CSV files.
+The vendor doesn't document the JSON of a recipient, or the columns and words of the CSV files. They are assumptions.
 """

@@ -1,4 +1,4 @@
-"""The faults of batches: any fault of a POST at each step, and what goes wrong with a batch itself."""
+"""The faults of batches: most faults of a POST at each step, and faults of a batch itself."""
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
@@ -10,12 +10,12 @@ from campaign.simulator.routes import STEPS
 
 
 class BatchFault(StrEnum):
-    """What can go wrong with one batch.
+    """The faults of one batch.
 
-    VALIDATION_STUCK: it stays `validating`. SENDING_STUCK: it stays `sending`, with none, half or all of its messages processed.
-    BATCH_FAILED: it ends as `failed`, and nothing is sent. RECIPIENTS_FAILED: every third recipient fails and gets nothing.
-    DELIVERY_CSV_MISSING: it ends, and its `deliveryCsvUrl` never comes. The others are what is wrong with the delivery CSV:
-    it ends in the middle, lacks every third row, has an unknown status in every third row, has other columns.
+    VALIDATION_STUCK: the batch stays `validating`. SENDING_STUCK: it stays `sending`, with none, half or all of its messages processed.
+    BATCH_FAILED: it ends as `failed`, and nothing is sent. RECIPIENTS_FAILED: every third recipient fails and gets no message.
+    DELIVERY_CSV_MISSING: it ends, but never has a `deliveryCsvUrl`. With the other faults, the delivery CSV is cut off after two thirds,
+    lacks every third row, has an unknown status in every third row, or has other columns.
     """
 
     VALIDATION_STUCK = "validation_stuck"
@@ -33,7 +33,7 @@ _OF_ONE_PASS: Final = {Fault.NOT_DELIVERED, Fault.UNKNOWN_STATUS}
 STEP_FAULTS: Final[Mapping[str, tuple[str, Fault]]] = MappingProxyType(
     {f"{step}_{fault}": (step, fault) for step in STEPS for fault in Fault if fault.method == "POST" and fault not in _OF_ONE_PASS}
 )
-"""By name, such as `create_cut_after`: the step of `STEPS`, and what happens at it."""
+"""By name, such as `create_cut_after`: the step of `STEPS`, and the fault at it."""
 
 NAMES: Final = (*BatchFault, *STEP_FAULTS)
 
@@ -53,10 +53,10 @@ class BatchFaultTable:
 
 
 def checked_batch_faults(faults: Mapping[str, float]) -> dict[str, float]:
-    """The same by plain name.
+    """The same probabilities, with names as plain texts.
 
     Raises:
-        UsageError: no such fault, not a probability, or together more than certain for a batch or one of its steps.
+        UsageError: there is no such fault, a value is no probability, or those of batches or of one step add up to more than 1.
     """
     known: dict[str, float] = {}
     for name, probability in faults.items():
@@ -71,7 +71,7 @@ def checked_batch_faults(faults: Mapping[str, float]) -> dict[str, float]:
 
 
 def parse_batch_faults(texts: Iterable[str]) -> dict[str, float]:
-    """Faults as options give them: `create_cut_after=0.05`, or `sending_stuck=5%`.
+    """Read faults from options: `create_cut_after=0.05`, or `sending_stuck=5%`.
 
     Raises:
         UsageError: as for `campaign.simulator.faults.parse_faults`.

@@ -1,4 +1,4 @@
-"""What is answered about batches: their JSON, their lists, their CSV files."""
+"""Makes the answers about batches: their JSON, their lists, their CSV files."""
 
 import csv
 from collections.abc import Callable, Iterable, Iterator
@@ -42,7 +42,7 @@ from campaign.simulator.routes import BATCHES, FILES, Endpoint, Objection, list_
 from campaign.simulator.state import State, Visit
 
 Asked = Callable[[int], bytes]
-"""Does what was asked, at the given moment, and returns the body of the answer."""
+"""Does what the request asks at the given moment, and returns the body of the answer."""
 
 TYPE: Final = "walletMessaging"
 CSV: Final = "text/csv; charset=utf-8"
@@ -62,15 +62,15 @@ _NO_SUCH_FILE: Final = Objection(status=404, error="File not found")
 
 
 def carry_out_batch(state: State, visit: Visit, *, content_type: str, body: bytes, own_host: str, other_host: str) -> Reply:
-    """Checks the request, does what it asks if the plan says so, and makes the answer.
+    """Check the request, do what it asks if the plan says so, and return the reply.
 
     Args:
-        state: where it happens.
-        visit: an admitted request with a step in the life of a batch.
-        content_type: of its body.
-        body: as it came.
-        own_host: this server, for the links to batches and files.
-        other_host: the same under another name, for redirects that lead to another host.
+        state: the simulator's state.
+        visit: an admitted request to an endpoint of batches.
+        content_type: the content type of the body.
+        body: the body as it was received.
+        own_host: this server's URL, for links to batches and files.
+        other_host: the URL of this server with another host name, for redirects to another host.
     """
     plan, endpoint = plan_for(visit), visit.target.endpoint
     asked = _read(state, visit, content_type=content_type, body=body, own_host=own_host)
@@ -161,7 +161,7 @@ def batch_data(batch: Batch, batches: Batches, own_host: str) -> dict[str, Any]:
 
 
 def csv_body(batch: Batch, passes: PassTable, *, delivery: bool) -> bytes:
-    """The errors or the delivery CSV, with what the batch's fault does to it."""
+    """The errors CSV or the delivery CSV, with the effect of the batch's fault."""
     if not delivery:
         return _csv([ERRORS_HEADER, *batch.refused])
     header = _OTHER_HEADER if batch.fault is BatchFault.DELIVERY_CSV_OTHER_COLUMNS else DELIVERY_HEADER

@@ -1,4 +1,4 @@
-"""What the request that creates a batch says, and the messages that come of it."""
+"""Reads the request that creates a batch, and renders its messages."""
 
 import re
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ _ID_KEY: Final = "passId"
 
 
 class Template:
-    """A text with `%{name}` in it."""
+    """A text with variables such as `%{name}`."""
 
     def __init__(self, text: str) -> None:
         self._words = _VARIABLE.split(text)
@@ -34,7 +34,7 @@ class Template:
 
 
 class Recipient(NamedTuple):
-    """`message` is what the pass gets; `refused` says why there is none. A tuple, as there are a million of them."""
+    """`message` is the text for the pass; `refused` is why there is none. A tuple, to save memory for a million recipients."""
 
     pass_id: str
     message: str = ""
@@ -43,7 +43,7 @@ class Recipient(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewBatch:
-    """`release_unix_ns` is `scheduled_at` as nanoseconds since 1970; without one the batch is sent as soon as it is validated."""
+    """A new batch. `release_unix_ns` is `scheduled_at` in nanoseconds since 1970; with None, the batch is sent after validation."""
 
     message: str
     name: str
@@ -54,7 +54,7 @@ class NewBatch:
 
 
 def read_batch(*, content_type: str, body: bytes, unix_ns: int) -> NewBatch | Objection:
-    """The batch that the body of a POST describes, or why it is refused. A recipient that is wrong is refused alone."""
+    """The batch that the body of a POST describes, or an objection. A recipient without a valid message is refused alone."""
     document = read_json(content_type=content_type, body=body)
     if isinstance(document, Objection):
         return document
@@ -112,7 +112,7 @@ def _recipients(given: object, template: Template) -> tuple[Recipient, ...] | Ob
 
 
 def _recipient(given: dict[str, str], template: Template) -> Recipient:
-    # Of all keys this alone is no variable.
+    # All other keys are variables.
     pass_id = given.pop(_ID_KEY)
     try:
         message = template.render(given)

@@ -1,4 +1,4 @@
-"""The batches, and how each moves from state to state. Nothing waits here: before anybody looks, every event that is due is applied."""
+"""The batches and their state changes. Nothing waits here: every event that is due is applied before the batches are read."""
 
 from array import array
 from collections import Counter
@@ -20,7 +20,7 @@ from campaign.simulator.records import BatchRecord
 
 PAGE_SIZE: Final = 25
 _PORTIONS: Final = 8
-"""A batch's messages are processed in this many parts, so that a look in between finds some of them."""
+"""A batch's messages are processed in this many parts, so that a read in between finds some of them."""
 
 
 class BatchStatus(StrEnum):
@@ -42,7 +42,7 @@ NEXT: Final = {
     BatchStatus.FAILED: set[BatchStatus](),
     BatchStatus.CANCELLED: set[BatchStatus](),
 }
-"""What a batch can become from each status."""
+"""The possible next statuses of each status."""
 
 CANCELLABLE: Final = frozenset({BatchStatus.VALIDATING, BatchStatus.SCHEDULED})
 SENDABLE: Final = frozenset({BatchStatus.SCHEDULED})
@@ -50,7 +50,7 @@ ENDED: Final = frozenset({BatchStatus.SUCCESSFUL, BatchStatus.COMPLETED_WITH_ERR
 
 
 class Outcome(IntEnum):
-    """What became of one recipient."""
+    """The outcome of one recipient."""
 
     WAITING = 0
     DELIVERED = 1
@@ -65,10 +65,10 @@ PROCESSED: Final = frozenset({Outcome.DELIVERED, Outcome.NOT_DELIVERED})
 
 @dataclass(slots=True, kw_only=True)
 class Batch:
-    """`passes`, `texts` and `outcomes` have one entry a recipient that validation let through: numbers, as `PassTable` has them.
+    """A batch. `passes`, `texts` and `outcomes` have one entry for each recipient that validation accepted.
 
-    `request` and `token` are of the request that created it. `done` counts the recipients that were handled. `variant` picks
-    among the forms that the fault has.
+    `passes` and `texts` are numbers of `PassTable`, `outcomes` are values of `Outcome`. `request` and `token` are those of the request that
+    created the batch. `done` counts the handled recipients. `variant` selects one of the fault's forms.
     """
 
     id: str
@@ -93,7 +93,7 @@ class Batch:
     completed_unix_ns: int | None = None
 
     def third(self, row: int) -> bool:
-        """Whether a fault of every third row affects this one. It affects at least one row of each batch."""
+        """Whether a fault of every third row affects this row. Such a fault affects at least one row of each batch."""
         return row % 3 == self.variant % min(3, max(1, len(self.passes)))
 
     @property
@@ -124,12 +124,13 @@ class _Event:
 
 
 class Batches:
-    """All batches and the events to come. Times are nanoseconds of one clock that does not run backwards.
+    """All batches and their future events. Times are in nanoseconds of one clock that never decreases.
 
     Args:
-        passes: where recipients and texts become numbers.
-        deliver: processes the recipients of a batch from one row to before another, at a moment, and enters their outcomes.
-        unix_ns: the wall clock's time of a moment.
+        passes: the table that numbers recipients and texts.
+        deliver: processes the recipients of a batch from one row to before another at a given time, and records their outcomes.
+        unix_ns: converts a time to the wall clock's.
+        config: the settings.
     """
 
     def __init__(
@@ -155,23 +156,23 @@ class Batches:
         self._faults = BatchFaultTable(config.batch_faults)
 
     def next_turn(self, step: str, key: str) -> int:
-        """Counts one more request; the first is 1."""
+        """Count a request, and return its turn; the first is 1."""
         self._turns[step, key] += 1
         return self._turns[step, key]
 
     @property
     def next_ns(self) -> int | None:
-        """When the next event is due."""
+        """The time of the next event; None if there is none."""
         return self._events[0].at_ns if self._events else None
 
     def advance(self, now_ns: int) -> None:
-        """Applies the events that are due, in the order of their times."""
+        """Apply the events that are due, in the order of their times."""
         while self._events and self._events[0].at_ns <= now_ns:
             event = heappop(self._events)
             event.happen(event.at_ns)
 
     def do_late(self, at_ns: int, do: Callable[[int], object]) -> None:
-        """Does it at that moment. Until then `late_pending` counts it."""
+        """Call `do` at a later time. Until then `late_pending` counts it."""
 
         def due(due_ns: int) -> None:
             self.late_pending -= 1
@@ -181,14 +182,14 @@ class Batches:
         self._later(at_ns, due)
 
     def create(self, new: NewBatch, *, request: int, token: int, now_ns: int, reject: Callable[[str], str | None]) -> Batch:
-        """Enters a batch and starts its validation.
+        """Add a batch and start its validation.
 
         Args:
-            new: what was asked for.
-            request: the number of the request that asked.
-            token: the number of its token.
-            now_ns: when.
-            reject: why a pass can't be messaged, or None.
+            new: the batch that the request describes.
+            request: the number of the request.
+            token: the number of the request's token.
+            now_ns: the present time.
+            reject: returns why a batch can't send to a pass, or None if it can.
         """
         luck = draw(seed=self._config.seed, method="batch", pass_id=new.name, turn=self.next_turn("batch", new.name))
         batch = Batch(
@@ -229,23 +230,23 @@ class Batches:
         return self._by_id.get(batch_id)
 
     def file_name(self, batch: Batch, *, delivery: bool) -> str:
-        """The name of the errors or the delivery CSV, with a signature that can't be guessed."""
+        """The name of the errors CSV or the delivery CSV, with a signature that a client can't guess."""
         kind = "delivery" if delivery else "errors"
         signature = blake2b(f"{self._config.seed}\0{kind}\0{batch.id}".encode(), digest_size=20).hexdigest()
         return f"{batch.id}-{kind}.csv?signature={signature}"
 
     def file(self, name: str) -> tuple[Batch, bool] | None:
-        """The batch whose file has this name, and whether it is the delivery CSV; None also before there is such a file."""
+        """The batch whose file has this name, and whether it is the delivery CSV; None if there is no such file, or not yet."""
         found = self._files.get(name)
         return found if found is not None and (has_delivery_file(found[0]) if found[1] else has_errors_file(found[0])) else None
 
     def page(self, number: int) -> list[Batch]:
-        """Newest first; the first page is 1."""
+        """A page of the batches, newest first; pages count from 1."""
         first = len(self._all) - (number - 1) * PAGE_SIZE
         return self._all[max(0, first - PAGE_SIZE) : max(0, first)][::-1]
 
     def records(self) -> Iterator[BatchRecord]:
-        """In the order of their creation."""
+        """The records of all batches, in the order of creation."""
         return (batch.record() for batch in self._all)
 
     def by_status(self) -> dict[str, int]:
@@ -253,14 +254,14 @@ class Batches:
         return {status.value: counts[status] for status in BatchStatus if counts[status]}
 
     def cancel(self, batch: Batch) -> bool:
-        """False, and nothing changes, once it is sending or at its end."""
+        """Cancel the batch. Returns False, without a change, if it is sending or has ended."""
         if batch.status not in CANCELLABLE:
             return False
         batch.status = BatchStatus.CANCELLED
         return True
 
     def send_now(self, batch: Batch, now_ns: int) -> bool:
-        """False, and nothing changes, unless it is scheduled."""
+        """Start sending the batch. Returns False, without a change, if it is not scheduled."""
         if batch.status not in SENDABLE:
             return False
         self._start(batch, now_ns)
