@@ -402,7 +402,7 @@ class TestSomebodyElse:
         monkeypatch.setattr("campaign.sender.verify.AGAIN_SECONDS", 0.1)
         monkeypatch.setattr("campaign.ledger.sqlite.verification.HOLD_SECONDS", 0.3)
         async with rig(tmp_path, latency=Latency(low_seconds=0.02, high_seconds=0.1)) as given:
-            rows = 120 if rate_per_second else 600
+            rows = 120 if rate_per_second else 1500
             record = await given.campaign(*passes(rows))
             sending = given.start(record, rate_per_second=rate_per_second)
             await given.until(lambda: len(given.processed()) >= 30)
