@@ -180,13 +180,17 @@ def _is_cells(array: pa.Array) -> bool:
 
 
 def _too_long(array: pa.Array) -> int | None:
-    """The position of the longest text, if it is longer than a cell can be; None otherwise.
+    """The position of a text that is longer than a cell can be; None if there is none.
 
     A dictionary is checked packed: a few bytes can repeat one long value a million times, and unpacking it would take the memory.
     """
     if kinds.is_dictionary(array.type):
-        at = _too_long(array.dictionary)
-        return None if at is None else max(int(pc.index(array.indices, pa.scalar(at, array.indices.type)).as_py()), 0)
+        if _too_long(array.dictionary) is None:
+            return None
+        # A dictionary may hold values that no row has.
+        is_long = pc.greater(pc.utf8_length(array.dictionary), CELL_CHARACTERS)
+        at = int(pc.index(pc.take(is_long, array.indices), pa.scalar(value=True)).as_py())
+        return None if at < 0 else at
     if not _is_text(array.type) or (pc.max(pc.binary_length(array)).as_py() or 0) <= CELL_CHARACTERS:
         return None
     characters = pc.utf8_length(array)

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from campaign.domain.model import Invalid
 from campaign.loader.columns import check_pass_id
 from campaign.loader.file_format import Format
+from campaign.loader.frames import CELL_CHARACTERS
 from campaign.loader.table import Limits, open_table
 from tests.unit.loader_given import measure, read, reading_here, refused
 
@@ -124,6 +125,16 @@ def test_a_large_dictionary_does_not_make_the_batches_small(tmp_path: Path) -> N
     with open_table(path) as table:
         assert [len(frame) for frame in table.frames()] == [20_000]
         assert (table.format, table.head.description) == (Format.PARQUET, "Parquet, 1 row group")
+
+
+def test_a_long_value_of_a_dictionary_that_no_row_has_refuses_nothing(tmp_path: Path) -> None:
+    values = pa.array(["a", "x" * (CELL_CHARACTERS + 1), "b"])
+    names = pa.DictionaryArray.from_arrays(pa.array([2, 0, 2], pa.int32()), values)
+    _, rows = read(write(tmp_path / "list.parquet", {"id": ["1", "2", "3"], "name": names}))
+    assert rows == [("1", "b"), ("2", "a"), ("3", "b")]
+    used = pa.DictionaryArray.from_arrays(pa.array([2, 0, 1], pa.int32()), values)
+    error = refused(write(tmp_path / "long.parquet", {"id": ["1", "2", "3"], "name": used}))
+    assert (error.row, error.code) == (3, "long_value")
 
 
 def test_columns_without_a_name_are_left_out_if_they_are_empty(tmp_path: Path) -> None:
