@@ -1,1 +1,1 @@
-"""The console: a promotion from a browser. It sends nothing itself; it starts the same command that a person would, and watches."""
+"""The console: campaigns from a browser. It sends nothing itself; it starts the same command as a person, and watches it."""

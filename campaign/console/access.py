@@ -1,4 +1,4 @@
-"""Who may do what: each handler says it, and a request to one that does not is refused."""
+"""Access rules: each handler declares the role that it needs. A request to a handler without a rule is refused."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Role(IntEnum):
-    """Each may do what those before it may. A viewer sees counts, no recipients; a sender sends, and steers what is their own."""
+    """Each role may also do what the roles before it may. A viewer sees counts, no recipients; a sender sends, and controls their own."""
 
     NOBODY = 0
     VIEWER = 1
@@ -21,7 +21,7 @@ class Role(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """Who is at the browser. `csrf` is the token that each of their forms carries."""
+    """The person at the browser. `csrf` is the token in each of their forms."""
 
     name: str
     role: Role
@@ -30,17 +30,17 @@ class Person:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessRule:
-    """`streamed` handlers read their own body, and so the form's CSRF token themselves (`auth.csrf.check`)."""
+    """A `streamed` handler reads the body itself, and so checks the form's CSRF token itself (`auth.csrf.check`)."""
 
     role: Role
     streamed: bool = False
 
 
 class Authentication(Protocol):
-    """Tells who is at the browser."""
+    """Identifies the person at the browser."""
 
     async def person(self, request: web.Request) -> Person | None:
-        """The person whose session it is; None if there is none."""
+        """The person of the session; None if there is no session."""
 
 
 PERSON: Final = web.RequestKey("person", Person)
@@ -48,7 +48,7 @@ _RULES: Final[dict[Handler, AccessRule]] = {}
 
 
 def allow(role: Role, *, streamed: bool = False) -> Callable[[Handler], Handler]:
-    """Marks a handler with the least role that may ask for it; `Role.NOBODY` needs no log-in."""
+    """Mark a handler with the lowest role that may use it; `Role.NOBODY` needs no log-in."""
 
     def mark(handler: Handler) -> Handler:
         _RULES[handler] = AccessRule(role=role, streamed=streamed)
@@ -58,15 +58,15 @@ def allow(role: Role, *, streamed: bool = False) -> Callable[[Handler], Handler]
 
 
 def rule_of(handler: Handler) -> AccessRule | None:
-    """What a handler was marked with; None is that nobody may."""
+    """The rule of a handler; without one (None), nobody may use it."""
     return _RULES.get(handler)
 
 
 def person_of(request: web.Request) -> Person:
-    """Who asks; only for handlers that need a role."""
+    """The person who makes the request; only for handlers that need a role."""
     return request[PERSON]
 
 
 def can_control(person: Person, owner: str) -> bool:
-    """Whether a campaign or draft of this owner (empty: begun by a command or a job) is theirs to change, or to read whole."""
+    """Whether a person may change, and fully read, a campaign or draft of this owner (empty: a command or a job began it)."""
     return person.role >= Role.APPROVER or (person.role >= Role.SENDER and person.name == owner)

@@ -36,7 +36,7 @@ from campaign.loader.file_format import LIST_SUFFIXES
 from campaign.settings import Settings
 
 MOST_FORM_BYTES: Final = 1 << 20
-"""Of any body but an upload's, which is read as it comes."""
+"""The limit of every body but an upload, which is streamed."""
 
 
 def make_app(console: Console, door: Authentication, place: Site | None = None) -> web.Application:
@@ -63,26 +63,26 @@ async def _end_streams(app: web.Application) -> None:
 
 
 SHUTDOWN_SECONDS: Final = 1.0
-"""What answers that last have for their end, and once more when they are broken off."""
+"""How long open answers may take to end, and again after they are aborted."""
 
 _BACKLOG: Final = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """`url` is the console's own address, `link` the one to come in by; they differ where there are no users."""
+    """`url` is the console's address, `link` the address to open first; they differ if there are no users."""
 
     url: str
     link: str
 
 
 async def serve(console_settings: ConsoleSettings, settings: Settings, ready: Callable[[Served], None]) -> int:
-    """Serves until SIGINT or SIGTERM, which is how it is meant to end, and so returns 0.
+    """Serve until SIGINT or SIGTERM, which is the normal end, so it returns 0.
 
     Raises:
-        UsageError: it may not be served so, or the port, the folder or the certificate can't be used.
+        UsageError: the settings are not safe, or the port, the folder or the certificate can't be used.
     """
-    # What browsers send that is no HTTP is their mishap; what breaks off in a page is logged with its number.
+    # Invalid HTTP from browsers is not worth a log entry; errors in pages are logged by `error_pages`, with a number.
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     told_to_end = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -182,7 +182,7 @@ def _check_readable(file: Path) -> None:
 
 
 def _no_password() -> str:
-    # Else the library would ask on the terminal, and a service has none.
+    # Otherwise the library would ask on the terminal, and a service has none.
     raise ValueError("the key has a password")
 
 

@@ -1,4 +1,4 @@
-"""The audit log: who did what to which campaign, and whose each campaign is; and its page."""
+"""The audit log: who did what to which campaign; the owner of each campaign; and the page of the log."""
 
 import time
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from campaign.console.store import Store
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEntry:
-    """`at` is Unix seconds; `subject` a campaign's, draft's or user's name; `number` grows with each deed."""
+    """`at` is Unix seconds; `subject` is the name of a campaign, draft or user; `number` grows with each entry."""
 
     at: float
     person: str
@@ -25,13 +25,13 @@ class AuditEntry:
 
 
 async def record(store: Store, person: str, action: str, subject: str = "", details: str = "") -> None:
-    """Write down what somebody did; never a secret, nor what a recipient is told."""
+    """Record an action of a person; never with a secret or a recipient's message."""
     row = (time.time(), person, action, subject, details)
     await store.do(lambda db: db.execute("INSERT INTO audit (at, person, action, subject, details) VALUES (?, ?, ?, ?, ?)", row).fetchall())
 
 
 async def record_if_few(store: Store, person: str, action: str, subject: str, *, most: int, seconds: float) -> bool:
-    """The same, unless they have done it as often as this in the last seconds; whether it was noted."""
+    """Record an action, unless the person has done it `most` times in the last `seconds`; returns whether it was recorded."""
     now = time.time()
 
     def write(db: apsw.Connection) -> bool:
@@ -47,7 +47,7 @@ async def record_if_few(store: Store, person: str, action: str, subject: str, *,
 
 
 async def entries(store: Store, subject: str | None = None, *, limit: int = 200, before: int | None = None) -> list[AuditEntry]:
-    """What was done, newest first; to one subject, or at all. `before` is the number of the deed to go on after."""
+    """The entries, newest first; of one subject, or of all. With `before`, only entries with lower numbers."""
 
     def read(db: apsw.Connection) -> list[AuditEntry]:
         found = db.execute(
@@ -64,13 +64,13 @@ async def entries(store: Store, subject: str | None = None, *, limit: int = 200,
 
 
 async def set_owner(store: Store, campaign: str, person: str) -> None:
-    """From now on the campaign is this person's."""
+    """Make a person the owner of a campaign."""
     row = (campaign, person, time.time())
     await store.do(lambda db: db.execute("INSERT OR REPLACE INTO owners (campaign, person, at) VALUES (?, ?, ?)", row).fetchall())
 
 
 async def owner_of(store: Store, campaign: str) -> str:
-    """Whose the campaign is; empty if a command or a job began it."""
+    """The owner of a campaign; empty if a command or a job began it."""
     found = await store.do(lambda db: db.execute("SELECT person FROM owners WHERE campaign = ?", (campaign,)).fetchall())
     return str(found[0][0]) if found else ""
 

@@ -1,4 +1,4 @@
-"""What every page of the console has at hand."""
+"""The shared state of all pages of the console."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from campaign.settings import Settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What this console allows. `approval_over` is how many recipients need a second person; None is that none do."""
+    """The limits of this console. With more than `approval_over` recipients, a second person has to approve; None is never."""
 
     approval_over: int | None = None
     most_upload_bytes: int = 1 << 30
@@ -23,7 +23,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Console:
-    """`folder` holds what was uploaded, the drafts and the store; only this user may read it. `settings` are those of `serve`."""
+    """`folder` has the uploads, the drafts and the store; only this user may read it. `settings` are those of `serve`."""
 
     folder: Path
     settings: Settings
@@ -36,11 +36,11 @@ CONSOLE: Final = web.AppKey("console", Console)
 
 
 def console_of(request: web.Request) -> Console:
-    """The console that a request came to."""
+    """The console of a request."""
     return request.app[CONSOLE]
 
 
 def log(level: int, event: str, **details: object) -> None:
-    """Note an event, if there is still somewhere to note it: a log without room must not keep people from their pages."""
+    """Log an event, if possible: a log on a full disk must not keep people from their pages."""
     with suppress(OSError, ValueError):
         structlog.get_logger().log(level, event, **details)

@@ -1,4 +1,4 @@
-"""What `campaign serve` may be told: flags, then `CAMPAIGN_CONSOLE_*`, then `.env`, then the defaults."""
+"""The settings of `campaign serve`: flags, then `CAMPAIGN_CONSOLE_*`, then `.env`, then the defaults."""
 
 import re
 from pathlib import Path
@@ -33,7 +33,7 @@ def _port(written: Any) -> Any:
 
 
 class ConsoleSettings(BaseSettings):
-    """`most_upload` is in bytes; `require_approval` is how many recipients need a second person."""
+    """`most_upload` is in bytes; with more than `require_approval` recipients, a second person has to approve."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -58,10 +58,10 @@ class ConsoleSettings(BaseSettings):
 
     @classmethod
     def read(cls, **flags: Any) -> Self:
-        """The settings, with the flags that were given (not None) on top.
+        """The settings, with the given flags (not None) on top.
 
         Raises:
-            UsageError: one of them can't be; names it and says why.
+            UsageError: a value is not valid. The text names the flag, and says why.
         """
         try:
             return cls(**{name: value for name, value in flags.items() if value is not None})
@@ -76,5 +76,5 @@ class ConsoleSettings(BaseSettings):
             ) from None
 
     def folder_beside(self, settings: Settings) -> Path:
-        """Where the console keeps what is its own."""
+        """The console's folder: by default beside the ledger."""
         return self.folder if self.folder is not None else settings.ledger_folder / "console"

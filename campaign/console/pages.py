@@ -1,5 +1,5 @@
-"""Pages: Jinja templates, with every text from `texts/`; static files, read once at the start so that no path of a request reaches
-the file system; and addresses of campaigns, whose names can be anything.
+"""Pages: Jinja templates, with every text from `texts/`; static files, read once, so that no path of a request reaches the file system;
+and addresses of campaigns, whose names can be anything.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ ASK_AGAIN: Final = "no-cache"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StaticFile:
-    """`mark` tells one content from another."""
+    """`mark` identifies the content."""
 
     body: bytes
     content_type: str
@@ -39,12 +39,12 @@ class StaticFile:
 
 @cache
 def static_files() -> Mapping[str, StaticFile]:
-    """All of them, by their path below `static`."""
+    """All static files, by their path below `static`."""
     return dict(_below(files("campaign.console").joinpath("static"), ""))
 
 
 def address_of(name: str) -> str:
-    """Where a browser finds a file, under an address that changes with its content, so that it may be kept for ever."""
+    """The address of a file. It changes with the content, so that browsers may cache it for ever."""
     return f"{PREFIX}{name}?v={static_files()[name].mark}"
 
 
@@ -76,28 +76,28 @@ def _below(folder: Traversable, prefix: str) -> Iterator[tuple[str, StaticFile]]
 
 
 def _content_type(name: str) -> str:
-    # Not the machine's own table, which on some says that scripts are plain text.
+    # Not from the machine's table, which on some machines says that scripts are plain text.
     kind = mimetypes.MimeTypes().guess_type(name)[0] or "text/plain"
     return f"{kind}; charset=utf-8" if kind.startswith("text/") or kind.endswith("javascript") else kind
 
 
 _ODD: Final = re.compile(r"[~{}/\\%\x00-\x1f\x7f]|^\.+")
-"""What browsers, proxies or servers read as something other than a part of a name, even when it is percent-encoded."""
+"""Characters that browsers, proxies or servers interpret in a path, even when they are percent-encoded."""
 _WRITTEN: Final = re.compile(r"~([0-9A-F]{2})")
 
 
 def campaign_page(name: str, *more: str) -> str:
-    """The path of a campaign's page, or of one below it."""
+    """The path of a campaign's page, or of a page below it."""
     return "/".join(("/campaigns", quote(as_part(name), safe=""), *more))
 
 
 def campaign_in(request: web.Request) -> str:
-    """The name of the campaign whose page is asked for (`{name}` of the route)."""
+    """The campaign's name in a request (`{name}` of the route)."""
     return _WRITTEN.sub(lambda found: chr(int(found[1], 16)), request.match_info["name"])
 
 
 def as_part(name: str) -> str:
-    """The name as one part of a path, readable where that can be."""
+    """The name as one part of a path, readable as far as possible."""
     return _ODD.sub(lambda found: "".join(f"~{ord(character):02X}" for character in found[0]), name)
 
 
@@ -106,7 +106,7 @@ LANGUAGE: Final = "en"
 
 @cache
 def texts(language: str = LANGUAGE) -> Mapping[str, str]:
-    """Every text of a language, by `file.section.name`."""
+    """All texts of a language, by `file.section.name`."""
     found: dict[str, str] = {}
     for file in files("campaign.console").joinpath("texts", language).iterdir():
         if file.name.endswith(".toml"):
@@ -115,7 +115,7 @@ def texts(language: str = LANGUAGE) -> Mapping[str, str]:
 
 
 class ErrorText(str):
-    """The sentence of an error; a template that shows it names its `code`, too."""
+    """The sentence of an error, with its `code` for templates."""
 
     __slots__ = ("code",)
     code: str
@@ -131,8 +131,8 @@ class ErrorText(str):
 class Pages:
     """Renders templates.
 
-    In them `t("file.section.name", count=3)` is a text, `static("file")` a static file's address, `unix_seconds | moment` a time,
-    `person` who asks (or None), `path` the page's own.
+    In a template, `t("file.section.name", count=3)` is a text, `static("file")` the address of a static file, `unix_seconds | moment` a
+    time, `person` the visitor (or None), and `path` the path of the page.
     """
 
     _texts: Mapping[str, str] = field(default_factory=texts)
@@ -152,33 +152,33 @@ class Pages:
         object.__setattr__(self, "_environment", environment)
 
     def text(self, key: str, **values: object) -> str:
-        """One text, with `{name}` put in."""
+        """One text, with `{name}` and the like replaced by `values`."""
         return self._texts[key].format(**values)
 
     def add_filter(self, name: str, function: Callable[..., Any]) -> None:
-        """Have templates write `{{ value | name }}`."""
+        """Add the filter `{{ value | name }}` to templates."""
         self._environment.filters[name] = function
 
     def give(self, name: str, value: object) -> None:
-        """Have every template know this."""
+        """Add a global variable to every template."""
         self._environment.globals[name] = value
 
     def render(self, template: str, request: web.Request, **values: Any) -> str:
-        """A template, or a part of a page that takes another's place."""
+        """Render a template: a page, or a part that replaces another."""
         shared = {"person": request.get(PERSON), "path": request.path}
         return self._environment.get_template(template).render(shared | values)
 
     def part(self, template: str, **values: Any) -> str:
-        """A part of a page that is the same for everybody: `person` and `path` are not known in it."""
+        """Render a part of a page that is the same for everybody, without `person` and `path`."""
         return self._environment.get_template(template).render(values)
 
     def respond(self, template: str, request: web.Request, *, status: int = 200, **values: Any) -> web.Response:
-        """The same as an answer."""
+        """Render a template as an HTTP answer."""
         return web.Response(text=self.render(template, request, **values), content_type="text/html", charset="utf-8", status=status)
 
 
 def moment(unix_seconds: float) -> Markup:
-    """A time as `<time>`, in the zone of the machine that the console runs on, which is named."""
+    """A time as `<time>`, with its zone, which is that of the console's machine."""
     at = datetime.fromtimestamp(unix_seconds, UTC)
     return Markup('<time datetime="{}">{}</time>').format(at.isoformat(timespec="seconds"), f"{at.astimezone():%d %b %Y, %H:%M %Z}")
 

@@ -1,4 +1,4 @@
-"""What the console itself keeps: users, sessions and the audit log, in an SQLite file in a folder for this user alone."""
+"""The console's store: users, sessions and the audit log, in an SQLite file in a folder that only this user may read."""
 
 import asyncio
 import os
@@ -20,17 +20,17 @@ class Store:
     """One connection, used by one thread. `do` runs a function on it as one durable transaction."""
 
     def __init__(self, file: Path) -> None:
-        # The file has password hashes: nobody else may read it, not even for the moment between making and chmod.
+        # The file has password hashes: nobody else may read it, not even for the moment between its creation and a chmod.
         os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="console-store")
         self._db = self._thread.submit(_connected, file).result()
 
     async def do(self, work: Callable[[apsw.Connection], T]) -> T:
-        """Run this on the connection, whole or not at all."""
+        """Run `work` on the connection, completely or not at all."""
         return await asyncio.wrap_future(self._thread.submit(self._whole, work))
 
     def close(self) -> None:
-        """Finish what was begun, and let go of the file."""
+        """Finish pending work, and close the file."""
         self._thread.submit(self._db.close).result()
         self._thread.shutdown()
 
@@ -43,17 +43,17 @@ class Store:
 def _connected(file: Path) -> apsw.Connection:
     db = apsw.Connection(str(file))
     db.set_busy_timeout(BUSY_MILLISECONDS)
-    # Without fetchall only what comes before the first answer is run.
+    # Without fetchall, only the statements up to the first result run.
     db.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON").fetchall()
     db.execute(files("campaign.console").joinpath("schema.sql").read_text(encoding="utf-8"))
     return db
 
 
 def open_store(folder: Path) -> Store:
-    """What the console keeps in this folder, which is made where it is missing.
+    """The store in this folder, which is created if missing.
 
     Raises:
-        UsageError: it can't be, or others may look into it.
+        UsageError: the folder or the store can't be used, or other users may read the folder.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

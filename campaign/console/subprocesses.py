@@ -1,7 +1,7 @@
-"""Starts the `campaign` command, as a person would, and finds it again: it is a process of its own, which outlives the console.
+"""Starts the `campaign` command, as a person would, and finds it again: it is a separate process, which outlives the console.
 
-A started process holds a lock on the file of its words, which the kernel lets go of when it dies. So it is known to be at work also by a
-console that was started after it.
+A started process holds a lock on the file of its stderr, and the kernel releases the lock when the process dies. So a console that starts
+later can also see that the process is running.
 """
 
 import asyncio
@@ -23,14 +23,14 @@ from campaign.domain.errors import CampaignError, UsageError
 from campaign.settings import Settings
 
 KEPT: Final = 20
-"""Launches of one campaign that are remembered, with their logs."""
+"""The launches of one campaign that are kept, with their logs."""
 
 FOLDER: Final = "launches"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandSpec:
-    """What to start: `campaign VERB OPTIONS -- ARGUMENTS`. An option is a word, `--flag` or `--name=value`; an argument may be anything."""
+    """A command line: `campaign VERB OPTIONS -- ARGUMENTS`. An option is `--flag` or `--name=value`; an argument may be anything."""
 
     verb: str
     arguments: tuple[str, ...]
@@ -46,15 +46,15 @@ class CommandSpec:
             )
 
     def words(self, settings: Settings, log: Path) -> list[str]:
-        """Those of the process, where the ledger and the log are the console's."""
-        # What has a password must not be on a command line, which everyone on the machine may read; it is in the environment instead.
+        """The full command line, with the console's ledger, and `log` as the log file."""
+        # A ledger URL with a password is passed in the environment instead, as everyone on the machine may read a command line.
         ledger = (f"--ledger={settings.public_ledger}",) if settings.public_ledger else ()
         return [sys.executable, "-P", "-m", "campaign", self.verb, *ledger, f"--log-file={log}", *self.options, "--", *self.arguments]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningCommand:
-    """A command that was started. `log` is JSON, a line an event; `said` its stderr. `at` is Unix seconds."""
+    """A command that was started. `log` has one JSON object per line; `said` is its stderr. `at` is Unix seconds."""
 
     id: int
     campaign: str
@@ -66,14 +66,14 @@ class RunningCommand:
 
     @property
     def printed(self) -> Path:
-        """Its stdout."""
+        """The file of its stdout."""
         return self.said.with_suffix(".out")
 
     def running(self) -> bool:
-        """Whether its process is alive, also if another console started it."""
+        """Whether the process is alive, even if another console started it."""
         try:
             with self.said.open("rb") as file:
-                # Shared, so that two who look at once don't take each other for the process.
+                # Shared, so that two checks at once don't take each other for the process.
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
@@ -83,10 +83,10 @@ class RunningCommand:
 
 
 async def start_command(console: Console, spec: CommandSpec, *, campaign: str, person: str) -> RunningCommand:
-    """Start a command about this campaign. It reads nothing, and what it has to say is in files that only this user may read.
+    """Start a command about this campaign. It reads no input, and writes its output to files that only this user may read.
 
     Raises:
-        CampaignError: it can't be started.
+        CampaignError: the command can't be started.
     """
     begun, forgotten = await console.store.do(lambda db: _record(db, console.folder / FOLDER, campaign, person, spec.verb))
     try:
@@ -101,7 +101,7 @@ async def start_command(console: Console, spec: CommandSpec, *, campaign: str, p
 
 
 async def started_commands(console: Console, campaign: str) -> list[RunningCommand]:
-    """The last commands that this console has started about a campaign, newest first."""
+    """The last KEPT commands that this console has started about a campaign, newest first."""
 
     def read(db: apsw.Connection) -> list[RunningCommand]:
         query = "SELECT id, campaign, person, verb, at FROM launches WHERE campaign = ? ORDER BY id DESC"
@@ -111,7 +111,7 @@ async def started_commands(console: Console, campaign: str) -> list[RunningComma
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """The environment of the process: the console's own, with its API, token and code."""
+    """The environment of a command: that of the console, with the console's API, token and code."""
     own = {
         "PASSENTRY_API_URL": settings.api_url,
         "PASSENTRY_API_KEY": settings.api_key.get_secret_value(),
@@ -120,12 +120,12 @@ def environment(settings: Settings) -> dict[str, str]:
         "CAMPAIGN_PROXY": settings.proxy,
         "CAMPAIGN_CA_FILE": str(settings.ca_file.absolute()) if settings.ca_file is not None else "",
         "CAMPAIGN_JSON": "false",
-        # The folder that the console was started in may hold anything: only what the console itself was made of is run.
+        # The folder that the console was started in may have any modules: only the console's own code must run.
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
     }
     if not settings.public_ledger:
         own["CAMPAIGN_LEDGER"] = settings.ledger
-    # For who adds users; no command needs it.
+    # This variable is for adding users; no command needs it.
     inherited = {name: value for name, value in os.environ.items() if name != "CAMPAIGN_CONSOLE_PASSWORD"}
     return inherited | own
 
@@ -154,9 +154,9 @@ def _start(spec: CommandSpec, begun: RunningCommand, settings: Settings) -> None
     said = os.open(begun.said, flags, 0o600)
     printed = os.open(begun.printed, flags, 0o600)
     try:
-        # The lock is of what is opened, not of who opened it: the process inherits it with its streams, and holds it when this one lets go.
+        # A lock belongs to the open file, not to the process: the child inherits it with its streams, and holds it after this one closes.
         fcntl.flock(said, fcntl.LOCK_EX)
-        process = subprocess.Popen(  # noqa: S603 - a list of words, and no shell
+        process = subprocess.Popen(  # noqa: S603 - a list of arguments, and no shell
             spec.words(settings, begun.log),
             stdin=subprocess.DEVNULL,
             stdout=printed,
@@ -167,7 +167,7 @@ def _start(spec: CommandSpec, begun: RunningCommand, settings: Settings) -> None
     finally:
         os.close(said)
         os.close(printed)
-    # Somebody has to take note of its end, or it would stay in the table of processes for as long as the console lives.
+    # Its end must be awaited, or it would stay in the process table for as long as the console lives.
     threading.Thread(target=process.wait, name=f"launch-{begun.id}", daemon=True).start()
 
 

@@ -1,4 +1,4 @@
-"""What uploads may take: so many at once, so much of the disk, and so long between two pieces."""
+"""Limits of uploads: how many at once, how much of the disk, and how long between two chunks."""
 
 import asyncio
 import shutil
@@ -19,28 +19,28 @@ T = TypeVar("T")
 
 CHUNK_BYTES: Final = 1 << 18
 STILL_SECONDS: Final = 60.0
-"""How long the next piece of an upload is waited for."""
+"""How long to wait for the next chunk of an upload."""
 
 AT_ONCE: Final = 16
 AT_ONCE_OF_A_PERSON: Final = 4
 LEFT_FREE_BYTES: Final = 256 << 20
-"""What no upload takes of the disk: the ledger grows on it, and a campaign that can't write must stop."""
+"""No upload takes this part of the disk: the ledger grows there, and a campaign that can't write must stop."""
 
 LOOK_EVERY_BYTES: Final = 16 << 20
 
 
 @dataclass(slots=True)
 class UploadLimits:
-    """Counts the uploads that come in, by person."""
+    """Counts the running uploads by person."""
 
     _under_way: Counter[str] = field(default_factory=Counter)
 
     @contextmanager
     def turn(self, person: str) -> Iterator[None]:
-        """A place for one more upload of this person.
+        """Hold a slot for one upload of this person.
 
         Raises:
-            CampaignError: there is none.
+            CampaignError: there is none left.
         """
         if self._under_way[person] >= AT_ONCE_OF_A_PERSON:
             raise CampaignError(
@@ -64,7 +64,7 @@ async def form_parts(request: web.Request) -> MultipartReader:
     """The parts of a form with files.
 
     Raises:
-        HTTPBadRequest: it is none.
+        HTTPBadRequest: the request is not such a form.
     """
     try:
         return await request.multipart()
@@ -73,11 +73,11 @@ async def form_parts(request: web.Request) -> MultipartReader:
 
 
 async def in_time(reading: Awaitable[T]) -> T:
-    """What is read of an upload.
+    """The result of reading from an upload.
 
     Raises:
-        HTTPRequestTimeout: it does not come.
-        HTTPBadRequest: it is no part of a form.
+        HTTPRequestTimeout: nothing came in time.
+        HTTPBadRequest: the body is not a form.
     """
     try:
         async with asyncio.timeout(STILL_SECONDS):
@@ -89,15 +89,15 @@ async def in_time(reading: Awaitable[T]) -> T:
 
 
 async def next_piece(part: BodyPartReader) -> bytes:
-    """The next piece of an upload; empty at its end. Raises as `in_time` does."""
+    """The next chunk of an upload; empty at its end. Raises as `in_time` does."""
     return bytes(await in_time(part.read_chunk(CHUNK_BYTES)))
 
 
 def check_space(folder: Path, more_bytes: int) -> None:
-    """See that a folder's disk can take so many bytes more. Blocks.
+    """Check that a folder's disk has room for so many more bytes. Blocks.
 
     Raises:
-        DiskFullError: it can't, or what must stay free would not.
+        DiskFullError: less than LEFT_FREE_BYTES would stay free.
     """
     if shutil.disk_usage(folder).free - more_bytes < LEFT_FREE_BYTES:
         raise DiskFullError("The disk is full. Nothing of this file was kept. Ask the person who runs this console.")

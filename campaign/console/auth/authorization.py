@@ -1,4 +1,4 @@
-"""What comes before every page: who asks, whether they may, and whether it was they who asked."""
+"""Checks before every page: who makes the request, whether they may, and whether they really made it."""
 
 import asyncio
 from typing import Final
@@ -14,11 +14,11 @@ from campaign.console.console import console_of
 
 AUTHENTICATION: Final = web.AppKey("authentication", Authentication)
 ENDING: Final = web.AppKey("ending", asyncio.Event)
-"""Set when the console shuts down: streams should end, too."""
+"""Set when the console shuts down, so that streams end, too."""
 
 
 def guard(door: Authentication) -> Middleware:
-    """Lets through whom a page is for. A handler that names no role is for nobody."""
+    """Middleware that lets only people with the role of a page through. Nobody may use a handler without a role."""
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -47,9 +47,9 @@ def guard(door: Authentication) -> Middleware:
 
 
 async def is_still_allowed(request: web.Request) -> bool:
-    """Whether the person is still logged in and may still have this page: streams check it every few seconds.
+    """Whether the person is still logged in and may still read this page: streams check it every few seconds.
 
-    False, too, when the console is about to end.
+    Also False when the console shuts down.
     """
     if request.app[ENDING].is_set():
         return False
@@ -59,10 +59,10 @@ async def is_still_allowed(request: web.Request) -> bool:
 
 
 async def check_still_allowed(request: web.Request) -> None:
-    """See that the person may still send this, now that all of it has arrived: a body can take hours.
+    """Check that the person still has the same rights after the whole body has arrived, which can take hours.
 
     Raises:
-        HTTPException: they are out, or may do less than when they began.
+        HTTPException: they are logged out, or have a lower role than at the start.
     """
     before = request.get(PERSON)
     if before is None:
@@ -75,7 +75,7 @@ async def check_still_allowed(request: web.Request) -> None:
 
 
 def is_page(request: web.Request) -> bool:
-    """Whether a person will see the answer as a page, and not a script as a part of one."""
+    """Whether the answer is for a person, as a page, and not for a script, as a part of one."""
     return (
         "HX-Request" not in request.headers
         and request.headers.get("Sec-Fetch-Mode", "navigate") == "navigate"
@@ -84,8 +84,8 @@ def is_page(request: web.Request) -> bool:
 
 
 def local_path(path: str) -> str:
-    """The path, if it leads nowhere but into this console; else its first page."""
-    # Browsers read a backslash as a slash and drop tabs and line ends, and `//host` is another site.
+    """The path, if it stays within this console; else the path of its first page."""
+    # Browsers read a backslash as a slash, and drop tabs and line breaks; and `//host` is another site.
     odd = any(character == "\\" or not character.isprintable() for character in path)
     return path if path.startswith("/") and not path.startswith("//") and not odd else "/"
 
@@ -99,7 +99,7 @@ def _check_site(request: web.Request) -> None:
 
 
 def _followed_a_link(request: web.Request) -> bool:
-    """Whether it is a link of another site's page, such as a mail's, which browsers follow without the session's cookie."""
+    """Whether the person followed a link on another site, such as in a mail. Browsers then don't send the session's cookie."""
     return request.method == "GET" and is_page(request) and request.headers.get("Sec-Fetch-Site") in {"cross-site", "same-site"}
 
 

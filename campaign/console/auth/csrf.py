@@ -1,4 +1,4 @@
-"""That a form came from a page of ours: the token of this very session, and what the browser says of where it comes from."""
+"""CSRF protection: a form must have the token of its session, and come from a page of this console."""
 
 import asyncio
 import hmac
@@ -16,23 +16,23 @@ SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 FIELD: Final = "csrf"
 HEADER: Final = "X-CSRF-Token"
 _VISIT: Final = "campaign-visit"
-"""The cookie that a form shown before the log-in must repeat."""
+"""The cookie whose value a form must repeat before the log-in."""
 
 _VISIT_SECONDS: Final = 3600.0
 FORM_SECONDS: Final = 60.0
-"""How long a form, which is small, is waited for."""
+"""How long to wait for a form, which is small."""
 
 MALFORMED: Final = (ValueError, LookupError, RuntimeError, HttpProcessingError, web.PayloadAccessError, web.RequestPayloadError)
-"""Whatever the library says of a body that is no form."""
+"""The library's errors for a body that is not a form."""
 
 _FORMS: Final = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 
 
 def check(request: web.Request, token: str) -> None:
-    """See that this token is the session's, and that the request is from a page of ours.
+    """Check that this token is the session's, and that the request is from a page of ours.
 
     Raises:
-        HTTPForbidden: it is not.
+        HTTPForbidden: one of them is not so.
     """
     check_origin(request)
     expected = _expected(request)
@@ -41,26 +41,26 @@ def check(request: web.Request, token: str) -> None:
 
 
 def check_origin(request: web.Request) -> None:
-    """The part of `check` that needs no token; the guard has done it before a `streamed` handler begins.
+    """The part of `check` that needs no token. The guard does it before every POST, also for `streamed` handlers.
 
     Raises:
-        HTTPForbidden: the browser says that another site's page sent this.
+        HTTPForbidden: the request is from a page of another site, by the browser's headers.
     """
     site = request.headers.get("Sec-Fetch-Site")
     origin = request.headers.get("Origin")
     if site is not None and site not in {"same-origin", "none"}:
         raise _forged(request)
-    # With our Referrer-Policy browsers say null for our own forms; those that do also say Sec-Fetch-Site.
+    # With our Referrer-Policy, browsers send the origin null for our own forms; those that do also send Sec-Fetch-Site.
     if origin is not None and not (origin == "null" and site == "same-origin") and origin.lower() != request.app[SITE].origin(request):
         raise _forged(request)
 
 
 async def sent(request: web.Request) -> str:
-    """The token that came in the header, or in the form, which is in whole after this.
+    """The token in the header or in the form. It reads the whole form.
 
     Raises:
         HTTPBadRequest: the form can't be read.
-        HTTPRequestTimeout: it does not come.
+        HTTPRequestTimeout: the form does not come in time.
     """
     try:
         async with asyncio.timeout(FORM_SECONDS):
@@ -76,7 +76,7 @@ async def sent(request: web.Request) -> str:
 
 
 def respond_with_form(template: str, request: web.Request, *, status: int = 200, **values: object) -> web.Response:
-    """A page with a form for somebody who is not logged in; its template puts `csrf` into the form."""
+    """A page with a form for somebody who is not logged in. Its template must put `csrf` into the form."""
     token = cookie(request, _VISIT) or secrets.token_urlsafe(32)
     answer = console_of(request).pages.respond(template, request, status=status, csrf=token, **values)
     set_cookie(request, answer, _VISIT, token, seconds=_VISIT_SECONDS)

@@ -1,4 +1,4 @@
-"""Whatever goes wrong with a request becomes an answer in words, and every request a line of the log."""
+"""Turns every error of a request into an answer in words, and logs every request."""
 
 import logging
 import secrets
@@ -35,7 +35,7 @@ SENTENCES: Final = {
     413: "shell.error.large",
 }
 KEPT: Final = frozenset({"allow", "retry-after", "hx-redirect", "set-cookie"})
-"""Headers of an error that its page has, too."""
+"""Headers of an error that its page keeps."""
 
 
 def error_pages() -> Middleware:
@@ -57,7 +57,7 @@ def error_pages() -> Middleware:
                 logging.INFO,
                 "request",
                 method=request.method,
-                # Without the query, where a link's key may be.
+                # Without the query, which may have the key of a one-time link.
                 path=request.path,
                 status=status,
                 milliseconds=round((time.perf_counter() - began) * 1000, 1),
@@ -78,7 +78,7 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     except CampaignError as error:
         return _page(request, 422 if isinstance(error, (UsageError, InputError)) else 503, ErrorText.of(error))
     except ConnectionError:
-        # The browser went away; there is nobody to answer.
+        # The browser has closed the connection.
         return web.Response(status=499)
     except Exception as error:
         number = secrets.token_hex(4)
@@ -90,7 +90,7 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def _sentence(request: web.Request, error: web.HTTPException) -> str:
-    """The error's own sentence, if it has one."""
+    """The sentence of the error, if it has one, else a general one for its status."""
     text = error.text or ""
     if text and text != f"{error.status}: {error.reason}" and error.status != 413:
         return text

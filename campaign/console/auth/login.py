@@ -1,6 +1,6 @@
 """Log-in, one-time link and log-out.
 
-Attempts are slowed, by who is tried and from where, so that nobody is kept out by what others try elsewhere.
+Attempts are throttled by user and address, so that attempts from elsewhere lock nobody out.
 """
 
 import ipaddress
@@ -37,7 +37,7 @@ ALL_PER_SECOND: Final = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Failed:
-    """`until` is when the next attempt may be made."""
+    """`until` is the time of the next possible attempt."""
 
     failed: int
     at: float
@@ -45,7 +45,7 @@ class _Failed:
 
 
 class _Failures:
-    """Failures by key; the longest untouched is forgotten first."""
+    """Failures by key. If there are too many, the oldest is dropped."""
 
     def __init__(self, free: int) -> None:
         self._free = free
@@ -74,9 +74,9 @@ class _Failures:
 
 
 class LoginThrottle:
-    """One attempt is `begin`, then `came_in` if the password was right.
+    """For one attempt, call `begin`, then `came_in` if the password was right.
 
-    Until then it counts as failed, so that many at once gain nothing.
+    Until then the attempt counts as failed, so that many at once gain nothing.
     """
 
     def __init__(self, now: Callable[[], float]) -> None:
@@ -87,13 +87,13 @@ class LoginThrottle:
         self._known: OrderedDict[str, None] = OrderedDict()
 
     def begin(self, name: str, address: str) -> float:
-        """Seconds to wait before this may be tried; 0 is that it may be tried now."""
+        """Seconds to wait before this attempt; 0 if it may be made now."""
         now, place = self._now(), _network(address)
         pair = f"{place} {key_of(name)}"
         self._left = min(FREE_OF_ALL, self._left + max(0.0, now - self._left_at) * ALL_PER_SECOND)
         self._left_at = now
         wait = self._pairs.wait(pair, now)
-        # Somebody who has logged in from there before is not kept out by what others try.
+        # Attempts of others don't lock out somebody who has logged in from there before.
         if pair not in self._known:
             wait = max(wait, self._addresses.wait(place, now), (1.0 - self._left) / ALL_PER_SECOND)
         if wait > 0:
@@ -105,7 +105,7 @@ class LoginThrottle:
         return 0.0
 
     def came_in(self, name: str, address: str) -> None:
-        """The attempt begun last from there had the right password."""
+        """Record that the last attempt from this address had the right password."""
         place = _network(address)
         pair = f"{place} {key_of(name)}"
         self._pairs.clear(pair)
@@ -119,7 +119,7 @@ class LoginThrottle:
 
 
 def _network(address: str) -> str:
-    """An address, or the network that one subscriber has of version 6."""
+    """An IPv4 address, or the /64 network of an IPv6 address, which one subscriber has."""
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -132,9 +132,9 @@ _COOKIE: Final = "campaign-session"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authenticator:
-    """`by_link` is that a console without users lets in who has its link; only where nobody else can reach it.
+    """`by_link`: a console without users lets in whoever has its link; only if it listens on this machine alone.
 
-    `now` is Unix seconds; `steady` seconds that no setting of the clock moves.
+    `now` is Unix seconds; `steady` is seconds on a monotonic clock.
     """
 
     store: Store
@@ -151,13 +151,13 @@ class Authenticator:
         object.__setattr__(self, "attempts", LoginThrottle(self.steady))
 
     async def person(self, request: web.Request) -> Person | None:
-        """The person whose session it is; None if there is none."""
+        """The person of the session; None if there is no session."""
         held = cookie(request, _COOKIE)
         found = await self.sessions.find(held, owner=self.by_link) if held else None
         return Person(name=found.name, role=found.role, csrf=self.sessions.token(held)) if found is not None else None
 
     async def let_in(self, request: web.Request, user: User | None, answer: web.StreamResponse) -> bool:
-        """Begin a session, a new one whatever the browser held; False if the user is gone."""
+        """Begin a new session, and end the old one; False if the user is gone."""
         await self.sessions.end(cookie(request, _COOKIE))
         held = await self.sessions.begin(user)
         if held is None:
@@ -166,16 +166,16 @@ class Authenticator:
         return True
 
     async def let_out(self, request: web.Request, answer: web.StreamResponse) -> None:
-        """End the session that the browser holds."""
+        """End the browser's session."""
         await self.sessions.end(cookie(request, _COOKIE))
         set_cookie(request, answer, _COOKIE, "", seconds=0)
 
 
 def authenticator_of(request: web.Request) -> Authenticator:
-    """The authenticator of the console that a request came to.
+    """The authenticator of a request's console.
 
     Raises:
-        HTTPNotFound: it has no log-in.
+        HTTPNotFound: the console has no log-in.
     """
     door = request.app[AUTHENTICATION]
     if not isinstance(door, Authenticator):
@@ -216,7 +216,7 @@ async def log_in(request: web.Request) -> web.StreamResponse:
         if await auth.let_in(request, user, answer):
             await audit_log.record(auth.store, user.name, pages.text("shell.deed.log_in"), details=address)
             return answer
-    # A name that is nobody's may be a password that was typed into the wrong field.
+    # An unknown name may be a password that was typed into the wrong field.
     log(logging.WARNING, "log_in_refused", name=known.name if known is not None else "(nobody's)", address=address)
     return await _form(request, then, pages.text("shell.login.wrong"), status=401)
 
@@ -232,7 +232,7 @@ async def log_out(request: web.Request) -> web.StreamResponse:
 
 @allow(Role.NOBODY)
 async def link_page(request: web.Request) -> web.StreamResponse:
-    """A page first: fetching a link ahead, as mail programs do, must not use it up."""
+    """Show a page with a form first: prefetching a link, as mail programs do, must not use it up."""
     _check_by_link(authenticator_of(request))
     return respond_with_form("enter.html", request, key=request.query.get("key", ""))
 

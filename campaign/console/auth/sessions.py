@@ -1,4 +1,4 @@
-"""Sessions and one-time links: known here by their hash, so that they can be ended, and by a signature in the cookie."""
+"""Sessions and one-time links. The store has their hashes, so that they can be ended; a session's cookie is also signed."""
 
 import hashlib
 import hmac
@@ -22,7 +22,7 @@ END_SECONDS: Final = 12 * 3600.0
 IDLE_SECONDS: Final = 2 * 3600.0
 LINK_SECONDS: Final = 24 * 3600.0
 MOST_OF_A_USER: Final = 50
-"""Sessions of one user: of more, the longest begun ends."""
+"""Sessions of one user. If there are more, the oldest ends."""
 
 NOTED_EVERY_SECONDS: Final = 60.0
 _KEY_BYTES: Final = 32
@@ -30,14 +30,14 @@ _KEY_BYTES: Final = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionUser:
-    """Whose a session is."""
+    """The user of a session."""
 
     name: str
     role: Role
 
 
 class Sessions:
-    """All sessions of a console. What a browser holds is `id.signature`."""
+    """All sessions of a console. A browser's cookie is `id.signature`."""
 
     def __init__(self, store: Store, key: bytes, now: Callable[[], float]) -> None:
         self._store = store
@@ -45,7 +45,7 @@ class Sessions:
         self._now = now
 
     async def begin(self, user: User | None) -> str | None:
-        """What the browser has to hold; None if the user was removed, or given another password, in the meantime."""
+        """Begin a session; returns the cookie's value, None if the user was meanwhile removed, or got another password."""
         mark, now = secrets.token_urlsafe(32), self._now()
 
         def write(db: apsw.Connection) -> bool:
@@ -67,7 +67,7 @@ class Sessions:
         return f"{mark}.{self._signature(mark)}" if await self._store.do(write) else None
 
     async def find(self, held: str, *, owner: bool) -> SessionUser | None:
-        """Whose session the browser holds; None if it has ended, or never was. `owner` is whether there may be one without a user."""
+        """The user of a cookie's session; None if it has ended, or never existed. `owner`: sessions without a user are allowed."""
         mark = self._mark(held)
         if mark is None:
             return None
@@ -103,7 +103,7 @@ class Sessions:
         return hmac.new(self._key, b"csrf:" + held.encode(), hashlib.sha256).hexdigest()
 
     async def use_link(self, link: str) -> bool:
-        """Whether it is a link that nobody has used; nobody will again."""
+        """Use a link up; returns whether it was valid and unused."""
         hashed, now = _hash(link), self._now()
         used = await self._store.do(
             lambda db: db.execute("DELETE FROM links WHERE hash = ? RETURNING ends_at > ?", (hashed, now)).fetchall()
@@ -120,7 +120,7 @@ class Sessions:
 
 
 async def make_link(store: Store, url: str, now: float) -> str:
-    """What a browser opens to be let into the console at this address, once; links made before let nobody in any more."""
+    """A new link that lets one browser into the console at this address. Earlier links become invalid."""
     link = secrets.token_urlsafe(32)
 
     def write(db: apsw.Connection) -> None:
@@ -132,14 +132,14 @@ async def make_link(store: Store, url: str, now: float) -> str:
 
 
 def key_in(file: Path) -> bytes:
-    """The key that signs this console's cookies, made at its first start. Without it all are logged out, nothing more."""
+    """The key that signs this console's cookies, made at its first start. If it is lost, everybody is logged out, nothing worse."""
     try:
         made = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         key = file.read_bytes()
         if len(key) == _KEY_BYTES:
             return key
-        # A start that was cut short.
+        # A start was interrupted.
         file.unlink()
         return key_in(file)
     with os.fdopen(made, "wb") as opened:
@@ -152,7 +152,7 @@ def _hash(mark: str) -> bytes:
 
 
 async def another_link(store: Store) -> str:
-    """The address that lets one browser in, once.
+    """A new link that lets one browser in.
 
     Raises:
         UsageError: this console has users, or was never served for this machine alone.

@@ -1,4 +1,4 @@
-"""Where the console is: by which names it is called, whether by https, from which address a visitor comes; its cookies and headers."""
+"""The console's site: its host names, whether it uses HTTPS, the address of a visitor; its cookies and headers."""
 
 import ipaddress
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """`names` are the hosts it answers to; None is any. `secure` is that browsers reach it by https, its own or a proxy's."""
+    """`names` are the hosts that it answers to; None is any. `secure`: browsers reach it by HTTPS, served by itself or by a proxy."""
 
     names: frozenset[str] | None = None
     secure: bool = False
     behind_proxy: bool = False
 
     def answers_to(self, request: web.Request) -> bool:
-        """Whether the address bar had a name of this console.
+        """Whether the request was for a host name of this console.
 
-        A page of the internet can have its own name mean 127.0.0.1, and would be let in as this very site.
+        Otherwise a website could point its own name at 127.0.0.1 (DNS rebinding), and would count as this site.
         """
         try:
             host = request.url.host or ""
@@ -29,17 +29,17 @@ class Site:
         return self.names is None or host.lower() in self.names
 
     def is_plain(self, request: web.Request) -> bool:
-        """Whether the browser came to the proxy by http, where it would keep no cookie of ours."""
+        """Whether the browser reached the proxy by HTTP, where it would not store our cookies."""
         return self.behind_proxy and _from_proxy(request) and request.headers.get("X-Forwarded-Proto", "https") != "https"
 
     def origin(self, request: web.Request) -> str:
-        """The origin that this console's own pages have."""
+        """The origin of this console's pages."""
         return f"{'https' if self.secure else 'http'}://{request.host}".lower()
 
     def address(self, request: web.Request) -> str:
-        """From where the visitor comes; what a proxy says of it is believed on this machine alone."""
+        """The visitor's address. The header of a proxy counts only if the proxy is on this machine."""
         if self.behind_proxy and _from_proxy(request):
-            # The last one is what our own proxy has seen; those before it are whatever the visitor wrote.
+            # Our proxy adds the last address; a visitor can forge those before it.
             forwarded = ",".join(request.headers.getall("X-Forwarded-For", [])).split(",")[-1].strip()
             return forwarded[:64] or (request.remote or "")
         return request.remote or ""
@@ -49,7 +49,7 @@ SITE: Final = web.AppKey("place", Site)
 
 
 def is_loopback(host: str) -> bool:
-    """Whether nothing but this machine can reach what listens there."""
+    """Whether only this machine can reach a server at this host."""
     try:
         return ipaddress.ip_address(host.strip("[]").partition("%")[0]).is_loopback
     except ValueError:
@@ -61,12 +61,12 @@ def _from_proxy(request: web.Request) -> bool:
 
 
 def cookie(request: web.Request, name: str) -> str:
-    """What the browser holds; empty if nothing."""
+    """The value of the browser's cookie; empty if there is none."""
     return request.cookies.get(_name(request, name), "")
 
 
 def set_cookie(request: web.Request, answer: web.StreamResponse, name: str, value: str, *, seconds: float) -> None:
-    """Have the browser hold this for so long; 0 takes it away."""
+    """Set a cookie for so many seconds; 0 deletes it."""
     answer.set_cookie(
         _name(request, name),
         value,
@@ -79,7 +79,7 @@ def set_cookie(request: web.Request, answer: web.StreamResponse, name: str, valu
 
 
 def _name(request: web.Request, name: str) -> str:
-    # Bound to this very host by https. Else the port is in it: a browser sends the cookies of a host to all of its ports.
+    # With HTTPS the cookie is bound to this host. Otherwise its name has the port, as a browser sends a host's cookies to all ports.
     return f"__Host-{name}" if request.app[SITE].secure else f"{name}-{request.url.port}"
 
 
@@ -100,7 +100,7 @@ TWO_YEARS: Final = "max-age=63072000"
 
 
 async def add_headers(request: web.Request, answer: web.StreamResponse) -> None:
-    """Called for each answer before its first byte, streams and errors included."""
+    """Add the headers to each answer before its first byte, including streams and errors."""
     answer.headers.update(HEADERS)
     answer.headers.setdefault("Cache-Control", "no-store")
     answer.headers.popall("Server", None)

@@ -1,4 +1,4 @@
-"""Users and their roles; passwords: Argon2id in PHC strings, a few at a time, so that log-ins can't eat the machine."""
+"""Users and their roles; passwords: Argon2id in PHC strings, a few at a time, so that log-ins can't exhaust the machine."""
 
 import asyncio
 import os
@@ -27,7 +27,7 @@ _HASH_BYTES: Final = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What one hash takes; OWASP's least is 19 MiB and two rounds."""
+    """The cost of one hash. OWASP's minimum is 19 MiB and two rounds."""
 
     memory_kib: int = 32_768
     rounds: int = 2
@@ -35,7 +35,7 @@ class Cost:
 
 
 class Passwords:
-    """Hashes, and compares with hashes. `compared` counts the comparisons by their cost: a user that does not exist takes the same."""
+    """Hashes passwords, and verifies them. `compared` counts the comparisons by cost, which is the same for an unknown user."""
 
     def __init__(self, cost: Cost | None = None) -> None:
         self._cost = cost or Cost()
@@ -46,11 +46,11 @@ class Passwords:
 
     @property
     def busy(self) -> bool:
-        """Whether so many log-ins wait that another one has to come later."""
+        """Whether so many log-ins wait that another one must come later."""
         return self._waiting >= MOST_WAITING
 
     def hashed(self, password: str) -> str:
-        """A PHC string with a salt of its own. Takes its time, on purpose."""
+        """A PHC string with a new salt. It is slow on purpose."""
         cost = self._cost
         kdf = Argon2id(
             salt=os.urandom(_SALT_BYTES), length=_HASH_BYTES, iterations=cost.rounds, lanes=cost.lanes, memory_cost=cost.memory_kib
@@ -58,7 +58,7 @@ class Passwords:
         return kdf.derive_phc_encoded(_bytes(password))
 
     async def matches(self, password: str, hashed: str | None) -> bool:
-        """Whether it is this hash's password. None is a user that does not exist: never, after as much work."""
+        """Whether the password matches the hash. None is for an unknown user: never, after the same work."""
         self._waiting += 1
         try:
             same = await asyncio.wrap_future(self._threads.submit(self._compare, password, hashed or self._nobodys))
@@ -67,7 +67,7 @@ class Passwords:
         return same and hashed is not None
 
     async def stronger(self, password: str, hashed: str) -> str | None:
-        """The same password hashed again, if this hash has a lower cost than required now."""
+        """A new hash of the same password, if this hash has a lower cost than required now; else None."""
         cost = cost_of(hashed)
         target = replace(
             self._cost,
@@ -92,16 +92,16 @@ class Passwords:
 
 
 def cost_of(hashed: str) -> Cost:
-    """What a PHC string says that it took."""
+    """The cost in a PHC string."""
     said = dict(part.split("=") for part in hashed.split("$")[3].split(","))
     return Cost(memory_kib=int(said["m"]), rounds=int(said["t"]), lanes=int(said["p"]))
 
 
 def check_password(password: str) -> None:
-    """See that a new password will do.
+    """Check a new password.
 
     Raises:
-        UsageError: too short, or too long.
+        UsageError: it is too short, or too long.
     """
     if len(password) < LEAST_CHARACTERS:
         raise UsageError(
@@ -115,17 +115,17 @@ def check_password(password: str) -> None:
 
 
 def is_too_long(password: str) -> bool:
-    """Whether it can be nobody's, whose hashing would only cost time."""
+    """Whether a password is longer than any valid one, so that hashing it would only cost time."""
     return len(password) > MOST_BYTES or len(_bytes(password)) > MOST_BYTES
 
 
 def _bytes(password: str) -> bytes:
-    # The same letters typed on another keyboard may come as other code points.
+    # Another keyboard may produce other code points for the same letters.
     return unicodedata.normalize("NFC", password).encode("utf-8", "surrogatepass")
 
 
 OWNER: Final = "owner"
-"""Who came by the link of a console that has no users."""
+"""The name of somebody who came by the link of a console without users."""
 
 MOST_CHARACTERS: Final = 64
 ROLES: Final = {"viewer": Role.VIEWER, "sender": Role.SENDER, "approver": Role.APPROVER}
@@ -134,7 +134,7 @@ _COLUMNS: Final = "id, name, role, password, since"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """`since` is Unix seconds; `password` a PHC string."""
+    """`since` is Unix seconds; `password` is a PHC string."""
 
     id: int
     name: str
@@ -144,15 +144,15 @@ class User:
 
 
 def key_of(name: str) -> str:
-    """A name as it is compared."""
+    """The form of a name for comparisons."""
     return unicodedata.normalize("NFKC", name).strip().casefold()
 
 
 async def add(store: Store, name: str, role: str, password: str) -> None:
-    """A new user; `password` is a PHC string.
+    """Add a user; `password` is a PHC string.
 
     Raises:
-        UsageError: the name can't be, or is taken.
+        UsageError: the name is not valid, or is taken.
     """
     name = name.strip()
     if not name or len(name) > MOST_CHARACTERS or not name.isprintable() or key_of(name) == OWNER:
@@ -170,7 +170,7 @@ async def add(store: Store, name: str, role: str, password: str) -> None:
 
 
 async def find(store: Store, name: str) -> User | None:
-    """The user of this name, however it is written."""
+    """The user of this name, in any case and Unicode form; None if there is none."""
     key = key_of(name)
     rows = await store.do(lambda db: db.execute(f"SELECT {_COLUMNS} FROM users WHERE key = ?", (key,)).fetchall())  # noqa: S608 - columns
     return _user(rows[0]) if rows else None
@@ -183,7 +183,7 @@ async def everyone(store: Store) -> list[User]:
 
 
 async def set_role(store: Store, name: str, role: str) -> None:
-    """What they may do from their next click on.
+    """Set a user's role, which counts from their next request on.
 
     Raises:
         UsageError: there is no such user.
@@ -201,7 +201,7 @@ async def set_password(store: Store, name: str, password: str) -> None:
 
 
 async def strengthen(store: Store, user: User, password: str) -> User:
-    """The same password by a stronger hash."""
+    """Store a stronger hash of the same password; returns the user with it."""
     change = (password, user.id, user.password)
     await store.do(lambda db: db.execute("UPDATE users SET password = ? WHERE id = ? AND password = ?", change).fetchall())
     return User(id=user.id, name=user.name, role=user.role, password=password, since=user.since)

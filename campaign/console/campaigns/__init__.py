@@ -1,4 +1,4 @@
-"""Campaigns of the ledger: all of them, each one live, its controls, its results, and its re-runs."""
+"""Pages of the ledger's campaigns: the list, each campaign live, its controls, its results, and its retries."""
 
 from collections.abc import AsyncIterator
 
@@ -15,12 +15,12 @@ from campaign.console.console import CONSOLE
 
 
 def routes() -> list[web.RouteDef]:
-    """Every page about campaigns."""
+    """The routes of all pages about campaigns."""
     return [*listing.routes(), *page.routes(), *control.routes(), *downloads.routes(), *retry.routes(), *corrections.routes()]
 
 
 def set_up(app: web.Application) -> None:
-    """Give the pages what they need, for as long as the application lives."""
+    """Set up filters and shared objects for the life of the application."""
     console = app[CONSOLE]
     for function in (view_model.when, view_model.thousands, view_model.label, view_model.capitalized, view_model.latency, page.ended):
         console.pages.add_filter(function.__name__, function)
@@ -38,7 +38,7 @@ def set_up(app: web.Application) -> None:
         ledger.close()
 
     async def end_streams(app: web.Application) -> None:
-        # Before the server waits for what is under way, which streams would never end of themselves.
+        # Before the server waits for open requests: streams would never end by themselves.
         await app[HUB].close()
 
     app.cleanup_ctx.append(watch)

@@ -1,4 +1,4 @@
-"""What many look at is looked up once, by one poller, and streamed to browsers as server-sent events: each gets the newest snapshot."""
+"""Looks things up once for many browsers, with one poller each, and streams the newest snapshot to them as server-sent events."""
 
 import asyncio
 import math
@@ -16,19 +16,19 @@ from campaign.domain.errors import CampaignError
 
 SHORTEST_SECONDS: Final = 1.0
 MOST_OF_A_PERSON: Final = 60
-"""Streams that one person has open; of a browser's tabs each has one."""
+"""Open streams of one person; each tab of a browser has one."""
 MOST_WATCHED: Final = 60
-"""Different things that are looked up again and again, such as a search each; many who watch the same are one."""
+"""Different things that are polled at once, such as searches. Many watchers of the same thing count once."""
 SHARE: Final = 0.1
-"""Of the time that may be spent looking: a look that takes 3 s is made every 30."""
+"""The part of the time that may be spent on looking: a look that takes 3 s is made every 30 s."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """What is shown: `whole` to those who may read everything, `counts` to all others. `over` is that nothing will change any more.
+    """What people see: `whole` for those who may read everything, `counts` for all others. `over`: nothing will change any more.
 
-    `rest_seconds` is how long it may be until the next look; more for what hardly changes. `stands` is a word for the state that it is in:
-    watchers get an event when it changes.
+    `rest_seconds` is the time until the next look; longer for things that hardly change. `stands` is a word for the state: watchers get an
+    event when it changes.
     """
 
     whole: str
@@ -42,14 +42,14 @@ Look = Callable[[], Awaitable[Snapshot]]
 
 
 class Subscription:
-    """A place of one frame: a newer one takes the place of one that was not fetched. It gets what was looked at from `since` on."""
+    """A queue of one frame: a newer frame replaces one that was not fetched. It gets frames of looks that began after `since`."""
 
     def __init__(self, since: float) -> None:
         self.since = since
         self._queue: asyncio.Queue[Snapshot | None] = asyncio.Queue(maxsize=1)
 
     def put(self, frame: Snapshot | None) -> None:
-        """Never waits; None is the end."""
+        """Put a frame, without waiting; None is the end."""
         if self._queue.full():
             self._queue.get_nowait()
         self._queue.put_nowait(frame)
@@ -58,7 +58,7 @@ class Subscription:
         """The newest frame that was not fetched yet; None is the end.
 
         Raises:
-            TimeoutError: there is none for so long.
+            TimeoutError: none comes within `seconds`.
         """
         async with asyncio.timeout(seconds):
             return await self._queue.get()
@@ -73,7 +73,7 @@ class _Poller:
 
 
 class Broadcaster:
-    """To be closed; streams that are still open then end."""
+    """All pollers of a console. `close` ends the open streams."""
 
     def __init__(self) -> None:
         self._pollers: dict[str, _Poller] = {}
@@ -81,14 +81,14 @@ class Broadcaster:
 
     @property
     def watched(self) -> dict[str, int]:
-        """How many watch what."""
+        """The number of watchers by key."""
         return {key: len(poller.places) for key, poller in self._pollers.items()}
 
     def check_free(self, key: str, person: str) -> None:
-        """See that this person may watch one thing more.
+        """Check that this person may watch one more thing.
 
         Raises:
-            CampaignError: they watch too many, or all together do.
+            CampaignError: this person watches too many, or all together do.
         """
         if self._watchers[person] >= MOST_OF_A_PERSON:
             raise CampaignError("You have too many pages open. Close some, and reload this one.", code="too_many_pages")
@@ -97,7 +97,7 @@ class Broadcaster:
 
     @contextmanager
     def counted(self, person: str) -> Iterator[None]:
-        """One stream more of this person, for as long as it lasts."""
+        """Count one more stream of this person, as long as it lasts."""
         self._watchers[person] += 1
         try:
             yield
@@ -107,14 +107,14 @@ class Broadcaster:
 
     @asynccontextmanager
     async def watch(self, key: str, look: Look) -> AsyncIterator[Subscription]:
-        """A place where the frames of a thing arrive; `look` is asked only if nobody else watches the same."""
+        """A subscription to the frames of a thing. `look` is used only if nobody else watches the same thing."""
         poller = self._pollers.get(key)
         if poller is None:
             poller = self._pollers[key] = _Poller()
             poller.task = asyncio.create_task(self._poll(key, poller, look), name=f"watch {key}")
         place = Subscription(asyncio.get_running_loop().time())
         poller.places.add(place)
-        # Not the last frame, nor one that is being looked at: what was steered just now would be shown as it was before.
+        # Neither the last frame nor one in progress will do: they may show the state before the person's last action.
         poller.is_new_watcher = True
         try:
             yield place
@@ -126,7 +126,7 @@ class Broadcaster:
                     poller.task.cancel()
 
     async def close(self) -> None:
-        """Everybody comes to the end."""
+        """End all subscriptions."""
         pollers, self._pollers = list(self._pollers.values()), {}
         tasks = [poller.task for poller in pollers if poller.task is not None]
         for task in tasks:
@@ -149,7 +149,7 @@ class Broadcaster:
                     break
                 took = clock() - began
                 await asyncio.sleep(max(frame.rest_seconds, took / SHARE) - took)
-        except Exception as error:  # noqa: BLE001 - streams end, and their browsers ask again, which says what is wrong
+        except Exception as error:  # noqa: BLE001 - streams end, and their browsers ask again, which shows the error
             structlog.get_logger().warning("watching_broke_off", detail=str(error), of=key)
         finally:
             if self._pollers.get(key) is poller:
@@ -168,32 +168,32 @@ def _publish(poller: _Poller, frame: Snapshot | None, *, looked_at: float = math
 
 
 KEEPALIVE_SECONDS: Final = 10.0
-"""A line without meaning goes out so often where nothing happens: proxies don't hang up, and who went away is noticed."""
+"""An empty line is sent this often if nothing happens, so that proxies don't close the connection, and lost browsers are noticed."""
 CHECK_SECONDS: Final = 5.0
 PATIENCE_SECONDS: Final = 20.0
-"""How long a browser that takes nothing is waited for."""
+"""How long to wait for a browser that accepts no data."""
 
 _KEEPALIVE: Final = b": nothing new\n\n"
 
 Reads = Callable[[], Awaitable[bool | None]]
-"""Whether the person may read everything; None if they may no longer read at all."""
+"""Returns whether the person may read everything; None if they may no longer read anything."""
 
 
 def check_is_stream(request: web.Request, page: str) -> None:
-    """That a script asks for a stream, and not a person for a page that never ends.
+    """Check that a script asks for the stream, as a person would get a page that never ends.
 
     Raises:
-        HTTPSeeOther: to the page that has the stream.
+        HTTPSeeOther: a person asks; redirects to the page with the stream.
     """
     if "text/event-stream" not in request.headers.get("Accept", ""):
         raise web.HTTPSeeOther(page)
 
 
 async def stream(request: web.Request, key: str, look: Look, reads: Reads) -> web.StreamResponse:
-    """The frames of a thing until its end, the browser's, or the log-in's; `stands` of the query is the state that the page shows.
+    """Stream the frames of a thing until its end, or that of the browser or the log-in. The query's `stands` is the state on the page.
 
     Raises:
-        CampaignError: too much is watched.
+        CampaignError: too many things are watched.
     """
     hub, person = request.app[HUB], person_of(request).name
     hub.check_free(key, person)
@@ -233,7 +233,7 @@ def _event(frame: Snapshot, *, whole: bool, turned: bool) -> bytes:
 
 
 async def _sent(request: web.Request, answer: web.StreamResponse, event: bytes) -> bool:
-    """Whether the browser still takes what it is sent."""
+    """Send an event; returns whether the browser still accepts data."""
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             await answer.write(event)

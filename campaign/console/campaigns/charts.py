@@ -1,4 +1,4 @@
-"""Charts of campaigns, each drawn once for everybody who looks, and seldom enough that a long look through the ledger is no burden."""
+"""Charts of campaigns. Each is drawn once for all viewers, and so rarely that a long scan of the ledger does no harm."""
 
 import asyncio
 import time
@@ -13,16 +13,16 @@ from campaign.reporter.charts import NARROW, WIDTH, latency_chart, sends_chart
 from campaign.reporter.timeline import Timeline, timeline
 
 FRESH_SECONDS: Final = 4.0
-"""How long a chart of a campaign at work is good enough."""
+"""How long a chart of a working campaign is reused."""
 RESTING_SECONDS: Final = 20.0
 MOST_KEPT: Final = 100
 MOMENT_SECONDS: Final = 1.0
-"""What a page waits for its charts' figures: of millions of sends it takes some seconds to look them all through."""
+"""How long a page waits for its charts: a scan of millions of sends takes some seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drawn:
-    """The pictures by their names, such as `sends-narrow`."""
+    """The pictures, by names such as `sends-narrow`."""
 
     timeline: Timeline
     at_work: bool
@@ -41,7 +41,7 @@ class Charts:
         self._begun: set[asyncio.Task[Drawn]] = set()
 
     async def of(self, record: CampaignRecord, *, resting: bool = False) -> Drawn:
-        """A campaign's charts, as of some seconds ago at most, unless looking takes longer than that; of a resting one its last."""
+        """A campaign's charts, at most some seconds old unless the scan takes longer; for a resting campaign, those of its end."""
         turn = self._turns.setdefault(record.id, asyncio.Lock())
         async with turn:
             drawn = self._drawn.get(record.id)
@@ -55,7 +55,7 @@ class Charts:
         return drawn
 
     async def soon(self, record: CampaignRecord, *, resting: bool = False) -> Drawn | None:
-        """The same if it is there within a moment; else it is drawn all the same, for who asks later."""
+        """The same if it is ready within MOMENT_SECONDS, else None; the drawing goes on for later requests."""
         drawing = asyncio.create_task(self.of(record, resting=resting), name=f"charts of {record.id}")
         self._begun.add(drawing)
         drawing.add_done_callback(self._begun.discard)
@@ -65,7 +65,7 @@ class Charts:
         return drawing.result() if done else None
 
     async def close(self) -> None:
-        """Wait for nothing that is being drawn."""
+        """Cancel all drawing."""
         for drawing in self._begun:
             drawing.cancel()
         await asyncio.gather(*self._begun, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""What the pages about campaigns have at hand; whose a campaign is, and what a person may do with it."""
+"""The shared state of the pages about campaigns; the owner of a campaign, and a person's rights on it."""
 
 import asyncio
 from contextlib import suppress
@@ -23,7 +23,7 @@ from campaign.domain.errors import UsageError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignContext:
-    """One for a console's life. Who holds `starting` may start a command."""
+    """One per console. The holder of `starting` may start a command."""
 
     ledger: LedgerReads
     charts: Charts
@@ -36,13 +36,13 @@ CAMPAIGNS: Final = web.AppKey("watching", CampaignContext)
 
 
 def context_of(request: web.Request) -> CampaignContext:
-    """That of the console that a request came to."""
+    """The context of a request's console."""
     return request.app[CAMPAIGNS]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestedCampaign:
-    """A campaign that somebody asks about; `whole` is that they may steer it, and read all of it."""
+    """The campaign of a request; `whole`: the person may control it, and read all of it."""
 
     shown: ShownCampaign
     name: str
@@ -52,7 +52,7 @@ class RequestedCampaign:
 
 
 async def requested_campaign(request: web.Request) -> RequestedCampaign:
-    """The campaign of the address.
+    """The campaign in the address of a request.
 
     Raises:
         HTTPNotFound: there is none.
@@ -66,10 +66,10 @@ async def requested_campaign(request: web.Request) -> RequestedCampaign:
 
 
 async def controlled_campaign(request: web.Request) -> RequestedCampaign:
-    """The same, for those who may steer it.
+    """The same, for people who may control it.
 
     Raises:
-        HTTPForbidden: it is another's.
+        HTTPForbidden: the campaign belongs to somebody else.
     """
     asked = await requested_campaign(request)
     if not asked.whole:
@@ -78,23 +78,23 @@ async def controlled_campaign(request: web.Request) -> RequestedCampaign:
 
 
 def token_note(request: web.Request, asked: RequestedCampaign) -> str:
-    """That the campaign was sent with another token than the console's, in words; empty if not, or if the console has none."""
+    """A note if the campaign was sent with another token than the console's; empty if not, or if the console has none."""
     with suppress(UsageError):
         return other_token(asked.shown.view.record, console_of(request).settings)
     return ""
 
 
 async def owners(store: Store) -> dict[str, str]:
-    """Whose each campaign is; those that a command or a job began are not in it."""
+    """The owners by campaign, without campaigns that a command or a job began."""
     found = await store.do(lambda db: db.execute("SELECT campaign, person FROM owners").fetchall())
     return {str(campaign): str(person) for campaign, person in found}
 
 
 def check_size(request: web.Request, asked: RequestedCampaign, messages: int) -> None:
-    """Check that this many recipients need no second person, or that the person is one: an approver who does not own the campaign.
+    """Check that so many recipients need no second person, or that the person is an approver who does not own the campaign.
 
     Raises:
-        HTTPForbidden: an approver has to do it, another than its owner.
+        HTTPForbidden: an approver other than the owner has to do it.
     """
     console, person = console_of(request), asked.person
     most = console.rules.approval_over

@@ -1,4 +1,4 @@
-"""Pause, go on, cancel, and read unknown rows back."""
+"""Pause, resume and cancel a campaign, and read its unknown rows back."""
 
 import asyncio
 
@@ -52,7 +52,7 @@ async def resume(request: web.Request) -> web.StreamResponse:
     asked = await controlled_campaign(request)
     _check(asked.shown.may_go_on, request)
     if not asked.shown.begun:
-        # Where somebody was told, it was agreed to before.
+        # If a message was sent, the campaign was approved before.
         check_size(request, asked, asked.shown.view.counts.open)
     spec = CommandSpec(verb="resume", arguments=(asked.name,), options=("--yes",))
     return await start(request, asked, spec, deed="campaigns.deed.resume")
@@ -66,13 +66,13 @@ async def verify(request: web.Request) -> web.StreamResponse:
 
 
 async def start(request: web.Request, asked: RequestedCampaign, spec: CommandSpec, *, deed: str, details: str = "") -> web.StreamResponse:
-    """Have the command do it, and show the campaign; `deed` is the key of its text in the audit log.
+    """Start a command, and redirect to the campaign; `deed` is the key of the text for the audit log.
 
     Raises:
-        UsageError: another command about the campaign is at work.
+        UsageError: another command about the campaign is running.
     """
     console = console_of(request)
-    # From the look to the start nobody else starts one: what is pressed twice is started once.
+    # Nobody else starts a command between the check and the start, so that a double click starts one.
     async with context_of(request).starting:
         known = await started_commands(console, asked.name)
         if await asyncio.to_thread(lambda: any(one.running() for one in known)):
@@ -85,7 +85,7 @@ async def start(request: web.Request, asked: RequestedCampaign, spec: CommandSpe
 async def _set_control(request: web.Request, asked: RequestedCampaign, wanted: DesiredState, deed: str) -> web.StreamResponse:
     console = console_of(request)
     await record(console.store, asked.person.name, console.pages.text(deed), asked.name)
-    # A loop of its own: opening a ledger may wait for others who write to it.
+    # In a separate loop: opening a ledger may wait for other writers.
     await asyncio.to_thread(asyncio.run, control(asked.name, wanted, console.settings))
     raise web.HTTPSeeOther(campaign_page(asked.name))
 
@@ -96,7 +96,7 @@ def _check(possible: bool, request: web.Request) -> None:  # noqa: FBT001 - the 
 
 
 def routes() -> list[web.RouteDef]:
-    """What changes a campaign that is being sent."""
+    """The routes of a campaign's controls."""
     return [
         web.post("/campaigns/{name}/pause", pause),
         web.get("/campaigns/{name}/cancel", before_cancel),

@@ -1,4 +1,4 @@
-"""A corrected failed-rows file: received, checked by a process of its own, and, once somebody agrees, given to `campaign retry`."""
+"""Receives a corrected failed-rows file, checks it in a separate process, and passes it to `campaign retry` once somebody confirms."""
 
 import asyncio
 import hashlib
@@ -37,7 +37,7 @@ TASK = "mended"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorrectionPlan:
-    """What a file comes to: rows that would be sent, those taken from it before, and in words what else there is to say."""
+    """The result of a file: the rows that would be sent, those taken from it before, and notes in words."""
 
     sent: int
     waiting: int
@@ -45,15 +45,15 @@ class CorrectionPlan:
 
 
 def task_runner(console: Console) -> TaskRunner:
-    """For the processes that read corrected files."""
+    """The runner of the processes that read corrected files."""
     return TaskRunner(console.settings, (sys.executable, "-P"))
 
 
 async def plan_of(jobs: TaskRunner, console: Console, *, campaign: str, file: Path, message: str) -> CorrectionPlan:
-    """What this file comes to, which somebody says is of this campaign.
+    """The plan for a corrected file of this campaign.
 
     Raises:
-        UsageError: it is not, or can't be sent as it was mended.
+        UsageError: the file belongs to another campaign, or can't be sent as corrected.
     """
     flags = {"ledger": console.settings.public_ledger, "message": message}
     given = {name: value for name, value in flags.items() if value}
@@ -72,7 +72,7 @@ async def plan_of(jobs: TaskRunner, console: Console, *, campaign: str, file: Pa
 
 
 def answer(order: WorkerTask) -> dict[str, Any]:
-    """The process's answer: `error` is empty if there is a `plan`, and `other` is that the file is of another campaign."""
+    """The process's answer: `error` is empty if there is a `plan`; `other`: the file belongs to another campaign."""
     from campaign.settings import Settings  # noqa: PLC0415 - for the process only
 
     try:
@@ -108,7 +108,7 @@ def _counted(order: WorkerTask, own: "Settings") -> CorrectionPlan | None:
 
 KEPT_SECONDS: Final = 86_400.0
 MOST_OF_A_PERSON: Final = 20
-"""Files that somebody has uploaded, and not yet a day ago."""
+"""Files that one person has uploaded in the last day."""
 
 MOST_MESSAGE_BYTES: Final = 20_000
 _NAME: Final = re.compile(rf"[0-9a-f]{{32}}({'|'.join(map(re.escape, LIST_SUFFIXES))})")
@@ -121,7 +121,7 @@ async def upload(request: web.Request) -> web.StreamResponse:
         csrf.check(request, await csrf.sent(request))
         raise web.HTTPBadRequest
     body = await form_parts(request)
-    # The form has it first: nothing else of what comes is looked at before.
+    # The token comes first in the form, and nothing else is read before it is checked.
     csrf.check(request, await _field(body, "csrf"))
     asked = await controlled_campaign(request)
     _check(request, asked)
@@ -157,9 +157,9 @@ async def send(request: web.Request) -> web.StreamResponse:
     file = _folder(console) / name
     if not _NAME.fullmatch(name) or not name.startswith(_mark(asked.person)) or not file.is_file():
         raise UsageError(console.pages.text("campaigns.mended.gone"), code="upload_gone")
-    # Again: what the file is of decides which campaign the command sends.
+    # Checked again, as the file decides which campaign the command sends.
     plan = await _plan(request, asked, file, message)
-    # With other passes and another text it is not what anybody agreed to: all recipients of the campaign count, not this file's alone.
+    # With other passes and another text it is no longer what was approved, so all recipients of the campaign count, not only this file's.
     check_size(request, asked, plan.sent + _told(asked))
     options = ("--yes", *((f"--message={message}",) if message else ()))
     spec = CommandSpec(verb="retry", arguments=(str(file),), options=options)
@@ -171,12 +171,12 @@ async def _plan(request: web.Request, asked: RequestedCampaign, file: Path, mess
 
 
 async def _taken(console: Console, part: BodyPartReader, person: Person) -> Path:
-    """The file, under a name of ours, by which it is this person's.
+    """Store the file under a name of ours, which shows the person that it belongs to.
 
     Raises:
-        UsageError: there is none, it is of no kind that can be read, or they have too many.
+        UsageError: the file's kind can't be read, or the person has too many files.
         DiskFullError: there is no room for it.
-        HTTPRequestEntityTooLarge: it is larger than the console takes.
+        HTTPRequestEntityTooLarge: it is larger than the console allows.
     """
     suffix = PurePosixPath(part.filename or "").suffix.lower()
     if suffix not in LIST_SUFFIXES:
@@ -209,18 +209,18 @@ async def _taken(console: Console, part: BodyPartReader, person: Person) -> Path
 
 
 def _mark(person: Person) -> str:
-    """What the names of this person's files begin with."""
+    """The prefix of the names of this person's files."""
     return hashlib.sha256(person.name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def _told(asked: RequestedCampaign) -> int:
-    """Whom the campaign has told, may have told, or will."""
+    """How many recipients have got, may have got, or will get the campaign's message."""
     nobody = {Status.INVALID, Status.SKIPPED, Status.FAILED}
     return sum(count for status, count in asked.shown.view.counts.by_status.items() if status not in nobody)
 
 
 def _lines(text: str) -> str:
-    """What a browser made of the text's line ends, undone."""
+    """`text` with plain line breaks again, which a browser turns into CR LF, and without blanks around it."""
     return text.replace("\r\n", "\n").strip()
 
 
@@ -255,7 +255,7 @@ def _folder(console: Console) -> Path:
 
 
 def _tidy(folder: Path) -> None:
-    """Make it, and remove files that nobody can be about to use any more."""
+    """Create the folder if it is missing, and remove old files from it."""
     folder.mkdir(mode=0o700, exist_ok=True)
     for old in folder.iterdir():
         if old.stat().st_mtime < time.time() - KEPT_SECONDS:
@@ -268,5 +268,5 @@ def _check(request: web.Request, asked: RequestedCampaign) -> None:
 
 
 def routes() -> list[web.RouteDef]:
-    """The upload of a corrected file."""
+    """The routes of a corrected file."""
     return [web.post("/campaigns/{name}/mended", upload), web.post("/campaigns/{name}/mended/send", send)]

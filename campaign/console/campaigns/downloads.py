@@ -1,4 +1,4 @@
-"""Results and failed rows to take away, and the charts."""
+"""Downloads of results and failed rows, and the charts."""
 
 import asyncio
 import os
@@ -38,7 +38,7 @@ async def export(request: web.Request) -> web.StreamResponse:
 
 @allow(Role.SENDER)
 async def page(request: web.Request) -> web.StreamResponse:
-    """The outcome as a file: as a page of this server it would have to be styled by rules that none of ours may have."""
+    """The report as a download: as a page of this server, its inline styles would break our Content-Security-Policy."""
     asked = await controlled_campaign(request)
     return await _taken(request, asked, Wanted(name=asked.name, which=Which.PAGE), "text/html; charset=utf-8")
 
@@ -60,7 +60,7 @@ async def _taken(request: web.Request, asked: RequestedCampaign, wanted: Wanted,
         console = console_of(request)
         await record(console.store, asked.person.name, console.pages.text("campaigns.deed.download"), asked.name, file_name)
         headers = {"Content-Type": content_type, "Content-Disposition": attachment(file_name)}
-        # Within: the file is there until its last byte is sent.
+        # Within the context, so that the file exists until its last byte is sent.
         return await _given(request, file, headers)
 
 
@@ -71,7 +71,7 @@ async def _given(request: web.Request, file: Path, headers: dict[str, str]) -> w
         answer.content_length = os.fstat(opened.fileno()).st_size
         await answer.prepare(request)
         while request.method != "HEAD" and (chunk := await asyncio.to_thread(opened.read, CHUNK_BYTES)):
-            # Else a browser that reads nothing would keep the file, and its disk space, for good.
+            # Otherwise a browser that reads nothing would keep the file, and its disk space, for ever.
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await answer.write(chunk)
     except TimeoutError:
@@ -83,16 +83,16 @@ async def _given(request: web.Request, file: Path, headers: dict[str, str]) -> w
 
 
 def attachment(name: str) -> str:
-    """A file's name as RFC 6266 wants it: for all, and in letters of any script for those who read that."""
+    """The header with a file's name by RFC 6266: in ASCII for all browsers, and in UTF-8 for those that read it."""
     plain = "".join(letter if letter.isascii() and letter.isprintable() and letter not in '"\\%;' else "_" for letter in name)
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
 
 
 def routes() -> list[web.RouteDef]:
-    """Files of a campaign."""
+    """The routes of a campaign's files."""
     return [
         web.get("/campaigns/{name}/{chart}.svg", chart),
-        # Before the exports, whose pattern it fits as well.
+        # Before the exports, whose pattern also matches it.
         web.get("/campaigns/{name}/report.html", page),
         web.get("/campaigns/{name}/{which}.{format}", export),
     ]

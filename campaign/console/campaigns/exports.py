@@ -1,4 +1,4 @@
-"""Results and failed rows as files to take away: made by the reporter, a few at once, kept for a while, and removed."""
+"""Results and failed rows as files for download: made by the reporter, a few at once, kept for a while, and removed."""
 
 import asyncio
 import os
@@ -30,7 +30,7 @@ _PREFIX: Final = "export-"
 
 
 class Which(StrEnum):
-    """Which rows: all of them, or those that need attention; or the page about all of them."""
+    """The content: all rows, those that need attention, or the page about all of them."""
 
     RESULTS = "results"
     FAILED = "failed"
@@ -39,7 +39,7 @@ class Which(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """An export somebody asks for; a page has no format."""
+    """A requested export; a page has no format."""
 
     name: str
     which: Which
@@ -52,7 +52,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _State:
-    """While this is the same, so is the export."""
+    """The state of a campaign. As long as it is the same, so is the export."""
 
     campaign: int
     changed_at: float
@@ -62,7 +62,7 @@ class _State:
 
 @dataclass(slots=True, kw_only=True)
 class _Made:
-    """`state` is what the ledger was like; `users` are answers that still read the file."""
+    """`state` is the campaign's state at the export; `users` counts the answers that still read the file."""
 
     wanted: Wanted
     file: Path
@@ -73,14 +73,14 @@ class _Made:
 
 @dataclass(slots=True, kw_only=True)
 class _Turn:
-    """One at a time for each campaign."""
+    """Lets one export per campaign run at a time."""
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     waiting: int = 0
 
 
 class Exports:
-    """The files are in a folder that only this user may read."""
+    """All exports of a console. The files are in a folder that only this user may read."""
 
     def __init__(self, folder: Path, settings: Settings) -> None:
         self._folder = folder
@@ -89,15 +89,15 @@ class Exports:
         self._made: list[_Made] = []
         self._turns: dict[str, _Turn] = {}
         for left in folder.glob(f"{_PREFIX}*"):
-            # A console that was killed could not remove them.
+            # A console that was killed could not remove its files.
             left.unlink(missing_ok=True)
 
     @asynccontextmanager
     async def file(self, wanted: Wanted) -> AsyncIterator[Path]:
-        """The export, for as long as it is read.
+        """The file of an export, kept as long as the context is open.
 
         Raises:
-            CampaignError: it can't be made, or too many are being made.
+            CampaignError: the export can't be made, or too many are being made.
         """
         made = await self._in_turn(wanted)
         made.users += 1
@@ -109,7 +109,7 @@ class Exports:
             asyncio.get_running_loop().call_later(KEPT_SECONDS + 1, self._tidy)
 
     def close(self) -> None:
-        """Remove every file; what is being made is made to its end first."""
+        """Remove every file, after running exports have finished."""
         self._threads.shutdown(cancel_futures=True)
         for made in self._made:
             made.file.unlink(missing_ok=True)
@@ -159,7 +159,7 @@ class Exports:
         return _Made(wanted=wanted, file=file, state=state)
 
     def _tidy(self) -> None:
-        """Remove what nobody reads and nobody will: what is replaced by a newer one, old, or one too many."""
+        """Remove files that nobody reads and that are replaced by a newer one, too old, or too many."""
         now = time.monotonic()
         kept: list[_Made] = []
         for made in reversed(self._made):

@@ -1,4 +1,4 @@
-"""Reads of the ledger, a few at once, in threads of their own: however long one takes, no page that needs none has to wait."""
+"""Reads the ledger in a few separate threads, so that a slow read delays no page that needs none."""
 
 import asyncio
 import time
@@ -16,7 +16,7 @@ from campaign.settings import Settings
 T = TypeVar("T")
 AT_ONCE: Final = 3
 RESTING_SECONDS: Final = 15.0
-"""How long the figures of a campaign that nobody works on are taken for what they were."""
+"""How long the figures of an idle campaign are reused."""
 MOST_KEPT: Final = 200
 
 
@@ -27,7 +27,7 @@ class _Kept:
 
 
 class LedgerReads:
-    """What the pages ask the ledger, through `insights`."""
+    """The pages' access to the ledger."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -36,19 +36,19 @@ class LedgerReads:
         self._kept: dict[int, _Kept] = {}
 
     async def ask(self, question: Callable[[LedgerReader], T]) -> T:
-        """The answer to a question; CampaignErrors come through."""
+        """The answer to a question; raises its CampaignErrors."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._answer, question)
 
     async def ask_at_length(self, question: Callable[[LedgerReader], T]) -> T:
-        """The same for what takes minutes, such as a whole file that is looked through: short questions don't wait for it."""
+        """The same for questions that take minutes, such as a scan of a whole file: short questions don't wait for them."""
         return await asyncio.get_running_loop().run_in_executor(self._at_length, self._answer, question)
 
     async def run(self, work: Callable[[Settings], T]) -> T:
-        """The same for what opens the ledger itself."""
+        """The same for work that opens the ledger itself."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, self._settings)
 
     async def campaign(self, name: str) -> CampaignView | None:
-        """Where a campaign stands at this moment; None if there is none."""
+        """The state of a campaign now; None if there is no such campaign."""
 
         def look(reader: LedgerReader) -> CampaignView | None:
             record = reader.campaign(name)
@@ -57,21 +57,21 @@ class LedgerReads:
         return await self.ask(look)
 
     async def found(self, name: str) -> CampaignView:
-        """The same.
+        """The state of a campaign now.
 
         Raises:
-            UsageError: there is none.
+            UsageError: there is no such campaign.
         """
         if (seen := await self.campaign(name)) is None:
             raise UsageError(f"There is no campaign named “{name}”.", code="unknown_campaign", campaign=name)
         return seen
 
     def view(self, reader: LedgerReader, record: CampaignRecord) -> CampaignView:
-        """Where the campaign stands now."""
+        """The state of a campaign now."""
         return view(reader, record)
 
     def roughly(self, reader: LedgerReader, record: CampaignRecord) -> CampaignView:
-        """The same for a list of many: of a campaign at rest, as it was some seconds ago."""
+        """The same for a list of many campaigns: for an idle one, the state may be some seconds old."""
         kept = self._kept.get(record.id)
         resting = not any(runner.alive for runner in reader.runners(record.id))
         if resting and kept is not None and kept.view.record == record and time.monotonic() < kept.until:
@@ -84,7 +84,7 @@ class LedgerReads:
         return seen
 
     def close(self) -> None:
-        """Let go of the threads, once what is being read was read."""
+        """Stop the threads, after running reads have finished."""
         self._threads.shutdown(cancel_futures=True)
         self._at_length.shutdown(cancel_futures=True)
 

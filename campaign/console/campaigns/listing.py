@@ -1,4 +1,4 @@
-"""All campaigns of the ledger, also those that jobs and commands began: newest first, by words, a page at a time."""
+"""All campaigns of the ledger, including those that jobs and commands began: newest first, with a search, a page at a time."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _LONGEST_WORDS: Final = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """Which campaigns: with all of these words in name, list or owner; the page is counted from 1."""
+    """A search: campaigns with all of these words in name, list or owner. `page` counts from 1."""
 
     words: str = ""
     page: int = 1
@@ -40,7 +40,7 @@ class Asked:
         return all(word in text for word in self.words.casefold().split())
 
     def query(self, page: int | None = None) -> str:
-        """What comes after the address, with its question mark; of another page, if one is given."""
+        """The query string with its question mark, for this page or a given one; empty for the first page without words."""
         page = self.page if page is None else page
         given = {"words": self.words} if self.words else {}
         return f"?{urlencode(given | ({'page': str(page)} if page > 1 else {}))}".rstrip("?")
@@ -48,7 +48,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """One page of them; `found` are those on all pages, `known` all of the ledger."""
+    """One page of the list. `found` counts the matches on all pages, `known` all campaigns of the ledger."""
 
     asked: Asked
     campaigns: tuple[tuple[ShownCampaign, str], ...]
@@ -61,7 +61,7 @@ class Listed:
 
     @property
     def before(self) -> str | None:
-        """The query of the page before; None if it is the first."""
+        """The query of the previous page; None on the first."""
         return self.asked.query(self.asked.page - 1) if self.asked.page > 1 else None
 
     @property
@@ -107,5 +107,5 @@ def _read(reader: LedgerReader, ledger: LedgerReads, asked: Asked, whose: Mappin
 
 
 def routes() -> list[web.RouteDef]:
-    """The first page of the console."""
+    """The routes of the console's first page."""
     return [web.get("/", all_campaigns), web.get("/live", live)]

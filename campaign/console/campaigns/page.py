@@ -1,4 +1,4 @@
-"""One campaign: where it is, live; what became of its rows, and what to do about them; how its last commands ended, and its history."""
+"""The page of one campaign: its state, live; its rows by outcome, with advice; the results of its last commands; and its history."""
 
 import asyncio
 import time
@@ -36,12 +36,12 @@ _VERBS: Final = {
 _SPEAKER: Final = "campaign: "
 _SUMMARY: Final = "Campaign "
 _BAD: Final = frozenset({1, 2, 4})
-"""Exit codes of what went wrong; a pause, a closed window or a Ctrl-C shows in the campaign's own state."""
+"""Exit codes of commands that failed. A pause, a closed window or a Ctrl-C shows in the campaign's state."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandResult:
-    """`exit_code` is None while it runs, and of one that was killed. `sentences` are its last ones, for who may read the whole campaign."""
+    """`exit_code` is None for a command that runs, or was killed. `sentences` are its last ones; only for those who may read everything."""
 
     launch: RunningCommand
     running: bool
@@ -50,22 +50,22 @@ class CommandResult:
 
     @property
     def verb_text(self) -> str:
-        """The key of what pages call the command."""
+        """The key of the command's name on pages."""
         return _VERBS[self.launch.verb]
 
     @property
     def failed(self) -> bool:
-        """Something went wrong with it."""
+        """Whether the command failed or was killed."""
         return self.killed or self.exit_code in _BAD
 
     @property
     def killed(self) -> bool:
-        """It left no word of how it ended."""
+        """Whether the command ended without a word."""
         return not self.running and self.exit_code is None and not self.sentences
 
 
 def command_result(launch: RunningCommand) -> CommandResult:
-    """How a command has ended, or that it has not. To be called in a thread: it reads files."""
+    """The result of a command that has ended, or still runs. Call it in a thread, as it reads files."""
     running = launch.running()
     code = None if running else _exit_code(_tail(launch.log))
     said = list(_said([*_tail(launch.said), *_tail(launch.printed)]))
@@ -88,7 +88,7 @@ def _exit_code(lines: Iterable[str]) -> int | None:
 
 
 def _said(lines: Iterable[str]) -> Iterator[str]:
-    """Its sentences about problems and about what it did not do; not its summary, which the page shows itself."""
+    """A command's sentences about problems and about what it did not do, without its summary, which the page shows itself."""
     summary = False
     for line in lines:
         # The summary begins with the campaign's name, and lasts to the end.
@@ -112,7 +112,7 @@ def _tail(file: Path) -> list[str]:
 AT_REST_SECONDS: Final = 2.0
 SHOWN_LAUNCHES: Final = 3
 LATELY_SECONDS: Final = 86_400.0
-"""How long the page shows how a command has ended."""
+"""How long the page shows the result of a command."""
 TABLE_ROWS: Final = 12
 DEEDS: Final = 50
 
@@ -163,7 +163,7 @@ async def live(request: web.Request) -> web.StreamResponse:
 
 
 async def _parts(request: web.Request, name: str) -> dict[str, Any]:
-    """What the live part of the page shows; `live` is that it may change by itself."""
+    """The values of the page's live part; `live`: it may change by itself."""
     console, context = console_of(request), context_of(request)
     known = await started_commands(console, name)
     shown = ShownCampaign(await context.ledger.found(name))
@@ -182,7 +182,7 @@ async def _parts(request: web.Request, name: str) -> dict[str, Any]:
 
 
 def ended(run: Run) -> str:
-    """How a run has ended, as a sentence; empty of one at work, and of one that came to the campaign's end."""
+    """How a run has ended, as a sentence; empty if it still works, or reached the campaign's end."""
     if run.runner.alive or not run.runner.ended:
         return ""
     return ended_in_words("" if run.runner.ended == "lost" else run.runner.ended)
@@ -194,5 +194,5 @@ def _results(known: list[Any]) -> list[CommandResult]:
 
 
 def routes() -> list[web.RouteDef]:
-    """A campaign's page."""
+    """The routes of a campaign's page."""
     return [web.get("/campaigns/{name}", one_campaign), web.get("/campaigns/{name}/live", live)]

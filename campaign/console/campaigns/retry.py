@@ -1,4 +1,4 @@
-"""Send failed rows again: which of them, how many that is, and then the command that a person would give."""
+"""Sends failed rows again: choose them, see how many they are, and start the command that a person would give."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from campaign.domain.retry_selection import Selection
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
-    """Rows of one status, of some reasons (none is all), and with some HTTP statuses (none is all)."""
+    """Rows with one status, some reasons (none: all), and some HTTP statuses (none: all)."""
 
     status: Status
     reasons: tuple[str, ...]
@@ -27,7 +27,7 @@ class Chosen:
 
     @property
     def options(self) -> tuple[str, ...]:
-        """Those of `campaign retry`."""
+        """The options of `campaign retry`."""
         reasons = [f"--reason={reason}" for reason in self.reasons]
         return (f"--status={self.status.value}", *reasons, *(f"--http-status={code}" for code in self.http_statuses))
 
@@ -40,7 +40,7 @@ class Chosen:
 
     @property
     def fields(self) -> list[tuple[str, str]]:
-        """Those of the form that says the same."""
+        """The fields of the form for the same selection."""
         reasons = [(f"reason-{self.status.value}", reason) for reason in self.reasons]
         return [("status", self.status.value), *reasons, ("http", " ".join(map(str, self.http_statuses)))]
 
@@ -118,7 +118,7 @@ def _chosen(request: web.Request, asked: RequestedCampaign, form: "MultiMapping[
 
 
 def _reasons(given: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
-    """Those to ask for; none where all are meant, which takes the rows without a reason too. The command splits them at commas."""
+    """The reasons for the command; none if all are chosen, which also selects rows without a reason. The command splits them at commas."""
     return () if set(given) == set(known) else tuple(reason for reason in given if "," not in reason)
 
 
@@ -135,7 +135,7 @@ def _check(request: web.Request, asked: RequestedCampaign) -> None:
 
 
 def routes() -> list[web.RouteDef]:
-    """The re-run of a campaign's failed rows."""
+    """The routes of a retry."""
     return [
         web.get("/campaigns/{name}/again", choose),
         web.get("/campaigns/{name}/again/sure", ask),

@@ -1,4 +1,4 @@
-"""A campaign as its pages show it: the view's figures, in the words and the order of the field."""
+"""The view model of a campaign's pages: the figures of a CampaignView, with labels and in order."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -50,7 +50,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """`reason` is the recorded word, `words` what it means."""
+    """`reason` is the recorded word, `words` its meaning."""
 
     reason: str
     words: str
@@ -59,7 +59,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """The rows of a status, and why."""
+    """The rows of a status, by reason."""
 
     status: str
     label: str
@@ -80,7 +80,7 @@ class ShownCampaign:
 
     @property
     def list_name(self) -> str:
-        """The list's file, without where it was."""
+        """The list's file name, without its folder."""
         return sanitize_for_terminal(list_title(self.view.record.spec.list_name))
 
     @property
@@ -89,7 +89,7 @@ class ShownCampaign:
 
     @property
     def state(self) -> str:
-        """The state's word; also of one that is no longer here."""
+        """The word for the state, also for a purged or exported campaign."""
         record = self.view.record
         return "forgotten" if record.forgotten_at else "exported" if record.exported_at else self.view.state.value
 
@@ -100,7 +100,7 @@ class ShownCampaign:
 
     @property
     def badge(self) -> str:
-        """The class of its badge."""
+        """The CSS class of the badge."""
         return "" if self.gone else _BADGES[self.view.state]
 
     @property
@@ -114,23 +114,23 @@ class ShownCampaign:
 
     @property
     def gone(self) -> bool:
-        """Nothing of it can be sent, or exported, from here."""
+        """Whether the campaign was purged or exported, so that nothing of it can be sent from here."""
         return bool(self.view.record.forgotten_at or self.view.record.exported_at)
 
     @property
     def at_work(self) -> bool:
-        """Some process sends it, or waits to."""
+        """Whether a process sends the campaign, waits to send it, or stages it."""
         return self.view.state in AT_WORK or self.view.staging
 
     @property
     def ended(self) -> bool:
-        """Nobody works on it, and nothing of it is left."""
+        """Whether the campaign is finished or cancelled, with nothing left to do."""
         counts = self.view.counts
         return self.view.state in {CampaignState.FINISHED, CampaignState.CANCELLED} and not counts.unfinished
 
     @property
     def begun(self) -> bool:
-        """Some message of it was sent, or may have been."""
+        """Whether a message was sent, or may have been."""
         unsent = {Status.PENDING, Status.SKIPPED, Status.INVALID}
         return any(count for status, count in self.view.counts.by_status.items() if status not in unsent)
 
@@ -144,12 +144,12 @@ class ShownCampaign:
 
     @property
     def percent(self) -> int:
-        """How far it is; 100 only when it is done."""
+        """The share of settled rows in percent; 100 only when all are settled."""
         return 100 * self.done // self.rows if self.rows else 0
 
     @property
     def left(self) -> str:
-        """How long the rest takes, in words; empty where that is not known."""
+        """How long the rest takes, in words; empty if unknown."""
         eta = self.view.eta_seconds
         return duration(max(1.0, eta)) if eta is not None and self.view.state is CampaignState.SENDING else ""
 
@@ -166,7 +166,7 @@ class ShownCampaign:
 
     @property
     def groups(self) -> tuple[Group, ...]:
-        """What needs an explanation; none while the list is being read."""
+        """The statuses that need an explanation; empty while the list is being read."""
         if self.view.half_staged:
             return ()
         counts = self.view.counts
@@ -213,13 +213,13 @@ class ShownCampaign:
 
     @property
     def about_left(self) -> str:
-        """How long the rest would take at the rate that was asked for, in words; empty if there is none."""
+        """How long the rest takes at the wanted rate, in words; empty if there is none."""
         eta = self.view.eta_seconds
         return duration(max(1.0, eta)) if eta is not None else ""
 
     @property
     def settings(self) -> list[tuple[str, str]]:
-        """The settings that were given, without paths, which mean nothing to people without a shell."""
+        """The given settings, without paths, which mean nothing to people without a shell."""
         given = sorted(self.view.record.spec.settings.items())
         return [
             (name.replace("_", " ").capitalize(), sanitize_for_terminal(value)) for name, value in given if value and name not in _PLACES
@@ -227,12 +227,12 @@ class ShownCampaign:
 
     @property
     def has_results(self) -> bool:
-        """Its rows are here, all of them."""
+        """Whether all rows are in this ledger."""
         return not self.view.half_staged and not self.view.record.forgotten_at
 
 
 def when(seconds: float) -> str:
-    """A time as the machine's clock on the wall shows it; empty where there is none."""
+    """A time in the machine's zone; empty for 0."""
     return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M") if seconds else ""
 
 
@@ -241,12 +241,12 @@ def label(status: Status) -> str:
 
 
 def capitalized(text: str) -> str:
-    """With a capital at its beginning, and no other letter changed."""
+    """`text` with a capital first letter, otherwise unchanged."""
     return text[:1].upper() + text[1:]
 
 
 def latency(seconds: float) -> str:
-    """`85 ms`, `1.2 s`; empty for none."""
+    """`85 ms`, `1.2 s`; empty for 0."""
     if not seconds:
         return ""
     return f"{seconds:,.1f} s" if seconds >= 1 else f"{seconds * 1000:,.0f} ms"

@@ -1,1 +1,1 @@
-"""The wizard, for a promotion that is not sent yet: list, column, message, checks, controls, test, and sending."""
+"""The wizard for a campaign that is not sent yet: list, column, message, check, controls, test, and send."""

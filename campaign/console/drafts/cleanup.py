@@ -1,6 +1,6 @@
-"""What goes on without anybody asking: what a killed console left is continued at the start, and each day old drafts are removed.
+"""Background work: at the start, it resumes what a killed console left; each day, it removes old drafts.
 
-What a sent draft still has of the customers' data goes with its campaign when that is purged, else some time after its end.
+The customers' data of a sent draft is removed when its campaign is purged, or else KEPT_SECONDS after the campaign's end.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ _ENDED: Final = frozenset({CampaignState.FINISHED, CampaignState.CANCELLED})
 
 
 class RetentionDecision(Enum):
-    """`EMPTIED` loses its files and what it says of a person's own pass; its name stays taken."""
+    """`EMPTIED`: the draft loses its files and the person's own pass; its name stays taken."""
 
     STAYS = "stays"
     EMPTIED = "emptied"
@@ -41,7 +41,7 @@ class RetentionDecision(Enum):
 
 
 def clear(context: DraftContext, now: float) -> list[Draft]:
-    """Remove the files of sent drafts that are needed no more; those drafts. Blocks.
+    """Remove the files of sent drafts that are no longer needed; returns those drafts. Blocks.
 
     Raises:
         CampaignError: the ledger can't be read; nothing was removed.
@@ -63,7 +63,7 @@ def clear(context: DraftContext, now: float) -> list[Draft]:
 def _decision(reader: LedgerReader, draft: Draft, now: float) -> RetentionDecision:
     record = reader.campaign(draft.name)
     if record is None:
-        # Taken back, or in another ledger for now: who can't tell waits as long as for an end.
+        # The campaign was deleted, or is in another ledger for now. It is not known which, so wait as long as after an end.
         return RetentionDecision.EMPTIED if now - draft.changed_at > KEPT_SECONDS else RetentionDecision.STAYS
     if record.forgotten_at:
         return RetentionDecision.GONE
@@ -73,7 +73,7 @@ def _decision(reader: LedgerReader, draft: Draft, now: float) -> RetentionDecisi
 
 
 def _empty(context: DraftContext, draft: Draft) -> None:
-    # The folder stays: a re-run writes its results there.
+    # The folder stays, as a retry writes its results there.
     for entry in context.folder(draft).iterdir():
         if entry.is_dir():
             shutil.rmtree(entry, ignore_errors=True)
@@ -86,7 +86,7 @@ NOBODY: Final = "(the console)"
 
 
 async def background(app: web.Application) -> AsyncIterator[None]:
-    """For `cleanup_ctx`: from the console's start to its end."""
+    """For `cleanup_ctx`: runs from the console's start to its end."""
     context = DraftContext.of(app[CONSOLE])
     sender = Sender(context)
     app[DRAFTS], app[SENDER] = context, sender

@@ -1,6 +1,4 @@
-"""What the wizard's pages have at hand besides the console: the drafts, and the processes that read lists: a few at once, one for each
-draft and task.
-"""
+"""The shared state of the wizard's pages: the drafts, and the processes that read lists: a few at once, one per draft and task."""
 
 import asyncio
 import contextlib
@@ -32,7 +30,7 @@ MODULE: Final = "campaign.console.drafts.worker"
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class RunningTask:
-    """`done` of `of` is how far it is, 0 of 0 while that is not known; `answer` what it printed last."""
+    """`done` of `of` is the progress, 0 of 0 while unknown; `answer` is the last output with a result."""
 
     key: str
     done: int = 0
@@ -43,11 +41,11 @@ class RunningTask:
 
 
 class TaskRunner:
-    """What is under way.
+    """Runs tasks in processes.
 
     Args:
-        settings: the console's.
-        words: of the process, before its module.
+        settings: the console's settings.
+        words: the command line of a process, before its module.
     """
 
     def __init__(self, settings: Settings, words: tuple[str, ...]) -> None:
@@ -57,14 +55,14 @@ class TaskRunner:
         self._jobs: dict[tuple[str, str], tuple[RunningTask, asyncio.Task[None]]] = {}
 
     def running(self, draft: str, task: str, key: str) -> RunningTask | None:
-        """The job of a draft, if it is under way."""
+        """The running task of a draft with this key; None if there is none."""
         job, _ = self._jobs.get((draft, task), (None, None))
         return job if job is not None and job.key == key and not job.ended.is_set() else None
 
     def start(self, draft: str, order: WorkerTask, broke: Callable[[], None]) -> RunningTask:
-        """Have it done, unless it is being done; one of the same task with another key is given up.
+        """Start a task, unless it already runs; the same task with another key is cancelled.
 
-        `broke` is called, in a thread, if the process ends without an answer: it ran out of memory, perhaps.
+        `broke` is called, in a thread, if the process fails or takes too long: it may have run out of memory.
         """
         if (running := self.running(draft, order.task, order.key)) is not None:
             return running
@@ -76,13 +74,13 @@ class TaskRunner:
         return job
 
     def give_up(self, draft: str, *tasks: str) -> None:
-        """End what is under way for a draft."""
+        """Cancel the given tasks of a draft, or all of them."""
         for (whose, task), (_, running) in list(self._jobs.items()):
             if whose == draft and (not tasks or task in tasks):
                 running.cancel()
 
     async def close(self) -> None:
-        """End everything."""
+        """Cancel all tasks."""
         tasks = [task for _, task in self._jobs.values()]
         for task in tasks:
             task.cancel()
@@ -105,7 +103,7 @@ class TaskRunner:
             await asyncio.to_thread(broke)
 
     async def _process(self, job: RunningTask, order: WorkerTask) -> int:
-        # It reads what strangers gave: it needs no token, so it has none.
+        # The process reads files of strangers, and needs no token, so it gets none.
         env = environment(self._settings) | {"PASSENTRY_API_KEY": "", "PASSENTRY_API_KEY_FILE": ""}
         words = (*self._words, "-m", MODULE)
         process = await asyncio.create_subprocess_exec(*words, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=env, limit=LINE_BYTES)
@@ -136,9 +134,9 @@ _BROKE: Final = "The list could not be read within the memory and time limits. S
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DraftContext:
-    """`looked` and `found` give what is known of a draft, and have it found out if that is not under way yet.
+    """`looked` and `found` return what is known about a draft, or start the task that finds it out.
 
-    `testing` are the drafts of which a test is under way.
+    `testing` are the ids of the drafts with a running test.
     """
 
     console: Console
@@ -154,18 +152,18 @@ class DraftContext:
         return self.store.folder_of(draft.id)
 
     def list_path(self, draft: Draft) -> Path:
-        """Where its list is; only for drafts that have one."""
+        """The path of its list; only for drafts that have one."""
         if draft.list is None:
             raise ValueError("the draft has no list")
         return self.folder(draft) / draft.list.file
 
     def names(self, draft: Draft) -> dict[str, str]:
-        """What people call its files, by path."""
+        """The names that people gave its files, by path."""
         given = [upload for upload in (draft.list, *draft.excludes) if upload is not None]
         return {str(self.folder(draft) / upload.file): upload.name for upload in given}
 
     async def looked(self, draft: Draft) -> ListPreview | RunningTask | None:
-        """What its list is, or the look that is under way; None without a list."""
+        """The preview of its list, or the task that makes it; None without a list."""
         if draft.list is None:
             return None
         key = draft.list_key
@@ -175,7 +173,7 @@ class DraftContext:
         return self.jobs.start(draft.id, order, self._broken(draft, PREVIEW, ListPreview(key=key, error=_BROKE)))
 
     async def found(self, draft: Draft) -> ListCheck | RunningTask:
-        """What a check of it says, or the check that is under way."""
+        """The check of the draft, or the task that makes it."""
         key = draft.checkable
         if (found := await asyncio.to_thread(kept_check, self.folder(draft), key)) is not None:
             return found
@@ -183,16 +181,16 @@ class DraftContext:
         return self.jobs.start(draft.id, order, self._broken(draft, CHECKED, ListCheck(key=key, error=_BROKE, by_status={})))
 
     def look_through(self, draft: Draft, part: Path, name: str) -> RunningTask:
-        """Have a list of passes to leave out looked through; its `answer` says what is wrong with it."""
+        """Start to validate a list of excluded passes; the task's `answer` says what is wrong with it."""
         order = WorkerTask(
             task=f"exclude {part.name}", folder="", source=str(part), key=part.name, flags=self.flags(draft), names={str(part): name}
         )
         return self.jobs.start(draft.id, order, lambda: None)
 
     def flags(self, draft: Draft) -> dict[str, Any]:
-        """Its settings above the console's own, by name, for a check or a run; the message itself where it is written here."""
+        """Its settings on top of the console's, by name, for a check or a run; with the message if it was written here."""
         flags: dict[str, Any] = {
-            # Where it may hold a password it is named by the environment.
+            # A ledger URL that may have a password is in the environment instead.
             "ledger": self.console.settings.public_ledger or None,
             "id_column": draft.column or None,
             "header_row": draft.header_row or None,
@@ -207,7 +205,7 @@ class DraftContext:
         return WorkerTask(task=task, folder=str(self.folder(draft)), source=source, key=key, flags=flags, names=self.names(draft))
 
     def _broken(self, draft: Draft, name: str, instead: ListPreview | ListCheck) -> Callable[[], None]:
-        # Kept like an answer: to look at such a list again and again would break it again and again.
+        # Stored like an answer, as another try on such a list would fail again.
         return lambda: write_atomically(self.folder(draft) / name, as_json(instead)) if self.folder(draft).is_dir() else None
 
 
@@ -219,10 +217,10 @@ def context_of(request: web.Request) -> DraftContext:
 
 
 async def draft_of(request: web.Request) -> Draft:
-    """The draft that a page is of.
+    """The draft of a page.
 
     Raises:
-        HTTPNotFound: there is none, or it is somebody else's: who may not see it need not know that it is there.
+        HTTPNotFound: there is none, or it is somebody else's, which the person need not know.
     """
     draft = await asyncio.to_thread(context_of(request).store.find, request.match_info["draft"])
     if draft is None or not may_see(person_of(request), draft):
@@ -231,5 +229,5 @@ async def draft_of(request: web.Request) -> Draft:
 
 
 def may_see(person: Person, draft: Draft) -> bool:
-    """Whether a draft is this person's to look at and to change."""
+    """Whether this person may see and change a draft."""
     return person.role >= Role.SENDER and can_control(person, draft.owner)

@@ -1,4 +1,4 @@
-"""The fifth step: when, whom and how carefully; and the lists of passes to leave out."""
+"""The fifth step: when to send, to whom, and how carefully; and the lists of excluded passes."""
 
 import asyncio
 import time
@@ -38,13 +38,13 @@ _MOST: Final = 200
 
 
 def fields_of(controls: Mapping[str, str]) -> dict[str, str]:
-    """What the form shows for these settings."""
+    """The form's fields for these settings."""
     opens, _, closes = controls.get("window", "").partition("-")
     return {name: controls.get(name, "") for name in (*TEXTS, *FLAGS)} | {"opens": opens, "closes": closes}
 
 
 def controls_of(form: Mapping[str, str]) -> dict[str, str]:
-    """The settings that a form says, as text, without those that are left empty."""
+    """The settings in a form, as text, without empty ones."""
     controls = {name: form[name].strip()[:_MOST] for name in TEXTS if form.get(name, "").strip()}
     opens, closes = (form.get(name, "").strip()[:_MOST] for name in WINDOW)
     if opens or closes:
@@ -53,7 +53,7 @@ def controls_of(form: Mapping[str, str]) -> dict[str, str]:
 
 
 def problems_with(controls: Mapping[str, str], settings: Settings, *, now: datetime) -> dict[str, str]:
-    """What can't be about these settings: sentences, by field of the form."""
+    """The problems with these settings: sentences, by field of the form."""
     problems = {("opens" if name == "window" else name): _sentence(str(problem)) for name, problem in problems_of(controls).items()}
     problems = problems or _problem_with_batches(settings.model_copy(update=given_of(controls)))
     home = _home(controls, settings, problems)
@@ -123,7 +123,7 @@ async def show(request: web.Request) -> web.StreamResponse:
 async def save(request: web.Request) -> web.StreamResponse:
     draft = await draft_of(request)
     form = await wizard.form_of(request)
-    # A browser sends the name of a file that was chosen and not added. To continue without it would send to the passes on it.
+    # A browser sends the name of a file that was chosen but not added. Without the file, the passes on it would get the message.
     chosen = {"exclude": console_of(request).pages.text("drafts.controls.exclude_chosen")} if form.get("exclude") else {}
     problems = chosen or await _saved(request, draft, form)
     if problems:
@@ -133,9 +133,9 @@ async def save(request: web.Request) -> web.StreamResponse:
 
 @allow(Role.SENDER, streamed=True)
 async def add_excludes(request: web.Request) -> web.StreamResponse:
-    """Take lists of passes that must not be sent to; one that can't be read is refused whole, or somebody on it would be told.
+    """Add lists of excluded passes. A list that can't be read is refused as a whole, or some passes on it would get the message.
 
-    The rest of the form is saved with them, as the page is loaded again.
+    The rest of the form is saved, too, as the page is loaded again.
     """
     check_early(request)
     draft = await draft_of(request)
@@ -173,7 +173,7 @@ async def remove_exclude(request: web.Request) -> web.StreamResponse:
 
 
 async def _saved(request: web.Request, draft: Draft, form: Mapping[str, str]) -> dict[str, str]:
-    """Save what the form says, unless something of it can't be: sentences, by field."""
+    """Save the form, unless it has problems; returns these as sentences, by field."""
     controls, name = controls_of(form), form.get("name", "").strip()
     problems = problems_with(controls, console_of(request).settings, now=utc_now())
     if PLACEHOLDER in draft.message and not problems and controls.get("via", console_of(request).settings.via) == Via.BATCH:

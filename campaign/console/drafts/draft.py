@@ -1,4 +1,4 @@
-"""A promotion that is not sent yet, as a value: its list, its message, how it is to be sent, how far it is, and who has to agree."""
+"""A draft as a value: its list, its message, its controls, its stage, and its approval."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ from campaign.settings import GivenSettings
 
 NAME_CHARACTERS: Final = 100
 FLAGS: Final = ("only_reachable", "baseline")
-"""Controls that are on or left out."""
+"""Controls that are on or missing."""
 
 
 def given_of(controls: Mapping[str, str]) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def given_of(controls: Mapping[str, str]) -> dict[str, Any]:
 
 
 class Stage(StrEnum):
-    """`EDITING` can be changed; `WAITING` is for a second person; `SENDING` has a name of its own, and is being started."""
+    """`EDITING`: can be changed. `WAITING`: waits for a second person. `SENDING`: has a unique name, and is being started."""
 
     EDITING = "editing"
     WAITING = "waiting"
@@ -35,7 +35,7 @@ class Stage(StrEnum):
 
 
 class MessageSource(StrEnum):
-    """Where the text comes from: written here, or in a column of the list."""
+    """The source of the message: written here, or in a column of the list."""
 
     WRITTEN = "written"
     COLUMN = "column"
@@ -43,7 +43,7 @@ class MessageSource(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
-    """A file that somebody gave: `file` is the name that it has in the draft's folder, `name` what they called it, which is only text."""
+    """An uploaded file. `file` is its name in the draft's folder; `name` is the uploader's name for it, which is only shown."""
 
     file: str
     name: str
@@ -53,7 +53,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """Somebody's decision at a moment (Unix seconds) about a content, and what they said."""
+    """A person's decision on a content, at a time in Unix seconds, with a note."""
 
     by: str
     at: float
@@ -63,23 +63,23 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """All that is kept of a draft besides its files; times are Unix seconds.
+    """The record of a draft, without its files; times are Unix seconds.
 
     Attributes:
-        id: its folder, and part of its addresses.
+        id: the name of its folder, and part of its addresses.
         owner: who began it.
-        hands: who has changed it, so that nobody approves what is their own work.
-        name: the campaign's.
-        header_row: the line of the list's header; 0 is the first that holds something.
-        column: which holds the passes; empty until somebody says it.
-        settled: whether the message was found right for this list and column.
-        controls: settings of the run by their names, as text.
-        asked: who wants it approved.
+        hands: who has changed it, so that nobody approves their own work.
+        name: the campaign's name.
+        header_row: the line of the list's header; 0 is the first line that is not empty.
+        column: the column of the passes; empty until somebody chooses it.
+        settled: whether the message is valid for this list and column.
+        controls: settings of the run by name, as text.
+        asked: who asked for approval.
         approved: who approved which content.
         returned: who sent it back, and why.
-        problem: why it could not be started, or sent a test.
-        starter: who had it sent.
-        tested: who had it sent to a pass of theirs, what of (`checkable`), and what became of it.
+        problem: why it could not be started.
+        starter: who sent it.
+        tested: who sent a test to their own pass, of which content (`checkable`), and the resulting status.
         own_pass: that pass.
     """
 
@@ -108,14 +108,14 @@ class Draft:
 
     @property
     def list_key(self) -> str:
-        """What a first look is of: the list's SHA-256, and the line of its header where that was said; empty without a list."""
+        """The key of a preview: the list's SHA-256, and the line of its header if somebody gave it; empty without a list."""
         if self.list is None:
             return ""
         return f"{self.list.sha256} {self.header_row}" if self.header_row else self.list.sha256
 
     @property
     def content(self) -> str:
-        """What an approval is of: SHA-256 over everything that decides who gets which message, and how."""
+        """The key of an approval: the SHA-256 of everything that decides who gets which message, and how."""
         files = [[upload.sha256, upload.file] for upload in (self.list, *self.excludes) if upload is not None]
         said = [
             self.name,
@@ -124,14 +124,14 @@ class Draft:
             self.words,
             self.message if self.words is MessageSource.WRITTEN else "",
             sorted(self.controls.items()),
-            # What was approved before there was a line to say stays approved.
+            # Only if given, so that approvals from before this setting stay valid.
             *([self.header_row] if self.header_row else []),
         ]
         return hashlib.sha256(orjson.dumps(said)).hexdigest()
 
     @property
     def checkable(self) -> str:
-        """What a check is of: it stays good while this does, whatever becomes of the pace and the hours."""
+        """The key of a check, which stays valid when only the rate or the hours change."""
         files = [upload.sha256 for upload in (self.list, *self.excludes) if upload is not None]
         fixed = [self.controls.get("lock_screen", ""), bool(self.controls.get("window")) and not self.controls.get("time_zone")]
         said = [files, self.column, self.words, self.message if self.words is MessageSource.WRITTEN else "", fixed]
@@ -141,20 +141,20 @@ class Draft:
 
     @property
     def is_approved(self) -> bool:
-        """Whether a second person has agreed to what it is now."""
+        """Whether a second person has approved the present content."""
         return self.approved is not None and self.approved.content == self.content
 
     @property
     def test_arrived(self) -> bool:
-        """Whether a test of exactly this message and list has reached its pass."""
+        """Whether a test of exactly this message and list was delivered or accepted."""
         arrived = {Status.DELIVERED, Status.ACCEPTED}
         return self.tested is not None and self.tested.content == self.checkable and self.tested.note in arrived
 
     def changed(self, by: str, now: float, **changes: object) -> Self:
-        """The same with other content, by somebody.
+        """The draft with changes, made by a person.
 
         Raises:
-            UsageError: it is no longer to be changed.
+            UsageError: the draft can't be changed in its stage.
         """
         if self.stage is not Stage.EDITING:
             if self.stage is Stage.WAITING:
@@ -168,7 +168,11 @@ class Draft:
 
     @staticmethod
     def of(content: bytes) -> "Draft":
-        """The draft that `as_json` wrote; ValueError if it is none."""
+        """The draft that `as_json` wrote.
+
+        Raises:
+            ValueError: `content` is not a draft.
+        """
         return _DRAFTS.validate_json(content)
 
 
@@ -176,7 +180,7 @@ _DRAFTS: TypeAdapter[Draft] = TypeAdapter(Draft)
 
 
 def problem_with_name(name: str) -> str:
-    """What can't be about a campaign's name; empty if it can."""
+    """The problem with a campaign's name, as a sentence; empty if it is valid."""
     if not name:
         return "Give the campaign a name."
     if len(name) > NAME_CHARACTERS:
@@ -187,7 +191,7 @@ def problem_with_name(name: str) -> str:
 
 
 def name_from(file: str) -> str:
-    """A campaign's name for a list of this name: always a good one."""
+    """A valid campaign name from a list's file name."""
     stem = file.split(".", maxsplit=1)[0]
     clean = " ".join("".join(character if character.isalnum() or character in "-_ ()&+,'" else " " for character in stem).split())
     return clean[:NAME_CHARACTERS].strip() or "campaign"
@@ -198,12 +202,12 @@ NOTE_CHARACTERS = 1_000
 
 
 def needs_approval(draft: Draft, recipients: int, approval_over: int | None) -> bool:
-    """Whether somebody else has still to agree to a draft with so many recipients."""
+    """Whether a draft with so many recipients still needs an approval."""
     return approval_over is not None and recipients > approval_over and not draft.is_approved
 
 
 def asking(person: Person, *, now: float) -> Change:
-    """Hand a draft to a second person; from then on it can't be changed."""
+    """A change that asks for approval; after it, the draft can't be edited."""
 
     def change(draft: Draft) -> Draft:
         if draft.stage is Stage.WAITING:
@@ -215,14 +219,14 @@ def asking(person: Person, *, now: float) -> Change:
 
 
 def taking_back(draft: Draft) -> Draft:
-    """Let its owner change a draft again."""
+    """Withdraw the request for approval, so that the draft can be edited again."""
     if draft.stage is not Stage.WAITING:
         return draft
     return replace(draft, stage=Stage.EDITING, asked=None)
 
 
 def returning(person: Person, note: str, *, now: float) -> Change:
-    """Send a draft back, with why."""
+    """A change that sends a draft back, with a reason."""
 
     def change(draft: Draft) -> Draft:
         check_second(person, draft)
@@ -235,7 +239,7 @@ def returning(person: Person, note: str, *, now: float) -> Change:
 
 
 def approving(person: Person, content: str, *, now: float) -> Change:
-    """Agree to a draft, as it was when the person looked at it (`content`)."""
+    """A change that approves a draft, with the content that the person has seen."""
 
     def change(draft: Draft) -> Draft:
         check_second(person, draft)
@@ -247,7 +251,11 @@ def approving(person: Person, content: str, *, now: float) -> Change:
 
 
 def check_second(person: Person, draft: Draft) -> None:
-    """Raises UsageError unless this person may decide about a draft that waits."""
+    """Check that this person may decide about a draft.
+
+    Raises:
+        UsageError: the draft does not wait, or the person is no approver, or has worked on it.
+    """
     if draft.stage is not Stage.WAITING:
         raise UsageError("This no longer waits for approval.", code="not_waiting")
     if person.role < Role.APPROVER:

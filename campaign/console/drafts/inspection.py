@@ -1,4 +1,4 @@
-"""What the process that reads lists is asked, and what it found, as it is kept beside a draft's list."""
+"""The tasks of the process that reads lists, and its results, which are stored beside a draft's list."""
 
 import re
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ PROBLEMS: Final = "problems.csv"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleRow:
-    """A row to show: `line` is its line in the sheet, if it is known; `cells` are the list's own, long ones cut."""
+    """A row to show. `line` is its line in the sheet, if known; `cells` are its values, cut if they are long."""
 
     row: int
     line: int | None = None
@@ -35,15 +35,15 @@ class ListPreview:
     """A first look at a list.
 
     Attributes:
-        key: the list's SHA-256.
-        error: why it can't be used; empty if it can.
-        header_guess: the line that its header seems to be in, where that may be why; 0 if there is none.
+        key: `Draft.list_key`.
+        error: why the list can't be used; empty if it can.
+        header_guess: the line that the header seems to be in, if that may be the reason; else 0.
         samples: the first rows, then some with the longest and with empty values, in the list's order.
         first: how many of the samples are the first rows.
-        suggested: the column of the passes, if its name says so.
-        candidates: columns that could each be it.
+        suggested: the column of the passes, if exactly one has a name for it.
+        candidates: all columns with a name for it.
         message_column: the column with each row's message, if there is one.
-        own_zones: whether rows name time zones of their own.
+        own_zones: whether the list has a column of time zones.
     """
 
     key: str
@@ -62,7 +62,7 @@ class ListPreview:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One kind of row that can't be sent, or of message to look at: in words, how many, where the first are, and one of them."""
+    """One kind of problem, or lint finding: in words, with its count, the places of the first rows, and an example."""
 
     kind: str
     words: str
@@ -80,7 +80,7 @@ class Specimen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListCheck:
-    """A check's outcome. `key` is what it is of (`Draft.checkable`); `problem_rows` how many rows `PROBLEMS` holds."""
+    """The result of a check. `key` is `Draft.checkable`; `problem_rows` is the number of rows in the file `PROBLEMS`."""
 
     key: str
     error: str = ""
@@ -99,12 +99,12 @@ _FOUND: Final = TypeAdapter(ListCheck)
 
 
 def kept_preview(folder: Path, key: str) -> ListPreview | None:
-    """What was found in a first look, if it was at this list; None if that is still to be found."""
+    """The stored preview with this key; None if there is none."""
     return _kept(_PREVIEW, folder / PREVIEW, key)
 
 
 def kept_check(folder: Path, key: str) -> ListCheck | None:
-    """What a check found, if it was of this; None if that is still to be found."""
+    """The stored check with this key; None if there is none."""
     return _kept(_FOUND, folder / CHECKED, key)
 
 
@@ -122,9 +122,9 @@ def as_json(found: ListPreview | ListCheck) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerTask:
-    """What to do: `look` at the list, `check` it with its message, or look through a `file` of passes to leave out.
+    """A task: `look` at a list, `check` it with its message, read a corrected file (`mended`), or read a list of excluded passes.
 
-    `flags` are settings above the environment's; `names` what people call the files, by their paths.
+    `flags` are settings on top of the environment's; `names` are the names that people gave the files, by path.
     """
 
     task: str
@@ -151,12 +151,12 @@ _FLAG: Final = re.compile("|".join(sorted(map(re.escape, _FIELDS), key=len, reve
 
 
 def without_paths(sentence: str, names: Mapping[str, str]) -> str:
-    """A sentence that names files by what people call them; `names` are those, by path."""
+    """A sentence with people's names for files instead of paths; `names` has them by path."""
     for path, name in names.items():
         sentence = sentence.replace(path, name)
     return in_the_forms_words(sentence)
 
 
 def in_the_forms_words(sentence: str) -> str:
-    """A sentence without the command's options."""
+    """A sentence with the names of the form's fields instead of the command's options."""
     return _FLAG.sub(lambda found: _FIELDS.get(found[0], found[0]), sentence.removeprefix("--message: "))

@@ -1,4 +1,4 @@
-"""What the process that reads lists says of a list with its message, and of lists of passes to leave out."""
+"""Checks a list with its message, and lists of excluded passes, in the process that reads lists."""
 
 import asyncio
 import sys
@@ -21,7 +21,7 @@ PRINTED_EVERY_SECONDS: Final = 0.5
 
 
 def inspect(order: WorkerTask) -> ListCheck:
-    """What `campaign check` would say."""
+    """The findings of `campaign check`."""
     problems = Path(order.folder) / PROBLEMS
     try:
         settings = Settings.read(**order.flags)
@@ -67,7 +67,7 @@ def _list_check(checked: Checked, key: str) -> ListCheck:
 
 
 def exclude(order: WorkerTask) -> str:
-    """Why a list of passes to leave out can't be used; empty if it can."""
+    """Why a list of excluded passes can't be used; empty if it can."""
     try:
         Exclusions((Path(order.source),), str(order.flags.get("id_column") or ""))
     except CampaignError as error:
@@ -76,7 +76,7 @@ def exclude(order: WorkerTask) -> str:
 
 
 class _ProgressPrinter:
-    """Tells how far the check is, not more often than anybody looks."""
+    """Prints the progress of the check, at most every PRINTED_EVERY_SECONDS."""
 
     def __init__(self) -> None:
         self._next = 0.0

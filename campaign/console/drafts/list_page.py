@@ -1,4 +1,4 @@
-"""The first two steps: giving a list and seeing what it is, and which column holds the passes. Also all drafts that somebody has."""
+"""The first two steps: upload and preview a list, and choose the column of the passes. Also the list of a person's drafts."""
 
 import asyncio
 import time
@@ -54,18 +54,18 @@ def _column_values(looked: object, column: str) -> dict[str, Any]:
     chosen = column or looked.suggested
     places = {name: place for place, name in enumerate(looked.columns)}
     first = looked.samples[: looked.first]
-    # How many of the first rows have something there that could be a pass.
+    # In how many of the first rows the value could be a pass id.
     fits = {name: sum(check_pass_id(sample.cells[place])[1] is None for sample in first) for name, place in places.items()}
     return {"chosen": chosen, "rows": first[:ROWS_SHOWN], "fits": fits, "looked_at": len(first), "unchosen": False, "problem": ""}
 
 
 LIST_FOLDER: Final = "list"
-"""In a draft's folder, so that no list can have the name of another file of the draft."""
+"""A folder in the draft's folder, so that no list can have the name of another file of the draft."""
 
 FILE_CHARACTERS: Final = 50
 MOST_HEADER_ROW: Final = 1_048_576
 LOOK_SECONDS = 2.0
-"""A list that is looked through so soon needs no page that says that it is."""
+"""A list that is read within this time needs no page with the progress."""
 
 
 @allow(Role.SENDER)
@@ -125,7 +125,7 @@ async def replace_list(request: web.Request) -> web.StreamResponse:
 
 @allow(Role.SENDER)
 async def choose_header(request: web.Request) -> web.StreamResponse:
-    """Say which line of the list is its header."""
+    """Set the line of the list's header."""
     draft = await draft_of(request)
     text = (await wizard.form_of(request)).get("header_row", "").strip()
     if not (text.isascii() and text.isdecimal() and len(text) < 8 and 0 < int(text) <= MOST_HEADER_ROW):
@@ -150,13 +150,13 @@ async def remove(request: web.Request) -> web.StreamResponse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """Why an upload was not taken."""
+    """Why an upload was refused."""
 
     status: int
     sentence: str
 
     def part(self, request: web.Request) -> web.Response | None:
-        """The answer for a script; None if a person is to see a page."""
+        """The answer for a script; None if a person should see a page."""
         return None if is_page(request) else web.Response(text=self.sentence, status=self.status)
 
 
@@ -176,14 +176,14 @@ def size_in_words(size_bytes: int) -> str:
 
 
 async def _put(request: web.Request, draft: Draft, received: Received) -> Draft:
-    """Make a file that came in the draft's list."""
+    """Make a received file the list of the draft."""
     context, person = context_of(request), person_of(request)
 
     def change(found: Draft) -> Draft:
         changed = found.changed(person.name, time.time(), header_row=0, column="", settled=False, tested=None)
         before = found.list
         own_name = name_from(received.name)
-        # The ledger and the files that people take away call the list as its file is called.
+        # The ledger and downloads name the list by its file.
         given = received.placed(f"{LIST_FOLDER}/{own_name[:FILE_CHARACTERS].strip().lstrip('-@.') or 'list'}")
         if before is not None and before.file != given.file:
             (context.folder(found) / before.file).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The third step: the message, and how it looks for one row of the list, on a lock screen."""
+"""The third step: the message, and its preview for one row of the list, on a lock screen."""
 
 import asyncio
 from bisect import bisect_right
@@ -23,7 +23,7 @@ from campaign.loader.messages import MessageLimits, Messages, Rendered, length_a
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chip:
-    """A merge field: `written` is what puts the column's value into a message."""
+    """A merge field: `written` is the text that inserts the column's value into a message."""
 
     column: str
     written: str
@@ -31,7 +31,7 @@ class Chip:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mistake:
-    """What is wrong with a message for all rows; `line` and its `excerpt` say where, if that is known."""
+    """A mistake in a message that concerns all rows; `line` and its `excerpt` say where, if known."""
 
     sentence: str
     line: int = 0
@@ -40,9 +40,9 @@ class Mistake:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """One row's message. `at` is which of the samples; `shown` is what a lock screen shows of the text, `rest` what it cuts.
+    """One row's message. `at` is the index of the sample; `shown` is the part that a lock screen shows, `rest` the part that it cuts.
 
-    `length` is in characters as a person counts them. `refusal` says why this row has no message.
+    `length` is in characters as people count them. `refusal` says why this row has no message.
     """
 
     at: int
@@ -56,7 +56,7 @@ class Preview:
 
 
 def chips(looked: ListPreview, *, without: str = "") -> tuple[Chip, ...]:
-    """The list's columns as they are written in a message, the pass's own left out."""
+    """The merge fields of the list's columns, except the column of the passes (`without`)."""
     names: dict[int, str] = {}
     for name, place in variables(looked.columns).items():
         names.setdefault(place, name)
@@ -66,7 +66,7 @@ def chips(looked: ListPreview, *, without: str = "") -> tuple[Chip, ...]:
 
 
 def compiled(looked: ListPreview, words: MessageSource, message: str, *, max_length: int) -> Messages | Mistake:
-    """The message, ready for rows; or what is wrong with it."""
+    """The compiled message, or the mistake in it."""
     text = message if words is MessageSource.WRITTEN else None
     try:
         return plan_messages(looked.columns, message=text, template=None, templates=None, limits=MessageLimits(max_length=max_length))
@@ -75,7 +75,7 @@ def compiled(looked: ListPreview, words: MessageSource, message: str, *, max_len
 
 
 def mistake_of(error: CampaignError, message: str) -> Mistake:
-    """What is wrong with a message, at its place."""
+    """The mistake in a message, with its place if the error has one."""
     if not isinstance(error, TemplateError):
         return Mistake(sentence=in_the_forms_words(error.problem if isinstance(error, InputError) else str(error)))
     lines = message.splitlines()
@@ -99,7 +99,7 @@ def preview(looked: ListPreview, messages: Messages, message: str, *, at: int, l
 
 
 def longest(looked: ListPreview, messages: Messages) -> int:
-    """Which of the samples has the longest message."""
+    """The index of the sample with the longest message."""
 
     def length(at: int) -> int:
         try:
@@ -112,7 +112,7 @@ def longest(looked: ListPreview, messages: Messages) -> int:
 
 
 def cut(text: str, characters: int) -> tuple[str, str]:
-    """The first so many characters of a text, as a person counts them, and the rest."""
+    """The first `characters` of a text, as people count them, and the rest."""
     if len(text) <= characters:
         return text, ""
     end = bisect_right(range(len(text) + 1), characters, key=lambda length: length_as_shown(text[:length])) - 1
@@ -133,7 +133,7 @@ async def show(request: web.Request) -> web.StreamResponse:
 
 @allow(Role.SENDER)
 async def look(request: web.Request) -> web.StreamResponse:
-    """A row's message as the form has it; nothing is kept."""
+    """Preview a row's message from the form, without saving it."""
     draft = await draft_of(request)
     looked = await wizard.looked_at(request, draft, Step.MESSAGE)
     values = await _values(request, draft, looked, await wizard.form_of(request))
@@ -202,18 +202,18 @@ def _seen(looked: ListPreview, messages: Messages, message: str, form: Mapping[s
 
 
 def default_of(fields: tuple[Chip, ...]) -> str:
-    """A merge field with what to write where it is empty, as it is written by hand."""
+    """A merge field with a default for empty values, as a person would write it."""
     written = fields[0].written if fields else "{{ first_name }}"
     return written.replace(" }}", ' | default("there") }}')
 
 
 def lock_screen_of(console: Console, draft: Draft) -> int:
-    """How many characters a lock screen is taken to show."""
+    """How many characters a lock screen is assumed to show."""
     return int(draft.controls.get("lock_screen", console.settings.lock_screen))
 
 
 def _said(draft: Draft, form: Mapping[str, str]) -> tuple[MessageSource, str]:
-    """What the form says, or the draft where the form is not sent."""
+    """The source and text in the form, or those of the draft if the form has none."""
     words = MessageSource(form["words"]) if form.get("words") in set(MessageSource) else draft.words
     message = form["message"].replace("\r\n", "\n").replace("\r", "\n")[:MOST_CHARACTERS] if "message" in form else draft.message
     return words, message

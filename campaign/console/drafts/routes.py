@@ -1,4 +1,4 @@
-"""The wizard's addresses."""
+"""The wizard's routes."""
 
 from aiohttp import web
 
@@ -8,7 +8,7 @@ _DRAFT = "/drafts/{draft}"
 
 
 def routes() -> list[web.RouteDef]:
-    """Every page of the wizard."""
+    """All routes of the wizard."""
     return [
         web.get("/new", list_page.new),
         web.post("/new", list_page.begin),

@@ -1,4 +1,4 @@
-"""The fourth step, what a check says; the last one, what will happen and who has to agree; and what waits for a second person."""
+"""The fourth step, the check; the last step, the plan and its approval; and the page of drafts that wait for approval."""
 
 import asyncio
 import time
@@ -40,7 +40,7 @@ async def problem_rows(request: web.Request) -> web.StreamResponse:
     found = await asyncio.to_thread(kept_check, folder, draft.checkable)
     if found is None or found.error:
         raise web.HTTPSeeOther(wizard.address(draft, Step.CHECK))
-    # Nothing of an upload is ever shown by a browser: it is saved, whatever it holds.
+    # A browser never shows an uploaded value as a page: it saves the file, whatever it contains.
     headers = {
         "Content-Type": "text/csv; charset=utf-8",
         "Content-Disposition": 'attachment; filename="problem-rows.csv"',
@@ -85,7 +85,7 @@ async def show_approvals(request: web.Request) -> web.StreamResponse:
 
 @allow(Role.APPROVER)
 async def count_approvals(request: web.Request) -> web.StreamResponse:
-    """For the navigation of every page, which loads it by itself so that no page waits for it."""
+    """For the navigation of every page, which loads it separately, so that no page waits for it."""
     number = await waiting_for(request.app, person_of(request))
     return console_of(request).pages.respond("drafts/count.html", request, count=number)
 
@@ -111,15 +111,15 @@ def _count(context: DraftContext, person: Person) -> int:
 
 
 ALLOWED_PER_SECOND = 10.0
-"""By PassEntry."""
+"""PassEntry's rate limit."""
 
 START_SECONDS = 10.0
-"""How long the page waits for the campaign to stand in the ledger; from then on it looks again now and then."""
+"""How long the page waits for the campaign to appear in the ledger; after that it checks now and then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
-    """What would be sent, as `app.confirmation.Plan` has it."""
+    """What would be sent: an `app.confirmation.Plan`."""
 
     list_name: str
     messages: int
@@ -159,7 +159,7 @@ async def send(request: web.Request) -> web.StreamResponse:
 
 @allow(Role.SENDER)
 async def ask(request: web.Request) -> web.StreamResponse:
-    """Hand it to a second person."""
+    """Ask a second person for approval."""
     draft = await draft_of(request)
     values = await _values(request, draft)
     if not values["ready"]:
@@ -183,7 +183,7 @@ async def send_back(request: web.Request) -> web.StreamResponse:
 
 @allow(Role.APPROVER)
 async def approve(request: web.Request) -> web.StreamResponse:
-    """Agree to what was looked at, and have it sent, as one: no change fits in between."""
+    """Approve the content that the person has seen, and send it, in one step, so that no change fits in between."""
     draft = await draft_of(request)
     person, form = person_of(request), await wizard.form_of(request)
     if draft.stage is Stage.WAITING:
@@ -191,7 +191,7 @@ async def approve(request: web.Request) -> web.StreamResponse:
         if sentence := _unsure(request, values, form.get("number", "")):
             return await _page(request, draft, status=422, problem=sentence)
     try:
-        # Noted first: a deed that then fails is better than one that nobody knows of.
+        # Recorded first: an entry for an action that then fails is better than an action without an entry.
         if draft.stage is Stage.WAITING:
             check_second(person, draft)
             await audit_log.record(
@@ -228,7 +228,7 @@ async def _under_way(request: web.Request, draft: Draft) -> web.StreamResponse:
 
 
 def _unsure(request: web.Request, values: dict[str, Any], number: str) -> str:
-    """Why it is not sent yet: nobody could see to how many, or so many have to be typed."""
+    """Why it is not sent yet: there is no valid check, or the number of recipients was not typed correctly."""
     if not values["ready"]:
         return console_of(request).pages.text("drafts.send.not_ready")
     if not values["type_number"] or is_number(number, values["messages"]):

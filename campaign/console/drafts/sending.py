@@ -1,4 +1,4 @@
-"""From a draft to a campaign: exactly one command is started for it, however often people press, and also if the console is killed."""
+"""From a draft to a campaign: exactly one comes from it, however often people click, and even if the console is killed."""
 
 import asyncio
 import hashlib
@@ -31,16 +31,16 @@ RESULTS: Final = "results.csv"
 
 @dataclass(slots=True, eq=False)
 class Sender:
-    """Starts campaigns, and watches each until it stands in the ledger, or is known not to."""
+    """Starts campaigns, and watches each until it is in the ledger, or certainly is not."""
 
     context: DraftContext
     _watched: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
     async def start(self, draft: str, person: Person, first: Callable[[Draft], Draft] = lambda draft: draft) -> Draft:
-        """Have a draft sent; `first` is a change made in the same step. A second caller finds it under way.
+        """Send a draft; `first` is a change in the same step. A second caller finds it already started.
 
         Raises:
-            UsageError: it can't be sent as it is; nothing was changed.
+            UsageError: the draft can't be sent as it is; nothing was changed.
         """
         mine = False
 
@@ -60,7 +60,7 @@ class Sender:
         return begun
 
     def watch(self, draft: Draft) -> None:
-        """Launch it, and see it into the ledger."""
+        """Start the command, and watch until the campaign is in the ledger."""
         if draft.id not in self._watched:
             task = asyncio.get_running_loop().create_task(self._see_through(draft))
             self._watched[draft.id] = task
@@ -69,18 +69,18 @@ class Sender:
     def _seen(self, draft: Draft, ended: asyncio.Task[None]) -> None:
         self._watched.pop(draft.id, None)
         if not ended.cancelled() and (error := ended.exception()) is not None:
-            # It stays as being started: its page, or the next start of the console, goes on with it.
+            # Its stage stays SENDING: its page, or the next start of the console, goes on with it.
             structlog.get_logger().error("draft_not_started", campaign=draft.name, problem=repr(error))
 
     async def recover(self) -> None:
-        """Go on with what a killed console had begun: the same command again is the same campaign, and sends nothing twice."""
+        """Resume what a killed console had begun: the same command again is the same campaign, and sends nothing twice."""
         for draft in await asyncio.to_thread(self.context.store.unsent):
             if draft.stage is Stage.SENDING:
                 self.watch(draft)
 
     async def settled(self, draft: str, *, seconds: float) -> Draft | None:
-        """The draft once it is no longer being started, or after so long."""
-        # Who comes second may be here before the first has begun to watch it.
+        """The draft once it is no longer being started, or after `seconds`; None if it is gone."""
+        # A second request may come here before the first has begun to watch the draft.
         for _ in range(round(NOTED_SECONDS / LOOK_SECONDS)):
             found = await asyncio.to_thread(self.context.store.find, draft)
             if draft in self._watched or found is None or found.stage is not Stage.SENDING:
@@ -91,7 +91,7 @@ class Sender:
         return await asyncio.to_thread(self.context.store.find, draft)
 
     async def close(self) -> None:
-        """Watch no longer; what was started goes on, and the next console finds it."""
+        """Stop watching. Started commands go on, and the next console finds them."""
         tasks = list(self._watched.values())
         for task in tasks:
             task.cancel()
@@ -107,7 +107,7 @@ class Sender:
             raise UsageError(problem, code="other_content")
 
     def name_taken(self, draft: Draft) -> str:
-        """Why a draft can't have its name; empty if it can. Blocks."""
+        """Why a draft can't use its name, as a sentence; empty if it can. Blocks."""
         others = (other for other in self.context.store.all() if other.id != draft.id and other.stage in {Stage.SENDING, Stage.SENT})
         if any(other.name == draft.name for other in others) or self._record(draft.name) is not None:
             return f"There is a campaign named “{draft.name}” already. Give this one another name, at the step “Controls”."
@@ -133,13 +133,13 @@ class Sender:
         await asyncio.to_thread(context.store.change, draft.id, lambda found: replace(found, stage=Stage.SENT, changed_at=time.time()))
 
     async def _outcome(self, draft: Draft, command: RunningCommand) -> str:
-        """Empty as soon as the campaign stands in the ledger, whole; what the command said if it ended before."""
+        """Empty as soon as the whole campaign is in the ledger; the command's output if it ended before."""
         while True:
             running = await asyncio.to_thread(command.running)
             try:
                 record = await asyncio.to_thread(self._record, draft.name)
             except CampaignError as error:
-                # Who can't look can't know that nothing was sent, and must not let it be sent under another name.
+                # Without the ledger it is not known that nothing was sent, so the draft must not be sent under another name.
                 structlog.get_logger().warning("ledger_not_read", campaign=draft.name, problem=str(error))
                 await asyncio.sleep(AGAIN_SECONDS)
                 continue
@@ -150,7 +150,11 @@ class Sender:
             await asyncio.sleep(LOOK_SECONDS)
 
     def _check_files(self, draft: Draft) -> None:
-        """Raises UsageError unless the files are those that were checked, and approved."""
+        """Check that the files are those that were checked and approved.
+
+        Raises:
+            UsageError: a file has changed.
+        """
         folder = self.context.folder(draft)
         uploads = [upload for upload in (draft.list, *draft.excludes) if upload is not None]
         if any(_is_other(folder, upload) for upload in uploads):
@@ -162,7 +166,7 @@ class Sender:
 
 
 def options_of(context: DraftContext, draft: Draft) -> tuple[str, ...]:
-    """What a run of this draft is told, one word an option."""
+    """The options of a run of this draft."""
     folder = context.folder(draft)
     return (
         f"--name={draft.name}",
@@ -175,26 +179,26 @@ def options_of(context: DraftContext, draft: Draft) -> tuple[str, ...]:
 
 
 def message_options(context: DraftContext, draft: Draft) -> tuple[str, ...]:
-    """The options for this draft's message that every command gets."""
+    """The options for this draft's list and message, the same for every command."""
     template = (f"--template={context.folder(draft) / MESSAGE}",) if draft.words is MessageSource.WRITTEN else ()
     header = (f"--header-row={draft.header_row}",) if draft.header_row else ()
     return (f"--id-column={draft.column}", *header, *template)
 
 
 def output_of(command: RunningCommand) -> str:
-    """What a command that ended had to say."""
+    """The last output of a command that ended, or a sentence that there is none."""
     files = [file for file in (command.said, command.printed) if file.exists()]
     text = "".join(file.read_text(encoding="utf-8", errors="replace") for file in files)
     return text.strip()[-SAID_CHARACTERS:] or "The command ended at once without a message. Nothing was sent. Try again."
 
 
 def _is_its_own(record: CampaignRecord | None, draft: Draft, folder: Path) -> bool:
-    """Whether a campaign is the draft's, and all of its list is staged."""
+    """Whether a campaign belongs to the draft, and its whole list is staged."""
     if record is None or draft.list is None:
         return False
     if record.spec.list_sha256 != list_fingerprint(draft.list.sha256, draft.header_row or None):
         return False
-    # Where its results go nobody else can name: a command may have begun the same list under the same name with another text.
+    # Only the draft's run has this results file: another command may have begun the same list under the same name with another text.
     own = Path(record.spec.settings.get("results", "")).absolute() == (folder / RESULTS).absolute()
     return own and record.control is not DesiredState.STAGING
 

@@ -1,4 +1,4 @@
-"""Where drafts are kept: a folder each, under a name that nobody can guess, readable by this user only."""
+"""Stores drafts: a folder each, under a name that nobody can guess, readable only by this user."""
 
 import re
 import secrets
@@ -18,7 +18,7 @@ from campaign.domain.errors import CampaignError, UsageError
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file whole, readable by this user alone, or leave it as it was. Raises as `campaign.atomic.AtomicFile` does."""
+    """Write a whole file, readable only by this user, or leave it unchanged. Raises as `campaign.atomic.AtomicFile` does."""
     with AtomicFile(path) as draft:
         draft.file.write(content)
         draft.sync()
@@ -27,7 +27,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 KEPT_SECONDS: Final = 30 * 86_400.0
 MOST_OF_A_PERSON: Final = 50
-"""Drafts that are not sent yet; each may hold a list of a gigabyte."""
+"""Unsent drafts of one person; each may have a list of a gigabyte."""
 
 LOCK_SECONDS: Final = 10.0
 RECORD: Final = "draft.json"
@@ -38,10 +38,10 @@ _MAKING: Final = ".making-"
 
 
 class DraftStore:
-    """The drafts of a console. Its methods block; changes are one after the other, also between processes.
+    """The drafts of a console. Its methods block. Changes are serialized, also between processes.
 
     Args:
-        folder: the console's own.
+        folder: the console's folder.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -50,13 +50,13 @@ class DraftStore:
         self._lock = self._folder / ".lock"
 
     def folder_of(self, draft: str) -> Path:
-        """Where a draft's files are."""
+        """The folder of a draft."""
         if not _ID.fullmatch(draft):
             raise UsageError("There is no such draft.", code="no_draft")
         return self._folder / draft
 
     def find(self, draft: str) -> Draft | None:
-        """The draft of this id, if there is one."""
+        """The draft with this id; None if there is none."""
         if not _ID.fullmatch(draft):
             return None
         try:
@@ -65,20 +65,20 @@ class DraftStore:
             return None
 
     def all(self) -> Iterator[Draft]:
-        """Every draft, in no order."""
+        """Every draft, in any order."""
         for entry in self._folder.iterdir():
             if (found := self.find(entry.name)) is not None:
                 yield found
 
     def unsent(self) -> list[Draft]:
-        """Those that are not sent yet, the last changed first."""
+        """The drafts that are not sent yet, last changed first."""
         return sorted((draft for draft in self.all() if draft.stage is not Stage.SENT), key=lambda draft: -draft.changed_at)
 
     def begin(self, owner: str) -> Draft:
-        """A new draft, empty.
+        """A new, empty draft.
 
         Raises:
-            UsageError: this person has too many.
+            UsageError: this person has too many drafts.
         """
         with self._alone():
             if sum(draft.owner == owner for draft in self.unsent()) >= MOST_OF_A_PERSON:
@@ -96,7 +96,7 @@ class DraftStore:
             return draft
 
     def change(self, draft: str, change: Callable[[Draft], Draft]) -> Draft:
-        """Put another draft in the place of one, as no other change happens meanwhile; what `change` raises leaves it as it was.
+        """Replace a draft by its changed version, under a lock; returns that. If `change` raises, the draft stays as it was.
 
         Raises:
             UsageError: there is no such draft.
@@ -113,7 +113,11 @@ class DraftStore:
             return changed
 
     def remove(self, draft: str) -> None:
-        """Take a draft away with all its files, unless it has become a campaign."""
+        """Remove a draft with all its files.
+
+        Raises:
+            UsageError: it has become a campaign.
+        """
         with self._alone():
             found = self.find(draft)
             if found is None:
@@ -123,13 +127,13 @@ class DraftStore:
             self._take_away(self.folder_of(draft))
 
     def clear_away(self, draft: str) -> None:
-        """Take a draft away with all its files, also one that has become a campaign."""
+        """Remove a draft with all its files, even if it has become a campaign."""
         with self._alone():
             if self.find(draft) is not None:
                 self._take_away(self.folder_of(draft))
 
     def sweep(self, now: float) -> list[Draft]:
-        """Take away drafts that nobody has touched for long, and what broken uploads have left; the drafts that went."""
+        """Remove drafts that nobody has changed for KEPT_SECONDS, and half-made folders; returns the removed drafts."""
         gone = []
         with self._alone():
             for entry in list(self._folder.iterdir()):
@@ -141,7 +145,7 @@ class DraftStore:
         return gone
 
     def drop_parts(self) -> None:
-        """Take away what uploads that a killed console was reading have left; for its start, when it reads none."""
+        """Remove what the uploads of a killed console left. For the console's start, when there are no uploads."""
         for pattern in ("*/.part-*", "*/.campaign-results-*"):
             for part in self._folder.glob(pattern):
                 part.unlink(missing_ok=True)
@@ -151,7 +155,7 @@ class DraftStore:
                     self._take_away(self.folder_of(draft.id))
 
     def _take_away(self, folder: Path) -> None:
-        # By one rename it is gone as a draft, so that a kill in between leaves no half of one.
+        # After the rename it is no longer a draft, so that a kill leaves no half-removed one.
         going = folder.with_name(f"{_MAKING}{folder.name}")
         folder.rename(going)
         shutil.rmtree(going, ignore_errors=True)
@@ -159,7 +163,7 @@ class DraftStore:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         try:
-            # Not shared between threads: each of them waits for its own.
+            # A new lock for each call, so that threads wait for each other, too.
             with FileLock(self._lock, timeout=LOCK_SECONDS, mode=0o600, thread_local=False):
                 yield
         except Timeout:
@@ -171,5 +175,5 @@ def _is_old(draft: Draft, now: float) -> bool:
 
 
 def with_problem(problem: str) -> Callable[[Draft], Draft]:
-    """A change that takes a draft which could not be started back to where it can be mended."""
+    """A change that makes a draft that could not be started editable again."""
     return lambda draft: replace(draft, stage=Stage.EDITING, problem=problem, starter="")

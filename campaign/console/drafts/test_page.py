@@ -1,4 +1,4 @@
-"""The sixth step: the message of one row to one's own pass, by the command that a person would give."""
+"""The sixth step: sends the message of one row to the person's own pass, with the command that a person would give."""
 
 import asyncio
 import json
@@ -26,24 +26,24 @@ from campaign.reporter.reasons import reason_in_words
 MOST_SECONDS: Final = 60.0
 LOOK_SECONDS: Final = 0.1
 MOST_OF_A_PERSON: Final = 40
-"""Tests in a day: one after the other they could reach everybody, and nobody would have agreed to that."""
+"""Tests of one person in a day. Without a limit, tests could reach everybody without approval."""
 
 DAY_SECONDS: Final = 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TestResult:
-    """How a test ended: `status` is the message's, None where there is only a `sentence`, or nothing known yet."""
+    """The result of a test. `status` is that of the message; None if there is only a `sentence`, or nothing is known yet."""
 
     status: Status | None
     sentence: str = ""
 
 
 async def send_test(context: DraftContext, draft: Draft, person: Person, *, to: str, row: int | None) -> TestResult:
-    """Send it, and wait for what becomes of it, for a minute at most.
+    """Send a test, and wait for its result, at most MOST_SECONDS.
 
     Raises:
-        UsageError: this person has sent many tests lately.
+        UsageError: this person has sent too many tests in a day.
     """
     options = (
         *message_options(context, draft),
@@ -55,7 +55,7 @@ async def send_test(context: DraftContext, draft: Draft, person: Person, *, to: 
     )
     spec = CommandSpec(verb="test", arguments=(str(context.list_path(draft)),), options=options)
     deed = context.console.pages.text("drafts.deed.test")
-    # Noted first, so that tests of many drafts at once are counted, too.
+    # Recorded first, so that concurrent tests of several drafts count, too.
     if not await audit_log.record_if_few(context.console.store, person.name, deed, draft.name, most=MOST_OF_A_PERSON, seconds=DAY_SECONDS):
         raise UsageError(context.console.pages.text("drafts.test.too_many", most=MOST_OF_A_PERSON), code="too_many_tests")
     command = await start_command(context.console, spec, campaign=f"test of {draft.id}", person=person.name)
@@ -76,7 +76,7 @@ async def send_test(context: DraftContext, draft: Draft, person: Person, *, to: 
 
 
 def _answer(command: RunningCommand) -> dict[str, Any] | None:
-    """The object that the command printed; None if it ended before."""
+    """The JSON object that the command printed; None if it printed none."""
     try:
         found: dict[str, Any] = json.loads(command.printed.read_bytes())
     except (FileNotFoundError, ValueError):
@@ -92,7 +92,7 @@ async def show(request: web.Request) -> web.StreamResponse:
 
 @allow(Role.SENDER)
 async def send(request: web.Request) -> web.StreamResponse:
-    """Send it, and show what became of it. Sent again by a reload it is another test, which is what is asked for then."""
+    """Send a test, and show its result. A reload sends another test, as the person then asks for."""
     draft = await draft_of(request)
     await wizard.looked_at(request, draft, Step.TEST)
     form = await wizard.form_of(request)
@@ -126,7 +126,7 @@ async def send(request: web.Request) -> web.StreamResponse:
 
 
 def _noted(draft: Draft, mark: Decision, to: str) -> Draft:
-    """Kept with the draft; it is no change of what is sent."""
+    """The draft with the test's result; its content stays the same."""
     return replace(draft, tested=mark, own_pass=to)
 
 

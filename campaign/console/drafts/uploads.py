@@ -1,4 +1,4 @@
-"""Files that people give, streamed to the disk as they come: under names of ours, and gone again if anything breaks off."""
+"""Streams uploaded files to the disk, under names of ours, and removes them if the upload fails."""
 
 import asyncio
 import errno
@@ -27,12 +27,12 @@ _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class TooLargeError(Exception):
-    """More bytes came than this console takes."""
+    """The file is larger than this console allows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """A file that came in whole. `part` is where it is, `suffix` what it is taken for, `name` what a person calls it."""
+    """A completely received file. `part` is its path, `suffix` that of its recognized type, and `name` the uploader's name for it."""
 
     part: Path
     suffix: str
@@ -41,7 +41,7 @@ class Received:
     sha256: str
 
     def placed(self, stem: str) -> Upload:
-        """Give it its name in the draft's folder, in place of a file that had it."""
+        """Move the file to its name in the draft's folder, and replace a file of that name."""
         file = f"{stem}{self.suffix}"
         place = self.part.parent / file
         place.parent.mkdir(mode=0o700, exist_ok=True)
@@ -49,12 +49,16 @@ class Received:
         return Upload(file=file, name=self.name, size_bytes=self.size_bytes, sha256=self.sha256)
 
     def discard(self) -> None:
-        """Take it away, if it was not placed."""
+        """Remove the file, if it was not placed."""
         self.part.unlink(missing_ok=True)
 
 
 def check_early(request: web.Request) -> bool:
-    """Whether the form is known to be ours before any of it is read; 403 if it can't be, whatever it holds."""
+    """Whether the form is known to be ours before any of it is read.
+
+    Raises:
+        HTTPForbidden: it can't be ours, whatever it contains.
+    """
     token = request.headers.get(csrf.HEADER)
     if token is None and request.content_type == "multipart/form-data":
         return False
@@ -63,13 +67,13 @@ def check_early(request: web.Request) -> bool:
 
 
 async def files_of(request: web.Request, fields: dict[str, str] | None = None) -> AsyncIterator[BodyPartReader]:
-    """The files of a form, one after the other, as they come; nothing is read of them before the form is known to be ours.
+    """The files of a form, one after the other, as they arrive. No file is read before the form is known to be ours.
 
-    Texts that come before a file are put into `fields`, where that is given.
+    Texts of the form go into `fields`, if given, as they arrive.
 
     Raises:
-        HTTPForbidden: the form's token is not before the files, or is another.
-        HTTPBadRequest: this is no form with files.
+        HTTPForbidden: the form's token does not come before the files, or is wrong.
+        HTTPBadRequest: the request is not a form with files.
     """
     checked = check_early(request)
     reader = await form_parts(request)
@@ -107,12 +111,12 @@ async def _text(part: BodyPartReader) -> str:
 
 
 async def receive(part: BodyPartReader, folder: Path, *, most_bytes: int) -> Received:
-    """Put a file that comes in into a folder, under a name that is only for now.
+    """Receive a file into a folder, under a temporary name.
 
     Raises:
-        TooLargeError: it has more than `most_bytes`.
-        DiskFullError: it does not fit on the disk.
-        InputError: it is empty, or not a list by its name.
+        TooLargeError: the file has more than `most_bytes`.
+        DiskFullError: the file does not fit on the disk.
+        InputError: the file is empty, or not a list by its name.
         OSError, asyncio.CancelledError: the connection broke.
     """
     path, name = folder / f".part-{secrets.token_hex(8)}", called(part.filename)
@@ -124,7 +128,7 @@ async def receive(part: BodyPartReader, folder: Path, *, most_bytes: int) -> Rec
         finally:
             file.close()
         suffix = suffix_of(name, head)
-        # The loader goes by the ending, also of a file that has no place yet.
+        # The loader goes by the suffix, also for a file that is not placed yet.
         whole = path.rename(path.with_name(f"{path.name}{suffix}"))
         return Received(part=whole, suffix=suffix, name=name, size_bytes=size_bytes, sha256=sha256)
     except OSError as error:
@@ -133,13 +137,13 @@ async def receive(part: BodyPartReader, folder: Path, *, most_bytes: int) -> Rec
             raise DiskFullError("The disk is full. Nothing of this list was kept. Ask the person who runs this console.") from error
         raise
     except BaseException:
-        # Cancelled too, when the browser has gone.
+        # Also when cancelled, because the browser has gone.
         path.unlink(missing_ok=True)
         raise
 
 
 def called(name: str | None) -> str:
-    """What a person calls a file: the last part of a path, without what nobody can see. It is only ever shown."""
+    """A file's name for people: the last part of its path, without unprintable characters. It is only shown."""
     last = PurePosixPath((name or "").replace("\\", "/")).name
     shown = "".join(character for character in last if character.isprintable()).strip()
     if len(shown) > NAME_CHARACTERS:

@@ -1,4 +1,4 @@
-"""The wizard: its steps, which of them can be taken yet, and what their pages have in common."""
+"""The wizard: its steps, which of them are open, and the common parts of their pages."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ from campaign.console.drafts.sending import Sender
 
 
 class Step(StrEnum):
-    """In the wizard's order; the value is the last part of the page's address."""
+    """The steps in order; a value is the last part of a page's address."""
 
     LIST = "list"
     COLUMN = "column"
@@ -31,7 +31,7 @@ class Step(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepState:
-    """A step as the indicator shows it. `locked` is the step that must be right first, None if it is open; `done` that it is right."""
+    """A step in the indicator. `locked` is the step that must be done first, None if this one is open; `done`: it is complete."""
 
     step: Step
     current: bool
@@ -40,7 +40,7 @@ class StepState:
 
 
 def missing(draft: Draft, looked: ListPreview | RunningTask | None) -> Step | None:
-    """The first step that is not right yet; None if all that a check needs is there."""
+    """The first step that is not complete; None if a check has all that it needs."""
     if not isinstance(looked, ListPreview) or looked.error:
         return Step.LIST
     if draft.column not in looked.columns:
@@ -51,7 +51,7 @@ def missing(draft: Draft, looked: ListPreview | RunningTask | None) -> Step | No
 
 
 def locked_by(step: Step, draft: Draft, looked: ListPreview | RunningTask | None) -> Step | None:
-    """The step that has to be right before this one can be taken."""
+    """The step that must be done before this one; None if this one is open."""
     first = missing(draft, looked)
     order = list(Step)
     return first if first is not None and order.index(step) > order.index(first) else None
@@ -60,7 +60,7 @@ def locked_by(step: Step, draft: Draft, looked: ListPreview | RunningTask | None
 def step_states(
     current: Step, draft: Draft, looked: ListPreview | RunningTask | None, found: ListCheck | RunningTask | None
 ) -> tuple[StepState, ...]:
-    """The indicator of a page."""
+    """The steps in the indicator of a page."""
     first = missing(draft, looked)
     order = list(Step)
     checked = isinstance(found, ListCheck) and not found.error and found.sendable > 0
@@ -89,7 +89,7 @@ def sender_of(request: web.Request) -> Sender:
 
 
 async def show(request: web.Request, step: Step, draft: Draft, *, status: int = 200, **values: Any) -> web.Response:
-    """A step's page, or what has to be right before it can be taken."""
+    """The page of a step, or a page that names the step that must be done first."""
     context = context_of(request)
     looked = await context.looked(draft)
     locked = locked_by(step, draft, looked)
@@ -108,7 +108,11 @@ async def show(request: web.Request, step: Step, draft: Draft, *, status: int = 
 
 
 async def looked_at(request: web.Request, draft: Draft, step: Step) -> ListPreview:
-    """The list's first look, for a step that is open; else the way back to the page, which says why it is not."""
+    """The list's preview, for an open step.
+
+    Raises:
+        HTTPSeeOther: the step is locked; redirects to its page, which says why.
+    """
     looked = await context_of(request).looked(draft)
     if not isinstance(looked, ListPreview) or locked_by(step, draft, looked) is not None:
         raise web.HTTPSeeOther(address(draft, step))
@@ -116,10 +120,10 @@ async def looked_at(request: web.Request, draft: Draft, step: Step) -> ListPrevi
 
 
 async def change(request: web.Request, draft: Draft, **changes: object) -> Draft:
-    """Change what a draft says, as the person who asks.
+    """Change a draft, as the person of the request.
 
     Raises:
-        UsageError: it is not to be changed now.
+        UsageError: the draft can't be changed now.
     """
     context, name = context_of(request), person_of(request).name
     return await apply(context, draft, lambda found: found.changed(name, time.time(), **changes))
@@ -130,7 +134,11 @@ async def apply(context: DraftContext, draft: Draft, what: Callable[[Draft], Dra
 
 
 def check_editable(draft: Draft) -> None:
-    """Raises UsageError unless it can be changed now."""
+    """Check that a draft can be changed now.
+
+    Raises:
+        UsageError: it can't.
+    """
     draft.changed("", 0.0)
 
 
@@ -139,10 +147,10 @@ def address(draft: Draft, step: Step) -> str:
 
 
 async def form_of(request: web.Request) -> Mapping[str, str]:
-    """A form's texts; of a field given twice the first."""
+    """The texts of a form; of a repeated field the first."""
     return {name: value for name, value in reversed(list((await request.post()).items())) if isinstance(value, str)}
 
 
 def whole(text: str) -> int | None:
-    """A whole number from 1 on, or None if it is none."""
+    """A whole number of at least 1; None for any other text."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= 12 and int(text) > 0 else None

@@ -1,8 +1,8 @@
-"""The process that reads lists: a list may be huge, or hostile, and neither its memory nor its work may be the pages'.
+"""The process that reads lists. A list may be huge or hostile, so the pages' process must not read it.
 
     python -m campaign.console.drafts.worker < TASK
 
-The task is one JSON object. A line on stdout says how far it is; what was found is put into the draft's folder, whole.
+The task is one JSON object. Lines on stdout report the progress; the result goes into the draft's folder, or to stdout.
 """
 
 import json
@@ -24,7 +24,7 @@ from campaign.loader.table import Table, open_table
 
 FIRST_ROWS: Final = 100
 COLUMNS_WATCHED: Final = 60
-"""Of more columns the longest and the empty values are not looked for."""
+"""With more columns, the samples have no rows with the longest and with empty values."""
 
 CELL_CHARACTERS: Final = 2_000
 ALL_CHARACTERS: Final = 400_000
@@ -32,10 +32,10 @@ _RESULTS: Final = frozenset(map(loosely, RESULT_COLUMNS))
 
 
 def look(path: Path, key: str, *, header_row: int | None = None) -> ListPreview:
-    """Look through a list from start to end.
+    """Read a whole list, and return its preview.
 
     Raises:
-        InputError: it can't be used.
+        InputError: the list can't be used.
     """
     with open_table(path, header_row=header_row) as table:
         columns = table.columns
@@ -52,7 +52,7 @@ def look(path: Path, key: str, *, header_row: int | None = None) -> ListPreview:
         first, samples = _samples(table)
         return ListPreview(
             key=key,
-            # Offered where no column is named as one of passes is.
+            # Offered if no column has a name for passes.
             header_guess=0 if candidates else table.head.header_guess or 0,
             description=table.head.description,
             rows=table.rows,
@@ -76,7 +76,7 @@ def _suggested(columns: Sequence[str], candidates: Sequence[str]) -> str:
 
 
 def _samples(table: Table) -> tuple[int, tuple[SampleRow, ...]]:
-    """How many of them are the first rows, and all of them."""
+    """The number of samples that are the first rows, and all samples."""
     first: list[SampleRow] = []
     chosen = _Chosen(len(table.columns))
     left = ALL_CHARACTERS
@@ -107,7 +107,7 @@ def _numbered(table: Table) -> Iterator[tuple[int, tuple[str, ...]]]:
 
 
 class _Chosen:
-    """Rows worth a look, wherever they are: in each column the longest value, and the first empty one."""
+    """Rows worth showing, wherever they are: for each column, those with the longest value and with the first empty one."""
 
     def __init__(self, columns: int) -> None:
         self.wide = columns > COLUMNS_WATCHED
@@ -136,7 +136,7 @@ MOST_SECONDS: Final = 3600
 
 
 def main() -> None:
-    """Do what stdin says."""
+    """Run the task from stdin."""
     restrict(MOST_BYTES, MOST_SECONDS)
     order = TypeAdapter(WorkerTask).validate_json(sys.stdin.buffer.read())
     folder = Path(order.folder)
@@ -144,7 +144,7 @@ def main() -> None:
         case "look":
             write_atomically(folder / PREVIEW, as_json(_preview(order)))
         case "check":
-            from campaign.console.drafts.list_check import inspect  # noqa: PLC0415 - what it stands on takes half a second to import
+            from campaign.console.drafts.list_check import inspect  # noqa: PLC0415 - its imports take half a second
 
             write_atomically(folder / CHECKED, as_json(inspect(order)))
         case "mended":
@@ -163,7 +163,7 @@ def _preview(order: WorkerTask) -> ListPreview:
     except CampaignError as error:
         guess = error.header_row or 0 if isinstance(error, InputError) else 0
         if not guess and not order.flags.get("header_row"):
-            # It can't be used, so there is no reason to keep what may be a gigabyte of customers' data.
+            # The list can't be used, so there is no reason to keep what may be a gigabyte of customers' data.
             Path(order.source).unlink(missing_ok=True)
         return ListPreview(key=order.key, error=without_paths(str(error), order.names), header_guess=guess)
 
