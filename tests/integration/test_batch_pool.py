@@ -4,6 +4,7 @@ The simulator's own audit says what was sent, and how often.
 """
 
 import asyncio
+import time
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,12 +20,13 @@ from campaign.domain.failure_guard import Halt
 from campaign.domain.schedule import Schedule, Window, parse_window
 from campaign.ledger.port import CampaignRecord, ClaimFilter, DesiredState
 from campaign.ledger.sqlite import SqliteLedger
+from campaign.sender.batches.calls import Calls
 from campaign.sender.batches.gateway import HttpBatchGateway
 from campaign.sender.batches.pool import BatchPool, BatchSettings
 from campaign.sender.batches.wire import Shape, create_body
 from campaign.sender.gateway import HttpGateway, Timeouts
 from campaign.sender.settings import Clocks, PoolSettings
-from campaign.sender.stop import End, StopReason
+from campaign.sender.stop import End, Ending, StopReason
 from campaign.simulator.batches.faults import STEP_FAULTS
 from campaign.simulator.passes import PassChange
 from tests.integration.pool_given import QUIET, Rig, passes, rig
@@ -272,6 +274,10 @@ async def test_whoever_comes_after_a_kill_goes_on_where_it_happened(tmp_path: Pa
         assert statuses(given, record) == {("delivered" if is_sent else "pending", ""): 5}
 
 
+def batch_of(*ids: str, name: str) -> bytes:
+    return create_body(wording(["Hello"] * len(ids)), ids, name=name, tag="t", scheduled_at=time.time() + 86_400.0)
+
+
 async def killed(given: Rig, record: CampaignRecord, step: Step) -> None:
     """A runner that came as far as this and died."""
     doomed = SqliteLedger(given.folder / "campaign.db", clock=given.clock)
@@ -284,9 +290,7 @@ async def killed(given: Rig, record: CampaignRecord, step: Step) -> None:
         assert await doomed.record_batch(dead, asked)
     async with HttpBatchGateway(url=given.simulator.url, token="token", timeouts=Timeouts()) as gateway:
         if step not in {Step.CLAIMED, Step.ASKED}:
-            said = wording([claim.message for claim in claims])
-            ids = [claim.pass_id for claim in claims]
-            body = create_body(said, ids, name="mine", tag="t", scheduled_at=asked.scheduled_at)
+            body = batch_of(*(claim.pass_id for claim in claims), name="mine")
             twice = step in {Step.CREATED_TWICE, Step.CANCELLING_TWICE}
             remotes = [(await gateway.create(ENTITY, body)).batch for _ in range(1 + twice)]
             remote = remotes[0]
@@ -332,6 +336,28 @@ async def test_a_look_that_began_before_the_end_of_the_quiet_period_does_not_sho
         record = await given.campaign(*passes(5))
         assert (await send(given, record, gateway_type=Slow)).ended is StopReason.FINISHED
         assert len(given.simulator.batches()) == 1
+
+
+async def test_the_list_is_read_once_for_all_that_ask_and_a_page_that_fails_is_read_again(tmp_path: Path) -> None:
+    class Failing(HttpBatchGateway):
+        def __init__(self, **given: Any) -> None:
+            super().__init__(**given)
+            self.asked: list[int] = []
+
+        async def page(self, number: int) -> BatchAnswer:
+            self.asked.append(number)
+            return BatchAnswer(http_status=None) if self.asked in ([1, 2], [1, 2, 2]) else await super().page(number)
+
+    async with rig(tmp_path) as given, Failing(url=given.simulator.url, token="token", timeouts=Timeouts()) as gateway:
+        made = [await gateway.create(ENTITY, batch_of("p", name=f"batch {number}")) for number in range(30)]
+        calls = Calls(gateway, given.ledger, given.log, key="k", rate_per_second=None, ending=Ending(), ticks=given.clock.ticks)
+        works = [asyncio.create_task(work) for work in calls.works()]
+        found = await asyncio.gather(*(calls.named(f"batch {number}") for number in range(30)))
+        assert [[one.id for one in batches or ()] for batches in found] == [[answer.batches[0].id] for answer in made]
+        assert gateway.asked == [1, 2, 2, 2]
+        for work in works:
+            work.cancel()
+        await asyncio.gather(*works, return_exceptions=True)
 
 
 @pytest.mark.parametrize("person", ["send-now", "cancel"])

@@ -18,6 +18,9 @@ DOWNLOADS: Final = 4
 MOST_UNLIKE: Final = 5
 """So many answers in a row that say nothing of a batch are no accident."""
 
+MOST_FAILURES: Final = 3
+"""Of one page of the list, in a row."""
+
 MOST_PAGES: Final = 4000
 """Of a list: 100,000 batches."""
 
@@ -56,10 +59,12 @@ class Calls:
         self._patience = Patience()
         self._unlike = 0
         self._downloads = asyncio.Semaphore(DOWNLOADS)
+        self._asking: list[asyncio.Future[list[RemoteBatch] | None]] = []
+        self._asked = asyncio.Event()
 
     def works(self) -> list[Coroutine[Any, Any, None]]:
         """What has to run meanwhile; to be cancelled at the end."""
-        return [pace.run() for pace in self._paces.values()]
+        return [*(pace.run() for pace in self._paces.values()), self._read_lists()]
 
     async def turn_to_create(self) -> None:
         """Wait for this; then `create` goes out at once."""
@@ -85,15 +90,34 @@ class Calls:
         return await self._noted("list", await self._gateway.page(number))
 
     async def named(self, name: str) -> list[RemoteBatch] | None:
-        """Every batch of this name; None where the list could not be read to its end."""
+        """Every batch of this name; None where the list could not be read to its end. All that ask meanwhile share the next reading."""
+        listed: asyncio.Future[list[RemoteBatch] | None] = asyncio.get_running_loop().create_future()
+        self._asking.append(listed)
+        self._asked.set()
+        found = await listed
+        return None if found is None else [batch for batch in found if batch.name == name]
+
+    async def _read_lists(self) -> None:
+        while True:
+            await self._asked.wait()
+            self._asked.clear()
+            asking, self._asking = self._asking, []
+            found = await self._whole_list()
+            for listed in asking:
+                if not listed.done():
+                    listed.set_result(found)
+
+    async def _whole_list(self) -> list[RemoteBatch] | None:
         found: dict[str, RemoteBatch] = {}
         number = pages = 1
+        failures = 0
         while number <= min(pages, MOST_PAGES):
             answer = await self.page(number)
-            if proof_of(answer) is not Proof.DONE:
+            if proof_of(answer) is Proof.DONE:
+                found |= {batch.id: batch for batch in answer.batches}
+                number, pages, failures = number + 1, answer.pages, 0
+            elif (failures := failures + 1) >= MOST_FAILURES or self._ending.came():
                 return None
-            found |= {batch.id: batch for batch in answer.batches if batch.name == name}
-            number, pages = number + 1, answer.pages
         return list(found.values())
 
     async def download(self, url: str) -> bytes | str:
