@@ -30,6 +30,7 @@ USUAL_ROWS: Final = 2000
 ROWS_OF_A_STEP: Final = 10
 """So many rows in batches cost as many calls and commits as one that is sent by itself."""
 
+FEWEST_IN_BATCHES: Final = 60
 SINGLE_LIVES: Final = 0.15
 """The share of processes that send one by one what others began in batches."""
 
@@ -200,7 +201,9 @@ def _storm(luck: random.Random) -> tuple[float, float, str | None]:
 
 def _sending(luck: random.Random, wishes: Wishes, staging: int, kills: int) -> Iterator[Life]:
     rows = wishes.rows
-    most, longest = _part(rows, LONGEST_LIFE), _part(rows, LONGEST_RANDOM_LIFE)
+    # The messages of a batch come together.
+    fewest = FEWEST_IN_BATCHES if wishes.via is Via.BATCH else 0
+    most, longest = (max(fewest, _part(rows, share)) for share in (LONGEST_LIFE, LONGEST_RANDOM_LIFE))
     first = _deck(luck, wishes, Phase.STAGING)
     # A process that was told to stop also reports.
     stopping = _deck(luck, wishes, Phase.STOPPING, Phase.REPORTING)

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from campaign.settings import Via
 from campaign.simulator.faults import Fault
 from tests.chaos.ledgers import Kept, ledgers
 from tests.chaos.plan import Death, Life, Plan, Wishes, plan
-from tests.chaos.points import MOMENTS, POINTS, LedgerKind, Phase
+from tests.chaos.points import MOMENTS, POINTS, LedgerKind, Phase, moments_of
 from tests.chaos.victim import RECORD
 from tests.chaos.world import World, world
 
@@ -34,6 +35,13 @@ def small() -> Plan:
     return replace(calm, faults={Fault.CUT_AFTER: 0.2, Fault.NOT_FOUND: 0.1}, storms=(), baseline=True)
 
 
+@pytest.fixture
+def in_batches() -> Plan:
+    """Slow enough that some are still to be created when the first has ended."""
+    calm = plan(Wishes(seed=1, via=Via.BATCH, rows=400, rate_per_second=3, kills=0), 1)
+    return replace(calm, batch_faults={}, storms=())
+
+
 def died(process: subprocess.Popen[str]) -> int:
     """How it ended."""
     try:
@@ -46,13 +54,17 @@ def test_one_run_that_is_stopped_passes_every_moment(small: Plan, tmp_path: Path
     with world(small, tmp_path, make(tmp_path)) as place:
         assert died(place.start(Life(number=1, death=Death.AT_MOMENT, moment="stage.after", count=1, messages=ANY))) == -signal.SIGKILL
         process = place.start(Life(number=2, death=Death.AT_MOMENT, moment=RECORD, messages=ANY))
-        try:
-            wait_for(lambda: was_read_back(place, 2))
-            process.send_signal(signal.SIGTERM)
-            assert died(process) == 143
-        finally:
-            process.kill()
-    assert (tmp_path / "passed.txt").read_text(encoding="utf-8").splitlines() == sorted(MOMENTS)
+        stop_once(process, lambda: has_happened("read_back", place, 2))
+    assert (tmp_path / "passed.txt").read_text(encoding="utf-8").splitlines() == sorted(moments_of(Via.SINGLE))
+
+
+def test_so_does_one_that_sends_by_batches(in_batches: Plan, tmp_path: Path, make: Callable[[Path], Kept]) -> None:
+    with world(in_batches, tmp_path, make(tmp_path)) as place:
+        process = place.start(Life(number=1, death=Death.AT_MOMENT, moment=RECORD, messages=ANY, via=Via.BATCH))
+        stop_once(process, lambda: has_happened("batch_ended", place, 1))
+    # A staging that is broken off is not one of its own.
+    never = {moment for moment in moments_of(Via.BATCH) if moment.startswith("discard.")}
+    assert {*(tmp_path / "passed.txt").read_text(encoding="utf-8").splitlines()} >= moments_of(Via.BATCH).keys() - never
 
 
 @pytest.mark.parametrize("moment", ["finish_staging.before", "write.after", "left.after", "durable.before"])
@@ -67,8 +79,17 @@ def test_the_moments_are_the_same_with_every_ledger() -> None:
     assert all([moment for point in POINTS[kind] for moment in point.moments] == list(MOMENTS) for kind in LedgerKind)
 
 
-def was_read_back(place: World, number: int) -> bool:
-    return b'"event": "read_back"' in (place.folder / f"life-{number:04}.err").read_bytes()
+def has_happened(event: str, place: World, number: int) -> bool:
+    return f'"event": "{event}"' in (place.folder / f"life-{number:04}.err").read_text(encoding="utf-8")
+
+
+def stop_once(process: subprocess.Popen[str], happens: Callable[[], bool]) -> None:
+    try:
+        wait_for(happens)
+        process.send_signal(signal.SIGTERM)
+        assert died(process) == 143
+    finally:
+        process.kill()
 
 
 def wait_for(happens: Callable[[], bool]) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from campaign.settings import Via
 from tests.chaos.blows import Blow
 from tests.chaos.plan import Wishes
 from tests.chaos.points import LedgerKind
@@ -13,6 +14,7 @@ from tests.chaos.session import Limits, hold
 
 SEED = 20260
 SEED_WITH_A_SERVER = 44
+SEED_BY_BATCHES = 17
 
 
 def held(wishes: Wishes, folder: Path, *, only: int | None) -> Session:
@@ -31,6 +33,13 @@ def test_killed_over_and_over_nothing_is_sent_twice_or_lost(tmp_path: Path) -> N
     session = held(Wishes(seed=SEED, rows=200, rate_per_second=100, kills=16, most_together=2), tmp_path, only=1)
     # A machine that sends more between two kills is finished sooner.
     assert session.kills.total() >= 8
+
+
+@pytest.mark.timeout(240)
+def test_nor_by_batches(tmp_path: Path) -> None:
+    wishes = Wishes(seed=SEED_BY_BATCHES, via=Via.BATCH, rows=250, rate_per_second=20, kills=8, most_together=2)
+    session = held(wishes, tmp_path, only=1)
+    assert session.kills.total() >= 3
 
 
 @pytest.mark.slow
