@@ -352,7 +352,7 @@ async def test_the_list_is_read_once_for_all_that_ask_and_a_page_that_fails_is_r
         made = [await gateway.create(ENTITY, batch_of("p", name=f"batch {number}")) for number in range(30)]
         calls = Calls(gateway, given.ledger, given.log, key="k", rate_per_second=None, ending=Ending(), ticks=given.clock.ticks)
         works = [asyncio.create_task(work) for work in calls.works()]
-        found = await asyncio.gather(*(calls.named(f"batch {number}") for number in range(30)))
+        found = await asyncio.gather(*(calls.named({f"batch {number}"}) for number in range(30)))
         assert [[one.id for one in batches or ()] for batches in found] == [[answer.batches[0].id] for answer in made]
         assert gateway.asked == [1, 2, 2, 2]
         for work in works:
@@ -424,3 +424,28 @@ async def test_a_batch_that_turns_up_after_its_rows_were_given_back_is_cancelled
         assert (await send(given, record)).ended is StopReason.FINISHED
         assert given.processed() == Counter(dict.fromkeys(passes(5), 1))
         assert scheduled(given) == []
+
+
+async def test_a_run_is_not_finished_before_it_is_sure_that_no_batch_turned_up_late(tmp_path: Path) -> None:
+    async with rig(tmp_path) as given:
+        record = await given.campaign(*passes(5))
+
+        class Failing(HttpBatchGateway):
+            left = 4
+
+            async def page(self, number: int) -> BatchAnswer:
+                if statuses(given, record) == {("delivered", ""): 5}:
+                    self.left -= 1
+                return await super().page(number) if self.left < 0 else BatchAnswer(http_status=None)
+
+        runner = await given.ledger.register_runner(record.id, quiet_seconds=0.0, api=given.simulator.url)
+        made = await given.ledger.claim_batch(runner, 5, ClaimFilter(), name="mine", entity=ENTITY)
+        assert made is not None
+        asked = replace(made[0], creates=1, scheduled_at=given.clock.wall() + 86_400.0)
+        assert await given.ledger.release_batch(runner, asked)
+        await given.ledger.deregister_runner(runner, "test")
+        async with HttpBatchGateway(url=given.simulator.url, token="token", timeouts=Timeouts()) as gateway:
+            await gateway.create(ENTITY, batch_of(*passes(5), name="mine"))
+        assert (await send(given, record, gateway_type=Failing)).ended is StopReason.FINISHED
+        assert scheduled(given) == []
+        assert given.processed() == Counter(dict.fromkeys(passes(5), 1))

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any, Final
 
 from campaign.domain.batches import BatchAnswer, Patience, Proof, RemoteBatch, proof_of
@@ -89,13 +89,13 @@ class Calls:
         await self._paces["list"].slot()
         return await self._noted("list", await self._gateway.page(number))
 
-    async def named(self, name: str) -> list[RemoteBatch] | None:
-        """Every batch of this name; None where the list could not be read to its end. All that ask meanwhile share the next reading."""
+    async def named(self, names: Collection[str]) -> list[RemoteBatch] | None:
+        """Every batch of these names; None where the list could not be read to its end. All that ask meanwhile share the next reading."""
         listed: asyncio.Future[list[RemoteBatch] | None] = asyncio.get_running_loop().create_future()
         self._asking.append(listed)
         self._asked.set()
         found = await listed
-        return None if found is None else [batch for batch in found if batch.name == name]
+        return None if found is None else [batch for batch in found if batch.name in names]
 
     async def _read_lists(self) -> None:
         while True:

@@ -125,7 +125,7 @@ class Life(RecordedBatch):
         began = self.env.ticks()
         while True:
             asked_at = self.env.ticks()
-            found = await self.env.calls.named(self.batch.name)
+            found = await self.env.calls.named({self.batch.name})
             if found:
                 if len(found) > 1:
                     await self.record(replace(self.batch, creates=max(2, self.batch.creates)))
@@ -202,7 +202,7 @@ class Life(RecordedBatch):
     async def _cancel_others(self) -> None:
         """Of all that an answer that was lost may have created leave one: the recorded one, unless somebody released another."""
         while self.batch.may_be_two:
-            found = await self.env.calls.named(self.batch.name)
+            found = await self.env.calls.named({self.batch.name})
             if found is None:
                 await self.pause(None)
                 continue

@@ -172,7 +172,7 @@ class BatchPool:
                         self._begin(Life(batch, self._env, is_undone=self._is_limited), group, is_own=False)
             # Several at once share a disk sync, and none of them keeps a turn to create waiting.
             if not any(await asyncio.gather(*(self._claim(group) for _ in range(CLAIMS_TOGETHER)))):
-                if await self._is_finished():
+                if await self._is_finished() and await self._cancel_late_ones():
                     is_limit = self._batches.creates and (self._left <= 0 or self._settings.only is not None)
                     self._ending.come(StopReason.LIMIT if is_limit else StopReason.FINISHED)
                 await asyncio.sleep(IDLE_SECONDS)
@@ -266,11 +266,13 @@ class BatchPool:
         if left:
             await asyncio.wait(left)
 
-    async def _cancel_late_ones(self) -> None:
-        """Cancel what turned up late: batches whose creation was in doubt, and of which the campaign has no row."""
-        for name in await asyncio.to_thread(self._reader.doubtful_batches, self._runner.campaign, since=self._clocks.wall()):
-            known = {batch.remote_id for batch in await asyncio.to_thread(self._reader.batches, self._runner.campaign)}
-            for found in await self._calls.named(name) or ():
-                if found.id not in known and found.state in UNSENT:
-                    self._observer.event("batch_twice", batch=name, id=found.id)
-                    await self._calls.cancel(found.id)
+    async def _cancel_late_ones(self) -> bool:
+        """Cancel what turned up late: batches whose creation was in doubt, and of which the campaign has no row; whether none is left."""
+        wall = self._clocks.wall()
+        names = frozenset(await asyncio.to_thread(self._reader.doubtful_batches, self._runner.campaign, since=wall))
+        found = await self._calls.named(names) if names else []
+        late = [one for one in found or () if one.state in UNSENT]
+        for one in late:
+            self._observer.event("batch_twice", batch=one.name, id=one.id)
+            await self._calls.cancel(one.id)
+        return found is not None and not late
