@@ -67,7 +67,7 @@ def plan_in_words(plan: Plan, *, now: datetime) -> str:
         parts.append(f"from {_shown(first, plan, now)} on")
     if plan.by_batches:
         count = math.ceil(plan.messages / MOST_RECIPIENTS)
-        parts.append(f"in at least {count:,} of PassEntry's batches, which it sends at its own pace")
+        parts.append(f"in at least {count:,} of PassEntry's batches (unconfirmed), which it sends at its own pace")
     elif rate := plan.rate_per_second:
         seconds = max(1.0, plan.messages / rate)
         parts.append(f"which takes about {words(seconds)} at {rate:g} a second{_until(plan, seconds, start, now)}")
@@ -79,7 +79,8 @@ def plan_in_words(plan: Plan, *, now: datetime) -> str:
     if plan.left_out:
         are = "are" if plan.left_out > 1 else "is"
         parts.append(f"and leaves out {plan.left_out:,} of the list's rows, which {are} invalid or skipped")
-    return f"{', '.join(parts)}."
+    undo = " Up to its release each batch can be undone by cancel." if plan.by_batches else ""
+    return f"{', '.join(parts)}.{undo}"
 
 
 def _own_zones(plan: Plan) -> bool:
