@@ -530,7 +530,7 @@ class Campaign:
         await control(self.name, DesiredState.PAUSED, self._with(opt.CONTROL, {})).later()
 
     def cancel(self, *, yes: bool = False) -> None:
-        """Stop it for good: what is not sent yet is skipped, and what is held in batches at PassEntry is cancelled there."""
+        """Stop the campaign for good: rows that are not sent yet are skipped, and unreleased batches are cancelled at PassEntry."""
         self._cancelling(yes=yes).now()
 
     async def acancel(self, *, yes: bool = False) -> None:

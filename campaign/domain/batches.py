@@ -89,9 +89,9 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InBatches:
-    """The rows of a campaign that are in batches. `held` of them are in batches that were not released yet, nor have come due.
+    """The rows of a campaign that are in batches. `held` of them are in batches that are neither released nor due.
 
-    `send_themselves_at` is when PassEntry sends the first of these by itself, Unix seconds, 0 where none is known to exist.
+    `send_themselves_at` is when PassEntry sends the first of these batches by itself, in Unix seconds; 0 if none is known to exist.
     """
 
     batches: int = 0

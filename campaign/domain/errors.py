@@ -125,7 +125,7 @@ class InputError(CampaignError):
 
     def at(self, **changes: object) -> "InputError":
         """The same error with other values, such as another `row`."""
-        return InputError(**(self.said() | changes))  # type: ignore[arg-type]  # they are its own
+        return InputError(**(self.said() | changes))  # type: ignore[arg-type]  # the constructor's arguments
 
 
 class TemplateError(InputError):

@@ -62,11 +62,11 @@ class ObjectUrl:
         return replace(self, key=f"{folder}/{name}" if folder else name)
 
     def absolute(self) -> "ObjectUrl":
-        """Itself: a URL is relative to nothing."""
+        """The URL itself, as it is always absolute."""
         return self
 
     def is_same(self, other: object) -> bool:
-        """Whether both are one object, whatever the scheme is called."""
+        """Whether both are the same object, even with different schemes for one store."""
         return isinstance(other, ObjectUrl) and (self.store, self.bucket, self.key) == (other.store, other.bucket, other.key)
 
 

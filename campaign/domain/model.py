@@ -115,7 +115,7 @@ SENT_TO: Final = frozenset(status for status in Status if status.info.sent_to)
 
 
 class Skip(StrEnum):
-    """Why a row was left out on purpose."""
+    """Why a row was skipped."""
 
     DUPLICATE = "duplicate"
     EXCLUDED = "excluded"

@@ -30,7 +30,7 @@ class Reach(StrEnum):
 
 
 NOT_IN_WALLET: Final = frozenset({Reach.ISSUED, Reach.REMOVED, Reach.DEACTIVATED, Reach.NULLIFIED})
-"""`--only-reachable` skips these, on which PassEntry is clear. A send to an unknown id fails, so that somebody corrects it."""
+"""`--only-reachable` skips these, as PassEntry's answer is clear. A send to an unknown id fails, so that somebody corrects it."""
 
 WORDS: Final[Mapping[Reach, str]] = {
     Reach.IN_WALLET: "in a wallet",

@@ -1,4 +1,4 @@
-"""Which rows of a campaign a person wants to have sent again."""
+"""The rows of a campaign that a person wants to retry."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -224,7 +224,7 @@ def _judge_reply(reply: Reply) -> AttemptOutcome:
 
 
 def rule_of(http_status: int) -> Rule:
-    """What a status other than 2xx proves where PassEntry itself answers."""
+    """The rule for a status other than 2xx, if PassEntry itself answers."""
     return ANSWERS.get(http_status, UNLISTED)
 
 

@@ -75,7 +75,7 @@ _QUIET: Final = {
 }
 _ALONE: Final = {
     "RAY_AUTH_MODE": "token",
-    # Otherwise Ray takes the machine's public address, and listens on all interfaces, whatever it is told.
+    # Otherwise Ray takes the machine's public address, and listens on all interfaces, even if its settings say otherwise.
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
 }
 _SHORT: Final = "/tmp"  # noqa: S108 - a private folder is made in it; the path of a socket may have only about a hundred characters

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 LEASE_SECONDS: Final = 30.0
-"""How long a runner may send after its last renewal."""
+"""How long a runner may send after its last heartbeat."""
 
 HOLD_SECONDS: Final = 30.0
 """How long an unverified row belongs to the process that claimed it: longer than reading one claimed set of rows may take."""

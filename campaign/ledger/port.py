@@ -163,7 +163,7 @@ class Batches(Protocol):
     ) -> tuple[Batch, list[Claim]] | None:
         """Take rows as `claim` does, and record them as one batch; None if no row is due.
 
-        If the runner dies, the rows of a batch stay `sending` and do not become `unknown`: whoever adopts the batch finds them there.
+        If the runner dies, the rows of a batch stay `sending` and do not become `unknown`: the next runner adopts them with the batch.
         """
 
     async def adopt_batches(self, runner: Runner) -> list[Batch]:
@@ -176,7 +176,7 @@ class Batches(Protocol):
         """Record the state of a batch; False if it is no longer this runner's, which must then leave it alone."""
 
     async def settle_batch(self, runner: Runner, batch: Batch, settlements: Sequence[Settlement]) -> bool:
-        """Record how rows of a batch ended, and where it stands; False, and nothing changed, if it is no longer this runner's."""
+        """Record how rows of a batch ended, and its state; False, with nothing changed, if it is no longer this runner's."""
 
     async def release_batch(self, runner: Runner, batch: Batch) -> bool:
         """Give back the rows without an outcome, of which certainly nothing was sent, and end the batch; False as above."""

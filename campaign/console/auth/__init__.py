@@ -1,1 +1,1 @@
-"""Who may come in: users and their passwords, sessions, log-in, CSRF tokens, and the headers of every answer."""
+"""Authentication: users and their passwords, sessions, log-in, CSRF tokens, and the headers of every answer."""

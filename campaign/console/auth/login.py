@@ -132,7 +132,7 @@ _COOKIE: Final = "campaign-session"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authenticator:
-    """`by_link`: a console without users lets in whoever has its link; only if it listens on this machine alone.
+    """`by_link`: a console without users lets everybody in who has its link; only if it listens on this machine alone.
 
     `now` is Unix seconds; `steady` is seconds on a monotonic clock.
     """

@@ -34,7 +34,7 @@ async def cancel(request: web.Request) -> web.StreamResponse:
     asked = await controlled_campaign(request)
     _check(asked.shown.may_cancel, request)
     if asked.shown.view.in_batches.batches and not asked.shown.at_work:
-        # PassEntry has to be asked, which takes time, and goes on without this console.
+        # Requests to PassEntry take time, and must go on even if this console ends.
         spec = CommandSpec(verb="cancel", arguments=(asked.name,), options=("--yes",))
         return await start(request, asked, spec, deed="campaigns.deed.cancel")
     return await _set_control(request, asked, DesiredState.CANCELLED, "campaigns.deed.cancel")

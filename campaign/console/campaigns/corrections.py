@@ -171,7 +171,7 @@ async def _plan(request: web.Request, asked: RequestedCampaign, file: Path, mess
 
 
 async def _taken(console: Console, part: BodyPartReader, person: Person) -> Path:
-    """Store the file under a name of ours, which shows the person that it belongs to.
+    """Store the file under a name of ours, which identifies its owner.
 
     Raises:
         UsageError: the file's kind can't be read, or the person has too many files.

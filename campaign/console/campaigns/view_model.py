@@ -109,7 +109,7 @@ class ShownCampaign:
 
     @property
     def batches(self) -> str:
-        """What there is to know of its rows in batches, as sentences; empty if there are none."""
+        """The state of the rows in batches, as sentences; empty if there are none."""
         return batches_in_words(self.view)
 
     @property

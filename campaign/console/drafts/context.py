@@ -220,7 +220,7 @@ async def draft_of(request: web.Request) -> Draft:
     """The draft of a page.
 
     Raises:
-        HTTPNotFound: there is none, or it is somebody else's, which the person need not know.
+        HTTPNotFound: there is none, or it is somebody else's: the person need not know that it exists.
     """
     draft = await asyncio.to_thread(context_of(request).store.find, request.match_info["draft"])
     if draft is None or not may_see(person_of(request), draft):

@@ -20,7 +20,11 @@ FLAGS: Final = ("only_reachable", "baseline")
 
 
 def given_of(controls: Mapping[str, str]) -> dict[str, Any]:
-    """What controls mean, by setting; raises UsageError where one can't be."""
+    """The values of controls, by setting.
+
+    Raises:
+        UsageError: one is not valid.
+    """
     given = GivenSettings.read(**controls)
     return {name: getattr(given, name) for name in controls}
 

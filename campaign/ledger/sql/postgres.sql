@@ -643,7 +643,7 @@ SELECT trunc((sent_at - %(since)s) / %(width)s)::bigint, status, count(*), count
 FROM campaign.attempts WHERE campaign = %(campaign)s AND sent_at >= %(since)s AND sent_at < %(until)s GROUP BY 1, status;
 
 -- name: last_change
--- When, and how many seconds ago. What a results file tells of times to come is left out.
+-- When, and how many seconds ago. Ignores future times, which a results file may have.
 SELECT t.latest, campaign.ledger_now() - t.latest
 FROM (
     SELECT greatest(c.created_at, c.started_at, c.finished_at,
