@@ -22,7 +22,7 @@ class Result:
     Attributes:
         campaign: the campaign's name.
         state: `staged`, `sending`, `waiting`, `paused`, `finished`, `stopped` or `cancelled`.
-        exit_code: as of the command: 0 all settled without failure, 3 rows need attention, 4 stopped by a safeguard, 5 rows left.
+        exit_code: the command's exit code: 0 all settled without failure, 3 rows need attention, 4 stopped by a safeguard, 5 rows left.
         counts: rows by status, with every status.
         rows: the number of rows in the list.
         note: what the call did not do, and why, as sentences; empty if there is nothing to say.

@@ -30,7 +30,7 @@ def delay_seconds(
         jitter: a random number from [0, 1).
         retry_after_seconds: the wait that the reply asked for, clamped. Jitter is added, so that not everyone returns at once.
         base_seconds: the longest first wait.
-        longest_retry_seconds: the longest wait of all.
+        longest_retry_seconds: the limit of every wait.
     """
     if retry_after_seconds is not None:
         return clamp(retry_after_seconds, 0.0, LONGEST_RETRY_AFTER_SECONDS) + jitter * base_seconds
@@ -131,7 +131,7 @@ def retry_in_seconds(slots: Slots, *, refused: int, jitter: float) -> float:
 
 
 def rows_ahead(*, last: int, taken: int, seconds: float, starved: bool, most: int) -> int:
-    """How many rows to claim next, so that they last AHEAD_SECONDS: enough that no slot is lost, and few in case of a kill.
+    """How many rows to claim next, so that they last AHEAD_SECONDS: no slot is lost, and a kill leaves few in doubt.
 
     Args:
         last: how many were claimed last.

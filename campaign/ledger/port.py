@@ -108,17 +108,17 @@ class Sending(Protocol):
         """Register this process as a sender of the campaign.
 
         Raises:
-            UsageError: the campaign is gone, or a message of it was, or may be, sent to another API.
+            UsageError: the campaign is gone, purged or exported, or a message of it was, or may be, sent to another API.
         """
 
     async def heartbeat(self, runner: Runner, activity: str) -> bool:
         """Renew the runner's lease; False if the runner has lost it, and must stop sending."""
 
     async def deregister_runner(self, runner: Runner, ended: str) -> None:
-        """Deregister the runner, and record how it ended. The rows that it still holds become `unknown`."""
+        """Deregister the runner, and record how it ended. The rows that it still holds become `unknown`, except those in batches."""
 
     async def reap_dead_runners(self, *, quiet_seconds: float) -> int:
-        """Make the rows of dead runners, of any campaign, `unknown`; returns how many rows.
+        """Make the rows of dead runners, of any campaign, `unknown`, except those in batches; returns how many rows.
 
         They are read back after this quiet period or the dead runner's, whichever is longer.
         """
@@ -126,7 +126,8 @@ class Sending(Protocol):
     async def claim(self, runner: Runner, limit: int, terms: ClaimFilter = ANY_ROW) -> list[Claim]:
         """Take rows that are due, in the list's order; never a row whose pass has a send in flight or in doubt.
 
-        A row is skipped if its pass has reached the daily cap, is excluded, or has got the message by another row of the campaign.
+        A row is skipped if its pass has reached the daily cap, is excluded, or has got, or may have got, the message by another row of the
+        campaign.
         """
 
     async def release(self, runner: Runner, claims: Sequence[Claim]) -> None:
@@ -300,7 +301,7 @@ class LedgerReader(Protocol):
         """The campaign's batches that have not ended, oldest first."""
 
     def doubtful_batches(self, campaign: int, *, since: float) -> list[str]:
-        """Names of ended batches that may exist twice at PassEntry, so that one may be left; scheduled after `since`, in Unix seconds."""
+        """Names of ended batches of which one may still exist at PassEntry, unidentified; scheduled after `since`, in Unix seconds."""
 
     def first_with_text(self, campaign: int, text: str) -> int | None:
         """The first row that is, or may still become, pending, and whose message contains `text`; None if there is none."""
@@ -321,7 +322,7 @@ class LedgerReader(Protocol):
         """`count` rows without an outcome: those under way first, then those pending in these time zones, in the list's order."""
 
     def sample(self, campaign: int, count: int, seed: int) -> tuple[int, ...]:
-        """`count` rows, drawn from all that can be sent or were; the same for the same seed at any point of the campaign."""
+        """`count` rows, drawn from all but invalid, duplicate and excluded ones; always the same for the same seed."""
 
     def unfinished(self, campaign: int, only: tuple[int, ...]) -> bool:
         """Whether any of these rows is pending, in flight, or still to be read back."""

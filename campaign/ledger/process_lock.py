@@ -40,7 +40,7 @@ class ProcessLock:
         self._lock.release()
 
     def release_and_delete(self) -> None:
-        """Release the lock of a deregistered runner."""
+        """Release the lock of a deregistered runner, and delete its file."""
         self._lock.release()
         # If the file stays, it does no harm: nobody looks for the lock of a deregistered runner.
         with suppress(OSError):

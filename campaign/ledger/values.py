@@ -275,5 +275,5 @@ def sends(found: Iterable[tuple[Any, ...]], *, since: float, width: float, bucke
 
 
 def lot(seed: int, row: int) -> bytes:
-    """The number of a row in the draw for a sample: the same for the same seed, in every ledger."""
+    """The rank of a row in the draw for a sample, as 8 bytes: the same for the same seed, in every ledger."""
     return hashlib.blake2b(f"{seed} {row}".encode(), digest_size=8).digest()
