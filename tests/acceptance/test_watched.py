@@ -213,8 +213,7 @@ class TestMetrics:
         desk.make_list(40)
         path = desk.folder / "list.prom"
         process = desk.start(*RUN, "--rate", "10", CAMPAIGN_METRICS_FILE="list.prom")
-        while not desk.sent():
-            time.sleep(0.02)
+        desk.until(process, path.exists)
         process.kill()
         process.communicate()
         assert figures_of(path)["campaign_run_in_progress", "list"] == 1
