@@ -46,7 +46,7 @@ def entity_of(settings: Settings) -> str:
     """Raises UsageError where none is named."""
     if not settings.entity:
         raise UsageError(
-            "Batches need the ID of your entity at PassEntry, which the dashboard shows. Name it with --entity or CAMPAIGN_ENTITY.",
+            "Batches need the ID of your entity at PassEntry. Name it with --entity or CAMPAIGN_ENTITY.",
             code="no_entity",
             option="--entity",
         )

@@ -71,7 +71,7 @@ def problems_with(controls: Mapping[str, str], settings: Settings, *, now: datet
 
 
 _NO_BATCHES: Final = {
-    "--entity": "Batches need the ID of your entity. PassEntry's dashboard shows it.",
+    "--entity": "Batches need the ID of your entity at PassEntry. Ask the person who runs this console.",
     "--baseline": "A pass can't be read before each message of a batch. Leave this out, or send one by one.",
 }
 
