@@ -16,6 +16,7 @@ from tests.simulation.plan import Kind as Event
 
 ARRIVED: Final = frozenset({Status.DELIVERED, Status.NOT_DELIVERED, Status.ACCEPTED})
 DRAIN_SECONDS: Final = 15.0
+SLEEP_SECONDS: Final = 10.0
 _MOVED: Final = frozenset({Event.STEP, Event.SLEEP, Event.SUSPEND})
 """Between the decision to send and the writing it may become another hour then."""
 
@@ -76,11 +77,16 @@ def _whole(evidence: Evidence) -> Iterator[Violation]:
         yield Violation(kind=Kind.RESULTS, words="the results file says something else than the ledger")
 
 
+def _leases_hold(evidence: Evidence) -> bool:
+    """Whether a process that is at work keeps its lease: not if the ledger can't be written, or the machine is away for longer."""
+    full = Event.FULL in evidence.happened
+    return not full and not any(event.kind is Event.SLEEP and event.seconds > SLEEP_SECONDS for event in evidence.plan.events)
+
+
 def _runners(evidence: Evidence) -> Iterator[Violation]:
     if evidence.stored.runners_at_work:
         yield Violation(kind=Kind.LEDGER, words=f"{evidence.stored.runners_at_work} runners are still said to be at work")
-    # Of a ledger that can't be written no lease is renewed.
-    if not {Event.FULL, Event.SLEEP} & evidence.happened.keys():
+    if _leases_hold(evidence):
         for process in sorted(evidence.stored.buried & evidence.at_work):
             yield Violation(kind=Kind.LEDGER, words=f"“{process}” was at work all the time, and was taken for dead")
 
@@ -156,7 +162,7 @@ def _answers(evidence: Evidence) -> Iterator[Violation]:
     came = evidence.network.answers
     for process, pass_id, http_status in sorted(told - came):
         yield Violation(kind=Kind.HISTORY, words=f"the ledger has an answer {http_status} of {pass_id} that never came to “{process}”")
-    if {Event.FULL, Event.SLEEP} & evidence.happened.keys():
+    if not _leases_hold(evidence):
         return
     for process, pass_id, http_status in sorted(came - told):
         if process in evidence.at_work:

@@ -168,7 +168,7 @@ def claims_are_written_after_the_send() -> Iterator[None]:
     claim, settle = connection.SQL["claim"], ledger.SqliteLedger.settle
 
     async def claimed(self: ledger.SqliteLedger, runner: Runner, settlements: Sequence[Settlement]) -> list[Claim]:
-        values = {"campaign": runner.campaign, "runner": runner.id, "wall": time.time()}
+        values = {"campaign": runner.campaign, "runner": runner.id, "batch": None, "wall": time.time()}
         rows = json.dumps([settlement.claim.row for settlement in settlements])
         await self._writer.do(lambda db: db.execute(claim, values | {"rows": rows}))
         return await settle(self, runner, settlements)

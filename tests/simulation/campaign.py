@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import secrets
 import shutil
 import sys
 import traceback
@@ -17,13 +18,16 @@ from unittest import mock
 import apsw
 
 from campaign.app import send
+from campaign.domain.batches import HELD_SECONDS
 from campaign.domain.model import Outcome, Skip, StagedRow, Status
 from campaign.ledger.port import DesiredState
 from campaign.ledger.sqlite.integrity import runners_folder
 from campaign.sender import pool
+from campaign.sender.batches import pool as batch_pool
 from campaign.settings import Settings
 from tests.simulation import evidence, ledger
-from tests.simulation.commands import NAME, Commands, Runner
+from tests.simulation.batches import SimulatedBatchGateway
+from tests.simulation.commands import NAME, TIMEOUT_SECONDS, Commands, Runner
 from tests.simulation.disk import VFS_NAME, Disk
 from tests.simulation.evidence import Evidence
 from tests.simulation.machine import PROCESS, Machine, Process, StuckError, VirtualLoop, in_its_time
@@ -98,10 +102,17 @@ class Simulation:
             del settings, observer, concurrency
             return SimulatedGateway(self._network, total_seconds)
 
+        def batches(settings: Settings) -> Any:
+            del settings
+            return SimulatedBatchGateway(self._network, TIMEOUT_SECONDS)
+
         with ExitStack() as stack:
             stack.enter_context(ledger.in_place())
             stack.enter_context(mock.patch.object(send, "open_gateway", gateway))
+            stack.enter_context(mock.patch.object(send, "open_batches", batches))
             stack.enter_context(mock.patch.object(pool, "IDLE_SECONDS", IDLE_SECONDS))
+            stack.enter_context(mock.patch.object(batch_pool, "IDLE_SECONDS", 4 * IDLE_SECONDS))
+            stack.enter_context(mock.patch.object(secrets, "token_hex", lambda count: self._luck.randbytes(count).hex()))
             yield
 
     def _trace(self, text: str) -> None:
@@ -183,7 +194,7 @@ class Simulation:
         for runner in self._commands.runners:
             if runner.process.suspended and pass_id in runner.held:
                 runner.held.clear()
-                self._loop.call_later(self._luck.choice((0.0, 0.01, 0.1, 1.0)) * self._luck.random(), self._loop.resume, runner.process)
+                self._loop.call_later(self._luck.choice((0.0, 0.0, 0.01, 0.1)) * self._luck.random(), self._loop.resume, runner.process)
 
     async def _moment(self, event: Event) -> Process | None:
         """Wait for the event; the process whose request is under way then, if that is what it waits for."""
@@ -259,7 +270,7 @@ class Simulation:
             self._happen(event, await self._moment(event))
         finished = await self._finish()
         # What the API takes late it has taken by then.
-        await asyncio.sleep(2 * LATE_SECONDS + 5)
+        await asyncio.sleep(2 * LATE_SECONDS + 5 + (HELD_SECONDS if self._plan.by_batches else 0))
         before = len(self._network.written)
         if finished:
             await (self._commands.run() if self._plan.from_list else self._commands.resume()).task
@@ -270,7 +281,7 @@ class Simulation:
         self._free()
         self._up()
         self._network.unreachable = 0.0
-        self._network.state.configure({"faults": {}})
+        self._network.state.configure({"faults": {}, "batch_faults": {}})
         for runner in self._commands.runners:
             if runner.process.suspended:
                 self._loop.resume(runner.process)

@@ -18,9 +18,10 @@ from campaign.domain.model import Counts, Settlement, StagedRow, Status
 from campaign.domain.retry_selection import Selection
 from campaign.ledger.port import CampaignSpec, DesiredState
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
-from campaign.settings import Settings
+from campaign.settings import Settings, Via
 from tests.simulation import ledger
 from tests.simulation.machine import Process, start
+from tests.simulation.network import ENTITY
 from tests.simulation.plan import QUIET_SECONDS, Plan
 
 NAME: Final = "promo"
@@ -102,6 +103,8 @@ class Commands:
                 "ledger": str(self.ledger),
                 "rate": plan.rate if plan.rate is not None else "unlimited",
                 "concurrency": plan.concurrency,
+                "via": Via.BATCH if plan.by_batches else Via.SINGLE,
+                "entity": ENTITY if plan.by_batches else None,
                 "max_attempts": plan.max_attempts,
                 "on_unknown": plan.on_unknown,
                 "quiet_period": QUIET_SECONDS,

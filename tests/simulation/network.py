@@ -23,6 +23,7 @@ from tests.simulation.machine import PROCESS, Machine, outside
 from tests.simulation.plan import LATE_SECONDS, Plan
 
 TOKEN: Final = "token"
+ENTITY: Final = "shop"
 LONGEST_WAY_SECONDS: Final = 0.8
 """A request that is not taken by then never is. With `late_seconds` it is less than any quiet period, as the promise assumes."""
 
@@ -65,6 +66,10 @@ class Network:
         config = SimulatorConfig(
             seed=plan.seed % 2**31,
             faults=plan.faults,
+            batch_faults=plan.batch_faults,
+            entities=frozenset({ENTITY}),
+            validation_seconds=1.0,
+            sending_seconds=2.0,
             missing=frozenset(missing[: plan.missing]),
             forbidden=frozenset(missing[plan.missing :]),
             statuses={"active": 1.0 - plan.issued, "issued": plan.issued} if plan.issued else {"active": 1.0},
@@ -92,7 +97,15 @@ class Network:
     def way_seconds(self) -> float:
         return self.luck.uniform(0.1, LONGEST_WAY_SECONDS) if self.luck.random() < self.slow else self.luck.uniform(0.001, 0.05)
 
-    def ask(self, method: str, path: str, body: bytes, answered: "asyncio.Future[Answer | None]") -> None:
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes,
+        answered: "asyncio.Future[Answer | None]",
+        *,
+        carry_out: Callable[[State, Visit, bytes], Answer],
+    ) -> None:
         """The request is on its way; the API takes it also if its sender is killed, and perhaps if it is suspended."""
         loop = asyncio.get_running_loop()
         process = PROCESS.get()
@@ -105,13 +118,10 @@ class Network:
             loop.call_later(after, arrive, context=outside())
 
         def taken() -> None:
-            if process is not None and process.suspended and self.luck.random() < 0.5:
+            if process is not None and process.suspended and self.luck.random() < 0.7:
                 return
             visit = self.state.arrive(method=method, raw_path=path, authorization=f"Bearer {TOKEN}")
-            if visit.objection is not None:
-                reply = objection_reply(visit, visit.objection)
-            else:
-                reply = carry_out(self.state, visit, content_type="application/json", body=body, other_host="http://elsewhere")
+            reply = carry_out(self.state, visit, body) if visit.objection is None else objection_reply(visit, visit.objection)
             if reply.cause:
                 self.faults[reply.cause] = self.faults.get(reply.cause, 0) + 1
             if (late := reply.late_message) is not None:
@@ -120,6 +130,10 @@ class Network:
                 answer(reply, self.way_seconds() + (self.config.slow_seconds if reply.act is Act.ANSWER_SLOWLY else 0.0))
 
         loop.call_later(self.way_seconds(), taken, context=outside())
+
+
+def _carry_out(state: State, visit: Visit, body: bytes) -> Answer:
+    return carry_out(state, visit, content_type="application/json", body=body, other_host="http://elsewhere")
 
 
 class SimulatedGateway:
@@ -151,7 +165,7 @@ class SimulatedGateway:
         network.written.append(Written(at=loop.time(), wall=network.wall(), pass_id=pass_id, awake_seconds=awake_seconds))
         network.left(pass_id)
         body = orjson.dumps({"notification": {"message": message}})
-        network.ask("POST", f"/api/v1/passes/{pass_id}/notification", body, answered)
+        network.ask("POST", f"/api/v1/passes/{pass_id}/notification", body, answered, carry_out=_carry_out)
         try:
             async with asyncio.timeout(self._timeout):
                 answer = await answered
@@ -174,7 +188,7 @@ class SimulatedGateway:
         if network.down or network.luck.random() < network.unreachable:
             return PassReading(latest=Latest.UNREADABLE, error="No connection.")
         answered: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
-        network.ask("GET", f"/api/v1/passes/{pass_id}", b"", answered)
+        network.ask("GET", f"/api/v1/passes/{pass_id}", b"", answered, carry_out=_carry_out)
         try:
             async with asyncio.timeout(15.0):
                 answer = await answered

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from campaign.sender.attempt import OnUnknown
+from campaign.simulator.batches.faults import STEP_FAULTS, BatchFault
 from campaign.simulator.faults import AMBIGUOUS, Fault
 
 LATE_SECONDS: Final = 2.0
@@ -16,6 +17,8 @@ BELIEVED: Final = frozenset({Fault.READ_ERROR, Fault.READ_HANG, Fault.READ_HTML,
 
 FROM_LIST: Final = 0.25
 """Of the campaigns; they take twice the time of others."""
+
+BY_BATCHES: Final = 0.2
 
 DAY_SECONDS: Final = 86_400
 WINDOW: Final = "14:14-14:17"
@@ -109,6 +112,8 @@ class Plan:
 
     seed: int
     from_list: bool
+    by_batches: bool
+    batch_faults: Mapping[str, float]
     rows: int
     rate: float | None
     concurrency: int | None
@@ -147,6 +152,7 @@ def plan(seed: int) -> Plan:
     weights = {**WEIGHTS, **luck.choice(THEMES)}
     events = [_event(luck, seconds, weights) for _ in range(luck.choice((0, 2, 4, 8, 16)))]
     from_list = luck.random() < FROM_LIST
+    by_batches = luck.random() < BY_BATCHES
     if from_list and luck.random() < 0.5:
         # While the list is staged.
         kind = luck.choice((Kind.KILL, Kind.KILL_ALL, Kind.POWER, Kind.TERM, Kind.SUSPEND, Kind.START))
@@ -154,12 +160,14 @@ def plan(seed: int) -> Plan:
     return Plan(
         seed=seed,
         from_list=from_list,
+        by_batches=by_batches,
+        batch_faults=_batch_faults(luck) if by_batches else {},
         rows=rows,
         rate=rate,
         concurrency=luck.choice((None, None, 1, 3, 16)),
         max_attempts=luck.choice((1, 3, 5, 100)),
         on_unknown=luck.choices(tuple(OnUnknown), weights=(8, 1, 1))[0],
-        baseline=luck.random() < 0.15,
+        baseline=luck.random() < 0.15 and not by_batches,
         window=luck.choice((None, None, None, WINDOW)),
         duplicates=luck.choice((0, 0, 1, 3)),
         runners=luck.choice((1, 1, 2, 3, 4)),
@@ -172,6 +180,16 @@ def plan(seed: int) -> Plan:
         limit_per_second=0 if rate is None or rate > 9 else luck.choice((0, 10)),
         events=tuple(events),
     )
+
+
+def _batch_faults(luck: random.Random) -> dict[str, float]:
+    """Some of what can go wrong with batches, and at each step of theirs. There are few of them, so it happens often."""
+    nasty = luck.choice((0.0, 0.1, 0.3))
+    # Files in another form need a person.
+    faults = set(BatchFault) - {BatchFault.DELIVERY_CSV_OTHER_COLUMNS}
+    of_batches = {fault.value: nasty * luck.random() for fault in sorted(faults) if luck.random() < 0.3}
+    of_steps = {name: nasty * luck.random() * (0.4 if name.startswith("create") else 0.1) for name in STEP_FAULTS if luck.random() < 0.2}
+    return of_batches | of_steps
 
 
 def _event(luck: random.Random, seconds: float, weights: Mapping[Kind, float]) -> Event:
