@@ -23,7 +23,7 @@ from tests.chaos.points import LedgerKind
 from tests.chaos.report import in_words
 from tests.chaos.session import Limits, hold
 
-RATES: Final = {Via.SINGLE: 400.0, Via.BATCH: 10.0}
+RATES: Final = {Via.SINGLE: 400.0, Via.BATCH: 20.0}
 FEWER_BY_BATCHES: Final = 5
 
 
@@ -37,7 +37,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=1000, help="in all, with each ledger")
     parser.add_argument("--kills-each", type=int, default=50, help="planned for one campaign")
     parser.add_argument("--rows", type=int, default=2000, help="of each list")
-    parser.add_argument("--rate", type=float, help="sends per second: 400, and 10 by batches")
+    parser.add_argument("--rate", type=float, help="sends per second: 400, and 20 by batches")
     parser.add_argument("--together", type=int, default=4, help="most processes at once")
     parser.add_argument("--ambiguous", type=float, default=2.0, help="percent, of each of the ambiguous faults")
     parser.add_argument("--freezes", type=float, default=0.0, help="percent of processes that are stopped for longer than a short lease")

@@ -27,7 +27,7 @@ LONGEST_RANDOM_LIFE: Final = 0.075
 """Of the rows, so that a short list sees as many deaths as a long one."""
 
 USUAL_ROWS: Final = 2000
-ROWS_OF_A_STEP: Final = 10
+ROWS_OF_A_STEP: Final = 40
 """So many rows in batches cost as many calls and commits as one that is sent by itself."""
 
 FEWEST_IN_BATCHES: Final = 60

@@ -103,7 +103,7 @@ _METHODS: Final = (
     # Only where passes are read before their send.
     ("record_baseline", Phase.SENDING, 100, Via.SINGLE),
     ("release", Phase.STOPPING, 1, Via.SINGLE),
-    ("release_batch", Phase.STOPPING, 4, Via.BATCH),
+    ("release_batch", Phase.STOPPING, 2, Via.BATCH),
     ("deregister_runner", Phase.STOPPING, 1, None),
 )
 _STEPS: Final = (
@@ -112,7 +112,7 @@ _STEPS: Final = (
     ("page", Phase.SENDING, 60),
     ("send_now", Phase.SENDING, 60),
     ("download", Phase.SENDING, 60),
-    ("cancel", Phase.STOPPING, 4),
+    ("cancel", Phase.STOPPING, 2),
 )
 """Requests about batches."""
 
