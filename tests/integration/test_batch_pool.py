@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from campaign.domain.batches import BatchAnswer, BatchState, RemoteState, wording
+from campaign.domain.batches import BatchAnswer, BatchState, Proof, RemoteState, proof_of, wording
 from campaign.domain.failure_guard import Halt
 from campaign.domain.schedule import Schedule, Window, parse_window
 from campaign.ledger.port import CampaignRecord, ClaimFilter, DesiredState
@@ -338,7 +338,7 @@ async def test_a_look_that_began_before_the_end_of_the_quiet_period_does_not_sho
         assert len(given.simulator.batches()) == 1
 
 
-async def test_the_list_is_read_once_for_all_that_ask_and_a_page_that_fails_is_read_again(tmp_path: Path) -> None:
+async def test_one_reading_of_the_list_serves_all_that_ask_and_nothing_is_released_that_may_not_be_by_then(tmp_path: Path) -> None:
     class Failing(HttpBatchGateway):
         def __init__(self, **given: Any) -> None:
             super().__init__(**given)
@@ -355,6 +355,8 @@ async def test_the_list_is_read_once_for_all_that_ask_and_a_page_that_fails_is_r
         found = await asyncio.gather(*(calls.named({f"batch {number}"}) for number in range(30)))
         assert [[one.id for one in batches or ()] for batches in found] == [[answer.batches[0].id] for answer in made]
         assert gateway.asked == [1, 2, 2, 2]
+        assert proof_of(await calls.send_now(made[0].batches[0].id, may_send=lambda: False)) is Proof.NOT_SENT
+        assert not any("send-now" in request.raw_path for request in given.simulator.requests())
         for work in works:
             work.cancel()
         await asyncio.gather(*works, return_exceptions=True)

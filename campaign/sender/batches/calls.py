@@ -77,8 +77,11 @@ class Calls:
         await self._paces["look"].slot()
         return await self._noted("look", await self._gateway.look(batch_id))
 
-    async def send_now(self, batch_id: str) -> BatchAnswer:
+    async def send_now(self, batch_id: str, *, may_send: Callable[[], bool]) -> BatchAnswer:
+        """`may_send` is asked right before the request: a machine may have slept while this waited for its turn."""
         await self._paces["send-now"].slot()
+        if not may_send():
+            return BatchAnswer(http_status=None, written=False)
         return await self._noted("send-now", await self._gateway.send_now(batch_id))
 
     async def cancel(self, batch_id: str) -> BatchAnswer:

@@ -266,7 +266,8 @@ class Life(RecordedBatch):
                     break
                 if remote is not None and self.winds_up:
                     return False
-            if not self.winds_up and proof_of(await self.env.calls.send_now(self.batch.remote_id)) is Proof.DONE:
+            answer = await self.env.calls.send_now(self.batch.remote_id, may_send=lambda: self.env.is_held() and not self.winds_up)
+            if proof_of(answer) is Proof.DONE:
                 break
             looks = True
             await self.pause(None)
