@@ -277,7 +277,10 @@ class _Probing:
     async def _ask(self, step: str, ask: Callable[[], Awaitable[BatchAnswer]]) -> BatchAnswer:
         for number in range(1, TRIES + 1):
             answer = await self._once(step, ask)
-            if proof_of(answer) not in {Proof.THROTTLED, Proof.NOT_SENT} or number == TRIES:
+            proof = proof_of(answer)
+            # To read again changes nothing.
+            again = proof in {Proof.THROTTLED, Proof.NOT_SENT} or (proof is Proof.UNKNOWN and answer.readable and step in {"look", "list"})
+            if not again or number == TRIES:
                 break
             await self._wait(answer.retry_after_seconds or self.waits.first * number)
         return answer

@@ -152,6 +152,15 @@ async def test_ctrl_c_before_it_is_sent_cancels_it(place: str) -> None:
         assert (at.states(), at.sent()) == (["cancelled"], [])
 
 
+async def test_an_answer_about_it_that_is_lost_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    # What happens to a batch is drawn by its name: of the answers to looks the first is lost, and of 80 never four in a row.
+    monkeypatch.setattr("campaign.app.probe.name_of", lambda *_, **__: "probe")
+    async with bench(batch_faults={"look_error_after": 0.4}, seed=38) as at:
+        probed = await at.probe()
+        assert (probed.exit_code, at.sent()) == (0, [("own", "Hello")])
+        assert {one.status for one in at.told} > {200, 202}
+
+
 async def test_ctrl_c_after_it_was_sent_only_stops_looking() -> None:
     async with bench(sending_seconds=5.0) as at:
         at.stops_at = "send-now"
