@@ -19,6 +19,7 @@ from campaign.app.batches import TAG, entity_of, open_batches
 from campaign.app.send import Stop, check_access, open_gateway
 from campaign.domain.batches import (
     HELD_SECONDS,
+    MAY_BE_SENT,
     PLACEHOLDER,
     REMOTE_ENDED,
     UNSENT,
@@ -343,11 +344,14 @@ class _Probing:
         """Cancel what was created, and see that it is."""
         ids = [self.batch_id] if self.batch_id else await self._found()
         states = [await self._cancelled(one) for one in ids]
+        self.seen.released = any(state in MAY_BE_SENT for state in states)
         at = datetime.fromtimestamp(self.scheduled_at, tz=UTC).strftime("%Y-%m-%d %H:%M UTC")
         if not ids:
             self.left = (
                 f"Whether the batch “{self.plan.name}” exists is not known. If the dashboard shows it, cancel it: else it is sent {at}."
             )
+        elif self.seen.released:
+            self.left = "The batch was sent before it could be cancelled."
         elif any(state is not RemoteState.CANCELLED for state in states):
             self.left = (
                 f"The batch “{self.plan.name}” ({', '.join(ids)}) could not be cancelled. Cancel it in the dashboard: else it is sent {at}."
