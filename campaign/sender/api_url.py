@@ -1,4 +1,4 @@
-"""Where the API is: its checked URL and token, and the path of one pass. Pure text; nothing is looked up."""
+"""The API's address: its validated URL and token, and the paths of its requests. Pure text: no name is resolved."""
 
 import ipaddress
 import re
@@ -10,7 +10,7 @@ from campaign.domain.errors import UsageError
 
 _PASSES: Final = "/api/v1/passes/"
 
-# One strict form instead of a parser: what is checked here is then, letter by letter, what every later reader of the URL sees.
+# One strict form instead of a parser: each later reader of the URL then sees exactly what is validated here.
 _URL: Final = re.compile(
     r"(?P<scheme>https?)://"
     r"(?P<host>[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*|\[[0-9a-f:.]+\])"
@@ -28,7 +28,7 @@ class UnsendableIdError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiUrl:
-    """`origin` is `scheme://host[:port]`; `passes` the path of all passes, with the slash at its end."""
+    """`origin` is `scheme://host[:port]`; `passes` is the path of all passes, with the slash at its end."""
 
     origin: str
     passes: str
@@ -48,14 +48,14 @@ class ApiUrl:
 
     @classmethod
     def of(cls, url: str) -> Self:
-        """Raises UsageError as `check_url` does."""
+        """The parts of a URL. Raises UsageError as `check_url` does."""
         found = _parts(url)
         port = "" if found["port"] is None else f":{int(found['port'])}"
         return cls(origin=f"{found['scheme']}://{found['host']}{port}".lower(), passes=found["path"] + _PASSES)
 
     @property
     def place(self) -> str:
-        """Where passes are, for a ledger to tell one API from another; all simulators of this machine are one."""
+        """The address by which a ledger tells one API from another; all simulators on this machine have the same."""
         found = _parts(self.origin)
         return "a simulator on this machine" if is_loopback(found["host"]) else self.origin + self.passes.removesuffix(_PASSES)
 
@@ -68,15 +68,15 @@ class ApiUrl:
         return f"{self.passes.removesuffix('/')}?page={number}"
 
     def notification_path(self, pass_id: str) -> str:
-        """Where a notification to one pass is posted, percent-encoded. Raises UnsendableIdError."""
+        """The path for a notification to one pass, percent-encoded. Raises UnsendableIdError."""
         return f"{self.passes}{_segment(pass_id)}/notification"
 
 
 def id_problem(pass_id: str) -> str:
     """Why no URL can name this pass, as a sentence; empty if one can.
 
-    `.` and `..` are not encodable: `%2E` means the same as `.` (RFC 3986, 6.2.2.2), and servers that tidy paths, nginx among them, would
-    drop the segment and post to another address.
+    `.` and `..` can't be encoded: `%2E` means the same as `.` (RFC 3986, 6.2.2.2), and servers that normalise paths, nginx among them,
+    would drop the segment, and the request would reach another address.
     """
     if not pass_id:
         return "the pass id is empty"
@@ -88,10 +88,10 @@ def id_problem(pass_id: str) -> str:
 
 
 def check_url(url: str) -> None:
-    """Whether requests with the token may go there.
+    """Validate that requests with the token may go to a URL.
 
     Raises:
-        UsageError: not https and not on loopback, or with anything but a scheme, host, port and path.
+        UsageError: it is neither https nor loopback, or has other parts than a scheme, host, port and path.
     """
     _parts(url)
 
@@ -100,7 +100,7 @@ def check_token(token: str) -> str:
     """The token without the blanks around it.
 
     Raises:
-        UsageError: it is empty or can't be one; the message does not hold it.
+        UsageError: it is empty or can't be a token; the message does not contain it.
     """
     token = token.strip()
     if not token:
@@ -126,7 +126,7 @@ def _segment(pass_id: str) -> str:
 
 def _parts(url: str) -> re.Match[str]:
     url = url.strip()
-    # A URL with credentials or a query may hold a secret: it is not repeated.
+    # No message repeats a URL with credentials or a query, as it may hold a secret.
     if "@" in url:
         raise UsageError(
             "The API URL must not hold a user name or password. Take them out of PASSENTRY_API_URL.",
@@ -141,7 +141,7 @@ def _parts(url: str) -> re.Match[str]:
         )
     found = _URL.fullmatch(url)
     if found is None or not 0 < int(found["port"] or 1) < 65536:
-        # It may be the token, put into the wrong setting: not repeated either.
+        # Not repeated either, as it may be the token in the wrong setting.
         raise UsageError(
             "The API URL is not a complete one. Set PASSENTRY_API_URL to a scheme, a host and perhaps a path: https://api.passentry.com.",
             code="bad_url",
@@ -163,14 +163,14 @@ def _parts(url: str) -> re.Match[str]:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host of a URL is this machine, by its name alone."""
+    """Whether a URL's host is this machine, by its name alone."""
     if host.lower() == "localhost":
         return True
     try:
         address = ipaddress.ip_address(host.strip("[]"))
     except ValueError:
         return False
-    # A mapped address (::ffff:127.0.0.1) counts as loopback or not depending on the version of Python; nobody needs it.
+    # Whether a mapped address (::ffff:127.0.0.1) is loopback depends on the version of Python. Nobody needs one, so it never is here.
     return address.is_loopback and getattr(address, "ipv4_mapped", None) is None
 
 

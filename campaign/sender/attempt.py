@@ -1,4 +1,4 @@
-"""From the end of one attempt to what is recorded of it: decided here, written by the recorder."""
+"""Turns the end of one attempt into its settlement: decided here, written by the recorder."""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -10,7 +10,7 @@ from campaign.domain.verdict import EARLIER_ATTEMPT, AttemptOutcome, Evidence, F
 
 
 class OnUnknown(StrEnum):
-    """What to do with a row that may have arrived: read the pass back, leave it to a person, or send again and perhaps twice."""
+    """What to do with a row that may have arrived: read the pass back, leave it to a person, or send it again, perhaps twice."""
 
     VERIFY = "verify"
     HOLD = "hold"
@@ -35,27 +35,27 @@ def settle_attempt(
     jitter: float,
     held_against: bool = True,
 ) -> Settlement:
-    """What becomes of a claim.
+    """The settlement of a claim.
 
     Args:
         claim: the row.
         result: how the attempt ended.
-        verdict: what that proves.
-        policy: what the run was told to do.
+        verdict: what the result proves.
+        policy: of the run.
         sent_at: Unix seconds.
         latency_seconds: from the first byte to the end of the answer.
         jitter: a draw from [0, 1).
-        held_against: whether a try that came to nothing uses up one of the row's: not if the run broke it off, or the API is down for all.
+        held_against: whether the attempt counts towards `max_attempts`: not if the run interrupted it, or the API is down for all.
     """
     if (
         verdict.proof is Evidence.TOKEN_REFUSED
         and isinstance(result, Reply)
         and not (result.signature.documented and result.signature.whole)
     ):
-        # It stops the run, as nothing else may be let in; but somebody between may have answered so after the message was taken.
+        # The run stops, as the API may refuse everything else, too. But a gateway may have answered so after the API took the message.
         verdict = replace(verdict, proof=Evidence.AMBIGUOUS)
     counts = int(verdict.counts_as_attempt)
-    # What may have arrived and is sent again all the same counts always: each try may be one message more on the phone.
+    # A row that may have arrived and is sent again always counts: each attempt may be one more message on the phone.
     resends = verdict.proof is Evidence.AMBIGUOUS and policy.on_unknown is OnUnknown.RESEND
     tries = claim.tries + counts * (held_against or resends)
     status = status_after(verdict.proof, attempts=tries, max_attempts=policy.max_attempts)
@@ -77,7 +77,7 @@ def settle_attempt(
             case _:
                 assert_never(policy.on_unknown)
     elif status is Status.FAILED and claim.in_doubt:
-        # That this attempt did not arrive says nothing of the other: as failed it would be sent again by a retry.
+        # This attempt did not arrive, but an earlier one may have: if the row were failed, a retry would send it again.
         status, reason = Status.UNKNOWN, EARLIER_ATTEMPT
     reply = result if isinstance(result, Reply) else None
     outcome = Outcome(

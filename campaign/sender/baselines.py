@@ -1,4 +1,4 @@
-"""Reads each pass right before its send, on the budget for reading: what a pass held then tells later whether a message arrived."""
+"""Reads each pass right before its send, on the budget for reading: with its earlier text a later reading can show what arrived."""
 
 import asyncio
 import math
@@ -23,7 +23,7 @@ PAUSE_SECONDS: Final = 30.0
 
 
 class Baselines:
-    """Claims, handed out once their pass was read, or could not be. Stands in for `ClaimPrefetcher`, whose rows it takes."""
+    """Hands out each claim after its pass was read, or could not be. Has the interface of `ClaimPrefetcher`, from which it takes rows."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Baselines:
 
     @property
     def left(self) -> float:
-        """How many rows there are at present; inf if that is not known."""
+        """How many rows are left at present; inf if that is not known."""
         return self._claims.left + len(self._reading)
 
     @property
@@ -63,10 +63,10 @@ class Baselines:
         return sum(1 for _ in takewhile(lambda row: row[1].done(), self._reading))
 
     async def next(self, *, most: int) -> Claim | None:
-        """The next row, at most so many more being wanted; None if none is due at present."""
+        """The next row; None if none is due at present. The caller wants at most `most` rows, this one included."""
         if (self._filling is None or self._filling.done()) and len(self._reading) < min(self._ahead, most):
             self._filling = self._group.create_task(self._fill(min(self._ahead, most)))
-        # Shielded: what is broken off here goes on, and is given back at the end.
+        # Shielded: if the caller is cancelled here, the task goes on, and `give_back` gets its rows.
         if not self._reading and self._filling is not None:
             await asyncio.shield(self._filling)
         if not self._reading:
@@ -94,7 +94,7 @@ class Baselines:
             self._reading.append((claim, self._group.create_task(self._read(claim))))
 
     async def _read(self, claim: Claim) -> None:
-        """Reads that fail must not keep the messages from being sent: after a few of them in a row none is made for a while."""
+        """Read the pass of a claim. Failed reads must not delay messages: after three in a row none is made for 30 s."""
         loop = asyncio.get_running_loop()
         if loop.time() < self._none_until:
             return

@@ -1,4 +1,4 @@
-"""What others want of a run while it sends: signals, pause and cancel, the end of its time, and the death of other runners."""
+"""Watches for events outside a run: signals, pause and cancel, the end of its schedule, and the death of other runners."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,19 +13,19 @@ from campaign.sender.stop import Ending, StopReason, happens_within
 
 LOOK_SECONDS: Final = 0.4
 LOOKS_FOR_THE_DEAD: Final = 3
-"""Of so many looks one is for dead runners, too: what they have left waits for its quiet period anyway."""
+"""One look in so many also reaps dead runners: there is no hurry, as their rows wait for the quiet period anyway."""
 
 
 class Control:
-    """Ends a run when it is asked to, or may not go on.
+    """Ends a run when someone asks for it, or when it may not go on.
 
     Args:
         ledger, reader, runner, observer: of the run.
         heart: its lease.
-        timing: when it may send; its zones are kept up to date.
-        ending: is told why the run ends.
+        timing: its send window, whose zones are kept up to date.
+        ending: gets the reason of the end.
         doubts_are_due: called when a row may be read back.
-        tidies: the run only ends what was begun, so that a pause or a cancellation is no reason to stop.
+        tidies: the run only finishes what was begun, so that a pause or a cancellation does not stop it.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Control:
             looks += 1
             if looks % LOOKS_FOR_THE_DEAD == 1 and (lost := await self._ledger.reap_dead_runners(quiet_seconds=self._runner.quiet_seconds)):
                 self._observer.event("rows_of_a_dead_runner", rows=lost)
-            # Somebody may have corrected a row meanwhile, into a zone that there was not.
+            # A correction may have moved a row into a new zone.
             self._timing.zones, outlook = await asyncio.to_thread(self._look)
             if self._timing.is_over() and (expired := await self._ledger.skip_pending(self._runner.campaign, Skip.EXPIRED)):
                 self._observer.event("expired", rows=expired)
@@ -77,5 +77,5 @@ class Control:
             self._ending.come(StopReason.LEASE_LOST, LEASE_OVER)
 
     def _look(self) -> tuple[tuple[str, ...], PendingWork]:
-        """Both in one go: each way to a thread and back costs more than what is asked there."""
+        """The zones and the pending work, in one call: a round trip to a thread costs more than either query."""
         return self._reader.zones(self._runner.campaign), self._reader.outlook(self._runner.campaign)

@@ -1,4 +1,4 @@
-"""One attempt: from a claim to its settlement, and what the answer means for the attempts after it."""
+"""Executes attempts: from a claim to its settlement, and what the answer means for later attempts."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -21,11 +21,11 @@ from campaign.sender.settlement import SettlementBatcher
 from campaign.sender.stop import Ending, StopReason
 
 MOST_READY: Final = 512
-"""Claims that wait for a worker where there is no pace: whoever gives them out then runs once for many of them."""
+"""How many claims may wait for a worker when there is no rate limit: the dispatcher then runs once for many of them."""
 
 
 class Workers:
-    """At most `most` tasks that hand the claims they are given to `send`."""
+    """At most `most` tasks, which pass claims to `send`."""
 
     def __init__(self, most: int, send: Callable[[Claim], Awaitable[None]]) -> None:
         self._most = most
@@ -38,7 +38,7 @@ class Workers:
 
     @property
     def busy(self) -> bool:
-        """Whether anything is being sent, or waits for it."""
+        """Whether a claim is being sent, or waits for a worker."""
         return self._sending > 0 or not self._ready.empty()
 
     @property
@@ -47,9 +47,9 @@ class Workers:
         return self._most - len(self._tasks) + self._idle - self._ready.qsize()
 
     async def wait(self) -> int:
-        """Wait until a send could begin, as a slot that has to wait for a worker is missed; returns how many could."""
+        """Wait until a send can begin, as a slot that waits for a worker is missed; returns how many can."""
         if self._idle <= self._ready.qsize():
-            # Where the machine is the limit one comes back within a turn of the loop, and more of them would send no more.
+            # If the machine is the limit, a worker is idle again within a turn of the loop, and more workers would not send more.
             await asyncio.sleep(0)
         while self.free < 1:
             self._freed.clear()
@@ -57,17 +57,17 @@ class Workers:
         return max(1, self._idle - self._ready.qsize())
 
     async def give(self, claim: Claim, group: asyncio.TaskGroup) -> None:
-        """Have it sent as soon as a worker is free; waits while many wait already."""
+        """Queue a claim for the next free worker; waits while the queue is full."""
         if self._ready.qsize() >= self._idle and len(self._tasks) < self._most:
             self._tasks.append(group.create_task(self._work()))
         await self._ready.put(claim)
 
     def take_back(self) -> list[Claim]:
-        """What waits and was not begun."""
+        """Remove and return the claims that no worker has begun."""
         return [self._ready.get_nowait() for _ in range(self._ready.qsize())]
 
     async def stop(self) -> None:
-        """Break off what is being sent."""
+        """Cancel the sends under way."""
         at_work = [task for task in self._tasks if not task.done()]
         for task in at_work:
             task.cancel()
@@ -90,11 +90,11 @@ class Workers:
 
 
 class SendWindow:
-    """What the schedule says now.
+    """The schedule of a run, at the present time.
 
     Args:
-        schedule: what was asked for.
-        zones: of the campaign's rows; to be set again as rows end, and as others are corrected into another zone.
+        schedule: of the run.
+        zones: of the campaign's rows; set again as rows end, and as corrections move rows into other zones.
         wall: Unix seconds.
         daily_cap, only: see `ledger.port.ClaimFilter`.
     """
@@ -118,20 +118,20 @@ class SendWindow:
         return datetime.fromtimestamp(self._wall(), tz=UTC)
 
     def terms(self) -> ClaimFilter:
-        """On which rows may be claimed now."""
+        """Which rows may be claimed now."""
         zones = self._schedule.open_zones(self.zones, self.now())
         return ClaimFilter(zones=zones, daily_cap=self._daily_cap, only=self._only)
 
     def may_send(self, zone: str) -> bool:
-        """Whether a row of this zone may be sent now: it may have been claimed a while ago."""
+        """Whether a row of this zone may be sent now. Asked again before a send, as the row may have been claimed a while ago."""
         return self._schedule.is_time(zone, self.now())
 
     def is_over(self) -> bool:
-        """Whether no row may be sent any more, be it that the end has come or that no window opens before it."""
+        """Whether no row may be sent any more, as the end has come or no window opens before it."""
         return self._schedule.is_past(self.zones, self.now())
 
     def opens_at(self) -> datetime | None:
-        """When the next row may be sent, if none may be now."""
+        """When the next row may be sent; None if one may be sent now, or none ever."""
         now = self.now()
         return None if self._schedule.open_zones(self.zones, now) else self._schedule.next_time(self.zones, now)
 
@@ -141,7 +141,7 @@ LEASE_OVER: Final = "This process could not renew its lease on the ledger in tim
 
 @dataclass(slots=True)
 class _InFlight:
-    """One send under way: it may be written only while the lease is held."""
+    """One send under way. The request may be written only while the lease is held."""
 
     may_write: Callable[[], bool]
     written: bool = False
@@ -149,7 +149,7 @@ class _InFlight:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Attempt:
-    """The end of one attempt. `sent_at` is Unix time, `began` and `answered_at` are the event loop's."""
+    """The end of one attempt. `sent_at` is in Unix seconds, `began` and `answered_at` are in the event loop's time."""
 
     claim: Claim
     result: Reply | Fault
@@ -194,12 +194,12 @@ class AttemptExecutor:
         self._refusals = Refusals[_Attempt]()
         self._neighbours = ForeignTrafficEstimator()
         self.last_accepted = ""
-        """The pass of the last message that was accepted; empty if none was yet."""
+        """The pass of the last accepted message; empty if there is none yet."""
 
     async def send(self, claim: Claim) -> None:
-        """Send one row, unless the run has ended or its lease is over, and hand the outcome to the recorder."""
+        """Send one row and pass its outcome to the recorder; release the row if the run has ended or the row may not be sent now."""
         if not self._heart.is_held():
-            # Somebody else may already take this row for lost: to send it now could be to send it twice.
+            # Another runner may already have marked this row as unknown: sending it now could send it twice.
             self._ending.come(StopReason.LEASE_LOST, LEASE_OVER)
         if self._ending.came() or not self._timing.may_send(claim.zone):
             await self._ledger.release(self._runner, [claim])
@@ -222,12 +222,12 @@ class AttemptExecutor:
 
     @property
     def held_refusals(self) -> dict[int, str]:
-        """Rows for which it is not known yet whose their refusal is, each with its pass; they are still claimed."""
+        """Rows, still claimed, whose refusal may concern the row or the token, each with its pass."""
         return {row: attempt.claim.pass_id for row, attempt in self._refusals.held}
 
     @property
     def must_ask(self) -> bool:
-        """Whether it has to be known whose the refusals are before more is sent."""
+        """Whether the held refusals must be decided before more is sent."""
         return self._refusals.must_ask
 
     async def decide_refusals(self, *, works: bool | None, readable: Mapping[int, bool | None]) -> None:
@@ -238,7 +238,7 @@ class AttemptExecutor:
         await self._settle_decided(decided)
 
     async def let_refusals_go(self) -> None:
-        """The run ends: what is not known to be a row's own refusal leaves the row as it was."""
+        """Settle the held refusals at the end of a run; none of them counts as a refusal of its row."""
         for attempt in self._refusals.let_go():
             await self._settle(attempt)
 
@@ -266,11 +266,11 @@ class AttemptExecutor:
 
     async def _settle_decided(self, decided: list[tuple[_Attempt, bool]]) -> None:
         for attempt, own in decided:
-            # What is not the row's own is tried again, as often as any other row that was not accepted.
+            # If the refusal is not the row's own, the row is sent again, as often as any other that was not accepted.
             await self._settle(attempt, proves=Evidence.REFUSED if own else Evidence.NOT_ACCEPTED)
 
     async def _settle(self, attempt: _Attempt, *, proves: Evidence | None = None, broken_off: bool = False) -> None:
-        """Hand over the outcome; `proves` is what other answers have shown, where the attempt's own did not tell."""
+        """Pass the outcome to the recorder; `proves` is what other answers have shown if the attempt's own was not clear."""
         verdict = attempt.verdict if proves is None else replace(attempt.verdict, proof=proves)
         settlement = settle_attempt(
             attempt.claim,
@@ -309,6 +309,6 @@ class AttemptExecutor:
         if self._neighbours.per_second:
             room = self._neighbours.room_per_second()
             self._observer.event("others_use_the_token", per_second=round(self._neighbours.per_second, 1), left_per_second=round(room, 1))
-            # What was seen at the old rate says nothing of the new one.
+            # Observations at the old rate say nothing about the new one.
             self._neighbours = ForeignTrafficEstimator()
             await pacer.set_rate_factor(room)

@@ -1,7 +1,7 @@
-"""The way to the API over HTTP: each call is one request on the wire, never more.
+"""The gateway to the API over HTTP: each call is one request on the wire, never more.
 
-No redirect is followed (the token would go with it), no request repeated on a dead connection, no cookie kept, no .netrc used, no
-certificate taken on trust.
+It follows no redirect (the token would go with it), repeats no request on a dead connection, keeps no cookie, reads no .netrc and accepts
+no certificate without verification.
 """
 
 import asyncio
@@ -30,36 +30,36 @@ from campaign.sender.port import InFlight
 from campaign.sender.responses import read_pass, read_reply
 
 KEEP_ALIVE_SECONDS: Final = 1.5
-"""How long an idle connection is used again: less than any usual server keeps one (2 s and up), as a request that meets its closing may or
-may not have been taken."""
+"""How long an idle connection may be used again: less than usual servers keep one (2 s and up), as a request on a connection that the
+server is closing may or may not have arrived."""
 
 READ_SECONDS: Final = 15.0
-"""The longest that reading a pass back may take: nobody waits for it but the next reading."""
+"""The longest time to read a pass back; only the next reading waits for it."""
 
 AGAIN_SECONDS: Final = 60.0
-"""After which it is said again why there is no connection."""
+"""How often `on_unreachable` is called for the same cause."""
 
 NOT_FROM_A_CACHE: Final = "Cache-Control: no-cache\r\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
-    """`connect_seconds` covers waiting for a free connection, DNS, TCP and TLS; `total_seconds` all that and the whole answer."""
+    """`connect_seconds` covers the wait for a free connection, DNS, TCP and TLS; `total_seconds` covers all that and the whole answer."""
 
     connect_seconds: float = 10.0
     total_seconds: float = 30.0
 
 
 class HttpGateway:
-    """Satisfies `sender.port.Gateway`; to be used inside its `async with`, and by one event loop.
+    """Implements `sender.port.Gateway`; used inside its `async with`, by one event loop.
 
     Args:
         url: of the API, without `/api/v1`.
         token: sent with every request, shown nowhere.
-        concurrency: how many sends the caller makes at once; as many reads have connections of their own, so neither waits for the other.
-        timeouts: see there.
-        network: by which the API is reached.
-        on_unreachable: hears why there is no connection: of each cause at once, and then once a minute.
+        concurrency: how many sends the caller makes at once; as many reads have other connections, so that neither waits for the other.
+        timeouts: see `Timeouts`.
+        network: to the API.
+        on_unreachable: called with the reason why there is no connection: for each cause at once, then at most once a minute.
 
     Raises:
         UsageError: the URL or the token can't be used.
@@ -114,13 +114,13 @@ class HttpGateway:
             await self._connectors.pop().close()
 
     async def send(self, pass_id: str, message: str, *, in_flight: InFlight | None = None) -> Reply | Fault:
-        """Make one attempt, exactly one; it never raises for what the network or the API does.
+        """Make exactly one attempt; no behaviour of the network or the API makes it raise.
 
         Args:
-            pass_id: UUID or external id, as the list has it.
+            pass_id: UUID or external id, as in the list.
             message: the text.
-            in_flight: asked in the very moment of writing whether it still may be; and its `written` is set before this ends, however it
-                ends: a caller that cancels it can tell from that whether the attempt may have arrived.
+            in_flight: its `may_write` is called right before the request is written. Its `written` is set before this call ends, even by
+                cancellation, so that the caller can tell whether the attempt may have arrived.
         """
         wire, _ = self._opened()
         try:
@@ -155,7 +155,7 @@ class HttpGateway:
         return reply
 
     async def read(self, pass_id: str) -> PassReading:
-        """Read the pass back once; whatever keeps it from being read is told in `error`."""
+        """Read the pass back once; if it can't be read, `error` says why."""
         _, wire = self._opened()
         try:
             path = self._endpoint.pass_path(pass_id)
@@ -208,23 +208,23 @@ class HttpGateway:
         return fault
 
     def _opened(self) -> tuple[Wire, Wire]:
-        """Of sends and of reads: what the API owes to one is never taken for the answer to the other."""
+        """The wires for sends and for reads: two, so that a late answer to one is never taken for an answer to the other."""
         if self._wires is None:
             raise RuntimeError("The gateway is used outside of its “async with”.")
         return self._wires
 
 
 def headers_of(token: str) -> dict[str, str]:
-    """What every request carries; without a token it is not for the API."""
+    """The headers of every request; a request without a token does not go to the API."""
     login = {"Authorization": f"Bearer {token}", "Accept": "application/json"} if token else {}
     return login | {"Accept-Encoding": "identity", "User-Agent": f"campaign/{version('campaign')}"}
 
 
 class LoopbackResolver(ThreadedResolver):
-    """Knows this machine's own addresses only."""
+    """Resolves names to loopback addresses only."""
 
     async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
-        """The addresses of `host` that are on loopback; OSError if none is."""
+        """The loopback addresses of `host`; raises OSError if it has none."""
         found = [result for result in await super().resolve(host, port, family) if ipaddress.ip_address(result["host"]).is_loopback]
         if not found:
             raise OSError(errno.EADDRNOTAVAIL, f"“{host}” is not this machine here; http is for this machine only")

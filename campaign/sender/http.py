@@ -1,7 +1,7 @@
-"""How one request meets the wire: written once or not at all, on a connection that owes no answer, its answer read up to a limit.
+"""Sends one request: written once or not at all, on a connection that owes no answer; the answer is read up to a limit.
 
-The connections, their pool, the tunnels through a proxy and the parser are aiohttp's. Its session is left out: what it makes of each
-request so that it could be redirected, repeated or given a cookie, which none here ever is, costs as much as all the rest of a send.
+The connections, their pool, the tunnels through a proxy and the parser are aiohttp's. Its session is not used: it prepares each request
+for redirects, repeats and cookies, none of which are used here, and that costs as much as all the rest of a send.
 """
 
 import asyncio
@@ -27,17 +27,17 @@ from yarl import URL
 from campaign.sender.network import Proxy
 
 LONGEST_BODY_BYTES: Final = 256 * 1024
-"""Of an answer's body; the documented one has about 2 KB."""
+"""The longest body of an answer; the documented one has about 2 KB."""
 
 READ_BUFFER_BYTES: Final = 64 * 1024
 
 
 class TooLongError(Exception):
-    """The answer's body is longer than it may be."""
+    """The answer's body is longer than the limit."""
 
 
 class NotConnectedError(ClientConnectionError):
-    """No connection came about, so not one byte of the request has left; `why` is what aiohttp says of it."""
+    """There was no connection, so no byte of the request has left; `why` is aiohttp's exception."""
 
     def __init__(self, why: Exception) -> None:
         super().__init__(str(why))
@@ -45,9 +45,9 @@ class NotConnectedError(ClientConnectionError):
 
 
 class SingleUseBody:
-    """A request's JSON body that is written once at most, together with the head, and knows whether it was.
+    """A request's JSON body, written at most once, together with the head. `written` says whether it was.
 
-    Until `written` is set not one byte of the request has left.
+    Until `written` is set, no byte of the request has left.
     """
 
     __slots__ = ("_may_write", "_sealed", "json", "written")
@@ -59,15 +59,15 @@ class SingleUseBody:
         self._may_write = may_write
 
     def seal(self) -> bool:
-        """Let nothing be written from now on; whether it was before."""
+        """Forbid writing from now on; returns whether the request was written before."""
         self._sealed = True
         return self.written
 
     def write(self, head: bytes, transport: asyncio.WriteTransport | None) -> None:
-        """Hand the request over to the system, all of it in one piece.
+        """Write the whole request to the transport in one piece.
 
         Raises:
-            ClientConnectionResetError: it was not, and never is.
+            ClientConnectionResetError: nothing was written by this call.
         """
         if self._sealed or self.written:
             raise ClientConnectionResetError("The request may be written only once.")
@@ -81,11 +81,11 @@ class SingleUseBody:
 
 @dataclass(slots=True)
 class Answer:
-    """What came: a status of 0 is none. `broken` is what kept the body from being whole: TooLongError, a timeout, or what aiohttp says of
-    a body cut short or garbled.
+    """The answer, as far as it came. A status of 0 is none. `broken` is why the body is not whole: TooLongError, a timeout, or aiohttp's
+    exception for a body that is cut short or garbled.
 
-    Where the body is whole the connection is held until the end of a `with` block; it is used again only if `reusable` is set there, as a
-    gateway that answers in place of the API may still pass on what the API answers.
+    If the body is whole, the connection is held until the end of a `with` block. It is used again only if `reusable` is set there: a
+    gateway that answers in place of the API may later pass on the API's own answer.
     """
 
     status: int = 0
@@ -107,29 +107,29 @@ class Answer:
 
 
 class Wire:
-    """Requests to one origin, each on a connection of its own while it lasts.
+    """Requests to one origin. While a request lasts, no other uses its connection.
 
     Args:
-        connector: to be closed by the caller.
+        connector: closed by the caller.
         origin: scheme, host and port.
-        headers: of every request; nothing foreign may stand in them.
-        proxy: that the requests go through: to https by a tunnel, which is made before a request is written and shows the proxy none of it.
+        headers: of every request; they must hold no text from outside.
+        proxy: of the requests. https goes through a tunnel, which is made before a request is written and hides it from the proxy.
     """
 
     def __init__(self, connector: BaseConnector, origin: URL, headers: Mapping[str, str], proxy: Proxy | None = None) -> None:
         self._connector = connector
         host = {"Host": origin.host_port_subcomponent or ""}
         login = {"Proxy-Authorization": encode_basic_auth(proxy.user, proxy.password)} if proxy is not None and proxy.has_login else {}
-        # The connector asks it where to; it is never sent itself.
+        # Tells the connector the address; it is never sent itself.
         self._where_to = ClientRequest(
             "GET",
             origin,
             loop=asyncio.get_running_loop(),
             proxy=None if proxy is None else URL(proxy.url),
-            # aiohttp adds the host when it makes the first tunnel, and would take those after it for ways through another proxy.
+            # aiohttp adds the host when it makes the first tunnel; without it here, later tunnels would seem to need another proxy.
             proxy_headers=CIMultiDict(host | {"User-Agent": headers.get("User-Agent", "")} | login),
         )
-        # Without a tunnel the proxy reads the request itself, and has to be told where it goes.
+        # Without a tunnel the proxy reads the request itself, so the request must name its full address.
         is_read_by_proxy = proxy is not None and origin.scheme == "http"
         self._target = str(origin) if is_read_by_proxy else ""
         lines = host | dict(headers) | (login if is_read_by_proxy else {})
@@ -140,7 +140,7 @@ class Wire:
 
         Raises:
             NotConnectedError: nothing was sent.
-            Exception: whatever aiohttp raises, and TimeoutError: no status came.
+            Exception: any of aiohttp's, or TimeoutError; no status came.
         """
         size = f"Content-Length: {len(body.json)}\r\nContent-Type: application/json\r\n\r\n"
         return await self._exchange(f"POST {self._target}{path} HTTP/1.1\r\n{self._headers}{size}".encode("ascii"), body, limits)
@@ -148,9 +148,9 @@ class Wire:
     async def ask(
         self, method: str, path: str, limits: ClientTimeout, *, headers: str = "", most_bytes: int = LONGEST_BODY_BYTES
     ) -> Answer:
-        """A request without a body; `headers` are more lines, each with its end; the answer may have so many bytes.
+        """Send a request without a body.
 
-        Raises as `post` does.
+        `headers` are additional lines, each with its line end; the answer's body may have up to `most_bytes`. Raises as `post` does.
         """
         head = f"{method} {self._target}{path} HTTP/1.1\r\n{self._headers}{headers}"
         length = "" if method == "GET" else "Content-Length: 0\r\n"
@@ -162,7 +162,7 @@ class Wire:
             async with asyncio.timeout(limits.total):
                 await self._on_a_connection(head, body, limits, answer, most_bytes)
         except Exception as error:
-            # A hostile body has many ways; whichever it is, the status that came stays known.
+            # A hostile body can fail in many ways; a status that came is kept in any case.
             if not answer.status:
                 raise
             answer.broken = error
@@ -178,8 +178,8 @@ class Wire:
             if protocol is None:
                 raise ClientConnectionResetError("The connection was closed while it was idle.")
             protocol.set_response_params(read_until_eof=True, read_bufsize=READ_BUFFER_BYTES)
-            # aiohttp takes a late answer, a `408` for example, as that to the next request, and then is one behind for as long as the
-            # connection lives: each outcome would be recorded for the wrong pass.
+            # aiohttp takes a late answer, for example a `408`, for the answer to the next request, and stays one behind for the life of the
+            # connection: each outcome would be recorded for the wrong pass.
             if protocol.should_close:
                 raise ClientConnectionResetError("The connection held an answer that nobody had asked for.")
             body.write(head, protocol.transport)
@@ -188,13 +188,13 @@ class Wire:
             if content.is_eof():
                 answer.connection = connection
         finally:
-            # What is not at its end is not used again.
+            # A connection whose answer is not read to its end is not used again.
             if answer.connection is None:
                 connection.close()
 
 
 async def _begin(protocol: ResponseHandler, answer: Answer) -> StreamReader:
-    """The first lines of an answer that is no interim one."""
+    """Read the head of the final answer, past interim ones, into `answer`; returns its body."""
     while True:
         message, content = await protocol.read()
         if not 100 <= message.code <= 199 or message.code == 101:
@@ -203,9 +203,13 @@ async def _begin(protocol: ResponseHandler, answer: Answer) -> StreamReader:
 
 
 async def receive(content: StreamReader, answer: Answer, most_bytes: int) -> None:
-    """Read the body into the answer, as far as it comes and no further than `most_bytes`."""
+    """Read the body into the answer, as far as it comes, up to `most_bytes`.
+
+    Raises:
+        TooLongError: it is longer.
+    """
     if content.is_eof() and content.total_bytes <= most_bytes:
-        # It came in one piece with its head, as nearly all do.
+        # The body came in one piece with its head, as nearly all do.
         answer.body = content.read_nowait()
         return
     chunks: list[bytes] = []
@@ -222,5 +226,5 @@ async def receive(content: StreamReader, answer: Answer, most_bytes: int) -> Non
 
 
 def describe(error: Exception) -> str:
-    """What aiohttp says of a failure, without the headers that its `repr` holds."""
+    """The message of aiohttp about a failure, without the headers that its `repr` holds."""
     return f"{error.code}, {error.message}" if isinstance(error, HttpProcessingError) else str(error)

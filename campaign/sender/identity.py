@@ -1,4 +1,4 @@
-"""Who answers, and whom they let in: asked by reading passes, which changes nothing."""
+"""Checks, by reading passes, that PassEntry answers and that it accepts the token. Reading changes nothing."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -16,16 +16,16 @@ MOMENT_SECONDS: Final = 1.5
 PROBES: Final = 10
 PROBE_SECONDS: Final = 3.0
 NO_PASS: Final = "0" * 40
-"""An id as PassEntry's are, of no pass."""
+"""An id in the form of PassEntry's ids that no pass has."""
 
 
 class IdentifyingGateway:
-    """Satisfies `sender.port.Gateway`, and watches who answers.
+    """Implements `sender.port.Gateway`, and watches whether PassEntry answers.
 
     Args:
-        gateway: the way to the API.
-        origin: where that is.
-        stop: called with a sentence if it is not PassEntry that answers.
+        gateway: to the API.
+        origin: the address of the API, for messages.
+        stop: called with a sentence if somebody else answers.
     """
 
     def __init__(self, gateway: Gateway, *, origin: str, stop: Callable[[str], None]) -> None:
@@ -48,14 +48,14 @@ class IdentifyingGateway:
         return reading
 
     async def identify(self, pass_id: str, pacer: RateLimiter) -> None:
-        """Before a first message leaves, see by reading its pass that it is PassEntry that would get it.
+        """Read the pass of the first message before it is sent, and stop the run if somebody else than PassEntry answers.
 
-        What keeps the pass from being read, an outage for example, keeps nothing from being sent: only somebody else's answers do.
+        If the pass can't be read, for example in an outage, the message is sent all the same.
         """
         for number in range(FOREIGN_ANSWERS):
             if self._recognition.known:
                 return
-            # A single odd id must not be taken for the whole way.
+            # One odd id must not decide about the whole API.
             reading = await self._ask(NO_PASS if number else pass_id, pacer)
             if reading is None or not foreign(reading):
                 return
@@ -63,7 +63,7 @@ class IdentifyingGateway:
 
     @property
     def in_doubt(self) -> bool:
-        """Whether somebody else has answered several messages in a row, so that `identify_again` has to see who answers."""
+        """Whether somebody else has answered several messages in a row, so that `identify_again` must be called."""
         return self._recognition.in_doubt
 
     async def identify_again(self, pass_id: str, pacer: RateLimiter) -> None:
@@ -79,10 +79,10 @@ class IdentifyingGateway:
         self._stop(self._recognition.sentence(what))
 
     async def token_works(self, pass_ids: Sequence[str], pacer: RateLimiter) -> bool | None:
-        """Whether the token is let in now, asked for passes that messages were sent to; None where that can't be told."""
+        """Whether PassEntry accepts the token now, by reading passes that messages were sent to; None if that can't be told."""
         works = await self._token_works(pass_ids, pacer)
         if works is False:
-            # It may be refused for a moment only.
+            # The refusal may last for a moment only.
             await asyncio.sleep(MOMENT_SECONDS)
             works = await self._token_works(pass_ids, pacer)
         return works
@@ -94,13 +94,13 @@ class IdentifyingGateway:
                 continue
             if reading.latest is not Latest.UNREADABLE:
                 return True
-            # A token that was never let in to read may be one that may only send.
+            # A token that has never read a pass may have the right to send only.
             if reading.signature.documented and (reading.http_status == 401 or (reading.http_status == 403 and self._has_read)):
                 return False
         return None
 
     async def can_read(self, pass_id: str, pacer: RateLimiter) -> bool | None:
-        """Whether the token may read a pass that is there, by PassEntry's own answer; None where that can't be told."""
+        """Whether the token can read a pass, by PassEntry's own answer; None if that can't be told."""
         reading = await self._ask(pass_id, pacer)
         if reading is None:
             return None

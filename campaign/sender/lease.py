@@ -1,4 +1,4 @@
-"""Keeps a runner's lease, and knows when it has lost it: then nothing more may be sent."""
+"""Keeps a runner's lease, and knows when it is lost: then nothing more may be sent."""
 
 import asyncio
 import math
@@ -15,11 +15,11 @@ TAKEN_OVER: Final = "Another process took this one for dead and has taken over i
 
 
 class LeaseKeeper:
-    """Renews the lease from time to time; it does not beat before `begin`, as nobody here knows how old the lease is.
+    """Renews the lease every 5 s. Before `begin` no lease counts as held, as its age is not known.
 
     Args:
-        ledger: where the lease stands.
-        runner: whose lease it is.
+        ledger: holds the lease.
+        runner: the owner of the lease.
         ticks: seconds that also count while the machine sleeps.
     """
 
@@ -36,7 +36,7 @@ class LeaseKeeper:
         return not self.lost and self._ticks() < self._good_until
 
     async def begin(self) -> bool:
-        """Renew before anything is claimed; False if the lease was lost meanwhile, and nothing may be sent.
+        """Renew before anything is claimed; False if the lease is already lost, and nothing may be sent.
 
         Raises:
             LedgerError: the ledger can't be written.
@@ -51,7 +51,7 @@ class LeaseKeeper:
             await self.heartbeat()
 
     async def heartbeat(self) -> None:
-        # A ledger that can't be written now may be in a moment; until then `is_held` turns False in time.
+        # The next heartbeat may succeed; if none does, `is_held` becomes False before the lease ends.
         with suppress(LedgerError):
             await self._renew()
 

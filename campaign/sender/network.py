@@ -1,6 +1,6 @@
 """The network between this machine and the API: which proxy, if any, and which certificates are trusted.
 
-The environment is read by the standard library, so it means here what it means to other tools: `docs/operations/network.md`.
+The standard library reads the environment, so the variables mean the same as in other tools: `docs/operations/network.md`.
 """
 
 import ipaddress
@@ -17,7 +17,7 @@ from campaign.sender.api_url import ApiUrl, is_loopback
 
 _HOST: Final = re.compile(r"[\w.-]+|[0-9a-f:.]*:[0-9a-f:.]*", re.ASCII | re.IGNORECASE)
 _VARIABLES: Final = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
-"""In the order in which they count."""
+"""The first one that is set counts."""
 _AUTHORITIES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 _CERTIFICATE: Final = re.compile(rb"-----BEGIN (TRUSTED |X509 )?CERTIFICATE-----")
@@ -39,7 +39,7 @@ class Proxy:
         """A proxy as people write it.
 
         Raises:
-            ValueError: it is none; the end of a sentence, which repeats nothing, as the text may hold a password.
+            ValueError: it is no HTTP proxy. The message is the end of a sentence; it does not repeat the text, which may hold a password.
         """
         text = text.strip()
         url = _split(text)
@@ -59,7 +59,7 @@ class Proxy:
         return cls(url=f"{url.scheme}://{_bracketed(host)}:{port}", source=source, user=user, password=password)
 
     def __str__(self) -> str:
-        """For people: where it is, and who says so."""
+        """Its address and the setting that names it, for messages."""
         return f"{self.url} (from {self.source})"
 
     @property
@@ -74,7 +74,7 @@ class Proxy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
-    """`tls` verifies certificates; None does as aiohttp does without it, by those of the system."""
+    """`tls` verifies certificates; None is aiohttp's default, which trusts those of the system."""
 
     proxy: Proxy | None = None
     tls: ssl.SSLContext | None = None
@@ -86,22 +86,22 @@ DIRECT: Final = Network()
 def network_to(url: str, *, proxy: str, ca_file: Path | None) -> Network:
     """The network to an API.
 
-    An API by http is a simulator on this machine. The environment's proxies are not for it, and one on another machine is never used: it
-    would get the token unencrypted, and could not find the way back.
+    An API with http is a simulator on this machine. The environment's proxies are not used for it, and a proxy on another machine never is:
+    it would get the token unencrypted, and could not reach this machine.
 
     Args:
         url: of the API.
-        proxy: the one that is asked for, which counts before the environment's; empty if none is.
+        proxy: the value of `--proxy`, which counts before the environment's; empty if there is none.
         ca_file: certificates to trust besides those of the system.
 
     Raises:
-        UsageError: the URL, the proxy or the certificates can't be used; says which setting is meant.
+        UsageError: the URL, the proxy or the certificates can't be used; the message names the setting.
     """
     endpoint = ApiUrl.of(url)
     found = _given_proxy(proxy, endpoint) if proxy else _proxy_of_environment(endpoint)
     of_environment = endpoint.scheme == "https" and any(map(os.environ.get, _AUTHORITIES))
     if of_environment and (file := os.environ.get("SSL_CERT_FILE")):
-        # OpenSSL would pass over it in silence, and trust nobody.
+        # OpenSSL would ignore a wrong file without a message, and trust no certificate.
         _check_certificates(Path(file), setting="SSL_CERT_FILE")
     return Network(proxy=found, tls=_trusting(ca_file) if ca_file is not None or of_environment else None)
 
@@ -121,7 +121,7 @@ def _proxy_of_environment(endpoint: ApiUrl) -> Proxy | None:
 
     proxies = getproxies()
     text = proxies.get("https") or proxies.get("all")
-    # Networks are compared as such, which the standard library does not do.
+    # `proxy_bypass` does not know networks such as 10.0.0.0/8 in NO_PROXY.
     at = f"{_bracketed(endpoint.host)}:{endpoint.port}"
     if not text or proxy_bypass(at) or _is_in(endpoint.host, proxies.get("no", "")):
         return None
@@ -149,11 +149,11 @@ def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
 
 
 def _trusting(ca_file: Path | None) -> ssl.SSLContext:
-    """What the system or the environment trusts, and these certificates."""
+    """A context that trusts the certificates of the system or the environment, and those of `ca_file`."""
     context = ssl.create_default_context()
     if ca_file is not None:
         _load(context, ca_file)
-    # Python 3.13 refuses certificates that lack what RFC 5280 wants of them, as those of many companies' own authorities do.
+    # Python 3.13 refuses certificates that do not meet RFC 5280, and those of many companies' own authorities do not.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     context.set_alpn_protocols(["http/1.1"])
     return context
@@ -189,7 +189,7 @@ def _check_certificates(file: Path, *, setting: str) -> None:
 
 
 def _split(text: str) -> SplitResult:
-    """A URL that may lack its scheme, as other tools allow; raises ValueError if it is none at all."""
+    """The parts of a URL that may lack its scheme, as in other tools; raises ValueError if it is no URL."""
     try:
         return urlsplit(text if "://" in text else f"http://{text}")
     except ValueError:

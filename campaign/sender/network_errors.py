@@ -1,4 +1,4 @@
-"""What went wrong when no answer came: aiohttp's exceptions → `Fault`, in one table. The reasons are recorded, so they stay as they are."""
+"""Maps aiohttp's exceptions to `Fault`, in one table. The reasons are in ledgers and results, so they don't change."""
 
 import os
 import ssl
@@ -23,7 +23,7 @@ _SENTENCES: Final = {
 
 
 class Cause(StrEnum):
-    """Why no connection came about: what a person has to look at."""
+    """Why there was no connection, as a person has to check it."""
 
     DNS = "dns"
     CONNECT = "connect"
@@ -38,7 +38,7 @@ class Cause(StrEnum):
 
     @property
     def reason(self) -> str:
-        """As a row's outcome has it."""
+        """The reason in a row's outcome."""
         match self:
             case Cause.TLS_NAME | Cause.TLS_UNKNOWN_CA | Cause.TLS_EXPIRED:
                 return Cause.TLS.value
@@ -50,7 +50,7 @@ class Cause(StrEnum):
 
 NO_PROXY_IS_SET: Final = " No proxy is set: where one is needed, set HTTPS_PROXY or --proxy."
 
-# Short, as a row keeps only the beginning.
+# Short, as a row keeps only the beginning of a sentence.
 _OF_CAUSES: Final = {
     Cause.DNS: "The name {host} can't be resolved ({detail}). Check the DNS, {look}",
     Cause.CONNECT: "The API could not be reached: {api}{through}: {detail}. Check {look}",
@@ -69,21 +69,21 @@ _OF_CAUSES: Final = {
     Cause.PROXY_AUTH: "The proxy {proxy} {login}",
 }
 
-# X509_V_ERR_*: the numbers stay from version to version of OpenSSL, the texts do not.
+# X509_V_ERR_*: versions of OpenSSL change the texts, but not the numbers.
 _EXPIRED: Final = frozenset({9, 10})
 _UNKNOWN_CA: Final = frozenset({2, 7, 18, 19, 20, 21})
 _OTHER_NAME: Final = frozenset({62, 64})
 
 
 def fault_of(error: Exception, *, written: bool, token: str, api: ApiUrl, proxy: Proxy | None, http_status: int | None = None) -> Fault:
-    """The fault that an exception of a request, or of reading its answer, stands for.
+    """The fault for an exception of a request, or of reading its answer.
 
     Args:
         error: as `Wire` raised it.
         written: whether any byte of the request may have left.
-        token: masked wherever the exception repeats what came.
-        api: where the request was to go.
-        proxy: that it was to go through.
+        token: masked wherever the exception repeats it.
+        api: the target of the request.
+        proxy: the proxy of the request, if any.
         http_status: of the answer, if that much of it came.
     """
     if (cause := _cause(error, written=written, proxied=proxy is not None)) is not None:
@@ -128,7 +128,7 @@ def _cause(error: Exception, *, written: bool, proxied: bool) -> Cause | None:
         case aiohttp.ClientConnectorError():
             return Cause.CONNECT
         case _:
-            # What breaks while the tunnel is asked for, the proxy has broken.
+            # A connection that breaks while the tunnel is made was broken by the proxy.
             return Cause.PROXY if proxied else Cause.CONNECT
 
 
@@ -171,7 +171,7 @@ def _about_login(error: Exception, proxy: Proxy | None) -> str:
 
 
 def _detail(error: Exception) -> str:
-    """In a few words, what the system or OpenSSL says."""
+    """The message of the system or of OpenSSL, in a few words."""
     inner = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
     match inner:
         case ssl.SSLCertVerificationError():

@@ -1,11 +1,11 @@
-"""The list of an organisation's passes, `GET /api/v1/passes?page=N`: what its answer says, as a value. Pure, and total.
+"""Parses a page of the list of an organisation's passes, `GET /api/v1/passes?page=N`. Pure; no bytes make it raise.
 
-No page of the vendor's shows such an answer. What is assumed, each checked on every page; one that does not fit is not used:
+The vendor's documentation shows no such answer. These assumptions are checked on every page; a page that does not fit is not used:
 
 - `data` is a list of the objects that Show Pass returns, each with `id`, `attributes.status` and `attributes.extId` (null if it has none).
 - `meta.currentPage` and `meta.totalPages` are as in the vendor's list of batches; `page` counts from 1.
 - Only the last page may be empty. How many passes a page has does not matter, as long as the answer stays below 256 KiB.
-- A pass may be missing, as when others are created while pages are read: what is on no page is read by itself.
+- A pass may be missing, as when others are created while pages are read: a pass that is on no page is read by itself.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from campaign.sender.responses import count, retry_after_seconds
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassPage:
-    """`passes` are the ids of each, its own and perhaps an external one, and where it is."""
+    """`passes` has the ids of each pass, its own and perhaps an external one, and its reach."""
 
     passes: tuple[tuple[tuple[str, ...], Reach], ...]
     total_pages: int
@@ -28,9 +28,10 @@ class PassPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageReading:
-    """The end of one GET of a page. `misfit` says why it is no page, as a clause; empty where there is one, or none came.
+    """The result of one GET of a page.
 
-    `cause` is as in `domain.verdict.Fault` where no answer came.
+    `misfit` is a clause that says why the answer is not used; empty if there is a page, or if the request may be repeated. `cause` is as in
+    `domain.verdict.Fault` if no answer came.
     """
 
     page: PassPage | None = None
@@ -41,7 +42,7 @@ class PageReading:
 
 
 def read_page(number: int, *, http_status: int, headers: Mapping[str, str], body: bytes, whole: bool, now: float) -> PageReading:
-    """What page `number` holds; arguments as for `responses.read_reply`."""
+    """The content of page `number`; arguments as for `responses.read_reply`."""
     if http_status != 200:
         misfit = f"it was answered {http_status}" if 300 <= http_status < 500 and http_status != 429 else ""
         return PageReading(http_status=http_status, misfit=misfit, retry_after_seconds=retry_after_seconds(headers, now=now))

@@ -1,4 +1,4 @@
-"""The workers: claim → wait for a turn → send → settle, until nothing is left or the run has to stop."""
+"""The pool of workers: claim → wait for a slot → send → settle, until nothing is left or the run has to stop."""
 
 import asyncio
 import math
@@ -81,14 +81,14 @@ class Pool:
         self._workers = Workers(settings.workers, self._sends.send)
 
     async def run(self, *, stop: asyncio.Event, stop_now: asyncio.Event) -> End:
-        """Send until nothing is left, or until told to stop.
+        """Send until nothing is left, or until `stop` is set.
 
         Args:
-            stop: no new sends; those in flight get 10 s to settle.
-            stop_now: nothing more is waited for.
+            stop: begin no new sends; those in flight get 10 s to settle.
+            stop_now: do not wait for those in flight.
 
         Raises:
-            CampaignError: the ledger can't be used any more; everything claimed is found by the next run.
+            CampaignError: the ledger can't be used any more; the next run finds all claimed rows.
         """
         if not await self._heart.begin():
             return End(ended=StopReason.LEASE_LOST, why=TAKEN_OVER)
@@ -166,22 +166,22 @@ class Pool:
             if self._ending.came():
                 return
             if self._pacer is not None:
-                # Several that are due are used together, if nothing is to be waited for between them.
+                # Several due slots are used together, if there is no wait between them.
                 slots = slots or await self._pacer.slots(min(await self._workers.wait(), 1 + rows.at_hand))
                 slots -= 1
             await self._workers.give(self._held, group)
             self._held = None
             self._left -= 1
-        while self._workers.busy:  # noqa: ASYNC110 - what a limit has let out is sent before the run ends
+        while self._workers.busy:  # noqa: ASYNC110 - the rows within the limit are sent before the run ends
             await asyncio.sleep(IDLE_SECONDS / 4)
         await self._decide_refusals(read_pacer)
         self._ending.come(StopReason.LIMIT)
 
     async def _ask(self, rows: ClaimPrefetcher | Baselines, read_pacer: RateLimiter, group: asyncio.TaskGroup) -> None:
-        """See what has to be known before more is sent: whose the refusals are, and who answers."""
+        """Find out, before more is sent, whether refusals concern their rows or the token, and whether PassEntry answers."""
         waiting = self._workers.take_back()
         self._left += len(waiting)
-        # Shielded: what is broken off here must not lose rows that are being given back.
+        # Shielded: if the caller is cancelled here, the rows that are being given back must not be lost.
         await asyncio.shield(group.create_task(rows.give_back(*waiting)))
         if self._sends.must_ask:
             await self._decide_refusals(read_pacer)
@@ -189,7 +189,10 @@ class Pool:
             await self._gateway.identify_again(self._sends.last_accepted or NO_PASS, read_pacer)
 
     async def _decide_refusals(self, read_pacer: RateLimiter) -> None:
-        """Where no accepted message tells whose the refusals are, their passes are read, and before and after them one that was sent to."""
+        """Read the passes of held refusals, to find out whether they concern their rows or the token.
+
+        Before and after them a pass that got a message is read, to see that the token works.
+        """
         held = self._sends.held_refusals
         if not held:
             return
@@ -225,7 +228,7 @@ class Pool:
         return outlook.finished
 
     def _until(self, opens_at: datetime, outlook: PendingWork) -> None:
-        """It is not the time to send: say so once, and end the run if it is not to wait."""
+        """The schedule does not allow sending before `opens_at`: report it once, and end the run unless it may wait."""
         if opens_at != self._opens_at:
             self._opens_at = opens_at
             self._observer.event("waiting_for_its_time", until=opens_at.isoformat(timespec="minutes"))
@@ -235,7 +238,7 @@ class Pool:
     async def _drain(self, rows: ClaimPrefetcher | Baselines, stop_now: asyncio.Event) -> None:
         held = [self._held] if self._held is not None else []
         await rows.give_back(*held, *self._workers.take_back())
-        # Without a lease nothing may be under way for longer than it lasts: others count the quiet period from there.
+        # Without a lease no send may outlast it: other runners count the quiet period from its end.
         patience_seconds = DRAIN_SECONDS if self._heart.is_held() else MARGIN_SECONDS
         deadline = asyncio.get_running_loop().time() + patience_seconds
         while self._workers.busy and asyncio.get_running_loop().time() < deadline and not await happens_within(stop_now, 0.02):

@@ -1,4 +1,4 @@
-"""What the sender needs of the world: a way to send and to read back."""
+"""The sender's interfaces to the outside: a gateway to send and to read back, and an observer."""
 
 from typing import Protocol
 
@@ -7,30 +7,30 @@ from campaign.domain.verdict import Fault, PassReading, Reply
 
 
 class InFlight(Protocol):
-    """Where `send` notes whether bytes of the request may have left, so that a caller that cancels it can tell."""
+    """One send under way. `send` sets `written` if bytes of the request may have left, for a caller that cancels it."""
 
     written: bool
 
     def may_write(self) -> bool:
-        """Whether the request may still go out, asked in the moment in which it would."""
+        """Whether the request may still be sent; called right before it is written."""
 
 
 class Gateway(Protocol):
     async def send(self, pass_id: str, message: str, *, in_flight: InFlight | None = None) -> Reply | Fault:
-        """Make one attempt, exactly one; it never raises for what the network or the API does."""
+        """Make exactly one attempt; no behaviour of the network or the API makes it raise."""
 
     async def read(self, pass_id: str) -> PassReading:
         """Read the pass back once."""
 
 
 class Observer(Protocol):
-    """Who wants to hear of what happens: a progress bar, a log."""
+    """Receives the events of a run, for a progress bar or a log."""
 
     def settled(self, settlement: Settlement) -> None:
         """An attempt ended."""
 
     def event(self, name: str, **details: object) -> None:
-        """Something that a person may want to know of, in snake_case, happened to the run."""
+        """The run had an event that a person may want to know; `name` is in snake_case."""
 
 
 class Silence:

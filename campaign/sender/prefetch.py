@@ -1,4 +1,4 @@
-"""Claims rows a little ahead of their turn: enough that the disk costs no slot, few enough that a kill leaves few in doubt."""
+"""Claims rows a little ahead of their turn: enough that no slot waits for the disk, few enough that a kill leaves few in doubt."""
 
 import asyncio
 import math
@@ -11,14 +11,14 @@ from campaign.domain.pacing import AHEAD_SECONDS, rows_ahead
 from campaign.ledger.port import ClaimFilter, Ledger, Runner
 
 MOST_AHEAD: Final = 1000
-"""A tenth of a second's at the rate at which this many are reached; a commit that serves fewer could not keep up with it."""
+"""The rows of AHEAD_SECONDS at 2,000 a second; with fewer per commit, the ledger could not keep up with higher rates."""
 
 FIRST_PART: Final = 10
-"""The first claim is of a part only: others may be sending the same campaign."""
+"""The first claim takes this part of the most, as others may be sending the same campaign."""
 
 
 class ClaimPrefetcher:
-    """Rows claimed and not yet handed out, on the terms of the moment. Call `give_back` at the end: none of them was sent."""
+    """Claimed rows that are not yet handed out. `terms` is called for each claim. Call `give_back` at the end: none of them was sent."""
 
     def __init__(
         self, ledger: Ledger, runner: Runner, *, rate_per_second: float | None, terms: Callable[[], ClaimFilter], group: asyncio.TaskGroup
@@ -38,7 +38,7 @@ class ClaimPrefetcher:
 
     @property
     def left(self) -> float:
-        """How many rows there are at present; inf if that is not known: there were more than were claimed."""
+        """How many rows are left at present; inf if that is not known, as the last claim got all the rows that it asked for."""
         return len(self._hand) if self._short else math.inf
 
     @property
@@ -47,13 +47,13 @@ class ClaimPrefetcher:
         return len(self._hand)
 
     async def next(self, *, most: int) -> Claim | None:
-        """The next row, at most so many more being wanted; None if none is due at present."""
+        """The next row; None if none is due at present. The caller wants at most `most` rows, this one included."""
         if self._claiming is None and len(self._hand) <= self._batch // 2 and len(self._hand) < most:
             self._size_up()
             self._claiming = self._group.create_task(self._claim(min(self._batch, most - len(self._hand))))
         if self._claiming is not None and (not self._hand or self._claiming.done()):
             self._starved = self._starved or not (self._hand or self._claiming.done())
-            # Shielded: whoever is cancelled here must not lose rows that are being claimed.
+            # Shielded: if the caller is cancelled here, the rows that are being claimed must not be lost.
             self._hand.extend(await asyncio.shield(self._claiming))
             self._claiming = None
         if not self._hand:
@@ -67,7 +67,7 @@ class ClaimPrefetcher:
         return claims
 
     def _size_up(self) -> None:
-        """Where others send the same campaign, each has only a part of the rate."""
+        """Adapt the size of a claim: if others send the same campaign, each has only a part of the rate."""
         now = asyncio.get_running_loop().time()
         if self._taken:
             self._batch = rows_ahead(

@@ -1,4 +1,4 @@
-"""Waits for this process's turns in the budget that everyone with the token, or with the name of `--budget`, shares."""
+"""Waits for this process's slots of the rate limit that every process with the same token, or the same `--budget`, shares."""
 
 import asyncio
 import math
@@ -13,10 +13,10 @@ from campaign.domain.pacing import LONGEST_WAIT_SECONDS, Held, most_at_once, ret
 from campaign.ledger.port import RateLimits
 
 AHEAD_SECONDS: Final = 0.1
-"""How long before the last slot that is held more are asked for: a ledger that takes so long costs none."""
+"""How long before its last slot a process asks for more, so that a ledger that takes so long costs no slot."""
 
 TICK_SECONDS: Final = 0.001
-"""The shortest time that an event loop's timers know; they may be early by half of it."""
+"""The resolution of an event loop's timers; they may be early by half of it."""
 
 
 def plenty() -> tuple[float, float]:
@@ -24,14 +24,14 @@ def plenty() -> tuple[float, float]:
 
 
 class RateLimiter:
-    """Hands out slots, never early, and drops those that were missed, so that nothing bunches.
+    """Hands out slots, never early, and drops missed ones, so that sends never bunch.
 
-    `run` leases slots ahead while somebody wants them, so that the ledger's disk sync costs no slot.
+    `run` leases slots ahead while a caller wants them, so that the ledger's disk sync costs no slot.
 
     Args:
-        ledger: where the budget stands.
-        key: whose budget it is.
-        rate_per_second: what is wanted.
+        ledger: holds the rate limit.
+        key: of the rate limit.
+        rate_per_second: the wanted rate.
         usable: how many sends could begin at once, and how many are left.
         jitter: a number from 0 to below 1.
     """
@@ -50,7 +50,7 @@ class RateLimiter:
         self._rate = rate_per_second
         self._usable = usable
         self._jitter = jitter
-        # Whatever a damaged ledger may say, this process alone keeps to its rate in any second.
+        # Even with a damaged ledger, this process alone keeps to its rate in any second.
         self._most = most_at_once(rate_per_second)
         self._limiter = AsyncLimiter(self._most, self._most / rate_per_second)
         self._interval = 1 / rate_per_second
@@ -63,11 +63,11 @@ class RateLimiter:
 
     @property
     def rate_per_second(self) -> float:
-        """What everyone who shares the budget sends at present, when there is enough to send."""
+        """The present rate of all processes that share the rate limit, if they have enough to send."""
         return 1 / self._interval
 
     async def run(self) -> None:
-        """Lease slots whenever they run low; to be cancelled at the end."""
+        """Lease slots whenever they run low, until cancelled."""
         loop = asyncio.get_running_loop()
         refused = 0
         leased_at = -math.inf
@@ -82,13 +82,13 @@ class RateLimiter:
                 continue
             slots = await self._ledger.lease(self._key, rate_per_second=self._rate, want=want)
             if not slots.count:
-                # A pause is not the doing of others who were faster.
+                # A longer wait is a pause, which does not mean that other processes were faster.
                 refused += slots.first_in_seconds <= LONGEST_WAIT_SECONDS
                 await asyncio.sleep(retry_in_seconds(slots, refused=refused, jitter=self._jitter()))
                 continue
             refused, leased_at = 0, asked_at
             self._used -= used
-            # What was leased before a pause began is not to be used in it.
+            # Slots that were leased before a pause must not be used during it.
             if pauses == self._pauses:
                 self._interval = slots.interval_seconds
                 self._held.add(slots)
@@ -96,15 +96,15 @@ class RateLimiter:
                 self._arrived.set()
 
     async def slot(self) -> None:
-        """Return when it is this caller's turn."""
+        """Wait for one slot."""
         await self.slots(1)
 
     async def slots(self, most: int) -> int:
-        """Return when it is this caller's turn, with how many slots it may use at once, at most so many."""
+        """Wait for a slot; returns how many slots the caller may use at once, from 1 to `most`."""
         loop = asyncio.get_running_loop()
-        # One waits for the next slot, the others for their turn: else all of them would wake up for each slot.
+        # One caller waits for the next slot, the others for the lock: else each slot would wake up all of them.
         async with self._turn:
-            # Only ahead of who comes now: there may be nobody after that.
+            # Ask ahead for this caller only: there may be none after it.
             if -math.inf < self._held.last_at < loop.time() + AHEAD_SECONDS:
                 self._wanted.set()
             while True:
@@ -124,12 +124,12 @@ class RateLimiter:
                     await asyncio.sleep(slice_.worth_waking_at - now + TICK_SECONDS)
 
     async def throttle(self, retry_after_seconds: float | None) -> None:
-        """The API asked to slow down: drop the slots that are held, and make everyone pause."""
+        """The API asked to slow down: drop the held slots, and make every process pause."""
         self._let_go()
         await self._ledger.throttle(self._key, retry_after_seconds=retry_after_seconds)
 
     async def pause(self, seconds: float) -> None:
-        """The API is in trouble, which is not a matter of the rate: make everyone wait."""
+        """The API is in trouble, whatever the rate: drop the held slots, and make every process pause."""
         self._let_go()
         await self._ledger.pause(self._key, seconds=seconds)
 
@@ -138,5 +138,5 @@ class RateLimiter:
         self._pauses += 1
 
     async def set_rate_factor(self, room_per_second: float) -> None:
-        """Strangers use the API too: bring everyone down to what is left."""
+        """Slow every process down to the rate that foreign traffic leaves."""
         await self._ledger.set_rate_factor(self._key, share=share_beside(room_per_second, rate_per_second=self._rate))

@@ -1,4 +1,4 @@
-"""Reads which passes of a list are in a wallet, on the budget for reading: page by page, or each pass by itself."""
+"""Reads the reach of a list's passes, on the budget for reading: page by page, or each pass by itself."""
 
 import asyncio
 import time
@@ -23,12 +23,12 @@ TOGETHER: Final = 16
 
 PAGES_AT_ONCE: Final = 2 * TOGETHER
 MOST_TRIES: Final = 3
-"""How often a pass, or a page, is asked for that is answered with an error each time."""
+"""How often to ask for a pass or a page whose answers are errors."""
 
 FIRST_PAUSE_SECONDS: Final = 0.5
 TELL_SECONDS: Final = 1.0
 RATE_OVER: Final = 10
-"""The rate that is told is over so many times of telling."""
+"""How many of the last events `reading_passes` the reported rate covers."""
 
 
 class ReadingGateway(Gateway, Protocol):
@@ -37,15 +37,15 @@ class ReadingGateway(Gateway, Protocol):
 
 
 class ReachReader:
-    """Reads the passes that `readings` asks about, until each is read or can't be.
+    """Reads the passes of `readings`, until each is read or can't be.
 
     Args:
-        readings: where each reading is kept at once.
-        gateway: the way to the API.
-        origin: where that is.
+        readings: the passes to read; stores each reading at once.
+        gateway: to the API.
+        origin: the address of the API, for messages.
         pacer: of the budget for reading.
-        observer: hears how far it is (`reading_passes`), why it waits (`backing_off`) and why no pages are read (`pass_list_not_used`).
-        pass_key: the form under which two ids are the same pass.
+        observer: gets the progress (`reading_passes`), why it waits (`backing_off`) and why no pages are read (`pass_list_not_used`).
+        pass_key: the form in which two ids of one pass are equal.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class ReachReader:
         """Read.
 
         Raises:
-            SafeguardError: the token is refused, somebody else answers, or nobody has for 15 minutes; perhaps in a group.
+            SafeguardError: the token is refused, somebody else answers, or no pass could be read for 15 minutes; perhaps in a group.
         """
         self._tell()
         while self._readings.left > FEW_PASSES and (numbers := self._next_pages()):
@@ -101,7 +101,7 @@ class ReachReader:
             return []
         left = (number for number in count(1) if number not in self._done)
         if self._total_pages is None:
-            # Its answer says how many there are.
+            # The answer says how many pages there are.
             return [next(left)]
         if not pages_cost_less(
             pages_left=self._total_pages - len(self._done),
@@ -137,7 +137,7 @@ class ReachReader:
             raise self._problem
 
     async def _calm(self) -> None:
-        """Wait, longer and longer, while nothing can be read."""
+        """Wait, longer each time, while nothing can be read."""
         if self._problem is not None:
             raise self._problem
         if not self._trouble:
@@ -210,7 +210,7 @@ class ReachReader:
 
 
 def _trouble(cause: str, http_status: int | None) -> str:
-    """Why there was no answer of PassEntry's, as a reason."""
+    """The reason why PassEntry gave no answer."""
     if cause or http_status is None:
         return cause or "disconnected"
     return f"http_{http_status}" if http_status >= 400 else "unreadable_reply"

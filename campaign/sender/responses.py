@@ -1,4 +1,4 @@
-"""What an answer of the API says: status, headers and bytes in, `Reply` or `PassReading` out. Pure, and total: no bytes make it raise."""
+"""Parses an answer of the API: status, headers and bytes in, `Reply` or `PassReading` out. Pure; no bytes make it raise."""
 
 import html
 import re
@@ -14,20 +14,20 @@ from campaign.domain.pacing import LONGEST_RETRY_AFTER_SECONDS
 from campaign.domain.verdict import DELIVERED_VALUE, Latest, PassReading, Reply, Signature
 
 LONGEST_EXCERPT: Final = 300
-"""Characters of a foreign text that are kept."""
+"""How many characters of a foreign text are kept."""
 
 _HEAD: Final = 4096
-"""Characters that are looked at for them: enough to get past the markup of an error page, and cheap whatever they are."""
+"""How many characters are searched for them: enough to get past the markup of an error page, and few enough to be cheap."""
 
 _MASK: Final = "***"
-# Every repetition is bounded or stops at the next tag, so that no text makes them slow.
+# Every repetition is bounded or stops at the next tag, so that no text makes a search slow.
 _TITLE: Final = re.compile(r"<title\b[^<>]{0,200}>([^<]{1,600})", re.IGNORECASE)
 _HIDDEN: Final = re.compile(r"<(style|script|head)\b[^<>]{0,200}>[^<]*", re.IGNORECASE)
 _TAG: Final = re.compile(r"<[^<>]*>?")
 
 
 def visible(text: str, *, secret: str) -> str:
-    """The text as it came, but for what can't be printed (each becomes U+FFFD), the secret, and what is too long."""
+    """The text, with the secret masked, each unprintable character replaced by U+FFFD, and cut to 300 characters."""
     text = text.replace(secret, _MASK)
     if len(text) > LONGEST_EXCERPT:
         text = text[: LONGEST_EXCERPT - 1] + "…"
@@ -35,11 +35,11 @@ def visible(text: str, *, secret: str) -> str:
 
 
 def excerpt(text: str, *, secret: str) -> str:
-    """The beginning of a text in one line; of a page of HTML its title or else its first words."""
+    """The beginning of a text in one line; for an HTML page its title, or else its first words."""
     if len(text) <= LONGEST_EXCERPT and text.isprintable() and not text.startswith(("<", " ")) and "  " not in text and secret not in text:
-        # What the API usually says: a short line of plain words, which the rest would not change.
+        # The usual message of the API, a short line of plain words, which the code below would not change.
         return text.rstrip()
-    # The secret goes first: cut in two it would no longer be found.
+    # The secret is masked first: after a cut through it, it would not be found.
     text = text.replace(secret, _MASK)[:_HEAD]
     if text.lstrip().startswith("<"):
         text = _words_of_page(text)
@@ -57,11 +57,11 @@ _MOST_DIGITS: Final = 9
 
 
 def retry_after_seconds(headers: Mapping[str, str], *, now: float) -> float | None:
-    """How long the answer asks to wait: from 0 to LONGEST_RETRY_AFTER_SECONDS, None where it does not say.
+    """How many seconds the answer asks to wait: from 0 to LONGEST_RETRY_AFTER_SECONDS; None if it does not say.
 
     Args:
-        headers: looked up by any case.
-        now: Unix seconds on this machine's clock; used where a date is given and the answer has no `Date` of its own to measure it by.
+        headers: a mapping that ignores case.
+        now: Unix seconds on this machine's clock; used if the answer gives a date and has no `Date` to compare it with.
     """
     for name in ("x-rate-limit-retry-after", "Retry-After"):
         value = headers.get(name)
@@ -90,7 +90,7 @@ def _decimal_or_date(value: str, headers: Mapping[str, str], *, now: float) -> f
     until = _date(value)
     if until is None:
         return None
-    # The server's own clock is the one its date was made by.
+    # The server made the date by its own clock, so it is compared with that.
     asked_at = _date(headers.get("Date", ""))
     return until - (now if asked_at is None else asked_at)
 
@@ -109,7 +109,7 @@ _ABSENT: Final = object()
 _DOCUMENTED: Final = Signature(documented=True, json=True)
 _DOCUMENTED_HEADERS: Final = tuple(f"x-rate-limit-{name}" for name in ("limit", "remaining", "reset", "retry-after", "url"))
 _BLANKS: Final = b" \t\r\n\xef\xbb\xbf"
-"""What may stand before markup, a byte order mark included."""
+"""Bytes that may precede markup, those of a byte order mark included."""
 
 
 def read_reply(*, http_status: int, headers: Mapping[str, str], body: bytes, whole: bool, token: str, now: float) -> Reply:
@@ -117,9 +117,9 @@ def read_reply(*, http_status: int, headers: Mapping[str, str], body: bytes, who
 
     Args:
         http_status: any number.
-        headers: looked up by any case.
-        body: what came of it.
-        whole: whether that is all of it.
+        headers: a mapping that ignores case.
+        body: as far as it came.
+        whole: whether it is complete.
         token: masked wherever the answer repeats it.
         now: Unix seconds, for a `Retry-After` that is a date.
     """
@@ -151,7 +151,7 @@ def read_reply(*, http_status: int, headers: Mapping[str, str], body: bytes, who
     pass_status, device_type = _pass_and_device(_object(_object(found, "data"), "attributes"), token=token)
     return Reply(
         http_status=http_status,
-        # What is compared stays as it came.
+        # The value is compared with DELIVERED_VALUE later, so it stays as it came.
         notification_status=status if status == DELIVERED_VALUE else visible(status, secret=token),
         notification_message=excerpt(_scalar(notification.get("message")), secret=token),
         rate_remaining=remaining,
@@ -163,7 +163,7 @@ def read_reply(*, http_status: int, headers: Mapping[str, str], body: bytes, who
 
 
 def read_pass(*, http_status: int, headers: Mapping[str, str], body: bytes, whole: bool, token: str, now: float) -> PassReading:
-    """The answer to Show Pass; all but a whole, documented 200 that comes from no cache is unreadable. Arguments as for `read_reply`."""
+    """The answer to Show Pass; it is unreadable unless it is a whole, documented 200 from no cache. Arguments as for `read_reply`."""
     if http_status != 200:
         found = _json(body)
         signature = _signature(headers, found, body, whole=whole, documented=_has_errors(found), token=token)
@@ -185,7 +185,7 @@ def read_pass(*, http_status: int, headers: Mapping[str, str], body: bytes, whol
             signature=_signature(headers, found, body, whole=whole, documented=attributes is not None, token=token),
         )
     if age := count(headers, "age"):
-        # It was asked not to: what it kept is of before the message.
+        # The request forbids a cached answer: it may be older than the message.
         error = f"The answer comes from a cache, which made it {age} seconds ago. Have it pass on what is read of PassEntry."
         return PassReading(latest=Latest.UNREADABLE, http_status=http_status, error=error, signature=_DOCUMENTED)
     pass_status, device_type = _pass_and_device(attributes, token=token)
@@ -200,9 +200,9 @@ def read_pass(*, http_status: int, headers: Mapping[str, str], body: bytes, whol
 
 
 def _signature(headers: Mapping[str, str], found: object, body: bytes, *, whole: bool, documented: bool, token: str) -> Signature:
-    """Who gave the answer; `found` is its body's JSON, `documented` whether that says so."""
+    """The signs of who answered; `found` is the body's JSON, `documented` whether it has the documented form."""
     markup = body[:64].lstrip(_BLANKS).startswith(b"<")
-    # A page of which nothing came is one, too.
+    # An HTML page whose body did not come is a page, too.
     html = (bool(body) or not whole) and headers.get("Content-Type", "").lower().startswith("text/html") and found is None
     return Signature(
         documented=documented or any(headers.get(name, "").strip() for name in _DOCUMENTED_HEADERS),
@@ -214,7 +214,7 @@ def _signature(headers: Mapping[str, str], found: object, body: bytes, *, whole:
 
 
 def _host(location: str) -> str:
-    """Where a redirect leads to: what follows the host may hold what is nobody's business."""
+    """The host of a redirect; the path and query may hold confidential data."""
     try:
         return urlsplit(location).hostname or location.partition("?")[0]
     except ValueError:
@@ -226,7 +226,7 @@ def _leads_to(signature: Signature) -> str:
 
 
 def _has_errors(document: object) -> bool:
-    """Whether it is the documented `{"errors": ["text", ...]}`."""
+    """Whether a document is the documented `{"errors": ["text", ...]}`."""
     errors = document.get("errors") if isinstance(document, dict) else None
     return isinstance(errors, list) and bool(errors) and all(isinstance(error, str) for error in errors)
 
@@ -244,13 +244,13 @@ def _json(body: bytes) -> object:
 
 
 def _object(value: object, key: str) -> dict[str, object] | None:
-    """The object that an object holds under this key, if both are one."""
+    """The object under a key of an object; None if either is no object."""
     inner = value.get(key) if isinstance(value, dict) else None
     return inner if isinstance(inner, dict) else None
 
 
 def _scalar(value: object) -> str:
-    """A text as it came, a number or truth value as JSON writes it; nothing for the rest."""
+    """A text as it came; a number or truth value as JSON; empty for any other value."""
     if isinstance(value, str):
         return value
     return _as_json(value) if isinstance(value, bool | int | float) else ""
@@ -260,22 +260,22 @@ def _as_json(value: object) -> str:
     try:
         return orjson.dumps(value).decode()
     except orjson.JSONEncodeError:
-        # What was nested too deeply to be written was not too deep to be read.
+        # orjson reads deeper nesting than it writes.
         return "…"
 
 
 def _exact(text: str, *, token: str) -> str:
-    # This text is compared with messages, which a token of a test (`secret`) may well be a word of; a real one never is.
+    # This text is compared with messages. A token of a test (`secret`) may be a word of a message; a real token never is.
     return text.replace(token, "***") if len(token) >= _REAL_TOKEN_LENGTH else text
 
 
 def _error(body: bytes, *, token: str) -> str:
-    """The documented `{"errors": ["text", ...]}` as one line, else the first words of whatever came."""
+    """The documented `{"errors": ["text", ...]}` as one line, else the first words of the body."""
     found = _json(body)
     errors = found.get("errors") if isinstance(found, dict) else None
     if isinstance(errors, list) and errors:
         texts = (error if isinstance(error, str) else _as_json(error) for error in errors[:_MOST_ERRORS])
-        # Each is masked alone: what the joining cuts may be the middle of a token.
+        # Each is masked by itself, as the cut after joining may go through a token.
         return visible("; ".join(excerpt(text, secret=token) for text in texts), secret=token)
     return excerpt(errors if isinstance(errors, str) else body.decode(errors="replace"), secret=token)
 

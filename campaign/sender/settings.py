@@ -1,4 +1,4 @@
-"""What a pool is told."""
+"""The settings of a pool."""
 
 import math
 from collections.abc import Callable
@@ -17,12 +17,12 @@ UNPACED_WORKERS: Final = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolSettings:
-    """What one run of the pool is to do.
+    """The settings of one run of the pool.
 
-    `origin` is where the API is, for people to read.
+    `origin` is the address of the API, for messages.
 
-    `rate_per_second` None sends without pacing; `concurrency` None follows the rate; `limit` None sends all there is. `wait` says whether
-    to wait where the schedule does not allow to send yet, or to end. `daily_cap` and `only` are as in `ledger.port.ClaimFilter`.
+    `rate_per_second` None sends without pacing; `concurrency` None follows the rate; `limit` None sends every row. While the schedule does
+    not allow sending, the run waits with `wait`, and ends without it. `daily_cap` and `only` are as in `ledger.port.ClaimFilter`.
     """
 
     key: str
@@ -41,7 +41,7 @@ class PoolSettings:
 
     @property
     def workers(self) -> int:
-        """How many sends may be under way at once: as many as keep the rate with answers of up to 10 s."""
+        """How many sends may be under way at once: enough to keep the rate if each answer takes 10 s."""
         if self.concurrency is not None:
             return self.concurrency
         if self.rate_per_second is None:

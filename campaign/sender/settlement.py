@@ -1,4 +1,4 @@
-"""Settles in groups: an attempt's end is on disk within some hundredths of a second, and a disk sync serves many."""
+"""Settles in groups: each outcome is on disk within some hundredths of a second, and one disk sync serves many."""
 
 import asyncio
 from typing import Final
@@ -9,14 +9,14 @@ from campaign.sender.port import Observer
 
 GATHER_SECONDS: Final = 0.03
 ENOUGH: Final = 500
-"""So many are worth a sync to disk at once; fewer wait a moment for others."""
+"""So many settlements are written at once; fewer wait GATHER_SECONDS for others."""
 
 MOST_TOGETHER: Final = 2000
 MOST_WAITING: Final = 2000
 
 
 class SettlementBatcher:
-    """Takes settlements from the workers; `run` writes them until `close`, after which nothing is left unwritten."""
+    """Takes settlements from the workers. `run` writes them, and returns after `close`, when all are written."""
 
     def __init__(self, ledger: Ledger, runner: Runner, observer: Observer) -> None:
         self._ledger = ledger
@@ -26,7 +26,7 @@ class SettlementBatcher:
         self._ended = False
 
     async def settle(self, settlement: Settlement) -> None:
-        """Hand over one settlement; waits while too many wait for the disk. After the end it is dropped: its row counts as lost."""
+        """Queue one settlement; waits while the queue is full. After `run` has ended it is dropped: its row counts as lost."""
         if not self._ended:
             await self._waiting.put(settlement)
 
@@ -37,7 +37,7 @@ class SettlementBatcher:
         """Write until closed.
 
         Raises:
-            LedgerError: it can't be written; whoever still waits to hand something over is let go.
+            LedgerError: the ledger can't be written. Callers that wait in `settle` return.
         """
         try:
             while await self._write_what_waits():
@@ -48,7 +48,7 @@ class SettlementBatcher:
                 self._waiting.get_nowait()
 
     async def _write_what_waits(self) -> bool:
-        """One group; False once it was the last."""
+        """Write one group; False if it was the last."""
         first = await self._waiting.get()
         if first is None:
             return False

@@ -1,4 +1,4 @@
-"""How a run ends: whoever finds the first reason says so, and everyone hears of it."""
+"""How a run ends: the first reason counts, and every part of the run can wait for it."""
 
 import asyncio
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class End:
 
 
 class Ending:
-    """The first reason to end, once there is one; later ones change nothing."""
+    """The first reason to end; later ones change nothing."""
 
     def __init__(self) -> None:
         self.end: End | None = None
@@ -43,7 +43,7 @@ class Ending:
 
 
 async def happens_within(event: asyncio.Event, seconds: float) -> bool:
-    """Wait for an event, so long at the most; whether it has come."""
+    """Whether an event is set within so many seconds; waits for it until then."""
     try:
         async with asyncio.timeout(seconds):
             await event.wait()

@@ -1,4 +1,4 @@
-"""Reads the passes of unknown rows back, on the budget for reading, while the rest is being sent."""
+"""Reads the passes of unknown rows back, on the budget for reading, while the other rows are being sent."""
 
 import asyncio
 from collections import Counter
@@ -17,19 +17,20 @@ READS_TOGETHER_SECONDS: Final = 2.0
 MOST_TOGETHER: Final = 32
 MOST_READS: Final = 4
 MOST_REFUSED: Final = 60
-"""How often a reading may be refused with 429, which says nothing of the pass, before a person has to ask again."""
+"""How often 429, which says nothing about the pass, may answer a reading before the row is left to a person."""
 MOST_FOREIGN: Final = 20
-"""How often somebody else than PassEntry may answer a reading: in about 15 minutes."""
+"""How often somebody else than PassEntry may answer a reading; this takes about 15 minutes."""
 AGAIN_SECONDS: Final = 5.0
 LONGEST_AGAIN_SECONDS: Final = 60.0
 LOOK_SECONDS: Final = 2.0
-"""How often to look unasked: for what others have left in doubt, of which nobody tells."""
+"""How often to look without a call of `tell_due`: for unverified rows of other campaigns, which nobody announces."""
 
 
 class Shows(IntEnum):
-    """What reading a pass shows of a text that was surely sent to it, the best first; UNSEEN: there is no such pass yet.
+    """What a reading shows of a text that was surely sent to the pass, the best first.
 
-    OTHERWISE may be the text, NOTHING is none or surely another.
+    UNSEEN: there is no such pass yet. TEXTS: the text as sent. OTHERWISE: perhaps the text. NOTHING: no text, or surely another. GONE: the
+    pass no longer exists.
     """
 
     UNSEEN = 0
@@ -40,15 +41,15 @@ class Shows(IntEnum):
 
 
 class Verifier:
-    """Concludes doubts of one campaign until cancelled, and, when there are none, those of others that nobody works on.
+    """Verifies the unverified rows of one campaign until cancelled, and, when it has none, those of campaigns that no runner sends.
 
     Args:
-        ledger: where the doubts are.
+        ledger: holds the rows.
         gateway: to the API.
         pacer: of the budget for reading.
-        observer: hears of each conclusion.
-        campaign: whose doubts come first.
-        max_attempts: how many tries a row has; one that never arrived is given up after them.
+        observer: gets an event for each verification.
+        campaign: the campaign whose rows come first.
+        max_attempts: how many attempts a row has; if none of them arrived, the row fails.
     """
 
     def __init__(
@@ -77,11 +78,11 @@ class Verifier:
                 await happens_within(self._due, LOOK_SECONDS)
 
     def tell_due(self) -> None:
-        """Have it look now: somebody has seen that a doubt of the campaign is due."""
+        """Make `run` look now, as an unverified row of the campaign is due."""
         self._due.set()
 
     async def round(self) -> int:
-        """Read back what may be read back now; returns how many rows that was."""
+        """Read back a group of the campaign's rows that are due; returns how many these were."""
         return await self._conclude(await self._ledger.claim_unverified(self._campaign, self._together))
 
     async def _conclude(self, doubts: list[UnverifiedRow]) -> int:
@@ -97,14 +98,14 @@ class Verifier:
         if self._is_gone(doubt, reading) and await self._can_read(doubt.claim.campaign):
             conclusion = Resolution(status=Status.FAILED, reason=doubt.reason)
         if conclusion.status is Status.PENDING:
-            # Not arrived: believed only where the API is seen to show texts, and as they were sent.
+            # Not arrived: trusted only if the API is seen to show texts as they were sent.
             match await self._shows(doubt):
                 case None:
-                    # Not known now is like a reading that failed: it is made again.
+                    # The API could not be checked now: read again, as after a failed reading.
                     reading = replace(reading, latest=Latest.UNREADABLE)
                     conclusion = _read_back(doubt, reading)
                 case Shows.UNSEEN if doubt.claim.tries < self._max_attempts <= doubt.claim.attempts:
-                    # Believed, but not for ever: an outage's attempts are not held against a row, and yet have an end.
+                    # Trusted, but not for ever: attempts in an outage do not count towards the limit, and yet must end.
                     conclusion = Resolution(status=Status.UNKNOWN, reason="no_latest_message")
                 case Shows.NOTHING if reading.latest is not Latest.TEXT:
                     conclusion = Resolution(status=Status.UNKNOWN, reason="no_latest_message")
@@ -124,9 +125,9 @@ class Verifier:
         return reading
 
     async def _shows(self, doubt: UnverifiedRow) -> "Shows | None":
-        """What the API shows of texts, at passes that surely hold one. None: it could not be seen now.
+        """What the API shows of texts, read from passes that surely hold one; None if it can't be seen now.
 
-        Of texts that were sent after the one in doubt, if there are any: a server that lags behind shows older ones only.
+        Passes whose text was sent after the unverified one come first, as a server that lags behind shows older texts only.
         """
         async with self._looking:
             after = await self._best(await self._ledger.reference_passes_after(doubt))
@@ -153,12 +154,15 @@ class Verifier:
         return None if None in known else min((shows for shows in known if shows is not None), default=Shows.UNSEEN)
 
     def _is_gone(self, doubt: UnverifiedRow, reading: PassReading) -> bool:
-        """Whether there is no such pass, by the answer to its message and to its reading: a gateway's 404 may be of a moment only."""
+        """Whether the answers to the message and to the reading say that there is no such pass.
+
+        A gateway's 404 may last for a moment only, so several are needed.
+        """
         seen = self._foreign[_key(doubt)] + self._reads[_key(doubt)]
         return _not_found(doubt, reading) and (reading.signature.by_api or seen >= MOST_READS - 1)
 
     async def _can_read(self, campaign: int) -> bool:
-        """Whether a pass that surely is there can be read now."""
+        """Whether a pass that surely exists can be read now."""
         for pass_id, message in await self._ledger.reference_passes(campaign):
             if await self._look(pass_id, message) not in {None, Shows.GONE}:
                 return True
@@ -173,14 +177,14 @@ class Verifier:
             case Latest.UNREADABLE:
                 return None
             case Latest.TEXT if reading.text.strip():
-                # Any other text may be an older one, as a server shows it that lags behind.
+                # Another text may be an older one, from a server that lags behind.
                 seems = Shows.OTHERWISE if may_be(reading.text, message) else Shows.NOTHING
                 return Shows.TEXTS if same_text(reading.text, message) else seems
             case _:
                 return Shows.NOTHING
 
     def _again_in_seconds(self, doubt: UnverifiedRow, reading: PassReading) -> float | None:
-        """Only a reading that failed is made again, and not for ever."""
+        """Seconds until a failed reading is made again; None if it is not, as it failed too often or was refused for good."""
         key = _key(doubt)
         answer = foreign(reading)
         throttled = reading.http_status == 429
