@@ -4,18 +4,16 @@ It stores nothing. Whatever goes wrong before the batch is released, the batch i
 """
 
 import asyncio
-import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import quote
 
-import orjson
-
 from campaign.app.batches import TAG, entity_of, open_batches
+from campaign.app.exchanges import Exchange, Heard, masked
 from campaign.app.send import Stop, check_access, open_gateway
 from campaign.domain.batches import (
     HELD_SECONDS,
@@ -33,7 +31,6 @@ from campaign.domain.batches import (
     proof_of,
 )
 from campaign.domain.errors import UsageError
-from campaign.domain.sanitize import sanitize_for_terminal
 from campaign.domain.verdict import Latest
 from campaign.loader.columns import check_pass_id
 from campaign.sender.batches.assumptions import Finding, Found, Seen, address_of, attributes_in, findings, id_in
@@ -46,10 +43,6 @@ from campaign.settings import Settings
 TRIES: Final = 5
 LONGEST_WAIT_SECONDS: Final = 15.0
 MOST_PAGES: Final = 4
-_MOST_LINES: Final = 60
-_MOST_CHARACTERS: Final = 4_000
-_LIST_QUERY: Final = "type="
-_SIGNED: Final = re.compile(r"(https?://[^\s\"?]+)\?[^\s\"]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,20 +65,6 @@ class Waits:
     ending: float = 1800.0
     report: float = 300.0
     found: float = 10.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exchange:
-    """One request and its answer, for people: indented, bounded, and without secrets. `status` is None where no answer came."""
-
-    method: str
-    path: str
-    body: str
-    status: int | None
-    answer: str
-
-    def as_json(self) -> dict[str, Any]:
-        return {"method": self.method, "path": self.path, "body": self.body or None, "status": self.status, "answer": self.answer}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +118,7 @@ def plan_of(to: str, text: str | None, settings: Settings, *, cancels: bool) -> 
 async def probe(plan: Plan, settings: Settings, *, stop: Stop, tell: Callable[[Exchange], None], waits: Waits | None = None) -> Probed:
     """Carry it out. `tell` hears of each exchange as it ends."""
     token = settings.token()
-    heard = _Heard(token, tell)
+    heard = Heard(token, tell)
     async with open_batches(settings, heard=heard) as gateway:
         probing = _Probing(plan, settings, gateway, heard, stop, waits or Waits())
         await probing.run()
@@ -158,7 +137,7 @@ async def probe(plan: Plan, settings: Settings, *, stop: Stop, tell: Callable[[E
     )
 
 
-async def _read_pass(seen: Seen, settings: Settings, heard: "_Heard") -> None:
+async def _read_pass(seen: Seen, settings: Settings, heard: "Heard") -> None:
     async with open_gateway(settings, Silence(), concurrency=1, total_seconds=settings.timeout) as gateway:
         reading = await gateway.read(seen.pass_id)
     if reading.latest is Latest.TEXT:
@@ -175,32 +154,12 @@ class _EndError(Exception):
         self.exit_code = exit_code
 
 
-class _Heard:
-    """Keeps the body of the last answer, and passes on each exchange for people."""
-
-    def __init__(self, token: str, tell: Callable[[Exchange], None]) -> None:
-        self._token = token
-        self._tell = tell
-        self.body = b""
-
-    def __call__(self, method: str, path: str, body: bytes, status: int, answer: bytes) -> None:
-        self.body = answer
-        self.note(method, path, status, _readable(answer), body=_readable(body))
-
-    def note(self, method: str, path: str, status: int | None, answer: str, *, body: str = "") -> None:
-        place, _, query = path.partition("?")
-        # What else has a query is a file, and its query a key to it.
-        shown = path if not query or query.startswith(_LIST_QUERY) else f"{place}?…"
-        texts = [masked(text, self._token) for text in (shown, body, answer)]
-        self._tell(Exchange(method=method, path=texts[0], body=_bounded(texts[1]), status=status, answer=_bounded(texts[2])))
-
-
 @dataclass(slots=True)
 class _Probing:
     plan: Plan
     settings: Settings
     gateway: BatchGateway
-    heard: _Heard
+    heard: Heard
     stop: Stop
     waits: Waits
     batch_id: str = ""
@@ -389,31 +348,5 @@ def _sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
-def masked(text: str, token: str) -> str:
-    """The text without the token and without the signatures of links."""
-    for secret in {token, quote(token, safe="")}:
-        text = text.replace(secret, "***")
-    return _SIGNED.sub(r"\1?…", text)
-
-
 def _without_secrets(finding: Finding, token: str) -> Finding:
     return replace(finding, detail=masked(finding.detail, token), mend=masked(finding.mend, token))
-
-
-def _readable(body: bytes) -> str:
-    try:
-        return orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2).decode() if body else ""
-    except orjson.JSONDecodeError:
-        return body.decode(errors="replace")
-
-
-def _bounded(text: str) -> str:
-    text = text.rstrip()
-    shown = text[:_MOST_CHARACTERS].split("\n")
-    lines = [sanitize_for_terminal(line) for line in shown[:_MOST_LINES]]
-    left = len(text) - sum(len(line) + 1 for line in lines) + 1
-    return "\n".join([*lines, *_rest(left)])
-
-
-def _rest(characters: int) -> Iterable[str]:
-    return [f"… {characters:,} more characters"] if characters > 0 else []

@@ -9,7 +9,8 @@ import typer
 from campaign.cli.options import with_options
 
 if TYPE_CHECKING:
-    from campaign.app.probe import Exchange, Probed
+    from campaign.app.exchanges import Exchange
+    from campaign.app.probe import Probed
     from campaign.settings import Settings
 
 

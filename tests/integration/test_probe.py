@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from campaign.app.probe import Exchange, Probed, Waits, plan_of, probe
+from campaign.app.exchanges import Exchange
+from campaign.app.probe import Probed, Waits, plan_of, probe
 from campaign.app.send import Stop
 from campaign.domain.errors import UsageError
 from campaign.sender.batches.assumptions import Found
