@@ -185,7 +185,7 @@ def _batch_faults(ambiguous: float) -> dict[str, float]:
         BatchFault.RECIPIENTS_FAILED: 0.05,
         BatchFault.DELIVERY_CSV_LACKS_ROWS: 0.05,
         BatchFault.DELIVERY_CSV_UNKNOWN_STATUS: 0.05,
-        BatchFault.DELIVERY_CSV_MISSING: 0.02,
+        BatchFault.DELIVERY_CSV_MISSING: 0.01,
     }
 
 

@@ -23,7 +23,8 @@ RECORD: Final = "record"
 ROWS_OF_A_BATCH: Final = 25
 """Few, so that a short list makes many batches, and a kill finds some of them at every step."""
 
-REPORT_SECONDS: Final = 12.0
+REPORT_SECONDS: Final = 30.0
+"""Long enough for several tries at a file that fails."""
 TEMPO: Final[dict[tuple[str, str], Any]] = {
     ("campaign.sender.verify", "AGAIN_SECONDS"): 0.5,
     ("campaign.sender.lease", "BEAT_SECONDS"): 0.7,
