@@ -297,7 +297,8 @@ class Simulation:
                     if reader.outlook(record.id).finished and not any(one.alive for one in reader.runners(record.id)):
                         return True
                     if record.control is DesiredState.CANCELLED:
-                        self._commands.verify()
+                        # Batches that were released before it was cancelled are followed to their end.
+                        self._commands.resume() if self._plan.by_batches and left % 2 else self._commands.verify()
                         await asyncio.sleep(QUIET_SECONDS)
                         continue
             if not left:
