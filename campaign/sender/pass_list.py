@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from campaign.domain.reach import Reach, reach_of_status
-from campaign.sender.responses import count, retry_after_seconds
+from campaign.sender.responses import is_cached, retry_after_seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ def read_page(number: int, *, http_status: int, headers: Mapping[str, str], body
     if http_status != 200:
         misfit = f"it was answered {http_status}" if 300 <= http_status < 500 and http_status != 429 else ""
         return PageReading(http_status=http_status, misfit=misfit, retry_after_seconds=retry_after_seconds(headers, now=now))
-    if count(headers, "age"):
+    if is_cached(headers):
         return PageReading(http_status=200, misfit="the answer comes from a cache")
     try:
         document = orjson.loads(body) if whole else None

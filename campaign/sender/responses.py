@@ -9,6 +9,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import orjson
+from multidict import MultiMapping
 
 from campaign.domain.pacing import LONGEST_RETRY_AFTER_SECONDS
 from campaign.domain.verdict import DELIVERED_VALUE, Latest, PassReading, Reply, Signature
@@ -52,6 +53,7 @@ def _words_of_page(page: str) -> str:
     return html.unescape(words)
 
 
+_NOT_ZERO: Final = re.compile("[1-9]")
 _DECIMAL: Final = re.compile(r"\d{1,300}(?:\.\d{0,300})?|\.\d{1,300}", re.ASCII)
 _MOST_DIGITS: Final = 9
 
@@ -76,6 +78,12 @@ def retry_after_seconds(headers: Mapping[str, str], *, now: float) -> float | No
 def count(headers: Mapping[str, str], name: str) -> int | None:
     value = headers.get(name)
     return int(value) if value is not None and value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS else None
+
+
+def is_cached(headers: Mapping[str, str]) -> bool:
+    """Whether an answer says that a cache kept it; of several caches one after the other each may say so."""
+    ages = headers.getall("age", []) if isinstance(headers, MultiMapping) else [headers.get("age", "")]
+    return any(_NOT_ZERO.search(age) for age in ages)
 
 
 def _decimal(value: str) -> float | None:
@@ -184,9 +192,9 @@ def read_pass(*, http_status: int, headers: Mapping[str, str], body: bytes, whol
             error=_undocumented(body, whole=whole, token=token),
             signature=_signature(headers, found, body, whole=whole, documented=attributes is not None, token=token),
         )
-    if age := count(headers, "age"):
+    if is_cached(headers):
         # The request forbids a cached answer: it may be older than the message.
-        error = f"The answer comes from a cache, which made it {age} seconds ago. Have it pass on what is read of PassEntry."
+        error = "The answer comes from a cache, by its Age. Have it pass on what is read of PassEntry."
         return PassReading(latest=Latest.UNREADABLE, http_status=http_status, error=error, signature=_DOCUMENTED)
     pass_status, device_type = _pass_and_device(attributes, token=token)
     return PassReading(

@@ -269,10 +269,13 @@ def test_who_gave_an_answer(status: int, headers: dict[str, str], body: object, 
     assert (read.page, read.redirects_to) == (signature.page, signature.redirects_to)
 
 
-@pytest.mark.parametrize(("age", "readable"), [("0", True), ("1", False), ("86400", False), ("", True), ("soon", True)])
+@pytest.mark.parametrize(
+    ("age", "readable"), [("0", True), ("1", False), ("86400", False), ("", True), ("soon", True), ("120, 0", False), ("0|120", False)]
+)
 def test_what_a_cache_kept_is_not_what_the_pass_holds(age: str, *, readable: bool) -> None:
     body = orjson.dumps(holding(latestMessage="x"))
-    found = read_pass(http_status=200, headers=CIMultiDict({"Age": age}), body=body, whole=True, token=TOKEN, now=NOON)
+    headers = CIMultiDict(("Age", one) for one in age.split("|"))
+    found = read_pass(http_status=200, headers=headers, body=body, whole=True, token=TOKEN, now=NOON)
     assert (found.latest is Latest.TEXT) is readable
     assert found.signature.documented
 
