@@ -17,6 +17,7 @@ from campaign.ledger.sqlite.integrity import (
     WAY_BACK,
     check_not_behind,
     check_not_emptied,
+    check_not_linked,
     check_not_mounted_alone,
     check_nothing_left_behind,
     check_whole_pages,
@@ -77,6 +78,7 @@ def prepare(path: Path) -> None:
             for before in _earlier_places(connection, path):
                 # Read before the ledger: a process that has it open under the other name may write meanwhile.
                 mark = marked(before)
+                check_not_linked(path, before=before)
                 check_nothing_left_behind(path, before=before, mark=mark, latest=_latest(connection))
     finally:
         connection.close()

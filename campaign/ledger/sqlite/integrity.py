@@ -134,6 +134,24 @@ def check_not_behind(ledger: Path, *, mark: float, latest: float) -> None:
         )
 
 
+def check_not_linked(ledger: Path, *, before: Path) -> None:
+    """A file that has two names (hard links) has a log for each: two processes would claim the same rows.
+
+    Raises:
+        LedgerPlaceError: the ledger is used by another name, which still is one.
+    """
+    here, there = Path(os.path.realpath(ledger)), Path(os.path.realpath(before))
+    with suppress(OSError):
+        # A folder that is mounted twice has one log only.
+        same_entry = here.name == there.name and here.parent.samefile(there.parent)
+        if not same_entry and here.stat().st_nlink > 1 and here.samefile(there):
+            raise LedgerPlaceError(
+                f"The ledger {ledger} is a second name (a hard link) of {before}, by which it was used until now. Each name has a log of "
+                f"its own, so both would send the same. Use --ledger {before}, or remove that name once nothing uses it.",
+                code="ledger_has_two_names",
+            )
+
+
 def check_nothing_left_behind(ledger: Path, *, before: Path, mark: float, latest: float) -> None:
     """The same for a ledger that was renamed, or has two names: its mark is at the other path, and so may be its log.
 
