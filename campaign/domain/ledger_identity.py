@@ -11,6 +11,9 @@ from typing import Final, Self
 RECENT_SECONDS: Final = 35 * 86_400.0
 """A ledger that was last sent from elsewhere longer ago than this is no longer used there. A monthly job still is."""
 
+OPENED_AS_COPY: Final = -1
+"""The number of a copy once it was opened: put in the place of its original, it has the original's own number again."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerIdentity:
@@ -19,7 +22,7 @@ class LedgerIdentity:
     Attributes:
         machine: the machine's id, as a fingerprint; empty in a container, whose id does not last.
         adapters: the built-in network adapters, as fingerprints: a machine that was cloned with its id has others.
-        inode: the file's number on its file system; a copy has another.
+        inode: the file's number on its file system; a copy has another, and `OPENED_AS_COPY` is none's.
         created_ns: when the file was made, in Unix nanoseconds. A file system reuses numbers, but not this time.
         host: the machine's name, for people.
         path: the file's path, for people.
@@ -72,6 +75,9 @@ def difference(known: LedgerIdentity, here: LedgerIdentity) -> Difference | None
             return Difference.OTHER_MACHINE
         if known.adapters and here.adapters:
             return Difference.CLONED_MACHINE
-    if known.inode != here.inode or (known.created_ns and here.created_ns and known.created_ns != here.created_ns):
-        return Difference.COPIED_FILE
-    return None
+    return Difference.COPIED_FILE if is_other_file(known, here) else None
+
+
+def is_other_file(known: LedgerIdentity, here: LedgerIdentity) -> bool:
+    """Whether the file is shown to be another, on whichever machine."""
+    return known.inode != here.inode or bool(known.created_ns and here.created_ns and known.created_ns != here.created_ns)

@@ -181,3 +181,20 @@ def test_a_file_number_may_be_larger_than_an_integer_of_sqlite(path: Path) -> No
     found = displaced(path)
     assert found is not None
     assert found.before.inode == 2**64 - 1
+
+
+async def test_a_copy_that_was_opened_and_put_back_in_place_is_a_copy(path: Path, tmp_path: Path) -> None:
+    """Its mark and its file's number are those of the ledger; to open it elsewhere has only made it seem newer."""
+    copy = tmp_path / "copy.db"
+    shutil.copy2(path, copy)
+    async with opened(path) as ledger:
+        await campaign_of(ledger, staged(1), name="later")
+    async with opened(copy):
+        pass
+    shutil.copyfile(copy, path)
+    async with opened(path) as ledger:
+        found = displaced(path)
+        assert found is not None
+        assert found.difference is Difference.COPIED_FILE
+        await ledger.move_here()
+        assert displaced(path) is None

@@ -3,12 +3,13 @@
 import json
 import os
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import apsw
 
-from campaign.domain.ledger_identity import LedgerIdentity, difference
+from campaign.domain.ledger_identity import OPENED_AS_COPY, LedgerIdentity, difference, is_other_file
 from campaign.ledger.clock import LEASE_SECONDS, Clock, SystemClock
 from campaign.ledger.machine import adapters, created_ns, machine_id, username
 from campaign.ledger.port import DesiredState
@@ -113,15 +114,25 @@ def store_identity(db: apsw.Connection, path: Path, *, move: bool) -> None:
         elif not move:
             return
     if here != known:
-        values = {"machine": here.machine, "adapters": json.dumps(sorted(here.adapters)), "inode": str(here.inode)}
-        db.execute(SQL["set_identity"], values | {"created_ns": here.created_ns, "host": here.host, "path": here.path})
+        _set_identity(db, here)
+
+
+def _set_identity(db: apsw.Connection, found: LedgerIdentity) -> None:
+    values = {"machine": found.machine, "adapters": json.dumps(sorted(found.adapters)), "inode": str(found.inode)}
+    db.execute(SQL["set_identity"], values | {"created_ns": found.created_ns, "host": found.host, "path": found.path})
 
 
 def place(db: apsw.Connection, path: Path) -> bool:
-    """Store the file's identity if none is stored yet, or the file was renamed; returns whether it did."""
+    """Store the file's identity if none is stored yet, or the file was renamed; returns whether it did. Notes in a copy that it is one."""
     known = stored_identity(db.execute(SQL["identity"]).fetchall())
-    if known is not None and (os.path.exists(known.path) or difference(known, identity_here(path)) is not None):  # noqa: PTH110 - pathlib's raises in a shut folder
-        return False
+    if known is not None:
+        here = identity_here(path)
+        if is_other_file(known, here):
+            # Every opening makes its clock newer, so the mark of the original would not show any more that it is older.
+            _set_identity(db, replace(known, inode=OPENED_AS_COPY))
+            return False
+        if os.path.exists(known.path) or difference(known, here) is not None:  # noqa: PTH110 - pathlib's raises in a shut folder
+            return False
     store_identity(db, path, move=False)
     return True
 
