@@ -188,6 +188,9 @@ def _batch_faults(luck: random.Random) -> dict[str, float]:
     # Files in another form need a person.
     faults = set(BatchFault) - {BatchFault.DELIVERY_CSV_OTHER_COLUMNS}
     of_batches = {fault.value: nasty * luck.random() for fault in sorted(faults) if luck.random() < 0.3}
+    # PassEntry never ends these, so neither does a campaign; drawn all the same, so that a seed means the same campaign as before.
+    for endless in (BatchFault.SENDING_STUCK, BatchFault.VALIDATION_STUCK):
+        of_batches.pop(endless.value, None)
     of_steps = {name: nasty * luck.random() * (0.4 if name.startswith("create") else 0.1) for name in STEP_FAULTS if luck.random() < 0.2}
     return of_batches | of_steps
 

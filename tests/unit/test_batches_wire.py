@@ -118,16 +118,20 @@ class TestReport:
             (b"", "none"),
             (b"pass_uuid,result\na,ok\n", "pass_uuid"),
             (b"passId,result\na,ok\n", "result"),
-            (b"passId,status\na\n", "line 2"),
+            (b"passId,status\na\nb,failed\n", "line 2"),
             (b"passId,status\na,\n", "no status"),
-            (b"passId,status\na,deliv", "no end"),
-            (b'passId,status\n"a,delivered\n', "no CSV"),
+            (b'passId,status\n"a"b,delivered\n', "no CSV"),
             (b"passId,status\n\xff,delivered\n", "UTF-8"),
         ],
     )
     def test_a_file_that_is_not_as_assumed_is_refused_with_what_came(self, content: bytes, words: str) -> None:
         with pytest.raises(ReportError, match=words):
             read_deliveries(content)
+
+    @pytest.mark.parametrize("end", [b"b,deliv", b"b", b'"b', b"b,", b'b,"failed\n'])
+    def test_of_a_report_that_is_cut_short_the_whole_lines_count(self, end: bytes) -> None:
+        report = read_deliveries(b"passId,status\na,delivered\n" + end)
+        assert (report.of("a"), report.of("b")) == (Delivery(status="delivered"), None)
 
     @given(st.integers(0, 60))
     def test_half_a_report_never_says_anything_wrong(self, end: int) -> None:

@@ -170,7 +170,7 @@ def read_deliveries(content: bytes, *, shape: Shape = USUAL) -> Report:
     """The delivery report of a batch that has ended.
 
     Raises:
-        ReportError: it has other columns, is cut short, or is no CSV.
+        ReportError: it has other columns, or is no CSV. Of one that is cut short the whole lines are read.
     """
     return _report(content, shape, status=shape.status_column)
 
@@ -196,10 +196,17 @@ def _report(content: bytes, shape: Shape, *, status: str | None) -> Report:
     detail = next((places[plain(name)] for name in shape.detail_columns if plain(name) in places and places[plain(name)] != state), None)
     exact: dict[str, Delivery] = {}
     loose: dict[str, list[Delivery]] = defaultdict(list)
-    last = ""
-    for number, row in enumerate(rows, 2):
+    lines = list(rows)
+    # Half a last line may end with half a word: a file that is cut short counts as far as it is whole.
+    if (
+        lines
+        and not content.endswith(b"\n")
+        and (len(lines[-1]) != len(header) or (state is not None and lines[-1][state].strip() not in KNOWN))
+    ):
+        del lines[-1]
+    for number, row in enumerate(lines, 2):
         if len(row) != len(header):
-            raise ReportError(f"its line {number} has {len(row)} values for {len(header)} columns, so it may be cut short")
+            raise ReportError(f"its line {number} has {len(row)} values for {len(header)} columns")
         word = "" if state is None else row[state].strip()
         if state is not None and not word:
             raise ReportError(f"its line {number} has no {status}")
@@ -208,10 +215,6 @@ def _report(content: bytes, shape: Shape, *, status: str | None) -> Report:
             if row[place]:
                 exact[row[place]] = delivery
                 loose[row[place].casefold()].append(delivery)
-        last = word
-    # Half a last line may end with half a word.
-    if status is not None and not content.endswith(b"\n") and last not in KNOWN:
-        raise ReportError("its last line has no end, so it may be cut short")
     return Report(exact, dict(loose))
 
 
@@ -224,7 +227,11 @@ def csv_rows(content: bytes) -> Iterator[list[str]]:
                 raise ReportError(f"it has more than {MOST_ROWS:,} lines")
             if row:
                 yield row
-    except (UnicodeDecodeError, csv.Error) as error:
+    except csv.Error as error:
+        # A value in quotation marks that the end of the file cuts short.
+        if "unexpected end of data" not in str(error):
+            raise ReportError(f"it is no CSV in UTF-8 ({error})") from error
+    except UnicodeDecodeError as error:
         raise ReportError(f"it is no CSV in UTF-8 ({error})") from error
 
 
