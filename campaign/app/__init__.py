@@ -1,1 +1,1 @@
-"""The one composition root: what the commands and the console do, put together from the parts below."""
+"""The composition root: the use cases of the commands and the console, built from the packages below."""

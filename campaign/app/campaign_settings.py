@@ -1,4 +1,4 @@
-"""When and whom: from what was asked for, and what the campaign remembers, to a schedule, exclusions and terms."""
+"""Combines the settings of a command with those that the campaign remembers, into a schedule and exclusions."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -22,27 +22,27 @@ REMEMBERED: Final[tuple[str, ...]] = (
     *("baseline", "halt", "on_unknown", "quiet_period", "budget", "only_reachable"),
     *("via", "entity"),
 )
-"""Settings that a campaign is resumed with, unless they are given again: a resume at night must not send at night."""
+"""Settings that a campaign keeps for `resume`, unless they are given again: a resume at night must not send at night."""
 
 _HOURS: Final = ("window", "time_zone", "start_at", "not_after")
 _MOMENTS: Final[tuple[str, ...]] = ("start_at_time", "not_after_time")
 
 
 def kept_of(stored: dict[str, str]) -> dict[str, str]:
-    """What may be taken of a campaign's stored settings: a file from elsewhere may have said anything, even where the token is sent."""
+    """The stored settings of a campaign that may be used: an imported file may hold any setting, even the URL that gets the token."""
     return {name: text for name, text in stored.items() if name in {"rate", *REMEMBERED, *_MOMENTS}}
 
 
 def remembered(settings: Settings, *, now: datetime, own_zones: bool) -> dict[str, str]:
-    """What a campaign keeps of the settings it was begun with, moments as moments.
+    """The settings that a new campaign keeps; its start and end also as absolute times.
 
     Args:
-        settings: what is asked for.
-        now: the present moment.
-        own_zones: the rows may have zones of their own, in which the window opens at other times.
+        settings: of the command.
+        now: the present time.
+        own_zones: whether the rows may have time zones, in which the window opens at other times.
 
     Raises:
-        UsageError: a moment or a zone is none, the end is over, or nothing could be sent before it.
+        UsageError: a time or a zone is not valid, the end is over, or nothing could be sent before it.
     """
     kept: dict[str, str] = {name: settings.as_text(name) for name in REMEMBERED if name in settings.model_fields_set}
     schedule = check_schedule(settings, {}, zones=[] if own_zones else [""], now=now)
@@ -53,16 +53,16 @@ def remembered(settings: Settings, *, now: datetime, own_zones: bool) -> dict[st
 
 
 def check_schedule(settings: Settings, kept: dict[str, str], *, zones: Iterable[str], now: datetime) -> Schedule:
-    """`schedule_of`, where nothing may be asked for that can't be; an end that the campaign remembers may be over.
+    """The schedule, as by `schedule_of`, with new settings validated; an end that the campaign remembers may be over.
 
     Args:
-        settings: what is asked for now.
+        settings: of the command.
         kept: what the campaign remembers.
         zones: of its rows, as far as they are known.
-        now: the present moment.
+        now: the present time.
 
     Raises:
-        UsageError: a moment or a zone is none, or by what is given now nothing could be sent before the end.
+        UsageError: a time or a zone is not valid, or with the new settings nothing could be sent before the end.
     """
     schedule = schedule_of(settings, kept, now=now)
     given = {name: settings.as_text(name) for name in _HOURS if getattr(settings, name) is not None}
@@ -92,12 +92,12 @@ def schedule_of(settings: Settings, kept: dict[str, str], *, now: datetime) -> S
     """When a campaign may be sent.
 
     Args:
-        settings: what is asked for now.
-        kept: what the campaign remembers; a time of day means the same moment as when it was first given.
-        now: the present moment.
+        settings: of the command.
+        kept: what the campaign remembers; a time of day means the same time and date as when it was first given.
+        now: the present time.
 
     Raises:
-        UsageError: a moment or a zone is none.
+        UsageError: a time or a zone is not valid.
     """
     home = home_zone(settings)
     return Schedule(
@@ -109,7 +109,7 @@ def schedule_of(settings: Settings, kept: dict[str, str], *, now: datetime) -> S
 
 
 def check_not_over(schedule: Schedule, *, now: datetime) -> None:
-    """That rows a person wants to have sent again would not be skipped, for good, instead.
+    """Check that the end is not over: rows that a person wants to send again would be skipped for good.
 
     Raises:
         UsageError: the campaign's end is over.
@@ -138,7 +138,7 @@ def home_zone(settings: Settings) -> ZoneInfo:
 
 
 def cannot_finish(schedule: Schedule, messages: int, rate_per_second: float | None, *, now: datetime) -> str:
-    """A sentence if so many messages can't all be sent before the end; empty if they can."""
+    """A sentence if so many messages can't all be sent before the end; else empty."""
     left = schedule.seconds_left("", now)
     if left is None or rate_per_second is None or messages <= left * rate_per_second:
         return ""
@@ -150,22 +150,22 @@ def cannot_finish(schedule: Schedule, messages: int, rate_per_second: float | No
 
 
 def opens_in_words(schedule: Schedule, zones: Iterable[str], *, now: datetime) -> str:
-    """A sentence on when rows of these time zones may be sent next; empty if some may be now, or none ever."""
+    """A sentence about when rows of these time zones may be sent next; empty if some may be sent now, or none ever."""
     opens = schedule.next_time(zones, now)
     return "" if opens is None or opens <= now else f"It may be sent again from {_shown(opens, schedule.home)} on ({schedule.home.key})."
 
 
 @dataclass(frozen=True, slots=True)
 class Exclusions:
-    """Lists of passes that must not be sent to, looked through when made.
+    """Lists of passes that must not be sent to. The constructor validates all of them.
 
     Raises:
-        InputError: one of them can't be read, or holds an id that can't be told: somebody would be sent to by mistake.
+        InputError: one of them can't be read, or has an unusable id: its pass would be sent to by mistake.
     """
 
     files: tuple[Location, ...]
     id_column: str
-    """What the column of the passes is called in the list that is sent to; meant where a file has none of the usual names."""
+    """The name of the pass column in the list that is sent to; used for a file that has none of the usual names."""
 
     def __post_init__(self) -> None:
         for _ in self.keys():
@@ -185,7 +185,7 @@ class Exclusions:
                         row += 1
                         if not cell.strip():
                             continue
-                        # Whether a column was copied out of a results file can't be seen: an id with such a mark is taken both ways.
+                        # A column may or may not be copied from a results file: an id with the mark of one is read both ways.
                         for text in {cell, unescape_formula(cell)}:
                             pass_id, problem, sentence = check_pass_id(text)
                             if problem is not None:

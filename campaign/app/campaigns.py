@@ -1,4 +1,4 @@
-"""What campaigns a ledger has, how each was run, and until when their rows are kept."""
+"""The campaigns of a ledger: a list, the history of each, and the purge of their rows."""
 
 import time
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from campaign.ledger.port import CampaignRecord, DesiredState, LedgerReader, Run
 from campaign.settings import Settings
 
 SHORTEST_SECONDS: Final = 86_400.0
-"""What was sent to a pass in the last 24 h is needed to hold the daily cap."""
+"""The daily cap needs the messages of the last 24 h."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One process that sent. `exit_code` is what it answered as far as that can be known: not of one that was killed."""
+    """One process that sent. `exit_code` is None if it is not known, as for a process that was killed."""
 
     runner: RunnerRecord
     attempts: int
@@ -50,14 +50,14 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """A campaign with the runs it has had, newest first; `sample` is a message of it."""
+    """A campaign with its runs, newest first; `sample` is one of its messages."""
 
     view: CampaignView
     runs: tuple[Run, ...]
     sample: str
 
     def as_json(self) -> dict[str, Any]:
-        """What `show --json` prints."""
+        """The object that `show --json` prints."""
         record = self.view.record
         return listed(self.view) | {
             "list_sha256": record.spec.list_sha256,
@@ -70,7 +70,7 @@ class History:
 
 
 def listed(seen: CampaignView) -> dict[str, Any]:
-    """What `list --json` prints of one campaign: what `status` does, and how it is kept."""
+    """The object that `list --json` prints for one campaign: that of `status`, and how the campaign is kept."""
     record = seen.record
     kept = {"created_at": record.created_at, "forgotten_at": record.forgotten_at, "exported_at": record.exported_at}
     return seen.as_json() | {name: iso(at) for name, at in kept.items()} | {"exported_to": record.exported_to or None}
@@ -83,7 +83,7 @@ def all_campaigns(settings: Settings) -> list[CampaignView]:
 
 
 def history(name: str, settings: Settings) -> History:
-    """All that is known of a campaign but its rows.
+    """All data about a campaign except its rows.
 
     Raises:
         UsageError: there is none of this name.
@@ -97,10 +97,10 @@ def history(name: str, settings: Settings) -> History:
 
 
 def check_here(record: CampaignRecord) -> None:
-    """That the campaign's rows are in this ledger, and are sent from it.
+    """Check that the campaign's rows are in this ledger, and are sent from it.
 
     Raises:
-        UsageError: it was forgotten, or exported; the sentence says when, and what to do.
+        UsageError: it was purged or exported; the message says when, and what to do.
     """
     name = record.spec.name
     if record.forgotten_at:
@@ -121,10 +121,12 @@ def check_here(record: CampaignRecord) -> None:
 
 
 def to_forget(name: str | None, older_than_seconds: float | None, settings: Settings) -> list[CampaignRecord]:
-    """The campaigns that `purge` would remove: the named one, or all that ended and were at rest for so long.
+    """The campaigns that `forget` would purge: the named one, or all that have ended and were at rest for so long.
+
+    A purged campaign is among them if a purge in this ledger is unfinished.
 
     Raises:
-        UsageError: the named one can't be forgotten yet, or the time is too short.
+        UsageError: the named one can't be purged yet, or the time is too short.
     """
     age = SHORTEST_SECONDS if older_than_seconds is None else older_than_seconds
     if age < SHORTEST_SECONDS:
@@ -153,10 +155,10 @@ def to_forget(name: str | None, older_than_seconds: float | None, settings: Sett
 
 
 async def forget(records: list[CampaignRecord], settings: Settings) -> None:
-    """Remove the rows and attempts of these campaigns.
+    """Purge the rows and attempts of these campaigns.
 
     Raises:
-        UsageError: one of these is not at rest any more.
+        UsageError: one of them is no longer at rest.
     """
     ledger = open_ledger(settings)
     try:
@@ -168,7 +170,7 @@ async def forget(records: list[CampaignRecord], settings: Settings) -> None:
 
 
 def day(seconds: float) -> str:
-    """A time's date, in UTC."""
+    """The date of a Unix time, in UTC."""
     return datetime.fromtimestamp(seconds, tz=UTC).date().isoformat()
 
 

@@ -1,4 +1,4 @@
-"""Everything but sending: the list staged into a ledger that is thrown away, and what was found in it."""
+"""Checks a list without sending: stages it into a temporary ledger, and reports the findings."""
 
 import asyncio
 import tempfile
@@ -34,12 +34,12 @@ SAMPLES: Final = 5
 PROGRESS_ROWS: Final = 500
 
 Progress = Callable[[int, int], None]
-"""Called now and then with how much is done, and of how much."""
+"""Called from time to time with the amount of work done and the total."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """`rows` are the first ones of their kind."""
+    """One kind of problem; `rows` are the first rows that have it."""
 
     kind: str
     count: int
@@ -57,10 +57,11 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """`rate_per_second` None is without pacing; `concerns` are of messages that can be sent as they are, and change no exit code.
+    """The result of a check.
 
-    `earlier_results` are the campaign's, of which the ledger knows nothing: `run` will not send before that is cleared up.
-    `lines` are those of the list, in which people look the rows up. `reach` is None where no pass was read.
+    `rate_per_second` None is without pacing. `concerns` are about messages that can be sent as they are; they change no exit code.
+    `earlier_results` are results of a campaign that the ledger does not know: `run` does not send before a person decides about them.
+    `lines` are the list's lines, by which people find rows. `reach` is None if no pass was read.
     """
 
     list_name: str
@@ -81,7 +82,7 @@ class Checked:
         return 3 if self.counts.needs_attention else 0
 
     def as_json(self) -> dict[str, Any]:
-        """What `check --json` prints."""
+        """The object that `check --json` prints."""
         return {
             "list": self.list_name,
             "rows": self.counts.rows,
@@ -123,15 +124,15 @@ async def check(
     reach: Observer | None = None,
     stop: Stop | None = None,
 ) -> Checked:
-    """Look a list through as `run` would; nothing is sent. The ledger only tells what passes were sent before.
+    """Check a list as `run` would; nothing is sent. The ledger is only asked for the earlier messages of passes.
 
     Args:
         source: the list.
         settings: how it is read.
-        problem_rows: a results file to be, with the rows that can't be sent, or are left out.
-        progress: of looking the list through.
-        reach: have the passes read, too, and hear how far that is; the readings are kept, and share the ledger's rate of reading.
-        stop: what was read until then is kept.
+        problem_rows: a results file to write, with the rows that can't be sent, or are left out.
+        progress: of checking the list.
+        reach: if given, the passes are read, too, and it gets the progress; the readings are kept, and share the ledger's rate of reading.
+        stop: ends the reading of passes; the readings until then are kept.
 
     Raises:
         CampaignError: the list, the template or an option can't be used; or with `reach`, as `app.reach.count_reach`.
@@ -168,7 +169,7 @@ async def check(
                 checked = replace(checked, reach=await _reach(reader, campaign, settings, observer=reach, stop=stop))
             if known is not None and known.campaign(given.spec.name) is not None:
                 return checked
-            # A store that can't be asked for results is the run's matter.
+            # Whether the store of the results can be reached is checked by the run.
             with suppress(InputError):
                 results = earlier_results(source, settings, campaign=given.spec.name, of_results=bool(given.layout.results))
                 checked = replace(checked, earlier_results=results)
@@ -187,14 +188,14 @@ async def _reach(reader: LedgerReader, campaign: int, settings: Settings, *, obs
 
 
 def _watched(given: CheckedList, progress: Progress) -> CheckedList:
-    """The same list, of whose rows it is told how many were taken: they are the first half of the work."""
+    """The same list, which reports how many rows were read: reading is the first half of the work."""
     rows = given.table.rows
     return replace(given, table=replace(given.table, progress=lambda done: progress(done, 2 * rows)))
 
 
 @contextmanager
 def _known(settings: Settings) -> Iterator[LedgerReader | None]:
-    """The ledger that `run` would use, if it is there; a check makes none."""
+    """The ledger that `run` would use; None if there is none, as a check makes none."""
     known = open_reader_if_there(settings)
     try:
         yield known
@@ -205,8 +206,8 @@ def _known(settings: Settings) -> Iterator[LedgerReader | None]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """A look at a staged campaign. `known` is the ledger that tells what passes were sent before, if there is one; `concerns` were found
-    while it was staged.
+    """Examines a staged campaign. `known` is the ledger with the earlier messages of passes, if there is one; `concerns` were found while
+    the campaign was staged.
     """
 
     reader: LedgerReader
@@ -217,7 +218,7 @@ class Look:
     concerns: tuple[LintFinding, ...] = ()
 
     def all(self, table: Table) -> Checked:
-        """What was found in a list."""
+        """The findings in a list."""
         counts = self.reader.counts(self.campaign)
         samples: list[Sample] = []
         concerns = (*self.concerns, *concerns_of(self._sampled(samples, counts), settings=self.settings, ledger=self.known))
@@ -242,7 +243,7 @@ class Look:
                 yield Problem(kind=reason, count=count, rows=tuple(row for row, _ in first), example=first[0][1])
 
     def _sampled(self, samples: list[Sample], counts: Counts) -> Iterator[ResultRow]:
-        """Every row that can be sent; the first are put among the samples on their way."""
+        """Every row that can be sent; the first ones are also added to `samples`."""
         rows = counts.rows
         for place, row in enumerate(self.reader.rows(self.campaign, frozenset({Status.PENDING}))):
             if len(samples) < SAMPLES:

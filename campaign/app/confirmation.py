@@ -1,4 +1,4 @@
-"""What will happen, in one sentence, what to look at before, and whether somebody means it: the same wherever people are asked."""
+"""The question before sending: what will happen, in one sentence, and what to look at. The same wherever people are asked."""
 
 import math
 import re
@@ -19,13 +19,13 @@ from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.settings import Settings, Via
 
 NUMBER_FROM: Final = 10_000
-"""Over so many recipients a “y” is typed, or a button pressed, too easily."""
+"""From so many recipients on, a person has to type their number, as a “y” is typed, or a button pressed, too easily."""
 
 _NUMBER: Final = re.compile(r"\d+|\d{1,3}(?:([,. '’\u00a0\u202f])\d{3})(?:\1\d{3})*", re.ASCII)  # noqa: RUF001 - as the Swiss write it
 
 
 class Plan(Protocol):
-    """What there is to tell; see `question.Question`."""
+    """The values of a plan; see `Question`."""
 
     @property
     def list_name(self) -> str: ...
@@ -41,7 +41,7 @@ class Plan(Protocol):
     def schedule(self) -> Schedule: ...
     @property
     def zones(self) -> tuple[str, ...] | None:
-        """None is that rows have zones of their own, and which is not known."""
+        """None if the rows have zones that are not known."""
 
     @property
     def to(self) -> str: ...
@@ -50,13 +50,13 @@ class Plan(Protocol):
 
 
 def is_number(answer: str, number: int) -> bool:
-    """Whether an answer is this number, with or without a sign between its thousands."""
+    """Whether an answer is this number, with or without a separator between its thousands."""
     answer = answer.strip()
     return _NUMBER.fullmatch(answer) is not None and int(re.sub(r"\D", "", answer)) == number
 
 
 def plan_in_words(plan: Plan, *, now: datetime) -> str:
-    """What will happen, as one sentence. Times are of the schedule's own zone, which is this machine's unless another was asked for."""
+    """What will happen, as one sentence. Times are in the schedule's zone, which is this machine's unless the settings name another."""
     if plan.to:
         return f"This sends 1 message, of {plan.list_name}, to the pass {plan.to} alone."
     schedule = plan.schedule
@@ -96,7 +96,7 @@ def _messages(plan: Plan) -> str:
 def _until(plan: Plan, seconds: float, start: datetime, now: datetime) -> str:
     schedule = plan.schedule
     if schedule.window is not None and _own_zones(plan):
-        # It depends on how many passes there are in each zone.
+        # The time depends on how many passes each zone has.
         return ""
     end = ends_at(seconds, window=schedule.window, in_zone=schedule.home, start=start)
     if end is None or schedule.is_over(end):
@@ -113,22 +113,22 @@ def _shown(moment: datetime, plan: Plan, now: datetime) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What would happen.
+    """A plan to agree to.
 
     Attributes:
         record: the campaign.
-        messages: how many would be sent at most, each to a pass of its own.
-        left: how many would be without `--limit` and `--sample`.
-        left_out: how many rows of the list are not sent to at all, being invalid or skipped.
-        rate_per_second: None is as fast as it goes.
-        schedule: when it may be sent.
-        zones: the time zones that rows have of their own; an empty name is of those that have none.
-        first: the text of the first.
-        concerns: looks through the messages; takes about 20 s for a million.
-        lock_screen: how many characters a lock screen is taken to show.
-        to: the only pass that gets one, whatever the list says.
+        messages: how many would be sent at most, each to another pass.
+        left: how many would be sent without `--limit` and `--sample`.
+        left_out: how many rows of the list are not sent, being invalid or skipped.
+        rate_per_second: None is without pacing.
+        schedule: when the messages may be sent.
+        zones: the time zones of the rows; an empty name stands for rows without one.
+        first: the text of the first message.
+        concerns: checks the messages; takes about 20 s for a million.
+        lock_screen: how many characters a lock screen is assumed to show.
+        to: the only pass that gets a message, whatever the list says.
         new_ledger: where the ledger is, if nothing was ever sent from it.
-        by_batches: they go out in the vendor's batches.
+        by_batches: whether the messages go out in the vendor's batches.
     """
 
     record: CampaignRecord
@@ -160,10 +160,10 @@ def question_of(
     to: str = "",
     rows: Rows | None = None,
 ) -> Question:
-    """What to ask before rows of these statuses (or these `rows`, as they would be sent), so many at most, are sent.
+    """The question to ask before at most so many rows of these statuses (or these `rows`, as they would be sent) are sent.
 
     Raises:
-        UsageError: a moment or a zone of the settings is none.
+        UsageError: a time or a zone of the settings is not valid.
     """
     looked_up = rows or (lambda: reader.rows(record.id, statuses))
     return Question(
@@ -188,6 +188,6 @@ def new_in_words(place: str) -> str:
 
 
 def new_ledger(reader: LedgerReader, record: CampaignRecord) -> str:
-    """Where the ledger is, if this campaign, of which nothing was sent yet, is the only one in it; else empty."""
+    """Where the ledger is, if its only campaign is this one, and nothing of it was sent yet; else empty."""
     is_new = not record.started_at and [found.id for found in reader.campaigns()] == [record.id]
     return reader.place if is_new else ""

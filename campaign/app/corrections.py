@@ -1,4 +1,4 @@
-"""A results or failed-rows file that somebody has corrected, held against its campaign: which rows are sent again, and how."""
+"""Compares a corrected results or failed-rows file with its campaign, and decides which rows are sent again, and how."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -27,8 +27,8 @@ CAMPAIGN, ROW, STATUS, MESSAGE = "delivery_campaign", "delivery_row", "delivery_
 class Line:
     """A row of the file.
 
-    `number` counts the file's rows, `row` is the list's row that it names. `cells` are in the campaign's order, None where the file lacks
-    the column; without their columns `status` and `message` are empty.
+    `number` counts the file's rows; `row` is the number of the list's row that it names. `cells` are in the order of the campaign's
+    columns, None for a column that the file lacks; `status` and `message` are empty if their columns are missing.
     """
 
     number: int
@@ -38,15 +38,15 @@ class Line:
     message: str
 
     def filled(self, row: ResultRow) -> tuple[str, ...]:
-        """The cells, with those of the campaign's row where the file lacks the column."""
+        """The cells, with those of the campaign's row for columns that the file lacks."""
         return tuple(before if now is None else now for now, before in zip(self.cells, row.cells, strict=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorrectionFile:
-    """The file, its campaign, and where the file has the campaign's columns (None: it lacks one).
+    """The file, its campaign, and the places of the campaign's columns in the file (None if the file lacks one).
 
-    `ignored` are the columns that someone has added, `missing` those of the campaign that the file lacks.
+    `ignored` are the columns that someone has added; `missing` are those of the campaign that the file lacks.
     """
 
     table: Table
@@ -72,7 +72,7 @@ class CorrectionFile:
         """The file's lines, some thousand at a time.
 
         Raises:
-            InputError: a row is of another campaign.
+            InputError: a row belongs to another campaign.
         """
         clean = unescape_formula if _is_neutralised(self.table) else str
         columns = self.table.columns
@@ -106,15 +106,15 @@ class CorrectionFile:
             yield lines
 
     def wrong(self, number: int, problem: str, *, column: str | None = None, code: str = "row_does_not_match") -> InputError:
-        """What is wrong with a row of the file, of which this is the number."""
+        """The error for the row of the file with this number."""
         return InputError(problem, code=code, file=self.table.name, row=number, line=self.table.lines.of(number), column=column)
 
     def in_list(self, row: int) -> str:
-        """Where a row of the list is."""
+        """The place of a row in the list, in words."""
         return f"{place(row, self.record.spec.lines.of(row))} of the list"
 
     def odd_columns(self) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-        """What is done about columns that were added or removed: a kind, a sentence, and which they are."""
+        """The columns that were added or removed, and how they are treated: a kind, a sentence, and their names."""
         if self.ignored:
             noun = "column" if len(self.ignored) == 1 else "columns"
             yield "columns_ignored", f"The campaign has no {noun} {listed(self.ignored)}: ignored.", self.ignored
@@ -124,10 +124,10 @@ class CorrectionFile:
 
 @contextmanager
 def correction_file(source: FileSource, reader: LedgerReader) -> Iterator[CorrectionFile | None]:
-    """Read a corrected file from start to end; None if this ledger has no campaign that it is of.
+    """Read a whole corrected file; None if this ledger does not have its campaign.
 
     Raises:
-        InputError: it can't be read, or its columns don't say which rows are meant.
+        InputError: it can't be read, or its columns don't identify the rows.
         UsageError: it is no results file.
     """
     with open_table(source) as table:
@@ -165,7 +165,7 @@ def correction_file(source: FileSource, reader: LedgerReader) -> Iterator[Correc
 
 
 def _is_neutralised(table: Table) -> bool:
-    """Whether its cells carry the marks of a spreadsheet's export."""
+    """Whether its cells have the marks of an export for spreadsheets."""
     return table.format.is_spreadsheet
 
 
@@ -192,7 +192,7 @@ def _check_columns(file: CorrectionFile) -> None:
 
 @dataclass(slots=True, kw_only=True)
 class Matcher:
-    """Finds the campaign's row of each line: by its pass within the campaign, or, where the id was corrected, by its `delivery_row`."""
+    """Finds the campaign's row of each line: by its pass within the campaign, or, if the id was corrected, by its `delivery_row`."""
 
     reader: LedgerReader
     file: CorrectionFile
@@ -202,7 +202,7 @@ class Matcher:
         """One row for each line.
 
         Raises:
-            InputError: a line means no row, or not clearly one, or the same as another line.
+            InputError: a line names no row, or several, or the same as another line.
         """
         campaign = self.file.record.id
         rows = self.reader.rows_numbered(campaign, [line.row for line in lines if line.row is not None])
@@ -253,14 +253,14 @@ CORRECTABLE: Final = frozenset({Status.FAILED, Status.INVALID})
 
 
 def under_way(reader: LedgerReader, record: CampaignRecord, rows: Iterable[ResultRow]) -> frozenset[int]:
-    """Which of these rows are being sent, or still to be read back."""
+    """The numbers of those rows that are being sent or are unverified."""
     only = tuple(row.row for row in rows if row.outcome.status in {Status.SENDING, Status.UNKNOWN})
     return frozenset(reader.next_rows(record.id, len(only), zones=(), only=only)) if only else frozenset()
 
 
 @dataclass(slots=True)
 class Numbers:
-    """Some rows, of the list or of a file: how many, and the first of them."""
+    """Some rows of the list or of a file: their count, and the first of them."""
 
     count: int = 0
     first: list[int] = field(default_factory=list)
@@ -276,7 +276,7 @@ class Numbers:
 
 @dataclass(slots=True)
 class Totals:
-    """What happens to the rows of a whole file; `waiting` are rows that were taken from it before, and are sent or read back now."""
+    """What happens to the rows of a whole file; `waiting` are rows that an earlier retry took from it, and that are still under way."""
 
     sent: int = 0
     corrected: int = 0
@@ -297,7 +297,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Texts:
-    """Where a message comes from that has to be rendered again; `given` are the command's options, `own` is a column of the list."""
+    """The source of messages that must be rendered again; `given` are the command's options, `own` is a column of the list."""
 
     given: Messages | None
     own: Messages | None
@@ -305,10 +305,10 @@ class Texts:
 
     @classmethod
     def of(cls, file: CorrectionFile, settings: Settings) -> "Texts":
-        """What the options and the campaign's columns say.
+        """The source according to the options and the campaign's columns.
 
         Raises:
-            UsageError, InputError: see `plan_messages`; InputError, too, if the file lacks a column that the messages need.
+            UsageError, InputError: see `plan_messages`; InputError also if the file lacks a column that the messages need.
         """
         columns, id_column = file.record.spec.columns, file.record.spec.id_column
         limits = MessageLimits(max_length=settings.max_length)
@@ -334,7 +334,7 @@ class Texts:
 
 
 def _check_needed(file: CorrectionFile, planned: Callable[[Sequence[str]], Messages]) -> None:
-    """Raises InputError if the file lacks a column without which the messages can't be made."""
+    """Raises InputError if the file lacks a column that the messages need."""
 
     def is_needed(column: str) -> bool:
         try:
@@ -353,7 +353,7 @@ def _check_needed(file: CorrectionFile, planned: Callable[[Sequence[str]], Messa
 
 @dataclass(slots=True, kw_only=True)
 class Corrector:
-    """Decides over one file. A row's message is rendered again only if the row's values were changed or it had none."""
+    """Decides about the rows of one file. A row's message is rendered again only if the row's values have changed or it had none."""
 
     file: CorrectionFile
     texts: Texts
@@ -362,10 +362,10 @@ class Corrector:
     totals: Totals = field(default_factory=Totals)
 
     def batches(self, reader: LedgerReader) -> Iterator[Batch]:
-        """What is to be done with the ledger, some thousand rows at a time.
+        """The changes to make in the ledger, some thousand rows at a time.
 
         Raises:
-            InputError: a line means no row, or (at the end) some can't be sent as they were corrected.
+            InputError: a line names no row, or (at the end) some rows can't be sent as corrected.
         """
         matcher = Matcher(reader=reader, file=self.file)
         for lines in self.file.batches():
@@ -383,7 +383,7 @@ class Corrector:
             )
 
     def to_send(self, reader: LedgerReader) -> Iterator[ResultRow]:
-        """The rows that would be sent, as they would be; raises as `batches` does."""
+        """The rows that would be sent, as corrected; raises as `batches` does."""
         for batch in self.batches(reader):
             for row in batch.corrected:
                 outcome = Outcome(status=Status.PENDING)
@@ -436,7 +436,7 @@ class Corrector:
         self.totals.sent += 1
 
     def _message(self, cells: tuple[str, ...], row: ResultRow, changes: list[str], new_text: str) -> tuple[Rendered, bool]:
-        """The row's message now, and whether it was rendered again."""
+        """The row's new message, and whether it was rendered again."""
         if new_text:
             return as_it_was(new_text), False
         id_alone = changes == [self.file.record.spec.id_column] and not (row.pass_id and row.pass_id in row.message)
@@ -452,7 +452,7 @@ class Corrector:
         ), False
 
     def _check_saved_whole(self, line: Line, row: ResultRow, cells: tuple[str, ...]) -> None:
-        """Raises InputError if the file was saved without characters that it had: they would be sent as question marks."""
+        """Raises InputError if the file lost characters when it was saved: they would be sent as question marks."""
         for before, now in ((row.message, line.message), *zip(row.cells, cells, strict=True)):
             if lost := lost_characters(one_line_end(before), one_line_end(now)):
                 raise self.file.wrong(
@@ -475,7 +475,7 @@ class Corrector:
 
 
 def told(corrector: Corrector) -> str:
-    """What was done with the file, and what was not, as sentences; empty if there is nothing to say."""
+    """Sentences about what was done with the file, and what was not; empty if there is nothing to say."""
     totals, texts, lines = corrector.totals, corrector.texts, corrector.file.record.spec.lines
     parts = [sentence for _, sentence, _ in corrector.file.odd_columns()]
     if totals.corrected:
@@ -493,5 +493,5 @@ def told(corrector: Corrector) -> str:
 
 
 def _same(one: str, other: str) -> bool:
-    """Whether nothing was changed: programs save line ends in their own ways."""
+    """Whether two texts are equal except for their line ends, which differ between programs."""
     return one == other or one_line_end(one) == one_line_end(other)

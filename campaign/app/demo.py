@@ -1,4 +1,4 @@
-"""The sample campaign against the simulator, in one process: what a newcomer sees first."""
+"""Runs the sample campaign against the simulator, in one process, for people who are new."""
 
 import os
 import tempfile
@@ -24,7 +24,7 @@ LATENCY = Latency(low_seconds=0.02, high_seconds=0.12)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rehearsed:
-    """`doubles` is how often the simulator, not the runner, saw a message a second time."""
+    """The result of a demo; `doubles` is how often the simulator, not the runner, saw a message a second time."""
 
     finished: Finished
     folder: Path
@@ -34,7 +34,7 @@ class Rehearsed:
 
     @property
     def exit_code(self) -> int:
-        """0 also where rows failed: in a rehearsal some are meant to."""
+        """0 also if rows failed: in a demo some are meant to fail."""
         if self.doubles:
             return 1
         return self.finished.view.exit_code if self.finished.view.counts.open else 0
@@ -54,7 +54,7 @@ async def rehearse(
     watch: Callable[[str, Counts], AbstractContextManager[Observer]],
     listen: Callable[[], Stop],
 ) -> Rehearsed:
-    """Run the sample list to its end and compare with what the simulator really processed.
+    """Run the sample list to its end, and compare the outcome with the messages that the simulator processed.
 
     Raises:
         UsageError: the folder can't be made.

@@ -1,6 +1,6 @@
-"""Where results of a campaign may be, and whether they know more than the ledger: one that was put back shows its age by nothing else.
+"""Finds results of a campaign, and checks whether they know more than the ledger: nothing else shows that a ledger is an old copy.
 
-What each says of the rows is compared, never a time: clocks differ, go back, and get lost when a file is copied.
+The rows of both are compared, never times: clocks differ and go back, and a copied file loses its time.
 """
 
 import shlex
@@ -30,22 +30,22 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SENT_AGAIN: Final = "sent_again"
-"""The campaign's setting that holds the hashes of results that a person has agreed to send again in spite of."""
+"""The campaign's setting with the hashes of results despite which a person has agreed to send again."""
 
 ROWS_AT_ONCE: Final = 50_000
-"""Rows whose passes are looked up in one scan of the campaign."""
+"""How many rows' passes are searched in one scan of the campaign."""
 
 _SENT: Final = frozenset({Status.DELIVERED, Status.ACCEPTED})
 _ESCAPING: Final = frozenset({Format.CSV, Format.XLSX})
 
 
 def results_places(source: ListSource, settings: Settings, *, of_results: bool = False) -> Iterator[Location]:
-    """Where results of a list's campaign may be; what knows most first.
+    """The places where results of a list's campaign may be, the one that probably knows most first.
 
     Args:
         source: the list.
-        settings: which say where the results go, and the campaign's name.
-        of_results: the list is a results file itself: only what went on from it counts.
+        settings: say where the results go, and the campaign's name.
+        of_results: the list is a results file itself, so only results of a run that went on from it count.
     """
     unnamed = settings.model_copy(update={"results": None})
     resumed, beside = (results_path(source, unnamed, results_file=results_file) for results_file in (True, False))
@@ -62,7 +62,7 @@ def results_places(source: ListSource, settings: Settings, *, of_results: bool =
 
 
 def _in_any_format(place: Location) -> Iterator[Location]:
-    # An object is asked for over the network: only under its usual name.
+    # An object is searched for over the network, so only under its usual name.
     return (place.with_suffix(suffix) for suffix in Format) if isinstance(place, Path) else iter([place])
 
 
@@ -73,12 +73,12 @@ def is_list(place: Location, source: ListSource) -> bool:
 def places_of_campaign(
     record: CampaignRecord, settings: Settings, *, source: ListSource | None = None, results: Location | None = None
 ) -> list[Location]:
-    """Where results of a campaign that the ledger knows may be.
+    """The places where results of a campaign that the ledger knows may be.
 
     Args:
         record: the campaign.
-        settings: which may say where its results go.
-        source: its list, where that was named.
+        settings: may say where its results go.
+        source: its list, if the person named it.
         results: where this run writes.
     """
     stored = record.spec.settings.get("results", "")
@@ -92,7 +92,7 @@ def places_of_campaign(
 
 
 def fingerprint(place: Location) -> str:
-    """The hash by which a results file is known again; empty if it can't be read."""
+    """The hash that identifies the content of a results file; empty if it can't be read."""
     with suppress(InputError):
         source = Source.find(place, file_bytes=DEFAULT.file_bytes)
         source.close()
@@ -101,7 +101,7 @@ def fingerprint(place: Location) -> str:
 
 
 def resume_from(results: Location) -> str:
-    """The command that goes on from results alone, but for `--ledger`; empty if they are not of all rows."""
+    """The command that goes on from results alone, without its `--ledger`; empty if the results do not have all rows."""
     if results.stem.endswith(".failed"):
         return ""
     again = ["campaign", "run", str(results)]
@@ -111,18 +111,18 @@ def resume_from(results: Location) -> str:
 
 
 def check_not_newer(place: Location, reader: LedgerReader, record: CampaignRecord, compared: dict[Location, object] | None = None) -> str:
-    """That a campaign's results tell of nothing that the ledger does not know; why they can't be read to their end, if they can't.
+    """Check that a campaign's results do not know more than the ledger; returns why they can't be read to their end, or an empty text.
 
-    They are read only if they are this campaign's, and the ledger has rows that may be sent again: nothing is known better of the others.
+    They are read only if they are this campaign's, and the ledger has rows that may be sent: about other rows they can't know more.
 
     Args:
         place: the results, in any format; there may be none.
         reader: the ledger.
         record: the campaign.
-        compared: which files were compared before, and are not read again unless they were changed.
+        compared: the files that were compared before; they are not read again unless they have changed.
 
     Raises:
-        UsageError: they do. They are what proves what was sent since, so they must not be replaced, and nothing may be sent.
+        UsageError: they know more. They are the only proof of what was sent, so nothing may replace them, and nothing may be sent.
     """
     version = _version(place)
     if version is None or (compared is not None and compared.get(place) == version):
@@ -145,7 +145,7 @@ def check_not_newer(place: Location, reader: LedgerReader, record: CampaignRecor
 
 
 def _version(place: Location) -> object:
-    """What changes when a file does; None if there is none."""
+    """A value that changes when the file changes; None if there is no file."""
     if not isinstance(place, Path):
         return object_store.find(place)
     try:
@@ -161,9 +161,10 @@ def _may_send(reader: LedgerReader, record: CampaignRecord) -> bool:
 
 
 class _Comparison:
-    """Compares the rows of a results file, some at a time, with those of the ledger, which may be sent from meanwhile: so it is asked last.
+    """Compares the rows of a results file, some at a time, with those of the ledger. Another process may send meanwhile, so the ledger is
+    read last.
 
-    They are found by their numbers, or else by their passes: another ledger may have gone on from some of the results, or in another order.
+    Rows are found by number, or else by pass: another ledger may have gone on from some of the results, or in another order.
     """
 
     def __init__(self, place: Location, reader: LedgerReader, record: CampaignRecord) -> None:
@@ -198,7 +199,7 @@ class _Comparison:
             self.compare_by_pass()
 
     def _keys(self, frame: "pd.DataFrame") -> Sequence[str]:
-        """The passes of the rows; none if no column holds them any more."""
+        """The pass keys of the rows; empty if the column of the ids is gone."""
         asked = self._record.spec.id_column
         names = [unescape_formula(name) if self._escaped else name for name in frame.columns]
         found = [place for place, name in enumerate(names) if name == asked] or [
@@ -210,14 +211,14 @@ class _Comparison:
         return ids_of([unescape_formula(text) for text in ids] if self._escaped else ids)[1]
 
     def compare_by_pass(self) -> None:
-        """Compare what was not found by its number; each time the whole campaign is searched."""
+        """Compare the rows that were not found by number; each call searches the whole campaign."""
         rows, self._elsewhere = self._elsewhere, []
         by_pass = self._reader.rows_of_passes(self._record.id, sorted({key for key, _ in rows})) if rows else {}
         numbers = [number for numbers in by_pass.values() for number in numbers]
         known = {one.row: one for one in self._reader.standings(self._record.id, numbers)}
         for key, told in rows:
             ours = [known[number] for number in by_pass.get(key, ())]
-            # What one of them was sent keeps the others from being sent.
+            # If one row of the pass was sent, the others are not.
             if ours and not any(one.status in _SENT for one in ours):
                 self._refuse_if_newer(told, max(ours, key=lambda one: (one.status not in ENDED, one.attempts)))
 
@@ -236,14 +237,14 @@ class _Comparison:
 
 
 def _texts(frame: "pd.DataFrame", name: str) -> "pd.Series[str]":
-    """A column, empty where people have removed it."""
+    """A column; empty texts if someone has removed it."""
     import pandas as pd
 
     return frame[name] if name in frame else pd.Series("", index=frame.index, dtype="object")
 
 
 def _is_as_told(known: Standing | None, key: str, told: list[str]) -> bool:
-    """Whether it is seen at once that a row tells nothing more, as of nearly all."""
+    """Whether a quick comparison shows that a row of the results knows no more than the ledger, as for nearly all rows."""
     if known is None or known.pass_key != key:
         return False
     return known.status in ENDED or [known.status, str(known.attempts)] == told

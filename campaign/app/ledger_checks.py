@@ -1,4 +1,4 @@
-"""Whether a command uses the ledger that knows what was sent: a new one, another one or a copy would have everybody sent to again."""
+"""Checks that a command uses the ledger that knows what was sent: with a new ledger, another one or a copy, all would be sent to again."""
 
 import asyncio
 import shlex
@@ -34,22 +34,25 @@ from campaign.settings import Settings
 
 
 async def check_known(work: Session, given: CheckedList, source: ListSource) -> dict[str, str]:
-    """That the list was not sent already by a campaign that this ledger does not know; what the campaign is to remember of it.
+    """Check that no campaign that this ledger does not know has sent the list already.
 
     Args:
         work: with the ledger.
         given: the list.
-        source: what the list was named by.
+        source: the list, as the person named it.
+
+    Returns:
+        The settings that the campaign has to remember about this.
 
     Raises:
-        UsageError: its results are here, and nobody says that it is to be sent again.
+        UsageError: its results exist, and nobody agrees to send it again.
     """
     name, place = given.spec.name, work.reader.place
     if (known := work.reader.campaign(name)) is not None:
         return {SENT_AGAIN: known.spec.settings.get(SENT_AGAIN, "")}
     agreed: dict[str, str] = {}
     results = await asyncio.to_thread(earlier_results, source, work.settings, campaign=name, of_results=bool(given.layout.results))
-    # Another process may have done all of it since the ledger was asked.
+    # Another process may have staged and sent the campaign since the ledger was read.
     if results is not None and work.reader.campaign(name) is None:
         work.require(
             unknown_in_words(results, name, place),
@@ -71,14 +74,14 @@ async def check_known(work: Session, given: CheckedList, source: ListSource) -> 
 
 
 def _fingerprints(work: Session, given: CheckedList, source: ListSource) -> str:
-    """Of all results there are of the campaign."""
+    """The fingerprints of all the campaign's results."""
     named = work.settings.model_copy(update={"name": given.spec.name})
     places = dict.fromkeys(results_places(source, named, of_results=False))
     return " ".join(fingerprint(place) for place in places if owner_of(place) == given.spec.name)
 
 
 def _warn_of_new_ledger(work: Session, given: CheckedList, source: ListSource) -> None:
-    """Say that the ledger is new where there are signs that another one was sent from."""
+    """Warn that the ledger is new if there are signs that another one was sent from."""
     if work.reader.campaigns():
         return
     ledger = work.reader.place
@@ -92,14 +95,14 @@ def _warn_of_new_ledger(work: Session, given: CheckedList, source: ListSource) -
 
 
 def _any_results(source: ListSource, settings: Settings) -> Location | None:
-    """Results of any campaign, where those of this campaign or of the list would be."""
+    """Results of any campaign in the place of those of this campaign or of the list; None if there are none."""
     unnamed = settings.model_copy(update={"name": None, "results": None})
     places = chain(results_places(source, settings, of_results=False), results_places(source, unnamed, of_results=False))
     return next((place for place in dict.fromkeys(places) if holds_results(place)), None)
 
 
 def warn_of_same_content(work: Session, record: CampaignRecord) -> None:
-    """Say which campaign of another name had the same list and message, and was sent: who means to send both is not kept from it."""
+    """Warn if a campaign of another name has sent the same list and message. This is no error, as a person may want to send both."""
     if record.started_at:
         return
     for other in work.reader.campaigns():
@@ -121,16 +124,16 @@ def warn_of_same_content(work: Session, record: CampaignRecord) -> None:
 async def check_same_ledger(
     work: Session, record: CampaignRecord, *, source: ListSource | None = None, results: Location | None = None
 ) -> None:
-    """That the ledger is no copy of one that may still be sent from; to be called when something of the campaign is to be sent.
+    """Check that the ledger is no copy of one that may still be sent from; called before anything of the campaign is sent.
 
     Args:
         work: with the ledger.
         record: the campaign.
-        source: its list, where that was named.
+        source: its list, if the person named it.
         results: where this run writes.
 
     Raises:
-        UsageError: it is, and nobody says that from now on it is the one that is sent from; or the campaign's results know more.
+        UsageError: it is a copy, and nobody agrees to send from it from now on; or the campaign's results know more than the ledger.
     """
     displaced = work.reader.displaced()
     if displaced is not None and displaced.matters(time.time()) and not work.settings.moved_here:
@@ -156,7 +159,9 @@ async def check_same_ledger(
 
 
 def other_token(record: CampaignRecord, settings: Settings) -> str:
-    """That the campaign would go on with another token, in words; empty if not. Tokens are renewed, but one of another has other passes.
+    """A sentence if the campaign would go on with another token; else empty.
+
+    The new token may replace the old one, or belong to another organisation, which has other passes.
 
     Raises:
         UsageError: there is no token, or its file can't be read.
@@ -177,7 +182,7 @@ def _check_not_behind_results(work: Session, record: CampaignRecord, source: Lis
 
 
 def unknown_in_words(results: Location, name: str, ledger: str) -> str:
-    """What it means that a campaign's results are here, and the ledger does not know the campaign."""
+    """A sentence that a campaign's results exist, and the ledger does not know the campaign."""
     holds = (
         f"holds results of the campaign “{sanitize_for_terminal(name)}”"
         if owner_of(results)
@@ -190,13 +195,13 @@ def unknown_in_words(results: Location, name: str, ledger: str) -> str:
 
 
 def earlier_results(source: ListSource, settings: Settings, *, campaign: str, of_results: bool) -> Location | None:
-    """A file with results of this campaign, where its results are to go or beside its list.
+    """A file with results of this campaign, in the place of its results or beside its list; None if there is none.
 
     Args:
         source: the list.
-        settings: which say where the results go.
+        settings: say where the results go.
         campaign: its name.
-        of_results: the list is a results file itself: only what went on from it counts.
+        of_results: the list is a results file itself, so only results of a run that went on from it count.
     """
     for place in dict.fromkeys(results_places(source, settings, of_results=of_results)):
         if not is_list(place, source) and may_hold_results_of(place, campaign):

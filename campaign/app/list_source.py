@@ -1,4 +1,4 @@
-"""A list and its messages, looked through and ready to be staged."""
+"""Opens a list and its messages, validates them, and makes them ready to be staged."""
 
 import hashlib
 import json
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from campaign.loader.stage import Stager
 
 FileSource = str | Source
-"""What a person named: a path, a URL, or `-`; or a list that a program has handed over (`loader.given`), which has no file."""
+"""A path, a URL or `-` from a person; or a list from a program (`loader.given`), which has no file."""
 
 ListSource = FileSource | Query
 
 _NOT_IN_FILE_NAMES: Final = re.compile(r'[/\\:*?"<>|\x00-\x1f\x7f]')
 _HEADER_ROW: Final = "use --header-row {line}"
 _MOST_NAME_BYTES: Final = 200
-"""Of the 255 that a file's name may have, with its endings and those of the drafts beside it."""
+"""Less than the 255 bytes of a file name, to leave room for its suffixes and those of the drafts beside it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class CheckedList:
     repeats: "Repeats" = field(repr=False, compare=False)
 
     def stager(self, *, duplicates: bool = False) -> "Stager":
-        """What makes rows of it; `duplicates` has it mark those, where it can, so that the ledger need not look for them."""
+        """Makes rows of the list. With `duplicates` it marks these if it can, so that the ledger need not search for them."""
         from campaign.loader.stage import Stager
 
         return Stager(
@@ -58,7 +58,7 @@ class CheckedList:
         )
 
     def own_cells(self) -> Iterator[list[tuple[str, ...]]]:
-        """The list's own values, some rows at a time."""
+        """The values of the list's own columns, some rows at a time."""
         from campaign.loader.frames import rows_of
 
         return (list(map(self.layout.cells, rows_of(frame))) for frame in self.table.frames())
@@ -66,11 +66,11 @@ class CheckedList:
 
 @contextmanager
 def opened(source: ListSource, settings: Settings) -> Iterator[CheckedList]:
-    """Look a list and its messages through, from start to end; nothing is staged.
+    """Open a list and validate all of it and its messages; nothing is staged.
 
     Raises:
         InputError: the list or a template can't be used.
-        UsageError: what was asked for can't be.
+        UsageError: a setting can't be used with this list.
     """
     with _read(source, settings) as (table, repeats):
         with header_offered(_HEADER_ROW, table.head.header_guess):
@@ -122,11 +122,11 @@ def _opened(source: ListSource) -> str | Source:
 
 @contextmanager
 def header_offered(advice: str, guess: int | None = None) -> Iterator[None]:
-    """Where a list can't be used, and its header seems to be in another line, say so.
+    """If a list can't be used, and its header seems to be in another line, add this to the error.
 
     Args:
         advice: what to do about it; `{line}` is that line.
-        guess: the line, where the error does not say it.
+        guess: the line, if the error does not have it.
     """
     try:
         yield
@@ -139,20 +139,20 @@ def header_offered(advice: str, guess: int | None = None) -> Iterator[None]:
 
 
 def list_fingerprint(sha256: str, header_row: int | None) -> str:
-    """What `CampaignSpec.list_sha256` is of a file with this hash: below another header it is another list."""
+    """`CampaignSpec.list_sha256` for a file with this hash: with another header row, the file is another list."""
     return sha256 if header_row is None else hashlib.sha256(f"{sha256} {header_row}".encode()).hexdigest()
 
 
 def find_list(source: ListSource, settings: Settings, *, folder: Path | None = None) -> ListSource:
-    """What a person named as a list, with `--query`.
+    """The list, with `--query` applied.
 
     Args:
-        source: it; what is found already stays as it is.
-        settings: which say where the query is, unless it is in the name.
-        folder: where relative paths in a query start, if not in the current folder.
+        source: the list; one that is resolved already is returned as it is.
+        settings: say where the query is, unless it is in the name.
+        folder: the start of relative paths in a query; None for the current folder.
 
     Raises:
-        UsageError: it is a query that can't be; or it is none, and `--query` is given.
+        UsageError: the query is not valid; or the list takes none, and `--query` is given.
         InputError: the file of the query can't be read.
     """
     if not isinstance(source, str):
@@ -175,14 +175,14 @@ def find_list(source: ListSource, settings: Settings, *, folder: Path | None = N
 
 
 def with_some_name(source: ListSource, settings: Settings) -> Settings:
-    """The settings, with a name for what is not kept: not every list has one."""
+    """The settings, with a name for uses that store no campaign: not every list has one."""
     if settings.name is not None or isinstance(source, str):
         return settings
     return settings.model_copy(update={"name": source.name})
 
 
 def default_name(source: ListSource) -> str:
-    """The campaign's name where none is given: the list's, so that the same list again is the same campaign.
+    """The campaign's name if none is given: the list's, so that the same list again is the same campaign.
 
     Raises:
         UsageError: the list is a URL that can't be used, or has no file.
@@ -198,7 +198,7 @@ def default_name(source: ListSource) -> str:
 
 
 def _named_within(table: Table, layout: Layout) -> str:
-    """The campaign that a results file is of."""
+    """The campaign of a results file; empty if the list is none."""
     if not layout.results or not table.rows:
         return ""
     place = table.columns.index("delivery_campaign")
@@ -207,9 +207,10 @@ def _named_within(table: Table, layout: Layout) -> str:
 
 
 def results_path(source: ListSource, settings: Settings, *, results_file: bool = False) -> Location | None:
-    """Where results go: `--results`, or beside the list, of a query the current folder; named after the list, or another campaign's name.
+    """Where results go: to `--results`, else beside the list, or for a query into the current folder.
 
-    None is nowhere: the list has no file, and the ledger holds its results.
+    The file is named after the list, or after the campaign if that has another name. None if the list has no file: the ledger has its
+    results.
     """
     if settings.results is not None:
         return settings.results.absolute()
@@ -226,7 +227,7 @@ def results_path(source: ListSource, settings: Settings, *, results_file: bool =
 
 
 def as_file_name(name: str) -> str:
-    """A name that every system takes for a file's. Two that come to the same don't replace each other's results: that is refused."""
+    """A file name that every system accepts. Two names can give the same one; then a run refuses to replace the other's results."""
     safe = _NOT_IN_FILE_NAMES.sub("-", name).lstrip(". ")
     return safe.encode()[:_MOST_NAME_BYTES].decode(errors="ignore").rstrip(". ") or "campaign"
 
@@ -247,6 +248,6 @@ def _messages(layout: Layout, settings: Settings, *, file: str) -> Messages | No
 
 
 def message_fingerprint(id_column: str, messages: Messages | None) -> str:
-    """What `CampaignSpec.message_sha256` is for these messages."""
+    """`CampaignSpec.message_sha256` for these messages."""
     source = messages.fingerprint if messages is not None else "results"
     return hashlib.sha256(json.dumps([source, id_column]).encode()).hexdigest()

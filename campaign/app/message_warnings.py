@@ -1,4 +1,4 @@
-"""What to look at before messages go out: texts that seem wrong, and ids that are one pass to a person and two to PassEntry."""
+"""Warnings before messages are sent: texts that seem wrong, and ids that a person takes for one pass and PassEntry for two."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
@@ -18,11 +18,11 @@ from campaign.settings import Settings
 FIRST_ROWS: Final = 10
 _AT_ONCE: Final = 2000
 LastTexts = Callable[[Sequence[str]], Mapping[str, str]]
-"""From pass keys to the last text that each such pass was sent; without those that have none."""
+"""Maps pass keys to the last text that was sent to each; passes without one are left out."""
 
 
 class Concerns:
-    """Counts what there is to look at, message by message."""
+    """Collects the lint findings, message by message."""
 
     def __init__(self, *, lock_screen: int, last_texts: LastTexts) -> None:
         self._lock_screen = lock_screen
@@ -32,7 +32,7 @@ class Concerns:
         self._examples: dict[LintKind, str] = {}
 
     def look_at(self, rows: Sequence[ResultRow]) -> None:
-        """Take some rows in, in the list's order."""
+        """Examine some rows, in the list's order."""
         for index, match in lint([row.message for row in rows], lock_screen=self._lock_screen):
             self._note(match.kind, rows[index].row, match.excerpt)
         keys = [pass_key(row.pass_id) for row in rows]
@@ -42,7 +42,7 @@ class Concerns:
                 self._note(LintKind.SAME_AS_LAST, row.row, shortened(row.message))
 
     def found(self) -> tuple[LintFinding, ...]:
-        """What there is so far, gravest first."""
+        """The findings so far, the most serious first."""
         return tuple(
             LintFinding(kind=kind, count=self._counts[kind], rows=tuple(self._rows[kind]), example=self._examples[kind])
             for kind in LintKind
@@ -59,12 +59,12 @@ class Concerns:
 
 
 def concerns_of(rows: Iterable[ResultRow], *, settings: Settings, ledger: LedgerReader | None) -> tuple[LintFinding, ...]:
-    """What there is to look at in the messages of these rows.
+    """The lint findings in the messages of these rows.
 
     Args:
         rows: in the list's order.
-        settings: say how much a lock screen shows, and which API's passes are meant.
-        ledger: where it stands what passes were sent before; None if there is none yet.
+        settings: say how much a lock screen shows, and which API the passes belong to.
+        ledger: has the earlier messages of passes; None if there is none yet.
     """
     concerns = Concerns(lock_screen=settings.lock_screen, last_texts=texts_known_to(ledger, settings))
     rest = iter(rows)
@@ -74,7 +74,7 @@ def concerns_of(rows: Iterable[ResultRow], *, settings: Settings, ledger: Ledger
 
 
 def texts_known_to(ledger: LedgerReader | None, settings: Settings) -> LastTexts:
-    """The last texts that a ledger knows passes to have been sent."""
+    """Looks up the last texts that were sent to passes, by the ledger."""
     if ledger is None:
         return lambda _: {}
     api = ApiUrl.of(settings.api_url).place
@@ -82,26 +82,26 @@ def texts_known_to(ledger: LedgerReader | None, settings: Settings) -> LastTexts
 
 
 Keys = Callable[[], Iterable[Sequence[str]]]
-"""Reads the keys of excluded passes, some at a time; from the start each time."""
+"""Reads the keys of excluded passes, some at a time; each call begins at the start."""
 
 Rows = Callable[[], Iterable[ResultRow]]
-"""Looks rows up; they are streamed, as often as they are asked for."""
+"""Streams rows; each call begins at the start."""
 
 _ROWS_AT_ONCE: Final = 5_000
 _T = TypeVar("_T")
 _LEFT: Final = OPEN | {Status.UNKNOWN}
-"""What reading back shows not to have arrived is sent again, too."""
+"""Unverified rows are among them, as a row that did not arrive is sent again, too."""
 
 
 def near_concerns(
     found: NearIds, *, ids: Callable[[Sequence[int]], Mapping[int, str]], excluded: Keys, lines: SheetLines
 ) -> tuple[LintFinding, ...]:
-    """What there is to look at, each kind with an example.
+    """The lint findings about near ids, each kind with an example.
 
     Args:
         found: the rows.
         ids: looks up the pass ids of some of them.
-        excluded: the passes that are left out.
+        excluded: the excluded passes.
         lines: of the list.
     """
     concerns = []
@@ -126,13 +126,13 @@ def near_concerns(
 def near_to_send(
     reader: LedgerReader, record: CampaignRecord, *, rows: Rows | None = None, excluded: Keys = list
 ) -> tuple[LintFinding, ...]:
-    """What there is about rows of a staged campaign that are to be sent, beside those that were; goes through all of them.
+    """The lint findings about near ids among the rows of a staged campaign that are to be sent and those that were sent; reads all of them.
 
     Args:
         reader: the ledger.
         record: the campaign.
-        rows: what is to be sent, as it would be; without them what is left of the campaign.
-        excluded: passes that are left out, besides those that the campaign leaves out already.
+        rows: the rows to send, as they would be sent; None for those that are left of the campaign.
+        excluded: excluded passes, besides those that the campaign excludes already.
     """
 
     def all_excluded() -> Iterator[Sequence[str]]:
@@ -161,7 +161,7 @@ def near_to_send(
 
 
 def ids_in_ledger(reader: LedgerReader, record: CampaignRecord) -> Callable[[Sequence[int]], Mapping[int, str]]:
-    """Looks pass ids up."""
+    """A function that looks up the pass ids of rows."""
     return lambda numbers: {number: row.pass_id for number, row in reader.rows_numbered(record.id, numbers).items()}
 
 

@@ -1,7 +1,7 @@
 """Tells people how a run ended, through Apprise (mail, Slack, Teams, webhooks), after everything else is done.
 
-A process of its own does it: whatever a service or its library does, hang, crash or print secrets, this one kills it after a time
-and goes on.
+A separate process sends them. If a service or its library hangs, crashes or prints secrets, this process kills it after a time and goes
+on.
 """
 
 import os
@@ -27,7 +27,7 @@ from campaign.insights import CampaignView
 from campaign.reporter.summary import in_brief
 
 LIMIT_SECONDS: Final = 15.0
-"""For all notices together, the start of the process included."""
+"""The time limit for all notices together, including the start of the process."""
 
 _HEEDED: Final = (signal.SIGINT, signal.SIGTERM) if sys.platform == "win32" else (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -41,7 +41,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """What became of a notice at one address; `why` is empty if it was taken. The address itself is a secret: only its service is told."""
+    """The result of a notice to one address; `why` is empty if it was accepted. The address is a secret, so only its service is named."""
 
     number: int
     service: str
@@ -49,10 +49,10 @@ class Delivery:
 
 
 def check_notices(addresses: Sequence[SecretStr]) -> None:
-    """See that notices can be sent at all, before a run begins.
+    """Check, before a run begins, that notices can be sent.
 
     Raises:
-        UsageError: what they need is not installed.
+        UsageError: Apprise is not installed.
     """
     if addresses and find_spec("apprise") is None:
         raise UsageError(
@@ -63,20 +63,20 @@ def check_notices(addresses: Sequence[SecretStr]) -> None:
 
 
 def notice_of(view: CampaignView, occasion: Occasion, *, run: str) -> Notice:
-    """How a run ended, in counts."""
+    """A notice with the counts of a run that ended."""
     name = sanitize_for_terminal(view.record.spec.name)
     return Notice(title=f"{name}: {_headline(occasion)}", text=f"{in_brief(view)}\n\n{_place(run)}", occasion=occasion)
 
 
 def notice_of_error(error: BaseException, campaign: str, occasion: Occasion, *, run: str, log: str) -> Notice:
-    """Why a run broke off. Sentences about lists are left out: they quote columns, and a list without a header has customers for columns.
+    """A notice about a run that failed. It leaves out errors about lists, which quote columns: without a header these are customers' data.
 
     Args:
-        error: what happened.
+        error: the error that ended the run.
         campaign: its name, as far as it is known.
-        occasion: what that means.
+        occasion: of the notice.
         run: the run's id, to find it in the log.
-        log: the log's file, or nothing.
+        log: the log file; empty if there is none.
     """
     match error:
         case LedgerError():
@@ -93,19 +93,19 @@ def notice_of_error(error: BaseException, campaign: str, occasion: Occasion, *, 
 
 
 def deliver(notice: Notice, addresses: Sequence[SecretStr], *, secret: str, limit_seconds: float = LIMIT_SECONDS) -> list[Delivery]:
-    """Send it to all of them at the same time; never raises, and is back within the limit. Ctrl-C or SIGTERM end the waiting.
+    """Send a notice to all addresses at the same time. Never raises, and returns within the limit; Ctrl-C or SIGTERM end the wait.
 
     Args:
-        notice: what to send.
+        notice: the notice.
         addresses: Apprise's addresses.
-        secret: the token, which is blotted out should it be anywhere.
-        limit_seconds: how long it may take in all.
+        secret: the token, which is masked in the notice.
+        limit_seconds: the longest time for all addresses together.
     """
     plain = [address.get_secret_value() for address in addresses]
     text, title = (blotted(part, secret) for part in (notice.text, notice.title))
     try:
         said = _ask(orjson.dumps({"addresses": plain, "title": title, "text": text, "kind": _kind(notice.occasion)}), limit_seconds)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the run is over and keeps its exit code
+    except Exception as error:  # noqa: BLE001 - the run is over, and no error may change its exit code
         said = dict.fromkeys(range(len(plain)), f"the process that sends them could not be started: {type(error).__name__}")
     late = "there was no answer in time"
     return [Delivery(number=number + 1, service=service_of(address), why=said.get(number, late)) for number, address in enumerate(plain)]
@@ -116,8 +116,8 @@ def blotted(text: str, secret: str) -> str:
 
 
 def _ask(task: bytes, limit_seconds: float) -> dict[int, str]:
-    """What the process says of each address, as far as it came."""
-    # It needs to find this package as this process does, and the token not at all.
+    """The process's answer for each address, as far as answers came."""
+    # The process must find this package in the same way as this one, and must not get the token.
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PASSENTRY_", "CAMPAIGN_"))}
     environment["PYTHONPATH"] = os.pathsep.join(entry for entry in sys.path if entry)
     process = subprocess.Popen(
@@ -126,7 +126,7 @@ def _ask(task: bytes, limit_seconds: float) -> dict[int, str]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        # Not for the terminal's Ctrl-C, and killed with whatever it starts.
+        # Ctrl-C does not reach it, and `_kill` also ends the processes that it starts.
         start_new_session=True,
     )
     timer = threading.Timer(limit_seconds, _kill, (process,))
@@ -159,13 +159,13 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 @contextmanager
 def _enough(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """A signal ends the notices, not the command's own exit code."""
+    """A signal ends the notices, and does not change the command's exit code."""
 
     def heard(_number: int, _frame: FrameType | None) -> None:
         _kill(process)
 
     if threading.current_thread() is not threading.main_thread():
-        # Only there can signals be heard.
+        # Only the main thread can handle signals.
         yield
         return
     before = {number: signal.getsignal(number) for number in _HEEDED}
@@ -192,7 +192,7 @@ def _headline(occasion: Occasion) -> str:
 
 
 def _kind(occasion: Occasion) -> str:
-    """Apprise's word, by which services choose a colour."""
+    """Apprise's type of notice, by which services choose a colour."""
     match occasion:
         case Occasion.FINISHED:
             return "success"

@@ -1,4 +1,4 @@
-"""The process that sends notices: reads one task from stdin, and answers a line of JSON for each address as soon as it is known."""
+"""The process that sends notices: reads one task from stdin, and writes a line of JSON for each address as soon as it is done."""
 
 import logging
 import os
@@ -13,31 +13,31 @@ THREADS: Final = 16
 
 
 def main() -> None:
-    """One address that hangs keeps no other waiting."""
+    """Send to all addresses at the same time, so that one that hangs does not delay the others."""
     task: dict[str, Any] = orjson.loads(sys.stdin.buffer.read())
-    # Its log may hold addresses.
+    # The library's log may contain addresses.
     logging.disable(logging.CRITICAL)
     with ThreadPoolExecutor(THREADS) as pool:
         told = {pool.submit(_tell, address, task): number for number, address in enumerate(task["addresses"])}
         for future in as_completed(told):
             sys.stdout.buffer.write(orjson.dumps({"number": told[future], "why": future.result()}) + b"\n")
             sys.stdout.buffer.flush()
-    # Whatever threads the library has left are not waited for.
+    # Exits without waiting for threads that the library may have left.
     os._exit(0)
 
 
 def _tell(address: str, task: dict[str, Any]) -> str:
-    """Empty if the service took it, or why not; never with anything of the address."""
+    """Send a notice; returns why the service did not take it, or an empty text. Never contains a part of the address."""
     try:
         asset = AppriseAsset(app_id="Campaign", app_desc="Campaign", app_url="")
-        # A page for logging in takes everything and tells nobody, and elsewhere is not where the notice was to go.
+        # A redirect may lead to a login page, which accepts everything and delivers nothing, or to another server.
         asset.http_redirects = False
         service = Apprise.instantiate(address, asset=asset)
         if service is None:
             return "Apprise does not know this kind of address, or something in it is missing"
         kind = NotifyType(task["kind"])
         taken = service.notify(body=task["text"], title=task["title"], notify_type=kind, body_format=NotifyFormat.TEXT)
-    except Exception as error:  # noqa: BLE001 - a plugin may raise anything, and its words may hold the address
+    except Exception as error:  # noqa: BLE001 - a plugin may raise anything, and its message may contain the address
         return f"{type(error).__name__} while it was sent"
     return "" if taken else "the service could not be reached, or refused it"
 

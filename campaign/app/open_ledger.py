@@ -1,4 +1,4 @@
-"""Opens the ledger that the settings name, whichever kind it is, and looks campaigns up in it."""
+"""Opens the ledger of the settings, of either kind, and finds campaigns in it."""
 
 import os
 from collections.abc import Iterator
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 def open_ledger(settings: Settings) -> Ledger:
-    """The ledger, open for staging and sending; made if there is none.
+    """Open the ledger for staging and sending; creates it if there is none.
 
     Raises:
-        LedgerError: or one of its kinds; the sentence says what to do.
-        UsageError: its address can't be read, or what it takes is not installed.
+        LedgerError: it can't be opened; the message says what to do.
+        UsageError: its address is not valid, or a package that it needs is not installed.
     """
     if not settings.ledger_url:
         return SqliteLedger(settings.ledger_path)
@@ -34,7 +34,7 @@ def open_ledger(settings: Settings) -> Ledger:
 
 
 def open_reader(settings: Settings) -> LedgerReader:
-    """The same, for looking."""
+    """Open the ledger for reading; raises as `open_ledger` does."""
     if not settings.ledger_url:
         return SqliteReader(settings.ledger_path)
     _need_postgres()
@@ -44,7 +44,7 @@ def open_reader(settings: Settings) -> LedgerReader:
 
 
 def open_reader_if_there(settings: Settings) -> LedgerReader | None:
-    """The same, for who must not make one; None if there is none."""
+    """Open the ledger for reading; None if there is none. Never creates one."""
     if not settings.ledger_url:
         return open_reader(settings) if os.path.exists(settings.ledger_path) else None  # noqa: PTH110 - pathlib's raises in a shut folder
     _need_postgres()
@@ -54,7 +54,7 @@ def open_reader_if_there(settings: Settings) -> LedgerReader | None:
 
 
 def other_ledger(settings: Settings) -> Path | None:
-    """A ledger file that the same command would use without the setting, or without sudo."""
+    """A ledger file that the same command would use without the setting, or without sudo; None if there is none."""
     here = None if settings.ledger_url else settings.ledger_path
     return next((path for path in settings.usual_ledgers() if os.path.isfile(path) and (here is None or not same_file(path, here))), None)  # noqa: PTH113 - pathlib's raises in a shut folder
 
@@ -72,10 +72,10 @@ def _need_postgres() -> None:
 
 
 def _away(details: "RetryDetails") -> None:
-    """Once a connection is lost it is tried again; who reads the log is told of it, and of why."""
+    """Log that a lost connection is tried again, and why it was lost."""
     import structlog
 
-    # Before the log is set up its place would be standard output.
+    # Before the log is set up, structlog would write to standard output.
     if structlog.is_configured():
         structlog.get_logger().warning("ledger_away", detail=str(details.caused_by), again_in_seconds=round(details.wait_for, 2))
 
@@ -93,7 +93,7 @@ def find(reader: LedgerReader, name: str) -> CampaignRecord:
     """The campaign of this name.
 
     Raises:
-        UsageError: there is none; names the ones there are, the one that may be meant first.
+        UsageError: there is none; the message names those that exist, the most similar first.
     """
     record = reader.campaign(name)
     if record is not None:
@@ -125,7 +125,7 @@ def _meant(name: str, names: list[str]) -> str:
 
 
 def find_whole(reader: LedgerReader, name: str) -> CampaignRecord:
-    """`find`, of those whose list was read to its end.
+    """The campaign of this name, if its list was read to its end.
 
     Raises:
         UsageError: there is none, or it is half staged; says what to do.

@@ -1,4 +1,4 @@
-"""Which settings are about what: the groups that a command's flags and a function's keyword arguments are made of."""
+"""Groups of settings, from which the flags of commands and the keyword arguments of functions are made."""
 
 from typing import Final
 

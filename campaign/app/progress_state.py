@@ -1,4 +1,4 @@
-"""How a run is going, as numbers: what its events come to. Pure; the caller says what time it is, in seconds of any steady clock."""
+"""The progress of a run, in numbers, from its events. Pure; the caller gives the time in seconds of any monotonic clock."""
 
 from collections import Counter, deque
 from typing import Final
@@ -12,7 +12,7 @@ _GOT_THROUGH: Final = frozenset({Status.DELIVERED, Status.NOT_DELIVERED, Status.
 
 
 class Tally:
-    """`by_status` is where the campaign's rows stand, as far as this process knows."""
+    """The progress of a run. `by_status` counts the campaign's rows, as far as this process knows."""
 
     def __init__(self, counts: Counts, now: float) -> None:
         self.by_status: Counter[Status] = Counter(counts.by_status)
@@ -38,13 +38,13 @@ class Tally:
             self._held_by, self._held_until = "", now
 
     def read_back(self, status: Status, now: float) -> None:
-        # It may be a row that another process has left in doubt.
+        # The row may be one that another process left unverified.
         if self.by_status[Status.UNKNOWN] > 0:
             self._move(Status.UNKNOWN, status)
         self._last = now
 
     def stands(self, counts: Counts, now: float) -> bool:
-        """Where the rows stand by the ledger, whoever has sent them; returns whether that is news."""
+        """Take over the ledger's counts, whichever process sent the rows; returns whether they have changed."""
         before, self.by_status = self.by_status, Counter(counts.by_status)
         self._recent.extend([now] * max(0, _open(before) - self.open))
         if self.by_status == before:
@@ -53,21 +53,21 @@ class Tally:
         return True
 
     def lost(self, count: int) -> None:
-        """Rows of a process that died."""
+        """Count rows of a dead runner as unknown."""
         self._move(Status.SENDING, Status.UNKNOWN, count)
 
     def skipped(self, count: int) -> None:
-        """Rows that are left out, which says nothing of the rate of sending."""
+        """Count rows that are skipped, which do not count for the rate."""
         self._move(Status.PENDING, Status.SKIPPED, count)
         self._closed = ""
 
     def held(self, seconds: float, why: str, now: float) -> None:
-        """Nothing is sent for so long."""
+        """Nothing is sent for so many seconds."""
         if now + seconds > self._held_until:
             self._held_until, self._held_by = now + seconds, why
 
     def closed(self, why: str) -> None:
-        """It is not the time to send."""
+        """The schedule does not allow sending now."""
         self._closed = why
 
     def noticed(self, what: str, now: float) -> None:
@@ -75,22 +75,22 @@ class Tally:
         self._notice, self._noticed_at = what, now
 
     def notice(self, now: float) -> str:
-        """What was noticed last; empty if that is long ago."""
+        """The last notice; empty if it is older than NOTICE_SECONDS."""
         return self._notice if now - self._noticed_at < NOTICE_SECONDS else ""
 
     def rate_per_second(self, now: float) -> float:
-        """Attempts that ended a second, over the last ten."""
+        """Ended attempts per second, over the last ten seconds."""
         while self._recent and now - self._recent[0] > WINDOW_SECONDS:
             self._recent.popleft()
         return len(self._recent) / min(WINDOW_SECONDS, max(now - self._began, 1.0))
 
     def eta_seconds(self, now: float) -> float | None:
-        """How long the rest takes at this rate; None if nothing moves, or nothing is left."""
+        """How many seconds the rest takes at this rate; None if the rate is 0, or nothing is left."""
         rate = self.rate_per_second(now)
         return self.open / rate if rate and self.open else None
 
     def waiting(self, now: float) -> str:
-        """Why nothing has been settled for a while; empty if something has."""
+        """Why nothing has been settled for a while; empty if something was."""
         if now - self._last < QUIET_SECONDS:
             return ""
         if now < self._held_until:

@@ -1,4 +1,4 @@
-"""Which passes of a list can be reached: reads them, counts them, and leaves the others out of a campaign."""
+"""Reads the reach of a list's passes, counts it, and skips passes that are not in a wallet."""
 
 import asyncio
 import time
@@ -22,12 +22,12 @@ from campaign.settings import Settings
 
 LOOK_SECONDS: Final = 1.0
 NOT_WANTED: Final = "not_wanted"
-"""The code of the error where the campaign was paused or cancelled meanwhile."""
+"""The error's code if the campaign was paused or cancelled meanwhile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reached:
-    """How many passes are where: all of `Reach`, also those at 0."""
+    """How many passes have each reach; contains all of `Reach`, also those with 0."""
 
     counts: dict[Reach, int]
 
@@ -42,20 +42,20 @@ class Reached:
 async def count_reach(
     reader: LedgerReader, campaign: int, ledger: RateLimits, settings: Settings, *, observer: Observer, stop: Stop
 ) -> Reached:
-    """Read the passes that a campaign's pending rows are sent to, as far as that was not done within the last hours.
+    """Read the passes of a campaign's pending rows, except those that were read in the last hours, and count their reach.
 
     Args:
-        reader: where the campaign is.
+        reader: of the campaign's ledger.
         campaign: its number.
-        ledger: where the rate of reading is shared.
-        settings: how the API is reached.
-        observer: hears how far it is.
-        stop: what was read until then is kept.
+        ledger: holds the rate limit of reads.
+        settings: say how to reach the API.
+        observer: gets the progress.
+        stop: ends the reading; the readings until then are kept.
 
     Raises:
-        StoppedError: told to stop.
+        StoppedError: `stop` was set, or the campaign was paused or cancelled (with the code NOT_WANTED).
         SafeguardError: the token is refused, or nothing can be read.
-        LedgerError: the readings can't be kept.
+        LedgerError: the readings can't be stored.
     """
     async with _read(reader, campaign, ledger, settings, observer=observer, stop=stop) as readings:
         return Reached(counts=await asyncio.to_thread(readings.counts))
@@ -64,10 +64,9 @@ async def count_reach(
 async def skip_unreachable(
     reader: LedgerReader, campaign: int, ledger: Ledger, settings: Settings, *, observer: Observer, stop: Stop
 ) -> int:
-    """Read as `count_reach`, and leave out the pending rows whose pass is not in a wallet; returns how many.
+    """Read passes as `count_reach` does, and skip the pending rows whose pass is not in a wallet; returns how many.
 
-    Raises:
-        StoppedError: also where somebody pauses or cancels the campaign, with the code NOT_WANTED.
+    Raises as `count_reach` does.
     """
     await ledger.apply_exclusions(campaign)
     skipped = 0
@@ -102,7 +101,7 @@ async def _until_stopped(reading: Coroutine[None, None, None], readings: Reading
         while not (await asyncio.wait({work, stopped}, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED))[0] and is_wanted():
             pass
     finally:
-        # Nothing is lost with the requests that are under way.
+        # Requests under way may be cancelled, as reading changes nothing.
         for task in (work, stopped):
             task.cancel()
         await asyncio.wait({work, stopped})

@@ -1,4 +1,4 @@
-"""What became of a campaign's rows: as a file in any format, as a page, or as a DataFrame."""
+"""A campaign's results, as a file in any format, as a page, or as a DataFrame."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -26,7 +26,7 @@ def write_report(reader: LedgerReader, record: CampaignRecord, place: Location, 
     """Write the page to a file.
 
     Raises:
-        UsageError: the place can't be written, or there is nothing to divide by as `by` says.
+        UsageError: the place can't be written, or the page can't be divided by `by`.
         DiskFullError: no space left.
     """
     from campaign.reporter.analysis import figures
@@ -41,10 +41,10 @@ def is_page(output: str) -> bool:
 
 
 def report(name: str, output: str, settings: Settings, *, by: str = "") -> "Written | None":
-    """Write a campaign's results, or its page, of which None is returned; `by` is a column of the list that divides a page.
+    """Write a campaign's results, or its page, for which it returns None; `by` is a column of the list that divides a page.
 
     Raises:
-        UsageError: there is no such campaign, or it can't be written there; nothing was changed.
+        UsageError: there is no such campaign, or the output can't be written; nothing was changed.
         DiskFullError: no space left.
     """
     if by and not is_page(output):
@@ -68,7 +68,7 @@ def report(name: str, output: str, settings: Settings, *, by: str = "") -> "Writ
 
 
 def results(name: str, settings: Settings, *, statuses: Iterable[Status] = ()) -> "pd.DataFrame":
-    """The rows of a campaign, or those of these statuses, as `reporter.frames` has them.
+    """The rows of a campaign, or those of these statuses, in the form of `reporter.frames`.
 
     Raises:
         UsageError: there is no such campaign.

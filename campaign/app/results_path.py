@@ -1,6 +1,6 @@
-"""Whether results can be written where they go: asked before anything is sent, so that a wrong path costs nothing.
+"""Checks, before anything is sent, that results can be written to their place, so that a wrong path costs nothing.
 
-A results file is replaced by the same campaign's, never by another's; its first row alone says whose it is.
+Only the same campaign's results replace a results file; its first row says which campaign it belongs to.
 
 """
 
@@ -39,30 +39,30 @@ from campaign.reporter.target import (
 _COLUMN: Final = "delivery_campaign"
 _NO_ROW: Final = ""
 _MOST_UNITS: Final = 10_000_000
-"""More than a header and a row of results take; a file of another kind may be one line from start to end."""
+"""More than a header and a row of results need; a file of another kind may consist of one line."""
 
 _HEAD_BYTES: Final = 16 << 20
-"""More than that in UTF-8: a line of a list is at most a megabyte."""
+"""More than that in UTF-8, as a line of a list has at most a megabyte."""
 
 _MOST_BYTES: Final = 4 << 30
 
 
 def owner_of(place: Location) -> str:
-    """The campaign that the first row of a file is of; empty if there is no such file, or it is no results file, or has no row.
+    """The campaign of a file's first row; empty if there is no such file, or it is no results file, or has no row.
 
     Raises:
-        InputError: an object is there, but can't be read.
+        InputError: an object exists, but can't be read.
     """
     return _found(place) or ""
 
 
 def holds_results(place: Location) -> bool:
-    """Whether a file is a results file, of whichever campaign; raises as `owner_of` does."""
+    """Whether a file is a results file, of any campaign; raises as `owner_of` does."""
     return _found(place) is not None
 
 
 def may_hold_results_of(place: Location, campaign: str) -> bool:
-    """Whether a file is this campaign's results, or a results file without a row, which may be anybody's; raises as `owner_of` does."""
+    """Whether a file is this campaign's results, or a results file without rows, which may be any campaign's; raises as `owner_of` does."""
     return _found(place) in {campaign, _NO_ROW}
 
 
@@ -86,7 +86,7 @@ def _copy(url: ObjectUrl, into: Path) -> None:
 
 
 def _owner_of(path: Path) -> str | None:
-    """The campaign; `_NO_ROW` if it is a results file without rows, None if it is none."""
+    """The campaign; `_NO_ROW` for a results file without rows, None if the file is no results file."""
     readers: dict[str, Callable[[Path], Any]] = {
         Format.CSV: _of_csv,
         Format.JSONL: _of_jsonl,
@@ -98,7 +98,7 @@ def _owner_of(path: Path) -> str | None:
         return None
     try:
         name = read(path)
-    except Exception:  # noqa: BLE001 - what no reader can read is nobody's results, and each reader has errors of its own
+    except Exception:  # noqa: BLE001 - a file that no reader can read is no results file, and each reader has other errors
         return None
     return name if isinstance(name, str) else None
 
@@ -121,7 +121,7 @@ def _of_csv(path: Path) -> str | None:
 
 
 def _decoded(head: bytes) -> str:
-    """The text, also as a spreadsheet saves it; its end may be cut off within a character."""
+    """The text, in the encodings of spreadsheets, too; it may end within a character."""
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return codecs.getincrementaldecoder("utf-16")().decode(head)
     try:
@@ -163,19 +163,19 @@ def check_writable(
     batches: Callable[[], Iterable[Sequence[Sequence[str]]]] | None = None,
     lines: SheetLines = NO_LINES,
 ) -> None:
-    """See that results, and the failed rows beside them, can be written to `path`; a file is made in its folder and removed again.
+    """Check that results, and the failed rows beside them, can be written to `path`: creates a file in its folder and removes it.
 
     Args:
-        path: the results file to be.
-        campaign: whose results they are: those of another are not written over. Empty for nobody's.
-        list_file: the list, which must not be written over; None if it comes from stdin.
-        columns: the list's own columns, where they are known.
-        rows: how many rows there will be, where that is known.
-        batches: reads the list's rows, some at a time; only asked where the format can't hold every cell.
-        lines: of these rows in the list.
+        path: the results file to write.
+        campaign: its name: results of another campaign are not overwritten. Empty for no campaign.
+        list_file: the list, which must not be overwritten; None if it comes from stdin.
+        columns: the list's own columns, if known.
+        rows: how many rows there will be, if known.
+        batches: reads the list's rows, some at a time; only called if the format can't hold every cell.
+        lines: the lines of these rows in the list.
 
     Raises:
-        UsageError: they can't; says why and what to do.
+        UsageError: they can't be written; says why and what to do.
         DiskFullError: not even an empty file fits.
         InputError: a column of the list has the name of one that results add, or two have the same name; or a cell is longer than the
             format can hold.

@@ -1,4 +1,4 @@
-"""`retry`: rows of a campaign sent again because a person says so, as they are or as a corrected file has them."""
+"""`retry`: sends rows of a campaign again when a person asks for it, as they are or as in a corrected file."""
 
 import asyncio
 from array import array
@@ -47,7 +47,7 @@ BAD_ID: Final = "bad_id"
 REPEATED: Final = "repeated"
 IN_DOUBT: Final = "in_doubt"
 LINES_AT_ONCE: Final = 50_000
-"""Lines whose passes are looked up in one scan of the campaign."""
+"""How many lines' passes are searched in one scan of the campaign."""
 
 ROWS_AT_ONCE: Final = 2_000
 _IN_WORDS: Final[dict[str, str]] = {
@@ -65,15 +65,15 @@ _IN_WORDS: Final[dict[str, str]] = {
     Status.SENDING: "being sent now",
 }
 _STANDS_FOR: Final = tuple(dict.fromkeys((Status.SENDING, Status.UNKNOWN, *BY_OUTCOME)))
-"""Of several rows of one pass the first of these says where the pass stands."""
+"""If a pass has several rows, the first of these statuses is the pass's."""
 
 
 @dataclass(slots=True, kw_only=True)
 class NamedRows:
-    """What the lines of a list mean in a campaign: each is of one kind.
+    """The rows of a campaign that the lines of a list name; each line is of one kind.
 
-    `chosen` are the campaign's rows that are sent again, `waiting` those that are pending anyway, and `in_doubt` those that are being sent,
-    or are still to be read back: what is shown not to have arrived is sent.
+    `chosen` are the rows that are sent again, `waiting` those that are pending anyway, and `in_doubt` those that are being sent or are
+    unverified: these are sent if they did not arrive.
     """
 
     table: Table
@@ -95,7 +95,7 @@ class NamedRows:
         return {"rows_file": {"file": self.table.name, "rows": self.table.rows, "by_kind": kinds}}
 
     def in_words(self) -> str:
-        """What happens to the file's rows, as sentences."""
+        """Sentences about what happens to the file's rows."""
         waiting = f", {self._count(Status.PENDING):,} still to be sent" if self._count(Status.PENDING) else ""
         waiting += f", {self._count(IN_DOUBT):,} to be read back first" if self._count(IN_DOUBT) else ""
         sentence = f"{rows_in_words(self.table.rows)} of {self.table.name}: {self._count(RETRIED):,} to send again{waiting}."
@@ -113,17 +113,17 @@ class NamedRows:
 def named_rows(
     source: FileSource, reader: LedgerReader, record: CampaignRecord, selection: Selection, *, id_column: str | None
 ) -> NamedRows:
-    """Read a list from start to end, and look its passes up in a campaign.
+    """Read a whole list, and look up its passes in a campaign.
 
     Args:
         source: a list of any kind.
         reader: the ledger.
         record: the campaign.
         selection: which of its rows may be sent again.
-        id_column: as asked for; else the campaign's own, one of the usual names, or the only column.
+        id_column: the column of the ids; None for the campaign's own, one of the usual names, or the only column.
 
     Raises:
-        InputError: the list can't be read, or does not tell which column holds the ids.
+        InputError: the list can't be read, or it is not clear which column holds the ids.
     """
     with open_table(source) as table:
         place = _id_place(table, record, id_column)
@@ -194,27 +194,27 @@ class _Lookup:
 
 
 def numbered(reader: LedgerReader, record: CampaignRecord, numbers: Sequence[int]) -> Iterator[ResultRow]:
-    """The rows of these numbers, in their order, some at a time."""
+    """The rows with these numbers, in the given order; read some at a time."""
     for first in range(0, len(numbers), ROWS_AT_ONCE):
         found = reader.rows_numbered(record.id, numbers[first : first + ROWS_AT_ONCE])
         yield from (found[number] for number in sorted(found))
 
 
 def _keys(text: str) -> list[str]:
-    """The passes that a cell may mean: whether it carries the mark of a spreadsheet's export can't be seen."""
+    """The pass keys that a cell may mean: with and without the mark of a spreadsheet's export, as it can't be seen whether it is one."""
     ids = [check_pass_id(one) for one in dict.fromkeys((text, unescape_formula(text)))]
     return [pass_key(pass_id) for pass_id, problem, _ in ids if problem is None]
 
 
 def _why_none(text: str) -> str:
-    """Why a line means no row of the campaign."""
+    """Why a line names no row of the campaign."""
     _, problem, _ = check_pass_id(text)
     return NOT_IN_CAMPAIGN if problem is None else NO_ID if problem is Invalid.NO_ID else BAD_ID
 
 
 FAILED: Final = frozenset({Status.FAILED})
 BY_FILE: Final = frozenset({Status.FAILED, Status.INVALID, Status.NOT_DELIVERED})
-"""What a corrected file may have sent again: rows that may have arrived are decided by the ledger, not by a file."""
+"""The statuses that a corrected file may send again. About rows that may have arrived the ledger decides, not a file."""
 
 
 async def retry(
@@ -223,10 +223,10 @@ async def retry(
     """Send rows again; the target is a campaign's name, or a results file or failed-rows file, corrected or not.
 
     `selection` without statuses means the failed rows, and those of a file that were invalid and are corrected. `rows` is a list: only rows
-    of the campaign whose passes are in it are sent. `of` is the campaign whose rows a file has to have, where that is known.
+    of the campaign whose passes are in it are sent. `of` is the campaign that the file's rows must belong to, if known.
 
     Raises:
-        CampaignError: with the exit code that says how far it came.
+        CampaignError: its exit code says how far the retry came.
     """
     stop = front.listen()
     check_access(settings)
@@ -289,7 +289,7 @@ async def _again(work: Session, record: CampaignRecord, selection: Selection, so
         return replace(finished, note=f"{named.in_words()} {finished.note}".strip(), details=finished.details | named.as_json())
     filters = {"reasons": chosen.reasons, "http_statuses": chosen.http_statuses}
     again = work.reader.matching(record.id, chosen.statuses, **filters)  # type: ignore[arg-type]  # each by its name
-    # A retry that was killed, or stopped, has left them: the same command goes on with them, and with nothing else.
+    # An earlier retry that was killed or stopped has left these rows: the same command goes on with them only.
     begun = () if again else await asyncio.to_thread(_begun, work.reader, record)
     if not again and (Status.UNKNOWN in chosen.statuses or not work.reader.unfinished(record.id, begun)):
         there = {reason for status in chosen.statuses for reason in counts.reasons(status) if reason}
@@ -330,7 +330,7 @@ async def _again_named(
     results: Location | None,
     counts: Counts,
 ) -> Finished:
-    """Send the rows that a list names, and no others of the campaign."""
+    """Send the rows that a list names, and no other rows of the campaign."""
     wanted = named.all_rows()
     if not wanted:
         note = f"Nothing was sent: the file names no row that is {sanitize_for_terminal(chosen.in_words())}."
@@ -358,17 +358,17 @@ async def _again_named(
 
 
 def _begun(reader: LedgerReader, record: CampaignRecord) -> tuple[int, ...]:
-    """Rows that were sent before, and are to be sent again, or read back."""
+    """The rows that were sent before, and are pending again or unverified."""
     return tuple(row.row for row in reader.rows(record.id, OPEN | {Status.UNKNOWN}) if row.outcome.attempts)
 
 
 def _only(work: Session, rows: tuple[int, ...]) -> Session:
-    """The same, which sends no other rows."""
+    """The same session, which sends only these rows."""
     return replace(work, front=replace(work.front, sender=partial(send, only=rows)))
 
 
 async def _warn_of_near(work: Session, record: CampaignRecord, exclusions: Exclusions, rows: Callable[[], Iterable[ResultRow]]) -> None:
-    """Say which of these rows are sent to though their ids are near to excluded ones, or to another row's."""
+    """Warn about rows that will be sent though their ids are near to excluded ones, or to another row's."""
     found = await asyncio.to_thread(near_to_send, work.reader, record, rows=rows, excluded=exclusions.keys)
     warn(found, record, work.front.tell)
     work.keep(record, found)
@@ -394,7 +394,7 @@ async def _correct(work: Session, target: str, file: CorrectionFile, selection: 
     corrector = Corrector(file=file, texts=texts, selection=chosen, zones_must_be_known=must_be_known)
     plan = await asyncio.to_thread(_planned, work, corrector)
     note, details = told(plan), {"columns": {"ignored": list(file.ignored), "from_ledger": list(file.missing)}}
-    # Without a results file to write: it would take the place of the failed rows, and of what was corrected in them.
+    # No results are written here: the file of failed rows would be replaced, and its corrections lost.
     if not plan.totals.sent and not plan.totals.waiting:
         nothing = f"Nothing was sent: the file has no row that can be sent again. {note}"
         finished = await work.end(record, End(ended=StopReason.LIMIT), None, nothing)
@@ -435,7 +435,7 @@ def _planned(work: Session, corrector: Corrector) -> Corrector:
 
 @asynccontextmanager
 async def _opened(target: FileSource, work: Session, stop: Stop) -> AsyncIterator[CorrectionFile | None]:
-    """`correction_file`, in a thread, so that signals are heard meanwhile."""
+    """`correction_file` in a thread, so that signals are handled meanwhile."""
     context = correction_file(target, work.reader)
     file = await asyncio.to_thread(context.__enter__)
     try:

@@ -1,4 +1,4 @@
-"""Whole commands: what `run`, `stage`, `send`, `resume` and `verify` do from start to end."""
+"""The use cases of `run`, `stage`, `send`, `resume`, `verify`, `pause` and `cancel`, from start to end."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -28,7 +28,7 @@ from campaign.settings import Settings
 
 @asynccontextmanager
 async def looked_through(source: ListSource, settings: Settings, stop: Stop) -> AsyncIterator[CheckedList]:
-    """`opened`, in a thread, so that signals are heard meanwhile."""
+    """`opened` in a thread, so that signals are handled meanwhile."""
     context = opened(source, settings)
     given = await asyncio.to_thread(context.__enter__)
     try:
@@ -41,10 +41,10 @@ async def looked_through(source: ListSource, settings: Settings, stop: Stop) -> 
 
 
 async def run_list(source: ListSource, settings: Settings, front: Front) -> Finished:
-    """Stage (or find), send, report.
+    """Stage a list, or find its campaign; send it and report.
 
     Raises:
-        CampaignError: with the exit code that says how far it came.
+        CampaignError: its exit code says how far the run came.
     """
     check_access(settings)
     source = find_list(source, settings)
@@ -53,7 +53,7 @@ async def run_list(source: ListSource, settings: Settings, front: Front) -> Fini
 
 
 async def stage_list(source: ListSource, settings: Settings, front: Front) -> Finished:
-    """Stage (or find) only: any number of processes may `join` then, on any machine that has the ledger.
+    """Stage a list, or find its campaign. After that any number of processes may `join`, on any machine that has the ledger.
 
     Raises:
         CampaignError: (same)
@@ -107,7 +107,7 @@ async def _staged(source: ListSource, settings: Settings, front: Front) -> Async
 
 
 def _file_of(source: ListSource, given: CheckedList) -> Location | None:
-    """The file that the results must not replace."""
+    """The list's file, which the results must not replace."""
     if not isinstance(source, str) or source == "-":
         return None
     place = place_of(source)
@@ -115,7 +115,7 @@ def _file_of(source: ListSource, given: CheckedList) -> Location | None:
 
 
 async def resume(name: str, settings: Settings, front: Front) -> Finished:
-    """Go on with a campaign that is staged; a paused one is let go again."""
+    """Go on with a staged campaign; ends a pause."""
     stop = front.listen()
     check_access(settings)
     async with session(settings, front, stop) as begun:
@@ -135,7 +135,7 @@ async def resume(name: str, settings: Settings, front: Front) -> Finished:
 
 
 async def join(name: str, settings: Settings, front: Front) -> Finished:
-    """Help to send a campaign that was staged, here or elsewhere. A paused one stays paused.
+    """Help to send a campaign that was staged, here or elsewhere. A paused campaign stays paused.
 
     Raises:
         CampaignError: (same)
@@ -147,7 +147,7 @@ async def join(name: str, settings: Settings, front: Front) -> Finished:
         check_here(record)
         check_not_cancelled(record)
         work = begun.of(record)
-        # The results stand with whoever staged it, unless they are wanted here, too.
+        # The process that staged the campaign writes the results, unless they are wanted here, too.
         results = await asyncio.to_thread(results_of, record, settings) if settings.results is not None else None
         await _look_at_the_rest(work, record, settings)
         return await _go_on(work, record, results, resumed=True)
@@ -159,7 +159,7 @@ async def _look_at_the_rest(work: Session, record: CampaignRecord, settings: Set
 
 
 async def _staged_by_others(work: Session, name: str) -> CampaignRecord:
-    """The campaign, once its list is read; for so long as somebody is at it."""
+    """The campaign, after its list is staged; waits while another process is staging it."""
     while True:
         record = work.reader.campaign(name)
         if record is None or record.control is not DesiredState.STAGING or not any(one.alive for one in work.reader.runners(record.id)):
@@ -188,7 +188,7 @@ async def read_back(name: str, settings: Settings, front: Front) -> Finished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Undone:
-    """Rows of batches that a cancelled campaign had at PassEntry: cancelled there, and left, as a process that sends has them."""
+    """How many rows of a cancelled campaign's batches were cancelled at PassEntry, and how many are left to a process that sends them."""
 
     rows: int = 0
     left: int = 0
@@ -197,14 +197,14 @@ class Undone:
 async def control(
     name: str, wanted: DesiredState, settings: Settings, *, stop: Stop | None = None, tell: Callable[[InBatches], None] = lambda _: None
 ) -> Undone:
-    """Pause or cancel, whichever process is sending.
+    """Pause or cancel a campaign, whichever processes are sending it.
 
-    Cancelling also cancels what an earlier run left scheduled at PassEntry, and reads what became of what it released. That takes a while:
-    `tell` hears of it before.
+    Cancelling also cancels the batches that an earlier run left scheduled at PassEntry, and reads the outcome of those that it released.
+    That takes a while, so `tell` is called before.
 
     Raises:
         UsageError: there is no such campaign, or it has ended; or there is no token to cancel batches with.
-        SafeguardError: batches are left at PassEntry, and nobody works on them.
+        SafeguardError: batches are left at PassEntry, and no process works on them.
     """
     ledger = open_ledger(settings)
     reader = open_reader(settings)
@@ -251,7 +251,7 @@ async def _go_on(
         if counts.unfinished:
             await check_same_ledger(work, record, source=source, results=results)
         work.ask(record, counts.open, frozenset({Status.PENDING}))
-    # Counted again only where a person took time to answer: of a million rows it takes longer than all else before the first send.
+    # Counted again only if a person was asked, which takes time: for a million rows, counting is the slowest step before the first send.
     return await work.send(record, results, counts=counts if work.settings.yes else None)
 
 
@@ -260,7 +260,7 @@ def is_paused(record: CampaignRecord) -> str:
 
 
 def results_of(record: CampaignRecord, settings: Settings) -> Location | None:
-    """Where the campaign's results go, seen to be writable: for an object its store is asked, which takes time."""
+    """Where the campaign's results go; checks that it is writable, which takes time for an object in a store."""
     stored = record.spec.settings.get("results", "")
     results = settings.results.absolute() if settings.results is not None else place_of(stored) if stored else None
     if results is not None:

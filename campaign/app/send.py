@@ -1,4 +1,4 @@
-"""Send and report: one process's run over a staged campaign, from its registration to its results file."""
+"""Sends and reports: one process's run of a staged campaign, from its registration to its results file."""
 
 import asyncio
 import hashlib
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from campaign.sender.gateway import HttpGateway
 
 USUAL: Final = Halt(share=0.2)
-"""What a canary is held to where `--halt` says nothing."""
+"""The limit of failures in a canary if `--halt` is not given."""
 
 Rows = tuple[int, ...]
 
@@ -51,18 +51,18 @@ async def send_carefully(
     halt: Halt,
     fresh_canary: bool = False,
 ) -> End:
-    """Send, a canary first unless the campaign has come so far before, and well.
+    """Send, with a canary first unless an earlier run has sent as many rows with few failures.
 
-    One that was broken off is completed; after a bad one, as also where nobody has judged it, another is sent.
+    An interrupted canary is completed; after a failed one, or with `fresh_canary`, another is sent.
 
     Args:
-        run: sends at most so many rows; of some rows only, where they are given, until each has its outcome.
+        run: sends at most so many rows; or the given rows only, until each has its outcome.
         choose: the next so many rows that may be sent, or are being sent by another process.
-        counts: where the rows stand.
-        canary: how many to send first, if any.
-        limit: how many to send in all, None for all there are.
-        halt: how many of the canary may fail.
-        fresh_canary: what the campaign sent before says nothing of what is sent now.
+        counts: of the campaign's rows.
+        canary: how many rows to send first, if any.
+        limit: how many rows to send in all; None for all.
+        halt: how many rows of the canary may fail.
+        fresh_canary: the outcomes of earlier runs do not count for this canary.
     """
     if canary is None:
         return await run(limit, None)
@@ -87,13 +87,13 @@ async def send_carefully(
 
 
 def next_rows(campaign: int, reader: LedgerReader, settings: PoolSettings, count: int) -> Rows:
-    """The rows of a canary: of time zones in which it is time, or else of those in which it is time first."""
+    """The rows of a canary: in time zones in which rows may be sent now, or else in those that open next."""
     zones = settings.schedule.first_zones(reader.pending_zones(campaign, settings.only), utc_now())
     return reader.next_rows(campaign, count, zones=zones, only=settings.only)
 
 
 def verdict_on(tried: int, failed: int, halt: Halt) -> str:
-    """Why the rest must not be sent, as a sentence; empty if it may."""
+    """A sentence that says why the rest must not be sent; empty if it may be sent."""
     held_to = USUAL if halt == Halt() else halt
     over = tried > 0 and held_to.share is not None and failed / tried >= held_to.share
     if over or (held_to.count is not None and failed >= held_to.count):
@@ -102,7 +102,7 @@ def verdict_on(tried: int, failed: int, halt: Halt) -> str:
 
 
 def _ended(counts: Counts) -> tuple[int, int]:
-    """How many rows have an outcome, and how many of them failed; what is still to be read back has none yet."""
+    """How many rows have an outcome, and how many of them failed; an unverified row has none yet."""
     tried = counts.sent_to - counts.in_doubt
     failed = counts.by_status[Status.FAILED] + counts.by_status[Status.UNKNOWN] - counts.in_doubt
     return tried, failed
@@ -124,7 +124,7 @@ EXIT_CODES = {
 
 @dataclass(slots=True, kw_only=True)
 class Stop:
-    """How a run hears of signals: `gently` settles what is in flight, `now` waits for nothing. `exit_code` says which signal it was."""
+    """Set by signals: with `gently` the run settles what is in flight, with `now` it waits for nothing. `exit_code` is the signal's."""
 
     gently: asyncio.Event
     now: asyncio.Event
@@ -132,16 +132,16 @@ class Stop:
 
 
 def account_key(settings: Settings) -> str:
-    """Whose passes they are: the token's at this API, as a fingerprint that tells nothing of the token."""
+    """Identifies the owner of passes, the token at this API, by a fingerprint that does not reveal the token."""
     return _fingerprint(settings.api_url, settings.token())
 
 
 def budget_key(settings: Settings) -> str:
-    """Whose rate it is: that of everyone who gives `--budget` this name at this API, else the token's."""
+    """Identifies the rate limit: shared by all who give the same `--budget` at this API, or else by all with the same token."""
     if not settings.budget:
         return account_key(settings)
     api = ApiUrl.of(settings.api_url)
-    # No token holds a line break, so a name is never taken for one.
+    # No token holds a line break, so a budget's key never equals a token's.
     return _fingerprint(f"{api.origin}{api.passes}", "budget", settings.budget)
 
 
@@ -150,12 +150,12 @@ def _fingerprint(*parts: str) -> str:
 
 
 def read_limiter(ledger: RateLimits, settings: Settings) -> RateLimiter:
-    """The turns of this process in the budget that all reads share."""
+    """Limits this process's reads, within the rate limit that all reads share."""
     return RateLimiter(ledger, f"{budget_key(settings)} read", settings.rate or UNPACED_READS_PER_SECOND)
 
 
 def check_access(settings: Settings) -> None:
-    """See that the token, the URL and the network to it can be used, before anything is staged."""
+    """Check that the token, the URL and its network settings can be used, before anything is staged."""
     _network(settings)
     settings.token()
     check_batch_settings(settings)
@@ -172,9 +172,9 @@ async def send(
     fresh_canary: bool = False,
     only: tuple[int, ...] | None = None,
 ) -> End:
-    """Send what is left of the campaign, with `--canary` a few first; returns why it ended.
+    """Send the rest of the campaign, with `--canary` a few rows first; returns why the run ended.
 
-    `fresh_canary`: what it sent before tells a canary nothing, because a person has rows sent again, perhaps corrected. With `only` no
+    With `fresh_canary` earlier outcomes do not count for the canary, because a person sends rows again, perhaps corrected. With `only`, no
     other rows are sent.
 
     Raises:
@@ -212,7 +212,7 @@ async def send(
                 fresh_canary=fresh_canary,
             )
     except BaseException as error:
-        # What broke it off is what has to be told, though signing off may fail as well.
+        # The first error must be reported, even if deregistering fails as well.
         with suppress(LedgerError):
             await ledger.deregister_runner(runner, _broken_off_by(error))
         raise
@@ -222,7 +222,7 @@ async def send(
 
 @dataclass(frozen=True, slots=True)
 class _Sending:
-    """One registered runner's sending, once for a canary and once for the rest."""
+    """Sends for one registered runner, once for a canary and once for the rest."""
 
     record: CampaignRecord
     ledger: Ledger
@@ -241,7 +241,7 @@ class _Sending:
             return await self._by_batches(run_settings, creates=True)
         end = End(ended=StopReason.BATCHES_LEFT)
         while end.ended is StopReason.BATCHES_LEFT:
-            # What an earlier run left in batches is ended before its rows are sent otherwise.
+            # Batches that an earlier run left are finished before their rows are sent one by one.
             if orphans(self.reader, self.record):
                 end = await self._by_batches(run_settings, creates=False)
                 if end.ended is not StopReason.FINISHED:
@@ -282,7 +282,7 @@ class _Sending:
 
 
 def _in_a_word(end: End, stop: Stop) -> str:
-    """How a run ended, as the ledger keeps it: a word, or the sentence that there is."""
+    """How a run ended, in the form that the ledger stores: a word, or the sentence of the end."""
     if end.ended is StopReason.INTERRUPTED:
         return next((word for word, code in CODES_OF_SIGNALS.items() if code == stop.exit_code), end.ended.value)
     return end.why or end.ended.value
@@ -322,7 +322,7 @@ def _pool_settings(record: CampaignRecord, reader: LedgerReader, settings: Setti
         key=budget_key(settings),
         origin=ApiUrl.of(settings.api_url).origin,
         rate_per_second=settings.rate,
-        # The API limits reading like sending, each by itself; where sending has no limit, reading finds its own by 429.
+        # The API limits reads like sends, each by itself. If sends have no limit, 429 limits the reads.
         read_rate_per_second=settings.rate or UNPACED_READS_PER_SECOND,
         concurrency=settings.concurrency,
         baseline=settings.baseline,
@@ -338,7 +338,7 @@ def _pool_settings(record: CampaignRecord, reader: LedgerReader, settings: Setti
 async def verify(
     record: CampaignRecord, ledger: Ledger, reader: LedgerReader, settings: Settings, *, observer: Observer, stop: Stop
 ) -> End:
-    """Read every unknown row's pass back, also those that wait for a person; sends nothing, and returns why it ended."""
+    """Read back the pass of every unknown row, including those left to a person; sends nothing, and returns why it ended."""
     await ledger.reap_dead_runners(quiet_seconds=settings.quiet_period)
     await ledger.reschedule_verification(record.id)
     async with open_gateway(settings, observer, concurrency=16) as gateway:
@@ -378,7 +378,7 @@ def report(reader: LedgerReader, record: CampaignRecord, results: Location) -> "
 
 
 def exit_code(end: End, seen: CampaignView, stop: Stop) -> int:
-    """What the process answers: how it ended, and how the rows stand."""
+    """The exit code of the process, from how the run ended and the statuses of the rows."""
     if end.ended is StopReason.INTERRUPTED and seen.counts.unfinished:
         return stop.exit_code
     return exit_code_of(seen.counts, rows_left_code=EXIT_CODES[end.ended] or 5)

@@ -1,4 +1,4 @@
-"""One command's hold of the ledger: asking a person, sending, and how it left the campaign."""
+"""The session of one command with the ledger: it asks a person, sends, and returns the state of the campaign."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -27,7 +27,7 @@ from campaign.settings import Settings, Via
 
 
 class Sender(Protocol):
-    """`sending.send`, or what does the same by other processes."""
+    """`app.send.send`, or a function that does the same with other processes."""
 
     async def __call__(
         self,
@@ -49,11 +49,11 @@ class Tell(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Front:
-    """The side that people see. `confirm` asks whether to send, `watch` shows a run, `listen` hears signals.
+    """The user interface of a command. `confirm` asks whether to send, `watch` shows a run, `listen` handles signals.
 
-    `agree` shows a warning and asks a question; the answer is no where nobody can be asked. Both let a KeyboardInterrupt through.
-    `tell` says a sentence, by the name of an event, before anything is sent.
-    `watch` and `listen` are called inside the event loop. `sender` is what sends. `words` are the command's, after the program's name.
+    `agree` shows a warning and asks a question; without a person to ask, the answer is no. Both let a KeyboardInterrupt through.
+    `tell` shows a sentence under the name of an event, before anything is sent.
+    `watch` and `listen` are called inside the event loop. `sender` sends. `words` are the command's arguments, without the program's name.
     """
 
     confirm: Callable[[Question], bool]
@@ -67,9 +67,10 @@ class Front:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """How a command left the campaign.
+    """The state of the campaign after a command.
 
-    `note` is what the command itself did not do, and why, as sentences; `brief` says that it is all. `details` go into the `--json` object.
+    `note` is sentences about what the command did not do, and why; with `brief` nothing else is shown. `details` go into the `--json`
+    object.
     """
 
     view: CampaignView
@@ -80,10 +81,10 @@ class Finished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """One command's hold of the ledger, and who watches it.
+    """One command's open ledger and user interface.
 
-    `warnings` are what there was to look at, as `--json` has it; `sentences` are those of them that the summary repeats. `compared` are
-    the results files that were compared with the ledger, as they were then.
+    `warnings` are the warnings in the form of `--json`; `sentences` are those that the summary repeats. `compared` has the results files
+    that were compared with the ledger, and their versions then.
     """
 
     ledger: Ledger
@@ -96,20 +97,20 @@ class Session:
     compared: dict[Location, object] = field(default_factory=dict)
 
     def warn(self, kind: str, sentence: str, *, count: int, example: str, in_summary: bool = False, **details: Any) -> None:
-        """Say what there is to look at before anything is sent, and keep it for `--json`."""
+        """Show a warning before anything is sent, and keep it for `--json`."""
         self.front.tell(kind, sentence, **details)
         self.sentences.extend([sentence] if in_summary else [])
         self.warnings.append({"kind": kind, "count": count, "first_rows": [], "first_lines": None, "example": example, **details})
 
     def keep(self, record: CampaignRecord, concerns: Iterable[LintFinding]) -> None:
-        """Keep for `--json` what was said of a list."""
+        """Keep the warnings about a list for `--json`."""
         self.warnings.extend(concern.as_json(record.spec.lines) for concern in concerns)
 
     def of(self, record: CampaignRecord) -> Self:
-        """The same with what the campaign remembers of its settings, where it was not given again.
+        """This session, with the settings that the campaign remembers and the command does not give.
 
         Raises:
-            UsageError: a moment or a zone is none, or can't be meant; nothing of the campaign was changed.
+            UsageError: a time or a zone is not valid, or nothing could be sent; nothing of the campaign was changed.
         """
         settings = self.settings.over(kept_of(record.spec.settings))
         check_schedule(settings, record.spec.settings, zones=self.reader.zones(record.id), now=utc_now())
@@ -120,7 +121,7 @@ class Session:
         return schedule_of(self.settings, record.spec.settings, now=utc_now())
 
     async def counts(self, record: CampaignRecord) -> Counts:
-        """Where the rows stand, those of dead processes included."""
+        """The counts of the rows, after dead runners are reaped."""
         await self.ledger.reap_dead_runners(quiet_seconds=self.settings.quiet_period)
         return self.reader.counts(record.id)
 
@@ -134,19 +135,19 @@ class Session:
         rows: Rows | None = None,
         instead: str = "",
     ) -> None:
-        """Have a person agree, unless that was done with `--yes`.
+        """Ask a person to agree, unless `--yes` is given.
 
         Args:
             record: the campaign.
             messages: how many would be sent.
-            statuses: of which rows, one of which is shown.
-            to: the only pass, where it is not the list's.
-            rows: what would be sent, where that is not all rows of these statuses as they are.
-            instead: the command that would send them after all, where that is not `resume`.
+            statuses: of the rows to send, one of which is shown.
+            to: the only pass that gets a message; None for those of the list.
+            rows: the rows to send, if these are not all rows of the statuses, unchanged.
+            instead: the command that would send them later, if that is not `resume`.
 
         Raises:
-            UsageError: no.
-            StoppedError: a Ctrl-C is an answer, too.
+            UsageError: the answer is no.
+            StoppedError: the answer is Ctrl-C.
         """
         if self.settings.yes or not messages:
             return
@@ -163,11 +164,11 @@ class Session:
             raise UsageError(not_sent, code="not_agreed")
 
     def require(self, warning: str, question: str, ways_out: str, *, code: str, option: str) -> None:
-        """Have a person agree to what `--yes` does not cover; `code` and `option`, which would say so, are the error's where nobody does.
+        """Ask a person to agree to something that `--yes` does not cover. `code` and `option` are those of the error.
 
         Raises:
-            UsageError: nobody does; says the warning, and what to do instead.
-            StoppedError: a Ctrl-C is an answer, too.
+            UsageError: nobody agrees; has the warning, and what to do instead.
+            StoppedError: the answer is Ctrl-C.
         """
         try:
             agreed = not self.settings.yes and self.front.agree(warning, question)
@@ -179,7 +180,7 @@ class Session:
     async def send(
         self, record: CampaignRecord, results: Location | None, *, fresh_canary: bool = False, counts: Counts | None = None
     ) -> Finished:
-        """Send what is left of the campaign, and report; `fresh_canary` as of `sending.send`, `counts` where they were just made."""
+        """Send the rest of the campaign, and report; `fresh_canary` is as in `app.send.send`, `counts` are given if they are recent."""
         counts = counts or self.reader.counts(record.id)
         if late := cannot_finish(self.schedule(record), counts.open, self.settings.messages_per_second, now=utc_now()):
             self.front.tell("cannot_finish_in_time", late)
@@ -200,7 +201,7 @@ class Session:
         return await asyncio.to_thread(self._end, record, end, results, sent=True)
 
     async def _skip_unreachable(self, record: CampaignRecord, observer: Observer) -> End | None:
-        """Returns why nothing may be sent, if that is so."""
+        """Skip the rows whose pass is not in a wallet; returns why nothing may be sent, or None."""
         try:
             skipped = await skip_unreachable(self.reader, record.id, self.ledger, self.settings, observer=observer, stop=self.stop)
         except StoppedError as error:
@@ -218,11 +219,11 @@ class Session:
         return any(warning["kind"] == kind for warning in self.warnings)
 
     async def end(self, record: CampaignRecord, end: End, results: Location | None, note: str = "") -> Finished:
-        """Write the results of a campaign of which nothing was sent, and say where it stands."""
+        """Write the results of a campaign after a command that sent nothing, and return its state."""
         return await asyncio.to_thread(self._end, record, end, results, note=note)
 
     def _end(self, record: CampaignRecord, end: End, results: Location | None, *, note: str = "", sent: bool = False) -> Finished:
-        # First of all: what else is asked of the ledger may fail, and people need their file.
+        # Done first, as later reads of the ledger may fail, and people need their file.
         if results is not None:
             self._report(record, results, sent=sent)
         if end.ended is StopReason.OUTSIDE_WINDOW:
@@ -248,7 +249,7 @@ class Session:
             raise self._not_written(record, str(error)) from error
 
     def _not_written(self, record: CampaignRecord, why: str) -> SafeguardError:
-        """What to raise in place of an error whose exit code says that nothing was sent."""
+        """The error that replaces one whose exit code says that nothing was sent."""
         export = command_line("report", record.spec.name, "--output", "FILE", ledger=self.settings.ledger_to_name)
         return SafeguardError(f"{why} What was sent is safe in the ledger: {export}", code="results_not_written")
 

@@ -1,4 +1,4 @@
-"""Stage: from a checked list to a campaign in the ledger, the same one for the same list again."""
+"""Stages a validated list as a campaign in the ledger; the same list again is the same campaign."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
@@ -24,7 +24,7 @@ LOOK_SECONDS: Final = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Staged:
-    """`concerns` are of ids that are near to each other, or to an excluded one."""
+    """A staged campaign; `concerns` are about ids that are near to each other, or to an excluded one."""
 
     record: CampaignRecord
     resumed: bool
@@ -44,13 +44,13 @@ async def stage(
 ) -> Staged:
     """The campaign of this list: found in the ledger, or staged now. A staging that is stopped, or fails, leaves nothing behind.
 
-    `ledger_name` is what a hint has to give as `--ledger`, if anything. `exclusions` hold also for a campaign that was found.
-    One of which nothing was ever sent gives way to another list or message of its name, which `tell` is told; so are a guess at
-    a new list's encoding, and near ids. `begin` makes the spec of a new campaign.
+    `ledger_name` is the value of `--ledger` in a hint; empty if it needs none. `exclusions` also apply to a campaign that was found. If
+    nothing of a campaign was ever sent, another list or message of its name replaces it. `tell` reports that, a guess at a new list's
+    encoding, and near ids. `begin` makes the spec of a new campaign.
 
     Raises:
         OtherContentError: a campaign of this name has another list or message.
-        StoppedError: told to stop.
+        StoppedError: `stop` was set.
     """
     begun: CampaignSpec | None = None
     while True:
@@ -59,7 +59,7 @@ async def stage(
             try:
                 record = await ledger.create(begun or begin(given.spec))
             except UsageError:
-                # Another process was faster, with the same command perhaps.
+                # Another process was faster, perhaps with the same command.
                 if reader.campaign(given.spec.name) is None:
                     raise
                 continue
@@ -82,7 +82,7 @@ async def stage(
 
 
 async def exclude(ledger: Ledger, record: CampaignRecord, exclusions: Exclusions | None, finder: NearIdFinder | None = None) -> bool:
-    """Tell the ledger, and the finder, which passes the campaign must not be sent to from now on; False if there are no files of any."""
+    """Exclude passes from the campaign in the ledger, and in the finder; False if there are no files of exclusions."""
     if exclusions is None or not exclusions.files:
         return False
     batches = exclusions.keys()
@@ -96,7 +96,7 @@ async def exclude(ledger: Ledger, record: CampaignRecord, exclusions: Exclusions
 async def look_at_the_rest(
     ledger: Ledger, reader: LedgerReader, record: CampaignRecord, exclusions: Exclusions | None, *, tell: Tell
 ) -> tuple[LintFinding, ...]:
-    """`exclude` of a campaign that is staged, with a warning of rows that are left though their ids are near to others."""
+    """Exclude passes from a staged campaign, and warn about rows that are left though their ids are near to others."""
     if await exclude(ledger, record, exclusions):
         await ledger.apply_exclusions(record.id)
     if reader.outlook(record.id).finished:
@@ -107,7 +107,7 @@ async def look_at_the_rest(
 
 
 def warn(concerns: Iterable[LintFinding], record: CampaignRecord, tell: Tell) -> None:
-    """Say what there is to look at, by the names of its kinds."""
+    """Report the findings, each under the name of its kind."""
     for concern in concerns:
         what = concern_in_words(concern, lock_screen=0)
         sentence = f"{what}: {concern.where(record.spec.lines)}. {concern.example}."
@@ -124,8 +124,8 @@ async def _withdraw(
     begin: Callable[[CampaignSpec], CampaignSpec],
     tell: Tell,
 ) -> CampaignSpec:
-    """Have a campaign of which nothing was ever sent give way; the new one's spec."""
-    # A results file has what is known of its campaign's rows, perhaps only of some: it is no correction.
+    """Delete a campaign of which nothing was ever sent; returns the spec of the new one."""
+    # A results file has the outcomes of its campaign's rows, perhaps only of some, and is no correction of the list.
     if given.layout.results:
         raise _other_content(record, given, differences, ledger_name)
     begun = begin(given.spec)
@@ -144,7 +144,7 @@ async def _fill(
     stop: asyncio.Event,
     exclusions: Exclusions | None,
 ) -> Staged:
-    # Who is excluded is counted as such, also where the pass is a duplicate: the ledger knows both in the end.
+    # An excluded row counts as excluded even if it is a duplicate. Only the ledger knows both, so with exclusions it marks the duplicates.
     stager = given.stager(duplicates=exclusions is None or not exclusions.files)
     try:
         with NearIdFinder() as finder:
@@ -171,7 +171,7 @@ async def _fill(
 
 @asynccontextmanager
 async def _read_ahead(batches: Iterator[Sequence[StagedRow]]) -> AsyncIterator[Callable[[], Awaitable[Sequence[StagedRow] | None]]]:
-    """Makes one batch ready while the one before is being written; leaves no thread at work."""
+    """Prepares the next rows while the ones before are being written; leaves no thread running."""
     ahead: asyncio.Task[Sequence[StagedRow] | None] = asyncio.create_task(asyncio.to_thread(_next, batches))
 
     async def next_batch() -> Sequence[StagedRow] | None:
@@ -184,7 +184,7 @@ async def _read_ahead(batches: Iterator[Sequence[StagedRow]]) -> AsyncIterator[C
     try:
         yield next_batch
     finally:
-        # What it says no longer matters, but that it is over.
+        # Its result no longer matters, but the thread must have ended.
         await asyncio.wait([ahead])
         if not ahead.cancelled():
             ahead.exception()
@@ -200,7 +200,7 @@ def _next(batches: Iterator[Sequence[StagedRow]]) -> Sequence[StagedRow] | None:
 
 
 async def _differences(record: CampaignRecord, given: CheckedList) -> str:
-    """What a list and its message have that the campaign of their name has not, in words; empty if nothing."""
+    """How a list and its message differ from the campaign of their name, in words; empty if they do not."""
     if given.layout.results and (record.rows, record.spec.columns) == (given.table.rows, given.layout.columns):
         return ""
     differences = []

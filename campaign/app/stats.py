@@ -1,4 +1,4 @@
-"""Figures over several campaigns, for the commands that show them."""
+"""Statistics over several campaigns, for the commands that show them."""
 
 import math
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ TIME_NAMES: Final = ("redeemed_at", "redemption_time", "redemption_date", "conve
 _COLUMNS: Final = ["key", "first", "last"]
 _DAY_SECONDS: Final = timedelta(days=1).total_seconds()
 _MILLISECONDS_FROM: Final = 100_000_000_000
-"""Unix time beyond this is in milliseconds: in seconds it would be the year 5138."""
+"""A Unix time from here on is in milliseconds: in seconds it would be the year 5138."""
 
 
 def read_redemptions(source: str, settings: Settings, *, within: str | None, id_column: str | None, time_column: str | None) -> Redemptions:
@@ -35,14 +35,14 @@ def read_redemptions(source: str, settings: Settings, *, within: str | None, id_
 
     Args:
         source: a list of any kind.
-        settings: whose time zone the times are in that name none.
-        within: for how long after its message a redemption counts, as people write it; None for any time after.
-        id_column: the column of the passes' ids; None for the usual names.
-        time_column: the column of when each was redeemed; None for the usual names, if there is one.
+        settings: their time zone is that of times without one.
+        within: how long after its message a redemption counts, as a duration that people write; None for any time after.
+        id_column: the column of the pass ids; None for the usual names.
+        time_column: the column of the redemption times; None for the usual names, if there is one.
 
     Raises:
-        InputError: the file can't be read, or a line of it has no time, or no id, that can be one.
-        UsageError: `within` is no duration, or the file does not say when.
+        InputError: the file can't be read, or a line of it has an invalid time or id.
+        UsageError: `within` is no duration, or the file has no times.
     """
     seconds = _seconds(within)
     with open_table(source) as table:
@@ -71,7 +71,7 @@ def read_redemptions(source: str, settings: Settings, *, within: str | None, id_
 
 @dataclass(slots=True, kw_only=True)
 class _Reading:
-    """`left_out` are rows without an id, or without a time where the file has times: passes that were not redeemed."""
+    """Reads redemptions. `left_out` counts rows without an id, or without a time if the file has times: these were not redeemed."""
 
     table: Table
     id_place: int
@@ -81,7 +81,7 @@ class _Reading:
     _row: int = 0
 
     def of(self, frame: pd.DataFrame) -> list[tuple[str, float, float]]:
-        """The redemptions of a frame: pass, and between which times."""
+        """The redemptions of a frame: each is the pass key and its first and last possible time, in Unix seconds, 0 without times."""
         ids = frame.iloc[:, self.id_place].array.tolist()
         if self.table.format.is_spreadsheet:
             ids = list(map(unescape_formula, ids))
@@ -115,7 +115,7 @@ class _Reading:
 
 
 def moments(text: str, zone: tzinfo) -> tuple[float, float]:
-    """The first and the last moment that a text can mean, in Unix seconds: of a day without a time, its beginning and its end.
+    """The first and the last time that a text can mean, in Unix seconds: for a day without a time, its beginning and its end.
 
     Raises:
         ValueError: it is no time.
@@ -162,7 +162,7 @@ def _seconds(within: str | None) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Joined:
-    """A file of redemptions to join, and how; `by` is a column of the campaigns' lists."""
+    """A file of redemptions to join, and its options; `by` is a column of the campaigns' lists."""
 
     file: str | None = None
     within: str | None = None
@@ -171,11 +171,11 @@ class Joined:
     time_column: str | None = None
 
     def read(self, settings: Settings) -> Redemptions | None:
-        """The file; None without one.
+        """Read the file; None if there is none.
 
         Raises:
             InputError: it can't be read.
-            UsageError: something is asked for that only a file can answer.
+            UsageError: there is no file, and another option needs one.
         """
         if self.file is not None:
             return read_redemptions(self.file, settings, within=self.within, id_column=self.id_column, time_column=self.time_column)
@@ -189,7 +189,7 @@ class Joined:
         return None
 
     def of(self, reader: LedgerReader, record: CampaignRecord, redemptions: Redemptions | None) -> Conversions | None:
-        """A campaign's conversions; by its column only if its list has it. None if nothing is known of its rows any more."""
+        """A campaign's conversions, divided by the column if its list has it; None if the campaign's rows were purged."""
         if redemptions is None or record.forgotten_at:
             return None
         place = place_of_column(record.spec, self.by) if self.by in record.spec.columns else None
@@ -201,10 +201,10 @@ NOTHING: Final = Conversions(by_status={}, by_value=None)
 
 
 def delivery_rates(settings: Settings, *, since: str | None = None, until: str | None = None, joined: Joined = WITHOUT) -> Rates:
-    """The delivery rates of the campaigns that were begun between two times, as people write them.
+    """The delivery rates of the campaigns that began between two times, which are as people write them.
 
     Raises:
-        UsageError: one of the times can't be read, or the second is not after the first; or no campaign's list has the column.
+        UsageError: one of the times is not valid, or the second is not after the first; or no campaign's list has the column.
         InputError: the file of redemptions can't be used.
     """
     first, last = _moment("--since", since, settings), _moment("--until", until, settings)
@@ -230,10 +230,10 @@ def delivery_rates(settings: Settings, *, since: str | None = None, until: str |
 
 
 def compared(names: tuple[str, str], settings: Settings, *, joined: Joined = WITHOUT) -> Comparison:
-    """The figures of two campaigns.
+    """The statistics of two campaigns side by side.
 
     Raises:
-        UsageError: both are one, or there is none of a name, or its list was not read to its end, or has no column of the name.
+        UsageError: both names are the same, or a campaign does not exist, is half staged, or has no column of the name.
         InputError: the file of redemptions can't be used.
     """
     if names[0] == names[1]:
@@ -258,7 +258,7 @@ def _moment(option: str, text: str | None, settings: Settings) -> float | None:
     if text is None:
         return None
     try:
-        # An hour alone is the last time that it was so late, not the next.
+        # A time of day alone means its last occurrence, not the next.
         return parse_moment(text, in_zone=home_zone(settings), now=utc_now() - timedelta(days=1)).timestamp()
     except ValueError as error:
         raise UsageError(f"{option}: {error}.", code="bad_value", option=option) from None

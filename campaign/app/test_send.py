@@ -1,4 +1,4 @@
-"""`test`: one row's message to one's own pass, as a campaign of its own."""
+"""`test`: sends one row's message to one's own pass, as a separate campaign."""
 
 import asyncio
 import time
@@ -23,7 +23,7 @@ _AT_ONCE: Final = dict.fromkeys(("window", "start_at", "not_after", "sample", "c
     "daily_cap": 0,
     "only_reachable": False,
 }
-"""What holds a campaign back, or keeps it from passes that have had enough, is not meant for somebody who is waiting for a message."""
+"""Settings that delay a campaign or skip passes. They do not apply to a test, as somebody is waiting for the message."""
 
 _ABOUT_THE_ID: Final = frozenset({Invalid.NO_ID, Invalid.MANGLED_ID, Invalid.BAD_ID})
 
@@ -36,12 +36,12 @@ async def send_test(source: str, to: str, settings: Settings, front: Front, *, r
         to: the pass.
         settings: as for `run_list`.
         front: (same)
-        row: which row's message; without it, and without a line, the first that has one.
-        line: the same row by its line in the sheet.
+        row: the row whose message is sent; without it and without `line`, the first row with a message.
+        line: the row by its line in the sheet instead.
 
     Raises:
-        UsageError: that is no pass id, or row and line are both given.
-        InputError: the row, or every one, has no message.
+        UsageError: `to` is no pass id, or row and line are both given.
+        InputError: the row has no message, or no row has one.
     """
     stop = front.listen()
     check_access(settings)
@@ -79,9 +79,9 @@ def _row_on(given: CheckedList, line: int) -> int:
 
 
 def _chosen(given: CheckedList, row: int | None) -> StagedRow:
-    """The row whose message is sent: this one, or the first that has one.
+    """The row whose message is sent: the given one, or the first with a message.
 
-    What is wrong with its own pass id does not matter, nor what became of it if the list is a results file.
+    The row may have an invalid pass id, and any status if the list is a results file.
     """
     batches = given.stager().batches(given.table.frames())
     found = next((found for batch in batches for found in batch if (found.row == row if row else _has_message(found))), None)
@@ -100,7 +100,7 @@ def _has_message(found: StagedRow) -> bool:
 
 
 def _free_name(reader: LedgerReader, name: str) -> str:
-    """The name itself, or with a number behind it if two tests begin in one second."""
+    """The name, or the name with a number if it is taken, as when two tests begin in one second."""
     return next(free for number in count(1) if reader.campaign(free := name if number == 1 else f"{name} ({number})") is None)
 
 

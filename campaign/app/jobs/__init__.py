@@ -1,4 +1,4 @@
-"""Job files: everything that a run needs in one TOML file, for unattended runs."""
+"""Job files: one TOML file with everything that an unattended run needs."""
 
 from campaign.app.jobs.job import Command, Job, read_job
 from campaign.app.jobs.resolve import Order, RetryOrder, SendOrder, order_of, settings_of

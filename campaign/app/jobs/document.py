@@ -1,4 +1,4 @@
-"""A TOML text as values by key. The parser is tomllib, which names no lines of keys, and one mistake at a time."""
+"""Parses TOML to values by key. tomllib, the parser, gives no line numbers of keys, and only one mistake at a time."""
 
 import re
 import tomllib
@@ -9,7 +9,7 @@ from campaign.app.jobs.schema import Mistake
 from campaign.domain.errors import BadValueError
 
 Path = tuple[str, ...]
-"""A key with the tables around it."""
+"""The names of the tables around a key, and of the key."""
 
 _PLACE: Final = re.compile(r" *\(at (?:line (\d+), column \d+|end of document)\)")
 _HEADER: Final = re.compile(r"\s*\[\[?([^\[\]]+)\]")
@@ -23,7 +23,7 @@ def parse(text: str) -> dict[Path, Any]:
     """The values by key; a table without keys is an empty dict.
 
     Raises:
-        MistakeError: of grammar, or a key that is there twice.
+        MistakeError: the text is not TOML, or has a key twice.
     """
     try:
         return dict(_leaves(tomllib.loads(text)))
@@ -32,7 +32,7 @@ def parse(text: str) -> dict[Path, Any]:
     except RecursionError:
         raise MistakeError(Mistake(line=0, key="", problem="brackets are nested too deeply", code="too_deep")) from None
     except ValueError:
-        # Of more digits than Python reads.
+        # The number has more digits than Python reads.
         raise MistakeError(Mistake(line=0, key="", problem="a number is far too long", code="number_too_long")) from None
 
 
@@ -47,7 +47,7 @@ class MistakeError(Exception):
 def line_of(path: Path, text: str) -> int:
     """The line on which a key, or the table that it is in, begins, counted from 1; 0 if there is none.
 
-    Found by what a line looks like, so a line of a long text can be taken for a key.
+    The search goes by the form of a line, so that a line of a long text can be taken for a key.
     """
     table: Path = ()
     table_line = 0
@@ -81,7 +81,7 @@ def _mistake(problem: str, text: str) -> Mistake:
     at = int(place[1]) if place and place[1] else max((number for number, line in enumerate(lines, start=1) if line.strip()), default=1)
     found = _in_words(_PLACE.sub("", problem), lines[at - 1])
     if problem.startswith(("Unterminated", "Unclosed", "Expected \"'''\"", 'Expected \'"""\'')):
-        # It began further up.
+        # The value began further up.
         at = max((number for number, line in enumerate(lines[:at], start=1) if _OPENS.search(line)), default=at)
         found = BadValueError("what begins here has no end; close its quotes or its bracket", code="unclosed")
     key = _KEY.match(lines[at - 1])

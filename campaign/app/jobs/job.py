@@ -1,4 +1,4 @@
-"""A job file, read and looked through before anything is done."""
+"""Reads and validates a job file before anything is done."""
 
 import stat
 from collections.abc import Callable
@@ -27,7 +27,7 @@ MOST_LINES: Final = 1000
 _FILTERS: Final = (keys.REASON, keys.HTTP_STATUS)
 
 AFTER_THE_LIST: Final = frozenset({"name", "results"})
-"""Settings that nobody asks for before the list is found, so that its name may stand in them."""
+"""Settings that are not used before the list is found, so that they may contain its name."""
 
 
 class Command(StrEnum):
@@ -37,19 +37,19 @@ class Command(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """`values` are by key's path, of the right kinds, with their placeholders still in them; paths are relative to the file's folder."""
+    """A valid job file. `values` are by path of the key, and still have their placeholders; paths are relative to the file's folder."""
 
     file: Path
     command: Command
     values: dict[tuple[str, ...], Any]
 
     def text(self, key: Key) -> str:
-        """The value of a key of jobs alone; empty if it is not given."""
+        """The value of a key that only jobs have; empty if it is not given."""
         return str(self.values.get(key.path, ""))
 
     @property
     def selection(self) -> Selection:
-        """Which rows a retry sends again."""
+        """The rows that a retry sends again."""
         reasons, codes = ([part for text in self.values.get(key.path, ()) for part in parts_of(text)] for key in _FILTERS)
         return Selection(
             statuses=frozenset(map(Status, self.values.get(keys.STATUS.path, (Status.FAILED,)))),
@@ -59,7 +59,7 @@ class Job:
 
 
 def in_folder(key: Key, value: Any, folder: Path) -> Any:
-    """A key's value, where a path starts at the job's folder, wherever the command is started."""
+    """A key's value; a path starts at the job's folder, whatever the current folder is."""
     if not key.is_path:
         return value
     if isinstance(value, tuple):
@@ -68,12 +68,12 @@ def in_folder(key: Key, value: Any, folder: Path) -> Any:
 
 
 def takes_placeholders(key: Key) -> bool:
-    """Whether `{date}` and the like mean something in a key's value: names and paths, but no message, where braces are columns."""
+    """Whether a key's value may have placeholders such as `{date}`: names and paths may, but in messages braces name columns."""
     return key.is_path or key.field == "name" or key in {keys.LIST, keys.CAMPAIGN}
 
 
 def read_job(path: Path) -> Job:
-    """A job file that can be carried out, as far as the file alone tells.
+    """Read a job file and validate it, as far as that is possible without the list and the ledger.
 
     Raises:
         JobError: it has mistakes; names every one of them.
@@ -96,7 +96,7 @@ def read_job(path: Path) -> Job:
                 values[name] = taken
         else:
             problem, told = _unknown(name, value)
-        # A table that there is not is one mistake, however many keys it has.
+        # An unknown table is one mistake, however many keys it has.
         if problem is not None and not any(mistake.key == told for mistake in mistakes):
             mistakes.append(Mistake.of(problem, line=lines[name], key=told))
     mistakes += _not_possible(values, lines, path.parent)
@@ -127,7 +127,7 @@ def _text(path: Path) -> str:
 
 
 def _unknown(path: tuple[str, ...], value: object) -> tuple[BadValueError | None, str]:
-    """What is wrong with a key that there is not, and how to name it."""
+    """The error for an unknown key or table, and the name to show."""
     if (key := known_keys().get(path[:1])) is not None:
         return BadValueError(f"this has to be {key.kind.value}, and not a table", code="wrong_type"), key.name
     if path == (keys.NOTIFY,) and value == {}:
@@ -146,7 +146,7 @@ def _no_table(name: str) -> BadValueError:
 
 
 def _checked(key: Key, value: object) -> tuple[BadValueError | None, Any]:
-    """What is wrong with a value by itself, or nothing and the value."""
+    """The error for a value by itself, or None and the value."""
     try:
         taken = key.taken(value)
         for one in taken if isinstance(taken, tuple) else (taken,):
@@ -160,7 +160,7 @@ def _checked(key: Key, value: object) -> tuple[BadValueError | None, Any]:
 
 
 def _not_possible(values: dict[tuple[str, ...], Any], lines: dict[tuple[str, ...], int], folder: Path) -> list[Mistake]:
-    """Values of settings that can't be."""
+    """The mistakes in the values of settings."""
     of_settings = {key.field: key for key in known_keys().values() if key.field and key.path in values}
     found = problems_of({field: in_folder(key, values[key.path], folder) for field, key in of_settings.items()})
     return [
@@ -172,7 +172,7 @@ def _not_possible(values: dict[tuple[str, ...], Any], lines: dict[tuple[str, ...
 
 
 def _not_together(values: dict[tuple[str, ...], Any], lines: dict[tuple[str, ...], int]) -> list[Mistake]:
-    """Keys that exclude each other, or lack another."""
+    """The mistakes of keys that exclude each other, or need another key."""
     retries = values.get(keys.COMMAND.path) == Command.RETRY
     messages = sorted((lines[name,], name) for name in keys.MESSAGES if (name,) in lines)
     found = [
@@ -249,7 +249,7 @@ def _http_status(value: str) -> None:
 
 
 def _moment(value: str) -> None:
-    # Only whether it is one: what it means is known when the job is started.
+    # Only validated here: the time that it means is known when the job starts.
     parse_moment(value, in_zone=zone("UTC"), now=datetime.now(UTC))
 
 

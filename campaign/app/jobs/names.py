@@ -1,4 +1,4 @@
-"""`{date}`, `{week}` and `{list}` in the names and paths of a job, and where its paths start."""
+"""Placeholders in the names and paths of a job, `{date}`, `{week}` and `{list}`, and its relative paths."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -38,7 +38,7 @@ def used_in(text: str, known: Sequence[str] = ALL) -> list[str]:
 
 
 def of_the_day(now: datetime) -> dict[str, str]:
-    """What `{date}` and `{week}` stand for; `now` is in the job's time zone. The week is ISO 8601's, and so is its year."""
+    """The values of `{date}` and `{week}`; `now` is in the job's time zone. The week and its year are those of ISO 8601."""
     year, week, _ = now.isocalendar()
     return {DATE: now.date().isoformat(), WEEK: f"{year}-W{week:02}"}
 

@@ -1,4 +1,4 @@
-"""What a job means at a moment: which list or campaign, with which settings."""
+"""Resolves a job at a given time: which list or campaign, with which settings."""
 
 import glob
 from collections.abc import Mapping
@@ -30,9 +30,9 @@ class SendOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryOrder:
-    """`comes_and_goes` says that the campaign's name changes with the day, so that there may be none yet.
+    """A retry. With `comes_and_goes` the campaign's name changes with the day, so that the campaign may not exist yet.
 
-    `rows` is the list that names the rows, as the job has it: a path or a pattern; empty for all of them.
+    `rows` is the path or pattern, as in the job, of the list that names the rows; empty for all rows.
     """
 
     campaign: str
@@ -46,12 +46,12 @@ Order = SendOrder | RetryOrder
 
 
 def settings_of(job: Job, settings: Settings, *, now: datetime) -> Settings:
-    """What a run of the job is told, but for names and paths that hold its list's name, as the list is still to be found.
+    """The settings of the job's run, without the names and paths that need the list's name, as the list is not known yet.
 
-    `settings` are what flags and the environment say, which goes before the job.
+    `settings` come from flags and the environment, which count before the job.
 
     Raises:
-        UsageError: the environment names a time zone that there is not.
+        UsageError: the environment names an unknown time zone.
     """
     words = _words(job, settings, now)
     given = {
@@ -63,7 +63,7 @@ def settings_of(job: Job, settings: Settings, *, now: datetime) -> Settings:
 
 
 def order_of(job: Job, settings: Settings, *, now: datetime) -> Order:
-    """What the job means now; `settings` are from `settings_of`.
+    """The order of the job at `now`; `settings` are from `settings_of`.
 
     Raises:
         InputError: there is no list, or it is too old.
@@ -102,10 +102,10 @@ def _list_of(job: Job, text: str, settings: Settings, *, now: datetime) -> ListS
 
 
 def rows_of(order: RetryOrder, job: Job, *, now: datetime) -> str | None:
-    """The list that names a retry's rows, where it does.
+    """The list that names a retry's rows; None if the retry has none.
 
     Raises:
-        InputError: there is none.
+        InputError: no file is found.
     """
     if not order.rows:
         return None
@@ -115,7 +115,7 @@ def rows_of(order: RetryOrder, job: Job, *, now: datetime) -> str | None:
 def _of_settings(job: Job, settings: Settings) -> dict[schema.Key, Any]:
     found = {key: job.values[path] for path, key in known_keys().items() if key.field and path in job.values}
     if settings.model_fields_set & set(schema.MESSAGES):
-        # One that was given in their place would otherwise be one too many.
+        # A message from a flag or the environment replaces the job's; both together would be an error.
         return {key: value for key, value in found.items() if key.field not in schema.MESSAGES}
     return found
 
@@ -125,7 +125,7 @@ def _needs_list(key: schema.Key, value: Any) -> bool:
 
 
 def _words(job: Job, settings: Settings, now: datetime) -> dict[str, str]:
-    """What the placeholders stand for, in the zone of the flags and the environment, else the job's, else the machine's."""
+    """The values of the placeholders, in the time zone of the flags or the environment, else the job's, else the machine's."""
     zoned = settings if settings.time_zone is not None else settings.model_copy(update={"time_zone": job.values.get(schema.ZONE)})
     return of_the_day(now.astimezone(home_zone(zoned)))
 
@@ -140,21 +140,21 @@ _OURS: Final = (".results", ".resumed", ".failed")
 
 
 def pick_list(text: str, *, folder: Path, max_age_seconds: float | None, now: datetime, job: str, key: str = "list") -> Location:
-    """The file itself or, where `*`, `?` or `[...]` stand in it, the newest match; of two of the same moment the last by name.
+    """The file or, for a pattern with `*`, `?` or `[...]`, its newest match; of two with the same time the last by name.
 
-    Results that a run wrote beside its list are no lists, though newer and of much the same name.
+    Results that a run wrote beside its list never match, though they are newer and have similar names.
 
     Args:
         text: a path or a pattern, relative to `folder`, or a URL.
-        folder: where the job file is.
+        folder: the folder of the job file.
         max_age_seconds: how long ago the list may have been written; None for any time.
         now: aware.
         job: the job file, for messages.
-        key: what the job calls it, for messages.
+        key: the job's key, for messages.
 
     Raises:
         UsageError: it is a URL that can't be used.
-        InputError: there is none, or it is older than that, or its store can't be asked.
+        InputError: there is no such file, it is too old, or its store can't be reached.
     """
     place = parse_location(text)
     ages = _objects(place) if isinstance(place, ObjectUrl) else _files(text, folder)
@@ -176,7 +176,7 @@ def pick_list(text: str, *, folder: Path, max_age_seconds: float | None, now: da
 
 
 def _files(text: str, folder: Path) -> list[tuple[int, Location]]:
-    """When each was written, in Unix nanoseconds, and the file."""
+    """The matching files, each with the time of its last change in Unix nanoseconds."""
     place = under(folder, text)
     found = [place]
     if not place.is_file():
@@ -186,7 +186,7 @@ def _files(text: str, folder: Path) -> list[tuple[int, Location]]:
 
 
 def _objects(url: ObjectUrl) -> list[tuple[int, Location]]:
-    """When each was written, in Unix nanoseconds, and the object."""
+    """The matching objects, each with the time of its last change in Unix nanoseconds."""
     if (itself := object_store.find(url)) is not None:
         return [(itself.written_ns, url)]
     if not glob.has_magic(url.key):
@@ -200,12 +200,12 @@ def _objects(url: ObjectUrl) -> list[tuple[int, Location]]:
 
 
 def _is_list(place: Location) -> bool:
-    # ~$ is what Excel puts beside a file that someone has open.
+    # Excel puts a file with ~$ beside a file that someone has open.
     return not place.stem.endswith(_OURS) and not place.name.startswith("~$")
 
 
 def _written(path: Path) -> int | None:
-    """When it was, in Unix nanoseconds; None if it is gone meanwhile."""
+    """The time of a file's last change in Unix nanoseconds; None if the file no longer exists."""
     try:
         return path.stat().st_mtime_ns
     except OSError:

@@ -1,4 +1,4 @@
-"""A job carried out, and whether there was anything to do."""
+"""Runs a job, and says whether there was anything to do."""
 
 import asyncio
 import shlex
@@ -21,12 +21,12 @@ from campaign.settings import Settings
 
 
 async def carry_out(job: Job, settings: Settings, front: Front, *, now: datetime) -> Finished:
-    """Do what a job says; a campaign that stopped goes on, and one that is being sent is joined. `settings` are from `settings_of`.
+    """Run a job: a stopped campaign goes on, and a campaign that is being sent is joined. `settings` are from `settings_of`.
 
-    Where there was nothing to do all is well, whatever became of the rows before: that was told by the run in which it did.
+    If there was nothing to do, the exit code is 0, even if rows failed before: the run in which they failed has reported it.
 
     Raises:
-        CampaignError: with the exit code that says how far it came.
+        CampaignError: its exit code says how far the job came.
     """
     order = await asyncio.to_thread(order_of, job, settings, now=now)
     seen = _Seen(front)
@@ -48,7 +48,7 @@ async def carry_out(job: Job, settings: Settings, front: Front, *, now: datetime
 
 
 def too_early(job: Job, settings: Settings, *, now: datetime) -> str:
-    """A sentence if the job is a retry of a campaign that there is not yet, as its name changes with the day; else empty."""
+    """A sentence if the job retries a campaign whose name changes with the day, and that does not exist yet; else empty."""
     if job.command is not Command.RETRY:
         return ""
     order = order_of(job, settings, now=now)
@@ -64,7 +64,7 @@ def nothing_to_do(why: str) -> str:
 
 
 def _why_idle(order: Order, finished: Finished, settings: Settings) -> str:
-    """Why there was no run, if that is because all is done; the end of a sentence."""
+    """The end of a sentence that says why nothing was left to do; empty if there was another reason for no run."""
     seen = finished.view
     name = seen.record.spec.name
     match order:
@@ -86,7 +86,7 @@ def _why_idle(order: Order, finished: Finished, settings: Settings) -> str:
 
 @contextmanager
 def _told_of(job: Job) -> Iterator[None]:
-    """Whoever reads of a mistake in a mail has to know which job it is of."""
+    """Put the job file's name before an error, as a person who reads it in a mail has to know which job it concerns."""
     try:
         yield
     except (UsageError, InputError) as error:
@@ -95,7 +95,7 @@ def _told_of(job: Job) -> Iterator[None]:
 
 
 class _Seen:
-    """A front that notices whether there was a run to show."""
+    """A front that records whether there was a run to show."""
 
     def __init__(self, front: Front) -> None:
         self.any_run = False

@@ -1,6 +1,6 @@
-"""What may stand in a job file: every setting of a run under its own name, and the few keys that only jobs have.
+"""The keys of a job file: every setting of a run under its own name, and the few keys that only jobs have.
 
-A setting that is added to `Settings` is a key of jobs from then on: what it takes is read off its type.
+A setting that is added to `Settings` becomes a key of jobs; its type says which values it takes.
 """
 
 import re
@@ -22,7 +22,7 @@ from campaign.settings import Settings
 
 NOTIFY: Final = "notify"
 _TABLES: Final = {"notify": (NOTIFY, "urls"), "notify_on": (NOTIFY, "on")}
-"""Settings that stand in a table of their own."""
+"""Settings that have their own table."""
 
 _SEVERAL: Final = (tuple, list, frozenset)
 _NOT_IN_A_JOB: Final = {"yes", "moved_here", "api_url", "api_key", "api_key_file", "ca_file"}
@@ -41,7 +41,7 @@ REFUSAL: Final = (
 
 
 class Kind(Enum):
-    """What TOML has to give for a key, in words."""
+    """The kind of TOML value that a key takes, in words."""
 
     FLAG = "true or false"
     WHOLE = "a whole number without quotes, such as 100"
@@ -51,7 +51,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """`field` is the setting's name, empty for a key of jobs alone; `many` says that it may be a list of values."""
+    """A key of job files. `field` is the setting's name, empty for a key that only jobs have; `many` allows a list of values."""
 
     path: tuple[str, ...]
     kind: Kind
@@ -64,7 +64,7 @@ class Key:
         return ".".join(self.path)
 
     def taken(self, value: object) -> Any:
-        """The value as the environment would give it, where flags and whole numbers are not texts.
+        """The value as text, as in the environment; but flags and whole numbers stay as they are.
 
         Raises:
             BadValueError: it is of another kind.
@@ -107,10 +107,10 @@ OF_A_RUN: Final = frozenset(
     {"list", "max_age", "name", "message", "template", "templates", "id_column", "header_row", "query", "max_length", "dry_run"}
 )
 OF_A_RETRY: Final = frozenset({"campaign", "status", "reason", "http_status", "rows"})
-"""Keys that mean nothing to the other command."""
+"""Keys that the other command does not have."""
 
 MESSAGES: Final = ("message", "template", "templates")
-"""Of these only one can be."""
+"""A job can have only one of these."""
 
 
 @cache
@@ -120,7 +120,7 @@ def known_keys() -> dict[tuple[str, ...], Key]:
 
 
 def keys_of(fields: Mapping[str, FieldInfo]) -> Iterator[Key]:
-    """The keys that settings are."""
+    """The keys for settings."""
     for name, field in fields.items():
         if name in _NOT_IN_A_JOB:
             continue
@@ -137,7 +137,7 @@ def keys_of(fields: Mapping[str, FieldInfo]) -> Iterator[Key]:
 
 
 def problem_of_unknown(path: tuple[str, ...]) -> BadValueError:
-    """What to say of a key that there is not; a value is never repeated, as it may be a token."""
+    """The error for an unknown key; it never repeats a value, which may be a token."""
     last = path[-1]
     if last in _REFUSED:
         return BadValueError(_REFUSED[last], code="not_in_a_job")
@@ -158,7 +158,7 @@ def token_refused() -> BadValueError:
 
 
 def is_token(name: str) -> bool:
-    """Whether a key looks like one that holds a secret."""
+    """Whether a key's name looks as if its value were a secret."""
     return _TOKEN.search(loosely(name)) is not None
 
 
@@ -172,7 +172,7 @@ def loosely(name: str) -> str:
 
 
 def _alternatives(annotation: Any) -> Iterator[Any]:
-    """The types that a value may be of, without what is around them."""
+    """The types that a value may have, unwrapped from unions and annotations."""
     if get_origin(annotation) is Annotated:
         yield from _alternatives(get_args(annotation)[0])
     elif get_origin(annotation) in {Union, UnionType}:
@@ -202,9 +202,10 @@ def _kind(kinds: list[Any]) -> Kind:
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Mistake:
-    """`line` is counted from 1, 0 where it is about the whole file; `problem` is the end of a sentence; a `key` may be empty.
+    """A mistake in a job file.
 
-    `suggestion` is the key, or the value, that was probably meant.
+    `line` counts from 1; it is 0 if the mistake is about the whole file. `key` may be empty. `problem` is the end of a sentence.
+    `suggestion` is the key or the value that was probably meant.
     """
 
     line: int
@@ -227,7 +228,7 @@ class Mistake:
 
 
 class JobError(UsageError):
-    """A job file with mistakes; `lines` are the sentences for a person, one a line."""
+    """A job file with mistakes; `lines` has one sentence for each."""
 
     code = "job_mistakes"
 

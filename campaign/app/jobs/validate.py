@@ -1,4 +1,4 @@
-"""A folder of jobs, looked through as if each were started now; nothing is sent."""
+"""Validates a folder of jobs, as if each started now; nothing is sent."""
 
 import asyncio
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ from campaign.settings import Settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobCheck:
-    """One job of a folder. `problems` are sentences, none if it can be carried out; `checked` is of its list, if it sends one; `selection`
-    is what a retry sends again.
+    """One job of a folder. `problems` are sentences; there is none if the job can run. `checked` is the result for its list, if it sends
+    one; `selection` is the rows that a retry sends again.
     """
 
     file: str
@@ -54,7 +54,7 @@ class JobCheck:
 
 
 async def check_folder(folder: Path, settings: Settings, *, now: datetime) -> list[JobCheck]:
-    """Every job file of the folder, by name.
+    """Validate every job file of a folder; the results are in the order of the names.
 
     Raises:
         InputError: it is no folder, or has no job files.
@@ -87,7 +87,7 @@ async def _check(path: Path, settings: Settings, now: datetime) -> JobCheck:
 async def _order(job: Job, settings: Settings, now: datetime) -> JobCheck:
     match order_of(job, settings_of(job, settings, now=now), now=now):
         case SendOrder(source=source, settings=ready):
-            # What a run refuses, too, but a look at its list does not show: a promotion that is over, an exclusion that can't be read.
+            # A run refuses this, too, but the check of the list does not find it: an end that is over, an exclusion that can't be read.
             remembered(ready, now=now, own_zones=True)
             await asyncio.to_thread(Exclusions, ready.exclude, ready.id_column or "")
             checked = await check(source, ready)
