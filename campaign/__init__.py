@@ -1,6 +1,6 @@
 """Bulk notifications to wallet passes: claimed before they are sent, settled after, never sent twice by the runner's own decision.
 
-From Python: `check`, `run`, `resume`, `retry`, `verify`, `status` and `results`, each also to be awaited (`arun`, ...), and `Campaign`.
+From Python: `check`, `run`, `resume`, `retry`, `verify`, `status` and `results`, each also as a coroutine (`arun`, ...), and `Campaign`.
 Page: docs/developers/python.md.
 """
 
@@ -80,7 +80,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # The command is one of this package as well, and needs none of it: what it shows of itself must not wait.
+    # The command imports this package, too, and needs none of these: its first screen must not wait for them.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     in_api = "campaign.api.background" if name == "Interrupted" else "campaign.api.calls"

@@ -9,9 +9,9 @@ __all__ = ["main"]
 
 def main() -> None:
     ensure_stdio()
-    # pydantic would look through everything that is installed for plugins of its own, at each start.
+    # Without this, pydantic searches all installed packages for its plugins at each start.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    # Imported only now: what it opens must not get the number of a standard stream that is closed.
+    # Imported only now: files that it opens must not get the descriptor of a closed standard stream.
     from campaign.cli.main import main as command  # noqa: PLC0415 - see above
 
     command()

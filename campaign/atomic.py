@@ -1,4 +1,4 @@
-"""Files that are written whole, also in a store: a kill at any line leaves the old file or the new one, never a part of one."""
+"""Writes files and objects in a store atomically: a kill at any line leaves the old file or the new one, never a part of one."""
 
 import errno
 import hashlib
@@ -18,7 +18,7 @@ from campaign.domain.errors import CampaignError, DiskFullError, UsageError
 from campaign.domain.locations import Location, ObjectUrl
 
 LEFT_BEHIND_SECONDS: Final = 3600.0
-"""A draft that nobody has touched for so long is what a killed process left behind."""
+"""A draft that was not changed for so long was left by a killed process."""
 
 _NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _FORBIDDEN: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
@@ -28,11 +28,11 @@ _FOLDER_CANNOT_SYNC: Final = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EACCE
 
 @contextmanager
 def writing(place: Location) -> Iterator[None]:
-    """Whatever the system refuses while `place` is written, in words.
+    """Turn the system's errors while `place` is written into sentences.
 
     Raises:
-        DiskFullError: the disk, or the quota, is full, or files may not be that long (RLIMIT_FSIZE).
-        UsageError: anything else; it names the place and what to do.
+        DiskFullError: the disk or the quota is full, or files may not be that long (RLIMIT_FSIZE).
+        UsageError: any other error; it names the place and what to do.
     """
     try:
         yield
@@ -67,10 +67,11 @@ def _in_words(error: OSError, place: Location) -> CampaignError:
 
 
 class AtomicFile:
-    """What will be `path`, beside it under a name of its own, readable by its owner only; for a URL, among this machine's temporary files.
+    """A draft that replaces `path` at the end. It lies beside `path` under another name, for a URL among the machine's temporary files, and
+    only its owner can read it.
 
     Write to `file`, then `sync`, then `commit`; leaving the context without `commit` removes the draft and keeps the old file.
-    A symbolic link is written through to its target. A file that is replaced hands down its mode and, where the system lets us, its owner.
+    For a symbolic link, its target is replaced. The new file gets the mode of the old one and, if the system allows, its owner.
 
     Raises:
         DiskFullError, UsageError: see `writing`.
@@ -78,7 +79,7 @@ class AtomicFile:
 
     file: BinaryIO
     temp_path: Path
-    """A folder for what an encoder has to put aside; it is not there until the encoder makes it, and goes with the draft."""
+    """A folder for an encoder's temporary files. The encoder creates it if it needs it; it is removed with the draft."""
 
     def __init__(self, path: Location) -> None:
         self.path = path
@@ -96,7 +97,7 @@ class AtomicFile:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        # Closing writes what is left in the buffer, which a full disk refuses once more; nobody needs those bytes.
+        # Closing writes the rest of the buffer, which fails again on a full disk; nobody needs those bytes.
         with suppress(OSError):
             self.file.close()
         shutil.rmtree(self.temp_path, ignore_errors=True)
@@ -104,25 +105,25 @@ class AtomicFile:
             self._draft.unlink(missing_ok=True)
 
     def sync(self) -> None:
-        """Bring every byte to the disk."""
+        """Write every byte to the disk."""
         with writing(self.path):
             self.file.flush()
             os.fsync(self.file.fileno())
             self.file.close()
 
     def commit(self) -> None:
-        """Put the file in the target's place, for good."""
+        """Replace the target with the file, durably."""
         with writing(self.path):
             self._target.take(self._draft)
 
     def remove_target(self) -> None:
-        """Take away the file that an earlier run left, because this time there is nothing to say."""
+        """Remove the file that an earlier run left, as this one has nothing to write."""
         with writing(self.path):
             self._target.remove()
 
 
 class _File:
-    """A path that drafts take the place of; they are made in its folder."""
+    """A path as target; its drafts are in its folder."""
 
     def __init__(self, path: Path) -> None:
         self._path = Path(os.path.realpath(path))
@@ -152,7 +153,7 @@ class _File:
 
 
 class _Object:
-    """An object that drafts take the place of; they are made among the temporary files."""
+    """An object as target; its drafts are among the temporary files."""
 
     def __init__(self, url: ObjectUrl) -> None:
         self._url = url
@@ -171,7 +172,7 @@ def _scratch(draft: Path) -> Path:
 
 
 def _sweep(folder: Path, prefix: str) -> None:
-    """Remove the drafts of this target that killed processes left behind: they hold customers' data, and room."""
+    """Remove the drafts of this target that killed processes left: they contain customers' data, and take space."""
     for draft in folder.glob(f"{prefix}*.tmp"):
         with suppress(OSError):
             if time.time() - draft.stat().st_mtime > LEFT_BEHIND_SECONDS:
@@ -180,7 +181,7 @@ def _sweep(folder: Path, prefix: str) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a rename durable, on file systems that can."""
+    """Make a rename durable, on file systems that support it."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
         try:

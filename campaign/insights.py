@@ -1,4 +1,4 @@
-"""The one read-only service that command, console and report ask: where a campaign stands, as values."""
+"""The read-only service for command, console and report: the state of a campaign, as values."""
 
 import shlex
 import time
@@ -11,22 +11,22 @@ from campaign.domain.model import CampaignState, Counts, Status
 from campaign.ledger.port import CampaignRecord, DesiredState, LedgerReader, RunnerRecord
 
 CODES_OF_SIGNALS: Final = {"interrupted": 130, "terminated": 143, "hung_up": 129}
-"""What a run that was told to stop has answered, by the word that the ledger keeps: Ctrl-C, SIGTERM, a terminal that was closed."""
+"""The exit code of a run that a signal stopped, by the word in the ledger: Ctrl-C, SIGTERM, a closed terminal."""
 
 FAULT: Final = "fault"
-"""How a run ended that a fault of the program broke off."""
+"""The end of a run, in the ledger, that a fault of the program stopped."""
 
 _NEVER_SENT: Final = frozenset({"staging", "staged", "imported", "discarded", "refused"})
-"""How runners ended that did not send."""
+"""The ends of runners that did not send."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignView:
-    """A campaign at one moment. Times are Unix seconds, 0 where there is none; `exit_code` is what a run that ended now would answer.
+    """The state of a campaign at one time. `exit_code` is that of a run that would end now.
 
-    `rate_per_second` is what is really being sent, 0 where nothing is; `eta_seconds` goes by it, or else by the rate that was asked for.
-    `staging` is True while another process reads the list of one that is half staged. `ledger` is what a command line has to give as
-    `--ledger` to mean this campaign, empty if nothing. `is_worked_on` says that some process sends it, or waits to.
+    `rate_per_second` is the measured rate, 0 if nothing is being sent; `eta_seconds` is by this rate, or else by the wanted one. `staging`
+    is True while another process is staging the campaign. `ledger` is the value of `--ledger` in a command about this campaign; empty if it
+    needs none. `is_worked_on` is True while a process sends the campaign, or waits to send it.
     """
 
     record: CampaignRecord
@@ -43,11 +43,11 @@ class CampaignView:
 
     @property
     def half_staged(self) -> bool:
-        """Its list was not read to its end, or is being read: its rows are not all there yet, and nothing of it was sent."""
+        """Whether its list was not, or is not yet, read to its end: rows are missing, and nothing of it was sent."""
         return self.record.control is DesiredState.STAGING
 
     def command(self, verb: str, *options: str) -> str:
-        """A command line about this campaign, to be copied into a shell."""
+        """A command line about this campaign, to copy into a shell."""
         return command_line(verb, self.record.spec.name, *options, ledger=self.ledger)
 
     def as_json(self) -> dict[str, Any]:
@@ -85,31 +85,31 @@ class CampaignView:
 
 
 def command_line(verb: str, name: str, *options: str, ledger: str = "") -> str:
-    """`campaign VERB NAME ...` as a shell needs it, whatever the name is."""
+    """`campaign VERB NAME ...`, quoted for a shell."""
     given = [*options, *(("--ledger", ledger) if ledger else ())]
     words = [verb, *given, "--", name] if name.startswith("-") else [verb, name, *given]
     return shlex.join(["campaign", *words])
 
 
 def iso(seconds: float) -> str | None:
-    """A time as ISO 8601 in UTC with milliseconds; None for 0, which stands for no time."""
+    """A time as ISO 8601 in UTC with milliseconds; None for 0, which means no time."""
     return datetime.fromtimestamp(seconds, tz=UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if seconds else None
 
 
 def state_of(*, control: DesiredState, counts: Counts, activities: tuple[str, ...], has_run: bool) -> CampaignState:
-    """What a campaign is doing.
+    """The state of a campaign.
 
     Args:
-        control: what people asked of it.
-        counts: where its rows stand.
-        activities: what each live runner says it does, "sending" or "waiting".
+        control: the state that people want.
+        counts: of its rows.
+        activities: the activity of each live runner, "sending" or "waiting".
         has_run: whether any runner has ever begun to send it.
     """
     if control is DesiredState.STAGING:
         return CampaignState.STAGED
     if control is DesiredState.CANCELLED:
         return CampaignState.CANCELLED
-    # Whoever still signs off, or writes results, has no row left either.
+    # A runner that is still deregistering, or writing results, has no rows left.
     if not counts.unfinished:
         return CampaignState.FINISHED
     if control is DesiredState.PAUSED:
@@ -120,31 +120,31 @@ def state_of(*, control: DesiredState, counts: Counts, activities: tuple[str, ..
 
 
 def exit_code_of(counts: Counts, *, rows_left_code: int = 5) -> int:
-    """0, 3 or, with rows left, what the reason for stopping says."""
+    """The exit code: `rows_left_code` with rows left, else 3 if rows need attention, else 0."""
     if counts.unfinished:
         return rows_left_code
     return 3 if counts.needs_attention else 0
 
 
 def has_sent(runner: RunnerRecord) -> bool:
-    """Whether it was a sender's, and did not only stage or import."""
+    """Whether a runner sent, and did not only stage or import."""
     return runner.ended not in _NEVER_SENT and runner.activity != "staging"
 
 
 def rows_left_code(ended: str) -> int:
-    """What a run that ended so, with rows left, has answered; `ended` is the ledger's: a word, a safeguard's sentence, or nothing."""
+    """The exit code of a run that ended with rows left. `ended` is from the ledger: a word, a safeguard's sentence, or empty."""
     if ended == FAULT:
         return 1
     return CODES_OF_SIGNALS.get(ended, 4 if " " in ended else 5)
 
 
 def view(reader: LedgerReader, record: CampaignRecord, *, ledger: str = "") -> CampaignView:
-    """Where the campaign stands now.
+    """The present state of the campaign.
 
     Args:
-        reader: the ledger to ask.
+        reader: the ledger.
         record: the campaign.
-        ledger: what has to be given as `--ledger` to mean the same one.
+        ledger: the value of `--ledger` for the same ledger; empty if a command needs none.
     """
     counts = reader.counts(record.id)
     runners = reader.runners(record.id)

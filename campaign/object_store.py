@@ -1,7 +1,7 @@
-"""Objects of S3, Google Cloud Storage and Azure, through fsspec: fetched, found, put and removed, each within a time that ends.
+"""Fetches, finds, puts and removes objects of S3, Google Cloud Storage and Azure, through fsspec, each with a time limit.
 
-Credentials are found by the stores' own libraries, in their own ways (environment, profiles, the machine's identity); none passes through
-here. What is put takes its place whole: a single request, or an upload in parts that its last request completes.
+The stores' own libraries find the credentials (environment, profiles, the machine's identity); this module handles none. An object is put
+atomically: in a single request, or by an upload in parts that its last request completes.
 """
 
 import errno
@@ -20,7 +20,7 @@ from campaign.domain.errors import CampaignError, InputError, UsageError
 from campaign.domain.locations import ObjectUrl
 
 PATIENCE_SECONDS: Final = 120.0
-"""How long one request may take with all its repetitions, which the stores' libraries decide on."""
+"""How long one request may take with all its retries, which the stores' libraries make."""
 
 _SLOWEST_BYTES_PER_SECOND: Final = 50_000
 _PART_BYTES: Final = 8 << 20
@@ -30,7 +30,7 @@ _NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Store:
-    """How a store's file system is made, and told to hold one part at a time in memory."""
+    """The arguments for a store's file system, so that it holds only one part at a time in memory."""
 
     options: dict[str, Any]
     get: dict[str, Any] = field(default_factory=dict)
@@ -39,7 +39,7 @@ class _Store:
 
 _STORES: Final = {
     "s3": _Store(options={"config_kwargs": _TIMEOUTS, "max_concurrency": 1}, put={"chunksize": _PART_BYTES}),
-    # Unlike the other two, its library asks the environment for a proxy only if it is told to.
+    # Unlike the other two, its library uses the environment's proxy only if told to.
     "gs": _Store(options={"session_kwargs": {"trust_env": True}}, get={"concurrency": 1}, put={"chunksize": _PART_BYTES}),
     "az": _Store(options={"connection_timeout": 10, "read_timeout": 60, "max_concurrency": 1, "blocksize": _PART_BYTES}),
 }
@@ -57,17 +57,17 @@ _VERSION: Final = (*_WHEN_WRITTEN, "ETag", "etag", "generation", "size")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """An object that is there; `written_ns` are Unix nanoseconds."""
+    """An existing object; `written_ns` is the time of its last change in Unix nanoseconds."""
 
     url: ObjectUrl
     written_ns: int
 
 
 def fetch(url: ObjectUrl, into: Path, *, most_bytes: int) -> None:
-    """Copy an object into a file that is there already, so that who may read it stays as it is.
+    """Copy an object into an existing file, whose mode stays as it is.
 
     Raises:
-        InputError: there is none, it can't be read, it has more than `most_bytes`, or was replaced meanwhile.
+        InputError: the object does not exist, can't be read, has more than `most_bytes`, or was replaced meanwhile.
     """
     with _telling(url, "read", lambda problem, code: InputError(problem, code=code, file=str(url))):
         store, path = _opened(url)
@@ -89,10 +89,10 @@ def fetch(url: ObjectUrl, into: Path, *, most_bytes: int) -> None:
 
 
 def fetch_head(url: ObjectUrl, into: Path, *, most_bytes: int) -> None:
-    """Copy the first lines of an object into a file, as many as fit whole into so many bytes.
+    """Copy the first complete lines of an object, at most `most_bytes`, into a file.
 
     Raises:
-        InputError: there is none, or it can't be read.
+        InputError: the object does not exist, or can't be read.
     """
     with _telling(url, "read", lambda problem, code: InputError(problem, code=code, file=str(url))):
         store, path = _opened(url)
@@ -102,10 +102,10 @@ def fetch_head(url: ObjectUrl, into: Path, *, most_bytes: int) -> None:
 
 
 def find(url: ObjectUrl) -> Found | None:
-    """The object, if it is there.
+    """The object; None if it does not exist.
 
     Raises:
-        InputError: the store can't be asked.
+        InputError: the store can't be reached, or refuses the request.
     """
     with _telling(url, "read", lambda problem, code: InputError(problem, code=code, file=str(url))):
         store, path = _opened(url)
@@ -117,10 +117,12 @@ def find(url: ObjectUrl) -> Found | None:
 
 
 def matching(pattern: ObjectUrl) -> list[Found]:
-    """The objects that match a pattern; `*` stays within a folder, `**` does not. All names in its first folder without a pattern are read.
+    """The objects that match a pattern. `*` matches within a folder, `**` across folders.
+
+    Lists all names below the longest part of the path without a pattern.
 
     Raises:
-        InputError: the store can't be asked.
+        InputError: the store can't be reached, or refuses the request.
     """
     with _telling(pattern, "listed", lambda problem, code: InputError(problem, code=code, file=str(pattern))):
         store, path = _opened(pattern)
@@ -133,10 +135,10 @@ def matching(pattern: ObjectUrl) -> list[Found]:
 
 
 def check_writable(url: ObjectUrl) -> None:
-    """See that objects can be put beside `url` and removed again: one is.
+    """Check that objects can be put beside `url` and removed: puts one and removes it.
 
     Raises:
-        UsageError: they can't; says why.
+        UsageError: they can't be; says why.
     """
     draft = url.with_name(f".campaign-results-{hashlib.sha256(str(url).encode()).hexdigest()[:12]}-{secrets.token_hex(4)}.tmp")
     with _telling(url, "written", lambda problem, code: UsageError(f"{url}: {problem}", code=code, file=str(url))):
@@ -146,10 +148,10 @@ def check_writable(url: ObjectUrl) -> None:
 
 
 def put(file: Path, url: ObjectUrl) -> None:
-    """Make a file's bytes the object, or leave the one that is there.
+    """Replace the object with a file's bytes; after an error the old object is unchanged.
 
     Raises:
-        UsageError: it can't be done; says why.
+        UsageError: it can't be written; says why.
     """
     with _telling(url, "written", lambda problem, code: UsageError(f"{url}: {problem}", code=code, file=str(url))):
         store, path = _opened(url)
@@ -157,10 +159,10 @@ def put(file: Path, url: ObjectUrl) -> None:
 
 
 def remove(url: ObjectUrl) -> None:
-    """Remove the object, if it is there.
+    """Remove the object, if it exists.
 
     Raises:
-        UsageError: it can't be done; says why.
+        UsageError: it can't be removed; says why.
     """
     with _telling(url, "removed", lambda problem, code: UsageError(f"{url}: {problem}", code=code, file=str(url))):
         store, path = _opened(url)
@@ -171,10 +173,10 @@ def remove(url: ObjectUrl) -> None:
 
 def _opened(url: ObjectUrl) -> tuple[Any, str]:
     """The file system of a URL's store, and the object's path in it."""
-    import fsspec.core  # noqa: PLC0415 - an extra, which brings a whole client of its store; only who names a URL needs it
+    import fsspec.core  # noqa: PLC0415 - an extra with a whole client of its store, needed only for URLs
 
     if url.store == "gs":
-        # gcsfs would ask over gRPC for kinds of buckets that lists are not in, and wait a minute where only HTTPS gets out.
+        # gcsfs would ask over gRPC for kinds of buckets that hold no lists, and wait a minute in networks that allow HTTPS only.
         os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
     store: tuple[Any, str] = fsspec.core.url_to_fs(str(url), use_listings_cache=False, **_STORES[url.store].options)
     return store
@@ -182,7 +184,7 @@ def _opened(url: ObjectUrl) -> tuple[Any, str]:
 
 @contextmanager
 def _telling(url: ObjectUrl, done: str, told: Callable[[str, str], CampaignError]) -> Iterator[None]:
-    """Whatever goes wrong with an object, in words. The libraries under fsspec have no error in common."""
+    """Turn any error with an object into a sentence. The libraries under fsspec have no common error."""
     try:
         yield
     except CampaignError:
@@ -192,7 +194,7 @@ def _telling(url: ObjectUrl, done: str, told: Callable[[str, str], CampaignError
 
 
 def _in_words(error: Exception, url: ObjectUrl, done: str) -> tuple[str, str]:
-    """What went wrong and what to do, and its code."""
+    """A sentence about an error and what to do, and the error's code."""
     if isinstance(error, ImportError):
         return f"{url.scheme}:// URLs need the extra “{url.store}”. Install it: pip install 'campaign[{url.store}]'", "extra_missing"
     if isinstance(error, OSError) and error.errno in _NO_SPACE:
@@ -205,7 +207,7 @@ def _in_words(error: Exception, url: ObjectUrl, done: str) -> tuple[str, str]:
     if isinstance(error, TimeoutError):
         problem = f"It can't be {done}: the store did not answer in time. Check the network, then run the same command again."
         return problem, "store_timeout"
-    # What stands behind a question mark may be a signature.
+    # The part after a question mark may be a signature.
     first = str(error).strip().partition("\n")[0].partition("?")[0][:300].strip(" .")
     why = first or type(error).__name__
     if isinstance(error, PermissionError) or first.startswith("Forbidden"):

@@ -1,4 +1,4 @@
-"""How settings are written, by whoever writes them: a flag, the environment or a job; each type reads its text."""
+"""The types of settings. Each parses the text of a flag, the environment or a job."""
 
 import math
 import os
@@ -22,7 +22,7 @@ from campaign.sender.network import Proxy
 UNLIMITED: Final = "unlimited"
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 
-# Two letters at least, as C:/ is a disk; two slashes, or one where it is plain that a URL was meant.
+# At least two letters, as C:/ is a disk; two slashes, or one if a URL is clearly meant.
 _SCHEME: Final = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.-]+://|p[a-z+0-9]*sql:/)", re.IGNORECASE)
 
 
@@ -48,9 +48,9 @@ def _log_level(value: object) -> str:
 
 
 def _path(value: object) -> object:
-    """A path of this machine: a leading `~` is the home folder, and what a shell would have replaced or taken away is refused.
+    """A path on this machine. A leading `~` is the home folder; variables and quotes, which a shell would replace, are refused.
 
-    Otherwise a folder named `$HOME` is made, and another ledger in it. A file that really has such a name is there already.
+    Otherwise a folder named `$HOME` would be created, and another ledger in it. An existing file may have such a name.
     """
     if not isinstance(value, str | Path) or not str(value):
         return value
@@ -70,15 +70,15 @@ def _path(value: object) -> object:
 
 
 def _place(value: object) -> object:
-    """A path of this machine, or the URL of an object in a store."""
+    """A path on this machine, or the URL of an object in a store."""
     return _path(place_of(value)) if isinstance(value, str) else _path(value)
 
 
 def given_path(option: str, value: str | Path) -> Path:
-    """A path that an option of one command gives, read as every path setting is.
+    """The path in an option of one command, parsed like every path setting.
 
     Raises:
-        UsageError: it can't be meant.
+        UsageError: the path is not valid.
     """
     try:
         return Path(str(_path(value)))
@@ -87,13 +87,13 @@ def given_path(option: str, value: str | Path) -> Path:
 
 
 def _ledger(value: object) -> object:
-    """A path, or the URL of a database, without what a file of secrets puts around it."""
+    """A path as it is, or the URL of a database without the blanks that a file of secrets may put around it."""
     found = _SCHEME.match(value) if isinstance(value, str) else None
     if not isinstance(value, str) or found is None:
         _path(value)
         return value
     if not value.strip().startswith(POSTGRES):
-        # The rest of it may hold a password.
+        # The rest may hold a password.
         raise ValueError(
             f"“{found[1]}” begins no address that a ledger can be at; write a file's path, or postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
         )
@@ -101,7 +101,7 @@ def _ledger(value: object) -> object:
 
 
 def _files(value: object) -> object:
-    """Paths and URLs; in the environment several are separated as in PATH, where no URL ends at its colon."""
+    """Paths and URLs; in the environment they are separated as in PATH, but the colon of a URL does not separate."""
     several = re.split(f"{re.escape(os.pathsep)}(?!//)", value) if isinstance(value, str) else value
     return tuple(map(_place, several)) if isinstance(several, list | tuple) else several
 

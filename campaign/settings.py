@@ -1,4 +1,4 @@
-"""What a run may be told: flags, then `CAMPAIGN_*`, then `.env`, then a job, then the defaults; the environment is read once, in `read`."""
+"""The settings: from flags, then `CAMPAIGN_*`, then `.env`, then a job, then the defaults. The environment is read once, in `read`."""
 
 import logging
 import os
@@ -51,20 +51,20 @@ NO_PASSWORDS: Final = f"--ledger: {_READ_BY_ALL} Put the whole URL into CAMPAIGN
 NO_PROXY_PASSWORDS: Final = f"--proxy: {_READ_BY_ALL} Put the whole URL into CAMPAIGN_PROXY, or into HTTPS_PROXY."
 _OURS: Final = re.compile(r"CAMPAIGN_|PASSENTRY_", re.IGNORECASE)
 NOT_FLAGS: Final = frozenset({"notify", "batch_shape"})
-"""Settings that hold secrets, as everyone on the machine can read a command line; and one that is about the API, as its address is."""
+"""Settings with secrets, as everyone on the machine can read a command line; and one that describes the API, like its address."""
 ONLY_FLAGS: Final = frozenset({"moved_here"})
-"""Settings about one run: a variable stays, in a crontab or a profile, and would say the same about every later run."""
+"""Settings for one run: a variable in a crontab or a profile would apply to every later run, too."""
 
 
 class Engine(StrEnum):
-    """What runs the processes that send: this one sends itself, or a cluster of Ray has them."""
+    """Where rows are sent from: this process, or the processes of a Ray cluster."""
 
     HERE = "here"
     RAY = "ray"
 
 
 class Via(StrEnum):
-    """How rows are sent: each in a request of its own, or many in one of the vendor's batches."""
+    """How rows are sent: one by one in single requests, or many in one of the vendor's batches."""
 
     SINGLE = "single"
     BATCH = "batch"
@@ -139,10 +139,10 @@ class Settings(BaseSettings):
 
     @classmethod
     def read(cls, **flags: Any) -> Self:
-        """The settings, with the flags that were given (not None) on top.
+        """Read the settings; flags that are not None count before the environment.
 
         Raises:
-            UsageError: one of them can't be, or `.env` can't be read; names it and says why.
+            UsageError: one of them is not valid, or `.env` can't be read; names it and says why.
         """
         given = dict.fromkeys(ONLY_FLAGS, False) | {name: value for name, value in flags.items() if value is not None}
         try:
@@ -165,21 +165,21 @@ class Settings(BaseSettings):
         return settings
 
     def as_text(self, name: str) -> str:
-        """A setting as it would be written in the environment."""
+        """A setting in the form that it has in the environment."""
         value = getattr(self, name)
         if value is None:
             return UNLIMITED if name == "rate" else ""
         return f"{value}s" if name == "quiet_period" else str(value)
 
     def over(self, kept: dict[str, str]) -> Self:
-        """These settings, and where one was not given, what is kept of it as text."""
+        """These settings; those that were not given come from `kept`, as text."""
         return self.above({name: text for name, text in kept.items() if text and name in type(self).model_fields})
 
     def above(self, job: Mapping[str, Any]) -> Self:
-        """These settings, and a job's, by field, where nothing above a job says anything.
+        """These settings; those that were not given come from `job`, by field.
 
         Raises:
-            UsageError: one of the job's can't be.
+            UsageError: one of the job's values is not valid.
         """
         given = GivenSettings.read(**job)
         added = {name: getattr(given, name) for name in job if name not in self.model_fields_set}
@@ -190,45 +190,45 @@ class Settings(BaseSettings):
 
     @property
     def messages_per_second(self) -> float | None:
-        """How many messages the rate allows at most; None is no limit. In batches each call has many."""
+        """How many messages per second the rate allows at most; None is no limit. In batches each call has many."""
         many = MOST_RECIPIENTS if self.via is Via.BATCH else 1
         return None if self.rate is None else self.rate * many
 
     @property
     def ledger_to_name(self) -> str:
-        """What a command line needs after `--ledger` to mean the same ledger; empty where the environment or the default says so."""
+        """The value of `--ledger` for a command about the same ledger; empty if the environment or the default names it."""
         return self._ledger_flag
 
     @property
     def ledger_url(self) -> str:
-        """Where the ledger is, if it is in a database; may hold a password."""
+        """The URL of the ledger, which may hold a password; empty if the ledger is a file."""
         return self.ledger if self.ledger.startswith(POSTGRES) else ""
 
     @property
     def ledger_path(self) -> Path:
-        """Where the ledger is, if it is a file; raises as `_data_folder` does."""
+        """The path of a ledger in a file; raises as `_data_folder` does."""
         return Path(self.ledger).expanduser() if self.ledger else _data_folder() / "campaign.db"
 
     @property
     def public_ledger(self) -> str:
-        """The ledger as anybody may read it, and any folder's process understand it; empty where its name may hold a password.
+        """The absolute path of the ledger, which everybody may see; empty if its URL may hold a password.
 
-        Then it is for the environment only.
+        The URL may only be passed on in the environment.
         """
         return "" if self.ledger_url else str(self.ledger_path.absolute())
 
     @property
     def ledger_is_a_file(self) -> bool:
-        """Whether only this machine has it."""
+        """Whether the ledger is a file, which only this machine can use."""
         return not self.ledger_url
 
     @property
     def ledger_folder(self) -> Path:
-        """Where on this machine things stand that belong to the ledger: beside its file, or with the user's own data."""
+        """The folder for other files that belong to the ledger: that of the ledger's file, or the user's data folder."""
         return _data_folder() if self.ledger_url else self.ledger_path.parent
 
     def usual_ledgers(self) -> Iterator[Path]:
-        """Where this user, and who became this one by sudo, keep campaigns while no setting says otherwise."""
+        """The default ledgers of this user and, under sudo, of the user who called it."""
         with suppress(UsageError, RuntimeError, ValueError):
             usual = _data_folder() / "campaign.db"
             yield usual
@@ -237,7 +237,7 @@ class Settings(BaseSettings):
 
     @property
     def open_token_file(self) -> Path | None:
-        """The token's file, if it is this user's own and others may read it."""
+        """The token's file, if this user owns it and others may read it; else None."""
         if self.api_key.get_secret_value().strip() or self.api_key_file is None or not hasattr(os, "getuid"):
             return None
         try:
@@ -268,9 +268,9 @@ class Settings(BaseSettings):
 
 
 class GivenSettings(Settings):
-    """Settings that heed neither the environment nor `.env`, only what they are given."""
+    """Settings from given values only, without the environment and `.env`."""
 
-    # Most commands have no job, and need none of it.
+    # Built only when needed, as most commands have no job.
     model_config = SettingsConfigDict(defer_build=True)
 
     @classmethod
@@ -286,7 +286,7 @@ class GivenSettings(Settings):
 
 
 def problems_of(values: Mapping[str, Any]) -> dict[str, BadValueError]:
-    """What can't be about values of settings, whatever the environment says, by field."""
+    """The errors in values of settings, by field; the environment does not matter."""
     try:
         GivenSettings(**{_variable(name, default=name): value for name, value in values.items()})
     except ValidationError as error:
@@ -295,14 +295,14 @@ def problems_of(values: Mapping[str, Any]) -> dict[str, BadValueError]:
 
 
 def _data_folder() -> Path:
-    """The user's own, by XDG_DATA_HOME or HOME.
+    """The user's data folder, by XDG_DATA_HOME or HOME.
 
     Raises:
-        UsageError: the one that counts names none.
+        UsageError: the variable that counts is not an absolute path.
     """
     variable = "XDG_DATA_HOME" if os.environ.get("XDG_DATA_HOME") else "HOME"
     with suppress(RuntimeError):
-        # One that is no whole path is passed over by the library, for another folder than the one that was meant.
+        # The library ignores a relative path and uses another folder than the one that was meant.
         if Path(os.environ.get(variable) or Path.cwd()).is_absolute():
             return user_data_path("campaign", appauthor=False)
     raise UsageError(
@@ -314,10 +314,10 @@ def _data_folder() -> Path:
 
 
 def _check_variables_of_dotenv() -> None:
-    """See that `.env` uses no variable that is not set: it would be replaced by nothing, and a path would become another.
+    """Check that `.env` uses no variable that is not set: an empty text would replace it, and change a path.
 
     Raises:
-        UsageError: it does.
+        UsageError: it uses one.
     """
     if not Path(DOTENV).is_file():
         return
@@ -336,13 +336,13 @@ def _check_variables_of_dotenv() -> None:
 
 
 def _variable(field: str, *, default: str) -> str:
-    """The variable of a field that has one of its own; a flag must come under the same key to win over it."""
+    """The variable of a field with a special one, else `default`; a flag needs the same key to count before it."""
     alias = Settings.model_fields[field].validation_alias
     return alias if isinstance(alias, str) else default
 
 
 def _field(place: str) -> str:
-    """The field that an error is about, which pydantic names by its variable if it has one of its own."""
+    """The field of an error. pydantic names a field with a special variable by that variable."""
     return next((name for name in Settings.model_fields if place in {name, _variable(name, default=name)}), place)
 
 
@@ -364,7 +364,7 @@ def _refused(error: ValidationError) -> UsageError:
 
 
 class _Lines(logging.Filter):
-    """A line of `.env` that means nothing, as a sentence."""
+    """Rewords the warning about a line of `.env` that can't be parsed."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if "could not parse" in record.msg:
