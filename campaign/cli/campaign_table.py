@@ -1,4 +1,4 @@
-"""Campaigns and their histories in words."""
+"""Formats campaigns and their histories as text."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -27,7 +27,7 @@ def lines_of_all(views: list[CampaignView]) -> list[str]:
 
 
 def history_in_words(history: History) -> str:
-    """All that is known of a campaign but its rows."""
+    """All data about a campaign except its rows."""
     record = history.view.record
     gone = bool(record.forgotten_at or record.exported_at)
     facts = [
@@ -76,5 +76,5 @@ def _line(view: CampaignView) -> tuple[str, str, str, str, str]:
 
 
 def _when(seconds: float) -> str:
-    """A time as the machine's clock on the wall shows it; empty where there is none."""
+    """A time in the machine's time zone; empty if there is none."""
     return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M") if seconds else ""

@@ -77,10 +77,10 @@ def serve(
 
 
 def check_installed() -> None:
-    """See that the extra is there.
+    """Check that the extra is installed.
 
     Raises:
-        UsageError: it is not; says how to get it.
+        UsageError: it is not; says how to install it.
     """
     from importlib.util import find_spec
 

@@ -1,4 +1,4 @@
-"""`jobs check`, and what `run` says about a job file."""
+"""`jobs check`, and the messages of `run` about a job file."""
 
 import sys
 from datetime import UTC, datetime
@@ -46,7 +46,7 @@ app.command("check", help="Validate every job of a folder, with its list and mes
 
 
 def read(file: str) -> "Job":
-    """A job file; every mistake in it is printed on its own line.
+    """Read a job file; prints every mistake in it on its own line.
 
     Raises:
         InputError: it can't be read.
@@ -63,7 +63,7 @@ def read(file: str) -> "Job":
 
 
 def print_idle(sentence: str, *, as_json: bool) -> None:
-    """Print that there is nothing to do, and no campaign: one line, or one JSON object."""
+    """Print that there is nothing to do, if there is no campaign to show: one line, or one JSON object."""
     import structlog
 
     from campaign.cli.output import print_json

@@ -1,4 +1,4 @@
-"""What becomes of events: sentences for people, without anything that a terminal acts upon, and JSON for a file."""
+"""Formats events: as sentences for people, without control characters for terminals, and as JSON for a file."""
 
 import os
 import stat
@@ -45,23 +45,23 @@ def _pace(details: Mapping[str, Any]) -> str:
 
 
 def describe_event(event: str, **details: Any) -> str:
-    """What an event of a run means, without a full stop; empty for one about rows only, or that is reported elsewhere."""
+    """A sentence for an event of a run, without a full stop; empty if the event is only about rows, or is reported elsewhere."""
     words = _MESSAGES.get(event)
     return "" if words is None else words(details)
 
 
 def _moment(iso: str) -> str:
-    """A moment by this machine's own clock, for the person in front of it."""
+    """A time in this machine's time zone, in words."""
     at = datetime.fromisoformat(iso).astimezone()
     return moment_in_words(at, now=datetime.now(UTC), in_zone=at.tzinfo or UTC)
 
 
 PRIVATE: Final = frozenset({"message", "token"})
-"""Details that no log ever holds."""
+"""Details that are never logged."""
 
 
 def sanitize(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """One of structlog's processors: the event without what is private, its texts printable and on one line."""
+    """A structlog processor: removes private details, and makes texts printable and single-line."""
     return {sanitize_for_terminal(name): _sanitized(value) for name, value in event.items() if name not in PRIVATE}
 
 
@@ -77,10 +77,10 @@ _FOR_FILES: Final = frozenset({"event", "detail", "level", "timestamp", "run", "
 
 
 class LogFile:
-    """One of structlog's processors: adds each event to a file as a line of JSON, and lets only what is serious go on to stderr.
+    """A structlog processor: adds each event to a file as a line of JSON, and passes on only serious events, to stderr.
 
-    A line is one write, so that processes may share the file. What can't be written any more, as on a full disk, is lost: no log
-    stops a run.
+    Each line is one write, so that processes may share the file. A line that can't be written, as on a full disk, is lost: no log stops a
+    run.
 
     Raises:
         UsageError: the file can't be opened.
@@ -91,7 +91,7 @@ class LogFile:
         self._render = structlog.processors.JSONRenderer(ensure_ascii=False)
         _check_is_log(path)
         try:
-            # A pipe that nobody reads must not hold the run up.
+            # A pipe that nobody reads must not delay the run.
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0), 0o600)
         except OSError as error:
             raise UsageError(
@@ -111,19 +111,19 @@ class LogFile:
 
     @property
     def open_to_others(self) -> bool:
-        """Whether somebody else may read it, as an older file's mode may allow."""
+        """Whether other users may read the file, as the mode of an older file may allow."""
         found = os.fstat(self._file)
         return stat.S_ISREG(found.st_mode) and bool(found.st_mode & 0o077)
 
 
 def _check_is_log(path: Path) -> None:
-    """See that nothing else is written into: a slip of the keyboard might name the list, or the ledger.
+    """Check that the file is a log: a typing error might name the list or the ledger.
 
     Raises:
         UsageError: the file holds something else.
     """
     first = b""
-    # One that may not be read may well be written, and to open a pipe for reading would wait for ever.
+    # A file that can't be read may still be written. A pipe is not opened, as opening it for reading would wait for ever.
     with suppress(OSError):
         if path.is_file():
             with path.open("rb") as file:
@@ -137,7 +137,7 @@ def _check_is_log(path: Path) -> None:
 
 
 def for_mails() -> Callable[[object, str, EventDict], str]:
-    """The last of structlog's processors: what is serious in words, the first of each kind only, for the mail that cron makes of stderr."""
+    """The last structlog processor: serious events as sentences, only the first of each kind, for the mail that cron makes of stderr."""
     told: set[str] = set()
 
     def render(_logger: object, _method: str, event: EventDict) -> str:
@@ -150,7 +150,7 @@ def for_mails() -> Callable[[object, str, EventDict], str]:
 
 
 def for_terminals(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """One of structlog's processors: a warning as its sentence, if it has one; the run and the campaign, which the person knows, go."""
+    """A structlog processor: a warning becomes its sentence, if it has one. Removes the run and the campaign, which the person knows."""
     if event["level"] in SERIOUS and (sentence := event.get("detail")):
         return {"event": sentence, "level": event["level"]}
     known = structlog.contextvars.get_contextvars()

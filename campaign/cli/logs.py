@@ -1,4 +1,4 @@
-"""The log, on stderr: readable lines above the bar on a terminal, JSON elsewhere, or in a file. The token is in none of them."""
+"""Sets up the log on stderr: readable lines above the bar on a terminal, JSON elsewhere, or in a file. None contains the token."""
 
 import functools
 import logging
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 _EXPECTED: Final[list[str | None]] = []
-"""The level of a log that is to be set up when it has something to tell; most commands that only look have nothing."""
+"""The level of a log that is set up at its first event; most commands that only read have none."""
 
 
 @functools.cache
@@ -34,7 +34,7 @@ def run_id() -> str:
 
 
 class _AboveTheBar:
-    """structlog's logger on a terminal."""
+    """The structlog logger on a terminal."""
 
     def msg(self, line: str) -> None:
         from rich.text import Text
@@ -45,26 +45,26 @@ class _AboveTheBar:
 
 
 def expect(level: str | None = None) -> None:
-    """`configure`, once there is something to tell: what it loads takes longer than a look at the ledger."""
+    """Have `configure` called at the first event: loading its modules takes longer than reading the ledger."""
     _EXPECTED[:] = [level]
 
 
 def is_ready() -> bool:
-    """Whether there is a log; one that was expected is set up now. Ask it before logging anything other than by `tell`."""
+    """Whether there is a log; sets up an expected one. Call it before logging in any other way than by `tell`."""
     import structlog
 
-    # Of a copy, as another thread may do the same meanwhile.
+    # Uses a copy, as another thread may do the same meanwhile.
     for level in tuple(_EXPECTED):
         configure(level)
     return structlog.is_configured()
 
 
 def configure(level: str | None = None, *, file: Path | None = None) -> None:
-    """Set the log up; the last call counts.
+    """Set up the log; the last call counts.
 
     Args:
-        level: debug, info, warning or error; None is info, and on a terminal, where the bar shows the rest, warning.
-        file: where the log goes, as JSON. stderr is then for what is serious, in words.
+        level: debug, info, warning or error; None is info, but warning on a terminal without `file`, as the bar shows the rest.
+        file: where the log goes, as JSON. stderr then gets only serious events, as sentences.
 
     Raises:
         UsageError: the file can't be written.
@@ -94,7 +94,7 @@ def configure(level: str | None = None, *, file: Path | None = None) -> None:
         logger_factory=(lambda *_: _AboveTheBar()) if terminal else structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=False,
     )
-    # Only now: until there is a log, structlog would print to stdout, where results go.
+    # Cleared only now: until the log is set up, structlog would print to stdout, where results go.
     _EXPECTED.clear()
     structlog.contextvars.bind_contextvars(run=run_id())
     if log_file is not None and log_file.open_to_others:
@@ -102,13 +102,13 @@ def configure(level: str | None = None, *, file: Path | None = None) -> None:
 
 
 def run_ended(view: "CampaignView") -> None:
-    """The last event of a run: how it ended, and how many rows stand where."""
+    """Log the last event of a run: how it ended, and the counts of the rows."""
     import structlog
 
     from campaign.domain.model import CampaignState
     from campaign.reporter.reasons import ended_in_words
 
-    # One that was only staged has not ended.
+    # A campaign that was only staged has not ended.
     was_sent = view.counts.open and view.state is not CampaignState.STAGED
     structlog.get_logger().info(
         "run_ended",
@@ -137,7 +137,7 @@ class StdlibLogHandler(logging.Handler):
         super().__init__(logging.WARNING)
 
     def emit(self, record: logging.LogRecord) -> None:
-        # Imported only now, since --help needs none of it.
+        # Imported only now, as --help does not need it.
         import structlog
 
         if (sys.stderr.isatty() or not is_ready()) and logging.lastResort is not None:

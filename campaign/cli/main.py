@@ -1,6 +1,6 @@
-"""The command's first screen and its way out: every error that a person can cause ends here as a sentence and an exit code.
+"""The command's first screen and its exit: every error that a person can cause ends here as a sentence and an exit code.
 
-Commands are built when they are needed, and rich is not loaded for the first screen: both take longer than all else that it does.
+Commands are built only when they are needed, and the first screen does not load rich: both are slower than all else that it does.
 """
 
 import logging
@@ -20,7 +20,7 @@ from campaign.domain.errors import CampaignError, UsageError, problem_of
 
 
 class HelpEntry(NamedTuple):
-    """What the first screen has to say of a command."""
+    """The entry of a command on the first screen."""
 
     panel: str
     name: str
@@ -28,7 +28,7 @@ class HelpEntry(NamedTuple):
 
 
 class Commands(MutableMapping[str, Any]):
-    """By name, in the order in which they are shown; a command's value is what typer makes of it."""
+    """The commands by name, in the order of the first screen; the values are typer's command objects."""
 
     def __init__(self) -> None:
         self._unbuilt: dict[str, Callable[[], Any]] = {}
@@ -41,7 +41,7 @@ class Commands(MutableMapping[str, Any]):
         self.add_group(name, alone, text=text, panel=panel)
 
     def add_removed(self, name: str, instead: str) -> None:
-        """A command of an earlier version: with any words behind it, it says what to do instead."""
+        """Add a command of an earlier version: with any arguments, it says what to do instead."""
         alone = typer.Typer(add_completion=False)
         anything = {"ignore_unknown_options": True, "allow_extra_args": True}
 
@@ -75,7 +75,7 @@ class Commands(MutableMapping[str, Any]):
 
 
 def group_of(commands: Commands) -> type[TyperGroup]:
-    """The class of a group that has these commands."""
+    """A class for a group with these commands."""
 
     class Group(TyperGroup):
         def __init__(self, **attributes: Any) -> None:
@@ -87,7 +87,7 @@ def group_of(commands: Commands) -> type[TyperGroup]:
 
         def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
             if not args and not ctx.resilient_parsing:
-                # typer leaves it to rich to print what is no mistake, and rich has nothing to do with this screen.
+                # typer would use rich to print this, and this screen does not load rich.
                 typer.echo(ctx.get_help(), color=ctx.color)
                 ctx.exit(2)
             return super().parse_args(ctx, args)
@@ -100,7 +100,7 @@ def group_of(commands: Commands) -> type[TyperGroup]:
 
         def format_commands(self, ctx: Any, formatter: Any) -> None:
             del ctx
-            # Off a terminal click takes it out again; this kind of terminal would print it as it is.
+            # click removes the codes unless stdout is a terminal, but a dumb terminal would print them as text.
             bold = os.environ.get("TERM") != "dumb"
             for panel, of_panel in groupby(commands.said, attrgetter("panel")):
                 with formatter.section(panel):
@@ -200,7 +200,7 @@ def _first(
 
 
 def main() -> None:
-    """Run the command line and leave with the exit code of the design."""
+    """Run the command line, and exit with the documented exit code."""
     logging.getLogger().addHandler(StdlibLogHandler())
     try:
         app()

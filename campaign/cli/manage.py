@@ -1,4 +1,4 @@
-"""`list`, `show`, `forget`: ask the ledger, print."""
+"""`list`, `show`, `forget`: query the ledger and print."""
 
 from typing import TYPE_CHECKING, Annotated
 

@@ -1,4 +1,4 @@
-"""Keeps the metrics file up to date while a run lasts, in a thread of its own: a disk that is slow, full or gone does not hold a run up."""
+"""Keeps the metrics file up to date while a run lasts, in a separate thread: a disk that is slow, full or gone does not delay a run."""
 
 import asyncio
 import contextvars
@@ -19,7 +19,7 @@ from campaign.reporter.metrics import Figures, write_metrics
 OUTCOMES: Final = ("delivered", "not_delivered", "failed", "unknown", "retried", "throttled")
 EVERY_SECONDS: Final = 15.0
 PATIENCE_SECONDS: Final = 5.0
-"""How long the command's end waits for the last writing."""
+"""How long the command waits at its end for the last write."""
 
 
 class MetricsWriter:
@@ -40,7 +40,7 @@ class MetricsWriter:
         self._timer: asyncio.TimerHandle | None = None
 
     def of(self, campaign: str, counts: Counts) -> Self:
-        """For the run of this campaign, whose rows stand so."""
+        """This observer, set up for a run of a campaign with these counts."""
         self._campaign = campaign
         self._tally = Tally(counts, time.monotonic())
         return self
@@ -77,7 +77,7 @@ class MetricsWriter:
                 pass
 
     def ended(self, exit_code: int, *, counts: Counts | None = None, campaign: str | None = None) -> None:
-        """The command is over: write the file a last time, and wait a little for that."""
+        """Write the file a last time at the end of the command, and wait up to PATIENCE_SECONDS for that."""
         rows = dict(counts.by_status) if counts is not None else self._rows()
         self._writer.end(self._figures(campaign or self._campaign, rows, exit_code=exit_code))
 
@@ -95,7 +95,7 @@ class MetricsWriter:
             campaign=campaign,
             at=time.time(),
             rows=rows,
-            # From 0 on, or Prometheus would miss the first of a kind.
+            # Each kind begins at 0, or Prometheus would miss the first of it.
             sends=dict.fromkeys(OUTCOMES, 0) | self._sends,
             rate_per_second=rate_per_second,
             exit_code=exit_code,
@@ -103,13 +103,13 @@ class MetricsWriter:
 
 
 class _Writer:
-    """The thread that writes: only the newest figures count."""
+    """The thread that writes; it skips all but the newest figures."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
         self._newest: queue.Queue[Figures] = queue.Queue(maxsize=1)
         self._told = ""
-        # Its warnings, too, say which run they are of. As a daemon it does not keep a process alive whose disk never answers.
+        # With this context its warnings name the run, too. A daemon thread does not keep the process alive if the disk never answers.
         context = contextvars.copy_context()
         self._thread = threading.Thread(target=context.run, args=(self._run,), name="metrics", daemon=True)
         self._thread.start()
@@ -130,14 +130,14 @@ class _Writer:
             figures = self._newest.get()
             try:
                 write_metrics(self._file, figures)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the run is worth more
+            except Exception as error:  # noqa: BLE001 - no error of the metrics may end the run
                 cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
                 self._tell(f"{cause.strerror or cause}." if isinstance(cause, OSError) else str(cause))
             if figures.exit_code is not None:
                 return
 
     def _tell(self, why: str) -> None:
-        # Once, not every 15 s of a night.
+        # Reported once, and not every 15 s for a whole night.
         if why != self._told:
             self._told = why
             tell("metrics_not_written", f"The metrics file {self._file} can't be written; the run continues without it: {why}")

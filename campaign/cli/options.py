@@ -1,6 +1,6 @@
-"""The options that are settings: one table, by the setting's name. Each is read from the environment and from `.env` as well.
+"""The options that are settings, in one table by the setting's name. Each may also come from the environment and from `.env`.
 
-`with_options` gives a command its options, and hands it the resulting `Settings`.
+`with_options` gives a command its options, and passes it the resulting `Settings`.
 """
 
 import functools
@@ -23,7 +23,7 @@ _ENGINE: Final = "Several machines"
 
 
 def _option(kind: type, text: str, metavar: str | None, panel: str, *declarations: str) -> Any:
-    # None is a flag that was not given, which must not hide what the environment says.
+    # None is a flag that was not given, which must not override the environment.
     return Annotated[kind | None, typer.Option(*declarations, help=text, metavar=metavar, rich_help_panel=panel, show_default=False)]
 
 
@@ -109,9 +109,9 @@ OPTIONS: Final[dict[str, Any]] = {
 
 
 def with_options(*names: str, **said: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Replace a command's keyword `settings` by these options of `OPTIONS`; it is called with the `Settings` that result.
+    """Replace a command's keyword `settings` by these options of `OPTIONS`; the command is called with the resulting `Settings`.
 
-    `said` are options, too, with what a command has to say of each.
+    `said` are further options, each with its own help text for this command.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -121,10 +121,10 @@ def with_options(*names: str, **said: str) -> Callable[[Callable[..., None]], Ca
             from campaign.cli.unknown_env_vars import unknown_env_vars
             from campaign.settings import Settings
 
-            # Once before the settings are known: something may be wrong with a line of `.env`.
+            # Called before the settings are read, as a line of `.env` may cause a warning.
             logs.expect()
             settings = Settings.read(**{name: given.pop(name) for name in (*names, *said)})
-            # The ledger logs a database that is lost and found again, and does not set up a log by itself.
+            # The ledger logs when its database is lost and found again, and does not set up a log by itself.
             if "log_file" in names or not settings.ledger_is_a_file:
                 logs.configure(settings.log_level, file=settings.log_file if "log_file" in names else None)
             else:
@@ -139,7 +139,7 @@ def with_options(*names: str, **said: str) -> Callable[[Callable[..., None]], Ca
             for name in (*names, *said)
         ]
         parameters = [*own, *options]
-        # typer reads both; __wrapped__ would lead it past them.
+        # typer reads both; with __wrapped__ it would read those of the original command.
         called.__dict__.pop("__wrapped__")
         called.__dict__["__signature__"] = inspect.Signature(parameters)
         called.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}

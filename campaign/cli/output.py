@@ -1,4 +1,4 @@
-"""Results on stdout: words, or one JSON object, once or again every second; and errors on stderr."""
+"""Prints results on stdout, as words or one JSON object, once or every second; and errors on stderr."""
 
 import re
 import shlex
@@ -33,7 +33,7 @@ _MEANT: Final = (
 
 
 _COMMANDS: Final = re.compile(rb"\xc2([\x80-\x9f])|(\x7f)")
-"""Characters that some terminals obey, and that JSON may hold as they are: all below are escaped anyway."""
+"""Control characters for some terminals that JSON allows unescaped; those below U+0020 are always escaped."""
 
 
 def print_json(value: object) -> None:
@@ -43,9 +43,9 @@ def print_json(value: object) -> None:
 
 
 def print_view(view: CampaignView, *, as_json: bool, note: str = "", brief: bool = False, details: Mapping[str, Any] | None = None) -> None:
-    """Print one campaign; `note` is what the command itself has to say, in words only, and all there is to say if `brief`.
+    """Print one campaign. `note` is the command's own text, which JSON leaves out; with `brief` nothing else is printed.
 
-    `details` are what it has to say as JSON.
+    `details` are added to the JSON object.
     """
     if as_json:
         print_json(view.as_json() | dict(details or {}))
@@ -116,14 +116,14 @@ def print_checked(checked: "Checked", *, as_json: bool) -> None:
 
 
 def _reach_in_words(reached: "Reached") -> list[str]:
-    """Every place that passes are in; where they are all in wallets, that alone."""
+    """The number of passes in a wallet, and those of every other reach that some pass has."""
     width = len(f"{reached.passes:,}")
     found = [(reach, count) for reach, count in reached.counts.items() if count or reach is Reach.IN_WALLET]
     return [f"{_passes(reached.passes)} read:", *(f"  {count:>{width},} {WORDS[reach]}" for reach, count in found)]
 
 
 def print_rehearsed(rehearsed: "Rehearsed") -> None:
-    """What a demo showed. Its simulator is gone, so there is nothing to go on with, except the demo itself."""
+    """Print the result of a demo. Its simulator is gone, so the only command to continue with is the demo itself."""
     view = rehearsed.finished.view
     notes = [rehearsed.finished.note] if rehearsed.finished.note else []
     notes += [in_words(view, commands=False)]
@@ -148,13 +148,13 @@ def _passes(count: int) -> str:
 
 
 def print_error(problem: CampaignError) -> None:
-    """In words, on stderr."""
-    # File names and columns are of other people's making.
+    """Print an error as a sentence on stderr."""
+    # File names and columns come from other people.
     sys.stderr.write(f"campaign: {sanitize_for_terminal(str(problem))}\n")
 
 
 def report_error(error: Exception) -> int:
-    """Tell why a run broke off; returns its exit code."""
+    """Report why a run failed; returns its exit code."""
     import structlog
 
     problem = problem_of(error)
@@ -180,7 +180,7 @@ Views = list[CampaignView]
 
 
 def show_views(views: Views, *, one: bool, as_json: bool) -> None:
-    """Print them; `one` says that a single campaign was asked for."""
+    """Print campaigns; `one` says that a single campaign was asked for."""
     if as_json and not one:
         print_json([view.as_json() for view in views])
     elif one:
@@ -190,7 +190,7 @@ def show_views(views: Views, *, one: bool, as_json: bool) -> None:
 
 
 def watch_views(look: Callable[[], Views], *, one: bool, as_json: bool, sleep: Callable[[float], None] = time.sleep) -> None:
-    """Look again every second until nothing is being sent any more. In JSON, one line each time."""
+    """Print the campaigns every second until nothing is being sent. In JSON, one line each time."""
     if as_json or not sys.stdout.isatty():
         while _busy(views := look()):
             found = [view.as_json() for view in views]

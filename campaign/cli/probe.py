@@ -1,4 +1,4 @@
-"""`probe`: ask, carry out, print what came."""
+"""`probe`: asks the person, runs the probe, and prints the exchanges."""
 
 import sys
 from collections import Counter
@@ -53,7 +53,7 @@ def probe(
 
 
 class _Printer:
-    """Prints each exchange, and one that shows nothing new in a line."""
+    """Prints each exchange; one with the same answer as before takes one line."""
 
     def __init__(self) -> None:
         self._last: dict[tuple[str, str], str] = {}

@@ -1,4 +1,4 @@
-"""The process itself: standard streams that can't break a run, and the event loop."""
+"""Sets up the process: standard streams whose errors can't end a run, and the event loop."""
 
 import errno
 import io
@@ -9,11 +9,11 @@ from contextlib import suppress
 from typing import Any, Final, TextIO, TypeVar
 
 GONE: Final = frozenset({errno.EPIPE, errno.EIO})
-"""Nobody reads the pipe any more; the terminal was closed."""
+"""The errors after the reader of a pipe has ended, or the terminal was closed."""
 
 
 class _Stream(io.FileIO):
-    """A descriptor to write to, that stays open; what fails for a reason to be ignored is taken for written."""
+    """Writes to a descriptor and never closes it; a write that fails with an ignored error counts as written."""
 
     def __init__(self, descriptor: int, ignored: frozenset[int] | None) -> None:
         super().__init__(descriptor, "w", closefd=False)
@@ -29,16 +29,16 @@ class _Stream(io.FileIO):
 
 
 def ensure_stdio() -> None:
-    """To be called first of all.
+    """Make the standard streams safe; called before anything else.
 
-    What a run says on stderr may get lost for any reason, such as a log on a full disk: what it does is in the ledger. Of stdout only a
-    reader that went away is ignored, as after `| head -1`; results that were to be kept and could not be are an error.
+    stderr ignores every error, such as a full disk, as the ledger records what a run does. stdout ignores only a reader that has ended, as
+    after `| head -1`; if results can't be stored, that is an error.
     """
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            # The lowest free number is taken. Otherwise the next thing opened would get it: the ledger, or a connection to the API.
+            # Takes the lowest free descriptor. Otherwise the next file opened would get it: the ledger, or a connection to the API.
             os.open(os.devnull, os.O_RDWR)
     if sys.stdin is None:
         sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - for the whole life of the process
@@ -57,7 +57,7 @@ T = TypeVar("T")
 
 
 def _raise_open_files_limit() -> None:
-    """Shells often allow 1,024 open files, which a fast run against a slow API would need more than."""
+    """Raise the limit of open files: shells often allow 1,024, and a fast run against a slow API needs more."""
     with suppress(ImportError, OSError, ValueError):
         import resource
 

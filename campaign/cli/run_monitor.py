@@ -1,4 +1,4 @@
-"""How a run is going: a bar with rate, counts and ETA on a terminal, log lines elsewhere; the metrics file, and notices."""
+"""Shows the progress of a run: a bar with rate, counts and ETA on a terminal, log lines elsewhere; the metrics file, and notices."""
 
 import asyncio
 import sys
@@ -57,13 +57,13 @@ class RunProgress:
 
     Args:
         campaign: its name.
-        counts: where the rows stood when the run began.
+        counts: of the rows when the run began.
     """
 
     def __init__(self, campaign: str, counts: Counts) -> None:
-        # Everything that is begun from here on, threads included, says so in its events.
+        # All events from here on, including those of threads, name the campaign.
         structlog.contextvars.bind_contextvars(campaign=campaign)
-        # Bound once, instead of again for each event.
+        # Bound once, instead of for each event.
         self._log = structlog.get_logger().bind()
         self._tally = Tally(counts, time.monotonic())
         self._line_at = 0.0
@@ -144,7 +144,7 @@ class RunProgress:
         elif (waiting := self._tally.waiting(now)) and now - self._line_at >= WAITING_LINE_SECONDS:
             self._line_at = now
             self._log.info("waiting", left=self._tally.open, unknown=self._tally.by_status[Status.UNKNOWN], reason=waiting)
-        # The loop's own timer: it needs nobody to settle anything.
+        # The event loop's timer, so that the display changes even if nothing settles.
         seconds = LINE_SECONDS if self._bar is None else 0.2
         self._timer = asyncio.get_running_loop().call_later(seconds, self._tick)
 
@@ -169,7 +169,7 @@ class RunProgress:
 
 
 class ReadingProgress:
-    """`sender.port.Observer` of reading passes before anything is sent; a context manager."""
+    """`sender.port.Observer` while passes are read before anything is sent; a context manager."""
 
     def __init__(self) -> None:
         self._log = structlog.get_logger().bind()
@@ -205,7 +205,7 @@ class ReadingProgress:
 
 
 class _Bar(Progress):
-    """The bar, and lines below it that take no room from it."""
+    """The bar, and lines below it that do not make it shorter."""
 
     below: tuple[str, ...] = ()
 
@@ -216,16 +216,16 @@ class _Bar(Progress):
 
 
 def _shortened(name: str) -> str:
-    """A name that leaves the bar its place on a terminal of 80 columns."""
+    """A name cut so that the bar fits on a terminal of 80 columns."""
     shown = sanitize_for_terminal(name)
     return shown if len(shown) <= LONGEST_NAME else f"{shown[: LONGEST_NAME - 1]}…"
 
 
 class RunMonitor:
-    """One for a command's whole life.
+    """Shows the runs of one command, and reports its end.
 
     Args:
-        settings: where figures and notices go.
+        settings: say where metrics and notices go.
         campaign: its name, as far as it is known before it is found.
     """
 
@@ -237,7 +237,7 @@ class RunMonitor:
         self._went_to_work = False
 
     def check(self) -> None:
-        """See that what is asked for can be done.
+        """Check that notices can be sent.
 
         Raises:
             UsageError: notices can't be sent.
@@ -251,7 +251,7 @@ class RunMonitor:
         return progress if self._metrics is None else _Both(progress, self._metrics.of(campaign, counts))
 
     def finished(self, finished: Finished) -> None:
-        """The command has done what it does, and said so."""
+        """Report that the command has ended without an error; its output is printed already."""
         view = finished.view
         structlog.contextvars.bind_contextvars(campaign=view.record.spec.name)
         if not self._settings.json_output and not sys.stdout.isatty() and not finished.brief:
@@ -260,12 +260,12 @@ class RunMonitor:
         if self._metrics is not None:
             self._metrics.ended(view.exit_code, counts=view.counts, campaign=view.record.spec.name)
         occasion = occasion_of(view.exit_code)
-        # A job that found nothing to do has nothing to tell: what there was to say was said when there was.
+        # A job that found nothing to do sends no notice: the run that had something to do has sent it.
         if self._went_to_work or view.counts.open:
             self._notify(notice_of(view, occasion, run=logs.run_id()))
 
     def broke_off(self, error: Exception, exit_code: int) -> None:
-        """The command ended with an error, which has been told."""
+        """Report that the command ended with an error, which is printed already."""
         if self._metrics is not None:
             self._metrics.ended(exit_code)
         log = str(self._settings.log_file or "")
@@ -276,7 +276,7 @@ class RunMonitor:
         settings = self._settings
         if not settings.notify or notice.occasion not in settings.notify_on:
             return
-        # Readers of stdout have all of it before a service is waited for.
+        # Readers of stdout must not wait for a service.
         sys.stdout.flush()
         log = structlog.get_logger()
         for delivery in deliver(notice, settings.notify, secret=_token(settings)):
@@ -297,7 +297,7 @@ def _metrics_writer(file: Path | None, campaign: str) -> "MetricsWriter | None":
 
 
 class _Both:
-    """Two observers, entered and left together."""
+    """Two observers as one."""
 
     def __init__(self, progress: RunProgress, metrics: "MetricsWriter") -> None:
         self._observers = (progress, metrics)

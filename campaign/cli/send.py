@@ -121,7 +121,7 @@ def send_to_self(
 ) -> None:
     from campaign.app.test_send import send_test
 
-    # The person is there: a test writes no metrics and sends no notices.
+    # The person is present, so a test writes no metrics and sends no notices.
     alone = settings.model_copy(update={"metrics_file": None, "notify": ()})
     conduct(lambda front: send_test(source, to, settings, front, row=row, line=line), alone, "test")
 
@@ -140,13 +140,13 @@ def _front(settings: "Settings", monitor: "RunMonitor") -> "Front":
 def conduct(
     work: "Callable[[Front], Coroutine[Any, Any, Finished]]", settings: "Settings", campaign: str, *, by_engine: bool = False
 ) -> None:
-    """Do it, and report how it ended: on stdout, in the log, the metrics file and notices.
+    """Run a use case, and report how it ended: on stdout, in the log, the metrics file and notices.
 
     Args:
-        work: what is to be done.
-        settings: where it is reported.
+        work: the use case.
+        settings: say where to report.
         campaign: its name, as far as it is known before it is found.
-        by_engine: the engine that the settings name is to send.
+        by_engine: whether the engine of the settings sends.
     """
     from campaign.cli import logs
     from campaign.cli.output import print_view, report_error
@@ -164,7 +164,7 @@ def conduct(
                 finished = run_loop(work(replace(front, sender=sender)))
         else:
             finished = run_loop(work(front))
-    except Exception as error:  # noqa: BLE001 - a fault of the program ends a run, too, and has to be reported
+    except Exception as error:  # noqa: BLE001 - a fault of the program ends a run, too, and must be reported
         exit_code = report_error(error)
         monitor.broke_off(error, exit_code)
         raise typer.Exit(exit_code) from None

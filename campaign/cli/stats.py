@@ -1,4 +1,4 @@
-"""`stats`, `compare`: figures over several campaigns."""
+"""`stats`, `compare`: statistics over several campaigns."""
 
 import sys
 from typing import TYPE_CHECKING, Annotated

@@ -1,4 +1,4 @@
-"""Figures over several campaigns as lines of text: in columns where a person looks at them, with tabs where a program does."""
+"""Formats statistics over several campaigns as lines of text: in columns for people, with tabs for programs."""
 
 import textwrap
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ def lines_of_rates(found: Rates, *, bars: bool) -> list[str]:
 
 
 def _conversions(found: Rates) -> Iterator[str]:
-    """Of each campaign, of all by status, and by the column that was asked for."""
+    """The conversions of each campaign, of all campaigns by status, and by the requested column."""
     if (total := found.conversions) is None:
         return
     told: list[tuple[str, Conversion | None]] = [("CONVERTED", None)]
@@ -58,7 +58,7 @@ def _conversions(found: Rates) -> Iterator[str]:
 
 
 def lines_side_by_side(found: Comparison, *, width: int) -> list[str]:
-    """Three columns: what, and the figures of both; what is longer than its column goes on below."""
+    """Three columns: the label, and the figures of both campaigns; longer text is wrapped within its column."""
     names = tuple(sanitize_for_terminal(one.view.record.spec.name) for one in found.both)
     lines = [Line(what="", values=(names[0], names[1])), *found.lines()]
     first = min(max(len(line.what) for line in lines if not line.heading), max(_LEAST_COLUMN, width // 2))
@@ -67,7 +67,7 @@ def lines_side_by_side(found: Comparison, *, width: int) -> list[str]:
 
 
 def lines_with_tabs(found: Comparison) -> list[str]:
-    """A line for each figure, its heading before it: what, tab, the one's, tab, the other's."""
+    """A line for each figure: heading and label, tab, the first campaign's figure, tab, the second's."""
     names = (sanitize_for_terminal(one.view.record.spec.name) for one in found.both)
     lines, heading = ["\t".join(("", *names))], ""
     for line in found.lines():

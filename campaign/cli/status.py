@@ -1,4 +1,4 @@
-"""`status`, `report`, `pause`, `cancel`: ask the ledger, print."""
+"""`status`, `report`, `pause`, `cancel`: query the ledger and print."""
 
 from typing import TYPE_CHECKING, Annotated
 

@@ -1,6 +1,6 @@
-"""A person at the terminal: what they type, what they are asked before anything is sent, and Ctrl-C.
+"""Talks to a person at the terminal: prompts, the question before anything is sent, and Ctrl-C.
 
-The first Ctrl-C, SIGTERM or closed terminal: no new sends, what is in flight settles. The second: at once.
+After the first Ctrl-C, SIGTERM or closed terminal, no new sends begin, and those in flight settle. The second ends the process at once.
 """
 
 import asyncio
@@ -30,14 +30,14 @@ _LOOK_SECONDS: Final = 0.2
 
 
 def prompt(prompt: str) -> str:
-    """The line that is typed after a prompt, without its end.
+    """The line that a person types after a prompt, without its end.
 
     Raises:
         KeyboardInterrupt: Ctrl-C, or the end of the input.
     """
     typer.echo(f"{prompt}: ", nl=False, err=True)
     if sys.platform != "win32":
-        # A signal that comes right before a read begins does not interrupt it: its handler would wait for Enter.
+        # A signal right before a read begins does not interrupt the read, and its handler would wait for Enter.
         while not select.select([sys.stdin], [], [], _LOOK_SECONDS)[0]:
             pass
     typed = sys.stdin.readline()
@@ -47,7 +47,7 @@ def prompt(prompt: str) -> str:
 
 
 def ask_yes_no(question: str) -> bool:
-    """Whether the answer is yes; asked until it is yes or no, and Enter alone is no.
+    """Whether the answer is yes; asks until it is yes or no. Enter alone is no.
 
     Raises:
         KeyboardInterrupt: as in `prompt`.
@@ -66,7 +66,7 @@ def require_agreement(question: str, to_do: str) -> None:
     """Ask a person before something is changed for good; `to_do` says what --yes would do.
 
     Raises:
-        UsageError: there is nobody to ask, or the answer is no.
+        UsageError: there is no person to ask, or the answer is no.
     """
     from campaign.domain.errors import UsageError
     from campaign.domain.sanitize import sanitize_for_terminal
@@ -84,7 +84,7 @@ def require_agreement(question: str, to_do: str) -> None:
 
 
 def agree(warning: str, question: str) -> bool:
-    """Whether a person agrees, having read the warning; no where there is nobody to ask.
+    """Whether a person agrees after a warning; False if there is no person to ask.
 
     Raises:
         KeyboardInterrupt: Ctrl-C, or the end of the input.
@@ -103,7 +103,7 @@ def confirm(question: "Question") -> bool:
     """Whether a person agrees.
 
     Raises:
-        UsageError: there is nobody to ask.
+        UsageError: there is no person to ask.
         KeyboardInterrupt: Ctrl-C, or the end of the input.
     """
     from campaign.app.confirmation import new_in_words
@@ -137,16 +137,16 @@ def confirm(question: "Question") -> bool:
 
 
 AT_ONCE_SECONDS: Final = 1.0
-"""What a second signal leaves for recording that the sends under way are in doubt; the ledger would find it out without that, too."""
+"""The time after a second signal to record that the sends under way are unknown; without it the next run would find that out."""
 
 
 STOPPING: Final = "Stopping: no new sends; waiting up to 10 s for those under way. Press again to stop at once."
 
 
 def listen(saying: str = STOPPING) -> Stop:
-    """A `Stop` that the process's signals set, of which the person is told; to be called inside the event loop."""
+    """A `Stop` that the process's signals set; each signal is reported to the person. Called inside the event loop."""
     stop = Stop(gently=asyncio.Event(), now=asyncio.Event())
-    # A list that comes out of a pipe is waited for in a thread.
+    # The thread that waits for a list from a pipe checks this.
     STOP_CODE.set(lambda: stop.exit_code if stop.gently.is_set() else 0)
     loop = asyncio.get_running_loop()
     for number in _handled():
@@ -156,7 +156,7 @@ def listen(saying: str = STOPPING) -> Stop:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let signals end the process as usual while a person is asked and nothing is under way."""
+    """Let signals end the process in the usual way while a person is asked and nothing is under way."""
     before = {number: signal.getsignal(number) for number in _handled()}
     for number in before:
         signal.signal(number, signal.default_int_handler if number is signal.SIGINT else signal.SIG_DFL)
@@ -168,7 +168,7 @@ def interruptible() -> Iterator[None]:
 
 
 def _handled() -> list[signal.Signals]:
-    """A closed terminal is a reason to stop, except for a process under nohup."""
+    """The signals that stop a run. A closed terminal is one, except for a process under nohup."""
     if sys.platform == "win32" or signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         return [signal.SIGINT, signal.SIGTERM]
     return [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]

@@ -1,4 +1,4 @@
-"""Variables that look like settings but are not, such as a misspelled name."""
+"""Finds variables that look like settings but are not, such as a misspelled name."""
 
 import os
 import re
@@ -15,7 +15,7 @@ from campaign.settings import DOTENV, ONLY_FLAGS, Settings
 
 _PREFIX: Final = "CAMPAIGN_"
 _OF_KUBERNETES: Final = re.compile(r"CAMPAIGN_(?:CONSOLE_)?(?:SERVICE|PORT)(?:_.*)?")
-"""What it sets in every container beside a service that is named “campaign” or “campaign-console”."""
+"""The variables that Kubernetes sets in every container beside a service named “campaign” or “campaign-console”."""
 
 
 def unknown_env_vars() -> Iterator[str]:
@@ -46,5 +46,5 @@ def _in_dotenv() -> Iterator[str]:
         with Path(DOTENV).open(encoding="utf-8-sig") as file:
             yield from [binding.key for binding in parse_stream(file) if binding.key]
     except (OSError, UnicodeDecodeError):
-        # Whether it can be read is the settings' own matter.
+        # If it can't be read, `Settings.read` reports that.
         return
