@@ -148,7 +148,7 @@ def check_writable(url: ObjectUrl) -> None:
 
 
 def put(file: Path, url: ObjectUrl) -> None:
-    """Replace the object with a file's bytes; after an error the old object is unchanged.
+    """Replace the object with a file's bytes, all of them or none.
 
     Raises:
         UsageError: it can't be written; says why.

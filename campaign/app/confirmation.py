@@ -19,7 +19,7 @@ from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.settings import Settings, Via
 
 NUMBER_FROM: Final = 10_000
-"""From so many recipients on, a person has to type their number, as a “y” is typed, or a button pressed, too easily."""
+"""Above so many recipients, a person has to type their number, as a “y” is typed, or a button pressed, too easily."""
 
 _NUMBER: Final = re.compile(r"\d+|\d{1,3}(?:([,. '’\u00a0\u202f])\d{3})(?:\1\d{3})*", re.ASCII)  # noqa: RUF001 - as the Swiss write it
 

@@ -93,7 +93,7 @@ def find(reader: LedgerReader, name: str) -> CampaignRecord:
     """The campaign of this name.
 
     Raises:
-        UsageError: there is none; the message names those that exist, the most similar first.
+        UsageError: there is none; the message suggests a similar name, and names up to 20 that exist.
     """
     record = reader.campaign(name)
     if record is not None:

@@ -155,7 +155,7 @@ def read_limiter(ledger: RateLimits, settings: Settings) -> RateLimiter:
 
 
 def check_access(settings: Settings) -> None:
-    """Check that the token, the URL and its network settings can be used, before anything is staged."""
+    """Check that the token, the URL, and the settings for the network and for batches can be used, before anything is staged."""
     _network(settings)
     settings.token()
     check_batch_settings(settings)

@@ -42,7 +42,7 @@ def read_redemptions(source: str, settings: Settings, *, within: str | None, id_
 
     Raises:
         InputError: the file can't be read, or a line of it has an invalid time or id.
-        UsageError: `within` is no duration, or the file has no times.
+        UsageError: `within` is no duration, or is given for a file without times.
     """
     seconds = _seconds(within)
     with open_table(source) as table:

@@ -144,7 +144,7 @@ STOPPING: Final = "Stopping: no new sends; waiting up to 10 s for those under wa
 
 
 def listen(saying: str = STOPPING) -> Stop:
-    """A `Stop` that the process's signals set; each signal is reported to the person. Called inside the event loop."""
+    """A `Stop` that the process's signals set; the first signal is reported to the person. Called inside the event loop."""
     stop = Stop(gently=asyncio.Event(), now=asyncio.Event())
     # The thread that waits for a list from a pipe checks this.
     STOP_CODE.set(lambda: stop.exit_code if stop.gently.is_set() else 0)
