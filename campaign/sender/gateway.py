@@ -147,7 +147,7 @@ class HttpGateway:
                 http_status=answer.status,
                 headers=answer.headers,
                 body=answer.body,
-                whole=answer.broken is None,
+                whole=answer.whole,
                 token=self._token,
                 now=time.time(),
             )
@@ -172,7 +172,7 @@ class HttpGateway:
                 http_status=answer.status,
                 headers=answer.headers,
                 body=answer.body,
-                whole=answer.broken is None,
+                whole=answer.whole,
                 token=self._token,
                 now=time.time(),
             )
@@ -193,7 +193,7 @@ class HttpGateway:
                 http_status=answer.status,
                 headers=answer.headers,
                 body=answer.body,
-                whole=answer.broken is None,
+                whole=answer.whole,
                 now=time.time(),
             )
             answer.reusable = reading.page is not None

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+import orjson
 from aiohttp import (
     BaseConnector,
     ClientConnectionError,
@@ -17,6 +18,7 @@ from aiohttp import (
     ClientTimeout,
     StreamReader,
     encode_basic_auth,
+    hdrs,
 )
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
@@ -28,6 +30,9 @@ from campaign.sender.network import Proxy
 
 LONGEST_BODY_BYTES: Final = 256 * 1024
 """The longest body of an answer; the documented one has about 2 KB."""
+
+_FRAMES: Final = (hdrs.CONTENT_LENGTH, hdrs.TRANSFER_ENCODING)
+"""A body without either of these headers ends with its connection."""
 
 READ_BUFFER_BYTES: Final = 64 * 1024
 
@@ -94,6 +99,11 @@ class Answer:
     broken: Exception | None = None
     connection: Connection | None = None
     reusable: bool = False
+
+    @property
+    def whole(self) -> bool:
+        """Whether the body came to its end. If it has no length, only JSON shows that: any loss of the connection looks like the end."""
+        return self.broken is None and (any(name in self.headers for name in _FRAMES) or _is_json(self.body))
 
     def __enter__(self) -> None:
         pass
@@ -223,6 +233,14 @@ async def receive(content: StreamReader, answer: Answer, most_bytes: int) -> Non
         answer.body = b"".join(chunks)[:most_bytes]
     if size > most_bytes:
         raise TooLongError
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return False
+    return True
 
 
 def describe(error: Exception) -> str:

@@ -138,7 +138,7 @@ class HttpBatchGateway:
                 http_status=answer.status,
                 headers=answer.headers,
                 body=answer.body,
-                whole=answer.broken is None,
+                whole=answer.whole,
                 token=self._token,
                 now=time.time(),
                 shape=self._shape,

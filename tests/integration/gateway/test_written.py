@@ -147,6 +147,15 @@ async def test_a_status_that_came_stays_known_though_its_body_did_not() -> None:
         assert found.retry_after_seconds == (None if status == 503 else 2.5)
 
 
+@pytest.mark.parametrize(("body", "whole"), [(b'{"errors": ["a', False), (b'{"errors": ["a"]}', True), (b"", False)])
+async def test_a_body_without_a_length_is_whole_only_if_it_shows_its_end(body: bytes, *, whole: bool) -> None:
+    """Whoever cut it: a lost connection looks like its end."""
+    async with serving(replying(b"HTTP/1.1 429 No\r\nx-rate-limit-limit: 10\r\n\r\n" + body)) as server, gateway(server.url) as campaign:
+        found = await campaign.send("a", "Hello")
+    assert isinstance(found, Reply)
+    assert (found.http_status, found.signature.whole) == (429, whole)
+
+
 async def test_a_cancelled_send_tells_whether_it_was_written() -> None:
     async with serving(hang) as server, gateway(server.url, concurrency=2) as campaign:
         notes = [Note() for _ in range(3)]
