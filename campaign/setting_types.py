@@ -16,8 +16,8 @@ from campaign.domain.locations import UNEXPANDED, Location, is_wrapped, place_of
 from campaign.domain.notices import Occasion, parse_addresses, parse_occasions
 from campaign.domain.query import POSTGRES
 from campaign.domain.schedule import Window, parse_window
+from campaign.sender.api.network import Proxy
 from campaign.sender.batches.wire import Shape
-from campaign.sender.network import Proxy
 
 UNLIMITED: Final = "unlimited"
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")

@@ -21,9 +21,9 @@ from campaign.domain.errors import BadValueError, UsageError
 from campaign.domain.failure_guard import Halt
 from campaign.domain.notices import Occasion
 from campaign.domain.query import POSTGRES, has_password
+from campaign.sender.api.network import Proxy
 from campaign.sender.attempt import OnUnknown
 from campaign.sender.batches.wire import USUAL
-from campaign.sender.network import Proxy
 from campaign.setting_types import (
     UNLIMITED,
     Addresses,

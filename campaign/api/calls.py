@@ -27,12 +27,12 @@ from campaign.api.options import (
     settings_of,
 )
 from campaign.api.result import Checked, Result
-from campaign.app import check as checks
-from campaign.app import report
 from campaign.app import retry as retries
 from campaign.app import run as runs
 from campaign.app.campaigns import all_campaigns
+from campaign.app.lists import check as checks
 from campaign.app.open_ledger import find, reading
+from campaign.app.results import report
 from campaign.app.session import Finished, Front
 from campaign.domain.errors import CampaignError, UsageError, problem_of
 from campaign.domain.locations import place_of

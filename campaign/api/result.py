@@ -5,8 +5,8 @@ from functools import cached_property
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, Self
 
-from campaign.app import report
-from campaign.app.check import Checked as Findings
+from campaign.app.lists.check import Checked as Findings
+from campaign.app.results import report
 from campaign.domain.model import NEEDS_ATTENTION, Status
 from campaign.insights import CampaignView
 from campaign.settings import Settings

@@ -8,7 +8,7 @@ from campaign.domain.batches import PLACEHOLDER, Batch, InBatches
 from campaign.domain.errors import SafeguardError, StoppedError, UsageError
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.reporter.lines import rows
-from campaign.sender.network import network_to
+from campaign.sender.api.network import network_to
 from campaign.sender.stop import End, StopReason
 from campaign.settings import Engine, Settings, Via
 
@@ -111,8 +111,8 @@ Heard = Callable[[str, str, bytes, int, bytes], None]
 
 
 def open_batches(settings: Settings, *, heard: Heard | None = None) -> "HttpBatchGateway":
+    from campaign.sender.api.gateway import Timeouts
     from campaign.sender.batches.gateway import HttpBatchGateway
-    from campaign.sender.gateway import Timeouts
 
     return HttpBatchGateway(
         url=settings.api_url,

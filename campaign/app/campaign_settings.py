@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from campaign.app.list_source import header_offered
+from campaign.app.lists.list_source import header_offered
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.formula_escape import unescape_formula
 from campaign.domain.locations import Location

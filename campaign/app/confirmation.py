@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from campaign.app.campaign_settings import schedule_of, utc_now
-from campaign.app.message_warnings import Rows, concerns_of
+from campaign.app.lists.message_warnings import Rows, concerns_of
 from campaign.domain.batches import MOST_RECIPIENTS
 from campaign.domain.durations import words
 from campaign.domain.message_lint import LintFinding

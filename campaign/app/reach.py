@@ -15,7 +15,7 @@ from campaign.domain.reach import FRESH_SECONDS, NOT_IN_WALLET, Reach
 from campaign.ledger.port import DesiredState, Ledger, LedgerReader, RateLimits
 from campaign.ledger.readings import Readings
 from campaign.loader.columns import pass_key
-from campaign.sender.api_url import ApiUrl
+from campaign.sender.api.api_url import ApiUrl
 from campaign.sender.port import Observer
 from campaign.sender.reach import TOGETHER, ReachReader
 from campaign.settings import Settings

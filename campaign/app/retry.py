@@ -11,11 +11,12 @@ from typing import Any, Final
 
 from campaign.app.campaign_settings import Exclusions, check_not_over, remembered, utc_now
 from campaign.app.campaigns import check_here
-from campaign.app.corrections import CORRECTABLE, CorrectionFile, Corrector, Numbers, Texts, Totals, correction_file, told, under_way
-from campaign.app.ledger_checks import check_known, check_same_ledger
-from campaign.app.list_source import FileSource
-from campaign.app.message_warnings import near_to_send
+from campaign.app.lists.corrections import CORRECTABLE, CorrectionFile, Corrector, Numbers, Texts, Totals, correction_file, told, under_way
+from campaign.app.lists.list_source import FileSource
+from campaign.app.lists.message_warnings import near_to_send
+from campaign.app.lists.stage import exclude, stage, warn
 from campaign.app.open_ledger import find_whole
+from campaign.app.results.ledger_checks import check_known, check_same_ledger
 from campaign.app.run import (
     check_not_cancelled,
     is_file,
@@ -25,7 +26,6 @@ from campaign.app.run import (
 )
 from campaign.app.send import Stop, check_access, send
 from campaign.app.session import Finished, Front, Session, session
-from campaign.app.stage import exclude, stage, warn
 from campaign.domain.errors import InputError, StoppedError, UsageError
 from campaign.domain.formula_escape import unescape_formula
 from campaign.domain.locations import Location

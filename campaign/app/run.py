@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from campaign.app.batches import check_can_undo, check_undone, orphans
 from campaign.app.campaign_settings import Exclusions, kept_of, remembered, utc_now
 from campaign.app.campaigns import check_here
-from campaign.app.ledger_checks import check_known, check_same_ledger, warn_of_same_content
-from campaign.app.list_source import CheckedList, ListSource, find_list, opened
+from campaign.app.lists.list_source import CheckedList, ListSource, find_list, opened
+from campaign.app.lists.stage import LOOK_SECONDS, Staged, look_at_the_rest, stage
 from campaign.app.open_ledger import find, find_whole, open_ledger, open_reader
-from campaign.app.results_path import check_writable
+from campaign.app.results.ledger_checks import check_known, check_same_ledger, warn_of_same_content
+from campaign.app.results.results_path import check_writable
 from campaign.app.send import Stop, check_access, send, verify
 from campaign.app.session import Finished, Front, Session, session
-from campaign.app.stage import LOOK_SECONDS, Staged, look_at_the_rest, stage
 from campaign.domain.batches import InBatches
 from campaign.domain.errors import StoppedError, UsageError
 from campaign.domain.locations import Location, ObjectUrl, parse_location, place_of

@@ -18,11 +18,11 @@ from campaign.insights import CODES_OF_SIGNALS, FAULT, CampaignView, exit_code_o
 from campaign.ledger.clock import SystemClock
 from campaign.ledger.port import CampaignRecord, DesiredState, Ledger, LedgerReader, RateLimits, Runner
 from campaign.reporter.target import failed_path
-from campaign.sender.api_url import ApiUrl
+from campaign.sender.api.api_url import ApiUrl
+from campaign.sender.api.identity import IdentifyingGateway
+from campaign.sender.api.network import Network, network_to
 from campaign.sender.attempt import OnUnknown, Policy
 from campaign.sender.batches.pool import BatchPool, BatchSettings
-from campaign.sender.identity import IdentifyingGateway
-from campaign.sender.network import Network, network_to
 from campaign.sender.pool import Pool
 from campaign.sender.port import Observer
 from campaign.sender.rate_limiter import RateLimiter
@@ -33,7 +33,7 @@ from campaign.settings import Settings, Via
 
 if TYPE_CHECKING:
     from campaign.reporter.results import Written
-    from campaign.sender.gateway import HttpGateway
+    from campaign.sender.api.gateway import HttpGateway
 
 USUAL: Final = Halt(share=0.2)
 """The limit of failures in a canary if `--halt` is not given."""
@@ -298,7 +298,7 @@ def _network(settings: Settings) -> Network:
 
 
 def open_gateway(settings: Settings, observer: Observer, *, concurrency: int, total_seconds: float = 30.0) -> "HttpGateway":
-    from campaign.sender.gateway import HttpGateway, Timeouts
+    from campaign.sender.api.gateway import HttpGateway, Timeouts
 
     network, api = _network(settings), ApiUrl.of(settings.api_url)
     proxy = {} if network.proxy is None else {"proxy": network.proxy.url, "proxy_from": network.proxy.source}

@@ -8,10 +8,10 @@ from typing import Any, Protocol, Self
 
 from campaign.app.campaign_settings import cannot_finish, check_schedule, kept_of, opens_in_words, schedule_of, utc_now
 from campaign.app.confirmation import Question, new_in_words, new_ledger, question_of
-from campaign.app.known_results import check_not_newer
-from campaign.app.message_warnings import Rows
+from campaign.app.lists.message_warnings import Rows
 from campaign.app.open_ledger import find, open_ledger, open_reader
 from campaign.app.reach import NOT_WANTED, skip_unreachable
+from campaign.app.results.known_results import check_not_newer
 from campaign.app.send import Stop, exit_code, report, send
 from campaign.domain.errors import InputError, LedgerError, SafeguardError, StoppedError, UsageError
 from campaign.domain.locations import Location

@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import count
 from typing import Final, assert_never
 
-from campaign.app.list_source import CheckedList, find_list, with_some_name
+from campaign.app.lists.list_source import CheckedList, find_list, with_some_name
 from campaign.app.open_ledger import find
 from campaign.app.run import looked_through
 from campaign.app.send import check_access

@@ -22,8 +22,8 @@ from campaign.reporter.reasons import concern_in_words, reason_in_words
 from campaign.reporter.summary import in_words
 
 if TYPE_CHECKING:
-    from campaign.app.check import Checked
     from campaign.app.demo import Rehearsed
+    from campaign.app.lists.check import Checked
     from campaign.app.reach import Reached
 
 

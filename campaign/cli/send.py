@@ -14,9 +14,9 @@ from campaign.cli.options import with_options
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from campaign.app.check import Checked
     from campaign.app.confirmation import Question
-    from campaign.app.list_source import ListSource
+    from campaign.app.lists.check import Checked
+    from campaign.app.lists.list_source import ListSource
     from campaign.app.session import Finished, Front
     from campaign.cli.run_monitor import RunMonitor
     from campaign.settings import Settings
@@ -42,7 +42,7 @@ Campaign = Annotated[str, typer.Argument(help="The campaign's name.", metavar="N
 
 @with_options("name", *MESSAGE, *SENDING, *NETWORK, *ENGINE, "dry_run", "results", *LOOKING, *WATCHED)
 def run(source: ListOrJob, *, settings: "Settings") -> None:
-    from campaign.app.list_source import default_name, find_list
+    from campaign.app.lists.list_source import default_name, find_list
     from campaign.app.run import run_list
 
     if source.lower().endswith(JOB_SUFFIX):
@@ -81,7 +81,7 @@ def resume(name: Campaign, *, settings: "Settings") -> None:
 
 @with_options("name", *MESSAGE, *SENDING, "results", *LOOKING, "log_file")
 def stage(source: List, *, settings: "Settings") -> None:
-    from campaign.app.list_source import default_name, find_list
+    from campaign.app.lists.list_source import default_name, find_list
     from campaign.app.run import stage_list
 
     rows = find_list(source, settings)
@@ -197,7 +197,7 @@ def _run_job(file: str, settings: "Settings", *, dry: bool = False, reach: bool 
 
 
 def _check(source: "ListSource", settings: "Settings", *, reach: bool) -> NoReturn:
-    from campaign.app.check import check as look_through
+    from campaign.app.lists.check import check as look_through
     from campaign.cli import logs
     from campaign.cli.output import print_checked
     from campaign.cli.process import run_loop

@@ -48,7 +48,7 @@ def stats(
     conversions_time: TimeColumn = None,
     settings: "Settings",
 ) -> None:
-    from campaign.app.stats import Joined, delivery_rates
+    from campaign.app.results.stats import Joined, delivery_rates
     from campaign.cli.output import print_json
     from campaign.cli.stats_table import lines_of_rates
 
@@ -72,7 +72,7 @@ def compare(
     conversions_time: TimeColumn = None,
     settings: "Settings",
 ) -> None:
-    from campaign.app.stats import Joined, compared
+    from campaign.app.results.stats import Joined, compared
     from campaign.cli.output import print_json
     from campaign.cli.stats_table import lines_side_by_side, lines_with_tabs
 

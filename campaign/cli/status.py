@@ -52,7 +52,7 @@ def report(
     by: Annotated[str, typer.Option("--by", help="A column of the list to group the page by (.html).", metavar="COLUMN")] = "",
     settings: "Settings",
 ) -> None:
-    from campaign.app import report
+    from campaign.app.results import report
     from campaign.reporter.lines import rows
 
     written = report.report(name, output, settings, by=by)

@@ -13,7 +13,7 @@ from campaign.domain.errors import LedgerError
 from campaign.domain.model import Counts, Status
 from campaign.engine.protocol import SILENCE_SECONDS, Broken, Cluster, LostError, Order, WorkerHandle
 from campaign.ledger.port import CampaignRecord, LedgerReader
-from campaign.sender.network_errors import Cause
+from campaign.sender.api.network_errors import Cause
 from campaign.sender.pool import DRAIN_SECONDS
 from campaign.sender.port import Observer
 from campaign.sender.stop import End, Ending, StopReason, happens_within

@@ -10,10 +10,10 @@ from typing import Final
 
 from campaign.domain.model import Claim
 from campaign.ledger.port import Ledger, LedgerReader, PendingWork, Runner
+from campaign.sender.api.identity import NO_PASS, IdentifyingGateway
 from campaign.sender.baselines import Baselines
 from campaign.sender.control import Control
 from campaign.sender.executor import AttemptExecutor, SendWindow, Workers
-from campaign.sender.identity import NO_PASS, IdentifyingGateway
 from campaign.sender.lease import MARGIN_SECONDS, TAKEN_OVER, LeaseKeeper
 from campaign.sender.port import Gateway, Observer
 from campaign.sender.prefetch import ClaimPrefetcher

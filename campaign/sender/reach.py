@@ -13,8 +13,8 @@ from campaign.domain.failure_guard import LONGEST_PAUSE_SECONDS, PATIENCE_SECOND
 from campaign.domain.reach import FEW_PASSES, Reach, pages_cost_less, reach_of
 from campaign.domain.verdict import foreign
 from campaign.ledger.readings import Readings
-from campaign.sender.identity import IdentifyingGateway
-from campaign.sender.pass_list import PageReading
+from campaign.sender.api.identity import IdentifyingGateway
+from campaign.sender.api.pass_list import PageReading
 from campaign.sender.port import Gateway, Observer
 from campaign.sender.rate_limiter import RateLimiter
 

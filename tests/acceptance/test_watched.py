@@ -20,7 +20,7 @@ MESSAGE = ("--message", "Hi {{ first_name }}, only today")
 RUN = ("run", "list.csv", *MESSAGE)
 TOKEN = "a-token-for-the-simulator"
 FAULTY = """
-import campaign.sender.gateway as gateway
+import campaign.sender.api.gateway as gateway
 def broken(**given):
     raise RuntimeError("a fault\\nof the program")
 gateway.read_reply = broken

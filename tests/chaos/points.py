@@ -61,8 +61,8 @@ _WRITERS: Final = {
 """By ledger: the module in which it writes, what is a whole transaction there, and what makes the changes within it."""
 
 _SENDER: Final = "campaign.sender"
-_GATEWAY: Final = f"{_SENDER}.gateway"
-_WIRE: Final = f"{_SENDER}.http"
+_GATEWAY: Final = f"{_SENDER}.api.gateway"
+_WIRE: Final = f"{_SENDER}.api.http"
 _ATOMIC: Final = "campaign.atomic"
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from campaign.ledger.sqlite import SqliteLedger
-from campaign.sender.gateway import HttpGateway, Timeouts
+from campaign.sender.api.gateway import HttpGateway, Timeouts
 from campaign.simulator.faults import Fault
 from tests.chaos.evidence import gather
 from tests.chaos.ledgers import InFile

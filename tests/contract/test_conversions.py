@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 import pytest
 
-from campaign.app.stats import Joined, moments, read_redemptions
+from campaign.app.results.stats import Joined, moments, read_redemptions
 from campaign.domain.errors import InputError, UsageError
 from campaign.ledger.port import Ledger, LedgerReader
 from campaign.reporter import frames

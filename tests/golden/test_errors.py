@@ -12,7 +12,7 @@ import apsw
 import pytest
 
 from campaign.app.campaign_settings import check_schedule
-from campaign.app.results_path import check_writable
+from campaign.app.results.results_path import check_writable
 from campaign.atomic import writing
 from campaign.cli.log_sinks import LogFile
 from campaign.console.auth.users import check_password
@@ -29,8 +29,8 @@ from campaign.ledger.sqlite.connection import in_words, prepare
 from campaign.reporter.metrics import write_metrics
 from campaign.reporter.page import check_page_writable
 from campaign.reporter.target import MOST_COLUMNS, MOST_ROWS
-from campaign.sender.api_url import check_token, check_url
-from campaign.sender.network import network_to
+from campaign.sender.api.api_url import check_token, check_url
+from campaign.sender.api.network import network_to
 from campaign.settings import GivenSettings
 from campaign.simulator.config import FIXED, Latency, SimulatorConfig, Storm
 from campaign.simulator.config_json import read_changes

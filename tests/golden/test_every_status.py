@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 from python_calamine import CalamineWorkbook
 
+from campaign.app.results.stats import Joined, read_redemptions
 from campaign.app.send import report
-from campaign.app.stats import Joined, read_redemptions
 from campaign.cli.stats_table import lines_of_rates, lines_side_by_side, lines_with_tabs
 from campaign.insights import view
 from campaign.ledger.port import CampaignRecord, LedgerReader

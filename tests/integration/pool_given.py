@@ -12,8 +12,8 @@ from campaign.domain.model import Outcome, ResultRow, Settlement, StagedRow, Sta
 from campaign.ledger.clock import Clock, SystemClock
 from campaign.ledger.port import CampaignRecord, CampaignSpec, LedgerReader
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
+from campaign.sender.api.gateway import HttpGateway, Timeouts
 from campaign.sender.attempt import Policy
-from campaign.sender.gateway import HttpGateway, Timeouts
 from campaign.sender.pool import Pool
 from campaign.sender.settings import Clocks, PoolSettings
 from campaign.sender.stop import End

@@ -16,8 +16,8 @@ from campaign.domain.model import Status
 from campaign.domain.verdict import EARLIER_ATTEMPT, Evidence, Latest, PassReading, Reply, Signature, rule_of
 from campaign.domain.verdict import Fault as Failure
 from campaign.ledger.port import CampaignRecord
+from campaign.sender.api.gateway import HttpGateway
 from campaign.sender.attempt import OnUnknown, Policy
-from campaign.sender.gateway import HttpGateway
 from campaign.sender.port import InFlight
 from campaign.sender.settings import UNPACED_WORKERS
 from campaign.sender.stop import StopReason
@@ -398,7 +398,7 @@ class TestSomebodyElse:
         *,
         goes_away: bool,
     ) -> None:
-        monkeypatch.setattr("campaign.sender.identity.PROBE_SECONDS", 0.1)
+        monkeypatch.setattr("campaign.sender.api.identity.PROBE_SECONDS", 0.1)
         monkeypatch.setattr("campaign.sender.verify.AGAIN_SECONDS", 0.1)
         monkeypatch.setattr("campaign.ledger.sqlite.verification.HOLD_SECONDS", 0.3)
         async with rig(tmp_path, latency=Latency(low_seconds=0.02, high_seconds=0.1)) as given:

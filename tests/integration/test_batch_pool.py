@@ -20,11 +20,11 @@ from campaign.domain.failure_guard import Halt
 from campaign.domain.schedule import Schedule, Window, parse_window
 from campaign.ledger.port import CampaignRecord, ClaimFilter, DesiredState
 from campaign.ledger.sqlite import SqliteLedger
+from campaign.sender.api.gateway import HttpGateway, Timeouts
 from campaign.sender.batches.calls import Calls
 from campaign.sender.batches.gateway import HttpBatchGateway
 from campaign.sender.batches.pool import BatchPool, BatchSettings
 from campaign.sender.batches.wire import Shape, create_body
-from campaign.sender.gateway import HttpGateway, Timeouts
 from campaign.sender.settings import Clocks, PoolSettings
 from campaign.sender.stop import End, Ending, StopReason
 from campaign.simulator.batches.faults import STEP_FAULTS

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from campaign.ledger.port import Runner
 from campaign.ledger.sqlite import SqliteLedger
-from campaign.sender.gateway import HttpGateway, Timeouts
+from campaign.sender.api.gateway import HttpGateway, Timeouts
 from campaign.sender.pool import Pool
 from campaign.sender.settings import Clocks, PoolSettings
 from campaign.sender.stop import End, StopReason

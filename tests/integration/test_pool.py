@@ -12,8 +12,8 @@ from campaign.domain.failure_guard import TROUBLES_IN_A_ROW
 from campaign.domain.model import Status
 from campaign.domain.verdict import Latest, PassReading
 from campaign.insights import exit_code_of
+from campaign.sender.api.gateway import HttpGateway
 from campaign.sender.attempt import OnUnknown, Policy
-from campaign.sender.gateway import HttpGateway
 from campaign.sender.stop import StopReason
 from campaign.simulator.faults import AMBIGUOUS, Fault
 from campaign.simulator.passes import PassChange

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from campaign.app.list_source import opened
-from campaign.app.stage import Staged, stage
+from campaign.app.lists.list_source import opened
+from campaign.app.lists.stage import Staged, stage
 from campaign.domain.errors import OtherContentError, UsageError
 from campaign.domain.model import Status
 from campaign.ledger.port import CampaignSpec, DesiredState

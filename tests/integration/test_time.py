@@ -12,7 +12,7 @@ import pytest
 from campaign.domain.model import Settlement, Status
 from campaign.ledger.port import CampaignRecord, Ledger, Runner
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
-from campaign.sender.gateway import HttpGateway, Timeouts
+from campaign.sender.api.gateway import HttpGateway, Timeouts
 from campaign.sender.pool import Pool
 from campaign.sender.settings import Clocks, PoolSettings
 from campaign.sender.stop import End, StopReason

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 
 from campaign.domain.verdict import Evidence, Latest, Reply, classify
-from campaign.sender.gateway import HttpGateway
+from campaign.sender.api.gateway import HttpGateway
 from tests.examples import examples
 from tests.integration.gateway.rawserver import DELIVERED, OK, RawServer, Wire, gateway, http, serving
 from tests.security.answers import Answer, answers, says_delivered

@@ -9,14 +9,14 @@ import orjson
 import psutil
 import pytest
 
-from campaign.sender.gateway import HttpGateway, Timeouts
+from campaign.sender.api.gateway import HttpGateway, Timeouts
 from campaign.settings import Settings
 from tests.examples import slow_after
 from tests.integration.gateway.rawserver import DELIVERED, Wire, answer, http, in_turn, serving
 from tests.security.command import TOKEN, Command, Done, files
 
 BROKEN_INSIDE = """
-import campaign.sender.responses as replies, campaign.sender.gateway as gateway
+import campaign.sender.api.responses as replies, campaign.sender.api.gateway as gateway
 def broken(**given):
     local = dict(given)
     raise RuntimeError("a fault of the program")

@@ -12,7 +12,8 @@ from unittest import mock
 
 import apsw
 
-from campaign.app import corrections, retry
+from campaign.app import retry
+from campaign.app.lists import corrections
 from campaign.domain import verdict
 from campaign.domain.model import Claim, Outcome, Settlement, Status
 from campaign.domain.schedule import Schedule

@@ -11,8 +11,8 @@ from typing import Final, Self
 import orjson
 
 from campaign.domain.verdict import Fault, Latest, PassReading, Reply
+from campaign.sender.api.responses import read_pass, read_reply
 from campaign.sender.port import InFlight
-from campaign.sender.responses import read_pass, read_reply
 from campaign.simulator.config import SimulatorConfig
 from campaign.simulator.faults import Act
 from campaign.simulator.replies import Reply as Answer

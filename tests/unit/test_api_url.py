@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from campaign.domain.errors import UsageError
-from campaign.sender.api_url import ApiUrl, UnsendableIdError, check_token, check_url, id_problem
+from campaign.sender.api.api_url import ApiUrl, UnsendableIdError, check_token, check_url, id_problem
 from tests.errors import raises
 
 GOOD_URLS = {

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from campaign.app.list_source import results_path
+from campaign.app.lists.list_source import results_path
 from campaign.settings import GivenSettings
 
 

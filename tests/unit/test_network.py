@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaign.domain.errors import UsageError
-from campaign.sender.network import Proxy, network_to
+from campaign.sender.api.network import Proxy, network_to
 from tests.errors import raises
 
 API = "https://api.passentry.com"

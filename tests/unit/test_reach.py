@@ -7,7 +7,7 @@ import pytest
 
 from campaign.domain.reach import NOT_IN_WALLET, WORDS, Reach, pages_cost_less, reach_of, reach_of_status
 from campaign.domain.verdict import Latest, PassReading, Signature
-from campaign.sender.pass_list import PageReading, PassPage, read_page
+from campaign.sender.api.pass_list import PageReading, PassPage, read_page
 
 API = Signature(documented=True, json=True)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from campaign.domain.verdict import UNSIGNED, Latest, PassReading, Reply, Signature
-from campaign.sender.responses import LONGEST_EXCERPT, read_pass, read_reply
+from campaign.sender.api.responses import LONGEST_EXCERPT, read_pass, read_reply
 
 TOKEN = "pe_live_0123456789abcdef"
 NOON = 1_800_000_000.0

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.sender.responses import LONGEST_EXCERPT, excerpt, visible
+from campaign.sender.api.responses import LONGEST_EXCERPT, excerpt, visible
 
 TOKEN = "pe_live_0123456789abcdef"
 

@@ -4,7 +4,7 @@ import pytest
 from multidict import CIMultiDict
 
 from campaign.domain.pacing import LONGEST_RETRY_AFTER_SECONDS
-from campaign.sender.responses import count, retry_after_seconds
+from campaign.sender.api.responses import count, retry_after_seconds
 
 NOON = 1_800_000_000.0
 NOON_AS_DATE = "Fri, 15 Jan 2027 08:00:00 GMT"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from campaign.app.results_path import check_writable, holds_results, may_hold_results_of, owner_of
+from campaign.app.results.results_path import check_writable, holds_results, may_hold_results_of, owner_of
 from campaign.domain.errors import UsageError
 from campaign.reporter.results import failed_path, write_results
 from tests.errors import raises

@@ -13,7 +13,7 @@ from campaign.app.jobs import schema
 from campaign.app.jobs.job import Command, Job, in_folder, takes_placeholders
 from campaign.app.jobs.names import LIST, at_home, filled, of_the_day, under, used_in
 from campaign.app.jobs.schema import known_keys
-from campaign.app.list_source import ListSource, default_name, find_list
+from campaign.app.lists.list_source import ListSource, default_name, find_list
 from campaign.domain.durations import parse_duration, words
 from campaign.domain.errors import InputError
 from campaign.domain.locations import Location, ObjectUrl, parse_location

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from campaign.app.list_source import as_file_name
+from campaign.app.lists.list_source import as_file_name
 from campaign.console.access import Role, allow
 from campaign.console.audit_log import record
 from campaign.console.campaigns.context import RequestedCampaign, context_of, controlled_campaign, requested_campaign

@@ -14,7 +14,7 @@ from typing import Final
 
 from campaign.app.campaigns import check_here
 from campaign.app.open_ledger import find_whole, reading
-from campaign.app.report import write_report
+from campaign.app.results.report import write_report
 from campaign.domain.errors import CampaignError
 from campaign.domain.model import NEEDS_ATTENTION, Counts
 from campaign.ledger.port import CampaignRecord, LedgerReader

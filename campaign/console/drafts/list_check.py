@@ -9,7 +9,7 @@ from typing import Final
 import orjson
 
 from campaign.app.campaign_settings import Exclusions
-from campaign.app.check import Checked, check
+from campaign.app.lists.check import Checked, check
 from campaign.console.drafts.inspection import PROBLEMS, Finding, ListCheck, Specimen, WorkerTask, without_paths
 from campaign.domain.errors import CampaignError
 from campaign.domain.model import Status

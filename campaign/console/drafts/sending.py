@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 
-from campaign.app.list_source import list_fingerprint
+from campaign.app.lists.list_source import list_fingerprint
 from campaign.app.open_ledger import reading
 from campaign.console import audit_log
 from campaign.console.access import Person

@@ -1,4 +1,4 @@
-"""The batch API over HTTP. Satisfies `batches.port.BatchGateway`; requests are made as those of `sender.gateway.HttpGateway` are."""
+"""The batch API over HTTP. Satisfies `batches.port.BatchGateway`; requests are made as those of `sender.api.gateway.HttpGateway` are."""
 
 import time
 from collections.abc import Callable
@@ -9,14 +9,14 @@ from aiohttp import ClientTimeout, TCPConnector
 from yarl import URL
 
 from campaign.domain.batches import BatchAnswer
-from campaign.sender.api_url import ApiUrl, check_token, is_loopback
+from campaign.sender.api.api_url import ApiUrl, check_token, is_loopback
+from campaign.sender.api.gateway import KEEP_ALIVE_SECONDS, NOT_FROM_A_CACHE, LoopbackResolver, Timeouts, headers_of
+from campaign.sender.api.http import Answer, SingleUseBody, Wire
+from campaign.sender.api.network import DIRECT, Network
+from campaign.sender.api.network_errors import fault_of
+from campaign.sender.api.responses import excerpt
 from campaign.sender.batches.wire import USUAL, Shape, read_answer
-from campaign.sender.gateway import KEEP_ALIVE_SECONDS, NOT_FROM_A_CACHE, LoopbackResolver, Timeouts, headers_of
-from campaign.sender.http import Answer, SingleUseBody, Wire
-from campaign.sender.network import DIRECT, Network
-from campaign.sender.network_errors import fault_of
 from campaign.sender.port import InFlight
-from campaign.sender.responses import excerpt
 
 LONGEST_PAGE_BYTES: Final = 4 * 1024 * 1024
 LONGEST_REPORT_BYTES: Final = 16 * 1024 * 1024

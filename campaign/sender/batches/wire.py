@@ -17,7 +17,7 @@ from typing import Any, Final, Self
 import orjson
 
 from campaign.domain.batches import VARIABLE, BatchAnswer, Delivery, RemoteBatch, RemoteState, Wording
-from campaign.sender.responses import excerpt, read_reply
+from campaign.sender.api.responses import excerpt, read_reply
 
 MOST_ROWS: Final = 100_000
 """Of a CSV file that is read."""

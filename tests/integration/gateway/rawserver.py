@@ -9,7 +9,7 @@ from itertools import chain, repeat
 
 import orjson
 
-from campaign.sender.gateway import HttpGateway, Timeouts
+from campaign.sender.api.gateway import HttpGateway, Timeouts
 
 TOKEN = "pe_live_0123456789abcdef"
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)

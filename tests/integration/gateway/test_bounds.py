@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from campaign.domain.verdict import Latest, Reply
-from campaign.sender.http import LONGEST_BODY_BYTES
+from campaign.sender.api.http import LONGEST_BODY_BYTES
 from tests.integration.gateway.rawserver import DELIVERED, OK, TOKEN, RawServer, Script, Wire, gateway, http, replying, serving
 
 MEGABYTE = 1 << 20

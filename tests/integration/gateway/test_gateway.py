@@ -10,7 +10,7 @@ import pytest
 
 from campaign.domain.errors import UsageError
 from campaign.domain.verdict import Fault, Latest, Reply, Signature
-from campaign.sender.gateway import KEEP_ALIVE_SECONDS, HttpGateway, Timeouts
+from campaign.sender.api.gateway import KEEP_ALIVE_SECONDS, HttpGateway, Timeouts
 from campaign.sender.port import Gateway
 from campaign.simulator.config import SimulatorConfig
 from campaign.simulator.server import Simulator
@@ -138,7 +138,7 @@ async def test_a_connection_is_used_again_after_a_whole_answer_of_passentry_only
 
 
 async def test_connections_are_kept_but_not_for_long() -> None:
-    with patch("campaign.sender.gateway.KEEP_ALIVE_SECONDS", 0.1):
+    with patch("campaign.sender.api.gateway.KEEP_ALIVE_SECONDS", 0.1):
         async with serving() as server, gateway(server.url) as campaign:
             await campaign.send("a", "Hello")
             await campaign.send("b", "Hello")

@@ -10,9 +10,9 @@ from unittest.mock import patch
 import pytest
 
 from campaign.domain.verdict import Fault, Latest, Reply
-from campaign.sender.gateway import HttpGateway, Timeouts
-from campaign.sender.network import Network, Proxy, network_to
-from campaign.sender.network_errors import Cause
+from campaign.sender.api.gateway import HttpGateway, Timeouts
+from campaign.sender.api.network import Network, Proxy, network_to
+from campaign.sender.api.network_errors import Cause
 from tests.authority import Authority
 from tests.corporate import LOGIN, LOGIN_IN_URL, ConnectProxy, Fate, Tunnel, proxying
 from tests.integration.gateway.rawserver import DELIVERED, OK, TOKEN, RawServer, Wire, answer, http, replying, serving

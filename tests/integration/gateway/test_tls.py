@@ -12,9 +12,9 @@ import pytest
 
 from campaign.domain.errors import UsageError
 from campaign.domain.verdict import Fault, Latest
-from campaign.sender.gateway import HttpGateway, Timeouts
-from campaign.sender.network import network_to
-from campaign.sender.network_errors import Cause
+from campaign.sender.api.gateway import HttpGateway, Timeouts
+from campaign.sender.api.network import network_to
+from campaign.sender.api.network_errors import Cause
 from tests.authority import DAY, Authority
 from tests.integration.gateway.rawserver import TOKEN, Wire, answer, gateway, http, replying, serving
 
@@ -25,8 +25,8 @@ def strict(lax=ssl.create_default_context):
     context.verify_flags |= ssl.VERIFY_X509_STRICT
     return context
 ssl.create_default_context = strict
-from campaign.sender.gateway import HttpGateway, Timeouts
-from campaign.sender.network import network_to
+from campaign.sender.api.gateway import HttpGateway, Timeouts
+from campaign.sender.api.network import network_to
 
 async def main():
     network = network_to(sys.argv[1], proxy="", ca_file=None)

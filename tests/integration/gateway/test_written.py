@@ -11,8 +11,8 @@ from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 from campaign.domain.verdict import Fault, Latest, Reply
-from campaign.sender.http import SingleUseBody
-from campaign.sender.http import Wire as OneWire
+from campaign.sender.api.http import SingleUseBody
+from campaign.sender.api.http import Wire as OneWire
 from tests.integration.gateway.rawserver import OK, Script, Wire, gateway, hang, http, replying, serving
 
 HEAD = b"HTTP/1.1 200 OK\r\n"

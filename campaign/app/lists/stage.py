@@ -8,8 +8,8 @@ from typing import Final
 
 from campaign.app.campaign_settings import Exclusions
 from campaign.app.campaigns import check_here
-from campaign.app.list_source import CheckedList
-from campaign.app.message_warnings import ids_in_ledger, near_concerns, near_to_send
+from campaign.app.lists.list_source import CheckedList
+from campaign.app.lists.message_warnings import ids_in_ledger, near_concerns, near_to_send
 from campaign.app.session import Tell
 from campaign.domain.errors import OtherContentError, StoppedError, UsageError
 from campaign.domain.message_lint import LintFinding

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from campaign import object_store
-from campaign.app.list_source import ListSource, results_path
-from campaign.app.results_path import owner_of
+from campaign.app.lists.list_source import ListSource, results_path
+from campaign.app.results.results_path import owner_of
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.formula_escape import escape_formula, unescape_formula
 from campaign.domain.locations import Location, parse_location, place_of

@@ -12,7 +12,7 @@ from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.loader.columns import pass_key, shown
 from campaign.loader.messages.lint import lint, shortened
 from campaign.loader.near import SHOWN, NearIdFinder, NearIds
-from campaign.sender.api_url import ApiUrl
+from campaign.sender.api.api_url import ApiUrl
 from campaign.settings import Settings
 
 FIRST_ROWS: Final = 10

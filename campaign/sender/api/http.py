@@ -26,7 +26,7 @@ from aiohttp.http import HttpProcessingError
 from multidict import CIMultiDict
 from yarl import URL
 
-from campaign.sender.network import Proxy
+from campaign.sender.api.network import Proxy
 
 LONGEST_BODY_BYTES: Final = 256 * 1024
 """The longest body of an answer; the documented one has about 2 KB."""

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from campaign.domain.reach import Reach, reach_of_status
-from campaign.sender.responses import is_cached, retry_after_seconds
+from campaign.sender.api.responses import is_cached, retry_after_seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

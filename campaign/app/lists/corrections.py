@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from campaign.app.list_source import FileSource, message_fingerprint
+from campaign.app.lists.list_source import FileSource, message_fingerprint
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.formula_escape import lost_characters, strip_unseen, unescape_formula
 from campaign.domain.model import NEEDS_ATTENTION, RESULT_COLUMNS, Outcome, ResultRow, Status

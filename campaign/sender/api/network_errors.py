@@ -9,10 +9,10 @@ import aiohttp
 from multidict import MultiMapping
 
 from campaign.domain.verdict import Fault
-from campaign.sender.api_url import ApiUrl, is_loopback
-from campaign.sender.http import NotConnectedError, describe
-from campaign.sender.network import Proxy
-from campaign.sender.responses import excerpt
+from campaign.sender.api.api_url import ApiUrl, is_loopback
+from campaign.sender.api.http import NotConnectedError, describe
+from campaign.sender.api.network import Proxy
+from campaign.sender.api.responses import excerpt
 
 _SENTENCES: Final = {
     "connect": "The API could not be reached",

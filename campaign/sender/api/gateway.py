@@ -21,13 +21,13 @@ from aiohttp.abc import ResolveResult
 from yarl import URL
 
 from campaign.domain.verdict import Fault, Latest, PassReading, Reply
-from campaign.sender.api_url import ApiUrl, UnsendableIdError, check_token
-from campaign.sender.http import SingleUseBody, TooLongError, Wire
-from campaign.sender.network import DIRECT, Network
-from campaign.sender.network_errors import fault_of
-from campaign.sender.pass_list import PageReading, read_page
+from campaign.sender.api.api_url import ApiUrl, UnsendableIdError, check_token
+from campaign.sender.api.http import SingleUseBody, TooLongError, Wire
+from campaign.sender.api.network import DIRECT, Network
+from campaign.sender.api.network_errors import fault_of
+from campaign.sender.api.pass_list import PageReading, read_page
+from campaign.sender.api.responses import read_pass, read_reply
 from campaign.sender.port import InFlight
-from campaign.sender.responses import read_pass, read_reply
 
 KEEP_ALIVE_SECONDS: Final = 1.5
 """How long an idle connection may be used again: less than usual servers keep one (2 s and up), as a request on a connection that the

@@ -10,13 +10,13 @@ from typing import Any, Final
 
 from campaign.app.batches import check_batch_settings, check_texts
 from campaign.app.campaign_settings import Exclusions
-from campaign.app.ledger_checks import earlier_results
-from campaign.app.list_source import CheckedList, ListSource, find_list, opened, with_some_name
-from campaign.app.message_warnings import FIRST_ROWS, concerns_of
+from campaign.app.lists.list_source import CheckedList, ListSource, find_list, opened, with_some_name
+from campaign.app.lists.message_warnings import FIRST_ROWS, concerns_of
+from campaign.app.lists.stage import stage
 from campaign.app.open_ledger import open_ledger, open_reader_if_there
 from campaign.app.reach import Reached, count_reach
+from campaign.app.results.ledger_checks import earlier_results
 from campaign.app.send import Stop, check_access
-from campaign.app.stage import stage
 from campaign.domain.errors import InputError
 from campaign.domain.locations import Location
 from campaign.domain.message_lint import LintFinding

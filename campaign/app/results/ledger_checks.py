@@ -9,7 +9,9 @@ from itertools import chain
 from typing import assert_never
 
 from campaign.app.confirmation import new_in_words
-from campaign.app.known_results import (
+from campaign.app.lists.list_source import CheckedList, ListSource
+from campaign.app.open_ledger import other_ledger
+from campaign.app.results.known_results import (
     SENT_AGAIN,
     check_not_newer,
     fingerprint,
@@ -18,9 +20,7 @@ from campaign.app.known_results import (
     results_places,
     resume_from,
 )
-from campaign.app.list_source import CheckedList, ListSource
-from campaign.app.open_ledger import other_ledger
-from campaign.app.results_path import holds_results, may_hold_results_of, owner_of
+from campaign.app.results.results_path import holds_results, may_hold_results_of, owner_of
 from campaign.app.send import account_key
 from campaign.app.session import Session
 from campaign.domain.ledger_identity import Difference, Displaced

@@ -13,7 +13,7 @@ from typing import Final, Self
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from campaign.domain.errors import UsageError
-from campaign.sender.api_url import ApiUrl, is_loopback
+from campaign.sender.api.api_url import ApiUrl, is_loopback
 
 _HOST: Final = re.compile(r"[\w.-]+|[0-9a-f:.]*:[0-9a-f:.]*", re.ASCII | re.IGNORECASE)
 _VARIABLES: Final = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")

@@ -1,0 +1,1 @@
+"""Use cases about lists: reading, checking, staging and correcting them."""
