@@ -64,7 +64,7 @@ def test_what_a_batch_can_not_do_is_told_before_anything_is_sent(desk: Desk, wor
 
 @pytest.mark.parametrize("then", ["resume", "single", "cancel"])
 def test_after_a_kill_nothing_is_sent_twice_and_what_was_not_released_can_be_undone(desk: Desk, then: str) -> None:
-    with simulated(SimulatorConfig(limit_per_second=0, validation_seconds=15.0)) as vendor:
+    with simulated(SimulatorConfig(limit_per_second=0, validation_seconds=8.0)) as vendor:
         there = Desk(desk.folder, vendor, desk.environment | {"PASSENTRY_API_URL": vendor.url})
         there.make_list(600)
         process = there.start("run", "list.csv", *MESSAGE, *BY_BATCH, "--rate", "unlimited")

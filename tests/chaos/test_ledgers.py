@@ -31,6 +31,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def kept(server: Server) -> InServer:
+    server.wait()
     kept = InServer(server)
     prepare(parse(kept.address))
     return kept

@@ -35,6 +35,7 @@ def test_killed_over_and_over_nothing_is_sent_twice_or_lost(tmp_path: Path) -> N
     assert session.kills.total() >= 8
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_nor_by_batches(tmp_path: Path) -> None:
     wishes = Wishes(seed=SEED_BY_BATCHES, via=Via.BATCH, rows=250, rate_per_second=20, kills=8, most_together=2)

@@ -9,6 +9,8 @@ from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -65,6 +67,7 @@ async def send(
                 clocks=Clocks(wall=given.clock.wall, ticks=given.clock.ticks),
                 campaign=record.spec.name,
                 jitter=lambda: 0.0,
+                number=partial(next, map(str, count(1))),
             )
             return await pool.run(stop=given.stop, stop_now=asyncio.Event())
     finally:

@@ -68,6 +68,7 @@ class BatchPool:
         clocks: Clocks,
         campaign: str,
         jitter: Callable[[], float] = random.random,
+        number: Callable[[], str] = lambda: secrets.token_hex(6),
     ) -> None:
         self._ledger = ledger
         self._reader = reader
@@ -78,6 +79,7 @@ class BatchPool:
         self._batches = batches
         self._clocks = clocks
         self._campaign = campaign
+        self._number = number
         self._ending = Ending()
         self._heart = LeaseKeeper(ledger, runner, clocks.ticks)
         self._guard = FailureGuard(halt=settings.halt)
@@ -190,7 +192,7 @@ class BatchPool:
                 self._runner,
                 wanted,
                 self._timing.terms(),
-                name=name_of(self._campaign, runner=self._runner.id, number=secrets.token_hex(6)),
+                name=name_of(self._campaign, runner=self._runner.id, number=self._number()),
                 entity=self._batches.entity,
             )
         finally:
