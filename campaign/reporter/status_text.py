@@ -65,7 +65,7 @@ def batches_in_words(view: CampaignView) -> str:
             said.append(f"PassEntry sends by itself what nobody releases or cancels before {at}.")
     if found.held < found.rows:
         which = "The others" if found.held else "They"
-        said.append(f"{which} were released, or have come due: {'cancel' if cancelled else 'resume'} reads what became of them.")
+        said.append(f"{which} may have been released: {'cancel' if cancelled else 'resume'} reads what became of them.")
     return " ".join(said)
 
 

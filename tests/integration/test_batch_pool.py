@@ -454,3 +454,29 @@ async def test_a_run_is_not_finished_before_it_is_sure_that_no_batch_turned_up_l
         assert (await send(given, record, gateway_type=Failing)).ended is StopReason.FINISHED
         assert scheduled(given) == []
         assert given.processed() == Counter(dict.fromkeys(passes(5), 1))
+
+
+async def test_where_a_release_is_refused_again_and_again_the_run_stops_and_undoes_it(tmp_path: Path) -> None:
+    async with rig(tmp_path, batch_faults={"send_now_unprocessable": 1.0}) as given:
+        record = await given.campaign(*passes(5))
+        ended = await send(given, record)
+        assert (ended.ended, "422" in ended.why) == (StopReason.SAFEGUARD, True)
+        assert statuses(given, record) == {("pending", ""): 5}
+        assert scheduled(given) == []
+
+
+async def test_where_a_cancellation_is_refused_again_and_again_the_run_says_so(tmp_path: Path) -> None:
+    async with rig(tmp_path, batch_faults={"cancel_unprocessable": 1.0}) as given:
+        record = await given.campaign(*passes(5))
+        await killed(given, record, Step.CREATED)
+        ended = await send(given, record, batches={"creates": False})
+        assert (ended.ended, "422" in ended.why) == (StopReason.SAFEGUARD, True)
+        assert statuses(given, record) == {("sending", ""): 5}
+
+
+async def test_a_line_of_one_pass_says_nothing_of_another_that_differs_in_case(tmp_path: Path) -> None:
+    async with rig(tmp_path, missing=frozenset({"ABC-1"})) as given:
+        record = await given.campaign("ABC-1", "abc-1")
+        assert (await send(given, record)).ended is StopReason.FINISHED
+        assert given.statuses(record) == {"ABC-1": ("failed", "refused_by_batch"), "abc-1": ("delivered", "")}
+        assert given.processed() == {"abc-1": 1}

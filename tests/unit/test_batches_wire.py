@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from campaign.domain.batches import Delivery, RemoteBatch, RemoteState, Wording
 from campaign.sender.batches.wire import ReportError, Shape, create_body, read_answer, read_deliveries, read_errors
 
+UUID = "6f3c2a50-1111-4222-8333-44445555666a"
 LIMITED = {"x-rate-limit-limit": "10"}
 
 
@@ -102,15 +103,26 @@ class TestAnswer:
 
 
 class TestReport:
-    def test_a_pass_is_found_by_either_id_whatever_its_case(self) -> None:
-        report = read_deliveries(b"\xef\xbb\xbfPass ID,ext-id,Status,detail\nAB-1,customer 1,delivered,ok\nAB-2,,failed,no\n")
-        assert report.of("AB-1") == report.of("ab-1") == report.of("customer 1") == Delivery(status="delivered", detail="ok")
+    def test_a_pass_is_found_by_either_id_and_a_uuid_in_any_case(self) -> None:
+        content = f"\ufeffPass ID,ext-id,Status,detail\n{UUID.upper()},customer 1,delivered,ok\nAB-2,,failed,no\n".encode()
+        report = read_deliveries(content)
+        assert report.of(UUID) == report.of(UUID.upper()) == report.of("customer 1") == Delivery(status="delivered", detail="ok")
         assert report.of("AB-2") == Delivery(status="failed", detail="no")
-        assert report.of("AB-3") is None
+        assert report.of("ab-2") is report.of("AB-3") is None
 
-    def test_two_ids_that_differ_only_in_case_are_two(self) -> None:
-        report = read_deliveries(b"passId,status\nx,delivered\nX,failed\n")
-        assert (report.of("x"), report.of("X")) == (Delivery(status="delivered"), Delivery(status="failed"))
+    @pytest.mark.parametrize(
+        ("lines", "found"),
+        [
+            ("p,delivered\np,failed\n", "delivered"),
+            ("p,failed\np,delivered\n", "delivered"),
+            ("p,failed\np,notDelivered\np,delivered\n", "delivered"),
+            ("p,failed\np,notDelivered\np,failed\n", None),
+            ("p,failed\np,failed\n", "failed"),
+        ],
+    )
+    def test_lines_that_contradict_each_other_never_say_that_a_pass_got_nothing(self, lines: str, found: str | None) -> None:
+        delivery = read_deliveries(f"passId,status\n{lines}".encode()).of("p")
+        assert (delivery.status if delivery else None) == found
 
     @pytest.mark.parametrize(
         ("content", "words"),
@@ -132,6 +144,10 @@ class TestReport:
     def test_of_a_report_that_is_cut_short_the_whole_lines_count(self, end: bytes) -> None:
         report = read_deliveries(b"passId,status\na,delivered\n" + end)
         assert (report.of("a"), report.of("b")) == (Delivery(status="delivered"), None)
+
+    def test_a_last_line_that_ends_with_an_id_may_end_with_half_of_one(self) -> None:
+        report = read_deliveries(b"status,passId\ndelivered,p2\nfailed,p25")
+        assert (report.of("p2"), report.of("p25")) == (Delivery(status="delivered"), None)
 
     @given(st.integers(0, 60))
     def test_half_a_report_never_says_anything_wrong(self, end: int) -> None:

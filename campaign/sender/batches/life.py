@@ -13,7 +13,7 @@ releases only what is still scheduled.
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final
+from typing import Final, NoReturn
 
 from campaign.domain import batches as rules
 from campaign.domain.batches import BatchAnswer, BatchState, Proof, RemoteBatch, RemoteState, proof_of, wording
@@ -29,6 +29,9 @@ REPORT_SECONDS: Final = 600.0
 
 MOST_READS: Final = 5
 """How often a CSV file is read again that is not as assumed, or does not name every row."""
+
+MOST_REFUSALS: Final = 5
+"""How often PassEntry may refuse to send or to cancel a batch that it shows as scheduled."""
 
 VALIDATED: Final = frozenset(RemoteState) - {RemoteState.VALIDATING}
 
@@ -97,7 +100,7 @@ class Life(RecordedBatch):
             return False
         if proof is Proof.NO_ACCESS:
             if answer.http_status == 404:
-                why = f"PassEntry knows no entity “{self.batch.entity}”: {answer.error}. Correct --entity."
+                why = f"PassEntry knows no entity “{self.batch.entity}”: {answer.error}. Give the right one with --entity, also to go on."
                 self.env.ending.come(StopReason.SAFEGUARD, why)
             await self.give_back()
             return False
@@ -201,6 +204,7 @@ class Life(RecordedBatch):
 
     async def _cancel_others(self) -> None:
         """Of all that an answer that was lost may have created leave one: the recorded one, unless somebody released another."""
+        refusals = 0
         while self.batch.may_be_two:
             found = await self.env.calls.named({self.batch.name})
             if found is None:
@@ -214,7 +218,10 @@ class Life(RecordedBatch):
                 break
             for one in waiting:
                 self.env.observer.event("batch_twice", batch=self.batch.name, id=one)
-                await self.env.calls.cancel(one)
+                answer = await self.env.calls.cancel(one)
+                refusals += proof_of(answer) is Proof.REFUSED
+                if refusals >= MOST_REFUSALS:
+                    self._give_up_cancelling(answer)
 
     async def _end_unsent(self, remote: RemoteBatch) -> None:
         """It failed or was cancelled before anything of it was sent."""
@@ -243,8 +250,10 @@ class Life(RecordedBatch):
 
     async def _cancelled(self) -> bool:
         """Cancel it; False if it was sent before that."""
+        refusals = 0
         while True:
             answer = await self.env.calls.cancel(self.batch.remote_id)
+            refusals += proof_of(answer) is Proof.REFUSED
             remote = answer.batch
             if remote is None or remote.state is not RemoteState.CANCELLED:
                 remote = (await self.env.calls.look(self.batch.remote_id)).batch
@@ -252,13 +261,21 @@ class Life(RecordedBatch):
                 return True
             if remote is not None and remote.state not in rules.UNSENT:
                 return False
+            if refusals >= MOST_REFUSALS:
+                self._give_up_cancelling(answer)
             await self.pause(answer.retry_after_seconds)
+
+    def _give_up_cancelling(self, answer: BatchAnswer) -> NoReturn:
+        why = f"PassEntry does not cancel the batch “{self.batch.name}” ({answer.http_status}): {answer.error}"
+        self.env.ending.come(StopReason.SAFEGUARD, f"{why}. Cancel it in PassEntry's dashboard, or resume the campaign.")
+        raise LeftError
 
     # Releasing
 
     async def _release(self, *, looks: bool) -> bool:
         """Whether it is on its way to the phones; False if it still waits, and the run ends. `looks`: it may have been released before."""
         await self.rows()
+        refusals = 0
         while True:
             if looks or self.winds_up:
                 remote = (await self.env.calls.look(self.batch.remote_id)).batch
@@ -269,6 +286,10 @@ class Life(RecordedBatch):
             answer = await self.env.calls.send_now(self.batch.remote_id, may_send=lambda: self.env.is_held() and not self.winds_up)
             if proof_of(answer) is Proof.DONE:
                 break
+            refusals += proof_of(answer) is Proof.REFUSED
+            if refusals >= MOST_REFUSALS:
+                why = f"PassEntry does not send the batch “{self.batch.name}” ({answer.http_status}): {answer.error}"
+                self.env.ending.come(StopReason.SAFEGUARD, why)
             looks = True
             await self.pause(None)
         self.tries = 0

@@ -8,15 +8,15 @@ fit is said with what came, and never guessed at.
 import csv
 import io
 import re
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, Final, Self
 
 import orjson
 
 from campaign.domain.batches import VARIABLE, BatchAnswer, Delivery, RemoteBatch, RemoteState, Wording
+from campaign.domain.verdict import DELIVERED_VALUE
 from campaign.sender.api.responses import excerpt, read_reply
 
 MOST_ROWS: Final = 100_000
@@ -25,6 +25,7 @@ MOST_ROWS: Final = 100_000
 KNOWN: Final = frozenset({"delivered", "notDelivered", "failed"})
 """The words for what became of a recipient, as far as they can be known; any other is recorded as it came."""
 
+_PASS_UUID: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _ID: Final = re.compile(r"[A-Za-z0-9._~-]{1,200}")
 """Of a batch: it becomes part of a path."""
 
@@ -152,18 +153,29 @@ def _pages(document: Any) -> int:
     return pages if isinstance(pages, int) and 0 < pages < 100_000 else 1
 
 
-@dataclass(frozen=True, slots=True)
 class Report:
-    """Lines of a CSV file by the id that a list has of a pass: exactly, or where that leads to one line only, whatever its case is."""
+    """Lines of a CSV file by the ID that a list has of a pass: a UUID in any case, an external ID exactly.
 
-    _exact: dict[str, Delivery]
-    _loose: dict[str, list[Delivery]] = field(default_factory=dict)
+    Of a pass whose lines contradict each other nothing is said, unless one of them says that it was delivered: what may have arrived must
+    never seem to have failed.
+    """
+
+    def __init__(self) -> None:
+        self._lines: dict[str, Delivery | None] = {}
+
+    def add(self, pass_id: str, delivery: Delivery) -> None:
+        key = _key(pass_id)
+        known = self._lines.get(key, delivery)
+        if known is None or known.status != delivery.status:
+            known = next((one for one in (known, delivery) if one is not None and one.status == DELIVERED_VALUE), None)
+        self._lines[key] = known
 
     def of(self, pass_id: str) -> Delivery | None:
-        if (found := self._exact.get(pass_id)) is not None:
-            return found
-        near = self._loose.get(pass_id.casefold(), [])
-        return near[0] if len(near) == 1 else None
+        return self._lines.get(_key(pass_id))
+
+
+def _key(pass_id: str) -> str:
+    return pass_id.lower() if _PASS_UUID.fullmatch(pass_id) else pass_id
 
 
 def read_deliveries(content: bytes, *, shape: Shape = USUAL) -> Report:
@@ -194,15 +206,9 @@ def _report(content: bytes, shape: Shape, *, status: str | None) -> Report:
         wanted = f"{' or '.join(shape.id_columns)}" + ("" if status is None else f" and {status}")
         raise ReportError(f"its columns are {', '.join(header)[:300] or 'none'}, without {wanted}")
     detail = next((places[plain(name)] for name in shape.detail_columns if plain(name) in places and places[plain(name)] != state), None)
-    exact: dict[str, Delivery] = {}
-    loose: dict[str, list[Delivery]] = defaultdict(list)
+    report = Report()
     lines = list(rows)
-    # Half a last line may end with half a word: a file that is cut short counts as far as it is whole.
-    if (
-        lines
-        and not content.endswith(b"\n")
-        and (len(lines[-1]) != len(header) or (state is not None and lines[-1][state].strip() not in KNOWN))
-    ):
+    if lines and not content.endswith(b"\n") and _may_be_cut(lines[-1], columns=len(header), ids=ids, state=state):
         del lines[-1]
     for number, row in enumerate(lines, 2):
         if len(row) != len(header):
@@ -211,11 +217,14 @@ def _report(content: bytes, shape: Shape, *, status: str | None) -> Report:
         if state is not None and not word:
             raise ReportError(f"its line {number} has no {status}")
         delivery = Delivery(status=word[:100], detail="" if detail is None else row[detail][:300])
-        for place in ids:
-            if row[place]:
-                exact[row[place]] = delivery
-                loose[row[place].casefold()].append(delivery)
-    return Report(exact, dict(loose))
+        for pass_id in {row[place] for place in ids if row[place]}:
+            report.add(pass_id, delivery)
+    return report
+
+
+def _may_be_cut(last: list[str], *, columns: int, ids: list[int], state: int | None) -> bool:
+    """Whether a last line without its end may be half of one, and say half an ID or half a word."""
+    return len(last) != columns or columns - 1 in ids or (state is not None and last[state].strip() not in KNOWN)
 
 
 def csv_rows(content: bytes) -> Iterator[list[str]]:
