@@ -22,7 +22,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("campaigns", slow_after(1, [200, 500]))
+@pytest.mark.parametrize("campaigns", slow_after(1, [200, 300]))
 def test_in_every_campaign_nothing_is_sent_twice_or_lost(campaigns: int) -> None:
     done = run("--campaigns", str(campaigns), "--json")
     found = json.loads(done.stdout)
