@@ -142,18 +142,28 @@ class ReachReader:
             raise self._problem
         if not self._trouble:
             return
-        if time.monotonic() - self._answered_at >= PATIENCE_SECONDS:
-            raise SafeguardError(f"No pass could be read for 15 minutes ({self._trouble}).", code="unreachable")
+        self._end_if_hopeless(self._trouble)
+        if self._problem is not None:
+            raise self._problem
         seconds = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(self._pauses, 10))
         self._pauses += 1
         self._observer.event("backing_off", seconds=seconds, reason=self._trouble)
         await asyncio.sleep(seconds)
 
+    def _end_if_hopeless(self, trouble: str) -> None:
+        if self._problem is None and time.monotonic() - self._answered_at >= PATIENCE_SECONDS:
+            minutes = PATIENCE_SECONDS / 60
+            self._problem = SafeguardError(f"No pass could be read for {minutes:.0f} minutes ({trouble}).", code="unreachable")
+
+    async def _throttle(self, retry_after_seconds: float | None) -> None:
+        self._end_if_hopeless("http_429")
+        await self._pacer.throttle(retry_after_seconds)
+
     async def _read(self, key: str, pass_id: str, *, last: bool) -> None:
         reading = await self._identifying.read(pass_id)
         status, reach = reading.http_status, reach_of(reading)
         if status == 429:
-            await self._pacer.throttle(reading.retry_after_seconds)
+            await self._throttle(reading.retry_after_seconds)
             return
         if status == 401 and reading.signature.by_api:
             why = "PassEntry does not accept the token (HTTP 401). Check PASSENTRY_API_KEY."
@@ -171,7 +181,7 @@ class ReachReader:
     async def _read_page(self, number: int) -> None:
         reading = await self._gateway.read_page(number)
         if reading.http_status == 429:
-            await self._pacer.throttle(reading.retry_after_seconds)
+            await self._throttle(reading.retry_after_seconds)
         elif reading.page is not None:
             self._answered()
             self._pages_read += 1

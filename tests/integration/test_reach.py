@@ -136,6 +136,15 @@ async def test_a_limit_that_is_met_slows_it_down_and_nothing_else(tmp_path: Path
         assert of(await one.count()) == {"passes": 40, "in_wallet": 40}
 
 
+async def test_an_api_that_only_throttles_is_not_waited_for_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reach, "PATIENCE_SECONDS", 0.5)
+    faults = {Fault.READ_THROTTLE: 1.0}
+    async with given(tmp_path, ids=IDS[:3], faults=faults, retry_after="0.05") as at, asyncio.timeout(20):
+        with pytest.raises(SafeguardError) as caught:
+            await at.count()
+        assert caught.value.code == "unreachable"
+
+
 async def test_passes_that_fail_now_and_then_are_read_again(tmp_path: Path) -> None:
     async with given(tmp_path, ids=IDS[:30], existing=frozenset(IDS), passes_per_page=0, faults={Fault.READ_ERROR: 0.1}, seed=3) as one:
         reached = await one.count()
