@@ -64,6 +64,11 @@ def claim_of(campaign: int, values: Sequence[Any]) -> Claim:
     )
 
 
+def new_batch(number: int, campaign: int, *, name: str, entity: str, rows: int) -> Batch:
+    """A batch as `begin_batch` makes it, with the rows that were claimed for it."""
+    return Batch(id=number, campaign=campaign, name=name, entity=entity, state=BatchState.CLAIMED, rows=rows)
+
+
 def batches(found: Iterable[Sequence[Any]]) -> list[Batch]:
     """The batches in the result of the statement `batches`."""
     return [

@@ -9,7 +9,7 @@ from campaign.ledger.port import ClaimFilter, Runner
 from campaign.ledger.postgres.base import Store, leave_out_if_cancelled
 from campaign.ledger.postgres.claims import claim_rows, settle_rows
 from campaign.ledger.postgres.connection import Session
-from campaign.ledger.values import batch_values, batches, claim_of
+from campaign.ledger.values import batch_values, batches, claim_of, new_batch
 
 
 class Batches(Store):
@@ -25,8 +25,7 @@ class Batches(Store):
                 db.all("drop_batch", batch=batch)
                 return None
             db.all("fill_batch", batch=batch, rows=[claim.row for claim in claims])
-            made = next(one for one in batches(db.all("batches", values)) if one.id == batch)
-            return made, claims
+            return new_batch(batch, runner.campaign, name=name, entity=entity, rows=len(claims)), claims
 
         return None if terms.zones == () or terms.only == () else await self._quick.do(work)
 

@@ -11,7 +11,7 @@ from campaign.ledger.port import ClaimFilter, Runner
 from campaign.ledger.sqlite.base import Store, leave_out_if_cancelled, rows
 from campaign.ledger.sqlite.claims import claim_rows, settle_rows
 from campaign.ledger.sqlite.connection import SQL
-from campaign.ledger.values import as_json, batch_values, batches, claim_of
+from campaign.ledger.values import as_json, batch_values, batches, claim_of, new_batch
 
 
 class Batches(Store):
@@ -26,8 +26,7 @@ class Batches(Store):
                 db.execute(SQL["drop_batch"], {"batch": batch})
                 return None
             db.execute(SQL["fill_batch"], {"batch": batch, "rows": as_json([claim.row for claim in claims])})
-            made = next(one for one in batches(rows(db, "batches", **values)) if one.id == batch)
-            return made, claims
+            return new_batch(batch, runner.campaign, name=name, entity=entity, rows=len(claims)), claims
 
         return None if terms.zones == () or terms.only == () else await self._writer.do(work)
 
