@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Self
 
+from campaign.domain.failure_guard import PATIENCE_SECONDS
 from campaign.domain.model import Claim, Outcome, Settlement, Status
 from campaign.domain.verdict import BATCH_CANCELLED, BATCH_FAILED, DELIVERED_VALUE, EARLIER_ATTEMPT, NO_REPORT, NOT_REPORTED
 
@@ -313,7 +314,6 @@ def _settled(claim: Claim, outcome: Outcome) -> Settlement:
     return Settlement(claim=claim, outcome=outcome, tries=claim.tries + 1, due_in_seconds=None)
 
 
-PATIENCE_SECONDS: Final = 900.0
 PROGRESS_SECONDS: Final = 3600.0
 
 

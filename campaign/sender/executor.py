@@ -14,7 +14,7 @@ from campaign.domain.verdict import ACCEPTED, AttemptOutcome, Evidence, Fault, R
 from campaign.ledger.port import ClaimFilter, Ledger, Runner
 from campaign.sender.attempt import settle_attempt
 from campaign.sender.lease import LeaseKeeper
-from campaign.sender.port import Gateway, Observer
+from campaign.sender.port import Gateway, Observer, WhileHeld
 from campaign.sender.rate_limiter import RateLimiter
 from campaign.sender.settings import Clocks, PoolSettings
 from campaign.sender.settlement import SettlementBatcher
@@ -139,14 +139,6 @@ class SendWindow:
 LEASE_OVER: Final = "This process could not renew its lease on the ledger in time."
 
 
-@dataclass(slots=True)
-class _InFlight:
-    """One send under way. The request may be written only while the lease is held."""
-
-    may_write: Callable[[], bool]
-    written: bool = False
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Attempt:
     """The end of one attempt. `sent_at` is in Unix seconds, `began` and `answered_at` are in the event loop's time."""
@@ -204,7 +196,7 @@ class AttemptExecutor:
         if self._ending.came() or not self._timing.may_send(claim.zone):
             await self._ledger.release(self._runner, [claim])
             return
-        in_flight = _InFlight(self._heart.is_held)
+        in_flight = WhileHeld(self._heart.is_held)
         clock = asyncio.get_running_loop().time
         sent_at, began = self._clocks.wall(), clock()
 

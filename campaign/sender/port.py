@@ -1,5 +1,7 @@
 """The sender's interfaces to the outside: a gateway to send and to read back, and an observer."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from campaign.domain.model import Settlement
@@ -13,6 +15,14 @@ class InFlight(Protocol):
 
     def may_write(self) -> bool:
         """Whether the request may still be sent; called right before it is written."""
+
+
+@dataclass(slots=True)
+class WhileHeld:
+    """A request under way. It may be written only while the runner's lease is held."""
+
+    may_write: Callable[[], bool]
+    written: bool = False
 
 
 class Gateway(Protocol):

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from campaign.domain.batches import (
     MOST_RECIPIENTS,
-    PATIENCE_SECONDS,
     BatchAnswer,
     Delivery,
     Patience,
@@ -24,6 +23,7 @@ from campaign.domain.batches import (
     settlement,
     wording,
 )
+from campaign.domain.failure_guard import PATIENCE_SECONDS
 from campaign.domain.model import Claim, Status
 from campaign.domain.verdict import BATCH_DOUBTS, EARLIER_ATTEMPT, Resolution, after_reading
 

@@ -94,15 +94,7 @@ class HttpGateway:
         return f"HttpGateway({self._endpoint.origin})"
 
     async def __aenter__(self) -> Self:
-        self._connectors = [
-            TCPConnector(
-                limit=self._concurrency,
-                keepalive_timeout=KEEP_ALIVE_SECONDS,
-                resolver=LoopbackResolver() if self._origin.scheme == "http" else None,
-                ssl=self._network.tls or True,
-            )
-            for _ in range(2)
-        ]
+        self._connectors = [connector_to(self._origin, self._network, connections=self._concurrency) for _ in range(2)]
         headers = headers_of(self._token)
         sends, reads = (Wire(connector, self._origin, headers, self._network.proxy) for connector in self._connectors)
         self._wires = sends, reads
@@ -212,6 +204,16 @@ class HttpGateway:
         if self._wires is None:
             raise RuntimeError("The gateway is used outside of its “async with”.")
         return self._wires
+
+
+def connector_to(origin: URL, network: Network, *, connections: int) -> TCPConnector:
+    """So many connections to one origin at most; plain HTTP stays on this machine."""
+    return TCPConnector(
+        limit=connections,
+        keepalive_timeout=KEEP_ALIVE_SECONDS,
+        resolver=LoopbackResolver() if origin.scheme == "http" else None,
+        ssl=network.tls or True,
+    )
 
 
 def headers_of(token: str) -> dict[str, str]:

@@ -22,14 +22,6 @@ class LeftError(Exception):
     """The batch stays where it is recorded: another runner has it, or this run ends."""
 
 
-@dataclass(slots=True)
-class Guard:
-    """A create may be written only while the runner's lease is held."""
-
-    may_write: Callable[[], bool]
-    written: bool = False
-
-
 @dataclass(slots=True, kw_only=True)
 class Env:
     """What all batches of a run share.
@@ -91,7 +83,9 @@ class RecordedBatch:
     @property
     def winds_up(self) -> bool:
         """Whether it may not be created or released now."""
-        return self.env.winds_up or self._is_undone or any(not self.env.may_release(claim.zone) for claim in self._claims or ())
+        # By zone: a batch has hundreds of rows, nearly always of one zone.
+        zones = {claim.zone for claim in self._claims or ()}
+        return self.env.winds_up or self._is_undone or any(not self.env.may_release(zone) for zone in zones)
 
     async def rows(self) -> list[Claim]:
         if self._claims is None:

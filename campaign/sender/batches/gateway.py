@@ -10,7 +10,7 @@ from yarl import URL
 
 from campaign.domain.batches import BatchAnswer
 from campaign.sender.api.api_url import ApiUrl, check_token, is_loopback
-from campaign.sender.api.gateway import KEEP_ALIVE_SECONDS, NOT_FROM_A_CACHE, LoopbackResolver, Timeouts, headers_of
+from campaign.sender.api.gateway import NOT_FROM_A_CACHE, Timeouts, connector_to, headers_of
 from campaign.sender.api.http import Answer, SingleUseBody, Wire
 from campaign.sender.api.network import DIRECT, Network
 from campaign.sender.api.network_errors import fault_of
@@ -155,12 +155,7 @@ class HttpBatchGateway:
         return BatchAnswer(http_status=None, written=written, error=fault.error)
 
     def _connector(self, origin: URL) -> TCPConnector:
-        connector = TCPConnector(
-            limit=CONNECTIONS,
-            keepalive_timeout=KEEP_ALIVE_SECONDS,
-            resolver=LoopbackResolver() if origin.scheme == "http" else None,
-            ssl=self._network.tls or True,
-        )
+        connector = connector_to(origin, self._network, connections=CONNECTIONS)
         self._connectors.append(connector)
         return connector
 

@@ -20,8 +20,9 @@ from campaign.domain.batches import BatchAnswer, BatchState, Proof, RemoteBatch,
 from campaign.domain.model import Claim, Settlement
 from campaign.domain.verdict import BATCH_CANCELLED, BATCH_FAILED, NO_REPORT
 from campaign.sender.batches.calls import WHERE
-from campaign.sender.batches.env import SHORTEST_WAIT_SECONDS, Guard, LeftError, RecordedBatch
+from campaign.sender.batches.env import SHORTEST_WAIT_SECONDS, LeftError, RecordedBatch
 from campaign.sender.batches.wire import Report, ReportError, create_body, read_deliveries, read_errors
+from campaign.sender.port import WhileHeld
 from campaign.sender.stop import StopReason
 
 REPORT_SECONDS: Final = 600.0
@@ -82,7 +83,7 @@ class Life(RecordedBatch):
         said, ids = wording([claim.message for claim in claims]), [claim.pass_id for claim in claims]
         body = create_body(said, ids, name=self.batch.name, tag=self.env.tag, scheduled_at=scheduled_at, shape=self.env.shape)
         await self.record(replace(self.batch, state=BatchState.CREATING, creates=self.batch.creates + 1, scheduled_at=scheduled_at))
-        answer = await self.env.calls.create(self.batch.entity, body, Guard(self.env.is_held))
+        answer = await self.env.calls.create(self.batch.entity, body, WhileHeld(self.env.is_held))
         proof = proof_of(answer)
         if proof is Proof.DONE and answer.batch is not None:
             await self._created(answer.batch)

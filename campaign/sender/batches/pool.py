@@ -23,15 +23,14 @@ from campaign.sender.batches.wire import USUAL, Shape
 from campaign.sender.control import Control
 from campaign.sender.executor import SendWindow
 from campaign.sender.lease import MARGIN_SECONDS, TAKEN_OVER, LeaseKeeper
+from campaign.sender.pool import DRAIN_SECONDS, IDLE_SECONDS
 from campaign.sender.port import Gateway, Observer
 from campaign.sender.rate_limiter import RateLimiter
 from campaign.sender.settings import Clocks, PoolSettings
 from campaign.sender.stop import End, Ending, StopReason, happens_within
 from campaign.sender.verify import Verifier
 
-DRAIN_SECONDS: Final = 10.0
 DISPATCH_SECONDS: Final = 5.0
-IDLE_SECONDS: Final = 0.1
 LOOK_FOR_ORPHANS_SECONDS: Final = 2.0
 
 CLAIMS_TOGETHER: Final = 4
