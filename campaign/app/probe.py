@@ -85,7 +85,7 @@ class Probed:
             "name": self.plan.name,
             "sent": self.released,
             "assumptions": [
-                {"number": one.number, "assumption": one.assumption, "found": one.found.value, "detail": one.detail, "mend": one.mend}
+                {"number": one.number, "assumption": one.assumption, "found": one.found.value, "detail": one.detail, "remedy": one.remedy}
                 for one in self.findings
             ],
             "problem": self.problem,
@@ -116,7 +116,7 @@ def plan_of(to: str, text: str | None, settings: Settings, *, cancels: bool) -> 
 
 
 async def probe(plan: Plan, settings: Settings, *, stop: Stop, tell: Callable[[Exchange], None], waits: Waits | None = None) -> Probed:
-    """Carry it out. `tell` hears of each exchange as it ends."""
+    """Run a probe. `tell` is called after each exchange."""
     token = settings.token()
     heard = Heard(token, tell)
     async with open_batches(settings, heard=heard) as gateway:
@@ -349,4 +349,4 @@ def _sentence(text: str) -> str:
 
 
 def _without_secrets(finding: Finding, token: str) -> Finding:
-    return replace(finding, detail=masked(finding.detail, token), mend=masked(finding.mend, token))
+    return replace(finding, detail=masked(finding.detail, token), remedy=masked(finding.remedy, token))

@@ -83,7 +83,7 @@ def _in_words(probed: "Probed") -> str:
         lines.append("What Campaign assumes of batches (docs/developers/batches.md):")
         for one in probed.findings:
             lines.append(f"  {one.number:>2}. {words[one.found]}: {sanitize_for_terminal(one.assumption)}")
-            lines += [f"      {sanitize_for_terminal(text)}" for text in (one.detail, one.mend) if text]
+            lines += [f"      {sanitize_for_terminal(text)}" for text in (one.detail, one.remedy) if text]
         lines.append("")
     found = ", ".join(f"{counts[one]} {word}" for one, word in words.items() if counts[one])
     sent = "1 message was sent." if probed.released else "Nothing was sent."

@@ -25,7 +25,7 @@ class Control:
         timing: its send window, whose zones are kept up to date.
         ending: gets the reason of the end.
         doubts_are_due: called when a row may be read back.
-        tidies: the run only finishes what was begun, so that a pause or a cancellation does not stop it.
+        ignores_pause: the run only ends open batches, so a pause or a cancellation does not stop it.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Control:
         timing: SendWindow,
         ending: Ending,
         doubts_are_due: Callable[[], None],
-        tidies: bool = False,
+        ignores_pause: bool = False,
     ) -> None:
         self._ledger = ledger
         self._reader = reader
@@ -49,7 +49,7 @@ class Control:
         self._timing = timing
         self._ending = ending
         self._doubts_are_due = doubts_are_due
-        self._tidies = tidies
+        self._ignores_pause = ignores_pause
 
     async def run(self, stop: asyncio.Event) -> None:
         looks = 0
@@ -67,9 +67,9 @@ class Control:
         self._ending.come(StopReason.INTERRUPTED)
 
     def _judge(self, control: DesiredState) -> None:
-        if control is DesiredState.PAUSED and not self._tidies:
+        if control is DesiredState.PAUSED and not self._ignores_pause:
             self._ending.come(StopReason.PAUSED)
-        elif control is DesiredState.CANCELLED and not self._tidies:
+        elif control is DesiredState.CANCELLED and not self._ignores_pause:
             self._ending.come(StopReason.CANCELLED)
         elif self._heart.lost:
             self._ending.come(StopReason.LEASE_LOST, TAKEN_OVER)

@@ -59,7 +59,7 @@ def by_number(probed: Probed, found: Found) -> set[int]:
 
 
 def mended(probed: Probed) -> str:
-    return " ".join(one.mend for one in probed.findings)
+    return " ".join(one.remedy for one in probed.findings)
 
 
 async def test_where_all_is_as_assumed_it_says_so_and_sends_one_message() -> None:

@@ -24,13 +24,13 @@ class Found(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """`assumption` and `detail` are sentences; `mend` says what to change where it differs."""
+    """`assumption` and `detail` are sentences; `remedy` says what to change if the API differs."""
 
     number: int
     assumption: str
     found: Found
     detail: str = ""
-    mend: str = ""
+    remedy: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -114,8 +114,8 @@ def _not_seen(detail: str = "") -> Judged:
     return Found.NOT_SEEN, detail, ""
 
 
-def _differs(detail: str, mend: str) -> Judged:
-    return Found.DIFFERS, detail, mend
+def _differs(detail: str, remedy: str) -> Judged:
+    return Found.DIFFERS, detail, remedy
 
 
 def _keys(*keys: str) -> str:
@@ -123,8 +123,8 @@ def _keys(*keys: str) -> str:
 
 
 def _finding(number: int, assumption: str, judged: Judged) -> Finding:
-    found, detail, mend = judged
-    return Finding(number=number, assumption=assumption, found=found, detail=detail, mend=mend)
+    found, detail, remedy = judged
+    return Finding(number=number, assumption=assumption, found=found, detail=detail, remedy=remedy)
 
 
 def _recipients(seen: Seen) -> Judged:

@@ -1,4 +1,4 @@
-"""Requests about batches, paced: each endpoint has a budget of its own, which everyone with the key shares."""
+"""Paced requests about batches. Each endpoint has its own rate limit, shared by all processes with one key."""
 
 import asyncio
 import random
@@ -30,11 +30,11 @@ WHERE: Final = "Look at what `campaign probe` prints, and at docs/developers/bat
 class Calls:
     """Args:
     gateway: to the API.
-    ledger: where the budgets stand.
-    observer: hears of 429s and troubles.
-    key: whose budgets they are.
+    ledger: holds the rate limits.
+    observer: gets an event for each 429.
+    key: identifies the rate limits.
     rate_per_second: of each endpoint; None where there is no limit.
-    ending: is told when the API refuses all, says what can't be read, or does not answer for long.
+    ending: ends the run if the API refuses everything, answers in an unknown form, or gives no answer for 15 minutes.
     ticks: seconds on a clock that only goes forward.
     """
 
@@ -63,11 +63,11 @@ class Calls:
         self._asked = asyncio.Event()
 
     def works(self) -> list[Coroutine[Any, Any, None]]:
-        """What has to run meanwhile; to be cancelled at the end."""
+        """Coroutines that must run while requests are made; cancel them at the end."""
         return [*(pace.run() for pace in self._paces.values()), self._read_lists()]
 
     async def turn_to_create(self) -> None:
-        """Wait for this; then `create` goes out at once."""
+        """Wait for a slot; then call `create` at once."""
         await self._paces["create"].slot()
 
     async def create(self, entity: str, body: bytes, in_flight: InFlight) -> BatchAnswer:
@@ -78,7 +78,7 @@ class Calls:
         return await self._noted("look", await self._gateway.look(batch_id))
 
     async def send_now(self, batch_id: str, *, may_send: Callable[[], bool]) -> BatchAnswer:
-        """`may_send` is asked right before the request: a machine may have slept while this waited for its turn."""
+        """`may_send` is called right before the request: the machine may have slept while this waited for its slot."""
         await self._paces["send-now"].slot()
         if not may_send():
             return BatchAnswer(http_status=None, written=False)
@@ -93,7 +93,7 @@ class Calls:
         return await self._noted("list", await self._gateway.page(number))
 
     async def named(self, names: Collection[str]) -> list[RemoteBatch] | None:
-        """Every batch of these names; None where the list could not be read to its end. All that ask meanwhile share the next reading."""
+        """Every batch of these names; None if the list could not be read to its end. Calls at the same time share one reading."""
         listed: asyncio.Future[list[RemoteBatch] | None] = asyncio.get_running_loop().create_future()
         self._asking.append(listed)
         self._asked.set()

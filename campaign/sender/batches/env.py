@@ -1,4 +1,4 @@
-"""What the batches of a run share, and how each step of one is recorded."""
+"""The objects that all batches of a run share, and the recording of each step of a batch."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -19,15 +19,15 @@ SHORTEST_WAIT_SECONDS: Final = 0.25
 
 
 class LeftError(Exception):
-    """The batch stays where it is recorded: another runner has it, or this run ends."""
+    """The batch stays in its recorded state: another runner has it, or this run ends."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Env:
-    """What all batches of a run share.
+    """The objects that all batches of a run share.
 
-    `closing` is set when the run ends: what was not released is cancelled. `creates` says whether the run makes batches, or only ends what
-    others have left. `may_release` whether it is the time to send a row of a zone. `settled` hears of each row, and says why to stop.
+    `closing` is set when the run ends: then unreleased batches are cancelled. `creates` is False if the run only ends the batches of dead
+    runners. `may_release` says whether a row of a zone may be sent now. `settled` is called with the settlements of rows.
     """
 
     ledger: Ledger
@@ -57,14 +57,14 @@ class Env:
 
 
 class RecordedBatch:
-    """One batch of a run, as it is recorded. `released` is set once no other has to wait for it; `given_back` counts its rows that are
-    pending again.
+    """One batch of a run and its record. `released` is set once the batch no longer counts as unreleased; `given_back` counts the rows that
+    are pending again.
 
     Args:
-        batch: as it is recorded.
+        batch: its record.
         env: of the run.
         claims: its rows, if they are known.
-        is_undone: it is given back unless it was released.
+        is_undone: give its rows back unless it was released.
     """
 
     def __init__(self, batch: Batch, env: Env, claims: list[Claim] | None = None, *, is_undone: bool = False) -> None:
@@ -98,7 +98,7 @@ class RecordedBatch:
         self.batch = batch
 
     async def settle_rows(self, settlements: list[Settlement], *, state: BatchState | None = None) -> None:
-        """Settle them and record the batch's new state, if there is one, both or neither."""
+        """Settle rows and record the batch's new state, if given, in one transaction."""
         if settlements:
             batch = replace(self.batch, state=state or self.batch.state)
             if not await self.env.ledger.settle_batch(self.env.runner, batch, settlements):
@@ -121,7 +121,7 @@ class RecordedBatch:
         self.given_back = rows
 
     async def pause(self, asked_seconds: float | None) -> None:
-        """Wait before the next try; each wait of a row of them is longer. The end of the run cuts it short."""
+        """Wait before the next try, longer each time. The end of the run ends the wait."""
         self.tries += 1
         jitter = self.env.jitter()
         seconds = delay_seconds(attempts=self.tries, jitter=jitter, retry_after_seconds=asked_seconds, longest_retry_seconds=30.0)

@@ -35,7 +35,7 @@ class HttpBatchGateway:
         timeouts: of one request.
         network: by which the API is reached.
         shape: the names that the vendor does not document.
-        heard: hears of each request and its answer, for people: method, path, body, status, body.
+        heard: called after each exchange with method, path, request body, status and answer body.
 
     Raises:
         UsageError: the URL or the token can't be used.

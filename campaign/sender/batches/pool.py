@@ -143,7 +143,7 @@ class BatchPool:
             timing=self._timing,
             ending=self._ending,
             doubts_are_due=verifier.tell_due,
-            tidies=not self._batches.creates,
+            ignores_pause=not self._batches.creates,
         )
         async with asyncio.TaskGroup() as group:
             works = (self._heart.run(), control.run(stop), read_pacer.run(), verifier.run(), self._watcher.run(), *self._calls.works())

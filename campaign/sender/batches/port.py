@@ -13,7 +13,7 @@ class BatchGateway(Protocol):
         """Create a batch; `body` as `wire.create_body` makes it."""
 
     async def look(self, batch_id: str) -> BatchAnswer:
-        """See where a batch stands."""
+        """Read a batch."""
 
     async def page(self, number: int) -> BatchAnswer:
         """A page of the account's batches, from 1."""

@@ -1,4 +1,4 @@
-"""Waits for batches to come further: a page of the account's list shows 25 at once, so a thousand cost no more than a look at forty."""
+"""Waits until batches change their state. A page of the account's list shows 25 batches, so watching a thousand takes 40 requests."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,19 +14,19 @@ LONGEST_SECONDS: Final = 30.0
 
 
 @dataclass(slots=True)
-class _Wish:
-    """Somebody waits for a batch to be in one of these states."""
+class _Waiter:
+    """A caller of `until`, and the states it waits for."""
 
     states: frozenset[RemoteState]
     seen: asyncio.Future[RemoteBatch]
 
 
 class Watcher:
-    """`run` looks while somebody waits in `until`.
+    """Reads the list of batches while a caller waits in `until`; `run` does the work.
 
     Args:
         calls: to the API.
-        ending: is told when no batch has come further for an hour.
+        ending: ends the run if no batch changes its state for an hour.
         ticks: seconds on a clock that only goes forward.
     """
 
@@ -34,48 +34,48 @@ class Watcher:
         self._calls = calls
         self._ending = ending
         self._ticks = ticks
-        self._wishes: dict[str, _Wish] = {}
+        self._waiters: dict[str, _Waiter] = {}
         self._wanted = asyncio.Event()
         self._progress_at = ticks()
 
     async def until(self, batch_id: str, states: frozenset[RemoteState], *, unless: asyncio.Event | None = None) -> RemoteBatch | None:
         """The batch once it is in one of these states; None if the event comes before."""
-        if not self._wishes:
+        if not self._waiters:
             self._progress_at = self._ticks()
-        wish = self._wishes[batch_id] = _Wish(states, asyncio.get_running_loop().create_future())
+        waiter = self._waiters[batch_id] = _Waiter(states, asyncio.get_running_loop().create_future())
         self._wanted.set()
         broken_off = asyncio.ensure_future(unless.wait()) if unless is not None else None
         try:
-            await asyncio.wait([one for one in (wish.seen, broken_off) if one is not None], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([one for one in (waiter.seen, broken_off) if one is not None], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._wishes.pop(batch_id, None)
+            self._waiters.pop(batch_id, None)
             if broken_off is not None:
                 broken_off.cancel()
-        return wish.seen.result() if wish.seen.done() else None
+        return waiter.seen.result() if waiter.seen.done() else None
 
     async def run(self) -> None:
-        """Look again and again, to be cancelled at the end."""
+        """Look until cancelled."""
         pause_seconds = FIRST_SECONDS
         while True:
             self._wanted.clear()
-            if not self._wishes:
+            if not self._waiters:
                 await self._wanted.wait()
-            # Not for each that comes: the next look serves all of them.
+            # One look serves all callers that come meanwhile.
             await asyncio.sleep(FIRST_SECONDS)
             await happens_within(self._wanted, pause_seconds - FIRST_SECONDS)
-            granted = await self._round()
-            pause_seconds = FIRST_SECONDS if granted else min(LONGEST_SECONDS, pause_seconds * 1.5)
-            if granted:
+            notified = await self._round()
+            pause_seconds = FIRST_SECONDS if notified else min(LONGEST_SECONDS, pause_seconds * 1.5)
+            if notified:
                 self._progress_at = self._ticks()
-            elif self._wishes and self._ticks() - self._progress_at > PROGRESS_SECONDS:
+            elif self._waiters and self._ticks() - self._progress_at > PROGRESS_SECONDS:
                 minutes = PROGRESS_SECONDS / 60
-                why = f"None of {len(self._wishes)} batches at PassEntry has come further for {minutes:.0f} minutes."
+                why = f"None of {len(self._waiters)} batches at PassEntry has come further for {minutes:.0f} minutes."
                 self._ending.come(StopReason.SAFEGUARD, f"{why} Resume the campaign later to read what became of them.")
 
     async def _round(self) -> int:
-        """Look at all that are waited for; returns how many were where they should be."""
-        wanted = set(self._wishes)
-        granted = 0
+        """Look at every batch that a caller waits for; returns how many callers were notified."""
+        wanted = set(self._waiters)
+        notified = 0
         number = pages = 1
         while wanted and number <= pages:
             answer = await self._calls.page(number)
@@ -84,18 +84,18 @@ class Watcher:
             for batch in answer.batches:
                 if batch.id in wanted:
                     wanted.discard(batch.id)
-                    granted += self._grant(batch)
+                    notified += self._notify(batch)
             number, pages = number + 1, answer.pages
-        # Where the list does not show one, it is asked for by itself.
-        for batch_id in sorted(wanted & set(self._wishes)):
+        # The list may not show a batch; then look at it alone.
+        for batch_id in sorted(wanted & set(self._waiters)):
             answer = await self._calls.look(batch_id)
             if answer.batch is not None:
-                granted += self._grant(answer.batch)
-        return granted
+                notified += self._notify(answer.batch)
+        return notified
 
-    def _grant(self, batch: RemoteBatch) -> bool:
-        wish = self._wishes.get(batch.id)
-        if wish is None or batch.state not in wish.states or wish.seen.done():
+    def _notify(self, batch: RemoteBatch) -> bool:
+        waiter = self._waiters.get(batch.id)
+        if waiter is None or batch.state not in waiter.states or waiter.seen.done():
             return False
-        wish.seen.set_result(batch)
+        waiter.seen.set_result(batch)
         return True

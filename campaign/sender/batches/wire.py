@@ -1,4 +1,4 @@
-"""What the batch API is told, and what it says: the one module that knows its JSON and its CSV files. Pure.
+"""The JSON and the CSV files of the batch API; no other module knows them. Pure.
 
 The vendor documents how a batch is created, looked at, released and cancelled. What no page of it shows is assumed here, once, each with a
 number that `docs/developers/batches.md` explains. `Shape` changes the names, and `campaign probe` shows what really comes. What does not
