@@ -9,6 +9,8 @@ import errno
 import ipaddress
 import math
 import socket
+import struct
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ from importlib.metadata import version
 from typing import Final, Self
 
 import orjson
-from aiohttp import ClientTimeout, TCPConnector, ThreadedResolver
+from aiohttp import AddrInfoType, ClientTimeout, TCPConnector, ThreadedResolver
 from aiohttp.abc import ResolveResult
 from yarl import URL
 
@@ -40,6 +42,8 @@ AGAIN_SECONDS: Final = 60.0
 """How often `on_unreachable` is called for the same cause."""
 
 NOT_FROM_A_CACHE: Final = "Cache-Control: no-cache\r\n"
+
+_LINGER_FOR_NOTHING: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,7 +217,19 @@ def connector_to(origin: URL, network: Network, *, connections: int) -> TCPConne
         keepalive_timeout=KEEP_ALIVE_SECONDS,
         resolver=LoopbackResolver() if origin.scheme == "http" else None,
         ssl=network.tls or True,
+        socket_factory=_socket_that_forgets,
     )
+
+
+def _socket_that_forgets(address: AddrInfoType) -> socket.socket:
+    """A socket that drops what it has not sent when it is closed, also by the death of the process.
+
+    By default the system goes on sending for minutes: a message from before an outage would arrive after its pass was read back.
+    """
+    family, kind, protocol, _, _ = address
+    found = socket.socket(family, kind, protocol)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_FOR_NOTHING)
+    return found
 
 
 def headers_of(token: str) -> dict[str, str]:

@@ -198,8 +198,10 @@ class Wire:
             if content.is_eof():
                 answer.connection = connection
         finally:
-            # A connection whose answer is not read to its end is not used again.
+            # A connection whose answer is not read to its end is not used again, and sends nothing more of its request.
             if answer.connection is None:
+                if connection.protocol is not None:
+                    connection.protocol.abort()
                 connection.close()
 
 

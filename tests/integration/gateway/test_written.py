@@ -168,6 +168,29 @@ async def test_a_cancelled_send_tells_whether_it_was_written() -> None:
         assert [note.written for note in notes] == [True, True, False]
 
 
+@pytest.mark.parametrize("characters", [100_000, 10_000_000], ids=["held by the system", "held by the event loop, too"])
+async def test_once_a_send_is_over_nothing_more_of_it_leaves(characters: int) -> None:
+    """A system goes on sending what a closed connection holds, for minutes: after the pass was read back, the message would arrive."""
+    loop = asyncio.get_running_loop()
+    with socket.socket() as server:
+        # The window of the server is too small for the request, as if the network were away.
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        server.settimeout(0)
+        async with gateway(f"http://127.0.0.1:{server.getsockname()[1]}", total_seconds=0.3) as campaign:
+            fault = await campaign.send("a", "x" * characters)
+            assert isinstance(fault, Fault)
+            assert (fault.reason, fault.written) == ("timeout", True)
+            connection, _ = await loop.sock_accept(server)
+            received = b""
+            with connection, suppress(ConnectionResetError):
+                while more := await asyncio.wait_for(loop.sock_recv(connection, 1 << 16), 10):
+                    received += more
+    assert received.startswith(b"POST ")
+    assert len(received) < characters
+
+
 @pytest.mark.parametrize("warm", [False, True])
 async def test_whatever_the_moment_of_the_cancel_unwritten_means_not_one_byte(*, warm: bool) -> None:
     """Cancels after each number of turns of the loop, from before there is a connection to after the request has arrived."""
