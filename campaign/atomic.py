@@ -15,7 +15,7 @@ from typing import BinaryIO, Final, Self
 
 from campaign import object_store
 from campaign.domain.errors import CampaignError, DiskFullError, UsageError
-from campaign.domain.locations import Location, ObjectUrl
+from campaign.domain.lists.locations import Location, ObjectUrl
 
 LEFT_BEHIND_SECONDS: Final = 3600.0
 """A draft that was not changed for so long was left by a killed process."""

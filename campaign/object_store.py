@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from campaign.domain.errors import CampaignError, InputError, UsageError
-from campaign.domain.locations import ObjectUrl
+from campaign.domain.lists.locations import ObjectUrl
 
 PATIENCE_SECONDS: Final = 120.0
 """How long one request may take with all its retries, which the stores' libraries make."""

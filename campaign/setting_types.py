@@ -9,13 +9,13 @@ from typing import Annotated, Final
 from pydantic import BeforeValidator, SecretStr
 from pydantic_settings import NoDecode
 
-from campaign.domain.durations import parse_duration
 from campaign.domain.errors import UsageError
 from campaign.domain.failure_guard import Halt, parse_halt
-from campaign.domain.locations import UNEXPANDED, Location, is_wrapped, place_of, unexpanded_variable
+from campaign.domain.lists.locations import UNEXPANDED, Location, is_wrapped, place_of, unexpanded_variable
+from campaign.domain.lists.query import POSTGRES
 from campaign.domain.notices import Occasion, parse_addresses, parse_occasions
-from campaign.domain.query import POSTGRES
 from campaign.domain.schedule import Window, parse_window
+from campaign.domain.text.durations import parse_duration
 from campaign.sender.api.network import Proxy
 from campaign.sender.batches.wire import Shape
 

@@ -19,8 +19,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from campaign.domain.batches import MOST_RECIPIENTS
 from campaign.domain.errors import BadValueError, UsageError
 from campaign.domain.failure_guard import Halt
+from campaign.domain.lists.query import POSTGRES, has_password
 from campaign.domain.notices import Occasion
-from campaign.domain.query import POSTGRES, has_password
 from campaign.sender.api.network import Proxy
 from campaign.sender.attempt import OnUnknown
 from campaign.sender.batches.wire import USUAL

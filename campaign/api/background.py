@@ -22,9 +22,9 @@ from campaign.app.confirmation import Question
 from campaign.app.progress_state import Tally
 from campaign.app.send import Stop, send
 from campaign.app.session import Front, Sender
-from campaign.domain.durations import words
 from campaign.domain.errors import StoppedError, UsageError
 from campaign.domain.model import Counts, Settlement, Status
+from campaign.domain.text.durations import words
 
 T = TypeVar("T")
 

@@ -35,7 +35,7 @@ from campaign.app.open_ledger import find, reading
 from campaign.app.results import report
 from campaign.app.session import Finished, Front
 from campaign.domain.errors import CampaignError, UsageError, problem_of
-from campaign.domain.locations import place_of
+from campaign.domain.lists.locations import place_of
 from campaign.domain.model import Status
 from campaign.domain.retry_selection import Selection, parts_of, selection_of
 from campaign.engine.sender import sender_of

@@ -9,7 +9,7 @@ from typing import Any, Final, TypedDict
 from pydantic import SecretStr
 
 from campaign.domain.errors import UsageError
-from campaign.domain.query import POSTGRES
+from campaign.domain.lists.query import POSTGRES
 from campaign.settings import Settings
 
 _FIELDS: Final = {"token": "api_key"}

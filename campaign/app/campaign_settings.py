@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 
 from campaign.app.lists.list_source import header_offered
 from campaign.domain.errors import InputError, UsageError
-from campaign.domain.formula_escape import unescape_formula
-from campaign.domain.locations import Location
+from campaign.domain.lists.locations import Location
 from campaign.domain.schedule import Schedule, parse_moment, zone
+from campaign.domain.text.formula_escape import unescape_formula
 from campaign.loader.columns import check_pass_id, find_id_column, pass_key
 from campaign.loader.table import open_table
 from campaign.settings import Settings

@@ -10,11 +10,11 @@ from typing import Final, Protocol
 from campaign.app.campaign_settings import schedule_of, utc_now
 from campaign.app.lists.message_warnings import Rows, concerns_of
 from campaign.domain.batches import MOST_RECIPIENTS
-from campaign.domain.durations import words
-from campaign.domain.message_lint import LintFinding
+from campaign.domain.lists.message_lint import LintFinding
 from campaign.domain.model import Status
-from campaign.domain.sanitize import sanitize_for_terminal
 from campaign.domain.schedule import Schedule, ends_at, moment_in_words
+from campaign.domain.text.durations import words
+from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.settings import Settings, Via
 

@@ -27,11 +27,11 @@ from campaign.app.run import (
 from campaign.app.send import Stop, check_access, send
 from campaign.app.session import Finished, Front, Session, session
 from campaign.domain.errors import InputError, StoppedError, UsageError
-from campaign.domain.formula_escape import unescape_formula
-from campaign.domain.locations import Location
+from campaign.domain.lists.locations import Location
 from campaign.domain.model import BY_OUTCOME, OPEN, RETRYABLE, Counts, Invalid, Outcome, ResultRow, Status
 from campaign.domain.retry_selection import Selection
-from campaign.domain.sanitize import sanitize_for_terminal
+from campaign.domain.text.formula_escape import unescape_formula
+from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.insights import command_line
 from campaign.ledger.port import CampaignRecord, DesiredState, LedgerReader
 from campaign.loader.columns import check_pass_id, find_id_column, listed, pass_key, shown

@@ -17,7 +17,7 @@ from campaign.app.send import Stop, check_access, send, verify
 from campaign.app.session import Finished, Front, Session, session
 from campaign.domain.batches import InBatches
 from campaign.domain.errors import StoppedError, UsageError
-from campaign.domain.locations import Location, ObjectUrl, parse_location, place_of
+from campaign.domain.lists.locations import Location, ObjectUrl, parse_location, place_of
 from campaign.domain.model import Status
 from campaign.insights import command_line
 from campaign.ledger.port import CampaignRecord, DesiredState

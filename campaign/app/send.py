@@ -12,7 +12,7 @@ from campaign.app.batches import TAG, check_batch_settings, check_texts, open_ba
 from campaign.app.campaign_settings import schedule_of, utc_now
 from campaign.domain.errors import LedgerError, problem_of
 from campaign.domain.failure_guard import Halt
-from campaign.domain.locations import Location
+from campaign.domain.lists.locations import Location
 from campaign.domain.model import Counts, Status
 from campaign.insights import CODES_OF_SIGNALS, FAULT, CampaignView, exit_code_of
 from campaign.ledger.clock import SystemClock
@@ -26,9 +26,9 @@ from campaign.sender.batches.pool import BatchPool, BatchSettings
 from campaign.sender.pool import Pool
 from campaign.sender.port import Observer
 from campaign.sender.rate_limiter import RateLimiter
+from campaign.sender.readback.verify import Verifier
 from campaign.sender.settings import Clocks, PoolSettings
 from campaign.sender.stop import End, Ending, StopReason, happens_within
-from campaign.sender.verify import Verifier
 from campaign.settings import Settings, Via
 
 if TYPE_CHECKING:

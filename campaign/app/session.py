@@ -10,12 +10,12 @@ from campaign.app.campaign_settings import cannot_finish, check_schedule, kept_o
 from campaign.app.confirmation import Question, new_in_words, new_ledger, question_of
 from campaign.app.lists.message_warnings import Rows
 from campaign.app.open_ledger import find, open_ledger, open_reader
-from campaign.app.reach import NOT_WANTED, skip_unreachable
+from campaign.app.preflight.reach import NOT_WANTED, skip_unreachable
 from campaign.app.results.known_results import check_not_newer
 from campaign.app.send import Stop, exit_code, report, send
 from campaign.domain.errors import InputError, LedgerError, SafeguardError, StoppedError, UsageError
-from campaign.domain.locations import Location
-from campaign.domain.message_lint import LintFinding
+from campaign.domain.lists.locations import Location
+from campaign.domain.lists.message_lint import LintFinding
 from campaign.domain.model import Counts, Status
 from campaign.domain.schedule import Schedule
 from campaign.insights import CampaignView, command_line, view

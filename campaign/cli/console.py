@@ -131,7 +131,7 @@ def add_user(name: UserName, role: RoleOption, *, folder: Folder = None, setting
 @with_options("ledger", "json_output", "log_level")
 def list_users(*, folder: Folder = None, settings: "Settings") -> None:
     check_installed()
-    from campaign.cli.output import print_json
+    from campaign.cli.screen.output import print_json
     from campaign.console.auth import users
 
     found = _on_store(settings, folder, users.everyone)

@@ -43,8 +43,8 @@ def simulate(
     ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print the address as a JSON object.")] = False,
 ) -> None:
-    from campaign.domain.durations import parse_duration
     from campaign.domain.errors import UsageError
+    from campaign.domain.text.durations import parse_duration
     from campaign.setting_types import given_path
     from campaign.simulator.batches.faults import parse_batch_faults
     from campaign.simulator.config import ENTITY, Latency, SimulatorConfig
@@ -85,11 +85,11 @@ def demo(
     ] = None,
 ) -> None:
     from campaign.app.demo import rehearse
-    from campaign.cli import logs
-    from campaign.cli.output import print_rehearsed
+    from campaign.cli.logs import setup as logs
     from campaign.cli.process import run_loop
-    from campaign.cli.run_monitor import RunProgress
-    from campaign.cli.terminal import listen
+    from campaign.cli.screen.output import print_rehearsed
+    from campaign.cli.screen.run_monitor import RunProgress
+    from campaign.cli.screen.terminal import listen
     from campaign.setting_types import given_path
 
     folder = given_path("--folder", folder) if folder is not None else None

@@ -31,8 +31,8 @@ def check(
     settings: "Settings",
 ) -> None:
     from campaign.app.jobs import check_folder
-    from campaign.cli.output import print_json
     from campaign.cli.process import run_loop
+    from campaign.cli.screen.output import print_json
 
     found = run_loop(check_folder(folder, settings, now=datetime.now(UTC)))
     if settings.json_output:
@@ -53,7 +53,7 @@ def read(file: str) -> "Job":
         typer.Exit: it has mistakes.
     """
     from campaign.app.jobs import JobError, read_job
-    from campaign.domain.sanitize import sanitize_for_terminal
+    from campaign.domain.text.sanitize import sanitize_for_terminal
 
     try:
         return read_job(Path(file))
@@ -66,8 +66,8 @@ def print_idle(sentence: str, *, as_json: bool) -> None:
     """Print that there is nothing to do, if there is no campaign to show: one line, or one JSON object."""
     import structlog
 
-    from campaign.cli.output import print_json
-    from campaign.domain.sanitize import sanitize_for_terminal
+    from campaign.cli.screen.output import print_json
+    from campaign.domain.text.sanitize import sanitize_for_terminal
 
     structlog.get_logger().info("nothing_to_do", detail=sentence)
     if as_json:
@@ -77,7 +77,7 @@ def print_idle(sentence: str, *, as_json: bool) -> None:
 
 
 def _table(found: "Sequence[JobCheck]") -> list[str]:
-    from campaign.domain.sanitize import sanitize_for_terminal
+    from campaign.domain.text.sanitize import sanitize_for_terminal
 
     width = max(len(sanitize_for_terminal(one.file)) for one in found)
     lines: list[str] = []

@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from campaign.cli import console, demo, jobs, manage, probe, send, stats, status
-from campaign.cli.logs import StdlibLogHandler
+from campaign.cli.logs.setup import StdlibLogHandler
 from campaign.domain.errors import CampaignError, UsageError, problem_of
 
 
@@ -208,7 +208,7 @@ def main() -> None:
         problem = problem_of(error)
         if problem is None:
             raise
-        from campaign.cli.output import print_error
+        from campaign.cli.screen.output import print_error
 
         print_error(problem)
         sys.exit(problem.exit_code)

@@ -17,8 +17,8 @@ OneName = Annotated[str, typer.Argument(help="The campaign's name.", metavar="NA
 @with_options(*LOOKING)
 def list_all(*, settings: "Settings") -> None:
     from campaign.app.campaigns import all_campaigns, listed
-    from campaign.cli.campaign_table import lines_of_all
-    from campaign.cli.output import none_yet, print_json
+    from campaign.cli.screen.campaign_table import lines_of_all
+    from campaign.cli.screen.output import none_yet, print_json
 
     views = all_campaigns(settings)
     if settings.json_output:
@@ -30,8 +30,8 @@ def list_all(*, settings: "Settings") -> None:
 @with_options(*LOOKING)
 def show(name: OneName, *, settings: "Settings") -> None:
     from campaign.app.campaigns import history
-    from campaign.cli.campaign_table import history_in_words
-    from campaign.cli.output import print_json
+    from campaign.cli.screen.campaign_table import history_in_words
+    from campaign.cli.screen.output import print_json
 
     found = history(name, settings)
     if settings.json_output:
@@ -52,10 +52,10 @@ def forget(
     settings: "Settings",
 ) -> None:
     from campaign.app import campaigns
-    from campaign.cli.output import print_json
     from campaign.cli.process import run_loop
-    from campaign.domain.durations import parse_duration
+    from campaign.cli.screen.output import print_json
     from campaign.domain.errors import UsageError
+    from campaign.domain.text.durations import parse_duration
 
     try:
         age = None if older_than is None else parse_duration(older_than)
@@ -65,7 +65,7 @@ def forget(
     names = [record.spec.name for record in records]
     if records:
         if not settings.yes:
-            from campaign.cli.terminal import require_agreement
+            from campaign.cli.screen.terminal import require_agreement
 
             require_agreement(f"Remove every row of {_campaigns(names)} for good? Only the counts are kept.", "forget them")
         run_loop(campaigns.forget(records, settings))
@@ -78,7 +78,7 @@ def forget(
 
 
 def _campaigns(names: list[str]) -> str:
-    from campaign.domain.sanitize import sanitize_for_terminal
+    from campaign.domain.text.sanitize import sanitize_for_terminal
 
     shown = ", ".join(f"“{sanitize_for_terminal(name)}”" for name in names[:5])
     return f"{shown} and {len(names) - 5:,} more" if len(names) > 5 else shown

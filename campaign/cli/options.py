@@ -117,7 +117,7 @@ def with_options(*names: str, **said: str) -> Callable[[Callable[..., None]], Ca
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(command)
         def called(**given: Any) -> None:
-            from campaign.cli import logs
+            from campaign.cli.logs import setup as logs
             from campaign.cli.unknown_env_vars import unknown_env_vars
             from campaign.settings import Settings
 

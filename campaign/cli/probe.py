@@ -9,8 +9,8 @@ import typer
 from campaign.cli.options import with_options
 
 if TYPE_CHECKING:
-    from campaign.app.exchanges import Exchange
-    from campaign.app.probe import Probed
+    from campaign.app.preflight.exchanges import Exchange
+    from campaign.app.preflight.probe import Probed
     from campaign.settings import Settings
 
 
@@ -22,10 +22,10 @@ def probe(
     cancel: Annotated[bool, typer.Option("--cancel", help="Cancel the batch instead of sending it: nothing is sent.")] = False,
     settings: "Settings",
 ) -> None:
-    from campaign.app import probe as probes
-    from campaign.cli.output import print_json
+    from campaign.app.preflight import probe as probes
     from campaign.cli.process import run_loop
-    from campaign.cli.terminal import agree, listen
+    from campaign.cli.screen.output import print_json
+    from campaign.cli.screen.terminal import agree, listen
     from campaign.domain.errors import StoppedError, UsageError
 
     plan = probes.plan_of(to, message, settings, cancels=cancel)
@@ -73,7 +73,7 @@ def _indented(text: str) -> list[str]:
 
 
 def _in_words(probed: "Probed") -> str:
-    from campaign.domain.sanitize import sanitize_for_terminal
+    from campaign.domain.text.sanitize import sanitize_for_terminal
     from campaign.sender.batches.assumptions import Found
 
     words = {Found.AS_ASSUMED: "as assumed", Found.DIFFERS: "DIFFERS", Found.NOT_SEEN: "not seen"}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from campaign.app.lists.check import Checked
     from campaign.app.lists.list_source import ListSource
     from campaign.app.session import Finished, Front
-    from campaign.cli.run_monitor import RunMonitor
+    from campaign.cli.screen.run_monitor import RunMonitor
     from campaign.settings import Settings
 
 
@@ -91,7 +91,7 @@ def stage(source: List, *, settings: "Settings") -> None:
 @with_options(*SENDING, *NETWORK, *ENGINE, "results", *LOOKING, *WATCHED)
 def send(name: Campaign, *, shard: Annotated[str | None, typer.Option(hidden=True)] = None, settings: "Settings") -> None:
     from campaign.app import run as runs
-    from campaign.cli.logs import tell
+    from campaign.cli.logs.setup import tell
 
     if shard is not None:
         tell("removed_option", "--shard was removed: all processes share a campaign's rows by themselves. Leave it out.", option="--shard")
@@ -119,7 +119,7 @@ def send_to_self(
     line: Annotated[int | None, typer.Option(help="The row by its line in the spreadsheet.", min=1, metavar="NUMBER")] = None,
     settings: "Settings",
 ) -> None:
-    from campaign.app.test_send import send_test
+    from campaign.app.preflight.test_send import send_test
 
     # The person is present, so a test writes no metrics and sends no notices.
     alone = settings.model_copy(update={"metrics_file": None, "notify": ()})
@@ -128,8 +128,8 @@ def send_to_self(
 
 def _front(settings: "Settings", monitor: "RunMonitor") -> "Front":
     from campaign.app.session import Front
-    from campaign.cli.logs import tell
-    from campaign.cli.terminal import agree, confirm, listen
+    from campaign.cli.logs.setup import tell
+    from campaign.cli.screen.terminal import agree, confirm, listen
 
     if (file := settings.open_token_file) is not None:
         tell("token_file_is_open", f"Other users can read the token in {file}. Restrict it with: chmod 600 {shlex.quote(str(file))}")
@@ -148,10 +148,10 @@ def conduct(
         campaign: its name, as far as it is known before it is found.
         by_engine: whether the engine of the settings sends.
     """
-    from campaign.cli import logs
-    from campaign.cli.output import print_view, report_error
+    from campaign.cli.logs import setup as logs
     from campaign.cli.process import run_loop
-    from campaign.cli.run_monitor import RunMonitor
+    from campaign.cli.screen.output import print_view, report_error
+    from campaign.cli.screen.run_monitor import RunMonitor
 
     monitor = RunMonitor(settings, campaign)
     try:
@@ -178,8 +178,8 @@ def _run_job(file: str, settings: "Settings", *, dry: bool = False, reach: bool 
     from datetime import UTC, datetime
 
     from campaign.app.jobs import SendOrder, carry_out, order_of, settings_of, too_early
-    from campaign.cli import logs
     from campaign.cli.jobs import print_idle, read
+    from campaign.cli.logs import setup as logs
     from campaign.domain.errors import UsageError
 
     job, now = read(file), datetime.now(UTC)
@@ -198,13 +198,13 @@ def _run_job(file: str, settings: "Settings", *, dry: bool = False, reach: bool 
 
 def _check(source: "ListSource", settings: "Settings", *, reach: bool) -> NoReturn:
     from campaign.app.lists.check import check as look_through
-    from campaign.cli import logs
-    from campaign.cli.output import print_checked
+    from campaign.cli.logs import setup as logs
     from campaign.cli.process import run_loop
+    from campaign.cli.screen.output import print_checked
 
     async def checked_with_reach() -> "Checked":
-        from campaign.cli.run_monitor import ReadingProgress
-        from campaign.cli.terminal import listen
+        from campaign.cli.screen.run_monitor import ReadingProgress
+        from campaign.cli.screen.terminal import listen
 
         stop = listen("Stopping: what was read is kept.")
         with ReadingProgress() as observer:
@@ -264,7 +264,7 @@ def retry(
 
 def _label(target: str) -> str:
     """The run's name in notices and metrics until its campaign is found: never a URL, which may hold a secret."""
-    from campaign.domain.locations import place_of
+    from campaign.domain.lists.locations import place_of
 
     try:
         place_of(target)

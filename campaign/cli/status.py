@@ -6,7 +6,7 @@ import typer
 
 from campaign.app.options import LOOKING, NETWORK
 from campaign.cli.options import with_options
-from campaign.domain.sanitize import sanitize_for_terminal
+from campaign.domain.text.sanitize import sanitize_for_terminal
 
 if TYPE_CHECKING:
     from campaign.app.run import Undone
@@ -27,7 +27,7 @@ def status(
     settings: "Settings",
 ) -> None:
     from campaign.app.open_ledger import find, reading
-    from campaign.cli.output import show_views, watch_views
+    from campaign.cli.screen.output import show_views, watch_views
     from campaign.insights import view
 
     with reading(settings) as reader:
@@ -82,13 +82,13 @@ def pause(name: OneName, *, settings: "Settings") -> None:
 @with_options("ledger", "log_level", "log_file", *NETWORK, yes="Cancel without confirmation.")
 def cancel(name: OneName, *, settings: "Settings") -> None:
     from campaign.app.open_ledger import find, reading
-    from campaign.cli import logs
+    from campaign.cli.logs import setup as logs
     from campaign.insights import command_line, view
     from campaign.ledger.port import DesiredState
     from campaign.reporter.lines import rows
 
     if not settings.yes:
-        from campaign.cli.terminal import require_agreement
+        from campaign.cli.screen.terminal import require_agreement
 
         require_agreement(f"Cancel “{name}” for good? Rows not sent yet will never be sent.", "cancel")
     undone = _control(name, DesiredState.CANCELLED, settings)
@@ -106,7 +106,7 @@ def cancel(name: OneName, *, settings: "Settings") -> None:
 def _control(name: str, wanted: "DesiredState", settings: "Settings") -> "Undone":
     from campaign.app.run import control
     from campaign.cli.process import run_loop
-    from campaign.cli.terminal import listen
+    from campaign.cli.screen.terminal import listen
     from campaign.domain.batches import InBatches
     from campaign.ledger.port import DesiredState
     from campaign.reporter.lines import rows

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from campaign.domain.sheet import place
+from campaign.domain.lists.sheet import place
 
 
 class CampaignError(Exception):

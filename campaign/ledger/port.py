@@ -10,7 +10,7 @@ from typing import Final, Protocol
 from campaign.domain.batches import Batch
 from campaign.domain.ledger_identity import Displaced
 from campaign.domain.model import Claim, Counts, ResultRow, Settlement, Skip, StagedRow, Status
-from campaign.domain.pacing import Slots
+from campaign.domain.pace.pacing import Slots
 from campaign.domain.standing import Standing
 from campaign.domain.verdict import PassReading, Resolution
 from campaign.ledger.records import (

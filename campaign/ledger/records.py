@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from campaign.domain.lists.sheet import SheetLines
 from campaign.domain.model import Status
-from campaign.domain.sheet import SheetLines
 
 ROWS_AT_ONCE: Final = 512
 """Few enough that rows with huge cells take little memory, and enough that the work for each part does not matter.

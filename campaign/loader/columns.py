@@ -8,9 +8,9 @@ from difflib import get_close_matches
 from typing import Final, Self
 
 from campaign.domain.errors import InputError
-from campaign.domain.formula_escape import strip_unseen, unescape_formula
 from campaign.domain.model import RESULT_COLUMNS, Invalid
-from campaign.domain.sanitize import sanitize_for_terminal
+from campaign.domain.text.formula_escape import strip_unseen, unescape_formula
+from campaign.domain.text.sanitize import sanitize_for_terminal
 
 MESSAGE: Final = "message"
 TEMPLATE: Final = "template"

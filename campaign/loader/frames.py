@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from campaign.domain.errors import InputError
-from campaign.domain.formula_escape import strip_unseen
+from campaign.domain.text.formula_escape import strip_unseen
 from campaign.loader.columns import ID_NAMES, loosely
 from campaign.loader.table import Limits
 

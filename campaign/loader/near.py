@@ -15,8 +15,8 @@ from heapq import nsmallest
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
+from campaign.domain.lists.near_ids import near_keys
 from campaign.domain.model import StagedBatch, StagedRow, Status
-from campaign.domain.near_ids import near_keys
 from campaign.loader.source import no_room
 
 if TYPE_CHECKING:

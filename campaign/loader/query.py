@@ -16,7 +16,7 @@ from typing import Any, Final, NoReturn
 import pyarrow as pa
 
 from campaign.domain.errors import InputError, StoppedError, UsageError
-from campaign.domain.query import Query
+from campaign.domain.lists.query import Query
 from campaign.loader.given import cell_text, write
 from campaign.loader.source import LOOK_SECONDS, STOP_CODE, Source, Spool
 from campaign.loader.table import DEFAULT, Limits

@@ -23,7 +23,7 @@ from typing import BinaryIO, Final, Self
 
 from campaign import object_store
 from campaign.domain.errors import DiskFullError, InputError, StoppedError
-from campaign.domain.locations import Location, ObjectUrl, parse_location
+from campaign.domain.lists.locations import Location, ObjectUrl, parse_location
 
 STDIN: Final = "-"
 _STDIN_NAME: Final = "stdin"

@@ -15,10 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from campaign.domain.errors import InputError
-from campaign.domain.formula_escape import strip_unseen, unescape_formula
+from campaign.domain.lists.sheet import NO_LINES, SheetLines
 from campaign.domain.model import RESULT_COLUMNS, UNSENT, Invalid, Outcome, Skip, StagedBatch, StagedRow, Status
 from campaign.domain.schedule import known_zones
-from campaign.domain.sheet import NO_LINES, SheetLines
+from campaign.domain.text.formula_escape import strip_unseen, unescape_formula
 from campaign.loader.columns import Layout, check_pass_id, ids_of, pass_key, shown
 from campaign.loader.frames import TEXT, rows_of
 from campaign.loader.messages import Columns, Messages, Rendered, as_it_was

@@ -6,8 +6,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, assert_never
 
 from campaign.domain.errors import InputError
-from campaign.domain.locations import Location
-from campaign.domain.sheet import MOST_GAPS, NO_LINES, SheetLines
+from campaign.domain.lists.locations import Location
+from campaign.domain.lists.sheet import MOST_GAPS, NO_LINES, SheetLines
 from campaign.loader.file_format import Format, detect
 from campaign.loader.source import Source, Spool, no_room
 

@@ -8,9 +8,9 @@ from functools import partial
 from itertools import chain
 from typing import Any, Final
 
-from campaign.domain.durations import words as duration
 from campaign.domain.model import BY_OUTCOME, Counts, Status
-from campaign.domain.sanitize import sanitize_for_terminal
+from campaign.domain.text.durations import words as duration
+from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.insights import iso
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.reporter.analysis import Figures

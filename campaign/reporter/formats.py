@@ -1,8 +1,8 @@
 """Writes results as CSV, JSON lines and Parquet; `xlsx_file` writes workbooks.
 
 CSV is UTF-8 with a byte order mark (Excel needs it for accents), commas, quotes where needed, and line ends of CR LF (RFC 4180, Excel).
-Cells and column names that a spreadsheet would run as formulas are neutralised (`domain.formula_escape`). Arrow joins whole columns, which
-is several times as fast as `DataFrame.to_csv` with its 60,000 to 76,000 rows a second.
+Cells and column names that a spreadsheet would run as formulas are neutralised (`domain.text.formula_escape`). Arrow joins whole columns,
+which is several times as fast as `DataFrame.to_csv` with its 60,000 to 76,000 rows a second.
 """
 
 import codecs
@@ -15,7 +15,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from campaign.domain.formula_escape import escape_formula
+from campaign.domain.text.formula_escape import escape_formula
 from campaign.reporter.frames import CATEGORIES, TEXT, schema_of
 from campaign.reporter.target import Layout
 
@@ -97,7 +97,7 @@ def time_texts(times: pa.Array) -> pa.Array:
 
 
 def neutralised(texts: pa.Array) -> pa.Array:
-    """The texts, with formulas escaped for spreadsheets; see `domain.formula_escape`."""
+    """The texts, with formulas escaped for spreadsheets; see `domain.text.formula_escape`."""
     first = pc.utf8_slice_codeunits(texts, 0, 1)
     # A text that begins with a letter or a digit never changes, and there are few different first characters.
     suspects = [character for character in first.unique().to_pylist() if character and not character.isalnum()]

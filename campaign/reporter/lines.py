@@ -6,8 +6,8 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Final
 
-from campaign.domain.durations import words as duration
-from campaign.domain.sanitize import sanitize_for_terminal
+from campaign.domain.text.durations import words as duration
+from campaign.domain.text.sanitize import sanitize_for_terminal
 
 WIDTH: Final = 100
 """The most columns of a line. Only a command or a path may take a longer line, so that it can be copied whole."""

@@ -13,13 +13,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from campaign.atomic import AtomicFile, writing
-from campaign.domain.durations import words as duration
 from campaign.domain.errors import UsageError
-from campaign.domain.locations import Location
+from campaign.domain.lists.locations import Location
+from campaign.domain.lists.query import list_title
+from campaign.domain.lists.sheet import places, where_rows_are_counted
 from campaign.domain.model import BY_OUTCOME, EXPLAINED, Status
-from campaign.domain.query import list_title
-from campaign.domain.sanitize import sanitize_for_terminal
-from campaign.domain.sheet import places, where_rows_are_counted
+from campaign.domain.text.durations import words as duration
+from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.reporter.analysis import OTHERS, READ_BACK, Figures
 from campaign.reporter.drawings import PAGE_COLORS, band_in_words, latency_drawing, sends_drawing
 from campaign.reporter.lines import brief, percent, rows

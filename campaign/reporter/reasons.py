@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from campaign.domain.message_lint import LintFinding, LintKind
+from campaign.domain.lists.message_lint import LintFinding, LintKind
 from campaign.domain.model import Invalid, Skip, Status
-from campaign.domain.sanitize import sanitize_for_terminal
+from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.domain.verdict import Evidence, rule_of
 
 _WORDS: Final[dict[str, str]] = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from campaign.atomic import AtomicFile, writing
 from campaign.domain.errors import UsageError
-from campaign.domain.locations import Location
+from campaign.domain.lists.locations import Location
 from campaign.ledger.records import ResultColumns
 from campaign.reporter.target import Format, Layout, ResultsTarget, failed_path, same_file
 

@@ -4,8 +4,8 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import Final, assert_never
 
-from campaign.domain.durations import words as duration
 from campaign.domain.model import CampaignState, Counts, Status
+from campaign.domain.text.durations import words as duration
 from campaign.insights import CampaignView
 from campaign.reporter.lines import rows
 from campaign.reporter.reasons import NO_REASON, ended_in_words, reason_in_words

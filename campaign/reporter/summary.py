@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from campaign.domain.locations import place_of
+from campaign.domain.lists.locations import place_of
 from campaign.domain.model import BY_OUTCOME, CampaignState, Counts, Status
-from campaign.domain.sanitize import sanitize_for_terminal
+from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.insights import CampaignView, command_line
 from campaign.reporter.lines import WIDTH, rows, to_copy, wrapped
 from campaign.reporter.status_text import batches_in_words, reasons_in_words, state_in_words

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, Self, TypeVar
 
 from campaign.domain.errors import InputError, UsageError
-from campaign.domain.locations import Location, ObjectUrl
+from campaign.domain.lists.locations import Location, ObjectUrl
 from campaign.domain.model import RESULT_COLUMNS
 
 MOST_ROWS: Final = 1_048_575

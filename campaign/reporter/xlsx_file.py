@@ -18,8 +18,8 @@ from xlsxwriter import Workbook
 from xlsxwriter.exceptions import FileCreateError, FileSizeError
 
 from campaign.domain.errors import UsageError
-from campaign.domain.formula_escape import escape_formula
-from campaign.domain.locations import Location
+from campaign.domain.lists.locations import Location
+from campaign.domain.text.formula_escape import escape_formula
 from campaign.reporter.formats import rows_of
 from campaign.reporter.target import (
     CELL_UNITS,

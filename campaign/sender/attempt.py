@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from campaign.domain.model import Claim, Outcome, Settlement, Status
-from campaign.domain.pacing import delay_seconds
+from campaign.domain.pace.pacing import delay_seconds
 from campaign.domain.verdict import EARLIER_ATTEMPT, AttemptOutcome, Evidence, Fault, Reply, status_after
 
 

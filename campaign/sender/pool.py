@@ -11,17 +11,17 @@ from typing import Final
 from campaign.domain.model import Claim
 from campaign.ledger.port import Ledger, LedgerReader, PendingWork, Runner
 from campaign.sender.api.identity import NO_PASS, IdentifyingGateway
-from campaign.sender.baselines import Baselines
 from campaign.sender.control import Control
 from campaign.sender.executor import AttemptExecutor, SendWindow, Workers
 from campaign.sender.lease import MARGIN_SECONDS, TAKEN_OVER, LeaseKeeper
 from campaign.sender.port import Gateway, Observer
 from campaign.sender.prefetch import ClaimPrefetcher
 from campaign.sender.rate_limiter import RateLimiter
+from campaign.sender.readback.baselines import Baselines
+from campaign.sender.readback.verify import Verifier
 from campaign.sender.settings import Clocks, PoolSettings
 from campaign.sender.settlement import SettlementBatcher
 from campaign.sender.stop import End, Ending, StopReason, happens_within
-from campaign.sender.verify import Verifier
 
 DRAIN_SECONDS: Final = 10.0
 IDLE_SECONDS: Final = 0.1

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from campaign.domain.model import Claim
-from campaign.domain.pacing import AHEAD_SECONDS, rows_ahead
+from campaign.domain.pace.pacing import AHEAD_SECONDS, rows_ahead
 from campaign.ledger.port import ClaimFilter, Ledger, Runner
 
 MOST_AHEAD: Final = 1000

@@ -8,8 +8,8 @@ from typing import Final
 
 from aiolimiter import AsyncLimiter
 
-from campaign.domain.foreign_traffic import share_beside
-from campaign.domain.pacing import LONGEST_WAIT_SECONDS, Held, most_at_once, retry_in_seconds, slots_wanted
+from campaign.domain.pace.foreign_traffic import share_beside
+from campaign.domain.pace.pacing import LONGEST_WAIT_SECONDS, Held, most_at_once, retry_in_seconds, slots_wanted
 from campaign.ledger.port import RateLimits
 
 AHEAD_SECONDS: Final = 0.1

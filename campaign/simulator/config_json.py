@@ -5,8 +5,8 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from campaign.domain.errors import UsageError
+from campaign.simulator.api.routes import fingerprint
 from campaign.simulator.config import CHANGEABLE, Latency, SimulatorConfig, Storm, check_names
-from campaign.simulator.routes import fingerprint
 
 _SECRET: Final = ("tokens", "forbidden_tokens")
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from campaign.simulator.admission import Meter
+from campaign.simulator.api.admission import Meter
+from campaign.simulator.api.routes import NO_TOKEN, Endpoint, Target, TokenNames
 from campaign.simulator.batches.faults import STEP_FAULTS
 from campaign.simulator.faults import NO_STATUS, Fault
 from campaign.simulator.passes import NO_TEXT, PassTable
 from campaign.simulator.records import Ending, EndpointUse, LoggedRequest, Notification, Summary
-from campaign.simulator.routes import NO_TOKEN, Endpoint, Target, TokenNames
 
 NS: Final = 1_000_000_000
 """An integer, so that a division by it rounds only once."""

@@ -16,8 +16,8 @@ import orjson
 from aiohttp import web
 
 from campaign.domain.errors import UsageError
+from campaign.simulator.api.handlers import ROOT, Api, Control
 from campaign.simulator.config import SimulatorConfig
-from campaign.simulator.handlers import ROOT, Api, Control
 from campaign.simulator.passes import PassChange
 from campaign.simulator.records import AuditFile, BatchRecord, LoggedRequest, Notification, Summary
 from campaign.simulator.state import Clock, State

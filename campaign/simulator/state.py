@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from campaign.simulator.admission import Admission
+from campaign.simulator.api.admission import Admission
+from campaign.simulator.api.routes import Endpoint, Objection, Target, TokenNames, bearer_token, decode_segment, read_target
 from campaign.simulator.batches.faults import BatchFault, BatchFaultTable
 from campaign.simulator.batches.store import PROCESSED, Batch, Batches, Outcome
 from campaign.simulator.config import SimulatorConfig, check_names
@@ -13,7 +14,6 @@ from campaign.simulator.faults import Draw, Fault, FaultTable, draw
 from campaign.simulator.passes import ISSUED, PassTable
 from campaign.simulator.records import AuditFile, Ending, Summary
 from campaign.simulator.request_log import NO_PASS, STORM, Arrival, Records
-from campaign.simulator.routes import Endpoint, Objection, Target, TokenNames, bearer_token, decode_segment, read_target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

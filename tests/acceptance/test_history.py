@@ -17,7 +17,7 @@ RUN = ("run", "list.csv", "--message", "Hi {{ first_name }}")
 BROKEN_IN = """
 from campaign.domain.errors import LedgerError
 from campaign.sender.lease import LeaseKeeper
-from campaign.sender.verify import Verifier
+from campaign.sender.readback.verify import Verifier
 async def fault(self):
     raise TypeError("a fault of the program")
 async def gone(self):

@@ -12,8 +12,8 @@ from statistics import median
 import apsw
 import pytest
 
+from campaign.domain.lists.sheet import SheetLines, places
 from campaign.domain.model import Status
-from campaign.domain.sheet import SheetLines, places
 from campaign.reporter.analysis import READ_BACK
 from campaign.reporter.lines import percent
 from campaign.reporter.page import _why, day_and_time

@@ -120,7 +120,7 @@ class TestLog:
     def test_waiting_is_told_with_its_reason(self, desk: Desk) -> None:
         desk.simulator.set_faults(faults={"refuse": 1.0}, latency=0.0)
         desk.make_list(12)
-        soon = "from campaign.cli import run_monitor; run_monitor.WAITING_LINE_SECONDS = 1.0"
+        soon = "from campaign.cli.screen import run_monitor; run_monitor.WAITING_LINE_SECONDS = 1.0"
         process = start(desk, "run", "list.csv", *MESSAGE, before=soon, CAMPAIGN_TIMEOUT="1s")
         waiting = None
         assert process.stderr is not None

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from campaign.simulator.routes import Endpoint
+from campaign.simulator.api.routes import Endpoint
 from tests.acceptance.desk import Desk, events
 from tests.acceptance.screen import Terminal
 from tests.acceptance.test_jobs import write_job

@@ -2,7 +2,7 @@
 
 python -m tests.bench.scale [--workers 1,10,100,1000] [--rate 1000] [--seconds 60] [--deaths 0.01] [--seed 1] [--json]
 
-Simulated are the clock, the ledger's and the API's delays, and deaths; what decides is `domain.pacing` and `domain.model`.
+Simulated are the clock, the ledger's and the API's delays, and deaths; what decides is `domain.pace.pacing` and `domain.model`.
 The budget is one row, so its transactions come one after the other; claims and settlements of different rows do not wait for each other.
 """
 

@@ -1,4 +1,4 @@
-"""A simulated ledger, API and workers, whose decisions are the real ones: `domain.pacing` and `domain.model`."""
+"""A simulated ledger, API and workers, whose decisions are the real ones: `domain.pace.pacing` and `domain.model`."""
 
 import heapq
 import itertools
@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from campaign.domain.model import Event, Status, allowed
-from campaign.domain.pacing import AHEAD_SECONDS as CLAIM_AHEAD_SECONDS
-from campaign.domain.pacing import Held, Pace, lease, retry_in_seconds, rows_ahead, slots_wanted
+from campaign.domain.pace.pacing import AHEAD_SECONDS as CLAIM_AHEAD_SECONDS
+from campaign.domain.pace.pacing import Held, Pace, lease, retry_in_seconds, rows_ahead, slots_wanted
 from campaign.sender.prefetch import FIRST_PART, MOST_AHEAD
 from campaign.sender.rate_limiter import AHEAD_SECONDS
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Final
 
-from campaign.domain.formula_escape import escape_formula
+from campaign.domain.text.formula_escape import escape_formula
 from tests.chaos.evidence import Attempt, Evidence, Row
 
 ARRIVED: Final = frozenset({"delivered", "not_delivered", "accepted"})

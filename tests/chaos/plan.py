@@ -8,9 +8,9 @@ from itertools import cycle
 from typing import Final
 
 from campaign.settings import Via
+from campaign.simulator.api.routes import STEPS
 from campaign.simulator.batches.faults import BatchFault
 from campaign.simulator.faults import AMBIGUOUS, Fault
-from campaign.simulator.routes import STEPS
 from tests.chaos.blows import Strike, strikes
 from tests.chaos.points import LedgerKind, Phase, moments_of
 

@@ -26,7 +26,7 @@ ROWS_OF_A_BATCH: Final = 25
 REPORT_SECONDS: Final = 30.0
 """Long enough for several tries at a file that fails."""
 TEMPO: Final[dict[tuple[str, str], Any]] = {
-    ("campaign.sender.verify", "AGAIN_SECONDS"): 0.5,
+    ("campaign.sender.readback.verify", "AGAIN_SECONDS"): 0.5,
     ("campaign.sender.lease", "BEAT_SECONDS"): 0.7,
     ("campaign.ledger.{kind}.verification", "HOLD_SECONDS"): 3.0,
     ("campaign.domain.batches", "MOST_RECIPIENTS"): ROWS_OF_A_BATCH,

@@ -7,7 +7,7 @@ from campaign.console import audit_log
 from campaign.console.access import Person, Role
 from campaign.console.console import Rules
 from campaign.console.drafts.draft import Stage
-from campaign.console.drafts.send_page import waiting_for
+from campaign.console.drafts.pages.send_page import waiting_for
 from campaign.console.subprocesses import started_commands
 from tests.console.drafts_given import MESSAGE, Desk, desk
 

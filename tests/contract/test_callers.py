@@ -13,7 +13,7 @@ KNOWING = {"settings.py", "setting_types.py", "app/open_ledger.py"}
 OF_ITS_OWN = {"app/lists/check.py"}
 """A check stages into a file that it throws away, whatever the ledger is."""
 
-LISTS = {"app/lists/list_source.py", "domain/query.py", "loader/query.py"}
+LISTS = {"app/lists/list_source.py", "domain/lists/query.py", "loader/query.py"}
 """A list, too, may come from PostgreSQL."""
 
 TELLTALES = re.compile(r"campaign\.ledger\.(sqlite|postgres)|\b(Sqlite|Postgres)(Ledger|Reader)|postgres(ql)?://(?!\.\.\.)|\bledger_url\b")

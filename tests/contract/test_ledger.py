@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from campaign.domain.errors import UsageError
+from campaign.domain.lists.sheet import NO_LINES, SheetLines
 from campaign.domain.model import Claim, Settlement, StagedBatch, Status
-from campaign.domain.pacing import SPARE
-from campaign.domain.sheet import NO_LINES, SheetLines
+from campaign.domain.pace.pacing import SPARE
 from campaign.domain.verdict import Latest, PassReading, Resolution
 from campaign.ledger.port import DesiredState, Ledger, LedgerReader
 from tests.contract.backends import Backend, HandClock

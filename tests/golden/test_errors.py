@@ -14,7 +14,7 @@ import pytest
 from campaign.app.campaign_settings import check_schedule
 from campaign.app.results.results_path import check_writable
 from campaign.atomic import writing
-from campaign.cli.log_sinks import LogFile
+from campaign.cli.logs.sinks import LogFile
 from campaign.console.auth.users import check_password
 from campaign.console.console_settings import ConsoleSettings
 from campaign.console.subprocesses import CommandSpec

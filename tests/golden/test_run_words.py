@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from campaign.app.notifications import notice_of, notice_of_error
-from campaign.cli.log_sinks import describe_event
-from campaign.cli.output import print_checked
-from campaign.cli.stats_table import lines_of_rates
+from campaign.app.notify.webhook import notice_of, notice_of_error
+from campaign.cli.logs.sinks import describe_event
+from campaign.cli.screen.output import print_checked
+from campaign.cli.screen.stats_table import lines_of_rates
 from campaign.cli.unknown_env_vars import unknown_env_vars
 from campaign.domain.model import CampaignState, Status
 from campaign.domain.notices import Occasion, occasion_of

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from campaign.cli.output import line_of
+from campaign.cli.screen.output import line_of
 from campaign.domain.batches import InBatches
 from campaign.domain.model import BY_OUTCOME, CampaignState, Status
 from campaign.insights import CampaignView

@@ -19,9 +19,9 @@ from campaign.ledger.port import CampaignRecord
 from campaign.sender.api.gateway import HttpGateway
 from campaign.sender.attempt import OnUnknown, Policy
 from campaign.sender.port import InFlight
+from campaign.sender.readback.verify import MOST_READS
 from campaign.sender.settings import UNPACED_WORKERS
 from campaign.sender.stop import StopReason
-from campaign.sender.verify import MOST_READS
 from campaign.simulator.config import Latency
 from campaign.simulator.faults import Fault
 from tests.integration.pool_given import Rig, passes, rig
@@ -212,7 +212,7 @@ class TestForbiddenPasses:
     async def test_where_nothing_tells_whose_it_is_it_is_tried_as_often_as_any_row(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("campaign.domain.pacing.clamp", lambda *_: 0.0)
+        monkeypatch.setattr("campaign.domain.pace.pacing.clamp", lambda *_: 0.0)
         async with rig(tmp_path, timeout_seconds=10.0, forbidden=frozenset({"theirs"}), faults={Fault.READ_ERROR: 1.0}) as given:
             record = await given.campaign("ours", "theirs")
             end = await given.send(record, policy=Policy(quiet_seconds=0.6, max_attempts=3))
@@ -315,7 +315,7 @@ class TestForbiddenToken:
     async def test_a_proxys_own_answer_to_a_reading_says_nothing_of_the_token(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int
     ) -> None:
-        monkeypatch.setattr("campaign.domain.pacing.clamp", lambda *_: 0.0)
+        monkeypatch.setattr("campaign.domain.pace.pacing.clamp", lambda *_: 0.0)
         async with rig(tmp_path, timeout_seconds=10.0, forbidden=frozenset({"theirs"})) as given:
             given.gateway = _answering_reads(PassReading(latest=Latest.UNREADABLE, http_status=status))
             record = await given.campaign("ours", "theirs")
@@ -399,7 +399,7 @@ class TestSomebodyElse:
         goes_away: bool,
     ) -> None:
         monkeypatch.setattr("campaign.sender.api.identity.PROBE_SECONDS", 0.1)
-        monkeypatch.setattr("campaign.sender.verify.AGAIN_SECONDS", 0.1)
+        monkeypatch.setattr("campaign.sender.readback.verify.AGAIN_SECONDS", 0.1)
         monkeypatch.setattr("campaign.ledger.sqlite.verification.HOLD_SECONDS", 0.3)
         async with rig(tmp_path, latency=Latency(low_seconds=0.02, high_seconds=0.1)) as given:
             rows = 120 if rate_per_second else 1500
@@ -422,8 +422,8 @@ class TestSomebodyElse:
     async def test_reading_back_against_somebody_else_concludes_nothing_and_uses_nothing_up(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("campaign.sender.verify.AGAIN_SECONDS", 0.01)
-        monkeypatch.setattr("campaign.sender.verify.MOST_READS", 2)
+        monkeypatch.setattr("campaign.sender.readback.verify.AGAIN_SECONDS", 0.01)
+        monkeypatch.setattr("campaign.sender.readback.verify.MOST_READS", 2)
         # A reading that the end of the run broke off is made by nobody else for so long.
         monkeypatch.setattr("campaign.ledger.sqlite.verification.HOLD_SECONDS", 0.3)
         async with rig(tmp_path, faults={Fault.CUT_AFTER: 1.0}) as given:
@@ -453,7 +453,7 @@ class TestSomebodyElse:
     async def test_a_404_that_comes_as_a_web_page_is_the_rows_if_its_pass_is_not_found_either_and_others_are(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("campaign.sender.verify.AGAIN_SECONDS", 0.01)
+        monkeypatch.setattr("campaign.sender.readback.verify.AGAIN_SECONDS", 0.01)
         async with rig(tmp_path) as given:
             given.gateway = _NotFoundPageForTheFirst
             record = await given.campaign(*passes(20))
@@ -464,7 +464,7 @@ class TestSomebodyElse:
     async def test_a_gateways_404_to_a_message_and_to_some_readings_of_its_pass_is_not_the_rows(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("campaign.sender.verify.AGAIN_SECONDS", 0.01)
+        monkeypatch.setattr("campaign.sender.readback.verify.AGAIN_SECONDS", 0.01)
         async with rig(tmp_path, faults={Fault.TAKEN_THEN: 0.3}, taken_then=(404,)) as given:
             given.gateway = _NotFoundAtFirst
             record = await given.campaign(*passes(50))
@@ -476,8 +476,8 @@ class TestSomebodyElse:
     async def test_a_404_that_comes_as_a_web_page_where_nothing_can_be_read_is_left_to_a_person(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("campaign.sender.verify.AGAIN_SECONDS", 0.01)
-        monkeypatch.setattr("campaign.sender.verify.MOST_FOREIGN", 3)
+        monkeypatch.setattr("campaign.sender.readback.verify.AGAIN_SECONDS", 0.01)
+        monkeypatch.setattr("campaign.sender.readback.verify.MOST_FOREIGN", 3)
         async with rig(tmp_path) as given:
             given.gateway = _NotFoundPageForAllThatIsRead
             record = await given.campaign(*passes(20))

@@ -91,8 +91,8 @@ class TestAmbiguity:
             assert given.processed() == dict.fromkeys(passes(60), 1)
 
     async def test_reading_that_is_always_refused_has_an_end(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("campaign.sender.verify.MOST_REFUSED", 3)
-        monkeypatch.setattr("campaign.sender.verify.AGAIN_SECONDS", 0.1)
+        monkeypatch.setattr("campaign.sender.readback.verify.MOST_REFUSED", 3)
+        monkeypatch.setattr("campaign.sender.readback.verify.AGAIN_SECONDS", 0.1)
         async with rig(tmp_path, faults={Fault.CUT_AFTER: 1.0, Fault.READ_THROTTLE: 1.0}, retry_after="0.1") as given:
             record = await given.campaign("a")
             end = await given.send(record)

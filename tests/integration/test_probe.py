@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from campaign.app.exchanges import Exchange
-from campaign.app.probe import Probed, Waits, plan_of, probe
+from campaign.app.preflight.exchanges import Exchange
+from campaign.app.preflight.probe import Probed, Waits, plan_of, probe
 from campaign.app.send import Stop
 from campaign.domain.errors import UsageError
 from campaign.sender.batches.assumptions import Found
@@ -155,7 +155,7 @@ async def test_ctrl_c_before_it_is_sent_cancels_it(place: str) -> None:
 
 async def test_an_answer_about_it_that_is_lost_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
     # What happens to a batch is drawn by its name: of the answers to looks the first is lost, and of 80 never four in a row.
-    monkeypatch.setattr("campaign.app.probe.name_of", lambda *_, **__: "probe")
+    monkeypatch.setattr("campaign.app.preflight.probe.name_of", lambda *_, **__: "probe")
     async with bench(batch_faults={"look_error_after": 0.4}, seed=38) as at:
         probed = await at.probe()
         assert (probed.exit_code, at.sent()) == (0, [("own", "Hello")])

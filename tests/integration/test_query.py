@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from campaign.domain.errors import BadValueError, InputError, StoppedError, UsageError
-from campaign.domain.query import Query, list_title, parse_query
+from campaign.domain.lists.query import Query, list_title, parse_query
 from campaign.loader.query import read_query
 from campaign.loader.source import STOP_CODE
 from campaign.loader.table import Limits, open_table

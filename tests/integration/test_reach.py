@@ -10,16 +10,16 @@ from typing import Any, Final
 
 import pytest
 
-from campaign.app.reach import Reached, count_reach, skip_unreachable
+from campaign.app.preflight.reach import Reached, count_reach, skip_unreachable
 from campaign.app.send import Stop
 from campaign.domain.errors import SafeguardError, StoppedError, TokenRefusedError
 from campaign.domain.model import Status
 from campaign.ledger.port import CampaignRecord
-from campaign.sender import reach
+from campaign.sender.readback import reach
 from campaign.settings import GivenSettings
+from campaign.simulator.api.routes import Endpoint
 from campaign.simulator.faults import Fault
 from campaign.simulator.passes import PassChange
-from campaign.simulator.routes import Endpoint
 from campaign.simulator.server import Simulator
 from tests.integration.pool_given import Log, Rig, rig
 

@@ -7,7 +7,7 @@ import pytest
 from campaign.console.access import Role
 from campaign.console.audit_log import set_owner
 from campaign.console.console import Rules
-from campaign.console.drafts import test_page
+from campaign.console.drafts.pages import test_page
 from campaign.console.subprocesses import started_commands
 from tests.console.campaigns_given import Scene, scene
 from tests.console.drafts_given import desk

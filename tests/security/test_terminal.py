@@ -11,7 +11,7 @@ import orjson
 import pytest
 import structlog
 
-from campaign.cli import logs
+from campaign.cli.logs import setup as logs
 from tests.integration.gateway.rawserver import http, replying, serving
 from tests.security.command import Command
 from tests.security.terminal import on_a_terminal

@@ -7,9 +7,9 @@ from urllib.parse import quote, urlsplit
 from campaign.domain.batches import BatchAnswer
 from campaign.sender.batches.wire import USUAL, read_answer
 from campaign.sender.port import InFlight
+from campaign.simulator.api.replies import Reply as Answer
 from campaign.simulator.batches.replies import carry_out_batch
 from campaign.simulator.faults import Act
-from campaign.simulator.replies import Reply as Answer
 from campaign.simulator.state import State, Visit
 from tests.simulation.network import TOKEN, Network
 

@@ -22,7 +22,8 @@ from campaign.ledger.port import DesiredState, Runner
 from campaign.ledger.sqlite import SqliteReader, base, claims, connection, ledger
 from campaign.ledger.sqlite.base import Store
 from campaign.loader import stage
-from campaign.sender import attempt, executor, lease, verify
+from campaign.sender import attempt, executor, lease
+from campaign.sender.readback import verify
 from tests.simulation.network import SimulatedGateway
 
 Bug = Callable[[], AbstractContextManager[object]]

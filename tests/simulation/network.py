@@ -13,11 +13,11 @@ import orjson
 from campaign.domain.verdict import Fault, Latest, PassReading, Reply
 from campaign.sender.api.responses import read_pass, read_reply
 from campaign.sender.port import InFlight
+from campaign.simulator.api.replies import Reply as Answer
+from campaign.simulator.api.replies import carry_out, objection_reply
+from campaign.simulator.api.routes import read_target
 from campaign.simulator.config import SimulatorConfig
 from campaign.simulator.faults import Act
-from campaign.simulator.replies import Reply as Answer
-from campaign.simulator.replies import carry_out, objection_reply
-from campaign.simulator.routes import read_target
 from campaign.simulator.state import Clock, State, Visit
 from tests.simulation.machine import PROCESS, Machine, outside
 from tests.simulation.plan import LATE_SECONDS, Plan

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import cast
 
-from campaign.domain.pacing import Pace, Slots, lease, pause, throttle
+from campaign.domain.pace.pacing import Pace, Slots, lease, pause, throttle
 from campaign.ledger.port import Ledger
 from campaign.sender.rate_limiter import RateLimiter
 from tests.bench.arrivals import most_in_a_second

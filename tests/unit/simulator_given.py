@@ -8,10 +8,10 @@ from typing import Any
 
 import orjson
 
+from campaign.simulator.api.replies import Reply, carry_out, objection_reply
 from campaign.simulator.batches.replies import carry_out_batch
 from campaign.simulator.config import SimulatorConfig
 from campaign.simulator.records import AuditFile
-from campaign.simulator.replies import Reply, carry_out, objection_reply
 from campaign.simulator.state import Clock, State
 
 HOST = "http://127.0.0.1:1"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.domain.durations import clamp, parse_duration, words
+from campaign.domain.text.durations import clamp, parse_duration, words
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from collections import deque
 
 import pytest
 
-from campaign.domain.foreign_traffic import ANSWERS, ForeignTrafficEstimator, share_beside
-from campaign.domain.pacing import LOWEST_SHARE
+from campaign.domain.pace.foreign_traffic import ANSWERS, ForeignTrafficEstimator, share_beside
+from campaign.domain.pace.pacing import LOWEST_SHARE
 
 
 def seen(*, limit: int, ours: float, theirs: float, seconds: float = 20.0, jitter: float = 0.04, seed: int = 1) -> list[float]:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.domain.formula_escape import escape_formula, lost_characters, strip_unseen, unescape_formula
+from campaign.domain.text.formula_escape import escape_formula, lost_characters, strip_unseen, unescape_formula
 
 RUNS = "=+-@\t\r\n＝＋－＠"  # noqa: RUF001 - Excel in Japan runs the full-width forms, too
 cells = st.text(alphabet=st.one_of(st.sampled_from(f"'{RUNS} a1"), st.characters(codec="utf-8")), max_size=12)

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from campaign.domain.sheet import MOST_GAPS
+from campaign.domain.lists.sheet import MOST_GAPS
 from campaign.loader.table import open_table
 from tests.unit.loader_given import refused
 from tests.unit.xlsx_given import write_workbook

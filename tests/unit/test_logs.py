@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from campaign.cli import logs
+from campaign.cli.logs import setup as logs
 from campaign.domain.errors import UsageError
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from campaign.domain.lists.near_ids import Difference, differences, near_key, near_keys
 from campaign.domain.model import Invalid, Outcome, StagedBatch, StagedRow, Status
-from campaign.domain.near_ids import Difference, differences, near_key, near_keys
 from campaign.loader import near
 from campaign.loader.columns import pass_key
 from campaign.loader.near import NearIdFinder, NearIds

@@ -11,7 +11,7 @@ from campaign import object_store
 from campaign.app.results.results_path import owner_of
 from campaign.atomic import AtomicFile
 from campaign.domain.errors import InputError, UsageError
-from campaign.domain.locations import ObjectUrl, place_of
+from campaign.domain.lists.locations import ObjectUrl, place_of
 from campaign.loader.source import Source
 from tests.acceptance.store import BUCKET, Relay, Store, serving
 from tests.errors import raises

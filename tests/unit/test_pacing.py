@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.domain.pacing import (
+from campaign.domain.pace.pacing import (
     CLEAN_SECONDS,
     CONTENDED_SECONDS,
     DEFAULT_PAUSE_SECONDS,

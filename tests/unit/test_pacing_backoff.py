@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.domain.pacing import LONGEST_RETRY_AFTER_SECONDS, delay_seconds
+from campaign.domain.pace.pacing import LONGEST_RETRY_AFTER_SECONDS, delay_seconds
 
 JITTER = st.floats(0, 1, exclude_max=True)
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.domain.pacing import Pace, lease, throttle
+from campaign.domain.pace.pacing import Pace, lease, throttle
 
 pytestmark = pytest.mark.fuzz
 

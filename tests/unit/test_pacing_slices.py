@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.domain.pacing import CONTENDED_SECONDS, FEW, LATE_SECONDS, SLICE_SECONDS, SPARE, Held, Slice, Slots, slots_wanted
+from campaign.domain.pace.pacing import CONTENDED_SECONDS, FEW, LATE_SECONDS, SLICE_SECONDS, SPARE, Held, Slice, Slots, slots_wanted
 from tests.bench.arrivals import most_in_a_second
 
 RATES = st.one_of(st.sampled_from([0.5, 9.0, 100.0, 200.0, 1000.0]), st.floats(0.1, 3000))

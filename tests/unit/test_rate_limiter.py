@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from campaign.domain.pacing import Slots
+from campaign.domain.pace.pacing import Slots
 from campaign.ledger.port import Ledger
 from campaign.sender.rate_limiter import RateLimiter
 from tests.bench.arrivals import average_per_second, most_in_a_second

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from campaign.domain.formula_escape import escape_formula, unescape_formula
 from campaign.domain.model import RESULT_COLUMNS, Outcome, ResultRow, Status
+from campaign.domain.text.formula_escape import escape_formula, unescape_formula
 from campaign.insights import iso
 from campaign.loader.frames import rows_of
 from campaign.loader.table import open_table

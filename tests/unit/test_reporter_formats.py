@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from python_calamine import CalamineWorkbook
 
 from campaign.domain.errors import UsageError
-from campaign.domain.formula_escape import escape_formula
 from campaign.domain.model import RESULT_COLUMNS, ResultRow
+from campaign.domain.text.formula_escape import escape_formula
 from campaign.reporter.formats import write_jsonl, write_parquet
 from campaign.reporter.frames import FRAME_BYTES, FRAME_ROWS, tables
 from campaign.reporter.target import CELL_UNITS, MOST_ROWS, Layout

@@ -3,7 +3,7 @@
 import pytest
 from multidict import CIMultiDict
 
-from campaign.domain.pacing import LONGEST_RETRY_AFTER_SECONDS
+from campaign.domain.pace.pacing import LONGEST_RETRY_AFTER_SECONDS
 from campaign.sender.api.responses import count, retry_after_seconds
 
 NOON = 1_800_000_000.0

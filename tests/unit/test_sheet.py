@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.domain.sheet import MOST_GAPS, NO_LINES, SheetLines, place, places
+from campaign.domain.lists.sheet import MOST_GAPS, NO_LINES, SheetLines, place, places
 
 LINES = st.builds(
     lambda first, gaps: SheetLines(first=first, gaps=tuple(sorted(gaps))),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.simulator.admission import SECOND_NS, Meter, Peak, Room, SlidingWindow, limit_headers, retry_after
+from campaign.simulator.api.admission import SECOND_NS, Meter, Peak, Room, SlidingWindow, limit_headers, retry_after
 
 GAPS = st.lists(st.one_of(st.integers(0, 3), st.integers(0, 2 * SECOND_NS), st.just(SECOND_NS), st.just(SECOND_NS - 1)), max_size=60)
 

@@ -6,11 +6,11 @@ import orjson
 import pytest
 
 from campaign.domain.errors import UsageError
+from campaign.simulator.api.replies import Reply
+from campaign.simulator.api.routes import STEPS
 from campaign.simulator.batches.faults import NAMES, STEP_FAULTS, BatchFault, parse_batch_faults
 from campaign.simulator.config import SimulatorConfig
 from campaign.simulator.faults import PLANS, Act, Fault, Processing
-from campaign.simulator.replies import Reply
-from campaign.simulator.routes import STEPS
 from tests.errors import raises
 from tests.unit.simulator_given import CREATE, Vendor, new_batch
 

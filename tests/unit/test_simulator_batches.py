@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from campaign.simulator.api.replies import data_object
 from campaign.simulator.batches.faults import BatchFault
 from campaign.simulator.batches.store import CANCELLABLE, ENDED, NEXT, BatchStatus
 from campaign.simulator.config import SimulatorConfig
 from campaign.simulator.passes import PassChange
 from campaign.simulator.records import AuditFile, BatchRecord
-from campaign.simulator.replies import data_object
 from tests.unit.simulator_given import CREATE, HOST, Time, Vendor, new_batch
 
 UUID = "123e4567-e89b-12d3-a456-426614174000"

@@ -5,8 +5,8 @@ from typing import Any
 import orjson
 import pytest
 
-from campaign.simulator.replies import DELIVERED, data_object, deep_body, html_body, notification_body
-from campaign.simulator.routes import Objection, read_message
+from campaign.simulator.api.replies import DELIVERED, data_object, deep_body, html_body, notification_body
+from campaign.simulator.api.routes import Objection, read_message
 
 DESIGN = "backgroundColor labelColor textColor bannerImageUrl logoImageUrl thumbnailImageUrl artworkImageUrl secondaryLogoImageUrl"
 GUIDE = "venueOpenDateTime venueCloseDateTime bagPolicyUrl orderFoodUrl transitInformationUrl parkingInformationUrl"

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaign.domain.errors import UsageError
+from campaign.simulator.api.routes import TokenNames, fingerprint, read_target
 from campaign.simulator.passes import NO_TEXT, PassTable, TextStore
 from campaign.simulator.records import AuditFile, Ending, Notification
 from campaign.simulator.request_log import NO_PASS, STORM, Arrival, NotificationLog, RequestLog
-from campaign.simulator.routes import TokenNames, fingerprint, read_target
 from tests.errors import raises
 
 SENT = st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from(["x", "y", "z"])), max_size=40)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.simulator.routes import Endpoint, decode_segment, read_target
+from campaign.simulator.api.routes import Endpoint, decode_segment, read_target
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 

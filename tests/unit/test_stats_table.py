@@ -1,6 +1,6 @@
 """Delivery rates and comparisons as lines of text."""
 
-from campaign.cli.stats_table import BAR, bar, lines_of_rates
+from campaign.cli.screen.stats_table import BAR, bar, lines_of_rates
 from campaign.domain.model import Counts, Status
 from campaign.ledger.port import CampaignRecord, CampaignSpec, DesiredState
 from campaign.reporter.comparison import Rate, Rates

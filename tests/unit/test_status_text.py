@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from campaign.app.lists.check import Checked, Sample
-from campaign.cli.output import line_of, print_checked
+from campaign.cli.screen.output import line_of, print_checked
 from campaign.domain.model import CampaignState, Status
 from campaign.insights import state_of, view
 from campaign.ledger.port import DesiredState

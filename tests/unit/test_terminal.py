@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from campaign.cli.terminal import ask_yes_no, prompt
+from campaign.cli.screen.terminal import ask_yes_no, prompt
 
 
 @pytest.fixture

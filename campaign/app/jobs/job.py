@@ -13,11 +13,11 @@ from campaign.app.jobs import schema as keys
 from campaign.app.jobs.document import MistakeError, line_of, parse
 from campaign.app.jobs.names import ALL, LIST, OF_THE_DAY, under, used_in
 from campaign.app.jobs.schema import JobError, Key, Mistake, known_keys, problem_of_unknown
-from campaign.domain.durations import parse_duration
 from campaign.domain.errors import BadValueError, InputError
 from campaign.domain.model import RETRYABLE, Status
 from campaign.domain.retry_selection import Selection, is_http_status, parts_of
 from campaign.domain.schedule import parse_moment, zone
+from campaign.domain.text.durations import parse_duration
 from campaign.settings import problems_of
 
 MOST_BYTES: Final = 64 * 1024

@@ -14,11 +14,11 @@ from campaign.app.jobs.job import Command, Job, in_folder, takes_placeholders
 from campaign.app.jobs.names import LIST, at_home, filled, of_the_day, under, used_in
 from campaign.app.jobs.schema import known_keys
 from campaign.app.lists.list_source import ListSource, default_name, find_list
-from campaign.domain.durations import parse_duration, words
 from campaign.domain.errors import InputError
-from campaign.domain.locations import Location, ObjectUrl, parse_location
-from campaign.domain.query import is_query
+from campaign.domain.lists.locations import Location, ObjectUrl, parse_location
+from campaign.domain.lists.query import is_query
 from campaign.domain.retry_selection import Selection
+from campaign.domain.text.durations import parse_duration, words
 from campaign.settings import Settings
 
 

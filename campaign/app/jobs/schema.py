@@ -17,7 +17,7 @@ from typing import Annotated, Any, Final, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from campaign.domain.errors import BadValueError, UsageError
-from campaign.domain.locations import ObjectUrl
+from campaign.domain.lists.locations import ObjectUrl
 from campaign.settings import Settings
 
 NOTIFY: Final = "notify"

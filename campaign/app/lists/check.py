@@ -14,14 +14,14 @@ from campaign.app.lists.list_source import CheckedList, ListSource, find_list, o
 from campaign.app.lists.message_warnings import FIRST_ROWS, concerns_of
 from campaign.app.lists.stage import stage
 from campaign.app.open_ledger import open_ledger, open_reader_if_there
-from campaign.app.reach import Reached, count_reach
+from campaign.app.preflight.reach import Reached, count_reach
 from campaign.app.results.ledger_checks import earlier_results
 from campaign.app.send import Stop, check_access
 from campaign.domain.errors import InputError
-from campaign.domain.locations import Location
-from campaign.domain.message_lint import LintFinding
+from campaign.domain.lists.locations import Location
+from campaign.domain.lists.message_lint import LintFinding
+from campaign.domain.lists.sheet import NO_LINES, SheetLines
 from campaign.domain.model import Counts, ResultRow, Status
-from campaign.domain.sheet import NO_LINES, SheetLines
 from campaign.ledger.port import LedgerReader
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from campaign.loader.messages import length_as_shown
@@ -135,7 +135,7 @@ async def check(
         stop: ends the reading of passes; the readings until then are kept.
 
     Raises:
-        CampaignError: the list, the template or an option can't be used; or with `reach`, as `app.reach.count_reach`.
+        CampaignError: the list, the template or an option can't be used; or with `reach`, as `app.preflight.reach.count_reach`.
     """
     stop = stop or Stop(gently=asyncio.Event(), now=asyncio.Event())
     check_batch_settings(settings)

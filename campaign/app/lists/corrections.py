@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from campaign.app.lists.list_source import FileSource, message_fingerprint
 from campaign.domain.errors import InputError, UsageError
-from campaign.domain.formula_escape import lost_characters, strip_unseen, unescape_formula
+from campaign.domain.lists.sheet import NO_LINES, SheetLines, place, places
 from campaign.domain.model import NEEDS_ATTENTION, RESULT_COLUMNS, Outcome, ResultRow, Status
 from campaign.domain.retry_selection import Selection
 from campaign.domain.schedule import known_zones
-from campaign.domain.sheet import NO_LINES, SheetLines, place, places
+from campaign.domain.text.formula_escape import lost_characters, strip_unseen, unescape_formula
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.ledger.records import CorrectedRow
 from campaign.loader.columns import check_pass_id, find_message_column, find_zone_column, listed, loosely, pass_key, shown

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from campaign.domain.errors import BadValueError, InputError, UsageError
-from campaign.domain.formula_escape import unescape_formula
-from campaign.domain.locations import Location, parse_location
-from campaign.domain.query import Query, is_query, parse_query
+from campaign.domain.lists.locations import Location, parse_location
+from campaign.domain.lists.query import Query, is_query, parse_query
+from campaign.domain.text.formula_escape import unescape_formula
 from campaign.ledger.port import CampaignSpec
 from campaign.loader.columns import Layout, find_message_column
 from campaign.loader.messages import MessageLimits, Messages, plan_messages

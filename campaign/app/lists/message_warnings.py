@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Final, TypeVar
 
-from campaign.domain.message_lint import LintFinding, LintKind
+from campaign.domain.lists.message_lint import LintFinding, LintKind
+from campaign.domain.lists.near_ids import differences, near_key
+from campaign.domain.lists.sheet import SheetLines, place
 from campaign.domain.model import OPEN, ResultRow, Status
-from campaign.domain.near_ids import differences, near_key
-from campaign.domain.sheet import SheetLines, place
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.loader.columns import pass_key, shown
 from campaign.loader.messages.lint import lint, shortened

@@ -13,12 +13,12 @@ from campaign import object_store
 from campaign.app.lists.list_source import ListSource, results_path
 from campaign.app.results.results_path import owner_of
 from campaign.domain.errors import InputError, UsageError
-from campaign.domain.formula_escape import escape_formula, unescape_formula
-from campaign.domain.locations import Location, parse_location, place_of
+from campaign.domain.lists.locations import Location, parse_location, place_of
+from campaign.domain.lists.query import is_query
+from campaign.domain.lists.sheet import place as row_in_words
 from campaign.domain.model import ENDED, RESULT_COLUMNS, Outcome, Status
-from campaign.domain.query import is_query
-from campaign.domain.sheet import place as row_in_words
 from campaign.domain.standing import Standing, same_attempt, tells_more
+from campaign.domain.text.formula_escape import escape_formula, unescape_formula
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.loader.columns import ids_of, loosely
 from campaign.loader.source import Source

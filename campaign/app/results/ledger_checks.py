@@ -24,8 +24,8 @@ from campaign.app.results.results_path import holds_results, may_hold_results_of
 from campaign.app.send import account_key
 from campaign.app.session import Session
 from campaign.domain.ledger_identity import Difference, Displaced
-from campaign.domain.locations import Location
-from campaign.domain.sanitize import sanitize_for_terminal
+from campaign.domain.lists.locations import Location
+from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.insights import iso
 from campaign.ledger.port import CampaignRecord
 from campaign.ledger.values import MAY_HAVE_ARRIVED

@@ -8,7 +8,7 @@ from campaign.app.campaigns import check_here
 from campaign.app.open_ledger import find_whole, reading
 from campaign.app.send import report as write
 from campaign.domain.errors import UsageError
-from campaign.domain.locations import Location, parse_location
+from campaign.domain.lists.locations import Location, parse_location
 from campaign.domain.model import Status
 from campaign.insights import view
 from campaign.ledger.port import CampaignRecord, LedgerReader

@@ -16,11 +16,11 @@ from typing import Any, Final
 from campaign import object_store
 from campaign.atomic import AtomicFile, writing
 from campaign.domain.errors import InputError, UsageError
-from campaign.domain.formula_escape import escape_formula, unescape_formula
-from campaign.domain.locations import Location, ObjectUrl
+from campaign.domain.lists.locations import Location, ObjectUrl
+from campaign.domain.lists.sheet import NO_LINES, SheetLines
 from campaign.domain.model import RESULT_COLUMNS
-from campaign.domain.sanitize import sanitize_for_terminal
-from campaign.domain.sheet import NO_LINES, SheetLines
+from campaign.domain.text.formula_escape import escape_formula, unescape_formula
+from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.reporter.target import (
     CELL_UNITS,
     MOST_COLUMNS,

@@ -9,11 +9,11 @@ import pandas as pd
 
 from campaign.app.campaign_settings import home_zone, utc_now
 from campaign.app.open_ledger import find_whole, reading
-from campaign.domain.durations import parse_duration
 from campaign.domain.errors import InputError, UsageError
-from campaign.domain.formula_escape import strip_unseen, unescape_formula
 from campaign.domain.model import Invalid
 from campaign.domain.schedule import parse_moment
+from campaign.domain.text.durations import parse_duration
+from campaign.domain.text.formula_escape import strip_unseen, unescape_formula
 from campaign.insights import view
 from campaign.ledger.port import CampaignRecord, LedgerReader
 from campaign.loader.columns import check_pass_id, find_id_column, ids_of, is_plain_id, listed, loosely, shown

@@ -14,7 +14,7 @@ from campaign.console.campaigns.context import context_of, owners
 from campaign.console.campaigns.ledger_reads import LedgerReads
 from campaign.console.campaigns.view_model import ShownCampaign
 from campaign.console.console import console_of
-from campaign.domain.query import list_title
+from campaign.domain.lists.query import list_title
 from campaign.ledger.port import CampaignRecord, LedgerReader
 
 A_PAGE: Final = 20

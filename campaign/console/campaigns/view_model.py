@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Final
 
 from campaign.console.pages import campaign_page
-from campaign.domain.durations import words as duration
+from campaign.domain.lists.query import list_title
 from campaign.domain.model import BY_OUTCOME, EXPLAINED, RETRYABLE, CampaignState, Status
-from campaign.domain.query import list_title
-from campaign.domain.sanitize import sanitize_for_terminal
+from campaign.domain.text.durations import words as duration
+from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.insights import CampaignView
 from campaign.reporter.reasons import reason_in_words
 from campaign.reporter.status_text import batches_in_words, state_in_words

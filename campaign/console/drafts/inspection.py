@@ -9,8 +9,8 @@ from typing import Any, Final, TypeVar
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
+from campaign.domain.lists.sheet import place
 from campaign.domain.model import Status
-from campaign.domain.sheet import place
 
 PREVIEW: Final = "looked.json"
 CHECKED: Final = "checked.json"

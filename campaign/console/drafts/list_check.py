@@ -12,8 +12,8 @@ from campaign.app.campaign_settings import Exclusions
 from campaign.app.lists.check import Checked, check
 from campaign.console.drafts.inspection import PROBLEMS, Finding, ListCheck, Specimen, WorkerTask, without_paths
 from campaign.domain.errors import CampaignError
+from campaign.domain.lists.sheet import place, places
 from campaign.domain.model import Status
-from campaign.domain.sheet import place, places
 from campaign.reporter.reasons import concern_in_words, reason_in_words
 from campaign.settings import Settings
 

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from campaign.console.drafts import controls_page, list_page, message_page, send_page, test_page
+from campaign.console.drafts.pages import controls_page, list_page, message_page, send_page, test_page
 
 _DRAFT = "/drafts/{draft}"
 

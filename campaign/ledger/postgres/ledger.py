@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 from campaign.domain.errors import LedgerError
 from campaign.domain.model import Claim, Settlement, Skip, Status
-from campaign.domain.pacing import Pace, Slots, lease, make_room, pause, throttle
+from campaign.domain.pace.pacing import Pace, Slots, lease, make_room, pause, throttle
 from campaign.ledger import ledger_errors
 from campaign.ledger.clock import DAY_SECONDS, LEASE_SECONDS
 from campaign.ledger.port import ANY_ROW, ClaimFilter, DesiredState, Runner

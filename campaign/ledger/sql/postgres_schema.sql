@@ -160,7 +160,7 @@ CREATE TABLE campaign.batches (
 
 CREATE INDEX batches_at_work ON campaign.batches (campaign) WHERE state <> 'ended';
 
--- One shared rate per token and endpoint (domain/pacing.py).
+-- One shared rate per token and endpoint (domain/pace/pacing.py).
 CREATE TABLE campaign.paces (
     key          text PRIMARY KEY,
     next_free    double precision NOT NULL,

@@ -144,7 +144,7 @@ CREATE TABLE batches (
 
 CREATE INDEX batches_at_work ON batches (campaign) WHERE state <> 'ended';
 
--- One shared rate per token and endpoint (domain/pacing.py).
+-- One shared rate per token and endpoint (domain/pace/pacing.py).
 CREATE TABLE paces (
     key          TEXT PRIMARY KEY,
     next_free    REAL NOT NULL,

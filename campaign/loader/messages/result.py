@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from campaign.domain.formula_escape import strip_unseen
 from campaign.domain.model import Invalid
+from campaign.domain.text.formula_escape import strip_unseen
 from campaign.loader.columns import shown
 
 if TYPE_CHECKING:

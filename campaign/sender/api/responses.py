@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import orjson
 from multidict import MultiMapping
 
-from campaign.domain.pacing import LONGEST_RETRY_AFTER_SECONDS
+from campaign.domain.pace.pacing import LONGEST_RETRY_AFTER_SECONDS
 from campaign.domain.verdict import DELIVERED_VALUE, Latest, PassReading, Reply, Signature
 
 LONGEST_EXCERPT: Final = 300

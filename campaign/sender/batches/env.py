@@ -7,7 +7,7 @@ from typing import Final
 
 from campaign.domain.batches import Batch, BatchState, Size
 from campaign.domain.model import Claim, Settlement
-from campaign.domain.pacing import delay_seconds
+from campaign.domain.pace.pacing import delay_seconds
 from campaign.ledger.port import Ledger, Runner
 from campaign.sender.batches.calls import Calls
 from campaign.sender.batches.watcher import Watcher

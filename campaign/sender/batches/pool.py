@@ -26,9 +26,9 @@ from campaign.sender.lease import MARGIN_SECONDS, TAKEN_OVER, LeaseKeeper
 from campaign.sender.pool import DRAIN_SECONDS, IDLE_SECONDS
 from campaign.sender.port import Gateway, Observer
 from campaign.sender.rate_limiter import RateLimiter
+from campaign.sender.readback.verify import Verifier
 from campaign.sender.settings import Clocks, PoolSettings
 from campaign.sender.stop import End, Ending, StopReason, happens_within
-from campaign.sender.verify import Verifier
 
 DISPATCH_SECONDS: Final = 5.0
 LOOK_FOR_ORPHANS_SECONDS: Final = 2.0

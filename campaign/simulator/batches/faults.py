@@ -5,8 +5,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from campaign.simulator.api.routes import STEPS
 from campaign.simulator.faults import Chances, Fault, check_total, checked_probability, read_probabilities, unknown_fault
-from campaign.simulator.routes import STEPS
 
 
 class BatchFault(StrEnum):

@@ -13,6 +13,18 @@ from urllib.parse import parse_qs
 
 import orjson
 
+from campaign.simulator.api.replies import (
+    DELIVERED,
+    NOT_DELIVERED,
+    UNHEARD_OF,
+    Reply,
+    end_for,
+    end_reply,
+    names_of,
+    objection_reply,
+    plan_for,
+)
+from campaign.simulator.api.routes import BATCHES, FILES, Endpoint, Objection, list_meta, read_page
 from campaign.simulator.batches.faults import BatchFault
 from campaign.simulator.batches.requests import read_batch
 from campaign.simulator.batches.store import (
@@ -27,18 +39,6 @@ from campaign.simulator.batches.store import (
 )
 from campaign.simulator.faults import Body, Processing
 from campaign.simulator.passes import PassTable
-from campaign.simulator.replies import (
-    DELIVERED,
-    NOT_DELIVERED,
-    UNHEARD_OF,
-    Reply,
-    end_for,
-    end_reply,
-    names_of,
-    objection_reply,
-    plan_for,
-)
-from campaign.simulator.routes import BATCHES, FILES, Endpoint, Objection, list_meta, read_page
 from campaign.simulator.state import State, Visit
 
 Asked = Callable[[int], bytes]

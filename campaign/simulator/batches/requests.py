@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
-from campaign.simulator.routes import Objection, read_json, read_text
+from campaign.simulator.api.routes import Objection, read_json, read_text
 
 MOST_RECIPIENTS: Final = 500
 EARLIEST: Final = timedelta(hours=1)

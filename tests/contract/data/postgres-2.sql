@@ -139,7 +139,7 @@ CREATE TABLE campaign.attempts (
 CREATE INDEX attempts_by_pass ON campaign.attempts (pass_key, id);
 CREATE INDEX attempts_by_row ON campaign.attempts (campaign, row, fence);
 
--- One shared budget per token and endpoint (domain/pacing.py).
+-- One shared budget per token and endpoint (domain/pace/pacing.py).
 CREATE TABLE campaign.paces (
     key          text PRIMARY KEY,
     next_free    double precision NOT NULL,

@@ -121,7 +121,7 @@ CREATE TABLE runners (
 
 CREATE INDEX runners_at_work ON runners (campaign) WHERE ended_at = 0;
 
--- One shared budget per token and endpoint (domain/pacing.py).
+-- One shared budget per token and endpoint (domain/pace/pacing.py).
 CREATE TABLE paces (
     key          TEXT PRIMARY KEY,
     next_free    REAL NOT NULL,

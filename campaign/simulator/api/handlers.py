@@ -11,15 +11,15 @@ import orjson
 from aiohttp import web
 
 from campaign.domain.errors import UsageError
+from campaign.simulator.api.replies import Reply, carry_out, elsewhere_reply, list_reply, objection_reply, plan_for, portal_reply
+from campaign.simulator.api.routes import Endpoint, Objection, decode_segment
+from campaign.simulator.api.wire import Sent, perform
 from campaign.simulator.batches.replies import carry_out_batch
 from campaign.simulator.config_json import read_changes, settings_json
 from campaign.simulator.faults import NO_STATUS, Act
 from campaign.simulator.passes import read_change
 from campaign.simulator.records import Ending
-from campaign.simulator.replies import Reply, carry_out, elsewhere_reply, list_reply, objection_reply, plan_for, portal_reply
-from campaign.simulator.routes import Endpoint, Objection, decode_segment
 from campaign.simulator.state import State, Visit
-from campaign.simulator.wire import Sent, perform
 
 _WHILE_SENDING: Final = {
     Act.ANSWER: Ending.ANSWERED,

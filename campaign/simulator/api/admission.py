@@ -4,8 +4,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
+from campaign.simulator.api.routes import Allowance, Endpoint, Objection
 from campaign.simulator.config import VENDOR_RETRY_AFTER, SimulatorConfig, Storm
-from campaign.simulator.routes import Allowance, Endpoint, Objection
 
 SECOND_NS: Final = 1_000_000_000
 

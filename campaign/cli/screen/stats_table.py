@@ -7,7 +7,7 @@ from itertools import zip_longest
 from typing import Final
 
 from campaign.domain.model import BY_OUTCOME, Counts, Status
-from campaign.domain.sanitize import sanitize_for_terminal
+from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.reporter.comparison import Comparison, Line, Rate, Rates, converted_of, percent_of
 from campaign.reporter.conversions import Conversion, largest
 

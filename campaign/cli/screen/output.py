@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from campaign.domain.durations import words
 from campaign.domain.errors import CampaignError, fault_of, problem_of
+from campaign.domain.lists.sheet import place, places, where_rows_are_counted
 from campaign.domain.model import CampaignState, Status
 from campaign.domain.reach import WORDS, Reach
-from campaign.domain.sanitize import sanitize_for_terminal
-from campaign.domain.sheet import place, places, where_rows_are_counted
+from campaign.domain.text.durations import words
+from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.insights import CampaignView
 from campaign.reporter.lines import rows
 from campaign.reporter.reasons import concern_in_words, reason_in_words
@@ -24,7 +24,7 @@ from campaign.reporter.summary import in_words
 if TYPE_CHECKING:
     from campaign.app.demo import Rehearsed
     from campaign.app.lists.check import Checked
-    from campaign.app.reach import Reached
+    from campaign.app.preflight.reach import Reached
 
 
 _MEANT: Final = (

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from campaign.app.campaigns import History, Run
-from campaign.domain.sanitize import sanitize_for_terminal
+from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.insights import CampaignView
 from campaign.reporter.lines import rows
 from campaign.reporter.reasons import ended_in_words

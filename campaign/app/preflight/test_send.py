@@ -12,8 +12,8 @@ from campaign.app.run import looked_through
 from campaign.app.send import check_access
 from campaign.app.session import Finished, Front, session
 from campaign.domain.errors import InputError, UsageError
+from campaign.domain.lists.sheet import place
 from campaign.domain.model import Invalid, Outcome, StagedRow, Status
-from campaign.domain.sheet import place
 from campaign.ledger.port import LedgerReader
 from campaign.loader.columns import check_pass_id, pass_key
 from campaign.reporter.reasons import reason_in_words

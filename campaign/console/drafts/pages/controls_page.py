@@ -19,7 +19,7 @@ from campaign.console.console import console_of
 from campaign.console.drafts import wizard
 from campaign.console.drafts.context import context_of, draft_of
 from campaign.console.drafts.draft import FLAGS, Draft, Upload, given_of, problem_with_name
-from campaign.console.drafts.list_page import problem_of, size_in_words
+from campaign.console.drafts.pages.list_page import problem_of, size_in_words
 from campaign.console.drafts.uploads import Received, TooLargeError, check_early, files_of, receive
 from campaign.console.drafts.wizard import Step
 from campaign.console.pages import ErrorText

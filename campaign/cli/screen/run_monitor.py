@@ -14,23 +14,23 @@ from rich.console import RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
-from campaign.app.notifications import Notice, check_notices, deliver, notice_of, notice_of_error
+from campaign.app.notify.webhook import Notice, check_notices, deliver, notice_of, notice_of_error
 from campaign.app.progress_state import Tally
 from campaign.app.session import Finished
-from campaign.cli import logs
-from campaign.cli.log_sinks import describe_event
-from campaign.cli.logs import console
-from campaign.domain.durations import words
+from campaign.cli.logs import setup as logs
+from campaign.cli.logs.setup import console
+from campaign.cli.logs.sinks import describe_event
 from campaign.domain.errors import UsageError, fault_of, problem_of
 from campaign.domain.model import BY_OUTCOME, Counts, Settlement, Status
 from campaign.domain.notices import occasion_of
-from campaign.domain.sanitize import sanitize_for_terminal
+from campaign.domain.text.durations import words
+from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.reporter.summary import in_a_line
 from campaign.sender.port import Observer
 from campaign.settings import Settings
 
 if TYPE_CHECKING:
-    from campaign.cli.metrics_writer import MetricsWriter
+    from campaign.cli.logs.metrics_writer import MetricsWriter
 
 
 LINE_SECONDS: Final = 1.0
@@ -291,7 +291,7 @@ class RunMonitor:
 def _metrics_writer(file: Path | None, campaign: str) -> "MetricsWriter | None":
     if file is None:
         return None
-    from campaign.cli.metrics_writer import MetricsWriter
+    from campaign.cli.logs.metrics_writer import MetricsWriter
 
     return MetricsWriter(file, campaign)
 

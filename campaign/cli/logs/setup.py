@@ -71,7 +71,7 @@ def configure(level: str | None = None, *, file: Path | None = None) -> None:
     """
     import structlog
 
-    from campaign.cli.log_sinks import LogFile, for_mails, for_terminals, sanitize
+    from campaign.cli.logs.sinks import LogFile, for_mails, for_terminals, sanitize
 
     terminal = sys.stderr.isatty()
     log_file = LogFile(file) if file is not None else None

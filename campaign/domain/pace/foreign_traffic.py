@@ -5,7 +5,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
-from campaign.domain.pacing import LOWEST_SHARE
+from campaign.domain.pace.pacing import LOWEST_SHARE
 
 ANSWERS: Final = 30
 """So many answers are averaged: a single one may have been counted while requests bunched on their way."""

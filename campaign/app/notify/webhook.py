@@ -22,7 +22,7 @@ from pydantic import SecretStr
 
 from campaign.domain.errors import CampaignError, InputError, LedgerError, UsageError
 from campaign.domain.notices import Occasion, service_of
-from campaign.domain.sanitize import sanitize_for_terminal
+from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.insights import CampaignView
 from campaign.reporter.summary import in_brief
 
@@ -121,7 +121,7 @@ def _ask(task: bytes, limit_seconds: float) -> dict[int, str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PASSENTRY_", "CAMPAIGN_"))}
     environment["PYTHONPATH"] = os.pathsep.join(entry for entry in sys.path if entry)
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "campaign.app.notifier_process"],
+        [sys.executable, "-P", "-m", "campaign.app.notify.process"],
         env=environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

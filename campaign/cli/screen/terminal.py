@@ -18,8 +18,8 @@ import typer
 
 from campaign.app.confirmation import NUMBER_FROM, is_number, plan_in_words
 from campaign.app.send import Stop
-from campaign.cli.logs import tell
-from campaign.domain.message_lint import LintKind
+from campaign.cli.logs.setup import tell
+from campaign.domain.lists.message_lint import LintKind
 from campaign.loader.source import STOP_CODE
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def require_agreement(question: str, to_do: str) -> None:
         UsageError: there is no person to ask, or the answer is no.
     """
     from campaign.domain.errors import UsageError
-    from campaign.domain.sanitize import sanitize_for_terminal
+    from campaign.domain.text.sanitize import sanitize_for_terminal
 
     if not sys.stdin.isatty():
         raise UsageError(
@@ -89,7 +89,7 @@ def agree(warning: str, question: str) -> bool:
     Raises:
         KeyboardInterrupt: Ctrl-C, or the end of the input.
     """
-    from campaign.domain.sanitize import sanitize_for_terminal
+    from campaign.domain.text.sanitize import sanitize_for_terminal
     from campaign.reporter.lines import WIDTH, wrapped
 
     if not sys.stdin.isatty():
@@ -108,7 +108,7 @@ def confirm(question: "Question") -> bool:
     """
     from campaign.app.confirmation import new_in_words
     from campaign.domain.errors import UsageError
-    from campaign.domain.sanitize import sanitize_for_terminal
+    from campaign.domain.text.sanitize import sanitize_for_terminal
     from campaign.reporter.lines import WIDTH, wrapped
     from campaign.reporter.reasons import concern_in_words
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from campaign.app.batches import TAG, entity_of, open_batches
-from campaign.app.exchanges import Exchange, Heard, masked
+from campaign.app.preflight.exchanges import Exchange, Heard, masked
 from campaign.app.send import Stop, check_access, open_gateway
 from campaign.domain.batches import (
     HELD_SECONDS,

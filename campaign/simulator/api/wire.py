@@ -12,9 +12,9 @@ from typing import Final, assert_never
 
 from aiohttp import web
 
+from campaign.simulator.api.replies import Reply
 from campaign.simulator.config import SimulatorConfig
 from campaign.simulator.faults import Act
-from campaign.simulator.replies import Reply
 
 _CHUNK_BYTES: Final = 1 << 16
 _LOOK_SECONDS: Final = 0.25

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from campaign.app.progress_state import Tally
-from campaign.cli.logs import tell
+from campaign.cli.logs.setup import tell
 from campaign.domain.model import Counts, Settlement, Status
 from campaign.reporter.metrics import Figures, write_metrics
 

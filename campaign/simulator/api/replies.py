@@ -11,10 +11,10 @@ from typing import Any, Final, assert_never
 
 import orjson
 
+from campaign.simulator.api.routes import ELSEWHERE, Endpoint, Objection, list_meta, read_message, read_page
 from campaign.simulator.config import VENDOR_RETRY_AFTER
 from campaign.simulator.faults import BY_SOMEBODY_ELSE, NORMAL_NOTIFY, NORMAL_SHOW, PLANS, Act, Body, End, Fault, Plan, Processing
 from campaign.simulator.passes import ISSUED, PassChange
-from campaign.simulator.routes import ELSEWHERE, Endpoint, Objection, list_meta, read_message, read_page
 from campaign.simulator.state import NO_SUCH_PASS, State, Visit
 
 PASS_ID: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from campaign.domain.sheet import SheetLines, places
+from campaign.domain.lists.sheet import SheetLines, places
 
 
 class LintKind(StrEnum):

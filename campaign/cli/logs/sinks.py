@@ -11,10 +11,10 @@ from typing import Any, Final
 import structlog
 from structlog.typing import EventDict
 
-from campaign.domain.durations import words
 from campaign.domain.errors import UsageError
-from campaign.domain.sanitize import sanitize_for_terminal
 from campaign.domain.schedule import moment_in_words
+from campaign.domain.text.durations import words
+from campaign.domain.text.sanitize import sanitize_for_terminal
 from campaign.reporter.reasons import reason_in_words
 
 _UNREACHABLE: Final = frozenset({"dns", "connect", "connect_timeout", "tls"})

@@ -9,7 +9,7 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from campaign.domain.durations import clamp
+from campaign.domain.text.durations import clamp
 
 LONGEST_RETRY_AFTER_SECONDS: Final = 300.0
 """A reply that asks for a longer wait counts as this much: beyond it the run would rather stop than wait."""

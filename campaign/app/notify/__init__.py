@@ -1,0 +1,1 @@
+"""Tells people and other programs about a run."""

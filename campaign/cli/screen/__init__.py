@@ -1,0 +1,1 @@
+"""What a person sees at the terminal: progress, tables, questions, and errors."""

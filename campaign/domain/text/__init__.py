@@ -1,0 +1,1 @@
+"""Text that people, terminals and spreadsheets can take."""

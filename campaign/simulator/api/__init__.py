@@ -1,0 +1,1 @@
+"""The simulated API: its routes, who is admitted, and its replies."""
