@@ -36,8 +36,16 @@ async def campaign_of(ledger: Ledger, *rows: StagedRow, name: str = "promo") -> 
     return record
 
 
-def ends(claim: Claim, status: Status, *, due_in_seconds: float | None = 0.0, reason: str = "") -> Settlement:
+def ends(
+    claim: Claim, status: Status, *, due_in_seconds: float | None = 0.0, reason: str = "", sent_at: float = 10.0, seconds: float = 0.5
+) -> Settlement:
     outcome = Outcome(
-        status=status, reason=reason, attempts=claim.attempts + 1, http_status=200, sent_at=10.0, settled_at=10.5, latency_seconds=0.5
+        status=status,
+        reason=reason,
+        attempts=claim.attempts + 1,
+        http_status=200,
+        sent_at=sent_at,
+        settled_at=sent_at + seconds,
+        latency_seconds=seconds,
     )
     return Settlement(claim=claim, outcome=outcome, tries=claim.tries + 1, due_in_seconds=due_in_seconds)

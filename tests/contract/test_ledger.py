@@ -308,7 +308,7 @@ class TestDoubt:
         await ledger.settle(one, [ends(claim, Status.DELIVERED)])
         two = await ledger.register_runner(second.id, quiet_seconds=0)
         (claim,) = await ledger.claim(two, 1)
-        await ledger.settle(two, [ends(claim, Status.UNKNOWN, due_in_seconds=0)])
+        await ledger.settle(two, [ends(claim, Status.UNKNOWN, due_in_seconds=0, sent_at=20.0)])
         (doubt,) = await ledger.claim_unverified(second.id, 5)
         assert (doubt.sent_before, doubt.last_before) == (frozenset({"Old"}), "Old")
 
@@ -380,12 +380,12 @@ class TestDoubt:
         runner = await ledger.register_runner(second.id, quiet_seconds=0)
         (claim,) = await ledger.claim(runner, 1)
         await ledger.record_baseline(runner, claim, reading)
-        await ledger.settle(runner, [ends(claim, Status.UNKNOWN)])
+        await ledger.settle(runner, [ends(claim, Status.UNKNOWN, sent_at=20.0)])
         (doubt,) = await ledger.claim_unverified(second.id, 1)
         assert (doubt.baseline, doubt.last_before, doubt.sent_before) == (baseline, before, frozenset({"Old"}))
         await ledger.record_verification(doubt, Resolution(status=Status.PENDING), again_in_seconds=None)
         (claim,) = await ledger.claim(runner, 1)
-        await ledger.settle(runner, [ends(claim, Status.UNKNOWN)])
+        await ledger.settle(runner, [ends(claim, Status.UNKNOWN, sent_at=20.0)])
         (doubt,) = await ledger.claim_unverified(second.id, 1)
         assert (doubt.baseline, doubt.last_before) == (False, "Old")
 

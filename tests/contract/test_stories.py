@@ -59,6 +59,35 @@ async def test_an_old_text_that_was_sent_again_meanwhile_does_not_make_a_held_ro
     assert concluded(doubt, "Old").status is Status.UNKNOWN
 
 
+async def test_an_old_text_that_is_being_sent_again_does_not_make_a_held_row_pending(ledger: Ledger, clock: HandClock) -> None:
+    old = await campaign_of(ledger, staged(1, "A", message="Old"), name="old")
+    await sent(ledger, old.id, Status.NOT_DELIVERED)
+    held = await campaign_of(ledger, staged(1, "A", message="Sale"), name="held")
+    await sent(ledger, held.id, Status.UNKNOWN, due_in_seconds=None)
+    await ledger.retry(old.id, frozenset({Status.NOT_DELIVERED}))
+    assert await ledger.claim(await ledger.register_runner(old.id, quiet_seconds=10), 1)
+    clock.advance(10)
+    await ledger.reschedule_verification(held.id)
+    (doubt,) = await ledger.claim_unverified(held.id, 1)
+    assert concluded(doubt, "Old").status is Status.UNKNOWN  # it may have written over “Sale”
+
+
+async def test_an_old_text_that_another_token_sent_again_at_the_same_time_does_not_make_a_row_pending(ledger: Ledger) -> None:
+    """The two are not kept apart, as another token may be another organisation's."""
+    old = await campaign_of(ledger, staged(1, "A", message="Old"), name="old")
+    await sent(ledger, old.id, Status.NOT_DELIVERED)
+    slow = await campaign_of(ledger, staged(1, "A", message="Sale"), name="slow")
+    one = await ledger.register_runner(slow.id, quiet_seconds=0, account="one")
+    (sale,) = await ledger.claim(one, 1)
+    await ledger.retry(old.id, frozenset({Status.NOT_DELIVERED}))
+    other = await ledger.register_runner(old.id, quiet_seconds=0, account="other")
+    (again,) = await ledger.claim(other, 1)
+    await ledger.settle(other, [ends(again, Status.NOT_DELIVERED, sent_at=21.0)])
+    await ledger.settle(one, [ends(sale, Status.UNKNOWN, sent_at=20.0, seconds=30.0)])
+    (doubt,) = await ledger.claim_unverified(slow.id, 1)
+    assert concluded(doubt, "Old").status is Status.UNKNOWN
+
+
 @pytest.mark.parametrize("held", [True, False], ids=["a row held by the file", "a row sent here"])
 async def test_what_a_results_file_says_was_sent_is_known_to_a_doubt(ledger: Ledger, *, held: bool) -> None:
     await campaign_of(ledger, staged(1, "A", message="Sale", status=Status.DELIVERED), name="from a file")

@@ -448,23 +448,28 @@ WHERE a.campaign = %(campaign)s AND a.status IN ('delivered', 'accepted') AND a.
 ORDER BY a.id LIMIT 3;
 
 -- name: texts_before
--- The texts that other attempts have left on some passes, newest first, and whether they came after the one in doubt. The time of a row
--- from a results file (fence 0) is unknown.
+-- The texts that other attempts have left on some passes, newest first, and whether they came after the one in doubt, or overlap it: what is
+-- being sent now, and attempts of other tokens, which are not kept apart. The time of a row from a results file (fence 0) is unknown.
 SELECT g.row, t.message, t.status, t.later
 FROM unnest(%(rows)s::bigint[], %(fences)s::bigint[], %(pass_keys)s::text[]) AS g (row, fence, pass_key)
 CROSS JOIN LATERAL (
-    SELECT a.id, coalesce(a.message, r.message) AS message, a.status,
-           g.fence = 0 OR a.fence = 0 OR coalesce(a.id > (SELECT max(id) FROM campaign.attempts AS own
-                                                          WHERE own.pass_key = g.pass_key AND own.campaign + 0 = %(campaign)s
-                                                            AND own.row = g.row AND own.fence = g.fence), false) AS later
+    SELECT max(id) AS id, max(sent_at) AS sent_at FROM campaign.attempts
+    WHERE pass_key = g.pass_key AND campaign + 0 = %(campaign)s AND row = g.row AND fence = g.fence
+) AS own
+CROSS JOIN LATERAL (
+    SELECT a.id, coalesce(a.message, r.message) AS message, a.status, a.campaign,
+           g.fence = 0 OR a.fence = 0 OR coalesce(a.id > own.id OR a.settled_at > own.sent_at, false) AS later
     FROM campaign.attempts AS a JOIN campaign.rows AS r ON r.campaign = a.campaign AND r.row = a.row
     WHERE a.pass_key = g.pass_key AND a.status IN ('delivered', 'not_delivered', 'accepted', 'unknown')
       AND NOT (a.campaign = %(campaign)s AND a.row = g.row AND a.fence = g.fence)
-      AND ((SELECT api FROM campaign.campaigns WHERE id = a.campaign) IN ('', (SELECT api FROM campaign.campaigns WHERE id = %(campaign)s))
-           OR (SELECT api FROM campaign.campaigns WHERE id = %(campaign)s) = '')
-    ORDER BY a.id DESC LIMIT 1000
+    UNION ALL
+    SELECT NULL, message, 'unknown', campaign, true FROM campaign.rows
+    WHERE pass_key = g.pass_key AND status || '' IN ('sending', 'unknown') AND status = 'sending'
+    ORDER BY id DESC NULLS LAST LIMIT 1000
 ) AS t
-ORDER BY g.row, t.id DESC;
+WHERE (SELECT api FROM campaign.campaigns WHERE id = t.campaign) IN ('', (SELECT api FROM campaign.campaigns WHERE id = %(campaign)s))
+   OR (SELECT api FROM campaign.campaigns WHERE id = %(campaign)s) = ''
+ORDER BY g.row, t.id DESC NULLS LAST;
 
 -- name: last_texts
 -- The last text that was, or may have been, sent to each of these passes through an API, as far as this ledger knows.

@@ -382,17 +382,23 @@ SELECT id FROM campaigns WHERE account = (SELECT account FROM campaigns WHERE id
 ORDER BY id DESC LIMIT 5;
 
 -- name: texts_before
--- The texts that other attempts have left on a pass, newest first, and whether they came after the one in doubt. The time of a row from a
--- results file (fence 0) is unknown.
-SELECT coalesce(a.message, r.message) AS message, a.status,
-       :fence = 0 OR a.fence = 0 OR a.id > (SELECT max(id) FROM attempts WHERE pass_key = :pass_key AND campaign = :campaign AND row = :row
-                                            AND fence = :fence) AS later
-FROM attempts AS a JOIN rows AS r ON r.campaign = a.campaign AND r.row = a.row
-WHERE a.pass_key = :pass_key AND a.status IN ('delivered', 'not_delivered', 'accepted', 'unknown')
-  AND NOT (a.campaign = :campaign AND a.row = :row AND a.fence = :fence)
-  AND ((SELECT api FROM campaigns WHERE id = a.campaign) IN ('', (SELECT api FROM campaigns WHERE id = :campaign))
-       OR (SELECT api FROM campaigns WHERE id = :campaign) = '')
-ORDER BY a.id DESC LIMIT 1000;
+-- The texts that other attempts have left on a pass, newest first, and whether they came after the one in doubt, or overlap it: what is
+-- being sent now, and attempts of other tokens, which are not kept apart. The time of a row from a results file (fence 0) is unknown.
+SELECT message, status, later FROM (
+    SELECT a.id, coalesce(a.message, r.message) AS message, a.status, a.campaign, :fence = 0 OR a.fence = 0
+           OR a.id > (SELECT max(id) FROM attempts WHERE pass_key = :pass_key AND campaign = :campaign AND row = :row AND fence = :fence)
+           OR a.settled_at > (SELECT max(sent_at) FROM attempts
+                              WHERE pass_key = :pass_key AND campaign = :campaign AND row = :row AND fence = :fence) AS later
+    FROM attempts AS a JOIN rows AS r ON r.campaign = a.campaign AND r.row = a.row
+    WHERE a.pass_key = :pass_key AND a.status IN ('delivered', 'not_delivered', 'accepted', 'unknown')
+      AND NOT (a.campaign = :campaign AND a.row = :row AND a.fence = :fence)
+    UNION ALL
+    SELECT NULL, message, 'unknown', campaign, 1 FROM rows
+    WHERE pass_key = :pass_key AND status IN ('sending', 'unknown') AND +status = 'sending'
+)
+WHERE (SELECT api FROM campaigns WHERE id = campaign) IN ('', (SELECT api FROM campaigns WHERE id = :campaign))
+   OR (SELECT api FROM campaigns WHERE id = :campaign) = ''
+ORDER BY id DESC LIMIT 1000;
 
 -- name: last_texts
 -- The last text that was, or may have been, sent to each of these passes through an API, as far as this ledger knows.
