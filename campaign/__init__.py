@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from campaign.api.background import Interrupted, Progress
     from campaign.api.calls import (
-        Campaign,
         acheck,
         aresults,
         aresume,
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
         status,
         verify,
     )
+    from campaign.api.campaign import Campaign
     from campaign.api.result import Checked, Result
     from campaign.domain.errors import (
         CampaignError,
@@ -78,13 +78,21 @@ __all__ = [
     "verify",
 ]
 
+_MODULES = {
+    "Campaign": "campaign.api.campaign",
+    "Checked": "campaign.api.result",
+    "Interrupted": "campaign.api.background",
+    "Progress": "campaign.api.background",
+    "Result": "campaign.api.result",
+}
+
 
 def __getattr__(name: str) -> Any:
     # The command imports this package, too, and needs none of these: its first screen must not wait for them.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    in_api = "campaign.api.background" if name == "Interrupted" else "campaign.api.calls"
-    value = getattr(import_module("campaign.domain.errors" if name.endswith("Error") else in_api), name)
+    module = _MODULES.get(name, "campaign.domain.errors" if name.endswith("Error") else "campaign.api.calls")
+    value = getattr(import_module(module), name)
     globals()[name] = value
     return value
 

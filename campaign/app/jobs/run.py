@@ -11,8 +11,8 @@ from typing import assert_never
 from campaign.app import retry, run
 from campaign.app.jobs.job import Command, Job
 from campaign.app.jobs.resolve import Order, RetryOrder, SendOrder, order_of, rows_of
+from campaign.app.lists.named_rows import IN_DOUBT, RETRIED
 from campaign.app.open_ledger import reading
-from campaign.app.retry import IN_DOUBT, RETRIED
 from campaign.app.session import Finished, Front
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.model import CampaignState, Counts, Status

@@ -83,12 +83,8 @@ def answer(order: WorkerTask) -> dict[str, Any]:
 
 
 def _counted(order: WorkerTask, own: "Settings") -> CorrectionPlan | None:
-    from campaign.app.lists.corrections import (  # noqa: PLC0415 - (same)
-        CORRECTABLE,
-        Corrector,
-        Texts,
-        correction_file,
-    )
+    from campaign.app.lists.correction_file import correction_file  # noqa: PLC0415 - (same)
+    from campaign.app.lists.corrections import CORRECTABLE, Corrector, Texts  # noqa: PLC0415 - (same)
     from campaign.app.lists.corrections import told as in_words  # noqa: PLC0415 - (same)
     from campaign.app.open_ledger import reading  # noqa: PLC0415 - (same)
     from campaign.domain.retry_selection import Selection  # noqa: PLC0415 - (same)
