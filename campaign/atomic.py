@@ -116,6 +116,18 @@ class AtomicFile:
         with writing(self.path):
             self._target.take(self._draft)
 
+    def commit_if_new(self, *, mode: int) -> bool:
+        """Give the file this mode and the target's name, durably, if no file has that name; returns whether it did. Only for paths."""
+        with writing(self.path):
+            self._draft.chmod(mode)
+            try:
+                # Unlike a rename, a link never replaces a file, and the content is complete from the start.
+                os.link(self._draft, self.path)  # type: ignore[arg-type]  # a path
+            except FileExistsError:
+                return False
+            sync_folder(self._target.folder)
+        return True
+
     def remove_target(self) -> None:
         """Remove the file that an earlier run left, as this one has nothing to write."""
         with writing(self.path):

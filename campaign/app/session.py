@@ -11,7 +11,8 @@ from campaign.app.confirmation import Question, new_in_words, new_ledger, questi
 from campaign.app.lists.message_warnings import Rows
 from campaign.app.open_ledger import find, open_ledger, open_reader
 from campaign.app.preflight.reach import NOT_WANTED, skip_unreachable
-from campaign.app.results.known_results import check_not_newer
+from campaign.app.results.known_results import check_not_newer, places_of_campaign
+from campaign.app.results.sending_marker import check_not_sent_elsewhere, mark_as_sending, remove_marker
 from campaign.app.send import Stop, exit_code, report, send
 from campaign.domain.errors import InputError, LedgerError, SafeguardError, StoppedError, UsageError
 from campaign.domain.lists.locations import Location
@@ -181,6 +182,7 @@ class Session:
         self, record: CampaignRecord, results: Location | None, *, fresh_canary: bool = False, counts: Counts | None = None
     ) -> Finished:
         """Send the rest of the campaign, and report; `fresh_canary` is as in `app.send.send`, `counts` are given if they are recent."""
+        await asyncio.to_thread(self._mark, record, results)
         counts = counts or self.reader.counts(record.id)
         if late := cannot_finish(self.schedule(record), counts.open, self.settings.messages_per_second, now=utc_now()):
             self.front.tell("cannot_finish_in_time", late)
@@ -215,6 +217,24 @@ class Session:
         observer.event("rows_skipped", rows=skipped)
         return None
 
+    def _mark(self, record: CampaignRecord, results: Location | None) -> None:
+        if results is None or not mark_as_sending(results, record, self.reader.place):
+            return
+        # Another ledger may have sent the list since the checks, perhaps while a person was asked.
+        places = places_of_campaign(record, self.settings, results=results)
+        try:
+            check_not_sent_elsewhere(places, record.spec.name, record.spec.mark)
+            for place in places:
+                check_not_newer(place, self.reader, record, self.compared)
+        except UsageError:
+            self._unmark(record, results)
+            raise
+
+    def _unmark(self, record: CampaignRecord, results: Location) -> None:
+        """Remove the marker, unless other processes still send."""
+        if not any(runner.alive for runner in self.reader.runners(record.id)):
+            remove_marker(results, record)
+
     def _is_warned_of(self, kind: str) -> bool:
         return any(warning["kind"] == kind for warning in self.warnings)
 
@@ -247,6 +267,7 @@ class Session:
             report(self.reader, record, results)
         except (UsageError, InputError, LedgerError) as error:
             raise self._not_written(record, str(error)) from error
+        self._unmark(record, results)
 
     def _not_written(self, record: CampaignRecord, why: str) -> SafeguardError:
         """The error that replaces one whose exit code says that nothing was sent."""

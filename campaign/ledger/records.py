@@ -28,7 +28,8 @@ class DesiredState(StrEnum):
 class CampaignSpec:
     """The identity of a campaign: a new run with an equal `list_sha256` and `message_sha256` resumes it.
 
-    `lines_text` is the stored form of `lines`.
+    `lines_text` is the stored form of `lines`. `mark` is a random text that no other ledger's campaign has; empty in campaigns of earlier
+    versions.
     """
 
     name: str
@@ -39,6 +40,7 @@ class CampaignSpec:
     id_column: str
     settings: dict[str, str]
     lines_text: str = ""
+    mark: str = ""
 
     @property
     def lines(self) -> SheetLines:

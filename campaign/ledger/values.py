@@ -20,6 +20,7 @@ MAY_HAVE_ARRIVED: Final = frozenset({Status.DELIVERED, Status.NOT_DELIVERED, Sta
 """Rows of a results file with these statuses count as attempts."""
 
 _LINES: Final = "lines"
+_MARK: Final = "mark"
 """Stored among the settings of a campaign, though it is not one."""
 
 _STATUSES: Final[dict[str, Status]] = {status.value: status for status in Status}
@@ -123,7 +124,7 @@ def attempt_elsewhere(campaign: int, row: StagedRow) -> tuple[Any, ...]:
 
 def spec_values(spec: CampaignSpec) -> dict[str, Any]:
     """The parameters of `create_campaign` for a spec."""
-    settings = spec.settings | {_LINES: spec.lines_text} if spec.lines_text else spec.settings
+    settings = spec.settings | {name: text for name, text in ((_LINES, spec.lines_text), (_MARK, spec.mark)) if text}
     return asdict(spec) | {"columns": json.dumps(spec.columns), "settings": json.dumps(settings)}
 
 
@@ -141,6 +142,7 @@ def record(values: tuple[Any, ...]) -> CampaignRecord:
             columns=tuple(json.loads(columns)),
             id_column=id_column,
             lines_text=kept.pop(_LINES, ""),
+            mark=kept.pop(_MARK, ""),
             settings=kept,
         ),
         content_sha256=content_sha256,

@@ -1,9 +1,10 @@
 """Stages a validated list as a campaign in the ledger; the same list again is the same campaign."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from campaign.app.campaign_settings import Exclusions
@@ -57,7 +58,7 @@ async def stage(
         record = reader.campaign(given.spec.name)
         if record is None:
             try:
-                record = await ledger.create(begun or begin(given.spec))
+                record = await ledger.create(begun or replace(begin(given.spec), mark=secrets.token_hex(8)))
             except UsageError:
                 # Another process was faster, perhaps with the same command.
                 if reader.campaign(given.spec.name) is None:
@@ -128,7 +129,7 @@ async def _withdraw(
     # A results file has the outcomes of its campaign's rows, perhaps only of some, and is no correction of the list.
     if given.layout.results:
         raise _other_content(record, given, differences, ledger_name)
-    begun = begin(given.spec)
+    begun = replace(begin(given.spec), mark=record.spec.mark)
     if not await ledger.delete_if_unsent(record.id):
         raise _other_content(record, given, differences, ledger_name)
     tell("replaced", f"Nothing of the campaign “{record.spec.name}” was ever sent: this one takes its place, as {differences}.")

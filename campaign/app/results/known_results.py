@@ -66,8 +66,13 @@ def _in_any_format(place: Location) -> Iterator[Location]:
     return (place.with_suffix(suffix) for suffix in Format) if isinstance(place, Path) else iter([place])
 
 
+def own_place(source: ListSource | None) -> list[Location]:
+    """The place of the list itself, which may be a results file; empty if it has none."""
+    return [parse_location(source)] if isinstance(source, str) and source != "-" else []
+
+
 def is_list(place: Location, source: ListSource) -> bool:
-    return isinstance(source, str) and source != "-" and same_file(place, parse_location(source))
+    return any(same_file(place, own) for own in own_place(source))
 
 
 def places_of_campaign(

@@ -16,11 +16,13 @@ from campaign.app.results.known_results import (
     check_not_newer,
     fingerprint,
     is_list,
+    own_place,
     places_of_campaign,
     results_places,
     resume_from,
 )
 from campaign.app.results.results_path import holds_results, may_hold_results_of, owner_of
+from campaign.app.results.sending_marker import check_not_sent_elsewhere
 from campaign.app.send import account_key
 from campaign.app.session import Session
 from campaign.domain.ledger_identity import Difference, Displaced
@@ -45,11 +47,13 @@ async def check_known(work: Session, given: CheckedList, source: ListSource) -> 
         The settings that the campaign has to remember about this.
 
     Raises:
-        UsageError: its results exist, and nobody agrees to send it again.
+        UsageError: another ledger is sending it; or its results exist, and nobody agrees to send it again.
     """
     name, place = given.spec.name, work.reader.place
     if (known := work.reader.campaign(name)) is not None:
         return {SENT_AGAIN: known.spec.settings.get(SENT_AGAIN, "")}
+    places = results_places(source, work.settings, of_results=bool(given.layout.results))
+    await asyncio.to_thread(check_not_sent_elsewhere, chain(own_place(source), places), name)
     agreed: dict[str, str] = {}
     results = await asyncio.to_thread(earlier_results, source, work.settings, campaign=name, of_results=bool(given.layout.results))
     # Another process may have staged and sent the campaign since the ledger was read.
@@ -133,7 +137,8 @@ async def check_same_ledger(
         results: where this run writes.
 
     Raises:
-        UsageError: it is a copy, and nobody agrees to send from it from now on; or the campaign's results know more than the ledger.
+        UsageError: it is a copy, and nobody agrees to send from it from now on; or another ledger is sending
+            the campaign; or its results know more than the ledger.
     """
     displaced = work.reader.displaced()
     if displaced is not None and displaced.matters(time.time()) and not work.settings.moved_here:
@@ -175,7 +180,9 @@ def other_token(record: CampaignRecord, settings: Settings) -> str:
 
 
 def _check_not_behind_results(work: Session, record: CampaignRecord, source: ListSource | None, results: Location | None) -> None:
-    for place in places_of_campaign(record, work.settings, source=source, results=results):
+    places = places_of_campaign(record, work.settings, source=source, results=results)
+    check_not_sent_elsewhere(chain(own_place(source), places), record.spec.name, record.spec.mark)
+    for place in places:
         if problem := check_not_newer(place, work.reader, record, work.compared):
             sentence = f"Whether the results know more than the ledger can't be seen, as they can't be read: {problem}"
             work.front.tell("results_not_compared", sentence, results=str(place))
@@ -183,13 +190,9 @@ def _check_not_behind_results(work: Session, record: CampaignRecord, source: Lis
 
 def unknown_in_words(results: Location, name: str, ledger: str) -> str:
     """A sentence that a campaign's results exist, and the ledger does not know the campaign."""
-    holds = (
-        f"holds results of the campaign “{sanitize_for_terminal(name)}”"
-        if owner_of(results)
-        else "is a results file that names no campaign"
-    )
+    holds, why = ("holds", "") if owner_of(results) else ("may hold", " (it names no campaign, or can't be read)")
     return (
-        f"{results} {holds}, and the ledger {ledger} does not know the campaign “{sanitize_for_terminal(name)}”: its passes "
+        f"{results} {holds} results of the campaign “{sanitize_for_terminal(name)}”{why}, and the ledger {ledger} does not know the campaign “{sanitize_for_terminal(name)}”: its passes "
         "may have been sent this message already."
     )
 

@@ -62,7 +62,7 @@ def holds_results(place: Location) -> bool:
 
 
 def may_hold_results_of(place: Location, campaign: str) -> bool:
-    """Whether a file is this campaign's results, or a results file without rows, which may be any campaign's; raises as `owner_of` does."""
+    """Whether a file is this campaign's results, or may be because it has no rows or can't be read; raises as `owner_of` does."""
     return _found(place) in {campaign, _NO_ROW}
 
 
@@ -86,7 +86,7 @@ def _copy(url: ObjectUrl, into: Path) -> None:
 
 
 def _owner_of(path: Path) -> str | None:
-    """The campaign; `_NO_ROW` for a results file without rows, None if the file is no results file."""
+    """The campaign; `_NO_ROW` for a results file without rows or one that only another user may read, None if it is no results file."""
     readers: dict[str, Callable[[Path], Any]] = {
         Format.CSV: _of_csv,
         Format.JSONL: _of_jsonl,
@@ -97,7 +97,11 @@ def _owner_of(path: Path) -> str | None:
     if read is None or not path.is_file():
         return None
     try:
+        path.open("rb").close()
         name = read(path)
+    except PermissionError:
+        # Results are private to the user who ran the campaign.
+        return _NO_ROW
     except Exception:  # noqa: BLE001 - a file that no reader can read is no results file, and each reader has other errors
         return None
     return name if isinstance(name, str) else None

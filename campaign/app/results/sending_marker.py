@@ -1,0 +1,111 @@
+"""The file beside a campaign's results that names the ledger from which it is being sent, so that another ledger sends nothing meanwhile.
+
+It is there from before the first claim until the results are written; after a kill it stays. No results file, and no list, has its suffix.
+"""
+
+import json
+import os
+import socket
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from campaign.atomic import AtomicFile
+from campaign.domain.errors import CampaignError, UsageError
+from campaign.domain.lists.locations import Location
+from campaign.domain.text.sanitize import sanitize_for_terminal
+from campaign.ledger.port import CampaignRecord
+
+SUFFIX: Final = ".sending"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marker:
+    """The content of the file. `mark` is that of the campaign in its ledger; the rest is for people."""
+
+    mark: str
+    campaign: str
+    ledger: str
+    host: str
+    since: str
+
+
+_UNREADABLE: Final = Marker(mark="", campaign="", ledger="", host="", since="")
+
+
+def marker_path(results: Location) -> Path | None:
+    """The marker of results, or of the failed rows beside them, in any format; None for an object in a store."""
+    return results.with_name(results.stem.removesuffix(".failed") + SUFFIX) if isinstance(results, Path) else None
+
+
+def mark_as_sending(results: Location | None, record: CampaignRecord, ledger: str) -> bool:
+    """Create the marker; returns whether there is one of this ledger now.
+
+    There is none where none can be: no results file, an object in a store, a folder that can't be written or has no hard links.
+
+    Raises:
+        UsageError: there is one of another ledger.
+    """
+    path = marker_path(results) if results is not None else None
+    if path is None or not record.spec.mark:
+        return False
+    since = f"{datetime.now(tz=UTC):%Y-%m-%d %H:%M} UTC"
+    marker = Marker(mark=record.spec.mark, campaign=record.spec.name, ledger=ledger, host=socket.gethostname(), since=since)
+    with suppress(CampaignError), AtomicFile(path) as draft:
+        draft.file.write(json.dumps(asdict(marker), indent=1).encode() + b"\n")
+        draft.sync()
+        # Other users must be able to read it.
+        if draft.commit_if_new(mode=0o644):
+            return True
+    check_not_sent_elsewhere([path], record.spec.name, record.spec.mark)
+    found = _read(path)
+    return found is not None and found.mark == record.spec.mark
+
+
+def remove_marker(results: Location, record: CampaignRecord) -> None:
+    """Remove the marker, if it is this ledger's."""
+    path = marker_path(results)
+    if path is not None and record.spec.mark and (found := _read(path)) is not None and found.mark == record.spec.mark:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+def check_not_sent_elsewhere(places: Iterable[Location], campaign: str, mark: str = "") -> None:
+    """Check that no other ledger is sending the campaign.
+
+    Args:
+        places: where results of the campaign may be.
+        campaign: its name.
+        mark: the campaign's in this ledger; empty if the ledger does not know it.
+
+    Raises:
+        UsageError: another one is, or was until it was killed.
+    """
+    for path in dict.fromkeys(map(marker_path, places)):
+        found = _read(path) if path is not None else None
+        if found is not None and (found is _UNREADABLE or (found.campaign == campaign and found.mark != mark)):
+            raise UsageError(_in_words(found, path, campaign), code="sent_from_elsewhere", option="--ledger", marker=str(path))
+
+
+def _read(path: Path) -> Marker | None:
+    try:
+        found = json.loads(path.read_bytes())
+        return Marker(**{name: str(found[name]) for name in Marker.__slots__})
+    except (OSError, ValueError, KeyError, TypeError):
+        return _UNREADABLE if os.path.isfile(path) else None  # noqa: PTH113 - pathlib's raises in a shut folder
+
+
+def _in_words(found: Marker, path: Path | None, campaign: str) -> str:
+    if found is _UNREADABLE:
+        who = f"another ledger: {path} says so, and can't be read"
+    else:
+        ledger, host = sanitize_for_terminal(found.ledger), sanitize_for_terminal(found.host)
+        who = f"another ledger, {ledger} on {host}, since {sanitize_for_terminal(found.since)} ({path})"
+    return (
+        f"The campaign “{sanitize_for_terminal(campaign)}” is being sent from {who}, or that run was killed. Nothing was sent. Use that "
+        "ledger (--ledger or CAMPAIGN_LEDGER), or wait until its run has ended and its results are here. After a kill, run the same "
+        f"command there again. Only if that ledger is lost: nobody knows what it has sent; to send all the same, remove {path}."
+    )

@@ -1,0 +1,174 @@
+"""Two ledgers with one list at the same time: whoever comes second sends nothing, and is told which ledger sends it."""
+
+import json
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.desk import Desk
+from tests.acceptance.hardship import finish, mode, start, unprivileged
+from tests.acceptance.screen import Terminal
+from tests.acceptance.test_wrong_ledger import ROWS, WORDS, events, home, ledger_of, refused, texts
+from tests.examples import slow_after
+
+SLOWLY = ("--rate", "4")
+KILLED_BEFORE_ITS_FIRST_CLAIM = """
+import os, signal
+from campaign.ledger.sqlite import SqliteLedger
+async def die(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+SqliteLedger.register_runner = die
+"""
+
+
+@pytest.fixture
+def desk(desk: Desk) -> Desk:
+    """One whose ledger is wherever the user's own data is."""
+    desk.make_list(ROWS)
+    environment = {name: value for name, value in desk.environment.items() if name != "CAMPAIGN_LEDGER"}
+    return replace(desk, environment=environment | {"HOME": home(desk, "anna")})
+
+
+def marker(desk: Desk, name: str = "list.results.sending") -> Path:
+    return desk.folder / name
+
+
+def is_refused(desk: Desk, *words: str, **environment: str) -> str:
+    """Why a command was refused while another run may be sending."""
+    event = events(desk.run(*words, code=2, **environment).stderr)["run_broke_off"]
+    assert event["code"] == "sent_from_elsewhere"
+    return str(event["detail"])
+
+
+def all_sent_once(desk: Desk) -> bool:
+    return (texts(desk), len(desk.sent())) == ([1], ROWS)
+
+
+class TestAtTheSameTime:
+    def test_the_second_is_told_which_ledger_sends_and_leaves_nothing_behind(self, desk: Desk) -> None:
+        first = desk.start(*WORDS, *SLOWLY)
+        desk.until(first, lambda: len(desk.sent()) >= 2)
+        there = {"HOME": home(desk, "root")}
+        for words in (WORDS, ("stage", *WORDS[1:]), (*WORDS, "--results", "list.results.xlsx")):
+            why = is_refused(desk, *words, **there)
+            assert str(ledger_of(desk)) in why
+            assert str(marker(desk)) in why
+        assert json.loads(desk.run("list", "--json", **there).stdout) == []
+        assert first.poll() is None
+        finish(first, code=0)
+        assert all_sent_once(desk)
+        assert not marker(desk).exists()
+
+    def test_whoever_was_asked_meanwhile_is_told_too(self, desk: Desk) -> None:
+        """Both have looked before either sends; the second agrees while the first sends, or after that."""
+        asked = {"HOME": home(desk, "root"), "CAMPAIGN_YES": "false"}
+        with Terminal(desk, *WORDS, **asked) as during, Terminal(desk, *WORDS, **asked | {"HOME": home(desk, "mia")}) as after:
+            for terminal in (during, after):
+                terminal.until(r"Send\? \[y/N\]")
+            first = desk.start(*WORDS, *SLOWLY)
+            desk.until(first, lambda: len(desk.sent()) >= 2)
+            during.type("y\n")
+            assert during.end() == 2
+            finish(first, code=0)
+            after.type("y\n")
+            assert after.end() == 2
+        assert all_sent_once(desk)
+        assert not marker(desk).exists()
+
+    @pytest.mark.parametrize("runs", slow_after(1, [2, 4]))
+    def test_of_several_that_start_at_once_one_sends(self, desk: Desk, runs: int) -> None:
+        """As crontabs of several machines do."""
+        started = [desk.start(*WORDS, *SLOWLY, HOME=home(desk, f"cron-{number}")) for number in range(runs)]
+        codes = []
+        for process in started:
+            process.communicate(timeout=60)
+            codes.append(process.returncode)
+        assert sorted(codes) == [0] + [2] * (runs - 1)
+        assert all_sent_once(desk)
+
+    def test_the_processes_of_one_ledger_share_it_and_the_last_removes_it(self, desk: Desk) -> None:
+        first = desk.start(*WORDS, *SLOWLY)
+        desk.until(first, lambda: len(desk.sent()) >= 1)
+        desk.run("resume", "list", *SLOWLY, "--limit", "2", code=5)
+        assert first.poll() is None
+        is_refused(desk, "run", "list.results.csv", HOME=home(desk, "root"))
+        finish(first, code=0)
+        assert all_sent_once(desk)
+        assert not marker(desk).exists()
+
+    def test_another_campaign_of_the_list_is_not_held_up(self, desk: Desk) -> None:
+        first = desk.start(*WORDS, *SLOWLY)
+        desk.until(first, lambda: len(desk.sent()) >= 1)
+        desk.run(*WORDS, "--name", "reminder", HOME=home(desk, "root"))
+        finish(first, code=0)
+        assert texts(desk) == [2]
+
+
+class TestAfterAKill:
+    def test_the_ledger_that_was_to_send_goes_on_and_another_is_told_what_to_do(self, desk: Desk) -> None:
+        finish(start(desk, *WORDS, before=KILLED_BEFORE_ITS_FIRST_CLAIM), code=-signal.SIGKILL)
+        assert marker(desk).exists()
+        there = {"HOME": home(desk, "root")}
+        assert str(ledger_of(desk)) in refused(desk, *WORDS, **there)
+        # Another message replaces a campaign of which nothing was sent, in its ledger.
+        other = (*WORDS[:-1], "Another message")
+        desk.run(*other, "--limit", "5", code=5)
+        assert not marker(desk).exists()
+        desk.run(*other)
+        assert all_sent_once(desk)
+
+    def test_results_that_a_killed_run_has_overtaken_are_not_gone_on_with(self, desk: Desk) -> None:
+        desk.run(*WORDS, "--limit", "2", code=5)
+        killed = desk.start(*WORDS, *SLOWLY)
+        desk.until(killed, lambda: len(desk.sent()) >= 4)
+        killed.kill()
+        killed.communicate()
+        there = {"HOME": home(desk, "root")}
+        refused(desk, "run", "list.results.csv", **there)
+        refused(desk, *WORDS, **there)
+        desk.run("resume", "list", "--limit", "1", code=5)
+        # What the kill has left unknown is not sent there.
+        desk.run("run", "list.results.csv", code=3, **there)
+        assert texts(desk) == [1]
+
+    def test_whoever_knows_that_the_ledger_is_lost_removes_it(self, desk: Desk) -> None:
+        finish(start(desk, *WORDS, before=KILLED_BEFORE_ITS_FIRST_CLAIM), code=-signal.SIGKILL)
+        marker(desk).write_text("not what it was", encoding="utf-8")
+        there = {"HOME": home(desk, "root")}
+        assert f"remove {marker(desk)}" in refused(desk, *WORDS, **there)
+        marker(desk).unlink()
+        desk.run(*WORDS, **there)
+        assert all_sent_once(desk)
+
+
+class TestResultsAsList:
+    def test_two_ledgers_that_go_on_from_one_file_are_told_of_each_other(self, desk: Desk) -> None:
+        desk.run(*WORDS, "--limit", "2", code=5)
+        second = desk.start("run", "list.results.csv", *SLOWLY, HOME=home(desk, "root"))
+        desk.until(second, lambda: len(desk.sent()) >= 4)
+        assert str(ledger_of(desk, "root")) in is_refused(desk, "run", "list.results.csv", HOME=home(desk, "mia"))
+        # The one that it came from, too.
+        is_refused(desk, "resume", "list")
+        is_refused(desk, *WORDS)
+        assert second.poll() is None
+        finish(second, code=0)
+        assert all_sent_once(desk)
+
+
+class TestWhereThereIsNoMarker:
+    def test_a_folder_that_takes_no_file_is_no_reason_to_refuse(self, desk: Desk) -> None:
+        """Hard links may be missing, too; what can't be marked is sent as before."""
+        no_links = "import errno, os\ndef link(*_, **__):\n    raise OSError(errno.EPERM, 'not permitted')\nos.link = link"
+        finish(start(desk, *WORDS, before=no_links), code=0)
+        assert all_sent_once(desk)
+        assert not [file.name for file in desk.folder.iterdir() if "sending" in file.name or file.name.endswith(".tmp")]
+
+    def test_results_that_another_user_may_not_read_are_results_too(self, desk: Desk) -> None:
+        desk.run(*WORDS)
+        before = len(desk.sent())
+        with mode(desk.folder / "list.results.csv", 0):
+            finish(start(desk, *WORDS, before=unprivileged(), HOME=home(desk, "mia")), code=2)
+        assert len(desk.sent()) == before
+        assert texts(desk) == [1]
