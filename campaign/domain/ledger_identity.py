@@ -1,5 +1,7 @@
 """Whether a ledger is still the same file on the same machine: a copy knows nothing of what the original sends.
 
+For a ledger in PostgreSQL the server is the machine, and the database the file.
+
 Nothing that changes in ordinary use counts: not the host's name, not the path, not the boot.
 See docs/developers/decisions/041-ledger-identity.md.
 """

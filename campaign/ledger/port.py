@@ -256,7 +256,7 @@ class Maintenance(Protocol):
         """
 
     async def move_here(self) -> None:
-        """Declare this file on this machine to be the original from now on."""
+        """Declare this file on this machine, or this database on its server, to be the original from now on."""
 
 
 class Ledger(Staging, Sending, Batches, RateLimits, Verification, Maintenance, Protocol):

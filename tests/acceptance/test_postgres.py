@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.acceptance.desk import Desk
+from tests.acceptance.desk import Desk, broke_off
 from tests.contract import postgres_server
 from tests.contract.postgres_server import ASKED_FOR_A_PASSWORD, Server
 from tests.examples import slow_after
@@ -156,3 +156,19 @@ def test_a_ledger_that_is_not_there_is_told_in_a_sentence(desk: Desk, url: str, 
     refused = desk.run("status", "--ledger", url, code=2)
     assert words in " ".join(refused.stderr.split())
     assert "Traceback" not in refused.stderr
+
+
+def test_a_restored_dump_sends_nothing_until_somebody_says_so(desk: Desk, server: Server, database: str) -> None:
+    words = ("run", str(desk.make_list(12)), "--message", MESSAGE)
+    desk.run(*words, "--limit", "5", code=5)
+    copy = server.restored(database)
+    there = server.url(copy, user=f"{ASKED_FOR_A_PASSWORD}:{SECRET}")
+    for refused in (words, ("resume", "list"), ("send", "list")):
+        why = desk.run(*refused, code=2, CAMPAIGN_LEDGER=there).stderr
+        assert broke_off(why) == "ledger_displaced"
+        assert SECRET not in why
+    assert len(desk.sent()) == 5
+    desk.run(*words, "--limit", "2", "--moved-here", code=5, CAMPAIGN_LEDGER=there)
+    desk.run("resume", "list", CAMPAIGN_LEDGER=there)
+    assert (len(desk.sent()), {len(texts) for texts in desk.sent().values()}) == (12, {1})
+    server.drop(copy)

@@ -50,12 +50,12 @@ class TestAtTheSameTime:
     def test_the_second_is_told_which_ledger_sends_and_leaves_nothing_behind(self, desk: Desk) -> None:
         first = desk.start(*WORDS, *SLOWLY)
         desk.until(first, lambda: len(desk.sent()) >= 2)
-        there = {"HOME": home(desk, "root")}
+        there = home(desk, "root")
         for words in (WORDS, ("stage", *WORDS[1:]), (*WORDS, "--results", "list.results.xlsx")):
-            why = is_refused(desk, *words, **there)
+            why = is_refused(desk, *words, HOME=there)
             assert str(ledger_of(desk)) in why
             assert str(marker(desk)) in why
-        assert json.loads(desk.run("list", "--json", **there).stdout) == []
+        assert json.loads(desk.run("list", "--json", HOME=there).stdout) == []
         assert first.poll() is None
         finish(first, code=0)
         assert all_sent_once(desk)
@@ -110,8 +110,8 @@ class TestAfterAKill:
     def test_the_ledger_that_was_to_send_goes_on_and_another_is_told_what_to_do(self, desk: Desk) -> None:
         finish(start(desk, *WORDS, before=KILLED_BEFORE_ITS_FIRST_CLAIM), code=-signal.SIGKILL)
         assert marker(desk).exists()
-        there = {"HOME": home(desk, "root")}
-        assert str(ledger_of(desk)) in refused(desk, *WORDS, **there)
+        there = home(desk, "root")
+        assert str(ledger_of(desk)) in refused(desk, *WORDS, HOME=there)
         # Another message replaces a campaign of which nothing was sent, in its ledger.
         other = (*WORDS[:-1], "Another message")
         desk.run(*other, "--limit", "5", code=5)
@@ -125,21 +125,21 @@ class TestAfterAKill:
         desk.until(killed, lambda: len(desk.sent()) >= 4)
         killed.kill()
         killed.communicate()
-        there = {"HOME": home(desk, "root")}
-        refused(desk, "run", "list.results.csv", **there)
-        refused(desk, *WORDS, **there)
+        there = home(desk, "root")
+        refused(desk, "run", "list.results.csv", HOME=there)
+        refused(desk, *WORDS, HOME=there)
         desk.run("resume", "list", "--limit", "1", code=5)
         # What the kill has left unknown is not sent there.
-        desk.run("run", "list.results.csv", code=3, **there)
+        desk.run("run", "list.results.csv", code=3, HOME=there)
         assert texts(desk) == [1]
 
     def test_whoever_knows_that_the_ledger_is_lost_removes_it(self, desk: Desk) -> None:
         finish(start(desk, *WORDS, before=KILLED_BEFORE_ITS_FIRST_CLAIM), code=-signal.SIGKILL)
         marker(desk).write_text("not what it was", encoding="utf-8")
-        there = {"HOME": home(desk, "root")}
-        assert f"remove {marker(desk)}" in refused(desk, *WORDS, **there)
+        there = home(desk, "root")
+        assert f"remove {marker(desk)}" in refused(desk, *WORDS, HOME=there)
         marker(desk).unlink()
-        desk.run(*WORDS, **there)
+        desk.run(*WORDS, HOME=there)
         assert all_sent_once(desk)
 
 

@@ -146,6 +146,14 @@ class Server:
         self.run(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY" if template == TEMPLATE else f"CREATE DATABASE {name}")
         return name
 
+    def restored(self, database: str) -> str:
+        """A new database's name, with a dump of another restored to it."""
+        name = self.database()
+        dump = subprocess.run([programs() / "bin" / "pg_dump", "-d", self.url(database)], check=True, capture_output=True).stdout
+        restore: list[str | Path] = [programs() / "bin" / "psql", "-q", "-v", "ON_ERROR_STOP=1", "-d", self.url(name)]
+        subprocess.run(restore, input=dump, check=True, capture_output=True)
+        return name
+
     def drop(self, database: str) -> None:
         """Some time: the server takes a moment to notice that a connection was closed, and a longer one if it is asked before."""
         self._old.append(database)

@@ -1,8 +1,10 @@
-"""Whether a ledger is where it was sent from: a file may be a copy, a database is one wherever it is asked from."""
+"""Whether a ledger is where it was sent from: a file may be a copy, and a database a restored dump."""
 
+import asyncio
 import os
+import re
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -12,10 +14,17 @@ import pytest
 from campaign.domain.ledger_identity import Difference, Displaced
 from campaign.ledger import machine
 from campaign.ledger.port import Ledger, LedgerReader
+from campaign.ledger.postgres import PostgresLedger, PostgresReader
+from campaign.ledger.postgres.connection import parse
+from campaign.ledger.postgres.schema import prepare
+from campaign.ledger.sql_loader import script
 from campaign.ledger.sqlite import SqliteLedger, SqliteReader
 from tests.contract.backends import Backend, HandClock
 from tests.contract.given import campaign_of, spec, staged
+from tests.contract.postgres_server import ASKED_FOR_A_PASSWORD, Server
 from tests.contract.test_sqlite_migration import old_ledger
+
+ROLE = "displaced_campaign_runner"
 
 
 @asynccontextmanager
@@ -198,3 +207,66 @@ async def test_a_copy_that_was_opened_and_put_back_in_place_is_a_copy(path: Path
         assert found.difference is Difference.COPIED_FILE
         await ledger.move_here()
         assert displaced(path) is None
+
+
+class TestDatabase:
+    @pytest.fixture
+    def databases(self, server: Server) -> Iterator[tuple[str, str]]:
+        """A ledger that was sent from, and its dump, restored."""
+        first = server.database()
+        prepare(parse(server.url(first)))
+        server.run(
+            "INSERT INTO campaign.runners (campaign, host, pid, started_at, lease_until, activity) VALUES (1, 'a', 1, 5.0, 35.0, '')",
+            database=first,
+        )
+        asyncio.run(moved(server.url(first)))
+        copy = server.restored(first)
+        yield first, copy
+        for name in (first, copy):
+            server.drop(name)
+
+    def test_a_restored_dump_is_told_until_it_is_said_to_be_the_one(self, server: Server, databases: tuple[str, str]) -> None:
+        first, copy = map(server.url, databases)
+        assert found_in(first) is None
+        found = found_in(copy)
+        assert found is not None
+        assert (found.difference, found.before.path, found.last_run_at) == (Difference.COPIED_FILE, parse(first).name, 35.0)
+        asyncio.run(moved(copy))
+        assert found_in(copy) is None
+
+    def test_another_server_is_told(self, server: Server, databases: tuple[str, str]) -> None:
+        first, _ = databases
+        server.run("UPDATE campaign.place SET system = '7'", database=first)
+        found = found_in(server.url(first))
+        assert found is not None
+        assert (found.difference, found.before.host) == (Difference.OTHER_MACHINE, "the server 7")
+
+    def test_a_server_that_does_not_say_which_it_is_decides_nothing(self, server: Server, databases: tuple[str, str]) -> None:
+        first, _ = databases
+        server.run("REVOKE EXECUTE ON FUNCTION pg_catalog.pg_control_system() FROM PUBLIC", database=first)
+        server.run(re.sub(r':"role"', ROLE, script("postgres_role.sql")), database=first)
+        server.run(f"CREATE ROLE {ASKED_FOR_A_PASSWORD} LOGIN PASSWORD 'S3cret' IN ROLE {ROLE}")
+        try:
+            url = server.url(first, user=f"{ASKED_FOR_A_PASSWORD}:S3cret")
+            known = server.run("SELECT system FROM campaign.place", database=first)
+            assert known != [("",)]
+            assert found_in(url) is None
+            asyncio.run(moved(url))
+            assert server.run("SELECT system FROM campaign.place", database=first) == known
+        finally:
+            server.run(f"DROP OWNED BY {ROLE}", database=first)
+            server.run(f"DROP ROLE {ASKED_FOR_A_PASSWORD}; DROP ROLE {ROLE}")
+
+
+async def moved(url: str) -> None:
+    ledger = PostgresLedger(url)
+    await ledger.move_here()
+    await ledger.close()
+
+
+def found_in(url: str) -> Displaced | None:
+    reader = PostgresReader(url)
+    try:
+        return reader.displaced()
+    finally:
+        reader.close()

@@ -46,16 +46,16 @@ def old_ledger(server: Server, database: str, version: int) -> None:
     )
 
 
-def grants_of_old() -> str:
-    """The rights of versions 1 to 3, as psql would put the name in."""
-    return (OLD / "role-of-postgres-3.sql").read_text(encoding="utf-8").replace(':"role"', ROLE)
+def grants_of_old(version: int = 3) -> str:
+    """The rights of that version, which the two before 3 have, too, as psql would put the name in."""
+    return (OLD / f"role-of-postgres-{max(version, 3)}.sql").read_text(encoding="utf-8").replace(':"role"', ROLE)
 
 
 @pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
 async def test_an_old_ledger_becomes_as_a_new_one_and_keeps_its_rows(server: Server, databases: tuple[str, str], version: int) -> None:
     old, new = databases
     old_ledger(server, old, version)
-    server.run(grants_of_old(), database=old)
+    server.run(grants_of_old(version), database=old)
     server.run(f"CREATE ROLE {ASKED_FOR_A_PASSWORD} LOGIN PASSWORD 'S3cret' IN ROLE {ROLE}")
     try:
         for database in databases:
@@ -70,6 +70,8 @@ async def test_an_old_ledger_becomes_as_a_new_one_and_keeps_its_rows(server: Ser
         runner = await ledger.register_runner(record.id, quiet_seconds=0, account="token")
         assert [claim.row for claim in await ledger.claim(runner, 9)] == [2]
         await ledger.throttle("token", retry_after_seconds=1.0)
+        await ledger.move_here()
+        assert reader.displaced() is None
         await ledger.close()
         reader.close()
     finally:

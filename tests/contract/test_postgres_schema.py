@@ -140,6 +140,7 @@ class TestRole:
         record = await campaign_of(ledger, *(staged(row) for row in range(1, 9)))
         await ledger.exclude(record.id, ["pass-8"])
         assert await ledger.apply_exclusions(record.id) == 1
+        await ledger.move_here()
         runner = await ledger.register_runner(record.id, quiet_seconds=0)
         assert await ledger.heartbeat(runner, "sending")
         assert (await ledger.lease("token", rate_per_second=9, want=1)).count == 1

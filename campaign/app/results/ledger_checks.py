@@ -192,8 +192,8 @@ def unknown_in_words(results: Location, name: str, ledger: str) -> str:
     """A sentence that a campaign's results exist, and the ledger does not know the campaign."""
     holds, why = ("holds", "") if owner_of(results) else ("may hold", " (it names no campaign, or can't be read)")
     return (
-        f"{results} {holds} results of the campaign “{sanitize_for_terminal(name)}”{why}, and the ledger {ledger} does not know the campaign “{sanitize_for_terminal(name)}”: its passes "
-        "may have been sent this message already."
+        f"{results} {holds} results of the campaign “{sanitize_for_terminal(name)}”{why}, and the ledger {ledger} does not know the "
+        f"campaign “{sanitize_for_terminal(name)}”: its passes may have been sent this message already."
     )
 
 
@@ -223,7 +223,7 @@ def _in_words(displaced: Displaced, place: str) -> str:
     before, when = displaced.before, datetime.fromtimestamp(displaced.last_run_at, tz=UTC)
     match displaced.difference:
         case Difference.OTHER_MACHINE:
-            what = f"The ledger {place} comes from another machine."
+            what = f"The ledger {place} comes from another machine or database server."
         case Difference.CLONED_MACHINE:
             what = f"The ledger {place} comes from another machine, of which this one is a clone."
         case Difference.COPIED_FILE:

@@ -5,12 +5,15 @@ One connection is for requests that sending waits for: claims, heartbeats, slots
 
 import os
 import socket
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from platformdirs import user_data_path
 
 from campaign.domain.errors import CampaignError
+from campaign.domain.ledger_identity import LedgerIdentity
 from campaign.ledger.clock import LEASE_SECONDS, Clock, SystemClock
 from campaign.ledger.machine import username
 from campaign.ledger.port import DesiredState
@@ -18,6 +21,25 @@ from campaign.ledger.postgres.connection import Session, parse
 from campaign.ledger.postgres.schema import prepare
 from campaign.ledger.postgres.writer import TRYING_SECONDS, TRYING_TO_RENEW_SECONDS, SerialConnection
 from campaign.ledger.process_lock import ProcessLock, is_owner_dead
+
+
+def stored_identity(rows: Sequence[tuple[Any, ...]]) -> LedgerIdentity | None:
+    """The identity in the result of the statement `place`; None before the ledger's first run."""
+    for system, database, name in rows:
+        return _identity(system, database, name)
+    return None
+
+
+def identity_here(ask: Callable[[str], Sequence[tuple[Any, ...]]], name: str) -> LedgerIdentity:
+    """The identity of the database that answers statements of `postgres.sql`, with its name for people."""
+    [(may_read,)], [(database,)] = ask("may_read_system"), ask("database")
+    return _identity(ask("system")[0][0] if may_read else "", database, name)
+
+
+def _identity(system: str, database: int, name: str) -> LedgerIdentity:
+    # The server is the machine, and the database the file.
+    host = f"the server {system}" if system else "its server"
+    return LedgerIdentity(machine=system, adapters=frozenset(), inode=database, created_ns=0, host=host, path=name)
 
 
 def lock_dir(identity: str) -> Path:

@@ -10,12 +10,13 @@ from dataclasses import asdict, replace
 from typing import Final, TypeVar
 
 from campaign.domain.errors import LedgerError
+from campaign.domain.ledger_identity import difference
 from campaign.domain.model import Claim, Settlement, Skip, Status
 from campaign.domain.pace.pacing import Pace, Slots, lease, make_room, pause, throttle
 from campaign.ledger import ledger_errors
 from campaign.ledger.clock import DAY_SECONDS, LEASE_SECONDS
 from campaign.ledger.port import ANY_ROW, ClaimFilter, DesiredState, Runner
-from campaign.ledger.postgres.base import leave_out_if_cancelled
+from campaign.ledger.postgres.base import identity_here, leave_out_if_cancelled, stored_identity
 from campaign.ledger.postgres.batches import Batches
 from campaign.ledger.postgres.claims import claim_rows, settle_rows
 from campaign.ledger.postgres.connection import LONG_SECONDS, Session
@@ -54,7 +55,12 @@ class PostgresLedger(Staging, Batches, Verification):
         return Runner(id=runner, campaign=campaign, lease_seconds=LEASE_SECONDS, quiet_seconds=quiet_seconds, hold=hold)
 
     async def move_here(self) -> None:
-        """Does nothing: a database has no copies on other machines."""
+        def work(db: Session) -> None:
+            known, here = stored_identity(db.all("place")), identity_here(db.all, self._address.name)
+            if known is None or difference(known, here) is not None or (here.machine and not known.machine):
+                db.all("set_place", system=here.machine, database=here.inode, name=here.path)
+
+        await self._line.do(work)
 
     async def heartbeat(self, runner: Runner, activity: str) -> bool:
         values = {"runner": runner.id, "activity": activity, "lease": LEASE_SECONDS}

@@ -11,12 +11,13 @@ import stamina
 from psycopg.rows import TupleRow
 
 from campaign.domain.batches import Batch
+from campaign.domain.ledger_identity import Displaced, difference
 from campaign.domain.model import Counts, ResultRow, Status
 from campaign.domain.standing import Standing
 from campaign.ledger import ledger_errors
 from campaign.ledger.clock import RECENT_SECONDS, Clock
 from campaign.ledger.port import CampaignRecord, DesiredState, PendingWork, ResultColumns, RunnerRecord
-from campaign.ledger.postgres.base import Machine
+from campaign.ledger.postgres.base import Machine, identity_here, stored_identity
 from campaign.ledger.postgres.connection import LONG_SECONDS, PATIENCE_SECONDS, SQL, Address, LostError, Session, given_up, parse
 from campaign.ledger.postgres.schema import prepare
 from campaign.ledger.records import AttemptRecord, Sends
@@ -112,8 +113,11 @@ class PostgresReader:
     def place(self) -> str:
         return self._address.name
 
-    def displaced(self) -> None:
-        """None: a database has no copies on other machines."""
+    def displaced(self) -> Displaced | None:
+        known = stored_identity(self._look.all("place"))
+        if known is None or (found := difference(known, identity_here(self._look.all, self.place))) is None:
+            return None
+        return Displaced(difference=found, before=known, last_run_at=self._look.all("last_run", seconds=LONG_SECONDS)[0][0])
 
     def campaign(self, name: str) -> CampaignRecord | None:
         found = self._look.all("campaign_by_name", name=name)

@@ -12,7 +12,7 @@ from campaign.ledger.sql_loader import script
 
 T = TypeVar("T")
 
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 """The version of `postgres_schema.sql`. `postgres_to_N.sql` migrates a ledger from version N - 1 to N."""
 
 OLDEST_SERVER: Final = 140_000

@@ -54,6 +54,26 @@ UPDATE campaign.ledger SET version = %(version)s;
 -- name: identity
 SELECT identity::text FROM campaign.ledger;
 
+-- name: place
+SELECT system, database, name FROM campaign.place;
+
+-- name: set_place
+INSERT INTO campaign.place (system, database, name) VALUES (%(system)s, %(database)s, %(name)s)
+ON CONFLICT (one) DO UPDATE SET system = EXCLUDED.system, database = EXCLUDED.database, name = EXCLUDED.name;
+
+-- name: database
+SELECT oid::bigint FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database();
+
+-- name: may_read_system
+SELECT coalesce(pg_catalog.has_function_privilege(pg_catalog.to_regprocedure('pg_catalog.pg_control_system()')::oid, 'EXECUTE'), false);
+
+-- name: system
+SELECT system_identifier::text FROM pg_catalog.pg_control_system();
+
+-- name: last_run
+-- A runner that was killed never ended, but its lease did.
+SELECT coalesce(max(greatest(started_at, ended_at, least(lease_until, campaign.ledger_now()))), 0) FROM campaign.runners;
+
 -- name: campaign_by_name
 SELECT c.*, coalesce((SELECT at FROM campaign.forgotten WHERE campaign = c.id), 0),
        coalesce((SELECT at FROM campaign.exported WHERE campaign = c.id), 0),

@@ -11,7 +11,7 @@ CREATE ROLE :"role" NOLOGIN;
 GRANT USAGE ON SCHEMA campaign TO :"role";
 GRANT SELECT ON ALL TABLES IN SCHEMA campaign TO :"role";
 GRANT INSERT, UPDATE ON campaign.campaigns, campaign.rows, campaign.attempts, campaign.runners, campaign.batches, campaign.paces,
-    campaign.writers TO :"role";
+    campaign.writers, campaign.place TO :"role";
 GRANT INSERT ON campaign.exclusions TO :"role";
 -- For the removal of a staging that did not end, or of a campaign that was never sent.
 GRANT DELETE ON campaign.campaigns, campaign.rows, campaign.batches, campaign.attempts, campaign.exclusions, campaign.writers TO :"role";
