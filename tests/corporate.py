@@ -232,8 +232,8 @@ def office(proxy: ConnectProxy, *, port: int, tls: ssl.SSLContext) -> Iterator[O
     found: list[Office] = []
 
     async def work() -> None:
-        async with in_front_of(port, tls) as front, proxying(proxy):
-            found.append(Office(api=f"https://localhost:{front}", proxy=proxy))
+        async with in_front_of(port, tls) as ui, proxying(proxy):
+            found.append(Office(api=f"https://localhost:{ui}", proxy=proxy))
             ready.set()
             await asyncio.to_thread(ended.wait)
 

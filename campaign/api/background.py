@@ -21,7 +21,7 @@ from typing import Any, Final, Generic, Never, Self, TypeVar
 from campaign.app.confirmation import Question
 from campaign.app.progress_state import Tally
 from campaign.app.send import Stop, send
-from campaign.app.session import Front, Sender
+from campaign.app.session import Sender, UserInterface
 from campaign.domain.errors import StoppedError, UsageError
 from campaign.domain.model import Counts, Settlement, Status
 from campaign.domain.text.durations import words
@@ -69,7 +69,7 @@ class Background(Generic[T]):
             return runner.run(self._watched(work))
 
     def listen(self) -> Stop:
-        """`app.session.Front.listen`."""
+        """`app.session.UserInterface.listen`."""
         self._stop = Stop(gently=asyncio.Event(), now=asyncio.Event())
         return self._stop
 
@@ -222,7 +222,7 @@ class Progress:
 
 
 class ProgressWatch:
-    """`app.session.Front.watch`: keeps the newest progress, for another thread to take."""
+    """`app.session.UserInterface.watch`: keeps the newest progress, for another thread to take."""
 
     def __init__(self) -> None:
         self._latest: Progress | None = None
@@ -243,7 +243,7 @@ class ProgressWatch:
             self._timer.cancel()
         self._note()
 
-    def news(self) -> Progress | None:
+    def latest(self) -> Progress | None:
         """The newest progress; None if it was taken already."""
         news, self._latest = self._latest, None
         return news
@@ -254,7 +254,7 @@ class ProgressWatch:
     def event(self, name: str, **details: Any) -> None:
         match name:
             case "standing":
-                self._tally.stands(details["counts"], time.monotonic())
+                self._tally.take_over(details["counts"], time.monotonic())
             case "read_back":
                 self._tally.read_back(Status(details["status"]), time.monotonic())
             case "rows_of_a_dead_runner":
@@ -280,9 +280,9 @@ class ProgressWatch:
         )
 
 
-def user_interface(background: Background[Any], watch: ProgressWatch, *, sender: Sender = send) -> Front:
+def user_interface(background: Background[Any], watch: ProgressWatch, *, sender: Sender = send) -> UserInterface:
     """The front of one call."""
-    return Front(confirm=_confirm, agree=lambda *_: False, watch=watch, listen=background.listen, tell=tell, sender=sender)
+    return UserInterface(confirm=_confirm, agree=lambda *_: False, watch=watch, listen=background.listen, tell=tell, sender=sender)
 
 
 def tell(event: str, sentence: str, /, *, level: str = "warning", **details: object) -> None:

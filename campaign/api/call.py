@@ -18,7 +18,7 @@ from campaign.api.result import Checked, Result
 from campaign.app import retry as retries
 from campaign.app import run as runs
 from campaign.app.lists import check as checks
-from campaign.app.session import Finished, Front
+from campaign.app.session import Finished, UserInterface
 from campaign.domain.errors import CampaignError, UsageError, problem_of
 from campaign.domain.lists.locations import place_of
 from campaign.domain.model import Status
@@ -76,7 +76,7 @@ class Call(Generic[T]):
 
 
 def _look(watch: ProgressWatch, progress: OnProgress | None) -> None:
-    if progress is not None and (news := watch.news()) is not None:
+    if progress is not None and (news := watch.latest()) is not None:
         progress(news)
 
 
@@ -114,7 +114,7 @@ def verify_call(name: str, options: Mapping[str, Any], progress: OnProgress | No
 
 
 def _on_campaign(
-    work: Callable[[Settings, Front], Any],
+    work: Callable[[Settings, UserInterface], Any],
     options: Mapping[str, Any],
     known: Sequence[str],
     progress: OnProgress | None,

@@ -150,7 +150,7 @@ def to_forget(name: str | None, older_than_seconds: float | None, settings: Sett
             record
             for record in reader.campaigns()
             if (record.forgotten_at and reader.has_unfinished_purge())
-            or (not record.forgotten_at and _has_ended(reader, record) and _at_rest_seconds(reader, record) >= age)
+            or (not record.forgotten_at and _has_ended(reader, record) and _idle_seconds(reader, record) >= age)
         ]
 
 
@@ -182,7 +182,7 @@ def _check_may_be_forgotten(reader: LedgerReader, record: CampaignRecord, age: f
             code="not_ended",
             campaign=name,
         )
-    resting = _at_rest_seconds(reader, record)
+    resting = _idle_seconds(reader, record)
     if resting < age:
         raise UsageError(
             f"The campaign “{name}” was at rest for {words(max(0.0, resting))} only, and is to be forgotten after {words(age)}. "
@@ -202,5 +202,5 @@ def _has_ended(reader: LedgerReader, record: CampaignRecord) -> bool:
     return outlook.doubt_in_seconds is None and (not open_rows or bool(record.exported_at))
 
 
-def _at_rest_seconds(reader: LedgerReader, record: CampaignRecord) -> float:
+def _idle_seconds(reader: LedgerReader, record: CampaignRecord) -> float:
     return time.time() - reader.last_change(record.id)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from campaign.app.run import run_list
 from campaign.app.send import Stop
-from campaign.app.session import Finished, Front
+from campaign.app.session import Finished, UserInterface
 from campaign.domain.errors import UsageError
 from campaign.domain.model import Counts
 from campaign.sender.port import Observer
@@ -73,8 +73,8 @@ async def rehearse(
             api_url=simulator.url,
             api_key="demo",
         )
-        front = Front(confirm=lambda *_: True, agree=lambda *_: False, watch=watch, listen=listen, tell=lambda *_, **__: None)
-        finished = await run_list(str(samples / "promo.csv"), settings, front)
+        ui = UserInterface(confirm=lambda *_: True, agree=lambda *_: False, watch=watch, listen=listen, tell=lambda *_, **__: None)
+        finished = await run_list(str(samples / "promo.csv"), settings, ui)
         summary = simulator.summary()
         return Rehearsed(
             finished=finished, folder=place, processed=summary.processed, passes=summary.distinct_passes, doubles=summary.surplus

@@ -43,7 +43,7 @@ class Tally:
             self._move(Status.UNKNOWN, status)
         self._last = now
 
-    def stands(self, counts: Counts, now: float) -> bool:
+    def take_over(self, counts: Counts, now: float) -> bool:
         """Take over the ledger's counts, whichever process sent the rows; returns whether they have changed."""
         before, self.by_status = self.by_status, Counter(counts.by_status)
         self._recent.extend([now] * max(0, _open(before) - self.open))

@@ -11,7 +11,7 @@ from typing import Final
 from campaign.app.campaign_settings import Exclusions, check_not_over, remembered, utc_now
 from campaign.app.campaigns import check_here
 from campaign.app.lists.correction_file import CorrectionFile, correction_file
-from campaign.app.lists.corrections import CORRECTABLE, Corrector, Texts, Totals, told
+from campaign.app.lists.corrections import CORRECTABLE, Corrector, Texts, Totals, describe
 from campaign.app.lists.list_source import FileSource
 from campaign.app.lists.message_warnings import near_to_send
 from campaign.app.lists.named_rows import NamedRows, named_rows, numbered
@@ -20,13 +20,13 @@ from campaign.app.open_ledger import find_whole
 from campaign.app.results.ledger_checks import check_known, check_same_ledger
 from campaign.app.run import (
     check_not_cancelled,
+    checked_list,
     is_file,
     is_paused,
-    looked_through,
     results_of,
 )
 from campaign.app.send import Stop, check_access, send
-from campaign.app.session import Finished, Front, Session, session
+from campaign.app.session import Finished, Session, UserInterface, session
 from campaign.domain.errors import StoppedError, UsageError
 from campaign.domain.lists.locations import Location
 from campaign.domain.model import OPEN, RETRYABLE, Counts, ResultRow, Status
@@ -44,7 +44,7 @@ BY_FILE: Final = frozenset({Status.FAILED, Status.INVALID, Status.NOT_DELIVERED}
 
 
 async def retry(
-    target: FileSource, selection: Selection, settings: Settings, front: Front, *, rows: FileSource | None = None, of: str = ""
+    target: FileSource, selection: Selection, settings: Settings, ui: UserInterface, *, rows: FileSource | None = None, of: str = ""
 ) -> Finished:
     """Send rows again; the target is a campaign's name, or a results file or failed-rows file, corrected or not.
 
@@ -54,9 +54,9 @@ async def retry(
     Raises:
         CampaignError: its exit code says how far the retry came.
     """
-    stop = front.listen()
+    stop = ui.listen()
     check_access(settings)
-    async with session(settings, front, stop) as work:
+    async with session(settings, ui, stop) as work:
         if isinstance(target, str) and (rows is not None or work.reader.campaign(target) is not None or not is_file(target)):
             if rows is not None and work.reader.campaign(target) is None and is_file(target):
                 raise UsageError(
@@ -74,7 +74,7 @@ async def retry(
                 )
             if file is not None:
                 return await _correct(work, target if isinstance(target, str) else of, file, selection)
-        async with looked_through(target, settings, stop) as given:
+        async with checked_list(target, settings, stop) as given:
             own_zones = given.layout.zone_place is not None
             agreed = await check_known(work, given, target)
             staged = await stage(
@@ -86,7 +86,7 @@ async def retry(
                 begin=lambda spec: replace(
                     spec, settings=spec.settings | remembered(settings, now=utc_now(), own_zones=own_zones) | agreed
                 ),
-                tell=front.tell,
+                tell=ui.tell,
             )
         return await _again(work, staged.record, selection)
 
@@ -190,13 +190,13 @@ def _begun(reader: LedgerReader, record: CampaignRecord) -> tuple[int, ...]:
 
 def _only(work: Session, rows: tuple[int, ...]) -> Session:
     """The same session, which sends only these rows."""
-    return replace(work, front=replace(work.front, sender=partial(send, only=rows)))
+    return replace(work, ui=replace(work.ui, sender=partial(send, only=rows)))
 
 
 async def _warn_of_near(work: Session, record: CampaignRecord, exclusions: Exclusions, rows: Callable[[], Iterable[ResultRow]]) -> None:
     """Warn about rows that will be sent though their ids are near to excluded ones, or to another row's."""
     found = await asyncio.to_thread(near_to_send, work.reader, record, rows=rows, excluded=exclusions.keys)
-    warn(found, record, work.front.tell)
+    warn(found, record, work.ui.tell)
     work.keep(record, found)
 
 
@@ -219,7 +219,7 @@ async def _correct(work: Session, target: str, file: CorrectionFile, selection: 
     must_be_known = work.settings.window is not None and work.settings.time_zone is None
     corrector = Corrector(file=file, texts=texts, selection=chosen, zones_must_be_known=must_be_known)
     plan = await asyncio.to_thread(_planned, work, corrector)
-    note, details = told(plan), {"columns": {"ignored": list(file.ignored), "from_ledger": list(file.missing)}}
+    note, details = describe(plan), {"columns": {"ignored": list(file.ignored), "from_ledger": list(file.missing)}}
     # No results are written here: the file of failed rows would be replaced, and its corrections lost.
     if not plan.totals.sent and not plan.totals.waiting:
         nothing = f"Nothing was sent: the file has no row that can be sent again. {note}"

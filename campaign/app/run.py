@@ -9,12 +9,12 @@ from campaign.app.batches import check_can_undo, check_undone, orphans
 from campaign.app.campaign_settings import Exclusions, kept_of, remembered, utc_now
 from campaign.app.campaigns import check_here
 from campaign.app.lists.list_source import CheckedList, ListSource, find_list, opened
-from campaign.app.lists.stage import LOOK_SECONDS, Staged, look_at_the_rest, stage
+from campaign.app.lists.stage import LOOK_SECONDS, Staged, check_rest, stage
 from campaign.app.open_ledger import find, find_whole, open_ledger, open_reader
 from campaign.app.results.ledger_checks import check_known, check_same_ledger, warn_of_same_content
 from campaign.app.results.results_path import check_writable
 from campaign.app.send import Stop, check_access, send, verify
-from campaign.app.session import Finished, Front, Session, session
+from campaign.app.session import Finished, Session, UserInterface, session
 from campaign.domain.batches import InBatches
 from campaign.domain.errors import StoppedError, UsageError
 from campaign.domain.lists.locations import Location, ObjectUrl, parse_location, place_of
@@ -27,7 +27,7 @@ from campaign.settings import Settings
 
 
 @asynccontextmanager
-async def looked_through(source: ListSource, settings: Settings, stop: Stop) -> AsyncIterator[CheckedList]:
+async def checked_list(source: ListSource, settings: Settings, stop: Stop) -> AsyncIterator[CheckedList]:
     """`opened` in a thread, so that signals are handled meanwhile."""
     context = opened(source, settings)
     given = await asyncio.to_thread(context.__enter__)
@@ -40,7 +40,7 @@ async def looked_through(source: ListSource, settings: Settings, stop: Stop) -> 
         context.__exit__(None, None, None)
 
 
-async def run_list(source: ListSource, settings: Settings, front: Front) -> Finished:
+async def run_list(source: ListSource, settings: Settings, ui: UserInterface) -> Finished:
     """Stage a list, or find its campaign; send it and report.
 
     Raises:
@@ -48,17 +48,17 @@ async def run_list(source: ListSource, settings: Settings, front: Front) -> Fini
     """
     check_access(settings)
     source = find_list(source, settings)
-    async with _staged(source, settings, front) as (work, staged, results):
+    async with _staged(source, settings, ui) as (work, staged, results):
         return await _go_on(work.of(staged.record), staged.record, results, resumed=staged.resumed, source=source)
 
 
-async def stage_list(source: ListSource, settings: Settings, front: Front) -> Finished:
+async def stage_list(source: ListSource, settings: Settings, ui: UserInterface) -> Finished:
     """Stage a list, or find its campaign. After that any number of processes may `join`, on any machine that has the ledger.
 
     Raises:
         CampaignError: (same)
     """
-    async with _staged(source, settings, front) as (work, staged, _):
+    async with _staged(source, settings, ui) as (work, staged, _):
         counts = await work.counts(staged.record)
         how = "was staged before" if staged.resumed else "is staged"
         command = command_line("send", staged.record.spec.name, ledger=settings.ledger_to_name)
@@ -68,10 +68,10 @@ async def stage_list(source: ListSource, settings: Settings, front: Front) -> Fi
 
 
 @asynccontextmanager
-async def _staged(source: ListSource, settings: Settings, front: Front) -> AsyncIterator[tuple[Session, Staged, Location | None]]:
-    stop = front.listen()
+async def _staged(source: ListSource, settings: Settings, ui: UserInterface) -> AsyncIterator[tuple[Session, Staged, Location | None]]:
+    stop = ui.listen()
     source = find_list(source, settings)
-    async with looked_through(source, settings, stop) as given:
+    async with checked_list(source, settings, stop) as given:
         stored = given.spec.settings["results"]
         results = place_of(stored) if stored else None
         if results is not None:
@@ -85,7 +85,7 @@ async def _staged(source: ListSource, settings: Settings, front: Front) -> Async
                 batches=given.own_cells,
                 lines=given.table.lines,
             )
-        async with session(settings, front, stop) as work:
+        async with session(settings, ui, stop) as work:
             own_zones = given.layout.zone_place is not None
             exclusions = await asyncio.to_thread(Exclusions, settings.exclude, given.spec.id_column)
             agreed = await check_known(work, given, source)
@@ -99,7 +99,7 @@ async def _staged(source: ListSource, settings: Settings, front: Front) -> Async
                 begin=lambda spec: replace(
                     spec, settings=spec.settings | remembered(settings, now=utc_now(), own_zones=own_zones) | agreed
                 ),
-                tell=front.tell,
+                tell=ui.tell,
             )
             work.keep(staged.record, staged.concerns)
             await asyncio.to_thread(warn_of_same_content, work, staged.record)
@@ -114,17 +114,17 @@ def _file_of(source: ListSource, given: CheckedList) -> Location | None:
     return place if isinstance(place, ObjectUrl) else given.table.source.given
 
 
-async def resume(name: str, settings: Settings, front: Front) -> Finished:
+async def resume(name: str, settings: Settings, ui: UserInterface) -> Finished:
     """Go on with a staged campaign; ends a pause."""
-    stop = front.listen()
+    stop = ui.listen()
     check_access(settings)
-    async with session(settings, front, stop) as begun:
+    async with session(settings, ui, stop) as begun:
         record = find_whole(begun.reader, name)
         check_here(record)
         check_not_cancelled(record)
         work = begun.of(record)
         results = await asyncio.to_thread(results_of, record, settings)
-        await _look_at_the_rest(work, record, settings)
+        await _check_rest(work, record, settings)
         counts = await work.counts(record)
         if counts.unfinished:
             await check_same_ledger(work, record, results=results)
@@ -134,28 +134,28 @@ async def resume(name: str, settings: Settings, front: Front) -> Finished:
         return await _go_on(work, find(begun.reader, name), results, resumed=True, asked=True)
 
 
-async def join(name: str, settings: Settings, front: Front) -> Finished:
+async def join(name: str, settings: Settings, ui: UserInterface) -> Finished:
     """Help to send a campaign that was staged, here or elsewhere. A paused campaign stays paused.
 
     Raises:
         CampaignError: (same)
     """
-    stop = front.listen()
+    stop = ui.listen()
     check_access(settings)
-    async with session(settings, front, stop) as begun:
+    async with session(settings, ui, stop) as begun:
         record = await _staged_by_others(begun, name)
         check_here(record)
         check_not_cancelled(record)
         work = begun.of(record)
         # The process that staged the campaign writes the results, unless they are wanted here, too.
         results = await asyncio.to_thread(results_of, record, settings) if settings.results is not None else None
-        await _look_at_the_rest(work, record, settings)
+        await _check_rest(work, record, settings)
         return await _go_on(work, record, results, resumed=True)
 
 
-async def _look_at_the_rest(work: Session, record: CampaignRecord, settings: Settings) -> None:
+async def _check_rest(work: Session, record: CampaignRecord, settings: Settings) -> None:
     exclusions = await asyncio.to_thread(Exclusions, settings.exclude, record.spec.id_column)
-    work.keep(record, await look_at_the_rest(work.ledger, work.reader, record, exclusions, tell=work.front.tell))
+    work.keep(record, await check_rest(work.ledger, work.reader, record, exclusions, tell=work.ui.tell))
 
 
 async def _staged_by_others(work: Session, name: str) -> CampaignRecord:
@@ -172,15 +172,15 @@ async def _staged_by_others(work: Session, name: str) -> CampaignRecord:
             )
 
 
-async def read_back(name: str, settings: Settings, front: Front) -> Finished:
+async def read_back(name: str, settings: Settings, ui: UserInterface) -> Finished:
     """Read the passes of unknown rows back; sends nothing."""
-    stop = front.listen()
+    stop = ui.listen()
     check_access(settings)
-    async with session(settings, front, stop) as work:
+    async with session(settings, ui, stop) as work:
         record = find_whole(work.reader, name)
         check_here(record)
         results = await asyncio.to_thread(results_of, record, settings)
-        with front.watch(name, await work.counts(record)) as observer:
+        with ui.watch(name, await work.counts(record)) as observer:
             kept = settings.over(kept_of(record.spec.settings))
             end = await verify(record, work.ledger, work.reader, kept, observer=observer, stop=stop)
         return await work.end(record, end, results, end.why)

@@ -49,7 +49,7 @@ class Tell(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Front:
+class UserInterface:
     """The user interface of a command. `confirm` asks whether to send, `watch` shows a run, `listen` handles signals.
 
     `agree` shows a warning and asks a question; without a person to ask, the answer is no. Both let a KeyboardInterrupt through.
@@ -91,7 +91,7 @@ class Session:
     ledger: Ledger
     reader: LedgerReader
     settings: Settings
-    front: Front
+    ui: UserInterface
     stop: Stop
     warnings: list[dict[str, Any]] = field(default_factory=list)
     sentences: list[str] = field(default_factory=list)
@@ -99,7 +99,7 @@ class Session:
 
     def warn(self, kind: str, sentence: str, *, count: int, example: str, in_summary: bool = False, **details: Any) -> None:
         """Show a warning before anything is sent, and keep it for `--json`."""
-        self.front.tell(kind, sentence, **details)
+        self.ui.tell(kind, sentence, **details)
         self.sentences.extend([sentence] if in_summary else [])
         self.warnings.append({"kind": kind, "count": count, "first_rows": [], "first_lines": None, "example": example, **details})
 
@@ -158,7 +158,7 @@ class Session:
         go_on = instead or command_line("resume", record.spec.name, ledger=self.settings.ledger_to_name)
         not_sent = f"Nothing was sent. To send it after all: {go_on}"
         try:
-            agreed = self.front.confirm(question)
+            agreed = self.ui.confirm(question)
         except KeyboardInterrupt:
             raise StoppedError(not_sent, code="interrupted") from None
         if not agreed:
@@ -172,7 +172,7 @@ class Session:
             StoppedError: the answer is Ctrl-C.
         """
         try:
-            agreed = not self.settings.yes and self.front.agree(warning, question)
+            agreed = not self.settings.yes and self.ui.agree(warning, question)
         except KeyboardInterrupt:
             raise StoppedError(f"Nothing was sent. {ways_out}", code="interrupted") from None
         if not agreed:
@@ -185,16 +185,16 @@ class Session:
         await asyncio.to_thread(self._mark, record, results)
         counts = counts or self.reader.counts(record.id)
         if late := cannot_finish(self.schedule(record), counts.open, self.settings.messages_per_second, now=utc_now()):
-            self.front.tell("cannot_finish_in_time", late)
+            self.ui.tell("cannot_finish_in_time", late)
         place = new_ledger(self.reader, record)
-        with self.front.watch(record.spec.name, counts) as observer:
+        with self.ui.watch(record.spec.name, counts) as observer:
             if place and self.settings.yes and not self._is_warned_of("new_ledger"):
-                self.front.tell("new_ledger", new_in_words(place), level="info", ledger=place)
+                self.ui.tell("new_ledger", new_in_words(place), level="info", ledger=place)
             if self.settings.via is Via.BATCH:
                 sentence = f"It is sent by PassEntry's batches, for the entity {self.settings.entity} (unconfirmed)."
-                self.front.tell("by_batches", sentence, level="info", entity=self.settings.entity)
+                self.ui.tell("by_batches", sentence, level="info", entity=self.settings.entity)
             stopped = await self._skip_unreachable(record, observer) if self.settings.only_reachable else None
-            sender = self.front.sender
+            sender = self.ui.sender
             end = stopped or await sender(
                 record, self.ledger, self.reader, self.settings, observer=observer, stop=self.stop, fresh_canary=fresh_canary
             )
@@ -276,12 +276,12 @@ class Session:
 
 
 @asynccontextmanager
-async def session(settings: Settings, front: Front, stop: Stop) -> AsyncIterator[Session]:
+async def session(settings: Settings, ui: UserInterface, stop: Stop) -> AsyncIterator[Session]:
     """Open the ledger for one command."""
     ledger = open_ledger(settings)
     reader = open_reader(settings)
     try:
-        yield Session(ledger=ledger, reader=reader, settings=settings, front=front, stop=stop)
+        yield Session(ledger=ledger, reader=reader, settings=settings, ui=ui, stop=stop)
     finally:
         await ledger.close()
         reader.close()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from campaign.app.confirmation import Question
     from campaign.app.lists.check import Checked
     from campaign.app.lists.list_source import ListSource
-    from campaign.app.session import Finished, Front
+    from campaign.app.session import Finished, UserInterface
     from campaign.cli.screen.run_monitor import RunMonitor
     from campaign.settings import Settings
 
@@ -51,7 +51,7 @@ def run(source: ListOrJob, *, settings: "Settings") -> None:
         _check(source, settings, reach=settings.only_reachable)
     else:
         rows = find_list(source, settings)
-        conduct(lambda front: run_list(rows, settings, front), settings, settings.name or default_name(rows), by_engine=True)
+        run_reported(lambda ui: run_list(rows, settings, ui), settings, settings.name or default_name(rows), by_engine=True)
 
 
 @with_options(*MESSAGE, "rate", *NETWORK, *LOOKING)
@@ -76,7 +76,7 @@ def check(
 def resume(name: Campaign, *, settings: "Settings") -> None:
     from campaign.app import run as runs
 
-    conduct(lambda front: runs.resume(name, settings, front), settings, name)
+    run_reported(lambda ui: runs.resume(name, settings, ui), settings, name)
 
 
 @with_options("name", *MESSAGE, *SENDING, "results", *LOOKING, "log_file")
@@ -85,7 +85,7 @@ def stage(source: List, *, settings: "Settings") -> None:
     from campaign.app.run import stage_list
 
     rows = find_list(source, settings)
-    conduct(lambda front: stage_list(rows, settings, front), settings, settings.name or default_name(rows))
+    run_reported(lambda ui: stage_list(rows, settings, ui), settings, settings.name or default_name(rows))
 
 
 @with_options(*SENDING, *NETWORK, *ENGINE, "results", *LOOKING, *WATCHED)
@@ -95,14 +95,14 @@ def send(name: Campaign, *, shard: Annotated[str | None, typer.Option(hidden=Tru
 
     if shard is not None:
         tell("removed_option", "--shard was removed: all processes share a campaign's rows by themselves. Leave it out.", option="--shard")
-    conduct(lambda front: runs.join(name, settings, front), settings, name, by_engine=True)
+    run_reported(lambda ui: runs.join(name, settings, ui), settings, name, by_engine=True)
 
 
 @with_options(*NETWORK, "results", *LOOKING, *WATCHED)
 def verify(name: Campaign, *, settings: "Settings") -> None:
     from campaign.app import run as runs
 
-    conduct(lambda front: runs.read_back(name, settings, front), settings, name)
+    run_reported(lambda ui: runs.read_back(name, settings, ui), settings, name)
 
 
 @with_options(*MESSAGE, "yes", "timeout", *NETWORK, *LOOKING, "log_file")
@@ -123,22 +123,22 @@ def send_to_self(
 
     # The person is present, so a test writes no metrics and sends no notices.
     alone = settings.model_copy(update={"metrics_file": None, "notify": ()})
-    conduct(lambda front: send_test(source, to, settings, front, row=row, line=line), alone, "test")
+    run_reported(lambda ui: send_test(source, to, settings, ui, row=row, line=line), alone, "test")
 
 
-def _front(settings: "Settings", monitor: "RunMonitor") -> "Front":
-    from campaign.app.session import Front
+def _ui(settings: "Settings", monitor: "RunMonitor") -> "UserInterface":
+    from campaign.app.session import UserInterface
     from campaign.cli.logs.setup import tell
     from campaign.cli.screen.terminal import agree, confirm, listen
 
     if (file := settings.open_token_file) is not None:
         tell("token_file_is_open", f"Other users can read the token in {file}. Restrict it with: chmod 600 {shlex.quote(str(file))}")
 
-    return Front(confirm=confirm, agree=agree, watch=monitor.watch, listen=listen, tell=tell, words=tuple(sys.argv[1:]))
+    return UserInterface(confirm=confirm, agree=agree, watch=monitor.watch, listen=listen, tell=tell, words=tuple(sys.argv[1:]))
 
 
-def conduct(
-    work: "Callable[[Front], Coroutine[Any, Any, Finished]]", settings: "Settings", campaign: str, *, by_engine: bool = False
+def run_reported(
+    work: "Callable[[UserInterface], Coroutine[Any, Any, Finished]]", settings: "Settings", campaign: str, *, by_engine: bool = False
 ) -> None:
     """Run a use case, and report how it ended: on stdout, in the log, the metrics file and notices.
 
@@ -156,17 +156,17 @@ def conduct(
     monitor = RunMonitor(settings, campaign)
     try:
         monitor.check()
-        front = _front(settings, monitor)
+        ui = _ui(settings, monitor)
         if by_engine:
             from campaign.engine.sender import sender_of
 
             with sender_of(settings) as sender:
-                finished = run_loop(work(replace(front, sender=sender)))
+                finished = run_loop(work(replace(ui, sender=sender)))
         else:
-            finished = run_loop(work(front))
+            finished = run_loop(work(ui))
     except Exception as error:  # noqa: BLE001 - a fault of the program ends a run, too, and must be reported
         exit_code = report_error(error)
-        monitor.broke_off(error, exit_code)
+        monitor.failed(error, exit_code)
         raise typer.Exit(exit_code) from None
     logs.run_ended(finished.view)
     print_view(finished.view, as_json=settings.json_output, note=finished.note, brief=finished.brief, details=finished.details)
@@ -193,7 +193,7 @@ def _run_job(file: str, settings: "Settings", *, dry: bool = False, reach: bool 
     if idle := too_early(job, ready, now=now):
         print_idle(idle, as_json=ready.json_output)
         raise typer.Exit(0)
-    conduct(lambda front: carry_out(job, ready, front, now=now), ready, ready.name or job.file.stem, by_engine=True)
+    run_reported(lambda ui: carry_out(job, ready, ui, now=now), ready, ready.name or job.file.stem, by_engine=True)
 
 
 def _check(source: "ListSource", settings: "Settings", *, reach: bool) -> NoReturn:
@@ -256,10 +256,10 @@ def retry(
     selection = selection_of(_parts(status), _parts(reason), _parts(http_status))
     warns = Status.UNKNOWN in selection.statuses
 
-    def again(front: "Front") -> "Coroutine[Any, Any, Finished]":
-        return retries.retry(target, selection, settings, _warning(front) if warns else front, rows=rows)
+    def again(ui: "UserInterface") -> "Coroutine[Any, Any, Finished]":
+        return retries.retry(target, selection, settings, _warning(ui) if warns else ui, rows=rows)
 
-    conduct(again, settings, _label(target))
+    run_reported(again, settings, _label(target))
 
 
 def _label(target: str) -> str:
@@ -273,12 +273,12 @@ def _label(target: str) -> str:
     return target
 
 
-def _warning(front: "Front") -> "Front":
+def _warning(ui: "UserInterface") -> "UserInterface":
     def confirm(question: "Question") -> bool:
         typer.echo(_TWICE, err=True)
-        return front.confirm(question)
+        return ui.confirm(question)
 
-    return replace(front, confirm=confirm)
+    return replace(ui, confirm=confirm)
 
 
 def _parts(given: list[str] | None) -> list[str]:

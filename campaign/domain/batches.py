@@ -235,7 +235,7 @@ class Size:
             self._alone += 1
 
     @property
-    def hopeless(self) -> bool:
+    def nothing_is_accepted(self) -> bool:
         """Whether the rows are not the cause: three were refused alone, one after the other, and nothing was ever accepted."""
         return not self._accepted and self._alone >= 3
 

@@ -182,7 +182,7 @@ class Refusals(Generic[T]):
         return [(held.row, held.item) for held in self._held]
 
     @property
-    def seem_of_everything(self) -> bool:
+    def refuse_everything(self) -> bool:
         """Whether the API seems to refuse everything, so that nothing may be sent before the cause is known."""
         refused = sum(self._last)
         first = not self._shown and refused == len(self._last) >= FIRST_REFUSED
@@ -191,7 +191,7 @@ class Refusals(Generic[T]):
     @property
     def must_ask(self) -> bool:
         """Whether to find out the cause now, though there is more to send."""
-        return not self.stop and (self.seem_of_everything or len(self._held) >= MOST_HELD)
+        return not self.stop and (self.refuse_everything or len(self._held) >= MOST_HELD)
 
     def refuse(self, item: T, *, row: int, answered_at: float, http_status: int, again: bool) -> None:
         """Hold a refusal back. `again` says whether the row was refused before."""
@@ -224,7 +224,7 @@ class Refusals(Generic[T]):
         Returns:
             The decided items.
         """
-        if works is False or (not works and (self.seem_of_everything or not self._accepted)):
+        if works is False or (not works and (self.refuse_everything or not self._accepted)):
             self.stop = self.stop or self._all_refused()
         elif sum(can is True for can in readable.values()) >= FIRST_REFUSED:
             self.stop = self.stop or self._only_reads()

@@ -99,7 +99,7 @@ class Supervisor:
     async def run(self) -> End:
         try:
             async with asyncio.TaskGroup() as group:
-                besides = [group.create_task(self._look()), group.create_task(self._be_heard())]
+                besides = [group.create_task(self._look()), group.create_task(self._send_keepalives())]
                 heeding = group.create_task(self._heed())
                 places = [group.create_task(self._place(number)) for number in range(self._workers)]
                 sending = group.create_task(asyncio.wait(places))
@@ -210,7 +210,7 @@ class Supervisor:
         examples = self._work.reader.examples
         return {reason: error for reason in new for _, error in examples(self._work.record.id, Status.PENDING, reason, 1)}
 
-    async def _be_heard(self) -> None:
+    async def _send_keepalives(self) -> None:
         while True:
             for handle in self._handles.values():
                 handle.keepalive()

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from campaign.domain.errors import UsageError
 
 
-def gone() -> UsageError:
+def replaced() -> UsageError:
     return UsageError(
         "The campaign is no longer in the ledger: meanwhile its name was given to another list or message. Nothing more of it is sent.",
         code="replaced",

@@ -121,7 +121,7 @@ class RateLimiter:
                     await self._limiter.acquire(count)
                     return count
                 else:
-                    await asyncio.sleep(slice_.worth_waking_at - now + TICK_SECONDS)
+                    await asyncio.sleep(slice_.next_wake_at - now + TICK_SECONDS)
 
     async def throttle(self, retry_after_seconds: float | None) -> None:
         """The API asked to slow down: drop the held slots, and make every process pause."""

@@ -32,7 +32,7 @@ _BATCHES_OFF: Final = Objection(status=403, error="Batch messaging is in beta an
 _NO_TERMS: Final = Objection(status=403, error="The terms of batch messaging have not been accepted in the dashboard")
 _NO_SUCH_ENTITY: Final = Objection(status=404, error="Entity not found")
 _NEED_TERMS: Final = frozenset({Endpoint.CREATE_BATCH, Endpoint.SEND_BATCH})
-_CALM: Final = Draw(chance=0.0, share=0.0, variant=0)
+_NO_FAULT: Final = Draw(chance=0.0, share=0.0, variant=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class Visit:
     cause: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
     fault: Fault | None = None
-    draw: Draw = _CALM
+    draw: Draw = _NO_FAULT
 
     @property
     def pass_id(self) -> str:
@@ -119,7 +119,7 @@ class State:
             case Endpoint.OTHER:
                 return Visit(number=number, target=target, token=arrival.token, objection=NO_SUCH_PATH)
             case Endpoint.BATCH_FILE:
-                return self._with_luck(Visit(number=number, target=target, token=arrival.token), arrival)
+                return self._with_random_faults(Visit(number=number, target=target, token=arrival.token), arrival)
             case _:
                 return self._admit(number, arrival, token)
 
@@ -215,7 +215,7 @@ class State:
             headers=verdict.headers,
         )
         # Faults apply only to passes and batches.
-        return visit if objection is not None or endpoint is Endpoint.LIST else self._with_luck(visit, arrival)
+        return visit if objection is not None or endpoint is Endpoint.LIST else self._with_random_faults(visit, arrival)
 
     def _objection_to_pass(self, target: Target) -> Objection | None:
         pass_id = target.pass_id
@@ -232,15 +232,15 @@ class State:
             return _NO_SUCH_ENTITY
         return None
 
-    def _with_luck(self, visit: Visit, arrival: Arrival) -> Visit:
+    def _with_random_faults(self, visit: Visit, arrival: Arrival) -> Visit:
         method, step = arrival.method, visit.target.endpoint.step
         if step:
             key = visit.target.segment
-            luck = draw(seed=self.config.seed, method=step, pass_id=key, turn=self._batches.next_turn(step, key))
-            return replace(visit, draw=luck, fault=self._batch_faults.at(step, luck.chance))
+            drawn = draw(seed=self.config.seed, method=step, pass_id=key, turn=self._batches.next_turn(step, key))
+            return replace(visit, draw=drawn, fault=self._batch_faults.at(step, drawn.chance))
         turn = self.passes.next_turn(arrival.pass_number, method)
-        luck = draw(seed=self.config.seed, method=method, pass_id=visit.pass_id, turn=turn)
-        return replace(visit, draw=luck, fault=self._faults.choose(method, luck.chance))
+        drawn = draw(seed=self.config.seed, method=method, pass_id=visit.pass_id, turn=turn)
+        return replace(visit, draw=drawn, fault=self._faults.choose(method, drawn.chance))
 
     def _no_batches(self) -> Batches:
         return Batches(passes=self.passes, deliver=self._deliver, unix_ns=self._unix_of, config=self.config)

@@ -68,7 +68,7 @@ def test_who_stands_on_a_list_to_exclude_is_skipped_however_the_id_is_written(de
 
 @pytest.mark.slow
 def test_a_results_file_to_exclude_means_the_passes_that_it_was_written_for(desk: Desk) -> None:
-    # A spreadsheet would run such an id as a formula, so the results file has it with an apostrophe in front.
+    # A spreadsheet would run such an id as a formula, so the results file has it with an apostrophe in ui.
     (desk.folder / "list.csv").write_text("ext_id\n+4917012345\n=1\nplain\n", encoding="utf-8")
     desk.json("run", "list.csv", "--message", "Hi", "--limit", "2", code=5)
     desk.run("report", "list", "--output", "told.csv")

@@ -104,7 +104,7 @@ class World:
         if slice_ is None:
             return
         if slice_.first_at > self.now:
-            self.wake(worker, slice_.worth_waking_at - self.now)
+            self.wake(worker, slice_.next_wake_at - self.now)
             return
         worker.held.use(1)
         worker.taken += 1

@@ -1,4 +1,4 @@
-"""The whole way of somebody who has never seen a terminal: from a list to a mended re-run."""
+"""The whole way of somebody who has never seen a terminal: from a list to a corrected re-run."""
 
 import csv
 import re
@@ -14,7 +14,7 @@ from campaign.domain.model import CampaignState, Status
 from tests.browser.lists import TEMPLATE, line, promo, text
 from tests.browser.people import Person, person
 from tests.browser.stage import Stage, stage
-from tests.browser.way import looked_through
+from tests.browser.way import checked_list
 from tests.console.answers import TEXTS
 from tests.console.waiting import until
 
@@ -28,7 +28,7 @@ MISTAKES = ("status of 422",)
 OWN = "my-own-pass"
 
 
-async def test_from_an_upload_to_a_mended_re_run(tmp_path: Path, browser: Browser) -> None:
+async def test_from_an_upload_to_a_corrected_re_run(tmp_path: Path, browser: Browser) -> None:
     async with stage(tmp_path, unprocessable="10%") as at, at.console() as console, person(browser, expected=MISTAKES) as sofia:
         at.simulator.set_pass(OWN, status="issued", device_type="ios")
         await sofia.enter(console.link)
@@ -42,7 +42,7 @@ async def test_from_an_upload_to_a_mended_re_run(tmp_path: Path, browser: Browse
         at.simulator.set_faults(faults={})
         failed = await _results(sofia, at, tmp_path)
         await _again(sofia, at, failed)
-        await _mended(sofia, at, tmp_path)
+        await _corrected(sofia, at, tmp_path)
 
 
 async def _upload(sofia: Person) -> None:
@@ -53,7 +53,7 @@ async def _upload(sofia: Person) -> None:
     await expect(page.get_by_role("alert")).to_contain_text("notes.docx")
     await _dropped(page, "spring promo.csv", promo(ROWS, nameless=NAMELESS))
     await expect(page.locator(".eyebrow")).to_have_text("spring promo")
-    await looked_through(sofia)
+    await checked_list(sofia)
     await expect(page.get_by_role("radio", name=re.compile("pass_id"))).to_be_checked()
     await expect(page.locator(".preview-table")).to_contain_text("Lisboa Chiado")
     await sofia.press(TEXTS["drafts.steps.save_next"])
@@ -195,20 +195,20 @@ async def _again(sofia: Person, at: Stage, failed: list[int]) -> None:
     at.check_nothing_twice()
 
 
-async def _mended(sofia: Person, at: Stage, folder: Path) -> None:
+async def _corrected(sofia: Person, at: Stage, folder: Path) -> None:
     page = sofia.page
     kept = await sofia.download("CSV", folder, within=".files >> nth=1")
     rows = kept.read_text(encoding="utf-8-sig")
     for row in NAMELESS:
         assert line(row, name="").rstrip("\n") in rows
         rows = rows.replace(f"card-{row:05},,", f"card-{row:05},Rita,")
-    mended = folder / "mended.csv"
-    mended.write_text(rows, encoding="utf-8")
+    corrected = folder / "corrected.csv"
+    corrected.write_text(rows, encoding="utf-8")
     await sofia.press(TEXTS["campaigns.steer.again"], role="link")
-    await page.get_by_text(TEXTS["campaigns.mended.message"]).first.click()
-    await page.get_by_label(TEXTS["campaigns.mended.message"]).fill(TEMPLATE)
-    await page.get_by_label(TEXTS["campaigns.mended.file"]).set_input_files(mended)
-    await sofia.press(TEXTS["campaigns.mended.upload"])
+    await page.get_by_text(TEXTS["campaigns.corrected.message"]).first.click()
+    await page.get_by_label(TEXTS["campaigns.corrected.message"]).fill(TEMPLATE)
+    await page.get_by_label(TEXTS["campaigns.corrected.file"]).set_input_files(corrected)
+    await sofia.press(TEXTS["campaigns.corrected.upload"])
     await sofia.heading(f"Send {len(NAMELESS)} messages again?")
     await sofia.press(TEXTS["campaigns.again.yes"])
     await sofia.heading("Spring for members")

@@ -16,7 +16,7 @@ async def as_far_as_check(somebody: Person, url: str, *, rows: int, nameless: tu
     await page.get_by_label("Drop a list here").set_input_files(
         {"name": "spring-members.csv", "mimeType": "text/csv", "buffer": promo(rows, nameless=nameless)}
     )
-    await looked_through(somebody)
+    await checked_list(somebody)
     await somebody.press(TEXTS["drafts.steps.save_next"])
     await somebody.heading("Message")
     await page.get_by_label("Message", exact=True).fill(message)
@@ -26,7 +26,7 @@ async def as_far_as_check(somebody: Person, url: str, *, rows: int, nameless: tu
     return page.url.removesuffix("/check")
 
 
-async def looked_through(somebody: Person) -> None:
+async def checked_list(somebody: Person) -> None:
     """Wait for the page of the column; where the look at the list takes its time, there is a page before it."""
     await somebody.heading(re.compile(r"^(Pass column|List)$"))
     if await somebody.page.get_by_role("heading", level=1).inner_text() == "List":

@@ -40,8 +40,8 @@ CAMPAIGNS = {
     "GET /campaigns/{name}/again": "sender",
     "GET /campaigns/{name}/again/sure": "sender",
     "POST /campaigns/{name}/again": "sender",
-    "POST /campaigns/{name}/mended": "sender",
-    "POST /campaigns/{name}/mended/send": "sender",
+    "POST /campaigns/{name}/corrected": "sender",
+    "POST /campaigns/{name}/corrected/send": "sender",
 }
 DRAFTS = (
     dict.fromkeys(("GET /new", "POST /new"), "sender")

@@ -51,7 +51,7 @@ def test_a_right_password_clears_what_was_counted() -> None:
     for _ in range(100):
         failed(tried, clock, "ann", "10.0.0.1", times=FREE_OF_PAIR)
         assert tried.begin("ann", "10.0.0.1") == 0
-        tried.came_in("ann", "10.0.0.1")
+        tried.succeeded("ann", "10.0.0.1")
     assert tried.begin("ann", "10.0.0.1") == 0
 
 
@@ -83,11 +83,11 @@ def test_many_addresses_are_slowed_together_but_not_who_came_in_from_theirs_befo
     clock = Clock()
     tried = LoginThrottle(clock)
     assert tried.begin("ann", "10.1.0.1") == 0
-    tried.came_in("ann", "10.1.0.1")
+    tried.succeeded("ann", "10.1.0.1")
     waits = [tried.begin("ann", f"10.0.0.{number}") for number in range(int(FREE_OF_ALL) + 1)]
     assert waits == [0.0] * int(FREE_OF_ALL) + [1.0]
     assert tried.begin("ann", "10.1.0.1") == 0
-    tried.came_in("ann", "10.1.0.1")
+    tried.succeeded("ann", "10.1.0.1")
     clock.now += 1
     assert tried.begin("ann", "10.0.1.1") == 0
     assert tried.begin("ann", "10.0.1.2") == 1.0
@@ -108,7 +108,7 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(500):
         clock.now += 10
         assert tried.begin("ann", f"10.0.{number % 250}.{number // 250}") == 0
-        tried.came_in("ann", f"10.0.{number % 250}.{number // 250}")
+        tried.succeeded("ann", f"10.0.{number % 250}.{number // 250}")
         tried.begin(f"{number}", f"10.1.{number % 250}.{number // 250}")
     assert len(tried._known) <= 50
     assert len(tried._pairs._tried) <= 50

@@ -1,4 +1,4 @@
-"""Results and failed rows taken away, sent again, and mended."""
+"""Results and failed rows taken away, sent again, and corrected."""
 
 import asyncio
 import csv
@@ -166,8 +166,8 @@ async def test_a_large_re_run_needs_an_approver(tmp_path: Path) -> None:
         at.is_now("sid", Role.SENDER)
         refused = await at.post(at.page_of("promo", "again"), status="failed")
         assert (refused.status, refused.says("campaigns.one.needs_approver")) == (403, True)
-        shown = await at.upload(at.page_of("promo", "mended"), failed, "failed.csv")
-        refused = await at.post(at.page_of("promo", "mended", "send"), file=file_in(shown.page))
+        shown = await at.upload(at.page_of("promo", "corrected"), failed, "failed.csv")
+        refused = await at.post(at.page_of("promo", "corrected", "send"), file=file_in(shown.page))
         assert (refused.status, refused.says("campaigns.one.needs_approver")) == (403, True)
         assert await started_commands(at.given.console, "promo") == []
 
@@ -177,7 +177,7 @@ def as_ods(failed: bytes, folder: Path) -> bytes:
 
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx", "ods", "csv.gz"])
-async def test_mended_rows_are_shown_first_and_then_sent_once(tmp_path: Path, kind: str) -> None:
+async def test_corrected_rows_are_shown_first_and_then_sent_once(tmp_path: Path, kind: str) -> None:
     async with scene(tmp_path, SOME_MISSING) as at:
         await at.run("promo", 12, code=3)
         failed = await taken(at, "failed.xlsx" if kind == "xlsx" else "failed.csv")
@@ -189,15 +189,15 @@ async def test_mended_rows_are_shown_first_and_then_sent_once(tmp_path: Path, ki
             failed = failed.replace(b"pass-00002", b"pass-00002-new").replace(b"pass-00005", b"pass-00005-new")
         else:
             at.simulator.configure(missing=frozenset())
-        shown = await at.upload(at.page_of("promo", "mended"), failed, f"../mended list.{kind}")
+        shown = await at.upload(at.page_of("promo", "corrected"), failed, f"../corrected list.{kind}")
         assert shown.says("campaigns.again.sure")
         assert " 3 " in shown.words
         assert len(at.simulator.audit()) == 9
-        await at.post(at.page_of("promo", "mended", "send"), file=file_in(shown.page))
+        await at.post(at.page_of("promo", "corrected", "send"), file=file_in(shown.page))
         delivered = 11 if kind == "csv" else 12
         await until(lambda: at.state("promo").counts.by_status[Status.DELIVERED] == delivered, seconds=40)
         assert at.doubles == 0
-        kept = list((at.given.console.folder / "mended").iterdir())
+        kept = list((at.given.console.folder / "corrected").iterdir())
         assert [file.parent.stat().st_mode & 0o777 for file in kept] == [0o700]
         assert [file.stat().st_mode & 0o777 for file in kept] == [0o600]
 
@@ -210,13 +210,13 @@ async def test_the_file_of_another_campaign_sends_nothing(tmp_path: Path) -> Non
         await set_owner(at.given.console.store, "mine", "sid")
         at.is_now("sid", Role.SENDER)
         sent = len(at.simulator.audit())
-        refused = await at.upload(at.page_of("mine", "mended"), theirs, "failed.csv")
+        refused = await at.upload(at.page_of("mine", "corrected"), theirs, "failed.csv")
         assert (refused.status, refused.codes) == (422, {"other_campaign"})
-        unknown = await at.upload(at.page_of("mine", "mended"), theirs.replace(b",theirs,", b",whose,"), "failed.csv")
+        unknown = await at.upload(at.page_of("mine", "corrected"), theirs.replace(b",theirs,", b",whose,"), "failed.csv")
         assert (unknown.status, unknown.codes) == (422, {"other_campaign"})
-        assert list((at.given.console.folder / "mended").iterdir()) == []
+        assert list((at.given.console.folder / "corrected").iterdir()) == []
         for file in ("../console.db", "/etc/passwd", "0" * 32 + ".csv"):
-            assert (await at.post(at.page_of("mine", "mended", "send"), file=file)).status == 422
+            assert (await at.post(at.page_of("mine", "corrected", "send"), file=file)).status == 422
         assert len(at.simulator.audit()) == sent
         assert await started_commands(at.given.console, "mine") == []
 
@@ -225,27 +225,27 @@ async def test_an_upload_is_refused_that_is_forged_too_large_or_of_no_kind(tmp_p
     async with scene(tmp_path, SOME_MISSING, rules=Rules(most_upload_bytes=2000)) as at:
         await at.run("promo", 12, code=3)
         failed = await taken(at, "failed.csv")
-        page = at.page_of("promo", "mended")
+        page = at.page_of("promo", "corrected")
         assert (await at.upload(page, failed, "x.csv", csrf="forged")).status == 403
         assert (await at.upload(page, failed + b"x" * 2000, "x.csv")).status == 413
         assert (await at.upload(page, failed, "x.html")).codes == {"wrong_kind_of_file"}
         wrong = await at.upload(page, b"<html>no list</html>", "x.csv")
         assert wrong.status == 422
-        folder = at.given.console.folder / "mended"
+        folder = at.given.console.folder / "corrected"
         assert not folder.exists() or list(folder.iterdir()) == []
 
 
 @pytest.mark.slow
-async def test_what_can_not_be_sent_as_it_was_mended_is_told_before(tmp_path: Path) -> None:
+async def test_what_can_not_be_sent_as_it_was_corrected_is_told_before(tmp_path: Path) -> None:
     async with scene(tmp_path, SOME_MISSING) as at:
         await at.run("promo", 12, code=3)
         failed = (await taken(at, "failed.csv")).replace(b",Name 2,", b",Name Two,")
-        refused = await at.upload(at.page_of("promo", "mended"), failed, "x.csv")
+        refused = await at.upload(at.page_of("promo", "corrected"), failed, "x.csv")
         assert (refused.status, refused.codes) == (422, {"row_does_not_match"})
-        shown = await at.upload(at.page_of("promo", "mended"), failed, "x.csv", message="Hello {{ first_name }}\r\nBye")
+        shown = await at.upload(at.page_of("promo", "corrected"), failed, "x.csv", message="Hello {{ first_name }}\r\nBye")
         assert shown.says("campaigns.again.sure")
         at.simulator.configure(missing=frozenset())
-        await at.post(at.page_of("promo", "mended", "send"), file=file_in(shown.page), message="Hello {{ first_name }}\r\nBye")
+        await at.post(at.page_of("promo", "corrected", "send"), file=file_in(shown.page), message="Hello {{ first_name }}\r\nBye")
         await until(lambda: len(at.simulator.audit()) == 12, seconds=40)
         assert "Hello Name Two\nBye" in {sent.message for sent in at.simulator.audit()}
 

@@ -124,9 +124,9 @@ async def test_a_viewer_sees_counts_and_nothing_of_a_recipient(tmp_path: Path) -
             assert ("Name 1" in page.words, "Send failed rows again" in page.words, "results.csv" in page.page) == (False, False, False)
             for path in ("results.csv", "failed.xlsx", "cancel", "resume", "again"):
                 assert (await at.get(at.page_of("promo", path))).status == 403
-            for path in ("pause", "cancel", "resume", "verify", "again", "mended/send"):
+            for path in ("pause", "cancel", "resume", "verify", "again", "corrected/send"):
                 assert (await at.post(at.page_of("promo", path))).status == 403
-            assert (await at.upload(at.page_of("promo", "mended"), b"x", "x.csv")).status == 403
+            assert (await at.upload(at.page_of("promo", "corrected"), b"x", "x.csv")).status == 403
 
 
 async def test_a_campaign_that_there_is_not_has_no_page(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ async def sent_campaign(ledger: Ledger, clock: HandClock, *, name: str = "promo"
     return record
 
 
-async def looked_through(ledger: Ledger, reader: LedgerReader, clock: HandClock, *, name: str = "promo") -> Figures:
+async def checked_list(ledger: Ledger, reader: LedgerReader, clock: HandClock, *, name: str = "promo") -> Figures:
     await sent_campaign(ledger, clock, name=name)
     record = reader.campaign(name)
     assert record is not None
@@ -64,7 +64,7 @@ async def looked_through(ledger: Ledger, reader: LedgerReader, clock: HandClock,
 
 
 async def test_every_figure_is_what_the_ledger_holds(ledger: Ledger, reader: LedgerReader, clock: HandClock) -> None:
-    found = await looked_through(ledger, reader, clock)
+    found = await checked_list(ledger, reader, clock)
     counts = found.view.counts
     counted = reader.counts(found.view.record.id)
     assert counts.by_status == counted.by_status
@@ -106,7 +106,7 @@ async def test_hours_of_waiting_are_no_time_at_work(ledger: Ledger, reader: Ledg
 
 
 async def test_nothing_that_a_list_or_an_answer_holds_is_more_than_text(ledger: Ledger, reader: LedgerReader, clock: HandClock) -> None:
-    page = page_of(await looked_through(ledger, reader, clock, name=f"promo {EVIL}")).decode()
+    page = page_of(await checked_list(ledger, reader, clock, name=f"promo {EVIL}")).decode()
     assert "<script" not in page
     assert page.count("</style>") == 1 + page.count("<svg")
     assert page.count("&lt;/style&gt;&lt;script&gt;") >= 4

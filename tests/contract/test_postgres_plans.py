@@ -90,7 +90,7 @@ SETTLED = {
         ("lose_rows", {"hold": False}, {"rows_by_status"}),
         ("doubts", {}, {"rows_by_status", "rows_pkey"}),
         ("campaigns_in_doubt", {}, {"rows_by_status"}),
-        ("witnesses", {}, {"rows_by_status"}),
+        ("reference_passes", {}, {"rows_by_status"}),
         ("witnesses_after", {}, {"attempts_by_row", "attempts_pkey"}),
         ("note_baseline", {}, {"rows_pkey"}),
         ("conclude", {}, {"rows_pkey"}),

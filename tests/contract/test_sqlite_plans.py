@@ -19,7 +19,7 @@ from campaign.ledger.sqlite.connection import SQL, connect, prepare
         ("lose_rows", "rows_by_status"),
         ("doubts", "rows_by_status"),
         ("campaigns_in_doubt", "rows_by_status"),
-        ("witnesses", "rows_by_status"),
+        ("reference_passes", "rows_by_status"),
         ("witnesses_after", "attempts_by_row"),
         ("note_baseline", "sqlite_autoindex_rows_1"),
         ("conclude", "sqlite_autoindex_rows_1"),

@@ -174,7 +174,7 @@ def test_errors_of_the_ledger(golden: Golden, tmp_path: Path) -> None:
         apsw.CorruptError("bad"),
     )
     of_ledgers = (
-        ledger_errors.gone(),
+        ledger_errors.replaced(),
         ledger_errors.name_taken("promo"),
         ledger_errors.staged_by_another(),
         ledger_errors.being_staged(),

@@ -10,7 +10,7 @@ import pytest
 
 from campaign.reporter.page import page_of
 from tests.contract.backends import HandClock, SqliteBackend
-from tests.contract.test_figures import EVIL, looked_through
+from tests.contract.test_figures import EVIL, checked_list
 from tests.golden.files import Golden
 
 
@@ -25,7 +25,7 @@ def _in_utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 async def test_page(golden: Golden, tmp_path: Path) -> None:
     backend = SqliteBackend(tmp_path / "campaign.db", clock := HandClock())
-    page = page_of(await looked_through(backend.ledger(), backend.reader(), clock)).decode()
+    page = page_of(await checked_list(backend.ledger(), backend.reader(), clock)).decode()
     await backend.close()
     bare = re.sub(r"<(script|style|svg)\b.*?</\1>", " ", page, flags=re.DOTALL)
     pieces = (" ".join(html.unescape(piece).split()) for piece in re.split(r"<[^>]+>", bare))

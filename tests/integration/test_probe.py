@@ -58,7 +58,7 @@ def by_number(probed: Probed, found: Found) -> set[int]:
     return {one.number for one in probed.findings if one.found is found}
 
 
-def mended(probed: Probed) -> str:
+def corrected(probed: Probed) -> str:
     return " ".join(one.remedy for one in probed.findings)
 
 
@@ -90,7 +90,7 @@ async def test_other_columns_are_named_with_the_keys_that_mend_them() -> None:
         probed = await at.probe()
         assert (by_number(probed, Found.DIFFERS), probed.exit_code) == ({5, 6, 7}, 3)
         for key in ("id_columns to “external_id”", "status_column to “result”", "detail_columns"):
-            assert f"Set {key} in CAMPAIGN_BATCH_SHAPE." in mended(probed)
+            assert f"Set {key} in CAMPAIGN_BATCH_SHAPE." in corrected(probed)
         shape = '{"id_columns": ["external_id"], "status_column": "result", "detail_columns": ["info"]}'
         assert (await at.probe(batch_shape=shape)).exit_code == 0
 
@@ -99,7 +99,7 @@ async def test_another_name_of_an_address_is_found_and_its_file_read() -> None:
     async with bench() as at:
         probed = await at.probe(batch_shape='{"deliveries_url": "reportUrl"}')
         assert by_number(probed, Found.DIFFERS) == {4}
-        assert "Set deliveries_url to “deliveryCsvUrl” in CAMPAIGN_BATCH_SHAPE." in mended(probed)
+        assert "Set deliveries_url to “deliveryCsvUrl” in CAMPAIGN_BATCH_SHAPE." in corrected(probed)
         assert 6 in by_number(probed, Found.AS_ASSUMED)
 
 
@@ -108,7 +108,7 @@ async def test_another_json_of_recipients_is_refused_and_nothing_is_left(shape: 
     async with bench() as at:
         probed = await at.probe(batch_shape=shape)
         assert (by_number(probed, Found.DIFFERS), probed.exit_code, probed.left) == ({1}, 3, "")
-        assert "Set recipients or recipient_id in CAMPAIGN_BATCH_SHAPE." in mended(probed)
+        assert "Set recipients or recipient_id in CAMPAIGN_BATCH_SHAPE." in corrected(probed)
         assert at.states() == []
 
 

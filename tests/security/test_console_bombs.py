@@ -17,18 +17,18 @@ MEGABYTE = 1 << 20
 
 
 @pytest.mark.parametrize(("name", "make"), slow_after(0, [("promo.xlsx", _xlsx_bomb), ("promo.parquet", _parquet_bomb)], unpack=True))
-async def test_a_bomb_as_a_mended_file_is_refused_and_costs_the_console_no_memory(tmp_path: Path, name: str, make: object) -> None:
+async def test_a_bomb_as_a_corrected_file_is_refused_and_costs_the_console_no_memory(tmp_path: Path, name: str, make: object) -> None:
     assert callable(make)
     content = make()
     async with scene(tmp_path, SOME_MISSING) as at:
         await at.run("promo", 12, code=3)
-        page = at.page_of("promo", "mended")
+        page = at.page_of("promo", "corrected")
         await at.upload(page, b"pass_id\n1\n", "warm.csv")
         before = _rss()
         answer = await at.upload(page, content, name)
         assert answer.status == 422
         assert _rss() - before < 64 * MEGABYTE
-        assert list((tmp_path / "mended").iterdir()) == []
+        assert list((tmp_path / "corrected").iterdir()) == []
 
 
 @pytest.mark.parametrize(("name", "make"), slow_after(0, [("promo.xlsx", _xlsx_bomb), ("promo.parquet", _parquet_bomb)], unpack=True))
@@ -43,13 +43,13 @@ async def test_a_bomb_as_a_list_to_leave_out_is_refused(tmp_path: Path, name: st
         assert at.draft(draft).excludes == ()
 
 
-@pytest.mark.parametrize("where", slow_after(1, ["new", "mended"]))
+@pytest.mark.parametrize("where", slow_after(1, ["new", "corrected"]))
 async def test_a_line_without_an_end_is_refused_and_is_in_nobody_s_memory(tmp_path: Path, where: str) -> None:
     block = b"x" * MEGABYTE
 
     async def content(field: str) -> AsyncIterator[bytes]:
         yield f'--b\r\nContent-Disposition: form-data; name="csrf"\r\n\r\n{CSRF}\r\n'.encode()
-        if where == "mended":
+        if where == "corrected":
             yield b'--b\r\nContent-Disposition: form-data; name="message"\r\n\r\n\r\n'
         yield f'--b\r\nContent-Disposition: form-data; name="{field}"; filename="promo.csv"\r\n\r\npass_id\n'.encode()
         for _ in range(300):
@@ -58,8 +58,8 @@ async def test_a_line_without_an_end_is_refused_and_is_in_nobody_s_memory(tmp_pa
 
     async with scene(tmp_path, SOME_MISSING) as at:
         await at.run("promo", 12, code=3)
-        path, field = ("/new", "list") if where == "new" else (at.page_of("promo", "mended"), "file")
-        await at.upload(at.page_of("promo", "mended"), b"pass_id\n1\n", "warm.csv")
+        path, field = ("/new", "list") if where == "new" else (at.page_of("promo", "corrected"), "file")
+        await at.upload(at.page_of("promo", "corrected"), b"pass_id\n1\n", "warm.csv")
         before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
         headers = {"Content-Type": "multipart/form-data; boundary=b"}
         async with at.given.client.post(path, data=content(field), headers=headers) as answer:

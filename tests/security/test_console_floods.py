@@ -92,21 +92,21 @@ async def test_uploads_leave_room_on_the_disk_for_the_ledger(tmp_path: Path, mon
         await at.run("promo", 12, code=3)
         failed = await taken(at, "failed.csv")
         monkeypatch.setattr(upload_limits, "LEFT_FREE_BYTES", 1 << 60)
-        answer = await at.upload(at.page_of("promo", "mended"), failed, "failed.csv")
+        answer = await at.upload(at.page_of("promo", "corrected"), failed, "failed.csv")
         assert answer.codes == {"disk_full"}
-        assert list((tmp_path / "mended").iterdir()) == []
+        assert list((tmp_path / "corrected").iterdir()) == []
     async with desk(tmp_path) as at_desk:
         refused = await at_desk.upload()
         assert (refused.status, refused.codes) == (507, {"disk_full"})
         assert at_desk.files() == []
 
 
-async def test_a_person_keeps_only_so_many_mended_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_person_keeps_only_so_many_corrected_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(corrections, "MOST_OF_A_PERSON", 1)
     async with scene(tmp_path, SOME_MISSING) as at:
         await at.run("promo", 12, code=3)
         failed = await taken(at, "failed.csv")
-        page = at.page_of("promo", "mended")
+        page = at.page_of("promo", "corrected")
         assert "Send 3 messages again?" in (await at.upload(page, failed, "failed.csv")).words
         refused = await at.upload(page, failed, "failed.csv")
         assert (refused.status, refused.codes) == (422, {"too_many_files"})

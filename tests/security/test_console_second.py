@@ -1,4 +1,4 @@
-"""Ways around the second person: by rows that are mended later, by one's own approval, by tests one after the other."""
+"""Ways around the second person: by rows that are corrected later, by one's own approval, by tests one after the other."""
 
 from pathlib import Path
 
@@ -29,8 +29,8 @@ async def test_an_approver_does_not_agree_to_a_large_re_run_of_their_own(tmp_pat
         at.is_now("ann", Role.APPROVER)
         refused = await at.post(at.page_of("promo", "again"), status="failed")
         assert (refused.status, NEEDS in refused.words) == (403, True)
-        shown = await at.upload(at.page_of("promo", "mended"), failed, "failed.csv")
-        refused = await at.post(at.page_of("promo", "mended", "send"), file=file_in(shown.page))
+        shown = await at.upload(at.page_of("promo", "corrected"), failed, "failed.csv")
+        refused = await at.post(at.page_of("promo", "corrected", "send"), file=file_in(shown.page))
         assert (refused.status, NEEDS in refused.words) == (403, True)
         assert await started_commands(at.given.console, "promo") == []
         at.is_now("bob", Role.APPROVER)
@@ -38,17 +38,17 @@ async def test_an_approver_does_not_agree_to_a_large_re_run_of_their_own(tmp_pat
         assert [launch.person for launch in await started_commands(at.given.console, "promo")] == ["bob"]
 
 
-async def test_a_large_campaign_is_not_made_of_small_mended_files(tmp_path: Path) -> None:
+async def test_a_large_campaign_is_not_made_of_small_corrected_files(tmp_path: Path) -> None:
     async with scene(tmp_path, SOME_MISSING, rules=Rules(approval_over=11)) as at:
         failed = await a_campaign_of(at, "sid")
         at.is_now("sid", Role.SENDER)
         # 9 were told, and 3 more are 12, however few they are by themselves.
-        shown = await at.upload(at.page_of("promo", "mended"), failed, "failed.csv")
-        refused = await at.post(at.page_of("promo", "mended", "send"), file=file_in(shown.page))
+        shown = await at.upload(at.page_of("promo", "corrected"), failed, "failed.csv")
+        refused = await at.post(at.page_of("promo", "corrected", "send"), file=file_in(shown.page))
         assert (refused.status, NEEDS in refused.words) == (403, True)
         head, *rows = failed.splitlines(keepends=True)
-        shown = await at.upload(at.page_of("promo", "mended"), head + b"".join(rows[:2]), "failed.csv")
-        assert (await at.post(at.page_of("promo", "mended", "send"), file=file_in(shown.page))).status == 200
+        shown = await at.upload(at.page_of("promo", "corrected"), head + b"".join(rows[:2]), "failed.csv")
+        assert (await at.post(at.page_of("promo", "corrected", "send"), file=file_in(shown.page))).status == 200
         assert [launch.verb for launch in await started_commands(at.given.console, "promo")] == ["retry"]
 
 

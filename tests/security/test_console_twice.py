@@ -30,15 +30,15 @@ async def pressed(at: Scene, path: str, times: int, **fields: str) -> list[int]:
     return list(await asyncio.gather(*(press() for _ in range(times))))
 
 
-@pytest.mark.parametrize("what", ["again", "mended"])
+@pytest.mark.parametrize("what", ["again", "corrected"])
 async def test_a_re_run_that_is_pressed_five_times_at_once_is_one_command(tmp_path: Path, what: str) -> None:
     async with scene(tmp_path, SOME_MISSING) as at:
         await at.run("promo", 12, code=3)
         path, fields = at.page_of("promo", "again"), {"status": "failed"}
-        if what == "mended":
+        if what == "corrected":
             failed = await taken(at, "failed.csv")
-            shown: Answer = await at.upload(at.page_of("promo", "mended"), failed, "failed.csv")
-            path, fields = at.page_of("promo", "mended", "send"), {"file": file_in(shown.page)}
+            shown: Answer = await at.upload(at.page_of("promo", "corrected"), failed, "failed.csv")
+            path, fields = at.page_of("promo", "corrected", "send"), {"file": file_in(shown.page)}
         at.simulator.configure(missing=frozenset())
         statuses = await pressed(at, path, 5, **fields)
         assert sorted(statuses) == [303, 422, 422, 422, 422]
@@ -52,15 +52,15 @@ async def test_a_re_run_that_is_pressed_five_times_at_once_is_one_command(tmp_pa
         assert len(at.simulator.audit()) == 12
 
 
-async def test_a_mended_file_is_its_uploader_s_alone(tmp_path: Path) -> None:
+async def test_a_corrected_file_is_its_uploader_s_alone(tmp_path: Path) -> None:
     async with scene(tmp_path, SOME_MISSING) as at:
         await at.run("promo", 12, code=3)
         failed = await taken(at, "failed.csv")
         await set_owner(at.given.console.store, "promo", "sid")
         at.is_now("sid", Role.SENDER)
-        shown = await at.upload(at.page_of("promo", "mended"), failed, "failed.csv")
+        shown = await at.upload(at.page_of("promo", "corrected"), failed, "failed.csv")
         at.is_now("ann", Role.APPROVER)
-        refused = await at.post(at.page_of("promo", "mended", "send"), file=file_in(shown.page))
+        refused = await at.post(at.page_of("promo", "corrected", "send"), file=file_in(shown.page))
         assert (refused.status, "no longer on this console" in refused.words) == (422, True)
         assert await started_commands(at.given.console, "promo") == []
 

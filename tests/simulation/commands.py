@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from campaign.app import retry, run, send
 from campaign.app.campaign_settings import remembered
-from campaign.app.session import Front
+from campaign.app.session import UserInterface
 from campaign.domain.errors import CampaignError, LedgerError, problem_of
 from campaign.domain.model import Counts, Settlement, StagedRow, Status
 from campaign.domain.retry_selection import Selection
@@ -121,7 +121,7 @@ class Commands:
             }
         )
 
-    def _front(self, stop: send.Stop) -> Front:
+    def _ui(self, stop: send.Stop) -> UserInterface:
         @contextmanager
         def watch(name: str, counts: Counts) -> Iterator[Watcher]:
             del name, counts
@@ -131,16 +131,16 @@ class Commands:
             del sentence, level
             self._trace(f"{event} {details}")
 
-        return Front(confirm=lambda _: True, agree=lambda *_: True, watch=watch, listen=lambda: stop, tell=tell)
+        return UserInterface(confirm=lambda _: True, agree=lambda *_: True, watch=watch, listen=lambda: stop, tell=tell)
 
-    def _begin(self, what: str, command: Callable[[Settings, Front], Awaitable[Any]]) -> Runner:
+    def _begin(self, what: str, command: Callable[[Settings, UserInterface], Awaitable[Any]]) -> Runner:
         self._number += 1
         process = Process(f"{what} {self._number}")
         stop = send.Stop(gently=asyncio.Event(), now=asyncio.Event())
 
         async def whole() -> str:
             try:
-                finished = await command(self._settings(), self._front(stop))
+                finished = await command(self._settings(), self._ui(stop))
             except (CampaignError, BaseExceptionGroup) as raised:
                 # As the command line does.
                 if (error := problem_of(raised)) is None:
@@ -160,20 +160,20 @@ class Commands:
         return runner
 
     def run(self) -> Runner:
-        return self._begin("run", lambda settings, front: run.run_list(str(self._list), settings, front))
+        return self._begin("run", lambda settings, ui: run.run_list(str(self._list), settings, ui))
 
     def resume(self) -> Runner:
         """The same command again, or the one that it names where it was broken off."""
         if self._plan.from_list and (self._luck.random() < 0.5 or self.control_now() in {None, DesiredState.STAGING}):
             return self.run()
-        return self._begin("resume", lambda settings, front: run.resume(NAME, settings, front))
+        return self._begin("resume", lambda settings, ui: run.resume(NAME, settings, ui))
 
     def join(self) -> Runner:
-        return self._begin("send", lambda settings, front: run.join(NAME, settings, front))
+        return self._begin("send", lambda settings, ui: run.join(NAME, settings, ui))
 
     def retry(self, status: Status) -> Runner:
-        async def command(settings: Settings, front: Front) -> Any:
-            return await retry.retry(NAME, Selection(statuses=frozenset({status})), settings, front)
+        async def command(settings: Settings, ui: UserInterface) -> Any:
+            return await retry.retry(NAME, Selection(statuses=frozenset({status})), settings, ui)
 
         return self._begin("retry", command)
 
@@ -191,14 +191,14 @@ class Commands:
             writer.writeheader()
             writer.writerows(row | {"message": f"{row['message']} Corrected {self._corrections}."} for row in rows)
 
-        async def command(settings: Settings, front: Front) -> Any:
-            return await retry.retry(str(corrected), Selection(statuses=frozenset()), settings, front)
+        async def command(settings: Settings, ui: UserInterface) -> Any:
+            return await retry.retry(str(corrected), Selection(statuses=frozenset()), settings, ui)
 
         self._begin("correct", command)
 
     def control(self, wanted: DesiredState) -> Runner:
-        async def command(settings: Settings, front: Front) -> Any:
-            del front
+        async def command(settings: Settings, ui: UserInterface) -> Any:
+            del ui
             await run.control(NAME, wanted, settings)
             if wanted is DesiredState.CANCELLED and self.cancelled_at is None:
                 self.cancelled_at = asyncio.get_running_loop().time()
@@ -206,7 +206,7 @@ class Commands:
         return self._begin(wanted.value, command)
 
     def verify(self) -> Runner:
-        return self._begin("verify", lambda settings, front: run.read_back(NAME, settings, front))
+        return self._begin("verify", lambda settings, ui: run.read_back(NAME, settings, ui))
 
     @contextmanager
     def reader(self) -> Iterator[SqliteReader]:

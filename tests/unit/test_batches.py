@@ -83,7 +83,7 @@ class TestSize:
         for _ in range(3):
             never.refused(1)
             once.refused(1)
-        assert (never.hopeless, once.hopeless) == (True, False)
+        assert (never.nothing_is_accepted, once.nothing_is_accepted) == (True, False)
 
 
 class TestSettlement:

@@ -284,7 +284,7 @@ class TestRefusals:
             if not place % 4:
                 guard.answer()
         assert guard.must_ask
-        assert not guard.seem_of_everything
+        assert not guard.refuse_everything
 
     @given(st.lists(st.booleans(), max_size=400))
     def test_refusals_among_messages_that_are_accepted_are_never_asked_about(self, refused: list[bool]) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from campaign.app.notify.webhook import blotted, check_notices, notice_of, notice_of_error
+from campaign.app.notify.webhook import check_notices, notice_of, notice_of_error, without_secret
 from campaign.domain.errors import CampaignError, InputError, LedgerError, SafeguardError, UsageError
 from campaign.domain.model import CampaignState, Counts, Status
 from campaign.domain.notices import Occasion, occasion_of, parse_addresses, parse_occasions, service_of
@@ -168,5 +168,5 @@ def test_what_notices_need_is_told_before_a_run_begins(monkeypatch: pytest.Monke
 
 
 def test_a_token_is_blotted_out_wherever_it_is() -> None:
-    assert blotted("Bearer pe_live_1 and pe_live_1", "pe_live_1") == "Bearer *** and ***"
-    assert blotted("as it is", "") == "as it is"
+    assert without_secret("Bearer pe_live_1 and pe_live_1", "pe_live_1") == "Bearer *** and ***"
+    assert without_secret("as it is", "") == "as it is"

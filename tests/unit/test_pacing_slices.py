@@ -37,7 +37,7 @@ def test_of_a_million_slots_a_second_those_of_the_last_moment_are_left() -> None
 @pytest.mark.parametrize(("interval", "together"), [(0.111, 1), (0.0025, 1), (0.001, 3), (0.0001, 21), (1e-6, 100)])
 def test_slots_close_together_are_worth_one_waking_up(interval: float, together: int) -> None:
     slice_ = Slice(count=100, first_at=10.0, interval_seconds=interval)
-    assert slice_.worth_waking_at == pytest.approx(10.0 + (together - 1) * interval)
+    assert slice_.next_wake_at == pytest.approx(10.0 + (together - 1) * interval)
 
 
 @given(RATES, st.integers(0, 2**32))

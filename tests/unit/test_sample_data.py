@@ -97,13 +97,13 @@ def claims() -> list[tuple[str, dict[str, Path], int, int, dict[str, int]]]:
     ]
 
 
-def looked_through(source: str, **options: Path | str) -> Checked:
+def checked_list(source: str, **options: Path | str) -> Checked:
     return asyncio.run(check(str(SAMPLES.parent / source), GivenSettings.read(ledger=str(SAMPLES / "none.db"), **options)))
 
 
 @pytest.mark.parametrize(("source", "options", "rows", "sendable", "others"), claims())
 def test_check_finds_what_the_readme_says(source: str, options: dict[str, Path], rows: int, sendable: int, others: dict[str, int]) -> None:
-    checked = looked_through(source, **options)
+    checked = checked_list(source, **options)
     assert (checked.counts.rows, checked.counts.by_status[Status.PENDING]) == (rows, sendable)
     assert {problem.kind: problem.count for problem in checked.problems} == others
     assert sendable + sum(others.values()) == rows
@@ -120,7 +120,7 @@ def test_the_bad_rows_are_of_every_kind_and_bad_in_the_way_they_say() -> None:
     columns, rows = read(SAMPLES / "bad-rows.csv")
     said = [row[columns.index("what_is_wrong")].partition(":")[0].partition(" ")[0] for row in rows]
     assert set(said) == {"good", Skip.DUPLICATE, *Invalid}
-    checked = looked_through("sample_data/bad-rows.csv", templates=SAMPLES / "bad-templates", window="09:00-20:00")
+    checked = checked_list("sample_data/bad-rows.csv", templates=SAMPLES / "bad-templates", window="09:00-20:00")
     found = {row: problem.kind for problem in checked.problems for row in problem.rows}
     assert [found.get(number, "good") for number in range(1, len(rows) + 1)] == said
 
@@ -128,7 +128,7 @@ def test_the_bad_rows_are_of_every_kind_and_bad_in_the_way_they_say() -> None:
 def test_defaults_do_no_harm_to_an_empty_field(tmp_path: Path) -> None:
     path = tmp_path / "list.csv"
     path.write_text("pass_id,first_name,shop,offer,code,valid_until\np1,,,,,\n", encoding="utf-8")
-    assert looked_through(str(path), template=SAMPLES / "templates" / "offer-default.txt").counts.by_status[Status.PENDING] == 1
-    assert [problem.kind for problem in looked_through(str(path), template=SAMPLES / "templates" / "offer.txt").problems] == [
+    assert checked_list(str(path), template=SAMPLES / "templates" / "offer-default.txt").counts.by_status[Status.PENDING] == 1
+    assert [problem.kind for problem in checked_list(str(path), template=SAMPLES / "templates" / "offer.txt").problems] == [
         Invalid.MISSING_FIELD
     ]

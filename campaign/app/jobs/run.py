@@ -13,14 +13,14 @@ from campaign.app.jobs.job import Command, Job
 from campaign.app.jobs.resolve import Order, RetryOrder, SendOrder, order_of, rows_of
 from campaign.app.lists.named_rows import IN_DOUBT, RETRIED
 from campaign.app.open_ledger import reading
-from campaign.app.session import Finished, Front
+from campaign.app.session import Finished, UserInterface
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.model import CampaignState, Counts, Status
 from campaign.sender.port import Observer
 from campaign.settings import Settings
 
 
-async def carry_out(job: Job, settings: Settings, front: Front, *, now: datetime) -> Finished:
+async def carry_out(job: Job, settings: Settings, ui: UserInterface, *, now: datetime) -> Finished:
     """Run a job: a stopped campaign goes on, and a campaign that is being sent is joined. `settings` are from `settings_of`.
 
     If there was nothing to do, the exit code is 0, even if rows failed before: the run in which they failed has reported it.
@@ -29,14 +29,14 @@ async def carry_out(job: Job, settings: Settings, front: Front, *, now: datetime
         CampaignError: its exit code says how far the job came.
     """
     order = await asyncio.to_thread(order_of, job, settings, now=now)
-    seen = _Seen(front)
-    with _told_of(job):
+    seen = _Seen(ui)
+    with _notifying(job):
         match order:
             case SendOrder():
-                finished = await run.run_list(order.source, order.settings, seen.front)
+                finished = await run.run_list(order.source, order.settings, seen.ui)
             case RetryOrder():
                 rows = await asyncio.to_thread(rows_of, order, job, now=now)
-                finished = await retry.retry(order.campaign, order.selection, order.settings, seen.front, rows=rows)
+                finished = await retry.retry(order.campaign, order.selection, order.settings, seen.ui, rows=rows)
             case never:
                 assert_never(never)
     if not seen.any_run and (why := _why_idle(order, finished, settings)):
@@ -85,7 +85,7 @@ def _why_idle(order: Order, finished: Finished, settings: Settings) -> str:
 
 
 @contextmanager
-def _told_of(job: Job) -> Iterator[None]:
+def _notifying(job: Job) -> Iterator[None]:
     """Put the job file's name before an error, as a person who reads it in a mail has to know which job it concerns."""
     try:
         yield
@@ -95,12 +95,12 @@ def _told_of(job: Job) -> Iterator[None]:
 
 
 class _Seen:
-    """A front that records whether there was a run to show."""
+    """A ui that records whether there was a run to show."""
 
-    def __init__(self, front: Front) -> None:
+    def __init__(self, ui: UserInterface) -> None:
         self.any_run = False
-        self._front = front
-        self.front = replace(front, watch=self._watch)
+        self._front = ui
+        self.ui = replace(ui, watch=self._watch)
 
     @contextmanager
     def _watch(self, name: str, counts: Counts) -> Iterator[Observer]:

@@ -245,7 +245,7 @@ class Corrector:
             self.totals.others += 1
 
 
-def told(corrector: Corrector) -> str:
+def describe(corrector: Corrector) -> str:
     """Sentences about what was done with the file, and what was not; empty if there is nothing to say."""
     totals, texts, lines = corrector.totals, corrector.texts, corrector.file.record.spec.lines
     parts = [sentence for _, sentence, _ in corrector.file.odd_columns()]

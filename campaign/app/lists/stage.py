@@ -74,7 +74,7 @@ async def stage(
             if other := await _differences(record, given):
                 begun = await _withdraw(ledger, record, given, other, ledger_name=ledger_name, begin=begin, tell=tell)
                 continue
-            return Staged(record=record, resumed=True, concerns=await look_at_the_rest(ledger, reader, record, exclusions, tell=tell))
+            return Staged(record=record, resumed=True, concerns=await check_rest(ledger, reader, record, exclusions, tell=tell))
         if any(runner.alive for runner in reader.runners(record.id)):
             _check_not_stopped(stop)
             await asyncio.sleep(LOOK_SECONDS)
@@ -94,7 +94,7 @@ async def exclude(ledger: Ledger, record: CampaignRecord, exclusions: Exclusions
     return True
 
 
-async def look_at_the_rest(
+async def check_rest(
     ledger: Ledger, reader: LedgerReader, record: CampaignRecord, exclusions: Exclusions | None, *, tell: Tell
 ) -> tuple[LintFinding, ...]:
     """Exclude passes from a staged campaign, and warn about rows that are left though their ids are near to others."""

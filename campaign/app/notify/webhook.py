@@ -102,7 +102,7 @@ def deliver(notice: Notice, addresses: Sequence[SecretStr], *, secret: str, limi
         limit_seconds: the longest time for all addresses together.
     """
     plain = [address.get_secret_value() for address in addresses]
-    text, title = (blotted(part, secret) for part in (notice.text, notice.title))
+    text, title = (without_secret(part, secret) for part in (notice.text, notice.title))
     try:
         said = _ask(orjson.dumps({"addresses": plain, "title": title, "text": text, "kind": _kind(notice.occasion)}), limit_seconds)
     except Exception as error:  # noqa: BLE001 - the run is over, and no error may change its exit code
@@ -111,7 +111,7 @@ def deliver(notice: Notice, addresses: Sequence[SecretStr], *, secret: str, limi
     return [Delivery(number=number + 1, service=service_of(address), why=said.get(number, late)) for number, address in enumerate(plain)]
 
 
-def blotted(text: str, secret: str) -> str:
+def without_secret(text: str, secret: str) -> str:
     return text.replace(secret, "***") if secret else text
 
 

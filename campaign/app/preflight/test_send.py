@@ -8,9 +8,9 @@ from typing import Final, assert_never
 
 from campaign.app.lists.list_source import CheckedList, find_list, with_some_name
 from campaign.app.open_ledger import find
-from campaign.app.run import looked_through
+from campaign.app.run import checked_list
 from campaign.app.send import check_access
-from campaign.app.session import Finished, Front, session
+from campaign.app.session import Finished, UserInterface, session
 from campaign.domain.errors import InputError, UsageError
 from campaign.domain.lists.sheet import place
 from campaign.domain.model import Invalid, Outcome, StagedRow, Status
@@ -28,14 +28,16 @@ _AT_ONCE: Final = dict.fromkeys(("window", "start_at", "not_after", "sample", "c
 _ABOUT_THE_ID: Final = frozenset({Invalid.NO_ID, Invalid.MANGLED_ID, Invalid.BAD_ID})
 
 
-async def send_test(source: str, to: str, settings: Settings, front: Front, *, row: int | None = None, line: int | None = None) -> Finished:
+async def send_test(
+    source: str, to: str, settings: Settings, ui: UserInterface, *, row: int | None = None, line: int | None = None
+) -> Finished:
     """Send the message of one row of the list to one's own pass.
 
     Args:
         source: the list.
         to: the pass.
         settings: as for `run_list`.
-        front: (same)
+        ui: (same)
         row: the row whose message is sent; without it and without `line`, the first row with a message.
         line: the row by its line in the sheet instead.
 
@@ -43,7 +45,7 @@ async def send_test(source: str, to: str, settings: Settings, front: Front, *, r
         UsageError: `to` is no pass id, or row and line are both given.
         InputError: the row has no message, or no row has one.
     """
-    stop = front.listen()
+    stop = ui.listen()
     check_access(settings)
     if row and line:
         raise UsageError("--row and --line each say whose message is sent. Give one of them.", code="row_and_line", option="--line")
@@ -54,10 +56,10 @@ async def send_test(source: str, to: str, settings: Settings, front: Front, *, r
         )
     found = find_list(source, settings)
     settings = with_some_name(found, settings)
-    async with looked_through(found, settings, stop) as given:
+    async with checked_list(found, settings, stop) as given:
         chosen = await asyncio.to_thread(_chosen, given, _row_on(given, line) if line else row)
         staged = StagedRow(row=1, pass_id=pass_id, pass_key=pass_key(pass_id), message=chosen.message, cells=chosen.cells)
-        async with session(settings.model_copy(update=_AT_ONCE), front, stop) as work:
+        async with session(settings.model_copy(update=_AT_ONCE), ui, stop) as work:
             name = _free_name(work.reader, f"{given.spec.name} test {time.strftime('%Y-%m-%d %H:%M:%S')}")
             record = await work.ledger.create(replace(given.spec, name=name, settings={"results": "", "rate": "9"}, lines_text=""))
             await work.ledger.stage(record.id, [staged])

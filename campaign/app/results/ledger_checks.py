@@ -68,7 +68,7 @@ async def check_known(work: Session, given: CheckedList, source: ListSource) -> 
         agreed = {SENT_AGAIN: await asyncio.to_thread(_fingerprints, work, given, source)}
     await asyncio.to_thread(_warn_of_new_ledger, work, given, source)
     if given.layout.results:
-        work.front.tell(
+        work.ui.tell(
             "resumed_from_file",
             f"The ledger {place} does not know the campaign “{name}”: it goes on from {given.table.name} alone, which knows what was sent "
             "until it was written.",
@@ -145,7 +145,7 @@ async def check_same_ledger(
         work.require(
             _in_words(displaced, work.reader.place),
             "Send from this one from now on?",
-            _move(work.front.words),
+            _move(work.ui.words),
             code="ledger_displaced",
             option="--moved-here",
         )
@@ -154,7 +154,7 @@ async def check_same_ledger(
     await asyncio.to_thread(_check_not_behind_results, work, record, source, results)
     if displaced is not None:
         before = displaced.before
-        work.front.tell(
+        work.ui.tell(
             "ledger_moved_here",
             f"From now on the ledger is {work.reader.place}. Send nothing more from {before.path} on {before.host}: it can't know of this.",
             ledger=work.reader.place,
@@ -185,7 +185,7 @@ def _check_not_behind_results(work: Session, record: CampaignRecord, source: Lis
     for place in places:
         if problem := check_not_newer(place, work.reader, record, work.compared):
             sentence = f"Whether the results know more than the ledger can't be seen, as they can't be read: {problem}"
-            work.front.tell("results_not_compared", sentence, results=str(place))
+            work.ui.tell("results_not_compared", sentence, results=str(place))
 
 
 def unknown_in_words(results: Location, name: str, ledger: str) -> str:

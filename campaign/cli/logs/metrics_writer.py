@@ -66,7 +66,7 @@ class MetricsWriter:
             case "read_back":
                 self._tally.read_back(Status(details["status"]), time.monotonic())
             case "standing":
-                self._tally.stands(details["counts"], time.monotonic())
+                self._tally.take_over(details["counts"], time.monotonic())
             case "rows_of_a_dead_runner":
                 self._tally.lost(details["rows"])
             case "rows_skipped":

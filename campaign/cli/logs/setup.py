@@ -33,7 +33,7 @@ def run_id() -> str:
     return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(3)}"
 
 
-class _AboveTheBar:
+class _ConsoleLogger:
     """The structlog logger on a terminal."""
 
     def msg(self, line: str) -> None:
@@ -91,7 +91,7 @@ def configure(level: str | None = None, *, file: Path | None = None) -> None:
             *to_stderr,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[(level or default).upper()]),
-        logger_factory=(lambda *_: _AboveTheBar()) if terminal else structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=(lambda *_: _ConsoleLogger()) if terminal else structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=False,
     )
     # Cleared only now: until the log is set up, structlog would print to stdout, where results go.

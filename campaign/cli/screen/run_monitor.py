@@ -111,7 +111,7 @@ class RunProgress:
         said = describe_event(name, **details)
         match name:
             case "standing":
-                self._changed |= self._tally.stands(details["counts"], now)
+                self._changed |= self._tally.take_over(details["counts"], now)
                 return
             case "read_back":
                 self._tally.read_back(Status(details["status"]), now)
@@ -245,7 +245,7 @@ class RunMonitor:
         check_notices(self._settings.notify)
 
     def watch(self, campaign: str, counts: Counts) -> AbstractContextManager[Observer]:
-        """`app.session.Front.watch`."""
+        """`app.session.UserInterface.watch`."""
         self._campaign, self._went_to_work = campaign, True
         progress = RunProgress(campaign, counts)
         return progress if self._metrics is None else _Both(progress, self._metrics.of(campaign, counts))
@@ -264,7 +264,7 @@ class RunMonitor:
         if self._went_to_work or view.counts.open:
             self._notify(notice_of(view, occasion, run=logs.run_id()))
 
-    def broke_off(self, error: Exception, exit_code: int) -> None:
+    def failed(self, error: Exception, exit_code: int) -> None:
         """Report that the command ended with an error, which is printed already."""
         if self._metrics is not None:
             self._metrics.ended(exit_code)

@@ -74,7 +74,7 @@ class _Failures:
 
 
 class LoginThrottle:
-    """For one attempt, call `begin`, then `came_in` if the password was right.
+    """For one attempt, call `begin`, then `succeeded` if the password was right.
 
     Until then the attempt counts as failed, so that many at once gain nothing.
     """
@@ -104,7 +104,7 @@ class LoginThrottle:
             self._left -= 1.0
         return 0.0
 
-    def came_in(self, name: str, address: str) -> None:
+    def succeeded(self, name: str, address: str) -> None:
         """Record that the last attempt from this address had the right password."""
         place = _network(address)
         pair = f"{place} {key_of(name)}"
@@ -156,7 +156,7 @@ class Authenticator:
         found = await self.sessions.find(held, owner=self.by_link) if held else None
         return Person(name=found.name, role=found.role, csrf=self.sessions.token(held)) if found is not None else None
 
-    async def let_in(self, request: web.Request, user: User | None, answer: web.StreamResponse) -> bool:
+    async def start_session(self, request: web.Request, user: User | None, answer: web.StreamResponse) -> bool:
         """Begin a new session, and end the old one; False if the user is gone."""
         await self.sessions.end(cookie(request, _COOKIE))
         held = await self.sessions.begin(user)
@@ -165,7 +165,7 @@ class Authenticator:
         set_cookie(request, answer, _COOKIE, held, seconds=END_SECONDS)
         return True
 
-    async def let_out(self, request: web.Request, answer: web.StreamResponse) -> None:
+    async def end_session(self, request: web.Request, answer: web.StreamResponse) -> None:
         """End the browser's session."""
         await self.sessions.end(cookie(request, _COOKIE))
         set_cookie(request, answer, _COOKIE, "", seconds=0)
@@ -211,9 +211,9 @@ async def log_in(request: web.Request) -> web.StreamResponse:
     known = await users.find(auth.store, name)
     user = await _recognised(auth, known, password)
     if user is not None:
-        auth.attempts.came_in(name, address)
+        auth.attempts.succeeded(name, address)
         answer = web.Response(status=303, headers={"Location": then})
-        if await auth.let_in(request, user, answer):
+        if await auth.start_session(request, user, answer):
             await audit_log.record(auth.store, user.name, pages.text("shell.deed.log_in"), details=address)
             return answer
     # An unknown name may be a password that was typed into the wrong field.
@@ -225,7 +225,7 @@ async def log_in(request: web.Request) -> web.StreamResponse:
 async def log_out(request: web.Request) -> web.StreamResponse:
     auth = authenticator_of(request)
     answer = web.Response(status=303, headers={"Location": "/login"})
-    await auth.let_out(request, answer)
+    await auth.end_session(request, answer)
     await audit_log.record(auth.store, person_of(request).name, console_of(request).pages.text("shell.deed.log_out"))
     return answer
 
@@ -245,7 +245,7 @@ async def enter(request: web.Request) -> web.StreamResponse:
     answer = web.Response(status=303, headers={"Location": "/"})
     if await users.everyone(auth.store) or not await auth.sessions.use_link(str(form.get("key", ""))):
         raise web.HTTPForbidden(text=console_of(request).pages.text("shell.enter.used"))
-    await auth.let_in(request, None, answer)
+    await auth.start_session(request, None, answer)
     details = request.app[SITE].address(request)
     await audit_log.record(auth.store, users.OWNER, console_of(request).pages.text("shell.deed.link"), details=details)
     return answer

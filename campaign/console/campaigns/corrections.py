@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from campaign.settings import Settings
 
 
-TASK = "mended"
+TASK = "corrected"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +63,9 @@ async def plan_of(jobs: TaskRunner, console: Console, *, campaign: str, file: Pa
     answer: dict[str, Any] = job.answer
     text = console.pages.text
     if job.broken or "error" not in answer:
-        raise UsageError(text("campaigns.mended.broken"), code="file_not_readable")
+        raise UsageError(text("campaigns.corrected.broken"), code="file_not_readable")
     if answer.get("other"):
-        raise UsageError(text("campaigns.mended.other"), code="other_campaign")
+        raise UsageError(text("campaigns.corrected.other"), code="other_campaign")
     if answer["error"]:
         raise UsageError(answer["error"], code="row_does_not_match")
     return CorrectionPlan(**answer["plan"])
@@ -85,7 +85,7 @@ def answer(order: WorkerTask) -> dict[str, Any]:
 def _counted(order: WorkerTask, own: "Settings") -> CorrectionPlan | None:
     from campaign.app.lists.correction_file import correction_file  # noqa: PLC0415 - (same)
     from campaign.app.lists.corrections import CORRECTABLE, Corrector, Texts  # noqa: PLC0415 - (same)
-    from campaign.app.lists.corrections import told as in_words  # noqa: PLC0415 - (same)
+    from campaign.app.lists.corrections import describe as in_words  # noqa: PLC0415 - (same)
     from campaign.app.open_ledger import reading  # noqa: PLC0415 - (same)
     from campaign.domain.retry_selection import Selection  # noqa: PLC0415 - (same)
 
@@ -133,7 +133,7 @@ async def upload(request: web.Request) -> web.StreamResponse:
         raise
     others = asked.shown.view.counts.open
     return console.pages.respond(
-        "campaigns/mended_sure.html",
+        "campaigns/corrected_sure.html",
         request,
         shown=asked.shown,
         plan=plan,
@@ -152,14 +152,14 @@ async def send(request: web.Request) -> web.StreamResponse:
     name, message = str(form.get("file", "")), _lines(str(form.get("message", "")))
     file = _folder(console) / name
     if not _NAME.fullmatch(name) or not name.startswith(_mark(asked.person)) or not file.is_file():
-        raise UsageError(console.pages.text("campaigns.mended.gone"), code="upload_gone")
+        raise UsageError(console.pages.text("campaigns.corrected.gone"), code="upload_gone")
     # Checked again, as the file decides which campaign the command sends.
     plan = await _plan(request, asked, file, message)
     # With other passes and another text it is no longer what was approved, so all recipients of the campaign count, not only this file's.
     check_size(request, asked, plan.sent + _told(asked))
     options = ("--yes", *((f"--message={message}",) if message else ()))
     spec = CommandSpec(verb="retry", arguments=(str(file),), options=options)
-    return await start(request, asked, spec, deed="campaigns.deed.mended", details=f"{plan.sent:,}")
+    return await start(request, asked, spec, deed="campaigns.deed.corrected", details=f"{plan.sent:,}")
 
 
 async def _plan(request: web.Request, asked: RequestedCampaign, file: Path, message: str) -> CorrectionPlan:
@@ -176,12 +176,12 @@ async def _taken(console: Console, part: BodyPartReader, person: Person) -> Path
     """
     suffix = PurePosixPath(part.filename or "").suffix.lower()
     if suffix not in LIST_SUFFIXES:
-        raise UsageError(console.pages.text("campaigns.mended.kind"), code="wrong_kind_of_file")
+        raise UsageError(console.pages.text("campaigns.corrected.kind"), code="wrong_kind_of_file")
     folder = _folder(console)
     await asyncio.to_thread(_tidy, folder)
     mark = _mark(person)
     if sum(1 for _ in folder.glob(f"{mark}*")) >= MOST_OF_A_PERSON:
-        raise UsageError(console.pages.text("campaigns.mended.too_many", most=MOST_OF_A_PERSON), code="too_many_files")
+        raise UsageError(console.pages.text("campaigns.corrected.too_many", most=MOST_OF_A_PERSON), code="too_many_files")
     file = folder / f"{mark}{secrets.token_hex(8)}{suffix}"
     most = console.rules.most_upload_bytes
     try:
@@ -243,11 +243,11 @@ async def _part(body: MultipartReader, name: str) -> BodyPartReader:
 
 def _check_any(console: Console, plan: CorrectionPlan) -> None:
     if not plan.sent and not plan.waiting:
-        raise UsageError(f"{console.pages.text('campaigns.mended.nothing')} {plan.words}".strip(), code="nothing_to_retry")
+        raise UsageError(f"{console.pages.text('campaigns.corrected.nothing')} {plan.words}".strip(), code="nothing_to_retry")
 
 
 def _folder(console: Console) -> Path:
-    return console.folder / "mended"
+    return console.folder / "corrected"
 
 
 def _tidy(folder: Path) -> None:
@@ -265,4 +265,4 @@ def _check(request: web.Request, asked: RequestedCampaign) -> None:
 
 def routes() -> list[web.RouteDef]:
     """The routes of a corrected file."""
-    return [web.post("/campaigns/{name}/mended", upload), web.post("/campaigns/{name}/mended/send", send)]
+    return [web.post("/campaigns/{name}/corrected", upload), web.post("/campaigns/{name}/corrected/send", send)]

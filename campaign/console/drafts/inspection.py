@@ -122,7 +122,7 @@ def as_json(found: ListPreview | ListCheck) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerTask:
-    """A task: `look` at a list, `check` it with its message, read a corrected file (`mended`), or read a list of excluded passes.
+    """A task: `look` at a list, `check` it with its message, read a corrected file (`corrected`), or read a list of excluded passes.
 
     `flags` are settings on top of the environment's; `names` are the names that people gave the files, by path.
     """

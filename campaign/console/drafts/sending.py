@@ -62,7 +62,7 @@ class Sender:
     def watch(self, draft: Draft) -> None:
         """Start the command, and watch until the campaign is in the ledger."""
         if draft.id not in self._watched:
-            task = asyncio.get_running_loop().create_task(self._see_through(draft))
+            task = asyncio.get_running_loop().create_task(self._watch_to_end(draft))
             self._watched[draft.id] = task
             task.add_done_callback(lambda ended: self._seen(draft, ended))
 
@@ -117,7 +117,7 @@ class Sender:
         with reading(self.context.console.settings) as reader:
             return reader.campaign(name)
 
-    async def _see_through(self, draft: Draft) -> None:
+    async def _watch_to_end(self, draft: Draft) -> None:
         context = self.context
         try:
             await asyncio.to_thread(self._check_files, draft)

@@ -147,7 +147,7 @@ def main() -> None:
             from campaign.console.drafts.list_check import inspect  # noqa: PLC0415 - its imports take half a second
 
             write_atomically(folder / CHECKED, as_json(inspect(order)))
-        case "mended":
+        case "corrected":
             from campaign.console.campaigns.corrections import answer  # noqa: PLC0415 - (same)
 
             sys.stdout.write(json.dumps(answer(order)) + "\n")

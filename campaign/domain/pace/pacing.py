@@ -213,7 +213,7 @@ class Slice:
         return self.first_at + (self.count - 1) * self.interval_seconds
 
     @property
-    def worth_waking_at(self) -> float:
+    def next_wake_at(self) -> float:
         """When enough slots are due to wake up for them."""
         return min(self.last_at, self.first_at + math.floor(BATCH_SECONDS / self.interval_seconds) * self.interval_seconds)
 

@@ -58,7 +58,7 @@ class Machine:
         self.boot = (clock or SystemClock()).boot()
         self._folder = lock_dir(identity)
 
-    def lifeline(self, runner: int) -> ProcessLock | None:
+    def process_lock(self, runner: int) -> ProcessLock | None:
         """The runner's lock; None if it can't be taken, and others then wait for the end of the lease."""
         if not self.boot:
             return None
@@ -97,9 +97,9 @@ class Store:
     async def close(self) -> None:
         await self._quick.close()
         await self._line.close()
-        for lifeline in self._locks.values():
-            if lifeline is not None:
-                lifeline.release()
+        for process_lock in self._locks.values():
+            if process_lock is not None:
+                process_lock.release()
 
     async def _enlist(self, campaign: int, activity: str, *, quiet_seconds: float = 0.0, hold: bool = False) -> int:
         values = {"campaign": campaign, "host": self._host, "pid": os.getpid(), "boot": self._machine.boot, "activity": activity}
@@ -109,16 +109,16 @@ class Store:
         def work(db: Session) -> int:
             runner = int(db.one("enlist", values))
             # Inside the transaction: nobody may ever see the runner without its lock.
-            made[runner] = self._machine.lifeline(runner)
+            made[runner] = self._machine.process_lock(runner)
             if made[runner] is None:
                 db.all("without_lifeline", runner=runner)
             return runner
 
         runner = await self._line.do(work)
         self._locks[runner] = made.pop(runner)
-        for lifeline in made.values():
-            if lifeline is not None:
-                lifeline.release_and_delete()
+        for process_lock in made.values():
+            if process_lock is not None:
+                process_lock.release_and_delete()
         return runner
 
     async def _sign_off(self, runner: int, ended: str) -> None:
@@ -126,8 +126,8 @@ class Store:
         self._cut(runner)
 
     def _cut(self, runner: int) -> None:
-        if lifeline := self._locks.pop(runner, None):
-            lifeline.release_and_delete()
+        if process_lock := self._locks.pop(runner, None):
+            process_lock.release_and_delete()
 
     def _is_dead(self, runner: int, boot: str, *, late: bool) -> bool:
         return runner not in self._locks and (late or self._machine.is_owner_dead(runner, boot))

@@ -43,7 +43,7 @@ class PostgresLedger(Staging, Batches, Verification):
             _check_here(db, campaign)
             known = db.one("start_campaign", campaign=campaign, runner=runner, api=api, account=account)
             if known is None:
-                raise ledger_errors.gone()
+                raise ledger_errors.replaced()
             if known != api:
                 raise ledger_errors.other_api(known, api)
 
@@ -87,16 +87,16 @@ class PostgresLedger(Staging, Batches, Verification):
         late = [runner for runner, _campaign, _boot, late in at_work if late]
 
         def work(db: Session) -> tuple[int, list[int]]:
-            lost, buried = 0, []
-            for runner, campaign, quiet, hold in db.all("bury", cut=cut, late=late, quiet=quiet_seconds):
+            lost, reaped = 0, []
+            for runner, campaign, quiet, hold in db.all("reap", cut=cut, late=late, quiet=quiet_seconds):
                 lost += db.count("lose_rows", campaign=campaign, runner=runner, quiet=quiet, hold=hold)
                 db.all("leave_batches", campaign=campaign, runner=runner)
-                buried.append(runner)
-            return lost, buried
+                reaped.append(runner)
+            return lost, reaped
 
         # This runs all the time, so nothing is written if nobody is dead.
-        lost, buried = await self._line.do(work) if cut or late else (0, [])
-        for runner in buried:
+        lost, reaped = await self._line.do(work) if cut or late else (0, [])
+        for runner in reaped:
             self._machine.delete_stale(runner)
         return lost
 

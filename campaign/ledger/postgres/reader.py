@@ -155,7 +155,7 @@ class PostgresReader:
     def outlook(self, campaign: int) -> PendingWork:
         control, pending_in, sending, doubt_in = self._look.all("outlook", campaign=campaign)[0]
         if control is None:
-            raise ledger_errors.gone()
+            raise ledger_errors.replaced()
         return PendingWork(control=DesiredState(control), pending_in_seconds=pending_in, sending=sending, doubt_in_seconds=doubt_in)
 
     def batches(self, campaign: int) -> list[Batch]:

@@ -59,7 +59,7 @@ class Verification(Store):
         return await self._line.do(lambda db: db.count("recheck", campaign=campaign), seconds=LONG_SECONDS)
 
     async def reference_passes(self, campaign: int) -> list[tuple[str, str]]:
-        found = await self._line.ask(lambda db: db.all("witnesses", campaign=campaign))
+        found = await self._line.ask(lambda db: db.all("reference_passes", campaign=campaign))
         # Only those of the first campaign and status.
         return [(pass_id, message) for *place, pass_id, message in found if place == list(found[0][:2])]
 

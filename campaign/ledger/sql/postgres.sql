@@ -216,7 +216,7 @@ SELECT id, campaign, host, pid, username, started_at, boot, lease_until < campai
        rows_in_need
 FROM campaign.runners WHERE campaign = %(campaign)s ORDER BY id DESC;
 
--- name: bury
+-- name: reap
 -- Checks the end of the lease again: a runner that renewed it meanwhile is alive.
 UPDATE campaign.runners SET ended_at = campaign.ledger_now(), ended = 'lost', activity = ''
 WHERE ended_at = 0 AND (id = ANY (%(cut)s::bigint[]) OR id = ANY (%(late)s::bigint[]) AND lease_until < campaign.ledger_now())
@@ -442,7 +442,7 @@ WHERE c.id <> %(campaign)s AND c.account = (SELECT account FROM campaign.campaig
 UPDATE campaign.rows SET baseline = %(known)s, baseline_text = %(text)s, pass_status = %(pass_status)s, device_type = %(device_type)s
 WHERE campaign = %(campaign)s AND row = %(row)s AND fence = %(fence)s AND runner = %(runner)s AND status || '' = 'sending';
 
--- name: witnesses
+-- name: reference_passes
 -- Passes of the campaign, or else of others that were sent with the same account.
 SELECT w.place, s.place, r.pass_id, r.message
 FROM (

@@ -363,7 +363,7 @@ WHERE c.id <> :campaign AND c.account = (SELECT account FROM campaigns WHERE id 
 UPDATE rows SET baseline = :known, baseline_text = :text, pass_status = :pass_status, device_type = :device_type
 WHERE campaign = :campaign AND row = :row AND fence = :fence AND runner = :runner AND status = 'sending';
 
--- name: witnesses
+-- name: reference_passes
 -- Passes of the campaign, or else of others that were sent with the same account.
 SELECT pass_id, message FROM rows WHERE campaign = :campaign AND status = :status LIMIT 3;
 

@@ -47,8 +47,8 @@ class Store:
 
     async def close(self) -> None:
         await self._writer.close()
-        for lifeline in self._locks.values():
-            lifeline.release()
+        for process_lock in self._locks.values():
+            process_lock.release()
 
     async def move_here(self) -> None:
         await self._writer.do(lambda db: store_identity(db, self._path, move=True))
@@ -72,8 +72,8 @@ class Store:
             db.execute(SQL["dismiss"], {"runner": runner, "ended": ended, "wall": self._clock.wall()})
 
         await self._writer.do(work)
-        if lifeline := self._locks.pop(runner, None):
-            lifeline.release_and_delete()
+        if process_lock := self._locks.pop(runner, None):
+            process_lock.release_and_delete()
 
     def _is_dead(self, runner: int, lease_until: float) -> bool:
         return bool(is_owner_dead(lock_dir(self._path), runner)) or lease_until < self._clock.now()

@@ -39,7 +39,7 @@ class SqliteLedger(Staging, Batches, Verification):
             values = {"campaign": campaign, "runner": runner, "wall": self._clock.wall(), "api": api, "account": account}
             known = db.execute(SQL["start_campaign"], values).get
             if known is None:
-                raise ledger_errors.gone()
+                raise ledger_errors.replaced()
             if known != api:
                 raise ledger_errors.other_api(known, api)
 
@@ -69,17 +69,17 @@ class SqliteLedger(Staging, Batches, Verification):
 
     async def reap_dead_runners(self, *, quiet_seconds: float) -> int:
         def work(db: apsw.Connection) -> tuple[int, list[int]]:
-            lost, buried = 0, []
+            lost, reaped = 0, []
             for runner, of_campaign, lease_until, own_quiet_seconds, hold in rows(db, "runners_at_work"):
                 if runner in self._locks or not self._is_dead(runner, lease_until):
                     continue
                 db.execute(SQL["dismiss"], {"runner": runner, "ended": "lost", "wall": self._clock.wall()})
                 lost += self._lose(db, of_campaign, runner, quiet_seconds=max(quiet_seconds, own_quiet_seconds), hold=bool(hold))
-                buried.append(runner)
-            return lost, buried
+                reaped.append(runner)
+            return lost, reaped
 
-        lost, buried = await self._writer.do(work)
-        for runner in buried:
+        lost, reaped = await self._writer.do(work)
+        for runner in reaped:
             delete_stale(lock_dir(self._path), runner)
         return lost
 

@@ -78,7 +78,7 @@ class SqliteReader:
     def outlook(self, campaign: int) -> PendingWork:
         control, pending_at, sending, doubt_at = self._all("outlook", campaign=campaign)[0]
         if control is None:
-            raise ledger_errors.gone()
+            raise ledger_errors.replaced()
         now = self._clock.now()
         return PendingWork(
             control=DesiredState(control),

@@ -58,7 +58,7 @@ class Verification(Store):
             others = [other for (other,) in rows(db, "campaigns_of_account", campaign=campaign)]
             for one in (campaign, *others):
                 for status in (Status.DELIVERED, Status.ACCEPTED):
-                    if found := rows(db, "witnesses", campaign=one, status=status.value):
+                    if found := rows(db, "reference_passes", campaign=one, status=status.value):
                         return [(pass_id, message) for pass_id, message in found]
             return []
 

@@ -116,7 +116,7 @@ class Life(RecordedBatch):
     async def _refused(self, claims: list[Claim], answer: BatchAnswer) -> None:
         self.env.size.refused(len(claims))
         self.env.observer.event("batch_refused", rows=len(claims), http_status=answer.http_status, reason=answer.error)
-        if self.env.size.hopeless:
+        if self.env.size.nothing_is_accepted:
             words = f"PassEntry refuses every batch ({answer.http_status}): {answer.error}. {WHERE}"
             self.env.ending.come(StopReason.SAFEGUARD, words)
         elif len(claims) == 1:

@@ -176,7 +176,7 @@ class ReachReader:
         if not in_trouble:
             self._answered()
         self._readings.keep(key, reach, now=time.time())
-        self._tell_now_and_then()
+        self._report_progress()
 
     async def _read_page(self, number: int) -> None:
         reading = await self._gateway.read_page(number)
@@ -189,7 +189,7 @@ class ReachReader:
             keys = [(self._pass_key(one), reach) for ids, reach in reading.page.passes for one in ids]
             self._passes_found += self._readings.keep_page(number, keys, now=time.time())
             self._done.add(number)
-            self._tell_now_and_then()
+            self._report_progress()
         elif reading.misfit:
             self._misfit = reading.misfit
         else:
@@ -201,7 +201,7 @@ class ReachReader:
     def _answered(self) -> None:
         self._trouble, self._pauses, self._answered_at = "", 0, time.monotonic()
 
-    def _tell_now_and_then(self) -> None:
+    def _report_progress(self) -> None:
         if time.monotonic() - self._told[-1][0] >= TELL_SECONDS:
             self._tell()
 

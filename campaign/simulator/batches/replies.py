@@ -108,10 +108,10 @@ def _read(state: State, visit: Visit, *, content_type: str, body: bytes, own_hos
         return _NO_SUCH_BATCH
     if endpoint is Endpoint.SHOW_BATCH:
         return lambda _: batch_body(batch, batches, own_host)
-    return _steer(batches, batch, own_host, cancel=endpoint is Endpoint.CANCEL_BATCH)
+    return _change_state(batches, batch, own_host, cancel=endpoint is Endpoint.CANCEL_BATCH)
 
 
-def _steer(batches: Batches, batch: Batch, own_host: str, *, cancel: bool) -> Asked | Objection:
+def _change_state(batches: Batches, batch: Batch, own_host: str, *, cancel: bool) -> Asked | Objection:
     if batch.status not in (CANCELLABLE if cancel else SENDABLE):
         return Objection(status=422, error=f"Batch can't be {'cancelled' if cancel else 'sent now'} while it is {batch.status}")
 
