@@ -11,7 +11,7 @@ from campaign.domain.errors import InputError, UsageError
 from campaign.domain.model import Invalid
 from campaign.loader.columns import find_message_column, find_template_column, shown
 from campaign.loader.messages.result import Columns, MessageLimits, Messages, Rendered, RenderedBatch, finish, finish_all, refused
-from campaign.loader.messages.template import Source, compile_template, file_key, read_folder, read_source, source_of
+from campaign.loader.messages.template import Source, Template, file_key, read_folder, read_source, source_of
 from campaign.loader.messages.variables import Variables
 
 _DEFAULT_LIMITS: Final = MessageLimits()
@@ -66,7 +66,7 @@ class TemplateMessages:
 
     def __init__(self, source: Source, kind: str, variables: Variables, limits: MessageLimits) -> None:
         self.fingerprint = _fingerprint(kind, source.text)
-        template = compile_template(source, variables, limits)
+        template = Template(source, variables, limits)
         self.render = template.render
         self.render_columns = template.render_columns
 
@@ -94,7 +94,7 @@ class FolderMessages:
         self.fingerprint = _fingerprint("templates", variables.columns[place], *texts)
         self._place = place
         self._column = variables.columns[place]
-        self._templates = {name: compile_template(source, variables, limits) for name, source in sources.items()}
+        self._templates = {name: Template(source, variables, limits) for name, source in sources.items()}
         stems: dict[str, list[str]] = {}
         for name in sources:
             stems.setdefault(name.rpartition(".")[0], []).append(name)

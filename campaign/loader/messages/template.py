@@ -3,10 +3,10 @@
 import re
 import stat
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from minijinja import Environment
 from minijinja import TemplateError as EngineError
@@ -14,7 +14,7 @@ from minijinja import TemplateError as EngineError
 from campaign.domain.errors import InputError, TemplateError
 from campaign.domain.model import Invalid
 from campaign.loader.columns import shown
-from campaign.loader.messages.functions import BUDGET, FUNCTIONS, Boxed, FailedError, Field, MissingFieldError, TooMuchError, marked
+from campaign.loader.messages.functions import BUDGET, FUNCTIONS, Boxed, FailedError, Field, TooMuchError, marked
 from campaign.loader.messages.result import (
     HALF,
     MAX_CELL,
@@ -32,7 +32,7 @@ from campaign.loader.messages.result import (
     together,
     unsendable,
 )
-from campaign.loader.messages.translate import PlainField, RefusedError, Translated, translate
+from campaign.loader.messages.translate import PlainField, translate
 from campaign.loader.messages.variables import Variables
 
 _CONTROL: Final = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\ud800-\\udfff]")
@@ -158,37 +158,29 @@ _PLAINEST: Final = "1"
 """A cell that is valid as a text and as a number, and small as both."""
 
 
-class Template(Protocol):
-    def render(self, cells: Sequence[str]) -> Rendered:
-        """The message of one row. Raises InputError if too many rows exhaust the template's budget."""
-
-    def render_columns(self, columns: Columns) -> RenderedBatch:
-        """The messages of many rows. The `row` of an InputError counts from 1 in these columns."""
+_PROBLEMS: Final = {
+    "UndefinedError": "A variable is used that is not set for this row",
+    "CannotUnpack": "There are more or fewer values than names to set",
+}
 
 
-def compile_template(source: Source, variables: Variables, limits: MessageLimits) -> Template:
-    """The template, checked against the columns of the list.
+class Template:
+    """A template for the columns of a list.
+
+    Most have only texts and fields (`parts`): whole columns are joined, which is many times as fast as an engine. minijinja runs the others
+    row by row, and rows with a cell that is empty though it is needed, long or not printable. Each row has its own budget, and a row that
+    fails doesn't affect the others.
 
     Raises:
         InputError: the syntax is wrong; the template uses a forbidden construct or an unknown variable; or it takes more work than any
             message needs.
     """
-    try:
-        translated = translate(source.text, variables)
-    except RefusedError as error:
-        raise source.refused(error.line, error.problem, column=error.column) from None
-    program = ProgramTemplate(translated, source, variables, limits)
-    fields = [part for part in translated.parts or () if isinstance(part, PlainField)]
-    size = sum(len(part) for part in translated.parts or () if isinstance(part, str))
-    if translated.parts is None or len(fields) > _MAX_PLAIN_FIELDS or size > _MAX_PLAIN_TEXT:
-        return program
-    return PlainTemplate(translated.parts, program, limits, braces_meant=translated.braces_meant)
 
-
-class ProgramTemplate:
-    """A template that minijinja runs row by row. Each row has its own budget, and a row that fails doesn't affect the others."""
-
-    def __init__(self, translated: Translated, source: Source, variables: Variables, limits: MessageLimits) -> None:
+    def __init__(self, source: Source, variables: Variables, limits: MessageLimits) -> None:
+        translated = translate(source.text, source.file, variables)
+        texts = [part for part in translated.parts if isinstance(part, str)]
+        plain = len(translated.parts) - len(texts) <= _MAX_PLAIN_FIELDS and sum(map(len, texts)) <= _MAX_PLAIN_TEXT
+        self.parts = translated.parts if plain else ()
         self._braces_meant = translated.braces_meant
         self._columns = variables.columns
         self._limits = limits
@@ -199,27 +191,24 @@ class ProgramTemplate:
             for code, name, place in translated.variables
         ]
         # A message is plain text, whatever the template's file name, so nothing is escaped.
-        self._environment = Environment(filters=FUNCTIONS, undefined_behavior="strict", auto_escape_callback=lambda _: None, debug=False)
+        self._environment = Environment(globals=FUNCTIONS, undefined_behavior="strict", auto_escape_callback=lambda _: None, debug=False)
         try:
             self._environment.add_template("", translated.code)
         except EngineError as error:
             raise source.refused(error.line or 1, f"The template can't be understood: {shown(error.message, 300)}.") from None
-        self._check()
-
-    def _check(self) -> None:
-        """Refuse a template that exhausts its budget even with the smallest cells."""
-        # Ordinary cells are about ten times as long, so the smallest may take a tenth of the budget.
-        self._environment.fuel = units = self._limits.work_units // 10
+        # Ordinary cells are about ten times as long as the smallest, which may take a tenth of the budget.
+        self._environment.fuel = units = limits.work_units // 10
         try:
             self._run([_PLAINEST] * len(self._columns), units)
         except TooMuchError as error:
             problem = f"{error} No message needs that. Look for a loop or a number that is too large."
-            raise self._source.refused(error.line, problem) from None
-        except (FailedError, MissingFieldError):
+            raise source.refused(error.line, problem) from None
+        except FailedError:
             pass
-        self._environment.fuel = self._limits.work_units
+        self._environment.fuel = limits.work_units
 
     def render(self, cells: Sequence[str]) -> Rendered:
+        """The message of one row. Raises InputError if too many rows exhaust the template's budget."""
         for _, place, _ in self._variables:
             if place is not None and len(cells[place]) > MAX_CELL:
                 return long_cell(self._columns[place], len(cells[place]))
@@ -227,11 +216,9 @@ class ProgramTemplate:
                 return unsendable(half[0])  # minijinja can't take it either
         try:
             text = self._run(cells, self._limits.work_units)
-        except MissingFieldError as error:
-            BUDGET.printed = BUDGET.printed or error.field
-            rendered = self._failed(error.line, error.field.lacks)
         except FailedError as error:
-            rendered = self._failed(error.line, error.problem)
+            empty = error.field
+            return missing(empty.name, empty.column) if empty and not empty.lacks else self._failed(error.line, error.problem)
         except TooMuchError as error:
             self._wasted_units += BUDGET.units - BUDGET.left
             rendered = self._failed(error.line, f"{error} It is this row's values that ask for so much")
@@ -239,14 +226,8 @@ class ProgramTemplate:
                 raise InputError(
                     f"Too many rows are like this one, so the list was not read to its end. {rendered.error}", code="too_much_work"
                 ) from None
-        else:
-            rendered = finish(text, max_length=self._limits.max_length, braces_meant=self._braces_meant)
-        # An empty field that was printed comes before the failure, and is reported first.
-        empty = BUDGET.printed
-        return rendered if empty is None or empty.lacks else missing(empty.name, empty.column)
-
-    def render_columns(self, columns: Columns) -> RenderedBatch:
-        return by_row(self.render, columns, RenderedBatch(texts=[""] * columns.rows), range(columns.rows))
+            return rendered
+        return finish(text, max_length=self._limits.max_length, braces_meant=self._braces_meant)
 
     def _run(self, cells: Sequence[str], units: int) -> str:
         context = {code: empty if place is None or is_empty(cell := cells[place]) else cell for code, place, empty in self._variables}
@@ -254,78 +235,59 @@ class ProgramTemplate:
         try:
             return self._environment.render_template("", **context)
         except EngineError as error:
-            line = error.line or 1
             if error.kind == "OutOfFuel":
-                BUDGET.exhaust(line)
-            raise FailedError(line, _PROBLEMS.get(error.kind) or shown(error.message, 300)) from None
+                BUDGET.exhaust(error.line or 1)
+            raise FailedError(error.line or 1, _PROBLEMS.get(error.kind) or shown(error.message, 300)) from None
 
     def _failed(self, line: int, problem: str) -> Rendered:
         error = f"{self._source.file}, line {line}: {problem.rstrip('.')}. Correct the row, or the template."
         return refused(Invalid.TEMPLATE_FAILED, error)
 
-
-_PROBLEMS: Final = {
-    "UndefinedError": "A variable is used that is not set for this row",
-    "CannotUnpack": "There are more or fewer values than names to set",
-}
-
-
-class PlainTemplate:
-    """A template of only text and fields, as nearly all are. It joins whole columns, which is many times as fast as an engine.
-
-    A row goes to the program if a cell that the message needs is empty, or a cell is long or not printable.
-    """
-
-    def __init__(self, parts: Sequence[str | PlainField], program: ProgramTemplate, limits: MessageLimits, *, braces_meant: bool) -> None:
-        self._parts = parts
-        self._longest = min(limits.max_length, MAX_CELL)
-        self._max_length = limits.max_length
-        self._braces_meant = braces_meant
-        self._program = program
-        self.render = program.render
-
     def render_columns(self, columns: Columns) -> RenderedBatch:
+        """The messages of many rows. The `row` of an InputError counts from 1 in these columns."""
+        from campaign.loader.frames import rows_of  # noqa: PLC0415 - it imports pyarrow, which takes a while
+
+        if self.parts:
+            batch, rows = self._joined(columns)
+        else:
+            batch, rows = RenderedBatch(texts=[""] * columns.rows), list(range(columns.rows))
+        for index, cells in zip(rows, rows_of(columns.frame.iloc[rows]) if rows else (), strict=True):
+            batch.refused.pop(index, None)
+            try:
+                batch.put(index, self.render(cells))
+            except InputError as error:
+                raise error.at(row=index + 1) from None
+        return batch
+
+    def _joined(self, columns: Columns) -> tuple[RenderedBatch, list[int]]:
+        """The messages joined from columns, and the rows that `render` has to make."""
         import numpy as np  # noqa: PLC0415 - it takes a while to import
         import pyarrow as pa  # noqa: PLC0415 - (same)
         import pyarrow.compute as pc  # noqa: PLC0415 - (same)
 
-        kind = pa.large_string()
+        kind, rows = pa.large_string(), columns.rows
         nothing = pa.scalar("", kind)
-        rows = columns.rows
+        longest = min(self._limits.max_length, MAX_CELL)
         odd = np.zeros(rows, dtype=bool)
         chosen = []
-        for part in self._parts:
+        for part in self.parts:
             if isinstance(part, str):
                 chosen.append(pa.scalar(part, kind))
                 continue
-            (_, _, place), default = part
-            cells = columns.arrow(place) if place is not None else pa.nulls(rows, kind).fill_null("")
-            wrong = pc.greater(pc.utf8_length(cells), self._longest).to_numpy(zero_copy_only=False)
+            cells = columns.arrow(part.place) if part.place is not None else pa.nulls(rows, kind).fill_null("")
+            wrong = pc.greater(pc.utf8_length(cells), longest).to_numpy(zero_copy_only=False)
             if not together(cells).isprintable():
                 wrong = wrong | np.fromiter((not cell.isprintable() for cell in cells.to_pylist()), bool, rows)
             blank = pc.equal(pc.ascii_trim(cells, " "), "")
-            if default is not None:
-                cells = pc.if_else(blank, pa.scalar(default, kind), cells)
+            if part.default is not None:
+                cells = pc.if_else(blank, pa.scalar(part.default, kind), cells)
             else:
                 wrong = wrong | blank.to_numpy(zero_copy_only=False)
             odd |= wrong
             chosen.append(pc.if_else(pa.array(wrong), nothing, cells) if wrong.any() else cells)
-        written = "".join(part if isinstance(part, str) else part.default or "" for part in self._parts)
-        any_field = any(isinstance(part, PlainField) for part in self._parts)
+        written = "".join(part if isinstance(part, str) else part.default or "" for part in self.parts)
+        any_field = any(isinstance(part, PlainField) for part in self.parts)
         texts = pc.binary_join_element_wise(*chosen, nothing) if any_field else pa.array([written] * rows, kind)
         printable = written.replace("\n", "").isprintable()
-        batch = finish_all(texts, max_length=self._max_length, braces_meant=self._braces_meant, printable=printable)
-        return by_row(self.render, columns, batch, np.flatnonzero(odd).tolist())
-
-
-def by_row(render: Callable[[Sequence[str]], Rendered], columns: Columns, batch: RenderedBatch, rows: Sequence[int]) -> RenderedBatch:
-    """The batch, in which `rows` are rendered again, one by one. Raises InputError as `render`, with the row."""
-    from campaign.loader.frames import rows_of  # noqa: PLC0415 - it imports pyarrow, which takes a while
-
-    for index, cells in zip(rows, rows_of(columns.frame.iloc[rows]) if len(rows) else (), strict=True):
-        batch.refused.pop(index, None)
-        try:
-            batch.put(index, render(cells))
-        except InputError as error:
-            raise error.at(row=index + 1) from None
-    return batch
+        batch = finish_all(texts, max_length=self._limits.max_length, braces_meant=self._braces_meant, printable=printable)
+        return batch, np.flatnonzero(odd).tolist()
