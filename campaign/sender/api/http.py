@@ -23,16 +23,13 @@ from aiohttp import (
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from aiohttp.http import HttpProcessingError
-from multidict import CIMultiDict
+from multidict import CIMultiDict, MultiMapping
 from yarl import URL
 
 from campaign.sender.api.network import Proxy
 
 LONGEST_BODY_BYTES: Final = 256 * 1024
 """The longest body of an answer; the documented one has about 2 KB."""
-
-_FRAMES: Final = (hdrs.CONTENT_LENGTH, hdrs.TRANSFER_ENCODING)
-"""A body without either of these headers ends with its connection."""
 
 READ_BUFFER_BYTES: Final = 64 * 1024
 
@@ -103,7 +100,7 @@ class Answer:
     @property
     def whole(self) -> bool:
         """Whether the body came to its end. If it has no length, only JSON shows that: any loss of the connection looks like the end."""
-        return self.broken is None and (any(name in self.headers for name in _FRAMES) or _is_json(self.body))
+        return self.broken is None and (_ends_by_itself(self.headers) or _is_json(self.body))
 
     def __enter__(self) -> None:
         pass
@@ -235,6 +232,12 @@ async def receive(content: StreamReader, answer: Answer, most_bytes: int) -> Non
         answer.body = b"".join(chunks)[:most_bytes]
     if size > most_bytes:
         raise TooLongError
+
+
+def _ends_by_itself(headers: Mapping[str, str]) -> bool:
+    """Whether a body has an end of its own; any other ends with its connection."""
+    codings = headers.getall(hdrs.TRANSFER_ENCODING, []) if isinstance(headers, MultiMapping) else []
+    return codings[-1].rpartition(",")[2].strip().lower() == "chunked" if codings else hdrs.CONTENT_LENGTH in headers
 
 
 def _is_json(body: bytes) -> bool:

@@ -147,10 +147,12 @@ async def test_a_status_that_came_stays_known_though_its_body_did_not() -> None:
         assert found.retry_after_seconds == (None if status == 503 else 2.5)
 
 
+@pytest.mark.parametrize("headers", [b"", b"Transfer-Encoding: identity\r\n", b"Transfer-Encoding: chunked, gzip\r\n"])
 @pytest.mark.parametrize(("body", "whole"), [(b'{"errors": ["a', False), (b'{"errors": ["a"]}', True), (b"", False)])
-async def test_a_body_without_a_length_is_whole_only_if_it_shows_its_end(body: bytes, *, whole: bool) -> None:
+async def test_a_body_without_a_length_is_whole_only_if_it_shows_its_end(body: bytes, headers: bytes, *, whole: bool) -> None:
     """Whoever cut it: a lost connection looks like its end."""
-    async with serving(replying(b"HTTP/1.1 429 No\r\nx-rate-limit-limit: 10\r\n\r\n" + body)) as server, gateway(server.url) as campaign:
+    reply = b"HTTP/1.1 429 No\r\nx-rate-limit-limit: 10\r\n" + headers + b"\r\n" + body
+    async with serving(replying(reply)) as server, gateway(server.url) as campaign:
         found = await campaign.send("a", "Hello")
     assert isinstance(found, Reply)
     assert (found.http_status, found.signature.whole) == (429, whole)
